@@ -1,0 +1,97 @@
+# Everything one does with a checkout; `make` alone lists it. Needs Go, git and
+# bash, and nothing else: what it needs beyond that, go.mod and
+# scripts/tools/go.mod name and Go fetches.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL: # cheap checks first, and one build at a time is all the memory there is
+
+GO  ?= go
+PKG ?= ./...
+
+# The linter comes from a module of its own, so that its two hundred
+# dependencies stay out of the product's go.mod.
+LINT := $(GO) tool -modfile=scripts/tools/go.mod golangci-lint
+
+# The race detector needs a C compiler; Go turns cgo off where it finds none.
+RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+# Programs of this machine go without debug information, but not with -trimpath:
+# it would compile the Microsoft Graph SDK once more, apart from the copy that
+# vet, lint, editors and `go build` share, and that takes two minutes.
+BUILD := $(GO) build -ldflags='-s -w'
+
+# Version stamps would link every program anew after each commit, and fail in a
+# checkout that belongs to another user.
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
+
+SDK_NOTICE := @echo "The first build takes about 3 minutes and 5 GB of memory, as the Microsoft Graph SDK is large; later ones take seconds."
+
+.PHONY: help
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##### Run
+
+# The program replaces the shell, so that a signal reaches it and nothing in between.
+
+.PHONY: demo
+demo: bin/demo ## play a working day against both simulators and compare the two directories
+	@exec bin/demo
+
+.PHONY: run
+run: bin/local ## run the whole product on this machine until Ctrl-C
+	@exec bin/local
+
+.PHONY: bench
+bench: bin/bench ## measure the figures in the README
+	@exec bin/bench
+
+# Go knows better than make whether a program is up to date.
+.PHONY: bin/demo bin/local bin/bench
+bin/demo bin/local bin/bench: bin/%:
+	$(if $(wildcard bin/*),,$(SDK_NOTICE))
+	@$(BUILD) -o $@ ./scripts/$*
+
+.PHONY: build
+build: ## build every program into bin/
+	$(if $(wildcard bin/*),,$(SDK_NOTICE))
+	$(BUILD) -o bin/ ./...
+
+##### Check
+
+.PHONY: test
+test: ## run all tests (PKG=./shared/plan/... for some)
+	$(SDK_NOTICE)
+	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
+	$(GO) test $(RACE) $(PKG)
+
+.PHONY: check
+check: check-format check-modules build vet lint test ## do what CI does: format, modules, vet, lint, build, test
+	@echo "All checks passed."
+
+.PHONY: fmt
+fmt: ## format the code
+	$(LINT) fmt
+
+.PHONY: check-format
+check-format:
+	@echo "The first run builds golangci-lint, which takes a minute or two."
+	$(LINT) fmt --diff || { echo 'Not formatted: run `make fmt`.'; exit 1; }
+
+.PHONY: check-modules
+check-modules:
+	$(GO) mod tidy -diff || { echo 'go.mod is not tidy: run `go mod tidy`.'; exit 1; }
+
+.PHONY: vet
+vet: ## run go vet
+	$(GO) vet $(PKG)
+
+.PHONY: lint
+lint: ## run golangci-lint
+	$(LINT) run $(PKG)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+)
+
+// userPath names a user in a directory.
+type userPath struct {
+	ID   string `path:"id" doc:"The directory"`
+	User string `path:"userId" doc:"The JumpCloud user"`
+}
+
+// connections registers the operations on connections.
+func (a API) connections(api huma.API) {
+	const path = "/v1/directories/{id}/connections"
+	huma.Register(api, operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted), a.connectUser)
+	huma.Register(api, operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted), a.disconnectUser)
+	huma.Register(api, operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			ID string `path:"id"`
+			paging
+		}) (*answer[page[directory.Connection]], error) {
+			dir, err := a.directory(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			list, err := a.Store.Connections(ctx, dir.ID, in.Limit, in.Cursor)
+			if err != nil {
+				return nil, refuse(err, "query.cursor", in.Cursor)
+			}
+			return &answer[page[directory.Connection]]{Body: page[directory.Connection]{Items: list.Items, Cursor: list.Cursor}}, nil
+		})
+}
+
+// connectUser keeps the connection and has the user looked at. Repeating it is
+// harmless and looks again.
+func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	user := directory.UserID(in.User)
+	if err := a.mustExist(ctx, dir, user); err != nil {
+		return nil, refuse(err, "path.userId", in.User)
+	}
+	connection := directory.Connection{Directory: dir.ID, User: user, Path: directory.Direct, CreatedAt: time.Now().UTC()}
+	if err := a.Store.Connect(ctx, connection); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	return a.lookAt(ctx, dir, user, "connected", a.Bulk)
+}
+
+// mustExist asks JumpCloud for the user.
+func (a API) mustExist(ctx context.Context, dir directory.Directory, user directory.UserID) error {
+	jc, err := a.Systems.JumpCloud(ctx, dir.Organization)
+	if err != nil {
+		return err
+	}
+	found, err := jc.Users(ctx, []directory.UserID{user})
+	if err != nil {
+		return err
+	}
+	if _, exists := found[user]; !exists {
+		return fault.New(fault.NotFound, "admin.connect", "JumpCloud has no user "+string(user))
+	}
+	return nil
+}
+
+// disconnectUser ends the connection and has the user looked at.
+func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	user := directory.UserID(in.User)
+	was, err := a.Store.Disconnect(ctx, directory.Connection{Directory: dir.ID, User: user, Path: directory.Direct})
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if !was {
+		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
+	}
+	return a.lookAt(ctx, dir, user, "disconnected", a.Live)
+}
+
+// lookAt sends a task for one user and answers with the link as it is now.
+func (a API) lookAt(ctx context.Context, dir directory.Directory, user directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
+	if err := reconcile.Enqueue(ctx, lane, reconcile.Task{Directory: dir.ID, User: user, Cause: request(cause)}); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	view, err := a.linkOf(ctx, dir, user)
+	if err != nil {
+		return nil, refuse(err, "path.userId", string(user))
+	}
+	return &answer[linkView]{Body: view}, nil
+}

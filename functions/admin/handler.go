@@ -1,0 +1,157 @@
+// Package admin is the function that serves entrasync's own API to
+// administrators: directories and their settings, connections, and how each
+// user stands and why.
+//
+// Every operation is described by the OpenAPI document at /openapi.json, which
+// is made from the same types that decode the requests. Errors are problem
+// documents (RFC 9457) that name the field at fault.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// Tenants asks a tenant whether our credentials work there.
+type Tenants interface {
+	// Describe is a fault of kind Unauthorized or Forbidden when the tenant has
+	// not consented.
+	Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error)
+}
+
+// API is what the operations need.
+type API struct {
+	Store   *store.Store
+	Systems reconcile.Systems
+	Tenants Tenants
+	Live    queue.Sender // what an administrator waits for
+	Bulk    queue.Sender // first connections
+	// Token is the bearer token of the API.
+	Token string
+}
+
+// Handler serves the API to API Gateway events.
+type Handler struct{ adapter *httpadapter.HandlerAdapterV2 }
+
+// NewHandler makes the handler of an API.
+func NewHandler(api API) Handler {
+	return Handler{adapter: httpadapter.NewV2(api.mux())}
+}
+
+// Handle takes one request.
+func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	return h.adapter.ProxyWithContext(ctx, r)
+}
+
+// securityName is the name of the bearer token in the OpenAPI document.
+const securityName = "token"
+
+// mux assembles the API.
+func (a API) mux() http.Handler {
+	config := huma.DefaultConfig("entrasync", "1")
+	config.Info.Description = "Keeps Microsoft 365 / Entra ID true to JumpCloud."
+	config.CreateHooks = nil // no $schema links inside the answers
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
+	mux := http.NewServeMux()
+	api := humago.New(mux, config)
+	api.UseMiddleware(a.authorize(api))
+	huma.Register(api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the function answers"},
+		func(context.Context, *struct{}) (*answer[health], error) {
+			return &answer[health]{Body: health{Status: "ok"}}, nil
+		})
+	a.organizations(api)
+	a.directories(api)
+	a.connections(api)
+	a.users(api)
+	return mux
+}
+
+// health is the answer of /healthz.
+type health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+// answer is a response with a body.
+type answer[T any] struct{ Body T }
+
+// page is one page of a list.
+type page[T any] struct {
+	Items  []T    `json:"items"`
+	Cursor string `json:"cursor,omitempty" doc:"Pass it on to get the next page; missing on the last one"`
+}
+
+// paging are the query parameters of a list.
+type paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
+	Cursor string `query:"cursor"`
+}
+
+// operation describes an operation that needs the token.
+func operation(id, method, path, summary string, status int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
+		Security: []map[string][]string{{securityName: {}}},
+	}
+}
+
+// authorize lets through what carries the token, compared in constant time, and
+// what needs none.
+func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
+	want := sha256.Sum256([]byte(a.Token))
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if len(ctx.Operation().Security) == 0 {
+			next(ctx)
+			return
+		}
+		scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+		got := sha256.Sum256([]byte(strings.TrimSpace(token)))
+		if a.Token != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
+			next(ctx)
+			return
+		}
+		ctx.SetHeader("WWW-Authenticate", `Bearer realm="entrasync"`)
+		_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "the API's bearer token is missing or wrong")
+	}
+}
+
+// statuses are what a fault means to a client of the API.
+var statuses = map[fault.Kind]int{
+	fault.Invalid:      http.StatusUnprocessableEntity,
+	fault.NotFound:     http.StatusNotFound,
+	fault.Conflict:     http.StatusConflict,
+	fault.Changed:      http.StatusConflict,
+	fault.Forbidden:    http.StatusBadGateway,
+	fault.Unauthorized: http.StatusBadGateway,
+	fault.Throttled:    http.StatusServiceUnavailable,
+	fault.Transient:    http.StatusServiceUnavailable,
+	fault.Internal:     http.StatusInternalServerError,
+}
+
+// refuse is the problem document for an error about one field of the request,
+// such as "path.userId" or "body.tenantId".
+func refuse(err error, location string, value any) error {
+	f := fault.Of(err)
+	message := f.Message
+	if message == "" {
+		message = "the request failed (" + string(f.Kind) + ")"
+	}
+	status := statuses[f.Kind]
+	if location == "" {
+		return huma.NewError(status, message)
+	}
+	return huma.NewError(status, message, &huma.ErrorDetail{Message: message, Location: location, Value: value})
+}

@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// linkView is how a user stands in a directory.
+type linkView struct {
+	User        directory.UserID       `json:"userId"`
+	EntraID     directory.EntraID      `json:"entraId,omitempty" doc:"The object id of the account; missing as long as there is none"`
+	UPN         directory.UPN          `json:"userPrincipalName,omitempty"`
+	Status      directory.LinkStatus   `json:"status" enum:"pending,synced,parked,held,released"`
+	State       directory.AccountState `json:"state" enum:"enabled,disabled,absent"`
+	Reason      directory.Reason       `json:"reason,omitempty" doc:"One typed word: why the account is disabled, or why the user is parked or waits"`
+	Message     string                 `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
+	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected; empty when not connected any more"`
+	Owner       directory.Owner        `json:"owner,omitempty" enum:"created,taken_over"`
+	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
+	LastEventAt *time.Time             `json:"lastEventAt,omitempty"`
+	LastWriteAt *time.Time             `json:"lastWriteAt,omitempty"`
+	NextTryAt   *time.Time             `json:"nextTryAt,omitempty"`
+}
+
+// viewOf shows a link.
+func viewOf(link directory.Link, paths []directory.Path) linkView {
+	view := linkView{
+		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
+		Reason: link.Reason, Message: link.Message, Owner: link.Owner, ConnectedBy: append([]directory.Path{}, paths...),
+		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
+	}
+	for name, value := range link.Applied {
+		if view.Applied == nil {
+			view.Applied = map[string]any{}
+		}
+		view.Applied[string(name)] = value
+	}
+	return view
+}
+
+// known is a time, nil for one that never was.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// users registers the operations on users of a directory.
+func (a API) users(api huma.API) {
+	const path = "/v1/directories/{id}/users"
+	huma.Register(api, operation("listUsers", http.MethodGet, path, "How every user of the directory stands", http.StatusOK), a.listUsers)
+	huma.Register(api, operation("getUser", http.MethodGet, path+"/{userId}", "How one user stands and why", http.StatusOK),
+		func(ctx context.Context, in *userPath) (*answer[linkView], error) {
+			dir, err := a.directory(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			view, err := a.linkOf(ctx, dir, directory.UserID(in.User))
+			if err != nil {
+				return nil, refuse(err, "path.userId", in.User)
+			}
+			return &answer[linkView]{Body: view}, nil
+		})
+	huma.Register(api, operation("syncUser", http.MethodPost, path+"/{userId}/sync", "Look at a user again now", http.StatusAccepted),
+		func(ctx context.Context, in *userPath) (*answer[linkView], error) {
+			dir, err := a.directory(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			user := directory.UserID(in.User)
+			if _, err := a.linkOf(ctx, dir, user); err != nil {
+				return nil, refuse(err, "path.userId", in.User)
+			}
+			return a.lookAt(ctx, dir, user, "retried", a.Live)
+		})
+}
+
+// listUsers lists links.
+func (a API) listUsers(ctx context.Context, in *struct {
+	ID string `path:"id"`
+	paging
+}) (*answer[page[linkView]], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.Store.Links(ctx, dir.ID, in.Limit, in.Cursor)
+	if err != nil {
+		return nil, refuse(err, "query.cursor", in.Cursor)
+	}
+	views := make([]linkView, 0, len(list.Items))
+	for _, link := range list.Items {
+		view, err := a.linkOf(ctx, dir, link.User)
+		if err != nil {
+			return nil, refuse(err, "", nil)
+		}
+		views = append(views, view)
+	}
+	return &answer[page[linkView]]{Body: page[linkView]{Items: views, Cursor: list.Cursor}}, nil
+}
+
+// linkOf reads the link of a user in a directory; NotFound if the user never
+// was connected there.
+func (a API) linkOf(ctx context.Context, dir directory.Directory, id directory.UserID) (linkView, error) {
+	user, err := a.Store.User(ctx, dir.Organization, id)
+	if err != nil {
+		return linkView{}, err
+	}
+	link, found := user.Link(dir.ID)
+	if !found {
+		return linkView{}, fault.New(fault.NotFound, "admin.user", "the user "+string(id)+" was never connected to this directory")
+	}
+	return viewOf(link, user.Paths(dir.ID)), nil
+}

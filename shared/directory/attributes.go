@@ -1,0 +1,240 @@
+package directory
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Attribute is a property of an account, by its name in Microsoft Graph. A
+// property inside another one is joined with a period.
+type Attribute string
+
+// The attributes that entrasync writes.
+const (
+	GivenName         Attribute = "givenName"
+	Surname           Attribute = "surname"
+	DisplayName       Attribute = "displayName"
+	UserPrincipalName Attribute = "userPrincipalName"
+	MailNickname      Attribute = "mailNickname"
+	AccountEnabled    Attribute = "accountEnabled"
+	ImmutableID       Attribute = "onPremisesImmutableId"
+
+	OtherMails        Attribute = "otherMails"
+	BusinessPhones    Attribute = "businessPhones"
+	City              Attribute = "city"
+	Country           Attribute = "country"
+	Department        Attribute = "department"
+	JobTitle          Attribute = "jobTitle"
+	MobilePhone       Attribute = "mobilePhone"
+	OfficeLocation    Attribute = "officeLocation"
+	PostalCode        Attribute = "postalCode"
+	State             Attribute = "state"
+	StreetAddress     Attribute = "streetAddress"
+	EmployeeID        Attribute = "employeeId"
+	EmployeeType      Attribute = "employeeType"
+	CompanyName       Attribute = "companyName"
+	PreferredLanguage Attribute = "preferredLanguage"
+)
+
+// Value is what an attribute holds: nothing (the attribute is cleared), one
+// text, or for a list attribute several. In JSON it is null, a string or an
+// array of strings.
+type Value []string
+
+// Text makes a value of one text; spaces around it do not count and an empty
+// text is no value, because Graph refuses an empty string and clears with null.
+func Text(text string) Value {
+	if text = strings.TrimSpace(text); text == "" {
+		return nil
+	}
+	return Value{text}
+}
+
+// Bool makes the value of a yes-or-no attribute.
+func Bool(yes bool) Value {
+	if yes {
+		return Value{"true"}
+	}
+	return Value{"false"}
+}
+
+// String is the first text, "" if there is none.
+func (v Value) String() string {
+	if len(v) == 0 {
+		return ""
+	}
+	return v[0]
+}
+
+// Equal reports whether two values are the same to the letter.
+func (v Value) Equal(other Value) bool { return slices.Equal(v, other) }
+
+// MarshalJSON writes null, a string, or an array.
+func (v Value) MarshalJSON() ([]byte, error) {
+	switch len(v) {
+	case 0:
+		return []byte("null"), nil
+	case 1:
+		return json.Marshal(v[0])
+	default:
+		return json.Marshal([]string(v))
+	}
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	var text string
+	if len(data) > 0 && data[0] == '"' {
+		if err := json.Unmarshal(data, &text); err != nil {
+			return err
+		}
+		*v = Value{text}
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	*v = list
+	return nil
+}
+
+// Attributes are attributes with their values. An attribute that is not in the
+// map is not ours to write; one that is there with no value is to be cleared.
+type Attributes map[Attribute]Value
+
+// Change is one attribute that differs.
+type Change struct {
+	Attribute Attribute `json:"attribute"`
+	From      Value     `json:"from"`
+	To        Value     `json:"to"`
+}
+
+// ChangesTo lists what must be written to turn a into wanted, by name of the
+// attribute. Attributes that only a has are left alone. A nil a is an account
+// that does not exist yet: it has nothing to clear.
+func (a Attributes) ChangesTo(wanted Attributes) []Change {
+	var changes []Change
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		current, known := a[name]
+		switch {
+		case known && same(name, current, wanted[name]):
+		case a == nil && len(wanted[name]) == 0:
+		default:
+			changes = append(changes, Change{Attribute: name, From: current, To: wanted[name]})
+		}
+	}
+	return changes
+}
+
+// Set is a with the changes made.
+func (a Attributes) Set(changes []Change) Attributes {
+	after := maps.Clone(a)
+	if after == nil {
+		after = Attributes{}
+	}
+	for _, c := range changes {
+		after[c.Attribute] = c.To
+	}
+	return after
+}
+
+// Only is a without the attributes that keep does not name.
+func (a Attributes) Only(keep Attributes) Attributes {
+	kept := Attributes{}
+	for name, value := range a {
+		if _, wanted := keep[name]; wanted {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// same reports whether two values of an attribute are the same to Entra, which
+// compares sign-in names and their aliases without regard to case: writing
+// another case would be a rename that nobody asked for.
+func same(name Attribute, a, b Value) bool {
+	if name == UserPrincipalName || name == MailNickname {
+		return strings.EqualFold(a.String(), b.String())
+	}
+	return a.Equal(b)
+}
+
+// Rule names an optional attribute rule: the built-in names of JumpCloud's
+// translation rules (JumpCloud API v2, office365s translationrules), then ours.
+type Rule string
+
+// source reads the JumpCloud field that a rule exports.
+type source func(User) Value
+
+// mapping is what a rule writes.
+type mapping struct {
+	attribute Attribute
+	from      source
+}
+
+// rules is the one table of the optional rules.
+var rules = map[Rule]mapping{
+	"user_alternate_email": {OtherMails, func(u User) Value { return Text(u.AlternateEmail) }},
+	"user_business_phones": {BusinessPhones, func(u User) Value { return Text(u.WorkPhone) }},
+	"user_city":            {City, func(u User) Value { return Text(u.Work.Locality) }},
+	"user_country":         {Country, func(u User) Value { return Text(u.Work.Country) }},
+	"user_department":      {Department, func(u User) Value { return Text(u.Department) }},
+	"user_job_title":       {JobTitle, func(u User) Value { return Text(u.JobTitle) }},
+	"user_mobile_phone":    {MobilePhone, func(u User) Value { return Text(u.MobilePhone) }},
+	"user_office_location": {OfficeLocation, func(u User) Value { return Text(u.Location) }},
+	"user_postal_code":     {PostalCode, func(u User) Value { return Text(u.Work.PostalCode) }},
+	"user_state":           {State, func(u User) Value { return Text(u.Work.Region) }},
+	"user_street_address":  {StreetAddress, func(u User) Value { return Text(u.Work.StreetAddress) }},
+	"employeeId":           {EmployeeID, func(u User) Value { return Text(u.EmployeeIdentifier) }},
+	"employeeType":         {EmployeeType, func(u User) Value { return Text(u.EmployeeType) }},
+	"companyName":          {CompanyName, func(u User) Value { return Text(u.Company) }},
+}
+
+// displayNameRule makes displayName follow JumpCloud's own display name instead
+// of first name and last name.
+const displayNameRule Rule = "displayName"
+
+// Rules lists the optional rules by name.
+func Rules() []Rule {
+	names := slices.Collect(maps.Keys(rules))
+	names = append(names, displayNameRule)
+	slices.Sort(names)
+	return names
+}
+
+// attributes are what the settings export of a user, apart from the sign-in
+// name and the state: the names always, the rest by rule.
+func (s Settings) attributes(u User) Attributes {
+	wanted := Attributes{
+		GivenName:   Text(u.FirstName),
+		Surname:     Text(u.LastName),
+		DisplayName: Text(s.displayName(u)),
+	}
+	for rule, on := range s.Attributes {
+		if m, known := rules[rule]; known && on {
+			wanted[m.attribute] = m.from(u)
+		}
+	}
+	return wanted
+}
+
+// displayName is first name and last name, as JumpCloud exports it. Entra does
+// not take an account without one, so what is empty falls back to the display
+// name, then the user name; that order is our choice.
+func (s Settings) displayName(u User) string {
+	fullName := strings.TrimSpace(strings.TrimSpace(u.FirstName) + " " + strings.TrimSpace(u.LastName))
+	own := strings.TrimSpace(u.DisplayName)
+	candidates := []string{fullName, own, u.Username}
+	if s.Attributes[displayNameRule] {
+		candidates = []string{own, fullName, u.Username}
+	}
+	for _, name := range candidates {
+		if name != "" {
+			return name
+		}
+	}
+	return ""
+}

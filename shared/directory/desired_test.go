@@ -1,0 +1,167 @@
+package directory_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/shared/directory"
+)
+
+func TestDesiredState(t *testing.T) {
+	strict := directory.DefaultSettings()
+	strict.SuspendOnLockout, strict.SuspendOnPasswordExpiration = true, true
+	user := func(state directory.UserState, locked, expired bool) *directory.User {
+		return &directory.User{ID: "u1", Username: "ann", Email: "ann@corp.example", FirstName: "Ann", State: state, AccountLocked: locked, PasswordExpired: expired}
+	}
+	for _, tc := range []struct {
+		name      string
+		user      *directory.User
+		connected bool
+		settings  directory.Settings
+		managed   bool
+		state     directory.AccountState
+		reason    directory.Reason
+	}{
+		{"activated", user(directory.Activated, false, false), true, strict, true, directory.Enabled, ""},
+		{"staged", user(directory.Staged, false, false), true, strict, true, directory.Disabled, directory.StagedReason},
+		{"suspended", user(directory.Suspended, false, false), true, strict, true, directory.Disabled, directory.SuspendedReason},
+		{"unknown state", user("SOMETHING", false, false), true, strict, true, directory.Disabled, directory.StagedReason},
+		{"locked, lockout suspends", user(directory.Activated, true, false), true, strict, true, directory.Disabled, directory.Locked},
+		{"locked, lockout does not suspend", user(directory.Activated, true, false), true, directory.DefaultSettings(), true, directory.Enabled, ""},
+		{"expired, expiry suspends", user(directory.Activated, false, true), true, strict, true, directory.Disabled, directory.PasswordExpired},
+		{"expired, expiry does not suspend", user(directory.Activated, false, true), true, directory.DefaultSettings(), true, directory.Enabled, ""},
+		{"suspended and locked", user(directory.Suspended, true, true), true, strict, true, directory.Disabled, directory.SuspendedReason},
+		{"deleted", nil, true, strict, false, directory.Disabled, directory.Deleted},
+		{"disconnected", user(directory.Activated, false, false), false, strict, false, directory.Disabled, directory.Disconnected},
+		{"deleted and disconnected", nil, false, strict, false, directory.Disabled, directory.Deleted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := directory.Desire(tc.user, tc.connected, tc.settings)
+			if got.Managed != tc.managed || got.State != tc.state || got.Reason != tc.reason {
+				t.Errorf("got managed %v, %s (%s); want %v, %s (%s)", got.Managed, got.State, got.Reason, tc.managed, tc.state, tc.reason)
+			}
+			if got.Reason != "" && got.Reason.Sentence() == "" {
+				t.Errorf("the reason %s has no sentence for people", got.Reason)
+			}
+		})
+	}
+}
+
+func TestDesiredAttributes(t *testing.T) {
+	user := directory.User{
+		ID: "u1", Username: "mira", Email: "mira@corp.example", AlternateEmail: "mira@home.example", FirstName: " Mira ", LastName: "Okafor", DisplayName: "M. Okafor",
+		State: directory.Activated, JobTitle: "Lead", Department: "Sales", Location: "Berlin", Company: "Example", EmployeeIdentifier: "E-1", EmployeeType: "Permanent",
+		Work:      directory.Address{StreetAddress: "Main 1", Locality: "Berlin", Region: "BE", PostalCode: "10827", Country: "DE"},
+		WorkPhone: "+49 30 1", MobilePhone: "+49 170 1",
+	}
+	always := directory.Attributes{
+		"givenName": {"Mira"}, "surname": {"Okafor"}, "displayName": {"Mira Okafor"},
+		"userPrincipalName": {"mira@corp.example"}, "mailNickname": {"mira"},
+	}
+	optional := map[directory.Rule]struct {
+		attribute directory.Attribute
+		value     string
+	}{
+		"user_alternate_email": {"otherMails", "mira@home.example"}, "user_business_phones": {"businessPhones", "+49 30 1"},
+		"user_city": {"city", "Berlin"}, "user_country": {"country", "DE"}, "user_department": {"department", "Sales"},
+		"user_job_title": {"jobTitle", "Lead"}, "user_mobile_phone": {"mobilePhone", "+49 170 1"}, "user_office_location": {"officeLocation", "Berlin"},
+		"user_postal_code": {"postalCode", "10827"}, "user_state": {"state", "BE"}, "user_street_address": {"streetAddress", "Main 1"},
+		"employeeId": {"employeeId", "E-1"}, "employeeType": {"employeeType", "Permanent"}, "companyName": {"companyName", "Example"},
+		"displayName": {"displayName", "M. Okafor"},
+	}
+	if got := directory.Desire(&user, true, directory.DefaultSettings()).Attributes; !cmp.Equal(got, always) {
+		t.Errorf("without rules: %s", cmp.Diff(always, got))
+	}
+	for _, rule := range directory.Rules() {
+		settings := directory.DefaultSettings()
+		settings.Attributes[rule] = true
+		want := always.Set([]directory.Change{{Attribute: optional[rule].attribute, To: directory.Value{optional[rule].value}}})
+		if got := directory.Desire(&user, true, settings).Attributes; !cmp.Equal(got, want) {
+			t.Errorf("rule %s: %s", rule, cmp.Diff(want, got))
+		}
+		settings.Attributes[rule] = false
+		if got := directory.Desire(&user, true, settings).Attributes; !cmp.Equal(got, always) {
+			t.Errorf("rule %s off: %s", rule, cmp.Diff(always, got))
+		}
+	}
+}
+
+func TestEmptiedFieldClears(t *testing.T) {
+	settings := directory.DefaultSettings()
+	settings.Attributes["user_job_title"] = true
+	user := directory.User{Username: "ann", Email: "ann@corp.example", FirstName: "Ann", State: directory.Activated, JobTitle: "  "}
+	wanted := directory.Desire(&user, true, settings).Attributes
+	changes := directory.Attributes{"jobTitle": {"Lead"}, "surname": {"Lee"}}.ChangesTo(directory.Attributes{"jobTitle": wanted["jobTitle"], "surname": wanted["surname"]})
+	want := []directory.Change{{Attribute: "jobTitle", From: directory.Value{"Lead"}}, {Attribute: "surname", From: directory.Value{"Lee"}}}
+	if !cmp.Equal(changes, want) {
+		t.Error(cmp.Diff(want, changes))
+	}
+}
+
+func TestDisplayNameIsNeverEmpty(t *testing.T) {
+	for _, tc := range []struct {
+		user directory.User
+		want string
+	}{
+		{directory.User{Username: "ann", FirstName: "Ann", LastName: "Lee", DisplayName: "Annie"}, "Ann Lee"},
+		{directory.User{Username: "ann", LastName: "Lee"}, "Lee"},
+		{directory.User{Username: "ann", DisplayName: "Annie"}, "Annie"},
+		{directory.User{Username: "ann"}, "ann"},
+	} {
+		got := directory.Desire(&tc.user, true, directory.DefaultSettings()).Attributes["displayName"].String()
+		if got != tc.want {
+			t.Errorf("%+v: displayName %q, want %q", tc.user, got, tc.want)
+		}
+	}
+}
+
+func TestUPNsDifferOnlyBeyondCase(t *testing.T) {
+	now := directory.Attributes{"userPrincipalName": {"Ann@Corp.example"}, "givenName": {"ann"}}
+	changes := now.ChangesTo(directory.Attributes{"userPrincipalName": {"ann@corp.example"}, "givenName": {"Ann"}})
+	if len(changes) != 1 || changes[0].Attribute != "givenName" {
+		t.Errorf("changes = %+v, want the given name only", changes)
+	}
+}
+
+func TestValueJSON(t *testing.T) {
+	for _, tc := range []struct {
+		value directory.Value
+		text  string
+	}{{nil, "null"}, {directory.Value{"a"}, `"a"`}, {directory.Value{"a", "b"}, `["a","b"]`}} {
+		encoded, err := json.Marshal(tc.value)
+		if err != nil || string(encoded) != tc.text {
+			t.Errorf("Marshal(%v) = %s, %v; want %s", tc.value, encoded, err, tc.text)
+		}
+		var back directory.Value
+		if err := json.Unmarshal(encoded, &back); err != nil || !back.Equal(tc.value) {
+			t.Errorf("Unmarshal(%s) = %v, %v; want %v", encoded, back, err, tc.value)
+		}
+	}
+}
+
+func TestSettingsCheckNamesTheSetting(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		change  func(*directory.Settings)
+		subject string
+	}{
+		{"mapped e-mail", func(s *directory.Settings) { s.MappedEmail = "private" }, "settings.mappedEmail"},
+		{"no domain", func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "corp"}} }, "settings.domains[0].name"},
+		{"twice", func(s *directory.Settings) { s.Domains = withDomains("a.example", "A.example").Domains }, "settings.domains[1].name"},
+		{"two defaults", func(s *directory.Settings) { s.Domains = withDomains("*a.example", "*b.example").Domains }, "settings.domains[1].default"},
+		{"unknown rule", func(s *directory.Settings) { s.Attributes["user_shoe_size"] = true }, "settings.attributes.user_shoe_size"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			settings := directory.DefaultSettings()
+			tc.change(&settings)
+			if got := subjectOf(settings.Check()); got != tc.subject {
+				t.Errorf("subject = %q, want %q", got, tc.subject)
+			}
+		})
+	}
+	if err := directory.DefaultSettings().Check(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+}

@@ -1,0 +1,137 @@
+// Package directory is the domain of entrasync: what an organization, a
+// directory, a user and a link are, and the rules that turn a JumpCloud user
+// and the settings of a directory into what the account in Entra should look
+// like.
+//
+// Everything here is pure: no context, no clock, no network. A rule that
+// depends on time takes the time as an argument. The rules come from JumpCloud's
+// published description of its Microsoft 365 integration; where that is silent
+// the choice is ours and stands beside the rule.
+package directory
+
+import (
+	"strings"
+	"time"
+)
+
+// The identifiers of the outside systems and of ours. A bare string never
+// travels alone.
+type (
+	// OrganizationID is the id of a JumpCloud organisation, 24 hex digits.
+	OrganizationID string
+	// UserID is the id of a JumpCloud user, 24 hex digits.
+	UserID string
+	// GroupID is the id of a JumpCloud user group, 24 hex digits.
+	GroupID string
+	// TenantID is the id of an Entra tenant, a GUID or one of its domains.
+	TenantID string
+	// EntraID is the object id of an account or group in Entra, a GUID.
+	EntraID string
+	// ID is the id of a directory. It begins with the id of its organization
+	// ("<organization>-<suffix>"), so that the key of every record can be
+	// computed from it without a look-up.
+	ID string
+	// UPN is a user principal name, the sign-in name of an account in Entra.
+	// Entra compares it without regard to case.
+	UPN string
+)
+
+// NewID makes the id of a directory from its organization and a suffix that is
+// unique within it and has no hyphen.
+func NewID(organization OrganizationID, suffix string) ID {
+	return ID(string(organization) + "-" + suffix)
+}
+
+// Organization is the organization that the directory belongs to; "" if id is
+// not the id of a directory.
+func (id ID) Organization() OrganizationID {
+	organization, suffix, found := strings.Cut(string(id), "-")
+	if !found || suffix == "" {
+		return ""
+	}
+	return OrganizationID(organization)
+}
+
+// Same reports whether two user principal names are the same to Entra.
+func (u UPN) Same(other UPN) bool { return strings.EqualFold(string(u), string(other)) }
+
+// LocalPart is what stands before the @.
+func (u UPN) LocalPart() string {
+	local, _, _ := strings.Cut(string(u), "@")
+	return local
+}
+
+// Domain is what stands after the last @, in lower case; "" without one.
+func (u UPN) Domain() string {
+	at := strings.LastIndexByte(string(u), '@')
+	if at < 0 {
+		return ""
+	}
+	return strings.ToLower(string(u)[at+1:])
+}
+
+// UserState is the state of a JumpCloud user.
+type UserState string
+
+// The three states of a JumpCloud user.
+const (
+	Staged    UserState = "STAGED"
+	Activated UserState = "ACTIVATED"
+	Suspended UserState = "SUSPENDED"
+)
+
+// User is a JumpCloud user as far as the rules look at it. Text is as JumpCloud
+// has it; an empty string and a missing field are the same thing.
+type User struct {
+	ID              UserID
+	Username        string
+	Email           string // company e-mail
+	AlternateEmail  string
+	FirstName       string
+	LastName        string
+	DisplayName     string
+	State           UserState
+	AccountLocked   bool
+	PasswordExpired bool
+
+	JobTitle           string
+	Department         string
+	Location           string
+	Company            string
+	CostCenter         string
+	EmployeeIdentifier string
+	EmployeeType       string
+	Manager            UserID
+	Work               Address // the address of type "work"
+	WorkPhone          string  // the first phone of type "work"
+	MobilePhone        string  // the first phone of type "mobile"
+	Attributes         map[string]string
+}
+
+// Address is a postal address of a JumpCloud user.
+type Address struct {
+	StreetAddress, ExtendedAddress, POBox string
+	Locality, Region, PostalCode, Country string
+}
+
+// Group is a JumpCloud user group.
+type Group struct {
+	ID   GroupID
+	Name string
+}
+
+// Organization is a JumpCloud organisation that entrasync serves. Its API key
+// and webhook secrets are not part of it: they stay with the secrets.
+type Organization struct {
+	ID        OrganizationID `json:"id"`
+	Name      string         `json:"name"`
+	Region    string         `json:"region"` // us, eu or in
+	CreatedAt time.Time      `json:"createdAt"`
+}
+
+// Tenant is what an Entra tenant says of itself.
+type Tenant struct {
+	ID              TenantID
+	Name            string
+	VerifiedDomains []string // in lower case
+}

@@ -1,0 +1,61 @@
+package directory
+
+import "time"
+
+// Path is one way by which a user is connected to a directory.
+type Path string
+
+// Direct is the path of a user that an administrator connected by hand.
+const Direct Path = "direct"
+
+// Connection is the fact that a user is connected to a directory.
+type Connection struct {
+	Directory ID        `json:"directoryId"`
+	User      UserID    `json:"userId"`
+	Path      Path      `json:"path"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// LinkStatus says how a link stands.
+type LinkStatus string
+
+// The statuses of a link.
+const (
+	Pending  LinkStatus = "pending"  // something is to be done and will be
+	Synced   LinkStatus = "synced"   // Entra is as it should be
+	Parked   LinkStatus = "parked"   // stopped until something changes or someone retries
+	Released LinkStatus = "released" // not connected any more; the account is disabled or never was
+)
+
+// Owner says where the account of a link came from.
+type Owner string
+
+// The two origins of an account.
+const (
+	CreatedByUs Owner = "created"
+	TakenOver   Owner = "taken_over"
+)
+
+// Link is what we know of one JumpCloud user in one directory.
+type Link struct {
+	Directory ID     `json:"directoryId"`
+	User      UserID `json:"userId"`
+	// EntraID is "" until an account was created or taken over; from then on it
+	// alone names the account.
+	EntraID EntraID      `json:"entraId,omitempty"`
+	UPN     UPN          `json:"userPrincipalName,omitempty"`
+	Status  LinkStatus   `json:"status"`
+	State   AccountState `json:"state"`
+	Reason  Reason       `json:"reason,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Owner   Owner        `json:"owner,omitempty"`
+	// Applied is what we last wrote or found right in Entra.
+	Applied     Attributes `json:"applied,omitempty"`
+	LastEventAt time.Time  `json:"lastEventAt,omitzero"`
+	LastWriteAt time.Time  `json:"lastWriteAt,omitzero"`
+	NextTryAt   time.Time  `json:"nextTryAt,omitzero"`
+	// OpenAction is the id of an action that was recorded and not completed: a
+	// process that died left it, and the next attempt takes it up.
+	OpenAction string `json:"openAction,omitempty"`
+	Version    int64  `json:"-"`
+}

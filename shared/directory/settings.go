@@ -1,0 +1,118 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/shared/fault"
+)
+
+// Status is whether a directory is in use.
+type Status string
+
+// The two statuses of a directory.
+const (
+	Active               Status = "active"                // our credentials work for the tenant
+	PendingAuthorization Status = "pending_authorization" // the tenant has not consented yet
+)
+
+// Directory is one Entra tenant connected to one organization.
+type Directory struct {
+	ID           ID             `json:"id"`
+	Organization OrganizationID `json:"organizationId"`
+	Name         string         `json:"name"`
+	Tenant       TenantID       `json:"tenantId"`
+	Status       Status         `json:"status"`
+	Settings     Settings       `json:"settings"`
+	CreatedAt    time.Time      `json:"createdAt"`
+	Version      int64          `json:"-"`
+}
+
+// MappedEmail names the e-mail address of a JumpCloud user that becomes the UPN.
+type MappedEmail string
+
+// The two addresses a JumpCloud user has.
+const (
+	CompanyEmail   MappedEmail = "company"
+	AlternateEmail MappedEmail = "alternate"
+)
+
+// Domain is a domain that the administrator listed for a directory.
+type Domain struct {
+	Name    string `json:"name"`
+	Default bool   `json:"default"`
+}
+
+// Settings are what an administrator chose for a directory. The zero value is
+// not valid; [DefaultSettings] is.
+type Settings struct {
+	MappedEmail                 MappedEmail   `json:"mappedEmail"`
+	Domains                     []Domain      `json:"domains"`
+	Attributes                  map[Rule]bool `json:"attributes"`
+	SuspendOnPasswordExpiration bool          `json:"suspendOnPasswordExpiration"`
+	SuspendOnLockout            bool          `json:"suspendOnLockout"`
+	Federated                   bool          `json:"federated"`
+}
+
+// DefaultSettings are the safe ones: the company e-mail as it is, no optional
+// attribute, nobody disabled for a forgotten password.
+func DefaultSettings() Settings {
+	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}}
+}
+
+// Check reports the first setting that cannot be used, as a fault of kind
+// Invalid whose subject is the path of the setting.
+func (s Settings) Check() error {
+	if s.MappedEmail != CompanyEmail && s.MappedEmail != AlternateEmail {
+		return refuse("mappedEmail", fmt.Sprintf("mappedEmail is %q: it must be %q or %q", s.MappedEmail, CompanyEmail, AlternateEmail))
+	}
+	if err := checkDomains(s.Domains); err != nil {
+		return err
+	}
+	for rule := range s.Attributes {
+		if !slices.Contains(Rules(), rule) {
+			return refuse("attributes."+string(rule), fmt.Sprintf("there is no attribute rule %q: the rules are %s", rule, joined(Rules())))
+		}
+	}
+	return nil
+}
+
+// checkDomains refuses empty and repeated names and a second default.
+func checkDomains(domains []Domain) error {
+	var seen []string
+	defaults := 0
+	for i, d := range domains {
+		path := fmt.Sprintf("domains[%d]", i)
+		name := strings.ToLower(d.Name)
+		switch {
+		case !strings.Contains(strings.Trim(name, "."), ".") || strings.ContainsAny(name, "@ /"):
+			return refuse(path+".name", fmt.Sprintf("%q is not a domain name", d.Name))
+		case slices.Contains(seen, name):
+			return refuse(path+".name", fmt.Sprintf("the domain %s is listed twice", d.Name))
+		}
+		seen = append(seen, name)
+		if d.Default {
+			defaults++
+		}
+		if defaults > 1 {
+			return refuse(path+".default", "only one domain can be the default")
+		}
+	}
+	return nil
+}
+
+// refuse is a setting that cannot be used.
+func refuse(path, message string) error {
+	return &fault.Error{Op: "directory.settings", Kind: fault.Invalid, Subject: "settings." + path, Message: message}
+}
+
+// joined lists names for a sentence.
+func joined[T ~string](names []T) string {
+	words := make([]string, len(names))
+	for i, n := range names {
+		words[i] = string(n)
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,76 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+)
+
+// UserPrincipalName computes the sign-in name of a user from the mapped e-mail
+// M and the domains of the directory (JumpCloud, "User Principal Name" in its
+// Microsoft 365 sync article):
+//
+//   - no domains: M as it is;
+//   - domains without a default: M if its domain is listed, else the user is not synced;
+//   - domains with a default: M if its domain is listed, else the local part of M at the default.
+//
+// Domains compare without regard to case. An obstacle says why there is no
+// name; it is nil when there is one.
+func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
+	mail := strings.TrimSpace(s.mappedEmail(u))
+	upn := UPN(mail)
+	if upn.LocalPart() == "" || upn.Domain() == "" {
+		return "", &Obstacle{Reason: EmailMissing, Message: fmt.Sprintf(
+			"%s has no usable %s e-mail in JumpCloud (it is %q): set one, it becomes the sign-in name in Entra", u.Username, s.MappedEmail, mail)}
+	}
+	if len(s.Domains) == 0 {
+		return upn, nil
+	}
+	fallback := ""
+	for _, d := range s.Domains {
+		if strings.EqualFold(d.Name, upn.Domain()) {
+			return upn, nil
+		}
+		if d.Default {
+			fallback = d.Name
+		}
+	}
+	if fallback == "" {
+		return "", &Obstacle{Reason: DomainNotListed, Message: fmt.Sprintf(
+			"%s is not one of the domains of this directory and none of them is the default: add it to the directory's domains or change the user's %s e-mail", upn.Domain(), s.MappedEmail)}
+	}
+	local := mail[:strings.LastIndexByte(mail, '@')]
+	return UPN(local + "@" + fallback), nil
+}
+
+// mappedEmail is the address that becomes the UPN.
+func (s Settings) mappedEmail(u User) string {
+	if s.MappedEmail == AlternateEmail {
+		return u.AlternateEmail
+	}
+	return u.Email
+}
+
+// maxNickname is the most characters Entra takes as mailNickname (Graph user
+// resource).
+const maxNickname = 64
+
+// mailNickname is the mail alias that Entra demands of every account: the local
+// part of the UPN without the characters Entra refuses there, and without
+// periods at the end (Graph user and group resources). That the alias is the
+// local part is our choice: JumpCloud publishes no rule for it.
+func mailNickname(upn UPN) string {
+	nickname := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune(`@()\/[]';:<>,"`, r) {
+			return -1
+		}
+		return r
+	}, upn.LocalPart())
+	if len(nickname) > maxNickname {
+		nickname = nickname[:maxNickname]
+	}
+	nickname = strings.TrimRight(nickname, ".")
+	if nickname == "" {
+		return "user"
+	}
+	return nickname
+}

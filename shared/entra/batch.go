@@ -1,0 +1,180 @@
+package entra
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	abstractions "github.com/microsoft/kiota-abstractions-go"
+
+	"entrasync/shared/fault"
+)
+
+// maxBatch is the most requests that Graph takes in one $batch.
+const maxBatch = 20
+
+// request is one item of a batch.
+type request struct {
+	ID        string            `json:"id"`
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Body      json.RawMessage   `json:"body,omitempty"`
+	DependsOn []string          `json:"dependsOn,omitempty"`
+}
+
+// response is the answer to one item.
+type response struct {
+	ID      string            `json:"id"`
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body"`
+	err     error             // the item was not answered
+}
+
+// item makes a request of a batch from what a typed builder made.
+func (c *Client) item(id string, info *abstractions.RequestInformation) (request, error) {
+	uri, err := info.GetUri()
+	if err != nil {
+		return request{}, fault.Wrap(err, fault.Internal, "entra.batch item")
+	}
+	r := request{ID: id, Method: info.Method.String(), URL: strings.TrimPrefix(uri.String(), c.baseURL)}
+	if len(info.Content) > 0 {
+		r.Headers = map[string]string{"Content-Type": "application/json"}
+		r.Body = info.Content
+	}
+	return r, nil
+}
+
+// send sends requests, at most maxBatch to an HTTP request, and answers every
+// one of them by its id. Requests that depend on each other must be neighbours
+// of one chunk. Items that Graph throttles are sent again, after the longest
+// wait that any of them names; what is still throttled then comes back so.
+func (c *Client) send(ctx context.Context, chunks [][]request) map[string]response {
+	answers := map[string]response{}
+	for _, chunk := range chunks {
+		for try := 1; ; try++ {
+			again, wait := c.sendOnce(ctx, chunk, answers)
+			if len(again) == 0 || try == maxTries || !pause(ctx, wait) {
+				break
+			}
+			chunk = again
+		}
+	}
+	return answers
+}
+
+// sendOnce posts one $batch and sorts the answers in. It returns the items that
+// were throttled, with those that wait for them, and how long Graph wants us to
+// wait.
+func (c *Client) sendOnce(ctx context.Context, chunk []request, answers map[string]response) (again []request, wait time.Duration) {
+	got, err := c.post(ctx, chunk)
+	for _, r := range chunk {
+		answer, answered := got[r.ID]
+		switch {
+		case err != nil:
+			answer = response{ID: r.ID, err: err}
+		case !answered:
+			answer = response{ID: r.ID, err: fault.New(fault.Transient, "entra.batch", "Graph answered the batch without this item")}
+		}
+		answers[r.ID] = answer
+		if answer.Status == http.StatusTooManyRequests {
+			again = append(again, r)
+			wait = max(wait, retryAfter(answer.header(), time.Now()))
+		} else if answer.Status == http.StatusFailedDependency && dependsOnAny(r, again) {
+			again = append(again, r)
+		}
+	}
+	return again, wait
+}
+
+// dependsOnAny reports whether r waits for one of the others.
+func dependsOnAny(r request, others []request) bool {
+	for _, other := range others {
+		for _, id := range r.DependsOn {
+			if id == other.ID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// header is the item's headers as http has them.
+func (r response) header() http.Header {
+	h := http.Header{}
+	for name, value := range r.Headers {
+		h.Set(name, value)
+	}
+	return h
+}
+
+// post does one $batch exchange. Graph may answer the whole with 424 when an
+// item was throttled; the body then lists every item all the same. A token that
+// is refused is renewed once.
+func (c *Client) post(ctx context.Context, chunk []request) (map[string]response, error) {
+	body, err := json.Marshal(map[string]any{"requests": chunk})
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "entra.batch encode")
+	}
+	status, header, answer, err := c.exchange(ctx, body)
+	if err == nil && status == http.StatusUnauthorized {
+		c.tokens.renew()
+		status, header, answer, err = c.exchange(ctx, body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK && status != http.StatusFailedDependency {
+		return nil, refusal("entra.batch", status, header, answer)
+	}
+	var parsed struct {
+		Responses []response `json:"responses"`
+	}
+	if err := json.Unmarshal(answer, &parsed); err != nil {
+		return nil, &fault.Error{Op: "entra.batch", Kind: fault.Transient, Message: "Graph's answer to a batch cannot be read", Err: err}
+	}
+	got := make(map[string]response, len(parsed.Responses))
+	for _, r := range parsed.Responses {
+		got[r.ID] = r
+	}
+	return got, nil
+}
+
+// maxAnswer bounds what we read of one answer.
+const maxAnswer = 16 << 20
+
+// exchange sends one $batch body, signed in, and reads the answer.
+func (c *Client) exchange(ctx context.Context, body []byte) (int, http.Header, []byte, error) {
+	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
+		abstractions.POST, "{+baseurl}/$batch", map[string]string{"baseurl": c.baseURL})
+	info.SetStreamContentAndContentType(body, "application/json")
+	info.Headers.TryAdd("Accept", "application/json")
+	native, err := c.adapter.ConvertToNativeRequest(ctx, info)
+	if err != nil {
+		return 0, nil, nil, fault.Wrap(err, fault.Transient, "entra.batch prepare")
+	}
+	r, ok := native.(*http.Request)
+	if !ok {
+		return 0, nil, nil, fault.New(fault.Internal, "entra.batch prepare", fmt.Sprintf("the SDK made a %T", native))
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	httpResponse, err := c.http.Do(r)
+	if err != nil {
+		return 0, nil, nil, &fault.Error{Op: "entra.batch", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
+	}
+	defer func() { _ = httpResponse.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(httpResponse.Body, maxAnswer))
+	if err != nil {
+		return 0, nil, nil, &fault.Error{Op: "entra.batch", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
+	}
+	return httpResponse.StatusCode, httpResponse.Header, answer, nil
+}

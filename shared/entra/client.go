@@ -1,0 +1,159 @@
+// Package entra is the client of Microsoft Graph for one Entra tenant, and the
+// only importer of the Microsoft SDKs.
+//
+// Requests are built by the SDK's typed request builders, but not by
+// GraphServiceClient, which would link the whole of Graph into every binary.
+// What is to be read or written for several users travels together: the
+// requests that the builders made become the items of one $batch, sent by a
+// small sender of our own, because the SDK's batch classes lose numbers, panic
+// on empty answers and drop everything when one item is throttled. The HTTP
+// pipeline is built explicitly: the SDK's default one arranges its compression
+// and retry handlers in random order, and a body that is retried after it was
+// compressed goes out mislabelled. Models that are sent are always fresh ones,
+// because a model that came from Graph does not track its changes.
+package entra
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	abstractions "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoft/kiota-abstractions-go/authentication"
+	backing "github.com/microsoft/kiota-abstractions-go/store"
+	khttp "github.com/microsoft/kiota-http-go"
+	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/organization"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// Config says how to reach a tenant.
+type Config struct {
+	GraphURL string // root with the version: https://graph.microsoft.com/v1.0
+	LoginURL string // authority host: https://login.microsoftonline.com
+	Tenant   directory.TenantID
+	ClientID string
+	// Secret is the client secret of the application; it never appears in an
+	// error or a log.
+	Secret string
+	// Transport carries the requests; nil is http.DefaultTransport.
+	Transport http.RoundTripper
+}
+
+// Client talks to one tenant. It is safe for concurrent use and keeps its token
+// and connections: make one and reuse it.
+type Client struct {
+	tenant  directory.TenantID
+	baseURL string
+	http    *http.Client
+	adapter abstractions.RequestAdapter
+	users   *users.UsersRequestBuilder
+	tokens  *tokens
+
+	mu   sync.Mutex
+	name string // of the tenant, once it was read
+}
+
+// requestTimeout bounds one HTTP exchange. Waits that Graph asks for do not
+// count: they happen between exchanges.
+const requestTimeout = 30 * time.Second
+
+// New makes the client of a tenant. It sends nothing; a URL that cannot be used
+// is a fault of kind Invalid.
+func New(cfg Config) (*Client, error) {
+	graph, err := checkURL("GRAPH_URL", cfg.GraphURL)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := checkURL("ENTRA_LOGIN_URL", cfg.LoginURL); err != nil {
+		return nil, err
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	c := &Client{tenant: cfg.Tenant, baseURL: strings.TrimSuffix(cfg.GraphURL, "/")}
+	if c.tokens, err = newTokens(cfg, graph, transport); err != nil {
+		return nil, err
+	}
+	c.http = pipeline(transport)
+	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
+		authentication.NewBaseBearerTokenAuthenticationProvider(c.tokens),
+		jsonserialization.NewJsonParseNodeFactory(),
+		// Without this proxy a value that was set to nil is left out of the
+		// body, and no attribute could ever be cleared.
+		backing.NewBackingStoreSerializationWriterProxyFactory(jsonserialization.NewJsonSerializationWriterFactory()),
+		c.http,
+	)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "entra.adapter")
+	}
+	adapter.SetBaseUrl(c.baseURL)
+	c.adapter = adapter
+	c.users = users.NewUsersRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, adapter)
+	return c, nil
+}
+
+// checkURL refuses what is not https, unless it stays on this machine.
+func checkURL(variable, raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err == nil && u.Host != "" && (u.Scheme == "https" || (u.Scheme == "http" && isLoopback(u.Hostname()))) {
+		return u, nil
+	}
+	return nil, &fault.Error{Op: "entra.config", Kind: fault.Invalid, Subject: variable,
+		Message: fmt.Sprintf("%s is %q: it must be an https address (plain http is allowed on this machine only)", variable, raw)}
+}
+
+// Describe reads the tenant. It is also the proof that our credentials work
+// there: without consent it is a fault of kind Unauthorized or Forbidden.
+func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
+	builder := organization.NewOrganizationRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, c.adapter)
+	answer, err := builder.Get(ctx, &organization.OrganizationRequestBuilderGetRequestConfiguration{
+		QueryParameters: &organization.OrganizationRequestBuilderGetQueryParameters{Select: []string{"id", "displayName", "verifiedDomains"}},
+	})
+	if err != nil {
+		return directory.Tenant{}, c.explain(err, "entra.read organization")
+	}
+	if answer == nil || len(answer.GetValue()) == 0 {
+		return directory.Tenant{}, fault.New(fault.Transient, "entra.read organization", "Graph answered without an organization")
+	}
+	own := answer.GetValue()[0]
+	t := directory.Tenant{ID: directory.TenantID(text(own.GetId())), Name: text(own.GetDisplayName())}
+	for _, d := range own.GetVerifiedDomains() {
+		t.VerifiedDomains = append(t.VerifiedDomains, strings.ToLower(text(d.GetName())))
+	}
+	c.mu.Lock()
+	c.name = t.Name
+	c.mu.Unlock()
+	return t, nil
+}
+
+// tenantName is the tenant's name for a sentence, or its id while the name is
+// not to be had.
+func (c *Client) tenantName(ctx context.Context) string {
+	c.mu.Lock()
+	name := c.name
+	c.mu.Unlock()
+	if name != "" {
+		return name
+	}
+	if t, err := c.Describe(ctx); err == nil && t.Name != "" {
+		return t.Name
+	}
+	return string(c.tenant)
+}
+
+// text is what a pointer of the SDK points to, "" for nil.
+func text(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}

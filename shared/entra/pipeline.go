@@ -1,0 +1,130 @@
+package entra
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	khttp "github.com/microsoft/kiota-http-go"
+)
+
+// pipeline is the HTTP client under the SDK, with the handlers that we want in
+// the order that we want: option names are decoded, the user agent is set, and
+// what Graph throttles is sent again. Nothing compresses bodies.
+func pipeline(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: khttp.NewCustomTransportWithParentTransport(
+			throttled{transport},
+			khttp.NewParametersNameDecodingHandler(),
+			khttp.NewUserAgentHandler(),
+		),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// How we wait when Graph asks us to, before the task is put back instead.
+const (
+	maxTries    = 4
+	patience    = 20 * time.Second // the longest single wait that is worth holding a worker for
+	spareTime   = 5 * time.Second  // what must be left of the deadline after a wait
+	defaultWait = 2 * time.Second  // when Graph throttles and does not say for how long
+)
+
+// throttled repeats a request that Graph throttled, after the time that Graph
+// named. Only a 429 is repeated: it says that nothing was done. Of any other
+// failure the outcome is unknown, and whoever sent the request must look first.
+type throttled struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper. Each try gets a fresh copy of the
+// whole body.
+func (t throttled) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil && r.Body != http.NoBody {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		if err := r.Body.Close(); err != nil {
+			return nil, err
+		}
+	}
+	for try := 1; ; try++ {
+		response, err := t.once(r, body)
+		if err != nil || response.StatusCode != http.StatusTooManyRequests || try == maxTries {
+			return response, err
+		}
+		if !pause(r.Context(), retryAfter(response.Header, time.Now())) {
+			return response, nil
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			return nil, err
+		}
+		if err := response.Body.Close(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// once sends the request one time, for at most requestTimeout.
+func (t throttled) once(r *http.Request, body []byte) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	try := r.Clone(ctx)
+	if body != nil {
+		try.Body = io.NopCloser(bytes.NewReader(body))
+		try.ContentLength = int64(len(body))
+	}
+	response, err := t.next.RoundTrip(try)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	response.Body = cancelOnClose{response.Body, cancel}
+	return response, nil
+}
+
+// cancelOnClose ends the time-out of an exchange when its body was read.
+type cancelOnClose struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (c cancelOnClose) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}
+
+// pause waits, unless the wait is longer than our patience or than the time
+// that is left; then it reports false at once.
+func pause(ctx context.Context, wait time.Duration) bool {
+	if wait > patience {
+		return false
+	}
+	if deadline, set := ctx.Deadline(); set && time.Until(deadline) < wait+spareTime {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retryAfter reads how long to wait: whole or decimal seconds, or a date. What
+// is missing or unreadable is defaultWait.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 && seconds < 1e6 {
+		return time.Duration(seconds * float64(time.Second))
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(date.Sub(now), 0)
+	}
+	return defaultWait
+}

@@ -1,0 +1,127 @@
+package entra_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// refusalBody is an error of Graph with details of code and target.
+func refusalBody(code, message string, details ...string) map[string]any {
+	var list []map[string]string
+	for i := 0; i+1 < len(details); i += 2 {
+		list = append(list, map[string]string{"code": details[i], "target": details[i+1], "message": message})
+	}
+	return map[string]any{"error": map[string]any{"code": code, "message": message, "details": list}}
+}
+
+func TestRefusalsDecideWhatHappensNext(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		status  int
+		body    map[string]any
+		kind    fault.Kind
+		reason  directory.Reason
+		mention string // a word the administrator needs
+	}{
+		{"name taken", 400, refusalBody("Request_BadRequest", "Another object with the same value for property userPrincipalName already exists.", "ObjectConflict", "userPrincipalName"), fault.Conflict, directory.UPNConflict, "userPrincipalName"},
+		{"name taken, more details", 400, refusalBody("Request_MultipleObjectsWithSameKeyValue", "x", "ConflictingObjects", "..", "ObjectConflict", "proxyAddresses"), fault.Conflict, directory.UPNConflict, "proxyAddresses"},
+		{"name taken, no details", 400, refusalBody("Request_BadRequest", "Another object with the same value for property proxyAddresses already exists."), fault.Conflict, directory.UPNConflict, "taken"},
+		{"bad value", 400, refusalBody("Request_BadRequest", "Invalid value specified for property 'employeeId' of resource 'User'.", "InvalidValue", "employeeId"), fault.Invalid, directory.InvalidValue, "employeeId"},
+		{"unverified domain", 400, refusalBody("Request_BadRequest", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization."), fault.Invalid, directory.DomainNotVerified, "corp.example is not a verified domain of tenant Contoso"},
+		{"synchronised", 400, refusalBody("Request_BadRequest", "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration."), fault.Forbidden, directory.SyncedFromOnPremises, "on-premises"},
+		{"anything else bad", 400, refusalBody("Request_BadRequest", "Something new."), fault.Invalid, directory.RefusedReason, "Something new."},
+		{"token", 401, refusalBody("InvalidAuthenticationToken", "x"), fault.Unauthorized, directory.ConsentLost, "consent"},
+		{"protected", 403, refusalBody("Authorization_RequestDenied", "Insufficient privileges to complete the operation."), fault.Forbidden, directory.ProtectedAccount, "administrator role"},
+		{"full", 403, refusalBody("Directory_QuotaExceeded", "The directory object quota limit is exceeded."), fault.Forbidden, directory.QuotaExceeded, "limit"},
+		{"gone", 404, refusalBody("Request_ResourceNotFound", "x"), fault.NotFound, "", ""},
+		{"concurrent", 409, refusalBody("Directory_ConcurrencyViolation", "x"), fault.Transient, "", ""},
+		{"other conflict", 409, refusalBody("Conflict", "x"), fault.Conflict, "", ""},
+		{"dependency", 424, refusalBody("x", "Failed Dependency"), fault.Transient, "", ""},
+		{"broken", 500, refusalBody("UnknownError", ""), fault.Transient, "", ""},
+		{"not there yet", 501, refusalBody("NotImplemented", ""), fault.Internal, "", ""},
+		{"unavailable", 503, nil, fault.Transient, "", ""},
+		{"late", 504, nil, fault.Transient, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &stub{t: t}
+			s.answer = func(_ int, r sent) (int, http.Header, string) {
+				if strings.Contains(r.url, "/organization") {
+					return 200, nil, `{"value":[{"id":"t","displayName":"Contoso","verifiedDomains":[]}]}`
+				}
+				return 200, nil, reply(t, r, func(item) map[string]any { return map[string]any{"status": tc.status, "body": tc.body} })
+			}
+			action := update("e1", "userPrincipalName", "ann@corp.example")
+			f := fault.Of(s.client().Apply(t.Context(), []plan.Action{action})[0].Err)
+			if f == nil || f.Kind != tc.kind || (tc.reason != "" && f.Reason != string(tc.reason)) {
+				t.Fatalf("fault = %+v, want %s (%s)", f, tc.kind, tc.reason)
+			}
+			if !strings.Contains(f.Message, tc.mention) {
+				t.Errorf("message %q does not mention %q", f.Message, tc.mention)
+			}
+		})
+	}
+}
+
+// The same table decides for a batch as a whole.
+func TestRefusedBatch(t *testing.T) {
+	for status, kind := range map[int]fault.Kind{400: fault.Invalid, 403: fault.Forbidden, 500: fault.Transient, 502: fault.Transient, 503: fault.Transient} {
+		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return status, nil, "<html>" }}
+		for i, found := range s.client().FindByUPN(t.Context(), []directory.UPN{"a@corp.example", "b@corp.example"}, nil) {
+			if fault.KindOf(found.Err) != kind {
+				t.Errorf("%d: answer %d is %v, want %s", status, i, found.Err, kind)
+			}
+		}
+	}
+}
+
+func TestLookUp(t *testing.T) {
+	s := &stub{t: t}
+	s.answer = func(_ int, r sent) (int, http.Header, string) {
+		return 200, nil, reply(t, r, func(i item) map[string]any {
+			switch {
+			case strings.HasPrefix(i.URL, "/users/none%40"):
+				return map[string]any{"status": 404, "body": refusalBody("Request_ResourceNotFound", "x")}
+			case strings.HasPrefix(i.URL, "/users/o%27neil%23x%40corp.example?"):
+				return map[string]any{"status": 200, "body": map[string]any{"id": "e1", "userPrincipalName": "O'Neil#x@corp.example", "accountEnabled": true, "onPremisesSyncEnabled": nil, "jobTitle": nil, "businessPhones": []string{"1"}, "userType": "Member", "onPremisesImmutableId": "u1"}}
+			default:
+				return map[string]any{"status": 200, "body": map[string]any{"id": "e2", "userPrincipalName": "s@corp.example", "onPremisesSyncEnabled": true, "isManagementRestricted": true}}
+			}
+		})
+	}
+	found := s.client().FindByUPN(t.Context(), []directory.UPN{"none@corp.example", "o'neil#x@corp.example", "s@corp.example"}, []directory.Attribute{"jobTitle", "businessPhones"})
+	if found[0].Account != nil || found[0].Err != nil {
+		t.Errorf("nobody: %+v", found[0])
+	}
+	got, err := json.Marshal(found[1].Account)
+	want := `{"ID":"e1","UPN":"O'Neil#x@corp.example","ImmutableID":"u1","Enabled":true,"SyncedFromOnPremises":false,"ManagementRestricted":false,"Guest":false,"Attributes":{"businessPhones":"1","jobTitle":null}}`
+	if err != nil || string(got) != want {
+		t.Errorf("account %s, %v\nwant %s", got, err, want)
+	}
+	if a := found[2].Account; a == nil || !a.SyncedFromOnPremises || !a.ManagementRestricted {
+		t.Errorf("synchronised account: %+v", a)
+	}
+	if len(s.requests) != 1 {
+		t.Errorf("%d requests for three look-ups, want one", len(s.requests))
+	}
+	if url := s.requests[0].items(t)[0].URL; !strings.Contains(url, "select=") {
+		t.Errorf("%s selects nothing: it would cost a resource unit more", url)
+	}
+}
+
+func TestSignInRefusedIsLostConsent(t *testing.T) {
+	s := &stub{t: t, refuseSignIn: `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215]}`}
+	f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err)
+	if f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.ConsentLost) || !strings.Contains(f.Message, "AADSTS7000215") {
+		t.Errorf("fault = %+v", f)
+	}
+	if strings.Contains(fmt.Sprint(f), canary) {
+		t.Error("the fault shows the secret")
+	}
+}

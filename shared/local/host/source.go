@@ -1,0 +1,126 @@
+package host
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // a checksum that the event format demands, not a protection
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"entrasync/shared/queue"
+)
+
+// Source is an event source mapping: which queue feeds a function, and how.
+type Source struct {
+	Queue       string // the queue's name
+	From        queue.Queue
+	BatchSize   int // at most queue.MaxBatch
+	Concurrency int // invocations side by side
+	// Window is how long to wait for a batch to fill once it has a message. It
+	// trades that much delay for fewer, fuller batches.
+	Window time.Duration
+}
+
+// ARN is the name by which a function knows one of this machine's queues.
+func ARN(queueName string) string { return "arn:aws:sqs:local:000000000000:" + queueName }
+
+// longPoll is how long one receive waits for a message, SQS's longest.
+const longPoll = 20 * time.Second
+
+// pauseAfterError is how long a poller rests when its queue cannot be read.
+const pauseAfterError = time.Second
+
+// Feed starts invoking a function with what the source receives.
+func (h *Host) Feed(f Function, s Source) {
+	handler := lambda.NewHandler(f.Handler)
+	for range s.Concurrency {
+		h.pollers.Go(func() {
+			for h.ctx.Err() == nil {
+				h.poll(f, handler, s)
+			}
+		})
+	}
+}
+
+// poll receives one batch and has it handled.
+func (h *Host) poll(f Function, handler lambda.Handler, s Source) {
+	batch, err := s.From.Receive(h.ctx, s.BatchSize, longPoll)
+	if h.ctx.Err() != nil && len(batch) == 0 {
+		return
+	}
+	if err != nil {
+		h.log.Error().Err(err).Str("queue", s.Queue).Msg("a queue cannot be read")
+		h.rest(pauseAfterError)
+		return
+	}
+	if len(batch) == 0 {
+		return
+	}
+	if missing := s.BatchSize - len(batch); missing > 0 && s.Window > 0 {
+		h.rest(s.Window)
+		more, err := s.From.Receive(h.ctx, missing, 0)
+		if err == nil {
+			batch = append(batch, more...)
+		}
+	}
+	h.handle(f, handler, s, batch)
+}
+
+// rest waits, or until the host stops.
+func (h *Host) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.ctx.Done():
+	}
+}
+
+// handle invokes the function and deletes the messages it did not report as
+// failed. When the invocation itself failed none is deleted.
+func (h *Host) handle(f Function, handler lambda.Handler, s Source, batch []queue.Received) {
+	var response events.SQSEventResponse
+	if err := h.invoke(f, handler, eventOf(s, batch), &response); err != nil {
+		h.log.Error().Err(err).Str("queue", s.Queue).Int("messages", len(batch)).Msg("an invocation failed: its messages come again")
+		return
+	}
+	failed := map[string]bool{}
+	for _, item := range response.BatchItemFailures {
+		failed[item.ItemIdentifier] = true
+	}
+	var done []string
+	for _, m := range batch {
+		if !failed[m.ID] {
+			done = append(done, m.Receipt)
+		}
+	}
+	if len(done) == 0 {
+		return
+	}
+	if err := s.From.Delete(context.WithoutCancel(h.ctx), done...); err != nil {
+		h.log.Error().Err(err).Str("queue", s.Queue).Msg("handled messages cannot be deleted: they come again")
+	}
+}
+
+// eventOf is a batch as SQS's event source mapping presents it.
+func eventOf(s Source, batch []queue.Received) events.SQSEvent {
+	event := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
+	for i, m := range batch {
+		sum := md5.Sum(m.Body) //nolint:gosec // see the import
+		event.Records[i] = events.SQSMessage{
+			MessageId: m.ID, ReceiptHandle: m.Receipt, Body: string(m.Body), Md5OfBody: hex.EncodeToString(sum[:]),
+			EventSource: "aws:sqs", EventSourceARN: ARN(s.Queue), AWSRegion: "local",
+			Attributes: map[string]string{
+				"ApproximateReceiveCount":          strconv.Itoa(m.ReceiveCount),
+				"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.FirstReceive.UnixMilli(), 10),
+				"SentTimestamp":                    strconv.FormatInt(m.SentAt.UnixMilli(), 10),
+				"MessageGroupId":                   m.GroupID,
+				"MessageDeduplicationId":           m.DedupID,
+			},
+		}
+	}
+	return event
+}

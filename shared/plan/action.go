@@ -1,0 +1,85 @@
+// Package plan decides which writes turn the present into the desired state.
+//
+// It is pure: it gets what should be (directory.Desired) and what is known (the
+// link, and the account if one was looked up) and answers with actions or with
+// an obstacle. An action is one intended write to Entra. It is stored before it
+// is sent and completed after, so the audit log, the events, a dry run and an
+// approval list are all readings of actions.
+package plan
+
+import (
+	"time"
+
+	"entrasync/shared/directory"
+)
+
+// Type is what an action does.
+type Type string
+
+// The types of actions on an account.
+const (
+	Provision   Type = "provision"   // create the account
+	TakeOver    Type = "take_over"   // make an existing account ours and bring it up to date
+	Update      Type = "update"      // write the attributes that differ
+	Enable      Type = "enable"      // allow sign-in
+	Deprovision Type = "deprovision" // block sign-in and end the sessions; never a deletion
+)
+
+// Status is how far an action got.
+type Status string
+
+// The statuses of an action.
+const (
+	Started   Status = "started" // recorded, about to be sent
+	Succeeded Status = "succeeded"
+	Failed    Status = "failed"
+)
+
+// Subject is the JumpCloud object that an action is about.
+type Subject struct {
+	Kind string `json:"kind"` // "user"
+	ID   string `json:"id"`
+	Name string `json:"name"` // the user name, for people
+}
+
+// Cause is why somebody looked at the object: the event, or the request of an
+// administrator.
+type Cause struct {
+	Type string    `json:"type"`         // a Directory Insights event type, "connected", "retried", …
+	ID   string    `json:"id,omitempty"` // the id of the event
+	At   time.Time `json:"at"`           // when it happened
+}
+
+// Failure is why an action failed.
+type Failure struct {
+	Kind    string           `json:"kind"` // a kind of package fault
+	Reason  directory.Reason `json:"reason"`
+	Message string           `json:"message"`
+}
+
+// Action is one intended write to Entra.
+type Action struct {
+	ID          string             `json:"id"` // sorts by time
+	Type        Type               `json:"type"`
+	Directory   directory.ID       `json:"directoryId"`
+	Subject     Subject            `json:"subject"`
+	EntraID     directory.EntraID  `json:"entraId,omitempty"` // "" until a created account has one
+	Changes     []directory.Change `json:"changes"`
+	Reason      directory.Reason   `json:"reason,omitempty"` // why an account is disabled
+	Cause       Cause              `json:"cause"`
+	Status      Status             `json:"status"`
+	Error       *Failure           `json:"error,omitempty"`
+	At          time.Time          `json:"at"`
+	CompletedAt time.Time          `json:"completedAt,omitzero"`
+}
+
+// Value is what the action sets an attribute to; ok is false when it does not
+// touch the attribute.
+func (a Action) Value(name directory.Attribute) (value directory.Value, ok bool) {
+	for _, c := range a.Changes {
+		if c.Attribute == name {
+			return c.To, true
+		}
+	}
+	return nil, false
+}

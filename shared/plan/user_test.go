@@ -1,0 +1,171 @@
+package plan_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+const self directory.UserID = "64a1b2c3d4e5f60718293a4b"
+
+// wanted is what should be of a connected, activated user.
+func wanted() directory.Desired {
+	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: "ann@corp.example", FirstName: "Ann", LastName: "Lee", State: directory.Activated}, true, directory.DefaultSettings())
+}
+
+// linked is the link of an account that is right.
+func linked() directory.Link {
+	return directory.Link{EntraID: "e1", State: directory.Enabled, Owner: directory.CreatedByUs,
+		Applied: wanted().Attributes.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(true)}})}
+}
+
+// found is an account of the wanted name that somebody else made.
+func found(change func(*directory.Account)) *directory.Account {
+	a := &directory.Account{ID: "e2", UPN: "ann@corp.example", Enabled: true, Attributes: directory.Attributes{
+		"givenName": {"Anna"}, "surname": {"Lee"}, "displayName": {"Anna Lee"}, "userPrincipalName": {"ann@corp.example"}, "mailNickname": {"ann"}, "jobTitle": {"Boss"}}}
+	if change != nil {
+		change(a)
+	}
+	return a
+}
+
+// written lists for each action its type and the attributes it writes.
+func written(actions []plan.Action) [][]string {
+	var list [][]string
+	for _, a := range actions {
+		row := []string{string(a.Type)}
+		for _, c := range a.Changes {
+			row = append(row, string(c.Attribute)+"="+c.To.String())
+		}
+		list = append(list, row)
+	}
+	return list
+}
+
+func TestDecide(t *testing.T) {
+	disabled := wanted()
+	disabled.State, disabled.Reason = directory.Disabled, directory.SuspendedReason
+	renamed := wanted()
+	renamed.Attributes = renamed.Attributes.Set([]directory.Change{{Attribute: "surname", To: directory.Value{"Moss"}}})
+	renamedDisabled := renamed
+	renamedDisabled.State = directory.Disabled
+	wasDisabled := linked()
+	wasDisabled.Applied = wasDisabled.Applied.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(false)}})
+	gone := directory.Desire(nil, true, directory.DefaultSettings())
+	nameless := wanted()
+	nameless.UPN, nameless.Obstacle = "", &directory.Obstacle{Reason: directory.EmailMissing}
+	namelessDisabled := nameless
+	namelessDisabled.State = directory.Disabled
+
+	for _, tc := range []struct {
+		name     string
+		user     plan.User
+		want     [][]string
+		obstacle directory.Reason
+		owner    directory.Owner
+	}{
+		{name: "nothing differs", user: plan.User{Desired: wanted(), Link: linked()}, owner: directory.CreatedByUs},
+		{name: "an attribute differs", user: plan.User{Desired: renamed, Link: linked()}, want: [][]string{{"update", "surname=Moss"}}, owner: directory.CreatedByUs},
+		{name: "suspended", user: plan.User{Desired: disabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}}, owner: directory.CreatedByUs},
+		{name: "blocking comes first", user: plan.User{Desired: renamedDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"update", "surname=Moss"}}, owner: directory.CreatedByUs},
+		{name: "allowing comes last", user: plan.User{Desired: renamed, Link: wasDisabled}, want: [][]string{{"update", "surname=Moss"}, {"enable", "accountEnabled=true"}}, owner: directory.CreatedByUs},
+		{name: "deleted: only disabled", user: plan.User{Desired: gone, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}}, owner: directory.CreatedByUs},
+		{name: "deleted and disabled already", user: plan.User{Desired: gone, Link: wasDisabled}, owner: directory.CreatedByUs},
+		{name: "deleted before there was an account", user: plan.User{Desired: gone}},
+		{name: "no sign-in name, no account", user: plan.User{Desired: nameless}, obstacle: directory.EmailMissing},
+		{name: "no sign-in name, still disabled", user: plan.User{Desired: namelessDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}}, obstacle: directory.EmailMissing, owner: directory.CreatedByUs},
+		{name: "created", user: plan.User{ID: self, Desired: wanted(), LookedUp: true}, want: [][]string{{"provision", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}}},
+		{name: "created disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true}, want: [][]string{{"provision", "accountEnabled=false", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}}},
+		{name: "taken over, written as little as needed", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil)}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
+		{name: "taken over and disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true, Account: found(nil)}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
+		{name: "taken over federated", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(nil)}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann", "onPremisesImmutableId=" + string(self)}}, owner: directory.TakenOver},
+		{name: "taken over federated, immutable id there", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(func(a *directory.Account) { a.ImmutableID = "other" })}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
+		{name: "ours already", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.CreatedByUs},
+		{name: "synchronised from on-premises", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.SyncedFromOnPremises = true })}, obstacle: directory.SyncedFromOnPremises},
+		{name: "management restricted", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ManagementRestricted = true })}, obstacle: directory.ManagementRestricted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.user.NeedsLookup() {
+				t.Fatal("the case needs a look-up first")
+			}
+			got := tc.user.Decide()
+			if !cmp.Equal(written(got.Actions), tc.want) {
+				t.Error(cmp.Diff(tc.want, written(got.Actions)))
+			}
+			reason := directory.Reason("")
+			if got.Obstacle != nil {
+				reason = got.Obstacle.Reason
+			}
+			if reason != tc.obstacle || got.Link.Owner != tc.owner {
+				t.Errorf("obstacle %q, owner %q; want %q, %q", reason, got.Link.Owner, tc.obstacle, tc.owner)
+			}
+		})
+	}
+}
+
+func TestNeedsLookup(t *testing.T) {
+	nameless := wanted()
+	nameless.Obstacle = &directory.Obstacle{Reason: directory.EmailMissing}
+	for name, tc := range map[string]struct {
+		user plan.User
+		want bool
+	}{
+		"connected, no account":     {plan.User{Desired: wanted()}, true},
+		"looked up already":         {plan.User{Desired: wanted(), LookedUp: true}, false},
+		"has an account":            {plan.User{Desired: wanted(), Link: linked()}, false},
+		"not connected any more":    {plan.User{Desired: directory.Desire(nil, false, directory.DefaultSettings())}, false},
+		"no sign-in name to search": {plan.User{Desired: nameless}, false},
+	} {
+		if got := tc.user.NeedsLookup(); got != tc.want {
+			t.Errorf("%s: NeedsLookup = %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
+// Whatever the user was and becomes, once the decided actions are done nothing
+// is left to do.
+func TestActionsLeadToTheDesiredState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		settings := directory.DefaultSettings()
+		for _, rule := range directory.Rules() {
+			settings.Attributes[rule] = rapid.Bool().Draw(t, string(rule))
+		}
+		settings.Federated = rapid.Bool().Draw(t, "federated")
+		user := plan.User{ID: self, LookedUp: true, Federated: settings.Federated}
+		if rapid.Bool().Draw(t, "exists") {
+			user.Account = found(func(a *directory.Account) {
+				a.Enabled = rapid.Bool().Draw(t, "enabled")
+				a.ImmutableID = rapid.SampledFrom([]string{"", "other", string(self)}).Draw(t, "immutable id")
+			})
+		}
+		for step := range 3 {
+			source := directory.User{ID: self, Username: "ann", Email: "ann@corp.example",
+				FirstName: rapid.SampledFrom([]string{"", "Ann", "Anna"}).Draw(t, "first name"),
+				JobTitle:  rapid.SampledFrom([]string{"", "Lead", "Boss"}).Draw(t, "job title"),
+				State:     rapid.SampledFrom([]directory.UserState{directory.Staged, directory.Activated, directory.Suspended}).Draw(t, "state")}
+			connected := step == 0 || rapid.Bool().Draw(t, "connected")
+			user.Desired = directory.Desire(&source, connected, settings)
+			d := user.Decide()
+			link := d.Link
+			for _, action := range d.Actions {
+				id := link.EntraID
+				if action.Type == plan.Provision {
+					id = "e9"
+				}
+				link = user.Completed(link, action, id)
+			}
+			link = user.Settled(link, d.Obstacle)
+			user.Link = link
+			if again := user.Decide(); len(again.Actions) > 0 {
+				t.Fatalf("after %+v there is still %+v to do", d.Actions, again.Actions)
+			}
+			if link.State != user.Desired.State {
+				t.Fatalf("the account is %s, should be %s", link.State, user.Desired.State)
+			}
+		}
+	})
+}

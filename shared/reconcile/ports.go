@@ -1,0 +1,76 @@
+// Package reconcile holds the use cases of entrasync: it reads the current
+// state of JumpCloud, has package plan decide, and sends what is to be written
+// to Entra, recording every action before it is sent and completing it after.
+//
+// It is level-triggered. A task names a user and a directory, never a change,
+// and a look at a user leads to the same end whatever made us look, however
+// often, and in whatever order. So a process may die at any point: the task
+// comes again, and what was done already is found done.
+//
+// It talks to ports only; shared/jumpcloud and shared/entra implement them.
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// JumpCloud reads one organization.
+type JumpCloud interface {
+	// Users reads the current state of users. A user that is not in the answer
+	// does not exist; everything else that went wrong is an error.
+	Users(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error)
+}
+
+// Entra reads and writes one tenant.
+type Entra interface {
+	// FindByUPN looks accounts up by sign-in name, with the values of the
+	// attributes asked for. The answers stand in the order of the names.
+	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found
+	// Apply sends actions, each for another account, and answers in their order.
+	Apply(ctx context.Context, actions []plan.Action) []Result
+}
+
+// Found is the answer to one look-up: no account and no error means that Entra
+// has none of that name.
+type Found struct {
+	Account *directory.Account
+	Err     error
+}
+
+// Result is what became of one action.
+type Result struct {
+	ID  directory.EntraID // the account written
+	Err error             // a fault, or nil
+}
+
+// Systems gives access to the outside systems of a directory.
+type Systems interface {
+	JumpCloud(ctx context.Context, organization directory.OrganizationID) (JumpCloud, error)
+	Entra(ctx context.Context, tenant directory.TenantID) (Entra, error)
+}
+
+// Task names a user to bring up to date in a directory, never how.
+type Task struct {
+	Directory directory.ID     `json:"directory"`
+	User      directory.UserID `json:"user"`
+	Cause     plan.Cause       `json:"cause"`
+}
+
+// Attempt is a task that is being tried.
+type Attempt struct {
+	Task
+	Number int  // 1 for the first try
+	Last   bool // no further try follows by itself: what cannot be done now is parked
+}
+
+// Outcome is what became of an attempt. An attempt that is not to be repeated
+// is over: the user is in sync, released, or parked with a reason.
+type Outcome struct {
+	Retry bool
+	After time.Duration // how long to wait before the next try
+	Err   error         // why it must be tried again
+}

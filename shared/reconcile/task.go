@@ -1,0 +1,52 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
+)
+
+// Message is the task as a message. The message group is the directory and the
+// user, so that two workers never write one account; a task with the same cause
+// is the same task.
+func (t Task) Message() (queue.Message, error) {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return queue.Message{}, fault.Wrap(err, fault.Internal, "reconcile.encode task")
+	}
+	group := string(t.Directory) + "/" + string(t.User)
+	sum := sha256.Sum256([]byte(group + "/" + t.Cause.Type + "/" + t.Cause.ID))
+	return queue.Message{Body: body, GroupID: group, DedupID: hex.EncodeToString(sum[:])}, nil
+}
+
+// ReadTask reads the body of a message that [Task.Message] made.
+func ReadTask(body []byte) (Task, error) {
+	var t Task
+	if err := json.Unmarshal(body, &t); err != nil || t.Directory == "" || t.User == "" {
+		return Task{}, &fault.Error{Op: "reconcile.read task", Kind: fault.Internal, Message: "the message is not a task", Err: err}
+	}
+	return t, nil
+}
+
+// Enqueue sends tasks to a queue, as many to a request as it takes.
+func Enqueue(ctx context.Context, to queue.Sender, tasks ...Task) error {
+	for chunk := range slices.Chunk(tasks, queue.MaxBatch) {
+		messages := make([]queue.Message, len(chunk))
+		for i, t := range chunk {
+			m, err := t.Message()
+			if err != nil {
+				return err
+			}
+			messages[i] = m
+		}
+		if err := to.Send(ctx, messages...); err != nil {
+			return fault.Wrap(err, fault.Transient, "reconcile.enqueue")
+		}
+	}
+	return nil
+}

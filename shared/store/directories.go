@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// The index keys under which all organizations and all directories are listed.
+const (
+	organizationsIndex = "organizations"
+	directoriesIndex   = "directories"
+)
+
+// CreateOrganization keeps a new organization; Conflict if there is one with
+// its id.
+func (s *Store) CreateOrganization(ctx context.Context, o directory.Organization) error {
+	item, err := encode(organizationKey(o.ID), o)
+	if err != nil {
+		return err
+	}
+	item.IndexPK, item.IndexSK = organizationsIndex, string(o.ID)
+	_, err = s.table.Put(ctx, item, Absent)
+	if fault.Is(err, fault.Changed) {
+		return &fault.Error{Op: "store.create organization", Kind: fault.Conflict, Subject: string(o.ID), Message: "the organization " + string(o.ID) + " is there already"}
+	}
+	return err
+}
+
+// organizationKey is where an organization lies.
+func organizationKey(id directory.OrganizationID) Key {
+	return Key{PK: organizationPK(id), SK: organizationPart}
+}
+
+// Organization reads one organization; NotFound if there is none.
+func (s *Store) Organization(ctx context.Context, id directory.OrganizationID) (directory.Organization, error) {
+	o, _, err := get[directory.Organization](ctx, s, organizationKey(id))
+	return o, missing(err, "organization", string(id))
+}
+
+// Organizations lists all organizations.
+func (s *Store) Organizations(ctx context.Context, limit int, cursor string) (List[directory.Organization], error) {
+	return list[directory.Organization](ctx, s, Query{PK: organizationsIndex, Index: true, Limit: limit, Cursor: cursor})
+}
+
+// PutDirectory keeps a directory, a new one if its Version is 0, and returns
+// its new version; Changed if another writer was faster.
+func (s *Store) PutDirectory(ctx context.Context, d directory.Directory) (int64, error) {
+	item, err := encode(directoryKey(d.ID), d)
+	if err != nil {
+		return 0, err
+	}
+	item.IndexPK, item.IndexSK = directoriesIndex, string(d.ID)
+	return s.table.Put(ctx, item, IfVersion(d.Version))
+}
+
+// directoryKey is where a directory lies.
+func directoryKey(id directory.ID) Key {
+	return Key{PK: organizationPK(id.Organization()), SK: join(directoryPart, string(id))}
+}
+
+// Directory reads one directory; NotFound if there is none.
+func (s *Store) Directory(ctx context.Context, id directory.ID) (directory.Directory, error) {
+	d, version, err := get[directory.Directory](ctx, s, directoryKey(id))
+	d.Version = version
+	return d, missing(err, "directory", string(id))
+}
+
+// Directories lists all directories of all organizations.
+func (s *Store) Directories(ctx context.Context, limit int, cursor string) (List[directory.Directory], error) {
+	return list[directory.Directory](ctx, s, Query{PK: directoriesIndex, Index: true, Limit: limit, Cursor: cursor})
+}

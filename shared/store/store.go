@@ -1,0 +1,110 @@
+// Package store keeps the records of entrasync (organizations, directories,
+// connections, links, owners and actions) in one table.
+//
+// [Table] is the port to that table; the records are written once, here, on top
+// of it. Every key starts with the organization, so that one deployment serves
+// many, and all that is known of one user lies under one partition key, so that
+// one read answers which directories a user touches. A record that two writers
+// may change at once carries the version of its item, and a write with an old
+// version is refused with a fault of kind Changed.
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// Store reads and writes records.
+type Store struct{ table Table }
+
+// New makes a store on a table.
+func New(table Table) *Store { return &Store{table: table} }
+
+// The names that keys are made of. "#" separates the parts; it occurs in none
+// of the ids.
+const (
+	organizationPart = "O"
+	directoryPart    = "D"
+	userPart         = "U"
+	connectionPart   = "C"
+	linkPart         = "L"
+	actionPart       = "A"
+	tenantPart       = "T"
+	entraPart        = "E"
+)
+
+// join makes a key of parts.
+func join(parts ...string) string { return strings.Join(parts, "#") }
+
+// organizationPK holds an organization and its directories.
+func organizationPK(id directory.OrganizationID) string { return join(organizationPart, string(id)) }
+
+// userPK holds the connections and links of one user.
+func userPK(organization directory.OrganizationID, user directory.UserID) string {
+	return join(organizationPart, string(organization), userPart, string(user))
+}
+
+// encode makes the item of a record.
+func encode(key Key, record any) (Item, error) {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return Item{}, fault.Wrap(err, fault.Internal, "store.encode "+key.SK)
+	}
+	return Item{Key: key, Value: value}, nil
+}
+
+// decode reads the record of an item.
+func decode[T any](item Item) (T, error) {
+	var record T
+	if err := json.Unmarshal(item.Value, &record); err != nil {
+		return record, fault.Wrap(err, fault.Internal, fmt.Sprintf("store.decode %s/%s", item.PK, item.SK))
+	}
+	return record, nil
+}
+
+// get reads one record and the version of its item.
+func get[T any](ctx context.Context, s *Store, key Key) (T, int64, error) {
+	item, err := s.table.Get(ctx, key)
+	if err != nil {
+		var none T
+		return none, 0, err
+	}
+	record, err := decode[T](item)
+	return record, item.Version, err
+}
+
+// List is one page of records; Cursor is "" on the last page.
+type List[T any] struct {
+	Items  []T
+	Cursor string
+}
+
+// list reads one page of records.
+func list[T any](ctx context.Context, s *Store, q Query) (List[T], error) {
+	page, err := s.table.Query(ctx, q)
+	if err != nil {
+		return List[T]{}, err
+	}
+	records := make([]T, 0, len(page.Items))
+	for _, item := range page.Items {
+		record, err := decode[T](item)
+		if err != nil {
+			return List[T]{}, err
+		}
+		records = append(records, record)
+	}
+	return List[T]{Items: records, Cursor: page.Cursor}, nil
+}
+
+// missing turns the NotFound of a table into one that names the thing.
+func missing(err error, what, id string) error {
+	if !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: id, Message: fmt.Sprintf("there is no %s %s", what, id)}
+}
