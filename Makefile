@@ -20,7 +20,9 @@ RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 # Programs of this machine go without debug information, but not with -trimpath:
 # it would compile the Microsoft Graph SDK once more, apart from the copy that
 # vet, lint, editors and `go build` share, and that takes two minutes.
-BUILD := $(GO) build -ldflags='-s -w'
+# lambda.norpc leaves out the old Go runtime of Lambda, whose net/rpc would keep
+# every method of every type in the program.
+BUILD := $(GO) build -tags lambda.norpc -ldflags='-s -w'
 
 # Version stamps would link every program anew after each commit, and fail in a
 # checkout that belongs to another user.

@@ -65,6 +65,7 @@ func (a API) mux() http.Handler {
 	config := huma.DefaultConfig("entrasync", "1")
 	config.Info.Description = "Keeps Microsoft 365 / Entra ID true to JumpCloud."
 	config.CreateHooks = nil // no $schema links inside the answers
+	config.DocsPath = ""     // the page would load scripts from elsewhere
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)

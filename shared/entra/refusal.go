@@ -100,11 +100,6 @@ func badRequest(f *fault.Error, e graphError) *fault.Error {
 		f.Message = fmt.Sprintf("another object in Entra has the same %s: change that object or the user in JumpCloud", orWord(target, "name"))
 		return f
 	}
-	if target, found := e.detail("InvalidValue"); found {
-		f.Reason, f.Subject = string(directory.InvalidValue), target
-		f.Message = fmt.Sprintf("Entra refuses the value of %s: change it in JumpCloud (%s)", target, e.Message)
-		return f
-	}
 	for _, p := range phrases {
 		if strings.Contains(e.Message, p.text) {
 			f.Kind, f.Reason = p.kind, string(p.reason)
@@ -113,6 +108,10 @@ func badRequest(f *fault.Error, e graphError) *fault.Error {
 			}
 			return f
 		}
+	}
+	if target, found := e.detail("InvalidValue"); found {
+		f.Reason, f.Subject = string(directory.InvalidValue), target
+		f.Message = fmt.Sprintf("Entra refuses the value of %s: change it in JumpCloud (%s)", target, e.Message)
 	}
 	return f
 }

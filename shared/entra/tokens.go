@@ -1,8 +1,11 @@
 package entra
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -102,7 +105,7 @@ func explainSignIn(err error) error {
 	var refused *azidentity.AuthenticationFailedError
 	if !errors.As(err, &refused) || refused.RawResponse == nil {
 		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service did not answer: it is tried again", Err: errors.Unwrap(err)}
+			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
 	}
 	status := refused.RawResponse.StatusCode
 	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
@@ -142,18 +145,45 @@ func secure(login string) string {
 }
 
 // loopback sends requests for a plain-http authority on this machine by plain
-// http, as it was configured. Any other authority is left alone.
+// http, as it was configured, and answers the SDK's question where the token
+// endpoint is by itself: the SDK accepts no answer but an https one. Any other
+// authority is left alone.
 type loopback struct {
 	next  http.RoundTripper
 	login string
 }
 
+// discovery is what the SDK asks for before it asks for a token.
+const discovery = "/v2.0/.well-known/openid-configuration"
+
 // RoundTrip implements http.RoundTripper.
 func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 	host, plain := strings.CutPrefix(l.login, "http://")
-	if plain && r.URL.Host == strings.Split(host, "/")[0] {
-		r = r.Clone(r.Context())
-		r.URL.Scheme = "http"
+	if !plain || r.URL.Host != strings.Split(host, "/")[0] {
+		return l.next.RoundTrip(r)
 	}
+	if authority, asked := strings.CutSuffix(r.URL.Path, discovery); asked {
+		return endpoints(r, "https://"+r.URL.Host+authority)
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme = "http"
 	return l.next.RoundTrip(r)
+}
+
+// endpoints is a discovery document for an authority, with the paths that every
+// Entra authority has (Microsoft identity platform, client credentials flow).
+func endpoints(r *http.Request, authority string) (*http.Response, error) {
+	document, err := json.Marshal(map[string]string{
+		"issuer":                 authority + "/v2.0",
+		"authorization_endpoint": authority + "/oauth2/v2.0/authorize",
+		"token_endpoint":         authority + "/oauth2/v2.0/token",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(document)),
+		Body: io.NopCloser(bytes.NewReader(document)),
+	}, nil
 }

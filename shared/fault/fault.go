@@ -89,8 +89,8 @@ func Wrap(err error, kind Kind, op string) error {
 	return wrapped
 }
 
-// Error joins operation, subject, kind and message, then the cause unless the
-// cause is a fault whose words are already there.
+// Error joins operation, subject, kind and message with what was at the bottom
+// of it. Faults between do not repeat what this one says.
 func (e *Error) Error() string {
 	var b strings.Builder
 	for _, part := range []string{e.Op, e.Subject} {
@@ -105,11 +105,18 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)
 	}
-	var inner *Error
-	if e.Err != nil && !errors.As(e.Err, &inner) {
-		b.WriteString(": " + e.Err.Error())
+	if cause := e.cause(); cause != nil {
+		b.WriteString(": " + cause.Error())
 	}
 	return b.String()
+}
+
+// cause is the first error in the chain that is not a fault.
+func (e *Error) cause() error {
+	inner := e
+	for errors.As(inner.Err, &inner) && inner.Err != nil {
+	}
+	return inner.Err
 }
 
 // Unwrap gives the cause.

@@ -1,0 +1,333 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/admin"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+const (
+	organization = "5f0c1e2d3a4b5c6d7e8f9012"
+	ann          = "64a1b2c3d4e5f60718293a4b"
+	token        = "canary-api-token"
+	tenant       = "7f1d5c2e-0a4b-4c61-9a58-3d2f6b1e8c90"
+)
+
+// outside is a JumpCloud that knows Ann and a tenant that may have consented.
+type outside struct {
+	refusal   error // of the tenant
+	jumpCloud error // of JumpCloud
+}
+
+func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcile.JumpCloud, error) {
+	return o, nil
+}
+
+func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, error) {
+	return nil, fault.New(fault.Internal, "test", "the API writes nothing to Entra")
+}
+
+func (o *outside) Users(_ context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
+	found := map[directory.UserID]directory.User{}
+	if slices.Contains(ids, ann) {
+		found[ann] = directory.User{ID: ann, Username: "ann"}
+	}
+	return found, o.jumpCloud
+}
+
+func (o *outside) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
+	return directory.Tenant{Name: "Contoso"}, o.refusal
+}
+
+// fixture is the API with a real table and real queues.
+type fixture struct {
+	t          *testing.T
+	handler    admin.Handler
+	outside    *outside
+	live, bulk *boltqueue.Queue
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, closing := range []func() error{table.Close, files.Close} {
+			if err := closing(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	f := &fixture{t: t, outside: &outside{}}
+	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk} {
+		if *q, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records := store.New(table)
+	if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: "us", CreatedAt: time.Now().UTC()}); err != nil {
+		t.Fatal(err)
+	}
+	f.handler = admin.NewHandler(admin.API{Store: records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk, Token: token})
+	return f
+}
+
+// call sends a request with the token and decodes the answer.
+func (f *fixture) call(method, path, body string) (status int, answer map[string]any) {
+	f.t.Helper()
+	return f.callWith(map[string]string{"authorization": "Bearer " + token}, method, path, body)
+}
+
+// callWith sends a request with headers.
+func (f *fixture) callWith(headers map[string]string, method, path, body string) (status int, answer map[string]any) {
+	f.t.Helper()
+	rawPath, query, _ := strings.Cut(path, "?")
+	r := events.APIGatewayV2HTTPRequest{RawPath: rawPath, RawQueryString: query, Body: body, Headers: map[string]string{"content-type": "application/json", "host": "localhost"}}
+	for name, value := range headers {
+		r.Headers[name] = value
+	}
+	r.RequestContext.HTTP.Method = method
+	r.RequestContext.HTTP.Path = rawPath
+	response, err := f.handler.Handle(f.t.Context(), r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if strings.Contains(response.Body, token) {
+		f.t.Errorf("%s %s shows the token", method, path)
+	}
+	if response.Body == "" {
+		return response.StatusCode, nil
+	}
+	if err := json.Unmarshal([]byte(response.Body), &answer); err != nil {
+		f.t.Fatalf("%s %s: %v: %s", method, path, err, response.Body)
+	}
+	return response.StatusCode, answer
+}
+
+// directory creates a directory and gives its id.
+func (f *fixture) directory(settings string) string {
+	f.t.Helper()
+	status, created := f.call("POST", "/v1/directories", `{"name":"Contoso","organizationId":"`+organization+`","tenantId":"`+tenant+`","settings":`+settings+`}`)
+	if status != 201 {
+		f.t.Fatalf("create directory: %d %v", status, created)
+	}
+	id, _ := created["id"].(string)
+	return id
+}
+
+// tasks takes everything out of a queue.
+func (f *fixture) tasks(q *boltqueue.Queue) []reconcile.Task {
+	f.t.Helper()
+	messages, err := q.Receive(f.t.Context(), queue.MaxBatch, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var tasks []reconcile.Task
+	for _, m := range messages {
+		task, err := reconcile.ReadTask(m.Body)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		tasks = append(tasks, task)
+		if err := q.Delete(f.t.Context(), m.Receipt); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return tasks
+}
+
+func TestTokenIsNeeded(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	for _, header := range []string{"", "Bearer", "Bearer wrong", "Basic " + token, token} {
+		for _, path := range []string{"/v1/organizations", "/v1/directories/" + id, "/v1/directories/" + id + "/users"} {
+			if status, problem := f.callWith(map[string]string{"authorization": header}, "GET", path, ""); status != 401 || problem["detail"] == "" {
+				t.Errorf("%q on %s: %d %v", header, path, status, problem)
+			}
+		}
+	}
+	for _, path := range []string{"/healthz", "/openapi.json"} {
+		if status, _ := f.callWith(nil, "GET", path, ""); status != 200 {
+			t.Errorf("%s without a token: %d", path, status)
+		}
+	}
+}
+
+func TestDirectory(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory(`{"mappedEmail":"alternate","attributes":{"user_city":true},"domains":[{"name":"corp.example","default":true}]}`)
+	status, got := f.call("GET", "/v1/directories/"+id, "")
+	settings, _ := got["settings"].(map[string]any)
+	if status != 200 || got["status"] != "active" || got["tenantId"] != tenant || settings["mappedEmail"] != "alternate" || settings["suspendOnLockout"] != false {
+		t.Errorf("%d %v", status, got)
+	}
+	status, got = f.call("PATCH", "/v1/directories/"+id, `{"name":"New","settings":{"mappedEmail":null,"attributes":{"user_city":null,"user_job_title":true},"suspendOnLockout":true}}`)
+	settings, _ = got["settings"].(map[string]any)
+	attributes, _ := settings["attributes"].(map[string]any)
+	if status != 200 || got["name"] != "New" || settings["mappedEmail"] != "company" || settings["suspendOnLockout"] != true || len(attributes) != 1 || attributes["user_job_title"] != true {
+		t.Errorf("%d %v", status, got)
+	}
+	if domains, _ := settings["domains"].([]any); len(domains) != 1 {
+		t.Errorf("a setting that was not named is now %v", domains)
+	}
+	if status, list := f.call("GET", "/v1/directories", ""); status != 200 || len(list["items"].([]any)) != 1 || list["cursor"] != nil {
+		t.Errorf("%d %v", status, list)
+	}
+}
+
+func TestDirectoryWithoutConsentWaits(t *testing.T) {
+	f := newFixture(t)
+	f.outside.refusal = fault.New(fault.Unauthorized, "test", "no consent")
+	id := f.directory("{}")
+	if _, got := f.call("GET", "/v1/directories/"+id, ""); got["status"] != "pending_authorization" {
+		t.Errorf("status %v", got["status"])
+	}
+	f.outside.refusal = nil
+	if _, got := f.call("PATCH", "/v1/directories/"+id, `{}`); got["status"] != "active" {
+		t.Errorf("after the consent: status %v", got["status"])
+	}
+}
+
+func TestRefusalsNameTheField(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	create := func(change string) string {
+		return `{"name":"A","organizationId":"` + organization + `","tenantId":"` + tenant + `"` + change + `}`
+	}
+	for _, tc := range []struct {
+		name, method, path, body string
+		status                   int
+		location, says           string
+	}{
+		{"unknown directory", "GET", "/v1/directories/nope", "", 404, "path.id", "no directory nope"},
+		{"unknown directory of the organization", "PUT", "/v1/directories/" + organization + "-nope/connections/users/" + ann, "", 404, "path.id", "no directory"},
+		{"unknown user", "PUT", "/v1/directories/" + id + "/connections/users/64a1b2c3d4e5f60718293fff", "", 404, "path.userId", "JumpCloud has no user 64a1b2c3d4e5f60718293fff"},
+		{"user that never was connected", "GET", "/v1/directories/" + id + "/users/" + ann, "", 404, "path.userId", "never connected"},
+		{"try again for nobody", "POST", "/v1/directories/" + id + "/users/" + ann + "/sync", "", 404, "path.userId", "never connected"},
+		{"disconnect who is not connected", "DELETE", "/v1/directories/" + id + "/connections/users/" + ann, "", 404, "path.userId", "not connected"},
+		{"unknown organization", "GET", "/v1/organizations/nope", "", 404, "path.id", "no organization nope"},
+		{"directory of an unknown organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "nope", 1), 422, "body.organizationId", "no organization nope"},
+		{"odd tenant", "POST", "/v1/directories", strings.Replace(create(""), tenant, "a/b", 1), 422, "body.tenantId", "GUID"},
+		{"no name", "POST", "/v1/directories", `{"organizationId":"` + organization + `","tenantId":"` + tenant + `"}`, 422, "body", "name"},
+		{"unknown setting", "POST", "/v1/directories", create(`,"settings":{"colour":"red"}`), 422, "body.settings.colour", "no setting colour"},
+		{"unknown rule", "POST", "/v1/directories", create(`,"settings":{"attributes":{"user_shoe_size":true}}`), 422, "body.settings.attributes.user_shoe_size", "user_shoe_size"},
+		{"setting of the wrong type", "PATCH", "/v1/directories/" + id, `{"settings":{"suspendOnLockout":"yes"}}`, 422, "body.settings.suspendOnLockout", "wrong type"},
+		{"odd value", "PATCH", "/v1/directories/" + id, `{"settings":{"mappedEmail":"private"}}`, 422, "body.settings.mappedEmail", "private"},
+		{"two defaults", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","default":true},{"name":"b.example","default":true}]}}`, 422, "body.settings.domains[1].default", "default"},
+		{"odd limit", "GET", "/v1/directories?limit=0", "", 422, "query.limit", ""},
+		{"odd cursor", "GET", "/v1/directories?cursor=%21%21", "", 422, "query.cursor", ""},
+		{"not JSON", "POST", "/v1/directories", `{`, 400, "", ""},
+		{"too much", "POST", "/v1/directories", create(`,"settings":{"mappedEmail":"` + strings.Repeat("x", 2<<20) + `"}`), 413, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			status, problem := f.call(tc.method, tc.path, tc.body)
+			details, _ := problem["errors"].([]any)
+			location, said := "", ""
+			if len(details) > 0 {
+				detail, _ := details[0].(map[string]any)
+				location, _ = detail["location"].(string)
+				said, _ = detail["message"].(string)
+			}
+			if status != tc.status || (tc.location != "" && location != tc.location) || !strings.Contains(said, tc.says) {
+				t.Errorf("%d at %q: %q\n%v", status, location, said, problem)
+			}
+		})
+	}
+	if left := append(f.tasks(f.live), f.tasks(f.bulk)...); len(left) > 0 {
+		t.Errorf("refused requests sent tasks: %+v", left)
+	}
+}
+
+func TestConnectAndDisconnect(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	path := "/v1/directories/" + id + "/connections/users/" + ann
+	for range 2 { // a repetition is harmless
+		status, link := f.call("PUT", path, "")
+		if status != 202 || link["status"] != "pending" || link["state"] != "absent" || link["userId"] != ann {
+			t.Errorf("%d %v", status, link)
+		}
+		if tasks := f.tasks(f.bulk); len(tasks) != 1 || tasks[0].User != ann || tasks[0].Cause.Type != "connected" {
+			t.Errorf("tasks: %+v", tasks)
+		}
+	}
+	if _, list := f.call("GET", "/v1/directories/"+id+"/connections", ""); len(list["items"].([]any)) != 1 {
+		t.Errorf("connections: %v", list)
+	}
+	_, users := f.call("GET", "/v1/directories/"+id+"/users", "")
+	first, _ := users["items"].([]any)[0].(map[string]any)
+	if by, _ := first["connectedBy"].([]any); len(by) != 1 || by[0] != "direct" {
+		t.Errorf("users: %v", users)
+	}
+	if status, _ := f.call("POST", "/v1/directories/"+id+"/users/"+ann+"/sync", ""); status != 202 || len(f.tasks(f.live)) != 1 {
+		t.Errorf("sync: %d", status)
+	}
+	if status, link := f.call("DELETE", path, ""); status != 202 || len(link["connectedBy"].([]any)) != 0 {
+		t.Errorf("disconnect: %d %v", status, link)
+	}
+	if tasks := f.tasks(f.live); len(tasks) != 1 || tasks[0].Cause.Type != "disconnected" {
+		t.Errorf("tasks: %+v", tasks)
+	}
+	if status, link := f.call("GET", "/v1/directories/"+id+"/users/"+ann, ""); status != 200 || link["userId"] != ann {
+		t.Errorf("the link is gone: %d %v", status, link)
+	}
+}
+
+func TestJumpCloudOutageIsSaidSo(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.outside.jumpCloud = fault.New(fault.Transient, "test", "JumpCloud did not answer")
+	if status, problem := f.call("PUT", "/v1/directories/"+id+"/connections/users/"+ann, ""); status != 503 {
+		t.Errorf("%d %v", status, problem)
+	}
+}
+
+func TestSettingsChangeLooksAtEverybody(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.call("PUT", "/v1/directories/"+id+"/connections/users/"+ann, "")
+	f.tasks(f.bulk)
+	f.call("PATCH", "/v1/directories/"+id, `{"settings":{"attributes":{"user_city":true}}}`)
+	if tasks := f.tasks(f.bulk); len(tasks) != 1 || tasks[0].User != ann {
+		t.Errorf("tasks: %+v", tasks)
+	}
+}
+
+func TestDescriptionIsComplete(t *testing.T) {
+	f := newFixture(t)
+	_, document := f.callWith(nil, "GET", "/openapi.json", "")
+	paths, _ := document["paths"].(map[string]any)
+	if document["openapi"] != "3.1.0" {
+		t.Errorf("openapi %v", document["openapi"])
+	}
+	for _, path := range []string{
+		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/directories", "/v1/directories/{id}",
+		"/v1/directories/{id}/connections", "/v1/directories/{id}/connections/users/{userId}",
+		"/v1/directories/{id}/users", "/v1/directories/{id}/users/{userId}", "/v1/directories/{id}/users/{userId}/sync",
+	} {
+		if paths[path] == nil {
+			t.Errorf("%s is not described", path)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package users_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/users"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/metric"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+	"entrasync/shared/systems"
+)
+
+const (
+	organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
+	apiKey       = "test-key"
+	maxReceives  = 20
+)
+
+// testing is what both tests and property tests offer.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
+	Context() context.Context
+}
+
+// fixture is the users function with real clients against both simulators, in
+// memory.
+type fixture struct {
+	t         tester
+	handler   users.Handler
+	store     *store.Store
+	jumpcloud *jumpcloudtest.Simulator
+	entra     *entratest.Simulator
+	accounts  entratest.Directory
+	directory directory.Directory
+	metrics   *metric.Memory
+	postponed map[string]time.Duration // by receipt
+	messages  int
+	// before is called with every request to Graph before it is served.
+	before func(*http.Request)
+}
+
+// newFixture starts everything, with one directory.
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	return newFixtureIn(t, t.TempDir(), func(f func()) { t.Cleanup(f) })
+}
+
+// newFixtureIn is newFixture for any kind of test.
+func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
+	t.Helper()
+	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}}
+	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
+	f.must(err)
+	cleanup(func() { f.must(table.Close()) })
+	f.store = store.New(table)
+	f.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1})
+	f.must(err)
+	cleanup(func() { f.must(f.jumpcloud.Close()) })
+	f.entra, err = entratest.New(entratest.Config{Seed: 1})
+	f.must(err)
+	cleanup(func() { f.must(f.entra.Close()) })
+	tenant := entratest.DefaultTenant().ID
+	f.accounts = f.entra.Tenant(tenant)
+	app := entratest.DefaultApp()
+	outside := systems.New(systems.Config{
+		JumpCloudAPI: "https://jumpcloud.example/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
+		ClientID: app.ClientID, ClientSecret: app.ClientSecret, Keys: keys{}, Transport: f,
+	})
+	f.handler = users.Handler{
+		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics},
+		Postponer: f, MaxReceives: maxReceives,
+	}
+	f.directory = f.newDirectory("main", func(s *directory.Settings) {
+		s.Attributes["user_job_title"], s.Attributes["user_business_phones"] = true, true
+	})
+	return f
+}
+
+// keys knows the key of the one organization.
+type keys struct{}
+
+func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
+
+// RoundTrip sends a request to the simulator that it is for.
+func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "jumpcloud.example" {
+		return jumpcloudtest.Transport(f.jumpcloud).RoundTrip(r)
+	}
+	if f.before != nil && r.URL.Host == "graph.microsoft.com" {
+		f.before(r)
+	}
+	return entratest.Transport(f.entra).RoundTrip(r)
+}
+
+// Postpone implements users.Postponer.
+func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
+	f.postponed[receipt] = d
+	return nil
+}
+
+// must ends the test on an error.
+func (f *fixture) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// newDirectory keeps one more directory on the tenant.
+func (f *fixture) newDirectory(name string, edit func(*directory.Settings)) directory.Directory {
+	f.t.Helper()
+	d := directory.Directory{
+		ID: directory.NewID(organization, name), Organization: organization, Name: name,
+		Tenant: directory.TenantID(entratest.DefaultTenant().ID), Status: directory.Active, Settings: directory.DefaultSettings(),
+	}
+	if edit != nil {
+		edit(&d.Settings)
+	}
+	_, err := f.store.PutDirectory(context.Background(), d)
+	f.must(err)
+	return d
+}
+
+// person adds an active user to JumpCloud and connects it.
+func (f *fixture) person(name string) directory.UserID {
+	f.t.Helper()
+	id := f.unconnected(name, name+"@contoso.example")
+	f.connect(id)
+	return id
+}
+
+// unconnected adds an active user to JumpCloud.
+func (f *fixture) unconnected(name, email string) directory.UserID {
+	f.t.Helper()
+	id, err := f.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": name, "email": email, "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
+	f.must(err)
+	return directory.UserID(id)
+}
+
+// connect connects a user directly.
+func (f *fixture) connect(id directory.UserID) {
+	f.t.Helper()
+	f.must(f.store.Connect(context.Background(), directory.Connection{Directory: f.directory.ID, User: id, Path: directory.Direct}))
+}
+
+// disconnect ends the direct connection of a user.
+func (f *fixture) disconnect(id directory.UserID) {
+	f.t.Helper()
+	_, err := f.store.Disconnect(context.Background(), directory.Connection{Directory: f.directory.ID, User: id, Path: directory.Direct})
+	f.must(err)
+}
+
+// update changes a user in JumpCloud.
+func (f *fixture) update(id directory.UserID, fields jumpcloudtest.Fields) {
+	f.t.Helper()
+	f.must(f.jumpcloud.UpdateUser(string(id), fields))
+}
+
+// message is a task for a user, received for the nth time.
+func (f *fixture) message(id directory.UserID, receives int) events.SQSMessage {
+	f.t.Helper()
+	f.messages++
+	name := fmt.Sprintf("m%d", f.messages)
+	m, err := reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC()}}.Message()
+	f.must(err)
+	return events.SQSMessage{MessageId: name, ReceiptHandle: "r-" + name, Body: string(m.Body), EventSourceARN: "queue",
+		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
+}
+
+// look handles one task for each user in one batch and returns how many of them
+// come again.
+func (f *fixture) look(ids ...directory.UserID) int {
+	f.t.Helper()
+	var batch events.SQSEvent
+	for _, id := range ids {
+		batch.Records = append(batch.Records, f.message(id, 1))
+	}
+	return len(f.handle(batch).BatchItemFailures)
+}
+
+// handle invokes the function.
+func (f *fixture) handle(batch events.SQSEvent) events.SQSEventResponse {
+	f.t.Helper()
+	response, err := f.handler.Handle(context.Background(), batch)
+	f.must(err)
+	return response
+}
+
+// link reads the link of a user.
+func (f *fixture) link(id directory.UserID) directory.Link {
+	f.t.Helper()
+	user, err := f.store.User(context.Background(), organization, id)
+	f.must(err)
+	link, found := user.Link(f.directory.ID)
+	if !found {
+		f.t.Fatalf("%s has no link", id)
+	}
+	return link
+}
+
+// account reads an account of Entra.
+func (f *fixture) account(upn string) entratest.User {
+	f.t.Helper()
+	account, found := f.accounts.User(upn)
+	if !found {
+		f.t.Fatalf("Entra has no account %s", upn)
+	}
+	return account
+}
+
+// actions are all actions, oldest first.
+func (f *fixture) actions() []plan.Action {
+	f.t.Helper()
+	list, err := f.store.Actions(context.Background(), f.directory.ID, 0, "")
+	f.must(err)
+	var actions []plan.Action
+	for _, a := range list.Items {
+		actions = append([]plan.Action{a}, actions...)
+	}
+	return actions
+}
+
+// requests counts the HTTP requests to Graph while do runs.
+func (f *fixture) requests(do func()) int {
+	before := f.entra.Counters().Requests
+	do()
+	return f.entra.Counters().Requests - before
+}
+
+// fail makes the next batch to Graph go wrong: with a status, or for 0 with an
+// answer that is lost after the work was done.
+func (f *fixture) fail(status int) {
+	f.t.Helper()
+	f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, Status: status, LoseReply: status == 0, Header: map[string]string{"Retry-After": "0"}}))
+}

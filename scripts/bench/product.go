@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/scripts/machine"
+	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+const (
+	benchUsers   = 100
+	benchChanges = 300
+	giveUp       = time.Minute
+)
+
+// product is a running product with users that are not connected yet.
+type product struct {
+	*machine.Machine
+	directory directory.ID
+	users     []string
+}
+
+// withProduct runs do with a product of its own.
+func withProduct(ctx context.Context, do func(*product) (string, error)) (result string, err error) {
+	folder, err := os.MkdirTemp("", "entrasync-bench-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = firstOf(err, os.RemoveAll(folder)) }()
+	config, err := machine.ConfigFrom(func(name string) string {
+		return map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": folder}[name]
+	})
+	if err != nil {
+		return "", err
+	}
+	m, err := machine.Start(ctx, config, zerolog.Nop())
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = firstOf(err, m.Stop()) }()
+	p := &product{Machine: m}
+	for i := range benchUsers {
+		id, err := m.Simulators.JumpCloud.CreateUser(jumpcloudtest.Fields{
+			"username": fmt.Sprintf("bench%d", i), "email": fmt.Sprintf("bench%d@contoso.example", i), "firstname": "Bench", "lastname": fmt.Sprint(i), "state": "ACTIVATED"})
+		if err != nil {
+			return "", err
+		}
+		p.users = append(p.users, id)
+	}
+	if err := p.createDirectory(ctx); err != nil {
+		return "", err
+	}
+	if err := p.settle(ctx); err != nil {
+		return "", err
+	}
+	return do(p)
+}
+
+// createDirectory connects the simulated tenant.
+func (p *product) createDirectory(ctx context.Context) error {
+	var created struct {
+		ID directory.ID `json:"id"`
+	}
+	body, err := json.Marshal(map[string]any{
+		"name": "Bench", "organizationId": p.Config.Organization, "tenantId": p.Simulators.Tenant(),
+		"settings": map[string]any{"attributes": map[string]bool{"user_job_title": true}}})
+	if err != nil {
+		return err
+	}
+	err = p.call(ctx, http.MethodPost, "/v1/directories", bytes.NewReader(body), &created)
+	p.directory = created.ID
+	return err
+}
+
+// call sends one request to the API.
+func (p *product) call(ctx context.Context, method, path string, body io.Reader, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, method, p.URL()+path, body)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+p.Config.AdminToken)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("%s %s: %s", method, path, response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(answer)
+}
+
+// connectAll connects all users at once, through the API.
+func (p *product) connectAll(ctx context.Context) error {
+	group, inGroup := errgroup.WithContext(ctx)
+	for _, user := range p.users {
+		group.Go(func() error {
+			var link json.RawMessage
+			return p.call(inGroup, http.MethodPut, "/v1/directories/"+string(p.directory)+"/connections/users/"+user, nil, &link)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return p.settle(ctx)
+}
+
+// settle waits until every webhook arrived and every queue is empty.
+func (p *product) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, giveUp)
+	defer cancel()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.New("the queues do not become empty")
+		case <-look.C:
+		}
+		under := false
+		for _, d := range p.Simulators.JumpCloud.Deliveries() {
+			under = under || (!d.Delivered && !d.Dropped)
+		}
+		idle, err := p.Idle(ctx)
+		if err != nil {
+			return err
+		}
+		if idle && !under {
+			return nil
+		}
+	}
+}
+
+// retitle changes one user in JumpCloud.
+func (p *product) retitle(i int, title string) error {
+	return p.Simulators.JumpCloud.UpdateUser(p.users[i%len(p.users)], jumpcloudtest.Fields{"jobTitle": title})
+}
+
+// latencies are how long every update took from the webhook to Entra.
+func (p *product) latencies(ctx context.Context) ([]time.Duration, error) {
+	arrived := map[string]time.Time{}
+	for _, d := range p.Simulators.JumpCloud.Deliveries() {
+		arrived[d.EventID] = d.Tried
+	}
+	var took []time.Duration
+	for cursor := ""; ; {
+		page, err := p.Store.Actions(ctx, p.directory, 0, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page.Items {
+			if start, byEvent := arrived[a.Cause.ID]; byEvent && a.Type == plan.Update && a.Status == plan.Succeeded {
+				took = append(took, a.CompletedAt.Sub(start))
+			}
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return took, nil
+		}
+	}
+}
+
+// changeLatency changes users one after the other.
+func changeLatency(ctx context.Context) (string, error) {
+	return withProduct(ctx, func(p *product) (string, error) {
+		if err := p.connectAll(ctx); err != nil {
+			return "", err
+		}
+		for i := range benchChanges {
+			if err := p.retitle(i, fmt.Sprintf("Title %d", i)); err != nil {
+				return "", err
+			}
+			if err := p.settle(ctx); err != nil {
+				return "", err
+			}
+		}
+		took, err := p.latencies(ctx)
+		if err != nil {
+			return "", err
+		}
+		return spread(took)
+	})
+}
+
+// burstLatency changes all users at once.
+func burstLatency(ctx context.Context) (string, error) {
+	return withProduct(ctx, func(p *product) (string, error) {
+		if err := p.connectAll(ctx); err != nil {
+			return "", err
+		}
+		for i := range p.users {
+			if err := p.retitle(i, "New title"); err != nil {
+				return "", err
+			}
+		}
+		if err := p.settle(ctx); err != nil {
+			return "", err
+		}
+		took, err := p.latencies(ctx)
+		if err != nil {
+			return "", err
+		}
+		return spread(took)
+	})
+}
+
+// requestsPerUser counts what Graph sees of a first connection.
+func requestsPerUser(ctx context.Context) (string, error) {
+	return withProduct(ctx, func(p *product) (string, error) {
+		before := p.Simulators.Entra.Counters()
+		if err := p.connectAll(ctx); err != nil {
+			return "", err
+		}
+		after := p.Simulators.Entra.Counters()
+		made := 0
+		for _, account := range p.Simulators.Entra.Tenant(string(p.Simulators.Tenant())).Users() {
+			if account.AccountEnabled {
+				made++
+			}
+		}
+		if made != benchUsers {
+			return "", fmt.Errorf("%d accounts for %d users", made, benchUsers)
+		}
+		requests := after.Requests - before.Requests
+		return fmt.Sprintf("%d requests for %d users: %.2f for each (%d write units)", requests, benchUsers, float64(requests)/benchUsers, after.WriteUnits-before.WriteUnits), nil
+	})
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"entrasync/scripts/machine"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// day is a working day that is being played.
+type day struct {
+	machine   *machine.Machine
+	directory directory.ID
+	ids       map[string]string // JumpCloud ids by user name
+	seen      map[string]bool   // actions that were told already
+	told      map[string]string // why users are parked, as far as that was told
+	latencies []time.Duration   // from webhook to Entra
+}
+
+// step is one thing that somebody does.
+type step struct {
+	clock, what string
+	do          func(context.Context) error
+}
+
+// play plays the day and compares the directories at its end.
+func (d *day) play(ctx context.Context) error {
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	for _, s := range d.steps() {
+		fmt.Printf("\n%s  %s\n", s.clock, s.what)
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+		if err := d.settle(ctx); err != nil {
+			return err
+		}
+		if err := d.tell(ctx); err != nil {
+			return err
+		}
+	}
+	d.tellLatencies()
+	return d.compare(ctx)
+}
+
+// prepare reads who is in JumpCloud and puts two accounts into Entra that are
+// there before us.
+func (d *day) prepare(ctx context.Context) error {
+	d.ids = map[string]string{}
+	for _, u := range d.machine.Simulators.JumpCloud.Users() {
+		d.ids[u.Text("username")] = u.Text("_id")
+	}
+	tenant := d.machine.Simulators.Entra.Tenant(string(d.machine.Simulators.Tenant()))
+	for _, account := range []entratest.User{
+		{UserPrincipalName: "grace.hopper@contoso.example", DisplayName: "G. Hopper", Properties: map[string]any{"jobTitle": "Rear Admiral"}},
+		{UserPrincipalName: "radia.perlman@contoso.example", Properties: map[string]any{"onPremisesSyncEnabled": true}},
+	} {
+		if _, err := tenant.AddUser(account); err != nil {
+			return err
+		}
+	}
+	id, err := d.createDirectory(ctx)
+	d.directory = id
+	return err
+}
+
+// steps are the day.
+func (d *day) steps() []step {
+	jc := d.machine.Simulators.JumpCloud
+	person := func(name string) string { return d.ids[name] }
+	update := func(name string, fields jumpcloudtest.Fields) func(context.Context) error {
+		return func(context.Context) error { return jc.UpdateUser(person(name), fields) }
+	}
+	return []step{
+		{"08:00", "The administrator connects everybody to Microsoft 365 (Grace and Radia have accounts there already)", d.connectEverybody},
+		{"08:30", "Katherine gets a job title", update("katherine.johnson", jumpcloudtest.Fields{"jobTitle": "Mathematician"})},
+		{"09:00", "Mira marries: last name and e-mail change", update("mira.okafor", jumpcloudtest.Fields{"lastname": "Lindqvist", "email": "mira.lindqvist@contoso.example"})},
+		{"09:30", "Alan gets an e-mail whose domain Contoso does not own", update("alan.turing", jumpcloudtest.Fields{"email": "alan@bletchley.example"})},
+		{"10:00", "Alan's e-mail is put right", update("alan.turing", jumpcloudtest.Fields{"email": "alan.turing@contoso.example"})},
+		{"11:00", "Margaret is suspended", func(context.Context) error { return jc.SuspendUser(person("margaret.hamilton")) }},
+		{"11:05", "It was a mistake: Margaret is back", func(context.Context) error { return jc.ActivateUser(person("margaret.hamilton")) }},
+		{"12:00", "Katherine's job title is emptied", update("katherine.johnson", jumpcloudtest.Fields{"jobTitle": ""})},
+		{"13:00", "Microsoft throttles for a second while Ada moves to another department", d.throttledChange},
+		{"14:00", "Everybody moves to the same location at once", d.everybodyMoves},
+		{"16:00", "Seán leaves: he is deleted in JumpCloud", func(context.Context) error { return jc.DeleteUser(person("sean.oneil")) }},
+		{"17:00", "The administrator disconnects Grace", func(ctx context.Context) error { return d.disconnect(ctx, person("grace.hopper")) }},
+	}
+}
+
+// connectEverybody connects all users through the API.
+func (d *day) connectEverybody(ctx context.Context) error {
+	for _, p := range d.machine.Simulators.JumpCloud.Users() {
+		if err := d.connect(ctx, p.Text("_id")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// throttledChange changes a user while Graph answers 429.
+func (d *day) throttledChange(context.Context) error {
+	if err := d.machine.Simulators.Entra.FailNext(entratest.Fault{Path: `/\$batch$`, Status: 429, Header: map[string]string{"Retry-After": "1"}}); err != nil {
+		return err
+	}
+	return d.machine.Simulators.JumpCloud.UpdateUser(d.ids["ada.lovelace"], jumpcloudtest.Fields{"department": "Analytics"})
+}
+
+// everybodyMoves changes all users at once.
+func (d *day) everybodyMoves(context.Context) error {
+	for _, u := range d.machine.Simulators.JumpCloud.Users() {
+		if err := d.machine.Simulators.JumpCloud.UpdateUser(u.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// How long a step may take before the demo gives up on it, and how often it
+// looks.
+const (
+	stepLimit = 30 * time.Second
+	lookEvery = 2 * time.Millisecond
+	dotEvery  = 500 * time.Millisecond
+)
+
+// settle waits until every webhook was delivered and every queue is empty, and
+// shows that it waits.
+func (d *day) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	look, dot := time.NewTicker(lookEvery), time.NewTicker(dotEvery)
+	defer look.Stop()
+	defer dot.Stop()
+	for dots := false; ; {
+		select {
+		case <-ctx.Done():
+			return errors.New("the step did not come to an end")
+		case <-dot.C:
+			fmt.Print(" …")
+			dots = true
+		case <-look.C:
+			idle, err := d.machine.Idle(ctx)
+			if err != nil {
+				return err
+			}
+			if idle && d.delivered() {
+				if dots {
+					fmt.Println()
+				}
+				return nil
+			}
+		}
+	}
+}
+
+// delivered reports whether no webhook is under way.
+func (d *day) delivered() bool {
+	for _, delivery := range d.machine.Simulators.JumpCloud.Deliveries() {
+		if !delivery.Delivered && !delivery.Dropped {
+			return false
+		}
+	}
+	return true
+}
+
+// newActions are the actions that were not told yet, oldest first.
+func (d *day) newActions(ctx context.Context) ([]plan.Action, error) {
+	var found []plan.Action
+	for cursor := ""; ; {
+		page, err := d.machine.Store.Actions(ctx, d.directory, 0, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page.Items {
+			if !d.seen[a.ID] {
+				d.seen[a.ID] = true
+				found = append([]plan.Action{a}, found...)
+			}
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return found, nil
+		}
+	}
+}

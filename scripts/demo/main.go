@@ -1,0 +1,70 @@
+// Command demo plays a short working day on one machine: both simulators and the
+// whole product, an administrator who uses the API and changes people in
+// JumpCloud, and what Microsoft makes of it. It says what each event did and how
+// long it took from the webhook to Entra, shows both directories side by side,
+// and fails if they differ.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/scripts/machine"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// run plays the day in a folder of its own, which it removes again. The log is
+// shown only when something goes wrong.
+func run(ctx context.Context) (err error) {
+	folder, err := os.MkdirTemp("", "entrasync-demo-")
+	if err != nil {
+		return err
+	}
+	logPath := filepath.Join(folder, "log.jsonl")
+	logFile, err := os.Create(logPath)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closed := logFile.Close()
+		if err == nil {
+			err = closed
+		}
+		if err != nil {
+			err = fmt.Errorf("%w (the log is in %s)", err, logPath)
+			return
+		}
+		err = os.RemoveAll(folder)
+	}()
+	fmt.Println("Starting both simulators and entrasync on this machine …")
+	config, err := machine.ConfigFrom(func(name string) string {
+		return map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": folder}[name]
+	})
+	if err != nil {
+		return err
+	}
+	m, err := machine.Start(ctx, config, zerolog.New(logFile).With().Timestamp().Logger())
+	if err != nil {
+		return err
+	}
+	day := &day{machine: m, seen: map[string]bool{}, told: map[string]string{}}
+	err = day.play(ctx)
+	if stopped := m.Stop(); err == nil {
+		err = stopped
+	}
+	return err
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// tell says what the last step did in Entra, and who could not be brought up to
+// date.
+func (d *day) tell(ctx context.Context) error {
+	actions, err := d.newActions(ctx)
+	if err != nil {
+		return err
+	}
+	arrived := map[string]time.Time{}
+	for _, delivery := range d.machine.Simulators.JumpCloud.Deliveries() {
+		arrived[delivery.EventID] = delivery.Tried
+	}
+	for _, a := range actions {
+		since := "the request"
+		start, byEvent := arrived[a.Cause.ID]
+		if byEvent {
+			since = "the webhook"
+		} else {
+			start = a.Cause.At
+		}
+		took := a.CompletedAt.Sub(start)
+		if byEvent && a.Status == plan.Succeeded {
+			d.latencies = append(d.latencies, took)
+		}
+		fmt.Printf("       %-18s %s, %d ms after %s\n", a.Subject.Name, sentence(a), took.Milliseconds(), since)
+	}
+	return d.tellParked(ctx, actions)
+}
+
+// tellParked names the users that began or ceased to wait for somebody, and
+// what for.
+func (d *day) tellParked(ctx context.Context, actions []plan.Action) error {
+	parked, err := d.parked(ctx)
+	if err != nil {
+		return err
+	}
+	changed := false
+	now := map[string]string{}
+	for _, link := range parked {
+		now[string(link.User)] = link.Message
+		if d.told[string(link.User)] != link.Message {
+			changed = true
+			fmt.Printf("       parked (%s): %s\n", link.Reason, link.Message)
+		}
+	}
+	for name, id := range d.ids {
+		if d.told[id] != "" && now[id] == "" {
+			changed = true
+			fmt.Printf("       %s is not parked any more\n", name)
+		}
+	}
+	d.told = now
+	if len(actions) == 0 && !changed {
+		fmt.Println("       nothing to write in Entra")
+	}
+	return nil
+}
+
+// parked are the links that wait for somebody.
+func (d *day) parked(ctx context.Context) ([]directory.Link, error) {
+	var parked []directory.Link
+	links, err := d.machine.Store.Links(ctx, d.directory, 0, "")
+	for _, link := range links.Items {
+		if link.Status == directory.Parked {
+			parked = append(parked, link)
+		}
+	}
+	return parked, err
+}
+
+// sentence is an action in words.
+func sentence(a plan.Action) string {
+	if a.Status == plan.Failed {
+		return fmt.Sprintf("%s refused: %s", strings.ReplaceAll(string(a.Type), "_", " "), a.Error.Message)
+	}
+	var set []string
+	for _, c := range a.Changes {
+		if c.Attribute == directory.ImmutableID || c.Attribute == directory.MailNickname {
+			continue
+		}
+		if len(c.To) == 0 {
+			set = append(set, string(c.Attribute)+" cleared")
+		} else {
+			set = append(set, fmt.Sprintf("%s %q", c.Attribute, c.To.String()))
+		}
+	}
+	switch a.Type {
+	case plan.Provision:
+		return "account created"
+	case plan.TakeOver:
+		return "account taken over: " + strings.Join(set, ", ")
+	case plan.Enable:
+		return "sign-in allowed again"
+	case plan.Deprovision:
+		return "sign-in blocked and sessions ended (" + string(a.Reason) + ")"
+	default:
+		return strings.Join(set, ", ")
+	}
+}
+
+// tellLatencies sums up how fast events reached Entra.
+func (d *day) tellLatencies() {
+	if len(d.latencies) == 0 {
+		return
+	}
+	slices.Sort(d.latencies)
+	at := func(share float64) time.Duration {
+		return d.latencies[min(int(share*float64(len(d.latencies))), len(d.latencies)-1)]
+	}
+	fmt.Printf("\n%d changes went from the webhook to Entra: half of them within %d ms, the slowest (throttled by Microsoft) took %d ms.\n",
+		len(d.latencies), at(0.5).Milliseconds(), at(1).Milliseconds())
+}
+
+// row is one person on both sides, in words that must be the same.
+type row struct {
+	name, jumpCloud, entra string
+	parked                 string // why entrasync leaves the account alone, "" if it does not
+}
+
+// compare shows both directories and fails if they differ. It reads the
+// simulators, not what entrasync believes.
+func (d *day) compare(ctx context.Context) error {
+	rows, err := d.rows(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println()
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "\tJUMPCLOUD\tENTRA\t")
+	different, parked := 0, 0
+	for _, r := range rows {
+		verdict := "same"
+		switch {
+		case r.parked != "":
+			verdict = "left alone: " + r.parked
+			parked++
+		case r.jumpCloud != r.entra:
+			verdict = "DIFFERENT"
+			different++
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.name, r.jumpCloud, r.entra, verdict)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if different > 0 {
+		return fmt.Errorf("%d people differ", different)
+	}
+	if len(rows) == 0 {
+		return errors.New("nobody was compared")
+	}
+	fmt.Printf("\nBoth directories agree about all %d people; %d of them entrasync leaves alone and says why.\n", len(rows), parked)
+	return nil
+}
+
+// rows pairs the people of both sides.
+func (d *day) rows(ctx context.Context) ([]row, error) {
+	parked, err := d.parked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	left := map[string]string{}
+	for _, link := range parked {
+		left[string(link.User)] = string(link.Reason)
+	}
+	tenant := d.machine.Simulators.Entra.Tenant(string(d.machine.Simulators.Tenant()))
+	var rows []row
+	for name, id := range d.ids {
+		person, exists := d.machine.Simulators.JumpCloud.User(id)
+		upn := name + "@contoso.example"
+		if exists {
+			upn = person.Text("email")
+		}
+		account, found := tenant.User(upn)
+		r := row{name: name, jumpCloud: wantedOf(name, person, exists), entra: "no account", parked: left[id]}
+		if found {
+			r.entra = shownOf(account)
+		}
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.name, b.name) })
+	return rows, nil
+}
+
+// disconnected are the people the administrator disconnected.
+var disconnected = []string{"grace.hopper"}
+
+// wantedOf is what Entra should show of a person of JumpCloud.
+func wantedOf(name string, person jumpcloudtest.Fields, exists bool) string {
+	switch {
+	case !exists, slices.Contains(disconnected, name):
+		return "sign-in blocked"
+	case person.Text("state") != "ACTIVATED":
+		return "sign-in blocked"
+	default:
+		return strings.Join([]string{person.Text("firstname") + " " + person.Text("lastname"), person.Text("jobTitle"), person.Text("department"), person.Text("location")}, ", ")
+	}
+}
+
+// shownOf is what Entra shows of an account.
+func shownOf(account entratest.User) string {
+	if !account.AccountEnabled {
+		return "sign-in blocked"
+	}
+	return strings.Join([]string{account.Text("givenName") + " " + account.Text("surname"), account.Text("jobTitle"), account.Text("department"), account.Text("officeLocation")}, ", ")
+}

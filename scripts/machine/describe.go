@@ -1,0 +1,61 @@
+package machine
+
+import (
+	"fmt"
+	"io"
+)
+
+// Describe tells a person where everything is and what was chosen. Secrets are
+// shown only if they were made up at this start and can be known no other way.
+func (m *Machine) Describe(w io.Writer) {
+	c := m.Config
+	lines := [][2]string{
+		{"ENTRASYNC_ADDR", c.Addr},
+		{"ENTRASYNC_DATA", c.Data},
+		{"ENTRASYNC_ADMIN_TOKEN", shown(c.AdminToken, c.MadeAdminToken)},
+		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, c.MadeWebhookToken)},
+		{"JUMPCLOUD_API_URL", simulated(c.JumpCloudAPI, m.Simulators.JumpCloud != nil)},
+		{"JUMPCLOUD_INSIGHTS_URL", simulated(c.JumpCloudInsights, m.Simulators.JumpCloud != nil)},
+		{"JUMPCLOUD_API_KEY", "set"},
+		{"JUMPCLOUD_ORG_ID", string(c.Organization)},
+		{"GRAPH_URL", simulated(c.GraphURL, m.Simulators.Entra != nil)},
+		{"ENTRA_LOGIN_URL", simulated(c.LoginURL, m.Simulators.Entra != nil)},
+		{"ENTRA_CLIENT_ID", c.ClientID},
+		{"ENTRA_CLIENT_SECRET", "set"},
+	}
+	_, _ = fmt.Fprintln(w, "entrasync runs on this machine with")
+	for _, line := range lines {
+		_, _ = fmt.Fprintf(w, "  %-24s %s\n", line[0], line[1])
+	}
+	_, _ = fmt.Fprintf(w, "API          %s/v1 (described at %s/openapi.json)\n", m.URL(), m.URL())
+	_, _ = fmt.Fprintf(w, "Webhook      %s\n", m.WebhookURL())
+	_, _ = fmt.Fprintf(w, "Counters     %s/metrics\n", m.URL())
+	if m.Simulators.JumpCloud != nil {
+		_, _ = fmt.Fprintf(w, "JumpCloud    %s (simulated: change people here)\n", m.Simulators.JumpCloudPage)
+	}
+	if m.Simulators.Entra != nil {
+		_, _ = fmt.Fprintf(w, "Entra        %s (simulated: watch accounts here), tenant %s\n", m.Simulators.EntraPage, m.Simulators.Tenant())
+	}
+	_, _ = fmt.Fprintln(w, "Press Ctrl-C to stop.")
+}
+
+// shown is a secret that was made up, and only the word "set" for one that was
+// given.
+func shown(secret string, made bool) string {
+	if made {
+		return secret + " (made up at this start)"
+	}
+	return "set"
+}
+
+// simulated marks the address of a simulator.
+func simulated(url string, isSimulator bool) string {
+	switch {
+	case isSimulator:
+		return url + " (simulator)"
+	case url == "":
+		return "not set"
+	default:
+		return url
+	}
+}

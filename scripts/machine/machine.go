@@ -1,0 +1,249 @@
+// Package machine is the whole product on one machine: the functions in the
+// in-process Lambda host, table and queues in two files, and a simulator for
+// each outside system that no variable names. The local runner, the demo and
+// the benchmarks are three ways to start it.
+package machine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/functions/admin"
+	"entrasync/functions/fanout"
+	"entrasync/functions/users"
+	"entrasync/functions/webhook"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/host"
+	"entrasync/shared/metric"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+	"entrasync/shared/systems"
+)
+
+// Machine is a running product.
+type Machine struct {
+	Config     Config // with the addresses that were chosen
+	Store      *store.Store
+	Metrics    *metric.Memory
+	Simulators Simulators
+
+	log    zerolog.Logger
+	server *http.Server
+	host   *host.Host
+	queues queues
+	closer []func() error // in the order of opening
+}
+
+// The names of the queues, as in the AWS template, and how they behave. A
+// message stays hidden for six times the time-out of the function that has it,
+// the margin that AWS asks for.
+const (
+	changesQueue   = "changes.fifo"
+	usersLiveQueue = "users-live.fifo"
+	usersBulkQueue = "users-bulk.fifo"
+	deadSuffix     = "-dead"
+
+	webhookTimeout = 10 * time.Second
+	adminTimeout   = 29 * time.Second
+	fanoutTimeout  = 30 * time.Second
+	usersTimeout   = 60 * time.Second
+	visibility     = 6
+
+	changesReceives = 10
+	usersReceives   = 20
+
+	bulkWindow = 200 * time.Millisecond
+	retention  = 14 * 24 * time.Hour
+)
+
+// queues are the queues of the machine, by name.
+type queues map[string]queue.Queue
+
+// Postpone implements users.Postponer.
+func (q queues) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
+	for name, each := range q {
+		if host.ARN(name) == source {
+			return each.Postpone(ctx, receipt, min(d, queue.MaxVisibility))
+		}
+	}
+	return fault.New(fault.Internal, "machine.postpone", "no queue has the ARN "+source)
+}
+
+// Start opens everything and starts serving. When it fails, what was opened is
+// closed again.
+func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) {
+	m := &Machine{Config: c, Metrics: &metric.Memory{}, log: log, host: host.New(log)}
+	if err := m.start(ctx); err != nil {
+		return nil, errors.Join(err, m.Stop())
+	}
+	return m, nil
+}
+
+// start does the work of Start.
+func (m *Machine) start(ctx context.Context) error {
+	if err := os.MkdirAll(m.Config.Data, 0o700); err != nil {
+		return fault.Wrap(err, fault.Invalid, "ENTRASYNC_DATA")
+	}
+	if err := m.openFiles(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", m.Config.Addr)
+	if err != nil {
+		return &fault.Error{Op: "start", Kind: fault.Invalid, Subject: "ENTRASYNC_ADDR", Message: "cannot listen on " + m.Config.Addr + ": stop what uses it or choose another address", Err: err}
+	}
+	m.closer = append(m.closer, closeQuietly(listener))
+	m.Config.Addr = listener.Addr().String()
+	if err := m.startSimulators(); err != nil {
+		return err
+	}
+	if err := m.keepOrganization(ctx); err != nil {
+		return err
+	}
+	m.serve(listener)
+	return nil
+}
+
+// closeQuietly closes a listener that its server may have closed already.
+func closeQuietly(l net.Listener) func() error {
+	return func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// openFiles opens table and queues.
+func (m *Machine) openFiles() error {
+	table, err := bolttable.Open(filepath.Join(m.Config.Data, "table.db"))
+	if err != nil {
+		return err
+	}
+	m.closer = append(m.closer, table.Close)
+	m.Store = store.New(table)
+	files, err := boltqueue.Open(filepath.Join(m.Config.Data, "queues.db"))
+	if err != nil {
+		return err
+	}
+	m.closer = append(m.closer, files.Close)
+	m.queues = queues{}
+	for _, q := range []boltqueue.Config{
+		{Name: changesQueue, Visibility: visibility * fanoutTimeout, MaxReceives: changesReceives},
+		{Name: usersLiveQueue, Visibility: visibility * usersTimeout, MaxReceives: usersReceives},
+		{Name: usersBulkQueue, Visibility: visibility * usersTimeout, MaxReceives: usersReceives},
+	} {
+		q.Retention, q.DeadLetter = retention, q.Name+deadSuffix
+		if _, err := files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
+			return err
+		}
+		if m.queues[q.Name], err = files.Queue(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepOrganization makes sure that the organization of the variables exists.
+func (m *Machine) keepOrganization(ctx context.Context) error {
+	err := m.Store.CreateOrganization(ctx, directory.Organization{
+		ID: m.Config.Organization, Name: "JumpCloud " + string(m.Config.Organization), Region: "us", CreatedAt: time.Now().UTC(),
+	})
+	if fault.Is(err, fault.Conflict) {
+		return nil
+	}
+	return err
+}
+
+// serve starts the functions and the HTTP server.
+func (m *Machine) serve(listener net.Listener) {
+	keys := secretsOf(m.Config)
+	outside := systems.New(systems.Config{
+		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
+		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
+		ClientID: m.Config.ClientID, ClientSecret: m.Config.ClientSecret, Keys: keys,
+	})
+	live, bulk := m.queues[usersLiveQueue], m.queues[usersBulkQueue]
+	fan := fanout.Handler{Store: m.Store, Users: live, Metrics: m.Metrics}
+	sync := users.Handler{
+		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics},
+		Postponer: m.queues, MaxReceives: usersReceives,
+	}
+	hook := webhook.Handler{Secrets: keys, Changes: m.queues[changesQueue], Metrics: m.Metrics}
+	api := admin.NewHandler(admin.API{Store: m.Store, Systems: outside, Tenants: outside, Live: live, Bulk: bulk, Token: m.Config.AdminToken})
+
+	usersFunction := host.Function{Name: "users", Handler: sync.Handle, Timeout: usersTimeout}
+	m.host.Feed(host.Function{Name: "fanout", Handler: fan.Handle, Timeout: fanoutTimeout},
+		host.Source{Queue: changesQueue, From: m.queues[changesQueue], BatchSize: queue.MaxBatch, Concurrency: 4})
+	m.host.Feed(usersFunction, host.Source{Queue: usersLiveQueue, From: live, BatchSize: queue.MaxBatch, Concurrency: 4})
+	m.host.Feed(usersFunction, host.Source{Queue: usersBulkQueue, From: bulk, BatchSize: queue.MaxBatch, Concurrency: 2, Window: bulkWindow})
+
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}))
+	mux.Handle("GET /metrics", m.counters())
+	mux.Handle("/", m.host.HTTP(host.Function{Name: "admin", Handler: api.Handle, Timeout: adminTimeout}))
+	m.server = newServer(mux)
+	go func() {
+		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			m.log.Error().Err(err).Msg("the HTTP server ended")
+		}
+	}()
+}
+
+// newServer is an HTTP server that no slow caller can hold up.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
+}
+
+// URL is where webhook and API are served.
+func (m *Machine) URL() string { return "http://" + m.Config.Addr }
+
+// WebhookURL is what JumpCloud has to call.
+func (m *Machine) WebhookURL() string {
+	return m.URL() + "/webhooks/jumpcloud/" + string(m.Config.Organization)
+}
+
+// Idle reports whether all queues are empty.
+func (m *Machine) Idle(ctx context.Context) (bool, error) {
+	for _, q := range m.queues {
+		depth, err := q.Depth(ctx)
+		if err != nil || depth.Visible+depth.InFlight > 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// stopWithin bounds the end: requests first, then invocations.
+const (
+	requestsEnd    = 4 * time.Second
+	invocationsEnd = 12 * time.Second
+)
+
+// Stop ends everything within 20 seconds. Work that was not finished stays in
+// the queues.
+func (m *Machine) Stop() error {
+	var errs []error
+	if m.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
+		errs = append(errs, m.server.Shutdown(ctx))
+		cancel()
+	}
+	if !m.host.Stop(invocationsEnd) {
+		m.log.Warn().Msg("some invocations did not end in time: their messages come again at the next start")
+	}
+	for i := len(m.closer) - 1; i >= 0; i-- {
+		errs = append(errs, m.closer[i]())
+	}
+	return errors.Join(errs...)
+}

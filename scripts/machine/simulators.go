@@ -1,0 +1,168 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+)
+
+// Simulators are the outside systems that run on this machine; nil where a real
+// one is used.
+type Simulators struct {
+	JumpCloud *jumpcloudtest.Simulator
+	Entra     *entratest.Simulator
+	// The pages on which a person can change a user and watch.
+	JumpCloudPage, EntraPage string
+}
+
+// Tenant is the simulated tenant.
+func (s Simulators) Tenant() directory.TenantID {
+	return directory.TenantID(entratest.DefaultTenant().ID)
+}
+
+// simulatedKey is the API key of the simulated JumpCloud: no secret.
+const simulatedKey = "simulated-api-key"
+
+// startSimulators starts a simulator for each outside system that is not named.
+// They keep what they know beside the product's files, so that they survive a
+// kill like the real ones would.
+func (m *Machine) startSimulators() error {
+	if m.Config.GraphURL == "" {
+		if err := m.startEntra(); err != nil {
+			return err
+		}
+	}
+	if m.Config.JumpCloudAPI == "" {
+		return m.startJumpCloud()
+	}
+	return nil
+}
+
+// startEntra starts the simulator of Microsoft Graph and of the sign-in.
+func (m *Machine) startEntra() error {
+	app := entratest.DefaultApp()
+	if m.Config.ClientID == "" {
+		m.Config.ClientID = app.ClientID
+	}
+	if m.Config.ClientSecret == "" {
+		m.Config.ClientSecret = app.ClientSecret
+	}
+	app.ClientID, app.ClientSecret = m.Config.ClientID, m.Config.ClientSecret
+	simulator, err := entratest.New(entratest.Config{
+		Apps: []entratest.App{app}, Seed: 1, Journal: filepath.Join(m.Config.Data, "entra-simulator.jsonl"),
+	})
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "start the Entra simulator")
+	}
+	m.closer = append(m.closer, simulator.Close)
+	url, err := m.listenBeside(2, simulator)
+	if err != nil {
+		return err
+	}
+	m.Simulators.Entra, m.Simulators.EntraPage = simulator, url+"/"
+	m.Config.GraphURL, m.Config.LoginURL = url+"/v1.0", url
+	return nil
+}
+
+// startJumpCloud starts the simulator of JumpCloud, with a few people in it and
+// a channel that calls our webhook.
+func (m *Machine) startJumpCloud() error {
+	if m.Config.JumpCloudKey == "" {
+		m.Config.JumpCloudKey = simulatedKey
+	}
+	if m.Config.Organization == "" {
+		m.Config.Organization = jumpcloudtest.DefaultOrganizationID
+	}
+	simulator, err := jumpcloudtest.New(jumpcloudtest.Config{
+		Organization: jumpcloudtest.Organization{ID: string(m.Config.Organization), Name: "Example"},
+		APIKey:       m.Config.JumpCloudKey, Seed: 1, Journal: filepath.Join(m.Config.Data, "jumpcloud-simulator.jsonl"),
+	})
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "start the JumpCloud simulator")
+	}
+	m.closer = append(m.closer, simulator.Close)
+	url, err := m.listenBeside(1, simulator)
+	if err != nil {
+		return err
+	}
+	m.Simulators.JumpCloud, m.Simulators.JumpCloudPage = simulator, url+"/"
+	m.Config.JumpCloudAPI, m.Config.JumpCloudInsights = url+"/api", url+"/insights/directory/v1"
+	if err := seedPeople(simulator); err != nil {
+		return err
+	}
+	tokens := secretsOf(m.Config).tokens
+	_, err = simulator.Notify(m.WebhookURL(), tokens[0])
+	return fault.Wrap(err, fault.Internal, "set up the simulated channel")
+}
+
+// listenBeside serves a simulator on the port that many above ours, or on any
+// free one if that is taken.
+func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, err error) {
+	hostName, port, err := net.SplitHostPort(m.Config.Addr)
+	if err != nil {
+		return "", fault.Wrap(err, fault.Internal, "listen")
+	}
+	ours, err := strconv.Atoi(port)
+	if err != nil {
+		return "", fault.Wrap(err, fault.Internal, "listen")
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(hostName, strconv.Itoa(ours+offset)))
+	if err != nil {
+		if listener, err = net.Listen("tcp", net.JoinHostPort(hostName, "0")); err != nil {
+			return "", fault.Wrap(err, fault.Invalid, "listen for a simulator")
+		}
+	}
+	server := newServer(handler)
+	m.closer = append(m.closer, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			m.log.Error().Err(err).Msg("a simulator's server ended")
+		}
+	}()
+	return "http://" + listener.Addr().String(), nil
+}
+
+// people are in a JumpCloud that is simulated for the first time.
+var people = []struct{ username, first, last, department string }{
+	{"ada.lovelace", "Ada", "Lovelace", "Research"},
+	{"alan.turing", "Alan", "Turing", "Research"},
+	{"grace.hopper", "Grace", "Hopper", "Engineering"},
+	{"katherine.johnson", "Katherine", "Johnson", "Engineering"},
+	{"margaret.hamilton", "Margaret", "Hamilton", "Engineering"},
+	{"radia.perlman", "Radia", "Perlman", "Network"},
+	{"mira.okafor", "Mira", "Okafor", "Sales"},
+	{"sean.oneil", "Seán", "O'Neil", "Sales"},
+}
+
+// seedPeople fills an empty JumpCloud.
+func seedPeople(simulator *jumpcloudtest.Simulator) error {
+	if len(simulator.Users()) > 0 {
+		return nil
+	}
+	for _, p := range people {
+		if _, err := simulator.CreateUser(jumpcloudtest.Fields{
+			"username": p.username, "email": p.username + "@contoso.example", "firstname": p.first, "lastname": p.last,
+			"department": p.department, "state": "ACTIVATED",
+		}); err != nil {
+			return fault.Wrap(err, fault.Internal, fmt.Sprintf("add %s to the simulated JumpCloud", p.username))
+		}
+	}
+	return nil
+}
