@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,12 +22,11 @@ const maxBatch = 20
 
 // request is one item of a batch.
 type request struct {
-	ID        string            `json:"id"`
-	Method    string            `json:"method"`
-	URL       string            `json:"url"`
-	Headers   map[string]string `json:"headers,omitempty"`
-	Body      json.RawMessage   `json:"body,omitempty"`
-	DependsOn []string          `json:"dependsOn,omitempty"`
+	ID      string            `json:"id"`
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    json.RawMessage   `json:"body,omitempty"`
 }
 
 // response is the answer to one item.
@@ -53,12 +53,12 @@ func (c *Client) item(id string, info *abstractions.RequestInformation) (request
 }
 
 // send sends requests, at most maxBatch to an HTTP request, and answers every
-// one of them by its id. Requests that depend on each other must be neighbours
-// of one chunk. Items that Graph throttles are sent again, after the longest
-// wait that any of them names; what is still throttled then comes back so.
-func (c *Client) send(ctx context.Context, chunks [][]request) map[string]response {
+// one of them by its id. Items that Graph throttles are sent again, after the
+// longest wait that any of them names; what is still throttled then comes back
+// so.
+func (c *Client) send(ctx context.Context, requests []request) map[string]response {
 	answers := map[string]response{}
-	for _, chunk := range chunks {
+	for chunk := range slices.Chunk(requests, maxBatch) {
 		for try := 1; ; try++ {
 			again, wait := c.sendOnce(ctx, chunk, answers)
 			if len(again) == 0 || try == maxTries || !pause(ctx, wait) {
@@ -71,8 +71,7 @@ func (c *Client) send(ctx context.Context, chunks [][]request) map[string]respon
 }
 
 // sendOnce posts one $batch and sorts the answers in. It returns the items that
-// were throttled, with those that wait for them, and how long Graph wants us to
-// wait.
+// were throttled and how long Graph wants us to wait.
 func (c *Client) sendOnce(ctx context.Context, chunk []request, answers map[string]response) (again []request, wait time.Duration) {
 	got, err := c.post(ctx, chunk)
 	for _, r := range chunk {
@@ -87,23 +86,9 @@ func (c *Client) sendOnce(ctx context.Context, chunk []request, answers map[stri
 		if answer.Status == http.StatusTooManyRequests {
 			again = append(again, r)
 			wait = max(wait, retryAfter(answer.header(), time.Now()))
-		} else if answer.Status == http.StatusFailedDependency && dependsOnAny(r, again) {
-			again = append(again, r)
 		}
 	}
 	return again, wait
-}
-
-// dependsOnAny reports whether r waits for one of the others.
-func dependsOnAny(r request, others []request) bool {
-	for _, other := range others {
-		for _, id := range r.DependsOn {
-			if id == other.ID {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // header is the item's headers as http has them.

@@ -104,12 +104,11 @@ func (s *stub) client() *entra.Client {
 
 // item is one request in a $batch, decoded.
 type item struct {
-	ID        string            `json:"id"`
-	Method    string            `json:"method"`
-	URL       string            `json:"url"`
-	Headers   map[string]string `json:"headers"`
-	Body      map[string]any    `json:"body"`
-	DependsOn []string          `json:"dependsOn"`
+	ID      string            `json:"id"`
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Body    map[string]any    `json:"body"`
 }
 
 // items decodes the $batch in a request.

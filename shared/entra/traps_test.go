@@ -146,16 +146,13 @@ func TestThrottledItemsAreSentAgainAlone(t *testing.T) {
 					return map[string]any{"status": 429, "headers": map[string]string{"Retry-After": "2.5"}}
 				case "2":
 					return map[string]any{"status": 429, "headers": map[string]string{"Retry-After": "11"}}
-				case "2-revoke":
-					return map[string]any{"status": 424}
 				default:
 					return map[string]any{"status": 204}
 				}
 			})
 		}
 		start := time.Now()
-		off := plan.Action{Type: plan.Deprovision, EntraID: "e3", Changes: []directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(false)}}}
-		for i, result := range s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A"), update("e2", "city", "B"), off}) {
+		for i, result := range s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A"), update("e2", "city", "B"), update("e3", "city", "C")}) {
 			if result.Err != nil {
 				t.Errorf("action %d: %v", i, result.Err)
 			}
@@ -167,7 +164,7 @@ func TestThrottledItemsAreSentAgainAlone(t *testing.T) {
 		for _, i := range s.requests[1].items(t) {
 			again = append(again, i.ID)
 		}
-		if want := []string{"1", "2", "2-revoke"}; !cmp.Equal(again, want) {
+		if want := []string{"1", "2"}; !cmp.Equal(again, want) {
 			t.Errorf("sent again: %v, want %v", again, want)
 		}
 	})
@@ -204,6 +201,11 @@ func TestLongWaitsAreHandedBack(t *testing.T) {
 	}
 }
 
+// block is an action that disables an account.
+func block(id string) plan.Action {
+	return plan.Action{Type: plan.Deprovision, EntraID: directory.EntraID(id), Changes: []directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(false)}}}
+}
+
 func TestBatchesAreFilledAndNeverOverfull(t *testing.T) {
 	s := &stub{t: t, answer: done(t)}
 	var actions []plan.Action
@@ -211,7 +213,7 @@ func TestBatchesAreFilledAndNeverOverfull(t *testing.T) {
 		actions = append(actions, update(fmt.Sprintf("e%d", i), "city", "A"))
 	}
 	for i := range 7 {
-		actions = append(actions, plan.Action{Type: plan.Deprovision, EntraID: directory.EntraID(fmt.Sprintf("d%d", i)), Changes: []directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(false)}}})
+		actions = append(actions, block(fmt.Sprintf("d%d", i)))
 	}
 	for i, result := range s.client().Apply(t.Context(), actions) {
 		if result.Err != nil {
@@ -220,22 +222,39 @@ func TestBatchesAreFilledAndNeverOverfull(t *testing.T) {
 	}
 	var sizes []int
 	for _, r := range s.requests {
-		items := r.items(t)
-		sizes = append(sizes, len(items))
-		ids := map[string]bool{}
-		for _, i := range items {
-			ids[i.ID] = true
-		}
-		for _, i := range items {
-			for _, parent := range i.DependsOn {
-				if !ids[parent] {
-					t.Errorf("%s waits for %s, which is in another batch", i.ID, parent)
-				}
+		sizes = append(sizes, len(r.items(t)))
+	}
+	if want := []int{20, 20, 12, 7}; !cmp.Equal(sizes, want) {
+		t.Errorf("batches of %v, want %v: the writes, then the sessions of the seven that are blocked", sizes, want)
+	}
+}
+
+func TestSessionsEndOnlyOnceSignInIsBlocked(t *testing.T) {
+	s := &stub{t: t}
+	s.answer = func(n int, r sent) (int, http.Header, string) {
+		return 200, nil, reply(t, r, func(i item) map[string]any {
+			switch i.URL {
+			case "/users/refused":
+				return map[string]any{"status": 403, "body": map[string]any{"error": map[string]any{"code": "Authorization_RequestDenied"}}}
+			case "/users/stuck/revokeSignInSessions":
+				return map[string]any{"status": 503}
+			default:
+				return map[string]any{"status": 200, "body": map[string]any{"value": true}}
 			}
+		})
+	}
+	results := s.client().Apply(t.Context(), []plan.Action{block("fine"), block("refused"), block("stuck")})
+	for i, want := range []fault.Kind{"", fault.Forbidden, fault.Transient} {
+		if got := fault.KindOf(results[i].Err); got != want {
+			t.Errorf("action %d: %q, want %q", i, got, want)
 		}
 	}
-	if want := []int{20, 20, 19}; !cmp.Equal(sizes, want) {
-		t.Errorf("batches of %v, want %v", sizes, want)
+	var revoked []string
+	for _, i := range s.requests[1].items(t) {
+		revoked = append(revoked, i.Method+" "+i.URL)
+	}
+	if want := []string{"POST /users/fine/revokeSignInSessions", "POST /users/stuck/revokeSignInSessions"}; !cmp.Equal(revoked, want) {
+		t.Errorf("sessions ended: %v, want %v", revoked, want)
 	}
 }
 

@@ -38,7 +38,7 @@ func (c *Client) FindByUPN(ctx context.Context, upns []directory.UPN, attributes
 		}
 		requests = append(requests, item)
 	}
-	answers := c.send(ctx, slices.Collect(slices.Chunk(requests, maxBatch)))
+	answers := c.send(ctx, requests)
 	for i := range found {
 		answer, sent := answers[strconv.Itoa(i)]
 		if !sent {
@@ -76,42 +76,71 @@ func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*d
 
 // Apply sends actions, 20 requests to an HTTP request. Each must be for another
 // account, because Graph handles the items of a batch side by side. Each costs
-// one write unit, a deprovisioning two: it also ends the sessions.
+// one write unit, a deprovisioning two: it also ends the sessions, once sign-in
+// is blocked. The two go in one batch after the other, because Graph takes items
+// that depend on each other only as one single chain.
 func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
-	var chunks [][]request
 	for i, action := range actions {
 		results[i].ID = action.EntraID
-		requests, err := c.requests(ctx, strconv.Itoa(i), action)
+	}
+	c.each(ctx, actions, results, c.write, func(i int, answer response) {
+		op := "entra." + string(actions[i].Type)
+		switch {
+		case answer.Status >= http.StatusMultipleChoices:
+			results[i].Err = c.sayWhere(ctx, actions[i], refusal(op, answer.Status, answer.header(), answer.Body))
+		case actions[i].Type == plan.Provision:
+			results[i].ID, results[i].Err = createdID(answer.Body)
+		}
+	})
+	c.each(ctx, actions, results, c.revoke, func(i int, answer response) {
+		if answer.Status >= http.StatusMultipleChoices {
+			results[i].Err = refusal("entra.revoke sessions", answer.Status, answer.header(), answer.Body)
+		}
+	})
+	return results
+}
+
+// each sends one request for every action that has not failed, and hands on the
+// answers. An action for which build gives no request is left as it is.
+func (c *Client) each(ctx context.Context, actions []plan.Action, results []reconcile.Result,
+	build func(context.Context, plan.Action) (*abstractions.RequestInformation, error), read func(int, response)) {
+	var requests []request
+	for i, action := range actions {
+		if results[i].Err != nil {
+			continue
+		}
+		info, err := build(ctx, action)
+		if err != nil {
+			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
+			continue
+		}
+		if info == nil {
+			continue
+		}
+		item, err := c.item(strconv.Itoa(i), info)
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		if len(requests) == 0 {
-			continue
-		}
-		last := len(chunks) - 1
-		if last < 0 || len(chunks[last])+len(requests) > maxBatch {
-			chunks = append(chunks, requests)
-		} else {
-			chunks[last] = append(chunks[last], requests...)
+		requests = append(requests, item)
+	}
+	answers := c.send(ctx, requests)
+	for i := range actions {
+		answer, sent := answers[strconv.Itoa(i)]
+		switch {
+		case !sent:
+		case answer.err != nil:
+			results[i].Err = answer.err
+		default:
+			read(i, answer)
 		}
 	}
-	answers := c.send(ctx, chunks)
-	for i, action := range actions {
-		if results[i].Err == nil {
-			results[i] = c.applied(ctx, action, answers[strconv.Itoa(i)], answers[strconv.Itoa(i)+revoked])
-		}
-	}
-	return results
 }
 
-// revoked marks the id of the request that ends the sessions of an account.
-const revoked = "-revoke"
-
-// requests are what an action is in Graph: nothing when there is nothing to
+// write is the request that an action is in Graph: none when there is nothing to
 // write, as for an account that is taken over and right already.
-func (c *Client) requests(ctx context.Context, id string, action plan.Action) ([]request, error) {
+func (c *Client) write(ctx context.Context, action plan.Action) (*abstractions.RequestInformation, error) {
 	if len(action.Changes) == 0 {
 		return nil, nil
 	}
@@ -119,46 +148,18 @@ func (c *Client) requests(ctx context.Context, id string, action plan.Action) ([
 	if err != nil {
 		return nil, err
 	}
-	var info *abstractions.RequestInformation
 	if action.Type == plan.Provision {
-		info, err = c.users.ToPostRequestInformation(ctx, body, nil)
-	} else {
-		info, err = c.users.ByUserId(string(action.EntraID)).ToPatchRequestInformation(ctx, body, nil)
+		return c.users.ToPostRequestInformation(ctx, body, nil)
 	}
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
-	}
-	write, err := c.item(id, info)
-	if err != nil || action.Type != plan.Deprovision {
-		return []request{write}, err
-	}
-	info, err = c.users.ByUserId(string(action.EntraID)).RevokeSignInSessions().ToPostRequestInformation(ctx, nil)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "entra.revoke")
-	}
-	revoke, err := c.item(id+revoked, info)
-	revoke.DependsOn = []string{write.ID}
-	return []request{write, revoke}, err
+	return c.users.ByUserId(string(action.EntraID)).ToPatchRequestInformation(ctx, body, nil)
 }
 
-// applied reads what became of an action.
-func (c *Client) applied(ctx context.Context, action plan.Action, write, revoke response) reconcile.Result {
-	result := reconcile.Result{ID: action.EntraID}
-	op := "entra." + string(action.Type)
-	switch {
-	case len(action.Changes) == 0:
-	case write.err != nil:
-		result.Err = write.err
-	case write.Status >= http.StatusMultipleChoices:
-		result.Err = c.sayWhere(ctx, action, refusal(op, write.Status, write.header(), write.Body))
-	case action.Type == plan.Provision:
-		result.ID, result.Err = createdID(write.Body)
-	case action.Type == plan.Deprovision && revoke.err != nil:
-		result.Err = revoke.err
-	case action.Type == plan.Deprovision && revoke.Status >= http.StatusMultipleChoices:
-		result.Err = refusal("entra.revoke sessions", revoke.Status, revoke.header(), revoke.Body)
+// revoke is the request that ends the sessions of a deprovisioned account.
+func (c *Client) revoke(ctx context.Context, action plan.Action) (*abstractions.RequestInformation, error) {
+	if action.Type != plan.Deprovision {
+		return nil, nil
 	}
-	return result
+	return c.users.ByUserId(string(action.EntraID)).RevokeSignInSessions().ToPostRequestInformation(ctx, nil)
 }
 
 // createdID reads the object id of a new account.

@@ -1,0 +1,56 @@
+package entratest
+
+import "time"
+
+// RetryAfterForm is how a throttled answer names the time to wait.
+type RetryAfterForm string
+
+// The forms of Retry-After that Microsoft Graph and the proxies before it use.
+const (
+	RetryAfterSeconds RetryAfterForm = ""        // whole seconds, "17"
+	RetryAfterDecimal RetryAfterForm = "decimal" // "2.128"
+	RetryAfterDate    RetryAfterForm = "date"    // an HTTP date
+	RetryAfterAbsent  RetryAfterForm = "absent"  // no header at all
+)
+
+// Behaviour is what can be changed while the simulator runs. The zero value is
+// the service as documented, without lag and with its real quotas.
+type Behaviour struct {
+	Quota      Quota          `json:"quota"`
+	RetryAfter RetryAfterForm `json:"retryAfter"`
+	Lag        Lag            `json:"lag"`
+
+	BatchThrottle424     bool `json:"batchThrottle424"`     // a $batch with a throttled item answers 424 itself (throttling guide)
+	BatchConflicts       bool `json:"batchConflicts"`       // two writes to one object in a $batch clash: 409 for all but the first
+	BatchOrderKept       bool `json:"batchOrderKept"`       // answers come in the order of the requests instead of any order
+	ClampLargeTop        bool `json:"clampLargeTop"`        // a $top above 999 is cut instead of refused with 400
+	RemoveAbsent400      bool `json:"removeAbsent400"`      // removing a non-member answers 400 instead of 404
+	Revoke204            bool `json:"revoke204"`            // revokeSignInSessions as documented (204) instead of as it is (200)
+	SoftDeleteGroups     bool `json:"softDeleteGroups"`     // security groups go to deletedItems too, not only Microsoft 365 groups
+	PlainDeletedUPN      bool `json:"plainDeletedUPN"`      // a deleted user keeps its UPN instead of having its id put before it
+	DeltaEmptyPages      bool `json:"deltaEmptyPages"`      // every round of a delta query begins with an empty page
+	DeltaSyncStateAbsent bool `json:"deltaSyncStateAbsent"` // a dead delta token answers 400 syncStateNotFound instead of 410
+
+	DeltaLag  time.Duration `json:"deltaLag"`  // how long a change stays invisible to delta queries
+	TokenLife time.Duration `json:"tokenLife"` // of access tokens; 0: 3,599 s
+}
+
+// Lag is how long a new object is not found (404): by GET, in lists, and at both
+// ends of a $ref, as a user and its manager or a group and its member. Each object gets a time of its own between Min and
+// Max that depends on the seed and the object only.
+type Lag struct {
+	Min    time.Duration `json:"min"`
+	Max    time.Duration `json:"max"`    // below Min: the same as Min
+	Writes bool          `json:"writes"` // PATCH, DELETE and actions on a fresh object answer 404 too
+}
+
+// Quota is the published limits of the identity and access service (Microsoft
+// Graph documentation, throttling limits). A zero number means the published one.
+type Quota struct {
+	Off         bool          `json:"off"`
+	Writes      int           `json:"writes"`      // write units per window for one app in one tenant; 0: 3,000
+	WriteWindow time.Duration `json:"writeWindow"` // 0: 150 s
+	Units       int           `json:"units"`       // resource units per 10 s; 0: by size of the tenant, 3,500, 5,000 or 8,000
+	StartEmpty  bool          `json:"startEmpty"`  // buckets made from now on start empty instead of full
+	BindCostOne bool          `json:"bindCostOne"` // members@odata.bind of n costs 1 write unit, not ceil(n/3)
+}

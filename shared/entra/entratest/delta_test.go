@@ -1,0 +1,213 @@
+package entratest_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/shared/entra/entratest"
+)
+
+// round reads a delta query to its end and gives the entries and the deltaLink.
+func (g *graph) round(link string, headers ...string) ([]any, string) {
+	g.t.Helper()
+	var entries []any
+	for range 1000 {
+		r := g.must(http.StatusOK, http.MethodGet, link, nil, headers...)
+		page, _ := r.body["value"].([]any)
+		entries = append(entries, page...)
+		if delta := text(r.body, "@odata.deltaLink"); delta != "" {
+			return entries, delta
+		}
+		link = text(r.body, "@odata.nextLink")
+	}
+	g.t.Fatal("the round has no end")
+	return nil, ""
+}
+
+func TestUsersDelta(t *testing.T) {
+	g := start(t)
+	ann, bob := g.create("ann", "jobTitle", "Clerk"), g.create("bob")
+	entries, link := g.round("/users/delta()?$select=displayName,jobTitle,manager")
+	want := []any{object{"id": ann, "displayName": "Ann Example", "jobTitle": "Clerk"}, object{"id": bob, "displayName": "Bob Example"}}
+	if diff := cmp.Diff(want, entries); diff != "" {
+		t.Errorf("full round (-want +got):\n%s", diff)
+	}
+	entries, link = g.round(link)
+	if len(entries) != 0 {
+		t.Errorf("nothing changed, but: %v", entries)
+	}
+	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+bob, object{"department": "Ops"}) // not selected
+	if entries, link = g.round(link); len(entries) != 0 {
+		t.Errorf("an unselected property shows: %v", entries)
+	}
+	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+ann, object{"jobTitle": nil})
+	g.must(http.StatusNoContent, http.MethodPut, "/users/"+bob+"/manager/$ref", reference(ann))
+	minimal, _ := g.round(link, "Prefer", "return=minimal")
+	entries, link = g.round(link)
+	managed := []any{object{"@odata.type": "#microsoft.graph.user", "id": ann}}
+	want = []any{object{"id": ann, "displayName": "Ann Example", "jobTitle": nil}, object{"id": bob, "displayName": "Bob Example", "manager@delta": managed}}
+	if diff := cmp.Diff(want, entries); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+	want = []any{object{"id": ann, "jobTitle": nil}, object{"id": bob, "manager@delta": managed}}
+	if diff := cmp.Diff(want, minimal); diff != "" {
+		t.Errorf("return=minimal (-want +got):\n%s", diff)
+	}
+
+	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
+	entries, link = g.round(link)
+	if want := []any{object{"id": ann, "@removed": object{"reason": "changed"}}}; !cmp.Equal(want, entries) {
+		t.Errorf("soft delete: %v", entries)
+	}
+	g.must(http.StatusNoContent, http.MethodDelete, "/directory/deletedItems/"+ann, nil)
+	entries, link = g.round(link)
+	gone := []any{object{"@odata.type": "#microsoft.graph.user", "id": ann, "@removed": object{"reason": "deleted"}}}
+	want = []any{object{"id": ann, "@removed": object{"reason": "deleted"}}, object{"id": bob, "displayName": "Bob Example", "manager@delta": gone}}
+	slices.SortFunc(entries, func(a, b any) int {
+		return strings.Compare(text(b, "@removed", "reason"), text(a, "@removed", "reason"))
+	})
+	if diff := cmp.Diff(want, entries); diff != "" {
+		t.Errorf("purge (-want +got):\n%s", diff)
+	}
+	if entries, _ = g.round(link); len(entries) != 0 {
+		t.Errorf("after all: %v", entries)
+	}
+}
+
+func TestDeltaFromNow(t *testing.T) {
+	g := start(t)
+	g.people(3)
+	for _, option := range []string{"$deltatoken", "$deltaToken"} {
+		r := g.must(http.StatusOK, http.MethodGet, "/users/delta?"+option+"=latest&$select=displayName", nil)
+		if link := text(r.body, "@odata.deltaLink"); link == "" || len(at(r.body, "value").([]any)) != 0 {
+			t.Errorf("%s=latest: %v", option, r.body)
+		}
+	}
+	_, link := g.round("/users/delta?$deltatoken=latest&$select=displayName")
+	id := g.create("ann")
+	if entries, _ := g.round(link); len(entries) != 1 || text(entries, 0, "id") != id {
+		t.Errorf("since then: %v", entries)
+	}
+	filtered, _ := g.round("/users/delta?$filter=id%20eq%20'" + id + "'&$select=id")
+	if len(filtered) != 1 {
+		t.Errorf("filtered by id: %v", filtered)
+	}
+	for _, bad := range []string{"$top=5", "$orderby=displayName", "$expand=manager", "$filter=displayName%20eq%20'x'", "$select=shoeSize"} {
+		if r := g.do(http.MethodGet, "/users/delta?"+bad, nil); r.status != http.StatusBadRequest {
+			t.Errorf("%s: %d", bad, r.status)
+		}
+	}
+	wantError(t, g.do(http.MethodGet, "/users/delta?$deltatoken=garbage", nil), http.StatusBadRequest, "syncStateNotFound", "")
+}
+
+func TestGroupsDelta(t *testing.T) {
+	g := start(t)
+	ids := g.people(450)
+	big := g.seedGroup(entratest.Group{DisplayName: "Big", Members: ids})
+	small := g.seedGroup(entratest.Group{DisplayName: "Small", Members: ids[:2]})
+	entries, link := g.round("/groups/delta?$select=displayName,members")
+	members := map[string][]string{}
+	times := map[string]int{}
+	for _, entry := range entries {
+		times[text(entry, "id")]++
+		members[text(entry, "id")] = append(members[text(entry, "id")], texts(at(entry, "members@delta"), "id")...)
+	}
+	if times[big.ID] < 3 || !slices.Equal(members[big.ID], ids) || !slices.Equal(members[small.ID], ids[:2]) {
+		t.Errorf("full round: %v entries, %d and %d members", times, len(members[big.ID]), len(members[small.ID]))
+	}
+	g.must(http.StatusNoContent, http.MethodPost, "/groups/"+small.ID+"/members/$ref", reference(ids[2]))
+	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+small.ID+"/members/"+ids[0]+"/$ref", nil)
+	if err := g.dir.PurgeUser(ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+big.ID, nil)
+	entries, link = g.round(link)
+	added, removed := []string{}, []string{}
+	bigGone := ""
+	for _, entry := range entries {
+		if text(entry, "id") == big.ID {
+			bigGone = text(entry, "@removed", "reason")
+			continue
+		}
+		list, _ := at(entry, "members@delta").([]any)
+		for _, m := range list {
+			if text(m, "@removed", "reason") == "deleted" {
+				removed = append(removed, text(m, "id"))
+			} else {
+				added = append(added, text(m, "id"))
+			}
+		}
+	}
+	slices.Sort(removed)
+	gone := []string{ids[0], ids[1]}
+	slices.Sort(gone)
+	if !slices.Equal(added, ids[2:3]) || !slices.Equal(removed, gone) || bigGone != "deleted" {
+		t.Errorf("added %v, removed %v, big group %q", added, removed, bigGone)
+	}
+	if entries, _ = g.round(link); len(entries) != 0 {
+		t.Errorf("after all: %v", entries)
+	}
+}
+
+func TestDeltaPages(t *testing.T) {
+	g := start(t, func(c *entratest.Config) { c.Behaviour.DeltaEmptyPages = true })
+	ids := g.people(450)
+	first := g.must(http.StatusOK, http.MethodGet, "/users/delta?$select=id", nil)
+	if len(at(first.body, "value").([]any)) != 0 || text(first.body, "@odata.nextLink") == "" {
+		t.Errorf("first page: %v", first.body)
+	}
+	entries, link := g.round("/users/delta?$select=displayName")
+	if !slices.Equal(texts(entries, "id"), ids) {
+		t.Errorf("%d of %d users", len(entries), len(ids))
+	}
+	for _, id := range ids {
+		if _, err := g.dir.UpdateUser(id, object{"displayName": "New"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if entries, _ = g.round(link); !slices.Equal(texts(entries, "id"), ids) {
+		t.Errorf("%d of %d changed users", len(entries), len(ids))
+	}
+}
+
+func TestDeltaTokenLife(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := start(t, func(c *entratest.Config) { c.Behaviour.TokenLife = 30 * 24 * time.Hour })
+		_, link := g.round("/users/delta?$deltatoken=latest&$select=displayName")
+		time.Sleep(7*24*time.Hour - time.Minute)
+		g.must(http.StatusOK, http.MethodGet, link, nil)
+		time.Sleep(2 * time.Minute)
+		r := g.must(http.StatusGone, http.MethodGet, link, nil)
+		location := r.header.Get("Location")
+		if text(r.body, "error", "code") != "resyncRequired" || !strings.HasSuffix(location, "/users/delta?$deltatoken=&$select=displayName") {
+			t.Errorf("410: %v, Location %q", r.body, location)
+		}
+		g.create("ann")
+		if entries, _ := g.round(location); len(entries) != 1 {
+			t.Errorf("a new start finds %v", entries)
+		}
+		g.sim.Set(func(b *entratest.Behaviour) { b.DeltaSyncStateAbsent = true })
+		wantError(t, g.do(http.MethodGet, link, nil), http.StatusBadRequest, "syncStateNotFound", "")
+	})
+}
+
+func TestDeltaLag(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := start(t, func(c *entratest.Config) { c.Behaviour.DeltaLag = 10 * time.Second })
+		_, link := g.round("/users/delta?$deltatoken=latest")
+		g.create("ann")
+		entries, link := g.round(link)
+		if len(entries) != 0 {
+			t.Errorf("visible at once: %v", entries)
+		}
+		time.Sleep(10 * time.Second)
+		if entries, _ = g.round(link); len(entries) != 1 {
+			t.Errorf("never visible: %v", entries)
+		}
+	})
+}

@@ -1,0 +1,49 @@
+// Package entratest is Microsoft Entra ID on one machine: the token endpoint and
+// the part of Microsoft Graph v1.0 that provisioning users and groups meets, as
+// one [http.Handler] that keeps the rules of the real service and refuses what it
+// refuses.
+//
+// It runs in a process of its own, over TCP, with a page to watch it and a
+// journal that survives kill -9; or in the memory of a test, through [Transport],
+// where it works inside synctest bubbles because it takes time from the time
+// package only and starts no goroutines. Given a seed, object ids and lag follow
+// from the objects, and request ids and the order of batch answers from the order
+// of requests.
+//
+// # Simulated
+//
+//   - Login: client credentials with a secret (form or Basic) and with a client
+//     assertion, AADSTS errors with their codes, OpenID and instance discovery,
+//     admin consent. Tokens carry tid, appid, oid, idtyp and the granted roles, and
+//     expire; what was granted later is in the next token only.
+//   - Every request, and every item of a batch, is held against Microsoft's
+//     description: path, method, query options, properties and their types.
+//   - Permissions for each operation and each sensitive property, the protection of
+//     administrators and of members of role-assignable groups, restricted
+//     management, objects mastered on premises.
+//   - Users: create, get, list with $select, $filter, $top, $orderby and $count,
+//     patch, soft delete, deletedItems with restore and purge, manager, sessions,
+//     password policy, unique names, verified and federated domains.
+//   - Groups of all kinds, upsert by uniqueName, members with all-or-nothing binds of
+//     at most 20, transitive members, memberOf.
+//   - Delta queries for users and groups, with their tokens' seven days.
+//   - $batch, gzip both ways, quotas in resource units and write units with 429 and
+//     its headers, replication lag of new objects, faults on demand.
+//
+// # Assumed
+//
+// What nobody confirmed stands in assumptions.go, and what may be either way is a
+// switch of [Behaviour].
+//
+// # Not simulated
+//
+//   - Change notifications, licences, mailboxes (a renamed UPN leaves no proxy
+//     address), administrative units beyond the flag isManagementRestricted,
+//     directory roles beyond the names that are seeded, B2C and guests.
+//   - $search, ge and le in filters, filters on relationships, $expand other than
+//     manager, adding and removing owners by $ref.
+//   - Lag of changes to objects that exist: a PATCH is visible to reads at once; only
+//     delta queries can be told to lag. Lag and granted roles are not in the journal.
+//   - Signatures of outside assertions, conditional access beyond a flag, the object
+//     quota of the directory, CPU-based throttling.
+package entratest

@@ -1,0 +1,95 @@
+package entratest
+
+import (
+	"slices"
+	"strings"
+)
+
+// addresses are the mail addresses that an object keeps from others, in lower
+// case: a UPN is unique also against proxyAddresses.
+func (o *object) addresses() []string {
+	var out []string
+	if mail := o.text("mail"); mail != "" {
+		out = append(out, strings.ToLower(mail))
+	}
+	for _, proxy := range o.texts("proxyAddresses") {
+		_, address, found := strings.Cut(proxy, ":")
+		if !found {
+			address = proxy
+		}
+		out = append(out, strings.ToLower(address))
+	}
+	return out
+}
+
+// isM365 reports whether a group is a Microsoft 365 group.
+func (o *object) isM365() bool { return slices.Contains(o.texts("groupTypes"), "Unified") }
+
+// link notes in a reverse index that from points at to.
+func link(index map[string]map[string]bool, to, from string) {
+	if to == "" {
+		return
+	}
+	if index[to] == nil {
+		index[to] = map[string]bool{}
+	}
+	index[to][strings.ToLower(from)] = true
+}
+
+// index enters an object that is not deleted under its names.
+func (t *tenant) index(o *object) {
+	if !o.Deleted.IsZero() {
+		return
+	}
+	if o.Kind == kindUser {
+		t.users++
+	}
+	if o.is("isAssignableToRole") {
+		t.assignable[strings.ToLower(o.ID)] = true
+	}
+	eachName(t, o, func(index map[string]string, name string) { index[name] = o.ID })
+}
+
+// unindex takes an object out of the names before it changes.
+func (t *tenant) unindex(o *object) {
+	if !o.Deleted.IsZero() {
+		return
+	}
+	if o.Kind == kindUser {
+		t.users--
+	}
+	delete(t.assignable, strings.ToLower(o.ID))
+	eachName(t, o, func(index map[string]string, name string) {
+		if index[name] == o.ID {
+			delete(index, name)
+		}
+	})
+}
+
+// eachName calls f with every index and name under which the object is found.
+func eachName(t *tenant, o *object, f func(index map[string]string, name string)) {
+	for _, address := range o.addresses() {
+		f(t.byAddress, address)
+	}
+	if o.Kind == kindUser {
+		f(t.byUPN, strings.ToLower(o.text("userPrincipalName")))
+		if id := o.text("onPremisesImmutableId"); id != "" {
+			f(t.byImmutable, id)
+		}
+		return
+	}
+	if name := o.text("uniqueName"); name != "" {
+		f(t.byUniqueName, strings.ToLower(name))
+	}
+	if o.isM365() {
+		f(t.byMailName, strings.ToLower(o.text("mailNickname")))
+	}
+}
+
+// holder is the id of another object that has the name in the index; "" if none.
+func holder(index map[string]string, name, self string) string {
+	if id, taken := index[name]; taken && id != self {
+		return id
+	}
+	return ""
+}

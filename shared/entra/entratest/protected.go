@@ -1,0 +1,126 @@
+package entratest
+
+import (
+	"slices"
+	"strings"
+)
+
+// The directory roles that the protection of administrators speaks of, by
+// display name (Microsoft Graph documentation, user resource, "Who can perform
+// sensitive actions").
+const (
+	roleGlobal       = "Global Administrator"
+	rolePrivAuth     = "Privileged Authentication Administrator"
+	rolePrivRole     = "Privileged Role Administrator"
+	roleAuth         = "Authentication Administrator"
+	roleHelpdesk     = "Helpdesk Administrator"
+	roleGroups       = "Groups Administrator"
+	rolePassword     = "Password Administrator"
+	roleReaders      = "Directory Readers"
+	roleGuestInviter = "Guest Inviter"
+)
+
+// sensitive are the properties of a user that only some may change on an
+// administrator or on a member or owner of a role-assignable group. Delete and
+// restore are sensitive too.
+var sensitive = map[string]bool{
+	"accountEnabled": true, "businessPhones": true, "mobilePhone": true, "otherMails": true,
+	"onPremisesImmutableId": true, "passwordProfile": true, "userPrincipalName": true,
+}
+
+// whoMayAct are the roles that may do sensitive actions to the holder of a role;
+// resetting a password has a column of its own.
+var whoMayAct = map[string]struct{ password, other []string }{
+	roleReaders:      {nil, nil}, // as if no role at all
+	roleGuestInviter: {nil, nil},
+	roleGroups:       {[]string{UserAdministrator, rolePrivAuth, roleGlobal}, []string{UserAdministrator, rolePrivAuth, roleGlobal}},
+	UserAdministrator: {
+		[]string{UserAdministrator, rolePrivAuth, roleGlobal}, []string{UserAdministrator, rolePrivAuth, roleGlobal}},
+	roleHelpdesk: {
+		[]string{roleHelpdesk, UserAdministrator, rolePrivAuth, roleGlobal}, []string{UserAdministrator, rolePrivAuth, roleGlobal}},
+	roleAuth:     {[]string{roleAuth, rolePrivAuth, roleGlobal}, []string{roleAuth, rolePrivAuth, roleGlobal}},
+	rolePassword: {[]string{rolePassword, UserAdministrator, rolePrivAuth, roleGlobal}, []string{UserAdministrator, rolePrivAuth, roleGlobal}},
+}
+
+// onlyTopRoles is who may act on the holders of every other role, and on members
+// and owners of role-assignable groups.
+var onlyTopRoles = []string{rolePrivAuth, roleGlobal}
+
+// passwordRoles is what an app needs to write the password of anybody: "at least
+// User Administrator" (remarks of the passwordProfile property).
+var passwordRoles = []string{UserAdministrator, rolePrivAuth, roleGlobal}
+
+// mayActOn reports whether the app may do a sensitive action to a user.
+func (c *call) mayActOn(user *object, password bool) bool {
+	if password && !c.hasDirectoryRole(passwordRoles) {
+		return false
+	}
+	for _, role := range user.Facts.DirectoryRoles {
+		who, known := whoMayAct[role]
+		allowed := who.other
+		if password {
+			allowed = who.password
+		}
+		if !known {
+			allowed = onlyTopRoles
+		} else if allowed == nil {
+			continue
+		}
+		if !c.hasDirectoryRole(allowed) {
+			return false
+		}
+	}
+	return !c.tenant.inRoleAssignableGroup(user) || c.hasDirectoryRole(onlyTopRoles)
+}
+
+func (c *call) hasDirectoryRole(roles []string) bool {
+	return slices.ContainsFunc(c.app.DirectoryRoles, func(role string) bool { return slices.Contains(roles, role) })
+}
+
+// inRoleAssignableGroup reports whether a user is a member or an owner of a
+// group that directory roles can be assigned to.
+func (t *tenant) inRoleAssignableGroup(user *object) bool {
+	for id := range t.memberOf[user.ID] {
+		if t.assignable[id] {
+			return true
+		}
+	}
+	for id := range t.assignable {
+		if slices.Contains(t.objects[id].Owners, user.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkUserWrite holds a PATCH of a user against permissions, protection and the
+// state of the user. The caller holds the lock.
+func (c *call) checkUserWrite(user *object, body map[string]any) *graphError {
+	if user.is("isManagementRestricted") {
+		return forbidden()
+	}
+	synced, properties := false, 0
+	for name, value := range body {
+		if strings.HasPrefix(name, "@") {
+			continue
+		}
+		properties++
+		if !c.mayAny(permissionFor(name)...) {
+			return forbidden()
+		}
+		if sensitive[name] && !c.mayActOn(user, name == "passwordProfile") {
+			return forbidden()
+		}
+		synced = synced || !writableWhenSynced[name]
+		if name == "onPremisesExtensionAttributes" && user.Facts.EverSynced && !user.is("onPremisesSyncEnabled") && value != nil {
+			return onceMastered()
+		}
+	}
+	if properties == 0 && !c.mayAny(updateUsers...) {
+		return forbidden()
+	}
+	if synced && user.is("onPremisesSyncEnabled") {
+		return masteredOnPremises()
+	}
+	return nil
+}

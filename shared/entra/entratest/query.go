@@ -1,0 +1,205 @@
+package entratest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// checkQuery refuses query options that the description does not have for this
+// call. Options without a dollar sign are custom ones and ignored, as OData says.
+func (c *call) checkQuery() *graphError {
+	d, err := described()
+	if err != nil {
+		return internalError(err)
+	}
+	allowed := d.options[c.op.key()]
+	for name, values := range c.query {
+		if !strings.HasPrefix(name, "$") {
+			continue
+		}
+		if !allowed[strings.ToLower(name)] && !slices.Contains(c.op.query, strings.ToLower(name)) {
+			return malformed("The query parameter '%s' is not supported.", name)
+		}
+		if len(values) > 1 {
+			return malformed("Query option '%s' was specified more than once, but it must be specified at most once.", name)
+		}
+	}
+	if top := c.query.Get("$top"); c.query.Has("$top") {
+		n, err := strconv.Atoi(top)
+		if err != nil || n < 1 {
+			return malformed("Invalid value '%s' for $top query option found. The $top query option requires a non-negative integer value.", top)
+		}
+	}
+	return nil
+}
+
+// pageSize is the number of objects on a page.
+func (c *call) pageSize() (int, *graphError) {
+	top := c.query.Get("$top")
+	if top == "" {
+		return defaultPageSize, nil
+	}
+	n, err := strconv.Atoi(top)
+	if err != nil {
+		return 0, malformed("Invalid value '%s' for $top query option found.", top)
+	}
+	if n > maxPageSize {
+		if !c.behaviour.ClampLargeTop {
+			return 0, badRequest("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", n, maxPageSize)
+		}
+		n = maxPageSize
+	}
+	return n, nil
+}
+
+// selection is what $select and $expand ask for. A nil list means the default
+// properties.
+type selection struct {
+	names    []string
+	manager  bool     // $expand=manager
+	ofExpand []string // the $select inside $expand
+}
+
+// selected reads $select and $expand for a kind of object.
+func (c *call) selected(kind string) (selection, *graphError) {
+	var s selection
+	if raw := c.query.Get("$select"); raw != "" {
+		names, failure := selectNames(kind, raw)
+		if failure != nil {
+			return s, failure
+		}
+		s.names = names
+	}
+	expand := c.query.Get("$expand")
+	if expand == "" {
+		return s, nil
+	}
+	name, options, hasOptions := strings.Cut(expand, "(")
+	if kind != kindUser || name != "manager" {
+		return s, malformed("The simulator expands only 'manager' of users, not '%s'.", expand)
+	}
+	s.manager = true
+	if inner, found := strings.CutPrefix(strings.TrimSuffix(options, ")"), "$select="); hasOptions && found {
+		names, failure := selectNames(kindUser, inner)
+		s.ofExpand = names
+		return s, failure
+	} else if hasOptions && !strings.HasPrefix(options, "$levels") {
+		return s, malformed("The expand option '%s' is not supported.", options)
+	}
+	return s, nil
+}
+
+func selectNames(kind, raw string) ([]string, *graphError) {
+	d, err := described()
+	if err != nil {
+		return nil, internalError(err)
+	}
+	var names []string
+	for _, name := range strings.Split(raw, ",") {
+		name = strings.TrimSpace(name)
+		first, _, _ := strings.Cut(name, "/")
+		if _, known := d.properties[kind][first]; !known && !selectableEverywhere(kind, first) {
+			return nil, malformed("Could not find a property named '%s' on type 'microsoft.graph.%s'.", name, kind)
+		}
+		if !slices.Contains(names, first) {
+			names = append(names, first)
+		}
+	}
+	return names, nil
+}
+
+// selectableEverywhere: a list of directory objects may be asked for properties
+// of users and groups.
+func selectableEverywhere(kind, name string) bool {
+	if kind != kindObject {
+		return false
+	}
+	d, err := described()
+	if err != nil {
+		return false
+	}
+	_, user := d.properties[kindUser][name]
+	_, group := d.properties[kindGroup][name]
+	return user || group
+}
+
+// pageToken is what a nextLink carries in $skiptoken. Clients must take it as
+// opaque.
+type pageToken struct {
+	After int64 `json:"a"`
+}
+
+func encodeToken(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func decodeToken(token string, v any) *graphError {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || json.Unmarshal(raw, v) != nil {
+		return badRequest("The specified page token value has expired and can no longer be included in your request.").
+			withDetail("Directory_ExpiredPageToken", "")
+	}
+	return nil
+}
+
+// after is where the page begins.
+func (c *call) after() (int64, *graphError) {
+	raw := c.query.Get("$skiptoken")
+	if raw == "" {
+		return 0, nil
+	}
+	var token pageToken
+	failure := decodeToken(raw, &token)
+	return token.After, failure
+}
+
+// nextLink repeats the request with another $skiptoken.
+func (c *call) nextLink(after int64) string {
+	query := url.Values{}
+	for name, values := range c.query {
+		query[name] = values
+	}
+	query.Set("$skiptoken", encodeToken(pageToken{after}))
+	return c.base + c.path + "?" + queryString(query)
+}
+
+// queryString encodes options and leaves the dollar sign readable, as Graph does.
+func queryString(query url.Values) string { return strings.ReplaceAll(query.Encode(), "%24", "$") }
+
+// advanced reports whether the request asks for the advanced query capabilities:
+// ConsistencyLevel: eventual together with $count=true.
+func (c *call) advanced() bool {
+	return strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual") && strings.EqualFold(c.query.Get("$count"), "true")
+}
+
+// context is the @odata.context of an answer.
+func (c *call) context(set string, s selection, entity bool) string {
+	out := c.base + "/$metadata#" + set
+	if names := s.contextNames(); names != "" {
+		out += "(" + names + ")"
+	}
+	if entity {
+		out += "/$entity"
+	}
+	return out
+}
+
+func (s selection) contextNames() string {
+	names := strings.Join(s.names, ",")
+	if s.manager {
+		names = strings.TrimPrefix(names+",manager("+strings.Join(s.ofExpand, ",")+")", ",")
+	}
+	return names
+}
+
+// stamp writes a time as Graph does.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

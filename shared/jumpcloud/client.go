@@ -1,0 +1,80 @@
+// Package jumpcloud is what entrasync knows of JumpCloud: a client that reads
+// users and the Directory Insights feed, and the events that JumpCloud sends or
+// keeps.
+//
+// Two ideas shape it. An event is only a hint: it carries keys, never the
+// state to apply, because webhooks come late, twice, out of order or not at
+// all; whoever gets one reads the present state with the [Client]. And an
+// absence is only believed when JumpCloud says so about that one object: a user
+// missing from a list may have slipped between two pages, and taking that for a
+// deletion would disable an account.
+//
+// Answers are decoded liberally (JumpCloud's API leaves fields out, or sends
+// null, {} or "" for them), but an answer that cannot be what was asked for is a
+// fault, never an empty user.
+package jumpcloud
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"entrasync/shared/directory"
+)
+
+// Config says which organization to talk to and how.
+type Config struct {
+	// APIURL is the root of version 1 of the REST API, such as
+	// https://console.jumpcloud.com/api (JumpCloud API documentation, regions).
+	APIURL string
+	// InsightsURL is the root of the Directory Insights API, such as
+	// https://api.jumpcloud.com/insights/directory/v1.
+	InsightsURL string
+	// APIKey is an administrator's key. It never appears in an error.
+	APIKey string `json:"-"`
+	// Organization is sent as x-org-id; it may be empty when the key belongs
+	// to one organization only.
+	Organization directory.OrganizationID
+	// HTTP carries the requests; nil means a client of our own that gives up on
+	// one attempt after 30 s. Redirects are never followed, because they would
+	// carry the key to another host.
+	HTTP *http.Client
+}
+
+// String shows the configuration without the key.
+func (c Config) String() string {
+	return "jumpcloud " + c.APIURL + " organization " + string(c.Organization)
+}
+
+// GoString is String, so that %#v shows no key either.
+func (c Config) GoString() string { return c.String() }
+
+// Client reads from JumpCloud. It is safe for concurrent use. Every error it
+// returns is a fault; see the table in status.go for the kinds.
+type Client struct {
+	api, insights string
+	key           func() string // a closure, so that printing a Client shows no key
+	organization  directory.OrganizationID
+	http          *http.Client
+}
+
+// attemptTimeout bounds one request of the client's own http.Client.
+const attemptTimeout = 30 * time.Second
+
+// NewClient makes a client. It sends nothing; [Client.Organization] checks that
+// the key works.
+func NewClient(config Config) *Client {
+	carrier := http.Client{Timeout: attemptTimeout}
+	if config.HTTP != nil {
+		carrier = *config.HTTP
+	}
+	carrier.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	key := config.APIKey
+	return &Client{
+		api:          strings.TrimRight(config.APIURL, "/"),
+		insights:     strings.TrimRight(config.InsightsURL, "/"),
+		key:          func() string { return key },
+		organization: config.Organization,
+		http:         &carrier,
+	}
+}

@@ -1,0 +1,70 @@
+package jumpcloud
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// dedupID is an id that every copy of an event has and no other event. It is
+//   - JumpCloud's id of the event;
+//   - else, since a workflow's trigger payload has none, a hash of timestamp,
+//     type, objects and changes;
+//   - else, when there is no timestamp to tell two events apart, the id of the
+//     alert that carried it;
+//   - else a hash of the whole.
+//
+// The id of the alert comes late because JumpCloud may collect several events in
+// one open alert: taken first, it would drop all but one of them.
+func dedupID(o object, event Event, alert string) string {
+	if id := o.text("id"); id != "" {
+		return safeID(id)
+	}
+	if event.Type != "" && o.text("timestamp") != "" {
+		return hashOf([]byte(o.text("timestamp")), []byte(event.Type), canonical(o["resource"]),
+			canonical(o["association"]), canonical(o["changes"]))
+	}
+	if alert != "" {
+		return safeID(alert)
+	}
+	whole, _ := json.Marshal(o) // sorts the fields; raw values cannot fail
+	return hashOf(canonical(whole))
+}
+
+// safeID passes an id on that a queue takes as a de-duplication id, and hashes
+// any other.
+func safeID(id string) string {
+	if key(id) == "" {
+		return hashOf([]byte(id))
+	}
+	return id
+}
+
+// canonical writes JSON with its fields sorted and without space, so that two
+// copies that were encoded differently hash alike.
+func canonical(raw json.RawMessage) []byte {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return nil
+	}
+	text, _ := json.Marshal(value)
+	return text
+}
+
+// hashOf hashes the parts with their lengths, so that no two lists of parts
+// are one text.
+func hashOf(parts ...[]byte) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		var size [8]byte
+		for i := range size {
+			size[i] = byte(len(part) >> (8 * i))
+		}
+		hash.Write(size[:])
+		hash.Write(part)
+	}
+	return "h-" + hex.EncodeToString(hash.Sum(nil)[:16])
+}

@@ -1,0 +1,146 @@
+package jumpcloud_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+)
+
+// read collects a query's events and the sizes of its pages.
+func read(t *testing.T, client *jumpcloud.Client, query jumpcloud.EventQuery) (events []jumpcloud.Event, pages []int) {
+	t.Helper()
+	err := client.EachEventPage(t.Context(), query, func(page []jumpcloud.Event) error {
+		events, pages = append(events, page...), append(pages, len(page))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events, pages
+}
+
+func TestFeedIsReadToTheEnd(t *testing.T) {
+	for _, count := range []int{0, 1, 999, 1000, 1001, 2500} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim, client := simulator(t)
+				begin := time.Now()
+				var want []string
+				for i := range count {
+					want = append(want, string(addUser(t, sim, fmt.Sprintf("user%04d", i), nil)))
+				}
+				time.Sleep(jumpcloudtest.DefaultBehaviour().FeedLag)
+				events, pages := read(t, client, jumpcloud.EventQuery{From: begin})
+				var got []string
+				for _, event := range events {
+					got = append(got, event.Resource.ID)
+				}
+				if requests := sim.Counters().ByRoute["POST /insights/directory/v1/events"]; requests != count/1000+1 {
+					t.Errorf("%d requests", requests)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%d events in pages %v, want %d in order", len(got), pages, count)
+				}
+				sim.Close()
+			})
+		})
+	}
+}
+
+func TestFeedShowsEventsLateAndByTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim, client := simulator(t)
+		begin := time.Now()
+		sim.Set(func(b *jumpcloudtest.Behaviour) { b.FeedLagSpread = 5 * time.Minute })
+		for i := range 20 {
+			addUser(t, sim, fmt.Sprintf("user%02d", i), nil)
+			time.Sleep(time.Second)
+		}
+		seen := map[string]bool{}
+		for range 8 { // as catching up does: the whole time again, duplicates by id
+			time.Sleep(time.Minute)
+			events, _ := read(t, client, jumpcloud.EventQuery{From: begin})
+			for _, event := range events {
+				seen[event.ID] = true
+			}
+		}
+		if len(seen) != 20 {
+			t.Errorf("%d events seen", len(seen))
+		}
+		part, _ := read(t, client, jumpcloud.EventQuery{From: begin.Add(5 * time.Second), To: begin.Add(9 * time.Second)})
+		if len(part) != 5 {
+			t.Errorf("%d events from second 5 to 9", len(part))
+		}
+		sim.Close()
+	})
+}
+
+func TestFeedAsksForWhatMatters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim, client := simulator(t)
+		begin := time.Now()
+		id := addUser(t, sim, "mira", nil)
+		if _, err := sim.CreateApplication("CRM"); err != nil { // emits an event that is irrelevant
+			t.Fatal(err)
+		}
+		if err := errors.Join(sim.SuspendUser(string(id)), sim.Emit("user_deprovision", nil)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		var types []string
+		events, _ := read(t, client, jumpcloud.EventQuery{From: begin})
+		for _, event := range events {
+			types = append(types, event.Type)
+			if event.Concern() == jumpcloud.Irrelevant || event.Organization != jumpcloudtest.DefaultOrganizationID {
+				t.Errorf("event %+v", event)
+			}
+		}
+		if fmt.Sprint(types) != "[user_create user_update user_suspended]" {
+			t.Errorf("types %v", types)
+		}
+		if own, _ := read(t, client, jumpcloud.EventQuery{From: begin, Types: []string{"user_deprovision"}}); len(own) != 1 {
+			t.Errorf("%v", own)
+		}
+		sim.Close()
+	})
+}
+
+func TestFeedFaults(t *testing.T) {
+	sim, client := simulator(t)
+	never := func([]jumpcloud.Event) error { return errors.New("called") }
+	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now().Add(time.Hour)}, never); !fault.Is(err, fault.Invalid) {
+		t.Errorf("future: %v", err)
+	}
+	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusPaymentRequired})
+	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, never); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("not in the plan: %v", err)
+	}
+	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusOK, Body: `{"message":"no list"}`})
+	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, never); !fault.Is(err, fault.Transient) {
+		t.Errorf("no list: %v", err)
+	}
+}
+
+func TestFeedThatDoesNotMoveOn(t *testing.T) {
+	for name, header := range map[string]string{"the same place": `[1,"a"]`, "no place": ""} {
+		requests := 0
+		client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests++
+			w.Header().Set("X-Limit", "1")
+			w.Header().Set("X-Search_after", header)
+			fmt.Fprint(w, `[{"id":"a"}]`)
+		}))
+		err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, func([]jumpcloud.Event) error { return nil })
+		if !fault.Is(err, fault.Transient) || requests > 2 {
+			t.Errorf("%s: %v after %d requests", name, err, requests)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package jumpcloudtest
+
+import (
+	"slices"
+	"time"
+)
+
+// Shape is the form of a webhook's body.
+type Shape string
+
+// The shapes of a webhook's body.
+const (
+	RuleNotification Shape = "rule_notification" // an alert with the event in di_event
+	BareEvent        Shape = "bare_event"        // the event itself, as a workflow forwards it
+	Array            Shape = "array"             // an array with the rule notification
+)
+
+// StateEvents says how a suspension is reported: JumpCloud documents an event of
+// its own, recordings show a user_update.
+type StateEvents string
+
+// The ways to report a suspension and its end.
+const (
+	UpdateAndDedicated StateEvents = "both"      // user_update, then user_suspended or user_unsuspended
+	UpdateOnly         StateEvents = "update"    // only user_update
+	DedicatedOnly      StateEvents = "dedicated" // only user_suspended or user_unsuspended
+)
+
+// Behaviour is everything about the simulator that can be switched, because
+// JumpCloud does not publish it or because it goes wrong at times. Rates are
+// between 0 and 1.
+type Behaviour struct {
+	// Webhooks.
+	Shape           Shape
+	OmitEventIDs    bool            // deliver events without id, as recorded from a workflow
+	OnePerOpenAlert bool            // a rule notifies once, then only after ResolveAlerts
+	LossRate        float64         // notifications that are never sent
+	DuplicateRate   float64         // notifications that are sent twice
+	ReorderRate     float64         // notifications held back for a random time
+	ReorderDelay    time.Duration   // the longest time a notification is held back
+	RetryDelays     []time.Duration // before each retry; as many retries as delays
+	ResponseTimeout time.Duration   // how long one attempt may take
+	Concurrency     int             // attempts under way at once
+
+	// Events.
+	StateEvents         StateEvents
+	ReverseAssociations bool          // from = directory or application, to = user or group
+	FeedLag             time.Duration // before an event is visible in the feed
+	FeedLagSpread       time.Duration // up to this is added, drawn for each event
+	Retention           time.Duration // of the feed
+
+	// REST API.
+	RequireOrgID           bool          // 401 without x-org-id, as for administrators of several organizations
+	RefuseUnsupportedOrgID bool          // 403 for x-org-id on routes whose description lacks it
+	BulkDelay              time.Duration // before a bulk job is finished
+	LicenseLimit           int           // users an import may fill the organization up to; 0: no limit
+}
+
+// DefaultBehaviour is how JumpCloud is documented or, in silence, assumed to
+// behave.
+func DefaultBehaviour() Behaviour {
+	return Behaviour{
+		Shape:           RuleNotification,
+		ReorderDelay:    assumedReorderDelay,
+		RetryDelays:     slices.Clone(assumedRetryDelays),
+		ResponseTimeout: assumedResponseTimeout,
+		Concurrency:     assumedConcurrency,
+		StateEvents:     UpdateAndDedicated,
+		FeedLag:         assumedFeedLag,
+		Retention:       retention,
+		BulkDelay:       assumedBulkDelay,
+	}
+}
+
+func (b Behaviour) clone() Behaviour {
+	b.RetryDelays = slices.Clone(b.RetryDelays)
+	return b
+}
+
+// Fault makes matching requests to the simulator go wrong. The zero value of a
+// field matches everything, or does nothing.
+type Fault struct {
+	Method       string        `json:"method"`       // of the request
+	PathContains string        `json:"pathContains"` // part of the path of the request
+	Times        int           `json:"times"`        // how often; 0 means once
+	Skip         int           `json:"skip"`         // matching requests that are let through before
+	Status       int           `json:"status"`       // to answer with
+	RetryAfter   string        `json:"retryAfter"`   // header to send as it is
+	Body         string        `json:"body"`         // to answer with instead of the usual error
+	Delay        time.Duration `json:"delay"`        // before answering, in nanoseconds
+	Drop         bool          `json:"drop"`         // break the connection without an answer
+	AfterChange  bool          `json:"afterChange"`  // do what was asked, then go wrong
+}
+
+// FailNext makes the next requests that match go wrong. Several faults apply in
+// the order in which they were added.
+func (s *Simulator) FailNext(fault Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fault.Times = max(1, fault.Times)
+	s.faults = append(s.faults, &fault)
+}
+
+// Counters counts what the simulator has done since it was made.
+type Counters struct {
+	Requests       int            `json:"requests"`       // to the APIs, refused ones included
+	ByRoute        map[string]int `json:"byRoute"`        // requests by method and route
+	Events         int            `json:"events"`         // emitted
+	Notifications  int            `json:"notifications"`  // to be delivered, duplicates included
+	Lost           int            `json:"lost"`           // by LossRate
+	Suppressed     int            `json:"suppressed"`     // by OnePerOpenAlert
+	Attempts       int            `json:"attempts"`       // requests made to webhooks
+	Delivered      int            `json:"delivered"`      // notifications answered with 2xx
+	Dropped        int            `json:"dropped"`        // notifications given up
+	Pending        int            `json:"pending"`        // notifications neither delivered nor given up
+	FaultsInjected int            `json:"faultsInjected"` // by FailNext
+}

@@ -1,0 +1,210 @@
+package jumpcloudtest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// condition is one part of a filter.
+type condition struct {
+	field, op string // op as in version 1, without the $
+	values    []string
+}
+
+// filter is what the filter parameters of a list ask for.
+type filter struct {
+	all []condition
+	any []condition
+}
+
+// The operators of both versions (JumpCloud API documentation). The ones marked
+// eventual need the header x-eventually-consistent.
+var (
+	operatorsV1 = map[string]bool{"eq": true, "ne": true, "in": true, "nin": true, "gt": true, "gte": true,
+		"lt": true, "lte": true, "sw": true, "ew": true, "co": true, "nco": true}
+	eventual    = map[string]bool{"ew": true, "co": true, "nco": true}
+	operatorsV2 = map[string]string{"eq": "eq", "ne": "ne", "gt": "gt", "ge": "gte", "lt": "lt", "le": "lte",
+		"between": "between", "search": "co", "in": "in"}
+)
+
+// parseFilter reads every filter parameter: filter, filter[0], filter[and][0]
+// (all of which must hold) and filter[or][0] (one of which must).
+func parseFilter(r *request) (filter, error) {
+	var f filter
+	query := r.URL.Query()
+	var parameters []string
+	for name := range query {
+		if name == "filter" || strings.HasPrefix(name, "filter[") {
+			parameters = append(parameters, name)
+		}
+	}
+	slices.Sort(parameters)
+	for _, name := range parameters {
+		for _, text := range query[name] {
+			for _, part := range filterParts(text, r.api) {
+				c, err := parseCondition(part, r)
+				if err != nil {
+					return filter{}, err
+				}
+				if strings.HasPrefix(name, "filter[or]") {
+					f.any = append(f.any, c)
+				} else {
+					f.all = append(f.all, c)
+				}
+			}
+		}
+	}
+	return f, nil
+}
+
+// filterParts splits the comma-separated conditions of version 2; a piece that
+// is no condition belongs to the value before it.
+func filterParts(text string, api version) []string {
+	if api == v1 || text == "" {
+		return []string{text}
+	}
+	var parts []string
+	for _, piece := range strings.Split(text, ",") {
+		if strings.Count(piece, ":") < 2 && len(parts) > 0 {
+			parts[len(parts)-1] += "," + piece
+			continue
+		}
+		parts = append(parts, piece)
+	}
+	return parts
+}
+
+func parseCondition(text string, r *request) (condition, error) {
+	field, rest, _ := strings.Cut(text, ":")
+	op, value, whole := strings.Cut(rest, ":")
+	if !whole || field == "" {
+		return condition{}, refuse(http.StatusBadRequest, "invalid filter")
+	}
+	if r.api == v1 {
+		name, dollar := strings.CutPrefix(op, "$")
+		if !dollar || !operatorsV1[name] {
+			return condition{}, refuse(http.StatusBadRequest, "invalid filter operator %q", op)
+		}
+		if eventual[name] && r.Header.Get("x-eventually-consistent") != "true" {
+			return condition{}, refuse(http.StatusBadRequest, "filter operator %q needs x-eventually-consistent", op)
+		}
+		op = name
+	} else {
+		name, known := operatorsV2[op]
+		if !known {
+			return condition{}, refuse(http.StatusBadRequest, "invalid filter operator %q", op)
+		}
+		op = name
+	}
+	c := condition{field: field, op: op, values: []string{value}}
+	switch op {
+	case "in", "nin":
+		c.values = splitValues(value)
+	case "between":
+		c.values = strings.SplitN(value, ",", 2)
+		if len(c.values) != 2 {
+			return condition{}, refuse(http.StatusBadRequest, "between needs two values")
+		}
+	}
+	return c, nil
+}
+
+// splitValues splits at | that is not escaped by a backslash.
+func splitValues(text string) []string {
+	var values []string
+	var value strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+			value.WriteByte(text[i])
+		case text[i] == '|':
+			values = append(values, value.String())
+			value.Reset()
+		default:
+			value.WriteByte(text[i])
+		}
+	}
+	return append(values, value.String())
+}
+
+// ids is the ids that the filter allows if it names them, else nil: a look-up
+// instead of a walk through everybody.
+func (f filter) ids() []string {
+	for _, c := range f.all {
+		if c.field == "_id" && (c.op == "in" || c.op == "eq") {
+			return c.values
+		}
+	}
+	return nil
+}
+
+// apply keeps the objects that match.
+func (f filter) apply(objects []Fields) []Fields {
+	if len(f.all)+len(f.any) == 0 {
+		return objects
+	}
+	var kept []Fields
+	for _, object := range objects {
+		if f.matches(object) {
+			kept = append(kept, object)
+		}
+	}
+	return kept
+}
+
+func (f filter) matches(object Fields) bool {
+	for _, c := range f.all {
+		if !c.matches(object) {
+			return false
+		}
+	}
+	return len(f.any) == 0 || slices.ContainsFunc(f.any, func(c condition) bool { return c.matches(object) })
+}
+
+// matches compares one field; a list matches if one of its elements does, and
+// the negations if none does. Values are case-sensitive.
+func (c condition) matches(object Fields) bool {
+	value := lookup(object, c.field)
+	if value == nil && c.field == "object_id" { // what graph lists call the id
+		value = object["id"]
+	}
+	elements, isList := value.([]any)
+	if !isList {
+		elements = []any{value}
+	}
+	positive, negated := map[string]string{"ne": "eq", "nin": "in", "nco": "co"}[c.op], true
+	if positive == "" {
+		positive, negated = c.op, false
+	}
+	hit := slices.ContainsFunc(elements, func(element any) bool { return c.holds(positive, textOf(element)) })
+	return hit != negated
+}
+
+func (c condition) holds(op, text string) bool {
+	first := c.values[0]
+	switch op {
+	case "eq":
+		return text == first
+	case "in":
+		return slices.Contains(c.values, text)
+	case "sw":
+		return strings.HasPrefix(text, first)
+	case "ew":
+		return strings.HasSuffix(text, first)
+	case "co":
+		return strings.Contains(strings.ToLower(text), strings.ToLower(first))
+	case "gt":
+		return compareText(text, first) > 0
+	case "gte":
+		return compareText(text, first) >= 0
+	case "lt":
+		return compareText(text, first) < 0
+	case "lte":
+		return compareText(text, first) <= 0
+	case "between":
+		return compareText(text, first) >= 0 && compareText(text, c.values[1]) <= 0
+	}
+	return false
+}

@@ -1,0 +1,191 @@
+package jumpcloudtest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// graphRoute is a family of routes below one kind of object.
+type graphRoute struct {
+	base, part string // "/users/{user_id}", "user_id"
+	kind       kind
+	reach      map[string]kind // last part of the path to what is listed with its paths
+}
+
+var graphRoutes = []graphRoute{
+	{"/usergroups/{group_id}", "group_id", kindGroup, map[string]kind{"membership": kindUser, "office365s": kindDirectory,
+		"directories": kindDirectory, "applications": kindApplication}},
+	{"/users/{user_id}", "user_id", kindUser, map[string]kind{"memberof": kindGroup, "office365s": kindDirectory,
+		"directories": kindDirectory, "applications": kindApplication}},
+	{"/office365s/{office365_id}", "office365_id", kindDirectory, map[string]kind{"users": kindUser, "usergroups": kindGroup}},
+	{"/applications/{application_id}", "application_id", kindApplication, map[string]kind{"users": kindUser, "usergroups": kindGroup}},
+}
+
+func (s *Simulator) graphEndpoints() []endpoint {
+	var all []endpoint
+	for _, route := range graphRoutes {
+		for last, target := range route.reach {
+			all = append(all, endpoint{api: v2, method: http.MethodGet, path: route.base + "/" + last, serve: s.getReach(route, target)})
+		}
+		all = append(all,
+			endpoint{api: v2, method: http.MethodGet, path: route.base + "/associations", serve: s.getAssociations(route)},
+			endpoint{api: v2, method: http.MethodPost, path: route.base + "/associations", serve: s.postEdge(route)})
+	}
+	members := graphRoutes[0]
+	return append(all,
+		endpoint{api: v2, method: http.MethodGet, path: members.base + "/members", serve: s.getMembers},
+		endpoint{api: v2, method: http.MethodPost, path: members.base + "/members", serve: s.postEdge(members)})
+}
+
+// start is the object that the path names.
+func (s *Simulator) start(r *request, route graphRoute) (node, error) {
+	n := node{string(route.kind), r.PathValue(route.part)}
+	if s.object(route.kind, n.ID) == nil {
+		return node{}, notFound(n.Type, n.ID)
+	}
+	return n, nil
+}
+
+// getReach lists everything of a kind that the start reaches, directly or
+// through user groups, each with all paths.
+func (s *Simulator) getReach(route graphRoute, target kind) func(*request) (reply, error) {
+	return func(r *request) (reply, error) {
+		from, err := s.start(r, route)
+		if err != nil {
+			return reply{}, err
+		}
+		var reached []Fields
+		s.read(func(store *store) { reached = store.reach(from, target) })
+		return list(r, reached)
+	}
+}
+
+// reach is what getReach lists, sorted by id.
+func (s *store) reach(from node, target kind) []Fields {
+	paths := map[node][]any{}
+	for _, to := range s.neighbours(from, string(target)) {
+		paths[to] = append(paths[to], []any{connection(from, to)})
+	}
+	if from.Type != string(kindGroup) && target != kindGroup {
+		for _, group := range s.neighbours(from, string(kindGroup)) {
+			for _, to := range s.neighbours(group, string(target)) {
+				paths[to] = append(paths[to], []any{connection(from, group), connection(group, to)})
+			}
+		}
+	}
+	var reached []Fields
+	for to, all := range paths {
+		reached = append(reached, Fields{"id": to.ID, "type": to.Type, "compiledAttributes": nil, "paths": all})
+	}
+	slices.SortFunc(reached, func(a, b Fields) int { return strings.Compare(a.Text("id"), b.Text("id")) })
+	return reached
+}
+
+// connection is one step of a path.
+func connection(from, to node) Fields {
+	end := func(n node) Fields { return Fields{"id": n.ID, "type": n.Type, "attributes": nil} }
+	return Fields{"attributes": nil, "from": end(from), "to": end(to)}
+}
+
+// getAssociations lists the direct edges to the kinds in targets.
+func (s *Simulator) getAssociations(route graphRoute) func(*request) (reply, error) {
+	return func(r *request) (reply, error) {
+		from, err := s.start(r, route)
+		if err != nil {
+			return reply{}, err
+		}
+		targets := names(r.URL.Query(), "targets", v2)
+		if len(targets) == 0 {
+			return reply{}, refuse(http.StatusBadRequest, "targets is required")
+		}
+		for _, target := range targets {
+			if !s.schemas.allowedTarget(route.base+"/associations", target) {
+				return reply{}, refuse(http.StatusBadRequest, "targets does not take %q", target)
+			}
+		}
+		return s.edges(r, from, targets)
+	}
+}
+
+func (s *Simulator) getMembers(r *request) (reply, error) {
+	from, err := s.start(r, graphRoutes[0])
+	if err != nil {
+		return reply{}, err
+	}
+	return s.edges(r, from, []string{string(kindUser)})
+}
+
+// edges lists the direct edges from a node.
+func (s *Simulator) edges(r *request, from node, targets []string) (reply, error) {
+	var found []Fields
+	s.read(func(store *store) {
+		for _, target := range targets {
+			for _, to := range store.neighbours(from, target) {
+				found = append(found, Fields{"attributes": nil, "to": Fields{"id": to.ID, "type": to.Type, "attributes": nil}})
+			}
+		}
+	})
+	return list(r, found)
+}
+
+// postEdge adds or removes an edge. Which kinds are allowed is in the schema of
+// the body, and members and associations differ in nothing else.
+func (s *Simulator) postEdge(route graphRoute) func(*request) (reply, error) {
+	return func(r *request) (reply, error) {
+		body := r.fields()
+		if body == nil {
+			return reply{}, refuse(http.StatusBadRequest, "a body is required")
+		}
+		from := node{string(route.kind), r.PathValue(route.part)}
+		to := node{body.Text("type"), body.Text("id")}
+		if err := s.change(byAPI, func(tx *tx) error { return tx.operate(body.Text("op"), from, to) }); err != nil {
+			return reply{}, err
+		}
+		return noContent()
+	}
+}
+
+// rank orders the ends of an edge: it runs from the lower to the higher.
+var rank = map[kind]int{kindGroup: 0, kindUser: 1, kindDirectory: 2, kindApplication: 2}
+
+// operate adds, removes or updates the edge between two nodes, whichever of
+// them it was asked of.
+func (tx *tx) operate(op string, from, to node) error {
+	for _, end := range []node{from, to} {
+		if tx.get(kind(end.Type), end.ID) == nil {
+			return notFound(end.Type, end.ID)
+		}
+	}
+	if rank[kind(from.Type)] == rank[kind(to.Type)] {
+		return refuse(http.StatusBadRequest, "%s and %s cannot be associated", from.Type, to.Type)
+	}
+	if rank[kind(from.Type)] > rank[kind(to.Type)] {
+		from, to = to, from
+	}
+	id := edgeID(from, to)
+	exists := tx.get(kindEdge, id) != nil
+	switch {
+	case op == "add" && exists:
+		return refuse(http.StatusConflict, textAlreadyExists)
+	case op == "add":
+		tx.put(kindEdge, id, edgeFields(from, to))
+	case !exists:
+		return refuse(http.StatusNotFound, "Not Found")
+	case op == "remove":
+		tx.put(kindEdge, id, nil)
+	}
+	tx.emitAssociation(op, from, to)
+	return nil
+}
+
+// dropEdges removes every edge of a node without events.
+func (tx *tx) dropEdges(n node) {
+	for _, other := range slices.Clone(tx.s.store.adjacent[n]) {
+		for _, id := range []string{edgeID(n, other), edgeID(other, n)} {
+			if tx.get(kindEdge, id) != nil {
+				tx.put(kindEdge, id, nil)
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package jumpcloudtest
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// alert is what a rule has open. JumpCloud collects the events that match a rule
+// in one alert until somebody resolves it.
+type alert struct {
+	id   string
+	open bool
+}
+
+// Delivery is one notification to one channel and what became of it.
+type Delivery struct {
+	Channel   string    `json:"channel"` // id
+	EventID   string    `json:"eventId"` // of the Directory Insights event, also when the body leaves it out
+	EventType string    `json:"eventType"`
+	Resource  string    `json:"resource"`            // id of what changed, "" for associations
+	Emitted   time.Time `json:"emitted"`             // when the change was made
+	Tried     time.Time `json:"tried,omitzero"`      // when first sent
+	Answered  time.Time `json:"answered,omitzero"`   // when it was delivered or given up
+	Attempts  int       `json:"attempts"`            // requests made so far
+	Status    int       `json:"status"`              // of the last answer, 0 for none
+	Error     string    `json:"error,omitempty"`     // why the last attempt had no answer
+	Delivered bool      `json:"delivered"`           // answered with 2xx
+	Dropped   bool      `json:"dropped"`             // given up after the last attempt
+	Duplicate bool      `json:"duplicate,omitempty"` // sent again by DuplicateRate
+	body      []byte    // as sent
+}
+
+// notify starts the deliveries of an event that has just happened. It is called
+// under the lock, so deliveries start in the order of the changes.
+func (s *Simulator) notify(event feedEvent) {
+	for _, rule := range s.store.all(kindRule) {
+		if !s.selects(rule, event.fields) {
+			continue
+		}
+		id := rule.Text("objectId")
+		current := s.alerts[id]
+		if current != nil && current.open && s.behaviour.OnePerOpenAlert {
+			s.counters.Suppressed++
+			continue
+		}
+		current = &alert{id: s.ids.next(event.at), open: true}
+		s.alerts[id] = current
+		for _, channel := range textList(rule["notificationChannelObjectIds"]) {
+			s.notifyChannel(channel, event, s.body(rule, current.id, event.fields))
+		}
+	}
+}
+
+// ResolveAlerts closes every open alert, so that with OnePerOpenAlert each rule
+// notifies again.
+func (s *Simulator) ResolveAlerts() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, each := range s.alerts {
+		each.open = false
+	}
+}
+
+// notifyChannel sends one body to one channel, with the mishaps of the
+// behaviour.
+func (s *Simulator) notifyChannel(channel string, event feedEvent, body []byte) {
+	object := s.store.get(kindChannel, channel)
+	if !object.Flag("enabled") || object.Text("type") != typeWebhook {
+		return
+	}
+	b := s.behaviour
+	if s.random.Float64() < b.LossRate {
+		s.counters.Lost++
+		return
+	}
+	copies := 1
+	if s.random.Float64() < b.DuplicateRate {
+		copies = 2
+	}
+	for i := range copies {
+		var delay time.Duration
+		if b.ReorderDelay > 0 && s.random.Float64() < b.ReorderRate {
+			delay = time.Duration(s.random.Int64N(int64(b.ReorderDelay)))
+		}
+		s.counters.Notifications++
+		s.counters.Pending++
+		s.enqueue(&Delivery{Channel: channel, EventID: event.fields.Text("id"), EventType: event.fields.Text("event_type"),
+			Resource: textOf(lookup(event.fields, "resource.id")), Emitted: event.at, Duplicate: i > 0, body: body}, delay)
+	}
+}
+
+// body writes a notification in the shape that is set. JumpCloud publishes no
+// schema; the names are those of a large vendor's parser.
+func (s *Simulator) body(rule Fields, alert string, event Fields) []byte {
+	event = copyOf(event)
+	if s.behaviour.OmitEventIDs {
+		delete(event, "id")
+	}
+	var content any = event
+	if s.behaviour.Shape != BareEvent {
+		content = Fields{"alert_id": alert, "alert_title": rule["name"], "category": "Directory",
+			"description": rule.Text("description"), "priority": "Low", "rule_id": rule["objectId"],
+			"event_description": event.Text("event_type"), "di_event": event}
+	}
+	if s.behaviour.Shape == Array {
+		content = []any{content}
+	}
+	encoded, err := json.Marshal(content)
+	if err != nil { // cannot be: these are the types of JSON
+		return nil
+	}
+	return encoded
+}
+
+// testBody is what the Test Webhook button sends, with the placeholder values
+// that a receiver's documentation shows.
+func (s *Simulator) testBody(channel string) []byte {
+	encoded, err := json.Marshal(Fields{"type": "user_lockout",
+		"tags":                   []any{Fields{"key": "user_id_123", "value": "user_123"}, Fields{"key": "event_type", "value": "lockout"}},
+		"channels":               Fields{"channel_object_ids": []any{channel}},
+		"organization_object_id": s.organization})
+	if err != nil {
+		return nil
+	}
+	return encoded
+}

@@ -1,0 +1,175 @@
+package jumpcloudtest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// page reads limit and skip. What is over the cap is cut to it.
+func page(query url.Values, fallback int) (skip, limit int, err error) {
+	number := func(name string, fallback int) (int, error) {
+		if query.Get(name) == "" {
+			return fallback, nil
+		}
+		n, err := strconv.Atoi(query.Get(name))
+		if err != nil || n < 0 {
+			return 0, refuse(http.StatusBadRequest, "%s is not a number from 0", name)
+		}
+		return n, nil
+	}
+	if skip, err = number("skip", 0); err != nil {
+		return 0, 0, err
+	}
+	if limit, err = number("limit", fallback); err != nil {
+		return 0, 0, err
+	}
+	if limit == 0 {
+		limit = fallback
+	}
+	return skip, min(limit, maximumLimit), nil
+}
+
+// cut is the page of a list, never nil: an empty list is [] in JSON.
+func cut[T any](list []T, skip, limit int) []T {
+	skip = min(skip, len(list))
+	return append([]T{}, list[skip:min(skip+limit, len(list))]...)
+}
+
+// names splits a list of field names: version 1 by spaces, version 2 by commas.
+func names(query url.Values, parameter string, api version) []string {
+	separator := func(c rune) bool { return c == ',' }
+	if api == v1 {
+		separator = func(c rune) bool { return c == ' ' }
+	}
+	var all []string
+	for _, value := range query[parameter] {
+		all = append(all, strings.FieldsFunc(value, separator)...)
+	}
+	return all
+}
+
+// sorted sorts by the fields named, each descending with a leading hyphen. The
+// list comes in order of ids.
+func sorted(list []Fields, by []string) []Fields {
+	if len(by) == 0 || len(by) == 1 && (by[0] == "_id" || by[0] == "id") {
+		return list
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b Fields) int {
+		for _, field := range by {
+			name, descending := strings.CutPrefix(field, "-")
+			c := compareText(textOf(lookup(a, name)), textOf(lookup(b, name)))
+			if descending {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return list
+}
+
+// only keeps the fields named, and the id; all of them if none is named.
+func only(object Fields, fields []string) Fields {
+	if len(fields) == 0 {
+		return object
+	}
+	kept := Fields{}
+	for _, name := range append([]string{"_id", "id"}, fields...) {
+		if value, ok := object[name]; ok {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// list answers a list request by the conventions of its version: filter, sort,
+// page and fields; version 1 wraps the page, version 2 sends the total in a
+// header.
+func list(r *request, objects []Fields) (reply, error) {
+	query := r.URL.Query()
+	wanted, err := parseFilter(r)
+	if err != nil {
+		return reply{}, err
+	}
+	skip, limit, err := page(query, defaultLimit)
+	if err != nil {
+		return reply{}, err
+	}
+	objects = wanted.apply(objects)
+	total := len(objects)
+	objects = cut(sorted(objects, names(query, "sort", r.api)), skip, limit)
+	fields := names(query, "fields", r.api)
+	for i := range objects {
+		objects[i] = only(objects[i], fields)
+	}
+	if r.api == v1 {
+		return ok(Fields{"results": objects, "totalCount": total})
+	}
+	answer, err := ok(objects)
+	answer.header = http.Header{"X-Total-Count": {strconv.Itoa(total)}}
+	return answer, err
+}
+
+// lookup follows a dotted name into an object. In a list it finds the values of
+// all elements.
+func lookup(value any, name string) any {
+	head, rest, nested := strings.Cut(name, ".")
+	var found any
+	switch v := value.(type) {
+	case Fields:
+		found = v[head]
+	case map[string]any:
+		found = v[head]
+	case []any:
+		var all []any
+		for _, element := range v {
+			if inner := lookup(element, name); inner != nil {
+				all = append(all, inner)
+			}
+		}
+		return all
+	default:
+		return nil
+	}
+	if nested {
+		return lookup(found, rest)
+	}
+	return found
+}
+
+// textOf is a value as filters compare it.
+func textOf(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case int:
+		return strconv.Itoa(v)
+	}
+	return ""
+}
+
+// compareText compares as numbers if both are, else as text.
+func compareText(a, b string) int {
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	if errX == nil && errY == nil {
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	}
+	return strings.Compare(a, b)
+}

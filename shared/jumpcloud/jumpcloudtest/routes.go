@@ -1,0 +1,235 @@
+package jumpcloudtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// version is which of JumpCloud's APIs a route belongs to.
+type version string
+
+const (
+	v1       version = "/api"
+	v2       version = "/api/v2"
+	insights version = "/insights/directory/v1"
+)
+
+// request is a request to an API that was let in.
+type request struct {
+	*http.Request
+	api  version
+	body any // decoded JSON; nil without a body
+}
+
+// fields is the body as an object.
+func (r *request) fields() Fields {
+	object, _ := r.body.(map[string]any)
+	return object
+}
+
+// reply is an answer. A nil body sends none; a text is sent as a JSON string.
+type reply struct {
+	status int
+	header http.Header
+	body   any
+}
+
+func ok(body any) (reply, error) { return reply{status: http.StatusOK, body: body}, nil }
+
+func created(body any) (reply, error) { return reply{status: http.StatusCreated, body: body}, nil }
+
+func noContent() (reply, error) { return reply{status: http.StatusNoContent}, nil }
+
+// endpoint is one operation of an API.
+type endpoint struct {
+	api      version
+	method   string
+	path     string // as in JumpCloud's API description
+	serve    func(*request) (reply, error)
+	lenient  bool // the vendor's schema of the body contradicts the vendor's text
+	nobodyIn bool // the body must be empty
+}
+
+func (s *Simulator) routes() http.Handler {
+	mux := http.NewServeMux()
+	var all []endpoint
+	all = append(all, s.userEndpoints()...)
+	all = append(all, s.groupEndpoints()...)
+	all = append(all, s.directoryEndpoints()...)
+	all = append(all, s.applicationEndpoints()...)
+	all = append(all, s.organizationEndpoints()...)
+	all = append(all, s.bulkEndpoints()...)
+	all = append(all, s.scheduleEndpoints()...)
+	all = append(all, s.channelEndpoints()...)
+	all = append(all, s.ruleEndpoints()...)
+	all = append(all, s.feedEndpoints()...)
+	for _, e := range all {
+		mux.HandleFunc(e.method+" "+string(e.api)+e.path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, e) })
+	}
+	for _, api := range []version{v1, v2, insights} {
+		mux.HandleFunc(string(api)+"/", func(w http.ResponseWriter, r *http.Request) {
+			write(w, refusalReply(refuse(http.StatusNotFound, "no such route"), api))
+		})
+	}
+	mux.Handle("/", s.control())
+	return mux
+}
+
+// serve lets a request through to its endpoint, unless a fault, the key, the
+// organization or the body stands against it.
+func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
+	fault := s.arrived(r, e)
+	if fault != nil {
+		if !wait(r, fault.Delay) {
+			return
+		}
+		if !fault.AfterChange && s.goWrong(w, fault, e.api) {
+			return
+		}
+	}
+	answer, err := s.answer(w, r, e)
+	if err != nil {
+		answer = refusalReply(err, e.api)
+	}
+	if fault != nil && fault.AfterChange && s.goWrong(w, fault, e.api) {
+		return
+	}
+	write(w, answer)
+}
+
+func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (reply, error) {
+	if err := s.authorize(r, e); err != nil {
+		return reply{}, err
+	}
+	req := &request{Request: r, api: e.api}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return reply{}, refuse(http.StatusRequestEntityTooLarge, "the body is too large")
+	}
+	if len(raw) > 0 {
+		if e.nobodyIn {
+			return reply{}, refuse(http.StatusBadRequest, "the body must be empty")
+		}
+		if json.Unmarshal(raw, &req.body) != nil {
+			return reply{}, refuse(http.StatusBadRequest, "the body is not JSON")
+		}
+	}
+	if !e.lenient {
+		if err := s.schemas.checkBody(e, req.body, len(raw) > 0); err != nil {
+			return reply{}, err
+		}
+	}
+	return e.serve(req)
+}
+
+// arrived counts the request and takes the fault that is meant for it.
+func (s *Simulator) arrived(r *http.Request, e endpoint) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counters.Requests++
+	if s.counters.ByRoute == nil {
+		s.counters.ByRoute = map[string]int{}
+	}
+	s.counters.ByRoute[e.method+" "+string(e.api)+e.path]++
+	for i, fault := range s.faults {
+		if fault.Method != "" && fault.Method != r.Method || !strings.Contains(r.URL.Path, fault.PathContains) {
+			continue
+		}
+		if fault.Skip > 0 {
+			fault.Skip--
+			continue
+		}
+		if fault.Times--; fault.Times == 0 {
+			s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+		}
+		s.counters.FaultsInjected++
+		copied := *fault
+		return &copied
+	}
+	return nil
+}
+
+// goWrong answers as the fault says; false if it was only a delay.
+func (s *Simulator) goWrong(w http.ResponseWriter, fault *Fault, api version) bool {
+	if fault.Drop {
+		panic(http.ErrAbortHandler) // the way net/http has to break a connection
+	}
+	if fault.Status == 0 {
+		return false
+	}
+	answer := refusalReply(refuse(fault.Status, "%s", http.StatusText(fault.Status)), api)
+	answer.header = http.Header{}
+	if fault.RetryAfter != "" {
+		answer.header.Set("Retry-After", fault.RetryAfter)
+	}
+	if fault.Body != "" {
+		answer.body = json.RawMessage(fault.Body)
+	}
+	write(w, answer)
+	return true
+}
+
+// authorize checks key and organization. The answers to a wrong x-org-id are
+// JumpCloud's: malformed 400, missing where required 401, not supported by the
+// route 403, unknown 404 (JumpCloud API documentation).
+func (s *Simulator) authorize(r *http.Request, e endpoint) error {
+	s.mu.Lock()
+	requireOrg, refuseOrg := s.behaviour.RequireOrgID, s.behaviour.RefuseUnsupportedOrgID
+	s.mu.Unlock()
+	if r.Header.Get("x-api-key") != s.key {
+		return refuse(http.StatusUnauthorized, "Unauthorized")
+	}
+	given := r.Header.Get("x-org-id")
+	supported := s.schemas.takesOrgID(e)
+	switch {
+	case given == "" && requireOrg && supported:
+		return refuse(http.StatusUnauthorized, "x-org-id is required")
+	case given == "":
+		return nil
+	case !isObjectID(given):
+		return refuse(http.StatusBadRequest, "x-org-id is malformed")
+	case refuseOrg && !supported:
+		return refuse(http.StatusForbidden, "x-org-id is not supported by this route")
+	case given != s.organization:
+		return refuse(http.StatusNotFound, "organization not found")
+	}
+	return nil
+}
+
+// wait waits for d or until the request is given up, which it says with false.
+func wait(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+func write(w http.ResponseWriter, answer reply) {
+	for name, values := range answer.header {
+		w.Header()[name] = values
+	}
+	if answer.body == nil {
+		w.WriteHeader(answer.status)
+		return
+	}
+	encoded, err := json.Marshal(answer.body)
+	if raw, isRaw := answer.body.(json.RawMessage); isRaw { // a fault may send what is not JSON
+		encoded, err = raw, nil
+	}
+	if err != nil {
+		http.Error(w, fmt.Sprintf("encoding the answer: %v", err), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(encoded) // the client may be gone, which is its own affair
+}

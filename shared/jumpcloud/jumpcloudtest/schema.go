@@ -1,0 +1,144 @@
+package jumpcloudtest
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// The vendor's descriptions of both versions; their origin is in
+// openapi/SOURCES.md.
+var (
+	//go:embed openapi/v1.json
+	descriptionV1 []byte
+	//go:embed openapi/v2.json
+	descriptionV2 []byte
+)
+
+// schemas checks requests against the vendor's descriptions.
+type schemas struct{ v1, v2 *openapi3.T }
+
+// loadSchemas reads the descriptions once for all simulators; nothing changes
+// them afterwards.
+var loadSchemas = sync.OnceValues(func() (*schemas, error) {
+	first, err1 := openapi3.NewLoader().LoadFromData(descriptionV1)
+	second, err2 := openapi3.NewLoader().LoadFromData(descriptionV2)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("jumpcloudtest: the API descriptions: %w", err)
+	}
+	seen := map[*openapi3.Schema]bool{}
+	for _, description := range []*openapi3.T{first, second} {
+		for _, each := range description.Components.Schemas {
+			constAsEnum(each, seen)
+		}
+	}
+	return &schemas{first, second}, nil
+})
+
+// constAsEnum writes const as an enum of one value: the quick validator of
+// kin-openapi knows enum only, the one that knows const compiles every schema
+// anew for every value.
+func constAsEnum(ref *openapi3.SchemaRef, seen map[*openapi3.Schema]bool) {
+	if ref == nil || ref.Value == nil || seen[ref.Value] {
+		return
+	}
+	schema := ref.Value
+	seen[schema] = true
+	if schema.Const != nil && schema.Enum == nil {
+		schema.Enum = []any{schema.Const}
+	}
+	for _, property := range schema.Properties {
+		constAsEnum(property, seen)
+	}
+	for _, part := range schema.AllOf {
+		constAsEnum(part, seen)
+	}
+	constAsEnum(schema.Items, seen)
+}
+
+// operation is the description of an endpoint, nil if there is none.
+func (s *schemas) operation(e endpoint) *openapi3.Operation {
+	var item *openapi3.PathItem
+	switch e.api {
+	case v1:
+		item = s.v1.Paths.Value(e.path)
+	case v2:
+		item = s.v2.Paths.Value(e.path)
+	}
+	if item == nil {
+		return nil
+	}
+	return item.GetOperation(e.method)
+}
+
+// takesOrgID reports whether the description of the endpoint has x-org-id. The
+// feed and what is not described take it.
+func (s *schemas) takesOrgID(e endpoint) bool {
+	operation := s.operation(e)
+	return operation == nil || operation.Parameters.GetByInAndName("header", "x-org-id") != nil
+}
+
+// checkBody refuses a body that its description forbids. Fields that are not
+// described are let through, as JumpCloud ignores them.
+func (s *schemas) checkBody(e endpoint, body any, given bool) error {
+	operation := s.operation(e)
+	if operation == nil || operation.RequestBody == nil {
+		return nil
+	}
+	media := operation.RequestBody.Value.Content.Get("application/json")
+	if media == nil || media.Schema == nil {
+		return nil
+	}
+	if !given {
+		if operation.RequestBody.Value.Required {
+			return refuse(http.StatusBadRequest, "a body is required")
+		}
+		return nil
+	}
+	return conforms(media.Schema.Value, body)
+}
+
+// conforms refuses a value that does not fit a schema, naming the place and the
+// rule but not the value: it may be a password.
+func conforms(schema *openapi3.Schema, value any) error {
+	err := schema.VisitJSON(value)
+	if err == nil {
+		return nil
+	}
+	var at *openapi3.SchemaError
+	if !errors.As(err, &at) {
+		return refuse(http.StatusBadRequest, "the body does not fit its description")
+	}
+	return refuse(http.StatusBadRequest, "/%s: %s", strings.Join(at.JSONPointer(), "/"), ruleOf(at))
+}
+
+// ruleOf names the rule that was broken; the reason of a schema error may quote
+// the value.
+func ruleOf(err *openapi3.SchemaError) string {
+	if err.SchemaField == "required" || err.SchemaField == "enum" || err.SchemaField == "type" {
+		return err.Reason
+	}
+	return "does not fit " + err.SchemaField
+}
+
+// userSchema is the schema of a user in a request body of version 1.
+func (s *schemas) userSchema(name string) *openapi3.Schema {
+	return s.v1.Components.Schemas[name].Value
+}
+
+// allowedTarget reports whether the targets parameter of a list of associations
+// takes the value.
+func (s *schemas) allowedTarget(path, target string) bool {
+	parameter := s.v2.Paths.Value(path).Get.Parameters.GetByInAndName("query", "targets")
+	for _, allowed := range parameter.Schema.Value.Items.Value.Enum {
+		if allowed == target {
+			return true
+		}
+	}
+	return false
+}

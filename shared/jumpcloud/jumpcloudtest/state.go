@@ -1,0 +1,56 @@
+package jumpcloudtest
+
+// State is everything the simulator holds. Secrets are not in it: a channel
+// shows whether it has some.
+type State struct {
+	Organization Fields     `json:"organization"`
+	Users        []Fields   `json:"users"`
+	Groups       []Fields   `json:"groups"`
+	Edges        []Fields   `json:"edges"` // memberships and associations
+	Directories  []Fields   `json:"directories"`
+	Domains      []Fields   `json:"domains"`
+	Translations []Fields   `json:"translationRules"`
+	Applications []Fields   `json:"applications"`
+	Channels     []Fields   `json:"channels"`
+	Rules        []Fields   `json:"rules"`
+	Behaviour    Behaviour  `json:"behaviour"`
+	Counters     Counters   `json:"counters"`
+	Deliveries   []Delivery `json:"deliveries"`
+}
+
+// masked stands for a secret that is there.
+const masked = "********"
+
+// State is a copy of everything at this moment.
+func (s *Simulator) State() State {
+	state := State{
+		Organization: copyOf(s.object(kindOrganization, s.organization)),
+		Users:        s.Users(),
+		Groups:       s.Groups(),
+		Edges:        copies(s.objects(kindEdge, nil)),
+		Directories:  copies(s.objects(kindDirectory, nil)),
+		Domains:      copies(s.objects(kindDomain, nil)),
+		Translations: copies(s.objects(kindTranslation, nil)),
+		Applications: copies(s.objects(kindApplication, nil)),
+		Channels:     copies(s.objects(kindChannel, nil)),
+		Rules:        copies(s.objects(kindRule, nil)),
+		Counters:     s.Counters(),
+		Deliveries:   s.Deliveries(),
+	}
+	for _, channel := range state.Channels {
+		config, isWebhook := webhookOf(channel)
+		secrets := s.object(kindSecret, channel.Text("objectId"))
+		if !isWebhook {
+			continue
+		}
+		for field, name := range map[string]string{"authToken": "token", "authPassword": "password"} {
+			if secrets.Text(name) != "" {
+				config[field] = masked
+			}
+		}
+	}
+	s.mu.Lock()
+	state.Behaviour = s.behaviour.clone()
+	s.mu.Unlock()
+	return state
+}

@@ -1,0 +1,159 @@
+package jumpcloudtest
+
+import (
+	"slices"
+	"strings"
+)
+
+// kind is a kind of stored object.
+type kind string
+
+const (
+	kindOrganization kind = "organization"
+	kindUser         kind = "user"
+	kindGroup        kind = "user_group"
+	kindDirectory    kind = "office_365"
+	kindApplication  kind = "application"
+	kindEdge         kind = "edge"
+	kindDomain       kind = "domain"
+	kindTranslation  kind = "translation_rule"
+	kindChannel      kind = "channel"
+	kindSecret       kind = "secret" // of a channel; sealed in the journal
+	kindRule         kind = "rule"
+	kindJob          kind = "job"
+	kindSchedule     kind = "schedule"
+	kindEvent        kind = "event"
+)
+
+// node is an object as a graph edge names it.
+type node struct {
+	Type string
+	ID   string
+}
+
+// store holds every object. Objects are never changed, only replaced, so that
+// the undo of a change is to put the old one back.
+type store struct {
+	objects  map[kind]map[string]Fields
+	order    map[kind][]string // ids, sorted
+	unique   map[string]string // what must be unique among users, to the user's id
+	adjacent map[node][]node   // both ways, sorted
+}
+
+func newStore() *store {
+	return &store{
+		objects:  map[kind]map[string]Fields{},
+		order:    map[kind][]string{},
+		unique:   map[string]string{},
+		adjacent: map[node][]node{},
+	}
+}
+
+// get is an object, nil if there is none.
+func (s *store) get(k kind, id string) Fields { return s.objects[k][id] }
+
+// all is every object of a kind in order of the ids.
+func (s *store) all(k kind) []Fields {
+	list := make([]Fields, 0, len(s.order[k]))
+	for _, id := range s.order[k] {
+		list = append(list, s.objects[k][id])
+	}
+	return list
+}
+
+// put replaces an object, or removes it when it is nil, and returns what was
+// there before.
+func (s *store) put(k kind, id string, object Fields) (before Fields) {
+	if s.objects[k] == nil {
+		s.objects[k] = map[string]Fields{}
+	}
+	before = s.objects[k][id]
+	s.index(k, before, false)
+	s.index(k, object, true)
+	at, found := slices.BinarySearch(s.order[k], id)
+	switch {
+	case object == nil && found:
+		delete(s.objects[k], id)
+		s.order[k] = slices.Delete(s.order[k], at, at+1)
+	case object != nil && !found:
+		s.order[k] = slices.Insert(s.order[k], at, id)
+	}
+	if object != nil {
+		s.objects[k][id] = object
+	}
+	return before
+}
+
+// uniqueFields are the fields of a user that no other user may share, each
+// compared without regard to case.
+var uniqueFields = []string{"username", "email", "employeeIdentifier"}
+
+// holder is the id of the user who has the value in a unique field, or "".
+func (s *store) holder(field, value string) string {
+	return s.unique[field+":"+strings.ToLower(value)]
+}
+
+// index adds what an object can be found by, or takes it away.
+func (s *store) index(k kind, object Fields, add bool) {
+	if object == nil {
+		return
+	}
+	switch k {
+	case kindUser:
+		for _, field := range uniqueFields {
+			key := field + ":" + strings.ToLower(object.Text(field))
+			switch {
+			case object.Text(field) == "":
+			case add:
+				s.unique[key] = object.Text("_id")
+			default:
+				delete(s.unique, key)
+			}
+		}
+	case kindEdge:
+		from, to := edgeEnds(object)
+		s.link(from, to, add)
+		s.link(to, from, add)
+	}
+}
+
+func (s *store) link(from, to node, add bool) {
+	at, found := slices.BinarySearchFunc(s.adjacent[from], to, compareNodes)
+	switch {
+	case add && !found:
+		s.adjacent[from] = slices.Insert(s.adjacent[from], at, to)
+	case !add && found:
+		s.adjacent[from] = slices.Delete(s.adjacent[from], at, at+1)
+	}
+}
+
+func compareNodes(a, b node) int {
+	if c := strings.Compare(a.Type, b.Type); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
+}
+
+// neighbours is the nodes of a type that an edge joins to n, sorted.
+func (s *store) neighbours(n node, kind string) []node {
+	var found []node
+	for _, other := range s.adjacent[n] {
+		if other.Type == kind {
+			found = append(found, other)
+		}
+	}
+	return found
+}
+
+// edgeID names the edge between two nodes; memberships run from the group to
+// the user, associations from the user or group to the directory or
+// application.
+func edgeID(from, to node) string { return from.Type + ":" + from.ID + ">" + to.Type + ":" + to.ID }
+
+func edgeFields(from, to node) Fields {
+	return Fields{"fromType": from.Type, "fromId": from.ID, "toType": to.Type, "toId": to.ID}
+}
+
+func edgeEnds(edge Fields) (from, to node) {
+	return node{edge.Text("fromType"), edge.Text("fromId")}, node{edge.Text("toType"), edge.Text("toId")}
+}

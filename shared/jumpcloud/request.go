@@ -1,0 +1,149 @@
+package jumpcloud
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"entrasync/shared/fault"
+)
+
+// call is one request to JumpCloud. All calls of this package only read, so
+// each may be sent again.
+type call struct {
+	op      string // for the fault: "jumpcloud.read user"
+	subject string // for the fault: the id it is about
+	method  string
+	url     string
+	body    []byte // nil for none
+	noOrg   bool   // the route does not take x-org-id
+}
+
+// answer is a successful answer, read whole.
+type answer struct {
+	header http.Header
+	body   []byte
+}
+
+// do sends the call until it succeeds, fails for good, was retried maxRetries
+// times, or the next wait would outlast the context's deadline or maxWait. In
+// that case the fault comes back at once with what is to be waited.
+func (c *Client) do(ctx context.Context, what call) (answer, error) {
+	for attempt := 0; ; attempt++ {
+		got, again, problem := c.attempt(ctx, what)
+		if problem == nil {
+			return got, nil
+		}
+		if !again || attempt == maxRetries {
+			return answer{}, problem
+		}
+		wait := problem.RetryAfter
+		if wait == 0 {
+			wait = min(firstBackoff<<attempt+rand.N(maxJitter), maxWait)
+		}
+		deadline, limited := ctx.Deadline()
+		if wait > maxWait || limited && time.Until(deadline) <= wait {
+			problem.RetryAfter = wait
+			return answer{}, problem
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			problem.RetryAfter = wait
+			return answer{}, problem
+		}
+	}
+}
+
+// attempt sends the call once and says whether another attempt may help.
+func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.Error) {
+	fail := func(kind fault.Kind, message string, err error) *fault.Error {
+		return &fault.Error{Op: what.op, Subject: what.subject, Kind: kind, Message: message, Err: c.redacted(err)}
+	}
+	request, err := http.NewRequestWithContext(ctx, what.method, what.url, bytes.NewReader(what.body))
+	if err != nil {
+		return answer{}, false, fail(fault.Invalid, "the address of JumpCloud is not a URL", err)
+	}
+	request.Header.Set("x-api-key", c.key())
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "entrasync")
+	if c.organization != "" && !what.noOrg {
+		request.Header.Set("x-org-id", string(c.organization))
+	}
+	if what.body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return answer{}, ctx.Err() == nil, fail(fault.Transient, "JumpCloud did not answer", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return answer{}, ctx.Err() == nil, fail(fault.Transient, "JumpCloud's answer broke off", err)
+	case len(body) > maxAnswer:
+		return answer{}, false, fail(fault.Transient, "JumpCloud's answer is too long", nil)
+	case response.StatusCode/100 == 2:
+		return answer{response.Header, body}, false, nil
+	}
+	means := meaningOf(response.StatusCode)
+	problem := fail(means.kind, means.message, errors.New(describe(response.StatusCode, body)))
+	problem.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	return answer{}, means.retry, problem
+}
+
+// describe puts a refusal into words: the status, and the message of the body
+// in either of the forms JumpCloud uses.
+func describe(status int, body []byte) string {
+	const longest = 300
+	var said struct{ Message, Error any }
+	text := "status " + strconv.Itoa(status)
+	if json.Unmarshal(body, &said) != nil {
+		return text
+	}
+	for _, part := range []any{said.Message, said.Error} {
+		if words, ok := part.(string); ok && words != "" {
+			return text + ": " + strings.ToValidUTF8(words[:min(len(words), longest)], "")
+		}
+	}
+	return text
+}
+
+// redactedError is an error whose text had the API key in it.
+type redactedError struct {
+	text  string
+	cause error
+}
+
+func (e *redactedError) Error() string { return e.text }
+
+// Is lets errors.Is look at the cause without giving its text away.
+func (e *redactedError) Is(target error) bool { return errors.Is(e.cause, target) }
+
+// redacted gives err back without the API key in its text. A server or a
+// transport that echoes the request would otherwise put the key into the log.
+func (c *Client) redacted(err error) error {
+	key := c.key()
+	if err == nil || key == "" || !strings.Contains(err.Error(), key) {
+		return err
+	}
+	return &redactedError{strings.ReplaceAll(err.Error(), key, "[redacted]"), err}
+}
+
+// decode reads an answer as JSON. What is not JSON, such as the page of a proxy,
+// is Transient: it says nothing about the thing that was asked for.
+func decode(what call, body []byte, into any) error {
+	if err := json.Unmarshal(body, into); err != nil {
+		return &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Transient,
+			Message: "JumpCloud's answer is not the JSON that was expected"}
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package jumpcloud_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+)
+
+func addUsers(t *testing.T, sim *jumpcloudtest.Simulator, count int) []directory.UserID {
+	t.Helper()
+	ids := make([]directory.UserID, count)
+	for i := range ids {
+		ids[i] = addUser(t, sim, fmt.Sprintf("user%03d", i), nil)
+	}
+	return ids
+}
+
+func TestEachUserWalksAllPages(t *testing.T) {
+	for _, count := range []int{0, 1, 99, 100, 101, 200, 250} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
+			sim, client := simulator(t)
+			ids := addUsers(t, sim, count)
+			var got []directory.UserID
+			err := client.EachUser(t.Context(), func(user directory.User) error {
+				got = append(got, user.ID)
+				return nil
+			})
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(ids) {
+				t.Errorf("%v; got %d users, want %d in order of ids", err, len(got), len(ids))
+			}
+			if pages := sim.Counters().Requests; pages != max(1, (count+99)/100) {
+				t.Errorf("%d pages", pages)
+			}
+		})
+	}
+}
+
+func TestEachUserStops(t *testing.T) {
+	sim, client := simulator(t)
+	addUsers(t, sim, 3)
+	stop, seen := errors.New("stop"), 0
+	if err := client.EachUser(t.Context(), func(directory.User) error { seen++; return stop }); err != stop || seen != 1 {
+		t.Errorf("%v after %d", err, seen)
+	}
+}
+
+func TestListWithoutResultsIsNotEmpty(t *testing.T) {
+	for _, body := range []string{`{}`, `{"totalCount":5}`, `{"results":null}`, `[]`, `null`} {
+		client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+		if err := client.EachUser(t.Context(), func(directory.User) error { return nil }); !fault.Is(err, fault.Transient) {
+			t.Errorf("%s: %v, want a transient fault", body, err)
+		}
+	}
+}
+
+func TestUsersInOneList(t *testing.T) {
+	sim, client := simulator(t)
+	ids := addUsers(t, sim, 250)
+	got, err := client.Users(t.Context(), append(ids, ids[3], ids[0]))
+	if err != nil || len(got) != 250 || got[ids[7]].Username != "user007" {
+		t.Fatalf("%d users, %v", len(got), err)
+	}
+	if requests := sim.Counters().Requests; requests != 3 {
+		t.Errorf("%d requests for 250 users, want 3", requests)
+	}
+	if _, err := client.Users(t.Context(), ids[:1]); err != nil || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 1 {
+		t.Errorf("one user is not read by itself: %v, %v", err, sim.Counters().ByRoute)
+	}
+	if got, err := client.Users(t.Context(), nil); err != nil || len(got) != 0 || sim.Counters().Requests != 4 {
+		t.Errorf("nobody: %v, %v", got, err)
+	}
+}
+
+func TestEmptyListMayBeNull(t *testing.T) {
+	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"results":null,"totalCount":0}`) }))
+	if err := client.EachUser(t.Context(), func(directory.User) error { return errors.New("somebody") }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNobodyOfManyExists(t *testing.T) {
+	sim, client := simulator(t)
+	ids := addUsers(t, sim, 7)
+	for _, id := range ids {
+		if err := sim.DeleteUser(string(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := client.Users(t.Context(), ids); err != nil || len(got) != 0 || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 7 {
+		t.Errorf("%v, %v, %v", got, err, sim.Counters().ByRoute)
+	}
+}
+
+// forgetful leaves users out of lists, or puts others in.
+type forgetful struct {
+	http.Handler
+	query func(url.Values)
+}
+
+func (f forgetful) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/systemusers") {
+		query := r.URL.Query()
+		f.query(query)
+		r.URL.RawQuery = query.Encode()
+	}
+	f.Handler.ServeHTTP(w, r)
+}
+
+func TestAbsenceInAListIsConfirmed(t *testing.T) {
+	for name, change := range map[string]func(url.Values){
+		"left out":        func(q url.Values) { q.Set("skip", "1") },
+		"all left out":    func(q url.Values) { q.Set("skip", "50") },
+		"filter ignored":  func(q url.Values) { q.Del("filter") },
+		"filter refused":  func(q url.Values) { q.Set("filter", "_id:in:x") },
+		"shorter page":    func(q url.Values) { q.Set("limit", "2") },
+		"nothing unusual": func(url.Values) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim, _ := simulator(t)
+			client := clientOf(forgetful{sim, change})
+			ids := addUsers(t, sim, 12)
+			if err := sim.DeleteUser(string(ids[2])); err != nil {
+				t.Fatal(err)
+			}
+			asked := ids[:8]
+			got, err := client.Users(t.Context(), asked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, id := range ids {
+				if _, found := got[id]; found != (i < 8 && i != 2) {
+					t.Errorf("user %d: found %v", i, found)
+				}
+			}
+		})
+	}
+}
+
+func TestFailedConfirmationIsNoAbsence(t *testing.T) {
+	sim, client := simulator(t)
+	ids := addUsers(t, sim, 3)
+	if err := sim.DeleteUser(string(ids[1])); err != nil {
+		t.Fatal(err)
+	}
+	sim.FailNext(jumpcloudtest.Fault{PathContains: string(ids[1]), Status: http.StatusForbidden})
+	if got, err := client.Users(t.Context(), ids); !fault.Is(err, fault.Forbidden) || got != nil {
+		t.Errorf("%v, %v; want no answer at all", got, err)
+	}
+}
+
+func TestFailedListFails(t *testing.T) {
+	sim, client := simulator(t)
+	ids := addUsers(t, sim, 3)
+	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusUnauthorized})
+	if _, err := client.Users(t.Context(), ids); !fault.Is(err, fault.Unauthorized) {
+		t.Error(err)
+	}
+}
+
+func TestMalformedIDsAreNobody(t *testing.T) {
+	sim, client := simulator(t)
+	good := addUsers(t, sim, 2)
+	junk := []directory.UserID{"", ".", "..", "x", "a|b", "../organizations", "64a1b2c3d4e5f60718293a4g", "a b?c=d#e", "%2e%2e"}
+	got, err := client.Users(t.Context(), append(junk, good...))
+	if err != nil || len(got) != 2 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, id := range junk {
+		if user, err := client.User(t.Context(), id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%q: %+v, %v", id, user, err)
+		}
+	}
+}
+
+func TestSingleReadsAreFewAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim, _ := simulator(t)
+		ids := addUsers(t, sim, 40)
+		var mu sync.Mutex
+		now, most := 0, 0
+		client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "%24in", "in") // which the list refuses
+			sim.ServeHTTP(w, r)
+			mu.Lock()
+			now--
+			mu.Unlock()
+		}))
+		got, err := client.Users(t.Context(), ids)
+		if err != nil || len(got) != 40 || most != 5 {
+			t.Errorf("%d users, %d at once, %v", len(got), most, err)
+		}
+		sim.Close()
+	})
+}

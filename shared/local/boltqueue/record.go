@@ -1,0 +1,135 @@
+package boltqueue
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// The buckets of one queue.
+const (
+	messagesBucket  = "messages"   // sequence number: record
+	receivesBucket  = "receives"   // sequence number: count
+	dedupBucket     = "dedup"      // de-duplication id: end of its window
+	dedupEndsBucket = "dedup ends" // end of the window and de-duplication id: nothing
+)
+
+// buckets are the buckets of one queue in one transaction.
+type buckets struct{ messages, receives, dedup, dedupEnds *bbolt.Bucket }
+
+func (q *Queue) buckets(tx *bbolt.Tx) buckets {
+	own := tx.Bucket([]byte(queuesBucket)).Bucket([]byte(q.config.Name))
+	return buckets{
+		messages:  own.Bucket([]byte(messagesBucket)),
+		receives:  own.Bucket([]byte(receivesBucket)),
+		dedup:     own.Bucket([]byte(dedupBucket)),
+		dedupEnds: own.Bucket([]byte(dedupEndsBucket)),
+	}
+}
+
+// insert stores a record behind all others and returns its sequence number.
+func (b buckets) insert(r record) (uint64, error) {
+	seq, err := b.messages.NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	return seq, b.messages.Put(seqKey(seq), r.encode())
+}
+
+// delete removes a message; what is not there is no error.
+func (b buckets) delete(seq uint64) error {
+	if err := b.receives.Delete(seqKey(seq)); err != nil {
+		return err
+	}
+	return b.messages.Delete(seqKey(seq))
+}
+
+// record is a message as it is stored.
+type record struct {
+	keptAt time.Time // when it came into this queue
+	sentAt time.Time // when it was sent first
+	id     string
+	group  string
+	dedup  string
+	source string // the queue that it died in; "" if it did not
+	body   []byte
+}
+
+// recordFormat is the first byte of every record, so that a later layout can be
+// told from this one.
+const recordFormat = 1
+
+// errRecord is not a fault, for it may come after other writes of the same
+// change and must then fail the whole transaction.
+var errRecord = errors.New("a stored message cannot be read: the file is damaged or was written by a newer version")
+
+func (r record) encode() []byte {
+	data := make([]byte, 0, 32+len(r.id)+len(r.group)+len(r.dedup)+len(r.source)+len(r.body))
+	data = append(data, recordFormat)
+	data = binary.AppendVarint(data, r.keptAt.UnixNano())
+	data = binary.AppendVarint(data, r.sentAt.UnixNano())
+	for _, s := range []string{r.id, r.group, r.dedup, r.source} {
+		data = binary.AppendUvarint(data, uint64(len(s)))
+		data = append(data, s...)
+	}
+	return append(data, r.body...)
+}
+
+// decode reads a record into memory of its own.
+func decode(data []byte) (record, error) {
+	r, err := decodeHeader(data)
+	r.body = append([]byte(nil), r.body...)
+	return r, err
+}
+
+// decodeHeader reads a record whose body still is the bytes of data.
+func decodeHeader(data []byte) (record, error) {
+	var r record
+	if len(data) == 0 || data[0] != recordFormat {
+		return record{}, errRecord
+	}
+	rest := data[1:]
+	for _, at := range []*time.Time{&r.keptAt, &r.sentAt} {
+		nanos, size := binary.Varint(rest)
+		if size <= 0 {
+			return record{}, errRecord
+		}
+		*at, rest = time.Unix(0, nanos).UTC(), rest[size:]
+	}
+	for _, s := range []*string{&r.id, &r.group, &r.dedup, &r.source} {
+		length, size := binary.Uvarint(rest)
+		if size <= 0 || uint64(len(rest)-size) < length {
+			return record{}, errRecord
+		}
+		*s, rest = string(rest[size:size+int(length)]), rest[size+int(length):]
+	}
+	r.body = rest
+	return r, nil
+}
+
+func (c count) encode() []byte {
+	return binary.AppendVarint(binary.AppendVarint(nil, int64(c.receives)), c.first.UnixNano())
+}
+
+// decodeCount reads a count; no data is none.
+func decodeCount(data []byte) (count, error) {
+	if len(data) == 0 {
+		return count{}, nil
+	}
+	receives, size := binary.Varint(data)
+	if size <= 0 {
+		return count{}, errRecord
+	}
+	nanos, n := binary.Varint(data[size:])
+	if n <= 0 {
+		return count{}, errRecord
+	}
+	return count{receives: int(receives), first: time.Unix(0, nanos).UTC()}, nil
+}
+
+func seqKey(seq uint64) []byte       { return binary.BigEndian.AppendUint64(nil, seq) }
+func parseSeq(key []byte) uint64     { return binary.BigEndian.Uint64(key) }
+func timeKey(at time.Time) []byte    { return seqKey(uint64(at.UnixNano())) }
+func parseTime(key []byte) time.Time { return time.Unix(0, int64(parseSeq(key))) }

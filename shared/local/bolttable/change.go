@@ -1,0 +1,93 @@
+package bolttable
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/shared/store"
+)
+
+// stored reads an item. The zero Item, of version 0, stands for none and for
+// one that has expired.
+func stored(tx *bbolt.Tx, key store.Key, now time.Time) (store.Item, error) {
+	k := itemKey(key)
+	record := tx.Bucket([]byte(itemsBucket)).Get(k)
+	if record == nil {
+		return store.Item{}, nil
+	}
+	item, err := decode(k, record)
+	if err != nil || expired(item, now) {
+		return store.Item{}, err
+	}
+	return item, nil
+}
+
+// apply does one write whose condition holds.
+func apply(tx *bbolt.Tx, w store.Write, version int64) error {
+	if w.Check {
+		return nil
+	}
+	key := itemKey(w.Item.Key)
+	if err := remove(tx, key); err != nil || w.Delete {
+		return err
+	}
+	item := w.Item
+	item.Version = version
+	if item.IndexPK != "" {
+		if err := tx.Bucket([]byte(indexBucket)).Put(indexKey(item, key), key); err != nil {
+			return err
+		}
+	}
+	if item.Expires != 0 {
+		if err := tx.Bucket([]byte(expiresBucket)).Put(expiryKey(item.Expires, key), key); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket([]byte(itemsBucket)).Put(key, encode(item))
+}
+
+// remove takes an item, expired or not, out of all three buckets.
+func remove(tx *bbolt.Tx, key []byte) error {
+	items := tx.Bucket([]byte(itemsBucket))
+	record := items.Get(key)
+	if record == nil {
+		return nil
+	}
+	old, err := decode(key, record)
+	if err != nil {
+		return err
+	}
+	if old.IndexPK != "" {
+		if err := tx.Bucket([]byte(indexBucket)).Delete(indexKey(old, key)); err != nil {
+			return err
+		}
+	}
+	if old.Expires != 0 {
+		if err := tx.Bucket([]byte(expiresBucket)).Delete(expiryKey(old.Expires, key)); err != nil {
+			return err
+		}
+	}
+	return items.Delete(key)
+}
+
+// sweep removes up to limit of the items that expired first. One that cannot be
+// read stays, rather than stand in the way of every write.
+func sweep(tx *bbolt.Tx, now time.Time, limit int) error {
+	var keys [][]byte
+	entries := tx.Bucket([]byte(expiresBucket)).Cursor()
+	for entry, key := entries.First(); entry != nil && len(keys) < limit; entry, key = entries.Next() {
+		if int64(binary.BigEndian.Uint64(entry)) > now.Unix() {
+			break
+		}
+		keys = append(keys, append([]byte(nil), key...))
+	}
+	for _, key := range keys {
+		if err := remove(tx, key); err != nil && !errors.Is(err, errRecord) {
+			return err
+		}
+	}
+	return nil
+}

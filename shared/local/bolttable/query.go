@@ -1,0 +1,176 @@
+package bolttable
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/shared/fault"
+	"entrasync/shared/store"
+)
+
+// Query implements store.Table. A cursor names the last item of its page, not a
+// place in a list, so items that come and go between two pages neither repeat
+// nor hide others.
+func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
+	const op = "store.query"
+	if err := checkQuery(op, q); err != nil {
+		return store.Page{}, err
+	}
+	after, err := parseCursor(op, q)
+	if err != nil {
+		return store.Page{}, err
+	}
+	var page store.Page
+	err = t.file.View(ctx, func(tx *bbolt.Tx) (err error) {
+		page, err = readPage(ctx, tx, q, after)
+		return err
+	})
+	return page, fault.Wrap(err, fault.Internal, op)
+}
+
+// readPage collects items behind after until the limit or the size of a page is
+// reached. The cursor is set only if there is a further item.
+func readPage(ctx context.Context, tx *bbolt.Tx, q store.Query, after []byte) (store.Page, error) {
+	var page store.Page
+	var last []byte
+	w := newWalk(tx, q)
+	now, bytesSoFar := time.Now(), 0
+	for place, key := w.start(after); place != nil; place, key = w.next() {
+		if err := ctx.Err(); err != nil {
+			return store.Page{}, fault.Wrap(err, fault.Transient, "store.query")
+		}
+		item, err := decode(key, w.items.Get(key))
+		if err != nil {
+			return store.Page{}, err
+		}
+		if expired(item, now) {
+			continue
+		}
+		if bytesSoFar += size(item); bytesSoFar > store.MaxPageBytes || q.Limit > 0 && len(page.Items) == q.Limit {
+			page.Cursor = formatCursor(q, last)
+			return page, nil
+		}
+		page.Items = append(page.Items, item)
+		last = append(last[:0], place...)
+	}
+	return page, nil
+}
+
+// walk goes through one run of keys, of the items or of the index.
+type walk struct {
+	items    *bbolt.Bucket
+	cursor   *bbolt.Cursor
+	index    bool
+	backward bool
+	prefix   []byte
+}
+
+func newWalk(tx *bbolt.Tx, q store.Query) *walk {
+	items := tx.Bucket([]byte(itemsBucket))
+	w := &walk{items: items, cursor: items.Cursor(), index: q.Index, backward: q.Backward, prefix: placePrefix(q)}
+	if q.Index {
+		w.cursor = tx.Bucket([]byte(indexBucket)).Cursor()
+	}
+	return w
+}
+
+// placePrefix is how every key of the run begins.
+func placePrefix(q store.Query) []byte {
+	if q.Index {
+		return indexPrefix(q.PK, q.SKPrefix)
+	}
+	return append(partition(q.PK), q.SKPrefix...)
+}
+
+// start goes to the first place, or to the one next to after.
+func (w *walk) start(after []byte) (place, key []byte) {
+	var found, value []byte
+	switch {
+	case after == nil && !w.backward:
+		found, value = w.cursor.Seek(w.prefix)
+	case after == nil:
+		found, value = w.before(beyond(w.prefix))
+	case w.backward:
+		found, value = w.before(after)
+	default:
+		if found, value = w.cursor.Seek(after); bytes.Equal(found, after) {
+			found, value = w.cursor.Next()
+		}
+	}
+	return w.within(found, value)
+}
+
+// before goes to the greatest key less than bound; bound nil has none above it.
+func (w *walk) before(bound []byte) (place, value []byte) {
+	if bound != nil {
+		if found, _ := w.cursor.Seek(bound); found != nil {
+			return w.cursor.Prev()
+		}
+	}
+	return w.cursor.Last()
+}
+
+func (w *walk) next() (place, key []byte) {
+	if w.backward {
+		return w.within(w.cursor.Prev())
+	}
+	return w.within(w.cursor.Next())
+}
+
+// within ends the walk outside the run. The key of the item is the place itself
+// or, in the index, its value.
+func (w *walk) within(found, value []byte) (place, key []byte) {
+	switch {
+	case !bytes.HasPrefix(found, w.prefix):
+		return nil, nil
+	case w.index:
+		return found, value
+	default:
+		return found, found
+	}
+}
+
+// beyond is the least key greater than every key with the prefix; nil if there
+// is none.
+func beyond(prefix []byte) []byte {
+	bound := bytes.Clone(prefix)
+	for i := len(bound) - 1; i >= 0; i-- {
+		if bound[i]++; bound[i] != 0 {
+			return bound[:i+1]
+		}
+	}
+	return nil
+}
+
+// fingerprintBytes is enough to tell apart the queries of people who do not
+// forge cursors; who forges one sees no more than the query allows, because a
+// cursor must lie within the query's run of keys.
+const fingerprintBytes = 8
+
+func fingerprint(q store.Query) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %t", q.PK, q.SKPrefix, q.Index, q.Backward))
+	return sum[:fingerprintBytes]
+}
+
+func formatCursor(q store.Query, place []byte) string {
+	return base64.RawURLEncoding.EncodeToString(append(fingerprint(q), place...))
+}
+
+// parseCursor is the place a cursor names; nil for none.
+func parseCursor(op string, q store.Query) ([]byte, error) {
+	if q.Cursor == "" {
+		return nil, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+	if err != nil || len(raw) < fingerprintBytes ||
+		!bytes.Equal(raw[:fingerprintBytes], fingerprint(q)) || !bytes.HasPrefix(raw[fingerprintBytes:], placePrefix(q)) {
+		return nil, invalid(op, "cursor", "the cursor does not belong to this query; start again without one")
+	}
+	return raw[fingerprintBytes:], nil
+}
