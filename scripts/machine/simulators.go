@@ -105,10 +105,14 @@ func (m *Machine) startJumpCloud() error {
 	return fault.Wrap(err, fault.Internal, "set up the simulated channel")
 }
 
+// simulatorHost is where simulators listen, whatever the product listens on:
+// their pages ask nobody who they are.
+const simulatorHost = "127.0.0.1"
+
 // listenBeside serves a simulator on the port that many above ours, or on any
 // free one if that is taken.
 func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, err error) {
-	hostName, port, err := net.SplitHostPort(m.Config.Addr)
+	_, port, err := net.SplitHostPort(m.Config.Addr)
 	if err != nil {
 		return "", fault.Wrap(err, fault.Internal, "listen")
 	}
@@ -116,9 +120,9 @@ func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, er
 	if err != nil {
 		return "", fault.Wrap(err, fault.Internal, "listen")
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(hostName, strconv.Itoa(ours+offset)))
+	listener, err := net.Listen("tcp", net.JoinHostPort(simulatorHost, strconv.Itoa(ours+offset)))
 	if err != nil {
-		if listener, err = net.Listen("tcp", net.JoinHostPort(hostName, "0")); err != nil {
+		if listener, err = net.Listen("tcp", net.JoinHostPort(simulatorHost, "0")); err != nil {
 			return "", fault.Wrap(err, fault.Invalid, "listen for a simulator")
 		}
 	}

@@ -46,7 +46,7 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 		}
 		wait := problem.RetryAfter
 		if wait == 0 {
-			wait = min(firstBackoff<<attempt+rand.N(maxJitter), maxWait)
+			wait = min(firstBackoff<<attempt+rand.N(maxJitter), maxWait) //nolint:gosec // jitter needs no secrecy
 		}
 		deadline, limited := ctx.Deadline()
 		if wait > maxWait || limited && time.Until(deadline) <= wait {

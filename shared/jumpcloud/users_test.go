@@ -49,7 +49,7 @@ func TestEachUserStops(t *testing.T) {
 	sim, client := simulator(t)
 	addUsers(t, sim, 3)
 	stop, seen := errors.New("stop"), 0
-	if err := client.EachUser(t.Context(), func(directory.User) error { seen++; return stop }); err != stop || seen != 1 {
+	if err := client.EachUser(t.Context(), func(directory.User) error { seen++; return stop }); !errors.Is(err, stop) || seen != 1 {
 		t.Errorf("%v after %d", err, seen)
 	}
 }

@@ -1,6 +1,8 @@
 package jumpcloudtest
 
 import (
+	"net/http"
+	"regexp"
 	"slices"
 
 	"entrasync/shared/directory"
@@ -23,16 +25,35 @@ func (s *Simulator) one(id string, change func(*tx, string) (Fields, error)) err
 // CreateUser adds a user and returns its id. The fields are those of POST
 // /systemusers; username and email are required.
 func (s *Simulator) CreateUser(fields Fields) (id string, err error) {
-	fields = copyOf(fields)
-	if err := conforms(s.schemas.userSchema("systemuserputpost"), map[string]any(fields)); err != nil {
-		return "", err
-	}
 	err = s.do(func(tx *tx) error {
-		user, err := tx.createUser(fields, sourceManual, false)
-		id = user.Text("_id")
-		return err
+		id = tx.newID()
+		return tx.addUser(id, fields)
 	})
 	return id, err
+}
+
+// objectID is what JumpCloud's ids look like.
+var objectID = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+// CreateUserAs adds a user with an id that is known from elsewhere, such as from
+// a recorded event; 24 hex digits that no user has yet.
+func (s *Simulator) CreateUserAs(id string, fields Fields) error {
+	return s.do(func(tx *tx) error {
+		if !objectID.MatchString(id) || tx.s.store.get(kindUser, id) != nil {
+			return refuse(http.StatusBadRequest, "%s is not a free id", id)
+		}
+		return tx.addUser(id, fields)
+	})
+}
+
+// addUser checks the fields as the API would and adds the user.
+func (tx *tx) addUser(id string, fields Fields) error {
+	fields = copyOf(fields)
+	if err := conforms(tx.s.schemas.userSchema("systemuserputpost"), map[string]any(fields)); err != nil {
+		return err
+	}
+	_, err := tx.createUser(id, fields, sourceManual, false)
+	return err
 }
 
 // UpdateUser changes the fields named, which are those of PUT /systemusers.

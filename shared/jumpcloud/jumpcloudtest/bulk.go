@@ -58,7 +58,7 @@ func (s *Simulator) postBulkUsers(r *request) (reply, error) {
 			}
 			return err
 		}
-		_, err := tx.createUser(item, source, false)
+		_, err := tx.createUser(tx.newID(), item, source, false)
 		return err
 	})
 }

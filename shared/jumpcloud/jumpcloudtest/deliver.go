@@ -70,7 +70,7 @@ func (s *Simulator) pump() {
 		timeout := s.behaviour.ResponseTimeout
 		request, err := s.webhookRequest(d.Channel, d.body)
 		s.timers.after(0, func(ctx context.Context) {
-			s.attempted(d, s.attempt(ctx, d, request, err, timeout))
+			s.attempted(d, s.attempt(ctx, request, err, timeout))
 		})
 	}
 }
@@ -82,7 +82,7 @@ type outcome struct {
 	tried  time.Time
 }
 
-func (s *Simulator) attempt(ctx context.Context, d *Delivery, request *http.Request, err error, timeout time.Duration) outcome {
+func (s *Simulator) attempt(ctx context.Context, request *http.Request, err error, timeout time.Duration) outcome {
 	tried := time.Now()
 	if err != nil {
 		return outcome{0, err, tried}
@@ -239,7 +239,8 @@ func (s *Simulator) listHealth(r *request) (reply, error) {
 // went. Before saving, the configuration comes with the request; afterwards what
 // the request leaves out is taken from the channel.
 func (s *Simulator) testWebhook(r *request) (reply, error) {
-	config, id := Fields{}, ""
+	var config Fields
+	var id string
 	if before, isBefore := r.fields()["preSave"].(map[string]any); isBefore {
 		config = copyOf(before)
 	} else if after, isAfter := r.fields()["postSave"].(map[string]any); isAfter {

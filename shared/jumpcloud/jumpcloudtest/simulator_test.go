@@ -289,7 +289,8 @@ func TestSameSeedSameObjects(t *testing.T) {
 		b := start(t, func(config *Config) { config.Seed = seed })
 		return b.user("a", nil)[8:]
 	}
-	if own(1) != own(1) || own(1) == own(2) {
+	first, again, other := own(1), own(1), own(2)
+	if first != again || first == other {
 		t.Error("ids do not follow the seed")
 	}
 }

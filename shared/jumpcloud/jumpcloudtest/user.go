@@ -35,15 +35,13 @@ func (tx *tx) newUser(id string) Fields {
 	return user
 }
 
-// createUser adds a user. source is how it came about; it decides the state if
-// the input has none.
-func (tx *tx) createUser(input Fields, source string, validation bool) (Fields, error) {
-	user := tx.newUser(tx.newID())
+// createUser adds a user with an id that is free. source is how it came about; it
+// decides the state if the input has none.
+func (tx *tx) createUser(id string, input Fields, source string, validation bool) (Fields, error) {
+	user := tx.newUser(id)
 	user["creationSource"] = source
 	state := directory.UserState(tx.defaultState(source))
-	if err := tx.fill(user, input, "systemuserputpost"); err != nil {
-		return nil, err
-	}
+	tx.fill(user, input, "systemuserputpost")
 	if err := setState(user, input, state); err != nil {
 		return nil, err
 	}
@@ -72,9 +70,7 @@ func (tx *tx) updateUser(id string, input Fields, validation bool) (Fields, erro
 		return nil, notFound("user", id)
 	}
 	user := copyOf(before)
-	if err := tx.fill(user, input, "systemuserput"); err != nil {
-		return nil, err
-	}
+	tx.fill(user, input, "systemuserput")
 	if err := setState(user, input, directory.UserState(before.Text("state"))); err != nil {
 		return nil, err
 	}
@@ -109,7 +105,7 @@ func (tx *tx) replaceUser(before, user Fields) {
 
 // fill takes over the fields that the schema lets a client write; others are
 // ignored. State, lock and password have rules of their own.
-func (tx *tx) fill(user, input Fields, schema string) error {
+func (tx *tx) fill(user, input Fields, schema string) {
 	for name := range tx.s.schemas.userSchema(schema).Properties {
 		value, given := input[name]
 		if !given || slices.Contains([]string{"state", "suspended", "activated", "account_locked", "password"}, name) {
@@ -121,7 +117,6 @@ func (tx *tx) fill(user, input Fields, schema string) error {
 		}
 		user[name] = value
 	}
-	return nil
 }
 
 // withIDs gives every element of a list a new id.

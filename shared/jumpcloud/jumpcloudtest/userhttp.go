@@ -76,7 +76,7 @@ func (s *Simulator) getUser(r *request) (reply, error) {
 func (s *Simulator) postUser(r *request) (reply, error) {
 	var user Fields
 	err := s.change(byAPI, func(tx *tx) (err error) {
-		user, err = tx.createUser(r.fields(), sourceManual, wantsDetails(r))
+		user, err = tx.createUser(tx.newID(), r.fields(), sourceManual, wantsDetails(r))
 		return err
 	})
 	return reply{status: http.StatusOK, body: user}, err

@@ -1,0 +1,191 @@
+package fanout_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/fanout"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/metric"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+const (
+	organization = "5f0c1e2d3a4b5c6d7e8f9012"
+	ann          = "64a1b2c3d4e5f60718293a4b"
+	bob          = "64a1b2c3d4e5f60718293a4c"
+)
+
+// fixture is the function with a real table and a real queue. Ann is connected
+// to two directories, Bob was connected to one and has only a link left.
+type fixture struct {
+	t       *testing.T
+	handler fanout.Handler
+	lane    *boltqueue.Queue
+	metrics *metric.Memory
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, closing := range []func() error{table.Close, files.Close} {
+			if err := closing(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	lane, err := files.Queue(boltqueue.Config{Name: "users-live.fifo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t: t, lane: lane, metrics: &metric.Memory{}}
+	records := store.New(table)
+	f.handler = fanout.Handler{Store: records, Users: lane, Metrics: f.metrics}
+	connect := func(user directory.UserID, dir string) directory.Connection {
+		c := directory.Connection{Directory: directory.NewID(organization, dir), User: user, Path: directory.Direct}
+		if err := records.Connect(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	connect(ann, "one")
+	connect(ann, "two")
+	if _, err := records.Disconnect(t.Context(), connect(bob, "one")); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// handle fans changes out and returns the ids of the messages that failed.
+func (f *fixture) handle(changes ...jumpcloud.Change) []string {
+	f.t.Helper()
+	var batch events.SQSEvent
+	for _, change := range changes {
+		m, err := change.Message()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		batch.Records = append(batch.Records, events.SQSMessage{MessageId: change.Event.ID, Body: string(m.Body)})
+	}
+	response, err := f.handler.Handle(f.t.Context(), batch)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var failed []string
+	for _, item := range response.BatchItemFailures {
+		failed = append(failed, item.ItemIdentifier)
+	}
+	return failed
+}
+
+// tasks are whom to look at where, sorted.
+func (f *fixture) tasks() []string {
+	f.t.Helper()
+	received, err := f.lane.Receive(f.t.Context(), queue.MaxBatch, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var tasks []string
+	for _, m := range received {
+		task, err := reconcile.ReadTask(m.Body)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		tasks = append(tasks, string(task.User)+" in "+string(task.Directory)+" because of "+task.Cause.ID)
+		if err := f.lane.Delete(f.t.Context(), m.Receipt); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	slices.Sort(tasks)
+	return tasks
+}
+
+// change is an event about a user.
+func change(eventType string, user string) jumpcloud.Change {
+	return jumpcloud.Change{Organization: organization, Event: jumpcloud.Event{
+		ID: "e-" + eventType, Type: eventType, Timestamp: time.Now().UTC(), Resource: jumpcloud.Resource{ID: user, Type: "user"}}}
+}
+
+func TestOneTaskForEveryDirectoryOfTheUser(t *testing.T) {
+	elsewhere := change("user_update", ann)
+	elsewhere.Organization = "5f0c1e2d3a4b5c6d7e8f9999"
+	for _, tc := range []struct {
+		name   string
+		change jumpcloud.Change
+		want   []string
+	}{
+		{"changed", change("user_update", ann), []string{ann + " in " + organization + "-one because of e-user_update", ann + " in " + organization + "-two because of e-user_update"}},
+		{"deleted", change("user_delete", ann), []string{ann + " in " + organization + "-one because of e-user_delete", ann + " in " + organization + "-two because of e-user_delete"}},
+		{"only a link is left", change("user_update", bob), []string{bob + " in " + organization + "-one because of e-user_update"}},
+		{"nobody we know", change("user_update", "64a1b2c3d4e5f60718293fff"), nil},
+		{"the same user id elsewhere", elsewhere, nil},
+		{"an event about somebody's sign-in", change("user_login_attempt", ann), nil},
+		{"an event nobody knows", change("coffee_brewed", ann), nil},
+		{"JumpCloud's own write", change("user_update_provision", ann), nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := newFixture(t)
+			if failed := f.handle(tc.change); failed != nil {
+				t.Errorf("failed: %v", failed)
+			}
+			if got := f.tasks(); !slices.Equal(got, tc.want) {
+				t.Errorf("tasks %v, want %v", got, tc.want)
+			}
+			outcome := "dropped"
+			if tc.want != nil {
+				outcome = "fanned_out"
+			}
+			key := metric.Key("fanout_events", "concern", string(tc.change.Event.Concern()), "outcome", outcome)
+			if counts := f.metrics.Counts(); counts[key] != 1 {
+				t.Errorf("%s was not counted: %v", key, counts)
+			}
+		})
+	}
+}
+
+func TestTheSameEventTwiceIsOneTask(t *testing.T) {
+	f := newFixture(t)
+	f.handle(change("user_update", bob), change("user_update", bob))
+	f.handle(change("user_update", bob))
+	if got := f.tasks(); len(got) != 1 {
+		t.Errorf("tasks: %v", got)
+	}
+}
+
+// downQueue takes nothing.
+type downQueue struct{}
+
+func (downQueue) Send(context.Context, ...queue.Message) error {
+	return fault.New(fault.Transient, "test", "the queue is down")
+}
+
+func TestWhatCannotBeFannedOutComesAgain(t *testing.T) {
+	f := newFixture(t)
+	f.handler.Users = downQueue{}
+	if failed := f.handle(change("user_update", ann), change("coffee_brewed", ann)); !slices.Equal(failed, []string{"e-user_update"}) {
+		t.Errorf("failed: %v", failed)
+	}
+	response, err := f.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "odd", Body: "no"}}})
+	if err != nil || len(response.BatchItemFailures) != 1 {
+		t.Errorf("a message that is no change: %+v, %v", response, err)
+	}
+}

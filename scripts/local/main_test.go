@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the program: the tests start it as a process
+// of its own, which can be killed.
+func TestMain(m *testing.M) {
+	if os.Getenv("ENTRASYNC_TEST_AS_PROGRAM") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const token = "test-token"
+
+// process is a running program.
+type process struct {
+	t       *testing.T
+	command *exec.Cmd
+	api     string
+	jc      string // the simulated JumpCloud
+	entra   string // the simulated Entra
+	tenant  string
+}
+
+// startProcess starts the program on a folder and waits until it serves.
+func startProcess(t *testing.T, folder string) *process {
+	t.Helper()
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, command: exec.Command(executable)}
+	p.command.Env = append(os.Environ(), "ENTRASYNC_TEST_AS_PROGRAM=1", "ENTRASYNC_ADDR=127.0.0.1:0", "ENTRASYNC_DATA="+folder, "ENTRASYNC_ADMIN_TOKEN="+token)
+	out, err := p.command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	p.command.Stderr = &log
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		switch {
+		case len(fields) > 1 && fields[0] == "API":
+			p.api = fields[1]
+		case len(fields) > 1 && fields[0] == "JumpCloud":
+			p.jc = fields[1]
+		case len(fields) > 1 && fields[0] == "Entra":
+			p.entra, p.tenant = fields[1], fields[len(fields)-1]
+		case strings.HasPrefix(lines.Text(), "Press"):
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return p
+		}
+	}
+	t.Fatalf("the program ended: %s", log.String())
+	return nil
+}
+
+// kill ends the program as the machine would: without a word.
+func (p *process) kill() {
+	if p.command.ProcessState != nil {
+		return
+	}
+	_ = p.command.Process.Kill()
+	_ = p.command.Wait()
+}
+
+// call sends a request and decodes the answer.
+func (p *process) call(method, url, body string, answer any) (int, error) {
+	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("x-api-key", "simulated-api-key")
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	if answer != nil && response.StatusCode < 300 {
+		err = json.Unmarshal(text, answer)
+	}
+	return response.StatusCode, err
+}
+
+// must is call for what has to succeed.
+func (p *process) must(method, url, body string, answer any) {
+	p.t.Helper()
+	if status, err := p.call(method, url, body, answer); err != nil || status >= 300 {
+		p.t.Fatalf("%s %s: %d %v", method, url, status, err)
+	}
+}
+
+// accounts are the UPNs of the accounts in Entra whose name begins with "kill".
+func (p *process) accounts() []string {
+	p.t.Helper()
+	var state struct {
+		Tenants []struct {
+			Users []struct {
+				UserPrincipalName string `json:"userPrincipalName"`
+			} `json:"users"`
+		} `json:"tenants"`
+	}
+	p.must("GET", p.entra+"_sim/state", "", &state)
+	var names []string
+	for _, t := range state.Tenants {
+		for _, u := range t.Users {
+			if strings.HasPrefix(u.UserPrincipalName, "kill") {
+				names = append(names, u.UserPrincipalName)
+			}
+		}
+	}
+	return names
+}
+
+// waitFor looks until done says so.
+func (p *process) waitFor(what string, done func() bool) {
+	p.t.Helper()
+	deadline := time.NewTimer(2 * time.Minute)
+	defer deadline.Stop()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !done() {
+		select {
+		case <-deadline.C:
+			p.t.Fatalf("%s did not happen", what)
+		case <-look.C:
+		}
+	}
+}
+
+// idle reports whether all queues are empty.
+func (p *process) idle() bool {
+	p.t.Helper()
+	var state struct {
+		Queues map[string]struct{ Visible, InFlight int } `json:"queues"`
+	}
+	p.must("GET", strings.TrimSuffix(p.api, "/v1")+"/metrics", "", &state)
+	for _, q := range state.Queues {
+		if q.Visible+q.InFlight > 0 {
+			return false
+		}
+	}
+	return len(state.Queues) > 0
+}
+
+// slow makes every batch to the simulated Graph take a while, so that a kill
+// finds work half done. The simulator forgets it with the process.
+func (p *process) slow() {
+	p.t.Helper()
+	p.must("POST", p.entra+"_sim/faults", fmt.Sprintf(`{"path":"batch$","times":1000,"delay":%d}`, 100*time.Millisecond), nil)
+}
+
+// Killed with 200 users half connected, and killed twice more while it catches
+// up, the program ends with 200 accounts, none of them twice.
+func TestKilledWhileConnecting200Users(t *testing.T) {
+	const people = 200
+	folder := t.TempDir()
+	p := startProcess(t, folder)
+	p.slow()
+	var ids []string
+	for i := range people {
+		var user struct {
+			ID string `json:"_id"`
+		}
+		p.must("POST", p.jc+"api/systemusers", fmt.Sprintf(`{"username":"kill%03d","email":"kill%03d@contoso.example","firstname":"Kill","lastname":"%d","state":"ACTIVATED"}`, i, i, i), &user)
+		ids = append(ids, user.ID)
+	}
+	var created struct{ ID, Status string }
+	p.must("POST", p.api+"/directories", `{"name":"Contoso","organizationId":"5f0c1e2d3a4b5c6d7e8f9012","tenantId":"`+p.tenant+`"}`, &created)
+	for _, id := range ids {
+		p.must("PUT", p.api+"/directories/"+created.ID+"/connections/users/"+id, "", nil)
+	}
+	made := 0
+	for kill := range 3 {
+		p.waitFor("progress", func() bool { return len(p.accounts()) > made })
+		p.kill()
+		p = startProcess(t, folder)
+		if made = len(p.accounts()); made == 0 || made == people {
+			t.Errorf("kill %d found %d of %d accounts made: that is not in the middle", kill+1, made, people)
+		}
+		p.slow()
+	}
+	p.waitFor("the end of the work", func() bool { return p.idle() })
+	seen := map[string]bool{}
+	for _, name := range p.accounts() {
+		if seen[name] {
+			t.Errorf("%s is there twice", name)
+		}
+		seen[name] = true
+	}
+	if len(seen) != people {
+		t.Errorf("%d accounts, want %d", len(seen), people)
+	}
+	for _, id := range ids {
+		var link struct{ Status, State, Owner, Message string }
+		p.must("GET", p.api+"/directories/"+created.ID+"/users/"+id, "", &link)
+		if link.Status != "synced" || link.State != "enabled" || link.Owner != "created" {
+			t.Errorf("%s: %+v", id, link)
+		}
+	}
+}
+
+func TestSIGTERMEndsItInTime(t *testing.T) {
+	p := startProcess(t, t.TempDir())
+	start := time.Now()
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.command.Wait() }()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		t.Logf("ended after %s", time.Since(start))
+	case <-limit.C:
+		t.Error("still running 20 s after SIGTERM")
+	}
+}
+
+func TestMissingVariableIsSaid(t *testing.T) {
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(executable)
+	command.Env = append(os.Environ(), "ENTRASYNC_TEST_AS_PROGRAM=1", "ENTRASYNC_DATA="+t.TempDir(), "GRAPH_URL=https://graph.microsoft.com/v1.0")
+	out, err := command.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "ENTRA_LOGIN_URL is missing: GRAPH_URL is set, and a token") {
+		t.Errorf("%v: %s", err, out)
+	}
+}

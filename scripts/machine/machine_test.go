@@ -1,0 +1,427 @@
+package machine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/scripts/machine"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/metric"
+)
+
+// Secrets that must be nowhere but where they were given.
+const (
+	adminToken    = "canary-admin-token"
+	webhookToken  = "canary-webhook-token"
+	previousToken = "canary-webhook-token-before"
+	apiKey        = "canary-api-key"
+	clientSecret  = "canary-client-secret"
+)
+
+// product is the whole product over TCP, with both simulators.
+type product struct {
+	t         *testing.T
+	folder    string
+	machine   *machine.Machine
+	log       *syncBuffer
+	directory string
+}
+
+// syncBuffer is a log that several goroutines write.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// start starts the product with an active directory.
+func start(t *testing.T) *product {
+	t.Helper()
+	p := &product{t: t, folder: t.TempDir(), log: &syncBuffer{}}
+	p.open()
+	t.Cleanup(p.close)
+	p.directory = p.call("POST", "/v1/directories", map[string]any{
+		"name": "Contoso", "organizationId": p.machine.Config.Organization, "tenantId": p.machine.Simulators.Tenant(),
+		"settings": map[string]any{"attributes": map[string]bool{"companyName": true, "user_office_location": true}},
+	}, 201)["id"].(string)
+	return p
+}
+
+// open starts the machine on the product's folder.
+func (p *product) open() {
+	p.t.Helper()
+	config, err := machine.ConfigFrom(func(name string) string {
+		return map[string]string{
+			"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": p.folder, "ENTRASYNC_ADMIN_TOKEN": adminToken,
+			"ENTRASYNC_WEBHOOK_TOKEN": webhookToken + "," + previousToken, "JUMPCLOUD_API_KEY": apiKey, "ENTRA_CLIENT_SECRET": clientSecret,
+		}[name]
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if p.machine, err = machine.Start(context.Background(), config, zerolog.New(p.log)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// close stops the machine, if it runs.
+func (p *product) close() {
+	if p.machine == nil {
+		return
+	}
+	if err := p.machine.Stop(); err != nil {
+		p.t.Error(err)
+	}
+	p.machine = nil
+}
+
+// call sends a request to the API and decodes the answer.
+func (p *product) call(method, path string, body any, want int) map[string]any {
+	p.t.Helper()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	status, answer := p.send(method, p.machine.URL()+path, "Bearer "+adminToken, encoded)
+	if status != want {
+		p.t.Fatalf("%s %s: %d, want %d: %s", method, path, status, want, answer)
+	}
+	var decoded map[string]any
+	if err := json.Unmarshal(answer, &decoded); err != nil {
+		p.t.Fatalf("%s %s: %v: %s", method, path, err, answer)
+	}
+	return decoded
+}
+
+// send sends any request.
+func (p *product) send(method, url, authorization string, body []byte) (int, []byte) {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", authorization)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return response.StatusCode, answer
+}
+
+// post sends a body to the webhook as JumpCloud would.
+func (p *product) post(body []byte) int {
+	p.t.Helper()
+	status, _ := p.send("POST", p.machine.WebhookURL(), "Bearer "+webhookToken, body)
+	return status
+}
+
+// connect connects a user directly.
+func (p *product) connect(user string) {
+	p.t.Helper()
+	p.call("PUT", "/v1/directories/"+p.directory+"/connections/users/"+user, nil, 202)
+}
+
+// settle waits until nothing is left to do.
+func (p *product) settle() {
+	p.t.Helper()
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	look := time.NewTicker(2 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-deadline.C:
+			p.t.Fatalf("the queues do not become empty\n%s", p.log)
+		case <-look.C:
+		}
+		idle, err := p.machine.Idle(p.t.Context())
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, d := range p.machine.Simulators.JumpCloud.Deliveries() {
+			idle = idle && (d.Delivered || d.Dropped)
+		}
+		if idle {
+			return
+		}
+	}
+}
+
+// account reads an account of Entra.
+func (p *product) account(upn string) entratest.User {
+	p.t.Helper()
+	account, found := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).User(upn)
+	if !found {
+		p.t.Fatalf("Entra has no account %s", upn)
+	}
+	return account
+}
+
+// recorded reads a recorded event.
+func recorded(t *testing.T, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "..", "shared", "jumpcloud", "testdata", "events", "sekoia-"+name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// JumpCloud's state changes without an event of its own, and only the recorded
+// one tells us; so the test shows that it is the recording that made us look.
+func TestRecordedEvents(t *testing.T) {
+	p := start(t)
+	jc := p.machine.Simulators.JumpCloud
+	people := map[string]string{"jane.doe": "6127579ec58b6d6144c06492", "jane.roe": "627232d9c2bb20373d84eb63", "john.wick": "628cf9c0d6f4831f8192fa8d"}
+	for name, id := range people {
+		if err := jc.CreateUserAs(id, jumpcloudtest.Fields{"username": name, "email": name + "@contoso.example", "firstname": name, "state": "ACTIVATED", "company": "SEKOIA.IO", "location": "Paris"}); err != nil {
+			t.Fatal(err)
+		}
+		p.connect(id)
+	}
+	p.settle()
+	jc.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 }) // its own webhooks are lost from here on
+	for id, fields := range map[string]jumpcloudtest.Fields{
+		people["jane.roe"]:  {"company": "Sekoia.io", "location": "France"},
+		people["john.wick"]: {"company": "Sekoia.io", "location": "France"},
+	} {
+		if err := jc.UpdateUser(id, fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := jc.SuspendUser(people["john.wick"]); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	if !p.account("john.wick@contoso.example").AccountEnabled || p.account("jane.roe@contoso.example").Text("companyName") != "SEKOIA.IO" {
+		t.Fatal("something else than the recordings told us")
+	}
+
+	writes := p.machine.Simulators.Entra.Counters().WriteUnits
+	for _, name := range []string{"admin_login", "association_change", "user_update"} {
+		if got := p.post(recorded(t, name)); got != 202 {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	p.settle()
+	if now := p.machine.Simulators.Entra.Counters().WriteUnits; now != writes {
+		t.Errorf("events that change nothing that is mapped cost %d write units", now-writes)
+	}
+	for _, name := range []string{"user_update2", "user_update3"} {
+		if got := p.post(recorded(t, name)); got != 202 {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	p.settle()
+	if account := p.account("jane.roe@contoso.example"); account.Text("companyName") != "Sekoia.io" || account.Text("officeLocation") != "France" || !account.AccountEnabled {
+		t.Errorf("updated: %+v", account.Properties)
+	}
+	if account := p.account("john.wick@contoso.example"); account.AccountEnabled || account.Text("companyName") != "Sekoia.io" {
+		t.Errorf("suspended: %+v", account.Properties)
+	}
+	counts := p.machine.Metrics.Counts()
+	for _, want := range []string{
+		metric.Key("fanout_events", "concern", "irrelevant", "outcome", "dropped"),
+		metric.Key("fanout_events", "concern", "user_changed", "outcome", "fanned_out"),
+	} {
+		if counts[want] < 2 {
+			t.Errorf("%s is %d: %v", want, counts[want], counts)
+		}
+	}
+}
+
+// Every form in which JumpCloud may deliver reaches Entra.
+func TestEveryShapeOfDelivery(t *testing.T) {
+	p := start(t)
+	jc := p.machine.Simulators.JumpCloud
+	ada := jc.Users()[0]
+	p.connect(ada.Text("_id"))
+	p.settle()
+	location := 0
+	for _, shape := range []jumpcloudtest.Shape{jumpcloudtest.RuleNotification, jumpcloudtest.BareEvent, jumpcloudtest.Array} {
+		for _, behaviour := range []func(*jumpcloudtest.Behaviour){
+			func(*jumpcloudtest.Behaviour) {},
+			func(b *jumpcloudtest.Behaviour) { b.OmitEventIDs = true },
+			func(b *jumpcloudtest.Behaviour) { b.DuplicateRate = 1 },
+		} {
+			jc.Set(func(b *jumpcloudtest.Behaviour) {
+				*b = jumpcloudtest.DefaultBehaviour()
+				b.Shape = shape
+				behaviour(b)
+			})
+			location++
+			want := fmt.Sprintf("Office %d", location)
+			if err := jc.UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"location": want}); err != nil {
+				t.Fatal(err)
+			}
+			p.settle()
+			if got := p.account(ada.Text("email")).Text("officeLocation"); got != want {
+				t.Errorf("%s: the office is %q, want %q", shape, got, want)
+			}
+		}
+	}
+}
+
+func TestTheOldTokenWorksWhileItIsReplaced(t *testing.T) {
+	p := start(t)
+	for token, want := range map[string]int{webhookToken: 202, previousToken: 202, "other": 401} {
+		if got, _ := p.send("POST", p.machine.WebhookURL(), "Bearer "+token, recorded(t, "admin_login")); got != want {
+			t.Errorf("%s: %d, want %d", token, got, want)
+		}
+	}
+}
+
+// What was asked for and not done when the machine stops is done when it starts
+// again.
+func TestRestartGoesOn(t *testing.T) {
+	p := start(t)
+	if err := p.machine.Simulators.Entra.FailNext(entratest.Fault{Path: `batch$`, Status: 503, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]string{}
+	for _, u := range p.machine.Simulators.JumpCloud.Users() {
+		ids[u.Text("email")] = u.Text("_id")
+		p.connect(u.Text("_id"))
+	}
+	p.close()
+	p.open()
+	p.settle()
+	for email, id := range ids {
+		if account := p.account(email); account.Text("onPremisesImmutableId") != id {
+			t.Errorf("%s: %+v", email, account)
+		}
+	}
+	if n := len(p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).Users()); n != len(ids) {
+		t.Errorf("%d accounts for %d users", n, len(ids))
+	}
+}
+
+// Nothing secret is in the log, in a file, in the counters or in an answer, even
+// when everything goes wrong.
+func TestSecretsStayWhereTheyAre(t *testing.T) {
+	p := start(t)
+	entra, jc := p.machine.Simulators.Entra, p.machine.Simulators.JumpCloud
+	people := jc.Users()
+	for i, u := range people {
+		switch i % 4 {
+		case 1:
+			if err := entra.FailNext(entratest.Fault{Path: `batch$`, Status: 401}); err != nil {
+				t.Fatal(err)
+			}
+		case 2:
+			jc.FailNext(jumpcloudtest.Fault{Status: 401, Times: 1})
+		case 3:
+			if err := entra.FailNext(entratest.Fault{Path: `batch$`, Status: 400, Body: "<html>"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		status, answer := p.send("PUT", p.machine.URL()+"/v1/directories/"+p.directory+"/connections/users/"+u.Text("_id"), "Bearer "+adminToken, nil)
+		p.mustHaveNoSecret("the answer", string(answer))
+		if status != 202 && status != 502 {
+			t.Errorf("connect: %d %s", status, answer)
+		}
+	}
+	p.post([]byte(`{"secret":"` + webhookToken + `"}`))
+	_, counters := p.send("GET", p.machine.URL()+"/metrics", "", nil)
+	p.mustHaveNoSecret("/metrics", string(counters))
+	var described bytes.Buffer
+	p.machine.Describe(&described)
+	p.mustHaveNoSecret("the description at start", described.String())
+	p.close()
+	p.mustHaveNoSecret("the log", p.log.String())
+	files := 0
+	err := filepath.WalkDir(p.folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		p.mustHaveNoSecret(path, string(content))
+		files++
+		return err
+	})
+	if err != nil || files < 4 {
+		t.Errorf("%d files: %v", files, err)
+	}
+}
+
+// mustHaveNoSecret greps for every canary.
+func (p *product) mustHaveNoSecret(where, text string) {
+	p.t.Helper()
+	for _, secret := range []string{adminToken, webhookToken, previousToken, apiKey, clientSecret} {
+		if strings.Contains(text, secret) {
+			p.t.Errorf("%s is in %s", secret, where)
+		}
+	}
+}
+
+func TestASecondProcessIsRefusedClearly(t *testing.T) {
+	p := start(t)
+	config := p.machine.Config
+	config.Addr = "127.0.0.1:0"
+	if second, err := machine.Start(t.Context(), config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second process on the same folder: %v", err)
+		if second != nil {
+			_ = second.Stop()
+		}
+	}
+	other := config
+	other.Data, other.Addr = t.TempDir(), p.machine.Config.Addr
+	if second, err := machine.Start(t.Context(), other, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_ADDR") {
+		t.Errorf("a second process on the same address: %v", err)
+		if second != nil {
+			_ = second.Stop()
+		}
+	}
+}
+
+func TestLinksTellTheStory(t *testing.T) {
+	p := start(t)
+	ada := p.machine.Simulators.JumpCloud.Users()[0]
+	p.connect(ada.Text("_id"))
+	p.settle()
+	link := p.call("GET", "/v1/directories/"+p.directory+"/users/"+ada.Text("_id"), nil, 200)
+	for field, want := range map[string]any{"status": "synced", "state": "enabled", "owner": "created", "userPrincipalName": ada.Text("email"), "entraId": p.account(ada.Text("email")).ID} {
+		if link[field] != want {
+			t.Errorf("%s is %v, want %v", field, link[field], want)
+		}
+	}
+	for _, field := range []string{"lastEventAt", "lastWriteAt"} {
+		if _, err := time.Parse(time.RFC3339, fmt.Sprint(link[field])); err != nil {
+			t.Errorf("%s is %v", field, link[field])
+		}
+	}
+	if applied, _ := link["applied"].(map[string]any); applied["givenName"] != ada.Text("firstname") {
+		t.Errorf("applied: %v", link["applied"])
+	}
+}

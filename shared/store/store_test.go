@@ -1,0 +1,156 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+const organization = directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f9012")
+
+// open opens a store on a table of its own.
+func open(t *testing.T) *store.Store {
+	t.Helper()
+	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := table.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store.New(table)
+}
+
+func TestAnAccountHasOneOwner(t *testing.T) {
+	s := open(t)
+	owner := func(user directory.UserID) store.Owner {
+		return store.Owner{Organization: organization, User: user, Directory: directory.NewID(organization, "one")}
+	}
+	var wins atomic.Int32
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			_, err := s.Claim(t.Context(), "Contoso", "e1", owner(directory.UserID(fmt.Sprint(i))))
+			switch {
+			case err == nil:
+				wins.Add(1)
+			case !fault.Is(err, fault.Conflict):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if wins.Load() != 1 {
+		t.Fatalf("%d users own the account", wins.Load())
+	}
+	holder, err := s.Claim(t.Context(), "contoso", "e1", owner("other"))
+	if !fault.Is(err, fault.Conflict) || holder.User == "" {
+		t.Errorf("the tenant in other letters: %v, %v", holder, err)
+	}
+	again := holder
+	again.Directory = directory.NewID(organization, "two")
+	if got, err := s.Claim(t.Context(), "contoso", "e1", again); err != nil || got != holder {
+		t.Errorf("the owner through another directory: %v, %v", got, err)
+	}
+	if err := s.Unclaim(t.Context(), "contoso", "e1", owner("other")); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other")); !fault.Is(err, fault.Conflict) {
+		t.Errorf("somebody else's unclaim took the account away: %v", err)
+	}
+	if err := s.Unclaim(t.Context(), "contoso", "e1", holder); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other")); err != nil {
+		t.Errorf("after it was given back: %v", err)
+	}
+}
+
+func TestRecordKeepsAllOrNothing(t *testing.T) {
+	s := open(t)
+	dir := directory.NewID(organization, "one")
+	action := func(id string) plan.Action {
+		return plan.Action{ID: id, Directory: dir, Type: plan.Update, Status: plan.Started, At: time.Now().UTC()}
+	}
+	link, err := s.Record(t.Context(), directory.Link{Directory: dir, User: "u1", Status: directory.Pending}, action("a1"))
+	if err != nil || link.Version != 1 {
+		t.Fatal(link, err)
+	}
+	stale := link
+	if link, err = s.Record(t.Context(), link, action("a2")); err != nil || link.Version != 2 {
+		t.Fatal(link, err)
+	}
+	if _, err := s.Record(t.Context(), stale, action("a3")); !fault.Is(err, fault.Changed) {
+		t.Errorf("an old version was written: %v", err)
+	}
+	list, err := s.Actions(t.Context(), dir, 0, "")
+	if err != nil || len(list.Items) != 2 || list.Items[0].ID != "a2" {
+		t.Errorf("actions, newest first: %+v, %v", list.Items, err)
+	}
+	if _, err := s.Action(t.Context(), organization, "a3"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the action of the refused record: %v", err)
+	}
+}
+
+func TestUserHoldsConnectionsAndLinks(t *testing.T) {
+	s := open(t)
+	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+	for _, id := range []directory.ID{one, two, one} {
+		if err := s.Connect(t.Context(), directory.Connection{Directory: id, User: "u1", Path: directory.Direct, CreatedAt: time.Now().UTC()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user, err := s.User(t.Context(), organization, "u1")
+	if err != nil || len(user.Connections) != 2 || len(user.Links) != 2 || len(user.Directories()) != 2 || len(user.Paths(one)) != 1 {
+		t.Errorf("%+v, %v", user, err)
+	}
+	if was, err := s.Disconnect(t.Context(), directory.Connection{Directory: one, User: "u1", Path: directory.Direct}); !was || err != nil {
+		t.Errorf("%v, %v", was, err)
+	}
+	if was, err := s.Disconnect(t.Context(), directory.Connection{Directory: one, User: "u1", Path: directory.Direct}); was || err != nil {
+		t.Errorf("a second time: %v, %v", was, err)
+	}
+	user, err = s.User(t.Context(), organization, "u1")
+	if link, found := user.Link(one); err != nil || !found || link.Version != 1 || len(user.Paths(one)) != 0 || len(user.Directories()) != 2 {
+		t.Errorf("after the disconnection: %+v, %v", user, err)
+	}
+	if other, err := s.User(t.Context(), "5f0c1e2d3a4b5c6d7e8f9999", "u1"); err != nil || len(other.Directories()) != 0 {
+		t.Errorf("the same user id in another organization: %+v, %v", other, err)
+	}
+}
+
+func TestDirectoriesAreChangedByOneWriterAtATime(t *testing.T) {
+	s := open(t)
+	d := directory.Directory{ID: directory.NewID(organization, "one"), Organization: organization, Name: "A", Settings: directory.DefaultSettings()}
+	var err error
+	if d.Version, err = s.PutDirectory(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	stale := d
+	d.Name = "B"
+	if _, err := s.PutDirectory(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PutDirectory(t.Context(), stale); !fault.Is(err, fault.Changed) {
+		t.Errorf("an old version was written: %v", err)
+	}
+	if got, err := s.Directory(t.Context(), d.ID); err != nil || got.Name != "B" || got.Version != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, id := range []directory.ID{"", "nope", "-", "a-", directory.NewID(organization, "two")} {
+		if _, err := s.Directory(t.Context(), id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
