@@ -205,6 +205,17 @@ func newServer(handler http.Handler) *http.Server {
 	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
 }
 
+// endServer lets requests end that are under way, and breaks off what is left
+// then: mostly connections that were opened and never used.
+func endServer(server *http.Server, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	return nil
+}
+
 // URL is where webhook and API are served.
 func (m *Machine) URL() string { return "http://" + m.Config.Addr }
 
@@ -235,9 +246,7 @@ const (
 func (m *Machine) Stop() error {
 	var errs []error
 	if m.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), requestsEnd)
-		errs = append(errs, m.server.Shutdown(ctx))
-		cancel()
+		errs = append(errs, endServer(m.server, requestsEnd))
 	}
 	if !m.host.Stop(invocationsEnd) {
 		m.log.Warn().Msg("some invocations did not end in time: their messages come again at the next start")

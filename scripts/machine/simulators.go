@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -109,6 +108,9 @@ func (m *Machine) startJumpCloud() error {
 // their pages ask nobody who they are.
 const simulatorHost = "127.0.0.1"
 
+// simulatorEnd is how long a simulator's requests may take to end.
+const simulatorEnd = time.Second
+
 // listenBeside serves a simulator on the port that many above ours, or on any
 // free one if that is taken.
 func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, err error) {
@@ -127,14 +129,7 @@ func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, er
 		}
 	}
 	server := newServer(handler)
-	m.closer = append(m.closer, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err := server.Shutdown(ctx); err != nil {
-			return server.Close()
-		}
-		return nil
-	})
+	m.closer = append(m.closer, func() error { return endServer(server, simulatorEnd) })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			m.log.Error().Err(err).Msg("a simulator's server ended")
