@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"time"
 
@@ -60,7 +55,7 @@ func withProduct(ctx context.Context, do func(*product) (string, error)) (result
 		}
 		p.users = append(p.users, id)
 	}
-	if err := p.createDirectory(ctx); err != nil {
+	if p.directory, err = m.CreateDirectory(ctx, "Bench", "user_job_title"); err != nil {
 		return "", err
 	}
 	if err := p.settle(ctx); err != nil {
@@ -69,49 +64,11 @@ func withProduct(ctx context.Context, do func(*product) (string, error)) (result
 	return do(p)
 }
 
-// createDirectory connects the simulated tenant.
-func (p *product) createDirectory(ctx context.Context) error {
-	var created struct {
-		ID directory.ID `json:"id"`
-	}
-	body, err := json.Marshal(map[string]any{
-		"name": "Bench", "organizationId": p.Config.Organization, "tenantId": p.Simulators.Tenant(),
-		"settings": map[string]any{"attributes": map[string]bool{"user_job_title": true}}})
-	if err != nil {
-		return err
-	}
-	err = p.call(ctx, http.MethodPost, "/v1/directories", bytes.NewReader(body), &created)
-	p.directory = created.ID
-	return err
-}
-
-// call sends one request to the API.
-func (p *product) call(ctx context.Context, method, path string, body io.Reader, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, method, p.URL()+path, body)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+p.Config.AdminToken)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s %s: %s", method, path, response.Status)
-	}
-	return json.NewDecoder(response.Body).Decode(answer)
-}
-
 // connectAll connects all users at once, through the API.
 func (p *product) connectAll(ctx context.Context) error {
 	group, inGroup := errgroup.WithContext(ctx)
 	for _, user := range p.users {
-		group.Go(func() error {
-			var link json.RawMessage
-			return p.call(inGroup, http.MethodPut, "/v1/directories/"+string(p.directory)+"/connections/users/"+user, nil, &link)
-		})
+		group.Go(func() error { return p.Connect(inGroup, p.directory, user) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -119,30 +76,11 @@ func (p *product) connectAll(ctx context.Context) error {
 	return p.settle(ctx)
 }
 
-// settle waits until every webhook arrived and every queue is empty.
+// settle waits until nothing is left to do, but not for ever.
 func (p *product) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, giveUp)
 	defer cancel()
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return errors.New("the queues do not become empty")
-		case <-look.C:
-		}
-		under := false
-		for _, d := range p.Simulators.JumpCloud.Deliveries() {
-			under = under || (!d.Delivered && !d.Dropped)
-		}
-		idle, err := p.Idle(ctx)
-		if err != nil {
-			return err
-		}
-		if idle && !under {
-			return nil
-		}
-	}
+	return p.Settle(ctx, nil)
 }
 
 // retitle changes one user in JumpCloud.
@@ -175,38 +113,39 @@ func (p *product) latencies(ctx context.Context) ([]time.Duration, error) {
 
 // changeLatency changes users one after the other.
 func changeLatency(ctx context.Context) (string, error) {
-	return withProduct(ctx, func(p *product) (string, error) {
-		if err := p.connectAll(ctx); err != nil {
-			return "", err
-		}
+	return latencyOf(ctx, func(p *product) error {
 		for i := range benchChanges {
 			if err := p.retitle(i, fmt.Sprintf("Title %d", i)); err != nil {
-				return "", err
+				return err
 			}
 			if err := p.settle(ctx); err != nil {
-				return "", err
+				return err
 			}
 		}
-		took, err := p.latencies(ctx)
-		if err != nil {
-			return "", err
-		}
-		return spread(took)
+		return nil
 	})
 }
 
 // burstLatency changes all users at once.
 func burstLatency(ctx context.Context) (string, error) {
+	return latencyOf(ctx, func(p *product) error {
+		for i := range p.users {
+			if err := p.retitle(i, "New title"); err != nil {
+				return err
+			}
+		}
+		return p.settle(ctx)
+	})
+}
+
+// latencyOf connects all users, has them changed, and sums up how long that took
+// to reach Entra.
+func latencyOf(ctx context.Context, change func(*product) error) (string, error) {
 	return withProduct(ctx, func(p *product) (string, error) {
 		if err := p.connectAll(ctx); err != nil {
 			return "", err
 		}
-		for i := range p.users {
-			if err := p.retitle(i, "New title"); err != nil {
-				return "", err
-			}
-		}
-		if err := p.settle(ctx); err != nil {
+		if err := change(p); err != nil {
 			return "", err
 		}
 		took, err := p.latencies(ctx)

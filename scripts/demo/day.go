@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -66,8 +65,8 @@ func (d *day) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	id, err := d.createDirectory(ctx)
-	d.directory = id
+	var err error
+	d.directory, err = d.machine.CreateDirectory(ctx, "Contoso", "user_job_title", "user_department", "user_office_location")
 	return err
 }
 
@@ -90,14 +89,14 @@ func (d *day) steps() []step {
 		{"13:00", "Microsoft throttles for a second while Ada moves to another department", d.throttledChange},
 		{"14:00", "Everybody moves to the same location at once", d.everybodyMoves},
 		{"16:00", "Seán leaves: he is deleted in JumpCloud", func(context.Context) error { return jc.DeleteUser(person("sean.oneil")) }},
-		{"17:00", "The administrator disconnects Grace", func(ctx context.Context) error { return d.disconnect(ctx, person("grace.hopper")) }},
+		{"17:00", "The administrator disconnects Grace", func(ctx context.Context) error { return d.machine.Disconnect(ctx, d.directory, person("grace.hopper")) }},
 	}
 }
 
 // connectEverybody connects all users through the API.
 func (d *day) connectEverybody(ctx context.Context) error {
 	for _, p := range d.machine.Simulators.JumpCloud.Users() {
-		if err := d.connect(ctx, p.Text("_id")); err != nil {
+		if err := d.machine.Connect(ctx, d.directory, p.Text("_id")); err != nil {
 			return err
 		}
 	}
@@ -122,52 +121,23 @@ func (d *day) everybodyMoves(context.Context) error {
 	return nil
 }
 
-// How long a step may take before the demo gives up on it, and how often it
-// looks.
-const (
-	stepLimit = 30 * time.Second
-	lookEvery = 2 * time.Millisecond
-	dotEvery  = 500 * time.Millisecond
-)
+// stepLimit is how long a step may take before the demo gives up on it.
+const stepLimit = 30 * time.Second
 
-// settle waits until every webhook was delivered and every queue is empty, and
-// shows that it waits.
+// settle waits until everything that the step set off is done, and shows that it
+// waits.
 func (d *day) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	look, dot := time.NewTicker(lookEvery), time.NewTicker(dotEvery)
-	defer look.Stop()
-	defer dot.Stop()
-	for dots := false; ; {
-		select {
-		case <-ctx.Done():
-			return errors.New("the step did not come to an end")
-		case <-dot.C:
-			fmt.Print(" …")
-			dots = true
-		case <-look.C:
-			idle, err := d.machine.Idle(ctx)
-			if err != nil {
-				return err
-			}
-			if idle && d.delivered() {
-				if dots {
-					fmt.Println()
-				}
-				return nil
-			}
-		}
+	dots := false
+	err := d.machine.Settle(ctx, func() {
+		fmt.Print(" …")
+		dots = true
+	})
+	if dots {
+		fmt.Println()
 	}
-}
-
-// delivered reports whether no webhook is under way.
-func (d *day) delivered() bool {
-	for _, delivery := range d.machine.Simulators.JumpCloud.Deliveries() {
-		if !delivery.Delivered && !delivery.Dropped {
-			return false
-		}
-	}
-	return true
+	return err
 }
 
 // newActions are the actions that were not told yet, oldest first.

@@ -155,26 +155,10 @@ func (p *product) connect(user string) {
 // settle waits until nothing is left to do.
 func (p *product) settle() {
 	p.t.Helper()
-	deadline := time.NewTimer(time.Minute)
-	defer deadline.Stop()
-	look := time.NewTicker(2 * time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case <-deadline.C:
-			p.t.Fatalf("the queues do not become empty\n%s", p.log)
-		case <-look.C:
-		}
-		idle, err := p.machine.Idle(p.t.Context())
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		for _, d := range p.machine.Simulators.JumpCloud.Deliveries() {
-			idle = idle && (d.Delivered || d.Dropped)
-		}
-		if idle {
-			return
-		}
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	defer cancel()
+	if err := p.machine.Settle(ctx, nil); err != nil {
+		p.t.Fatalf("%v\n%s", err, p.log)
 	}
 }
 
