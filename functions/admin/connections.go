@@ -52,8 +52,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	if err := a.mustExist(ctx, dir, user); err != nil {
 		return nil, refuse(err, "path.userId", in.User)
 	}
-	connection := directory.Connection{Directory: dir.ID, User: user, Path: directory.Direct, CreatedAt: time.Now().UTC()}
-	if err := a.Store.Connect(ctx, connection); err != nil {
+	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	return a.lookAt(ctx, dir, user, "connected", a.Bulk)
@@ -82,7 +81,7 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 		return nil, err
 	}
 	user := directory.UserID(in.User)
-	was, err := a.Store.Disconnect(ctx, directory.Connection{Directory: dir.ID, User: user, Path: directory.Direct})
+	was, err := a.Store.Disconnect(ctx, dir.ID, user, directory.Direct)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}

@@ -60,16 +60,16 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, lane: lane, metrics: &metric.Memory{}}
 	records := store.New(table)
 	f.handler = fanout.Handler{Store: records, Users: lane, Metrics: f.metrics}
-	connect := func(user directory.UserID, dir string) directory.Connection {
-		c := directory.Connection{Directory: directory.NewID(organization, dir), User: user, Path: directory.Direct}
-		if err := records.Connect(t.Context(), c); err != nil {
+	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+	for _, c := range []struct {
+		id   directory.ID
+		user directory.UserID
+	}{{one, ann}, {two, ann}, {one, bob}} {
+		if err := records.Connect(t.Context(), c.id, c.user, directory.Direct, time.Now().UTC()); err != nil {
 			t.Fatal(err)
 		}
-		return c
 	}
-	connect(ann, "one")
-	connect(ann, "two")
-	if _, err := records.Disconnect(t.Context(), connect(bob, "one")); err != nil {
+	if _, err := records.Disconnect(t.Context(), one, bob, directory.Direct); err != nil {
 		t.Fatal(err)
 	}
 	return f

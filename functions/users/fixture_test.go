@@ -156,13 +156,13 @@ func (f *fixture) unconnected(name, email string) directory.UserID {
 // connect connects a user directly.
 func (f *fixture) connect(id directory.UserID) {
 	f.t.Helper()
-	f.must(f.store.Connect(context.Background(), directory.Connection{Directory: f.directory.ID, User: id, Path: directory.Direct}))
+	f.must(f.store.Connect(context.Background(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
 }
 
 // disconnect ends the direct connection of a user.
 func (f *fixture) disconnect(id directory.UserID) {
 	f.t.Helper()
-	_, err := f.store.Disconnect(context.Background(), directory.Connection{Directory: f.directory.ID, User: id, Path: directory.Direct})
+	_, err := f.store.Disconnect(context.Background(), f.directory.ID, id, directory.Direct)
 	f.must(err)
 }
 

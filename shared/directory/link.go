@@ -8,12 +8,14 @@ type Path string
 // Direct is the path of a user that an administrator connected by hand.
 const Direct Path = "direct"
 
-// Connection is the fact that a user is connected to a directory.
+// Connection is the fact that a user is connected to a directory, by one path or
+// by several. Without a path there is no connection.
 type Connection struct {
 	Directory ID        `json:"directoryId"`
 	User      UserID    `json:"userId"`
-	Path      Path      `json:"path"`
-	CreatedAt time.Time `json:"createdAt"`
+	Paths     []Path    `json:"paths"`
+	CreatedAt time.Time `json:"createdAt"` // of the first path
+	Version   int64     `json:"-"`
 }
 
 // LinkStatus says how a link stands.

@@ -53,6 +53,12 @@ type Systems interface {
 	Entra(ctx context.Context, tenant directory.TenantID) (Entra, error)
 }
 
+// Publisher tells others what was done.
+type Publisher interface {
+	// Publish passes completed actions on.
+	Publish(ctx context.Context, actions ...plan.Action) error
+}
+
 // Task names a user to bring up to date in a directory, never how.
 type Task struct {
 	Directory directory.ID     `json:"directory"`

@@ -22,36 +22,49 @@ const settleTime = 5 * time.Minute
 // interrupted is the reason of an action whose outcome nobody learnt.
 const interrupted directory.Reason = "interrupted"
 
-// begin takes the user's next action and fills in what a record needs.
-func (b *batch) begin(u *user) plan.Action {
-	action := u.todo[0]
-	u.todo = u.todo[1:]
+// begin fills in what the record of the user's next action needs.
+func (b *batch) begin(u *user) {
+	action := &u.todo[0]
 	action.ID = uuid.Must(uuid.NewV7()).String()
 	action.Directory = b.dir.ID
 	action.Subject = plan.Subject{Kind: "user", ID: string(u.attempt.User), Name: u.name}
 	action.Cause = u.attempt.Cause
 	action.Status, action.At = plan.Started, time.Now().UTC()
 	u.link.OpenAction = action.ID
-	return action
+	u.unkept = append(u.unkept, *action)
 }
 
-// record keeps the link and the actions. While an account was adopted but not
-// written yet, the link is kept without it: only a write that succeeded, or an
-// account that was ours all along, makes it the user's.
-func (b *batch) record(ctx context.Context, u *user, actions ...plan.Action) error {
-	kept := u.link
+// record keeps the links of the users with what happened to them. A user whose
+// link somebody else changed meanwhile is over and comes again.
+func (b *batch) record(ctx context.Context, users []*user) {
+	recordings := make([]store.Recording, len(users))
+	for i, u := range users {
+		if at := u.attempt.Cause.At; at.After(u.link.LastEventAt) {
+			u.link.LastEventAt = at
+		}
+		recordings[i] = store.Recording{Link: u.kept(), Actions: u.unkept}
+	}
+	for i, err := range b.Store.Record(ctx, recordings...) {
+		if err != nil {
+			b.retryUnseen(ctx, users[i], err)
+			continue
+		}
+		users[i].unkept = nil
+		users[i].link.Version++
+	}
+}
+
+// kept is the link as it is recorded. While an account is being taken over and
+// nothing was written to it, the link is kept without it: only a write that
+// succeeded, or an account that was ours all along, makes it the user's.
+func (u *user) kept() directory.Link {
 	if u.takingOver() {
-		kept = forget(kept)
+		return forget(u.link)
 	}
-	if u.attempt.Cause.At.After(kept.LastEventAt) {
-		kept.LastEventAt, u.link.LastEventAt = u.attempt.Cause.At, u.attempt.Cause.At
-	}
-	kept, err := b.Store.Record(ctx, kept, actions...)
-	u.link.Version = kept.Version
-	return err
+	return u.link
 }
 
-// complete folds the result of an action into the link and keeps both.
+// complete folds the result of an action into the link.
 func (b *batch) complete(ctx context.Context, u *user, action plan.Action, result Result) {
 	action.CompletedAt = time.Now().UTC()
 	u.link.OpenAction = ""
@@ -63,36 +76,29 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	u.link = u.plan.Completed(u.link, action, result.ID)
 	u.link.LastWriteAt = action.CompletedAt
 	u.adopted = false
-	b.count(ctx, u, action)
+	b.note(ctx, u, action)
 	if action.Type == plan.Provision {
 		if _, err := b.Store.Claim(ctx, b.dir.Tenant, result.ID, b.owner(u)); err != nil {
+			u.link = forget(u.link) // the next look finds the account, knows it for ours and claims it
 			b.fail(ctx, u, err)
-			return
 		}
-	}
-	if err := b.record(ctx, u, action); err != nil {
-		b.fail(ctx, u, err)
 	}
 }
 
-// completeFailed keeps why an action failed. What may succeed later ends the
+// completeFailed notes why an action failed. What may succeed later ends the
 // attempt; what a person must mend becomes the user's obstacle, and the other
 // actions go on.
 func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	f := b.classify(u, action, err)
 	action.Status = plan.Failed
-	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: directory.Reason(f.Reason), Message: f.Message}
-	b.count(ctx, u, action)
+	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(f), Message: f.Message}
+	b.note(ctx, u, action)
 	if u.takingOver() {
 		if err := b.Store.Unclaim(ctx, b.dir.Tenant, u.link.EntraID, b.owner(u)); err != nil {
 			b.fail(ctx, u, err)
 			return
 		}
 		u.link, u.adopted, u.todo = forget(u.link), false, nil
-	}
-	if err := b.record(ctx, u, action); err != nil {
-		b.fail(ctx, u, err)
-		return
 	}
 	if f.Kind.Decide() != fault.Park {
 		b.fail(ctx, u, f)
@@ -162,9 +168,7 @@ func (b *batch) closeInterrupted(ctx context.Context, users []*user) {
 			action.Status = plan.Failed
 			action.Error = &plan.Failure{Kind: string(fault.Transient), Reason: interrupted, Message: "entrasync stopped before Entra's answer was known; the user was looked at again"}
 		}
-		if err := b.record(ctx, u, action); err != nil {
-			b.fail(ctx, u, err)
-		}
+		b.note(ctx, u, action)
 	}
 }
 
@@ -174,8 +178,10 @@ func taken(upn directory.UPN, owner store.Owner) *directory.Obstacle {
 		"%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner.User)}
 }
 
-// count tells metrics and log what became of an action.
-func (b *batch) count(ctx context.Context, u *user, action plan.Action) {
+// note has a completed action recorded with the link, published and counted.
+func (b *batch) note(ctx context.Context, u *user, action plan.Action) {
+	u.unkept = append(u.unkept, action)
+	b.completed = append(b.completed, action)
 	reason := string(action.Reason)
 	level := zerolog.InfoLevel
 	if action.Error != nil {
@@ -190,4 +196,16 @@ func (b *batch) count(ctx context.Context, u *user, action plan.Action) {
 		line = line.Str("kind", action.Error.Kind).Str("message", action.Error.Message)
 	}
 	line.Msg("action completed")
+}
+
+// publish tells the rest of the world what was done. The record is what counts:
+// when nobody can be told, that is logged and counted, and nothing is undone.
+func (b *batch) publish(ctx context.Context) {
+	if b.Publisher == nil || len(b.completed) == 0 {
+		return
+	}
+	if err := b.Publisher.Publish(ctx, b.completed...); err != nil {
+		b.Metrics.Count("publish_failed", len(b.completed))
+		zerolog.Ctx(ctx).Error().Err(err).Int("actions", len(b.completed)).Msg("actions could not be published")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -42,45 +43,47 @@ func (b *batch) failEach(ctx context.Context, users []*user, err error) {
 	}
 }
 
-// failAll ends attempts before anything is known of the users.
-func (b *batch) failAll(users []*user, err error) {
-	for _, u := range users {
-		u.over = true
-		u.outcome = Outcome{Retry: true, After: waitBefore(u.attempt.Number, fault.Of(err)), Err: err}
-	}
-}
-
-// fail ends the attempt of one user. As long as tries are left the link says
-// why it waits; after the last one it is parked, so that nothing is given up in
-// silence.
-func (b *batch) fail(ctx context.Context, u *user, err error) {
+// retryUnseen ends an attempt without a trace in the link: another worker holds
+// the newer one, or the table cannot be used.
+func (b *batch) retryUnseen(ctx context.Context, u *user, err error) {
 	f := fault.Of(err)
 	u.over = true
-	wait := waitBefore(u.attempt.Number, f)
+	u.outcome = Outcome{Retry: true, After: waitBefore(u.attempt.Number, f), Err: err}
+	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
+	zerolog.Ctx(ctx).Warn().Str("user", string(u.attempt.User)).Int("attempt", u.attempt.Number).
+		Dur("after", u.outcome.After).Err(err).Msg("user will be tried again")
+}
+
+// fail ends the attempt of one user and says in the link why: as long as tries
+// are left it waits; after the last one it is parked, so that nothing is given up
+// in silence.
+func (b *batch) fail(ctx context.Context, u *user, err error) {
+	f := fault.Of(err)
+	u.over, u.failed = true, true
+	if u.takingOver() {
+		u.link, u.adopted = forget(u.link), false
+	}
+	u.link.Reason, u.link.Message = reasonOf(f), sentenceOf(f)
+	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
 	log := zerolog.Ctx(ctx).Warn().Str("directory", string(b.dir.ID)).Str("user", string(u.attempt.User)).
 		Int("attempt", u.attempt.Number).Str("kind", string(f.Kind)).Err(err)
-	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
-	if f.Kind == fault.Changed || u.link.User == "" {
-		// Another worker holds the newer link, or we have none to write to.
-		u.outcome = Outcome{Retry: true, After: wait, Err: err}
-		log.Dur("after", wait).Msg("user will be tried again")
+	if u.attempt.Last || f.Kind.Decide() == fault.Park {
+		u.link.Status, u.link.NextTryAt = directory.Parked, time.Time{}
+		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
+		log.Msg("user parked")
 		return
 	}
-	link := u.link
-	link.Reason, link.Message = reasonOf(f), sentenceOf(f)
-	if u.takingOver() {
-		link = forget(link)
-	}
-	if u.attempt.Last || f.Kind.Decide() == fault.Park {
-		link.Status, link.NextTryAt = directory.Parked, time.Time{}
-		log.Msg("user parked")
-	} else {
-		link.Status, link.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
-		u.outcome = Outcome{Retry: true, After: wait, Err: err}
-		log.Dur("after", wait).Msg("user will be tried again")
-	}
-	if _, err := b.Store.Record(ctx, link); err != nil {
-		u.outcome = Outcome{Retry: true, After: wait, Err: err}
+	wait := waitBefore(u.attempt.Number, f)
+	u.link.Status, u.link.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
+	u.outcome = Outcome{Retry: true, After: wait, Err: err}
+	log.Dur("after", wait).Msg("user will be tried again")
+}
+
+// recordFailures keeps the links of users whose attempt failed.
+func (b *batch) recordFailures(ctx context.Context) {
+	failed := slices.DeleteFunc(slices.Clone(b.users), func(u *user) bool { return !u.failed })
+	if len(failed) > 0 {
+		b.record(ctx, failed)
 	}
 }
 

@@ -20,29 +20,22 @@ type Users struct {
 	Store   *store.Store
 	Systems Systems
 	Metrics metric.Counter
+	// Publisher is told of every action that was completed; nil tells nobody.
+	Publisher Publisher
 }
 
-// Sync tries tasks of one directory together: one read of JumpCloud, one batch
-// of look-ups and one batch of writes for all of them. No user occurs twice.
-// The outcomes stand in the order of the attempts; one user's trouble is never
-// another's.
+// Sync tries tasks of one directory together: one read of our records, one of
+// JumpCloud, one batch of look-ups and one batch of writes for all of them. No
+// user occurs twice. The outcomes stand in the order of the attempts; one user's
+// trouble is never another's.
 func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []Outcome {
-	batch := &batch{Users: s, now: time.Now().UTC()}
+	b := &batch{Users: s}
 	for _, a := range attempts {
-		batch.users = append(batch.users, &user{attempt: a})
+		b.users = append(b.users, &user{attempt: a})
 	}
-	dir, err := s.Store.Directory(ctx, id)
-	switch {
-	case fault.Is(err, fault.NotFound):
-		zerolog.Ctx(ctx).Info().Str("directory", string(id)).Int("tasks", len(attempts)).Msg("the directory is gone: nothing to do")
-	case err != nil:
-		batch.failAll(batch.users, err)
-	default:
-		batch.dir = dir
-		batch.run(ctx)
-	}
+	b.run(ctx, id)
 	outcomes := make([]Outcome, len(attempts))
-	for i, u := range batch.users {
+	for i, u := range b.users {
 		outcomes[i] = u.outcome
 	}
 	return outcomes
@@ -51,38 +44,45 @@ func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []
 // batch is the work on some users of one directory.
 type batch struct {
 	Users
-	dir   directory.Directory
-	entra Entra
-	now   time.Time
-	users []*user
+	dir       directory.Directory
+	entra     Entra
+	users     []*user
+	completed []plan.Action
 }
 
 // user is the work on one user.
 type user struct {
 	attempt Attempt
-	known   store.User
+	name    string // of the user, for people
+	paths   []directory.Path
 	plan    plan.User
-	todo    []plan.Action
-	// adopted is the account that a decision made ours before anything was
-	// written to it; it is claimed first.
+	link    directory.Link
+	todo    []plan.Action // what is still to be sent
+	unkept  []plan.Action // what happened and was not recorded yet
+	// adopted says that a decision made an account the user's that was not so
+	// far; it is claimed first.
 	adopted  bool
-	link     directory.Link
 	obstacle *directory.Obstacle
-	name     string
-	over     bool
+	over     bool // nothing more is tried
+	failed   bool // and the link is to say why
 	outcome  Outcome
 }
 
 // run takes the users through the stages. After each, those that are over drop
-// out.
-func (b *batch) run(ctx context.Context) {
+// out; those that failed get their reason recorded at the end.
+func (b *batch) run(ctx context.Context, id directory.ID) {
+	if !b.readRecords(ctx, id) {
+		return
+	}
 	for _, stage := range []func(context.Context, []*user){
-		b.readRecords, b.readJumpCloud, b.openEntra, b.lookUp, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
+		b.readJumpCloud, b.openEntra, b.lookUp, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
 		}
 	}
+	b.recordFailures(ctx)
+	b.publish(ctx)
 }
 
 // live are the users that are not over.
@@ -90,25 +90,40 @@ func (b *batch) live() []*user {
 	return slices.DeleteFunc(slices.Clone(b.users), func(u *user) bool { return u.over })
 }
 
-// readRecords reads what we know of each user. A user that was never connected
-// is none of our business.
-func (b *batch) readRecords(ctx context.Context, users []*user) {
-	for _, u := range users {
-		known, err := b.Store.User(ctx, b.dir.Organization, u.attempt.User)
-		if err != nil {
-			b.fail(ctx, u, err)
-			continue
+// readRecords reads what we know of the directory and of each user there. A user
+// that was never connected is none of our business. It reports whether there is
+// anything to do.
+func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
+	ids := make([]directory.UserID, len(b.users))
+	for i, u := range b.users {
+		ids[i] = u.attempt.User
+	}
+	look, err := b.Store.Look(ctx, id, ids)
+	if fault.Is(err, fault.NotFound) {
+		zerolog.Ctx(ctx).Info().Str("directory", string(id)).Int("tasks", len(ids)).Msg("the directory is gone: nothing to do")
+		return false
+	}
+	if err != nil {
+		for _, u := range b.users {
+			b.retryUnseen(ctx, u, err)
 		}
-		link, found := known.Link(b.dir.ID)
-		if !found && len(known.Paths(b.dir.ID)) == 0 {
+		return false
+	}
+	b.dir = look.Directory
+	for _, u := range b.users {
+		known := look.Users[u.attempt.User]
+		link, found := known.Link(id)
+		u.paths = known.Paths(id)
+		if !found && len(u.paths) == 0 {
 			u.over = true
 			continue
 		}
 		if !found {
-			link = directory.Link{Directory: b.dir.ID, User: u.attempt.User, Status: directory.Pending, State: directory.Absent}
+			link = directory.Link{Directory: id, User: u.attempt.User, Status: directory.Pending, State: directory.Absent}
 		}
-		u.known, u.link = known, link
+		u.link, u.name = link, string(link.UPN)
 	}
+	return true
 }
 
 // readJumpCloud reads the current state of the users and applies the rules.
@@ -129,13 +144,12 @@ func (b *batch) readJumpCloud(ctx context.Context, users []*user) {
 	}
 	for _, u := range users {
 		var source *directory.User
-		u.name = string(u.link.UPN)
 		if found, exists := current[u.attempt.User]; exists {
 			source, u.name = &found, found.Username
 		}
 		u.plan = plan.User{
 			ID:        u.attempt.User,
-			Desired:   directory.Desire(source, len(u.known.Paths(b.dir.ID)) > 0, b.dir.Settings),
+			Desired:   directory.Desire(source, len(u.paths) > 0, b.dir.Settings),
 			Link:      u.link,
 			Federated: b.dir.Settings.Federated,
 		}
@@ -214,12 +228,7 @@ func (b *batch) owner(u *user) store.Owner {
 // different accounts are not.
 func (b *batch) write(ctx context.Context, users []*user) {
 	for {
-		var round []*user
-		for _, u := range users {
-			if !u.over && len(u.todo) > 0 {
-				round = append(round, u)
-			}
-		}
+		round := slices.DeleteFunc(slices.Clone(users), func(u *user) bool { return u.over || len(u.todo) == 0 })
 		if len(round) == 0 {
 			return
 		}
@@ -227,23 +236,22 @@ func (b *batch) write(ctx context.Context, users []*user) {
 	}
 }
 
-// writeRound records, sends and completes the next action of each user.
+// writeRound records and sends the next action of each user.
 func (b *batch) writeRound(ctx context.Context, users []*user) {
-	var sent []*user
-	var actions []plan.Action
 	for _, u := range users {
-		action := b.begin(u)
-		if err := b.record(ctx, u, action); err != nil {
-			b.fail(ctx, u, err)
-			continue
-		}
-		sent, actions = append(sent, u), append(actions, action)
+		b.begin(u)
 	}
-	if len(sent) == 0 {
+	b.record(ctx, users)
+	users = slices.DeleteFunc(users, func(u *user) bool { return u.over })
+	if len(users) == 0 {
 		return
 	}
+	actions := make([]plan.Action, len(users))
+	for i, u := range users {
+		actions[i], u.todo = u.todo[0], u.todo[1:]
+	}
 	for i, result := range b.entra.Apply(ctx, actions) {
-		b.complete(ctx, sent[i], actions[i], result)
+		b.complete(ctx, users[i], actions[i], result)
 	}
 }
 
@@ -252,8 +260,10 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 	for _, u := range users {
 		u.link = u.plan.Settled(u.link, u.obstacle)
 		u.link.NextTryAt = time.Time{}
-		if err := b.record(ctx, u); err != nil {
-			b.fail(ctx, u, err)
+	}
+	b.record(ctx, users)
+	for _, u := range users {
+		if u.over {
 			continue
 		}
 		u.over = true

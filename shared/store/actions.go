@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 )
 
@@ -22,27 +23,79 @@ func actionItem(a plan.Action) (Item, error) {
 	return item, err
 }
 
-// Record keeps the state of a link together with the actions that brought it
-// there, all or nothing, provided nobody else changed the link; otherwise the
-// fault is of kind Changed. It returns the link with its new version.
-func (s *Store) Record(ctx context.Context, link directory.Link, actions ...plan.Action) (directory.Link, error) {
-	item, err := linkItem(link)
+// Recording is the state of a link together with the actions that brought it
+// there.
+type Recording struct {
+	Link    directory.Link
+	Actions []plan.Action
+}
+
+// writes are the writes of a recording.
+func (r Recording) writes() ([]Write, error) {
+	item, err := linkItem(r.Link)
 	if err != nil {
-		return link, err
+		return nil, err
 	}
-	writes := []Write{{Item: item, If: IfVersion(link.Version)}}
-	for _, a := range actions {
+	writes := []Write{{Item: item, If: IfVersion(r.Link.Version)}}
+	for _, a := range r.Actions {
 		item, err := actionItem(a)
 		if err != nil {
-			return link, err
+			return nil, err
 		}
 		writes = append(writes, Write{Item: item, If: Any})
 	}
-	if err := s.table.Transact(ctx, writes); err != nil {
-		return link, err
+	return writes, nil
+}
+
+// Record keeps recordings, each of another link. Each is kept whole or not at
+// all, provided nobody else changed its link; otherwise its fault is of kind
+// Changed. They share transactions as far as the table allows; when one of them
+// spoils a transaction the others are kept without it. The faults stand in the
+// order of the recordings, nil for what was kept: its link then has one version
+// more.
+func (s *Store) Record(ctx context.Context, recordings ...Recording) []error {
+	faults := make([]error, len(recordings))
+	var together []int // indexes of the recordings in writes
+	var writes []Write
+	flush := func() {
+		s.transactEach(ctx, recordings, together, writes, faults)
+		together, writes = nil, nil
 	}
-	link.Version++
-	return link, nil
+	for i, r := range recordings {
+		own, err := r.writes()
+		if err != nil {
+			faults[i] = err
+			continue
+		}
+		if len(writes)+len(own) > MaxTransactItems {
+			flush()
+		}
+		together, writes = append(together, i), append(writes, own...)
+	}
+	flush()
+	return faults
+}
+
+// transactEach does the writes of some recordings in one transaction or, if that
+// is refused because of one of them, each in its own.
+func (s *Store) transactEach(ctx context.Context, recordings []Recording, together []int, writes []Write, faults []error) {
+	if len(together) == 0 {
+		return
+	}
+	err := s.table.Transact(ctx, writes)
+	if len(together) == 1 || !(fault.Is(err, fault.Changed) || fault.Is(err, fault.Invalid)) {
+		for _, i := range together {
+			faults[i] = err
+		}
+		return
+	}
+	for _, i := range together {
+		own, err := recordings[i].writes()
+		if err == nil {
+			err = s.table.Transact(ctx, own)
+		}
+		faults[i] = err
+	}
 }
 
 // Actions lists the actions of a directory, newest first.

@@ -77,22 +77,38 @@ func TestAnAccountHasOneOwner(t *testing.T) {
 	}
 }
 
+// record keeps one recording.
+func record(t *testing.T, s *store.Store, link directory.Link, actions ...plan.Action) (directory.Link, error) {
+	t.Helper()
+	err := s.Record(t.Context(), store.Recording{Link: link, Actions: actions})[0]
+	if err == nil {
+		link.Version++
+	}
+	return link, err
+}
+
+// action is an action that has begun.
+func action(id string, dir directory.ID) plan.Action {
+	return plan.Action{ID: id, Directory: dir, Type: plan.Update, Status: plan.Started, At: time.Now().UTC()}
+}
+
 func TestRecordKeepsAllOrNothing(t *testing.T) {
 	s := open(t)
 	dir := directory.NewID(organization, "one")
-	action := func(id string) plan.Action {
-		return plan.Action{ID: id, Directory: dir, Type: plan.Update, Status: plan.Started, At: time.Now().UTC()}
-	}
-	link, err := s.Record(t.Context(), directory.Link{Directory: dir, User: "u1", Status: directory.Pending}, action("a1"))
-	if err != nil || link.Version != 1 {
-		t.Fatal(link, err)
+	link, err := record(t, s, directory.Link{Directory: dir, User: "u1", Status: directory.Pending}, action("a1", dir))
+	if err != nil {
+		t.Fatal(err)
 	}
 	stale := link
-	if link, err = s.Record(t.Context(), link, action("a2")); err != nil || link.Version != 2 {
-		t.Fatal(link, err)
+	if link, err = record(t, s, link, action("a2", dir)); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := s.Record(t.Context(), stale, action("a3")); !fault.Is(err, fault.Changed) {
+	if _, err := record(t, s, stale, action("a3", dir)); !fault.Is(err, fault.Changed) {
 		t.Errorf("an old version was written: %v", err)
+	}
+	user, err := s.User(t.Context(), organization, "u1")
+	if got, _ := user.Link(dir); err != nil || got.Version != link.Version {
+		t.Errorf("the link has version %d, want %d (%v)", got.Version, link.Version, err)
 	}
 	list, err := s.Actions(t.Context(), dir, 0, "")
 	if err != nil || len(list.Items) != 2 || list.Items[0].ID != "a2" {
@@ -103,30 +119,113 @@ func TestRecordKeepsAllOrNothing(t *testing.T) {
 	}
 }
 
+// One stale link among many spoils only its own recording, also beyond what one
+// transaction holds.
+func TestRecordingsDoNotSpoilEachOther(t *testing.T) {
+	s := open(t)
+	dir := directory.NewID(organization, "one")
+	if _, err := record(t, s, directory.Link{Directory: dir, User: "u70"}); err != nil {
+		t.Fatal(err)
+	}
+	var recordings []store.Recording
+	for i := range 120 {
+		user := directory.UserID(fmt.Sprintf("u%d", i))
+		recordings = append(recordings, store.Recording{Link: directory.Link{Directory: dir, User: user}, Actions: []plan.Action{action("a-"+string(user), dir)}})
+	}
+	for i, err := range s.Record(t.Context(), recordings...) {
+		if stale := i == 70; stale != fault.Is(err, fault.Changed) || (!stale && err != nil) {
+			t.Errorf("recording %d: %v", i, err)
+		}
+	}
+	list, err := s.Actions(t.Context(), dir, 0, "")
+	if err != nil || len(list.Items) != 119 {
+		t.Errorf("%d actions were kept, want 119 (%v)", len(list.Items), err)
+	}
+}
+
 func TestUserHoldsConnectionsAndLinks(t *testing.T) {
 	s := open(t)
 	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
 	for _, id := range []directory.ID{one, two, one} {
-		if err := s.Connect(t.Context(), directory.Connection{Directory: id, User: "u1", Path: directory.Direct, CreatedAt: time.Now().UTC()}); err != nil {
+		if err := s.Connect(t.Context(), id, "u1", directory.Direct, time.Now().UTC()); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := s.Connect(t.Context(), one, "u1", "group:g1", time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
 	user, err := s.User(t.Context(), organization, "u1")
-	if err != nil || len(user.Connections) != 2 || len(user.Links) != 2 || len(user.Directories()) != 2 || len(user.Paths(one)) != 1 {
+	if err != nil || len(user.Connections) != 2 || len(user.Links) != 2 || len(user.Directories()) != 2 || len(user.Paths(one)) != 2 {
 		t.Errorf("%+v, %v", user, err)
 	}
-	if was, err := s.Disconnect(t.Context(), directory.Connection{Directory: one, User: "u1", Path: directory.Direct}); !was || err != nil {
-		t.Errorf("%v, %v", was, err)
+	for want := range 2 {
+		if was, err := s.Disconnect(t.Context(), one, "u1", directory.Direct); was != (want == 0) || err != nil {
+			t.Errorf("disconnected: %v, %v", was, err)
+		}
 	}
-	if was, err := s.Disconnect(t.Context(), directory.Connection{Directory: one, User: "u1", Path: directory.Direct}); was || err != nil {
-		t.Errorf("a second time: %v, %v", was, err)
+	if was, err := s.Disconnect(t.Context(), one, "u1", "group:g1"); !was || err != nil {
+		t.Errorf("the last path: %v, %v", was, err)
 	}
 	user, err = s.User(t.Context(), organization, "u1")
-	if link, found := user.Link(one); err != nil || !found || link.Version != 1 || len(user.Paths(one)) != 0 || len(user.Directories()) != 2 {
+	if link, found := user.Link(one); err != nil || !found || link.Version != 1 || len(user.Connections) != 1 || len(user.Paths(one)) != 0 || len(user.Directories()) != 2 {
 		t.Errorf("after the disconnection: %+v, %v", user, err)
 	}
 	if other, err := s.User(t.Context(), "5f0c1e2d3a4b5c6d7e8f9999", "u1"); err != nil || len(other.Directories()) != 0 {
 		t.Errorf("the same user id in another organization: %+v, %v", other, err)
+	}
+}
+
+// Paths that come and go at once are all counted.
+func TestPathsOfManyWriters(t *testing.T) {
+	s := open(t)
+	one := directory.NewID(organization, "one")
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			path := directory.Path(fmt.Sprintf("group:g%d", i))
+			if err := s.Connect(t.Context(), one, "u1", path, time.Now().UTC()); err != nil {
+				t.Error(err)
+			}
+			if i%2 == 0 {
+				if was, err := s.Disconnect(t.Context(), one, "u1", path); !was || err != nil {
+					t.Errorf("%s: %v, %v", path, was, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	user, err := s.User(t.Context(), organization, "u1")
+	if err != nil || len(user.Paths(one)) != 4 {
+		t.Errorf("paths %v, want 4 (%v)", user.Paths(one), err)
+	}
+}
+
+func TestLook(t *testing.T) {
+	s := open(t)
+	one := directory.NewID(organization, "one")
+	if _, err := s.Look(t.Context(), one, []directory.UserID{"u1"}); !fault.Is(err, fault.NotFound) {
+		t.Errorf("no directory: %v", err)
+	}
+	if _, err := s.PutDirectory(t.Context(), directory.Directory{ID: one, Name: "A"}); err != nil {
+		t.Fatal(err)
+	}
+	var users []directory.UserID
+	for i := range 120 {
+		users = append(users, directory.UserID(fmt.Sprintf("u%d", i)))
+		if i%2 == 0 {
+			if err := s.Connect(t.Context(), one, users[i], directory.Direct, time.Now().UTC()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	look, err := s.Look(t.Context(), one, users)
+	if err != nil || look.Directory.Name != "A" || look.Directory.Version != 1 || len(look.Users) != 60 {
+		t.Fatalf("%d users, %+v, %v", len(look.Users), look.Directory, err)
+	}
+	for id, user := range look.Users {
+		if link, found := user.Link(one); !found || link.User != id || link.Version != 1 || len(user.Paths(one)) != 1 {
+			t.Errorf("%s: %+v", id, user)
+		}
 	}
 }
 

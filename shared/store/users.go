@@ -2,13 +2,15 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
-// User is all that is known of one JumpCloud user.
+// User is what is known of one JumpCloud user.
 type User struct {
 	Connections []directory.Connection
 	Links       []directory.Link
@@ -26,13 +28,12 @@ func (u User) Link(id directory.ID) (link directory.Link, found bool) {
 
 // Paths are the ways by which the user is connected to a directory.
 func (u User) Paths(id directory.ID) []directory.Path {
-	var paths []directory.Path
 	for _, c := range u.Connections {
 		if c.Directory == id {
-			paths = append(paths, c.Path)
+			return c.Paths
 		}
 	}
-	return paths
+	return nil
 }
 
 // Directories are the directories that the user touches: those with a link or a
@@ -61,8 +62,8 @@ func linkKey(id directory.ID, user directory.UserID) Key {
 }
 
 // connectionKey is where a connection lies.
-func connectionKey(c directory.Connection) Key {
-	return Key{PK: userPK(c.Directory.Organization(), c.User), SK: join(connectionPart, string(c.Directory), string(c.Path))}
+func connectionKey(id directory.ID, user directory.UserID) Key {
+	return Key{PK: userPK(id.Organization(), user), SK: join(connectionPart, string(id))}
 }
 
 // linkItem is the item of a link, listed under its directory.
@@ -98,6 +99,7 @@ func (u *User) add(item Item) error {
 	switch kind {
 	case connectionPart:
 		c, err := decode[directory.Connection](item)
+		c.Version = item.Version
 		u.Connections = append(u.Connections, c)
 		return err
 	case linkPart:
@@ -110,35 +112,122 @@ func (u *User) add(item Item) error {
 	}
 }
 
-// Connect keeps a connection and, if the user has no link in the directory yet,
-// a pending one. Connecting what is connected changes nothing.
-func (s *Store) Connect(ctx context.Context, c directory.Connection) error {
-	connection, err := encode(connectionKey(c), c)
+// Connect adds a path by which a user is connected to a directory and, if the
+// user has no link there yet, a pending one. Adding a path that is there changes
+// nothing.
+func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now time.Time) error {
+	link, err := linkItem(directory.Link{Directory: id, User: user, Status: directory.Pending, State: directory.Absent})
 	if err != nil {
 		return err
 	}
-	connection.IndexPK, connection.IndexSK = join(connectionPart, string(c.Directory)), join(string(c.User), string(c.Path))
-	link, err := linkItem(directory.Link{Directory: c.Directory, User: c.User, Status: directory.Pending, State: directory.Absent})
-	if err != nil {
+	if _, err := s.table.Put(ctx, link, Absent); err != nil && !fault.Is(err, fault.Changed) {
 		return err
 	}
-	for _, item := range []Item{link, connection} {
-		if _, err := s.table.Put(ctx, item, Absent); err != nil && !fault.Is(err, fault.Changed) {
-			return err
+	_, err = s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
+		if len(c.Paths) == 0 {
+			c.CreatedAt = now
 		}
-	}
-	return nil
+		if !slices.Contains(c.Paths, path) {
+			c.Paths = append(c.Paths, path)
+		}
+		return c
+	})
+	return err
 }
 
-// Disconnect ends a connection; it reports whether there was one.
-func (s *Store) Disconnect(ctx context.Context, c directory.Connection) (bool, error) {
-	if _, err := s.table.Get(ctx, connectionKey(c)); err != nil {
+// Disconnect takes a path away; it reports whether it was there.
+func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path) (bool, error) {
+	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
+		c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p directory.Path) bool { return p == path })
+		return c
+	})
+}
+
+// changeTries is how often a change of paths is tried against other writers.
+const changeTries = 10
+
+// changePaths reads a connection, changes it and writes it, unless another
+// writer was faster; then it reads again. It reports whether anything changed.
+func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Connection) directory.Connection) (bool, error) {
+	key := connectionKey(id, user)
+	for try := 1; ; try++ {
+		before, version, err := get[directory.Connection](ctx, s, key)
 		if fault.Is(err, fault.NotFound) {
+			before = directory.Connection{Directory: id, User: user}
+		} else if err != nil {
+			return false, err
+		}
+		after := change(before)
+		if slices.Equal(before.Paths, after.Paths) {
 			return false, nil
 		}
-		return false, err
+		err = s.putConnection(ctx, after, IfVersion(version))
+		if !fault.Is(err, fault.Changed) || try == changeTries {
+			return err == nil, err
+		}
 	}
-	return true, s.table.Delete(ctx, connectionKey(c), Any)
+}
+
+// putConnection writes a connection, or removes one that has no path left.
+func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond IfVersion) error {
+	key := connectionKey(c.Directory, c.User)
+	if len(c.Paths) == 0 {
+		return s.table.Delete(ctx, key, cond)
+	}
+	item, err := encode(key, c)
+	if err != nil {
+		return err
+	}
+	item.IndexPK, item.IndexSK = join(connectionPart, string(c.Directory)), string(c.User)
+	_, err = s.table.Put(ctx, item, cond)
+	return err
+}
+
+// Look is what is known of a directory and of some users there.
+type Look struct {
+	Directory directory.Directory
+	Users     map[directory.UserID]User // with the link and the connection of this directory only
+}
+
+// Look reads a directory with some of its users, in as few requests as the table
+// takes; NotFound if there is no such directory.
+func (s *Store) Look(ctx context.Context, id directory.ID, users []directory.UserID) (Look, error) {
+	keys := []Key{directoryKey(id)}
+	of := map[Key]directory.UserID{}
+	for _, user := range users {
+		for _, key := range []Key{linkKey(id, user), connectionKey(id, user)} {
+			of[key] = user
+			keys = append(keys, key)
+		}
+	}
+	look := Look{Users: map[directory.UserID]User{}}
+	found := false
+	for chunk := range slices.Chunk(keys, MaxBatchGet) {
+		items, err := s.table.BatchGet(ctx, chunk)
+		if err != nil {
+			return Look{}, err
+		}
+		for _, item := range items {
+			user, isUser := of[item.Key]
+			if !isUser {
+				found = true
+				if look.Directory, err = decode[directory.Directory](item); err != nil {
+					return Look{}, err
+				}
+				look.Directory.Version = item.Version
+				continue
+			}
+			known := look.Users[user]
+			if err := known.add(item); err != nil {
+				return Look{}, err
+			}
+			look.Users[user] = known
+		}
+	}
+	if !found {
+		return Look{}, missing(fault.New(fault.NotFound, "store.look", ""), "directory", string(id))
+	}
+	return look, nil
 }
 
 // Connections lists the connections of a directory.
