@@ -12,21 +12,25 @@ PKG ?= ./...
 
 # The linter comes from a module of its own, so that its two hundred
 # dependencies stay out of the product's go.mod.
-LINT := $(GO) tool -modfile=scripts/tools/go.mod golangci-lint
+LINT := CGO_ENABLED=0 $(GO) tool -modfile=scripts/tools/go.mod golangci-lint
 
 # The race detector needs a C compiler; Go turns cgo off where it finds none.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
-# Programs of this machine go without debug information, but not with -trimpath:
-# it would compile the Microsoft Graph SDK once more, apart from the copy that
-# vet, lint, editors and `go build` share, and that takes two minutes.
+# The Microsoft Graph SDK takes two minutes to compile, once for each set of build
+# flags. So build, vet, lint and the functions share one set; the tests need
+# another one for the race detector, and Lambda's processor a third.
+#
 # lambda.norpc leaves out the old Go runtime of Lambda, whose net/rpc would keep
 # every method of every type in the program.
-BUILD := $(GO) build -tags lambda.norpc -ldflags='-s -w'
+PLAIN := CGO_ENABLED=0
+BUILD := $(PLAIN) $(GO) build -tags lambda.norpc -ldflags='-s -w'
 
 # Version stamps would link every program anew after each commit, and fail in a
 # checkout that belongs to another user.
-export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false)
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -buildvcs=false -trimpath)
+
+include infra/functions.mk
 
 SDK_NOTICE := @echo "The first build takes about 3 minutes and 5 GB of memory, as the Microsoft Graph SDK is large; later ones take seconds."
 
@@ -48,7 +52,8 @@ run: bin/local ## run the whole product on this machine until Ctrl-C
 
 .PHONY: bench
 bench: bin/bench ## measure the figures in the README
-	@exec bin/bench
+	@bin/bench
+	@$(GO) run ./scripts/lambda/figures
 
 # Go knows better than make whether a program is up to date.
 .PHONY: bin/demo bin/local bin/bench
@@ -64,13 +69,21 @@ build: ## build every program into bin/
 ##### Check
 
 .PHONY: test
-test: ## run all tests (PKG=./shared/plan/... for some)
+test: aws-servers ## run all tests (PKG=./shared/plan/... for some)
 	$(SDK_NOTICE)
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	$(GO) test $(RACE) $(PKG)
 
+.PHONY: aws-servers
+aws-servers: ## install the servers that the tests of shared/aws run against
+	@scripts/aws/install
+
+.PHONY: check-template
+check-template: ## check the AWS template (needs Python)
+	@scripts/template/check
+
 .PHONY: check
-check: check-format check-modules build vet lint test ## do what CI does: format, modules, vet, lint, build, test
+check: check-format check-modules build vet lint check-template test ## do what CI does: format, modules, build, vet, lint, template, test
 	@echo "All checks passed."
 
 .PHONY: fmt
@@ -88,7 +101,7 @@ check-modules:
 
 .PHONY: vet
 vet: ## run go vet
-	$(GO) vet $(PKG)
+	$(PLAIN) $(GO) vet $(PKG)
 
 .PHONY: lint
 lint: ## run golangci-lint

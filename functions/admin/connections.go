@@ -27,7 +27,7 @@ func (a API) connections(api huma.API) {
 	huma.Register(api, operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK),
 		func(ctx context.Context, in *struct {
 			ID string `path:"id"`
-			paging
+			Paging
 		}) (*answer[page[directory.Connection]], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
@@ -64,8 +64,8 @@ func (a API) mustExist(ctx context.Context, dir directory.Directory, user direct
 	if err != nil {
 		return err
 	}
-	found, err := jc.Users(ctx, []directory.UserID{user})
-	if err != nil {
+	found, failed := jc.Users(ctx, []directory.UserID{user})
+	if err := failed[user]; err != nil {
 		return err
 	}
 	if _, exists := found[user]; !exists {

@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -26,7 +29,7 @@ var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
 func (a API) directories(api huma.API) {
 	huma.Register(api, operation("createDirectory", http.MethodPost, "/v1/directories", "Connect an Entra tenant to an organization", http.StatusCreated), a.createDirectory)
 	huma.Register(api, operation("listDirectories", http.MethodGet, "/v1/directories", "All directories", http.StatusOK),
-		func(ctx context.Context, in *paging) (*answer[page[directory.Directory]], error) {
+		func(ctx context.Context, in *Paging) (*answer[page[directory.Directory]], error) {
 			list, err := a.Store.Directories(ctx, in.Limit, in.Cursor)
 			if err != nil {
 				return nil, refuse(err, "query.cursor", in.Cursor)
@@ -85,7 +88,9 @@ func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory 
 		Settings:     settings,
 		CreatedAt:    time.Now().UTC(),
 	}
-	dir.Status = a.statusOf(ctx, dir.Tenant)
+	if dir, err = a.describe(ctx, dir); err != nil {
+		return nil, err
+	}
 	if _, err := a.Store.PutDirectory(ctx, dir); err != nil {
 		return nil, refuse(err, "", nil)
 	}
@@ -101,13 +106,46 @@ func unprocessable(err error) error {
 	return &fault.Error{Op: "admin", Kind: fault.Invalid, Message: fault.Of(err).Message}
 }
 
-// statusOf asks the tenant whether our credentials work there.
-func (a API) statusOf(ctx context.Context, tenant directory.TenantID) directory.Status {
-	if _, err := a.Tenants.Describe(ctx, tenant); err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(tenant)).Msg("the tenant cannot be read with our credentials")
-		return directory.PendingAuthorization
+// describe asks the tenant whether our credentials work there and what it is, and
+// refuses a tenant that another directory has: a user who is in both would be
+// disabled by the one while the other still wants the account. A tenant may be
+// named by its id or by any of its domains, so it is known by what it says of
+// itself.
+func (a API) describe(ctx context.Context, dir directory.Directory) (directory.Directory, error) {
+	tenant, err := a.Tenants.Describe(ctx, dir.Tenant)
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
+		dir.Status = directory.PendingAuthorization
+	} else {
+		dir.Status, dir.TenantObject = directory.Active, tenant.ID
 	}
-	return directory.Active
+	other, err := a.otherOf(ctx, dir)
+	if err != nil {
+		return dir, refuse(err, "", nil)
+	}
+	if other != nil {
+		return dir, refuse(fault.New(fault.Conflict, "admin.directory", fmt.Sprintf(
+			"the tenant is connected already, by the directory %q (%s): use that one", other.Name, other.ID)), "body.tenantId", dir.Tenant)
+	}
+	return dir, nil
+}
+
+// otherOf finds another directory on the same tenant.
+func (a API) otherOf(ctx context.Context, dir directory.Directory) (*directory.Directory, error) {
+	for cursor := ""; ; {
+		list, err := a.Store.Directories(ctx, 0, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range list.Items {
+			if other.ID != dir.ID && other.SameTenant(dir) {
+				return &other, nil
+			}
+		}
+		if cursor = list.Cursor; cursor == "" {
+			return nil, nil
+		}
+	}
 }
 
 // directoryPatch is a JSON Merge Patch of a directory.
@@ -132,7 +170,9 @@ func (a API) updateDirectory(ctx context.Context, in *struct {
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
 		return nil, refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
-	dir.Status = a.statusOf(ctx, dir.Tenant)
+	if dir, err = a.describe(ctx, dir); err != nil {
+		return nil, err
+	}
 	if dir.Version, err = a.Store.PutDirectory(ctx, dir); err != nil {
 		return nil, refuse(err, "", nil)
 	}
@@ -195,8 +235,10 @@ func mergeSettings(current directory.Settings, patch map[string]any) (directory.
 		return current, fault.Wrap(err, fault.Internal, "admin.settings")
 	}
 	var settings directory.Settings
-	if err := json.Unmarshal(merged, &settings); err != nil {
-		return current, &fault.Error{Op: "admin.settings", Kind: fault.Invalid, Subject: "settings" + fieldOf(err), Message: "a setting is of the wrong type: " + err.Error()}
+	strict := json.NewDecoder(bytes.NewReader(merged))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&settings); err != nil {
+		return current, wrongSetting(err)
 	}
 	return settings, settings.Check()
 }
@@ -231,11 +273,27 @@ func asObject(settings directory.Settings) (map[string]any, error) {
 	return object, fault.Wrap(json.Unmarshal(raw, &object), fault.Internal, "admin.settings")
 }
 
-// fieldOf is the path of the field that could not be decoded.
-func fieldOf(err error) string {
+// wrongSetting says which setting could not be read.
+func wrongSetting(err error) error {
+	f := &fault.Error{Op: "admin.settings", Kind: fault.Invalid, Subject: "settings", Message: strings.TrimPrefix(err.Error(), "json: ")}
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		return "." + wrong.Field
+	if errors.As(err, &wrong) {
+		f.Subject += "." + wrong.Field
+		f.Message = fmt.Sprintf("%s is of the wrong type: it is a %s and must be a %s", f.Subject, wrong.Value, kindOf(wrong.Type))
 	}
-	return ""
+	return f
+}
+
+// kindOf names a type as JSON does.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "boolean"
+	case reflect.String:
+		return "string"
+	case reflect.Slice:
+		return "list"
+	default:
+		return "object"
+	}
 }

@@ -9,10 +9,8 @@ package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
@@ -23,6 +21,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -40,8 +39,10 @@ type API struct {
 	Tenants Tenants
 	Live    queue.Sender // what an administrator waits for
 	Bulk    queue.Sender // first connections
-	// Token is the bearer token of the API.
-	Token string
+	Auth    Auth
+	Secrets secret.Store
+	// Organizations checks the API keys of organizations that are added.
+	Organizations Organizations
 }
 
 // Handler serves the API to API Gateway events.
@@ -69,6 +70,7 @@ func (a API) mux() http.Handler {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)
+	mux.HandleFunc("/", nothingHere)
 	api.UseMiddleware(a.authorize(api))
 	huma.Register(api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the function answers"},
 		func(context.Context, *struct{}) (*answer[health], error) {
@@ -79,6 +81,19 @@ func (a API) mux() http.Handler {
 	a.connections(api)
 	a.users(api)
 	return mux
+}
+
+// nothingHere answers what is no operation, like everything else that is refused,
+// with a problem document.
+func nothingHere(w http.ResponseWriter, r *http.Request) {
+	problem, err := json.Marshal(huma.NewError(http.StatusNotFound, "there is no operation "+r.Method+" "+r.URL.Path+": /openapi.json lists them all"))
+	if err != nil {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write(problem) // the caller may have gone away
 }
 
 // health is the answer of /healthz.
@@ -95,8 +110,9 @@ type page[T any] struct {
 	Cursor string `json:"cursor,omitempty" doc:"Pass it on to get the next page; missing on the last one"`
 }
 
-// paging are the query parameters of a list.
-type paging struct {
+// Paging are the query parameters of a list. It is exported because huma reads no
+// embedded type that is not.
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
 	Cursor string `query:"cursor"`
 }
@@ -106,26 +122,6 @@ func operation(id, method, path, summary string, status int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
 		Security: []map[string][]string{{securityName: {}}},
-	}
-}
-
-// authorize lets through what carries the token, compared in constant time, and
-// what needs none.
-func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
-	want := sha256.Sum256([]byte(a.Token))
-	return func(ctx huma.Context, next func(huma.Context)) {
-		if len(ctx.Operation().Security) == 0 {
-			next(ctx)
-			return
-		}
-		scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
-		got := sha256.Sum256([]byte(strings.TrimSpace(token)))
-		if a.Token != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
-			next(ctx)
-			return
-		}
-		ctx.SetHeader("WWW-Authenticate", `Bearer realm="entrasync"`)
-		_ = huma.WriteErr(api, ctx, http.StatusUnauthorized, "the API's bearer token is missing or wrong")
 	}
 }
 

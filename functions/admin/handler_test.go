@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/secretfile"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
@@ -42,16 +43,28 @@ func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, e
 	return nil, fault.New(fault.Internal, "test", "the API writes nothing to Entra")
 }
 
-func (o *outside) Users(_ context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
-	found := map[directory.UserID]directory.User{}
-	if slices.Contains(ids, ann) {
-		found[ann] = directory.User{ID: ann, Username: "ann"}
+func (o *outside) Users(_ context.Context, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error) {
+	if o.jumpCloud != nil {
+		return nil, map[directory.UserID]error{ids[0]: o.jumpCloud}
 	}
-	return found, o.jumpCloud
+	if slices.Contains(ids, ann) {
+		return map[directory.UserID]directory.User{ann: {ID: ann, Username: "ann"}}, nil
+	}
+	return nil, nil
+}
+
+// goodKey is the API key that JumpCloud accepts.
+const goodKey = "canary-good-key"
+
+func (o *outside) CheckKey(_ context.Context, _ directory.Organization, key string) (string, error) {
+	if key != goodKey {
+		return "", fault.New(fault.Unauthorized, "test", "the key is wrong")
+	}
+	return "Name in JumpCloud", o.jumpCloud
 }
 
 func (o *outside) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
-	return directory.Tenant{Name: "Contoso"}, o.refusal
+	return directory.Tenant{ID: tenant, Name: "Contoso"}, o.refusal
 }
 
 // fixture is the API with a real table and real queues.
@@ -60,6 +73,8 @@ type fixture struct {
 	handler    admin.Handler
 	outside    *outside
 	live, bulk *boltqueue.Queue
+	secrets    *secretfile.Store
+	records    *store.Store
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -85,11 +100,16 @@ func newFixture(t *testing.T) *fixture {
 			t.Fatal(err)
 		}
 	}
+	if f.secrets, err = secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token}); err != nil {
+		t.Fatal(err)
+	}
 	records := store.New(table)
+	f.records = records
 	if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: "us", CreatedAt: time.Now().UTC()}); err != nil {
 		t.Fatal(err)
 	}
-	f.handler = admin.NewHandler(admin.API{Store: records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk, Token: token})
+	f.handler = admin.NewHandler(admin.API{Store: records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
+		Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets, Organizations: f.outside})
 	return f
 }
 
@@ -113,8 +133,8 @@ func (f *fixture) callWith(headers map[string]string, method, path, body string)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if strings.Contains(response.Body, token) {
-		f.t.Errorf("%s %s shows the token", method, path)
+	if strings.Contains(response.Body, "canary") {
+		f.t.Errorf("%s %s shows a secret", method, path)
 	}
 	if response.Body == "" {
 		return response.StatusCode, nil
@@ -233,9 +253,17 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"unknown setting", "POST", "/v1/directories", create(`,"settings":{"colour":"red"}`), 422, "body.settings.colour", "no setting colour"},
 		{"unknown rule", "POST", "/v1/directories", create(`,"settings":{"attributes":{"user_shoe_size":true}}`), 422, "body.settings.attributes.user_shoe_size", "user_shoe_size"},
 		{"setting of the wrong type", "PATCH", "/v1/directories/" + id, `{"settings":{"suspendOnLockout":"yes"}}`, 422, "body.settings.suspendOnLockout", "wrong type"},
+		{"unknown key inside a setting", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","fallback":true}]}}`, 422, "body.settings", "fallback"},
+		{"the same tenant again", "POST", "/v1/directories", create(""), 409, "body.tenantId", "Contoso"},
+		{"the same tenant by another name", "POST", "/v1/directories", strings.Replace(create(""), tenant, "contoso.example", 1), 409, "body.tenantId", "Contoso"},
+		{"no operation", "GET", "/v1/nothing", "", 404, "", ""},
+		{"another method", "PUT", "/v1/directories", "{}", 404, "", ""},
 		{"odd value", "PATCH", "/v1/directories/" + id, `{"settings":{"mappedEmail":"private"}}`, 422, "body.settings.mappedEmail", "private"},
 		{"two defaults", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","default":true},{"name":"b.example","default":true}]}}`, 422, "body.settings.domains[1].default", "default"},
 		{"odd limit", "GET", "/v1/directories?limit=0", "", 422, "query.limit", ""},
+		{"odd limit of users", "GET", "/v1/directories/" + id + "/users?limit=101", "", 422, "query.limit", ""},
+		{"odd limit of connections", "GET", "/v1/directories/" + id + "/connections?limit=x", "", 422, "query.limit", ""},
+		{"odd cursor of users", "GET", "/v1/directories/" + id + "/users?cursor=x", "", 422, "query.cursor", ""},
 		{"odd cursor", "GET", "/v1/directories?cursor=%21%21", "", 422, "query.cursor", ""},
 		{"not JSON", "POST", "/v1/directories", `{`, 400, "", ""},
 		{"too much", "POST", "/v1/directories", create(`,"settings":{"mappedEmail":"` + strings.Repeat("x", 2<<20) + `"}`), 413, "", ""},
@@ -291,6 +319,69 @@ func TestConnectAndDisconnect(t *testing.T) {
 	}
 	if status, link := f.call("GET", "/v1/directories/"+id+"/users/"+ann, ""); status != 200 || link["userId"] != ann {
 		t.Errorf("the link is gone: %d %v", status, link)
+	}
+}
+
+func TestOrganization(t *testing.T) {
+	f := newFixture(t)
+	const id = "5f0c1e2d3a4b5c6d7e8f0001"
+	for _, tc := range []struct {
+		name, body, location string
+		status               int
+	}{
+		{"odd id", `{"id":"x","apiKey":"` + goodKey + `"}`, "body.id", 422},
+		{"one that is there", `{"id":"` + organization + `","apiKey":"` + goodKey + `"}`, "body.id", 409},
+		{"odd region", `{"id":"` + id + `","region":"mars","apiKey":"` + goodKey + `"}`, "body.region", 422},
+		{"wrong key", `{"id":"` + id + `","apiKey":"canary-bad-key"}`, "body.apiKey", 422},
+		{"a token that can be guessed", `{"id":"` + id + `","apiKey":"` + goodKey + `","webhookTokens":["canary"]}`, "body.webhookTokens", 422},
+	} {
+		status, problem := f.call("POST", "/v1/organizations", tc.body)
+		details, _ := problem["errors"].([]any)
+		if status != tc.status || len(details) == 0 || details[0].(map[string]any)["location"] != tc.location {
+			t.Errorf("%s: %d %v", tc.name, status, problem)
+		}
+	}
+	status, created := f.call("POST", "/v1/organizations", `{"id":"`+id+`","region":"eu","apiKey":"`+goodKey+`"}`)
+	made, _ := created["webhookToken"].(string)
+	if status != 201 || created["name"] != "Name in JumpCloud" || created["region"] != "eu" || len(made) < 20 || created["apiKey"] != nil {
+		t.Errorf("%d %v", status, created)
+	}
+	if kept, err := f.secrets.Organization(t.Context(), id); err != nil || kept.APIKey != goodKey || !slices.Equal(kept.WebhookTokens, []string{made}) {
+		t.Errorf("secrets: %v", err)
+	}
+	status, got := f.call("PATCH", "/v1/organizations/"+id, `{"name":"New","webhookTokens":["canary-token-number-2","`+made+`"]}`)
+	if status != 200 || got["name"] != "New" || got["webhookToken"] != nil {
+		t.Errorf("%d %v", status, got)
+	}
+	if kept, err := f.secrets.Organization(t.Context(), id); err != nil || kept.APIKey != goodKey || len(kept.WebhookTokens) != 2 {
+		t.Errorf("secrets: %v", err)
+	}
+	if status, _ := f.call("PATCH", "/v1/organizations/"+id, `{"apiKey":"canary-bad-key"}`); status != 422 {
+		t.Errorf("a wrong key: %d", status)
+	}
+	if _, list := f.call("GET", "/v1/organizations", ""); len(list["items"].([]any)) != 2 {
+		t.Errorf("list: %v", list)
+	}
+}
+
+func TestGatewayAuth(t *testing.T) {
+	f := newFixture(t)
+	f.handler = admin.NewHandler(admin.API{Auth: admin.GatewayAuth, Store: f.records})
+	r := events.APIGatewayV2HTTPRequest{RawPath: "/v1/organizations", Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost"}}
+	r.RequestContext.HTTP.Method = "GET"
+	r.RequestContext.HTTP.Path = r.RawPath
+	for _, tc := range []struct {
+		authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
+		want       int
+	}{
+		{nil, 401},
+		{&events.APIGatewayV2HTTPRequestContextAuthorizerDescription{}, 401},
+		{&events.APIGatewayV2HTTPRequestContextAuthorizerDescription{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: map[string]string{"sub": "admin"}}}, 200},
+	} {
+		r.RequestContext.Authorizer = tc.authorizer
+		if response, err := f.handler.Handle(t.Context(), r); err != nil || response.StatusCode != tc.want {
+			t.Errorf("%+v: %d %v, want %d", tc.authorizer, response.StatusCode, err, tc.want)
+		}
 	}
 }
 

@@ -2,17 +2,35 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
+	"regexp"
+	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 )
+
+// Organizations asks JumpCloud about an organization.
+type Organizations interface {
+	// CheckKey reads the organization with an API key that is not kept yet, and
+	// gives the name that it has in JumpCloud. A key that does not work is a
+	// fault of kind Unauthorized or Forbidden.
+	CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error)
+}
+
+// organizationPattern is what the ids of JumpCloud look like.
+var organizationPattern = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
 // organizations registers the operations on organizations.
 func (a API) organizations(api huma.API) {
+	huma.Register(api, operation("createOrganization", http.MethodPost, "/v1/organizations", "Serve one more JumpCloud organization", http.StatusCreated), a.createOrganization)
 	huma.Register(api, operation("listOrganizations", http.MethodGet, "/v1/organizations", "The JumpCloud organizations served", http.StatusOK),
-		func(ctx context.Context, in *paging) (*answer[page[directory.Organization]], error) {
+		func(ctx context.Context, in *Paging) (*answer[page[directory.Organization]], error) {
 			list, err := a.Store.Organizations(ctx, in.Limit, in.Cursor)
 			if err != nil {
 				return nil, refuse(err, "query.cursor", in.Cursor)
@@ -20,13 +38,158 @@ func (a API) organizations(api huma.API) {
 			return &answer[page[directory.Organization]]{Body: page[directory.Organization]{Items: list.Items, Cursor: list.Cursor}}, nil
 		})
 	huma.Register(api, operation("getOrganization", http.MethodGet, "/v1/organizations/{id}", "One organization", http.StatusOK),
-		func(ctx context.Context, in *struct {
-			ID string `path:"id"`
-		}) (*answer[directory.Organization], error) {
-			o, err := a.Store.Organization(ctx, directory.OrganizationID(in.ID))
+		func(ctx context.Context, in *OrganizationPath) (*answer[directory.Organization], error) {
+			o, err := a.organization(ctx, in.ID)
 			if err != nil {
-				return nil, refuse(err, "path.id", in.ID)
+				return nil, err
 			}
 			return &answer[directory.Organization]{Body: o}, nil
 		})
+	huma.Register(api, operation("updateOrganization", http.MethodPatch, "/v1/organizations/{id}", "Change the name, or replace the API key or the webhook tokens", http.StatusOK), a.updateOrganization)
+}
+
+// OrganizationPath names an organization.
+type OrganizationPath struct {
+	ID string `path:"id"`
+}
+
+// organization reads the organization that a path names.
+func (a API) organization(ctx context.Context, id string) (directory.Organization, error) {
+	o, err := a.Store.Organization(ctx, directory.OrganizationID(id))
+	if err != nil {
+		return o, refuse(err, "path.id", id)
+	}
+	return o, nil
+}
+
+// newOrganization is the body that adds an organization.
+type newOrganization struct {
+	ID            string   `json:"id" doc:"The id of the organization in JumpCloud, 24 hex digits"`
+	Name          string   `json:"name,omitempty" maxLength:"200" doc:"Missing: its name in JumpCloud"`
+	Region        string   `json:"region,omitempty" enum:"us,eu,in" default:"us"`
+	APIKey        string   `json:"apiKey" minLength:"1" doc:"Kept with the secrets and never shown again"`
+	WebhookTokens []string `json:"webhookTokens,omitempty" maxItems:"2" doc:"What the notification channel presents; missing: one is made up and shown in this answer only"`
+}
+
+// createdOrganization is the answer to it.
+type createdOrganization struct {
+	directory.Organization
+	WebhookToken string `json:"webhookToken,omitempty" doc:"The token that was made up, if none was given. It is not shown again"`
+}
+
+// createOrganization checks the key, keeps the secrets, and then the
+// organization.
+func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*answer[createdOrganization], error) {
+	if !organizationPattern.MatchString(in.Body.ID) {
+		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "the id of an organization is 24 hex digits"), "body.id", in.Body.ID)
+	}
+	o := directory.Organization{ID: directory.OrganizationID(in.Body.ID), Name: in.Body.Name, Region: directory.Region(in.Body.Region), CreatedAt: time.Now().UTC()}
+	if o.Region == "" {
+		o.Region = directory.US
+	}
+	if _, err := a.Store.Organization(ctx, o.ID); err == nil {
+		return nil, refuse(fault.New(fault.Conflict, "admin.create organization", "the organization "+in.Body.ID+" is served already"), "body.id", in.Body.ID)
+	}
+	if err := checkTokens(in.Body.WebhookTokens); err != nil {
+		return nil, err
+	}
+	name, err := a.checkKey(ctx, o, in.Body.APIKey)
+	if err != nil {
+		return nil, err
+	}
+	if o.Name == "" {
+		o.Name = name
+	}
+	created := createdOrganization{Organization: o}
+	tokens := in.Body.WebhookTokens
+	if len(tokens) == 0 {
+		created.WebhookToken = rand.Text()
+		tokens = []string{created.WebhookToken}
+	}
+	if err := a.Secrets.PutOrganization(ctx, o.ID, secret.Organization{APIKey: in.Body.APIKey, WebhookTokens: tokens}); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if err := a.Store.CreateOrganization(ctx, o); err != nil {
+		return nil, refuse(err, "body.id", in.Body.ID)
+	}
+	return &answer[createdOrganization]{Body: created}, nil
+}
+
+// checkKey asks JumpCloud whether a key works.
+func (a API) checkKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
+	name, err = a.Organizations.CheckKey(ctx, o, key)
+	if fault.Is(err, fault.Unauthorized) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
+		return "", refuse(&fault.Error{Op: "admin.check key", Kind: fault.Invalid, Message: "JumpCloud does not accept this key for the organization " + string(o.ID) + ": " + fault.Of(err).Message}, "body.apiKey", nil)
+	}
+	if err != nil {
+		return "", refuse(err, "", nil)
+	}
+	return name, nil
+}
+
+// leastToken is the fewest characters of a webhook token: it is the only proof
+// that a request comes from JumpCloud.
+const leastToken = 16
+
+// checkTokens refuses tokens that can be guessed.
+func checkTokens(tokens []string) error {
+	if slices.ContainsFunc(tokens, func(t string) bool { return len(t) < leastToken }) {
+		return refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has at least 16 characters: it is all that proves where a request comes from"), "body.webhookTokens", nil)
+	}
+	return nil
+}
+
+// organizationPatch changes an organization.
+type organizationPatch struct {
+	Name          *string  `json:"name,omitempty" minLength:"1" maxLength:"200"`
+	APIKey        *string  `json:"apiKey,omitempty" minLength:"1"`
+	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it"`
+}
+
+// updateOrganization changes what is named.
+func (a API) updateOrganization(ctx context.Context, in *struct {
+	OrganizationPath
+	Body organizationPatch
+}) (*answer[directory.Organization], error) {
+	o, err := a.organization(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.replaceSecrets(ctx, o, in.Body); err != nil {
+		return nil, err
+	}
+	if in.Body.Name != nil {
+		o.Name = *in.Body.Name
+		if err := a.Store.PutOrganization(ctx, o); err != nil {
+			return nil, refuse(err, "", nil)
+		}
+	}
+	return &answer[directory.Organization]{Body: o}, nil
+}
+
+// replaceSecrets replaces the secrets that a patch names.
+func (a API) replaceSecrets(ctx context.Context, o directory.Organization, patch organizationPatch) error {
+	if patch.APIKey == nil && patch.WebhookTokens == nil {
+		return nil
+	}
+	if err := checkTokens(patch.WebhookTokens); err != nil {
+		return err
+	}
+	kept, err := a.Secrets.Organization(ctx, o.ID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return refuse(err, "", nil)
+	}
+	if patch.APIKey != nil {
+		if _, err := a.checkKey(ctx, o, *patch.APIKey); err != nil {
+			return err
+		}
+		kept.APIKey = *patch.APIKey
+	}
+	if patch.WebhookTokens != nil {
+		kept.WebhookTokens = patch.WebhookTokens
+	}
+	if err := a.Secrets.PutOrganization(ctx, o.ID, kept); err != nil {
+		return refuse(err, "", nil)
+	}
+	return nil
 }

@@ -85,7 +85,7 @@ func (a API) users(api huma.API) {
 // listUsers lists links.
 func (a API) listUsers(ctx context.Context, in *struct {
 	ID string `path:"id"`
-	paging
+	Paging
 }) (*answer[page[linkView]], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {

@@ -27,29 +27,45 @@ type Handler struct {
 	Metrics metric.Counter
 }
 
-// Handle takes one batch. A message that could not be fanned out comes again;
-// one that is not a change ends in the dead-letter queue.
+// Handle takes one batch and sends the tasks of all its changes together. A
+// message that could not be fanned out comes again; one that is not a change ends
+// in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 	var response events.SQSEventResponse
+	fail := func(id string, err error) {
+		zerolog.Ctx(ctx).Error().Err(err).Str("messageId", id).Msg("a change could not be fanned out")
+		response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
+	}
+	var tasks []reconcile.Task
+	var sources []string // the messages that the tasks come from
 	for _, record := range batch.Records {
-		if err := h.fanOut(ctx, []byte(record.Body)); err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Str("message", record.MessageId).Msg("a change could not be fanned out")
-			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+		found, err := h.fanOut(ctx, []byte(record.Body))
+		if err != nil {
+			fail(record.MessageId, err)
+			continue
+		}
+		if len(found) > 0 {
+			tasks, sources = append(tasks, found...), append(sources, record.MessageId)
+		}
+	}
+	if err := reconcile.Enqueue(ctx, h.Users, tasks...); err != nil {
+		for _, id := range sources {
+			fail(id, err)
 		}
 	}
 	return response, nil
 }
 
-// fanOut sends the tasks of one change.
-func (h Handler) fanOut(ctx context.Context, body []byte) error {
+// fanOut finds the tasks of one change.
+func (h Handler) fanOut(ctx context.Context, body []byte) ([]reconcile.Task, error) {
 	change, err := jumpcloud.ReadChange(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	concern := change.Event.Concern()
 	tasks, err := h.tasks(ctx, change, concern)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	outcome := "dropped"
 	if len(tasks) > 0 {
@@ -58,7 +74,7 @@ func (h Handler) fanOut(ctx context.Context, body []byte) error {
 	h.Metrics.Count("fanout_events", 1, "concern", string(concern), "outcome", outcome)
 	zerolog.Ctx(ctx).Info().Str("event", change.Event.ID).Str("type", change.Event.Type).Str("concern", string(concern)).
 		Int("tasks", len(tasks)).Msg("event " + outcome)
-	return reconcile.Enqueue(ctx, h.Users, tasks...)
+	return tasks, nil
 }
 
 // tasks are the users to look at because of a change.
@@ -66,7 +82,7 @@ func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jum
 	if concern == jumpcloud.Irrelevant || concern == jumpcloud.OwnWrite {
 		return nil, nil
 	}
-	cause := plan.Cause{Type: change.Event.Type, ID: change.Event.ID, At: change.Event.Timestamp}
+	cause := plan.Cause{Type: change.Event.Type, ID: change.Event.ID, At: change.Event.Timestamp, Event: true}
 	var tasks []reconcile.Task
 	for _, id := range change.Event.Users() {
 		user, err := h.Store.User(ctx, change.Organization, id)

@@ -13,11 +13,13 @@ import (
 
 	"entrasync/functions/users"
 	"entrasync/shared/directory"
+	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 	"entrasync/shared/systems"
@@ -50,6 +52,7 @@ type fixture struct {
 	directory directory.Directory
 	metrics   *metric.Memory
 	postponed map[string]time.Duration // by receipt
+	again     []queue.Message          // what was sent afresh
 	messages  int
 	// before is called with every request to Graph before it is served.
 	before func(*http.Request)
@@ -69,6 +72,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	f.must(err)
 	cleanup(func() { f.must(table.Close()) })
 	f.store = store.New(table)
+	f.must(f.store.CreateOrganization(context.Background(), directory.Organization{ID: organization, Region: directory.US}))
 	f.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1})
 	f.must(err)
 	cleanup(func() { f.must(f.jumpcloud.Close()) })
@@ -80,11 +84,12 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	app := entratest.DefaultApp()
 	outside := systems.New(systems.Config{
 		JumpCloudAPI: "https://jumpcloud.example/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
-		ClientID: app.ClientID, ClientSecret: app.ClientSecret, Keys: keys{}, Transport: f,
+		ClientID: app.ClientID, Keys: keys{}, Regions: f.store, Transport: f,
+		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	f.handler = users.Handler{
 		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics},
-		Postponer: f, MaxReceives: maxReceives,
+		Postponer: f, MaxReceives: maxReceives, Again: f,
 	}
 	f.directory = f.newDirectory("main", func(s *directory.Settings) {
 		s.Attributes["user_job_title"], s.Attributes["user_business_phones"] = true, true
@@ -111,6 +116,12 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 // Postpone implements users.Postponer.
 func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
 	f.postponed[receipt] = d
+	return nil
+}
+
+// Send implements queue.Sender for what is sent afresh.
+func (f *fixture) Send(_ context.Context, messages ...queue.Message) error {
+	f.again = append(f.again, messages...)
 	return nil
 }
 
@@ -177,7 +188,7 @@ func (f *fixture) message(id directory.UserID, receives int) events.SQSMessage {
 	f.t.Helper()
 	f.messages++
 	name := fmt.Sprintf("m%d", f.messages)
-	m, err := reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC()}}.Message()
+	m, err := reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC(), Event: true}}.Message()
 	f.must(err)
 	return events.SQSMessage{MessageId: name, ReceiptHandle: "r-" + name, Body: string(m.Body), EventSourceARN: "queue",
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
 
@@ -26,9 +27,10 @@ type Postponer interface {
 type Handler struct {
 	Users     reconcile.Users
 	Postponer Postponer
-	// MaxReceives is how often a message comes before it is a dead letter. At
-	// the last time a user is parked with the reason instead.
+	// MaxReceives is how often a message comes before it is a dead letter. What
+	// is worth trying on after the last time is sent again as a new message.
 	MaxReceives int
+	Again       queue.Sender // the bulk lane
 }
 
 // task is one user of a batch with the messages that ask for it.
@@ -51,7 +53,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	for _, m := range batch.Records {
 		t, err := reconcile.ReadTask([]byte(m.Body))
 		if err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Str("message", m.MessageId).Msg("a message is not a task")
+			zerolog.Ctx(ctx).Error().Err(err).Str("messageId", m.MessageId).Msg("a message is not a task")
 			fail(m)
 			continue
 		}
@@ -68,7 +70,10 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	for _, id := range order {
 		tasks := byDirectory[id]
 		for i, outcome := range h.Users.Sync(ctx, id, attempts(tasks)) {
-			if outcome.Retry {
+			switch {
+			case outcome.Afresh:
+				h.sendAgain(ctx, tasks[i], fail)
+			case outcome.Retry:
 				h.postpone(ctx, tasks[i], outcome.After, fail)
 			}
 		}
@@ -100,12 +105,25 @@ func attempts(tasks []*task) []reconcile.Attempt {
 	return list
 }
 
+// sendAgain replaces the messages of a task, which have come as often as they
+// may, by a new one. It comes after those that wait in the bulk lane.
+func (h Handler) sendAgain(ctx context.Context, t *task, fail func(events.SQSMessage)) {
+	fresh := t.attempt.Task
+	fresh.Cause.ID += "+" // another de-duplication id, and the same cause to people
+	if err := reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, fresh); err != nil {
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(fresh.User)).Msg("a task could not be sent again: it becomes a dead letter")
+		for _, m := range t.messages {
+			fail(m)
+		}
+	}
+}
+
 // postpone makes all messages of a task wait and come again.
 func (h Handler) postpone(ctx context.Context, t *task, wait time.Duration, fail func(events.SQSMessage)) {
 	for _, m := range t.messages {
-		if err := h.Postponer.Postpone(ctx, m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
+		if err := h.Postponer.Postpone(context.WithoutCancel(ctx), m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
 			// It comes again after the queue's visibility timeout instead.
-			zerolog.Ctx(ctx).Warn().Err(err).Str("message", m.MessageId).Msg("a message could not be postponed")
+			zerolog.Ctx(ctx).Warn().Err(err).Str("messageId", m.MessageId).Msg("a message could not be postponed")
 		}
 		fail(m)
 	}

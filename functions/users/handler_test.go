@@ -15,6 +15,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
 )
 
 func TestALifeInJumpCloudAndInEntra(t *testing.T) {
@@ -84,11 +85,11 @@ func TestEveryWriteIsRecordedBeforeItIsSent(t *testing.T) {
 	f.look(ann)
 	f.must(f.jumpcloud.SuspendUser(string(ann)))
 	f.look(ann)
-	if len(open) != 2 {
-		t.Errorf("%d of 2 actions had a record when they were sent", len(open))
+	if len(open) != 3 {
+		t.Errorf("%d of 3 actions had a record when they were sent", len(open))
 	}
 	actions := f.actions()
-	if len(actions) != 2 || actions[0].Type != plan.Provision || actions[1].Type != plan.Deprovision {
+	if len(actions) != 3 || actions[0].Type != plan.Provision || actions[1].Type != plan.Deprovision || actions[2].Type != plan.EndSessions {
 		t.Fatalf("actions: %+v", actions)
 	}
 	for _, a := range actions {
@@ -280,7 +281,7 @@ func TestKilledBetweenWriteAndRecord(t *testing.T) {
 		Properties: map[string]any{"givenName": "ann", "surname": "Lee", "onPremisesImmutableId": string(ann)}})
 	f.must(err)
 	f.look(ann)
-	if link := f.link(ann); link.Status != directory.Synced || link.Owner != directory.CreatedByUs || link.OpenAction != "" {
+	if link := f.link(ann); link.Status != directory.Synced || link.Owner != directory.CreatedByUs || len(link.OpenActions) > 0 {
 		t.Errorf("link: %+v", link)
 	}
 	actions := f.actions()
@@ -324,7 +325,13 @@ func TestNothingIsGivenUpInSilence(t *testing.T) {
 		if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, maxReceives)}}).BatchItemFailures) != 0 {
 			t.Error("after the last try the message comes again")
 		}
-		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.Unavailable || link.Message == "" || !link.NextTryAt.IsZero() {
+		if len(f.again) != 1 {
+			t.Fatalf("%d tasks were sent afresh, want 1", len(f.again))
+		}
+		if task, err := reconcile.ReadTask(f.again[0].Body); err != nil || task.User != ann || task.Cause.Type != "user_update" {
+			t.Errorf("sent afresh: %+v, %v", task, err)
+		}
+		if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.Unavailable || link.Message == "" || link.NextTryAt.IsZero() {
 			t.Errorf("link: %+v", link)
 		}
 		for i, wait := range waits {

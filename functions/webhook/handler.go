@@ -120,6 +120,7 @@ func (h Handler) accept(ctx context.Context, organization directory.Organization
 			return http.StatusServiceUnavailable, "try again"
 		}
 		messages = append(messages, m)
+		zerolog.Ctx(ctx).Info().Str("organization", string(organization)).Str("event", event.ID).Str("type", event.Type).Msg("event received")
 	}
 	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
 		if err := h.Changes.Send(ctx, chunk...); err != nil {

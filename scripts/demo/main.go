@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/play"
 )
 
 func main() {
@@ -61,8 +62,9 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	day := &day{machine: m, seen: map[string]bool{}, told: map[string]string{}}
-	err = day.play(ctx)
+	err = play.Day(ctx, play.Stage{
+		Administrator: m.Administrator, Store: m.Store, JumpCloud: m.Simulators.JumpCloud, Entra: m.Simulators.Entra, Settle: m.Settle,
+	}, os.Stdout)
 	if stopped := m.Stop(); err == nil {
 		err = stopped
 	}

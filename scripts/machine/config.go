@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 
 	"entrasync/shared/directory"
@@ -82,6 +83,11 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 	if c.LoginURL != "" && c.GraphURL == "" {
 		return c, errors.New("GRAPH_URL is missing: ENTRA_LOGIN_URL is set, and its tokens would go to the simulator")
 	}
+	for _, name := range []string{"JUMPCLOUD_API_URL", "JUMPCLOUD_INSIGHTS_URL", "GRAPH_URL", "ENTRA_LOGIN_URL"} {
+		if address := value(&c, name); address != "" && !usable(address) {
+			return c, fmt.Errorf("%s is %q: it must be an https address (plain http is allowed on this machine only)", name, address)
+		}
+	}
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return c, fmt.Errorf("ENTRASYNC_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.Addr)
 	}
@@ -91,10 +97,20 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 	if c.AdminToken == "" {
 		c.AdminToken, c.MadeAdminToken = rand.Text(), true
 	}
-	if c.WebhookToken == "" {
+	if len(c.webhookTokens()) == 0 {
 		c.WebhookToken, c.MadeWebhookToken = rand.Text(), true
 	}
 	return c, nil
+}
+
+// usable reports whether an address is https, or stays on this machine.
+func usable(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || (u.Scheme == "http" && (u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())))
 }
 
 // value is a variable's value by its name.

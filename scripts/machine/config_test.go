@@ -24,6 +24,11 @@ func TestConfigFrom(t *testing.T) {
 		{"no client id", map[string]string{"ENTRA_CLIENT_ID": ""}, "ENTRA_CLIENT_ID is missing"},
 		{"no client secret", map[string]string{"ENTRA_CLIENT_SECRET": ""}, "ENTRA_CLIENT_SECRET is missing"},
 		{"login without Graph", map[string]string{"GRAPH_URL": ""}, "GRAPH_URL is missing"},
+		{"JumpCloud by plain http", map[string]string{"JUMPCLOUD_API_URL": "http://console.jumpcloud.com/api"}, "JUMPCLOUD_API_URL is"},
+		{"Graph that is no address", map[string]string{"GRAPH_URL": "graph"}, "GRAPH_URL is"},
+		{"sign-in by plain http", map[string]string{"ENTRA_LOGIN_URL": "http://evil.example"}, "ENTRA_LOGIN_URL is"},
+		{"plain http on this machine", map[string]string{"GRAPH_URL": "http://127.0.0.1:9/v1.0", "ENTRA_LOGIN_URL": "http://localhost:9"}, ""},
+		{"webhook tokens that are none", map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": " , "}, ""},
 		{"no port", map[string]string{"ENTRASYNC_ADDR": "localhost"}, "ENTRASYNC_ADDR"},
 		{"odd organization", map[string]string{"JUMPCLOUD_ORG_ID": "a-b"}, "JUMPCLOUD_ORG_ID is \"a-b\""},
 	} {

@@ -19,30 +19,36 @@ import (
 	"entrasync/functions/fanout"
 	"entrasync/functions/users"
 	"entrasync/functions/webhook"
+	"entrasync/scripts/play"
 	"entrasync/shared/directory"
+	"entrasync/shared/entra"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/host"
+	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 	"entrasync/shared/systems"
 )
 
 // Machine is a running product.
 type Machine struct {
-	Config     Config // with the addresses that were chosen
-	Store      *store.Store
-	Metrics    *metric.Memory
-	Simulators Simulators
+	play.Administrator        // of this machine's API, for the simulated tenant
+	Config             Config // with the addresses that were chosen
+	Store              *store.Store
+	Metrics            *metric.Memory
+	Simulators         Simulators
 
-	log    zerolog.Logger
-	server *http.Server
-	host   *host.Host
-	queues queues
-	closer []func() error // in the order of opening
+	log     zerolog.Logger
+	server  *http.Server
+	host    *host.Host
+	queues  queues
+	secrets *secretfile.Store
+	closer  []func() error // in the order of opening
 }
 
 // The names of the queues, as in the AWS template, and how they behave. A
@@ -107,11 +113,21 @@ func (m *Machine) start(ctx context.Context) error {
 	if err := m.startSimulators(); err != nil {
 		return err
 	}
+	if m.secrets, err = secretfile.Open(filepath.Join(m.Config.Data, "secrets.json"), m.Config.secrets()); err != nil {
+		return err
+	}
 	if err := m.keepOrganization(ctx); err != nil {
 		return err
 	}
 	m.serve(listener)
+	m.Administrator = play.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
 	return nil
+}
+
+// proof is what the application proves itself with to Entra.
+func (m *Machine) proof(ctx context.Context) (entra.Proof, error) {
+	stored, err := m.secrets.Entra(ctx)
+	return entra.Proof{ClientSecret: stored.ClientSecret}, err
 }
 
 // closeQuietly closes a listener that its server may have closed already.
@@ -167,20 +183,23 @@ func (m *Machine) keepOrganization(ctx context.Context) error {
 
 // serve starts the functions and the HTTP server.
 func (m *Machine) serve(listener net.Listener) {
-	keys := secretsOf(m.Config)
+	organizations := secret.Organizations{Store: m.secrets}
 	outside := systems.New(systems.Config{
 		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
-		ClientID: m.Config.ClientID, ClientSecret: m.Config.ClientSecret, Keys: keys,
+		ClientID: m.Config.ClientID, Proof: m.proof, Keys: organizations, Regions: m.Store,
 	})
 	live, bulk := m.queues[usersLiveQueue], m.queues[usersBulkQueue]
 	fan := fanout.Handler{Store: m.Store, Users: live, Metrics: m.Metrics}
 	sync := users.Handler{
 		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics},
-		Postponer: m.queues, MaxReceives: usersReceives,
+		Postponer: m.queues, MaxReceives: usersReceives, Again: bulk,
 	}
-	hook := webhook.Handler{Secrets: keys, Changes: m.queues[changesQueue], Metrics: m.Metrics}
-	api := admin.NewHandler(admin.API{Store: m.Store, Systems: outside, Tenants: outside, Live: live, Bulk: bulk, Token: m.Config.AdminToken})
+	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
+	api := admin.NewHandler(admin.API{
+		Store: m.Store, Systems: outside, Tenants: outside, Organizations: outside, Live: live, Bulk: bulk,
+		Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+	})
 
 	usersFunction := host.Function{Name: "users", Handler: sync.Handle, Timeout: usersTimeout}
 	m.host.Feed(host.Function{Name: "fanout", Handler: fan.Handle, Timeout: fanoutTimeout},
@@ -222,17 +241,6 @@ func (m *Machine) URL() string { return "http://" + m.Config.Addr }
 // WebhookURL is what JumpCloud has to call.
 func (m *Machine) WebhookURL() string {
 	return m.URL() + "/webhooks/jumpcloud/" + string(m.Config.Organization)
-}
-
-// Idle reports whether all queues are empty.
-func (m *Machine) Idle(ctx context.Context) (bool, error) {
-	for _, q := range m.queues {
-		depth, err := q.Depth(ctx)
-		if err != nil || depth.Visible+depth.InFlight > 0 {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // stopWithin bounds the end: requests first, then invocations.

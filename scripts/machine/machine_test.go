@@ -394,6 +394,10 @@ func TestLinksTellTheStory(t *testing.T) {
 	ada := p.machine.Simulators.JumpCloud.Users()[0]
 	p.connect(ada.Text("_id"))
 	p.settle()
+	if err := p.machine.Simulators.JumpCloud.UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
 	link := p.call("GET", "/v1/directories/"+p.directory+"/users/"+ada.Text("_id"), nil, 200)
 	for field, want := range map[string]any{"status": "synced", "state": "enabled", "owner": "created", "userPrincipalName": ada.Text("email"), "entraId": p.account(ada.Text("email")).ID} {
 		if link[field] != want {

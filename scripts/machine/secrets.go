@@ -1,45 +1,31 @@
 package machine
 
 import (
-	"context"
 	"strings"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
+	"entrasync/shared/local/secretfile"
+	"entrasync/shared/secret"
 )
 
-// secrets holds the secrets of the one organization that the variables name.
-type secrets struct {
-	organization directory.OrganizationID
-	apiKey       string
-	tokens       []string
+// secrets are the secrets that the variables hold.
+func (c Config) secrets() secretfile.Environment {
+	return secretfile.Environment{
+		AdminToken: c.AdminToken,
+		Entra:      secret.Entra{ClientSecret: c.ClientSecret},
+		Organizations: map[directory.OrganizationID]secret.Organization{
+			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.webhookTokens()},
+		},
+	}
 }
 
-// secretsOf takes the secrets out of a configuration.
-func secretsOf(c Config) secrets {
-	s := secrets{organization: c.Organization, apiKey: c.JumpCloudKey}
+// webhookTokens are the tokens that the webhook accepts, the current one first.
+func (c Config) webhookTokens() []string {
+	var tokens []string
 	for token := range strings.SplitSeq(c.WebhookToken, ",") {
 		if token = strings.TrimSpace(token); token != "" {
-			s.tokens = append(s.tokens, token)
+			tokens = append(tokens, token)
 		}
 	}
-	return s
-}
-
-// WebhookTokens implements webhook.Secrets.
-func (s secrets) WebhookTokens(_ context.Context, organization directory.OrganizationID) ([]string, error) {
-	return s.tokens, s.known(organization)
-}
-
-// APIKey implements systems.Keys.
-func (s secrets) APIKey(_ context.Context, organization directory.OrganizationID) (string, error) {
-	return s.apiKey, s.known(organization)
-}
-
-// known is a fault of kind NotFound for any other organization.
-func (s secrets) known(organization directory.OrganizationID) error {
-	if organization == s.organization {
-		return nil
-	}
-	return &fault.Error{Op: "secrets", Kind: fault.NotFound, Subject: string(organization), Message: "there are no secrets for this organization"}
+	return tokens
 }

@@ -2,13 +2,13 @@ package machine
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"entrasync/scripts/play"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
@@ -96,11 +96,10 @@ func (m *Machine) startJumpCloud() error {
 	}
 	m.Simulators.JumpCloud, m.Simulators.JumpCloudPage = simulator, url+"/"
 	m.Config.JumpCloudAPI, m.Config.JumpCloudInsights = url+"/api", url+"/insights/directory/v1"
-	if err := seedPeople(simulator); err != nil {
+	if err := play.SeedPeople(simulator); err != nil {
 		return err
 	}
-	tokens := secretsOf(m.Config).tokens
-	_, err = simulator.Notify(m.WebhookURL(), tokens[0])
+	_, err = simulator.Notify(m.WebhookURL(), m.Config.webhookTokens()[0])
 	return fault.Wrap(err, fault.Internal, "set up the simulated channel")
 }
 
@@ -136,32 +135,4 @@ func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, er
 		}
 	}()
 	return "http://" + listener.Addr().String(), nil
-}
-
-// people are in a JumpCloud that is simulated for the first time.
-var people = []struct{ username, first, last, department string }{
-	{"ada.lovelace", "Ada", "Lovelace", "Research"},
-	{"alan.turing", "Alan", "Turing", "Research"},
-	{"grace.hopper", "Grace", "Hopper", "Engineering"},
-	{"katherine.johnson", "Katherine", "Johnson", "Engineering"},
-	{"margaret.hamilton", "Margaret", "Hamilton", "Engineering"},
-	{"radia.perlman", "Radia", "Perlman", "Network"},
-	{"mira.okafor", "Mira", "Okafor", "Sales"},
-	{"sean.oneil", "Seán", "O'Neil", "Sales"},
-}
-
-// seedPeople fills an empty JumpCloud.
-func seedPeople(simulator *jumpcloudtest.Simulator) error {
-	if len(simulator.Users()) > 0 {
-		return nil
-	}
-	for _, p := range people {
-		if _, err := simulator.CreateUser(jumpcloudtest.Fields{
-			"username": p.username, "email": p.username + "@contoso.example", "firstname": p.first, "lastname": p.last,
-			"department": p.department, "state": "ACTIVATED",
-		}); err != nil {
-			return fault.Wrap(err, fault.Internal, fmt.Sprintf("add %s to the simulated JumpCloud", p.username))
-		}
-	}
-	return nil
 }

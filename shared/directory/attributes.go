@@ -21,21 +21,20 @@ const (
 	AccountEnabled    Attribute = "accountEnabled"
 	ImmutableID       Attribute = "onPremisesImmutableId"
 
-	OtherMails        Attribute = "otherMails"
-	BusinessPhones    Attribute = "businessPhones"
-	City              Attribute = "city"
-	Country           Attribute = "country"
-	Department        Attribute = "department"
-	JobTitle          Attribute = "jobTitle"
-	MobilePhone       Attribute = "mobilePhone"
-	OfficeLocation    Attribute = "officeLocation"
-	PostalCode        Attribute = "postalCode"
-	State             Attribute = "state"
-	StreetAddress     Attribute = "streetAddress"
-	EmployeeID        Attribute = "employeeId"
-	EmployeeType      Attribute = "employeeType"
-	CompanyName       Attribute = "companyName"
-	PreferredLanguage Attribute = "preferredLanguage"
+	OtherMails     Attribute = "otherMails"
+	BusinessPhones Attribute = "businessPhones"
+	City           Attribute = "city"
+	Country        Attribute = "country"
+	Department     Attribute = "department"
+	JobTitle       Attribute = "jobTitle"
+	MobilePhone    Attribute = "mobilePhone"
+	OfficeLocation Attribute = "officeLocation"
+	PostalCode     Attribute = "postalCode"
+	State          Attribute = "state"
+	StreetAddress  Attribute = "streetAddress"
+	EmployeeID     Attribute = "employeeId"
+	EmployeeType   Attribute = "employeeType"
+	CompanyName    Attribute = "companyName"
 )
 
 // Value is what an attribute holds: nothing (the attribute is cleared), one
@@ -139,6 +138,15 @@ func (a Attributes) Set(changes []Change) Attributes {
 		after[c.Attribute] = c.To
 	}
 	return after
+}
+
+// Without is a without the attributes that are being changed.
+func (a Attributes) Without(changes []Change) Attributes {
+	rest := maps.Clone(a)
+	for _, c := range changes {
+		delete(rest, c.Attribute)
+	}
+	return rest
 }
 
 // Only is a without the attributes that keep does not name.

@@ -18,23 +18,25 @@ const (
 
 // Reasons for a link to be parked or to wait.
 const (
-	EmailMissing          Reason = "email_missing"
-	DomainNotListed       Reason = "domain_not_listed"
-	DomainNotVerified     Reason = "domain_not_verified"
-	UPNConflict           Reason = "upn_conflict"
-	ProtectedAccount      Reason = "protected_account"
-	SyncedFromOnPremises  Reason = "synced_from_on_premises"
-	ManagementRestricted  Reason = "management_restricted"
-	InvalidValue          Reason = "invalid_value"
-	AccountMissing        Reason = "account_missing"
-	QuotaExceeded         Reason = "quota_exceeded"
-	ConsentLost           Reason = "consent_lost"
-	ThrottledReason       Reason = "throttled"
-	Unavailable           Reason = "unavailable"
-	InternalReason        Reason = "internal"
-	RefusedReason         Reason = "refused"
-	PermissionMissing     Reason = "permission_missing"
-	DirectoryNotActivated Reason = "directory_not_active"
+	EmailMissing         Reason = "email_missing"
+	DomainNotListed      Reason = "domain_not_listed"
+	DomainNotVerified    Reason = "domain_not_verified"
+	UPNConflict          Reason = "upn_conflict"
+	ProtectedAccount     Reason = "protected_account"
+	SyncedFromOnPremises Reason = "synced_from_on_premises"
+	ManagementRestricted Reason = "management_restricted"
+	InvalidValue         Reason = "invalid_value"
+	AccountMissing       Reason = "account_missing"
+	QuotaExceeded        Reason = "quota_exceeded"
+	ConsentLost          Reason = "consent_lost"
+	ThrottledReason      Reason = "throttled"
+	Unavailable          Reason = "unavailable"
+	InternalReason       Reason = "internal"
+	RefusedReason        Reason = "refused"
+	PermissionMissing    Reason = "permission_missing"
+	GuestAccount         Reason = "guest_account"
+	JumpCloudRefused     Reason = "jumpcloud_refused"
+	JumpCloudUnavailable Reason = "jumpcloud_unavailable"
 )
 
 // Obstacle is why something cannot be done: the typed word, and the sentence for
@@ -142,6 +144,8 @@ func (a Account) Untouchable() *Obstacle {
 		return &Obstacle{SyncedFromOnPremises, fmt.Sprintf("%s is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first", a.UPN)}
 	case a.ManagementRestricted:
 		return &Obstacle{ManagementRestricted, fmt.Sprintf("%s is in a restricted management administrative unit: take it out of the unit, or give entrasync a role there", a.UPN)}
+	case a.Guest:
+		return &Obstacle{GuestAccount, fmt.Sprintf("%s is a guest from another tenant: its account belongs there", a.UPN)}
 	default:
 		return nil
 	}

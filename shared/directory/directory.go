@@ -125,7 +125,7 @@ type Group struct {
 type Organization struct {
 	ID        OrganizationID `json:"id"`
 	Name      string         `json:"name"`
-	Region    string         `json:"region"` // us, eu or in
+	Region    Region         `json:"region"`
 	CreatedAt time.Time      `json:"createdAt"`
 }
 

@@ -38,6 +38,12 @@ const (
 	TakenOver   Owner = "taken_over"
 )
 
+// Creation is an account that was asked for.
+type Creation struct {
+	UPN UPN       `json:"userPrincipalName"`
+	At  time.Time `json:"at"`
+}
+
 // Link is what we know of one JumpCloud user in one directory.
 type Link struct {
 	Directory ID     `json:"directoryId"`
@@ -51,13 +57,21 @@ type Link struct {
 	Reason  Reason       `json:"reason,omitempty"`
 	Message string       `json:"message,omitempty"`
 	Owner   Owner        `json:"owner,omitempty"`
-	// Applied is what we last wrote or found right in Entra.
-	Applied     Attributes `json:"applied,omitempty"`
-	LastEventAt time.Time  `json:"lastEventAt,omitzero"`
-	LastWriteAt time.Time  `json:"lastWriteAt,omitzero"`
-	NextTryAt   time.Time  `json:"nextTryAt,omitzero"`
-	// OpenAction is the id of an action that was recorded and not completed: a
-	// process that died left it, and the next attempt takes it up.
-	OpenAction string `json:"openAction,omitempty"`
-	Version    int64  `json:"-"`
+	// Applied is what Entra certainly holds of what we write: what was written
+	// and confirmed, or found. An attribute that is not in it, because a write
+	// is under way or was never answered, is written again.
+	Applied Attributes `json:"applied,omitempty"`
+	// SessionsToEnd says that sign-in was blocked and the sessions were not
+	// ended yet.
+	SessionsToEnd bool `json:"sessionsToEnd,omitempty"`
+	// Unconfirmed is the creation whose outcome is not known, nil if there is
+	// none: the account may be there, or may still come.
+	Unconfirmed *Creation `json:"unconfirmed,omitempty"`
+	LastEventAt time.Time `json:"lastEventAt,omitzero"`
+	LastWriteAt time.Time `json:"lastWriteAt,omitzero"`
+	NextTryAt   time.Time `json:"nextTryAt,omitzero"`
+	// OpenActions are the ids of actions that were recorded and not completed:
+	// somebody is about them just now, or a process that died left them.
+	OpenActions []string `json:"openActions,omitempty"`
+	Version     int64    `json:"-"`
 }

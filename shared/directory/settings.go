@@ -23,11 +23,30 @@ type Directory struct {
 	ID           ID             `json:"id"`
 	Organization OrganizationID `json:"organizationId"`
 	Name         string         `json:"name"`
-	Tenant       TenantID       `json:"tenantId"`
-	Status       Status         `json:"status"`
-	Settings     Settings       `json:"settings"`
-	CreatedAt    time.Time      `json:"createdAt"`
-	Version      int64          `json:"-"`
+	Tenant       TenantID       `json:"tenantId"` // as the administrator named it: its id or a domain
+	// TenantObject is the id that the tenant gives for itself, "" until it could
+	// be asked.
+	TenantObject TenantID  `json:"tenantObjectId,omitempty"`
+	Status       Status    `json:"status"`
+	Settings     Settings  `json:"settings"`
+	CreatedAt    time.Time `json:"createdAt"`
+	Version      int64     `json:"-"`
+}
+
+// SameTenant reports whether two directories are on one tenant, as far as is
+// known.
+func (d Directory) SameTenant(other Directory) bool {
+	return strings.EqualFold(string(d.Tenant), string(other.Tenant)) ||
+		(d.TenantObject != "" && strings.EqualFold(string(d.TenantObject), string(other.TenantObject)))
+}
+
+// TenantKey names the tenant in our own records: by the id it gives for itself,
+// once that is known.
+func (d Directory) TenantKey() TenantID {
+	if d.TenantObject != "" {
+		return d.TenantObject
+	}
+	return d.Tenant
 }
 
 // MappedEmail names the e-mail address of a JumpCloud user that becomes the UPN.

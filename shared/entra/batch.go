@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -101,18 +100,16 @@ func (r response) header() http.Header {
 }
 
 // post does one $batch exchange. Graph may answer the whole with 424 when an
-// item was throttled; the body then lists every item all the same. A token that
-// is refused is renewed once.
+// item was throttled; the body then lists every item all the same.
 func (c *Client) post(ctx context.Context, chunk []request) (map[string]response, error) {
 	body, err := json.Marshal(map[string]any{"requests": chunk})
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, "entra.batch encode")
 	}
-	status, header, answer, err := c.exchange(ctx, body)
-	if err == nil && status == http.StatusUnauthorized {
-		c.tokens.renew()
-		status, header, answer, err = c.exchange(ctx, body)
-	}
+	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
+		abstractions.POST, "{+baseurl}/$batch", map[string]string{"baseurl": c.baseURL})
+	info.SetStreamContentAndContentType(body, "application/json")
+	status, header, answer, err := c.exchange(ctx, info)
 	if err != nil {
 		return nil, err
 	}
@@ -135,31 +132,42 @@ func (c *Client) post(ctx context.Context, chunk []request) (map[string]response
 // maxAnswer bounds what we read of one answer.
 const maxAnswer = 16 << 20
 
-// exchange sends one $batch body, signed in, and reads the answer.
-func (c *Client) exchange(ctx context.Context, body []byte) (int, http.Header, []byte, error) {
-	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
-		abstractions.POST, "{+baseurl}/$batch", map[string]string{"baseurl": c.baseURL})
-	info.SetStreamContentAndContentType(body, "application/json")
+// exchange sends a request that a builder made, signed in, and reads the answer.
+// A token that is refused is renewed once.
+func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
 	info.Headers.TryAdd("Accept", "application/json")
+	for renewed := false; ; renewed = true {
+		status, header, answer, err = c.once(ctx, info)
+		if err != nil || status != http.StatusUnauthorized || renewed {
+			return status, header, answer, err
+		}
+		c.tokens.renew()
+		info.Headers.Remove("Authorization")
+	}
+}
+
+// once sends a request one time.
+func (c *Client) once(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
 	native, err := c.adapter.ConvertToNativeRequest(ctx, info)
 	if err != nil {
-		return 0, nil, nil, fault.Wrap(err, fault.Transient, "entra.batch prepare")
+		return 0, nil, nil, fault.Wrap(err, fault.Transient, "entra.prepare request")
 	}
 	r, ok := native.(*http.Request)
 	if !ok {
-		return 0, nil, nil, fault.New(fault.Internal, "entra.batch prepare", fmt.Sprintf("the SDK made a %T", native))
+		return 0, nil, nil, fault.New(fault.Internal, "entra.prepare request", fmt.Sprintf("the SDK made a %T", native))
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
-	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	httpResponse, err := c.http.Do(r)
+	if len(info.Content) > 0 {
+		r.Body = io.NopCloser(bytes.NewReader(info.Content))
+		r.ContentLength = int64(len(info.Content))
+	}
+	response, err := c.http.Do(r)
 	if err != nil {
-		return 0, nil, nil, &fault.Error{Op: "entra.batch", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
+		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
 	}
-	defer func() { _ = httpResponse.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(httpResponse.Body, maxAnswer))
+	defer func() { _ = response.Body.Close() }()
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return 0, nil, nil, &fault.Error{Op: "entra.batch", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
+		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
 	}
-	return httpResponse.StatusCode, httpResponse.Header, answer, nil
+	return response.StatusCode, response.Header, answer, nil
 }

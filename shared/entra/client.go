@@ -10,11 +10,13 @@
 // pipeline is built explicitly: the SDK's default one arranges its compression
 // and retry handlers in random order, and a body that is retried after it was
 // compressed goes out mislabelled. Models that are sent are always fresh ones,
-// because a model that came from Graph does not track its changes.
+// because a model that came from Graph does not track its changes. Answers are
+// read by ourselves, field by field.
 package entra
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -24,6 +26,7 @@ import (
 
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoft/kiota-abstractions-go/authentication"
+	"github.com/microsoft/kiota-abstractions-go/serialization"
 	backing "github.com/microsoft/kiota-abstractions-go/store"
 	khttp "github.com/microsoft/kiota-http-go"
 	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
@@ -40,9 +43,9 @@ type Config struct {
 	LoginURL string // authority host: https://login.microsoftonline.com
 	Tenant   directory.TenantID
 	ClientID string
-	// Secret is the client secret of the application; it never appears in an
-	// error or a log.
-	Secret string
+	// Proof is asked for what the application proves itself with when a token
+	// is needed, and again after Graph refused one.
+	Proof func(context.Context) (Proof, error)
 	// Transport carries the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -80,13 +83,11 @@ func New(cfg Config) (*Client, error) {
 		transport = http.DefaultTransport
 	}
 	c := &Client{tenant: cfg.Tenant, baseURL: strings.TrimSuffix(cfg.GraphURL, "/")}
-	if c.tokens, err = newTokens(cfg, graph, transport); err != nil {
-		return nil, err
-	}
+	c.tokens = newTokens(cfg, graph, transport)
 	c.http = pipeline(transport)
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		authentication.NewBaseBearerTokenAuthenticationProvider(c.tokens),
-		jsonserialization.NewJsonParseNodeFactory(),
+		noParser{},
 		// Without this proxy a value that was set to nil is left out of the
 		// body, and no attribute could ever be cleared.
 		backing.NewBackingStoreSerializationWriterProxyFactory(jsonserialization.NewJsonSerializationWriterFactory()),
@@ -99,6 +100,19 @@ func New(cfg Config) (*Client, error) {
 	c.adapter = adapter
 	c.users = users.NewUsersRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, adapter)
 	return c, nil
+}
+
+// noParser stands where the SDK wants a parser of answers. We read them
+// ourselves, from the few fields we need: the SDK's parser would link the models
+// of all of Graph into every program, three times its size.
+type noParser struct{}
+
+// GetValidContentType implements serialization.ParseNodeFactory.
+func (noParser) GetValidContentType() (string, error) { return "application/json", nil }
+
+// GetRootParseNode implements serialization.ParseNodeFactory.
+func (noParser) GetRootParseNode(string, []byte) (serialization.ParseNode, error) {
+	return nil, fault.New(fault.Internal, "entra.parse", "answers are not parsed by the SDK")
 }
 
 // checkURL refuses what is not https, unless it stays on this machine.
@@ -114,20 +128,37 @@ func checkURL(variable, raw string) (*url.URL, error) {
 // Describe reads the tenant. It is also the proof that our credentials work
 // there: without consent it is a fault of kind Unauthorized or Forbidden.
 func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
+	const op = "entra.read organization"
 	builder := organization.NewOrganizationRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, c.adapter)
-	answer, err := builder.Get(ctx, &organization.OrganizationRequestBuilderGetRequestConfiguration{
+	info, err := builder.ToGetRequestInformation(ctx, &organization.OrganizationRequestBuilderGetRequestConfiguration{
 		QueryParameters: &organization.OrganizationRequestBuilderGetQueryParameters{Select: []string{"id", "displayName", "verifiedDomains"}},
 	})
 	if err != nil {
-		return directory.Tenant{}, c.explain(err, "entra.read organization")
+		return directory.Tenant{}, fault.Wrap(err, fault.Internal, op)
 	}
-	if answer == nil || len(answer.GetValue()) == 0 {
-		return directory.Tenant{}, fault.New(fault.Transient, "entra.read organization", "Graph answered without an organization")
+	status, header, body, err := c.exchange(ctx, info)
+	if err != nil {
+		return directory.Tenant{}, fault.Wrap(err, fault.Transient, op)
 	}
-	own := answer.GetValue()[0]
-	t := directory.Tenant{ID: directory.TenantID(text(own.GetId())), Name: text(own.GetDisplayName())}
-	for _, d := range own.GetVerifiedDomains() {
-		t.VerifiedDomains = append(t.VerifiedDomains, strings.ToLower(text(d.GetName())))
+	if status != http.StatusOK {
+		return directory.Tenant{}, refusal(op, status, header, body)
+	}
+	var answer struct {
+		Value []struct {
+			ID              string `json:"id"`
+			DisplayName     string `json:"displayName"`
+			VerifiedDomains []struct {
+				Name string `json:"name"`
+			} `json:"verifiedDomains"`
+		} `json:"value"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Value) == 0 {
+		return directory.Tenant{}, &fault.Error{Op: op, Kind: fault.Transient, Message: "Graph answered without an organization", Err: err}
+	}
+	own := answer.Value[0]
+	t := directory.Tenant{ID: directory.TenantID(own.ID), Name: own.DisplayName}
+	for _, d := range own.VerifiedDomains {
+		t.VerifiedDomains = append(t.VerifiedDomains, strings.ToLower(d.Name))
 	}
 	c.mu.Lock()
 	c.name = t.Name
@@ -148,12 +179,4 @@ func (c *Client) tenantName(ctx context.Context) string {
 		return t.Name
 	}
 	return string(c.tenant)
-}
-
-// text is what a pointer of the SDK points to, "" for nil.
-func text(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
 }

@@ -27,10 +27,10 @@ func pipeline(transport http.RoundTripper) *http.Client {
 
 // How we wait when Graph asks us to, before the task is put back instead.
 const (
-	maxTries    = 4
-	patience    = 20 * time.Second // the longest single wait that is worth holding a worker for
-	spareTime   = 5 * time.Second  // what must be left of the deadline after a wait
-	defaultWait = 2 * time.Second  // when Graph throttles and does not say for how long
+	maxTries    = 2
+	patience    = 2 * time.Second // the longest wait that is worth holding a worker, and with it other users, for
+	spareTime   = 5 * time.Second // what must be left of the deadline after a wait
+	defaultWait = 2 * time.Second // when Graph throttles and does not say for how long
 )
 
 // throttled repeats a request that Graph throttled, after the time that Graph

@@ -2,14 +2,10 @@ package entra
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
-
-	abstractions "github.com/microsoft/kiota-abstractions-go"
-	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -52,6 +48,8 @@ func refusal(op string, status int, header http.Header, body []byte) *fault.Erro
 func classify(op string, status int, header http.Header, e graphError) *fault.Error {
 	f := &fault.Error{Op: op, Kind: fault.Transient, Message: fmt.Sprintf("Graph answered %d %s: %s", status, e.Code, e.Message)}
 	switch {
+	case e.Code == "" && status < http.StatusInternalServerError && status != http.StatusUnauthorized && status != http.StatusTooManyRequests:
+		f.Message = fmt.Sprintf("something in front of Graph answered %d: it is tried again", status)
 	case status == http.StatusBadRequest:
 		return badRequest(f, e)
 	case status == http.StatusUnauthorized:
@@ -122,39 +120,4 @@ func orWord(s, word string) string {
 		return word
 	}
 	return s
-}
-
-// explain turns an error of the SDK's typed calls into a fault.
-func (c *Client) explain(err error, op string) error {
-	var own *fault.Error
-	if errors.As(err, &own) {
-		return fault.Wrap(err, own.Kind, op)
-	}
-	var odata *odataerrors.ODataError
-	if errors.As(err, &odata) {
-		e := graphError{}
-		if main := odata.GetErrorEscaped(); main != nil {
-			e.Code, e.Message = text(main.GetCode()), text(main.GetMessage())
-		}
-		return classify(op, odata.GetStatusCode(), headersOf(odata.GetResponseHeaders()), e)
-	}
-	var bare *abstractions.ApiError
-	if errors.As(err, &bare) {
-		return classify(op, bare.GetStatusCode(), headersOf(bare.GetResponseHeaders()), graphError{})
-	}
-	return &fault.Error{Op: op, Kind: fault.Transient, Message: "Graph did not answer", Err: err}
-}
-
-// headersOf are an SDK error's headers as http has them.
-func headersOf(headers *abstractions.ResponseHeaders) http.Header {
-	h := http.Header{}
-	if headers == nil {
-		return h
-	}
-	for _, name := range headers.ListKeys() {
-		for _, value := range headers.Get(name) {
-			h.Add(name, value)
-		}
-	}
-	return h
 }

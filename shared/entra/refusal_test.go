@@ -69,9 +69,10 @@ func TestRefusalsDecideWhatHappensNext(t *testing.T) {
 	}
 }
 
-// The same table decides for a batch as a whole.
+// What is not an answer of Graph, but of something in front of it, is nobody's
+// fault.
 func TestRefusedBatch(t *testing.T) {
-	for status, kind := range map[int]fault.Kind{400: fault.Invalid, 403: fault.Forbidden, 500: fault.Transient, 502: fault.Transient, 503: fault.Transient} {
+	for status, kind := range map[int]fault.Kind{400: fault.Transient, 403: fault.Transient, 404: fault.Transient, 500: fault.Transient, 502: fault.Transient, 503: fault.Transient} {
 		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return status, nil, "<html>" }}
 		for i, found := range s.client().FindByUPN(t.Context(), []directory.UPN{"a@corp.example", "b@corp.example"}, nil) {
 			if fault.KindOf(found.Err) != kind {

@@ -1,6 +1,7 @@
 package entra_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type stub struct {
 	mu       sync.Mutex
 	requests []sent // to Graph
 	tokens   int
+	form     string // of the last sign-in
 }
 
 // RoundTrip implements http.RoundTripper in the caller's goroutine, so that it
@@ -47,6 +49,13 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 		return finish(w, r), nil
 	}
 	if strings.HasSuffix(r.URL.Path, "/token") {
+		form, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		s.form = string(form)
+		s.mu.Unlock()
 		s.mu.Lock()
 		s.tokens++
 		n := s.tokens
@@ -89,12 +98,15 @@ func finish(w *httptest.ResponseRecorder, r *http.Request) *http.Response {
 	return response
 }
 
+// secretProof proves the application with the canary.
+func secretProof(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: canary}, nil }
+
 // client is a client of the stub.
 func (s *stub) client() *entra.Client {
 	s.t.Helper()
 	c, err := entra.New(entra.Config{
 		GraphURL: "https://graph.example/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example",
-		ClientID: "app", Secret: canary, Transport: s,
+		ClientID: "app", Proof: secretProof, Transport: s,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -26,42 +26,84 @@ import (
 // that address can exist.
 const publicScope = "https://graph.microsoft.com/.default"
 
+// Proof is what the application proves itself with to Entra: exactly one of the
+// three (Microsoft identity platform, client credentials flow).
+type Proof struct {
+	ClientSecret string
+	// Certificate is a certificate with its private key, PEM.
+	Certificate string
+	// Assertion gives a token of another issuer that the application trusts
+	// (federated identity credential). It is asked anew for every sign-in.
+	Assertion func(context.Context) (string, error)
+}
+
+// credential makes the SDK's credential for a proof.
+func (p Proof) credential(cfg Config, client policy.ClientOptions) (azcore.TokenCredential, error) {
+	tenant := string(cfg.Tenant)
+	switch {
+	case p.Assertion != nil:
+		return azidentity.NewClientAssertionCredential(tenant, cfg.ClientID, p.Assertion,
+			&azidentity.ClientAssertionCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
+	case p.Certificate != "":
+		certificates, key, err := azidentity.ParseCertificates([]byte(p.Certificate), nil)
+		if err != nil {
+			return nil, errors.New("the certificate cannot be read: it must be PEM with its private key")
+		}
+		return azidentity.NewClientCertificateCredential(tenant, cfg.ClientID, certificates, key,
+			&azidentity.ClientCertificateCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
+	default:
+		return azidentity.NewClientSecretCredential(tenant, cfg.ClientID, p.ClientSecret,
+			&azidentity.ClientSecretCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
+	}
+}
+
 // tokens gives access tokens for one Graph host and for no other.
 type tokens struct {
 	host   string
 	scope  string
-	create func() (azcore.TokenCredential, error)
+	cfg    Config
+	client policy.ClientOptions
 
 	mu         sync.Mutex
-	credential azcore.TokenCredential // keeps the token until shortly before it expires
+	credential azcore.TokenCredential // keeps the token until shortly before it expires; nil until first needed
 }
 
-// newTokens prepares the sign-in of the application.
-func newTokens(cfg Config, graph *url.URL, transport http.RoundTripper) (*tokens, error) {
-	t := &tokens{host: graph.Host, scope: graph.Scheme + "://" + graph.Host + "/.default"}
+// newTokens prepares the sign-in of the application. The authority is the one
+// configured: the SDK's question to Microsoft which ones exist is switched off,
+// because it would tell of a private one and needs the internet.
+func newTokens(cfg Config, graph *url.URL, transport http.RoundTripper) *tokens {
+	t := &tokens{host: graph.Host, scope: graph.Scheme + "://" + graph.Host + "/.default", cfg: cfg}
 	if isLoopback(graph.Hostname()) {
 		t.scope = publicScope
 	}
-	login, secret := strings.TrimSuffix(cfg.LoginURL, "/"), cfg.Secret
-	options := &azidentity.ClientSecretCredentialOptions{
-		// The authority is the one configured; asking Microsoft which ones
-		// exist would tell it about a private one and needs the internet.
-		DisableInstanceDiscovery: true,
-		ClientOptions: policy.ClientOptions{
-			Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: secure(login)},
-			Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout},
-			Retry:     policy.RetryOptions{MaxRetries: 2},
-		},
+	login := strings.TrimSuffix(cfg.LoginURL, "/")
+	t.client = policy.ClientOptions{
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: secure(login)},
+		Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout},
+		Retry:     policy.RetryOptions{MaxRetries: 2},
 	}
-	t.create = func() (azcore.TokenCredential, error) {
-		return azidentity.NewClientSecretCredential(string(cfg.Tenant), cfg.ClientID, secret, options)
+	return t
+}
+
+// current is the credential in use; it is made of the proof when first needed,
+// and again after renew.
+func (t *tokens) current(ctx context.Context) (azcore.TokenCredential, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.credential != nil {
+		return t.credential, nil
 	}
-	credential, err := t.create()
+	proof, err := t.cfg.Proof(ctx)
 	if err != nil {
-		return nil, &fault.Error{Op: "entra.credentials", Kind: fault.Invalid, Subject: "tenantId", Message: "the tenant id or the application's credentials cannot be used: " + err.Error(), Err: err}
+		return nil, err
+	}
+	credential, err := proof.credential(t.cfg, t.client)
+	if err != nil {
+		return nil, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
+			Message: "the tenant id or the application's credentials cannot be used: " + err.Error(), Err: err}
 	}
 	t.credential = credential
-	return t, nil
+	return credential, nil
 }
 
 // GetAuthorizationToken gives the token for a request to Graph. Requests to
@@ -71,9 +113,10 @@ func (t *tokens) GetAuthorizationToken(ctx context.Context, to *url.URL, _ map[s
 	if to.Host != t.host {
 		return "", &fault.Error{Op: "entra.token", Kind: fault.Internal, Subject: to.Host, Message: "refusing to send our token to a host that is not Graph"}
 	}
-	t.mu.Lock()
-	credential := t.credential
-	t.mu.Unlock()
+	credential, err := t.current(ctx)
+	if err != nil {
+		return "", err
+	}
 	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.scope}})
 	if err != nil {
 		return "", explainSignIn(err)
@@ -88,20 +131,21 @@ func (t *tokens) GetAllowedHostsValidator() *authentication.AllowedHostsValidato
 	return &v
 }
 
-// renew forgets the token that Graph refused.
+// renew forgets the token that Graph refused and the proof it was got with,
+// which may have been replaced.
 func (t *tokens) renew() {
-	credential, err := t.create()
-	if err != nil {
-		return
-	}
 	t.mu.Lock()
-	t.credential = credential
+	t.credential = nil
 	t.mu.Unlock()
 }
 
 // explainSignIn turns a failed sign-in into a fault. Entra says by a number
 // which of the many things is wrong (AADSTS codes).
 func explainSignIn(err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) { // the proof could not be had
+		return fault.Wrap(err, known.Kind, "entra.sign in")
+	}
 	var refused *azidentity.AuthenticationFailedError
 	if !errors.As(err, &refused) || refused.RawResponse == nil {
 		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
@@ -68,98 +69,81 @@ func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*d
 	case answer.Status == http.StatusNotFound:
 		return nil, nil
 	case answer.Status != http.StatusOK:
-		return nil, refusal("entra.look up", answer.Status, answer.header(), answer.Body)
+		f := refusal("entra.look up", answer.Status, answer.header(), answer.Body)
+		if f.Reason == string(directory.ProtectedAccount) { // everybody's account may be read
+			f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+			f.Message = "Entra does not allow the application to read accounts: give it the permissions that the README lists, with admin consent"
+		}
+		return nil, f
 	default:
 		return accountOf(answer.Body, attributes)
 	}
 }
 
-// Apply sends actions, 20 requests to an HTTP request. Each must be for another
-// account, because Graph handles the items of a batch side by side. Each costs
-// one write unit, a deprovisioning two: it also ends the sessions, once sign-in
-// is blocked. The two go in one batch after the other, because Graph takes items
-// that depend on each other only as one single chain.
+// Apply sends actions, each as one request, 20 to an HTTP request. Each must be
+// for another account, because Graph handles the items of a batch side by side.
+// Each costs one write unit.
 func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
+	var requests []request
 	for i, action := range actions {
 		results[i].ID = action.EntraID
+		item, needed, err := c.requestFor(ctx, strconv.Itoa(i), action)
+		if err != nil {
+			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
+		} else if needed {
+			requests = append(requests, item)
+		}
 	}
-	c.each(ctx, actions, results, c.write, func(i int, answer response) {
-		op := "entra." + string(actions[i].Type)
-		switch {
-		case answer.Status >= http.StatusMultipleChoices:
-			results[i].Err = c.sayWhere(ctx, actions[i], refusal(op, answer.Status, answer.header(), answer.Body))
-		case actions[i].Type == plan.Provision:
-			results[i].ID, results[i].Err = createdID(answer.Body)
+	answers := c.send(ctx, requests)
+	for i, action := range actions {
+		if answer, sent := answers[strconv.Itoa(i)]; sent {
+			results[i] = c.applied(ctx, action, answer)
 		}
-	})
-	c.each(ctx, actions, results, c.revoke, func(i int, answer response) {
-		if answer.Status >= http.StatusMultipleChoices {
-			results[i].Err = refusal("entra.revoke sessions", answer.Status, answer.header(), answer.Body)
-		}
-	})
+	}
 	return results
 }
 
-// each sends one request for every action that has not failed, and hands on the
-// answers. An action for which build gives no request is left as it is.
-func (c *Client) each(ctx context.Context, actions []plan.Action, results []reconcile.Result,
-	build func(context.Context, plan.Action) (*abstractions.RequestInformation, error), read func(int, response)) {
-	var requests []request
-	for i, action := range actions {
-		if results[i].Err != nil {
-			continue
+// requestFor is the request that an action is in Graph. None is needed when there
+// is nothing to write, as for an account that is taken over and right already.
+func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) (item request, needed bool, err error) {
+	var info *abstractions.RequestInformation
+	account := c.users.ByUserId(string(action.EntraID))
+	switch {
+	case action.Type == plan.EndSessions:
+		info, err = account.RevokeSignInSessions().ToPostRequestInformation(ctx, nil)
+	case len(action.Changes) == 0:
+		return request{}, false, nil
+	default:
+		body, wrong := model(action)
+		if wrong != nil {
+			return request{}, false, wrong
 		}
-		info, err := build(ctx, action)
-		if err != nil {
-			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
-			continue
-		}
-		if info == nil {
-			continue
-		}
-		item, err := c.item(strconv.Itoa(i), info)
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		requests = append(requests, item)
-	}
-	answers := c.send(ctx, requests)
-	for i := range actions {
-		answer, sent := answers[strconv.Itoa(i)]
-		switch {
-		case !sent:
-		case answer.err != nil:
-			results[i].Err = answer.err
-		default:
-			read(i, answer)
+		if action.Type == plan.Provision {
+			info, err = c.users.ToPostRequestInformation(ctx, body, nil)
+		} else {
+			info, err = account.ToPatchRequestInformation(ctx, body, nil)
 		}
 	}
-}
-
-// write is the request that an action is in Graph: none when there is nothing to
-// write, as for an account that is taken over and right already.
-func (c *Client) write(ctx context.Context, action plan.Action) (*abstractions.RequestInformation, error) {
-	if len(action.Changes) == 0 {
-		return nil, nil
-	}
-	body, err := model(action)
 	if err != nil {
-		return nil, err
+		return request{}, false, err
 	}
-	if action.Type == plan.Provision {
-		return c.users.ToPostRequestInformation(ctx, body, nil)
-	}
-	return c.users.ByUserId(string(action.EntraID)).ToPatchRequestInformation(ctx, body, nil)
+	item, err = c.item(id, info)
+	return item, true, err
 }
 
-// revoke is the request that ends the sessions of a deprovisioned account.
-func (c *Client) revoke(ctx context.Context, action plan.Action) (*abstractions.RequestInformation, error) {
-	if action.Type != plan.Deprovision {
-		return nil, nil
+// applied reads what became of an action.
+func (c *Client) applied(ctx context.Context, action plan.Action, answer response) reconcile.Result {
+	result := reconcile.Result{ID: action.EntraID}
+	switch {
+	case answer.err != nil:
+		result.Err = answer.err
+	case answer.Status >= http.StatusMultipleChoices:
+		result.Err = c.sayWhat(ctx, action, refusal("entra."+string(action.Type), answer.Status, answer.header(), answer.Body))
+	case action.Type == plan.Provision:
+		result.ID, result.Err = createdID(answer.Body)
 	}
-	return c.users.ByUserId(string(action.EntraID)).RevokeSignInSessions().ToPostRequestInformation(ctx, nil)
+	return result
 }
 
 // createdID reads the object id of a new account.
@@ -173,14 +157,17 @@ func createdID(body []byte) (directory.EntraID, error) {
 	return directory.EntraID(created.ID), nil
 }
 
-// sayWhere completes the message of a refusal that only makes sense with the
-// names of the domain and the tenant.
-func (c *Client) sayWhere(ctx context.Context, action plan.Action, f *fault.Error) error {
-	if f.Reason != string(directory.DomainNotVerified) {
-		return f
+// sayWhat completes a refusal that only makes sense with what was attempted.
+func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error) error {
+	switch {
+	case f.Reason == string(directory.DomainNotVerified):
+		upn, _ := action.Value(directory.UserPrincipalName)
+		f.Message = fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail",
+			directory.UPN(upn.String()).Domain(), c.tenantName(ctx))
+	case f.Reason == string(directory.ProtectedAccount) && (action.Type == plan.EndSessions || action.Type == plan.Provision):
+		// A new account cannot be protected, and ending sessions needs no role.
+		f.Reason = string(directory.PermissionMissing)
+		f.Message = "Entra does not allow the application to " + strings.ReplaceAll(string(action.Type), "_", " ") + ": give it the permissions that the README lists, with admin consent"
 	}
-	upn, _ := action.Value(directory.UserPrincipalName)
-	f.Message = fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail",
-		directory.UPN(upn.String()).Domain(), c.tenantName(ctx))
 	return f
 }

@@ -35,8 +35,8 @@ type Config struct {
 	// Organization is sent as x-org-id; it may be empty when the key belongs
 	// to one organization only.
 	Organization directory.OrganizationID
-	// HTTP carries the requests; nil means a client of our own that gives up on
-	// one attempt after 30 s. Redirects are never followed, because they would
+	// HTTP carries the requests; nil means a client of our own. One attempt is
+	// given up after 8 s unless it says otherwise. Redirects are never followed, because they would
 	// carry the key to another host.
 	HTTP *http.Client
 }
@@ -58,15 +58,19 @@ type Client struct {
 	http          *http.Client
 }
 
-// attemptTimeout bounds one request of the client's own http.Client.
-const attemptTimeout = 30 * time.Second
+// attemptTimeout bounds one request, unless the HTTP client given has a bound of
+// its own.
+const attemptTimeout = 8 * time.Second
 
 // NewClient makes a client. It sends nothing; [Client.Organization] checks that
 // the key works.
 func NewClient(config Config) *Client {
-	carrier := http.Client{Timeout: attemptTimeout}
+	carrier := http.Client{}
 	if config.HTTP != nil {
 		carrier = *config.HTTP
+	}
+	if carrier.Timeout == 0 {
+		carrier.Timeout = attemptTimeout
 	}
 	carrier.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	key := config.APIKey

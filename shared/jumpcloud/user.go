@@ -6,8 +6,9 @@ import (
 	"entrasync/shared/directory"
 )
 
-// userOf maps a user as JumpCloud sends it to the domain's; ok is false if it
-// has no id. Fields are those of the API's systemuserreturn.
+// userOf maps a user as JumpCloud sends it to the domain's; ok is false if it has
+// no id or no username, which every user has: what lacks them is half an answer,
+// and reading it as an emptied user would clear the account. Fields are those of the API's systemuserreturn.
 func userOf(o object) (user directory.User, ok bool) {
 	id := o.text("_id")
 	if id == "" {
@@ -39,7 +40,7 @@ func userOf(o object) (user directory.User, ok bool) {
 		WorkPhone:          phoneOf(o, "work"),
 		MobilePhone:        phoneOf(o, "mobile"),
 		Attributes:         attributesOf(o),
-	}, id != ""
+	}, id != "" && o.text("username") != ""
 }
 
 // stateOf reads the state with its older twin, the boolean suspended. The

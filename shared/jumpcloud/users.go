@@ -44,41 +44,98 @@ func (c *Client) User(ctx context.Context, id directory.UserID) (directory.User,
 	return user, nil
 }
 
-// Users reads the users with the ids. A user that is not in the map does not
-// exist: JumpCloud said so about that id alone, because being absent from a list
-// proves nothing. Any other failure fails the whole call.
-func (c *Client) Users(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
+// Users reads the users with the ids and says of which it could not. A user that
+// is in neither answer does not exist: JumpCloud said so about that id alone,
+// because being absent from a list proves nothing, and its list could be read,
+// because a wrong address or something in between answers 404 to everything.
+func (c *Client) Users(ctx context.Context, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error) {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	found := make(map[directory.UserID]directory.User, len(ids))
-	var listable []directory.UserID
-	for _, id := range ids {
-		if isObjectID(string(id)) { // anything else could break out of the filter
-			listable = append(listable, id)
-		}
-	}
-	if len(listable) > 1 {
-		for chunk := range slices.Chunk(listable, pageSize) {
-			if err := c.listUsers(ctx, chunk, found); err != nil {
-				return nil, err
-			}
-		}
-	}
-	missing := slices.DeleteFunc(ids, func(id directory.UserID) bool {
-		_, ok := found[id]
-		return ok
+	r := &reading{client: c, found: map[directory.UserID]directory.User{}, failed: map[directory.UserID]error{}}
+	r.list(ctx, ids)
+	r.each(ctx, ids)
+	r.confirm(ctx)
+	return r.found, r.failed
+}
+
+// reading is the reading of some users.
+type reading struct {
+	client *Client
+	mu     sync.Mutex
+	found  map[directory.UserID]directory.User
+	failed map[directory.UserID]error
+	absent []directory.UserID // that JumpCloud says do not exist
+	listed bool               // whether JumpCloud's list could be read
+}
+
+// list reads users by filtered lists, which saves requests when there are
+// several. When JumpCloud cannot be read, none of them is asked for again.
+func (r *reading) list(ctx context.Context, ids []directory.UserID) {
+	listable := slices.DeleteFunc(slices.Clone(ids), func(id directory.UserID) bool {
+		return !isObjectID(string(id)) // anything else could break out of the filter
 	})
-	if err := c.readUsers(ctx, missing, found); err != nil {
-		return nil, err
+	if len(listable) < 2 {
+		return
 	}
-	return found, nil
+	for chunk := range slices.Chunk(listable, pageSize) {
+		supported, err := r.client.listUsers(ctx, chunk, r.found)
+		if err != nil {
+			for _, id := range chunk {
+				r.failed[id] = err
+			}
+			continue
+		}
+		r.listed = r.listed || supported
+	}
+}
+
+// each reads by itself every user that is not settled yet, a few at once.
+func (r *reading) each(ctx context.Context, ids []directory.UserID) {
+	unsettled := slices.DeleteFunc(slices.Clone(ids), func(id directory.UserID) bool {
+		_, known := r.found[id]
+		return known || r.failed[id] != nil
+	})
+	var group errgroup.Group
+	group.SetLimit(parallelReads)
+	for _, id := range unsettled {
+		group.Go(func() error {
+			user, err := r.client.User(ctx, id)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			switch {
+			case fault.Is(err, fault.NotFound):
+				r.absent = append(r.absent, id)
+			case err != nil:
+				r.failed[id] = err
+			default:
+				r.found[id] = user
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // no read gives an error to the group
+}
+
+// confirm believes an absence only if the list of users can be read.
+func (r *reading) confirm(ctx context.Context) {
+	if len(r.absent) == 0 || r.listed {
+		return
+	}
+	_, _, err := r.client.userPage(ctx, url.Values{"fields": {"_id"}}, 0)
+	if err == nil {
+		return
+	}
+	for _, id := range r.absent {
+		r.failed[id] = &fault.Error{Op: "jumpcloud.read users", Kind: fault.Transient, Subject: string(id), Err: err,
+			Message: "JumpCloud answers that the user does not exist, and its list of users cannot be read either: check its address and what is in between"}
+	}
 }
 
 // listUsers puts into found those of the ids that one filtered list returns. The
 // URL stays under 3 kB. A list refused as invalid finds nobody, since the
 // filter may not be supported; users that were not asked for are ignored.
-func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found map[directory.UserID]directory.User) error {
+func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found map[directory.UserID]directory.User) (supported bool, err error) {
 	var filter strings.Builder
 	for i, id := range ids {
 		if i > 0 {
@@ -88,41 +145,17 @@ func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found ma
 	}
 	users, _, err := c.userPage(ctx, url.Values{"filter": {"_id:$in:" + filter.String()}}, 0)
 	if fault.Is(err, fault.Invalid) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, user := range users {
 		if _, asked := slices.BinarySearch(ids, user.ID); asked {
 			found[user.ID] = user
 		}
 	}
-	return nil
-}
-
-// readUsers reads each of the ids by itself, a few at once, and puts those that
-// exist into found.
-func (c *Client) readUsers(ctx context.Context, ids []directory.UserID, found map[directory.UserID]directory.User) error {
-	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallelReads)
-	for _, id := range ids {
-		group.Go(func() error {
-			user, err := c.User(ctx, id)
-			if fault.Is(err, fault.NotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			found[id] = user
-			return nil
-		})
-	}
-	return group.Wait()
+	return true, nil
 }
 
 // EachUser calls fn with every user of the organization, in order of their ids.

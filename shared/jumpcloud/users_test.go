@@ -13,6 +13,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
@@ -66,17 +67,17 @@ func TestListWithoutResultsIsNotEmpty(t *testing.T) {
 func TestUsersInOneList(t *testing.T) {
 	sim, client := simulator(t)
 	ids := addUsers(t, sim, 250)
-	got, err := client.Users(t.Context(), append(ids, ids[3], ids[0]))
+	got, err := readUsers(t, client, append(ids, ids[3], ids[0]))
 	if err != nil || len(got) != 250 || got[ids[7]].Username != "user007" {
 		t.Fatalf("%d users, %v", len(got), err)
 	}
 	if requests := sim.Counters().Requests; requests != 3 {
 		t.Errorf("%d requests for 250 users, want 3", requests)
 	}
-	if _, err := client.Users(t.Context(), ids[:1]); err != nil || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 1 {
+	if _, err := readUsers(t, client, ids[:1]); err != nil || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 1 {
 		t.Errorf("one user is not read by itself: %v, %v", err, sim.Counters().ByRoute)
 	}
-	if got, err := client.Users(t.Context(), nil); err != nil || len(got) != 0 || sim.Counters().Requests != 4 {
+	if got, err := readUsers(t, client, nil); err != nil || len(got) != 0 || sim.Counters().Requests != 4 {
 		t.Errorf("nobody: %v, %v", got, err)
 	}
 }
@@ -96,7 +97,7 @@ func TestNobodyOfManyExists(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := client.Users(t.Context(), ids); err != nil || len(got) != 0 || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 7 {
+	if got, err := readUsers(t, client, ids); err != nil || len(got) != 0 || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 7 {
 		t.Errorf("%v, %v, %v", got, err, sim.Counters().ByRoute)
 	}
 }
@@ -108,8 +109,7 @@ type forgetful struct {
 }
 
 func (f forgetful) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasSuffix(r.URL.Path, "/systemusers") {
-		query := r.URL.Query()
+	if query := r.URL.Query(); strings.HasSuffix(r.URL.Path, "/systemusers") && query.Has("filter") {
 		f.query(query)
 		r.URL.RawQuery = query.Encode()
 	}
@@ -133,7 +133,7 @@ func TestAbsenceInAListIsConfirmed(t *testing.T) {
 				t.Fatal(err)
 			}
 			asked := ids[:8]
-			got, err := client.Users(t.Context(), asked)
+			got, err := readUsers(t, client, asked)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestFailedConfirmationIsNoAbsence(t *testing.T) {
 		t.Fatal(err)
 	}
 	sim.FailNext(jumpcloudtest.Fault{PathContains: string(ids[1]), Status: http.StatusForbidden})
-	if got, err := client.Users(t.Context(), ids); !fault.Is(err, fault.Forbidden) || got != nil {
+	if got, err := readUsers(t, client, ids); !fault.Is(err, fault.Forbidden) || got != nil {
 		t.Errorf("%v, %v; want no answer at all", got, err)
 	}
 }
@@ -162,7 +162,7 @@ func TestFailedListFails(t *testing.T) {
 	sim, client := simulator(t)
 	ids := addUsers(t, sim, 3)
 	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusUnauthorized})
-	if _, err := client.Users(t.Context(), ids); !fault.Is(err, fault.Unauthorized) {
+	if _, err := readUsers(t, client, ids); !fault.Is(err, fault.Unauthorized) {
 		t.Error(err)
 	}
 }
@@ -171,7 +171,7 @@ func TestMalformedIDsAreNobody(t *testing.T) {
 	sim, client := simulator(t)
 	good := addUsers(t, sim, 2)
 	junk := []directory.UserID{"", ".", "..", "x", "a|b", "../organizations", "64a1b2c3d4e5f60718293a4g", "a b?c=d#e", "%2e%2e"}
-	got, err := client.Users(t.Context(), append(junk, good...))
+	got, err := readUsers(t, client, append(junk, good...))
 	if err != nil || len(got) != 2 {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -200,10 +200,60 @@ func TestSingleReadsAreFewAtOnce(t *testing.T) {
 			now--
 			mu.Unlock()
 		}))
-		got, err := client.Users(t.Context(), ids)
+		got, err := readUsers(t, client, ids)
 		if err != nil || len(got) != 40 || most != 5 {
 			t.Errorf("%d users, %d at once, %v", len(got), most, err)
 		}
 		sim.Close()
+	})
+}
+
+// readUsers reads users all or nothing.
+func readUsers(t *testing.T, client *jumpcloud.Client, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
+	t.Helper()
+	found, failed := client.Users(t.Context(), ids)
+	for _, err := range failed {
+		return nil, err
+	}
+	return found, nil
+}
+
+// A 404 for a user counts only while the list of users can be read: a wrong
+// address answers 404 to everything.
+func TestAbsenceNeedsAListThatWorks(t *testing.T) {
+	gone := directory.UserID("64a1b2c3d4e5f60718293fff")
+	for name, tc := range map[string]struct {
+		status int // of everything; 0: JumpCloud works
+		ask    int // how many users that exist are asked for besides
+		failed int
+	}{
+		"it works":                       {0, 0, 0},
+		"it works, among others":         {0, 2, 0},
+		"everything is 404":              {404, 0, 1},
+		"everything is 404, for several": {404, 2, 3},
+		"everything is 410":              {410, 0, 1},
+	} {
+		sim, client := simulator(t)
+		ids := addUsers(t, sim, 2)
+		if tc.status > 0 {
+			sim.FailNext(jumpcloudtest.Fault{Status: tc.status, Times: 20})
+		}
+		found, failed := client.Users(t.Context(), append([]directory.UserID{gone}, ids[:tc.ask]...))
+		if len(failed) != tc.failed {
+			t.Errorf("%s: found %d, failed %v; want %d failures", name, len(found), failed, tc.failed)
+		}
+	}
+}
+
+// One user that cannot be read is that user's trouble alone.
+func TestOneUnreadableUserLeavesTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim, client := simulator(t)
+		ids := addUsers(t, sim, 3)
+		sim.FailNext(jumpcloudtest.Fault{PathContains: "/systemusers/64a1b2c3d4e5f60718293fff", Status: 500, Times: 10})
+		found, failed := client.Users(t.Context(), append([]directory.UserID{"64a1b2c3d4e5f60718293fff"}, ids...))
+		if len(found) != 3 || len(failed) != 1 {
+			t.Errorf("found %d, failed %v", len(found), failed)
+		}
 	})
 }

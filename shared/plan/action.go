@@ -18,11 +18,12 @@ type Type string
 
 // The types of actions on an account.
 const (
-	Provision   Type = "provision"   // create the account
-	TakeOver    Type = "take_over"   // make an existing account ours and bring it up to date
-	Update      Type = "update"      // write the attributes that differ
-	Enable      Type = "enable"      // allow sign-in
-	Deprovision Type = "deprovision" // block sign-in and end the sessions; never a deletion
+	Provision   Type = "provision"    // create the account
+	TakeOver    Type = "take_over"    // make an existing account ours and bring it up to date
+	Update      Type = "update"       // write the attributes that differ
+	Enable      Type = "enable"       // allow sign-in
+	Deprovision Type = "deprovision"  // block sign-in; never a deletion
+	EndSessions Type = "end_sessions" // end the sessions that are open, once sign-in is blocked
 )
 
 // Status is how far an action got.
@@ -48,6 +49,8 @@ type Cause struct {
 	Type string    `json:"type"`         // a Directory Insights event type, "connected", "retried", …
 	ID   string    `json:"id,omitempty"` // the id of the event
 	At   time.Time `json:"at"`           // when it happened
+	// Event says that it was an event of JumpCloud, and not a request.
+	Event bool `json:"event,omitempty"`
 }
 
 // Failure is why an action failed.

@@ -61,6 +61,13 @@ func TestDecide(t *testing.T) {
 	namelessDisabled := nameless
 	namelessDisabled.State = directory.Disabled
 
+	sessionsToEnd := wasDisabled
+	sessionsToEnd.SessionsToEnd = true
+	begun := func(attribute directory.Attribute) directory.Link {
+		return plan.User{}.Begun(linked(), plan.Action{Type: plan.Update, Changes: []directory.Change{{Attribute: attribute}}})
+	}
+	unknownSurname, unknownState := begun(directory.Surname), begun(directory.AccountEnabled)
+
 	for _, tc := range []struct {
 		name     string
 		user     plan.User
@@ -70,27 +77,35 @@ func TestDecide(t *testing.T) {
 	}{
 		{name: "nothing differs", user: plan.User{Desired: wanted(), Link: linked()}, owner: directory.CreatedByUs},
 		{name: "an attribute differs", user: plan.User{Desired: renamed, Link: linked()}, want: [][]string{{"update", "surname=Moss"}}, owner: directory.CreatedByUs},
-		{name: "suspended", user: plan.User{Desired: disabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}}, owner: directory.CreatedByUs},
-		{name: "blocking comes first", user: plan.User{Desired: renamedDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"update", "surname=Moss"}}, owner: directory.CreatedByUs},
+		{name: "suspended", user: plan.User{Desired: disabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
+		{name: "blocking comes first", user: plan.User{Desired: renamedDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}, {"update", "surname=Moss"}}, owner: directory.CreatedByUs},
 		{name: "allowing comes last", user: plan.User{Desired: renamed, Link: wasDisabled}, want: [][]string{{"update", "surname=Moss"}, {"enable", "accountEnabled=true"}}, owner: directory.CreatedByUs},
-		{name: "deleted: only disabled", user: plan.User{Desired: gone, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}}, owner: directory.CreatedByUs},
+		{name: "deleted: only disabled", user: plan.User{Desired: gone, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
 		{name: "deleted and disabled already", user: plan.User{Desired: gone, Link: wasDisabled}, owner: directory.CreatedByUs},
 		{name: "deleted before there was an account", user: plan.User{Desired: gone}},
 		{name: "no sign-in name, no account", user: plan.User{Desired: nameless}, obstacle: directory.EmailMissing},
-		{name: "no sign-in name, still disabled", user: plan.User{Desired: namelessDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}}, obstacle: directory.EmailMissing, owner: directory.CreatedByUs},
+		{name: "no sign-in name, still disabled", user: plan.User{Desired: namelessDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, obstacle: directory.EmailMissing, owner: directory.CreatedByUs},
 		{name: "created", user: plan.User{ID: self, Desired: wanted(), LookedUp: true}, want: [][]string{{"provision", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}}},
 		{name: "created disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true}, want: [][]string{{"provision", "accountEnabled=false", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}}},
 		{name: "taken over, written as little as needed", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil)}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
-		{name: "taken over and disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true, Account: found(nil)}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
+		{name: "taken over and disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true, Account: found(nil)}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}, {"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
 		{name: "taken over federated", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(nil)}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann", "onPremisesImmutableId=" + string(self)}}, owner: directory.TakenOver},
 		{name: "taken over federated, immutable id there", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(func(a *directory.Account) { a.ImmutableID = "other" })}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
-		{name: "ours already", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.CreatedByUs},
+		{name: "ours already", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.CreatedByUs},
 		{name: "synchronised from on-premises", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.SyncedFromOnPremises = true })}, obstacle: directory.SyncedFromOnPremises},
+		{name: "guest", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.Guest = true })}, obstacle: directory.GuestAccount},
+		{name: "ours under the name it was asked for, renamed since", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) {
+			a.ImmutableID, a.Attributes["userPrincipalName"] = string(self), directory.Value{"old@corp.example"}
+		})}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann", "userPrincipalName=ann@corp.example"}}, owner: directory.CreatedByUs},
+		{name: "ours, and not connected any more", user: plan.User{ID: self, Desired: gone, LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
+		{name: "sessions still to end", user: plan.User{Desired: disabled, Link: sessionsToEnd}, want: [][]string{{"end_sessions"}}, owner: directory.CreatedByUs},
+		{name: "an attribute nobody knows", user: plan.User{Desired: wanted(), Link: unknownSurname}, want: [][]string{{"update", "surname=Lee"}}, owner: directory.CreatedByUs},
+		{name: "a state nobody knows", user: plan.User{Desired: gone, Link: unknownState}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
 		{name: "management restricted", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ManagementRestricted = true })}, obstacle: directory.ManagementRestricted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if tc.user.NeedsLookup() {
-				t.Fatal("the case needs a look-up first")
+			if len(tc.user.Searches()) > 0 || tc.user.Unsettled() {
+				t.Fatal("the case needs a look-up first, or time")
 			}
 			got := tc.user.Decide()
 			if !cmp.Equal(written(got.Actions), tc.want) {
@@ -107,21 +122,46 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestNeedsLookup(t *testing.T) {
+func TestSearches(t *testing.T) {
 	nameless := wanted()
 	nameless.Obstacle = &directory.Obstacle{Reason: directory.EmailMissing}
+	unmanaged := directory.Desire(nil, false, directory.DefaultSettings())
+	tried := func(upn directory.UPN) directory.Link {
+		return directory.Link{Unconfirmed: &directory.Creation{UPN: upn}}
+	}
+	const wantedUPN, oldUPN = directory.UPN("ann@corp.example"), directory.UPN("old@corp.example")
 	for name, tc := range map[string]struct {
-		user plan.User
-		want bool
+		user      plan.User
+		want      []directory.UPN
+		unsettled bool // when the look-up shows nothing
 	}{
-		"connected, no account":     {plan.User{Desired: wanted()}, true},
-		"looked up already":         {plan.User{Desired: wanted(), LookedUp: true}, false},
-		"has an account":            {plan.User{Desired: wanted(), Link: linked()}, false},
-		"not connected any more":    {plan.User{Desired: directory.Desire(nil, false, directory.DefaultSettings())}, false},
-		"no sign-in name to search": {plan.User{Desired: nameless}, false},
+		"connected, no account":                   {plan.User{Desired: wanted()}, []directory.UPN{wantedUPN}, false},
+		"looked up already":                       {plan.User{Desired: wanted(), LookedUp: true}, nil, false},
+		"has an account":                          {plan.User{Desired: wanted(), Link: linked()}, nil, false},
+		"not connected any more":                  {plan.User{Desired: unmanaged}, nil, false},
+		"no sign-in name to search":               {plan.User{Desired: nameless}, nil, false},
+		"unconfirmed":                             {plan.User{Desired: wanted(), Link: tried("ANN@corp.example")}, []directory.UPN{wantedUPN}, false},
+		"unconfirmed, renamed since":              {plan.User{Desired: wanted(), Link: tried(oldUPN)}, []directory.UPN{wantedUPN, oldUPN}, true},
+		"unconfirmed, not connected any more":     {plan.User{Desired: unmanaged, Link: tried(oldUPN)}, []directory.UPN{oldUPN}, true},
+		"unconfirmed, without sign-in name since": {plan.User{Desired: nameless, Link: tried(oldUPN)}, []directory.UPN{oldUPN}, true},
 	} {
-		if got := tc.user.NeedsLookup(); got != tc.want {
-			t.Errorf("%s: NeedsLookup = %v, want %v", name, got, tc.want)
+		got := tc.user.Searches()
+		if !cmp.Equal(got, tc.want) {
+			t.Errorf("%s: searches %v, want %v", name, got, tc.want)
+		}
+		empty := tc.user.Found(got, make([]*directory.Account, len(got)))
+		if empty.Unsettled() != tc.unsettled {
+			t.Errorf("%s: unsettled %v, want %v", name, empty.Unsettled(), tc.unsettled)
+		}
+		if len(got) == 0 {
+			continue
+		}
+		ours := make([]*directory.Account, len(got))
+		ours[len(ours)-1] = found(func(a *directory.Account) { a.ImmutableID = string(self) })
+		user := tc.user
+		user.ID = self
+		if seen := user.Found(got, ours); seen.Created == nil || seen.Unsettled() {
+			t.Errorf("%s: our own account was not recognised", name)
 		}
 	}
 }
@@ -149,6 +189,9 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 				State:     rapid.SampledFrom([]directory.UserState{directory.Staged, directory.Activated, directory.Suspended}).Draw(t, "state")}
 			connected := step == 0 || rapid.Bool().Draw(t, "connected")
 			user.Desired = directory.Desire(&source, connected, settings)
+			if user.Account != nil && user.Account.ImmutableID == string(self) {
+				user.Created = user.Account
+			}
 			d := user.Decide()
 			link := d.Link
 			for _, action := range d.Actions {
@@ -156,7 +199,7 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 				if action.Type == plan.Provision {
 					id = "e9"
 				}
-				link = user.Completed(link, action, id)
+				link = user.Completed(user.Begun(link, action), action, id)
 			}
 			link = user.Settled(link, d.Obstacle)
 			user.Link = link

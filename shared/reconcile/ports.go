@@ -20,9 +20,9 @@ import (
 
 // JumpCloud reads one organization.
 type JumpCloud interface {
-	// Users reads the current state of users. A user that is not in the answer
-	// does not exist; everything else that went wrong is an error.
-	Users(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error)
+	// Users reads the current state of users, and says of which it could not be
+	// read. A user that is in neither answer does not exist: JumpCloud said so.
+	Users(ctx context.Context, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error)
 }
 
 // Entra reads and writes one tenant.
@@ -79,4 +79,7 @@ type Outcome struct {
 	Retry bool
 	After time.Duration // how long to wait before the next try
 	Err   error         // why it must be tried again
+	// Afresh says that no try is left and that giving up would be wrong, because
+	// the trouble is not the user's: the task is to be sent again as a new one.
+	Afresh bool
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,8 +17,20 @@ import (
 
 // settleTime is how long after a write to an account its absence may be a
 // replica that lags, and not a deletion (Graph answers 404 for objects created
-// minutes ago; the bound is assumed).
-const settleTime = 5 * time.Minute
+// minutes ago; the bound is assumed), and settleStep how often it is looked for
+// meanwhile.
+const (
+	settleTime = 5 * time.Minute
+	settleStep = 15 * time.Second
+)
+
+// recordLimit bounds the writing of our own records. It does not shrink with the
+// time that is left to the invocation: what happened must be kept.
+const recordLimit = 5 * time.Second
+
+// underWay is how long an action that was begun may still be worked on by
+// somebody else: longer than any invocation runs.
+const underWay = 2 * time.Minute
 
 // interrupted is the reason of an action whose outcome nobody learnt.
 const interrupted directory.Reason = "interrupted"
@@ -30,44 +43,46 @@ func (b *batch) begin(u *user) {
 	action.Subject = plan.Subject{Kind: "user", ID: string(u.attempt.User), Name: u.name}
 	action.Cause = u.attempt.Cause
 	action.Status, action.At = plan.Started, time.Now().UTC()
-	u.link.OpenAction = action.ID
+	u.before = u.link
+	u.link = u.plan.Begun(u.link, *action)
+	u.link.OpenActions = append(slices.Clone(u.link.OpenActions), action.ID)
 	u.unkept = append(u.unkept, *action)
 }
 
 // record keeps the links of the users with what happened to them. A user whose
-// link somebody else changed meanwhile is over and comes again.
+// link somebody else changed meanwhile is over and comes again; what happened is
+// kept all the same.
 func (b *batch) record(ctx context.Context, users []*user) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
 	recordings := make([]store.Recording, len(users))
 	for i, u := range users {
-		if at := u.attempt.Cause.At; at.After(u.link.LastEventAt) {
-			u.link.LastEventAt = at
+		if cause := u.attempt.Cause; cause.Event && cause.At.After(u.link.LastEventAt) {
+			u.link.LastEventAt = cause.At
 		}
-		recordings[i] = store.Recording{Link: u.kept(), Actions: u.unkept}
+		recordings[i] = store.Recording{Link: u.link, Actions: u.unkept}
 	}
 	for i, err := range b.Store.Record(ctx, recordings...) {
-		if err != nil {
-			b.retryUnseen(ctx, users[i], err)
+		u := users[i]
+		if err == nil {
+			u.unkept = nil
+			u.link.Version++
 			continue
 		}
-		users[i].unkept = nil
-		users[i].link.Version++
+		b.retryUnseen(ctx, u, err)
+		completed := slices.DeleteFunc(slices.Clone(u.unkept), func(a plan.Action) bool { return a.Status == plan.Started })
+		if fault.Is(err, fault.Changed) && len(completed) > 0 {
+			if err := b.Store.RecordActions(ctx, completed...); err != nil {
+				zerolog.Ctx(ctx).Error().Err(err).Str("user", string(u.attempt.User)).Msg("what was done could not be recorded")
+			}
+		}
 	}
-}
-
-// kept is the link as it is recorded. While an account is being taken over and
-// nothing was written to it, the link is kept without it: only a write that
-// succeeded, or an account that was ours all along, makes it the user's.
-func (u *user) kept() directory.Link {
-	if u.takingOver() {
-		return forget(u.link)
-	}
-	return u.link
 }
 
 // complete folds the result of an action into the link.
 func (b *batch) complete(ctx context.Context, u *user, action plan.Action, result Result) {
 	action.CompletedAt = time.Now().UTC()
-	u.link.OpenAction = ""
+	u.link.OpenActions = slices.DeleteFunc(slices.Clone(u.link.OpenActions), func(id string) bool { return id == action.ID })
 	if result.Err != nil {
 		b.completeFailed(ctx, u, action, result.Err)
 		return
@@ -78,45 +93,73 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	u.adopted = false
 	b.note(ctx, u, action)
 	if action.Type == plan.Provision {
-		if _, err := b.Store.Claim(ctx, b.dir.Tenant, result.ID, b.owner(u)); err != nil {
+		if _, err := b.Store.Claim(ctx, b.dir.TenantKey(), result.ID, b.owner(u)); err != nil {
 			u.link = forget(u.link) // the next look finds the account, knows it for ours and claims it
 			b.fail(ctx, u, err)
 		}
 	}
 }
 
-// completeFailed notes why an action failed. What may succeed later ends the
-// attempt; what a person must mend becomes the user's obstacle, and the other
-// actions go on.
+// completeFailed notes why an action failed. What Entra certainly did not do is
+// as it was; of the rest nobody knows, and it is written again. What may succeed
+// later ends the attempt; what a person must mend becomes the user's obstacle,
+// and the other actions go on.
 func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
+	if certain(err) {
+		u.link.Applied, u.link.Unconfirmed = u.before.Applied, u.before.Unconfirmed
+	}
 	f := b.classify(u, action, err)
 	action.Status = plan.Failed
 	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(f), Message: f.Message}
 	b.note(ctx, u, action)
-	if u.takingOver() {
-		if err := b.Store.Unclaim(ctx, b.dir.Tenant, u.link.EntraID, b.owner(u)); err != nil {
+	if f.Kind.Decide() != fault.Park {
+		b.fail(ctx, u, f)
+		return
+	}
+	if action.Type == plan.TakeOver && u.takingOver() {
+		if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u)); err != nil {
 			b.fail(ctx, u, err)
 			return
 		}
 		u.link, u.adopted, u.todo = forget(u.link), false, nil
-	}
-	if f.Kind.Decide() != fault.Park {
-		b.fail(ctx, u, f)
-		return
 	}
 	if u.obstacle == nil {
 		u.obstacle = &directory.Obstacle{Reason: reasonOf(f), Message: f.Message}
 	}
 }
 
+// certain reports whether an error says that nothing was done: Graph refused the
+// request, or put it off.
+func certain(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Forbidden, fault.Unauthorized, fault.Throttled:
+		return true
+	default:
+		return false
+	}
+}
+
 // takingOver reports whether the user's account was somebody else's so far and
-// nothing was written to it yet.
+// no write to it has succeeded yet.
 func (u *user) takingOver() bool { return u.adopted && u.link.Owner == directory.TakenOver }
 
-// forget is the link without the account that could not be taken over.
+// forget is the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Owner, link.State, link.Applied = "", "", "", directory.Absent, nil
+	link.SessionsToEnd, link.Unconfirmed = false, nil
 	return link
+}
+
+// release gives the account of a user that is gone free for whoever comes next
+// with its name, such as a person who is hired again. The link keeps the account:
+// one that comes back claims it again.
+func (b *batch) release(ctx context.Context, u *user) {
+	if u.link.Status != directory.Released || u.link.EntraID == "" || u.plan.Link.Status == directory.Released {
+		return
+	}
+	if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u)); err != nil {
+		b.fail(ctx, u, err)
+	}
 }
 
 // classify tells apart what the answer alone does not: a name that is taken by
@@ -125,7 +168,7 @@ func forget(link directory.Link) directory.Link {
 func (b *batch) classify(u *user, action plan.Action, err error) *fault.Error {
 	f := *fault.Of(err)
 	switch {
-	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && !u.attempt.Last && u.attempt.Number <= lookAgain:
+	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && u.mayBeHidden():
 		f.Kind = fault.Transient
 	case f.Kind == fault.NotFound && time.Since(u.link.LastWriteAt) < settleTime:
 		f.Kind = fault.Transient
@@ -139,36 +182,51 @@ func (b *batch) classify(u *user, action plan.Action, err error) *fault.Error {
 
 // lookAgain is how often a creation that met an account of the same name is
 // tried again, so that the look-up can find the account, before the name counts
-// as taken by something else.
-const lookAgain = 3
+// as taken by something else (Graph clients try eight times).
+const lookAgain = 8
 
-// closeInterrupted ends an action that a process left open when it died. An
-// account that the look-up showed to be ours is the proof that its creation
-// worked; of other actions the outcome is unknown, and what they left undone is
-// among the actions of this attempt.
+// mayBeHidden reports whether the account that has the user's name already may be
+// one that the look-up does not show yet: our own, whose creation was never
+// confirmed, or anybody's that is new.
+func (u *user) mayBeHidden() bool {
+	own := u.before.Unconfirmed
+	return (own != nil && time.Since(own.At) < settleTime) || u.attempt.Number <= lookAgain
+}
+
+// closeInterrupted ends actions that a process left open when it died. An account
+// that the look-up showed to be ours is the proof that its creation worked; of
+// other actions the outcome is unknown, and what they left undone is among the
+// actions of this attempt. An action that is young is left alone: somebody may be
+// about it.
 func (b *batch) closeInterrupted(ctx context.Context, users []*user) {
 	for _, u := range users {
-		if u.link.OpenAction == "" {
-			continue
+		var open []string
+		for _, id := range u.link.OpenActions {
+			action, err := b.Store.Action(ctx, b.dir.Organization, id)
+			if err != nil && !fault.Is(err, fault.NotFound) {
+				b.fail(ctx, u, err)
+				break
+			}
+			if err != nil || action.Status != plan.Started {
+				continue
+			}
+			switch proven := action.Type == plan.Provision && u.adopted && u.link.Owner == directory.CreatedByUs; {
+			case proven:
+				action.Status, action.EntraID = plan.Succeeded, u.link.EntraID
+				u.link.LastWriteAt = action.At
+			case time.Since(action.At) < underWay:
+				open = append(open, id)
+				continue
+			default:
+				action.Status = plan.Failed
+				action.Error = &plan.Failure{Kind: string(fault.Transient), Reason: interrupted, Message: "entrasync stopped before Entra's answer was known; the user was looked at again"}
+			}
+			action.CompletedAt = time.Now().UTC()
+			b.note(ctx, u, action)
 		}
-		action, err := b.Store.Action(ctx, b.dir.Organization, u.link.OpenAction)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			b.fail(ctx, u, err)
-			continue
+		if !u.over {
+			u.link.OpenActions = open
 		}
-		u.link.OpenAction = ""
-		if err != nil || action.Status != plan.Started {
-			continue
-		}
-		action.CompletedAt = time.Now().UTC()
-		if action.Type == plan.Provision && u.adopted && u.link.Owner == directory.CreatedByUs {
-			action.Status, action.EntraID = plan.Succeeded, u.link.EntraID
-			u.link.LastWriteAt = action.At
-		} else {
-			action.Status = plan.Failed
-			action.Error = &plan.Failure{Kind: string(fault.Transient), Reason: interrupted, Message: "entrasync stopped before Entra's answer was known; the user was looked at again"}
-		}
-		b.note(ctx, u, action)
 	}
 }
 
@@ -193,7 +251,7 @@ func (b *batch) note(ctx context.Context, u *user, action plan.Action) {
 		Str("directory", string(b.dir.ID)).Str("user", string(u.attempt.User)).Str("entraId", string(action.EntraID)).
 		Str("event", action.Cause.ID).Str("reason", reason)
 	if action.Error != nil {
-		line = line.Str("kind", action.Error.Kind).Str("message", action.Error.Message)
+		line = line.Str("kind", action.Error.Kind).Str("why", action.Error.Message)
 	}
 	line.Msg("action completed")
 }

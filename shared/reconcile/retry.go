@@ -19,12 +19,15 @@ import (
 const (
 	firstWait   = time.Second
 	longestWait = time.Minute
+	// longestAsked caps what an outside system asks for: a wait also holds up
+	// the user's later events.
+	longestAsked = 5 * time.Minute
 )
 
 // waitBefore is how long to wait after try number n failed.
 func waitBefore(n int, f *fault.Error) time.Duration {
 	if f.RetryAfter > 0 {
-		return f.RetryAfter
+		return min(f.RetryAfter, longestAsked)
 	}
 	if f.Kind == fault.Unauthorized {
 		return longestWait
@@ -48,26 +51,23 @@ func (b *batch) failEach(ctx context.Context, users []*user, err error) {
 func (b *batch) retryUnseen(ctx context.Context, u *user, err error) {
 	f := fault.Of(err)
 	u.over = true
-	u.outcome = Outcome{Retry: true, After: waitBefore(u.attempt.Number, f), Err: err}
+	u.outcome = Outcome{Retry: true, After: waitBefore(u.attempt.Number, f), Err: err, Afresh: u.attempt.Last}
 	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
 	zerolog.Ctx(ctx).Warn().Str("user", string(u.attempt.User)).Int("attempt", u.attempt.Number).
 		Dur("after", u.outcome.After).Err(err).Msg("user will be tried again")
 }
 
-// fail ends the attempt of one user and says in the link why: as long as tries
-// are left it waits; after the last one it is parked, so that nothing is given up
-// in silence.
+// fail ends the attempt of one user and says in the link why. What another try
+// may mend is tried again, however often; what only a person can mend, and after
+// the last try a defect of ours, parks the user.
 func (b *batch) fail(ctx context.Context, u *user, err error) {
 	f := fault.Of(err)
 	u.over, u.failed = true, true
-	if u.takingOver() {
-		u.link, u.adopted = forget(u.link), false
-	}
 	u.link.Reason, u.link.Message = reasonOf(f), sentenceOf(f)
 	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
 	log := zerolog.Ctx(ctx).Warn().Str("directory", string(b.dir.ID)).Str("user", string(u.attempt.User)).
 		Int("attempt", u.attempt.Number).Str("kind", string(f.Kind)).Err(err)
-	if u.attempt.Last || f.Kind.Decide() == fault.Park {
+	if f.Kind.Decide() == fault.Park || (u.attempt.Last && f.Kind.Decide() == fault.Fail) {
 		u.link.Status, u.link.NextTryAt = directory.Parked, time.Time{}
 		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
 		log.Msg("user parked")
@@ -75,8 +75,25 @@ func (b *batch) fail(ctx context.Context, u *user, err error) {
 	}
 	wait := waitBefore(u.attempt.Number, f)
 	u.link.Status, u.link.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
-	u.outcome = Outcome{Retry: true, After: wait, Err: err}
+	u.outcome = Outcome{Retry: true, After: wait, Err: err, Afresh: u.attempt.Last}
 	log.Dur("after", wait).Msg("user will be tried again")
+}
+
+// jumpCloudTrouble is a failure to read JumpCloud as it concerns a user: nothing
+// about the user is wrong, so it is never a reason to stop trying.
+func jumpCloudTrouble(err error) error {
+	f := *fault.Of(err)
+	f.Reason = string(directory.JumpCloudUnavailable)
+	switch f.Kind {
+	case fault.Unauthorized, fault.Forbidden:
+		f.Kind, f.Reason = fault.Unauthorized, string(directory.JumpCloudRefused)
+	case fault.Invalid, fault.NotFound, fault.Conflict:
+		f.Kind = fault.Transient
+	}
+	if f.Message == "" {
+		f.Message = "JumpCloud could not be read: it is tried again"
+	}
+	return &f
 }
 
 // recordFailures keeps the links of users whose attempt failed.

@@ -57,8 +57,9 @@ type user struct {
 	paths   []directory.Path
 	plan    plan.User
 	link    directory.Link
-	todo    []plan.Action // what is still to be sent
-	unkept  []plan.Action // what happened and was not recorded yet
+	todo    []plan.Action  // what is still to be sent
+	unkept  []plan.Action  // what happened and was not recorded yet
+	before  directory.Link // as it was before the action that is under way
 	// adopted says that a decision made an account the user's that was not so
 	// far; it is claimed first.
 	adopted  bool
@@ -75,7 +76,7 @@ func (b *batch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*user){
-		b.readJumpCloud, b.openEntra, b.lookUp, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
+		b.readJumpCloud, b.openEntra, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -126,6 +127,10 @@ func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
 	return true
 }
 
+// readLimit bounds the reading of JumpCloud for a batch: a JumpCloud that hangs
+// must not hold up everybody.
+const readLimit = 15 * time.Second
+
 // readJumpCloud reads the current state of the users and applies the rules.
 func (b *batch) readJumpCloud(ctx context.Context, users []*user) {
 	ids := make([]directory.UserID, len(users))
@@ -134,15 +139,17 @@ func (b *batch) readJumpCloud(ctx context.Context, users []*user) {
 	}
 	jc, err := b.Systems.JumpCloud(ctx, b.dir.Organization)
 	if err != nil {
-		b.failEach(ctx, users, err)
+		b.failEach(ctx, users, jumpCloudTrouble(err))
 		return
 	}
-	current, err := jc.Users(ctx, ids)
-	if err != nil {
-		b.failEach(ctx, users, err)
-		return
-	}
+	limited, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	current, failed := jc.Users(limited, ids)
 	for _, u := range users {
+		if err := failed[u.attempt.User]; err != nil {
+			b.fail(ctx, u, jumpCloudTrouble(err))
+			continue
+		}
 		var source *directory.User
 		if found, exists := current[u.attempt.User]; exists {
 			source, u.name = &found, found.Username
@@ -168,28 +175,50 @@ func (b *batch) openEntra(ctx context.Context, users []*user) {
 
 // lookUp searches the accounts of users that have none yet, all in one go.
 func (b *batch) lookUp(ctx context.Context, users []*user) {
-	var searched []*user
 	var upns []directory.UPN
 	attributes := map[directory.Attribute]bool{}
 	for _, u := range users {
-		if !u.plan.NeedsLookup() {
-			continue
-		}
-		searched, upns = append(searched, u), append(upns, u.plan.Desired.UPN)
+		upns = append(upns, u.plan.Searches()...)
 		for name := range u.plan.Desired.Attributes {
 			attributes[name] = true
 		}
 	}
-	if len(searched) == 0 {
+	if len(upns) == 0 {
 		return
 	}
-	for i, found := range b.entra.FindByUPN(ctx, upns, slices.Sorted(maps.Keys(attributes))) {
-		u := searched[i]
-		if found.Err != nil {
-			b.fail(ctx, u, found.Err)
+	answers := b.entra.FindByUPN(ctx, upns, slices.Sorted(maps.Keys(attributes)))
+	for _, u := range users {
+		searched := u.plan.Searches()
+		own := answers[:len(searched)]
+		answers = answers[len(searched):]
+		var accounts []*directory.Account
+		for _, found := range own {
+			if found.Err != nil {
+				b.fail(ctx, u, found.Err)
+				break
+			}
+			accounts = append(accounts, found.Account)
+		}
+		if !u.over && len(searched) > 0 {
+			u.plan = u.plan.Found(searched, accounts)
+		}
+	}
+}
+
+// wait ends the attempt of users about whom nothing can be concluded yet: their
+// account was asked for, is not seen, and may still come. After settleTime it is
+// certain that it does not.
+func (b *batch) wait(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if !u.plan.Unsettled() {
 			continue
 		}
-		u.plan.LookedUp, u.plan.Account = true, found.Account
+		if time.Since(u.plan.Link.Unconfirmed.At) >= settleTime {
+			u.plan.Link.Unconfirmed = nil
+			continue
+		}
+		b.fail(ctx, u, &fault.Error{Op: "reconcile.wait", Kind: fault.Transient, Reason: string(directory.Unavailable), RetryAfter: settleStep,
+			Message: "Entra did not confirm the account " + string(u.plan.Link.Unconfirmed.UPN) + " and does not show it yet: it is looked for again"})
 	}
 }
 
@@ -197,7 +226,10 @@ func (b *batch) lookUp(ctx context.Context, users []*user) {
 func (b *batch) decide(_ context.Context, users []*user) {
 	for _, u := range users {
 		d := u.plan.Decide()
-		u.adopted = d.Link.EntraID != u.link.EntraID
+		// Who comes back after having been released may find the account given
+		// to somebody else.
+		back := u.link.Status == directory.Released && u.plan.Desired.Managed && u.link.EntraID != ""
+		u.adopted = d.Link.EntraID != u.link.EntraID || back
 		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
 	}
 }
@@ -208,9 +240,9 @@ func (b *batch) claim(ctx context.Context, users []*user) {
 		if !u.adopted {
 			continue
 		}
-		owner, err := b.Store.Claim(ctx, b.dir.Tenant, u.link.EntraID, b.owner(u))
+		owner, err := b.Store.Claim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u))
 		if fault.Is(err, fault.Conflict) {
-			u.adopted, u.todo, u.link = false, nil, u.plan.Link
+			u.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
 			u.obstacle = taken(u.plan.Desired.UPN, owner)
 		} else if err != nil {
 			b.fail(ctx, u, err)
@@ -260,6 +292,7 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 	for _, u := range users {
 		u.link = u.plan.Settled(u.link, u.obstacle)
 		u.link.NextTryAt = time.Time{}
+		b.release(ctx, u)
 	}
 	b.record(ctx, users)
 	for _, u := range users {

@@ -76,6 +76,19 @@ func (s *Store) Record(ctx context.Context, recordings ...Recording) []error {
 	return faults
 }
 
+// RecordActions keeps actions alone, of links that somebody else changed.
+func (s *Store) RecordActions(ctx context.Context, actions ...plan.Action) error {
+	var writes []Write
+	for _, a := range actions {
+		item, err := actionItem(a)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, Write{Item: item, If: Any})
+	}
+	return s.table.Transact(ctx, writes)
+}
+
 // transactEach does the writes of some recordings in one transaction or, if that
 // is refused because of one of them, each in its own.
 func (s *Store) transactEach(ctx context.Context, recordings []Recording, together []int, writes []Write, faults []error) {
@@ -83,7 +96,8 @@ func (s *Store) transactEach(ctx context.Context, recordings []Recording, togeth
 		return
 	}
 	err := s.table.Transact(ctx, writes)
-	if len(together) == 1 || !(fault.Is(err, fault.Changed) || fault.Is(err, fault.Invalid)) {
+	spoilt := fault.Is(err, fault.Changed) || fault.Is(err, fault.Invalid)
+	if len(together) == 1 || !spoilt {
 		for _, i := range together {
 			faults[i] = err
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
@@ -20,15 +21,26 @@ type Keys interface {
 	APIKey(ctx context.Context, organization directory.OrganizationID) (string, error)
 }
 
+// Regions knows where the organizations are.
+type Regions interface {
+	// Organization reads an organization; NotFound if we serve none of that id.
+	Organization(ctx context.Context, id directory.OrganizationID) (directory.Organization, error)
+}
+
 // Config says where the outside systems are and how to sign in to Entra.
 type Config struct {
-	JumpCloudAPI      string // root of v1
+	// JumpCloudAPI is the root of v1, and JumpCloudInsights that of Directory
+	// Insights, of the organizations in the US. Organizations of other regions
+	// have hosts of their own, unless these are not JumpCloud's.
+	JumpCloudAPI      string
 	JumpCloudInsights string
 	GraphURL          string
 	LoginURL          string
 	ClientID          string
-	ClientSecret      string
-	Keys              Keys
+	// Proof is what the application proves itself with to Entra.
+	Proof   func(context.Context) (entra.Proof, error)
+	Keys    Keys
+	Regions Regions
 	// Transport carries all requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -38,36 +50,67 @@ type Systems struct {
 	cfg Config
 
 	mu            sync.Mutex
-	organizations map[directory.OrganizationID]*jumpcloud.Client
+	organizations map[directory.OrganizationID]organization
 	tenants       map[directory.TenantID]*entra.Client
 }
+
+// organization is the client of an organization and until when it is good.
+type organization struct {
+	client *jumpcloud.Client
+	until  time.Time
+}
+
+// keyLife is how long a client is used before its API key is fetched again: so
+// long may a key that was replaced still be tried.
+const keyLife = 5 * time.Minute
 
 // New makes the access to the outside systems; it sends nothing.
 func New(cfg Config) *Systems {
 	return &Systems{
 		cfg:           cfg,
-		organizations: map[directory.OrganizationID]*jumpcloud.Client{},
+		organizations: map[directory.OrganizationID]organization{},
 		tenants:       map[directory.TenantID]*entra.Client{},
 	}
 }
 
 // JumpCloud implements reconcile.Systems.
-func (s *Systems) JumpCloud(ctx context.Context, organization directory.OrganizationID) (reconcile.JumpCloud, error) {
+func (s *Systems) JumpCloud(ctx context.Context, id directory.OrganizationID) (reconcile.JumpCloud, error) {
+	return s.Organization(ctx, id)
+}
+
+// Organization is the client of an organization.
+func (s *Systems) Organization(ctx context.Context, id directory.OrganizationID) (*jumpcloud.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if client, known := s.organizations[organization]; known {
-		return client, nil
+	if kept, known := s.organizations[id]; known && time.Now().Before(kept.until) {
+		return kept.client, nil
 	}
-	key, err := s.cfg.Keys.APIKey(ctx, organization)
+	key, err := s.cfg.Keys.APIKey(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	client := jumpcloud.NewClient(jumpcloud.Config{
-		APIURL: s.cfg.JumpCloudAPI, InsightsURL: s.cfg.JumpCloudInsights, APIKey: key, Organization: organization,
+	o, err := s.cfg.Regions.Organization(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	client := s.clientFor(o, key)
+	s.organizations[id] = organization{client, time.Now().Add(keyLife)}
+	return client, nil
+}
+
+// CheckKey reads an organization with a key that is not kept yet, and gives the
+// name that it has in JumpCloud.
+func (s *Systems) CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
+	found, err := s.clientFor(o, key).Organization(ctx)
+	return found.Name, err
+}
+
+// clientFor makes a client for an organization and a key.
+func (s *Systems) clientFor(o directory.Organization, key string) *jumpcloud.Client {
+	return jumpcloud.NewClient(jumpcloud.Config{
+		APIURL: o.Region.Host(s.cfg.JumpCloudAPI), InsightsURL: o.Region.Host(s.cfg.JumpCloudInsights), APIKey: key, Organization: o.ID,
 		HTTP: &http.Client{Transport: s.cfg.Transport},
 	})
-	s.organizations[organization] = client
-	return client, nil
 }
 
 // Entra implements reconcile.Systems.
@@ -94,7 +137,7 @@ func (s *Systems) tenant(id directory.TenantID) (*entra.Client, error) {
 	}
 	client, err := entra.New(entra.Config{
 		GraphURL: s.cfg.GraphURL, LoginURL: s.cfg.LoginURL, Tenant: id,
-		ClientID: s.cfg.ClientID, Secret: s.cfg.ClientSecret, Transport: s.cfg.Transport,
+		ClientID: s.cfg.ClientID, Proof: s.cfg.Proof, Transport: s.cfg.Transport,
 	})
 	if err != nil {
 		return nil, err

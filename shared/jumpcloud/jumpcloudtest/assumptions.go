@@ -72,6 +72,7 @@ const (
 	defaultLimit  = 10
 	maximumLimit  = 100
 	domainsLimit  = 100 // the domains endpoint's own default
+	namedLimit    = 100 // of lists of channels and rules
 	feedLimit     = 1000
 	feedMaximum   = 10_000
 	maxChannel    = 100 // characters of a channel's name

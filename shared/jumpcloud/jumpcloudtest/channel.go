@@ -37,7 +37,7 @@ func (s *Simulator) listNamed(k kind, name string) func(*request) (reply, error)
 
 // named is one page of a list of the newer services.
 func named(r *request, name string, objects []Fields) (reply, error) {
-	skip, limit, err := page(r.URL.Query(), defaultLimit)
+	skip, limit, err := page(r.URL.Query(), namedLimit)
 	if err != nil {
 		return reply{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"time"
-	"unicode/utf8"
 
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
@@ -65,60 +64,4 @@ func (c Config) check(op string) error {
 // invalid is the refusal of what is over a limit or against a rule.
 func invalid(op, subject, format string, args ...any) error {
 	return &fault.Error{Op: op, Kind: fault.Invalid, Subject: subject, Message: fmt.Sprintf(format, args...)}
-}
-
-func checkMessages(op string, messages []queue.Message) error {
-	if len(messages) > queue.MaxBatch {
-		return invalid(op, "", "%d messages are more than the %d of one batch", len(messages), queue.MaxBatch)
-	}
-	total := 0
-	for _, m := range messages {
-		if err := checkID(op, "group id", m.GroupID); err != nil {
-			return err
-		}
-		if err := checkID(op, "de-duplication id", m.DedupID); err != nil {
-			return err
-		}
-		if err := checkBody(op, m.Body); err != nil {
-			return err
-		}
-		total += len(m.Body)
-	}
-	if total > queue.MaxBodyBytes {
-		return invalid(op, "body", "%d bytes are more than the %d of one message or batch", total, queue.MaxBodyBytes)
-	}
-	return nil
-}
-
-// checkID allows the letters, digits and punctuation of ASCII, which are all
-// its characters between the space and the delete.
-func checkID(op, name, id string) error {
-	if id == "" || len(id) > queue.MaxIDChars {
-		return invalid(op, name, "%d characters are not between 1 and %d", len(id), queue.MaxIDChars)
-	}
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return invalid(op, name, "character %q is not a letter, digit or punctuation", id[i])
-		}
-	}
-	return nil
-}
-
-// checkBody allows #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD |
-// #x10000 to #x10FFFF (SQS SendMessage, MessageBody).
-func checkBody(op string, body []byte) error {
-	if len(body) == 0 {
-		return invalid(op, "body", "a message must not be empty")
-	}
-	for rest := body; len(rest) > 0; {
-		r, size := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && size == 1 {
-			return invalid(op, "body", "a message must be UTF-8")
-		}
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
-			return invalid(op, "body", "character %U is not allowed", r)
-		}
-		rest = rest[size:]
-	}
-	return nil
 }

@@ -44,7 +44,7 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	if err := q.db.alive(ctx, op); err != nil {
 		return err
 	}
-	if err := checkMessages(op, messages); err != nil || len(messages) == 0 {
+	if err := queue.CheckMessages(op, messages); err != nil || len(messages) == 0 {
 		return err
 	}
 	type addition struct {
@@ -138,8 +138,8 @@ func (q *Queue) Delete(ctx context.Context, receipts ...string) error {
 	if err := q.db.alive(ctx, op); err != nil {
 		return err
 	}
-	if len(receipts) > queue.MaxBatch {
-		return invalid(op, "", "%d receipts are more than the %d of one batch", len(receipts), queue.MaxBatch)
+	if err := queue.CheckReceipts(op, receipts); err != nil {
+		return err
 	}
 	var ending []*message
 	var valid []string
@@ -185,8 +185,8 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) e
 	if err := q.db.alive(ctx, op); err != nil {
 		return err
 	}
-	if d < 0 || d > queue.MaxVisibility {
-		return invalid(op, "", "%s is not between 0 and %s", d, queue.MaxVisibility)
+	if err := queue.CheckPostpone(op, d); err != nil {
+		return err
 	}
 	found := false
 	q.change(func(x *index, now time.Time) {

@@ -15,8 +15,8 @@ import (
 // that have none in flight. A cancelled wait is a fault of kind Transient.
 func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]queue.Received, error) {
 	const op = "queue.receive"
-	if limit < 1 || limit > queue.MaxBatch {
-		return nil, invalid(op, "", "%d messages are not between 1 and %d", limit, queue.MaxBatch)
+	if err := queue.CheckReceive(op, limit); err != nil {
+		return nil, err
 	}
 	end := time.Now().Add(wait)
 	for {

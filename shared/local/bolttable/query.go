@@ -3,9 +3,6 @@ package bolttable
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -19,10 +16,10 @@ import (
 // nor hide others.
 func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	const op = "store.query"
-	if err := checkQuery(op, q); err != nil {
+	if err := store.CheckQuery(op, q); err != nil {
 		return store.Page{}, err
 	}
-	after, err := parseCursor(op, q)
+	after, err := q.Place(op, func(place []byte) bool { return bytes.HasPrefix(place, placePrefix(q)) })
 	if err != nil {
 		return store.Page{}, err
 	}
@@ -52,8 +49,8 @@ func readPage(ctx context.Context, tx *bbolt.Tx, q store.Query, after []byte) (s
 		if expired(item, now) {
 			continue
 		}
-		if bytesSoFar += size(item); bytesSoFar > store.MaxPageBytes || q.Limit > 0 && len(page.Items) == q.Limit {
-			page.Cursor = formatCursor(q, last)
+		if bytesSoFar += item.Size(); bytesSoFar > store.MaxPageBytes || q.Limit > 0 && len(page.Items) == q.Limit {
+			page.Cursor = q.CursorAt(last)
 			return page, nil
 		}
 		page.Items = append(page.Items, item)
@@ -146,31 +143,4 @@ func beyond(prefix []byte) []byte {
 		}
 	}
 	return nil
-}
-
-// fingerprintBytes is enough to tell apart the queries of people who do not
-// forge cursors; who forges one sees no more than the query allows, because a
-// cursor must lie within the query's run of keys.
-const fingerprintBytes = 8
-
-func fingerprint(q store.Query) []byte {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %t", q.PK, q.SKPrefix, q.Index, q.Backward))
-	return sum[:fingerprintBytes]
-}
-
-func formatCursor(q store.Query, place []byte) string {
-	return base64.RawURLEncoding.EncodeToString(append(fingerprint(q), place...))
-}
-
-// parseCursor is the place a cursor names; nil for none.
-func parseCursor(op string, q store.Query) ([]byte, error) {
-	if q.Cursor == "" {
-		return nil, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-	if err != nil || len(raw) < fingerprintBytes ||
-		!bytes.Equal(raw[:fingerprintBytes], fingerprint(q)) || !bytes.HasPrefix(raw[fingerprintBytes:], placePrefix(q)) {
-		return nil, invalid(op, "cursor", "the cursor does not belong to this query; start again without one")
-	}
-	return raw[fingerprintBytes:], nil
 }

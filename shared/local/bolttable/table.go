@@ -56,7 +56,7 @@ func (t *Table) Close() error { return t.file.Close() }
 // Get implements store.Table.
 func (t *Table) Get(ctx context.Context, key store.Key) (store.Item, error) {
 	const op = "store.get"
-	if err := checkKey(op, key); err != nil {
+	if err := store.CheckKey(op, key); err != nil {
 		return store.Item{}, err
 	}
 	var item store.Item
@@ -73,7 +73,7 @@ func (t *Table) Get(ctx context.Context, key store.Key) (store.Item, error) {
 // BatchGet implements store.Table.
 func (t *Table) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
 	const op = "store.batch get"
-	if err := checkKeys(op, keys); err != nil {
+	if err := store.CheckKeys(op, keys); err != nil {
 		return nil, err
 	}
 	items := make([]store.Item, 0, len(keys))
@@ -120,7 +120,7 @@ func (t *Table) Transact(ctx context.Context, writes []store.Write) error {
 
 // write does all the writes or none and returns the versions after them.
 func (t *Table) write(ctx context.Context, op string, writes []store.Write) ([]int64, error) {
-	if err := checkWrites(op, writes); err != nil {
+	if err := store.CheckWrites(op, writes); err != nil {
 		return nil, err
 	}
 	if len(writes) == 0 {

@@ -1,8 +1,9 @@
-// Package host runs Lambda functions in this process, as Lambda would: it turns
-// HTTP requests into API Gateway events and messages of a queue into SQS
-// batches, passes them through aws-lambda-go's own handler as JSON, bounds each
-// invocation by the function's time-out, survives a panic, deletes what
-// succeeded and leaves what failed to the queue.
+// Package host runs Lambda functions as Lambda would: it turns HTTP requests
+// into API Gateway events and messages of a queue into SQS batches, passes them
+// through aws-lambda-go's own handler as JSON, bounds each invocation by the
+// function's time-out, survives a panic, deletes what succeeded and leaves what
+// failed to the queue. A function is a handler in this process, or whatever
+// takes and gives JSON, such as a shipped program that runs as a process.
 package host
 
 import (
@@ -57,7 +58,8 @@ func (h *Host) Stop(within time.Duration) bool {
 // Function is one Lambda function.
 type Function struct {
 	Name string
-	// Handler is a handler function of any form that aws-lambda-go takes.
+	// Handler is a handler function of any form that aws-lambda-go takes, or a
+	// lambda.Handler: then events and answers pass through it as they are.
 	Handler any
 	Timeout time.Duration
 }

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -234,3 +235,41 @@ func TestHTTPFailures(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// raw is a function outside this process: JSON in, JSON out.
+type raw func(context.Context, []byte) ([]byte, error)
+
+// Invoke implements lambda.Handler.
+func (r raw) Invoke(ctx context.Context, event []byte) ([]byte, error) { return r(ctx, event) }
+
+func TestAFunctionElsewhereGetsTheSameEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, h := newQueue(t), host.New(zerolog.Nop())
+		var got []events.SQSMessage
+		outside := raw(func(ctx context.Context, event []byte) ([]byte, error) {
+			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) != time.Second {
+				t.Errorf("the deadline is in %s", time.Until(deadline))
+			}
+			var e events.SQSEvent
+			if err := json.Unmarshal(event, &e); err != nil {
+				return nil, err
+			}
+			got = append(got, e.Records...)
+			if len(got) == 1 {
+				return []byte(`{"batchItemFailures":[{"itemIdentifier":"` + e.Records[0].MessageId + `"}]}`), nil
+			}
+			return []byte(`{}`), nil
+		})
+		send(t, q, "a")
+		h.Feed(host.Function{Name: "test", Handler: outside, Timeout: time.Second}, host.Source{
+			Queue: "test.fifo", ARN: "arn:aws:sqs:eu-central-1:123456789012:stack-test.fifo", From: q, BatchSize: 10, Concurrency: 1})
+		time.Sleep(5 * time.Minute) // the bubble's time
+		h.Stop(time.Minute)
+		if len(got) != 2 || got[1].Attributes["ApproximateReceiveCount"] != "2" || got[1].EventSourceARN != "arn:aws:sqs:eu-central-1:123456789012:stack-test.fifo" || got[1].AWSRegion != "eu-central-1" {
+			t.Errorf("got %+v", got)
+		}
+		if d := depth(t, q); d != (queue.Depth{}) {
+			t.Errorf("the queue still holds %+v", d)
+		}
+	})
+}

@@ -1,10 +1,12 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // a checksum that the event format demands, not a protection
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,6 +18,7 @@ import (
 // Source is an event source mapping: which queue feeds a function, and how.
 type Source struct {
 	Queue       string // the queue's name
+	ARN         string // what the function knows it by; "" for that of a queue on this machine
 	From        queue.Queue
 	BatchSize   int // at most queue.MaxBatch
 	Concurrency int // invocations side by side
@@ -105,14 +108,22 @@ func (h *Host) handle(f Function, handler lambda.Handler, s Source, batch []queu
 	}
 }
 
+// regionOfARN is where an ARN names the region, counted in its parts.
+const regionOfARN = 3
+
 // eventOf is a batch as SQS's event source mapping presents it.
 func eventOf(s Source, batch []queue.Received) events.SQSEvent {
+	arn := cmp.Or(s.ARN, ARN(s.Queue))
+	var region string
+	if parts := strings.Split(arn, ":"); len(parts) > regionOfARN {
+		region = parts[regionOfARN]
+	}
 	event := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
 	for i, m := range batch {
 		sum := md5.Sum(m.Body) //nolint:gosec // see the import
 		event.Records[i] = events.SQSMessage{
 			MessageId: m.ID, ReceiptHandle: m.Receipt, Body: string(m.Body), Md5OfBody: hex.EncodeToString(sum[:]),
-			EventSource: "aws:sqs", EventSourceARN: ARN(s.Queue), AWSRegion: "local",
+			EventSource: "aws:sqs", EventSourceARN: arn, AWSRegion: region,
 			Attributes: map[string]string{
 				"ApproximateReceiveCount":          strconv.Itoa(m.ReceiveCount),
 				"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.FirstReceive.UnixMilli(), 10),

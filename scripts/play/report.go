@@ -1,10 +1,9 @@
-package main
+package play
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -24,7 +23,7 @@ func (d *day) tell(ctx context.Context) error {
 		return err
 	}
 	arrived := map[string]time.Time{}
-	for _, delivery := range d.machine.Simulators.JumpCloud.Deliveries() {
+	for _, delivery := range d.stage.JumpCloud.Deliveries() {
 		arrived[delivery.EventID] = delivery.Tried
 	}
 	for _, a := range actions {
@@ -39,7 +38,7 @@ func (d *day) tell(ctx context.Context) error {
 		if byEvent && a.Status == plan.Succeeded {
 			d.latencies = append(d.latencies, took)
 		}
-		fmt.Printf("       %-18s %s, %d ms after %s\n", a.Subject.Name, sentence(a), took.Milliseconds(), since)
+		_, _ = fmt.Fprintf(d.out, "       %-18s %s, %d ms after %s\n", a.Subject.Name, sentence(a), took.Milliseconds(), since)
 	}
 	return d.tellParked(ctx, actions)
 }
@@ -57,18 +56,18 @@ func (d *day) tellParked(ctx context.Context, actions []plan.Action) error {
 		now[string(link.User)] = link.Message
 		if d.told[string(link.User)] != link.Message {
 			changed = true
-			fmt.Printf("       parked (%s): %s\n", link.Reason, link.Message)
+			_, _ = fmt.Fprintf(d.out, "       parked (%s): %s\n", link.Reason, link.Message)
 		}
 	}
 	for name, id := range d.ids {
 		if d.told[id] != "" && now[id] == "" {
 			changed = true
-			fmt.Printf("       %s is not parked any more\n", name)
+			_, _ = fmt.Fprintf(d.out, "       %s is not parked any more\n", name)
 		}
 	}
 	d.told = now
 	if len(actions) == 0 && !changed {
-		fmt.Println("       nothing to write in Entra")
+		_, _ = fmt.Fprintln(d.out, "       nothing to write in Entra")
 	}
 	return nil
 }
@@ -76,7 +75,7 @@ func (d *day) tellParked(ctx context.Context, actions []plan.Action) error {
 // parked are the links that wait for somebody.
 func (d *day) parked(ctx context.Context) ([]directory.Link, error) {
 	var parked []directory.Link
-	links, err := d.machine.Store.Links(ctx, d.directory, 0, "")
+	links, err := d.stage.Store.Links(ctx, d.directory, 0, "")
 	for _, link := range links.Items {
 		if link.Status == directory.Parked {
 			parked = append(parked, link)
@@ -109,7 +108,9 @@ func sentence(a plan.Action) string {
 	case plan.Enable:
 		return "sign-in allowed again"
 	case plan.Deprovision:
-		return "sign-in blocked and sessions ended (" + string(a.Reason) + ")"
+		return "sign-in blocked (" + string(a.Reason) + ")"
+	case plan.EndSessions:
+		return "sessions ended"
 	default:
 		return strings.Join(set, ", ")
 	}
@@ -124,15 +125,19 @@ func (d *day) tellLatencies() {
 	at := func(share float64) time.Duration {
 		return d.latencies[min(int(share*float64(len(d.latencies))), len(d.latencies)-1)]
 	}
-	fmt.Printf("\n%d changes went from the webhook to Entra: half of them within %d ms, the slowest (throttled by Microsoft) took %d ms.\n",
+	_, _ = fmt.Fprintf(d.out, "\n%d changes went from the webhook to Entra: half of them within %d ms, the slowest, while Microsoft throttled, took %d ms.\n",
 		len(d.latencies), at(0.5).Milliseconds(), at(1).Milliseconds())
 }
 
 // row is one person on both sides, in words that must be the same.
 type row struct {
 	name, jumpCloud, entra string
-	parked                 string // why entrasync leaves the account alone, "" if it does not
+	parked                 string // why entrasync stopped at this person, "" if it did not
 }
+
+// leftAlone are the people whose accounts entrasync is right to leave alone, and
+// its reason. Anybody else who is parked at the end is a difference.
+var leftAlone = map[string]directory.Reason{"radia.perlman": directory.SyncedFromOnPremises}
 
 // compare shows both directories and fails if they differ. It reads the
 // simulators, not what entrasync believes.
@@ -141,16 +146,19 @@ func (d *day) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println()
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(d.out)
+	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "\tJUMPCLOUD\tENTRA\t")
 	different, parked := 0, 0
 	for _, r := range rows {
 		verdict := "same"
 		switch {
-		case r.parked != "":
+		case r.parked != "" && r.parked == string(leftAlone[r.name]):
 			verdict = "left alone: " + r.parked
 			parked++
+		case r.parked != "":
+			verdict = "DIFFERENT, parked: " + r.parked
+			different++
 		case r.jumpCloud != r.entra:
 			verdict = "DIFFERENT"
 			different++
@@ -163,10 +171,10 @@ func (d *day) compare(ctx context.Context) error {
 	if different > 0 {
 		return fmt.Errorf("%d people differ", different)
 	}
-	if len(rows) == 0 {
-		return errors.New("nobody was compared")
+	if len(rows) == 0 || parked != len(leftAlone) {
+		return errors.New("not everybody was compared, or somebody was not left alone")
 	}
-	fmt.Printf("\nBoth directories agree about all %d people; %d of them entrasync leaves alone and says why.\n", len(rows), parked)
+	_, _ = fmt.Fprintf(d.out, "\nBoth directories agree about all %d people; %d of them entrasync leaves alone and says why.\n", len(rows), parked)
 	return nil
 }
 
@@ -180,10 +188,10 @@ func (d *day) rows(ctx context.Context) ([]row, error) {
 	for _, link := range parked {
 		left[string(link.User)] = string(link.Reason)
 	}
-	tenant := d.machine.Simulators.Entra.Tenant(string(d.machine.Simulators.Tenant()))
+	tenant := d.stage.tenant()
 	var rows []row
 	for name, id := range d.ids {
-		person, exists := d.machine.Simulators.JumpCloud.User(id)
+		person, exists := d.stage.JumpCloud.User(id)
 		upn := name + "@contoso.example"
 		if exists {
 			upn = person.Text("email")
@@ -202,13 +210,16 @@ func (d *day) rows(ctx context.Context) ([]row, error) {
 // disconnected are the people the administrator disconnected.
 var disconnected = []string{"grace.hopper"}
 
+// blocked is what Entra shows of somebody who must not sign in.
+const blocked = "sign-in blocked, sessions ended"
+
 // wantedOf is what Entra should show of a person of JumpCloud.
 func wantedOf(name string, person jumpcloudtest.Fields, exists bool) string {
 	switch {
 	case !exists, slices.Contains(disconnected, name):
-		return "sign-in blocked"
+		return blocked
 	case person.Text("state") != "ACTIVATED":
-		return "sign-in blocked"
+		return blocked
 	default:
 		return strings.Join([]string{person.Text("firstname") + " " + person.Text("lastname"), person.Text("jobTitle"), person.Text("department"), person.Text("location")}, ", ")
 	}
@@ -216,8 +227,11 @@ func wantedOf(name string, person jumpcloudtest.Fields, exists bool) string {
 
 // shownOf is what Entra shows of an account.
 func shownOf(account entratest.User) string {
+	if !account.AccountEnabled && account.Text("signInSessionsValidFromDateTime") == "" {
+		return "sign-in blocked, sessions open"
+	}
 	if !account.AccountEnabled {
-		return "sign-in blocked"
+		return blocked
 	}
 	return strings.Join([]string{account.Text("givenName") + " " + account.Text("surname"), account.Text("jobTitle"), account.Text("department"), account.Text("officeLocation")}, ", ")
 }

@@ -1,20 +1,36 @@
-package main
+package play
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
-	"entrasync/scripts/machine"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/store"
 )
+
+// Stage is the running product that a day is played on, with both simulators.
+type Stage struct {
+	Administrator Administrator
+	Store         *store.Store // to see what was done
+	JumpCloud     *jumpcloudtest.Simulator
+	Entra         *entratest.Simulator
+	// Settle waits until the product has nothing left to do, and calls waiting
+	// from time to time.
+	Settle func(ctx context.Context, waiting func()) error
+}
+
+// tenant is the simulated tenant.
+func (s Stage) tenant() entratest.Directory { return s.Entra.Tenant(string(s.Administrator.Tenant)) }
 
 // day is a working day that is being played.
 type day struct {
-	machine   *machine.Machine
+	stage     Stage
+	out       io.Writer
 	directory directory.ID
 	ids       map[string]string // JumpCloud ids by user name
 	seen      map[string]bool   // actions that were told already
@@ -28,13 +44,16 @@ type step struct {
 	do          func(context.Context) error
 }
 
-// play plays the day and compares the directories at its end.
-func (d *day) play(ctx context.Context) error {
+// Day plays a short working day on a product that holds [SeedPeople] and nothing
+// else. It tells what each event did in Entra and how long that took, shows both
+// directories side by side at the end, and fails if they differ.
+func Day(ctx context.Context, stage Stage, out io.Writer) error {
+	d := &day{stage: stage, out: out, seen: map[string]bool{}, told: map[string]string{}}
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
 	for _, s := range d.steps() {
-		fmt.Printf("\n%s  %s\n", s.clock, s.what)
+		_, _ = fmt.Fprintf(out, "\n%s  %s\n", s.clock, s.what)
 		if err := s.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", s.what, err)
 		}
@@ -53,10 +72,10 @@ func (d *day) play(ctx context.Context) error {
 // there before us.
 func (d *day) prepare(ctx context.Context) error {
 	d.ids = map[string]string{}
-	for _, u := range d.machine.Simulators.JumpCloud.Users() {
+	for _, u := range d.stage.JumpCloud.Users() {
 		d.ids[u.Text("username")] = u.Text("_id")
 	}
-	tenant := d.machine.Simulators.Entra.Tenant(string(d.machine.Simulators.Tenant()))
+	tenant := d.stage.tenant()
 	for _, account := range []entratest.User{
 		{UserPrincipalName: "grace.hopper@contoso.example", DisplayName: "G. Hopper", Properties: map[string]any{"jobTitle": "Rear Admiral"}},
 		{UserPrincipalName: "radia.perlman@contoso.example", Properties: map[string]any{"onPremisesSyncEnabled": true}},
@@ -66,13 +85,13 @@ func (d *day) prepare(ctx context.Context) error {
 		}
 	}
 	var err error
-	d.directory, err = d.machine.CreateDirectory(ctx, "Contoso", "user_job_title", "user_department", "user_office_location")
+	d.directory, err = d.stage.Administrator.CreateDirectory(ctx, "Contoso", "user_job_title", "user_department", "user_office_location")
 	return err
 }
 
 // steps are the day.
 func (d *day) steps() []step {
-	jc := d.machine.Simulators.JumpCloud
+	jc := d.stage.JumpCloud
 	person := func(name string) string { return d.ids[name] }
 	update := func(name string, fields jumpcloudtest.Fields) func(context.Context) error {
 		return func(context.Context) error { return jc.UpdateUser(person(name), fields) }
@@ -89,14 +108,16 @@ func (d *day) steps() []step {
 		{"13:00", "Microsoft throttles for a second while Ada moves to another department", d.throttledChange},
 		{"14:00", "Everybody moves to the same location at once", d.everybodyMoves},
 		{"16:00", "Seán leaves: he is deleted in JumpCloud", func(context.Context) error { return jc.DeleteUser(person("sean.oneil")) }},
-		{"17:00", "The administrator disconnects Grace", func(ctx context.Context) error { return d.machine.Disconnect(ctx, d.directory, person("grace.hopper")) }},
+		{"17:00", "The administrator disconnects Grace", func(ctx context.Context) error {
+			return d.stage.Administrator.Disconnect(ctx, d.directory, person("grace.hopper"))
+		}},
 	}
 }
 
 // connectEverybody connects all users through the API.
 func (d *day) connectEverybody(ctx context.Context) error {
-	for _, p := range d.machine.Simulators.JumpCloud.Users() {
-		if err := d.machine.Connect(ctx, d.directory, p.Text("_id")); err != nil {
+	for _, p := range d.stage.JumpCloud.Users() {
+		if err := d.stage.Administrator.Connect(ctx, d.directory, p.Text("_id")); err != nil {
 			return err
 		}
 	}
@@ -105,16 +126,16 @@ func (d *day) connectEverybody(ctx context.Context) error {
 
 // throttledChange changes a user while Graph answers 429.
 func (d *day) throttledChange(context.Context) error {
-	if err := d.machine.Simulators.Entra.FailNext(entratest.Fault{Path: `/\$batch$`, Status: 429, Header: map[string]string{"Retry-After": "1"}}); err != nil {
+	if err := d.stage.Entra.FailNext(entratest.Fault{Path: `/\$batch$`, Status: 429, Header: map[string]string{"Retry-After": "1"}}); err != nil {
 		return err
 	}
-	return d.machine.Simulators.JumpCloud.UpdateUser(d.ids["ada.lovelace"], jumpcloudtest.Fields{"department": "Analytics"})
+	return d.stage.JumpCloud.UpdateUser(d.ids["ada.lovelace"], jumpcloudtest.Fields{"department": "Analytics"})
 }
 
 // everybodyMoves changes all users at once.
 func (d *day) everybodyMoves(context.Context) error {
-	for _, u := range d.machine.Simulators.JumpCloud.Users() {
-		if err := d.machine.Simulators.JumpCloud.UpdateUser(u.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
+	for _, u := range d.stage.JumpCloud.Users() {
+		if err := d.stage.JumpCloud.UpdateUser(u.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
 			return err
 		}
 	}
@@ -130,12 +151,12 @@ func (d *day) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	dots := false
-	err := d.machine.Settle(ctx, func() {
-		fmt.Print(" …")
+	err := d.stage.Settle(ctx, func() {
+		_, _ = fmt.Fprint(d.out, " …")
 		dots = true
 	})
 	if dots {
-		fmt.Println()
+		_, _ = fmt.Fprintln(d.out)
 	}
 	return err
 }
@@ -144,7 +165,7 @@ func (d *day) settle(ctx context.Context) error {
 func (d *day) newActions(ctx context.Context) ([]plan.Action, error) {
 	var found []plan.Action
 	for cursor := ""; ; {
-		page, err := d.machine.Store.Actions(ctx, d.directory, 0, cursor)
+		page, err := d.stage.Store.Actions(ctx, d.directory, 0, cursor)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,56 @@
+package events_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/admin"
+	"entrasync/shared/directory"
+)
+
+// tenants is a tenant that has consented.
+type tenants struct{}
+
+func (tenants) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
+	return directory.Tenant{Name: "Contoso"}, nil
+}
+
+func TestAdmin(t *testing.T) {
+	byToken := admin.TokenAuth(func(context.Context) (string, error) { return "example-admin-token", nil })
+	type want struct {
+		auth       admin.Auth
+		status     int
+		live, bulk int // tasks
+	}
+	table := map[string]want{
+		"health.json":          {byToken, 200, 0, 0},
+		"description.json":     {byToken, 200, 0, 0},
+		"list.json":            {byToken, 200, 0, 0},
+		"jwt.json":             {admin.GatewayAuth, 200, 0, 0},
+		"directory.json":       {byToken, 201, 0, 0},
+		"connect.json":         {byToken, 202, 0, 1},
+		"unknown-setting.json": {byToken, 422, 0, 0},
+		"not-json.json":        {byToken, 400, 0, 0},
+		"wrong-token.json":     {byToken, 401, 0, 0},
+	}
+	covers(t, "admin", table)
+	for file, want := range table {
+		t.Run(file, func(t *testing.T) {
+			records, live, bulk := connected(t), newQueue(t), newQueue(t)
+			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
+				t.Fatal(err)
+			}
+			handler := admin.NewHandler(admin.API{Store: records, Systems: &outside{}, Tenants: tenants{}, Live: live, Bulk: bulk, Auth: want.auth})
+			response, err := handler.Handle(t.Context(), read[events.APIGatewayV2HTTPRequest](t, filepath.Join("admin", file)))
+			if err != nil || response.StatusCode != want.status {
+				t.Errorf("status %d, want %d: %s %v", response.StatusCode, want.status, response.Body, err)
+			}
+			if l, b := queued(t, live), queued(t, bulk); l != want.live || b != want.bulk {
+				t.Errorf("%d and %d tasks, want %d and %d", l, b, want.live, want.bulk)
+			}
+		})
+	}
+}

@@ -1,0 +1,170 @@
+package events_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
+
+	"entrasync/functions/users"
+	"entrasync/shared/aws/emf"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/reconcile"
+)
+
+// Three alarms count lines of the log of users. The patterns of infra/alarms.yaml
+// have to find them in what the function writes.
+func TestAlarmsFindTheirLines(t *testing.T) {
+	withdrawn := fault.New(fault.Unauthorized, "test", "the tenant has withdrawn its consent")
+	refused := fault.New(fault.Invalid, "test", "the domain is not verified")
+	for name, tc := range map[string]struct {
+		bob  error // what Entra says about Bob
+		last bool  // whether it is the last try
+		want map[string]int
+	}{
+		"all in sync":            {nil, false, map[string]int{"users_in_sync": 2}},
+		"one parked":             {refused, false, map[string]int{"users_in_sync": 1, "users_parked": 1}},
+		"consent lost":           {withdrawn, false, map[string]int{"users_in_sync": 1, "consent_lost": 1}},
+		"consent lost, last try": {withdrawn, true, map[string]int{"users_in_sync": 1, "consent_lost": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			world := &outside{refusals: map[directory.UPN]error{"bob@contoso.example": tc.bob}}
+			handler := users.Handler{
+				Users:     reconcile.Users{Store: connected(t), Systems: world, Metrics: emf.New(&log, "entrasync")},
+				Postponer: world, MaxReceives: 20, Again: newQueue(t),
+			}
+			batch := read[events.SQSEvent](t, filepath.Join("users", "tasks.json"))
+			if tc.last {
+				batch.Records[1].Attributes["ApproximateReceiveCount"] = "20"
+			}
+			if _, err := handler.Handle(zerolog.New(&log).WithContext(t.Context()), batch); err != nil {
+				t.Fatal(err)
+			}
+			for metric, filter := range filters(t) {
+				if got := filter.sum(t, log.String()); got != tc.want[metric] {
+					t.Errorf("%s is %d, want %d, in\n%s", metric, got, tc.want[metric], log.String())
+				}
+			}
+		})
+	}
+}
+
+// filter is a metric filter: which lines, and which of their values.
+type filter struct{ pattern, value string }
+
+// filters reads the metric filters of the template, by the metric they make.
+func filters(t *testing.T) map[string]filter {
+	t.Helper()
+	text, err := os.ReadFile("../infra/alarms.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]filter{}
+	for _, m := range regexp.MustCompile(`(?s)FilterPattern: '([^']+)'.*?MetricName: (\w+), MetricValue: "?([$.\w]+)`).FindAllStringSubmatch(string(text), -1) {
+		found[m[2]] = filter{m[1], m[3]}
+	}
+	if len(found) != 3 {
+		t.Fatalf("%d metric filters in the template, not 3: %v", len(found), found)
+	}
+	return found
+}
+
+// sum adds up the values of the lines that match.
+func (f filter) sum(t *testing.T, log string) int {
+	t.Helper()
+	sum := 0
+	for line := range strings.Lines(log) {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("the line %q is not JSON", line)
+		}
+		p := pattern{words: patternWord.FindAllString(strings.Trim(f.pattern, "{} "), -1), fields: fields}
+		matches := p.either()
+		if len(p.words) > 0 {
+			t.Fatalf("the pattern %s is not understood at %v", f.pattern, p.words)
+		}
+		if !matches {
+			continue
+		}
+		value := f.value
+		if field, ok := strings.CutPrefix(value, "$."); ok {
+			value = fmt.Sprint(fields[field])
+		}
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			t.Fatalf("the value %q is no number in %s", value, line)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// patternWord is a word of a filter pattern for JSON (Amazon CloudWatch Logs
+// documentation, filter pattern syntax), as far as ours go.
+var patternWord = regexp.MustCompile(`\$\.\w+|"[^"]*"|\d+|\|\||&&|[()=>]`)
+
+// pattern is what is left to read of a pattern, about one line.
+type pattern struct {
+	words  []string
+	fields map[string]any
+}
+
+func (p *pattern) next() string {
+	if len(p.words) == 0 {
+		return ""
+	}
+	word := p.words[0]
+	p.words = p.words[1:]
+	return word
+}
+
+func (p *pattern) skip(word string) bool {
+	if len(p.words) == 0 || p.words[0] != word {
+		return false
+	}
+	p.words = p.words[1:]
+	return true
+}
+
+func (p *pattern) either() bool {
+	matches := p.both()
+	for p.skip("||") {
+		other := p.both()
+		matches = matches || other
+	}
+	return matches
+}
+
+func (p *pattern) both() bool {
+	matches := p.one()
+	for p.skip("&&") {
+		other := p.one()
+		matches = matches && other
+	}
+	return matches
+}
+
+func (p *pattern) one() bool {
+	if p.skip("(") {
+		matches := p.either()
+		return p.skip(")") && matches
+	}
+	value := p.fields[strings.TrimPrefix(p.next(), "$.")]
+	if p.skip(">") {
+		limit, _ := strconv.ParseFloat(p.next(), 64)
+		number, is := value.(float64)
+		return is && number > limit
+	}
+	p.skip("=")
+	return value == strings.Trim(p.next(), `"`)
+}

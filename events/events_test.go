@@ -1,0 +1,146 @@
+// Package events_test feeds every sample event to the handler that it is for, so
+// that what `sam local invoke` is given keeps being what the functions take.
+package events_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/shared/fault"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// Whom the samples are about.
+const (
+	organization  = "5f0c1e2d3a4b5c6d7e8f9012"
+	directoryName = "contoso"
+	ann           = "64a1b2c3d4e5f60718293a4b"
+	bob           = "64a1b2c3d4e5f60718293a4c"
+)
+
+// read decodes a sample into the type that its function takes. A field that the
+// type does not know is an error.
+func read[T any](t *testing.T, path string) T {
+	t.Helper()
+	var event T
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&event); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return event
+}
+
+// covers ends a test whose table leaves out a sample of the folder.
+func covers[T any](t *testing.T, folder string, table map[string]T) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no samples: %v", folder, err)
+	}
+	for _, file := range files {
+		if _, covered := table[filepath.Base(file)]; !covered {
+			t.Errorf("%s is a sample that no test reads", file)
+		}
+	}
+}
+
+// newQueue is a queue of the machine.
+func newQueue(t *testing.T) *boltqueue.Queue {
+	t.Helper()
+	db, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	q, err := db.Queue(boltqueue.Config{Name: "queue.fifo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// newStore is an empty store of the machine.
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := table.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store.New(table)
+}
+
+// queued counts what is in a queue.
+func queued(t *testing.T, q *boltqueue.Queue) int {
+	t.Helper()
+	depth, err := q.Depth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return depth.Visible
+}
+
+// failed are the ids of the messages that come again.
+func failed(response events.SQSEventResponse) []string {
+	ids := []string{}
+	for _, item := range response.BatchItemFailures {
+		ids = append(ids, item.ItemIdentifier)
+	}
+	return ids
+}
+
+// sameMessage compares a message of a sample with the one that the code makes of
+// what is in it: body, group and deduplication.
+func sameMessage(t *testing.T, sample events.SQSMessage, made queue.Message, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(fault.Of(err))
+	}
+	want := []string{string(made.Body), made.GroupID, made.DedupID}
+	if diff := cmp.Diff(want, []string{sample.Body, sample.Attributes["MessageGroupId"], sample.Attributes["MessageDeduplicationId"]}); diff != "" {
+		t.Errorf("the sample is not what the code makes of it (-code +sample):\n%s", diff)
+	}
+}
+
+// The samples name routes of the HTTP API.
+func TestRoutesAreInTheTemplate(t *testing.T) {
+	template, err := os.ReadFile("../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"webhook", "admin"} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			r := read[events.APIGatewayV2HTTPRequest](t, file)
+			if r.RouteKey != r.RequestContext.RouteKey || !strings.Contains(string(template), "RouteKey: "+r.RouteKey+"\n") {
+				t.Errorf("%s: no route %q in the template", file, r.RouteKey)
+			}
+		}
+	}
+}

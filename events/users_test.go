@@ -1,0 +1,106 @@
+package events_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/functions/users"
+	"entrasync/shared/directory"
+	"entrasync/shared/metric"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// outside is a JumpCloud with Ann and Bob, and a tenant that has no account yet
+// and takes everything unless it refuses.
+type outside struct {
+	refusals map[directory.UPN]error // of look-ups
+	written  []plan.Action
+}
+
+func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcile.JumpCloud, error) {
+	return o, nil
+}
+
+func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, error) {
+	return o, nil
+}
+
+func (o *outside) Users(_ context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, map[directory.UserID]error) {
+	found := map[directory.UserID]directory.User{}
+	for id, name := range map[directory.UserID]string{ann: "ann", bob: "bob"} {
+		if slices.Contains(ids, id) {
+			found[id] = directory.User{ID: id, Username: name, Email: name + "@contoso.example", State: directory.Activated}
+		}
+	}
+	return found, nil
+}
+
+func (o *outside) FindByUPN(_ context.Context, upns []directory.UPN, _ []directory.Attribute) []reconcile.Found {
+	found := make([]reconcile.Found, len(upns))
+	for i, upn := range upns {
+		found[i].Err = o.refusals[upn]
+	}
+	return found
+}
+
+func (o *outside) Apply(_ context.Context, actions []plan.Action) []reconcile.Result {
+	results := make([]reconcile.Result, len(actions))
+	for i, a := range actions {
+		results[i].ID = directory.EntraID("entra-" + a.Subject.ID)
+	}
+	o.written = append(o.written, actions...)
+	return results
+}
+
+// Postpone implements users.Postponer.
+func (o *outside) Postpone(context.Context, string, string, time.Duration) error { return nil }
+
+func TestUsers(t *testing.T) {
+	type want struct {
+		written int
+		bad     []int // the records that come again
+	}
+	table := map[string]want{
+		"tasks.json":     {2, nil},
+		"bulk.json":      {1, nil},
+		"duplicate.json": {1, nil},
+		"malformed.json": {1, []int{1}},
+	}
+	covers(t, "users", table)
+	for file, want := range table {
+		t.Run(file, func(t *testing.T) {
+			world := &outside{}
+			handler := users.Handler{Users: reconcile.Users{Store: connected(t), Systems: world, Metrics: &metric.Memory{}}, Postponer: world, MaxReceives: 20, Again: newQueue(t)}
+			batch := read[events.SQSEvent](t, filepath.Join("users", file))
+			for range 2 { // the second time everything is right already
+				response, err := handler.Handle(t.Context(), batch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again := []string{}
+				for _, i := range want.bad {
+					again = append(again, batch.Records[i].MessageId)
+				}
+				if diff := cmp.Diff(again, failed(response)); diff != "" {
+					t.Errorf("what comes again (-want +got):\n%s", diff)
+				}
+			}
+			if len(world.written) != want.written {
+				t.Errorf("%d actions, want %d: %+v", len(world.written), want.written, world.written)
+			}
+			for _, record := range batch.Records {
+				if task, err := reconcile.ReadTask([]byte(record.Body)); err == nil {
+					made, err := task.Message()
+					sameMessage(t, record, made, err)
+				}
+			}
+		})
+	}
+}

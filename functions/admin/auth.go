@@ -1,0 +1,71 @@
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/fault"
+)
+
+// Auth decides whether a request may use the API, by its Authorization header. A
+// request that may not is a fault of kind Unauthorized; any other fault means
+// that it could not be decided.
+type Auth func(ctx context.Context, authorization string) error
+
+// TokenAuth lets through what carries the bearer token, compared in constant
+// time. The token is asked for with each request, so that it can be replaced.
+func TokenAuth(token func(context.Context) (string, error)) Auth {
+	return func(ctx context.Context, authorization string) error {
+		want, err := token(ctx)
+		if err != nil {
+			return fault.Wrap(err, fault.Transient, "admin.auth")
+		}
+		scheme, presented, _ := strings.Cut(authorization, " ")
+		got, wanted := sha256.Sum256([]byte(strings.TrimSpace(presented))), sha256.Sum256([]byte(want))
+		if want == "" || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], wanted[:]) != 1 {
+			return fault.New(fault.Unauthorized, "admin.auth", "the API's bearer token is missing or wrong")
+		}
+		return nil
+	}
+}
+
+// GatewayAuth lets through what the JWT authoriser of the HTTP API has checked.
+// The gateway lets nothing else pass; that its claims are there is looked at all
+// the same, so that a route that lost its authoriser is not an open door.
+func GatewayAuth(ctx context.Context, _ string) error {
+	request, known := core.GetAPIGatewayV2ContextFromContext(ctx)
+	if !known || request.Authorizer == nil || request.Authorizer.JWT == nil || len(request.Authorizer.JWT.Claims) == 0 {
+		return fault.New(fault.Unauthorized, "admin.auth", "the request carries no token that the API gateway has checked")
+	}
+	return nil
+}
+
+// authorize asks Auth about every operation that needs it.
+func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if len(ctx.Operation().Security) == 0 {
+			next(ctx)
+			return
+		}
+		err := a.Auth(ctx.Context(), ctx.Header("Authorization"))
+		if err == nil {
+			next(ctx)
+			return
+		}
+		status, message := http.StatusUnauthorized, fault.Of(err).Message
+		if !fault.Is(err, fault.Unauthorized) {
+			zerolog.Ctx(ctx.Context()).Error().Err(err).Msg("a request could not be authorized")
+			status, message = http.StatusServiceUnavailable, "try again"
+		} else {
+			ctx.SetHeader("WWW-Authenticate", `Bearer realm="entrasync"`)
+		}
+		_ = huma.WriteErr(api, ctx, status, message)
+	}
+}

@@ -1,0 +1,23 @@
+// Command lambda is the admin function on AWS.
+package main
+
+import (
+	"entrasync/functions/admin"
+	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/signin"
+)
+
+func main() {
+	env := lambdaenv.Open()
+	records, secrets := env.Store(), env.Secrets()
+	outside := signin.Systems(env, records, secrets)
+	auth := admin.TokenAuth(secrets.AdminToken)
+	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {
+		auth = admin.GatewayAuth
+	}
+	handler := admin.NewHandler(admin.API{
+		Store: records, Secrets: secrets, Systems: outside, Tenants: outside, Organizations: outside, Auth: auth,
+		Live: env.Queue(lambdaenv.UsersLiveQueue), Bulk: env.Queue(lambdaenv.UsersBulkQueue),
+	})
+	env.Start(handler.Handle)
+}

@@ -1,0 +1,13 @@
+// Command lambda is the fanout function on AWS.
+package main
+
+import (
+	"entrasync/functions/fanout"
+	"entrasync/shared/aws/lambdaenv"
+)
+
+func main() {
+	env := lambdaenv.Open()
+	handler := fanout.Handler{Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Metrics: env.Metrics()}
+	env.Start(handler.Handle)
+}

@@ -1,0 +1,337 @@
+package users_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// These tests are about writes whose outcome nobody learnt, and about two workers
+// at one user: the accounts must come right all the same.
+
+// onRequest calls do before the nth request to Graph is served.
+func (f *fixture) onRequest(nth int, do func()) {
+	seen := 0
+	f.before = func(*http.Request) {
+		if seen++; seen == nth {
+			do()
+		}
+	}
+}
+
+// loseReply has the nth request from now done by Graph and its answer lost.
+func (f *fixture) loseReply(nth int) {
+	f.onRequest(nth, func() { f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, LoseReply: true})) })
+}
+
+// work looks at users again and again, as the queue would, while time goes by.
+// It must run in a synctest bubble.
+func (f *fixture) work(ids ...directory.UserID) {
+	f.t.Helper()
+	for range 60 {
+		if f.look(ids...) == 0 {
+			return
+		}
+		time.Sleep(20 * time.Second) // the bubble's time
+	}
+	f.t.Fatalf("still at it after 20 minutes: %+v", f.link(ids[0]))
+}
+
+// enabled are the UPNs of the accounts that may sign in.
+func (f *fixture) enabled() []string {
+	var names []string
+	for _, u := range f.accounts.Users() {
+		if u.AccountEnabled && u.Deleted.IsZero() {
+			names = append(names, u.UserPrincipalName)
+		}
+	}
+	return names
+}
+
+func TestNoOrphanWhenTheCreationIsNotConfirmed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		during func(*fixture, directory.UserID) // while the creation is under way
+		want   string                           // who may sign in at the end
+	}{
+		"disconnected":         {func(f *fixture, id directory.UserID) { f.disconnect(id) }, ""},
+		"deleted in JumpCloud": {func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(id))) }, ""},
+		"suspended":            {func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) }, ""},
+		"renamed": {func(f *fixture, id directory.UserID) {
+			f.update(id, jumpcloudtest.Fields{"email": "new@contoso.example"})
+		}, "new@contoso.example"},
+		"nothing": {func(*fixture, directory.UserID) {}, "ann@contoso.example"},
+	} {
+		for _, lag := range []time.Duration{0, 30 * time.Second} {
+			t.Run(name+" lag "+lag.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFixture(t)
+					f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = lag, lag })
+					ann := f.person("ann")
+					f.loseReply(2)
+					if again := f.look(ann); again != 1 {
+						t.Fatalf("%d messages come again", again)
+					}
+					f.before = nil
+					tc.during(f, ann)
+					f.work(ann)
+					if got := strings.Join(f.enabled(), " "); got != tc.want {
+						t.Errorf("may sign in: %q, want %q; link %+v", got, tc.want, f.link(ann))
+					}
+					if n := len(f.accounts.Users()); n != 1 {
+						t.Errorf("%d accounts", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A second worker, from the other lane, looks at the user while the first one's
+// creation is under way at Graph.
+func TestTwoLanesAtOneUser(t *testing.T) {
+	for name, tc := range map[string]struct {
+		during func(*fixture, directory.UserID)
+		want   string
+	}{
+		"disconnected":         {func(f *fixture, id directory.UserID) { f.disconnect(id) }, ""},
+		"deleted in JumpCloud": {func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(id))) }, ""},
+		"renamed": {func(f *fixture, id directory.UserID) {
+			f.update(id, jumpcloudtest.Fields{"email": "new@contoso.example"})
+		}, "new@contoso.example"},
+		"changed": {func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"lastname": "Moss"}) }, "ann@contoso.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.person("ann")
+				f.onRequest(2, func() {
+					f.before = nil
+					tc.during(f, ann)
+					f.look(ann)
+				})
+				f.look(ann)
+				f.work(ann)
+				if got := strings.Join(f.enabled(), " "); got != tc.want {
+					t.Errorf("may sign in: %q, want %q; link %+v", got, tc.want, f.link(ann))
+				}
+				if n := len(f.accounts.Users()); n != 1 {
+					t.Errorf("%d accounts", n)
+				}
+				for _, a := range f.actions() {
+					if a.Type == plan.Provision && a.Status == plan.Failed && a.Error.Reason == "interrupted" {
+						t.Errorf("an action that somebody was about is told as interrupted: %+v", a)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A write that Graph did and whose answer was lost, and then the value comes back
+// to what it was: Entra must not keep what nobody wants.
+func TestLostWriteAndTheValueReturns(t *testing.T) {
+	for name, tc := range map[string]struct {
+		there, back func(*fixture, directory.UserID)
+	}{
+		"state": {
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) },
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.ActivateUser(string(id))) },
+		},
+		"attribute": {
+			func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"jobTitle": "Boss"}) },
+			func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"jobTitle": ""}) },
+		},
+		"connection": {
+			func(f *fixture, id directory.UserID) { f.disconnect(id) },
+			func(f *fixture, id directory.UserID) { f.connect(id) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.person("ann")
+				f.look(ann)
+				tc.there(f, ann)
+				f.loseReply(1)
+				f.look(ann)
+				f.before = nil
+				tc.back(f, ann)
+				f.work(ann)
+				if account := f.account("ann@contoso.example"); !account.AccountEnabled || account.Text("jobTitle") != "" {
+					t.Errorf("enabled %v, job title %q; link %+v", account.AccountEnabled, account.Text("jobTitle"), f.link(ann))
+				}
+			})
+		})
+	}
+}
+
+// The answer to a take-over is lost, and the user leaves before the next look.
+func TestLostTakeOverAndTheUserLeaves(t *testing.T) {
+	for lost := 2; lost <= 3; lost++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{"accountEnabled": false}})
+			f.must(err)
+			ann := f.person("ann")
+			f.loseReply(lost)
+			f.look(ann)
+			f.before = nil
+			f.disconnect(ann)
+			f.work(ann)
+			if got := f.enabled(); len(got) > 0 {
+				t.Errorf("request %d lost: %v may sign in; link %+v", lost, got, f.link(ann))
+			}
+		})
+	}
+}
+
+// Sign-in is blocked and the sessions cannot be ended: both are known, and the
+// one is tried again without forgetting the other.
+func TestSessionsThatCannotBeEnded(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	f.look(ann)
+	app := entratest.DefaultApp()
+	without := func(a *entratest.App) {
+		a.Roles = []string{"User.EnableDisableAccount.All", "User.Read.All", "User.ReadUpdate.All", "User.Create"}
+	}
+	f.must(f.entra.SetApp(app.ClientID, without))
+	token := true
+	f.before = func(*http.Request) {
+		if token { // the roles are in the token: have it renewed
+			token = false
+			f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, Status: 401}))
+		}
+	}
+	f.must(f.jumpcloud.SuspendUser(string(ann)))
+	f.look(ann)
+	link := f.link(ann)
+	if f.account("ann@contoso.example").AccountEnabled || link.State != directory.Disabled || link.Status != directory.Parked || link.Reason != directory.PermissionMissing || !link.SessionsToEnd {
+		t.Errorf("link: %+v", link)
+	}
+	f.must(f.entra.SetApp(app.ClientID, func(a *entratest.App) { a.Roles = app.Roles }))
+	token = true
+	f.look(ann)
+	if link := f.link(ann); link.Status != directory.Synced || link.SessionsToEnd || f.account("ann@contoso.example").Text("signInSessionsValidFromDateTime") == "" {
+		t.Errorf("once it may: %+v", link)
+	}
+	f.must(f.jumpcloud.ActivateUser(string(ann)))
+	f.look(ann)
+	if !f.account("ann@contoso.example").AccountEnabled || f.link(ann).SessionsToEnd {
+		t.Errorf("back: %+v", f.link(ann))
+	}
+}
+
+// The account we created and were not told of is hidden for a while: it is not
+// somebody else's.
+func TestOwnAccountHiddenByLagIsNoConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = 3*time.Minute, 3*time.Minute })
+		ann := f.person("ann")
+		f.loseReply(2)
+		f.look(ann)
+		f.before = nil
+		for n := 2; n < maxReceives; n++ {
+			if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, n)}}).BatchItemFailures) == 0 {
+				break
+			}
+			if link := f.link(ann); link.Status == directory.Parked {
+				t.Fatalf("try %d: %+v", n, link)
+			}
+			time.Sleep(15 * time.Second) // the bubble's time
+		}
+		if link := f.link(ann); link.Status != directory.Synced || link.Owner != directory.CreatedByUs {
+			t.Errorf("link: %+v", link)
+		}
+	})
+}
+
+// Somebody else's account that the look-up does not show yet is looked for a few
+// times before the name counts as taken.
+func TestNameTakenBySomethingThatIsNoAccount(t *testing.T) {
+	f := newFixture(t)
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "other@contoso.example", Properties: map[string]any{"proxyAddresses": []any{"SMTP:ann@contoso.example"}}})
+	f.must(err)
+	ann := f.person("ann")
+	tries := 1
+	for ; tries < maxReceives; tries++ {
+		if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, tries)}}).BatchItemFailures) == 0 {
+			break
+		}
+	}
+	if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.UPNConflict || tries < 5 || tries > 12 {
+		t.Errorf("after %d tries: %+v", tries, link)
+	}
+}
+
+// Who is hired again gets the account of the person JumpCloud deleted; who comes
+// back from being disconnected finds it given away.
+func TestReleasedAccountsAreFree(t *testing.T) {
+	f := newFixture(t)
+	first := f.person("ann")
+	f.look(first)
+	f.must(f.jumpcloud.DeleteUser(string(first)))
+	f.look(first)
+	second := f.person("ann")
+	f.look(second)
+	if link := f.link(second); link.Status != directory.Synced || link.Owner != directory.TakenOver || !f.account("ann@contoso.example").AccountEnabled {
+		t.Errorf("hired again: %+v", link)
+	}
+	f.look(first)
+	if !f.account("ann@contoso.example").AccountEnabled {
+		t.Error("a look at the deleted user disabled the account of the new one")
+	}
+
+	f.disconnect(second)
+	f.look(second)
+	f.update(second, jumpcloudtest.Fields{"email": "away@contoso.example"})
+	third := f.unconnected("ann3", "ann@contoso.example")
+	f.connect(third)
+	f.look(third)
+	f.connect(second)
+	f.look(second)
+	if link := f.link(second); link.Status != directory.Parked || link.Reason != directory.UPNConflict || link.EntraID != "" {
+		t.Errorf("back after the account was given away: %+v", link)
+	}
+	if got := f.account("ann@contoso.example").Text("displayName"); got != "ann3 Lee" {
+		t.Errorf("the account now says %q", got)
+	}
+	f.look(second)
+	if link := f.link(second); link.Status != directory.Synced || link.UPN != "away@contoso.example" {
+		t.Errorf("the next look gives an account of its own: %+v", link)
+	}
+}
+
+// A rule that was off and is on again writes at once, although the value is the
+// one we wrote before it was off.
+func TestRuleOnAgainWritesAtOnce(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
+	f.look(ann)
+	turn := func(on bool) {
+		d, err := f.store.Directory(t.Context(), f.directory.ID)
+		f.must(err)
+		d.Settings.Attributes["user_job_title"] = on
+		_, err = f.store.PutDirectory(t.Context(), d)
+		f.must(err)
+		f.look(ann)
+	}
+	turn(false)
+	_, err := f.accounts.UpdateUser("ann@contoso.example", map[string]any{"jobTitle": "Changed in Entra"})
+	f.must(err)
+	turn(true)
+	if got := f.account("ann@contoso.example").Text("jobTitle"); got != "Lead" {
+		t.Errorf("the job title is %q", got)
+	}
+}

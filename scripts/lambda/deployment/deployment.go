@@ -1,0 +1,248 @@
+// Package deployment puts the product up on this machine as it is shipped: the
+// bootstraps as processes with exactly the environment that template.yaml gives
+// them, fed by an HTTP API and by event source mappings as the template has
+// them, on real servers for DynamoDB, SQS, Secrets Manager and EventBridge,
+// between a simulated JumpCloud and a simulated Entra.
+package deployment
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/scripts/lambda/runtimeapi"
+	"entrasync/scripts/lambda/stack"
+	"entrasync/scripts/play"
+	"entrasync/shared/aws/awstest"
+	"entrasync/shared/aws/ports"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/host"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// accountID is the account of a stack on this machine.
+const accountID = "000000000000"
+
+// Config says what to put up.
+type Config struct {
+	Root       string            // of the module
+	Name       string            // of the stack; one that no other has
+	Bootstraps map[string]string // by logical id; what Build gives
+	// Entra stands around the simulated Entra, so that a test can come between;
+	// nil for nothing.
+	Entra func(http.Handler) http.Handler
+	Log   io.Writer // gets the logs of everything
+}
+
+// Deployment is the running product.
+type Deployment struct {
+	Stack         *stack.Stack
+	Functions     map[string]*runtimeapi.Function // by logical id
+	Queues        map[string]queue.Queue          // by name, dead letters apart; not counted
+	DeadLetters   map[string]queue.Queue          // by name; not counted
+	Administrator play.Administrator
+	Store         *store.Store // not counted
+	JumpCloud     *jumpcloudtest.Simulator
+	Entra         *entratest.Simulator
+
+	config  Config
+	servers servers
+	counter counter
+	host    *host.Host
+	closer  []func() error // in the order of starting
+}
+
+// servers are the URLs of the services, and those at which they are counted.
+type servers struct {
+	dynamoDB, sqs, moto                      string
+	countedDynamoDB, countedSQS, countedMoto string
+}
+
+// Start puts everything up. When it fails, what was started is stopped again. A
+// server that is not installed is the error that awstest gives.
+func Start(ctx context.Context, c Config) (*Deployment, error) {
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	d := &Deployment{config: c, Functions: map[string]*runtimeapi.Function{}, Queues: map[string]queue.Queue{}, DeadLetters: map[string]queue.Queue{}}
+	log := zerolog.New(zerolog.SyncWriter(c.Log)).With().Timestamp().Logger()
+	d.host = host.New(log)
+	for _, step := range []func(context.Context) error{d.startServers, d.startSimulators, d.readTemplate, d.createResources, d.startFunctions, d.serveOrganization} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, d.Stop())
+		}
+	}
+	return d, nil
+}
+
+// startServers starts the services of AWS and counts in front of them.
+func (d *Deployment) startServers(context.Context) error {
+	d.closer = append(d.closer, d.counter.close)
+	for _, s := range []struct {
+		server          *awstest.Server
+		direct, counted *string
+	}{
+		{awstest.DynamoDBLocal, &d.servers.dynamoDB, &d.servers.countedDynamoDB},
+		{awstest.Fauxqs, &d.servers.sqs, &d.servers.countedSQS},
+		{awstest.MotoServer, &d.servers.moto, &d.servers.countedMoto},
+	} {
+		var err error
+		if *s.direct, err = s.server.URL(); err != nil {
+			return err
+		}
+		if *s.counted, err = d.counter.front(*s.direct); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SimulatedKey is the API key of the simulated JumpCloud: no secret.
+const SimulatedKey = "simulated-api-key"
+
+// startSimulators starts both outside systems over TCP.
+func (d *Deployment) startSimulators(context.Context) error {
+	var err error
+	if d.Entra, err = entratest.New(entratest.Config{Seed: 1}); err != nil {
+		return err
+	}
+	d.closer = append(d.closer, d.Entra.Close)
+	if d.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: SimulatedKey, Seed: 1}); err != nil {
+		return err
+	}
+	d.closer = append(d.closer, d.JumpCloud.Close)
+	return play.SeedPeople(d.JumpCloud)
+}
+
+// readTemplate resolves the template with parameters that point it at the
+// simulators.
+func (d *Deployment) readTemplate(context.Context) error {
+	var around http.Handler = d.Entra
+	if d.config.Entra != nil {
+		around = d.config.Entra(d.Entra)
+	}
+	entra, err := d.counter.serve(around)
+	if err != nil {
+		return err
+	}
+	jumpCloud, err := d.counter.serve(d.JumpCloud)
+	if err != nil {
+		return err
+	}
+	d.Stack, err = stack.Read(filepath.Join(d.config.Root, "template.yaml"), stack.Place{
+		StackName: d.config.Name, Region: awstest.Region, AccountID: accountID,
+		Parameters: map[string]string{
+			"EntraClientId": entratest.DefaultApp().ClientID, "EntraSignIn": "secret", "EntraLoginUrl": entra, "GraphUrl": entra + "/v1.0",
+			"JumpCloudApiUrl": jumpCloud + "/api", "JumpCloudInsightsUrl": jumpCloud + "/insights/directory/v1", "LogLevel": "debug",
+		},
+		QueueURL: func(name string) string { return d.servers.sqs + "/" + accountID + "/" + name },
+	})
+	return err
+}
+
+// startFunctions prepares the functions and opens the ways into them.
+func (d *Deployment) startFunctions(context.Context) error {
+	d.closer = append(d.closer, d.stopFunctions)
+	mux := http.NewServeMux()
+	for _, f := range d.Stack.Functions {
+		environment := maps.Clone(f.Environment)
+		environment["AWS_ENDPOINT_URL_DYNAMODB"] = d.servers.countedDynamoDB
+		environment["AWS_ENDPOINT_URL_SQS"] = d.servers.countedSQS
+		environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = d.servers.countedMoto
+		environment["AWS_ENDPOINT_URL_EVENTBRIDGE"] = d.servers.countedMoto
+		function, err := runtimeapi.New(runtimeapi.Config{
+			Name: f.Name, Bootstrap: d.config.Bootstraps[f.LogicalID], Environment: environment, MemoryMB: f.MemoryMB, Timeout: f.Timeout,
+			Region: awstest.Region, AccountID: accountID, AccessKey: awstest.AccessKey, SecretKey: awstest.SecretKey, Output: d.config.Log,
+		})
+		if err != nil {
+			return err
+		}
+		d.Functions[f.LogicalID] = function
+		// The process bounds the invocation itself; a cold start comes on top.
+		hosted := host.Function{Name: f.Name, Handler: function, Timeout: f.Timeout + 2*runtimeapi.MaxInit}
+		for _, route := range f.Routes {
+			mux.Handle(pattern(route), d.host.HTTP(hosted))
+		}
+		for _, source := range f.Sources {
+			if err := d.feed(hosted, source); err != nil {
+				return err
+			}
+		}
+	}
+	api, err := d.counter.serve(mux)
+	d.Administrator.API = api
+	return err
+}
+
+// pattern is a route of API Gateway in the words of net/http.
+func pattern(route stack.Route) string {
+	if route == "$default" {
+		return "/"
+	}
+	return strings.TrimPrefix(string(route), "ANY ")
+}
+
+// feed starts an event source mapping. What it asks of SQS is counted, as AWS
+// bills it.
+func (d *Deployment) feed(function host.Function, s stack.Source) error {
+	from, err := d.Stack.QueueByARN(s.QueueARN)
+	if err != nil {
+		return err
+	}
+	d.host.Feed(function, host.Source{
+		Queue: from.Name, ARN: from.ARN, From: ports.Queue(awstest.Config(d.servers.countedSQS), from.URL),
+		BatchSize: s.BatchSize, Concurrency: s.Concurrency, Window: s.Window,
+	})
+	return nil
+}
+
+// stopWithin bounds how long running invocations may take to end.
+const stopWithin = 10 * time.Second
+
+// stopFunctions ends the event source mappings, then the processes.
+func (d *Deployment) stopFunctions() error {
+	ended := d.host.Stop(stopWithin)
+	for _, f := range d.Functions {
+		f.Stop()
+	}
+	if !ended {
+		d.host.Stop(stopWithin)
+	}
+	return nil
+}
+
+// Stop ends everything but the servers, which end with the process.
+func (d *Deployment) Stop() error {
+	var errs []error
+	for _, stop := range slices.Backward(d.closer) {
+		errs = append(errs, stop())
+	}
+	return errors.Join(errs...)
+}
+
+// lookEvery is how often Settle looks.
+const lookEvery = 20 * time.Millisecond
+
+// Settle waits until every webhook is delivered and every queue is empty.
+func (d *Deployment) Settle(ctx context.Context, waiting func()) error {
+	return play.Settle(ctx, lookEvery, d.JumpCloud, d.Queues, waiting)
+}
+
+// Stage is the deployment as the stage of a day.
+func (d *Deployment) Stage() play.Stage {
+	return play.Stage{Administrator: d.Administrator, Store: d.Store, JumpCloud: d.JumpCloud, Entra: d.Entra, Settle: d.Settle}
+}
+
+// Usage is what was asked of AWS since the last call, by the functions and by
+// the event source mappings; nothing of ours is in it.
+func (d *Deployment) Usage() Usage { return d.counter.since() }

@@ -1,0 +1,303 @@
+package deployment_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"entrasync/scripts/lambda/deployment"
+	"entrasync/scripts/play"
+	"entrasync/shared/aws/awstest"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/queue"
+)
+
+// root is the folder of the module.
+const root = "../../.."
+
+// patience is how long anything may take on a busy machine.
+const patience = time.Minute
+
+// limits are the largest programs that we ship, in bytes.
+var limits = map[string]int64{"WebhookFunction": 11e6, "FanoutFunction": 20e6, "UsersFunction": 20e6, "AdminFunction": 20e6}
+
+// start builds every function and puts everything up.
+func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.Deployment, log *journal, bootstraps map[string]string) {
+	t.Helper()
+	// These skip the test where a server is not installed, and fail it in CI.
+	awstest.DynamoDB(t)
+	awstest.SQS(t)
+	awstest.Moto(t)
+	if err := deployment.Supported(); err != nil {
+		t.Skip(err)
+	}
+	lookAtSources(t)
+	folder := t.TempDir()
+	var names []string
+	for name := range limits {
+		names = append(names, name)
+	}
+	bootstraps, err := deployment.Build(t.Context(), root, folder, names...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = &journal{}
+	d, err = deployment.Start(t.Context(), deployment.Config{Root: root, Name: awstest.Name("e2e"), Bootstraps: bootstraps, Entra: entra, Log: log})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the end of the log:\n%s", log.end())
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d, log, bootstraps
+}
+
+// lookAtSources looks at what the functions are built from, so that the go
+// command does not take the result of this test from its cache after a change.
+func lookAtSources(t *testing.T) {
+	t.Helper()
+	for _, folder := range []string{"functions", "shared", "infra", "go.mod", "Makefile"} {
+		if err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// journal is a log that is written from everywhere.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// end is the last few thousand characters.
+func (j *journal) end() string {
+	s := j.String()
+	return s[max(0, len(s)-8000):]
+}
+
+// settle waits until nothing is left to do.
+func settle(t *testing.T, d *deployment.Deployment) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := d.Settle(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deadLetters are the messages that nobody could handle, by queue.
+func deadLetters(t *testing.T, d *deployment.Deployment) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	for name, q := range d.DeadLetters {
+		depth, err := q.Depth(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if depth != (queue.Depth{}) {
+			found[name] = depth.Visible + depth.InFlight
+		}
+	}
+	return found
+}
+
+// TestTheShippedProductOnADay plays the demo's day on the programs that are
+// shipped, kills one of them at the worst moment, and sends a message that nobody
+// can handle.
+func TestTheShippedProductOnADay(t *testing.T) {
+	g := &gate{arrived: make(chan struct{}), open: make(chan struct{})}
+	d, log, bootstraps := start(t, g.around)
+	t.Run("the day", func(t *testing.T) { theDay(t, d) })
+	if t.Failed() {
+		return
+	}
+	t.Run("a process is killed after its write and before the answer", func(t *testing.T) { killedAtTheWorstMoment(t, d, g) })
+	t.Run("what nobody can handle becomes a dead letter", func(t *testing.T) { poison(t, d) })
+	t.Run("the programs are small", func(t *testing.T) { sizes(t, bootstraps) })
+	for what, secret := range map[string]string{
+		"the API's token": d.Administrator.Token, "the client secret": entratest.DefaultApp().ClientSecret, "the API key": deployment.SimulatedKey,
+	} {
+		if secret == "" || strings.Contains(log.String(), secret) {
+			t.Errorf("%s is in the log", what)
+		}
+	}
+}
+
+// sizes compares the programs with their limits.
+func sizes(t *testing.T, bootstraps map[string]string) {
+	for name, bootstrap := range bootstraps {
+		info, err := os.Stat(bootstrap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > limits[name] {
+			t.Errorf("%s has %d bytes, at most %d are allowed", name, info.Size(), limits[name])
+		}
+	}
+}
+
+// theDay plays the day and looks at what it left behind.
+func theDay(t *testing.T, d *deployment.Deployment) {
+	var told bytes.Buffer
+	if err := play.Day(t.Context(), d.Stage(), &told); err != nil {
+		t.Fatalf("%v\n%s", err, &told)
+	}
+	if dead := deadLetters(t, d); len(dead) > 0 {
+		t.Errorf("dead letters after the day: %v", dead)
+	}
+	if used := d.Usage(); used.Requests["Events.PutEvents"] == 0 || used.ReadUnits == 0 || used.WriteUnits == 0 {
+		t.Errorf("no action was published or no record kept: %+v", used)
+	}
+}
+
+// gate lets the creation of an account through to Entra, once it is armed, and
+// keeps the answer back.
+type gate struct {
+	armed         atomic.Bool
+	arrived, open chan struct{}
+}
+
+// around stands before the simulator.
+func (g *gate) around(entra http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the caller was killed
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if !bytes.Contains(body, []byte("passwordProfile")) || !g.armed.CompareAndSwap(true, false) {
+			entra.ServeHTTP(w, r)
+			return
+		}
+		kept := httptest.NewRecorder()
+		entra.ServeHTTP(kept, r)
+		close(g.arrived)
+		<-g.open
+	})
+}
+
+// killedAtTheWorstMoment kills the users function when Entra has made an account
+// and the function does not know it yet.
+func killedAtTheWorstMoment(t *testing.T, d *deployment.Deployment, g *gate) {
+	if err := d.HideFor(t.Context(), 3*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	users, tenant := d.Functions["UsersFunction"], d.Entra.Tenant(string(d.Administrator.Tenant))
+	accounts, coldStarts := len(tenant.Users()), users.ColdStarts()
+	id, err := d.JumpCloud.CreateUser(jumpcloudtest.Fields{
+		"username": "nora.berg", "email": "nora.berg@contoso.example", "firstname": "Nora", "lastname": "Berg", "state": "ACTIVATED"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(t, d)
+	directories, err := d.Store.Directories(t.Context(), 0, "")
+	if err != nil || len(directories.Items) != 1 {
+		t.Fatalf("%d directories: %v", len(directories.Items), err)
+	}
+	contoso := directories.Items[0].ID
+	g.armed.Store(true)
+	if err := d.Administrator.Connect(t.Context(), contoso, id); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-g.arrived:
+	case <-time.After(patience):
+		t.Fatal("nobody created the account")
+	}
+	if n := len(tenant.Users()); n != accounts+1 {
+		t.Fatalf("%d accounts were made, want 1", n-accounts)
+	}
+	killed := 0
+	for _, i := range users.Instances() {
+		if i.Busy {
+			killed++
+			if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(g.open)
+	if killed != 1 {
+		t.Errorf("%d processes were busy, want 1", killed)
+	}
+	settle(t, d)
+	var link directory.Link
+	if err := d.Administrator.Call(t.Context(), http.MethodGet, "/v1/directories/"+string(contoso)+"/users/"+id, nil, &link); err != nil ||
+		link.Status != directory.Synced || link.State != directory.Enabled || link.Owner != directory.CreatedByUs {
+		t.Errorf("the link is %+v: %v", link, err)
+	}
+	account, found := tenant.User("nora.berg@contoso.example")
+	if !found || !account.AccountEnabled || account.ID != string(link.EntraID) || len(tenant.Users()) != accounts+1 {
+		t.Errorf("%d accounts were made, hers is %+v", len(tenant.Users())-accounts, account)
+	}
+	if users.ColdStarts() <= coldStarts && len(users.Instances()) == 0 {
+		t.Error("no process took the place of the killed one")
+	}
+	if dead := deadLetters(t, d); len(dead) > 0 {
+		t.Errorf("dead letters: %v", dead)
+	}
+}
+
+// poison sends a message that is not a change. It comes as often as the template
+// says, then it waits in the dead-letter queue.
+func poison(t *testing.T, d *deployment.Deployment) {
+	// With 0 the server on this machine would give a message out without end.
+	if err := d.HideFor(t.Context(), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	const suffix = "-changes.fifo"
+	for name, q := range d.Queues {
+		if strings.HasSuffix(name, suffix) {
+			if err := q.Send(t.Context(), queue.Message{Body: []byte("not a change"), GroupID: "poison", DedupID: "poison"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	settle(t, d)
+	dead := deadLetters(t, d)
+	if len(dead) != 1 {
+		t.Fatalf("dead letters: %v", dead)
+	}
+	for name, n := range dead {
+		if !strings.HasSuffix(name, "-changes-dead.fifo") || n != 1 {
+			t.Errorf("%d dead letters in %s", n, name)
+		}
+	}
+}

@@ -1,0 +1,18 @@
+package machine
+
+import (
+	"context"
+	"time"
+
+	"entrasync/scripts/play"
+)
+
+// lookEvery is how often Settle looks.
+const lookEvery = time.Millisecond
+
+// Settle waits until the simulated JumpCloud has delivered every webhook and
+// every queue is empty. From time to time it says so by calling waiting, unless
+// that is nil.
+func (m *Machine) Settle(ctx context.Context, waiting func()) error {
+	return play.Settle(ctx, lookEvery, m.Simulators.JumpCloud, m.queues, waiting)
+}

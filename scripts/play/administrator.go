@@ -1,0 +1,94 @@
+// Package play puts a running product to use, however it runs: as an
+// administrator who calls its API, as the people of a small company in a
+// simulated JumpCloud, and as a whole working day of theirs with what Microsoft
+// makes of it. The demo, the benchmarks and the end-to-end tests share it.
+package play
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"entrasync/shared/directory"
+)
+
+// Administrator calls the API of a product.
+type Administrator struct {
+	API   string // its root, without a slash at the end
+	Token string
+	// Organization and Tenant are what directories are made of.
+	Organization directory.OrganizationID
+	Tenant       directory.TenantID
+}
+
+// Call sends one request to the API, with the token, and decodes the answer
+// unless answer is nil. An answer that is not a success is an error that shows
+// it.
+func (a Administrator) Call(ctx context.Context, method, path string, body, answer any) error {
+	var payload io.Reader = http.NoBody
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(encoded)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, a.API+path, payload)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+a.Token)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, text)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(text, answer)
+}
+
+// CreateDirectory connects the tenant, with some of the optional attribute rules
+// on.
+func (a Administrator) CreateDirectory(ctx context.Context, name string, rules ...directory.Rule) (directory.ID, error) {
+	on := map[directory.Rule]bool{}
+	for _, rule := range rules {
+		on[rule] = true
+	}
+	var created directory.Directory
+	err := a.Call(ctx, http.MethodPost, "/v1/directories", map[string]any{
+		"name": name, "organizationId": a.Organization, "tenantId": a.Tenant,
+		"settings": map[string]any{"attributes": on},
+	}, &created)
+	if err == nil && created.Status != directory.Active {
+		err = fmt.Errorf("the directory is %s", created.Status)
+	}
+	return created.ID, err
+}
+
+// Connect connects a user to a directory directly.
+func (a Administrator) Connect(ctx context.Context, id directory.ID, user string) error {
+	return a.Call(ctx, http.MethodPut, connection(id, user), nil, nil)
+}
+
+// Disconnect ends a user's direct connection.
+func (a Administrator) Disconnect(ctx context.Context, id directory.ID, user string) error {
+	return a.Call(ctx, http.MethodDelete, connection(id, user), nil, nil)
+}
+
+// connection is the path of a direct connection.
+func connection(id directory.ID, user string) string {
+	return "/v1/directories/" + string(id) + "/connections/users/" + user
+}

@@ -1,0 +1,36 @@
+package play
+
+import (
+	"fmt"
+
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+)
+
+// people are in a JumpCloud that is simulated for the first time.
+var people = []struct{ username, first, last, department string }{
+	{"ada.lovelace", "Ada", "Lovelace", "Research"},
+	{"alan.turing", "Alan", "Turing", "Research"},
+	{"grace.hopper", "Grace", "Hopper", "Engineering"},
+	{"katherine.johnson", "Katherine", "Johnson", "Engineering"},
+	{"margaret.hamilton", "Margaret", "Hamilton", "Engineering"},
+	{"radia.perlman", "Radia", "Perlman", "Network"},
+	{"mira.okafor", "Mira", "Okafor", "Sales"},
+	{"sean.oneil", "Seán", "O'Neil", "Sales"},
+}
+
+// SeedPeople fills a simulated JumpCloud that is empty.
+func SeedPeople(simulator *jumpcloudtest.Simulator) error {
+	if len(simulator.Users()) > 0 {
+		return nil
+	}
+	for _, p := range people {
+		if _, err := simulator.CreateUser(jumpcloudtest.Fields{
+			"username": p.username, "email": p.username + "@contoso.example", "firstname": p.first, "lastname": p.last,
+			"department": p.department, "state": "ACTIVATED",
+		}); err != nil {
+			return fault.Wrap(err, fault.Internal, fmt.Sprintf("add %s to the simulated JumpCloud", p.username))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import "slices"
+
+// actions says which IAM actions a call of the SDK needs (AWS service
+// authorization reference). A call that is not in it fails the check: add it
+// with its actions.
+var actions = map[call][]string{
+	{"dynamodb", "GetItem"}:      {"dynamodb:GetItem"},
+	{"dynamodb", "BatchGetItem"}: {"dynamodb:BatchGetItem"},
+	{"dynamodb", "Query"}:        {"dynamodb:Query"},
+	{"dynamodb", "PutItem"}:      {"dynamodb:PutItem"},
+	{"dynamodb", "UpdateItem"}:   {"dynamodb:UpdateItem"},
+	{"dynamodb", "DeleteItem"}:   {"dynamodb:DeleteItem"},
+	// A transaction needs the actions of its parts.
+	{"dynamodb", "TransactWriteItems"}: {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"},
+
+	{"sqs", "SendMessage"}:                  {"sqs:SendMessage"},
+	{"sqs", "SendMessageBatch"}:             {"sqs:SendMessage"},
+	{"sqs", "ReceiveMessage"}:               {"sqs:ReceiveMessage"},
+	{"sqs", "DeleteMessage"}:                {"sqs:DeleteMessage"},
+	{"sqs", "DeleteMessageBatch"}:           {"sqs:DeleteMessage"},
+	{"sqs", "ChangeMessageVisibility"}:      {"sqs:ChangeMessageVisibility"},
+	{"sqs", "ChangeMessageVisibilityBatch"}: {"sqs:ChangeMessageVisibility"},
+	{"sqs", "GetQueueAttributes"}:           {"sqs:GetQueueAttributes"},
+
+	{"secretsmanager", "GetSecretValue"}: {"secretsmanager:GetSecretValue"},
+	{"secretsmanager", "CreateSecret"}:   {"secretsmanager:CreateSecret"},
+	{"secretsmanager", "PutSecretValue"}: {"secretsmanager:PutSecretValue"},
+
+	{"eventbridge", "PutEvents"}: {"events:PutEvents"},
+
+	{"sts", "GetWebIdentityToken"}: {"sts:GetWebIdentityToken"},
+}
+
+// credentialCalls are what the SDK's chain of credentials can do. On Lambda it
+// ends at its first link, the variables with the credentials of the role.
+var credentialCalls = []call{
+	{"signin", "CreateOAuth2Token"},
+	{"sso", "GetRoleCredentials"},
+	{"ssooidc", "CreateToken"},
+	{"sts", "AssumeRole"},
+	{"sts", "AssumeRoleWithWebIdentity"},
+}
+
+// runtimeActions are what Lambda itself does in the name of the role: it writes
+// the log and sends the traces.
+var runtimeActions = []string{
+	"logs:CreateLogStream", "logs:PutLogEvents",
+	"xray:PutTelemetryRecords", "xray:PutTraceSegments",
+}
+
+// sourceActions are what Lambda does with a queue that feeds a function (AWS
+// Lambda documentation, Amazon SQS event source mapping).
+var sourceActions = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+
+// withoutResource are the actions for which AWS knows no resource, so that a role
+// has to say *. Where a condition must narrow them it says which.
+var withoutResource = map[string][]string{
+	"xray:PutTelemetryRecords": nil,
+	"xray:PutTraceSegments":    nil,
+	"sts:GetWebIdentityToken":  {"sts:IdentityTokenAudience", "sts:DurationSeconds"},
+}
+
+// productCalls are the calls that the product makes, without those of the SDK for
+// itself.
+func productCalls(can []call) []call {
+	return slices.DeleteFunc(slices.Clone(can), func(c call) bool { return slices.Contains(credentialCalls, c) })
+}

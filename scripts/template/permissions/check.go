@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// check compares one function's role with what it can call, and says what does
+// not fit.
+func check(name string, f function, can []call) []string {
+	var problems []string
+	needed, problems := needs(f, can)
+	allowed := map[string][]string{} // resources by action
+	for _, s := range f.Statements {
+		if s.Effect != "Allow" {
+			problems = append(problems, "a statement that does not allow is not understood here")
+		}
+		for _, action := range s.Action {
+			allowed[action] = append(allowed[action], s.Resource...)
+			for _, resource := range s.Resource {
+				problems = append(problems, about(name, f, action, resource, s.Condition)...)
+			}
+		}
+	}
+	for _, action := range slices.Sorted(maps.Keys(needed)) {
+		if len(allowed[action]) == 0 {
+			problems = append(problems, fmt.Sprintf("%s is needed for %s, but not allowed", action, needed[action]))
+		}
+	}
+	for _, action := range slices.Sorted(maps.Keys(allowed)) {
+		if needed[action] == "" {
+			problems = append(problems, action+" is allowed, but nothing needs it")
+		}
+	}
+	return append(problems, unnamed(f, allowed)...)
+}
+
+// needs are the actions that a function needs, each with what for.
+func needs(f function, can []call) (needed map[string]string, problems []string) {
+	needed = map[string]string{}
+	for _, action := range runtimeActions {
+		needed[action] = "Lambda itself"
+	}
+	for _, source := range f.Sources {
+		for _, action := range sourceActions {
+			needed[action] = source
+		}
+	}
+	for _, c := range productCalls(can) {
+		for _, action := range actions[c] {
+			if action == "sts:GetWebIdentityToken" && f.Environment["ENTRA_SIGN_IN"] != "federated" {
+				continue
+			}
+			needed[action] = c.String()
+		}
+		if actions[c] == nil {
+			problems = append(problems, fmt.Sprintf("it can call %s, of which actions.go does not know what it needs", c))
+		}
+	}
+	return needed, problems
+}
+
+// about says what is wrong with allowing an action on a resource: it is not one
+// that the function's environment names.
+func about(name string, f function, action, resource string, condition map[string]any) []string {
+	if keys, known := withoutResource[action]; known {
+		var problems []string
+		for _, key := range keys {
+			if !conditioned(condition, key) {
+				problems = append(problems, fmt.Sprintf("%s has no condition on %s", action, key))
+			}
+		}
+		return problems
+	}
+	service, _, _ := strings.Cut(action, ":")
+	good := map[string]func(string) bool{
+		"logs": func(own string) bool { return strings.HasSuffix(own, "log-group:"+logGroupOf(f, name)+":*") },
+		"dynamodb": func(own string) bool {
+			return strings.HasSuffix(strings.TrimSuffix(own, "/index/index"), ":table/"+f.Environment["ENTRASYNC_TABLE"])
+		},
+		"sqs": func(own string) bool {
+			return slices.Contains(f.Sources, own) || slices.Contains(queues(f), lastOf(own, ":"))
+		},
+		"secretsmanager": func(own string) bool {
+			return strings.Contains(own, ":secret:"+f.Environment["ENTRASYNC_SECRETS_PREFIX"]+"/")
+		},
+		"events": func(own string) bool { return strings.HasSuffix(own, ":event-bus/"+f.Environment["ENTRASYNC_BUS"]) },
+	}[service]
+	if good == nil || !strings.HasPrefix(resource, "arn:") || !good(resource) {
+		return []string{fmt.Sprintf("%s is allowed on %s, which its environment does not name", action, resource)}
+	}
+	return nil
+}
+
+// conditioned reports whether a condition is about a key.
+func conditioned(condition map[string]any, key string) bool {
+	for _, operator := range condition {
+		if keys, ok := operator.(map[string]any); ok && keys[key] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// unnamed says which queues, tables and buses of the environment the role does
+// not name, and on which queues an event source lacks its rights.
+func unnamed(f function, allowed map[string][]string) []string {
+	var all, problems []string
+	for _, resources := range allowed {
+		all = append(all, resources...)
+	}
+	named := func(suffix string) bool {
+		return slices.ContainsFunc(all, func(resource string) bool { return strings.HasSuffix(resource, suffix) })
+	}
+	for _, queue := range queues(f) {
+		if !named(":" + queue) {
+			problems = append(problems, "nothing is allowed on the queue "+queue)
+		}
+	}
+	if table := f.Environment["ENTRASYNC_TABLE"]; table != "" && !named(":table/"+table) {
+		problems = append(problems, "nothing is allowed on the table")
+	}
+	if bus := f.Environment["ENTRASYNC_BUS"]; bus != "" && !named(":event-bus/"+bus) {
+		problems = append(problems, "nothing is allowed on the bus")
+	}
+	for _, source := range f.Sources {
+		for _, action := range sourceActions {
+			if !slices.Contains(allowed[action], source) {
+				problems = append(problems, fmt.Sprintf("%s is not allowed on %s, which feeds it", action, source))
+			}
+		}
+	}
+	return problems
+}
+
+// queues are the names of the queues whose URLs are in the environment.
+func queues(f function) []string {
+	var names []string
+	for _, variable := range slices.Sorted(maps.Keys(f.Environment)) {
+		if strings.HasSuffix(variable, "_QUEUE_URL") {
+			names = append(names, lastOf(f.Environment[variable], "/"))
+		}
+	}
+	return names
+}
+
+// logGroupOf is the log group of a function; its stack's name is the namespace of
+// the metrics.
+func logGroupOf(f function, name string) string {
+	return "/aws/lambda/" + f.Environment["ENTRASYNC_METRICS_NAMESPACE"] + "-" + name
+}
+
+// lastOf is what stands after the last separator.
+func lastOf(text, separator string) string {
+	return text[strings.LastIndex(text, separator)+1:]
+}

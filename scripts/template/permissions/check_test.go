@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const arn = "arn:aws:%:eu-central-1:123456789012:"
+
+// example is a function that reads a table and is fed from a queue.
+func example() function {
+	return function{
+		Environment: map[string]string{
+			"ENTRASYNC_TABLE": "table", "ENTRASYNC_METRICS_NAMESPACE": "stack", "ENTRASYNC_SECRETS_PREFIX": "stack",
+			"ENTRASYNC_USERS_LIVE_QUEUE_URL": "https://sqs.example/123456789012/live.fifo", "ENTRA_SIGN_IN": "federated",
+		},
+		Sources: []string{resource("sqs", "changes.fifo")},
+		Statements: []statement{
+			allow("logs:CreateLogStream logs:PutLogEvents", resource("logs", "log-group:/aws/lambda/stack-fanout:*")),
+			allow("xray:PutTraceSegments xray:PutTelemetryRecords", "*"),
+			allow("dynamodb:Query", resource("dynamodb", "table/table")),
+			allow("sqs:SendMessage", resource("sqs", "live.fifo")),
+			allow("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:ChangeMessageVisibility", resource("sqs", "changes.fifo")),
+			{Effect: "Allow", Action: list{"sts:GetWebIdentityToken"}, Resource: list{"*"}, Condition: map[string]any{
+				"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": "entra"},
+				"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
+			}},
+		},
+	}
+}
+
+// exampleCalls are what the example can call.
+var exampleCalls = []call{{"dynamodb", "Query"}, {"sqs", "SendMessageBatch"}, {"sts", "AssumeRole"}, {"sts", "GetWebIdentityToken"}}
+
+func resource(service, name string) string { return strings.Replace(arn, "%", service, 1) + name }
+
+func allow(actions string, resources ...string) statement {
+	return statement{Effect: "Allow", Action: strings.Fields(actions), Resource: resources}
+}
+
+func TestCheck(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		edit func(*function, *[]call)
+		want string // "" for none
+	}{
+		{"what fits", func(*function, *[]call) {}, ""},
+		{"a call that is not allowed", func(_ *function, can *[]call) { *can = append(*can, call{"dynamodb", "PutItem"}) }, "dynamodb:PutItem is needed for dynamodb.PutItem, but not allowed"},
+		{"a call that nobody knows", func(_ *function, can *[]call) { *can = append(*can, call{"sqs", "PurgeQueue"}) }, "it can call sqs.PurgeQueue"},
+		{"a right that nothing needs", func(_ *function, can *[]call) { *can = (*can)[1:] }, "dynamodb:Query is allowed, but nothing needs it"},
+		{"everything of a service", func(f *function, _ *[]call) { f.Statements[3].Action = list{"sqs:*"} }, "sqs:* is allowed, but nothing needs it"},
+		{"any resource", func(f *function, _ *[]call) { f.Statements[2].Resource = list{"*"} }, "dynamodb:Query is allowed on *"},
+		{"another table", func(f *function, _ *[]call) { f.Statements[2].Resource = list{resource("dynamodb", "table/other")} }, "which its environment does not name"},
+		{"the table's index", func(f *function, _ *[]call) {
+			f.Statements[2].Resource = append(f.Statements[2].Resource, resource("dynamodb", "table/table/index/index"))
+		}, ""},
+		{"only the table's index", func(f *function, _ *[]call) {
+			f.Statements[2].Resource = list{resource("dynamodb", "table/table/index/index")}
+		}, "nothing is allowed on the table"},
+		{"another queue", func(f *function, _ *[]call) { f.Statements[3].Resource = list{resource("sqs", "bulk.fifo")} }, "nothing is allowed on the queue live.fifo"},
+		{"another function's log", func(f *function, _ *[]call) {
+			f.Statements[0].Resource = list{resource("logs", "log-group:/aws/lambda/stack-users:*")}
+		}, "which its environment does not name"},
+		{"another stack's secrets", func(f *function, can *[]call) {
+			*can = append(*can, call{"secretsmanager", "GetSecretValue"})
+			f.Statements = append(f.Statements, allow("secretsmanager:GetSecretValue", resource("secretsmanager", "secret:other/entra-??????")))
+		}, "which its environment does not name"},
+		{"a source without its rights", func(f *function, _ *[]call) { f.Sources = append(f.Sources, resource("sqs", "live.fifo")) }, "sqs:ReceiveMessage is not allowed on " + resource("sqs", "live.fifo")},
+		{"a token for anybody", func(f *function, _ *[]call) { delete(f.Statements[5].Condition, "ForAllValues:StringEquals") }, "no condition on sts:IdentityTokenAudience"},
+		{"a token that nobody asks for", func(f *function, _ *[]call) { f.Environment["ENTRA_SIGN_IN"] = "secret" }, "sts:GetWebIdentityToken is allowed, but nothing needs it"},
+		{"a statement that denies", func(f *function, _ *[]call) { f.Statements[2].Effect = "Deny" }, "does not allow"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, can := example(), slices.Clone(exampleCalls)
+			tc.edit(&f, &can)
+			got := check("fanout", f, can)
+			found := slices.ContainsFunc(got, func(problem string) bool { return strings.Contains(problem, tc.want) })
+			if tc.want == "" && len(got) > 0 || tc.want != "" && !found {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestListIsOneOrSeveral(t *testing.T) {
+	for text, want := range map[string]list{`"a"`: {"a"}, `["a","b"]`: {"a", "b"}} {
+		var got list
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}
+
+// The test's own program is a Go program that calls nothing of AWS.
+func TestCallsOfAProgram(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("programs of this system are not ELF")
+	}
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := calls(own); err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	if err := os.WriteFile(none, []byte("#!/bin/sh"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := calls(none); err == nil {
+		t.Error("what is no program has no error")
+	}
+}

@@ -1,0 +1,102 @@
+// Command permissions compares what each shipped function can call on AWS with
+// what its role allows, in both directions, and looks at every resource that a
+// role names.
+//
+// What a function can call stands in its program, as sam build made it. What its
+// role allows is what CloudFormation made of the template, with every reference
+// resolved; deploy.py writes it to a file.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// function is a function as it was put up.
+type function struct {
+	Environment map[string]string `json:"environment"`
+	Sources     []string          `json:"sources"` // ARNs of the queues that feed it
+	Statements  []statement       `json:"statements"`
+}
+
+// statement is one of the statements of a role's policies.
+type statement struct {
+	Effect    string         `json:"Effect"`
+	Action    list           `json:"Action"`
+	Resource  list           `json:"Resource"`
+	Condition map[string]any `json:"Condition"`
+}
+
+// list is one string or several, as IAM has it.
+type list []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *list) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*l = list{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(l))
+}
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: permissions <file of deploy.py> <folder of sam build>")
+		os.Exit(2)
+	}
+	problems, err := compare(os.Args[1], os.Args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "permissions:", err)
+		os.Exit(1)
+	}
+	for _, problem := range problems {
+		fmt.Fprintln(os.Stderr, problem)
+	}
+	if len(problems) > 0 {
+		os.Exit(1)
+	}
+}
+
+// compare compares every function of every variant and says what it found.
+func compare(rolesFile, buildFolder string) ([]string, error) {
+	text, err := os.ReadFile(rolesFile) //nolint:gosec // whoever runs this names the file
+	if err != nil {
+		return nil, err
+	}
+	var variants map[string]map[string]function // by title of the variant, then by name
+	if err := json.Unmarshal(text, &variants); err != nil {
+		return nil, fmt.Errorf("%s: %w", rolesFile, err)
+	}
+	var problems []string
+	shown := map[string]bool{}
+	for title, functions := range variants {
+		for name, f := range functions {
+			can, err := calls(filepath.Join(buildFolder, logicalID(name), "bootstrap"))
+			if err != nil {
+				return nil, err
+			}
+			if !shown[name] {
+				shown[name] = true
+				fmt.Printf("  %s calls %v\n", name, productCalls(can))
+			}
+			for _, problem := range check(name, f, can) {
+				problems = append(problems, fmt.Sprintf("%s (%s): %s", name, title, problem))
+			}
+		}
+	}
+	if len(shown) == 0 {
+		return nil, fmt.Errorf("%s has no function", rolesFile)
+	}
+	slices.Sort(problems)
+	return problems, nil
+}
+
+// logicalID is what the template calls a function: WebhookFunction.
+func logicalID(name string) string {
+	return strings.ToUpper(name[:1]) + name[1:] + "Function"
+}

@@ -1,0 +1,51 @@
+package awsfault_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"entrasync/shared/aws/awsfault"
+	"entrasync/shared/fault"
+)
+
+func TestOf(t *testing.T) {
+	refusal := func(code string, whose smithy.ErrorFault) error {
+		return &smithy.OperationError{ServiceID: "X", Err: fmt.Errorf("http 400: %w", &smithy.GenericAPIError{Code: code, Fault: whose})}
+	}
+	answered := func(status int, code string) error {
+		return &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+			Err: refusal(code, smithy.FaultUnknown)}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		want fault.Kind
+	}{
+		{"nothing", t.Context(), nil, ""},
+		{"throttled by DynamoDB", t.Context(), refusal("ProvisionedThroughputExceededException", smithy.FaultClient), fault.Throttled},
+		{"throttled by SQS", t.Context(), refusal("RequestThrottled", smithy.FaultClient), fault.Throttled},
+		{"throttled, said by nobody in particular", t.Context(), refusal("ThrottlingException", smithy.FaultUnknown), fault.Throttled},
+		{"no permission", t.Context(), answered(http.StatusBadRequest, "AccessDeniedException"), fault.Internal},
+		{"an error that nobody listed", t.Context(), answered(http.StatusServiceUnavailable, "Whatever"), fault.Transient},
+		{"no such table", t.Context(), refusal("ResourceNotFoundException", smithy.FaultClient), fault.Internal},
+		{"credentials that ran out", t.Context(), refusal("ExpiredTokenException", smithy.FaultClient), fault.Transient},
+		{"their failure", t.Context(), refusal("InternalServerError", smithy.FaultServer), fault.Transient},
+		{"the network", t.Context(), errors.New("connection reset by peer"), fault.Transient},
+		{"cancelled", cancelled, refusal("AccessDeniedException", smithy.FaultClient), fault.Transient},
+		{"a fault stays what it is", t.Context(), fault.New(fault.Changed, "below", ""), fault.Changed},
+	} {
+		err := awsfault.Of(test.ctx, test.err, "op")
+		if got := fault.KindOf(err); got != test.want || (err != nil && fault.Of(err).Op != "op") {
+			t.Errorf("%s: got %v, want kind %q", test.name, err, test.want)
+		}
+	}
+}

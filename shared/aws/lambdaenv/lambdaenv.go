@@ -1,0 +1,194 @@
+// Package lambdaenv is what a function finds around itself on Lambda: the table,
+// the queues, the secrets, the bus and the metrics that its environment
+// variables name. With it a function's main is a few lines of wiring.
+//
+// A variable that is missing is said by name when the function starts, before it
+// takes its first event.
+package lambdaenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/aws/bus"
+	"entrasync/shared/aws/dynamotable"
+	"entrasync/shared/aws/emf"
+	"entrasync/shared/aws/secrets"
+	"entrasync/shared/aws/sqsqueue"
+	"entrasync/shared/fault"
+	"entrasync/shared/metric"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/secret"
+	"entrasync/shared/store"
+)
+
+// The variables that the template sets.
+const (
+	Table            = "ENTRASYNC_TABLE"
+	ChangesQueue     = "ENTRASYNC_CHANGES_QUEUE_URL"
+	UsersLiveQueue   = "ENTRASYNC_USERS_LIVE_QUEUE_URL"
+	UsersBulkQueue   = "ENTRASYNC_USERS_BULK_QUEUE_URL"
+	UsersReceives    = "ENTRASYNC_USERS_RECEIVES" // how often a users queue delivers a message before it is a dead letter
+	SecretsPrefix    = "ENTRASYNC_SECRETS_PREFIX"
+	Bus              = "ENTRASYNC_BUS"
+	MetricsNamespace = "ENTRASYNC_METRICS_NAMESPACE"
+	APIAuth          = "ENTRASYNC_API_AUTH"
+	LogLevel         = "LOG_LEVEL"
+	GraphURL         = "GRAPH_URL"
+	LoginURL         = "ENTRA_LOGIN_URL"
+	ClientID         = "ENTRA_CLIENT_ID"
+	SignIn           = "ENTRA_SIGN_IN"
+	JumpCloudAPI     = "JUMPCLOUD_API_URL"
+	JumpCloudInsight = "JUMPCLOUD_INSIGHTS_URL"
+)
+
+// GatewayAuth is the value of [APIAuth] when the HTTP API checks JSON web tokens.
+const GatewayAuth = "jwt"
+
+// startTimeout bounds what happens before the first event.
+const startTimeout = 8 * time.Second
+
+// Environment is a function's surroundings.
+type Environment struct {
+	AWS     aws.Config
+	Log     zerolog.Logger
+	missing []string
+	err     error
+}
+
+// Open reads the AWS configuration and sets up the log.
+func Open() *Environment {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	e := &Environment{}
+	e.AWS, e.err = config.LoadDefaultConfig(ctx)
+	level, err := zerolog.ParseLevel(strings.ToLower(os.Getenv(LogLevel)))
+	if err != nil || level == zerolog.NoLevel {
+		level = zerolog.InfoLevel
+	}
+	e.Log = zerolog.New(os.Stdout).Level(level).With().Timestamp().Str("function", os.Getenv("AWS_LAMBDA_FUNCTION_NAME")).Logger()
+	return e
+}
+
+// Variable is the value of a variable; one that is not set stops the function at
+// [Environment.Start].
+func (e *Environment) Variable(name string) string {
+	value := os.Getenv(name)
+	if value == "" {
+		e.missing = append(e.missing, name)
+	}
+	return value
+}
+
+// Number is the value of a variable that holds a number above zero.
+func (e *Environment) Number(name string) int {
+	value := e.Variable(name)
+	n, err := strconv.Atoi(value)
+	if value != "" && (err != nil || n < 1) {
+		e.err = errors.Join(e.err, fmt.Errorf("%s is %q: it must be a number above zero", name, value))
+	}
+	return n
+}
+
+// Optional is the value of a variable that may be empty.
+func (e *Environment) Optional(name string) string { return os.Getenv(name) }
+
+// Store is the store on the function's table.
+func (e *Environment) Store() *store.Store {
+	return store.New(dynamotable.New(dynamodb.NewFromConfig(e.AWS), e.Variable(Table)))
+}
+
+// Queue is the queue whose URL is in the variable.
+func (e *Environment) Queue(variable string) *sqsqueue.Queue {
+	return sqsqueue.New(sqs.NewFromConfig(e.AWS), e.Variable(variable))
+}
+
+// Secrets are the secrets below the stack's prefix.
+func (e *Environment) Secrets() secret.Store {
+	return secrets.New(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
+}
+
+// Publisher publishes actions on the bus; nil when the stack has none.
+func (e *Environment) Publisher() reconcile.Publisher {
+	name := e.Optional(Bus)
+	if name == "" {
+		return nil
+	}
+	return bus.New(eventbridge.NewFromConfig(e.AWS), name)
+}
+
+// Metrics counts into the function's log, where CloudWatch finds it.
+func (e *Environment) Metrics() metric.Counter {
+	return emf.New(os.Stdout, e.Variable(MetricsNamespace))
+}
+
+// Postponer postpones messages of the queues whose URLs are in the variables.
+func (e *Environment) Postponer(variables ...string) Lanes {
+	lanes := Lanes{}
+	for _, variable := range variables {
+		url := e.Variable(variable)
+		lanes[url[strings.LastIndexByte(url, '/')+1:]] = e.Queue(variable)
+	}
+	return lanes
+}
+
+// Lanes are queues by name.
+type Lanes map[string]*sqsqueue.Queue
+
+// Postpone hides a message of the queue with the ARN source for d.
+func (l Lanes) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
+	name := source[strings.LastIndexByte(source, ':')+1:]
+	lane, known := l[name]
+	if !known {
+		return fault.New(fault.Internal, "lambdaenv.postpone", "no queue has the ARN "+source)
+	}
+	return lane.Postpone(ctx, receipt, d)
+}
+
+// Start hands a handler function of any form that aws-lambda-go takes to Lambda
+// and does not return. Every invocation has a log that carries its request id.
+func (e *Environment) Start(handler any) {
+	if err := e.check(); err != nil {
+		e.Log.Error().Err(err).Msg("the function cannot start")
+		os.Exit(1)
+	}
+	lambda.Start(logged{lambda.NewHandler(handler), e.Log})
+}
+
+// check says what keeps the function from starting.
+func (e *Environment) check() error {
+	if len(e.missing) > 0 {
+		return errors.Join(e.err, fmt.Errorf("the template does not set %s", strings.Join(e.missing, ", ")))
+	}
+	return e.err
+}
+
+// logged gives every invocation its log.
+type logged struct {
+	next lambda.Handler
+	log  zerolog.Logger
+}
+
+// Invoke implements lambda.Handler.
+func (l logged) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	log := l.log
+	if lc, known := lambdacontext.FromContext(ctx); known {
+		log = log.With().Str("request", lc.AwsRequestID).Logger()
+	}
+	return l.next.Invoke(log.WithContext(ctx), payload)
+}

@@ -1,0 +1,24 @@
+// Package ports gives programs outside shared/aws tables and queues of AWS by
+// the ports of the product, so that they need not know the AWS SDK.
+package ports
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"entrasync/shared/aws/dynamotable"
+	"entrasync/shared/aws/sqsqueue"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// Table is the table of that name.
+func Table(c aws.Config, name string) store.Table {
+	return dynamotable.New(dynamodb.NewFromConfig(c), name)
+}
+
+// Queue is the queue with that URL.
+func Queue(c aws.Config, url string) queue.Queue {
+	return sqsqueue.New(sqs.NewFromConfig(c), url)
+}

@@ -1,0 +1,94 @@
+// Package signin is how the application proves itself to Entra from Lambda: with
+// a token that AWS issues for the function's role, and then no secret is stored
+// anywhere; or with a certificate or a client secret from the secret store.
+package signin
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/fault"
+	"entrasync/shared/secret"
+	"entrasync/shared/systems"
+)
+
+// The three ways, as the template's parameter names them.
+const (
+	Federated   = "federated"
+	Certificate = "certificate"
+	Secret      = "secret"
+)
+
+// What the token of the function's role is made for (Microsoft Entra, workload
+// identity federation: the audience of the public cloud; AWS STS,
+// GetWebIdentityToken: RS256 or ES384, 60 to 3600 seconds).
+const (
+	audience      = "api://AzureADTokenExchange"
+	algorithm     = "RS256"
+	tokenDuration = 300 // seconds
+)
+
+// issuer is the part of STS that we call.
+type issuer interface {
+	GetWebIdentityToken(context.Context, *sts.GetWebIdentityTokenInput, ...func(*sts.Options)) (*sts.GetWebIdentityTokenOutput, error)
+}
+
+// Systems gives a function access to the outside systems that its variables name.
+func Systems(env *lambdaenv.Environment, regions systems.Regions, secrets secret.Store) *systems.Systems {
+	return systems.New(systems.Config{
+		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight),
+		GraphURL: env.Variable(lambdaenv.GraphURL), LoginURL: env.Variable(lambdaenv.LoginURL), ClientID: env.Variable(lambdaenv.ClientID),
+		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secret.Organizations{Store: secrets}, Regions: regions,
+	})
+}
+
+// Proof gives what the application proves itself with, in the way that kind
+// names.
+func Proof(cfg aws.Config, kind string, secrets secret.Store) func(context.Context) (entra.Proof, error) {
+	return proof(sts.NewFromConfig(cfg), kind, secrets)
+}
+
+// proof is Proof on any issuer.
+func proof(tokens issuer, kind string, secrets secret.Store) func(context.Context) (entra.Proof, error) {
+	return func(ctx context.Context) (entra.Proof, error) {
+		if kind == Federated {
+			return entra.Proof{Assertion: assertion(tokens)}, nil
+		}
+		stored, err := secrets.Entra(ctx)
+		if err != nil {
+			return entra.Proof{}, refuse("the secret with the application's %s cannot be read", kind, err)
+		}
+		switch {
+		case kind == Certificate && stored.Certificate != "":
+			return entra.Proof{Certificate: stored.Certificate}, nil
+		case kind == Secret && stored.ClientSecret != "":
+			return entra.Proof{ClientSecret: stored.ClientSecret}, nil
+		default:
+			return entra.Proof{}, refuse("the application is to sign in with a %s, and the secret of the stack holds none", kind, nil)
+		}
+	}
+}
+
+// assertion asks AWS for a token of the function's role.
+func assertion(tokens issuer) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		answer, err := tokens.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{
+			Audience: []string{audience}, SigningAlgorithm: aws.String(algorithm), DurationSeconds: aws.Int32(tokenDuration),
+		})
+		if err != nil {
+			return "", refuse("AWS gives the function no %s token: switch outbound web identity federation on for the account, and let the role call sts:GetWebIdentityToken", "identity", err)
+		}
+		return aws.ToString(answer.WebIdentityToken), nil
+	}
+}
+
+// refuse is a sign-in that a person has to mend.
+func refuse(format, kind string, err error) error {
+	return &fault.Error{Op: "signin", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost), Message: fmt.Sprintf(format, kind), Err: err}
+}

@@ -1,0 +1,76 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/secretfile"
+	"entrasync/shared/secret"
+)
+
+// issuerStub is an STS that notes what it was asked for.
+type issuerStub struct {
+	err   error
+	asked *sts.GetWebIdentityTokenInput
+}
+
+func (s *issuerStub) GetWebIdentityToken(_ context.Context, in *sts.GetWebIdentityTokenInput, _ ...func(*sts.Options)) (*sts.GetWebIdentityTokenOutput, error) {
+	s.asked = in
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &sts.GetWebIdentityTokenOutput{WebIdentityToken: aws.String("token-of-aws")}, nil
+}
+
+// storeWith is a secret store with what Entra needs.
+func storeWith(t *testing.T, e secret.Entra) secret.Store {
+	t.Helper()
+	s, err := secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), secretfile.Environment{Entra: e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestProofByKind(t *testing.T) {
+	both := secret.Entra{ClientSecret: "canary-secret", Certificate: "canary-certificate"}
+	for _, kind := range []string{Certificate, Secret} {
+		got, err := proof(&issuerStub{}, kind, storeWith(t, both))(t.Context())
+		if err != nil || (got.ClientSecret != "") != (kind == Secret) || (got.Certificate != "") != (kind == Certificate) || got.Assertion != nil {
+			t.Errorf("%s: the wrong proof (%v)", kind, err)
+		}
+		_, err = proof(&issuerStub{}, kind, storeWith(t, secret.Entra{}))(t.Context())
+		if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.ConsentLost) || !strings.Contains(f.Message, kind) {
+			t.Errorf("%s that is not stored: %v", kind, err)
+		}
+	}
+	if _, err := proof(&issuerStub{}, "handshake", storeWith(t, both))(t.Context()); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("an unknown kind: %v", err)
+	}
+}
+
+func TestFederatedNeedsNoSecret(t *testing.T) {
+	tokens := &issuerStub{}
+	got, err := proof(tokens, Federated, nil)(t.Context())
+	if err != nil || got.Assertion == nil {
+		t.Fatal(err)
+	}
+	if token, err := got.Assertion(t.Context()); err != nil || token != "token-of-aws" {
+		t.Errorf("%q, %v", token, err)
+	}
+	if in := tokens.asked; len(in.Audience) != 1 || in.Audience[0] != "api://AzureADTokenExchange" || aws.ToString(in.SigningAlgorithm) != "RS256" || aws.ToInt32(in.DurationSeconds) > 3600 || aws.ToInt32(in.DurationSeconds) < 60 {
+		t.Errorf("asked for %+v", in)
+	}
+	tokens.err = errors.New("OutboundWebIdentityFederationDisabled")
+	if _, err := got.Assertion(t.Context()); !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "switch outbound web identity federation on") {
+		t.Errorf("%v", err)
+	}
+}

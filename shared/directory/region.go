@@ -1,0 +1,39 @@
+package directory
+
+import "strings"
+
+// Region is where JumpCloud keeps an organization.
+type Region string
+
+// The regions of JumpCloud (JumpCloud API documentation).
+const (
+	US    Region = "us"
+	EU    Region = "eu"
+	India Region = "in"
+)
+
+// Regions lists all regions.
+var Regions = []Region{US, EU, India}
+
+// jumpCloudDomain ends the name of every host of JumpCloud.
+const jumpCloudDomain = ".jumpcloud.com"
+
+// Host turns an address of JumpCloud in the US into that of the region:
+// console.jumpcloud.com becomes console.eu.jumpcloud.com. An address that is not
+// JumpCloud's is left as it is.
+func (r Region) Host(address string) string {
+	if r == US || r == "" {
+		return address
+	}
+	scheme, rest, _ := strings.Cut(address, "://")
+	host, path, hasPath := strings.Cut(rest, "/")
+	service, found := strings.CutSuffix(host, jumpCloudDomain)
+	if !found || strings.Contains(service, ".") {
+		return address
+	}
+	address = scheme + "://" + service + "." + string(r) + jumpCloudDomain
+	if hasPath {
+		address += "/" + path
+	}
+	return address
+}

@@ -1,0 +1,129 @@
+package entra_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// certificate makes a certificate with its key, PEM.
+func certificate(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "entrasync"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	for kind, bytes := range map[string][]byte{"CERTIFICATE": der, "PRIVATE KEY": private} {
+		if err := pem.Encode(&b, &pem.Block{Type: kind, Bytes: bytes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// signIn has a client sign in with a proof and gives the form that Entra got.
+func signIn(t *testing.T, proof func(context.Context) (entra.Proof, error)) (form string, err error) {
+	t.Helper()
+	s := &stub{t: t, answer: done(t)}
+	client, err := entra.New(entra.Config{GraphURL: "https://graph.example/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example", ClientID: "app", Proof: proof, Transport: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err
+	return s.form, err
+}
+
+func TestThreeWaysToSignIn(t *testing.T) {
+	pemText := certificate(t)
+	for name, tc := range map[string]struct {
+		proof entra.Proof
+		want  string // in the form that Entra gets
+	}{
+		"secret":      {entra.Proof{ClientSecret: canary}, "client_secret=" + canary},
+		"certificate": {entra.Proof{Certificate: pemText}, "client_assertion_type=urn"},
+		"federated":   {entra.Proof{Assertion: func(context.Context) (string, error) { return "token-of-aws", nil }}, "client_assertion=token-of-aws"},
+	} {
+		form, err := signIn(t, func(context.Context) (entra.Proof, error) { return tc.proof, nil })
+		if err != nil || !strings.Contains(form, tc.want) {
+			t.Errorf("%s: %v; Entra got no %s", name, err, tc.want)
+		}
+	}
+}
+
+func TestProofsThatCannotBeHad(t *testing.T) {
+	down := fault.New(fault.Transient, "secrets", "the secret store is down")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyOnly := string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
+	for name, tc := range map[string]struct {
+		proof func(context.Context) (entra.Proof, error)
+		kind  fault.Kind
+	}{
+		"the store is down": {func(context.Context) (entra.Proof, error) { return entra.Proof{}, down }, fault.Transient},
+		"the assertion is not to be had": {func(context.Context) (entra.Proof, error) {
+			return entra.Proof{Assertion: func(context.Context) (string, error) { return "", down }}, nil
+		}, fault.Transient},
+		"a key without certificate": {func(context.Context) (entra.Proof, error) { return entra.Proof{Certificate: keyOnly}, nil }, fault.Unauthorized},
+		"an empty secret":           {func(context.Context) (entra.Proof, error) { return entra.Proof{}, nil }, fault.Unauthorized},
+	} {
+		_, err := signIn(t, tc.proof)
+		if fault.KindOf(err) != tc.kind || strings.Contains(err.Error(), keyOnly) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tc.kind == fault.Unauthorized && fault.Of(err).Reason != string(directory.ConsentLost) {
+			t.Errorf("%s: reason %s", name, fault.Of(err).Reason)
+		}
+	}
+}
+
+// A secret that was replaced is fetched again when Graph refuses the token.
+func TestReplacedSecretIsFetchedAgain(t *testing.T) {
+	asked := 0
+	s := &stub{t: t, answer: done(t)}
+	s.answer = func(n int, r sent) (int, http.Header, string) {
+		if n == 1 {
+			return 401, nil, `{"error":{"code":"InvalidAuthenticationToken"}}`
+		}
+		return done(t)(n, r)
+	}
+	client, err := entra.New(entra.Config{GraphURL: "https://graph.example/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example", ClientID: "app", Transport: s,
+		Proof: func(context.Context) (entra.Proof, error) { asked++; return entra.Proof{ClientSecret: canary}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || asked != 2 {
+		t.Errorf("%v; the proof was fetched %d times, want 2", err, asked)
+	}
+}

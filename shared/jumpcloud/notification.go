@@ -1,0 +1,208 @@
+package jumpcloud
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"entrasync/shared/fault"
+)
+
+// DefaultWebhookName is what the channel and the rule are called unless said.
+const DefaultWebhookName = "entrasync"
+
+// maxChannelName is how many characters the name of a channel has at most; it is
+// unique among the channels of an organization (JumpCloud support, webhook
+// notification channels).
+const maxChannelName = 100
+
+// What JumpCloud does not publish about channels and rules, and we had to
+// choose. Each can be changed here alone.
+const (
+	// ownMark begins the description of what we made, and so tells it from a
+	// namesake that an administrator made for something else.
+	ownMark = "Managed by entrasync"
+	// ruleCategory and ruleSeverity are where the rule and what it reports
+	// appear in the Admin Portal; it reports every change, so it is nobody's
+	// alarm.
+	ruleCategory = "RULE_CATEGORY_CUSTOM"
+	ruleSeverity = "RULE_SEVERITY_LOW"
+	// minToken is how many characters a token has at least: it is the only
+	// proof that a call comes from JumpCloud, which signs nothing.
+	minToken = 16
+	// maxToken keeps the header of a call well under what proxies take.
+	maxToken = 1024
+)
+
+// WebhookSetup is what an organization's notification channel and rule should
+// be. It never shows the token, however it is printed.
+type WebhookSetup struct {
+	// URL is what JumpCloud calls: https, or http on a loopback address, where
+	// only a simulator can reach it. It holds no user, password or fragment.
+	URL string
+	// Token is what JumpCloud sends as "Authorization: Bearer <Token>": 16 to
+	// 1,024 characters of the syntax of bearer tokens (RFC 6750, 2.1).
+	Token string `json:"-"`
+	// Name is the name of the channel and of the rule, at most 100 characters;
+	// "" means DefaultWebhookName. Deployments that serve the same organization
+	// need names of their own, or each takes the channel from the other.
+	Name string
+	// RotateToken writes Token even if nothing else differs. JumpCloud never
+	// shows a token, so whether it has this one cannot be seen; it is written
+	// only when something else is written too, or when asked here. Ask when the
+	// token is another one, and when an earlier call failed.
+	RotateToken bool
+	// Repair switches on what an administrator has switched off; without it
+	// that is left and reported.
+	Repair bool
+}
+
+// String shows the setup without the token.
+func (s WebhookSetup) String() string { return "webhook " + s.Name + " to " + hide(s.URL, s.Token) }
+
+// GoString is String, so that %#v shows no token either.
+func (s WebhookSetup) GoString() string { return s.String() }
+
+// WebhookState is what is set up, and what was done for it.
+type WebhookState struct {
+	Channel WebhookPart `json:"channel"`
+	Rule    WebhookPart `json:"rule"`
+	// TokenWritten says that JumpCloud was given the token. If not, it has the
+	// one of an earlier call.
+	TokenWritten bool `json:"tokenWritten"`
+	// MissingEvents is the event types that JumpCloud left out of a rule that
+	// asked for them. Such changes are only found by catching up.
+	MissingEvents []string `json:"missingEvents,omitempty"`
+	// Warning is what JumpCloud had to say about a rule it accepted.
+	Warning string `json:"warning,omitempty"`
+}
+
+// WebhookPart is the channel or the rule of a webhook.
+type WebhookPart struct {
+	ID      string `json:"id"`
+	Created bool   `json:"created,omitempty"`
+	// Changed is the fields of an existing one that were changed, by the names
+	// of JumpCloud's API and in their order there.
+	Changed []string `json:"changed,omitempty"`
+	// Disabled says that it is switched off, by an administrator, and was left
+	// so because Repair was not asked for. Nothing arrives.
+	Disabled bool `json:"disabled"`
+}
+
+// Delivers reports whether channel and rule exist and are both switched on.
+func (s WebhookState) Delivers() bool {
+	return s.Channel.ID != "" && s.Rule.ID != "" && !s.Channel.Disabled && !s.Rule.Disabled
+}
+
+// SetUpWebhook makes sure that a notification channel calls the URL with the
+// token and that a rule sends it every event type of [EventTypes]. It knows both
+// by their name and by what they are: the channel by the URL or by the
+// description we gave it, the rule by the channel it notifies or likewise. It
+// writes only what differs, keeps what an administrator added, and can be
+// repeated; a second call writes nothing.
+//
+// Forbidden names the scope that the key lacks, Conflict a name that something
+// else has; that is found out before anything is written. On an error the state
+// says what was done until then. A call that was sent but not answered may have
+// worked, so repeat it with RotateToken.
+func (c *Client) SetUpWebhook(ctx context.Context, setup WebhookSetup) (WebhookState, error) {
+	state, err := c.setUpWebhook(ctx, setup)
+	state.Warning = hide(state.Warning, setup.Token)
+	return state, setup.redacted(err)
+}
+
+func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state WebhookState, err error) {
+	setup, err = setup.checked()
+	if err != nil {
+		return state, err
+	}
+	channels, err := c.listNamed(ctx, channelService)
+	if err != nil {
+		return state, err
+	}
+	rules, err := c.listNamed(ctx, ruleService)
+	if err != nil {
+		return state, err
+	}
+	channel, err := setup.ownChannel(channels)
+	if err != nil {
+		return state, err
+	}
+	rule, err := setup.ownRule(rules, channel.text("objectId"))
+	if err != nil {
+		return state, err
+	}
+	if err := c.keepChannel(ctx, setup, channel, &state); err != nil {
+		return state, err
+	}
+	return state, c.keepRule(ctx, setup, rule, idsOf(channels), &state)
+}
+
+// checked is the setup with its name filled in, or a fault that says what is
+// wrong with it.
+func (s WebhookSetup) checked() (WebhookSetup, error) {
+	wrong := func(subject, message string) (WebhookSetup, error) {
+		return s, &fault.Error{Op: opSetUp, Kind: fault.Invalid, Subject: subject, Message: message}
+	}
+	if s.Name = strings.TrimSpace(s.Name); s.Name == "" {
+		s.Name = DefaultWebhookName
+	}
+	target, err := url.Parse(s.URL)
+	switch {
+	case utf8.RuneCountInString(s.Name) > maxChannelName:
+		return wrong("name", "JumpCloud takes names of at most 100 characters")
+	case err != nil || target.Hostname() == "" || target.User != nil || target.Fragment != "":
+		return wrong("url", "the webhook's address must be a whole URL without user and fragment")
+	case target.Scheme != "https" && (target.Scheme != "http" || !isLoopback(target.Hostname())):
+		return wrong("url", "the webhook's address must be https, because the token goes there")
+	case len(s.Token) < minToken || len(s.Token) > maxToken || !isBearerToken(s.Token):
+		return wrong("token", "the token must be 16 to 1,024 letters, digits and -._~+/, and may end in =")
+	}
+	return s, nil
+}
+
+const opSetUp = "jumpcloud.set up webhook"
+
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}
+
+// isBearerToken reports whether the token can stand in a header as it is.
+func isBearerToken(token string) bool {
+	const signs = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~+/"
+	token = strings.TrimRight(token, "=")
+	return token != "" && strings.Trim(token, signs) == ""
+}
+
+// redacted gives err back without the token. JumpCloud may quote what it
+// refuses, and what it was sent holds the token.
+func (s WebhookSetup) redacted(err error) error {
+	if err == nil {
+		return nil
+	}
+	problem := *fault.Of(err)
+	problem.Subject, problem.Message = hide(problem.Subject, s.Token), hide(problem.Message, s.Token)
+	if cause := problem.Err; cause != nil {
+		if text := hide(cause.Error(), s.Token); text != cause.Error() {
+			problem.Err = &redactedError{text, cause}
+		}
+	}
+	return &problem
+}
+
+// hide takes a secret out of a text, also when the text was cut within it.
+func hide(text, secret string) string {
+	const hidden, telling = "[redacted]", 4 // fewer characters say nothing
+	if secret == "" {
+		return text
+	}
+	text = strings.ReplaceAll(text, secret, hidden)
+	for n := len(secret) - 1; n >= telling; n-- {
+		if rest, cut := strings.CutSuffix(text, secret[:n]); cut {
+			return rest + hidden
+		}
+	}
+	return text
+}

@@ -1,0 +1,62 @@
+package secretfile_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/secretfile"
+	"entrasync/shared/secret"
+	"entrasync/shared/secret/secrettest"
+)
+
+// given is what the environment gives.
+var given = secretfile.Environment{
+	AdminToken: "canary-admin", Entra: secret.Entra{ClientSecret: "canary-entra"},
+	Organizations: map[directory.OrganizationID]secret.Organization{"5f0c1e2d3a4b5c6d7e8f9012": {APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}},
+}
+
+func TestStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	open := func(t *testing.T) secret.Store {
+		s, err := secretfile.Open(path, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	secrettest.TestStore(t, secrettest.Known{AdminToken: given.AdminToken, Entra: given.Entra}, open, open)
+	content, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(content), "canary") {
+		t.Errorf("what the environment gave is in the file (%v)", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read the file: %v", info.Mode())
+	}
+}
+
+func TestWhatTheEnvironmentGaveStays(t *testing.T) {
+	s, err := secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutOrganization(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", secret.Organization{APIKey: "other"}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("put: %v", err)
+	}
+	if got, err := s.Organization(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got.APIKey != "canary-key" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestUnreadableFileIsSaid(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secretfile.Open(path, given); !fault.Is(err, fault.Invalid) {
+		t.Errorf("%v", err)
+	}
+}
