@@ -43,6 +43,8 @@ type API struct {
 	Secrets secret.Store
 	// Organizations checks the API keys of organizations that are added.
 	Organizations Organizations
+	// Channels gives the notification channels of an organization.
+	Channels func(context.Context, directory.OrganizationID) (Channels, error)
 }
 
 // Handler serves the API to API Gateway events.
@@ -77,6 +79,7 @@ func (a API) mux() http.Handler {
 			return &answer[health]{Body: health{Status: "ok"}}, nil
 		})
 	a.organizations(api)
+	a.webhooks(api)
 	a.directories(api)
 	a.connections(api)
 	a.users(api)

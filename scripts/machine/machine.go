@@ -199,6 +199,9 @@ func (m *Machine) serve(listener net.Listener) {
 	api := admin.NewHandler(admin.API{
 		Store: m.Store, Systems: outside, Tenants: outside, Organizations: outside, Live: live, Bulk: bulk,
 		Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
+			return outside.Organization(ctx, id)
+		},
 	})
 
 	usersFunction := host.Function{Name: "users", Handler: sync.Handle, Timeout: usersTimeout}

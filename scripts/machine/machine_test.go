@@ -413,3 +413,23 @@ func TestLinksTellTheStory(t *testing.T) {
 		t.Errorf("applied: %v", link["applied"])
 	}
 }
+
+// The webhook is set up in JumpCloud by one request to the API, and by itself
+// brings changes from then on; asking again changes nothing.
+func TestWebhookIsSetUpInJumpCloud(t *testing.T) {
+	p := start(t)
+	org := string(p.machine.Config.Organization)
+	for attempt := range 2 {
+		got := p.call("POST", "/v1/organizations/"+org+"/webhook", map[string]any{}, 200)
+		channel, _ := got["channel"].(map[string]any)
+		test, _ := got["test"].(map[string]any)
+		health, _ := got["health"].(map[string]any)
+		if (channel["created"] == true) != (attempt == 0) || got["tokenWritten"] != (attempt == 0) || test["statusCode"] != 202.0 || health["enabled"] != true || got["url"] != p.machine.WebhookURL() {
+			t.Errorf("attempt %d: %v", attempt+1, got)
+		}
+	}
+	p.call("POST", "/v1/organizations/nope/webhook", map[string]any{}, 404)
+	if status, _ := p.send("POST", p.machine.URL()+"/v1/organizations/"+org+"/webhook", "Bearer "+adminToken, nil); status != 200 {
+		t.Errorf("without a body: %d", status)
+	}
+}

@@ -1,5 +1,5 @@
 // Package jumpcloud is what entrasync knows of JumpCloud: a client that reads
-// users and the Directory Insights feed, and the events that JumpCloud sends or
+// users and the Directory Insights feed and sets up the webhook, and the events that JumpCloud sends or
 // keeps.
 //
 // Two ideas shape it. An event is only a hint: it carries keys, never the
@@ -49,7 +49,7 @@ func (c Config) String() string {
 // GoString is String, so that %#v shows no key either.
 func (c Config) GoString() string { return c.String() }
 
-// Client reads from JumpCloud. It is safe for concurrent use. Every error it
+// Client talks to JumpCloud. It is safe for concurrent use. Every error it
 // returns is a fault; see the table in status.go for the kinds.
 type Client struct {
 	api, insights string

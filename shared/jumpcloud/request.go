@@ -15,8 +15,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// call is one request to JumpCloud. All calls of this package only read, so
-// each may be sent again.
+// call is one request to JumpCloud. What is sent through do may be sent again: it
+// reads, or writes the same again; what creates something is sent once.
 type call struct {
 	op      string // for the fault: "jumpcloud.read user"
 	subject string // for the fault: the id it is about
@@ -131,11 +131,13 @@ func (e *redactedError) Is(target error) bool { return errors.Is(e.cause, target
 // redacted gives err back without the API key in its text. A server or a
 // transport that echoes the request would otherwise put the key into the log.
 func (c *Client) redacted(err error) error {
-	key := c.key()
-	if err == nil || key == "" || !strings.Contains(err.Error(), key) {
-		return err
+	if err == nil {
+		return nil
 	}
-	return &redactedError{strings.ReplaceAll(err.Error(), key, "[redacted]"), err}
+	if text := hide(err.Error(), c.key()); text != err.Error() {
+		return &redactedError{text, err}
+	}
+	return err
 }
 
 // decode reads an answer as JSON. What is not JSON, such as the page of a proxy,

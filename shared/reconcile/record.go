@@ -94,7 +94,10 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	b.note(ctx, u, action)
 	if action.Type == plan.Provision {
 		if _, err := b.Store.Claim(ctx, b.dir.TenantKey(), result.ID, b.owner(u)); err != nil {
-			u.link = forget(u.link) // the next look finds the account, knows it for ours and claims it
+			// The next look finds the account, knows it for ours and claims it.
+			unconfirmed := directory.Creation{UPN: u.link.UPN, At: action.At}
+			u.link = forget(u.link)
+			u.link.Unconfirmed = &unconfirmed
 			b.fail(ctx, u, err)
 		}
 	}
@@ -154,11 +157,11 @@ func forget(link directory.Link) directory.Link {
 // with its name, such as a person who is hired again. The link keeps the account:
 // one that comes back claims it again.
 func (b *batch) release(ctx context.Context, u *user) {
-	if u.link.Status != directory.Released || u.link.EntraID == "" || u.plan.Link.Status == directory.Released {
+	if u.link.Status != directory.Released || u.link.EntraID == "" {
 		return
 	}
 	if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u)); err != nil {
-		b.fail(ctx, u, err)
+		b.retryUnseen(ctx, u, err)
 	}
 }
 

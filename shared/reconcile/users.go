@@ -292,7 +292,6 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 	for _, u := range users {
 		u.link = u.plan.Settled(u.link, u.obstacle)
 		u.link.NextTryAt = time.Time{}
-		b.release(ctx, u)
 	}
 	b.record(ctx, users)
 	for _, u := range users {
@@ -300,6 +299,7 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 			continue
 		}
 		u.over = true
+		b.release(ctx, u)
 		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
 		zerolog.Ctx(ctx).Info().
 			Str("directory", string(b.dir.ID)).Str("user", string(u.attempt.User)).

@@ -2,9 +2,12 @@
 package main
 
 import (
+	"context"
+
 	"entrasync/functions/admin"
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/aws/signin"
+	"entrasync/shared/directory"
 )
 
 func main() {
@@ -17,6 +20,9 @@ func main() {
 	}
 	handler := admin.NewHandler(admin.API{
 		Store: records, Secrets: secrets, Systems: outside, Tenants: outside, Organizations: outside, Auth: auth,
+		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
+			return outside.Organization(ctx, id)
+		},
 		Live: env.Queue(lambdaenv.UsersLiveQueue), Bulk: env.Queue(lambdaenv.UsersBulkQueue),
 	})
 	env.Start(handler.Handle)

@@ -1,0 +1,95 @@
+package admin
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
+)
+
+// Channels sets up how JumpCloud calls us, in one organization.
+type Channels interface {
+	SetUpWebhook(ctx context.Context, setup jumpcloud.WebhookSetup) (jumpcloud.WebhookState, error)
+	TestWebhook(ctx context.Context, channelID string) (jumpcloud.TestResult, error)
+	WebhookHealth(ctx context.Context, channelID string) (jumpcloud.WebhookHealth, error)
+}
+
+// webhookRequest is the body that sets a webhook up.
+type webhookRequest struct {
+	URL         string `json:"url,omitempty" doc:"What JumpCloud calls; missing: the webhook beside this API"`
+	RotateToken bool   `json:"rotateToken,omitempty" doc:"Give JumpCloud the first of the organization's webhook tokens anew, for instance after it was replaced"`
+	Repair      bool   `json:"repair,omitempty" doc:"Switch on what an administrator switched off in JumpCloud"`
+}
+
+// webhookAnswer is how the webhook stands.
+type webhookAnswer struct {
+	URL string `json:"url"`
+	jumpcloud.WebhookState
+	Test   jumpcloud.TestResult    `json:"test" doc:"What came of JumpCloud's test notification"`
+	Health jumpcloud.WebhookHealth `json:"health" doc:"What JumpCloud says of its deliveries"`
+}
+
+// webhooks registers the operation that sets a webhook up.
+func (a API) webhooks(api huma.API) {
+	huma.Register(api, operation("setUpWebhook", http.MethodPost, "/v1/organizations/{id}/webhook",
+		"Create the notification channel and the rule in JumpCloud, test them, and show how deliveries go; repeating it is harmless", http.StatusOK), a.setUpWebhook)
+}
+
+// setUpWebhook has JumpCloud call us about everything we act on.
+func (a API) setUpWebhook(ctx context.Context, in *struct {
+	OrganizationPath
+	Body *webhookRequest `required:"false"`
+}) (*answer[webhookAnswer], error) {
+	o, err := a.organization(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var wish webhookRequest
+	if in.Body != nil {
+		wish = *in.Body
+	}
+	secrets, err := a.Secrets.Organization(ctx, o.ID)
+	if err != nil {
+		return nil, refuse(err, "path.id", in.ID)
+	}
+	if len(secrets.WebhookTokens) == 0 {
+		return nil, refuse(fault.New(fault.Conflict, "admin.webhook", "the organization has no webhook token: give it one first"), "path.id", in.ID)
+	}
+	channels, err := a.Channels(ctx, o.ID)
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	address := wish.URL
+	if address == "" {
+		address = besideAPI(ctx, o.ID)
+	}
+	state, err := channels.SetUpWebhook(ctx, jumpcloud.WebhookSetup{URL: address, Token: secrets.WebhookTokens[0], RotateToken: wish.RotateToken, Repair: wish.Repair})
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	body := webhookAnswer{URL: address, WebhookState: state}
+	if body.Test, err = channels.TestWebhook(ctx, state.Channel.ID); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if body.Health, err = channels.WebhookHealth(ctx, state.Channel.ID); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	return &answer[webhookAnswer]{Body: body}, nil
+}
+
+// besideAPI is the webhook at the address at which this API was called.
+func besideAPI(ctx context.Context, id directory.OrganizationID) string {
+	request, _ := core.GetAPIGatewayV2ContextFromContext(ctx)
+	address := url.URL{Scheme: "https", Host: request.DomainName, Path: "/webhooks/jumpcloud/" + string(id)}
+	if ip := net.ParseIP(address.Hostname()); address.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()) {
+		address.Scheme = "http"
+	}
+	return address.String()
+}
