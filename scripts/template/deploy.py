@@ -49,6 +49,7 @@ VARIANTS = {
         "ApiJwtAudience": "one,two",
         "ApiJwtScopes": "entrasync",
         "EntraSignIn": "certificate",
+        "PublishActions": "true",
         "AlarmEmail": "admin@example.com",
     },
 }

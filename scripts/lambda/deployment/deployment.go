@@ -38,6 +38,7 @@ type Config struct {
 	Root       string            // of the module
 	Name       string            // of the stack; one that no other has
 	Bootstraps map[string]string // by logical id; what Build gives
+	Parameters map[string]string // of the template, beside those that point it at the simulators; nil for the defaults
 	// Entra stands around the simulated Entra, so that a test can come between;
 	// nil for nothing.
 	Entra func(http.Handler) http.Handler
@@ -139,12 +140,13 @@ func (d *Deployment) readTemplate(context.Context) error {
 	if err != nil {
 		return err
 	}
+	parameters := map[string]string{
+		"EntraClientId": entratest.DefaultApp().ClientID, "EntraSignIn": "secret", "EntraLoginUrl": entra, "GraphUrl": entra + "/v1.0",
+		"JumpCloudApiUrl": jumpCloud + "/api", "JumpCloudInsightsUrl": jumpCloud + "/insights/directory/v1", "LogLevel": "debug",
+	}
+	maps.Copy(parameters, d.config.Parameters)
 	d.Stack, err = stack.Read(filepath.Join(d.config.Root, "template.yaml"), stack.Place{
-		StackName: d.config.Name, Region: awstest.Region, AccountID: accountID,
-		Parameters: map[string]string{
-			"EntraClientId": entratest.DefaultApp().ClientID, "EntraSignIn": "secret", "EntraLoginUrl": entra, "GraphUrl": entra + "/v1.0",
-			"JumpCloudApiUrl": jumpCloud + "/api", "JumpCloudInsightsUrl": jumpCloud + "/insights/directory/v1", "LogLevel": "debug",
-		},
+		StackName: d.config.Name, Region: awstest.Region, AccountID: accountID, Parameters: parameters,
 		QueueURL: func(name string) string { return d.servers.sqs + "/" + accountID + "/" + name },
 	})
 	return err

@@ -55,7 +55,8 @@ func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.D
 		t.Fatal(err)
 	}
 	log = &journal{}
-	d, err = deployment.Start(t.Context(), deployment.Config{Root: root, Name: awstest.Name("e2e"), Bootstraps: bootstraps, Entra: entra, Log: log})
+	d, err = deployment.Start(t.Context(), deployment.Config{Root: root, Name: awstest.Name("e2e"), Bootstraps: bootstraps, Entra: entra, Log: log,
+		Parameters: map[string]string{"PublishActions": "true"}})
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the end of the log:\n%s", log.end())

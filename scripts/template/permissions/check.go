@@ -50,7 +50,7 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 	}
 	for _, c := range productCalls(can) {
 		for _, action := range actions[c] {
-			if action == "sts:GetWebIdentityToken" && f.Environment["ENTRA_SIGN_IN"] != "federated" {
+			if switchedOff(f, action) {
 				continue
 			}
 			needed[action] = c.String()
@@ -60,6 +60,19 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 		}
 	}
 	return needed, problems
+}
+
+// switchedOff reports whether the function's environment has it never do what the
+// action is for.
+func switchedOff(f function, action string) bool {
+	switch action {
+	case "sts:GetWebIdentityToken":
+		return f.Environment["ENTRA_SIGN_IN"] != "federated"
+	case "events:PutEvents":
+		return f.Environment["ENTRASYNC_BUS"] == ""
+	default:
+		return false
+	}
 }
 
 // about says what is wrong with allowing an action on a resource: it is not one

@@ -51,6 +51,11 @@ func TestCheck(t *testing.T) {
 	}{
 		{"what fits", func(*function, *[]call) {}, ""},
 		{"a call that is not allowed", func(_ *function, can *[]call) { *can = append(*can, call{"dynamodb", "PutItem"}) }, "dynamodb:PutItem is needed for dynamodb.PutItem, but not allowed"},
+		{"events without a bus", func(_ *function, can *[]call) { *can = append(*can, call{"eventbridge", "PutEvents"}) }, ""},
+		{"events with a bus", func(f *function, can *[]call) {
+			f.Environment["ENTRASYNC_BUS"] = "stack"
+			*can = append(*can, call{"eventbridge", "PutEvents"})
+		}, "events:PutEvents is needed for eventbridge.PutEvents, but not allowed"},
 		{"a call that nobody knows", func(_ *function, can *[]call) { *can = append(*can, call{"sqs", "PurgeQueue"}) }, "it can call sqs.PurgeQueue"},
 		{"a right that nothing needs", func(_ *function, can *[]call) { *can = (*can)[1:] }, "dynamodb:Query is allowed, but nothing needs it"},
 		{"everything of a service", func(f *function, _ *[]call) { f.Statements[3].Action = list{"sqs:*"} }, "sqs:* is allowed, but nothing needs it"},
