@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 )
 
 // Auth decides whether a request may use the API, by its Authorization header. A
@@ -23,17 +24,24 @@ type Auth func(ctx context.Context, authorization string) error
 // time. The token is asked for with each request, so that it can be replaced.
 func TokenAuth(token func(context.Context) (string, error)) Auth {
 	return func(ctx context.Context, authorization string) error {
-		want, err := token(ctx)
-		if err != nil {
-			return fault.Wrap(err, fault.Transient, "admin.auth")
+		for _, reading := range []context.Context{ctx, secret.Fresh(ctx)} { // it may have been replaced since it was read
+			want, err := token(reading)
+			if err != nil {
+				return fault.Wrap(err, fault.Transient, "admin.auth")
+			}
+			if carries(authorization, want) {
+				return nil
+			}
 		}
-		scheme, presented, _ := strings.Cut(authorization, " ")
-		got, wanted := sha256.Sum256([]byte(strings.TrimSpace(presented))), sha256.Sum256([]byte(want))
-		if want == "" || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], wanted[:]) != 1 {
-			return fault.New(fault.Unauthorized, "admin.auth", "the API's bearer token is missing or wrong")
-		}
-		return nil
+		return fault.New(fault.Unauthorized, "admin.auth", "the API's bearer token is missing or wrong")
 	}
+}
+
+// carries reports whether an Authorization header carries a bearer token.
+func carries(authorization, want string) bool {
+	scheme, presented, _ := strings.Cut(authorization, " ")
+	got, wanted := sha256.Sum256([]byte(strings.TrimSpace(presented))), sha256.Sum256([]byte(want))
+	return want != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], wanted[:]) == 1
 }
 
 // GatewayAuth lets through what the JWT authoriser of the HTTP API has checked.

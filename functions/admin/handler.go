@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
@@ -69,6 +70,7 @@ func (a API) mux() http.Handler {
 	config.Info.Description = "Keeps Microsoft 365 / Entra ID true to JumpCloud."
 	config.CreateHooks = nil // no $schema links inside the answers
 	config.DocsPath = ""     // the page would load scripts from elsewhere
+	config.Transformers = append(config.Transformers, withoutBodies)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)
@@ -84,6 +86,21 @@ func (a API) mux() http.Handler {
 	a.connections(api)
 	a.users(api)
 	return mux
+}
+
+// withoutBodies takes out of an error what it repeats of the body of the request:
+// there may be a key or a token in it.
+func withoutBodies(_ huma.Context, _ string, answer any) (any, error) {
+	problem, is := answer.(*huma.ErrorModel)
+	if !is {
+		return answer, nil
+	}
+	for _, detail := range problem.Errors {
+		if !strings.HasPrefix(detail.Location, "path.") && !strings.HasPrefix(detail.Location, "query.") {
+			detail.Value = nil
+		}
+	}
+	return problem, nil
 }
 
 // nothingHere answers what is no operation, like everything else that is refused,

@@ -364,6 +364,23 @@ func TestOrganization(t *testing.T) {
 	}
 }
 
+// What an organization's requests carry is secret, and a refusal does not repeat
+// it; call fails on any canary in an answer.
+func TestRefusalsDoNotRepeatSecrets(t *testing.T) {
+	f := newFixture(t)
+	for _, body := range []string{
+		`{"id":"x","apiKey":"canary-key"}`, `{"apiKey":"canary-key","unknown":1}`, `{"id":"5f0c1e2d3a4b5c6d7e8f0001","apiKey":"canary key"}`,
+		`{"apiKey":"canary-key",}`, `{"apiKey":["canary-key"]}`, `{"webhookTokens":"canary-token-of-sixteen"}`, `["canary-key"]`, `"canary-key"`, `canary-key`,
+		`{"id":"5f0c1e2d3a4b5c6d7e8f0001","apiKey":"` + goodKey + `","webhookTokens":["canary with spaces in it"]}`,
+	} {
+		for _, target := range [][2]string{{"POST", "/v1/organizations"}, {"PATCH", "/v1/organizations/" + organization}} {
+			if status, problem := f.call(target[0], target[1], body); status < 400 && target[0] == "POST" {
+				t.Errorf("%s %s: %d %v", target[0], body, status, problem)
+			}
+		}
+	}
+}
+
 func TestGatewayAuth(t *testing.T) {
 	f := newFixture(t)
 	f.handler = admin.NewHandler(admin.API{Auth: admin.GatewayAuth, Store: f.records})

@@ -67,7 +67,7 @@ type newOrganization struct {
 	ID            string   `json:"id" doc:"The id of the organization in JumpCloud, 24 hex digits"`
 	Name          string   `json:"name,omitempty" maxLength:"200" doc:"Missing: its name in JumpCloud"`
 	Region        string   `json:"region,omitempty" enum:"us,eu,in" default:"us"`
-	APIKey        string   `json:"apiKey" minLength:"1" doc:"Kept with the secrets and never shown again"`
+	APIKey        string   `json:"apiKey" pattern:"^[!-~]+$" doc:"Kept with the secrets and never shown again"`
 	WebhookTokens []string `json:"webhookTokens,omitempty" maxItems:"2" doc:"What the notification channel presents; missing: one is made up and shown in this answer only"`
 }
 
@@ -77,8 +77,8 @@ type createdOrganization struct {
 	WebhookToken string `json:"webhookToken,omitempty" doc:"The token that was made up, if none was given. It is not shown again"`
 }
 
-// createOrganization checks the key, keeps the secrets, and then the
-// organization.
+// createOrganization checks the key, keeps the organization, and then its
+// secrets.
 func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*answer[createdOrganization], error) {
 	if !organizationPattern.MatchString(in.Body.ID) {
 		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "the id of an organization is 24 hex digits"), "body.id", in.Body.ID)
@@ -87,8 +87,11 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 	if o.Region == "" {
 		o.Region = directory.US
 	}
-	if _, err := a.Store.Organization(ctx, o.ID); err == nil {
-		return nil, refuse(fault.New(fault.Conflict, "admin.create organization", "the organization "+in.Body.ID+" is served already"), "body.id", in.Body.ID)
+	if _, err := a.Store.Organization(ctx, o.ID); !fault.Is(err, fault.NotFound) {
+		if err == nil {
+			err = fault.New(fault.Conflict, "admin.create organization", "the organization "+in.Body.ID+" is served already: PATCH it")
+		}
+		return nil, refuse(err, "body.id", in.Body.ID)
 	}
 	if err := checkTokens(in.Body.WebhookTokens); err != nil {
 		return nil, err
@@ -106,11 +109,14 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 		created.WebhookToken = rand.Text()
 		tokens = []string{created.WebhookToken}
 	}
-	if err := a.Secrets.PutOrganization(ctx, o.ID, secret.Organization{APIKey: in.Body.APIKey, WebhookTokens: tokens}); err != nil {
-		return nil, refuse(err, "", nil)
-	}
+	// The record first: of two requests at once one gets it, and only that one
+	// writes the secrets.
 	if err := a.Store.CreateOrganization(ctx, o); err != nil {
 		return nil, refuse(err, "body.id", in.Body.ID)
+	}
+	if err := a.Secrets.PutOrganization(ctx, o.ID, secret.Organization{APIKey: in.Body.APIKey, WebhookTokens: tokens}); err != nil {
+		return nil, refuse(&fault.Error{Op: "admin.create organization", Kind: fault.KindOf(err), Err: err,
+			Message: "the organization is kept, its secrets could not be: PATCH apiKey and webhookTokens"}, "", nil)
 	}
 	return &answer[createdOrganization]{Body: created}, nil
 }
@@ -127,14 +133,15 @@ func (a API) checkKey(ctx context.Context, o directory.Organization, key string)
 	return name, nil
 }
 
-// leastToken is the fewest characters of a webhook token: it is the only proof
-// that a request comes from JumpCloud.
-const leastToken = 16
+// tokenPattern is what a webhook token may be: long enough that nobody guesses the
+// only proof of where a request comes from, and of the characters of a bearer
+// token (RFC 6750).
+var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{16,1000}$`)
 
-// checkTokens refuses tokens that can be guessed.
+// checkTokens refuses tokens that can be guessed or not be sent.
 func checkTokens(tokens []string) error {
-	if slices.ContainsFunc(tokens, func(t string) bool { return len(t) < leastToken }) {
-		return refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has at least 16 characters: it is all that proves where a request comes from"), "body.webhookTokens", nil)
+	if slices.ContainsFunc(tokens, func(t string) bool { return !tokenPattern.MatchString(t) }) {
+		return refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has 16 to 1,000 letters, digits or characters of -._~+/=: it is all that proves where a request comes from"), "body.webhookTokens", nil)
 	}
 	return nil
 }
@@ -142,7 +149,7 @@ func checkTokens(tokens []string) error {
 // organizationPatch changes an organization.
 type organizationPatch struct {
 	Name          *string  `json:"name,omitempty" minLength:"1" maxLength:"200"`
-	APIKey        *string  `json:"apiKey,omitempty" minLength:"1"`
+	APIKey        *string  `json:"apiKey,omitempty" pattern:"^[!-~]+$"`
 	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it"`
 }
 
@@ -175,7 +182,7 @@ func (a API) replaceSecrets(ctx context.Context, o directory.Organization, patch
 	if err := checkTokens(patch.WebhookTokens); err != nil {
 		return err
 	}
-	kept, err := a.Secrets.Organization(ctx, o.ID)
+	kept, err := a.Secrets.Organization(secret.Fresh(ctx), o.ID)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return refuse(err, "", nil)
 	}

@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/secret"
 )
 
 // Channels sets up how JumpCloud calls us, in one organization.
@@ -55,7 +56,7 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	if in.Body != nil {
 		wish = *in.Body
 	}
-	secrets, err := a.Secrets.Organization(ctx, o.ID)
+	secrets, err := a.Secrets.Organization(secret.Fresh(ctx), o.ID)
 	if err != nil {
 		return nil, refuse(err, "path.id", in.ID)
 	}

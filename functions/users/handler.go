@@ -6,6 +6,7 @@ package users
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -67,9 +68,13 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		}
 		known[key].add(m, t, h.MaxReceives)
 	}
-	for _, id := range order {
+	outcomes := make([][]reconcile.Outcome, len(order))
+	sideBySide(len(order), func(i int) {
+		outcomes[i] = h.Users.Sync(ctx, order[i], attempts(byDirectory[order[i]]))
+	})
+	for n, id := range order {
 		tasks := byDirectory[id]
-		for i, outcome := range h.Users.Sync(ctx, id, attempts(tasks)) {
+		for i, outcome := range outcomes[n] {
 			switch {
 			case outcome.Afresh:
 				h.sendAgain(ctx, tasks[i], fail)
@@ -79,6 +84,26 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		}
 	}
 	return response, nil
+}
+
+// sideBySide does the work of several directories at once, so that the slowness of
+// one is not the others'. A panic in any of them is one of the caller, who knows
+// how to survive it.
+func sideBySide(n int, work func(int)) {
+	panics := make([]any, n)
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			defer func() { panics[i] = recover() }()
+			work(i)
+		})
+	}
+	group.Wait()
+	for _, cause := range panics {
+		if cause != nil {
+			panic(cause)
+		}
+	}
 }
 
 // add notes one more message that asks for the same look. The latest cause is

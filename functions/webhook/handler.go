@@ -22,6 +22,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
+	"entrasync/shared/secret"
 )
 
 // MaxBody is the largest body that is read, in bytes.
@@ -74,6 +75,10 @@ func (h Handler) receive(ctx context.Context, r events.APIGatewayV2HTTPRequest) 
 		return http.StatusServiceUnavailable, "try again"
 	}
 	if !authorized(r.Headers, tokens) {
+		// A token may have been replaced since the secrets were read.
+		tokens, err = h.Secrets.WebhookTokens(secret.Fresh(ctx), id)
+	}
+	if err != nil || !authorized(r.Headers, tokens) {
 		return http.StatusUnauthorized, "the secret is missing or wrong: it is the one the notification channel was set up with"
 	}
 	body, status, message := bodyOf(r)

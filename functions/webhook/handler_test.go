@@ -19,6 +19,7 @@ import (
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
+	"entrasync/shared/secret"
 )
 
 const (
@@ -283,6 +284,33 @@ func TestQueueCarriesKeysOnly(t *testing.T) {
 				t.Errorf("%s is in the queue: %s", private, encoded)
 			}
 		}
+	}
+}
+
+// cachedTokens gives an old token until it is asked for a fresh one.
+type cachedTokens struct{ asked *int }
+
+func (c cachedTokens) WebhookTokens(ctx context.Context, _ directory.OrganizationID) ([]string, error) {
+	*c.asked++
+	if secret.WantsFresh(ctx) {
+		return []string{nextToken}, nil
+	}
+	return []string{token}, nil
+}
+
+func TestReplacedTokenIsKnownAtOnce(t *testing.T) {
+	f := newFixture(t)
+	asked := 0
+	f.handler.Secrets = cachedTokens{&asked}
+	r := request(event)
+	for presented, want := range map[string]int{token: 202, nextToken: 202, "wrong": 401} {
+		r.Headers["authorization"] = "Bearer " + presented
+		if got := f.status(r); got != want {
+			t.Errorf("%s: %d, want %d", presented, got, want)
+		}
+	}
+	if asked != 5 {
+		t.Errorf("the secrets were asked for %d times, want 5: once more only where nothing matched", asked)
 	}
 }
 

@@ -108,6 +108,25 @@ func TestProofsThatCannotBeHad(t *testing.T) {
 	}
 }
 
+// A secret that Entra refuses may have been replaced: the next try fetches it
+// again.
+func TestRefusedSecretIsFetchedAgain(t *testing.T) {
+	asked := 0
+	s := &stub{t: t, answer: done(t), refuseSignIn: `{"error":"invalid_client","error_description":"AADSTS7000222: expired","error_codes":[7000222]}`}
+	client, err := entra.New(entra.Config{GraphURL: "https://graph.example/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example", ClientID: "app", Transport: s,
+		Proof: func(context.Context) (entra.Proof, error) { asked++; return entra.Proof{ClientSecret: canary}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; !fault.Is(err, fault.Unauthorized) {
+		t.Fatalf("refused: %v", err)
+	}
+	s.refuseSignIn = ""
+	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || asked != 2 {
+		t.Errorf("%v; the proof was fetched %d times, want 2", err, asked)
+	}
+}
+
 // A secret that was replaced is fetched again when Graph refuses the token.
 func TestReplacedSecretIsFetchedAgain(t *testing.T) {
 	asked := 0

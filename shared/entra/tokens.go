@@ -119,7 +119,11 @@ func (t *tokens) GetAuthorizationToken(ctx context.Context, to *url.URL, _ map[s
 	}
 	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.scope}})
 	if err != nil {
-		return "", explainSignIn(err)
+		err = explainSignIn(err)
+		if fault.Is(err, fault.Unauthorized) {
+			t.renew() // the proof may have been replaced: the next try fetches it again
+		}
+		return "", err
 	}
 	return token.Token, nil
 }

@@ -167,6 +167,9 @@ func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error
 	case f.Reason == string(directory.ProtectedAccount) && (action.Type == plan.EndSessions || action.Type == plan.Provision):
 		// A new account cannot be protected, and ending sessions needs no role.
 		f.Reason = string(directory.PermissionMissing)
+		if action.Type == plan.Provision {
+			f.Kind = fault.Unauthorized // it concerns everybody, and consent comes back for everybody
+		}
 		f.Message = "Entra does not allow the application to " + strings.ReplaceAll(string(action.Type), "_", " ") + ": give it the permissions that the README lists, with admin consent"
 	}
 	return f

@@ -51,3 +51,15 @@ func (o Organizations) APIKey(ctx context.Context, id directory.OrganizationID) 
 	s, err := o.Store.Organization(ctx, id)
 	return s.APIKey, err
 }
+
+// freshKey marks a context; see Fresh.
+type freshKey struct{}
+
+// Fresh asks a store, through the context, to read a secret anew instead of
+// giving what it keeps: before a secret is changed, and when what somebody
+// presents matches none that is known, because it may have been replaced. A store
+// may still give what it read a moment ago.
+func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, freshKey{}, true) }
+
+// WantsFresh reports whether a context was marked by [Fresh].
+func WantsFresh(ctx context.Context) bool { return ctx.Value(freshKey{}) != nil }

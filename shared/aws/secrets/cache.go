@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 )
 
 // How long what was read is served without asking again, how long after that it
@@ -16,6 +17,7 @@ import (
 // alone when none came. JumpCloud waits for the webhook meanwhile.
 const (
 	freshFor   = 5 * time.Minute
+	justNow    = 3 * time.Second // the same when a caller wants it fresh: strangers with wrong tokens must not cost a request each
 	staleFor   = time.Hour
 	patience   = 2 * time.Second
 	retryAfter = 10 * time.Second
@@ -72,7 +74,11 @@ func (c *cache) get(ctx context.Context, name string, fetch func(context.Context
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := !e.read.IsZero()
-	if known && (time.Since(e.read) < freshFor || time.Since(e.tried) < retryAfter && e.usable()) {
+	fresh := freshFor
+	if secret.WantsFresh(ctx) {
+		fresh = justNow
+	}
+	if known && (time.Since(e.read) < fresh || time.Since(e.tried) < retryAfter && e.usable()) {
 		return e.value, nil
 	}
 	asking := ctx

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"entrasync/shared/aws/awsfault"
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
@@ -61,6 +62,9 @@ func proof(tokens issuer, kind string, secrets secret.Store) func(context.Contex
 			return entra.Proof{Assertion: assertion(tokens)}, nil
 		}
 		stored, err := secrets.Entra(ctx)
+		if passing(err) {
+			return entra.Proof{}, err
+		}
 		if err != nil {
 			return entra.Proof{}, refuse("the secret with the application's %s cannot be read", kind, err)
 		}
@@ -81,12 +85,18 @@ func assertion(tokens issuer) func(context.Context) (string, error) {
 		answer, err := tokens.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{
 			Audience: []string{audience}, SigningAlgorithm: aws.String(algorithm), DurationSeconds: aws.Int32(tokenDuration),
 		})
+		if err = awsfault.Of(ctx, err, "signin"); passing(err) {
+			return "", err
+		}
 		if err != nil {
 			return "", refuse("AWS gives the function no %s token: switch outbound web identity federation on for the account, and let the role call sts:GetWebIdentityToken", "identity", err)
 		}
 		return aws.ToString(answer.WebIdentityToken), nil
 	}
 }
+
+// passing reports whether an error of AWS goes away by itself.
+func passing(err error) bool { return fault.Is(err, fault.Transient) || fault.Is(err, fault.Throttled) }
 
 // refuse is a sign-in that a person has to mend.
 func refuse(format, kind string, err error) error {

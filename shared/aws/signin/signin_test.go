@@ -2,13 +2,13 @@ package signin
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -69,7 +69,7 @@ func TestFederatedNeedsNoSecret(t *testing.T) {
 	if in := tokens.asked; len(in.Audience) != 1 || in.Audience[0] != "api://AzureADTokenExchange" || aws.ToString(in.SigningAlgorithm) != "RS256" || aws.ToInt32(in.DurationSeconds) > 3600 || aws.ToInt32(in.DurationSeconds) < 60 {
 		t.Errorf("asked for %+v", in)
 	}
-	tokens.err = errors.New("OutboundWebIdentityFederationDisabled")
+	tokens.err = &smithy.GenericAPIError{Code: "OutboundWebIdentityFederationDisabled", Fault: smithy.FaultClient}
 	if _, err := got.Assertion(t.Context()); !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "switch outbound web identity federation on") {
 		t.Errorf("%v", err)
 	}
