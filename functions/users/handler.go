@@ -134,7 +134,7 @@ func attempts(tasks []*task) []reconcile.Attempt {
 // may, by a new one. It comes after those that wait in the bulk lane.
 func (h Handler) sendAgain(ctx context.Context, t *task, fail func(events.SQSMessage)) {
 	fresh := t.attempt.Task
-	fresh.Cause.ID += "+" // another de-duplication id, and the same cause to people
+	fresh.Afresh++
 	if err := reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, fresh); err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(fresh.User)).Msg("a task could not be sent again: it becomes a dead letter")
 		for _, m := range t.messages {

@@ -64,6 +64,9 @@ type Task struct {
 	Directory directory.ID     `json:"directory"`
 	User      directory.UserID `json:"user"`
 	Cause     plan.Cause       `json:"cause"`
+	// Afresh counts how often the task was sent as a new message because the
+	// old one had come as often as it may.
+	Afresh int `json:"afresh,omitempty"`
 }
 
 // Attempt is a task that is being tried.

@@ -52,9 +52,8 @@ func (b *batch) retryUnseen(ctx context.Context, u *user, err error) {
 	f := fault.Of(err)
 	u.over = true
 	u.outcome = Outcome{Retry: true, After: waitBefore(u.attempt.Number, f), Err: err, Afresh: u.attempt.Last}
-	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
-	zerolog.Ctx(ctx).Warn().Str("user", string(u.attempt.User)).Int("attempt", u.attempt.Number).
-		Dur("after", u.outcome.After).Err(err).Msg("user will be tried again")
+	b.Metrics.Count("user_attempts_failed", 1, "kind", trouble(f))
+	u.line(zerolog.Ctx(ctx).Warn()).Dur("after", u.outcome.After).Err(err).Msg("user will be tried again")
 }
 
 // fail ends the attempt of one user and says in the link why. What another try
@@ -64,9 +63,8 @@ func (b *batch) fail(ctx context.Context, u *user, err error) {
 	f := fault.Of(err)
 	u.over, u.failed = true, true
 	u.link.Reason, u.link.Message = reasonOf(f), sentenceOf(f)
-	b.Metrics.Count("user_attempts_failed", 1, "kind", string(f.Kind))
-	log := zerolog.Ctx(ctx).Warn().Str("directory", string(b.dir.ID)).Str("user", string(u.attempt.User)).
-		Int("attempt", u.attempt.Number).Str("kind", string(f.Kind)).Err(err)
+	b.Metrics.Count("user_attempts_failed", 1, "kind", trouble(f))
+	log := u.line(zerolog.Ctx(ctx).Warn()).Str("kind", string(f.Kind)).Str("reason", string(reasonOf(f))).Err(err)
 	if f.Kind.Decide() == fault.Park || (u.attempt.Last && f.Kind.Decide() == fault.Fail) {
 		u.link.Status, u.link.NextTryAt = directory.Parked, time.Time{}
 		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
@@ -77,6 +75,25 @@ func (b *batch) fail(ctx context.Context, u *user, err error) {
 	u.link.Status, u.link.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
 	u.outcome = Outcome{Retry: true, After: wait, Err: err, Afresh: u.attempt.Last}
 	log.Dur("after", wait).Msg("user will be tried again")
+}
+
+// line begins what is logged about the attempt of a user: whom, where, and the
+// event that made us look, by which one change is followed through the functions.
+func (u *user) line(e *zerolog.Event) *zerolog.Event {
+	cause := u.attempt.Cause
+	return e.Str("directory", string(u.attempt.Directory)).Str("user", string(u.attempt.User)).
+		Str("cause", cause.Type).Str("event", cause.ID).Int("attempt", u.attempt.Number)
+}
+
+// trouble is the kind of a failure for the metrics. What JumpCloud does is kept
+// apart, so that "unauthorized" means a tenant that does not accept our sign-in.
+func trouble(f *fault.Error) string {
+	switch directory.Reason(f.Reason) {
+	case directory.JumpCloudRefused, directory.JumpCloudUnavailable:
+		return "jumpcloud"
+	default:
+		return string(f.Kind)
+	}
 }
 
 // jumpCloudTrouble is a failure to read JumpCloud as it concerns a user: nothing

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
@@ -20,7 +21,11 @@ func (t Task) Message() (queue.Message, error) {
 		return queue.Message{}, fault.Wrap(err, fault.Internal, "reconcile.encode task")
 	}
 	group := string(t.Directory) + "/" + string(t.User)
-	sum := sha256.Sum256([]byte(group + "/" + t.Cause.Type + "/" + t.Cause.ID))
+	same := group + "/" + t.Cause.Type + "/" + t.Cause.ID
+	if t.Afresh > 0 {
+		same += "/" + strconv.Itoa(t.Afresh)
+	}
+	sum := sha256.Sum256([]byte(same))
 	return queue.Message{Body: body, GroupID: group, DedupID: hex.EncodeToString(sum[:])}, nil
 }
 

@@ -301,9 +301,7 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 		u.over = true
 		b.release(ctx, u)
 		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
-		zerolog.Ctx(ctx).Info().
-			Str("directory", string(b.dir.ID)).Str("user", string(u.attempt.User)).
-			Str("cause", u.attempt.Cause.Type).Str("event", u.attempt.Cause.ID).
+		u.line(zerolog.Ctx(ctx).Info()).
 			Str("status", string(u.link.Status)).Str("state", string(u.link.State)).Str("reason", string(u.link.Reason)).
 			Msg("user looked at")
 	}

@@ -13,7 +13,7 @@ var actions = map[call][]string{
 	{"dynamodb", "UpdateItem"}:   {"dynamodb:UpdateItem"},
 	{"dynamodb", "DeleteItem"}:   {"dynamodb:DeleteItem"},
 	// A transaction needs the actions of its parts.
-	{"dynamodb", "TransactWriteItems"}: {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"},
+	{"dynamodb", "TransactWriteItems"}: {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}, // no record is only checked
 
 	{"sqs", "SendMessage"}:                  {"sqs:SendMessage"},
 	{"sqs", "SendMessageBatch"}:             {"sqs:SendMessage"},
@@ -52,7 +52,7 @@ var runtimeActions = []string{
 
 // sourceActions are what Lambda does with a queue that feeds a function (AWS
 // Lambda documentation, Amazon SQS event source mapping).
-var sourceActions = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+var sourceActions = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
 // withoutResource are the actions for which AWS knows no resource, so that a role
 // has to say *. Where a condition must narrow them it says which.

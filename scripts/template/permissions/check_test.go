@@ -25,7 +25,7 @@ func example() function {
 			allow("xray:PutTraceSegments xray:PutTelemetryRecords", "*"),
 			allow("dynamodb:Query", resource("dynamodb", "table/table")),
 			allow("sqs:SendMessage", resource("sqs", "live.fifo")),
-			allow("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:ChangeMessageVisibility", resource("sqs", "changes.fifo")),
+			allow("sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes", resource("sqs", "changes.fifo")),
 			{Effect: "Allow", Action: list{"sts:GetWebIdentityToken"}, Resource: list{"*"}, Condition: map[string]any{
 				"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": "entra"},
 				"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
