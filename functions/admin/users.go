@@ -39,9 +39,17 @@ func viewOf(link directory.Link, paths []directory.Path) linkView {
 		if view.Applied == nil {
 			view.Applied = map[string]any{}
 		}
-		view.Applied[string(name)] = value
+		view.Applied[string(name)] = shownAs(name, value)
 	}
 	return view
+}
+
+// shownAs is a value as Graph would show it: the state is a boolean there.
+func shownAs(name directory.Attribute, value directory.Value) any {
+	if name == directory.AccountEnabled {
+		return value.String() == "true"
+	}
+	return value
 }
 
 // known is a time, nil for one that never was.

@@ -409,7 +409,7 @@ func TestLinksTellTheStory(t *testing.T) {
 			t.Errorf("%s is %v", field, link[field])
 		}
 	}
-	if applied, _ := link["applied"].(map[string]any); applied["givenName"] != ada.Text("firstname") {
+	if applied, _ := link["applied"].(map[string]any); applied["givenName"] != ada.Text("firstname") || applied["accountEnabled"] != true {
 		t.Errorf("applied: %v", link["applied"])
 	}
 }
