@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
 )
@@ -38,20 +40,25 @@ func ReadTask(body []byte) (Task, error) {
 	return t, nil
 }
 
-// Enqueue sends tasks to a queue, as many to a request as it takes.
+// parallelSends is how many requests Enqueue has under way: a change of settings
+// sends a task for every user of a directory while an administrator waits.
+const parallelSends = 8
+
+// Enqueue sends tasks to a queue, as many to a request as it takes and several
+// requests at once. When it fails, some of the tasks may have been sent.
 func Enqueue(ctx context.Context, to queue.Sender, tasks ...Task) error {
-	for chunk := range slices.Chunk(tasks, queue.MaxBatch) {
-		messages := make([]queue.Message, len(chunk))
-		for i, t := range chunk {
-			m, err := t.Message()
-			if err != nil {
-				return err
-			}
-			messages[i] = m
+	messages := make([]queue.Message, len(tasks))
+	for i, t := range tasks {
+		m, err := t.Message()
+		if err != nil {
+			return err
 		}
-		if err := to.Send(ctx, messages...); err != nil {
-			return fault.Wrap(err, fault.Transient, "reconcile.enqueue")
-		}
+		messages[i] = m
 	}
-	return nil
+	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(parallelSends)
+	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
+		group.Go(func() error { return to.Send(sending, chunk...) })
+	}
+	return fault.Wrap(group.Wait(), fault.Transient, "reconcile.enqueue")
 }
