@@ -82,9 +82,14 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON writes, and a boolean, which is how Graph
+// and the API show the state.
 func (v *Value) UnmarshalJSON(data []byte) error {
 	var text string
+	if is := string(data); is == "true" || is == "false" {
+		*v = Value{is}
+		return nil
+	}
 	if len(data) > 0 && data[0] == '"' {
 		if err := json.Unmarshal(data, &text); err != nil {
 			return err

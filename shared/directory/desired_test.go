@@ -141,6 +141,19 @@ func TestValueJSON(t *testing.T) {
 	}
 }
 
+func TestValueReadsBooleans(t *testing.T) {
+	for _, yes := range []bool{true, false} {
+		encoded, err := json.Marshal(yes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var value directory.Value
+		if err := json.Unmarshal(encoded, &value); err != nil || !value.Equal(directory.Bool(yes)) {
+			t.Errorf("%s: %v, %v", encoded, value, err)
+		}
+	}
+}
+
 func TestSettingsCheckNamesTheSetting(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
