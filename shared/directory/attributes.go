@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,7 +36,36 @@ const (
 	EmployeeID     Attribute = "employeeId"
 	EmployeeType   Attribute = "employeeType"
 	CompanyName    Attribute = "companyName"
+
+	CostCenter        Attribute = "employeeOrgData.costCenter"
+	Division          Attribute = "employeeOrgData.division"
+	UsageLocation     Attribute = "usageLocation"
+	PreferredLanguage Attribute = "preferredLanguage"
+	// Manager holds the object id of the manager's account.
+	Manager Attribute = "manager"
 )
+
+// ExtensionAttribute names one of the 15 extension attributes of an account,
+// extensionAttribute1 to extensionAttribute15.
+type ExtensionAttribute string
+
+// extensionAttributes is how many there are (Graph, onPremisesExtensionAttributes).
+const extensionAttributes = 15
+
+// exists reports whether Entra has it.
+func (e ExtensionAttribute) exists() bool {
+	for n := 1; n <= extensionAttributes; n++ {
+		if e == ExtensionAttribute("extensionAttribute"+strconv.Itoa(n)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Attribute is the attribute of an account that it is.
+func (e ExtensionAttribute) Attribute() Attribute {
+	return "onPremisesExtensionAttributes." + Attribute(e)
+}
 
 // Value is what an attribute holds: nothing (the attribute is cleared), one
 // text, or for a list attribute several. In JSON it is null, a string or an

@@ -38,6 +38,13 @@ const (
 	TakenOver   Owner = "taken_over"
 )
 
+// Problem is one attribute of an account that cannot be written, and why.
+type Problem struct {
+	Attribute Attribute `json:"attribute"`
+	Reason    Reason    `json:"reason"`
+	Message   string    `json:"message"`
+}
+
 // Creation is an account that was asked for.
 type Creation struct {
 	UPN UPN       `json:"userPrincipalName"`
@@ -67,9 +74,17 @@ type Link struct {
 	// Unconfirmed is the creation whose outcome is not known, nil if there is
 	// none: the account may be there, or may still come.
 	Unconfirmed *Creation `json:"unconfirmed,omitempty"`
-	LastEventAt time.Time `json:"lastEventAt,omitzero"`
-	LastWriteAt time.Time `json:"lastWriteAt,omitzero"`
-	NextTryAt   time.Time `json:"nextTryAt,omitzero"`
+	// Problems are the attributes that cannot be written; the others are.
+	Problems []Problem `json:"problems,omitempty"`
+	// PasswordAt is when the newest password that we know of was set in
+	// JumpCloud; sessions older than it were ended where the directory says so.
+	PasswordAt time.Time `json:"passwordAt,omitzero"`
+	// PasswordDiffers says why the account has not got the password that the
+	// gateway set in JumpCloud; nil when it has.
+	PasswordDiffers *Obstacle `json:"passwordDiffers,omitempty"`
+	LastEventAt     time.Time `json:"lastEventAt,omitzero"`
+	LastWriteAt     time.Time `json:"lastWriteAt,omitzero"`
+	NextTryAt       time.Time `json:"nextTryAt,omitzero"`
 	// OpenActions are the ids of actions that were recorded and not completed:
 	// somebody is about them just now, or a process that died left them.
 	OpenActions []string `json:"openActions,omitempty"`

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,11 +27,18 @@ type Directory struct {
 	Tenant       TenantID       `json:"tenantId"` // as the administrator named it: its id or a domain
 	// TenantObject is the id that the tenant gives for itself, "" until it could
 	// be asked.
-	TenantObject TenantID  `json:"tenantObjectId,omitempty"`
-	Status       Status    `json:"status"`
-	Settings     Settings  `json:"settings"`
-	CreatedAt    time.Time `json:"createdAt"`
-	Version      int64     `json:"-"`
+	TenantObject TenantID `json:"tenantObjectId,omitempty"`
+	// VerifiedDomains are those that the tenant said it has, in lower case, when
+	// it was last asked for the directory's sake.
+	VerifiedDomains []string `json:"verifiedDomains,omitempty"`
+	// Shares are the other directories on the same tenant or with one of its
+	// domains, where the administrator allowed that. It says the same on all of
+	// them.
+	Shares    []ID      `json:"sharesTenantWith,omitempty"`
+	Status    Status    `json:"status"`
+	Settings  Settings  `json:"settings"`
+	CreatedAt time.Time `json:"createdAt"`
+	Version   int64     `json:"-"`
 }
 
 // SameTenant reports whether two directories are on one tenant, as far as is
@@ -67,18 +75,28 @@ type Domain struct {
 // Settings are what an administrator chose for a directory. The zero value is
 // not valid; [DefaultSettings] is.
 type Settings struct {
-	MappedEmail                 MappedEmail   `json:"mappedEmail"`
-	Domains                     []Domain      `json:"domains"`
-	Attributes                  map[Rule]bool `json:"attributes"`
-	SuspendOnPasswordExpiration bool          `json:"suspendOnPasswordExpiration"`
-	SuspendOnLockout            bool          `json:"suspendOnLockout"`
-	Federated                   bool          `json:"federated"`
+	MappedEmail MappedEmail   `json:"mappedEmail"`
+	Domains     []Domain      `json:"domains"`
+	Attributes  map[Rule]bool `json:"attributes"`
+	// CustomAttributes are the extension attributes to write, by the name of the
+	// custom attribute in JumpCloud.
+	CustomAttributes            map[string]ExtensionAttribute `json:"customAttributes"`
+	SuspendOnPasswordExpiration bool                          `json:"suspendOnPasswordExpiration"`
+	SuspendOnLockout            bool                          `json:"suspendOnLockout"`
+	// RevokeSessionsOnPasswordChange ends the sessions in Microsoft 365 of a user
+	// who got a new password in JumpCloud.
+	RevokeSessionsOnPasswordChange bool `json:"revokeSessionsOnPasswordChange"`
+	// RestoreDeleted brings a deleted account back instead of reporting it.
+	RestoreDeleted bool `json:"restoreDeleted"`
+	Federated      bool `json:"federated"`
+	// AllowSharedDomains allows another directory on the same tenant.
+	AllowSharedDomains bool `json:"allowSharedDomains"`
 }
 
 // DefaultSettings are the safe ones: the company e-mail as it is, no optional
 // attribute, nobody disabled for a forgotten password.
 func DefaultSettings() Settings {
-	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}}
+	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{}}
 }
 
 // Check reports the first setting that cannot be used, as a fault of kind
@@ -94,6 +112,26 @@ func (s Settings) Check() error {
 		if !slices.Contains(Rules(), rule) {
 			return refuse("attributes."+string(rule), fmt.Sprintf("there is no attribute rule %q: the rules are %s", rule, joined(Rules())))
 		}
+	}
+	return s.checkCustomAttributes()
+}
+
+// checkCustomAttributes refuses names that Entra does not have and two sources
+// for one of them.
+func (s Settings) checkCustomAttributes() error {
+	source := map[ExtensionAttribute]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.CustomAttributes)) {
+		extension := s.CustomAttributes[name]
+		path := "customAttributes." + name
+		switch other, taken := source[extension]; {
+		case name == "":
+			return refuse(path, "a custom attribute needs its name in JumpCloud")
+		case !extension.exists():
+			return refuse(path, fmt.Sprintf("%q is not an extension attribute: they are extensionAttribute1 to extensionAttribute15", extension))
+		case taken:
+			return refuse(path, fmt.Sprintf("%s is written from %q already: give %q another one", extension, other, name))
+		}
+		source[extension] = name
 	}
 	return nil
 }

@@ -23,7 +23,9 @@ const (
 	Update      Type = "update"       // write the attributes that differ
 	Enable      Type = "enable"       // allow sign-in
 	Deprovision Type = "deprovision"  // block sign-in; never a deletion
-	EndSessions Type = "end_sessions" // end the sessions that are open, once sign-in is blocked
+	EndSessions Type = "end_sessions" // end the sessions that are open, once sign-in is blocked or the password changed
+	Restore     Type = "restore"      // bring a deleted account back
+	SetPassword Type = "set_password" // give the account the password that the gateway took
 )
 
 // Status is how far an action got.
@@ -31,6 +33,7 @@ type Status string
 
 // The statuses of an action.
 const (
+	Queued    Status = "queued"  // recorded, and somebody else will send it
 	Started   Status = "started" // recorded, about to be sent
 	Succeeded Status = "succeeded"
 	Failed    Status = "failed"

@@ -67,6 +67,16 @@ type Task struct {
 	// Afresh counts how often the task was sent as a new message because the
 	// old one had come as often as it may.
 	Afresh int `json:"afresh,omitempty"`
+	// PasswordAt is when the user got a new password, if that is why we look.
+	PasswordAt time.Time `json:"passwordAt,omitzero"`
+	// Password, if set, asks to set a password instead of to look.
+	Password *SealedPassword `json:"password,omitempty"`
+}
+
+// SealedPassword is a password on its way to one account.
+type SealedPassword struct {
+	Action string `json:"action"` // the id of the action that was recorded for it
+	Sealed string `json:"sealed"` // see package seal
 }
 
 // Attempt is a task that is being tried.
