@@ -81,7 +81,7 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 		return nil, err
 	}
 	user := directory.UserID(in.User)
-	was, err := a.Store.Disconnect(ctx, dir.ID, user, directory.Direct)
+	was, err := a.Store.Disconnect(ctx, dir.ID, user, directory.Direct, directory.Disconnected)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}

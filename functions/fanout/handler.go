@@ -8,6 +8,7 @@ package fanout
 
 import (
 	"context"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
@@ -83,6 +84,10 @@ func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jum
 		return nil, nil
 	}
 	cause := plan.Cause{Type: change.Event.Type, ID: change.Event.ID, At: change.Event.Timestamp, Event: true}
+	var passwordAt time.Time
+	if concern == jumpcloud.PasswordChanged {
+		passwordAt = cause.At
+	}
 	var tasks []reconcile.Task
 	for _, id := range change.Event.Users() {
 		user, err := h.Store.User(ctx, change.Organization, id)
@@ -90,7 +95,7 @@ func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jum
 			return nil, err
 		}
 		for _, dir := range user.Directories() {
-			tasks = append(tasks, reconcile.Task{Directory: dir, User: id, Cause: cause})
+			tasks = append(tasks, reconcile.Task{Directory: dir, User: id, Cause: cause, PasswordAt: passwordAt})
 		}
 	}
 	return tasks, nil

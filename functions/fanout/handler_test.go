@@ -69,7 +69,7 @@ func newFixture(t *testing.T) *fixture {
 			t.Fatal(err)
 		}
 	}
-	if _, err := records.Disconnect(t.Context(), one, bob, directory.Direct); err != nil {
+	if _, err := records.Disconnect(t.Context(), one, bob, directory.Direct, directory.Disconnected); err != nil {
 		t.Fatal(err)
 	}
 	return f

@@ -88,9 +88,11 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	f.handler = users.Handler{
-		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics},
+		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f},
 		Postponer: f, MaxReceives: maxReceives, Again: f,
 	}
+	_, err = outside.Describe(context.Background(), directory.TenantID(tenant)) // now the domains are known, and no test counts the request
+	f.must(err)
 	f.directory = f.newDirectory("main", func(s *directory.Settings) {
 		s.Attributes["user_job_title"], s.Attributes["user_business_phones"] = true, true
 	})
@@ -173,7 +175,7 @@ func (f *fixture) connect(id directory.UserID) {
 // disconnect ends the direct connection of a user.
 func (f *fixture) disconnect(id directory.UserID) {
 	f.t.Helper()
-	_, err := f.store.Disconnect(context.Background(), f.directory.ID, id, directory.Direct)
+	_, err := f.store.Disconnect(context.Background(), f.directory.ID, id, directory.Direct, directory.Disconnected)
 	f.must(err)
 }
 

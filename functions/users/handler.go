@@ -113,6 +113,9 @@ func (t *task) add(m events.SQSMessage, same reconcile.Task, maxReceives int) {
 	if same.Cause.At.After(t.attempt.Cause.At) {
 		t.attempt.Cause = same.Cause
 	}
+	if same.PasswordAt.After(t.attempt.PasswordAt) {
+		t.attempt.PasswordAt = same.PasswordAt
+	}
 	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	if err != nil {
 		receives = 1

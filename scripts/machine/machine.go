@@ -192,7 +192,7 @@ func (m *Machine) serve(listener net.Listener) {
 	live, bulk := m.queues[usersLiveQueue], m.queues[usersBulkQueue]
 	fan := fanout.Handler{Store: m.Store, Users: live, Metrics: m.Metrics}
 	sync := users.Handler{
-		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics},
+		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics, Later: bulk},
 		Postponer: m.queues, MaxReceives: usersReceives, Again: bulk,
 	}
 	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}

@@ -1,6 +1,11 @@
 package directory
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
 
 // Reason is the typed word for a decision: why an account is disabled, or why a
 // link is parked. Logs, metrics, links and the API use the same word.
@@ -14,11 +19,28 @@ const (
 	PasswordExpired Reason = "password_expired"
 	Deleted         Reason = "deleted"
 	Disconnected    Reason = "disconnected"
+
+	// The last path by which a user was connected was a group.
+	LeftGroup         Reason = "left_group"
+	GroupDisconnected Reason = "group_disconnected"
+	GroupDeleted      Reason = "group_deleted"
+)
+
+// Reasons that disable nobody.
+const (
+	// ConnectedElsewhere: not connected here any more, but by another directory
+	// on the same tenant.
+	ConnectedElsewhere Reason = "connected_elsewhere"
+	// PasswordChanged: sessions are ended because JumpCloud has a new password.
+	PasswordChanged Reason = "password_changed"
+	// ManagerAbsent: the manager has no account in this directory yet.
+	ManagerAbsent Reason = "manager_absent"
 )
 
 // Reasons for a link to be parked or to wait.
 const (
 	EmailMissing         Reason = "email_missing"
+	UPNInvalid           Reason = "upn_invalid"
 	DomainNotListed      Reason = "domain_not_listed"
 	DomainNotVerified    Reason = "domain_not_verified"
 	UPNConflict          Reason = "upn_conflict"
@@ -27,6 +49,8 @@ const (
 	ManagementRestricted Reason = "management_restricted"
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"
+	AccountDeleted       Reason = "account_deleted"
+	ManagerMissing       Reason = "manager_missing"
 	QuotaExceeded        Reason = "quota_exceeded"
 	ConsentLost          Reason = "consent_lost"
 	ThrottledReason      Reason = "throttled"
@@ -59,39 +83,87 @@ const (
 // Desired is what the account of one user in one directory should be.
 type Desired struct {
 	// Managed says whether the user is connected: only then is the account
-	// created and its attributes written. An account that is not managed any
-	// more is only disabled.
+	// created and its attributes written. Of an account that is not managed any
+	// more only the state is kept true.
 	Managed bool
 	State   AccountState // Enabled or Disabled
-	Reason  Reason       // why it is disabled; "" when enabled
+	Reason  Reason       // why it is disabled, or who keeps it enabled; else ""
 	// UPN is the wanted sign-in name; "" with an Obstacle, which forbids to
 	// create an account or to rename one, but not to disable it.
 	UPN        UPN
 	Obstacle   *Obstacle
 	Attributes Attributes // the sign-in name, its alias and what the rules export; without accountEnabled
+	// Problems are the attributes that the rules export and Entra would refuse.
+	// They are not among the Attributes.
+	Problems []Problem
+	// HasManager says that the manager is exported: it is the account of
+	// Manager, and nobody's if that is "".
+	HasManager bool
+	Manager    UserID
+}
+
+// Connected says how a user is connected.
+type Connected struct {
+	Here      bool   // by any path to this directory
+	Elsewhere bool   // to another directory on the same tenant
+	Ended     Reason // why the last path to this directory ended; "" counts as Disconnected
 }
 
 // Desire applies the rules. user is nil when JumpCloud does not know the user
-// any more; connected says whether any effective connection holds the user.
+// any more.
 //
 // An account is enabled only if all hold: connected, activated, not locked when
-// lockout suspends, not expired when expiry suspends. Which cause is named when
-// several apply is our choice: the one that lasts longest.
-func Desire(user *User, connected bool, s Settings) Desired {
+// lockout suspends, not expired when expiry suspends. A user who is connected by
+// another directory on the tenant is connected as far as the state goes: the
+// account is disabled when the last path in the tenant is gone. Which cause is
+// named when several apply is our choice: the one that lasts longest.
+func Desire(user *User, c Connected, s Settings) Desired {
 	switch {
 	case user == nil:
 		return Desired{State: Disabled, Reason: Deleted}
-	case !connected:
+	case !c.Here && !c.Elsewhere && c.Ended == "":
 		return Desired{State: Disabled, Reason: Disconnected}
+	case !c.Here && !c.Elsewhere:
+		return Desired{State: Disabled, Reason: c.Ended}
 	}
-	d := Desired{Managed: true, State: Enabled, Attributes: s.attributes(*user)}
+	d := Desired{State: Enabled}
 	if d.Reason = s.whyDisabled(*user); d.Reason != "" {
 		d.State = Disabled
+	}
+	if !c.Here {
+		if d.State == Enabled {
+			d.Reason = ConnectedElsewhere
+		}
+		return d
+	}
+	d.Managed = true
+	d.Attributes, d.Problems = s.attributes(*user)
+	if s.ExportsManager() {
+		d.HasManager, d.Manager = true, user.Manager
 	}
 	if d.UPN, d.Obstacle = s.UserPrincipalName(*user); d.Obstacle == nil {
 		d.Attributes[UserPrincipalName] = Text(string(d.UPN))
 		d.Attributes[MailNickname] = Text(mailNickname(d.UPN))
 	}
+	return d
+}
+
+// In holds the wanted sign-in name against the domains that the tenant verified,
+// so that a name that Entra would refuse is an obstacle before it is written.
+func (d Desired) In(t Tenant) Desired {
+	if !d.Managed || d.Obstacle != nil || slices.Contains(t.VerifiedDomains, d.UPN.Domain()) {
+		return d
+	}
+	d.Obstacle = &Obstacle{DomainNotVerified, fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail", d.UPN.Domain(), t.Name)}
+	d.UPN, d.Attributes = "", maps.Clone(d.Attributes)
+	delete(d.Attributes, UserPrincipalName)
+	delete(d.Attributes, MailNickname)
+	return d
+}
+
+// With is what is desired with one attribute more.
+func (d Desired) With(name Attribute, value Value) Desired {
+	d.Attributes = d.Attributes.Set([]Change{{Attribute: name, To: value}})
 	return d
 }
 
@@ -111,7 +183,7 @@ func (s Settings) whyDisabled(u User) Reason {
 	}
 }
 
-// sentences say for each reason of a disabled account what it means.
+// sentences say for each reason of a state what it means.
 var sentences = map[Reason]string{
 	StagedReason:    "the user is staged in JumpCloud: the account is there and opens with the activation",
 	SuspendedReason: "the user is suspended in JumpCloud",
@@ -119,10 +191,15 @@ var sentences = map[Reason]string{
 	PasswordExpired: "the user's password expired in JumpCloud and this directory suspends on expiry: the user sets a new one",
 	Deleted:         "the user was deleted in JumpCloud",
 	Disconnected:    "the user is not connected to this directory any more",
+
+	LeftGroup:          "the user left the last group that connected them to this directory",
+	GroupDisconnected:  "the group that was the user's only connection is not connected to this directory any more",
+	GroupDeleted:       "the group that was the user's only connection was deleted in JumpCloud",
+	ConnectedElsewhere: "the user is not connected to this directory any more; another directory on the same tenant keeps the account",
 }
 
-// Sentence is what a reason of a disabled account means to a person; "" for
-// other reasons, whose sentence comes with the obstacle.
+// Sentence is what a reason of a state means to a person; "" for other reasons,
+// whose sentence comes with the obstacle.
 func (r Reason) Sentence() string { return sentences[r] }
 
 // Account is an account as Entra shows it.
@@ -149,4 +226,18 @@ func (a Account) Untouchable() *Obstacle {
 	default:
 		return nil
 	}
+}
+
+// DeletedAccount is an account that was deleted in Entra and can be restored.
+type DeletedAccount struct {
+	ID          EntraID
+	UPN         UPN // as it was
+	ImmutableID string
+	At          time.Time // of the deletion
+}
+
+// Obstacle is the deleted account as the reason not to create another one.
+func (a DeletedAccount) Obstacle() *Obstacle {
+	return &Obstacle{AccountDeleted, fmt.Sprintf("%s was deleted in Entra on %s and can still be restored: restore it there, set restoreDeleted on this directory, or delete it there for good",
+		a.UPN, a.At.UTC().Format(time.DateOnly))}
 }

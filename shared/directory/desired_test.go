@@ -9,33 +9,45 @@ import (
 	"entrasync/shared/directory"
 )
 
+// here is how a user of the directory is connected.
+var here = directory.Connected{Here: true}
+
 func TestDesiredState(t *testing.T) {
 	strict := directory.DefaultSettings()
 	strict.SuspendOnLockout, strict.SuspendOnPasswordExpiration = true, true
+	elsewhere := directory.Connected{Elsewhere: true, Ended: directory.Disconnected}
 	user := func(state directory.UserState, locked, expired bool) *directory.User {
 		return &directory.User{ID: "u1", Username: "ann", Email: "ann@corp.example", FirstName: "Ann", State: state, AccountLocked: locked, PasswordExpired: expired}
 	}
 	for _, tc := range []struct {
 		name      string
 		user      *directory.User
-		connected bool
+		connected directory.Connected
 		settings  directory.Settings
 		managed   bool
 		state     directory.AccountState
 		reason    directory.Reason
 	}{
-		{"activated", user(directory.Activated, false, false), true, strict, true, directory.Enabled, ""},
-		{"staged", user(directory.Staged, false, false), true, strict, true, directory.Disabled, directory.StagedReason},
-		{"suspended", user(directory.Suspended, false, false), true, strict, true, directory.Disabled, directory.SuspendedReason},
-		{"unknown state", user("SOMETHING", false, false), true, strict, true, directory.Disabled, directory.StagedReason},
-		{"locked, lockout suspends", user(directory.Activated, true, false), true, strict, true, directory.Disabled, directory.Locked},
-		{"locked, lockout does not suspend", user(directory.Activated, true, false), true, directory.DefaultSettings(), true, directory.Enabled, ""},
-		{"expired, expiry suspends", user(directory.Activated, false, true), true, strict, true, directory.Disabled, directory.PasswordExpired},
-		{"expired, expiry does not suspend", user(directory.Activated, false, true), true, directory.DefaultSettings(), true, directory.Enabled, ""},
-		{"suspended and locked", user(directory.Suspended, true, true), true, strict, true, directory.Disabled, directory.SuspendedReason},
-		{"deleted", nil, true, strict, false, directory.Disabled, directory.Deleted},
-		{"disconnected", user(directory.Activated, false, false), false, strict, false, directory.Disabled, directory.Disconnected},
-		{"deleted and disconnected", nil, false, strict, false, directory.Disabled, directory.Deleted},
+		{"activated", user(directory.Activated, false, false), here, strict, true, directory.Enabled, ""},
+		{"staged", user(directory.Staged, false, false), here, strict, true, directory.Disabled, directory.StagedReason},
+		{"suspended", user(directory.Suspended, false, false), here, strict, true, directory.Disabled, directory.SuspendedReason},
+		{"unknown state", user("SOMETHING", false, false), here, strict, true, directory.Disabled, directory.StagedReason},
+		{"locked, lockout suspends", user(directory.Activated, true, false), here, strict, true, directory.Disabled, directory.Locked},
+		{"locked, lockout does not suspend", user(directory.Activated, true, false), here, directory.DefaultSettings(), true, directory.Enabled, ""},
+		{"expired, expiry suspends", user(directory.Activated, false, true), here, strict, true, directory.Disabled, directory.PasswordExpired},
+		{"expired, expiry does not suspend", user(directory.Activated, false, true), here, directory.DefaultSettings(), true, directory.Enabled, ""},
+		{"suspended and locked", user(directory.Suspended, true, true), here, strict, true, directory.Disabled, directory.SuspendedReason},
+		{"deleted", nil, here, strict, false, directory.Disabled, directory.Deleted},
+		{"disconnected", user(directory.Activated, false, false), directory.Connected{}, strict, false, directory.Disabled, directory.Disconnected},
+		{"deleted and disconnected", nil, directory.Connected{}, strict, false, directory.Disabled, directory.Deleted},
+		{"left the last group", user(directory.Activated, false, false), directory.Connected{Ended: directory.LeftGroup}, strict, false, directory.Disabled, directory.LeftGroup},
+		{"last group disconnected", user(directory.Activated, false, false), directory.Connected{Ended: directory.GroupDisconnected}, strict, false, directory.Disabled, directory.GroupDisconnected},
+		{"last group deleted", user(directory.Activated, false, false), directory.Connected{Ended: directory.GroupDeleted}, strict, false, directory.Disabled, directory.GroupDeleted},
+		{"connected elsewhere on the tenant", user(directory.Activated, false, false), elsewhere, strict, false, directory.Enabled, directory.ConnectedElsewhere},
+		{"suspended, connected elsewhere", user(directory.Suspended, false, false), elsewhere, strict, false, directory.Disabled, directory.SuspendedReason},
+		{"staged, connected elsewhere", user(directory.Staged, false, false), elsewhere, strict, false, directory.Disabled, directory.StagedReason},
+		{"deleted, connected elsewhere", nil, elsewhere, strict, false, directory.Disabled, directory.Deleted},
+		{"connected here and elsewhere", user(directory.Activated, false, false), directory.Connected{Here: true, Elsewhere: true}, strict, true, directory.Enabled, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := directory.Desire(tc.user, tc.connected, tc.settings)
@@ -54,7 +66,8 @@ func TestDesiredAttributes(t *testing.T) {
 		ID: "u1", Username: "mira", Email: "mira@corp.example", AlternateEmail: "mira@home.example", FirstName: " Mira ", LastName: "Okafor", DisplayName: "M. Okafor",
 		State: directory.Activated, JobTitle: "Lead", Department: "Sales", Location: "Berlin", Company: "Example", EmployeeIdentifier: "E-1", EmployeeType: "Permanent",
 		Work:      directory.Address{StreetAddress: "Main 1", Locality: "Berlin", Region: "BE", PostalCode: "10827", Country: "DE"},
-		WorkPhone: "+49 30 1", MobilePhone: "+49 170 1",
+		WorkPhone: "+49 30 1", MobilePhone: "+49 170 1", CostCenter: "4410",
+		Attributes: map[string]string{"division": "Retail", "preferredLanguage": "en-US", "badge": "B7"},
 	}
 	always := directory.Attributes{
 		"givenName": {"Mira"}, "surname": {"Okafor"}, "displayName": {"Mira Okafor"},
@@ -69,22 +82,87 @@ func TestDesiredAttributes(t *testing.T) {
 		"user_job_title": {"jobTitle", "Lead"}, "user_mobile_phone": {"mobilePhone", "+49 170 1"}, "user_office_location": {"officeLocation", "Berlin"},
 		"user_postal_code": {"postalCode", "10827"}, "user_state": {"state", "BE"}, "user_street_address": {"streetAddress", "Main 1"},
 		"employeeId": {"employeeId", "E-1"}, "employeeType": {"employeeType", "Permanent"}, "companyName": {"companyName", "Example"},
-		"displayName": {"displayName", "M. Okafor"},
+		"displayName": {"displayName", "M. Okafor"}, "costCenter": {"employeeOrgData.costCenter", "4410"}, "division": {"employeeOrgData.division", "Retail"},
+		"usageLocation": {"usageLocation", "DE"}, "preferredLanguage": {"preferredLanguage", "en-US"},
 	}
-	if got := directory.Desire(&user, true, directory.DefaultSettings()).Attributes; !cmp.Equal(got, always) {
+	if got := directory.Desire(&user, here, directory.DefaultSettings()).Attributes; !cmp.Equal(got, always) {
 		t.Errorf("without rules: %s", cmp.Diff(always, got))
 	}
 	for _, rule := range directory.Rules() {
+		if rule == "user_manager" { // is not of the user alone
+			continue
+		}
 		settings := directory.DefaultSettings()
 		settings.Attributes[rule] = true
 		want := always.Set([]directory.Change{{Attribute: optional[rule].attribute, To: directory.Value{optional[rule].value}}})
-		if got := directory.Desire(&user, true, settings).Attributes; !cmp.Equal(got, want) {
+		if got := directory.Desire(&user, here, settings).Attributes; !cmp.Equal(got, want) {
 			t.Errorf("rule %s: %s", rule, cmp.Diff(want, got))
 		}
 		settings.Attributes[rule] = false
-		if got := directory.Desire(&user, true, settings).Attributes; !cmp.Equal(got, always) {
+		if got := directory.Desire(&user, here, settings).Attributes; !cmp.Equal(got, always) {
 			t.Errorf("rule %s off: %s", rule, cmp.Diff(always, got))
 		}
+	}
+}
+
+func TestCustomAttributes(t *testing.T) {
+	settings := directory.DefaultSettings()
+	settings.CustomAttributes = map[string]directory.ExtensionAttribute{"badge": "extensionAttribute3", "shoe": "extensionAttribute15"}
+	user := directory.User{Username: "ann", Email: "ann@corp.example", State: directory.Activated, Attributes: map[string]string{"badge": " B7 "}}
+	got := directory.Desire(&user, here, settings).Attributes
+	want := directory.Attributes{"onPremisesExtensionAttributes.extensionAttribute3": {"B7"}, "onPremisesExtensionAttributes.extensionAttribute15": nil}
+	if !cmp.Equal(got.Only(want), want) {
+		t.Error(cmp.Diff(want, got.Only(want)))
+	}
+}
+
+func TestManagerIsExportedByRule(t *testing.T) {
+	user := directory.User{Username: "ann", Email: "ann@corp.example", State: directory.Activated, Manager: "m1"}
+	settings := directory.DefaultSettings()
+	if d := directory.Desire(&user, here, settings); d.HasManager || d.Manager != "" {
+		t.Errorf("without the rule: %+v", d)
+	}
+	settings.Attributes["user_manager"] = true
+	if d := directory.Desire(&user, here, settings); !d.HasManager || d.Manager != "m1" {
+		t.Errorf("with the rule: %+v", d)
+	}
+}
+
+func TestUsageLocation(t *testing.T) {
+	settings := directory.DefaultSettings()
+	settings.Attributes["usageLocation"] = true
+	for _, tc := range []struct {
+		custom, country string
+		want            directory.Value
+		problems        int
+	}{
+		{"", "de", directory.Value{"DE"}, 0},
+		{"fr", "DE", directory.Value{"FR"}, 0},
+		{"", "Germany", nil, 1},
+		{"", "", nil, 0}, // Entra cannot clear it: it is left as it is
+	} {
+		user := directory.User{Username: "ann", Email: "ann@corp.example", Work: directory.Address{Country: tc.country}, Attributes: map[string]string{"usageLocation": tc.custom}}
+		d := directory.Desire(&user, here, settings)
+		value, exported := d.Attributes["usageLocation"]
+		if !value.Equal(tc.want) || exported != (tc.want != nil) || len(d.Problems) != tc.problems {
+			t.Errorf("%+v: %v (exported %v), problems %+v", tc, value, exported, d.Problems)
+		}
+	}
+}
+
+func TestDomainsAreHeldAgainstTheTenant(t *testing.T) {
+	tenant := directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}
+	user := directory.User{Username: "ann", Email: "ann@CONTOSO.example", FirstName: "Ann", State: directory.Activated}
+	if d := directory.Desire(&user, here, directory.DefaultSettings()).In(tenant); d.Obstacle != nil || d.UPN == "" {
+		t.Errorf("verified: %+v", d)
+	}
+	user.Email = "ann@other.example"
+	d := directory.Desire(&user, here, directory.DefaultSettings()).In(tenant)
+	if d.Obstacle == nil || d.Obstacle.Reason != directory.DomainNotVerified || d.Obstacle.Message != "other.example is not a verified domain of tenant Contoso: verify it in Entra or change the user's e-mail" {
+		t.Errorf("not verified: %+v", d.Obstacle)
+	}
+	if _, named := d.Attributes["userPrincipalName"]; named || !d.Attributes["givenName"].Equal(directory.Value{"Ann"}) {
+		t.Errorf("what can be written without the name is not: %+v", d.Attributes)
 	}
 }
 
@@ -92,7 +170,7 @@ func TestEmptiedFieldClears(t *testing.T) {
 	settings := directory.DefaultSettings()
 	settings.Attributes["user_job_title"] = true
 	user := directory.User{Username: "ann", Email: "ann@corp.example", FirstName: "Ann", State: directory.Activated, JobTitle: "  "}
-	wanted := directory.Desire(&user, true, settings).Attributes
+	wanted := directory.Desire(&user, here, settings).Attributes
 	changes := directory.Attributes{"jobTitle": {"Lead"}, "surname": {"Lee"}}.ChangesTo(directory.Attributes{"jobTitle": wanted["jobTitle"], "surname": wanted["surname"]})
 	want := []directory.Change{{Attribute: "jobTitle", From: directory.Value{"Lead"}}, {Attribute: "surname", From: directory.Value{"Lee"}}}
 	if !cmp.Equal(changes, want) {
@@ -110,7 +188,7 @@ func TestDisplayNameIsNeverEmpty(t *testing.T) {
 		{directory.User{Username: "ann", DisplayName: "Annie"}, "Annie"},
 		{directory.User{Username: "ann"}, "ann"},
 	} {
-		got := directory.Desire(&tc.user, true, directory.DefaultSettings()).Attributes["displayName"].String()
+		got := directory.Desire(&tc.user, here, directory.DefaultSettings()).Attributes["displayName"].String()
 		if got != tc.want {
 			t.Errorf("%+v: displayName %q, want %q", tc.user, got, tc.want)
 		}
@@ -164,6 +242,15 @@ func TestSettingsCheckNamesTheSetting(t *testing.T) {
 		{"no domain", func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "corp"}} }, "settings.domains[0].name"},
 		{"twice", func(s *directory.Settings) { s.Domains = withDomains("a.example", "A.example").Domains }, "settings.domains[1].name"},
 		{"two defaults", func(s *directory.Settings) { s.Domains = withDomains("*a.example", "*b.example").Domains }, "settings.domains[1].default"},
+		{"no such extension attribute", func(s *directory.Settings) {
+			s.CustomAttributes["badge"] = "extensionAttribute16"
+		}, "settings.customAttributes.badge"},
+		{"two for one extension attribute", func(s *directory.Settings) {
+			s.CustomAttributes["badge"], s.CustomAttributes["card"] = "extensionAttribute1", "extensionAttribute1"
+		}, "settings.customAttributes.card"},
+		{"custom attribute without a name", func(s *directory.Settings) {
+			s.CustomAttributes[""] = "extensionAttribute1"
+		}, "settings.customAttributes."},
 		{"unknown rule", func(s *directory.Settings) { s.Attributes["user_shoe_size"] = true }, "settings.attributes.user_shoe_size"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

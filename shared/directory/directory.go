@@ -93,6 +93,7 @@ type User struct {
 	State           UserState
 	AccountLocked   bool
 	PasswordExpired bool
+	PasswordDate    time.Time // when the password was set; zero if it never was
 
 	JobTitle           string
 	Department         string

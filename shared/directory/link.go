@@ -15,7 +15,9 @@ type Connection struct {
 	User      UserID    `json:"userId"`
 	Paths     []Path    `json:"paths"`
 	CreatedAt time.Time `json:"createdAt"` // of the first path
-	Version   int64     `json:"-"`
+	// Ended says why the last path ended; "" while there is one.
+	Ended   Reason `json:"ended,omitempty"`
+	Version int64  `json:"-"`
 }
 
 // LinkStatus says how a link stands.
@@ -74,6 +76,9 @@ type Link struct {
 	// Unconfirmed is the creation whose outcome is not known, nil if there is
 	// none: the account may be there, or may still come.
 	Unconfirmed *Creation `json:"unconfirmed,omitempty"`
+	// Arrived says that the account is new to us, and that those who wait for it as
+	// their manager may not have been told.
+	Arrived bool `json:"arrived,omitempty"`
 	// Problems are the attributes that cannot be written; the others are.
 	Problems []Problem `json:"problems,omitempty"`
 	// PasswordAt is when the newest password that we know of was set in

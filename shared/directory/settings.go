@@ -99,6 +99,9 @@ func DefaultSettings() Settings {
 	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{}}
 }
 
+// ExportsManager reports whether the manager is among the attributes.
+func (s Settings) ExportsManager() bool { return s.Attributes[managerRule] }
+
 // Check reports the first setting that cannot be used, as a fault of kind
 // Invalid whose subject is the path of the setting.
 func (s Settings) Check() error {

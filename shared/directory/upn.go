@@ -14,7 +14,7 @@ import (
 //   - domains with a default: M if its domain is listed, else the local part of M at the default.
 //
 // Domains compare without regard to case. An obstacle says why there is no
-// name; it is nil when there is one.
+// name that Entra would take; it is nil when there is one.
 func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 	mail := strings.TrimSpace(s.mappedEmail(u))
 	upn := UPN(mail)
@@ -22,6 +22,18 @@ func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 		return "", &Obstacle{Reason: EmailMissing, Message: fmt.Sprintf(
 			"%s has no usable %s e-mail in JumpCloud (it is %q): set one, it becomes the sign-in name in Entra", u.Username, s.MappedEmail, mail)}
 	}
+	upn, obstacle := s.inDomains(upn)
+	if obstacle != nil {
+		return "", obstacle
+	}
+	if refused := upn.refused(); refused != "" {
+		return "", &Obstacle{Reason: UPNInvalid, Message: fmt.Sprintf("the sign-in name %s %s: change the user's %s e-mail", upn, refused, s.MappedEmail)}
+	}
+	return upn, nil
+}
+
+// inDomains holds a name against the domains of the directory.
+func (s Settings) inDomains(upn UPN) (UPN, *Obstacle) {
 	if len(s.Domains) == 0 {
 		return upn, nil
 	}
@@ -38,7 +50,7 @@ func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 		return "", &Obstacle{Reason: DomainNotListed, Message: fmt.Sprintf(
 			"%s is not one of the domains of this directory and none of them is the default: add it to the directory's domains or change the user's %s e-mail", upn.Domain(), s.MappedEmail)}
 	}
-	local := mail[:strings.LastIndexByte(mail, '@')]
+	local := string(upn)[:strings.LastIndexByte(string(upn), '@')]
 	return UPN(local + "@" + fallback), nil
 }
 

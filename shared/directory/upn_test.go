@@ -63,7 +63,7 @@ func TestUserPrincipalName(t *testing.T) {
 func TestNicknameIsAlwaysAcceptable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		user := directory.User{Username: "u", FirstName: "A", State: directory.Activated, Email: rapid.String().Draw(t, "local") + "@corp.example"}
-		desired := directory.Desire(&user, true, directory.DefaultSettings())
+		desired := directory.Desire(&user, here, directory.DefaultSettings())
 		if desired.Obstacle != nil {
 			return
 		}

@@ -38,6 +38,38 @@ var setters = map[directory.Attribute]func(*models.User, directory.Value){
 	directory.EmployeeID:        func(u *models.User, v directory.Value) { u.SetEmployeeId(pointer(v)) },
 	directory.EmployeeType:      func(u *models.User, v directory.Value) { u.SetEmployeeType(pointer(v)) },
 	directory.CompanyName:       func(u *models.User, v directory.Value) { u.SetCompanyName(pointer(v)) },
+	directory.UsageLocation:     func(u *models.User, v directory.Value) { u.SetUsageLocation(pointer(v)) },
+	directory.PreferredLanguage: func(u *models.User, v directory.Value) { u.SetPreferredLanguage(pointer(v)) },
+	directory.CostCenter:        func(u *models.User, v directory.Value) { orgData(u).SetCostCenter(pointer(v)) },
+	directory.Division:          func(u *models.User, v directory.Value) { orgData(u).SetDivision(pointer(v)) },
+}
+
+// orgData is the part of a model that holds cost centre and division.
+func orgData(u *models.User) models.EmployeeOrgDataable {
+	if u.GetEmployeeOrgData() == nil {
+		u.SetEmployeeOrgData(models.NewEmployeeOrgData())
+	}
+	return u.GetEmployeeOrgData()
+}
+
+// setExtension puts an extension attribute into a model; it reports whether the
+// attribute is one.
+func setExtension(u *models.User, name directory.Attribute, v directory.Value) bool {
+	extension, is := strings.CutPrefix(string(name), "onPremisesExtensionAttributes.")
+	if !is {
+		return false
+	}
+	if u.GetOnPremisesExtensionAttributes() == nil {
+		u.SetOnPremisesExtensionAttributes(models.NewOnPremisesExtensionAttributes())
+	}
+	inside := u.GetOnPremisesExtensionAttributes()
+	values := inside.GetAdditionalData()
+	values[extension] = nil
+	if len(v) > 0 {
+		values[extension] = pointer(v)
+	}
+	inside.SetAdditionalData(values)
+	return true
 }
 
 // pointer is the one text of a value, nil without one.
@@ -62,6 +94,9 @@ func list(v directory.Value) []string {
 func model(action plan.Action) (*models.User, error) {
 	u := models.NewUser()
 	for _, change := range action.Changes {
+		if setExtension(u, change.Attribute, change.To) {
+			continue
+		}
 		set, known := setters[change.Attribute]
 		if !known {
 			return nil, &fault.Error{Op: "entra.model", Kind: fault.Internal, Subject: string(change.Attribute), Message: "no way is known to write this attribute"}
@@ -115,13 +150,32 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 		Guest: strings.EqualFold(known.UserType, "Guest"), Attributes: directory.Attributes{},
 	}
 	for _, name := range attributes {
-		var value directory.Value
-		if raw, present := values[string(name)]; present {
-			if err := json.Unmarshal(raw, &value); err != nil {
-				return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Subject: string(name), Message: "Graph's answer cannot be read", Err: err}
-			}
+		value, err := valueOf(values, name)
+		if err != nil {
+			return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Subject: string(name), Message: "Graph's answer cannot be read", Err: err}
 		}
 		account.Attributes[name] = value
 	}
 	return account, nil
+}
+
+// valueOf reads one attribute: a property, a part of one, or the id of the
+// manager.
+func valueOf(properties map[string]json.RawMessage, name directory.Attribute) (value directory.Value, err error) {
+	whole, part, inside := strings.Cut(string(name), ".")
+	if name == directory.Manager {
+		part, inside = "id", true
+	}
+	raw, present := properties[whole]
+	if present && inside {
+		var parts map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &parts); err != nil {
+			return nil, err
+		}
+		raw, present = parts[part]
+	}
+	if !present {
+		return nil, nil
+	}
+	return value, json.Unmarshal(raw, &value)
 }

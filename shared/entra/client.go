@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,8 +61,9 @@ type Client struct {
 	users   *users.UsersRequestBuilder
 	tokens  *tokens
 
-	mu   sync.Mutex
-	name string // of the tenant, once it was read
+	mu        sync.Mutex
+	known     directory.Tenant // what the tenant said of itself
+	described time.Time        // when it said so; zero if it never did
 }
 
 // requestTimeout bounds one HTTP exchange. Waits that Graph asks for do not
@@ -157,25 +159,42 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 	}
 	own := answer.Value[0]
 	t := directory.Tenant{ID: directory.TenantID(own.ID), Name: own.DisplayName}
+	if t.Name == "" {
+		t.Name = own.ID
+	}
 	for _, d := range own.VerifiedDomains {
 		t.VerifiedDomains = append(t.VerifiedDomains, strings.ToLower(d.Name))
 	}
 	c.mu.Lock()
-	c.name = t.Name
+	c.known, c.described = t, time.Now()
 	c.mu.Unlock()
 	return t, nil
+}
+
+// How long what the tenant said of itself is believed: of a domain that it had
+// verified longer than of one that it had not, because somebody may be about to
+// verify that one.
+const (
+	tenantLife     = 15 * time.Minute
+	unverifiedLife = 10 * time.Second
+)
+
+// Tenant implements reconcile.Entra.
+func (c *Client) Tenant(ctx context.Context, domains []string) (directory.Tenant, error) {
+	c.mu.Lock()
+	known, age := c.known, time.Since(c.described)
+	c.mu.Unlock()
+	unverified := slices.ContainsFunc(domains, func(d string) bool { return !slices.Contains(known.VerifiedDomains, d) })
+	if age < unverifiedLife || (age < tenantLife && !unverified) {
+		return known, nil
+	}
+	return c.Describe(ctx)
 }
 
 // tenantName is the tenant's name for a sentence, or its id while the name is
 // not to be had.
 func (c *Client) tenantName(ctx context.Context) string {
-	c.mu.Lock()
-	name := c.name
-	c.mu.Unlock()
-	if name != "" {
-		return name
-	}
-	if t, err := c.Describe(ctx); err == nil && t.Name != "" {
+	if t, err := c.Tenant(ctx, nil); err == nil && t.Name != "" {
 		return t.Name
 	}
 	return string(c.tenant)

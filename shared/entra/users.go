@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	abstractions "github.com/microsoft/kiota-abstractions-go"
-	"github.com/microsoftgraph/msgraph-sdk-go/users"
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -18,76 +17,18 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// FindByUPN looks accounts up by sign-in name, 20 to an HTTP request. It costs
-// one resource unit a name and no write unit.
-func (c *Client) FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []reconcile.Found {
-	found := make([]reconcile.Found, len(upns))
-	config := &users.UserItemRequestBuilderGetRequestConfiguration{
-		QueryParameters: &users.UserItemRequestBuilderGetQueryParameters{Select: fields(attributes)},
-	}
-	var requests []request
-	for i, upn := range upns {
-		info, err := c.users.ByUserId(string(upn)).ToGetRequestInformation(ctx, config)
-		if err != nil {
-			found[i].Err = fault.Wrap(err, fault.Internal, "entra.look up")
-			continue
-		}
-		item, err := c.item(strconv.Itoa(i), info)
-		if err != nil {
-			found[i].Err = err
-			continue
-		}
-		requests = append(requests, item)
-	}
-	answers := c.send(ctx, requests)
-	for i := range found {
-		answer, sent := answers[strconv.Itoa(i)]
-		if !sent {
-			continue
-		}
-		found[i].Account, found[i].Err = c.lookedUp(answer, attributes)
-	}
-	return found
-}
-
-// fields are what to select of an account.
-func fields(attributes []directory.Attribute) []string {
-	selected := slices.Clone(accountFields)
-	for _, name := range attributes {
-		if !slices.Contains(selected, string(name)) {
-			selected = append(selected, string(name))
-		}
-	}
-	return selected
-}
-
-// lookedUp reads the answer of one look-up: no account and no error for a 404.
-func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*directory.Account, error) {
-	switch {
-	case answer.err != nil:
-		return nil, answer.err
-	case answer.Status == http.StatusNotFound:
-		return nil, nil
-	case answer.Status != http.StatusOK:
-		f := refusal("entra.look up", answer.Status, answer.header(), answer.Body)
-		if f.Reason == string(directory.ProtectedAccount) { // everybody's account may be read
-			f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
-			f.Message = "Entra does not allow the application to read accounts: give it the permissions that the README lists, with admin consent"
-		}
-		return nil, f
-	default:
-		return accountOf(answer.Body, attributes)
-	}
-}
-
 // Apply sends actions, each as one request, 20 to an HTTP request. Each must be
 // for another account, because Graph handles the items of a batch side by side.
 // Each costs one write unit.
 func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
+	actions = c.withWhole(ctx, actions, results)
 	var requests []request
 	for i, action := range actions {
 		results[i].ID = action.EntraID
+		if results[i].Err != nil {
+			continue
+		}
 		item, needed, err := c.requestFor(ctx, strconv.Itoa(i), action)
 		if err != nil {
 			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
@@ -109,9 +50,16 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) (item request, needed bool, err error) {
 	var info *abstractions.RequestInformation
 	account := c.users.ByUserId(string(action.EntraID))
+	manager, isManager := action.Value(directory.Manager)
 	switch {
 	case action.Type == plan.EndSessions:
 		info, err = account.RevokeSignInSessions().ToPostRequestInformation(ctx, nil)
+	case action.Type == plan.Restore:
+		info = c.restoration(action.EntraID)
+	case isManager && len(manager) == 0:
+		info, err = account.Manager().Ref().ToDeleteRequestInformation(ctx, nil)
+	case isManager:
+		info, err = account.Manager().Ref().ToPutRequestInformation(ctx, c.reference(manager), nil)
 	case len(action.Changes) == 0:
 		return request{}, false, nil
 	default:
@@ -132,18 +80,40 @@ func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) 
 	return item, true, err
 }
 
+// restoration is the request that brings a deleted account back. Its builder is
+// left out of the program: it lies in a package with all of the directory.
+func (c *Client) restoration(id directory.EntraID) *abstractions.RequestInformation {
+	return abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
+		abstractions.POST, "{+baseurl}/directory/deletedItems/{id}/restore", map[string]string{"baseurl": c.baseURL, "id": string(id)})
+}
+
+// reference is the body that names another account.
+func (c *Client) reference(id directory.Value) models.ReferenceUpdateable {
+	address := c.baseURL + "/directoryObjects/" + id.String()
+	ref := models.NewReferenceUpdate()
+	ref.SetOdataId(&address)
+	return ref
+}
+
 // applied reads what became of an action.
 func (c *Client) applied(ctx context.Context, action plan.Action, answer response) reconcile.Result {
 	result := reconcile.Result{ID: action.EntraID}
 	switch {
 	case answer.err != nil:
 		result.Err = answer.err
+	case answer.Status == http.StatusNotFound && clearsManager(action): // there was none
 	case answer.Status >= http.StatusMultipleChoices:
 		result.Err = c.sayWhat(ctx, action, refusal("entra."+string(action.Type), answer.Status, answer.header(), answer.Body))
 	case action.Type == plan.Provision:
 		result.ID, result.Err = createdID(answer.Body)
 	}
 	return result
+}
+
+// clearsManager reports whether an action takes the manager away.
+func clearsManager(action plan.Action) bool {
+	manager, is := action.Value(directory.Manager)
+	return is && len(manager) == 0
 }
 
 // createdID reads the object id of a new account.

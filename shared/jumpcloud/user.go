@@ -27,6 +27,7 @@ func userOf(o object) (user directory.User, ok bool) {
 		State:           stateOf(o),
 		AccountLocked:   locked,
 		PasswordExpired: expired,
+		PasswordDate:    timeOf(o.text("password_date")),
 
 		JobTitle:           o.text("jobTitle"),
 		Department:         o.text("department"),

@@ -89,3 +89,9 @@ func (a Action) Value(name directory.Attribute) (value directory.Value, ok bool)
 	}
 	return nil, false
 }
+
+// Writes reports whether the action sets an attribute.
+func (a Action) Writes(name directory.Attribute) bool {
+	_, ok := a.Value(name)
+	return ok
+}

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"entrasync/shared/directory"
 )
 
@@ -14,9 +16,24 @@ type User struct {
 	// Created is the account that has the UPN of an unconfirmed creation and
 	// carries this user's immutable id; nil: none is seen.
 	Created *directory.Account
+	// Deleted is the account that had the wanted UPN and can be restored; nil:
+	// there is none.
+	Deleted *directory.DeletedAccount
+	// MayRestore says that a deleted account is to be restored.
+	MayRestore bool
 	// Federated says that sign-in is federated, so an account that is taken
 	// over gets an immutable id if it has none.
 	Federated bool
+	// NewPassword says that the sessions are to end because JumpCloud has a new
+	// password.
+	NewPassword bool
+}
+
+// Names reports whether the sign-in name is still to be written, by creating an
+// account or by renaming one.
+func (u User) Names() bool {
+	return u.Desired.Managed && u.Desired.Obstacle == nil &&
+		(u.Link.EntraID == "" || !directory.UPN(u.Link.Applied[directory.UserPrincipalName].String()).Same(u.Desired.UPN))
 }
 
 // Searches are the UPNs that must be searched before anything can be decided
@@ -36,17 +53,16 @@ func (u User) Searches() []directory.UPN {
 	return upns
 }
 
-// Found is the user with what the look-up showed, in the order of Searches.
-func (u User) Found(upns []directory.UPN, accounts []*directory.Account) User {
+// Found is the user with what the look-up showed, in the order of Searches: the
+// accounts of those names, and the deleted ones that had them.
+func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted []*directory.DeletedAccount) User {
 	u.LookedUp = true
-	for i, account := range accounts {
-		if account == nil {
-			continue
+	for i, upn := range upns {
+		wanted := u.Desired.Managed && u.Desired.Obstacle == nil && upn.Same(u.Desired.UPN)
+		if wanted {
+			u.Account, u.Deleted = accounts[i], deleted[i]
 		}
-		if u.Desired.Managed && u.Desired.Obstacle == nil && upns[i].Same(u.Desired.UPN) {
-			u.Account = account
-		}
-		if account.ImmutableID == string(u.ID) {
+		if account := accounts[i]; account != nil && account.ImmutableID == string(u.ID) {
 			u.Created = account
 		}
 	}
@@ -90,8 +106,10 @@ func (u User) Decide() Decision {
 		return Decision{Link: u.Link}
 	case u.Desired.Obstacle != nil:
 		return Decision{Link: u.Link, Obstacle: u.Desired.Obstacle}
+	case u.Account == nil && u.Deleted != nil:
+		return u.restore()
 	case u.Account == nil:
-		return Decision{Link: u.Link, Actions: []Action{u.provision()}}
+		return u.provision()
 	case u.Account.Untouchable() != nil:
 		return Decision{Link: u.Link, Obstacle: u.Account.Untouchable()}
 	default:
@@ -104,65 +122,108 @@ func (u User) Decide() Decision {
 // keeps a leaver signed in; allowing it comes last.
 func (u User) maintain(link directory.Link) Decision {
 	d := Decision{Link: link, Obstacle: u.Desired.Obstacle}
-	var update []Action
-	if u.Desired.Managed {
-		if changes := link.Applied.ChangesTo(u.Desired.Attributes); len(changes) > 0 {
-			update = []Action{{Type: Update, EntraID: link.EntraID, Changes: changes}}
+	d.Actions = u.inOrder(link, updates(u.changes(link)))
+	return d
+}
+
+// changes are the attributes to write, in groups that are written together.
+func (u User) changes(link directory.Link) [][]directory.Change {
+	if !u.Desired.Managed {
+		return nil
+	}
+	wanted := u.Desired.Attributes
+	if known, is := link.Applied[directory.ImmutableID]; is && len(known) == 0 && u.Federated {
+		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))}})
+	}
+	return groups(link.Applied.ChangesTo(wanted), link.Problems)
+}
+
+// updates are the actions that write groups of changes, none for an empty one.
+func updates(groups [][]directory.Change) []Action {
+	var actions []Action
+	for _, changes := range groups {
+		if len(changes) > 0 {
+			actions = append(actions, Action{Type: Update, Changes: changes})
 		}
 	}
-	d.Actions = u.inOrder(link, update)
-	return d
+	return actions
 }
 
 // inOrder puts the change of the state, if one is due, before or after the rest.
 func (u User) inOrder(link directory.Link, rest []Action) []Action {
 	enabled := directory.Bool(u.Desired.State == directory.Enabled)
 	state := link.Applied.ChangesTo(directory.Attributes{directory.AccountEnabled: enabled})
-	if u.Desired.State == directory.Enabled {
-		if len(state) > 0 {
-			rest = append(rest, Action{Type: Enable, EntraID: link.EntraID, Changes: state})
-		}
-		return rest
-	}
 	var first []Action
-	if len(state) > 0 {
-		first = append(first, Action{Type: Deprovision, EntraID: link.EntraID, Changes: state, Reason: u.Desired.Reason})
+	switch {
+	case u.Desired.State == directory.Enabled && len(state) > 0:
+		rest = append(rest, Action{Type: Enable, Changes: state})
+	case u.Desired.State == directory.Enabled && u.NewPassword:
+		first = []Action{{Type: EndSessions, Reason: directory.PasswordChanged}}
+	case u.Desired.State == directory.Enabled:
+	case len(state) > 0:
+		first = []Action{{Type: Deprovision, Changes: state, Reason: u.Desired.Reason}, {Type: EndSessions, Reason: u.Desired.Reason}}
+	case link.SessionsToEnd:
+		first = []Action{{Type: EndSessions, Reason: u.Desired.Reason}}
 	}
-	if len(state) > 0 || link.SessionsToEnd {
-		first = append(first, Action{Type: EndSessions, EntraID: link.EntraID, Reason: u.Desired.Reason})
+	actions := append(first, rest...)
+	for i := range actions {
+		actions[i].EntraID = link.EntraID
 	}
-	return append(first, rest...)
+	return actions
 }
 
 // provision creates the account. The immutable id is the JumpCloud user id: it
 // is what federated sign-in needs, and by it a later look-up recognises an
-// account whose creation was never confirmed to us.
-func (u User) provision() Action {
+// account whose creation was never confirmed to us. The manager is written once
+// the account is there.
+func (u User) provision() Decision {
+	for _, problem := range u.Desired.Problems {
+		if required[problem.Attribute] {
+			return Decision{Link: u.Link, Obstacle: &directory.Obstacle{Reason: problem.Reason, Message: problem.Message}}
+		}
+	}
 	wanted := u.Desired.Attributes.Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(u.Desired.State == directory.Enabled)},
 		{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))},
 	})
-	return Action{Type: Provision, Changes: directory.Attributes(nil).ChangesTo(wanted), Reason: u.Desired.Reason}
+	parts := groups(directory.Attributes(nil).ChangesTo(wanted), nil)
+	actions := []Action{{Type: Provision, Changes: parts[0], Reason: u.Desired.Reason}}
+	return Decision{Link: u.Link, Actions: append(actions, updates(parts[1:])...)}
 }
 
 // takeOver makes the account that was found ours.
 func (u User) takeOver() Decision {
 	link := u.adopt(u.Account, directory.TakenOver)
-	wanted := u.Desired.Attributes
-	if u.Federated && u.Account.ImmutableID == "" {
-		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))}})
+	parts := u.changes(link)
+	actions := append([]Action{{Type: TakeOver, Changes: parts[0]}}, updates(parts[1:])...)
+	return Decision{Link: link, Actions: u.inOrder(link, actions)}
+}
+
+// restore brings the deleted account back and makes it ours: what it holds is not
+// known, so all is written.
+func (u User) restore() Decision {
+	if !u.MayRestore {
+		return Decision{Link: u.Link, Obstacle: u.Deleted.Obstacle()}
 	}
-	action := Action{Type: TakeOver, EntraID: link.EntraID, Changes: link.Applied.ChangesTo(wanted)}
-	return Decision{Link: link, Actions: u.inOrder(link, []Action{action})}
+	owner := directory.TakenOver
+	if u.Deleted.ImmutableID == string(u.ID) {
+		owner = directory.CreatedByUs
+	}
+	link := u.Link
+	link.EntraID, link.UPN, link.Owner, link.Unconfirmed, link.Arrived = u.Deleted.ID, u.Deleted.UPN, owner, nil, true
+	link.Applied = directory.Attributes{directory.ImmutableID: directory.Text(u.Deleted.ImmutableID)}
+	rest := u.inOrder(link, updates(u.changes(link)))
+	return Decision{Link: link, Actions: append([]Action{{Type: Restore, EntraID: link.EntraID}}, rest...)}
 }
 
 // adopt is the link with the account that was found.
 func (u User) adopt(account *directory.Account, owner directory.Owner) directory.Link {
 	link := u.Link
-	link.EntraID, link.UPN, link.Owner, link.Unconfirmed = account.ID, account.UPN, owner, nil
+	link.EntraID, link.UPN, link.Owner, link.Unconfirmed, link.Arrived = account.ID, account.UPN, owner, nil, true
 	link.State = stateOf(account.Enabled)
 	link.Applied = account.Attributes.Only(u.Desired.Attributes).Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(account.Enabled)},
+		{Attribute: directory.ImmutableID, To: directory.Text(account.ImmutableID)},
 	})
 	return link
 }
@@ -184,7 +245,12 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 	link.EntraID, link.Unconfirmed = id, nil
 	switch action.Type {
 	case Provision:
-		link.Owner, link.Applied = directory.CreatedByUs, u.Desired.Attributes
+		link.Owner, link.Applied, link.Arrived = directory.CreatedByUs, directory.Attributes{}, true
+		for name, value := range u.Desired.Attributes {
+			if len(value) == 0 {
+				link.Applied[name] = nil
+			}
+		}
 	case Deprovision:
 		link.SessionsToEnd = true
 	case EndSessions, Enable:
@@ -202,9 +268,14 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 
 // Settled is the link when nothing is left to do: its status says how it stands
 // and only what is still exported counts as applied, so that a rule that is
-// turned on again writes at once.
-func (u User) Settled(link directory.Link, obstacle *directory.Obstacle) directory.Link {
+// turned on again writes at once. Problems are the attributes that Entra refused
+// just now.
+func (u User) Settled(link directory.Link, obstacle *directory.Obstacle, problems []directory.Problem) directory.Link {
+	link.Problems = slices.Concat(u.Desired.Problems, problems)
 	link.Reason, link.Message = u.Desired.Reason, u.Desired.Reason.Sentence()
+	if obstacle == nil {
+		obstacle = worst(link.Problems)
+	}
 	switch {
 	case obstacle != nil:
 		link.Status, link.Reason, link.Message = directory.Parked, obstacle.Reason, obstacle.Message
@@ -222,6 +293,22 @@ func (u User) Settled(link directory.Link, obstacle *directory.Obstacle) directo
 		}))
 	}
 	return link
+}
+
+// worst is what the problems mean for the user as a whole: the first one's reason
+// and what all of them say. What will mend itself parks nobody.
+func worst(problems []directory.Problem) *directory.Obstacle {
+	var whole *directory.Obstacle
+	for _, p := range problems {
+		switch {
+		case p.Reason == directory.ManagerAbsent:
+		case whole == nil:
+			whole = &directory.Obstacle{Reason: p.Reason, Message: p.Message}
+		default:
+			whole.Message += "; " + p.Message
+		}
+	}
+	return whole
 }
 
 // stateOf names whether sign-in is allowed.

@@ -10,11 +10,14 @@ import (
 	"entrasync/shared/plan"
 )
 
+// here is how a user of the directory is connected.
+var here = directory.Connected{Here: true}
+
 const self directory.UserID = "64a1b2c3d4e5f60718293a4b"
 
 // wanted is what should be of a connected, activated user.
 func wanted() directory.Desired {
-	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: "ann@corp.example", FirstName: "Ann", LastName: "Lee", State: directory.Activated}, true, directory.DefaultSettings())
+	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: "ann@corp.example", FirstName: "Ann", LastName: "Lee", State: directory.Activated}, here, directory.DefaultSettings())
 }
 
 // linked is the link of an account that is right.
@@ -55,7 +58,7 @@ func TestDecide(t *testing.T) {
 	renamedDisabled.State = directory.Disabled
 	wasDisabled := linked()
 	wasDisabled.Applied = wasDisabled.Applied.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(false)}})
-	gone := directory.Desire(nil, true, directory.DefaultSettings())
+	gone := directory.Desire(nil, here, directory.DefaultSettings())
 	nameless := wanted()
 	nameless.UPN, nameless.Obstacle = "", &directory.Obstacle{Reason: directory.EmailMissing}
 	namelessDisabled := nameless
@@ -125,7 +128,7 @@ func TestDecide(t *testing.T) {
 func TestSearches(t *testing.T) {
 	nameless := wanted()
 	nameless.Obstacle = &directory.Obstacle{Reason: directory.EmailMissing}
-	unmanaged := directory.Desire(nil, false, directory.DefaultSettings())
+	unmanaged := directory.Desire(nil, directory.Connected{}, directory.DefaultSettings())
 	tried := func(upn directory.UPN) directory.Link {
 		return directory.Link{Unconfirmed: &directory.Creation{UPN: upn}}
 	}
@@ -149,7 +152,7 @@ func TestSearches(t *testing.T) {
 		if !cmp.Equal(got, tc.want) {
 			t.Errorf("%s: searches %v, want %v", name, got, tc.want)
 		}
-		empty := tc.user.Found(got, make([]*directory.Account, len(got)))
+		empty := tc.user.Found(got, make([]*directory.Account, len(got)), make([]*directory.DeletedAccount, len(got)))
 		if empty.Unsettled() != tc.unsettled {
 			t.Errorf("%s: unsettled %v, want %v", name, empty.Unsettled(), tc.unsettled)
 		}
@@ -160,7 +163,7 @@ func TestSearches(t *testing.T) {
 		ours[len(ours)-1] = found(func(a *directory.Account) { a.ImmutableID = string(self) })
 		user := tc.user
 		user.ID = self
-		if seen := user.Found(got, ours); seen.Created == nil || seen.Unsettled() {
+		if seen := user.Found(got, ours, make([]*directory.DeletedAccount, len(got))); seen.Created == nil || seen.Unsettled() {
 			t.Errorf("%s: our own account was not recognised", name)
 		}
 	}
@@ -187,7 +190,7 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 				FirstName: rapid.SampledFrom([]string{"", "Ann", "Anna"}).Draw(t, "first name"),
 				JobTitle:  rapid.SampledFrom([]string{"", "Lead", "Boss"}).Draw(t, "job title"),
 				State:     rapid.SampledFrom([]directory.UserState{directory.Staged, directory.Activated, directory.Suspended}).Draw(t, "state")}
-			connected := step == 0 || rapid.Bool().Draw(t, "connected")
+			connected := directory.Connected{Here: step == 0 || rapid.Bool().Draw(t, "connected")}
 			user.Desired = directory.Desire(&source, connected, settings)
 			if user.Account != nil && user.Account.ImmutableID == string(self) {
 				user.Created = user.Account
@@ -201,7 +204,7 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 				}
 				link = user.Completed(user.Begun(link, action), action, id)
 			}
-			link = user.Settled(link, d.Obstacle)
+			link = user.Settled(link, d.Obstacle, nil)
 			user.Link = link
 			if again := user.Decide(); len(again.Actions) > 0 {
 				t.Fatalf("after %+v there is still %+v to do", d.Actions, again.Actions)

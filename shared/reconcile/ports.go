@@ -27,6 +27,9 @@ type JumpCloud interface {
 
 // Entra reads and writes one tenant.
 type Entra interface {
+	// Tenant is what the tenant says of itself. It may have said so some minutes
+	// ago, unless it is asked about a domain that it had not verified then.
+	Tenant(ctx context.Context, domains []string) (directory.Tenant, error)
 	// FindByUPN looks accounts up by sign-in name, with the values of the
 	// attributes asked for. The answers stand in the order of the names.
 	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found
@@ -38,6 +41,9 @@ type Entra interface {
 // has none of that name.
 type Found struct {
 	Account *directory.Account
+	// Deleted is the account that had the name last and can be restored, if there
+	// is one.
+	Deleted *directory.DeletedAccount
 	Err     error
 }
 

@@ -38,6 +38,7 @@ const interrupted directory.Reason = "interrupted"
 // begin fills in what the record of the user's next action needs.
 func (b *batch) begin(u *user) {
 	action := &u.todo[0]
+	action.EntraID = u.link.EntraID // of an account that was created just now, too
 	action.ID = uuid.Must(uuid.NewV7()).String()
 	action.Directory = b.dir.ID
 	action.Subject = plan.Subject{Kind: "user", ID: string(u.attempt.User), Name: u.name}
@@ -105,13 +106,14 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 
 // completeFailed notes why an action failed. What Entra certainly did not do is
 // as it was; of the rest nobody knows, and it is written again. What may succeed
-// later ends the attempt; what a person must mend becomes the user's obstacle,
-// and the other actions go on.
+// later ends the attempt. Of what a person must mend the rest is done all the
+// same: attributes that are refused become problems, and what concerns the whole
+// account becomes the user's obstacle.
 func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
 		u.link.Applied, u.link.Unconfirmed = u.before.Applied, u.before.Unconfirmed
 	}
-	f := b.classify(u, action, err)
+	f := b.classify(ctx, u, action, err)
 	action.Status = plan.Failed
 	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(f), Message: f.Message}
 	b.note(ctx, u, action)
@@ -119,7 +121,17 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 		b.fail(ctx, u, f)
 		return
 	}
-	if action.Type == plan.TakeOver && u.takingOver() {
+	if b.bringBack(u, action, f) || b.letGo(u, f) {
+		return
+	}
+	if rest, possible := action.Rest(f); possible {
+		u.todo = append(rest.Actions, u.todo...)
+		for _, name := range rest.Refused {
+			u.problems = append(u.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message})
+		}
+		return
+	}
+	if (action.Type == plan.TakeOver || action.Type == plan.Restore) && u.takingOver() {
 		if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u)); err != nil {
 			b.fail(ctx, u, err)
 			return
@@ -129,6 +141,28 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 	if u.obstacle == nil {
 		u.obstacle = &directory.Obstacle{Reason: reasonOf(f), Message: f.Message}
 	}
+}
+
+// bringBack restores an account that was deleted in Entra, where the directory
+// wants that, and then does what found it missing. It reports whether it will.
+func (b *batch) bringBack(u *user, action plan.Action, f *fault.Error) bool {
+	if reasonOf(f) != directory.AccountMissing || !u.plan.Desired.Managed || !u.plan.MayRestore || u.restored {
+		return false
+	}
+	u.restored = true
+	again := plan.Action{Type: action.Type, Changes: action.Changes, Reason: action.Reason}
+	u.todo = append([]plan.Action{{Type: plan.Restore}, again}, u.todo...)
+	return true
+}
+
+// letGo forgets the account of a user who is gone and whose account is gone too.
+// It reports whether that was so.
+func (b *batch) letGo(u *user, f *fault.Error) bool {
+	if reasonOf(f) != directory.AccountMissing || u.plan.Desired.Managed {
+		return false
+	}
+	u.lost, u.link, u.todo = u.link.EntraID, forget(u.link), nil
+	return true
 }
 
 // certain reports whether an error says that nothing was done: Graph refused the
@@ -157,10 +191,14 @@ func forget(link directory.Link) directory.Link {
 // with its name, such as a person who is hired again. The link keeps the account:
 // one that comes back claims it again.
 func (b *batch) release(ctx context.Context, u *user) {
-	if u.link.Status != directory.Released || u.link.EntraID == "" {
+	account := u.link.EntraID
+	if u.lost != "" {
+		account = u.lost
+	}
+	if u.link.Status != directory.Released || account == "" || u.connected.Elsewhere {
 		return
 	}
-	if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u)); err != nil {
+	if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), account, b.owner(u)); err != nil {
 		b.retryUnseen(ctx, u, err)
 	}
 }
@@ -168,17 +206,23 @@ func (b *batch) release(ctx context.Context, u *user) {
 // classify tells apart what the answer alone does not: a name that is taken by
 // an account that the look-up did not show yet, and an account that is gone or
 // only not replicated yet.
-func (b *batch) classify(u *user, action plan.Action, err error) *fault.Error {
+func (b *batch) classify(ctx context.Context, u *user, action plan.Action, err error) *fault.Error {
 	f := *fault.Of(err)
+	young := u.attempt.Number <= lookAgain
 	switch {
 	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && u.mayBeHidden():
 		f.Kind = fault.Transient
-	case f.Kind == fault.NotFound && time.Since(u.link.LastWriteAt) < settleTime:
+	case f.Reason == string(directory.UPNConflict) && f.Subject == string(directory.UserPrincipalName):
+		f.Message = b.whoHas(ctx, u.plan.Desired.UPN, f.Message)
+	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < settleTime || action.Writes(directory.Manager) && young):
 		f.Kind = fault.Transient
 		f.Message = "Entra does not show the account everywhere yet"
+	case f.Kind == fault.NotFound && action.Writes(directory.Manager):
+		f.Kind, f.Reason, f.Subject = fault.Invalid, string(directory.ManagerMissing), string(directory.Manager)
+		f.Message = "the manager's account, or this one, is not in Entra any more: restore it from the deleted users there"
 	case f.Kind == fault.NotFound:
 		f.Reason = string(directory.AccountMissing)
-		f.Message = fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there, or disconnect the user", u.link.EntraID)
+		f.Message = fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there, or disconnect the user and connect them again for a new one", u.link.EntraID)
 	}
 	return &f
 }
@@ -234,9 +278,23 @@ func (b *batch) closeInterrupted(ctx context.Context, users []*user) {
 }
 
 // taken is the obstacle of a user whose sign-in name belongs to another one.
-func taken(upn directory.UPN, owner store.Owner) *directory.Obstacle {
+func taken(upn directory.UPN, owner string) *directory.Obstacle {
 	return &directory.Obstacle{Reason: directory.UPNConflict, Message: fmt.Sprintf(
-		"%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner.User)}
+		"%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner)}
+}
+
+// whoHas says whose a sign-in name is that Entra refuses because it is taken;
+// otherwise, if that cannot be found out.
+func (b *batch) whoHas(ctx context.Context, upn directory.UPN, otherwise string) string {
+	found := b.entra.FindByUPN(ctx, []directory.UPN{upn}, nil)[0]
+	if found.Err != nil || found.Account == nil {
+		return otherwise
+	}
+	owner, err := b.Store.Owner(ctx, b.dir.TenantKey(), found.Account.ID)
+	if err != nil {
+		return fmt.Sprintf("%s is the sign-in name of another account in Entra (%s): change that account or the user's e-mail", upn, found.Account.ID)
+	}
+	return taken(upn, owner.Name()).Message
 }
 
 // note has a completed action recorded with the link, published and counted.

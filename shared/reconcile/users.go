@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
 
@@ -20,6 +21,8 @@ type Users struct {
 	Store   *store.Store
 	Systems Systems
 	Metrics metric.Counter
+	// Later takes the tasks of users who wait for an account that arrived.
+	Later queue.Sender
 	// Publisher is told of every action that was completed; nil tells nobody.
 	Publisher Publisher
 }
@@ -45,6 +48,7 @@ func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []
 type batch struct {
 	Users
 	dir       directory.Directory
+	siblings  []directory.Directory // the other directories on the tenant
 	entra     Entra
 	users     []*user
 	completed []plan.Action
@@ -52,21 +56,27 @@ type batch struct {
 
 // user is the work on one user.
 type user struct {
-	attempt Attempt
-	name    string // of the user, for people
-	paths   []directory.Path
-	plan    plan.User
-	link    directory.Link
-	todo    []plan.Action  // what is still to be sent
-	unkept  []plan.Action  // what happened and was not recorded yet
-	before  directory.Link // as it was before the action that is under way
+	attempt   Attempt
+	name      string // of the user, for people
+	known     store.User
+	connected directory.Connected
+	plan      plan.User
+	link      directory.Link
+	todo      []plan.Action  // what is still to be sent
+	unkept    []plan.Action  // what happened and was not recorded yet
+	before    directory.Link // as it was before the action that is under way
 	// adopted says that a decision made an account the user's that was not so
 	// far; it is claimed first.
 	adopted  bool
 	obstacle *directory.Obstacle
-	over     bool // nothing more is tried
-	failed   bool // and the link is to say why
-	outcome  Outcome
+	problems []directory.Problem // the attributes that Entra refused
+	restored bool                // a restoration of the account was tried
+	lost     directory.EntraID   // the account that is gone with its user
+	// passwordAt is when the newest password was set that we know of.
+	passwordAt time.Time
+	over       bool // nothing more is tried
+	failed     bool // and the link is to say why
+	outcome    Outcome
 }
 
 // run takes the users through the stages. After each, those that are over drop
@@ -76,7 +86,7 @@ func (b *batch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*user){
-		b.readJumpCloud, b.openEntra, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
+		b.readJumpCloud, b.openEntra, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -110,12 +120,12 @@ func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
 		}
 		return false
 	}
-	b.dir = look.Directory
+	b.dir, b.siblings = look.Directory, look.Siblings
 	for _, u := range b.users {
-		known := look.Users[u.attempt.User]
-		link, found := known.Link(id)
-		u.paths = known.Paths(id)
-		if !found && len(u.paths) == 0 {
+		u.known = look.Users[u.attempt.User]
+		link, found := u.known.Link(id)
+		u.connected = b.howConnected(u.known)
+		if !found && !u.connected.Here {
 			u.over = true
 			continue
 		}
@@ -125,6 +135,29 @@ func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
 		u.link, u.name = link, string(link.UPN)
 	}
 	return true
+}
+
+// howConnected is how a user is connected, here and in the rest of the tenant.
+func (b *batch) howConnected(known store.User) directory.Connected {
+	c := directory.Connected{Here: len(known.Paths(b.dir.ID)) > 0, Ended: known.Ended(b.dir.ID)}
+	for _, sibling := range b.siblings {
+		c.Elsewhere = c.Elsewhere || len(known.Paths(sibling.ID)) > 0
+	}
+	return c
+}
+
+// settings are those of the directory. Where directories share a tenant, a user
+// is suspended when one of those that hold the user says so: they write the same
+// account.
+func (b *batch) settings(known store.User) directory.Settings {
+	s := b.dir.Settings
+	for _, sibling := range b.siblings {
+		if len(known.Paths(sibling.ID)) > 0 {
+			s.SuspendOnLockout = s.SuspendOnLockout || sibling.Settings.SuspendOnLockout
+			s.SuspendOnPasswordExpiration = s.SuspendOnPasswordExpiration || sibling.Settings.SuspendOnPasswordExpiration
+		}
+	}
+	return s
 }
 
 // readLimit bounds the reading of JumpCloud for a batch: a JumpCloud that hangs
@@ -155,12 +188,26 @@ func (b *batch) readJumpCloud(ctx context.Context, users []*user) {
 			source, u.name = &found, found.Username
 		}
 		u.plan = plan.User{
-			ID:        u.attempt.User,
-			Desired:   directory.Desire(source, len(u.paths) > 0, b.dir.Settings),
-			Link:      u.link,
-			Federated: b.dir.Settings.Federated,
+			ID:          u.attempt.User,
+			Desired:     directory.Desire(source, u.connected, b.settings(u.known)),
+			Link:        u.link,
+			MayRestore:  b.dir.Settings.RestoreDeleted,
+			Federated:   b.dir.Settings.Federated,
+			NewPassword: u.gotPassword(source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
 		}
 	}
+}
+
+// gotPassword reports whether JumpCloud has a newer password than the one that we
+// know of: by the date that it gives, or by the event that made us look. The
+// first date of all changes nothing.
+func (u *user) gotPassword(source *directory.User) bool {
+	u.passwordAt = u.attempt.PasswordAt
+	if source != nil && source.PasswordDate.After(u.passwordAt) {
+		u.passwordAt = source.PasswordDate
+	}
+	first := u.link.PasswordAt.IsZero() && u.attempt.PasswordAt.IsZero()
+	return !first && u.passwordAt.After(u.link.PasswordAt)
 }
 
 // openEntra finds the client of the tenant.
@@ -192,15 +239,16 @@ func (b *batch) lookUp(ctx context.Context, users []*user) {
 		own := answers[:len(searched)]
 		answers = answers[len(searched):]
 		var accounts []*directory.Account
+		var deleted []*directory.DeletedAccount
 		for _, found := range own {
 			if found.Err != nil {
 				b.fail(ctx, u, found.Err)
 				break
 			}
-			accounts = append(accounts, found.Account)
+			accounts, deleted = append(accounts, found.Account), append(deleted, found.Deleted)
 		}
 		if !u.over && len(searched) > 0 {
-			u.plan = u.plan.Found(searched, accounts)
+			u.plan = u.plan.Found(searched, accounts, deleted)
 		}
 	}
 }
@@ -243,7 +291,7 @@ func (b *batch) claim(ctx context.Context, users []*user) {
 		owner, err := b.Store.Claim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u))
 		if fault.Is(err, fault.Conflict) {
 			u.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
-			u.obstacle = taken(u.plan.Desired.UPN, owner)
+			u.obstacle = taken(u.plan.Desired.UPN, owner.Name())
 		} else if err != nil {
 			b.fail(ctx, u, err)
 		}
@@ -252,7 +300,7 @@ func (b *batch) claim(ctx context.Context, users []*user) {
 
 // owner is the user as the owner of an account.
 func (b *batch) owner(u *user) store.Owner {
-	return store.Owner{Organization: b.dir.Organization, User: u.attempt.User, Directory: b.dir.ID}
+	return store.Owner{Organization: b.dir.Organization, User: u.attempt.User, Username: u.name}
 }
 
 // write sends the actions in rounds: the first of every user together, then the
@@ -290,11 +338,22 @@ func (b *batch) writeRound(ctx context.Context, users []*user) {
 // settle notes how the users that were not interrupted stand now.
 func (b *batch) settle(ctx context.Context, users []*user) {
 	for _, u := range users {
-		u.link = u.plan.Settled(u.link, u.obstacle)
+		if u.plan.Link.Arrived { // those who wait for it may have asked before it was known
+			b.tellReports(ctx, u)
+			u.link.Arrived = false
+		}
+		u.link = u.plan.Settled(u.link, u.obstacle, u.problems)
 		u.link.NextTryAt = time.Time{}
+		if u.passwordAt.After(u.link.PasswordAt) {
+			u.link.PasswordAt = u.passwordAt
+		}
 	}
+	users = slices.DeleteFunc(users, func(u *user) bool { return u.over })
 	b.record(ctx, users)
 	for _, u := range users {
+		if u.link.Arrived && !u.over {
+			b.tellReports(ctx, u)
+		}
 		if u.over {
 			continue
 		}

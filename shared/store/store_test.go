@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,7 +36,7 @@ func open(t *testing.T) *store.Store {
 func TestAnAccountHasOneOwner(t *testing.T) {
 	s := open(t)
 	owner := func(user directory.UserID) store.Owner {
-		return store.Owner{Organization: organization, User: user, Directory: directory.NewID(organization, "one")}
+		return store.Owner{Organization: organization, User: user, Username: "name of " + string(user)}
 	}
 	var wins atomic.Int32
 	var all sync.WaitGroup
@@ -59,9 +60,9 @@ func TestAnAccountHasOneOwner(t *testing.T) {
 		t.Errorf("the tenant in other letters: %v, %v", holder, err)
 	}
 	again := holder
-	again.Directory = directory.NewID(organization, "two")
+	again.Username = "renamed since"
 	if got, err := s.Claim(t.Context(), "contoso", "e1", again); err != nil || got != holder {
-		t.Errorf("the owner through another directory: %v, %v", got, err)
+		t.Errorf("the owner under another name: %v, %v", got, err)
 	}
 	if err := s.Unclaim(t.Context(), "contoso", "e1", owner("other")); err != nil {
 		t.Error(err)
@@ -159,16 +160,25 @@ func TestUserHoldsConnectionsAndLinks(t *testing.T) {
 		t.Errorf("%+v, %v", user, err)
 	}
 	for want := range 2 {
-		if was, err := s.Disconnect(t.Context(), one, "u1", directory.Direct); was != (want == 0) || err != nil {
+		if was, err := s.Disconnect(t.Context(), one, "u1", directory.Direct, directory.Disconnected); was != (want == 0) || err != nil {
 			t.Errorf("disconnected: %v, %v", was, err)
 		}
 	}
-	if was, err := s.Disconnect(t.Context(), one, "u1", "group:g1"); !was || err != nil {
+	if was, err := s.Disconnect(t.Context(), one, "u1", "group:g1", directory.LeftGroup); !was || err != nil {
 		t.Errorf("the last path: %v, %v", was, err)
 	}
 	user, err = s.User(t.Context(), organization, "u1")
-	if link, found := user.Link(one); err != nil || !found || link.Version != 1 || len(user.Connections) != 1 || len(user.Paths(one)) != 0 || len(user.Directories()) != 2 {
+	if link, found := user.Link(one); err != nil || !found || link.Version != 1 || len(user.Paths(one)) != 0 || user.Ended(one) != directory.LeftGroup || user.Ended(two) != "" || len(user.Directories()) != 2 {
 		t.Errorf("after the disconnection: %+v, %v", user, err)
+	}
+	if listed, err := s.Connections(t.Context(), one, 0, ""); err != nil || len(listed.Items) != 0 {
+		t.Errorf("listed after the disconnection: %+v, %v", listed, err)
+	}
+	if err := s.Connect(t.Context(), one, "u1", directory.Direct, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	if user, err = s.User(t.Context(), organization, "u1"); err != nil || len(user.Paths(one)) != 1 || user.Ended(one) != "" {
+		t.Errorf("connected again: %+v, %v", user, err)
 	}
 	if other, err := s.User(t.Context(), "5f0c1e2d3a4b5c6d7e8f9999", "u1"); err != nil || len(other.Directories()) != 0 {
 		t.Errorf("the same user id in another organization: %+v, %v", other, err)
@@ -187,7 +197,7 @@ func TestPathsOfManyWriters(t *testing.T) {
 				t.Error(err)
 			}
 			if i%2 == 0 {
-				if was, err := s.Disconnect(t.Context(), one, "u1", path); !was || err != nil {
+				if was, err := s.Disconnect(t.Context(), one, "u1", path, directory.LeftGroup); !was || err != nil {
 					t.Errorf("%s: %v, %v", path, was, err)
 				}
 			}
@@ -251,5 +261,69 @@ func TestDirectoriesAreChangedByOneWriterAtATime(t *testing.T) {
 		if _, err := s.Directory(t.Context(), id); !fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v", id, err)
 		}
+	}
+}
+
+// Directories that share a tenant are looked at together, but for those of other
+// organizations, whose users are others.
+func TestLookSeesTheSiblings(t *testing.T) {
+	s := open(t)
+	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+	foreign := directory.NewID("5f0c1e2d3a4b5c6d7e8f9999", "three")
+	for _, d := range []directory.Directory{{ID: one, Shares: []directory.ID{two, foreign, directory.NewID(organization, "gone")}}, {ID: two}, {ID: foreign}} {
+		if _, err := s.PutDirectory(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Connect(t.Context(), two, "u1", "group:g1", time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	look, err := s.Look(t.Context(), one, []directory.UserID{"u1", "u2"})
+	if err != nil || look.Directory.ID != one || len(look.Siblings) != 1 || look.Siblings[0].ID != two {
+		t.Fatalf("%+v, %v", look, err)
+	}
+	u1, u2 := look.Users["u1"], look.Users["u2"]
+	if len(u1.Paths(two)) != 1 || len(u1.Paths(one)) != 0 || len(u2.Paths(two)) != 0 {
+		t.Errorf("%+v", look.Users)
+	}
+}
+
+func TestWaitsForAManager(t *testing.T) {
+	s := open(t)
+	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+	var waits []store.Wait
+	for i := range 150 {
+		waits = append(waits, store.Wait{Directory: one, Manager: "m1", User: directory.UserID(fmt.Sprintf("u%03d", i))})
+	}
+	for range 2 { // again changes nothing
+		if err := s.AddWaits(t.Context(), append(waits, store.Wait{Directory: two, Manager: "m1", User: "u000"})...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.Waits(t.Context(), one, "m1"); err != nil || !slices.Equal(got, waits) {
+		t.Errorf("%d waits, %v", len(got), err)
+	}
+	if err := s.RemoveWaits(t.Context(), waits...); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Waits(t.Context(), one, "m1"); err != nil || len(got) != 0 {
+		t.Errorf("after the removal: %v, %v", got, err)
+	}
+	if got, err := s.Waits(t.Context(), two, "m1"); err != nil || len(got) != 1 {
+		t.Errorf("the other directory: %v, %v", got, err)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	s := open(t)
+	one := directory.NewID(organization, "one")
+	for user, account := range map[directory.UserID]directory.EntraID{"u1": "e1", "u2": ""} {
+		if _, err := record(t, s, directory.Link{Directory: one, User: user, EntraID: account}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Accounts(t.Context(), one, []directory.UserID{"u3", "u1", "u2", "u1"})
+	if err != nil || len(got) != 1 || got["u1"] != "e1" {
+		t.Errorf("%v, %v", got, err)
 	}
 }

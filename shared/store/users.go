@@ -36,6 +36,17 @@ func (u User) Paths(id directory.ID) []directory.Path {
 	return nil
 }
 
+// Ended says why the user's last path to a directory ended; "" if there is one, or
+// never was.
+func (u User) Ended(id directory.ID) directory.Reason {
+	for _, c := range u.Connections {
+		if c.Directory == id {
+			return c.Ended
+		}
+	}
+	return ""
+}
+
 // Directories are the directories that the user touches: those with a link or a
 // connection, each once.
 func (u User) Directories() []directory.ID {
@@ -135,10 +146,12 @@ func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.Use
 	return err
 }
 
-// Disconnect takes a path away; it reports whether it was there.
-func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path) (bool, error) {
+// Disconnect takes a path away, and notes why if it was the last one; it reports
+// whether it was there.
+func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, why directory.Reason) (bool, error) {
 	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
 		c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p directory.Path) bool { return p == path })
+		c.Ended = why
 		return c
 	})
 }
@@ -168,17 +181,19 @@ func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory
 	}
 }
 
-// putConnection writes a connection, or removes one that has no path left.
+// putConnection writes a connection. One that has no path left stays, to say why,
+// and is not listed.
 func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond IfVersion) error {
-	key := connectionKey(c.Directory, c.User)
-	if len(c.Paths) == 0 {
-		return s.table.Delete(ctx, key, cond)
+	if len(c.Paths) > 0 {
+		c.Ended = ""
 	}
-	item, err := encode(key, c)
+	item, err := encode(connectionKey(c.Directory, c.User), c)
 	if err != nil {
 		return err
 	}
-	item.IndexPK, item.IndexSK = join(connectionPart, string(c.Directory)), string(c.User)
+	if len(c.Paths) > 0 {
+		item.IndexPK, item.IndexSK = join(connectionPart, string(c.Directory)), string(c.User)
+	}
 	_, err = s.table.Put(ctx, item, cond)
 	return err
 }
@@ -186,48 +201,104 @@ func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond 
 // Look is what is known of a directory and of some users there.
 type Look struct {
 	Directory directory.Directory
-	Users     map[directory.UserID]User // with the link and the connection of this directory only
+	// Siblings are the directories of the same organization that share its tenant.
+	Siblings []directory.Directory
+	// Users hold the link in this directory and the connections to it and to its
+	// siblings.
+	Users map[directory.UserID]User
 }
 
 // Look reads a directory with some of its users, in as few requests as the table
 // takes; NotFound if there is no such directory.
 func (s *Store) Look(ctx context.Context, id directory.ID, users []directory.UserID) (Look, error) {
+	look := Look{Users: map[directory.UserID]User{}}
 	keys := []Key{directoryKey(id)}
-	of := map[Key]directory.UserID{}
 	for _, user := range users {
-		for _, key := range []Key{linkKey(id, user), connectionKey(id, user)} {
-			of[key] = user
-			keys = append(keys, key)
+		keys = append(keys, linkKey(id, user), connectionKey(id, user))
+	}
+	if err := s.lookAt(ctx, &look, id, keys); err != nil {
+		return Look{}, err
+	}
+	if look.Directory.ID == "" {
+		return Look{}, missing(fault.New(fault.NotFound, "store.look", ""), "directory", string(id))
+	}
+	keys = nil
+	for _, sibling := range look.Directory.Shares {
+		if sibling.Organization() != id.Organization() {
+			continue // its users are others
+		}
+		keys = append(keys, directoryKey(sibling))
+		for _, user := range users {
+			keys = append(keys, connectionKey(sibling, user))
 		}
 	}
-	look := Look{Users: map[directory.UserID]User{}}
-	found := false
+	return look, s.lookAt(ctx, &look, id, keys)
+}
+
+// lookAt reads items and sorts them in.
+func (s *Store) lookAt(ctx context.Context, look *Look, id directory.ID, keys []Key) error {
 	for chunk := range slices.Chunk(keys, MaxBatchGet) {
 		items, err := s.table.BatchGet(ctx, chunk)
 		if err != nil {
-			return Look{}, err
+			return err
 		}
 		for _, item := range items {
-			user, isUser := of[item.Key]
-			if !isUser {
-				found = true
-				if look.Directory, err = decode[directory.Directory](item); err != nil {
-					return Look{}, err
-				}
-				look.Directory.Version = item.Version
-				continue
+			if err := look.add(id, item); err != nil {
+				return err
 			}
-			known := look.Users[user]
-			if err := known.add(item); err != nil {
-				return Look{}, err
-			}
-			look.Users[user] = known
 		}
 	}
-	if !found {
-		return Look{}, missing(fault.New(fault.NotFound, "store.look", ""), "directory", string(id))
+	return nil
+}
+
+// add sorts one item in.
+func (l *Look) add(id directory.ID, item Item) error {
+	if user, is := userOf(item.PK); is {
+		known := l.Users[user]
+		err := known.add(item)
+		l.Users[user] = known
+		return err
 	}
-	return look, nil
+	d, err := decode[directory.Directory](item)
+	d.Version = item.Version
+	if d.ID == id {
+		l.Directory = d
+	} else {
+		l.Siblings = append(l.Siblings, d)
+	}
+	return err
+}
+
+// userOf is the user whose partition it is.
+func userOf(pk string) (directory.UserID, bool) {
+	parts := strings.Split(pk, "#")
+	if len(parts) != 4 || parts[2] != userPart {
+		return "", false
+	}
+	return directory.UserID(parts[3]), true
+}
+
+// Accounts reads which accounts users have in a directory; those without one are
+// left out.
+func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.EntraID, error) {
+	users = slices.Clone(users)
+	slices.Sort(users)
+	var look Look
+	look.Users = map[directory.UserID]User{}
+	var keys []Key
+	for _, user := range slices.Compact(users) {
+		keys = append(keys, linkKey(id, user))
+	}
+	if err := s.lookAt(ctx, &look, id, keys); err != nil {
+		return nil, err
+	}
+	accounts := map[directory.UserID]directory.EntraID{}
+	for user, known := range look.Users {
+		if link, found := known.Link(id); found && link.EntraID != "" {
+			accounts[user] = link.EntraID
+		}
+	}
+	return accounts, nil
 }
 
 // Connections lists the connections of a directory.
@@ -238,51 +309,4 @@ func (s *Store) Connections(ctx context.Context, id directory.ID, limit int, cur
 // Links lists the links of a directory.
 func (s *Store) Links(ctx context.Context, id directory.ID, limit int, cursor string) (List[directory.Link], error) {
 	return list[directory.Link](ctx, s, Query{PK: join(linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
-}
-
-// Owner is the JumpCloud user that an Entra account belongs to.
-type Owner struct {
-	Organization directory.OrganizationID `json:"organizationId"`
-	User         directory.UserID         `json:"userId"`
-	Directory    directory.ID             `json:"directoryId"`
-}
-
-// ownerKey is where the owner of an account lies.
-func ownerKey(tenant directory.TenantID, account directory.EntraID) Key {
-	return Key{PK: join(tenantPart, strings.ToLower(string(tenant)), entraPart, string(account)), SK: "owner"}
-}
-
-// Claim makes the user the owner of an Entra account. If the account belongs to
-// another JumpCloud user already, that owner comes back with a fault of kind
-// Conflict: an account has at most one owner per tenant.
-func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner) (Owner, error) {
-	item, err := encode(ownerKey(tenant, account), claimant)
-	if err != nil {
-		return Owner{}, err
-	}
-	_, err = s.table.Put(ctx, item, Absent)
-	if !fault.Is(err, fault.Changed) {
-		return claimant, err
-	}
-	owner, _, err := get[Owner](ctx, s, item.Key)
-	if err != nil {
-		return Owner{}, err
-	}
-	if owner.Organization == claimant.Organization && owner.User == claimant.User {
-		return owner, nil
-	}
-	return owner, &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: "the account belongs to the JumpCloud user " + string(owner.User) + " of organization " + string(owner.Organization)}
-}
-
-// Unclaim gives an account back that the user claimed and did not get.
-func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner) error {
-	key := ownerKey(tenant, account)
-	owner, version, err := get[Owner](ctx, s, key)
-	if fault.Is(err, fault.NotFound) || (err == nil && owner != claimant) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return s.table.Delete(ctx, key, IfVersion(version))
 }

@@ -11,14 +11,15 @@ import (
 func main() {
 	env := lambdaenv.Open()
 	metrics, records := env.Metrics(), env.Store()
+	bulk := env.Queue(lambdaenv.UsersBulkQueue)
 	handler := users.Handler{
 		Users: reconcile.Users{
-			Store: records, Metrics: metrics, Publisher: env.Publisher(),
+			Store: records, Metrics: metrics, Later: bulk, Publisher: env.Publisher(),
 			Systems: signin.Systems(env, records, env.Secrets()),
 		},
 		Postponer:   env.Postponer(lambdaenv.UsersLiveQueue, lambdaenv.UsersBulkQueue),
 		MaxReceives: env.Number(lambdaenv.UsersReceives),
-		Again:       env.Queue(lambdaenv.UsersBulkQueue),
+		Again:       bulk,
 	}
 	env.Start(handler.Handle)
 }

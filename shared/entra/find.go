@@ -1,0 +1,150 @@
+package entra
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	abstractions "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/users"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/reconcile"
+)
+
+// FindByUPN looks accounts up by sign-in name, and the deleted ones that had the
+// name, ten names to an HTTP request. It costs two resource units a name and no
+// write unit.
+func (c *Client) FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []reconcile.Found {
+	found := make([]reconcile.Found, len(upns))
+	var requests []request
+	for i, upn := range upns {
+		live, err := c.lookUp(ctx, liveID(i), string(upn), attributes)
+		if err != nil {
+			found[i].Err = err
+			continue
+		}
+		deleted, err := c.lookUpDeleted(deletedID(i), upn)
+		if err != nil {
+			found[i].Err = err
+			continue
+		}
+		requests = append(requests, live, deleted)
+	}
+	answers := c.send(ctx, requests)
+	for i, upn := range upns {
+		if found[i].Err != nil {
+			continue
+		}
+		if found[i].Account, found[i].Err = c.lookedUp(answers[liveID(i)], attributes); found[i].Err == nil {
+			found[i].Deleted, found[i].Err = deletedTwin(answers[deletedID(i)], upn)
+		}
+	}
+	return found
+}
+
+// The ids of the two items of a name.
+func liveID(i int) string    { return strconv.Itoa(i) }
+func deletedID(i int) string { return "d" + strconv.Itoa(i) }
+
+// lookUp is the request for an account, by its id or sign-in name.
+func (c *Client) lookUp(ctx context.Context, item, name string, attributes []directory.Attribute) (request, error) {
+	query := &users.UserItemRequestBuilderGetQueryParameters{Select: fields(attributes)}
+	if slices.Contains(attributes, directory.Manager) {
+		query.Expand = []string{"manager($select=id)"}
+	}
+	info, err := c.users.ByUserId(name).ToGetRequestInformation(ctx, &users.UserItemRequestBuilderGetRequestConfiguration{QueryParameters: query})
+	if err != nil {
+		return request{}, fault.Wrap(err, fault.Internal, "entra.look up")
+	}
+	return c.item(item, info)
+}
+
+// fields are what to select of an account: whole properties.
+func fields(attributes []directory.Attribute) []string {
+	selected := slices.Clone(accountFields)
+	for _, name := range attributes {
+		whole, _, _ := strings.Cut(string(name), ".")
+		if name != directory.Manager && !slices.Contains(selected, whole) {
+			selected = append(selected, whole)
+		}
+	}
+	return selected
+}
+
+// lookedUp reads the answer of one look-up: no account and no error for a 404.
+func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*directory.Account, error) {
+	switch {
+	case answer.err != nil:
+		return nil, answer.err
+	case answer.Status == http.StatusNotFound:
+		return nil, nil
+	case answer.Status != http.StatusOK:
+		f := refusal("entra.look up", answer.Status, answer.header(), answer.Body)
+		if f.Reason == string(directory.ProtectedAccount) { // everybody's account may be read
+			f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+			f.Message = "Entra does not allow the application to read accounts: give it the permissions that the README lists, with admin consent"
+		}
+		return nil, f
+	default:
+		return accountOf(answer.Body, attributes)
+	}
+}
+
+// lookUpDeleted is the request for the deleted accounts whose name ends like a
+// sign-in name: Entra puts the object id before the name of a deleted account
+// (observed by users of deletedItems), so only an advanced query finds it.
+func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) {
+	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
+		abstractions.GET, "{+baseurl}/directory/deletedItems/graph.user{?%24count,%24filter,%24select}", map[string]string{"baseurl": c.baseURL})
+	count := true
+	filter := "endsWith(userPrincipalName,'" + strings.ReplaceAll(string(upn), "'", "''") + "')"
+	info.AddQueryParameters(struct {
+		Count  *bool    `uriparametername:"%24count"`
+		Filter *string  `uriparametername:"%24filter"`
+		Select []string `uriparametername:"%24select"`
+	}{&count, &filter, []string{"id", "userPrincipalName", "deletedDateTime", "onPremisesImmutableId"}})
+	r, err := c.item(item, info)
+	r.Headers = map[string]string{"ConsistencyLevel": "eventual"}
+	return r, err
+}
+
+// deletedTwin is the account of a name that was deleted last. What Graph refuses to
+// search is as if there were none: then a new account is created, as ever.
+func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount, error) {
+	if answer.err != nil {
+		return nil, answer.err
+	}
+	if answer.Status != http.StatusOK {
+		f := refusal("entra.look up deleted", answer.Status, answer.header(), answer.Body)
+		if f.Kind == fault.Throttled || f.Kind == fault.Transient || f.Kind == fault.Unauthorized {
+			return nil, f
+		}
+		return nil, nil
+	}
+	var list struct {
+		Value []struct {
+			ID                    string    `json:"id"`
+			UserPrincipalName     string    `json:"userPrincipalName"`
+			DeletedDateTime       time.Time `json:"deletedDateTime"`
+			OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
+		} `json:"value"`
+	}
+	if err := json.Unmarshal(answer.Body, &list); err != nil {
+		return nil, &fault.Error{Op: "entra.look up deleted", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
+	}
+	var twin *directory.DeletedAccount
+	for _, each := range list.Value {
+		name := directory.UPN(each.UserPrincipalName)
+		had := name.Same(upn) || name.Same(directory.UPN(strings.ReplaceAll(each.ID, "-", "")+string(upn)))
+		if had && (twin == nil || each.DeletedDateTime.After(twin.At)) {
+			twin = &directory.DeletedAccount{ID: directory.EntraID(each.ID), UPN: upn, ImmutableID: each.OnPremisesImmutableID, At: each.DeletedDateTime}
+		}
+	}
+	return twin, nil
+}
