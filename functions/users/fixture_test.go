@@ -127,6 +127,18 @@ func (f *fixture) Send(_ context.Context, messages ...queue.Message) error {
 	return nil
 }
 
+// told are the users for whom a task was sent afresh since the last time.
+func (f *fixture) told() (ids []directory.UserID) {
+	f.t.Helper()
+	for _, m := range f.again {
+		task, err := reconcile.ReadTask(m.Body)
+		f.must(err)
+		ids = append(ids, task.User)
+	}
+	f.again = nil
+	return ids
+}
+
 // must ends the test on an error.
 func (f *fixture) must(err error) {
 	f.t.Helper()
@@ -148,6 +160,17 @@ func (f *fixture) newDirectory(name string, edit func(*directory.Settings)) dire
 	_, err := f.store.PutDirectory(context.Background(), d)
 	f.must(err)
 	return d
+}
+
+// settings changes the settings of the directory.
+func (f *fixture) settings(edit func(*directory.Settings)) {
+	f.t.Helper()
+	dir, err := f.store.Directory(context.Background(), f.directory.ID)
+	f.must(err)
+	edit(&dir.Settings)
+	_, err = f.store.PutDirectory(context.Background(), dir)
+	f.must(err)
+	f.directory = dir
 }
 
 // person adds an active user to JumpCloud and connects it.
@@ -205,6 +228,20 @@ func (f *fixture) look(ids ...directory.UserID) int {
 		batch.Records = append(batch.Records, f.message(id, 1))
 	}
 	return len(f.handle(batch).BatchItemFailures)
+}
+
+// lookBecauseOfPassword handles the task of an event that says the user got a new
+// password.
+func (f *fixture) lookBecauseOfPassword(id directory.UserID, at time.Time) {
+	f.t.Helper()
+	m := f.message(id, 1)
+	task, err := reconcile.ReadTask([]byte(m.Body))
+	f.must(err)
+	task.PasswordAt = at
+	body, err := task.Message()
+	f.must(err)
+	m.Body = string(body.Body)
+	f.handle(events.SQSEvent{Records: []events.SQSMessage{m}})
 }
 
 // handle invokes the function.

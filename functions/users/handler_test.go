@@ -143,7 +143,7 @@ func TestWhatParks(t *testing.T) {
 			f.must(f.jumpcloud.UpdateUser(f.jumpcloud.Users()[0].Text("_id"), jumpcloudtest.Fields{"phoneNumbers": []any{map[string]any{"type": "work", "number": "+1 555 0100"}}}))
 		}, "ann@contoso.example", directory.ProtectedAccount, "administrator role"},
 		{"unverified domain", func(*fixture) {}, "ann@elsewhere.example", directory.DomainNotVerified, "elsewhere.example is not a verified domain of tenant Contoso"},
-		{"characters that Entra refuses", func(*fixture) {}, "änn@contoso.example", directory.InvalidValue, "userPrincipalName"},
+		{"characters that Entra refuses", func(*fixture) {}, "änn@contoso.example", directory.UPNInvalid, "has a character that Entra refuses"},
 		{"domain not listed", func(f *fixture) {
 			f.directory.Version = 1
 			f.directory.Settings.Domains = []directory.Domain{{Name: "contoso.example"}}

@@ -1,19 +1,25 @@
 package users_test
 
 import (
+	"context"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"pgregory.net/rapid"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// Whatever happens to people in JumpCloud, in whatever order the tasks come, how
-// often, and with Graph failing in between: once every queue is empty Entra is
-// what the rules make of JumpCloud's final state.
+// Whatever happens to people in JumpCloud and to the settings of the directory, in
+// whatever order the tasks come, how often, and with Graph failing in between: once
+// every queue is empty Entra is what the rules make of JumpCloud's final state.
 func TestEveryHistoryEndsInTheSameState(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		folder, err := os.MkdirTemp("", "entrasync-history-")
@@ -36,24 +42,25 @@ func TestEveryHistoryEndsInTheSameState(t *testing.T) {
 
 // person is what the test itself remembers of somebody.
 type person struct {
-	id                 directory.UserID
-	name               string
-	last, title, state string
-	connected, deleted bool
+	id      directory.UserID
+	name    string
+	deleted bool
 }
 
 // playHistory plays random steps, then delivers what is left and compares.
 func playHistory(t *rapid.T, f *fixture) {
-	people := []*person{}
+	h := &history{fixture: f, t: t}
+	_, h.two = shared(f)
+	f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
 	for _, name := range []string{"ann", "bob", "cat"} {
-		people = append(people, &person{id: f.unconnected(name, name+"@contoso.example"), name: name, last: "Lee", state: "ACTIVATED"})
+		h.people = append(h.people, &person{id: f.unconnected(name, name+"@contoso.example"), name: name})
 	}
 	var queue []events.SQSMessage
-	for range rapid.IntRange(1, 25).Draw(t, "steps") {
-		p := rapid.SampledFrom(people).Draw(t, "person")
-		if changed := p.change(t, f); changed {
+	for range rapid.IntRange(1, 30).Draw(t, "steps") {
+		p := rapid.SampledFrom(h.people).Draw(t, "person")
+		for _, concerned := range h.change(p) {
 			for range rapid.IntRange(0, 2).Draw(t, "copies") { // an event may be lost and may come twice
-				queue = append(queue, f.message(p.id, 1))
+				queue = append(queue, f.message(concerned.id, 1))
 			}
 		}
 		if rapid.IntRange(0, 9).Draw(t, "trouble") == 0 {
@@ -67,12 +74,23 @@ func playHistory(t *rapid.T, f *fixture) {
 	for range 20 { // the queue delivers until nothing comes back, and resync finds what was lost
 		queue = f.deliver(queue)
 	}
-	for _, p := range people {
-		for range 5 {
+	for range 5 {
+		for _, p := range h.people {
 			f.look(p.id)
+			f.look(f.told()...)
 		}
-		p.compare(t, f)
 	}
+	for _, p := range h.people {
+		h.compare(p)
+	}
+}
+
+// history is a history being played.
+type history struct {
+	*fixture
+	t      *rapid.T
+	people []*person
+	two    directory.Directory // another one on the same tenant
 }
 
 // deliver hands all messages to the function and returns those that come again.
@@ -90,58 +108,127 @@ func (f *fixture) deliver(queue []events.SQSMessage) []events.SQSMessage {
 	return again
 }
 
-// change does something to the person; it reports whether JumpCloud or the
-// administrator did anything.
-func (p *person) change(t *rapid.T, f *fixture) bool {
-	what := rapid.SampledFrom([]string{"connect", "disconnect", "suspend", "activate", "rename", "title", "delete"}).Draw(t, "what")
-	switch {
-	case what == "connect" && !p.connected:
-		f.connect(p.id)
-		p.connected = true
-	case what == "disconnect" && p.connected:
-		f.disconnect(p.id)
-		p.connected = false
-	case p.deleted:
-		return false
-	case what == "suspend" && p.state == "ACTIVATED":
-		f.must(f.jumpcloud.SuspendUser(string(p.id)))
-		p.state = "SUSPENDED"
-	case what == "activate" && p.state == "SUSPENDED":
-		f.must(f.jumpcloud.ActivateUser(string(p.id)))
-		p.state = "ACTIVATED"
-	case what == "rename":
-		p.last = rapid.SampledFrom([]string{"Lee", "Moss", ""}).Draw(t, "last name")
-		f.update(p.id, jumpcloudtest.Fields{"lastname": p.last})
-	case what == "title":
-		p.title = rapid.SampledFrom([]string{"Lead", "Boss", ""}).Draw(t, "title")
-		f.update(p.id, jumpcloudtest.Fields{"jobTitle": p.title})
-	case what == "delete" && rapid.IntRange(0, 3).Draw(t, "sure") == 0:
-		f.must(f.jumpcloud.DeleteUser(string(p.id)))
-		p.deleted = true
-	default:
-		return false
+// change lets something happen to a person or to the settings, and returns whom it
+// concerns.
+func (h *history) change(p *person) []*person {
+	id := string(p.id)
+	does := map[string]func(){
+		"connect":          func() { h.connect(p.id) },
+		"disconnect":       func() { h.disconnect(p.id) },
+		"join a group":     func() { h.path(h.directory, p, true) },
+		"leave the group":  func() { h.path(h.directory, p, false) },
+		"connect to two":   func() { h.path(h.two, p, true) },
+		"disconnect there": func() { h.path(h.two, p, false) },
+		"suspend":          func() { _ = h.jumpcloud.SuspendUser(id) }, // refused in another state, which is as good
+		"activate":         func() { _ = h.jumpcloud.ActivateUser(id) },
+		"lock":             func() { _ = h.jumpcloud.LockUser(id) },
+		"unlock":           func() { _ = h.jumpcloud.UnlockUser(id) },
+		"expire":           func() { _ = h.jumpcloud.ExpirePassword(id) },
+		"name":             func() { h.set(p, "lastname", "Lee", "Moss", "") },
+		"title":            func() { h.set(p, "jobTitle", "Lead", "Boss", "") },
+		"number":           func() { h.set(p, "employeeIdentifier", p.name, p.name+" has a number that is too long", "") },
+		"rename": func() {
+			h.set(p, "email", p.name+"@contoso.example", p.name+".2@contoso.example", p.name+"@elsewhere.example")
+		},
+		"manager": func() { h.set(p, "manager", string(h.people[0].id), string(h.people[1].id), "") },
+		"delete":  func() { p.deleted = h.jumpcloud.DeleteUser(id) == nil },
 	}
-	return true
+	settings := map[string]func(*directory.Settings){
+		"strict":        func(s *directory.Settings) { s.SuspendOnLockout = !s.SuspendOnLockout },
+		"expiry":        func(s *directory.Settings) { s.SuspendOnPasswordExpiration = !s.SuspendOnPasswordExpiration },
+		"title rule":    func(s *directory.Settings) { s.Attributes["user_job_title"] = !s.Attributes["user_job_title"] },
+		"number rule":   func(s *directory.Settings) { s.Attributes["employeeId"] = !s.Attributes["employeeId"] },
+		"domains":       func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}} },
+		"no domains":    func(s *directory.Settings) { s.Domains = nil },
+		"other domains": func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "Contoso.Example"}} },
+	}
+	names := slices.Concat(slices.Collect(maps.Keys(does)), slices.Collect(maps.Keys(settings)))
+	slices.Sort(names)
+	what := rapid.SampledFrom(names).Draw(h.t, "what")
+	if edit, is := settings[what]; is {
+		h.settings(edit)
+		return h.people
+	}
+	if !p.deleted || strings.Contains(what, "connect") {
+		does[what]()
+	}
+	return []*person{p}
 }
 
-// compare holds the account against what the test remembers, and against the
-// link.
-func (p *person) compare(t *rapid.T, f *fixture) {
-	account, found := f.accounts.User(p.name + "@contoso.example")
-	managed := p.connected && !p.deleted
-	if managed && !found {
-		t.Fatalf("%s is connected and has no account", p.name)
-	}
-	if !found {
+// set gives a field of a person one of some values. JumpCloud may refuse it.
+func (h *history) set(p *person, field string, values ...string) {
+	value := rapid.SampledFrom(values).Draw(h.t, field)
+	_ = h.jumpcloud.UpdateUser(string(p.id), jumpcloudtest.Fields{field: value})
+}
+
+// path adds or takes away the path through a group.
+func (h *history) path(dir directory.Directory, p *person, add bool) {
+	if add {
+		h.must(h.store.Connect(context.Background(), dir.ID, p.id, group, time.Now().UTC()))
 		return
 	}
-	if enabled := managed && p.state == "ACTIVATED"; account.AccountEnabled != enabled {
-		t.Fatalf("%s: enabled is %v, want %v (%+v)", p.name, account.AccountEnabled, enabled, f.link(p.id))
+	_, err := h.store.Disconnect(context.Background(), dir.ID, p.id, group, directory.LeftGroup)
+	h.must(err)
+}
+
+// desired is what the rules make of the final state of a person.
+func (h *history) desired(p *person) directory.Desired {
+	jc, err := h.handler.Users.Systems.JumpCloud(context.Background(), organization)
+	h.must(err)
+	found, failed := jc.Users(context.Background(), []directory.UserID{p.id})
+	h.must(failed[p.id])
+	var source *directory.User
+	if user, exists := found[p.id]; exists {
+		source = &user
 	}
-	if managed && (account.Text("surname") != p.last || account.Text("jobTitle") != p.title) {
-		t.Fatalf("%s: surname %q, title %q; want %q, %q", p.name, account.Text("surname"), account.Text("jobTitle"), p.last, p.title)
+	known, err := h.store.User(context.Background(), organization, p.id)
+	h.must(err)
+	settings := h.directory.Settings
+	elsewhere := len(known.Paths(h.two.ID)) > 0
+	settings.SuspendOnLockout = settings.SuspendOnLockout || elsewhere && h.two.Settings.SuspendOnLockout
+	connected := directory.Connected{Here: len(known.Paths(h.directory.ID)) > 0, Elsewhere: elsewhere, Ended: known.Ended(h.directory.ID)}
+	return directory.Desire(source, connected, settings).In(directory.Tenant{VerifiedDomains: []string{"contoso.example"}})
+}
+
+// compare holds the account of a person against the rules, and against the link.
+func (h *history) compare(p *person) {
+	want := h.desired(p)
+	known, err := h.store.User(context.Background(), organization, p.id)
+	h.must(err)
+	link, linked := known.Link(h.directory.ID)
+	account, exists := h.accounts.User(string(link.EntraID))
+	switch {
+	case want.Managed && want.Obstacle == nil && !exists:
+		h.t.Fatalf("%s is connected and has no account: %+v", p.name, link)
+	case linked && (len(link.OpenActions) > 0 || link.Status == directory.Pending && link.EntraID != ""):
+		h.t.Fatalf("%s is not settled: %+v", p.name, link)
+	case !exists:
+		return
 	}
-	if link := f.link(p.id); string(link.EntraID) != account.ID || len(link.OpenActions) > 0 || link.Status == directory.Pending {
-		t.Fatalf("%s: link %+v", p.name, link)
+	if enabled := want.State == directory.Enabled; account.AccountEnabled != enabled || link.Reason == "" != (link.Message == "") {
+		h.t.Fatalf("%s: enabled is %v, want %v (%+v)", p.name, account.AccountEnabled, enabled, link)
+	}
+	for name, value := range want.Attributes {
+		if got, _ := inEntra(account, name).(string); got != value.String() && name != directory.BusinessPhones {
+			h.t.Fatalf("%s: %s is %q, want %q (%+v)", p.name, name, got, value, link)
+		}
+	}
+	h.compareManager(p, want, account)
+}
+
+// compareManager holds the manager against the rules: the account of the one that
+// JumpCloud names, if there is one.
+func (h *history) compareManager(p *person, want directory.Desired, account entratest.User) {
+	if !want.HasManager {
+		return
+	}
+	manager := ""
+	if want.Manager != "" {
+		accounts, err := h.store.Accounts(context.Background(), h.directory.ID, []directory.UserID{want.Manager})
+		h.must(err)
+		manager = string(accounts[want.Manager])
+	}
+	if account.Manager != manager {
+		h.t.Fatalf("%s: the manager is %q, want %q (%+v)", p.name, account.Manager, manager, h.link(p.id))
 	}
 }

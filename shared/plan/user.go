@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"entrasync/shared/directory"
 )
@@ -298,17 +299,21 @@ func (u User) Settled(link directory.Link, obstacle *directory.Obstacle, problem
 // worst is what the problems mean for the user as a whole: the first one's reason
 // and what all of them say. What will mend itself parks nobody.
 func worst(problems []directory.Problem) *directory.Obstacle {
-	var whole *directory.Obstacle
+	var first directory.Reason
+	var said []string
 	for _, p := range problems {
-		switch {
-		case p.Reason == directory.ManagerAbsent:
-		case whole == nil:
-			whole = &directory.Obstacle{Reason: p.Reason, Message: p.Message}
-		default:
-			whole.Message += "; " + p.Message
+		if p.Reason == directory.ManagerAbsent || slices.Contains(said, p.Message) {
+			continue
 		}
+		if first == "" {
+			first = p.Reason
+		}
+		said = append(said, p.Message)
 	}
-	return whole
+	if first == "" {
+		return nil
+	}
+	return &directory.Obstacle{Reason: first, Message: strings.Join(said, "; ")}
 }
 
 // stateOf names whether sign-in is allowed.

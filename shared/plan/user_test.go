@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,20 @@ func wanted() directory.Desired {
 func linked() directory.Link {
 	return directory.Link{EntraID: "e1", State: directory.Enabled, Owner: directory.CreatedByUs,
 		Applied: wanted().Attributes.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(true)}})}
+}
+
+// withManager is wanted with a manager.
+func withManager(id directory.Value) directory.Desired { return wanted().With(directory.Manager, id) }
+
+// tooLong is what should be of a user whose name is too long for Entra.
+func tooLong() directory.Desired {
+	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: "ann@corp.example", LastName: strings.Repeat("x", 300), State: directory.Activated}, here, directory.DefaultSettings())
+}
+
+// refused is a link whose attribute Entra refused the last time.
+func refused(link directory.Link, name directory.Attribute) directory.Link {
+	link.Problems = []directory.Problem{{Attribute: name, Reason: directory.InvalidValue}}
+	return link
 }
 
 // found is an account of the wanted name that somebody else made.
@@ -104,6 +119,15 @@ func TestDecide(t *testing.T) {
 		{name: "sessions still to end", user: plan.User{Desired: disabled, Link: sessionsToEnd}, want: [][]string{{"end_sessions"}}, owner: directory.CreatedByUs},
 		{name: "an attribute nobody knows", user: plan.User{Desired: wanted(), Link: unknownSurname}, want: [][]string{{"update", "surname=Lee"}}, owner: directory.CreatedByUs},
 		{name: "a state nobody knows", user: plan.User{Desired: gone, Link: unknownState}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
+		{name: "a manager is written apart", user: plan.User{Desired: withManager(directory.Value{"m1"}), Link: linked()}, want: [][]string{{"update", "manager=m1"}}, owner: directory.CreatedByUs},
+		{name: "created, then the manager", user: plan.User{ID: self, Desired: withManager(directory.Value{"m1"}), LookedUp: true}, want: [][]string{{"provision", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}, {"update", "manager=m1"}}},
+		{name: "what was refused is written apart", user: plan.User{Desired: renamed, Link: refused(linked(), directory.Surname)}, want: [][]string{{"update", "surname=Moss"}}, owner: directory.CreatedByUs},
+		{name: "deleted in Entra", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Deleted: &directory.DeletedAccount{ID: "e3", UPN: "ann@corp.example"}}, obstacle: directory.AccountDeleted},
+		{name: "restored", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, MayRestore: true, Deleted: &directory.DeletedAccount{ID: "e3", UPN: "ann@corp.example"}}, want: [][]string{{"restore"}, {"update", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "surname=Lee", "userPrincipalName=ann@corp.example"}, {"enable", "accountEnabled=true"}}, owner: directory.TakenOver},
+		{name: "deleted, and there is another one of the name", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil), Deleted: &directory.DeletedAccount{ID: "e3"}}, want: [][]string{{"take_over", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
+		{name: "a new password ends the sessions", user: plan.User{Desired: wanted(), Link: linked(), NewPassword: true}, want: [][]string{{"end_sessions"}}, owner: directory.CreatedByUs},
+		{name: "a new password of a disabled account", user: plan.User{Desired: disabled, Link: wasDisabled, NewPassword: true}, owner: directory.CreatedByUs},
+		{name: "no display name that Entra takes", user: plan.User{ID: self, Desired: tooLong(), LookedUp: true}, obstacle: directory.InvalidValue},
 		{name: "management restricted", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ManagementRestricted = true })}, obstacle: directory.ManagementRestricted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,0 +1,333 @@
+package users_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// inEntra reads an attribute of an account as Entra holds it: nil, a text, or the
+// texts of a list.
+func inEntra(account entratest.User, name directory.Attribute) any {
+	whole, part, inside := strings.Cut(string(name), ".")
+	value := account.Properties[whole]
+	if parts, is := value.(map[string]any); is && inside {
+		value = parts[part]
+	}
+	if list, is := value.([]any); is && len(list) == 0 {
+		return nil
+	}
+	return value
+}
+
+// phones are phone numbers as JumpCloud holds them.
+func phones(kind, number string) []any { return []any{map[string]any{"type": kind, "number": number}} }
+
+// work is a work address as JumpCloud holds it.
+func work(field, value string) []any { return []any{map[string]any{"type": "work", field: value}} }
+
+// custom is a custom attribute as JumpCloud holds it.
+func custom(name, value string) []any { return []any{map[string]any{"name": name, "value": value}} }
+
+// field makes the change of a user in JumpCloud that gives a field a value.
+type field func(value string) jumpcloudtest.Fields
+
+// plain is a field that holds its value as it is.
+func plain(name string) field {
+	return func(v string) jumpcloudtest.Fields { return jumpcloudtest.Fields{name: v} }
+}
+
+// inside is a field whose value is within a list.
+func inside(name string, list func(kind, value string) []any, kind string) field {
+	return func(v string) jumpcloudtest.Fields { return jumpcloudtest.Fields{name: list(kind, v)} }
+}
+
+// attributeRules are the optional rules but for display name and manager: what
+// each writes, from which field, with two values to try.
+var attributeRules = map[directory.Rule]struct {
+	attribute directory.Attribute
+	set       field
+	values    [2]string
+}{
+	"user_alternate_email": {"otherMails", plain("alternateEmail"), [2]string{"a@home.example", "b@home.example"}},
+	"user_business_phones": {"businessPhones", inside("phoneNumbers", phones, "work"), [2]string{"+1 1", "+1 2"}},
+	"user_mobile_phone":    {"mobilePhone", inside("phoneNumbers", phones, "mobile"), [2]string{"+1 1", "+1 2"}},
+	"user_city":            {"city", inside("addresses", work, "locality"), [2]string{"Oslo", "Rome"}},
+	"user_country":         {"country", inside("addresses", work, "country"), [2]string{"NO", "IT"}},
+	"user_postal_code":     {"postalCode", inside("addresses", work, "postalCode"), [2]string{"1", "2"}},
+	"user_state":           {"state", inside("addresses", work, "region"), [2]string{"BE", "BY"}},
+	"user_street_address":  {"streetAddress", inside("addresses", work, "streetAddress"), [2]string{"Main 1", "Main 2"}},
+	"user_department":      {"department", plain("department"), [2]string{"Sales", "Ops"}},
+	"user_job_title":       {"jobTitle", plain("jobTitle"), [2]string{"Lead", "Boss"}},
+	"user_office_location": {"officeLocation", plain("location"), [2]string{"HQ", "Lab"}},
+	"employeeId":           {"employeeId", plain("employeeIdentifier"), [2]string{"E-1", "E-2"}},
+	"employeeType":         {"employeeType", plain("employeeType"), [2]string{"Staff", "Guest"}},
+	"companyName":          {"companyName", plain("company"), [2]string{"Contoso", "Fabrikam"}},
+	"costCenter":           {"employeeOrgData.costCenter", plain("costCenter"), [2]string{"1", "2"}},
+	"division":             {"employeeOrgData.division", inside("attributes", custom, "division"), [2]string{"East", "West"}},
+	"preferredLanguage":    {"preferredLanguage", inside("attributes", custom, "preferredLanguage"), [2]string{"de", "en-US"}},
+	"usageLocation":        {"usageLocation", inside("attributes", custom, "usageLocation"), [2]string{"DE", "FR"}},
+}
+
+// Every optional rule and every addition: off it writes nothing, on it writes at
+// once to who is linked already, a changed field follows, an emptied field clears,
+// and off again leaves the value alone.
+func TestEveryAttributeRule(t *testing.T) {
+	for _, rule := range directory.Rules() {
+		tc, tested := attributeRules[rule]
+		if !tested {
+			if rule != "displayName" && rule != "user_manager" {
+				t.Errorf("the rule %s is not tested", rule)
+			}
+			continue
+		}
+		t.Run(string(rule), func(t *testing.T) {
+			f := newFixture(t)
+			f.settings(func(s *directory.Settings) { s.Attributes = map[directory.Rule]bool{} })
+			ann := f.person("ann")
+			shown := func(value string) any {
+				if tc.attribute == "otherMails" || tc.attribute == "businessPhones" {
+					return []any{value}
+				}
+				return value
+			}
+			holds := func(when string, want any) {
+				t.Helper()
+				f.look(ann)
+				if got := inEntra(f.account("ann@contoso.example"), tc.attribute); !cmp.Equal(got, want) {
+					t.Errorf("%s: %v, want %v; link %+v", when, got, want, f.link(ann))
+				}
+			}
+			f.update(ann, tc.set(tc.values[0]))
+			holds("rule off", nil)
+			f.settings(func(s *directory.Settings) { s.Attributes[rule] = true })
+			holds("rule on", shown(tc.values[0]))
+			f.update(ann, tc.set(tc.values[1]))
+			holds("changed", shown(tc.values[1]))
+			f.update(ann, tc.set(""))
+			if tc.attribute == "usageLocation" { // Entra cannot clear it
+				holds("emptied", shown(tc.values[1]))
+			} else {
+				holds("emptied", nil)
+			}
+			f.update(ann, tc.set(tc.values[0]))
+			holds("filled again", shown(tc.values[0]))
+			f.settings(func(s *directory.Settings) { s.Attributes[rule] = false })
+			f.update(ann, tc.set(tc.values[1]))
+			holds("rule off again", shown(tc.values[0]))
+			if link := f.link(ann); link.Status != directory.Synced {
+				t.Errorf("link: %+v", link)
+			}
+		})
+	}
+}
+
+func TestDisplayNameFollowsItsRule(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	f.update(ann, jumpcloudtest.Fields{"displayname": "Annie L."})
+	f.look(ann)
+	if got := f.account("ann@contoso.example").DisplayName; got != "ann Lee" {
+		t.Errorf("rule off: %q", got)
+	}
+	f.settings(func(s *directory.Settings) { s.Attributes["displayName"] = true })
+	f.look(ann)
+	if got := f.account("ann@contoso.example").DisplayName; got != "Annie L." {
+		t.Errorf("rule on: %q", got)
+	}
+}
+
+func TestCustomAttributesBecomeExtensionAttributes(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) {
+		s.CustomAttributes = map[string]directory.ExtensionAttribute{"badge": "extensionAttribute3", "car": "extensionAttribute4"}
+	})
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{
+		"onPremisesExtensionAttributes": map[string]any{"extensionAttribute1": "theirs", "extensionAttribute4": "old"}}})
+	f.must(err)
+	ann := f.person("ann")
+	f.update(ann, jumpcloudtest.Fields{"attributes": custom("badge", "B7")})
+	f.look(ann)
+	account := f.account("ann@contoso.example")
+	for n, want := range map[directory.Attribute]any{"1": "theirs", "3": "B7", "4": nil} {
+		if got := inEntra(account, "onPremisesExtensionAttributes.extensionAttribute"+n); got != want {
+			t.Errorf("extensionAttribute%s is %v, want %v", n, got, want)
+		}
+	}
+	if n := f.requests(func() { f.look(ann) }); n != 0 {
+		t.Errorf("another look cost %d requests", n)
+	}
+}
+
+// Cost centre and division are one property in Entra: writing one of them leaves
+// the other as it is.
+func TestHalfOfTheEmployeeOrgDataIsLeftAlone(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.Attributes["costCenter"] = true })
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{
+		"employeeOrgData": map[string]any{"costCenter": "1", "division": "theirs"}}})
+	f.must(err)
+	ann := f.person("ann")
+	for _, center := range []string{"2", "", "3"} {
+		f.update(ann, jumpcloudtest.Fields{"costCenter": center})
+		f.look(ann)
+		account := f.account("ann@contoso.example")
+		got, _ := inEntra(account, "employeeOrgData.costCenter").(string)
+		if got != center || inEntra(account, "employeeOrgData.division") != "theirs" {
+			t.Errorf("after cost centre %q: %v; link %+v", center, account.Properties["employeeOrgData"], f.link(ann))
+		}
+	}
+}
+
+func TestOneBadAttributeDoesNotKeepTheOthersBack(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.Attributes["employeeId"] = true })
+	ann := f.person("ann")
+	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "employeeIdentifier": "far-too-long-for-entra"})
+	f.look(ann)
+	account, link := f.account("ann@contoso.example"), f.link(ann)
+	if account.Text("jobTitle") != "Lead" || account.Text("employeeId") != "" || !account.AccountEnabled {
+		t.Errorf("account: %+v", account)
+	}
+	if link.Status != directory.Parked || link.Reason != directory.InvalidValue || link.State != directory.Enabled || len(link.Problems) != 1 ||
+		link.Problems[0].Attribute != "employeeId" || link.Message != "employeeId has 22 characters and Entra takes 16: change it in JumpCloud (employeeIdentifier)" {
+		t.Errorf("link: %+v", link)
+	}
+	f.update(ann, jumpcloudtest.Fields{"employeeIdentifier": "E-1"})
+	f.look(ann)
+	if link := f.link(ann); link.Status != directory.Synced || len(link.Problems) != 0 || f.account("ann@contoso.example").Text("employeeId") != "E-1" {
+		t.Errorf("mended: %+v", link)
+	}
+}
+
+// What only Entra knows to be bad is found out by writing apart what was refused
+// together: when the refusal names the attribute, and when it does not.
+func TestARefusedAttributeIsFoundOut(t *testing.T) {
+	named := map[string]any{"error": map[string]any{"code": "Request_BadRequest", "message": "Invalid value specified for property 'jobTitle' of resource 'User'.",
+		"details": []any{map[string]any{"code": "InvalidValue", "message": "x", "target": "jobTitle"}}}}
+	for _, linked := range []bool{false, true} {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Attributes["user_department"] = true })
+		ann := f.person("ann")
+		if linked {
+			f.look(ann)
+		}
+		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "department": "Sales"})
+		f.must(f.entra.FailNext(entratest.Fault{Path: `^/v1\.0/users(/[^/]*)?$`, Method: map[bool]string{false: "POST", true: "PATCH"}[linked], Status: 400, Body: named}))
+		if again := f.look(ann); again != 0 {
+			t.Errorf("linked %v: %d messages come again", linked, again)
+		}
+		account, link := f.account("ann@contoso.example"), f.link(ann)
+		if account.Text("department") != "Sales" || account.Text("jobTitle") != "" || !account.AccountEnabled {
+			t.Errorf("linked %v: %+v", linked, account.Properties)
+		}
+		if link.Status != directory.Parked || link.Reason != directory.InvalidValue || len(link.Problems) != 1 || link.Problems[0].Attribute != "jobTitle" {
+			t.Errorf("linked %v: link %+v", linked, link)
+		}
+		f.look(ann) // tries once more, apart from the rest, and now Entra takes it
+		if link := f.link(ann); link.Status != directory.Synced || f.account("ann@contoso.example").Text("jobTitle") != "Lead" {
+			t.Errorf("linked %v, looked at again: %+v", linked, link)
+		}
+	}
+}
+
+func TestARefusalWithoutANameIsFoundOut(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) {
+		s.CustomAttributes = map[string]directory.ExtensionAttribute{"badge": "extensionAttribute1"}
+	})
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", EverSynced: true})
+	f.must(err)
+	ann := f.person("ann")
+	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "attributes": custom("badge", "B7")})
+	f.look(ann)
+	account, link := f.account("ann@contoso.example"), f.link(ann)
+	if account.Text("jobTitle") != "Lead" || link.Owner != directory.TakenOver {
+		t.Errorf("the rest was not written: %+v, %+v", account.Properties, link)
+	}
+	if link.Status != directory.Parked || len(link.Problems) != 1 || link.Problems[0].Attribute != "onPremisesExtensionAttributes.extensionAttribute1" || link.Message == "" {
+		t.Errorf("link: %+v", link)
+	}
+	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Boss"})
+	before := len(f.actions())
+	f.look(ann)
+	if n := len(f.actions()) - before; n != 2 || f.account("ann@contoso.example").Text("jobTitle") != "Boss" {
+		t.Errorf("%d actions; what is known to be refused is to be tried once, apart from the rest", n)
+	}
+}
+
+// On a protected account the attributes that need a role are refused and all
+// others written.
+func TestProtectedAccountGetsWhatItMayGet(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	f.look(ann)
+	_, err := f.accounts.SetUserRoles("ann@contoso.example", "Global Administrator")
+	f.must(err)
+	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "lastname": "Moss", "phoneNumbers": phones("work", "+1 1")})
+	if again := f.look(ann); again != 0 {
+		t.Errorf("%d messages come again", again)
+	}
+	account, link := f.account("ann@contoso.example"), f.link(ann)
+	if account.Text("jobTitle") != "Lead" || account.Text("surname") != "Moss" || inEntra(account, "businessPhones") != nil {
+		t.Errorf("account: %+v", account.Properties)
+	}
+	if link.Status != directory.Parked || link.Reason != directory.ProtectedAccount || len(link.Problems) != 1 || link.Problems[0].Attribute != "businessPhones" || !strings.Contains(link.Message, "administrator role") {
+		t.Errorf("link: %+v", link)
+	}
+}
+
+func TestARenameThatIsTakenNamesTheOwnerAndWritesTheRest(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) {
+		s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}}
+	})
+	ann, bob := f.person("ann"), f.person("bob")
+	f.look(ann, bob)
+	f.update(bob, jumpcloudtest.Fields{"email": "ann@elsewhere.example", "jobTitle": "Lead"})
+	f.look(bob)
+	account, link := f.account("bob@contoso.example"), f.link(bob)
+	if account.Text("jobTitle") != "Lead" || account.Text("mailNickname") != "bob" {
+		t.Errorf("account: %+v", account.Properties)
+	}
+	if link.Status != directory.Parked || link.Reason != directory.UPNConflict || link.UPN != "bob@contoso.example" ||
+		link.Message != "ann@contoso.example belongs to the JumpCloud user ann ("+string(ann)+") already: give one of the two another e-mail" {
+		t.Errorf("link: %+v", link)
+	}
+	f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@contoso.example"})
+	f.look(ann)
+	f.look(bob)
+	if link := f.link(bob); link.Status != directory.Synced || link.UPN != "ann@contoso.example" {
+		t.Errorf("once the name is free: %+v", link)
+	}
+}
+
+func TestAnUnverifiedDomainIsAReasonBeforeTheWrite(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	f.look(ann)
+	f.update(ann, jumpcloudtest.Fields{"email": "ann@elsewhere.example", "jobTitle": "Lead"})
+	f.entra.ResetCounters()
+	f.look(ann)
+	if writes := f.entra.Counters().WriteUnits; writes != 1 {
+		t.Errorf("%d writes, want the job title alone", writes)
+	}
+	link := f.link(ann)
+	if link.Status != directory.Parked || link.Reason != directory.DomainNotVerified || link.Message != "elsewhere.example is not a verified domain of tenant Contoso: verify it in Entra or change the user's e-mail" {
+		t.Errorf("link: %+v", link)
+	}
+	for _, a := range f.actions() {
+		if a.Status == plan.Failed {
+			t.Errorf("something was tried and refused: %+v", a)
+		}
+	}
+	if f.account("ann@contoso.example").Text("jobTitle") != "Lead" {
+		t.Error("the rest was not written")
+	}
+}

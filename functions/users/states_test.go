@@ -1,0 +1,480 @@
+package users_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// group is the path through a user group.
+const group directory.Path = "group:6b03fed186ad05dc98000abc"
+
+// Every cause for an account to be disabled: it disables and ends the sessions,
+// says its own reason, and the account comes back when the cause goes.
+func TestEveryCauseDisablesAndComesBack(t *testing.T) {
+	strict := func(s *directory.Settings) { s.SuspendOnLockout, s.SuspendOnPasswordExpiration = true, true }
+	leave := func(why directory.Reason) func(*fixture, directory.UserID) {
+		return func(f *fixture, id directory.UserID) {
+			_, err := f.store.Disconnect(f.t.Context(), f.directory.ID, id, group, why)
+			f.must(err)
+		}
+	}
+	byGroup := func(f *fixture, id directory.UserID) {
+		f.must(f.store.Connect(f.t.Context(), f.directory.ID, id, group, time.Now().UTC()))
+	}
+	direct := func(f *fixture, id directory.UserID) { f.connect(id) }
+	for _, tc := range []struct {
+		name        string
+		settings    func(*directory.Settings)
+		connect     func(*fixture, directory.UserID)
+		cause, back func(*fixture, directory.UserID)
+		reason      directory.Reason // "": the account stays enabled
+		released    bool
+	}{
+		{"suspended", nil, direct, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) },
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.ActivateUser(string(id))) }, directory.SuspendedReason, false},
+		{"locked out, lockout suspends", strict, direct, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.LockUser(string(id))) },
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.UnlockUser(string(id))) }, directory.Locked, false},
+		{"locked out, lockout does not suspend", nil, direct, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.LockUser(string(id))) },
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.UnlockUser(string(id))) }, "", false},
+		{"password expired, expiry suspends", strict, direct, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.ExpirePassword(string(id))) },
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SetPassword(string(id), "Correct-Horse-9")) }, directory.PasswordExpired, false},
+		{"password expired, expiry does not suspend", nil, direct, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.ExpirePassword(string(id))) },
+			func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SetPassword(string(id), "Correct-Horse-9")) }, "", false},
+		{"disconnected directly", nil, direct, func(f *fixture, id directory.UserID) { f.disconnect(id) }, direct, directory.Disconnected, true},
+		{"left the last group", nil, byGroup, leave(directory.LeftGroup), byGroup, directory.LeftGroup, true},
+		{"the last group was disconnected", nil, byGroup, leave(directory.GroupDisconnected), direct, directory.GroupDisconnected, true},
+		{"the last group was deleted", nil, byGroup, leave(directory.GroupDeleted), byGroup, directory.GroupDeleted, true},
+		{"deleted", nil, direct, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(id))) }, nil, directory.Deleted, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := newFixture(t)
+			if tc.settings != nil {
+				f.settings(tc.settings)
+			}
+			ann := f.unconnected("ann", "ann@contoso.example")
+			tc.connect(f, ann)
+			f.look(ann)
+			id := f.account("ann@contoso.example").ID
+			tc.cause(f, ann)
+			f.look(ann)
+			account, link := f.account("ann@contoso.example"), f.link(ann)
+			status := map[bool]directory.LinkStatus{false: directory.Synced, true: directory.Released}[tc.released]
+			if account.AccountEnabled != (tc.reason == "") || link.Reason != tc.reason || link.Status != status || (tc.reason != "") != (link.Message != "") {
+				t.Errorf("enabled %v, link %+v", account.AccountEnabled, link)
+			}
+			if ended := account.Text("signInSessionsValidFromDateTime") != ""; ended != (tc.reason != "") {
+				t.Errorf("sessions ended: %v", ended)
+			}
+			if tc.back != nil {
+				tc.back(f, ann)
+				f.look(ann)
+				if account, link := f.account("ann@contoso.example"), f.link(ann); !account.AccountEnabled || account.ID != id || link.Status != directory.Synced || link.Reason != "" {
+					t.Errorf("did not come back: enabled %v, link %+v", account.AccountEnabled, link)
+				}
+			}
+			if all := f.accounts.Users(); len(all) != 1 || !all[0].Deleted.IsZero() {
+				t.Error("an account was deleted or made twice")
+			}
+		})
+	}
+}
+
+func TestStagedExistsDisabledAndOpensWithTheActivation(t *testing.T) {
+	f := newFixture(t)
+	id, err := f.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "ann", "email": "ann@contoso.example", "firstname": "Ann", "lastname": "Lee", "state": "STAGED"})
+	f.must(err)
+	ann := directory.UserID(id)
+	f.connect(ann)
+	f.look(ann)
+	if link := f.link(ann); f.account("ann@contoso.example").AccountEnabled || link.Status != directory.Synced || link.Reason != directory.StagedReason {
+		t.Errorf("staged: %+v", link)
+	}
+	f.must(f.jumpcloud.ActivateUser(id))
+	f.look(ann)
+	if link := f.link(ann); !f.account("ann@contoso.example").AccountEnabled || link.Reason != "" {
+		t.Errorf("activated: %+v", link)
+	}
+}
+
+// Only when the last path is gone is the account disabled.
+func TestTheLastPathCounts(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	other := group + "d"
+	for _, path := range []directory.Path{group, other} {
+		f.must(f.store.Connect(t.Context(), f.directory.ID, ann, path, time.Now().UTC()))
+	}
+	f.look(ann)
+	for _, path := range []directory.Path{directory.Direct, group} {
+		_, err := f.store.Disconnect(t.Context(), f.directory.ID, ann, path, directory.LeftGroup)
+		f.must(err)
+		if n := f.requests(func() { f.look(ann) }); n != 0 || !f.account("ann@contoso.example").AccountEnabled {
+			t.Fatalf("without the path %s: %d requests, %+v", path, n, f.link(ann))
+		}
+	}
+	_, err := f.store.Disconnect(t.Context(), f.directory.ID, ann, other, directory.LeftGroup)
+	f.must(err)
+	f.look(ann)
+	if f.account("ann@contoso.example").AccountEnabled || f.link(ann).Reason != directory.LeftGroup {
+		t.Errorf("without any path: %+v", f.link(ann))
+	}
+}
+
+// shared makes two directories on the tenant; the fixture's is the first.
+func shared(f *fixture) (one, two directory.Directory) {
+	two = f.newDirectory("two", func(s *directory.Settings) { s.AllowSharedDomains, s.SuspendOnLockout = true, true })
+	one = f.directory
+	for _, each := range []struct{ dir, other *directory.Directory }{{&one, &two}, {&two, &one}} {
+		each.dir.Version, each.dir.Shares = 1, []directory.ID{each.other.ID}
+		_, err := f.store.PutDirectory(f.t.Context(), *each.dir)
+		f.must(err)
+	}
+	return one, two
+}
+
+// A user of two directories on one tenant keeps the account as long as one of
+// them holds the user, and what happens to the user reaches it all the same.
+func TestTheLastPathOfTheTenantCounts(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	in := func(dir directory.Directory) *fixture { f.directory = dir; return f }
+	ann := f.unconnected("ann", "ann@contoso.example")
+	both := func() {
+		in(one).look(ann)
+		in(two).look(ann)
+	}
+	expect := func(when string, enabled bool, first, second directory.Reason) {
+		t.Helper()
+		both()
+		a, l1, l2 := f.account("ann@contoso.example"), in(one).link(ann), in(two).link(ann)
+		if a.AccountEnabled != enabled || l1.Reason != first || l2.Reason != second || l1.EntraID != l2.EntraID {
+			t.Errorf("%s: enabled %v, %s (%s), %s (%s)", when, a.AccountEnabled, l1.Status, l1.Reason, l2.Status, l2.Reason)
+		}
+	}
+	in(one).connect(ann)
+	in(two).connect(ann)
+	expect("in both", true, "", "")
+	in(one).disconnect(ann)
+	expect("in the second only", true, directory.ConnectedElsewhere, "")
+	f.must(f.jumpcloud.SuspendUser(string(ann)))
+	expect("suspended", false, directory.SuspendedReason, directory.SuspendedReason)
+	f.must(f.jumpcloud.ActivateUser(string(ann)))
+	expect("activated", true, directory.ConnectedElsewhere, "")
+	f.must(f.jumpcloud.LockUser(string(ann)))
+	expect("locked, and the second suspends then", false, directory.Locked, directory.Locked)
+	f.must(f.jumpcloud.UnlockUser(string(ann)))
+	expect("unlocked", true, directory.ConnectedElsewhere, "")
+	in(two).disconnect(ann)
+	expect("in none", false, directory.Disconnected, directory.Disconnected)
+	in(two).connect(ann)
+	expect("in the second again", true, directory.ConnectedElsewhere, "")
+	in(one).connect(ann)
+	in(two).disconnect(ann)
+	expect("in the first only", true, "", directory.ConnectedElsewhere)
+	f.must(f.jumpcloud.DeleteUser(string(ann)))
+	expect("deleted", false, directory.Deleted, directory.Deleted)
+	if len(f.accounts.Users()) != 1 {
+		t.Error("there is a second account")
+	}
+}
+
+// A user who left and another one with the same name: the account of the first is
+// not free while another directory on the tenant still holds the first.
+func TestAnAccountHeldElsewhereIsNotGivenAway(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	ann := f.unconnected("ann", "ann@contoso.example")
+	for _, dir := range []directory.Directory{one, two} {
+		f.directory = dir
+		f.connect(ann)
+		f.look(ann)
+	}
+	f.directory = one
+	f.disconnect(ann)
+	f.look(ann)
+	f.settings(func(s *directory.Settings) {
+		s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}}
+	})
+	other := f.unconnected("ann2", "ann@elsewhere.example")
+	f.connect(other)
+	f.look(other)
+	if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
+		t.Errorf("second claimant: %+v", link)
+	}
+}
+
+func TestANewPasswordEndsSessionsWhereTheDirectorySaysSo(t *testing.T) {
+	for _, revokes := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.settings(func(s *directory.Settings) { s.RevokeSessionsOnPasswordChange = revokes })
+			ann := f.person("ann")
+			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-1"))
+			f.look(ann)
+			ends := func(when string, want int) {
+				t.Helper()
+				got := 0
+				for _, a := range f.actions() {
+					if a.Type == plan.EndSessions && a.Reason == directory.PasswordChanged && a.Status == plan.Succeeded {
+						got++
+					}
+				}
+				if !revokes {
+					want = 0
+				}
+				if got != want {
+					t.Errorf("revokes %v, %s: sessions ended %d times, want %d", revokes, when, got, want)
+				}
+			}
+			ends("created with a password", 0)
+			time.Sleep(time.Hour)
+			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-2"))
+			f.look(ann) // the event was lost: the date tells
+			f.look(ann)
+			ends("a new password", 1)
+			time.Sleep(time.Hour)
+			f.lookBecauseOfPassword(ann, time.Now()) // JumpCloud gave no date: the event tells
+			ends("an event", 2)
+			f.lookBecauseOfPassword(ann, time.Now().Add(-30*time.Minute))
+			f.look(ann)
+			ends("an old event", 2)
+			f.must(f.jumpcloud.SuspendUser(string(ann)))
+			f.look(ann)
+			time.Sleep(time.Hour)
+			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-3"))
+			f.look(ann)
+			ends("of a disabled account", 2)
+		})
+	}
+}
+
+// A deleted account of the wanted name: a reason, or restored where the directory
+// says so.
+func TestADeletedAccountIsRestoredOrReported(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ours bool // the account was once made for this user
+		want directory.Owner
+	}{"somebody's": {false, directory.TakenOver}, "ours": {true, directory.CreatedByUs}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			ann := f.person("ann")
+			properties := map[string]any{"jobTitle": "Boss", "city": "Oslo"}
+			if tc.ours {
+				properties["onPremisesImmutableId"] = string(ann)
+			}
+			old, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "Ann@contoso.example", AccountEnabled: false, Properties: properties})
+			f.must(err)
+			namesake, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "joann@contoso.example"})
+			f.must(err)
+			for _, id := range []string{old.ID, namesake.ID} {
+				_, err = f.accounts.DeleteUser(id)
+				f.must(err)
+			}
+			f.look(ann)
+			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountDeleted || link.EntraID != "" || link.Message == "" {
+				t.Errorf("reported: %+v", link)
+			}
+			f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+			f.look(ann)
+			account, link := f.account("ann@contoso.example"), f.link(ann)
+			if account.ID != old.ID || !account.AccountEnabled || !account.Deleted.IsZero() || account.Text("displayName") != "ann Lee" || account.Text("jobTitle") != "" || account.Text("city") != "Oslo" {
+				t.Errorf("restored: %+v", account)
+			}
+			if link.Status != directory.Synced || link.Owner != tc.want || string(link.EntraID) != old.ID {
+				t.Errorf("link: %+v", link)
+			}
+			if n := f.requests(func() { f.look(ann) }); n != 0 {
+				t.Errorf("another look cost %d requests", n)
+			}
+		})
+	}
+}
+
+func TestALinkedAccountThatWasDeletedInEntraIsRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+		ann := f.person("ann")
+		f.look(ann)
+		time.Sleep(time.Hour)
+		gone, err := f.accounts.DeleteUser("ann@contoso.example")
+		f.must(err)
+		f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
+		f.look(ann)
+		account := f.account("ann@contoso.example")
+		if link := f.link(ann); account.ID != gone.ID || account.Text("surname") != "Moss" || link.Status != directory.Synced {
+			t.Errorf("account %+v, link %+v", account, link)
+		}
+		time.Sleep(time.Hour)
+		f.must(f.accounts.PurgeUser(gone.ID))
+		f.update(ann, jumpcloudtest.Fields{"lastname": "Lee"})
+		f.look(ann)
+		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountMissing {
+			t.Errorf("gone for good: %+v", link)
+		}
+	})
+}
+
+// A leaver whose account is gone needs nothing more, and gets a new one when they
+// come back.
+func TestALeaverWithoutAnAccountIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		f.look(ann)
+		time.Sleep(time.Hour)
+		f.must(f.accounts.PurgeUser("ann@contoso.example"))
+		f.disconnect(ann)
+		f.look(ann)
+		if link := f.link(ann); link.Status != directory.Released || link.Reason != directory.Disconnected || link.EntraID != "" || link.State != directory.Absent {
+			t.Errorf("released: %+v", link)
+		}
+		f.connect(ann)
+		f.look(ann)
+		if link := f.link(ann); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
+			t.Errorf("back: %+v", link)
+		}
+	})
+}
+
+// The immutable id of an account that was taken over is written when the
+// directory is federated, also if that is said later, and only if there was none.
+func TestFederatedLater(t *testing.T) {
+	f := newFixture(t)
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
+	f.must(err)
+	_, err = f.accounts.AddUser(entratest.User{UserPrincipalName: "bob@contoso.example", Properties: map[string]any{"onPremisesImmutableId": "theirs"}})
+	f.must(err)
+	ann, bob := f.person("ann"), f.person("bob")
+	f.look(ann, bob)
+	if id := f.account("ann@contoso.example").Text("onPremisesImmutableId"); id != "" {
+		t.Errorf("not federated: %q", id)
+	}
+	f.settings(func(s *directory.Settings) { s.Federated = true })
+	f.look(ann, bob)
+	if id := f.account("ann@contoso.example").Text("onPremisesImmutableId"); id != string(ann) {
+		t.Errorf("federated: %q", id)
+	}
+	if id := f.account("bob@contoso.example").Text("onPremisesImmutableId"); id != "theirs" {
+		t.Errorf("the id that was there became %q", id)
+	}
+}
+
+func TestManagerInEitherOrder(t *testing.T) {
+	rule := func(s *directory.Settings) { s.Attributes["user_manager"] = true }
+	manages := func(f *fixture, upn, manager string) bool {
+		want := ""
+		if manager != "" {
+			want = f.account(manager).ID
+		}
+		return f.account(upn).Manager == want
+	}
+	t.Run("manager first", func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(rule)
+		boss, ann := f.person("boss"), f.person("ann")
+		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+		f.look(boss)
+		f.look(ann)
+		if !manages(f, "ann@contoso.example", "boss@contoso.example") || f.link(ann).Status != directory.Synced {
+			t.Errorf("link: %+v", f.link(ann))
+		}
+		if n := f.requests(func() { f.look(ann) }); n != 0 {
+			t.Errorf("another look cost %d requests", n)
+		}
+	})
+	t.Run("manager later", func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(rule)
+		boss, ann := f.person("boss"), f.person("ann")
+		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+		f.look(ann)
+		if link := f.link(ann); link.Status != directory.Synced || len(link.Problems) != 1 || link.Problems[0].Reason != directory.ManagerAbsent {
+			t.Errorf("while the manager is absent: %+v", link)
+		}
+		f.look(boss)
+		if told := f.told(); !slices.Equal(told, []directory.UserID{ann}) {
+			t.Fatalf("told: %v", told)
+		}
+		f.look(ann)
+		if link := f.link(ann); !manages(f, "ann@contoso.example", "boss@contoso.example") || len(link.Problems) != 0 {
+			t.Errorf("link: %+v", link)
+		}
+		f.look(boss)
+		f.look(boss)
+		if told := f.told(); len(told) != 0 {
+			t.Errorf("told again: %v", told)
+		}
+	})
+	t.Run("both at once", func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(rule)
+		boss, ann := f.person("boss"), f.person("ann")
+		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+		f.look(ann, boss)
+		f.look(f.told()...)
+		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
+			t.Errorf("link: %+v", f.link(ann))
+		}
+	})
+	t.Run("changes", func(t *testing.T) {
+		f := newFixture(t)
+		boss, chief, ann := f.person("boss"), f.person("chief"), f.person("ann")
+		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+		f.look(ann, boss, chief)
+		if !manages(f, "ann@contoso.example", "") {
+			t.Error("written without the rule")
+		}
+		f.settings(rule)
+		f.look(ann)
+		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
+			t.Errorf("rule on: %+v", f.link(ann))
+		}
+		f.update(ann, jumpcloudtest.Fields{"manager": string(chief)})
+		f.look(ann)
+		if !manages(f, "ann@contoso.example", "chief@contoso.example") {
+			t.Errorf("changed: %+v", f.link(ann))
+		}
+		stranger := f.unconnected("stranger", "stranger@contoso.example")
+		f.update(ann, jumpcloudtest.Fields{"manager": string(stranger)})
+		f.look(ann)
+		if !manages(f, "ann@contoso.example", "") {
+			t.Errorf("the old manager stays although another one is absent: %+v", f.link(ann))
+		}
+		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+		f.look(ann)
+		f.update(ann, jumpcloudtest.Fields{"manager": ""})
+		f.look(ann)
+		if link := f.link(ann); !manages(f, "ann@contoso.example", "") || link.Status != directory.Synced {
+			t.Errorf("cleared: %+v", link)
+		}
+	})
+	t.Run("taken over", func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(rule)
+		boss, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "boss@contoso.example"})
+		f.must(err)
+		_, err = f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Manager: boss.ID})
+		f.must(err)
+		bossUser, ann := f.person("boss"), f.person("ann")
+		f.update(ann, jumpcloudtest.Fields{"manager": string(bossUser)})
+		f.look(ann)
+		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
+			t.Error("the right manager was taken away while the manager is not linked yet")
+		}
+		f.look(bossUser)
+		f.look(f.told()...)
+		for _, a := range f.actions() {
+			if a.Writes(directory.Manager) && !a.Changes[0].To.Equal(directory.Text(boss.ID)) {
+				t.Errorf("needless write: %+v", a)
+			}
+		}
+	})
+}
