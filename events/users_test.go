@@ -42,6 +42,10 @@ func (o *outside) Users(_ context.Context, ids []directory.UserID) (map[director
 	return found, nil
 }
 
+func (o *outside) Tenant(context.Context, []string) (directory.Tenant, error) {
+	return directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, nil
+}
+
 func (o *outside) FindByUPN(_ context.Context, upns []directory.UPN, _ []directory.Attribute) []reconcile.Found {
 	found := make([]reconcile.Found, len(upns))
 	for i, upn := range upns {

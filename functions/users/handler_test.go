@@ -142,6 +142,11 @@ func TestWhatParks(t *testing.T) {
 			f.must(err)
 			f.must(f.jumpcloud.UpdateUser(f.jumpcloud.Users()[0].Text("_id"), jumpcloudtest.Fields{"phoneNumbers": []any{map[string]any{"type": "work", "number": "+1 555 0100"}}}))
 		}, "ann@contoso.example", directory.ProtectedAccount, "administrator role"},
+		{"protected, and nothing to write that needs a role", func(f *fixture) {
+			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "ann Lee", AccountEnabled: true, DirectoryRoles: []string{"Global Administrator"},
+				Properties: map[string]any{"givenName": "ann", "surname": "Lee", "mailNickname": "ann"}})
+			f.must(err)
+		}, "ann@contoso.example", directory.ProtectedAccount, "administrator role"},
 		{"unverified domain", func(*fixture) {}, "ann@elsewhere.example", directory.DomainNotVerified, "elsewhere.example is not a verified domain of tenant Contoso"},
 		{"characters that Entra refuses", func(*fixture) {}, "änn@contoso.example", directory.UPNInvalid, "has a character that Entra refuses"},
 		{"domain not listed", func(f *fixture) {

@@ -89,11 +89,10 @@ func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
 	case f.Kind == fault.Forbidden:
 		suspects = func(name directory.Attribute) bool { return sensitive[name] }
 	}
-	if a.Type == Provision {
-		suspected := suspects
-		suspects = func(name directory.Attribute) bool { return suspected(name) && !required[name] }
+	needed := func(name directory.Attribute) bool {
+		return name == directory.AccountEnabled || a.Type == Provision && required[name]
 	}
-	parts := partition(a.Changes, suspects)
+	parts := partition(a.Changes, func(name directory.Attribute) bool { return suspects(name) && !needed(name) })
 	switch {
 	case len(parts) == 1: // nothing that the account can be without
 		return Rest{}, false

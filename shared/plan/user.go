@@ -166,7 +166,11 @@ func (u User) inOrder(link directory.Link, rest []Action) []Action {
 	case link.SessionsToEnd:
 		first = []Action{{Type: EndSessions, Reason: u.Desired.Reason}}
 	}
-	actions := append(first, rest...)
+	return of(link, append(first, rest...))
+}
+
+// of are actions on the account of a link.
+func of(link directory.Link, actions []Action) []Action {
 	for i := range actions {
 		actions[i].EntraID = link.EntraID
 	}
@@ -192,12 +196,19 @@ func (u User) provision() Decision {
 	return Decision{Link: u.Link, Actions: append(actions, updates(parts[1:])...)}
 }
 
-// takeOver makes the account that was found ours.
+// takeOver makes the account that was found ours. The state is written with the
+// rest even if it is right: on the account of an administrator Entra refuses that
+// (assumed to go by the property and not by its value), and an account that we
+// could not disable later must not become ours.
 func (u User) takeOver() Decision {
 	link := u.adopt(u.Account, directory.TakenOver)
 	parts := u.changes(link)
-	actions := append([]Action{{Type: TakeOver, Changes: parts[0]}}, updates(parts[1:])...)
-	return Decision{Link: link, Actions: u.inOrder(link, actions)}
+	state := directory.Change{Attribute: directory.AccountEnabled, From: directory.Bool(u.Account.Enabled), To: directory.Bool(u.Desired.State == directory.Enabled)}
+	actions := []Action{{Type: TakeOver, Changes: append([]directory.Change{state}, parts[0]...), Reason: u.Desired.Reason}}
+	if u.Account.Enabled && u.Desired.State == directory.Disabled {
+		actions = append(actions, Action{Type: EndSessions, Reason: u.Desired.Reason})
+	}
+	return Decision{Link: link, Actions: of(link, append(actions, updates(parts[1:])...))}
 }
 
 // restore brings the deleted account back and makes it ours: what it holds is not
@@ -252,18 +263,27 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 				link.Applied[name] = nil
 			}
 		}
-	case Deprovision:
-		link.SessionsToEnd = true
-	case EndSessions, Enable:
+	case EndSessions:
 		link.SessionsToEnd = false
 	}
 	link.Applied = link.Applied.Set(action.Changes)
+	link = withState(link, action)
 	if upn, written := action.Value(directory.UserPrincipalName); written {
 		link.UPN = directory.UPN(upn.String())
 	}
-	if enabled, written := action.Value(directory.AccountEnabled); written {
-		link.State = stateOf(enabled.String() == "true")
+	return link
+}
+
+// withState is the link after an action that may have written the state: sign-in
+// that is blocked now leaves sessions to end.
+func withState(link directory.Link, action Action) directory.Link {
+	enabled, written := action.Value(directory.AccountEnabled)
+	if !written {
+		return link
 	}
+	blocked := link.State != directory.Disabled && action.Type != Provision
+	link.State = stateOf(enabled.String() == "true")
+	link.SessionsToEnd = link.State == directory.Disabled && (blocked || link.SessionsToEnd)
 	return link
 }
 
