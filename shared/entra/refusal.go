@@ -111,9 +111,9 @@ func stateLost(status int, e graphError) bool {
 func whyForbidden(e graphError) *fault.Error {
 	switch {
 	case e.Code == "Directory_QuotaExceeded" && strings.Contains(e.Message, "forward-link"):
-		return because(fault.Forbidden, directory.QuotaExceeded, "", "the object in Entra can hold no more links of this sort: remove some of them ("+spoken(e.Message)+")")
+		return because(fault.Forbidden, directory.QuotaExceeded, "", "the object in Entra can hold no more links of this sort: remove some of them"+inBrackets(e.Message))
 	case e.Code == "Directory_QuotaExceeded":
-		return because(fault.Forbidden, directory.QuotaExceeded, "", "the tenant has reached its limit of objects: delete some for good or ask Microsoft to raise it ("+spoken(e.Message)+")")
+		return because(fault.Forbidden, directory.QuotaExceeded, "", "the tenant has reached its limit of objects: delete some for good or ask Microsoft to raise it"+inBrackets(e.Message))
 	case strings.Contains(e.Message, "Required roles claim values"):
 		return because(fault.Unauthorized, directory.PermissionMissing, "", "the application has no permission in the tenant, or got it a moment ago: give it the permissions that the README lists, with admin consent")
 	default:
@@ -181,6 +181,8 @@ func whyRefused(status int, e graphError) *fault.Error {
 	switch {
 	case e.Code == "BadRequest", e.Code == "Request_UnsupportedQuery", strings.Contains(e.Message, "Invalid object identifier"), strings.Contains(e.Message, "@odata.id"), strings.Contains(e.Message, "contained entities"):
 		return defect(status, e)
+	case e.Message == "":
+		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change ("+said(status, e)+") and does not say why")
 	default:
 		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change: "+spoken(e.Message))
 	}
@@ -276,6 +278,14 @@ func spoken(message string) string {
 		message = strings.ToValidUTF8(message[:maxSpoken], "") + "…"
 	}
 	return message
+}
+
+// inBrackets is a text of Graph at the end of a sentence of ours.
+func inBrackets(message string) string {
+	if message == "" {
+		return ""
+	}
+	return " (" + spoken(message) + ")"
 }
 
 // said is what Graph answered, for a sentence.
