@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -13,27 +14,25 @@ import (
 
 // graphError is the body of a refusal (Graph's ODataError).
 type graphError struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Details []struct {
-		Code   string `json:"code"`
-		Target string `json:"target"`
-	} `json:"details"`
+	Code    string        `json:"code"`
+	Message string        `json:"message"`
+	Details []errorDetail `json:"details"`
 }
 
-// detail finds the detail of a code and says whether there is one.
-func (e graphError) detail(code string) (target string, found bool) {
-	for _, d := range e.Details {
-		if d.Code == code {
-			return d.Target, true
-		}
-	}
-	return "", false
+// errorDetail narrows a refusal down.
+type errorDetail struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Target  string `json:"target"` // a property, or ids of objects
 }
 
 // refusal is the fault for an answer of Graph that is not a success: by status,
-// then by code, then by the code of a detail. Where Graph gives no code for a
-// cause that matters to us, [phrases] has the text to look for.
+// then by code, then by the details, and by the text only where Graph says a
+// cause that matters to us in no other way ([phrases]).
+//
+// Its subject is the property of the account that is at fault, by its name in
+// Graph, wherever the answer tells it; "" where it does not. Its message is for
+// the administrator and repeats no value of a user.
 func refusal(op string, status int, header http.Header, body []byte) *fault.Error {
 	var parsed struct {
 		Error graphError `json:"error"`
@@ -41,83 +40,255 @@ func refusal(op string, status int, header http.Header, body []byte) *fault.Erro
 	// A body that is not JSON comes from something in front of Graph; the
 	// status alone then decides.
 	_ = json.Unmarshal(body, &parsed)
-	return classify(op, status, header, parsed.Error)
-}
-
-// classify is the one table over Graph's answers.
-func classify(op string, status int, header http.Header, e graphError) *fault.Error {
-	f := &fault.Error{Op: op, Kind: fault.Transient, Message: fmt.Sprintf("Graph answered %d %s: %s", status, e.Code, e.Message)}
+	f := classify(status, parsed.Error)
+	f.Op = op
+	// Graph names a time to wait with a 429, a 503 and some 409.
 	switch {
-	case e.Code == "" && status < http.StatusInternalServerError && status != http.StatusUnauthorized && status != http.StatusTooManyRequests:
-		f.Message = fmt.Sprintf("something in front of Graph answered %d: it is tried again", status)
-	case status == http.StatusBadRequest:
-		return badRequest(f, e)
-	case status == http.StatusUnauthorized:
-		f.Kind, f.Reason = fault.Unauthorized, string(directory.ConsentLost)
-		f.Message = "Graph refuses our token: check the application's credentials and the tenant's consent"
-	case status == http.StatusForbidden && e.Code == "Directory_QuotaExceeded":
-		f.Kind, f.Reason = fault.Forbidden, string(directory.QuotaExceeded)
-		f.Message = "the tenant has reached its limit of objects: delete some for good or ask Microsoft to raise it (" + e.Message + ")"
-	case status == http.StatusForbidden:
-		f.Kind, f.Reason = fault.Forbidden, string(directory.ProtectedAccount)
-		f.Message = "Entra does not allow entrasync to change this account: it holds an administrator role or is in a role-assignable group (then manage it by hand, or give the application a role that may), or the application lacks a permission"
-	case status == http.StatusNotFound:
-		f.Kind = fault.NotFound
-	case status == http.StatusConflict && e.Code != "Directory_ConcurrencyViolation":
-		f.Kind = fault.Conflict
-	case status == http.StatusTooManyRequests:
-		f.Kind, f.Reason = fault.Throttled, string(directory.ThrottledReason)
+	case f.Kind == fault.Throttled:
 		f.RetryAfter = retryAfter(header, time.Now())
-		f.Message = "Graph asks to slow down: it is tried again by itself"
-	case status == http.StatusNotImplemented, status == http.StatusMethodNotAllowed:
-		f.Kind = fault.Internal
+	case f.Kind == fault.Transient && header.Get("Retry-After") != "":
+		f.RetryAfter = retryAfter(header, time.Now())
 	}
 	return f
 }
 
+// classify is the one table over Graph's answers.
+func classify(status int, e graphError) *fault.Error {
+	switch {
+	case status == http.StatusTooManyRequests || throttleCodes[e.Code]:
+		return because(fault.Throttled, directory.ThrottledReason, "", "Graph asks to slow down: it is tried again by itself")
+	case status == http.StatusUnauthorized:
+		return because(fault.Unauthorized, directory.ConsentLost, "", "Graph refuses our token: check the application's credentials and the tenant's consent")
+	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented:
+		return because(fault.Transient, directory.Unavailable, "", fmt.Sprintf("Graph has trouble of its own (%s): it is tried again by itself", said(status, e)))
+	case e.Code == "" && status != http.StatusNotImplemented:
+		return because(fault.Transient, directory.Unavailable, "", fmt.Sprintf("something in front of Graph answered %d: it is tried again by itself", status))
+	case stateLost(status, e):
+		return because(fault.NotFound, "", "", "Graph does not remember any more up to where we had read its changes: everything is read again")
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity, status == http.StatusConflict && e.Code != concurrencyCode:
+		return whyRefused(status, e)
+	case status == http.StatusForbidden:
+		return whyForbidden(e)
+	case status == http.StatusNotFound:
+		return whyNotFound(e)
+	case transientStatuses[status]:
+		return because(fault.Transient, directory.Unavailable, "", fmt.Sprintf("Graph could not do it just now (%s): it is tried again by itself", said(status, e)))
+	default: // 405, 415, 501 and their like: Graph does not know what we asked for
+		return defect(status, e)
+	}
+}
+
+// concurrencyCode is the code of a write that met another one.
+const concurrencyCode = "Directory_ConcurrencyViolation"
+
+// throttleCodes are the codes of a request that was throttled, newer and older.
+var throttleCodes = map[string]bool{"TooManyRequests": true, "activityLimitReached": true, "Request_ThrottledTemporarily": true}
+
+// transientStatuses are what passes by itself beside the 5xx: a time-out, a
+// write that met another one, a lock, an item whose parent in the batch failed.
+var transientStatuses = map[int]bool{
+	http.StatusRequestTimeout: true, http.StatusConflict: true, http.StatusLocked: true, http.StatusFailedDependency: true, http.StatusTooEarly: true,
+}
+
+// because makes a fault.
+func because(kind fault.Kind, reason directory.Reason, subject, message string) *fault.Error {
+	return &fault.Error{Kind: kind, Reason: string(reason), Subject: subject, Message: message}
+}
+
+// defect is the fault for what Graph does not understand.
+func defect(status int, e graphError) *fault.Error {
+	return because(fault.Internal, directory.InternalReason, "", fmt.Sprintf("Graph does not understand what entrasync asked for (%s): this is a defect of entrasync, please report it", said(status, e)))
+}
+
+// stateLost reports whether the token of a delta query is dead: 410, or another
+// 4xx with one of two codes (Microsoft Graph documentation, delta query).
+func stateLost(status int, e graphError) bool {
+	return status == http.StatusGone || e.Code == "syncStateNotFound" || e.Code == "resyncRequired"
+}
+
+// whyForbidden narrows a 403 down. Graph says the same of a missing permission and
+// of a protected account; the caller may know which it must be.
+func whyForbidden(e graphError) *fault.Error {
+	switch {
+	case e.Code == "Directory_QuotaExceeded" && strings.Contains(e.Message, "forward-link"):
+		return because(fault.Forbidden, directory.QuotaExceeded, "", "the object in Entra can hold no more links of this sort: remove some of them"+inBrackets(e.Message))
+	case e.Code == "Directory_QuotaExceeded":
+		return because(fault.Forbidden, directory.QuotaExceeded, "", "the tenant has reached its limit of objects: delete some for good or ask Microsoft to raise it"+inBrackets(e.Message))
+	case strings.Contains(e.Message, "Required roles claim values"):
+		return because(fault.Unauthorized, directory.PermissionMissing, "", "the application has no permission in the tenant, or got it a moment ago: give it the permissions that the README lists, with admin consent")
+	default:
+		return because(fault.Forbidden, directory.ProtectedAccount, "", "Entra does not allow entrasync to change this account: it holds an administrator role or is in a role-assignable group (then manage it by hand, or give the application a role that may), or the application lacks a permission")
+	}
+}
+
+// whyNotFound is a 404. Soon after an object was made it means no more than that a
+// replica does not know it yet; the caller knows how long ago that was.
+func whyNotFound(e graphError) *fault.Error {
+	if f := foretold(e); f != nil {
+		return f
+	}
+	return because(fault.NotFound, "", "", "Entra does not have the object, or an object that it was to refer to: it was deleted, or is so new that it is not known everywhere yet")
+}
+
+// conflictCodes are the codes of details that tell of another object with the
+// same value.
+var conflictCodes = map[string]bool{"ObjectConflict": true, "PropertyConflict": true}
+
 // phrases are causes that Graph tells only by its text (as observed by users of
-// the Terraform provider and of the PowerShell SDK). They stand in one place,
-// because Microsoft may change them.
+// the Terraform provider, of the PowerShell SDK and of midPoint). They stand in
+// one place, because Microsoft may change them.
 var phrases = []struct {
 	text    string
 	kind    fault.Kind
 	reason  directory.Reason
+	subject directory.Attribute
 	message string
 }{
-	{"verified domain names in your organization", fault.Invalid, directory.DomainNotVerified, ""},
-	{"on-premises mastered", fault.Forbidden, directory.SyncedFromOnPremises, "the account is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first"},
-	{"already exists", fault.Conflict, directory.UPNConflict, "the sign-in name is taken in Entra by another object, perhaps as one of its addresses: change that object or the user's e-mail"},
+	{"verified domain names in your organization", fault.Invalid, directory.DomainNotVerified, directory.UserPrincipalName, "the domain of the user's sign-in name is not a verified domain of the tenant: verify it in Entra or change the user's e-mail"},
+	{"on-premises mastered", fault.Forbidden, directory.SyncedFromOnPremises, "", "the account is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first"},
+	{"originated within an external service", fault.Forbidden, directory.SyncedFromOnPremises, allExtensions, "the account was once synchronised from an on-premises Active Directory, and Graph leaves the extension attributes of such accounts alone: change them in Exchange, or take them off the custom attributes of the directory"},
+	{"password complexity requirements", fault.Invalid, directory.InvalidValue, thePassword, "Entra refuses the password as too weak: choose one of 8 to 256 characters with three of lower case, upper case, digits and symbols, without the user's name and not a common one"},
+	{"Property netId is invalid", fault.Conflict, directory.UPNConflict, directory.UserPrincipalName, "Entra cannot use the user's sign-in name, because a Microsoft account outside the tenant goes by it or it is not a valid one: change the user's e-mail"},
 }
 
-// badRequest narrows a 400 down.
-func badRequest(f *fault.Error, e graphError) *fault.Error {
-	f.Kind, f.Reason = fault.Invalid, string(directory.RefusedReason)
-	f.Message = "Entra refuses the change: " + e.Message
-	if target, found := e.detail("ObjectConflict"); found {
-		f.Kind, f.Reason, f.Subject = fault.Conflict, string(directory.UPNConflict), target
-		f.Message = fmt.Sprintf("another object in Entra has the same %s: change that object or the user in JumpCloud", orWord(target, "name"))
-		return f
-	}
+// Properties that faults name and that are not written one by one.
+const (
+	allExtensions directory.Attribute = "onPremisesExtensionAttributes"
+	thePassword   directory.Attribute = "passwordProfile"
+)
+
+// foretold is the fault for a text among the phrases; nil for any other text.
+func foretold(e graphError) *fault.Error {
 	for _, p := range phrases {
 		if strings.Contains(e.Message, p.text) {
-			f.Kind, f.Reason = p.kind, string(p.reason)
-			if p.message != "" {
-				f.Message = p.message
-			}
-			return f
+			return because(p.kind, p.reason, string(p.subject), p.message)
 		}
 	}
-	if target, found := e.detail("InvalidValue"); found {
-		f.Reason, f.Subject = string(directory.InvalidValue), target
-		f.Message = fmt.Sprintf("Entra refuses the value of %s: change it in JumpCloud (%s)", target, e.Message)
-	}
-	return f
+	return nil
 }
 
-// orWord is s, or the word if s is empty.
-func orWord(s, word string) string {
-	if s == "" {
-		return word
+// whyRefused narrows down a 400, and a 409 or 422 that says what a 400 might.
+func whyRefused(status int, e graphError) *fault.Error {
+	if f := foretold(e); f != nil {
+		return f
 	}
-	return s
+	if f := whyConflict(status, e); f != nil {
+		return f
+	}
+	if property := e.property(); property != "" {
+		return because(fault.Invalid, directory.InvalidValue, property, refusedValue(property, e))
+	}
+	switch {
+	case e.Code == "BadRequest", e.Code == "Request_UnsupportedQuery", strings.Contains(e.Message, "Invalid object identifier"), strings.Contains(e.Message, "@odata.id"), strings.Contains(e.Message, "contained entities"):
+		return defect(status, e)
+	case e.Message == "":
+		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change ("+said(status, e)+") and does not say why")
+	default:
+		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change: "+spoken(e.Message))
+	}
+}
+
+// whyConflict is the fault for a value that another object has; nil if that is not
+// what Graph says. It is a 400, not a 409 (said by Microsoft engineers).
+func whyConflict(status int, e graphError) *fault.Error {
+	found := status == http.StatusConflict || e.Code == "Request_MultipleObjectsWithSameKeyValue" ||
+		strings.Contains(e.Message, "already exists") || strings.Contains(e.Message, "conflicting object")
+	others := ""
+	for _, d := range e.Details {
+		found = found || conflictCodes[d.Code]
+		if ids := idForm.FindAllString(d.Target, 20); d.Code == "ConflictingObjects" && len(ids) > 0 {
+			others = " (in Entra: " + strings.Join(ids, ", ") + ")"
+		}
+	}
+	if !found {
+		return nil
+	}
+	property := e.property()
+	message := "another object in Entra has the same " + property
+	switch property {
+	case "":
+		message = "another object in Entra has one of the values that the account is to have"
+	case string(directory.UserPrincipalName):
+		message = "the sign-in name (userPrincipalName) is taken in Entra by another object, perhaps as one of its addresses"
+	case "proxyAddresses":
+		message = "one of the account's e-mail addresses (proxyAddresses) is taken in Entra by another object"
+	}
+	return because(fault.Conflict, directory.UPNConflict, property, message+others+": change that object or the user in JumpCloud")
+}
+
+// refusedValue says what to do about a property that Graph refuses.
+func refusedValue(property string, e graphError) string {
+	switch {
+	case strings.Contains(e.Message, "A null value was found"), strings.Contains(e.Message, "A value is required"):
+		return fmt.Sprintf("Entra does not let %s be empty: give the user a value for it in JumpCloud, or turn its rule off", property)
+	case strings.Contains(e.Message, "Invalid property"):
+		return fmt.Sprintf("Entra has no property %s: turn its rule off", property)
+	case strings.Contains(e.Message, "read-only"):
+		return fmt.Sprintf("Entra does not let %s be written: turn its rule off", property)
+	default:
+		return fmt.Sprintf("Entra refuses the value of %s, as too long or for its characters: change it in JumpCloud", property)
+	}
+}
+
+// The forms in which Graph names the property at fault.
+var (
+	propertyForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./]*$`)
+	namingForm   = regexp.MustCompile(`[Pp]roperty (?:named )?'([A-Za-z][A-Za-z0-9_./]*)'|^Property ([A-Za-z][A-Za-z0-9_./]*) is |for property ([A-Za-z][A-Za-z0-9_./]*) already exists`)
+	idForm       = regexp.MustCompile(`[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
+)
+
+// property is the property that the answer names as the one at fault, "" if it
+// names none: the target of a detail, or what a text says.
+func (e graphError) property() string {
+	texts := []string{e.Message}
+	for _, d := range e.Details {
+		if d.Code != "ConflictingObjects" && propertyForm.MatchString(d.Target) {
+			return d.Target
+		}
+		texts = append(texts, d.Message)
+	}
+	for _, text := range texts {
+		if match := namingForm.FindStringSubmatch(text); match != nil {
+			return match[1] + match[2] + match[3] // one of them matched
+		}
+	}
+	return ""
+}
+
+// maxSpoken bounds what is kept of a text of Graph, in bytes.
+const maxSpoken = 300
+
+// Parts of Graph's texts that may repeat a value, and those that do not.
+var (
+	addressForm  = regexp.MustCompile(`[^\s'"(]+@[^\s'")]+`)
+	quotedForm   = regexp.MustCompile(`'[^']*'|"[^"]*"`)
+	harmlessForm = regexp.MustCompile(`^'([0-9]+|[0-9a-fA-F-]{36}|User|Group|members|owners|manager)'$`)
+)
+
+// spoken is a text of Graph without what may be the value of a user.
+func spoken(message string) string {
+	message = addressForm.ReplaceAllString(message, "…")
+	message = quotedForm.ReplaceAllStringFunc(message, func(s string) string {
+		if harmlessForm.MatchString(s) {
+			return s
+		}
+		return "'…'"
+	})
+	if len(message) > maxSpoken {
+		message = strings.ToValidUTF8(message[:maxSpoken], "") + "…"
+	}
+	return message
+}
+
+// inBrackets is a text of Graph at the end of a sentence of ours.
+func inBrackets(message string) string {
+	if message == "" {
+		return ""
+	}
+	return " (" + spoken(message) + ")"
+}
+
+// said is what Graph answered, for a sentence.
+func said(status int, e graphError) string {
+	return strings.TrimRight(fmt.Sprintf("%d %s: %s", status, e.Code, spoken(e.Message)), ": ")
 }

@@ -21,54 +21,6 @@ func refusalBody(code, message string, details ...string) map[string]any {
 	return map[string]any{"error": map[string]any{"code": code, "message": message, "details": list}}
 }
 
-func TestRefusalsDecideWhatHappensNext(t *testing.T) {
-	for _, tc := range []struct {
-		name    string
-		status  int
-		body    map[string]any
-		kind    fault.Kind
-		reason  directory.Reason
-		mention string // a word the administrator needs
-	}{
-		{"name taken", 400, refusalBody("Request_BadRequest", "Another object with the same value for property userPrincipalName already exists.", "ObjectConflict", "userPrincipalName"), fault.Conflict, directory.UPNConflict, "userPrincipalName"},
-		{"name taken, more details", 400, refusalBody("Request_MultipleObjectsWithSameKeyValue", "x", "ConflictingObjects", "..", "ObjectConflict", "proxyAddresses"), fault.Conflict, directory.UPNConflict, "proxyAddresses"},
-		{"name taken, no details", 400, refusalBody("Request_BadRequest", "Another object with the same value for property proxyAddresses already exists."), fault.Conflict, directory.UPNConflict, "taken"},
-		{"bad value", 400, refusalBody("Request_BadRequest", "Invalid value specified for property 'employeeId' of resource 'User'.", "InvalidValue", "employeeId"), fault.Invalid, directory.InvalidValue, "employeeId"},
-		{"unverified domain", 400, refusalBody("Request_BadRequest", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization."), fault.Invalid, directory.DomainNotVerified, "corp.example is not a verified domain of tenant Contoso"},
-		{"synchronised", 400, refusalBody("Request_BadRequest", "Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration."), fault.Forbidden, directory.SyncedFromOnPremises, "on-premises"},
-		{"anything else bad", 400, refusalBody("Request_BadRequest", "Something new."), fault.Invalid, directory.RefusedReason, "Something new."},
-		{"token", 401, refusalBody("InvalidAuthenticationToken", "x"), fault.Unauthorized, directory.ConsentLost, "consent"},
-		{"protected", 403, refusalBody("Authorization_RequestDenied", "Insufficient privileges to complete the operation."), fault.Forbidden, directory.ProtectedAccount, "administrator role"},
-		{"full", 403, refusalBody("Directory_QuotaExceeded", "The directory object quota limit is exceeded."), fault.Forbidden, directory.QuotaExceeded, "limit"},
-		{"gone", 404, refusalBody("Request_ResourceNotFound", "x"), fault.NotFound, "", ""},
-		{"concurrent", 409, refusalBody("Directory_ConcurrencyViolation", "x"), fault.Transient, "", ""},
-		{"other conflict", 409, refusalBody("Conflict", "x"), fault.Conflict, "", ""},
-		{"dependency", 424, refusalBody("x", "Failed Dependency"), fault.Transient, "", ""},
-		{"broken", 500, refusalBody("UnknownError", ""), fault.Transient, "", ""},
-		{"not there yet", 501, refusalBody("NotImplemented", ""), fault.Internal, "", ""},
-		{"unavailable", 503, nil, fault.Transient, "", ""},
-		{"late", 504, nil, fault.Transient, "", ""},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := &stub{t: t}
-			s.answer = func(_ int, r sent) (int, http.Header, string) {
-				if strings.Contains(r.url, "/organization") {
-					return 200, nil, `{"value":[{"id":"t","displayName":"Contoso","verifiedDomains":[]}]}`
-				}
-				return 200, nil, reply(t, r, func(item) map[string]any { return map[string]any{"status": tc.status, "body": tc.body} })
-			}
-			action := update("e1", "userPrincipalName", "ann@corp.example")
-			f := fault.Of(s.client().Apply(t.Context(), []plan.Action{action})[0].Err)
-			if f == nil || f.Kind != tc.kind || (tc.reason != "" && f.Reason != string(tc.reason)) {
-				t.Fatalf("fault = %+v, want %s (%s)", f, tc.kind, tc.reason)
-			}
-			if !strings.Contains(f.Message, tc.mention) {
-				t.Errorf("message %q does not mention %q", f.Message, tc.mention)
-			}
-		})
-	}
-}
-
 // What is not an answer of Graph, but of something in front of it, is nobody's
 // fault.
 func TestRefusedBatch(t *testing.T) {

@@ -143,7 +143,8 @@ func TestStatuses(t *testing.T) {
 	}{
 		302: {fault.Invalid, 1}, 400: {fault.Invalid, 1}, 401: {fault.Unauthorized, 1}, 402: {fault.Forbidden, 1},
 		403: {fault.Forbidden, 1}, 404: {fault.NotFound, 1}, 408: {fault.Transient, 1}, 409: {fault.Conflict, 1},
-		410: {fault.NotFound, 1}, 412: {fault.Changed, 1}, 415: {fault.Invalid, 1}, 422: {fault.Invalid, 1},
+		410: {fault.NotFound, 1}, 412: {fault.Changed, 1}, 415: {fault.Invalid, 1}, 418: {fault.Invalid, 1},
+		422: {fault.Invalid, 1}, 428: {fault.Invalid, 1}, 505: {fault.Transient, 1}, 529: {fault.Transient, 1},
 		429: {fault.Throttled, 4}, 500: {fault.Transient, 4}, 501: {fault.Transient, 1}, 502: {fault.Transient, 4},
 		503: {fault.Transient, 4}, 504: {fault.Transient, 4},
 	} {

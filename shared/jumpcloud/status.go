@@ -54,18 +54,19 @@ func meaningOf(status int) meaning {
 }
 
 // retryAfter reads a Retry-After header in any of its forms: whole or decimal
-// seconds, or a date. It is 0 when the header is missing, unreadable or past.
+// seconds, or a date. It is 0 when the header is missing, unreadable or past, and
+// a day at most.
 func retryAfter(header string, now time.Time) time.Duration {
+	const longest = 24 * time.Hour
 	header = strings.TrimSpace(header)
 	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
-		const longest = 24 * 60 * 60
 		if !(seconds > 0) { // also when it is not a number
 			return 0
 		}
-		return time.Duration(min(seconds, longest) * float64(time.Second))
+		return time.Duration(min(seconds, longest.Seconds()) * float64(time.Second))
 	}
 	if date, err := http.ParseTime(header); err == nil {
-		return max(0, date.Sub(now))
+		return min(max(0, date.Sub(now)), longest)
 	}
 	return 0
 }

@@ -41,7 +41,8 @@
 //     address), administrative units beyond the flag isManagementRestricted,
 //     directory roles beyond the names that are seeded, B2C and guests.
 //   - $search, ge and le in filters, filters on relationships, $expand other than
-//     manager, adding and removing owners by $ref.
+//     manager, $orderby other than displayName and userPrincipalName, adding and
+//     removing owners by $ref. That a user may not be its own manager, if it may not.
 //   - Lag of changes to objects that exist: a PATCH is visible to reads at once; only
 //     delta queries can be told to lag. Lag and granted roles are not in the journal.
 //   - Signatures of outside assertions, conditional access beyond a flag, the object

@@ -100,27 +100,24 @@ func (c *call) checkUserWrite(user *object, body map[string]any) *graphError {
 		return forbidden()
 	}
 	synced, properties := false, 0
-	for name, value := range body {
+	for name := range body {
 		if strings.HasPrefix(name, "@") {
 			continue
 		}
 		properties++
-		if !c.mayAny(permissionFor(name)...) {
-			return forbidden()
-		}
-		if sensitive[name] && !c.mayActOn(user, name == "passwordProfile") {
+		if !c.mayAny(permissionFor(name)...) || sensitive[name] && !c.mayActOn(user, name == "passwordProfile") {
 			return forbidden()
 		}
 		synced = synced || !writableWhenSynced[name]
-		if name == "onPremisesExtensionAttributes" && user.Facts.EverSynced && !user.is("onPremisesSyncEnabled") && value != nil {
-			return onceMastered()
-		}
 	}
 	if properties == 0 && !c.mayAny(updateUsers...) {
 		return forbidden()
 	}
 	if synced && user.is("onPremisesSyncEnabled") {
 		return masteredOnPremises()
+	}
+	if _, extensions := body["onPremisesExtensionAttributes"]; extensions && user.Facts.EverSynced {
+		return onceMastered()
 	}
 	return nil
 }

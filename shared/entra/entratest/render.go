@@ -81,6 +81,8 @@ func (c *call) value(o *object, name string, p property) any {
 		return stamp(o.Facts.PasswordAt)
 	case "onPremisesExtensionAttributes":
 		return extensionAttributes(o)
+	case "employeeOrgData":
+		return orgData(o)
 	}
 	value := o.Props[name].Value
 	if value == nil && p.isCollection() {
@@ -98,6 +100,15 @@ func extensionAttributes(o *object) map[string]any {
 		out[name] = stored[name]
 	}
 	return out
+}
+
+// orgData always shows both parts, a part that was not sent as null.
+func orgData(o *object) any {
+	stored, isSet := o.Props["employeeOrgData"].Value.(map[string]any)
+	if !isSet {
+		return nil
+	}
+	return map[string]any{"costCenter": stored["costCenter"], "division": stored["division"]}
 }
 
 // list answers a page of users or groups, live or deleted.
