@@ -109,17 +109,21 @@ func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
 // aboutAttributes reports whether a refusal can be of attributes: those of an
 // account that may be written, by an action that writes some.
 func aboutAttributes(a Action, f *fault.Error) bool {
-	switch directory.Reason(f.Reason) {
-	case directory.SyncedFromOnPremises, directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
+	if a.Type != Update && a.Type != TakeOver && a.Type != Provision {
 		return false
 	}
-	switch {
-	case a.Type != Update && a.Type != TakeOver && a.Type != Provision:
+	named := len(a.named(f.Subject)) > 0
+	switch directory.Reason(f.Reason) {
+	case directory.SyncedFromOnPremises:
+		return named // Entra says so of extension attributes alone, too
+	case directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
 		return false
-	case f.Kind == fault.Invalid:
+	}
+	switch f.Kind {
+	case fault.Invalid:
 		return true
-	case f.Kind == fault.Conflict:
-		return a.Type != Provision && f.Subject != ""
+	case fault.Conflict:
+		return a.Type != Provision && named
 	default:
 		return f.Kind == fault.Forbidden && a.Type == Update // a protected account is not taken over in part
 	}

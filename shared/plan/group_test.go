@@ -46,6 +46,7 @@ func TestRestOfARefusedAction(t *testing.T) {
 		{"not allowed, only one sensitive", plan.Update, changes(phone), forbidden, true, nil, []directory.Attribute{phone}},
 		{"not allowed at all", plan.Update, changes(title), forbidden, false, nil, nil},
 		{"mastered elsewhere", plan.Update, changes(title, phone), &fault.Error{Kind: fault.Forbidden, Reason: string(directory.SyncedFromOnPremises)}, false, nil, nil},
+		{"mastered elsewhere once", plan.TakeOver, changes(title, badge), &fault.Error{Kind: fault.Forbidden, Subject: "onPremisesExtensionAttributes", Reason: string(directory.SyncedFromOnPremises)}, true, [][]string{{"take_over", "jobTitle=x"}}, []directory.Attribute{badge}},
 		{"create without it", plan.Provision, changes(title, phone, upn), invalid("jobTitle"), true, [][]string{{"provision", "mobilePhone=x", "userPrincipalName=x"}}, []directory.Attribute{title}},
 		{"create what must be, the rest apart", plan.Provision, changes(title, phone, upn), invalid(""), true, [][]string{{"provision", "userPrincipalName=x"}, {"update", "jobTitle=x"}, {"update", "mobilePhone=x"}}, nil},
 		{"nothing to create it without", plan.Provision, changes(nickname, upn), invalid(""), false, nil, nil},
