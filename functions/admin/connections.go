@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,7 +56,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.lookAt(ctx, dir, user, "connected", a.Bulk)
+	return a.lookAtShared(ctx, dir, user, "connected", a.Bulk)
 }
 
 // mustExist asks JumpCloud for the user.
@@ -88,12 +89,38 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
-	return a.lookAt(ctx, dir, user, "disconnected", a.Live)
+	return a.lookAtShared(ctx, dir, user, "disconnected", a.Live)
 }
 
-// lookAt sends a task for one user and answers with the link as it is now.
-func (a API) lookAt(ctx context.Context, dir directory.Directory, user directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
-	if err := reconcile.Enqueue(ctx, lane, reconcile.Task{Directory: dir.ID, User: user, Cause: request(cause)}); err != nil {
+// lookAtShared sends tasks for a user whose connection changed: to the directory,
+// and to those on the same tenant that the user touches as well, because an
+// account stays enabled as long as any of them holds the user.
+func (a API) lookAtShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
+	if len(dir.Shares) == 0 {
+		return a.lookAt(ctx, dir, id, cause, lane)
+	}
+	user, err := a.Store.User(ctx, dir.Organization, id)
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	var also []directory.ID
+	for _, touched := range user.Directories() {
+		if slices.Contains(dir.Shares, touched) {
+			also = append(also, touched)
+		}
+	}
+	return a.lookAt(ctx, dir, id, cause, lane, also...)
+}
+
+// lookAt sends a task for one user in a directory, and in others for the same
+// cause, and answers with the link in the directory as it is now.
+func (a API) lookAt(ctx context.Context, dir directory.Directory, user directory.UserID, cause string, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
+	why := request(cause)
+	tasks := []reconcile.Task{{Directory: dir.ID, User: user, Cause: why}}
+	for _, id := range also {
+		tasks = append(tasks, reconcile.Task{Directory: id, User: user, Cause: why})
+	}
+	if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	view, err := a.linkOf(ctx, dir, user)

@@ -7,14 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -88,13 +89,16 @@ func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory 
 		Settings:     settings,
 		CreatedAt:    time.Now().UTC(),
 	}
-	if dir, err = a.describe(ctx, dir); err != nil {
-		return nil, err
+	dir = a.describe(ctx, dir)
+	for try := 1; ; try++ {
+		kept, err := a.keep(ctx, directory.Directory{}, dir)
+		if err == nil {
+			return &answer[directory.Directory]{Body: kept}, nil
+		}
+		if !fault.Is(err, fault.Changed) || try == changedTries {
+			return nil, refuseTenant(err)
+		}
 	}
-	if _, err := a.Store.PutDirectory(ctx, dir); err != nil {
-		return nil, refuse(err, "", nil)
-	}
-	return &answer[directory.Directory]{Body: dir}, nil
 }
 
 // unprocessable makes a thing that a body names and that does not exist a fault
@@ -106,80 +110,63 @@ func unprocessable(err error) error {
 	return &fault.Error{Op: "admin", Kind: fault.Invalid, Message: fault.Of(err).Message}
 }
 
-// describe asks the tenant whether our credentials work there and what it is, and
-// refuses a tenant that another directory has: a user who is in both would be
-// disabled by the one while the other still wants the account. A tenant may be
-// named by its id or by any of its domains, so it is known by what it says of
-// itself.
-func (a API) describe(ctx context.Context, dir directory.Directory) (directory.Directory, error) {
-	tenant, err := a.Tenants.Describe(ctx, dir.Tenant)
-	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
-		dir.Status = directory.PendingAuthorization
-	} else {
-		dir.Status, dir.TenantObject = directory.Active, tenant.ID
-	}
-	other, err := a.otherOf(ctx, dir)
-	if err != nil {
-		return dir, refuse(err, "", nil)
-	}
-	if other != nil {
-		return dir, refuse(fault.New(fault.Conflict, "admin.directory", fmt.Sprintf(
-			"the tenant is connected already, by the directory %q (%s): use that one", other.Name, other.ID)), "body.tenantId", dir.Tenant)
-	}
-	return dir, nil
-}
-
-// otherOf finds another directory on the same tenant.
-func (a API) otherOf(ctx context.Context, dir directory.Directory) (*directory.Directory, error) {
-	for cursor := ""; ; {
-		list, err := a.Store.Directories(ctx, 0, cursor)
-		if err != nil {
-			return nil, err
-		}
-		for _, other := range list.Items {
-			if other.ID != dir.ID && other.SameTenant(dir) {
-				return &other, nil
-			}
-		}
-		if cursor = list.Cursor; cursor == "" {
-			return nil, nil
-		}
-	}
-}
-
-// directoryPatch is a JSON Merge Patch of a directory.
+// directoryPatch is a JSON Merge Patch of a directory. Neither name nor settings
+// can be removed: a directory has a name, and defaults are brought back one by
+// one.
 type directoryPatch struct {
 	Name     *string        `json:"name,omitempty" minLength:"1" maxLength:"200"`
-	Settings map[string]any `json:"settings,omitempty"`
+	Settings map[string]any `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
+}
+
+// directoryChange asks to change a directory.
+type directoryChange struct {
+	ID      string `path:"id"`
+	Body    directoryPatch
+	RawBody []byte
 }
 
 // updateDirectory changes a directory, asks the tenant again, and has every user
 // of the directory looked at.
-func (a API) updateDirectory(ctx context.Context, in *struct {
-	ID   string `path:"id"`
-	Body directoryPatch
-}) (*answer[directory.Directory], error) {
-	dir, err := a.directory(ctx, in.ID)
-	if err != nil {
+func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[directory.Directory], error) {
+	if err := mustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
+	for try := 1; ; try++ {
+		dir, err := a.patchDirectory(ctx, in)
+		switch {
+		case fault.Is(err, fault.Changed) && try < changedTries:
+			continue
+		case fault.Is(err, fault.Changed):
+			return nil, refuse(err, "", nil)
+		case err != nil:
+			return nil, err
+		}
+		if err := a.lookAtAll(ctx, dir.ID); err != nil {
+			return nil, refuse(err, "", nil)
+		}
+		return &answer[directory.Directory]{Body: dir}, nil
+	}
+}
+
+// patchDirectory applies a patch to the directory as it is now; a fault of kind
+// Changed if it is not any more.
+func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory.Directory, error) {
+	before, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return before, err
+	}
+	dir := before
 	if in.Body.Name != nil {
 		dir.Name = *in.Body.Name
 	}
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
-		return nil, refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
-	if dir, err = a.describe(ctx, dir); err != nil {
-		return nil, err
+	dir, err = a.keep(ctx, before, a.describe(ctx, dir))
+	if err != nil && !fault.Is(err, fault.Changed) {
+		return before, refuseTenant(err)
 	}
-	if dir.Version, err = a.Store.PutDirectory(ctx, dir); err != nil {
-		return nil, refuse(err, "", nil)
-	}
-	if err := a.lookAtAll(ctx, dir.ID); err != nil {
-		return nil, refuse(err, "", nil)
-	}
-	return &answer[directory.Directory]{Body: dir}, nil
+	return dir, err
 }
 
 // lookAtAll sends a task for every user of a directory.
@@ -238,7 +225,7 @@ func mergeSettings(current directory.Settings, patch map[string]any) (directory.
 	strict := json.NewDecoder(bytes.NewReader(merged))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&settings); err != nil {
-		return current, wrongSetting(err)
+		return current, wrongSetting(err, before)
 	}
 	return settings, settings.Check()
 }
@@ -273,15 +260,36 @@ func asObject(settings directory.Settings) (map[string]any, error) {
 	return object, fault.Wrap(json.Unmarshal(raw, &object), fault.Internal, "admin.settings")
 }
 
-// wrongSetting says which setting could not be read.
-func wrongSetting(err error) error {
+// wrongSetting says which of the settings could not be read.
+func wrongSetting(err error, settings map[string]any) error {
 	f := &fault.Error{Op: "admin.settings", Kind: fault.Invalid, Subject: "settings", Message: strings.TrimPrefix(err.Error(), "json: ")}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		f.Subject += "." + wrong.Field
-		f.Message = fmt.Sprintf("%s is of the wrong type: it is a %s and must be a %s", f.Subject, wrong.Value, kindOf(wrong.Type))
+		f.Subject += "." + wrong.Field + wrongKey(settings[wrong.Field], wrong.Type)
+		f.Message = fmt.Sprintf("%s is of the wrong type: it is %s and must be %s", f.Subject, withArticle(wrong.Value), withArticle(kindOf(wrong.Type)))
 	}
 	return f
+}
+
+// wrongKey is "." and the first key of a setting whose value is not of a type, ""
+// if the setting has no keys: the decoder names only the setting.
+func wrongKey(setting any, want reflect.Type) string {
+	values, _ := setting.(map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		raw, err := json.Marshal(values[key])
+		if err != nil || json.Unmarshal(raw, reflect.New(want).Interface()) != nil {
+			return "." + key
+		}
+	}
+	return ""
+}
+
+// withArticle is "a string" or "an object".
+func withArticle(kind string) string {
+	if strings.ContainsRune("aeiou", rune(kind[0])) {
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 // kindOf names a type as JSON does.

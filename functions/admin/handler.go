@@ -85,6 +85,7 @@ func (a API) mux() http.Handler {
 	a.directories(api)
 	a.connections(api)
 	a.users(api)
+	a.events(api)
 	return mux
 }
 

@@ -33,6 +33,9 @@ const (
 type outside struct {
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
+	// tenants are what tenants say of themselves, by how they are named; any
+	// other name is one of Contoso.
+	tenants map[directory.TenantID]directory.Tenant
 }
 
 func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcile.JumpCloud, error) {
@@ -63,8 +66,11 @@ func (o *outside) CheckKey(_ context.Context, _ directory.Organization, key stri
 	return "Name in JumpCloud", o.jumpCloud
 }
 
-func (o *outside) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
-	return directory.Tenant{ID: tenant, Name: "Contoso"}, o.refusal
+func (o *outside) Describe(_ context.Context, name directory.TenantID) (directory.Tenant, error) {
+	if found, known := o.tenants[name]; known {
+		return found, o.refusal
+	}
+	return directory.Tenant{ID: tenant, Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, o.refusal
 }
 
 // fixture is the API with a real table and real queues.
@@ -432,7 +438,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 	for _, path := range []string{
 		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/directories", "/v1/directories/{id}",
 		"/v1/directories/{id}/connections", "/v1/directories/{id}/connections/users/{userId}",
-		"/v1/directories/{id}/users", "/v1/directories/{id}/users/{userId}", "/v1/directories/{id}/users/{userId}/sync",
+		"/v1/directories/{id}/users", "/v1/directories/{id}/users/{userId}", "/v1/directories/{id}/users/{userId}/sync", "/v1/events",
 	} {
 		if paths[path] == nil {
 			t.Errorf("%s is not described", path)

@@ -156,8 +156,12 @@ type organizationPatch struct {
 // updateOrganization changes what is named.
 func (a API) updateOrganization(ctx context.Context, in *struct {
 	OrganizationPath
-	Body organizationPatch
+	Body    organizationPatch
+	RawBody []byte
 }) (*answer[directory.Organization], error) {
+	if err := mustRemoveNothing(in.RawBody); err != nil {
+		return nil, err
+	}
 	o, err := a.organization(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -30,11 +30,11 @@ type Directory struct {
 	TenantObject TenantID `json:"tenantObjectId,omitempty"`
 	// VerifiedDomains are those that the tenant said it has, in lower case, when
 	// it was last asked for the directory's sake.
-	VerifiedDomains []string `json:"verifiedDomains,omitempty"`
+	VerifiedDomains []string `json:"verifiedDomains,omitempty" doc:"The tenant's verified domains when it was last asked"`
 	// Shares are the other directories on the same tenant or with one of its
 	// domains, where the administrator allowed that. It says the same on all of
 	// them.
-	Shares    []ID      `json:"sharesTenantWith,omitempty"`
+	Shares    []ID      `json:"sharesTenantWith,omitempty" doc:"The other directories on the tenant or with one of its domains, where allowSharedDomains was set"`
 	Status    Status    `json:"status"`
 	Settings  Settings  `json:"settings"`
 	CreatedAt time.Time `json:"createdAt"`

@@ -58,12 +58,18 @@ func (s *Store) Organizations(ctx context.Context, limit int, cursor string) (Li
 // PutDirectory keeps a directory, a new one if its Version is 0, and returns
 // its new version; Changed if another writer was faster.
 func (s *Store) PutDirectory(ctx context.Context, d directory.Directory) (int64, error) {
-	item, err := encode(directoryKey(d.ID), d)
+	item, err := directoryItem(d)
 	if err != nil {
 		return 0, err
 	}
-	item.IndexPK, item.IndexSK = directoriesIndex, string(d.ID)
 	return s.table.Put(ctx, item, IfVersion(d.Version))
+}
+
+// directoryItem is the item of a directory, listed with all others.
+func directoryItem(d directory.Directory) (Item, error) {
+	item, err := encode(directoryKey(d.ID), d)
+	item.IndexPK, item.IndexSK = directoriesIndex, string(d.ID)
+	return item, err
 }
 
 // directoryKey is where a directory lies.

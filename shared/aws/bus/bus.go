@@ -2,9 +2,9 @@
 // wants to follow what entrasync does: audit, chat, tickets.
 //
 // An event has the source "entrasync", as its detail type the type of the
-// action (provision, update, deprovision, …), and as its detail the action as
-// the API shows it. Rules can therefore choose by type, directory, status and
-// reason.
+// action (provision, update, deprovision, …), and as its detail the action as it
+// is recorded, which says more than the event that the API makes of it. Rules can
+// therefore choose by type, directory, status and reason.
 package bus
 
 import (

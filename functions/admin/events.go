@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// eventsQuery are the filters of the events.
+type eventsQuery struct {
+	Organization string    `query:"organization" doc:"The JumpCloud organization"`
+	Directory    string    `query:"directory" doc:"The directory that was written to"`
+	User         string    `query:"user" doc:"The id of the JumpCloud user"`
+	Type         string    `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision" doc:"The type of event"`
+	Since        time.Time `query:"since" doc:"No event older than this"`
+	Until        time.Time `query:"until" doc:"No event newer than this"`
+	Paging
+}
+
+// events registers the operation on events.
+func (a API) events(api huma.API) {
+	op := operation("listEvents", http.MethodGet, "/v1/events", "What was done in Microsoft 365 and what failed, as events of Directory Insights", http.StatusOK)
+	op.Description = "Newest first, in the order in which the writes began. Without organization and directory the organizations come one after another, and the order holds within each. " +
+		"A page may be short, or even empty, and still have a cursor, because a request looks through a bounded number of events. A cursor belongs to its filters."
+	huma.Register(api, op, a.listEvents)
+}
+
+// listEvents shows completed actions.
+func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan.Event]], error) {
+	names := directoryNames{store: a.Store, known: map[directory.ID]string{}}
+	if err := a.checkScope(ctx, in, names); err != nil {
+		return nil, err
+	}
+	list, err := a.Store.CompletedActions(ctx, store.ActionQuery{
+		Organization: directory.OrganizationID(in.Organization), Directory: directory.ID(in.Directory),
+		User: directory.UserID(in.User), Type: plan.EventType(in.Type), Since: in.Since, Until: in.Until,
+		Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, refuse(err, "query.cursor", in.Cursor)
+	}
+	shown := page[plan.Event]{Items: make([]plan.Event, 0, len(list.Items)), Cursor: list.Cursor}
+	for _, action := range list.Items {
+		name, err := names.of(ctx, action.Directory)
+		if fault.Is(err, fault.NotFound) {
+			names.known[action.Directory] = "" // it is gone; what was done there is not
+		} else if err != nil {
+			return nil, refuse(err, "", nil)
+		}
+		shown.Items = append(shown.Items, action.Event(name))
+	}
+	return &answer[page[plan.Event]]{Body: shown}, nil
+}
+
+// checkScope refuses an organization or a directory that does not exist, and a
+// directory of another organization: nobody should take the empty list for the
+// answer that nothing happened.
+func (a API) checkScope(ctx context.Context, in *eventsQuery, names directoryNames) error {
+	if in.Organization != "" {
+		if _, err := a.Store.Organization(ctx, directory.OrganizationID(in.Organization)); err != nil {
+			return refuse(unprocessable(err), "query.organization", in.Organization)
+		}
+	}
+	if in.Directory == "" {
+		return nil
+	}
+	if _, err := names.of(ctx, directory.ID(in.Directory)); err != nil {
+		return refuse(unprocessable(err), "query.directory", in.Directory)
+	}
+	if owner := directory.ID(in.Directory).Organization(); in.Organization != "" && owner != directory.OrganizationID(in.Organization) {
+		return refuse(fault.New(fault.Invalid, "admin.events", "the directory "+in.Directory+" belongs to the organization "+string(owner)), "query.directory", in.Directory)
+	}
+	return nil
+}
+
+// directoryNames are the names of directories, each read once.
+type directoryNames struct {
+	store *store.Store
+	known map[directory.ID]string
+}
+
+// of is the name of a directory; NotFound if there is none.
+func (n directoryNames) of(ctx context.Context, id directory.ID) (string, error) {
+	if name, known := n.known[id]; known {
+		return name, nil
+	}
+	dir, err := n.store.Directory(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	n.known[id] = dir.Name
+	return dir.Name, nil
+}

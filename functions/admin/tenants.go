@@ -1,0 +1,145 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// changedTries is how often a change of a directory is tried against other
+// writers.
+const changedTries = 10
+
+// describe asks the tenant whether our credentials work there and what it is. A
+// tenant may be named by its id or by any of its domains, so it is known by what
+// it says of itself. What it said before stays when it cannot be asked.
+func (a API) describe(ctx context.Context, dir directory.Directory) directory.Directory {
+	tenant, err := a.Tenants.Describe(ctx, dir.Tenant)
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
+		dir.Status = directory.PendingAuthorization
+		return dir
+	}
+	dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
+	return dir
+}
+
+// keep keeps a directory, before is what it was, unless another one writes to the
+// same accounts: a user who is in both would be disabled by the one while the
+// other still wants the account. Where the directory allows it, both know of each
+// other from the same moment on. A directory that waits for its authorization
+// counts as well, since it works as soon as the tenant consents.
+//
+// The fault is of kind Changed if somebody else was faster: try again.
+func (a API) keep(ctx context.Context, before, dir directory.Directory) (directory.Directory, error) {
+	neighbours, err := a.Store.Neighbours(ctx, dir)
+	if err != nil {
+		return dir, err
+	}
+	known, err := a.withShares(ctx, neighbours.Directories, dir.Shares)
+	if err != nil {
+		return dir, err
+	}
+	var others, changed []directory.Directory
+	dir.Shares = nil
+	for _, other := range known {
+		_, meets := dir.Meets(other)
+		if meets {
+			others = append(others, other)
+			dir.Shares = append(dir.Shares, other.ID)
+		}
+		if knows := slices.Contains(other.Shares, dir.ID); meets != knows {
+			other.Shares = slices.DeleteFunc(slices.Clone(other.Shares), func(id directory.ID) bool { return id == dir.ID })
+			if meets {
+				other.Shares = append(other.Shares, dir.ID)
+			}
+			changed = append(changed, other)
+		}
+	}
+	if err := mayShare(before, dir, others); err != nil {
+		return dir, err
+	}
+	dir.Version, err = a.Store.PutDirectoryAmong(ctx, dir, neighbours, changed...)
+	return dir, err
+}
+
+// withShares are directories, and those that one shares its tenant with so far,
+// as far as they exist.
+func (a API) withShares(ctx context.Context, directories []directory.Directory, shares []directory.ID) ([]directory.Directory, error) {
+	for _, id := range shares {
+		if slices.ContainsFunc(directories, func(d directory.Directory) bool { return d.ID == id }) {
+			continue
+		}
+		other, err := a.Store.Directory(ctx, id)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		directories = append(directories, other)
+	}
+	return directories, nil
+}
+
+// mayShare refuses to let a directory write to the accounts of others unless its
+// settings allow that, or did when they were put beside each other.
+func mayShare(before, dir directory.Directory, others []directory.Directory) error {
+	const op = "admin.share tenant"
+	if len(others) == 0 || dir.Settings.AllowSharedDomains {
+		return nil
+	}
+	if before.Settings.AllowSharedDomains {
+		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: "body.settings.allowSharedDomains", Message: fmt.Sprintf(
+			"%s shares its tenant with %s: allowSharedDomains stays on as long as they do", shown(dir), shownAll(others))}
+	}
+	others = slices.DeleteFunc(others, func(other directory.Directory) bool { return slices.Contains(before.Shares, other.ID) })
+	if len(others) == 0 {
+		return nil
+	}
+	f := &fault.Error{Op: op, Kind: fault.Conflict, Subject: "body.tenantId"}
+	if dir.Version > 0 {
+		f.Subject = "path.id"
+	}
+	common, _ := dir.Meets(others[0])
+	what := "have the tenant " + common
+	if !dir.SameTenant(others[0]) {
+		what = "have the domain " + common
+	}
+	f.Message = fmt.Sprintf("the directories %s and %s would both %s: use %q alone, or set allowSharedDomains on %q. "+
+		"That means that a user stays enabled as long as one directory of the tenant holds the user",
+		shown(dir), shownAll(others), what, others[0].Name, dir.Name)
+	return f
+}
+
+// refuseTenant is the problem document for a directory that was not kept.
+func refuseTenant(err error) error {
+	if fault.Is(err, fault.Conflict) {
+		return refuse(err, fault.Of(err).Subject, nil)
+	}
+	return refuse(err, "", nil)
+}
+
+// shown names a directory to people.
+func shown(dir directory.Directory) string {
+	id := string(dir.ID)
+	if dir.Version == 0 {
+		id = "new"
+	}
+	return fmt.Sprintf("%q (%s)", dir.Name, id)
+}
+
+// shownAll names several.
+func shownAll(all []directory.Directory) string {
+	names := make([]string, len(all))
+	for i, dir := range all {
+		names[i] = shown(dir)
+	}
+	return strings.Join(names, " and ")
+}

@@ -1,0 +1,180 @@
+package plan
+
+import (
+	"time"
+
+	"entrasync/shared/directory"
+)
+
+// EventType is the type of an event in the log.
+type EventType string
+
+// The types of events that JumpCloud's own integration with Microsoft 365 logs
+// (JumpCloud support, "Sync users and groups from JumpCloud to M365/Azure AD").
+// A user whose account was disabled is deprovisioned.
+const (
+	UserCreateProvision         EventType = "user_create_provision"
+	UserUpdateProvision         EventType = "user_update_provision"
+	UserPasswordUpdateProvision EventType = "user_password_update_provision"
+	UserDeprovision             EventType = "user_deprovision"
+)
+
+// EventTypes lists all types of events.
+var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision}
+
+// eventTypes say how each type of action is logged. JumpCloud knows no event for
+// an account that is taken over, opened, restored or signed out: to it they are
+// updates (our choice).
+var eventTypes = map[Type]EventType{
+	Provision:   UserCreateProvision,
+	TakeOver:    UserUpdateProvision,
+	Update:      UserUpdateProvision,
+	Enable:      UserUpdateProvision,
+	Restore:     UserUpdateProvision,
+	EndSessions: UserUpdateProvision,
+	SetPassword: UserPasswordUpdateProvision,
+	Deprovision: UserDeprovision,
+}
+
+// Event is a completed action as an event of Directory Insights: the envelope of
+// the service "directory" (JumpCloud Directory Insights API), as JumpCloud fills
+// it when it writes to an application. JumpCloud publishes no such event of its
+// Microsoft 365 integration, so which field says what is our choice.
+type Event struct {
+	ID           string                   `json:"id" doc:"The id of the action"`
+	Version      string                   `json:"@version" enum:"1"`
+	Service      string                   `json:"service" enum:"directory"`
+	Type         EventType                `json:"event_type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision"`
+	Timestamp    time.Time                `json:"timestamp" doc:"When it was completed, to the millisecond"`
+	Organization directory.OrganizationID `json:"organization"`
+	Resource     EventResource            `json:"resource" doc:"The JumpCloud user"`
+	Application  EventApplication         `json:"application" doc:"The directory that was written to"`
+	Changes      []EventChange            `json:"changes"`
+	Reason       directory.Reason         `json:"reason,omitempty" doc:"Why the account was disabled, as one typed word; JumpCloud has no such field"`
+	Correlation  EventCorrelation         `json:"correlation" doc:"Why the user was looked at"`
+	MessageChain EventMessages            `json:"message_chain"`
+	Success      bool                     `json:"success"`
+	ErrorMessage string                   `json:"error_message,omitempty" doc:"Why it failed, with what to do"`
+}
+
+// EventResource is the object that an event is about.
+type EventResource struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Username string `json:"username"`
+}
+
+// EventApplication is the directory of an event.
+type EventApplication struct {
+	ID   directory.ID `json:"id"`
+	Name string       `json:"name,omitempty" doc:"As it is called now; missing when it is gone"`
+}
+
+// EventChange is one field that was written. A field without values is one whose
+// values are nobody's business, or not known.
+type EventChange struct {
+	Field directory.Attribute `json:"field" doc:"The property in Microsoft Graph"`
+	From  any                 `json:"from,omitempty" doc:"Missing when there was nothing, or it was not known"`
+	To    any                 `json:"to,omitempty" doc:"null when the property was cleared"`
+}
+
+// EventCorrelation is the cause of an event: the JumpCloud event or the request
+// of an administrator.
+type EventCorrelation struct {
+	ID   string `json:"id,omitempty"`
+	Type string `json:"type"`
+}
+
+// EventMessages are what came of the write.
+type EventMessages struct {
+	Code    string `json:"response_code" doc:"The HTTP status of a success, otherwise the kind of the failure"`
+	Message string `json:"response_message" doc:"The status in words, otherwise why it failed"`
+	Details string `json:"message_details" doc:"OK, otherwise the reason of the failure as one typed word"`
+}
+
+// What an event says of a change that has no attribute of ours.
+const (
+	// passwordField is what JumpCloud calls a password in an event; there is
+	// never a value with it (Directory Insights API).
+	passwordField directory.Attribute = "password"
+	// sessionsField is what Graph sets to the current time when it ends sessions,
+	// and deletedField what an account has as long as it is deleted (Microsoft
+	// Graph documentation, user resource type).
+	sessionsField directory.Attribute = "signInSessionsValidFromDateTime"
+	deletedField  directory.Attribute = "deletedDateTime"
+)
+
+// EventType is how the action is logged; "" for an action that is no event.
+func (a Action) EventType() EventType { return eventTypes[a.Type] }
+
+// Completed reports whether it is known what came of the action.
+func (a Action) Completed() bool { return a.Status == Succeeded || a.Status == Failed }
+
+// Event is a completed action as an event. The action knows only the id of its
+// directory.
+func (a Action) Event(directoryName string) Event {
+	event := Event{
+		ID: a.ID, Version: "1", Service: "directory", Type: a.EventType(),
+		Timestamp: a.EventTime(), Organization: a.Directory.Organization(),
+		Resource:     EventResource{ID: a.Subject.ID, Type: a.Subject.Kind, Username: a.Subject.Name},
+		Application:  EventApplication{ID: a.Directory, Name: directoryName},
+		Changes:      a.eventChanges(),
+		Reason:       a.Reason,
+		Correlation:  EventCorrelation{ID: a.Cause.ID, Type: a.Cause.Type},
+		MessageChain: a.eventMessages(),
+		Success:      a.Status == Succeeded,
+	}
+	if a.Error != nil {
+		event.ErrorMessage = a.Error.Message
+	}
+	return event
+}
+
+// EventTime is the timestamp of the action's event. Events of the directory have
+// milliseconds (recorded events).
+func (a Action) EventTime() time.Time { return a.CompletedAt.UTC().Truncate(time.Millisecond) }
+
+// eventChanges are the fields that the action wrote or would have written.
+func (a Action) eventChanges() []EventChange {
+	changes := []EventChange{}
+	switch a.Type {
+	case SetPassword:
+		return []EventChange{{Field: passwordField}} // whatever else it holds
+	case EndSessions:
+		changes = append(changes, EventChange{Field: sessionsField})
+	case Restore:
+		changes = append(changes, EventChange{Field: deletedField, To: directory.Value(nil)})
+	}
+	for _, c := range a.Changes {
+		change := EventChange{Field: c.Attribute, To: eventValue(c.Attribute, c.To)}
+		if len(c.From) > 0 {
+			change.From = eventValue(c.Attribute, c.From)
+		}
+		changes = append(changes, change)
+	}
+	return changes
+}
+
+// eventValue is a value as Graph shows it: the state is a boolean there.
+func eventValue(name directory.Attribute, value directory.Value) any {
+	if name == directory.AccountEnabled {
+		return value.String() == "true"
+	}
+	return value
+}
+
+// eventMessages say what came of the action. The status of a success is the one
+// that Graph documents for the request; that of a failure is not kept, because
+// its kind and its reason say more.
+func (a Action) eventMessages() EventMessages {
+	switch {
+	case a.Error != nil:
+		return EventMessages{Code: a.Error.Kind, Message: a.Error.Message, Details: string(a.Error.Reason)}
+	case a.Type == Provision:
+		return EventMessages{Code: "201", Message: "Created", Details: "OK"}
+	case a.Type == Restore:
+		return EventMessages{Code: "200", Message: "OK", Details: "OK"}
+	default:
+		return EventMessages{Code: "204", Message: "No Content", Details: "OK"}
+	}
+}

@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// How much one page may read of the table, so that a filter that fits nothing
+// ends in time: how often, and how many actions each time.
+const (
+	actionReads    = 12
+	actionsPerRead = 250
+)
+
+// completedWithin is how long after it began an action is completed as a rule: far
+// longer than any invocation runs.
+const completedWithin = time.Hour
+
+// actionsPerPage is how many actions make a page when the caller does not say.
+const actionsPerPage = 100
+
+// ActionQuery asks for completed actions, newest first: in the order in which they
+// began. What is empty does not filter. Without an organization and a directory
+// the organizations come one after another, and the order holds within each.
+type ActionQuery struct {
+	Organization directory.OrganizationID
+	Directory    directory.ID
+	User         directory.UserID
+	Type         plan.EventType
+	// Since and Until bound the time of completion, both inclusive. Since may miss
+	// an action that was completed more than an hour after it began, because a
+	// process died or Entra did not answer all that time.
+	Since, Until time.Time
+	Limit        int // 0: 100
+	Cursor       string
+}
+
+// actionPlace is where a page ended.
+type actionPlace struct {
+	Query        []byte                   `json:"q"` // the fingerprint of the query
+	Organization directory.OrganizationID `json:"o,omitempty"`
+	Page         string                   `json:"p,omitempty"` // the cursor with which the table's page was read
+	After        string                   `json:"a,omitempty"` // the id of the last action seen on it
+}
+
+// CompletedActions reads one page of completed actions. What it reads of the table
+// is bounded, so a page may be short, or empty, and still have a cursor. A cursor
+// of another query (Limit aside) is refused with a fault of kind Invalid.
+func (s *Store) CompletedActions(ctx context.Context, q ActionQuery) (List[plan.Action], error) {
+	place, err := q.place()
+	if err != nil {
+		return List[plan.Action]{}, err
+	}
+	if q.Limit == 0 {
+		q.Limit = actionsPerPage
+	}
+	walk := &actionWalk{store: s, query: q, place: place, reads: actionReads, found: []plan.Action{}}
+	if err := walk.run(ctx); err != nil {
+		return List[plan.Action]{}, err
+	}
+	list := List[plan.Action]{Items: walk.found}
+	if !walk.ended {
+		list.Cursor, err = walk.place.cursor()
+	}
+	return list, err
+}
+
+// fingerprint stands for everything in the query but limit and cursor.
+func (q ActionQuery) fingerprint() []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q",
+		q.Organization, q.Directory, q.User, q.Type, q.Since.UTC().Format(time.RFC3339Nano), q.Until.UTC().Format(time.RFC3339Nano)))
+	return sum[:fingerprintBytes]
+}
+
+// place is where the page begins.
+func (q ActionQuery) place() (actionPlace, error) {
+	start := actionPlace{Query: q.fingerprint(), Organization: q.Organization}
+	if q.Cursor == "" {
+		return start, nil
+	}
+	var place actionPlace
+	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+	if err == nil {
+		err = json.Unmarshal(raw, &place)
+	}
+	if err != nil || !slices.Equal(place.Query, start.Query) || (q.Organization != "" && place.Organization != q.Organization) {
+		return place, invalid("store.actions", "cursor", "the cursor does not belong to this query; start again without one")
+	}
+	return place, nil
+}
+
+// cursor is the place as text.
+func (p actionPlace) cursor() (string, error) {
+	raw, err := json.Marshal(p)
+	return base64.RawURLEncoding.EncodeToString(raw), err
+}
+
+// matches reports whether the action is asked for.
+func (q ActionQuery) matches(a plan.Action) bool {
+	at := a.EventTime()
+	return a.Completed() && a.EventType() != "" &&
+		(q.Type == "" || q.Type == a.EventType()) &&
+		(q.User == "" || (a.Subject.Kind == "user" && a.Subject.ID == string(q.User))) &&
+		(q.Directory == "" || q.Directory == a.Directory) &&
+		(q.Since.IsZero() || !at.Before(q.Since)) &&
+		(q.Until.IsZero() || !at.After(q.Until))
+}
+
+// tooOld reports whether neither the action nor any that began before it can be
+// asked for.
+func (q ActionQuery) tooOld(a plan.Action) bool {
+	return !q.Since.IsZero() && a.At.Before(q.Since.Add(-completedWithin))
+}
+
+// table is the query of the table for the actions of an organization, or of the
+// directory.
+func (q ActionQuery) table(organization directory.OrganizationID, cursor string) Query {
+	if q.Directory != "" {
+		return Query{PK: join(actionPart, string(q.Directory)), Index: true, Backward: true, Limit: actionsPerRead, Cursor: cursor}
+	}
+	return Query{PK: join(organizationPart, string(organization), actionPart), Backward: true, Limit: actionsPerRead, Cursor: cursor}
+}
+
+// actionWalk reads one page.
+type actionWalk struct {
+	store *Store
+	query ActionQuery
+	place actionPlace
+	reads int // how often the table may still be read
+	found []plan.Action
+	ended bool // nothing follows
+	// organizations are all of them, in order of their ids, if all are asked for.
+	organizations []directory.OrganizationID
+}
+
+// run walks until the page is full, the reading is over, or nothing follows.
+func (w *actionWalk) run(ctx context.Context) (err error) {
+	everywhere := w.query.Organization == "" && w.query.Directory == ""
+	if everywhere {
+		if w.organizations, err = w.store.organizationIDs(ctx); err != nil {
+			return err
+		}
+		if w.place.Organization == "" {
+			w.nextOrganization()
+		}
+	}
+	for ; w.reads > 0 && len(w.found) < w.query.Limit && !w.ended; w.reads-- {
+		over, err := w.read(ctx)
+		switch {
+		case err != nil:
+			return err
+		case over && everywhere:
+			w.nextOrganization()
+		case over:
+			w.ended = true
+		}
+	}
+	return nil
+}
+
+// read goes through one page of the table, or as much of it as the page of the
+// log takes. It reports whether the organization or the directory is through.
+func (w *actionWalk) read(ctx context.Context) (over bool, err error) {
+	page, err := list[plan.Action](ctx, w.store, w.query.table(w.place.Organization, w.place.Page))
+	if err != nil {
+		return false, err
+	}
+	for i, a := range page.Items {
+		if w.place.After != "" && a.ID >= w.place.After {
+			continue // seen already
+		}
+		if w.query.tooOld(a) {
+			return true, nil
+		}
+		w.place.After = a.ID
+		if !w.query.matches(a) {
+			continue
+		}
+		w.found = append(w.found, a)
+		if len(w.found) == w.query.Limit && i+1 < len(page.Items) {
+			return false, nil
+		}
+	}
+	w.place.Page, w.place.After = page.Cursor, ""
+	return page.Cursor == "", nil
+}
+
+// nextOrganization goes to the organization that follows, in order of their ids.
+func (w *actionWalk) nextOrganization() {
+	next := slices.IndexFunc(w.organizations, func(id directory.OrganizationID) bool { return id > w.place.Organization })
+	if w.ended = next < 0; !w.ended {
+		w.place.Organization, w.place.Page, w.place.After = w.organizations[next], "", ""
+	}
+}
+
+// organizationIDs are the ids of all organizations, in their order.
+func (s *Store) organizationIDs(ctx context.Context) ([]directory.OrganizationID, error) {
+	var ids []directory.OrganizationID
+	for cursor := ""; ; {
+		page, err := s.Organizations(ctx, 0, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Items {
+			ids = append(ids, o.ID)
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return ids, nil
+		}
+	}
+}

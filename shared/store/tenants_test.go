@@ -1,0 +1,107 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// on is a directory on a tenant.
+func on(name string, tenant directory.TenantID, domains ...string) directory.Directory {
+	return directory.Directory{ID: directory.NewID(organization, name), Organization: organization, Name: name, Tenant: tenant, VerifiedDomains: domains}
+}
+
+func TestNeighbours(t *testing.T) {
+	s := open(t)
+	first := on("one", "t1", "a.example", "B.example")
+	alone, err := s.Neighbours(t.Context(), first)
+	if err != nil || len(alone.Directories) != 0 {
+		t.Fatalf("%+v, %v", alone, err)
+	}
+	if first.Version, err = s.PutDirectoryAmong(t.Context(), first, alone); err != nil || first.Version != 1 {
+		t.Fatalf("version %d, %v", first.Version, err)
+	}
+	for name, tc := range map[string]struct {
+		directory directory.Directory
+		want      int
+	}{
+		"the same tenant":              {on("two", "T1"), 1},
+		"a domain of it":               {on("two", "b.example"), 1},
+		"a domain in common":           {on("two", "t2", "c.example", "a.example"), 1},
+		"a tenant of its own":          {on("two", "t2", "c.example"), 0},
+		"the directory itself":         {first, 0},
+		"a name that looks like a key": {on("two", "t1#E"), 0},
+	} {
+		if got, err := s.Neighbours(t.Context(), tc.directory); err != nil || len(got.Directories) != tc.want {
+			t.Errorf("%s: %d neighbours, %v", name, len(got.Directories), err)
+		}
+	}
+	// Once its names are claimed a directory is changed like any other record.
+	among, err := s.Neighbours(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Name = "New"
+	version, err := s.PutDirectoryAmong(t.Context(), first, among)
+	if got, readErr := s.Directory(t.Context(), first.ID); err != nil || readErr != nil || version != 2 || got.Version != 2 || got.Name != "New" {
+		t.Errorf("version %d: %+v, %v, %v", version, got, err, readErr)
+	}
+	if _, err := s.PutDirectoryAmong(t.Context(), first, among); !fault.Is(err, fault.Changed) {
+		t.Errorf("an old version was written: %v", err)
+	}
+}
+
+// Of two that looked before either was kept only one is kept, whatever name they
+// have in common.
+func TestTheSecondOnATenantSeesTheFirst(t *testing.T) {
+	for name, second := range map[string]directory.Directory{
+		"the tenant": on("two", "T1"),
+		"a domain":   on("two", "t2", "z.example", "a.example"),
+	} {
+		s := open(t)
+		first := on("one", "t1", "a.example")
+		before, err := s.Neighbours(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		beforeSecond, err := s.Neighbours(t.Context(), second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.PutDirectoryAmong(t.Context(), first, before); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.PutDirectoryAmong(t.Context(), second, beforeSecond); !fault.Is(err, fault.Changed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := s.Directory(t.Context(), second.ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%s: the second directory is there: %v", name, err)
+		}
+		after, err := s.Neighbours(t.Context(), second)
+		if err != nil || len(after.Directories) != 1 || after.Directories[0].ID != first.ID {
+			t.Errorf("%s: %+v, %v", name, after.Directories, err)
+		}
+	}
+}
+
+// A tenant with more domains than a transaction takes is claimed all the same.
+func TestTenantWithManyDomains(t *testing.T) {
+	s := open(t)
+	var domains []string
+	for i := range 500 {
+		domains = append(domains, fmt.Sprintf("d%03d.example", i))
+	}
+	first := on("one", "t1", domains...)
+	before, err := s.Neighbours(t.Context(), first)
+	if err == nil {
+		_, err = s.PutDirectoryAmong(t.Context(), first, before)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Neighbours(t.Context(), on("two", "t1", domains...)); err != nil || len(got.Directories) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
