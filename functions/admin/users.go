@@ -20,6 +20,7 @@ type linkView struct {
 	State       directory.AccountState `json:"state" enum:"enabled,disabled,absent"`
 	Reason      directory.Reason       `json:"reason,omitempty" doc:"One typed word: why the account is disabled, or why the user is parked or waits"`
 	Message     string                 `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
+	Problems    []directory.Problem    `json:"problems,omitempty" doc:"The attributes that cannot be written, each with its reason; the others are"`
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected; empty when not connected any more"`
 	Owner       directory.Owner        `json:"owner,omitempty" enum:"created,taken_over"`
 	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
@@ -32,7 +33,7 @@ type linkView struct {
 func viewOf(link directory.Link, paths []directory.Path) linkView {
 	view := linkView{
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
-		Reason: link.Reason, Message: link.Message, Owner: link.Owner, ConnectedBy: append([]directory.Path{}, paths...),
+		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Owner: link.Owner, ConnectedBy: append([]directory.Path{}, paths...),
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
 	}
 	for name, value := range link.Applied {
