@@ -14,6 +14,8 @@ const (
 	PasswordRefused Reason = "password_refused"
 	// PasswordUnknown: Entra was asked and gave no clear answer.
 	PasswordUnknown Reason = "password_unknown"
+	// PasswordInterrupted: entrasync stopped before it knew Entra's answer.
+	PasswordInterrupted Reason = "interrupted"
 	// PasswordUnopened: it was sealed for another key or purpose, or too long
 	// ago.
 	PasswordUnopened Reason = "password_unopened"

@@ -32,8 +32,9 @@ var passwordRules = map[string]string{
 // the new password, and JumpCloud may refuse it the second time as used before.
 // Every other fault says that it has not.
 func (c *Client) SetPassword(ctx context.Context, user directory.UserID, password string) error {
-	what := call{op: "jumpcloud.set password", subject: string(user), method: http.MethodPut, secret: password, explain: brokenRules,
-		url: c.api + "/systemusers/" + url.PathEscape(string(user)) + "?fullValidationDetails=password"}
+	what := call{op: "jumpcloud.set password", subject: string(user), method: http.MethodPut, secret: password,
+		explain: func(body []byte) string { return brokenRules(body, password) },
+		url:     c.api + "/systemusers/" + url.PathEscape(string(user)) + "?fullValidationDetails=password"}
 	if !isObjectID(string(user)) { // anything else could name another route
 		return &fault.Error{Op: what.op, Kind: fault.NotFound, Subject: what.subject, Message: "not the id of a JumpCloud user"}
 	}
@@ -46,8 +47,9 @@ func (c *Client) SetPassword(ctx context.Context, user directory.UserID, passwor
 	return err
 }
 
-// brokenRules reads which rules a refused password breaks.
-func brokenRules(body []byte) string {
+// brokenRules reads which rules a refused password breaks. What JumpCloud says in
+// words of its own is given on without the password.
+func brokenRules(body []byte, password string) string {
 	o := objectOf(body)
 	var rules []string
 	for _, detail := range o.objects("details") {
@@ -55,7 +57,7 @@ func brokenRules(body []byte) string {
 			code := violation.text("description")
 			rule, known := passwordRules[code]
 			if !known {
-				rule = strings.Trim("it breaks the rule "+violation.text("field")+" "+code, " ")
+				rule = "it breaks the rule " + hide(strings.TrimSpace(violation.text("field")+" "+code), password)
 			}
 			if !slices.Contains(rules, rule) {
 				rules = append(rules, rule)
@@ -65,5 +67,5 @@ func brokenRules(body []byte) string {
 	if len(rules) > 0 {
 		return strings.Join(rules, "; ")
 	}
-	return o.text("message")
+	return hide(o.text("message"), password)
 }

@@ -103,7 +103,7 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	problem.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
 	if what.explain != nil && means.kind == fault.Invalid {
 		if why := what.explain(body); why != "" {
-			problem.Message = hide(why, what.secret)
+			problem.Message = why
 		}
 	}
 	return answer{}, means.retry, problem

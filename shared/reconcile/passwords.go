@@ -93,7 +93,7 @@ func (p Passwords) Set(ctx context.Context, a Attempt) Outcome {
 	case !mine:
 		return Outcome{}
 	case w.action.Status == plan.Started:
-		return w.fail(ctx, &fault.Error{Op: "reconcile.set password", Kind: fault.Transient, Reason: string(interrupted),
+		return w.fail(ctx, &fault.Error{Op: "reconcile.set password", Kind: fault.Transient, Reason: string(directory.PasswordInterrupted),
 			Message: "entrasync stopped before Entra's answer was known: the account may have the new password or the old one. Set it again"}, false)
 	case w.action.Status != plan.Queued:
 		return Outcome{} // the message came twice
