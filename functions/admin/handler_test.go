@@ -436,7 +436,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 		t.Errorf("openapi %v", document["openapi"])
 	}
 	for _, path := range []string{
-		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/directories", "/v1/directories/{id}",
+		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/organizations/{id}/users/{userId}/password", "/v1/directories", "/v1/directories/{id}",
 		"/v1/directories/{id}/connections", "/v1/directories/{id}/connections/users/{userId}",
 		"/v1/directories/{id}/users", "/v1/directories/{id}/users/{userId}", "/v1/directories/{id}/users/{userId}/sync",
 	} {

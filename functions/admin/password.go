@@ -166,15 +166,14 @@ func (g *gateway) write(ctx context.Context) error {
 
 // refusedByJumpCloud is the answer when JumpCloud certainly has the old password.
 func refusedByJumpCloud(err error) error {
-	f := fault.Of(err)
-	switch {
-	case f.Kind == fault.Invalid:
+	switch f := fault.Of(err); f.Kind {
+	case fault.Invalid:
 		var details []error
 		for rule := range strings.SplitSeq(f.Message, "; ") {
 			details = append(details, about("JumpCloud: "+rule))
 		}
 		return huma.NewError(http.StatusUnprocessableEntity, "JumpCloud refuses this password; nothing was written to Entra", details...)
-	case f.Kind == fault.NotFound:
+	case fault.NotFound:
 		return refuse(err, "path.userId", nil)
 	default:
 		return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Message: f.Message + "; nothing was changed in JumpCloud or in Entra", Err: err}, "", nil)
@@ -190,10 +189,10 @@ func (g *gateway) answer() (*passwordAnswer, error) {
 		view := account.view()
 		answer.Body.Accounts = append(answer.Body.Accounts, view)
 		name := fmt.Sprintf("Entra, %s in the directory %s: ", view.UPN, account.dir.Name)
-		switch {
-		case view.Status == plan.Succeeded:
+		switch view.Status {
+		case plan.Succeeded:
 			details = append(details, about(name+"has the new password"))
-		case view.Status == plan.Failed:
+		case plan.Failed:
 			failed++
 			has := "has the old password"
 			if view.Reason == directory.PasswordUnknown || view.Reason == directory.PasswordInterrupted {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,10 +51,12 @@ type gateway struct {
 	log       *bytes.Buffer
 	ann       directory.UserID
 	worker    reconcile.Passwords
-	asleep    bool  // the messages wait
-	broken    error // of the queue
-	messages  []queue.Message
+	broken    error               // of the queue
 	before    func(*http.Request) // sees every request to the outside
+
+	mu       sync.Mutex
+	asleep   bool // the messages wait
+	messages []queue.Message
 }
 
 func newGateway(t *testing.T) *gateway {
@@ -122,17 +125,29 @@ func (g *gateway) Send(ctx context.Context, messages ...queue.Message) error {
 	if g.broken != nil {
 		return g.broken
 	}
+	g.mu.Lock()
 	g.messages = append(g.messages, messages...)
-	if !g.asleep {
+	asleep := g.asleep
+	g.mu.Unlock()
+	if !asleep {
 		g.work(context.WithoutCancel(ctx))
 	}
 	return nil
 }
 
+// sleep has messages wait from now on, or not any more.
+func (g *gateway) sleep(asleep bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asleep = asleep
+}
+
 // work handles the messages that wait.
 func (g *gateway) work(ctx context.Context) {
+	g.mu.Lock()
 	waiting := g.messages
 	g.messages = nil
+	g.mu.Unlock()
 	for _, m := range waiting {
 		task, err := reconcile.ReadTask(m.Body)
 		g.must(err)
@@ -426,7 +441,7 @@ func TestWhatTakesTime(t *testing.T) {
 		g := newGateway(t)
 		id := g.connected("one", tenant, "ann.lee@contoso.example", nil)
 		g.must(g.worker.PublishKey(t.Context()))
-		g.asleep = true
+		g.sleep(true)
 		start := time.Now()
 		status, answer := g.set(goodPassword)
 		accounts, _ := answer["accounts"].([]any)
@@ -449,13 +464,13 @@ func TestTheKeyIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
 		id := g.connected("one", tenant, "ann.lee@contoso.example", nil)
-		g.asleep = true
+		g.sleep(true)
 		if status, answer := g.set(goodPassword); status != 503 || !strings.Contains(fmt.Sprint(answer["detail"]), "in a minute") || len(g.has(goodPassword)) > 0 || g.differs(id) != "" {
 			t.Errorf("%d %v; %v have it", status, answer, g.has(goodPassword))
 		}
 		go func() {
 			time.Sleep(2 * time.Second)
-			g.asleep = false
+			g.sleep(false)
 			g.work(context.WithoutCancel(t.Context()))
 		}()
 		if status, answer := g.set(goodPassword); status != 200 || len(g.has(goodPassword)) != 2 {

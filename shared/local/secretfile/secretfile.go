@@ -110,7 +110,7 @@ func (s *Store) PutOrganization(_ context.Context, id directory.OrganizationID, 
 // keep writes the file anew. The caller holds the lock.
 func (s *Store) keep(after content) error {
 	const op = "secretfile.put"
-	text, err := json.Marshal(after) //nolint:gosec // this file is where the secrets are kept
+	text, err := json.Marshal(after)
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, op)
 	}
