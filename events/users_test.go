@@ -12,6 +12,7 @@ import (
 
 	"entrasync/functions/users"
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
@@ -61,6 +62,10 @@ func (o *outside) Apply(_ context.Context, actions []plan.Action) []reconcile.Re
 	}
 	o.written = append(o.written, actions...)
 	return results
+}
+
+func (o *outside) SetPassword(context.Context, directory.EntraID, string) error {
+	return fault.New(fault.Internal, "test", "no task of these is about a password")
 }
 
 // Postpone implements users.Postponer.

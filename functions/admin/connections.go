@@ -50,7 +50,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 		return nil, err
 	}
 	user := directory.UserID(in.User)
-	if err := a.mustExist(ctx, dir, user); err != nil {
+	if _, err := a.jumpCloudUser(ctx, dir.Organization, user); err != nil {
 		return nil, refuse(err, "path.userId", in.User)
 	}
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
@@ -59,20 +59,21 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	return a.lookAtShared(ctx, dir, user, "connected", a.Bulk)
 }
 
-// mustExist asks JumpCloud for the user.
-func (a API) mustExist(ctx context.Context, dir directory.Directory, user directory.UserID) error {
-	jc, err := a.Systems.JumpCloud(ctx, dir.Organization)
+// jumpCloudUser asks JumpCloud for a user; NotFound if there is none.
+func (a API) jumpCloudUser(ctx context.Context, organization directory.OrganizationID, id directory.UserID) (directory.User, error) {
+	jc, err := a.Systems.JumpCloud(ctx, organization)
 	if err != nil {
-		return err
+		return directory.User{}, err
 	}
-	found, failed := jc.Users(ctx, []directory.UserID{user})
-	if err := failed[user]; err != nil {
-		return err
+	found, failed := jc.Users(ctx, []directory.UserID{id})
+	if err := failed[id]; err != nil {
+		return directory.User{}, err
 	}
-	if _, exists := found[user]; !exists {
-		return fault.New(fault.NotFound, "admin.connect", "JumpCloud has no user "+string(user))
+	user, exists := found[id]
+	if !exists {
+		return directory.User{}, fault.New(fault.NotFound, "admin.read user", "JumpCloud has no user "+string(id))
 	}
-	return nil
+	return user, nil
 }
 
 // disconnectUser ends the connection and has the user looked at.

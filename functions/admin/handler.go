@@ -1,6 +1,6 @@
 // Package admin is the function that serves entrasync's own API to
-// administrators: directories and their settings, connections, and how each
-// user stands and why.
+// administrators: directories and their settings, connections, how each user
+// stands and why, and the password gateway.
 //
 // Every operation is described by the OpenAPI document at /openapi.json, which
 // is made from the same types that decode the requests. Errors are problem
@@ -46,6 +46,8 @@ type API struct {
 	Organizations Organizations
 	// Channels gives the notification channels of an organization.
 	Channels func(context.Context, directory.OrganizationID) (Channels, error)
+	// Passwords gives what sets passwords in an organization.
+	Passwords func(context.Context, directory.OrganizationID) (Passwords, error)
 }
 
 // Handler serves the API to API Gateway events.
@@ -82,6 +84,7 @@ func (a API) mux() http.Handler {
 		})
 	a.organizations(api)
 	a.webhooks(api)
+	a.passwords(api)
 	a.directories(api)
 	a.connections(api)
 	a.users(api)

@@ -128,6 +128,12 @@ func (f *fixture) call(method, path, body string) (status int, answer map[string
 // callWith sends a request with headers.
 func (f *fixture) callWith(headers map[string]string, method, path, body string) (status int, answer map[string]any) {
 	f.t.Helper()
+	return f.callIn(f.t.Context(), headers, method, path, body)
+}
+
+// callIn sends a request with headers in a context.
+func (f *fixture) callIn(ctx context.Context, headers map[string]string, method, path, body string) (status int, answer map[string]any) {
+	f.t.Helper()
 	rawPath, query, _ := strings.Cut(path, "?")
 	r := events.APIGatewayV2HTTPRequest{RawPath: rawPath, RawQueryString: query, Body: body, Headers: map[string]string{"content-type": "application/json", "host": "localhost"}}
 	for name, value := range headers {
@@ -135,7 +141,7 @@ func (f *fixture) callWith(headers map[string]string, method, path, body string)
 	}
 	r.RequestContext.HTTP.Method = method
 	r.RequestContext.HTTP.Path = rawPath
-	response, err := f.handler.Handle(f.t.Context(), r)
+	response, err := f.handler.Handle(ctx, r)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -436,7 +442,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 		t.Errorf("openapi %v", document["openapi"])
 	}
 	for _, path := range []string{
-		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/directories", "/v1/directories/{id}",
+		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/organizations/{id}/users/{userId}/password", "/v1/directories", "/v1/directories/{id}",
 		"/v1/directories/{id}/connections", "/v1/directories/{id}/connections/users/{userId}",
 		"/v1/directories/{id}/users", "/v1/directories/{id}/users/{userId}", "/v1/directories/{id}/users/{userId}/sync", "/v1/events",
 	} {

@@ -24,6 +24,7 @@ type linkView struct {
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected; empty when not connected any more"`
 	Owner       directory.Owner        `json:"owner,omitempty" enum:"created,taken_over"`
 	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
+	Password    *directory.Obstacle    `json:"passwordDiffers,omitempty" doc:"Why the account has not got the password that the gateway set in JumpCloud; missing when it has, or when none was set"`
 	LastEventAt *time.Time             `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time             `json:"lastWriteAt,omitempty"`
 	NextTryAt   *time.Time             `json:"nextTryAt,omitempty"`
@@ -33,7 +34,7 @@ type linkView struct {
 func viewOf(link directory.Link, paths []directory.Path) linkView {
 	view := linkView{
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
-		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Owner: link.Owner, ConnectedBy: append([]directory.Path{}, paths...),
+		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Owner: link.Owner, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
 	}
 	for name, value := range link.Applied {

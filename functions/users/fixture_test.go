@@ -53,6 +53,7 @@ type fixture struct {
 	metrics   *metric.Memory
 	postponed map[string]time.Duration // by receipt
 	again     []queue.Message          // what was sent afresh
+	seed      string                   // of the key that opens passwords
 	messages  int
 	// before is called with every request to Graph before it is served.
 	before func(*http.Request)
@@ -67,7 +68,7 @@ func newFixture(t *testing.T) *fixture {
 // newFixtureIn is newFixture for any kind of test.
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
-	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}}
+	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}, seed: "a seed that is random and long enough"}
 	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
 	f.must(err)
 	cleanup(func() { f.must(table.Close()) })
@@ -89,6 +90,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	})
 	f.handler = users.Handler{
 		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f},
+		Passwords: reconcile.Passwords{Store: f.store, Systems: outside, Metrics: f.metrics, Seed: f.passwordSeed},
 		Postponer: f, MaxReceives: maxReceives, Again: f,
 	}
 	_, err = outside.Describe(context.Background(), directory.TenantID(tenant)) // now the domains are known, and no test counts the request
@@ -103,6 +105,9 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 type keys struct{}
 
 func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
+
+// passwordSeed is what the secret store would give.
+func (f *fixture) passwordSeed(context.Context) (string, error) { return f.seed, nil }
 
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -1,10 +1,12 @@
 // Package users is the function that brings users up to date. It takes a batch
 // of tasks from the live or the bulk lane and hands the tasks of each directory
-// to reconcile together.
+// to reconcile together. It is also the one that opens the passwords which the
+// gateway sealed, and sets them.
 package users
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -27,6 +29,7 @@ type Postponer interface {
 // Handler reads the users queues.
 type Handler struct {
 	Users     reconcile.Users
+	Passwords reconcile.Passwords
 	Postponer Postponer
 	// MaxReceives is how often a message comes before it is a dead letter. What
 	// is worth trying on after the last time is sent again as a new message.
@@ -34,23 +37,54 @@ type Handler struct {
 	Again       queue.Sender // the bulk lane
 }
 
-// task is one user of a batch with the messages that ask for it.
+// task is one thing to do with the messages that ask for it: a look at a user, or
+// a password to set.
 type task struct {
 	attempt  reconcile.Attempt
 	messages []events.SQSMessage
+	outcome  reconcile.Outcome
+}
+
+// share is what a batch holds for one directory.
+type share struct {
+	directory directory.ID
+	looks     []*task   // one for each user
+	passwords [][]*task // those of each user in the order of their messages
 }
 
 // Handle takes one batch. Several tasks for one user and directory become one
-// look. A task that must be tried again is postponed and reported as failed; a
-// message that is not a task ends in the dead-letter queue.
+// look; passwords stay apart. A task that must be tried again is postponed and
+// reported as failed; a message that is not a task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 	var response events.SQSEventResponse
 	fail := func(m events.SQSMessage) {
 		response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 	}
-	byDirectory := map[directory.ID][]*task{}
-	var order []directory.ID
-	known := map[string]*task{}
+	shares, keyWanted := h.sort(ctx, batch, fail)
+	if keyWanted {
+		if err := h.Passwords.PublishKey(ctx); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Msg("the key to seal passwords with could not be published")
+		}
+	}
+	sideBySide(len(shares), func(i int) { h.work(ctx, shares[i]) })
+	for _, s := range shares {
+		for _, t := range slices.Concat(append(s.passwords, s.looks)...) {
+			switch {
+			case t.outcome.Afresh:
+				h.sendAgain(ctx, t, fail)
+			case t.outcome.Retry:
+				h.postpone(ctx, t, t.outcome.After, fail)
+			}
+		}
+	}
+	return response, nil
+}
+
+// sort reads the messages of a batch, by directory and in their order. keyWanted
+// says that somebody waits for the key that passwords are sealed with.
+func (h Handler) sort(ctx context.Context, batch events.SQSEvent, fail func(events.SQSMessage)) (shares []*share, keyWanted bool) {
+	ofDirectory := map[directory.ID]*share{}
+	looks, passwords := map[string]*task{}, map[string]int{}
 	for _, m := range batch.Records {
 		t, err := reconcile.ReadTask([]byte(m.Body))
 		if err != nil {
@@ -58,36 +92,56 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			fail(m)
 			continue
 		}
+		keyWanted = keyWanted || t.Cause.Type == reconcile.PasswordKey
+		s := ofDirectory[t.Directory]
+		if s == nil {
+			s = &share{directory: t.Directory}
+			shares, ofDirectory[t.Directory] = append(shares, s), s
+		}
 		key := string(t.Directory) + "/" + string(t.User)
-		if known[key] == nil {
-			known[key] = &task{attempt: reconcile.Attempt{Task: t}}
-			if byDirectory[t.Directory] == nil {
-				order = append(order, t.Directory)
+		asked := looks[key]
+		switch {
+		case t.Password != nil:
+			asked = &task{attempt: reconcile.Attempt{Task: t}}
+			n, known := passwords[key]
+			if !known {
+				n = len(s.passwords)
+				passwords[key], s.passwords = n, append(s.passwords, nil)
 			}
-			byDirectory[t.Directory] = append(byDirectory[t.Directory], known[key])
+			s.passwords[n] = append(s.passwords[n], asked)
+		case asked == nil:
+			asked = &task{attempt: reconcile.Attempt{Task: t}}
+			looks[key], s.looks = asked, append(s.looks, asked)
 		}
-		known[key].add(m, t, h.MaxReceives)
+		asked.add(m, t, h.MaxReceives)
 	}
-	outcomes := make([][]reconcile.Outcome, len(order))
-	sideBySide(len(order), func(i int) {
-		outcomes[i] = h.Users.Sync(ctx, order[i], attempts(byDirectory[order[i]]))
-	})
-	for n, id := range order {
-		tasks := byDirectory[id]
-		for i, outcome := range outcomes[n] {
-			switch {
-			case outcome.Afresh:
-				h.sendAgain(ctx, tasks[i], fail)
-			case outcome.Retry:
-				h.postpone(ctx, tasks[i], outcome.After, fail)
-			}
-		}
-	}
-	return response, nil
+	return shares, keyWanted
 }
 
-// sideBySide does the work of several directories at once, so that the slowness of
-// one is not the others'. A panic in any of them is one of the caller, who knows
+// work does what a batch holds for one directory: passwords first, because
+// somebody waits for each of them. Those of one user are set one after the other;
+// when one has to come again, those behind it wait, so that the newest is the
+// last to be set.
+func (h Handler) work(ctx context.Context, s *share) {
+	sideBySide(len(s.passwords), func(i int) {
+		var before reconcile.Outcome
+		for _, t := range s.passwords[i] {
+			if !before.Retry {
+				before = h.Passwords.Set(ctx, t.attempt)
+			}
+			t.outcome = before
+		}
+	})
+	if len(s.looks) == 0 {
+		return
+	}
+	for i, outcome := range h.Users.Sync(ctx, s.directory, attempts(s.looks)) {
+		s.looks[i].outcome = outcome
+	}
+}
+
+// sideBySide does the work for several directories or users at once, so that the
+// slowness of one is not the others'. A panic in any of them is one of the caller, who knows
 // how to survive it.
 func sideBySide(n int, work func(int)) {
 	panics := make([]any, n)

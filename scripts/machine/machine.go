@@ -193,6 +193,7 @@ func (m *Machine) serve(listener net.Listener) {
 	fan := fanout.Handler{Store: m.Store, Users: live, Metrics: m.Metrics}
 	sync := users.Handler{
 		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics, Later: bulk},
+		Passwords: reconcile.Passwords{Store: m.Store, Systems: outside, Seed: m.secrets.PasswordSeed, Metrics: m.Metrics},
 		Postponer: m.queues, MaxReceives: usersReceives, Again: bulk,
 	}
 	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
@@ -200,6 +201,9 @@ func (m *Machine) serve(listener net.Listener) {
 		Store: m.Store, Systems: outside, Tenants: outside, Organizations: outside, Live: live, Bulk: bulk,
 		Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
+			return outside.Organization(ctx, id)
+		},
+		Passwords: func(ctx context.Context, id directory.OrganizationID) (admin.Passwords, error) {
 			return outside.Organization(ctx, id)
 		},
 	})

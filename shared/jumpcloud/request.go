@@ -24,6 +24,10 @@ type call struct {
 	url     string
 	body    []byte // nil for none
 	noOrg   bool   // the route does not take x-org-id
+	secret  string // what is in the body and must not be in a fault; "" for nothing
+	// explain reads from the body of a refusal what is wrong with the request,
+	// for the person who must act; nil or "" when the status says it all.
+	explain func(body []byte) string
 }
 
 // answer is a successful answer, read whole.
@@ -65,7 +69,7 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 // attempt sends the call once and says whether another attempt may help.
 func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.Error) {
 	fail := func(kind fault.Kind, message string, err error) *fault.Error {
-		return &fault.Error{Op: what.op, Subject: what.subject, Kind: kind, Message: message, Err: c.redacted(err)}
+		return &fault.Error{Op: what.op, Subject: what.subject, Kind: kind, Message: message, Err: c.redacted(err, what.secret)}
 	}
 	request, err := http.NewRequestWithContext(ctx, what.method, what.url, bytes.NewReader(what.body))
 	if err != nil {
@@ -97,6 +101,11 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	means := meaningOf(response.StatusCode)
 	problem := fail(means.kind, means.message, errors.New(describe(response.StatusCode, body)))
 	problem.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	if what.explain != nil && means.kind == fault.Invalid {
+		if why := what.explain(body); why != "" {
+			problem.Message = why
+		}
+	}
 	return answer{}, means.retry, problem
 }
 
@@ -117,7 +126,7 @@ func describe(status int, body []byte) string {
 	return text
 }
 
-// redactedError is an error whose text had the API key in it.
+// redactedError is an error whose text had a secret in it.
 type redactedError struct {
 	text  string
 	cause error
@@ -128,13 +137,14 @@ func (e *redactedError) Error() string { return e.text }
 // Is lets errors.Is look at the cause without giving its text away.
 func (e *redactedError) Is(target error) bool { return errors.Is(e.cause, target) }
 
-// redacted gives err back without the API key in its text. A server or a
-// transport that echoes the request would otherwise put the key into the log.
-func (c *Client) redacted(err error) error {
+// redacted gives err back without the API key and another secret in its text. A
+// server or a transport that echoes the request would otherwise put them into the
+// log.
+func (c *Client) redacted(err error, secret string) error {
 	if err == nil {
 		return nil
 	}
-	if text := hide(err.Error(), c.key()); text != err.Error() {
+	if text := hide(hide(err.Error(), c.key()), secret); text != err.Error() {
 		return &redactedError{text, err}
 	}
 	return err

@@ -35,6 +35,9 @@ type Entra interface {
 	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found
 	// Apply sends actions, each for another account, and answers in their order.
 	Apply(ctx context.Context, actions []plan.Action) []Result
+	// SetPassword gives an account a password. After a fault of kind Transient
+	// nobody knows whether it has it; every other fault says that it has not.
+	SetPassword(ctx context.Context, account directory.EntraID, password string) error
 }
 
 // Found is the answer to one look-up: no account and no error means that Entra
@@ -83,6 +86,9 @@ type Task struct {
 type SealedPassword struct {
 	Action string `json:"action"` // the id of the action that was recorded for it
 	Sealed string `json:"sealed"` // see package seal
+	// Also are the other directories of the user whose links name the same
+	// account.
+	Also []directory.ID `json:"also,omitempty"`
 }
 
 // Attempt is a task that is being tried.

@@ -183,7 +183,7 @@ func (u *user) takingOver() bool { return u.adopted && u.link.Owner == directory
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Owner, link.State, link.Applied = "", "", "", directory.Absent, nil
-	link.SessionsToEnd, link.Unconfirmed = false, nil
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers = false, nil, nil
 	return link
 }
 

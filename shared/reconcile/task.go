@@ -16,7 +16,7 @@ import (
 
 // Message is the task as a message. The message group is the directory and the
 // user, so that two workers never write one account; a task with the same cause
-// is the same task.
+// is the same task, and one with a password is that of its action.
 func (t Task) Message() (queue.Message, error) {
 	body, err := json.Marshal(t)
 	if err != nil {
@@ -26,6 +26,9 @@ func (t Task) Message() (queue.Message, error) {
 	same := group + "/" + t.Cause.Type + "/" + t.Cause.ID
 	if t.Afresh > 0 {
 		same += "/" + strconv.Itoa(t.Afresh)
+	}
+	if t.Password != nil {
+		same += "/" + t.Password.Action
 	}
 	sum := sha256.Sum256([]byte(same))
 	return queue.Message{Body: body, GroupID: group, DedupID: hex.EncodeToString(sum[:])}, nil

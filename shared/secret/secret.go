@@ -1,6 +1,6 @@
 // Package secret is the port to what must never be seen: API keys, webhook
-// secrets, the token of the API, and what the application proves itself with to
-// Entra.
+// secrets, the token of the API, what the application proves itself with to
+// Entra, and what opens sealed passwords.
 //
 // A secret is fetched by name where it is used and goes nowhere else: not into a
 // log, an error, a queue, a table or a variable of a template.
@@ -35,6 +35,9 @@ type Store interface {
 	// AdminToken is the bearer token of the API.
 	AdminToken(ctx context.Context) (string, error)
 	Entra(ctx context.Context) (Entra, error)
+	// PasswordSeed is the random text that the key is made of which opens
+	// sealed passwords. It stays the same for as long as nobody replaces it.
+	PasswordSeed(ctx context.Context) (string, error)
 }
 
 // Organizations gives each part of the product the one secret that it needs.

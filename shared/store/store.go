@@ -36,6 +36,7 @@ const (
 	actionPart       = "A"
 	tenantPart       = "T"
 	entraPart        = "E"
+	passwordPart     = "P"
 )
 
 // join makes a key of parts.

@@ -23,6 +23,9 @@ func main() {
 		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
 			return outside.Organization(ctx, id)
 		},
+		Passwords: func(ctx context.Context, id directory.OrganizationID) (admin.Passwords, error) {
+			return outside.Organization(ctx, id)
+		},
 		Live: env.Queue(lambdaenv.UsersLiveQueue), Bulk: env.Queue(lambdaenv.UsersBulkQueue),
 	})
 	env.Start(handler.Handle)

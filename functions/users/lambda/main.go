@@ -10,13 +10,12 @@ import (
 
 func main() {
 	env := lambdaenv.Open()
-	metrics, records := env.Metrics(), env.Store()
+	metrics, records, publisher, secrets := env.Metrics(), env.Store(), env.Publisher(), env.Secrets()
+	outside := signin.Systems(env, records, secrets)
 	bulk := env.Queue(lambdaenv.UsersBulkQueue)
 	handler := users.Handler{
-		Users: reconcile.Users{
-			Store: records, Metrics: metrics, Later: bulk, Publisher: env.Publisher(),
-			Systems: signin.Systems(env, records, env.Secrets()),
-		},
+		Users:       reconcile.Users{Store: records, Systems: outside, Metrics: metrics, Later: bulk, Publisher: publisher},
+		Passwords:   reconcile.Passwords{Store: records, Systems: outside, Seed: secrets.PasswordSeed, Metrics: metrics, Publisher: publisher},
 		Postponer:   env.Postponer(lambdaenv.UsersLiveQueue, lambdaenv.UsersBulkQueue),
 		MaxReceives: env.Number(lambdaenv.UsersReceives),
 		Again:       bulk,

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"entrasync/scripts/lambda/deployment"
+	"entrasync/scripts/lambda/runtimeapi"
 	"entrasync/scripts/play"
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/directory"
@@ -143,17 +144,19 @@ func deadLetters(t *testing.T, d *deployment.Deployment) map[string]int {
 // shipped, kills one of them at the worst moment, and sends a message that nobody
 // can handle.
 func TestTheShippedProductOnADay(t *testing.T) {
-	g := &gate{arrived: make(chan struct{}), open: make(chan struct{})}
+	g := &gate{}
 	d, log, bootstraps := start(t, g.around)
 	t.Run("the day", func(t *testing.T) { theDay(t, d) })
 	if t.Failed() {
 		return
 	}
 	t.Run("a process is killed after its write and before the answer", func(t *testing.T) { killedAtTheWorstMoment(t, d, g) })
+	t.Run("a password reaches both sides, and is not sent again after a process was killed", func(t *testing.T) { passwords(t, d, g) })
 	t.Run("what nobody can handle becomes a dead letter", func(t *testing.T) { poison(t, d) })
 	t.Run("the programs are small", func(t *testing.T) { sizes(t, bootstraps) })
 	for what, secret := range map[string]string{
 		"the API's token": d.Administrator.Token, "the client secret": entratest.DefaultApp().ClientSecret, "the API key": deployment.SimulatedKey,
+		"a password": goodPassword, "the password after it": lostPassword,
 	} {
 		if secret == "" || strings.Contains(log.String(), secret) {
 			t.Errorf("%s is in the log", what)
@@ -188,11 +191,40 @@ func theDay(t *testing.T, d *deployment.Deployment) {
 	}
 }
 
-// gate lets the creation of an account through to Entra, once it is armed, and
-// keeps the answer back.
+// gate lets the creation of an account or a password through to Entra, once it is
+// armed, and keeps the answer back.
 type gate struct {
 	armed         atomic.Bool
 	arrived, open chan struct{}
+}
+
+// arm keeps the next answer back until open is closed.
+func (g *gate) arm() {
+	g.arrived, g.open = make(chan struct{}), make(chan struct{})
+	g.armed.Store(true)
+}
+
+// kill waits until an answer is kept back, and kills the process that waits for it.
+func (g *gate) kill(t *testing.T, users *runtimeapi.Function) {
+	t.Helper()
+	select {
+	case <-g.arrived:
+	case <-time.After(patience):
+		t.Fatal("nobody wrote to Entra")
+	}
+	killed := 0
+	for _, i := range users.Instances() {
+		if i.Busy {
+			killed++
+			if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(g.open)
+	if killed != 1 {
+		t.Errorf("%d processes were busy, want 1", killed)
+	}
 }
 
 // around stands before the simulator.
@@ -209,8 +241,9 @@ func (g *gate) around(entra http.Handler) http.Handler {
 		}
 		kept := httptest.NewRecorder()
 		entra.ServeHTTP(kept, r)
+		open := g.open // it is another one when the gate is armed again
 		close(g.arrived)
-		<-g.open
+		<-open
 	})
 }
 
@@ -233,30 +266,13 @@ func killedAtTheWorstMoment(t *testing.T, d *deployment.Deployment, g *gate) {
 		t.Fatalf("%d directories: %v", len(directories.Items), err)
 	}
 	contoso := directories.Items[0].ID
-	g.armed.Store(true)
+	g.arm()
 	if err := d.Administrator.Connect(t.Context(), contoso, id); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-g.arrived:
-	case <-time.After(patience):
-		t.Fatal("nobody created the account")
-	}
+	g.kill(t, users)
 	if n := len(tenant.Users()); n != accounts+1 {
 		t.Fatalf("%d accounts were made, want 1", n-accounts)
-	}
-	killed := 0
-	for _, i := range users.Instances() {
-		if i.Busy {
-			killed++
-			if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	close(g.open)
-	if killed != 1 {
-		t.Errorf("%d processes were busy, want 1", killed)
 	}
 	settle(t, d)
 	var link directory.Link
@@ -270,6 +286,52 @@ func killedAtTheWorstMoment(t *testing.T, d *deployment.Deployment, g *gate) {
 	}
 	if users.ColdStarts() <= coldStarts && len(users.Instances()) == 0 {
 		t.Error("no process took the place of the killed one")
+	}
+	if dead := deadLetters(t, d); len(dead) > 0 {
+		t.Errorf("dead letters: %v", dead)
+	}
+}
+
+// Passwords that both sides take.
+const (
+	goodPassword = "Canary-Passw0rd-9"
+	lostPassword = "Canary-Passw0rd-10"
+)
+
+// passwords sets one password, and another one whose writer is killed when Entra
+// has it: it is not sent again, and the answer says that nobody knows.
+func passwords(t *testing.T, d *deployment.Deployment, g *gate) {
+	const upn = "nora.berg@contoso.example"
+	tenant := d.Entra.Tenant(string(d.Administrator.Tenant))
+	account, found := tenant.User(upn)
+	if !found {
+		t.Fatal("there is no account to give a password")
+	}
+	path := "/v1/organizations/" + string(d.Administrator.Organization) + "/users/" + account.Text("onPremisesImmutableId") + "/password"
+	var answer struct {
+		JumpCloud string
+		Accounts  []struct{ Status string }
+	}
+	if err := d.Administrator.Call(t.Context(), http.MethodPut, path, map[string]string{"password": goodPassword}, &answer); err != nil {
+		t.Fatal(err)
+	}
+	set, _ := tenant.User(upn)
+	if len(answer.Accounts) != 1 || answer.Accounts[0].Status != "succeeded" || !set.HasPassword(goodPassword) || !d.JumpCloud.HasPassword(account.Text("onPremisesImmutableId"), goodPassword) {
+		t.Errorf("the answer is %+v", answer)
+	}
+	settle(t, d)
+	g.arm()
+	refused := make(chan error, 1)
+	go func() {
+		refused <- d.Administrator.Call(t.Context(), http.MethodPut, path, map[string]string{"password": lostPassword}, nil)
+	}()
+	g.kill(t, d.Functions["UsersFunction"])
+	if err := <-refused; err == nil || !strings.Contains(err.Error(), "interrupted") || strings.Contains(err.Error(), lostPassword) {
+		t.Errorf("the answer is %v", err)
+	}
+	settle(t, d)
+	if lost, _ := tenant.User(upn); !lost.HasPassword(lostPassword) || lost.PasswordChanges != set.PasswordChanges+1 {
+		t.Errorf("it was written %d times", lost.PasswordChanges-set.PasswordChanges)
 	}
 	if dead := deadLetters(t, d); len(dead) > 0 {
 		t.Errorf("dead letters: %v", dead)

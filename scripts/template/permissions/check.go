@@ -75,6 +75,9 @@ func switchedOff(f function, action string) bool {
 	}
 }
 
+// passwordKey is in the name of the secret that opens sealed passwords.
+const passwordKey = "/password-key"
+
 // about says what is wrong with allowing an action on a resource: it is not one
 // that the function's environment names.
 func about(name string, f function, action, resource string, condition map[string]any) []string {
@@ -86,6 +89,9 @@ func about(name string, f function, action, resource string, condition map[strin
 			}
 		}
 		return problems
+	}
+	if name != "users" && strings.Contains(resource, passwordKey) {
+		return []string{fmt.Sprintf("%s is allowed on %s: only the function users may open passwords", action, resource)}
 	}
 	service, _, _ := strings.Cut(action, ":")
 	good := map[string]func(string) bool{

@@ -75,6 +75,10 @@ func TestCheck(t *testing.T) {
 			*can = append(*can, call{"secretsmanager", "GetSecretValue"})
 			f.Statements = append(f.Statements, allow("secretsmanager:GetSecretValue", resource("secretsmanager", "secret:other/entra-??????")))
 		}, "which its environment does not name"},
+		{"what opens passwords", func(f *function, can *[]call) {
+			*can = append(*can, call{"secretsmanager", "GetSecretValue"})
+			f.Statements = append(f.Statements, allow("secretsmanager:GetSecretValue", resource("secretsmanager", "secret:stack/password-key-??????")))
+		}, "only the function users may open passwords"},
 		{"a source without its rights", func(f *function, _ *[]call) { f.Sources = append(f.Sources, resource("sqs", "live.fifo")) }, "sqs:ReceiveMessage is not allowed on " + resource("sqs", "live.fifo")},
 		{"a token for anybody", func(f *function, _ *[]call) { delete(f.Statements[5].Condition, "ForAllValues:StringEquals") }, "no condition on sts:IdentityTokenAudience"},
 		{"a token that nobody asks for", func(f *function, _ *[]call) { f.Environment["ENTRA_SIGN_IN"] = "secret" }, "sts:GetWebIdentityToken is allowed, but nothing needs it"},

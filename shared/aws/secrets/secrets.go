@@ -1,8 +1,9 @@
 // Package secrets is the secrets of entrasync on AWS: secret.Store in Secrets
 // Manager.
 //
-// All names begin with the prefix of the stack: "<prefix>/admin-token" is plain
-// text, "<prefix>/organizations/<id>" and "<prefix>/entra" are JSON. What was
+// All names begin with the prefix of the stack: "<prefix>/admin-token" and
+// "<prefix>/password-key" are plain text, "<prefix>/organizations/<id>" and
+// "<prefix>/entra" are JSON. What was
 // read is kept for a few minutes, and served for a while longer when Secrets
 // Manager does not answer, so that an outage there does not stop webhooks. A
 // value is never part of an error or of the log.
@@ -25,6 +26,7 @@ import (
 // The names below the prefix.
 const (
 	adminToken    = "admin-token"
+	passwordSeed  = "password-key"
 	entraSignIn   = "entra"
 	organizations = "organizations/"
 )
@@ -67,12 +69,22 @@ func (s *Store) Organization(ctx context.Context, id directory.OrganizationID) (
 
 // AdminToken implements secret.Store.
 func (s *Store) AdminToken(ctx context.Context) (string, error) {
-	const op = "secrets.admin token"
-	token, err := s.read(ctx, op, adminToken)
-	if err == nil && token == "" {
-		err = missing(op, adminToken)
+	return s.text(ctx, "secrets.admin token", adminToken)
+}
+
+// PasswordSeed implements secret.Store. CloudFormation made the secret, and the
+// role of one function lets it be read.
+func (s *Store) PasswordSeed(ctx context.Context) (string, error) {
+	return s.text(ctx, "secrets.password seed", passwordSeed)
+}
+
+// text reads a secret of plain text; an empty one is as none.
+func (s *Store) text(ctx context.Context, op, name string) (string, error) {
+	text, err := s.read(ctx, op, name)
+	if err == nil && text == "" {
+		err = missing(op, name)
 	}
-	return token, err
+	return text, err
 }
 
 // Entra implements secret.Store.

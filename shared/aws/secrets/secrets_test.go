@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/secret"
+	"entrasync/shared/secret/secrettest"
 )
 
 var bg = context.Background()
@@ -39,7 +40,8 @@ func TestWhatIsNotThere(t *testing.T) {
 	_, errToken := s.AdminToken(bg)
 	_, errEntra := s.Entra(bg)
 	_, errOrganization := s.Organization(bg, organization)
-	for _, err := range []error{errToken, errEntra, errOrganization} {
+	_, errSeed := s.PasswordSeed(bg)
+	for _, err := range []error{errToken, errEntra, errOrganization, errSeed} {
 		if !fault.Is(err, fault.NotFound) {
 			t.Errorf("got %v, want a fault of kind not_found", err)
 		}
@@ -51,6 +53,18 @@ func TestWhatIsNotThere(t *testing.T) {
 	if _, err := secrets.New(client, prefix+"-other").AdminToken(bg); !fault.Is(err, fault.NotFound) {
 		t.Errorf("another stack reads it: %v", err)
 	}
+}
+
+// Of the suite's promises, that of the secrets which Secrets Manager holds before
+// us: CloudFormation or an administrator made them.
+func TestStore(t *testing.T) {
+	client, prefix := open(t)
+	known := secrettest.Known{AdminToken: "a token", Entra: secret.Entra{ClientSecret: "proof"}}
+	create(t, client, prefix+"/admin-token", known.AdminToken)
+	create(t, client, prefix+"/password-key", "a seed that is random and long enough")
+	create(t, client, prefix+"/entra", `{"clientSecret":"proof"}`)
+	another := func(*testing.T) secret.Store { return secrets.New(client, prefix) }
+	secrettest.TestStore(t, known, another, another)
 }
 
 func TestEntra(t *testing.T) {

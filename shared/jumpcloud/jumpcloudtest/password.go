@@ -72,6 +72,16 @@ func digest(user Fields, password string) [32]byte {
 	return sha256.Sum256([]byte(user.Text("_id") + "\x00" + password))
 }
 
+// HasPassword reports whether a password is the one that a user has. Nobody has
+// one any more after a restart of the simulator.
+func (s *Simulator) HasPassword(id, password string) bool {
+	user := s.object(kindUser, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	past := s.digests[id]
+	return user != nil && len(past) > 0 && past[len(past)-1] == digest(user, password)
+}
+
 // renewPassword sets the fields that a new password changes.
 func (tx *tx) renewPassword(user Fields, password string) {
 	policy := tx.policy()

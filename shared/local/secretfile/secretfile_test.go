@@ -51,6 +51,32 @@ func TestWhatTheEnvironmentGaveStays(t *testing.T) {
 	}
 }
 
+// A file of before the seed was kept is read, and keeps what it holds.
+func TestAnOldFileIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	if err := os.WriteFile(path, []byte(`{"5f0c1e2d3a4b5c6d7e8f0001":{"apiKey":"k","webhookTokens":["t"]}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seeds := map[string]bool{}
+	for range 2 {
+		s, err := secretfile.Open(path, given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed, err := s.PasswordSeed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds[seed] = true
+		if got, err := s.Organization(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001"); err != nil || got.APIKey != "k" || len(got.WebhookTokens) != 1 {
+			t.Errorf("the organization: %v", err)
+		}
+	}
+	if len(seeds) != 1 {
+		t.Errorf("%d seeds, want the same twice", len(seeds))
+	}
+}
+
 func TestUnreadableFileIsSaid(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets.json")
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {

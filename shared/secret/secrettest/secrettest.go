@@ -41,6 +41,10 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 	if _, err := s.Organization(t.Context(), two); !fault.Is(err, fault.NotFound) {
 		t.Errorf("another organization: %v", err)
 	}
+	seed, err := s.PasswordSeed(t.Context())
+	if err != nil || len(seed) < 22 {
+		t.Errorf("a seed of %d characters (%v)", len(seed), err)
+	}
 	for name, each := range map[string]secret.Store{"the same store": s, "another process": reopen(t)} {
 		if got, err := each.Organization(t.Context(), one); err != nil || got.APIKey != "key-2" {
 			t.Errorf("%s: the organization is not there (%v)", name, err)
@@ -50,6 +54,9 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 		}
 		if got, err := each.Entra(t.Context()); err != nil || got != known.Entra {
 			t.Errorf("%s: other secrets of Entra (%v)", name, err)
+		}
+		if got, err := each.PasswordSeed(t.Context()); err != nil || got != seed {
+			t.Errorf("%s: another seed (%v)", name, err)
 		}
 	}
 }

@@ -1,0 +1,297 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/seal"
+)
+
+// gateway is the work on one password.
+type gateway struct {
+	API
+	organization directory.OrganizationID
+	user         directory.User
+	password     string
+	accounts     []*account
+	absent       []passwordAccount // directories in which there is no account yet
+}
+
+// account is one account that gets the password.
+type account struct {
+	dir    directory.Directory
+	link   directory.Link
+	also   []directory.ID // the other directories whose links name the account
+	action plan.Action
+	task   reconcile.Task
+}
+
+// view is the account as the API shows it.
+func (t *account) view() passwordAccount {
+	view := passwordAccount{Directory: t.dir.ID, EntraID: t.link.EntraID, UPN: t.link.UPN, Status: t.action.Status, Action: t.action.ID}
+	if t.action.Error != nil {
+		view.Reason, view.Message = t.action.Error.Reason, t.action.Error.Message
+	}
+	return view
+}
+
+// underWay reports whether the account is still to be written.
+func (t *account) underWay() bool {
+	return t.action.Status == plan.Queued || t.action.Status == plan.Started
+}
+
+// gatewayCause is the cause of the actions of a password.
+const gatewayCause = "password_gateway"
+
+// findAccounts finds the accounts of the user in all directories that the user is
+// connected to, each once, with an action for each.
+func (g *gateway) findAccounts(ctx context.Context) error {
+	known, err := g.Store.User(ctx, g.organization, g.user.ID)
+	if err != nil {
+		return err
+	}
+	cause := request(gatewayCause)
+	byAccount := map[string]*account{}
+	for _, link := range known.Links {
+		if len(known.Paths(link.Directory)) == 0 {
+			continue
+		}
+		dir, err := g.Store.Directory(ctx, link.Directory)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if link.EntraID == "" {
+			g.absent = append(g.absent, passwordAccount{Directory: dir.ID, Status: "absent", Message: "the user has no account there yet: set the password again when there is one"})
+			continue
+		}
+		key := string(dir.TenantKey()) + "/" + string(link.EntraID)
+		if same := byAccount[key]; same != nil {
+			same.also = append(same.also, dir.ID)
+			continue
+		}
+		byAccount[key] = &account{dir: dir, link: link, action: plan.Action{
+			ID: uuid.Must(uuid.NewV7()).String(), Type: plan.SetPassword, Directory: dir.ID, EntraID: link.EntraID,
+			Subject: plan.Subject{Kind: "user", ID: string(g.user.ID), Name: g.user.Username},
+			Changes: []directory.Change{}, Cause: cause, Status: plan.Queued, At: cause.At,
+		}}
+		g.accounts = append(g.accounts, byAccount[key])
+	}
+	return nil
+}
+
+// How long the function that opens passwords may take to publish its key, and how
+// often we look.
+const (
+	keyPatience = 8 * time.Second
+	lookEvery   = 250 * time.Millisecond
+)
+
+// sealingKey reads the key to seal with. Where nobody ever sealed a password the
+// function that opens them has yet to be asked for it.
+func (g *gateway) sealingKey(ctx context.Context) ([]byte, error) {
+	key, err := g.Store.PasswordKey(ctx)
+	if !fault.Is(err, fault.NotFound) {
+		return key, err
+	}
+	if err := reconcile.Enqueue(ctx, g.Live, reconcile.Task{Directory: g.accounts[0].dir.ID, User: g.user.ID, Cause: request(reconcile.PasswordKey)}); err != nil {
+		return nil, err
+	}
+	for until := time.Now().Add(keyPatience); time.Now().Before(until) && pause(ctx, lookEvery); {
+		if key, err = g.Store.PasswordKey(ctx); !fault.Is(err, fault.NotFound) {
+			return key, err
+		}
+	}
+	return nil, fault.New(fault.Transient, "admin.password key", "entrasync is not ready for passwords yet; nothing was changed: try again in a minute")
+}
+
+// seal closes the password for each account, so that only the function that writes
+// it can open it.
+func (g *gateway) seal(ctx context.Context) error {
+	if len(g.accounts) == 0 {
+		return nil
+	}
+	key, err := g.sealingKey(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range g.accounts {
+		sealed, err := seal.Seal(key, g.password, seal.Purpose{Directory: t.dir.ID, User: g.user.ID, Account: t.link.EntraID, Action: t.action.ID})
+		if err != nil {
+			return &fault.Error{Op: "admin.set password", Kind: fault.Internal, Message: "the password could not be sealed; nothing was changed", Err: err}
+		}
+		t.task = reconcile.Task{Directory: t.dir.ID, User: g.user.ID, Cause: t.action.Cause,
+			Password: &reconcile.SealedPassword{Action: t.action.ID, Sealed: sealed, Also: t.also}}
+	}
+	return nil
+}
+
+// pending is what the links say until it is known what became of the password.
+func (g *gateway) pending() *directory.Obstacle {
+	return &directory.Obstacle{Reason: directory.PasswordPending, Message: fmt.Sprintf(
+		"a password was given to JumpCloud at %s and has not come to this account yet: if this stays so for some minutes, set a password again", g.accounts[0].action.At.Format(time.RFC3339))}
+}
+
+// mark notes in the links that the accounts have not got the password yet. The
+// accounts keep what the links said before.
+func (g *gateway) mark(ctx context.Context) error {
+	for _, t := range g.accounts {
+		if err := g.differ(ctx, t, func(*directory.Obstacle) *directory.Obstacle { return g.pending() }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmark brings back what the links said, because JumpCloud still has the old
+// password.
+func (g *gateway) unmark(ctx context.Context) {
+	g.change(ctx, func(t *account, now *directory.Obstacle) *directory.Obstacle {
+		if now == nil || *now != *g.pending() {
+			return now // somebody else knows better
+		}
+		return t.link.PasswordDiffers
+	})
+}
+
+// markUnknown notes that JumpCloud may have another password than the accounts.
+func (g *gateway) markUnknown(ctx context.Context) {
+	g.change(ctx, func(*account, *directory.Obstacle) *directory.Obstacle {
+		return &directory.Obstacle{Reason: directory.PasswordUnknown, Message: "JumpCloud did not say whether it took a new password; this account has the old one: set a password again"}
+	})
+}
+
+// handOverLimit bounds the keeping of our own records. It does not shrink with the
+// time that is left to the invocation: JumpCloud has the password by then.
+const handOverLimit = 5 * time.Second
+
+// change changes what the links say of the password. What cannot be changed stays
+// as it was, which is never that the sides are the same.
+func (g *gateway) change(ctx context.Context, to func(*account, *directory.Obstacle) *directory.Obstacle) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverLimit)
+	defer cancel()
+	for _, t := range g.accounts {
+		if err := g.differ(ctx, t, func(now *directory.Obstacle) *directory.Obstacle { return to(t, now) }); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("a link does not say what became of the password")
+		}
+	}
+}
+
+// differ changes in every link of an account why it has not got the password.
+func (g *gateway) differ(ctx context.Context, t *account, to func(*directory.Obstacle) *directory.Obstacle) error {
+	for _, id := range slices.Concat([]directory.ID{t.dir.ID}, t.also) {
+		if err := g.Store.ChangeLink(ctx, id, g.user.ID, func(link directory.Link) directory.Link {
+			link.PasswordDiffers = to(link.PasswordDiffers)
+			return link
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endTurn lets the next password of the user be set.
+func (g *gateway) endTurn(ctx context.Context) {
+	if err := g.Store.EndPasswordTurn(context.WithoutCancel(ctx), g.organization, g.user.ID); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("user", string(g.user.ID)).Msg("the next password of the user has to wait for a minute")
+	}
+}
+
+// handOver records an action for each account and sends the sealed password to
+// the function that writes it.
+func (g *gateway) handOver(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverLimit)
+	defer cancel()
+	var actions []plan.Action
+	var tasks []reconcile.Task
+	for _, t := range g.accounts {
+		actions, tasks = append(actions, t.action), append(tasks, t.task)
+	}
+	if err := g.Store.RecordActions(ctx, actions...); err != nil {
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud took could not be recorded")
+		return refuse(fault.New(fault.Transient, "admin.set password", "JumpCloud has the new password, and every account in Entra has the old one: set a password again"), "body.password", nil)
+	}
+	if err := reconcile.Enqueue(ctx, g.Live, tasks...); err != nil {
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud took could not be handed on")
+		g.withdraw(ctx)
+	}
+	return nil
+}
+
+// withdraw ends the actions of passwords that were perhaps never sent. One that
+// was sent all the same finds its action ended, and one that is being written
+// already goes on.
+func (g *gateway) withdraw(ctx context.Context) {
+	for _, t := range g.accounts {
+		action, version, err := g.Store.ActionVersion(ctx, g.organization, t.action.ID)
+		if err != nil || action.Status != plan.Queued {
+			continue
+		}
+		action.Status, action.CompletedAt = plan.Failed, time.Now().UTC()
+		action.Error = &plan.Failure{Kind: string(fault.Transient), Reason: directory.Unavailable, Message: "the password could not be handed on: set a password again"}
+		if g.Store.ChangeAction(ctx, action, version) != nil {
+			continue
+		}
+		t.action = action
+		why := &directory.Obstacle{Reason: action.Error.Reason, Message: action.Error.Message}
+		if err := g.differ(ctx, t, func(*directory.Obstacle) *directory.Obstacle { return why }); err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("a link does not say what became of the password")
+		}
+	}
+}
+
+// How long the accounts are waited for, how much of the invocation is kept for the
+// answer, and the first wait between two looks.
+const (
+	outcomePatience = 15 * time.Second
+	answerTime      = 2 * time.Second
+	firstLook       = 25 * time.Millisecond
+)
+
+// wait looks at the actions until all accounts are written or nobody has the
+// patience to wait longer.
+func (g *gateway) wait(ctx context.Context) {
+	until := time.Now().Add(outcomePatience)
+	if deadline, set := ctx.Deadline(); set && deadline.Add(-answerTime).Before(until) {
+		until = deadline.Add(-answerTime)
+	}
+	for every := firstLook; ; every = min(2*every, lookEvery) {
+		for _, t := range g.accounts {
+			if !t.underWay() {
+				continue
+			}
+			action, err := g.Store.Action(ctx, g.organization, t.action.ID)
+			if err != nil {
+				zerolog.Ctx(ctx).Warn().Err(err).Str("actionId", t.action.ID).Msg("an action could not be read")
+				continue
+			}
+			t.action = action
+		}
+		if !slices.ContainsFunc(g.accounts, (*account).underWay) || time.Now().Add(every).After(until) || !pause(ctx, every) {
+			return
+		}
+	}
+}
+
+// pause waits; it reports false when the request ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,213 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// Passwords writes passwords to JumpCloud, in one organization.
+type Passwords interface {
+	// SetPassword sends a password once. One that JumpCloud's policy refuses is a
+	// fault of kind Invalid; after one of kind Transient nobody knows whether
+	// JumpCloud has it; every other fault says that it has not.
+	SetPassword(ctx context.Context, user directory.UserID, password string) error
+}
+
+// newPassword is the body that sets a password. Its value is repeated nowhere.
+type newPassword struct {
+	Password string `json:"password" minLength:"1" maxLength:"1000" doc:"Both sides have to take it: JumpCloud's policy and Entra's rules"`
+}
+
+// passwordAnswer says how far a password came: 200 when everybody has it, 202 when
+// some accounts are still being written.
+type passwordAnswer struct {
+	Status int
+	Body   passwordState
+}
+
+// passwordState is where a password is.
+type passwordState struct {
+	JumpCloud string            `json:"jumpcloud" enum:"set"`
+	Accounts  []passwordAccount `json:"accounts" doc:"The accounts of the user in every directory that the user is connected to"`
+}
+
+// passwordAccount is what became of a password in one account.
+type passwordAccount struct {
+	Directory directory.ID      `json:"directoryId"`
+	EntraID   directory.EntraID `json:"entraId,omitempty"`
+	UPN       directory.UPN     `json:"userPrincipalName,omitempty"`
+	Status    plan.Status       `json:"status" enum:"queued,started,succeeded,failed,absent" doc:"absent: the user has no account there yet"`
+	Action    string            `json:"actionId,omitempty"`
+	Reason    directory.Reason  `json:"reason,omitempty"`
+	Message   string            `json:"message,omitempty"`
+}
+
+// passwords registers the operation of the password gateway.
+func (a API) passwords(api huma.API) {
+	gateway := operation("setPassword", http.MethodPut, "/v1/organizations/{id}/users/{userId}/password",
+		"Set a user's password in JumpCloud and in every connected account", http.StatusOK)
+	gateway.Description = "JumpCloud is written first: what its policy refuses reaches no account. Each account is then written once, as one action. " +
+		"202 says that some accounts are still being written; 422 gives the reasons of the side that refuses, and which account has not got the password."
+	huma.Register(api, gateway, a.setPassword)
+}
+
+// setPassword is the gateway. Everything that can be known before is checked
+// before anything is written; what the accounts then say is waited for.
+func (a API) setPassword(ctx context.Context, in *struct {
+	OrganizationPath
+	User string `path:"userId" doc:"The JumpCloud user"`
+	Body newPassword
+}) (*passwordAnswer, error) {
+	o, err := a.organization(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	user, err := a.jumpCloudUser(ctx, o.ID, directory.UserID(in.User))
+	if err != nil {
+		return nil, refuse(err, "path.userId", in.User)
+	}
+	g := &gateway{API: a, organization: o.ID, user: user, password: in.Body.Password}
+	if err := g.findAccounts(ctx); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	if err := g.seal(ctx); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if err := g.write(ctx); err != nil {
+		return nil, err
+	}
+	g.wait(ctx)
+	return g.answer()
+}
+
+// check holds the password against what Entra publishes of its rules, so that
+// JumpCloud does not take what Entra would refuse. Of a directory whose users sign
+// in elsewhere Entra does not look at passwords.
+func (g *gateway) check() error {
+	said := map[string]bool{}
+	var details []error
+	for _, account := range g.accounts {
+		if account.dir.Settings.Federated {
+			continue
+		}
+		for _, rule := range directory.CheckPassword(g.password, account.link.UPN) {
+			if !said[rule] {
+				said[rule] = true
+				details = append(details, about("Entra: "+rule))
+			}
+		}
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return huma.NewError(http.StatusUnprocessableEntity, "Entra does not take this password; nothing was changed in JumpCloud or in Entra", details...)
+}
+
+// about is a detail of a refusal about the password. It never carries its value.
+func about(message string) error {
+	return &huma.ErrorDetail{Message: message, Location: "body.password"}
+}
+
+// turnLife bounds how long one request may keep others from setting a password of
+// the same user: longer than any invocation runs.
+const turnLife = time.Minute
+
+// writeTime is what must be left of the invocation to begin: the time that
+// JumpCloud may take, and ours to hand the password on.
+const writeTime = 9*time.Second + handOverLimit
+
+// write gives the password to JumpCloud and hands it on to the accounts. Meanwhile
+// every link says that the account has not got the password yet, so that even
+// after the end of this process nobody takes the sides for the same.
+func (g *gateway) write(ctx context.Context) error {
+	const op = "admin.set password"
+	jc, err := g.Passwords(ctx, g.organization)
+	if err != nil {
+		return refuse(err, "", nil)
+	}
+	if deadline, set := ctx.Deadline(); set && time.Until(deadline) < writeTime {
+		return refuse(fault.New(fault.Transient, op, "JumpCloud answers too slowly to begin; nothing was changed: try again"), "", nil)
+	}
+	if err := g.Store.TakePasswordTurn(ctx, g.organization, g.user.ID, time.Now().UTC().Add(turnLife)); err != nil {
+		return refuse(err, "path.userId", string(g.user.ID))
+	}
+	if err := g.mark(ctx); err != nil {
+		g.unmark(ctx)
+		g.endTurn(ctx)
+		return refuse(err, "", nil)
+	}
+	if err := jc.SetPassword(ctx, g.user.ID, g.password); fault.Is(err, fault.Transient) {
+		// The turn is kept until its end: JumpCloud may still be at it.
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("JumpCloud did not say whether it took a password")
+		g.markUnknown(ctx)
+		return refuse(fault.New(fault.Transient, op,
+			"JumpCloud gave no clear answer: it may have the new password or the old one, and nothing was written to Entra. Set the password again in a minute"), "body.password", nil)
+	} else if err != nil {
+		g.unmark(ctx)
+		g.endTurn(ctx)
+		return refusedByJumpCloud(err)
+	}
+	defer g.endTurn(ctx)
+	return g.handOver(ctx)
+}
+
+// refusedByJumpCloud is the answer when JumpCloud certainly has the old password.
+func refusedByJumpCloud(err error) error {
+	switch f := fault.Of(err); f.Kind {
+	case fault.Invalid:
+		var details []error
+		for rule := range strings.SplitSeq(f.Message, "; ") {
+			details = append(details, about("JumpCloud: "+rule))
+		}
+		return huma.NewError(http.StatusUnprocessableEntity, "JumpCloud refuses this password; nothing was written to Entra", details...)
+	case fault.NotFound:
+		return refuse(err, "path.userId", nil)
+	default:
+		return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Message: f.Message + "; nothing was changed in JumpCloud or in Entra", Err: err}, "", nil)
+	}
+}
+
+// answer says what became of the password.
+func (g *gateway) answer() (*passwordAnswer, error) {
+	answer := &passwordAnswer{Status: http.StatusOK, Body: passwordState{JumpCloud: "set", Accounts: []passwordAccount{}}}
+	details := []error{about("JumpCloud: has the new password")}
+	failed := 0
+	for _, account := range g.accounts {
+		view := account.view()
+		answer.Body.Accounts = append(answer.Body.Accounts, view)
+		name := fmt.Sprintf("Entra, %s in the directory %s: ", view.UPN, account.dir.Name)
+		switch view.Status {
+		case plan.Succeeded:
+			details = append(details, about(name+"has the new password"))
+		case plan.Failed:
+			failed++
+			has := "has the old password"
+			if view.Reason == directory.PasswordUnknown || view.Reason == directory.PasswordInterrupted {
+				has = "may have either password"
+			}
+			details = append(details, about(fmt.Sprintf("%s%s (%s): %s", name, has, view.Reason, view.Message)))
+		default:
+			answer.Status = http.StatusAccepted
+			details = append(details, about(name+"is still being written"))
+		}
+	}
+	if failed > 0 {
+		return nil, huma.NewError(http.StatusUnprocessableEntity, fmt.Sprintf(
+			"JumpCloud has the new password, and %d of %d accounts in Entra have not: mend what the reasons name, and set a password that both sides take", failed, len(g.accounts)), details...)
+	}
+	answer.Body.Accounts = append(answer.Body.Accounts, g.absent...)
+	return answer, nil
+}

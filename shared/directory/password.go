@@ -1,0 +1,78 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Reasons why an account has not got the password that the gateway took.
+const (
+	// PasswordPending: it was to be set in JumpCloud and has not come to the
+	// account yet.
+	PasswordPending Reason = "password_pending"
+	// PasswordRefused: Entra does not take it.
+	PasswordRefused Reason = "password_refused"
+	// PasswordUnknown: Entra was asked and gave no clear answer.
+	PasswordUnknown Reason = "password_unknown"
+	// PasswordInterrupted: entrasync stopped before it knew Entra's answer.
+	PasswordInterrupted Reason = "interrupted"
+	// PasswordUnopened: it was sealed for another key or purpose, or too long
+	// ago.
+	PasswordUnopened Reason = "password_unopened"
+)
+
+// The rules for the passwords of cloud accounts (Microsoft Entra documentation,
+// password policies). Entra also keeps a list of banned words, which it does not
+// publish.
+const (
+	minPassword     = 8
+	maxPassword     = 256
+	passwordClasses = 3 // of lower case, upper case, digits, symbols and blanks
+	// minNamePart is how long the part of the sign-in name before the @ must be
+	// for Entra to refuse passwords that contain it (assumed).
+	minNamePart = 4
+)
+
+// CheckPassword holds a password against the rules that Entra publishes for
+// cloud accounts, and says which it breaks, each as a sentence; none if Entra may
+// take it. name is the sign-in name of the account.
+func CheckPassword(password string, name UPN) []string {
+	var broken []string
+	if n := len([]rune(password)); n < minPassword || n > maxPassword {
+		broken = append(broken, fmt.Sprintf("it must have %d to %d characters", minPassword, maxPassword))
+	}
+	if strings.ContainsFunc(password, func(r rune) bool { return r < ' ' || r > '~' }) {
+		broken = append(broken, "it may hold only the letters A to Z, digits, blanks and the symbols of ASCII")
+	}
+	if classesOf(password) < passwordClasses {
+		broken = append(broken, fmt.Sprintf("it must hold %d of these 4: lower-case letters, upper-case letters, digits, symbols", passwordClasses))
+	}
+	if local := name.LocalPart(); len(local) >= minNamePart && strings.Contains(strings.ToLower(password), strings.ToLower(local)) {
+		broken = append(broken, "it must not contain the sign-in name")
+	}
+	return broken
+}
+
+// classesOf counts the classes of characters in a password.
+func classesOf(password string) int {
+	var seen [4]bool
+	for _, r := range password {
+		switch {
+		case 'a' <= r && r <= 'z':
+			seen[0] = true
+		case 'A' <= r && r <= 'Z':
+			seen[1] = true
+		case '0' <= r && r <= '9':
+			seen[2] = true
+		default:
+			seen[3] = true
+		}
+	}
+	count := 0
+	for _, has := range seen {
+		if has {
+			count++
+		}
+	}
+	return count
+}

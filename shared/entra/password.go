@@ -1,0 +1,63 @@
+package entra
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// SetPassword gives an account a new password, which also ends its sessions. It
+// is a request of its own that writes nothing else: Graph refuses a change whole
+// when it refuses one part of it, and a password needs rights that the rest does
+// not. It is sent once, but for a 429. After a fault of kind Transient nobody
+// knows whether the account has the new password; every other fault says that it
+// has not. It costs one write unit.
+func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password string) error {
+	const op = "entra.set password"
+	u := models.NewUser()
+	u.SetPasswordProfile(profileOf(password))
+	info, err := c.users.ByUserId(string(id)).ToPatchRequestInformation(ctx, u, nil)
+	if err != nil {
+		return fault.New(fault.Internal, op, "the request cannot be made")
+	}
+	status, header, body, err := c.exchange(ctx, info)
+	if err != nil {
+		return fault.Wrap(err, fault.Transient, op)
+	}
+	if status < http.StatusMultipleChoices {
+		return nil
+	}
+	f := refusal(op, status, header, body)
+	f.Message = strings.ReplaceAll(f.Message, password, "…") // Graph is not known to repeat it
+	return passwordRefusal(f)
+}
+
+// profileOf is a password that stays until it is changed.
+func profileOf(password string) models.PasswordProfileable {
+	change := false
+	profile := models.NewPasswordProfile()
+	profile.SetPassword(&password)
+	profile.SetForceChangePasswordNextSignIn(&change)
+	return profile
+}
+
+// passwordRefusal says what a refusal means when nothing but a password was
+// written.
+func passwordRefusal(f *fault.Error) error {
+	switch {
+	case f.Kind == fault.Forbidden && f.Reason == string(directory.ProtectedAccount):
+		// Graph answers the same for both causes (passwordProfile, permissions).
+		f.Message = "Entra does not allow entrasync to set this account's password: the application needs the permission " +
+			"User-PasswordProfile.ReadWrite.All and the directory role User Administrator; with both, the account holds an administrator role itself: set its password by hand"
+	case f.Kind == fault.Invalid:
+		f.Reason = string(directory.PasswordRefused)
+		f.Message = "Entra refuses the password as too weak, too common or too much like the name: take another one (" +
+			strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
+	}
+	return f
+}

@@ -1,0 +1,131 @@
+package entra_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
+)
+
+const newPassword = "canary-Passw0rd?9"
+
+// withApp makes an application the one of the tenant.
+func withApp(app entratest.App) func(*entratest.Config) {
+	return func(c *entratest.Config) { c.Apps = []entratest.App{app} }
+}
+
+func TestSetPassword(t *testing.T) {
+	n := simulated(t)
+	client, tenant := n.client, n.dir
+	add := func(u entratest.User) directory.EntraID {
+		t.Helper()
+		u, err := tenant.AddUser(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return directory.EntraID(u.ID)
+	}
+	ann := add(entratest.User{UserPrincipalName: "ann.lee@contoso.example", AccountEnabled: true})
+	boss := add(entratest.User{UserPrincipalName: "boss@contoso.example", DirectoryRoles: []string{"Global Administrator"}})
+	synced := add(entratest.User{UserPrincipalName: "synced@contoso.example", Properties: map[string]any{"onPremisesSyncEnabled": true}})
+	for _, tc := range []struct {
+		name     string
+		account  directory.EntraID
+		password string
+		kind     fault.Kind
+		reason   directory.Reason
+		says     string
+	}{
+		{"a good one", ann, newPassword, "", "", ""},
+		{"a common one", ann, "P@ssw0rd!1", fault.Invalid, directory.PasswordRefused, "take another one"},
+		{"one like the name", ann, "Xann.lee!1", fault.Invalid, directory.PasswordRefused, "take another one"},
+		{"an administrator", boss, newPassword, fault.Forbidden, directory.ProtectedAccount, "User Administrator"},
+		{"from on-premises", synced, newPassword, fault.Forbidden, directory.SyncedFromOnPremises, "on-premises"},
+		{"nobody", "00000000-0000-4000-8000-000000000000", newPassword, fault.NotFound, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := client.SetPassword(t.Context(), tc.account, tc.password)
+			if fault.KindOf(err) != tc.kind {
+				t.Fatalf("%v, want %q", err, tc.kind)
+			}
+			if f := fault.Of(err); f != nil && (f.Reason != string(tc.reason) || !strings.Contains(f.Message, tc.says) || strings.Contains(err.Error(), tc.password)) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	if u, _ := tenant.User("ann.lee@contoso.example"); !u.HasPassword(newPassword) || u.PasswordChanges != 1 || !u.AccountEnabled {
+		t.Errorf("she has another password, after %d changes", u.PasswordChanges)
+	}
+}
+
+func TestPasswordsNeedTheRole(t *testing.T) {
+	for name, edit := range map[string]func(*entratest.App){
+		"no role":       func(a *entratest.App) { a.DirectoryRoles = nil },
+		"no permission": func(a *entratest.App) { a.Roles = []string{"User.ReadWrite.All"} },
+	} {
+		app := entratest.DefaultApp()
+		edit(&app)
+		n := simulated(t, withApp(app))
+		client := n.client
+		ann, err := n.dir.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = client.SetPassword(t.Context(), directory.EntraID(ann.ID), newPassword)
+		if f := fault.Of(err); !fault.Is(err, fault.Forbidden) || !strings.Contains(f.Message, "User-PasswordProfile.ReadWrite.All") || !strings.Contains(f.Message, "role User Administrator") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What is on the wire is the password alone, and what comes back is not repeated.
+func TestAPasswordOnTheWire(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		code   string
+		kind   fault.Kind
+		sent   int
+	}{
+		"done":           {204, "", "", 1},
+		"throttled":      {429, "TooManyRequests", fault.Throttled, 2},
+		"an outage":      {503, "ServiceUnavailable", fault.Transient, 1},
+		"another outage": {500, "InternalServerError", fault.Transient, 1},
+		"refused":        {400, "Request_BadRequest", fault.Invalid, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) {
+					if tc.code == "" {
+						return tc.status, nil, ""
+					}
+					return tc.status, http.Header{"Retry-After": {"1"}}, fmt.Sprintf(`{"error":{"code":%q,"message":"about %s"}}`, tc.code, newPassword)
+				}}
+				err := s.client().SetPassword(t.Context(), "e1", newPassword)
+				if fault.KindOf(err) != tc.kind || len(s.requests) != tc.sent {
+					t.Errorf("%v after %d requests", err, len(s.requests))
+				}
+				if err != nil && strings.Contains(err.Error(), newPassword) {
+					t.Errorf("the fault repeats it: %v", err)
+				}
+				var body map[string]any
+				if err := json.Unmarshal(s.requests[0].body, &body); err != nil {
+					t.Fatal(err)
+				}
+				delete(body, "@odata.type") // the SDK's
+				profile, _ := body["passwordProfile"].(map[string]any)
+				if len(body) != 1 || len(profile) != 2 || profile["password"] != newPassword || profile["forceChangePasswordNextSignIn"] != false {
+					t.Errorf("sent %d properties and %d of the password", len(body), len(profile))
+				}
+				if r := s.requests[0]; r.method != "PATCH" || r.url != "https://graph.example/v1.0/users/e1" {
+					t.Errorf("sent to %s %s", r.method, r.url)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package jumpcloud
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// passwordRules says what a code of fieldViolationsList means. JumpCloud documents
+// specialCharacter and passwordHistory (JumpCloud API documentation,
+// fullValidationDetails); the others are assumed. A code that is not here is
+// passed on as it is.
+var passwordRules = map[string]string{
+	"specialCharacter":  "it must hold a special character",
+	"passwordHistory":   "it was used before",
+	"minLength":         "it is too short",
+	"lowercase":         "it must hold a lower-case letter",
+	"uppercase":         "it must hold an upper-case letter",
+	"number":            "it must hold a digit",
+	"usernameSubstring": "it must not contain the user name",
+}
+
+// SetPassword gives a user a new password. One that breaks the organization's
+// policy is a fault of kind Invalid whose message names the rules. The request is
+// sent once: after a fault of kind Transient nobody knows whether JumpCloud has
+// the new password, and JumpCloud may refuse it the second time as used before.
+// Every other fault says that it has not.
+func (c *Client) SetPassword(ctx context.Context, user directory.UserID, password string) error {
+	what := call{op: "jumpcloud.set password", subject: string(user), method: http.MethodPut, secret: password,
+		explain: func(body []byte) string { return brokenRules(body, password) },
+		url:     c.api + "/systemusers/" + url.PathEscape(string(user)) + "?fullValidationDetails=password"}
+	if !isObjectID(string(user)) { // anything else could name another route
+		return &fault.Error{Op: what.op, Kind: fault.NotFound, Subject: what.subject, Message: "not the id of a JumpCloud user"}
+	}
+	body, err := json.Marshal(map[string]string{"password": password})
+	if err != nil {
+		return fault.New(fault.Internal, what.op, "the password cannot be written as JSON")
+	}
+	what.body = body
+	_, err = c.once(ctx, what)
+	return err
+}
+
+// brokenRules reads which rules a refused password breaks. What JumpCloud says in
+// words of its own is given on without the password.
+func brokenRules(body []byte, password string) string {
+	o := objectOf(body)
+	var rules []string
+	for _, detail := range o.objects("details") {
+		for _, violation := range detail.objects("fieldViolationsList") {
+			code := violation.text("description")
+			rule, known := passwordRules[code]
+			if !known {
+				rule = "it breaks the rule " + hide(strings.TrimSpace(violation.text("field")+" "+code), password)
+			}
+			if !slices.Contains(rules, rule) {
+				rules = append(rules, rule)
+			}
+		}
+	}
+	if len(rules) > 0 {
+		return strings.Join(rules, "; ")
+	}
+	return hide(o.text("message"), password)
+}

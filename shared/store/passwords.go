@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// passwordKeyKey is where the key lies that passwords are sealed with. It is the
+// one of the deployment, so it belongs to no organization.
+var passwordKeyKey = Key{PK: join(passwordPart, "key"), SK: "public"}
+
+// PasswordKey reads the public key that passwords are sealed with, a JSON Web
+// Key; NotFound as long as nobody has published one.
+func (s *Store) PasswordKey(ctx context.Context) ([]byte, error) {
+	key, _, err := get[json.RawMessage](ctx, s, passwordKeyKey)
+	return key, missing(err, "key", "to seal passwords with")
+}
+
+// PublishPasswordKey makes a key the one that passwords are sealed with.
+func (s *Store) PublishPasswordKey(ctx context.Context, key []byte) error {
+	item, err := encode(passwordKeyKey, json.RawMessage(key))
+	if err != nil {
+		return err
+	}
+	_, err = s.table.Put(ctx, item, Any)
+	return err
+}
+
+// turnKey is where it is noted that somebody sets a user's password.
+func turnKey(organization directory.OrganizationID, user directory.UserID) Key {
+	return Key{PK: userPK(organization, user), SK: passwordPart}
+}
+
+// TakePasswordTurn notes that the caller sets a user's password until a time at
+// the latest; Conflict while somebody else does. Without turns, of two passwords
+// that are set at once JumpCloud could keep the one and Entra the other.
+func (s *Store) TakePasswordTurn(ctx context.Context, organization directory.OrganizationID, user directory.UserID, until time.Time) error {
+	item, err := encode(turnKey(organization, user), map[string]time.Time{"until": until})
+	if err != nil {
+		return err
+	}
+	item.Expires = until.Unix()
+	_, err = s.table.Put(ctx, item, Absent)
+	if fault.Is(err, fault.Changed) {
+		return &fault.Error{Op: "store.take password turn", Kind: fault.Conflict, Subject: string(user), Message: "another password of this user is being set just now: try again in a minute"}
+	}
+	return err
+}
+
+// EndPasswordTurn lets the next one set the user's password.
+func (s *Store) EndPasswordTurn(ctx context.Context, organization directory.OrganizationID, user directory.UserID) error {
+	return s.table.Delete(ctx, turnKey(organization, user), Any)
+}
+
+// ActionVersion reads one action with the version of its item, for
+// [Store.ChangeAction]; NotFound if there is none.
+func (s *Store) ActionVersion(ctx context.Context, organization directory.OrganizationID, id string) (plan.Action, int64, error) {
+	a, version, err := get[plan.Action](ctx, s, Key{PK: join(organizationPart, string(organization), actionPart), SK: id})
+	return a, version, missing(err, "action", id)
+}
+
+// ChangeAction keeps an action as it is now, provided that nobody changed it since
+// it was read; Changed otherwise.
+func (s *Store) ChangeAction(ctx context.Context, a plan.Action, version int64) error {
+	item, err := actionItem(a)
+	if err != nil {
+		return err
+	}
+	_, err = s.table.Put(ctx, item, IfVersion(version))
+	return err
+}
+
+// ChangeLink reads a link, changes it and writes it, unless another writer was
+// faster; then it reads again. A change that changes nothing is not written;
+// NotFound if there is no such link.
+func (s *Store) ChangeLink(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Link) directory.Link) error {
+	key := linkKey(id, user)
+	for try := 1; ; try++ {
+		before, version, err := get[directory.Link](ctx, s, key)
+		if err != nil {
+			return missing(err, "link", string(user))
+		}
+		after := change(before)
+		if reflect.DeepEqual(before, after) {
+			return nil
+		}
+		item, err := linkItem(after)
+		if err != nil {
+			return err
+		}
+		_, err = s.table.Put(ctx, item, IfVersion(version))
+		if !fault.Is(err, fault.Changed) || try == changeTries {
+			return err
+		}
+	}
+}
