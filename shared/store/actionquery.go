@@ -14,7 +14,9 @@ import (
 )
 
 // How much one page may read of the table, so that a filter that fits nothing
-// ends in time: how often, and how many actions each time.
+// ends in time: how often, and at most how many actions each time. The first read
+// is of as many as the page holds, and each further one of twice as many, because
+// then few fit.
 const (
 	actionReads    = 12
 	actionsPerRead = 250
@@ -48,7 +50,7 @@ type actionPlace struct {
 	Query        []byte                   `json:"q"` // the fingerprint of the query
 	Organization directory.OrganizationID `json:"o,omitempty"`
 	Page         string                   `json:"p,omitempty"` // the cursor with which the table's page was read
-	After        string                   `json:"a,omitempty"` // the id of the last action seen on it
+	After        string                   `json:"a,omitempty"` // the id of the last action seen
 }
 
 // CompletedActions reads one page of completed actions. What it reads of the table
@@ -62,7 +64,7 @@ func (s *Store) CompletedActions(ctx context.Context, q ActionQuery) (List[plan.
 	if q.Limit == 0 {
 		q.Limit = actionsPerPage
 	}
-	walk := &actionWalk{store: s, query: q, place: place, reads: actionReads, found: []plan.Action{}}
+	walk := &actionWalk{store: s, query: q, place: place, reads: actionReads, size: q.Limit, found: []plan.Action{}}
 	if err := walk.run(ctx); err != nil {
 		return List[plan.Action]{}, err
 	}
@@ -122,11 +124,11 @@ func (q ActionQuery) tooOld(a plan.Action) bool {
 
 // table is the query of the table for the actions of an organization, or of the
 // directory.
-func (q ActionQuery) table(organization directory.OrganizationID, cursor string) Query {
+func (q ActionQuery) table(organization directory.OrganizationID) Query {
 	if q.Directory != "" {
-		return Query{PK: join(actionPart, string(q.Directory)), Index: true, Backward: true, Limit: actionsPerRead, Cursor: cursor}
+		return Query{PK: join(actionPart, string(q.Directory)), Index: true, Backward: true}
 	}
-	return Query{PK: join(organizationPart, string(organization), actionPart), Backward: true, Limit: actionsPerRead, Cursor: cursor}
+	return Query{PK: join(organizationPart, string(organization), actionPart), Backward: true}
 }
 
 // actionWalk reads one page.
@@ -135,6 +137,7 @@ type actionWalk struct {
 	query ActionQuery
 	place actionPlace
 	reads int // how often the table may still be read
+	size  int // how many actions the next time
 	found []plan.Action
 	ended bool // nothing follows
 	// organizations are all of them, in order of their ids, if all are asked for.
@@ -166,10 +169,13 @@ func (w *actionWalk) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// read goes through one page of the table, or as much of it as the page of the
-// log takes. It reports whether the organization or the directory is through.
+// read goes through one page of the table, or as much of it as the page of actions
+// takes. It reports whether the organization or the directory is through.
 func (w *actionWalk) read(ctx context.Context) (over bool, err error) {
-	page, err := list[plan.Action](ctx, w.store, w.query.table(w.place.Organization, w.place.Page))
+	q := w.query.table(w.place.Organization)
+	q.Cursor, q.Limit = w.place.Page, min(w.size, actionsPerRead)
+	w.size *= 2
+	page, err := list[plan.Action](ctx, w.store, q)
 	if err != nil {
 		return false, err
 	}
@@ -189,7 +195,7 @@ func (w *actionWalk) read(ctx context.Context) (over bool, err error) {
 			return false, nil
 		}
 	}
-	w.place.Page, w.place.After = page.Cursor, ""
+	w.place.Page = page.Cursor
 	return page.Cursor == "", nil
 }
 

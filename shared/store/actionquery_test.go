@@ -138,13 +138,15 @@ func TestNewActionsDoNotDisturbPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	var later []plan.Action
-	for i := range 90 {
+	for i := range 600 {
 		a := all[0]
 		a.ID = fmt.Sprintf("b%03d", i)
 		later = append(later, a)
 	}
-	if err := s.RecordActions(t.Context(), later...); err != nil {
-		t.Fatal(err)
+	for chunk := range slices.Chunk(later, store.MaxTransactItems) {
+		if err := s.RecordActions(t.Context(), chunk...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	q.Cursor = first.Cursor
 	rest, _ := pages(t, s, q)
