@@ -83,7 +83,11 @@ func startInstance(f *Function) (*instance, error) {
 		_ = i.server.Serve(listener) // ends with the process: http.ErrServerClosed
 	}()
 	initLimit := time.AfterFunc(MaxInit, func() {
-		i.end(&FunctionError{Function: f.config.Name, Type: InitTimeout, Message: fmt.Sprintf("no event was asked for within %s", MaxInit)})
+		select {
+		case <-i.ready: // it has long been at work
+		default:
+			i.end(&FunctionError{Function: f.config.Name, Type: InitTimeout, Message: fmt.Sprintf("no event was asked for within %s", MaxInit)})
+		}
 	})
 	go func() {
 		defer f.running.Done()
