@@ -113,12 +113,7 @@ func model(action plan.Action) (*models.User, error) {
 // as soon as it was sent. Nobody signs in with it. The fixed characters satisfy
 // Entra's rule of three out of four classes.
 func unknownPassword() models.PasswordProfileable {
-	password := rand.Text() + strings.ToLower(rand.Text()) + "aA1!"
-	change := false
-	profile := models.NewPasswordProfile()
-	profile.SetPassword(&password)
-	profile.SetForceChangePasswordNextSignIn(&change)
-	return profile
+	return profileOf(rand.Text() + strings.ToLower(rand.Text()) + "aA1!")
 }
 
 // accountFields are read of every account that is looked up, whatever the rules
