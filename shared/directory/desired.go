@@ -51,6 +51,10 @@ const (
 	AccountMissing       Reason = "account_missing"
 	AccountDeleted       Reason = "account_deleted"
 	ManagerMissing       Reason = "manager_missing"
+	GroupMissing         Reason = "group_missing"  // the group is not in Entra any more
+	GroupUnusable        Reason = "group_unusable" // of a kind that is not managed
+	MemberAbsent         Reason = "member_absent"  // has no account in this directory yet
+	MemberRefused        Reason = "member_refused" // Entra does not take the member
 	QuotaExceeded        Reason = "quota_exceeded"
 	ConsentLost          Reason = "consent_lost"
 	ThrottledReason      Reason = "throttled"

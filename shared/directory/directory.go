@@ -115,12 +115,6 @@ type Address struct {
 	Locality, Region, PostalCode, Country string
 }
 
-// Group is a JumpCloud user group.
-type Group struct {
-	ID   GroupID
-	Name string
-}
-
 // Organization is a JumpCloud organisation that entrasync serves. Its API key
 // and webhook secrets are not part of it: they stay with the secrets.
 type Organization struct {

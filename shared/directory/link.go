@@ -5,8 +5,11 @@ import "time"
 // Path is one way by which a user is connected to a directory.
 type Path string
 
-// Direct is the path of a user that an administrator connected by hand.
-const Direct Path = "direct"
+// The paths that are no groups.
+const (
+	Direct Path = "direct"    // an administrator connected the user by hand
+	Source Path = "jumpcloud" // JumpCloud's connection source holds the user
+)
 
 // Connection is the fact that a user is connected to a directory, by one path or
 // by several. Without a path there is no connection.

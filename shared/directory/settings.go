@@ -3,6 +3,7 @@ package directory
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -89,14 +90,42 @@ type Settings struct {
 	// RestoreDeleted brings a deleted account back instead of reporting it.
 	RestoreDeleted bool `json:"restoreDeleted"`
 	Federated      bool `json:"federated"`
+	// ManageGroups makes connected groups security groups in Entra.
+	ManageGroups bool `json:"manageGroups"`
+	// ExactMembership takes members out of groups that JumpCloud does not know.
+	ExactMembership bool `json:"exactMembership"`
+	// DeleteGroups deletes a group in Entra that we created, once it is
+	// disconnected or gone in JumpCloud.
+	DeleteGroups bool `json:"deleteGroups"`
+	// ConnectionSource is the object in JumpCloud whose associations connect users
+	// and groups here.
+	ConnectionSource ConnectionSource `json:"connectionSource"`
 	// AllowSharedDomains allows another directory on the same tenant.
 	AllowSharedDomains bool `json:"allowSharedDomains"`
+}
+
+// SourceType is the type of the object in JumpCloud that keeps connections.
+type SourceType string
+
+// The types of connection sources.
+const (
+	NoSource          SourceType = "none"
+	ApplicationSource SourceType = "application"
+	Office365Source   SourceType = "office_365"
+)
+
+// ConnectionSource names the object in JumpCloud whose associations with users and
+// groups are connections.
+type ConnectionSource struct {
+	Type SourceType `json:"type"`
+	ID   string     `json:"id,omitempty"` // 24 hex digits; "" with NoSource
 }
 
 // DefaultSettings are the safe ones: the company e-mail as it is, no optional
 // attribute, nobody disabled for a forgotten password.
 func DefaultSettings() Settings {
-	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{}}
+	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
+		ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
 }
 
 // ExportsManager reports whether the manager is among the attributes.
@@ -116,7 +145,26 @@ func (s Settings) Check() error {
 			return refuse("attributes."+string(rule), fmt.Sprintf("there is no attribute rule %q: the rules are %s", rule, joined(Rules())))
 		}
 	}
-	return s.checkCustomAttributes()
+	if err := s.checkCustomAttributes(); err != nil {
+		return err
+	}
+	return s.ConnectionSource.check()
+}
+
+// sourceID is what the ids of JumpCloud look like.
+var sourceID = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+// check refuses a source that cannot be one.
+func (c ConnectionSource) check() error {
+	switch {
+	case c.Type != NoSource && c.Type != ApplicationSource && c.Type != Office365Source:
+		return refuse("connectionSource.type", fmt.Sprintf("%q is no type of connection source: they are none, application and office_365", c.Type))
+	case c.Type == NoSource && c.ID != "":
+		return refuse("connectionSource.id", "a connection source needs its type: application or office_365")
+	case c.Type != NoSource && !sourceID.MatchString(c.ID):
+		return refuse("connectionSource.id", fmt.Sprintf("%q is not the id of an object in JumpCloud, which has 24 hex digits", c.ID))
+	}
+	return nil
 }
 
 // checkCustomAttributes refuses names that Entra does not have and two sources

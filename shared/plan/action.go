@@ -28,6 +28,21 @@ const (
 	SetPassword Type = "set_password" // give the account the password that the gateway took
 )
 
+// The types of actions on a group. Members stand in the changes, as the values of
+// the attribute members.
+const (
+	CreateGroup   Type = "create_group"    // make the group, with its first members
+	TakeOverGroup Type = "take_over_group" // make an existing group ours
+	RenameGroup   Type = "rename_group"
+	AddMembers    Type = "add_members"
+	RemoveMembers Type = "remove_members"
+	DeleteGroup   Type = "delete_group" // one that we created
+)
+
+// Members is the attribute of a group that holds the object ids of its members: To
+// are those that are added, From those that are removed.
+const Members directory.Attribute = "members"
+
 // Status is how far an action got.
 type Status string
 
@@ -41,7 +56,7 @@ const (
 
 // Subject is the JumpCloud object that an action is about.
 type Subject struct {
-	Kind string `json:"kind"` // "user"
+	Kind string `json:"kind"` // "user" or "group"
 	ID   string `json:"id"`
 	Name string `json:"name"` // the user name, for people
 }

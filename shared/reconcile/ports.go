@@ -78,6 +78,10 @@ type Task struct {
 	Afresh int `json:"afresh,omitempty"`
 	// PasswordAt is when the user got a new password, if that is why we look.
 	PasswordAt time.Time `json:"passwordAt,omitzero"`
+	// Memberships asks to read which groups hold the user, Source whether the
+	// connection source does.
+	Memberships bool `json:"memberships,omitempty"`
+	Source      bool `json:"source,omitempty"`
 	// Password, if set, asks to set a password instead of to look.
 	Password *SealedPassword `json:"password,omitempty"`
 }

@@ -1,0 +1,84 @@
+package directory
+
+import (
+	"strings"
+	"time"
+)
+
+// Group is a JumpCloud user group.
+type Group struct {
+	ID   GroupID
+	Name string
+}
+
+// groupPath begins the path of a user who is connected by a group.
+const groupPath = "group:"
+
+// Path is the way by which the members of the group are connected.
+func (g GroupID) Path() Path { return Path(groupPath + string(g)) }
+
+// Group is the group whose members the path connects; ok is false for another
+// path.
+func (p Path) Group() (id GroupID, ok bool) {
+	rest, ok := strings.CutPrefix(string(p), groupPath)
+	return GroupID(rest), ok
+}
+
+// GroupConnection is the fact that a group is connected to a directory.
+type GroupConnection struct {
+	Directory ID        `json:"directoryId"`
+	Group     GroupID   `json:"groupId"`
+	CreatedAt time.Time `json:"createdAt"`
+	Version   int64     `json:"-"`
+}
+
+// GroupLink is what we know of one JumpCloud group in one directory.
+type GroupLink struct {
+	Directory ID      `json:"directoryId"`
+	Group     GroupID `json:"groupId"`
+	Name      string  `json:"name,omitempty"` // in JumpCloud, when it was last read
+	// EntraID is "" until a group was created or taken over; from then on it alone
+	// names the group.
+	EntraID EntraID    `json:"entraId,omitempty"`
+	Applied string     `json:"applied,omitempty"` // the display name that Entra certainly has; "" if that is not known
+	Status  LinkStatus `json:"status"`
+	Reason  Reason     `json:"reason,omitempty"`
+	Message string     `json:"message,omitempty"`
+	Owner   Owner      `json:"owner,omitempty"`
+	// Listed says that the members were read from JumpCloud as a whole since the
+	// group was connected.
+	Listed bool `json:"listed,omitempty"`
+	// BusyUntil is until when a worker may be writing to the group: nobody else
+	// begins before.
+	BusyUntil   time.Time `json:"busyUntil,omitzero"`
+	LastEventAt time.Time `json:"lastEventAt,omitzero"`
+	LastWriteAt time.Time `json:"lastWriteAt,omitzero"`
+	NextTryAt   time.Time `json:"nextTryAt,omitzero"`
+	OpenActions []string  `json:"openActions,omitempty"`
+	Version     int64     `json:"-"`
+}
+
+// Member is a JumpCloud user in a connected group of a directory.
+type Member struct {
+	Directory ID      `json:"directoryId"`
+	Group     GroupID `json:"groupId"`
+	User      UserID  `json:"userId"`
+	// Wanted says that JumpCloud has the user in the group.
+	Wanted bool `json:"wanted"`
+	// Applied is the account that we made a member of the group in Entra; "" if
+	// none is.
+	Applied EntraID `json:"applied,omitempty"`
+	// Problem is why the user cannot be made a member; nil if there is none.
+	Problem *Obstacle `json:"problem,omitempty"`
+	Version int64     `json:"-"`
+}
+
+// SecurityGroup is a group as Entra shows it.
+type SecurityGroup struct {
+	ID         EntraID
+	Name       string
+	UniqueName string
+	// Security, MailEnabled, Dynamic, Microsoft365, SyncedFromOnPremises,
+	// RoleAssignable and ManagementRestricted tell the kinds of groups apart.
+	Security, MailEnabled, Dynamic, Microsoft365, SyncedFromOnPremises, RoleAssignable, ManagementRestricted bool
+}
