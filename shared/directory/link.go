@@ -1,6 +1,9 @@
 package directory
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Path is one way by which a user is connected to a directory.
 type Path string
@@ -21,6 +24,20 @@ type Connection struct {
 	// Ended says why the last path ended; "" while there is one.
 	Ended   Reason `json:"ended,omitempty"`
 	Version int64  `json:"-"`
+}
+
+// With is the connection with a path or without it; why is noted when the last one
+// goes.
+func (c Connection) With(path Path, in bool, why Reason) Connection {
+	c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p Path) bool { return p == path })
+	if in {
+		c.Paths = append(c.Paths, path)
+	}
+	c.Ended = ""
+	if len(c.Paths) == 0 {
+		c.Ended = why
+	}
+	return c
 }
 
 // LinkStatus says how a link stands.

@@ -62,6 +62,12 @@ type Systems interface {
 	Entra(ctx context.Context, tenant directory.TenantID) (Entra, error)
 }
 
+// GroupSystems gives access to the groups of the outside systems of a directory.
+type GroupSystems interface {
+	JumpCloudGroups(ctx context.Context, organization directory.OrganizationID) (JumpCloudGroups, error)
+	EntraGroups(ctx context.Context, tenant directory.TenantID) (EntraGroups, error)
+}
+
 // Publisher tells others what was done.
 type Publisher interface {
 	// Publish passes completed actions on.

@@ -27,16 +27,22 @@ func actionItem(a plan.Action) (Item, error) {
 // there.
 type Recording struct {
 	Link    directory.Link
+	Group   *directory.GroupLink // instead of Link, if it is about a group
 	Actions []plan.Action
 }
 
 // writes are the writes of a recording.
 func (r Recording) writes() ([]Write, error) {
 	item, err := linkItem(r.Link)
+	version := r.Link.Version
+	if r.Group != nil {
+		item, err = groupLinkItem(*r.Group)
+		version = r.Group.Version
+	}
 	if err != nil {
 		return nil, err
 	}
-	writes := []Write{{Item: item, If: IfVersion(r.Link.Version)}}
+	writes := []Write{{Item: item, If: IfVersion(version)}}
 	for _, a := range r.Actions {
 		item, err := actionItem(a)
 		if err != nil {

@@ -138,10 +138,10 @@ func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.Use
 		if len(c.Paths) == 0 {
 			c.CreatedAt = now
 		}
-		if !slices.Contains(c.Paths, path) {
-			c.Paths = append(c.Paths, path)
+		if slices.Contains(c.Paths, path) {
+			return c
 		}
-		return c
+		return c.With(path, true, "")
 	})
 	return err
 }
@@ -149,11 +149,7 @@ func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.Use
 // Disconnect takes a path away, and notes why if it was the last one; it reports
 // whether it was there.
 func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, why directory.Reason) (bool, error) {
-	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
-		c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p directory.Path) bool { return p == path })
-		c.Ended = why
-		return c
-	})
+	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection { return c.With(path, false, why) })
 }
 
 // changeTries is how often a change of paths is tried against other writers.
@@ -181,21 +177,24 @@ func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory
 	}
 }
 
-// putConnection writes a connection. One that has no path left stays, to say why,
-// and is not listed.
+// putConnection writes a connection.
 func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond IfVersion) error {
-	if len(c.Paths) > 0 {
-		c.Ended = ""
-	}
-	item, err := encode(connectionKey(c.Directory, c.User), c)
+	item, err := connectionItem(c)
 	if err != nil {
 		return err
 	}
+	_, err = s.table.Put(ctx, item, cond)
+	return err
+}
+
+// connectionItem is the item of a connection, listed under its directory. One that
+// has no path left stays, to say why, and is not listed.
+func connectionItem(c directory.Connection) (Item, error) {
+	item, err := encode(connectionKey(c.Directory, c.User), c)
 	if len(c.Paths) > 0 {
 		item.IndexPK, item.IndexSK = join(connectionPart, string(c.Directory)), string(c.User)
 	}
-	_, err = s.table.Put(ctx, item, cond)
-	return err
+	return item, err
 }
 
 // Look is what is known of a directory and of some users there.
@@ -237,15 +236,13 @@ func (s *Store) Look(ctx context.Context, id directory.ID, users []directory.Use
 
 // lookAt reads items and sorts them in.
 func (s *Store) lookAt(ctx context.Context, look *Look, id directory.ID, keys []Key) error {
-	for chunk := range slices.Chunk(keys, MaxBatchGet) {
-		items, err := s.table.BatchGet(ctx, chunk)
-		if err != nil {
+	items, err := s.batchGet(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		if err := look.add(id, item); err != nil {
 			return err
-		}
-		for _, item := range items {
-			if err := look.add(id, item); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"entrasync/shared/directory"
 )
@@ -40,20 +39,15 @@ func (s *Store) RemoveWaits(ctx context.Context, waits ...Wait) error {
 
 // changeWaits puts or deletes waits.
 func (s *Store) changeWaits(ctx context.Context, remove bool, waits []Wait) error {
-	for chunk := range slices.Chunk(waits, MaxTransactItems) {
-		writes := make([]Write, len(chunk))
-		for i, w := range chunk {
-			item, err := encode(w.key(), w)
-			if err != nil {
-				return err
-			}
-			writes[i] = Write{Item: item, If: Any, Delete: remove}
-		}
-		if err := s.table.Transact(ctx, writes); err != nil {
+	writes := make([]Write, len(waits))
+	for i, w := range waits {
+		item, err := encode(w.key(), w)
+		if err != nil {
 			return err
 		}
+		writes[i] = Write{Item: item, If: Any, Delete: remove}
 	}
-	return nil
+	return s.transactAll(ctx, writes)
 }
 
 // Waits lists all who wait for a manager's account in a directory.

@@ -1,0 +1,243 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// The names that the keys of groups are made of, beside those of users.
+const (
+	groupPart   = "G"
+	memberPart  = "M"
+	touchedPart = "X"
+	withinPart  = "N"
+)
+
+// groupPK holds the connections and links of one group, and the groups that it is
+// within.
+func groupPK(organization directory.OrganizationID, group directory.GroupID) string {
+	return join(organizationPart, string(organization), groupPart, string(group))
+}
+
+// groupConnectionKey is where the connection of a group lies.
+func groupConnectionKey(id directory.ID, group directory.GroupID) Key {
+	return Key{PK: groupPK(id.Organization(), group), SK: join(connectionPart, string(id))}
+}
+
+// groupLinkKey is where the link of a group lies.
+func groupLinkKey(id directory.ID, group directory.GroupID) Key {
+	return Key{PK: groupPK(id.Organization(), group), SK: join(linkPart, string(id))}
+}
+
+// groupLinkItem is the item of a group's link, listed under its directory.
+func groupLinkItem(l directory.GroupLink) (Item, error) {
+	item, err := encode(groupLinkKey(l.Directory, l.Group), l)
+	item.IndexPK, item.IndexSK = join(groupPart, linkPart, string(l.Directory)), string(l.Group)
+	return item, err
+}
+
+// Group is what is known of one JumpCloud group.
+type Group struct {
+	Connections []directory.GroupConnection
+	Links       []directory.GroupLink
+	// Within are the connected groups that this one was found inside.
+	Within []Within
+}
+
+// Within says that a group is inside a connected one, so that its members are the
+// other's.
+type Within struct {
+	Directory directory.ID      `json:"directoryId"`
+	Outer     directory.GroupID `json:"outerId"`
+	Inner     directory.GroupID `json:"innerId"`
+}
+
+// Connected reports whether the group is connected to a directory.
+func (g Group) Connected(id directory.ID) bool {
+	return slices.ContainsFunc(g.Connections, func(c directory.GroupConnection) bool { return c.Directory == id })
+}
+
+// Link is the group's link in a directory; found is false if there is none.
+func (g Group) Link(id directory.ID) (link directory.GroupLink, found bool) {
+	for _, l := range g.Links {
+		if l.Directory == id {
+			return l, true
+		}
+	}
+	return directory.GroupLink{}, false
+}
+
+// add sorts one item of the group's partition in.
+func (g *Group) add(item Item) error {
+	kind, _, _ := strings.Cut(item.SK, "#")
+	switch kind {
+	case connectionPart:
+		c, err := decode[directory.GroupConnection](item)
+		c.Version = item.Version
+		g.Connections = append(g.Connections, c)
+		return err
+	case linkPart:
+		l, err := decode[directory.GroupLink](item)
+		l.Version = item.Version
+		g.Links = append(g.Links, l)
+		return err
+	case withinPart:
+		w, err := decode[Within](item)
+		g.Within = append(g.Within, w)
+		return err
+	default:
+		return nil
+	}
+}
+
+// Group reads all that is known of a group; one that nobody knows is empty.
+func (s *Store) Group(ctx context.Context, organization directory.OrganizationID, id directory.GroupID) (Group, error) {
+	var group Group
+	err := s.each(ctx, Query{PK: groupPK(organization, id)}, group.add)
+	return group, err
+}
+
+// each calls add with every item of a query.
+func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
+	for {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := add(item); err != nil {
+				return err
+			}
+		}
+		if q.Cursor = page.Cursor; q.Cursor == "" {
+			return nil
+		}
+	}
+}
+
+// ConnectGroup connects a group to a directory and, if it has no link there yet,
+// gives it a pending one. Connecting what is connected changes nothing.
+func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time) error {
+	link, err := groupLinkItem(directory.GroupLink{Directory: id, Group: group, Status: directory.Pending})
+	if err != nil {
+		return err
+	}
+	connection, err := encode(groupConnectionKey(id, group), directory.GroupConnection{Directory: id, Group: group, CreatedAt: now})
+	if err != nil {
+		return err
+	}
+	connection.IndexPK, connection.IndexSK = join(groupPart, connectionPart, string(id)), string(group)
+	for _, item := range []Item{link, connection} {
+		if _, err := s.table.Put(ctx, item, Absent); err != nil && !fault.Is(err, fault.Changed) {
+			return err
+		}
+	}
+	return nil
+}
+
+// DisconnectGroup ends the connection of a group; it reports whether there was one.
+func (s *Store) DisconnectGroup(ctx context.Context, id directory.ID, group directory.GroupID) (bool, error) {
+	key := groupConnectionKey(id, group)
+	if _, err := s.table.Get(ctx, key); fault.Is(err, fault.NotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return true, s.table.Delete(ctx, key, Any)
+}
+
+// GroupConnections lists the connected groups of a directory.
+func (s *Store) GroupConnections(ctx context.Context, id directory.ID, limit int, cursor string) (List[directory.GroupConnection], error) {
+	return list[directory.GroupConnection](ctx, s, Query{PK: join(groupPart, connectionPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
+}
+
+// GroupLinks lists the links of the groups of a directory.
+func (s *Store) GroupLinks(ctx context.Context, id directory.ID, limit int, cursor string) (List[directory.GroupLink], error) {
+	return list[directory.GroupLink](ctx, s, Query{PK: join(groupPart, linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
+}
+
+// GroupLook is what is known of a directory and of some groups there.
+type GroupLook struct {
+	Directory directory.Directory
+	Groups    map[directory.GroupID]Group // with link and connection of this directory only
+}
+
+// LookGroups reads a directory with some of its groups; NotFound if there is no
+// such directory.
+func (s *Store) LookGroups(ctx context.Context, id directory.ID, groups []directory.GroupID) (GroupLook, error) {
+	look := GroupLook{Groups: map[directory.GroupID]Group{}}
+	keys := []Key{directoryKey(id)}
+	of := map[Key]directory.GroupID{}
+	for _, group := range groups {
+		for _, key := range []Key{groupLinkKey(id, group), groupConnectionKey(id, group)} {
+			of[key] = group
+			keys = append(keys, key)
+		}
+	}
+	items, err := s.batchGet(ctx, keys)
+	if err != nil {
+		return GroupLook{}, err
+	}
+	for _, item := range items {
+		group, is := of[item.Key]
+		if !is {
+			if look.Directory, err = decode[directory.Directory](item); err != nil {
+				return GroupLook{}, err
+			}
+			look.Directory.Version = item.Version
+			continue
+		}
+		known := look.Groups[group]
+		if err := known.add(item); err != nil {
+			return GroupLook{}, err
+		}
+		look.Groups[group] = known
+	}
+	if look.Directory.ID == "" {
+		return GroupLook{}, missing(fault.New(fault.NotFound, "store.look groups", ""), "directory", string(id))
+	}
+	return look, nil
+}
+
+// batchGet reads any number of items.
+func (s *Store) batchGet(ctx context.Context, keys []Key) ([]Item, error) {
+	var all []Item
+	for chunk := range slices.Chunk(keys, MaxBatchGet) {
+		items, err := s.table.BatchGet(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+	}
+	return all, nil
+}
+
+// PutWithin keeps which groups are inside a connected one.
+func (s *Store) PutWithin(ctx context.Context, all ...Within) error {
+	var writes []Write
+	for _, w := range all {
+		key := Key{PK: groupPK(w.Directory.Organization(), w.Inner), SK: join(withinPart, string(w.Directory), string(w.Outer))}
+		item, err := encode(key, w)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, Write{Item: item, If: Any})
+	}
+	return s.transactAll(ctx, writes)
+}
+
+// transactAll does writes that need not be done together, in as few transactions
+// as the table takes.
+func (s *Store) transactAll(ctx context.Context, writes []Write) error {
+	for chunk := range slices.Chunk(writes, MaxTransactItems) {
+		if err := s.table.Transact(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}

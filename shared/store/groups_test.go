@@ -1,0 +1,138 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/store"
+)
+
+func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
+	s := open(t)
+	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+	for _, id := range []directory.ID{one, two, one} {
+		if err := s.ConnectGroup(t.Context(), id, "g1", time.Now().UTC()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PutWithin(t.Context(), store.Within{Directory: one, Outer: "g1", Inner: "g2"}); err != nil {
+		t.Fatal(err)
+	}
+	group, err := s.Group(t.Context(), organization, "g1")
+	if err != nil || len(group.Connections) != 2 || len(group.Links) != 2 || !group.Connected(one) {
+		t.Errorf("%+v, %v", group, err)
+	}
+	if inner, err := s.Group(t.Context(), organization, "g2"); err != nil || len(inner.Within) != 1 || inner.Within[0].Outer != "g1" {
+		t.Errorf("inner: %+v, %v", inner, err)
+	}
+	for want := range 2 {
+		if was, err := s.DisconnectGroup(t.Context(), one, "g1"); was != (want == 0) || err != nil {
+			t.Errorf("disconnected: %v, %v", was, err)
+		}
+	}
+	if _, err := s.PutDirectory(t.Context(), directory.Directory{ID: one}); err != nil {
+		t.Fatal(err)
+	}
+	look, err := s.LookGroups(t.Context(), one, []directory.GroupID{"g1", "g3"})
+	known := look.Groups["g1"]
+	if link, found := known.Link(one); err != nil || !found || link.Status != directory.Pending || known.Connected(one) {
+		t.Errorf("look: %+v, %v", look, err)
+	}
+	if listed, err := s.GroupConnections(t.Context(), two, 0, ""); err != nil || len(listed.Items) != 1 {
+		t.Errorf("listed: %+v, %v", listed, err)
+	}
+}
+
+func TestMembershipsChangeWithPaths(t *testing.T) {
+	s := open(t)
+	one := directory.NewID(organization, "one")
+	var joins, leaves []store.Membership
+	for i := range 60 {
+		user := directory.UserID(fmt.Sprintf("u%02d", i))
+		joins = append(joins, store.Membership{User: user, In: true})
+		leaves = append(leaves, store.Membership{User: user, Why: directory.LeftGroup})
+	}
+	now := time.Now().UTC()
+	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed) != 60 {
+		t.Fatalf("%d changed, %v", len(changed), err)
+	}
+	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed) != 0 {
+		t.Errorf("again: %d changed, %v", len(changed), err)
+	}
+	user, err := s.User(t.Context(), organization, "u07")
+	if link, found := user.Link(one); err != nil || !found || link.Status != directory.Pending || !slices.Equal(user.Paths(one), []directory.Path{"group:g1"}) {
+		t.Errorf("%+v, %v", user, err)
+	}
+	touched, err := s.Touched(t.Context(), one, "g1")
+	if err != nil || len(touched) != 60 {
+		t.Fatalf("%d touched, %v", len(touched), err)
+	}
+	if err := s.Touch(t.Context(), store.Touch{Directory: one, Group: "g1", User: "u07"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Untouch(t.Context(), touched...); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.Touched(t.Context(), one, "g1"); err != nil || len(left) != 1 || left[0].User != "u07" {
+		t.Errorf("touched again meanwhile: %+v, %v", left, err)
+	}
+	members, err := s.AllMembers(t.Context(), one, "g1")
+	if err != nil || len(members) != 60 || !members[0].Wanted {
+		t.Fatalf("%d members, %v", len(members), err)
+	}
+	stale := members[3]
+	members[3].Applied = "e3"
+	if err := s.PutMembers(t.Context(), members...); err != nil {
+		t.Fatal(err)
+	}
+	stale.Applied = "stale"
+	if err := s.PutMembers(t.Context(), stale); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, leaves...); err != nil || len(changed) != 60 {
+		t.Errorf("left: %d changed, %v", len(changed), err)
+	}
+	some, err := s.SomeMembers(t.Context(), one, "g1", []directory.UserID{"u03", "nobody"})
+	if err != nil || len(some) != 1 || some[0].Applied != "e3" || some[0].Wanted {
+		t.Errorf("%+v, %v", some, err)
+	}
+	user, err = s.User(t.Context(), organization, "u07")
+	if err != nil || len(user.Paths(one)) != 0 || user.Ended(one) != directory.LeftGroup {
+		t.Errorf("%+v, %v", user, err)
+	}
+	if err := s.ForgetMembers(t.Context(), one, "g1"); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.AllMembers(t.Context(), one, "g1"); err != nil || len(left) != 0 {
+		t.Errorf("forgotten: %+v, %v", left, err)
+	}
+}
+
+// Many writers at the paths of the same users: none is lost.
+func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
+	s := open(t)
+	one := directory.NewID(organization, "one")
+	var joins []store.Membership
+	for i := range 30 {
+		joins = append(joins, store.Membership{User: directory.UserID(fmt.Sprintf("u%02d", i)), In: true})
+	}
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			if changed, err := s.SetMemberships(t.Context(), one, directory.GroupID(fmt.Sprintf("g%d", g)), time.Now().UTC(), joins...); err != nil || len(changed) != 30 {
+				t.Errorf("group %d: %d changed, %v", g, len(changed), err)
+			}
+		})
+	}
+	all.Wait()
+	for _, j := range joins {
+		user, err := s.User(t.Context(), organization, j.User)
+		if err != nil || len(user.Paths(one)) != 4 {
+			t.Errorf("%s: %v, %v", j.User, user.Paths(one), err)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// membersPK holds the members of a group in a directory.
+func membersPK(id directory.ID, group directory.GroupID) string {
+	return join(organizationPart, string(id.Organization()), memberPart, string(id), string(group))
+}
+
+// memberKey is where a member lies.
+func memberKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
+	return Key{PK: membersPK(id, group), SK: string(user)}
+}
+
+// touchedKey is where it is noted that a member has to be looked at.
+func touchedKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
+	return Key{PK: join(organizationPart, string(id.Organization()), touchedPart, string(id), string(group)), SK: string(user)}
+}
+
+// Touch is a member of a group that has to be looked at.
+type Touch struct {
+	Directory directory.ID      `json:"directoryId"`
+	Group     directory.GroupID `json:"groupId"`
+	User      directory.UserID  `json:"userId"`
+	Version   int64             `json:"-"`
+}
+
+// write is the write that notes the touch, or takes it away unless the member was
+// touched again.
+func (t Touch) write(remove bool) (Write, error) {
+	item, err := encode(touchedKey(t.Directory, t.Group, t.User), t)
+	if remove {
+		return Write{Item: item, If: IfVersion(t.Version), Delete: true}, err
+	}
+	return Write{Item: item, If: Any}, err
+}
+
+// Touch notes that members have to be looked at.
+func (s *Store) Touch(ctx context.Context, touches ...Touch) error {
+	var writes []Write
+	for _, t := range touches {
+		w, err := t.write(false)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, w)
+	}
+	return s.transactAll(ctx, writes)
+}
+
+// Untouch notes that members were looked at. One that was touched again meanwhile
+// stays touched.
+func (s *Store) Untouch(ctx context.Context, touches ...Touch) error {
+	var writes []Write
+	for _, t := range touches {
+		w, err := t.write(true)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, w)
+	}
+	return s.transactUnchanged(ctx, writes)
+}
+
+// transactUnchanged does writes, each unless somebody else was faster.
+func (s *Store) transactUnchanged(ctx context.Context, writes []Write) error {
+	for chunk := range slices.Chunk(writes, MaxTransactItems) {
+		err := s.table.Transact(ctx, chunk)
+		if !fault.Is(err, fault.Changed) {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		for _, w := range chunk {
+			if err := s.table.Transact(ctx, []Write{w}); err != nil && !fault.Is(err, fault.Changed) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Touched lists the members of a group that have to be looked at.
+func (s *Store) Touched(ctx context.Context, id directory.ID, group directory.GroupID) ([]Touch, error) {
+	var touches []Touch
+	err := s.each(ctx, Query{PK: touchedKey(id, group, "").PK}, func(item Item) error {
+		t, err := decode[Touch](item)
+		t.Version = item.Version
+		touches = append(touches, t)
+		return err
+	})
+	return touches, err
+}
+
+// Members lists members of a group in a directory, one page of them.
+func (s *Store) Members(ctx context.Context, id directory.ID, group directory.GroupID, limit int, cursor string) (List[directory.Member], error) {
+	return list[directory.Member](ctx, s, Query{PK: membersPK(id, group), Limit: limit, Cursor: cursor})
+}
+
+// AllMembers lists all members of a group in a directory.
+func (s *Store) AllMembers(ctx context.Context, id directory.ID, group directory.GroupID) ([]directory.Member, error) {
+	var members []directory.Member
+	err := s.each(ctx, Query{PK: membersPK(id, group)}, func(item Item) error {
+		m, err := decode[directory.Member](item)
+		m.Version = item.Version
+		members = append(members, m)
+		return err
+	})
+	return members, err
+}
+
+// SomeMembers reads some members of a group; those that are unknown are left out.
+func (s *Store) SomeMembers(ctx context.Context, id directory.ID, group directory.GroupID, users []directory.UserID) ([]directory.Member, error) {
+	keys := make([]Key, len(users))
+	for i, user := range users {
+		keys[i] = memberKey(id, group, user)
+	}
+	items, err := s.batchGet(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var members []directory.Member
+	for _, item := range items {
+		m, err := decode[directory.Member](item)
+		if err != nil {
+			return nil, err
+		}
+		m.Version = item.Version
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+// PutMembers keeps members as they are, unless somebody else changed them since
+// they were read: those stay as the other one left them, and touched. A member
+// that is neither wanted nor applied is removed.
+func (s *Store) PutMembers(ctx context.Context, members ...directory.Member) error {
+	writes := make([]Write, len(members))
+	for i, m := range members {
+		item, err := encode(memberKey(m.Directory, m.Group, m.User), m)
+		if err != nil {
+			return err
+		}
+		writes[i] = Write{Item: item, If: IfVersion(m.Version), Delete: !m.Wanted && m.Applied == ""}
+	}
+	return s.transactUnchanged(ctx, writes)
+}
+
+// Membership is the change of one: a user who joins a group or leaves it.
+type Membership struct {
+	User directory.UserID
+	In   bool
+	Why  directory.Reason // of leaving
+}
+
+// membershipChunk is how many memberships change in one transaction: each writes
+// up to four items.
+const membershipChunk = MaxTransactItems / 4
+
+// SetMemberships changes who is in a group of a directory: the user's path, the
+// member, and the note that the member has to be looked at, all or nothing for
+// each user. It returns those that were not so before.
+func (s *Store) SetMemberships(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes ...Membership) ([]directory.UserID, error) {
+	var changed []directory.UserID
+	for chunk := range slices.Chunk(changes, membershipChunk) {
+		users, err := s.setMemberships(ctx, id, group, now, chunk)
+		changed = append(changed, users...)
+		if err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+// setMemberships changes the memberships of one transaction. What another writer
+// changed meanwhile is tried again, one by one.
+func (s *Store) setMemberships(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]directory.UserID, error) {
+	for try := 1; ; try++ {
+		writes, changed, err := s.membershipWrites(ctx, id, group, now, changes)
+		if err != nil || len(writes) == 0 {
+			return nil, err
+		}
+		err = s.table.Transact(ctx, writes)
+		switch {
+		case err == nil:
+			return changed, nil
+		case !fault.Is(err, fault.Changed) || (len(changes) == 1 && try == changeTries):
+			return nil, err
+		case len(changes) > 1:
+			return s.setEach(ctx, id, group, now, changes)
+		}
+	}
+}
+
+// setEach changes memberships one by one.
+func (s *Store) setEach(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]directory.UserID, error) {
+	var changed []directory.UserID
+	for i := range changes {
+		users, err := s.setMemberships(ctx, id, group, now, changes[i:i+1])
+		if err != nil {
+			return changed, err
+		}
+		changed = append(changed, users...)
+	}
+	return changed, nil
+}
+
+// membershipWrites are the writes that change memberships, and whose they are.
+func (s *Store) membershipWrites(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]Write, []directory.UserID, error) {
+	var keys []Key
+	for _, c := range changes {
+		keys = append(keys, connectionKey(id, c.User), linkKey(id, c.User), memberKey(id, group, c.User))
+	}
+	items, err := s.batchGet(ctx, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := map[Key]Item{}
+	for _, item := range items {
+		known[item.Key] = item
+	}
+	var writes []Write
+	var changed []directory.UserID
+	for _, c := range changes {
+		own, err := c.writes(known, id, group, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(own) > 0 {
+			writes, changed = append(writes, own...), append(changed, c.User)
+		}
+	}
+	return writes, changed, nil
+}
+
+// writes are the writes of one change, none if it is so already.
+func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.GroupID, now time.Time) ([]Write, error) {
+	connection, connected := known[connectionKey(id, c.User)]
+	member, is := known[memberKey(id, group, c.User)]
+	before := directory.Connection{Directory: id, User: c.User, CreatedAt: now}
+	m := directory.Member{Directory: id, Group: group, User: c.User}
+	var err error
+	if connected {
+		if before, err = decode[directory.Connection](connection); err != nil {
+			return nil, err
+		}
+	}
+	if is {
+		if m, err = decode[directory.Member](member); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(before.Paths, group.Path()) == c.In && m.Wanted == c.In {
+		return nil, nil
+	}
+	m.Wanted, m.Problem = c.In, nil
+	after := before.With(group.Path(), c.In, c.Why)
+	writes := make([]Write, 0, MaxTransactItems/membershipChunk)
+	item, err := connectionItem(after)
+	if err != nil {
+		return nil, err
+	}
+	writes = append(writes, Write{Item: item, If: IfVersion(connection.Version)})
+	if item, err = encode(memberKey(id, group, c.User), m); err != nil {
+		return nil, err
+	}
+	writes = append(writes, Write{Item: item, If: IfVersion(member.Version)})
+	touch, err := Touch{Directory: id, Group: group, User: c.User}.write(false)
+	if err != nil {
+		return nil, err
+	}
+	writes = append(writes, touch)
+	if _, linked := known[linkKey(id, c.User)]; !linked {
+		if item, err = linkItem(directory.Link{Directory: id, User: c.User, Status: directory.Pending, State: directory.Absent}); err != nil {
+			return nil, err
+		}
+		writes = append(writes, Write{Item: item, If: Absent})
+	}
+	return writes, nil
+}
+
+// ForgetMembers removes what is known of the members of a group that is not
+// connected any more.
+func (s *Store) ForgetMembers(ctx context.Context, id directory.ID, group directory.GroupID) error {
+	var writes []Write
+	for _, pk := range []string{membersPK(id, group), touchedKey(id, group, "").PK} {
+		err := s.each(ctx, Query{PK: pk}, func(item Item) error {
+			writes = append(writes, Write{Item: Item{Key: item.Key}, If: Any, Delete: true})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.transactAll(ctx, writes)
+}
