@@ -19,7 +19,10 @@ import (
 // user, so that two workers never write one account; a task with the same cause
 // is the same task, and one with a password is that of its action.
 func (t Task) Message() (queue.Message, error) {
-	same := []string{t.Cause.Type, t.Cause.ID, strconv.Itoa(t.Afresh)}
+	same := []string{t.Cause.Type, t.Cause.ID}
+	if t.Afresh > 0 {
+		same = append(same, strconv.Itoa(t.Afresh))
+	}
 	if t.Password != nil {
 		same = append(same, t.Password.Action)
 	}
