@@ -50,6 +50,7 @@ const (
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"
 	AccountDeleted       Reason = "account_deleted"
+	PendingConsent       Reason = "pending_authorization"
 	ManagerMissing       Reason = "manager_missing"
 	QuotaExceeded        Reason = "quota_exceeded"
 	ConsentLost          Reason = "consent_lost"

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ type User struct {
 	// Federated says that sign-in is federated, so an account that is taken
 	// over gets an immutable id if it has none.
 	Federated bool
+	// SecondAccount says that the user has another account in the tenant, by
+	// another directory: then only that one carries the immutable id.
+	SecondAccount bool
 	// NewPassword says that the sessions are to end because JumpCloud has a new
 	// password.
 	NewPassword bool
@@ -99,6 +103,8 @@ type Decision struct {
 // decide while the user is Unsettled.
 func (u User) Decide() Decision {
 	switch {
+	case u.Link.Freed: // it may be somebody else's account by now
+		return Decision{Link: u.Link}
 	case u.Link.EntraID != "":
 		return u.maintain(u.Link)
 	case u.Created != nil:
@@ -133,11 +139,28 @@ func (u User) changes(link directory.Link) [][]directory.Change {
 		return nil
 	}
 	wanted := u.Desired.Attributes
-	if known, is := link.Applied[directory.ImmutableID]; is && len(known) == 0 && u.Federated {
+	if known, is := link.Applied[directory.ImmutableID]; is && u.replaces(known.String()) {
 		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))}})
 	}
 	return groups(link.Applied.ChangesTo(wanted), link.Problems)
 }
+
+// replaces reports whether the user's immutable id is to be written over that of an
+// account that is the user's: over none if sign-in is federated, and over one that
+// we wrote for a user who has given the account up.
+func (u User) replaces(id string) bool {
+	switch {
+	case u.SecondAccount || id == string(u.ID):
+		return false
+	case id == "":
+		return u.Federated
+	default:
+		return jumpCloudID.MatchString(id)
+	}
+}
+
+// jumpCloudID is what the ids of JumpCloud look like.
+var jumpCloudID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
 // updates are the actions that write groups of changes, none for an empty one.
 func updates(groups [][]directory.Change) []Action {
@@ -189,8 +212,10 @@ func (u User) provision() Decision {
 	}
 	wanted := u.Desired.Attributes.Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(u.Desired.State == directory.Enabled)},
-		{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))},
 	})
+	if !u.SecondAccount {
+		wanted[directory.ImmutableID] = directory.Text(string(u.ID))
+	}
 	parts := groups(directory.Attributes(nil).ChangesTo(wanted), nil)
 	actions := []Action{{Type: Provision, Changes: parts[0], Reason: u.Desired.Reason}}
 	return Decision{Link: u.Link, Actions: append(actions, updates(parts[1:])...)}
