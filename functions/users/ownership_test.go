@@ -320,3 +320,60 @@ func TestTheLatestDeletedAccountIsRestored(t *testing.T) {
 		}
 	})
 }
+
+// A take-over whose outcome nobody learnt is a take-over still: what could not be
+// disabled later does not become ours by the back door.
+func TestATakeOverAfterTroubleIsStillOne(t *testing.T) {
+	for name, trouble := range map[string]entratest.Fault{
+		"unavailable": {Method: "PATCH", Path: `/users/[^/]+$`, Status: 503}, "failed": {Method: "PATCH", Path: `/users/[^/]+$`, Status: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "The Admin", AccountEnabled: true, DirectoryRoles: []string{"Global Administrator"}})
+			f.must(err)
+			ann := f.person("ann")
+			f.must(f.entra.FailNext(trouble))
+			f.look(ann)
+			f.look(ann)
+			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.ProtectedAccount || link.EntraID != "" {
+				t.Errorf("link: %+v", link)
+			}
+			if got := f.account("ann@contoso.example").DisplayName; got != "The Admin" {
+				t.Errorf("the administrator is called %q now", got)
+			}
+		})
+	}
+}
+
+func TestATakeOverThatWasNotConfirmedIsFinished(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		f := newFixture(t)
+		_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", AccountEnabled: false})
+		f.must(err)
+		ann := f.person("ann")
+		f.loseReply(2)
+		f.look(ann)
+		f.before = nil
+		if !back {
+			f.disconnect(ann)
+		}
+		f.look(ann)
+		if account, link := f.account("ann@contoso.example"), f.link(ann); account.AccountEnabled != back || link.TakingOver || link.Owner != directory.TakenOver {
+			t.Errorf("connected %v: enabled %v, link %+v", back, account.AccountEnabled, link)
+		}
+	}
+}
+
+func TestADeletedGuestIsLeftDeleted(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+	guest, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{"userType": "Guest"}})
+	f.must(err)
+	_, err = f.accounts.DeleteUser(guest.ID)
+	f.must(err)
+	ann := f.person("ann")
+	f.look(ann)
+	if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.GuestAccount {
+		t.Errorf("link: %+v", link)
+	}
+}

@@ -235,6 +235,13 @@ type DeletedAccount struct {
 	UPN         UPN // as it was
 	ImmutableID string
 	At          time.Time // of the deletion
+	// Guest and SyncedFromOnPremises say why it is not to be taken over.
+	Guest, SyncedFromOnPremises bool
+}
+
+// Untouchable says why entrasync must not take the account over, or nil.
+func (a DeletedAccount) Untouchable() *Obstacle {
+	return Account{UPN: a.UPN, Guest: a.Guest, SyncedFromOnPremises: a.SyncedFromOnPremises}.Untouchable()
 }
 
 // Obstacle is the deleted account as the reason not to create another one.

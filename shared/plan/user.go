@@ -105,6 +105,8 @@ func (u User) Decide() Decision {
 	switch {
 	case u.Link.Freed: // it may be somebody else's account by now
 		return Decision{Link: u.Link}
+	case u.Link.TakingOver && u.Desired.Managed:
+		return u.write(u.Link)
 	case u.Link.EntraID != "":
 		return u.maintain(u.Link)
 	case u.Created != nil:
@@ -227,19 +229,28 @@ func (u User) provision() Decision {
 // could not disable later must not become ours.
 func (u User) takeOver() Decision {
 	link := u.adopt(u.Account, directory.TakenOver)
+	link.TakingOver = true
+	return u.write(link)
+}
+
+// write is the first write to an account that is being taken over.
+func (u User) write(link directory.Link) Decision {
 	parts := u.changes(link)
-	state := directory.Change{Attribute: directory.AccountEnabled, From: directory.Bool(u.Account.Enabled), To: directory.Bool(u.Desired.State == directory.Enabled)}
+	state := directory.Change{Attribute: directory.AccountEnabled, From: link.Applied[directory.AccountEnabled], To: directory.Bool(u.Desired.State == directory.Enabled)}
 	actions := []Action{{Type: TakeOver, Changes: append([]directory.Change{state}, parts[0]...), Reason: u.Desired.Reason}}
-	if u.Account.Enabled && u.Desired.State == directory.Disabled {
+	if link.State != directory.Disabled && u.Desired.State == directory.Disabled || link.SessionsToEnd {
 		actions = append(actions, Action{Type: EndSessions, Reason: u.Desired.Reason})
 	}
-	return Decision{Link: link, Actions: of(link, append(actions, updates(parts[1:])...))}
+	return Decision{Link: link, Obstacle: u.Desired.Obstacle, Actions: of(link, append(actions, updates(parts[1:])...))}
 }
 
 // restore brings the deleted account back and makes it ours: what it holds is not
 // known, so all is written.
 func (u User) restore() Decision {
-	if !u.MayRestore {
+	switch obstacle := u.Deleted.Untouchable(); {
+	case obstacle != nil:
+		return Decision{Link: u.Link, Obstacle: obstacle}
+	case !u.MayRestore:
 		return Decision{Link: u.Link, Obstacle: u.Deleted.Obstacle()}
 	}
 	owner := directory.TakenOver
@@ -290,6 +301,8 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 		}
 	case EndSessions:
 		link.SessionsToEnd = false
+	case TakeOver, Deprovision:
+		link.TakingOver = false
 	}
 	link.Applied = link.Applied.Set(action.Changes)
 	link = withState(link, action)

@@ -142,7 +142,7 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 		}
 		return
 	}
-	if (action.Type == plan.TakeOver || action.Type == plan.Restore) && u.takingOver() {
+	if u.link.TakingOver || action.Type == plan.Restore && u.adopted {
 		if err := b.giveFree(ctx, u, u.link.EntraID); err != nil {
 			b.fail(ctx, u, err)
 			return
@@ -187,14 +187,10 @@ func certain(err error) bool {
 	}
 }
 
-// takingOver reports whether the user's account was somebody else's so far and
-// no write to it has succeeded yet.
-func (u *user) takingOver() bool { return u.adopted && u.link.Owner == directory.TakenOver }
-
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Owner, link.State, link.Applied = "", "", "", directory.Absent, nil
-	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed = false, nil, nil, false
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver = false, nil, nil, false, false
 	return link
 }
 
