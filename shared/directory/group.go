@@ -26,8 +26,11 @@ func (p Path) Group() (id GroupID, ok bool) {
 
 // GroupConnection is the fact that a group is connected to a directory.
 type GroupConnection struct {
-	Directory ID        `json:"directoryId"`
-	Group     GroupID   `json:"groupId"`
+	Directory ID      `json:"directoryId"`
+	Group     GroupID `json:"groupId"`
+	// Paths are by whom it is connected: an administrator, or the connection
+	// source.
+	Paths     []Path    `json:"paths"`
 	CreatedAt time.Time `json:"createdAt"`
 	Version   int64     `json:"-"`
 }
@@ -73,6 +76,10 @@ type Member struct {
 	Version int64     `json:"-"`
 }
 
+// UniqueName is the alternate key of the group that we create in Entra for it: by it
+// a repeated attempt meets the same group.
+func (g GroupID) UniqueName() string { return "jumpcloud." + string(g) }
+
 // SecurityGroup is a group as Entra shows it.
 type SecurityGroup struct {
 	ID         EntraID
@@ -82,3 +89,30 @@ type SecurityGroup struct {
 	// RoleAssignable and ManagementRestricted tell the kinds of groups apart.
 	Security, MailEnabled, Dynamic, Microsoft365, SyncedFromOnPremises, RoleAssignable, ManagementRestricted bool
 }
+
+// Unusable says why the group cannot be managed; "" if it can: only cloud security
+// groups can (Graph, groups overview).
+func (g SecurityGroup) Unusable() string {
+	switch {
+	case g.Microsoft365:
+		return "a Microsoft 365 group"
+	case g.MailEnabled:
+		return "a mail-enabled group"
+	case !g.Security:
+		return "not a security group"
+	case g.Dynamic:
+		return "a group with dynamic membership"
+	case g.SyncedFromOnPremises:
+		return "synchronised from an on-premises Active Directory"
+	case g.RoleAssignable:
+		return "a group that roles can be assigned to"
+	case g.ManagementRestricted:
+		return "in a restricted management administrative unit"
+	default:
+		return ""
+	}
+}
+
+// MaxGroupName is how many characters the name of a group may have (Graph, group
+// resource).
+const MaxGroupName = 256

@@ -1,159 +1,270 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
 )
 
-// required are the attributes without which no account can be created (Graph,
-// create user).
-var required = map[directory.Attribute]bool{
-	directory.AccountEnabled: true, directory.DisplayName: true, directory.MailNickname: true, directory.UserPrincipalName: true,
-	directory.ImmutableID: true, // by it we know the account again
+// UniqueName is the attribute of a group that holds its alternate key.
+const UniqueName directory.Attribute = "uniqueName"
+
+// maxBind is the most members that one request adds (Graph, add members).
+const maxBind = 20
+
+// Member is what is known about one member of a group.
+type Member struct {
+	directory.Member
+	Account directory.EntraID // of the user in the directory; "" if there is none
 }
 
-// sensitive are the attributes that only some may write on an administrator's
-// account (Graph user resource, "Who can perform sensitive actions").
-var sensitive = map[directory.Attribute]bool{
-	directory.BusinessPhones: true, directory.MobilePhone: true, directory.OtherMails: true,
-	directory.UserPrincipalName: true, directory.ImmutableID: true,
+// Group is what is known about one group in one directory.
+type Group struct {
+	Settings  directory.Settings
+	Connected bool
+	Exists    bool   // in JumpCloud
+	Name      string // there
+	Link      directory.GroupLink
+	// Named are the groups in Entra that have the name, once they were looked up.
+	Named []directory.SecurityGroup
+	// Taken are the groups in Entra that belong to other JumpCloud groups.
+	Taken   []directory.EntraID
+	Members []Member
+	// Present are the members that Entra shows; nil if they were not read.
+	Present map[directory.EntraID]bool
+	// All says that Members are all members, and not only those that were touched.
+	All bool
 }
 
-// unit is what an attribute is written with, always: the mail alias follows the
-// sign-in name.
-func unit(name directory.Attribute) directory.Attribute {
-	if name == directory.MailNickname {
-		return directory.UserPrincipalName
+// managed reports whether there is to be a group in Entra.
+func (g Group) managed() bool { return g.Connected && g.Exists && g.Settings.ManageGroups }
+
+// name is the display name that the group is to have.
+func (g Group) name() string { return strings.TrimSpace(g.Name) }
+
+// Searches reports whether the groups of the name must be looked up before anything
+// can be decided.
+func (g Group) Searches() bool { return g.managed() && g.Link.EntraID == "" }
+
+// Target is the group in Entra that is ours or about to be, as far as is known; ""
+// if there is none.
+func (g Group) Target() directory.EntraID {
+	if g.Link.EntraID != "" || !g.managed() {
+		return g.Link.EntraID
 	}
-	return name
-}
-
-// groups are the changes in the order in which they are written: together, but
-// for each attribute that Entra refused the last time, which must not keep the
-// others back, and the manager, which is a request of its own in Graph. The
-// first group is the common one and may be empty.
-func groups(changes []directory.Change, problems []directory.Problem) [][]directory.Change {
-	alone := func(name directory.Attribute) bool {
-		return name == directory.Manager || slices.ContainsFunc(problems, func(p directory.Problem) bool { return unit(p.Attribute) == unit(name) })
+	if usable, _ := g.match(); len(usable) == 1 {
+		return usable[0].ID
 	}
-	return partition(changes, alone)
+	return ""
 }
 
-// partition puts the changes that are to be alone into groups of their own, one
-// for each unit, after those that are not.
-func partition(changes []directory.Change, alone func(directory.Attribute) bool) [][]directory.Change {
-	parts := [][]directory.Change{nil}
-	at := map[directory.Attribute]int{}
-	for _, c := range changes {
-		if !alone(c.Attribute) {
-			parts[0] = append(parts[0], c)
-			continue
-		}
-		key := unit(c.Attribute)
-		if at[key] == 0 {
-			parts = append(parts, nil)
-			at[key] = len(parts) - 1
-		}
-		parts[at[key]] = append(parts[at[key]], c)
-	}
-	return parts
-}
-
-// Rest is what remains of a refused action.
-type Rest struct {
-	// Actions to do instead, so that one refused attribute does not keep the
-	// others from being written.
+// GroupDecision is what is to be done for one group.
+type GroupDecision struct {
+	// Actions in the order in which they are to be done. Type and Changes are set.
 	Actions []Action
-	// Refused are the attributes that cannot be written.
-	Refused []directory.Attribute
+	Link    directory.GroupLink // with the group that is about to be taken over
+	// Members are those that need no write: what is known of them changes.
+	Members  []directory.Member
+	Obstacle *directory.Obstacle
+	// Note is what a person should know although nothing is wrong.
+	Note string
 }
 
-// Rest finds what of an action that Entra refused can still be done. ok is false
-// when it is about the account and not about attributes. Where the refusal does
-// not name the attribute, they are tried apart: after a missing right the
-// sensitive ones, else all.
-func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
-	if !aboutAttributes(a, f) {
-		return Rest{}, false
-	}
-	named := a.named(f.Subject)
-	suspects := func(directory.Attribute) bool { return true }
+// Decide compares. The caller looks up first what Searches asks for.
+func (g Group) Decide() GroupDecision {
 	switch {
-	case len(named) > 0:
-		suspects = func(name directory.Attribute) bool { return named[unit(name)] }
-	case f.Subject != "":
-		return Rest{}, false // something that was not written is in the way
-	case f.Kind == fault.Forbidden:
-		suspects = func(name directory.Attribute) bool { return sensitive[name] }
+	case !g.Connected || !g.Exists:
+		return g.leave()
+	case !g.Settings.ManageGroups:
+		return GroupDecision{Link: g.Link}
+	case g.name() == "" || len([]rune(g.name())) > directory.MaxGroupName:
+		return GroupDecision{Link: g.Link, Obstacle: &directory.Obstacle{Reason: directory.InvalidValue,
+			Message: fmt.Sprintf("the name of the group must have 1 to %d characters in Entra: change it in JumpCloud", directory.MaxGroupName)}}
+	case g.Link.EntraID != "":
+		return g.maintain(g.Link, "")
 	}
-	needed := func(name directory.Attribute) bool {
-		return name == directory.AccountEnabled || a.Type == Provision && required[name]
+	usable, note := g.match()
+	if len(usable) == 1 {
+		link := g.Link
+		link.EntraID, link.Owner, link.Applied = usable[0].ID, directory.TakenOver, usable[0].Name
+		return g.maintain(link, note)
 	}
-	parts := partition(a.Changes, func(name directory.Attribute) bool { return suspects(name) && !needed(name) })
-	switch {
-	case len(parts) == 1: // nothing that the account can be without
-		return Rest{}, false
-	case len(named) == 1 || len(parts) == 2 && len(parts[0]) == 0:
-		return a.without(parts), true
-	}
-	rest.Actions = updates(parts[1:])
-	if len(parts[0]) > 0 || a.Type != Update {
-		rest.Actions = append([]Action{a.with(parts[0])}, rest.Actions...)
-	}
-	return rest, true
+	return g.create(note)
 }
 
-// aboutAttributes reports whether a refusal can be of attributes: those of an
-// account that may be written, by an action that writes some.
-func aboutAttributes(a Action, f *fault.Error) bool {
-	if a.Type != Update && a.Type != TakeOver && a.Type != Provision {
-		return false
-	}
-	named := len(a.named(f.Subject)) > 0
-	switch directory.Reason(f.Reason) {
-	case directory.SyncedFromOnPremises:
-		return named // Entra says so of extension attributes alone, too
-	case directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
-		return false
-	}
-	switch f.Kind {
-	case fault.Invalid:
-		return true
-	case fault.Conflict:
-		return a.Type != Provision && named
-	default:
-		return f.Kind == fault.Forbidden && a.Type == Update // a protected account is not taken over in part
-	}
-}
-
-// named are the units of the attributes that a refusal names: it may name the
-// property that they are parts of.
-func (a Action) named(property string) map[directory.Attribute]bool {
-	found := map[directory.Attribute]bool{}
-	for _, c := range a.Changes {
-		whole, _, _ := strings.Cut(string(c.Attribute), ".")
-		if property != "" && (property == whole || property == string(c.Attribute)) {
-			found[unit(c.Attribute)] = true
+// match sorts the groups of the name out: those that can be taken over, and what
+// there is to say of the others.
+func (g Group) match() (usable []directory.SecurityGroup, note string) {
+	var others []string
+	for _, each := range g.Named {
+		switch why := each.Unusable(); {
+		case why != "":
+			others = append(others, fmt.Sprintf("%s is %s", each.ID, why))
+		case slices.Contains(g.Taken, each.ID):
+			others = append(others, fmt.Sprintf("%s belongs to another JumpCloud group", each.ID))
+		default:
+			usable = append(usable, each)
 		}
 	}
-	return found
+	if len(usable) > 1 {
+		others = append(others, fmt.Sprintf("%d security groups have the name", len(usable)))
+	}
+	if len(others) > 0 && len(usable) != 1 {
+		note = fmt.Sprintf("another group of the name %q was created, because %s", g.name(), strings.Join(others, "; "))
+	}
+	return usable, note
 }
 
-// without gives up the refused part, which is the last one, and does the rest.
-func (a Action) without(parts [][]directory.Change) (rest Rest) {
-	for _, c := range parts[len(parts)-1] {
-		rest.Refused = append(rest.Refused, c.Attribute)
+// leave is what becomes of a group that is not connected any more: it stays in
+// Entra, unless we created it and the directory says to delete it.
+func (g Group) leave() GroupDecision {
+	d := GroupDecision{Link: g.Link}
+	if g.Settings.DeleteGroups && g.Link.Owner == directory.CreatedByUs && g.Link.EntraID != "" {
+		d.Actions = []Action{{Type: DeleteGroup, EntraID: g.Link.EntraID}}
 	}
-	if len(parts[0]) > 0 || a.Type != Update {
-		rest.Actions = []Action{a.with(parts[0])}
-	}
-	return rest
+	return d
 }
 
-// with is the same action with other changes, as it was before it was recorded.
-func (a Action) with(changes []directory.Change) Action {
-	return Action{Type: a.Type, EntraID: a.EntraID, Changes: changes, Reason: a.Reason}
+// create makes a new group with its first members.
+func (g Group) create(note string) GroupDecision {
+	add, _ := g.differences()
+	first := add[:min(len(add), maxBind)]
+	d := GroupDecision{Link: g.Link, Note: note, Members: g.settled()}
+	changes := []directory.Change{
+		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
+		{Attribute: UniqueName, To: directory.Text(g.Link.Group.UniqueName())},
+	}
+	if len(first) > 0 {
+		changes = append(changes, directory.Change{Attribute: Members, To: values(first)})
+	}
+	d.Actions = append([]Action{{Type: CreateGroup, Changes: changes}}, adding(add[len(first):])...)
+	return d
+}
+
+// maintain brings a group that is ours up to date.
+func (g Group) maintain(link directory.GroupLink, note string) GroupDecision {
+	d := GroupDecision{Link: link, Note: note}
+	rename := []directory.Change{}
+	if link.Applied != g.name() {
+		rename = []directory.Change{{Attribute: directory.DisplayName, From: directory.Text(link.Applied), To: directory.Text(g.name())}}
+	}
+	switch {
+	case g.Link.EntraID == "":
+		d.Actions = []Action{{Type: TakeOverGroup, Changes: rename}}
+	case len(rename) > 0:
+		d.Actions = []Action{{Type: RenameGroup, Changes: rename}}
+	}
+	add, remove := g.differences()
+	d.Members = g.settled()
+	d.Actions = append(d.Actions, adding(add)...)
+	for chunk := range slices.Chunk(remove, maxBind) {
+		d.Actions = append(d.Actions, Action{Type: RemoveMembers, Changes: []directory.Change{{Attribute: Members, From: values(chunk)}}})
+	}
+	return d
+}
+
+// differences are the accounts to add and to remove. Who is there already is not
+// added, and who is not there is not removed, as far as that is known.
+func (g Group) differences() (add, remove []directory.EntraID) {
+	kept := map[directory.EntraID]bool{}
+	for _, m := range g.Members {
+		if m.Wanted && m.Account != "" {
+			kept[m.Account] = true
+			if absent := g.Present != nil && !g.Present[m.Account]; absent || g.Present == nil && m.Applied != m.Account {
+				add = append(add, m.Account)
+			}
+		}
+	}
+	gone := func(id directory.EntraID) bool { return kept[id] || g.Present != nil && !g.Present[id] }
+	for _, m := range g.Members {
+		if m.Applied != "" && (!m.Wanted || m.Applied != m.Account) && !gone(m.Applied) && !slices.Contains(remove, m.Applied) {
+			remove = append(remove, m.Applied)
+		}
+	}
+	if g.Settings.ExactMembership && g.All {
+		for id := range g.Present {
+			if !kept[id] && !slices.Contains(remove, id) {
+				remove = append(remove, id)
+			}
+		}
+	}
+	slices.Sort(add)
+	slices.Sort(remove)
+	return slices.Compact(add), remove
+}
+
+// settled are the members of which more is known now without a write: those that
+// wait for an account, those that are there, and those that are gone.
+func (g Group) settled() []directory.Member {
+	var changed []directory.Member
+	for _, m := range g.Members {
+		after := m.Member
+		switch {
+		case m.Wanted && m.Account == "":
+			after.Problem = &directory.Obstacle{Reason: directory.MemberAbsent, Message: "the user has no account in this directory yet, and joins as soon as there is one"}
+		case m.Wanted && g.Present[m.Account]:
+			after.Applied, after.Problem = m.Account, nil
+		case !m.Wanted && g.Present != nil && !g.Present[m.Applied]:
+			after.Applied = ""
+		}
+		if !m.Wanted && after.Applied == "" || after.Applied != m.Applied || (after.Problem == nil) != (m.Problem == nil) || after.Problem != nil && *after.Problem != *m.Problem {
+			changed = append(changed, after)
+		}
+	}
+	return changed
+}
+
+// adding are the actions that add accounts.
+func adding(accounts []directory.EntraID) []Action {
+	var actions []Action
+	for chunk := range slices.Chunk(accounts, maxBind) {
+		actions = append(actions, Action{Type: AddMembers, Changes: []directory.Change{{Attribute: Members, To: values(chunk)}}})
+	}
+	return actions
+}
+
+// values are object ids as the value of an attribute.
+func values(ids []directory.EntraID) directory.Value {
+	v := make(directory.Value, len(ids))
+	for i, id := range ids {
+		v[i] = string(id)
+	}
+	return v
+}
+
+// Written is the link after an action succeeded; id is the group written.
+func (g Group) Written(link directory.GroupLink, action Action, id directory.EntraID) directory.GroupLink {
+	link.EntraID = id
+	switch action.Type {
+	case CreateGroup:
+		link.Owner = directory.CreatedByUs
+	case DeleteGroup:
+		link.EntraID, link.Owner, link.Applied = "", "", ""
+	}
+	if name, written := action.Value(directory.DisplayName); written {
+		link.Applied = name.String()
+	}
+	return link
+}
+
+// Settled is the link when nothing is left to do.
+func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle, note string) directory.GroupLink {
+	link.Name = g.Name
+	link.Reason, link.Message = "", note
+	switch {
+	case obstacle != nil:
+		link.Status, link.Reason, link.Message = directory.Parked, obstacle.Reason, obstacle.Message
+	case !g.Exists:
+		link.Status, link.Reason, link.Message = directory.Released, directory.GroupDeleted, "the group was deleted in JumpCloud"
+	case !g.Connected:
+		link.Status, link.Reason, link.Message = directory.Released, directory.Disconnected, "the group is not connected to this directory any more"
+	default:
+		link.Status = directory.Synced
+	}
+	if link.Status == directory.Released && link.EntraID != "" {
+		link.Message += ": in Entra it stays as it is"
+	}
+	return link
 }

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
@@ -351,14 +352,19 @@ func (b *batch) note(ctx context.Context, u *user, action plan.Action) {
 	line.Msg("action completed")
 }
 
-// publish tells the rest of the world what was done. The record is what counts:
-// when nobody can be told, that is logged and counted, and nothing is undone.
+// publish tells the rest of the world what was done.
 func (b *batch) publish(ctx context.Context) {
-	if b.Publisher == nil || len(b.completed) == 0 {
+	publish(ctx, b.Publisher, b.Metrics, b.completed)
+}
+
+// publish passes completed actions on. The record is what counts: when nobody can
+// be told, that is logged and counted, and nothing is undone.
+func publish(ctx context.Context, to Publisher, metrics metric.Counter, completed []plan.Action) {
+	if to == nil || len(completed) == 0 {
 		return
 	}
-	if err := b.Publisher.Publish(ctx, b.completed...); err != nil {
-		b.Metrics.Count("publish_failed", len(b.completed))
-		zerolog.Ctx(ctx).Error().Err(err).Int("actions", len(b.completed)).Msg("actions could not be published")
+	if err := to.Publish(ctx, completed...); err != nil {
+		metrics.Count("publish_failed", len(completed))
+		zerolog.Ctx(ctx).Error().Err(err).Int("actions", len(completed)).Msg("actions could not be published")
 	}
 }

@@ -146,8 +146,13 @@ func (b *batch) authorize(ctx context.Context, users []*user) {
 	if b.dir.TenantObject != "" {
 		return
 	}
-	b.failEach(ctx, users, &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: string(directory.PendingConsent),
-		Message: "the tenant " + string(b.dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"})
+	b.failEach(ctx, users, notAuthorized(b.dir))
+}
+
+// notAuthorized says that the tenant of a directory has not let us in yet.
+func notAuthorized(dir directory.Directory) error {
+	return &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: string(directory.PendingConsent),
+		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"}
 }
 
 // howConnected is how a user is connected, here and in the rest of the tenant.

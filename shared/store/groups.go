@@ -120,35 +120,69 @@ func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
 	}
 }
 
-// ConnectGroup connects a group to a directory and, if it has no link there yet,
-// gives it a pending one. Connecting what is connected changes nothing.
-func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time) error {
+// ConnectGroup adds a path by which a group is connected to a directory and, if it
+// has no link there yet, gives it a pending one. Adding a path that is there
+// changes nothing; it reports whether anything changed.
+func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path, now time.Time) (bool, error) {
 	link, err := groupLinkItem(directory.GroupLink{Directory: id, Group: group, Status: directory.Pending})
 	if err != nil {
-		return err
+		return false, err
 	}
-	connection, err := encode(groupConnectionKey(id, group), directory.GroupConnection{Directory: id, Group: group, CreatedAt: now})
+	if _, err := s.table.Put(ctx, link, Absent); err != nil && !fault.Is(err, fault.Changed) {
+		return false, err
+	}
+	return s.changeGroupPaths(ctx, id, group, func(paths []directory.Path) []directory.Path {
+		if slices.Contains(paths, path) {
+			return paths
+		}
+		return append(paths, path)
+	}, now)
+}
+
+// DisconnectGroup takes a path away, or all of them without one; it reports whether
+// there was one.
+func (s *Store) DisconnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path) (bool, error) {
+	return s.changeGroupPaths(ctx, id, group, func(paths []directory.Path) []directory.Path {
+		return slices.DeleteFunc(paths, func(p directory.Path) bool { return p == path || path == "" })
+	}, time.Time{})
+}
+
+// changeGroupPaths reads the connection of a group, changes its paths and writes
+// it, unless another writer was faster; then it reads again. It reports whether
+// anything changed.
+func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group directory.GroupID, change func([]directory.Path) []directory.Path, now time.Time) (bool, error) {
+	key := groupConnectionKey(id, group)
+	for try := 1; ; try++ {
+		c, version, err := get[directory.GroupConnection](ctx, s, key)
+		if fault.Is(err, fault.NotFound) {
+			c = directory.GroupConnection{Directory: id, Group: group, CreatedAt: now}
+		} else if err != nil {
+			return false, err
+		}
+		before := c.Paths
+		if c.Paths = change(slices.Clone(before)); slices.Equal(before, c.Paths) {
+			return false, nil
+		}
+		err = s.putGroupConnection(ctx, c, IfVersion(version))
+		if !fault.Is(err, fault.Changed) || try == changeTries {
+			return err == nil, err
+		}
+	}
+}
+
+// putGroupConnection writes the connection of a group, or removes one that has no
+// path left.
+func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnection, cond IfVersion) error {
+	item, err := encode(groupConnectionKey(c.Directory, c.Group), c)
 	if err != nil {
 		return err
 	}
-	connection.IndexPK, connection.IndexSK = join(groupPart, connectionPart, string(id)), string(group)
-	for _, item := range []Item{link, connection} {
-		if _, err := s.table.Put(ctx, item, Absent); err != nil && !fault.Is(err, fault.Changed) {
-			return err
-		}
+	if len(c.Paths) == 0 {
+		return s.table.Delete(ctx, item.Key, cond)
 	}
-	return nil
-}
-
-// DisconnectGroup ends the connection of a group; it reports whether there was one.
-func (s *Store) DisconnectGroup(ctx context.Context, id directory.ID, group directory.GroupID) (bool, error) {
-	key := groupConnectionKey(id, group)
-	if _, err := s.table.Get(ctx, key); fault.Is(err, fault.NotFound) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	return true, s.table.Delete(ctx, key, Any)
+	item.IndexPK, item.IndexSK = join(groupPart, connectionPart, string(c.Directory)), string(c.Group)
+	_, err = s.table.Put(ctx, item, cond)
+	return err
 }
 
 // GroupConnections lists the connected groups of a directory.

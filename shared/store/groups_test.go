@@ -15,9 +15,15 @@ func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
 	s := open(t)
 	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
 	for _, id := range []directory.ID{one, two, one} {
-		if err := s.ConnectGroup(t.Context(), id, "g1", time.Now().UTC()); err != nil {
+		if _, err := s.ConnectGroup(t.Context(), id, "g1", directory.Direct, time.Now().UTC()); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if changed, err := s.ConnectGroup(t.Context(), one, "g1", directory.Source, time.Now().UTC()); err != nil || !changed {
+		t.Errorf("a second path: %v, %v", changed, err)
+	}
+	if was, err := s.DisconnectGroup(t.Context(), one, "g1", directory.Source); err != nil || !was {
+		t.Errorf("without it: %v, %v", was, err)
 	}
 	if err := s.PutWithin(t.Context(), store.Within{Directory: one, Outer: "g1", Inner: "g2"}); err != nil {
 		t.Fatal(err)
@@ -30,7 +36,7 @@ func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
 		t.Errorf("inner: %+v, %v", inner, err)
 	}
 	for want := range 2 {
-		if was, err := s.DisconnectGroup(t.Context(), one, "g1"); was != (want == 0) || err != nil {
+		if was, err := s.DisconnectGroup(t.Context(), one, "g1", ""); was != (want == 0) || err != nil {
 			t.Errorf("disconnected: %v, %v", was, err)
 		}
 	}

@@ -15,6 +15,7 @@ type Owner struct {
 	Organization directory.OrganizationID `json:"organizationId"`
 	User         directory.UserID         `json:"userId"`
 	Username     string                   `json:"username,omitempty"` // when the account was claimed
+	Group        directory.GroupID        `json:"groupId,omitempty"`  // instead of a user, of a group in Entra
 	Directories  []directory.ID           `json:"directories"`
 }
 
@@ -28,7 +29,7 @@ func (o Owner) Name() string {
 
 // Is reports whether two owners are the same user.
 func (o Owner) Is(other Owner) bool {
-	return o.Organization == other.Organization && o.User == other.User
+	return o.Organization == other.Organization && o.User == other.User && o.Group == other.Group
 }
 
 // ownerKey is where the owner of an account lies.

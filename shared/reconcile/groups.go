@@ -1,0 +1,447 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/metric"
+	"entrasync/shared/plan"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// Groups brings groups up to date: who is in them, which connects users to the
+// directory, and the security groups in Entra.
+type Groups struct {
+	Store   *store.Store
+	Systems GroupSystems
+	Metrics metric.Counter
+	// Live and Bulk are the lanes of users: a user who leaves a group must not wait
+	// behind a first connection. Later is the bulk lane of groups.
+	Live, Bulk, Later queue.Sender
+	// Publisher is told of every action that was completed; nil tells nobody.
+	Publisher Publisher
+}
+
+// GroupAttempt is a task that is being tried.
+type GroupAttempt struct {
+	GroupTask
+	Number int  // 1 for the first try
+	Last   bool // no further try follows by itself
+}
+
+// Sync tries tasks of one directory together. No group occurs twice. The outcomes
+// stand in the order of the attempts; one group's trouble is never another's.
+func (g Groups) Sync(ctx context.Context, id directory.ID, attempts []GroupAttempt) []Outcome {
+	b := &groupBatch{Groups: g}
+	for _, a := range attempts {
+		b.groups = append(b.groups, &group{attempt: a})
+	}
+	b.run(ctx, id)
+	outcomes := make([]Outcome, len(attempts))
+	for i, each := range b.groups {
+		outcomes[i] = each.outcome
+	}
+	return outcomes
+}
+
+// groupBatch is the work on some groups of one directory.
+type groupBatch struct {
+	Groups
+	dir       directory.Directory
+	jumpcloud JumpCloudGroups
+	entra     EntraGroups
+	groups    []*group
+	completed []plan.Action
+}
+
+// group is the work on one group.
+type group struct {
+	attempt  GroupAttempt
+	plan     plan.Group
+	link     directory.GroupLink
+	todo     []plan.Action
+	unkept   []plan.Action
+	byID     map[directory.EntraID]directory.Member // the members by the account that they are or are to be
+	members  []directory.Member                     // of which more is known now
+	touched  []store.Touch
+	again    bool // a member is to be tried again
+	obstacle *directory.Obstacle
+	note     string
+	claimed  bool // the group in Entra is new to us
+	leased   bool
+	over     bool
+	failed   bool
+	outcome  Outcome
+}
+
+// run takes the groups through the stages, as those of users.
+func (b *groupBatch) run(ctx context.Context, id directory.ID) {
+	if !b.readRecords(ctx, id) {
+		return
+	}
+	for _, stage := range []func(context.Context, []*group){
+		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.loadMembers, b.lookUp, b.decide, b.claim, b.write, b.settle,
+	} {
+		if live := b.live(); len(live) > 0 {
+			stage(ctx, live)
+		}
+	}
+	b.recordFailures(ctx)
+	b.publish(ctx)
+}
+
+// live are the groups that are not over.
+func (b *groupBatch) live() []*group {
+	return slices.DeleteFunc(slices.Clone(b.groups), func(g *group) bool { return g.over })
+}
+
+// readRecords reads what we know of the directory and of each group there.
+func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
+	var ids []directory.GroupID
+	for _, g := range b.groups {
+		if g.attempt.Group != "" {
+			ids = append(ids, g.attempt.Group)
+		}
+	}
+	look, err := b.Store.LookGroups(ctx, id, ids)
+	if fault.Is(err, fault.NotFound) {
+		zerolog.Ctx(ctx).Info().Str("directory", string(id)).Int("tasks", len(ids)).Msg("the directory is gone: nothing to do")
+		return false
+	}
+	for _, g := range b.groups {
+		if err != nil {
+			b.retryUnseen(ctx, g, err)
+			continue
+		}
+		known := look.Groups[g.attempt.Group]
+		link, found := known.Link(id)
+		g.link = link
+		g.plan = plan.Group{Settings: look.Directory.Settings, Connected: known.Connected(id), Exists: true, Name: link.Name}
+		// A group that nobody ever connected is none of our business, unless the
+		// connection source is to be asked.
+		g.over = !found && !g.plan.Connected && !g.attempt.Source
+		if !found {
+			g.link = directory.GroupLink{Directory: id, Group: g.attempt.Group, Status: directory.Pending}
+		}
+		if wait := time.Until(link.BusyUntil); wait > 0 && !g.over {
+			g.over, g.outcome = true, Outcome{Retry: true, After: min(wait, busyStep), Afresh: g.attempt.Last}
+		}
+	}
+	b.dir = look.Directory
+	return err == nil
+}
+
+// How long a worker may be at a group, longer than any invocation runs, and how
+// often another one looks whether it is free.
+const (
+	busyTime = 90 * time.Second
+	busyStep = 10 * time.Second
+)
+
+// authorize ends the attempts in a directory whose tenant could never be asked who
+// it is, and finds the clients.
+func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
+	var err error
+	if b.dir.TenantObject == "" {
+		err = notAuthorized(b.dir)
+	}
+	if err == nil {
+		if b.jumpcloud, err = b.Systems.JumpCloudGroups(ctx, b.dir.Organization); err != nil {
+			err = jumpCloudTrouble(err)
+		}
+	}
+	if err == nil {
+		b.entra, err = b.Systems.EntraGroups(ctx, b.dir.Tenant)
+	}
+	if err != nil {
+		b.failEach(ctx, groups, err)
+	}
+}
+
+// readGroups reads the groups in JumpCloud. One that is gone is connected no more.
+func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if !g.plan.Connected {
+			continue
+		}
+		found, err := b.jumpcloud.Group(ctx, g.attempt.Group)
+		if fault.Is(err, fault.NotFound) {
+			g.plan.Exists = false
+			if _, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, ""); err != nil {
+				b.fail(ctx, g, err)
+			}
+			continue
+		}
+		if err != nil {
+			b.fail(ctx, g, jumpCloudTrouble(err))
+			continue
+		}
+		g.plan.Name = found.Name
+	}
+}
+
+// lease makes sure that nobody else writes to the groups meanwhile, in the other
+// lane.
+func (b *groupBatch) lease(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		g.link.BusyUntil, g.leased = time.Now().UTC().Add(busyTime), true
+	}
+	b.record(ctx, groups)
+}
+
+// loadMembers reads the members that are to be looked at, with the accounts that
+// their users have now.
+func (b *groupBatch) loadMembers(ctx context.Context, groups []*group) {
+	if !b.dir.Settings.ManageGroups {
+		return
+	}
+	for _, g := range groups {
+		if err := b.loadMembersOf(ctx, g); err != nil {
+			b.fail(ctx, g, err)
+		}
+	}
+}
+
+func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
+	if !g.plan.Connected || !g.plan.Exists {
+		return nil
+	}
+	if g.touched, err = b.Store.Touched(ctx, b.dir.ID, g.attempt.Group); err != nil {
+		return err
+	}
+	var members []directory.Member
+	g.plan.All = g.attempt.Whole || g.link.EntraID == ""
+	if g.plan.All {
+		members, err = b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+	} else {
+		users := make([]directory.UserID, len(g.touched))
+		for i, t := range g.touched {
+			users[i] = t.User
+		}
+		members, err = b.Store.SomeMembers(ctx, b.dir.ID, g.attempt.Group, users)
+	}
+	if err != nil {
+		return err
+	}
+	users := make([]directory.UserID, len(members))
+	for i, m := range members {
+		users[i] = m.User
+	}
+	accounts, err := b.Store.Accounts(ctx, b.dir.ID, users)
+	if err != nil {
+		return err
+	}
+	g.byID = map[directory.EntraID]directory.Member{}
+	for _, m := range members {
+		g.plan.Members = append(g.plan.Members, plan.Member{Member: m, Account: accounts[m.User]})
+		if m.Applied != "" && !m.Wanted {
+			g.byID[m.Applied] = m
+		}
+	}
+	for _, m := range g.plan.Members {
+		if m.Wanted && m.Account != "" {
+			g.byID[m.Account] = m.Member
+		}
+	}
+	return nil
+}
+
+// lookUp searches the groups that have no link to one in Entra yet, all in one go,
+// and reads the members of groups that are looked at as a whole.
+func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
+	var names []string
+	var searching []*group
+	for _, g := range groups {
+		g.plan.Link = g.link
+		if g.plan.Searches() {
+			names, searching = append(names, g.plan.Name), append(searching, g)
+		}
+	}
+	if len(names) > 0 {
+		for i, found := range b.entra.FindGroups(ctx, names) {
+			if found.Err != nil {
+				b.fail(ctx, searching[i], found.Err)
+				continue
+			}
+			searching[i].plan.Named = found.Groups
+			b.findOwners(ctx, searching[i])
+		}
+	}
+	for _, g := range groups {
+		if target := g.plan.Target(); !g.over && target != "" && g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups {
+			b.readPresent(ctx, g, target)
+		}
+	}
+}
+
+// findOwners finds which of the groups of the name belong to other JumpCloud groups.
+func (b *groupBatch) findOwners(ctx context.Context, g *group) {
+	for _, each := range g.plan.Named {
+		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, each.ID)
+		switch {
+		case fault.Is(err, fault.NotFound):
+		case err != nil:
+			b.fail(ctx, g, err)
+			return
+		case !owner.Is(b.owner(g)):
+			g.plan.Taken = append(g.plan.Taken, each.ID)
+		}
+	}
+}
+
+// readPresent reads who is in the group in Entra. A group that is gone there is
+// forgotten: it is looked for by name again, and created if need be.
+func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory.EntraID) {
+	members, err := b.entra.MembersOf(ctx, target)
+	if fault.Is(err, fault.NotFound) && g.link.EntraID != "" && time.Since(g.link.LastWriteAt) > settleTime {
+		if err = b.forget(ctx, g); err == nil {
+			g.over, g.failed = true, true
+			g.outcome = Outcome{Retry: true, After: firstWait, Afresh: g.attempt.Last}
+			return
+		}
+	}
+	if fault.Is(err, fault.NotFound) {
+		err = &fault.Error{Op: "reconcile.read members", Kind: fault.Transient, Reason: string(directory.Unavailable), RetryAfter: settleStep, Message: "Entra does not show the group everywhere yet"}
+	}
+	if err != nil {
+		b.fail(ctx, g, err)
+		return
+	}
+	g.plan.Present = map[directory.EntraID]bool{}
+	for _, id := range members {
+		g.plan.Present[id] = true
+	}
+}
+
+// forget makes the link one without a group in Entra.
+func (b *groupBatch) forget(ctx context.Context, g *group) error {
+	_, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID)
+	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Status = "", "", "", directory.Pending
+	return err
+}
+
+// decide has the plan made.
+func (b *groupBatch) decide(_ context.Context, groups []*group) {
+	for _, g := range groups {
+		d := g.plan.Decide()
+		g.claimed = d.Link.EntraID != g.link.EntraID
+		g.todo, g.link, g.obstacle, g.note = d.Actions, d.Link, d.Obstacle, d.Note
+		g.members = d.Members
+	}
+}
+
+// claim makes sure that a group that was found belongs to no other one.
+func (b *groupBatch) claim(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if !g.claimed {
+			continue
+		}
+		if _, err := b.Store.Claim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID); err != nil {
+			g.link = g.plan.Link
+			if fault.Is(err, fault.Conflict) {
+				err = &fault.Error{Op: "reconcile.claim group", Kind: fault.Transient, Message: "another JumpCloud group took the group of that name just now", Err: err}
+			}
+			b.fail(ctx, g, err)
+		}
+	}
+}
+
+// owner is the group as the owner of a group in Entra.
+func (b *groupBatch) owner(g *group) store.Owner {
+	return store.Owner{Organization: b.dir.Organization, Group: g.attempt.Group, Username: g.plan.Name}
+}
+
+// write sends the actions in rounds: the first of every group together, then the
+// second, because writes to one group are serial.
+func (b *groupBatch) write(ctx context.Context, groups []*group) {
+	for {
+		round := slices.DeleteFunc(slices.Clone(groups), func(g *group) bool { return g.over || len(g.todo) == 0 })
+		if len(round) == 0 {
+			return
+		}
+		b.writeRound(ctx, round)
+	}
+}
+
+// writeRound records and sends the next action of each group.
+func (b *groupBatch) writeRound(ctx context.Context, groups []*group) {
+	if !enoughTime(ctx) {
+		for _, g := range groups {
+			b.later(g, firstWait)
+		}
+		return
+	}
+	for _, g := range groups {
+		b.begin(g)
+	}
+	b.record(ctx, groups)
+	groups = slices.DeleteFunc(groups, func(g *group) bool { return g.over })
+	if len(groups) == 0 {
+		return
+	}
+	actions := make([]plan.Action, len(groups))
+	for i, g := range groups {
+		actions[i], g.todo = g.todo[0], g.todo[1:]
+	}
+	for i, result := range b.entra.ApplyToGroups(ctx, actions) {
+		b.complete(ctx, groups[i], actions[i], result)
+	}
+}
+
+// later has the rest of a group done by another invocation.
+func (b *groupBatch) later(g *group, wait time.Duration) {
+	g.over, g.failed = true, true
+	g.link.Status, g.link.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
+	g.outcome = Outcome{Retry: true, After: wait, Afresh: g.attempt.Last}
+}
+
+// settle notes how the groups stand now.
+func (b *groupBatch) settle(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if err := b.keepMembers(ctx, g); err != nil {
+			b.fail(ctx, g, err)
+			continue
+		}
+		g.link = g.plan.Settled(g.link, g.obstacle, g.note)
+		g.link.NextTryAt = time.Time{}
+		if g.again {
+			b.later(g, settleStep)
+		}
+		b.freeLease(g)
+	}
+	groups = slices.DeleteFunc(groups, func(g *group) bool { return g.over })
+	b.record(ctx, groups)
+	for _, g := range groups {
+		if g.over {
+			continue
+		}
+		g.over = true
+		b.Metrics.Count("groups_settled", 1, "status", string(g.link.Status), "reason", string(g.link.Reason))
+		g.line(zerolog.Ctx(ctx).Info()).Str("status", string(g.link.Status)).Str("reason", string(g.link.Reason)).Msg("group looked at")
+	}
+}
+
+// keepMembers keeps what is known of the members now. Those that are to be tried
+// again stay touched.
+func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
+	if err := b.Store.PutMembers(ctx, g.members...); err != nil {
+		return err
+	}
+	if g.again {
+		return nil
+	}
+	return b.Store.Untouch(ctx, g.touched...)
+}
+
+// freeLease lets others write to the group again.
+func (b *groupBatch) freeLease(g *group) {
+	if g.leased {
+		g.link.BusyUntil = time.Time{}
+	}
+}
