@@ -23,8 +23,9 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// tenantPattern is what Entra takes for a tenant: a GUID or a domain.
-var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
+// tenantPattern is what names a tenant: a GUID or a domain, and not one of the names
+// that stand for all of them.
+var tenantPattern = regexp.MustCompile(`^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|([A-Za-z0-9][A-Za-z0-9-]{0,62}\.)+[A-Za-z0-9-]{1,63})$`)
 
 // directories registers the operations on directories.
 func (a API) directories(api huma.API) {

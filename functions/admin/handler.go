@@ -102,6 +102,9 @@ func withoutBodies(_ huma.Context, _ string, answer any) (any, error) {
 	for _, detail := range problem.Errors {
 		if !strings.HasPrefix(detail.Location, "path.") && !strings.HasPrefix(detail.Location, "query.") {
 			detail.Value = nil
+			if detail.Location == "body" && strings.HasPrefix(detail.Message, "invalid character") {
+				detail.Message = "the body is not JSON" // the original repeats a part of it
+			}
 		}
 	}
 	return problem, nil

@@ -537,3 +537,12 @@ func TestTheAPICannotOpen(t *testing.T) {
 		t.Errorf("opened with what is published: %v", err)
 	}
 }
+
+// What is not JSON is refused without repeating any of it.
+func TestABodyThatIsNotJSONIsNotRepeated(t *testing.T) {
+	g := newGateway(t)
+	status, answer := g.callIn(t.Context(), map[string]string{"authorization": "Bearer " + token}, "PUT", "/v1/organizations/"+organization+"/users/"+string(g.ann)+"/password", "Q%~")
+	if status != http.StatusBadRequest || !strings.Contains(details(answer), "the body is not JSON") || strings.ContainsAny(fmt.Sprint(answer), "Q%~") {
+		t.Errorf("%d %v", status, answer)
+	}
+}

@@ -29,8 +29,11 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 	if err != nil {
 		return fault.Wrap(err, fault.Transient, op)
 	}
-	if status < http.StatusMultipleChoices {
+	switch {
+	case status == http.StatusNoContent:
 		return nil
+	case status < http.StatusBadRequest: // Graph answers an update with nothing
+		return fault.New(fault.Transient, op, "something in front of Graph answered: nobody knows whether the account has the password")
 	}
 	f := refusal(op, status, header, body)
 	f.Message = strings.ReplaceAll(f.Message, password, "…") // Graph is not known to repeat it

@@ -129,3 +129,16 @@ func TestAPasswordOnTheWire(t *testing.T) {
 		})
 	}
 }
+
+// Graph answers an update with 204 and nothing else: a page with 200 is somebody
+// else's, and says nothing about the password.
+func TestAPageIsNoAnswerToAPassword(t *testing.T) {
+	n := simulated(t)
+	ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
+	if err := n.sim.FailNext(entratest.Fault{Method: "PATCH", Status: 200, Body: "<html>"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.client.SetPassword(t.Context(), directory.EntraID(ann), newPassword); !fault.Is(err, fault.Transient) {
+		t.Errorf("%v", err)
+	}
+}

@@ -43,8 +43,14 @@ func (c *Client) SetPassword(ctx context.Context, user directory.UserID, passwor
 		return fault.New(fault.Internal, what.op, "the password cannot be written as JSON")
 	}
 	what.body = body
-	_, err = c.once(ctx, what)
-	return err
+	got, err := c.once(ctx, what)
+	if err != nil {
+		return err
+	}
+	if answered, ok := userOf(objectOf(got.body)); !ok || answered.ID != user {
+		return &fault.Error{Op: what.op, Kind: fault.Transient, Subject: what.subject, Message: "JumpCloud's answer is not the user: nobody knows whether it has the password"}
+	}
+	return nil
 }
 
 // brokenRules reads which rules a refused password breaks. What JumpCloud says in

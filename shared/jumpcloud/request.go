@@ -99,6 +99,9 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 		return answer{response.Header, body}, false, nil
 	}
 	means := meaningOf(response.StatusCode)
+	if what.secret != "" && response.StatusCode/100 == 3 { // not JumpCloud's word on a password
+		means.kind = fault.Transient
+	}
 	problem := fail(means.kind, means.message, errors.New(describe(response.StatusCode, body)))
 	problem.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
 	if what.explain != nil && means.kind == fault.Invalid {

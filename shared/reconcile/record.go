@@ -240,7 +240,7 @@ func (b *batch) classify(ctx context.Context, u *user, action plan.Action, err e
 		f.Message = "the manager's account, or this one, is not in Entra any more: restore it from the deleted users there"
 	case f.Kind == fault.NotFound:
 		f.Reason = string(directory.AccountMissing)
-		f.Message = fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there, or disconnect the user and connect them again for a new one", u.link.EntraID)
+		f.Message = fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there; or delete it there for good, disconnect the user and connect them again for a new one", u.link.EntraID)
 	}
 	return &f
 }

@@ -243,6 +243,9 @@ const passwordEventLag = time.Minute
 // that is about the password of that date. The first date of all changes nothing.
 func (u *user) gotPassword(source *directory.User) bool {
 	known, event := u.link.PasswordAt, u.attempt.PasswordAt
+	if now := time.Now().UTC(); event.After(now) { // an event of the future would hide all that come before
+		event = now
+	}
 	u.passwordAt = known
 	if source != nil && source.PasswordDate.After(u.passwordAt) {
 		u.passwordAt = source.PasswordDate
