@@ -21,6 +21,7 @@ import (
 // outside is a JumpCloud with Ann and Bob, and a tenant that has no account yet
 // and takes everything unless it refuses.
 type outside struct {
+	reconcile.GroupSystems
 	refusals map[directory.UPN]error // of look-ups
 	written  []plan.Action
 }

@@ -54,6 +54,7 @@ type fixture struct {
 	postponed map[string]time.Duration // by receipt
 	again     []queue.Message          // what was sent afresh
 	seed      string                   // of the key that opens passwords
+	groups    sent                     // the tasks of groups
 	messages  int
 	// before is called with every request to Graph before it is served.
 	before func(*http.Request)
@@ -89,7 +90,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	f.handler = users.Handler{
-		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f},
+		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f, GroupsLive: &f.groups, GroupsBulk: &f.groups},
 		Passwords: reconcile.Passwords{Store: f.store, Systems: outside, Metrics: f.metrics, Seed: f.passwordSeed},
 		Postponer: f, MaxReceives: maxReceives, Again: f,
 	}
@@ -142,6 +143,15 @@ func (f *fixture) told() (ids []directory.UserID) {
 	}
 	f.again = nil
 	return ids
+}
+
+// sent keeps messages that were sent.
+type sent []queue.Message
+
+// Send implements queue.Sender.
+func (s *sent) Send(_ context.Context, messages ...queue.Message) error {
+	*s = append(*s, messages...)
+	return nil
 }
 
 // must ends the test on an error.

@@ -7,30 +7,21 @@ package users
 import (
 	"context"
 	"slices"
-	"strconv"
-	"sync"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/lane"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
-
-// Postponer makes a message wait before it comes again.
-type Postponer interface {
-	// Postpone hides a received message for d. source is the ARN of the queue
-	// it came from.
-	Postpone(ctx context.Context, source, receipt string, d time.Duration) error
-}
 
 // Handler reads the users queues.
 type Handler struct {
 	Users     reconcile.Users
 	Passwords reconcile.Passwords
-	Postponer Postponer
+	Postponer lane.Postponer
 	// MaxReceives is how often a message comes before it is a dead letter. What
 	// is worth trying on after the last time is sent again as a new message.
 	MaxReceives int
@@ -40,9 +31,9 @@ type Handler struct {
 // task is one thing to do with the messages that ask for it: a look at a user, or
 // a password to set.
 type task struct {
-	attempt  reconcile.Attempt
-	messages []events.SQSMessage
-	outcome  reconcile.Outcome
+	lane.Asked
+	attempt reconcile.Attempt
+	outcome reconcile.Outcome
 }
 
 // share is what a batch holds for one directory.
@@ -56,40 +47,38 @@ type share struct {
 // look; passwords stay apart. A task that must be tried again is postponed and
 // reported as failed; a message that is not a task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	var response events.SQSEventResponse
-	fail := func(m events.SQSMessage) {
-		response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
-	}
-	shares, keyWanted := h.sort(ctx, batch, fail)
+	response := &lane.Response{Postponer: h.Postponer}
+	shares, keyWanted := h.sort(ctx, batch, response)
 	if keyWanted {
 		if err := h.Passwords.PublishKey(ctx); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Msg("the key to seal passwords with could not be published")
 		}
 	}
-	sideBySide(len(shares), func(i int) { h.work(ctx, shares[i]) })
+	lane.SideBySide(len(shares), func(i int) { h.work(ctx, shares[i]) })
 	for _, s := range shares {
 		for _, t := range slices.Concat(append(s.passwords, s.looks)...) {
 			switch {
-			case t.outcome.Afresh:
-				h.sendAgain(ctx, t, fail)
+			case t.outcome.Afresh: // after those that wait in the bulk lane
+				fresh := t.attempt.Task
+				fresh.Afresh++
+				response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, fresh), t.Messages...)
 			case t.outcome.Retry:
-				h.postpone(ctx, t, t.outcome.After, fail)
+				response.Postpone(ctx, t.outcome.After, t.Messages...)
 			}
 		}
 	}
-	return response, nil
+	return response.SQSEventResponse, nil
 }
 
 // sort reads the messages of a batch, by directory and in their order. keyWanted
 // says that somebody waits for the key that passwords are sealed with.
-func (h Handler) sort(ctx context.Context, batch events.SQSEvent, fail func(events.SQSMessage)) (shares []*share, keyWanted bool) {
+func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *lane.Response) (shares []*share, keyWanted bool) {
 	ofDirectory := map[directory.ID]*share{}
 	looks, passwords := map[string]*task{}, map[string]int{}
 	for _, m := range batch.Records {
 		t, err := reconcile.ReadTask([]byte(m.Body))
 		if err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Str("messageId", m.MessageId).Msg("a message is not a task")
-			fail(m)
+			response.Malformed(ctx, m, err)
 			continue
 		}
 		keyWanted = keyWanted || t.Cause.Type == reconcile.PasswordKey
@@ -123,7 +112,7 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, fail func(even
 // when one has to come again, those behind it wait, so that the newest is the
 // last to be set.
 func (h Handler) work(ctx context.Context, s *share) {
-	sideBySide(len(s.passwords), func(i int) {
+	lane.SideBySide(len(s.passwords), func(i int) {
 		var before reconcile.Outcome
 		for _, t := range s.passwords[i] {
 			if !before.Retry {
@@ -140,42 +129,20 @@ func (h Handler) work(ctx context.Context, s *share) {
 	}
 }
 
-// sideBySide does the work for several directories or users at once, so that the
-// slowness of one is not the others'. A panic in any of them is one of the caller, who knows
-// how to survive it.
-func sideBySide(n int, work func(int)) {
-	panics := make([]any, n)
-	var group sync.WaitGroup
-	for i := range n {
-		group.Go(func() {
-			defer func() { panics[i] = recover() }()
-			work(i)
-		})
-	}
-	group.Wait()
-	for _, cause := range panics {
-		if cause != nil {
-			panic(cause)
-		}
-	}
-}
-
 // add notes one more message that asks for the same look. The latest cause is
 // the one that is named.
 func (t *task) add(m events.SQSMessage, same reconcile.Task, maxReceives int) {
-	t.messages = append(t.messages, m)
+	t.Add(m)
+	t.attempt.Memberships = t.attempt.Memberships || same.Memberships
+	t.attempt.Source = t.attempt.Source || same.Source
 	if same.Cause.At.After(t.attempt.Cause.At) {
 		t.attempt.Cause = same.Cause
 	}
 	if same.PasswordAt.After(t.attempt.PasswordAt) {
 		t.attempt.PasswordAt = same.PasswordAt
 	}
-	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-	if err != nil {
-		receives = 1
-	}
-	t.attempt.Number = max(t.attempt.Number, receives)
-	t.attempt.Last = t.attempt.Number >= maxReceives
+	t.attempt.Number = t.Number
+	t.attempt.Last = t.Number >= maxReceives
 }
 
 // attempts are the attempts of tasks.
@@ -185,28 +152,4 @@ func attempts(tasks []*task) []reconcile.Attempt {
 		list[i] = t.attempt
 	}
 	return list
-}
-
-// sendAgain replaces the messages of a task, which have come as often as they
-// may, by a new one. It comes after those that wait in the bulk lane.
-func (h Handler) sendAgain(ctx context.Context, t *task, fail func(events.SQSMessage)) {
-	fresh := t.attempt.Task
-	fresh.Afresh++
-	if err := reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, fresh); err != nil {
-		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(fresh.User)).Msg("a task could not be sent again: it becomes a dead letter")
-		for _, m := range t.messages {
-			fail(m)
-		}
-	}
-}
-
-// postpone makes all messages of a task wait and come again.
-func (h Handler) postpone(ctx context.Context, t *task, wait time.Duration, fail func(events.SQSMessage)) {
-	for _, m := range t.messages {
-		if err := h.Postponer.Postpone(context.WithoutCancel(ctx), m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
-			// It comes again after the queue's visibility timeout instead.
-			zerolog.Ctx(ctx).Warn().Err(err).Str("messageId", m.MessageId).Msg("a message could not be postponed")
-		}
-		fail(m)
-	}
 }

@@ -60,6 +60,7 @@ type Result struct {
 type Systems interface {
 	JumpCloud(ctx context.Context, organization directory.OrganizationID) (JumpCloud, error)
 	Entra(ctx context.Context, tenant directory.TenantID) (Entra, error)
+	JumpCloudGroups(ctx context.Context, organization directory.OrganizationID) (JumpCloudGroups, error)
 }
 
 // GroupSystems gives access to the groups of the outside systems of a directory.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -27,13 +28,16 @@ func (b *batch) tell(ctx context.Context, what store.Awaited, cause plan.Cause) 
 }
 
 // tellArrived says that a user's account is new in the directory: to those who
-// have the user as manager, and to the user's links in the other directories on
-// the tenant, for which it may have been kept.
+// have the user as manager, to the groups that hold the user, and to the user's
+// links in the other directories on the tenant, for which it may have been kept.
 func (b *batch) tellArrived(ctx context.Context, u *user) {
-	cause := plan.Cause{Type: "account_arrived", ID: string(u.link.EntraID), At: u.link.LastWriteAt}
+	cause := plan.Cause{Type: "account_arrived", ID: string(u.link.EntraID) + "/" + strconv.FormatInt(u.link.Version, 10), At: u.link.LastWriteAt}
 	var err error
 	if b.dir.Settings.ExportsManager() {
 		err = b.tell(ctx, store.ManagerAccount(b.dir.ID, u.attempt.User), cause)
+	}
+	if err == nil {
+		err = b.joinGroups(ctx, u, cause)
 	}
 	var others []Task
 	for _, link := range u.known.Links {

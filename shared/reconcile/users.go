@@ -23,6 +23,9 @@ type Users struct {
 	Metrics metric.Counter
 	// Later takes the tasks of users who wait for an account that arrived.
 	Later queue.Sender
+	// GroupsLive and GroupsBulk are the lanes of groups: who joins or leaves one
+	// changes it at once, who gets an account joins with many others.
+	GroupsLive, GroupsBulk queue.Sender
 	// Publisher is told of every action that was completed; nil tells nobody.
 	Publisher Publisher
 }
@@ -85,11 +88,11 @@ type user struct {
 // run takes the users through the stages. After each, those that are over drop
 // out; those that failed get their reason recorded at the end.
 func (b *batch) run(ctx context.Context, id directory.ID) {
-	if !b.readRecords(ctx, id) {
+	if !b.readRecords(ctx, id) || b.readMemberships(ctx) && !b.readRecords(ctx, id) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*user){
-		b.authorize, b.readJumpCloud, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
+		b.authorize, b.readJumpCloud, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -128,8 +131,7 @@ func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
 		u.known = look.Users[u.attempt.User]
 		link, found := u.known.Link(id)
 		u.connected = b.howConnected(u.known)
-		if !found && !u.connected.Here {
-			u.over = true
+		if u.over = u.failed || u.outcome.Retry || !found && !u.connected.Here; u.over {
 			continue
 		}
 		if !found {

@@ -118,6 +118,16 @@ func (s *Systems) Entra(_ context.Context, tenant directory.TenantID) (reconcile
 	return s.tenant(tenant)
 }
 
+// JumpCloudGroups implements reconcile.GroupSystems.
+func (s *Systems) JumpCloudGroups(ctx context.Context, id directory.OrganizationID) (reconcile.JumpCloudGroups, error) {
+	return s.Organization(ctx, id)
+}
+
+// EntraGroups implements reconcile.GroupSystems.
+func (s *Systems) EntraGroups(_ context.Context, tenant directory.TenantID) (reconcile.EntraGroups, error) {
+	return s.tenant(tenant)
+}
+
 // Describe asks a tenant what it is, which proves that our credentials work
 // there.
 func (s *Systems) Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error) {

@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// readMemberships reads for the users whose task says so which groups hold them, and
+// whether the connection source does, and makes their paths so. It reports whether
+// it did anything.
+func (b *batch) readMemberships(ctx context.Context) bool {
+	did := false
+	for _, u := range b.users {
+		if !u.attempt.Memberships && !u.attempt.Source {
+			continue
+		}
+		did = true
+		err := b.readPaths(ctx, u)
+		switch {
+		case err != nil && u.link.Version > 0:
+			b.fail(ctx, u, err)
+		case err != nil: // there is no link yet that could say why
+			b.retryUnseen(ctx, u, err)
+		}
+	}
+	return did
+}
+
+// readPaths makes the paths of one user those that JumpCloud has.
+func (b *batch) readPaths(ctx context.Context, u *user) error {
+	jc, err := b.Systems.JumpCloudGroups(ctx, b.dir.Organization)
+	if err != nil {
+		return jumpCloudTrouble(err)
+	}
+	if source := b.dir.Settings.ConnectionSource; u.attempt.Source && source.Type != directory.NoSource {
+		held, err := jc.IsUserAssociated(ctx, source, u.attempt.User)
+		if err != nil {
+			return jumpCloudTrouble(err)
+		}
+		if held {
+			err = b.Store.Connect(ctx, b.dir.ID, u.attempt.User, directory.Source, time.Now().UTC())
+		} else {
+			_, err = b.Store.Disconnect(ctx, b.dir.ID, u.attempt.User, directory.Source, directory.Disconnected)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !u.attempt.Memberships {
+		return nil
+	}
+	groups, err := jc.GroupsOf(ctx, u.attempt.User)
+	if err != nil {
+		return jumpCloudTrouble(err)
+	}
+	return b.setGroups(ctx, u, groups, directory.LeftGroup)
+}
+
+// groupsOf are the groups by which a user is connected to a directory.
+func groupsOf(known store.User, id directory.ID) []directory.GroupID {
+	var groups []directory.GroupID
+	for _, path := range known.Paths(id) {
+		if group, is := path.Group(); is {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// setGroups makes a user a member of exactly those of some groups that are
+// connected, and has the groups looked at in which that changes anything.
+func (b *batch) setGroups(ctx context.Context, u *user, groups []directory.GroupID, why directory.Reason) error {
+	concerned := slices.Concat(groups, groupsOf(u.known, b.dir.ID))
+	slices.Sort(concerned)
+	concerned = slices.Compact(concerned)
+	if len(concerned) == 0 {
+		return nil
+	}
+	look, err := b.Store.LookGroups(ctx, b.dir.ID, concerned)
+	if err != nil {
+		return err
+	}
+	var tasks []GroupTask
+	for _, id := range concerned {
+		before := slices.Contains(groupsOf(u.known, b.dir.ID), id)
+		in := look.Groups[id].Connected(b.dir.ID) && slices.Contains(groups, id)
+		if in == before {
+			continue
+		}
+		changed, err := b.Store.SetMemberships(ctx, b.dir.ID, id, time.Now().UTC(), store.Membership{User: u.attempt.User, In: in, Why: why})
+		if err != nil {
+			return err
+		}
+		if len(changed) > 0 {
+			tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: id, Cause: u.attempt.Cause})
+		}
+	}
+	return Enqueue(ctx, b.GroupsLive, tasks...)
+}
+
+// leaveAll takes users who were deleted out of their groups: JumpCloud need not say
+// so by an event of its own.
+func (b *batch) leaveAll(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if u.source == nil && len(groupsOf(u.known, b.dir.ID)) > 0 {
+			if err := b.setGroups(ctx, u, nil, directory.Deleted); err != nil {
+				b.fail(ctx, u, err)
+			}
+		}
+	}
+}
+
+// joinGroups has the groups looked at that a user joins with a new account. The
+// paths are read anew: whoever put the user into a group before the account was
+// recorded is seen here, and after it sees the account.
+func (b *batch) joinGroups(ctx context.Context, u *user, cause plan.Cause) error {
+	if !b.dir.Settings.ManageGroups {
+		return nil
+	}
+	known, err := b.Store.User(ctx, b.dir.Organization, u.attempt.User)
+	if err != nil {
+		return err
+	}
+	var touches []store.Touch
+	var tasks []GroupTask
+	for _, id := range groupsOf(known, b.dir.ID) {
+		touches = append(touches, store.Touch{Directory: b.dir.ID, Group: id, User: u.attempt.User})
+		tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause})
+	}
+	if err := b.Store.Touch(ctx, touches...); err != nil {
+		return err
+	}
+	return Enqueue(ctx, b.GroupsBulk, tasks...)
+}
