@@ -24,4 +24,10 @@ const (
 	// feedPage is how many events are asked for at once: the documented
 	// default (Directory Insights API documentation, limit).
 	feedPage = 1000
+	// graphSort is the field that lists of members are sorted by. The description
+	// of these lists has a sort and names no fields; JumpCloud's API best practices
+	// say _id.
+	graphSort = "_id"
+	// maxWalks is how often a list that changes while it is read is read.
+	maxWalks = 4
 )

@@ -1,6 +1,6 @@
 // Package jumpcloud is what entrasync knows of JumpCloud: a client that reads
-// users and the Directory Insights feed and sets up the webhook, and the events that JumpCloud sends or
-// keeps.
+// users, groups, associations and the Directory Insights feed and sets up the
+// webhook, and the events that JumpCloud sends or keeps.
 //
 // Two ideas shape it. An event is only a hint: it carries keys, never the
 // state to apply, because webhooks come late, twice, out of order or not at

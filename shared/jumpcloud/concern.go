@@ -18,8 +18,8 @@ const (
 	PasswordChanged Concern = "password_changed"
 	// GroupChanged: a user group was created, changed or deleted.
 	GroupChanged Concern = "group_changed"
-	// AssociationChanged: a user joined or left a group, or a user or group was
-	// connected to or disconnected from a directory or an application.
+	// AssociationChanged: a user or group joined or left a group, or a user or group
+	// was connected to or disconnected from a directory or an application.
 	AssociationChanged Concern = "association_changed"
 	// SettingsChanged: settings, domains or attribute mappings of a directory,
 	// or settings of the organization.
@@ -104,17 +104,4 @@ func (e Event) Concern() Concern {
 		return Irrelevant
 	}
 	return concern
-}
-
-// ours reports whether the association is one we act on, in either direction.
-func (a *Association) ours() bool {
-	if a == nil {
-		return false
-	}
-	person := func(kind string) bool { return kind == typeUser || kind == typeSystemUser }
-	target := func(kind string) bool { return kind == typeOffice365 || kind == typeApplication }
-	pair := func(one, other string) bool {
-		return one == typeUserGroup && (person(other) || target(other)) || person(one) && target(other)
-	}
-	return pair(a.From.Type, a.To.Type) || pair(a.To.Type, a.From.Type)
 }

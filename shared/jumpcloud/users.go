@@ -2,8 +2,6 @@ package jumpcloud
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -199,25 +197,12 @@ func (c *Client) userPage(ctx context.Context, query url.Values, skip int) ([]di
 	query.Set("skip", strconv.Itoa(skip))
 	query.Set("sort", "_id")
 	what := call{op: "jumpcloud.list users", method: http.MethodGet, url: c.api + "/systemusers?" + query.Encode()}
-	got, err := c.do(ctx, what)
+	results, info, err := c.wrappedList(ctx, what)
 	if err != nil {
 		return nil, pageInfo{}, err
 	}
-	var list struct {
-		Results    []json.RawMessage `json:"results"`
-		TotalCount json.RawMessage   `json:"totalCount"`
-	}
-	if err := decode(what, got.body, &list); err != nil {
-		return nil, pageInfo{}, err
-	}
-	info := pageInfo{length: len(list.Results)}
-	total := object{"n": list.TotalCount}.text("n")
-	_, _ = fmt.Sscan(total, &info.total) // no total is the same as 0
-	if list.Results == nil && total != "0" {
-		return nil, pageInfo{}, &fault.Error{Op: what.op, Kind: fault.Transient, Message: "JumpCloud's list of users has no results"}
-	}
 	var users []directory.User
-	for _, raw := range list.Results {
+	for _, raw := range results {
 		if user, ok := userOf(objectOf(raw)); ok {
 			users = append(users, user)
 		}

@@ -1,0 +1,48 @@
+package jumpcloud
+
+import "entrasync/shared/directory"
+
+// Membership reports whether the event says that a user, or a group, joined or
+// left a user group. [Event.Groups] and [Event.Users] are the two.
+func (e Event) Membership() bool {
+	return e.Concern() == AssociationChanged && e.Association.isMembership()
+}
+
+// Source is the connection source with which the event says that a user or user
+// group was associated or is no longer; ok is false if it is about none.
+// [Event.Users] and [Event.Groups] are the other end.
+func (e Event) Source() (source directory.ConnectionSource, ok bool) {
+	if e.Concern() != AssociationChanged {
+		return directory.ConnectionSource{}, false
+	}
+	for _, end := range []End{e.Association.From, e.Association.To} {
+		if isTarget(end.Type) && end.ID != "" {
+			return directory.ConnectionSource{Type: directory.SourceType(end.Type), ID: end.ID}, true
+		}
+	}
+	return directory.ConnectionSource{}, false
+}
+
+// ours reports whether the association is one we act on.
+func (a *Association) ours() bool {
+	return a != nil && (a.isMembership() || a.joins(isHolder, isTarget))
+}
+
+// isMembership reports whether it joins a user group and what can be in it.
+// JumpCloud documents users only; a group in a group would change who is in the
+// outer one.
+func (a *Association) isMembership() bool {
+	return a.joins(func(kind string) bool { return kind == typeUserGroup }, isHolder)
+}
+
+// joins reports whether one end is of one sort and the other of the other, in
+// either direction.
+func (a *Association) joins(one, other func(kind string) bool) bool {
+	return one(a.From.Type) && other(a.To.Type) || one(a.To.Type) && other(a.From.Type)
+}
+
+// isPerson, isHolder and isTarget tell types apart: a user; what can be in a group
+// and have associations; what those can be with.
+func isPerson(kind string) bool { return kind == typeUser || kind == typeSystemUser }
+func isHolder(kind string) bool { return isPerson(kind) || kind == typeUserGroup }
+func isTarget(kind string) bool { return kind == typeOffice365 || kind == typeApplication }
