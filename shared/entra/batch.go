@@ -51,6 +51,15 @@ func (c *Client) item(id string, info *abstractions.RequestInformation) (request
 	return r, nil
 }
 
+// asItem is [Client.item] of what a builder just made, or the builder's error. The
+// id is given when it is sent.
+func (c *Client) asItem(info *abstractions.RequestInformation, err error) (request, error) {
+	if err != nil {
+		return request{}, err
+	}
+	return c.item("", info)
+}
+
 // send sends requests, at most maxBatch to an HTTP request, and answers every
 // one of them by its id. Items that Graph throttles are sent again, after the
 // longest wait that any of them names; what is still throttled then comes back

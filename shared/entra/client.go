@@ -31,6 +31,7 @@ import (
 	backing "github.com/microsoft/kiota-abstractions-go/store"
 	khttp "github.com/microsoft/kiota-http-go"
 	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/organization"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 
@@ -59,6 +60,7 @@ type Client struct {
 	http    *http.Client
 	adapter abstractions.RequestAdapter
 	users   *users.UsersRequestBuilder
+	groups  *groups.GroupsRequestBuilder
 	tokens  *tokens
 
 	mu        sync.Mutex
@@ -101,6 +103,7 @@ func New(cfg Config) (*Client, error) {
 	adapter.SetBaseUrl(c.baseURL)
 	c.adapter = adapter
 	c.users = users.NewUsersRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, adapter)
+	c.groups = groups.NewGroupsRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, adapter)
 	return c, nil
 }
 

@@ -34,13 +34,7 @@ type errorDetail struct {
 // Graph, wherever the answer tells it; "" where it does not. Its message is for
 // the administrator and repeats no value of a user.
 func refusal(op string, status int, header http.Header, body []byte) *fault.Error {
-	var parsed struct {
-		Error graphError `json:"error"`
-	}
-	// A body that is not JSON comes from something in front of Graph; the
-	// status alone then decides.
-	_ = json.Unmarshal(body, &parsed)
-	f := classify(status, parsed.Error)
+	f := classify(status, errorOf(body))
 	f.Op = op
 	// Graph names a time to wait with a 429, a 503 and some 409.
 	switch {
@@ -50,6 +44,16 @@ func refusal(op string, status int, header http.Header, body []byte) *fault.Erro
 		f.RetryAfter = retryAfter(header, time.Now())
 	}
 	return f
+}
+
+// errorOf reads the body of a refusal. One that is not JSON comes from something
+// in front of Graph and is empty; the status alone then decides.
+func errorOf(body []byte) graphError {
+	var parsed struct {
+		Error graphError `json:"error"`
+	}
+	_ = json.Unmarshal(body, &parsed)
+	return parsed.Error
 }
 
 // classify is the one table over Graph's answers.

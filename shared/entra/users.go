@@ -87,9 +87,12 @@ func (c *Client) restoration(id directory.EntraID) *abstractions.RequestInformat
 		abstractions.POST, "{+baseurl}/directory/deletedItems/{id}/restore", map[string]string{"baseurl": c.baseURL, "id": string(id)})
 }
 
+// address is how a body names another object.
+func (c *Client) address(id string) string { return c.baseURL + "/directoryObjects/" + id }
+
 // reference is the body that names another account.
 func (c *Client) reference(id directory.Value) models.ReferenceUpdateable {
-	address := c.baseURL + "/directoryObjects/" + id.String()
+	address := c.address(id.String())
 	ref := models.NewReferenceUpdate()
 	ref.SetOdataId(&address)
 	return ref

@@ -1,0 +1,129 @@
+package entra
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// What Graph says, by its text alone, of members that are already as they are to
+// be (as observed by integrators: both with status 400).
+const (
+	alreadyMember = "added object references already exist"
+	notMember     = "removed object references do not exist"
+)
+
+// says reports whether a refusal has a text in its message.
+func (r response) says(text string) bool {
+	return r.err == nil && r.Status == http.StatusBadRequest && strings.Contains(errorOf(r.Body).Message, text)
+}
+
+// succeeded reports whether an item did what it was to do.
+func (r response) succeeded() bool {
+	return r.err == nil && r.Status >= http.StatusOK && r.Status < http.StatusMultipleChoices
+}
+
+// absent reports whether Graph does not have something that a request named.
+func (r response) absent() bool {
+	return r.err == nil && r.Status == http.StatusNotFound && errorOf(r.Body).Code != ""
+}
+
+// clashed reports whether a write met another one to the same object.
+func (r response) clashed() bool {
+	return r.err == nil && r.Status == http.StatusConflict && errorOf(r.Body).Code == concurrencyCode
+}
+
+// fault is why an item did not do what it was to do.
+func (r response) fault(op string) *fault.Error {
+	if r.err != nil {
+		return fault.Of(fault.Wrap(r.err, fault.Transient, op))
+	}
+	return refusal(op, r.Status, r.header(), r.Body)
+}
+
+// unread is the fault for a list that Graph does not give.
+func unread(op string, answer response) *fault.Error {
+	f := answer.fault(op)
+	switch {
+	case f.Reason == string(directory.ProtectedAccount): // every group may be read
+		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+		f.Message = "Entra does not allow the application to read groups: give it the permissions that the README lists, with admin consent"
+	case f.Kind == fault.NotFound:
+		return groupMissing(op)
+	}
+	return f
+}
+
+// groupMissing is the fault for a group that Entra does not have.
+func groupMissing(op string) *fault.Error {
+	f := because(fault.NotFound, directory.GroupMissing, "", "the group is not in Entra: it was deleted there, or is so new that it is not known everywhere yet")
+	f.Op = op
+	return f
+}
+
+// aboutGroup is the fault for a write to a group that Graph refused: [refusal],
+// which speaks of accounts, in the words of groups.
+func aboutGroup(op string, answer response) *fault.Error {
+	f := answer.fault(op)
+	switch directory.Reason(f.Reason) {
+	case directory.ProtectedAccount:
+		f.Reason = string(directory.GroupUnusable)
+		f.Message = "Entra does not allow entrasync to change this group: it is mail-enabled, dynamic, role-assignable or under restricted management (then manage it by hand), or the application lacks a permission that the README lists"
+	case directory.SyncedFromOnPremises:
+		f.Message = "the group is synchronised from an on-premises Active Directory, which owns it: manage it there, or end that synchronisation first"
+	case directory.UPNConflict:
+		f.Kind, f.Reason = fault.Conflict, string(directory.RefusedReason)
+		f.Message = "another object in Entra has " + sameProperty(f.Subject) + " of the group" + others(f.Message) + ": change or delete that object"
+	case directory.InvalidValue, directory.DomainNotVerified:
+		f.Kind, f.Reason = fault.Invalid, string(directory.InvalidValue)
+		f.Message = fmt.Sprintf("Entra refuses the %s of the group, as too long or for its characters: rename the group in JumpCloud", f.Subject)
+	}
+	if f.Kind == fault.NotFound {
+		return groupMissing(op)
+	}
+	return f
+}
+
+// sameProperty names a property for a sentence, also one that is not known.
+func sameProperty(property string) string {
+	if property == "" {
+		return "one of the values"
+	}
+	return "the " + property
+}
+
+// others are the objects that a sentence names, for another sentence.
+func others(sentence string) string {
+	ids := idForm.FindAllString(sentence, -1)
+	if len(ids) == 0 {
+		return ""
+	}
+	return " (in Entra: " + strings.Join(ids, ", ") + ")"
+}
+
+// aboutMember is the fault for a member that Entra does not take in or let go.
+func aboutMember(op string, answer response) *fault.Error {
+	f := answer.fault(op)
+	switch {
+	case f.Kind == fault.NotFound:
+		f.Reason = string(directory.MemberRefused)
+		f.Message = "Entra does not have the account that is to be a member: it was deleted, or is so new that it is not known everywhere yet"
+	case f.Reason == string(directory.QuotaExceeded):
+	case f.Kind == fault.Forbidden:
+		f.Reason = string(directory.MemberRefused)
+		f.Message = "Entra does not allow entrasync to change whether this account is a member of the group"
+	case f.Kind == fault.Invalid, f.Kind == fault.Conflict:
+		f.Kind, f.Reason = fault.Invalid, string(directory.MemberRefused)
+		f.Message = "Entra does not take the account as a member of the group" + inBrackets(errorOf(answer.Body).Message)
+	}
+	return f
+}
+
+// concernsAll reports whether a fault says nothing of the one object that was
+// written: the others would meet it as well.
+func concernsAll(f *fault.Error) bool {
+	return f.Kind == fault.Throttled || f.Kind == fault.Transient || f.Kind == fault.Unauthorized
+}

@@ -1,0 +1,342 @@
+package entra
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/groups"
+	"github.com/microsoftgraph/msgraph-sdk-go/groupswithuniquename"
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// UniqueName is the attribute of an action that creates a group which holds the
+// name by which a repeated attempt finds the group again.
+const UniqueName directory.Attribute = "uniqueName"
+
+// maxBound is the most members that one request may add (Microsoft Graph
+// documentation, add members).
+const maxBound = 20
+
+// Writes to one group that meet are refused with 409. How often one is sent again
+// without any progress, and how long we wait when Graph does not say, is assumed.
+const (
+	maxClashes = 4
+	clashWait  = 500 * time.Millisecond
+)
+
+// ApplyToGroups sends actions, each of which must be for another group, and what
+// follows from the answers, in rounds of $batch requests. It costs one write unit
+// for each group that is created, renamed or deleted and for each member that is
+// removed, and about one for three members that are added.
+//
+// An error of a result is about the group, or about everything, as when Graph
+// throttles: how much of the action was done is then not known, and all of it can
+// be sent again. The id of a group that was created stands in the result as soon as
+// it is known, also beside an error.
+func (c *Client) ApplyToGroups(ctx context.Context, actions []plan.Action) []reconcile.GroupResult {
+	works := make([]*groupWork, len(actions))
+	errands := make([]*errand, len(actions))
+	for i, action := range actions {
+		w := &groupWork{client: c, op: "entra." + string(action.Type), result: reconcile.GroupResult{ID: action.EntraID}}
+		w.late = func() { w.result.Err = w.clash }
+		w.begin(ctx, action)
+		works[i], errands[i] = w, &w.errand
+	}
+	c.run(ctx, errands)
+	results := make([]reconcile.GroupResult, len(actions))
+	for i, w := range works {
+		results[i] = w.result
+	}
+	return results
+}
+
+// groupWork is an action on a group while it is done.
+type groupWork struct {
+	errand
+	client  *Client
+	op      string
+	result  reconcile.GroupResult
+	made    bool         // by this action: a replica that does not know the group is only late
+	there   bool         // the group was seen to exist
+	clashes int          // in a row
+	clash   *fault.Error // the last one
+}
+
+// begin sets the first request of an action; none when there is nothing to write,
+// as for a group that is taken over and has the right name.
+func (w *groupWork) begin(ctx context.Context, action plan.Action) {
+	add, remove := memberChange(action)
+	name, renamed := action.Value(directory.DisplayName)
+	switch {
+	case action.Type == plan.CreateGroup:
+		unique, _ := action.Value(UniqueName)
+		w.create(ctx, newGroup{name: name.String(), unique: unique.String()}, add)
+	case action.EntraID == "":
+		w.fail(fault.New(fault.Internal, w.op, "no group is named"))
+	case action.Type == plan.AddMembers:
+		w.add(ctx, add)
+	case action.Type == plan.RemoveMembers:
+		w.remove(ctx, remove)
+	case action.Type == plan.DeleteGroup:
+		w.delete(ctx)
+	case action.Type != plan.RenameGroup && action.Type != plan.TakeOverGroup:
+		w.fail(fault.New(fault.Internal, w.op, "this is no action on a group"))
+	case renamed:
+		w.rename(ctx, name.String())
+	}
+}
+
+// memberChange is whom an action adds and removes, each once.
+func memberChange(action plan.Action) (add, remove []directory.EntraID) {
+	for _, c := range action.Changes {
+		if c.Attribute == plan.Members {
+			return ids(c.To), ids(c.From)
+		}
+	}
+	return nil, nil
+}
+
+// ids are the object ids in a value, each once.
+func ids(value directory.Value) (list []directory.EntraID) {
+	seen := map[directory.EntraID]bool{"": true}
+	for _, text := range value {
+		if id := directory.EntraID(text); !seen[id] {
+			seen[id] = true
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// fail ends the action.
+func (w *groupWork) fail(err error) {
+	w.requests, w.wait, w.result.Err = nil, 0, err
+}
+
+// refused ends the action with what Graph answered.
+func (w *groupWork) refused(answer response) {
+	w.fail(w.soon(aboutGroup(w.op, answer)))
+}
+
+// soon makes of a missing group that we created a moment ago one that is to come.
+func (w *groupWork) soon(f *fault.Error) *fault.Error {
+	if !w.made || f.Kind != fault.NotFound {
+		return f
+	}
+	f = because(fault.Transient, directory.Unavailable, "", "the group was created a moment ago and is not known everywhere in Entra yet: it is tried again by itself")
+	f.Op = w.op
+	return f
+}
+
+// once sends one request, and again while it clashes with another write. What
+// follows from its answer is for then.
+func (w *groupWork) once(item request, err error, then func(response)) {
+	if err != nil {
+		w.fail(fault.Wrap(err, fault.Internal, w.op))
+		return
+	}
+	w.requests = []request{item}
+	w.then = func(answers []response) {
+		w.clashes++
+		switch {
+		case !answers[0].clashed():
+			w.clashes = 0
+			then(answers[0])
+		case w.clashes > maxClashes:
+			w.refused(answers[0])
+		default:
+			w.meets(answers[0])
+			w.requests = []request{item}
+		}
+	}
+}
+
+// meets notes a clash with another write, and how long to wait.
+func (w *groupWork) meets(answer response) {
+	f := aboutGroup(w.op, answer)
+	if w.wait == 0 || f.RetryAfter > w.clash.RetryAfter {
+		w.clash = f
+	}
+	w.wait = max(w.wait, f.RetryAfter, clashWait)
+}
+
+// group is the builder of requests for the group.
+func (w *groupWork) group() *groups.GroupItemRequestBuilder {
+	return w.client.groups.ByGroupId(string(w.result.ID))
+}
+
+// rename gives the group a display name.
+func (w *groupWork) rename(ctx context.Context, name string) {
+	body := models.NewGroup()
+	body.SetDisplayName(&name)
+	item, err := w.client.asItem(w.group().ToPatchRequestInformation(ctx, body, nil))
+	w.once(item, err, func(answer response) {
+		if !answer.succeeded() {
+			w.refused(answer)
+		}
+	})
+}
+
+// delete deletes the group. One that is gone is deleted.
+func (w *groupWork) delete(ctx context.Context) {
+	item, err := w.client.asItem(w.group().ToDeleteRequestInformation(ctx, nil))
+	w.once(item, err, func(answer response) {
+		if !answer.succeeded() && !answer.absent() {
+			w.refused(answer)
+		}
+	})
+}
+
+// newGroup is a group that is to be created.
+type newGroup struct{ name, unique string }
+
+// create makes a group with its first members, or finds the one that an earlier
+// attempt made, and then adds the others. A member that Entra does not take does
+// not keep the group from being made: then it is made without any, and they are
+// added one by one.
+func (w *groupWork) create(ctx context.Context, g newGroup, members []directory.EntraID) {
+	if g.name == "" || g.unique == "" {
+		w.fail(fault.New(fault.Internal, w.op, "a group needs a display name and a unique name"))
+		return
+	}
+	first, rest := split(members)
+	w.upsert(ctx, g, first, func(answer response) {
+		if len(first) == 0 || !w.mayBeOfMembers(answer) {
+			w.identify(ctx, g, answer, func() { w.add(ctx, rest) })
+			return
+		}
+		w.upsert(ctx, g, nil, func(answer response) {
+			w.identify(ctx, g, answer, func() { w.addSingly(ctx, first, rest) })
+		})
+	})
+}
+
+// split takes as many members off a list as one request may add.
+func split(members []directory.EntraID) (first, rest []directory.EntraID) {
+	n := min(len(members), maxBound)
+	return members[:n], members[n:]
+}
+
+// mayBeOfMembers reports whether a request that carried members may have been
+// refused because of them: nobody or not all of them can be added, and Graph does
+// not say which.
+func (w *groupWork) mayBeOfMembers(answer response) bool {
+	if answer.err != nil || !slices.Contains([]int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound}, answer.Status) {
+		return false
+	}
+	f := aboutGroup(w.op, answer)
+	return f.Subject == "" && !concernsAll(f)
+}
+
+// upsert sends the request that creates a group unless one of its unique name
+// exists, which it then writes (Microsoft Graph documentation, upsert group). The
+// unique name stands in the address alone, because it is read-only once the group
+// exists.
+func (w *groupWork) upsert(ctx context.Context, g newGroup, members []directory.EntraID, then func(response)) {
+	no, yes, nickname := false, true, mailNickname(g.name, g.unique)
+	body := models.NewGroup()
+	body.SetDisplayName(&g.name)
+	body.SetMailEnabled(&no)
+	body.SetSecurityEnabled(&yes)
+	body.SetMailNickname(&nickname)
+	body.SetGroupTypes([]string{})
+	w.client.bind(body, members)
+	item, err := w.client.asItem(w.client.byUniqueName(g.unique).ToPatchRequestInformation(ctx, body, nil))
+	if err == nil {
+		item.Headers["Prefer"] = "create-if-missing"
+	}
+	w.once(item, err, then)
+}
+
+// byUniqueName is the builder of requests for a group by its unique name. The SDK
+// does not double the quotes in it.
+func (c *Client) byUniqueName(unique string) *groupswithuniquename.GroupsWithUniqueNameRequestBuilder {
+	unique = doubled(unique)
+	return groupswithuniquename.NewGroupsWithUniqueNameRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, c.adapter, &unique)
+}
+
+// identify reads the id of the group from the answer to an upsert, or asks for it when
+// the group existed, and goes on with next.
+func (w *groupWork) identify(ctx context.Context, g newGroup, answer response, next func()) {
+	if !answer.succeeded() {
+		w.notMade(answer)
+		return
+	}
+	if w.found(answer, next) {
+		return
+	}
+	w.made = true
+	item, err := w.client.asItem(w.client.byUniqueName(g.unique).ToGetRequestInformation(ctx, &groupswithuniquename.GroupsWithUniqueNameRequestBuilderGetRequestConfiguration{
+		QueryParameters: &groupswithuniquename.GroupsWithUniqueNameRequestBuilderGetQueryParameters{Select: []string{"id"}},
+	}))
+	w.once(item, err, func(answer response) {
+		switch {
+		case !answer.succeeded():
+			w.refused(answer)
+		case !w.found(answer, next):
+			w.fail(fault.New(fault.Transient, w.op, "Graph did not say the id of the group: it is looked up again"))
+		}
+	})
+}
+
+// found takes the id out of an answer that has one, and goes on with next.
+func (w *groupWork) found(answer response, next func()) bool {
+	var group struct {
+		ID directory.EntraID `json:"id"`
+	}
+	if json.Unmarshal(answer.Body, &group) != nil || group.ID == "" {
+		return false
+	}
+	w.result.ID, w.made = group.ID, true
+	next()
+	return true
+}
+
+// notMade ends the action because no group could be made.
+func (w *groupWork) notMade(answer response) {
+	w.refused(answer)
+	f := fault.Of(w.result.Err)
+	switch {
+	case f.Reason == string(directory.GroupUnusable): // there is no group yet that could be at fault
+		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+		f.Message = "Entra does not allow the application to create groups: give it the permissions that the README lists, with admin consent"
+	case f.Kind == fault.Conflict && f.Subject == string(UniqueName):
+		// Only we give that name: it is the group that an earlier attempt made,
+		// and the replica that looked for it does not know it yet.
+		f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+	}
+	w.result.Err = f
+}
+
+// maxNickname is the longest mail nickname of a group, in characters (Microsoft
+// Graph documentation, create group).
+const maxNickname = 64
+
+// mailNickname is the mail nickname of a new group, which Graph wants of every one
+// also without mail: what it allows of the name, and an end that follows from the
+// unique name, so that no two groups get the same.
+func mailNickname(name, unique string) string {
+	sum := sha256.Sum256([]byte(unique))
+	end := "-" + hex.EncodeToString(sum[:6])
+	kept := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '-' || r == '_' {
+			return r
+		}
+		return -1
+	}, name)
+	if kept == "" {
+		kept = "group"
+	}
+	return kept[:min(len(kept), maxNickname-len(end))] + end
+}

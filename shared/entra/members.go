@@ -1,0 +1,220 @@
+package entra
+
+import (
+	"context"
+	"maps"
+
+	"github.com/microsoftgraph/msgraph-sdk-go/groups"
+	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// bind puts members that are to be added into a model, by their addresses.
+func (c *Client) bind(body *models.Group, members []directory.EntraID) {
+	if len(members) == 0 {
+		return
+	}
+	addresses := make([]string, len(members))
+	for i, id := range members {
+		addresses[i] = c.address(string(id))
+	}
+	body.SetAdditionalData(map[string]any{"members@odata.bind": addresses})
+}
+
+// add makes accounts members, as many to a request as Graph takes. It takes all or
+// none of them; when it refuses they are added singly, because its limit of links
+// is checked before what is a member already (as observed by integrators).
+func (w *groupWork) add(ctx context.Context, members []directory.EntraID) {
+	first, rest := split(members)
+	if len(first) < 2 {
+		w.addSingly(ctx, first, nil)
+		return
+	}
+	body := models.NewGroup()
+	w.client.bind(body, first)
+	item, err := w.client.asItem(w.group().ToPatchRequestInformation(ctx, body, nil))
+	w.once(item, err, func(answer response) {
+		switch {
+		case answer.succeeded():
+			w.add(ctx, rest)
+		case w.mayBeOfMembers(answer):
+			w.addSingly(ctx, first, rest)
+		default:
+			w.refused(answer)
+		}
+	})
+}
+
+// addSingly makes accounts members by one request each, and then adds the rest.
+func (w *groupWork) addSingly(ctx context.Context, members, rest []directory.EntraID) {
+	w.singly(ctx, members, membership{
+		request: func(id directory.EntraID) (request, error) {
+			address := w.client.address(string(id))
+			body := models.NewReferenceCreate()
+			body.SetOdataId(&address)
+			return w.client.asItem(w.group().Members().Ref().ToPostRequestInformation(ctx, body, nil))
+		},
+		settled: func(answer response) bool { return answer.says(alreadyMember) },
+	}, func() {
+		if len(rest) > 0 {
+			w.add(ctx, rest)
+		}
+	})
+}
+
+// remove ends the membership of accounts, by one request each: Graph has no other
+// way. Every request ends in $ref; without it, it would delete the account.
+func (w *groupWork) remove(ctx context.Context, members []directory.EntraID) {
+	first, rest := split(members)
+	w.singly(ctx, first, membership{
+		request: func(id directory.EntraID) (request, error) {
+			return w.client.asItem(w.group().Members().ByDirectoryObjectId(string(id)).Ref().ToDeleteRequestInformation(ctx, nil))
+		},
+		settled: func(answer response) bool { return answer.absent() || answer.says(notMember) },
+	}, func() { w.remove(ctx, rest) })
+}
+
+// membership is how one member is changed.
+type membership struct {
+	request func(directory.EntraID) (request, error)
+	settled func(response) bool // a refusal that says that it is so already
+}
+
+// singles are members that are changed by one request each.
+type singles struct {
+	membership
+	work  *groupWork
+	all   int
+	left  []directory.EntraID
+	width int    // how many travel together: fewer after each round in which some clash
+	next  func() // when none is left
+
+	unknown   int // answered with 404
+	forbidden int // refused for want of a right
+	denial    response
+	refused   map[directory.EntraID]error
+}
+
+// singly changes members one by one, at most maxBound of them, and goes on with
+// next. Those that Entra refuses go into the result.
+func (w *groupWork) singly(ctx context.Context, members []directory.EntraID, how membership, next func()) {
+	if len(members) == 0 {
+		return
+	}
+	s := &singles{membership: how, work: w, all: len(members), left: members, width: maxBound, next: next, refused: map[directory.EntraID]error{}}
+	s.send(ctx)
+}
+
+// send sets the next requests.
+func (s *singles) send(ctx context.Context) {
+	n := min(s.width, len(s.left))
+	sent := s.left[:n]
+	s.left = s.left[n:]
+	items := make([]request, n)
+	for i, id := range sent {
+		var err error
+		if items[i], err = s.request(id); err != nil {
+			s.work.fail(fault.Wrap(err, fault.Internal, s.work.op))
+			return
+		}
+	}
+	s.work.requests = items
+	s.work.then = func(answers []response) { s.take(ctx, sent, answers) }
+}
+
+// take reads what became of the members that were sent. Graph handles them side by
+// side, so some may clash: they are sent again, fewer at a time.
+func (s *singles) take(ctx context.Context, sent []directory.EntraID, answers []response) {
+	w := s.work
+	var worst *fault.Error
+	clashed := 0
+	for i, answer := range answers {
+		if answer.clashed() {
+			clashed++
+			s.left = append(s.left, sent[i])
+			w.meets(answer)
+		} else if f := s.count(sent[i], answer); f != nil && (worst == nil || f.RetryAfter > worst.RetryAfter) {
+			worst = f
+		}
+	}
+	if clashed > 0 {
+		s.width = max(s.width/2, 1)
+	}
+	w.clashes++
+	if clashed < len(sent) {
+		w.clashes = 0 // they do get on
+	}
+	switch {
+	case worst == nil && w.clashes > maxClashes:
+		worst = w.clash
+		fallthrough
+	case worst != nil:
+		s.keep()
+		w.fail(worst)
+	case len(s.left) > 0:
+		s.send(ctx)
+	default:
+		s.end(ctx)
+	}
+}
+
+// count notes what became of one member. It returns the fault if that concerns
+// more than the member.
+func (s *singles) count(id directory.EntraID, answer response) *fault.Error {
+	if answer.absent() {
+		s.unknown++
+	}
+	if answer.succeeded() || s.settled(answer) {
+		return nil
+	}
+	f := aboutMember(s.work.op, answer)
+	if concernsAll(f) {
+		return f
+	}
+	if f.Kind == fault.Forbidden && f.Reason != string(directory.QuotaExceeded) {
+		s.forbidden, s.denial = s.forbidden+1, answer
+	}
+	s.refused[id] = f
+	return nil
+}
+
+// end goes on when every member was answered. If Graph knew none of them, it may
+// be the group that it does not know; if it allowed none, the group is of a kind
+// whose members it does not write.
+func (s *singles) end(ctx context.Context) {
+	w := s.work
+	switch {
+	case s.forbidden == s.all:
+		w.refused(s.denial)
+	case s.unknown == s.all && !w.there:
+		w.confirm(ctx, func() { s.keep(); s.next() })
+	default:
+		s.keep()
+		s.next()
+	}
+}
+
+// keep puts the refusals into the result.
+func (s *singles) keep() {
+	if s.work.result.Refused == nil && len(s.refused) > 0 {
+		s.work.result.Refused = map[directory.EntraID]error{}
+	}
+	maps.Copy(s.work.result.Refused, s.refused)
+}
+
+// confirm asks once whether the group exists, and goes on with next if it does.
+func (w *groupWork) confirm(ctx context.Context, next func()) {
+	item, err := w.client.asItem(w.group().ToGetRequestInformation(ctx, &groups.GroupItemRequestBuilderGetRequestConfiguration{
+		QueryParameters: &groups.GroupItemRequestBuilderGetQueryParameters{Select: []string{"id"}},
+	}))
+	w.once(item, err, func(answer response) {
+		if !answer.succeeded() {
+			w.fail(w.soon(unread(w.op, answer)))
+			return
+		}
+		w.there = true
+		next()
+	})
+}
