@@ -121,20 +121,6 @@ func (s *Simulator) DeleteGroup(id string) error {
 	return s.do(func(tx *tx) error { return tx.deleteGroup(id) })
 }
 
-// AddMember makes a user a member of a group.
-func (s *Simulator) AddMember(group, user string) error {
-	return s.do(func(tx *tx) error {
-		return tx.operate("add", node{string(kindGroup), group}, node{string(kindUser), user})
-	})
-}
-
-// RemoveMember ends a membership.
-func (s *Simulator) RemoveMember(group, user string) error {
-	return s.do(func(tx *tx) error {
-		return tx.operate("remove", node{string(kindGroup), group}, node{string(kindUser), user})
-	})
-}
-
 // CreateDirectory adds a Microsoft 365 directory and returns its id.
 func (s *Simulator) CreateDirectory(name string) (id string, err error) {
 	err = s.do(func(tx *tx) (err error) {
@@ -217,16 +203,6 @@ func (s *Simulator) User(id string) (user Fields, found bool) {
 
 // Groups is all user groups in order of their ids.
 func (s *Simulator) Groups() []Fields { return copies(s.objects(kindGroup, nil)) }
-
-// Members is the ids of the users in a group, sorted.
-func (s *Simulator) Members(group string) (ids []string) {
-	s.read(func(store *store) {
-		for _, user := range store.neighbours(node{string(kindGroup), group}, string(kindUser)) {
-			ids = append(ids, user.ID)
-		}
-	})
-	return ids
-}
 
 // Events is every event of the feed, whether it is visible already or not,
 // oldest first.

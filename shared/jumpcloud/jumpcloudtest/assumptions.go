@@ -67,6 +67,13 @@ const (
 	assumedHasUsername   = "usernameSubstring"
 )
 
+// What association_change says of who acted. Recorded is manual; that a dynamic
+// group has a word of its own, and which, is assumed.
+const (
+	actionManual           = "manual"
+	assumedActionAutomatic = "automatic"
+)
+
 // Documented limits (JumpCloud API documentation).
 const (
 	defaultLimit  = 10

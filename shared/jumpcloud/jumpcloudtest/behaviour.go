@@ -50,6 +50,7 @@ type Behaviour struct {
 	Retention           time.Duration // of the feed
 
 	// REST API.
+	NestedGroups           NestedGroups  // whether a group can be in a group
 	RequireOrgID           bool          // 401 without x-org-id, as for administrators of several organizations
 	RefuseUnsupportedOrgID bool          // 403 for x-org-id on routes whose description lacks it
 	BulkDelay              time.Duration // before a bulk job is finished

@@ -19,7 +19,7 @@ import (
 //	POST /_sim/users/{id}                 change fields: JSON or form
 //	POST /_sim/users/{id}/{action}        suspend, activate, lock, unlock, expire, delete
 //	POST /_sim/groups                     {"name"} → {"id"}
-//	POST /_sim/groups/{id}/members        {"op": add|remove, "id": user}
+//	POST /_sim/groups/{id}/members        {"op": add|remove, "id": user or group}
 //	POST /_sim/directories, applications  {"name"} → {"id"}
 //	POST /_sim/associations               {"op": add|remove, "id": user or group, "target": directory or application}
 //	POST /_sim/notify                     {"url", "token"} → {"id"}

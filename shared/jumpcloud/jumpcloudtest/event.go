@@ -199,17 +199,17 @@ func (tx *tx) emitNamed(event, id, kind, name string, changes []any) {
 	tx.emit(event, more)
 }
 
-// emitAssociation reports an edge. Memberships run from the group to the user
-// (JumpCloud's workflow templates); for directories and applications the
+// emitAssociation reports an edge or match. Memberships run from the group to the
+// user (JumpCloud's workflow templates); for directories and applications the
 // direction is recorded nowhere and can be switched.
-func (tx *tx) emitAssociation(op string, from, to node) {
-	if to.Type != string(kindUser) && tx.s.behaviour.ReverseAssociations {
+func (tx *tx) emitAssociation(op, action string, from, to node) {
+	if rank[kind(to.Type)] == rank[kindDirectory] && tx.s.behaviour.ReverseAssociations {
 		from, to = to, from
 	}
 	end := func(n node) Fields {
 		return Fields{"type": n.Type, "object_id": n.ID, "name": nameOf(tx.get(kind(n.Type), n.ID))}
 	}
-	tx.emit("association_change", Fields{"association": Fields{"op": op, "action_source": "manual", "attributes": nil,
+	tx.emit("association_change", Fields{"association": Fields{"op": op, "action_source": action, "attributes": nil,
 		"connection": Fields{"from": end(from), "to": end(to)}}})
 }
 

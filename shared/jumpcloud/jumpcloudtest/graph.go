@@ -3,7 +3,6 @@ package jumpcloudtest
 import (
 	"net/http"
 	"slices"
-	"strings"
 )
 
 // graphRoute is a family of routes below one kind of object.
@@ -48,7 +47,7 @@ func (s *Simulator) start(r *request, route graphRoute) (node, error) {
 }
 
 // getReach lists everything of a kind that the start reaches, directly or
-// through user groups, each with all paths.
+// through user groups, each with its paths.
 func (s *Simulator) getReach(route graphRoute, target kind) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		from, err := s.start(r, route)
@@ -56,36 +55,15 @@ func (s *Simulator) getReach(route graphRoute, target kind) func(*request) (repl
 			return reply{}, err
 		}
 		var reached []Fields
-		s.read(func(store *store) { reached = store.reach(from, target) })
+		s.read(func(store *store) {
+			if route.kind == kindGroup && target == kindUser {
+				reached = store.membership(from, s.behaviour.NestedGroups)
+			} else {
+				reached = store.reach(from, target, true)
+			}
+		})
 		return list(r, reached)
 	}
-}
-
-// reach is what getReach lists, sorted by id.
-func (s *store) reach(from node, target kind) []Fields {
-	paths := map[node][]any{}
-	for _, to := range s.neighbours(from, string(target)) {
-		paths[to] = append(paths[to], []any{connection(from, to)})
-	}
-	if from.Type != string(kindGroup) && target != kindGroup {
-		for _, group := range s.neighbours(from, string(kindGroup)) {
-			for _, to := range s.neighbours(group, string(target)) {
-				paths[to] = append(paths[to], []any{connection(from, group), connection(group, to)})
-			}
-		}
-	}
-	var reached []Fields
-	for to, all := range paths {
-		reached = append(reached, Fields{"id": to.ID, "type": to.Type, "compiledAttributes": nil, "paths": all})
-	}
-	slices.SortFunc(reached, func(a, b Fields) int { return strings.Compare(a.Text("id"), b.Text("id")) })
-	return reached
-}
-
-// connection is one step of a path.
-func connection(from, to node) Fields {
-	end := func(n node) Fields { return Fields{"id": n.ID, "type": n.Type, "attributes": nil} }
-	return Fields{"attributes": nil, "from": end(from), "to": end(to)}
 }
 
 // getAssociations lists the direct edges to the kinds in targets.
@@ -108,20 +86,12 @@ func (s *Simulator) getAssociations(route graphRoute) func(*request) (reply, err
 	}
 }
 
-func (s *Simulator) getMembers(r *request) (reply, error) {
-	from, err := s.start(r, graphRoutes[0])
-	if err != nil {
-		return reply{}, err
-	}
-	return s.edges(r, from, []string{string(kindUser)})
-}
-
 // edges lists the direct edges from a node.
 func (s *Simulator) edges(r *request, from node, targets []string) (reply, error) {
 	var found []Fields
 	s.read(func(store *store) {
 		for _, target := range targets {
-			for _, to := range store.neighbours(from, target) {
+			for _, to := range slices.Concat(store.at(side{kindEdge, false, from}, kind(target)), store.at(side{kindEdge, true, from}, kind(target))) {
 				found = append(found, Fields{"attributes": nil, "to": Fields{"id": to.ID, "type": to.Type, "attributes": nil}})
 			}
 		}
@@ -150,14 +120,15 @@ func (s *Simulator) postEdge(route graphRoute) func(*request) (reply, error) {
 var rank = map[kind]int{kindGroup: 0, kindUser: 1, kindDirectory: 2, kindApplication: 2}
 
 // operate adds, removes or updates the edge between two nodes, whichever of
-// them it was asked of.
+// them it was asked of. Of two groups, the second is to be in the first.
 func (tx *tx) operate(op string, from, to node) error {
 	for _, end := range []node{from, to} {
 		if tx.get(kind(end.Type), end.ID) == nil {
 			return notFound(end.Type, end.ID)
 		}
 	}
-	if rank[kind(from.Type)] == rank[kind(to.Type)] {
+	nested := from.Type == string(kindGroup) && from.Type == to.Type && from != to && tx.s.behaviour.NestedGroups != NoNestedGroups
+	if rank[kind(from.Type)] == rank[kind(to.Type)] && !nested {
 		return refuse(http.StatusBadRequest, "%s and %s cannot be associated", from.Type, to.Type)
 	}
 	if rank[kind(from.Type)] > rank[kind(to.Type)] {
@@ -175,17 +146,18 @@ func (tx *tx) operate(op string, from, to node) error {
 	case op == "remove":
 		tx.put(kindEdge, id, nil)
 	}
-	tx.emitAssociation(op, from, to)
+	tx.emitAssociation(op, actionManual, from, to)
 	return nil
 }
 
-// dropEdges removes every edge of a node without events.
+// dropEdges removes every edge and match of a node without events.
 func (tx *tx) dropEdges(n node) {
-	for _, other := range slices.Clone(tx.s.store.adjacent[n]) {
-		for _, id := range []string{edgeID(n, other), edgeID(other, n)} {
-			if tx.get(kindEdge, id) != nil {
-				tx.put(kindEdge, id, nil)
-			}
+	for _, k := range []kind{kindEdge, kindMatch} {
+		for _, other := range slices.Clone(tx.s.store.adjacent[side{k, false, n}]) {
+			tx.put(k, edgeID(n, other), nil)
+		}
+		for _, other := range slices.Clone(tx.s.store.adjacent[side{k, true, n}]) {
+			tx.put(k, edgeID(other, n), nil)
 		}
 	}
 }

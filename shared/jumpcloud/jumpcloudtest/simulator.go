@@ -12,8 +12,9 @@
 // It holds one organization. It takes the time only from the time package, so
 // it works inside testing/synctest bubbles together with [Transport], and draws
 // ids and chances from a seed. Not simulated: OAuth service accounts, devices,
-// administrators and roles, SSO, dynamic groups, conditions and thresholds of
-// rules (refused), sync results of JumpCloud's own Microsoft 365 integration,
+// administrators and roles, SSO, the queries of dynamic groups
+// ([Simulator.SetDynamicMembers] says what they find), conditions and thresholds
+// of rules (refused), sync results of JumpCloud's own Microsoft 365 integration,
 // and /events/interval.
 package jumpcloudtest
 

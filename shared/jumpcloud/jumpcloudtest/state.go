@@ -6,7 +6,8 @@ type State struct {
 	Organization Fields     `json:"organization"`
 	Users        []Fields   `json:"users"`
 	Groups       []Fields   `json:"groups"`
-	Edges        []Fields   `json:"edges"` // memberships and associations
+	Edges        []Fields   `json:"edges"`   // memberships and associations
+	Matches      []Fields   `json:"matches"` // users whom the queries of dynamic groups find
 	Directories  []Fields   `json:"directories"`
 	Domains      []Fields   `json:"domains"`
 	Translations []Fields   `json:"translationRules"`
@@ -28,6 +29,7 @@ func (s *Simulator) State() State {
 		Users:        s.Users(),
 		Groups:       s.Groups(),
 		Edges:        copies(s.objects(kindEdge, nil)),
+		Matches:      copies(s.objects(kindMatch, nil)),
 		Directories:  copies(s.objects(kindDirectory, nil)),
 		Domains:      copies(s.objects(kindDomain, nil)),
 		Translations: copies(s.objects(kindTranslation, nil)),

@@ -15,6 +15,7 @@ const (
 	kindDirectory    kind = "office_365"
 	kindApplication  kind = "application"
 	kindEdge         kind = "edge"
+	kindMatch        kind = "match" // a user whom the query of a dynamic group finds
 	kindDomain       kind = "domain"
 	kindTranslation  kind = "translation_rule"
 	kindChannel      kind = "channel"
@@ -31,13 +32,21 @@ type node struct {
 	ID   string
 }
 
+// side is one side of a node: of its edges, or of its matches, those that lead to
+// it or those that lead from it.
+type side struct {
+	of       kind // kindEdge or kindMatch
+	incoming bool
+	at       node
+}
+
 // store holds every object. Objects are never changed, only replaced, so that
 // the undo of a change is to put the old one back.
 type store struct {
 	objects  map[kind]map[string]Fields
 	order    map[kind][]string // ids, sorted
 	unique   map[string]string // what must be unique among users, to the user's id
-	adjacent map[node][]node   // both ways, sorted
+	adjacent map[side][]node   // sorted
 }
 
 func newStore() *store {
@@ -45,7 +54,7 @@ func newStore() *store {
 		objects:  map[kind]map[string]Fields{},
 		order:    map[kind][]string{},
 		unique:   map[string]string{},
-		adjacent: map[node][]node{},
+		adjacent: map[side][]node{},
 	}
 }
 
@@ -110,14 +119,14 @@ func (s *store) index(k kind, object Fields, add bool) {
 				delete(s.unique, key)
 			}
 		}
-	case kindEdge:
+	case kindEdge, kindMatch:
 		from, to := edgeEnds(object)
-		s.link(from, to, add)
-		s.link(to, from, add)
+		s.link(side{k, false, from}, to, add)
+		s.link(side{k, true, to}, from, add)
 	}
 }
 
-func (s *store) link(from, to node, add bool) {
+func (s *store) link(from side, to node, add bool) {
 	at, found := slices.BinarySearchFunc(s.adjacent[from], to, compareNodes)
 	switch {
 	case add && !found:
@@ -134,11 +143,11 @@ func compareNodes(a, b node) int {
 	return strings.Compare(a.ID, b.ID)
 }
 
-// neighbours is the nodes of a type that an edge joins to n, sorted.
-func (s *store) neighbours(n node, kind string) []node {
+// at is the nodes of a type on a side, sorted.
+func (s *store) at(of side, k kind) []node {
 	var found []node
-	for _, other := range s.adjacent[n] {
-		if other.Type == kind {
+	for _, other := range s.adjacent[of] {
+		if other.Type == string(k) {
 			found = append(found, other)
 		}
 	}
@@ -146,7 +155,7 @@ func (s *store) neighbours(n node, kind string) []node {
 }
 
 // edgeID names the edge between two nodes; memberships run from the group to
-// the user, associations from the user or group to the directory or
+// what is in it, associations from the user or group to the directory or
 // application.
 func edgeID(from, to node) string { return from.Type + ":" + from.ID + ">" + to.Type + ":" + to.ID }
 

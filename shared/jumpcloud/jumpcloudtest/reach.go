@@ -1,0 +1,74 @@
+package jumpcloudtest
+
+import (
+	"slices"
+	"strings"
+)
+
+// membership is what a group holds: its users, with those that its query finds,
+// and what the groups within it hold in the form that nested says.
+func (s *store) membership(group node, nested NestedGroups) []Fields {
+	if nested != ListNestedGroups {
+		return s.reach(group, kindUser, true)
+	}
+	listed := append(s.reach(group, kindUser, false), s.reach(group, kindGroup, false)...)
+	slices.SortFunc(listed, byID)
+	return listed
+}
+
+// reach is everything of a kind that can be reached from a node, directly or
+// through user groups, sorted by id. Users are reached from the groups that hold
+// them and directories and applications from what is associated with them, and
+// the other way round. There is one path for each group that has the object
+// directly; that JumpCloud shows every way to a group is not known. Without deep,
+// groups in groups count for themselves only.
+func (s *store) reach(from node, target kind, deep bool) []Fields {
+	// From a user, or from what a user or group is associated with, groups are
+	// left for those that hold them; otherwise for those they hold.
+	outward := from.Type == string(kindUser) || from.Type == string(kindGroup) && rank[target] == rank[kindDirectory]
+	paths := map[node][]any{}
+	way := map[node][]any{from: nil} // to every group that was found
+	for open := []node{from}; len(open) > 0; open = open[1:] {
+		here := open[0]
+		for _, to := range s.next(here, target, outward) {
+			if to != from {
+				paths[to] = append(paths[to], append(slices.Clone(way[here]), connection(here, to)))
+			}
+		}
+		if here.Type == string(kindGroup) && !deep {
+			continue
+		}
+		for _, group := range s.next(here, kindGroup, outward) {
+			if _, found := way[group]; !found {
+				way[group] = append(slices.Clone(way[here]), connection(here, group))
+				open = append(open, group)
+			}
+		}
+	}
+	var reached []Fields
+	for to, all := range paths {
+		reached = append(reached, Fields{"id": to.ID, "type": to.Type, "compiledAttributes": nil, "paths": all})
+	}
+	slices.SortFunc(reached, byID)
+	return reached
+}
+
+// next is the nodes of a kind one step from a node.
+func (s *store) next(here node, target kind, outward bool) []node {
+	incoming := rank[kind(here.Type)] > rank[target] || kind(here.Type) == kindGroup && target == kindGroup && outward
+	found := s.at(side{kindEdge, incoming, here}, target)
+	for _, match := range s.at(side{kindMatch, incoming, here}, target) {
+		if !slices.Contains(found, match) {
+			found = append(found, match)
+		}
+	}
+	return found
+}
+
+func byID(a, b Fields) int { return strings.Compare(a.Text("id"), b.Text("id")) }
+
+// connection is one step of a path.
+func connection(from, to node) Fields {
+	end := func(n node) Fields { return Fields{"id": n.ID, "type": n.Type, "attributes": nil} }
+	return Fields{"attributes": nil, "from": end(from), "to": end(to)}
+}
