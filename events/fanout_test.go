@@ -21,7 +21,7 @@ func connected(t *testing.T) *store.Store {
 	records := newStore(t)
 	d := directory.Directory{
 		ID: directory.NewID(organization, directoryName), Organization: organization, Name: directoryName,
-		Tenant: "0c6e1d52-77a1-4b8e-9d0f-2f4b8f6d1a35", Status: directory.Active, Settings: directory.DefaultSettings(),
+		Tenant: "0c6e1d52-77a1-4b8e-9d0f-2f4b8f6d1a35", TenantObject: "0c6e1d52-77a1-4b8e-9d0f-2f4b8f6d1a35", Status: directory.Active, Settings: directory.DefaultSettings(),
 	}
 	if _, err := records.PutDirectory(t.Context(), d); err != nil {
 		t.Fatal(err)

@@ -72,11 +72,11 @@ func (g *gateway) findAccounts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if link.EntraID == "" {
+		if link.EntraID == "" || link.Freed {
 			g.absent = append(g.absent, passwordAccount{Directory: dir.ID, Status: "absent", Message: "the user has no account there yet: set the password again when there is one"})
 			continue
 		}
-		key := string(dir.TenantKey()) + "/" + string(link.EntraID)
+		key := string(dir.TenantObject) + "/" + string(link.EntraID)
 		if same := byAccount[key]; same != nil {
 			same.also = append(same.also, dir.ID)
 			continue

@@ -174,6 +174,8 @@ func (g *gateway) connected(name, tenant, upn string, edit func(*directory.Setti
 		l.EntraID, l.UPN, l.Status, l.State = directory.EntraID(account.ID), directory.UPN(upn), directory.Synced, directory.Enabled
 		return l
 	}))
+	_, err := g.records.Claim(g.t.Context(), directory.TenantID(tenant), directory.EntraID(account.ID), store.Owner{Organization: organization, User: g.ann}, id)
+	g.must(err)
 	return id
 }
 

@@ -157,7 +157,7 @@ func (f *fixture) newDirectory(name string, edit func(*directory.Settings)) dire
 	f.t.Helper()
 	d := directory.Directory{
 		ID: directory.NewID(organization, name), Organization: organization, Name: name,
-		Tenant: directory.TenantID(entratest.DefaultTenant().ID), Status: directory.Active, Settings: directory.DefaultSettings(),
+		Tenant: directory.TenantID(entratest.DefaultTenant().ID), TenantObject: directory.TenantID(entratest.DefaultTenant().ID), Status: directory.Active, Settings: directory.DefaultSettings(),
 	}
 	if edit != nil {
 		edit(&d.Settings)
@@ -216,9 +216,15 @@ func (f *fixture) update(id directory.UserID, fields jumpcloudtest.Fields) {
 // message is a task for a user, received for the nth time.
 func (f *fixture) message(id directory.UserID, receives int) events.SQSMessage {
 	f.t.Helper()
+	return f.messageIn(f.directory.ID, id, receives)
+}
+
+// messageIn is a task for a user in a directory, received for the nth time.
+func (f *fixture) messageIn(dir directory.ID, id directory.UserID, receives int) events.SQSMessage {
+	f.t.Helper()
 	f.messages++
 	name := fmt.Sprintf("m%d", f.messages)
-	m, err := reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC(), Event: true}}.Message()
+	m, err := reconcile.Task{Directory: dir, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC(), Event: true}}.Message()
 	f.must(err)
 	return events.SQSMessage{MessageId: name, ReceiptHandle: "r-" + name, Body: string(m.Body), EventSourceARN: "queue",
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
@@ -247,6 +253,11 @@ func (f *fixture) lookBecauseOfPassword(id directory.UserID, at time.Time) {
 	f.must(err)
 	m.Body = string(body.Body)
 	f.handle(events.SQSEvent{Records: []events.SQSMessage{m}})
+}
+
+// oneMessage is a batch of one message.
+func oneMessage(m events.SQSMessage) events.SQSEvent {
+	return events.SQSEvent{Records: []events.SQSMessage{m}}
 }
 
 // handle invokes the function.

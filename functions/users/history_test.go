@@ -59,8 +59,10 @@ func playHistory(t *rapid.T, f *fixture) {
 	for range rapid.IntRange(1, 30).Draw(t, "steps") {
 		p := rapid.SampledFrom(h.people).Draw(t, "person")
 		for _, concerned := range h.change(p) {
-			for range rapid.IntRange(0, 2).Draw(t, "copies") { // an event may be lost and may come twice
-				queue = append(queue, f.message(concerned.id, 1))
+			for _, dir := range h.directories() {
+				for range rapid.IntRange(0, 2).Draw(t, "copies") { // an event may be lost and may come twice
+					queue = append(queue, f.messageIn(dir.ID, concerned.id, 1))
+				}
 			}
 		}
 		if rapid.IntRange(0, 9).Draw(t, "trouble") == 0 {
@@ -74,15 +76,22 @@ func playHistory(t *rapid.T, f *fixture) {
 	for range 20 { // the queue delivers until nothing comes back, and resync finds what was lost
 		queue = f.deliver(queue)
 	}
-	for range 5 {
+	for range 6 {
 		for _, p := range h.people {
-			f.look(p.id)
-			f.look(f.told()...)
+			for _, dir := range h.directories() {
+				f.deliver([]events.SQSMessage{f.messageIn(dir.ID, p.id, 1)})
+			}
 		}
 	}
 	for _, p := range h.people {
-		h.compare(p)
+		h.compare(p, h.directory, h.two)
+		h.compare(p, h.two, h.directory)
 	}
+}
+
+// directories are both of the tenant.
+func (h *history) directories() []directory.Directory {
+	return []directory.Directory{h.directory, h.two}
 }
 
 // history is a history being played.
@@ -171,8 +180,8 @@ func (h *history) path(dir directory.Directory, p *person, add bool) {
 	h.must(err)
 }
 
-// desired is what the rules make of the final state of a person.
-func (h *history) desired(p *person) directory.Desired {
+// desired is what the rules make of the final state of a person in a directory.
+func (h *history) desired(p *person, dir, other directory.Directory) directory.Desired {
 	jc, err := h.handler.Users.Systems.JumpCloud(context.Background(), organization)
 	h.must(err)
 	found, failed := jc.Users(context.Background(), []directory.UserID{p.id})
@@ -183,26 +192,28 @@ func (h *history) desired(p *person) directory.Desired {
 	}
 	known, err := h.store.User(context.Background(), organization, p.id)
 	h.must(err)
-	settings := h.directory.Settings
-	elsewhere := len(known.Paths(h.two.ID)) > 0
-	settings.SuspendOnLockout = settings.SuspendOnLockout || elsewhere && h.two.Settings.SuspendOnLockout
-	connected := directory.Connected{Here: len(known.Paths(h.directory.ID)) > 0, Elsewhere: elsewhere, Ended: known.Ended(h.directory.ID)}
+	settings := dir.Settings
+	here, elsewhere := len(known.Paths(dir.ID)) > 0, len(known.Paths(other.ID)) > 0
+	settings.SuspendOnLockout = here && dir.Settings.SuspendOnLockout || elsewhere && other.Settings.SuspendOnLockout
+	settings.SuspendOnPasswordExpiration = here && dir.Settings.SuspendOnPasswordExpiration || elsewhere && other.Settings.SuspendOnPasswordExpiration
+	connected := directory.Connected{Here: here, Elsewhere: elsewhere, Ended: known.Ended(dir.ID)}
 	return directory.Desire(source, connected, settings).In(directory.Tenant{VerifiedDomains: []string{"contoso.example"}})
 }
 
-// compare holds the account of a person against the rules, and against the link.
-func (h *history) compare(p *person) {
-	want := h.desired(p)
+// compare holds the account of a person in a directory against the rules, and
+// against the link.
+func (h *history) compare(p *person, dir, other directory.Directory) {
+	want := h.desired(p, dir, other)
 	known, err := h.store.User(context.Background(), organization, p.id)
 	h.must(err)
-	link, linked := known.Link(h.directory.ID)
+	link, linked := known.Link(dir.ID)
 	account, exists := h.accounts.User(string(link.EntraID))
 	switch {
 	case want.Managed && want.Obstacle == nil && !exists:
 		h.t.Fatalf("%s is connected and has no account: %+v", p.name, link)
 	case linked && (len(link.OpenActions) > 0 || link.Status == directory.Pending && link.EntraID != ""):
 		h.t.Fatalf("%s is not settled: %+v", p.name, link)
-	case !exists:
+	case !exists || link.Freed && want.State == directory.Enabled: // the other directory has it
 		return
 	}
 	if enabled := want.State == directory.Enabled; account.AccountEnabled != enabled || link.Reason == "" != (link.Message == "") {
@@ -213,18 +224,18 @@ func (h *history) compare(p *person) {
 			h.t.Fatalf("%s: %s is %q, want %q (%+v)", p.name, name, got, value, link)
 		}
 	}
-	h.compareManager(p, want, account)
+	h.compareManager(p, dir, want, account)
 }
 
 // compareManager holds the manager against the rules: the account of the one that
 // JumpCloud names, if there is one.
-func (h *history) compareManager(p *person, want directory.Desired, account entratest.User) {
+func (h *history) compareManager(p *person, dir directory.Directory, want directory.Desired, account entratest.User) {
 	if !want.HasManager {
 		return
 	}
 	manager := ""
 	if want.Manager != "" {
-		accounts, err := h.store.Accounts(context.Background(), h.directory.ID, []directory.UserID{want.Manager})
+		accounts, err := h.store.Accounts(context.Background(), dir.ID, []directory.UserID{want.Manager})
 		h.must(err)
 		manager = string(accounts[want.Manager])
 	}

@@ -50,6 +50,7 @@ const (
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"
 	AccountDeleted       Reason = "account_deleted"
+	PendingConsent       Reason = "pending_authorization"
 	ManagerMissing       Reason = "manager_missing"
 	GroupMissing         Reason = "group_missing"  // the group is not in Entra any more
 	GroupUnusable        Reason = "group_unusable" // of a kind that is not managed
@@ -238,6 +239,13 @@ type DeletedAccount struct {
 	UPN         UPN // as it was
 	ImmutableID string
 	At          time.Time // of the deletion
+	// Guest and SyncedFromOnPremises say why it is not to be taken over.
+	Guest, SyncedFromOnPremises bool
+}
+
+// Untouchable says why entrasync must not take the account over, or nil.
+func (a DeletedAccount) Untouchable() *Obstacle {
+	return Account{UPN: a.UPN, Guest: a.Guest, SyncedFromOnPremises: a.SyncedFromOnPremises}.Untouchable()
 }
 
 // Obstacle is the deleted account as the reason not to create another one.

@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -240,6 +241,10 @@ func TestSettingsCheckNamesTheSetting(t *testing.T) {
 	}{
 		{"mapped e-mail", func(s *directory.Settings) { s.MappedEmail = "private" }, "settings.mappedEmail"},
 		{"no domain", func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "corp"}} }, "settings.domains[0].name"},
+		{"odd domain", func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "..corp.example.."}} }, "settings.domains[0].name"},
+		{"long domain", func(s *directory.Settings) {
+			s.Domains = []directory.Domain{{Name: strings.Repeat("d", 41) + ".example"}}
+		}, "settings.domains[0].name"},
 		{"twice", func(s *directory.Settings) { s.Domains = withDomains("a.example", "A.example").Domains }, "settings.domains[1].name"},
 		{"two defaults", func(s *directory.Settings) { s.Domains = withDomains("*a.example", "*b.example").Domains }, "settings.domains[1].default"},
 		{"no such extension attribute", func(s *directory.Settings) {

@@ -96,6 +96,12 @@ type Link struct {
 	// Unconfirmed is the creation whose outcome is not known, nil if there is
 	// none: the account may be there, or may still come.
 	Unconfirmed *Creation `json:"unconfirmed,omitempty"`
+	// Freed says that the account was given free with the user's release. It may be
+	// somebody else's by now: nothing is written to it before it is claimed again.
+	Freed bool `json:"freed,omitempty"`
+	// TakingOver says that the account is somebody else's until Entra has let us
+	// write it once.
+	TakingOver bool `json:"takingOver,omitempty"`
 	// Arrived says that the account is new to us, and that those who wait for it as
 	// their manager may not have been told.
 	Arrived bool `json:"arrived,omitempty"`

@@ -28,6 +28,8 @@ type Directory struct {
 	Tenant       TenantID       `json:"tenantId"` // as the administrator named it: its id or a domain
 	// TenantObject is the id that the tenant gives for itself, "" until it could
 	// be asked.
+	// As long as it is not known nothing is written: who has which account could
+	// not be told.
 	TenantObject TenantID `json:"tenantObjectId,omitempty"`
 	// VerifiedDomains are those that the tenant said it has, in lower case, when
 	// it was last asked for the directory's sake.
@@ -47,15 +49,6 @@ type Directory struct {
 func (d Directory) SameTenant(other Directory) bool {
 	return strings.EqualFold(string(d.Tenant), string(other.Tenant)) ||
 		(d.TenantObject != "" && strings.EqualFold(string(d.TenantObject), string(other.TenantObject)))
-}
-
-// TenantKey names the tenant in our own records: by the id it gives for itself,
-// once that is known.
-func (d Directory) TenantKey() TenantID {
-	if d.TenantObject != "" {
-		return d.TenantObject
-	}
-	return d.Tenant
 }
 
 // MappedEmail names the e-mail address of a JumpCloud user that becomes the UPN.
@@ -187,6 +180,9 @@ func (s Settings) checkCustomAttributes() error {
 	return nil
 }
 
+// domainName is a domain of two labels or more.
+var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
 // checkDomains refuses empty and repeated names and a second default.
 func checkDomains(domains []Domain) error {
 	var seen []string
@@ -195,7 +191,7 @@ func checkDomains(domains []Domain) error {
 		path := fmt.Sprintf("domains[%d]", i)
 		name := strings.ToLower(d.Name)
 		switch {
-		case !strings.Contains(strings.Trim(name, "."), ".") || strings.ContainsAny(name, "@ /"):
+		case len(name) > longestDomain || !domainName.MatchString(name):
 			return refuse(path+".name", fmt.Sprintf("%q is not a domain name", d.Name))
 		case slices.Contains(seen, name):
 			return refuse(path+".name", fmt.Sprintf("the domain %s is listed twice", d.Name))

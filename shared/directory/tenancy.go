@@ -31,7 +31,10 @@ func (d Directory) TenantNames() []string {
 // as is known. What they have in common is one of the names of both.
 func (d Directory) Meets(other Directory) (common string, meets bool) {
 	if d.SameTenant(other) {
-		return string(other.TenantKey()), true
+		if other.TenantObject != "" {
+			return string(other.TenantObject), true
+		}
+		return string(other.Tenant), true
 	}
 	names := d.TenantNames()
 	for _, name := range other.TenantNames() {

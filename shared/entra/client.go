@@ -3,7 +3,7 @@
 //
 // Requests are built by the SDK's typed request builders, but not by
 // GraphServiceClient, which would link the whole of Graph into every binary.
-// What is to be read or written for several users travels together: the
+// What is to be read or written for several users or groups travels together: the
 // requests that the builders made become the items of one $batch, sent by a
 // small sender of our own, because the SDK's batch classes lose numbers, panic
 // on empty answers and drop everything when one item is throttled. The HTTP

@@ -48,16 +48,18 @@ func (c *Client) run(ctx context.Context, errands []*errand) {
 	}
 }
 
-// hold waits as long as any of the errands has to. If there is no time for that,
-// those that have to wait end, and the others go on.
+// hold waits as long as any of the errands has to. Those that have to wait longer
+// than is worth it end, and so do all that wait if there is no time for it.
 func hold(ctx context.Context, errands []*errand) {
 	var longest time.Duration
 	for _, e := range errands {
-		longest = max(longest, e.wait)
+		if e.wait <= patience {
+			longest = max(longest, e.wait)
+		}
 	}
 	inTime := longest == 0 || pause(ctx, longest)
 	for _, e := range errands {
-		if e.wait > 0 && !inTime {
+		if e.wait > patience || e.wait > 0 && !inTime {
 			e.requests = nil
 			e.late()
 		}

@@ -108,7 +108,7 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 		Count  *bool    `uriparametername:"%24count"`
 		Filter *string  `uriparametername:"%24filter"`
 		Select []string `uriparametername:"%24select"`
-	}{&count, &filter, []string{"id", "userPrincipalName", "deletedDateTime", "onPremisesImmutableId"}})
+	}{&count, &filter, []string{"id", "userPrincipalName", "deletedDateTime", "onPremisesImmutableId", "onPremisesSyncEnabled", "userType"}})
 	r, err := c.item(item, info)
 	r.Headers = map[string]string{"ConsistencyLevel": "eventual"}
 	return r, err
@@ -133,6 +133,8 @@ func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount,
 			UserPrincipalName     string    `json:"userPrincipalName"`
 			DeletedDateTime       time.Time `json:"deletedDateTime"`
 			OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
+			OnPremisesSyncEnabled bool      `json:"onPremisesSyncEnabled"`
+			UserType              string    `json:"userType"`
 		} `json:"value"`
 	}
 	if err := json.Unmarshal(answer.Body, &list); err != nil {
@@ -143,7 +145,8 @@ func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount,
 		name := directory.UPN(each.UserPrincipalName)
 		had := name.Same(upn) || name.Same(directory.UPN(strings.ReplaceAll(each.ID, "-", "")+string(upn)))
 		if had && (twin == nil || each.DeletedDateTime.After(twin.At)) {
-			twin = &directory.DeletedAccount{ID: directory.EntraID(each.ID), UPN: upn, ImmutableID: each.OnPremisesImmutableID, At: each.DeletedDateTime}
+			twin = &directory.DeletedAccount{ID: directory.EntraID(each.ID), UPN: upn, ImmutableID: each.OnPremisesImmutableID, At: each.DeletedDateTime,
+				Guest: strings.EqualFold(each.UserType, "Guest"), SyncedFromOnPremises: each.OnPremisesSyncEnabled}
 		}
 	}
 	return twin, nil

@@ -20,9 +20,9 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// UniqueName is the attribute of an action that creates a group which holds the
+// uniqueName is the attribute of an action that creates a group which holds the
 // name by which a repeated attempt finds the group again.
-const UniqueName directory.Attribute = "uniqueName"
+const uniqueName directory.Attribute = "uniqueName"
 
 // maxBound is the most members that one request may add (Microsoft Graph
 // documentation, add members).
@@ -80,7 +80,7 @@ func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	name, renamed := action.Value(directory.DisplayName)
 	switch {
 	case action.Type == plan.CreateGroup:
-		unique, _ := action.Value(UniqueName)
+		unique, _ := action.Value(uniqueName)
 		w.create(ctx, newGroup{name: name.String(), unique: unique.String()}, add)
 	case action.EntraID == "":
 		w.fail(fault.New(fault.Internal, w.op, "no group is named"))
@@ -222,10 +222,11 @@ func (w *groupWork) create(ctx context.Context, g newGroup, members []directory.
 	})
 }
 
-// split takes as many members off a list as one request may add.
+// split takes as many members off a list as one request may add. What is appended
+// to them does not reach the rest.
 func split(members []directory.EntraID) (first, rest []directory.EntraID) {
 	n := min(len(members), maxBound)
-	return members[:n], members[n:]
+	return members[:n:n], members[n:]
 }
 
 // mayBeOfMembers reports whether a request that carried members may have been
@@ -311,7 +312,7 @@ func (w *groupWork) notMade(answer response) {
 	case f.Reason == string(directory.GroupUnusable): // there is no group yet that could be at fault
 		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
 		f.Message = "Entra does not allow the application to create groups: give it the permissions that the README lists, with admin consent"
-	case f.Kind == fault.Conflict && f.Subject == string(UniqueName):
+	case f.Kind == fault.Conflict && f.Subject == string(uniqueName):
 		// Only we give that name: it is the group that an earlier attempt made,
 		// and the replica that looked for it does not know it yet.
 		f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)

@@ -2,6 +2,7 @@ package jumpcloud
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"entrasync/shared/fault"
@@ -9,28 +10,18 @@ import (
 
 // family is where objects of one type are: by itself and in their list.
 type family struct {
-	name      string // for the person who must act
-	one, list string // paths below the root of version 1
-	read      func(*Client, context.Context, call) error
+	name      string                                                                    // for the person who must act
+	one, list string                                                                    // paths below the root of version 1
+	read      func(*Client, context.Context, call) ([]json.RawMessage, pageInfo, error) // how that list is read
 }
 
 // families by the type that the graph calls them (JumpCloud API documentation).
 // There is no list of Microsoft 365 directories alone.
 var families = map[string]family{
-	typeUser:        {"user", "/systemusers/", "/systemusers", canReadWrapped},
-	typeUserGroup:   {"user group", "/v2/usergroups/", "/v2/usergroups", canReadBare},
-	typeOffice365:   {"Microsoft 365 directory", "/v2/office365s/", "/v2/directories", canReadBare},
-	typeApplication: {"application", "/v2/applications/", "/applications", canReadWrapped},
-}
-
-func canReadBare(c *Client, ctx context.Context, what call) error {
-	_, _, err := c.bareList(ctx, what)
-	return err
-}
-
-func canReadWrapped(c *Client, ctx context.Context, what call) error {
-	_, _, err := c.wrappedList(ctx, what)
-	return err
+	typeUser:        {"user", "/systemusers/", "/systemusers", (*Client).wrappedList},
+	typeUserGroup:   {"user group", "/v2/usergroups/", "/v2/usergroups", (*Client).bareList},
+	typeOffice365:   {"Microsoft 365 directory", "/v2/office365s/", "/v2/directories", (*Client).bareList},
+	typeApplication: {"application", "/v2/applications/", "/applications", (*Client).wrappedList},
 }
 
 // unlessThere passes an error on. That there is no list of an object's members or
@@ -59,7 +50,7 @@ func (c *Client) ifListed(ctx context.Context, err error, kind, id string) error
 	}
 	problem, its := *fault.Of(err), families[kind]
 	what := call{op: problem.Op, subject: id, method: http.MethodGet, url: c.api + its.list + "?limit=1"}
-	if cause := its.read(c, ctx, what); cause != nil {
+	if _, _, cause := its.read(c, ctx, what); cause != nil {
 		return &fault.Error{Op: problem.Op, Kind: fault.Transient, Subject: id, Err: cause, RetryAfter: fault.Of(cause).RetryAfter,
 			Message: "JumpCloud answers that the " + its.name + " does not exist, and the list it would be in cannot be read either: check its address and what is in between"}
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ type User struct {
 	// Federated says that sign-in is federated, so an account that is taken
 	// over gets an immutable id if it has none.
 	Federated bool
+	// SecondAccount says that the user has another account in the tenant, by
+	// another directory: then only that one carries the immutable id.
+	SecondAccount bool
 	// NewPassword says that the sessions are to end because JumpCloud has a new
 	// password.
 	NewPassword bool
@@ -99,6 +103,10 @@ type Decision struct {
 // decide while the user is Unsettled.
 func (u User) Decide() Decision {
 	switch {
+	case u.Link.Freed: // it may be somebody else's account by now
+		return Decision{Link: u.Link}
+	case u.Link.TakingOver && u.Desired.Managed:
+		return u.write(u.Link)
 	case u.Link.EntraID != "":
 		return u.maintain(u.Link)
 	case u.Created != nil:
@@ -133,11 +141,28 @@ func (u User) changes(link directory.Link) [][]directory.Change {
 		return nil
 	}
 	wanted := u.Desired.Attributes
-	if known, is := link.Applied[directory.ImmutableID]; is && len(known) == 0 && u.Federated {
+	if known, is := link.Applied[directory.ImmutableID]; is && u.replaces(known.String()) {
 		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))}})
 	}
 	return groups(link.Applied.ChangesTo(wanted), link.Problems)
 }
+
+// replaces reports whether the user's immutable id is to be written over that of an
+// account that is the user's: over none if sign-in is federated, and over one that
+// we wrote for a user who has given the account up.
+func (u User) replaces(id string) bool {
+	switch {
+	case u.SecondAccount || id == string(u.ID):
+		return false
+	case id == "":
+		return u.Federated
+	default:
+		return jumpCloudID.MatchString(id)
+	}
+}
+
+// jumpCloudID is what the ids of JumpCloud look like.
+var jumpCloudID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
 // updates are the actions that write groups of changes, none for an empty one.
 func updates(groups [][]directory.Change) []Action {
@@ -189,8 +214,10 @@ func (u User) provision() Decision {
 	}
 	wanted := u.Desired.Attributes.Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(u.Desired.State == directory.Enabled)},
-		{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))},
 	})
+	if !u.SecondAccount {
+		wanted[directory.ImmutableID] = directory.Text(string(u.ID))
+	}
 	parts := groups(directory.Attributes(nil).ChangesTo(wanted), nil)
 	actions := []Action{{Type: Provision, Changes: parts[0], Reason: u.Desired.Reason}}
 	return Decision{Link: u.Link, Actions: append(actions, updates(parts[1:])...)}
@@ -202,19 +229,28 @@ func (u User) provision() Decision {
 // could not disable later must not become ours.
 func (u User) takeOver() Decision {
 	link := u.adopt(u.Account, directory.TakenOver)
+	link.TakingOver = true
+	return u.write(link)
+}
+
+// write is the first write to an account that is being taken over.
+func (u User) write(link directory.Link) Decision {
 	parts := u.changes(link)
-	state := directory.Change{Attribute: directory.AccountEnabled, From: directory.Bool(u.Account.Enabled), To: directory.Bool(u.Desired.State == directory.Enabled)}
+	state := directory.Change{Attribute: directory.AccountEnabled, From: link.Applied[directory.AccountEnabled], To: directory.Bool(u.Desired.State == directory.Enabled)}
 	actions := []Action{{Type: TakeOver, Changes: append([]directory.Change{state}, parts[0]...), Reason: u.Desired.Reason}}
-	if u.Account.Enabled && u.Desired.State == directory.Disabled {
+	if link.State != directory.Disabled && u.Desired.State == directory.Disabled || link.SessionsToEnd {
 		actions = append(actions, Action{Type: EndSessions, Reason: u.Desired.Reason})
 	}
-	return Decision{Link: link, Actions: of(link, append(actions, updates(parts[1:])...))}
+	return Decision{Link: link, Obstacle: u.Desired.Obstacle, Actions: of(link, append(actions, updates(parts[1:])...))}
 }
 
 // restore brings the deleted account back and makes it ours: what it holds is not
 // known, so all is written.
 func (u User) restore() Decision {
-	if !u.MayRestore {
+	switch obstacle := u.Deleted.Untouchable(); {
+	case obstacle != nil:
+		return Decision{Link: u.Link, Obstacle: obstacle}
+	case !u.MayRestore:
 		return Decision{Link: u.Link, Obstacle: u.Deleted.Obstacle()}
 	}
 	owner := directory.TakenOver
@@ -265,6 +301,8 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 		}
 	case EndSessions:
 		link.SessionsToEnd = false
+	case TakeOver, Deprovision:
+		link.TakingOver = false
 	}
 	link.Applied = link.Applied.Set(action.Changes)
 	link = withState(link, action)

@@ -3,11 +3,7 @@ package reconcile
 import (
 	"context"
 
-	"github.com/rs/zerolog"
-
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
-	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
 
@@ -16,31 +12,6 @@ import (
 // waiting before the manager's link is read for the last time, and the manager's
 // link is written before those who wait are read: whichever happens first, one
 // of the two sees the other.
-
-// checkDomains holds the sign-in names that are to be written against the domains
-// that the tenant verified. When the tenant cannot be asked nothing is lost: Entra
-// refuses what it does not take.
-func (b *batch) checkDomains(ctx context.Context, users []*user) {
-	var domains []string
-	for _, u := range users {
-		if u.plan.Names() {
-			domains = append(domains, u.plan.Desired.UPN.Domain())
-		}
-	}
-	if len(domains) == 0 {
-		return
-	}
-	tenant, err := b.entra.Tenant(ctx, domains)
-	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(b.dir.ID)).Msg("the tenant's domains cannot be read")
-		return
-	}
-	for _, u := range users {
-		if u.plan.Names() {
-			u.plan.Desired = u.plan.Desired.In(tenant)
-		}
-	}
-}
 
 // findManagers finds the accounts of the users' managers.
 func (b *batch) findManagers(ctx context.Context, users []*user) {
@@ -59,7 +30,7 @@ func (b *batch) findManagers(ctx context.Context, users []*user) {
 	}
 	waits := make([]store.Wait, len(waiting))
 	for i, u := range waiting {
-		waits[i] = store.Wait{Directory: b.dir.ID, Manager: u.plan.Desired.Manager, User: u.attempt.User}
+		waits[i] = b.waitForManager(u)
 	}
 	if err := b.Store.AddWaits(ctx, waits...); err != nil {
 		b.failEach(ctx, waiting, err)
@@ -104,22 +75,7 @@ func (b *batch) setManagers(ctx context.Context, users []*user) []*user {
 	return without
 }
 
-// tellReports has those looked at who wait for a user's account as their manager.
-func (b *batch) tellReports(ctx context.Context, u *user) {
-	if !b.dir.Settings.ExportsManager() {
-		return
-	}
-	waits, err := b.Store.Waits(ctx, b.dir.ID, u.attempt.User)
-	if err == nil && len(waits) > 0 {
-		tasks := make([]Task, len(waits))
-		for i, w := range waits {
-			tasks[i] = Task{Directory: b.dir.ID, User: w.User, Cause: plan.Cause{Type: "manager_arrived", ID: string(u.link.EntraID), At: u.link.LastWriteAt}}
-		}
-		if err = Enqueue(ctx, b.Later, tasks...); err == nil {
-			err = b.Store.RemoveWaits(ctx, waits...)
-		}
-	}
-	if err != nil {
-		b.retryUnseen(ctx, u, fault.Wrap(err, fault.Transient, "reconcile.tell reports"))
-	}
+// waitForManager says that the user waits for the manager's account.
+func (b *batch) waitForManager(u *user) store.Wait {
+	return store.Wait{For: store.ManagerAccount(b.dir.ID, u.plan.Desired.Manager), Directory: b.dir.ID, User: u.attempt.User}
 }

@@ -147,6 +147,8 @@ func (w *password) prepare(ctx context.Context) (Entra, error) {
 	switch {
 	case !found || link.EntraID != w.action.EntraID:
 		return nil, &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: string(directory.AccountMissing), Message: "the user has another account in Entra by now: set the password again"}
+	case !w.owns(ctx, look.Directory, link):
+		return nil, &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: string(directory.AccountMissing), Message: "the account is not the user's any more, or not again yet: set the password again in a minute"}
 	case len(known.Paths(w.attempt.Directory)) == 0:
 		return nil, &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: string(directory.Disconnected), Message: directory.Disconnected.Sentence()}
 	}
@@ -155,6 +157,12 @@ func (w *password) prepare(ctx context.Context) (Entra, error) {
 		return nil, err
 	}
 	return w.Systems.Entra(ctx, look.Directory.Tenant)
+}
+
+// owns reports whether the account is certainly the user's.
+func (w *password) owns(ctx context.Context, dir directory.Directory, link directory.Link) bool {
+	owner, err := w.Store.Owner(ctx, dir.TenantObject, link.EntraID)
+	return err == nil && !link.Freed && owner.Is(store.Owner{Organization: dir.Organization, User: link.User})
 }
 
 // open opens the sealed password. One for another key is for one that was

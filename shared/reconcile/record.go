@@ -93,8 +93,14 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	u.link.LastWriteAt = action.CompletedAt
 	u.adopted = false
 	b.note(ctx, u, action)
+	if action.Writes(directory.UserPrincipalName) && u.before.UPN != "" && !u.link.UPN.Same(u.before.UPN) {
+		u.renamed = true
+	}
+	if action.Type == plan.Restore {
+		u.link.Arrived = true
+	}
 	if action.Type == plan.Provision {
-		if _, err := b.Store.Claim(ctx, b.dir.TenantKey(), result.ID, b.owner(u)); err != nil {
+		if _, err := b.Store.Claim(ctx, b.dir.TenantObject, result.ID, b.owner(u), b.dir.ID); err != nil {
 			// The next look finds the account, knows it for ours and claims it.
 			unconfirmed := directory.Creation{UPN: u.link.UPN, At: action.At}
 			u.link = forget(u.link)
@@ -129,10 +135,15 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 		for _, name := range rest.Refused {
 			u.problems = append(u.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message})
 		}
+		if reasonOf(f) == directory.ManagerMissing {
+			if err := b.Store.AddWaits(ctx, b.waitForManager(u)); err != nil {
+				b.fail(ctx, u, err)
+			}
+		}
 		return
 	}
-	if (action.Type == plan.TakeOver || action.Type == plan.Restore) && u.takingOver() {
-		if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u)); err != nil {
+	if u.link.TakingOver || action.Type == plan.Restore && u.adopted {
+		if err := b.giveFree(ctx, u, u.link.EntraID); err != nil {
 			b.fail(ctx, u, err)
 			return
 		}
@@ -176,14 +187,10 @@ func certain(err error) bool {
 	}
 }
 
-// takingOver reports whether the user's account was somebody else's so far and
-// no write to it has succeeded yet.
-func (u *user) takingOver() bool { return u.adopted && u.link.Owner == directory.TakenOver }
-
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Owner, link.State, link.Applied = "", "", "", directory.Absent, nil
-	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers = false, nil, nil
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver = false, nil, nil, false, false
 	return link
 }
 
@@ -191,16 +198,26 @@ func forget(link directory.Link) directory.Link {
 // with its name, such as a person who is hired again. The link keeps the account:
 // one that comes back claims it again.
 func (b *batch) release(ctx context.Context, u *user) {
-	account := u.link.EntraID
-	if u.lost != "" {
-		account = u.lost
+	account := u.lost
+	if u.link.Freed {
+		account = u.link.EntraID
 	}
-	if u.link.Status != directory.Released || account == "" || u.connected.Elsewhere {
+	if account == "" {
 		return
 	}
-	if err := b.Store.Unclaim(ctx, b.dir.TenantKey(), account, b.owner(u)); err != nil {
+	if err := b.giveFree(ctx, u, account); err != nil {
 		b.retryUnseen(ctx, u, err)
 	}
+}
+
+// giveFree gives an account back, and has those looked at who wait for it once
+// nobody has it.
+func (b *batch) giveFree(ctx context.Context, u *user, account directory.EntraID) error {
+	free, err := b.Store.Unclaim(ctx, b.dir.TenantObject, account, b.owner(u), b.dir.ID)
+	if err != nil || !free {
+		return err
+	}
+	return b.tell(ctx, store.FreeAccount(b.dir.TenantObject, account), plan.Cause{Type: "account_freed", ID: string(u.attempt.User), At: time.Now().UTC()})
 }
 
 // classify tells apart what the answer alone does not: a name that is taken by
@@ -213,7 +230,7 @@ func (b *batch) classify(ctx context.Context, u *user, action plan.Action, err e
 	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && u.mayBeHidden():
 		f.Kind = fault.Transient
 	case f.Reason == string(directory.UPNConflict) && f.Subject == string(directory.UserPrincipalName):
-		f.Message = b.whoHas(ctx, u.plan.Desired.UPN, f.Message)
+		b.whoHas(ctx, u, &f)
 	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < settleTime || action.Writes(directory.Manager) && young):
 		f.Kind = fault.Transient
 		f.Message = "Entra does not show the account everywhere yet"
@@ -283,18 +300,35 @@ func taken(upn directory.UPN, owner string) *directory.Obstacle {
 		"%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner)}
 }
 
-// whoHas says whose a sign-in name is that Entra refuses because it is taken;
-// otherwise, if that cannot be found out.
-func (b *batch) whoHas(ctx context.Context, upn directory.UPN, otherwise string) string {
+// whoHas says in a refusal whose the sign-in name is that is taken, if that can be
+// found out, and has the user looked at when the name is free. If that happened
+// just now, the user is to be tried again.
+func (b *batch) whoHas(ctx context.Context, u *user, f *fault.Error) {
+	upn := u.plan.Desired.UPN
+	holder := b.holderOf(ctx, upn)
+	if holder == "" {
+		return
+	}
+	wait := store.Wait{For: store.FreeAccount(b.dir.TenantObject, holder), Directory: b.dir.ID, User: u.attempt.User}
+	if err := b.Store.AddWaits(ctx, wait); err != nil || b.holderOf(ctx, upn) != holder {
+		f.Kind, f.Message = fault.Transient, "the sign-in name was taken a moment ago: it is tried again"
+		return
+	}
+	owner, err := b.Store.Owner(ctx, b.dir.TenantObject, holder)
+	if err != nil {
+		f.Message = fmt.Sprintf("%s is the sign-in name of another account in Entra (%s): change that account or the user's e-mail", upn, holder)
+		return
+	}
+	f.Message = taken(upn, owner.Name()).Message
+}
+
+// holderOf is the account that has a sign-in name; "" if that cannot be found out.
+func (b *batch) holderOf(ctx context.Context, upn directory.UPN) directory.EntraID {
 	found := b.entra.FindByUPN(ctx, []directory.UPN{upn}, nil)[0]
 	if found.Err != nil || found.Account == nil {
-		return otherwise
+		return ""
 	}
-	owner, err := b.Store.Owner(ctx, b.dir.TenantKey(), found.Account.ID)
-	if err != nil {
-		return fmt.Sprintf("%s is the sign-in name of another account in Entra (%s): change that account or the user's e-mail", upn, found.Account.ID)
-	}
-	return taken(upn, owner.Name()).Message
+	return found.Account.ID
 }
 
 // note has a completed action recorded with the link, published and counted.

@@ -59,6 +59,7 @@ type user struct {
 	attempt   Attempt
 	name      string // of the user, for people
 	known     store.User
+	source    *directory.User // in JumpCloud; nil: deleted
 	connected directory.Connected
 	plan      plan.User
 	link      directory.Link
@@ -70,6 +71,8 @@ type user struct {
 	adopted  bool
 	obstacle *directory.Obstacle
 	problems []directory.Problem // the attributes that Entra refused
+	toTell   bool                // nobody may have been told that the account arrived
+	renamed  bool                // the name that it had is free
 	restored bool                // a restoration of the account was tried
 	lost     directory.EntraID   // the account that is gone with its user
 	// passwordAt is when the newest password was set that we know of.
@@ -86,7 +89,7 @@ func (b *batch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*user){
-		b.readJumpCloud, b.openEntra, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
+		b.authorize, b.readJumpCloud, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -132,18 +135,40 @@ func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
 		if !found {
 			link = directory.Link{Directory: id, User: u.attempt.User, Status: directory.Pending, State: directory.Absent}
 		}
-		u.link, u.name = link, string(link.UPN)
+		u.link, u.name, u.toTell = link, string(link.UPN), link.Arrived
 	}
 	return true
+}
+
+// authorize ends the attempts in a directory whose tenant could never be asked who
+// it is: without that nobody could tell whose an account is.
+func (b *batch) authorize(ctx context.Context, users []*user) {
+	if b.dir.TenantObject != "" {
+		return
+	}
+	b.failEach(ctx, users, &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: string(directory.PendingConsent),
+		Message: "the tenant " + string(b.dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"})
 }
 
 // howConnected is how a user is connected, here and in the rest of the tenant.
 func (b *batch) howConnected(known store.User) directory.Connected {
 	c := directory.Connected{Here: len(known.Paths(b.dir.ID)) > 0, Ended: known.Ended(b.dir.ID)}
+	own, _ := known.Link(b.dir.ID)
 	for _, sibling := range b.siblings {
-		c.Elsewhere = c.Elsewhere || len(known.Paths(sibling.ID)) > 0
+		link, _ := known.Link(sibling.ID)
+		same := link.EntraID == "" || link.EntraID == own.EntraID
+		c.Elsewhere = c.Elsewhere || same && len(known.Paths(sibling.ID)) > 0
 	}
 	return c
+}
+
+// hasAnother reports whether a user has an account in the tenant by another
+// directory.
+func (b *batch) hasAnother(known store.User) bool {
+	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
+		link, _ := known.Link(sibling.ID)
+		return link.EntraID != "" && !link.Freed
+	})
 }
 
 // settings are those of the directory. Where directories share a tenant, a user
@@ -151,6 +176,9 @@ func (b *batch) howConnected(known store.User) directory.Connected {
 // account.
 func (b *batch) settings(known store.User) directory.Settings {
 	s := b.dir.Settings
+	if len(known.Paths(b.dir.ID)) == 0 {
+		s.SuspendOnLockout, s.SuspendOnPasswordExpiration = false, false
+	}
 	for _, sibling := range b.siblings {
 		if len(known.Paths(sibling.ID)) > 0 {
 			s.SuspendOnLockout = s.SuspendOnLockout || sibling.Settings.SuspendOnLockout
@@ -187,27 +215,38 @@ func (b *batch) readJumpCloud(ctx context.Context, users []*user) {
 		if found, exists := current[u.attempt.User]; exists {
 			source, u.name = &found, found.Username
 		}
+		u.source = source
 		u.plan = plan.User{
-			ID:          u.attempt.User,
-			Desired:     directory.Desire(source, u.connected, b.settings(u.known)),
-			Link:        u.link,
-			MayRestore:  b.dir.Settings.RestoreDeleted,
-			Federated:   b.dir.Settings.Federated,
-			NewPassword: u.gotPassword(source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
+			ID:         u.attempt.User,
+			Desired:    directory.Desire(source, u.connected, b.settings(u.known)),
+			Link:       u.link,
+			MayRestore: b.dir.Settings.RestoreDeleted,
+			Federated:  b.dir.Settings.Federated,
+
+			SecondAccount: b.hasAnother(u.known),
+			NewPassword:   u.gotPassword(source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
 		}
 	}
 }
 
+// passwordEventLag is how much later than the date of a password the event about
+// it may be (assumed).
+const passwordEventLag = time.Minute
+
 // gotPassword reports whether JumpCloud has a newer password than the one that we
-// know of: by the date that it gives, or by the event that made us look. The
-// first date of all changes nothing.
+// know of: by the date that it gives, or by the event that made us look, unless
+// that is about the password of that date. The first date of all changes nothing.
 func (u *user) gotPassword(source *directory.User) bool {
-	u.passwordAt = u.attempt.PasswordAt
+	known, event := u.link.PasswordAt, u.attempt.PasswordAt
+	u.passwordAt = known
 	if source != nil && source.PasswordDate.After(u.passwordAt) {
 		u.passwordAt = source.PasswordDate
 	}
-	first := u.link.PasswordAt.IsZero() && u.attempt.PasswordAt.IsZero()
-	return !first && u.passwordAt.After(u.link.PasswordAt)
+	if event.Sub(u.passwordAt) > passwordEventLag {
+		u.passwordAt = event
+	}
+	first := known.IsZero() && event.IsZero()
+	return !first && u.passwordAt.After(known)
 }
 
 // openEntra finds the client of the tenant.
@@ -218,6 +257,79 @@ func (b *batch) openEntra(ctx context.Context, users []*user) {
 		return
 	}
 	b.entra = entra
+}
+
+// share takes the account that a user has in the tenant by another directory, if
+// that one gives it the same name: it may not have that name yet. What it holds is
+// not known here.
+func (b *batch) share(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if u.link.EntraID != "" || u.link.Unconfirmed != nil || !u.plan.Desired.Managed || u.plan.Desired.Obstacle != nil {
+			continue
+		}
+		for _, sibling := range b.siblings {
+			link, _ := u.known.Link(sibling.ID)
+			name, obstacle := sibling.Settings.UserPrincipalName(*u.source)
+			if link.EntraID == "" || link.Freed || obstacle != nil || !name.Same(u.plan.Desired.UPN) {
+				continue
+			}
+			if _, err := b.Store.Claim(ctx, b.dir.TenantObject, link.EntraID, b.owner(u), b.dir.ID); err != nil {
+				b.fail(ctx, u, err)
+				break
+			}
+			u.link.EntraID, u.link.UPN, u.link.Owner, u.link.State, u.link.Arrived = link.EntraID, link.UPN, link.Owner, link.State, true
+			u.plan.Link = u.link
+			break
+		}
+	}
+}
+
+// checkDomains holds the sign-in names that are to be written against the domains
+// that the tenant verified. When the tenant cannot be asked nothing is lost: Entra
+// refuses what it does not take.
+func (b *batch) checkDomains(ctx context.Context, users []*user) {
+	var domains []string
+	for _, u := range users {
+		if u.plan.Names() {
+			domains = append(domains, u.plan.Desired.UPN.Domain())
+		}
+	}
+	if len(domains) == 0 {
+		return
+	}
+	tenant, err := b.entra.Tenant(ctx, domains)
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(b.dir.ID)).Msg("the tenant's domains cannot be read")
+		return
+	}
+	for _, u := range users {
+		if u.plan.Names() {
+			u.plan.Desired = u.plan.Desired.In(tenant)
+		}
+	}
+}
+
+// reclaim claims the accounts that were given free when their users were released
+// and who are back. An account that went to somebody else meanwhile is forgotten:
+// the user gets another one. What an account of ours holds after that time is not
+// known.
+func (b *batch) reclaim(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if !u.link.Freed || !u.plan.Desired.Managed {
+			continue
+		}
+		_, err := b.Store.Claim(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+		switch {
+		case err == nil:
+			u.link.Freed, u.link.Applied, u.link.Arrived = false, nil, true
+		case fault.Is(err, fault.Conflict):
+			u.link = forget(u.link)
+		default:
+			b.fail(ctx, u, err)
+			continue
+		}
+		u.plan.Link = u.link
+	}
 }
 
 // lookUp searches the accounts of users that have none yet, all in one go.
@@ -274,10 +386,7 @@ func (b *batch) wait(ctx context.Context, users []*user) {
 func (b *batch) decide(_ context.Context, users []*user) {
 	for _, u := range users {
 		d := u.plan.Decide()
-		// Who comes back after having been released may find the account given
-		// to somebody else.
-		back := u.link.Status == directory.Released && u.plan.Desired.Managed && u.link.EntraID != ""
-		u.adopted = d.Link.EntraID != u.link.EntraID || back
+		u.adopted = d.Link.EntraID != u.link.EntraID
 		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
 	}
 }
@@ -288,7 +397,10 @@ func (b *batch) claim(ctx context.Context, users []*user) {
 		if !u.adopted {
 			continue
 		}
-		owner, err := b.Store.Claim(ctx, b.dir.TenantKey(), u.link.EntraID, b.owner(u))
+		owner, err := b.Store.Claim(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+		if fault.Is(err, fault.Conflict) {
+			owner, err = b.claimOrWait(ctx, u)
+		}
 		if fault.Is(err, fault.Conflict) {
 			u.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
 			u.obstacle = taken(u.plan.Desired.UPN, owner.Name())
@@ -296,6 +408,16 @@ func (b *batch) claim(ctx context.Context, users []*user) {
 			b.fail(ctx, u, err)
 		}
 	}
+}
+
+// claimOrWait has the user looked at when the account is free, and claims it once
+// more, in case that happened just now.
+func (b *batch) claimOrWait(ctx context.Context, u *user) (store.Owner, error) {
+	wait := store.Wait{For: store.FreeAccount(b.dir.TenantObject, u.link.EntraID), Directory: b.dir.ID, User: u.attempt.User}
+	if err := b.Store.AddWaits(ctx, wait); err != nil {
+		return store.Owner{}, err
+	}
+	return b.Store.Claim(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
 }
 
 // owner is the user as the owner of an account.
@@ -338,11 +460,12 @@ func (b *batch) writeRound(ctx context.Context, users []*user) {
 // settle notes how the users that were not interrupted stand now.
 func (b *batch) settle(ctx context.Context, users []*user) {
 	for _, u := range users {
-		if u.plan.Link.Arrived { // those who wait for it may have asked before it was known
-			b.tellReports(ctx, u)
+		if u.toTell { // an attempt before this one kept the account and perhaps ended then
+			b.tellArrived(ctx, u)
 			u.link.Arrived = false
 		}
 		u.link = u.plan.Settled(u.link, u.obstacle, u.problems)
+		u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.connected.Elsewhere
 		u.link.NextTryAt = time.Time{}
 		if u.passwordAt.After(u.link.PasswordAt) {
 			u.link.PasswordAt = u.passwordAt
@@ -352,13 +475,14 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 	b.record(ctx, users)
 	for _, u := range users {
 		if u.link.Arrived && !u.over {
-			b.tellReports(ctx, u)
+			b.tellArrived(ctx, u)
 		}
 		if u.over {
 			continue
 		}
 		u.over = true
 		b.release(ctx, u)
+		b.tellRenamed(ctx, u)
 		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
 		u.line(zerolog.Ctx(ctx).Info()).
 			Str("status", string(u.link.Status)).Str("state", string(u.link.State)).Str("reason", string(u.link.Reason)).

@@ -2,17 +2,20 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
-// Owner is the JumpCloud user that an Entra account belongs to.
+// Owner is the JumpCloud user that an Entra account belongs to, with the
+// directories by which the user holds it: it is free again when none is left.
 type Owner struct {
 	Organization directory.OrganizationID `json:"organizationId"`
 	User         directory.UserID         `json:"userId"`
 	Username     string                   `json:"username,omitempty"` // when the account was claimed
+	Directories  []directory.ID           `json:"directories"`
 }
 
 // Name is the owner for people.
@@ -23,9 +26,19 @@ func (o Owner) Name() string {
 	return o.Username + " (" + string(o.User) + ")"
 }
 
-// is reports whether two owners are the same user.
-func (o Owner) is(other Owner) bool {
+// Is reports whether two owners are the same user.
+func (o Owner) Is(other Owner) bool {
 	return o.Organization == other.Organization && o.User == other.User
+}
+
+// ownerKey is where the owner of an account lies.
+func ownerKey(tenant directory.TenantID, account directory.EntraID) Key {
+	return Key{PK: accountPK(tenant, account), SK: "owner"}
+}
+
+// accountPK holds what is known of an account of a tenant, whoever has it.
+func accountPK(tenant directory.TenantID, account directory.EntraID) string {
+	return join(tenantPart, strings.ToLower(string(tenant)), entraPart, string(account))
 }
 
 // Owner reads whom an account belongs to; NotFound if to nobody.
@@ -34,42 +47,60 @@ func (s *Store) Owner(ctx context.Context, tenant directory.TenantID, account di
 	return owner, err
 }
 
-// ownerKey is where the owner of an account lies.
-func ownerKey(tenant directory.TenantID, account directory.EntraID) Key {
-	return Key{PK: join(tenantPart, strings.ToLower(string(tenant)), entraPart, string(account)), SK: "owner"}
-}
-
-// Claim makes the user the owner of an Entra account. If the account belongs to
-// another JumpCloud user already, that owner comes back with a fault of kind
-// Conflict: an account has at most one owner per tenant.
-func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner) (Owner, error) {
-	item, err := encode(ownerKey(tenant, account), claimant)
-	if err != nil {
-		return Owner{}, err
-	}
-	_, err = s.table.Put(ctx, item, Absent)
-	if !fault.Is(err, fault.Changed) {
-		return claimant, err
-	}
-	owner, _, err := get[Owner](ctx, s, item.Key)
-	if err != nil {
-		return Owner{}, err
-	}
-	if owner.is(claimant) {
+// Claim makes the user the owner of an Entra account, by a directory. If the
+// account belongs to another JumpCloud user already, that owner comes back with a
+// fault of kind Conflict: an account has at most one owner per tenant.
+func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, error) {
+	return s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
+		if len(owner.Directories) == 0 {
+			claimant.Directories = []directory.ID{by}
+			return claimant, nil
+		}
+		if !owner.Is(claimant) {
+			return owner, &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: "the account belongs to the JumpCloud user " + owner.Name() + " of organization " + string(owner.Organization)}
+		}
+		if !slices.Contains(owner.Directories, by) {
+			owner.Directories = append(slices.Clone(owner.Directories), by)
+		}
 		return owner, nil
-	}
-	return owner, &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: "the account belongs to the JumpCloud user " + owner.Name() + " of organization " + string(owner.Organization)}
+	})
 }
 
-// Unclaim gives an account back that the user claimed and did not get.
-func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner) error {
-	key := ownerKey(tenant, account)
-	owner, version, err := get[Owner](ctx, s, key)
-	if fault.Is(err, fault.NotFound) || (err == nil && !owner.is(claimant)) {
-		return nil
+// Unclaim gives an account back that the user claimed by a directory; free says
+// that nobody has it any more.
+func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (free bool, err error) {
+	after, err := s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
+		if owner.Is(claimant) {
+			owner.Directories = slices.DeleteFunc(slices.Clone(owner.Directories), func(id directory.ID) bool { return id == by })
+		}
+		return owner, nil
+	})
+	return len(after.Directories) == 0, err
+}
+
+// changeOwner reads an owner, changes it and writes it, unless another writer was
+// faster; then it reads again. An owner that holds the account by no directory is
+// none.
+func (s *Store) changeOwner(ctx context.Context, key Key, change func(Owner) (Owner, error)) (Owner, error) {
+	for try := 1; ; try++ {
+		before, version, err := get[Owner](ctx, s, key)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return Owner{}, err
+		}
+		after, err := change(before)
+		if err != nil || slices.Equal(before.Directories, after.Directories) {
+			return after, err
+		}
+		if len(after.Directories) == 0 {
+			err = s.table.Delete(ctx, key, IfVersion(version))
+		} else {
+			var item Item
+			if item, err = encode(key, after); err == nil {
+				_, err = s.table.Put(ctx, item, IfVersion(version))
+			}
+		}
+		if !fault.Is(err, fault.Changed) || try == changeTries {
+			return after, err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return s.table.Delete(ctx, key, IfVersion(version))
 }

@@ -35,6 +35,7 @@ func open(t *testing.T) *store.Store {
 
 func TestAnAccountHasOneOwner(t *testing.T) {
 	s := open(t)
+	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
 	owner := func(user directory.UserID) store.Owner {
 		return store.Owner{Organization: organization, User: user, Username: "name of " + string(user)}
 	}
@@ -42,7 +43,7 @@ func TestAnAccountHasOneOwner(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			_, err := s.Claim(t.Context(), "Contoso", "e1", owner(directory.UserID(fmt.Sprint(i))))
+			_, err := s.Claim(t.Context(), "Contoso", "e1", owner(directory.UserID(fmt.Sprint(i))), one)
 			switch {
 			case err == nil:
 				wins.Add(1)
@@ -55,25 +56,33 @@ func TestAnAccountHasOneOwner(t *testing.T) {
 	if wins.Load() != 1 {
 		t.Fatalf("%d users own the account", wins.Load())
 	}
-	holder, err := s.Claim(t.Context(), "contoso", "e1", owner("other"))
+	holder, err := s.Claim(t.Context(), "contoso", "e1", owner("other"), one)
 	if !fault.Is(err, fault.Conflict) || holder.User == "" {
 		t.Errorf("the tenant in other letters: %v, %v", holder, err)
 	}
 	again := holder
 	again.Username = "renamed since"
-	if got, err := s.Claim(t.Context(), "contoso", "e1", again); err != nil || got != holder {
-		t.Errorf("the owner under another name: %v, %v", got, err)
+	if got, err := s.Claim(t.Context(), "contoso", "e1", again, two); err != nil || got.User != holder.User || len(got.Directories) != 2 {
+		t.Errorf("the owner under another name, by another directory: %v, %v", got, err)
 	}
-	if err := s.Unclaim(t.Context(), "contoso", "e1", owner("other")); err != nil {
-		t.Error(err)
+	if free, err := s.Unclaim(t.Context(), "contoso", "e1", owner("other"), one); err != nil || free {
+		t.Errorf("somebody else's unclaim: free %v, %v", free, err)
 	}
-	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other")); !fault.Is(err, fault.Conflict) {
-		t.Errorf("somebody else's unclaim took the account away: %v", err)
+	for _, by := range []directory.ID{one, one} { // again changes nothing
+		if free, err := s.Unclaim(t.Context(), "contoso", "e1", holder, by); err != nil || free {
+			t.Errorf("given back by one of two directories: free %v, %v", free, err)
+		}
 	}
-	if err := s.Unclaim(t.Context(), "contoso", "e1", holder); err != nil {
-		t.Error(err)
+	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other"), one); !fault.Is(err, fault.Conflict) {
+		t.Errorf("while the second directory holds it: %v", err)
 	}
-	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other")); err != nil {
+	if free, err := s.Unclaim(t.Context(), "contoso", "e1", holder, two); err != nil || !free {
+		t.Errorf("given back by both: free %v, %v", free, err)
+	}
+	if _, err := s.Owner(t.Context(), "contoso", "e1"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the owner of a free account: %v", err)
+	}
+	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other"), one); err != nil {
 		t.Errorf("after it was given back: %v", err)
 	}
 }
@@ -293,23 +302,23 @@ func TestWaitsForAManager(t *testing.T) {
 	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
 	var waits []store.Wait
 	for i := range 150 {
-		waits = append(waits, store.Wait{Directory: one, Manager: "m1", User: directory.UserID(fmt.Sprintf("u%03d", i))})
+		waits = append(waits, store.Wait{For: store.ManagerAccount(one, "m1"), Directory: one, User: directory.UserID(fmt.Sprintf("u%03d", i))})
 	}
 	for range 2 { // again changes nothing
-		if err := s.AddWaits(t.Context(), append(waits, store.Wait{Directory: two, Manager: "m1", User: "u000"})...); err != nil {
+		if err := s.AddWaits(t.Context(), append(waits, store.Wait{For: store.ManagerAccount(two, "m1"), Directory: two, User: "u000"})...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := s.Waits(t.Context(), one, "m1"); err != nil || !slices.Equal(got, waits) {
+	if got, err := s.Waits(t.Context(), store.ManagerAccount(one, "m1")); err != nil || !slices.Equal(got, waits) {
 		t.Errorf("%d waits, %v", len(got), err)
 	}
 	if err := s.RemoveWaits(t.Context(), waits...); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Waits(t.Context(), one, "m1"); err != nil || len(got) != 0 {
+	if got, err := s.Waits(t.Context(), store.ManagerAccount(one, "m1")); err != nil || len(got) != 0 {
 		t.Errorf("after the removal: %v, %v", got, err)
 	}
-	if got, err := s.Waits(t.Context(), two, "m1"); err != nil || len(got) != 1 {
+	if got, err := s.Waits(t.Context(), store.ManagerAccount(two, "m1")); err != nil || len(got) != 1 {
 		t.Errorf("the other directory: %v, %v", got, err)
 	}
 }

@@ -202,8 +202,7 @@ type Look struct {
 	Directory directory.Directory
 	// Siblings are the directories of the same organization that share its tenant.
 	Siblings []directory.Directory
-	// Users hold the link in this directory and the connections to it and to its
-	// siblings.
+	// Users hold the links and connections in this directory and in its siblings.
 	Users map[directory.UserID]User
 }
 
@@ -228,7 +227,7 @@ func (s *Store) Look(ctx context.Context, id directory.ID, users []directory.Use
 		}
 		keys = append(keys, directoryKey(sibling))
 		for _, user := range users {
-			keys = append(keys, connectionKey(sibling, user))
+			keys = append(keys, connectionKey(sibling, user), linkKey(sibling, user))
 		}
 	}
 	return look, s.lookAt(ctx, &look, id, keys)
@@ -275,8 +274,8 @@ func userOf(pk string) (directory.UserID, bool) {
 	return directory.UserID(parts[3]), true
 }
 
-// Accounts reads which accounts users have in a directory; those without one are
-// left out.
+// Accounts reads which accounts users have in a directory; those without one, and
+// those whose account was given free, are left out.
 func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.EntraID, error) {
 	users = slices.Clone(users)
 	slices.Sort(users)
@@ -291,7 +290,7 @@ func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory
 	}
 	accounts := map[directory.UserID]directory.EntraID{}
 	for user, known := range look.Users {
-		if link, found := known.Link(id); found && link.EntraID != "" {
+		if link, found := known.Link(id); found && link.EntraID != "" && !link.Freed {
 			accounts[user] = link.EntraID
 		}
 	}

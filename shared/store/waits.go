@@ -6,25 +6,34 @@ import (
 	"entrasync/shared/directory"
 )
 
-// waitPart begins the keys of those who wait for a manager's account.
+// waitPart begins the keys of those who wait.
 const waitPart = "W"
 
-// Wait says that a user's manager is to be written as soon as the manager has an
-// account in the directory.
+// Awaited is what users can wait for.
+type Awaited string
+
+// ManagerAccount is the account of a manager in a directory, which may arrive.
+func ManagerAccount(id directory.ID, manager directory.UserID) Awaited {
+	return Awaited(join(organizationPart, string(id.Organization()), waitPart, string(id), string(manager)))
+}
+
+// FreeAccount is an account of a tenant that belongs to somebody else, or has a
+// name that somebody else wants.
+func FreeAccount(tenant directory.TenantID, account directory.EntraID) Awaited {
+	return Awaited(join(accountPK(tenant, account), waitPart))
+}
+
+// Wait says that a user is to be looked at when something happens to what they
+// wait for.
 type Wait struct {
+	For       Awaited          `json:"for"`
 	Directory directory.ID     `json:"directoryId"`
-	Manager   directory.UserID `json:"managerId"`
 	User      directory.UserID `json:"userId"`
 }
 
-// key is where a wait lies: with all that wait for the same manager.
+// key is where a wait lies: with all that wait for the same.
 func (w Wait) key() Key {
-	return Key{PK: waitsPK(w.Directory, w.Manager), SK: string(w.User)}
-}
-
-// waitsPK holds who waits for a manager.
-func waitsPK(id directory.ID, manager directory.UserID) string {
-	return join(organizationPart, string(id.Organization()), waitPart, string(id), string(manager))
+	return Key{PK: string(w.For), SK: join(string(w.Directory), string(w.User))}
 }
 
 // AddWaits keeps waits; those that are there already stay.
@@ -50,10 +59,10 @@ func (s *Store) changeWaits(ctx context.Context, remove bool, waits []Wait) erro
 	return s.transactAll(ctx, writes)
 }
 
-// Waits lists all who wait for a manager's account in a directory.
-func (s *Store) Waits(ctx context.Context, id directory.ID, manager directory.UserID) ([]Wait, error) {
+// Waits lists all who wait for something.
+func (s *Store) Waits(ctx context.Context, what Awaited) ([]Wait, error) {
 	var waits []Wait
-	q := Query{PK: waitsPK(id, manager)}
+	q := Query{PK: string(what)}
 	for {
 		page, err := list[Wait](ctx, s, q)
 		if err != nil {

@@ -71,6 +71,11 @@ func TestDynamicGroup(t *testing.T) {
 	b.ok(b.SetDynamicMembers(group, []string{found, both}))
 	same(t, "members", b.members(group), direct, both)
 	same(t, "membership", ids(b.membership(group)), direct, found, both)
+	for _, each := range b.membership(group) {
+		if paths, _ := each["paths"].([]any); len(paths) != 1 {
+			t.Errorf("paths %v", paths)
+		}
+	}
 	same(t, "Members", b.Members(group), direct, found, both)
 	same(t, "memberof", ids(b.memberOf(found)), group)
 	same(t, "users of the application", ids(b.want(200, "GET", "/api/v2/applications/"+app+"/users", nil).list()), direct, found, both)

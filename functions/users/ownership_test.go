@@ -1,0 +1,379 @@
+package users_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// These tests are about whose an account is: an account that is given free may be
+// somebody else's the next moment, and nobody who gave it up may touch it then.
+
+// in is the fixture with another directory.
+func (f *fixture) in(dir directory.Directory) *fixture {
+	f.directory = dir
+	return f
+}
+
+// byDefault gives everybody the domain of the tenant.
+func (f *fixture) byDefault(dirs ...*directory.Directory) {
+	for _, dir := range dirs {
+		f.in(*dir).settings(func(s *directory.Settings) {
+			s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}}
+		})
+		*dir = f.directory
+	}
+}
+
+func TestALateLookTouchesNobodyElsesAccount(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	ann := f.unconnected("ann", "ann@contoso.example")
+	for _, dir := range []directory.Directory{one, two} {
+		f.in(dir).connect(ann)
+		f.look(ann)
+	}
+	f.in(one).disconnect(ann)
+	f.in(two).disconnect(ann)
+	f.look(ann) // two is quicker
+	f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
+	next := f.unconnected("ann2", "ann@contoso.example")
+	f.connect(next)
+	f.look(next)
+	if link := f.link(next); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
+		t.Errorf("while the first directory still has the account: %+v", link)
+	}
+	f.in(one).look(ann)
+	if told := f.told(); !slices.Contains(told, next) {
+		t.Errorf("told: %v", told)
+	}
+	f.in(two).look(next)
+	f.in(one).look(ann)
+	f.in(two).look(ann)
+	if !f.account("ann@contoso.example").AccountEnabled || f.link(next).Status != directory.Synced {
+		t.Errorf("the account of the next one: %+v", f.link(next))
+	}
+}
+
+// An account is held by directories: one of them giving it up, or not getting it,
+// takes it from none of the others.
+func TestAnAccountIsHeldByEachDirectory(t *testing.T) {
+	for name, giveUp := range map[string]func(f *fixture, one, two directory.Directory, ann directory.UserID){
+		"released while the other connects": func(f *fixture, one, two directory.Directory, ann directory.UserID) {
+			f.in(one).disconnect(ann)
+			f.onRequest(1, func() {
+				f.before = nil
+				f.in(two).connect(ann)
+				f.look(ann)
+				f.in(one)
+			})
+			f.look(ann)
+			f.look(ann)
+		},
+		"not taken over by the other": func(f *fixture, _, two directory.Directory, ann directory.UserID) {
+			_, err := f.accounts.SetUserRoles("ann@contoso.example", "Global Administrator")
+			f.must(err)
+			f.in(two).connect(ann)
+			f.look(ann)
+			_, err = f.accounts.SetUserRoles("ann@contoso.example")
+			f.must(err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			one, two := shared(f)
+			f.byDefault(&one, &two)
+			ann := f.unconnected("ann", "ann@contoso.example")
+			f.in(one).connect(ann)
+			f.look(ann)
+			giveUp(f, one, two, ann)
+			other := f.unconnected("ann.b", "ann@other.example")
+			f.in(two).connect(other)
+			f.look(other)
+			if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
+				t.Errorf("somebody else got the account: %+v", link)
+			}
+		})
+	}
+}
+
+// Who waits for an account or a name is looked at when it is free.
+func TestWhoWaitsForANameGetsIt(t *testing.T) {
+	t.Run("hired again before the old user is gone", func(t *testing.T) {
+		f := newFixture(t)
+		old := f.person("ann")
+		f.look(old)
+		f.must(f.jumpcloud.DeleteUser(string(old)))
+		next := f.unconnected("ann2", "ann@contoso.example")
+		f.connect(next)
+		f.look(next)
+		f.look(old)
+		f.look(f.told()...)
+		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
+			t.Errorf("link: %+v", link)
+		}
+		if id := f.account("ann@contoso.example").Text("onPremisesImmutableId"); id != string(next) {
+			t.Errorf("the immutable id is still that of the one who left: %s", id)
+		}
+	})
+	t.Run("the first claimant leaves", func(t *testing.T) {
+		f := newFixture(t)
+		f.byDefault(&f.directory)
+		first, second := f.person("ann"), f.unconnected("ann.b", "ann@other.example")
+		f.connect(second)
+		f.look(first)
+		f.look(second)
+		f.disconnect(first)
+		f.look(first)
+		f.look(f.told()...)
+		if link := f.link(second); link.Status != directory.Synced {
+			t.Errorf("link: %+v", link)
+		}
+	})
+	t.Run("the name is given up later", func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		f.look(ann, bob)
+		f.update(bob, jumpcloudtest.Fields{"email": "bob2@contoso.example"})
+		f.update(ann, jumpcloudtest.Fields{"email": "bob@contoso.example"})
+		f.look(ann)
+		f.look(bob)
+		f.look(f.told()...)
+		if link := f.link(ann); link.Status != directory.Synced || link.UPN != "bob@contoso.example" {
+			t.Errorf("link: %+v", link)
+		}
+	})
+}
+
+func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		f.look(ann)
+		f.disconnect(ann)
+		f.look(ann)
+		f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
+		next := f.unconnected("ann2", "ann@contoso.example")
+		f.connect(next)
+		f.look(next)
+		f.connect(ann)
+		f.work(ann)
+		back, theirs := f.link(ann), f.link(next)
+		if back.Status != directory.Synced || back.UPN != "ann.old@contoso.example" || theirs.Status != directory.Synced || back.EntraID == theirs.EntraID {
+			t.Errorf("back %+v; next %+v", back, theirs)
+		}
+		f.look(next)
+		if account := f.account("ann@contoso.example"); string(f.link(next).EntraID) != account.ID || account.Text("displayName") != "ann2 Lee" {
+			t.Errorf("the next one's account: %+v", account)
+		}
+	})
+}
+
+// Directories that give a user different names give them different accounts; each
+// is disabled when its own directory lets go.
+func TestTwoNamesAreTwoAccounts(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	f.in(two).settings(func(s *directory.Settings) {
+		s.Domains = []directory.Domain{{Name: "contoso.onmicrosoft.example", Default: true}}
+	})
+	two = f.directory
+	ann := f.unconnected("ann", "ann@contoso.example")
+	f.in(one).connect(ann)
+	f.look(ann)
+	f.in(two).connect(ann)
+	f.look(ann)
+	first, second := f.in(one).link(ann), f.in(two).link(ann)
+	if first.Status != directory.Synced || second.Status != directory.Synced || first.EntraID == second.EntraID {
+		t.Fatalf("one %+v; two %+v", first, second)
+	}
+	f.in(one).disconnect(ann)
+	f.look(ann)
+	f.in(two).look(ann)
+	if f.account("ann@contoso.example").AccountEnabled || !f.account("ann@contoso.onmicrosoft.example").AccountEnabled {
+		t.Errorf("one %+v; two %+v", f.in(one).link(ann), f.in(two).link(ann))
+	}
+}
+
+// A directory whose tenant never said who it is writes nothing.
+func TestADirectoryWithoutItsTenantWaits(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	dir := f.directory
+	dir.Version, dir.TenantObject = 1, ""
+	_, err := f.store.PutDirectory(t.Context(), dir)
+	f.must(err)
+	if n := f.requests(func() { f.look(ann) }); n != 0 {
+		t.Errorf("%d requests to Graph", n)
+	}
+	if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.PendingConsent || link.Message == "" || link.NextTryAt.IsZero() {
+		t.Errorf("link: %+v", link)
+	}
+}
+
+func TestTheManagerIsNeverTheNextOwner(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
+	boss, ann := f.person("boss"), f.person("ann")
+	f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+	f.look(boss, ann)
+	f.disconnect(boss)
+	f.look(boss)
+	f.update(boss, jumpcloudtest.Fields{"email": "old.boss@contoso.example"})
+	next := f.unconnected("boss2", "boss@contoso.example")
+	f.connect(next)
+	f.look(next)
+	bob := f.person("bob")
+	f.update(bob, jumpcloudtest.Fields{"manager": string(boss)})
+	f.look(bob, ann)
+	for _, name := range []string{"ann", "bob"} {
+		if got := f.account(name + "@contoso.example").Manager; got != "" {
+			t.Errorf("%s reports to %s, which is the next boss", name, got)
+		}
+	}
+	f.connect(boss)
+	f.look(boss)
+	f.look(f.told()...)
+	for _, name := range []string{"ann", "bob"} {
+		if got := f.account(name + "@contoso.example").Manager; got != string(f.link(boss).EntraID) {
+			t.Errorf("%s reports to %q once the boss is back", name, got)
+		}
+	}
+}
+
+func TestReportsOfARestoredManagerAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
+		boss, ann := f.person("boss"), f.person("ann")
+		f.look(boss, ann)
+		_, err := f.accounts.DeleteUser("boss@contoso.example")
+		f.must(err)
+		time.Sleep(10 * time.Minute)
+		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+		for n := range 12 {
+			f.handle(oneMessage(f.message(ann, n+1)))
+			time.Sleep(time.Minute)
+		}
+		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.ManagerMissing {
+			t.Fatalf("while the manager's account is deleted: %+v", link)
+		}
+		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+		f.update(boss, jumpcloudtest.Fields{"jobTitle": "Chief"})
+		f.look(boss)
+		f.look(f.told()...)
+		if got := f.account("ann@contoso.example").Manager; got != f.account("boss@contoso.example").ID || f.link(ann).Status != directory.Synced {
+			t.Errorf("manager %q, link %+v", got, f.link(ann))
+		}
+	})
+}
+
+// One new password ends the sessions once, also when the event about it is a
+// little later than its date and another event came in between.
+func TestOnePasswordEndsSessionsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.RevokeSessionsOnPasswordChange = true })
+		ann := f.person("ann")
+		f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-1"))
+		f.look(ann)
+		time.Sleep(time.Hour)
+		f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-2"))
+		f.look(ann)
+		f.lookBecauseOfPassword(ann, time.Now().Add(300*time.Millisecond))
+		ended := 0
+		for _, a := range f.actions() {
+			if a.Type == plan.EndSessions {
+				ended++
+			}
+		}
+		if ended != 1 {
+			t.Errorf("sessions ended %d times", ended)
+		}
+	})
+}
+
+// Of two accounts of the name that were deleted the newer one counts.
+func TestTheLatestDeletedAccountIsRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+		var last string
+		for range 2 {
+			u, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
+			f.must(err)
+			time.Sleep(time.Hour)
+			_, err = f.accounts.DeleteUser(u.ID)
+			f.must(err)
+			last = u.ID
+		}
+		ann := f.person("ann")
+		f.look(ann)
+		if got := f.account("ann@contoso.example").ID; got != last {
+			t.Errorf("restored %s, want %s", got, last)
+		}
+	})
+}
+
+// A take-over whose outcome nobody learnt is a take-over still: what could not be
+// disabled later does not become ours by the back door.
+func TestATakeOverAfterTroubleIsStillOne(t *testing.T) {
+	for name, trouble := range map[string]entratest.Fault{
+		"unavailable": {Method: "PATCH", Path: `/users/[^/]+$`, Status: 503}, "failed": {Method: "PATCH", Path: `/users/[^/]+$`, Status: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "The Admin", AccountEnabled: true, DirectoryRoles: []string{"Global Administrator"}})
+			f.must(err)
+			ann := f.person("ann")
+			f.must(f.entra.FailNext(trouble))
+			f.look(ann)
+			f.look(ann)
+			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.ProtectedAccount || link.EntraID != "" {
+				t.Errorf("link: %+v", link)
+			}
+			if got := f.account("ann@contoso.example").DisplayName; got != "The Admin" {
+				t.Errorf("the administrator is called %q now", got)
+			}
+		})
+	}
+}
+
+func TestATakeOverThatWasNotConfirmedIsFinished(t *testing.T) {
+	for _, back := range []bool{true, false} {
+		f := newFixture(t)
+		_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", AccountEnabled: false})
+		f.must(err)
+		ann := f.person("ann")
+		f.loseReply(2)
+		f.look(ann)
+		f.before = nil
+		if !back {
+			f.disconnect(ann)
+		}
+		f.look(ann)
+		if account, link := f.account("ann@contoso.example"), f.link(ann); account.AccountEnabled != back || link.TakingOver || link.Owner != directory.TakenOver {
+			t.Errorf("connected %v: enabled %v, link %+v", back, account.AccountEnabled, link)
+		}
+	}
+}
+
+func TestADeletedGuestIsLeftDeleted(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+	guest, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{"userType": "Guest"}})
+	f.must(err)
+	_, err = f.accounts.DeleteUser(guest.ID)
+	f.must(err)
+	ann := f.person("ann")
+	f.look(ann)
+	if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.GuestAccount {
+		t.Errorf("link: %+v", link)
+	}
+}

@@ -1,0 +1,180 @@
+package jumpcloud_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// Without a total a list ends with a page that is not full.
+func TestListWithoutTotal(t *testing.T) {
+	for _, count := range []int{0, 99, 100, 250} {
+		sim, _ := simulator(t)
+		client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sim.ServeHTTP(withoutTotal{w}, r)
+		}))
+		group := addGroup(t, sim, "All", addUsers(t, sim, count)...)
+		got, _, err := client.GroupMembers(t.Context(), group)
+		if err != nil || len(got) != count || sim.Counters().Requests != count/100+1 {
+			t.Errorf("%d of %d, %d requests, %v", len(got), count, sim.Counters().Requests, err)
+		}
+	}
+}
+
+type withoutTotal struct{ http.ResponseWriter }
+
+func (w withoutTotal) WriteHeader(status int) {
+	w.Header().Del("X-Total-Count")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Lists as JumpCloud might send them, and what is understood.
+func TestGraphListsAreReadLiberally(t *testing.T) {
+	const other = "64a1b2c3d4e5f60718293b01"
+	end := func(kind, id string) string { return `{"type":"` + kind + `","id":"` + id + `"}` }
+	step := func(from, to string) string { return `{"from":` + from + `,"to":` + to + `}` }
+	user := `{"type":"user","id":"` + userID + `"`
+	for name, test := range map[string]struct {
+		body   string
+		users  int
+		within []directory.GroupID
+		kind   fault.Kind
+	}{
+		"objects":             {`[` + user + `,"paths":[]}]`, 1, nil, ""},
+		"no paths":            {`[` + user + `}]`, 1, nil, ""},
+		"null paths":          {`[` + user + `,"paths":null}]`, 1, nil, ""},
+		"odd paths":           {`[` + user + `,"paths":[[5,null,{"from":[]}],{}]}]`, 1, nil, ""},
+		"object_id":           {`[{"type":"systemuser","object_id":"` + userID + `"}]`, 1, nil, ""},
+		"connections":         {`[{"attributes":null,"to":` + end("user", userID) + `}]`, 1, nil, ""},
+		"through a group":     {`[` + user + `,"paths":[[` + step(end("user_group", groupID), end("user_group", other)) + `,` + step(end("user_group", other), end("user", userID)) + `]]}]`, 1, []directory.GroupID{other}, ""},
+		"something else":      {`[{"type":"system","id":"` + userID + `"}]`, 0, nil, ""},
+		"twice":               {`[` + user + `},` + user + `}]`, 1, nil, ""},
+		"empty":               {`[]`, 0, nil, ""},
+		"an object":           {`{}`, 0, nil, fault.Transient},
+		"null":                {`null`, 0, nil, fault.Transient},
+		"a page":              {`<html>sign in</html>`, 0, nil, fault.Transient},
+		"nothing":             {``, 0, nil, fault.Transient},
+		"element without id":  {`[{"type":"user"}]`, 0, nil, fault.Transient},
+		"element of no type":  {`[{"id":"` + userID + `"}]`, 0, nil, fault.Transient},
+		"element is a number": {`[5]`, 0, nil, fault.Transient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, test.body) }))
+			users, within, err := client.GroupMembers(t.Context(), groupID)
+			if fault.KindOf(err) != test.kind || len(users) != test.users || !slices.Equal(within, test.within) {
+				t.Errorf("%v, within %v, %v", users, within, err)
+			}
+			_, err = client.GroupsOf(t.Context(), userID)
+			if fault.KindOf(err) != test.kind {
+				t.Errorf("groups of: %v", err)
+			}
+		})
+	}
+	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Total-Count", "0")
+		fmt.Fprint(w, "null")
+	}))
+	if users, _, err := client.GroupMembers(t.Context(), groupID); err != nil || len(users) != 0 {
+		t.Errorf("null for an empty list: %v, %v", users, err)
+	}
+	client = clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `[`+`{"type":"user_group","id":"`+groupID+`","paths":[[`+step(end("user", userID), end("user_group", groupID))+`,`+step(end("user_group", groupID), end("user_group", other))+`]]}]`)
+	}))
+	groups, err := client.GroupsOf(t.Context(), userID)
+	must(t, err)
+	equal(t, "groups by paths", groups, []directory.GroupID{groupID, other})
+}
+
+// Whoever leaves while the list is read makes another one slip to the page that
+// was read already; that one must not look gone.
+func TestListThatMovesIsReadAgain(t *testing.T) {
+	for name, total := range map[string]bool{"with a total": true, "with a total that is wrong": false} {
+		t.Run(name, func(t *testing.T) {
+			sim, _ := simulator(t)
+			ids := addUsers(t, sim, 250)
+			group := addGroup(t, sim, "All", ids...)
+			requests, left := 0, 0
+			client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if requests++; requests == 2 || requests == 4 { // before the second page of two walks
+					must(t, sim.RemoveMember(string(group), string(ids[left])))
+					left++
+				}
+				if !total {
+					w = wrongTotal{w}
+				}
+				sim.ServeHTTP(w, r)
+			}))
+			got, _, err := client.GroupMembers(t.Context(), group)
+			must(t, err)
+			equal(t, "users", got, ids[2:])
+		})
+	}
+}
+
+// wrongTotal counts what the list does not show.
+type wrongTotal struct{ http.ResponseWriter }
+
+func (w wrongTotal) WriteHeader(status int) {
+	w.Header().Set("X-Total-Count", "1000")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func TestListThatNeverRests(t *testing.T) {
+	sim, _ := simulator(t)
+	ids := addUsers(t, sim, 150)
+	group := addGroup(t, sim, "All", ids...)
+	requests := 0
+	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		must(t, sim.RemoveMember(string(group), string(ids[requests])))
+		requests++
+		sim.ServeHTTP(w, r)
+	}))
+	if got, _, err := client.GroupMembers(t.Context(), group); !fault.Is(err, fault.Transient) || got != nil || requests != 8 {
+		t.Errorf("%d users after %d requests, %v", len(got), requests, err)
+	}
+}
+
+// A list that does not know skip would have no end.
+func TestSkipIgnored(t *testing.T) {
+	sim, _ := simulator(t)
+	group := addGroup(t, sim, "All", addUsers(t, sim, 100)...)
+	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		query.Del("skip")
+		r.URL.RawQuery = query.Encode()
+		sim.ServeHTTP(withoutTotal{w}, r)
+	}))
+	if got, _, err := client.GroupMembers(t.Context(), group); err != nil || len(got) != 100 || sim.Counters().Requests != 4 {
+		t.Errorf("%d users, %d requests, %v", len(got), sim.Counters().Requests, err)
+	}
+}
+
+// Nobody publishes by which fields memberships can be sorted.
+func TestRefusedSortIsLeftOut(t *testing.T) {
+	sim, _ := simulator(t)
+	user := addUser(t, sim, "mira", nil)
+	group := addGroup(t, sim, "All", user)
+	var asked []url.Values
+	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked = append(asked, r.URL.Query()); r.URL.Query().Has("sort") {
+			http.Error(w, `{"message":"sort: unknown field"}`, http.StatusBadRequest)
+			return
+		}
+		sim.ServeHTTP(w, r)
+	}))
+	got, _, err := client.GroupMembers(t.Context(), group)
+	must(t, err)
+	equal(t, "users", got, []directory.UserID{user})
+	if len(asked) != 2 || asked[0].Get("sort") != "_id" || asked[0].Get("limit") != "100" {
+		t.Errorf("asked %v", asked)
+	}
+	refusing := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{}`, http.StatusBadRequest) }))
+	if _, _, err := refusing.GroupMembers(t.Context(), group); !fault.Is(err, fault.Invalid) {
+		t.Errorf("refused for good: %v", err)
+	}
+}
