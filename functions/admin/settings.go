@@ -42,6 +42,9 @@ func mergeSettings(current directory.Settings, patch map[string]any) (directory.
 	if err := strict.Decode(&settings); err != nil {
 		return current, wrongSetting(err, before)
 	}
+	if source, _ := patch[connectionSource].(map[string]any); source["id"] == nil && settings.ConnectionSource.Type == directory.NoSource {
+		settings.ConnectionSource.ID = "" // of the source that there was
+	}
 	return settings, settings.Check()
 }
 

@@ -94,7 +94,9 @@ func TestSettingsOfGroups(t *testing.T) {
 		{`{"connectionSource":{"type":"office_365"}}`, true, false, false, map[string]any{"type": "office_365", "id": source}},
 		{`{"connectionSource":{"type":"none","id":null}}`, true, false, false, none},
 		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
-		{`{"connectionSource":{"type":null,"id":null}}`, true, false, false, none},
+		{`{"connectionSource":{"type":"none"}}`, true, false, false, none},
+		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
+		{`{"connectionSource":{"type":null}}`, true, false, false, none},
 		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
 		{`{"connectionSource":null}`, true, false, false, none},
 	} {
