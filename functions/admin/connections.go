@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,21 +26,64 @@ func (a API) connections(api huma.API) {
 	const path = "/v1/directories/{id}/connections"
 	huma.Register(api, operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted), a.connectUser)
 	huma.Register(api, operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted), a.disconnectUser)
-	huma.Register(api, operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK),
-		func(ctx context.Context, in *struct {
-			ID string `path:"id"`
-			Paging
-		}) (*answer[page[directory.Connection]], error) {
-			dir, err := a.directory(ctx, in.ID)
-			if err != nil {
-				return nil, err
-			}
-			list, err := a.Store.Connections(ctx, dir.ID, in.Limit, in.Cursor)
-			if err != nil {
-				return nil, refuse(err, "query.cursor", in.Cursor)
-			}
-			return &answer[page[directory.Connection]]{Body: page[directory.Connection]{Items: list.Items, Cursor: list.Cursor}}, nil
-		})
+	list := operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK)
+	list.Description = "Users first, those who are connected through a group among them, and then the connected groups. An item has either userId, with the paths by which the user is connected, or groupId."
+	huma.Register(api, list, a.listConnections)
+}
+
+// connectionView is one connection, of a user or of a group.
+type connectionView struct {
+	Directory directory.ID      `json:"directoryId"`
+	User      directory.UserID  `json:"userId,omitempty"`
+	Group     directory.GroupID `json:"groupId,omitempty"`
+	Paths     []directory.Path  `json:"paths,omitempty" doc:"The paths by which a user is connected: direct, group:<groupId>, or jumpcloud for the connection source"`
+	CreatedAt time.Time         `json:"createdAt"`
+}
+
+// groupsCursor begins the cursors of the second part of the list of connections.
+// No cursor of the store has a dot.
+const groupsCursor = "groups."
+
+// listConnections lists the connections of users and then, in what is left of the
+// page, those of groups.
+func (a API) listConnections(ctx context.Context, in *struct {
+	ID string `path:"id"`
+	Paging
+}) (*answer[page[connectionView]], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	shown := page[connectionView]{Items: []connectionView{}}
+	cursor, ofGroups := strings.CutPrefix(in.Cursor, groupsCursor)
+	if !ofGroups {
+		users, err := a.Store.Connections(ctx, dir.ID, in.Limit, cursor)
+		if err != nil {
+			return nil, refuse(err, "query.cursor", in.Cursor)
+		}
+		for _, c := range users.Items {
+			shown.Items = append(shown.Items, connectionView{Directory: c.Directory, User: c.User, Paths: c.Paths, CreatedAt: c.CreatedAt})
+		}
+		if shown.Cursor = users.Cursor; shown.Cursor != "" {
+			return &answer[page[connectionView]]{Body: shown}, nil
+		}
+		cursor = ""
+	}
+	left := in.Limit - len(shown.Items)
+	groups, err := a.Store.GroupConnections(ctx, dir.ID, max(left, 1), cursor)
+	switch {
+	case err != nil:
+		return nil, refuse(err, "query.cursor", in.Cursor)
+	case left == 0 && (len(groups.Items) > 0 || groups.Cursor != ""):
+		shown.Cursor = groupsCursor
+		return &answer[page[connectionView]]{Body: shown}, nil
+	case groups.Cursor != "":
+		shown.Cursor = groupsCursor + groups.Cursor
+	}
+	for _, c := range groups.Items {
+		shown.Items = append(shown.Items, connectionView{Directory: c.Directory, Group: c.Group, CreatedAt: c.CreatedAt})
+	}
+	return &answer[page[connectionView]]{Body: shown}, nil
 }
 
 // connectUser keeps the connection and has the user looked at. Repeating it is

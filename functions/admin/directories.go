@@ -1,17 +1,10 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"maps"
 	"net/http"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +13,9 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
 )
 
 // tenantPattern is what names a tenant: a GUID or a domain, and not one of the names
@@ -94,12 +89,24 @@ func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory 
 	for try := 1; ; try++ {
 		kept, err := a.keep(ctx, directory.Directory{}, dir)
 		if err == nil {
-			return &answer[directory.Directory]{Body: kept}, nil
+			return a.createdDirectory(ctx, kept)
 		}
 		if !fault.Is(err, fault.Changed) || try == changedTries {
 			return nil, refuseTenant(err)
 		}
 	}
+}
+
+// createdDirectory answers with a new directory, and has the associations read that
+// its connection source has already.
+func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*answer[directory.Directory], error) {
+	if dir.Settings.ConnectionSource.Type != directory.NoSource {
+		if err := a.lookAtSource(ctx, dir.ID); err != nil {
+			return nil, refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
+				Message: "the directory " + string(dir.ID) + " is kept, its connection source could not be read: PATCH connectionSource"}, "", nil)
+		}
+	}
+	return &answer[directory.Directory]{Body: dir}, nil
 }
 
 // unprocessable makes a thing that a body names and that does not exist a fault
@@ -127,7 +134,8 @@ type directoryChange struct {
 }
 
 // updateDirectory changes a directory, asks the tenant again, and has every user
-// of the directory looked at.
+// and every connected group of the directory looked at, and its connection source
+// if that is among the settings.
 func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[directory.Directory], error) {
 	if err := mustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
@@ -145,8 +153,23 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 		if err := a.lookAtAll(ctx, dir.ID); err != nil {
 			return nil, refuse(err, "", nil)
 		}
+		// Also when it names the source that there was: the request may be the
+		// repetition of one that got no further than the settings.
+		if _, named := in.Body.Settings[connectionSource]; named {
+			if err := a.lookAtSource(ctx, dir.ID); err != nil {
+				return nil, refuse(err, "", nil)
+			}
+		}
 		return &answer[directory.Directory]{Body: dir}, nil
 	}
+}
+
+// connectionSource is the name of the setting.
+const connectionSource = "connectionSource"
+
+// lookAtSource sends the task to read the associations of the connection source.
+func (a API) lookAtSource(ctx context.Context, id directory.ID) error {
+	return reconcile.Enqueue(ctx, a.GroupsBulk, reconcile.GroupTask{Directory: id, Cause: request("connection_source"), Source: true})
 }
 
 // patchDirectory applies a patch to the directory as it is now; a fault of kind
@@ -170,22 +193,42 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	return dir, err
 }
 
-// lookAtAll sends a task for every user of a directory.
+// lookAtAll sends a task for every user and for every connected group of a
+// directory.
 func (a API) lookAtAll(ctx context.Context, id directory.ID) error {
 	cause := request("settings_changed")
+	err := enqueueAll(ctx, a.Bulk,
+		func(cursor string) (store.List[directory.Link], error) { return a.Store.Links(ctx, id, 0, cursor) },
+		func(l directory.Link) reconcile.Task {
+			return reconcile.Task{Directory: id, User: l.User, Cause: cause}
+		})
+	if err != nil {
+		return err
+	}
+	return enqueueAll(ctx, a.GroupsBulk,
+		func(cursor string) (store.List[directory.GroupConnection], error) {
+			return a.Store.GroupConnections(ctx, id, 0, cursor)
+		},
+		func(c directory.GroupConnection) reconcile.GroupTask {
+			return reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, Whole: true}
+		})
+}
+
+// enqueueAll sends a task for everything that a list holds, page by page.
+func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx context.Context, lane queue.Sender, list func(cursor string) (store.List[R], error), task func(R) T) error {
 	for cursor := ""; ; {
-		links, err := a.Store.Links(ctx, id, 0, cursor)
+		found, err := list(cursor)
 		if err != nil {
 			return err
 		}
-		tasks := make([]reconcile.Task, len(links.Items))
-		for i, link := range links.Items {
-			tasks[i] = reconcile.Task{Directory: id, User: link.User, Cause: cause}
+		tasks := make([]T, len(found.Items))
+		for i, record := range found.Items {
+			tasks[i] = task(record)
 		}
-		if err := reconcile.Enqueue(ctx, a.Bulk, tasks...); err != nil {
+		if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {
 			return err
 		}
-		if cursor = links.Cursor; cursor == "" {
+		if cursor = found.Cursor; cursor == "" {
 			return nil
 		}
 	}
@@ -194,115 +237,4 @@ func (a API) lookAtAll(ctx context.Context, id directory.ID) error {
 // request is the cause of what an administrator asked for just now.
 func request(kind string) plan.Cause {
 	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC()}
-}
-
-// mergeSettings applies a JSON Merge Patch (RFC 7396) to settings, key by key; a
-// null brings a default back. A setting that is not known is refused by name.
-func mergeSettings(current directory.Settings, patch map[string]any) (directory.Settings, error) {
-	before, err := asObject(current)
-	if err != nil {
-		return current, err
-	}
-	defaults, err := asObject(directory.DefaultSettings())
-	if err != nil {
-		return current, err
-	}
-	for name := range patch {
-		if _, known := defaults[name]; !known {
-			return current, &fault.Error{Op: "admin.settings", Kind: fault.Invalid, Subject: "settings." + name, Message: "there is no setting " + name}
-		}
-	}
-	mergeObject(before, patch)
-	for name, value := range defaults {
-		if _, kept := before[name]; !kept {
-			before[name] = value
-		}
-	}
-	merged, err := json.Marshal(before)
-	if err != nil {
-		return current, fault.Wrap(err, fault.Internal, "admin.settings")
-	}
-	var settings directory.Settings
-	strict := json.NewDecoder(bytes.NewReader(merged))
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&settings); err != nil {
-		return current, wrongSetting(err, before)
-	}
-	return settings, settings.Check()
-}
-
-// mergeObject is RFC 7396 for two objects.
-func mergeObject(target, patch map[string]any) {
-	for name, value := range patch {
-		inner, isObject := value.(map[string]any)
-		existing, wasObject := target[name].(map[string]any)
-		switch {
-		case value == nil:
-			delete(target, name)
-		case isObject && wasObject:
-			mergeObject(existing, inner)
-		case isObject:
-			fresh := map[string]any{}
-			mergeObject(fresh, inner)
-			target[name] = fresh
-		default:
-			target[name] = value
-		}
-	}
-}
-
-// asObject is settings as a JSON object.
-func asObject(settings directory.Settings) (map[string]any, error) {
-	raw, err := json.Marshal(settings)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "admin.settings")
-	}
-	var object map[string]any
-	return object, fault.Wrap(json.Unmarshal(raw, &object), fault.Internal, "admin.settings")
-}
-
-// wrongSetting says which of the settings could not be read.
-func wrongSetting(err error, settings map[string]any) error {
-	f := &fault.Error{Op: "admin.settings", Kind: fault.Invalid, Subject: "settings", Message: strings.TrimPrefix(err.Error(), "json: ")}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		f.Subject += "." + wrong.Field + wrongKey(settings[wrong.Field], wrong.Type)
-		f.Message = fmt.Sprintf("%s is of the wrong type: it is %s and must be %s", f.Subject, withArticle(wrong.Value), withArticle(kindOf(wrong.Type)))
-	}
-	return f
-}
-
-// wrongKey is "." and the first key of a setting whose value is not of a type, ""
-// if the setting has no keys: the decoder names only the setting.
-func wrongKey(setting any, want reflect.Type) string {
-	values, _ := setting.(map[string]any)
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		raw, err := json.Marshal(values[key])
-		if err != nil || json.Unmarshal(raw, reflect.New(want).Interface()) != nil {
-			return "." + key
-		}
-	}
-	return ""
-}
-
-// withArticle is "a string" or "an object".
-func withArticle(kind string) string {
-	if strings.ContainsRune("aeiou", rune(kind[0])) {
-		return "an " + kind
-	}
-	return "a " + kind
-}
-
-// kindOf names a type as JSON does.
-func kindOf(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "boolean"
-	case reflect.String:
-		return "string"
-	case reflect.Slice:
-		return "list"
-	default:
-		return "object"
-	}
 }

@@ -1,6 +1,6 @@
 // Package admin is the function that serves entrasync's own API to
-// administrators: directories and their settings, connections, how each user
-// stands and why, and the password gateway.
+// administrators: directories and their settings, connections, how each user and
+// group stands and why, and the password gateway.
 //
 // Every operation is described by the OpenAPI document at /openapi.json, which
 // is made from the same types that decode the requests. Errors are problem
@@ -40,12 +40,17 @@ type API struct {
 	Tenants Tenants
 	Live    queue.Sender // what an administrator waits for
 	Bulk    queue.Sender // first connections
-	Auth    Auth
-	Secrets secret.Store
+	// GroupsLive and GroupsBulk are the same for groups.
+	GroupsLive queue.Sender
+	GroupsBulk queue.Sender
+	Auth       Auth
+	Secrets    secret.Store
 	// Organizations checks the API keys of organizations that are added.
 	Organizations Organizations
 	// Channels gives the notification channels of an organization.
 	Channels func(context.Context, directory.OrganizationID) (Channels, error)
+	// Groups reads the groups of an organization.
+	Groups func(context.Context, directory.OrganizationID) (Groups, error)
 	// Passwords gives what sets passwords in an organization.
 	Passwords func(context.Context, directory.OrganizationID) (Passwords, error)
 }
@@ -88,6 +93,7 @@ func (a API) mux() http.Handler {
 	a.directories(api)
 	a.connections(api)
 	a.users(api)
+	a.groups(api)
 	a.events(api)
 	return mux
 }

@@ -29,7 +29,8 @@ const (
 	tenant       = "7f1d5c2e-0a4b-4c61-9a58-3d2f6b1e8c90"
 )
 
-// outside is a JumpCloud that knows Ann and a tenant that may have consented.
+// outside is a JumpCloud that knows Ann and the group Engineering, and a tenant
+// that may have consented.
 type outside struct {
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
@@ -56,6 +57,16 @@ func (o *outside) Users(_ context.Context, ids []directory.UserID) (found map[di
 	return nil, nil
 }
 
+func (o *outside) Group(_ context.Context, id directory.GroupID) (directory.Group, error) {
+	switch {
+	case o.jumpCloud != nil:
+		return directory.Group{}, o.jumpCloud
+	case id != engineering:
+		return directory.Group{}, fault.New(fault.NotFound, "test", "no such object")
+	}
+	return directory.Group{ID: id, Name: "Engineering"}, nil
+}
+
 // goodKey is the API key that JumpCloud accepts.
 const goodKey = "canary-good-key"
 
@@ -75,12 +86,13 @@ func (o *outside) Describe(_ context.Context, name directory.TenantID) (director
 
 // fixture is the API with a real table and real queues.
 type fixture struct {
-	t          *testing.T
-	handler    admin.Handler
-	outside    *outside
-	live, bulk *boltqueue.Queue
-	secrets    *secretfile.Store
-	records    *store.Store
+	t                      *testing.T
+	handler                admin.Handler
+	outside                *outside
+	live, bulk             *boltqueue.Queue
+	groupsLive, groupsBulk *boltqueue.Queue
+	secrets                *secretfile.Store
+	records                *store.Store
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -101,7 +113,7 @@ func newFixture(t *testing.T) *fixture {
 		}
 	})
 	f := &fixture{t: t, outside: &outside{}}
-	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk} {
+	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk, "groups-live": &f.groupsLive, "groups-bulk": &f.groupsBulk} {
 		if *q, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +127,9 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.handler = admin.NewHandler(admin.API{Store: records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
-		Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets, Organizations: f.outside})
+		GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk,
+		Groups: func(context.Context, directory.OrganizationID) (admin.Groups, error) { return f.outside, nil },
+		Auth:   admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets, Organizations: f.outside})
 	return f
 }
 
@@ -168,23 +182,51 @@ func (f *fixture) directory(settings string) string {
 	return id
 }
 
-// tasks takes everything out of a queue.
+// bodies takes everything out of a queue.
+func (f *fixture) bodies(q *boltqueue.Queue) [][]byte {
+	f.t.Helper()
+	var bodies [][]byte
+	for {
+		messages, err := q.Receive(f.t.Context(), queue.MaxBatch, 0)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if len(messages) == 0 {
+			return bodies
+		}
+		for _, m := range messages {
+			bodies = append(bodies, m.Body)
+			if err := q.Delete(f.t.Context(), m.Receipt); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// tasks takes all tasks out of a queue of users.
 func (f *fixture) tasks(q *boltqueue.Queue) []reconcile.Task {
 	f.t.Helper()
-	messages, err := q.Receive(f.t.Context(), queue.MaxBatch, 0)
-	if err != nil {
-		f.t.Fatal(err)
-	}
 	var tasks []reconcile.Task
-	for _, m := range messages {
-		task, err := reconcile.ReadTask(m.Body)
+	for _, body := range f.bodies(q) {
+		task, err := reconcile.ReadTask(body)
 		if err != nil {
 			f.t.Fatal(err)
 		}
 		tasks = append(tasks, task)
-		if err := q.Delete(f.t.Context(), m.Receipt); err != nil {
+	}
+	return tasks
+}
+
+// groupTasks takes all tasks out of a queue of groups.
+func (f *fixture) groupTasks(q *boltqueue.Queue) []reconcile.GroupTask {
+	f.t.Helper()
+	var tasks []reconcile.GroupTask
+	for _, body := range f.bodies(q) {
+		task, err := reconcile.ReadGroupTask(body)
+		if err != nil {
 			f.t.Fatal(err)
 		}
+		tasks = append(tasks, task)
 	}
 	return tasks
 }
@@ -258,6 +300,17 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"user that never was connected", "GET", "/v1/directories/" + id + "/users/" + ann, "", 404, "path.userId", "never connected"},
 		{"try again for nobody", "POST", "/v1/directories/" + id + "/users/" + ann + "/sync", "", 404, "path.userId", "never connected"},
 		{"disconnect who is not connected", "DELETE", "/v1/directories/" + id + "/connections/users/" + ann, "", 404, "path.userId", "not connected"},
+		{"unknown group", "PUT", "/v1/directories/" + id + "/connections/groups/6510000000000000000000ff", "", 404, "path.groupId", "JumpCloud has no user group 6510000000000000000000ff"},
+		{"group of an unknown directory", "PUT", "/v1/directories/nope/connections/groups/" + engineering, "", 404, "path.id", "no directory nope"},
+		{"disconnect a group of an unknown directory", "DELETE", "/v1/directories/nope/connections/groups/" + engineering, "", 404, "path.id", "no directory nope"},
+		{"disconnect a group that is not connected", "DELETE", "/v1/directories/" + id + "/connections/groups/" + engineering, "", 404, "path.groupId", "not connected"},
+		{"group that never was connected", "GET", "/v1/directories/" + id + "/groups/" + engineering, "", 404, "path.groupId", "never connected"},
+		{"try again for no group", "POST", "/v1/directories/" + id + "/groups/" + engineering + "/sync", "", 404, "path.groupId", "never connected"},
+		{"groups of an unknown directory", "GET", "/v1/directories/nope/groups", "", 404, "path.id", "no directory nope"},
+		{"odd cursor of groups", "GET", "/v1/directories/" + id + "/groups?cursor=x", "", 422, "query.cursor", ""},
+		{"odd cursor of connections", "GET", "/v1/directories/" + id + "/connections?cursor=x", "", 422, "query.cursor", ""},
+		{"odd cursor of connected groups", "GET", "/v1/directories/" + id + "/connections?cursor=groups.x", "", 422, "query.cursor", ""},
+		{"odd source", "POST", "/v1/directories", create(`,"settings":{"connectionSource":{"type":"ldap"}}`), 422, "body.settings.connectionSource.type", "ldap"},
 		{"unknown organization", "GET", "/v1/organizations/nope", "", 404, "path.id", "no organization nope"},
 		{"directory of an unknown organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "nope", 1), 422, "body.organizationId", "no organization nope"},
 		{"odd tenant", "POST", "/v1/directories", strings.Replace(create(""), tenant, "a/b", 1), 422, "body.tenantId", "GUID"},
@@ -294,8 +347,10 @@ func TestRefusalsNameTheField(t *testing.T) {
 			}
 		})
 	}
-	if left := append(f.tasks(f.live), f.tasks(f.bulk)...); len(left) > 0 {
-		t.Errorf("refused requests sent tasks: %+v", left)
+	for _, q := range []*boltqueue.Queue{f.live, f.bulk, f.groupsLive, f.groupsBulk} {
+		if left := f.bodies(q); len(left) > 0 {
+			t.Errorf("refused requests sent tasks: %s", left)
+		}
 	}
 }
 

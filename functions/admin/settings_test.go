@@ -1,9 +1,17 @@
 package admin_test
 
 import (
+	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"entrasync/functions/admin"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
 )
 
 func TestSettingsAreMergedKeyByKey(t *testing.T) {
@@ -67,5 +75,134 @@ func TestNothingNeededIsRemoved(t *testing.T) {
 	}
 	if _, got := f.call("GET", "/v1/directories/"+id, ""); got["name"] != "Contoso" || got["settings"].(map[string]any)["suspendOnLockout"] != true {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestSettingsOfGroups(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	none, application := map[string]any{"type": "none"}, map[string]any{"type": "application", "id": source}
+	for _, step := range []struct {
+		patch                  string
+		manage, exact, deletes bool
+		source                 map[string]any
+	}{
+		{`{}`, true, false, false, none},
+		{`{"manageGroups":false,"exactMembership":true,"deleteGroups":true}`, false, true, true, none},
+		{`{"manageGroups":null,"exactMembership":null,"deleteGroups":null}`, true, false, false, none},
+		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
+		{`{"connectionSource":{"type":"office_365"}}`, true, false, false, map[string]any{"type": "office_365", "id": source}},
+		{`{"connectionSource":{"type":"none","id":null}}`, true, false, false, none},
+		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
+		{`{"connectionSource":{"type":"none"}}`, true, false, false, none},
+		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
+		{`{"connectionSource":{"type":null}}`, true, false, false, none},
+		{`{"connectionSource":{"type":"application","id":"` + source + `"}}`, true, false, false, application},
+		{`{"connectionSource":null}`, true, false, false, none},
+	} {
+		status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":`+step.patch+`}`)
+		settings, _ := got["settings"].(map[string]any)
+		if status != 200 || settings["manageGroups"] != step.manage || settings["exactMembership"] != step.exact || settings["deleteGroups"] != step.deletes ||
+			!cmp.Equal(settings["connectionSource"], any(step.source)) {
+			t.Errorf("%s: %d %v", step.patch, status, got)
+		}
+	}
+	for _, tc := range []struct{ patch, field, says string }{
+		{`{"manageGroups":"yes"}`, "body.settings.manageGroups", "it is a string and must be a boolean"},
+		{`{"connectionSource":{"type":"ldap"}}`, "body.settings.connectionSource.type", `"ldap" is no type`},
+		{`{"connectionSource":{"type":7}}`, "body.settings.connectionSource.type", "it is a number and must be a string"},
+		{`{"connectionSource":{"type":"application"}}`, "body.settings.connectionSource.id", "24 hex digits"},
+		{`{"connectionSource":{"type":"application","id":"x"}}`, "body.settings.connectionSource.id", "24 hex digits"},
+		{`{"connectionSource":{"id":"` + source + `"}}`, "body.settings.connectionSource.id", "needs its type"},
+		{`{"connectionSource":"application"}`, "body.settings.connectionSource", "must be an object"},
+		{`{"connectionSource":{"name":"x"}}`, "body.settings", "name"},
+	} {
+		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":`+tc.patch+`}`)
+		mustSay(t, status, problem, 422, tc.field, tc.says)
+	}
+}
+
+// What stands in JumpCloud already is read when a directory gets its connection
+// source, and again whenever it is named.
+func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
+	f := newFixture(t)
+	mustRead := func(when string, want int) {
+		t.Helper()
+		tasks := f.groupTasks(f.groupsBulk)
+		for _, task := range tasks {
+			if task.Group != "" || !task.Source || task.Whole || task.Cause.Type != "connection_source" {
+				t.Errorf("%s: %+v", when, task)
+			}
+		}
+		if len(tasks) != want {
+			t.Errorf("%s: %d tasks, want %d", when, len(tasks), want)
+		}
+	}
+	const own = `{"connectionSource":{"type":"application","id":"` + source + `"}}`
+	id := f.directory(own)
+	mustRead("created with a source", 1)
+	for _, step := range []struct {
+		when, patch string
+		want        int
+	}{
+		{"another setting", `{"suspendOnLockout":true}`, 0},
+		{"the same source again", own, 1},
+		{"another source", `{"connectionSource":{"id":"6520000000000000000000b2"}}`, 1},
+		{"no source", `{"connectionSource":null}`, 1},
+	} {
+		if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":`+step.patch+`}`); status != 200 {
+			t.Errorf("%s: %d %v", step.when, status, got)
+		}
+		mustRead(step.when, step.want)
+	}
+	f = newFixture(t)
+	f.directory("{}")
+	mustRead("created without one", 0)
+}
+
+// downQueue takes nothing.
+type downQueue struct{}
+
+func (downQueue) Send(context.Context, ...queue.Message) error {
+	return fault.New(fault.Transient, "test", "the queue is down")
+}
+
+func TestADirectoryWhoseSourceCouldNotBeReadSaysSo(t *testing.T) {
+	f := newFixture(t)
+	f.handler = admin.NewHandler(admin.API{Store: f.records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
+		GroupsLive: downQueue{}, GroupsBulk: downQueue{}, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets})
+	status, problem := f.call("POST", "/v1/directories", `{"name":"Contoso","organizationId":"`+organization+`","tenantId":"`+tenant+`","settings":{"connectionSource":{"type":"application","id":"`+source+`"}}}`)
+	detail, _ := problem["detail"].(string)
+	all, err := f.records.DirectoriesOf(t.Context(), organization)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	want := "the directory " + string(all[0].ID) + " is kept, its connection source could not be read: PATCH connectionSource"
+	if status != 503 || detail != want {
+		t.Errorf("%d %q, want %q", status, detail, want)
+	}
+}
+
+func TestASettingConcernsUsersAndGroups(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.connectGroups(id, engineering, sales)
+	if err := f.records.Connect(t.Context(), directory.ID(id), ann, directory.Direct, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	f.call("PATCH", "/v1/directories/"+id, `{"settings":{"manageGroups":false}}`)
+	var groups []directory.GroupID
+	for _, task := range f.groupTasks(f.groupsBulk) {
+		if !task.Whole || task.Cause.Type != "settings_changed" {
+			t.Errorf("%+v", task)
+		}
+		groups = append(groups, task.Group)
+	}
+	slices.Sort(groups)
+	if !slices.Equal(groups, []directory.GroupID{engineering, sales}) {
+		t.Errorf("groups: %v", groups)
+	}
+	if users := f.tasks(f.bulk); len(users) != 1 || users[0].User != ann {
+		t.Errorf("users: %+v", users)
 	}
 }

@@ -2,6 +2,7 @@ package fanout_test
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -25,15 +26,18 @@ const (
 	organization = "5f0c1e2d3a4b5c6d7e8f9012"
 	ann          = "64a1b2c3d4e5f60718293a4b"
 	bob          = "64a1b2c3d4e5f60718293a4c"
+	one          = directory.ID(organization + "-one")
+	two          = directory.ID(organization + "-two")
 )
 
-// fixture is the function with a real table and a real queue. Ann is connected
+// fixture is the function with a real table and real queues. Ann is connected
 // to two directories, Bob was connected to one and has only a link left.
 type fixture struct {
-	t       *testing.T
-	handler fanout.Handler
-	lane    *boltqueue.Queue
-	metrics *metric.Memory
+	t             *testing.T
+	handler       fanout.Handler
+	records       *store.Store
+	users, groups *boltqueue.Queue
+	metrics       *metric.Memory
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -53,14 +57,15 @@ func newFixture(t *testing.T) *fixture {
 			}
 		}
 	})
-	lane, err := files.Queue(boltqueue.Config{Name: "users-live.fifo"})
-	if err != nil {
-		t.Fatal(err)
+	f := &fixture{t: t, metrics: &metric.Memory{}}
+	for name, lane := range map[string]**boltqueue.Queue{"users-live.fifo": &f.users, "groups-live.fifo": &f.groups} {
+		if *lane, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	f := &fixture{t: t, lane: lane, metrics: &metric.Memory{}}
 	records := store.New(table)
-	f.handler = fanout.Handler{Store: records, Users: lane, Metrics: f.metrics}
-	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+	f.records = records
+	f.handler = fanout.Handler{Store: records, Users: f.users, Groups: f.groups, Metrics: f.metrics}
 	for _, c := range []struct {
 		id   directory.ID
 		user directory.UserID
@@ -97,26 +102,58 @@ func (f *fixture) handle(changes ...jumpcloud.Change) []string {
 	return failed
 }
 
-// tasks are whom to look at where, sorted.
-func (f *fixture) tasks() []string {
+// bodies takes everything out of a queue.
+func (f *fixture) bodies(lane *boltqueue.Queue) [][]byte {
 	f.t.Helper()
-	received, err := f.lane.Receive(f.t.Context(), queue.MaxBatch, 0)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	var tasks []string
-	for _, m := range received {
-		task, err := reconcile.ReadTask(m.Body)
+	var bodies [][]byte
+	for {
+		received, err := lane.Receive(f.t.Context(), queue.MaxBatch, 0)
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, string(task.User)+" in "+string(task.Directory)+" because of "+task.Cause.ID)
-		if err := f.lane.Delete(f.t.Context(), m.Receipt); err != nil {
+		if len(received) == 0 {
+			return bodies
+		}
+		for _, m := range received {
+			bodies = append(bodies, m.Body)
+			if err := lane.Delete(f.t.Context(), m.Receipt); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// tasks are what to look at where, users and groups, sorted.
+func (f *fixture) tasks() []string {
+	f.t.Helper()
+	var tasks []string
+	for _, body := range f.bodies(f.users) {
+		task, err := reconcile.ReadTask(body)
+		if err != nil {
 			f.t.Fatal(err)
 		}
+		tasks = append(tasks, shown(string(task.User), task.Directory, task.Cause.ID, map[string]bool{"memberships": task.Memberships, "source": task.Source}))
+	}
+	for _, body := range f.bodies(f.groups) {
+		task, err := reconcile.ReadGroupTask(body)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		tasks = append(tasks, shown("group "+string(task.Group), task.Directory, task.Cause.ID, map[string]bool{"whole": task.Whole, "source": task.Source}))
 	}
 	slices.Sort(tasks)
 	return tasks
+}
+
+// shown is a task as a sentence, with what it asks for.
+func shown(subject string, in directory.ID, cause string, asks map[string]bool) string {
+	task := subject + " in " + string(in) + " because of " + cause
+	for _, what := range slices.Sorted(maps.Keys(asks)) {
+		if asks[what] {
+			task += ", " + what
+		}
+	}
+	return task
 }
 
 // change is an event about a user.
@@ -180,9 +217,15 @@ func (downQueue) Send(context.Context, ...queue.Message) error {
 
 func TestWhatCannotBeFannedOutComesAgain(t *testing.T) {
 	f := newFixture(t)
+	f.connect(one, engineering)
 	f.handler.Users = downQueue{}
-	if failed := f.handle(change("user_update", ann), change("coffee_brewed", ann)); !slices.Equal(failed, []string{"e-user_update"}) {
-		t.Errorf("failed: %v", failed)
+	changes := []jumpcloud.Change{change("user_update", ann), change("coffee_brewed", ann), groupChange("group_update", engineering), groupChange("group_delete", sales)}
+	if failed := f.handle(changes...); !slices.Equal(failed, []string{"e-user_update"}) {
+		t.Errorf("without the users' queue failed: %v", failed)
+	}
+	f.handler.Groups = downQueue{}
+	if failed := f.handle(changes...); !slices.Equal(failed, []string{"e-user_update", "e-group_update"}) {
+		t.Errorf("without any queue failed: %v", failed)
 	}
 	response, err := f.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "odd", Body: "no"}}})
 	if err != nil || len(response.BatchItemFailures) != 1 {

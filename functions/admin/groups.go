@@ -1,0 +1,157 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+)
+
+// Groups reads the user groups of one organization in JumpCloud.
+type Groups interface {
+	// Group reads one group; NotFound if there is none.
+	Group(ctx context.Context, id directory.GroupID) (directory.Group, error)
+}
+
+// groupPath names a group in a directory.
+type groupPath struct {
+	ID    string `path:"id" doc:"The directory"`
+	Group string `path:"groupId" doc:"The JumpCloud user group"`
+}
+
+// groups registers the operations on groups of a directory.
+func (a API) groups(api huma.API) {
+	const connections = "/v1/directories/{id}/connections/groups/{groupId}"
+	huma.Register(api, operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted), a.connectGroup)
+	huma.Register(api, operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted), a.disconnectGroup)
+	const path = "/v1/directories/{id}/groups"
+	huma.Register(api, operation("listGroups", http.MethodGet, path, "How every group of the directory stands", http.StatusOK), a.listGroups)
+	huma.Register(api, operation("getGroup", http.MethodGet, path+"/{groupId}", "How one group stands, which of its members wait, and why", http.StatusOK),
+		func(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+			dir, err := a.directory(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			return a.showGroup(ctx, dir, in.Group)
+		})
+	huma.Register(api, operation("syncGroup", http.MethodPost, path+"/{groupId}/sync", "Read a group and all its members again now", http.StatusAccepted),
+		func(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+			dir, err := a.directory(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			if shown, err := a.showGroup(ctx, dir, in.Group); err != nil {
+				return shown, err
+			}
+			return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: request("retried"), Whole: true}, a.GroupsLive)
+		})
+}
+
+// connectGroup keeps the connection and has the group and its members looked at.
+// Repeating it is harmless and looks again.
+func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := directory.GroupID(in.Group)
+	jumpCloud, err := a.Groups(ctx, dir.Organization)
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if _, err := jumpCloud.Group(ctx, id); err != nil {
+		if fault.Is(err, fault.NotFound) {
+			err = fault.New(fault.NotFound, "admin.read group", "JumpCloud has no user group "+in.Group)
+		}
+		return nil, refuse(err, "path.groupId", in.Group)
+	}
+	if err := a.Store.ConnectGroup(ctx, dir.ID, id, time.Now().UTC()); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("connected"), Whole: true}, a.GroupsBulk)
+}
+
+// disconnectGroup ends the connection and has the group looked at.
+func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := directory.GroupID(in.Group)
+	was, err := a.Store.DisconnectGroup(ctx, dir.ID, id)
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	if !was {
+		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory"), "path.groupId", in.Group)
+	}
+	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.GroupsLive)
+}
+
+// lookAtGroup sends a task for a group in a directory and answers with how the
+// group stands now.
+func (a API) lookAtGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*answer[groupView], error) {
+	task.Directory = dir.ID
+	if err := reconcile.Enqueue(ctx, lane, task); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	return a.showGroup(ctx, dir, string(task.Group))
+}
+
+// showGroup answers with how a group stands.
+func (a API) showGroup(ctx context.Context, dir directory.Directory, group string) (*answer[groupView], error) {
+	view, err := a.groupOf(ctx, dir, directory.GroupID(group))
+	if err != nil {
+		return nil, refuse(err, "path.groupId", group)
+	}
+	return &answer[groupView]{Body: view}, nil
+}
+
+// listGroups lists the links of groups, with how many of their members are in
+// sync.
+func (a API) listGroups(ctx context.Context, in *struct {
+	ID string `path:"id"`
+	Paging
+}) (*answer[page[groupView]], error) {
+	dir, err := a.directory(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.Store.GroupLinks(ctx, dir.ID, in.Limit, in.Cursor)
+	if err != nil {
+		return nil, refuse(err, "query.cursor", in.Cursor)
+	}
+	ids := make([]directory.GroupID, len(list.Items))
+	for i, link := range list.Items {
+		ids[i] = link.Group
+	}
+	// The links of the list may lag behind; what is read by its key does not.
+	look, err := a.Store.LookGroups(ctx, dir.ID, ids)
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	views := make([]groupView, 0, len(ids))
+	for _, id := range ids {
+		group := look.Groups[id]
+		link, found := group.Link(dir.ID)
+		if !found {
+			continue
+		}
+		var members *membersView
+		if dir.Settings.ManageGroups {
+			all, err := a.Store.AllMembers(ctx, dir.ID, id)
+			if err != nil {
+				return nil, refuse(err, "", nil)
+			}
+			members = countOf(all)
+		}
+		views = append(views, viewOfGroup(link, group.Connected(dir.ID), members))
+	}
+	return &answer[page[groupView]]{Body: page[groupView]{Items: views, Cursor: list.Cursor}}, nil
+}

@@ -1,0 +1,160 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// groupView is how a group stands in a directory.
+type groupView struct {
+	Group       directory.GroupID    `json:"groupId"`
+	Name        string               `json:"name,omitempty" doc:"The name in JumpCloud when it was last read"`
+	EntraID     directory.EntraID    `json:"entraId,omitempty" doc:"The object id of the security group; missing as long as there is none"`
+	DisplayName string               `json:"displayName,omitempty" doc:"The name that the security group certainly has"`
+	Connected   bool                 `json:"connected" doc:"Whether the group is connected to this directory, by an administrator or by the connection source"`
+	Status      directory.LinkStatus `json:"status" enum:"pending,synced,parked,held,released"`
+	Reason      directory.Reason     `json:"reason,omitempty" doc:"One typed word: why the group is parked, waits or was let go"`
+	Message     string               `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
+	Owner       directory.Owner      `json:"owner,omitempty" enum:"created,taken_over"`
+	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups"`
+	LastEventAt *time.Time           `json:"lastEventAt,omitempty"`
+	LastWriteAt *time.Time           `json:"lastWriteAt,omitempty"`
+	NextTryAt   *time.Time           `json:"nextTryAt,omitempty"`
+}
+
+// membersView is how the members of a group stand.
+type membersView struct {
+	InSync    int             `json:"inSync" doc:"Members in JumpCloud and in Entra"`
+	Waiting   int             `json:"waiting" doc:"Those who join or leave the security group by themselves, with the next write or once they have an account"`
+	Refused   int             `json:"refused" doc:"Those whom Entra does not take"`
+	NotInSync []memberTrouble `json:"notInSync,omitempty" doc:"Who waits or is refused, and why; only in the view of one group"`
+	More      int             `json:"more,omitempty" doc:"How many more wait or are refused than notInSync shows"`
+}
+
+// memberTrouble is a member who is not in Entra as in JumpCloud, and why.
+type memberTrouble struct {
+	User    directory.UserID `json:"userId"`
+	Status  memberStatus     `json:"status" enum:"waiting,refused"`
+	Reason  directory.Reason `json:"reason,omitempty" doc:"One typed word; missing when the next write brings the member in sync"`
+	Message string           `json:"message"`
+}
+
+// memberStatus is how one member stands.
+type memberStatus string
+
+// The statuses of a member.
+const (
+	memberInSync  memberStatus = "inSync"
+	memberWaiting memberStatus = "waiting"
+	memberRefused memberStatus = "refused"
+)
+
+// maxTroubles is how many members the view of a group names.
+const maxTroubles = 100
+
+// statusOf says how a member stands.
+func statusOf(m directory.Member) memberStatus {
+	switch {
+	case m.Problem != nil && m.Problem.Reason != directory.MemberAbsent:
+		return memberRefused
+	case m.Problem == nil && m.Wanted && m.Applied != "":
+		return memberInSync
+	default:
+		return memberWaiting
+	}
+}
+
+// countOf counts the members of a group by how they stand.
+func countOf(members []directory.Member) *membersView {
+	var view membersView
+	for _, m := range members {
+		switch statusOf(m) {
+		case memberInSync:
+			view.InSync++
+		case memberWaiting:
+			view.Waiting++
+		case memberRefused:
+			view.Refused++
+		}
+	}
+	return &view
+}
+
+// viewOfGroup shows the link of a group, and its members if it has any to show.
+func viewOfGroup(link directory.GroupLink, connected bool, members *membersView) groupView {
+	return groupView{
+		Group: link.Group, Name: link.Name, EntraID: link.EntraID, DisplayName: link.Applied, Connected: connected,
+		Status: link.Status, Reason: link.Reason, Message: link.Message, Owner: link.Owner, Members: members,
+		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
+	}
+}
+
+// groupOf reads the link of a group in a directory and who of its members waits
+// and why; NotFound if the group never was connected there.
+func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.GroupID) (groupView, error) {
+	group, err := a.Store.Group(ctx, dir.Organization, id)
+	if err != nil {
+		return groupView{}, err
+	}
+	link, found := group.Link(dir.ID)
+	if !found {
+		return groupView{}, fault.New(fault.NotFound, "admin.group", "the group "+string(id)+" was never connected to this directory")
+	}
+	if !dir.Settings.ManageGroups {
+		return viewOfGroup(link, group.Connected(dir.ID), nil), nil
+	}
+	members, err := a.Store.AllMembers(ctx, dir.ID, id)
+	if err != nil {
+		return groupView{}, err
+	}
+	view := countOf(members)
+	view.NotInSync, err = a.troubles(ctx, dir.ID, members)
+	view.More = view.Waiting + view.Refused - len(view.NotInSync)
+	return viewOfGroup(link, group.Connected(dir.ID), view), err
+}
+
+// troubles are the first members who are not in sync, and why.
+func (a API) troubles(ctx context.Context, id directory.ID, members []directory.Member) ([]memberTrouble, error) {
+	var late []directory.Member
+	var users []directory.UserID
+	for _, m := range members {
+		if statusOf(m) != memberInSync && len(late) < maxTroubles {
+			late, users = append(late, m), append(users, m.User)
+		}
+	}
+	if len(late) == 0 {
+		return nil, nil
+	}
+	look, err := a.Store.Look(ctx, id, users)
+	if err != nil {
+		return nil, err
+	}
+	troubles := make([]memberTrouble, len(late))
+	for i, m := range late {
+		link, _ := look.Users[m.User].Link(id)
+		troubles[i] = troubleOf(m, link)
+	}
+	return troubles, nil
+}
+
+// troubleOf says why a member is not in sync; link is that of the user.
+func troubleOf(m directory.Member, link directory.Link) memberTrouble {
+	trouble := memberTrouble{User: m.User, Status: statusOf(m)}
+	switch {
+	case trouble.Status == memberRefused:
+		trouble.Reason, trouble.Message = m.Problem.Reason, m.Problem.Message
+	case !m.Wanted:
+		trouble.Reason, trouble.Message = directory.LeftGroup, "the user is not in the group any more and is taken out of the security group with the next write"
+	case link.EntraID == "":
+		trouble.Reason, trouble.Message = directory.MemberAbsent, "the user has no account in this directory yet, and joins as soon as there is one"
+		if link.Message != "" {
+			trouble.Message += ": " + link.Message
+		}
+	default:
+		trouble.Message = "the user joins the security group with the next write"
+	}
+	return trouble
+}
