@@ -23,33 +23,37 @@ func TestAdmin(t *testing.T) {
 	type want struct {
 		auth       admin.Auth
 		status     int
-		live, bulk int // tasks
+		live, bulk int // tasks of users
+		groups     int // tasks of groups in the bulk lane
 	}
 	table := map[string]want{
-		"health.json":          {byToken, 200, 0, 0},
-		"description.json":     {byToken, 200, 0, 0},
-		"list.json":            {byToken, 200, 0, 0},
-		"jwt.json":             {admin.GatewayAuth, 200, 0, 0},
-		"directory.json":       {byToken, 201, 0, 0},
-		"connect.json":         {byToken, 202, 0, 1},
-		"unknown-setting.json": {byToken, 422, 0, 0},
-		"not-json.json":        {byToken, 400, 0, 0},
-		"wrong-token.json":     {byToken, 401, 0, 0},
+		"health.json":          {byToken, 200, 0, 0, 0},
+		"description.json":     {byToken, 200, 0, 0, 0},
+		"list.json":            {byToken, 200, 0, 0, 0},
+		"jwt.json":             {admin.GatewayAuth, 200, 0, 0, 0},
+		"directory.json":       {byToken, 201, 0, 0, 0},
+		"connect.json":         {byToken, 202, 0, 1, 0},
+		"connect-group.json":   {byToken, 202, 0, 0, 1},
+		"unknown-setting.json": {byToken, 422, 0, 0, 0},
+		"not-json.json":        {byToken, 400, 0, 0, 0},
+		"wrong-token.json":     {byToken, 401, 0, 0, 0},
 	}
 	covers(t, "admin", table)
 	for file, want := range table {
 		t.Run(file, func(t *testing.T) {
-			records, live, bulk := connected(t), newQueue(t), newQueue(t)
+			records, live, bulk, groups := connected(t), newQueue(t), newQueue(t), newQueue(t)
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler := admin.NewHandler(admin.API{Store: records, Systems: &outside{}, Tenants: tenants{}, Live: live, Bulk: bulk, Auth: want.auth})
+			handler := admin.NewHandler(admin.API{Store: records, Systems: &outside{}, Tenants: tenants{}, Auth: want.auth,
+				Groups: func(context.Context, directory.OrganizationID) (admin.Groups, error) { return &outsideGroups{}, nil },
+				Live:   live, Bulk: bulk, GroupsBulk: groups})
 			response, err := handler.Handle(t.Context(), read[events.APIGatewayV2HTTPRequest](t, filepath.Join("admin", file)))
 			if err != nil || response.StatusCode != want.status {
 				t.Errorf("status %d, want %d: %s %v", response.StatusCode, want.status, response.Body, err)
 			}
-			if l, b := queued(t, live), queued(t, bulk); l != want.live || b != want.bulk {
-				t.Errorf("%d and %d tasks, want %d and %d", l, b, want.live, want.bulk)
+			if l, b, g := queued(t, live), queued(t, bulk), queued(t, groups); l != want.live || b != want.bulk || g != want.groups {
+				t.Errorf("%d, %d and %d tasks, want %d, %d and %d", l, b, g, want.live, want.bulk, want.groups)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"entrasync/functions/groups"
 	"entrasync/functions/users"
 	"entrasync/shared/aws/emf"
 	"entrasync/shared/directory"
@@ -21,8 +22,8 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// Three alarms count lines of the log of users. The patterns of infra/alarms.yaml
-// have to find them in what the function writes.
+// Some alarms count lines of the logs of users and groups. The patterns of
+// infra/alarms.yaml have to find them in what the functions write.
 func TestAlarmsFindTheirLines(t *testing.T) {
 	withdrawn := fault.New(fault.Unauthorized, "test", "the tenant has withdrawn its consent")
 	refused := fault.New(fault.Invalid, "test", "the domain is not verified")
@@ -50,7 +51,44 @@ func TestAlarmsFindTheirLines(t *testing.T) {
 			if _, err := handler.Handle(zerolog.New(&log).WithContext(t.Context()), batch); err != nil {
 				t.Fatal(err)
 			}
-			for metric, filter := range filters(t) {
+			for metric, filter := range filters(t, "UsersLogs", 3) {
+				if got := filter.sum(t, log.String()); got != tc.want[metric] {
+					t.Errorf("%s is %d, want %d, in\n%s", metric, got, tc.want[metric], log.String())
+				}
+			}
+		})
+	}
+}
+
+func TestAlarmsOfGroupsFindTheirLines(t *testing.T) {
+	withdrawn := fault.New(fault.Unauthorized, "test", "the tenant has withdrawn its consent")
+	refused := fault.New(fault.Invalid, "test", "the name is not allowed")
+	for name, tc := range map[string]struct {
+		refusal error // what Entra says about any group
+		last    bool  // whether it is the last try
+		want    map[string]int
+	}{
+		"in sync":                {nil, false, map[string]int{}},
+		"parked":                 {refused, false, map[string]int{"groups_parked": 1}},
+		"consent lost":           {withdrawn, false, map[string]int{"consent_lost": 1}},
+		"consent lost, last try": {withdrawn, true, map[string]int{"consent_lost": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			world := &outsideGroups{refusal: tc.refusal}
+			lane := newQueue(t)
+			handler := groups.Handler{
+				Groups:    reconcile.Groups{Store: connected(t), Systems: world, Metrics: emf.New(&log, "entrasync"), Live: lane, Bulk: lane, Later: lane},
+				Postponer: world, MaxReceives: 20, Again: lane,
+			}
+			batch := read[events.SQSEvent](t, filepath.Join("groups", "bulk.json"))
+			if tc.last {
+				batch.Records[0].Attributes["ApproximateReceiveCount"] = "20"
+			}
+			if _, err := handler.Handle(zerolog.New(&log).WithContext(t.Context()), batch); err != nil {
+				t.Fatal(err)
+			}
+			for metric, filter := range filters(t, "GroupsLogs", 2) {
 				if got := filter.sum(t, log.String()); got != tc.want[metric] {
 					t.Errorf("%s is %d, want %d, in\n%s", metric, got, tc.want[metric], log.String())
 				}
@@ -62,19 +100,22 @@ func TestAlarmsFindTheirLines(t *testing.T) {
 // filter is a metric filter: which lines, and which of their values.
 type filter struct{ pattern, value string }
 
-// filters reads the metric filters of the template, by the metric they make.
-func filters(t *testing.T) map[string]filter {
+// filters reads the metric filters of the template that look at a log, so many, by
+// the metric they make.
+func filters(t *testing.T, logs string, want int) map[string]filter {
 	t.Helper()
 	text, err := os.ReadFile("../infra/alarms.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]filter{}
-	for _, m := range regexp.MustCompile(`(?s)FilterPattern: '([^']+)'.*?MetricName: (\w+), MetricValue: "?([$.\w]+)`).FindAllStringSubmatch(string(text), -1) {
-		found[m[2]] = filter{m[1], m[3]}
+	for _, m := range regexp.MustCompile(`(?s)LogGroupName: !Ref (\w+)\s+FilterPattern: '([^']+)'.*?MetricName: (\w+), MetricValue: "?([$.\w]+)`).FindAllStringSubmatch(string(text), -1) {
+		if m[1] == logs {
+			found[m[3]] = filter{m[2], m[4]}
+		}
 	}
-	if len(found) != 3 {
-		t.Fatalf("%d metric filters in the template, not 3: %v", len(found), found)
+	if len(found) != want {
+		t.Fatalf("%d metric filters of %s in the template, not %d: %v", len(found), logs, want, found)
 	}
 	return found
 }

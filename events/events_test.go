@@ -25,6 +25,9 @@ const (
 	directoryName = "contoso"
 	ann           = "64a1b2c3d4e5f60718293a4b"
 	bob           = "64a1b2c3d4e5f60718293a4c"
+	engineering   = "6510c2d3e4f5061728394a51"
+	sales         = "6510c2d3e4f5061728394a52"
+	application   = "6520c2d3e4f5061728394b61"
 )
 
 // read decodes a sample into the type that its function takes. A field that the

@@ -15,10 +15,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"entrasync/functions/admin"
-	"entrasync/functions/fanout"
-	"entrasync/functions/users"
-	"entrasync/functions/webhook"
 	"entrasync/scripts/play"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
@@ -29,10 +25,7 @@ import (
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
-	"entrasync/shared/reconcile"
-	"entrasync/shared/secret"
 	"entrasync/shared/store"
-	"entrasync/shared/systems"
 )
 
 // Machine is a running product.
@@ -55,19 +48,23 @@ type Machine struct {
 // message stays hidden for six times the time-out of the function that has it,
 // the margin that AWS asks for.
 const (
-	changesQueue   = "changes.fifo"
-	usersLiveQueue = "users-live.fifo"
-	usersBulkQueue = "users-bulk.fifo"
-	deadSuffix     = "-dead"
+	changesQueue    = "changes.fifo"
+	usersLiveQueue  = "users-live.fifo"
+	usersBulkQueue  = "users-bulk.fifo"
+	groupsLiveQueue = "groups-live.fifo"
+	groupsBulkQueue = "groups-bulk.fifo"
+	deadSuffix      = "-dead"
 
 	webhookTimeout = 10 * time.Second
 	adminTimeout   = 29 * time.Second
 	fanoutTimeout  = 30 * time.Second
 	usersTimeout   = 60 * time.Second
+	groupsTimeout  = 60 * time.Second
 	visibility     = 6
 
 	changesReceives = 10
 	usersReceives   = 20
+	groupsReceives  = 20
 
 	bulkWindow = 200 * time.Millisecond
 	retention  = 14 * 24 * time.Hour
@@ -158,6 +155,8 @@ func (m *Machine) openFiles() error {
 		{Name: changesQueue, Visibility: visibility * fanoutTimeout, MaxReceives: changesReceives},
 		{Name: usersLiveQueue, Visibility: visibility * usersTimeout, MaxReceives: usersReceives},
 		{Name: usersBulkQueue, Visibility: visibility * usersTimeout, MaxReceives: usersReceives},
+		{Name: groupsLiveQueue, Visibility: visibility * groupsTimeout, MaxReceives: groupsReceives},
+		{Name: groupsBulkQueue, Visibility: visibility * groupsTimeout, MaxReceives: groupsReceives},
 	} {
 		q.Retention, q.DeadLetter = retention, q.Name+deadSuffix
 		if _, err := files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
@@ -179,51 +178,6 @@ func (m *Machine) keepOrganization(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// serve starts the functions and the HTTP server.
-func (m *Machine) serve(listener net.Listener) {
-	organizations := secret.Organizations{Store: m.secrets}
-	outside := systems.New(systems.Config{
-		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
-		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
-		ClientID: m.Config.ClientID, Proof: m.proof, Keys: organizations, Regions: m.Store,
-	})
-	live, bulk := m.queues[usersLiveQueue], m.queues[usersBulkQueue]
-	fan := fanout.Handler{Store: m.Store, Users: live, Metrics: m.Metrics}
-	sync := users.Handler{
-		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics, Later: bulk},
-		Passwords: reconcile.Passwords{Store: m.Store, Systems: outside, Seed: m.secrets.PasswordSeed, Metrics: m.Metrics},
-		Postponer: m.queues, MaxReceives: usersReceives, Again: bulk,
-	}
-	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
-	api := admin.NewHandler(admin.API{
-		Store: m.Store, Systems: outside, Tenants: outside, Organizations: outside, Live: live, Bulk: bulk,
-		Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
-		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
-			return outside.Organization(ctx, id)
-		},
-		Passwords: func(ctx context.Context, id directory.OrganizationID) (admin.Passwords, error) {
-			return outside.Organization(ctx, id)
-		},
-	})
-
-	usersFunction := host.Function{Name: "users", Handler: sync.Handle, Timeout: usersTimeout}
-	m.host.Feed(host.Function{Name: "fanout", Handler: fan.Handle, Timeout: fanoutTimeout},
-		host.Source{Queue: changesQueue, From: m.queues[changesQueue], BatchSize: queue.MaxBatch, Concurrency: 4})
-	m.host.Feed(usersFunction, host.Source{Queue: usersLiveQueue, From: live, BatchSize: queue.MaxBatch, Concurrency: 4})
-	m.host.Feed(usersFunction, host.Source{Queue: usersBulkQueue, From: bulk, BatchSize: queue.MaxBatch, Concurrency: 2, Window: bulkWindow})
-
-	mux := http.NewServeMux()
-	mux.Handle("/webhooks/", m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}))
-	mux.Handle("GET /metrics", m.counters())
-	mux.Handle("/", m.host.HTTP(host.Function{Name: "admin", Handler: api.Handle, Timeout: adminTimeout}))
-	m.server = newServer(mux)
-	go func() {
-		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			m.log.Error().Err(err).Msg("the HTTP server ended")
-		}
-	}()
 }
 
 // newServer is an HTTP server that no slow caller can hold up.

@@ -26,7 +26,11 @@ func main() {
 		Passwords: func(ctx context.Context, id directory.OrganizationID) (admin.Passwords, error) {
 			return outside.Organization(ctx, id)
 		},
+		Groups: func(ctx context.Context, id directory.OrganizationID) (admin.Groups, error) {
+			return outside.Organization(ctx, id)
+		},
 		Live: env.Queue(lambdaenv.UsersLiveQueue), Bulk: env.Queue(lambdaenv.UsersBulkQueue),
+		GroupsLive: env.Queue(lambdaenv.GroupsLiveQueue), GroupsBulk: env.Queue(lambdaenv.GroupsBulkQueue),
 	})
 	env.Start(handler.Handle)
 }

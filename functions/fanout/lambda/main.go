@@ -8,6 +8,8 @@ import (
 
 func main() {
 	env := lambdaenv.Open()
-	handler := fanout.Handler{Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Metrics: env.Metrics()}
+	handler := fanout.Handler{
+		Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Groups: env.Queue(lambdaenv.GroupsLiveQueue), Metrics: env.Metrics(),
+	}
 	env.Start(handler.Handle)
 }

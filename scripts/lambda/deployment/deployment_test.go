@@ -33,7 +33,7 @@ const root = "../../.."
 const patience = time.Minute
 
 // limits are the largest programs that we ship, in bytes.
-var limits = map[string]int64{"WebhookFunction": 11e6, "FanoutFunction": 20e6, "UsersFunction": 20e6, "AdminFunction": 20e6}
+var limits = map[string]int64{"WebhookFunction": 11e6, "FanoutFunction": 20e6, "UsersFunction": 20e6, "GroupsFunction": 20e6, "AdminFunction": 20e6}
 
 // start builds every function and puts everything up.
 func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.Deployment, log *journal, bootstraps map[string]string) {

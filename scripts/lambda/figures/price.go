@@ -56,8 +56,8 @@ const (
 	logBytes      = 3000.0 // of one change in all functions
 	itemBytes     = 2500.0 // of a user and its link, index included
 	actionBytes   = 1500.0 // of one action, index included, kept for a year
-	ownMetrics    = 30.0
-	alarmsOfStack = 20.0
+	ownMetrics    = 40.0
+	alarmsOfStack = 26.0
 	tracedShare   = 0.05 // X-Ray samples that part of the requests, and one a second
 	secretsOfOrg  = 3.0  // of a stack with one organization
 	secretsTTL    = 300.0

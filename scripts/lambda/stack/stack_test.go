@@ -174,7 +174,7 @@ func TestOurTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Functions) < 4 || len(s.Queues) < 6 || len(s.Tables) != 1 || len(s.Buses) != 1 {
+	if len(s.Functions) < 5 || len(s.Queues) < 10 || len(s.Tables) != 1 || len(s.Buses) != 1 {
 		t.Fatalf("the stack has %d functions, %d queues, %d tables and %d buses", len(s.Functions), len(s.Queues), len(s.Tables), len(s.Buses))
 	}
 	for _, f := range s.Functions {

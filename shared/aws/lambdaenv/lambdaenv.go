@@ -44,6 +44,9 @@ const (
 	UsersLiveQueue   = "ENTRASYNC_USERS_LIVE_QUEUE_URL"
 	UsersBulkQueue   = "ENTRASYNC_USERS_BULK_QUEUE_URL"
 	UsersReceives    = "ENTRASYNC_USERS_RECEIVES" // how often a users queue delivers a message before it is a dead letter
+	GroupsLiveQueue  = "ENTRASYNC_GROUPS_LIVE_QUEUE_URL"
+	GroupsBulkQueue  = "ENTRASYNC_GROUPS_BULK_QUEUE_URL"
+	GroupsReceives   = "ENTRASYNC_GROUPS_RECEIVES" // the same of a groups queue
 	SecretsPrefix    = "ENTRASYNC_SECRETS_PREFIX"
 	Bus              = "ENTRASYNC_BUS"
 	MetricsNamespace = "ENTRASYNC_METRICS_NAMESPACE"

@@ -1,0 +1,150 @@
+package events_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/functions/groups"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/metric"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// outsideGroups is a JumpCloud with the groups Engineering, in which Ann is, and
+// Sales, both associated with the connection source, and a tenant that has no
+// group yet and takes everything unless it refuses.
+type outsideGroups struct {
+	outside
+	refusal error         // of every write to a group
+	groups  []plan.Action // that were sent
+}
+
+func (o *outsideGroups) JumpCloudGroups(context.Context, directory.OrganizationID) (reconcile.JumpCloudGroups, error) {
+	return o, nil
+}
+
+func (o *outsideGroups) EntraGroups(context.Context, directory.TenantID) (reconcile.EntraGroups, error) {
+	return o, nil
+}
+
+func (o *outsideGroups) Group(_ context.Context, id directory.GroupID) (directory.Group, error) {
+	name, exists := map[directory.GroupID]string{engineering: "Engineering", sales: "Sales"}[id]
+	if !exists {
+		return directory.Group{}, fault.New(fault.NotFound, "test", "there is no group "+string(id))
+	}
+	return directory.Group{ID: id, Name: name}, nil
+}
+
+func (o *outsideGroups) GroupMembers(_ context.Context, id directory.GroupID) ([]directory.UserID, []directory.GroupID, error) {
+	if id == engineering {
+		return []directory.UserID{ann}, nil, nil
+	}
+	return nil, nil, nil
+}
+
+func (o *outsideGroups) GroupsOf(_ context.Context, id directory.UserID) ([]directory.GroupID, error) {
+	if id == ann {
+		return []directory.GroupID{engineering}, nil
+	}
+	return nil, nil
+}
+
+func (o *outsideGroups) Associated(context.Context, directory.ConnectionSource) ([]directory.UserID, []directory.GroupID, error) {
+	return []directory.UserID{bob}, []directory.GroupID{engineering, sales}, nil
+}
+
+func (o *outsideGroups) IsUserAssociated(_ context.Context, _ directory.ConnectionSource, id directory.UserID) (bool, error) {
+	return id == bob, nil
+}
+
+func (o *outsideGroups) IsGroupAssociated(context.Context, directory.ConnectionSource, directory.GroupID) (bool, error) {
+	return true, nil
+}
+
+func (o *outsideGroups) FindGroups(_ context.Context, names []string) []reconcile.FoundGroups {
+	return make([]reconcile.FoundGroups, len(names))
+}
+
+func (o *outsideGroups) MembersOf(context.Context, directory.EntraID) ([]directory.EntraID, error) {
+	return nil, nil
+}
+
+func (o *outsideGroups) ApplyToGroups(_ context.Context, actions []plan.Action) []reconcile.GroupResult {
+	results := make([]reconcile.GroupResult, len(actions))
+	for i, a := range actions {
+		results[i].Err = o.refusal
+		if o.refusal == nil {
+			results[i].ID = directory.EntraID("entra-" + a.Subject.ID)
+		}
+	}
+	o.groups = append(o.groups, actions...)
+	return results
+}
+
+func TestGroups(t *testing.T) {
+	type want struct {
+		written    []plan.Type
+		live, bulk int   // tasks of users
+		later      int   // tasks of groups
+		bad        []int // the records that come again
+	}
+	table := map[string]want{
+		"tasks.json":     {[]plan.Type{plan.CreateGroup, plan.CreateGroup}, 0, 1, 0, nil},
+		"bulk.json":      {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
+		"source.json":    {nil, 0, 1, 2, nil},
+		"duplicate.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
+		"malformed.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, []int{1}},
+	}
+	covers(t, "groups", table)
+	for file, want := range table {
+		t.Run(file, func(t *testing.T) {
+			world := &outsideGroups{}
+			live, bulk, later := newQueue(t), newQueue(t), newQueue(t)
+			records := connected(t)
+			if _, err := records.ConnectGroup(t.Context(), directory.NewID(organization, directoryName), sales, directory.Direct, time.Now().UTC()); err != nil {
+				t.Fatal(err)
+			}
+			handler := groups.Handler{
+				Groups:    reconcile.Groups{Store: records, Systems: world, Metrics: &metric.Memory{}, Live: live, Bulk: bulk, Later: later},
+				Postponer: world, MaxReceives: 20, Again: later,
+			}
+			batch := read[events.SQSEvent](t, filepath.Join("groups", file))
+			for range 2 { // the second time everything is right already
+				response, err := handler.Handle(t.Context(), batch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again := []string{}
+				for _, i := range want.bad {
+					again = append(again, batch.Records[i].MessageId)
+				}
+				if diff := cmp.Diff(again, failed(response)); diff != "" {
+					t.Errorf("what comes again (-want +got):\n%s", diff)
+				}
+			}
+			var written []plan.Type
+			for _, a := range world.groups {
+				written = append(written, a.Type)
+			}
+			if diff := cmp.Diff(want.written, written); diff != "" {
+				t.Errorf("written (-want +got):\n%s", diff)
+			}
+			if l, b, g := queued(t, live), queued(t, bulk), queued(t, later); l != want.live || b != want.bulk || g != want.later {
+				t.Errorf("%d, %d and %d tasks, want %d, %d and %d", l, b, g, want.live, want.bulk, want.later)
+			}
+			for _, record := range batch.Records {
+				if task, err := reconcile.ReadGroupTask([]byte(record.Body)); err == nil {
+					made, err := task.Message()
+					sameMessage(t, record, made, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+
+	"entrasync/functions/admin"
+	"entrasync/functions/fanout"
+	"entrasync/functions/groups"
+	"entrasync/functions/users"
+	"entrasync/functions/webhook"
+	"entrasync/shared/directory"
+	"entrasync/shared/local/host"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/secret"
+	"entrasync/shared/systems"
+)
+
+// serve starts the functions and the HTTP server.
+func (m *Machine) serve(listener net.Listener) {
+	organizations := secret.Organizations{Store: m.secrets}
+	outside := systems.New(systems.Config{
+		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
+		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
+		ClientID: m.Config.ClientID, Proof: m.proof, Keys: organizations, Regions: m.Store,
+	})
+	m.feed(outside)
+	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}))
+	mux.Handle("GET /metrics", m.counters())
+	mux.Handle("/", m.host.HTTP(host.Function{Name: "admin", Handler: m.admin(outside).Handle, Timeout: adminTimeout}))
+	m.server = newServer(mux)
+	go func() {
+		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			m.log.Error().Err(err).Msg("the HTTP server ended")
+		}
+	}()
+}
+
+// feed starts the functions that queues feed.
+func (m *Machine) feed(outside *systems.Systems) {
+	live, bulk := m.queues[usersLiveQueue], m.queues[usersBulkQueue]
+	groupsLive, groupsBulk := m.queues[groupsLiveQueue], m.queues[groupsBulkQueue]
+	fanoutHandler := fanout.Handler{Store: m.Store, Users: live, Groups: groupsLive, Metrics: m.Metrics}
+	usersHandler := users.Handler{
+		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics, Later: bulk, GroupsLive: groupsLive, GroupsBulk: groupsBulk},
+		Passwords: reconcile.Passwords{Store: m.Store, Systems: outside, Seed: m.secrets.PasswordSeed, Metrics: m.Metrics},
+		Postponer: m.queues, MaxReceives: usersReceives, Again: bulk,
+	}
+	groupsHandler := groups.Handler{
+		Groups:    reconcile.Groups{Store: m.Store, Systems: outside, Metrics: m.Metrics, Live: live, Bulk: bulk, Later: groupsBulk},
+		Postponer: m.queues, MaxReceives: groupsReceives, Again: groupsBulk,
+	}
+	m.host.Feed(host.Function{Name: "fanout", Handler: fanoutHandler.Handle, Timeout: fanoutTimeout},
+		host.Source{Queue: changesQueue, From: m.queues[changesQueue], BatchSize: queue.MaxBatch, Concurrency: 4})
+	m.feedLanes(host.Function{Name: "users", Handler: usersHandler.Handle, Timeout: usersTimeout}, usersLiveQueue, usersBulkQueue)
+	m.feedLanes(host.Function{Name: "groups", Handler: groupsHandler.Handle, Timeout: groupsTimeout}, groupsLiveQueue, groupsBulkQueue)
+}
+
+// feedLanes feeds a function from its two lanes. First connections wait a moment
+// for company, so that they share requests.
+func (m *Machine) feedLanes(function host.Function, live, bulk string) {
+	m.host.Feed(function, host.Source{Queue: live, From: m.queues[live], BatchSize: queue.MaxBatch, Concurrency: 4})
+	m.host.Feed(function, host.Source{Queue: bulk, From: m.queues[bulk], BatchSize: queue.MaxBatch, Concurrency: 2, Window: bulkWindow})
+}
+
+// admin makes the handler of the API.
+func (m *Machine) admin(outside *systems.Systems) admin.Handler {
+	return admin.NewHandler(admin.API{
+		Store: m.Store, Systems: outside, Tenants: outside, Organizations: outside,
+		Live: m.queues[usersLiveQueue], Bulk: m.queues[usersBulkQueue], GroupsLive: m.queues[groupsLiveQueue], GroupsBulk: m.queues[groupsBulkQueue],
+		Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
+			return outside.Organization(ctx, id)
+		},
+		Groups: func(ctx context.Context, id directory.OrganizationID) (admin.Groups, error) {
+			return outside.Organization(ctx, id)
+		},
+		Passwords: func(ctx context.Context, id directory.OrganizationID) (admin.Passwords, error) {
+			return outside.Organization(ctx, id)
+		},
+	})
+}
