@@ -71,7 +71,7 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 		}
 		return nil, refuse(err, "path.groupId", in.Group)
 	}
-	if err := a.Store.ConnectGroup(ctx, dir.ID, id, time.Now().UTC()); err != nil {
+	if _, err := a.Store.ConnectGroup(ctx, dir.ID, id, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("connected"), Whole: true}, a.GroupsBulk)
@@ -84,12 +84,12 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 		return nil, err
 	}
 	id := directory.GroupID(in.Group)
-	was, err := a.Store.DisconnectGroup(ctx, dir.ID, id)
+	was, err := a.Store.DisconnectGroup(ctx, dir.ID, id, directory.Direct)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	if !was {
-		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory"), "path.groupId", in.Group)
+		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
 	}
 	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.GroupsLive)
 }

@@ -26,7 +26,7 @@ const (
 func (f *fixture) connectGroups(id string, groups ...directory.GroupID) {
 	f.t.Helper()
 	for _, group := range groups {
-		if err := f.records.ConnectGroup(f.t.Context(), directory.ID(id), group, time.Now().UTC()); err != nil {
+		if _, err := f.records.ConnectGroup(f.t.Context(), directory.ID(id), group, directory.Direct, time.Now().UTC()); err != nil {
 			f.t.Fatal(err)
 		}
 	}

@@ -32,6 +32,7 @@ const (
 // outside is a JumpCloud that knows Ann and the group Engineering, and a tenant
 // that may have consented.
 type outside struct {
+	reconcile.GroupSystems
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
 	// tenants are what tenants say of themselves, by how they are named; any
