@@ -31,7 +31,7 @@ func (f *fixture) connect(id directory.ID, group directory.GroupID) {
 // disconnect ends the connection of a group; its link stays as it is.
 func (f *fixture) disconnect(id directory.ID, group directory.GroupID) {
 	f.t.Helper()
-	if was, err := f.records.DisconnectGroup(f.t.Context(), id, group, directory.Direct); err != nil || !was {
+	if was, err := f.records.DisconnectGroup(f.t.Context(), id, group, ""); err != nil || !was {
 		f.t.Fatal(was, err)
 	}
 }
