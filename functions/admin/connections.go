@@ -27,7 +27,7 @@ func (a API) connections(api huma.API) {
 	huma.Register(api, operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted), a.connectUser)
 	huma.Register(api, operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted), a.disconnectUser)
 	list := operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK)
-	list.Description = "Users first, those who are connected through a group among them, and then the connected groups. An item has either userId, with the paths by which the user is connected, or groupId."
+	list.Description = "Users first, those who are connected through a group among them, and then the connected groups. An item has either userId or groupId."
 	huma.Register(api, list, a.listConnections)
 }
 
@@ -36,7 +36,7 @@ type connectionView struct {
 	Directory directory.ID      `json:"directoryId"`
 	User      directory.UserID  `json:"userId,omitempty"`
 	Group     directory.GroupID `json:"groupId,omitempty"`
-	Paths     []directory.Path  `json:"paths,omitempty" doc:"The paths by which a user is connected: direct, group:<groupId>, or jumpcloud for the connection source"`
+	Paths     []directory.Path  `json:"paths" doc:"By what the user or the group is connected: direct, jumpcloud for the connection source, and for a user group:<groupId> for each connected group that holds the user"`
 	CreatedAt time.Time         `json:"createdAt"`
 }
 
@@ -81,7 +81,7 @@ func (a API) listConnections(ctx context.Context, in *struct {
 		shown.Cursor = groupsCursor + groups.Cursor
 	}
 	for _, c := range groups.Items {
-		shown.Items = append(shown.Items, connectionView{Directory: c.Directory, Group: c.Group, CreatedAt: c.CreatedAt})
+		shown.Items = append(shown.Items, connectionView{Directory: c.Directory, Group: c.Group, Paths: c.Paths, CreatedAt: c.CreatedAt})
 	}
 	return &answer[page[connectionView]]{Body: shown}, nil
 }

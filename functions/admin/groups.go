@@ -151,7 +151,7 @@ func (a API) listGroups(ctx context.Context, in *struct {
 			}
 			members = countOf(all)
 		}
-		views = append(views, viewOfGroup(link, group.Connected(dir.ID), members))
+		views = append(views, viewOfGroup(link, pathsOf(group, dir.ID), members))
 	}
 	return &answer[page[groupView]]{Body: page[groupView]{Items: views, Cursor: list.Cursor}}, nil
 }

@@ -141,7 +141,10 @@ func TestConnectionsOfUsersAndGroups(t *testing.T) {
 	}
 	f.connectGroups(id, "g1", "g2", "g3", "g4")
 	f.join(id, "g1", "u3")
-	want := []string{"u1 [direct]", "u2 [direct]", "u3 [direct group:g1]", "group g1", "group g2", "group g3", "group g4"}
+	if _, err := f.records.ConnectGroup(t.Context(), directory.ID(id), "g3", directory.Source, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"u1 [direct]", "u2 [direct]", "u3 [direct group:g1]", "group g1 [direct]", "group g2 [direct]", "group g3 [direct jumpcloud]", "group g4 [direct]"}
 	for limit := 1; limit <= len(want)+1; limit++ {
 		var got []string
 		pages := 0
@@ -158,7 +161,7 @@ func TestConnectionsOfUsersAndGroups(t *testing.T) {
 				if user, is := item["userId"]; is {
 					got = append(got, fmt.Sprint(user, item["paths"]))
 				} else {
-					got = append(got, fmt.Sprint("group ", item["groupId"]))
+					got = append(got, fmt.Sprint("group ", item["groupId"], item["paths"]))
 				}
 			}
 			next, _ := list["cursor"].(string)
@@ -210,7 +213,7 @@ func TestAGroupSaysWhoWaitsAndWhy(t *testing.T) {
 	status, got := f.call("GET", "/v1/directories/"+id+"/groups/"+engineering, "")
 	absent := "the user has no account in this directory yet, and joins as soon as there is one"
 	want := map[string]any{
-		"groupId": engineering, "name": "Engineering", "displayName": "Engineers", "entraId": "e-group", "status": "synced", "owner": "taken_over", "connected": true,
+		"groupId": engineering, "name": "Engineering", "displayName": "Engineers", "entraId": "e-group", "status": "synced", "owner": "taken_over", "connected": true, "connectedBy": []any{"direct"},
 		"lastWriteAt": "2026-03-01T08:00:00Z",
 		"members": map[string]any{"inSync": 1.0, "waiting": 4.0, "refused": 1.0, "notInSync": []any{
 			map[string]any{"userId": "u2", "status": "refused", "reason": "member_refused", "message": "Entra does not take the account"},
@@ -267,4 +270,20 @@ func TestGroupsAreListedInPages(t *testing.T) {
 	if second["cursor"] != nil {
 		t.Errorf("the last page has a cursor: %v", second)
 	}
+}
+
+// What the connection source connects an administrator cannot disconnect here.
+func TestAGroupMayBeConnectedInBothWays(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.connectGroups(id, engineering)
+	if _, err := f.records.ConnectGroup(t.Context(), directory.ID(id), engineering, directory.Source, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	path := "/v1/directories/" + id + "/connections/groups/" + engineering
+	if status, group := f.call("DELETE", path, ""); status != 202 || group["connected"] != true || fmt.Sprint(group["connectedBy"]) != "[jumpcloud]" {
+		t.Errorf("%d %v", status, group)
+	}
+	status, problem := f.call("DELETE", path, "")
+	mustSay(t, status, problem, 404, "path.groupId", "by an administrator")
 }

@@ -6,6 +6,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/store"
 )
 
 // groupView is how a group stands in a directory.
@@ -14,7 +15,8 @@ type groupView struct {
 	Name        string               `json:"name,omitempty" doc:"The name in JumpCloud when it was last read"`
 	EntraID     directory.EntraID    `json:"entraId,omitempty" doc:"The object id of the security group; missing as long as there is none"`
 	DisplayName string               `json:"displayName,omitempty" doc:"The name that the security group certainly has"`
-	Connected   bool                 `json:"connected" doc:"Whether the group is connected to this directory, by an administrator or by the connection source"`
+	Connected   bool                 `json:"connected" doc:"Whether the group is connected to this directory"`
+	ConnectedBy []directory.Path     `json:"connectedBy" doc:"By what the group is connected: direct for an administrator, jumpcloud for the connection source; empty when not connected any more"`
 	Status      directory.LinkStatus `json:"status" enum:"pending,synced,parked,held,released"`
 	Reason      directory.Reason     `json:"reason,omitempty" doc:"One typed word: why the group is parked, waits or was let go"`
 	Message     string               `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
@@ -83,10 +85,20 @@ func countOf(members []directory.Member) *membersView {
 	return &view
 }
 
+// pathsOf are the ways by which a group is connected to a directory.
+func pathsOf(group store.Group, id directory.ID) []directory.Path {
+	for _, c := range group.Connections {
+		if c.Directory == id {
+			return c.Paths
+		}
+	}
+	return nil
+}
+
 // viewOfGroup shows the link of a group, and its members if it has any to show.
-func viewOfGroup(link directory.GroupLink, connected bool, members *membersView) groupView {
+func viewOfGroup(link directory.GroupLink, paths []directory.Path, members *membersView) groupView {
 	return groupView{
-		Group: link.Group, Name: link.Name, EntraID: link.EntraID, DisplayName: link.Applied, Connected: connected,
+		Group: link.Group, Name: link.Name, EntraID: link.EntraID, DisplayName: link.Applied, Connected: len(paths) > 0, ConnectedBy: append([]directory.Path{}, paths...),
 		Status: link.Status, Reason: link.Reason, Message: link.Message, Owner: link.Owner, Members: members,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
 	}
@@ -104,7 +116,7 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 		return groupView{}, fault.New(fault.NotFound, "admin.group", "the group "+string(id)+" was never connected to this directory")
 	}
 	if !dir.Settings.ManageGroups {
-		return viewOfGroup(link, group.Connected(dir.ID), nil), nil
+		return viewOfGroup(link, pathsOf(group, dir.ID), nil), nil
 	}
 	members, err := a.Store.AllMembers(ctx, dir.ID, id)
 	if err != nil {
@@ -113,7 +125,7 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	view := countOf(members)
 	view.NotInSync, err = a.troubles(ctx, dir.ID, members)
 	view.More = view.Waiting + view.Refused - len(view.NotInSync)
-	return viewOfGroup(link, group.Connected(dir.ID), view), err
+	return viewOfGroup(link, pathsOf(group, dir.ID), view), err
 }
 
 // troubles are the first members who are not in sync, and why.
