@@ -88,6 +88,11 @@ func (a Administrator) Disconnect(ctx context.Context, id directory.ID, user str
 	return a.Call(ctx, http.MethodDelete, connection(id, user), nil, nil)
 }
 
+// ConnectGroup connects a group to a directory.
+func (a Administrator) ConnectGroup(ctx context.Context, id directory.ID, group string) error {
+	return a.Call(ctx, http.MethodPut, "/v1/directories/"+string(id)+"/connections/groups/"+group, nil, nil)
+}
+
 // connection is the path of a direct connection.
 func connection(id directory.ID, user string) string {
 	return "/v1/directories/" + string(id) + "/connections/users/" + user

@@ -65,7 +65,10 @@ func Day(ctx context.Context, stage Stage, out io.Writer) error {
 		}
 	}
 	d.tellLatencies()
-	return d.compare(ctx)
+	if err := d.compare(ctx); err != nil {
+		return err
+	}
+	return d.compareTeam()
 }
 
 // prepare reads who is in JumpCloud and puts two accounts into Entra that are
@@ -102,11 +105,15 @@ func (d *day) steps() []step {
 		{"09:00", "Mira marries: last name and e-mail change", update("mira.okafor", jumpcloudtest.Fields{"lastname": "Lindqvist", "email": "mira.lindqvist@contoso.example"})},
 		{"09:30", "Alan gets an e-mail whose domain Contoso does not own", update("alan.turing", jumpcloudtest.Fields{"email": "alan@bletchley.example"})},
 		{"10:00", "Alan's e-mail is put right", update("alan.turing", jumpcloudtest.Fields{"email": "alan.turing@contoso.example"})},
+		{"10:30", "The administrator connects the team " + team + ": Katherine and Margaret", d.connectTeam},
+		{"10:35", "Hedy is hired into the team, and nobody connects her", d.hire},
 		{"11:00", "Margaret is suspended", func(context.Context) error { return jc.SuspendUser(person("margaret.hamilton")) }},
 		{"11:05", "It was a mistake: Margaret is back", func(context.Context) error { return jc.ActivateUser(person("margaret.hamilton")) }},
 		{"12:00", "Katherine's job title is emptied", update("katherine.johnson", jumpcloudtest.Fields{"jobTitle": ""})},
 		{"13:00", "Microsoft throttles for a second while Ada moves to another department", d.throttledChange},
 		{"14:00", "Everybody moves to the same location at once", d.everybodyMoves},
+		{"15:00", "Hedy leaves the team, which alone connected her", d.leaveTeam("hedy.lamarr")},
+		{"15:30", "Katherine leaves it too; she is connected by herself", d.leaveTeam("katherine.johnson")},
 		{"16:00", "Seán leaves: he is deleted in JumpCloud", func(context.Context) error { return jc.DeleteUser(person("sean.oneil")) }},
 		{"17:00", "The administrator disconnects Grace", func(ctx context.Context) error {
 			return d.stage.Administrator.Disconnect(ctx, d.directory, person("grace.hopper"))

@@ -24,13 +24,16 @@ func SeedPeople(simulator *jumpcloudtest.Simulator) error {
 	if len(simulator.Users()) > 0 {
 		return nil
 	}
+	ids := map[string]string{}
 	for _, p := range people {
-		if _, err := simulator.CreateUser(jumpcloudtest.Fields{
+		id, err := simulator.CreateUser(jumpcloudtest.Fields{
 			"username": p.username, "email": p.username + "@contoso.example", "firstname": p.first, "lastname": p.last,
 			"department": p.department, "state": "ACTIVATED",
-		}); err != nil {
+		})
+		if err != nil {
 			return fault.Wrap(err, fault.Internal, fmt.Sprintf("add %s to the simulated JumpCloud", p.username))
 		}
+		ids[p.username] = id
 	}
-	return nil
+	return seedTeam(simulator, ids)
 }

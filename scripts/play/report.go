@@ -89,6 +89,9 @@ func sentence(a plan.Action) string {
 	if a.Status == plan.Failed {
 		return fmt.Sprintf("%s refused: %s", strings.ReplaceAll(string(a.Type), "_", " "), a.Error.Message)
 	}
+	if a.Subject.Kind == "group" {
+		return groupSentence(a)
+	}
 	var set []string
 	for _, c := range a.Changes {
 		if c.Attribute == directory.ImmutableID || c.Attribute == directory.MailNickname {
@@ -114,6 +117,41 @@ func sentence(a plan.Action) string {
 	default:
 		return strings.Join(set, ", ")
 	}
+}
+
+// groupSentence is an action on a group in words.
+func groupSentence(a plan.Action) string {
+	joined, left := 0, 0
+	var set []string
+	for _, c := range a.Changes {
+		if c.Attribute == plan.Members {
+			joined, left = len(c.To), len(c.From)
+			continue
+		}
+		set = append(set, fmt.Sprintf("%s %q", c.Attribute, c.To.String()))
+	}
+	switch a.Type {
+	case plan.CreateGroup:
+		return fmt.Sprintf("security group created with %s", members(joined))
+	case plan.TakeOverGroup:
+		return "security group taken over"
+	case plan.AddMembers:
+		return members(joined) + " added to the security group"
+	case plan.RemoveMembers:
+		return members(left) + " removed from the security group"
+	case plan.DeleteGroup:
+		return "security group deleted"
+	default:
+		return strings.Join(set, ", ")
+	}
+}
+
+// members is a number of members in words.
+func members(n int) string {
+	if n == 1 {
+		return "1 member"
+	}
+	return fmt.Sprintf("%d members", n)
 }
 
 // tellLatencies sums up how fast events reached Entra.
@@ -207,8 +245,9 @@ func (d *day) rows(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
-// disconnected are the people the administrator disconnected.
-var disconnected = []string{"grace.hopper"}
+// disconnected are the people who lost their last connection: one by the
+// administrator, one by leaving the team.
+var disconnected = []string{"grace.hopper", "hedy.lamarr"}
 
 // blocked is what Entra shows of somebody who must not sign in.
 const blocked = "sign-in blocked, sessions ended"
