@@ -48,6 +48,8 @@ type GroupLink struct {
 	Reason  Reason     `json:"reason,omitempty"`
 	Message string     `json:"message,omitempty"`
 	Owner   Owner      `json:"owner,omitempty"`
+	// Note is what there is to say about the group that was found or made in Entra.
+	Note string `json:"note,omitempty"`
 	// Listed says that the members were read from JumpCloud as a whole since the
 	// group was connected.
 	Listed bool `json:"listed,omitempty"`

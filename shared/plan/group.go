@@ -68,8 +68,6 @@ type GroupDecision struct {
 	// Members are those that need no write: what is known of them changes.
 	Members  []directory.Member
 	Obstacle *directory.Obstacle
-	// Note is what a person should know although nothing is wrong.
-	Note string
 }
 
 // Decide compares. The caller looks up first what Searches asks for.
@@ -83,13 +81,14 @@ func (g Group) Decide() GroupDecision {
 		return GroupDecision{Link: g.Link, Obstacle: &directory.Obstacle{Reason: directory.InvalidValue,
 			Message: fmt.Sprintf("the name of the group must have 1 to %d characters in Entra: change it in JumpCloud", directory.MaxGroupName)}}
 	case g.Link.EntraID != "":
-		return g.maintain(g.Link, "")
+		return g.maintain(g.Link)
 	}
 	usable, note := g.match()
 	if len(usable) == 1 {
 		link := g.Link
 		link.EntraID, link.Owner, link.Applied = usable[0].ID, directory.TakenOver, usable[0].Name
-		return g.maintain(link, note)
+		link.Note = note
+		return g.maintain(link)
 	}
 	return g.create(note)
 }
@@ -129,9 +128,11 @@ func (g Group) leave() GroupDecision {
 
 // create makes a new group with its first members.
 func (g Group) create(note string) GroupDecision {
+	g.Present = map[directory.EntraID]bool{} // whatever was applied was another group
 	add, _ := g.differences()
 	first := add[:min(len(add), maxBind)]
-	d := GroupDecision{Link: g.Link, Note: note, Members: g.settled()}
+	d := GroupDecision{Link: g.Link, Members: g.settled()}
+	d.Link.Note = note
 	changes := []directory.Change{
 		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
 		{Attribute: UniqueName, To: directory.Text(g.Link.Group.UniqueName())},
@@ -144,8 +145,8 @@ func (g Group) create(note string) GroupDecision {
 }
 
 // maintain brings a group that is ours up to date.
-func (g Group) maintain(link directory.GroupLink, note string) GroupDecision {
-	d := GroupDecision{Link: link, Note: note}
+func (g Group) maintain(link directory.GroupLink) GroupDecision {
+	d := GroupDecision{Link: link}
 	rename := []directory.Change{}
 	if link.Applied != g.name() {
 		rename = []directory.Change{{Attribute: directory.DisplayName, From: directory.Text(link.Applied), To: directory.Text(g.name())}}
@@ -250,9 +251,9 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 }
 
 // Settled is the link when nothing is left to do.
-func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle, note string) directory.GroupLink {
+func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle) directory.GroupLink {
 	link.Name = g.Name
-	link.Reason, link.Message = "", note
+	link.Reason, link.Message = "", link.Note
 	switch {
 	case obstacle != nil:
 		link.Status, link.Reason, link.Message = directory.Parked, obstacle.Reason, obstacle.Message

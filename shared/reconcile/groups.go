@@ -72,7 +72,6 @@ type group struct {
 	touched  []store.Touch
 	again    bool // a member is to be tried again
 	obstacle *directory.Obstacle
-	note     string
 	claimed  bool // the group in Entra is new to us
 	leased   bool
 	over     bool
@@ -322,7 +321,7 @@ func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory
 // forget makes the link one without a group in Entra.
 func (b *groupBatch) forget(ctx context.Context, g *group) error {
 	_, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID)
-	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Status = "", "", "", directory.Pending
+	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending
 	return err
 }
 
@@ -331,7 +330,7 @@ func (b *groupBatch) decide(_ context.Context, groups []*group) {
 	for _, g := range groups {
 		d := g.plan.Decide()
 		g.claimed = d.Link.EntraID != g.link.EntraID
-		g.todo, g.link, g.obstacle, g.note = d.Actions, d.Link, d.Obstacle, d.Note
+		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
 		g.members = d.Members
 	}
 }
@@ -408,7 +407,7 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 			b.fail(ctx, g, err)
 			continue
 		}
-		g.link = g.plan.Settled(g.link, g.obstacle, g.note)
+		g.link = g.plan.Settled(g.link, g.obstacle)
 		g.link.NextTryAt = time.Time{}
 		if g.again {
 			b.later(g, settleStep)
