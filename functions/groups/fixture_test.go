@@ -54,7 +54,8 @@ type fixture struct {
 	postponed map[string]time.Duration // by receipt
 	again     sent                     // groups sent afresh
 	userTasks sent
-	groups    sent // tasks of groups that looks at users asked for
+	groups    sent                // tasks of groups that looks at users asked for
+	waiting   []events.SQSMessage // those that come again
 	messages  int
 	before    func(*http.Request) // sees every request to Graph
 }
@@ -198,11 +199,16 @@ func (f *fixture) message(t reconcile.GroupTask, receives int) events.SQSMessage
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
 }
 
-// handle invokes the function and returns how many messages come again.
+// handle invokes the function and returns how many messages come again, which
+// settle delivers.
 func (f *fixture) handle(messages ...events.SQSMessage) int {
 	f.t.Helper()
 	response, err := f.handler.Handle(context.Background(), events.SQSEvent{Records: messages})
 	f.must(err)
+	for _, failed := range response.BatchItemFailures {
+		i := slices.IndexFunc(messages, func(m events.SQSMessage) bool { return m.MessageId == failed.ItemIdentifier })
+		f.waiting = append(f.waiting, comesAgain(messages[i]))
+	}
 	return len(response.BatchItemFailures)
 }
 
@@ -233,11 +239,10 @@ func (f *fixture) changed(ids ...directory.UserID) {
 // took.
 func (f *fixture) settle() int {
 	f.t.Helper()
-	var waiting []events.SQSMessage
 	for round := 1; round < 200; round++ {
 		users, groupTasks := f.userTasks, append(f.groups, f.again...)
 		f.userTasks, f.groups, f.again = nil, nil, nil
-		if len(users)+len(groupTasks)+len(waiting) == 0 {
+		if len(users)+len(groupTasks)+len(f.waiting) == 0 {
 			return round
 		}
 		for chunk := range slices.Chunk(users, queue.MaxBatch) {
@@ -246,18 +251,14 @@ func (f *fixture) settle() int {
 		for _, m := range groupTasks {
 			task, err := reconcile.ReadGroupTask(m.Body)
 			f.must(err)
-			waiting = append(waiting, f.message(task, 1))
+			f.waiting = append(f.waiting, f.message(task, 1))
 		}
-		var again []events.SQSMessage
-		for chunk := range slices.Chunk(waiting, queue.MaxBatch) {
-			response, err := f.handler.Handle(context.Background(), events.SQSEvent{Records: chunk})
-			f.must(err)
-			for _, failed := range response.BatchItemFailures {
-				i := slices.IndexFunc(chunk, func(m events.SQSMessage) bool { return m.MessageId == failed.ItemIdentifier })
-				again = append(again, comesAgain(chunk[i]))
-			}
+		due := f.waiting
+		f.waiting = nil
+		for chunk := range slices.Chunk(due, queue.MaxBatch) {
+			f.handle(chunk...)
 		}
-		if waiting = again; len(waiting) > 0 {
+		if len(f.waiting) > 0 {
 			time.Sleep(15 * time.Second) // the bubble's time
 		}
 	}

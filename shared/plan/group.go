@@ -18,6 +18,8 @@ const maxBind = 20
 type Member struct {
 	directory.Member
 	Account directory.EntraID // of the user in the directory; "" if there is none
+	// Coming says that there is none yet and that one is on its way.
+	Coming bool
 }
 
 // Group is what is known about one group in one directory.
@@ -58,6 +60,28 @@ func (g Group) Target() directory.EntraID {
 		return usable[0].ID
 	}
 	return ""
+}
+
+// Coming counts the members who will have an account soon.
+func (g Group) Coming() int {
+	n := 0
+	for _, m := range g.Members {
+		if m.Wanted && m.Coming {
+			n++
+		}
+	}
+	return n
+}
+
+// Pressing reports whether somebody has to be taken out of the group, which must
+// not wait for those who come.
+func (g Group) Pressing() bool {
+	return slices.ContainsFunc(g.Members, func(m Member) bool { return !m.Wanted && m.Applied != "" })
+}
+
+// Ready reports whether there is a member to add.
+func (g Group) Ready() bool {
+	return slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account != "" && m.Applied != m.Account })
 }
 
 // GroupDecision is what is to be done for one group.
