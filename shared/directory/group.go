@@ -48,9 +48,16 @@ type GroupLink struct {
 	Reason  Reason     `json:"reason,omitempty"`
 	Message string     `json:"message,omitempty"`
 	Owner   Owner      `json:"owner,omitempty"`
-	// Listed says that the members were read from JumpCloud as a whole since the
-	// group was connected.
-	Listed bool `json:"listed,omitempty"`
+	// Note is what there is to say about the group that was found or made in Entra.
+	Note string `json:"note,omitempty"`
+	// ListedAt is when the members were last read from JumpCloud as a whole; zero if
+	// they were not since the group was connected.
+	ListedAt time.Time `json:"listedAt,omitzero"`
+	// Coming counts the members whose accounts are on their way while the group
+	// waits for them, so that they join together; ComingAt is when that number last
+	// changed. 0: it does not wait.
+	Coming   int       `json:"coming,omitempty"`
+	ComingAt time.Time `json:"comingAt,omitzero"`
 	// BusyUntil is until when a worker may be writing to the group: nobody else
 	// begins before.
 	BusyUntil   time.Time `json:"busyUntil,omitzero"`

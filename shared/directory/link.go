@@ -121,3 +121,11 @@ type Link struct {
 	OpenActions []string `json:"openActions,omitempty"`
 	Version     int64    `json:"-"`
 }
+
+// Account is the account that is certainly the user's; "" if there is none.
+func (l Link) Account() EntraID {
+	if l.Freed {
+		return ""
+	}
+	return l.EntraID
+}

@@ -18,6 +18,8 @@ const maxBind = 20
 type Member struct {
 	directory.Member
 	Account directory.EntraID // of the user in the directory; "" if there is none
+	// Coming says that there is none yet and that one is on its way.
+	Coming bool
 }
 
 // Group is what is known about one group in one directory.
@@ -60,6 +62,28 @@ func (g Group) Target() directory.EntraID {
 	return ""
 }
 
+// Coming counts the members who will have an account soon.
+func (g Group) Coming() int {
+	n := 0
+	for _, m := range g.Members {
+		if m.Wanted && m.Coming {
+			n++
+		}
+	}
+	return n
+}
+
+// Pressing reports whether somebody has to be taken out of the group, which must
+// not wait for those who come.
+func (g Group) Pressing() bool {
+	return slices.ContainsFunc(g.Members, func(m Member) bool { return !m.Wanted && m.Applied != "" })
+}
+
+// Ready reports whether there is a member to add.
+func (g Group) Ready() bool {
+	return slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account != "" && m.Applied != m.Account })
+}
+
 // GroupDecision is what is to be done for one group.
 type GroupDecision struct {
 	// Actions in the order in which they are to be done. Type and Changes are set.
@@ -68,8 +92,6 @@ type GroupDecision struct {
 	// Members are those that need no write: what is known of them changes.
 	Members  []directory.Member
 	Obstacle *directory.Obstacle
-	// Note is what a person should know although nothing is wrong.
-	Note string
 }
 
 // Decide compares. The caller looks up first what Searches asks for.
@@ -83,13 +105,14 @@ func (g Group) Decide() GroupDecision {
 		return GroupDecision{Link: g.Link, Obstacle: &directory.Obstacle{Reason: directory.InvalidValue,
 			Message: fmt.Sprintf("the name of the group must have 1 to %d characters in Entra: change it in JumpCloud", directory.MaxGroupName)}}
 	case g.Link.EntraID != "":
-		return g.maintain(g.Link, "")
+		return g.maintain(g.Link)
 	}
 	usable, note := g.match()
 	if len(usable) == 1 {
 		link := g.Link
 		link.EntraID, link.Owner, link.Applied = usable[0].ID, directory.TakenOver, usable[0].Name
-		return g.maintain(link, note)
+		link.Note = note
+		return g.maintain(link)
 	}
 	return g.create(note)
 }
@@ -129,9 +152,11 @@ func (g Group) leave() GroupDecision {
 
 // create makes a new group with its first members.
 func (g Group) create(note string) GroupDecision {
+	g.Present = map[directory.EntraID]bool{} // whatever was applied was another group
 	add, _ := g.differences()
 	first := add[:min(len(add), maxBind)]
-	d := GroupDecision{Link: g.Link, Note: note, Members: g.settled()}
+	d := GroupDecision{Link: g.Link, Members: g.settled()}
+	d.Link.Note = note
 	changes := []directory.Change{
 		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
 		{Attribute: UniqueName, To: directory.Text(g.Link.Group.UniqueName())},
@@ -144,8 +169,8 @@ func (g Group) create(note string) GroupDecision {
 }
 
 // maintain brings a group that is ours up to date.
-func (g Group) maintain(link directory.GroupLink, note string) GroupDecision {
-	d := GroupDecision{Link: link, Note: note}
+func (g Group) maintain(link directory.GroupLink) GroupDecision {
+	d := GroupDecision{Link: link}
 	rename := []directory.Change{}
 	if link.Applied != g.name() {
 		rename = []directory.Change{{Attribute: directory.DisplayName, From: directory.Text(link.Applied), To: directory.Text(g.name())}}
@@ -250,9 +275,9 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 }
 
 // Settled is the link when nothing is left to do.
-func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle, note string) directory.GroupLink {
+func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle) directory.GroupLink {
 	link.Name = g.Name
-	link.Reason, link.Message = "", note
+	link.Reason, link.Message = "", link.Note
 	switch {
 	case obstacle != nil:
 		link.Status, link.Reason, link.Message = directory.Parked, obstacle.Reason, obstacle.Message

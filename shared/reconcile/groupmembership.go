@@ -108,7 +108,7 @@ func (b *groupBatch) readMembership(ctx context.Context, groups []*group) {
 		switch {
 		case !g.plan.Connected || !g.plan.Exists:
 			err = b.emptyOut(ctx, g)
-		case g.attempt.Whole || !g.link.Listed:
+		case g.link.ListedAt.IsZero(), g.attempt.Whole && (g.attempt.Number == 1 || g.link.ListedAt.Before(g.attempt.Cause.At)):
 			err = b.readMembers(ctx, g)
 		}
 		if err != nil {
@@ -124,6 +124,7 @@ const memberChunk = 100
 // readMembers makes the memberships those that JumpCloud has. What there is no time
 // for is found again by the next attempt.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
+	asOf := time.Now().UTC()
 	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
 	if err != nil {
 		return jumpCloudTrouble(err)
@@ -155,7 +156,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
-	g.link.Listed = true
+	g.link.ListedAt = asOf
 	return nil
 }
 
@@ -179,7 +180,7 @@ func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
 	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
-	g.link.Listed = false
+	g.link.ListedAt = time.Time{}
 	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group)
 }
 

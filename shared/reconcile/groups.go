@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -72,9 +73,10 @@ type group struct {
 	touched  []store.Touch
 	again    bool // a member is to be tried again
 	obstacle *directory.Obstacle
-	note     string
 	claimed  bool // the group in Entra is new to us
 	leased   bool
+	awaits   bool // members are about to get their accounts
+	waited   bool // and does not any more
 	over     bool
 	failed   bool
 	outcome  Outcome
@@ -86,7 +88,7 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*group){
-		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.loadMembers, b.lookUp, b.decide, b.claim, b.write, b.settle,
+		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -216,7 +218,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		return err
 	}
 	var members []directory.Member
-	g.plan.All = g.attempt.Whole || g.link.EntraID == ""
+	g.plan.All = g.attempt.Whole || g.link.EntraID == "" || g.link.Coming > 0
 	if g.plan.All {
 		members, err = b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	} else {
@@ -233,13 +235,14 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	for i, m := range members {
 		users[i] = m.User
 	}
-	accounts, err := b.Store.Accounts(ctx, b.dir.ID, users)
+	links, err := b.Store.LinksOf(ctx, b.dir.ID, users)
 	if err != nil {
 		return err
 	}
 	g.byID = map[directory.EntraID]directory.Member{}
 	for _, m := range members {
-		g.plan.Members = append(g.plan.Members, plan.Member{Member: m, Account: accounts[m.User]})
+		link := links[m.User]
+		g.plan.Members = append(g.plan.Members, plan.Member{Member: m, Account: link.Account(), Coming: link.Account() == "" && link.Status == directory.Pending})
 		if m.Applied != "" && !m.Wanted {
 			g.byID[m.Applied] = m
 		}
@@ -250,6 +253,38 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		}
 	}
 	return nil
+}
+
+// While at least this many members of a group wait for their accounts the group
+// waits for them, so that they join twenty to a request: until it got no further for
+// a while. It looks every now and then.
+const (
+	manyComing  = 3
+	comingQuiet = 2 * time.Minute
+	comingStep  = 30 * time.Second
+)
+
+// await has groups wait whose members are about to get their accounts, as after a
+// first connection.
+func (b *groupBatch) await(_ context.Context, groups []*group) {
+	for _, g := range groups {
+		coming := g.plan.Coming()
+		if coming < manyComing || !b.dir.Settings.ManageGroups {
+			continue
+		}
+		if now := time.Now().UTC(); coming != g.link.Coming {
+			g.link.Coming, g.link.ComingAt = coming, now
+		}
+		g.awaits = true
+		quiet := time.Since(g.link.ComingAt) >= comingQuiet
+		if g.plan.Pressing() || quiet && g.plan.Ready() {
+			g.link.ComingAt = time.Now().UTC()
+			continue
+		}
+		g.link.Name, g.link.Reason = g.plan.Name, directory.MemberAbsent
+		g.link.Message = fmt.Sprintf("%d of %d members have no account in this directory yet: they join together", coming, len(g.plan.Members))
+		b.later(g, comingStep)
+	}
 }
 
 // lookUp searches the groups that have no link to one in Entra yet, all in one go,
@@ -322,7 +357,7 @@ func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory
 // forget makes the link one without a group in Entra.
 func (b *groupBatch) forget(ctx context.Context, g *group) error {
 	_, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID)
-	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Status = "", "", "", directory.Pending
+	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending
 	return err
 }
 
@@ -331,7 +366,7 @@ func (b *groupBatch) decide(_ context.Context, groups []*group) {
 	for _, g := range groups {
 		d := g.plan.Decide()
 		g.claimed = d.Link.EntraID != g.link.EntraID
-		g.todo, g.link, g.obstacle, g.note = d.Actions, d.Link, d.Obstacle, d.Note
+		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
 		g.members = d.Members
 	}
 }
@@ -408,10 +443,16 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 			b.fail(ctx, g, err)
 			continue
 		}
-		g.link = g.plan.Settled(g.link, g.obstacle, g.note)
+		g.link = g.plan.Settled(g.link, g.obstacle)
 		g.link.NextTryAt = time.Time{}
-		if g.again {
+		switch {
+		case g.awaits:
+			b.later(g, comingStep)
+		case g.again:
 			b.later(g, settleStep)
+		case g.link.Coming > 0:
+			g.link.Coming, g.link.ComingAt = 0, time.Time{}
+			g.waited = true
 		}
 		b.freeLease(g)
 	}
@@ -422,8 +463,21 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 			continue
 		}
 		g.over = true
+		b.lookBehind(ctx, g)
 		b.Metrics.Count("groups_settled", 1, "status", string(g.link.Status), "reason", string(g.link.Reason))
 		g.line(zerolog.Ctx(ctx).Info()).Str("status", string(g.link.Status)).Str("reason", string(g.link.Reason)).Msg("group looked at")
+	}
+}
+
+// lookBehind has a group that waited looked at once more if somebody got an account
+// just when it ceased to wait: nobody sends a task for a group that waits.
+func (b *groupBatch) lookBehind(ctx context.Context, g *group) {
+	if !g.waited {
+		return
+	}
+	touched, err := b.Store.Touched(ctx, b.dir.ID, g.attempt.Group)
+	if err != nil || len(touched) > 0 {
+		g.outcome = Outcome{Retry: true, After: firstWait, Afresh: g.attempt.Last}
 	}
 }
 

@@ -126,14 +126,27 @@ func (b *batch) joinGroups(ctx context.Context, u *user, cause plan.Cause) error
 	if err != nil {
 		return err
 	}
+	groups := groupsOf(known, b.dir.ID)
+	if len(groups) == 0 {
+		return nil
+	}
 	var touches []store.Touch
-	var tasks []GroupTask
-	for _, id := range groupsOf(known, b.dir.ID) {
+	for _, id := range groups {
 		touches = append(touches, store.Touch{Directory: b.dir.ID, Group: id, User: u.attempt.User})
-		tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause})
 	}
 	if err := b.Store.Touch(ctx, touches...); err != nil {
 		return err
+	}
+	look, err := b.Store.LookGroups(ctx, b.dir.ID, groups)
+	if err != nil {
+		return err
+	}
+	var tasks []GroupTask
+	for _, id := range groups {
+		// A group that waits for accounts sees the touch when it looks next.
+		if link, found := look.Groups[id].Link(b.dir.ID); !found || link.Coming == 0 {
+			tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause})
+		}
 	}
 	return Enqueue(ctx, b.GroupsBulk, tasks...)
 }

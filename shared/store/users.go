@@ -277,6 +277,21 @@ func userOf(pk string) (directory.UserID, bool) {
 // Accounts reads which accounts users have in a directory; those without one, and
 // those whose account was given free, are left out.
 func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.EntraID, error) {
+	links, err := s.LinksOf(ctx, id, users)
+	if err != nil {
+		return nil, err
+	}
+	accounts := map[directory.UserID]directory.EntraID{}
+	for user, link := range links {
+		if account := link.Account(); account != "" {
+			accounts[user] = account
+		}
+	}
+	return accounts, nil
+}
+
+// LinksOf reads the links of some users in a directory, as far as they have one.
+func (s *Store) LinksOf(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.Link, error) {
 	users = slices.Clone(users)
 	slices.Sort(users)
 	var look Look
@@ -288,13 +303,13 @@ func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory
 	if err := s.lookAt(ctx, &look, id, keys); err != nil {
 		return nil, err
 	}
-	accounts := map[directory.UserID]directory.EntraID{}
+	links := map[directory.UserID]directory.Link{}
 	for user, known := range look.Users {
-		if link, found := known.Link(id); found && link.EntraID != "" && !link.Freed {
-			accounts[user] = link.EntraID
+		if link, found := known.Link(id); found {
+			links[user] = link
 		}
 	}
-	return accounts, nil
+	return links, nil
 }
 
 // Connections lists the connections of a directory.

@@ -1,0 +1,343 @@
+package groups_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/groups"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/metric"
+	"entrasync/shared/plan"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+	"entrasync/shared/systems"
+)
+
+const (
+	organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
+	apiKey       = "test-key"
+	maxReceives  = 20
+)
+
+// tester is what both tests and property tests offer.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
+}
+
+// fixture is the groups function with real clients against both simulators, in
+// memory, and beside it the looks at users that it asks for.
+type fixture struct {
+	t         tester
+	handler   groups.Handler
+	users     reconcile.Users
+	store     *store.Store
+	jumpcloud *jumpcloudtest.Simulator
+	entra     *entratest.Simulator
+	tenant    entratest.Directory
+	directory directory.Directory
+	postponed map[string]time.Duration // by receipt
+	again     sent                     // groups sent afresh
+	userTasks sent
+	groups    sent                // tasks of groups that looks at users asked for
+	waiting   []events.SQSMessage // those that come again
+	messages  int
+	before    func(*http.Request) // sees every request to Graph
+}
+
+// sent keeps messages that were sent.
+type sent []queue.Message
+
+// Send implements queue.Sender.
+func (s *sent) Send(_ context.Context, messages ...queue.Message) error {
+	*s = append(*s, messages...)
+	return nil
+}
+
+// newFixture starts everything, with one directory.
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	return newFixtureIn(t, t.TempDir(), func(f func()) { t.Cleanup(f) })
+}
+
+// newFixtureIn is newFixture for any kind of test.
+func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
+	t.Helper()
+	f := &fixture{t: t, postponed: map[string]time.Duration{}}
+	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
+	f.must(err)
+	cleanup(func() { f.must(table.Close()) })
+	f.store = store.New(table)
+	f.must(f.store.CreateOrganization(context.Background(), directory.Organization{ID: organization, Region: directory.US}))
+	f.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1})
+	f.must(err)
+	cleanup(func() { f.must(f.jumpcloud.Close()) })
+	f.entra, err = entratest.New(entratest.Config{Seed: 1})
+	f.must(err)
+	cleanup(func() { f.must(f.entra.Close()) })
+	tenant := directory.TenantID(entratest.DefaultTenant().ID)
+	f.tenant = f.entra.Tenant(string(tenant))
+	app := entratest.DefaultApp()
+	outside := systems.New(systems.Config{
+		JumpCloudAPI: "https://jumpcloud.example/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
+		ClientID: app.ClientID, Keys: keys{}, Regions: f.store, Transport: f,
+		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
+	})
+	f.handler = groups.Handler{
+		Groups:    reconcile.Groups{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Live: &f.userTasks, Bulk: &f.userTasks, Later: &f.groups},
+		Postponer: f, MaxReceives: maxReceives, Again: &f.again,
+	}
+	f.users = reconcile.Users{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Later: &f.userTasks, GroupsLive: &f.groups, GroupsBulk: &f.groups}
+	f.directory = directory.Directory{
+		ID: directory.NewID(organization, "main"), Organization: organization, Name: "main",
+		Tenant: tenant, TenantObject: tenant, Status: directory.Active, Settings: directory.DefaultSettings(),
+	}
+	f.settings(func(*directory.Settings) {})
+	return f
+}
+
+// keys knows the key of the one organization.
+type keys struct{}
+
+func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
+
+// RoundTrip sends a request to the simulator that it is for.
+func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "jumpcloud.example" {
+		return jumpcloudtest.Transport(f.jumpcloud).RoundTrip(r)
+	}
+	if f.before != nil && r.URL.Host == "graph.microsoft.com" {
+		f.before(r)
+	}
+	return entratest.Transport(f.entra).RoundTrip(r)
+}
+
+// Postpone implements lane.Postponer.
+func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
+	f.postponed[receipt] = d
+	return nil
+}
+
+// must ends the test on an error.
+func (f *fixture) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// settings changes the settings of the directory.
+func (f *fixture) settings(edit func(*directory.Settings)) {
+	f.t.Helper()
+	edit(&f.directory.Settings)
+	version, err := f.store.PutDirectory(context.Background(), f.directory)
+	f.must(err)
+	f.directory.Version = version
+}
+
+// person adds an active user to JumpCloud.
+func (f *fixture) person(name string) directory.UserID {
+	f.t.Helper()
+	id, err := f.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": name, "email": name + "@contoso.example", "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
+	f.must(err)
+	return directory.UserID(id)
+}
+
+// group adds a group with members to JumpCloud and connects it.
+func (f *fixture) group(name string, members ...directory.UserID) directory.GroupID {
+	f.t.Helper()
+	id, err := f.jumpcloud.CreateGroup(name)
+	f.must(err)
+	for _, member := range members {
+		f.must(f.jumpcloud.AddMember(id, string(member)))
+	}
+	f.connect(directory.GroupID(id))
+	return directory.GroupID(id)
+}
+
+// connect connects a group.
+func (f *fixture) connect(id directory.GroupID) {
+	f.t.Helper()
+	_, err := f.store.ConnectGroup(context.Background(), f.directory.ID, id, directory.Direct, time.Now().UTC())
+	f.must(err)
+}
+
+// disconnect ends the connection of a group.
+func (f *fixture) disconnect(id directory.GroupID) {
+	f.t.Helper()
+	_, err := f.store.DisconnectGroup(context.Background(), f.directory.ID, id, "")
+	f.must(err)
+}
+
+// message is a task for a group, received for the nth time.
+func (f *fixture) message(t reconcile.GroupTask, receives int) events.SQSMessage {
+	f.t.Helper()
+	f.messages++
+	name := fmt.Sprintf("m%d", f.messages)
+	t.Directory = f.directory.ID
+	if t.Cause.Type == "" {
+		t.Cause = plan.Cause{Type: "group_update", ID: name, At: time.Now().UTC(), Event: true}
+	}
+	m, err := t.Message()
+	f.must(err)
+	return events.SQSMessage{MessageId: name, ReceiptHandle: "r-" + name, Body: string(m.Body), EventSourceARN: "queue",
+		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
+}
+
+// handle invokes the function and returns how many messages come again, which
+// settle delivers.
+func (f *fixture) handle(messages ...events.SQSMessage) int {
+	f.t.Helper()
+	response, err := f.handler.Handle(context.Background(), events.SQSEvent{Records: messages})
+	f.must(err)
+	for _, failed := range response.BatchItemFailures {
+		i := slices.IndexFunc(messages, func(m events.SQSMessage) bool { return m.MessageId == failed.ItemIdentifier })
+		f.waiting = append(f.waiting, comesAgain(messages[i]))
+	}
+	return len(response.BatchItemFailures)
+}
+
+// look looks at groups as a whole, in one batch.
+func (f *fixture) look(ids ...directory.GroupID) int {
+	f.t.Helper()
+	var batch []events.SQSMessage
+	for _, id := range ids {
+		batch = append(batch, f.message(reconcile.GroupTask{Group: id, Whole: true}, 1))
+	}
+	return f.handle(batch...)
+}
+
+// changed handles the event that users joined or left groups.
+func (f *fixture) changed(ids ...directory.UserID) {
+	f.t.Helper()
+	attempts := make([]reconcile.Attempt, len(ids))
+	for i, id := range ids {
+		f.messages++
+		attempts[i] = reconcile.Attempt{Task: reconcile.Task{Directory: f.directory.ID, User: id, Memberships: true,
+			Cause: plan.Cause{Type: "association_change", ID: fmt.Sprintf("e%d", f.messages), At: time.Now().UTC(), Event: true}}, Number: 1}
+	}
+	f.users.Sync(context.Background(), f.directory.ID, attempts)
+}
+
+// settle works off all tasks that were sent, of users and of groups, until there
+// are none; what has to come again comes again. It returns how many rounds that
+// took.
+func (f *fixture) settle() int {
+	f.t.Helper()
+	for round := 1; round < 200; round++ {
+		users, groupTasks := f.userTasks, append(f.groups, f.again...)
+		f.userTasks, f.groups, f.again = nil, nil, nil
+		if len(users)+len(groupTasks)+len(f.waiting) == 0 {
+			return round
+		}
+		for chunk := range slices.Chunk(users, queue.MaxBatch) {
+			f.workUsers(chunk)
+		}
+		for _, m := range groupTasks {
+			task, err := reconcile.ReadGroupTask(m.Body)
+			f.must(err)
+			f.waiting = append(f.waiting, f.message(task, 1))
+		}
+		due := f.waiting
+		f.waiting = nil
+		for chunk := range slices.Chunk(due, queue.MaxBatch) {
+			f.handle(chunk...)
+		}
+		if len(f.waiting) > 0 {
+			time.Sleep(15 * time.Second) // the bubble's time
+		}
+	}
+	f.t.Fatal("it does not settle")
+	return 0
+}
+
+// comesAgain is a message once more.
+func comesAgain(m events.SQSMessage) events.SQSMessage {
+	n, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+	m.Attributes = map[string]string{"ApproximateReceiveCount": strconv.Itoa(n + 1)}
+	return m
+}
+
+// workUsers looks at users, each once; what has to come again comes again.
+func (f *fixture) workUsers(messages []queue.Message) {
+	f.t.Helper()
+	var attempts []reconcile.Attempt
+	seen := map[directory.UserID]bool{}
+	for _, m := range messages {
+		task, err := reconcile.ReadTask(m.Body)
+		f.must(err)
+		if !seen[task.User] {
+			seen[task.User] = true
+			attempts = append(attempts, reconcile.Attempt{Task: task, Number: 1})
+		}
+	}
+	for i, outcome := range f.users.Sync(context.Background(), f.directory.ID, attempts) {
+		if outcome.Retry {
+			f.must(reconcile.Enqueue(context.Background(), &f.userTasks, attempts[i].Task))
+		}
+	}
+}
+
+// link reads the link of a group.
+func (f *fixture) link(id directory.GroupID) directory.GroupLink {
+	f.t.Helper()
+	known, err := f.store.Group(context.Background(), organization, id)
+	f.must(err)
+	link, found := known.Link(f.directory.ID)
+	if !found {
+		f.t.Fatalf("%s has no link", id)
+	}
+	return link
+}
+
+// userLink reads the link of a user.
+func (f *fixture) userLink(id directory.UserID) directory.Link {
+	f.t.Helper()
+	known, err := f.store.User(context.Background(), organization, id)
+	f.must(err)
+	link, found := known.Link(f.directory.ID)
+	if !found {
+		f.t.Fatalf("%s has no link", id)
+	}
+	return link
+}
+
+// inEntra reads the group in Entra that a group is linked to.
+func (f *fixture) inEntra(id directory.GroupID) entratest.Group {
+	f.t.Helper()
+	group, found := f.tenant.Group(string(f.link(id).EntraID))
+	if !found {
+		f.t.Fatalf("%+v has no group in Entra", f.link(id))
+	}
+	return group
+}
+
+// names are the sign-in names of the members of a group in Entra, sorted.
+func (f *fixture) names(id directory.GroupID) []string {
+	f.t.Helper()
+	names := []string{}
+	for _, member := range f.inEntra(id).Members {
+		user, found := f.tenant.User(member)
+		if !found {
+			f.t.Fatalf("%s is no user", member)
+		}
+		names = append(names, user.UserPrincipalName[:len(user.UserPrincipalName)-len("@contoso.example")])
+	}
+	slices.Sort(names)
+	return names
+}

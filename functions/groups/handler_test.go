@@ -1,0 +1,407 @@
+package groups_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+func TestAGroupConnectsItsMembersAndBecomesASecurityGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		eng := f.group("Engineering", ann, bob)
+		f.look(eng)
+		f.settle()
+		if got := f.names(eng); !slices.Equal(got, []string{"ann", "bob"}) {
+			t.Errorf("members: %v", got)
+		}
+		group, link := f.inEntra(eng), f.link(eng)
+		if group.Kind != entratest.Security || group.DisplayName != "Engineering" || link.Status != directory.Synced || link.Owner != directory.CreatedByUs || link.Name != "Engineering" {
+			t.Errorf("group %+v, link %+v", group, link)
+		}
+		for _, id := range []directory.UserID{ann, bob} {
+			if l := f.userLink(id); l.Status != directory.Synced || l.State != directory.Enabled {
+				t.Errorf("user link: %+v", l)
+			}
+		}
+
+		cat := f.person("cat")
+		f.must(f.jumpcloud.AddMember(string(eng), string(cat)))
+		f.must(f.jumpcloud.RemoveMember(string(eng), string(ann)))
+		f.changed(cat, ann)
+		f.settle()
+		if got := f.names(eng); !slices.Equal(got, []string{"bob", "cat"}) {
+			t.Errorf("after joining and leaving: %v", got)
+		}
+		if l := f.userLink(ann); l.State != directory.Disabled || l.Reason != directory.LeftGroup || l.Status != directory.Released {
+			t.Errorf("who left the last group: %+v", l)
+		}
+		before := f.entra.Counters().WriteUnits
+		f.changed(cat, ann, bob)
+		f.handle(f.message(reconcile.GroupTask{Group: eng}, 1))
+		f.settle()
+		if n := f.entra.Counters().WriteUnits - before; n != 0 {
+			t.Errorf("looks at what is right cost %d writes", n)
+		}
+
+		f.must(f.jumpcloud.RenameGroup(string(eng), "Engineers"))
+		f.handle(f.message(reconcile.GroupTask{Group: eng}, 1))
+		if renamed := f.inEntra(eng); renamed.ID != group.ID || renamed.DisplayName != "Engineers" {
+			t.Errorf("renamed: %+v", renamed)
+		}
+	})
+}
+
+// Each kind of group that may have the name: only a cloud security group counts.
+func TestMatchingByName(t *testing.T) {
+	kinds := []entratest.GroupKind{entratest.Microsoft365, entratest.MailEnabledSecurity, entratest.Distribution, entratest.DynamicSecurity, entratest.RoleAssignable, entratest.SyncedSecurity}
+	type outcome struct {
+		owner  directory.Owner
+		groups int
+		says   string
+	}
+	cases := map[string]struct {
+		there []entratest.GroupKind
+		want  outcome
+	}{
+		"none":        {nil, outcome{directory.CreatedByUs, 1, ""}},
+		"one":         {[]entratest.GroupKind{entratest.Security}, outcome{directory.TakenOver, 1, ""}},
+		"two":         {[]entratest.GroupKind{entratest.Security, entratest.Security}, outcome{directory.CreatedByUs, 3, "2 security groups have the name"}},
+		"one of each": {append([]entratest.GroupKind{entratest.Security}, kinds...), outcome{directory.TakenOver, 7, ""}},
+	}
+	for _, kind := range kinds {
+		cases["only "+string(kind)] = struct {
+			there []entratest.GroupKind
+			want  outcome
+		}{[]entratest.GroupKind{kind}, outcome{directory.CreatedByUs, 2, "another group of the name"}}
+		cases["one beside "+string(kind)] = struct {
+			there []entratest.GroupKind
+			want  outcome
+		}{[]entratest.GroupKind{kind, entratest.Security}, outcome{directory.TakenOver, 2, ""}}
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				for _, kind := range tc.there {
+					_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "R&D 'Core'", Kind: kind})
+					f.must(err)
+				}
+				id := f.group(" R&D 'Core' ", f.person("ann"))
+				f.look(id)
+				f.settle()
+				link := f.link(id)
+				if link.Owner != tc.want.owner || link.Status != directory.Synced || len(f.tenant.Groups()) != tc.want.groups || !strings.Contains(link.Message, tc.want.says) {
+					t.Errorf("%d groups, link %+v", len(f.tenant.Groups()), link)
+				}
+				if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.inEntra(id).Kind != entratest.Security {
+					t.Errorf("members %v of %+v", got, f.inEntra(id))
+				}
+			})
+		})
+	}
+}
+
+func TestMembersOfATakenOverGroupStayUnlessExact(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.settings(func(s *directory.Settings) { s.ExactMembership = exact })
+			ann := f.person("ann")
+			stranger, err := f.tenant.AddUser(entratest.User{UserPrincipalName: "stranger@contoso.example"})
+			f.must(err)
+			known, err := f.tenant.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
+			f.must(err)
+			_, err = f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Members: []string{stranger.ID, known.ID}})
+			f.must(err)
+			id := f.group("Sales", ann)
+			f.look(id)
+			f.settle()
+			want := []string{"ann", "stranger"}
+			if exact {
+				want = []string{"ann"}
+			}
+			f.look(id)
+			if got := f.names(id); !slices.Equal(got, want) {
+				t.Errorf("exact %v: %v, want %v", exact, got, want)
+			}
+			if stays, _ := f.tenant.User(stranger.ID); !stays.Deleted.IsZero() {
+				t.Error("the account of a member was deleted")
+			}
+		})
+	}
+}
+
+func TestLeaving(t *testing.T) {
+	for name, tc := range map[string]struct {
+		deletes, taken bool
+		end            func(*fixture, directory.GroupID)
+		reason         directory.Reason // of the user
+		gone           bool             // the group in Entra
+	}{
+		"disconnected":                      {false, false, func(f *fixture, id directory.GroupID) { f.disconnect(id) }, directory.GroupDisconnected, false},
+		"deleted":                           {false, false, func(f *fixture, id directory.GroupID) { f.must(f.jumpcloud.DeleteGroup(string(id))) }, directory.GroupDeleted, false},
+		"disconnected, ours, deleteGroups":  {true, false, func(f *fixture, id directory.GroupID) { f.disconnect(id) }, directory.GroupDisconnected, true},
+		"deleted, ours, deleteGroups":       {true, false, func(f *fixture, id directory.GroupID) { f.must(f.jumpcloud.DeleteGroup(string(id))) }, directory.GroupDeleted, true},
+		"deleted, taken over, deleteGroups": {true, true, func(f *fixture, id directory.GroupID) { f.must(f.jumpcloud.DeleteGroup(string(id))) }, directory.GroupDeleted, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.DeleteGroups = tc.deletes })
+				if tc.taken {
+					_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales"})
+					f.must(err)
+				}
+				ann, bob := f.person("ann"), f.person("bob")
+				sales, other := f.group("Sales", ann, bob), f.group("Other", bob)
+				f.look(sales, other)
+				f.settle()
+				before := f.inEntra(sales)
+				tc.end(f, sales)
+				f.handle(f.message(reconcile.GroupTask{Group: sales}, 1))
+				f.settle()
+				if l := f.userLink(ann); l.State != directory.Disabled || l.Reason != tc.reason {
+					t.Errorf("who was only in that group: %+v", l)
+				}
+				if l := f.userLink(bob); l.State != directory.Enabled || l.Status != directory.Synced {
+					t.Errorf("who is in another group: %+v", l)
+				}
+				link := f.link(sales)
+				after, found := f.tenant.Group(before.ID)
+				if gone := !found || !after.Deleted.IsZero(); gone != tc.gone || link.Status != directory.Released || link.Message == "" {
+					t.Errorf("group in Entra gone: %v; link %+v", gone, link)
+				}
+				if !tc.gone && !slices.Equal(after.Members, before.Members) {
+					t.Errorf("members changed: %v, %v", before.Members, after.Members)
+				}
+			})
+		})
+	}
+}
+
+func TestConnectedAgainIsTheSameGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		id := f.group("Sales", ann)
+		f.look(id)
+		f.settle()
+		before := f.inEntra(id).ID
+		f.disconnect(id)
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.settle()
+		f.connect(id)
+		f.look(id)
+		f.settle()
+		if got := f.inEntra(id).ID; got != before || !slices.Equal(f.names(id), []string{"ann"}) || f.userLink(ann).State != directory.Enabled {
+			t.Errorf("group %s, was %s; members %v; user %+v", got, before, f.names(id), f.userLink(ann))
+		}
+	})
+}
+
+func TestWithoutManagedGroupsThereIsOnlyAccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.ManageGroups = false })
+		ann := f.person("ann")
+		id := f.group("Sales", ann)
+		f.look(id)
+		f.settle()
+		if l := f.userLink(ann); l.State != directory.Enabled || len(f.tenant.Groups()) != 0 || f.link(id).Status != directory.Synced {
+			t.Errorf("user %+v, %d groups, link %+v", l, len(f.tenant.Groups()), f.link(id))
+		}
+		f.settings(func(s *directory.Settings) { s.ManageGroups = true })
+		f.look(id)
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
+			t.Errorf("managed since: %v", got)
+		}
+	})
+}
+
+func TestADeletedUserLeavesTheGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann, bob)
+		f.look(id)
+		f.settle()
+		f.must(f.jumpcloud.DeleteUser(string(ann)))
+		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "user_delete", ID: "d"}}, Number: 1}})
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"bob"}) || f.userLink(ann).Reason != directory.Deleted {
+			t.Errorf("members %v, user %+v", got, f.userLink(ann))
+		}
+	})
+}
+
+func TestAMemberJoinsWhenTheAccountArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example"}} })
+		ann := f.person("ann")
+		late, err := f.jumpcloud.CreateUser(map[string]any{"username": "late", "email": "late@elsewhere.example", "firstname": "late", "lastname": "Lee", "state": "ACTIVATED"})
+		f.must(err)
+		id := f.group("Sales", ann, directory.UserID(late))
+		f.look(id)
+		f.settle()
+		members, err := f.store.AllMembers(t.Context(), f.directory.ID, id)
+		f.must(err)
+		waiting := 0
+		for _, m := range members {
+			if m.Problem != nil && m.Problem.Reason == directory.MemberAbsent && string(m.User) == late {
+				waiting++
+			}
+		}
+		if waiting != 1 || f.link(id).Status != directory.Synced || !slices.Equal(f.names(id), []string{"ann"}) {
+			t.Errorf("%+v, %+v", members, f.link(id))
+		}
+		f.must(f.jumpcloud.UpdateUser(late, map[string]any{"email": "late@contoso.example"}))
+		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: directory.UserID(late), Cause: plan.Cause{Type: "user_update", ID: "u"}}, Number: 1}})
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann", "late"}) {
+			t.Errorf("members %v", got)
+		}
+	})
+}
+
+// 45 members of whom Entra does not take one: the others are members, and the one
+// says why. Lag after a creation is waited out.
+func TestOneBadMemberKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		var people []directory.UserID
+		for i := range 45 {
+			people = append(people, f.person(fmt.Sprintf("user%02d", i)))
+		}
+		id := f.group("Everybody", people...)
+		f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = 0, 20e9 })
+		f.look(id)
+		f.settle()
+		if got := f.names(id); len(got) != 45 {
+			t.Fatalf("%d members after the lag: %+v", len(got), f.link(id))
+		}
+		f.entra.Set(func(b *entratest.Behaviour) { b.Lag = entratest.Lag{} })
+		other := f.group("Others", people...)
+		bad := f.userLink(people[7]).EntraID
+		f.must(f.tenant.PurgeUser(string(bad)))
+		f.look(other)
+		f.settle()
+		members, err := f.store.AllMembers(t.Context(), f.directory.ID, other)
+		f.must(err)
+		refused := 0
+		for _, m := range members {
+			if m.Problem != nil {
+				refused++
+			}
+		}
+		if got := len(f.inEntra(other).Members); got != 44 || refused != 1 {
+			t.Errorf("%d members, %d refused, link %+v", got, refused, f.link(other))
+		}
+	})
+}
+
+// Many who join at once are few writes.
+func TestManyChangesAreOneUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		id := f.group("Everybody")
+		f.look(id)
+		var people []directory.UserID
+		for i := range 40 {
+			people = append(people, f.person(fmt.Sprintf("user%02d", i)))
+			f.must(f.jumpcloud.AddMember(string(id), string(people[i])))
+		}
+		for chunk := range slices.Chunk(people, 10) {
+			f.changed(chunk...)
+		}
+		f.entra.ResetCounters()
+		f.settle()
+		if n := f.entra.Counters().ByRoute["PATCH /groups/{group-id}"]; n != 2 || len(f.inEntra(id).Members) != 40 {
+			t.Errorf("%d requests for %d members", n, len(f.inEntra(id).Members))
+		}
+	})
+}
+
+func TestNothingIsLostWhenGraphFails(t *testing.T) {
+	for name, fault := range map[string]entratest.Fault{
+		"throttled":   {Path: `groups`, Status: 429, Header: map[string]string{"Retry-After": "20"}, Times: 3},
+		"unavailable": {Path: `groups`, Status: 503, Times: 3},
+		"conflict":    {Path: `groups`, Method: "PATCH", Status: 409, Times: 2},
+		"lost reply":  {Path: `batch$`, LoseReply: true, Times: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				id := f.group("Sales", ann, bob)
+				f.look(id)
+				f.must(f.entra.FailNext(fault))
+				f.settle()
+				if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || len(f.tenant.Groups()) != 1 || f.link(id).Status != directory.Synced {
+					t.Errorf("members %v, %d groups, link %+v", got, len(f.tenant.Groups()), f.link(id))
+				}
+			})
+		})
+	}
+}
+
+func TestAGroupThatIsGoneInEntraIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		id := f.group("Sales", f.person("ann"))
+		f.look(id)
+		f.settle()
+		time.Sleep(time.Hour)
+		f.must(f.tenant.DeleteGroup(f.inEntra(id).ID))
+		f.look(id)
+		if again := f.look(id); again != 0 {
+			f.look(id)
+		}
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Owner != directory.CreatedByUs {
+			t.Errorf("members %v, link %+v", got, f.link(id))
+		}
+	})
+}
+
+// The connection source in JumpCloud connects users and groups, both ways.
+func TestConnectionSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		source, err := f.jumpcloud.CreateApplication("Microsoft")
+		f.must(err)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales, err := f.jumpcloud.CreateGroup("Sales")
+		f.must(err)
+		f.must(f.jumpcloud.AddMember(sales, string(bob)))
+		f.must(f.jumpcloud.Associate(string(ann), source))
+		f.must(f.jumpcloud.Associate(sales, source))
+		f.settings(func(s *directory.Settings) {
+			s.ConnectionSource = directory.ConnectionSource{Type: directory.ApplicationSource, ID: source}
+		})
+		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
+		f.settle()
+		if f.userLink(ann).State != directory.Enabled || f.userLink(bob).State != directory.Enabled || !slices.Equal(f.names(directory.GroupID(sales)), []string{"bob"}) {
+			t.Errorf("ann %+v, bob %+v", f.userLink(ann), f.userLink(bob))
+		}
+		f.must(f.jumpcloud.Dissociate(string(ann), source))
+		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Source: true}, Number: 1}})
+		f.must(f.jumpcloud.Dissociate(sales, source))
+		f.handle(f.message(reconcile.GroupTask{Group: directory.GroupID(sales), Source: true}, 1))
+		f.settle()
+		if a, b := f.userLink(ann), f.userLink(bob); a.Reason != directory.Disconnected || b.Reason != directory.GroupDisconnected || a.State != directory.Disabled || b.State != directory.Disabled {
+			t.Errorf("ann %+v, bob %+v", a, b)
+		}
+	})
+}

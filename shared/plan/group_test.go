@@ -1,0 +1,185 @@
+package plan_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// member is a member by the number of the user; the account has the same number.
+func member(n int, wanted bool, applied directory.EntraID) plan.Member {
+	return plan.Member{Member: directory.Member{User: directory.UserID(fmt.Sprintf("u%d", n)), Wanted: wanted, Applied: applied}, Account: directory.EntraID(fmt.Sprintf("e%d", n))}
+}
+
+// writtenToGroup lists for each action its type and what it writes.
+func writtenToGroup(actions []plan.Action) [][]string {
+	var list [][]string
+	for _, a := range actions {
+		row := []string{string(a.Type)}
+		for _, c := range a.Changes {
+			for _, v := range c.To {
+				row = append(row, string(c.Attribute)+"="+v)
+			}
+			for _, v := range c.From {
+				if c.Attribute == plan.Members {
+					row = append(row, "-"+v)
+				}
+			}
+		}
+		list = append(list, row)
+	}
+	return list
+}
+
+func TestDecideGroup(t *testing.T) {
+	settings := directory.DefaultSettings()
+	exact, deletes, off := settings, settings, settings
+	exact.ExactMembership, deletes.DeleteGroups, off.ManageGroups = true, true, false
+	linked := directory.GroupLink{Group: "g1", EntraID: "s1", Applied: "Sales", Owner: directory.CreatedByUs}
+	taken := linked
+	taken.Owner = directory.TakenOver
+	security := directory.SecurityGroup{ID: "s9", Name: "Sales", Security: true}
+	unified := directory.SecurityGroup{ID: "m1", Name: "Sales", Security: true, Microsoft365: true}
+	group := func(change func(*plan.Group)) plan.Group {
+		g := plan.Group{Settings: settings, Connected: true, Exists: true, Name: "Sales", Link: directory.GroupLink{Group: "g1"}}
+		change(&g)
+		return g
+	}
+	for _, tc := range []struct {
+		name     string
+		group    plan.Group
+		want     [][]string
+		settled  int
+		obstacle directory.Reason
+		owner    directory.Owner
+	}{
+		{name: "created with its members", group: group(func(g *plan.Group) { g.Members = []plan.Member{member(1, true, ""), member(2, true, "")} }),
+			want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1", "members=e1", "members=e2"}}},
+		{name: "created beside another kind", group: group(func(g *plan.Group) { g.Named = []directory.SecurityGroup{unified} }),
+			want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1"}}},
+		{name: "created beside two", group: group(func(g *plan.Group) { g.Named = []directory.SecurityGroup{security, {ID: "s8", Security: true}} }),
+			want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1"}}},
+		{name: "created although somebody else's is there", group: group(func(g *plan.Group) {
+			g.Named, g.Taken = []directory.SecurityGroup{security}, []directory.EntraID{"s9"}
+		}), want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1"}}},
+		{name: "taken over, whoever is there already is not added", group: group(func(g *plan.Group) {
+			g.Named, g.Present = []directory.SecurityGroup{security, unified}, map[directory.EntraID]bool{"e1": true, "stranger": true}
+			g.Members = []plan.Member{member(1, true, ""), member(2, true, "")}
+		}), want: [][]string{{"take_over_group"}, {"add_members", "members=e2"}}, settled: 1, owner: directory.TakenOver},
+		{name: "nothing differs", group: group(func(g *plan.Group) {
+			g.Link, g.Members = linked, []plan.Member{member(1, true, "e1")}
+		}), owner: directory.CreatedByUs},
+		{name: "renamed", group: group(func(g *plan.Group) { g.Link, g.Name = linked, " Selling " }), want: [][]string{{"rename_group", "displayName=Selling"}}, owner: directory.CreatedByUs},
+		{name: "joined and left", group: group(func(g *plan.Group) {
+			g.Link, g.Members = linked, []plan.Member{member(1, true, ""), member(2, false, "e2"), member(3, false, "")}
+		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-e2"}}, settled: 1, owner: directory.CreatedByUs},
+		{name: "waits for an account", group: group(func(g *plan.Group) {
+			g.Link = linked
+			g.Members = []plan.Member{{Member: directory.Member{User: "u1", Wanted: true}}}
+		}), settled: 1, owner: directory.CreatedByUs},
+		{name: "has another account since", group: group(func(g *plan.Group) {
+			g.Link, g.Members = linked, []plan.Member{member(1, true, "old")}
+		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-old"}}, owner: directory.CreatedByUs},
+		{name: "somebody took a member out by hand", group: group(func(g *plan.Group) {
+			g.Link, g.Members, g.Present = linked, []plan.Member{member(1, true, "e1")}, map[directory.EntraID]bool{}
+		}), want: [][]string{{"add_members", "members=e1"}}, owner: directory.CreatedByUs},
+		{name: "strangers stay", group: group(func(g *plan.Group) {
+			g.Link, g.All, g.Present = linked, true, map[directory.EntraID]bool{"stranger": true}
+		}), owner: directory.CreatedByUs},
+		{name: "strangers go where that is wanted", group: group(func(g *plan.Group) {
+			g.Settings, g.Link, g.All, g.Present = exact, linked, true, map[directory.EntraID]bool{"stranger": true}
+		}), want: [][]string{{"remove_members", "-stranger"}}, owner: directory.CreatedByUs},
+		{name: "not managed", group: group(func(g *plan.Group) { g.Settings, g.Link = off, linked }), owner: directory.CreatedByUs},
+		{name: "disconnected", group: group(func(g *plan.Group) { g.Connected, g.Link = false, linked }), owner: directory.CreatedByUs},
+		{name: "disconnected, and ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Connected, g.Link = deletes, false, linked }), want: [][]string{{"delete_group"}}, owner: directory.CreatedByUs},
+		{name: "deleted in JumpCloud, not ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Exists, g.Link = deletes, false, taken }), owner: directory.TakenOver},
+		{name: "no name", group: group(func(g *plan.Group) { g.Name = "  " }), obstacle: directory.InvalidValue},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := tc.group.Decide()
+			if got := writtenToGroup(d.Actions); !cmp.Equal(got, tc.want) {
+				t.Error(cmp.Diff(tc.want, got))
+			}
+			reason := directory.Reason("")
+			if d.Obstacle != nil {
+				reason = d.Obstacle.Reason
+			}
+			if reason != tc.obstacle || d.Link.Owner != tc.owner || len(d.Members) != tc.settled {
+				t.Errorf("obstacle %q, owner %q, settled %+v", reason, d.Link.Owner, d.Members)
+			}
+		})
+	}
+}
+
+// Whatever the members were and become, once the actions are done the group holds
+// exactly the accounts of the wanted ones, and the strangers unless exact.
+func TestActionsLeadToTheDesiredMembers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		settings := directory.DefaultSettings()
+		settings.ExactMembership = rapid.Bool().Draw(t, "exact")
+		g := plan.Group{Settings: settings, Connected: true, Exists: true, Name: "Sales", All: true, Link: directory.GroupLink{Group: "g1"}}
+		holds := map[directory.EntraID]bool{}
+		if rapid.Bool().Draw(t, "exists") {
+			g.Link.EntraID, g.Link.Applied = "s1", "Sales"
+			for n := range 30 {
+				if rapid.Bool().Draw(t, "there") {
+					holds[directory.EntraID(fmt.Sprintf("e%d", n))] = true
+				}
+			}
+			holds["stranger"] = true
+			g.Present = map[directory.EntraID]bool{}
+			for id := range holds {
+				g.Present[id] = true
+			}
+		}
+		want, ours := map[directory.EntraID]bool{}, map[directory.EntraID]bool{}
+		for n := range 25 {
+			m := member(n, rapid.Bool().Draw(t, "wanted"), "")
+			if rapid.Bool().Draw(t, "applied") {
+				m.Applied = m.Account
+				ours[m.Applied] = true
+			}
+			if rapid.IntRange(0, 5).Draw(t, "account") == 0 {
+				m.Account = ""
+			}
+			g.Members = append(g.Members, m)
+			if m.Wanted && m.Account != "" {
+				want[m.Account] = true
+			}
+		}
+		for _, a := range g.Decide().Actions {
+			for _, c := range a.Changes {
+				if c.Attribute != plan.Members {
+					continue
+				}
+				if len(c.To)+len(c.From) > 20 {
+					t.Fatalf("%d members in one action", len(c.To)+len(c.From))
+				}
+				for _, id := range c.To {
+					if holds[directory.EntraID(id)] {
+						t.Fatalf("%s is added and there already", id)
+					}
+					holds[directory.EntraID(id)] = true
+				}
+				for _, id := range c.From {
+					delete(holds, directory.EntraID(id))
+				}
+			}
+		}
+		for id := range want {
+			if !holds[id] {
+				t.Fatalf("%s is missing", id)
+			}
+		}
+		for id := range holds {
+			if !want[id] && (settings.ExactMembership || ours[id]) {
+				t.Fatalf("%s is too much", id)
+			}
+		}
+	})
+}
