@@ -127,14 +127,27 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 		return nil, err
 	}
 	user := directory.UserID(in.User)
-	was, err := a.Store.Disconnect(ctx, dir.ID, user, directory.Direct, directory.Disconnected)
-	if err != nil {
-		return nil, refuse(err, "", nil)
+	was := false
+	for _, path := range ends(dir) {
+		ended, err := a.Store.Disconnect(ctx, dir.ID, user, path, directory.Disconnected)
+		if err != nil {
+			return nil, refuse(err, "", nil)
+		}
+		was = was || ended
 	}
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
 	return a.lookAtShared(ctx, dir, user, "disconnected", a.Live)
+}
+
+// ends are the paths that an administrator can end: the own one, and those that a
+// connection source left when it was turned off.
+func ends(dir directory.Directory) []directory.Path {
+	if dir.Settings.ConnectionSource.Type == directory.NoSource {
+		return []directory.Path{directory.Direct, directory.Source}
+	}
+	return []directory.Path{directory.Direct}
 }
 
 // lookAtShared sends tasks for a user whose connection changed: to the directory,

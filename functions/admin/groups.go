@@ -84,9 +84,13 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 		return nil, err
 	}
 	id := directory.GroupID(in.Group)
-	was, err := a.Store.DisconnectGroup(ctx, dir.ID, id, directory.Direct)
-	if err != nil {
-		return nil, refuse(err, "", nil)
+	was := false
+	for _, path := range ends(dir) {
+		ended, err := a.Store.DisconnectGroup(ctx, dir.ID, id, path)
+		if err != nil {
+			return nil, refuse(err, "", nil)
+		}
+		was = was || ended
 	}
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)

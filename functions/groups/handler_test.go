@@ -395,6 +395,18 @@ func TestConnectionSource(t *testing.T) {
 		if f.userLink(ann).State != directory.Enabled || f.userLink(bob).State != directory.Enabled || !slices.Equal(f.names(directory.GroupID(sales)), []string{"bob"}) {
 			t.Errorf("ann %+v, bob %+v", f.userLink(ann), f.userLink(bob))
 		}
+		other, err := f.jumpcloud.CreateApplication("Another")
+		f.must(err)
+		f.must(f.jumpcloud.Associate(sales, other))
+		f.settings(func(s *directory.Settings) { s.ConnectionSource.ID = other })
+		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
+		f.settle()
+		if a, b := f.userLink(ann), f.userLink(bob); a.State != directory.Disabled || b.State != directory.Enabled {
+			t.Errorf("another source: ann %+v, bob %+v", a, b)
+		}
+		f.settings(func(s *directory.Settings) { s.ConnectionSource.ID = source })
+		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
+		f.settle()
 		f.must(f.jumpcloud.Dissociate(string(ann), source))
 		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Source: true}, Number: 1}})
 		f.must(f.jumpcloud.Dissociate(sales, source))

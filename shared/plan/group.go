@@ -153,7 +153,7 @@ func (g Group) leave() GroupDecision {
 // create makes a new group with its first members.
 func (g Group) create(note string) GroupDecision {
 	g.Present = map[directory.EntraID]bool{} // whatever was applied was another group
-	add, _ := g.differences()
+	add := g.additions()
 	first := add[:min(len(add), maxBind)]
 	d := GroupDecision{Link: g.Link, Members: g.settled()}
 	d.Link.Note = note
@@ -181,43 +181,62 @@ func (g Group) maintain(link directory.GroupLink) GroupDecision {
 	case len(rename) > 0:
 		d.Actions = []Action{{Type: RenameGroup, Changes: rename}}
 	}
-	add, remove := g.differences()
 	d.Members = g.settled()
-	d.Actions = append(d.Actions, adding(add)...)
-	for chunk := range slices.Chunk(remove, maxBind) {
+	d.Actions = append(d.Actions, adding(g.additions())...)
+	for chunk := range slices.Chunk(g.removals(), maxBind) {
 		d.Actions = append(d.Actions, Action{Type: RemoveMembers, Changes: []directory.Change{{Attribute: Members, From: values(chunk)}}})
 	}
 	return d
 }
 
-// differences are the accounts to add and to remove. Who is there already is not
-// added, and who is not there is not removed, as far as that is known.
-func (g Group) differences() (add, remove []directory.EntraID) {
+// kept are the accounts that are to be members.
+func (g Group) kept() map[directory.EntraID]bool {
 	kept := map[directory.EntraID]bool{}
 	for _, m := range g.Members {
 		if m.Wanted && m.Account != "" {
 			kept[m.Account] = true
-			if absent := g.Present != nil && !g.Present[m.Account]; absent || g.Present == nil && m.Applied != m.Account {
-				add = append(add, m.Account)
-			}
 		}
 	}
-	gone := func(id directory.EntraID) bool { return kept[id] || g.Present != nil && !g.Present[id] }
+	return kept
+}
+
+// additions are the accounts to add: not those that are there already, as far as
+// that is known.
+func (g Group) additions() []directory.EntraID {
+	var add []directory.EntraID
 	for _, m := range g.Members {
-		if m.Applied != "" && (!m.Wanted || m.Applied != m.Account) && !gone(m.Applied) && !slices.Contains(remove, m.Applied) {
+		there := m.Applied == m.Account
+		if g.Present != nil {
+			there = g.Present[m.Account]
+		}
+		if m.Wanted && m.Account != "" && !there {
+			add = append(add, m.Account)
+		}
+	}
+	slices.Sort(add)
+	return slices.Compact(add)
+}
+
+// removals are the accounts to remove: those that we added and that are members no
+// more, and strangers where the directory wants exact members. Who is not there is
+// not removed, as far as that is known.
+func (g Group) removals() []directory.EntraID {
+	var remove []directory.EntraID
+	kept := g.kept()
+	for _, m := range g.Members {
+		if m.Applied != "" && !kept[m.Applied] && (g.Present == nil || g.Present[m.Applied]) {
 			remove = append(remove, m.Applied)
 		}
 	}
 	if g.Settings.ExactMembership && g.All {
 		for id := range g.Present {
-			if !kept[id] && !slices.Contains(remove, id) {
+			if !kept[id] {
 				remove = append(remove, id)
 			}
 		}
 	}
-	slices.Sort(add)
 	slices.Sort(remove)
-	return slices.Compact(add), remove
+	return slices.Compact(remove)
 }
 
 // settled are the members of which more is known now without a write: those that

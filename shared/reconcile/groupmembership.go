@@ -60,7 +60,8 @@ func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) erro
 	return nil
 }
 
-// connectAll connects what the source holds.
+// connectAll connects what the source holds, and ends the connections that another
+// source made before. Without a source all stay as they are.
 func (b *groupBatch) connectAll(ctx context.Context, source directory.ConnectionSource, cause plan.Cause) error {
 	if source.Type == directory.NoSource {
 		return nil
@@ -83,6 +84,73 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 	if err := b.sendUsers(ctx, b.Bulk, cause, users); err != nil {
 		return err
 	}
+	if err := b.sendGroups(ctx, cause, groups); err != nil {
+		return err
+	}
+	return b.disconnectOthers(ctx, source, cause, users, groups)
+}
+
+// disconnectOthers ends the connections by a source that are not among those that
+// it has. Each is asked for once more, because it may have come meanwhile.
+func (b *groupBatch) disconnectOthers(ctx context.Context, source directory.ConnectionSource, cause plan.Cause, users []directory.UserID, groups []directory.GroupID) error {
+	var gone []directory.UserID
+	var goneGroups []directory.GroupID
+	for cursor := ""; ; {
+		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
+		if err != nil {
+			return err
+		}
+		for _, c := range list.Items {
+			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(users, c.User) {
+				gone = append(gone, c.User)
+			}
+		}
+		if cursor = list.Cursor; cursor == "" {
+			break
+		}
+	}
+	for cursor := ""; ; {
+		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
+		if err != nil {
+			return err
+		}
+		for _, c := range list.Items {
+			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(groups, c.Group) {
+				goneGroups = append(goneGroups, c.Group)
+			}
+		}
+		if cursor = list.Cursor; cursor == "" {
+			break
+		}
+	}
+	for _, id := range gone {
+		if held, err := b.jumpcloud.IsUserAssociated(ctx, source, id); err != nil {
+			return jumpCloudTrouble(err)
+		} else if held {
+			continue
+		}
+		if _, err := b.Store.Disconnect(ctx, b.dir.ID, id, directory.Source, directory.Disconnected); err != nil {
+			return err
+		}
+	}
+	for _, id := range goneGroups {
+		if held, err := b.jumpcloud.IsGroupAssociated(ctx, source, id); err != nil {
+			return jumpCloudTrouble(err)
+		} else if held {
+			continue
+		}
+		if _, err := b.Store.DisconnectGroup(ctx, b.dir.ID, id, directory.Source); err != nil {
+			return err
+		}
+	}
+	if err := b.sendUsers(ctx, b.Live, cause, gone); err != nil {
+		return err
+	}
+	return b.sendGroups(ctx, cause, goneGroups)
+}
+
+// sendGroups has groups looked at as a whole.
+func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
 	tasks := make([]GroupTask, len(groups))
 	for i, id := range groups {
 		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, Whole: true}

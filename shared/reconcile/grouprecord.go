@@ -154,6 +154,7 @@ func (b *groupBatch) fail(ctx context.Context, g *group, err error) {
 	log := g.line(zerolog.Ctx(ctx).Warn()).Str("kind", string(f.Kind)).Str("reason", string(reasonOf(f))).Err(err)
 	if f.Kind.Decide() == fault.Park || (g.attempt.Last && f.Kind.Decide() == fault.Fail) {
 		g.link.Status, g.link.NextTryAt = directory.Parked, time.Time{}
+		b.Metrics.Count("groups_settled", 1, "status", string(g.link.Status), "reason", string(g.link.Reason))
 		log.Msg("group parked")
 		return
 	}
