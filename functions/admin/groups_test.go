@@ -272,10 +272,11 @@ func TestGroupsAreListedInPages(t *testing.T) {
 	}
 }
 
-// What the connection source connects an administrator cannot disconnect here.
+// What the connection source connects an administrator cannot disconnect here, until
+// the source is turned off.
 func TestAGroupMayBeConnectedInBothWays(t *testing.T) {
 	f := newFixture(t)
-	id := f.directory("{}")
+	id := f.directory(`{"connectionSource": {"type": "application", "id": "6510000000000000000000f1"}}`)
 	f.connectGroups(id, engineering)
 	if _, err := f.records.ConnectGroup(t.Context(), directory.ID(id), engineering, directory.Source, time.Now().UTC()); err != nil {
 		t.Fatal(err)
@@ -286,4 +287,10 @@ func TestAGroupMayBeConnectedInBothWays(t *testing.T) {
 	}
 	status, problem := f.call("DELETE", path, "")
 	mustSay(t, status, problem, 404, "path.groupId", "by an administrator")
+	if status, answer := f.call("PATCH", "/v1/directories/"+id, `{"settings": {"connectionSource": {"type": "none"}}}`); status != 200 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	if status, group := f.call("DELETE", path, ""); status != 202 || group["connected"] != false {
+		t.Errorf("after the source was turned off: %d %v", status, group)
+	}
 }

@@ -94,8 +94,7 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 // it has. Each is asked for once more, because it may have come meanwhile.
 func (b *groupBatch) disconnectOthers(ctx context.Context, source directory.ConnectionSource, cause plan.Cause, users []directory.UserID, groups []directory.GroupID) error {
 	var gone []directory.UserID
-	var goneGroups []directory.GroupID
-	for cursor := ""; ; {
+	for cursor, first := "", true; first || cursor != ""; first = false {
 		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
 		if err != nil {
 			return err
@@ -105,48 +104,54 @@ func (b *groupBatch) disconnectOthers(ctx context.Context, source directory.Conn
 				gone = append(gone, c.User)
 			}
 		}
-		if cursor = list.Cursor; cursor == "" {
-			break
-		}
-	}
-	for cursor := ""; ; {
-		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
-		if err != nil {
-			return err
-		}
-		for _, c := range list.Items {
-			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(groups, c.Group) {
-				goneGroups = append(goneGroups, c.Group)
-			}
-		}
-		if cursor = list.Cursor; cursor == "" {
-			break
-		}
+		cursor = list.Cursor
 	}
 	for _, id := range gone {
-		if held, err := b.jumpcloud.IsUserAssociated(ctx, source, id); err != nil {
+		held, err := b.jumpcloud.IsUserAssociated(ctx, source, id)
+		if err != nil {
 			return jumpCloudTrouble(err)
-		} else if held {
+		}
+		if held {
 			continue
 		}
 		if _, err := b.Store.Disconnect(ctx, b.dir.ID, id, directory.Source, directory.Disconnected); err != nil {
 			return err
 		}
 	}
-	for _, id := range goneGroups {
-		if held, err := b.jumpcloud.IsGroupAssociated(ctx, source, id); err != nil {
+	if err := b.sendUsers(ctx, b.Live, cause, gone); err != nil {
+		return err
+	}
+	return b.disconnectOtherGroups(ctx, source, cause, groups)
+}
+
+// disconnectOtherGroups does the same for groups.
+func (b *groupBatch) disconnectOtherGroups(ctx context.Context, source directory.ConnectionSource, cause plan.Cause, groups []directory.GroupID) error {
+	var gone []directory.GroupID
+	for cursor, first := "", true; first || cursor != ""; first = false {
+		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
+		if err != nil {
+			return err
+		}
+		for _, c := range list.Items {
+			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(groups, c.Group) {
+				gone = append(gone, c.Group)
+			}
+		}
+		cursor = list.Cursor
+	}
+	for _, id := range gone {
+		held, err := b.jumpcloud.IsGroupAssociated(ctx, source, id)
+		if err != nil {
 			return jumpCloudTrouble(err)
-		} else if held {
+		}
+		if held {
 			continue
 		}
 		if _, err := b.Store.DisconnectGroup(ctx, b.dir.ID, id, directory.Source); err != nil {
 			return err
 		}
 	}
-	if err := b.sendUsers(ctx, b.Live, cause, gone); err != nil {
-		return err
-	}
-	return b.sendGroups(ctx, cause, goneGroups)
+	return b.sendGroups(ctx, cause, gone)
 }
 
 // sendGroups has groups looked at as a whole.
