@@ -141,7 +141,7 @@ func (h *history) step() {
 		h.fail(rapid.SampledFrom([]entratest.Fault{
 			{Path: `batch$`, Status: 429}, {Path: `batch$`, Status: 503}, {Path: `batch$`, LoseReply: true}, {Path: `batch$`, Status: 500},
 			{Path: `/groups`, Method: "PATCH", Status: 409, Times: 6}, {Path: `/groups`, Status: 429}, {Path: `/groups`, Status: 503},
-			{Path: `/users`, Status: 500}, {Path: `/groups`, Method: "PATCH", Status: 404},
+			{Path: `/users`, Status: 500},
 		}).Draw(h.t, "fault"))
 	case 1:
 		h.deathAt = rapid.SampledFrom([]string{"before", "after"}).Draw(h.t, "dies")

@@ -40,6 +40,16 @@ func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 	}
 }
 
+// deleting reports whether we began to delete the group in Entra, do not know whether
+// it is gone, and would not do so now: then we look.
+func (g *group) deleting() bool {
+	wanted := !g.plan.Connected && g.plan.Settings.DeleteGroups
+	return !wanted && slices.ContainsFunc(g.open, deletes)
+}
+
+// deletes reports whether an action deletes a group.
+func deletes(a plan.Action) bool { return a.Type == plan.DeleteGroup }
+
 // accounts are the object ids in the value of an attribute.
 func accounts(value directory.Value) []directory.EntraID {
 	ids := make([]directory.EntraID, len(value))
@@ -69,5 +79,8 @@ func (g *group) close() {
 	if compared || g.link.EntraID == "" && !g.plan.Asked {
 		g.unsure = nil
 	}
+	g.unsure = slices.DeleteFunc(slices.Clone(g.unsure), func(id string) bool {
+		return slices.ContainsFunc(g.open, func(a plan.Action) bool { return a.ID == id && deletes(a) })
+	})
 	g.link.OpenActions = g.unsure
 }

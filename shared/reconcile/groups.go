@@ -277,7 +277,7 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 		}
 	}
 	for _, g := range groups {
-		if target := g.plan.Target(); !g.over && target != "" && g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups {
+		if target := g.plan.Target(); !g.over && target != "" && (g.deleting() || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
 			b.readPresent(ctx, g, target)
 		}
 	}
