@@ -148,7 +148,7 @@ func (a API) listGroups(ctx context.Context, in *struct {
 			continue
 		}
 		var members *membersView
-		if dir.Settings.ManageGroups {
+		if dir.Settings.ManageGroups && group.Connected(dir.ID) {
 			all, err := a.Store.AllMembers(ctx, dir.ID, id)
 			if err != nil {
 				return nil, refuse(err, "", nil)

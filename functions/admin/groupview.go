@@ -21,7 +21,7 @@ type groupView struct {
 	Reason      directory.Reason     `json:"reason,omitempty" doc:"One typed word: why the group is parked, waits or was let go"`
 	Message     string               `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
 	Owner       directory.Owner      `json:"owner,omitempty" enum:"created,taken_over"`
-	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups"`
+	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups, and of a group that is not connected any more"`
 	LastEventAt *time.Time           `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time           `json:"lastWriteAt,omitempty"`
 	NextTryAt   *time.Time           `json:"nextTryAt,omitempty"`
@@ -115,7 +115,7 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	if !found {
 		return groupView{}, fault.New(fault.NotFound, "admin.group", "the group "+string(id)+" was never connected to this directory")
 	}
-	if !dir.Settings.ManageGroups {
+	if !dir.Settings.ManageGroups || !group.Connected(dir.ID) {
 		return viewOfGroup(link, pathsOf(group, dir.ID), nil), nil
 	}
 	members, err := a.Store.AllMembers(ctx, dir.ID, id)

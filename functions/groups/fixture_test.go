@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
@@ -58,15 +60,36 @@ type fixture struct {
 	waiting   []events.SQSMessage // those that come again
 	messages  int
 	before    func(*http.Request) // sees every request to Graph
+	after     func(*http.Request) // and here its answer is on the way
+	writing   writing
 }
 
-// sent keeps messages that were sent.
-type sent []queue.Message
+// sent keeps messages that were sent, by several at once.
+type sent struct {
+	mu       sync.Mutex
+	messages []queue.Message
+	fails    int // so many requests fail
+}
 
 // Send implements queue.Sender.
 func (s *sent) Send(_ context.Context, messages ...queue.Message) error {
-	*s = append(*s, messages...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fails > 0 {
+		s.fails--
+		return fault.New(fault.Transient, "sent", "the queue is not there")
+	}
+	s.messages = append(s.messages, messages...)
 	return nil
+}
+
+// take empties it.
+func (s *sent) take() []queue.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	messages := s.messages
+	s.messages = nil
+	return messages
 }
 
 // newFixture starts everything, with one directory.
@@ -121,10 +144,18 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host == "jumpcloud.example" {
 		return jumpcloudtest.Transport(f.jumpcloud).RoundTrip(r)
 	}
-	if f.before != nil && r.URL.Host == "graph.microsoft.com" {
+	if r.URL.Host != "graph.microsoft.com" {
+		return entratest.Transport(f.entra).RoundTrip(r)
+	}
+	defer f.writing.begin(f.t, r)()
+	if f.before != nil {
 		f.before(r)
 	}
-	return entratest.Transport(f.entra).RoundTrip(r)
+	response, err := entratest.Transport(f.entra).RoundTrip(r)
+	if f.after != nil {
+		f.after(r)
+	}
+	return response, err
 }
 
 // Postpone implements lane.Postponer.
@@ -240,8 +271,7 @@ func (f *fixture) changed(ids ...directory.UserID) {
 func (f *fixture) settle() int {
 	f.t.Helper()
 	for round := 1; round < 200; round++ {
-		users, groupTasks := f.userTasks, append(f.groups, f.again...)
-		f.userTasks, f.groups, f.again = nil, nil, nil
+		users, groupTasks := f.userTasks.take(), append(f.groups.take(), f.again.take()...)
 		if len(users)+len(groupTasks)+len(f.waiting) == 0 {
 			return round
 		}

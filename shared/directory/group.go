@@ -60,12 +60,17 @@ type GroupLink struct {
 	ComingAt time.Time `json:"comingAt,omitzero"`
 	// BusyUntil is until when a worker may be writing to the group: nobody else
 	// begins before.
-	BusyUntil   time.Time `json:"busyUntil,omitzero"`
+	BusyUntil time.Time `json:"busyUntil,omitzero"`
+	// Telling says that memberships were changed, and that the users may not have
+	// been told.
+	Telling     bool      `json:"telling,omitempty"`
 	LastEventAt time.Time `json:"lastEventAt,omitzero"`
 	LastWriteAt time.Time `json:"lastWriteAt,omitzero"`
 	NextTryAt   time.Time `json:"nextTryAt,omitzero"`
-	OpenActions []string  `json:"openActions,omitempty"`
-	Version     int64     `json:"-"`
+	// OpenActions are the ids of actions of which nobody knows how much was done: a
+	// process that died left them, or their answer was lost.
+	OpenActions []string `json:"openActions,omitempty"`
+	Version     int64    `json:"-"`
 }
 
 // Member is a JumpCloud user in a connected group of a directory.

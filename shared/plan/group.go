@@ -38,6 +38,12 @@ type Group struct {
 	Present map[directory.EntraID]bool
 	// All says that Members are all members, and not only those that were touched.
 	All bool
+	// Unsure are the accounts that we began to add and of which nobody knows whether
+	// they are in the group. With them, All and Present are given.
+	Unsure []directory.EntraID
+	// Asked says that the group was asked for and that nobody knows whether it was
+	// made. By its unique name the same one is met again, whatever it is called.
+	Asked bool
 }
 
 // managed reports whether there is to be a group in Entra.
@@ -48,7 +54,7 @@ func (g Group) name() string { return strings.TrimSpace(g.Name) }
 
 // Searches reports whether the groups of the name must be looked up before anything
 // can be decided.
-func (g Group) Searches() bool { return g.managed() && g.Link.EntraID == "" }
+func (g Group) Searches() bool { return g.managed() && g.Link.EntraID == "" && !g.Asked }
 
 // Target is the group in Entra that is ours or about to be, as far as is known; ""
 // if there is none.
@@ -102,23 +108,45 @@ func (g Group) Decide() GroupDecision {
 	case !g.Settings.ManageGroups:
 		return GroupDecision{Link: g.Link}
 	case g.name() == "" || len([]rune(g.name())) > directory.MaxGroupName:
-		return GroupDecision{Link: g.Link, Obstacle: &directory.Obstacle{Reason: directory.InvalidValue,
-			Message: fmt.Sprintf("the name of the group must have 1 to %d characters in Entra: change it in JumpCloud", directory.MaxGroupName)}}
+		return g.misnamed()
 	case g.Link.EntraID != "":
-		return g.maintain(g.Link)
+		return g.maintain(g.Link, g.name())
+	case g.Asked:
+		return g.create(g.Link.Note)
 	}
 	usable, note := g.match()
 	if len(usable) == 1 {
 		link := g.Link
 		link.EntraID, link.Owner, link.Applied = usable[0].ID, directory.TakenOver, usable[0].Name
+		if g.made(usable[0]) {
+			link.Owner = directory.CreatedByUs
+		}
 		link.Note = note
-		return g.maintain(link)
+		return g.maintain(link, g.name())
 	}
 	return g.create(note)
 }
 
+// misnamed is what becomes of a group whose name Entra would refuse: it keeps the
+// name that it has, and who leaves it leaves it all the same.
+func (g Group) misnamed() GroupDecision {
+	d := GroupDecision{Link: g.Link}
+	if g.Link.EntraID != "" {
+		d = g.maintain(g.Link, g.Link.Applied)
+	}
+	d.Obstacle = &directory.Obstacle{Reason: directory.InvalidValue,
+		Message: fmt.Sprintf("the name of the group must have 1 to %d characters in Entra: change it in JumpCloud", directory.MaxGroupName)}
+	return d
+}
+
+// made reports whether we made a group for this one.
+func (g Group) made(found directory.SecurityGroup) bool {
+	return strings.EqualFold(found.UniqueName, g.Link.Group.UniqueName())
+}
+
 // match sorts the groups of the name out: those that can be taken over, and what
-// there is to say of the others.
+// there is to say of the others. One that we made for this group is the one, however
+// many have the name.
 func (g Group) match() (usable []directory.SecurityGroup, note string) {
 	var others []string
 	for _, each := range g.Named {
@@ -127,6 +155,8 @@ func (g Group) match() (usable []directory.SecurityGroup, note string) {
 			others = append(others, fmt.Sprintf("%s is %s", each.ID, why))
 		case slices.Contains(g.Taken, each.ID):
 			others = append(others, fmt.Sprintf("%s belongs to another JumpCloud group", each.ID))
+		case g.made(each):
+			return []directory.SecurityGroup{each}, ""
 		default:
 			usable = append(usable, each)
 		}
@@ -150,10 +180,15 @@ func (g Group) leave() GroupDecision {
 	return d
 }
 
-// create makes a new group with its first members.
+// create makes a new group with its first members. Those who were to be members of
+// the one that was asked for, and left meanwhile, are taken out of it.
 func (g Group) create(note string) GroupDecision {
 	g.Present = map[directory.EntraID]bool{} // whatever was applied was another group
-	add := g.additions()
+	kept := g.kept()
+	for _, id := range g.Unsure {
+		g.Present[id] = !kept[id]
+	}
+	add, remove := g.additions(), g.removals()
 	first := add[:min(len(add), maxBind)]
 	d := GroupDecision{Link: g.Link, Members: g.settled()}
 	d.Link.Note = note
@@ -165,15 +200,16 @@ func (g Group) create(note string) GroupDecision {
 		changes = append(changes, directory.Change{Attribute: Members, To: values(first)})
 	}
 	d.Actions = append([]Action{{Type: CreateGroup, Changes: changes}}, adding(add[len(first):])...)
+	d.Actions = append(d.Actions, removing(remove)...)
 	return d
 }
 
 // maintain brings a group that is ours up to date.
-func (g Group) maintain(link directory.GroupLink) GroupDecision {
+func (g Group) maintain(link directory.GroupLink, name string) GroupDecision {
 	d := GroupDecision{Link: link}
 	rename := []directory.Change{}
-	if link.Applied != g.name() {
-		rename = []directory.Change{{Attribute: directory.DisplayName, From: directory.Text(link.Applied), To: directory.Text(g.name())}}
+	if link.Applied != name {
+		rename = []directory.Change{{Attribute: directory.DisplayName, From: directory.Text(link.Applied), To: directory.Text(name)}}
 	}
 	switch {
 	case g.Link.EntraID == "":
@@ -183,9 +219,7 @@ func (g Group) maintain(link directory.GroupLink) GroupDecision {
 	}
 	d.Members = g.settled()
 	d.Actions = append(d.Actions, adding(g.additions())...)
-	for chunk := range slices.Chunk(g.removals(), maxBind) {
-		d.Actions = append(d.Actions, Action{Type: RemoveMembers, Changes: []directory.Change{{Attribute: Members, From: values(chunk)}}})
-	}
+	d.Actions = append(d.Actions, removing(g.removals())...)
 	return d
 }
 
@@ -228,6 +262,11 @@ func (g Group) removals() []directory.EntraID {
 			remove = append(remove, m.Applied)
 		}
 	}
+	for _, id := range g.Unsure {
+		if !kept[id] && (g.Present == nil || g.Present[id]) {
+			remove = append(remove, id)
+		}
+	}
 	if g.Settings.ExactMembership && g.All {
 		for id := range g.Present {
 			if !kept[id] {
@@ -240,9 +279,14 @@ func (g Group) removals() []directory.EntraID {
 }
 
 // settled are the members of which more is known now without a write: those that
-// wait for an account, those that are there, and those that are gone.
+// wait for an account, those that are there, and those that are gone. The account of
+// one who left may be another's by now, who keeps it in the group.
 func (g Group) settled() []directory.Member {
 	var changed []directory.Member
+	kept := map[directory.EntraID]bool{}
+	for _, m := range g.Members {
+		kept[m.Account] = kept[m.Account] || m.Wanted
+	}
 	for _, m := range g.Members {
 		after := m.Member
 		switch {
@@ -250,7 +294,7 @@ func (g Group) settled() []directory.Member {
 			after.Problem = &directory.Obstacle{Reason: directory.MemberAbsent, Message: "the user has no account in this directory yet, and joins as soon as there is one"}
 		case m.Wanted && g.Present[m.Account]:
 			after.Applied, after.Problem = m.Account, nil
-		case !m.Wanted && g.Present != nil && !g.Present[m.Applied]:
+		case !m.Wanted && (kept[m.Applied] || g.Present != nil && !g.Present[m.Applied]):
 			after.Applied = ""
 		}
 		if !m.Wanted && after.Applied == "" || after.Applied != m.Applied || (after.Problem == nil) != (m.Problem == nil) || after.Problem != nil && *after.Problem != *m.Problem {
@@ -265,6 +309,15 @@ func adding(accounts []directory.EntraID) []Action {
 	var actions []Action
 	for chunk := range slices.Chunk(accounts, maxBind) {
 		actions = append(actions, Action{Type: AddMembers, Changes: []directory.Change{{Attribute: Members, To: values(chunk)}}})
+	}
+	return actions
+}
+
+// removing are the actions that take accounts out.
+func removing(accounts []directory.EntraID) []Action {
+	var actions []Action
+	for chunk := range slices.Chunk(accounts, maxBind) {
+		actions = append(actions, Action{Type: RemoveMembers, Changes: []directory.Change{{Attribute: Members, From: values(chunk)}}})
 	}
 	return actions
 }

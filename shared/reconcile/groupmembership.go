@@ -182,6 +182,7 @@ func (b *groupBatch) readMembership(ctx context.Context, groups []*group) {
 		case !g.plan.Connected || !g.plan.Exists:
 			err = b.emptyOut(ctx, g)
 		case g.link.ListedAt.IsZero(), g.attempt.Whole && (g.attempt.Number == 1 || g.link.ListedAt.Before(g.attempt.Cause.At)):
+			g.attempt.Whole = true
 			err = b.readMembers(ctx, g)
 		}
 		if err != nil {
@@ -226,7 +227,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	if err := b.Store.PutWithin(ctx, inside...); err != nil {
 		return err
 	}
-	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
+	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = asOf
@@ -234,7 +235,8 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 }
 
 // emptyOut takes all members out of a group that is connected no more: they lose
-// that path. In Entra the group stays as it is.
+// that path. In Entra the group stays as it is, and whom we made a member there is
+// known when the group is connected again.
 func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
 	why := directory.GroupDisconnected
 	if !g.plan.Exists {
@@ -250,16 +252,26 @@ func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
 			changes = append(changes, store.Membership{User: m.User, Why: why})
 		}
 	}
-	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
+	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = time.Time{}
-	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group)
+	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists && g.link.EntraID != "")
 }
 
 // setMemberships changes memberships and has the users looked at: who joins in the
-// lane of first connections if there are many, who leaves at once.
-func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []store.Membership) error {
+// lane of first connections if there are many, who leaves at once. known are the
+// members before.
+func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []directory.Member, changes []store.Membership) error {
+	if err := b.tellAgain(ctx, g, known); err != nil {
+		return err
+	}
+	if len(changes) > 0 && !g.link.Telling {
+		g.link.Telling = true
+		if b.record(ctx, []*group{g}); g.over {
+			return nil
+		}
+	}
 	for chunk := range slices.Chunk(changes, memberChunk) {
 		if !enoughTime(ctx) {
 			b.later(g, firstWait)
@@ -283,5 +295,34 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 			return err
 		}
 	}
+	g.link.Telling = false
 	return nil
+}
+
+// tellAgain has the users looked at whose memberships an attempt before this one
+// changed, and that perhaps ended before it could say so.
+func (b *groupBatch) tellAgain(ctx context.Context, g *group, known []directory.Member) error {
+	if !g.link.Telling {
+		return nil
+	}
+	touched, err := b.Store.Touched(ctx, b.dir.ID, g.attempt.Group)
+	if err != nil {
+		return err
+	}
+	wanted := map[directory.UserID]bool{}
+	for _, m := range known {
+		wanted[m.User] = m.Wanted
+	}
+	var joined, left []directory.UserID
+	for _, t := range touched {
+		if wanted[t.User] {
+			joined = append(joined, t.User)
+		} else {
+			left = append(left, t.User)
+		}
+	}
+	if err := b.sendUsers(ctx, b.Live, g.attempt.Cause, left); err != nil {
+		return err
+	}
+	return b.sendUsers(ctx, b.Bulk, g.attempt.Cause, joined)
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ func (b *groupBatch) begin(g *group) {
 	if action.Writes(directory.DisplayName) {
 		g.link.Applied = ""
 	}
+	g.supersede(*action)
 	g.link.OpenActions = append(slices.Clone(g.link.OpenActions), action.ID)
 	g.link.BusyUntil = time.Now().UTC().Add(busyTime)
 	g.unkept = append(g.unkept, *action)
@@ -58,9 +60,9 @@ func (b *groupBatch) record(ctx context.Context, groups []*group) {
 // complete folds the result of an action into the link and the members.
 func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action, result GroupResult) {
 	action.CompletedAt = time.Now().UTC()
-	g.link.OpenActions = slices.DeleteFunc(slices.Clone(g.link.OpenActions), func(id string) bool { return id == action.ID })
 	if result.ID != "" && g.link.EntraID == "" && action.Type == plan.CreateGroup {
 		if _, err := b.Store.Claim(ctx, b.dir.TenantObject, result.ID, b.owner(g), b.dir.ID); err != nil {
+			g.unsure = append(g.unsure, action.ID)
 			b.fail(ctx, g, err) // the next attempt meets the same group by its unique name
 			return
 		}
@@ -69,6 +71,12 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 	if result.Err != nil {
 		b.completeFailed(ctx, g, action, result.Err)
 		return
+	}
+	if action.Type == plan.DeleteGroup {
+		if _, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID); err != nil {
+			b.fail(ctx, g, err)
+			return
+		}
 	}
 	action.Status, action.EntraID = plan.Succeeded, result.ID
 	g.link = g.plan.Written(g.link, action, result.ID)
@@ -94,6 +102,7 @@ func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.A
 	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(&f), Message: sentenceOf(&f)}
 	b.note(ctx, g, action)
 	if f.Kind.Decide() != fault.Park {
+		g.unsure = append(g.unsure, action.ID)
 		b.fail(ctx, g, &f)
 		return
 	}
@@ -113,26 +122,31 @@ func (b *groupBatch) noteMembers(g *group, action *plan.Action, result GroupResu
 		if change.Attribute != plan.Members {
 			continue
 		}
-		for _, value := range slices.Concat(change.To, change.From) {
+		for i, value := range slices.Concat(change.To, change.From) {
 			id := directory.EntraID(value)
 			member, known := g.byID[id]
+			if now, changed := g.members[member.User]; changed {
+				member = now
+			}
 			err := result.Refused[id]
 			if err != nil && action.Error == nil {
 				action.Error = &plan.Failure{Kind: string(fault.KindOf(err)), Reason: reasonOf(fault.Of(err)), Message: sentenceOf(fault.Of(err))}
 			}
 			if known {
-				b.noteMember(g, member, id, err)
+				b.noteMember(g, member, id, i < len(change.To), err)
 			}
 		}
 	}
 }
 
-// noteMember keeps what became of one member.
-func (b *groupBatch) noteMember(g *group, member directory.Member, id directory.EntraID, err error) {
+// noteMember keeps what became of one member that was added or taken out.
+func (b *groupBatch) noteMember(g *group, member directory.Member, id directory.EntraID, added bool, err error) {
 	f := fault.Of(err)
 	switch {
-	case err == nil && member.Wanted:
+	case err == nil && added:
 		member.Applied, member.Problem = id, nil
+	case err == nil && member.Applied != id: // another account of the user is a member
+		return
 	case err == nil:
 		member.Applied = ""
 	case f.Kind == fault.NotFound && g.attempt.Number <= lookAgain, f.Kind.Decide() == fault.Retry:
@@ -140,8 +154,11 @@ func (b *groupBatch) noteMember(g *group, member directory.Member, id directory.
 		return
 	default:
 		member.Problem = &directory.Obstacle{Reason: directory.MemberRefused, Message: sentenceOf(f)}
+		if reasonOf(f) == directory.QuotaExceeded {
+			member.Problem.Reason = directory.QuotaExceeded
+		}
 	}
-	g.members = append(g.members, member)
+	g.members[member.User] = member
 }
 
 // fail ends the attempt of one group and says in the link why, as that of a user.
@@ -187,9 +204,11 @@ func (b *groupBatch) recordFailures(ctx context.Context) {
 	failed := slices.DeleteFunc(slices.Clone(b.groups), func(g *group) bool { return !g.failed || g.attempt.Group == "" })
 	for _, g := range failed {
 		b.freeLease(g)
-		if err := b.Store.PutMembers(context.WithoutCancel(ctx), g.members...); err != nil {
+		if err := b.Store.PutMembers(context.WithoutCancel(ctx), slices.Collect(maps.Values(g.members))...); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("group", string(g.attempt.Group)).Msg("what became of members could not be recorded: it is found out again")
+			continue
 		}
+		g.link.OpenActions = g.unsure
 	}
 	if len(failed) > 0 {
 		b.record(ctx, failed)

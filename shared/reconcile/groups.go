@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -69,7 +70,9 @@ type group struct {
 	todo     []plan.Action
 	unkept   []plan.Action
 	byID     map[directory.EntraID]directory.Member // the members by the account that they are or are to be
-	members  []directory.Member                     // of which more is known now
+	members  map[directory.UserID]directory.Member  // of which more is known now
+	open     []plan.Action                          // of which nobody knows how they ended, when the attempt began
+	unsure   []string                               // and now
 	touched  []store.Touch
 	again    bool // a member is to be tried again
 	obstacle *directory.Obstacle
@@ -88,7 +91,7 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*group){
-		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle,
+		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.recall, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -123,8 +126,9 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 		}
 		known := look.Groups[g.attempt.Group]
 		link, found := known.Link(id)
-		g.link = link
-		g.plan = plan.Group{Settings: look.Directory.Settings, Connected: known.Connected(id), Exists: true, Name: link.Name}
+		g.link, g.unsure = link, link.OpenActions
+		g.plan = plan.Group{Settings: look.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
+			Exists: known.Connected(id) || link.Reason != directory.GroupDeleted}
 		// A group that nobody ever connected is none of our business, unless the
 		// connection source is to be asked.
 		g.over = !found && !g.plan.Connected && !g.attempt.Source
@@ -218,7 +222,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		return err
 	}
 	var members []directory.Member
-	g.plan.All = g.attempt.Whole || g.link.EntraID == "" || g.link.Coming > 0
+	g.plan.All = g.attempt.Whole || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0
 	if g.plan.All {
 		members, err = b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	} else {
@@ -243,7 +247,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	for _, m := range members {
 		link := links[m.User]
 		g.plan.Members = append(g.plan.Members, plan.Member{Member: m, Account: link.Account(), Coming: link.Account() == "" && link.Status == directory.Pending})
-		if m.Applied != "" && !m.Wanted {
+		if m.Applied != "" {
 			g.byID[m.Applied] = m
 		}
 	}
@@ -309,7 +313,7 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 		}
 	}
 	for _, g := range groups {
-		if target := g.plan.Target(); !g.over && target != "" && g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups {
+		if target := g.plan.Target(); !g.over && target != "" && (g.deleting() || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
 			b.readPresent(ctx, g, target)
 		}
 	}
@@ -367,7 +371,10 @@ func (b *groupBatch) decide(_ context.Context, groups []*group) {
 		d := g.plan.Decide()
 		g.claimed = d.Link.EntraID != g.link.EntraID
 		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
-		g.members = d.Members
+		g.members = map[directory.UserID]directory.Member{}
+		for _, m := range d.Members {
+			g.members[m.User] = m
+		}
 	}
 }
 
@@ -443,6 +450,7 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 			b.fail(ctx, g, err)
 			continue
 		}
+		g.close()
 		g.link = g.plan.Settled(g.link, g.obstacle)
 		g.link.NextTryAt = time.Time{}
 		switch {
@@ -482,12 +490,16 @@ func (b *groupBatch) lookBehind(ctx context.Context, g *group) {
 }
 
 // keepMembers keeps what is known of the members now. Those that are to be tried
-// again stay touched.
+// again stay touched, and so do all while something is in the way.
 func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
-	if err := b.Store.PutMembers(ctx, g.members...); err != nil {
+	if err := b.Store.PutMembers(ctx, slices.Collect(maps.Values(g.members))...); err != nil {
 		return err
 	}
-	if g.again {
+	g.members = nil
+	if g.plan.Link.EntraID != "" && g.link.EntraID == "" { // deleted
+		return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, false)
+	}
+	if g.again || g.obstacle != nil {
 		return nil
 	}
 	return b.Store.Untouch(ctx, g.touched...)

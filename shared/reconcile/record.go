@@ -74,9 +74,7 @@ func (b *batch) record(ctx context.Context, users []*user) {
 		b.retryUnseen(ctx, u, err)
 		completed := slices.DeleteFunc(slices.Clone(u.unkept), func(a plan.Action) bool { return a.Status == plan.Started })
 		if fault.Is(err, fault.Changed) && len(completed) > 0 {
-			if err := b.Store.RecordActions(ctx, completed...); err != nil {
-				zerolog.Ctx(ctx).Error().Err(err).Str("user", string(u.attempt.User)).Msg("what was done could not be recorded")
-			}
+			b.overtaken(ctx, u, completed)
 		}
 	}
 }

@@ -95,22 +95,31 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	if err := s.PutMembers(t.Context(), members...); err != nil {
 		t.Fatal(err)
 	}
-	stale.Applied = "stale"
-	if err := s.PutMembers(t.Context(), stale); err != nil {
-		t.Fatal(err)
-	}
 	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, leaves...); err != nil || len(changed) != 60 {
 		t.Errorf("left: %d changed, %v", len(changed), err)
 	}
-	some, err := s.SomeMembers(t.Context(), one, "g1", []directory.UserID{"u03", "nobody"})
-	if err != nil || len(some) != 1 || some[0].Applied != "e3" || some[0].Wanted {
+	// Who was made a member in Entra while he left has left all the same, and is there.
+	late := members[4]
+	stale.Applied, late.Applied = "e3 again", "e4"
+	stale.Problem = &directory.Obstacle{Reason: directory.MemberRefused}
+	if err := s.PutMembers(t.Context(), stale, late); err != nil {
+		t.Fatal(err)
+	}
+	some, err := s.SomeMembers(t.Context(), one, "g1", []directory.UserID{"u03", "u04", "nobody"})
+	if err != nil || len(some) != 2 || some[0].Applied != "e3 again" || some[0].Wanted || some[0].Problem != nil || some[1].Applied != "e4" || some[1].Wanted {
 		t.Errorf("%+v, %v", some, err)
 	}
 	user, err = s.User(t.Context(), organization, "u07")
 	if err != nil || len(user.Paths(one)) != 0 || user.Ended(one) != directory.LeftGroup {
 		t.Errorf("%+v, %v", user, err)
 	}
-	if err := s.ForgetMembers(t.Context(), one, "g1"); err != nil {
+	if err := s.ForgetMembers(t.Context(), one, "g1", true); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.AllMembers(t.Context(), one, "g1"); err != nil || len(left) != 2 || left[0].User != "u03" {
+		t.Errorf("in Entra: %+v, %v", left, err)
+	}
+	if err := s.ForgetMembers(t.Context(), one, "g1", false); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := s.AllMembers(t.Context(), one, "g1"); err != nil || len(left) != 0 {

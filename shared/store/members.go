@@ -139,19 +139,64 @@ func (s *Store) SomeMembers(ctx context.Context, id directory.ID, group director
 	return members, nil
 }
 
-// PutMembers keeps members as they are, unless somebody else changed them since
-// they were read: those stay as the other one left them, and touched. A member
-// that is neither wanted nor applied is removed.
+// PutMembers keeps members as they are. Where somebody else changed one since it was
+// read, whether the user is to be a member stays as the other one left it, touched;
+// what was done in Entra is kept all the same. A member that is neither wanted nor
+// applied is removed.
 func (s *Store) PutMembers(ctx context.Context, members ...directory.Member) error {
-	writes := make([]Write, len(members))
-	for i, m := range members {
-		item, err := encode(memberKey(m.Directory, m.Group, m.User), m)
+	for chunk := range slices.Chunk(members, MaxTransactItems) {
+		writes := make([]Write, len(chunk))
+		for i, m := range chunk {
+			var err error
+			if writes[i], err = memberWrite(m); err != nil {
+				return err
+			}
+		}
+		err := s.table.Transact(ctx, writes)
+		if err != nil && !fault.Is(err, fault.Changed) {
+			return err
+		}
+		for _, m := range chunk {
+			if err == nil {
+				break
+			}
+			if err := s.putMember(ctx, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// memberWrite is the write that keeps a member.
+func memberWrite(m directory.Member) (Write, error) {
+	item, err := encode(memberKey(m.Directory, m.Group, m.User), m)
+	return Write{Item: item, If: IfVersion(m.Version), Delete: !m.Wanted && m.Applied == ""}, err
+}
+
+// putMember keeps one member that somebody else may have changed meanwhile.
+func (s *Store) putMember(ctx context.Context, m directory.Member) error {
+	for try := 1; ; try++ {
+		w, err := memberWrite(m)
 		if err != nil {
 			return err
 		}
-		writes[i] = Write{Item: item, If: IfVersion(m.Version), Delete: !m.Wanted && m.Applied == ""}
+		err = s.table.Transact(ctx, []Write{w})
+		if !fault.Is(err, fault.Changed) || try == changeTries {
+			return err
+		}
+		now, version, err := get[directory.Member](ctx, s, w.Item.Key)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+		if m.Wanted != now.Wanted {
+			m.Wanted, m.Problem = now.Wanted, nil
+		}
+		m.Version = version
+		if version == 0 && !m.Wanted && m.Applied == "" {
+			return nil
+		}
 	}
-	return s.transactUnchanged(ctx, writes)
 }
 
 // Membership is the change of one: a user who joins a group or leaves it.
@@ -288,11 +333,16 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 }
 
 // ForgetMembers removes what is known of the members of a group that is not
-// connected any more.
-func (s *Store) ForgetMembers(ctx context.Context, id directory.ID, group directory.GroupID) error {
+// connected any more; but for those that we made members in Entra, if those are to be
+// known when it is connected again.
+func (s *Store) ForgetMembers(ctx context.Context, id directory.ID, group directory.GroupID, keepApplied bool) error {
 	var writes []Write
 	for _, pk := range []string{membersPK(id, group), touchedKey(id, group, "").PK} {
 		err := s.each(ctx, Query{PK: pk}, func(item Item) error {
+			m, err := decode[directory.Member](item) // a touch is one without an account
+			if err != nil || keepApplied && m.Applied != "" {
+				return err
+			}
 			writes = append(writes, Write{Item: Item{Key: item.Key}, If: Any, Delete: true})
 			return nil
 		})

@@ -1,0 +1,176 @@
+package groups_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+)
+
+// members are the people whom JumpCloud has in a group that connects them.
+func (h *history) members(g *group) map[directory.UserID]bool {
+	members := map[directory.UserID]bool{}
+	if g.connected && !g.deleted {
+		for _, id := range h.jumpcloud.Members(string(g.id)) {
+			members[directory.UserID(id)] = true
+		}
+	}
+	return members
+}
+
+// account is the account of a user; "" if there is none, or it was given free.
+func (h *history) account(id directory.UserID) directory.EntraID {
+	accounts, err := h.store.Accounts(context.Background(), h.fixture.directory.ID, []directory.UserID{id})
+	h.must(err)
+	return accounts[id]
+}
+
+// compareGroup holds a group against JumpCloud, Entra and our records.
+func (h *history) compareGroup(g *group) {
+	known, err := h.store.Group(context.Background(), organization, g.id)
+	h.must(err)
+	link, linked := known.Link(h.fixture.directory.ID)
+	inEntra, exists := h.tenant.Group(string(link.EntraID))
+	wanted := g.connected && !g.deleted
+	switch {
+	case known.Connected(h.fixture.directory.ID) != wanted:
+		h.t.Fatalf("%s is connected: %v, want %v (%+v)", g.id, !wanted, wanted, link)
+	case !linked:
+		return
+	case time.Until(link.BusyUntil) > 0 || !link.NextTryAt.IsZero() || link.Status == directory.Pending:
+		h.t.Fatalf("%s is not settled: %+v", g.id, link)
+	case !wanted && link.Status != directory.Released:
+		h.t.Fatalf("%s is not released: %+v", g.id, link)
+	case !wanted && h.fixture.directory.Settings.DeleteGroups && link.Owner == directory.CreatedByUs:
+		h.t.Fatalf("%s should have been deleted: %+v", g.id, link)
+	case link.EntraID != "" && (!exists || !inEntra.Deleted.IsZero()):
+		h.t.Fatalf("%s is not in Entra: %+v", g.id, link)
+	case !wanted || !h.fixture.directory.Settings.ManageGroups:
+		return
+	case len(link.OpenActions) > 0:
+		h.t.Fatalf("%s has open actions: %+v", g.id, link)
+	case link.Status != directory.Synced || !exists:
+		h.t.Fatalf("%s is not in sync: %+v", g.id, link)
+	}
+	h.compareMembers(g, link, inEntra)
+}
+
+// compareMembers holds the members of a group that is managed against JumpCloud and
+// our records.
+func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra entratest.Group) {
+	name := ""
+	for _, each := range h.jumpcloud.Groups() {
+		if each.Text("id") == string(g.id) {
+			name = strings.TrimSpace(each.Text("name"))
+		}
+	}
+	if inEntra.DisplayName != name || link.Applied != name || inEntra.Kind != entratest.Security {
+		h.t.Fatalf("%s is named %q in JumpCloud and %q in Entra: %+v", g.id, name, inEntra.DisplayName, link)
+	}
+	want := map[string]bool{}
+	people := h.members(g)
+	for id := range people {
+		if account := h.account(id); account != "" {
+			want[string(account)] = true
+		}
+	}
+	records, err := h.store.AllMembers(context.Background(), h.fixture.directory.ID, g.id)
+	h.must(err)
+	for _, m := range records {
+		if account := h.account(m.User); m.Wanted != people[m.User] || !m.Wanted || m.Applied != account || (m.Problem == nil) == (account == "") {
+			h.t.Fatalf("%s: the record %+v (%v) of an account %q", g.id, m, m.Problem, account)
+		}
+		delete(people, m.User)
+	}
+	if len(people) > 0 {
+		h.t.Fatalf("%s has no record of %v", g.id, people)
+	}
+	for _, stranger := range h.strangersOf(inEntra) {
+		if !h.exactOnce || !h.fixture.directory.Settings.ExactMembership && slices.Contains(inEntra.Members, stranger) {
+			want[stranger] = true
+		}
+	}
+	if got := slices.Sorted(slices.Values(inEntra.Members)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
+		h.t.Fatalf("%s has the members %v, want %v (%+v)", g.id, got, slices.Sorted(maps.Keys(want)), link)
+	}
+}
+
+// strangersOf are those who were in a group in Entra before us.
+func (h *history) strangersOf(inEntra entratest.Group) []string {
+	if inEntra.ID == h.seeded {
+		return []string{h.stranger}
+	}
+	return nil
+}
+
+// comparePerson holds the paths and the account of a person against the rules.
+func (h *history) comparePerson(p *person) {
+	jc, err := h.fixture.users.Systems.JumpCloud(context.Background(), organization)
+	h.must(err)
+	found, failed := jc.Users(context.Background(), []directory.UserID{p.id})
+	h.must(failed[p.id])
+	var source *directory.User
+	if user, exists := found[p.id]; exists {
+		source = &user
+	}
+	var paths []directory.Path
+	if p.direct {
+		paths = append(paths, directory.Direct)
+	}
+	for _, g := range h.groups {
+		if h.members(g)[p.id] {
+			paths = append(paths, g.id.Path())
+		}
+	}
+	known, err := h.store.User(context.Background(), organization, p.id)
+	h.must(err)
+	got := slices.Clone(known.Paths(h.fixture.directory.ID))
+	slices.Sort(paths)
+	slices.Sort(got)
+	if !slices.Equal(paths, got) {
+		h.t.Fatalf("%s is connected by %v, want %v", p.name, got, paths)
+	}
+	want := directory.Desire(source, directory.Connected{Here: len(paths) > 0, Ended: known.Ended(h.fixture.directory.ID)}, h.fixture.directory.Settings)
+	link, linked := known.Link(h.fixture.directory.ID)
+	account, exists := h.tenant.User(string(link.EntraID))
+	switch {
+	case !linked && want.Managed, want.Managed && !exists:
+		h.t.Fatalf("%s is connected and has no account: %+v", p.name, link)
+	case linked && (len(link.OpenActions) > 0 || link.Status == directory.Pending):
+		h.t.Fatalf("%s is not settled: %+v", p.name, link)
+	case exists && account.AccountEnabled != (want.State == directory.Enabled):
+		h.t.Fatalf("%s: enabled is %v, want %v (%+v)", p.name, account.AccountEnabled, want.State, link)
+	}
+}
+
+// compareTenant looks for what should not be in Entra: two copies of a group that we
+// made, one that nobody knows, and accounts that were deleted.
+func (h *history) compareTenant() {
+	owners, asked := map[string]directory.GroupID{}, map[any]bool{}
+	for _, g := range h.groups {
+		known, err := h.store.Group(context.Background(), organization, g.id)
+		h.must(err)
+		if link, _ := known.Link(h.fixture.directory.ID); link.EntraID != "" {
+			if other, twice := owners[string(link.EntraID)]; twice {
+				h.t.Fatalf("%s and %s share %s", g.id, other, link.EntraID)
+			}
+			owners[string(link.EntraID)] = g.id
+		} else if len(link.OpenActions) > 0 { // let go before the answer to its creation was known
+			asked[g.id.UniqueName()] = true
+		}
+	}
+	for _, each := range h.tenant.Groups() {
+		if owners[each.ID] == "" && each.ID != h.seeded && each.Deleted.IsZero() && !asked[each.Properties["uniqueName"]] {
+			h.t.Fatalf("nobody knows the group %+v", each)
+		}
+	}
+	for _, each := range h.tenant.Users() {
+		if !each.Deleted.IsZero() {
+			h.t.Fatalf("the account %s was deleted", each.UserPrincipalName)
+		}
+	}
+}
