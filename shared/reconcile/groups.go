@@ -170,10 +170,11 @@ func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
 	}
 }
 
-// readGroups reads the groups in JumpCloud. One that is gone is connected no more.
+// readGroups reads the groups in JumpCloud. One that is gone is connected no more. Of
+// one that is let go only whether it is gone is of interest.
 func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
 	for _, g := range groups {
-		if !g.plan.Connected {
+		if !g.plan.Connected && g.link.Status == directory.Released {
 			continue
 		}
 		found, err := b.jumpcloud.Group(ctx, g.attempt.Group)
@@ -182,6 +183,9 @@ func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
 			if _, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, ""); err != nil {
 				b.fail(ctx, g, err)
 			}
+			continue
+		}
+		if !g.plan.Connected {
 			continue
 		}
 		if err != nil {
