@@ -54,7 +54,9 @@ func TestTwoLanesAtOneGroup(t *testing.T) {
 		var people []directory.UserID
 		for i := range 30 {
 			people = append(people, f.person(fmt.Sprintf("user%02d", i)))
+			f.must(f.store.Connect(t.Context(), f.directory.ID, people[i], directory.Direct, time.Now().UTC()))
 		}
+		f.changed(people...)
 		id := f.group("Sales", people...)
 		f.before = func(*http.Request) { time.Sleep(300 * time.Millisecond) }
 		var lanes sync.WaitGroup
