@@ -251,7 +251,7 @@ func (h *history) mustLook(g *group, whole bool) {
 // userTask is a task for a person.
 func (h *history) userTask(p *person, memberships bool) waiting {
 	h.messages++
-	return waiting{reconcile.Task{Directory: h.fixture.directory.ID, User: p.id, Memberships: memberships,
+	return waiting{reconcile.Task{Directory: h.directory.ID, User: p.id, Memberships: memberships,
 		Cause: plan.Cause{Type: "user_update", ID: fmt.Sprintf("e%d", h.messages), At: time.Now().UTC(), Event: true}}, 1}
 }
 

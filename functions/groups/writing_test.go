@@ -18,7 +18,7 @@ type writing struct {
 }
 
 // writtenGroup finds the group in the address of an item of a batch.
-var writtenGroup = regexp.MustCompile(`^/groups(?:/|\(uniqueName=)([^/)]+)`)
+var writtenGroup = regexp.MustCompile(`^/groups(?:/|\(uniqueName=|%28uniqueName=)([^/)%]+)`)
 
 // begin notes the groups that a request writes to. It fails the test if another
 // request that writes to one of them is under way, and answers with what ends that.

@@ -48,6 +48,9 @@ type GroupLink struct {
 	Reason  Reason     `json:"reason,omitempty"`
 	Message string     `json:"message,omitempty"`
 	Owner   Owner      `json:"owner,omitempty"`
+	// Freed says that the group in Entra was given free with the group's release: it
+	// may belong to another one by now.
+	Freed bool `json:"freed,omitempty"`
 	// Note is what there is to say about the group that was found or made in Entra.
 	Note string `json:"note,omitempty"`
 	// ListedAt is when the members were last read from JumpCloud as a whole; zero if

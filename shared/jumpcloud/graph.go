@@ -24,20 +24,21 @@ type node struct {
 // An absence from such a list ends memberships, and a page shows what the list
 // holds at that moment: whoever leaves while it is read makes another one slip
 // from the next page to the one that was read already. So a walk that shows signs
-// of that is repeated until two in a row find the same. A sort that the list
-// refuses is left out.
+// of that is repeated until two in a row find the same; one that did not find as many
+// as the list says it holds is never believed. A sort that the list refuses is left
+// out.
 func (c *Client) nodes(ctx context.Context, what call, query url.Values) ([]node, error) {
 	var last []node
 	for attempt := range maxWalks {
-		found, calm, err := c.walk(ctx, what, query)
+		found, calm, whole, err := c.walk(ctx, what, query)
 		if fault.Is(err, fault.Invalid) && query.Has("sort") {
 			query.Del("sort")
-			found, calm, err = c.walk(ctx, what, query)
+			found, calm, whole, err = c.walk(ctx, what, query)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if calm || attempt > 0 && slices.EqualFunc(last, found, func(a, b node) bool { return a.End == b.End }) {
+		if whole && (calm || attempt > 0 && slices.EqualFunc(last, found, func(a, b node) bool { return a.End == b.End })) {
 			return found, nil
 		}
 		last = found
@@ -46,14 +47,15 @@ func (c *Client) nodes(ctx context.Context, what call, query url.Values) ([]node
 }
 
 // walk reads all pages of a list once. It is calm if nothing shows that the list
-// changed meanwhile: no object came twice, and the total stayed and was reached.
-func (c *Client) walk(ctx context.Context, what call, query url.Values) (found []node, calm bool, err error) {
+// changed meanwhile: no object came twice, and the total stayed. It is whole if it
+// found as many as the list says it holds.
+func (c *Client) walk(ctx context.Context, what call, query url.Values) (found []node, calm, whole bool, err error) {
 	at := map[End]int{}
 	calm = true
 	for skip, total := 0, 0; ; {
 		page, info, err := c.nodePage(ctx, what, query, skip)
 		if err != nil {
-			return nil, false, err
+			return nil, false, false, err
 		}
 		fresh := false
 		for _, each := range page {
@@ -70,7 +72,7 @@ func (c *Client) walk(ctx context.Context, what call, query url.Values) (found [
 		skip += info.length
 		if !fresh || info.last(skip) {
 			slices.SortFunc(found, func(a, b node) int { return strings.Compare(a.ID, b.ID) })
-			return found, calm && skip >= total, nil
+			return found, calm, len(found) >= total, nil
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (g Group) match() (usable []directory.SecurityGroup, note string) {
 // Entra, unless we created it and the directory says to delete it.
 func (g Group) leave() GroupDecision {
 	d := GroupDecision{Link: g.Link}
-	if g.Settings.DeleteGroups && g.Link.Owner == directory.CreatedByUs && g.Link.EntraID != "" {
+	if g.Settings.DeleteGroups && g.Link.Owner == directory.CreatedByUs && g.Link.EntraID != "" && !g.Link.Freed {
 		d.Actions = []Action{{Type: DeleteGroup, EntraID: g.Link.EntraID}}
 	}
 	return d
@@ -223,6 +223,12 @@ func (g Group) maintain(link directory.GroupLink, name string) GroupDecision {
 	return d
 }
 
+// complete reports whether every member has an account: until then nobody knows
+// whether a stranger is one of them.
+func (g Group) complete() bool {
+	return !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account == "" })
+}
+
 // kept are the accounts that are to be members.
 func (g Group) kept() map[directory.EntraID]bool {
 	kept := map[directory.EntraID]bool{}
@@ -267,7 +273,7 @@ func (g Group) removals() []directory.EntraID {
 			remove = append(remove, id)
 		}
 	}
-	if g.Settings.ExactMembership && g.All {
+	if g.Settings.ExactMembership && g.All && g.complete() {
 		for id := range g.Present {
 			if !kept[id] {
 				remove = append(remove, id)
@@ -338,7 +344,7 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 	case CreateGroup:
 		link.Owner = directory.CreatedByUs
 	case DeleteGroup:
-		link.EntraID, link.Owner, link.Applied = "", "", ""
+		link.EntraID, link.Owner, link.Applied, link.Note = "", "", "", deletedNote
 	}
 	if name, written := action.Value(directory.DisplayName); written {
 		link.Applied = name.String()
@@ -346,22 +352,32 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 	return link
 }
 
+// deletedNote says that the group in Entra is gone by our doing.
+const deletedNote = "the group in Entra, which entrasync had created, was deleted"
+
 // Settled is the link when nothing is left to do.
 func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle) directory.GroupLink {
 	link.Name = g.Name
-	link.Reason, link.Message = "", link.Note
+	before := link.Status
 	switch {
 	case obstacle != nil:
 		link.Status, link.Reason, link.Message = directory.Parked, obstacle.Reason, obstacle.Message
+		return link
+	case g.Connected && g.Exists:
+		link.Status, link.Reason, link.Message = directory.Synced, "", link.Note
+		return link
+	case before == directory.Released: // it was said already
 	case !g.Exists:
 		link.Status, link.Reason, link.Message = directory.Released, directory.GroupDeleted, "the group was deleted in JumpCloud"
-	case !g.Connected:
-		link.Status, link.Reason, link.Message = directory.Released, directory.Disconnected, "the group is not connected to this directory any more"
 	default:
-		link.Status = directory.Synced
+		link.Status, link.Reason, link.Message = directory.Released, directory.Disconnected, "the group is not connected to this directory any more"
 	}
-	if link.Status == directory.Released && link.EntraID != "" {
-		link.Message += ": in Entra it stays as it is"
+	switch {
+	case before == directory.Released && link.Note != deletedNote:
+	case link.EntraID != "":
+		link.Message += "; in Entra it stays as it is"
+	case link.Note == deletedNote:
+		link.Message, link.Note = link.Message+"; "+deletedNote, ""
 	}
 	return link
 }

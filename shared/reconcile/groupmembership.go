@@ -87,13 +87,14 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 	if err := b.sendGroups(ctx, cause, groups); err != nil {
 		return err
 	}
-	return b.disconnectOthers(ctx, source, cause, users, groups)
+	return b.askAgain(ctx, cause, users, groups)
 }
 
-// disconnectOthers ends the connections by a source that are not among those that
-// it has. Each is asked for once more, because it may have come meanwhile.
-func (b *groupBatch) disconnectOthers(ctx context.Context, source directory.ConnectionSource, cause plan.Cause, users []directory.UserID, groups []directory.GroupID) error {
-	var gone []directory.UserID
+// askAgain has those looked at, for the source's sake, who are connected by a source
+// and are not among those that it has: each look asks the source and ends the
+// connection.
+func (b *groupBatch) askAgain(ctx context.Context, cause plan.Cause, users []directory.UserID, groups []directory.GroupID) error {
+	var tasks []Task
 	for cursor, first := "", true; first || cursor != ""; first = false {
 		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
 		if err != nil {
@@ -101,32 +102,12 @@ func (b *groupBatch) disconnectOthers(ctx context.Context, source directory.Conn
 		}
 		for _, c := range list.Items {
 			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(users, c.User) {
-				gone = append(gone, c.User)
+				tasks = append(tasks, Task{Directory: b.dir.ID, User: c.User, Cause: cause, Source: true})
 			}
 		}
 		cursor = list.Cursor
 	}
-	for _, id := range gone {
-		held, err := b.jumpcloud.IsUserAssociated(ctx, source, id)
-		if err != nil {
-			return jumpCloudTrouble(err)
-		}
-		if held {
-			continue
-		}
-		if _, err := b.Store.Disconnect(ctx, b.dir.ID, id, directory.Source, directory.Disconnected); err != nil {
-			return err
-		}
-	}
-	if err := b.sendUsers(ctx, b.Live, cause, gone); err != nil {
-		return err
-	}
-	return b.disconnectOtherGroups(ctx, source, cause, groups)
-}
-
-// disconnectOtherGroups does the same for groups.
-func (b *groupBatch) disconnectOtherGroups(ctx context.Context, source directory.ConnectionSource, cause plan.Cause, groups []directory.GroupID) error {
-	var gone []directory.GroupID
+	var groupTasks []GroupTask
 	for cursor, first := "", true; first || cursor != ""; first = false {
 		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
 		if err != nil {
@@ -134,24 +115,15 @@ func (b *groupBatch) disconnectOtherGroups(ctx context.Context, source directory
 		}
 		for _, c := range list.Items {
 			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(groups, c.Group) {
-				gone = append(gone, c.Group)
+				groupTasks = append(groupTasks, GroupTask{Directory: b.dir.ID, Group: c.Group, Cause: cause, Source: true})
 			}
 		}
 		cursor = list.Cursor
 	}
-	for _, id := range gone {
-		held, err := b.jumpcloud.IsGroupAssociated(ctx, source, id)
-		if err != nil {
-			return jumpCloudTrouble(err)
-		}
-		if held {
-			continue
-		}
-		if _, err := b.Store.DisconnectGroup(ctx, b.dir.ID, id, directory.Source); err != nil {
-			return err
-		}
+	if err := Enqueue(ctx, b.Live, tasks...); err != nil {
+		return err
 	}
-	return b.sendGroups(ctx, cause, gone)
+	return Enqueue(ctx, b.Later, groupTasks...)
 }
 
 // sendGroups has groups looked at as a whole.

@@ -46,14 +46,14 @@ func (b *groupBatch) record(ctx context.Context, groups []*group) {
 		link := g.link
 		recordings[i] = store.Recording{Group: &link, Actions: g.unkept}
 	}
-	for i, err := range b.Store.Record(ctx, recordings...) {
-		g := groups[i]
-		if err == nil {
-			g.unkept = nil
-			g.link.Version++
+	faults := b.Store.Record(ctx, recordings...)
+	for i, g := range groups {
+		if faults[i] != nil {
+			b.retryUnseen(ctx, g, faults[i])
 			continue
 		}
-		b.retryUnseen(ctx, g, err)
+		g.unkept = nil
+		g.link.Version++
 	}
 }
 

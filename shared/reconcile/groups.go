@@ -91,7 +91,7 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	for _, stage := range []func(context.Context, []*group){
-		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.recall, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle,
+		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.recall, b.reclaim, b.spare, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle,
 	} {
 		if live := b.live(); len(live) > 0 {
 			stage(ctx, live)
@@ -170,10 +170,11 @@ func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
 	}
 }
 
-// readGroups reads the groups in JumpCloud. One that is gone is connected no more.
+// readGroups reads the groups in JumpCloud. One that is gone is connected no more. Of
+// one that is let go only whether it is gone is of interest.
 func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
 	for _, g := range groups {
-		if !g.plan.Connected {
+		if !g.plan.Connected && g.link.Status == directory.Released {
 			continue
 		}
 		found, err := b.jumpcloud.Group(ctx, g.attempt.Group)
@@ -182,6 +183,9 @@ func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
 			if _, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, ""); err != nil {
 				b.fail(ctx, g, err)
 			}
+			continue
+		}
+		if !g.plan.Connected {
 			continue
 		}
 		if err != nil {
@@ -199,6 +203,46 @@ func (b *groupBatch) lease(ctx context.Context, groups []*group) {
 		g.link.BusyUntil, g.leased = time.Now().UTC().Add(busyTime), true
 	}
 	b.record(ctx, groups)
+}
+
+// reclaim claims the groups in Entra that were given free when their groups were
+// released and that are connected again, or that are to be deleted after all. One that went to another group meanwhile is
+// forgotten: it is looked for by name.
+func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		back := g.plan.Connected && g.plan.Exists
+		deletes := b.dir.Settings.DeleteGroups && g.link.Owner == directory.CreatedByUs
+		if !g.link.Freed || !back && !deletes {
+			continue
+		}
+		_, err := b.Store.Claim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID)
+		switch {
+		case err == nil:
+			g.link.Freed = false
+		case fault.Is(err, fault.Conflict):
+			g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Freed = "", "", "", "", false
+		default:
+			b.fail(ctx, g, err)
+		}
+	}
+}
+
+// spare keeps a group in Entra that is ours to delete and that another directory on
+// the tenant has as well.
+func (b *groupBatch) spare(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if !b.dir.Settings.DeleteGroups || g.plan.Connected && g.plan.Exists || g.link.EntraID == "" || g.link.Freed {
+			continue
+		}
+		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, g.link.EntraID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			b.fail(ctx, g, err)
+			continue
+		}
+		if slices.ContainsFunc(owner.Directories, func(id directory.ID) bool { return id != b.dir.ID }) {
+			g.plan.Settings.DeleteGroups = false
+		}
+	}
 }
 
 // loadMembers reads the members that are to be looked at, with the accounts that
@@ -453,6 +497,7 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 		g.close()
 		g.link = g.plan.Settled(g.link, g.obstacle)
 		g.link.NextTryAt = time.Time{}
+		g.link.Freed = g.link.Status == directory.Released && g.link.EntraID != ""
 		switch {
 		case g.awaits:
 			b.later(g, comingStep)
@@ -472,6 +517,11 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 		}
 		g.over = true
 		b.lookBehind(ctx, g)
+		if g.link.Freed {
+			if _, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID); err != nil {
+				b.retryUnseen(ctx, g, err)
+			}
+		}
 		b.Metrics.Count("groups_settled", 1, "status", string(g.link.Status), "reason", string(g.link.Reason))
 		g.line(zerolog.Ctx(ctx).Info()).Str("status", string(g.link.Status)).Str("reason", string(g.link.Reason)).Msg("group looked at")
 	}

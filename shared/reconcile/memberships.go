@@ -79,35 +79,47 @@ func (b *batch) setGroups(ctx context.Context, u *user, groups []directory.Group
 	slices.Sort(concerned)
 	concerned = slices.Compact(concerned)
 	if len(concerned) == 0 {
-		return nil
+		return b.tellGroups(ctx, u)
 	}
 	look, err := b.Store.LookGroups(ctx, b.dir.ID, concerned)
 	if err != nil {
 		return err
 	}
-	var tasks []GroupTask
 	for _, id := range concerned {
 		before := slices.Contains(groupsOf(u.known, b.dir.ID), id)
 		in := look.Groups[id].Connected(b.dir.ID) && slices.Contains(groups, id)
 		if in == before {
 			continue
 		}
-		changed, err := b.Store.SetMemberships(ctx, b.dir.ID, id, time.Now().UTC(), store.Membership{User: u.attempt.User, In: in, Why: why})
-		if err != nil {
+		if _, err := b.Store.SetMemberships(ctx, b.dir.ID, id, time.Now().UTC(), store.Membership{User: u.attempt.User, In: in, Why: why, Tell: true}); err != nil {
 			return err
 		}
-		if len(changed) > 0 {
-			tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: id, Cause: u.attempt.Cause})
-		}
 	}
-	return Enqueue(ctx, b.GroupsLive, tasks...)
+	return b.tellGroups(ctx, u)
+}
+
+// tellGroups has the groups looked at that a user joined or left, also in an attempt
+// before this one that ended before it could.
+func (b *batch) tellGroups(ctx context.Context, u *user) error {
+	untold, err := b.Store.Untold(ctx, b.dir.ID, u.attempt.User)
+	if err != nil || len(untold) == 0 {
+		return err
+	}
+	tasks := make([]GroupTask, len(untold))
+	for i, id := range untold {
+		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: u.attempt.Cause}
+	}
+	if err := Enqueue(ctx, b.GroupsLive, tasks...); err != nil {
+		return err
+	}
+	return b.Store.Told(ctx, b.dir.ID, u.attempt.User, untold...)
 }
 
 // leaveAll takes users who were deleted out of their groups: JumpCloud need not say
 // so by an event of its own.
 func (b *batch) leaveAll(ctx context.Context, users []*user) {
 	for _, u := range users {
-		if u.source == nil && len(groupsOf(u.known, b.dir.ID)) > 0 {
+		if u.source == nil {
 			if err := b.setGroups(ctx, u, nil, directory.Deleted); err != nil {
 				b.fail(ctx, u, err)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
@@ -30,7 +31,16 @@ func (b *batch) overtaken(ctx context.Context, u *user, completed []plan.Action)
 		if link.EntraID == "" || link.EntraID != u.link.EntraID {
 			return
 		}
+		if link.Freed { // nothing is written to an account that is free
+			if _, err = b.Store.Claim(ctx, b.dir.TenantObject, link.EntraID, b.owner(u), b.dir.ID); err != nil {
+				break
+			}
+			link.Freed = false
+		}
 		for _, action := range completed {
+			if action.Writes(directory.AccountEnabled) {
+				link.State = u.link.State
+			}
 			link.Applied = link.Applied.Without(action.Changes)
 			link.OpenActions = slices.DeleteFunc(slices.Clone(link.OpenActions), func(id string) bool { return id == action.ID })
 		}
@@ -41,7 +51,7 @@ func (b *batch) overtaken(ctx context.Context, u *user, completed []plan.Action)
 			err = nil
 		}
 	}
-	if err != nil {
+	if err != nil && !fault.Is(err, fault.Conflict) { // else the account is somebody else's by now
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(u.attempt.User)).Msg("what was done could not be recorded")
 	}
 }

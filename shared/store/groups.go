@@ -16,6 +16,7 @@ const (
 	memberPart  = "M"
 	touchedPart = "X"
 	withinPart  = "N"
+	untoldPart  = "P"
 )
 
 // groupPK holds the connections and links of one group, and the groups that it is

@@ -88,6 +88,33 @@ func (s *Store) transactUnchanged(ctx context.Context, writes []Write) error {
 	return nil
 }
 
+// untoldKey is where it is noted that a group may not have been told of a change.
+func untoldKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
+	return Key{PK: userPK(id.Organization(), user), SK: join(untoldPart, string(id), string(group))}
+}
+
+// Untold lists the groups of a directory that a user joined or left and that may not
+// have been told.
+func (s *Store) Untold(ctx context.Context, id directory.ID, user directory.UserID) ([]directory.GroupID, error) {
+	var groups []directory.GroupID
+	q := Query{PK: userPK(id.Organization(), user), SKPrefix: join(untoldPart, string(id), "")}
+	err := s.each(ctx, q, func(item Item) error {
+		t, err := decode[Touch](item)
+		groups = append(groups, t.Group)
+		return err
+	})
+	return groups, err
+}
+
+// Told notes that groups were told.
+func (s *Store) Told(ctx context.Context, id directory.ID, user directory.UserID, groups ...directory.GroupID) error {
+	writes := make([]Write, len(groups))
+	for i, group := range groups {
+		writes[i] = Write{Item: Item{Key: untoldKey(id, group, user)}, If: Any, Delete: true}
+	}
+	return s.transactAll(ctx, writes)
+}
+
 // Touched lists the members of a group that have to be looked at.
 func (s *Store) Touched(ctx context.Context, id directory.ID, group directory.GroupID) ([]Touch, error) {
 	var touches []Touch
@@ -204,11 +231,13 @@ type Membership struct {
 	User directory.UserID
 	In   bool
 	Why  directory.Reason // of leaving
+	// Tell says that the group is to be told: that stays noted until it was.
+	Tell bool
 }
 
 // membershipChunk is how many memberships change in one transaction: each writes
-// up to four items.
-const membershipChunk = MaxTransactItems / 4
+// up to five items.
+const membershipChunk = MaxTransactItems / 5
 
 // SetMemberships changes who is in a group of a directory: the user's path, the
 // member, and the note that the member has to be looked at, all or nothing for
@@ -323,6 +352,12 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		return nil, err
 	}
 	writes = append(writes, touch)
+	if c.Tell {
+		if item, err = encode(untoldKey(id, group, c.User), Touch{Directory: id, Group: group, User: c.User}); err != nil {
+			return nil, err
+		}
+		writes = append(writes, Write{Item: item, If: Any})
+	}
 	if _, linked := known[linkKey(id, c.User)]; !linked {
 		if item, err = linkItem(directory.Link{Directory: id, User: c.User, Status: directory.Pending, State: directory.Absent}); err != nil {
 			return nil, err

@@ -1,0 +1,455 @@
+package groups_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// oneByHand looks at users without any reason of a membership.
+func (f *fixture) oneByHand(ids ...directory.UserID) {
+	f.t.Helper()
+	for _, id := range ids {
+		f.messages++
+		f.users.Sync(f.t.(*testing.T).Context(), f.directory.ID, []reconcile.Attempt{{Number: 1, Task: reconcile.Task{Directory: f.directory.ID, User: id,
+			Cause: plan.Cause{Type: "user_update", ID: fmt.Sprintf("u%d", f.messages), At: time.Now().UTC()}}}})
+	}
+}
+
+// More members than a page of Graph and than a page of JumpCloud.
+func TestAGroupOfManyPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.ExactMembership = true })
+		const all = 1100
+		id := f.group("Everybody")
+		var accounts []string
+		var links []store.Recording
+		now := time.Now().UTC()
+		for i := range all {
+			name := fmt.Sprintf("user%04d", i)
+			user := f.person(name)
+			f.must(f.jumpcloud.AddMember(string(id), string(user)))
+			account, err := f.tenant.AddUser(entratest.User{UserPrincipalName: name + "@contoso.example"})
+			f.must(err)
+			accounts = append(accounts, account.ID)
+			f.must(f.store.Connect(t.Context(), f.directory.ID, user, directory.Direct, now))
+			link := f.userLink(user)
+			link.EntraID, link.Status, link.State = directory.EntraID(account.ID), directory.Synced, directory.Enabled
+			links = append(links, store.Recording{Link: link})
+		}
+		f.must(errors.Join(f.store.Record(t.Context(), links...)...))
+		_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "everybody", Members: accounts[:1050]})
+		f.must(err)
+		f.look(id)
+		if got := len(f.inEntra(id).Members); got != all {
+			t.Fatalf("%d members, link %+v", got, f.link(id))
+		}
+		before := f.entra.Counters().WriteUnits
+		f.look(id)
+		if cost := f.entra.Counters().WriteUnits - before; cost != 0 || len(f.inEntra(id).Members) != all {
+			t.Errorf("a look costs %d writes", cost)
+		}
+	})
+}
+
+// Groups within groups, in circles too, and groups whose members a query finds, are
+// their users.
+func TestGroupsWithinGroups(t *testing.T) {
+	for _, how := range []jumpcloudtest.NestedGroups{jumpcloudtest.ResolveNestedGroups, jumpcloudtest.ListNestedGroups} {
+		t.Run(string(how), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.jumpcloud.Set(func(b *jumpcloudtest.Behaviour) { b.NestedGroups = how })
+				ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
+				inner, err := f.jumpcloud.CreateGroup("Inner")
+				f.must(err)
+				query, err := f.jumpcloud.CreateGroup("Query")
+				f.must(err)
+				outer := f.group("Outer", ann)
+				f.must(f.jumpcloud.AddMember(inner, string(bob)))
+				f.must(f.jumpcloud.SetDynamicMembers(query, []string{string(cat)}))
+				f.must(f.jumpcloud.AddMember(string(outer), inner))
+				f.must(f.jumpcloud.AddMember(inner, query))
+				f.must(f.jumpcloud.AddMember(query, string(outer)))
+				f.look(outer)
+				f.settle()
+				if got := f.names(outer); !slices.Equal(got, []string{"ann", "bob", "cat"}) {
+					t.Fatalf("members %v", got)
+				}
+				f.must(f.jumpcloud.SetDynamicMembers(query, nil))
+				f.must(f.jumpcloud.RemoveMember(inner, string(bob)))
+				f.changed(bob, cat)
+				f.settle()
+				if got := f.names(outer); !slices.Equal(got, []string{"ann"}) || f.userLink(cat).State != directory.Disabled {
+					t.Errorf("members %v, %+v", got, f.userLink(cat))
+				}
+			})
+		})
+	}
+}
+
+func TestWhoIsInTwoGroupsAndLeavesOneStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		one, two := f.group("One", ann), f.group("Two", ann)
+		f.look(one, two)
+		f.settle()
+		for _, step := range []struct {
+			leaves   directory.GroupID
+			one, two int
+			state    directory.AccountState
+		}{{one, 0, 1, directory.Enabled}, {two, 0, 0, directory.Disabled}} {
+			f.must(f.jumpcloud.RemoveMember(string(step.leaves), string(ann)))
+			f.changed(ann)
+			f.settle()
+			if a, b := len(f.names(one)), len(f.names(two)); a != step.one || b != step.two || f.userLink(ann).State != step.state {
+				t.Errorf("%d and %d members, user %+v", a, b, f.userLink(ann))
+			}
+		}
+	})
+}
+
+// The names of groups need not differ in Entra: each JumpCloud group has its own.
+func TestOneNameForSeveralGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
+		_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales"})
+		f.must(err)
+		one, two := f.group("Sales", ann), f.group("sales ", bob)
+		f.look(one, two) // both find the one that is there
+		f.settle()
+		late := f.group(" SALES", cat)
+		f.look(late)
+		f.settle()
+		seen := map[string]bool{}
+		for id, want := range map[directory.GroupID]string{one: "ann", two: "bob", late: "cat"} {
+			if got := f.names(id); !slices.Equal(got, []string{want}) || f.link(id).Status != directory.Synced {
+				t.Errorf("%s has %v, link %+v", want, got, f.link(id))
+			}
+			seen[f.inEntra(id).ID] = true
+		}
+		if len(seen) != 3 || len(f.tenant.Groups()) != 3 || !strings.Contains(f.link(late).Message, "belongs to another JumpCloud group") {
+			t.Errorf("%d groups of %d, %+v", len(seen), len(f.tenant.Groups()), f.link(late))
+		}
+		f.must(f.jumpcloud.RenameGroup(string(late), "Ops"))
+		f.must(f.jumpcloud.RenameGroup(string(two), "ops"))
+		f.look(late, two)
+		f.settle()
+		if a, b := f.inEntra(late), f.inEntra(two); a.ID == b.ID || a.DisplayName != "Ops" || b.DisplayName != "ops" || len(f.tenant.Groups()) != 3 {
+			t.Errorf("%+v, %+v", a, b)
+		}
+	})
+}
+
+// What people do in Entra by hand: a whole look puts right what is ours and leaves the
+// rest; exact membership leaves nothing.
+func TestDrift(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.settings(func(s *directory.Settings) { s.ExactMembership = exact })
+			ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
+			id := f.group("Sales", ann, bob, cat)
+			f.look(id)
+			f.settle()
+			stranger, err := f.tenant.AddUser(entratest.User{UserPrincipalName: "stranger@contoso.example"})
+			f.must(err)
+			group := f.inEntra(id).ID
+			_, err = f.tenant.AddMember(group, stranger.ID)
+			f.must(err)
+			for _, gone := range []directory.UserID{ann, bob} {
+				_, err = f.tenant.RemoveMember(group, string(f.userLink(gone).EntraID))
+				f.must(err)
+			}
+			f.must(f.jumpcloud.RemoveMember(string(id), string(ann))) // whom somebody took out already
+			f.changed(ann)
+			f.settle()
+			want := []string{"cat", "stranger"}
+			if got := f.names(id); !slices.Equal(got, want) || f.link(id).Status != directory.Synced {
+				t.Errorf("before the look: %v, %+v", got, f.link(id))
+			}
+			f.look(id)
+			if want = []string{"bob", "cat", "stranger"}; exact {
+				want = []string{"bob", "cat"}
+			}
+			if got := f.names(id); !slices.Equal(got, want) {
+				t.Errorf("exact %v: %v, want %v", exact, got, want)
+			}
+			for _, m := range f.records(id) {
+				if !m.Wanted || m.Applied == "" || m.Problem != nil {
+					t.Errorf("record %+v", m)
+				}
+			}
+		})
+	}
+}
+
+func TestAGroupOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		id := f.group("Sales")
+		f.look(id)
+		if l := f.link(id); l.Status != directory.Synced || len(f.inEntra(id).Members) != 0 {
+			t.Errorf("%+v", l)
+		}
+		before := f.entra.Counters().WriteUnits
+		f.look(id)
+		if n := f.entra.Counters().WriteUnits - before; n != 0 {
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+// A name that Entra does not take is no reason to leave in who left.
+func TestANameThatIsTooLong(t *testing.T) {
+	long := strings.Repeat("ä", directory.MaxGroupName) + "x"
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
+		never := f.group(long, ann)
+		id := f.group("Sales", ann, bob)
+		f.look(never, id)
+		f.settle()
+		if l := f.link(never); l.Status != directory.Parked || l.Reason != directory.InvalidValue || l.EntraID != "" || f.userLink(ann).State != directory.Enabled {
+			t.Errorf("%+v", l)
+		}
+		f.must(f.jumpcloud.RenameGroup(string(id), long+"y"))
+		f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
+		f.must(f.jumpcloud.AddMember(string(id), string(cat)))
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.changed(bob, cat)
+		f.settle()
+		if got, l := f.names(id), f.link(id); !slices.Equal(got, []string{"ann", "cat"}) || l.Status != directory.Parked || l.Reason != directory.InvalidValue || f.inEntra(id).DisplayName != "Sales" {
+			t.Errorf("%v, %+v", got, l)
+		}
+		f.must(f.jumpcloud.RenameGroup(string(id), strings.Repeat("ä", directory.MaxGroupName)))
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		if l := f.link(id); l.Status != directory.Synced || l.Applied != strings.Repeat("ä", directory.MaxGroupName) {
+			t.Errorf("%+v", l)
+		}
+	})
+}
+
+// A linked group that somebody deletes for good is made again, with everybody, at the
+// next write to it or the next look at it all.
+func TestAPurgedGroup(t *testing.T) {
+	for _, by := range []string{"a look", "a rename", "a joining"} {
+		t.Run(by, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				id := f.group("Sales", ann)
+				f.look(id)
+				f.settle()
+				time.Sleep(time.Hour)
+				f.must(f.tenant.DeleteGroup(f.inEntra(id).ID))
+				want := []string{"ann"}
+				task := reconcile.GroupTask{Group: id, Whole: by == "a look"}
+				switch by {
+				case "a rename":
+					f.must(f.jumpcloud.RenameGroup(string(id), "Field sales"))
+				case "a joining":
+					f.must(f.jumpcloud.AddMember(string(id), string(bob)))
+					f.changed(bob)
+					f.settle()
+					want = []string{"ann", "bob"}
+				}
+				for n := range 3 {
+					f.handle(f.message(task, n+1))
+				}
+				f.settle()
+				if got := f.names(id); !slices.Equal(got, want) || f.link(id).Owner != directory.CreatedByUs || f.link(id).Status != directory.Synced {
+					t.Errorf("%v, %+v", got, f.link(id))
+				}
+			})
+		})
+	}
+}
+
+// A user who is hired again is another one in JumpCloud with the same account; and one
+// whose account was deleted for good gets another one: both are in the groups.
+func TestHiredAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann, bob)
+		f.look(id)
+		f.settle()
+		account := f.userLink(ann).EntraID
+		f.must(f.jumpcloud.DeleteUser(string(ann)))
+		f.oneByHand(ann)
+		again := f.person("ann")
+		f.must(f.jumpcloud.AddMember(string(id), string(again)))
+		f.changed(again)
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || f.userLink(again).EntraID != account || len(f.records(id)) != 2 {
+			t.Errorf("%v, %+v, %+v", got, f.userLink(again), f.records(id))
+		}
+		f.must(f.jumpcloud.RemoveMember(string(id), string(again)))
+		f.changed(again)
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"bob"}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// Out and in again before the group was written, with the account given free between.
+func TestOutAndInAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		id := f.group("Sales", ann)
+		f.look(id)
+		f.settle()
+		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
+		f.changed(ann) // is let go: the account is free
+		f.must(f.jumpcloud.AddMember(string(id), string(ann)))
+		_, err := f.store.SetMemberships(t.Context(), f.directory.ID, id, time.Now().UTC(), store.Membership{User: ann, In: true}) // as a whole look does
+		f.must(err)
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.oneByHand(ann)
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.userLink(ann).State != directory.Enabled {
+			t.Errorf("%v, %+v", got, f.records(id))
+		}
+	})
+}
+
+// Who left while the group was not connected is not in it when it is connected again.
+func TestLeftWhileNotConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann, bob)
+		f.look(id)
+		f.settle()
+		f.disconnect(id)
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) {
+			t.Errorf("in Entra it did not stay as it is: %v", got)
+		}
+		f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
+		f.connect(id)
+		f.look(id)
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// An event about a group that is not connected costs no request to Graph and no write.
+func TestAGroupThatNobodyConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		sales := f.group("Sales", ann)
+		f.look(sales)
+		f.settle()
+		f.oneByHand(ann) // who says once more that the account arrived
+		f.settle()
+		other, err := f.jumpcloud.CreateGroup("Other")
+		f.must(err)
+		f.must(f.jumpcloud.AddMember(other, string(ann)))
+		graph, jc, version := f.entra.Counters().Requests, f.jumpcloud.Counters().Requests, f.link(sales).Version
+		f.changed(ann)
+		f.handle(f.message(reconcile.GroupTask{Group: directory.GroupID(other), Whole: true}, 1))
+		if n := f.entra.Counters().Requests - graph; n != 0 {
+			t.Errorf("%d requests to Graph", n)
+		}
+		if n := f.jumpcloud.Counters().Requests - jc; n > 4 {
+			t.Errorf("%d requests to JumpCloud", n)
+		}
+		if known, err := f.store.Group(t.Context(), organization, directory.GroupID(other)); err != nil || len(known.Links) > 0 || f.link(sales).Version != version || len(f.groups.take()) > 0 {
+			t.Errorf("%+v, %v; link %+v, was version %d", known, err, f.link(sales), version)
+		}
+	})
+}
+
+// The connection source may be an Office 365 directory of JumpCloud as well, beside an
+// administrator who connects the same group by hand.
+func TestConnectionSourceOffice365(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		source, err := f.jumpcloud.CreateDirectory("Microsoft 365")
+		f.must(err)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales, ops := f.group("Sales", ann), f.group("Ops", bob)
+		f.disconnect(ops)
+		f.must(f.jumpcloud.Associate(string(sales), source))
+		f.must(f.jumpcloud.Associate(string(ops), source))
+		f.settings(func(s *directory.Settings) {
+			s.ConnectionSource = directory.ConnectionSource{Type: directory.Office365Source, ID: source}
+		})
+		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
+		f.settle()
+		if a, b := f.names(sales), f.names(ops); !slices.Equal(a, []string{"ann"}) || !slices.Equal(b, []string{"bob"}) {
+			t.Fatalf("%v, %v", a, b)
+		}
+		f.must(f.jumpcloud.Dissociate(string(sales), source))
+		f.must(f.jumpcloud.Dissociate(string(ops), source))
+		for range 2 { // an event may come twice
+			f.handle(f.message(reconcile.GroupTask{Group: sales, Source: true}, 1), f.message(reconcile.GroupTask{Group: ops, Source: true}, 1))
+			f.settle()
+		}
+		if a, b := f.userLink(ann), f.userLink(bob); a.State != directory.Enabled || b.State != directory.Disabled || b.Reason != directory.GroupDisconnected {
+			t.Errorf("%+v, %+v", a, b)
+		}
+		if l := f.link(ops); l.Status != directory.Released || f.link(sales).Status != directory.Synced {
+			t.Errorf("%+v, %+v", l, f.link(sales))
+		}
+	})
+}
+
+// A group that was deleted stays so, however often its event comes and whatever failed
+// in between; and one that Entra keeps for a while after its deletion is no obstacle.
+func TestDeletedAndConnectedAnew(t *testing.T) {
+	for _, soft := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.entra.Set(func(b *entratest.Behaviour) { b.SoftDeleteGroups = soft })
+			f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+			ann := f.person("ann")
+			sales, ops := f.group("Sales", ann), f.group("Ops", ann)
+			f.look(sales, ops)
+			f.settle()
+			first := f.inEntra(sales).ID
+			f.must(f.jumpcloud.DeleteGroup(string(ops)))
+			f.disconnect(sales)
+			f.must(f.entra.FailNext(entratest.Fault{Method: "DELETE", Path: "groups", Status: 503, Times: 2}))
+			m := f.message(reconcile.GroupTask{Group: sales}, 1)
+			n := f.message(reconcile.GroupTask{Group: ops}, 1)
+			f.handle(m, n)
+			time.Sleep(time.Minute)
+			for range 2 {
+				f.handle(comesAgain(m), comesAgain(n))
+			}
+			f.settle()
+			if a, b := f.link(sales), f.link(ops); a.EntraID != "" || b.EntraID != "" || a.Reason != directory.Disconnected || b.Reason != directory.GroupDeleted {
+				t.Errorf("%+v, %+v", a, b)
+			}
+			f.connect(sales)
+			f.look(sales)
+			f.settle()
+			if got := f.names(sales); !slices.Equal(got, []string{"ann"}) || f.inEntra(sales).ID == first || f.userLink(ann).State != directory.Enabled {
+				t.Errorf("soft %v: %v, %+v", soft, got, f.link(sales))
+			}
+		})
+	}
+}

@@ -1,0 +1,287 @@
+package groups_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// dies runs something that ends with the process.
+func (f *fixture) dies(do func()) {
+	f.t.Helper()
+	defer func() {
+		if r := recover(); r != any(death{}) {
+			f.t.Fatalf("it did not die: %v", r)
+		}
+		f.before, f.after = nil, nil
+	}()
+	do()
+}
+
+// onWrite does something at the nth batch to Graph.
+func onWrite(n int, do func()) func(*http.Request) {
+	return func(r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/$batch") {
+			if n--; n == 0 {
+				do()
+			}
+		}
+	}
+}
+
+// records are the members of a group as we know them.
+func (f *fixture) records(id directory.GroupID) []directory.Member {
+	f.t.Helper()
+	members, err := f.store.AllMembers(f.t.(*testing.T).Context(), f.directory.ID, id)
+	f.must(err)
+	return members
+}
+
+// Two lanes come to one group at once: the second waits until the first is done.
+func TestTwoLanesAtOneGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		var people []directory.UserID
+		for i := range 30 {
+			people = append(people, f.person(fmt.Sprintf("user%02d", i)))
+			f.must(f.store.Connect(t.Context(), f.directory.ID, people[i], directory.Direct, time.Now().UTC()))
+		}
+		f.changed(people...)
+		id := f.group("Sales", people...)
+		f.before = func(*http.Request) { time.Sleep(300 * time.Millisecond) }
+		var lanes sync.WaitGroup
+		again := make([]int, 4)
+		for i := range again {
+			m := f.message(reconcile.GroupTask{Group: id, Whole: i%2 == 0}, 1)
+			lanes.Go(func() {
+				time.Sleep(time.Duration(i) * 200 * time.Millisecond)
+				again[i] = f.handle(m)
+			})
+		}
+		lanes.Wait()
+		if got := again[0] + again[1] + again[2] + again[3]; got == 0 || got == 4 {
+			t.Errorf("%v come again", again)
+		}
+		f.settle()
+		f.look(id)
+		if f.writing.most != 1 || len(f.inEntra(id).Members) != 30 || len(f.tenant.Groups()) != 1 {
+			t.Errorf("%d at once, %d members, %d groups", f.writing.most, len(f.inEntra(id).Members), len(f.tenant.Groups()))
+		}
+	})
+}
+
+// A process that dies before or after Graph has its request leaves nothing behind: not
+// a second group, not an action that never ends, nobody in or out of the group.
+func TestAProcessDies(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		for _, then := range []string{"nothing", "renamed", "left", "left and deleted", "disconnected and back"} {
+			t.Run(when+", then "+then, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFixture(t)
+					ann, bob := f.person("ann"), f.person("bob")
+					for _, id := range []directory.UserID{ann, bob} {
+						f.must(f.store.Connect(t.Context(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
+						f.changed(id)
+					}
+					id := f.group("Sales", ann, bob)
+					die := onWrite(2, func() { panic(death{}) }) // the first looks the name up
+					if when == "before" {
+						f.before = die
+					} else {
+						f.after = die
+					}
+					f.dies(func() { f.look(id) })
+					if open := f.link(id).OpenActions; len(open) != 1 || f.link(id).EntraID != "" {
+						t.Fatalf("%+v", f.link(id))
+					}
+					want := []string{"ann", "bob"}
+					switch then {
+					case "renamed":
+						f.must(f.jumpcloud.RenameGroup(string(id), "Field sales"))
+					case "left":
+						f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
+						f.changed(bob)
+						want = []string{"ann"}
+					case "left and deleted":
+						f.must(f.jumpcloud.DeleteUser(string(bob)))
+						f.changed(bob)
+						want = []string{"ann"}
+					case "disconnected and back":
+						f.disconnect(id)
+						f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+						f.settle()
+						f.connect(id)
+					}
+					time.Sleep(2 * time.Minute)
+					for range 2 {
+						f.look(id)
+						f.settle()
+					}
+					link := f.link(id)
+					if got := f.names(id); !slices.Equal(got, want) || len(f.tenant.Groups()) != 1 || link.Owner != directory.CreatedByUs || len(link.OpenActions) > 0 || link.Status != directory.Synced {
+						t.Errorf("members %v, %d groups, link %+v", got, len(f.tenant.Groups()), link)
+					}
+					actions, err := f.store.Actions(t.Context(), f.directory.ID, 0, "")
+					f.must(err)
+					for _, a := range actions.Items {
+						if a.Status == plan.Started {
+							t.Errorf("never ended: %+v", a)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// Who leaves while nobody knows whether the addition worked is taken out, and who comes
+// back while nobody knows whether the removal worked is put in.
+func TestALostReply(t *testing.T) {
+	for _, lost := range []string{"addition", "removal"} {
+		t.Run(lost, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				id := f.group("Sales", ann)
+				f.look(id)
+				f.settle()
+				f.must(f.store.Connect(t.Context(), f.directory.ID, bob, directory.Direct, time.Now().UTC()))
+				f.changed(bob)
+				f.settle()
+				f.must(f.jumpcloud.AddMember(string(id), string(bob)))
+				f.changed(bob)
+				want := []string{"ann"}
+				if lost == "removal" {
+					f.settle()
+					f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
+					f.changed(bob)
+					want = []string{"ann", "bob"}
+				}
+				f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, LoseReply: true}))
+				if again := f.handle(f.message(reconcile.GroupTask{Group: id}, 1)); again != 1 {
+					t.Fatalf("%d come again", again)
+				}
+				if lost == "removal" {
+					f.must(f.jumpcloud.AddMember(string(id), string(bob)))
+				} else {
+					f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
+				}
+				f.changed(bob)
+				f.settle()
+				f.handle(f.message(reconcile.GroupTask{Group: id}, 2))
+				if got := f.names(id); !slices.Equal(got, want) || len(f.link(id).OpenActions) > 0 {
+					t.Errorf("members %v, want %v; link %+v", got, want, f.link(id))
+				}
+			})
+		})
+	}
+}
+
+// The same while the request is under way, and with an answer that comes.
+func TestSomebodyMovesWhileTheGroupIsWritten(t *testing.T) {
+	for _, moves := range []string{"out", "in"} {
+		t.Run(moves, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.person("ann")
+				id := f.group("Sales", ann)
+				f.look(id)
+				f.settle()
+				f.must(f.store.Connect(t.Context(), f.directory.ID, ann, directory.Direct, time.Now().UTC()))
+				f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
+				f.changed(ann)
+				move, want := f.jumpcloud.AddMember, []string{"ann"}
+				if moves == "out" {
+					f.settle()
+					f.must(f.jumpcloud.AddMember(string(id), string(ann)))
+					f.changed(ann)
+					move, want = f.jumpcloud.RemoveMember, []string{}
+				}
+				f.after = onWrite(1, func() {
+					f.after = nil
+					f.must(move(string(id), string(ann)))
+					f.changed(ann)
+				})
+				f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+				f.settle()
+				if got := f.names(id); !slices.Equal(got, want) {
+					t.Errorf("members %v, want %v: %+v", got, want, f.records(id))
+				}
+			})
+		})
+	}
+}
+
+// When the queue of the users cannot be used, who was let go is let go later.
+func TestUsersAreToldAfterAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		id := f.group("Sales", ann)
+		f.userTasks.fails = 1
+		if again := f.look(id); again != 1 {
+			t.Fatalf("%d come again", again)
+		}
+		f.handle(f.message(reconcile.GroupTask{Group: id, Whole: true}, 2))
+		f.settle()
+		if f.userLink(ann).State != directory.Enabled || f.link(id).Telling {
+			t.Fatalf("never connected: %+v, %+v", f.userLink(ann), f.link(id))
+		}
+		f.disconnect(id)
+		f.userTasks.fails = 1
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 2))
+		f.settle()
+		if f.userLink(ann).State != directory.Disabled {
+			t.Errorf("never let go: %+v", f.userLink(ann))
+		}
+	})
+}
+
+// Quotas: what Entra has no room for says so, and everybody else is in.
+func TestQuotaExceeded(t *testing.T) {
+	full := func(what string) map[string]any {
+		return map[string]any{"error": map[string]any{"code": "Directory_QuotaExceeded", "message": what}}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann)
+		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `uniqueName`, Status: 403, Times: 9, Body: full("The directory object quota limit for the Tenant has been exceeded.")}))
+		f.look(id)
+		f.settle()
+		if l := f.link(id); l.Status != directory.Parked || l.Reason != directory.QuotaExceeded || l.Message == "" || len(f.tenant.Groups()) != 0 || f.userLink(ann).State != directory.Enabled {
+			t.Fatalf("%+v", l)
+		}
+		f.entra.ClearFaults()
+		f.look(id)
+		f.settle()
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Status != directory.Synced {
+			t.Fatalf("%v, %+v", got, f.link(id))
+		}
+		forward := full("Unable to perform operation as '2049' would exceed the maximum quota count '2048' for forward-link 'members'.")
+		f.must(f.jumpcloud.AddMember(string(id), string(bob)))
+		f.changed(bob)
+		f.must(f.entra.FailNext(entratest.Fault{Method: "POST", Path: `/members/\$ref`, Status: 403, Body: forward}))
+		f.settle()
+		for _, m := range f.records(id) {
+			if problem := m.Problem; m.User == bob && (problem == nil || problem.Reason != directory.QuotaExceeded || problem.Message == "") || m.User == ann && problem != nil {
+				t.Errorf("%+v, %+v", m, m.Problem)
+			}
+		}
+		f.look(id)
+		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || f.records(id)[1].Problem != nil {
+			t.Errorf("%v, %+v", got, f.records(id))
+		}
+	})
+}
