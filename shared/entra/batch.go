@@ -26,6 +26,9 @@ type request struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
+
+	binds    int  // how many members it adds
+	pressing bool // see presses
 }
 
 // response is the answer to one item.
@@ -61,13 +64,18 @@ func (c *Client) asItem(info *abstractions.RequestInformation, err error) (reque
 }
 
 // send sends requests, at most maxBatch to an HTTP request, and answers every
-// one of them by its id. Items that Graph throttles are sent again, after the
-// longest wait that any of them names; what is still throttled then comes back
-// so.
+// one of them by its id. Writes wait for their turn within the quota. Items that
+// Graph throttles all the same are sent again, after the longest wait that any of
+// them names; what is still throttled then comes back so, and so does what would
+// have to wait too long.
 func (c *Client) send(ctx context.Context, requests []request) map[string]response {
 	answers := map[string]response{}
 	for chunk := range slices.Chunk(requests, maxBatch) {
 		for try := 1; ; try++ {
+			if wait, inTime := c.limit.await(ctx, chunk); !inTime {
+				putOff(chunk, wait, answers)
+				break
+			}
 			again, wait := c.sendOnce(ctx, chunk, answers)
 			if len(again) == 0 || try == maxTries || !pause(ctx, wait) {
 				break
@@ -96,6 +104,7 @@ func (c *Client) sendOnce(ctx context.Context, chunk []request, answers map[stri
 			wait = max(wait, retryAfter(answer.header(), time.Now()))
 		}
 	}
+	c.limit.note(again, answers)
 	return again, wait
 }
 

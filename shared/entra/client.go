@@ -62,6 +62,7 @@ type Client struct {
 	users   *users.UsersRequestBuilder
 	groups  *groups.GroupsRequestBuilder
 	tokens  *tokens
+	limit   limiter
 
 	mu        sync.Mutex
 	known     directory.Tenant // what the tenant said of itself

@@ -64,13 +64,14 @@ func (c *Client) ApplyToGroups(ctx context.Context, actions []plan.Action) []rec
 // groupWork is an action on a group while it is done.
 type groupWork struct {
 	errand
-	client  *Client
-	op      string
-	result  reconcile.GroupResult
-	made    bool         // by this action: a replica that does not know the group is only late
-	there   bool         // the group was seen to exist
-	clashes int          // in a row
-	clash   *fault.Error // the last one
+	client   *Client
+	op       string
+	result   reconcile.GroupResult
+	made     bool         // by this action: a replica that does not know the group is only late
+	there    bool         // the group was seen to exist
+	pressing bool         // see presses
+	clashes  int          // in a row
+	clash    *fault.Error // the last one
 }
 
 // begin sets the first request of an action; none when there is nothing to write,
@@ -78,6 +79,7 @@ type groupWork struct {
 func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	add, remove := memberChange(action)
 	name, renamed := action.Value(directory.DisplayName)
+	w.pressing = presses(action)
 	switch {
 	case action.Type == plan.CreateGroup:
 		unique, _ := action.Value(uniqueName)
@@ -146,6 +148,7 @@ func (w *groupWork) once(item request, err error, then func(response)) {
 		w.fail(fault.Wrap(err, fault.Internal, w.op))
 		return
 	}
+	item.pressing = w.pressing
 	w.requests = []request{item}
 	w.then = func(answers []response) {
 		w.clashes++
@@ -254,6 +257,7 @@ func (w *groupWork) upsert(ctx context.Context, g newGroup, members []directory.
 	body.SetGroupTypes([]string{})
 	w.client.bind(body, members)
 	item, err := w.client.asItem(w.client.byUniqueName(g.unique).ToPatchRequestInformation(ctx, body, nil))
+	item.binds = len(members)
 	if err == nil {
 		item.Headers["Prefer"] = "create-if-missing"
 	}

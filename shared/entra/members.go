@@ -35,6 +35,7 @@ func (w *groupWork) add(ctx context.Context, members []directory.EntraID) {
 	body := models.NewGroup()
 	w.client.bind(body, first)
 	item, err := w.client.asItem(w.group().ToPatchRequestInformation(ctx, body, nil))
+	item.binds = len(first)
 	w.once(item, err, func(answer response) {
 		switch {
 		case answer.succeeded():
@@ -119,6 +120,7 @@ func (s *singles) send(ctx context.Context) {
 			s.work.fail(fault.Wrap(err, fault.Internal, s.work.op))
 			return
 		}
+		items[i].pressing = s.work.pressing
 	}
 	s.work.requests = items
 	s.work.then = func(answers []response) { s.take(ctx, sent, answers) }

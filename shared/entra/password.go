@@ -25,6 +25,7 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 	if err != nil {
 		return fault.New(fault.Internal, op, "the request cannot be made")
 	}
+	c.limit.take(1, true, longestQueue) // somebody waits for it: it goes at once
 	status, header, body, err := c.exchange(ctx, info)
 	if err != nil {
 		return fault.Wrap(err, fault.Transient, op)

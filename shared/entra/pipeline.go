@@ -106,6 +106,14 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	if deadline, set := ctx.Deadline(); set && time.Until(deadline) < wait+spareTime {
 		return false
 	}
+	return sleep(ctx, wait)
+}
+
+// sleep waits; it reports false if the context ends before.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	if wait <= 0 {
+		return true
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

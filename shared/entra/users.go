@@ -33,6 +33,7 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 		if err != nil {
 			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
 		} else if needed {
+			item.pressing = presses(action)
 			requests = append(requests, item)
 		}
 	}

@@ -138,9 +138,9 @@ func (b *batch) joinGroups(ctx context.Context, u *user, cause plan.Cause) error
 	if err != nil {
 		return err
 	}
-	groups := groupsOf(known, b.dir.ID)
-	if len(groups) == 0 {
-		return nil
+	groups, err := b.without(ctx, u, groupsOf(known, b.dir.ID))
+	if err != nil || len(groups) == 0 {
+		return err
 	}
 	var touches []store.Touch
 	for _, id := range groups {
@@ -161,4 +161,20 @@ func (b *batch) joinGroups(ctx context.Context, u *user, cause plan.Cause) error
 		}
 	}
 	return Enqueue(ctx, b.GroupsBulk, tasks...)
+}
+
+// without are those of a user's groups that do not have the user's account yet. The
+// others need not be told: who was told of before is told of again at the next look.
+func (b *batch) without(ctx context.Context, u *user, groups []directory.GroupID) ([]directory.GroupID, error) {
+	var missing []directory.GroupID
+	for _, id := range groups {
+		members, err := b.Store.SomeMembers(ctx, b.dir.ID, id, []directory.UserID{u.attempt.User})
+		if err != nil {
+			return nil, err
+		}
+		if len(members) == 0 || members[0].Applied != u.link.EntraID {
+			missing = append(missing, id)
+		}
+	}
+	return missing, nil
 }

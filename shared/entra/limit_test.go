@@ -1,0 +1,216 @@
+package entra_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// hires are actions that create accounts, as a first sync has many.
+func hires(from, to int) []plan.Action {
+	var actions []plan.Action
+	for i := from; i < to; i++ {
+		upn := fmt.Sprintf("new%d@contoso.example", i)
+		actions = append(actions, plan.Action{Type: plan.Provision, Changes: []directory.Change{
+			{Attribute: directory.UserPrincipalName, To: directory.Text(upn)},
+			{Attribute: directory.DisplayName, To: directory.Text(upn)},
+			{Attribute: directory.MailNickname, To: directory.Text(fmt.Sprintf("new%d", i))},
+			{Attribute: directory.AccountEnabled, To: directory.Bool(true)},
+		}})
+	}
+	return actions
+}
+
+// hired ends the test if any of the accounts was not created.
+func hired(t *testing.T, client *entra.Client, from, to int) {
+	t.Helper()
+	for i, result := range client.Apply(t.Context(), hires(from, to)) {
+		if result.Err != nil {
+			t.Errorf("%d of %d: %v", i, to-from, result.Err)
+			return
+		}
+	}
+}
+
+// What a first sync writes goes out as fast as the quota comes in, a share of the
+// bucket stays, and Graph never has to refuse anything.
+func TestWritesKeepToTheQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		start := time.Now()
+		hired(t, n.client, 0, 2700)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the bucket is full and the first writes wait %s", took)
+		}
+		hired(t, n.client, 2700, 4700)
+		if took := time.Since(start).Round(time.Millisecond); took != 100*time.Second {
+			t.Errorf("2,000 writes more took %s, want 100 s at 20 a second", took)
+		}
+		if c := n.sim.Counters(); c.Throttled != 0 || c.WriteUnits != 4700 {
+			t.Errorf("%d write units, %d refused", c.WriteUnits, c.Throttled)
+		}
+	})
+}
+
+// Members that are bound count as Graph counts them.
+func TestBoundMembersCountByThrees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		group, people := n.group(t, entratest.Group{DisplayName: "g"}), n.people(t, 50)
+		hired(t, n.client, 0, 2700)
+		start := time.Now()
+		wentThrough(t, n.write(t, adding(group, people...)))
+		// The last of 7, 7 and 4 units is sent when all 18 have come in.
+		if took := time.Since(start).Round(time.Millisecond); took != 900*time.Millisecond {
+			t.Errorf("50 members took %s, want 18 units at 20 a second", took)
+		}
+	})
+}
+
+// A suspension goes at once, however much of a first sync waits.
+func TestASuspensionDoesNotWaitBehindAFirstSync(t *testing.T) {
+	for name, action := range map[string]plan.Action{
+		"suspended": block(""),
+		"changed":   {Type: plan.Update, Changes: update("", "city", "Bern").Changes, Cause: plan.Cause{Event: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := simulated(t)
+				action.EntraID = n.people(t, 1)[0]
+				hired(t, n.client, 0, 2700)
+				var bulk sync.WaitGroup
+				for i := range 4 {
+					bulk.Go(func() { hired(t, n.client, 2700+100*i, 2800+100*i) })
+				}
+				time.Sleep(time.Second) // the bubble's time
+				start := time.Now()
+				if result := n.client.Apply(t.Context(), []plan.Action{action})[0]; result.Err != nil || time.Since(start) > 0 {
+					t.Errorf("after %s: %v", time.Since(start), result.Err)
+				}
+				bulk.Wait()
+				if took := time.Since(start); took < 10*time.Second || n.sim.Counters().Throttled > 0 {
+					t.Errorf("the first sync took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// What would have to wait longer than there is time is handed back unsent, as if
+// Graph had put it off.
+func TestNoTimeForTheQuotaIsSaidAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		hired(t, n.client, 0, 2700)
+		n.sim.ResetCounters()
+		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond) // half a second after what is to be spare
+		defer cancel()
+		start := time.Now()
+		result := n.client.Apply(ctx, hires(2700, 2720))[0]
+		if f := fault.Of(result.Err); f == nil || f.Kind != fault.Throttled || f.RetryAfter != time.Second {
+			t.Errorf("%v", result.Err)
+		}
+		if took := time.Since(start); took != 0 || n.sim.Counters().Operations != 0 {
+			t.Errorf("took %s, %+v", took, n.sim.Counters())
+		}
+	})
+}
+
+// Processes that do not know of each other come to share the quota: little of it is
+// lost to refusals, and all get on.
+func TestSeveralProcessesShareTheQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const processes, each, batch = 4, 3000, 10
+		n := simulated(t)
+		start := time.Now()
+		var all sync.WaitGroup
+		for p := range processes {
+			client := n.another(t)
+			all.Go(func() {
+				for from := p * each; from < (p+1)*each; from += batch {
+					todo := hires(from, from+batch)
+					for len(todo) > 0 {
+						todo = refusedOf(t, client, todo)
+					}
+				}
+			})
+		}
+		all.Wait()
+		units := processes * each
+		least := time.Duration(units-3000) * 50 * time.Millisecond
+		if took := time.Since(start); took > least+least/8 {
+			t.Errorf("took %s, the quota alone %s: %d of %d write units were refused", took, least, n.sim.Counters().Throttled, n.sim.Counters().WriteUnits)
+		}
+	})
+}
+
+// another is a client of the same application in the same tenant, as in another
+// process.
+func (n tenant) another(t *testing.T) *entra.Client {
+	t.Helper()
+	app := entratest.DefaultApp()
+	client, err := entra.New(entra.Config{
+		GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com", Tenant: directory.TenantID(entratest.DefaultTenant().ID), ClientID: app.ClientID,
+		Proof:     func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
+		Transport: entratest.Transport(n.sim),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// refusedOf sends actions, waits as long as Graph says, and returns those that it
+// put off.
+func refusedOf(t *testing.T, client *entra.Client, actions []plan.Action) (again []plan.Action) {
+	t.Helper()
+	var wait time.Duration
+	for i, result := range client.Apply(t.Context(), actions) {
+		if f := fault.Of(result.Err); fault.Is(result.Err, fault.Throttled) {
+			again, wait = append(again, actions[i]), max(wait, f.RetryAfter)
+		} else if result.Err != nil {
+			t.Error(result.Err)
+		}
+	}
+	time.Sleep(wait + 100*time.Millisecond) // the bubble's time
+	return again
+}
+
+// Only a refusal of the write quota holds up everybody.
+func TestWhoWaitsAfterARefusal(t *testing.T) {
+	for scope, want := range map[string]time.Duration{
+		"Tenant_Application/Write/app/tenant":     20 * time.Second,
+		"Tenant_Application/ReadWrite/app/tenant": 0,
+		"": 0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stub{t: t}
+			s.answer = func(n int, r sent) (int, http.Header, string) {
+				if n > 1 {
+					return done(t)(n, r)
+				}
+				return 200, nil, reply(t, r, func(item) map[string]any {
+					return map[string]any{"status": 429, "headers": map[string]string{"Retry-After": "20", "x-ms-throttle-scope": scope}}
+				})
+			}
+			client := s.client()
+			if result := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0]; !fault.Is(result.Err, fault.Throttled) {
+				t.Errorf("%q: %v", scope, result.Err)
+			}
+			start := time.Now()
+			if result := client.Apply(t.Context(), []plan.Action{block("e2")})[0]; result.Err != nil || time.Since(start) != want {
+				t.Errorf("%q: the next write waited %s, want %s: %v", scope, time.Since(start), want, result.Err)
+			}
+		})
+	}
+}
