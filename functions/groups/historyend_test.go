@@ -24,7 +24,7 @@ func (h *history) members(g *group) map[directory.UserID]bool {
 
 // account is the account of a user; "" if there is none, or it was given free.
 func (h *history) account(id directory.UserID) directory.EntraID {
-	accounts, err := h.store.Accounts(context.Background(), h.fixture.directory.ID, []directory.UserID{id})
+	accounts, err := h.store.Accounts(context.Background(), h.directory.ID, []directory.UserID{id})
 	h.must(err)
 	return accounts[id]
 }
@@ -33,11 +33,11 @@ func (h *history) account(id directory.UserID) directory.EntraID {
 func (h *history) compareGroup(g *group) {
 	known, err := h.store.Group(context.Background(), organization, g.id)
 	h.must(err)
-	link, linked := known.Link(h.fixture.directory.ID)
+	link, linked := known.Link(h.directory.ID)
 	inEntra, exists := h.tenant.Group(string(link.EntraID))
 	wanted := g.connected && !g.deleted
 	switch {
-	case known.Connected(h.fixture.directory.ID) != wanted:
+	case known.Connected(h.directory.ID) != wanted:
 		h.t.Fatalf("%s is connected: %v, want %v (%+v)", g.id, !wanted, wanted, link)
 	case !linked:
 		return
@@ -45,11 +45,11 @@ func (h *history) compareGroup(g *group) {
 		h.t.Fatalf("%s is not settled: %+v", g.id, link)
 	case !wanted && link.Status != directory.Released:
 		h.t.Fatalf("%s is not released: %+v", g.id, link)
-	case !wanted && h.fixture.directory.Settings.DeleteGroups && link.Owner == directory.CreatedByUs:
+	case !wanted && h.directory.Settings.DeleteGroups && link.Owner == directory.CreatedByUs:
 		h.t.Fatalf("%s should have been deleted: %+v", g.id, link)
 	case link.EntraID != "" && (!exists || !inEntra.Deleted.IsZero()):
 		h.t.Fatalf("%s is not in Entra: %+v", g.id, link)
-	case !wanted || !h.fixture.directory.Settings.ManageGroups:
+	case !wanted || !h.directory.Settings.ManageGroups:
 		return
 	case len(link.OpenActions) > 0:
 		h.t.Fatalf("%s has open actions: %+v", g.id, link)
@@ -78,7 +78,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 			want[string(account)] = true
 		}
 	}
-	records, err := h.store.AllMembers(context.Background(), h.fixture.directory.ID, g.id)
+	records, err := h.store.AllMembers(context.Background(), h.directory.ID, g.id)
 	h.must(err)
 	for _, m := range records {
 		if account := h.account(m.User); m.Wanted != people[m.User] || !m.Wanted || m.Applied != account || (m.Problem == nil) == (account == "") {
@@ -90,7 +90,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 		h.t.Fatalf("%s has no record of %v", g.id, people)
 	}
 	for _, stranger := range h.strangersOf(inEntra) {
-		if !h.exactOnce || !h.fixture.directory.Settings.ExactMembership && slices.Contains(inEntra.Members, stranger) {
+		if !h.exactOnce || !h.directory.Settings.ExactMembership && slices.Contains(inEntra.Members, stranger) {
 			want[stranger] = true
 		}
 	}
@@ -128,14 +128,14 @@ func (h *history) comparePerson(p *person) {
 	}
 	known, err := h.store.User(context.Background(), organization, p.id)
 	h.must(err)
-	got := slices.Clone(known.Paths(h.fixture.directory.ID))
+	got := slices.Clone(known.Paths(h.directory.ID))
 	slices.Sort(paths)
 	slices.Sort(got)
 	if !slices.Equal(paths, got) {
 		h.t.Fatalf("%s is connected by %v, want %v", p.name, got, paths)
 	}
-	want := directory.Desire(source, directory.Connected{Here: len(paths) > 0, Ended: known.Ended(h.fixture.directory.ID)}, h.fixture.directory.Settings)
-	link, linked := known.Link(h.fixture.directory.ID)
+	want := directory.Desire(source, directory.Connected{Here: len(paths) > 0, Ended: known.Ended(h.directory.ID)}, h.directory.Settings)
+	link, linked := known.Link(h.directory.ID)
 	account, exists := h.tenant.User(string(link.EntraID))
 	switch {
 	case !linked && want.Managed, want.Managed && !exists:
@@ -154,7 +154,7 @@ func (h *history) compareTenant() {
 	for _, g := range h.groups {
 		known, err := h.store.Group(context.Background(), organization, g.id)
 		h.must(err)
-		if link, _ := known.Link(h.fixture.directory.ID); link.EntraID != "" {
+		if link, _ := known.Link(h.directory.ID); link.EntraID != "" {
 			if other, twice := owners[string(link.EntraID)]; twice {
 				h.t.Fatalf("%s and %s share %s", g.id, other, link.EntraID)
 			}

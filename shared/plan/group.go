@@ -216,6 +216,15 @@ func (g Group) differences() (add, remove []directory.EntraID) {
 			}
 		}
 	}
+	remove = g.leaving(kept)
+	slices.Sort(add)
+	slices.Sort(remove)
+	return slices.Compact(add), remove
+}
+
+// leaving are the accounts to remove: those that we added, or may have added, for
+// somebody who is not kept, and strangers where nobody else may be a member.
+func (g Group) leaving(kept map[directory.EntraID]bool) (remove []directory.EntraID) {
 	gone := func(id directory.EntraID) bool { return kept[id] || g.Present != nil && !g.Present[id] }
 	for _, m := range g.Members {
 		if m.Applied != "" && (!m.Wanted || m.Applied != m.Account) && !gone(m.Applied) && !slices.Contains(remove, m.Applied) {
@@ -234,9 +243,7 @@ func (g Group) differences() (add, remove []directory.EntraID) {
 			}
 		}
 	}
-	slices.Sort(add)
-	slices.Sort(remove)
-	return slices.Compact(add), remove
+	return remove
 }
 
 // settled are the members of which more is known now without a write: those that

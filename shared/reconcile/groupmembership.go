@@ -194,7 +194,8 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 	}
 	if len(changes) > 0 && !g.link.Telling {
 		g.link.Telling = true
-		if b.record(ctx, []*group{g}); g.over {
+		alone := append(make([]*group, 0, 1), g)
+		if b.record(ctx, alone); g.over {
 			return nil
 		}
 	}
