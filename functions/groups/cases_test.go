@@ -280,80 +280,6 @@ func TestAPurgedGroup(t *testing.T) {
 	}
 }
 
-// A user who is hired again is another one in JumpCloud with the same account; and one
-// whose account was deleted for good gets another one: both are in the groups.
-func TestHiredAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		ann, bob := f.person("ann"), f.person("bob")
-		id := f.group("Sales", ann, bob)
-		f.look(id)
-		f.settle()
-		account := f.userLink(ann).EntraID
-		f.must(f.jumpcloud.DeleteUser(string(ann)))
-		f.oneByHand(ann)
-		again := f.person("ann")
-		f.must(f.jumpcloud.AddMember(string(id), string(again)))
-		f.changed(again)
-		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || f.userLink(again).EntraID != account || len(f.records(id)) != 2 {
-			t.Errorf("%v, %+v, %+v", got, f.userLink(again), f.records(id))
-		}
-		f.must(f.jumpcloud.RemoveMember(string(id), string(again)))
-		f.changed(again)
-		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"bob"}) {
-			t.Errorf("%v", got)
-		}
-	})
-}
-
-// Out and in again before the group was written, with the account given free between.
-func TestOutAndInAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		ann := f.person("ann")
-		id := f.group("Sales", ann)
-		f.look(id)
-		f.settle()
-		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
-		f.changed(ann) // is let go: the account is free
-		f.must(f.jumpcloud.AddMember(string(id), string(ann)))
-		_, err := f.store.SetMemberships(t.Context(), f.directory.ID, id, time.Now().UTC(), store.Membership{User: ann, In: true}) // as a whole look does
-		f.must(err)
-		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-		f.oneByHand(ann)
-		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.userLink(ann).State != directory.Enabled {
-			t.Errorf("%v, %+v", got, f.records(id))
-		}
-	})
-}
-
-// Who left while the group was not connected is not in it when it is connected again.
-func TestLeftWhileNotConnected(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		ann, bob := f.person("ann"), f.person("bob")
-		id := f.group("Sales", ann, bob)
-		f.look(id)
-		f.settle()
-		f.disconnect(id)
-		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) {
-			t.Errorf("in Entra it did not stay as it is: %v", got)
-		}
-		f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
-		f.connect(id)
-		f.look(id)
-		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
-			t.Errorf("%v", got)
-		}
-	})
-}
-
 // An event about a group that is not connected costs no request to Graph and no write.
 func TestAGroupThatNobodyConnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -452,4 +378,22 @@ func TestDeletedAndConnectedAnew(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A group that we made in another life, of which no record is left, is known by its
+// unique name, whatever else has the name.
+func TestAGroupThatWeMadeBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		id := f.group("Sales", f.person("ann"))
+		_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales"})
+		f.must(err)
+		ours, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Properties: map[string]any{"uniqueName": id.UniqueName()}})
+		f.must(err)
+		f.look(id)
+		f.settle()
+		if l := f.link(id); l.EntraID != directory.EntraID(ours.ID) || l.Owner != directory.CreatedByUs || l.Message != "" || len(f.tenant.Groups()) != 2 {
+			t.Errorf("%+v", l)
+		}
+	})
 }

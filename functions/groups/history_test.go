@@ -16,7 +16,6 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/plan"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
 
@@ -85,9 +84,6 @@ type waiting struct {
 	task     reconcile.Task
 	receives int
 }
-
-// death is what a process dies of.
-type death struct{}
 
 // playHistory plays random steps, then delivers what is left and compares.
 func playHistory(t *rapid.T, f *fixture) {
@@ -253,116 +249,6 @@ func (h *history) userTask(p *person, memberships bool) waiting {
 	h.messages++
 	return waiting{reconcile.Task{Directory: h.directory.ID, User: p.id, Memberships: memberships,
 		Cause: plan.Cause{Type: "user_update", ID: fmt.Sprintf("e%d", h.messages), At: time.Now().UTC(), Event: true}}, 1}
-}
-
-// collect takes over what was sent.
-func (h *history) collect() {
-	for _, m := range h.userTasks.take() {
-		task, err := reconcile.ReadTask(m.Body)
-		h.must(err)
-		h.users = append(h.users, waiting{task, 1})
-	}
-	for _, m := range append(h.fixture.groups.take(), h.again.take()...) {
-		task, err := reconcile.ReadGroupTask(m.Body)
-		h.must(err)
-		h.tasks = append(h.tasks, h.message(task, 1))
-	}
-}
-
-// deliver hands the messages that wait to the functions, in a random order. What
-// comes again, and what was sent meanwhile, waits then.
-func (h *history) deliver() {
-	h.collect()
-	users, tasks := shuffled(h, h.users), shuffled(h, h.tasks)
-	h.users, h.tasks = nil, nil
-	if rapid.Bool().Draw(h.t, "groups first") {
-		h.workGroups(tasks)
-		h.work(users)
-	} else {
-		h.work(users)
-		h.workGroups(tasks)
-	}
-	h.collect()
-}
-
-// shuffled is a list in a random order.
-func shuffled[T any](h *history, list []T) []T {
-	if len(list) < 2 {
-		return list
-	}
-	order := make([]int, len(list))
-	for i := range order {
-		order[i] = i
-	}
-	mixed := make([]T, len(list))
-	for i, from := range rapid.Permutation(order).Draw(h.t, "order") {
-		mixed[i] = list[from]
-	}
-	return mixed
-}
-
-// work looks at users, several at once, each once; the rest and what failed waits.
-func (h *history) work(messages []waiting) {
-	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
-		var attempts []reconcile.Attempt
-		var asked [][]waiting
-		for _, m := range chunk {
-			i := slices.IndexFunc(attempts, func(a reconcile.Attempt) bool { return a.User == m.task.User })
-			if i < 0 {
-				attempts, asked = append(attempts, reconcile.Attempt{Task: m.task, Number: m.receives}), append(asked, []waiting{m})
-				continue
-			}
-			attempts[i].Memberships = attempts[i].Memberships || m.task.Memberships
-			attempts[i].Number = max(attempts[i].Number, m.receives)
-			asked[i] = append(asked[i], m)
-		}
-		outcomes := make([]reconcile.Outcome, len(attempts))
-		if h.survives(func() { outcomes = h.fixture.users.Sync(context.Background(), h.directory.ID, attempts) }) {
-			for i, outcome := range outcomes {
-				if outcome.Retry {
-					h.comesAgain(asked[i]...)
-				}
-			}
-			continue
-		}
-		h.comesAgain(chunk...)
-	}
-}
-
-// comesAgain has tasks of users wait once more.
-func (h *history) comesAgain(messages ...waiting) {
-	for _, m := range messages {
-		m.receives++
-		h.users = append(h.users, m)
-	}
-}
-
-// workGroups looks at groups; what failed waits.
-func (h *history) workGroups(messages []events.SQSMessage) {
-	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
-		failed := chunk
-		h.survives(func() {
-			response, err := h.handler.Handle(context.Background(), events.SQSEvent{Records: chunk})
-			h.must(err)
-			failed = slices.DeleteFunc(slices.Clone(chunk), func(m events.SQSMessage) bool {
-				return !slices.ContainsFunc(response.BatchItemFailures, func(f events.SQSBatchItemFailure) bool { return f.ItemIdentifier == m.MessageId })
-			})
-		})
-		for _, m := range failed {
-			h.tasks = append(h.tasks, comesAgain(m))
-		}
-	}
-}
-
-// survives reports whether a process lived to its end.
-func (h *history) survives(do func()) (lived bool) {
-	defer func() {
-		if r := recover(); r != nil && r != any(death{}) {
-			panic(r)
-		}
-	}()
-	do()
-	return true
 }
 
 // meanwhile is what happens while a request to Graph is under way: the process may

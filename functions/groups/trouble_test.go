@@ -51,20 +51,22 @@ func (f *fixture) records(id directory.GroupID) []directory.Member {
 func TestTwoLanesAtOneGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		var people []directory.UserID
+		id := f.group("Sales")
+		f.look(id)
 		for i := range 30 {
-			people = append(people, f.person(fmt.Sprintf("user%02d", i)))
-			f.must(f.store.Connect(t.Context(), f.directory.ID, people[i], directory.Direct, time.Now().UTC()))
+			user := f.person(fmt.Sprintf("user%02d", i))
+			f.must(f.store.Connect(t.Context(), f.directory.ID, user, directory.Direct, time.Now().UTC()))
+			f.must(f.jumpcloud.AddMember(string(id), string(user)))
+			f.changed(user)
 		}
-		f.changed(people...)
-		id := f.group("Sales", people...)
-		f.before = func(*http.Request) { time.Sleep(300 * time.Millisecond) }
+		f.groups.take() // the tasks come now
+		f.writing.takes = time.Second
 		var lanes sync.WaitGroup
 		again := make([]int, 4)
 		for i := range again {
-			m := f.message(reconcile.GroupTask{Group: id, Whole: i%2 == 0}, 1)
+			m := f.message(reconcile.GroupTask{Group: id, Whole: i == 3}, 1)
 			lanes.Go(func() {
-				time.Sleep(time.Duration(i) * 200 * time.Millisecond)
+				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
 				again[i] = f.handle(m)
 			})
 		}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // writing counts the requests under way that write to a group.
@@ -15,6 +16,7 @@ type writing struct {
 	mu    sync.Mutex
 	group map[string]int
 	most  int
+	takes time.Duration // how long such a request takes
 }
 
 // writtenGroup finds the group in the address of an item of a batch.
@@ -42,6 +44,9 @@ func (w *writing) begin(t tester, r *http.Request) (end func()) {
 				groups[found[1]] = true
 			}
 		}
+	}
+	if len(groups) > 0 {
+		defer time.Sleep(w.takes)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,0 +1,42 @@
+package users_test
+
+import (
+	"net/http"
+	"testing"
+
+	"entrasync/shared/directory"
+)
+
+// Two lanes write one account side by side, and the one that knew less is the last to
+// reach Entra: the next look writes it again.
+func TestOvertakenByTheOtherLane(t *testing.T) {
+	for _, first := range []directory.AccountState{directory.Enabled, directory.Disabled} {
+		t.Run("is to be "+string(first), func(t *testing.T) {
+			f := newFixture(t)
+			ann := f.person("ann")
+			f.look(ann)
+			end := func() { f.must(f.jumpcloud.SuspendUser(string(ann))) }
+			back := func() { f.must(f.jumpcloud.ActivateUser(string(ann))) }
+			if first == directory.Disabled {
+				end()
+				f.look(ann)
+				end, back = back, func() { f.must(f.jumpcloud.DeleteUser(string(ann))) }
+			}
+			f.before = func(*http.Request) {
+				f.before = nil
+				back()
+				f.look(ann)
+			}
+			end()
+			if again := f.look(ann); again != 1 {
+				t.Fatalf("%d come again", again)
+			}
+			f.look(ann)
+			link := f.link(ann)
+			account := f.account("ann@contoso.example")
+			if want := first == directory.Enabled; account.AccountEnabled != want || link.State != first || link.Freed == want || len(link.OpenActions) > 0 {
+				t.Errorf("enabled is %v, link %+v", account.AccountEnabled, link)
+			}
+		})
+	}
+}
