@@ -65,27 +65,6 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 	})
 }
 
-// Who left while the group was disconnected is not in it when it is connected again.
-func TestWhoLeftMeanwhileIsNotInTheGroup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		ann, bob := f.person("ann"), f.person("bob")
-		id := f.group("Sales", ann, bob)
-		f.look(id)
-		f.settle()
-		f.disconnect(id)
-		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-		f.settle()
-		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
-		f.connect(id)
-		f.look(id)
-		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"bob"}) {
-			t.Errorf("members %v", got)
-		}
-	})
-}
-
 // Exact membership takes nobody out who is about to be taken over.
 func TestExactMembershipWaitsForTheAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,9 +53,9 @@ type fixture struct {
 	directory directory.Directory
 	metrics   *metric.Memory
 	postponed map[string]time.Duration // by receipt
-	again     []queue.Message          // what was sent afresh
-	seed      string                   // of the key that opens passwords
-	groups    sent                     // the tasks of groups
+	sending   sync.Mutex
+	again     []queue.Message // what was sent afresh
+	seed      string          // of the key that opens passwords
 	messages  int
 	// before is called with every request to Graph before it is served.
 	before func(*http.Request)
@@ -90,7 +91,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	f.handler = users.Handler{
-		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f, GroupsLive: &f.groups, GroupsBulk: &f.groups},
+		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f, GroupsLive: unread{}, GroupsBulk: unread{}},
 		Passwords: reconcile.Passwords{Store: f.store, Systems: outside, Metrics: f.metrics, Seed: f.passwordSeed},
 		Postponer: f, MaxReceives: maxReceives, Again: f,
 	}
@@ -129,6 +130,8 @@ func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration
 
 // Send implements queue.Sender for what is sent afresh.
 func (f *fixture) Send(_ context.Context, messages ...queue.Message) error {
+	f.sending.Lock()
+	defer f.sending.Unlock()
 	f.again = append(f.again, messages...)
 	return nil
 }
@@ -145,14 +148,11 @@ func (f *fixture) told() (ids []directory.UserID) {
 	return ids
 }
 
-// sent keeps messages that were sent.
-type sent []queue.Message
+// unread takes tasks of groups, which are tested in functions/groups.
+type unread struct{}
 
 // Send implements queue.Sender.
-func (s *sent) Send(_ context.Context, messages ...queue.Message) error {
-	*s = append(*s, messages...)
-	return nil
-}
+func (unread) Send(context.Context, ...queue.Message) error { return nil }
 
 // must ends the test on an error.
 func (f *fixture) must(err error) {
