@@ -53,10 +53,10 @@ type fixture struct {
 	entra     *entratest.Simulator
 	tenant    entratest.Directory
 	directory directory.Directory
-	postponed map[string]time.Duration // by receipt
-	again     sent                     // groups sent afresh
+	again     sent // groups sent afresh
 	userTasks sent
 	groups    sent                // tasks of groups that looks at users asked for
+	handling  sync.Mutex          // of waiting
 	waiting   []events.SQSMessage // those that come again
 	messages  int
 	before    func(*http.Request) // sees every request to Graph
@@ -101,7 +101,7 @@ func newFixture(t *testing.T) *fixture {
 // newFixtureIn is newFixture for any kind of test.
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
-	f := &fixture{t: t, postponed: map[string]time.Duration{}}
+	f := &fixture{t: t}
 	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
 	f.must(err)
 	cleanup(func() { f.must(table.Close()) })
@@ -159,10 +159,7 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Postpone implements lane.Postponer.
-func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
-	f.postponed[receipt] = d
-	return nil
-}
+func (*fixture) Postpone(context.Context, string, string, time.Duration) error { return nil }
 
 // must ends the test on an error.
 func (f *fixture) must(err error) {
@@ -238,7 +235,9 @@ func (f *fixture) handle(messages ...events.SQSMessage) int {
 	f.must(err)
 	for _, failed := range response.BatchItemFailures {
 		i := slices.IndexFunc(messages, func(m events.SQSMessage) bool { return m.MessageId == failed.ItemIdentifier })
+		f.handling.Lock()
 		f.waiting = append(f.waiting, comesAgain(messages[i]))
+		f.handling.Unlock()
 	}
 	return len(response.BatchItemFailures)
 }

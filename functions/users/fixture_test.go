@@ -124,6 +124,8 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Postpone implements users.Postponer.
 func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
+	f.sending.Lock()
+	defer f.sending.Unlock()
 	f.postponed[receipt] = d
 	return nil
 }
