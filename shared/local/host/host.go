@@ -65,8 +65,10 @@ type Function struct {
 }
 
 // invoke runs one invocation: the event goes in and the answer comes out as
-// JSON. A panic is an error of that invocation.
-func (h *Host) invoke(f Function, handler lambda.Handler, event, answer any) (err error) {
+// JSON. A panic is an error of that invocation. Each has a handler of its own:
+// aws-lambda-go's gives the buffer of an answer to the next invocation, as on
+// Lambda there is one at a time.
+func (h *Host) invoke(f Function, event, answer any) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.log.Error().Str("function", f.Name).Any("panic", cause).Bytes("stack", debug.Stack()).Msg("a function panicked")
@@ -84,7 +86,7 @@ func (h *Host) invoke(f Function, handler lambda.Handler, event, answer any) (er
 		AwsRequestID: id, InvokedFunctionArn: "arn:aws:lambda:local:000000000000:function:" + f.Name,
 	})
 	ctx = h.log.With().Str("function", f.Name).Str("request", id).Logger().WithContext(ctx)
-	result, err := handler.Invoke(ctx, payload)
+	result, err := lambda.NewHandler(f.Handler).Invoke(ctx, payload)
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "host.invoke "+f.Name)
 	}

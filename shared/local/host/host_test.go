@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -203,6 +204,28 @@ func TestHTTPIsPassedOnWhole(t *testing.T) {
 	if got.RawPath != "/v1/a%2Fb" || got.RawQueryString != "x=1&x=2" || got.Headers["x-two"] != "a,b" || got.RequestContext.HTTP.Method != "PUT" || !got.IsBase64Encoded || got.Body != "/wA=" || got.RequestContext.HTTP.SourceIP == "" {
 		t.Errorf("event %+v", got)
 	}
+}
+
+// Each of many invocations at once has its own answer.
+func TestAnswersAreNotMixedUp(t *testing.T) {
+	h := host.New(zerolog.Nop())
+	echo := h.HTTP(host.Function{Name: "test", Timeout: time.Minute, Handler: func(r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK, Body: r.RawPath}, nil
+	}})
+	var callers sync.WaitGroup
+	for caller := range 8 {
+		callers.Go(func() {
+			for n := range 2000 {
+				path, w := fmt.Sprintf("/%d/%d", caller, n), httptest.NewRecorder()
+				echo.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+				if w.Body.String() != path {
+					t.Errorf("%s got %d %q", path, w.Code, w.Body)
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
 }
 
 func TestHTTPFailures(t *testing.T) {

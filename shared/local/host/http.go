@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/uuid"
 )
 
@@ -22,7 +21,6 @@ const maxRequest = 10 << 20
 // HTTP serves a function as API Gateway's HTTP API would, with payload format
 // 2.0. A failed invocation is a 503, so that callers try again.
 func (h *Host) HTTP(f Function) http.Handler {
-	handler := lambda.NewHandler(f.Handler)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 		var tooLarge *http.MaxBytesError
@@ -35,7 +33,7 @@ func (h *Host) HTTP(f Function) http.Handler {
 			return
 		}
 		var response events.APIGatewayV2HTTPResponse
-		if err := h.invoke(f, handler, requestOf(r, body), &response); err != nil {
+		if err := h.invoke(f, requestOf(r, body), &response); err != nil {
 			h.log.Error().Err(err).Str("path", r.URL.Path).Msg("an invocation failed")
 			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 			return

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
 
 	"entrasync/shared/queue"
 )
@@ -38,18 +37,17 @@ const pauseAfterError = time.Second
 
 // Feed starts invoking a function with what the source receives.
 func (h *Host) Feed(f Function, s Source) {
-	handler := lambda.NewHandler(f.Handler)
 	for range s.Concurrency {
 		h.pollers.Go(func() {
 			for h.ctx.Err() == nil {
-				h.poll(f, handler, s)
+				h.poll(f, s)
 			}
 		})
 	}
 }
 
 // poll receives one batch and has it handled.
-func (h *Host) poll(f Function, handler lambda.Handler, s Source) {
+func (h *Host) poll(f Function, s Source) {
 	batch, err := s.From.Receive(h.ctx, s.BatchSize, longPoll)
 	if h.ctx.Err() != nil && len(batch) == 0 {
 		return
@@ -69,7 +67,7 @@ func (h *Host) poll(f Function, handler lambda.Handler, s Source) {
 			batch = append(batch, more...)
 		}
 	}
-	h.handle(f, handler, s, batch)
+	h.handle(f, s, batch)
 }
 
 // rest waits, or until the host stops.
@@ -84,9 +82,9 @@ func (h *Host) rest(d time.Duration) {
 
 // handle invokes the function and deletes the messages it did not report as
 // failed. When the invocation itself failed none is deleted.
-func (h *Host) handle(f Function, handler lambda.Handler, s Source, batch []queue.Received) {
+func (h *Host) handle(f Function, s Source, batch []queue.Received) {
 	var response events.SQSEventResponse
-	if err := h.invoke(f, handler, eventOf(s, batch), &response); err != nil {
+	if err := h.invoke(f, eventOf(s, batch), &response); err != nil {
 		h.log.Error().Err(err).Str("queue", s.Queue).Int("messages", len(batch)).Msg("an invocation failed: its messages come again")
 		return
 	}
