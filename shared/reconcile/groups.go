@@ -89,20 +89,10 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 	if !b.readRecords(ctx, id) {
 		return
 	}
-	for _, stage := range []func(context.Context, []*group){
-		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.recall, b.reclaim, b.spare, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle,
-	} {
-		if live := b.live(); len(live) > 0 {
-			stage(ctx, live)
-		}
-	}
+	inStages(ctx, b.groups, func(g *group) bool { return g.over },
+		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.recall, b.reclaim, b.spare, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle)
 	b.recordFailures(ctx)
 	b.publish(ctx)
-}
-
-// live are the groups that are not over.
-func (b *groupBatch) live() []*group {
-	return slices.DeleteFunc(slices.Clone(b.groups), func(g *group) bool { return g.over })
 }
 
 // readRecords reads what we know of the directory and of each group there.

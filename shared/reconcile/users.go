@@ -91,20 +91,10 @@ func (b *batch) run(ctx context.Context, id directory.ID) {
 	if !b.readRecords(ctx, id) || b.readMemberships(ctx) && !b.readRecords(ctx, id) {
 		return
 	}
-	for _, stage := range []func(context.Context, []*user){
-		b.authorize, b.readJumpCloud, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle,
-	} {
-		if live := b.live(); len(live) > 0 {
-			stage(ctx, live)
-		}
-	}
+	inStages(ctx, b.users, func(u *user) bool { return u.over },
+		b.authorize, b.readJumpCloud, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle)
 	b.recordFailures(ctx)
 	b.publish(ctx)
-}
-
-// live are the users that are not over.
-func (b *batch) live() []*user {
-	return slices.DeleteFunc(slices.Clone(b.users), func(u *user) bool { return u.over })
 }
 
 // readRecords reads what we know of the directory and of each user there. A user

@@ -103,24 +103,6 @@ func (s *Store) Group(ctx context.Context, organization directory.OrganizationID
 	return group, err
 }
 
-// each calls add with every item of a query.
-func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
-	for {
-		page, err := s.table.Query(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, item := range page.Items {
-			if err := add(item); err != nil {
-				return err
-			}
-		}
-		if q.Cursor = page.Cursor; q.Cursor == "" {
-			return nil
-		}
-	}
-}
-
 // ConnectGroup adds a path by which a group is connected to a directory and, if it
 // has no link there yet, gives it a pending one. Adding a path that is there
 // changes nothing; it reports whether anything changed.

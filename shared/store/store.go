@@ -109,3 +109,21 @@ func missing(err error, what, id string) error {
 	}
 	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: id, Message: fmt.Sprintf("there is no %s %s", what, id)}
 }
+
+// each calls add with every item of a query.
+func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
+	for {
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := add(item); err != nil {
+				return err
+			}
+		}
+		if q.Cursor = page.Cursor; q.Cursor == "" {
+			return nil
+		}
+	}
+}

@@ -87,21 +87,8 @@ func linkItem(l directory.Link) (Item, error) {
 // User reads all that is known of a user; a user nobody knows is empty.
 func (s *Store) User(ctx context.Context, organization directory.OrganizationID, id directory.UserID) (User, error) {
 	var user User
-	q := Query{PK: userPK(organization, id)}
-	for {
-		page, err := s.table.Query(ctx, q)
-		if err != nil {
-			return User{}, err
-		}
-		for _, item := range page.Items {
-			if err := user.add(item); err != nil {
-				return User{}, err
-			}
-		}
-		if q.Cursor = page.Cursor; q.Cursor == "" {
-			return user, nil
-		}
-	}
+	err := s.each(ctx, Query{PK: userPK(organization, id)}, user.add)
+	return user, err
 }
 
 // add sorts one item of the user's partition in.
