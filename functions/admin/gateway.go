@@ -131,7 +131,7 @@ func (g *gateway) seal(ctx context.Context) error {
 		if err != nil {
 			return &fault.Error{Op: "admin.set password", Kind: fault.Internal, Message: "the password could not be sealed; nothing was changed", Err: err}
 		}
-		t.task = reconcile.Task{Directory: t.dir.ID, User: g.user.ID, Cause: t.action.Cause,
+		t.task = reconcile.Task{Directory: t.dir.ID, User: g.user.ID, Cause: t.action.Cause, Occurrence: t.action.ID,
 			Password: &reconcile.SealedPassword{Action: t.action.ID, Sealed: sealed, Also: t.also}}
 	}
 	return nil

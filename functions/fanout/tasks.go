@@ -18,6 +18,17 @@ type tasks struct {
 	groups []reconcile.GroupTask
 }
 
+// of are the tasks as those of one occurrence.
+func (t tasks) of(occurrence string) tasks {
+	for i := range t.users {
+		t.users[i].Occurrence = occurrence
+	}
+	for i := range t.groups {
+		t.groups[i].Occurrence = occurrence
+	}
+	return t
+}
+
 // tasks are what to look at because of a change.
 func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jumpcloud.Concern) (tasks, error) {
 	event := change.Event

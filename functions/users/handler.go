@@ -59,9 +59,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		for _, t := range slices.Concat(append(s.passwords, s.looks)...) {
 			switch {
 			case t.outcome.Afresh: // after those that wait in the bulk lane
-				fresh := t.attempt.Task
-				fresh.Afresh++
-				response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, fresh), t.Messages...)
+				response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, t.attempt.Task), t.Messages...)
 			case t.outcome.Retry:
 				response.Postpone(ctx, t.outcome.After, t.Messages...)
 			}

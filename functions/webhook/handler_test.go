@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -241,6 +243,32 @@ func TestRepeatedEventIsKeptOnce(t *testing.T) {
 	}
 	if got := f.queued(); len(got) != 1 {
 		t.Errorf("%d events queued, want 1", len(got))
+	}
+}
+
+// What happens twice within minutes is kept twice, where JumpCloud tells neither an
+// id nor the time: suspended, unsuspended and suspended again must end suspended.
+func TestEventsThatLookAlikeAreAllKept(t *testing.T) {
+	for name, form := range map[string]string{
+		"bare event":     `{"service":"directory","event_type":"%s","resource":{"id":"64a1b2c3d4e5f60718293a4b","type":"user"}}`,
+		"event of alert": `{"alert_id":"66d1f0a2b3c4d5e6f7080910","di_event":{"service":"directory","event_type":"%s","resource":{"id":"64a1b2c3d4e5f60718293a4b","type":"user"}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			var want, got []string
+			for _, happened := range []string{"user_suspended", "user_unsuspended", "user_suspended"} {
+				want = append(want, happened)
+				if status := f.status(request(fmt.Sprintf(form, happened))); status != 202 {
+					t.Fatalf("status %d", status)
+				}
+			}
+			for _, change := range f.queued() {
+				got = append(got, change.Event.Type)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("kept were %v, want %v", got, want)
+			}
+		})
 	}
 }
 

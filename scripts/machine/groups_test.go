@@ -140,3 +140,25 @@ func TestConnectionsKeptInJumpCloud(t *testing.T) {
 	p.settle()
 	p.mustStand("the group is associated again", ina, "enabled", "", "group:"+group)
 }
+
+// A message that has to be worked off after now is never taken for one that was
+// worked off before: here the account of somebody who left is free twice within
+// minutes, and two people join the group with it.
+func TestAPersonWhoComesForAnotherJoinsTheGroup(t *testing.T) {
+	p := start(t)
+	jc := p.machine.Simulators.JumpCloud
+	group, err := jc.CreateGroup("Design")
+	p.must(err)
+	p.call("PUT", "/v1/directories/"+p.directory+"/connections/groups/"+group, nil, 202)
+	for _, username := range []string{"ina", "ina.two", "ina.three"} {
+		id, err := jc.CreateUser(jumpcloudtest.Fields{"username": username, "email": "ina@contoso.example", "firstname": username, "lastname": "Doe", "state": "ACTIVATED"})
+		p.must(err)
+		p.must(jc.AddMember(group, id))
+		p.settle()
+		p.mustStand("hired", id, "enabled", "", "group:"+group)
+		p.mustHave("hired", "Design", username)
+		p.must(jc.DeleteUser(id))
+		p.settle()
+		p.mustHave("gone", "Design")
+	}
+}

@@ -3,6 +3,8 @@ package jumpcloud
 import (
 	"encoding/json"
 
+	"github.com/google/uuid"
+
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
@@ -17,16 +19,22 @@ type Change struct {
 }
 
 // Message is the change as a message. Changes of one object are one message
-// group; a copy of the same event is dropped by the queue.
+// group; a copy of the same event is dropped by the queue. Of vague events none is
+// dropped: who is suspended, unsuspended and suspended again within minutes would
+// stay as they were after the second.
 func (c Change) Message() (queue.Message, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
 		return queue.Message{}, fault.Wrap(err, fault.Internal, "jumpcloud.encode change")
 	}
+	occurrence := c.Event.Occurrence()
+	if occurrence == "" {
+		occurrence = uuid.NewString()
+	}
 	return queue.Message{
 		Body:    body,
 		GroupID: string(c.Organization) + "/" + c.object(),
-		DedupID: string(c.Organization) + "/" + c.Event.ID,
+		DedupID: string(c.Organization) + "/" + occurrence,
 	}, nil
 }
 

@@ -7,29 +7,28 @@ import (
 	"encoding/json"
 )
 
-// dedupID is an id that every copy of an event has and no other event. It is
+// identify gives an event an id that every copy of it has:
 //   - JumpCloud's id of the event;
 //   - else, since a workflow's trigger payload has none, a hash of timestamp,
 //     type, objects and changes;
-//   - else, when there is no timestamp to tell two events apart, the id of the
-//     alert that carried it;
+//   - else the id of the alert that carried it;
 //   - else a hash of the whole.
 //
-// The id of the alert comes late because JumpCloud may collect several events in
-// one open alert: taken first, it would drop all but one of them.
-func dedupID(o object, event Event, alert string) string {
+// The last two are vague: JumpCloud may collect several events in one open alert,
+// and what happens twice looks the same both times.
+func identify(o object, event Event, alert string) (id string, vague bool) {
 	if id := o.text("id"); id != "" {
-		return safeID(id)
+		return safeID(id), false
 	}
 	if event.Type != "" && o.text("timestamp") != "" {
 		return hashOf([]byte(o.text("timestamp")), []byte(event.Type), canonical(o["resource"]),
-			canonical(o["association"]), canonical(o["changes"]))
+			canonical(o["association"]), canonical(o["changes"])), false
 	}
 	if alert != "" {
-		return safeID(alert)
+		return safeID(alert), true
 	}
 	whole, _ := json.Marshal(o) // sorts the fields; raw values cannot fail
-	return hashOf(canonical(whole))
+	return hashOf(canonical(whole)), true
 }
 
 // safeID passes an id on that a queue takes as a de-duplication id, and hashes

@@ -26,6 +26,9 @@ type Event struct {
 	Resource Resource `json:"resource,omitzero"`
 	// Association is the edge that changed, nil if the event is about none.
 	Association *Association `json:"association,omitempty"`
+	// Vague is set when nothing tells the event from another one like it: then both
+	// have the same ID.
+	Vague bool `json:"vague,omitempty"`
 	// Failed is set when the event reports an attempt without success. Some
 	// successful events do not say so, hence this way round.
 	Failed bool `json:"failed,omitempty"`
@@ -105,6 +108,14 @@ func (e Event) named(wanted func(kind string) bool, prefix string) []string {
 	return ids
 }
 
+// Occurrence is the ID of an event that has one of its own, "" of a vague one.
+func (e Event) Occurrence() string {
+	if e.Vague {
+		return ""
+	}
+	return e.ID
+}
+
 // eventOf reads an event in the form of the Directory Insights API. alert is the
 // id of the alert that carried it, or "". A field of a wrong type counts as
 // missing.
@@ -129,7 +140,7 @@ func eventOf(o object, alert string) Event {
 			event.Association = &found
 		}
 	}
-	event.ID = dedupID(o, event, alert)
+	event.ID, event.Vague = identify(o, event, alert)
 	return event
 }
 

@@ -65,7 +65,6 @@ type GroupTask struct {
 	Whole bool `json:"whole,omitempty"`
 	// Source asks whether the connection source holds the group.
 	Source bool `json:"source,omitempty"`
-	// Afresh counts how often the task was sent as a new message because the old
-	// one had come as often as it may.
-	Afresh int `json:"afresh,omitempty"`
+	// Occurrence names what asks for the task, as that of a [Task].
+	Occurrence string `json:"-"`
 }

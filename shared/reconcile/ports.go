@@ -80,9 +80,10 @@ type Task struct {
 	Directory directory.ID     `json:"directory"`
 	User      directory.UserID `json:"user"`
 	Cause     plan.Cause       `json:"cause"`
-	// Afresh counts how often the task was sent as a new message because the
-	// old one had come as often as it may.
-	Afresh int `json:"afresh,omitempty"`
+	// Occurrence names what asks for the task, such as an event of JumpCloud: the
+	// queue drops the task if it was asked for by the same occurrence just now. ""
+	// asks in any case.
+	Occurrence string `json:"-"`
 	// PasswordAt is when the user got a new password, if that is why we look.
 	PasswordAt time.Time `json:"passwordAt,omitzero"`
 	// Memberships asks to read which groups hold the user, Source whether the

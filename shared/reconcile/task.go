@@ -6,9 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
-	"strconv"
-	"strings"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/shared/fault"
@@ -16,33 +15,37 @@ import (
 )
 
 // Message is the task as a message. The message group is the directory and the
-// user, so that two workers never write one account; a task with the same cause
-// is the same task, and one with a password is that of its action.
+// user, so that two workers never write one account.
 func (t Task) Message() (queue.Message, error) {
-	same := []string{t.Cause.Type, t.Cause.ID}
-	if t.Afresh > 0 {
-		same = append(same, strconv.Itoa(t.Afresh))
-	}
-	if t.Password != nil {
-		same = append(same, t.Password.Action)
-	}
-	return message(t, string(t.Directory)+"/"+string(t.User), same...)
+	return message(t, string(t.Directory)+"/"+string(t.User), t.Occurrence)
 }
 
 // Message is the task as a message. The message group is the directory and the
 // group, so that writes to one group never run side by side within a lane.
 func (t GroupTask) Message() (queue.Message, error) {
-	return message(t, string(t.Directory)+"/"+string(t.Group), t.Cause.Type, t.Cause.ID, strconv.Itoa(t.Afresh), strconv.FormatBool(t.Whole))
+	occurrence := t.Occurrence
+	if occurrence != "" && t.Whole { // one occurrence may ask for both
+		occurrence += "/whole"
+	}
+	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence)
 }
 
-// message makes the message of a task; what is the same is one task.
-func message(task any, group string, same ...string) (queue.Message, error) {
+// message makes the message of a task. A queue drops a message whose id it took
+// within the last minutes, even if the first one was received and done with before
+// the second was sent. So an id may name an occurrence, which is over when the first
+// message is sent; it never names a state, which may come back. A task without an
+// occurrence has an id of its own.
+func message(task any, group, occurrence string) (queue.Message, error) {
 	body, err := json.Marshal(task)
 	if err != nil {
 		return queue.Message{}, fault.Wrap(err, fault.Internal, "reconcile.encode task")
 	}
-	sum := sha256.Sum256([]byte(group + "/" + strings.Join(same, "/")))
-	return queue.Message{Body: body, GroupID: group, DedupID: hex.EncodeToString(sum[:])}, nil
+	id := uuid.NewString()
+	if occurrence != "" {
+		sum := sha256.Sum256([]byte(group + "/" + occurrence))
+		id = hex.EncodeToString(sum[:])
+	}
+	return queue.Message{Body: body, GroupID: group, DedupID: id}, nil
 }
 
 // ReadTask reads the body of a message that [Task.Message] made.
