@@ -103,6 +103,62 @@ func TestStagedExistsDisabledAndOpensWithTheActivation(t *testing.T) {
 	}
 }
 
+// A person who is imported works with the password of Microsoft until JumpCloud
+// activates the user: taking the account over neither closes nor opens it.
+func TestStagedKeepsTheStateOfAnAccountThatWasThereBefore(t *testing.T) {
+	for _, tc := range []struct {
+		name            string
+		enabled, native bool // whether it has the immutable id that JumpCloud's own integration writes
+	}{{"enabled", true, false}, {"disabled", false, false}, {"enabled, JumpCloud's", true, true}, {"disabled, JumpCloud's", false, true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, enabled := newFixture(t), tc.enabled
+			const upn = "ann@contoso.example"
+			id, err := f.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "ann", "email": upn, "firstname": "Ann", "lastname": "Lee", "state": "STAGED"})
+			f.must(err)
+			_, err = f.accounts.AddUser(entratest.User{UserPrincipalName: upn, DisplayName: "Somebody"})
+			f.must(err)
+			properties := map[string]any{"accountEnabled": enabled}
+			if tc.native {
+				properties["onPremisesImmutableId"] = id
+			}
+			_, err = f.accounts.UpdateUser(upn, properties)
+			f.must(err)
+			ann := directory.UserID(id)
+			state := map[bool]directory.AccountState{true: directory.Enabled, false: directory.Disabled}
+			stands := func(when string, want bool, status directory.LinkStatus, reason directory.Reason) {
+				t.Helper()
+				account, link := f.account(upn), f.link(ann)
+				if account.AccountEnabled != want || link.State != state[want] || link.Status != status || link.Reason != reason {
+					t.Errorf("%s: enabled %v, want %v; link %+v", when, account.AccountEnabled, want, link)
+				}
+			}
+
+			f.connect(ann)
+			f.look(ann)
+			stands("taken over", enabled, directory.Synced, directory.StagedReason)
+			if account := f.account(upn); account.Text("givenName") != "Ann" || account.Text("signInSessionsValidFromDateTime") != "" {
+				t.Errorf("taken over: the names are %q, the sessions ended at %q", account.Text("givenName"), account.Text("signInSessionsValidFromDateTime"))
+			}
+			f.look(ann)
+			stands("looked at again", enabled, directory.Synced, directory.StagedReason)
+
+			f.disconnect(ann)
+			f.look(ann)
+			stands("disconnected", false, directory.Released, directory.Disconnected)
+			f.connect(ann)
+			f.look(ann)
+			stands("connected again", enabled, directory.Synced, directory.StagedReason)
+
+			f.must(f.jumpcloud.ActivateUser(id))
+			f.look(ann)
+			stands("activated", true, directory.Synced, "")
+			f.update(ann, jumpcloudtest.Fields{"state": "SUSPENDED"})
+			f.look(ann)
+			stands("suspended", false, directory.Synced, directory.SuspendedReason)
+		})
+	}
+}
+
 // Only when the last path is gone is the account disabled.
 func TestTheLastPathCounts(t *testing.T) {
 	f := newFixture(t)

@@ -93,6 +93,11 @@ type Desired struct {
 	Managed bool
 	State   AccountState // Enabled or Disabled
 	Reason  Reason       // why it is disabled, or who keeps it enabled; else ""
+	// KeepsFound says that an account which was there before the user was connected
+	// keeps the state that it had then: a staged user goes on working with the
+	// password of Microsoft until the activation (JumpCloud support, "Importing
+	// M365/Entra ID Users into JumpCloud").
+	KeepsFound bool
 	// UPN is the wanted sign-in name; "" with an Obstacle, which forbids to
 	// create an account or to rename one, but not to disable it.
 	UPN        UPN
@@ -134,6 +139,7 @@ func Desire(user *User, c Connected, s Settings) Desired {
 	d := Desired{State: Enabled}
 	if d.Reason = s.whyDisabled(*user); d.Reason != "" {
 		d.State = Disabled
+		d.KeepsFound = user.State == Staged
 	}
 	if !c.Here {
 		if d.State == Enabled {
@@ -190,7 +196,7 @@ func (s Settings) whyDisabled(u User) Reason {
 
 // sentences say for each reason of a state what it means.
 var sentences = map[Reason]string{
-	StagedReason:    "the user is staged in JumpCloud: the account is there and opens with the activation",
+	StagedReason:    "the user is staged in JumpCloud: an account that entrasync created opens with the activation, one that was there before keeps the state that it had",
 	SuspendedReason: "the user is suspended in JumpCloud",
 	Locked:          "the user is locked out in JumpCloud and this directory suspends on lockout: unlock the user",
 	PasswordExpired: "the user's password expired in JumpCloud and this directory suspends on expiry: the user sets a new one",

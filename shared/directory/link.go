@@ -86,6 +86,9 @@ type Link struct {
 	Reason  Reason       `json:"reason,omitempty"`
 	Message string       `json:"message,omitempty"`
 	Owner   Owner        `json:"owner,omitempty"`
+	// Found is the state that an account had when it was found; "" of one that we
+	// made, or whose link is older than this field.
+	Found AccountState `json:"found,omitempty"`
 	// Applied is what Entra certainly holds of what we write: what was written
 	// and confirmed, or found. An attribute that is not in it, because a write
 	// is under way or was never answered, is written again.

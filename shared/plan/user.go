@@ -110,7 +110,11 @@ func (u User) Decide() Decision {
 	case u.Link.EntraID != "":
 		return u.maintain(u.Link)
 	case u.Created != nil:
-		return u.maintain(u.adopt(u.Created, directory.CreatedByUs))
+		link := u.adopt(u.Created, directory.CreatedByUs)
+		if u.Link.Unconfirmed == nil { // it carries the user's id, and nobody here asked for it
+			link.Found = link.State
+		}
+		return u.maintain(link)
 	case !u.Desired.Managed:
 		return Decision{Link: u.Link}
 	case u.Desired.Obstacle != nil:
@@ -177,21 +181,34 @@ func updates(groups [][]directory.Change) []Action {
 
 // inOrder puts the change of the state, if one is due, before or after the rest.
 func (u User) inOrder(link directory.Link, rest []Action) []Action {
-	enabled := directory.Bool(u.Desired.State == directory.Enabled)
-	state := link.Applied.ChangesTo(directory.Attributes{directory.AccountEnabled: enabled})
+	wanted := u.state(link)
+	state := link.Applied.ChangesTo(directory.Attributes{directory.AccountEnabled: directory.Bool(wanted == directory.Enabled)})
 	var first []Action
 	switch {
-	case u.Desired.State == directory.Enabled && len(state) > 0:
+	case wanted == directory.Enabled && len(state) > 0:
 		rest = append(rest, Action{Type: Enable, Changes: state})
 	case u.Desired.State == directory.Enabled && u.NewPassword:
 		first = []Action{{Type: EndSessions, Reason: directory.PasswordChanged}}
-	case u.Desired.State == directory.Enabled:
+	case wanted == directory.Enabled:
 	case len(state) > 0:
 		first = []Action{{Type: Deprovision, Changes: state, Reason: u.Desired.Reason}, {Type: EndSessions, Reason: u.Desired.Reason}}
 	case link.SessionsToEnd:
 		first = []Action{{Type: EndSessions, Reason: u.Desired.Reason}}
 	}
 	return of(link, append(first, rest...))
+}
+
+// state is what the account of a link is to be: what the user's desired state says,
+// unless the account was there before and keeps what it was found as.
+func (u User) state(link directory.Link) directory.AccountState {
+	switch {
+	case u.Desired.KeepsFound && link.Found != "":
+		return link.Found
+	case u.Desired.KeepsFound && link.Owner == directory.TakenOver:
+		return link.State
+	default:
+		return u.Desired.State
+	}
 }
 
 // of are actions on the account of a link.
@@ -229,16 +246,20 @@ func (u User) provision() Decision {
 // could not disable later must not become ours.
 func (u User) takeOver() Decision {
 	link := u.adopt(u.Account, directory.TakenOver)
-	link.TakingOver = true
+	link.TakingOver, link.Found = true, link.State
 	return u.write(link)
 }
 
 // write is the first write to an account that is being taken over.
 func (u User) write(link directory.Link) Decision {
-	parts := u.changes(link)
-	state := directory.Change{Attribute: directory.AccountEnabled, From: link.Applied[directory.AccountEnabled], To: directory.Bool(u.Desired.State == directory.Enabled)}
-	actions := []Action{{Type: TakeOver, Changes: append([]directory.Change{state}, parts[0]...), Reason: u.Desired.Reason}}
-	if link.State != directory.Disabled && u.Desired.State == directory.Disabled || link.SessionsToEnd {
+	parts, wanted := u.changes(link), u.state(link)
+	state := directory.Change{Attribute: directory.AccountEnabled, From: link.Applied[directory.AccountEnabled], To: directory.Bool(wanted == directory.Enabled)}
+	takeOver := Action{Type: TakeOver, Changes: append([]directory.Change{state}, parts[0]...)}
+	if wanted == directory.Disabled {
+		takeOver.Reason = u.Desired.Reason
+	}
+	actions := []Action{takeOver}
+	if link.State != directory.Disabled && wanted == directory.Disabled || link.SessionsToEnd {
 		actions = append(actions, Action{Type: EndSessions, Reason: u.Desired.Reason})
 	}
 	return Decision{Link: link, Obstacle: u.Desired.Obstacle, Actions: of(link, append(actions, updates(parts[1:])...))}

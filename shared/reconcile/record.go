@@ -188,7 +188,7 @@ func certain(err error) bool {
 
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
-	link.EntraID, link.UPN, link.Owner, link.State, link.Applied = "", "", "", directory.Absent, nil
+	link.EntraID, link.UPN, link.Owner, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
 	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver = false, nil, nil, false, false
 	return link
 }

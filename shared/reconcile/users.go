@@ -277,7 +277,7 @@ func (b *batch) share(ctx context.Context, users []*user) {
 				b.fail(ctx, u, err)
 				break
 			}
-			u.link.EntraID, u.link.UPN, u.link.Owner, u.link.State, u.link.Arrived = link.EntraID, link.UPN, link.Owner, link.State, true
+			u.link.EntraID, u.link.UPN, u.link.Owner, u.link.State, u.link.Found, u.link.Arrived = link.EntraID, link.UPN, link.Owner, link.State, link.Found, true
 			u.plan.Link = u.link
 			break
 		}
