@@ -109,15 +109,7 @@ func (a API) jumpCloudUser(ctx context.Context, organization directory.Organizat
 	if err != nil {
 		return directory.User{}, err
 	}
-	found, failed := jc.Users(ctx, []directory.UserID{id})
-	if err := failed[id]; err != nil {
-		return directory.User{}, err
-	}
-	user, exists := found[id]
-	if !exists {
-		return directory.User{}, fault.New(fault.NotFound, "admin.read user", "JumpCloud has no user "+string(id))
-	}
-	return user, nil
+	return jc.User(ctx, id)
 }
 
 // disconnectUser ends the connection and has the user looked at.

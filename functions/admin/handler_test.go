@@ -48,14 +48,18 @@ func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, e
 	return nil, fault.New(fault.Internal, "test", "the API writes nothing to Entra")
 }
 
-func (o *outside) Users(_ context.Context, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error) {
-	if o.jumpCloud != nil {
-		return nil, map[directory.UserID]error{ids[0]: o.jumpCloud}
+func (o *outside) ListUsers(context.Context, []directory.UserID) (map[directory.UserID]directory.User, error) {
+	return nil, fault.New(fault.Internal, "test", "the API reads one user at a time")
+}
+
+func (o *outside) User(_ context.Context, id directory.UserID) (directory.User, error) {
+	switch {
+	case o.jumpCloud != nil:
+		return directory.User{}, o.jumpCloud
+	case id != ann:
+		return directory.User{}, fault.New(fault.NotFound, "test", "JumpCloud has no user "+string(id))
 	}
-	if slices.Contains(ids, ann) {
-		return map[directory.UserID]directory.User{ann: {ID: ann, Username: "ann"}}, nil
-	}
-	return nil, nil
+	return directory.User{ID: ann, Username: "ann"}, nil
 }
 
 func (o *outside) Group(_ context.Context, id directory.GroupID) (directory.Group, error) {

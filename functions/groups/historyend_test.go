@@ -9,6 +9,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 )
 
 // members are the people whom JumpCloud has in a group that connects them.
@@ -41,7 +42,7 @@ func (h *history) compareGroup(g *group) {
 		h.t.Fatalf("%s is connected: %v, want %v (%+v)", g.id, !wanted, wanted, link)
 	case !linked:
 		return
-	case time.Until(link.BusyUntil) > 0 || !link.NextTryAt.IsZero() || link.Status == directory.Pending:
+	case known.Busy(h.directory.ID, time.Now()) || !link.NextTryAt.IsZero() || link.Status == directory.Pending:
 		h.t.Fatalf("%s is not settled: %+v", g.id, link)
 	case !wanted && link.Status != directory.Released:
 		h.t.Fatalf("%s is not released: %+v", g.id, link)
@@ -111,10 +112,10 @@ func (h *history) strangersOf(inEntra entratest.Group) []string {
 func (h *history) comparePerson(p *person) {
 	jc, err := h.fixture.users.Systems.JumpCloud(context.Background(), organization)
 	h.must(err)
-	found, failed := jc.Users(context.Background(), []directory.UserID{p.id})
-	h.must(failed[p.id])
 	var source *directory.User
-	if user, exists := found[p.id]; exists {
+	user, err := jc.User(context.Background(), p.id)
+	if !fault.Is(err, fault.NotFound) {
+		h.must(err)
 		source = &user
 	}
 	var paths []directory.Path

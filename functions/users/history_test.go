@@ -14,6 +14,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
@@ -184,10 +185,10 @@ func (h *history) path(dir directory.Directory, p *person, add bool) {
 func (h *history) desired(p *person, dir, other directory.Directory) directory.Desired {
 	jc, err := h.handler.Users.Systems.JumpCloud(context.Background(), organization)
 	h.must(err)
-	found, failed := jc.Users(context.Background(), []directory.UserID{p.id})
-	h.must(failed[p.id])
 	var source *directory.User
-	if user, exists := found[p.id]; exists {
+	user, err := jc.User(context.Background(), p.id)
+	if !fault.Is(err, fault.NotFound) {
+		h.must(err)
 		source = &user
 	}
 	known, err := h.store.User(context.Background(), organization, p.id)

@@ -71,11 +71,11 @@ type cost struct {
 // not hold up.
 func firstSync(t *testing.T, s size) cost {
 	t.Helper()
-	w := newWorld(t, s)
-	w.connectAll()
-	took := w.work()
-	w.compare()
-	seen, fewest := w.entra.Counters(), s.fewest()
+	o := newOrganization(t, s)
+	o.ConnectGroups(o.groups...)
+	took := o.work()
+	o.compare()
+	seen, fewest := o.Entra.Counters(), s.fewest()
 	progress("%d requests were refused for want of quota", seen.Throttled)
 	if seen.WriteUnits > fewest+fewest/20 {
 		t.Errorf("%d write units: %d would do", seen.WriteUnits, fewest)

@@ -61,9 +61,6 @@ type GroupLink struct {
 	// changed. 0: it does not wait.
 	Coming   int       `json:"coming,omitempty"`
 	ComingAt time.Time `json:"comingAt,omitzero"`
-	// BusyUntil is until when a worker may be writing to the group: nobody else
-	// begins before.
-	BusyUntil time.Time `json:"busyUntil,omitzero"`
 	// Telling says that memberships were changed, and that the users may not have
 	// been told.
 	Telling     bool      `json:"telling,omitempty"`

@@ -16,8 +16,6 @@ const (
 	firstBackoff = time.Second
 	maxJitter    = time.Second
 	maxWait      = 30 * time.Second
-	// parallelReads is how many single users are read at once.
-	parallelReads = 5
 	// maxAnswer bounds the body of one answer. A page of 100 users is some
 	// 400 kB, a page of events some 2 MB.
 	maxAnswer = 32 << 20

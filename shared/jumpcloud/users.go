@@ -7,28 +7,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
-// User reads one user. A user that does not exist is a fault of kind NotFound;
-// so is an id that JumpCloud refuses as malformed, because no user can have it.
+// User reads one user. A user that does not exist is a fault of kind NotFound; so is
+// an id that JumpCloud refuses as malformed, because no user can have it. That a user
+// does not exist is believed if JumpCloud says so about that id alone, because being
+// absent from a list proves nothing, and if its list of users can be read, because a
+// wrong address or something in between answers 404 to everything.
 func (c *Client) User(ctx context.Context, id directory.UserID) (directory.User, error) {
 	what := call{op: "jumpcloud.read user", subject: string(id), method: http.MethodGet,
-		url: c.api + "/systemusers/" + url.PathEscape(string(id))}
+		url: c.api + families[typeUser].one + url.PathEscape(string(id))}
 	if id == "" || id == "." || id == ".." { // these would name the list, not a user
-		return directory.User{}, &fault.Error{Op: what.op, Kind: fault.NotFound, Subject: what.subject, Message: "not the id of a JumpCloud user"}
+		return directory.User{}, nobody(what.op, typeUser, string(id))
 	}
 	got, err := c.do(ctx, what)
 	if err != nil {
 		if problem := fault.Of(err); problem.Kind == fault.Invalid && !isObjectID(string(id)) {
 			problem.Kind = fault.NotFound
 		}
-		return directory.User{}, err
+		return directory.User{}, c.ifListed(ctx, err, typeUser, string(id))
 	}
 	var o object
 	if err := decode(what, got.body, &o); err != nil {
@@ -42,98 +42,31 @@ func (c *Client) User(ctx context.Context, id directory.UserID) (directory.User,
 	return user, nil
 }
 
-// Users reads the users with the ids and says of which it could not. A user that
-// is in neither answer does not exist: JumpCloud said so about that id alone,
-// because being absent from a list proves nothing, and its list could be read,
-// because a wrong address or something in between answers 404 to everything.
-func (c *Client) Users(ctx context.Context, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error) {
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	r := &reading{client: c, found: map[directory.UserID]directory.User{}, failed: map[directory.UserID]error{}}
-	r.list(ctx, ids)
-	r.each(ctx, ids)
-	r.confirm(ctx)
-	return r.found, r.failed
-}
-
-// reading is the reading of some users.
-type reading struct {
-	client *Client
-	mu     sync.Mutex
-	found  map[directory.UserID]directory.User
-	failed map[directory.UserID]error
-	absent []directory.UserID // that JumpCloud says do not exist
-	listed bool               // whether JumpCloud's list could be read
-}
-
-// list reads users by filtered lists, which saves requests when there are
-// several. When JumpCloud cannot be read, none of them is asked for again.
-func (r *reading) list(ctx context.Context, ids []directory.UserID) {
+// ListUsers reads users by filtered lists, which saves requests when there are
+// several. Who is not among those found may exist all the same, and is to be read
+// with [Client.User].
+func (c *Client) ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
 	listable := slices.DeleteFunc(slices.Clone(ids), func(id directory.UserID) bool {
 		return !isObjectID(string(id)) // anything else could break out of the filter
 	})
+	slices.Sort(listable)
+	listable = slices.Compact(listable)
+	found := map[directory.UserID]directory.User{}
 	if len(listable) < 2 {
-		return
+		return found, nil
 	}
 	for chunk := range slices.Chunk(listable, pageSize) {
-		supported, err := r.client.listUsers(ctx, chunk, r.found)
-		if err != nil {
-			for _, id := range chunk {
-				r.failed[id] = err
-			}
-			continue
+		if err := c.listUsers(ctx, chunk, found); err != nil {
+			return nil, err
 		}
-		r.listed = r.listed || supported
 	}
-}
-
-// each reads by itself every user that is not settled yet, a few at once.
-func (r *reading) each(ctx context.Context, ids []directory.UserID) {
-	unsettled := slices.DeleteFunc(slices.Clone(ids), func(id directory.UserID) bool {
-		_, known := r.found[id]
-		return known || r.failed[id] != nil
-	})
-	var group errgroup.Group
-	group.SetLimit(parallelReads)
-	for _, id := range unsettled {
-		group.Go(func() error {
-			user, err := r.client.User(ctx, id)
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			switch {
-			case fault.Is(err, fault.NotFound):
-				r.absent = append(r.absent, id)
-			case err != nil:
-				r.failed[id] = err
-			default:
-				r.found[id] = user
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // no read gives an error to the group
-}
-
-// confirm believes an absence only if the list of users can be read.
-func (r *reading) confirm(ctx context.Context) {
-	if len(r.absent) == 0 || r.listed {
-		return
-	}
-	_, _, err := r.client.userPage(ctx, url.Values{"fields": {"_id"}}, 0)
-	if err == nil {
-		return
-	}
-	for _, id := range r.absent {
-		r.failed[id] = &fault.Error{Op: "jumpcloud.read users", Kind: fault.Transient, Subject: string(id), Err: err,
-			Message: "JumpCloud answers that the user does not exist, and its list of users cannot be read either: check its address and what is in between"}
-	}
+	return found, nil
 }
 
 // listUsers puts into found those of the ids that one filtered list returns. The
 // URL stays under 3 kB. A list refused as invalid finds nobody, since the
 // filter may not be supported; users that were not asked for are ignored.
-func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found map[directory.UserID]directory.User) (supported bool, err error) {
+func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found map[directory.UserID]directory.User) error {
 	var filter strings.Builder
 	for i, id := range ids {
 		if i > 0 {
@@ -143,17 +76,17 @@ func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found ma
 	}
 	users, _, err := c.userPage(ctx, url.Values{"filter": {"_id:$in:" + filter.String()}}, 0)
 	if fault.Is(err, fault.Invalid) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, user := range users {
 		if _, asked := slices.BinarySearch(ids, user.ID); asked {
 			found[user.ID] = user
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // EachUser calls fn with every user of the organization, in order of their ids.

@@ -1,15 +1,14 @@
 package jumpcloud_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -182,36 +181,33 @@ func TestMalformedIDsAreNobody(t *testing.T) {
 	}
 }
 
-func TestSingleReadsAreFewAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sim, _ := simulator(t)
-		ids := addUsers(t, sim, 40)
-		var mu sync.Mutex
-		now, most := 0, 0
-		client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			mu.Lock()
-			now++
-			most = max(most, now)
-			mu.Unlock()
-			time.Sleep(time.Second)
-			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "%24in", "in") // which the list refuses
-			sim.ServeHTTP(w, r)
-			mu.Lock()
-			now--
-			mu.Unlock()
-		}))
-		got, err := readUsers(t, client, ids)
-		if err != nil || len(got) != 40 || most != 5 {
-			t.Errorf("%d users, %d at once, %v", len(got), most, err)
+// eachUser reads users as reconcile does: by lists, and who is not found singly.
+func eachUser(ctx context.Context, client *jumpcloud.Client, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error) {
+	failed = map[directory.UserID]error{}
+	found, err := client.ListUsers(ctx, ids)
+	for _, id := range ids {
+		if _, listed := found[id]; listed {
+			continue
 		}
-		sim.Close()
-	})
+		if err != nil {
+			failed[id] = err
+			continue
+		}
+		user, err := client.User(ctx, id)
+		switch {
+		case err == nil:
+			found[id] = user
+		case !fault.Is(err, fault.NotFound):
+			failed[id] = err
+		}
+	}
+	return found, failed
 }
 
 // readUsers reads users all or nothing.
 func readUsers(t *testing.T, client *jumpcloud.Client, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
 	t.Helper()
-	found, failed := client.Users(t.Context(), ids)
+	found, failed := eachUser(t.Context(), client, ids)
 	for _, err := range failed {
 		return nil, err
 	}
@@ -238,7 +234,7 @@ func TestAbsenceNeedsAListThatWorks(t *testing.T) {
 		if tc.status > 0 {
 			sim.FailNext(jumpcloudtest.Fault{Status: tc.status, Times: 20})
 		}
-		found, failed := client.Users(t.Context(), append([]directory.UserID{gone}, ids[:tc.ask]...))
+		found, failed := eachUser(t.Context(), client, append([]directory.UserID{gone}, ids[:tc.ask]...))
 		if len(failed) != tc.failed {
 			t.Errorf("%s: found %d, failed %v; want %d failures", name, len(found), failed, tc.failed)
 		}
@@ -251,7 +247,7 @@ func TestOneUnreadableUserLeavesTheOthers(t *testing.T) {
 		sim, client := simulator(t)
 		ids := addUsers(t, sim, 3)
 		sim.FailNext(jumpcloudtest.Fault{PathContains: "/systemusers/64a1b2c3d4e5f60718293fff", Status: 500, Times: 10})
-		found, failed := client.Users(t.Context(), append([]directory.UserID{"64a1b2c3d4e5f60718293fff"}, ids...))
+		found, failed := eachUser(t.Context(), client, append([]directory.UserID{"64a1b2c3d4e5f60718293fff"}, ids...))
 		if len(found) != 3 || len(failed) != 1 {
 			t.Errorf("found %d, failed %v", len(found), failed)
 		}

@@ -29,7 +29,6 @@ func (b *groupBatch) begin(g *group) {
 	}
 	g.supersede(*action)
 	g.link.OpenActions = append(slices.Clone(g.link.OpenActions), action.ID)
-	g.link.BusyUntil = time.Now().UTC().Add(busyTime)
 	g.unkept = append(g.unkept, *action)
 }
 
@@ -166,7 +165,6 @@ func (b *groupBatch) fail(ctx context.Context, g *group, err error) {
 	f := fault.Of(err)
 	g.over, g.failed = true, true
 	g.link.Reason, g.link.Message = reasonOf(f), sentenceOf(f)
-	b.freeLease(g)
 	b.Metrics.Count("group_attempts_failed", 1, "kind", trouble(f))
 	log := g.line(zerolog.Ctx(ctx).Warn()).Str("kind", string(f.Kind)).Str("reason", string(reasonOf(f))).Err(err)
 	if f.Kind.Decide() == fault.Park || (g.attempt.Last && f.Kind.Decide() == fault.Fail) {
@@ -203,7 +201,6 @@ func (b *groupBatch) retryUnseen(ctx context.Context, g *group, err error) {
 func (b *groupBatch) recordFailures(ctx context.Context) {
 	failed := slices.DeleteFunc(slices.Clone(b.groups), func(g *group) bool { return !g.failed || g.attempt.Group == "" })
 	for _, g := range failed {
-		b.freeLease(g)
 		if err := b.Store.PutMembers(context.WithoutCancel(ctx), slices.Collect(maps.Values(g.members))...); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("group", string(g.attempt.Group)).Msg("what became of members could not be recorded: it is found out again")
 			continue

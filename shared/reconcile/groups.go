@@ -57,6 +57,7 @@ type groupBatch struct {
 	dir       directory.Directory
 	jumpcloud JumpCloudGroups
 	entra     EntraGroups
+	leases    *leases
 	groups    []*group
 	completed []plan.Action
 }
@@ -76,7 +77,6 @@ type group struct {
 	again    bool // a member is to be tried again
 	obstacle *directory.Obstacle
 	claimed  bool // the group in Entra is new to us
-	leased   bool
 	awaits   bool // members are about to get their accounts
 	waited   bool // and does not any more
 	over     bool
@@ -84,13 +84,27 @@ type group struct {
 	outcome  Outcome
 }
 
-// run takes the groups through the stages, as those of users.
+// run reads the groups and takes them through the stages, as those of users.
 func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 	if !b.readRecords(ctx, id) {
 		return
 	}
+	over := func(g *group) bool { return g.over }
+	inStages(ctx, b.groups, over, b.authorize)
+	inWaves(b.groups, func(g *group) {
+		inStages(ctx, []*group{g}, over, b.readSource, b.readGroups, b.readMembership)
+	}, func(groups []*group) {
+		wave := *b
+		wave.groups, wave.leases = groups, newLeases(b.Store)
+		wave.work(ctx)
+	})
+}
+
+// work takes groups that were read through the stages.
+func (b *groupBatch) work(ctx context.Context) {
+	defer func() { b.leases.endAll(ctx, b.groups) }()
 	inStages(ctx, b.groups, func(g *group) bool { return g.over },
-		b.authorize, b.readSource, b.readGroups, b.readMembership, b.lease, b.recall, b.reclaim, b.spare, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle)
+		b.lease, b.recall, b.reclaim, b.spare, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle)
 	b.recordFailures(ctx)
 	b.publish(ctx)
 }
@@ -124,20 +138,13 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 		if !found {
 			g.link = directory.GroupLink{Directory: id, Group: g.attempt.Group, Status: directory.Pending}
 		}
-		if wait := time.Until(link.BusyUntil); wait > 0 && !g.over {
-			g.over, g.outcome = true, Outcome{Retry: true, After: min(wait, busyStep), Afresh: g.attempt.Last}
+		if !g.over && known.Busy(id, time.Now()) {
+			g.busy()
 		}
 	}
 	b.dir = look.Directory
 	return err == nil
 }
-
-// How long a worker may be at a group, longer than any invocation runs, and how
-// often another one looks whether it is free.
-const (
-	busyTime = 90 * time.Second
-	busyStep = 10 * time.Second
-)
 
 // authorize ends the attempts in a directory whose tenant could never be asked who
 // it is, and finds the clients.
@@ -183,15 +190,6 @@ func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
 		}
 		g.plan.Name = found.Name
 	}
-}
-
-// lease makes sure that nobody else writes to the groups meanwhile, in the other
-// lane.
-func (b *groupBatch) lease(ctx context.Context, groups []*group) {
-	for _, g := range groups {
-		g.link.BusyUntil, g.leased = time.Now().UTC().Add(busyTime), true
-	}
-	b.record(ctx, groups)
 }
 
 // reclaim claims the groups in Entra that were given free when their groups were
@@ -294,12 +292,19 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 
 // While at least this many members of a group wait for their accounts the group
 // waits for them, so that they join twenty to a request: until it got no further for
-// a while. It looks every now and then.
+// a while.
 const (
 	manyComing  = 3
 	comingQuiet = 2 * time.Minute
-	comingStep  = 30 * time.Second
 )
+
+// comingStep is how long a group waits before it looks how many are coming still:
+// about as long as Graph takes to create a twentieth of a first sync's accounts for
+// them, and longer when nothing has changed for a while.
+func comingStep(coming int, unchanged time.Duration) time.Duration {
+	const each, shortest, longest = 50 * time.Millisecond, time.Second, 30 * time.Second
+	return min(max(time.Duration(coming)*each, unchanged/4, shortest), longest)
+}
 
 // await has groups wait whose members are about to get their accounts, as after a
 // first connection.
@@ -320,8 +325,13 @@ func (b *groupBatch) await(_ context.Context, groups []*group) {
 		}
 		g.link.Name, g.link.Reason = g.plan.Name, directory.MemberAbsent
 		g.link.Message = fmt.Sprintf("%d of %d members have no account in this directory yet: they join together", coming, len(g.plan.Members))
-		b.later(g, comingStep)
+		b.later(g, g.comingStep())
 	}
+}
+
+// comingStep is how long to wait for the members that are coming.
+func (g *group) comingStep() time.Duration {
+	return comingStep(g.link.Coming, time.Since(g.link.ComingAt))
 }
 
 // lookUp searches the groups that have no link to one in Entra yet, all in one go,

@@ -69,6 +69,14 @@ func (b *groupBatch) writeRound(ctx context.Context, groups []*group) {
 		return
 	}
 	for _, g := range groups {
+		if !b.leases.has(g.attempt.Group) {
+			b.retryUnseen(ctx, g, fault.New(fault.Changed, "reconcile.write group", "somebody else works on the group by now"))
+		}
+	}
+	if groups = slices.DeleteFunc(groups, func(g *group) bool { return g.over }); len(groups) == 0 {
+		return
+	}
+	for _, g := range groups {
 		b.begin(g)
 	}
 	b.record(ctx, groups)
@@ -105,14 +113,13 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 		g.link.Freed = g.link.Status == directory.Released && g.link.EntraID != ""
 		switch {
 		case g.awaits:
-			b.later(g, comingStep)
+			b.later(g, g.comingStep())
 		case g.again:
 			b.later(g, settleStep)
 		case g.link.Coming > 0:
 			g.link.Coming, g.link.ComingAt = 0, time.Time{}
 			g.waited = true
 		}
-		b.freeLease(g)
 	}
 	groups = slices.DeleteFunc(groups, func(g *group) bool { return g.over })
 	b.record(ctx, groups)
@@ -121,6 +128,7 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 			continue
 		}
 		g.over = true
+		b.leases.end(ctx, g.attempt.Group)
 		b.lookBehind(ctx, g)
 		if g.link.Freed {
 			if _, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID); err != nil {
@@ -158,11 +166,4 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 		return nil
 	}
 	return b.Store.Untouch(ctx, g.touched...)
-}
-
-// freeLease lets others write to the group again.
-func (b *groupBatch) freeLease(g *group) {
-	if g.leased {
-		g.link.BusyUntil = time.Time{}
-	}
 }

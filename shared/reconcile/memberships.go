@@ -10,29 +10,16 @@ import (
 	"entrasync/shared/store"
 )
 
-// readMemberships reads for the users whose task says so which groups hold them, and
-// whether the connection source does, and makes their paths so. It reports whether
-// it did anything.
-func (b *batch) readMemberships(ctx context.Context) bool {
-	did := false
-	for _, u := range b.users {
-		if !u.attempt.Memberships && !u.attempt.Source {
-			continue
-		}
-		did = true
-		err := b.readPaths(ctx, u)
-		switch {
-		case err != nil && u.link.Version > 0:
-			b.fail(ctx, u, err)
-		case err != nil: // there is no link yet that could say why
-			b.retryUnseen(ctx, u, err)
-		}
-	}
-	return did
-}
+// asksPaths reports whether the task asks to read by which paths the user is
+// connected.
+func (u *user) asksPaths() bool { return u.attempt.Memberships || u.attempt.Source }
 
-// readPaths makes the paths of one user those that JumpCloud has.
+// readPaths makes the paths of one user those that JumpCloud has, as far as the task
+// asks: which groups hold the user, and whether the connection source does.
 func (b *batch) readPaths(ctx context.Context, u *user) error {
+	if !u.asksPaths() {
+		return nil
+	}
 	jc, err := b.Systems.JumpCloudGroups(ctx, b.dir.Organization)
 	if err != nil {
 		return jumpCloudTrouble(err)

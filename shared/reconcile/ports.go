@@ -20,9 +20,12 @@ import (
 
 // JumpCloud reads one organization.
 type JumpCloud interface {
-	// Users reads the current state of users, and says of which it could not be
-	// read. A user that is in neither answer does not exist: JumpCloud said so.
-	Users(ctx context.Context, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error)
+	// User reads the current state of a user. NotFound: JumpCloud says that there is
+	// none.
+	User(ctx context.Context, id directory.UserID) (directory.User, error)
+	// ListUsers reads several users by fewer requests. Who is not among those found
+	// may exist all the same.
+	ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error)
 }
 
 // Entra reads and writes one tenant.

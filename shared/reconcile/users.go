@@ -52,6 +52,8 @@ type batch struct {
 	Users
 	dir       directory.Directory
 	siblings  []directory.Directory // the other directories on the tenant
+	jumpcloud JumpCloud
+	listed    map[directory.UserID]directory.User // users that were read by a list
 	entra     Entra
 	users     []*user
 	completed []plan.Action
@@ -63,6 +65,7 @@ type user struct {
 	name      string // of the user, for people
 	known     store.User
 	source    *directory.User // in JumpCloud; nil: deleted
+	unread    error           // why it could not be read
 	connected directory.Connected
 	plan      plan.User
 	link      directory.Link
@@ -85,14 +88,40 @@ type user struct {
 	outcome    Outcome
 }
 
-// run takes the users through the stages. After each, those that are over drop
-// out; those that failed get their reason recorded at the end.
+// run reads the users and takes them through the stages.
 func (b *batch) run(ctx context.Context, id directory.ID) {
-	if !b.readRecords(ctx, id) || b.readMemberships(ctx) && !b.readRecords(ctx, id) {
+	if !b.readRecords(ctx, id) {
 		return
 	}
+	concerned := slices.DeleteFunc(slices.Clone(b.users), func(u *user) bool { return u.over && !u.asksPaths() })
+	if len(concerned) == 0 {
+		return
+	}
+	reading, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	err := b.openJumpCloud(reading, concerned)
+	inWaves(concerned, func(u *user) {
+		if err != nil {
+			u.unread = jumpCloudTrouble(err)
+			return
+		}
+		b.read(reading, u)
+	}, func(users []*user) {
+		wave := *b
+		wave.users = users
+		wave.work(ctx, id)
+	})
+}
+
+// work takes users that were read through the stages. After each, those that are over
+// drop out; those that failed get their reason recorded at the end.
+func (b *batch) work(ctx context.Context, id directory.ID) {
+	if slices.ContainsFunc(b.users, (*user).asksPaths) && !b.readRecords(ctx, id) { // they may be others now
+		return
+	}
+	b.endUnread(ctx)
 	inStages(ctx, b.users, func(u *user) bool { return u.over },
-		b.authorize, b.readJumpCloud, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle)
+		b.authorize, b.desire, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle)
 	b.recordFailures(ctx)
 	b.publish(ctx)
 }
@@ -121,7 +150,7 @@ func (b *batch) readRecords(ctx context.Context, id directory.ID) bool {
 		u.known = look.Users[u.attempt.User]
 		link, found := u.known.Link(id)
 		u.connected = b.howConnected(u.known)
-		if u.over = u.failed || u.outcome.Retry || !found && !u.connected.Here; u.over {
+		if u.over = !found && !u.connected.Here; u.over {
 			continue
 		}
 		if !found {
@@ -189,39 +218,69 @@ func (b *batch) settings(known store.User) directory.Settings {
 // must not hold up everybody.
 const readLimit = 15 * time.Second
 
-// readJumpCloud reads the current state of the users and applies the rules.
-func (b *batch) readJumpCloud(ctx context.Context, users []*user) {
+// openJumpCloud finds the client of the organization and reads by lists whom it can.
+func (b *batch) openJumpCloud(ctx context.Context, users []*user) (err error) {
 	ids := make([]directory.UserID, len(users))
 	for i, u := range users {
 		ids[i] = u.attempt.User
 	}
-	jc, err := b.Systems.JumpCloud(ctx, b.dir.Organization)
-	if err != nil {
-		b.failEach(ctx, users, jumpCloudTrouble(err))
+	if b.jumpcloud, err = b.Systems.JumpCloud(ctx, b.dir.Organization); err != nil {
+		return err
+	}
+	b.listed, err = b.jumpcloud.ListUsers(ctx, ids)
+	return err
+}
+
+// read reads what JumpCloud has of one user: the paths, if the task asks for them,
+// and the current state.
+func (b *batch) read(ctx context.Context, u *user) {
+	if u.unread = b.readPaths(ctx, u); u.unread != nil {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
-	current, failed := jc.Users(limited, ids)
+	found, listed := b.listed[u.attempt.User]
+	if !listed {
+		var err error
+		found, err = b.jumpcloud.User(ctx, u.attempt.User)
+		if fault.Is(err, fault.NotFound) {
+			return
+		}
+		if err != nil {
+			u.unread = jumpCloudTrouble(err)
+			return
+		}
+	}
+	u.source = &found
+}
+
+// endUnread ends the attempts of users who could not be read. Who has no link yet
+// that could say why is tried again all the same.
+func (b *batch) endUnread(ctx context.Context) {
+	for _, u := range b.users {
+		switch {
+		case u.unread == nil:
+		case u.link.Version > 0:
+			b.fail(ctx, u, u.unread)
+		default:
+			b.retryUnseen(ctx, u, u.unread)
+		}
+	}
+}
+
+// desire applies the rules to what was read.
+func (b *batch) desire(_ context.Context, users []*user) {
 	for _, u := range users {
-		if err := failed[u.attempt.User]; err != nil {
-			b.fail(ctx, u, jumpCloudTrouble(err))
-			continue
+		if u.source != nil {
+			u.name = u.source.Username
 		}
-		var source *directory.User
-		if found, exists := current[u.attempt.User]; exists {
-			source, u.name = &found, found.Username
-		}
-		u.source = source
 		u.plan = plan.User{
 			ID:         u.attempt.User,
-			Desired:    directory.Desire(source, u.connected, b.settings(u.known)),
+			Desired:    directory.Desire(u.source, u.connected, b.settings(u.known)),
 			Link:       u.link,
 			MayRestore: b.dir.Settings.RestoreDeleted,
 			Federated:  b.dir.Settings.Federated,
 
 			SecondAccount: b.hasAnother(u.known),
-			NewPassword:   u.gotPassword(source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
+			NewPassword:   u.gotPassword(u.source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
 		}
 	}
 }

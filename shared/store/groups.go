@@ -48,6 +48,8 @@ type Group struct {
 	Links       []directory.GroupLink
 	// Within are the connected groups that this one was found inside.
 	Within []Within
+	// Leases are those of whoever works on the group; they may have run out.
+	Leases []Lease
 }
 
 // Within says that a group is inside a connected one, so that its members are the
@@ -73,6 +75,11 @@ func (g Group) Link(id directory.ID) (link directory.GroupLink, found bool) {
 	return directory.GroupLink{}, false
 }
 
+// Busy reports whether somebody works on the group in a directory.
+func (g Group) Busy(id directory.ID, now time.Time) bool {
+	return slices.ContainsFunc(g.Leases, func(l Lease) bool { return l.Directory == id && l.Held(now) })
+}
+
 // add sorts one item of the group's partition in.
 func (g *Group) add(item Item) error {
 	kind, _, _ := strings.Cut(item.SK, "#")
@@ -90,6 +97,10 @@ func (g *Group) add(item Item) error {
 	case withinPart:
 		w, err := decode[Within](item)
 		g.Within = append(g.Within, w)
+		return err
+	case leasePart:
+		l, err := decode[Lease](item)
+		g.Leases = append(g.Leases, l)
 		return err
 	default:
 		return nil
@@ -181,7 +192,7 @@ func (s *Store) GroupLinks(ctx context.Context, id directory.ID, limit int, curs
 // GroupLook is what is known of a directory and of some groups there.
 type GroupLook struct {
 	Directory directory.Directory
-	Groups    map[directory.GroupID]Group // with link and connection of this directory only
+	Groups    map[directory.GroupID]Group // with link, connection and lease of this directory only
 }
 
 // LookGroups reads a directory with some of its groups; NotFound if there is no
@@ -191,7 +202,7 @@ func (s *Store) LookGroups(ctx context.Context, id directory.ID, groups []direct
 	keys := []Key{directoryKey(id)}
 	of := map[Key]directory.GroupID{}
 	for _, group := range groups {
-		for _, key := range []Key{groupLinkKey(id, group), groupConnectionKey(id, group)} {
+		for _, key := range []Key{groupLinkKey(id, group), groupConnectionKey(id, group), leaseKey(id, group)} {
 			of[key] = group
 			keys = append(keys, key)
 		}

@@ -1,0 +1,113 @@
+package world
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// Domain is the verified domain of the tenant in which people have their addresses.
+const Domain = "contoso.example"
+
+// Hire adds an active user to JumpCloud, whose address begins with the name.
+func (w *World) Hire(name string) directory.UserID {
+	w.t.Helper()
+	id, err := w.JumpCloud.CreateUser(jumpcloudtest.Fields{
+		"username": name, "email": name + "@" + Domain, "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
+	w.Must(err)
+	return directory.UserID(id)
+}
+
+// Group adds a group with members to JumpCloud.
+func (w *World) Group(name string, members ...directory.UserID) directory.GroupID {
+	w.t.Helper()
+	id, err := w.JumpCloud.CreateGroup(name)
+	w.Must(err)
+	for _, member := range members {
+		w.Must(w.JumpCloud.AddMember(id, string(member)))
+	}
+	return directory.GroupID(id)
+}
+
+// request is the cause of what an administrator asked for.
+func request(kind string) plan.Cause {
+	return plan.Cause{Type: kind, ID: uuid.NewString(), At: time.Now().UTC()}
+}
+
+// Connect connects users directly, as the API does.
+func (w *World) Connect(ids ...directory.UserID) {
+	w.t.Helper()
+	for _, id := range ids {
+		w.Must(w.Store.Connect(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC()))
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[UsersBulk], reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request("connected")}))
+	}
+}
+
+// ConnectGroups connects groups, as the API does.
+func (w *World) ConnectGroups(ids ...directory.GroupID) {
+	w.t.Helper()
+	for _, id := range ids {
+		_, err := w.Store.ConnectGroup(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC())
+		w.Must(err)
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsBulk], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("connected")}))
+	}
+}
+
+// SyncGroup has a group read as a whole, as the API does on request.
+func (w *World) SyncGroup(id directory.GroupID) {
+	w.t.Helper()
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("retried")}))
+}
+
+// Account is the account of whoever was hired under a name; found is false if there
+// is none.
+func (w *World) Account(name string) (account entratest.User, found bool) {
+	return w.Tenant.User(name + "@" + Domain)
+}
+
+// Enabled reports whether whoever was hired under a name has an account that opens.
+func (w *World) Enabled(name string) bool {
+	account, found := w.Account(name)
+	return found && account.AccountEnabled
+}
+
+// Members are the first names of the members of the one group of a name in Entra,
+// sorted; nil if there is no such group or more than one.
+func (w *World) Members(group string) []string {
+	found := w.Tenant.GroupsNamed(group)
+	if len(found) != 1 {
+		return nil
+	}
+	names := []string{}
+	for _, id := range found[0].Members {
+		account, _ := w.Tenant.User(id)
+		names = append(names, account.Text("givenName"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Link is how a user stands in the directory.
+func (w *World) Link(id directory.UserID) directory.Link {
+	w.t.Helper()
+	known, err := w.Store.User(w.t.Context(), organization, id)
+	w.Must(err)
+	link, _ := known.Link(w.Directory.ID)
+	return link
+}
+
+// GroupLink is how a group stands in the directory.
+func (w *World) GroupLink(id directory.GroupID) directory.GroupLink {
+	w.t.Helper()
+	known, err := w.Store.Group(w.t.Context(), organization, id)
+	w.Must(err)
+	link, _ := known.Link(w.Directory.ID)
+	return link
+}

@@ -1,0 +1,315 @@
+// Package world is the whole product in one process, for tests inside
+// testing/synctest bubbles: the functions with real clients, real queues and a real
+// table, against both simulators, without a network and in virtual time. What takes
+// minutes or hours takes as long as the computing in between, and the same run
+// gives the same times.
+package world
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/host"
+	"entrasync/shared/metric"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+	"entrasync/shared/systems"
+)
+
+// Config says what world to make.
+type Config struct {
+	// Latency is what a request to an outside system takes.
+	Latency time.Duration
+	// Apart makes every worker a process of its own, as on AWS; else all share
+	// their clients, as on one machine.
+	Apart bool
+	// Silent sets no webhook up: nobody tells of changes.
+	Silent bool
+	// Settings changes the settings of the directory.
+	Settings func(*directory.Settings)
+	// Before is called with every request to an outside system before it is served;
+	// an error is what the transport answers instead.
+	Before func(*http.Request) error
+	// Log gets the log; nil keeps it nowhere.
+	Log *zerolog.Logger
+}
+
+// World is a running product with one directory, which is active, and nobody in it.
+type World struct {
+	Store     *store.Store
+	JumpCloud *jumpcloudtest.Simulator
+	Entra     *entratest.Simulator
+	Tenant    entratest.Directory
+	Directory directory.Directory
+	Queues    Queues
+	Dead      queue.Queue // what became of messages that failed too often
+	Metrics   *metric.Memory
+
+	t      testing.TB
+	config Config
+	host   *host.Host
+
+	mu        sync.Mutex
+	written   int       // write units that Graph has seen
+	lastWrite time.Time // when it saw the last one
+}
+
+// The functions and their queues as the template has them.
+const (
+	functionTimeout = 60 * time.Second
+	visibility      = 6 * functionTimeout
+	taskReceives    = 20
+)
+
+// Queues are queues by name.
+type Queues map[string]queue.Queue
+
+// The names of the queues.
+const (
+	Changes    = "changes.fifo"
+	UsersLive  = "users-live.fifo"
+	UsersBulk  = "users-bulk.fifo"
+	GroupsLive = "groups-live.fifo"
+	GroupsBulk = "groups-bulk.fifo"
+)
+
+// workers are how many invocations work off each queue.
+var workers = map[string]int{Changes: 4, UsersLive: 4, UsersBulk: 2, GroupsLive: 2, GroupsBulk: 2}
+
+// Postpone implements lane.Postponer.
+func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
+	for name, each := range q {
+		if host.ARN(name) == source {
+			return each.Postpone(ctx, receipt, min(d, queue.MaxVisibility))
+		}
+	}
+	return fault.New(fault.Internal, "world.postpone", "no queue has the ARN "+source)
+}
+
+// New starts a world. It ends with the test.
+func New(t testing.TB, c Config) *World {
+	t.Helper()
+	log := zerolog.Nop()
+	if c.Log != nil {
+		log = *c.Log
+	}
+	w := &World{t: t, config: c, host: host.New(log), Queues: Queues{}, Metrics: &metric.Memory{}}
+	w.openFiles()
+	w.startSimulators()
+	w.keepDirectory()
+	w.feedAll()
+	t.Cleanup(func() {
+		if !w.host.Stop(time.Hour) {
+			t.Error("an invocation does not end")
+		}
+	})
+	if !c.Silent {
+		_, err := w.JumpCloud.Notify("https://"+productHost+"/webhooks/jumpcloud/"+string(organization), webhookToken)
+		w.Must(err)
+	}
+	return w
+}
+
+// What the world is made of.
+const (
+	organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
+	apiKey       = "world-key"
+	webhookToken = "world-webhook-token"
+	productHost  = "entrasync.example"
+	// loginHost is where tokens come from. Who needs one waits at a lock while
+	// somebody gets it, and in a bubble no time passes then: it has no latency.
+	loginHost     = "login.microsoftonline.com"
+	jumpCloudHost = "jumpcloud.example"
+)
+
+// secrets are those of the one organization.
+type secrets struct{}
+
+// APIKey implements systems.Keys.
+func (secrets) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
+
+// WebhookTokens implements webhook.Secrets.
+func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
+	if id != organization {
+		return nil, fault.New(fault.NotFound, "world.webhook tokens", "there is only one organization")
+	}
+	return []string{webhookToken}, nil
+}
+
+// passwordSeed is what the key is made of that opens sealed passwords.
+func passwordSeed(context.Context) (string, error) { return "a seed that is long enough", nil }
+
+// systems are the clients of one process.
+func (w *World) systems() *systems.Systems {
+	app := entratest.DefaultApp()
+	return systems.New(systems.Config{
+		JumpCloudAPI: "https://" + jumpCloudHost + "/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://" + loginHost,
+		ClientID: app.ClientID, Keys: secrets{}, Regions: w.Store, Transport: w,
+		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
+	})
+}
+
+// openFiles opens table and queues, in memory where the machine has a folder there:
+// that takes no virtual time either way.
+func (w *World) openFiles() {
+	w.t.Helper()
+	folder, err := os.MkdirTemp("/dev/shm", "entrasync-world-")
+	if err != nil {
+		folder = w.t.TempDir()
+	}
+	w.t.Cleanup(func() { w.Must(os.RemoveAll(folder)) })
+	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
+	w.Must(err)
+	w.t.Cleanup(func() { w.Must(table.Close()) })
+	w.Store = store.New(table)
+	files, err := boltqueue.Open(filepath.Join(folder, "queues.db"))
+	w.Must(err)
+	w.t.Cleanup(func() { w.Must(files.Close()) })
+	const deadLetters = "dead.fifo"
+	w.Dead, err = files.Queue(boltqueue.Config{Name: deadLetters})
+	w.Must(err)
+	for name := range workers {
+		w.Queues[name], err = files.Queue(boltqueue.Config{Name: name, Visibility: visibility, MaxReceives: taskReceives, DeadLetter: deadLetters})
+		w.Must(err)
+	}
+}
+
+// startSimulators starts an empty JumpCloud and an empty tenant.
+func (w *World) startSimulators() {
+	w.t.Helper()
+	var err error
+	w.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1, Client: &http.Client{Transport: w}})
+	w.Must(err)
+	w.t.Cleanup(func() { w.Must(w.JumpCloud.Close()) })
+	w.Entra, err = entratest.New(entratest.Config{Seed: 1, Log: 1})
+	w.Must(err)
+	w.t.Cleanup(func() { w.Must(w.Entra.Close()) })
+	w.Tenant = w.Entra.Tenant(entratest.DefaultTenant().ID)
+}
+
+// keepDirectory keeps the organization and the directory.
+func (w *World) keepDirectory() {
+	w.t.Helper()
+	w.Must(w.Store.CreateOrganization(w.t.Context(), directory.Organization{ID: organization, Region: directory.US}))
+	tenant := directory.TenantID(entratest.DefaultTenant().ID)
+	w.Directory = directory.Directory{
+		ID: directory.NewID(organization, "main"), Organization: organization, Name: "main",
+		Tenant: tenant, TenantObject: tenant, Status: directory.Active, Settings: directory.DefaultSettings(),
+	}
+	if w.config.Settings != nil {
+		w.config.Settings(&w.Directory.Settings)
+	}
+	var err error
+	w.Directory.Version, err = w.Store.PutDirectory(w.t.Context(), w.Directory)
+	w.Must(err)
+}
+
+// Must ends the test on an error.
+func (w *World) Must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// RoundTrip carries the requests of the product to the simulators, and those of
+// JumpCloud to the product.
+func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != loginHost {
+		time.Sleep(w.config.Latency)
+	}
+	if w.config.Before != nil && r.URL.Host != productHost {
+		if err := w.config.Before(r); err != nil {
+			return nil, err
+		}
+	}
+	switch r.URL.Host {
+	case productHost:
+		return jumpcloudtest.Transport(w.host.HTTP(w.webhook())).RoundTrip(r)
+	case jumpCloudHost:
+		return jumpcloudtest.Transport(w.JumpCloud).RoundTrip(r)
+	}
+	response, err := entratest.Transport(w.Entra).RoundTrip(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if units := w.Entra.Counters().WriteUnits; units != w.written {
+		w.written, w.lastWrite = units, time.Now()
+	}
+	return response, err
+}
+
+// Written is how many write units Graph has seen, and when it saw the last one.
+func (w *World) Written() (units int, last time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.written, w.lastWrite
+}
+
+// Waiting is how many messages each queue holds that is not empty, in flight ones
+// included.
+func (w *World) Waiting() map[string]int {
+	w.t.Helper()
+	waiting := map[string]int{}
+	for name, q := range w.Queues {
+		depth, err := q.Depth(w.t.Context())
+		w.Must(err)
+		if n := depth.Visible + depth.InFlight; n > 0 {
+			waiting[name] = n
+		}
+	}
+	return waiting
+}
+
+// lookEvery is how often it is looked whether something has come about.
+const lookEvery = 10 * time.Millisecond
+
+// Until waits until something is so, for at most a while, and returns how long it
+// took. If it does not come about the test ends.
+func (w *World) Until(what string, within time.Duration, is func() bool) time.Duration {
+	w.t.Helper()
+	start := time.Now()
+	for !is() {
+		if time.Since(start) > within {
+			w.t.Fatalf("after %s it is still not so that %s; waiting: %v", within, what, w.Waiting())
+		}
+		time.Sleep(lookEvery)
+	}
+	return time.Since(start)
+}
+
+// Settle waits until JumpCloud has told everything and all queues are empty, for at
+// most a while, and returns how long it took.
+func (w *World) Settle(within time.Duration) time.Duration {
+	w.t.Helper()
+	return w.Until("nothing is left to do", within, func() bool {
+		for _, d := range w.JumpCloud.Deliveries() {
+			if !d.Delivered && !d.Dropped {
+				return false
+			}
+		}
+		return len(w.Waiting()) == 0 && len(w.Waiting()) == 0 // work goes from one queue to another
+	})
+}
+
+// Organization is the one organization.
+func (w *World) Organization() directory.OrganizationID { return organization }
+
+// String names the world in a failure.
+func (w *World) String() string {
+	return fmt.Sprintf("%d accounts, waiting: %v", len(w.Tenant.Users()), w.Waiting())
+}
