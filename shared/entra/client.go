@@ -158,7 +158,7 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 			} `json:"verifiedDomains"`
 		} `json:"value"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Value) == 0 {
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Value) == 0 || answer.Value[0].ID == "" {
 		return directory.Tenant{}, &fault.Error{Op: op, Kind: fault.Transient, Message: "Graph answered without an organization", Err: err}
 	}
 	own := answer.Value[0]

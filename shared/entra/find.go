@@ -2,7 +2,6 @@ package entra
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,14 +36,16 @@ func (c *Client) FindByUPN(ctx context.Context, upns []directory.UPN, attributes
 		requests = append(requests, live, deleted)
 	}
 	answers := c.send(ctx, requests)
+	errands := make([]*errand, 0, len(upns))
 	for i, upn := range upns {
 		if found[i].Err != nil {
 			continue
 		}
 		if found[i].Account, found[i].Err = c.lookedUp(answers[liveID(i)], attributes); found[i].Err == nil {
-			found[i].Deleted, found[i].Err = deletedTwin(answers[deletedID(i)], upn)
+			errands = append(errands, c.twins(answers[deletedID(i)], upn, &found[i]))
 		}
 	}
+	c.run(ctx, errands)
 	return found
 }
 
@@ -114,34 +115,54 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 	return r, err
 }
 
-// deletedTwin is the account of a name that was deleted last. What Graph refuses to
-// search is as if there were none: then a new account is created, as ever.
-func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount, error) {
-	if answer.err != nil {
-		return nil, answer.err
+// twins is the errand of finding the account of a name that was deleted last, of
+// which the first page was answered. What Graph refuses to search is as if there
+// were none: then a new account is created, as ever.
+func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found) *errand {
+	if first.err != nil {
+		found.Err = first.err
+		return &errand{}
 	}
-	if answer.Status != http.StatusOK {
-		f := refusal("entra.look up deleted", answer.Status, answer.header(), answer.Body)
+	if first.Status != http.StatusOK {
+		f := refusal(opDeleted, first.Status, first.header(), first.Body)
 		if f.Kind == fault.Throttled || f.Kind == fault.Transient || f.Kind == fault.Unauthorized {
-			return nil, f
+			found.Err = f
 		}
-		return nil, nil
+		return &errand{}
 	}
-	var list struct {
-		Value []struct {
-			ID                    string    `json:"id"`
-			UserPrincipalName     string    `json:"userPrincipalName"`
-			DeletedDateTime       time.Time `json:"deletedDateTime"`
-			OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
-			OnPremisesSyncEnabled bool      `json:"onPremisesSyncEnabled"`
-			UserType              string    `json:"userType"`
-		} `json:"value"`
+	asked, err := c.lookUpDeleted("", upn)
+	e := c.pages(opDeleted, asked, err, func(page []byte) (err error) {
+		found.Deleted, err = laterTwin(found.Deleted, page, upn)
+		return err
+	}, func(err error) {
+		f := *fault.Of(err)
+		if f.Kind != fault.Throttled && f.Kind != fault.Unauthorized { // who was found so far need not be the last one
+			f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+			f.Message = "Graph does not give its list of deleted accounts to the end: it is tried again by itself"
+		}
+		found.Deleted, found.Err = nil, &f
+	})
+	if len(e.requests) > 0 { // its answer is here already
+		e.requests = nil
+		e.then([]response{first})
 	}
-	if err := json.Unmarshal(answer.Body, &list); err != nil {
-		return nil, &fault.Error{Op: "entra.look up deleted", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
-	}
-	var twin *directory.DeletedAccount
-	for _, each := range list.Value {
+	return e
+}
+
+const opDeleted = "entra.look up deleted"
+
+// laterTwin is the twin that was deleted last: of those on a page, or the one
+// before.
+func laterTwin(twin *directory.DeletedAccount, page []byte, upn directory.UPN) (*directory.DeletedAccount, error) {
+	found, err := elementsOf[struct {
+		ID                    string    `json:"id"`
+		UserPrincipalName     string    `json:"userPrincipalName"`
+		DeletedDateTime       time.Time `json:"deletedDateTime"`
+		OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
+		OnPremisesSyncEnabled bool      `json:"onPremisesSyncEnabled"`
+		UserType              string    `json:"userType"`
+	}](page)
+	for _, each := range found {
 		name := directory.UPN(each.UserPrincipalName)
 		had := name.Same(upn) || name.Same(directory.UPN(strings.ReplaceAll(each.ID, "-", "")+string(upn)))
 		if had && (twin == nil || each.DeletedDateTime.After(twin.At)) {
@@ -149,5 +170,5 @@ func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount,
 				Guest: strings.EqualFold(each.UserType, "Guest"), SyncedFromOnPremises: each.OnPremisesSyncEnabled}
 		}
 	}
-	return twin, nil
+	return twin, err
 }

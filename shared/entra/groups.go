@@ -2,15 +2,12 @@ package entra
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
 )
 
@@ -59,23 +56,21 @@ func doubled(text string) string { return strings.ReplaceAll(text, "'", "''") }
 // appendNamed adds the groups of a name that are on a page. It does not rely on how
 // Graph compares names: that it does so without case is assumed.
 func appendNamed(list []directory.SecurityGroup, page []byte, name string) ([]directory.SecurityGroup, error) {
-	var parsed struct {
-		Value []struct {
-			ID                     string   `json:"id"`
-			DisplayName            string   `json:"displayName"`
-			UniqueName             string   `json:"uniqueName"`
-			GroupTypes             []string `json:"groupTypes"`
-			MailEnabled            bool     `json:"mailEnabled"`
-			SecurityEnabled        bool     `json:"securityEnabled"`
-			OnPremisesSyncEnabled  bool     `json:"onPremisesSyncEnabled"`
-			IsAssignableToRole     bool     `json:"isAssignableToRole"`
-			IsManagementRestricted bool     `json:"isManagementRestricted"`
-		} `json:"value"`
-	}
-	if err := json.Unmarshal(page, &parsed); err != nil {
+	found, err := elementsOf[struct {
+		ID                     string   `json:"id"`
+		DisplayName            string   `json:"displayName"`
+		UniqueName             string   `json:"uniqueName"`
+		GroupTypes             []string `json:"groupTypes"`
+		MailEnabled            bool     `json:"mailEnabled"`
+		SecurityEnabled        bool     `json:"securityEnabled"`
+		OnPremisesSyncEnabled  bool     `json:"onPremisesSyncEnabled"`
+		IsAssignableToRole     bool     `json:"isAssignableToRole"`
+		IsManagementRestricted bool     `json:"isManagementRestricted"`
+	}](page)
+	if err != nil {
 		return nil, err
 	}
-	for _, g := range parsed.Value {
+	for _, g := range found {
 		if !strings.EqualFold(strings.TrimSpace(g.DisplayName), strings.TrimSpace(name)) {
 			continue
 		}
@@ -100,58 +95,13 @@ func (c *Client) MembersOf(ctx context.Context, group directory.EntraID) ([]dire
 		QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top},
 	}))
 	c.run(ctx, []*errand{c.pages(op, first, err, func(page []byte) error {
-		var parsed struct {
-			Value []struct {
-				ID directory.EntraID `json:"id"`
-			} `json:"value"`
-		}
-		err := json.Unmarshal(page, &parsed)
-		for _, m := range parsed.Value {
+		found, err := elementsOf[struct {
+			ID directory.EntraID `json:"id"`
+		}](page)
+		for _, m := range found {
 			members = append(members, m.ID)
 		}
 		return err
 	}, func(err error) { members, failure = nil, err })})
 	return members, failure
-}
-
-// pages is the errand of reading a list to its end, page by page. What goes wrong
-// ends it and goes to fail.
-func (c *Client) pages(op string, first request, err error, take func(page []byte) error, fail func(error)) *errand {
-	if err != nil {
-		fail(fault.Wrap(err, fault.Internal, op))
-		return &errand{}
-	}
-	e := &errand{requests: []request{first}}
-	e.then = func(answers []response) {
-		page := answers[0]
-		if page.err != nil || page.Status != http.StatusOK {
-			fail(unread(op, page))
-			return
-		}
-		next, err := c.nextPage(page.Body)
-		if err == nil {
-			err = take(page.Body)
-		}
-		switch {
-		case err != nil:
-			fail(&fault.Error{Op: op, Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err})
-		case next != "":
-			e.requests = []request{{Method: http.MethodGet, URL: next}}
-		}
-	}
-	return e
-}
-
-// nextPage is where a list goes on, "" at its end. Graph names it whole, and a
-// batch wants it without the root.
-func (c *Client) nextPage(page []byte) (string, error) {
-	var parsed struct {
-		NextLink string `json:"@odata.nextLink"`
-	}
-	err := json.Unmarshal(page, &parsed)
-	next, ours := strings.CutPrefix(parsed.NextLink, c.baseURL)
-	if err == nil && parsed.NextLink != "" && !ours {
-		err = fault.New(fault.Transient, "entra.next page", "the next page of a list is somewhere else")
-	}
-	return next, err
 }

@@ -39,6 +39,8 @@ func TestLookUp(t *testing.T) {
 	s.answer = func(_ int, r sent) (int, http.Header, string) {
 		return 200, nil, reply(t, r, func(i item) map[string]any {
 			switch {
+			case strings.HasPrefix(i.URL, "/directory/deletedItems/"):
+				return map[string]any{"status": 200, "body": map[string]any{"value": []any{}}}
 			case strings.HasPrefix(i.URL, "/users/none%40"):
 				return map[string]any{"status": 404, "body": refusalBody("Request_ResourceNotFound", "x")}
 			case strings.HasPrefix(i.URL, "/users/o%27neil%23x%40corp.example?"):

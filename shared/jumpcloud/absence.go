@@ -2,7 +2,6 @@ package jumpcloud
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"entrasync/shared/fault"
@@ -10,9 +9,9 @@ import (
 
 // family is where objects of one type are: by itself and in their list.
 type family struct {
-	name      string                                                                    // for the person who must act
-	one, list string                                                                    // paths below the root of version 1
-	read      func(*Client, context.Context, call) ([]json.RawMessage, pageInfo, error) // how that list is read
+	name      string // for the person who must act
+	one, list string // paths below the root of version 1
+	read      reader // how that list is read
 }
 
 // families by the type that the graph calls them (JumpCloud API documentation).
@@ -50,7 +49,7 @@ func (c *Client) ifListed(ctx context.Context, err error, kind, id string) error
 	}
 	problem, its := *fault.Of(err), families[kind]
 	what := call{op: problem.Op, subject: id, method: http.MethodGet, url: c.api + its.list + "?limit=1"}
-	if _, _, cause := its.read(c, ctx, what); cause != nil {
+	if _, cause := its.read(c, ctx, what); cause != nil {
 		return &fault.Error{Op: problem.Op, Kind: fault.Transient, Subject: id, Err: cause, RetryAfter: fault.Of(cause).RetryAfter,
 			Message: "JumpCloud answers that the " + its.name + " does not exist, and the list it would be in cannot be read either: check its address and what is in between"}
 	}

@@ -11,7 +11,8 @@ import (
 
 // Associated lists the users and user groups that are associated with a
 // connection source directly, each in order of the ids. A source that does not
-// exist is a fault of kind NotFound that names it.
+// exist is a fault of kind NotFound that names it. Beside any other fault stand
+// those that were found: they are associated, and there may be more.
 func (c *Client) Associated(ctx context.Context, source directory.ConnectionSource) (users []directory.UserID, groups []directory.GroupID, err error) {
 	const op = "jumpcloud.list associations of source"
 	if err := checkSource(op, source); err != nil {
@@ -23,9 +24,6 @@ func (c *Client) Associated(ctx context.Context, source directory.ConnectionSour
 	path := map[directory.SourceType]string{directory.Office365Source: "/office365s/", directory.ApplicationSource: "/applications/"}[source.Type]
 	for _, target := range []string{typeUser, typeUserGroup} {
 		found, err := c.associations(ctx, op, path, source.ID, target)
-		if err != nil {
-			return nil, nil, c.unlessThere(ctx, err, string(source.Type), source.ID)
-		}
 		for _, each := range found {
 			switch {
 			case isPerson(each.Type):
@@ -33,6 +31,9 @@ func (c *Client) Associated(ctx context.Context, source directory.ConnectionSour
 			case each.Type == typeUserGroup:
 				groups = append(groups, directory.GroupID(each.ID))
 			}
+		}
+		if err != nil {
+			return users, groups, c.unlessThere(ctx, err, string(source.Type), source.ID)
 		}
 	}
 	return users, groups, nil
@@ -61,10 +62,13 @@ func (c *Client) isAssociated(ctx context.Context, source directory.ConnectionSo
 		return false, nil
 	}
 	found, err := c.associations(ctx, op, path, id, string(source.Type))
+	if slices.ContainsFunc(found, func(each node) bool { return each.End == End{ID: source.ID, Type: string(source.Type)} }) {
+		return true, nil // which needs no whole list
+	}
 	if err = c.unlessThere(ctx, err, kind, id); fault.Is(err, fault.NotFound) {
 		return false, nil
 	}
-	return slices.ContainsFunc(found, func(each node) bool { return each.End == End{ID: source.ID, Type: string(source.Type)} }), err
+	return false, err
 }
 
 // associations lists the direct associations of an object with objects of a

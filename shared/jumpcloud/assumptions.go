@@ -27,5 +27,8 @@ const (
 	// say _id.
 	graphSort = "_id"
 	// maxWalks is how often a list that changes while it is read is read.
-	maxWalks = 4
+	maxWalks = 3
+	// maxPages is how many pages a list may have before it is taken for one without
+	// end: 200,000 places, and 2,000,000 events.
+	maxPages = 2000
 )

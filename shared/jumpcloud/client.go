@@ -2,12 +2,15 @@
 // users, groups, associations and the Directory Insights feed and sets up the
 // webhook, and the events that JumpCloud sends or keeps.
 //
-// Two ideas shape it. An event is only a hint: it carries keys, never the
-// state to apply, because webhooks come late, twice, out of order or not at
-// all; whoever gets one reads the present state with the [Client]. And an
-// absence is only believed when JumpCloud says so about that one object: a user
+// Two ideas shape it. An event is only a hint: it carries keys and the states that
+// it claims, never what to apply, because webhooks come late, twice, out of order
+// or not at all; whoever gets one reads the present state with the [Client]. And
+// what JumpCloud says positively is true, what it does not say need not be: a user
 // missing from a list may have slipped between two pages, and taking that for a
-// deletion would disable an account.
+// deletion would disable an account. So that an object does not exist is believed
+// only when JumpCloud says so about that one object, a list gives what was found
+// even beside an error, and what an absence from a list means is left to the
+// caller, who can read again.
 //
 // Answers are decoded liberally (JumpCloud's API leaves fields out, or sends
 // null, {} or "" for them), but an answer that cannot be what was asked for is a

@@ -9,9 +9,9 @@ import (
 )
 
 // Event is the part of a Directory Insights event that entrasync acts on: what
-// happened to which objects, never their names, addresses or changed values. So
-// a queue that carries events carries keys only. It encodes to compact JSON and
-// decodes from it unchanged.
+// happened to which objects, and the states that it names, never names, addresses
+// or other values. So a queue that carries events carries keys and words of a
+// closed list only. It encodes to compact JSON and decodes from it unchanged.
 type Event struct {
 	// ID is the same for every copy of the same event and is safe as a
 	// de-duplication id: at most 64 characters of [0-9A-Za-z_.-]. See dedup.go.
@@ -29,6 +29,9 @@ type Event struct {
 	// Vague is set when nothing tells the event from another one like it: then both
 	// have the same ID.
 	Vague bool `json:"vague,omitempty"`
+	// Says is the words that the changes of the event amount to, sorted, nil for
+	// none. [Event.Claims] says what they mean.
+	Says []Word `json:"says,omitempty"`
 	// Failed is set when the event reports an attempt without success. Some
 	// successful events do not say so, hence this way round.
 	Failed bool `json:"failed,omitempty"`
@@ -140,6 +143,7 @@ func eventOf(o object, alert string) Event {
 			event.Association = &found
 		}
 	}
+	event.Says = wordsOf(o["changes"])
 	event.ID, event.Vague = identify(o, event, alert)
 	return event
 }

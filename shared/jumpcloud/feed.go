@@ -3,8 +3,8 @@ package jumpcloud
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"entrasync/shared/fault"
@@ -48,7 +48,7 @@ func (c *Client) EachEventPage(ctx context.Context, query EventQuery, fn func([]
 	if !query.To.IsZero() {
 		body.EndTime = query.To.UTC().Format(time.RFC3339Nano)
 	}
-	for {
+	for range maxPages {
 		events, next, err := c.eventPage(ctx, body)
 		if err != nil {
 			return err
@@ -66,11 +66,27 @@ func (c *Client) EachEventPage(ctx context.Context, query EventQuery, fn func([]
 		}
 		body.SearchAfter = next
 	}
+	return fault.New(fault.Transient, "jumpcloud.read events", "JumpCloud's feed does not end: ask for a shorter time")
 }
 
-// eventPage reads one page and says where the next begins, nil after the last:
-// X-Search_after is always there, so the last page is the one with fewer events
-// than its limit (Directory Insights API documentation).
+// isLastOfFeed reports whether a page of the feed is its last one: it says of
+// itself that it has fewer events than its limit (Directory Insights API
+// documentation), which the elements that are in it do not tell. Of a page that
+// does not say how many it has, only its being empty does.
+func isLastOfFeed(header http.Header, elements int) bool {
+	limit, err := strconv.Atoi(header.Get("X-Limit"))
+	if err != nil { // what the server made of our limit, if it says so
+		limit = feedPage
+	}
+	count, err := strconv.Atoi(header.Get("X-Result-Count"))
+	if err != nil {
+		return elements == 0 || header.Get("X-Search_after") == "" && elements < limit
+	}
+	return max(count, elements) < limit || count == 0
+}
+
+// eventPage reads one page and says where the next begins, nil after the last.
+// X-Search_after is always there.
 func (c *Client) eventPage(ctx context.Context, body feedBody) ([]Event, json.RawMessage, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -92,9 +108,7 @@ func (c *Client) eventPage(ctx context.Context, body feedBody) ([]Event, json.Ra
 		}
 	}
 	next := json.RawMessage(got.header.Get("X-Search_after"))
-	limit, count := feedPage, len(list)
-	_, _ = fmt.Sscan(got.header.Get("X-Limit"), &limit) // what the server made of our limit, if it says so
-	if count < limit || count == 0 {
+	if isLastOfFeed(got.header, len(list)) {
 		return events, nil, nil
 	}
 	if !json.Valid(next) {

@@ -1,12 +1,12 @@
 package jumpcloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"net/http"
+	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"entrasync/shared/fault"
@@ -20,82 +20,71 @@ type node struct {
 }
 
 // nodes reads a whole list of the graph, each object once, in order of the ids.
+// Beside an error stand those that were found: they are in the list, and the
+// error says that there may be more.
 //
-// An absence from such a list ends memberships, and a page shows what the list
-// holds at that moment: whoever leaves while it is read makes another one slip
-// from the next page to the one that was read already. So a walk that shows signs
-// of that is repeated until two in a row find the same; one that did not find as many
-// as the list says it holds is never believed. A sort that the list refuses is left
-// out.
+// A page shows what the list holds at that moment: whoever leaves while it is read
+// makes another one slip from the next page to the one that was read already. So a
+// walk that shows signs of that is repeated until one shows none, or two in a row
+// find the same. A list that does not come to rest is a fault of kind Transient. A
+// sort that the list refuses is left out.
 func (c *Client) nodes(ctx context.Context, what call, query url.Values) ([]node, error) {
+	known := nodeSet{}
 	var last []node
-	for attempt := range maxWalks {
-		found, calm, whole, err := c.walk(ctx, what, query)
+	for walk := range maxWalks {
+		found, moved, err := c.walk(ctx, what, query)
 		if fault.Is(err, fault.Invalid) && query.Has("sort") {
 			query.Del("sort")
-			found, calm, whole, err = c.walk(ctx, what, query)
+			found, moved, err = c.walk(ctx, what, query)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if whole && (calm || attempt > 0 && slices.EqualFunc(last, found, func(a, b node) bool { return a.End == b.End })) {
+		known.add(found...)
+		switch {
+		case err != nil:
+			return known.sorted(), err
+		case !moved, walk > 0 && slices.EqualFunc(last, found, func(a, b node) bool { return a.End == b.End }):
 			return found, nil
 		}
 		last = found
 	}
-	return nil, unexpected(what, "JumpCloud's list changes while it is read")
+	return known.sorted(), unexpected(what, "JumpCloud's list changes while it is read")
 }
 
-// walk reads all pages of a list once. It is calm if nothing shows that the list
-// changed meanwhile: no object came twice, and the total stayed. It is whole if it
-// found as many as the list says it holds.
-func (c *Client) walk(ctx context.Context, what call, query url.Values) (found []node, calm, whole bool, err error) {
-	at := map[End]int{}
-	calm = true
-	for skip, total := 0, 0; ; {
-		page, info, err := c.nodePage(ctx, what, query, skip)
-		if err != nil {
-			return nil, false, false, err
-		}
-		fresh := false
-		for _, each := range page {
-			if before, known := at[each.End]; known {
-				found[before].through = append(found[before].through, each.through...)
-				calm = false
-				continue
+// walk reads all pages of a list once. It moved meanwhile if an object came on
+// two pages or the total changed. Elements that name nothing are passed over.
+func (c *Client) walk(ctx context.Context, what call, query url.Values) (found []node, moved bool, err error) {
+	known, total := nodeSet{}, 0
+	err = c.eachPage(ctx, what, query, (*Client).bareList, func(before int, p page) error {
+		var fresh []node
+		for _, raw := range p.elements {
+			if each := nodeOf(objectOf(raw)); each.ID != "" && each.Type != "" {
+				_, twice := known[each.End]
+				moved = moved || twice
+				fresh = append(fresh, each)
 			}
-			at[each.End], fresh = len(found), true
-			found = append(found, each)
 		}
-		calm = calm && (skip == 0 || info.total == total)
-		total = info.total
-		skip += info.length
-		if !fresh || info.last(skip) {
-			slices.SortFunc(found, func(a, b node) int { return strings.Compare(a.ID, b.ID) })
-			return found, calm, len(found) >= total, nil
-		}
+		known.add(fresh...)
+		moved = moved || before > 0 && p.total != total
+		total = p.total
+		return nil
+	})
+	return known.sorted(), moved, err
+}
+
+// nodeSet is objects, each once, with all that their paths lead through.
+type nodeSet map[End]node
+
+func (s nodeSet) add(nodes ...node) {
+	for _, each := range nodes {
+		known := s[each.End]
+		s[each.End] = node{End: each.End, through: append(known.through, each.through...)}
 	}
 }
 
-// nodePage reads one page of a list of the graph.
-func (c *Client) nodePage(ctx context.Context, what call, query url.Values, skip int) ([]node, pageInfo, error) {
-	query.Set("limit", strconv.Itoa(pageSize))
-	query.Set("skip", strconv.Itoa(skip))
-	what.method = http.MethodGet
-	what.url += "?" + query.Encode()
-	elements, info, err := c.bareList(ctx, what)
-	if err != nil {
-		return nil, pageInfo{}, err
-	}
-	page := make([]node, 0, len(elements))
-	for _, raw := range elements {
-		each := nodeOf(objectOf(raw))
-		if each.ID == "" || each.Type == "" {
-			return nil, pageInfo{}, unexpected(what, "JumpCloud's list has an element without id or type")
-		}
-		page = append(page, each)
-	}
-	return page, info, nil
+// sorted is the objects in order of the ids.
+func (s nodeSet) sorted() []node {
+	return slices.SortedFunc(maps.Values(s), func(a, b node) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Type, b.Type))
+	})
 }
 
 // nodeOf reads an element of a list: a connection, whose other end is in to, or
@@ -123,45 +112,4 @@ func groupsIn(paths json.RawMessage) []string {
 		}
 	}
 	return groups
-}
-
-// bareList reads a page of a list of version 2: an array, with the total in a
-// header (JumpCloud's PowerShell module).
-func (c *Client) bareList(ctx context.Context, what call) ([]json.RawMessage, pageInfo, error) {
-	got, err := c.do(ctx, what)
-	if err != nil {
-		return nil, pageInfo{}, err
-	}
-	var elements []json.RawMessage
-	if err := decode(what, got.body, &elements); err != nil {
-		return nil, pageInfo{}, err
-	}
-	said := got.header.Get("X-Total-Count")
-	if elements == nil && said != "0" { // null
-		return nil, pageInfo{}, unexpected(what, "JumpCloud's list holds no elements")
-	}
-	total, _ := strconv.Atoi(said) // no total is the same as 0
-	return elements, pageInfo{length: len(elements), total: total}, nil
-}
-
-// wrappedList reads a page of a list of version 1: an object with results and
-// their total.
-func (c *Client) wrappedList(ctx context.Context, what call) ([]json.RawMessage, pageInfo, error) {
-	got, err := c.do(ctx, what)
-	if err != nil {
-		return nil, pageInfo{}, err
-	}
-	var list struct {
-		Results    []json.RawMessage `json:"results"`
-		TotalCount json.RawMessage   `json:"totalCount"`
-	}
-	if err := decode(what, got.body, &list); err != nil {
-		return nil, pageInfo{}, err
-	}
-	said := object{"n": list.TotalCount}.text("n")
-	if list.Results == nil && said != "0" {
-		return nil, pageInfo{}, unexpected(what, "JumpCloud's list has no results")
-	}
-	total, _ := strconv.Atoi(said) // no total is the same as 0
-	return list.Results, pageInfo{length: len(list.Results), total: total}, nil
 }

@@ -37,20 +37,21 @@ func (c *Client) Group(ctx context.Context, id directory.GroupID) (directory.Gro
 // own members, those that the query of a dynamic group finds, and those of groups
 // within it. within are these groups, never the group itself, though it may be
 // within one of them. A group that does not exist is a fault of kind NotFound.
+// Beside any other fault stand those that were found: they are members, and there
+// may be more. That somebody is not among the members, even without a fault, is
+// what one reading of a list says.
 //
 // JumpCloud documents users as the only members. Should it put a group into a
 // group one day, the inner one would be an element of the membership or stand in
 // the paths to its users; both are understood.
 func (c *Client) GroupMembers(ctx context.Context, id directory.GroupID) (users []directory.UserID, within []directory.GroupID, err error) {
+	var failure error
 	members, inner, read := map[directory.UserID]bool{}, map[directory.GroupID]bool{}, map[directory.GroupID]bool{id: true}
 	for open := []directory.GroupID{id}; len(open) > 0; open = open[1:] {
 		found, err := c.membership(ctx, open[0])
 		if open[0] != id && fault.Is(err, fault.NotFound) { // deleted meanwhile
 			delete(inner, open[0])
 			continue
-		}
-		if err != nil {
-			return nil, nil, err
 		}
 		for _, each := range found {
 			for _, group := range each.through {
@@ -64,9 +65,12 @@ func (c *Client) GroupMembers(ctx context.Context, id directory.GroupID) (users 
 				open = append(open, group)
 			}
 		}
+		if failure = err; err != nil {
+			break
+		}
 	}
 	delete(inner, id)
-	return slices.Sorted(maps.Keys(members)), slices.Sorted(maps.Keys(inner)), nil
+	return slices.Sorted(maps.Keys(members)), slices.Sorted(maps.Keys(inner)), failure
 }
 
 // membership lists what a group holds, as JumpCloud resolves it.
@@ -80,7 +84,8 @@ func (c *Client) membership(ctx context.Context, id directory.GroupID) ([]node, 
 }
 
 // GroupsOf lists the user groups that hold a user, itself or through others, in
-// order of their ids. A user that does not exist is in none.
+// order of their ids. A user that does not exist is in none. Beside a fault stand
+// those that were found: they hold the user, and there may be more.
 func (c *Client) GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error) {
 	if !isObjectID(string(id)) {
 		return nil, nil
@@ -89,9 +94,6 @@ func (c *Client) GroupsOf(ctx context.Context, id directory.UserID) ([]directory
 	found, err := c.nodes(ctx, what, url.Values{"sort": {graphSort}})
 	if err = c.unlessThere(ctx, err, typeUser, string(id)); fault.Is(err, fault.NotFound) {
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
 	}
 	groups := map[directory.GroupID]bool{}
 	for _, each := range found {
@@ -102,5 +104,5 @@ func (c *Client) GroupsOf(ctx context.Context, id directory.UserID) ([]directory
 			groups[directory.GroupID(group)] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(groups)), nil
+	return slices.Sorted(maps.Keys(groups)), err
 }

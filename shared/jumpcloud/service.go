@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"entrasync/shared/fault"
 )
@@ -89,40 +88,44 @@ func needing(scope string, err error) error {
 	return &problem
 }
 
-func unexpected(what call, message string) error {
-	return &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Transient, Message: message}
-}
-
 // listNamed reads all objects of a service, each once. No sort is asked for, as
 // the fields that can be sorted by are not published; with more than a page of
 // objects, one that is made or deleted meanwhile may hide another.
 func (c *Client) listNamed(ctx context.Context, s service) ([]object, error) {
 	var all []object
 	seen := map[string]bool{}
-	for skip := 0; ; {
-		query := url.Values{"limit": {strconv.Itoa(pageSize)}, "skip": {strconv.Itoa(skip)}}
-		what := call{op: "jumpcloud.list " + s.many, method: http.MethodGet, url: c.address(s, "") + "?" + query.Encode()}
-		o, err := c.ask(ctx, s, what, (*Client).do)
-		if err != nil {
-			return nil, err
+	what := call{op: "jumpcloud.list " + s.many, url: c.address(s, "")}
+	read := func(c *Client, ctx context.Context, what call) (page, error) { return c.namedList(ctx, s, what) }
+	err := c.eachPage(ctx, what, url.Values{}, read, func(before int, p page) error {
+		if len(p.elements) == 0 && p.total > before { // or what is there would be made a second time
+			return unexpected(what, "JumpCloud's list holds no "+s.many)
 		}
-		page := o.objects(s.many)
-		count, _ := strconv.Atoi(o.text("count")) // no count is the same as 0
-		if page == nil && (count > skip || !isEmptyList(o[s.many])) {
-			return nil, unexpected(what, "JumpCloud's list holds no "+s.many)
-		}
-		fresh := false
-		for _, each := range page {
+		for _, raw := range p.elements {
+			each := objectOf(raw)
 			if id := each.text("objectId"); id != "" && !seen[id] {
-				seen[id], fresh = true, true
+				seen[id] = true
 				all = append(all, each)
 			}
 		}
-		skip += len(page)
-		if !fresh || len(page) < pageSize && skip >= count {
-			return all, nil
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return all, nil
+}
+
+// namedList reads a page of a list of a service.
+func (c *Client) namedList(ctx context.Context, s service, what call) (page, error) {
+	o, err := c.ask(ctx, s, what, (*Client).do)
+	if err != nil {
+		return page{}, err
+	}
+	var elements []json.RawMessage
+	if raw := o[s.many]; len(raw) > 0 && json.Unmarshal(raw, &elements) != nil {
+		return page{}, unexpected(what, "JumpCloud's list holds no "+s.many)
+	}
+	return page{elements, totalOf(o.text("count"))}, nil
 }
 
 // isEmptyList reports whether a field is missing, null or a list of nothing.

@@ -199,19 +199,25 @@ func TestAnotherChannelIsNotTheOneReplaced(t *testing.T) {
 	}
 }
 
-// A service that does not know skip would answer the same page for ever.
+// A service that does not know skip would answer the same page for ever. One that
+// does not know limit either gives everything at once.
 func TestPagingEnds(t *testing.T) {
-	requests := 0
+	requests, count := 0, 1000
 	var rows []string
 	for i := range 100 {
 		rows = append(rows, fmt.Sprintf(`{"objectId":"%024x","name":"n%d"}`, i, i))
 	}
 	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		requests++
-		fmt.Fprintf(w, `{"channels":[%s],"count":"1000"}`, strings.Join(rows, ","))
+		fmt.Fprintf(w, `{"channels":[%s],"count":"%d"}`, strings.Join(rows, ","), count)
 	}))
-	if _, err := client.WebhookHealth(t.Context(), "none"); !fault.Is(err, fault.NotFound) || requests != 2 {
+	if _, err := client.WebhookHealth(t.Context(), "none"); !fault.Is(err, fault.Transient) || requests != 2 {
 		t.Errorf("%v after %d requests", err, requests)
+	}
+	rows = append(rows, `{"objectId":"last","name":"last","totalRequests":"7"}`)
+	requests, count = 0, len(rows)
+	if health, err := client.WebhookHealth(t.Context(), "last"); err != nil || health.TotalRequests != 7 || requests != 1 {
+		t.Errorf("%+v, %v after %d requests", health, err, requests)
 	}
 }
 

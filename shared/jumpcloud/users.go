@@ -74,7 +74,7 @@ func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found ma
 		}
 		filter.WriteString(string(id))
 	}
-	users, _, err := c.userPage(ctx, url.Values{"filter": {"_id:$in:" + filter.String()}}, 0)
+	users, err := c.userPage(ctx, url.Values{"filter": {"_id:$in:" + filter.String()}})
 	if fault.Is(err, fault.Invalid) {
 		return nil
 	}
@@ -94,53 +94,37 @@ func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found ma
 // JumpCloud's doing, come twice; do not conclude from an absence. An error of fn
 // ends the walk and is returned as it is.
 func (c *Client) EachUser(ctx context.Context, fn func(directory.User) error) error {
-	for skip := 0; ; {
-		users, page, err := c.userPage(ctx, url.Values{}, skip)
-		if err != nil {
-			return err
-		}
-		for _, user := range users {
+	what := call{op: opListUsers, url: c.api + "/systemusers"}
+	return c.eachPage(ctx, what, url.Values{"sort": {"_id"}}, (*Client).wrappedList, func(_ int, p page) error {
+		for _, user := range usersOn(p) {
 			if err := fn(user); err != nil {
 				return err
 			}
 		}
-		skip += page.length
-		if page.length == 0 || page.last(skip) {
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
-// pageInfo says how much a list page held and how much the list holds.
-type pageInfo struct{ length, total int }
+const opListUsers = "jumpcloud.list users"
 
-// last reports whether the list ends after skip elements: by its total or, if it
-// has none, by a page that is not full.
-func (p pageInfo) last(skip int) bool {
-	if p.total > 0 {
-		return skip >= p.total
-	}
-	return p.length < pageSize
-}
-
-// userPage reads one page of the list of users, sorted by id: JumpCloud's API
-// best practices ask for a unique sort field when paging or filtering.
-func (c *Client) userPage(ctx context.Context, query url.Values, skip int) ([]directory.User, pageInfo, error) {
+// userPage reads the first page of the list of users, sorted by id: JumpCloud's
+// API best practices ask for a unique sort field when paging or filtering.
+func (c *Client) userPage(ctx context.Context, query url.Values) ([]directory.User, error) {
 	query.Set("limit", strconv.Itoa(pageSize))
-	query.Set("skip", strconv.Itoa(skip))
 	query.Set("sort", "_id")
-	what := call{op: "jumpcloud.list users", method: http.MethodGet, url: c.api + "/systemusers?" + query.Encode()}
-	results, info, err := c.wrappedList(ctx, what)
-	if err != nil {
-		return nil, pageInfo{}, err
-	}
+	p, err := c.wrappedList(ctx, call{op: opListUsers, method: http.MethodGet, url: c.api + "/systemusers?" + query.Encode()})
+	return usersOn(p), err
+}
+
+// usersOn is the users on a page. What is none of them is passed over.
+func usersOn(p page) []directory.User {
 	var users []directory.User
-	for _, raw := range results {
+	for _, raw := range p.elements {
 		if user, ok := userOf(objectOf(raw)); ok {
 			users = append(users, user)
 		}
 	}
-	return users, info, nil
+	return users
 }
 
 // isObjectID reports whether id has the form of JumpCloud's ids, 24 hex digits.

@@ -49,7 +49,17 @@ type Behaviour struct {
 	FeedLagSpread       time.Duration // up to this is added, drawn for each event
 	Retention           time.Duration // of the feed
 
+	// How long after a change, and after its event, reads of the API show what was
+	// before. Whoever reads at once may see the state before the event; for how long
+	// is not known.
+	UserReadLag        time.Duration // users
+	GroupReadLag       time.Duration // user groups
+	MembershipReadLag  time.Duration // who is in which group, from either side
+	AssociationReadLag time.Duration // what is associated with a directory or an application, from either side
+
 	// REST API.
+	GoneMembers            GoneMembers   // what the lists show of members that are deleted from here on
+	OmitTotals             bool          // lists say nothing of how long they are
 	NestedGroups           NestedGroups  // whether a group can be in a group
 	RequireOrgID           bool          // 401 without x-org-id, as for administrators of several organizations
 	RefuseUnsupportedOrgID bool          // 403 for x-org-id on routes whose description lacks it
@@ -76,30 +86,6 @@ func DefaultBehaviour() Behaviour {
 func (b Behaviour) clone() Behaviour {
 	b.RetryDelays = slices.Clone(b.RetryDelays)
 	return b
-}
-
-// Fault makes matching requests to the simulator go wrong. The zero value of a
-// field matches everything, or does nothing.
-type Fault struct {
-	Method       string        `json:"method"`       // of the request
-	PathContains string        `json:"pathContains"` // part of the path of the request
-	Times        int           `json:"times"`        // how often; 0 means once
-	Skip         int           `json:"skip"`         // matching requests that are let through before
-	Status       int           `json:"status"`       // to answer with
-	RetryAfter   string        `json:"retryAfter"`   // header to send as it is
-	Body         string        `json:"body"`         // to answer with instead of the usual error
-	Delay        time.Duration `json:"delay"`        // before answering, in nanoseconds
-	Drop         bool          `json:"drop"`         // break the connection without an answer
-	AfterChange  bool          `json:"afterChange"`  // do what was asked, then go wrong
-}
-
-// FailNext makes the next requests that match go wrong. Several faults apply in
-// the order in which they were added.
-func (s *Simulator) FailNext(fault Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fault.Times = max(1, fault.Times)
-	s.faults = append(s.faults, &fault)
 }
 
 // Counters counts what the simulator has done since it was made.

@@ -2,7 +2,6 @@ package jumpcloudtest
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 )
 
@@ -59,6 +58,7 @@ func (s *Simulator) change(by actor, do func(*tx) error) error {
 		}
 		return err
 	}
+	s.showLate(tx)
 	for _, event := range tx.events {
 		s.feed = append(s.feed, event)
 		s.counters.Events++
@@ -87,17 +87,7 @@ func (s *Simulator) object(k kind, id string) (found Fields) {
 // objects is the stored objects of a kind in order of their ids; with ids, only
 // those.
 func (s *Simulator) objects(k kind, ids []string) (found []Fields) {
-	s.read(func(store *store) {
-		if ids == nil {
-			found = store.all(k)
-			return
-		}
-		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-			if object := store.get(k, id); object != nil {
-				found = append(found, object)
-			}
-		}
-	})
+	s.read(func(store *store) { found = store.some(k, ids) })
 	return found
 }
 

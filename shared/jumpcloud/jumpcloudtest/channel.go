@@ -41,7 +41,7 @@ func named(r *request, name string, objects []Fields) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(Fields{name: cut(objects, skip, limit), "count": len(objects)})
+	return ok(counted(r, Fields{name: cut(objects, skip, limit)}, "count", len(objects)))
 }
 
 func (s *Simulator) getNamed(k kind, name string) func(*request) (reply, error) {

@@ -1,6 +1,7 @@
 package jumpcloudtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,6 +26,7 @@ import (
 //	POST /_sim/notify                     {"url", "token"} → {"id"}
 //	POST /_sim/behaviour                  some fields of Behaviour, durations in nanoseconds
 //	POST /_sim/fail                       a Fault
+//	POST /_sim/mend                       forget all faults
 //	POST /_sim/resolve                    close open alerts
 //	POST /_sim/emit                       {"type", "fields"} any event
 func (s *Simulator) control() http.Handler {
@@ -53,6 +55,10 @@ func (s *Simulator) control() http.Handler {
 		},
 		"/behaviour": s.controlBehaviour,
 		"/fail":      s.controlFault,
+		"/mend": func(*http.Request, Fields) (any, error) {
+			s.Mend()
+			return nil, nil
+		},
 		"/resolve": func(*http.Request, Fields) (any, error) {
 			s.ResolveAlerts()
 			return nil, nil
@@ -138,29 +144,39 @@ func (s *Simulator) controlAssociation(_ *http.Request, in Fields) (any, error) 
 
 // controlBehaviour changes the fields of Behaviour that the body names.
 func (s *Simulator) controlBehaviour(_ *http.Request, in Fields) (any, error) {
-	encoded, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := s.behaviour.clone()
-	if json.Unmarshal(encoded, &changed) != nil {
-		return nil, refuse(http.StatusBadRequest, "that is not a Behaviour")
+	if err := into(&changed, in); err != nil {
+		return nil, err
 	}
 	s.behaviour = changed
 	return nil, nil
 }
 
 func (s *Simulator) controlFault(_ *http.Request, in Fields) (any, error) {
-	encoded, err := json.Marshal(in)
-	if err != nil {
+	var fault Fault
+	if err := into(&fault, in); err != nil {
 		return nil, err
 	}
-	var fault Fault
-	if json.Unmarshal(encoded, &fault) != nil {
-		return nil, refuse(http.StatusBadRequest, "that is not a Fault")
+	if err := fault.check(); err != nil {
+		return nil, err
 	}
 	s.FailNext(fault)
 	return nil, nil
+}
+
+// into reads the fields of a body into a struct. One that the struct does not
+// have is refused: whoever wrote it believes that it did something.
+func into(target any, in Fields) error {
+	encoded, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(target); err != nil {
+		return refuse(http.StatusBadRequest, "%s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
 }

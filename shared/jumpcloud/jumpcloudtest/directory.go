@@ -49,7 +49,7 @@ func (tx *tx) directoryOf(r *request) (Fields, error) {
 
 func (s *Simulator) listDirectories(r *request) (reply, error) {
 	var all []Fields
-	for _, directory := range s.objects(kindDirectory, nil) {
+	for _, directory := range s.shownObjects(kindDirectory, nil) {
 		all = append(all, Fields{"id": directory["id"], "name": directory["name"], "type": string(kindDirectory),
 			"defaultDomain": directory["defaultDomain"], "organizationId": s.organization,
 			"oAuthStatus": Fields{"expiry": Fields{"seconds": "1913732260"}}})
@@ -122,11 +122,11 @@ func (s *Simulator) listDomains(r *request) (reply, error) {
 		return reply{}, err
 	}
 	directory := r.PathValue("office365_id")
-	if s.object(kindDirectory, directory) == nil {
+	if s.shownObject(kindDirectory, directory) == nil {
 		return reply{}, notFound("directory", directory)
 	}
-	domains := slices.DeleteFunc(s.objects(kindDomain, nil), func(domain Fields) bool { return domain["resourceObjectId"] != directory })
-	return ok(Fields{"totalCount": len(domains), "domains": cut(domains, skip, limit)})
+	domains := slices.DeleteFunc(s.shownObjects(kindDomain, nil), func(domain Fields) bool { return domain["resourceObjectId"] != directory })
+	return ok(counted(r, Fields{"domains": cut(domains, skip, limit)}, "totalCount", len(domains)))
 }
 
 func (s *Simulator) postDomain(r *request) (reply, error) {
@@ -191,7 +191,7 @@ func (s *Simulator) listImportable(r *request) (reply, error) {
 		}
 	}
 	directory := r.PathValue("office365_id")
-	if s.object(kindDirectory, directory) == nil {
+	if s.shownObject(kindDirectory, directory) == nil {
 		return reply{}, notFound("directory", directory)
 	}
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package jumpcloudtest
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // graphRoute is a family of routes below one kind of object.
@@ -40,7 +41,7 @@ func (s *Simulator) graphEndpoints() []endpoint {
 // start is the object that the path names.
 func (s *Simulator) start(r *request, route graphRoute) (node, error) {
 	n := node{string(route.kind), r.PathValue(route.part)}
-	if s.object(route.kind, n.ID) == nil {
+	if s.shownObject(route.kind, n.ID) == nil {
 		return node{}, notFound(n.Type, n.ID)
 	}
 	return n, nil
@@ -55,13 +56,17 @@ func (s *Simulator) getReach(route graphRoute, target kind) func(*request) (repl
 			return reply{}, err
 		}
 		var reached []Fields
-		s.read(func(store *store) {
+		s.shown(func(store *store) {
 			if route.kind == kindGroup && target == kindUser {
 				reached = store.membership(from, s.behaviour.NestedGroups)
 			} else {
 				reached = store.reach(from, target, true)
 			}
+			reached = append(reached, s.gone(from, target, func(n node) Fields {
+				return Fields{"id": n.ID, "type": n.Type, "compiledAttributes": nil, "paths": []any{}}
+			})...)
 		})
+		slices.SortFunc(reached, byID)
 		return list(r, reached)
 	}
 }
@@ -89,14 +94,27 @@ func (s *Simulator) getAssociations(route graphRoute) func(*request) (reply, err
 // edges lists the direct edges from a node.
 func (s *Simulator) edges(r *request, from node, targets []string) (reply, error) {
 	var found []Fields
-	s.read(func(store *store) {
+	s.shown(func(store *store) {
 		for _, target := range targets {
+			var some []Fields
 			for _, to := range slices.Concat(store.at(side{kindEdge, false, from}, kind(target)), store.at(side{kindEdge, true, from}, kind(target))) {
-				found = append(found, Fields{"attributes": nil, "to": Fields{"id": to.ID, "type": to.Type, "attributes": nil}})
+				some = append(some, edgeTo(to))
 			}
+			some = append(some, s.gone(from, kind(target), edgeTo)...)
+			slices.SortFunc(some, byOtherEnd)
+			found = append(found, some...)
 		}
 	})
 	return list(r, found)
+}
+
+// edgeTo is an edge as lists show it: by its other end.
+func edgeTo(n node) Fields {
+	return Fields{"attributes": nil, "to": Fields{"id": n.ID, "type": n.Type, "attributes": nil}}
+}
+
+func byOtherEnd(a, b Fields) int {
+	return strings.Compare(textOf(lookup(a, "to.id")), textOf(lookup(b, "to.id")))
 }
 
 // postEdge adds or removes an edge. Which kinds are allowed is in the schema of
@@ -150,14 +168,21 @@ func (tx *tx) operate(op string, from, to node) error {
 	return nil
 }
 
-// dropEdges removes every edge and match of a node without events.
+// dropEdges removes every edge and match of a node without events. Edges leave
+// what Behaviour.GoneMembers says.
 func (tx *tx) dropEdges(n node) {
-	for _, k := range []kind{kindEdge, kindMatch} {
+	drop := func(k kind, from, to node) {
+		tx.put(k, edgeID(from, to), nil)
+		if k == kindEdge && tx.s.behaviour.GoneMembers != ForgetGone {
+			tx.put(kindGone, edgeID(from, to), edgeFields(from, to))
+		}
+	}
+	for _, k := range []kind{kindGone, kindEdge, kindMatch} {
 		for _, other := range slices.Clone(tx.s.store.adjacent[side{k, false, n}]) {
-			tx.put(k, edgeID(n, other), nil)
+			drop(k, n, other)
 		}
 		for _, other := range slices.Clone(tx.s.store.adjacent[side{k, true, n}]) {
-			tx.put(k, edgeID(other, n), nil)
+			drop(k, other, n)
 		}
 	}
 }

@@ -19,13 +19,13 @@ func (s *Simulator) groupEndpoints() []endpoint {
 
 // listOf lists all objects of a kind.
 func (s *Simulator) listOf(k kind) func(*request) (reply, error) {
-	return func(r *request) (reply, error) { return list(r, s.objects(k, nil)) }
+	return func(r *request) (reply, error) { return list(r, s.shownObjects(k, nil)) }
 }
 
 // oneOf answers with one object, whose id the named part of the path is.
 func (s *Simulator) oneOf(k kind, part string) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
-		object := s.object(k, r.PathValue(part))
+		object := s.shownObject(k, r.PathValue(part))
 		if object == nil {
 			return reply{}, notFound(string(k), r.PathValue(part))
 		}

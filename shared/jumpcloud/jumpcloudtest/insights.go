@@ -195,7 +195,7 @@ func (s *Simulator) getEvents(r *request) (reply, error) {
 	sort := map[bool]string{false: "ASC", true: "DESC"}[q.newest]
 	answer, err := ok(list)
 	answer.header = http.Header{
-		"X-Result-Count": {strconv.Itoa(len(list))}, "X-Limit": {strconv.Itoa(q.limit)}, "X-Sort": {sort},
+		resultHeader: {strconv.Itoa(len(list))}, "X-Limit": {strconv.Itoa(q.limit)}, "X-Sort": {sort},
 		"X-Search_after": {string(encoded)}, "X-Request-Id": {"sim-" + strconv.FormatInt(now.UnixNano(), 36)},
 	}
 	return answer, err

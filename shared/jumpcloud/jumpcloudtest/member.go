@@ -23,11 +23,15 @@ func (s *Simulator) getMembers(r *request) (reply, error) {
 		return reply{}, err
 	}
 	var found []Fields
-	s.read(func(store *store) {
+	s.shown(func(store *store) {
 		for _, target := range []kind{kindUser, kindGroup} {
+			var some []Fields
 			for _, to := range store.at(side{kindEdge, false, from}, target) {
-				found = append(found, Fields{"attributes": nil, "to": Fields{"id": to.ID, "type": to.Type, "attributes": nil}})
+				some = append(some, edgeTo(to))
 			}
+			some = append(some, s.gone(from, target, edgeTo)...)
+			slices.SortFunc(some, byOtherEnd)
+			found = append(found, some...)
 		}
 	})
 	return list(r, found)

@@ -76,7 +76,7 @@ func sorted(list []Fields, by []string) []Fields {
 
 // only keeps the fields named, and the id; all of them if none is named.
 func only(object Fields, fields []string) Fields {
-	if len(fields) == 0 {
+	if len(fields) == 0 || object == nil {
 		return object
 	}
 	kept := Fields{}
@@ -103,17 +103,27 @@ func list(r *request, objects []Fields) (reply, error) {
 	}
 	objects = wanted.apply(objects)
 	total := len(objects)
-	objects = cut(sorted(objects, names(query, "sort", r.api)), skip, limit)
+	objects = showGone(cut(sorted(objects, names(query, "sort", r.api)), skip, limit), r.behaviour.GoneMembers)
 	fields := names(query, "fields", r.api)
 	for i := range objects {
 		objects[i] = only(objects[i], fields)
 	}
 	if r.api == v1 {
-		return ok(Fields{"results": objects, "totalCount": total})
+		return ok(counted(r, Fields{"results": objects}, "totalCount", total))
 	}
 	answer, err := ok(objects)
-	answer.header = http.Header{"X-Total-Count": {strconv.Itoa(total)}}
+	if !r.behaviour.OmitTotals {
+		answer.header = http.Header{totalHeader: {strconv.Itoa(total)}}
+	}
 	return answer, err
+}
+
+// counted puts the total into an answer.
+func counted(r *request, answer Fields, field string, total int) Fields {
+	if !r.behaviour.OmitTotals {
+		answer[field] = total
+	}
+	return answer
 }
 
 // lookup follows a dotted name into an object. In a list it finds the values of

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -21,8 +20,9 @@ const (
 // request is a request to an API that was let in.
 type request struct {
 	*http.Request
-	api  version
-	body any // decoded JSON; nil without a body
+	api       version
+	body      any       // decoded JSON; nil without a body
+	behaviour Behaviour // when the request came
 }
 
 // fields is the body as an object.
@@ -92,6 +92,9 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		}
 	}
 	answer, err := s.answer(w, r, e)
+	if err == nil && fault != nil {
+		answer, err = fault.mistaken(answer)
+	}
 	if err != nil {
 		answer = refusalReply(err, e.api)
 	}
@@ -105,7 +108,9 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (
 	if err := s.authorize(r, e); err != nil {
 		return reply{}, err
 	}
-	req := &request{Request: r, api: e.api}
+	s.mu.Lock()
+	req := &request{Request: r, api: e.api, behaviour: s.behaviour}
+	s.mu.Unlock()
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return reply{}, refuse(http.StatusRequestEntityTooLarge, "the body is too large")
@@ -124,53 +129,6 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (
 		}
 	}
 	return e.serve(req)
-}
-
-// arrived counts the request and takes the fault that is meant for it.
-func (s *Simulator) arrived(r *http.Request, e endpoint) *Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counters.Requests++
-	if s.counters.ByRoute == nil {
-		s.counters.ByRoute = map[string]int{}
-	}
-	s.counters.ByRoute[e.method+" "+string(e.api)+e.path]++
-	for i, fault := range s.faults {
-		if fault.Method != "" && fault.Method != r.Method || !strings.Contains(r.URL.Path, fault.PathContains) {
-			continue
-		}
-		if fault.Skip > 0 {
-			fault.Skip--
-			continue
-		}
-		if fault.Times--; fault.Times == 0 {
-			s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
-		}
-		s.counters.FaultsInjected++
-		copied := *fault
-		return &copied
-	}
-	return nil
-}
-
-// goWrong answers as the fault says; false if it was only a delay.
-func (s *Simulator) goWrong(w http.ResponseWriter, fault *Fault, api version) bool {
-	if fault.Drop {
-		panic(http.ErrAbortHandler) // the way net/http has to break a connection
-	}
-	if fault.Status == 0 {
-		return false
-	}
-	answer := refusalReply(refuse(fault.Status, "%s", http.StatusText(fault.Status)), api)
-	answer.header = http.Header{}
-	if fault.RetryAfter != "" {
-		answer.header.Set("Retry-After", fault.RetryAfter)
-	}
-	if fault.Body != "" {
-		answer.body = json.RawMessage(fault.Body)
-	}
-	write(w, answer)
-	return true
 }
 
 // authorize checks key and organization. The answers to a wrong x-org-id are

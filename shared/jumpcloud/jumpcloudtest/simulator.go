@@ -86,6 +86,7 @@ type Simulator struct {
 	mu        sync.Mutex
 	behaviour Behaviour
 	store     *store
+	late      []lateChange // made already and not shown yet, in order
 	ids       idMaker
 	random    *rand.Rand
 	feed      []feedEvent

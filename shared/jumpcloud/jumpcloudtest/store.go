@@ -16,6 +16,7 @@ const (
 	kindApplication  kind = "application"
 	kindEdge         kind = "edge"
 	kindMatch        kind = "match" // a user whom the query of a dynamic group finds
+	kindGone         kind = "gone"  // an edge to or from something that was deleted
 	kindDomain       kind = "domain"
 	kindTranslation  kind = "translation_rule"
 	kindChannel      kind = "channel"
@@ -32,10 +33,10 @@ type node struct {
 	ID   string
 }
 
-// side is one side of a node: of its edges, or of its matches, those that lead to
-// it or those that lead from it.
+// side is one side of a node: of its edges, of its matches, or of its edges with
+// what is gone, those that lead to it or those that lead from it.
 type side struct {
-	of       kind // kindEdge or kindMatch
+	of       kind // kindEdge, kindMatch or kindGone
 	incoming bool
 	at       node
 }
@@ -68,6 +69,20 @@ func (s *store) all(k kind) []Fields {
 		list = append(list, s.objects[k][id])
 	}
 	return list
+}
+
+// some is the objects of a kind that have one of the ids, in order of the ids;
+// all of them if ids is nil.
+func (s *store) some(k kind, ids []string) (found []Fields) {
+	if ids == nil {
+		return s.all(k)
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if object := s.get(k, id); object != nil {
+			found = append(found, object)
+		}
+	}
+	return found
 }
 
 // put replaces an object, or removes it when it is nil, and returns what was
@@ -119,7 +134,7 @@ func (s *store) index(k kind, object Fields, add bool) {
 				delete(s.unique, key)
 			}
 		}
-	case kindEdge, kindMatch:
+	case kindEdge, kindMatch, kindGone:
 		from, to := edgeEnds(object)
 		s.link(side{k, false, from}, to, add)
 		s.link(side{k, true, to}, from, add)

@@ -8,10 +8,10 @@ import (
 // translations is the attribute mappings of the directory in the path.
 func (s *Simulator) translations(r *request) ([]Fields, error) {
 	directory := r.PathValue("office365_id")
-	if s.object(kindDirectory, directory) == nil {
+	if s.shownObject(kindDirectory, directory) == nil {
 		return nil, notFound("directory", directory)
 	}
-	return slices.DeleteFunc(s.objects(kindTranslation, nil), func(rule Fields) bool { return rule["directory"] != directory }), nil
+	return slices.DeleteFunc(s.shownObjects(kindTranslation, nil), func(rule Fields) bool { return rule["directory"] != directory }), nil
 }
 
 // shown is a mapping without what the API does not return.

@@ -46,7 +46,7 @@ func (s *Simulator) listUsers(r *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	users := s.objects(kindUser, wanted.ids())
+	users := s.shownObjects(kindUser, wanted.ids())
 	if term := strings.ToLower(r.URL.Query().Get("search")); term != "" {
 		users = slices.DeleteFunc(users, func(user Fields) bool {
 			return !hasTerm(user, term, []string{"username", "email", "firstname", "lastname", "displayname"})
@@ -66,7 +66,7 @@ func (s *Simulator) getUser(r *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	user := s.object(kindUser, id)
+	user := s.shownObject(kindUser, id)
 	if user == nil {
 		return reply{}, notFound("user", id)
 	}
@@ -158,7 +158,7 @@ func (s *Simulator) postPassword(r *request) (reply, error) {
 // under and, one of which must be equal under or.
 func (s *Simulator) searchUsers(r *request) (reply, error) {
 	body := r.fields()
-	users := s.objects(kindUser, nil)
+	users := s.shownObjects(kindUser, nil)
 	search := Fields{}
 	if given, ok := body["searchFilter"].(map[string]any); ok {
 		search = given

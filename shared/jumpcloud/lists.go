@@ -1,0 +1,118 @@
+package jumpcloud
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"entrasync/shared/fault"
+)
+
+// page is one page of a list: its elements, and how many the list says it has, 0
+// if it does not say.
+type page struct {
+	elements []json.RawMessage
+	total    int
+}
+
+// reader reads one page of a list in the form that the list has.
+type reader func(*Client, context.Context, call) (page, error)
+
+// eachPage reads a list to its end and gives every page to take, with the number
+// of places before it. An error of take ends the walk and is returned as it is.
+//
+// A page that is shorter than asked is not the last one: memberships of objects
+// that are gone take a place in their page and count in the total, but are left
+// out or shown as null (JumpCloud's PowerShell module, issues 239, 369 and 370).
+// So the walk goes on by the size that it asks for until it has asked for as many
+// places as there are in all or, where JumpCloud does not say how many, until a
+// page is empty. A list that gives one page again and again, or that has no end, is
+// a fault of kind Transient.
+func (c *Client) eachPage(ctx context.Context, what call, query url.Values, read reader, take func(before int, p page) error) error {
+	address, first, got := what.url, "", 0
+	what.method = http.MethodGet
+	for n := range maxPages {
+		query.Set("limit", strconv.Itoa(pageSize))
+		query.Set("skip", strconv.Itoa(n*pageSize))
+		what.url = address + "?" + query.Encode()
+		p, err := read(c, ctx, what)
+		if err != nil {
+			return err
+		}
+		before := first
+		if first = firstName(p.elements); first != "" && first == before {
+			return unexpected(what, "JumpCloud gives the same page of a list again and again")
+		}
+		if err := take(n*pageSize, p); err != nil {
+			return err
+		}
+		got += len(p.elements)
+		if p.total > 0 && max(got, (n+1)*pageSize) >= p.total || p.total == 0 && len(p.elements) == 0 {
+			return nil
+		}
+	}
+	return unexpected(what, "JumpCloud's list does not end")
+}
+
+// firstName is the id of the first element that has one.
+func firstName(elements []json.RawMessage) string {
+	for _, raw := range elements {
+		o := objectOf(raw)
+		for _, id := range []string{o.text("_id"), o.text("objectId"), nodeOf(o).ID} {
+			if id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// bareList reads a page of a list of version 2: an array, with the total in a
+// header (JumpCloud's PowerShell module).
+func (c *Client) bareList(ctx context.Context, what call) (page, error) {
+	got, err := c.do(ctx, what)
+	if err != nil {
+		return page{}, err
+	}
+	var elements []json.RawMessage
+	if err := decode(what, got.body, &elements); err != nil {
+		return page{}, err
+	}
+	said := got.header.Get("X-Total-Count")
+	if elements == nil && said != "0" { // null
+		return page{}, unexpected(what, "JumpCloud's list holds no elements")
+	}
+	return page{elements, totalOf(said)}, nil
+}
+
+// wrappedList reads a page of a list of version 1: an object with results and
+// their total.
+func (c *Client) wrappedList(ctx context.Context, what call) (page, error) {
+	got, err := c.do(ctx, what)
+	if err != nil {
+		return page{}, err
+	}
+	var list object
+	if err := decode(what, got.body, &list); err != nil {
+		return page{}, err
+	}
+	said := list.text("totalCount")
+	var elements []json.RawMessage
+	if json.Unmarshal(list["results"], &elements) != nil || elements == nil && said != "0" {
+		return page{}, unexpected(what, "JumpCloud's list has no results")
+	}
+	return page{elements, totalOf(said)}, nil
+}
+
+// totalOf reads a total; none that can be read is the same as 0.
+func totalOf(said string) int {
+	total, _ := strconv.Atoi(said)
+	return max(0, total)
+}
+
+// unexpected is the fault for an answer that cannot be right.
+func unexpected(what call, message string) error {
+	return &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Transient, Message: message}
+}
