@@ -8,41 +8,6 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Claim is one thing that an event says to be so from then on. It is no state to
-// apply: it is what the next reads are expected to show, and evidence beside a
-// read that agrees. Like an event it carries keys and words of a closed list.
-type Claim struct {
-	Kind ClaimKind `json:"kind"`
-	// User and Group are whom it is about: one of them, but both for Joined and
-	// Left.
-	User  directory.UserID  `json:"user,omitempty"`
-	Group directory.GroupID `json:"group,omitempty"`
-	// Source is set for Associated and Dissociated.
-	Source directory.ConnectionSource `json:"source,omitzero"`
-	// State is set for InState: STAGED, ACTIVATED or SUSPENDED.
-	State directory.UserState `json:"state,omitempty"`
-}
-
-// ClaimKind is what sort of thing is claimed.
-type ClaimKind string
-
-// The closed list of kinds.
-const (
-	Created     ClaimKind = "created"          // the user or group exists
-	Deleted     ClaimKind = "deleted"          // the user or group does not exist any more
-	InState     ClaimKind = "in_state"         // the user has the State
-	Locked      ClaimKind = "locked"           // the user is locked out
-	Unlocked    ClaimKind = "unlocked"         // the user is not, or not any more
-	Expired     ClaimKind = "password_expired" // the user's password is no longer valid
-	Renewed     ClaimKind = "password_renewed" // it is, or is again
-	NewPassword ClaimKind = "password_changed" // the user has another password
-	Altered     ClaimKind = "altered"          // something else changed, of which we keep no value: a name, an attribute
-	Joined      ClaimKind = "joined"           // the user is in the Group itself
-	Left        ClaimKind = "left"             // the user is not in the Group itself; another one may still hold the user
-	Associated  ClaimKind = "associated"       // the user or group is associated with the Source itself
-	Dissociated ClaimKind = "dissociated"      // it is not; the user may still be so through a group
-)
-
 // Word is what the changes of an event say of the state of a user.
 type Word string
 
@@ -57,13 +22,21 @@ const (
 	wordExpired     Word = "expired"
 	wordRenewed     Word = "renewed"
 	wordPassword    Word = "password"
-	wordOther       Word = "other" // any other field
 )
+
+// Alteration is a field whose value an event says to have changed: what JumpCloud
+// calls the field, and digests of what the rules see of its values (see
+// [directory.Digest]), "" where the event does not give one.
+type Alteration struct {
+	Field string `json:"field"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to"`
+}
 
 // Claims is what the event says to be so, nothing for one that says nothing
 // definite, or that concerns nothing we act on. Memberships of groups in groups
 // are not claimed: which of the two is the outer one is recorded nowhere.
-func (e Event) Claims() []Claim {
+func (e Event) Claims() []directory.Claim {
 	switch e.Concern() {
 	case UserChanged, UserDeleted, PasswordChanged:
 		return e.claimsOfUser()
@@ -78,31 +51,30 @@ func (e Event) Claims() []Claim {
 
 // byType is what an event says by its type alone (Directory Insights API
 // documentation).
-var byType = map[string]Claim{
-	"user_create":           {Kind: Created},
-	"user_delete":           {Kind: Deleted},
-	"user_suspended":        {Kind: InState, State: directory.Suspended},
-	"user_unsuspended":      {Kind: InState, State: directory.Activated},
-	"user_activated":        {Kind: InState, State: directory.Activated},
-	"user_lockout":          {Kind: Locked},
-	"user_unlocked":         {Kind: Unlocked},
-	"user_password_expired": {Kind: Expired},
-	"user_password_change":  {Kind: NewPassword},
-	"user_password_set":     {Kind: NewPassword},
-	"group_create":          {Kind: Created},
-	"group_update":          {Kind: Altered},
-	"group_delete":          {Kind: Deleted},
+var byType = map[string]directory.Claim{
+	"user_create":           {Kind: directory.Created},
+	"user_delete":           {Kind: directory.Removed},
+	"user_suspended":        {Kind: directory.InState, State: directory.Suspended},
+	"user_unsuspended":      {Kind: directory.InState, State: directory.Activated},
+	"user_activated":        {Kind: directory.InState, State: directory.Activated},
+	"user_lockout":          {Kind: directory.LockedOut},
+	"user_unlocked":         {Kind: directory.Unlocked},
+	"user_password_expired": {Kind: directory.Expired},
+	"user_password_change":  {Kind: directory.NewPassword},
+	"user_password_set":     {Kind: directory.NewPassword},
+	"group_create":          {Kind: directory.Created},
+	"group_delete":          {Kind: directory.Removed},
 }
 
-func (e Event) claimsOfUser() []Claim {
+func (e Event) claimsOfUser() []directory.Claim {
 	users := e.Users()
 	if len(users) != 1 {
 		return nil
 	}
-	var claims []Claim
-	claim := func(c Claim) {
+	var claims []directory.Claim
+	claim := func(c directory.Claim) {
 		c.User = users[0]
-		if !slices.ContainsFunc(claims, func(known Claim) bool { return known.Kind == c.Kind }) {
+		if !slices.ContainsFunc(claims, func(known directory.Claim) bool { return known.Kind == c.Kind && known.Field == c.Field }) {
 			claims = append(claims, c)
 		}
 	}
@@ -113,22 +85,22 @@ func (e Event) claimsOfUser() []Claim {
 		return claims
 	}
 	if state := e.state(); state != "" {
-		claim(Claim{Kind: InState, State: state})
+		claim(directory.Claim{Kind: directory.InState, State: state})
 	}
 	for _, word := range e.Says {
-		if kind, known := ofWord[word]; known && (kind != Altered || e.Type == "user_update") {
-			claim(Claim{Kind: kind})
+		if kind, known := ofWord[word]; known {
+			claim(directory.Claim{Kind: kind})
 		}
 	}
-	if len(claims) == 0 { // a change without its fields
-		claim(Claim{Kind: Altered})
+	for _, a := range e.Altered {
+		claim(directory.Claim{Kind: directory.Altered, Field: a.Field, From: a.From, To: a.To})
 	}
 	return claims
 }
 
 // ofWord is what the words claim that need no other.
-var ofWord = map[Word]ClaimKind{wordLocked: Locked, wordUnlocked: Unlocked, wordExpired: Expired, wordRenewed: Renewed,
-	wordPassword: NewPassword, wordOther: Altered}
+var ofWord = map[Word]directory.ClaimKind{wordLocked: directory.LockedOut, wordUnlocked: directory.Unlocked, wordExpired: directory.Expired, wordRenewed: directory.Renewed,
+	wordPassword: directory.NewPassword}
 
 // state is the state that the changes claim, "" if none. Either of the twins
 // saying suspended means suspended, as in a user that is read; that a user is not
@@ -147,18 +119,27 @@ func (e Event) state() directory.UserState {
 	return ""
 }
 
-func (e Event) claimsOfGroup() []Claim {
-	c, known := byType[e.Type]
+func (e Event) claimsOfGroup() []directory.Claim {
 	groups := e.Groups()
-	if !known || len(groups) != 1 {
+	if len(groups) != 1 {
 		return nil
 	}
-	c.Group = groups[0]
-	return []Claim{c}
+	var claims []directory.Claim
+	if c, known := byType[e.Type]; known {
+		c.Group = groups[0]
+		claims = append(claims, c)
+	}
+	if e.Type != "group_update" { // a new group has no name before, and one that is gone none after
+		return claims
+	}
+	for _, a := range e.Altered {
+		claims = append(claims, directory.Claim{Kind: directory.Altered, Group: groups[0], Field: a.Field, From: a.From, To: a.To})
+	}
+	return claims
 }
 
-func (e Event) claimsOfEdge() []Claim {
-	var c Claim
+func (e Event) claimsOfEdge() []directory.Claim {
+	var c directory.Claim
 	source, isSource := e.Source()
 	users, groups := e.Users(), e.Groups()
 	switch {
@@ -171,16 +152,16 @@ func (e Event) claimsOfEdge() []Claim {
 	default:
 		return nil
 	}
-	kinds := map[string]ClaimKind{"add": Joined, "remove": Left}
+	kinds := map[string]directory.ClaimKind{"add": directory.Joined, "remove": directory.Left}
 	if isSource {
-		kinds = map[string]ClaimKind{"add": Associated, "remove": Dissociated}
+		kinds = map[string]directory.ClaimKind{"add": directory.Associated, "remove": directory.Dissociated}
 	}
 	kind, known := kinds[strings.ToLower(e.Association.Op)]
 	if !known { // update changes what the edge is like, and nobody says what
 		return nil
 	}
 	c.Kind = kind
-	return []Claim{c}
+	return []directory.Claim{c}
 }
 
 // wordsOf is what the changes of an event say, sorted, each word once.
@@ -220,6 +201,47 @@ func wordOf(field string, change object) Word {
 	case "password":
 		return wordPassword
 	default:
-		return wordOther
+		return ""
 	}
+}
+
+// alterationsOf are the fields whose values the event says to have changed, as far as
+// the rules look at them, sorted by name.
+func (e Event) alterationsOf(changes json.RawMessage) []Alteration {
+	if e.Type != "user_update" && e.Type != "group_update" { // others say enough by their type
+		return nil
+	}
+	digest := userDigest
+	if e.Type == "group_update" {
+		digest = groupDigest
+	}
+	var all []Alteration
+	for _, change := range (object{"changes": changes}).objects("changes") {
+		a := Alteration{Field: change.text("field")}
+		var known bool
+		if _, says := change["to"]; !says {
+			continue
+		}
+		if a.To, known = digest(e.Resource.ID, a.Field, change["to"]); !known {
+			continue
+		}
+		if from, says := change["from"]; says {
+			a.From, _ = digest(e.Resource.ID, a.Field, from)
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b Alteration) int { return strings.Compare(a.Field, b.Field) })
+	return slices.CompactFunc(all, func(a, b Alteration) bool { return a.Field == b.Field })
+}
+
+// userDigest stands for a value of a field of a user, as it would be read.
+func userDigest(id, field string, value json.RawMessage) (digest string, known bool) {
+	user, _ := userOf(object{field: value})
+	text, known := user.Field(field)
+	return directory.Digest(id, field, text), known
+}
+
+// groupDigest stands for a value of a field of a group.
+func groupDigest(id, field string, value json.RawMessage) (digest string, known bool) {
+	return directory.Digest(id, field, object{field: value}.text(field)), field == "name"
 }

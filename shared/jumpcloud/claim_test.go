@@ -21,28 +21,32 @@ import (
 func TestClaimsOfEvents(t *testing.T) {
 	m365 := directory.ConnectionSource{Type: directory.Office365Source, ID: m365ID}
 	app := directory.ConnectionSource{Type: directory.ApplicationSource, ID: m365ID}
-	of := func(kinds ...jumpcloud.ClaimKind) (claims []jumpcloud.Claim) {
+	of := func(kinds ...directory.ClaimKind) (claims []directory.Claim) {
 		for _, kind := range kinds {
-			claims = append(claims, jumpcloud.Claim{Kind: kind, User: userID})
+			claims = append(claims, directory.Claim{Kind: kind, User: userID})
 		}
 		return claims
 	}
-	in := func(state directory.UserState, more ...jumpcloud.ClaimKind) []jumpcloud.Claim {
-		return append([]jumpcloud.Claim{{Kind: jumpcloud.InState, User: userID, State: state}}, of(more...)...)
+	in := func(state directory.UserState, more ...directory.ClaimKind) []directory.Claim {
+		return append([]directory.Claim{{Kind: directory.InState, User: userID, State: state}}, of(more...)...)
+	}
+	altered := func(field, from, to string) directory.Claim {
+		return directory.Claim{Kind: directory.Altered, User: userID, Field: field,
+			From: directory.Digest(userID, field, from), To: directory.Digest(userID, field, to)}
 	}
 	changes := func(list string) string { return onUser + `,"changes":[` + list + `]` }
 	remove := func(edge string) string { return strings.Replace(edge, `"op":"add"`, `"op":"remove"`, 1) }
 	onGroup := `,"resource":{"id":"` + groupID + `","name":"Sales","type":"user_group"}`
-	group := func(kind jumpcloud.ClaimKind) []jumpcloud.Claim {
-		return []jumpcloud.Claim{{Kind: kind, Group: groupID}}
+	group := func(kind directory.ClaimKind) []directory.Claim {
+		return []directory.Claim{{Kind: kind, Group: groupID}}
 	}
 	const suspended = `{"field":"state","from":"ACTIVATED","to":"SUSPENDED"},{"field":"suspended","from":false,"to":true}`
 	for name, c := range map[string]struct {
 		event string
-		want  []jumpcloud.Claim
+		want  []directory.Claim
 	}{
 		"suspended by an update":         {bare("user_update", changes(suspended)), in(directory.Suspended)},
-		"suspended among other changes":  {bare("user_update", changes(`{"field":"company","to":"x"},`+suspended)), in(directory.Suspended, jumpcloud.Altered)},
+		"suspended among other changes":  {bare("user_update", changes(`{"field":"company","from":"","to":"x"},`+suspended)), append(in(directory.Suspended), altered("company", "", "x"))},
 		"suspended by the older field":   {bare("user_update", changes(`{"field":"suspended","from":false,"to":true}`)), in(directory.Suspended)},
 		"the fields contradict":          {bare("user_update", changes(`{"field":"state","to":"ACTIVATED"},{"field":"suspended","to":true}`)), in(directory.Suspended)},
 		"brought back":                   {bare("user_update", changes(`{"field":"state","from":"SUSPENDED","to":"ACTIVATED"},{"field":"suspended","from":true,"to":false}`)), in(directory.Activated)},
@@ -51,41 +55,47 @@ func TestClaimsOfEvents(t *testing.T) {
 		"suspended without changes":      {bare("user_suspended", onUser), in(directory.Suspended)},
 		"unsuspended":                    {bare("user_unsuspended", onUser), in(directory.Activated)},
 		"activated":                      {bare("user_activated", changes(`{"field":"state","from":"STAGED","to":"ACTIVATED"}`)), in(directory.Activated)},
-		"a state nobody knows":           {bare("user_update", changes(`{"field":"state","to":"mira@example.com"}`)), of(jumpcloud.Altered)},
-		"a state that is no text":        {bare("user_update", changes(`{"field":"state","to":{"x":1}},{"field":"suspended","to":null}`)), of(jumpcloud.Altered)},
-		"locked":                         {bare("user_lockout", changes(`{"field":"account_locked","from":false,"to":true}`)), of(jumpcloud.Locked)},
-		"locked without changes":         {bare("user_lockout", onUser), of(jumpcloud.Locked)},
-		"locked by an update":            {bare("user_update", changes(`{"field":"account_locked","to":true}`)), of(jumpcloud.Locked)},
-		"unlocked":                       {bare("user_unlocked", onUser), of(jumpcloud.Unlocked)},
-		"unlocked by an update":          {bare("user_update", changes(`{"field":"account_locked","to":"false"}`)), of(jumpcloud.Unlocked)},
-		"password expired":               {bare("user_password_expired", onUser), of(jumpcloud.Expired)},
-		"password valid again":           {bare("user_update", changes(`{"field":"password_expired","from":true,"to":false}`)), of(jumpcloud.Renewed)},
-		"password changed":               {bare("user_password_change", changes(`{"field":"password"}`)), of(jumpcloud.NewPassword)},
-		"first password":                 {bare("user_password_set", onUser), of(jumpcloud.NewPassword)},
-		"password in an update":          {bare("user_update", changes(`{"field":"password"},{"field":"jobTitle","to":"Lead"}`)), of(jumpcloud.Altered, jumpcloud.NewPassword)},
-		"created staged":                 {bare("user_create", changes(`{"field":"state","to":"STAGED"},{"field":"suspended","to":false},{"field":"email","to":"mira@example.com"}`)), append(of(jumpcloud.Created), in(directory.Staged)...)},
-		"created, of no state":           {bare("user_create", changes(`{"field":"suspended","to":false},{"field":"activated","to":false}`)), of(jumpcloud.Created)},
-		"deleted":                        {bare("user_delete", onUser), of(jumpcloud.Deleted)},
-		"deleted, with what it was":      {bare("user_delete", changes(`{"field":"state","from":"ACTIVATED"},{"field":"suspended","from":false}`)), of(jumpcloud.Deleted)},
-		"attributes":                     {bare("user_update", changes(`{"field":"department","from":"A","to":"B"}`)), of(jumpcloud.Altered)},
-		"update without changes":         {bare("user_update", onUser), of(jumpcloud.Altered)},
+		"a state nobody knows":           {bare("user_update", changes(`{"field":"state","to":"mira@example.com"}`)), nil},
+		"a state that is no text":        {bare("user_update", changes(`{"field":"state","to":{"x":1}},{"field":"suspended","to":null}`)), nil},
+		"locked":                         {bare("user_lockout", changes(`{"field":"account_locked","from":false,"to":true}`)), of(directory.LockedOut)},
+		"locked without changes":         {bare("user_lockout", onUser), of(directory.LockedOut)},
+		"locked by an update":            {bare("user_update", changes(`{"field":"account_locked","to":true}`)), of(directory.LockedOut)},
+		"unlocked":                       {bare("user_unlocked", onUser), of(directory.Unlocked)},
+		"unlocked by an update":          {bare("user_update", changes(`{"field":"account_locked","to":"false"}`)), of(directory.Unlocked)},
+		"password expired":               {bare("user_password_expired", onUser), of(directory.Expired)},
+		"password valid again":           {bare("user_update", changes(`{"field":"password_expired","from":true,"to":false}`)), of(directory.Renewed)},
+		"password changed":               {bare("user_password_change", changes(`{"field":"password"}`)), of(directory.NewPassword)},
+		"first password":                 {bare("user_password_set", onUser), of(directory.NewPassword)},
+		"password in an update":          {bare("user_update", changes(`{"field":"password"},{"field":"jobTitle","from":null,"to":"Lead"}`)), append(of(directory.NewPassword), altered("jobTitle", "", "Lead"))},
+		"created staged":                 {bare("user_create", changes(`{"field":"state","to":"STAGED"},{"field":"suspended","to":false},{"field":"email","to":"mira@example.com"}`)), append(of(directory.Created), in(directory.Staged)...)},
+		"created, of no state":           {bare("user_create", changes(`{"field":"suspended","to":false},{"field":"activated","to":false}`)), of(directory.Created)},
+		"deleted":                        {bare("user_delete", onUser), of(directory.Removed)},
+		"deleted, with what it was":      {bare("user_delete", changes(`{"field":"state","from":"ACTIVATED"},{"field":"suspended","from":false}`)), of(directory.Removed)},
+		"attributes":                     {bare("user_update", changes(`{"field":"department","from":"A","to":"B"},{"field":"tags","to":["x"]}`)), []directory.Claim{altered("department", "A", "B")}},
+		"an attribute is emptied":        {bare("user_update", changes(`{"field":"department","from":"A","to":null}`)), []directory.Claim{altered("department", "A", "")}},
+		"addresses":                      {bare("user_update", changes(`{"field":"addresses","from":[],"to":[{"_id":"6650a1b2c3d4e5f6071800b7","type":"home","locality":"Rom"},{"id":"1","type":"work","locality":"Berlin"}]}`)), []directory.Claim{altered("addresses", "\n\n\n\n\n\n", "\n\n\nBerlin\n\n\n")}},
+		"phones":                         {bare("user_update", changes(`{"field":"phoneNumbers","from":[{"type":"mobile","number":"2"}],"to":[{"type":"work","number":"1"}]}`)), []directory.Claim{altered("phoneNumbers", "\n2", "1\n")}},
+		"custom attributes":              {bare("user_update", changes(`{"field":"attributes","from":[],"to":[{"name":"b","value":"2"},{"name":"a","value":"1"}]}`)), []directory.Claim{altered("attributes", "", "\"a\"=1\n\"b\"=2")}},
+		"a value without the one before": {bare("user_update", changes(`{"field":"jobTitle","to":"Lead"}`)), []directory.Claim{{Kind: directory.Altered, User: userID, Field: "jobTitle", To: directory.Digest(userID, "jobTitle", "Lead")}}},
+		"update without changes":         {bare("user_update", onUser), nil},
 		"an attempt that failed":         {bare("user_delete", onUser+`,"success":false`), nil},
 		"nobody":                         {bare("user_delete", ``), nil},
 		"a warning":                      {bare("user_password_warning_email", onUser), nil},
 		"JumpCloud's own write":          {bare("user_deprovision", onUser), nil},
-		"group created":                  {bare("group_create", onGroup), group(jumpcloud.Created)},
-		"group renamed":                  {bare("group_update", onGroup), group(jumpcloud.Altered)},
-		"group deleted":                  {bare("group_delete", onGroup), group(jumpcloud.Deleted)},
+		"group created":                  {bare("group_create", onGroup), group(directory.Created)},
+		"group renamed":                  {bare("group_update", onGroup+`,"changes":[{"field":"name","from":"Sale","to":"Sales"}]`), []directory.Claim{{Kind: directory.Altered, Group: groupID, Field: "name", From: directory.Digest(groupID, "name", "Sale"), To: directory.Digest(groupID, "name", "Sales")}}},
+		"group changed somehow":          {bare("group_update", onGroup), nil},
+		"group deleted":                  {bare("group_delete", onGroup), group(directory.Removed)},
 		"group of devices deleted":       {bare("group_delete", strings.Replace(onGroup, "user_group", "system_group", 1)), nil},
-		"joined":                         {bare("association_change", edge("user_group", groupID, "user", userID)), []jumpcloud.Claim{{Kind: jumpcloud.Joined, User: userID, Group: groupID}}},
-		"joined, the other way":          {bare("association_change", edge("user", userID, "user_group", groupID)), []jumpcloud.Claim{{Kind: jumpcloud.Joined, User: userID, Group: groupID}}},
-		"left":                           {bare("association_change", remove(edge("user_group", groupID, "systemuser", userID))), []jumpcloud.Claim{{Kind: jumpcloud.Left, User: userID, Group: groupID}}},
+		"joined":                         {bare("association_change", edge("user_group", groupID, "user", userID)), []directory.Claim{{Kind: directory.Joined, User: userID, Group: groupID}}},
+		"joined, the other way":          {bare("association_change", edge("user", userID, "user_group", groupID)), []directory.Claim{{Kind: directory.Joined, User: userID, Group: groupID}}},
+		"left":                           {bare("association_change", remove(edge("user_group", groupID, "systemuser", userID))), []directory.Claim{{Kind: directory.Left, User: userID, Group: groupID}}},
 		"a failed removal":               {bare("association_change", remove(edge("user_group", groupID, "user", userID))+`,"success":false`), nil},
 		"a group in a group":             {bare("association_change", edge("user_group", groupID, "user_group", m365ID)), nil},
-		"user associated":                {bare("association_change", edge("user", userID, "office_365", m365ID)), []jumpcloud.Claim{{Kind: jumpcloud.Associated, User: userID, Source: m365}}},
-		"user dissociated, other way":    {bare("association_change", remove(edge("office_365", m365ID, "user", userID))), []jumpcloud.Claim{{Kind: jumpcloud.Dissociated, User: userID, Source: m365}}},
-		"group associated":               {bare("association_change", edge("application", m365ID, "user_group", groupID)), []jumpcloud.Claim{{Kind: jumpcloud.Associated, Group: groupID, Source: app}}},
-		"group dissociated":              {bare("association_change", strings.Replace(edge("user_group", groupID, "application", m365ID), `"add"`, `"REMOVE"`, 1)), []jumpcloud.Claim{{Kind: jumpcloud.Dissociated, Group: groupID, Source: app}}},
+		"user associated":                {bare("association_change", edge("user", userID, "office_365", m365ID)), []directory.Claim{{Kind: directory.Associated, User: userID, Source: m365}}},
+		"user dissociated, other way":    {bare("association_change", remove(edge("office_365", m365ID, "user", userID))), []directory.Claim{{Kind: directory.Dissociated, User: userID, Source: m365}}},
+		"group associated":               {bare("association_change", edge("application", m365ID, "user_group", groupID)), []directory.Claim{{Kind: directory.Associated, Group: groupID, Source: app}}},
+		"group dissociated":              {bare("association_change", strings.Replace(edge("user_group", groupID, "application", m365ID), `"add"`, `"REMOVE"`, 1)), []directory.Claim{{Kind: directory.Dissociated, Group: groupID, Source: app}}},
 		"an association is updated":      {bare("association_change", strings.Replace(edge("user_group", groupID, "office_365", m365ID), `"add"`, `"update"`, 1)), nil},
 		"an association of no operation": {bare("association_change", strings.Replace(edge("user_group", groupID, "user", userID), `"add"`, `null`, 1)), nil},
 		"a device":                       {bare("association_change", edge("system", m365ID, "user", userID)), nil},
@@ -108,17 +118,20 @@ func TestClaimsOfEvents(t *testing.T) {
 }
 
 func TestClaimsOfRecordedEvents(t *testing.T) {
-	for file, want := range map[string][]jumpcloud.Claim{
-		"sekoia-user_update.json":  {{Kind: jumpcloud.Altered, User: "6127579ec58b6d6144c06492"}},
-		"sekoia-user_update2.json": {{Kind: jumpcloud.Altered, User: "627232d9c2bb20373d84eb63"}},
-		"sekoia-user_update3.json": {{Kind: jumpcloud.InState, User: "628cf9c0d6f4831f8192fa8d", State: directory.Suspended},
-			{Kind: jumpcloud.Altered, User: "628cf9c0d6f4831f8192fa8d"}},
+	for file, want := range map[string][]string{ // about what, in words
+		"sekoia-user_update.json": {"altered field attributes"},
+		"sekoia-user_update2.json": {"altered field addresses", "altered field company", "altered field location"},
+		"sekoia-user_update3.json": {"in_state state", "altered field addresses", "altered field company", "altered field location"},
 		"sekoia-association_change.json": nil, // of a device
 		"sekoia-admin_login.json":        nil,
 	} {
 		raw, err := os.ReadFile(filepath.Join("testdata", "events", file))
 		must(t, err)
-		if diff := cmp.Diff(want, parse(t, string(raw)).Events()[0].Claims()); diff != "" {
+		var got []string
+		for _, claim := range parse(t, string(raw)).Events()[0].Claims() {
+			got = append(got, string(claim.Kind)+" "+claim.About())
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
 	}
@@ -140,22 +153,22 @@ func TestClaimsOfWhatIsDone(t *testing.T) {
 			source := directory.ConnectionSource{Type: directory.ApplicationSource, ID: app}
 			steps := []struct {
 				did  error
-				want jumpcloud.Claim
+				want directory.Claim
 			}{
-				{sim.ActivateUser(string(user)), jumpcloud.Claim{Kind: jumpcloud.InState, User: user, State: directory.Activated}},
-				{sim.SuspendUser(string(user)), jumpcloud.Claim{Kind: jumpcloud.InState, User: user, State: directory.Suspended}},
-				{sim.LockUser(string(user)), jumpcloud.Claim{Kind: jumpcloud.Locked, User: user}},
-				{sim.ExpirePassword(string(user)), jumpcloud.Claim{Kind: jumpcloud.Expired, User: user}},
-				{sim.SetPassword(string(user), "Canary-7f3a!"), jumpcloud.Claim{Kind: jumpcloud.NewPassword, User: user}},
-				{sim.AddMember(string(group), string(user)), jumpcloud.Claim{Kind: jumpcloud.Joined, User: user, Group: group}},
-				{sim.RemoveMember(string(group), string(user)), jumpcloud.Claim{Kind: jumpcloud.Left, User: user, Group: group}},
-				{sim.Associate(string(group), app), jumpcloud.Claim{Kind: jumpcloud.Associated, Group: group, Source: source}},
-				{sim.Dissociate(string(group), app), jumpcloud.Claim{Kind: jumpcloud.Dissociated, Group: group, Source: source}},
-				{sim.DeleteGroup(string(group)), jumpcloud.Claim{Kind: jumpcloud.Deleted, Group: group}},
-				{sim.DeleteUser(string(user)), jumpcloud.Claim{Kind: jumpcloud.Deleted, User: user}},
+				{sim.ActivateUser(string(user)), directory.Claim{Kind: directory.InState, User: user, State: directory.Activated}},
+				{sim.SuspendUser(string(user)), directory.Claim{Kind: directory.InState, User: user, State: directory.Suspended}},
+				{sim.LockUser(string(user)), directory.Claim{Kind: directory.LockedOut, User: user}},
+				{sim.ExpirePassword(string(user)), directory.Claim{Kind: directory.Expired, User: user}},
+				{sim.SetPassword(string(user), "Canary-7f3a!"), directory.Claim{Kind: directory.NewPassword, User: user}},
+				{sim.AddMember(string(group), string(user)), directory.Claim{Kind: directory.Joined, User: user, Group: group}},
+				{sim.RemoveMember(string(group), string(user)), directory.Claim{Kind: directory.Left, User: user, Group: group}},
+				{sim.Associate(string(group), app), directory.Claim{Kind: directory.Associated, Group: group, Source: source}},
+				{sim.Dissociate(string(group), app), directory.Claim{Kind: directory.Dissociated, Group: group, Source: source}},
+				{sim.DeleteGroup(string(group)), directory.Claim{Kind: directory.Removed, Group: group}},
+				{sim.DeleteUser(string(user)), directory.Claim{Kind: directory.Removed, User: user}},
 			}
 			time.Sleep(time.Second)
-			var claims []jumpcloud.Claim
+			var claims []directory.Claim
 			must(t, client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now().Add(-time.Hour)}, func(events []jumpcloud.Event) error {
 				for _, event := range events {
 					claims = append(claims, event.Claims()...)

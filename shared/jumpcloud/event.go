@@ -32,6 +32,8 @@ type Event struct {
 	// Says is the words that the changes of the event amount to, sorted, nil for
 	// none. [Event.Claims] says what they mean.
 	Says []Word `json:"says,omitempty"`
+	// Altered are the other fields that changed, as far as the rules look at them.
+	Altered []Alteration `json:"altered,omitempty"`
 	// Failed is set when the event reports an attempt without success. Some
 	// successful events do not say so, hence this way round.
 	Failed bool `json:"failed,omitempty"`
@@ -143,7 +145,7 @@ func eventOf(o object, alert string) Event {
 			event.Association = &found
 		}
 	}
-	event.Says = wordsOf(o["changes"])
+	event.Says, event.Altered = wordsOf(o["changes"]), event.alterationsOf(o["changes"])
 	event.ID, event.Vague = identify(o, event, alert)
 	return event
 }
