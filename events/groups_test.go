@@ -42,6 +42,11 @@ func (o *outsideGroups) Group(_ context.Context, id directory.GroupID) (director
 	return directory.Group{ID: id, Name: name}, nil
 }
 
+func (o *outsideGroups) IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error) {
+	_, err := o.Group(ctx, id)
+	return err == nil, nil
+}
+
 func (o *outsideGroups) GroupMembers(_ context.Context, id directory.GroupID) ([]directory.UserID, []directory.GroupID, error) {
 	if id == engineering {
 		return []directory.UserID{ann}, nil, nil
@@ -98,7 +103,7 @@ func TestGroups(t *testing.T) {
 	table := map[string]want{
 		"tasks.json":     {[]plan.Type{plan.CreateGroup, plan.CreateGroup}, 0, 1, 0, nil},
 		"bulk.json":      {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
-		"source.json":    {nil, 0, 1, 2, nil},
+		"source.json":    {nil, 0, 2 * 1, 2 * 2, nil}, // both times it asks all that the source has
 		"duplicate.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
 		"malformed.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, []int{1}},
 	}
@@ -141,6 +146,7 @@ func TestGroups(t *testing.T) {
 			}
 			for _, record := range batch.Records {
 				if task, err := reconcile.ReadGroupTask([]byte(record.Body)); err == nil {
+					task.Occurrence = occurrence(task.Cause)
 					made, err := task.Message()
 					sameMessage(t, record, made, err)
 				}

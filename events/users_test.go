@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -34,14 +33,27 @@ func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, e
 	return o, nil
 }
 
-func (o *outside) Users(_ context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, map[directory.UserID]error) {
+func (o *outside) ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
 	found := map[directory.UserID]directory.User{}
-	for id, name := range map[directory.UserID]string{ann: "ann", bob: "bob"} {
-		if slices.Contains(ids, id) {
-			found[id] = directory.User{ID: id, Username: name, Email: name + "@contoso.example", State: directory.Activated}
+	for _, id := range ids {
+		if user, err := o.User(ctx, id); err == nil {
+			found[id] = user
 		}
 	}
 	return found, nil
+}
+
+func (o *outside) User(_ context.Context, id directory.UserID) (directory.User, error) {
+	name, exists := map[directory.UserID]string{ann: "ann", bob: "bob"}[id]
+	if !exists {
+		return directory.User{}, fault.New(fault.NotFound, "test", "there is no user "+string(id))
+	}
+	return directory.User{ID: id, Username: name, Email: name + "@contoso.example", State: directory.Activated}, nil
+}
+
+func (o *outside) IsUserFound(ctx context.Context, id directory.UserID) (bool, error) {
+	_, err := o.User(ctx, id)
+	return err == nil, nil
 }
 
 func (o *outside) Tenant(context.Context, []string) (directory.Tenant, error) {
@@ -107,6 +119,7 @@ func TestUsers(t *testing.T) {
 			}
 			for _, record := range batch.Records {
 				if task, err := reconcile.ReadTask([]byte(record.Body)); err == nil {
+					task.Occurrence = occurrence(task.Cause)
 					made, err := task.Message()
 					sameMessage(t, record, made, err)
 				}

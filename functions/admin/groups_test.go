@@ -88,8 +88,8 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 			t.Fatalf("%s: tasks %+v", when, got)
 		}
 		want.Cause, want.Whole = got[0].Cause, whole
-		if got[0] != want {
-			t.Errorf("%s: %+v", when, got[0])
+		if diff := cmp.Diff(want, got[0]); diff != "" {
+			t.Errorf("%s (-want +got): %s", when, diff)
 		}
 	}
 	for range 2 { // a repetition is harmless

@@ -52,6 +52,10 @@ func (o *outside) ListUsers(context.Context, []directory.UserID) (map[directory.
 	return nil, fault.New(fault.Internal, "test", "the API reads one user at a time")
 }
 
+func (o *outside) IsUserFound(context.Context, directory.UserID) (bool, error) {
+	return false, fault.New(fault.Internal, "test", "the API searches no user")
+}
+
 func (o *outside) User(_ context.Context, id directory.UserID) (directory.User, error) {
 	switch {
 	case o.jumpCloud != nil:

@@ -96,5 +96,5 @@ func (h Handler) fanOut(ctx context.Context, body []byte) (tasks, error) {
 	h.Metrics.Count("fanout_events", 1, "concern", string(concern), "outcome", outcome)
 	zerolog.Ctx(ctx).Info().Str("event", change.Event.ID).Str("type", change.Event.Type).Str("concern", string(concern)).
 		Int("tasks", count).Msg("event " + outcome)
-	return found.of(change.Event.Occurrence()), nil
+	return found.of(change.Event), nil
 }

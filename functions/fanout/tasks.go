@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -18,13 +19,25 @@ type tasks struct {
 	groups []reconcile.GroupTask
 }
 
-// of are the tasks as those of one occurrence.
-func (t tasks) of(occurrence string) tasks {
+// of are the tasks as those of an event: it is the occurrence that asks for them, and
+// what it claims of each is an expectation to hold the reads against.
+func (t tasks) of(event jumpcloud.Event) tasks {
+	claims := event.Claims()
+	for i := range claims {
+		claims[i].At = event.Timestamp
+	}
+	about := func(is func(directory.Claim) bool) []directory.Claim {
+		return slices.DeleteFunc(slices.Clone(claims), func(c directory.Claim) bool { return !is(c) })
+	}
 	for i := range t.users {
-		t.users[i].Occurrence = occurrence
+		task := &t.users[i]
+		task.Occurrence = event.Occurrence()
+		task.Claims = about(func(c directory.Claim) bool { return c.User == task.User })
 	}
 	for i := range t.groups {
-		t.groups[i].Occurrence = occurrence
+		task := &t.groups[i]
+		task.Occurrence = event.Occurrence()
+		task.Claims = about(func(c directory.Claim) bool { return c.User == "" && c.Group == task.Group })
 	}
 	return t
 }

@@ -122,10 +122,10 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	f.handler = groups.Handler{
-		Groups:    reconcile.Groups{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Live: &f.userTasks, Bulk: &f.userTasks, Later: &f.groups},
+		Groups:    reconcile.Groups{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Live: &f.userTasks, Bulk: &f.userTasks, Soon: &f.groups, Later: &f.groups},
 		Postponer: f, MaxReceives: maxReceives, Again: &f.again,
 	}
-	f.users = reconcile.Users{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Later: &f.userTasks, GroupsLive: &f.groups, GroupsBulk: &f.groups}
+	f.users = reconcile.Users{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Live: &f.userTasks, Later: &f.userTasks, GroupsLive: &f.groups, GroupsBulk: &f.groups}
 	f.directory = directory.Directory{
 		ID: directory.NewID(organization, "main"), Organization: organization, Name: "main",
 		Tenant: tenant, TenantObject: tenant, Status: directory.Active, Settings: directory.DefaultSettings(),
@@ -252,43 +252,77 @@ func (f *fixture) look(ids ...directory.GroupID) int {
 	return f.handle(batch...)
 }
 
-// changed handles the event that users joined or left groups.
+// changed handles the event that users joined or left groups: it claims what is so.
 func (f *fixture) changed(ids ...directory.UserID) {
 	f.t.Helper()
 	attempts := make([]reconcile.Attempt, len(ids))
 	for i, id := range ids {
 		f.messages++
-		attempts[i] = reconcile.Attempt{Task: reconcile.Task{Directory: f.directory.ID, User: id, Memberships: true,
+		attempts[i] = reconcile.Attempt{Task: reconcile.Task{Directory: f.directory.ID, User: id, Memberships: true, Claims: f.memberships(id),
 			Cause: plan.Cause{Type: "association_change", ID: fmt.Sprintf("e%d", f.messages), At: time.Now().UTC(), Event: true}}, Number: 1}
 	}
 	f.users.Sync(context.Background(), f.directory.ID, attempts)
 }
 
+// memberships are the claims of events that say who of the groups holds a user now,
+// and who does not.
+func (f *fixture) memberships(id directory.UserID) []directory.Claim {
+	var claims []directory.Claim
+	for _, group := range f.jumpcloud.Groups() {
+		claim := directory.Claim{Kind: directory.Left, User: id, Group: directory.GroupID(group.Text("id")), At: time.Now().UTC()}
+		if slices.Contains(f.jumpcloud.Members(group.Text("id")), string(id)) {
+			claim.Kind = directory.Joined
+		}
+		claims = append(claims, claim)
+	}
+	return claims
+}
+
 // settle works off all tasks that were sent, of users and of groups, until there
-// are none; what has to come again comes again. It returns how many rounds that
-// took.
+// are none; what has to come again comes again, and what has to wait waits. It
+// returns how many rounds that took.
 func (f *fixture) settle() int {
 	f.t.Helper()
-	for round := 1; round < 200; round++ {
+	for round := 1; round < 300; round++ {
 		users, groupTasks := f.userTasks.take(), append(f.groups.take(), f.again.take()...)
 		if len(users)+len(groupTasks)+len(f.waiting) == 0 {
 			return round
 		}
-		for chunk := range slices.Chunk(users, queue.MaxBatch) {
+		var early []time.Time
+		var dueUsers []queue.Message
+		for _, m := range users {
+			task, err := reconcile.ReadTask(m.Body)
+			f.must(err)
+			if time.Until(task.NotBefore) > 0 {
+				early = append(early, task.NotBefore)
+				f.must(f.userTasks.Send(context.Background(), m))
+				continue
+			}
+			dueUsers = append(dueUsers, m)
+		}
+		for chunk := range slices.Chunk(dueUsers, queue.MaxBatch) {
 			f.workUsers(chunk)
 		}
+		var due []events.SQSMessage
 		for _, m := range groupTasks {
 			task, err := reconcile.ReadGroupTask(m.Body)
 			f.must(err)
-			f.waiting = append(f.waiting, f.message(task, 1))
+			if time.Until(task.NotBefore) > 0 {
+				early = append(early, task.NotBefore)
+				f.must(f.groups.Send(context.Background(), m))
+				continue
+			}
+			due = append(due, f.message(task, 1))
 		}
-		due := f.waiting
-		f.waiting = nil
+		due, f.waiting = append(due, f.waiting...), nil
 		for chunk := range slices.Chunk(due, queue.MaxBatch) {
 			f.handle(chunk...)
 		}
-		if len(f.waiting) > 0 {
+		switch {
+		case len(f.waiting) > 0:
 			time.Sleep(15 * time.Second) // the bubble's time
+		case len(dueUsers)+len(due) == 0:
+			time.Sleep(time.Until(slices.MinFunc(early, time.Time.Compare)))
 		}
 	}
 	f.t.Fatal("it does not settle")

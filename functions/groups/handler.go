@@ -5,6 +5,7 @@ package groups
 
 import (
 	"context"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -45,6 +46,10 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			response.Malformed(ctx, m, err)
 			continue
 		}
+		if wait := time.Until(t.NotBefore); wait > 0 {
+			response.Postpone(ctx, wait, m)
+			continue
+		}
 		key := string(t.Directory) + "/" + string(t.Group)
 		if known[key] == nil {
 			known[key] = &task{attempt: reconcile.GroupAttempt{GroupTask: t}}
@@ -78,6 +83,10 @@ func (t *task) add(m events.SQSMessage, same reconcile.GroupTask, maxReceives in
 	}
 	t.attempt.Whole = t.attempt.Whole || same.Whole
 	t.attempt.Source = t.attempt.Source || same.Source
+	t.attempt.Thought = max(t.attempt.Thought, same.Thought)
+	if len(t.Messages) > 1 {
+		t.attempt.Claims = append(t.attempt.Claims, same.Claims...)
+	}
 	t.attempt.Number = t.Number
 	t.attempt.Last = t.Number >= maxReceives
 }

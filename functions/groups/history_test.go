@@ -247,7 +247,16 @@ func (h *history) mustLook(g *group, whole bool) {
 // userTask is a task for a person.
 func (h *history) userTask(p *person, memberships bool) waiting {
 	h.messages++
-	return waiting{reconcile.Task{Directory: h.directory.ID, User: p.id, Memberships: memberships,
+	var claims []directory.Claim
+	if p.deleted {
+		claims = []directory.Claim{{Kind: directory.Removed, User: p.id, At: time.Now().UTC()}}
+	} else if memberships {
+		claims = h.memberships(p.id)
+	}
+	if rapid.IntRange(0, 3).Draw(h.t, "events say what happened") == 0 {
+		claims = nil
+	}
+	return waiting{reconcile.Task{Directory: h.directory.ID, User: p.id, Memberships: memberships, Claims: claims,
 		Cause: plan.Cause{Type: "user_update", ID: fmt.Sprintf("e%d", h.messages), At: time.Now().UTC(), Event: true}}, 1}
 }
 

@@ -3,6 +3,7 @@ package groups_test
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"pgregory.net/rapid"
@@ -60,8 +61,16 @@ func shuffled[T any](h *history, list []T) []T {
 	return mixed
 }
 
-// work looks at users, several at once, each once; the rest and what failed waits.
+// work looks at users, several at once, each once; the rest, what failed and what it
+// is too early for waits.
 func (h *history) work(messages []waiting) {
+	messages = slices.DeleteFunc(messages, func(m waiting) bool {
+		early := time.Until(m.task.NotBefore) > 0
+		if early {
+			h.users = append(h.users, m)
+		}
+		return early
+	})
 	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
 		var attempts []reconcile.Attempt
 		var asked [][]waiting
@@ -72,6 +81,8 @@ func (h *history) work(messages []waiting) {
 				continue
 			}
 			attempts[i].Memberships = attempts[i].Memberships || m.task.Memberships
+			attempts[i].Claims = append(attempts[i].Claims, m.task.Claims...)
+			attempts[i].Thought = max(attempts[i].Thought, m.task.Thought)
 			attempts[i].Number = max(attempts[i].Number, m.receives)
 			asked[i] = append(asked[i], m)
 		}

@@ -91,7 +91,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	f.handler = users.Handler{
-		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Later: f, GroupsLive: unread{}, GroupsBulk: unread{}},
+		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Live: f, Later: f, GroupsLive: unread{}, GroupsBulk: unread{}},
 		Passwords: reconcile.Passwords{Store: f.store, Systems: outside, Metrics: f.metrics, Seed: f.passwordSeed},
 		Postponer: f, MaxReceives: maxReceives, Again: f,
 	}
@@ -231,12 +231,17 @@ func (f *fixture) message(id directory.UserID, receives int) events.SQSMessage {
 	return f.messageIn(f.directory.ID, id, receives)
 }
 
-// messageIn is a task for a user in a directory, received for the nth time.
+// messageIn is a task for a user in a directory, received for the nth time. It is that
+// of an event, of the deletion if the user was deleted.
 func (f *fixture) messageIn(dir directory.ID, id directory.UserID, receives int) events.SQSMessage {
 	f.t.Helper()
 	f.messages++
 	name := fmt.Sprintf("m%d", f.messages)
-	m, err := reconcile.Task{Directory: dir, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC(), Event: true}}.Message()
+	task := reconcile.Task{Directory: dir, User: id, Cause: plan.Cause{Type: "user_update", ID: name, At: time.Now().UTC(), Event: true}}
+	if _, there := f.jumpcloud.User(string(id)); !there {
+		task.Cause.Type, task.Claims = "user_delete", []directory.Claim{{Kind: directory.Removed, User: id}}
+	}
+	m, err := task.Message()
 	f.must(err)
 	return events.SQSMessage{MessageId: name, ReceiptHandle: "r-" + name, Body: string(m.Body), EventSourceARN: "queue",
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}

@@ -7,6 +7,7 @@ package users
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
@@ -79,6 +80,10 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *lane
 			response.Malformed(ctx, m, err)
 			continue
 		}
+		if wait := time.Until(t.NotBefore); wait > 0 {
+			response.Postpone(ctx, wait, m)
+			continue
+		}
 		keyWanted = keyWanted || t.Cause.Type == reconcile.PasswordKey
 		s := ofDirectory[t.Directory]
 		if s == nil {
@@ -133,6 +138,10 @@ func (t *task) add(m events.SQSMessage, same reconcile.Task, maxReceives int) {
 	t.Add(m)
 	t.attempt.Memberships = t.attempt.Memberships || same.Memberships
 	t.attempt.Source = t.attempt.Source || same.Source
+	t.attempt.Thought = max(t.attempt.Thought, same.Thought)
+	if len(t.Messages) > 1 {
+		t.attempt.Claims = append(t.attempt.Claims, same.Claims...)
+	}
 	if same.Cause.At.After(t.attempt.Cause.At) {
 		t.attempt.Cause = same.Cause
 	}

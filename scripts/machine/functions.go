@@ -47,12 +47,12 @@ func (m *Machine) feed(outside *systems.Systems) {
 	groupsLive, groupsBulk := m.queues[groupsLiveQueue], m.queues[groupsBulkQueue]
 	fanoutHandler := fanout.Handler{Store: m.Store, Users: live, Groups: groupsLive, Metrics: m.Metrics}
 	usersHandler := users.Handler{
-		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics, Later: bulk, GroupsLive: groupsLive, GroupsBulk: groupsBulk},
+		Users:     reconcile.Users{Store: m.Store, Systems: outside, Metrics: m.Metrics, Live: live, Later: bulk, GroupsLive: groupsLive, GroupsBulk: groupsBulk},
 		Passwords: reconcile.Passwords{Store: m.Store, Systems: outside, Seed: m.secrets.PasswordSeed, Metrics: m.Metrics},
 		Postponer: m.queues, MaxReceives: usersReceives, Again: bulk,
 	}
 	groupsHandler := groups.Handler{
-		Groups:    reconcile.Groups{Store: m.Store, Systems: outside, Metrics: m.Metrics, Live: live, Bulk: bulk, Later: groupsBulk},
+		Groups:    reconcile.Groups{Store: m.Store, Systems: outside, Metrics: m.Metrics, Live: live, Bulk: bulk, Soon: groupsLive, Later: groupsBulk},
 		Postponer: m.queues, MaxReceives: groupsReceives, Again: groupsBulk,
 	}
 	m.host.Feed(host.Function{Name: "fanout", Handler: fanoutHandler.Handle, Timeout: fanoutTimeout},

@@ -51,12 +51,12 @@ func (w *World) function(name string, outside *systems.Systems) host.Function {
 	case GroupsLive, GroupsBulk:
 		return host.Function{Name: "groups", Timeout: functionTimeout, Handler: groups.Handler{
 			Groups: reconcile.Groups{Store: w.Store, Systems: outside, Metrics: w.Metrics,
-				Live: w.Queues[UsersLive], Bulk: w.Queues[UsersBulk], Later: w.Queues[GroupsBulk]},
+				Live: w.Queues[UsersLive], Bulk: w.Queues[UsersBulk], Soon: w.Queues[GroupsLive], Later: w.Queues[GroupsBulk]},
 			Postponer: w.Queues, MaxReceives: taskReceives, Again: w.Queues[GroupsBulk],
 		}.Handle}
 	default:
 		return host.Function{Name: "users", Timeout: functionTimeout, Handler: users.Handler{
-			Users: reconcile.Users{Store: w.Store, Systems: outside, Metrics: w.Metrics, Later: w.Queues[UsersBulk],
+			Users: reconcile.Users{Store: w.Store, Systems: outside, Metrics: w.Metrics, Live: w.Queues[UsersLive], Later: w.Queues[UsersBulk],
 				GroupsLive: w.Queues[GroupsLive], GroupsBulk: w.Queues[GroupsBulk]},
 			Passwords: reconcile.Passwords{Store: w.Store, Systems: outside, Metrics: w.Metrics, Seed: passwordSeed},
 			Postponer: w.Queues, MaxReceives: taskReceives, Again: w.Queues[UsersBulk],

@@ -111,3 +111,18 @@ func (w *World) GroupLink(id directory.GroupID) directory.GroupLink {
 	link, _ := known.Link(w.Directory.ID)
 	return link
 }
+
+// DisconnectGroup ends the connection of a group, as the API does.
+func (w *World) DisconnectGroup(id directory.GroupID) {
+	w.t.Helper()
+	_, err := w.Store.DisconnectGroup(w.t.Context(), w.Directory.ID, id, "")
+	w.Must(err)
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Cause: request("disconnected")}))
+}
+
+// LookAt has a user looked at, as an event does that says nothing of what happened;
+// with memberships, as one that says who is in which group.
+func (w *World) LookAt(id directory.UserID, memberships bool) {
+	w.t.Helper()
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[UsersLive], reconcile.Task{Directory: w.Directory.ID, User: id, Memberships: memberships, Cause: request("retried")}))
+}

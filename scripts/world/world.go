@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -49,6 +48,16 @@ type Config struct {
 	Log *zerolog.Logger
 }
 
+// T is what ends a test: of testing, or of rapid.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Error(args ...any)
+	Context() context.Context
+	Cleanup(func())
+}
+
 // World is a running product with one directory, which is active, and nobody in it.
 type World struct {
 	Store     *store.Store
@@ -60,7 +69,7 @@ type World struct {
 	Dead      queue.Queue // what became of messages that failed too often
 	Metrics   *metric.Memory
 
-	t      testing.TB
+	t      T
 	config Config
 	host   *host.Host
 
@@ -102,7 +111,7 @@ func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Dur
 }
 
 // New starts a world. It ends with the test.
-func New(t testing.TB, c Config) *World {
+func New(t T, c Config) *World {
 	t.Helper()
 	log := zerolog.Nop()
 	if c.Log != nil {
@@ -170,8 +179,9 @@ func (w *World) openFiles() {
 	w.t.Helper()
 	folder, err := os.MkdirTemp("/dev/shm", "entrasync-world-")
 	if err != nil {
-		folder = w.t.TempDir()
+		folder, err = os.MkdirTemp("", "entrasync-world-")
 	}
+	w.Must(err)
 	w.t.Cleanup(func() { w.Must(os.RemoveAll(folder)) })
 	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
 	w.Must(err)
@@ -275,8 +285,12 @@ func (w *World) Waiting() map[string]int {
 	return waiting
 }
 
-// lookEvery is how often it is looked whether something has come about.
-const lookEvery = 10 * time.Millisecond
+// nextLook is how long to wait before it is looked again whether something has come
+// about: a hundredth of what it has taken so far.
+func nextLook(since time.Duration) time.Duration {
+	const shortest, longest = 10 * time.Millisecond, time.Second
+	return min(max(since/100, shortest), longest)
+}
 
 // Until waits until something is so, for at most a while, and returns how long it
 // took. If it does not come about the test ends.
@@ -287,7 +301,7 @@ func (w *World) Until(what string, within time.Duration, is func() bool) time.Du
 		if time.Since(start) > within {
 			w.t.Fatalf("after %s it is still not so that %s; waiting: %v", within, what, w.Waiting())
 		}
-		time.Sleep(lookEvery)
+		time.Sleep(nextLook(time.Since(start)))
 	}
 	return time.Since(start)
 }

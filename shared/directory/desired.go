@@ -66,6 +66,7 @@ const (
 	GuestAccount         Reason = "guest_account"
 	JumpCloudRefused     Reason = "jumpcloud_refused"
 	JumpCloudUnavailable Reason = "jumpcloud_unavailable"
+	AbsenceUnconfirmed   Reason = "absence_unconfirmed" // JumpCloud shows it no more, and that is not believed yet
 )
 
 // Obstacle is why something cannot be done: the typed word, and the sentence for

@@ -63,10 +63,15 @@ type GroupLink struct {
 	ComingAt time.Time `json:"comingAt,omitzero"`
 	// Telling says that memberships were changed, and that the users may not have
 	// been told.
-	Telling     bool      `json:"telling,omitempty"`
-	LastEventAt time.Time `json:"lastEventAt,omitzero"`
-	LastWriteAt time.Time `json:"lastWriteAt,omitzero"`
-	NextTryAt   time.Time `json:"nextTryAt,omitzero"`
+	Telling bool `json:"telling,omitempty"`
+	// Lost are the paths by which the group was connected when JumpCloud showed it no
+	// more: it is connected by them again if JumpCloud shows it after all.
+	Lost []Path `json:"lost,omitempty"`
+	// Claimed is when events claimed something of the group last, as in a [Link].
+	Claimed     map[string]time.Time `json:"claimed,omitempty"`
+	LastEventAt time.Time            `json:"lastEventAt,omitzero"`
+	LastWriteAt time.Time            `json:"lastWriteAt,omitzero"`
+	NextTryAt   time.Time            `json:"nextTryAt,omitzero"`
 	// OpenActions are the ids of actions of which nobody knows how much was done: a
 	// process that died left them, or their answer was lost.
 	OpenActions []string `json:"openActions,omitempty"`

@@ -116,9 +116,12 @@ type Link struct {
 	// PasswordDiffers says why the account has not got the password that the
 	// gateway set in JumpCloud; nil when it has.
 	PasswordDiffers *Obstacle `json:"passwordDiffers,omitempty"`
-	LastEventAt     time.Time `json:"lastEventAt,omitzero"`
-	LastWriteAt     time.Time `json:"lastWriteAt,omitzero"`
-	NextTryAt       time.Time `json:"nextTryAt,omitzero"`
+	// Claimed is when events claimed something of the user last, within the last
+	// minutes, by what they claimed (see [Claim.About]).
+	Claimed     map[string]time.Time `json:"claimed,omitempty"`
+	LastEventAt time.Time            `json:"lastEventAt,omitzero"`
+	LastWriteAt time.Time            `json:"lastWriteAt,omitzero"`
+	NextTryAt   time.Time            `json:"nextTryAt,omitzero"`
 	// OpenActions are the ids of actions that were recorded and not completed:
 	// somebody is about them just now, or a process that died left them.
 	OpenActions []string `json:"openActions,omitempty"`

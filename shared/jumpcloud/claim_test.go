@@ -119,9 +119,9 @@ func TestClaimsOfEvents(t *testing.T) {
 
 func TestClaimsOfRecordedEvents(t *testing.T) {
 	for file, want := range map[string][]string{ // about what, in words
-		"sekoia-user_update.json": {"altered field attributes"},
-		"sekoia-user_update2.json": {"altered field addresses", "altered field company", "altered field location"},
-		"sekoia-user_update3.json": {"in_state state", "altered field addresses", "altered field company", "altered field location"},
+		"sekoia-user_update.json":        {"altered field attributes"},
+		"sekoia-user_update2.json":       {"altered field addresses", "altered field company", "altered field location"},
+		"sekoia-user_update3.json":       {"in_state state", "altered field addresses", "altered field company", "altered field location"},
 		"sekoia-association_change.json": nil, // of a device
 		"sekoia-admin_login.json":        nil,
 	} {

@@ -11,121 +11,6 @@ import (
 	"entrasync/shared/store"
 )
 
-// readSource asks the connection source: which users and groups it holds, for a task
-// without a group, and whether it holds the group, for one that asks.
-func (b *groupBatch) readSource(ctx context.Context, groups []*group) {
-	source := b.dir.Settings.ConnectionSource
-	for _, g := range groups {
-		switch {
-		case g.attempt.Group == "":
-			if err := b.connectAll(ctx, source, g.attempt.Cause); err != nil {
-				b.fail(ctx, g, err)
-				continue
-			}
-			g.over = true
-		case g.attempt.Source && source.Type != directory.NoSource:
-			held, err := b.jumpcloud.IsGroupAssociated(ctx, source, g.attempt.Group)
-			if err != nil {
-				b.fail(ctx, g, jumpCloudTrouble(err))
-				continue
-			}
-			if err := b.connectGroup(ctx, g, held); err != nil {
-				b.fail(ctx, g, err)
-			}
-		}
-	}
-}
-
-// connectGroup makes the group connected by the source, or not.
-func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) error {
-	var err error
-	if held {
-		_, err = b.Store.ConnectGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source, time.Now().UTC())
-	} else {
-		_, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source)
-	}
-	if err != nil {
-		return err
-	}
-	look, err := b.Store.LookGroups(ctx, b.dir.ID, []directory.GroupID{g.attempt.Group})
-	if err != nil {
-		return err
-	}
-	known := look.Groups[g.attempt.Group]
-	link, found := known.Link(b.dir.ID)
-	g.plan.Connected = known.Connected(b.dir.ID)
-	if g.over = !found; found {
-		g.link = link
-	}
-	return nil
-}
-
-// connectAll connects what the source holds, and ends the connections that another
-// source made before. Without a source all stay as they are.
-func (b *groupBatch) connectAll(ctx context.Context, source directory.ConnectionSource, cause plan.Cause) error {
-	if source.Type == directory.NoSource {
-		return nil
-	}
-	users, groups, err := b.jumpcloud.Associated(ctx, source)
-	if err != nil {
-		return jumpCloudTrouble(err)
-	}
-	now := time.Now().UTC()
-	for _, id := range users {
-		if err := b.Store.Connect(ctx, b.dir.ID, id, directory.Source, now); err != nil {
-			return err
-		}
-	}
-	for _, id := range groups {
-		if _, err := b.Store.ConnectGroup(ctx, b.dir.ID, id, directory.Source, now); err != nil {
-			return err
-		}
-	}
-	if err := b.sendUsers(ctx, b.Bulk, cause, users); err != nil {
-		return err
-	}
-	if err := b.sendGroups(ctx, cause, groups); err != nil {
-		return err
-	}
-	return b.askAgain(ctx, cause, users, groups)
-}
-
-// askAgain has those looked at, for the source's sake, who are connected by a source
-// and are not among those that it has: each look asks the source and ends the
-// connection.
-func (b *groupBatch) askAgain(ctx context.Context, cause plan.Cause, users []directory.UserID, groups []directory.GroupID) error {
-	var tasks []Task
-	for cursor, first := "", true; first || cursor != ""; first = false {
-		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
-		if err != nil {
-			return err
-		}
-		for _, c := range list.Items {
-			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(users, c.User) {
-				tasks = append(tasks, Task{Directory: b.dir.ID, User: c.User, Cause: cause, Source: true})
-			}
-		}
-		cursor = list.Cursor
-	}
-	var groupTasks []GroupTask
-	for cursor, first := "", true; first || cursor != ""; first = false {
-		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
-		if err != nil {
-			return err
-		}
-		for _, c := range list.Items {
-			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(groups, c.Group) {
-				groupTasks = append(groupTasks, GroupTask{Directory: b.dir.ID, Group: c.Group, Cause: cause, Source: true})
-			}
-		}
-		cursor = list.Cursor
-	}
-	if err := Enqueue(ctx, b.Live, tasks...); err != nil {
-		return err
-	}
-	return Enqueue(ctx, b.Later, groupTasks...)
-}
-
 // sendGroups has groups looked at as a whole.
 func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
 	tasks := make([]GroupTask, len(groups))
@@ -167,8 +52,10 @@ func (b *groupBatch) readMembership(ctx context.Context, groups []*group) {
 // time for more.
 const memberChunk = 100
 
-// readMembers makes the memberships those that JumpCloud has. What there is no time
-// for is found again by the next attempt.
+// readMembers makes the memberships those that JumpCloud has: who is new in the list
+// joins. Who is not in it any more is asked for: a list that moves, or is wrong once,
+// must take nobody's access away. What there is no time for is found again by the next
+// attempt.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	asOf := time.Now().UTC()
 	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
@@ -180,11 +67,15 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 		return err
 	}
 	var changes []store.Membership
-	wanted := map[directory.UserID]bool{}
+	var missing []directory.UserID
+	listed, wanted := map[directory.UserID]bool{}, map[directory.UserID]bool{}
+	for _, id := range users {
+		listed[id] = true
+	}
 	for _, m := range known {
 		wanted[m.User] = m.Wanted
-		if m.Wanted && !slices.Contains(users, m.User) {
-			changes = append(changes, store.Membership{User: m.User, Why: directory.LeftGroup})
+		if m.Wanted && !listed[m.User] {
+			missing = append(missing, m.User)
 		}
 	}
 	for _, id := range users {
@@ -199,11 +90,48 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	if err := b.Store.PutWithin(ctx, inside...); err != nil {
 		return err
 	}
+	if err := b.askForMembers(ctx, g, missing); err != nil {
+		return err
+	}
 	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = asOf
 	return nil
+}
+
+// askForMembers has those asked which groups hold them who are not in the list of
+// their group any more.
+func (b *groupBatch) askForMembers(ctx context.Context, g *group, missing []directory.UserID) error {
+	var about []store.Doubt
+	for _, id := range missing {
+		about = append(about, store.Doubt{What: store.UserInGroup, User: id, Group: g.attempt.Group})
+	}
+	return b.askUsers(ctx, about, Task{Cause: g.attempt.Cause, Memberships: true})
+}
+
+// liveDoubts is how many people are asked for in the live lane; more are one thing
+// that may take a while.
+const liveDoubts = 20
+
+// askUsers has those looked at, a little later, of whom a list shows something no
+// more. What is asked is in the task.
+func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task) error {
+	now := time.Now().UTC()
+	tasks := make([]Task, len(about))
+	for i := range about {
+		about[i].Directory, about[i].People, about[i].Listed, about[i].Since = b.dir.ID, 1, true, now
+		tasks[i] = ask
+		tasks[i].Directory, tasks[i].User, tasks[i].NotBefore = b.dir.ID, about[i].User, now.Add(plan.SecondRead)
+	}
+	if err := b.Store.AddDoubts(ctx, about...); err != nil {
+		return err
+	}
+	lane := b.Live
+	if len(tasks) > liveDoubts {
+		lane = b.Bulk
+	}
+	return Enqueue(ctx, lane, tasks...)
 }
 
 // emptyOut takes all members out of a group that is connected no more: they lose

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
@@ -19,6 +20,8 @@ type JumpCloudGroups interface {
 	// GroupsOf lists the groups that hold a user, in the same sense. A user that
 	// does not exist is in none.
 	GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error)
+	// IsGroupFound looks for a group in another way than Group does.
+	IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error)
 	// Associated lists the users and groups that are associated with a connection
 	// source directly.
 	Associated(ctx context.Context, source directory.ConnectionSource) (users []directory.UserID, groups []directory.GroupID, err error)
@@ -65,6 +68,10 @@ type GroupTask struct {
 	Whole bool `json:"whole,omitempty"`
 	// Source asks whether the connection source holds the group.
 	Source bool `json:"source,omitempty"`
+	// Claims, NotBefore and Thought are as those of a [Task].
+	Claims    []directory.Claim `json:"claims,omitempty"`
+	NotBefore time.Time         `json:"notBefore,omitzero"`
+	Thought   int               `json:"thought,omitempty"`
 	// Occurrence names what asks for the task, as that of a [Task].
 	Occurrence string `json:"-"`
 }

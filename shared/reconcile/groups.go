@@ -23,8 +23,8 @@ type Groups struct {
 	Systems GroupSystems
 	Metrics metric.Counter
 	// Live and Bulk are the lanes of users: a user who leaves a group must not wait
-	// behind a first connection. Later is the bulk lane of groups.
-	Live, Bulk, Later queue.Sender
+	// behind a first connection. Soon and Later are those of groups.
+	Live, Bulk, Soon, Later queue.Sender
 	// Publisher is told of every action that was completed; nil tells nobody.
 	Publisher Publisher
 }
@@ -64,9 +64,18 @@ type groupBatch struct {
 
 // group is the work on one group.
 type group struct {
-	attempt  GroupAttempt
-	plan     plan.Group
-	link     directory.GroupLink
+	attempt GroupAttempt
+	paths   []directory.Path // by which it is connected
+	plan    plan.Group
+	link    directory.GroupLink
+	// source is the group in JumpCloud, nil if it is gone there; read says whether it
+	// was asked for, held whether the connection source holds it.
+	source     *directory.Group
+	read, held bool
+	// lagging, lookAt and rethink are as those of a user.
+	lagging  []directory.Claim
+	lookAt   time.Time
+	rethink  bool
 	todo     []plan.Action
 	unkept   []plan.Action
 	byID     map[directory.EntraID]directory.Member // the members by the account that they are or are to be
@@ -103,9 +112,11 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 // work takes groups that were read through the stages.
 func (b *groupBatch) work(ctx context.Context) {
 	defer func() { b.leases.endAll(ctx, b.groups) }()
+	b.expect(ctx)
 	inStages(ctx, b.groups, func(g *group) bool { return g.over },
 		b.lease, b.recall, b.reclaim, b.spare, b.loadMembers, b.await, b.lookUp, b.decide, b.claim, b.write, b.settle)
 	b.recordFailures(ctx)
+	b.lookAgain(ctx)
 	b.publish(ctx)
 }
 
@@ -129,7 +140,7 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 		}
 		known := look.Groups[g.attempt.Group]
 		link, found := known.Link(id)
-		g.link, g.unsure = link, link.OpenActions
+		g.link, g.unsure, g.paths = link, link.OpenActions, known.Paths(id)
 		g.plan = plan.Group{Settings: look.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
 			Exists: known.Connected(id) || link.Reason != directory.GroupDeleted}
 		// A group that nobody ever connected is none of our business, unless the
@@ -163,32 +174,6 @@ func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
 	}
 	if err != nil {
 		b.failEach(ctx, groups, err)
-	}
-}
-
-// readGroups reads the groups in JumpCloud. One that is gone is connected no more. Of
-// one that is let go only whether it is gone is of interest.
-func (b *groupBatch) readGroups(ctx context.Context, groups []*group) {
-	for _, g := range groups {
-		if !g.plan.Connected && g.link.Status == directory.Released {
-			continue
-		}
-		found, err := b.jumpcloud.Group(ctx, g.attempt.Group)
-		if fault.Is(err, fault.NotFound) {
-			g.plan.Exists = false
-			if _, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, ""); err != nil {
-				b.fail(ctx, g, err)
-			}
-			continue
-		}
-		if !g.plan.Connected {
-			continue
-		}
-		if err != nil {
-			b.fail(ctx, g, jumpCloudTrouble(err))
-			continue
-		}
-		g.plan.Name = found.Name
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
@@ -25,27 +26,72 @@ func (b *batch) readPaths(ctx context.Context, u *user) error {
 		return jumpCloudTrouble(err)
 	}
 	if source := b.dir.Settings.ConnectionSource; u.attempt.Source && source.Type != directory.NoSource {
-		held, err := jc.IsUserAssociated(ctx, source, u.attempt.User)
-		if err != nil {
-			return jumpCloudTrouble(err)
-		}
-		if held {
-			err = b.Store.Connect(ctx, b.dir.ID, u.attempt.User, directory.Source, time.Now().UTC())
-		} else {
-			_, err = b.Store.Disconnect(ctx, b.dir.ID, u.attempt.User, directory.Source, directory.Disconnected)
-		}
-		if err != nil {
+		if err := b.readSource(ctx, jc, u); err != nil {
 			return err
 		}
 	}
 	if !u.attempt.Memberships {
 		return nil
 	}
-	groups, err := jc.GroupsOf(ctx, u.attempt.User)
-	if err != nil {
+	return b.readGroups(ctx, jc, u)
+}
+
+// readSource makes the path by the connection source what JumpCloud has.
+func (b *batch) readSource(ctx context.Context, jc JumpCloudGroups, u *user) error {
+	source := b.dir.Settings.ConnectionSource
+	var err error
+	if u.held, err = jc.IsUserAssociated(ctx, source, u.attempt.User); err != nil {
 		return jumpCloudTrouble(err)
 	}
-	return b.setGroups(ctx, u, groups, directory.LeftGroup)
+	if u.held {
+		return b.Store.Connect(ctx, b.dir.ID, u.attempt.User, directory.Source, time.Now().UTC())
+	}
+	if !slices.Contains(u.known.Paths(b.dir.ID), directory.Source) {
+		return nil
+	}
+	gone := states(u.attempt.Claims, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source })
+	if !gone {
+		gone, err = b.judge(ctx, u, store.Doubt{What: store.UserSource}, func(ctx context.Context) (bool, error) {
+			users, _, err := jc.Associated(ctx, source)
+			if fault.Is(err, fault.NotFound) {
+				return true, nil
+			}
+			return !slices.Contains(users, u.attempt.User), err
+		})
+	}
+	if err != nil || !gone {
+		return err
+	}
+	_, err = b.Store.Disconnect(ctx, b.dir.ID, u.attempt.User, directory.Source, directory.Disconnected)
+	return err
+}
+
+// readGroups makes the paths by groups those that JumpCloud has.
+func (b *batch) readGroups(ctx context.Context, jc JumpCloudGroups, u *user) error {
+	var err error
+	if u.groups, err = jc.GroupsOf(ctx, u.attempt.User); err != nil {
+		return jumpCloudTrouble(err)
+	}
+	stay := slices.Clone(u.groups)
+	for _, id := range groupsOf(u.known, b.dir.ID) {
+		if slices.Contains(u.groups, id) || states(u.attempt.Claims, directory.Left, func(c directory.Claim) bool { return c.Group == id }) {
+			continue
+		}
+		gone, err := b.judge(ctx, u, store.Doubt{What: store.UserInGroup, Group: id}, func(ctx context.Context) (bool, error) {
+			users, _, err := jc.GroupMembers(ctx, id)
+			if fault.Is(err, fault.NotFound) {
+				return true, nil
+			}
+			return !slices.Contains(users, u.attempt.User), err
+		})
+		if err != nil {
+			return err
+		}
+		if !gone {
+			stay = append(stay, id)
+		}
+	}
+	return b.setGroups(ctx, u, stay, directory.LeftGroup)
 }
 
 // groupsOf are the groups by which a user is connected to a directory.

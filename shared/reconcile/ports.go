@@ -26,6 +26,9 @@ type JumpCloud interface {
 	// ListUsers reads several users by fewer requests. Who is not among those found
 	// may exist all the same.
 	ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error)
+	// IsUserFound looks for a user in another way than User does, which says more of
+	// one that does not exist.
+	IsUserFound(ctx context.Context, id directory.UserID) (bool, error)
 }
 
 // Entra reads and writes one tenant.
@@ -93,6 +96,13 @@ type Task struct {
 	// connection source does.
 	Memberships bool `json:"memberships,omitempty"`
 	Source      bool `json:"source,omitempty"`
+	// Claims are what the events said that made us look.
+	Claims []directory.Claim `json:"claims,omitempty"`
+	// NotBefore is when to look; zero: at once.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Thought counts the second thoughts about an absence that was believed; 0 for
+	// any other task.
+	Thought int `json:"thought,omitempty"`
 	// Password, if set, asks to set a password instead of to look.
 	Password *SealedPassword `json:"password,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -17,7 +18,7 @@ import (
 // Message is the task as a message. The message group is the directory and the
 // user, so that two workers never write one account.
 func (t Task) Message() (queue.Message, error) {
-	return message(t, string(t.Directory)+"/"+string(t.User), t.Occurrence)
+	return message(t, string(t.Directory)+"/"+string(t.User), t.Occurrence, t.NotBefore)
 }
 
 // Message is the task as a message. The message group is the directory and the
@@ -27,15 +28,16 @@ func (t GroupTask) Message() (queue.Message, error) {
 	if occurrence != "" && t.Whole { // one occurrence may ask for both
 		occurrence += "/whole"
 	}
-	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence)
+	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence, t.NotBefore)
 }
 
 // message makes the message of a task. A queue drops a message whose id it took
 // within the last minutes, even if the first one was received and done with before
 // the second was sent. So an id may name an occurrence, which is over when the first
 // message is sent; it never names a state, which may come back. A task without an
-// occurrence has an id of its own.
-func message(task any, group, occurrence string) (queue.Message, error) {
+// occurrence has an id of its own. One that is not to be done yet waits in a message
+// group of its own, so that it holds up nothing that comes before its time.
+func message(task any, group, occurrence string, notBefore time.Time) (queue.Message, error) {
 	body, err := json.Marshal(task)
 	if err != nil {
 		return queue.Message{}, fault.Wrap(err, fault.Internal, "reconcile.encode task")
@@ -44,6 +46,9 @@ func message(task any, group, occurrence string) (queue.Message, error) {
 	if occurrence != "" {
 		sum := sha256.Sum256([]byte(group + "/" + occurrence))
 		id = hex.EncodeToString(sum[:])
+	}
+	if !notBefore.IsZero() {
+		group += "/" + uuid.NewString()
 	}
 	return queue.Message{Body: body, GroupID: group, DedupID: id}, nil
 }

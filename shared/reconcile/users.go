@@ -21,8 +21,9 @@ type Users struct {
 	Store   *store.Store
 	Systems Systems
 	Metrics metric.Counter
-	// Later takes the tasks of users who wait for an account that arrived.
-	Later queue.Sender
+	// Live takes the tasks of users who are to be looked at again soon, Later those of
+	// users who wait for an account that arrived.
+	Live, Later queue.Sender
 	// GroupsLive and GroupsBulk are the lanes of groups: who joins or leaves one
 	// changes it at once, who gets an account joins with many others.
 	GroupsLive, GroupsBulk queue.Sender
@@ -61,11 +62,21 @@ type batch struct {
 
 // user is the work on one user.
 type user struct {
-	attempt   Attempt
-	name      string // of the user, for people
-	known     store.User
-	source    *directory.User // in JumpCloud; nil: deleted
-	unread    error           // why it could not be read
+	attempt Attempt
+	name    string // of the user, for people
+	known   store.User
+	source  *directory.User // in JumpCloud; nil: deleted
+	unread  error           // why it could not be read
+	// groups are those that hold the user in JumpCloud, held says whether the
+	// connection source does, as far as the task asks.
+	groups []directory.GroupID
+	held   bool
+	// lagging are the claims that JumpCloud does not show yet; again is when to look
+	// again because of them or of an absence that is not believed yet.
+	lagging []directory.Claim
+	again   time.Time
+	// rethink says that an absence was believed that no event stated.
+	rethink   bool
 	connected directory.Connected
 	plan      plan.User
 	link      directory.Link
@@ -120,9 +131,11 @@ func (b *batch) work(ctx context.Context, id directory.ID) {
 		return
 	}
 	b.endUnread(ctx)
+	b.expect(ctx)
 	inStages(ctx, b.users, func(u *user) bool { return u.over },
 		b.authorize, b.desire, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle)
 	b.recordFailures(ctx)
+	b.lookAgain(ctx)
 	b.publish(ctx)
 }
 
@@ -237,19 +250,51 @@ func (b *batch) read(ctx context.Context, u *user) {
 	if u.unread = b.readPaths(ctx, u); u.unread != nil {
 		return
 	}
-	found, listed := b.listed[u.attempt.User]
-	if !listed {
-		var err error
-		found, err = b.jumpcloud.User(ctx, u.attempt.User)
-		if fault.Is(err, fault.NotFound) {
-			return
-		}
-		if err != nil {
-			u.unread = jumpCloudTrouble(err)
-			return
-		}
+	if found, listed := b.listed[u.attempt.User]; listed {
+		u.source = &found
+		return
 	}
-	u.source = &found
+	found, err := b.jumpcloud.User(ctx, u.attempt.User)
+	switch {
+	case err == nil:
+		u.source = &found
+	case fault.Is(err, fault.NotFound):
+		u.unread = b.judgeUser(ctx, u)
+	default:
+		u.unread = jumpCloudTrouble(err)
+	}
+}
+
+// judgeUser decides whether a user whom JumpCloud does not know any more is gone. It
+// is an error as long as that is not believed. Who has neither an account that opens
+// nor a group has no access to lose.
+func (b *batch) judgeUser(ctx context.Context, u *user) error {
+	link, _ := u.known.Link(b.dir.ID)
+	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(groupsOf(u.known, b.dir.ID)) > 0
+	anybody := func(directory.Claim) bool { return true }
+	if !access || states(u.attempt.Claims, directory.Removed, anybody) {
+		return nil
+	}
+	gone, err := b.judge(ctx, u, store.Doubt{What: store.UserExists}, func(ctx context.Context) (bool, error) {
+		found, err := b.jumpcloud.IsUserFound(ctx, u.attempt.User)
+		return !found, err
+	})
+	switch {
+	case err != nil || gone:
+		return err
+	case u.again.IsZero():
+		return contradicted("the user")
+	default:
+		return unconfirmed("the user")
+	}
+}
+
+// judge holds an absence that concerns a user against the reads before.
+func (b *batch) judge(ctx context.Context, u *user, about store.Doubt, differently func(context.Context) (bool, error)) (believed bool, err error) {
+	about.Directory, about.User, about.People = b.dir.ID, u.attempt.User, 1
+	v, err := doubts{b.Store, b.Metrics}.judge(ctx, about, differently)
+	u.again, u.rethink = earliest(u.again, v.again), u.rethink || v.believed
+	return v.believed, err
 }
 
 // endUnread ends the attempts of users who could not be read. Who has no link yet
@@ -258,10 +303,73 @@ func (b *batch) endUnread(ctx context.Context) {
 	for _, u := range b.users {
 		switch {
 		case u.unread == nil:
+		case directory.Reason(fault.Of(u.unread).Reason) == directory.AbsenceUnconfirmed:
+			b.endDoubtful(u)
 		case u.link.Version > 0:
 			b.fail(ctx, u, u.unread)
 		default:
 			b.retryUnseen(ctx, u, u.unread)
+		}
+	}
+}
+
+// endDoubtful ends the attempt of a user who is to be looked at again before it is
+// believed that JumpCloud does not know them any more.
+func (b *batch) endDoubtful(u *user) {
+	u.over, u.failed, u.lagging = true, true, u.attempt.Claims
+	f := fault.Of(u.unread)
+	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Pending, reasonOf(f), sentenceOf(f), u.again
+}
+
+// expect holds what events claimed against what was read, also of users who have no
+// link yet: a membership that JumpCloud does not show yet may give them one.
+func (b *batch) expect(ctx context.Context) {
+	now := time.Now().UTC()
+	for _, u := range b.users {
+		if u.unread != nil || u.outcome.Retry {
+			continue
+		}
+		u.link.Claimed = claimed(u.link.Claimed).with(u.attempt.Claims, now)
+		left, again, givenUp := lagging(u.attempt.Claims, u.link.Claimed, b.shown(u), now)
+		u.lagging, u.again = left, earliest(u.again, again)
+		if givenUp > 0 {
+			b.Metrics.Count("claims_given_up", givenUp)
+			u.line(zerolog.Ctx(ctx).Warn()).Int("claims", givenUp).Msg("JumpCloud does not show what its event said: the read is believed")
+		}
+	}
+}
+
+// shown says of a claim whether what was read of the user shows it.
+func (b *batch) shown(u *user) func(directory.Claim) directory.Shown {
+	return func(c directory.Claim) directory.Shown {
+		switch c.Kind {
+		case directory.Joined, directory.Left:
+			return c.ShownByGroups(u.groups)
+		case directory.Associated, directory.Dissociated:
+			return c.ShownBySource(b.dir.Settings.ConnectionSource, u.held)
+		default:
+			return c.ShownBy(u.source)
+		}
+	}
+}
+
+// lookAgain has those looked at again, each when it is time, of whom JumpCloud does
+// not show yet what its events said, or does not show what was there before.
+func (b *batch) lookAgain(ctx context.Context) {
+	for _, u := range b.users {
+		if u.outcome.Retry { // it comes again as it is
+			continue
+		}
+		again := Task{Directory: b.dir.ID, User: u.attempt.User, Cause: u.attempt.Cause, Claims: u.lagging, NotBefore: u.again,
+			Memberships: u.attempt.Memberships, Source: u.attempt.Source}
+		thought := Task{Directory: b.dir.ID, User: u.attempt.User, Cause: u.attempt.Cause, Thought: u.attempt.Thought + 1,
+			Memberships: true, Source: b.dir.Settings.ConnectionSource.Type != directory.NoSource}
+		if u.rethink || u.attempt.Thought > 0 {
+			thought.NotBefore = nextThought(u.attempt.Thought)
+		}
+		tasks := slices.DeleteFunc([]Task{again, thought}, func(t Task) bool { return t.NotBefore.IsZero() })
+		if err := Enqueue(context.WithoutCancel(ctx), b.Live, tasks...); err != nil {
+			b.retryUnseen(ctx, u, err)
 		}
 	}
 }

@@ -65,6 +65,16 @@ func (g Group) Connected(id directory.ID) bool {
 	return slices.ContainsFunc(g.Connections, func(c directory.GroupConnection) bool { return c.Directory == id })
 }
 
+// Paths are by whom the group is connected to a directory.
+func (g Group) Paths(id directory.ID) []directory.Path {
+	for _, c := range g.Connections {
+		if c.Directory == id {
+			return c.Paths
+		}
+	}
+	return nil
+}
+
 // Link is the group's link in a directory; found is false if there is none.
 func (g Group) Link(id directory.ID) (link directory.GroupLink, found bool) {
 	for _, l := range g.Links {

@@ -15,7 +15,7 @@ func main() {
 	handler := groups.Handler{
 		Groups: reconcile.Groups{
 			Store: records, Systems: signin.Systems(env, records, env.Secrets()), Metrics: env.Metrics(), Publisher: env.Publisher(),
-			Live: env.Queue(lambdaenv.UsersLiveQueue), Bulk: env.Queue(lambdaenv.UsersBulkQueue), Later: bulk,
+			Live: env.Queue(lambdaenv.UsersLiveQueue), Bulk: env.Queue(lambdaenv.UsersBulkQueue), Soon: env.Queue(lambdaenv.GroupsLiveQueue), Later: bulk,
 		},
 		Postponer:   env.Postponer(lambdaenv.GroupsLiveQueue, lambdaenv.GroupsBulkQueue),
 		MaxReceives: env.Number(lambdaenv.GroupsReceives),

@@ -14,7 +14,8 @@ func main() {
 	outside := signin.Systems(env, records, secrets)
 	bulk := env.Queue(lambdaenv.UsersBulkQueue)
 	handler := users.Handler{
-		Users: reconcile.Users{Store: records, Systems: outside, Metrics: metrics, Later: bulk, Publisher: publisher,
+		Users: reconcile.Users{Store: records, Systems: outside, Metrics: metrics, Publisher: publisher,
+			Live: env.Queue(lambdaenv.UsersLiveQueue), Later: bulk,
 			GroupsLive: env.Queue(lambdaenv.GroupsLiveQueue), GroupsBulk: env.Queue(lambdaenv.GroupsBulkQueue)},
 		Passwords:   reconcile.Passwords{Store: records, Systems: outside, Seed: secrets.PasswordSeed, Metrics: metrics, Publisher: publisher},
 		Postponer:   env.Postponer(lambdaenv.UsersLiveQueue, lambdaenv.UsersBulkQueue),

@@ -1,0 +1,79 @@
+package jumpcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// What follows asks for objects in another way than the rest of the client does, for
+// whoever has been told that one does not exist and does not want to believe a single
+// answer.
+
+// IsUserFound reports whether JumpCloud's search finds a user, or where the search
+// does not take the question, its list.
+func (c *Client) IsUserFound(ctx context.Context, id directory.UserID) (bool, error) {
+	if !isObjectID(string(id)) {
+		return false, nil
+	}
+	found, err := c.searchUser(ctx, id)
+	if !fault.Is(err, fault.Invalid) {
+		return found, err
+	}
+	users, err := c.userPage(ctx, url.Values{"filter": {"_id:$eq:" + string(id)}})
+	for _, user := range users {
+		if user.ID == id {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// searchUser searches a user. A search that gives others is one that does not take
+// the question: a fault of kind Invalid.
+func (c *Client) searchUser(ctx context.Context, id directory.UserID) (bool, error) {
+	const op = "jumpcloud.search user"
+	body, err := json.Marshal(map[string]any{
+		"filter": map[string]any{"and": []any{map[string]any{"_id": id}}}, "fields": "_id username", "limit": 1, "skip": 0})
+	if err != nil {
+		return false, fault.Wrap(err, fault.Internal, op)
+	}
+	what := call{op: op, subject: string(id), method: http.MethodPost, url: c.api + "/search/systemusers", body: body}
+	p, err := c.wrappedList(ctx, what)
+	if err != nil {
+		return false, err
+	}
+	for _, user := range usersOn(p) {
+		if user.ID != id {
+			return false, &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "JumpCloud's search gives others than those searched"}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// errFound ends a walk that has found what it looks for.
+var errFound = errors.New("found")
+
+// IsGroupFound reports whether a user group is in JumpCloud's list of groups of every
+// kind.
+func (c *Client) IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error) {
+	what := call{op: "jumpcloud.list groups", subject: string(id), url: c.api + "/v2/groups"}
+	err := c.eachPage(ctx, what, url.Values{"sort": {"id"}}, (*Client).bareList, func(_ int, p page) error {
+		for _, raw := range p.elements {
+			if objectOf(raw).text("id") == string(id) {
+				return errFound
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
