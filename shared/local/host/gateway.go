@@ -126,7 +126,7 @@ var textTypes = map[string]bool{
 // Whether a JSON type with another parameter does was not measured.
 func isText(contentType string) bool {
 	kind, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || !(textTypes[kind] || strings.HasPrefix(kind, "text/")) {
+	if err != nil || (!textTypes[kind] && !strings.HasPrefix(kind, "text/")) {
 		return false
 	}
 	return len(parameters) == 0 || (len(parameters) == 1 && strings.EqualFold(parameters["charset"], "utf-8"))
