@@ -119,6 +119,31 @@ func Check(path string) error {
 	return err
 }
 
+// Read checks a file that is not open and reads it, without changing it. Its errors
+// are those of [Check], and those of read.
+func Read(path string, read func(*bbolt.Tx) error) error {
+	if err := Check(path); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
+	if err != nil {
+		return refused(path, err)
+	}
+	f := &File{db: db, path: path}
+	return errors.Join(f.View(context.Background(), read), f.Close())
+}
+
+// Lock makes a file that is there for its lock alone, and holds it until release is
+// called. A lock that another process holds is a fault of kind Conflict after a
+// second.
+func Lock(path string) (release func() error, err error) {
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{Timeout: lockPatience})
+	if err != nil {
+		return nil, refused(path, err)
+	}
+	return db.Close, nil
+}
+
 // inspect checks a file, if it is there and has a byte, while no other process can
 // write it. For that it lets bbolt take its lock, reading nothing but the two pages
 // that have a checksum.
@@ -201,13 +226,27 @@ func (f *File) guard(work func() error) (err error, panicked bool) {
 	return work(), false
 }
 
-// WriteTo writes the file as it is now to w, while changes go on. A copy can be
-// opened like the original.
+// WriteTo writes the file as it is now to w, while changes go on, until it is done
+// or ctx ends. A copy can be opened like the original.
 func (f *File) WriteTo(ctx context.Context, w io.Writer) error {
 	return f.View(ctx, func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(w)
+		_, err := tx.WriteTo(whileAllowed{ctx, w})
 		return err
 	})
+}
+
+// whileAllowed writes until its context ends.
+type whileAllowed struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+// Write implements io.Writer.
+func (a whileAllowed) Write(p []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return a.w.Write(p)
 }
 
 // Update applies a change and returns when it is on disk. Apply is called at

@@ -18,10 +18,19 @@ const (
 // belong together have the same.
 func (f *File) Identity(ctx context.Context) (identity string, err error) {
 	err = f.View(ctx, func(tx *bbolt.Tx) error {
-		identity = string(tx.Bucket([]byte(ownBucket)).Get([]byte(identityKey)))
+		identity = IdentityIn(tx)
 		return nil
 	})
 	return identity, err
+}
+
+// IdentityIn is the identity of the file that a transaction reads, "" if it has none.
+func IdentityIn(tx *bbolt.Tx) string {
+	own := tx.Bucket([]byte(ownBucket))
+	if own == nil { // a file of before there were identities
+		return ""
+	}
+	return string(own.Get([]byte(identityKey)))
 }
 
 // SetIdentity gives the file an identity.

@@ -69,14 +69,47 @@ func nameOf(key []byte) store.Key {
 
 // Damaged reads every record and names those that are damaged, and reports them.
 func (t *Table) Damaged(ctx context.Context) (keys []store.Key, err error) {
-	err = t.file.View(ctx, func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(itemsBucket)).ForEach(func(key, record []byte) error {
-			if _, err := decode(key, record); err != nil {
-				keys = append(keys, nameOf(key))
-			}
-			return ctx.Err()
-		})
+	err = t.file.View(ctx, func(tx *bbolt.Tx) (err error) {
+		_, keys, err = readAll(ctx, tx)
+		return err
 	})
 	t.tell(keys...)
 	return keys, fault.Wrap(err, fault.Internal, "bolttable.damaged")
+}
+
+// readAll reads every record, counts them and names those that are damaged.
+func readAll(ctx context.Context, tx *bbolt.Tx) (records int, keys []store.Key, err error) {
+	items := tx.Bucket([]byte(itemsBucket))
+	if items == nil {
+		return 0, nil, fault.New(fault.Invalid, "bolttable", "the file is a database, but no table of entrasync")
+	}
+	err = items.ForEach(func(key, record []byte) error {
+		records++
+		if _, err := decode(key, record); err != nil {
+			keys = append(keys, nameOf(key))
+		}
+		return ctx.Err()
+	})
+	return records, keys, err
+}
+
+// Content is what is in the file of a table that is not open.
+type Content struct {
+	Identity string // "" if it has none
+	Records  int
+	Damaged  []store.Key
+}
+
+// Inspect reads the whole file of a table that is not open, and leaves it as it is.
+// One that is damaged so that it cannot be opened is a fault of kind Invalid with
+// the reason boltfile.Damaged, one that is in use of kind Conflict, one that is not
+// there or empty of kind NotFound.
+func Inspect(ctx context.Context, path string) (Content, error) {
+	var c Content
+	err := boltfile.Read(path, func(tx *bbolt.Tx) (err error) {
+		c.Identity = boltfile.IdentityIn(tx)
+		c.Records, c.Damaged, err = readAll(ctx, tx)
+		return err
+	})
+	return c, err
 }

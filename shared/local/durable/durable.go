@@ -23,12 +23,13 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	return WriteFrom(path, mode, func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
-	})
+	}, nil)
 }
 
 // WriteFrom replaces the file at path by what write writes. If that fails, or the
-// file cannot be flushed, the old file stays and nothing is left beside it.
-func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) error {
+// file cannot be flushed, or check, unless nil, has something against the new file,
+// the old one stays and nothing is left beside it.
+func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error, check func(fresh string) error) error {
 	fresh, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -37,7 +38,11 @@ func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error) error
 	if err == nil {
 		err = sync(fresh)
 	}
-	if err = errors.Join(err, fresh.Close()); err != nil {
+	err = errors.Join(err, fresh.Close())
+	if err == nil && check != nil {
+		err = check(fresh.Name())
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(fresh.Name()))
 	}
 	return Rename(fresh.Name(), path)

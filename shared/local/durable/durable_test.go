@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,22 @@ func TestAFailureLeavesTheOldFileAlone(t *testing.T) {
 	entries, listed := os.ReadDir(folder)
 	if string(content) != "old" || err != nil || listed != nil || len(entries) != 1 {
 		t.Errorf("%q, %v; %v", content, err, entries)
+	}
+}
+
+func TestWhatTheCheckRefusesIsNotThere(t *testing.T) {
+	refused := errors.New("refused")
+	folder := t.TempDir()
+	path := filepath.Join(folder, "copy")
+	err := WriteFrom(path, 0o600, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }, func(fresh string) error {
+		if content, err := os.ReadFile(fresh); err != nil || string(content) != "new" {
+			t.Errorf("checked %q, %v", content, err)
+		}
+		return refused
+	})
+	entries, listed := os.ReadDir(folder)
+	if !errors.Is(err, refused) || listed != nil || len(entries) != 0 {
+		t.Errorf("%v; %v", err, entries)
 	}
 }
 
