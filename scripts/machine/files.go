@@ -110,7 +110,7 @@ func (m *Machine) pair(ctx context.Context) error {
 func (m *Machine) tellOfRecord(key store.Key) {
 	m.Metrics.Count("damaged_records", 1, "file", "table")
 	m.log.Error().Str("file", m.Config.files().Table).Str("pk", key.PK).Str("sk", key.SK).
-		Msg("a record of the table is damaged: lists go on without it, what needs it fails; put a copy back with `local restore`")
+		Msg("a record of the table is damaged: lists go on without it, what needs it fails; put a copy back with `bin/local restore`")
 }
 
 // tellOfMessage says that a message was damaged.
