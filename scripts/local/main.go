@@ -113,9 +113,9 @@ func restore(path string) int {
 	if done.Replaced != "" {
 		_, _ = fmt.Printf("The table of before is %s.\n", done.Replaced)
 	}
-	_, _ = fmt.Print(`What was decided through the API since then is undone: look at the directories, their settings and
-their connections, because who was disconnected since is connected again; then have everybody looked at.
-JumpCloud is read anew for everybody in any case.
+	_, _ = fmt.Print(`The next start looks at everybody in it and writes their accounts anew, by what JumpCloud says now.
+What was decided through the API since the copy is undone, and has to be decided again: look at the
+directories, their settings and their connections; who was disconnected since is connected again.
 `)
 	return 0
 }

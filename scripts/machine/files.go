@@ -3,11 +3,9 @@ package machine
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"entrasync/shared/fault"
 	"entrasync/shared/local/backup"
@@ -151,15 +149,4 @@ func refusedQueues(files backup.Files, err error) error {
 	}
 	return &fault.Error{Op: "start", Kind: fault.Invalid, Message: files.Queues + ": " + f.Message +
 		": move it away and start again, with new queues; what waited in them is lost with them, so have the users and groups looked at that changed meanwhile"}
-}
-
-// Restore puts a copy of the table of a data folder back: the newest that is whole
-// if path is "". See package backup for what that means beside newer queues.
-func Restore(ctx context.Context, c Config, path string) (done backup.Restored, err error) {
-	release, err := c.openFolder()
-	if err != nil {
-		return backup.Restored{}, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
-	return backup.Restore(ctx, c.files(), path, time.Now())
 }

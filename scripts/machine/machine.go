@@ -124,6 +124,9 @@ func (m *Machine) start(ctx context.Context) error {
 	if err := m.keepOrganization(ctx); err != nil {
 		return err
 	}
+	if err := m.afterRestore(ctx); err != nil {
+		return err
+	}
 	m.serve(listener)
 	m.Administrator = play.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
 	return nil

@@ -7,7 +7,8 @@
 // # An older table beside newer queues
 //
 // A copy that is put back is older than the queues beside it, and than JumpCloud and
-// Entra. That is safe as far as it concerns people:
+// Entra. What concerns people is safe, if everybody is looked at after that as if
+// nothing was known of their accounts, which whoever calls [Restore] has to see to:
 //
 //   - A message names a user or a group, never what to do. Whoever handles it reads
 //     what JumpCloud says now: nobody is enabled or disabled because of what was so
@@ -15,15 +16,15 @@
 //   - What the links do not know of Entra is found there: accounts by the immutable
 //     id that we gave them or by name, groups by their unique name. Nobody is made
 //     twice.
+//   - A link compares with what was last written as far as it knows. Of somebody who
+//     was suspended when the copy was made, enabled since and suspended again it would
+//     think that all is done; therefore the look.
 //   - Messages about a directory that the table does not know any more are dropped.
 //
-// It is not safe as far as it concerns what administrators decided through the API
-// since the copy was made: directories, settings and connections are as they were
-// then. Somebody whose connection was taken away since is connected again, and gets
-// the account back. And a link compares with what was last written as far as it
-// knows: a value that was changed and changed back since is noticed only when the
-// user is looked at by request. So what was decided since has to be decided again,
-// and everybody be looked at. Whoever puts a copy back is told so.
+// What administrators decided through the API since the copy was made is not safe:
+// directories, settings and connections are as they were then. Somebody whose
+// connection was taken away since is connected again, and gets the account back. So
+// it has to be decided again; whoever puts a copy back is told so.
 package backup
 
 import (

@@ -229,7 +229,7 @@ func TestNoCopyGoesWhileTheTableIsDamaged(t *testing.T) {
 	if err := table.Close(); err != nil {
 		t.Fatal(err)
 	}
-	done, err := backup.Restore(t.Context(), files(data), "", time.Now())
+	done, err := backup.Restore(t.Context(), files(data), "", time.Now(), func() error { return nil })
 	if day, _ := backup.DayOf(done.Copy); err != nil || day.Day() != backup.Kept || done.Damaged != 0 {
 		t.Errorf("put back %+v, %v: want the newest that is whole", done, err)
 	}
@@ -286,7 +286,7 @@ func TestRestore(t *testing.T) {
 			path := filepath.Join(data, "table.db")
 			tc.spoil(t, path)
 			before, _ := os.ReadFile(path)
-			done, err := backup.Restore(t.Context(), files(data), "", now)
+			done, err := backup.Restore(t.Context(), files(data), "", now, func() error { return nil })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -369,7 +369,7 @@ func TestRestoreRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = backup.Restore(t.Context(), files(data), path, time.Now())
+			_, err = backup.Restore(t.Context(), files(data), path, time.Now(), func() error { return nil })
 			if !fault.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.words) {
 				t.Errorf("%v", err)
 			}
@@ -384,7 +384,7 @@ func TestRestoreRefuses(t *testing.T) {
 // A copy of before there were identities becomes the table of the queues beside it.
 func TestAnOldCopyIsAdopted(t *testing.T) {
 	data := used(t, "")
-	if _, err := backup.Restore(t.Context(), files(data), "", time.Now()); err != nil {
+	if _, err := backup.Restore(t.Context(), files(data), "", time.Now(), func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if content, err := bolttable.Inspect(t.Context(), filepath.Join(data, "table.db")); err != nil || content.Identity != "ours" {

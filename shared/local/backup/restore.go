@@ -36,11 +36,12 @@ const opRestore = "backup.restore"
 
 // Restore puts a copy of the table back, the newest that is whole if path is "", and
 // keeps the table of before beside it. Nobody may use the data folder meanwhile; the
-// caller holds its lock.
+// caller holds its lock. About is called when everything is known to be right, before
+// anything is changed.
 //
 // A copy that cannot be opened, or belongs to other queues, is a fault of kind
 // Invalid, no copy at all of kind NotFound, a file that is in use of kind Conflict.
-func Restore(ctx context.Context, files Files, path string, now time.Time) (Restored, error) {
+func Restore(ctx context.Context, files Files, path string, now time.Time, about func() error) (Restored, error) {
 	for _, file := range []string{files.Table, files.Queues} {
 		if err := boltfile.Check(file); fault.Is(err, fault.Conflict) {
 			return Restored{}, err
@@ -67,6 +68,9 @@ func Restore(ctx context.Context, files Files, path string, now time.Time) (Rest
 	info, err := os.Stat(path)
 	if err != nil {
 		return Restored{}, fault.Wrap(err, fault.Invalid, opRestore)
+	}
+	if err := about(); err != nil {
+		return Restored{}, err
 	}
 	done := Restored{Copy: path, Made: info.ModTime().UTC(), Records: content.Records, Damaged: len(content.Damaged)}
 	done.Replaced, err = replace(files.Table, path, now)
