@@ -49,10 +49,9 @@ const maxAPIBody = 1 << 20
 func (m *Machine) routes(outside *systems.Systems) http.Handler {
 	hook := webhook.Handler{Secrets: secret.Organizations{Store: m.secrets}, Changes: m.queues[changesQueue], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
 	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: webhookTimeout})
-	auth := admin.TokenAuth(m.secrets.AdminToken)
-	handler := m.admin(outside, auth)
-	api := m.host.HTTP(host.Function{Name: "admin", Handler: handler.Handle, Admit: onlyWithToken(auth, handler), MaxBody: maxAPIBody, Timeout: adminTimeout})
-	counters, health := m.private(auth, m.counters()), m.healthy(api)
+	handler := m.admin(outside)
+	api := m.host.HTTP(host.Function{Name: "admin", Handler: handler.Handle, Admit: m.onlyWithToken(handler), MaxBody: maxAPIBody, Timeout: adminTimeout})
+	counters, health := m.private(m.counters()), m.healthy(api)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, reads := host.Path(r), r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
@@ -71,9 +70,9 @@ func (m *Machine) routes(outside *systems.Systems) http.Handler {
 // onlyWithToken admits the bodies of those who have the API's token, because no
 // operation takes one from others. What others ask is answered as if they had sent
 // none.
-func onlyWithToken(auth admin.Auth, handler admin.Handler) func(context.Context, events.APIGatewayV2HTTPRequest, int64) (events.APIGatewayV2HTTPResponse, bool) {
+func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, events.APIGatewayV2HTTPRequest, int64) (events.APIGatewayV2HTTPResponse, bool) {
 	return func(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool) {
-		if size == 0 || auth(ctx, r.Headers["authorization"]) == nil {
+		if size == 0 || m.hasToken(r.Headers["authorization"]) {
 			return events.APIGatewayV2HTTPResponse{}, true
 		}
 		delete(r.Headers, "content-length")
@@ -113,11 +112,11 @@ func (m *Machine) feedLanes(function host.Function, live, bulk string) {
 }
 
 // admin makes the handler of the API.
-func (m *Machine) admin(outside *systems.Systems, auth admin.Auth) admin.Handler {
+func (m *Machine) admin(outside *systems.Systems) admin.Handler {
 	return admin.NewHandler(admin.API{
 		Store: m.Store, Systems: outside, Tenants: outside, Organizations: outside,
 		Live: m.queues[usersLiveQueue], Bulk: m.queues[usersBulkQueue], GroupsLive: m.queues[groupsLiveQueue], GroupsBulk: m.queues[groupsBulkQueue],
-		Auth: auth, Secrets: m.secrets,
+		Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 		Channels: func(ctx context.Context, id directory.OrganizationID) (admin.Channels, error) {
 			return outside.Organization(ctx, id)
 		},
