@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 )
 
 // inUse is a data folder that a product used, with a directory in its table, and a
@@ -152,10 +154,30 @@ func TestQueuesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// A folder of before there were identities and checksums goes on.
+// A folder of before there were identities goes on, and has them from then on.
+func TestAFolderOfBeforeIdentitiesGoesOn(t *testing.T) {
+	folder := inUse(t)
+	for _, name := range []string{"table.db", "queues.db"} {
+		db, err := bbolt.Open(filepath.Join(folder, name), 0o600, nil)
+		check(t, err)
+		check(t, db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("boltfile")) }))
+		check(t, db.Close())
+	}
+	p := startProcess(t, folder)
+	if got := p.directories(); len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+	p.kill()
+	check(t, copyFile(filepath.Join(inUse(t), "table.db"), filepath.Join(folder, "table.db")))
+	if code, out, _ := ended(t, map[string]string{"ENTRASYNC_DATA": folder}); code != 1 || !strings.Contains(out, "is not the table that") {
+		t.Errorf("code %d, %q", code, out)
+	}
+}
+
+// A first start that was killed while it made the table is no table that was lost.
 func TestAFreshFolderIsNotRefused(t *testing.T) {
 	folder := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(folder, "table.db"), nil, 0o600)) // killed while it was made
+	check(t, os.WriteFile(filepath.Join(folder, "table.db"), nil, 0o600))
 	p := startProcess(t, folder)
 	p.kill()
 	if got := startProcess(t, folder).directories(); len(got) != 0 {

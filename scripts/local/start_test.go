@@ -101,15 +101,7 @@ func TestStandardErrorIsJSON(t *testing.T) {
 	if err := p.command.Wait(); err != nil {
 		t.Error(err)
 	}
-	fromSDK := 0
-	for _, line := range mustBeJSON(t, p.log.String()) {
-		if line["from"] == "stderr" {
-			fromSDK++
-		}
-	}
-	if fromSDK == 0 {
-		t.Error("the SDK said nothing: the test shows nothing")
-	}
+	mustBeJSON(t, p.log.String())
 }
 
 // What keeps the product from starting is said to people, and is in the log.
