@@ -44,96 +44,134 @@ type Handler struct {
 	Secrets Secrets
 	Changes queue.Sender
 	Metrics metric.Counter
+	// Refused tells the log what was refused, and how often; nil tells of each
+	// refusal.
+	Refused *Refusals
 }
 
 // Handle takes one request.
 func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	status, message := h.receive(ctx, r)
-	h.Metrics.Count("webhook_requests", 1, "status", http.StatusText(status))
-	if message == "" {
-		return events.APIGatewayV2HTTPResponse{StatusCode: status}, nil
+	organization, refusal := h.admit(ctx, r)
+	if refusal == nil {
+		refusal = h.accept(ctx, organization, r)
 	}
-	return problem(status, message), nil
+	return h.answer(ctx, organization, refusal), nil
 }
 
-// receive does the work; the message says what was wrong.
-func (h Handler) receive(ctx context.Context, r events.APIGatewayV2HTTPRequest) (status int, message string) {
+// Admit answers what can be answered without the body, which has size bytes, -1 if
+// that is not known yet: whoever may not send one, and one that is too large. It
+// reports true, and no answer, if the body may be read and the request handled.
+// Where bodies are read by us it keeps strangers from filling the memory; [Handler.Handle]
+// decides again by itself.
+func (h Handler) Admit(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool) {
+	organization, refusal := h.admit(ctx, r)
+	if refusal == nil && size > MaxBody {
+		refusal = tooLarge()
+	}
+	if refusal == nil {
+		return events.APIGatewayV2HTTPResponse{}, true
+	}
+	return h.answer(ctx, organization, refusal), false
+}
+
+// answer is the response to a request, which was accepted unless there is a
+// refusal. It counts and tells the log.
+func (h Handler) answer(ctx context.Context, organization directory.OrganizationID, refusal *refusal) events.APIGatewayV2HTTPResponse {
+	status := http.StatusAccepted
+	if refusal != nil {
+		status = refusal.status
+	}
+	h.Metrics.Count("webhook_requests", 1, "status", http.StatusText(status))
+	if refusal == nil {
+		return events.APIGatewayV2HTTPResponse{StatusCode: status}
+	}
+	if refusal.cause != "" {
+		h.Metrics.Count("webhook_refused", 1, "cause", string(refusal.cause))
+		h.Refused.note(ctx, organization, refusal.cause)
+	}
+	return problem(status, refusal.message)
+}
+
+// admit looks at who calls, before the body. The organization is that of the path.
+func (h Handler) admit(ctx context.Context, r events.APIGatewayV2HTTPRequest) (directory.OrganizationID, *refusal) {
 	organization, found := strings.CutPrefix(r.RawPath, pathPrefix)
 	if !found || organization == "" || strings.Contains(organization, "/") {
-		return http.StatusNotFound, "there is nothing here: the webhook of an organization is " + pathPrefix + "{organizationId}"
-	}
-	if r.RequestContext.HTTP.Method != http.MethodPost {
-		return http.StatusMethodNotAllowed, "the webhook takes POST only"
+		return "", &refusal{status: http.StatusNotFound, message: "there is nothing here: the webhook of an organization is " + pathPrefix + "{organizationId}"}
 	}
 	id := directory.OrganizationID(organization)
+	if r.RequestContext.HTTP.Method != http.MethodPost {
+		return id, &refusal{status: http.StatusMethodNotAllowed, message: "the webhook takes POST only"}
+	}
 	tokens, err := h.Secrets.WebhookTokens(ctx, id)
 	if fault.Is(err, fault.NotFound) {
-		return http.StatusNotFound, "no organization of that id is served here"
+		return id, &refusal{http.StatusNotFound, UnknownOrganization, "no organization of that id is served here"}
 	}
 	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Msg("the webhook's secrets cannot be read")
-		return http.StatusServiceUnavailable, "try again"
+		return id, &refusal{status: http.StatusServiceUnavailable, message: "try again"}
 	}
-	if !authorized(r.Headers, tokens) {
-		// A token may have been replaced since the secrets were read.
-		tokens, err = h.Secrets.WebhookTokens(secret.Fresh(ctx), id)
+	if authorized(r.Headers, tokens) {
+		return id, nil
 	}
-	if err != nil || !authorized(r.Headers, tokens) {
-		return http.StatusUnauthorized, "the secret is missing or wrong: it is the one the notification channel was set up with"
+	// A token may have been replaced since the secrets were read.
+	if tokens, err = h.Secrets.WebhookTokens(secret.Fresh(ctx), id); err == nil && authorized(r.Headers, tokens) {
+		return id, nil
 	}
-	body, status, message := bodyOf(r)
-	if status != 0 {
-		return status, message
+	cause := WrongSecret
+	if !presented(r.Headers) {
+		cause = MissingSecret
 	}
-	return h.accept(ctx, id, body)
+	return id, &refusal{http.StatusUnauthorized, cause, "the secret is missing or wrong: it is the one the notification channel was set up with"}
 }
 
-// bodyOf is the body as it was sent, or the status that refuses it.
-func bodyOf(r events.APIGatewayV2HTTPRequest) (body []byte, status int, message string) {
-	body = []byte(r.Body)
+// bodyOf is the body as it was sent, or the refusal of it.
+func bodyOf(r events.APIGatewayV2HTTPRequest) ([]byte, *refusal) {
+	body := []byte(r.Body)
 	if r.IsBase64Encoded {
 		decoded, err := base64.StdEncoding.DecodeString(r.Body)
 		if err != nil {
-			return nil, http.StatusBadRequest, "the body cannot be decoded"
+			return nil, &refusal{http.StatusBadRequest, NotJSON, "the body cannot be decoded"}
 		}
 		body = decoded
 	}
 	if len(body) > MaxBody {
-		return nil, http.StatusRequestEntityTooLarge, "the body is over 1 MiB"
+		return nil, tooLarge()
 	}
-	return body, 0, ""
+	return body, nil
 }
 
 // accept puts the events of a body into the queue. Whatever is JSON is accepted:
 // a channel that always fails teaches its owner to switch it off.
-func (h Handler) accept(ctx context.Context, organization directory.OrganizationID, body []byte) (status int, message string) {
+func (h Handler) accept(ctx context.Context, organization directory.OrganizationID, r events.APIGatewayV2HTTPRequest) *refusal {
+	body, refused := bodyOf(r)
+	if refused != nil {
+		return refused
+	}
 	parsed, err := jumpcloud.ParseBody(body)
 	if err != nil {
-		return http.StatusBadRequest, fault.Of(err).Message
+		return unreadable(err)
 	}
+	received := parsed.Events()
 	var messages []queue.Message
-	for _, element := range parsed.Elements {
-		h.Metrics.Count("webhook_events", 1, "shape", string(element.Shape))
-		if element.Shape == jumpcloud.Unrecognized {
-			zerolog.Ctx(ctx).Warn().Str("organization", string(organization)).Strs("fields", element.Fields).Int("bytes", len(body)).
-				Msg("a webhook body of a form nobody knows was accepted and dropped")
-		}
-	}
-	for _, event := range parsed.Events() {
+	for _, event := range received {
 		m, err := jumpcloud.Change{Organization: organization, Event: event}.Message()
 		if err != nil {
-			return http.StatusServiceUnavailable, "try again"
+			zerolog.Ctx(ctx).Error().Err(err).Msg("an event cannot be made a message")
+			return &refusal{status: http.StatusServiceUnavailable, message: "try again"}
 		}
 		messages = append(messages, m)
-		zerolog.Ctx(ctx).Info().Str("organization", string(organization)).Str("event", event.ID).Str("type", event.Type).Msg("event received")
 	}
 	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
 		if err := h.Changes.Send(ctx, chunk...); err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Msg("events cannot be queued")
-			return http.StatusServiceUnavailable, "the event could not be kept: try again"
+			zerolog.Ctx(ctx).Error().Err(err).Str("organization", string(organization)).Int("events", len(messages)).Msg("events cannot be queued")
+			return &refusal{status: http.StatusServiceUnavailable, message: "the event could not be kept: try again"}
 		}
 	}
-	return http.StatusAccepted, ""
+	for shape, n := range shapes(parsed) {
+		h.Metrics.Count("webhook_events", n, "shape", string(shape))
+	}
+	tell(ctx, organization, parsed, received)
+	return nil
 }
 
 // problem is an answer that says what was wrong (RFC 9457).

@@ -13,13 +13,34 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/rs/zerolog"
-
 	"entrasync/scripts/machine"
 	"entrasync/scripts/play"
 )
 
+// help is what --help says.
+const help = `Plays a short working day of a small company on this machine: simulators of JumpCloud and
+Entra, the whole product between them, and what each event did. Ends with 0 if the two
+directories agree.
+
+  demo           play it
+  demo --help    say this
+
+It reads no variables and needs no tokens: addresses, tokens and a folder of its own are
+made up, and the folder is removed again unless something goes wrong.
+`
+
+// usedWrongly is the exit code for arguments that do not exist.
+const usedWrongly = 2
+
 func main() {
+	if len(os.Args) > 1 {
+		if len(os.Args) == 2 && (os.Args[1] == "--help" || os.Args[1] == "-h" || os.Args[1] == "help") {
+			fmt.Print(help)
+			return
+		}
+		fmt.Fprintf(os.Stderr, "demo: there is no argument %q: see --help\n", os.Args[1])
+		os.Exit(usedWrongly)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
@@ -58,7 +79,16 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := machine.Start(ctx, config, zerolog.New(logFile).With().Timestamp().Logger())
+	log, closeLog, err := machine.OpenLog(logFile)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := closeLog(); err == nil {
+			err = closed
+		}
+	}()
+	m, err := machine.Start(ctx, config, log)
 	if err != nil {
 		return err
 	}

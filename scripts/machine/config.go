@@ -1,11 +1,8 @@
 package machine
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 
 	"entrasync/shared/directory"
@@ -15,8 +12,8 @@ import (
 type Config struct {
 	Addr         string // where webhook and API listen
 	Data         string // the folder for everything that is kept
-	AdminToken   string // bearer token of the API
-	WebhookToken string // the secret JumpCloud sends; two separated by a comma while one is being replaced
+	AdminToken   string // bearer token of the API; "" has one made up and kept
+	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" has one made up and kept
 
 	JumpCloudAPI      string // root of v1; "" runs the simulator
 	JumpCloudInsights string
@@ -27,45 +24,63 @@ type Config struct {
 	LoginURL     string
 	ClientID     string
 	ClientSecret string
-
-	// These say that a token was made up at this start and has to be shown.
-	MadeAdminToken, MadeWebhookToken bool
 }
 
 // variable is one environment variable of the runner.
 type variable struct {
 	name     string
-	fallback string
+	fallback string // what it has if it is not set
+	meaning  string // for the help
 	into     func(*Config) *string
+	check    func(Config, string) string // what is wrong with a value, with an example; "" if nothing is
 }
+
+// Names of variables that others speak of.
+const (
+	addrVariable     = "ENTRASYNC_ADDR"
+	dataVariable     = "ENTRASYNC_DATA"
+	adminVariable    = "ENTRASYNC_ADMIN_TOKEN"
+	webhookVariable  = "ENTRASYNC_WEBHOOK_TOKEN"
+	apiVariable      = "JUMPCLOUD_API_URL"
+	insightsVariable = "JUMPCLOUD_INSIGHTS_URL"
+	keyVariable      = "JUMPCLOUD_API_KEY"
+	orgVariable      = "JUMPCLOUD_ORG_ID"
+	graphVariable    = "GRAPH_URL"
+	loginVariable    = "ENTRA_LOGIN_URL"
+	clientVariable   = "ENTRA_CLIENT_ID"
+	secretVariable   = "ENTRA_CLIENT_SECRET"
+)
 
 // variables are all of them, in the order in which they are shown.
 var variables = []variable{
-	{"ENTRASYNC_ADDR", "127.0.0.1:8080", func(c *Config) *string { return &c.Addr }},
-	{"ENTRASYNC_DATA", ".local", func(c *Config) *string { return &c.Data }},
-	{"ENTRASYNC_ADMIN_TOKEN", "", func(c *Config) *string { return &c.AdminToken }},
-	{"ENTRASYNC_WEBHOOK_TOKEN", "", func(c *Config) *string { return &c.WebhookToken }},
-	{"JUMPCLOUD_API_URL", "", func(c *Config) *string { return &c.JumpCloudAPI }},
-	{"JUMPCLOUD_INSIGHTS_URL", "", func(c *Config) *string { return &c.JumpCloudInsights }},
-	{"JUMPCLOUD_API_KEY", "", func(c *Config) *string { return &c.JumpCloudKey }},
-	{"JUMPCLOUD_ORG_ID", "", func(c *Config) *string { return (*string)(&c.Organization) }},
-	{"GRAPH_URL", "", func(c *Config) *string { return &c.GraphURL }},
-	{"ENTRA_LOGIN_URL", "", func(c *Config) *string { return &c.LoginURL }},
-	{"ENTRA_CLIENT_ID", "", func(c *Config) *string { return &c.ClientID }},
-	{"ENTRA_CLIENT_SECRET", "", func(c *Config) *string { return &c.ClientSecret }},
+	{addrVariable, "127.0.0.1:8080", "where webhook and API listen; the simulators take the next two ports, or any free ones", func(c *Config) *string { return &c.Addr }, checkAddress},
+	{dataVariable, ".local", "the folder for table, queues, tokens, copies of the table, and what the simulators know", func(c *Config) *string { return &c.Data }, nil},
+	{adminVariable, "", "bearer token of the API; not set: made up at the first start, kept in secrets.json and printed", func(c *Config) *string { return &c.AdminToken }, checkAdminToken},
+	{webhookVariable, "", "the secret JumpCloud sends, two separated by a comma while one is being replaced; not set: as above", func(c *Config) *string { return &c.WebhookToken }, checkWebhookTokens},
+	{apiVariable, "", "root of JumpCloud's API v1, such as https://console.jumpcloud.com/api; not set: a simulator runs", func(c *Config) *string { return &c.JumpCloudAPI }, checkURL},
+	{insightsVariable, "", "root of Directory Insights, such as https://api.jumpcloud.com/insights/directory/v1", func(c *Config) *string { return &c.JumpCloudInsights }, checkURL},
+	{keyVariable, "", "API key of an administrator or service account; needed with " + apiVariable, func(c *Config) *string { return &c.JumpCloudKey }, checkSecret},
+	{orgVariable, "", "the organization's id, 24 hex digits; needed with " + apiVariable, func(c *Config) *string { return (*string)(&c.Organization) }, checkOrganization},
+	{graphVariable, "", "root of Microsoft Graph, such as https://graph.microsoft.com/v1.0; not set: a simulator runs", func(c *Config) *string { return &c.GraphURL }, checkURL},
+	{loginVariable, "", "where tokens for Graph come from, such as https://login.microsoftonline.com; needed with " + graphVariable, func(c *Config) *string { return &c.LoginURL }, checkURL},
+	{clientVariable, "", "the application (client) id in Entra; needed with " + graphVariable, func(c *Config) *string { return &c.ClientID }, nil},
+	{secretVariable, "", "the application's client secret; needed with " + graphVariable, func(c *Config) *string { return &c.ClientSecret }, checkSecret},
 }
 
-// needs lists what a real system cannot be reached without, and why.
+// needs lists what cannot do without something else, and why.
 var needs = []struct{ when, needed, why string }{
-	{"JUMPCLOUD_API_URL", "JUMPCLOUD_API_KEY", "JumpCloud answers only to an administrator's API key"},
-	{"JUMPCLOUD_API_URL", "JUMPCLOUD_ORG_ID", "every user and webhook belongs to an organization"},
-	{"GRAPH_URL", "ENTRA_LOGIN_URL", "a token for Graph comes from there (the real one is https://login.microsoftonline.com)"},
-	{"GRAPH_URL", "ENTRA_CLIENT_ID", "entrasync signs in to Entra as this application"},
-	{"GRAPH_URL", "ENTRA_CLIENT_SECRET", "the application proves itself with it"},
+	{apiVariable, keyVariable, "JumpCloud answers only to an administrator's API key, such as jca_…"},
+	{apiVariable, orgVariable, "every user and webhook belongs to an organization, such as 5f0c1e2d3a4b5c6d7e8f9012"},
+	{insightsVariable, apiVariable, "the simulator has an address of its own (the real one is https://console.jumpcloud.com/api)"},
+	{graphVariable, loginVariable, "a token for Graph comes from there (the real one is https://login.microsoftonline.com)"},
+	{graphVariable, clientVariable, "entrasync signs in to Entra as this application, such as 8f1b6c0e-6d1a-4a55-9c83-0d2f7b3e5a10"},
+	{graphVariable, secretVariable, "the application proves itself with it; it stands under Certificates & secrets, such as abc8Q~…"},
+	{loginVariable, graphVariable, "its tokens would go to the simulator (the real one is https://graph.microsoft.com/v1.0)"},
 }
 
 // ConfigFrom reads the variables. Without those of a real system its simulator
-// runs; a variable that is missing is an error that says which and why.
+// runs. The error says of every variable that is missing or wrong, one a line, what
+// is wrong with it and how a right one looks; it never shows a secret.
 func ConfigFrom(getenv func(string) string) (Config, error) {
 	var c Config
 	for _, v := range variables {
@@ -75,42 +90,21 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 		}
 		*v.into(&c) = value
 	}
+	var wrong []error
+	for _, v := range variables {
+		if value := *v.into(&c); value != "" && v.check != nil {
+			if why := v.check(c, value); why != "" {
+				wrong = append(wrong, fmt.Errorf("%s %s", v.name, why))
+			}
+		}
+	}
 	for _, n := range needs {
 		if value(&c, n.when) != "" && value(&c, n.needed) == "" {
-			return c, fmt.Errorf("%s is missing: %s is set, and %s", n.needed, n.when, n.why)
+			wrong = append(wrong, fmt.Errorf("%s is missing: %s is set, and %s", n.needed, n.when, n.why))
 		}
 	}
-	if c.LoginURL != "" && c.GraphURL == "" {
-		return c, errors.New("GRAPH_URL is missing: ENTRA_LOGIN_URL is set, and its tokens would go to the simulator")
-	}
-	for _, name := range []string{"JUMPCLOUD_API_URL", "JUMPCLOUD_INSIGHTS_URL", "GRAPH_URL", "ENTRA_LOGIN_URL"} {
-		if address := value(&c, name); address != "" && !usable(address) {
-			return c, fmt.Errorf("%s is %q: it must be an https address (plain http is allowed on this machine only)", name, address)
-		}
-	}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		return c, fmt.Errorf("ENTRASYNC_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.Addr)
-	}
-	if strings.ContainsAny(string(c.Organization), "-/# ") {
-		return c, fmt.Errorf("JUMPCLOUD_ORG_ID is %q: it must be the 24 hex digits of the organization", c.Organization)
-	}
-	if c.AdminToken == "" {
-		c.AdminToken, c.MadeAdminToken = rand.Text(), true
-	}
-	if len(c.webhookTokens()) == 0 {
-		c.WebhookToken, c.MadeWebhookToken = rand.Text(), true
-	}
-	return c, nil
-}
-
-// usable reports whether an address is https, or stays on this machine.
-func usable(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "https" || (u.Scheme == "http" && (u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())))
+	c.Organization = directory.OrganizationID(strings.ToLower(string(c.Organization)))
+	return c, errors.Join(wrong...)
 }
 
 // value is a variable's value by its name.
@@ -121,4 +115,15 @@ func value(c *Config, name string) string {
 		}
 	}
 	return ""
+}
+
+// webhookTokens are the tokens that the webhook accepts, the current one first.
+func (c Config) webhookTokens() []string {
+	var tokens []string
+	for token := range strings.SplitSeq(c.WebhookToken, ",") {
+		if token = strings.TrimSpace(token); token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
 }

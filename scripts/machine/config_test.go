@@ -1,17 +1,34 @@
 package machine_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"entrasync/scripts/machine"
 )
 
+// realSystems are the variables of a product without simulators.
+var realSystems = map[string]string{
+	"JUMPCLOUD_API_URL": "https://console.jumpcloud.com/api", "JUMPCLOUD_API_KEY": "k", "JUMPCLOUD_ORG_ID": "5f0c1e2d3a4b5c6d7e8f9012",
+	"GRAPH_URL": "https://graph.microsoft.com/v1.0", "ENTRA_LOGIN_URL": "https://login.microsoftonline.com", "ENTRA_CLIENT_ID": "app", "ENTRA_CLIENT_SECRET": "s",
+}
+
+// configWith reads them with some changed.
+func configWith(change map[string]string) (machine.Config, error) {
+	return machine.ConfigFrom(func(name string) string {
+		if value, changed := change[name]; changed {
+			return value
+		}
+		return realSystems[name]
+	})
+}
+
+// Every wrong value is said with its variable, what is wrong, and an example.
 func TestConfigFrom(t *testing.T) {
-	real := map[string]string{
-		"JUMPCLOUD_API_URL": "https://console.jumpcloud.com/api", "JUMPCLOUD_API_KEY": "k", "JUMPCLOUD_ORG_ID": "5f0c1e2d3a4b5c6d7e8f9012",
-		"GRAPH_URL": "https://graph.microsoft.com/v1.0", "ENTRA_LOGIN_URL": "https://login.microsoftonline.com", "ENTRA_CLIENT_ID": "app", "ENTRA_CLIENT_SECRET": "s",
-	}
+	const long = "0123456789abcdef"
 	for _, tc := range []struct {
 		name   string
 		change map[string]string
@@ -24,25 +41,67 @@ func TestConfigFrom(t *testing.T) {
 		{"no client id", map[string]string{"ENTRA_CLIENT_ID": ""}, "ENTRA_CLIENT_ID is missing"},
 		{"no client secret", map[string]string{"ENTRA_CLIENT_SECRET": ""}, "ENTRA_CLIENT_SECRET is missing"},
 		{"login without Graph", map[string]string{"GRAPH_URL": ""}, "GRAPH_URL is missing"},
-		{"JumpCloud by plain http", map[string]string{"JUMPCLOUD_API_URL": "http://console.jumpcloud.com/api"}, "JUMPCLOUD_API_URL is"},
-		{"Graph that is no address", map[string]string{"GRAPH_URL": "graph"}, "GRAPH_URL is"},
+		{"Directory Insights without JumpCloud", map[string]string{"JUMPCLOUD_API_URL": "", "JUMPCLOUD_INSIGHTS_URL": "https://api.jumpcloud.com/insights/directory/v1"}, "JUMPCLOUD_API_URL is missing"},
+		{"JumpCloud by plain http", map[string]string{"JUMPCLOUD_API_URL": "http://console.jumpcloud.com/api"}, "JUMPCLOUD_API_URL is \"http://console"},
+		{"Graph that is no address", map[string]string{"GRAPH_URL": "graph"}, "GRAPH_URL is \"graph\""},
+		{"an address without a host", map[string]string{"GRAPH_URL": "https:///v1.0"}, "GRAPH_URL is \"https:///v1.0\""},
+		{"an address without a scheme", map[string]string{"GRAPH_URL": "graph.microsoft.com/v1.0"}, "GRAPH_URL is \"graph.microsoft.com/v1.0\""},
+		{"an address with a query", map[string]string{"GRAPH_URL": "https://graph.microsoft.com/v1.0?x=1"}, "GRAPH_URL is"},
 		{"sign-in by plain http", map[string]string{"ENTRA_LOGIN_URL": "http://evil.example"}, "ENTRA_LOGIN_URL is"},
 		{"plain http on this machine", map[string]string{"GRAPH_URL": "http://127.0.0.1:9/v1.0", "ENTRA_LOGIN_URL": "http://localhost:9"}, ""},
-		{"webhook tokens that are none", map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": " , "}, ""},
-		{"no port", map[string]string{"ENTRASYNC_ADDR": "localhost"}, "ENTRASYNC_ADDR"},
+		{"plain http on this machine, IPv6", map[string]string{"GRAPH_URL": "http://[::1]:9/v1.0"}, ""},
+		{"webhook tokens that are none", map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": " , "}, "ENTRASYNC_WEBHOOK_TOKEN holds 0 tokens"},
+		{"three webhook tokens", map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": "a,b,c"}, "ENTRASYNC_WEBHOOK_TOKEN holds 3 tokens"},
+		{"a token that is no token", map[string]string{"ENTRASYNC_ADMIN_TOKEN": "pass word " + long}, "ENTRASYNC_ADMIN_TOKEN has a character"},
+		{"a short token on loopback", map[string]string{"ENTRASYNC_ADMIN_TOKEN": "x"}, ""},
+		{"a short token on localhost", map[string]string{"ENTRASYNC_ADMIN_TOKEN": "x", "ENTRASYNC_ADDR": "localhost:8080"}, ""},
+		{"a short token on IPv6's loopback", map[string]string{"ENTRASYNC_ADMIN_TOKEN": "x", "ENTRASYNC_ADDR": "[::1]:8080"}, ""},
+		{"a short token for everybody", map[string]string{"ENTRASYNC_ADMIN_TOKEN": long[:15], "ENTRASYNC_ADDR": "0.0.0.0:8080"}, "ENTRASYNC_ADMIN_TOKEN has a token of 15 characters"},
+		{"a short token for everybody, no host", map[string]string{"ENTRASYNC_ADMIN_TOKEN": long[:15], "ENTRASYNC_ADDR": ":8080"}, "ENTRASYNC_ADMIN_TOKEN has a token of 15 characters"},
+		{"a token of 16 for everybody", map[string]string{"ENTRASYNC_ADMIN_TOKEN": long, "ENTRASYNC_ADDR": "0.0.0.0:8080"}, ""},
+		{"the second webhook token is short", map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": long + ",short", "ENTRASYNC_ADDR": "192.0.2.1:8080"}, "ENTRASYNC_WEBHOOK_TOKEN has a token of 5 characters"},
+		{"no token for everybody", map[string]string{"ENTRASYNC_ADDR": "0.0.0.0:8080"}, ""},
+		{"a key with a line end in it", map[string]string{"JUMPCLOUD_API_KEY": "canary\nkey"}, "JUMPCLOUD_API_KEY has a blank"},
+		{"a secret with quotation marks and blanks", map[string]string{"ENTRA_CLIENT_SECRET": "canary secret"}, "ENTRA_CLIENT_SECRET has a blank"},
+		{"a password in an address", map[string]string{"GRAPH_URL": "https://me:canary@graph.microsoft.com"}, "GRAPH_URL has a user name"},
+		{"no port", map[string]string{"ENTRASYNC_ADDR": "localhost"}, "ENTRASYNC_ADDR is \"localhost\""},
+		{"a port that is a name", map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:http"}, "ENTRASYNC_ADDR is \"127.0.0.1:http\""},
+		{"a port that is none", map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:70000"}, "ENTRASYNC_ADDR is"},
 		{"odd organization", map[string]string{"JUMPCLOUD_ORG_ID": "a-b"}, "JUMPCLOUD_ORG_ID is \"a-b\""},
+		{"an organization of 23 digits", map[string]string{"JUMPCLOUD_ORG_ID": "5f0c1e2d3a4b5c6d7e8f901"}, "JUMPCLOUD_ORG_ID is"},
+		{"an organization's name", map[string]string{"JUMPCLOUD_ORG_ID": "Contoso"}, "JUMPCLOUD_ORG_ID is \"Contoso\""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := machine.ConfigFrom(func(name string) string {
-				if value, changed := tc.change[name]; changed {
-					return value
-				}
-				return real[name]
-			})
+			_, err := configWith(tc.change)
 			if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("error = %v, want %q", err, tc.want)
 			}
+			if err != nil && !strings.Contains(err.Error(), "such as") && !strings.Contains(err.Error(), "the real one is") {
+				t.Errorf("no example: %v", err)
+			}
+			if err != nil && strings.Contains(err.Error(), "canary") {
+				t.Errorf("a secret is shown: %v", err)
+			}
 		})
+	}
+}
+
+// Whoever got several variables wrong hears of all of them at once, a line each.
+func TestAllWrongVariablesAreSaidAtOnce(t *testing.T) {
+	_, err := configWith(map[string]string{
+		"ENTRASYNC_ADDR": "0.0.0.0:8080", "ENTRASYNC_ADMIN_TOKEN": "short", "ENTRASYNC_WEBHOOK_TOKEN": "brief", "JUMPCLOUD_ORG_ID": "x", "GRAPH_URL": "y", "ENTRA_CLIENT_ID": "",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	var named []string
+	for line := range strings.Lines(err.Error()) {
+		name, _, _ := strings.Cut(line, " ")
+		named = append(named, name)
+	}
+	want := []string{"ENTRASYNC_ADMIN_TOKEN", "ENTRASYNC_WEBHOOK_TOKEN", "JUMPCLOUD_ORG_ID", "GRAPH_URL", "ENTRA_CLIENT_ID"}
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
 	}
 }
 
@@ -51,7 +110,42 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Addr != "127.0.0.1:8080" || c.Data != ".local" || len(c.AdminToken) < 20 || len(c.WebhookToken) < 20 || !c.MadeAdminToken || !c.MadeWebhookToken || c.JumpCloudAPI != "" || c.GraphURL != "" {
-		t.Errorf("defaults: %+v", c)
+	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local"}, c); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheOrganizationIsWrittenAsJumpCloudDoes(t *testing.T) {
+	c, err := configWith(map[string]string{"JUMPCLOUD_ORG_ID": "5F0C1E2D3A4B5C6D7E8F9012"})
+	if err != nil || c.Organization != "5f0c1e2d3a4b5c6d7e8f9012" {
+		t.Errorf("%q, %v", c.Organization, err)
+	}
+}
+
+func TestUnknownVariables(t *testing.T) {
+	got := machine.UnknownVariables([]string{
+		"PATH=/bin", "HOME=/root", "ENTRASYNC_ADDR=127.0.0.1:1", "ENTRASYNC_ADRR=127.0.0.1:1", "ENTRASYNC_WEBHOOK_TOKENS=canary", "ENTRASYNC_CATCHUP_EVERY=1m",
+		"GRAPH_URI=x", "JUMPCLOUD_ORGID=x", "JUMPCLOUD_API_KEY=canary", "ENTRA_CLIENT_SECRET=canary", "GRAPHICS=x", "ENTRASYNC_=",
+	})
+	want := []machine.Unknown{
+		{Name: "ENTRASYNC_", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_ADRR", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_CATCHUP_EVERY", Nearest: "ENTRASYNC_ADDR"},
+		{Name: "ENTRASYNC_WEBHOOK_TOKENS", Nearest: "ENTRASYNC_WEBHOOK_TOKEN"}, {Name: "GRAPH_URI", Nearest: "GRAPH_URL"}, {Name: "JUMPCLOUD_ORGID", Nearest: "JUMPCLOUD_ORG_ID"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The help has every variable with its default.
+func TestHelp(t *testing.T) {
+	var help bytes.Buffer
+	machine.Help(&help)
+	for _, want := range []string{
+		"ENTRASYNC_ADDR", "(default: 127.0.0.1:8080)", "ENTRASYNC_DATA", "(default: .local)", "ENTRASYNC_ADMIN_TOKEN", "ENTRASYNC_WEBHOOK_TOKEN", "JUMPCLOUD_API_URL",
+		"JUMPCLOUD_INSIGHTS_URL", "JUMPCLOUD_API_KEY", "JUMPCLOUD_ORG_ID", "GRAPH_URL", "ENTRA_LOGIN_URL", "ENTRA_CLIENT_ID", "ENTRA_CLIENT_SECRET", "restore", "--help",
+	} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("the help does not say %s", want)
+		}
 	}
 }

@@ -1,8 +1,12 @@
 package machine
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
+	"net"
 	"net/http"
+	"strings"
 )
 
 // counters serves what was counted since the start, and how full the queues
@@ -13,7 +17,7 @@ func (m *Machine) counters() http.Handler {
 		for name, q := range m.queues {
 			depth, err := q.Depth(r.Context())
 			if err != nil {
-				http.Error(w, "the queues cannot be read", http.StatusServiceUnavailable)
+				problem(w, http.StatusServiceUnavailable, "the queues cannot be read")
 				return
 			}
 			depths[name] = map[string]int{"visible": depth.Visible, "inFlight": depth.InFlight}
@@ -25,4 +29,63 @@ func (m *Machine) counters() http.Handler {
 			m.log.Debug().Err(err).Msg("the caller went away")
 		}
 	})
+}
+
+// private lets requests through that carry the API's token or come from this
+// machine.
+func (m *Machine) private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !m.fromHere(r) && !m.hasToken(r.Header.Get("Authorization")) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="entrasync"`)
+			problem(w, http.StatusUnauthorized, "the API's bearer token is missing or wrong")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hasToken reports whether an Authorization header carries the API's token. It takes
+// the same time for every other one.
+func (m *Machine) hasToken(authorization string) bool {
+	scheme, presented, _ := strings.Cut(authorization, " ")
+	got, want := sha256.Sum256([]byte(strings.TrimSpace(presented))), sha256.Sum256([]byte(m.Config.AdminToken))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// ofAProxy are headers that say that somebody else asks through the caller.
+var ofAProxy = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
+
+// fromHere reports whether a request was made on this machine: we listen for it
+// alone, the caller is on it and asked for it by such a name. A proxy or a tunnel
+// that brings the requests of strangers is on this machine too; it asks for another
+// name, or says for whom it asks.
+func (m *Machine) fromHere(r *http.Request) bool {
+	caller, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !onLoopback(m.Config.Addr) || !isLoopback(caller) {
+		return false
+	}
+	asked := r.Host
+	if host, _, err := net.SplitHostPort(asked); err == nil {
+		asked = host
+	}
+	if !isLoopback(asked) {
+		return false
+	}
+	for _, name := range ofAProxy {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// problem answers with what was wrong (RFC 9457).
+func problem(w http.ResponseWriter, status int, detail string) {
+	body, err := json.Marshal(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+	if err != nil {
+		body = nil
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the caller may have gone away
 }

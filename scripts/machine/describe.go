@@ -6,14 +6,14 @@ import (
 )
 
 // Describe tells a person where everything is and what was chosen. Secrets are
-// shown only if they were made up at this start and can be known no other way.
+// shown only if they were made up and can be known no other way.
 func (m *Machine) Describe(w io.Writer) {
 	c := m.Config
 	lines := [][2]string{
 		{"ENTRASYNC_ADDR", c.Addr},
 		{"ENTRASYNC_DATA", c.Data},
-		{"ENTRASYNC_ADMIN_TOKEN", shown(c.AdminToken, c.MadeAdminToken)},
-		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, c.MadeWebhookToken)},
+		{"ENTRASYNC_ADMIN_TOKEN", shown(c.AdminToken, m.adminOrigin)},
+		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, m.webhookOrigin)},
 		{"JUMPCLOUD_API_URL", simulated(c.JumpCloudAPI, m.Simulators.JumpCloud != nil)},
 		{"JUMPCLOUD_INSIGHTS_URL", simulated(c.JumpCloudInsights, m.Simulators.JumpCloud != nil)},
 		{"JUMPCLOUD_API_KEY", "set"},
@@ -39,13 +39,13 @@ func (m *Machine) Describe(w io.Writer) {
 	_, _ = fmt.Fprintln(w, "Press Ctrl-C to stop.")
 }
 
-// shown is a secret that was made up, and only the word "set" for one that was
+// shown is a token that was made up, and only where it comes from for one that was
 // given.
-func shown(secret string, made bool) string {
-	if made {
-		return secret + " (made up at this start)"
+func shown(token string, from origin) string {
+	if from.shown() {
+		return token + " (" + string(from) + ")"
 	}
-	return "set"
+	return string(from)
 }
 
 // simulated marks the address of a simulator.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/functions/admin"
 	"entrasync/functions/fanout"
@@ -28,17 +31,57 @@ func (m *Machine) serve(listener net.Listener) {
 		ClientID: m.Config.ClientID, Proof: m.proof, Keys: organizations, Regions: m.Store,
 	})
 	m.feed(outside)
-	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
-	mux := http.NewServeMux()
-	mux.Handle("/webhooks/", m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}))
-	mux.Handle("GET /metrics", m.counters())
-	mux.Handle("/", m.host.HTTP(host.Function{Name: "admin", Handler: m.admin(outside).Handle, Timeout: adminTimeout}))
-	m.server = newServer(mux)
+	m.server = host.NewServer(m.routes(outside), m.log)
 	go func() {
 		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			m.log.Error().Err(err).Msg("the HTTP server ended")
 		}
 	}()
+}
+
+// maxAPIBody is how many bytes a request to the API may bring, the limit of its
+// operations.
+const maxAPIBody = 1 << 20
+
+// routes is who answers what, by the path as API Gateway would hand it over. Like
+// the routes there it takes a path as it is: net/http's own would answer some with
+// a redirection.
+func (m *Machine) routes(outside *systems.Systems) http.Handler {
+	hook := webhook.Handler{Secrets: secret.Organizations{Store: m.secrets}, Changes: m.queues[changesQueue], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
+	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: webhookTimeout})
+	handler := m.admin(outside)
+	api := m.host.HTTP(host.Function{Name: "admin", Handler: handler.Handle, Admit: m.onlyWithToken(handler), MaxBody: maxAPIBody, Timeout: adminTimeout})
+	counters, health := m.private(m.counters()), m.healthy(api)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, reads := host.Path(r), r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case strings.HasPrefix(path, "/webhooks/"):
+			hooks.ServeHTTP(w, r)
+		case path == "/metrics" && reads:
+			counters.ServeHTTP(w, r)
+		case path == "/healthz" && reads:
+			health.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+// onlyWithToken admits the bodies of those who have the API's token, because no
+// operation takes one from others. What others ask is answered as if they had sent
+// none.
+func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, events.APIGatewayV2HTTPRequest, int64) (events.APIGatewayV2HTTPResponse, bool) {
+	return func(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool) {
+		if size == 0 || m.hasToken(r.Headers["authorization"]) {
+			return events.APIGatewayV2HTTPResponse{}, true
+		}
+		delete(r.Headers, "content-length")
+		response, err := handler.Handle(ctx, r)
+		if err != nil {
+			response = events.APIGatewayV2HTTPResponse{StatusCode: http.StatusServiceUnavailable}
+		}
+		return response, false
+	}
 }
 
 // feed starts the functions that queues feed.

@@ -9,8 +9,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,6 +18,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/fault"
+	"entrasync/shared/local/backup"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/host"
@@ -39,9 +39,14 @@ type Machine struct {
 	log     zerolog.Logger
 	server  *http.Server
 	host    *host.Host
+	isNew   bool // there was no table before this start
+	table   *bolttable.Table
+	files   *boltqueue.DB
 	queues  queues
 	secrets *secretfile.Store
 	closer  []func() error // in the order of opening
+
+	adminOrigin, webhookOrigin origin // where the tokens come from
 }
 
 // The names of the queues, as in the AWS template, and how they behave. A
@@ -95,30 +100,50 @@ func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) 
 
 // start does the work of Start.
 func (m *Machine) start(ctx context.Context) error {
-	if err := os.MkdirAll(m.Config.Data, 0o700); err != nil {
-		return fault.Wrap(err, fault.Invalid, "ENTRASYNC_DATA")
+	m.Config = m.Config.withSimulated()
+	if err := m.openFiles(ctx); err != nil {
+		return err
 	}
-	if err := m.openFiles(); err != nil {
+	if err := m.openQueues(); err != nil {
+		return err
+	}
+	m.Store = store.New(m.table)
+	m.keepCopies()
+	if err := m.openSecrets(ctx); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", m.Config.Addr)
 	if err != nil {
-		return &fault.Error{Op: "start", Kind: fault.Invalid, Subject: "ENTRASYNC_ADDR", Message: "cannot listen on " + m.Config.Addr + ": stop what uses it or choose another address", Err: err}
+		return &fault.Error{Op: "start", Kind: fault.Invalid, Subject: addrVariable, Message: "cannot listen on " + m.Config.Addr + ": stop what uses it or choose another address, such as 127.0.0.1:8081", Err: err}
 	}
 	m.closer = append(m.closer, closeQuietly(listener))
 	m.Config.Addr = listener.Addr().String()
 	if err := m.startSimulators(); err != nil {
 		return err
 	}
-	if m.secrets, err = secretfile.Open(filepath.Join(m.Config.Data, "secrets.json"), m.Config.secrets()); err != nil {
+	if err := m.keepOrganization(ctx); err != nil {
 		return err
 	}
-	if err := m.keepOrganization(ctx); err != nil {
+	if err := m.afterRestore(ctx); err != nil {
 		return err
 	}
 	m.serve(listener)
 	m.Administrator = play.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
 	return nil
+}
+
+// keepCopies has a copy of the table made of every day.
+func (m *Machine) keepCopies() {
+	ctx, stop := context.WithCancel(context.Background())
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		backup.Keeper{Data: m.Config.Data, Source: m.table, Log: m.log, Metrics: m.Metrics}.Run(ctx, m.isNew)
+	})
+	m.closer = append(m.closer, func() error {
+		stop()
+		keeper.Wait()
+		return nil
+	})
 }
 
 // proof is what the application proves itself with to Entra.
@@ -137,19 +162,8 @@ func closeQuietly(l net.Listener) func() error {
 	}
 }
 
-// openFiles opens table and queues.
-func (m *Machine) openFiles() error {
-	table, err := bolttable.Open(filepath.Join(m.Config.Data, "table.db"))
-	if err != nil {
-		return err
-	}
-	m.closer = append(m.closer, table.Close)
-	m.Store = store.New(table)
-	files, err := boltqueue.Open(filepath.Join(m.Config.Data, "queues.db"))
-	if err != nil {
-		return err
-	}
-	m.closer = append(m.closer, files.Close)
+// openQueues opens the queues of the functions, each with its dead letters.
+func (m *Machine) openQueues() (err error) {
 	m.queues = queues{}
 	for _, q := range []boltqueue.Config{
 		{Name: changesQueue, Visibility: visibility * fanoutTimeout, MaxReceives: changesReceives},
@@ -159,10 +173,10 @@ func (m *Machine) openFiles() error {
 		{Name: groupsBulkQueue, Visibility: visibility * groupsTimeout, MaxReceives: groupsReceives},
 	} {
 		q.Retention, q.DeadLetter = retention, q.Name+deadSuffix
-		if _, err := files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
+		if _, err := m.files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
 			return err
 		}
-		if m.queues[q.Name], err = files.Queue(q); err != nil {
+		if m.queues[q.Name], err = m.files.Queue(q); err != nil {
 			return err
 		}
 	}
@@ -178,11 +192,6 @@ func (m *Machine) keepOrganization(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// newServer is an HTTP server that no slow caller can hold up.
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
 }
 
 // endServer lets requests end that are under way, and breaks off what is left

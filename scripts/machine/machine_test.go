@@ -2,6 +2,7 @@ package machine_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,6 +37,7 @@ const (
 type product struct {
 	t         *testing.T
 	folder    string
+	address   string // "" for any on loopback
 	machine   *machine.Machine
 	log       *syncBuffer
 	directory string
@@ -72,12 +74,21 @@ func start(t *testing.T) *product {
 	return p
 }
 
+// startOn starts the product on another address, without a directory.
+func startOn(t *testing.T, address string) *product {
+	t.Helper()
+	p := &product{t: t, folder: t.TempDir(), address: address, log: &syncBuffer{}}
+	p.open()
+	t.Cleanup(p.close)
+	return p
+}
+
 // open starts the machine on the product's folder.
 func (p *product) open() {
 	p.t.Helper()
 	config, err := machine.ConfigFrom(func(name string) string {
 		return map[string]string{
-			"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": p.folder, "ENTRASYNC_ADMIN_TOKEN": adminToken,
+			"ENTRASYNC_ADDR": cmp.Or(p.address, "127.0.0.1:0"), "ENTRASYNC_DATA": p.folder, "ENTRASYNC_ADMIN_TOKEN": adminToken,
 			"ENTRASYNC_WEBHOOK_TOKEN": webhookToken + "," + previousToken, "JUMPCLOUD_API_KEY": apiKey, "ENTRA_CLIENT_SECRET": clientSecret,
 		}[name]
 	})

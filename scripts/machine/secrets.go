@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"context"
+	"path/filepath"
 	"strings"
 
 	"entrasync/shared/directory"
@@ -19,13 +21,55 @@ func (c Config) secrets() secretfile.Environment {
 	}
 }
 
-// webhookTokens are the tokens that the webhook accepts, the current one first.
-func (c Config) webhookTokens() []string {
-	var tokens []string
-	for token := range strings.SplitSeq(c.WebhookToken, ",") {
-		if token = strings.TrimSpace(token); token != "" {
-			tokens = append(tokens, token)
-		}
+// origin is where a token comes from.
+type origin string
+
+// The origins, in the words in which they are shown.
+const (
+	given       origin = "set"
+	givenInFull origin = "set; the one that was made up earlier, in " + secretsName + ", is not used"
+	kept        origin = "made up at an earlier start, kept in " + secretsName
+	madeUp      origin = "made up at this start, kept in " + secretsName
+)
+
+// originOf tells where a token comes from.
+func originOf(isGiven, isKept bool) origin {
+	switch {
+	case isGiven && isKept:
+		return givenInFull
+	case isGiven:
+		return given
+	case isKept:
+		return kept
+	default:
+		return madeUp
 	}
-	return tokens
+}
+
+// shown reports whether the token itself has to be shown, because it can be known
+// in no other way.
+func (o origin) shown() bool { return o == kept || o == madeUp }
+
+// openSecrets opens the secret store and has the tokens made up that no variable
+// holds; the config has all of them from then on.
+func (m *Machine) openSecrets(ctx context.Context) (err error) {
+	c := &m.Config
+	if m.secrets, err = secretfile.Open(filepath.Join(c.Data, secretsName), c.secrets()); err != nil {
+		return err
+	}
+	m.adminOrigin = originOf(c.AdminToken != "", m.secrets.KeepsAdminToken())
+	m.webhookOrigin = originOf(c.WebhookToken != "", m.secrets.KeepsWebhookToken(c.Organization))
+	if c.AdminToken, err = m.secrets.AdminToken(ctx); err != nil {
+		return err
+	}
+	organization, err := m.secrets.Organization(ctx, c.Organization)
+	if err != nil {
+		return err
+	}
+	c.WebhookToken = strings.Join(organization.WebhookTokens, ",")
+	if !m.isNew && m.webhookOrigin == madeUp {
+		m.log.Warn().Str("organization", string(c.Organization)).Msg("a new webhook token was made up, as neither " + webhookVariable + " nor " + secretsName +
+			" holds one: give it to the channel in JumpCloud, with POST /v1/organizations/{id}/webhook and {\"rotateToken\": true}")
+	}
+	return nil
 }

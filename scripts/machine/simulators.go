@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/host"
 )
 
 // Simulators are the outside systems that run on this machine; nil where a real
@@ -32,6 +34,19 @@ func (s Simulators) Tenant() directory.TenantID {
 // simulatedKey is the API key of the simulated JumpCloud: no secret.
 const simulatedKey = "simulated-api-key"
 
+// withSimulated is the config with what the simulators know where nothing was
+// chosen.
+func (c Config) withSimulated() Config {
+	if c.GraphURL == "" {
+		app := entratest.DefaultApp()
+		c.ClientID, c.ClientSecret = cmp.Or(c.ClientID, app.ClientID), cmp.Or(c.ClientSecret, app.ClientSecret)
+	}
+	if c.JumpCloudAPI == "" {
+		c.JumpCloudKey, c.Organization = cmp.Or(c.JumpCloudKey, simulatedKey), cmp.Or(c.Organization, jumpcloudtest.DefaultOrganizationID)
+	}
+	return c
+}
+
 // startSimulators starts a simulator for each outside system that is not named.
 // They keep what they know beside the product's files, so that they survive a
 // kill like the real ones would.
@@ -50,12 +65,6 @@ func (m *Machine) startSimulators() error {
 // startEntra starts the simulator of Microsoft Graph and of the sign-in.
 func (m *Machine) startEntra() error {
 	app := entratest.DefaultApp()
-	if m.Config.ClientID == "" {
-		m.Config.ClientID = app.ClientID
-	}
-	if m.Config.ClientSecret == "" {
-		m.Config.ClientSecret = app.ClientSecret
-	}
 	app.ClientID, app.ClientSecret = m.Config.ClientID, m.Config.ClientSecret
 	simulator, err := entratest.New(entratest.Config{
 		Apps: []entratest.App{app}, Seed: 1, Journal: filepath.Join(m.Config.Data, "entra-simulator.jsonl"),
@@ -76,12 +85,6 @@ func (m *Machine) startEntra() error {
 // startJumpCloud starts the simulator of JumpCloud, with a few people in it and
 // a channel that calls our webhook.
 func (m *Machine) startJumpCloud() error {
-	if m.Config.JumpCloudKey == "" {
-		m.Config.JumpCloudKey = simulatedKey
-	}
-	if m.Config.Organization == "" {
-		m.Config.Organization = jumpcloudtest.DefaultOrganizationID
-	}
 	simulator, err := jumpcloudtest.New(jumpcloudtest.Config{
 		Organization: jumpcloudtest.Organization{ID: string(m.Config.Organization), Name: "Example"},
 		APIKey:       m.Config.JumpCloudKey, Seed: 1, Journal: filepath.Join(m.Config.Data, "jumpcloud-simulator.jsonl"),
@@ -127,7 +130,7 @@ func (m *Machine) listenBeside(offset int, handler http.Handler) (url string, er
 			return "", fault.Wrap(err, fault.Invalid, "listen for a simulator")
 		}
 	}
-	server := newServer(handler)
+	server := host.NewServer(handler, m.log)
 	m.closer = append(m.closer, func() error { return endServer(server, simulatorEnd) })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -1,7 +1,9 @@
 package jumpcloud
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -64,58 +66,114 @@ func (b ParsedBody) Count(shape Shape) int {
 	return count
 }
 
-// ParseBody recognises the body of a webhook request. Only what is not JSON is a
-// fault, of kind Invalid; a form nobody has seen yet is Unrecognized, because a
-// channel that always fails teaches its owner to switch it off.
+// MaxElements is how many elements a body may have, those within a di_event
+// counted one by one. JumpCloud sends one thing with each request, and Directory
+// Insights at most 1,000 events with each answer that is not asked for more
+// (jumpcloud.md 1.4, 2.6), so nobody who forwards events needs more.
+const MaxElements = 1000
+
+// TooManyElements is the reason of the fault about a body with more than
+// [MaxElements].
+const TooManyElements = "too_many_elements"
+
+const opParse = "jumpcloud.parse event"
+
+// ParseBody recognises the body of a webhook request. Only what is not JSON, and
+// what has more than [MaxElements], is a fault, of kind Invalid; a form nobody has
+// seen yet is Unrecognized, because a channel that always fails teaches its owner
+// to switch it off. A body of too many elements is read no further than to the
+// first that is too many.
 func ParseBody(body []byte) (ParsedBody, error) {
 	if !json.Valid(body) { // refuses nesting deeper than 10,000 as well
-		return ParsedBody{}, fault.New(fault.Invalid, "jumpcloud.parse event", "the body is not JSON")
+		return ParsedBody{}, fault.New(fault.Invalid, opParse, "the body is not JSON")
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(body, &list) != nil || list == nil {
-		return ParsedBody{Elements: elementsOf(body)}, nil
+	list, isArray, ok := elements(body)
+	if !isArray {
+		list = []json.RawMessage{body}
 	}
 	var parsed ParsedBody
 	for _, raw := range list {
-		parsed.Elements = append(parsed.Elements, elementsOf(raw)...)
+		var more []Element
+		if more, ok = elementsOf(raw); !ok {
+			break
+		}
+		if parsed.Elements = append(parsed.Elements, more...); len(parsed.Elements) > MaxElements {
+			ok = false
+			break
+		}
+	}
+	if !ok {
+		return ParsedBody{}, &fault.Error{Op: opParse, Kind: fault.Invalid, Reason: TooManyElements,
+			Message: fmt.Sprintf("the body holds more than %d events: nothing of it was kept, send them in several requests", MaxElements)}
 	}
 	return parsed, nil
 }
 
-// elementsOf recognises one value, in the order in which the forms exclude each
-// other. It is one element but for a di_event that holds several events.
-func elementsOf(raw json.RawMessage) []Element {
-	o := objectOf(raw)
-	if events := enclosed(o["di_event"]); len(events) > 0 {
-		var elements []Element
-		for _, event := range events {
-			elements = append(elements, Element{Shape: RuleNotification, Event: eventOf(event, o.text("alert_id"))})
+// elements takes a JSON array apart; ok is false if it has more than MaxElements,
+// and isArray if it is none.
+func elements(raw json.RawMessage) (list []json.RawMessage, isArray, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
+		return nil, false, true
+	}
+	for decoder.More() {
+		var element json.RawMessage
+		if len(list) == MaxElements {
+			return nil, true, false
 		}
-		return elements
+		if decoder.Decode(&element) != nil {
+			return nil, false, true
+		}
+		list = append(list, element)
+	}
+	return list, true, true
+}
+
+// elementsOf recognises one value, in the order in which the forms exclude each
+// other. It is one element but for a di_event that holds several events; ok is
+// false if those are more than MaxElements.
+func elementsOf(raw json.RawMessage) (found []Element, ok bool) {
+	o := objectOf(raw)
+	events, ok := enclosed(o["di_event"])
+	if !ok {
+		return nil, false
+	}
+	for _, event := range events {
+		found = append(found, Element{Shape: RuleNotification, Event: eventOf(event, o.text("alert_id"))})
+	}
+	if len(found) > 0 {
+		return found, true
 	}
 	_, isEvent := o["event_type"]
 	_, hasService := o["service"]
 	if isEvent && hasService {
-		return []Element{{Shape: BareEvent, Event: eventOf(o, "")}}
+		return []Element{{Shape: BareEvent, Event: eventOf(o, "")}}, true
 	}
 	channels := objectOf(o["channels"])
 	if _, isTest := channels["channel_object_ids"]; isTest && !isEvent {
-		return []Element{{Shape: Test}}
+		return []Element{{Shape: Test}}, true
 	}
-	return []Element{{Shape: Unrecognized, Fields: fieldsOf(o)}}
+	return []Element{{Shape: Unrecognized, Fields: fieldsOf(o)}}, true
 }
 
 // enclosed reads di_event: an event as parsers of others describe it, but also a
-// list of events or an event as text, as nobody has published the schema.
-func enclosed(raw json.RawMessage) []object {
+// list of events or an event as text, as nobody has published the schema. ok is
+// false if the list has more than MaxElements.
+func enclosed(raw json.RawMessage) (events []object, ok bool) {
 	var asText string
 	if json.Unmarshal(raw, &asText) == nil {
 		raw = json.RawMessage(asText)
 	}
 	if event := objectOf(raw); event != nil {
-		return []object{event}
+		return []object{event}, true
 	}
-	return object{"list": raw}.objects("list")
+	list, _, ok := elements(raw)
+	for _, element := range list {
+		if event := objectOf(element); event != nil {
+			events = append(events, event)
+		}
+	}
+	return events, ok
 }
 
 // fieldsOf is the names of the fields of an object for the log.

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
@@ -85,21 +87,31 @@ type List[T any] struct {
 	Cursor string
 }
 
-// list reads one page of records.
+// list reads one page of records, for people to read: a record that cannot be read
+// is left out and said in the log by its key.
 func list[T any](ctx context.Context, s *Store, q Query) (List[T], error) {
 	page, err := s.table.Query(ctx, q)
 	if err != nil {
 		return List[T]{}, err
 	}
+	for _, key := range page.Damaged {
+		leftOut(ctx, key, nil)
+	}
 	records := make([]T, 0, len(page.Items))
 	for _, item := range page.Items {
 		record, err := decode[T](item)
 		if err != nil {
-			return List[T]{}, err
+			leftOut(ctx, item.Key, err)
+			continue
 		}
 		records = append(records, record)
 	}
 	return List[T]{Items: records, Cursor: page.Cursor}, nil
+}
+
+// leftOut says that a list goes on without a record.
+func leftOut(ctx context.Context, key Key, err error) {
+	zerolog.Ctx(ctx).Error().Err(err).Str("pk", key.PK).Str("sk", key.SK).Msg("a record of the table is damaged: the list goes on without it")
 }
 
 // missing turns the NotFound of a table into one that names the thing.
@@ -110,12 +122,16 @@ func missing(err error, what, id string) error {
 	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: id, Message: fmt.Sprintf("there is no %s %s", what, id)}
 }
 
-// each calls add with every item of a query.
+// each calls add with every item of a query, for decisions: an item that cannot be
+// read is a fault, as what is not seen is taken for absent.
 func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
 	for {
 		page, err := s.table.Query(ctx, q)
 		if err != nil {
 			return err
+		}
+		for _, key := range page.Damaged {
+			return &fault.Error{Op: "store", Kind: fault.Internal, Subject: key.PK + " " + key.SK, Message: "a record of the table is damaged: put back a copy of the table"}
 		}
 		for _, item := range page.Items {
 			if err := add(item); err != nil {

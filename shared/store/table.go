@@ -70,10 +70,13 @@ type Query struct {
 }
 
 // Page is one page of a query. Cursor is "" on the last page; a page may be
-// empty and still have a cursor.
+// empty and still have a cursor. Damaged names the items of the page that could not
+// be read and are left out, which only a table on one machine has: a list that a
+// person reads goes on without them, a decision must not.
 type Page struct {
-	Items  []Item
-	Cursor string
+	Items   []Item
+	Damaged []Key
+	Cursor  string
 }
 
 // Table is the port to the one table that holds every record.

@@ -13,6 +13,7 @@ func main() {
 		Secrets: secret.Organizations{Store: env.Secrets()},
 		Changes: env.Queue(lambdaenv.ChangesQueue),
 		Metrics: env.Metrics(),
+		Refused: &webhook.Refusals{},
 	}
 	env.Start(handler.Handle)
 }

@@ -8,19 +8,33 @@
 // by one of them as soon as it has finished. A lone writer therefore never
 // waits for company, as it would with bbolt's own Batch, and fifty at once cost
 // two commits instead of fifty.
+//
+// A file is read and checked as a whole before it is opened (check.go), because
+// bbolt ends the process over a damaged one. What becomes damaged later is an error
+// of the call that meets it.
 package boltfile
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/local/durable"
 )
+
+// Damaged is the reason of the fault about a file that bbolt cannot rely on.
+const Damaged = "damaged"
 
 // lockPatience is how long Open waits for another process to let go of the
 // file, so that a restart does not fail over its own predecessor.
@@ -35,7 +49,9 @@ var errNothing = errors.New("nothing to commit")
 
 // File is an open database file, safe for concurrent use.
 type File struct {
-	db *bbolt.DB
+	db     *bbolt.DB
+	path   string
+	broken atomic.Pointer[error]
 
 	mu      sync.Mutex
 	waiting []*change // to be committed next
@@ -53,39 +69,138 @@ type change struct {
 
 // Open opens the file, making it if need be, for this process alone, and makes
 // the top-level buckets. A file that another process holds is a fault of kind
-// Conflict after a second.
+// Conflict after a second, one that is damaged is a fault of kind Invalid with the
+// reason [Damaged].
 func Open(path string, buckets ...string) (*File, error) {
-	const op = "boltfile.open"
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+	existed, err := inspect(path, lockPatience)
+	if err != nil {
+		return nil, err
+	}
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{
 		Timeout:         lockPatience,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: mapBytes,
 	})
-	if errors.Is(err, bbolterrors.ErrTimeout) {
-		return nil, &fault.Error{Op: op, Kind: fault.Conflict, Err: err,
-			Message: "the database " + path + " is in use by another entrasync process; stop that one or choose another data folder"}
-	}
 	if err != nil {
-		return nil, &fault.Error{Op: op, Kind: fault.Invalid, Subject: path, Err: err, Message: "the database cannot be opened"}
+		return nil, refused(path, err)
 	}
-	f := &File{db: db}
-	err = f.Update(context.Background(), func(tx *bbolt.Tx) error {
-		for _, name := range buckets {
+	f := &File{db: db, path: path}
+	if !existed {
+		err = durable.SyncFolder(filepath.Dir(path))
+	}
+	err = errors.Join(err, f.Update(context.Background(), func(tx *bbolt.Tx) error {
+		for _, name := range append(buckets, ownBucket) {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, nil)
+	}, nil))
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(fault.Wrap(err, fault.Invalid, opOpen), db.Close())
 	}
 	return f, nil
 }
 
+const opOpen = "boltfile.open"
+
+// ownerOnly is the mode of the file.
+const ownerOnly = 0o600
+
+// Check reads the whole file and says, as a fault of kind Invalid with the reason
+// [Damaged], what keeps bbolt from relying on it. A file that another process may
+// be writing is a fault of kind Conflict after a second, one that is not there or
+// has no byte of kind NotFound.
+func Check(path string) error {
+	exists, err := inspect(path, lockPatience)
+	if err == nil && !exists {
+		err = &fault.Error{Op: "boltfile.check", Kind: fault.NotFound, Subject: path, Message: "there is no such database"}
+	}
+	return err
+}
+
+// Read checks a file that is not open and reads it, without changing it. Its errors
+// are those of [Check], and those of read.
+func Read(path string, read func(*bbolt.Tx) error) error {
+	if err := Check(path); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
+	if err != nil {
+		return refused(path, err)
+	}
+	f := &File{db: db, path: path}
+	return errors.Join(f.View(context.Background(), read), f.Close())
+}
+
+// Lock makes a file that is there for its lock alone, and holds it until release is
+// called. A lock that another process holds is a fault of kind Conflict after a
+// second.
+func Lock(path string) (release func() error, err error) {
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{Timeout: lockPatience})
+	if err != nil {
+		return nil, refused(path, err)
+	}
+	return db.Close, nil
+}
+
+// inspect checks a file, if it is there and has a byte, while no other process can
+// write it. For that it lets bbolt take its lock, reading nothing but the two pages
+// that have a checksum.
+func inspect(path string, patience time.Duration) (exists bool, err error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) || (err == nil && info.Size() == 0) {
+		return false, nil
+	}
+	if err != nil {
+		return false, refused(path, err)
+	}
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{ReadOnly: true, Timeout: patience})
+	if errors.Is(err, bbolterrors.ErrTimeout) || errors.Is(err, os.ErrPermission) {
+		return false, refused(path, err)
+	}
+	if err == nil {
+		defer func() { err = errors.Join(err, db.Close()) }()
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false, refused(path, err)
+	}
+	defer func() { _ = file.Close() }()
+	if info, err = file.Stat(); err != nil { // it may have grown before it was locked
+		return false, refused(path, err)
+	}
+	if err := check(file, info.Size()); err != nil {
+		return false, &fault.Error{Op: opOpen, Kind: fault.Invalid, Reason: Damaged, Subject: path, Message: "the database is damaged: " + err.Error()}
+	}
+	return true, nil
+}
+
+// refused is the fault about a file that cannot be opened.
+func refused(path string, err error) error {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
+		return &fault.Error{Op: opOpen, Kind: fault.Conflict, Err: err,
+			Message: "the database " + path + " is in use by another entrasync process; stop that one or choose another data folder"}
+	}
+	return &fault.Error{Op: opOpen, Kind: fault.Invalid, Subject: path, Err: err, Message: "the database cannot be opened"}
+}
+
+// unusable is why the file can no longer be written: a change ended in a panic, and
+// bbolt may hold its locks for ever.
+func (f *File) unusable() error {
+	if broken := f.broken.Load(); broken != nil {
+		return *broken
+	}
+	return nil
+}
+
 // Close waits for the transactions under way and lets go of the file. What is
-// called after it fails with a fault of kind Transient.
+// called after it fails with a fault of kind Transient. A file that a change left
+// broken is let go of with the process.
 func (f *File) Close() error {
+	if f.unusable() != nil {
+		return nil
+	}
 	return fault.Wrap(f.db.Close(), fault.Transient, "boltfile.close")
 }
 
@@ -94,7 +209,44 @@ func (f *File) View(ctx context.Context, read func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap(err, fault.Transient, "boltfile.view")
 	}
-	return fault.Wrap(f.db.View(read), fault.Transient, "boltfile.view")
+	err, _ := f.guard(func() error { return f.db.View(read) })
+	return fault.Wrap(err, fault.Transient, "boltfile.view")
+}
+
+// guard makes an error of what bbolt does about a damaged page: it panics, or
+// reads where nothing is.
+func (f *File) guard(work func() error) (err error, panicked bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if cause := recover(); cause != nil {
+			err, panicked = &fault.Error{Op: "boltfile", Kind: fault.Internal, Subject: f.path, Err: fmt.Errorf("%v\n%s", cause, debug.Stack()),
+				Message: "the database cannot be read or written: start entrasync again, which checks the file and says what to do"}, true
+		}
+	}()
+	return work(), false
+}
+
+// WriteTo writes the file as it is now to w, while changes go on, until it is done
+// or ctx ends. A copy can be opened like the original.
+func (f *File) WriteTo(ctx context.Context, w io.Writer) error {
+	return f.View(ctx, func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(whileAllowed{ctx, w})
+		return err
+	})
+}
+
+// whileAllowed writes until its context ends.
+type whileAllowed struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+// Write implements io.Writer.
+func (a whileAllowed) Write(p []byte) (int, error) {
+	if err := a.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return a.w.Write(p)
 }
 
 // Update applies a change and returns when it is on disk. Apply is called at
@@ -138,31 +290,43 @@ func (f *File) commit() {
 	f.waiting[0].turn <- true
 }
 
+const opUpdate = "boltfile.update"
+
+// write commits changes together.
 func (f *File) write(batch []*change) {
-	const op = "boltfile.update"
-	err := f.db.Update(func(tx *bbolt.Tx) error {
-		result := errNothing
-		for _, c := range batch {
-			c.err = fault.Wrap(c.ctx.Err(), fault.Transient, op)
-			if c.err == nil {
-				c.err = c.apply(tx)
-			}
-			var refused *fault.Error
-			switch {
-			case c.err == nil:
-				result = nil
-			case !errors.As(c.err, &refused):
-				return c.err
-			}
+	err := f.unusable()
+	if err == nil {
+		var panicked bool
+		err, panicked = f.guard(func() error { return f.db.Update(func(tx *bbolt.Tx) error { return applyAll(tx, batch) }) })
+		if panicked {
+			f.broken.Store(&err)
 		}
-		return result
-	})
+	}
 	for _, c := range batch {
 		switch {
 		case err != nil && !errors.Is(err, errNothing):
-			c.err = fault.Wrap(err, fault.Transient, op)
+			c.err = fault.Wrap(err, fault.Transient, opUpdate)
 		case c.err == nil && c.committed != nil:
 			c.committed()
 		}
 	}
+}
+
+// applyAll applies the changes; one that is refused is left out.
+func applyAll(tx *bbolt.Tx, batch []*change) error {
+	result := errNothing
+	for _, c := range batch {
+		c.err = fault.Wrap(c.ctx.Err(), fault.Transient, opUpdate)
+		if c.err == nil {
+			c.err = c.apply(tx)
+		}
+		var refused *fault.Error
+		switch {
+		case c.err == nil:
+			result = nil
+		case !errors.As(c.err, &refused):
+			return c.err
+		}
+	}
+	return result
 }

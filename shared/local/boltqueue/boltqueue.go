@@ -16,11 +16,15 @@
 // on disk. There are no goroutines and no background timers: a waiting Receive
 // sleeps until a call changes something or until the next visibility timeout or
 // delay ends.
+//
+// A record carries a checksum. A message that is not what was sent is set aside in
+// the file as soon as it is met, and reported; the others go on. What it was about
+// is lost until somebody looks at it again: an event says only that something
+// changed.
 package boltqueue
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 
@@ -41,6 +45,8 @@ type DB struct {
 
 	mu     sync.Mutex
 	queues map[string]*Queue
+
+	damaged func(queue string, number uint64)
 }
 
 // Open opens the file at path, making it if need be. A file that another
@@ -52,6 +58,22 @@ func Open(path string) (*DB, error) {
 	}
 	return &DB{file: file, closed: make(chan struct{}), queues: map[string]*Queue{}}, nil
 }
+
+// OnDamage has report called for each message that was found damaged and set
+// aside: its queue and its number there. It must be called before a queue is opened.
+func (db *DB) OnDamage(report func(queue string, number uint64)) { db.damaged = report }
+
+// Identity is what [DB.SetIdentity] gave the file, "" if it never did.
+func (db *DB) Identity(ctx context.Context) (string, error) { return db.file.Identity(ctx) }
+
+// SetIdentity gives the file an identity, so that files that do not belong together
+// can be told apart.
+func (db *DB) SetIdentity(ctx context.Context, identity string) error {
+	return db.file.SetIdentity(ctx, identity)
+}
+
+// Probe finds out whether the file can be written.
+func (db *DB) Probe(ctx context.Context) error { return db.file.Probe(ctx) }
 
 // Close ends every waiting Receive, waits for the commits under way and lets go
 // of the file. Calls after it fail with a fault of kind Transient.
@@ -84,9 +106,7 @@ func (db *DB) Queue(config Config) (*Queue, error) {
 			return nil, invalid(op, config.Name, "the dead-letter queue %s is not open; open it first", config.DeadLetter)
 		}
 	}
-	if err := q.load(); errors.Is(err, errRecord) {
-		return nil, &fault.Error{Op: op, Kind: fault.Internal, Subject: config.Name, Err: err}
-	} else if err != nil {
+	if err := q.load(); err != nil {
 		return nil, fault.Wrap(err, fault.Internal, op)
 	}
 	db.queues[config.Name] = q
@@ -111,7 +131,7 @@ func (db *DB) alive(ctx context.Context, op string) error {
 }
 
 // load makes the buckets of the queue and reads its messages, without bodies,
-// into the index.
+// into the index. Those that are damaged are set aside.
 func (q *Queue) load() error {
 	ctx := context.Background()
 	err := q.db.file.Update(ctx, func(tx *bbolt.Tx) error {
@@ -119,7 +139,7 @@ func (q *Queue) load() error {
 		if err != nil {
 			return err
 		}
-		for _, name := range []string{messagesBucket, receivesBucket, dedupBucket, dedupEndsBucket} {
+		for _, name := range []string{messagesBucket, receivesBucket, dedupBucket, dedupEndsBucket, damagedBucket} {
 			if _, err := own.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
@@ -129,17 +149,27 @@ func (q *Queue) load() error {
 	if err != nil {
 		return err
 	}
-	return q.db.file.View(ctx, func(tx *bbolt.Tx) error {
+	var bad []uint64
+	err = q.db.file.View(ctx, func(tx *bbolt.Tx) error {
 		b := q.buckets(tx)
 		return b.messages.ForEach(func(key, value []byte) error {
-			r, err := decodeHeader(value)
+			r, err := decodeHeader(key, value)
+			var received count
+			if err == nil {
+				received, err = decodeCount(b.receives.Get(key))
+			}
 			if err != nil {
-				return err
+				bad = append(bad, parseSeq(key))
+				return nil
 			}
 			m := q.index.message(parseSeq(key), r.keptAt)
-			m.count, err = decodeCount(b.receives.Get(key))
+			m.count = received
 			q.index.add(r.group, m, r.keptAt)
-			return err
+			return nil
 		})
 	})
+	if err != nil || len(bad) == 0 {
+		return err
+	}
+	return q.db.file.Update(ctx, func(tx *bbolt.Tx) error { return q.buckets(tx).setAside(bad...) }, func() { q.tellDamaged(bad...) })
 }

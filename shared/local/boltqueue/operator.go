@@ -48,9 +48,9 @@ func (q *Queue) Peek(ctx context.Context, limit int) ([]Entry, error) {
 			if data == nil {
 				continue // deleted meanwhile
 			}
-			r, err := decode(data)
+			r, err := decode(seqKey(m.seq), data)
 			if err != nil {
-				return err
+				continue // the receive that meets it sets it aside
 			}
 			entries = append(entries, Entry{InFlight: m.held, Source: r.source, Received: queue.Received{
 				ID: r.id, Body: r.body, GroupID: r.group, DedupID: r.dedup, SentAt: r.sentAt,
@@ -107,14 +107,18 @@ func (q *Queue) Redrive(ctx context.Context) (int, error) {
 // error leaves all of them held.
 func (q *Queue) redrive(ctx context.Context, messages []*message) (total int, missing string, err error) {
 	var moved []*move
-	var staying []*message
+	var staying, damaged []*message
 	open := q.db.opened()
 	err = q.db.file.Update(ctx, func(tx *bbolt.Tx) error {
 		now := time.Now().UTC()
 		for _, m := range messages {
-			r, err := decodeHeader(q.buckets(tx).messages.Get(seqKey(m.seq)))
+			r, err := decodeHeader(seqKey(m.seq), q.buckets(tx).messages.Get(seqKey(m.seq)))
 			if err != nil {
-				return err
+				damaged = append(damaged, m)
+				if err := q.buckets(tx).setAside(m.seq); err != nil {
+					return err
+				}
+				continue
 			}
 			source := open[r.source]
 			if source == nil {
@@ -131,7 +135,10 @@ func (q *Queue) redrive(ctx context.Context, messages []*message) (total int, mi
 			moved = append(moved, mv)
 		}
 		return nil
-	}, func() { q.arrive(moved) })
+	}, func() {
+		q.arrive(moved)
+		q.dropDamaged(damaged)
+	})
 	if err != nil {
 		return 0, "", err
 	}

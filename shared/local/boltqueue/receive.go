@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -65,35 +66,50 @@ func (q *Queue) sleep(ctx context.Context, changed <-chan struct{}, until time.T
 }
 
 // deliver counts the receive of the messages taken and moves the dead ones,
-// both in one commit; if it fails all of them are visible again, uncounted.
+// both in one commit; if it fails all of them are visible again, uncounted. Damaged
+// ones are set aside.
 func (q *Queue) deliver(ctx context.Context, taken, dead []*message, now time.Time) ([]queue.Received, error) {
+	var flying, damaged []*message
 	var received []queue.Received
 	var moved []*move
 	err := q.db.file.Update(ctx, func(tx *bbolt.Tx) error {
 		b := q.buckets(tx)
 		for _, m := range taken {
 			r, err := q.receive(b, m, now.UTC())
+			switch {
+			case errors.Is(err, errRecord):
+				damaged = append(damaged, m)
+				err = b.setAside(m.seq)
+			case err == nil:
+				flying, received = append(flying, m), append(received, r)
+			}
 			if err != nil {
 				return err
 			}
-			received = append(received, r)
 		}
 		for _, m := range dead {
 			mv, err := q.move(tx, m, q.dead, now.UTC())
+			switch {
+			case errors.Is(err, errRecord):
+				damaged = append(damaged, m)
+				err = b.setAside(m.seq)
+			case err == nil:
+				moved = append(moved, mv)
+			}
 			if err != nil {
 				return err
 			}
-			moved = append(moved, mv)
 		}
 		return q.sweep(b)
 	}, func() {
 		q.change(func(x *index, _ time.Time) {
-			for i, m := range taken {
+			for i, m := range flying {
 				m.count = count{receives: received[i].ReceiveCount, first: received[i].FirstReceive}
 				x.fly(m, received[i].Receipt, now.Add(q.config.Visibility))
 			}
 		})
 		q.arrive(moved)
+		q.dropDamaged(damaged)
 	})
 	if err != nil {
 		q.releaseAll(append(taken, dead...))
@@ -104,7 +120,7 @@ func (q *Queue) deliver(ctx context.Context, taken, dead []*message, now time.Ti
 
 // receive reads a message and stores its new count.
 func (q *Queue) receive(b buckets, m *message, now time.Time) (queue.Received, error) {
-	r, err := decode(b.messages.Get(seqKey(m.seq)))
+	r, err := decode(seqKey(m.seq), b.messages.Get(seqKey(m.seq)))
 	if err != nil {
 		return queue.Received{}, err
 	}
@@ -119,6 +135,15 @@ func (q *Queue) receive(b buckets, m *message, now time.Time) (queue.Received, e
 		ID: r.id, Body: r.body, GroupID: r.group, DedupID: r.dedup, Receipt: rand.Text(),
 		ReceiveCount: c.receives, SentAt: r.sentAt, FirstReceive: c.first,
 	}, nil
+}
+
+// drop takes messages out of the index.
+func (q *Queue) drop(messages []*message) {
+	q.change(func(x *index, now time.Time) {
+		for _, m := range messages {
+			x.remove(m, now)
+		}
+	})
 }
 
 func (q *Queue) releaseAll(messages []*message) {
@@ -138,9 +163,10 @@ type move struct {
 
 // move puts a held message into another queue, dead or alive again. It keeps
 // its id, body, group, de-duplication id and first sending, and a dead one its
-// count. It is new in that queue: there its delay and retention start again.
+// count. It is new in that queue: there its delay and retention start again. A
+// damaged one is errRecord, before anything is written.
 func (q *Queue) move(tx *bbolt.Tx, m *message, to *Queue, now time.Time) (*move, error) {
-	r, err := decode(q.buckets(tx).messages.Get(seqKey(m.seq)))
+	r, err := decode(seqKey(m.seq), q.buckets(tx).messages.Get(seqKey(m.seq)))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package boltqueue
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -14,10 +15,11 @@ const (
 	receivesBucket  = "receives"   // sequence number: count
 	dedupBucket     = "dedup"      // de-duplication id: end of its window
 	dedupEndsBucket = "dedup ends" // end of the window and de-duplication id: nothing
+	damagedBucket   = "damaged"    // sequence number: what stood there instead of a record
 )
 
 // buckets are the buckets of one queue in one transaction.
-type buckets struct{ messages, receives, dedup, dedupEnds *bbolt.Bucket }
+type buckets struct{ messages, receives, dedup, dedupEnds, damaged *bbolt.Bucket }
 
 func (q *Queue) buckets(tx *bbolt.Tx) buckets {
 	own := tx.Bucket([]byte(queuesBucket)).Bucket([]byte(q.config.Name))
@@ -26,6 +28,7 @@ func (q *Queue) buckets(tx *bbolt.Tx) buckets {
 		receives:  own.Bucket([]byte(receivesBucket)),
 		dedup:     own.Bucket([]byte(dedupBucket)),
 		dedupEnds: own.Bucket([]byte(dedupEndsBucket)),
+		damaged:   own.Bucket([]byte(damagedBucket)),
 	}
 }
 
@@ -35,7 +38,7 @@ func (b buckets) insert(r record) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return seq, b.messages.Put(seqKey(seq), r.encode())
+	return seq, b.messages.Put(seqKey(seq), r.encode(seqKey(seq)))
 }
 
 // delete removes a message; what is not there is no error.
@@ -57,40 +60,72 @@ type record struct {
 	body   []byte
 }
 
-// recordFormat is the first byte of every record, so that a later layout can be
-// told from this one.
-const recordFormat = 1
+// The first byte of every record says how it is laid out. Records of before the
+// checksum are read as they are.
+const (
+	withoutChecksum = 1
+	withChecksum    = 2
+)
 
-// errRecord is not a fault, for it may come after other writes of the same
-// change and must then fail the whole transaction.
-var errRecord = errors.New("a stored message cannot be read: the file is damaged or was written by a newer version")
+// checksumBytes is the length of the checksum, which follows the first byte. It is
+// about the key as well.
+const checksumBytes = 4
 
-func (r record) encode() []byte {
-	data := make([]byte, 0, 32+len(r.id)+len(r.group)+len(r.dedup)+len(r.source)+len(r.body))
-	data = append(data, recordFormat)
+// castagnoli is the polynomial of the checksum: processors have an instruction for
+// it.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum is the checksum of a record, from what follows it.
+func checksum(key, rest []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, rest)
+}
+
+// errRecord says that a record is not what was written. It is not a fault, for it
+// may come after other writes of the same change and must then fail the whole
+// transaction.
+var errRecord = errors.New("a stored message is damaged, or was written by a newer version of entrasync")
+
+func (r record) encode(key []byte) []byte {
+	data := make([]byte, 1+checksumBytes, 40+len(r.id)+len(r.group)+len(r.dedup)+len(r.source)+len(r.body))
+	data[0] = withChecksum
 	data = binary.AppendVarint(data, r.keptAt.UnixNano())
 	data = binary.AppendVarint(data, r.sentAt.UnixNano())
 	for _, s := range []string{r.id, r.group, r.dedup, r.source} {
 		data = binary.AppendUvarint(data, uint64(len(s)))
 		data = append(data, s...)
 	}
-	return append(data, r.body...)
+	data = append(data, r.body...)
+	binary.BigEndian.PutUint32(data[1:], checksum(key, data[1+checksumBytes:]))
+	return data
+}
+
+// content is a record without format and checksum, if it is what was written.
+func content(key, data []byte) ([]byte, bool) {
+	switch {
+	case len(data) > 0 && data[0] == withoutChecksum:
+		return data[1:], true
+	case len(data) > checksumBytes && data[0] == withChecksum:
+		rest := data[1+checksumBytes:]
+		return rest, binary.BigEndian.Uint32(data[1:]) == checksum(key, rest)
+	default:
+		return nil, false
+	}
 }
 
 // decode reads a record into memory of its own.
-func decode(data []byte) (record, error) {
-	r, err := decodeHeader(data)
+func decode(key, data []byte) (record, error) {
+	r, err := decodeHeader(key, data)
 	r.body = append([]byte(nil), r.body...)
 	return r, err
 }
 
 // decodeHeader reads a record whose body still is the bytes of data.
-func decodeHeader(data []byte) (record, error) {
+func decodeHeader(key, data []byte) (record, error) {
 	var r record
-	if len(data) == 0 || data[0] != recordFormat {
+	rest, ok := content(key, data)
+	if !ok {
 		return record{}, errRecord
 	}
-	rest := data[1:]
 	for _, at := range []*time.Time{&r.keptAt, &r.sentAt} {
 		nanos, size := binary.Varint(rest)
 		if size <= 0 {

@@ -11,7 +11,8 @@ import (
 )
 
 // stored reads an item. The zero Item, of version 0, stands for none and for
-// one that has expired.
+// one that has expired. A damaged one is a fault: to take it for absent would be a
+// decision about somebody.
 func stored(tx *bbolt.Tx, key store.Key, now time.Time) (store.Item, error) {
 	k := itemKey(key)
 	record := tx.Bucket([]byte(itemsBucket)).Get(k)
@@ -19,8 +20,11 @@ func stored(tx *bbolt.Tx, key store.Key, now time.Time) (store.Item, error) {
 		return store.Item{}, nil
 	}
 	item, err := decode(k, record)
-	if err != nil || expired(item, now) {
-		return store.Item{}, err
+	if err != nil {
+		return store.Item{}, damaged(key)
+	}
+	if expired(item, now) {
+		return store.Item{}, nil
 	}
 	return item, nil
 }
@@ -46,7 +50,7 @@ func apply(tx *bbolt.Tx, w store.Write, version int64) error {
 			return err
 		}
 	}
-	return tx.Bucket([]byte(itemsBucket)).Put(key, encode(item))
+	return tx.Bucket([]byte(itemsBucket)).Put(key, encode(key, item))
 }
 
 // remove takes an item, expired or not, out of all three buckets.

@@ -28,11 +28,13 @@ func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
 		page, err = readPage(ctx, tx, q, after)
 		return err
 	})
+	t.tell(page.Damaged...)
 	return page, fault.Wrap(err, fault.Internal, op)
 }
 
 // readPage collects items behind after until the limit or the size of a page is
-// reached. The cursor is set only if there is a further item.
+// reached; damaged ones are named and passed over. The cursor is set only if there
+// is a further item.
 func readPage(ctx context.Context, tx *bbolt.Tx, q store.Query, after []byte) (store.Page, error) {
 	var page store.Page
 	var last []byte
@@ -44,7 +46,8 @@ func readPage(ctx context.Context, tx *bbolt.Tx, q store.Query, after []byte) (s
 		}
 		item, err := decode(key, w.items.Get(key))
 		if err != nil {
-			return store.Page{}, err
+			page.Damaged = append(page.Damaged, nameOf(key))
+			continue
 		}
 		if expired(item, now) {
 			continue

@@ -9,11 +9,16 @@
 //
 // The rules and limits are those of the port, which are DynamoDB's. Only one
 // process at a time may hold the file.
+//
+// A record carries a checksum. One that is not what was written is left out of
+// lists, which name it, and fails everything that asks for it by its key: nobody is
+// taken for absent because a disk forgot something.
 package bolttable
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -36,7 +41,11 @@ const (
 const sweepPerWrite = 8
 
 // Table is an open table, safe for concurrent use.
-type Table struct{ file *boltfile.File }
+type Table struct {
+	file *boltfile.File
+
+	damage damage
+}
 
 var _ store.Table = (*Table)(nil)
 
@@ -49,6 +58,22 @@ func Open(path string) (*Table, error) {
 	}
 	return &Table{file: file}, nil
 }
+
+// Identity is what [Table.SetIdentity] gave the file, "" if it never did.
+func (t *Table) Identity(ctx context.Context) (string, error) { return t.file.Identity(ctx) }
+
+// SetIdentity gives the file an identity, so that files that do not belong together
+// can be told apart.
+func (t *Table) SetIdentity(ctx context.Context, identity string) error {
+	return t.file.SetIdentity(ctx, identity)
+}
+
+// Probe finds out whether the file can be written.
+func (t *Table) Probe(ctx context.Context) error { return t.file.Probe(ctx) }
+
+// WriteTo writes the table as it is now to w, while it is in use: a file that [Open]
+// opens.
+func (t *Table) WriteTo(ctx context.Context, w io.Writer) error { return t.file.WriteTo(ctx, w) }
 
 // Close waits for the calls under way and lets go of the file.
 func (t *Table) Close() error { return t.file.Close() }
@@ -64,6 +89,7 @@ func (t *Table) Get(ctx context.Context, key store.Key) (store.Item, error) {
 		item, err = stored(tx, key, time.Now())
 		return err
 	})
+	t.tellOf(err, key)
 	if err == nil && item.Version == 0 {
 		err = &fault.Error{Op: op, Kind: fault.NotFound, Subject: key.PK + " " + key.SK}
 	}
@@ -82,6 +108,7 @@ func (t *Table) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, e
 		for _, key := range keys {
 			item, err := stored(tx, key, now)
 			if err != nil {
+				t.tellOf(err, key)
 				return err
 			}
 			if item.Version != 0 {
@@ -132,6 +159,7 @@ func (t *Table) write(ctx context.Context, op string, writes []store.Write) ([]i
 		for i, w := range writes {
 			before, err := stored(tx, w.Item.Key, now)
 			if err != nil {
+				t.tellOf(err, w.Item.Key)
 				return err
 			}
 			if w.If != store.Any && int64(w.If) != before.Version {

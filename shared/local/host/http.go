@@ -1,87 +1,157 @@
 package host
 
 import (
+	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/google/uuid"
 )
 
 // maxRequest is the largest body that API Gateway passes on, in bytes (Amazon
 // API Gateway quotas).
 const maxRequest = 10 << 20
 
+// MaxBodies is how many requests with a body are in memory at once, on their way
+// in and while their function runs: with the largest body that a function takes,
+// and the copies that are made of one, the memory that all callers together can
+// use. Others wait for bodyPatience before they are told to come again.
+const (
+	MaxBodies    = 16
+	bodyPatience = 5 * time.Second
+)
+
 // HTTP serves a function as API Gateway's HTTP API would, with payload format
 // 2.0. A failed invocation is a 503, so that callers try again.
 func (h *Host) HTTP(f Function) http.Handler {
+	if f.MaxBody == 0 {
+		f.MaxBody = maxRequest
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+		event := requestOf(r)
+		refusal := h.admit(f, event, r.ContentLength)
+		if refusal == nil && r.ContentLength != 0 {
+			var release func()
+			if release, refusal = h.reserve(r.Context()); refusal == nil {
+				defer release()
+				refusal = h.read(f, w, r, &event)
+			}
+		}
+		if refusal != nil {
+			h.refuse(w, r, *refusal)
 			return
 		}
+		ctx, cancel := h.invocation(f)
+		defer cancel()
+		response, err := invoke[events.APIGatewayV2HTTPRequest, events.APIGatewayV2HTTPResponse](ctx, h, f, event)
 		if err != nil {
-			http.Error(w, "the body broke off", http.StatusBadRequest)
-			return
-		}
-		var response events.APIGatewayV2HTTPResponse
-		if err := h.invoke(f, requestOf(r, body), &response); err != nil {
-			h.log.Error().Err(err).Str("path", r.URL.Path).Msg("an invocation failed")
-			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
-			return
+			h.log.Error().Err(err).Str("path", event.RawPath).Msg("an invocation failed")
+			response = failed()
 		}
 		h.write(w, response)
 	})
 }
 
-// requestOf is an HTTP request as API Gateway presents it.
-func requestOf(r *http.Request, body []byte) events.APIGatewayV2HTTPRequest {
-	headers := map[string]string{"host": r.Host}
-	for name, values := range r.Header {
-		headers[strings.ToLower(name)] = strings.Join(values, ",")
+// admit asks the function whether a body may be read; the refusal is nil if so.
+func (h *Host) admit(f Function, event events.APIGatewayV2HTTPRequest, size int64) *events.APIGatewayV2HTTPResponse {
+	if f.Admit != nil {
+		if response, admitted := h.ask(f, event, size); !admitted {
+			return &response
+		}
 	}
-	query := map[string]string{}
-	for name, values := range r.URL.Query() {
-		query[name] = strings.Join(values, ",")
+	if size > f.MaxBody {
+		response := problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", f.MaxBody))
+		return &response
 	}
-	source, _, err := net.SplitHostPort(r.RemoteAddr)
+	return nil
+}
+
+// ask calls Admit; one that fails admits nobody.
+func (h *Host) ask(f Function, event events.APIGatewayV2HTTPRequest, size int64) (response events.APIGatewayV2HTTPResponse, admitted bool) {
+	ctx, cancel := h.invocation(f)
+	defer cancel()
+	var err error
+	func() {
+		defer h.survive(f, &err)
+		response, admitted = f.Admit(ctx, event, size)
+	}()
 	if err != nil {
-		source = r.RemoteAddr
+		return failed(), false
 	}
-	request := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
-		Headers: headers, QueryStringParameters: query, Body: string(body),
-		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: "$default", Stage: "$default", RequestID: uuid.NewString(), DomainName: r.Host, TimeEpoch: time.Now().UnixMilli(),
-			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
-				Method: r.Method, Path: r.URL.Path, Protocol: r.Proto, SourceIP: source, UserAgent: r.UserAgent(),
-			},
-		},
+	return response, admitted
+}
+
+// reserve waits until one more body may be in memory.
+func (h *Host) reserve(ctx context.Context) (release func(), refusal *events.APIGatewayV2HTTPResponse) {
+	timer := time.NewTimer(bodyPatience)
+	defer timer.Stop()
+	select {
+	case h.bodies <- struct{}{}:
+		return func() { <-h.bodies }, nil
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	if !utf8.Valid(body) {
-		request.Body, request.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+	response := problem(http.StatusServiceUnavailable, "too many requests at once: try again")
+	response.Headers["Retry-After"] = "1"
+	return nil, &response
+}
+
+// read reads the body into the event, no more than the function takes.
+func (h *Host) read(f Function, w http.ResponseWriter, r *http.Request, event *events.APIGatewayV2HTTPRequest) *events.APIGatewayV2HTTPResponse {
+	var body strings.Builder
+	if r.ContentLength > 0 {
+		body.Grow(int(r.ContentLength))
 	}
-	return request
+	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, f.MaxBody))
+	var tooLarge *http.MaxBytesError
+	var broken net.Error
+	switch {
+	case errors.As(err, &tooLarge):
+		return h.admit(f, *event, f.MaxBody+1)
+	case errors.As(err, &broken) && broken.Timeout():
+		response := problem(http.StatusRequestTimeout, "the body came too slowly")
+		return &response
+	case err != nil:
+		response := problem(http.StatusBadRequest, "the body broke off")
+		return &response
+	}
+	setBody(event, body.String())
+	return nil
+}
+
+// refuse answers a request whose body was not read, and closes its connection.
+// What is still on its way is thrown away for a while, because a caller who has not
+// sent everything yet would find the connection broken and never see the answer.
+func (h *Host) refuse(w http.ResponseWriter, r *http.Request, response events.APIGatewayV2HTTPResponse) {
+	w.Header().Set("Connection", "close")
+	control := http.NewResponseController(w)
+	linger := r.ContentLength != 0 && r.Header.Get("Expect") == "" && control.EnableFullDuplex() == nil
+	h.write(w, response)
+	if !linger || control.Flush() != nil {
+		return
+	}
+	if _, err := io.CopyN(io.Discard, r.Body, 2*maxRequest); err != nil && !errors.Is(err, io.EOF) {
+		h.log.Debug().Err(err).Msg("a refused body broke off")
+	}
 }
 
 // write sends a function's answer.
 func (h *Host) write(w http.ResponseWriter, response events.APIGatewayV2HTTPResponse) {
 	body := []byte(response.Body)
 	if response.IsBase64Encoded {
-		decoded, err := base64.StdEncoding.DecodeString(response.Body)
-		if err != nil {
-			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
-			return
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(response.Body); err != nil {
+			h.log.Error().Err(err).Msg("a function's answer cannot be decoded")
+			response = failed()
+			body = []byte(response.Body)
 		}
-		body = decoded
 	}
 	for name, value := range response.Headers {
 		w.Header().Set(name, value)
@@ -96,4 +166,18 @@ func (h *Host) write(w http.ResponseWriter, response events.APIGatewayV2HTTPResp
 	if _, err := w.Write(body); err != nil {
 		h.log.Debug().Err(err).Msg("the caller went away")
 	}
+}
+
+// failed is the answer of a function that gave none.
+func failed() events.APIGatewayV2HTTPResponse {
+	return problem(http.StatusServiceUnavailable, "the request failed for a reason of ours: try again")
+}
+
+// problem is an answer that says what was wrong (RFC 9457).
+func problem(status int, detail string) events.APIGatewayV2HTTPResponse {
+	body, err := json.Marshal(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+	if err != nil {
+		body = nil
+	}
+	return events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{"Content-Type": "application/problem+json"}, Body: string(body)}
 }

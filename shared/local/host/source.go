@@ -83,8 +83,10 @@ func (h *Host) rest(d time.Duration) {
 // handle invokes the function and deletes the messages it did not report as
 // failed. When the invocation itself failed none is deleted.
 func (h *Host) handle(f Function, s Source, batch []queue.Received) {
-	var response events.SQSEventResponse
-	if err := h.invoke(f, eventOf(s, batch), &response); err != nil {
+	ctx, cancel := h.invocation(f)
+	defer cancel()
+	response, err := invoke[events.SQSEvent, events.SQSEventResponse](ctx, h, f, eventOf(s, batch))
+	if err != nil {
 		h.log.Error().Err(err).Str("queue", s.Queue).Int("messages", len(batch)).Msg("an invocation failed: its messages come again")
 		return
 	}

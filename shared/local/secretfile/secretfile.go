@@ -1,7 +1,11 @@
 // Package secretfile is the secret store of one machine: what the environment
-// gave stays in memory, and the secrets of organizations that were added through
-// the API, with the seed of the key that opens sealed passwords, lie in one file
-// that only its owner may read.
+// gave stays in memory. In one file that only its owner may read lie the secrets of
+// organizations that were added through the API, the tokens that were made up
+// because the environment gave none, and the seed of the key that opens sealed
+// passwords.
+//
+// What is made up is kept before it is used, so that the next start has the same:
+// somebody has told JumpCloud, and somebody works with the API.
 package secretfile
 
 import (
@@ -11,15 +15,19 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"sync"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/local/durable"
 	"entrasync/shared/secret"
 )
 
-// Environment is what the environment gave. It is never written to the file.
+// Environment is what the environment gave. It is never written to the file, and
+// wins over what is there. An AdminToken of "" and an organization without webhook
+// tokens have one made up.
 type Environment struct {
 	AdminToken    string
 	Entra         secret.Entra
@@ -39,6 +47,10 @@ type Store struct {
 type content struct {
 	Organizations map[directory.OrganizationID]secret.Organization `json:"organizations"`
 	PasswordSeed  string                                           `json:"passwordSeed,omitempty"` // "" until it is first asked for
+	// The tokens that were made up: the API's, and the webhook's of organizations
+	// whose other secrets the environment gives.
+	AdminToken    string                              `json:"adminToken,omitempty"`
+	WebhookTokens map[directory.OrganizationID]string `json:"webhookTokens,omitempty"`
 }
 
 // read reads what a file holds. Files of before the seed was kept are the
@@ -75,18 +87,59 @@ func Open(path string, given Environment) (*Store, error) {
 }
 
 // Organization reads the secrets of an organization. What the environment gave
-// comes first.
+// comes first; its webhook token is made up if it gave none.
 func (s *Store) Organization(_ context.Context, id directory.OrganizationID) (secret.Organization, error) {
-	if o, given := s.given.Organizations[id]; given {
-		return o, nil
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o, given := s.given.Organizations[id]
+	if given && len(o.WebhookTokens) > 0 {
+		return o, nil
+	}
+	if given {
+		token, err := s.madeUp(s.kept.WebhookTokens[id], func(c *content, token string) {
+			c.WebhookTokens = maps.Clone(c.WebhookTokens)
+			if c.WebhookTokens == nil {
+				c.WebhookTokens = map[directory.OrganizationID]string{}
+			}
+			c.WebhookTokens[id] = token
+		})
+		o.WebhookTokens = []string{token}
+		return o, err
+	}
 	o, known := s.kept.Organizations[id]
 	if !known {
 		return o, &fault.Error{Op: "secretfile", Kind: fault.NotFound, Subject: string(id), Message: "there are no secrets of the organization " + string(id)}
 	}
 	return o, nil
+}
+
+// KeepsWebhookToken reports whether the file has a token that was made up for an
+// organization.
+func (s *Store) KeepsWebhookToken(id directory.OrganizationID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept.WebhookTokens[id] != ""
+}
+
+// KeepsAdminToken reports whether the file has a token of the API that was made up.
+func (s *Store) KeepsAdminToken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept.AdminToken != ""
+}
+
+// madeUp is what was made up earlier or, if that is "", what is made up and kept
+// now. The caller holds the lock.
+func (s *Store) madeUp(kept string, keep func(*content, string)) (string, error) {
+	if kept != "" {
+		return kept, nil
+	}
+	after, fresh := s.kept, rand.Text()
+	keep(&after, fresh)
+	if err := s.keep(after); err != nil {
+		return "", err
+	}
+	return fresh, nil
 }
 
 // PutOrganization keeps the secrets of an organization. Those that the
@@ -114,11 +167,7 @@ func (s *Store) keep(after content) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, op)
 	}
-	fresh := s.path + ".new"
-	if err := os.WriteFile(fresh, text, ownerOnly); err != nil {
-		return fault.Wrap(err, fault.Transient, op)
-	}
-	if err := os.Rename(fresh, s.path); err != nil {
+	if err := durable.Write(s.path, text, ownerOnly); err != nil {
 		return fault.Wrap(err, fault.Transient, op)
 	}
 	s.kept = after
@@ -129,18 +178,19 @@ func (s *Store) keep(after content) error {
 func (s *Store) PasswordSeed(context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept.PasswordSeed == "" {
-		after := s.kept
-		after.PasswordSeed = rand.Text()
-		if err := s.keep(after); err != nil {
-			return "", err
-		}
-	}
-	return s.kept.PasswordSeed, nil
+	return s.madeUp(s.kept.PasswordSeed, func(c *content, seed string) { c.PasswordSeed = seed })
 }
 
-// AdminToken is the bearer token of the API.
-func (s *Store) AdminToken(context.Context) (string, error) { return s.given.AdminToken, nil }
+// AdminToken is the bearer token of the API. It is made up when it is first asked
+// for, unless the environment gave one.
+func (s *Store) AdminToken(context.Context) (string, error) {
+	if s.given.AdminToken != "" {
+		return s.given.AdminToken, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.madeUp(s.kept.AdminToken, func(c *content, token string) { c.AdminToken = token })
+}
 
 // Entra is what the application proves itself with.
 func (s *Store) Entra(context.Context) (secret.Entra, error) { return s.given.Entra, nil }

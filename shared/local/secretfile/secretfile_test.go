@@ -86,3 +86,50 @@ func TestUnreadableFileIsSaid(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What the environment does not give is made up once, and is the same after a
+// restart. What it gives wins, and what was made up comes back when it is gone.
+func TestMadeUpTokensStay(t *testing.T) {
+	const organization directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f9012"
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	tokens := func(admin string, webhook ...string) (string, []string) {
+		t.Helper()
+		s, err := secretfile.Open(path, secretfile.Environment{AdminToken: admin,
+			Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: "canary-key", WebhookTokens: webhook}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gotAdmin, err := s.AdminToken(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Organization(t.Context(), organization)
+		if err != nil || got.APIKey != "canary-key" {
+			t.Fatal(got, err)
+		}
+		if !s.KeepsWebhookToken(organization) || !s.KeepsAdminToken() {
+			t.Error("the store does not know that it keeps tokens")
+		}
+		return gotAdmin, got.WebhookTokens
+	}
+	admin, webhook := tokens("")
+	if len(admin) < 20 || len(webhook) != 1 || len(webhook[0]) < 20 || webhook[0] == admin {
+		t.Fatalf("made up: %d characters and %d tokens", len(admin), len(webhook))
+	}
+	if again, same := tokens(""); again != admin || same[0] != webhook[0] {
+		t.Error("after a restart they are others")
+	}
+	if given, tokens := tokens("canary-admin", "canary-token", "canary-token-before"); given != "canary-admin" || len(tokens) != 2 || tokens[0] != "canary-token" {
+		t.Error("what is given does not win")
+	}
+	if again, same := tokens(""); again != admin || same[0] != webhook[0] {
+		t.Error("what was given replaced what was made up")
+	}
+	content, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(content), "canary") {
+		t.Errorf("what the environment gave is in the file (%v)", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read the file: %v", info.Mode())
+	}
+}

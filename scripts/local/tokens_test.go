@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// shown is what the program printed behind the name of a variable, the first word
+// and the rest.
+func (p *process) shown(variable string) (value, rest string) {
+	p.t.Helper()
+	for _, line := range p.printed {
+		if name, after, found := strings.Cut(strings.TrimSpace(line), " "); found && name == variable {
+			value, rest, _ = strings.Cut(strings.TrimSpace(after), " ")
+			return value, rest
+		}
+	}
+	p.t.Fatalf("%s was not printed: %q", variable, p.printed)
+	return "", ""
+}
+
+// status sends a request with a bearer token and gives the status of the answer.
+func status(t *testing.T, method, url, bearer, body string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
+const loginEvent = `{"id":"6650a1b2c3d4e5f607180003","@version":"1","service":"directory","event_type":"admin_login_attempt","timestamp":"2026-03-02T09:14:07.498Z"}`
+
+// Who was given a token keeps working with it, however often the program is killed;
+// a variable wins, and is said to.
+func TestMadeUpTokensSurviveARestart(t *testing.T) {
+	folder := t.TempDir()
+	start := func(variables map[string]string) *process {
+		t.Helper()
+		all := map[string]string{"ENTRASYNC_DATA": folder}
+		for name, value := range variables {
+			all[name] = value
+		}
+		return startWith(t, all)
+	}
+	first := start(nil)
+	webhook, webhookNote := first.shown("ENTRASYNC_WEBHOOK_TOKEN")
+	admin, adminNote := first.shown("ENTRASYNC_ADMIN_TOKEN")
+	for _, note := range []string{webhookNote, adminNote} {
+		if !strings.Contains(note, "made up at this start") || !strings.Contains(note, "secrets.json") {
+			t.Errorf("the note at the first start: %q", note)
+		}
+	}
+	first.kill()
+	logs := first.log.String()
+
+	second := start(nil)
+	for variable, want := range map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": webhook, "ENTRASYNC_ADMIN_TOKEN": admin} {
+		if got, note := second.shown(variable); got != want || !strings.Contains(note, "made up at an earlier start") {
+			t.Errorf("%s is another one at the second start (%s)", variable, note)
+		}
+	}
+	if got := status(t, "POST", second.webhook, webhook, loginEvent); got != 202 {
+		t.Errorf("the webhook with the token of the first start: %d", got)
+	}
+	if got := status(t, "GET", second.api+"/organizations", admin, ""); got != 200 {
+		t.Errorf("the API with the token of the first start: %d", got)
+	}
+	second.kill()
+	logs += second.log.String()
+
+	third := start(map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": "canary-given"})
+	if value, note := third.shown("ENTRASYNC_WEBHOOK_TOKEN"); strings.Contains(value+note, "canary") || !strings.Contains(value+note, "set") || !strings.Contains(note, "is not used") {
+		t.Errorf("the note about a variable: %s %s", value, note)
+	}
+	for presented, want := range map[string]int{"canary-given": 202, webhook: 401} {
+		if got := status(t, "POST", third.webhook, presented, loginEvent); got != want {
+			t.Errorf("a token that is given: %d, want %d", got, want)
+		}
+	}
+	third.kill()
+	logs += third.log.String()
+
+	fourth := start(nil)
+	if got, _ := fourth.shown("ENTRASYNC_WEBHOOK_TOKEN"); got != webhook {
+		t.Error("without the variable the token is another one")
+	}
+	fourth.kill()
+	for _, secret := range []string{webhook, admin, "canary-given"} {
+		if strings.Contains(logs+fourth.log.String(), secret) {
+			t.Error("a token is in the log")
+		}
+	}
+	if info, err := os.Stat(filepath.Join(folder, "secrets.json")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// Without the file a new token is made up, which JumpCloud does not have: that is
+// said, and what is refused because of it.
+func TestALostTokenIsSaid(t *testing.T) {
+	folder := t.TempDir()
+	first := startWith(t, map[string]string{"ENTRASYNC_DATA": folder})
+	webhook, _ := first.shown("ENTRASYNC_WEBHOOK_TOKEN")
+	first.kill()
+	if err := os.Remove(filepath.Join(folder, "secrets.json")); err != nil {
+		t.Fatal(err)
+	}
+	second := startWith(t, map[string]string{"ENTRASYNC_DATA": folder, "ENTRASYNC_ADMIN_TOKEN": token})
+	for range 5 {
+		if got := status(t, "POST", second.webhook, webhook, loginEvent); got != 401 {
+			t.Errorf("%d", got)
+		}
+	}
+	var state struct {
+		Counters map[string]int `json:"counters"`
+	}
+	second.must("GET", strings.TrimSuffix(second.api, "/v1")+"/metrics", "", &state)
+	second.kill()
+	var said []string
+	for _, line := range mustBeJSON(t, second.log.String()) {
+		if line["level"] == "warn" {
+			said = append(said, fmt.Sprint(line["cause"], line["message"]))
+		}
+	}
+	all := strings.Join(said, "\n")
+	if !strings.Contains(all, "a new webhook token was made up") || strings.Count(all, "wrong_secret") != 1 || state.Counters[`webhook_refused{cause="wrong_secret"}`] != 5 {
+		t.Errorf("%s\n%v", all, state.Counters)
+	}
+}

@@ -1,0 +1,152 @@
+package machine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"entrasync/shared/fault"
+	"entrasync/shared/local/backup"
+	"entrasync/shared/local/boltfile"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/store"
+)
+
+// The names of the files in the data folder.
+const (
+	lockName    = "lock"
+	tableName   = "table.db"
+	queuesName  = "queues.db"
+	secretsName = "secrets.json"
+)
+
+// files are the files of the data folder that belong together.
+func (c Config) files() backup.Files {
+	return backup.Files{Data: c.Data, Table: filepath.Join(c.Data, tableName), Queues: filepath.Join(c.Data, queuesName)}
+}
+
+// openFolder makes the data folder if need be, and keeps others out of it until
+// release is called.
+func (c Config) openFolder() (release func() error, err error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, &fault.Error{Op: "start", Kind: fault.Invalid, Subject: dataVariable, Err: err,
+			Message: "the data folder " + c.Data + " cannot be made: choose another, such as .local"}
+	}
+	release, err = boltfile.Lock(filepath.Join(c.Data, lockName))
+	if fault.Is(err, fault.Conflict) {
+		return nil, &fault.Error{Op: "start", Kind: fault.Conflict, Subject: dataVariable,
+			Message: "the data folder " + c.Data + " is in use by another entrasync process: stop that one or choose another folder"}
+	}
+	return release, err
+}
+
+// openFiles opens table and queues. A table that is missing, empty, damaged or
+// another one beside queues that are in use is refused: with an empty table every
+// webhook would be accepted and dropped, because no directory wants it.
+func (m *Machine) openFiles(ctx context.Context) error {
+	release, err := m.Config.openFolder()
+	if err != nil {
+		return err
+	}
+	m.closer = append(m.closer, release)
+	files := m.Config.files()
+	hasTable, hasQueues := filled(files.Table), filled(files.Queues)
+	if !hasTable && hasQueues {
+		return refuse(files, fmt.Sprintf("%s is missing or empty, and %s beside it has been in use", files.Table, files.Queues))
+	}
+	if m.table, err = bolttable.Open(files.Table); err != nil {
+		return refused(files, err)
+	}
+	m.closer = append(m.closer, m.table.Close)
+	m.table.OnDamage(m.tellOfRecord)
+	if hasTable && !hasQueues {
+		m.log.Warn().Str("file", files.Queues).Msg("the queues are missing and were made anew: what waited in them is not known any more, so have the users and groups looked at that changed meanwhile")
+	}
+	if m.files, err = boltqueue.Open(files.Queues); err != nil {
+		return refusedQueues(files, err)
+	}
+	m.closer = append(m.closer, m.files.Close)
+	m.files.OnDamage(m.tellOfMessage)
+	m.isNew = !hasTable
+	return m.pair(ctx)
+}
+
+// filled reports whether a file is there and has a byte.
+func filled(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
+}
+
+// pair makes sure that table and queues belong together. Files of before there were
+// identities are given one.
+func (m *Machine) pair(ctx context.Context) error {
+	files := m.Config.files()
+	ofTable, err := m.table.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	ofQueues, err := m.files.Identity(ctx)
+	if err != nil || (ofTable != "" && ofTable == ofQueues) {
+		return err
+	}
+	if ofQueues != "" {
+		return refuse(files, fmt.Sprintf("%s is not the table that %s belongs to", files.Table, files.Queues))
+	}
+	if ofTable == "" {
+		ofTable = rand.Text()
+		if err := m.table.SetIdentity(ctx, ofTable); err != nil {
+			return err
+		}
+	}
+	return m.files.SetIdentity(ctx, ofTable)
+}
+
+// tellOfRecord says that a record of the table is damaged.
+func (m *Machine) tellOfRecord(key store.Key) {
+	m.Metrics.Count("damaged_records", 1, "file", "table")
+	m.log.Error().Str("file", m.Config.files().Table).Str("pk", key.PK).Str("sk", key.SK).
+		Msg("a record of the table is damaged: lists go on without it, what needs it fails; put a copy back with `bin/local restore`")
+}
+
+// tellOfMessage says that a message was damaged.
+func (m *Machine) tellOfMessage(queue string, number uint64) {
+	m.Metrics.Count("damaged_records", 1, "file", "queues")
+	m.log.Error().Str("file", m.Config.files().Queues).Str("queue", queue).Uint64("number", number).
+		Msg("a message is damaged and was set aside: what it was about is not looked at because of it")
+}
+
+// refuse is the fault about a table that cannot be used, with the way back.
+func refuse(files backup.Files, what string) error {
+	return &fault.Error{Op: "start", Kind: fault.Invalid, Message: what + ": " + wayBack(files)}
+}
+
+// wayBack is what somebody can do without a table.
+func wayBack(files backup.Files) string {
+	anew := "to start with nothing, move everything out of " + files.Data + " (accounts and groups are found again; directories, settings and connections have to be made again)"
+	copies, err := backup.List(filepath.Join(files.Data, backup.Folder))
+	if err != nil || len(copies) == 0 {
+		return "there is no copy in " + filepath.Join(files.Data, backup.Folder) + "; put one of your own back with `bin/local restore FILE`, or, " + anew
+	}
+	return fmt.Sprintf("put the newest of %d copies (%s) back with `bin/local restore`, or, %s", len(copies), copies[0], anew)
+}
+
+// refused is the fault about a table that could not be opened.
+func refused(files backup.Files, err error) error {
+	if f := fault.Of(err); f.Reason == boltfile.Damaged {
+		return refuse(files, files.Table+": "+f.Message)
+	}
+	return err
+}
+
+// refusedQueues is the fault about queues that could not be opened.
+func refusedQueues(files backup.Files, err error) error {
+	f := fault.Of(err)
+	if f.Reason != boltfile.Damaged {
+		return err
+	}
+	return &fault.Error{Op: "start", Kind: fault.Invalid, Message: files.Queues + ": " + f.Message +
+		": move it away and start again, with new queues; what waited in them is lost with them, so have the users and groups looked at that changed meanwhile"}
+}
