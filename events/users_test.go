@@ -44,7 +44,7 @@ func (o *outside) Users(_ context.Context, ids []directory.UserID) (map[director
 	return found, nil
 }
 
-func (o *outside) Tenant(context.Context, []string) (directory.Tenant, error) {
+func (o *outside) Tenant(context.Context, []string, time.Time) (directory.Tenant, error) {
 	return directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, nil
 }
 

@@ -143,41 +143,6 @@ func (t *tokens) renew() {
 	t.mu.Unlock()
 }
 
-// explainSignIn turns a failed sign-in into a fault. Entra says by a number
-// which of the many things is wrong (AADSTS codes).
-func explainSignIn(err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) { // the proof could not be had
-		return fault.Wrap(err, known.Kind, "entra.sign in")
-	}
-	var refused *azidentity.AuthenticationFailedError
-	if !errors.As(err, &refused) || refused.RawResponse == nil {
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
-	}
-	status := refused.RawResponse.StatusCode
-	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service is unavailable: it is tried again"}
-	}
-	return &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
-		Message: "Entra refuses the sign-in of the application (" + signInCode(refused.Error()) + "): check its credentials and the tenant's consent"}
-}
-
-// signInCode finds the AADSTS code in the text of a refusal; the SDK does not
-// give it on its own.
-func signInCode(refusal string) string {
-	start := strings.Index(refusal, "AADSTS")
-	if start < 0 {
-		return "no code given"
-	}
-	end := start + len("AADSTS")
-	for end < len(refusal) && refusal[end] >= '0' && refusal[end] <= '9' {
-		end++
-	}
-	return refusal[start:end]
-}
-
 // isLoopback reports whether a host is this machine.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -1,0 +1,97 @@
+package users_test
+
+import (
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+)
+
+// parkings are the failed actions of a user that were never sent: they change
+// nothing.
+func (f *fixture) parkings(id directory.UserID) []plan.Action {
+	f.t.Helper()
+	var parkings []plan.Action
+	for _, a := range f.actions() {
+		if a.Subject.ID == string(id) && a.Status == plan.Failed && len(a.Changes) == 0 {
+			parkings = append(parkings, a)
+		}
+	}
+	return parkings
+}
+
+// Who is parked before anything could be sent is in the events with the reason and
+// what to do, once for each reason and not at every look.
+func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example"}} })
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "cyd@contoso.example", Properties: map[string]any{"onPremisesSyncEnabled": true}})
+	f.must(err)
+	ann, bob, cyd := f.unconnected("ann", "ann@unlisted.example"), f.unconnected("bob", "bo+b@contoso.example"), f.person("cyd")
+	f.connect(ann)
+	f.connect(bob)
+	for range 3 {
+		f.look(ann, bob, cyd)
+	}
+	for _, tc := range []struct {
+		user   directory.UserID
+		event  plan.EventType
+		kind   string
+		reason directory.Reason
+	}{
+		{ann, plan.UserCreateProvision, "invalid", directory.DomainNotListed},
+		{bob, plan.UserCreateProvision, "invalid", directory.UPNInvalid},
+		{cyd, plan.UserUpdateProvision, "forbidden", directory.SyncedFromOnPremises},
+	} {
+		parkings := f.parkings(tc.user)
+		if len(parkings) != 1 {
+			t.Errorf("%s: %+v", tc.reason, parkings)
+			continue
+		}
+		event, link := parkings[0].Event("main"), f.link(tc.user)
+		if event.Type != tc.event || event.Success || event.MessageChain.Code != tc.kind || event.MessageChain.Details != string(tc.reason) ||
+			event.ErrorMessage != link.Message || link.Message == "" || event.Correlation.Type != "user_update" || event.Timestamp.IsZero() {
+			t.Errorf("%s: %+v, the link says %q", tc.reason, event, link.Message)
+		}
+	}
+	// Another reason is another event, and so is the same one when it comes back.
+	f.settings(func(s *directory.Settings) {
+		s.Domains = append(s.Domains, directory.Domain{Name: "unlisted.example"})
+	})
+	f.look(ann)
+	f.look(ann)
+	if parkings := f.parkings(ann); len(parkings) != 2 || parkings[1].Error.Reason != directory.DomainNotVerified {
+		t.Errorf("another reason: %+v", parkings)
+	}
+	f.update(ann, jumpcloudtest.Fields{"email": "ann@contoso.example"})
+	f.look(ann)
+	f.update(ann, jumpcloudtest.Fields{"email": "ann@unlisted.example"})
+	f.look(ann)
+	if parkings := f.parkings(ann); len(parkings) != 3 || parkings[2].Type != plan.Update || parkings[2].EntraID == "" {
+		t.Errorf("the same reason again: %+v", parkings)
+	}
+}
+
+// What Entra refused is in the events already, and an attribute that we do not even
+// send is.
+func TestARefusalIsInTheEventsOnce(t *testing.T) {
+	f := newFixture(t)
+	ann, bob := f.person("ann"), f.person("bob")
+	f.look(ann, bob)
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "taken@contoso.example"})
+	f.must(err)
+	f.update(bob, jumpcloudtest.Fields{"email": "taken@contoso.example"})
+	f.look(bob)
+	if parkings := f.parkings(bob); len(parkings) != 0 || f.link(bob).Status != directory.Parked {
+		t.Errorf("refused by Entra: %+v, %+v", parkings, f.link(bob))
+	}
+	f.settings(func(s *directory.Settings) { s.Attributes["employeeId"] = true })
+	f.update(ann, jumpcloudtest.Fields{"employeeIdentifier": "much-longer-than-Entra-takes"})
+	f.look(ann)
+	f.look(ann)
+	if parkings := f.parkings(ann); len(parkings) != 1 || parkings[0].Error.Reason != directory.InvalidValue || parkings[0].Type != plan.Update {
+		t.Errorf("an attribute that is not sent: %+v", parkings)
+	}
+}
