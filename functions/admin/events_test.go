@@ -98,6 +98,9 @@ func TestEvents(t *testing.T) {
 		{"&since=" + at(4), []string{"a007", "a008", "a006", "a004"}},
 		{"&since=" + at(2) + "&until=" + at(6) + "&directory=" + one, []string{"a006", "a002"}},
 		{"&until=" + at(1), []string{"a001"}},
+		{"&until=2026-03-06", nil},
+		{"&since=2026-03-06&until=2026-03-07", []string{"a007", "a003", "a008", "a006", "a004", "a002", "a001"}},
+		{"&since=2026-03-07", nil},
 	} {
 		if got := f.events(tc.query); !cmp.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.query, got, tc.want)
@@ -153,8 +156,9 @@ func TestRefusedEventQueries(t *testing.T) {
 		{"directory=nope", "query.directory", "no directory nope"},
 		{"directory=" + organization + "-nope", "query.directory", "no directory " + organization + "-nope"},
 		{"directory=" + id + "&organization=" + otherOrganization, "query.directory", "belongs to the organization " + organization},
-		{"since=yesterday", "query.since", ""},
-		{"until=2026-03-06", "query.until", ""},
+		{"since=yesterday", "query.since", "a date such as 2026-03-06, which is its midnight UTC"},
+		{"since=2026-11-31", "query.since", "a time such as 2026-03-06T12:00:00Z"},
+		{"until=2026-03-06T12:00:00", "query.until", "a time such as 2026-03-06T12:00:00Z"},
 		{"limit=0", "query.limit", ""},
 		{"limit=101", "query.limit", ""},
 		{"cursor=x", "query.cursor", "start again"},

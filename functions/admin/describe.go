@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// description is what there is to know of all operations.
+const description = `Keeps Microsoft 365 / Entra ID true to JumpCloud.
+
+Lists answer a page of items and, unless it is the last one, a cursor. PATCH is a JSON Merge Patch (RFC 7396). Times are RFC 3339, UTC.
+Whatever is refused is answered with a problem document (RFC 9457) that names the field. A query parameter that an operation does not have is
+refused, and so is one that is given twice or has no value. What is no path of this document is answered with 404, and a method that a path does
+not have with 405, which names those that it has. The bearer token is that of the deployment, or a JWT that the API gateway checks before; what
+the gateway itself refuses (401, 403, 413) is JSON with a message.`
+
+// refusals say what a refusal with a status means.
+var refusals = map[int]string{
+	http.StatusBadRequest:            "The body is not JSON, or there is none",
+	http.StatusUnauthorized:          "The bearer token is missing or wrong",
+	http.StatusNotFound:              "What the path names does not exist",
+	http.StatusConflict:              "Something else has the name, or somebody else is changing the same thing: the message says which",
+	http.StatusRequestEntityTooLarge: "The body is 1 MiB or larger",
+	http.StatusUnsupportedMediaType:  "The body is not of a content type that is taken, or has none",
+	http.StatusUnprocessableEntity:   "Something in the request is wrong; errors names each field and says why",
+	http.StatusInternalServerError:   "A defect of entrasync",
+	http.StatusBadGateway:            "JumpCloud or Entra refuses entrasync: the message says why",
+	http.StatusServiceUnavailable:    "JumpCloud, Entra or our own store did not answer: try again",
+}
+
+// bodyRefusals are the statuses with which a body may be refused.
+var bodyRefusals = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
+
+// describe completes the description of the operations with what holds for all of
+// them and is checked before they begin.
+func describe(document *huma.OpenAPI) {
+	schemas := document.Components.Schemas.Map()
+	for _, body := range []string{"NewOrganization", "OrganizationPatch"} {
+		schemas[body].Properties["webhookTokens"].Items.Pattern = tokenPattern.String()
+	}
+	for path, item := range document.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op == nil {
+				continue
+			}
+			for _, p := range op.Parameters {
+				if p.In == "path" {
+					p.Schema.Pattern = formOf(path, p.Name).pattern.String()
+				}
+			}
+			describeBody(op)
+			for status, response := range op.Responses {
+				if code, err := strconv.Atoi(status); err == nil && refusals[code] != "" {
+					response.Description = refusals[code]
+				}
+			}
+		}
+	}
+}
+
+// describeBody says of what media types a body may be, and how it may be refused.
+func describeBody(op *huma.Operation) {
+	if op.RequestBody == nil {
+		return
+	}
+	body := op.RequestBody.Content[jsonType]
+	op.RequestBody.Content = map[string]*huma.MediaType{jsonType: body}
+	if op.Method == http.MethodPatch {
+		op.RequestBody.Content[patchType] = body
+	}
+	problem := op.Responses[strconv.Itoa(http.StatusUnprocessableEntity)]
+	for _, status := range bodyRefusals {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: problem.Content}
+	}
+}
+
+// also are responses with one more status with which an operation answers.
+func also[T any](api huma.API, status int) map[string]*huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+	return map[string]*huma.Response{strconv.Itoa(status): {Description: http.StatusText(status), Content: map[string]*huma.MediaType{jsonType: {Schema: schema}}}}
+}
