@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,7 +52,7 @@ func describe(document *huma.OpenAPI) {
 					p.Schema.Pattern = formOf(path, p.Name).pattern.String()
 				}
 			}
-			describeBody(op)
+			describeBody(document, op)
 			for status, response := range op.Responses {
 				if code, err := strconv.Atoi(status); err == nil && refusals[code] != "" {
 					response.Description = refusals[code]
@@ -62,7 +63,7 @@ func describe(document *huma.OpenAPI) {
 }
 
 // describeBody says of what media types a body may be, and how it may be refused.
-func describeBody(op *huma.Operation) {
+func describeBody(document *huma.OpenAPI, op *huma.Operation) {
 	if op.RequestBody == nil {
 		return
 	}
@@ -70,10 +71,26 @@ func describeBody(op *huma.Operation) {
 	op.RequestBody.Content = map[string]*huma.MediaType{jsonType: body}
 	if op.Method == http.MethodPatch {
 		op.RequestBody.Content[patchType] = body
+	} else {
+		describeNulls(document.Components.Schemas.SchemaFromRef(body.Schema.Ref))
 	}
 	problem := op.Responses[strconv.Itoa(http.StatusUnprocessableEntity)]
 	for _, status := range bodyRefusals {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: problem.Content}
+	}
+}
+
+// describeNulls says that a field which may be missing may be null as well, which
+// is the same.
+func describeNulls(body *huma.Schema) {
+	for name, field := range body.Properties {
+		if slices.Contains(body.Required, name) {
+			continue
+		}
+		field.Nullable = true
+		if len(field.Enum) > 0 {
+			field.Enum = append(field.Enum, nil)
+		}
 	}
 }
 

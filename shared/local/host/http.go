@@ -42,7 +42,8 @@ func (h *Host) HTTP(f Function) http.Handler {
 	})
 }
 
-// requestOf is an HTTP request as API Gateway presents it.
+// requestOf is an HTTP request as API Gateway presents it. An HTTP API hands the
+// path over decoded (as measured by users of it), the query as it was sent.
 func requestOf(r *http.Request, body []byte) events.APIGatewayV2HTTPRequest {
 	headers := map[string]string{"host": r.Host}
 	for name, values := range r.Header {
@@ -57,7 +58,7 @@ func requestOf(r *http.Request, body []byte) events.APIGatewayV2HTTPRequest {
 		source = r.RemoteAddr
 	}
 	request := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
+		Version: "2.0", RouteKey: "$default", RawPath: r.URL.Path, RawQueryString: r.URL.RawQuery,
 		Headers: headers, QueryStringParameters: query, Body: string(body),
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RouteKey: "$default", Stage: "$default", RequestID: uuid.NewString(), DomainName: r.Host, TimeEpoch: time.Now().UnixMilli(),
