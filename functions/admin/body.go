@@ -76,12 +76,12 @@ func readJSON(data []byte, v any) error {
 	}
 }
 
-// mustRemoveNothing refuses a JSON Merge Patch (RFC 7396) with a null: it would
-// remove the field, and no field that can be patched can be missing. Decoded, a
-// null could not be told from a field that is not there.
-func mustRemoveNothing(patch []byte) error {
+// mustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) it
+// would remove the field, and no field that can be patched can be missing. Decoded,
+// a null could not be told from a field that is not there.
+func mustRemoveNothing(body []byte) error {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(patch, &fields); err != nil {
+	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil // it was decoded already: nothing to remove in it
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -18,8 +19,8 @@ refused, and so is one that is given twice or has no value. What is no path of t
 not have with 405, which names those that it has. The bearer token is that of the deployment, or a JWT that the API gateway checks before; what
 the gateway itself refuses (401, 403, 413) is JSON with a message.`
 
-// refusals say what a refusal with a status means.
-var refusals = map[int]string{
+// refusals are the answers with which a request is refused, and what they mean.
+var refusals = refusalsThat(map[int]string{
 	http.StatusBadRequest:            "The body is not JSON, or there is none",
 	http.StatusUnauthorized:          "The bearer token is missing or wrong",
 	http.StatusNotFound:              "What the path names does not exist",
@@ -30,15 +31,34 @@ var refusals = map[int]string{
 	http.StatusInternalServerError:   "A defect of entrasync",
 	http.StatusBadGateway:            "JumpCloud or Entra refuses entrasync: the message says why",
 	http.StatusServiceUnavailable:    "JumpCloud, Entra or our own store did not answer: try again",
+})
+
+// refusalsThat are the answers that mean something, each with a problem document.
+func refusalsThat(mean map[int]string) map[int]*huma.Response {
+	problem := map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}
+	answers := map[int]*huma.Response{}
+	for status, meaning := range mean {
+		answers[status] = &huma.Response{Description: meaning, Content: problem}
+	}
+	return answers
 }
 
-// bodyRefusals are the statuses with which a body may be refused.
-var bodyRefusals = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}
+// refusing are the answers of an operation that refuses with some statuses.
+func refusing(statuses ...int) map[string]*huma.Response {
+	answers := map[string]*huma.Response{}
+	for _, status := range statuses {
+		answers[strconv.Itoa(status)] = refusals[status]
+	}
+	return answers
+}
 
-// describe completes the description of the operations with what holds for all of
-// them and is checked before they begin.
+// describe completes the description of the operations with what is checked by
+// ourselves.
 func describe(document *huma.OpenAPI) {
 	schemas := document.Components.Schemas.Map()
+	schemas["NewOrganization"].Properties["id"].Pattern = jumpCloudPattern
+	schemas["NewDirectory"].Properties["organizationId"].Pattern = jumpCloudPattern
+	schemas["NewDirectory"].Properties["tenantId"].Pattern = tenantPattern.String()
 	for _, body := range []string{"NewOrganization", "OrganizationPatch"} {
 		schemas[body].Properties["webhookTokens"].Items.Pattern = tokenPattern.String()
 	}
@@ -48,16 +68,11 @@ func describe(document *huma.OpenAPI) {
 				continue
 			}
 			for _, p := range op.Parameters {
-				if p.In == "path" {
-					p.Schema.Pattern = formOf(path, p.Name).pattern.String()
+				if form, is := formOf(path, p); is {
+					p.Schema.Pattern = form.pattern.String()
 				}
 			}
 			describeBody(document, op)
-			for status, response := range op.Responses {
-				if code, err := strconv.Atoi(status); err == nil && refusals[code] != "" {
-					response.Description = refusals[code]
-				}
-			}
 		}
 	}
 }
@@ -74,17 +89,14 @@ func describeBody(document *huma.OpenAPI, op *huma.Operation) {
 	} else {
 		describeNulls(document.Components.Schemas.SchemaFromRef(body.Schema.Ref))
 	}
-	problem := op.Responses[strconv.Itoa(http.StatusUnprocessableEntity)]
-	for _, status := range bodyRefusals {
-		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: problem.Content}
-	}
+	maps.Copy(op.Responses, refusing(http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))
 }
 
-// describeNulls says that a field which may be missing may be null as well, which
+// describeNulls says that a value which may be missing may be null as well, which
 // is the same.
 func describeNulls(body *huma.Schema) {
 	for name, field := range body.Properties {
-		if slices.Contains(body.Required, name) {
+		if slices.Contains(body.Required, name) || field.Ref != "" {
 			continue
 		}
 		field.Nullable = true
@@ -94,8 +106,8 @@ func describeNulls(body *huma.Schema) {
 	}
 }
 
-// also are responses with one more status with which an operation answers.
-func also[T any](api huma.API, status int) map[string]*huma.Response {
+// also is an answer with one more status with which an operation succeeds.
+func also[T any](api huma.API, status int) *huma.Response {
 	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
-	return map[string]*huma.Response{strconv.Itoa(status): {Description: http.StatusText(status), Content: map[string]*huma.MediaType{jsonType: {Schema: schema}}}}
+	return &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{jsonType: {Schema: schema}}}
 }

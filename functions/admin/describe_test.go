@@ -49,7 +49,8 @@ func TestSettingsAreDescribed(t *testing.T) {
 	}
 	schemas := dig(f.document(), "components", "schemas")
 	for _, holder := range []string{"NewDirectory", "DirectoryPatch", "DirectoryView"} {
-		settings := dig(schemas, holder, "properties", "settings")
+		reference := strings.TrimPrefix(fmt.Sprint(dig(schemas, holder, "properties", "settings", "$ref")), "#/components/schemas/")
+		settings := dig(schemas, reference)
 		if diff := cmp.Diff(keysOf(defaults), keysOf(dig(settings, "properties"))); diff != "" || dig(settings, "additionalProperties") != false {
 			t.Errorf("%s: %s", holder, diff)
 		}

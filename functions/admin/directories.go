@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,6 +17,10 @@ import (
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
+
+// tenantPattern is what names a tenant: a GUID or a domain, and not one of the names
+// that stand for all of them.
+var tenantPattern = regexp.MustCompile(`^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|([A-Za-z0-9][A-Za-z0-9-]{0,62}\.)+[A-Za-z0-9-]{1,63})$`)
 
 // directoryView is a directory as the API shows it.
 type directoryView struct {
@@ -69,17 +74,29 @@ func (a API) directory(ctx context.Context, id string) (directory.Directory, err
 // newDirectory is the body that creates a directory.
 type newDirectory struct {
 	Name         string        `json:"name" minLength:"1" maxLength:"200"`
-	Organization string        `json:"organizationId" pattern:"^[0-9a-f]{24}$" patternDescription:"the id of an organization, which is 24 hex digits" doc:"The JumpCloud organization"`
-	Tenant       string        `json:"tenantId" maxLength:"253" pattern:"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|([A-Za-z0-9][A-Za-z0-9-]{0,62}\\.)+[A-Za-z0-9-]{1,63})$" patternDescription:"the GUID of a tenant or one of its domains" doc:"The Entra tenant: its GUID or one of its domains, not a name that stands for all tenants"`
+	Organization string        `json:"organizationId" doc:"The JumpCloud organization"`
+	Tenant       string        `json:"tenantId" maxLength:"253" doc:"The Entra tenant: its GUID or one of its domains, not a name that stands for all tenants"`
 	Settings     settingsPatch `json:"settings,omitempty" doc:"Settings that differ from the defaults"`
 }
 
 // createDirectory keeps a new directory. It is active at once if our credentials
 // work for the tenant.
-func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory }) (*answer[directoryView], error) {
+func (a API) createDirectory(ctx context.Context, in *struct {
+	Body    newDirectory
+	RawBody []byte
+}) (*answer[directoryView], error) {
+	if err := mustRemoveNothing(in.RawBody); err != nil {
+		return nil, err
+	}
+	if wrong := organizationID.refused(in.Body.Organization); wrong != "" {
+		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", wrong), "body.organizationId", nil)
+	}
 	organization := directory.OrganizationID(in.Body.Organization)
 	if _, err := a.Store.Organization(ctx, organization); err != nil {
 		return nil, refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
+	}
+	if !tenantPattern.MatchString(in.Body.Tenant) {
+		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", "tenantId must be the GUID of a tenant or one of its domains"), "body.tenantId", nil)
 	}
 	settings, err := mergeSettings(directory.DefaultSettings(), in.Body.Settings)
 	if err != nil {

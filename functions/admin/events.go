@@ -16,9 +16,9 @@ import (
 
 // eventsQuery are the filters of the events.
 type eventsQuery struct {
-	Organization string `query:"organization" pattern:"^[0-9a-f]{24}$" patternDescription:"the id of an organization, which is 24 hex digits" doc:"The JumpCloud organization"`
-	Directory    string `query:"directory" pattern:"^[0-9a-f]{24}-[0-9a-z]{1,32}$" patternDescription:"the id of a directory" doc:"The directory that was written to"`
-	User         string `query:"user" pattern:"^[0-9a-f]{24}$" patternDescription:"the id of a JumpCloud user, which is 24 hex digits" doc:"The JumpCloud user"`
+	Organization string `query:"organization" doc:"The JumpCloud organization"`
+	Directory    string `query:"directory" doc:"The directory that was written to"`
+	User         string `query:"user" doc:"The JumpCloud user"`
 	Type         string `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision" doc:"The type of event"`
 	Since        moment `query:"since" doc:"No event older than this; a date is its midnight UTC"`
 	Until        moment `query:"until" doc:"No event newer than this; a date is its midnight UTC"`

@@ -154,7 +154,7 @@ func TestRefusedEventQueries(t *testing.T) {
 		{"type=user_delete", "query.type", "user_create_provision, user_update_provision, user_password_update_provision, user_deprovision"},
 		{"organization=nope", "query.organization", "24 hex digits"},
 		{"organization=5f0c1e2d3a4b5c6d7e8fffff", "query.organization", "no organization 5f0c1e2d3a4b5c6d7e8fffff"},
-		{"directory=nope", "query.directory", "the id of a directory"},
+		{"directory=nope", "query.directory", "there is no directory nope: its id is that of its organization"},
 		{"user=nobody", "query.user", "24 hex digits"},
 		{"directory=" + organization + "-nope", "query.directory", "no directory " + organization + "-nope"},
 		{"directory=" + id + "&organization=" + otherOrganization, "query.directory", "belongs to the organization " + organization},

@@ -86,7 +86,8 @@ func (a API) routes() http.Handler {
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)
 	api.UseMiddleware(noteOperation, a.authorize(api), checkIDs(api), checkQuery(api), checkContentType(api))
-	huma.Register(api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the function answers", Errors: []int{http.StatusUnprocessableEntity}},
+	huma.Register(api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the function answers",
+		Responses: refusing(http.StatusUnprocessableEntity, http.StatusInternalServerError)},
 		func(context.Context, *struct{}) (*answer[health], error) {
 			return &answer[health]{Body: health{Status: "ok"}}, nil
 		})
@@ -128,7 +129,7 @@ type Paging struct {
 func operation(id, method, path, summary string, status int, statuses ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-		Errors:   append(statuses, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable),
-		Security: []map[string][]string{{securityName: {}}},
+		Responses: refusing(append(statuses, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable)...),
+		Security:  []map[string][]string{{securityName: {}}},
 	}
 }

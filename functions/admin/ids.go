@@ -30,18 +30,33 @@ var (
 	directoryID    = idForm{"directory", regexp.MustCompile(`^[0-9a-f]{24}-[0-9a-z]{1,32}$`), "that of its organization, a hyphen, and letters and digits"}
 )
 
-// formOf is what the id in a path looks like.
-func formOf(path, parameter string) idForm {
+// formOf is what the id in a parameter of an operation looks like; is is false for
+// a parameter that is no id.
+func formOf(path string, p *huma.Param) (form idForm, is bool) {
 	switch {
-	case parameter == "userId":
-		return userID
-	case parameter == "groupId":
-		return groupID
+	case p.In == "query":
+		form, is = queriedIDs[p.Name]
+		return form, is
+	case p.Name == "userId":
+		return userID, true
+	case p.Name == "groupId":
+		return groupID, true
 	case strings.HasPrefix(path, organizationsPath):
-		return organizationID
+		return organizationID, true
 	default:
-		return directoryID
+		return directoryID, true
 	}
+}
+
+// queriedIDs are the parameters of queries that are ids.
+var queriedIDs = map[string]idForm{"organization": organizationID, "directory": directoryID, "user": userID}
+
+// refused says why something cannot be an id of this form; "" if it can.
+func (f idForm) refused(id string) string {
+	if f.pattern.MatchString(id) {
+		return ""
+	}
+	return "there is no " + f.what + " " + id + ": its id is " + f.says
 }
 
 // checkIDs refuses a path with what cannot be an id: there is nothing of that id,
@@ -53,11 +68,12 @@ func checkIDs(api huma.API) func(huma.Context, func(huma.Context)) {
 			if p.In != "path" {
 				continue
 			}
-			form, id := formOf(op.Path, p.Name), ctx.Param(p.Name)
-			if form.pattern.MatchString(id) {
+			form, _ := formOf(op.Path, p)
+			id := ctx.Param(p.Name)
+			message := form.refused(id)
+			if message == "" {
 				continue
 			}
-			message := "there is no " + form.what + " " + id + ": its id is " + form.says
 			_ = huma.WriteErr(api, ctx, http.StatusNotFound, message, &huma.ErrorDetail{Message: message, Location: "path." + p.Name, Value: id})
 			return
 		}

@@ -61,7 +61,7 @@ func (a API) organization(ctx context.Context, id string) (directory.Organizatio
 
 // newOrganization is the body that adds an organization.
 type newOrganization struct {
-	ID            string   `json:"id" pattern:"^[0-9a-f]{24}$" patternDescription:"24 hex digits" doc:"The id of the organization in JumpCloud"`
+	ID            string   `json:"id" doc:"The id of the organization in JumpCloud"`
 	Name          string   `json:"name,omitempty" maxLength:"200" doc:"Missing or empty: its name in JumpCloud"`
 	Region        string   `json:"region,omitempty" enum:"us,eu,in" default:"us" doc:"Where JumpCloud keeps the organization"`
 	APIKey        string   `json:"apiKey" pattern:"^[!-~]+$" patternDescription:"printable ASCII without spaces" doc:"Kept with the secrets and never shown again"`
@@ -77,6 +77,9 @@ type createdOrganization struct {
 // createOrganization checks the key, keeps the organization, and then its
 // secrets.
 func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*answer[createdOrganization], error) {
+	if !jumpCloudID.MatchString(in.Body.ID) {
+		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "id must be that of an organization in JumpCloud, which is 24 hex digits"), "body.id", nil)
+	}
 	auditOf(ctx).organization = directory.OrganizationID(in.Body.ID)
 	o := directory.Organization{ID: directory.OrganizationID(in.Body.ID), Name: in.Body.Name, Region: directory.Region(in.Body.Region), CreatedAt: time.Now().UTC()}
 	if o.Region == "" {

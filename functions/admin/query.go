@@ -54,7 +54,9 @@ func wrongParameter(op *huma.Operation, name string, values []string) string {
 		return fmt.Sprintf("%s is given %d times: give it once", name, len(values))
 	case values[0] == "":
 		return name + " has no value: give it one, or leave it out"
-	default:
-		return ""
 	}
+	if form, is := queriedIDs[name]; is {
+		return form.refused(values[0])
+	}
+	return ""
 }

@@ -73,6 +73,8 @@ func TestNothingNeededIsRemoved(t *testing.T) {
 			t.Errorf("%d %v", status, got)
 		}
 	}
+	status, problem := f.call("POST", "/v1/directories", `{"name":"A","organizationId":"`+organization+`","tenantId":"apart.example","settings":null}`)
+	mustSay(t, status, problem, 422, "body.settings", "settings cannot be removed")
 	if _, got := f.call("GET", "/v1/directories/"+id, ""); got["name"] != "Contoso" || got["settings"].(map[string]any)["suspendOnLockout"] != true {
 		t.Errorf("%v", got)
 	}

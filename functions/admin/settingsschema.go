@@ -13,13 +13,25 @@ import (
 type settingsPatch map[string]any
 
 // Schema implements huma.SchemaProvider.
-func (settingsPatch) Schema(huma.Registry) *huma.Schema { return settingsSchema(true) }
+func (settingsPatch) Schema(r huma.Registry) *huma.Schema { return component(r, "SettingsPatch", true) }
 
 // settingsView are the settings of a directory in an answer.
 type settingsView directory.Settings
 
 // Schema implements huma.SchemaProvider.
-func (settingsView) Schema(huma.Registry) *huma.Schema { return settingsSchema(false) }
+func (settingsView) Schema(r huma.Registry) *huma.Schema { return component(r, "Settings", false) }
+
+// component refers to the description of settings, which stands in the document
+// once: it is large.
+func component(r huma.Registry, name string, patch bool) *huma.Schema {
+	if r.Map()[name] == nil {
+		r.Map()[name] = settingsSchema(patch)
+		if patch { // answers are not checked
+			r.Map()[name].PrecomputeMessages()
+		}
+	}
+	return &huma.Schema{Ref: "#/components/schemas/" + name}
+}
 
 // switches are the settings that are on or off, and what they do when on.
 var switches = map[string]string{
@@ -118,7 +130,9 @@ func (s schemas) attributes() *huma.Schema {
 // customAttributes is the setting customAttributes.
 func (s schemas) customAttributes() *huma.Schema {
 	extension := s.text(extensionPattern, "one of extensionAttribute1 to extensionAttribute15", "")
-	extension.PrecomputeMessages() // the library forgets those of additional properties
+	if s.patch {
+		extension.PrecomputeMessages() // the library forgets those of additional properties
+	}
 	return &huma.Schema{Type: huma.TypeObject, Nullable: s.patch, AdditionalProperties: extension,
 		Extensions:  map[string]any{"propertyNames": map[string]any{"minLength": 1}},
 		Description: "The extension attribute to write for each custom attribute of JumpCloud, by its name there; each extension attribute is written from one only"}
