@@ -60,7 +60,8 @@ func TestWhatIsNotJSONIsFound(t *testing.T) {
 	for _, tc := range []struct{ body, field, says string }{
 		{`{"naam": "A"}`, "body.naam", "there is no field naam here"},
 		{`{"name": 5}`, "body.name", "it is a number and must be a string"},
-		{`{"name": ""}`, "body.name", ""},
+		{`{"name": ""}`, "body.name", "name is too short: it has at least this many characters: 1"},
+		{`{"name": "` + strings.Repeat("x", 201) + `"}`, "body.name", "name is too long: it has at most this many characters: 200"},
 		{`[]`, "body", "it is an array and must be an object"},
 		{`"x"`, "body", "it is a string and must be an object"},
 		{`{"settings": []}`, "body.settings", "it is an array and must be an object"},

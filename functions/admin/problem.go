@@ -81,10 +81,30 @@ func said(detail *huma.ErrorDetail) string {
 	case strings.HasPrefix(want, "string to be "):
 		return field + " must be " + strings.TrimPrefix(want, "string to be ")
 	case strings.Contains(want, " "):
-		return detail.Message
+		return limit(field, want)
 	default: // a type
 		return fmt.Sprintf("%s is of the wrong type: it is %s and must be %s", field, typeOf(detail.Value), withArticle(strings.Replace(want, "array", "list", 1)))
 	}
+}
+
+// limits are what the library says of a limit, and how we say it of a field.
+var limits = []struct{ library, ours string }{
+	{"length >= ", " is too short: it has at least this many characters: "},
+	{"length <= ", " is too long: it has at most this many characters: "},
+	{"number >= ", " must be at least "},
+	{"number <= ", " must be at most "},
+	{"array length >= ", " is too short: it holds at least "},
+	{"array length <= ", " is too long: it holds at most "},
+}
+
+// limit says that a field is beyond a limit, as the library wants it.
+func limit(field, want string) string {
+	for _, l := range limits {
+		if bound, is := strings.CutPrefix(want, l.library); is {
+			return field + l.ours + bound
+		}
+	}
+	return field + ": expected " + want
 }
 
 // unknownField says that there is no field of that name.

@@ -95,3 +95,20 @@ func TestARefusalIsInTheEventsOnce(t *testing.T) {
 		t.Errorf("an attribute that is not sent: %+v", parkings)
 	}
 }
+
+// Who waits because the tenant does not let us in is told why.
+func TestWhoWaitsForTheTenantIsToldWhy(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	dir, err := f.store.Directory(t.Context(), f.directory.ID)
+	f.must(err)
+	dir.TenantObject, dir.Status, dir.Reason, dir.Message = "", directory.PendingAuthorization, directory.TenantNotFound, "Entra has no such tenant"
+	_, err = f.store.PutDirectory(t.Context(), dir)
+	f.must(err)
+	f.look(ann)
+	link := f.link(ann)
+	if link.Status != directory.Pending || link.Reason != directory.TenantNotFound ||
+		link.Message != "the tenant "+string(dir.Tenant)+" does not let the application in: Entra has no such tenant. When that is done, PATCH this directory (an empty object will do)" {
+		t.Errorf("%+v", link)
+	}
+}

@@ -150,7 +150,7 @@ func notAuthorized(dir directory.Directory) error {
 		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"}
 	if dir.Reason != "" {
 		f.Reason = string(dir.Reason)
-		f.Message = "the tenant " + string(dir.Tenant) + " has not let the application in yet: " + dir.Message + "; then PATCH this directory (an empty object will do)"
+		f.Message = "the tenant " + string(dir.Tenant) + " does not let the application in: " + dir.Message + ". When that is done, PATCH this directory (an empty object will do)"
 	}
 	return f
 }
