@@ -64,7 +64,7 @@ type newOrganization struct {
 	ID            string   `json:"id" doc:"The id of the organization in JumpCloud"`
 	Name          string   `json:"name,omitempty" maxLength:"200" doc:"Missing or empty: its name in JumpCloud"`
 	Region        string   `json:"region,omitempty" enum:"us,eu,in" default:"us" doc:"Where JumpCloud keeps the organization"`
-	APIKey        string   `json:"apiKey" pattern:"^[!-~]+$" patternDescription:"printable ASCII without spaces" doc:"Kept with the secrets and never shown again"`
+	APIKey        string   `json:"apiKey" pattern:"^[!-~]+$" doc:"Kept with the secrets and never shown again"`
 	WebhookTokens []string `json:"webhookTokens,omitempty" maxItems:"2" doc:"What the notification channel presents; missing or empty: one is made up and shown in this answer only"`
 }
 
@@ -147,7 +147,7 @@ func checkTokens(tokens []string) error {
 // organizationPatch changes an organization.
 type organizationPatch struct {
 	Name          *string  `json:"name,omitempty" minLength:"1" maxLength:"200"`
-	APIKey        *string  `json:"apiKey,omitempty" pattern:"^[!-~]+$" patternDescription:"printable ASCII without spaces"`
+	APIKey        *string  `json:"apiKey,omitempty" pattern:"^[!-~]+$"`
 	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it"`
 }
 

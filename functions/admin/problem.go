@@ -80,6 +80,8 @@ func said(detail *huma.ErrorDetail) string {
 		return fmt.Sprintf("%s is %s: it must be one of %s", field, shownValue(detail), wanted)
 	case strings.HasPrefix(want, "string to be "):
 		return field + " must be " + strings.TrimPrefix(want, "string to be ")
+	case strings.HasPrefix(want, "string to match pattern "):
+		return field + " has characters that are not taken, or too few: it must match " + strings.TrimPrefix(want, "string to match pattern ")
 	case strings.Contains(want, " "):
 		return limit(field, want)
 	default: // a type

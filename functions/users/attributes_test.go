@@ -1,19 +1,14 @@
 package users_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
-	"entrasync/shared/plan"
-	"entrasync/shared/reconcile"
 )
 
 // inEntra reads an attribute of an account as Entra holds it: nil, a text, or the
@@ -328,34 +323,5 @@ func TestAnUnverifiedDomainIsAReasonBeforeTheWrite(t *testing.T) {
 	}
 	if f.account("ann@contoso.example").Text("jobTitle") != "Lead" {
 		t.Error("the rest was not written")
-	}
-}
-
-// Whoever verified a domain in Entra and asks for the user to be looked at again is
-// not told what the tenant said before; an event alone asks nothing twice.
-func TestAPersonWhoAsksIsNotToldWhatTheTenantSaidBefore(t *testing.T) {
-	f := newFixture(t)
-	ann := f.unconnected("ann", "ann@elsewhere.example")
-	f.connect(ann)
-	asked := 0
-	f.before = func(r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/organization") {
-			asked++
-		}
-	}
-	for range 2 {
-		f.look(ann)
-	}
-	if link := f.link(ann); link.Reason != directory.DomainNotVerified || asked != 0 {
-		t.Errorf("by an event: the tenant was asked %d times, %+v", asked, link)
-	}
-	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Asked: true}}
-	for range 2 {
-		m, err := task.Message()
-		f.must(err)
-		f.handle(oneMessage(events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: string(m.Body), EventSourceARN: "queue", Attributes: map[string]string{"ApproximateReceiveCount": "1"}}))
-	}
-	if asked != 1 {
-		t.Errorf("by a person: the tenant was asked %d times, want once", asked)
 	}
 }

@@ -1,12 +1,18 @@
 package users_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
 )
 
 // parkings are the failed actions of a user that were never sent: they change
@@ -110,5 +116,34 @@ func TestWhoWaitsForTheTenantIsToldWhy(t *testing.T) {
 	if link.Status != directory.Pending || link.Reason != directory.TenantNotFound ||
 		link.Message != "the tenant "+string(dir.Tenant)+" does not let the application in: Entra has no such tenant. When that is done, PATCH this directory (an empty object will do)" {
 		t.Errorf("%+v", link)
+	}
+}
+
+// Whoever verified a domain in Entra and asks for the user to be looked at again is
+// not told what the tenant said before; an event alone asks nothing twice.
+func TestAPersonWhoAsksIsNotToldWhatTheTenantSaidBefore(t *testing.T) {
+	f := newFixture(t)
+	ann := f.unconnected("ann", "ann@elsewhere.example")
+	f.connect(ann)
+	asked := 0
+	f.before = func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/organization") {
+			asked++
+		}
+	}
+	for range 2 {
+		f.look(ann)
+	}
+	if link := f.link(ann); link.Reason != directory.DomainNotVerified || asked != 0 {
+		t.Errorf("by an event: the tenant was asked %d times, %+v", asked, link)
+	}
+	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Asked: true}}
+	for range 2 {
+		m, err := task.Message()
+		f.must(err)
+		f.handle(oneMessage(events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: string(m.Body), EventSourceARN: "queue", Attributes: map[string]string{"ApproximateReceiveCount": "1"}}))
+	}
+	if asked != 1 {
+		t.Errorf("by a person: the tenant was asked %d times, want once", asked)
 	}
 }

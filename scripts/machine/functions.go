@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 
 	"entrasync/functions/admin"
 	"entrasync/functions/fanout"
@@ -30,33 +29,16 @@ func (m *Machine) serve(listener net.Listener) {
 	})
 	m.feed(outside)
 	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
-	m.server = newServer(routes{
-		webhook:  m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}),
-		counters: m.counters(),
-		admin:    m.host.HTTP(host.Function{Name: "admin", Handler: m.admin(outside).Handle, Timeout: adminTimeout}),
-	})
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}))
+	mux.Handle("GET /metrics", m.counters())
+	mux.Handle("/", m.host.HTTP(host.Function{Name: "admin", Handler: m.admin(outside).Handle, Timeout: adminTimeout}))
+	m.server = newServer(mux)
 	go func() {
 		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			m.log.Error().Err(err).Msg("the HTTP server ended")
 		}
 	}()
-}
-
-// routes say which function serves a path, as the routes of the HTTP API do. A
-// multiplexer would redirect what it takes for another way to write a path; the
-// gateway hands it on as it is.
-type routes struct{ webhook, counters, admin http.Handler }
-
-// ServeHTTP implements http.Handler.
-func (r routes) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	switch path := request.URL.Path; {
-	case strings.HasPrefix(path, "/webhooks/"):
-		r.webhook.ServeHTTP(w, request)
-	case path == "/metrics" && request.Method == http.MethodGet:
-		r.counters.ServeHTTP(w, request)
-	default:
-		r.admin.ServeHTTP(w, request)
-	}
 }
 
 // feed starts the functions that queues feed.

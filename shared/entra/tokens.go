@@ -143,6 +143,26 @@ func (t *tokens) renew() {
 	t.mu.Unlock()
 }
 
+// explainSignIn turns a failed sign-in into a fault. Entra says by a number
+// which of the many things is wrong (AADSTS codes).
+func explainSignIn(err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) { // the proof could not be had
+		return fault.Wrap(err, known.Kind, "entra.sign in")
+	}
+	var refused *azidentity.AuthenticationFailedError
+	if !errors.As(err, &refused) || refused.RawResponse == nil {
+		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
+			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
+	}
+	status := refused.RawResponse.StatusCode
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
+			Message: "Entra's sign-in service is unavailable: it is tried again"}
+	}
+	return whySignInRefused(refused.RawResponse)
+}
+
 // isLoopback reports whether a host is this machine.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -478,12 +478,12 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 			u.link.Arrived = false
 		}
 		u.link = u.plan.Settled(u.link, u.obstacle, u.problems)
-		b.noteParked(u, obstacleKind(u.link.Reason))
 		u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.connected.Elsewhere
 		u.link.NextTryAt = time.Time{}
 		if u.passwordAt.After(u.link.PasswordAt) {
 			u.link.PasswordAt = u.passwordAt
 		}
+		b.noteParked(u, obstacleKind(u.link.Reason))
 	}
 	users = slices.DeleteFunc(users, func(u *user) bool { return u.over })
 	b.record(ctx, users)

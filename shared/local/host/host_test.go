@@ -201,7 +201,7 @@ func TestHTTPIsPassedOnWhole(t *testing.T) {
 	if w.Code != 418 || w.Body.String() != "hi" || w.Header().Get("X-A") != "1" || w.Header().Get("Set-Cookie") != "c=1" {
 		t.Errorf("answer %d %q %v", w.Code, w.Body, w.Header())
 	}
-	if got.RawPath != "/v1/a/b" || got.RawQueryString != "x=1&x=2" || got.Headers["x-two"] != "a,b" || got.RequestContext.HTTP.Method != "PUT" || !got.IsBase64Encoded || got.Body != "/wA=" || got.RequestContext.HTTP.SourceIP == "" {
+	if got.RawPath != "/v1/a%2Fb" || got.RawQueryString != "x=1&x=2" || got.Headers["x-two"] != "a,b" || got.RequestContext.HTTP.Method != "PUT" || !got.IsBase64Encoded || got.Body != "/wA=" || got.RequestContext.HTTP.SourceIP == "" {
 		t.Errorf("event %+v", got)
 	}
 }

@@ -42,8 +42,7 @@ func (h *Host) HTTP(f Function) http.Handler {
 	})
 }
 
-// requestOf is an HTTP request as API Gateway presents it. An HTTP API hands the
-// path over decoded (as measured by users of it), the query as it was sent.
+// requestOf is an HTTP request as API Gateway presents it.
 func requestOf(r *http.Request, body []byte) events.APIGatewayV2HTTPRequest {
 	headers := map[string]string{"host": r.Host}
 	for name, values := range r.Header {
@@ -58,7 +57,7 @@ func requestOf(r *http.Request, body []byte) events.APIGatewayV2HTTPRequest {
 		source = r.RemoteAddr
 	}
 	request := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "$default", RawPath: r.URL.Path, RawQueryString: r.URL.RawQuery,
+		Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
 		Headers: headers, QueryStringParameters: query, Body: string(body),
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RouteKey: "$default", Stage: "$default", RequestID: uuid.NewString(), DomainName: r.Host, TimeEpoch: time.Now().UnixMilli(),

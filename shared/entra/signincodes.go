@@ -2,13 +2,11 @@ package entra
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -62,38 +60,27 @@ var signInRefusals = map[int]signInRefusal{
 // passingRefusals are the codes of refusals that pass by themselves.
 var passingRefusals = map[int]bool{90033: true, 90006: true, 50196: true}
 
-// explainSignIn turns a failed sign-in into a fault. Entra says by a number which
-// of the many things is wrong (AADSTS codes). What it refuses is of kind
-// Unauthorized, because it concerns everybody in the tenant.
-func explainSignIn(err error) error {
-	const op = "entra.sign in"
-	var known *fault.Error
-	if errors.As(err, &known) { // the proof could not be had
-		return fault.Wrap(err, known.Kind, op)
-	}
-	var refused *azidentity.AuthenticationFailedError
-	if !errors.As(err, &refused) || refused.RawResponse == nil {
-		return &fault.Error{Op: op, Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
-	}
-	status, code, presented := refused.RawResponse.StatusCode, 0, ""
-	if body, err := runtime.Payload(refused.RawResponse); err == nil {
+// whySignInRefused is the fault for a refusal of Entra's sign-in, by its code. It is
+// of kind Unauthorized, because it concerns everybody in the tenant, or Transient if
+// it passes by itself.
+func whySignInRefused(response *http.Response) error {
+	code, presented := 0, ""
+	if body, err := runtime.Payload(response); err == nil {
 		code, presented = signInCode(body)
 	}
-	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError || passingRefusals[code] {
-		return &fault.Error{Op: op, Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service is unavailable: it is tried again"}
-	}
+	f := &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost)}
 	refusal, listed := signInRefusals[code]
 	switch {
+	case passingRefusals[code]:
+		f.Kind, f.Reason, f.Message = fault.Transient, string(directory.Unavailable), fmt.Sprintf("Entra's sign-in service is unavailable (AADSTS%d): it is tried again", code)
 	case code == 0:
-		refusal = signInRefusal{directory.ConsentLost, "Entra refuses the sign-in of the application and does not say why: check its credentials and the tenant's consent"}
+		f.Message = "Entra refuses the sign-in of the application and does not say why: check its credentials and the tenant's consent"
 	case !listed:
-		refusal = signInRefusal{directory.ConsentLost, fmt.Sprintf("Entra refuses the sign-in of the application (AADSTS%d): check its credentials and the tenant's consent", code)}
+		f.Message = fmt.Sprintf("Entra refuses the sign-in of the application (AADSTS%d): check its credentials and the tenant's consent", code)
 	default:
-		refusal.message += fmt.Sprintf(" (AADSTS%d)", code)
+		f.Reason, f.Message = string(refusal.reason), fmt.Sprintf("%s (AADSTS%d)%s", refusal.message, code, presented)
 	}
-	return &fault.Error{Op: op, Kind: fault.Unauthorized, Reason: string(refusal.reason), Message: refusal.message + presented}
+	return f
 }
 
 // presentedForm finds what a refusal says of the token that we presented: its
