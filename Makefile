@@ -84,12 +84,16 @@ aws-servers: ## install the servers that the tests of shared/aws run against
 check-template: ## check the AWS template (needs Python)
 	@scripts/template/check
 
+.PHONY: check-api
+check-api: ## check the API against its description (needs Python)
+	@scripts/api/check
+
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in the modules that are used
 	@scripts/tools/vuln
 
 .PHONY: check
-check: check-format check-modules vuln build vet lint check-template test ## do what CI does: format, modules, vulnerabilities, build, vet, lint, template, test
+check: check-format check-modules vuln build vet lint check-template check-api test ## do what CI does: format, modules, vulnerabilities, build, vet, lint, template, API, test
 	@echo "All checks passed."
 
 .PHONY: fmt

@@ -56,7 +56,7 @@ func (o *outside) IsUserFound(ctx context.Context, id directory.UserID) (bool, e
 	return err == nil, nil
 }
 
-func (o *outside) Tenant(context.Context, []string) (directory.Tenant, error) {
+func (o *outside) Tenant(context.Context, []string, time.Time) (directory.Tenant, error) {
 	return directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, nil
 }
 

@@ -15,25 +15,28 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Auth decides whether a request may use the API, by its Authorization header. A
-// request that may not is a fault of kind Unauthorized; any other fault means
-// that it could not be decided.
-type Auth func(ctx context.Context, authorization string) error
+// Auth decides whether a request may use the API, by its Authorization header, and
+// says who asks. A request that may not is a fault of kind Unauthorized; any other
+// fault means that it could not be decided.
+type Auth func(ctx context.Context, authorization string) (Caller, error)
+
+// adminToken is the name of the one bearer token that there is.
+const adminToken = "admin token"
 
 // TokenAuth lets through what carries the bearer token, compared in constant
 // time. The token is asked for with each request, so that it can be replaced.
 func TokenAuth(token func(context.Context) (string, error)) Auth {
-	return func(ctx context.Context, authorization string) error {
+	return func(ctx context.Context, authorization string) (Caller, error) {
 		for _, reading := range []context.Context{ctx, secret.Fresh(ctx)} { // it may have been replaced since it was read
 			want, err := token(reading)
 			if err != nil {
-				return fault.Wrap(err, fault.Transient, "admin.auth")
+				return Caller{}, fault.Wrap(err, fault.Transient, "admin.auth")
 			}
 			if carries(authorization, want) {
-				return nil
+				return Caller{Token: adminToken}, nil
 			}
 		}
-		return fault.New(fault.Unauthorized, "admin.auth", "the API's bearer token is missing or wrong")
+		return Caller{}, fault.New(fault.Unauthorized, "admin.auth", "the API's bearer token is missing or wrong")
 	}
 }
 
@@ -47,12 +50,13 @@ func carries(authorization, want string) bool {
 // GatewayAuth lets through what the JWT authoriser of the HTTP API has checked.
 // The gateway lets nothing else pass; that its claims are there is looked at all
 // the same, so that a route that lost its authoriser is not an open door.
-func GatewayAuth(ctx context.Context, _ string) error {
+func GatewayAuth(ctx context.Context, _ string) (Caller, error) {
 	request, known := core.GetAPIGatewayV2ContextFromContext(ctx)
 	if !known || request.Authorizer == nil || request.Authorizer.JWT == nil || len(request.Authorizer.JWT.Claims) == 0 {
-		return fault.New(fault.Unauthorized, "admin.auth", "the request carries no token that the API gateway has checked")
+		return Caller{}, fault.New(fault.Unauthorized, "admin.auth", "the request carries no token that the API gateway has checked")
 	}
-	return nil
+	claims := request.Authorizer.JWT.Claims
+	return Caller{Subject: claims["sub"], Client: claims["client_id"], Email: claims["email"]}, nil
 }
 
 // authorize asks Auth about every operation that needs it.
@@ -62,8 +66,9 @@ func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		err := a.Auth(ctx.Context(), ctx.Header("Authorization"))
+		caller, err := a.Auth(ctx.Context(), ctx.Header("Authorization"))
 		if err == nil {
+			auditOf(ctx.Context()).caller = caller
 			next(ctx)
 			return
 		}

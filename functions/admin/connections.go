@@ -24,9 +24,9 @@ type userPath struct {
 // connections registers the operations on connections.
 func (a API) connections(api huma.API) {
 	const path = "/v1/directories/{id}/connections"
-	huma.Register(api, operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted), a.connectUser)
-	huma.Register(api, operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted), a.disconnectUser)
-	list := operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK)
+	huma.Register(api, operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectUser)
+	huma.Register(api, operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectUser)
+	list := operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK, http.StatusNotFound)
 	list.Description = "Users first, those who are connected through a group among them, and then the connected groups. An item has either userId or groupId."
 	huma.Register(api, list, a.listConnections)
 }

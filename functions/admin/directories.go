@@ -22,28 +22,44 @@ import (
 // that stand for all of them.
 var tenantPattern = regexp.MustCompile(`^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|([A-Za-z0-9][A-Za-z0-9-]{0,62}\.)+[A-Za-z0-9-]{1,63})$`)
 
+// directoryView is a directory as the API shows it.
+type directoryView struct {
+	directory.Directory
+	Settings settingsView `json:"settings"`
+}
+
+// viewOfDirectory shows a directory.
+func viewOfDirectory(dir directory.Directory) directoryView {
+	return directoryView{Directory: dir, Settings: settingsView(dir.Settings)}
+}
+
 // directories registers the operations on directories.
 func (a API) directories(api huma.API) {
-	huma.Register(api, operation("createDirectory", http.MethodPost, "/v1/directories", "Connect an Entra tenant to an organization", http.StatusCreated), a.createDirectory)
-	huma.Register(api, operation("listDirectories", http.MethodGet, "/v1/directories", "All directories", http.StatusOK),
-		func(ctx context.Context, in *Paging) (*answer[page[directory.Directory]], error) {
+	const path = "/v1/directories"
+	huma.Register(api, operation("createDirectory", http.MethodPost, path, "Connect an Entra tenant to an organization", http.StatusCreated, http.StatusConflict), a.createDirectory)
+	huma.Register(api, operation("listDirectories", http.MethodGet, path, "All directories", http.StatusOK),
+		func(ctx context.Context, in *Paging) (*answer[page[directoryView]], error) {
 			list, err := a.Store.Directories(ctx, in.Limit, in.Cursor)
 			if err != nil {
 				return nil, refuse(err, "query.cursor", in.Cursor)
 			}
-			return &answer[page[directory.Directory]]{Body: page[directory.Directory]{Items: list.Items, Cursor: list.Cursor}}, nil
+			views := make([]directoryView, len(list.Items))
+			for i, dir := range list.Items {
+				views[i] = viewOfDirectory(dir)
+			}
+			return &answer[page[directoryView]]{Body: page[directoryView]{Items: views, Cursor: list.Cursor}}, nil
 		})
-	huma.Register(api, operation("getDirectory", http.MethodGet, "/v1/directories/{id}", "One directory", http.StatusOK),
+	huma.Register(api, operation("getDirectory", http.MethodGet, path+"/{id}", "One directory", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *struct {
-			ID string `path:"id"`
-		}) (*answer[directory.Directory], error) {
+			ID string `path:"id" doc:"The directory"`
+		}) (*answer[directoryView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
-			return &answer[directory.Directory]{Body: dir}, nil
+			return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 		})
-	huma.Register(api, operation("updateDirectory", http.MethodPatch, "/v1/directories/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK), a.updateDirectory)
+	huma.Register(api, operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
 }
 
 // directory reads the directory that a path names.
@@ -57,21 +73,30 @@ func (a API) directory(ctx context.Context, id string) (directory.Directory, err
 
 // newDirectory is the body that creates a directory.
 type newDirectory struct {
-	Name         string         `json:"name" minLength:"1" maxLength:"200"`
-	Organization string         `json:"organizationId" doc:"The JumpCloud organization"`
-	Tenant       string         `json:"tenantId" doc:"The Entra tenant: its GUID or one of its domains"`
-	Settings     map[string]any `json:"settings,omitempty" doc:"Settings that differ from the defaults"`
+	Name         string        `json:"name" minLength:"1" maxLength:"200"`
+	Organization string        `json:"organizationId" doc:"The JumpCloud organization"`
+	Tenant       string        `json:"tenantId" maxLength:"253" doc:"The Entra tenant: its GUID or one of its domains, not a name that stands for all tenants"`
+	Settings     settingsPatch `json:"settings,omitempty" doc:"Settings that differ from the defaults"`
 }
 
 // createDirectory keeps a new directory. It is active at once if our credentials
 // work for the tenant.
-func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory }) (*answer[directory.Directory], error) {
+func (a API) createDirectory(ctx context.Context, in *struct {
+	Body    newDirectory
+	RawBody []byte
+}) (*answer[directoryView], error) {
+	if err := mustRemoveNothing(in.RawBody); err != nil {
+		return nil, err
+	}
+	if wrong := organizationID.refused(in.Body.Organization); wrong != "" {
+		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", wrong), "body.organizationId", nil)
+	}
 	organization := directory.OrganizationID(in.Body.Organization)
 	if _, err := a.Store.Organization(ctx, organization); err != nil {
 		return nil, refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
 	}
 	if !tenantPattern.MatchString(in.Body.Tenant) {
-		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", "the tenant must be a GUID or a domain name"), "body.tenantId", in.Body.Tenant)
+		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", "tenantId must be the GUID of a tenant or one of its domains"), "body.tenantId", nil)
 	}
 	settings, err := mergeSettings(directory.DefaultSettings(), in.Body.Settings)
 	if err != nil {
@@ -85,7 +110,11 @@ func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory 
 		Settings:     settings,
 		CreatedAt:    time.Now().UTC(),
 	}
-	dir = a.describe(ctx, dir)
+	auditOf(ctx).directory = dir.ID
+	dir, refusal := a.describe(ctx, dir)
+	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
+		return nil, refuse(err, "body."+fault.Of(err).Subject, nil)
+	}
 	for try := 1; ; try++ {
 		kept, err := a.keep(ctx, directory.Directory{}, dir)
 		if err == nil {
@@ -99,14 +128,14 @@ func (a API) createDirectory(ctx context.Context, in *struct{ Body newDirectory 
 
 // createdDirectory answers with a new directory, and has the associations read that
 // its connection source has already.
-func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*answer[directory.Directory], error) {
+func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*answer[directoryView], error) {
 	if dir.Settings.ConnectionSource.Type != directory.NoSource {
 		if err := a.lookAtSource(ctx, dir.ID); err != nil {
 			return nil, refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
 				Message: "the directory " + string(dir.ID) + " is kept, its connection source could not be read: PATCH connectionSource"}, "", nil)
 		}
 	}
-	return &answer[directory.Directory]{Body: dir}, nil
+	return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 }
 
 // unprocessable makes a thing that a body names and that does not exist a fault
@@ -122,13 +151,13 @@ func unprocessable(err error) error {
 // can be removed: a directory has a name, and defaults are brought back one by
 // one.
 type directoryPatch struct {
-	Name     *string        `json:"name,omitempty" minLength:"1" maxLength:"200"`
-	Settings map[string]any `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
+	Name     *string       `json:"name,omitempty" minLength:"1" maxLength:"200"`
+	Settings settingsPatch `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
 }
 
 // directoryChange asks to change a directory.
 type directoryChange struct {
-	ID      string `path:"id"`
+	ID      string `path:"id" doc:"The directory"`
 	Body    directoryPatch
 	RawBody []byte
 }
@@ -136,7 +165,7 @@ type directoryChange struct {
 // updateDirectory changes a directory, asks the tenant again, and has every user
 // and every connected group of the directory looked at, and its connection source
 // if that is among the settings.
-func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[directory.Directory], error) {
+func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[directoryView], error) {
 	if err := mustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
@@ -160,7 +189,7 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 				return nil, refuse(err, "", nil)
 			}
 		}
-		return &answer[directory.Directory]{Body: dir}, nil
+		return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 	}
 }
 
@@ -186,7 +215,11 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
 		return before, refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
-	dir, err = a.keep(ctx, before, a.describe(ctx, dir))
+	dir, refusal := a.describe(ctx, dir)
+	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
+		return before, refuse(err, "body."+fault.Of(err).Subject, nil)
+	}
+	dir, err = a.keep(ctx, before, dir)
 	if err != nil && !fault.Is(err, fault.Changed) {
 		return before, refuseTenant(err)
 	}
@@ -236,5 +269,5 @@ func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx cont
 
 // request is the cause of what an administrator asked for just now.
 func request(kind string) plan.Cause {
-	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC()}
+	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC(), Asked: true}
 }

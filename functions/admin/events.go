@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -15,13 +16,31 @@ import (
 
 // eventsQuery are the filters of the events.
 type eventsQuery struct {
-	Organization string    `query:"organization" doc:"The JumpCloud organization"`
-	Directory    string    `query:"directory" doc:"The directory that was written to"`
-	User         string    `query:"user" doc:"The id of the JumpCloud user"`
-	Type         string    `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision" doc:"The type of event"`
-	Since        time.Time `query:"since" doc:"No event older than this"`
-	Until        time.Time `query:"until" doc:"No event newer than this"`
+	Organization string `query:"organization" doc:"The JumpCloud organization"`
+	Directory    string `query:"directory" doc:"The directory that was written to"`
+	User         string `query:"user" doc:"The JumpCloud user"`
+	Type         string `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision" doc:"The type of event"`
+	Since        moment `query:"since" doc:"No event older than this; a date is its midnight UTC"`
+	Until        moment `query:"until" doc:"No event newer than this; a date is its midnight UTC"`
 	Paging
+}
+
+// moment is a point in time in a query: a time with its zone, or a date.
+type moment struct{ time.Time }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if m.Time, err = time.Parse(form, string(text)); err == nil {
+			return nil
+		}
+	}
+	return errors.New("it must be a time such as 2026-03-06T12:00:00Z or 2026-03-06T13:00:00%2B01:00, or a date such as 2026-03-06, which is its midnight UTC")
+}
+
+// Schema implements huma.SchemaProvider.
+func (moment) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, AnyOf: []*huma.Schema{{Format: "date-time"}, {Format: "date"}}}
 }
 
 // events registers the operation on events.
@@ -40,7 +59,7 @@ func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan
 	}
 	list, err := a.Store.CompletedActions(ctx, store.ActionQuery{
 		Organization: directory.OrganizationID(in.Organization), Directory: directory.ID(in.Directory),
-		User: directory.UserID(in.User), Type: plan.EventType(in.Type), Since: in.Since, Until: in.Until,
+		User: directory.UserID(in.User), Type: plan.EventType(in.Type), Since: in.Since.Time, Until: in.Until.Time,
 		Limit: in.Limit, Cursor: in.Cursor,
 	})
 	if err != nil {

@@ -90,7 +90,7 @@ func TestEvents(t *testing.T) {
 		{"&directory=" + one + "&organization=" + organization, []string{"a008", "a006", "a002", "a001"}},
 		{"&user=" + bob, []string{"a007", "a004"}},
 		{"&user=" + ann + "&organization=" + organization, []string{"a008", "a006", "a002", "a001"}},
-		{"&user=nobody", nil},
+		{"&user=64a1b2c3d4e5f60718293fff", nil},
 		{"&type=user_create_provision", []string{"a003", "a002", "a001"}},
 		{"&type=user_update_provision", []string{"a007", "a004"}},
 		{"&type=user_password_update_provision", []string{"a006"}},
@@ -98,6 +98,9 @@ func TestEvents(t *testing.T) {
 		{"&since=" + at(4), []string{"a007", "a008", "a006", "a004"}},
 		{"&since=" + at(2) + "&until=" + at(6) + "&directory=" + one, []string{"a006", "a002"}},
 		{"&until=" + at(1), []string{"a001"}},
+		{"&until=2026-03-06", nil},
+		{"&since=2026-03-06&until=2026-03-07", []string{"a007", "a003", "a008", "a006", "a004", "a002", "a001"}},
+		{"&since=2026-03-07", nil},
 	} {
 		if got := f.events(tc.query); !cmp.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.query, got, tc.want)
@@ -149,12 +152,15 @@ func TestRefusedEventQueries(t *testing.T) {
 	}
 	for _, tc := range []struct{ query, field, says string }{
 		{"type=user_delete", "query.type", "user_create_provision, user_update_provision, user_password_update_provision, user_deprovision"},
-		{"organization=nope", "query.organization", "no organization nope"},
-		{"directory=nope", "query.directory", "no directory nope"},
+		{"organization=nope", "query.organization", "24 hex digits"},
+		{"organization=5f0c1e2d3a4b5c6d7e8fffff", "query.organization", "no organization 5f0c1e2d3a4b5c6d7e8fffff"},
+		{"directory=nope", "query.directory", "there is no directory nope: its id is that of its organization"},
+		{"user=nobody", "query.user", "24 hex digits"},
 		{"directory=" + organization + "-nope", "query.directory", "no directory " + organization + "-nope"},
 		{"directory=" + id + "&organization=" + otherOrganization, "query.directory", "belongs to the organization " + organization},
-		{"since=yesterday", "query.since", ""},
-		{"until=2026-03-06", "query.until", ""},
+		{"since=yesterday", "query.since", "a date such as 2026-03-06, which is its midnight UTC"},
+		{"since=2026-11-31", "query.since", "a time such as 2026-03-06T12:00:00Z"},
+		{"until=2026-03-06T12:00:00", "query.until", "a time such as 2026-03-06T12:00:00Z"},
 		{"limit=0", "query.limit", ""},
 		{"limit=101", "query.limit", ""},
 		{"cursor=x", "query.cursor", "start again"},

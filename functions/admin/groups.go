@@ -28,11 +28,13 @@ type groupPath struct {
 // groups registers the operations on groups of a directory.
 func (a API) groups(api huma.API) {
 	const connections = "/v1/directories/{id}/connections/groups/{groupId}"
-	huma.Register(api, operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted), a.connectGroup)
-	huma.Register(api, operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted), a.disconnectGroup)
+	huma.Register(api, operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectGroup)
+	huma.Register(api, operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectGroup)
 	const path = "/v1/directories/{id}/groups"
-	huma.Register(api, operation("listGroups", http.MethodGet, path, "How every group of the directory stands", http.StatusOK), a.listGroups)
-	huma.Register(api, operation("getGroup", http.MethodGet, path+"/{groupId}", "How one group stands, which of its members wait, and why", http.StatusOK),
+	list := operation("listGroups", http.MethodGet, path, "How every group of the directory stands", http.StatusOK, http.StatusNotFound)
+	list.Description = filteredList
+	huma.Register(api, list, a.listGroups)
+	huma.Register(api, operation("getGroup", http.MethodGet, path+"/{groupId}", "How one group stands, which of its members wait, and why", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *groupPath) (*answer[groupView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
@@ -40,7 +42,7 @@ func (a API) groups(api huma.API) {
 			}
 			return a.showGroup(ctx, dir, in.Group)
 		})
-	huma.Register(api, operation("syncGroup", http.MethodPost, path+"/{groupId}/sync", "Read a group and all its members again now", http.StatusAccepted),
+	huma.Register(api, operation("syncGroup", http.MethodPost, path+"/{groupId}/sync", "Read a group and all its members again now", http.StatusAccepted, http.StatusNotFound),
 		func(ctx context.Context, in *groupPath) (*answer[groupView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
@@ -119,15 +121,13 @@ func (a API) showGroup(ctx context.Context, dir directory.Directory, group strin
 
 // listGroups lists the links of groups, with how many of their members are in
 // sync.
-func (a API) listGroups(ctx context.Context, in *struct {
-	ID string `path:"id"`
-	Paging
-}) (*answer[page[groupView]], error) {
+func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupView]], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.Store.GroupLinks(ctx, dir.ID, in.Limit, in.Cursor)
+	status, reason := in.Status, directory.Reason(in.Reason)
+	list, err := a.Store.GroupLinksThat(ctx, dir.ID, status, reason, in.Limit, in.Cursor)
 	if err != nil {
 		return nil, refuse(err, "query.cursor", in.Cursor)
 	}
@@ -144,7 +144,7 @@ func (a API) listGroups(ctx context.Context, in *struct {
 	for _, id := range ids {
 		group := look.Groups[id]
 		link, found := group.Link(dir.ID)
-		if !found {
+		if !found || !link.Stands(status, reason) {
 			continue
 		}
 		var members *membersView

@@ -3,23 +3,21 @@
 // group stands and why, and the password gateway.
 //
 // Every operation is described by the OpenAPI document at /openapi.json, which
-// is made from the same types that decode the requests. Errors are problem
-// documents (RFC 9457) that name the field at fault.
+// is made from the same types that decode the requests, and what the document
+// says of a body is what is checked. Errors are problem documents (RFC 9457) that
+// name the field at fault. Every request that changes something is logged with
+// who asked.
 package admin
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"strings"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/secret"
@@ -28,8 +26,8 @@ import (
 
 // Tenants asks a tenant whether our credentials work there.
 type Tenants interface {
-	// Describe is a fault of kind Unauthorized or Forbidden when the tenant has
-	// not consented.
+	// Describe is a fault of kind Unauthorized or Forbidden when the tenant does
+	// not let us in; its reason and its message say why.
 	Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error)
 }
 
@@ -60,30 +58,36 @@ type Handler struct{ adapter *httpadapter.HandlerAdapterV2 }
 
 // NewHandler makes the handler of an API.
 func NewHandler(api API) Handler {
-	return Handler{adapter: httpadapter.NewV2(api.mux())}
-}
-
-// Handle takes one request.
-func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	return h.adapter.ProxyWithContext(ctx, r)
+	return Handler{adapter: httpadapter.NewV2(api.routes())}
 }
 
 // securityName is the name of the bearer token in the OpenAPI document.
 const securityName = "token"
 
-// mux assembles the API.
-func (a API) mux() http.Handler {
+// The names of fields are compared exactly, as JSON has them: otherwise a field
+// whose name differs only in case would get past the checks of its value. The
+// library knows this, and that a list is never null, only as variables of its own.
+func init() {
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false
+}
+
+// routes assembles the API.
+func (a API) routes() http.Handler {
 	config := huma.DefaultConfig("entrasync", "1")
-	config.Info.Description = "Keeps Microsoft 365 / Entra ID true to JumpCloud."
+	config.Info.Description = description
 	config.CreateHooks = nil // no $schema links inside the answers
 	config.DocsPath = ""     // the page would load scripts from elsewhere
-	config.Transformers = append(config.Transformers, withoutBodies)
+	config.SchemasPath = ""  // the document has them all
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: readJSON}
+	config.Formats = map[string]huma.Format{jsonType: format, "json": format} // the latter is for problem documents
+	config.Transformers = append(config.Transformers, inOurWords)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)
-	mux.HandleFunc("/", nothingHere)
-	api.UseMiddleware(a.authorize(api))
-	huma.Register(api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the function answers"},
+	api.UseMiddleware(noteOperation, a.authorize(api), checkIDs(api), checkQuery(api), checkContentType(api))
+	huma.Register(api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the function answers",
+		Responses: refusing(http.StatusUnprocessableEntity, http.StatusInternalServerError)},
 		func(context.Context, *struct{}) (*answer[health], error) {
 			return &answer[health]{Body: health{Status: "ok"}}, nil
 		})
@@ -95,38 +99,8 @@ func (a API) mux() http.Handler {
 	a.users(api)
 	a.groups(api)
 	a.events(api)
-	return mux
-}
-
-// withoutBodies takes out of an error what it repeats of the body of the request:
-// there may be a key or a token in it.
-func withoutBodies(_ huma.Context, _ string, answer any) (any, error) {
-	problem, is := answer.(*huma.ErrorModel)
-	if !is {
-		return answer, nil
-	}
-	for _, detail := range problem.Errors {
-		if !strings.HasPrefix(detail.Location, "path.") && !strings.HasPrefix(detail.Location, "query.") {
-			detail.Value = nil
-			if detail.Location == "body" && strings.HasPrefix(detail.Message, "invalid character") {
-				detail.Message = "the body is not JSON" // the original repeats a part of it
-			}
-		}
-	}
-	return problem, nil
-}
-
-// nothingHere answers what is no operation, like everything else that is refused,
-// with a problem document.
-func nothingHere(w http.ResponseWriter, r *http.Request) {
-	problem, err := json.Marshal(huma.NewError(http.StatusNotFound, "there is no operation "+r.Method+" "+r.URL.Path+": /openapi.json lists them all"))
-	if err != nil {
-		http.Error(w, "not found", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusNotFound)
-	_, _ = w.Write(problem) // the caller may have gone away
+	describe(api.OpenAPI())
+	return routed(mux)
 }
 
 // health is the answer of /healthz.
@@ -146,42 +120,16 @@ type page[T any] struct {
 // Paging are the query parameters of a list. It is exported because huma reads no
 // embedded type that is not.
 type Paging struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
-	Cursor string `query:"cursor"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"The most that a page holds"`
+	Cursor string `query:"cursor" minLength:"1" doc:"What the page before gave; without it the list begins"`
 }
 
-// operation describes an operation that needs the token.
-func operation(id, method, path, summary string, status int) huma.Operation {
+// operation describes an operation that needs the token. Statuses are those that
+// it refuses with, beside those of every operation.
+func operation(id, method, path, summary string, status int, statuses ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
-		Security: []map[string][]string{{securityName: {}}},
+		Responses: refusing(append(statuses, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable)...),
+		Security:  []map[string][]string{{securityName: {}}},
 	}
-}
-
-// statuses are what a fault means to a client of the API.
-var statuses = map[fault.Kind]int{
-	fault.Invalid:      http.StatusUnprocessableEntity,
-	fault.NotFound:     http.StatusNotFound,
-	fault.Conflict:     http.StatusConflict,
-	fault.Changed:      http.StatusConflict,
-	fault.Forbidden:    http.StatusBadGateway,
-	fault.Unauthorized: http.StatusBadGateway,
-	fault.Throttled:    http.StatusServiceUnavailable,
-	fault.Transient:    http.StatusServiceUnavailable,
-	fault.Internal:     http.StatusInternalServerError,
-}
-
-// refuse is the problem document for an error about one field of the request,
-// such as "path.userId" or "body.tenantId".
-func refuse(err error, location string, value any) error {
-	f := fault.Of(err)
-	message := f.Message
-	if message == "" {
-		message = "the request failed (" + string(f.Kind) + ")"
-	}
-	status := statuses[f.Kind]
-	if location == "" {
-		return huma.NewError(status, message)
-	}
-	return huma.NewError(status, message, &huma.ErrorDetail{Message: message, Location: location, Value: value})
 }

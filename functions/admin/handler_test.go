@@ -90,12 +90,12 @@ func (o *outside) Describe(_ context.Context, name directory.TenantID) (director
 	if found, known := o.tenants[name]; known {
 		return found, o.refusal
 	}
-	return directory.Tenant{ID: tenant, Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, o.refusal
+	return directory.Tenant{ID: tenant, Name: "Contoso", VerifiedDomains: []string{"contoso.example", "corp.example"}}, o.refusal
 }
 
 // fixture is the API with a real table and real queues.
 type fixture struct {
-	t                      *testing.T
+	t                      testing.TB
 	handler                admin.Handler
 	outside                *outside
 	live, bulk             *boltqueue.Queue
@@ -104,7 +104,7 @@ type fixture struct {
 	records                *store.Store
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
 	if err != nil {
@@ -137,10 +137,15 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.handler = admin.NewHandler(admin.API{Store: records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
 		GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk,
-		Groups: func(context.Context, directory.OrganizationID) (admin.Groups, error) { return f.outside, nil },
-		Auth:   admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets, Organizations: f.outside})
+		Groups:    func(context.Context, directory.OrganizationID) (admin.Groups, error) { return f.outside, nil },
+		Passwords: func(context.Context, directory.OrganizationID) (admin.Passwords, error) { return nil, outOfReach() },
+		Channels:  func(context.Context, directory.OrganizationID) (admin.Channels, error) { return nil, outOfReach() },
+		Auth:      admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets, Organizations: f.outside})
 	return f
 }
+
+// outOfReach is an outside system that does not answer.
+func outOfReach() error { return fault.New(fault.Transient, "test", "it does not answer") }
 
 // call sends a request with the token and decodes the answer.
 func (f *fixture) call(method, path, body string) (status int, answer map[string]any) {
@@ -321,21 +326,24 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"odd cursor of connected groups", "GET", "/v1/directories/" + id + "/connections?cursor=groups.x", "", 422, "query.cursor", ""},
 		{"odd source", "POST", "/v1/directories", create(`,"settings":{"connectionSource":{"type":"ldap"}}`), 422, "body.settings.connectionSource.type", "ldap"},
 		{"unknown organization", "GET", "/v1/organizations/nope", "", 404, "path.id", "no organization nope"},
-		{"directory of an unknown organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "nope", 1), 422, "body.organizationId", "no organization nope"},
+		{"directory of an unknown organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "5f0c1e2d3a4b5c6d7e8fffff", 1), 422, "body.organizationId", "no organization 5f0c1e2d3a4b5c6d7e8fffff"},
+		{"directory of no organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "nope", 1), 422, "body.organizationId", "24 hex digits"},
 		{"odd tenant", "POST", "/v1/directories", strings.Replace(create(""), tenant, "a/b", 1), 422, "body.tenantId", "GUID"},
 		{"no name", "POST", "/v1/directories", `{"organizationId":"` + organization + `","tenantId":"` + tenant + `"}`, 422, "body", "name"},
 		{"unknown setting", "POST", "/v1/directories", create(`,"settings":{"colour":"red"}`), 422, "body.settings.colour", "no setting colour"},
 		{"unknown rule", "POST", "/v1/directories", create(`,"settings":{"attributes":{"user_shoe_size":true}}`), 422, "body.settings.attributes.user_shoe_size", "user_shoe_size"},
 		{"setting of the wrong type", "PATCH", "/v1/directories/" + id, `{"settings":{"suspendOnLockout":"yes"}}`, 422, "body.settings.suspendOnLockout", "wrong type"},
-		{"unknown key inside a setting", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","fallback":true}]}}`, 422, "body.settings", "fallback"},
+		{"unknown key inside a setting", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","fallback":true}]}}`, 422, "body.settings.domains[0].fallback", "no field fallback"},
+		{"unknown field", "PATCH", "/v1/directories/" + id, `{"colour":"red"}`, 422, "body.colour", "no field colour"},
+		{"a field in other letters", "PATCH", "/v1/directories/" + id, `{"name":"A","NAME":""}`, 422, "body.NAME", "no field NAME"},
 		{"the same tenant again", "POST", "/v1/directories", create(""), 409, "body.tenantId", "Contoso"},
 		{"the same tenant by another name", "POST", "/v1/directories", strings.Replace(create(""), tenant, "contoso.example", 1), 409, "body.tenantId", "Contoso"},
 		{"no operation", "GET", "/v1/nothing", "", 404, "", ""},
-		{"another method", "PUT", "/v1/directories", "{}", 404, "", ""},
+		{"another method", "PUT", "/v1/directories", "{}", 405, "", ""},
 		{"odd value", "PATCH", "/v1/directories/" + id, `{"settings":{"mappedEmail":"private"}}`, 422, "body.settings.mappedEmail", "private"},
 		{"two defaults", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","default":true},{"name":"b.example","default":true}]}}`, 422, "body.settings.domains[1].default", "default"},
-		{"odd limit", "GET", "/v1/directories?limit=0", "", 422, "query.limit", ""},
-		{"odd limit of users", "GET", "/v1/directories/" + id + "/users?limit=101", "", 422, "query.limit", ""},
+		{"odd limit", "GET", "/v1/directories?limit=0", "", 422, "query.limit", "limit must be at least 1"},
+		{"odd limit of users", "GET", "/v1/directories/" + id + "/users?limit=101", "", 422, "query.limit", "limit must be at most 100"},
 		{"odd limit of connections", "GET", "/v1/directories/" + id + "/connections?limit=x", "", 422, "query.limit", ""},
 		{"odd cursor of users", "GET", "/v1/directories/" + id + "/users?cursor=x", "", 422, "query.cursor", ""},
 		{"odd cursor", "GET", "/v1/directories?cursor=%21%21", "", 422, "query.cursor", ""},
@@ -384,8 +392,11 @@ func TestConnectAndDisconnect(t *testing.T) {
 	if by, _ := first["connectedBy"].([]any); len(by) != 1 || by[0] != "direct" {
 		t.Errorf("users: %v", users)
 	}
-	if status, _ := f.call("POST", "/v1/directories/"+id+"/users/"+ann+"/sync", ""); status != 202 || len(f.tasks(f.live)) != 1 {
+	if status, _ := f.call("POST", "/v1/directories/"+id+"/users/"+ann+"/sync", ""); status != 202 {
 		t.Errorf("sync: %d", status)
+	}
+	if tasks := f.tasks(f.live); len(tasks) != 1 || tasks[0].Cause.Type != "retried" || !tasks[0].Cause.Asked {
+		t.Errorf("tasks: %+v", tasks)
 	}
 	if status, link := f.call("DELETE", path, ""); status != 202 || len(link["connectedBy"].([]any)) != 0 {
 		t.Errorf("disconnect: %d %v", status, link)

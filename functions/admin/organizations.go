@@ -23,13 +23,10 @@ type Organizations interface {
 	CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error)
 }
 
-// organizationPattern is what the ids of JumpCloud look like.
-var organizationPattern = regexp.MustCompile(`^[0-9a-f]{24}$`)
-
 // organizations registers the operations on organizations.
 func (a API) organizations(api huma.API) {
-	huma.Register(api, operation("createOrganization", http.MethodPost, "/v1/organizations", "Serve one more JumpCloud organization", http.StatusCreated), a.createOrganization)
-	huma.Register(api, operation("listOrganizations", http.MethodGet, "/v1/organizations", "The JumpCloud organizations served", http.StatusOK),
+	huma.Register(api, operation("createOrganization", http.MethodPost, organizationsPath, "Serve one more JumpCloud organization", http.StatusCreated, http.StatusConflict, http.StatusBadGateway), a.createOrganization)
+	huma.Register(api, operation("listOrganizations", http.MethodGet, organizationsPath, "The JumpCloud organizations served", http.StatusOK),
 		func(ctx context.Context, in *Paging) (*answer[page[directory.Organization]], error) {
 			list, err := a.Store.Organizations(ctx, in.Limit, in.Cursor)
 			if err != nil {
@@ -37,7 +34,7 @@ func (a API) organizations(api huma.API) {
 			}
 			return &answer[page[directory.Organization]]{Body: page[directory.Organization]{Items: list.Items, Cursor: list.Cursor}}, nil
 		})
-	huma.Register(api, operation("getOrganization", http.MethodGet, "/v1/organizations/{id}", "One organization", http.StatusOK),
+	huma.Register(api, operation("getOrganization", http.MethodGet, organizationsPath+"/{id}", "One organization", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *OrganizationPath) (*answer[directory.Organization], error) {
 			o, err := a.organization(ctx, in.ID)
 			if err != nil {
@@ -45,7 +42,7 @@ func (a API) organizations(api huma.API) {
 			}
 			return &answer[directory.Organization]{Body: o}, nil
 		})
-	huma.Register(api, operation("updateOrganization", http.MethodPatch, "/v1/organizations/{id}", "Change the name, or replace the API key or the webhook tokens", http.StatusOK), a.updateOrganization)
+	huma.Register(api, operation("updateOrganization", http.MethodPatch, organizationsPath+"/{id}", "Change the name, or replace the API key or the webhook tokens", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateOrganization)
 }
 
 // OrganizationPath names an organization.
@@ -64,11 +61,11 @@ func (a API) organization(ctx context.Context, id string) (directory.Organizatio
 
 // newOrganization is the body that adds an organization.
 type newOrganization struct {
-	ID            string   `json:"id" doc:"The id of the organization in JumpCloud, 24 hex digits"`
-	Name          string   `json:"name,omitempty" maxLength:"200" doc:"Missing: its name in JumpCloud"`
-	Region        string   `json:"region,omitempty" enum:"us,eu,in" default:"us"`
+	ID            string   `json:"id" doc:"The id of the organization in JumpCloud"`
+	Name          string   `json:"name,omitempty" maxLength:"200" doc:"Missing or empty: its name in JumpCloud"`
+	Region        string   `json:"region,omitempty" enum:"us,eu,in" default:"us" doc:"Where JumpCloud keeps the organization"`
 	APIKey        string   `json:"apiKey" pattern:"^[!-~]+$" doc:"Kept with the secrets and never shown again"`
-	WebhookTokens []string `json:"webhookTokens,omitempty" maxItems:"2" doc:"What the notification channel presents; missing: one is made up and shown in this answer only"`
+	WebhookTokens []string `json:"webhookTokens,omitempty" maxItems:"2" doc:"What the notification channel presents; missing or empty: one is made up and shown in this answer only"`
 }
 
 // createdOrganization is the answer to it.
@@ -80,9 +77,10 @@ type createdOrganization struct {
 // createOrganization checks the key, keeps the organization, and then its
 // secrets.
 func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*answer[createdOrganization], error) {
-	if !organizationPattern.MatchString(in.Body.ID) {
-		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "the id of an organization is 24 hex digits"), "body.id", in.Body.ID)
+	if !jumpCloudID.MatchString(in.Body.ID) {
+		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "id must be that of an organization in JumpCloud, which is 24 hex digits"), "body.id", nil)
 	}
+	auditOf(ctx).organization = directory.OrganizationID(in.Body.ID)
 	o := directory.Organization{ID: directory.OrganizationID(in.Body.ID), Name: in.Body.Name, Region: directory.Region(in.Body.Region), CreatedAt: time.Now().UTC()}
 	if o.Region == "" {
 		o.Region = directory.US

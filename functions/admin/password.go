@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +56,8 @@ type passwordAccount struct {
 // passwords registers the operation of the password gateway.
 func (a API) passwords(api huma.API) {
 	gateway := operation("setPassword", http.MethodPut, "/v1/organizations/{id}/users/{userId}/password",
-		"Set a user's password in JumpCloud and in every connected account", http.StatusOK)
+		"Set a user's password in JumpCloud and in every connected account", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
+	gateway.Responses[strconv.Itoa(http.StatusAccepted)] = also[passwordState](api, http.StatusAccepted)
 	gateway.Description = "JumpCloud is written first: what its policy refuses reaches no account. Each account is then written once, as one action. " +
 		"202 says that some accounts are still being written; 422 gives the reasons of the side that refuses, and which account has not got the password."
 	huma.Register(api, gateway, a.setPassword)

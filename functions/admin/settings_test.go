@@ -46,7 +46,7 @@ func TestRefusedSettingsAreNamed(t *testing.T) {
 		{`{"customAttributes":{"badge":"extensionAttribute16"}}`, "body.settings.customAttributes.badge", "extensionAttribute1 to extensionAttribute15"},
 		{`{"customAttributes":{"badge":"extensionAttribute1","costCentre":"extensionAttribute1"}}`, "body.settings.customAttributes.costCentre", `written from "badge" already`},
 		{`{"attributes":{"user_city":"yes"}}`, "body.settings.attributes.user_city", "it is a string and must be a boolean"},
-		{`{"domains":[{"name":5}]}`, "body.settings.domains.name", "it is a number and must be a string"},
+		{`{"domains":[{"name":5}]}`, "body.settings.domains[0].name", "it is a number and must be a string"},
 		{`{"domains":{}}`, "body.settings.domains", "it is an object and must be a list"},
 		{`{"restoreDeleted":1}`, "body.settings.restoreDeleted", "it is a number and must be a boolean"},
 		{`{"revokeSessionsOnPasswordChange":"on"}`, "body.settings.revokeSessionsOnPasswordChange", "must be a boolean"},
@@ -73,6 +73,8 @@ func TestNothingNeededIsRemoved(t *testing.T) {
 			t.Errorf("%d %v", status, got)
 		}
 	}
+	status, problem := f.call("POST", "/v1/directories", `{"name":"A","organizationId":"`+organization+`","tenantId":"apart.example","settings":null}`)
+	mustSay(t, status, problem, 422, "body.settings", "settings cannot be removed")
 	if _, got := f.call("GET", "/v1/directories/"+id, ""); got["name"] != "Contoso" || got["settings"].(map[string]any)["suspendOnLockout"] != true {
 		t.Errorf("%v", got)
 	}
@@ -109,13 +111,13 @@ func TestSettingsOfGroups(t *testing.T) {
 	}
 	for _, tc := range []struct{ patch, field, says string }{
 		{`{"manageGroups":"yes"}`, "body.settings.manageGroups", "it is a string and must be a boolean"},
-		{`{"connectionSource":{"type":"ldap"}}`, "body.settings.connectionSource.type", `"ldap" is no type`},
+		{`{"connectionSource":{"type":"ldap"}}`, "body.settings.connectionSource.type", `is "ldap": it must be one of none, application, office_365`},
 		{`{"connectionSource":{"type":7}}`, "body.settings.connectionSource.type", "it is a number and must be a string"},
 		{`{"connectionSource":{"type":"application"}}`, "body.settings.connectionSource.id", "24 hex digits"},
 		{`{"connectionSource":{"type":"application","id":"x"}}`, "body.settings.connectionSource.id", "24 hex digits"},
 		{`{"connectionSource":{"id":"` + source + `"}}`, "body.settings.connectionSource.id", "needs its type"},
 		{`{"connectionSource":"application"}`, "body.settings.connectionSource", "must be an object"},
-		{`{"connectionSource":{"name":"x"}}`, "body.settings", "name"},
+		{`{"connectionSource":{"name":"x"}}`, "body.settings.connectionSource.name", "no field name"},
 	} {
 		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":`+tc.patch+`}`)
 		mustSay(t, status, problem, 422, tc.field, tc.says)

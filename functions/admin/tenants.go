@@ -16,18 +16,70 @@ import (
 // writers.
 const changedTries = 10
 
-// describe asks the tenant whether our credentials work there and what it is. A
-// tenant may be named by its id or by any of its domains, so it is known by what
-// it says of itself. What it said before stays when it cannot be asked.
-func (a API) describe(ctx context.Context, dir directory.Directory) directory.Directory {
+// describe asks the tenant whether our credentials work there and what it is, and
+// notes in the directory what is wrong. A tenant may be named by its id or by any
+// of its domains, so it is known by what it says of itself. What it said before
+// stays when it cannot be asked; refusal is why it cannot.
+func (a API) describe(ctx context.Context, dir directory.Directory) (described directory.Directory, refusal error) {
 	tenant, err := a.Tenants.Describe(ctx, dir.Tenant)
-	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
-		dir.Status = directory.PendingAuthorization
-		return dir
+	if err == nil {
+		dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
+		dir.Reason, dir.Message = "", ""
+		if missing := dir.Settings.Unverified(dir.VerifiedDomains); len(missing) > 0 {
+			dir.Reason, dir.Message = directory.DomainNotVerified, notVerified(dir, missing[0])
+		}
+		return dir, nil
 	}
-	dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
-	return dir
+	zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
+	f := fault.Of(err)
+	outage := f.Kind == fault.Transient || f.Kind == fault.Throttled
+	if outage && dir.TenantObject != "" {
+		return dir, err // it says nothing about our credentials
+	}
+	dir.Status, dir.Reason, dir.Message = directory.PendingAuthorization, directory.Reason(f.Reason), f.Message
+	if dir.Reason == "" {
+		dir.Reason = directory.PendingConsent
+	}
+	if dir.Message == "" {
+		dir.Message = "the tenant does not let the application in: give admin consent in Entra"
+	}
+	if outage {
+		dir.Message = "the tenant could not be asked whether it lets the application in (" + dir.Message + "): PATCH this directory to ask it again"
+	}
+	return dir, err
+}
+
+// mustBeVerified refuses settings that list a domain which the tenant has not
+// verified: a typing error there would park everybody at once. refusal is why the
+// tenant could not be asked just now; nil if it was.
+//
+// A tenant that was asked before and cannot be asked now may have verified a new
+// domain or not, and everybody would be parked as soon as it answers: only domains
+// that it had verified are taken then. Of a tenant that never let us in nothing is
+// known, and nobody has anything to lose there: its directory says what is wrong
+// once it answers.
+func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error) error {
+	const op = "admin.check domains"
+	if _, named := patch["domains"]; !named || dir.TenantObject == "" {
+		return nil
+	}
+	missing := dir.Settings.Unverified(dir.VerifiedDomains)
+	if len(missing) == 0 {
+		return nil
+	}
+	field := fmt.Sprintf("settings.domains[%d].name", missing[0])
+	if refusal == nil {
+		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: string(directory.DomainNotVerified), Message: notVerified(dir, missing[0])}
+	}
+	f := fault.Of(refusal)
+	return &fault.Error{Op: op, Kind: f.Kind, Subject: field, Reason: f.Reason, Err: refusal, Message: fmt.Sprintf(
+		"the tenant cannot be asked whether it has verified %s, so nothing was changed: try again (%s)", dir.Settings.Domains[missing[0]].Name, f.Message)}
+}
+
+// notVerified says that a domain of the settings is not the tenant's.
+func notVerified(dir directory.Directory, index int) string {
+	return fmt.Sprintf("%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s",
+		dir.Settings.Domains[index].Name, strings.Join(dir.VerifiedDomains, ", "))
 }
 
 // keep keeps a directory, before is what it was, unless another one writes to the

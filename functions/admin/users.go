@@ -65,8 +65,10 @@ func known(t time.Time) *time.Time {
 // users registers the operations on users of a directory.
 func (a API) users(api huma.API) {
 	const path = "/v1/directories/{id}/users"
-	huma.Register(api, operation("listUsers", http.MethodGet, path, "How every user of the directory stands", http.StatusOK), a.listUsers)
-	huma.Register(api, operation("getUser", http.MethodGet, path+"/{userId}", "How one user stands and why", http.StatusOK),
+	list := operation("listUsers", http.MethodGet, path, "How every user of the directory stands", http.StatusOK, http.StatusNotFound)
+	list.Description = filteredList
+	huma.Register(api, list, a.listUsers)
+	huma.Register(api, operation("getUser", http.MethodGet, path+"/{userId}", "How one user stands and why", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *userPath) (*answer[linkView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
@@ -78,7 +80,7 @@ func (a API) users(api huma.API) {
 			}
 			return &answer[linkView]{Body: view}, nil
 		})
-	huma.Register(api, operation("syncUser", http.MethodPost, path+"/{userId}/sync", "Look at a user again now", http.StatusAccepted),
+	huma.Register(api, operation("syncUser", http.MethodPost, path+"/{userId}/sync", "Look at a user again now", http.StatusAccepted, http.StatusNotFound),
 		func(ctx context.Context, in *userPath) (*answer[linkView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
@@ -93,25 +95,31 @@ func (a API) users(api huma.API) {
 }
 
 // listUsers lists links.
-func (a API) listUsers(ctx context.Context, in *struct {
-	ID string `path:"id"`
-	Paging
-}) (*answer[page[linkView]], error) {
+func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkView]], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.Store.Links(ctx, dir.ID, in.Limit, in.Cursor)
+	status, reason := in.Status, directory.Reason(in.Reason)
+	list, err := a.Store.LinksThat(ctx, dir.ID, status, reason, in.Limit, in.Cursor)
 	if err != nil {
 		return nil, refuse(err, "query.cursor", in.Cursor)
 	}
-	views := make([]linkView, 0, len(list.Items))
-	for _, link := range list.Items {
-		view, err := a.linkOf(ctx, dir, link.User)
-		if err != nil {
-			return nil, refuse(err, "", nil)
+	ids := make([]directory.UserID, len(list.Items))
+	for i, link := range list.Items {
+		ids[i] = link.User
+	}
+	// The links of the list may lag behind; what is read by its key does not.
+	look, err := a.Store.Look(ctx, dir.ID, ids)
+	if err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	views := make([]linkView, 0, len(ids))
+	for _, id := range ids {
+		user := look.Users[id]
+		if link, found := user.Link(dir.ID); found && link.Stands(status, reason) {
+			views = append(views, viewOf(link, user.Paths(dir.ID)))
 		}
-		views = append(views, view)
 	}
 	return &answer[page[linkView]]{Body: page[linkView]{Items: views, Cursor: list.Cursor}}, nil
 }

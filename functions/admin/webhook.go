@@ -40,7 +40,7 @@ type webhookAnswer struct {
 // webhooks registers the operation that sets a webhook up.
 func (a API) webhooks(api huma.API) {
 	huma.Register(api, operation("setUpWebhook", http.MethodPost, "/v1/organizations/{id}/webhook",
-		"Create the notification channel and the rule in JumpCloud, test them, and show how deliveries go; repeating it is harmless", http.StatusOK), a.setUpWebhook)
+		"Create the notification channel and the rule in JumpCloud, test them, and show how deliveries go; repeating it is harmless", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.setUpWebhook)
 }
 
 // setUpWebhook has JumpCloud call us about everything we act on.

@@ -69,6 +69,29 @@ const (
 	AbsenceUnconfirmed   Reason = "absence_unconfirmed" // JumpCloud shows it no more, and that is not believed yet
 )
 
+// Reasons for Entra not to let the application in, which concern a whole
+// directory.
+const (
+	TenantNotFound      Reason = "tenant_not_found"     // there is no tenant of that name
+	NotConsented        Reason = "not_consented"        // the tenant does not know the application
+	ApplicationDisabled Reason = "application_disabled" // an administrator of the tenant switched it off
+	SecretExpired       Reason = "secret_expired"       // its client secret is too old
+	CredentialsRefused  Reason = "credentials_refused"  // what it proves itself with is wrong
+	SignInBlocked       Reason = "sign_in_blocked"      // by Conditional Access
+	SignInMisconfigured Reason = "sign_in_misconfigured"
+)
+
+// LinkReasons are the reasons that a link of a user or a group, or one of its
+// problems, can have.
+var LinkReasons = []Reason{
+	StagedReason, SuspendedReason, Locked, PasswordExpired, Deleted, Disconnected, LeftGroup, GroupDisconnected, GroupDeleted,
+	ConnectedElsewhere, PasswordChanged, ManagerAbsent, EmailMissing, UPNInvalid, DomainNotListed, DomainNotVerified, UPNConflict,
+	ProtectedAccount, SyncedFromOnPremises, ManagementRestricted, InvalidValue, AccountMissing, AccountDeleted, PendingConsent,
+	ManagerMissing, GroupMissing, GroupUnusable, MemberAbsent, MemberRefused, QuotaExceeded, ConsentLost, ThrottledReason, Unavailable,
+	InternalReason, RefusedReason, PermissionMissing, GuestAccount, JumpCloudRefused, JumpCloudUnavailable, TenantNotFound,
+	NotConsented, ApplicationDisabled, SecretExpired, CredentialsRefused, SignInBlocked, SignInMisconfigured,
+}
+
 // Obstacle is why something cannot be done: the typed word, and the sentence for
 // the person who must act.
 type Obstacle struct {

@@ -78,6 +78,12 @@ type GroupLink struct {
 	Version     int64    `json:"-"`
 }
 
+// Stands reports whether the link has the status and the reason. An empty one is
+// that of every link.
+func (l GroupLink) Stands(status LinkStatus, reason Reason) bool {
+	return (status == "" || l.Status == status) && (reason == "" || l.Reason == reason)
+}
+
 // Member is a JumpCloud user in a connected group of a directory.
 type Member struct {
 	Directory ID      `json:"directoryId"`

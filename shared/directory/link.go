@@ -128,6 +128,13 @@ type Link struct {
 	Version     int64    `json:"-"`
 }
 
+// Stands reports whether the link has the status and the reason, or a problem of
+// that reason. An empty one is that of every link.
+func (l Link) Stands(status LinkStatus, reason Reason) bool {
+	return (status == "" || l.Status == status) &&
+		(reason == "" || l.Reason == reason || slices.ContainsFunc(l.Problems, func(p Problem) bool { return p.Reason == reason }))
+}
+
 // Account is the account that is certainly the user's; "" if there is none.
 func (l Link) Account() EntraID {
 	if l.Freed {

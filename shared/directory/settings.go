@@ -37,8 +37,12 @@ type Directory struct {
 	// Shares are the other directories on the same tenant or with one of its
 	// domains, where the administrator allowed that. It says the same on all of
 	// them.
-	Shares    []ID      `json:"sharesTenantWith,omitempty" doc:"The other directories on the tenant or with one of its domains, where allowSharedDomains was set"`
-	Status    Status    `json:"status"`
+	Shares []ID   `json:"sharesTenantWith,omitempty" doc:"The other directories on the tenant or with one of its domains, where allowSharedDomains was set"`
+	Status Status `json:"status" enum:"active,pending_authorization"`
+	// Reason and Message say why the directory is not active, or what is wrong
+	// with one that is; "" when nothing is.
+	Reason    Reason    `json:"reason,omitempty" doc:"One typed word: why the directory is not active, or what is wrong with one that is; missing when nothing is"`
+	Message   string    `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
 	Settings  Settings  `json:"settings"`
 	CreatedAt time.Time `json:"createdAt"`
 	Version   int64     `json:"-"`
@@ -180,8 +184,28 @@ func (s Settings) checkCustomAttributes() error {
 	return nil
 }
 
-// domainName is a domain of two labels or more.
-var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+// DomainPattern is what the name of a domain looks like, which has two labels or
+// more, and LongestDomain how many characters it may have, so that a sign-in name
+// can have it.
+const (
+	DomainPattern = `^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`
+	LongestDomain = longestDomain
+)
+
+// domainName is a domain.
+var domainName = regexp.MustCompile(DomainPattern)
+
+// Unverified are the domains of the settings, by their index, that are not among
+// verified ones, which are in lower case.
+func (s Settings) Unverified(verified []string) []int {
+	var missing []int
+	for i, d := range s.Domains {
+		if !slices.Contains(verified, strings.ToLower(d.Name)) {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
 
 // checkDomains refuses empty and repeated names and a second default.
 func checkDomains(domains []Domain) error {

@@ -132,7 +132,8 @@ func checkURL(variable, raw string) (*url.URL, error) {
 }
 
 // Describe reads the tenant. It is also the proof that our credentials work
-// there: without consent it is a fault of kind Unauthorized or Forbidden.
+// there: where they do not it is a fault of kind Unauthorized, whose reason and
+// message say why.
 func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 	const op = "entra.read organization"
 	builder := organization.NewOrganizationRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, c.adapter)
@@ -147,7 +148,7 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 		return directory.Tenant{}, fault.Wrap(err, fault.Transient, op)
 	}
 	if status != http.StatusOK {
-		return directory.Tenant{}, refusal(op, status, header, body)
+		return directory.Tenant{}, unreadable(refusal(op, status, header, body))
 	}
 	var answer struct {
 		Value []struct {
@@ -175,6 +176,16 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 	return t, nil
 }
 
+// unreadable is why the tenant cannot be read. A read that is forbidden concerns no
+// account: a permission is missing.
+func unreadable(f *fault.Error) *fault.Error {
+	if f.Kind == fault.Forbidden {
+		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+		f.Message = "the application may not read the tenant: give it the permissions that the README lists (Organization.Read.All for this), with admin consent"
+	}
+	return f
+}
+
 // How long what the tenant said of itself is believed: of a domain that it had
 // verified longer than of one that it had not, because somebody may be about to
 // verify that one.
@@ -184,12 +195,13 @@ const (
 )
 
 // Tenant implements reconcile.Entra.
-func (c *Client) Tenant(ctx context.Context, domains []string) (directory.Tenant, error) {
+func (c *Client) Tenant(ctx context.Context, domains []string, since time.Time) (directory.Tenant, error) {
 	c.mu.Lock()
-	known, age := c.known, time.Since(c.described)
+	known, described := c.known, c.described
 	c.mu.Unlock()
+	age := time.Since(described)
 	unverified := slices.ContainsFunc(domains, func(d string) bool { return !slices.Contains(known.VerifiedDomains, d) })
-	if age < unverifiedLife || (age < tenantLife && !unverified) {
+	if age < unverifiedLife && described.After(since) || age < tenantLife && !unverified {
 		return known, nil
 	}
 	return c.Describe(ctx)
@@ -198,7 +210,7 @@ func (c *Client) Tenant(ctx context.Context, domains []string) (directory.Tenant
 // tenantName is the tenant's name for a sentence, or its id while the name is
 // not to be had.
 func (c *Client) tenantName(ctx context.Context) string {
-	if t, err := c.Tenant(ctx, nil); err == nil && t.Name != "" {
+	if t, err := c.Tenant(ctx, nil, time.Time{}); err == nil && t.Name != "" {
 		return t.Name
 	}
 	return string(c.tenant)

@@ -2,14 +2,12 @@ package entra_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
-	"entrasync/shared/plan"
 )
 
 // refusalBody is an error of Graph with details of code and target.
@@ -67,16 +65,5 @@ func TestLookUp(t *testing.T) {
 	}
 	if url := s.requests[0].items(t)[0].URL; !strings.Contains(url, "select=") {
 		t.Errorf("%s selects nothing: it would cost a resource unit more", url)
-	}
-}
-
-func TestSignInRefusedIsLostConsent(t *testing.T) {
-	s := &stub{t: t, refuseSignIn: `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215]}`}
-	f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err)
-	if f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.ConsentLost) || !strings.Contains(f.Message, "AADSTS7000215") {
-		t.Errorf("fault = %+v", f)
-	}
-	if strings.Contains(fmt.Sprint(f), canary) {
-		t.Error("the fault shows the secret")
 	}
 }

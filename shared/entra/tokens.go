@@ -160,22 +160,7 @@ func explainSignIn(err error) error {
 		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
 			Message: "Entra's sign-in service is unavailable: it is tried again"}
 	}
-	return &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
-		Message: "Entra refuses the sign-in of the application (" + signInCode(refused.Error()) + "): check its credentials and the tenant's consent"}
-}
-
-// signInCode finds the AADSTS code in the text of a refusal; the SDK does not
-// give it on its own.
-func signInCode(refusal string) string {
-	start := strings.Index(refusal, "AADSTS")
-	if start < 0 {
-		return "no code given"
-	}
-	end := start + len("AADSTS")
-	for end < len(refusal) && refusal[end] >= '0' && refusal[end] <= '9' {
-		end++
-	}
-	return refusal[start:end]
+	return whySignInRefused(refused.RawResponse)
 }
 
 // isLoopback reports whether a host is this machine.

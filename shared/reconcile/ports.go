@@ -34,8 +34,9 @@ type JumpCloud interface {
 // Entra reads and writes one tenant.
 type Entra interface {
 	// Tenant is what the tenant says of itself. It may have said so some minutes
-	// ago, unless it is asked about a domain that it had not verified then.
-	Tenant(ctx context.Context, domains []string) (directory.Tenant, error)
+	// ago, unless it is asked about a domain that it had not verified then: of that
+	// one it said so at most some seconds ago, and not before since.
+	Tenant(ctx context.Context, domains []string, since time.Time) (directory.Tenant, error)
 	// FindByUPN looks accounts up by sign-in name, with the values of the
 	// attributes asked for. The answers stand in the order of the names.
 	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found

@@ -63,12 +63,19 @@ func (b *batch) record(ctx context.Context, users []*user) {
 			u.link.LastEventAt = cause.At
 		}
 		recordings[i] = store.Recording{Link: u.link, Actions: u.unkept}
+		if u.refusal != nil {
+			recordings[i].Actions = append(slices.Clone(u.unkept), *u.refusal)
+		}
 	}
 	for i, err := range b.Store.Record(ctx, recordings...) {
 		u := users[i]
 		if err == nil {
 			u.unkept = nil
 			u.link.Version++
+			if u.refusal != nil {
+				b.report(ctx, u, *u.refusal)
+				u.refusal = nil
+			}
 			continue
 		}
 		b.retryUnseen(ctx, u, err)
@@ -333,6 +340,14 @@ func (b *batch) holderOf(ctx context.Context, upn directory.UPN) directory.Entra
 // note has a completed action recorded with the link, published and counted.
 func (b *batch) note(ctx context.Context, u *user, action plan.Action) {
 	u.unkept = append(u.unkept, action)
+	if action.Error != nil {
+		u.failures = append(u.failures, action.Error.Reason)
+	}
+	b.report(ctx, u, action)
+}
+
+// report has a completed action published, and counts it.
+func (b *batch) report(ctx context.Context, u *user, action plan.Action) {
 	b.completed = append(b.completed, action)
 	reason := string(action.Reason)
 	level := zerolog.InfoLevel

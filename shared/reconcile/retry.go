@@ -67,6 +67,7 @@ func (b *batch) fail(ctx context.Context, u *user, err error) {
 	log := u.line(zerolog.Ctx(ctx).Warn()).Str("kind", string(f.Kind)).Str("reason", string(reasonOf(f))).Err(err)
 	if f.Kind.Decide() == fault.Park || (u.attempt.Last && f.Kind.Decide() == fault.Fail) {
 		u.link.Status, u.link.NextTryAt = directory.Parked, time.Time{}
+		b.noteParked(u, f.Kind)
 		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
 		log.Msg("user parked")
 		return

@@ -80,9 +80,11 @@ type user struct {
 	connected directory.Connected
 	plan      plan.User
 	link      directory.Link
-	todo      []plan.Action  // what is still to be sent
-	unkept    []plan.Action  // what happened and was not recorded yet
-	before    directory.Link // as it was before the action that is under way
+	todo      []plan.Action      // what is still to be sent
+	unkept    []plan.Action      // what happened and was not recorded yet
+	refusal   *plan.Action       // what was not even sent and is to be recorded as failed
+	failures  []directory.Reason // of the actions that failed
+	before    directory.Link     // as it was before the action that is under way
 	// adopted says that a decision made an account the user's that was not so
 	// far; it is claimed first.
 	adopted  bool
@@ -183,10 +185,16 @@ func (b *batch) authorize(ctx context.Context, users []*user) {
 	b.failEach(ctx, users, notAuthorized(b.dir))
 }
 
-// notAuthorized says that the tenant of a directory has not let us in yet.
+// notAuthorized says that the tenant of a directory has not let us in yet, and why
+// as far as its directory knows.
 func notAuthorized(dir directory.Directory) error {
-	return &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: string(directory.PendingConsent),
+	f := &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: string(directory.PendingConsent),
 		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"}
+	if dir.Reason != "" {
+		f.Reason = string(dir.Reason)
+		f.Message = "the tenant " + string(dir.Tenant) + " does not let the application in: " + dir.Message + ". When that is done, PATCH this directory (an empty object will do)"
+	}
+	return f
 }
 
 // howConnected is how a user is connected, here and in the rest of the tenant.
@@ -456,15 +464,20 @@ func (b *batch) share(ctx context.Context, users []*user) {
 // refuses what it does not take.
 func (b *batch) checkDomains(ctx context.Context, users []*user) {
 	var domains []string
+	var since time.Time
 	for _, u := range users {
-		if u.plan.Names() {
-			domains = append(domains, u.plan.Desired.UPN.Domain())
+		if !u.plan.Names() {
+			continue
+		}
+		domains = append(domains, u.plan.Desired.UPN.Domain())
+		if cause := u.attempt.Cause; cause.Asked && cause.At.After(since) {
+			since = cause.At // the person who asked may just have verified the domain
 		}
 	}
 	if len(domains) == 0 {
 		return
 	}
-	tenant, err := b.entra.Tenant(ctx, domains)
+	tenant, err := b.entra.Tenant(ctx, domains, since)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(b.dir.ID)).Msg("the tenant's domains cannot be read")
 		return
@@ -637,6 +650,7 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 		if u.passwordAt.After(u.link.PasswordAt) {
 			u.link.PasswordAt = u.passwordAt
 		}
+		b.noteParked(u, obstacleKind(u.link.Reason))
 	}
 	users = slices.DeleteFunc(users, func(u *user) bool { return u.over })
 	b.record(ctx, users)

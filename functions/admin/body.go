@@ -1,0 +1,93 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"entrasync/shared/fault"
+)
+
+// The media types of bodies: every one is JSON, and a patch may say which sort of
+// patch it is (RFC 7396).
+const (
+	jsonType  = "application/json"
+	patchType = "application/merge-patch+json"
+)
+
+// checkContentType refuses a body of a media type that the operation does not
+// take. Media types compare without regard to case, and may have parameters (RFC
+// 9110, 8.3.1).
+func checkContentType(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		request, _ := humago.Unwrap(ctx)
+		op := ctx.Operation()
+		if op.RequestBody == nil || request.ContentLength == 0 {
+			next(ctx)
+			return
+		}
+		taken := slices.Sorted(maps.Keys(op.RequestBody.Content))
+		given := ctx.Header("Content-Type")
+		media, _, err := mime.ParseMediaType(given)
+		if err == nil && slices.Contains(taken, media) {
+			request.Header.Set("Content-Type", jsonType) // it is read like all others
+			next(ctx)
+			return
+		}
+		message := fmt.Sprintf("a body of the content type %q is not taken: send Content-Type: %s", given, strings.Join(taken, " or "))
+		if given == "" {
+			message = "the body has no content type: send Content-Type: " + strings.Join(taken, " or ")
+		}
+		_ = huma.WriteErr(api, ctx, http.StatusUnsupportedMediaType, message, &huma.ErrorDetail{Message: message, Location: "header.Content-Type"})
+	}
+}
+
+// readJSON decodes a body. What is said of one that is not JSON names the place
+// and repeats nothing of it: there may be a key or a token in it.
+func readJSON(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errors.New("the body is not JSON: it is not UTF-8")
+	}
+	err := json.Unmarshal(data, v)
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		before := data[:max(0, min(int(syntax.Offset)-1, len(data)))]
+		line := bytes.Count(before, []byte("\n")) + 1
+		column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+		return fmt.Errorf("the body is not JSON: look at line %d, character %d", line, column)
+	case errors.As(err, &wrongType):
+		return fmt.Errorf("the body is JSON with a %s that cannot be read", wrongType.Value[:min(len(wrongType.Value), len("number"))])
+	default:
+		return errors.New("the body is not JSON")
+	}
+}
+
+// mustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) it
+// would remove the field, and no field that can be patched can be missing. Decoded,
+// a null could not be told from a field that is not there.
+func mustRemoveNothing(body []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil // it was decoded already: nothing to remove in it
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if string(fields[name]) == "null" {
+			return refuse(fault.New(fault.Invalid, "admin.patch", name+" cannot be removed: leave it out, or give it a value"), "body."+name, nil)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package admin_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"entrasync/functions/admin"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
+	"entrasync/shared/systems"
+)
+
+// A typing error in a domain would park everybody at once: it is refused, with the
+// domains that there are.
+func TestADomainThatTheTenantHasNotVerifiedIsRefused(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory(`{"domains":[{"name":"contoso.example"}]}`)
+	if err := f.records.Connect(t.Context(), directory.ID(id), ann, directory.Direct, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	says := []string{"contsoo.example is not a verified domain of the tenant", "correct the name", "Verified are contoso.example, corp.example"}
+	for _, domains := range []string{
+		`[{"name":"contoso.example"},{"name":"contsoo.example","default":true}]`,
+		`[{"name":"Contoso.Example"},{"name":"contsoo.example"},{"name":"nowhere.example"}]`,
+	} {
+		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"suspendOnLockout":true,"domains":`+domains+`}}`)
+		mustSay(t, status, problem, 422, "body.settings.domains[1].name", says...)
+	}
+	_, got := f.call("GET", "/v1/directories/"+id, "")
+	if settings, _ := got["settings"].(map[string]any); settings["suspendOnLockout"] != false || len(settings["domains"].([]any)) != 1 {
+		t.Errorf("a refused change was kept: %v", settings)
+	}
+	if tasks := f.tasks(f.bulk); len(tasks) > 0 {
+		t.Errorf("a refused change sent tasks: %+v", tasks)
+	}
+	if status, problem := f.create("Second", organization, "apart.example", `{"domains":[{"name":"contsoo.example"}]}`); status == 201 {
+		t.Errorf("%d %v", status, problem)
+	} else {
+		mustSay(t, status, problem, 422, "body.settings.domains[0].name", says...)
+	}
+	if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"CORP.example","default":true}]}}`); status != 200 || got["reason"] != nil {
+		t.Errorf("a verified one: %d %v", status, got)
+	}
+}
+
+// What cannot be asked is not guessed: a tenant that does not answer gets no domain
+// that it had not verified when it was asked last.
+func TestDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	for _, tc := range []struct {
+		refusal error
+		status  int
+	}{
+		{&fault.Error{Kind: fault.Transient, Message: "Graph is away"}, 503},
+		{&fault.Error{Kind: fault.Unauthorized, Reason: string(directory.SecretExpired), Message: "the secret is too old"}, 502},
+	} {
+		f.outside.refusal = tc.refusal
+		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"new.example"}]}}`)
+		mustSay(t, status, problem, tc.status, "body.settings.domains[0].name", "cannot be asked whether it has verified new.example", "nothing was changed", fault.Of(tc.refusal).Message)
+		if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"corp.example"}]}}`); status != 200 {
+			t.Errorf("one that it had verified: %d %v", status, got)
+		}
+		if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"suspendOnLockout":true}}`); status != 200 {
+			t.Errorf("another setting: %d %v", status, got)
+		}
+	}
+}
+
+// An outage says nothing about our credentials: a directory in use stays active.
+func TestAnOutageMakesNoDirectoryInactive(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.outside.refusal = &fault.Error{Kind: fault.Transient, Reason: string(directory.Unavailable), Message: "Graph is away"}
+	if _, got := f.call("PATCH", "/v1/directories/"+id, `{}`); got["status"] != "active" || got["reason"] != nil {
+		t.Errorf("in an outage: %v", got)
+	}
+	_, created := f.create("New", organization, "apart.example", "{}")
+	if created["status"] != "pending_authorization" || created["reason"] != "unavailable" {
+		t.Errorf("created in an outage: %v", created)
+	}
+}
+
+// A directory whose tenant never answered may list domains: nobody has anything to
+// lose. Once the tenant answers the directory says what is wrong.
+func TestDomainsOfATenantThatNeverAnswered(t *testing.T) {
+	f := newFixture(t)
+	f.outside.refusal = &fault.Error{Kind: fault.Unauthorized, Reason: string(directory.NotConsented), Message: "give admin consent"}
+	id := f.directory(`{"domains":[{"name":"corp.example"},{"name":"contsoo.example"}]}`)
+	_, got := f.call("GET", "/v1/directories/"+id, "")
+	if got["status"] != "pending_authorization" || got["reason"] != "not_consented" || got["message"] != "give admin consent" {
+		t.Errorf("%v", got)
+	}
+	f.outside.refusal = nil
+	_, got = f.call("PATCH", "/v1/directories/"+id, `{}`)
+	if message, _ := got["message"].(string); got["status"] != "active" || got["reason"] != "domain_not_verified" || message == "" {
+		t.Errorf("once it answers: %v", got)
+	}
+	_, got = f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"corp.example"}]}}`)
+	if got["reason"] != nil || got["message"] != nil {
+		t.Errorf("mended: %v", got)
+	}
+}
+
+// Why Entra does not let us in is read at the directory, and goes when it does.
+func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
+	app := entratest.DefaultApp()
+	simulator, err := entratest.New(entratest.Config{Apps: []entratest.App{app}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t)
+	secret := "another"
+	f.handler = admin.NewHandler(admin.API{Store: f.records, Systems: f.outside, Live: f.live, Bulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk,
+		Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
+		Tenants: systems.New(systems.Config{GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.example", ClientID: app.ClientID, Transport: entratest.Transport(simulator),
+			Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: secret}, nil }})})
+	_, missing := f.create("Missing", organization, "no-such-tenant.example", "{}")
+	if message, _ := missing["message"].(string); missing["status"] != "pending_authorization" || missing["reason"] != "tenant_not_found" ||
+		message != "Entra has no such tenant: create the directory with the GUID of the tenant or one of its verified domains (AADSTS90002)" {
+		t.Errorf("no such tenant: %v", missing)
+	}
+	_, created := f.create("Contoso", organization, tenant, "{}")
+	if created["reason"] != "credentials_refused" {
+		t.Errorf("another secret: %v", created)
+	}
+	secret = app.ClientSecret
+	if _, got := f.call("PATCH", "/v1/directories/"+idOf(created), "{}"); got["status"] != "active" || got["reason"] != nil || got["message"] != nil {
+		t.Errorf("the right one: %v", got)
+	}
+}

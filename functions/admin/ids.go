@@ -1,0 +1,82 @@
+package admin
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// organizationsPath begins the paths of organizations.
+const organizationsPath = "/v1/organizations"
+
+// idForm is what the ids of one sort look like.
+type idForm struct {
+	what    string // they name, for people
+	pattern *regexp.Regexp
+	says    string // how they look, for people
+}
+
+// jumpCloudPattern is what the ids of JumpCloud look like.
+const jumpCloudPattern = `^[0-9a-f]{24}$`
+
+// The ids that paths have. That of a directory begins with its organization's.
+var (
+	jumpCloudID    = regexp.MustCompile(jumpCloudPattern)
+	organizationID = idForm{"organization", jumpCloudID, "24 hex digits"}
+	userID         = idForm{"user", jumpCloudID, "24 hex digits"}
+	groupID        = idForm{"group", jumpCloudID, "24 hex digits"}
+	directoryID    = idForm{"directory", regexp.MustCompile(`^[0-9a-f]{24}-[0-9a-z]{1,32}$`), "that of its organization, a hyphen, and letters and digits"}
+)
+
+// formOf is what the id in a parameter of an operation looks like; is is false for
+// a parameter that is no id.
+func formOf(path string, p *huma.Param) (form idForm, is bool) {
+	switch {
+	case p.In == "query":
+		form, is = queriedIDs[p.Name]
+		return form, is
+	case p.Name == "userId":
+		return userID, true
+	case p.Name == "groupId":
+		return groupID, true
+	case strings.HasPrefix(path, organizationsPath):
+		return organizationID, true
+	default:
+		return directoryID, true
+	}
+}
+
+// queriedIDs are the parameters of queries that are ids.
+var queriedIDs = map[string]idForm{"organization": organizationID, "directory": directoryID, "user": userID}
+
+// refused says why something cannot be an id of this form; "" if it can.
+func (f idForm) refused(id string) string {
+	if f.pattern.MatchString(id) {
+		return ""
+	}
+	return "there is no " + f.what + " " + id + ": its id is " + f.says
+}
+
+// checkIDs refuses a path with what cannot be an id: there is nothing of that id,
+// and neither the table nor an outside system need be asked.
+func checkIDs(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		op := ctx.Operation()
+		for _, p := range op.Parameters {
+			if p.In != "path" {
+				continue
+			}
+			form, _ := formOf(op.Path, p)
+			id := ctx.Param(p.Name)
+			message := form.refused(id)
+			if message == "" {
+				continue
+			}
+			_ = huma.WriteErr(api, ctx, http.StatusNotFound, message, &huma.ErrorDetail{Message: message, Location: "path." + p.Name, Value: id})
+			return
+		}
+		next(ctx)
+	}
+}

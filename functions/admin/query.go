@@ -1,0 +1,62 @@
+package admin
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// checkQuery refuses what a query names that the operation does not know, names
+// twice or gives no value: whoever asks would take the answer for another one,
+// such as all users for those who are parked.
+func checkQuery(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		address := ctx.URL()
+		given, err := url.ParseQuery(address.RawQuery)
+		if err != nil {
+			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, "the query cannot be read: write % as %25, & as %26, + as %2B and ; as %3B in a value")
+			return
+		}
+		var details []error
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if wrong := wrongParameter(ctx.Operation(), name, given[name]); wrong != "" {
+				details = append(details, &huma.ErrorDetail{Message: wrong, Location: "query." + name, Value: strings.Join(given[name], ",")})
+			}
+		}
+		if len(details) > 0 {
+			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, validationFailed, details...)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// wrongParameter says what is wrong with a parameter of a query, "" if nothing is.
+func wrongParameter(op *huma.Operation, name string, values []string) string {
+	var known []string
+	for _, p := range op.Parameters {
+		if p.In == "query" {
+			known = append(known, p.Name)
+		}
+	}
+	slices.Sort(known)
+	switch {
+	case len(known) == 0:
+		return fmt.Sprintf("there is no parameter %s: this operation has none", name)
+	case !slices.Contains(known, name):
+		return fmt.Sprintf("there is no parameter %s: this operation has %s", name, strings.Join(known, ", "))
+	case len(values) > 1:
+		return fmt.Sprintf("%s is given %d times: give it once", name, len(values))
+	case values[0] == "":
+		return name + " has no value: give it one, or leave it out"
+	}
+	if form, is := queriedIDs[name]; is {
+		return form.refused(values[0])
+	}
+	return ""
+}

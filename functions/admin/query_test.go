@@ -1,0 +1,46 @@
+package admin_test
+
+import (
+	"testing"
+)
+
+// Whoever asks for something that an operation does not know would take the answer
+// for what was asked.
+func TestQueriesAreUnderstoodOrRefused(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	users := "/v1/directories/" + id + "/users"
+	for _, tc := range []struct{ method, path, field, says string }{
+		{"GET", "/v1/directories?limt=2", "query.limt", "there is no parameter limt: this operation has cursor, limit"},
+		{"GET", "/v1/organizations?status=parked", "query.status", "this operation has cursor, limit"},
+		{"GET", users + "?state=parked", "query.state", "this operation has cursor, limit, reason, status"},
+		{"GET", users + "?Status=parked", "query.Status", "there is no parameter Status"},
+		{"GET", users + "?status=parked&status=synced", "query.status", "status is given 2 times: give it once"},
+		{"GET", users + "?limit=5&limit=5", "query.limit", "limit is given 2 times"},
+		{"GET", users + "?status=", "query.status", "status has no value"},
+		{"GET", users + "?status", "query.status", "status has no value"},
+		{"GET", users + "?cursor=", "query.cursor", "cursor has no value"},
+		{"GET", users + "?status=broken", "query.status", `status is "broken": it must be one of pending, synced, parked, held, released`},
+		{"GET", users + "?reason=nonsense", "query.reason", "domain_not_listed"},
+		{"GET", "/v1/directories/" + id + "/groups?status=bad", "query.status", "pending, synced, parked, held, released"},
+		{"GET", users + "/" + ann + "?verbose=1", "query.verbose", "this operation has none"},
+		{"POST", users + "/" + ann + "/sync?force=true", "query.force", "this operation has none"},
+		{"PATCH", "/v1/directories/" + id + "?dryRun=true", "query.dryRun", "this operation has none"},
+		{"PUT", "/v1/directories/" + id + "/connections/users/" + ann + "?a=b", "query.a", "this operation has none"},
+		{"GET", "/v1/events?user=" + ann + "&user=" + bob, "query.user", "given 2 times"},
+		{"GET", "/healthz?deep=1", "query.deep", "this operation has none"},
+	} {
+		body := ""
+		if tc.method == "PATCH" {
+			body = "{}"
+		}
+		status, problem := f.call(tc.method, tc.path, body)
+		mustSay(t, status, problem, 422, tc.field, tc.says)
+	}
+	if status, problem := f.call("GET", "/v1/directories?limit=%zz", ""); status != 422 {
+		t.Errorf("%d %v", status, problem)
+	}
+	if tasks := append(f.tasks(f.live), f.tasks(f.bulk)...); len(tasks) > 0 {
+		t.Errorf("refused requests sent tasks: %+v", tasks)
+	}
+}

@@ -1,0 +1,147 @@
+package admin
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
+)
+
+// settingsPatch are settings in a request: a JSON Merge Patch of them.
+type settingsPatch map[string]any
+
+// Schema implements huma.SchemaProvider.
+func (settingsPatch) Schema(r huma.Registry) *huma.Schema { return component(r, "SettingsPatch", true) }
+
+// settingsView are the settings of a directory in an answer.
+type settingsView directory.Settings
+
+// Schema implements huma.SchemaProvider.
+func (settingsView) Schema(r huma.Registry) *huma.Schema { return component(r, "Settings", false) }
+
+// component refers to the description of settings, which stands in the document
+// once: it is large.
+func component(r huma.Registry, name string, patch bool) *huma.Schema {
+	if r.Map()[name] == nil {
+		r.Map()[name] = settingsSchema(patch)
+		if patch { // answers are not checked
+			r.Map()[name].PrecomputeMessages()
+		}
+	}
+	return &huma.Schema{Ref: "#/components/schemas/" + name}
+}
+
+// switches are the settings that are on or off, and what they do when on.
+var switches = map[string]string{
+	"suspendOnPasswordExpiration":    "Disable the account while the user's password is expired in JumpCloud",
+	"suspendOnLockout":               "Disable the account while the user is locked out in JumpCloud",
+	"revokeSessionsOnPasswordChange": "End the user's sessions in Microsoft 365 when JumpCloud has a new password",
+	"restoreDeleted":                 "Restore a deleted account of the wanted name, or of a linked user, instead of reporting it",
+	"federated":                      "Sign-in is federated: write onPremisesImmutableId on accounts that are taken over and have none",
+	"manageGroups":                   "Make connected groups security groups; off: they only connect their members",
+	"exactMembership":                "Take members out of a security group that JumpCloud does not know",
+	"deleteGroups":                   "Delete a security group that we created once its group is disconnected or deleted",
+	"allowSharedDomains":             "Allow another directory on the same tenant; a user then stays enabled as long as one of them holds the user",
+}
+
+// extensionPattern are the names of the extension attributes.
+const extensionPattern = `^extensionAttribute([1-9]|1[0-5])$`
+
+// settingsSchema describes settings: whole, or as a patch, in which every one may
+// be missing and a null brings a default back.
+func settingsSchema(patch bool) *huma.Schema {
+	defaults, err := asObject(directory.DefaultSettings())
+	if err != nil {
+		panic(err) // they are constants
+	}
+	describe := schemas{patch}
+	settings := describe.object("", map[string]*huma.Schema{
+		"mappedEmail":      describe.oneOf("Which e-mail address of the user in JumpCloud becomes the sign-in name", "company", "alternate"),
+		"domains":          describe.domains(),
+		"attributes":       describe.attributes(),
+		"customAttributes": describe.customAttributes(),
+		"connectionSource": describe.connectionSource(),
+	})
+	for name, does := range switches {
+		settings.Properties[name] = describe.boolean(does)
+	}
+	for name, property := range settings.Properties {
+		property.Default = defaults[name]
+	}
+	settings.Nullable = false
+	if !patch {
+		settings.Required = slices.Sorted(maps.Keys(settings.Properties))
+	}
+	return settings
+}
+
+// schemas make schemas: of a patch, in which everything may be null, or not.
+type schemas struct{ patch bool }
+
+// object is an object that has no other properties than these.
+func (s schemas) object(description string, properties map[string]*huma.Schema) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Nullable: s.patch, Description: description, Properties: properties, AdditionalProperties: false}
+}
+
+// boolean is true or false.
+func (s schemas) boolean(description string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeBoolean, Nullable: s.patch, Description: description}
+}
+
+// text is a string of a pattern.
+func (s schemas) text(pattern, says, description string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: s.patch, Pattern: pattern, PatternDescription: says, Description: description}
+}
+
+// oneOf is one of some words.
+func (s schemas) oneOf(description string, words ...string) *huma.Schema {
+	values := anyOf(words)
+	if s.patch {
+		values = append(values, nil)
+	}
+	return &huma.Schema{Type: huma.TypeString, Nullable: s.patch, Enum: values, Description: description}
+}
+
+// domains is the setting domains. A list is replaced as a whole, so what is in it
+// cannot be null.
+func (s schemas) domains() *huma.Schema {
+	longest, item := directory.LongestDomain, schemas{}
+	name := item.text(directory.DomainPattern, "the name of a domain", "A verified domain of the tenant; names compare without regard to case and may be listed once")
+	name.MaxLength = &longest
+	standard := item.boolean("Whoever has an address in another domain gets the local part of it at this domain; at most one is the default")
+	standard.Nullable = true // as if it were missing
+	domain := item.object("", map[string]*huma.Schema{"name": name, "default": standard})
+	domain.Required = []string{"name"}
+	return &huma.Schema{Type: huma.TypeArray, Nullable: s.patch, Items: domain,
+		Description: "The domains whose users are synced; empty: all, with their address as it is"}
+}
+
+// attributes is the setting attributes.
+func (s schemas) attributes() *huma.Schema {
+	rules := map[string]*huma.Schema{}
+	for _, rule := range directory.Rules() {
+		rules[string(rule)] = s.boolean("")
+	}
+	return s.object("The optional attributes that are written, by their rule; off leaves the value that is there", rules)
+}
+
+// customAttributes is the setting customAttributes.
+func (s schemas) customAttributes() *huma.Schema {
+	extension := s.text(extensionPattern, "one of extensionAttribute1 to extensionAttribute15", "")
+	if s.patch {
+		extension.PrecomputeMessages() // the library forgets those of additional properties
+	}
+	return &huma.Schema{Type: huma.TypeObject, Nullable: s.patch, AdditionalProperties: extension,
+		Extensions:  map[string]any{"propertyNames": map[string]any{"minLength": 1}},
+		Description: "The extension attribute to write for each custom attribute of JumpCloud, by its name there; each extension attribute is written from one only"}
+}
+
+// connectionSource is the setting connectionSource.
+func (s schemas) connectionSource() *huma.Schema {
+	return s.object("The object in JumpCloud whose associations connect users and groups", map[string]*huma.Schema{
+		"type": s.oneOf("none: there is no such object", "none", "application", "office_365"),
+		"id":   s.text(jumpCloudPattern, "24 hex digits", "Missing with the type none"),
+	})
+}

@@ -1,0 +1,149 @@
+package users_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// parkings are the failed actions of a user that were never sent: they change
+// nothing.
+func (f *fixture) parkings(id directory.UserID) []plan.Action {
+	f.t.Helper()
+	var parkings []plan.Action
+	for _, a := range f.actions() {
+		if a.Subject.ID == string(id) && a.Status == plan.Failed && len(a.Changes) == 0 {
+			parkings = append(parkings, a)
+		}
+	}
+	return parkings
+}
+
+// Who is parked before anything could be sent is in the events with the reason and
+// what to do, once for each reason and not at every look.
+func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example"}} })
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "cyd@contoso.example", Properties: map[string]any{"onPremisesSyncEnabled": true}})
+	f.must(err)
+	ann, bob, cyd := f.unconnected("ann", "ann@unlisted.example"), f.unconnected("bob", "bo+b@contoso.example"), f.person("cyd")
+	f.connect(ann)
+	f.connect(bob)
+	for range 3 {
+		f.look(ann, bob, cyd)
+	}
+	for _, tc := range []struct {
+		user   directory.UserID
+		event  plan.EventType
+		kind   string
+		reason directory.Reason
+	}{
+		{ann, plan.UserCreateProvision, "invalid", directory.DomainNotListed},
+		{bob, plan.UserCreateProvision, "invalid", directory.UPNInvalid},
+		{cyd, plan.UserUpdateProvision, "forbidden", directory.SyncedFromOnPremises},
+	} {
+		parkings := f.parkings(tc.user)
+		if len(parkings) != 1 {
+			t.Errorf("%s: %+v", tc.reason, parkings)
+			continue
+		}
+		event, link := parkings[0].Event("main"), f.link(tc.user)
+		if event.Type != tc.event || event.Success || event.MessageChain.Code != tc.kind || event.MessageChain.Details != string(tc.reason) ||
+			event.ErrorMessage != link.Message || link.Message == "" || event.Correlation.Type != "user_update" || event.Timestamp.IsZero() {
+			t.Errorf("%s: %+v, the link says %q", tc.reason, event, link.Message)
+		}
+	}
+	// Another reason is another event, and so is the same one when it comes back.
+	f.settings(func(s *directory.Settings) {
+		s.Domains = append(s.Domains, directory.Domain{Name: "unlisted.example"})
+	})
+	f.look(ann)
+	f.look(ann)
+	if parkings := f.parkings(ann); len(parkings) != 2 || parkings[1].Error.Reason != directory.DomainNotVerified {
+		t.Errorf("another reason: %+v", parkings)
+	}
+	f.update(ann, jumpcloudtest.Fields{"email": "ann@contoso.example"})
+	f.look(ann)
+	f.update(ann, jumpcloudtest.Fields{"email": "ann@unlisted.example"})
+	f.look(ann)
+	if parkings := f.parkings(ann); len(parkings) != 3 || parkings[2].Type != plan.Update || parkings[2].EntraID == "" {
+		t.Errorf("the same reason again: %+v", parkings)
+	}
+}
+
+// What Entra refused is in the events already, and an attribute that we do not even
+// send is.
+func TestARefusalIsInTheEventsOnce(t *testing.T) {
+	f := newFixture(t)
+	ann, bob := f.person("ann"), f.person("bob")
+	f.look(ann, bob)
+	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "taken@contoso.example"})
+	f.must(err)
+	f.update(bob, jumpcloudtest.Fields{"email": "taken@contoso.example"})
+	f.look(bob)
+	if parkings := f.parkings(bob); len(parkings) != 0 || f.link(bob).Status != directory.Parked {
+		t.Errorf("refused by Entra: %+v, %+v", parkings, f.link(bob))
+	}
+	f.settings(func(s *directory.Settings) { s.Attributes["employeeId"] = true })
+	f.update(ann, jumpcloudtest.Fields{"employeeIdentifier": "much-longer-than-Entra-takes"})
+	f.look(ann)
+	f.look(ann)
+	if parkings := f.parkings(ann); len(parkings) != 1 || parkings[0].Error.Reason != directory.InvalidValue || parkings[0].Type != plan.Update {
+		t.Errorf("an attribute that is not sent: %+v", parkings)
+	}
+}
+
+// Who waits because the tenant does not let us in is told why.
+func TestWhoWaitsForTheTenantIsToldWhy(t *testing.T) {
+	f := newFixture(t)
+	ann := f.person("ann")
+	dir, err := f.store.Directory(t.Context(), f.directory.ID)
+	f.must(err)
+	dir.TenantObject, dir.Status, dir.Reason, dir.Message = "", directory.PendingAuthorization, directory.TenantNotFound, "Entra has no such tenant"
+	_, err = f.store.PutDirectory(t.Context(), dir)
+	f.must(err)
+	f.look(ann)
+	link := f.link(ann)
+	if link.Status != directory.Pending || link.Reason != directory.TenantNotFound ||
+		link.Message != "the tenant "+string(dir.Tenant)+" does not let the application in: Entra has no such tenant. When that is done, PATCH this directory (an empty object will do)" {
+		t.Errorf("%+v", link)
+	}
+}
+
+// Whoever verified a domain in Entra and asks for the user to be looked at again is
+// not told what the tenant said before; an event alone asks nothing twice.
+func TestAPersonWhoAsksIsNotToldWhatTheTenantSaidBefore(t *testing.T) {
+	f := newFixture(t)
+	ann := f.unconnected("ann", "ann@elsewhere.example")
+	f.connect(ann)
+	asked := 0
+	f.before = func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/organization") {
+			asked++
+		}
+	}
+	for range 2 {
+		f.look(ann)
+	}
+	if link := f.link(ann); link.Reason != directory.DomainNotVerified || asked != 0 {
+		t.Errorf("by an event: the tenant was asked %d times, %+v", asked, link)
+	}
+	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Asked: true}}
+	for range 2 {
+		m, err := task.Message()
+		f.must(err)
+		f.handle(oneMessage(events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: string(m.Body), EventSourceARN: "queue", Attributes: map[string]string{"ApproximateReceiveCount": "1"}}))
+	}
+	if asked != 1 {
+		t.Errorf("by a person: the tenant was asked %d times, want once", asked)
+	}
+}

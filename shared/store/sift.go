@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"entrasync/shared/directory"
+)
+
+// How much one page of a list with a filter may read of the table, so that a filter
+// that fits nothing ends in time: how often, and at most how many records each
+// time. The first read is of as many as the page holds, and each further one of
+// twice as many, because then few fit.
+const (
+	siftReads    = 10
+	siftedAtOnce = 250
+)
+
+// siftPlace is where a page of a list with a filter ended.
+type siftPlace struct {
+	Query []byte `json:"q"`           // the fingerprint of query and filter
+	Page  string `json:"p,omitempty"` // the cursor with which the table's page was read
+	After string `json:"a,omitempty"` // the sort key of the last record seen
+}
+
+// sift reads one page of those records of a query of the index that fit; filter
+// names what fits. What it reads of the table is bounded, so a page may be short,
+// or empty, and still have a cursor. A cursor of another query or filter is
+// refused with a fault of kind Invalid.
+func sift[T any](ctx context.Context, s *Store, q Query, filter string, fits func(T) bool) (List[T], error) {
+	place, err := siftedTo(q, filter)
+	if err != nil {
+		return List[T]{}, err
+	}
+	found := List[T]{Items: []T{}}
+	limit := q.Limit
+	for range siftReads {
+		q.Cursor = place.Page
+		page, err := s.table.Query(ctx, q)
+		if err != nil {
+			return List[T]{}, err
+		}
+		for i, item := range page.Items {
+			if item.IndexSK <= place.After {
+				continue // seen already
+			}
+			record, err := decode[T](item)
+			if err != nil {
+				return List[T]{}, err
+			}
+			place.After = item.IndexSK
+			if !fits(record) {
+				continue
+			}
+			if found.Items = append(found.Items, record); len(found.Items) == limit && i+1 < len(page.Items) {
+				found.Cursor, err = place.cursor()
+				return found, err
+			}
+		}
+		if place.Page = page.Cursor; place.Page == "" {
+			return found, nil
+		}
+		if len(found.Items) == limit {
+			break
+		}
+		q.Limit = min(2*q.Limit, siftedAtOnce)
+	}
+	found.Cursor, err = place.cursor()
+	return found, err
+}
+
+// siftedTo is where the page begins.
+func siftedTo(q Query, filter string) (siftPlace, error) {
+	sum := sha256.Sum256(fmt.Appendf(q.fingerprint(), "%q", filter))
+	place := siftPlace{Query: sum[:fingerprintBytes]}
+	if q.Cursor == "" {
+		return place, nil
+	}
+	var given siftPlace
+	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+	if err == nil {
+		err = json.Unmarshal(raw, &given)
+	}
+	if err != nil || !slices.Equal(given.Query, place.Query) {
+		return place, invalid("store.list", "cursor", "the cursor does not belong to this query; start again without one")
+	}
+	return given, nil
+}
+
+// cursor is the place as text.
+func (p siftPlace) cursor() (string, error) {
+	raw, err := json.Marshal(p)
+	return base64.RawURLEncoding.EncodeToString(raw), err
+}
+
+// LinksThat lists the links of a directory that stand as a status and a reason say
+// (see [directory.Link.Stands]). limit is at least 1.
+func (s *Store) LinksThat(ctx context.Context, id directory.ID, status directory.LinkStatus, reason directory.Reason, limit int, cursor string) (List[directory.Link], error) {
+	q := Query{PK: join(linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor}
+	return sift(ctx, s, q, join(string(status), string(reason)), func(l directory.Link) bool { return l.Stands(status, reason) })
+}
+
+// GroupLinksThat is the same for the links of groups.
+func (s *Store) GroupLinksThat(ctx context.Context, id directory.ID, status directory.LinkStatus, reason directory.Reason, limit int, cursor string) (List[directory.GroupLink], error) {
+	q := Query{PK: join(groupPart, linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor}
+	return sift(ctx, s, q, join(string(status), string(reason)), func(l directory.GroupLink) bool { return l.Stands(status, reason) })
+}
