@@ -6,12 +6,13 @@ import (
 
 	"entrasync/functions/admin"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
 	"entrasync/shared/directory"
 )
 
 func main() {
-	env := lambdaenv.Open()
+	env := lambdaenv.Open(patience.Worker)
 	records, secrets := env.Store(), env.Secrets()
 	outside := signin.Systems(env, records, secrets)
 	auth := admin.TokenAuth(secrets.AdminToken)

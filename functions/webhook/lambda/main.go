@@ -4,11 +4,12 @@ package main
 import (
 	"entrasync/functions/webhook"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/secret"
 )
 
 func main() {
-	env := lambdaenv.Open()
+	env := lambdaenv.Open(patience.Webhook)
 	handler := webhook.Handler{
 		Secrets: secret.Organizations{Store: env.Secrets()},
 		Changes: env.Queue(lambdaenv.ChangesQueue),

@@ -28,6 +28,7 @@ import (
 	"entrasync/shared/aws/bus"
 	"entrasync/shared/aws/dynamotable"
 	"entrasync/shared/aws/emf"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/secrets"
 	"entrasync/shared/aws/sqsqueue"
 	"entrasync/shared/fault"
@@ -70,21 +71,20 @@ const startTimeout = 8 * time.Second
 type Environment struct {
 	AWS     aws.Config
 	Log     zerolog.Logger
+	waits   patience.Patience
 	missing []string
 	err     error
 }
 
-// Open reads the AWS configuration and sets up the log.
-func Open() *Environment {
+// Open reads the AWS configuration and sets up the log. waits is how long the
+// function waits for AWS.
+func Open(waits patience.Patience) *Environment {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	e := &Environment{}
-	e.AWS, e.err = config.LoadDefaultConfig(ctx)
-	level, err := zerolog.ParseLevel(strings.ToLower(os.Getenv(LogLevel)))
-	if err != nil || level == zerolog.NoLevel {
-		level = zerolog.InfoLevel
-	}
-	e.Log = zerolog.New(os.Stdout).Level(level).With().Timestamp().Str("function", os.Getenv("AWS_LAMBDA_FUNCTION_NAME")).Logger()
+	e := &Environment{Log: newLog(os.Stdout), waits: waits}
+	takeOver(e.Log)
+	e.AWS, e.err = config.LoadDefaultConfig(ctx, config.WithLogger(sdkLog{e.Log}))
+	waits.Configure(&e.AWS)
 	return e
 }
 
@@ -170,7 +170,7 @@ func (e *Environment) Start(handler any) {
 		e.Log.Error().Err(err).Msg("the function cannot start")
 		os.Exit(1)
 	}
-	lambda.Start(logged{lambda.NewHandler(handler), e.Log})
+	lambda.Start(invoked{lambda.NewHandler(handler), e.Log, e.waits.Answer})
 }
 
 // check says what keeps the function from starting.
@@ -181,17 +181,23 @@ func (e *Environment) check() error {
 	return e.err
 }
 
-// logged gives every invocation its log.
-type logged struct {
-	next lambda.Handler
-	log  zerolog.Logger
+// invoked gives every invocation its log, and the time in which it answers.
+type invoked struct {
+	next   lambda.Handler
+	log    zerolog.Logger
+	answer time.Duration // 0: Lambda's own time-out
 }
 
 // Invoke implements lambda.Handler.
-func (l logged) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	log := l.log
+func (i invoked) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if i.answer > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, i.answer)
+		defer cancel()
+	}
+	log := i.log
 	if lc, known := lambdacontext.FromContext(ctx); known {
 		log = log.With().Str("request", lc.AwsRequestID).Logger()
 	}
-	return l.next.Invoke(log.WithContext(ctx), payload)
+	return i.next.Invoke(log.WithContext(ctx), payload)
 }
