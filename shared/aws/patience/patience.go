@@ -12,6 +12,8 @@ package patience
 
 import (
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -65,13 +67,20 @@ func (p Patience) Configure(c *aws.Config) {
 }
 
 // retryer repeats what the SDK's standard mode repeats: throttling, answers 500,
-// 502, 503 and 504, and failures of the network. No tokens are counted: a process
-// works on one event at a time and its attempts are few, which bounds them well
-// enough.
+// 502, 503 and 504, and failures of the network; and answers that end too early,
+// which the SDK takes for a broken answer instead of a broken connection. No
+// tokens are counted: a process works on one event at a time and its attempts are
+// few, which bounds them well enough.
 func (p Patience) retryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = p.Attempts
 		o.RateLimiter = ratelimit.None
+		o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				return aws.TrueTernary
+			}
+			return aws.UnknownTernary
+		}))
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) {
 			return p.Pause*3/4 + rand.N(p.Pause/2), nil //nolint:gosec // spreads the attempts of many processes; nobody gains by guessing it
 		})

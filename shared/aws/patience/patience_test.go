@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +50,8 @@ const (
 	throttled
 	silence
 	noConnection
+	part        // the answer says that a part of the batch was not taken
+	cutOff      // the answer ends too early
 	askedToWait // a failure with a request for five seconds
 )
 
@@ -89,6 +94,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case silence:
 		<-r.Context().Done()
 		return
+	case part:
+		body = `{"Successful":[],"Failed":[{"Id":"0","SenderFault":false,"Code":"InternalError"}]}`
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
@@ -212,7 +219,8 @@ func checkSpacing(t *testing.T, at []time.Duration, p patience.Patience) {
 
 // A webhook's event is kept although SQS is in trouble for a second.
 func TestASecondOfTrouble(t *testing.T) {
-	for trouble, what := range map[string]reply{"failures": failure, "throttling": throttled, "no connection": noConnection, "silence": silence} {
+	for trouble, what := range map[string]reply{"failures": failure, "throttling": throttled, "no connection": noConnection, "silence": silence,
+		"a part of the batch": part} {
 		t.Run(trouble, func(t *testing.T) {
 			for range 200 { // the pauses are drawn
 				synctest.Test(t, func(t *testing.T) {
@@ -282,6 +290,25 @@ func TestTimeToRecord(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A connection that breaks in the middle of an answer is no reason to give up.
+func TestAnAnswerThatEndsEarly(t *testing.T) {
+	var attempts atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := `{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"900150983cd24fb0d6963f7d28e17f72"}]}`
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		if attempts.Add(1) == 1 {
+			body = body[:20]
+		}
+		_, _ = io.WriteString(w, body)
+	}))
+	defer server.Close()
+	cfg := awstest.Config(server.URL)
+	patience.Patience{Attempts: 2, Each: time.Minute, Pause: time.Millisecond, Call: time.Minute}.Configure(&cfg)
+	if err := ports.Queue(cfg, server.URL+"/1/changes.fifo").Send(t.Context(), queue.Message{Body: []byte("abc"), GroupID: "g", DedupID: "d"}); err != nil || attempts.Load() != 2 {
+		t.Errorf("%v after %d attempts", err, attempts.Load())
 	}
 }
 
