@@ -15,20 +15,18 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/secret"
 	"entrasync/shared/systems"
 )
 
 // serve starts the functions and the HTTP server.
 func (m *Machine) serve(listener net.Listener) {
-	organizations := secret.Organizations{Store: m.secrets}
 	outside := systems.New(systems.Config{
 		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
-		ClientID: m.Config.ClientID, Proof: m.proof, Keys: organizations, Regions: m.Store,
+		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store,
 	})
 	m.feed(outside)
-	hook := webhook.Handler{Secrets: organizations, Changes: m.queues[changesQueue], Metrics: m.Metrics}
+	hook := webhook.Handler{Secrets: m.secrets, Changes: m.queues[changesQueue], Metrics: m.Metrics}
 	mux := http.NewServeMux()
 	mux.Handle("/webhooks/", m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Timeout: webhookTimeout}))
 	mux.Handle("GET /metrics", m.counters())

@@ -13,7 +13,7 @@ import (
 
 func main() {
 	env := lambdaenv.Open(patience.Worker)
-	records, secrets := env.Store(), env.Secrets()
+	records, secrets := env.Store(), env.KeptSecrets()
 	outside := signin.Systems(env, records, secrets)
 	auth := admin.TokenAuth(secrets.AdminToken)
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {

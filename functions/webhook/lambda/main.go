@@ -5,13 +5,12 @@ import (
 	"entrasync/functions/webhook"
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/aws/patience"
-	"entrasync/shared/secret"
 )
 
 func main() {
 	env := lambdaenv.Open(patience.Webhook)
 	handler := webhook.Handler{
-		Secrets: secret.Organizations{Store: env.Secrets()},
+		Secrets: env.WebhookTokens(),
 		Changes: env.Queue(lambdaenv.ChangesQueue),
 		Metrics: env.Metrics(),
 	}

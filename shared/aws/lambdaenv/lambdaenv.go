@@ -121,9 +121,20 @@ func (e *Environment) Queue(variable string) *sqsqueue.Queue {
 	return sqsqueue.New(sqs.NewFromConfig(e.AWS), e.Variable(variable))
 }
 
-// Secrets are the secrets below the stack's prefix.
-func (e *Environment) Secrets() secret.Store {
+// Secrets reads the secrets below the stack's prefix.
+func (e *Environment) Secrets() *secrets.Store {
 	return secrets.New(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
+}
+
+// KeptSecrets are the secrets below the stack's prefix, for the function that
+// writes them.
+func (e *Environment) KeptSecrets() secret.Store {
+	return secrets.NewKeeper(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
+}
+
+// WebhookTokens reads the webhook tokens below the stack's prefix and nothing else.
+func (e *Environment) WebhookTokens() *secrets.Tokens {
+	return secrets.NewTokens(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
 }
 
 // Publisher publishes actions on the bus; nil when the stack has none.
