@@ -48,7 +48,7 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 			needed[action] = source
 		}
 	}
-	for _, c := range productCalls(can) {
+	for _, c := range can {
 		for _, action := range actions[c] {
 			if switchedOff(f, action) {
 				continue

@@ -35,7 +35,7 @@ func example() function {
 }
 
 // exampleCalls are what the example can call.
-var exampleCalls = []call{{"dynamodb", "Query"}, {"sqs", "SendMessageBatch"}, {"sts", "AssumeRole"}, {"sts", "GetWebIdentityToken"}}
+var exampleCalls = []call{{"dynamodb", "Query"}, {"sqs", "SendMessageBatch"}, {"sts", "GetWebIdentityToken"}}
 
 func resource(service, name string) string { return strings.Replace(arn, "%", service, 1) + name }
 

@@ -64,9 +64,6 @@ const (
 // GatewayAuth is the value of [APIAuth] when the HTTP API checks JSON web tokens.
 const GatewayAuth = "jwt"
 
-// startTimeout bounds what happens before the first event.
-const startTimeout = 8 * time.Second
-
 // Environment is a function's surroundings.
 type Environment struct {
 	AWS     aws.Config
@@ -79,13 +76,25 @@ type Environment struct {
 // Open reads the AWS configuration and sets up the log. waits is how long the
 // function waits for AWS.
 func Open(waits patience.Patience) *Environment {
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
 	e := &Environment{Log: newLog(os.Stdout), waits: waits}
 	takeOver(e.Log)
-	e.AWS, e.err = config.LoadDefaultConfig(ctx, config.WithLogger(sdkLog{e.Log}))
+	e.AWS, e.err = fromLambda()
+	e.AWS.Logger = sdkLog{e.Log}
 	waits.Configure(&e.AWS)
 	return e
+}
+
+// fromLambda is the AWS configuration of a function: region and credentials are
+// in the variables that Lambda sets, and there is nowhere else to look for them.
+// The SDK's own way of looking everywhere, in files, at the sign-in service and at
+// the metadata of a machine, would make the webhook's program a sixth larger.
+func fromLambda() (aws.Config, error) {
+	variables, err := config.NewEnvConfig()
+	if err == nil && (variables.Region == "" || !variables.Credentials.HasKeys()) {
+		err = errors.New("these variables of Lambda are needed: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
+	}
+	role := func(context.Context) (aws.Credentials, error) { return variables.Credentials, nil }
+	return aws.Config{Region: variables.Region, Credentials: aws.CredentialsProviderFunc(role), ConfigSources: []any{variables}}, err
 }
 
 // Variable is the value of a variable; one that is not set stops the function at

@@ -178,3 +178,19 @@ func TestAnswerInTime(t *testing.T) {
 		})
 	}
 }
+
+// Without what Lambda sets the function says so, before anything else fails.
+func TestOutsideLambda(t *testing.T) {
+	for _, missing := range []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+		t.Run(missing, func(t *testing.T) {
+			for name, value := range map[string]string{"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "", missing: ""} {
+				t.Setenv(name, value)
+			}
+			env := Open(patience.Worker)
+			defer stdlog.SetOutput(os.Stderr)
+			if err := env.check(); err == nil || !strings.Contains(err.Error(), missing) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
