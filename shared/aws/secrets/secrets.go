@@ -41,7 +41,8 @@ const (
 
 // The codes of Secrets Manager (GetSecretValue, CreateSecret and PutSecretValue,
 // errors). An invalid request is one about a secret that is scheduled for
-// deletion.
+// deletion. That a secret is not there is said to a role that may read the name;
+// AWS makes up the end of its ARN to find out (assumed, from reports of others).
 const (
 	codeNotFound = "ResourceNotFoundException"
 	codeExists   = "ResourceExistsException"
