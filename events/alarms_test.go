@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,6 +95,48 @@ func TestAlarmsOfGroupsFindTheirLines(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every refused webhook counts for the alarm, whatever the cause.
+func TestAlarmOfRefusedWebhooksFindsItsLines(t *testing.T) {
+	var log bytes.Buffer
+	counter := emf.New(&log, "entrasync")
+	counter.Count("webhook_refused", 1, "cause", "wrong_secret")
+	counter.Count("webhook_refused", 1, "cause", "unknown_organization")
+	counter.Count("webhook_requests", 5, "status", "Accepted")
+	lines := zerolog.New(&log)
+	lines.Warn().Str("cause", "wrong_secret").Msg("a webhook came with a wrong secret")
+	for metric, filter := range filters(t, "WebhookLogs", 1) {
+		if got := filter.sum(t, log.String()); metric != "webhooks_refused" || got != 2 {
+			t.Errorf("%s is %d, want 2, in\n%s", metric, got, log.String())
+		}
+	}
+	alarm := alarms(t)["${Prefix}-webhooks-refused"]
+	if got := mails(alarm, []float64{none, none, 1, none, none}); !slices.Equal(got, []string{"OK", "ALARM", "OK"}) {
+		t.Errorf("one refused webhook among nothing tells of %v", got)
+	}
+}
+
+// Nobody is told that nothing was synced before something was, and everybody when
+// the successes stay away.
+func TestAlarmOfNoSuccess(t *testing.T) {
+	const hours = 3
+	for name, tc := range map[string]struct {
+		perHour []float64
+		want    []string
+	}{
+		"a new stack that nothing is connected to yet": {[]float64{none, none, none, none, none, none, none}, nil},
+		"its first success":                            {[]float64{none, none, 4, none}, []string{"OK"}},
+		"a quiet night":                                {[]float64{4, none, none, 2, none, none, 7}, []string{"OK"}},
+		"successes stay away":                          {[]float64{4, none, none, none, none, none}, []string{"OK", "INSUFFICIENT_DATA"}},
+		"and come back":                                {[]float64{4, none, none, none, none, 1}, []string{"OK", "INSUFFICIENT_DATA", "OK"}},
+	} {
+		alarm := alarms(t)["${Prefix}-no-success"]
+		alarm.EvaluationPeriods = hours // the template's parameter
+		if got := mails(alarm, tc.perHour); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: told of %v, want %v", name, got, tc.want)
+		}
 	}
 }
 

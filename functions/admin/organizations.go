@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
-	"entrasync/shared/secret"
 )
 
 // Organizations asks JumpCloud about an organization.
@@ -112,9 +112,9 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 	if err := a.Store.CreateOrganization(ctx, o); err != nil {
 		return nil, refuse(err, "body.id", in.Body.ID)
 	}
-	if err := a.Secrets.PutOrganization(ctx, o.ID, secret.Organization{APIKey: in.Body.APIKey, WebhookTokens: tokens}); err != nil {
-		return nil, refuse(&fault.Error{Op: "admin.create organization", Kind: fault.KindOf(err), Err: err,
-			Message: "the organization is kept, its secrets could not be: PATCH apiKey and webhookTokens"}, "", nil)
+	if err := a.putSecrets(ctx, o.ID, &in.Body.APIKey, tokens); err != nil {
+		f := fault.Of(err)
+		return nil, refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: "the organization is kept, but " + f.Message + "; PATCH what is missing"}, f.Subject, nil)
 	}
 	return &answer[createdOrganization]{Body: created}, nil
 }
@@ -148,7 +148,7 @@ func checkTokens(tokens []string) error {
 type organizationPatch struct {
 	Name          *string  `json:"name,omitempty" minLength:"1" maxLength:"200"`
 	APIKey        *string  `json:"apiKey,omitempty" pattern:"^[!-~]+$"`
-	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it"`
+	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it. Of two requests at once the later one counts, as a whole"`
 }
 
 // updateOrganization changes what is named.
@@ -184,21 +184,50 @@ func (a API) replaceSecrets(ctx context.Context, o directory.Organization, patch
 	if err := checkTokens(patch.WebhookTokens); err != nil {
 		return err
 	}
-	kept, err := a.Secrets.Organization(secret.Fresh(ctx), o.ID)
-	if err != nil && !fault.Is(err, fault.NotFound) {
-		return refuse(err, "", nil)
-	}
 	if patch.APIKey != nil {
 		if _, err := a.checkKey(ctx, o, *patch.APIKey); err != nil {
 			return err
 		}
-		kept.APIKey = *patch.APIKey
 	}
-	if patch.WebhookTokens != nil {
-		kept.WebhookTokens = patch.WebhookTokens
-	}
-	if err := a.Secrets.PutOrganization(ctx, o.ID, kept); err != nil {
-		return refuse(err, "", nil)
+	if err := a.putSecrets(ctx, o.ID, patch.APIKey, patch.WebhookTokens); err != nil {
+		return refuse(err, fault.Of(err).Subject, nil)
 	}
 	return nil
+}
+
+// putSecrets keeps a key and tokens, each if it is there. Neither is read before,
+// so that requests for the one and for the other do not meet; of two for the same
+// one the later one counts. The fault says which is kept and which is not, and its
+// subject is the field.
+func (a API) putSecrets(ctx context.Context, id directory.OrganizationID, key *string, tokens []string) error {
+	var kept, lost []string
+	var failed *fault.Error
+	put := func(name, field string, err error) {
+		if err == nil {
+			kept = append(kept, name)
+			return
+		}
+		lost = append(lost, name)
+		if failed == nil {
+			failed = &fault.Error{Op: "admin.put secrets", Kind: fault.KindOf(err), Subject: "body." + field, Message: fault.Of(err).Message, Err: err}
+		}
+	}
+	if key != nil {
+		put("the API key", "apiKey", a.Secrets.PutAPIKey(ctx, id, *key))
+	}
+	if tokens != nil {
+		put("the webhook tokens", "webhookTokens", a.Secrets.PutWebhookTokens(ctx, id, tokens))
+	}
+	if failed == nil {
+		return nil
+	}
+	message := strings.Join(lost, " and ") + " could not be kept"
+	if len(kept) > 0 {
+		message += ", " + kept[0] + " could"
+	}
+	if failed.Message != "" {
+		message += ": " + failed.Message
+	}
+	failed.Message = message
+	return failed
 }

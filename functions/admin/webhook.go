@@ -56,12 +56,12 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	if in.Body != nil {
 		wish = *in.Body
 	}
-	secrets, err := a.Secrets.Organization(secret.Fresh(ctx), o.ID)
+	tokens, err := a.Secrets.WebhookTokens(secret.Fresh(ctx), o.ID)
+	if fault.Is(err, fault.NotFound) {
+		return nil, refuse(fault.New(fault.Conflict, "admin.webhook", "the organization has no webhook token: PATCH webhookTokens first"), "path.id", in.ID)
+	}
 	if err != nil {
 		return nil, refuse(err, "path.id", in.ID)
-	}
-	if len(secrets.WebhookTokens) == 0 {
-		return nil, refuse(fault.New(fault.Conflict, "admin.webhook", "the organization has no webhook token: give it one first"), "path.id", in.ID)
 	}
 	channels, err := a.Channels(ctx, o.ID)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	if address == "" {
 		address = besideAPI(ctx, o.ID)
 	}
-	state, err := channels.SetUpWebhook(ctx, jumpcloud.WebhookSetup{URL: address, Token: secrets.WebhookTokens[0], RotateToken: wish.RotateToken, Repair: wish.Repair})
+	state, err := channels.SetUpWebhook(ctx, jumpcloud.WebhookSetup{URL: address, Token: tokens[0], RotateToken: wish.RotateToken, Repair: wish.Repair})
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}

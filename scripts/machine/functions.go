@@ -18,17 +18,15 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/secret"
 	"entrasync/shared/systems"
 )
 
 // serve starts the functions and the HTTP server.
 func (m *Machine) serve(listener net.Listener) {
-	organizations := secret.Organizations{Store: m.secrets}
 	outside := systems.New(systems.Config{
 		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
-		ClientID: m.Config.ClientID, Proof: m.proof, Keys: organizations, Regions: m.Store,
+		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store,
 	})
 	m.feed(outside)
 	m.server = host.NewServer(m.routes(outside), m.log)
@@ -47,7 +45,7 @@ const maxAPIBody = 1 << 20
 // the routes there it takes a path as it is: net/http's own would answer some with
 // a redirection.
 func (m *Machine) routes(outside *systems.Systems) http.Handler {
-	hook := webhook.Handler{Secrets: secret.Organizations{Store: m.secrets}, Changes: m.queues[changesQueue], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
+	hook := webhook.Handler{Secrets: m.secrets, Changes: m.queues[changesQueue], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
 	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: webhookTimeout})
 	handler := m.admin(outside)
 	api := m.host.HTTP(host.Function{Name: "admin", Handler: handler.Handle, Admit: m.onlyWithToken(handler), MaxBody: maxAPIBody, Timeout: adminTimeout})

@@ -62,11 +62,11 @@ func (m *Machine) openSecrets(ctx context.Context) (err error) {
 	if c.AdminToken, err = m.secrets.AdminToken(ctx); err != nil {
 		return err
 	}
-	organization, err := m.secrets.Organization(ctx, c.Organization)
+	tokens, err := m.secrets.WebhookTokens(ctx, c.Organization)
 	if err != nil {
 		return err
 	}
-	c.WebhookToken = strings.Join(organization.WebhookTokens, ",")
+	c.WebhookToken = strings.Join(tokens, ",")
 	if !m.isNew && m.webhookOrigin == madeUp {
 		m.log.Warn().Str("organization", string(c.Organization)).Msg("a new webhook token was made up, as neither " + webhookVariable + " nor " + secretsName +
 			" holds one: give it to the channel in JumpCloud, with POST /v1/organizations/{id}/webhook and {\"rotateToken\": true}")

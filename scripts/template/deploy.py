@@ -244,6 +244,20 @@ def check_alarms_and_dashboard():
     return problems
 
 
+def check_logging(templates):
+    """Lambda writes JSON to the function's own log group and drops no line."""
+    problems = []
+    for name, resource in templates[0]["Resources"].items():
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        logging = resource["Properties"].get("LoggingConfig", {})
+        if logging.get("LogFormat") != "JSON" or logging.get("ApplicationLogLevel") != "TRACE":
+            problems.append(f"{name} logs by {logging}: lines without a level, such as metrics, would be dropped")
+        if logging.get("LogGroup") != {"Ref": name.removesuffix("Function") + "Logs"}:
+            problems.append(f"{name} does not log to its own group")
+    return problems
+
+
 def roles():
     """Every function with its environment, its sources and what it may do."""
     functions, iam = boto3.client("lambda"), boto3.client("iam")
@@ -271,8 +285,9 @@ def main():
         for kind in MODELS:
             kind.made.clear()
         with mock_aws():
-            found, count = check_stacks(put_up(parameters))
-            found += check_resources() + check_alarms_and_dashboard()
+            templates = put_up(parameters)
+            found, count = check_stacks(templates)
+            found += check_logging(templates) + check_resources() + check_alarms_and_dashboard()
             exported[title] = roles()
         print(f"  {title}: {count} resources")
         problems += [f"{title}: {problem}" for problem in found]

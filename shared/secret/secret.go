@@ -3,7 +3,9 @@
 // Entra, and what opens sealed passwords.
 //
 // A secret is fetched by name where it is used and goes nowhere else: not into a
-// log, an error, a queue, a table or a variable of a template.
+// log, an error, a queue, a table or a variable of a template. The two secrets of
+// an organization are kept apart: who reads its webhook tokens need not be able
+// to read its API key, and who replaces the one leaves the other as it is.
 package secret
 
 import (
@@ -12,12 +14,11 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Organization holds the secrets of one organization.
+// Organization holds the secrets of one organization, where they are given or
+// were stored together.
 type Organization struct {
-	APIKey string `json:"apiKey"`
-	// WebhookTokens are the secrets that a notification channel may present;
-	// two while one is being replaced.
-	WebhookTokens []string `json:"webhookTokens"`
+	APIKey        string   `json:"apiKey,omitempty"`
+	WebhookTokens []string `json:"webhookTokens,omitempty"`
 }
 
 // Entra holds what the application signs in to Entra with; one of the two, or
@@ -27,11 +28,17 @@ type Entra struct {
 	Certificate  string `json:"certificate,omitempty"` // PEM, certificate and private key
 }
 
-// Store keeps secrets. What does not exist is a fault of kind NotFound.
+// Store keeps secrets. What does not exist is a fault of kind NotFound. What is
+// put replaces what was there, as a whole; of two that put at once the later one
+// counts.
 type Store interface {
-	Organization(ctx context.Context, id directory.OrganizationID) (Organization, error)
-	// PutOrganization creates or replaces the secrets of an organization.
-	PutOrganization(ctx context.Context, id directory.OrganizationID, o Organization) error
+	// APIKey is what an organization's JumpCloud is called with.
+	APIKey(ctx context.Context, id directory.OrganizationID) (string, error)
+	PutAPIKey(ctx context.Context, id directory.OrganizationID, key string) error
+	// WebhookTokens are the secrets that a notification channel may present, the
+	// current one first; two while one is being replaced.
+	WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error)
+	PutWebhookTokens(ctx context.Context, id directory.OrganizationID, tokens []string) error
 	// AdminToken is the bearer token of the API.
 	AdminToken(ctx context.Context) (string, error)
 	Entra(ctx context.Context) (Entra, error)
@@ -40,28 +47,13 @@ type Store interface {
 	PasswordSeed(ctx context.Context) (string, error)
 }
 
-// Organizations gives each part of the product the one secret that it needs.
-type Organizations struct{ Store Store }
-
-// WebhookTokens are the secrets that the webhook of an organization accepts.
-func (o Organizations) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
-	s, err := o.Store.Organization(ctx, id)
-	return s.WebhookTokens, err
-}
-
-// APIKey is what an organization's JumpCloud is called with.
-func (o Organizations) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
-	s, err := o.Store.Organization(ctx, id)
-	return s.APIKey, err
-}
-
 // freshKey marks a context; see Fresh.
 type freshKey struct{}
 
 // Fresh asks a store, through the context, to read a secret anew instead of
-// giving what it keeps: before a secret is changed, and when what somebody
-// presents matches none that is known, because it may have been replaced. A store
-// may still give what it read a moment ago.
+// giving what it keeps, when what somebody presents matches none that is known,
+// because it may have been replaced. A store may still give what it read some
+// seconds ago.
 func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, freshKey{}, true) }
 
 // WantsFresh reports whether a context was marked by [Fresh].

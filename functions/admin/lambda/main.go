@@ -6,13 +6,14 @@ import (
 
 	"entrasync/functions/admin"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
 	"entrasync/shared/directory"
 )
 
 func main() {
-	env := lambdaenv.Open()
-	records, secrets := env.Store(), env.Secrets()
+	env := lambdaenv.Open(patience.Worker)
+	records, secrets := env.Store(), env.KeptSecrets()
 	outside := signin.Systems(env, records, secrets)
 	auth := admin.TokenAuth(secrets.AdminToken)
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {

@@ -4,10 +4,11 @@ package main
 import (
 	"entrasync/functions/fanout"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/patience"
 )
 
 func main() {
-	env := lambdaenv.Open()
+	env := lambdaenv.Open(patience.Worker)
 	handler := fanout.Handler{
 		Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Groups: env.Queue(lambdaenv.GroupsLiveQueue), Metrics: env.Metrics(),
 	}

@@ -4,12 +4,13 @@ package main
 import (
 	"entrasync/functions/groups"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
 	"entrasync/shared/reconcile"
 )
 
 func main() {
-	env := lambdaenv.Open()
+	env := lambdaenv.Open(patience.Worker)
 	records := env.Store()
 	bulk := env.Queue(lambdaenv.GroupsBulkQueue)
 	handler := groups.Handler{

@@ -4,12 +4,13 @@ package main
 import (
 	"entrasync/functions/users"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
 	"entrasync/shared/reconcile"
 )
 
 func main() {
-	env := lambdaenv.Open()
+	env := lambdaenv.Open(patience.Worker)
 	metrics, records, publisher, secrets := env.Metrics(), env.Store(), env.Publisher(), env.Secrets()
 	outside := signin.Systems(env, records, secrets)
 	bulk := env.Queue(lambdaenv.UsersBulkQueue)

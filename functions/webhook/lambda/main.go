@@ -4,13 +4,13 @@ package main
 import (
 	"entrasync/functions/webhook"
 	"entrasync/shared/aws/lambdaenv"
-	"entrasync/shared/secret"
+	"entrasync/shared/aws/patience"
 )
 
 func main() {
-	env := lambdaenv.Open()
+	env := lambdaenv.Open(patience.Webhook)
 	handler := webhook.Handler{
-		Secrets: secret.Organizations{Store: env.Secrets()},
+		Secrets: env.WebhookTokens(),
 		Changes: env.Queue(lambdaenv.ChangesQueue),
 		Metrics: env.Metrics(),
 		Refused: &webhook.Refusals{},

@@ -164,7 +164,7 @@ func (d *Deployment) startFunctions(context.Context) error {
 		environment["AWS_ENDPOINT_URL_EVENTBRIDGE"] = d.servers.countedMoto
 		function, err := runtimeapi.New(runtimeapi.Config{
 			Name: f.Name, Bootstrap: d.config.Bootstraps[f.LogicalID], Environment: environment, MemoryMB: f.MemoryMB, Timeout: f.Timeout,
-			Region: awstest.Region, AccountID: accountID, AccessKey: awstest.AccessKey, SecretKey: awstest.SecretKey, Output: d.config.Log,
+			Region: awstest.Region, AccountID: accountID, AccessKey: awstest.AccessKey, SecretKey: awstest.SecretKey, Output: d.config.Log, LogLevel: f.LogLevel,
 		})
 		if err != nil {
 			return err

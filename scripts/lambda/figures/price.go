@@ -59,6 +59,6 @@ const (
 	ownMetrics    = 40.0
 	alarmsOfStack = 26.0
 	tracedShare   = 0.05 // X-Ray samples that part of the requests, and one a second
-	secretsOfOrg  = 3.0  // of a stack with one organization
+	secretsOfOrg  = 4.0  // of a stack with one organization
 	secretsTTL    = 300.0
 )

@@ -27,6 +27,7 @@ func ownVariables(c Config) map[string]string {
 		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_LAMBDA_LOG_FORMAT":           "JSON",
+		"AWS_LAMBDA_LOG_LEVEL":            c.LogLevel,
 		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + c.Name,
 		"AWS_LAMBDA_LOG_STREAM_NAME":      "2025/01/01/[$LATEST]0123456789abcdef0123456789abcdef",
 		"AWS_REGION":                      c.Region,

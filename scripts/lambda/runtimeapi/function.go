@@ -14,6 +14,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,9 +42,12 @@ type Config struct {
 	AccountID   string
 	// AccessKey and SecretKey are the credentials of the function's role.
 	AccessKey, SecretKey string
-	// Output gets what the processes write to stdout and stderr, line by line;
-	// nil drops it.
+	// Output gets what the processes write to stdout and stderr, line by line, as
+	// the log group would; nil drops it.
 	Output io.Writer
+	// LogLevel is the level of application logs from which on lines come through;
+	// "" where the log's format is text, of which Lambda drops nothing.
+	LogLevel string
 }
 
 // Function is a function that can be invoked. It implements the Handler of
@@ -76,7 +80,10 @@ func New(c Config) (*Function, error) {
 	if c.Timeout <= 0 || c.Timeout > 15*time.Minute {
 		return nil, fault.New(fault.Invalid, "runtimeapi.New", fmt.Sprintf("the time-out of %s is %s: Lambda takes up to 15 minutes", c.Name, c.Timeout))
 	}
-	return &Function{config: c, environment: environment, output: &lines{to: c.Output}}, nil
+	if c.LogLevel != "" && !slices.Contains(levels, c.LogLevel) {
+		return nil, fault.New(fault.Invalid, "runtimeapi.New", fmt.Sprintf("%s has the log level %s: it is one of %s", c.Name, c.LogLevel, strings.Join(levels, ", ")))
+	}
+	return &Function{config: c, environment: environment, output: &lines{to: c.Output, level: c.LogLevel}}, nil
 }
 
 // ARN is the name that the function is invoked by.

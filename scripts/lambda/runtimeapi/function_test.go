@@ -75,6 +75,10 @@ func serve(ctx context.Context, o order) (report, error) {
 	case "print":
 		fmt.Println("to stdout")
 		fmt.Fprint(os.Stderr, "to stderr")
+	case "log":
+		for _, line := range logged {
+			fmt.Println(line.text)
+		}
 	}
 	r := report{PID: os.Getpid(), Environment: map[string]string{}, Trace: os.Getenv("_X_AMZN_TRACE_ID")}
 	for _, pair := range os.Environ() {
@@ -305,6 +309,39 @@ func TestOutputIsKept(t *testing.T) {
 	}
 }
 
+// logged are lines and the level that Lambda takes them to have.
+var logged = []struct{ text, level string }{
+	{`{"level":"trace","timestamp":"2026-03-02T09:14:07Z"}`, "TRACE"},
+	{`{"level":"debug","timestamp":"2026-03-02T09:14:07.498+01:00"}`, "DEBUG"},
+	{`{"level":"WARN","timestamp":"2026-03-02T09:14:07Z"}`, "WARN"},
+	{`{"level":"fatal","timestamp":"2026-03-02T09:14:07Z"}`, "FATAL"},
+	{`{"level":"error","timestamp":"yesterday"}`, "INFO"},
+	{`{"level":"error","note":"no time"}`, "INFO"},
+	{`{"level":"grave","timestamp":"2026-03-02T09:14:07Z"}`, "INFO"},
+	{`{"timestamp":"2026-03-02T09:14:07Z","note":"no level"}`, "INFO"},
+	{`{"_aws":{"Timestamp":1772442847000,"CloudWatchMetrics":[]},"parked":1}`, "INFO"},
+	{`no JSON`, "INFO"},
+}
+
+// Lambda leaves out what is below the function's level, and takes lines that do not
+// say theirs for INFO.
+func TestLogLevel(t *testing.T) {
+	detail := []string{"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
+	for n, level := range append([]string{""}, detail...) {
+		var output bytes.Buffer
+		f := function(t, func(c *runtimeapi.Config) { c.Output, c.LogLevel = &output, level })
+		if _, err := invoke(t, f, order{Do: "log"}); err != nil {
+			t.Fatal(err)
+		}
+		f.Stop()
+		for _, line := range logged {
+			if got, want := strings.Contains(output.String(), line.text), slices.Index(detail, line.level) >= n-1; got != want {
+				t.Errorf("at level %q the line %s comes through: %v, want %v", level, line.text, got, want)
+			}
+		}
+	}
+}
+
 func TestStopEndsEveryProcess(t *testing.T) {
 	f := function(t, nil)
 	i, err := f.Prepare(t.Context())
@@ -329,6 +366,7 @@ func TestWhatLambdaRefuses(t *testing.T) {
 		"a reserved variable":        func(c *runtimeapi.Config) { c.Environment = map[string]string{"AWS_REGION": "x"} },
 		"the address of the runtime": func(c *runtimeapi.Config) { c.Environment = map[string]string{"AWS_LAMBDA_RUNTIME_API": "x"} },
 		"no time-out":                func(c *runtimeapi.Config) { c.Timeout = 0 },
+		"an unknown log level":       func(c *runtimeapi.Config) { c.LogLevel = "info" },
 		"too long a time-out":        func(c *runtimeapi.Config) { c.Timeout = 16 * time.Minute },
 	} {
 		c := valid

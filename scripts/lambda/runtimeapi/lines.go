@@ -8,9 +8,10 @@ import (
 
 // lines passes on what several processes write, one whole line at a time.
 type lines struct {
-	mu   sync.Mutex
-	to   io.Writer
-	open []*line
+	mu    sync.Mutex
+	to    io.Writer
+	level string // what is below it is dropped
+	open  []*line
 }
 
 // line is what one process has written since the end of its last line.
@@ -37,7 +38,7 @@ func (w *line) Write(p []byte) (int, error) {
 	if end == 0 || w.lines.to == nil {
 		return len(p), nil
 	}
-	if _, err := w.lines.to.Write(w.rest[:end]); err != nil {
+	if _, err := w.lines.to.Write(passing(w.rest[:end], w.lines.level)); err != nil {
 		return 0, err
 	}
 	w.rest = append([]byte(nil), w.rest[end:]...)

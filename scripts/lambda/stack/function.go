@@ -13,14 +13,15 @@ const (
 	defaultTimeout     = 3 * time.Second
 	defaultMemory      = 128
 	defaultBatch       = 10
-	defaultConcurrency = 10 // of a queue without a limit: enough here
+	defaultConcurrency = 10     // of a queue without a limit: enough here
+	defaultLogLevel    = "INFO" // of a log in JSON
 )
 
 // function makes a function of its properties and of what the template says of
 // all functions.
 func (r *resolver) function(logical string) (Function, error) {
 	f := Function{LogicalID: logical, Name: r.physical[logical].ref, Environment: map[string]string{}, Timeout: defaultTimeout}
-	names := []string{"Environment", "Timeout", "MemorySize", "Events"}
+	names := []string{"Environment", "Timeout", "MemorySize", "Events", "LoggingConfig"}
 	global, _ := r.template.Globals["Function"].(map[string]any)
 	all, err := r.some(global, "Globals.Function", names...)
 	if err != nil {
@@ -51,7 +52,22 @@ func (r *resolver) function(logical string) (Function, error) {
 	if f.MemoryMB, err = number(either("MemorySize"), defaultMemory); err != nil {
 		return f, refuse(logical, "the memory is %v", either("MemorySize"))
 	}
+	f.LogLevel = logLevel(all, own)
 	return f, r.events(&f, own)
+}
+
+// logLevel is the level from which on Lambda lets lines through; what the function
+// says of its log comes before what the template says of all.
+func logLevel(all, own map[string]any) string {
+	logging := map[string]any{"ApplicationLogLevel": defaultLogLevel}
+	for _, from := range []map[string]any{all, own} {
+		config, _ := from["LoggingConfig"].(map[string]any)
+		maps.Copy(logging, config)
+	}
+	if logging["LogFormat"] != "JSON" {
+		return ""
+	}
+	return fmt.Sprint(logging["ApplicationLogLevel"])
 }
 
 // events adds what invokes a function.

@@ -26,8 +26,11 @@ type Function struct {
 	Environment map[string]string
 	Timeout     time.Duration
 	MemoryMB    int
-	Routes      []Route
-	Sources     []Source
+	// LogLevel is the least important level of which lines reach the log group; ""
+	// where the log's format is text, of which none is left out.
+	LogLevel string
+	Routes   []Route
+	Sources  []Source
 }
 
 // Route is a way into a function from the HTTP API, by the key that API Gateway

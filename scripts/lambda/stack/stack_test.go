@@ -45,6 +45,7 @@ Conditions:
 Globals:
   Function:
     MemorySize: 256
+    LoggingConfig: {LogFormat: JSON, ApplicationLogLevel: WARN}
     Environment: {Variables: {LEVEL: !Ref Level, SHADOWED: all}}
 Resources:
   WorkFunction:
@@ -52,6 +53,7 @@ Resources:
     Properties:
       FunctionName: !Sub "${AWS::StackName}-work"
       Timeout: 30
+      LoggingConfig: {LogGroup: mine, ApplicationLogLevel: !If [Loud, DEBUG, !Ref AWS::NoValue]}
       Role: !GetAtt Elsewhere.Outputs.RoleArn
       Environment:
         Variables:
@@ -110,7 +112,7 @@ func TestWhatATemplateBecomes(t *testing.T) {
 	arn := "arn:aws:sqs:us-east-1:000000000000:"
 	want := &stack.Stack{
 		Functions: []stack.Function{{
-			LogicalID: "WorkFunction", Name: "test-work", Timeout: 30 * time.Second, MemoryMB: 256,
+			LogicalID: "WorkFunction", Name: "test-work", Timeout: 30 * time.Second, MemoryMB: 256, LogLevel: "WARN",
 			Environment: map[string]string{
 				"LEVEL": "info", "SHADOWED": "own", "CLIENT": "42", "QUEUE": "http://sqs/test-work.fifo", "TABLE": "test-Table", "BUS": "test",
 				"SELF": "a-b ${literal} " + arn + "test-work.fifo", "MOOD": "quiet",
@@ -134,6 +136,15 @@ func TestWhatATemplateBecomes(t *testing.T) {
 	loud, err := read(t, whole, map[string]string{"Client": "42", "Level": "debug"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if level := loud.Functions[0].LogLevel; level != "DEBUG" {
+		t.Errorf("the function's own log level is %s", level)
+	}
+	for logging, want := range map[string]string{"{LogFormat: Text, ApplicationLogLevel: WARN}": "", "{LogFormat: JSON}": "INFO"} {
+		s, err := read(t, strings.Replace(whole, "{LogFormat: JSON, ApplicationLogLevel: WARN}", logging, 1), map[string]string{"Client": "42"})
+		if err != nil || s.Functions[0].LogLevel != want {
+			t.Errorf("with %s the log level is %+v, want %q (%v)", logging, s, want, err)
+		}
 	}
 	if e := loud.Functions[0].Environment; e["MOOD"] != "loud" || e["LEFT_OUT"] != "x" || len(loud.Secrets) != 0 {
 		t.Errorf("with the other level: %v, secrets %v", e, loud.Secrets)
@@ -178,6 +189,9 @@ func TestOurTemplate(t *testing.T) {
 		t.Fatalf("the stack has %d functions, %d queues, %d tables and %d buses", len(s.Functions), len(s.Queues), len(s.Tables), len(s.Buses))
 	}
 	for _, f := range s.Functions {
+		if f.LogLevel != "TRACE" {
+			t.Errorf("Lambda drops lines of %s below %s: those without a level, which are its metrics, must come through", f.LogicalID, f.LogLevel)
+		}
 		if len(f.Routes)+len(f.Sources) == 0 {
 			t.Errorf("nothing invokes %s", f.LogicalID)
 		}

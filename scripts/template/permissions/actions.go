@@ -1,7 +1,5 @@
 package main
 
-import "slices"
-
 // actions says which IAM actions a call of the SDK needs (AWS service
 // authorization reference). A call that is not in it fails the check: add it
 // with its actions.
@@ -33,16 +31,6 @@ var actions = map[call][]string{
 	{"sts", "GetWebIdentityToken"}: {"sts:GetWebIdentityToken"},
 }
 
-// credentialCalls are what the SDK's chain of credentials can do. On Lambda it
-// ends at its first link, the variables with the credentials of the role.
-var credentialCalls = []call{
-	{"signin", "CreateOAuth2Token"},
-	{"sso", "GetRoleCredentials"},
-	{"ssooidc", "CreateToken"},
-	{"sts", "AssumeRole"},
-	{"sts", "AssumeRoleWithWebIdentity"},
-}
-
 // runtimeActions are what Lambda itself does in the name of the role: it writes
 // the log and sends the traces.
 var runtimeActions = []string{
@@ -60,10 +48,4 @@ var withoutResource = map[string][]string{
 	"xray:PutTelemetryRecords": nil,
 	"xray:PutTraceSegments":    nil,
 	"sts:GetWebIdentityToken":  {"sts:IdentityTokenAudience", "sts:DurationSeconds"},
-}
-
-// productCalls are the calls that the product makes, without those of the SDK for
-// itself.
-func productCalls(can []call) []call {
-	return slices.DeleteFunc(slices.Clone(can), func(c call) bool { return slices.Contains(credentialCalls, c) })
 }

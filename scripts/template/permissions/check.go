@@ -48,7 +48,7 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 			needed[action] = source
 		}
 	}
-	for _, c := range productCalls(can) {
+	for _, c := range can {
 		for _, action := range actions[c] {
 			if switchedOff(f, action) {
 				continue
@@ -75,8 +75,29 @@ func switchedOff(f function, action string) bool {
 	}
 }
 
-// passwordKey is in the name of the secret that opens sealed passwords.
-const passwordKey = "/password-key"
+// secrets says which functions may have to do with which secrets of the stack, by
+// how their names go on after its prefix: the webhook, which everybody can call,
+// with nothing but the tokens that it compares with, and nobody but users with what
+// opens passwords.
+var secrets = map[string][]string{
+	"admin-token-":    {"admin"},
+	"entra-":          {"users", "groups", "admin"},
+	"password-key-":   {"users"},
+	"api-keys/":       {"users", "groups", "admin"},
+	"webhook-tokens/": {"webhook", "admin"},
+	"organizations/":  {"users", "groups", "admin"}, // key and tokens together, as they were kept before
+}
+
+// mayHave reports whether a function may have to do with a secret.
+func mayHave(name string, f function, resource string) bool {
+	_, rest, found := strings.Cut(resource, ":secret:"+f.Environment["ENTRASYNC_SECRETS_PREFIX"]+"/")
+	for begin, functions := range secrets {
+		if found && strings.HasPrefix(rest, begin) {
+			return slices.Contains(functions, name)
+		}
+	}
+	return false
+}
 
 // about says what is wrong with allowing an action on a resource: it is not one
 // that the function's environment names.
@@ -90,9 +111,6 @@ func about(name string, f function, action, resource string, condition map[strin
 		}
 		return problems
 	}
-	if name != "users" && strings.Contains(resource, passwordKey) {
-		return []string{fmt.Sprintf("%s is allowed on %s: only the function users may open passwords", action, resource)}
-	}
 	service, _, _ := strings.Cut(action, ":")
 	good := map[string]func(string) bool{
 		"logs": func(own string) bool { return strings.HasSuffix(own, "log-group:"+logGroupOf(f, name)+":*") },
@@ -102,13 +120,11 @@ func about(name string, f function, action, resource string, condition map[strin
 		"sqs": func(own string) bool {
 			return slices.Contains(f.Sources, own) || slices.Contains(queues(f), lastOf(own, ":"))
 		},
-		"secretsmanager": func(own string) bool {
-			return strings.Contains(own, ":secret:"+f.Environment["ENTRASYNC_SECRETS_PREFIX"]+"/")
-		},
-		"events": func(own string) bool { return strings.HasSuffix(own, ":event-bus/"+f.Environment["ENTRASYNC_BUS"]) },
+		"secretsmanager": func(own string) bool { return mayHave(name, f, own) },
+		"events":         func(own string) bool { return strings.HasSuffix(own, ":event-bus/"+f.Environment["ENTRASYNC_BUS"]) },
 	}[service]
 	if good == nil || !strings.HasPrefix(resource, "arn:") || !good(resource) {
-		return []string{fmt.Sprintf("%s is allowed on %s, which its environment does not name", action, resource)}
+		return []string{fmt.Sprintf("%s is allowed on %s, which its environment does not name or is none of its business", action, resource)}
 	}
 	return nil
 }

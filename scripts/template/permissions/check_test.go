@@ -35,7 +35,7 @@ func example() function {
 }
 
 // exampleCalls are what the example can call.
-var exampleCalls = []call{{"dynamodb", "Query"}, {"sqs", "SendMessageBatch"}, {"sts", "AssumeRole"}, {"sts", "GetWebIdentityToken"}}
+var exampleCalls = []call{{"dynamodb", "Query"}, {"sqs", "SendMessageBatch"}, {"sts", "GetWebIdentityToken"}}
 
 func resource(service, name string) string { return strings.Replace(arn, "%", service, 1) + name }
 
@@ -75,10 +75,6 @@ func TestCheck(t *testing.T) {
 			*can = append(*can, call{"secretsmanager", "GetSecretValue"})
 			f.Statements = append(f.Statements, allow("secretsmanager:GetSecretValue", resource("secretsmanager", "secret:other/entra-??????")))
 		}, "which its environment does not name"},
-		{"what opens passwords", func(f *function, can *[]call) {
-			*can = append(*can, call{"secretsmanager", "GetSecretValue"})
-			f.Statements = append(f.Statements, allow("secretsmanager:GetSecretValue", resource("secretsmanager", "secret:stack/password-key-??????")))
-		}, "only the function users may open passwords"},
 		{"a source without its rights", func(f *function, _ *[]call) { f.Sources = append(f.Sources, resource("sqs", "live.fifo")) }, "sqs:ReceiveMessage is not allowed on " + resource("sqs", "live.fifo")},
 		{"a token for anybody", func(f *function, _ *[]call) { delete(f.Statements[5].Condition, "ForAllValues:StringEquals") }, "no condition on sts:IdentityTokenAudience"},
 		{"a token that nobody asks for", func(f *function, _ *[]call) { f.Environment["ENTRA_SIGN_IN"] = "secret" }, "sts:GetWebIdentityToken is allowed, but nothing needs it"},
@@ -93,6 +89,35 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// Which function may have to do with which secrets of the stack.
+func TestSecrets(t *testing.T) {
+	everybody := []string{"webhook", "fanout", "users", "groups", "admin"}
+	for secret, may := range map[string][]string{
+		"stack/password-key-??????":                     {"users"},
+		"stack/admin-token-??????":                      {"admin"},
+		"stack/entra-??????":                            {"users", "groups", "admin"},
+		"stack/api-keys/*":                              {"users", "groups", "admin"},
+		"stack/webhook-tokens/*":                        {"webhook", "admin"},
+		"stack/organizations/*":                         {"users", "groups", "admin"},
+		"stack/webhook-tokens/5f0c1e2d3a4b5c6d7e8f9012": {"webhook", "admin"},
+		"stack/*":                nil,
+		"stack/api*":             nil,
+		"stack/?pi-keys/*":       nil,
+		"stack/webhook-tokens*":  nil,
+		"other/webhook-tokens/*": nil,
+		"*":                      nil,
+	} {
+		for _, name := range everybody {
+			for _, action := range []string{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"} {
+				problems := about(name, example(), action, resource("secretsmanager", "secret:"+secret), nil)
+				if allowed := len(problems) == 0; allowed != slices.Contains(may, name) {
+					t.Errorf("%s on %s for %s: %v", action, secret, name, problems)
+				}
+			}
+		}
 	}
 }
 

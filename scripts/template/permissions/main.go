@@ -82,7 +82,7 @@ func compare(rolesFile, buildFolder string) ([]string, error) {
 			}
 			if !shown[name] {
 				shown[name] = true
-				fmt.Printf("  %s calls %v\n", name, productCalls(can))
+				fmt.Printf("  %s calls %v\n", name, can)
 			}
 			for _, problem := range check(name, f, can) {
 				problems = append(problems, fmt.Sprintf("%s (%s): %s", name, title, problem))

@@ -28,6 +28,7 @@ import (
 	"entrasync/shared/aws/bus"
 	"entrasync/shared/aws/dynamotable"
 	"entrasync/shared/aws/emf"
+	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/secrets"
 	"entrasync/shared/aws/sqsqueue"
 	"entrasync/shared/fault"
@@ -63,29 +64,37 @@ const (
 // GatewayAuth is the value of [APIAuth] when the HTTP API checks JSON web tokens.
 const GatewayAuth = "jwt"
 
-// startTimeout bounds what happens before the first event.
-const startTimeout = 8 * time.Second
-
 // Environment is a function's surroundings.
 type Environment struct {
 	AWS     aws.Config
 	Log     zerolog.Logger
+	waits   patience.Patience
 	missing []string
 	err     error
 }
 
-// Open reads the AWS configuration and sets up the log.
-func Open() *Environment {
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	e := &Environment{}
-	e.AWS, e.err = config.LoadDefaultConfig(ctx)
-	level, err := zerolog.ParseLevel(strings.ToLower(os.Getenv(LogLevel)))
-	if err != nil || level == zerolog.NoLevel {
-		level = zerolog.InfoLevel
-	}
-	e.Log = zerolog.New(os.Stdout).Level(level).With().Timestamp().Str("function", os.Getenv("AWS_LAMBDA_FUNCTION_NAME")).Logger()
+// Open reads the AWS configuration and sets up the log. waits is how long the
+// function waits for AWS.
+func Open(waits patience.Patience) *Environment {
+	e := &Environment{Log: newLog(os.Stdout), waits: waits}
+	takeOver(e.Log)
+	e.AWS, e.err = fromLambda()
+	e.AWS.Logger = sdkLog{e.Log}
+	waits.Configure(&e.AWS)
 	return e
+}
+
+// fromLambda is the AWS configuration of a function: region and credentials are
+// in the variables that Lambda sets, and there is nowhere else to look for them.
+// The SDK's own way of looking everywhere, in files, at the sign-in service and at
+// the metadata of a machine, would make the webhook's program a sixth larger.
+func fromLambda() (aws.Config, error) {
+	variables, err := config.NewEnvConfig()
+	if err == nil && (variables.Region == "" || !variables.Credentials.HasKeys()) {
+		err = errors.New("these variables of Lambda are needed: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
+	}
+	role := func(context.Context) (aws.Credentials, error) { return variables.Credentials, nil }
+	return aws.Config{Region: variables.Region, Credentials: aws.CredentialsProviderFunc(role), ConfigSources: []any{variables}}, err
 }
 
 // Variable is the value of a variable; one that is not set stops the function at
@@ -121,9 +130,20 @@ func (e *Environment) Queue(variable string) *sqsqueue.Queue {
 	return sqsqueue.New(sqs.NewFromConfig(e.AWS), e.Variable(variable))
 }
 
-// Secrets are the secrets below the stack's prefix.
-func (e *Environment) Secrets() secret.Store {
+// Secrets reads the secrets below the stack's prefix.
+func (e *Environment) Secrets() *secrets.Store {
 	return secrets.New(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
+}
+
+// KeptSecrets are the secrets below the stack's prefix, for the function that
+// writes them.
+func (e *Environment) KeptSecrets() secret.Store {
+	return secrets.NewKeeper(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
+}
+
+// WebhookTokens reads the webhook tokens below the stack's prefix and nothing else.
+func (e *Environment) WebhookTokens() *secrets.Tokens {
+	return secrets.NewTokens(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
 }
 
 // Publisher publishes actions on the bus; nil when the stack has none.
@@ -170,7 +190,7 @@ func (e *Environment) Start(handler any) {
 		e.Log.Error().Err(err).Msg("the function cannot start")
 		os.Exit(1)
 	}
-	lambda.Start(logged{lambda.NewHandler(handler), e.Log})
+	lambda.Start(invoked{lambda.NewHandler(handler), e.Log, e.waits.Answer})
 }
 
 // check says what keeps the function from starting.
@@ -181,17 +201,23 @@ func (e *Environment) check() error {
 	return e.err
 }
 
-// logged gives every invocation its log.
-type logged struct {
-	next lambda.Handler
-	log  zerolog.Logger
+// invoked gives every invocation its log, and the time in which it answers.
+type invoked struct {
+	next   lambda.Handler
+	log    zerolog.Logger
+	answer time.Duration // 0: Lambda's own time-out
 }
 
 // Invoke implements lambda.Handler.
-func (l logged) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	log := l.log
+func (i invoked) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if i.answer > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, i.answer)
+		defer cancel()
+	}
+	log := i.log
 	if lc, known := lambdacontext.FromContext(ctx); known {
 		log = log.With().Str("request", lc.AwsRequestID).Logger()
 	}
-	return l.next.Invoke(log.WithContext(ctx), payload)
+	return i.next.Invoke(log.WithContext(ctx), payload)
 }

@@ -17,7 +17,7 @@ import (
 // alone when none came. JumpCloud waits for the webhook meanwhile.
 const (
 	freshFor   = 5 * time.Minute
-	justNow    = 3 * time.Second // the same when a caller wants it fresh: strangers with wrong tokens must not cost a request each
+	justNow    = 10 * time.Second // the same when a caller wants it fresh: strangers with wrong tokens must not cost a request each
 	staleFor   = time.Hour
 	patience   = 2 * time.Second
 	retryAfter = 10 * time.Second
@@ -49,6 +49,19 @@ func (c *cache) entry(name string) *entry {
 		c.entries[name] = e
 	}
 	return e
+}
+
+// holds reports whether a secret was read before.
+func (c *cache) holds(name string) bool {
+	c.mu.Lock()
+	e := c.entries[name]
+	c.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.read.IsZero()
 }
 
 // forget drops an entry that holds nothing.

@@ -62,11 +62,16 @@ func (m *manager) set(value, failure string) {
 	m.value, m.failure = value, failure
 }
 
-func (m *manager) store() *secrets.Store {
+func (m *manager) store() *secrets.Store { return secrets.New(m.client(), "stack") }
+
+func (m *manager) client() *secretsmanager.Client { return clientOf(m) }
+
+// clientOf is a client of a Secrets Manager in memory.
+func clientOf(server aws.HTTPClient) *secretsmanager.Client {
 	config := awstest.Config("http://secrets.invalid")
-	config.HTTPClient = m
+	config.HTTPClient = server
 	config.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	return secrets.New(secretsmanager.NewFromConfig(config), "stack")
+	return secretsmanager.NewFromConfig(config)
 }
 
 func TestCache(t *testing.T) {
@@ -184,12 +189,16 @@ func TestFaults(t *testing.T) {
 // A value is in no error, whatever is wrong with it.
 func TestValuesAreNotInErrors(t *testing.T) {
 	for _, value := range []string{canary, `{"apiKey": ` + canary, `{"apiKey": 1, "x": "` + canary + `"}`, `"` + canary + `"`} {
-		_, err := (&manager{value: value}).store().Organization(t.Context(), organization)
-		if !fault.Is(err, fault.Invalid) {
-			t.Errorf("%s: got %v, want a fault of kind invalid", value, err)
-		}
-		if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, "canary") {
-			t.Errorf("the value is in the error: %s", text)
+		m := &manager{value: value}
+		_, errKey := m.store().APIKey(t.Context(), organization)
+		_, errTokens := secrets.NewTokens(m.client(), "stack").WebhookTokens(t.Context(), organization)
+		for _, err := range []error{errKey, errTokens} {
+			if !fault.Is(err, fault.Invalid) {
+				t.Errorf("%s: got %v, want a fault of kind invalid", value, err)
+			}
+			if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, "canary") {
+				t.Errorf("the value is in the error: %s", text)
+			}
 		}
 	}
 }

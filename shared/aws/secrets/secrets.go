@@ -1,12 +1,18 @@
-// Package secrets is the secrets of entrasync on AWS: secret.Store in Secrets
-// Manager.
+// Package secrets is the secrets of entrasync on AWS, in Secrets Manager. Three
+// types read them, so that a program holds no more than what its function may
+// do: [Tokens] reads webhook tokens alone, [Store] reads, and [Keeper] is the
+// secret.Store that writes too.
 //
 // All names begin with the prefix of the stack: "<prefix>/admin-token" and
-// "<prefix>/password-key" are plain text, "<prefix>/organizations/<id>" and
-// "<prefix>/entra" are JSON. What was
-// read is kept for a few minutes, and served for a while longer when Secrets
-// Manager does not answer, so that an outage there does not stop webhooks. A
-// value is never part of an error or of the log.
+// "<prefix>/password-key" are plain text, "<prefix>/api-keys/<id>",
+// "<prefix>/webhook-tokens/<id>" and "<prefix>/entra" are JSON. Before keys and
+// tokens were kept apart, "<prefix>/organizations/<id>" held both; it is still
+// read where the others are missing, and a Keeper that reads it writes the others.
+// It stays as it was, and nothing reads it then.
+//
+// What was read is kept for a few minutes, and served for a while longer when
+// Secrets Manager does not answer, so that an outage there does not stop
+// webhooks. A value is never part of an error or of the log.
 package secrets
 
 import (
@@ -28,52 +34,68 @@ const (
 	adminToken    = "admin-token"
 	passwordSeed  = "password-key"
 	entraSignIn   = "entra"
-	organizations = "organizations/"
+	apiKeys       = "api-keys/"
+	webhookTokens = "webhook-tokens/"
+	combined      = "organizations/" // key and tokens together, as they were kept before
 )
 
 // The codes of Secrets Manager (GetSecretValue, CreateSecret and PutSecretValue,
 // errors). An invalid request is one about a secret that is scheduled for
-// deletion.
+// deletion. That a secret is not there is said to a role that may read the name;
+// AWS makes up the end of its ARN to find out (assumed, from reports of others).
 const (
 	codeNotFound = "ResourceNotFoundException"
 	codeExists   = "ResourceExistsException"
 	codeDeleted  = "InvalidRequestException"
 )
 
-// organizationID is what an id may look like as a part of a name; anything else
-// is not asked for.
-var organizationID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// organizationID is what the ids of JumpCloud look like; anything else is not
+// asked for.
+var organizationID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// Store is the secrets of one stack, safe for concurrent use.
+// Store reads the secrets of one stack. It is safe for concurrent use.
 type Store struct {
 	client *secretsmanager.Client
 	prefix string
 	cache  cache
 }
 
-var _ secret.Store = (*Store)(nil)
-
 // New makes a Store of the secrets whose names begin with prefix and a slash.
 func New(client *secretsmanager.Client, prefix string) *Store {
 	return &Store{client: client, prefix: prefix, cache: cache{entries: map[string]*entry{}}}
 }
 
-// Organization implements secret.Store.
-func (s *Store) Organization(ctx context.Context, id directory.OrganizationID) (secret.Organization, error) {
-	const op = "secrets.organization"
-	if !organizationID.MatchString(string(id)) {
-		return secret.Organization{}, missing(op, string(id))
+// APIKey is what an organization's JumpCloud is called with. One that does not
+// exist is a fault of kind NotFound, like everything else that does not.
+func (s *Store) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
+	o, _, err := s.organization(ctx, "secrets.api key", apiKeys, id)
+	if err == nil && o.APIKey == "" {
+		err = missing("secrets.api key", string(id))
 	}
-	return parsed[secret.Organization](ctx, s, op, organizations+string(id))
+	return o.APIKey, err
 }
 
-// AdminToken implements secret.Store.
+// organization reads the secret of a kind, or, where there is none, the one that
+// holds both kinds; together says which of them it was.
+func (s *Store) organization(ctx context.Context, op, kind string, id directory.OrganizationID) (o secret.Organization, together bool, err error) {
+	if !organizationID.MatchString(string(id)) {
+		return o, false, missing(op, string(id))
+	}
+	o, err = parsed[secret.Organization](ctx, s, op, kind+string(id))
+	if !fault.Is(err, fault.NotFound) {
+		return o, false, err
+	}
+	o, err = parsed[secret.Organization](ctx, s, op, combined+string(id))
+	return o, err == nil, err
+}
+
+// AdminToken is the bearer token of the API.
 func (s *Store) AdminToken(ctx context.Context) (string, error) {
 	return s.text(ctx, "secrets.admin token", adminToken)
 }
 
-// PasswordSeed implements secret.Store. CloudFormation made the secret, and the
-// role of one function lets it be read.
+// PasswordSeed is what the key is made of that opens sealed passwords.
+// CloudFormation made the secret, and the role of one function lets it be read.
 func (s *Store) PasswordSeed(ctx context.Context) (string, error) {
 	return s.text(ctx, "secrets.password seed", passwordSeed)
 }
@@ -87,7 +109,7 @@ func (s *Store) text(ctx context.Context, op, name string) (string, error) {
 	return text, err
 }
 
-// Entra implements secret.Store.
+// Entra is what the application signs in to Entra with.
 func (s *Store) Entra(ctx context.Context) (secret.Entra, error) {
 	return parsed[secret.Entra](ctx, s, "secrets.entra", entraSignIn)
 }
@@ -127,44 +149,4 @@ func (s *Store) fetch(ctx context.Context, op, name string) (string, error) {
 
 func missing(op, name string) error {
 	return &fault.Error{Op: op, Kind: fault.NotFound, Subject: name, Message: "there is no such secret"}
-}
-
-// PutOrganization implements secret.Store.
-func (s *Store) PutOrganization(ctx context.Context, id directory.OrganizationID, o secret.Organization) error {
-	const op = "secrets.put organization"
-	if !organizationID.MatchString(string(id)) {
-		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "this cannot be the id of an organization"}
-	}
-	text, err := json.Marshal(o) //nolint:gosec // what is written to Secrets Manager is the secret
-	if err != nil {
-		return fault.New(fault.Internal, op, "the secret cannot be written as JSON")
-	}
-	name := organizations + string(id)
-	if err := s.write(ctx, op, s.fullName(name), string(text)); err != nil {
-		return err
-	}
-	s.cache.put(name, string(text))
-	return nil
-}
-
-// write gives a secret a new value, or makes it. Two that make it at once both
-// succeed; one of the values stays.
-func (s *Store) write(ctx context.Context, op, name, text string) error {
-	put := func() error {
-		_, err := s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &text})
-		return err
-	}
-	err := put()
-	if awsfault.Is(err, codeNotFound) {
-		_, err = s.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &text,
-			Description: aws.String("entrasync: API key and webhook tokens of one JumpCloud organization")})
-		if awsfault.Is(err, codeExists) {
-			err = put()
-		}
-	}
-	if awsfault.Is(err, codeDeleted) {
-		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: name, Err: err,
-			Message: "the secret is scheduled for deletion; restore it in Secrets Manager (RestoreSecret), then try again"}
-	}
-	return awsfault.Of(ctx, err, op)
 }

@@ -2,6 +2,9 @@ package secrets_test
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -9,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/google/go-cmp/cmp"
 
+	"entrasync/shared/aws/awsfault"
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/aws/secrets"
 	"entrasync/shared/directory"
@@ -39,9 +43,10 @@ func TestWhatIsNotThere(t *testing.T) {
 	s := secrets.New(client, prefix)
 	_, errToken := s.AdminToken(bg)
 	_, errEntra := s.Entra(bg)
-	_, errOrganization := s.Organization(bg, organization)
+	_, errKey := s.APIKey(bg, organization)
+	_, errTokens := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
 	_, errSeed := s.PasswordSeed(bg)
-	for _, err := range []error{errToken, errEntra, errOrganization, errSeed} {
+	for _, err := range []error{errToken, errEntra, errKey, errTokens, errSeed} {
 		if !fault.Is(err, fault.NotFound) {
 			t.Errorf("got %v, want a fault of kind not_found", err)
 		}
@@ -63,7 +68,7 @@ func TestStore(t *testing.T) {
 	create(t, client, prefix+"/admin-token", known.AdminToken)
 	create(t, client, prefix+"/password-key", "a seed that is random and long enough")
 	create(t, client, prefix+"/entra", `{"clientSecret":"proof"}`)
-	another := func(*testing.T) secret.Store { return secrets.New(client, prefix) }
+	another := func(*testing.T) secret.Store { return secrets.NewKeeper(client, prefix) }
 	secrettest.TestStore(t, known, another, another)
 }
 
@@ -75,43 +80,141 @@ func TestEntra(t *testing.T) {
 	}
 }
 
+// What is put is seen by the one who put it and by everybody else, and what each of
+// them may read has a name of its own, as the roles of the functions need it.
 func TestOrganizations(t *testing.T) {
 	client, prefix := open(t)
-	writer := secrets.New(client, prefix)
+	writer := secrets.NewKeeper(client, prefix)
 	for _, want := range []secret.Organization{
 		{APIKey: "one", WebhookTokens: []string{"a"}},
 		{APIKey: "two", WebhookTokens: []string{"a", "b"}},
 	} {
-		if err := writer.PutOrganization(bg, organization, want); err != nil {
-			t.Fatal(err)
+		putAll(t, writer, want)
+		key, err := secrets.New(client, prefix).APIKey(bg, organization)
+		if err != nil || key != want.APIKey {
+			t.Errorf("another process: %v", err)
 		}
-		for name, s := range map[string]secret.Store{"writer": writer, "another": secrets.New(client, prefix)} {
-			got, err := s.Organization(bg, organization)
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
-				t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		tokens, err := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
+		if diff := cmp.Diff(want.WebhookTokens, tokens); err != nil || diff != "" {
+			t.Errorf("the webhook: %v (-want +got):\n%s", err, diff)
+		}
+		for name, want := range map[string]string{
+			"/api-keys/":       `{"apiKey":"` + want.APIKey + `"}`,
+			"/webhook-tokens/": `{"webhookTokens":["` + strings.Join(want.WebhookTokens, `","`) + `"]}`,
+		} {
+			if got := value(t, client, prefix+name+string(organization)); got != want {
+				t.Errorf("%s holds %s, want %s", name, got, want)
 			}
 		}
 	}
-	if _, err := writer.Organization(bg, "5f0c1e2d3a4b5c6d7e8f0000"); !fault.Is(err, fault.NotFound) {
+	if _, err := writer.APIKey(bg, "5f0c1e2d3a4b5c6d7e8f0000"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("another organization: %v", err)
 	}
-	// The name says whose it is, as the roles of the functions need it.
-	if _, err := client.GetSecretValue(bg, &secretsmanager.GetSecretValueInput{SecretId: aws.String(prefix + "/organizations/" + string(organization))}); err != nil {
-		t.Error(err)
+}
+
+// putAll puts both secrets of the organization.
+func putAll(t *testing.T, s secret.Store, o secret.Organization) {
+	t.Helper()
+	if err := errors.Join(s.PutAPIKey(bg, organization, o.APIKey), s.PutWebhookTokens(bg, organization, o.WebhookTokens)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// value is what a secret holds, "" if there is none.
+func value(t *testing.T, client *secretsmanager.Client, name string) string {
+	t.Helper()
+	got, err := client.GetSecretValue(bg, &secretsmanager.GetSecretValueInput{SecretId: &name})
+	if awsfault.Is(err, "ResourceNotFoundException") {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(got.SecretString)
+}
+
+// together is a secret of before keys and tokens were kept apart.
+const together = `{"apiKey":"old key","webhookTokens":["old","older"]}`
+
+// A secret that holds key and tokens is read by those who may, and separated by the
+// one who writes, whatever it does first. It stays as it is.
+func TestKeyAndTokensTogether(t *testing.T) {
+	oldKey, oldTokens := `{"apiKey":"old key"}`, `{"webhookTokens":["old","older"]}`
+	for name, tc := range map[string]struct {
+		do                  func(secrets.Keeper) error
+		wantKey, wantTokens string
+	}{
+		"nothing":       {func(secrets.Keeper) error { return nil }, "", ""},
+		"reads the key": {func(k secrets.Keeper) error { _, err := k.APIKey(bg, organization); return err }, oldKey, oldTokens},
+		"reads tokens":  {func(k secrets.Keeper) error { _, err := k.WebhookTokens(bg, organization); return err }, oldKey, oldTokens},
+		"puts a key":    {func(k secrets.Keeper) error { return k.PutAPIKey(bg, organization, "new") }, `{"apiKey":"new"}`, oldTokens},
+		"puts tokens":   {func(k secrets.Keeper) error { return k.PutWebhookTokens(bg, organization, []string{"new"}) }, oldKey, `{"webhookTokens":["new"]}`},
+		"separates anew": {func(k secrets.Keeper) error {
+			_, _ = k.APIKey(bg, organization)
+			_, err := k.APIKey(bg, organization)
+			return err
+		}, oldKey, oldTokens},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, prefix := open(t)
+			create(t, client, prefix+"/organizations/"+string(organization), together)
+			if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "old key" {
+				t.Errorf("the key before: %v", err)
+			}
+			if err := tc.do(secrets.NewKeeper(client, prefix)); err != nil {
+				t.Fatal(err)
+			}
+			if got := value(t, client, prefix+"/api-keys/"+string(organization)); got != tc.wantKey {
+				t.Errorf("the key's secret holds %s, want %s", got, tc.wantKey)
+			}
+			if got := value(t, client, prefix+"/webhook-tokens/"+string(organization)); got != tc.wantTokens {
+				t.Errorf("the tokens' secret holds %s, want %s", got, tc.wantTokens)
+			}
+			if got := value(t, client, prefix+"/organizations/"+string(organization)); got != together {
+				t.Errorf("the old secret holds %s", got)
+			}
+			_, err := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
+			if want := tc.wantTokens == ""; fault.Is(err, fault.NotFound) != want {
+				t.Errorf("the webhook: %v", err)
+			}
+		})
+	}
+}
+
+// What was put since is newer than what lies in the old secret.
+func TestSeparatingOverwritesNothing(t *testing.T) {
+	client, prefix := open(t)
+	create(t, client, prefix+"/organizations/"+string(organization), together)
+	create(t, client, prefix+"/webhook-tokens/"+string(organization), `{"webhookTokens":["newer"]}`)
+	k := secrets.NewKeeper(client, prefix)
+	if got, err := k.APIKey(bg, organization); err != nil || got != "old key" {
+		t.Errorf("the key: %v", err)
+	}
+	if got, err := k.WebhookTokens(bg, organization); err != nil || !slices.Equal(got, []string{"newer"}) {
+		t.Errorf("the tokens: %v (%v)", got, err)
 	}
 }
 
 // Nobody gets another secret by an id with more in it.
 func TestIDsThatAreNone(t *testing.T) {
 	client, prefix := open(t)
-	create(t, client, prefix+"/admin-token", `{"apiKey":"not yours"}`)
-	s := secrets.New(client, prefix)
-	for _, id := range []directory.OrganizationID{"", "../admin-token", "a/b", "a b", "a\x00"} {
-		if got, err := s.Organization(bg, id); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%q: %+v, %v", id, got, err)
+	create(t, client, prefix+"/admin-token", `{"apiKey":"not yours","webhookTokens":["not yours"]}`)
+	create(t, client, prefix+"/api-keys/a", `{"apiKey":"of nobody"}`)
+	create(t, client, prefix+"/webhook-tokens/a", `{"webhookTokens":["of nobody"]}`)
+	k, tokens := secrets.NewKeeper(client, prefix), secrets.NewTokens(client, prefix)
+	for _, id := range []directory.OrganizationID{"", "a", "../admin-token", "a/b", "a b", "a\x00", "5F0C1E2D3A4B5C6D7E8F9012", organization + "0"} {
+		_, errKey := k.APIKey(bg, id)
+		_, errTokens := k.WebhookTokens(bg, id)
+		_, errWebhook := tokens.WebhookTokens(bg, id)
+		for _, err := range []error{errKey, errTokens, errWebhook} {
+			if !fault.Is(err, fault.NotFound) {
+				t.Errorf("%q: %v", id, err)
+			}
 		}
-		if err := s.PutOrganization(bg, id, secret.Organization{}); !fault.Is(err, fault.Invalid) {
-			t.Errorf("put %q: %v", id, err)
+		for _, err := range []error{k.PutAPIKey(bg, id, "k"), k.PutWebhookTokens(bg, id, []string{"t"})} {
+			if !fault.Is(err, fault.Invalid) {
+				t.Errorf("put %q: %v", id, err)
+			}
 		}
 	}
 }
@@ -121,33 +224,33 @@ func TestMadeByTwoAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := secrets.New(client, prefix).PutOrganization(bg, organization, secret.Organization{APIKey: "k"}); err != nil {
+			if err := secrets.NewKeeper(client, prefix).PutAPIKey(bg, organization, "k"); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	if got, err := secrets.New(client, prefix).Organization(bg, organization); err != nil || got.APIKey != "k" {
-		t.Errorf("%+v, %v", got, err)
+	if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "k" {
+		t.Error(err)
 	}
 }
 
 func TestScheduledForDeletion(t *testing.T) {
 	client, prefix := open(t)
-	s := secrets.New(client, prefix)
-	if err := s.PutOrganization(bg, organization, secret.Organization{APIKey: "k"}); err != nil {
+	s := secrets.NewKeeper(client, prefix)
+	if err := s.PutAPIKey(bg, organization, "k"); err != nil {
 		t.Fatal(err)
 	}
-	name := prefix + "/organizations/" + string(organization)
+	name := prefix + "/api-keys/" + string(organization)
 	if _, err := client.DeleteSecret(bg, &secretsmanager.DeleteSecretInput{SecretId: &name}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secrets.New(client, prefix).Organization(bg, organization); !fault.Is(err, fault.NotFound) {
+	if _, err := secrets.New(client, prefix).APIKey(bg, organization); !fault.Is(err, fault.NotFound) {
 		t.Errorf("read: got %v, want a fault of kind not_found", err)
 	}
 	// The server would take a new value, Secrets Manager does not.
 	deleted := &manager{failure: "InvalidRequestException"}
-	if err := deleted.store().PutOrganization(bg, organization, secret.Organization{APIKey: "k"}); !fault.Is(err, fault.Conflict) {
+	if err := secrets.NewKeeper(deleted.client(), "stack").PutAPIKey(bg, organization, "k"); !fault.Is(err, fault.Conflict) {
 		t.Errorf("put: got %v, want a fault of kind conflict", err)
 	}
 }

@@ -40,23 +40,29 @@ type issuer interface {
 	GetWebIdentityToken(context.Context, *sts.GetWebIdentityTokenInput, ...func(*sts.Options)) (*sts.GetWebIdentityTokenOutput, error)
 }
 
+// Secrets are those that a function needs to talk to the outside systems.
+type Secrets interface {
+	systems.Keys
+	Entra(ctx context.Context) (secret.Entra, error)
+}
+
 // Systems gives a function access to the outside systems that its variables name.
-func Systems(env *lambdaenv.Environment, regions systems.Regions, secrets secret.Store) *systems.Systems {
+func Systems(env *lambdaenv.Environment, regions systems.Regions, secrets Secrets) *systems.Systems {
 	return systems.New(systems.Config{
 		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight),
 		GraphURL: env.Variable(lambdaenv.GraphURL), LoginURL: env.Variable(lambdaenv.LoginURL), ClientID: env.Variable(lambdaenv.ClientID),
-		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secret.Organizations{Store: secrets}, Regions: regions,
+		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secrets, Regions: regions,
 	})
 }
 
 // Proof gives what the application proves itself with, in the way that kind
 // names.
-func Proof(cfg aws.Config, kind string, secrets secret.Store) func(context.Context) (entra.Proof, error) {
+func Proof(cfg aws.Config, kind string, secrets Secrets) func(context.Context) (entra.Proof, error) {
 	return proof(sts.NewFromConfig(cfg), kind, secrets)
 }
 
 // proof is Proof on any issuer.
-func proof(tokens issuer, kind string, secrets secret.Store) func(context.Context) (entra.Proof, error) {
+func proof(tokens issuer, kind string, secrets Secrets) func(context.Context) (entra.Proof, error) {
 	return func(ctx context.Context) (entra.Proof, error) {
 		if kind == Federated {
 			return entra.Proof{Assertion: assertion(tokens)}, nil

@@ -56,11 +56,8 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 			MessageGroupId: aws.String(m.GroupID), MessageDeduplicationId: aws.String(m.DedupID),
 		}
 	}
-	answer, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries})
-	if err != nil {
-		return awsfault.Of(ctx, err, op)
-	}
-	return partial(op, answer.Failed, len(messages))
+	_, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries}, wholeBatch(op, len(messages)))
+	return awsfault.Of(ctx, err, op)
 }
 
 // partial is the fault for a batch of which SQS refused some entries. One that

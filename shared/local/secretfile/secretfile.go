@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 
 	"entrasync/shared/directory"
@@ -86,31 +87,46 @@ func Open(path string, given Environment) (*Store, error) {
 	return s, nil
 }
 
-// Organization reads the secrets of an organization. What the environment gave
-// comes first; its webhook token is made up if it gave none.
-func (s *Store) Organization(_ context.Context, id directory.OrganizationID) (secret.Organization, error) {
+// organization reads the secrets of an organization. What the environment gave
+// comes first.
+func (s *Store) organization(id directory.OrganizationID) secret.Organization {
+	if o, given := s.given.Organizations[id]; given {
+		return o
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o, given := s.given.Organizations[id]
-	if given && len(o.WebhookTokens) > 0 {
-		return o, nil
+	return s.kept.Organizations[id]
+}
+
+// APIKey is what an organization's JumpCloud is called with.
+func (s *Store) APIKey(_ context.Context, id directory.OrganizationID) (string, error) {
+	o := s.organization(id)
+	if o.APIKey == "" {
+		return "", missing(id, "API key")
 	}
-	if given {
-		token, err := s.madeUp(s.kept.WebhookTokens[id], func(c *content, token string) {
-			c.WebhookTokens = maps.Clone(c.WebhookTokens)
-			if c.WebhookTokens == nil {
-				c.WebhookTokens = map[directory.OrganizationID]string{}
-			}
-			c.WebhookTokens[id] = token
-		})
-		o.WebhookTokens = []string{token}
-		return o, err
+	return o.APIKey, nil
+}
+
+// WebhookTokens are the secrets that a notification channel may present. For an
+// organization that the environment gave without any, one is made up.
+func (s *Store) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
+	o := s.organization(id)
+	if len(o.WebhookTokens) > 0 {
+		return slices.Clone(o.WebhookTokens), nil
 	}
-	o, known := s.kept.Organizations[id]
-	if !known {
-		return o, &fault.Error{Op: "secretfile", Kind: fault.NotFound, Subject: string(id), Message: "there are no secrets of the organization " + string(id)}
+	if _, given := s.given.Organizations[id]; !given {
+		return nil, missing(id, "webhook token")
 	}
-	return o, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token, err := s.madeUp(s.kept.WebhookTokens[id], func(c *content, token string) {
+		c.WebhookTokens = maps.Clone(c.WebhookTokens)
+		if c.WebhookTokens == nil {
+			c.WebhookTokens = map[directory.OrganizationID]string{}
+		}
+		c.WebhookTokens[id] = token
+	})
+	return []string{token}, err
 }
 
 // KeepsWebhookToken reports whether the file has a token that was made up for an
@@ -142,21 +158,34 @@ func (s *Store) madeUp(kept string, keep func(*content, string)) (string, error)
 	return fresh, nil
 }
 
-// PutOrganization keeps the secrets of an organization. Those that the
-// environment gave cannot be replaced.
-func (s *Store) PutOrganization(_ context.Context, id directory.OrganizationID, o secret.Organization) error {
+func missing(id directory.OrganizationID, what string) error {
+	return &fault.Error{Op: "secretfile", Kind: fault.NotFound, Subject: string(id), Message: "there is no " + what + " of the organization " + string(id)}
+}
+
+// PutAPIKey keeps the API key of an organization.
+func (s *Store) PutAPIKey(_ context.Context, id directory.OrganizationID, key string) error {
+	return s.change(id, func(o *secret.Organization) { o.APIKey = key })
+}
+
+// PutWebhookTokens keeps the webhook tokens of an organization.
+func (s *Store) PutWebhookTokens(_ context.Context, id directory.OrganizationID, tokens []string) error {
+	return s.change(id, func(o *secret.Organization) { o.WebhookTokens = slices.Clone(tokens) })
+}
+
+// change changes the secrets of an organization. Those that the environment gave
+// cannot be changed.
+func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organization)) error {
 	if _, given := s.given.Organizations[id]; given {
 		return &fault.Error{Op: "secretfile.put", Kind: fault.Conflict, Subject: string(id), Message: "the secrets of this organization come from the environment: change them there"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	after := s.kept
-	after.Organizations = map[directory.OrganizationID]secret.Organization{id: o}
-	for other, secrets := range s.kept.Organizations {
-		if other != id {
-			after.Organizations[other] = secrets
-		}
-	}
+	after.Organizations = map[directory.OrganizationID]secret.Organization{}
+	maps.Copy(after.Organizations, s.kept.Organizations)
+	o := after.Organizations[id]
+	edit(&o)
+	after.Organizations[id] = o
 	return s.keep(after)
 }
 

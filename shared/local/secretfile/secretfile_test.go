@@ -43,11 +43,17 @@ func TestWhatTheEnvironmentGaveStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutOrganization(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", secret.Organization{APIKey: "other"}); !fault.Is(err, fault.Conflict) {
-		t.Errorf("put: %v", err)
+	if err := s.PutAPIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", "other"); !fault.Is(err, fault.Conflict) {
+		t.Errorf("put the key: %v", err)
 	}
-	if got, err := s.Organization(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got.APIKey != "canary-key" {
-		t.Errorf("%v", err)
+	if err := s.PutWebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", []string{"other"}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("put tokens: %v", err)
+	}
+	if got, err := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got != "canary-key" {
+		t.Errorf("the key: %v", err)
+	}
+	if got, err := s.WebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || len(got) != 1 || got[0] != "canary-token" {
+		t.Errorf("the tokens: %v", err)
 	}
 }
 
@@ -68,8 +74,10 @@ func TestAnOldFileIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		seeds[seed] = true
-		if got, err := s.Organization(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001"); err != nil || got.APIKey != "k" || len(got.WebhookTokens) != 1 {
-			t.Errorf("the organization: %v", err)
+		key, errKey := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
+		tokens, errTokens := s.WebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
+		if errKey != nil || errTokens != nil || key != "k" || len(tokens) != 1 || tokens[0] != "t" {
+			t.Errorf("the organization: %v, %v", errKey, errTokens)
 		}
 	}
 	if len(seeds) != 1 {
@@ -103,14 +111,17 @@ func TestMadeUpTokensStay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Organization(t.Context(), organization)
-		if err != nil || got.APIKey != "canary-key" {
-			t.Fatal(got, err)
+		if key, err := s.APIKey(t.Context(), organization); err != nil || key != "canary-key" {
+			t.Fatal(err)
+		}
+		got, err := s.WebhookTokens(t.Context(), organization)
+		if err != nil {
+			t.Fatal(err)
 		}
 		if !s.KeepsWebhookToken(organization) || !s.KeepsAdminToken() {
 			t.Error("the store does not know that it keeps tokens")
 		}
-		return gotAdmin, got.WebhookTokens
+		return gotAdmin, got
 	}
 	admin, webhook := tokens("")
 	if len(admin) < 20 || len(webhook) != 1 || len(webhook[0]) < 20 || webhook[0] == admin {

@@ -3,6 +3,7 @@ package secrettest
 
 import (
 	"slices"
+	"sync"
 	"testing"
 
 	"entrasync/shared/directory"
@@ -17,46 +18,122 @@ type Known struct {
 	Entra      secret.Entra
 }
 
+// The organizations of the suite.
+const (
+	one   directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f0001"
+	two   directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f0002"
+	three directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f0003"
+)
+
 // TestStore checks that a store keeps the promises of secret.Store. open gives a
 // store that holds no organization of the suite, and reopen the same store as
 // another process would find it.
 func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret.Store) {
-	const one, two directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f0001", "5f0c1e2d3a4b5c6d7e8f0002"
 	s := open(t)
-	if _, err := s.Organization(t.Context(), one); !fault.Is(err, fault.NotFound) {
-		t.Errorf("an organization nobody put there: %v", err)
-	}
-	for _, want := range []secret.Organization{
-		{APIKey: "key-1", WebhookTokens: []string{"token-1"}},
-		{APIKey: "key-2", WebhookTokens: []string{"token-2", "token-1"}},
-	} {
-		if err := s.PutOrganization(t.Context(), one, want); err != nil {
-			t.Fatal(err)
-		}
-		got, err := s.Organization(t.Context(), one)
-		if err != nil || got.APIKey != want.APIKey || !slices.Equal(got.WebhookTokens, want.WebhookTokens) {
-			t.Errorf("what was put is not what is there (%v)", err)
-		}
-	}
-	if _, err := s.Organization(t.Context(), two); !fault.Is(err, fault.NotFound) {
-		t.Errorf("another organization: %v", err)
-	}
+	t.Run("what nobody put there", func(t *testing.T) { nothing(t, s, one) })
+	t.Run("keys and tokens are apart", func(t *testing.T) { apart(t, s) })
+	t.Run("what is put replaces what was there", func(t *testing.T) { replaced(t, s) })
+	t.Run("many at once", func(t *testing.T) { atOnce(t, s) })
 	seed, err := s.PasswordSeed(t.Context())
 	if err != nil || len(seed) < 22 {
 		t.Errorf("a seed of %d characters (%v)", len(seed), err)
 	}
 	for name, each := range map[string]secret.Store{"the same store": s, "another process": reopen(t)} {
-		if got, err := each.Organization(t.Context(), one); err != nil || got.APIKey != "key-2" {
-			t.Errorf("%s: the organization is not there (%v)", name, err)
+		t.Run(name, func(t *testing.T) {
+			holds(t, each, "key-2", "token-2", "token-1")
+			if got, err := each.AdminToken(t.Context()); err != nil || got != known.AdminToken {
+				t.Errorf("another admin token (%v)", err)
+			}
+			if got, err := each.Entra(t.Context()); err != nil || got != known.Entra {
+				t.Errorf("other secrets of Entra (%v)", err)
+			}
+			if got, err := each.PasswordSeed(t.Context()); err != nil || got != seed {
+				t.Errorf("another seed (%v)", err)
+			}
+		})
+	}
+}
+
+// nothing checks that an organization has no secret.
+func nothing(t *testing.T, s secret.Store, id directory.OrganizationID) {
+	t.Helper()
+	if _, err := s.APIKey(t.Context(), id); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the key of %s: %v", id, err)
+	}
+	if _, err := s.WebhookTokens(t.Context(), id); !fault.Is(err, fault.NotFound) {
+		t.Errorf("the tokens of %s: %v", id, err)
+	}
+}
+
+// holds checks that the first organization has these secrets.
+func holds(t *testing.T, s secret.Store, key string, tokens ...string) {
+	t.Helper()
+	if got, err := s.APIKey(t.Context(), one); err != nil || got != key {
+		t.Errorf("another key (%v)", err)
+	}
+	if got, err := s.WebhookTokens(t.Context(), one); err != nil || !slices.Equal(got, tokens) {
+		t.Errorf("other tokens (%v)", err)
+	}
+}
+
+// put puts secrets, those that are not empty.
+func put(t *testing.T, s secret.Store, id directory.OrganizationID, key string, tokens ...string) {
+	t.Helper()
+	if key != "" {
+		if err := s.PutAPIKey(t.Context(), id, key); err != nil {
+			t.Error(err)
 		}
-		if got, err := each.AdminToken(t.Context()); err != nil || got != known.AdminToken {
-			t.Errorf("%s: another admin token (%v)", name, err)
+	}
+	if len(tokens) > 0 {
+		if err := s.PutWebhookTokens(t.Context(), id, tokens); err != nil {
+			t.Error(err)
 		}
-		if got, err := each.Entra(t.Context()); err != nil || got != known.Entra {
-			t.Errorf("%s: other secrets of Entra (%v)", name, err)
-		}
-		if got, err := each.PasswordSeed(t.Context()); err != nil || got != seed {
-			t.Errorf("%s: another seed (%v)", name, err)
-		}
+	}
+}
+
+// apart checks that the one secret is there without the other.
+func apart(t *testing.T, s secret.Store) {
+	put(t, s, one, "key-1")
+	if _, err := s.WebhookTokens(t.Context(), one); !fault.Is(err, fault.NotFound) {
+		t.Errorf("tokens where a key was put: %v", err)
+	}
+	put(t, s, two, "", "token-of-two")
+	if _, err := s.APIKey(t.Context(), two); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a key where tokens were put: %v", err)
+	}
+	put(t, s, one, "", "token-1")
+	holds(t, s, "key-1", "token-1")
+}
+
+// replaced checks that the one is replaced and the other stays.
+func replaced(t *testing.T, s secret.Store) {
+	put(t, s, one, "key-2")
+	holds(t, s, "key-2", "token-1")
+	put(t, s, one, "", "token-2", "token-1")
+	holds(t, s, "key-2", "token-2", "token-1")
+	if err := s.PutWebhookTokens(t.Context(), two, []string{"token-of-two"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.APIKey(t.Context(), two); !fault.Is(err, fault.NotFound) {
+		t.Errorf("another organization: %v", err)
+	}
+}
+
+// atOnce checks that those who put keys and tokens of one organization at once do
+// not overwrite each other, and that of several tokens one request's stay whole.
+func atOnce(t *testing.T, s secret.Store) {
+	pairs := [][]string{{"a-1", "a-2"}, {"b-1", "b-2"}, {"c-1", "c-2"}}
+	var all sync.WaitGroup
+	for _, pair := range pairs {
+		all.Go(func() { put(t, s, three, "", pair...) })
+		all.Go(func() { put(t, s, three, "key-3") })
+	}
+	all.Wait()
+	got, err := s.WebhookTokens(t.Context(), three)
+	if err != nil || !slices.ContainsFunc(pairs, func(pair []string) bool { return slices.Equal(pair, got) }) {
+		t.Errorf("the tokens are %v (%v)", got, err)
+	}
+	if key, err := s.APIKey(t.Context(), three); err != nil || key != "key-3" {
+		t.Errorf("the key is lost (%v)", err)
 	}
 }

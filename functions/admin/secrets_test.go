@@ -1,0 +1,141 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"entrasync/functions/admin"
+	"entrasync/shared/aws/awstest"
+	"entrasync/shared/aws/ports"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/secretfile"
+	"entrasync/shared/secret"
+)
+
+// kept are the secrets of an organization.
+func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string) {
+	f.t.Helper()
+	key, err := f.secrets.APIKey(f.t.Context(), id)
+	if err != nil {
+		f.t.Error(err)
+	}
+	tokens, err = f.secrets.WebhookTokens(f.t.Context(), id)
+	if err != nil {
+		f.t.Error(err)
+	}
+	return key, tokens
+}
+
+// secretStores are the stores that the product runs on: Secrets Manager, and a
+// file.
+var secretStores = map[string]func(*testing.T) secret.Store{
+	"Secrets Manager": func(t *testing.T) secret.Store { return ports.Secrets(awstest.Moto(t), awstest.Name("stack")) },
+	"a file": func(t *testing.T) secret.Store {
+		s, err := secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), secretfile.Environment{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
+}
+
+// meanwhile is a JumpCloud that takes every key, and while it looks at one,
+// something happens.
+type meanwhile struct{ happens func() }
+
+func (m meanwhile) CheckKey(context.Context, directory.Organization, string) (string, error) {
+	m.happens()
+	return "Example", nil
+}
+
+// on gives the API another secret store, and something that happens while a key is
+// looked at.
+func (f *fixture) on(secrets secret.Store, happens func()) {
+	f.handler = admin.NewHandler(admin.API{Store: f.records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
+		GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: secrets, Organizations: meanwhile{happens}})
+}
+
+// patch changes the organization and wants it to succeed.
+func (f *fixture) patch(body string) {
+	f.t.Helper()
+	if status, answer := f.call("PATCH", "/v1/organizations/"+organization, body); status != 200 {
+		f.t.Errorf("PATCH %s: %d %v", body, status, answer)
+	}
+}
+
+// pair is a body with two tokens.
+func pair(letter string) string {
+	return fmt.Sprintf(`{"webhookTokens":["token-%[1]s-1-0123456789","token-%[1]s-2-0123456789"]}`, letter)
+}
+
+// A key and tokens that are replaced at the same moment are both there afterwards.
+func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
+	for name, open := range secretStores {
+		t.Run(name, func(t *testing.T) {
+			f, secrets := newFixture(t), open(t)
+			f.on(secrets, func() {})
+			f.patch(`{"apiKey":"key-before"}`)
+			f.patch(pair("before"))
+			f.on(secrets, func() { f.patch(pair("after")) })
+			f.patch(`{"apiKey":"key-after"}`)
+			key, errKey := secrets.APIKey(t.Context(), organization)
+			tokens, errTokens := secrets.WebhookTokens(t.Context(), organization)
+			if errKey != nil || errTokens != nil || key != "key-after" || len(tokens) != 2 || tokens[0] != "token-after-1-0123456789" {
+				t.Errorf("the key is %s, the tokens %v; %v, %v", key, tokens, errKey, errTokens)
+			}
+		})
+	}
+}
+
+// Of many at once the last one's secrets are there, whole, and everybody is told
+// that his were kept.
+func TestManyPatchesAtOnce(t *testing.T) {
+	for name, open := range secretStores {
+		t.Run(name, func(t *testing.T) {
+			f, secrets := newFixture(t), open(t)
+			f.on(secrets, func() {})
+			letters := []string{"a", "b", "c", "d", "e", "f"}
+			var all sync.WaitGroup
+			for _, letter := range letters {
+				all.Go(func() { f.patch(`{"apiKey":"key-` + letter + `"}`) })
+				all.Go(func() { f.patch(pair(letter)) })
+			}
+			all.Wait()
+			key, err := secrets.APIKey(t.Context(), organization)
+			if err != nil || !slices.Contains(letters, strings.TrimPrefix(key, "key-")) {
+				t.Errorf("the key is %q (%v)", key, err)
+			}
+			tokens, err := secrets.WebhookTokens(t.Context(), organization)
+			if err != nil || len(tokens) != 2 || strings.Split(tokens[0], "-")[1] != strings.Split(tokens[1], "-")[1] {
+				t.Errorf("the tokens are %v (%v)", tokens, err)
+			}
+		})
+	}
+}
+
+// halfBroken is a store that keeps no tokens.
+type halfBroken struct{ secret.Store }
+
+func (halfBroken) PutWebhookTokens(context.Context, directory.OrganizationID, []string) error {
+	return fault.New(fault.Conflict, "test", "the secret is scheduled for deletion")
+}
+
+// Who replaces both and can have one only is told which.
+func TestWhatCouldNotBeKeptIsSaid(t *testing.T) {
+	f := newFixture(t)
+	f.on(halfBroken{f.secrets}, func() {})
+	status, answer := f.call("PATCH", "/v1/organizations/"+organization, `{"apiKey":"key","webhookTokens":["token-0123456789"]}`)
+	if said := fmt.Sprint(answer); status != 409 || !strings.Contains(said, "the webhook tokens could not be kept, the API key could: the secret is scheduled for deletion") || !strings.Contains(said, "body.webhookTokens") {
+		t.Errorf("%d %s", status, said)
+	}
+	status, answer = f.call("POST", "/v1/organizations", `{"id":"5f0c1e2d3a4b5c6d7e8f0002","apiKey":"key"}`)
+	if said := fmt.Sprint(answer); status != 409 || !strings.Contains(said, "the organization is kept, but the webhook tokens could not be kept") {
+		t.Errorf("%d %s", status, said)
+	}
+}

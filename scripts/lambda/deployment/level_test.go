@@ -1,0 +1,57 @@
+package deployment_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"entrasync/scripts/lambda/deployment"
+	"entrasync/shared/aws/awstest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+)
+
+// atLevelWarn puts the product up with the parameter LogLevel at warn and syncs one
+// user: what the alarms count still reaches the log groups, and what is less
+// important does not.
+func atLevelWarn(t *testing.T, bootstraps map[string]string) {
+	log := &journal{}
+	d, err := deployment.Start(t.Context(), deployment.Config{Root: root, Name: awstest.Name("warn"), Bootstraps: bootstraps, Log: log,
+		Parameters: map[string]string{"LogLevel": "warn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contoso, err := d.Administrator.CreateDirectory(t.Context(), "Contoso")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, _ := d.JumpCloud.Users()[0]["_id"].(string)
+	if err := d.Administrator.Connect(t.Context(), contoso, ada); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, d)
+	if err := d.JumpCloud.UpdateUser(ada, jumpcloudtest.Fields{"jobTitle": "Countess"}); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, d)
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
+	counted := map[string]int{}
+	for line := range strings.Lines(log.String()) {
+		var said map[string]any
+		if err := json.Unmarshal([]byte(line), &said); err != nil {
+			t.Errorf("a line is not JSON: %s", line)
+		}
+		if said["function"] != nil && said["level"] != "warn" && said["level"] != "error" {
+			t.Errorf("a line below warn: %s", line)
+		}
+		for name := range said {
+			counted[name]++
+		}
+	}
+	for _, metric := range []string{"webhook_requests", "fanout_events", "users_settled", "actions"} {
+		if counted[metric] == 0 {
+			t.Errorf("nothing of the metric %s reached the log:\n%s", metric, log.end())
+		}
+	}
+}

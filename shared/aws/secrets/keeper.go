@@ -1,0 +1,141 @@
+package secrets
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/aws/awsfault"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/secret"
+)
+
+// Keeper is a Store that writes the secrets of organizations.
+type Keeper struct{ *Store }
+
+var _ secret.Store = Keeper{}
+
+// NewKeeper makes a Keeper of the secrets whose names begin with prefix and a slash.
+func NewKeeper(client *secretsmanager.Client, prefix string) Keeper {
+	return Keeper{New(client, prefix)}
+}
+
+// APIKey implements secret.Store.
+func (k Keeper) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
+	k.separate(ctx, apiKeys, id)
+	return k.Store.APIKey(ctx, id)
+}
+
+// WebhookTokens implements secret.Store.
+func (k Keeper) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
+	const op = "secrets.webhook tokens"
+	k.separate(ctx, webhookTokens, id)
+	o, _, err := k.organization(ctx, op, webhookTokens, id)
+	if err == nil && len(o.WebhookTokens) == 0 {
+		err = missing(op, string(id))
+	}
+	return o.WebhookTokens, err
+}
+
+// PutAPIKey implements secret.Store.
+func (k Keeper) PutAPIKey(ctx context.Context, id directory.OrganizationID, key string) error {
+	k.separate(ctx, webhookTokens, id)
+	return k.put(ctx, "secrets.put api key", apiKeys, id, secret.Organization{APIKey: key})
+}
+
+// PutWebhookTokens implements secret.Store.
+func (k Keeper) PutWebhookTokens(ctx context.Context, id directory.OrganizationID, tokens []string) error {
+	k.separate(ctx, apiKeys, id)
+	return k.put(ctx, "secrets.put webhook tokens", webhookTokens, id, secret.Organization{WebhookTokens: tokens})
+}
+
+// separate writes the two secrets of an organization whose secret of a kind is
+// missing and which has a combined one. What is there already is newer and stays.
+// The key comes last, as whoever finds it does not look for the tokens. Failing
+// is no harm: the combined secret is read on, and the next one tries again.
+func (k Keeper) separate(ctx context.Context, kind string, id directory.OrganizationID) {
+	const op = "secrets.separate"
+	o, together, err := k.organization(ctx, op, kind, id)
+	if err != nil || !together {
+		return
+	}
+	for _, part := range []struct {
+		kind  string
+		value secret.Organization
+		empty bool
+	}{
+		{webhookTokens, secret.Organization{WebhookTokens: o.WebhookTokens}, len(o.WebhookTokens) == 0},
+		{apiKeys, secret.Organization{APIKey: o.APIKey}, o.APIKey == ""},
+	} {
+		if part.empty {
+			continue
+		}
+		text, err := encoded(op, part.value)
+		if err == nil {
+			err = k.create(ctx, op, k.fullName(part.kind+string(id)), text)
+		}
+		if err != nil && !awsfault.Is(err, codeExists) {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("organization", string(id)).Msg("the API key and the webhook tokens cannot be kept apart yet")
+			return
+		}
+	}
+	zerolog.Ctx(ctx).Info().Str("organization", string(id)).Str("secret", k.fullName(combined+string(id))).
+		Msg("the API key and the webhook tokens are kept apart now; the secret that held both is not read any more")
+}
+
+// put keeps a secret of an organization.
+func (k Keeper) put(ctx context.Context, op, kind string, id directory.OrganizationID, o secret.Organization) error {
+	if !organizationID.MatchString(string(id)) {
+		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "this cannot be the id of an organization"}
+	}
+	text, err := encoded(op, o)
+	if err != nil {
+		return err
+	}
+	if err := k.write(ctx, op, k.fullName(kind+string(id)), text); err != nil {
+		return err
+	}
+	k.cache.put(kind+string(id), text)
+	return nil
+}
+
+// encoded is a secret of an organization as it is stored.
+func encoded(op string, o secret.Organization) (string, error) {
+	text, err := json.Marshal(o) //nolint:gosec // what is written to Secrets Manager is the secret
+	if err != nil {
+		return "", fault.New(fault.Internal, op, "the secret cannot be written as JSON")
+	}
+	return string(text), nil
+}
+
+// write gives a secret a new value, or makes it. Two that make it at once both
+// succeed; one of the values stays.
+func (k Keeper) write(ctx context.Context, op, name, text string) error {
+	put := func() error {
+		_, err := k.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &text})
+		return err
+	}
+	err := put()
+	if awsfault.Is(err, codeNotFound) {
+		err = k.create(ctx, op, name, text)
+		if awsfault.Is(err, codeExists) {
+			err = put()
+		}
+	}
+	if awsfault.Is(err, codeDeleted) {
+		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: name, Err: err,
+			Message: "the secret is scheduled for deletion; restore it in Secrets Manager (RestoreSecret), then try again"}
+	}
+	return awsfault.Of(ctx, err, op)
+}
+
+// create makes a secret.
+func (k Keeper) create(ctx context.Context, op, name, text string) error {
+	_, err := k.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &text,
+		Description: aws.String("entrasync: a secret of one JumpCloud organization")})
+	return awsfault.Of(ctx, err, op)
+}
