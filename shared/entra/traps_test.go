@@ -179,6 +179,7 @@ func TestLongWaitsAreHandedBack(t *testing.T) {
 		want       time.Duration
 	}{
 		"longer than our patience": {"90", time.Hour, 90 * time.Second},
+		"the larger of two":        {"1,45.5", time.Hour, 45500 * time.Millisecond},
 		"beyond the deadline":      {"2", 6 * time.Second, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
