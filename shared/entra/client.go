@@ -61,8 +61,9 @@ type Client struct {
 	adapter abstractions.RequestAdapter
 	users   *users.UsersRequestBuilder
 	groups  *groups.GroupsRequestBuilder
-	tokens  *tokens
+	tokens  tokens
 	limit   limiter
+	upserts upserts
 
 	mu        sync.Mutex
 	known     directory.Tenant // what the tenant said of itself
@@ -88,10 +89,10 @@ func New(cfg Config) (*Client, error) {
 		transport = http.DefaultTransport
 	}
 	c := &Client{tenant: cfg.Tenant, baseURL: strings.TrimSuffix(cfg.GraphURL, "/")}
-	c.tokens = newTokens(cfg, graph, transport)
+	c.tokens.signIn = newSignIn(cfg, graph, transport)
 	c.http = pipeline(transport)
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
-		authentication.NewBaseBearerTokenAuthenticationProvider(c.tokens),
+		&authentication.AnonymousAuthenticationProvider{}, // requests are signed when they are sent, by us
 		noParser{},
 		// Without this proxy a value that was set to nil is left out of the
 		// body, and no attribute could ever be cleared.

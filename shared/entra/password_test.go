@@ -65,12 +65,16 @@ func TestSetPassword(t *testing.T) {
 }
 
 func TestPasswordsNeedTheRole(t *testing.T) {
-	for name, edit := range map[string]func(*entratest.App){
-		"no role":       func(a *entratest.App) { a.DirectoryRoles = nil },
-		"no permission": func(a *entratest.App) { a.Roles = []string{"User.ReadWrite.All"} },
+	for name, tc := range map[string]struct {
+		edit func(*entratest.App)
+		kind fault.Kind
+		says string
+	}{
+		"no role":       {func(a *entratest.App) { a.DirectoryRoles = nil }, fault.Forbidden, "role User Administrator"},
+		"no permission": {func(a *entratest.App) { a.Roles = []string{"User.ReadWrite.All"} }, fault.Unauthorized, "lacks the permission"},
 	} {
 		app := entratest.DefaultApp()
-		edit(&app)
+		tc.edit(&app)
 		n := simulated(t, withApp(app))
 		client := n.client
 		ann, err := n.dir.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -78,7 +82,7 @@ func TestPasswordsNeedTheRole(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = client.SetPassword(t.Context(), directory.EntraID(ann.ID), newPassword)
-		if f := fault.Of(err); !fault.Is(err, fault.Forbidden) || !strings.Contains(f.Message, "User-PasswordProfile.ReadWrite.All") || !strings.Contains(f.Message, "role User Administrator") {
+		if f := fault.Of(err); !fault.Is(err, tc.kind) || !strings.Contains(f.Message, "User-PasswordProfile.ReadWrite.All") || !strings.Contains(f.Message, tc.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

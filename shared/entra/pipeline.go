@@ -22,9 +22,13 @@ func pipeline(transport http.RoundTripper) *http.Client {
 			khttp.NewParametersNameDecodingHandler(),
 			khttp.NewUserAgentHandler(),
 		),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: followNone,
 	}
 }
+
+// followNone has redirects given back as they are: followed, they would carry our
+// token, or what the application proves itself with, to another host.
+func followNone(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // How we wait when Graph asks us to, before the task is put back instead.
 const (

@@ -247,7 +247,8 @@ func TestEndingSessionsIsARequestOfItsOwn(t *testing.T) {
 	if f := fault.Of(results[1].Err); f == nil || f.Kind != fault.Forbidden || f.Reason != string(directory.PermissionMissing) {
 		t.Errorf("refused: %+v", f)
 	}
-	if got := s.requests[0].items(t)[0]; got.Method != "POST" || got.URL != "/users/fine/revokeSignInSessions" || got.Body != nil {
+	got := s.requests[0].items(t)[0]
+	if got.Method != "POST" || got.URL != "/users/fine/revokeSignInSessions" || got.Body == nil || len(got.Body) > 0 || got.Headers["Content-Type"] != "application/json" {
 		t.Errorf("sent %+v", got)
 	}
 }
