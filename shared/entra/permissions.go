@@ -182,7 +182,7 @@ func missingPermission(r request, status int, body []byte, carried token) error 
 		f := because(fault.Unauthorized, directory.PermissionMissing, "", "the application lacks the permission "+d.ask+
 			" in the tenant: grant it in Entra, with admin consent; it is tried again by itself")
 		f.Op = "entra.permission"
-		if slices.ContainsFunc(all, func(other demand) bool { return other.ask != d.ask }) {
+		if slices.ContainsFunc(all, func(other demand) bool { return other.metBy(carried.rights.roles) }) {
 			f.Subject = d.property
 		}
 		return f
