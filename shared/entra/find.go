@@ -42,7 +42,7 @@ func (c *Client) FindByUPN(ctx context.Context, upns []directory.UPN, attributes
 			continue
 		}
 		if found[i].Account, found[i].Err = c.lookedUp(answers[liveID(i)], attributes); found[i].Err == nil {
-			found[i].Deleted, found[i].Err = deletedTwin(answers[deletedID(i)], upn)
+			found[i].Deleted, found[i].Unsearched, found[i].Err = deletedTwin(answers[deletedID(i)], upn)
 		}
 	}
 	return found
@@ -114,18 +114,19 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 	return r, err
 }
 
-// deletedTwin is the account of a name that was deleted last. What Graph refuses to
-// search is as if there were none: then a new account is created, as ever.
-func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount, error) {
+// deletedTwin is the account of a name that was deleted last. Where Graph refuses to
+// search, which no other try changes, unsearched says why: a new account may then be
+// created beside one that could be restored.
+func deletedTwin(answer response, upn directory.UPN) (twin *directory.DeletedAccount, unsearched, err error) {
 	if answer.err != nil {
-		return nil, answer.err
+		return nil, nil, answer.err
 	}
 	if answer.Status != http.StatusOK {
 		f := refusal("entra.look up deleted", answer.Status, answer.header(), answer.Body)
-		if f.Kind == fault.Throttled || f.Kind == fault.Transient || f.Kind == fault.Unauthorized {
-			return nil, f
+		if f.Kind.Decide() == fault.Retry {
+			return nil, nil, f
 		}
-		return nil, nil
+		return nil, f, nil
 	}
 	var list struct {
 		Value []struct {
@@ -138,9 +139,8 @@ func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount,
 		} `json:"value"`
 	}
 	if err := json.Unmarshal(answer.Body, &list); err != nil {
-		return nil, &fault.Error{Op: "entra.look up deleted", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
+		return nil, nil, &fault.Error{Op: "entra.look up deleted", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
 	}
-	var twin *directory.DeletedAccount
 	for _, each := range list.Value {
 		name := directory.UPN(each.UserPrincipalName)
 		had := name.Same(upn) || name.Same(directory.UPN(strings.ReplaceAll(each.ID, "-", "")+string(upn)))
@@ -149,5 +149,5 @@ func deletedTwin(answer response, upn directory.UPN) (*directory.DeletedAccount,
 				Guest: strings.EqualFold(each.UserType, "Guest"), SyncedFromOnPremises: each.OnPremisesSyncEnabled}
 		}
 	}
-	return twin, nil
+	return twin, nil, nil
 }

@@ -141,17 +141,3 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 	}
 	return e
 }
-
-// nextPage is where a list goes on, "" at its end. Graph names it whole, and a
-// batch wants it without the root.
-func (c *Client) nextPage(page []byte) (string, error) {
-	var parsed struct {
-		NextLink string `json:"@odata.nextLink"`
-	}
-	err := json.Unmarshal(page, &parsed)
-	next, ours := strings.CutPrefix(parsed.NextLink, c.baseURL)
-	if err == nil && parsed.NextLink != "" && !ours {
-		err = fault.New(fault.Transient, "entra.next page", "the next page of a list is somewhere else")
-	}
-	return next, err
-}
