@@ -19,6 +19,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redirect"
 )
 
 // publicScope is asked for when Graph is on this machine, where no resource of
@@ -67,9 +68,8 @@ type signIn struct {
 
 // newSignIn prepares the sign-in. The authority is the one configured: the SDK's
 // question to Microsoft which ones exist is switched off, because it would tell of
-// a private one and needs the internet. No redirect is followed: it would carry the
-// proof to another host. The SDK's repetitions are switched off: they know fewer
-// forms of Retry-After than are sent, and take no end of them.
+// a private one and needs the internet. The SDK's repetitions are switched off, too:
+// they know fewer forms of Retry-After than are sent, and wait up to a minute.
 func newSignIn(cfg Config, graph *url.URL, transport http.RoundTripper) signIn {
 	scope := graph.Scheme + "://" + graph.Host + "/.default"
 	if isLoopback(graph.Hostname()) {
@@ -78,7 +78,7 @@ func newSignIn(cfg Config, graph *url.URL, transport http.RoundTripper) signIn {
 	login := strings.TrimSuffix(cfg.LoginURL, "/")
 	return signIn{scope: scope, cfg: cfg, client: policy.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: secure(login)},
-		Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout, CheckRedirect: followNone},
+		Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout, CheckRedirect: redirect.FollowNone},
 		Retry:     policy.RetryOptions{MaxRetries: -1},
 	}}
 }

@@ -9,6 +9,7 @@ import (
 
 	khttp "github.com/microsoft/kiota-http-go"
 
+	"entrasync/shared/redirect"
 	"entrasync/shared/retryafter"
 )
 
@@ -22,13 +23,9 @@ func pipeline(transport http.RoundTripper) *http.Client {
 			khttp.NewParametersNameDecodingHandler(),
 			khttp.NewUserAgentHandler(),
 		),
-		CheckRedirect: followNone,
+		CheckRedirect: redirect.FollowNone,
 	}
 }
-
-// followNone has redirects given back as they are: followed, they would carry our
-// token, or what the application proves itself with, to another host.
-func followNone(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // How we wait when Graph asks us to, before the task is put back instead.
 const (
