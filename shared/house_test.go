@@ -245,10 +245,10 @@ func parse(name string, text []byte) (source, error) {
 			return source{}, fmt.Errorf("%s: %w", name, err)
 		}
 		s.imports = append(s.imports, imp)
-		switch {
-		case imp == "time":
+		switch imp {
+		case "time":
 			timeName = nameOf(spec, "time")
-		case imp == "net/http":
+		case "net/http":
 			httpName = nameOf(spec, "http")
 		}
 	}

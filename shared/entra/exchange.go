@@ -24,6 +24,12 @@ type reply struct {
 	token  token // that the request carried
 }
 
+// unsent is why there is no token for a request: Graph certainly did nothing.
+type unsent struct{ error }
+
+// Unwrap gives the cause.
+func (u unsent) Unwrap() error { return u.error }
+
 // exchange sends a request that a builder made on its own, signed in, and reads the
 // answer. It is sent again with a new token where one may help. The error says that
 // Graph did not answer, or that the application lacks a permission.
@@ -55,7 +61,7 @@ func (c *Client) accepted(ctx context.Context, r request) (reply, error) {
 	case again:
 		return c.once(ctx, r)
 	case err != nil && why == tokenRefused:
-		return reply{}, err
+		return reply{}, unsent{err}
 	default:
 		return got, nil
 	}
@@ -82,7 +88,7 @@ func (c *Client) once(ctx context.Context, r request) (reply, error) {
 	}
 	carried, err := c.tokens.get(ctx)
 	if err != nil {
-		return reply{}, err
+		return reply{}, unsent{err}
 	}
 	native, err := http.NewRequestWithContext(ctx, r.Method, c.baseURL+r.URL, bytes.NewReader(r.Body))
 	if err != nil {

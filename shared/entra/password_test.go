@@ -146,3 +146,29 @@ func TestAPageIsNoAnswerToAPassword(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Without a token nothing is asked of Graph: the account has certainly not got the
+// password, and it may be set again later.
+func TestAPasswordWhileSignInIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
+		set := func() error { return n.client.SetPassword(t.Context(), directory.EntraID(ann), newPassword) }
+		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
+		if err := set(); !fault.Is(err, fault.Throttled) || !strings.Contains(err.Error(), "sign-in service is unavailable") {
+			t.Errorf("no token yet: %v", err)
+		}
+		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = false })
+		if err := set(); err != nil {
+			t.Fatal(err)
+		}
+		n.sim.RevokeTokens()
+		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
+		if err := set(); !fault.Is(err, fault.Throttled) {
+			t.Errorf("the token is not accepted any more: %v", err)
+		}
+		if u, _ := n.dir.User(ann); u.PasswordChanges != 1 {
+			t.Errorf("%d changes", u.PasswordChanges)
+		}
+	})
+}
