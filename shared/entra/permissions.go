@@ -180,7 +180,7 @@ func missingPermission(r request, status int, body []byte, carried token) error 
 			continue
 		}
 		f := because(fault.Unauthorized, directory.PermissionMissing, "", "the application lacks the permission "+d.ask+
-			" in the tenant: grant it in Entra, with admin consent; it is tried again by itself")
+			" in the tenant: grant it in Entra, with admin consent")
 		f.Op = "entra.permission"
 		if slices.ContainsFunc(all, func(other demand) bool { return other.metBy(carried.rights.roles) }) {
 			f.Subject = d.property
