@@ -2,6 +2,7 @@ package entra
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,11 +92,19 @@ const (
 )
 
 // token signs in. It tries again while Entra's sign-in service has trouble, for some
-// seconds.
+// seconds, but not when the proof cannot be had: whoever gives it has done so already.
 func (s signIn) token(ctx context.Context) (token, error) {
 	proof, err := s.cfg.Proof(ctx)
 	if err != nil {
 		return token{}, err
+	}
+	var unproven error // why the assertion could not be had: the SDK keeps only the text
+	if give := proof.Assertion; give != nil {
+		proof.Assertion = func(ctx context.Context) (assertion string, err error) {
+			assertion, err = give(ctx)
+			unproven = err
+			return assertion, err
+		}
 	}
 	credential, err := proof.credential(s.cfg, s.client)
 	if err != nil {
@@ -107,18 +116,11 @@ func (s signIn) token(ctx context.Context) (token, error) {
 		if err == nil {
 			return newToken(got), nil
 		}
-		f := fault.Of(explainSignIn(err))
-		if f.Kind != fault.Transient || noProof(err) || try == signInTries || !pause(ctx, max(f.RetryAfter, signInWait<<(try-1))) {
+		f := fault.Of(explainSignIn(cmp.Or(unproven, err)))
+		if f.Kind != fault.Transient || unproven != nil || try == signInTries || !pause(ctx, max(f.RetryAfter, signInWait<<(try-1))) {
 			return token{}, f
 		}
 	}
-}
-
-// noProof reports whether a sign-in failed before Entra was asked: the proof could
-// not be had, and whoever was to give it has tried again already.
-func noProof(err error) bool {
-	var known *fault.Error
-	return errors.As(err, &known)
 }
 
 // isLoopback reports whether a host is this machine.
