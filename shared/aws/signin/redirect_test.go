@@ -1,13 +1,14 @@
 package signin
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"entrasync/shared/secret"
 )
@@ -23,7 +24,9 @@ func TestTheProofFollowsNoRedirect(t *testing.T) {
 		sts := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
 		defer sts.Close()
 		cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("eu-central-1"), config.WithBaseEndpoint(sts.URL), config.WithRetryMaxAttempts(1),
-			config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("key", "canary-secret", "canary-session")))
+			config.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "canary-secret", SessionToken: "canary-session"}, nil
+			})))
 		if err != nil {
 			t.Fatal(err)
 		}
