@@ -45,6 +45,7 @@ type source struct {
 	doc     bool     // whether a comment stands above the package clause
 	imports []string // import paths
 	clock   []string // what it uses of the clock: time.Now
+	follows []string // the HTTP clients in it that follow redirects: http.Get
 }
 
 func (s source) dir() string  { return path.Dir(s.path) }
@@ -68,6 +69,10 @@ var doingIO = []string{"context", "database", "io/fs", "io/ioutil", "log", "net"
 var clockFunctions = []string{
 	"After", "AfterFunc", "NewTicker", "NewTimer", "Now", "Since", "Sleep", "Tick", "Until",
 }
+
+// followingFunctions are what package net/http has ready for requests. It follows
+// redirects.
+var followingFunctions = []string{"DefaultClient", "Get", "Head", "Post", "PostForm"}
 
 // emptyNames say nothing about what a package holds.
 var emptyNames = []string{
@@ -151,6 +156,11 @@ func violations(sources []source) []string {
 				found = append(found, fmt.Sprintf("%s uses %s: directory and plan are pure, time comes in as an argument", s.path, use))
 			}
 		}
+		for _, use := range s.follows {
+			if !s.isTest() && !strings.HasSuffix(s.pkg, "test") {
+				found = append(found, fmt.Sprintf("%s uses %s, which follows redirects with whatever credentials a request carries: set CheckRedirect", s.path, use))
+			}
+		}
 		if s.isTest() || seen[s.dir()] {
 			continue
 		}
@@ -228,33 +238,65 @@ func parse(name string, text []byte) (source, error) {
 		return source{}, err
 	}
 	s := source{path: name, pkg: file.Name.Name, doc: file.Doc.Text() != ""}
-	timeName := ""
+	timeName, httpName := "", ""
 	for _, spec := range file.Imports {
 		imp, err := strconv.Unquote(spec.Path.Value)
 		if err != nil {
 			return source{}, fmt.Errorf("%s: %w", name, err)
 		}
 		s.imports = append(s.imports, imp)
-		if imp == "time" {
-			timeName = "time"
-			if spec.Name != nil {
-				timeName = spec.Name.Name
-			}
+		switch imp {
+		case "time":
+			timeName = nameOf(spec, "time")
+		case "net/http":
+			httpName = nameOf(spec, "http")
 		}
 	}
-	if timeName == "" {
-		return s, nil
-	}
 	ast.Inspect(file, func(n ast.Node) bool {
-		if sel, ok := n.(*ast.SelectorExpr); ok {
-			x, ok := sel.X.(*ast.Ident)
-			if ok && x.Name == timeName && slices.Contains(clockFunctions, sel.Sel.Name) {
-				s.clock = append(s.clock, "time."+sel.Sel.Name)
-			}
+		if name := selected(n, timeName); slices.Contains(clockFunctions, name) {
+			s.clock = append(s.clock, "time."+name)
+		}
+		if name := selected(n, httpName); slices.Contains(followingFunctions, name) {
+			s.follows = append(s.follows, "http."+name)
+		}
+		if made, ok := n.(*ast.CompositeLit); ok && selected(made.Type, httpName) == "Client" && !sets(made, "CheckRedirect") {
+			s.follows = append(s.follows, "http.Client")
 		}
 		return true
 	})
 	return s, nil
+}
+
+// nameOf is the name by which a file calls a package that it imports.
+func nameOf(spec *ast.ImportSpec, usual string) string {
+	if spec.Name != nil {
+		return spec.Name.Name
+	}
+	return usual
+}
+
+// selected is what a node selects of a package; "" if it does not.
+func selected(n ast.Node, pkg string) string {
+	sel, ok := n.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	if x, ok := sel.X.(*ast.Ident); ok && pkg != "" && x.Name == pkg {
+		return sel.Sel.Name
+	}
+	return ""
+}
+
+// sets tells whether a literal sets a field.
+func sets(made *ast.CompositeLit, field string) bool {
+	return slices.ContainsFunc(made.Elts, func(e ast.Expr) bool {
+		pair, ok := e.(*ast.KeyValueExpr)
+		if !ok {
+			return false
+		}
+		key, ok := pair.Key.(*ast.Ident)
+		return ok && key.Name == field
+	})
 }
 
 func TestViolations(t *testing.T) {
@@ -313,6 +355,10 @@ func TestViolations(t *testing.T) {
 		{"clock in a pure package", source{path: "shared/plan/a.go", pkg: "plan", doc: true, clock: []string{"time.Now"}}, "shared/plan/a.go uses time.Now"},
 		{"clock elsewhere", source{path: "shared/queue/a.go", pkg: "queue", doc: true, clock: []string{"time.Now"}}, ""},
 
+		{"a client that follows redirects", source{path: "shared/entra/a.go", pkg: "entra", doc: true, follows: []string{"http.Client"}}, "shared/entra/a.go uses http.Client, which follows redirects"},
+		{"such a client in a test", source{path: "shared/entra/a_test.go", pkg: "entra", doc: true, follows: []string{"http.Get"}}, ""},
+		{"such a client in a simulator", source{path: "shared/entra/entratest/a.go", pkg: "entratest", doc: true, follows: []string{"http.Client"}}, ""},
+
 		{"no package comment", source{path: "shared/queue/a.go", pkg: "queue"}, "shared/queue has no package comment"},
 		{"a folder of tests only", source{path: "shared/a_test.go", pkg: "shared_test"}, ""},
 		{"an empty name", file("shared/utils/a.go"), "shared/utils is called utils"},
@@ -357,6 +403,7 @@ func TestReadModule(t *testing.T) {
 		"README.md":                 {Data: []byte("not Go")},
 		"shared/plan/plan.go":       {Data: []byte("// Package plan decides.\npackage plan\n\nimport (\n\t\"context\"\n\tclock \"time\"\n)\n\nvar now = clock.Now\n\nfunc wait(c context.Context) { clock.Sleep(clock.Second) }\n")},
 		"shared/plan/other.go":      {Data: []byte("package plan\n\nvar time struct{ Now int }\n\nvar _ = time.Now\n")},
+		"shared/calls/calls.go":     {Data: []byte("// Package calls calls.\npackage calls\n\nimport web \"net/http\"\n\nvar (\n\ta = web.Client{Timeout: 1}\n\tb = &web.Client{CheckRedirect: nil}\n\tc = web.DefaultClient\n\td = web.Get\n\te = web.NewRequest\n)\n")},
 		"shared/plan/testdata/x.go": {Data: []byte("not Go at all")},
 		"scripts/tools/go.mod":      {Data: []byte("module entrasync/scripts/tools")},
 		"scripts/tools/tools.go":    {Data: []byte("not Go at all")},
@@ -369,6 +416,7 @@ func TestReadModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []source{
+		{path: "shared/calls/calls.go", pkg: "calls", doc: true, imports: []string{"net/http"}, follows: []string{"http.Client", "http.DefaultClient", "http.Get"}},
 		{path: "shared/plan/other.go", pkg: "plan"},
 		{path: "shared/plan/plan.go", pkg: "plan", doc: true, imports: []string{"context", "time"}, clock: []string{"time.Now", "time.Sleep"}},
 	}

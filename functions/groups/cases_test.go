@@ -29,8 +29,7 @@ func (f *fixture) oneByHand(ids ...directory.UserID) {
 
 // More members than a page of Graph and than a page of JumpCloud.
 func TestAGroupOfManyPages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
+	inWorlds(t, func(t *testing.T, f *fixture) {
 		f.settings(func(s *directory.Settings) { s.ExactMembership = true })
 		const all = 1100
 		id := f.group("Everybody")

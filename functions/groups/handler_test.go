@@ -15,8 +15,7 @@ import (
 )
 
 func TestAGroupConnectsItsMembersAndBecomesASecurityGroup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
+	inWorlds(t, func(t *testing.T, f *fixture) {
 		ann, bob := f.person("ann"), f.person("bob")
 		eng := f.group("Engineering", ann, bob)
 		f.look(eng)

@@ -40,6 +40,7 @@ func TestEveryHistoryOfGroupsEndsInTheSameState(t *testing.T) {
 				}
 			}()
 			f := newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) })
+			f.enter(someWorld(rt))
 			playHistory(rt, f)
 		})
 	})

@@ -18,8 +18,10 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-func TestALifeInJumpCloudAndInEntra(t *testing.T) {
-	f := newFixture(t)
+func TestALifeInJumpCloudAndInEntra(t *testing.T) { inWorlds(t, aLife) }
+
+// aLife is that of a user, from the first day to the last.
+func aLife(t *testing.T, f *fixture) {
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
 	f.look(ann)

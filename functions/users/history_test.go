@@ -37,6 +37,7 @@ func TestEveryHistoryEndsInTheSameState(t *testing.T) {
 			}
 		}()
 		f := newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) })
+		f.enter(someWorld(rt))
 		playHistory(rt, f)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/redirect"
 )
 
 // Administrator calls the API of a product.
@@ -23,6 +24,9 @@ type Administrator struct {
 	Organization directory.OrganizationID
 	Tenant       directory.TenantID
 }
+
+// caller carries the requests of administrators.
+var caller = http.Client{CheckRedirect: redirect.FollowNone}
 
 // Call sends one request to the API, with the token, and decodes the answer
 // unless answer is nil. An answer that is not a success is an error that shows
@@ -42,7 +46,7 @@ func (a Administrator) Call(ctx context.Context, method, path string, body, answ
 	}
 	request.Header.Set("Authorization", "Bearer "+a.Token)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := caller.Do(request)
 	if err != nil {
 		return err
 	}

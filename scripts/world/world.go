@@ -26,6 +26,7 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
+	"entrasync/shared/redirect"
 	"entrasync/shared/store"
 	"entrasync/shared/systems"
 )
@@ -203,7 +204,7 @@ func (w *World) openFiles() {
 func (w *World) startSimulators() {
 	w.t.Helper()
 	var err error
-	w.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1, Client: &http.Client{Transport: w}})
+	w.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1, Client: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
 	w.Must(err)
 	w.t.Cleanup(func() { w.Must(w.JumpCloud.Close()) })
 	w.Entra, err = entratest.New(entratest.Config{Seed: 1, Log: 1})

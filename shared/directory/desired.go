@@ -88,7 +88,7 @@ var LinkReasons = []Reason{
 	ConnectedElsewhere, PasswordChanged, ManagerAbsent, EmailMissing, UPNInvalid, DomainNotListed, DomainNotVerified, UPNConflict,
 	ProtectedAccount, SyncedFromOnPremises, ManagementRestricted, InvalidValue, AccountMissing, AccountDeleted, PendingConsent,
 	ManagerMissing, GroupMissing, GroupUnusable, MemberAbsent, MemberRefused, QuotaExceeded, ConsentLost, ThrottledReason, Unavailable,
-	InternalReason, RefusedReason, PermissionMissing, GuestAccount, JumpCloudRefused, JumpCloudUnavailable, TenantNotFound,
+	InternalReason, RefusedReason, PermissionMissing, GuestAccount, JumpCloudRefused, JumpCloudUnavailable, AbsenceUnconfirmed, TenantNotFound,
 	NotConsented, ApplicationDisabled, SecretExpired, CredentialsRefused, SignInBlocked, SignInMisconfigured,
 }
 

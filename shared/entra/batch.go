@@ -1,11 +1,8 @@
 package entra
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,11 +16,11 @@ import (
 // maxBatch is the most requests that Graph takes in one $batch.
 const maxBatch = 20
 
-// request is one item of a batch.
+// request is one request, on its own or as an item of a batch.
 type request struct {
 	ID      string            `json:"id"`
 	Method  string            `json:"method"`
-	URL     string            `json:"url"`
+	URL     string            `json:"url"` // below the version
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
 
@@ -31,25 +28,20 @@ type request struct {
 	pressing bool // see presses
 }
 
-// response is the answer to one item.
-type response struct {
-	ID      string            `json:"id"`
-	Status  int               `json:"status"`
-	Headers map[string]string `json:"headers"`
-	Body    json.RawMessage   `json:"body"`
-	err     error             // the item was not answered
-}
-
-// item makes a request of a batch from what a typed builder made.
+// item makes a request of what a typed builder made. A write always has a body: an
+// item of a batch without one spoils the whole batch, also where the call itself
+// takes none (Microsoft Graph documentation, JSON batching).
 func (c *Client) item(id string, info *abstractions.RequestInformation) (request, error) {
 	uri, err := info.GetUri()
 	if err != nil {
 		return request{}, fault.Wrap(err, fault.Internal, "entra.batch item")
 	}
-	r := request{ID: id, Method: info.Method.String(), URL: strings.TrimPrefix(uri.String(), c.baseURL)}
-	if len(info.Content) > 0 {
+	r := request{ID: id, Method: info.Method.String(), URL: strings.TrimPrefix(uri.String(), c.baseURL), Body: info.Content}
+	if len(r.Body) == 0 && (r.Method == http.MethodPost || r.Method == http.MethodPatch || r.Method == http.MethodPut) {
+		r.Body = json.RawMessage("{}")
+	}
+	if len(r.Body) > 0 {
 		r.Headers = map[string]string{"Content-Type": "application/json"}
-		r.Body = info.Content
 	}
 	return r, nil
 }
@@ -63,43 +55,55 @@ func (c *Client) asItem(info *abstractions.RequestInformation, err error) (reque
 	return c.item("", info)
 }
 
-// send sends requests, at most maxBatch to an HTTP request, and answers every
-// one of them by its id. Writes wait for their turn within the quota. Items that
-// Graph throttles all the same are sent again, after the longest wait that any of
-// them names; what is still throttled then comes back so, and so does what would
-// have to wait too long.
+// send sends requests, at most maxBatch to an HTTP request, and answers every one
+// of them by its id.
 func (c *Client) send(ctx context.Context, requests []request) map[string]response {
 	answers := map[string]response{}
 	for chunk := range slices.Chunk(requests, maxBatch) {
-		for try := 1; ; try++ {
-			if wait, inTime := c.limit.await(ctx, chunk); !inTime {
-				putOff(chunk, wait, answers)
-				break
+		c.sendChunk(ctx, chunk, answers)
+		for _, r := range chunk {
+			answer := c.afterBatch(ctx, r, answers[r.ID])
+			if answer.err == nil {
+				answer.err = missingPermission(r, answer.Status, answer.Body, answer.token)
 			}
-			again, wait := c.sendOnce(ctx, chunk, answers)
-			if len(again) == 0 || try == maxTries || !pause(ctx, wait) {
-				break
-			}
-			chunk = again
+			answers[r.ID] = answer
 		}
 	}
 	return answers
 }
 
-// sendOnce posts one $batch and sorts the answers in. It returns the items that
-// were throttled and how long Graph wants us to wait.
-func (c *Client) sendOnce(ctx context.Context, chunk []request, answers map[string]response) (again []request, wait time.Duration) {
-	got, err := c.post(ctx, chunk)
-	for _, r := range chunk {
-		answer, answered := got[r.ID]
-		switch {
-		case err != nil:
-			answer = response{ID: r.ID, err: err}
-		case !answered:
-			answer = response{ID: r.ID, err: fault.New(fault.Transient, "entra.batch", "Graph answered the batch without this item")}
+// sendChunk sends what travels in one batch. Writes wait for their turn within the
+// quota. Items that Graph throttles all the same are sent again, after the longest
+// wait that any of them names; what is still throttled then comes back so, and so
+// does what would have to wait too long. Items that Graph refused in a way that a
+// new token may change are sent once more with one. Nothing else is sent twice: of
+// any other failure nobody knows what was done.
+func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[string]response) {
+	tries, renewed := 1, false
+	for len(chunk) > 0 {
+		if wait, inTime := c.limit.await(ctx, chunk); !inTime {
+			putOff(chunk, wait, answers)
+			return
 		}
-		answers[r.ID] = answer
-		if answer.Status == http.StatusTooManyRequests {
+		c.post(ctx, chunk, answers)
+		var again []request
+		if !renewed {
+			again = c.withNewToken(ctx, chunk, answers)
+			renewed = len(again) > 0
+		}
+		throttled, wait := c.throttled(chunk, answers)
+		if tries < maxTries && len(throttled) > 0 && pause(ctx, wait) {
+			again = append(again, throttled...)
+			tries++
+		}
+		chunk = again
+	}
+}
+
+// throttled are the requests that Graph throttled, and how long it wants us to wait.
+func (c *Client) throttled(chunk []request, answers map[string]response) (again []request, wait time.Duration) {
+	for _, r := range chunk {
+		if answer := answers[r.ID]; answer.Status == http.StatusTooManyRequests {
 			again = append(again, r)
 			wait = max(wait, retryAfter(answer.header(), time.Now()))
 		}
@@ -108,84 +112,104 @@ func (c *Client) sendOnce(ctx context.Context, chunk []request, answers map[stri
 	return again, wait
 }
 
-// header is the item's headers as http has them.
-func (r response) header() http.Header {
-	h := http.Header{}
-	for name, value := range r.Headers {
-		h.Set(name, value)
+// withNewToken are the requests that Graph refused in a way that the token that there
+// is now may change. A sign-in that fails is the answer to those whose token was
+// refused.
+func (c *Client) withNewToken(ctx context.Context, chunk []request, answers map[string]response) (again []request) {
+	var failed error
+	for _, r := range chunk {
+		answer, helps := answers[r.ID], false
+		why := answer.doubt()
+		if why != noDoubt && failed == nil {
+			helps, failed = c.tokens.renew(ctx, answer.token, why)
+		}
+		switch {
+		case helps:
+			again = append(again, r)
+		case failed != nil && why == tokenRefused:
+			answers[r.ID] = response{ID: r.ID, err: failed}
+		}
 	}
-	return h
+	return again
 }
 
-// post does one $batch exchange. Graph may answer the whole with 424 when an
-// item was throttled; the body then lists every item all the same.
-func (c *Client) post(ctx context.Context, chunk []request) (map[string]response, error) {
+// post does one $batch exchange and sorts the answers in. Graph may answer the whole
+// with 424 when an item was throttled; the body then lists every item all the same.
+func (c *Client) post(ctx context.Context, chunk []request, answers map[string]response) {
+	if chunk = c.sendAlone(ctx, chunk, answers); len(chunk) == 0 {
+		return
+	}
+	got, err := c.postWhole(ctx, chunk)
+	switch {
+	case err == nil && ranNothing(got):
+		c.postApart(ctx, chunk, answers)
+		return
+	case err == nil && got.status != http.StatusOK && got.status != http.StatusFailedDependency:
+		err = refusal("entra.batch", got.status, got.header, got.body)
+	}
+	var each map[string]response
+	if err == nil {
+		each, err = readBatch(got)
+	}
+	for _, r := range chunk {
+		answer, answered := each[strings.ToLower(r.ID)]
+		switch {
+		case err != nil:
+			answer = response{err: err}
+		case !answered:
+			answer = response{err: fault.New(fault.Transient, "entra.batch", "Graph answered the batch without this item")}
+		}
+		answer.ID = r.ID
+		answers[r.ID] = answer
+	}
+}
+
+// postWhole sends a batch.
+func (c *Client) postWhole(ctx context.Context, chunk []request) (reply, error) {
 	body, err := json.Marshal(map[string]any{"requests": chunk})
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "entra.batch encode")
+		return reply{}, fault.Wrap(err, fault.Internal, "entra.batch encode")
 	}
-	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
-		abstractions.POST, "{+baseurl}/$batch", map[string]string{"baseurl": c.baseURL})
-	info.SetStreamContentAndContentType(body, "application/json")
-	status, header, answer, err := c.exchange(ctx, info)
-	if err != nil {
-		return nil, err
-	}
-	if status != http.StatusOK && status != http.StatusFailedDependency {
-		return nil, refusal("entra.batch", status, header, answer)
-	}
-	var parsed struct {
-		Responses []response `json:"responses"`
-	}
-	if err := json.Unmarshal(answer, &parsed); err != nil {
-		return nil, &fault.Error{Op: "entra.batch", Kind: fault.Transient, Message: "Graph's answer to a batch cannot be read", Err: err}
-	}
-	got := make(map[string]response, len(parsed.Responses))
-	for _, r := range parsed.Responses {
-		got[r.ID] = r
-	}
-	return got, nil
+	return c.accepted(ctx, request{Method: http.MethodPost, URL: "/$batch", Headers: map[string]string{"Content-Type": "application/json"}, Body: body})
 }
 
-// maxAnswer bounds what we read of one answer.
-const maxAnswer = 16 << 20
-
-// exchange sends a request that a builder made, signed in, and reads the answer.
-// A token that is refused is renewed once.
-func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
-	info.Headers.TryAdd("Accept", "application/json")
-	for renewed := false; ; renewed = true {
-		status, header, answer, err = c.once(ctx, info)
-		if err != nil || status != http.StatusUnauthorized || renewed {
-			return status, header, answer, err
-		}
-		c.tokens.renew()
-		info.Headers.Remove("Authorization")
+// ranNothing reports whether Graph refused a batch before it looked at any item: it
+// does not understand the batch, or it is too large. That is about what is in it; any
+// other refusal is about us, the tenant or Graph itself.
+func ranNothing(got reply) bool {
+	switch got.status {
+	case http.StatusRequestEntityTooLarge:
+		return true
+	case http.StatusBadRequest:
+		code := errorOf(got.body).Code
+		return code != "" && !throttleCodes[code]
+	default:
+		return false
 	}
 }
 
-// once sends a request one time.
-func (c *Client) once(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
-	native, err := c.adapter.ConvertToNativeRequest(ctx, info)
+// postApart sends the items of a batch of which Graph ran none, because something is
+// wrong with one of them and Graph says so of all: in halves, and what is left alone
+// on its own. So the others arrive, and the one that is wrong learns what is.
+func (c *Client) postApart(ctx context.Context, chunk []request, answers map[string]response) {
+	if len(chunk) == 1 {
+		answers[chunk[0].ID] = c.alone(ctx, chunk[0])
+		return
+	}
+	half := len(chunk) / 2
+	c.post(ctx, chunk[:half], answers)
+	c.post(ctx, chunk[half:], answers)
+}
+
+// alone sends a request outside of a batch.
+func (c *Client) alone(ctx context.Context, r request) response {
+	got, err := c.accepted(ctx, r)
 	if err != nil {
-		return 0, nil, nil, fault.Wrap(err, fault.Transient, "entra.prepare request")
+		return response{ID: r.ID, err: err}
 	}
-	r, ok := native.(*http.Request)
-	if !ok {
-		return 0, nil, nil, fault.New(fault.Internal, "entra.prepare request", fmt.Sprintf("the SDK made a %T", native))
+	answer := response{ID: r.ID, Status: got.status, Headers: map[string]string{}, Body: got.body, token: got.token, alone: true}
+	for name, values := range got.header {
+		answer.Headers[name] = strings.Join(values, ", ")
 	}
-	if len(info.Content) > 0 {
-		r.Body = io.NopCloser(bytes.NewReader(info.Content))
-		r.ContentLength = int64(len(info.Content))
-	}
-	response, err := c.http.Do(r)
-	if err != nil {
-		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
-	}
-	return response.StatusCode, response.Header, answer, nil
+	return answer
 }

@@ -186,6 +186,8 @@ var refusedForNow = []refused{
 		kind: fault.Throttled, reason: directory.ThrottledReason, wait: 90 * time.Second, words: []string{"slow down"}},
 	{name: "throttled, and only the code says so", status: 503, header: map[string]string{"Retry-After": "7"}, body: graphBody("Request_ThrottledTemporarily", ""),
 		kind: fault.Throttled, reason: directory.ThrottledReason, wait: 7 * time.Second, words: []string{"slow down"}},
+	{name: "throttled, two numbers", status: 429, header: map[string]string{"Retry-After": "8,20"}, body: graphBody("TooManyRequests", ""),
+		kind: fault.Throttled, reason: directory.ThrottledReason, wait: 20 * time.Second, words: []string{"slow down"}},
 	{name: "concurrent write", status: 409, body: graphBody("Directory_ConcurrencyViolation", "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."),
 		kind: fault.Transient, reason: directory.Unavailable, words: []string{"by itself"}},
 	{name: "concurrent write, with a time to wait", status: 409, header: map[string]string{"Retry-After": "3"}, body: graphBody("Directory_ConcurrencyViolation", "Error due to concurrent requests being made to the tenant."),

@@ -12,6 +12,10 @@
 // compressed goes out mislabelled. Models that are sent are always fresh ones,
 // because a model that came from Graph does not track its changes. Answers are
 // read by ourselves, field by field.
+//
+// Signing in is the SDK's, keeping the token is ours: the SDK has every request wait
+// while a token that is still good is replaced in vain, and never replaces one whose
+// permissions are older than what was granted since.
 package entra
 
 import (
@@ -45,8 +49,8 @@ type Config struct {
 	LoginURL string // authority host: https://login.microsoftonline.com
 	Tenant   directory.TenantID
 	ClientID string
-	// Proof is asked for what the application proves itself with when a token
-	// is needed, and again after Graph refused one.
+	// Proof is asked for what the application proves itself with, for every
+	// token anew.
 	Proof func(context.Context) (Proof, error)
 	// Transport carries the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
@@ -61,8 +65,9 @@ type Client struct {
 	adapter abstractions.RequestAdapter
 	users   *users.UsersRequestBuilder
 	groups  *groups.GroupsRequestBuilder
-	tokens  *tokens
+	tokens  tokens
 	limit   limiter
+	upserts upserts
 
 	mu        sync.Mutex
 	known     directory.Tenant // what the tenant said of itself
@@ -88,10 +93,10 @@ func New(cfg Config) (*Client, error) {
 		transport = http.DefaultTransport
 	}
 	c := &Client{tenant: cfg.Tenant, baseURL: strings.TrimSuffix(cfg.GraphURL, "/")}
-	c.tokens = newTokens(cfg, graph, transport)
+	c.tokens.signIn = newSignIn(cfg, graph, transport)
 	c.http = pipeline(transport)
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
-		authentication.NewBaseBearerTokenAuthenticationProvider(c.tokens),
+		&authentication.AnonymousAuthenticationProvider{}, // requests are signed when they are sent, by us
 		noParser{},
 		// Without this proxy a value that was set to nil is left out of the
 		// body, and no attribute could ever be cleared.

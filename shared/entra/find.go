@@ -116,8 +116,9 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 }
 
 // twins is the errand of finding the account of a name that was deleted last, of
-// which the first page was answered. What Graph refuses to search is as if there
-// were none: then a new account is created, as ever.
+// which the first page was answered. Where Graph refuses to search, which no other try
+// changes, the answer says why: a new account may then be created beside one that
+// could be restored.
 func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found) *errand {
 	if first.err != nil {
 		found.Err = first.err
@@ -125,8 +126,10 @@ func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found
 	}
 	if first.Status != http.StatusOK {
 		f := refusal(opDeleted, first.Status, first.header(), first.Body)
-		if f.Kind == fault.Throttled || f.Kind == fault.Transient || f.Kind == fault.Unauthorized {
+		if f.Kind.Decide() == fault.Retry {
 			found.Err = f
+		} else {
+			found.Unsearched = f
 		}
 		return &errand{}
 	}

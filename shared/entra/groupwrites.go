@@ -259,7 +259,7 @@ func (w *groupWork) upsert(ctx context.Context, g newGroup, members []directory.
 	item, err := w.client.asItem(w.client.byUniqueName(g.unique).ToPatchRequestInformation(ctx, body, nil))
 	item.binds = len(members)
 	if err == nil {
-		item.Headers["Prefer"] = "create-if-missing"
+		item.Headers[prefer] = ifMissing
 	}
 	w.once(item, err, then)
 }

@@ -155,9 +155,14 @@ func (r request) units() int {
 // would have given it.
 func putOff(chunk []request, wait time.Duration, answers map[string]response) {
 	for _, r := range chunk {
-		answers[r.ID] = response{ID: r.ID, Status: http.StatusTooManyRequests,
-			Headers: map[string]string{"Retry-After": strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)}}
+		answers[r.ID] = postponed(r, wait)
 	}
+}
+
+// postponed is that answer to one of them.
+func postponed(r request, wait time.Duration) response {
+	return response{ID: r.ID, Status: http.StatusTooManyRequests,
+		Headers: map[string]string{"Retry-After": strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)}}
 }
 
 // presses reports whether an action is not to wait behind a first sync: it takes

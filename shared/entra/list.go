@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 
 	"entrasync/shared/fault"
 )
@@ -45,20 +44,6 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 		}
 	}
 	return e
-}
-
-// nextPage is where a list goes on, "" at its end. Graph names it whole, and a
-// batch wants it without the root.
-func (c *Client) nextPage(page []byte) (string, error) {
-	var parsed struct {
-		NextLink string `json:"@odata.nextLink"`
-	}
-	err := json.Unmarshal(page, &parsed)
-	next, ours := strings.CutPrefix(parsed.NextLink, c.baseURL)
-	if err == nil && parsed.NextLink != "" && !ours {
-		err = fault.New(fault.Transient, "entra.next page", "the next page of a list is somewhere else")
-	}
-	return next, err
 }
 
 // elementsOf reads the elements of a page; those that are null are passed over. A

@@ -2,6 +2,7 @@ package entra
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -14,9 +15,10 @@ import (
 // SetPassword gives an account a new password, which also ends its sessions. It
 // is a request of its own that writes nothing else: Graph refuses a change whole
 // when it refuses one part of it, and a password needs rights that the rest does
-// not. It is sent once, but for a 429. After a fault of kind Transient nobody
-// knows whether the account has the new password; every other fault says that it
-// has not. It costs one write unit.
+// not. It is sent once, but for what Graph certainly did not do: a 429, and refusals
+// that a new token may change. After a fault of kind Transient nobody knows whether
+// the account has the new password; every other fault says that it has not. It
+// costs one write unit.
 func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password string) error {
 	const op = "entra.set password"
 	u := models.NewUser()
@@ -28,7 +30,7 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 	c.limit.take(1, true, longestQueue) // somebody waits for it: it goes at once
 	status, header, body, err := c.exchange(ctx, info)
 	if err != nil {
-		return fault.Wrap(err, fault.Transient, op)
+		return notSet(op, err)
 	}
 	switch {
 	case status == http.StatusNoContent:
@@ -39,6 +41,16 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 	f := refusal(op, status, header, body)
 	f.Message = strings.ReplaceAll(f.Message, password, "…") // Graph is not known to repeat it
 	return passwordRefusal(f)
+}
+
+// notSet is why no answer came. Without a token nothing was asked of Graph: it is for
+// later, as when Graph throttles.
+func notSet(op string, err error) error {
+	f := fault.Of(fault.Wrap(err, fault.Transient, op))
+	if never := (unsent{}); errors.As(err, &never) && f.Kind == fault.Transient {
+		f.Kind = fault.Throttled
+	}
+	return f
 }
 
 // profileOf is a password that stays until it is changed.

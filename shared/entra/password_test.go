@@ -65,12 +65,16 @@ func TestSetPassword(t *testing.T) {
 }
 
 func TestPasswordsNeedTheRole(t *testing.T) {
-	for name, edit := range map[string]func(*entratest.App){
-		"no role":       func(a *entratest.App) { a.DirectoryRoles = nil },
-		"no permission": func(a *entratest.App) { a.Roles = []string{"User.ReadWrite.All"} },
+	for name, tc := range map[string]struct {
+		edit func(*entratest.App)
+		kind fault.Kind
+		says string
+	}{
+		"no role":       {func(a *entratest.App) { a.DirectoryRoles = nil }, fault.Forbidden, "role User Administrator"},
+		"no permission": {func(a *entratest.App) { a.Roles = []string{"User.ReadWrite.All"} }, fault.Unauthorized, "lacks the permission"},
 	} {
 		app := entratest.DefaultApp()
-		edit(&app)
+		tc.edit(&app)
 		n := simulated(t, withApp(app))
 		client := n.client
 		ann, err := n.dir.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -78,7 +82,7 @@ func TestPasswordsNeedTheRole(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = client.SetPassword(t.Context(), directory.EntraID(ann.ID), newPassword)
-		if f := fault.Of(err); !fault.Is(err, fault.Forbidden) || !strings.Contains(f.Message, "User-PasswordProfile.ReadWrite.All") || !strings.Contains(f.Message, "role User Administrator") {
+		if f := fault.Of(err); !fault.Is(err, tc.kind) || !strings.Contains(f.Message, "User-PasswordProfile.ReadWrite.All") || !strings.Contains(f.Message, tc.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -141,4 +145,30 @@ func TestAPageIsNoAnswerToAPassword(t *testing.T) {
 	if err := n.client.SetPassword(t.Context(), directory.EntraID(ann), newPassword); !fault.Is(err, fault.Transient) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Without a token nothing is asked of Graph: the account has certainly not got the
+// password, and it may be set again later.
+func TestAPasswordWhileSignInIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
+		set := func() error { return n.client.SetPassword(t.Context(), directory.EntraID(ann), newPassword) }
+		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
+		if err := set(); !fault.Is(err, fault.Throttled) || !strings.Contains(err.Error(), "sign-in service is unavailable") {
+			t.Errorf("no token yet: %v", err)
+		}
+		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = false })
+		if err := set(); err != nil {
+			t.Fatal(err)
+		}
+		n.sim.RevokeTokens()
+		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
+		if err := set(); !fault.Is(err, fault.Throttled) {
+			t.Errorf("the token is not accepted any more: %v", err)
+		}
+		if u, _ := n.dir.User(ann); u.PasswordChanges != 1 {
+			t.Errorf("%d changes", u.PasswordChanges)
+		}
+	})
 }

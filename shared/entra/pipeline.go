@@ -5,10 +5,12 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	khttp "github.com/microsoft/kiota-http-go"
+
+	"entrasync/shared/redirect"
+	"entrasync/shared/retryafter"
 )
 
 // pipeline is the HTTP client under the SDK, with the handlers that we want in
@@ -21,7 +23,7 @@ func pipeline(transport http.RoundTripper) *http.Client {
 			khttp.NewParametersNameDecodingHandler(),
 			khttp.NewUserAgentHandler(),
 		),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: redirect.FollowNone,
 	}
 }
 
@@ -124,15 +126,10 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// retryAfter reads how long to wait: whole or decimal seconds, or a date. What
-// is missing or unreadable is defaultWait.
+// retryAfter is how long Graph wants us to wait; defaultWait where it does not say.
 func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 && seconds < 1e6 {
-		return time.Duration(seconds * float64(time.Second))
-	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(date.Sub(now), 0)
+	if wait, said := retryafter.Of(header, now); said {
+		return wait
 	}
 	return defaultWait
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"entrasync/shared/directory"
@@ -145,4 +146,27 @@ func TestReplacedSecretIsFetchedAgain(t *testing.T) {
 	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || asked != 2 {
 		t.Errorf("%v; the proof was fetched %d times, want 2", err, asked)
 	}
+}
+
+// Why an assertion cannot be had is what the administrator has to know. The SDK keeps
+// of it only a text inside of a text.
+func TestWhyAnAssertionCannotBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, why := range []*fault.Error{
+			{Op: "signin", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost), Message: "switch outbound web identity federation on"},
+			{Op: "signin", Kind: fault.Throttled, Message: "AWS asks to slow down", RetryAfter: time.Second},
+		} {
+			asked, start := 0, time.Now()
+			_, err := signIn(t, func(context.Context) (entra.Proof, error) {
+				return entra.Proof{Assertion: func(context.Context) (string, error) { asked++; return "", why }}, nil
+			})
+			f := fault.Of(err)
+			if f == nil || f.Kind != why.Kind || f.Reason != why.Reason || f.Message != why.Message || f.RetryAfter != why.RetryAfter {
+				t.Errorf("%v, want %v", err, why)
+			}
+			if asked != 1 || time.Since(start) != 0 {
+				t.Errorf("asked %d times in %s: whoever gives the assertion has tried again already", asked, time.Since(start))
+			}
+		}
+	})
 }

@@ -2,7 +2,9 @@ package entra_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +17,24 @@ import (
 
 // tenant is a simulated tenant with a client of it.
 type tenant struct {
-	sim    *entratest.Simulator
-	dir    entratest.Directory
-	client *entra.Client
+	sim     *entratest.Simulator
+	dir     entratest.Directory
+	client  *entra.Client
+	signIns *atomic.Int64 // requests to the sign-in service
+}
+
+// counted counts the requests to the sign-in service.
+type counted struct {
+	http.RoundTripper
+	signIns *atomic.Int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c counted) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "login.microsoftonline.com" {
+		c.signIns.Add(1)
+	}
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // simulated makes a tenant. The app is the default one unless edits say otherwise.
@@ -32,18 +49,18 @@ func simulated(t *testing.T, edits ...func(*entratest.Config)) tenant {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sim.Close() })
-	app := config.Apps[0]
+	app, signIns := config.Apps[0], &atomic.Int64{}
 	client, err := entra.New(entra.Config{
 		GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com", Tenant: directory.TenantID(config.Tenants[0].ID), ClientID: app.ClientID,
 		Proof: func(context.Context) (entra.Proof, error) {
 			return entra.Proof{ClientSecret: app.ClientSecret}, nil
 		},
-		Transport: entratest.Transport(sim),
+		Transport: counted{entratest.Transport(sim), signIns},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tenant{sim: sim, dir: sim.Tenant(config.Tenants[0].ID), client: client}
+	return tenant{sim: sim, dir: sim.Tenant(config.Tenants[0].ID), client: client, signIns: signIns}
 }
 
 // person puts a user into the tenant and gives its object id.
@@ -187,7 +204,7 @@ func TestTroubleOfTheSimulator(t *testing.T) {
 		do     func(*testing.T, tenant) error
 	}{
 		{refused{name: "no write units left", kind: fault.Throttled, reason: directory.ThrottledReason, wait: 50 * time.Second, words: []string{"slow down"}}, quota, write},
-		{refused{name: "no permission to write", kind: fault.Forbidden, reason: directory.ProtectedAccount, words: []string{"lacks a permission"}}, without("User.Read.All"), write},
+		{refused{name: "no permission to write", kind: fault.Unauthorized, reason: directory.PermissionMissing, words: []string{"lacks the permission User.ReadWrite.All"}}, without("User.Read.All"), write},
 		{refused{name: "no permission to create", kind: fault.Unauthorized, reason: directory.PermissionMissing, words: []string{"admin consent"}}, without("User.Read.All"), func(t *testing.T, n tenant) error {
 			return n.client.Apply(t.Context(), []plan.Action{creation()})[0].Err
 		}},

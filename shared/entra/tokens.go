@@ -1,222 +1,229 @@
 package entra
 
 import (
-	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-	"github.com/microsoft/kiota-abstractions-go/authentication"
+	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
-// publicScope is asked for when Graph is on this machine, where no resource of
-// that address can exist.
-const publicScope = "https://graph.microsoft.com/.default"
+// How long tokens are used (assumed, but for what Entra says with the token).
+const (
+	// tokenSpare is how long before its end a token is not used any more: longer
+	// than a request that carries it takes, and clocks differ.
+	tokenSpare = time.Minute
+	// earlyRefresh is how long before its end a token is replaced for which Entra
+	// named no earlier time.
+	earlyRefresh = 5 * time.Minute
+	// refreshPause is the least time between two early replacements, also when the
+	// first one failed.
+	refreshPause = time.Minute
+	// renewPause is the least time between two replacements of tokens that Graph
+	// refused, or that lacked a permission.
+	renewPause = time.Minute
+	// signInLimit bounds one sign-in with all its tries.
+	signInLimit = 30 * time.Second
+)
 
-// Proof is what the application proves itself with to Entra: exactly one of the
-// three (Microsoft identity platform, client credentials flow).
-type Proof struct {
-	ClientSecret string
-	// Certificate is a certificate with its private key, PEM.
-	Certificate string
-	// Assertion gives a token of another issuer that the application trusts
-	// (federated identity credential). It is asked anew for every sign-in.
-	Assertion func(context.Context) (string, error)
+// token is an access token of the application.
+type token struct {
+	value  string
+	early  time.Time // from when on another one is fetched beside
+	until  time.Time // until when it is used
+	rights rights
 }
 
-// credential makes the SDK's credential for a proof.
-func (p Proof) credential(cfg Config, client policy.ClientOptions) (azcore.TokenCredential, error) {
-	tenant := string(cfg.Tenant)
-	switch {
-	case p.Assertion != nil:
-		return azidentity.NewClientAssertionCredential(tenant, cfg.ClientID, p.Assertion,
-			&azidentity.ClientAssertionCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
-	case p.Certificate != "":
-		certificates, key, err := azidentity.ParseCertificates([]byte(p.Certificate), nil)
-		if err != nil {
-			return nil, errors.New("the certificate cannot be read: it must be PEM with its private key")
-		}
-		return azidentity.NewClientCertificateCredential(tenant, cfg.ClientID, certificates, key,
-			&azidentity.ClientCertificateCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
-	default:
-		return azidentity.NewClientSecretCredential(tenant, cfg.ClientID, p.ClientSecret,
-			&azidentity.ClientSecretCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
-	}
-}
-
-// tokens gives access tokens for one Graph host and for no other.
-type tokens struct {
-	host   string
-	scope  string
-	cfg    Config
-	client policy.ClientOptions
-
-	mu         sync.Mutex
-	credential azcore.TokenCredential // keeps the token until shortly before it expires; nil until first needed
-}
-
-// newTokens prepares the sign-in of the application. The authority is the one
-// configured: the SDK's question to Microsoft which ones exist is switched off,
-// because it would tell of a private one and needs the internet.
-func newTokens(cfg Config, graph *url.URL, transport http.RoundTripper) *tokens {
-	t := &tokens{host: graph.Host, scope: graph.Scheme + "://" + graph.Host + "/.default", cfg: cfg}
-	if isLoopback(graph.Hostname()) {
-		t.scope = publicScope
-	}
-	login := strings.TrimSuffix(cfg.LoginURL, "/")
-	t.client = policy.ClientOptions{
-		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: secure(login)},
-		Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout},
-		Retry:     policy.RetryOptions{MaxRetries: 2},
+// newToken reads what Entra answered. The times are those of the calendar: a machine
+// that slept, or a function that was frozen, does not take an old token for a young one.
+func newToken(got azcore.AccessToken) token {
+	t := token{value: got.Token, until: got.ExpiresOn.Round(0).Add(-tokenSpare), early: got.RefreshOn.Round(0), rights: rightsIn(got.Token)}
+	if got.RefreshOn.IsZero() {
+		t.early = got.ExpiresOn.Round(0).Add(-earlyRefresh)
 	}
 	return t
 }
 
-// current is the credential in use; it is made of the proof when first needed,
-// and again after renew.
-func (t *tokens) current(ctx context.Context) (azcore.TokenCredential, error) {
+// rights are what a token says that the application may do. They were fixed when it
+// was made: what is granted later is in the next one only.
+type rights struct {
+	readable bool     // Graph's tokens are nobody's business but Graph's: they may be anything
+	roles    []string // application permissions
+	offices  []string // directory roles, by the ids of their templates
+}
+
+// rightsIn reads the rights out of a token, without checking its signature: they are
+// compared and nothing is built on them. A token that is no JSON web token has none
+// that can be read; one without the claim has none at all.
+func rightsIn(value string) rights {
+	parts := strings.Split(value, ".")
+	if len(parts) != 3 {
+		return rights{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	var claims struct {
+		Roles []string `json:"roles"`
+		WIDs  []string `json:"wids"`
+	}
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return rights{}
+	}
+	slices.Sort(claims.Roles)
+	slices.Sort(claims.WIDs)
+	return rights{readable: true, roles: claims.Roles, offices: claims.WIDs}
+}
+
+// same reports whether two tokens are certain to allow the same.
+func (r rights) same(other rights) bool {
+	return r.readable && other.readable && slices.Equal(r.roles, other.roles) && slices.Equal(r.offices, other.offices)
+}
+
+// tokens keeps the token of a client. While there is a good one nobody waits: an
+// early replacement is fetched beside, one at a time, and tried again after a pause
+// if it fails. The SDK has every request wait for such a replacement with all its
+// tries, which is for as long as Entra's sign-in is down.
+type tokens struct {
+	signIn signIn
+
+	mu      sync.Mutex
+	current token     // the zero token: there is none
+	flight  *flight   // the sign-in that is under way; nil: none
+	quiet   time.Time // until when no early replacement is fetched
+	renewed time.Time // when one was last fetched because of what Graph answered
+}
+
+// flight is a sign-in that is under way. Whoever needs its token waits for it.
+type flight struct {
+	beside bool // nobody needed it yet when it began
+	done   chan struct{}
+	token  token // when it is done
+	err    error
+}
+
+// wait waits until the sign-in is done.
+func (f *flight) wait(ctx context.Context) (token, error) {
+	select {
+	case <-f.done:
+		return f.token, f.err
+	case <-ctx.Done():
+		return token{}, &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
+			Message: "Entra's sign-in service did not answer in time: it is tried again", Err: ctx.Err()}
+	}
+}
+
+// get gives a token that can be used.
+func (t *tokens) get(ctx context.Context) (token, error) {
+	for {
+		current, joined, own := t.take(ctx)
+		if joined == nil {
+			return current, nil
+		}
+		got, err := joined.wait(ctx)
+		// An early replacement that fails, perhaps because the process slept over it,
+		// is not the last word for those who have no token by now.
+		if err == nil || own || !joined.beside || ctx.Err() != nil {
+			return got, err
+		}
+	}
+}
+
+// take gives the current token, or the sign-in to wait for, and says whether that
+// has just begun.
+func (t *tokens) take(ctx context.Context) (current token, joined *flight, own bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.credential != nil {
-		return t.credential, nil
-	}
-	proof, err := t.cfg.Proof(ctx)
-	if err != nil {
-		return nil, err
-	}
-	credential, err := proof.credential(t.cfg, t.client)
-	if err != nil {
-		return nil, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
-			Message: "the tenant id or the application's credentials cannot be used: " + err.Error(), Err: err}
-	}
-	t.credential = credential
-	return credential, nil
-}
-
-// GetAuthorizationToken gives the token for a request to Graph. Requests to
-// other hosts, such as one that a manipulated next link names, get an error and
-// never a token.
-func (t *tokens) GetAuthorizationToken(ctx context.Context, to *url.URL, _ map[string]any) (string, error) {
-	if to.Host != t.host {
-		return "", &fault.Error{Op: "entra.token", Kind: fault.Internal, Subject: to.Host, Message: "refusing to send our token to a host that is not Graph"}
-	}
-	credential, err := t.current(ctx)
-	if err != nil {
-		return "", err
-	}
-	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.scope}})
-	if err != nil {
-		err = explainSignIn(err)
-		if fault.Is(err, fault.Unauthorized) {
-			t.renew() // the proof may have been replaced: the next try fetches it again
+	now := time.Now()
+	switch {
+	case now.Before(t.current.until):
+		if t.flight == nil && !now.Before(t.current.early) && !now.Before(t.quiet) {
+			t.begin(ctx, true)
 		}
-		return "", err
+		return t.current, nil, false
+	case t.flight != nil:
+		return token{}, t.flight, false
+	default:
+		return token{}, t.begin(ctx, false), true
 	}
-	return token.Token, nil
 }
 
-// GetAllowedHostsValidator is part of the SDK's interface; the check itself is
-// in GetAuthorizationToken.
-func (t *tokens) GetAllowedHostsValidator() *authentication.AllowedHostsValidator {
-	v := authentication.NewAllowedHostsValidator([]string{t.host}) //nolint:staticcheck // the checked variant refuses hosts with a port
-	return &v
+// begin begins a sign-in. It does not end with the request that asked for it: others
+// wait for it too. The caller holds the lock.
+func (t *tokens) begin(ctx context.Context, beside bool) *flight {
+	t.flight = &flight{beside: beside, done: make(chan struct{})}
+	go t.land(context.WithoutCancel(ctx), t.flight)
+	return t.flight
 }
 
-// renew forgets the token that Graph refused and the proof it was got with,
-// which may have been replaced.
-func (t *tokens) renew() {
+// land signs in and keeps the token.
+func (t *tokens) land(ctx context.Context, f *flight) {
+	limited, cancel := context.WithTimeout(ctx, signInLimit)
+	defer cancel()
+	f.token, f.err = t.signIn.token(limited)
 	t.mu.Lock()
-	t.credential = nil
+	t.flight = nil
+	if f.err == nil {
+		t.current = f.token
+	}
+	if f.beside {
+		t.quiet = time.Now().Add(refreshPause)
+	}
+	until := t.current.until
 	t.mu.Unlock()
+	close(f.done)
+	if f.beside && f.err != nil {
+		zerolog.Ctx(ctx).Warn().Err(f.err).Time("until", until).Msg("no new token for Graph can be had: the one that is there is used on")
+	}
 }
 
-// explainSignIn turns a failed sign-in into a fault. Entra says by a number
-// which of the many things is wrong (AADSTS codes).
-func explainSignIn(err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) { // the proof could not be had
-		return fault.Wrap(err, known.Kind, "entra.sign in")
+// doubt is why a token may not be the right one any more.
+type doubt int
+
+// The doubts that an answer of Graph casts on a token.
+const (
+	noDoubt      doubt = iota
+	tokenRefused       // Graph does not accept it
+	rightMissing       // it may lack a permission that was granted since
+)
+
+// renew replaces a token on which Graph cast doubt, at most once in renewPause for
+// the client. It reports whether what was refused may be allowed with the token that
+// there is now. The error is that of the sign-in.
+func (t *tokens) renew(ctx context.Context, used token, why doubt) (again bool, err error) {
+	if joined := t.replace(ctx, used, why); joined != nil {
+		if _, err := joined.wait(ctx); err != nil {
+			return false, err
+		}
 	}
-	var refused *azidentity.AuthenticationFailedError
-	if !errors.As(err, &refused) || refused.RawResponse == nil {
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
-	}
-	status := refused.RawResponse.StatusCode
-	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service is unavailable: it is tried again"}
-	}
-	return whySignInRefused(refused.RawResponse)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	another := t.current.value != "" && t.current.value != used.value
+	return another && (why == tokenRefused || !t.current.rights.same(used.rights)), nil
 }
 
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
-// secure writes an authority with https, which the SDK insists on.
-func secure(login string) string {
-	if rest, plain := strings.CutPrefix(login, "http://"); plain {
-		return "https://" + rest
+// replace gives the sign-in that replaces a token; nil if there is none to wait for,
+// because it was replaced already or another one may not be asked for yet.
+func (t *tokens) replace(ctx context.Context, used token, why doubt) *flight {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.current.value != "" && t.current.value != used.value:
+		return nil
+	case t.flight != nil:
+		return t.flight
+	case t.current.value != "" && time.Since(t.renewed) < renewPause:
+		return nil
 	}
-	return login
-}
-
-// loopback sends requests for a plain-http authority on this machine by plain
-// http, as it was configured, and answers the SDK's question where the token
-// endpoint is by itself: the SDK accepts no answer but an https one. Any other
-// authority is left alone.
-type loopback struct {
-	next  http.RoundTripper
-	login string
-}
-
-// discovery is what the SDK asks for before it asks for a token.
-const discovery = "/v2.0/.well-known/openid-configuration"
-
-// RoundTrip implements http.RoundTripper.
-func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
-	host, plain := strings.CutPrefix(l.login, "http://")
-	if !plain || r.URL.Host != strings.Split(host, "/")[0] {
-		return l.next.RoundTrip(r)
+	t.renewed = time.Now()
+	if why == tokenRefused {
+		t.current = token{}
 	}
-	if authority, asked := strings.CutSuffix(r.URL.Path, discovery); asked {
-		return endpoints(r, "https://"+r.URL.Host+authority)
-	}
-	r = r.Clone(r.Context())
-	r.URL.Scheme = "http"
-	return l.next.RoundTrip(r)
-}
-
-// endpoints is a discovery document for an authority, with the paths that every
-// Entra authority has (Microsoft identity platform, client credentials flow).
-func endpoints(r *http.Request, authority string) (*http.Response, error) {
-	document, err := json.Marshal(map[string]string{
-		"issuer":                 authority + "/v2.0",
-		"authorization_endpoint": authority + "/oauth2/v2.0/authorize",
-		"token_endpoint":         authority + "/oauth2/v2.0/token",
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &http.Response{
-		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(document)),
-		Body: io.NopCloser(bytes.NewReader(document)),
-	}, nil
+	return t.begin(ctx, false)
 }

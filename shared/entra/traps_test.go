@@ -179,6 +179,7 @@ func TestLongWaitsAreHandedBack(t *testing.T) {
 		want       time.Duration
 	}{
 		"longer than our patience": {"90", time.Hour, 90 * time.Second},
+		"the larger of two":        {"1,45.5", time.Hour, 45500 * time.Millisecond},
 		"beyond the deadline":      {"2", 6 * time.Second, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -246,7 +247,8 @@ func TestEndingSessionsIsARequestOfItsOwn(t *testing.T) {
 	if f := fault.Of(results[1].Err); f == nil || f.Kind != fault.Forbidden || f.Reason != string(directory.PermissionMissing) {
 		t.Errorf("refused: %+v", f)
 	}
-	if got := s.requests[0].items(t)[0]; got.Method != "POST" || got.URL != "/users/fine/revokeSignInSessions" || got.Body != nil {
+	got := s.requests[0].items(t)[0]
+	if got.Method != "POST" || got.URL != "/users/fine/revokeSignInSessions" || got.Body == nil || len(got.Body) > 0 || got.Headers["Content-Type"] != "application/json" {
 		t.Errorf("sent %+v", got)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/redirect"
 )
 
 // Config says which organization to talk to and how.
@@ -68,14 +69,14 @@ const attemptTimeout = 8 * time.Second
 // NewClient makes a client. It sends nothing; [Client.Organization] checks that
 // the key works.
 func NewClient(config Config) *Client {
-	carrier := http.Client{}
+	carrier := http.Client{CheckRedirect: redirect.FollowNone}
 	if config.HTTP != nil {
 		carrier = *config.HTTP
+		carrier.CheckRedirect = redirect.FollowNone
 	}
 	if carrier.Timeout == 0 {
 		carrier.Timeout = attemptTimeout
 	}
-	carrier.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	key := config.APIKey
 	return &Client{
 		api:          strings.TrimRight(config.APIURL, "/"),

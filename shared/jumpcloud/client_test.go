@@ -185,6 +185,7 @@ func TestRetryWaits(t *testing.T) {
 		"back-off grows":               {"", 0, 503, 7 * time.Second, 10 * time.Second, 4, 0},
 		"whole seconds":                {"5", 0, 429, 15 * time.Second, 15 * time.Second, 4, 5 * time.Second},
 		"decimal seconds":              {"1.5", 0, 429, 4500 * time.Millisecond, 4500 * time.Millisecond, 4, 1500 * time.Millisecond},
+		"two numbers":                  {"1,5", 0, 429, 15 * time.Second, 15 * time.Second, 4, 5 * time.Second},
 		"a date":                       {"Sat, 01 Jan 2000 00:00:10 GMT", 0, 429, 10 * time.Second, 18 * time.Second, 4, 0},
 		"nonsense is ignored":          {"soon", 0, 429, 7 * time.Second, 10 * time.Second, 4, 0},
 		"negative is ignored":          {"-3", 0, 429, 7 * time.Second, 10 * time.Second, 4, 0},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/retryafter"
 )
 
 // call is one request to JumpCloud. What is sent through do may be sent again: it
@@ -103,7 +104,7 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 		means.kind = fault.Transient
 	}
 	problem := fail(means.kind, means.message, errors.New(describe(response.StatusCode, body)))
-	problem.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	problem.RetryAfter, _ = retryafter.Of(response.Header, time.Now())
 	if what.explain != nil && means.kind == fault.Invalid {
 		if why := what.explain(body); why != "" {
 			problem.Message = why

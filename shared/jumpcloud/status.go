@@ -2,9 +2,6 @@ package jumpcloud
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
-	"time"
 
 	"entrasync/shared/fault"
 )
@@ -51,22 +48,4 @@ func meaningOf(status int) meaning {
 	default:
 		return meaning{kind: fault.Invalid, message: "JumpCloud answered with a redirect or another unexpected status; check the address and region"}
 	}
-}
-
-// retryAfter reads a Retry-After header in any of its forms: whole or decimal
-// seconds, or a date. It is 0 when the header is missing, unreadable or past, and
-// a day at most.
-func retryAfter(header string, now time.Time) time.Duration {
-	const longest = 24 * time.Hour
-	header = strings.TrimSpace(header)
-	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
-		if !(seconds > 0) { // also when it is not a number
-			return 0
-		}
-		return time.Duration(min(seconds, longest.Seconds()) * float64(time.Second))
-	}
-	if date, err := http.ParseTime(header); err == nil {
-		return min(max(0, date.Sub(now)), longest)
-	}
-	return 0
 }

@@ -100,6 +100,10 @@ func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.A
 	action.Status = plan.Failed
 	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(&f), Message: sentenceOf(&f)}
 	b.note(ctx, g, action)
+	if permissionMissing(&f) && standsAlone(action) {
+		g.withheld = &f
+		return
+	}
 	if f.Kind.Decide() != fault.Park {
 		g.unsure = append(g.unsure, action.ID)
 		b.fail(ctx, g, &f)

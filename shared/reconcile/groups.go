@@ -85,9 +85,10 @@ type group struct {
 	touched  []store.Touch
 	again    bool // a member is to be tried again
 	obstacle *directory.Obstacle
-	claimed  bool // the group in Entra is new to us
-	awaits   bool // members are about to get their accounts
-	waited   bool // and does not any more
+	withheld *fault.Error // a permission was missing for a part of what is to be done
+	claimed  bool         // the group in Entra is new to us
+	awaits   bool         // members are about to get their accounts
+	waited   bool         // and does not any more
 	over     bool
 	failed   bool
 	outcome  Outcome

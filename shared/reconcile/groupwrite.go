@@ -110,8 +110,10 @@ func (b *groupBatch) settle(ctx context.Context, groups []*group) {
 		g.close()
 		g.link = g.plan.Settled(g.link, g.obstacle)
 		g.link.NextTryAt = time.Time{}
-		g.link.Freed = g.link.Status == directory.Released && g.link.EntraID != ""
+		g.link.Freed = g.withheld == nil && g.link.Status == directory.Released && g.link.EntraID != ""
 		switch {
+		case g.withheld != nil:
+			b.comeAgain(ctx, g)
 		case g.awaits:
 			b.later(g, g.comingStep())
 		case g.again:
@@ -162,7 +164,7 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 	if g.plan.Link.EntraID != "" && g.link.EntraID == "" { // deleted
 		return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, false)
 	}
-	if g.again || g.obstacle != nil {
+	if g.again || g.obstacle != nil || g.withheld != nil {
 		return nil
 	}
 	return b.Store.Untouch(ctx, g.touched...)

@@ -54,7 +54,10 @@ type Found struct {
 	// Deleted is the account that had the name last and can be restored, if there
 	// is one.
 	Deleted *directory.DeletedAccount
-	Err     error
+	// Unsearched is why the deleted accounts could not be searched: Entra refuses
+	// it, and no other try changes that.
+	Unsearched error
+	Err        error
 }
 
 // Result is what became of one action.

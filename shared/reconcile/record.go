@@ -120,7 +120,8 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 // as it was; of the rest nobody knows, and it is written again. What may succeed
 // later ends the attempt. Of what a person must mend the rest is done all the
 // same: attributes that are refused become problems, and what concerns the whole
-// account becomes the user's obstacle.
+// account becomes the user's obstacle. So is the rest of what a missing permission
+// keeps from being done, and then the user comes again.
 func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
 		u.link.Applied, u.link.Unconfirmed = u.before.Applied, u.before.Unconfirmed
@@ -129,6 +130,11 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 	action.Status = plan.Failed
 	action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(f), Message: f.Message}
 	b.note(ctx, u, action)
+	if permissionMissing(f) && standsAlone(action) {
+		u.withheld = f
+		u.todo = append(lessProperty(action, f.Subject), u.todo...)
+		return
+	}
 	if f.Kind.Decide() != fault.Park {
 		b.fail(ctx, u, f)
 		return

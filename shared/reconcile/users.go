@@ -90,6 +90,7 @@ type user struct {
 	adopted  bool
 	obstacle *directory.Obstacle
 	problems []directory.Problem // the attributes that Entra refused
+	withheld *fault.Error        // a permission was missing for a part of what is to be done
 	toTell   bool                // nobody may have been told that the account arrived
 	renamed  bool                // the name that it had is free
 	restored bool                // a restoration of the account was tried
@@ -538,11 +539,21 @@ func (b *batch) lookUp(ctx context.Context, users []*user) {
 				break
 			}
 			accounts, deleted = append(accounts, found.Account), append(deleted, found.Deleted)
+			if found.Unsearched != nil {
+				b.unsearched(ctx, u, found.Unsearched)
+			}
 		}
 		if !u.over && len(searched) > 0 {
 			u.plan = u.plan.Found(searched, accounts, deleted)
 		}
 	}
+}
+
+// unsearched notes that a deleted account of a user's name would not have been seen.
+// The user goes on without: Entra lets a new account have the name.
+func (b *batch) unsearched(ctx context.Context, u *user, why error) {
+	b.Metrics.Count("deleted_accounts_unsearched", 1, "kind", trouble(fault.Of(why)))
+	u.line(zerolog.Ctx(ctx).Warn()).Err(why).Msg("Entra refuses to search the deleted accounts: one of the user's name is neither reported nor restored")
 }
 
 // wait ends the attempt of users about whom nothing can be concluded yet: their
@@ -645,8 +656,11 @@ func (b *batch) settle(ctx context.Context, users []*user) {
 			u.link.Arrived = false
 		}
 		u.link = u.plan.Settled(u.link, u.obstacle, u.problems)
-		u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.connected.Elsewhere
 		u.link.NextTryAt = time.Time{}
+		if u.withheld != nil {
+			b.comeAgain(ctx, u)
+		}
+		u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.connected.Elsewhere
 		if u.passwordAt.After(u.link.PasswordAt) {
 			u.link.PasswordAt = u.passwordAt
 		}

@@ -13,6 +13,7 @@ import (
 	"entrasync/shared/entra"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/redirect"
 )
 
 // Keys knows the API keys of the organizations.
@@ -109,7 +110,7 @@ func (s *Systems) CheckKey(ctx context.Context, o directory.Organization, key st
 func (s *Systems) clientFor(o directory.Organization, key string) *jumpcloud.Client {
 	return jumpcloud.NewClient(jumpcloud.Config{
 		APIURL: o.Region.Host(s.cfg.JumpCloudAPI), InsightsURL: o.Region.Host(s.cfg.JumpCloudInsights), APIKey: key, Organization: o.ID,
-		HTTP: &http.Client{Transport: s.cfg.Transport},
+		HTTP: &http.Client{Transport: s.cfg.Transport, CheckRedirect: redirect.FollowNone},
 	})
 }
 

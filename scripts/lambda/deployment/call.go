@@ -10,6 +10,7 @@ import (
 
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/fault"
+	"entrasync/shared/redirect"
 )
 
 // service is one service of AWS on this machine and how it is spoken to.
@@ -25,6 +26,9 @@ var (
 	secretsManager = service{"secretsmanager", "secretsmanager", "1.1"}
 	eventBridge    = service{"events", "AWSEvents", "1.1"}
 )
+
+// caller carries the requests to the servers.
+var caller = http.Client{CheckRedirect: redirect.FollowNone}
 
 // call runs one operation of a service, as CloudFormation would do for a
 // resource of the template.
@@ -43,7 +47,7 @@ func (s service) call(ctx context.Context, server, operation string, in any) err
 	// The servers look at the key and the region, not at the signature.
 	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/20250101/%s/%s/aws4_request, SignedHeaders=host, Signature=0",
 		awstest.AccessKey, awstest.Region, s.name))
-	response, err := http.DefaultClient.Do(request)
+	response, err := caller.Do(request)
 	if err != nil {
 		return fault.Wrap(err, fault.Transient, "deployment.call")
 	}

@@ -13,7 +13,7 @@ import (
 // the token of the batch.
 func (c *call) authenticate() *graphError {
 	if c.item {
-		return nil
+		return c.unaccepted
 	}
 	scheme, token, _ := strings.Cut(c.header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
@@ -31,6 +31,8 @@ func (c *call) authenticate() *graphError {
 		return unauthenticated("JWT is not well formed, there are no dots (.).")
 	case err != nil:
 		return unauthenticated("Access token validation failure. Invalid audience or signature.")
+	case c.sim.revoked(presented):
+		return unauthenticated("Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp")
 	}
 	c.tenant, c.app = c.sim.tenants[presented.TenantID], c.sim.app(presented.AppID)
 	if c.tenant == nil || c.app == nil || !c.app.consentedIn(c.tenant) {
@@ -41,6 +43,15 @@ func (c *call) authenticate() *graphError {
 		c.roles[role] = true
 	}
 	return nil
+}
+
+// toldByItem reports whether a token that is not accepted is refused item by item.
+func (c *call) toldByItem(failure *graphError) bool {
+	if c.op == nil || !c.op.free || !c.behaviour.World.ItemTokens {
+		return false
+	}
+	c.unaccepted = failure
+	return true
 }
 
 func unauthenticated(message string) *graphError {

@@ -102,6 +102,43 @@ func TestMalformedBatch(t *testing.T) {
 	wantError(t, g.do(http.MethodPost, "/$batch", object{}), http.StatusBadRequest, "BadRequest", "")
 }
 
+// A write without a body or without its type spoils the whole batch, also where the
+// call itself takes no body: none of the items runs.
+func TestWritesOfABatchNeedABody(t *testing.T) {
+	g := start(t)
+	ids := g.people(3)
+	gone := ids[2]
+	if _, err := g.dir.DeleteUser(gone); err != nil {
+		t.Fatal(err)
+	}
+	right := item("0", "PATCH", "/users/"+ids[1], object{"jobTitle": "x"})
+	sessions, restore := "/users/"+ids[0]+"/revokeSignInSessions", "/directory/deletedItems/"+gone+"/restore"
+	typed := object{"Content-Type": "application/json"}
+	for name, wrong := range map[string]object{
+		"sessions, nothing":      {"id": "n1", "method": "POST", "url": sessions},
+		"sessions, null":         {"id": "n1", "method": "POST", "url": sessions, "body": nil, "headers": object{}},
+		"sessions, type alone":   {"id": "n1", "method": "POST", "url": sessions, "headers": typed},
+		"sessions, body alone":   {"id": "n1", "method": "post", "url": sessions, "body": object{}},
+		"restore, nothing":       {"id": "n1", "method": "POST", "url": restore},
+		"restore, another type":  {"id": "n1", "method": "POST", "url": restore, "body": object{}, "headers": object{"Accept": "*/*"}},
+		"a change without one":   {"id": "n1", "method": "PATCH", "url": "/users/" + ids[0], "headers": typed},
+		"a manager without one":  {"id": "n1", "method": "PUT", "url": "/users/" + ids[0] + "/manager/$ref", "headers": typed},
+		"a read with body alone": {"id": "n1", "method": "GET", "url": "/users/" + ids[0], "body": object{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := g.do(http.MethodPost, "/$batch", object{"requests": []object{right, wrong}})
+			wantError(t, r, http.StatusBadRequest, "BadRequest", "Write request id : n1 does not contain Content-Type header or body.")
+			if u, _ := g.dir.User(ids[1]); u.Text("jobTitle") != "" {
+				t.Error("another item of the batch ran")
+			}
+		})
+	}
+	empty := func(id, url string) object { return item(id, "POST", url, object{}) }
+	if got := statuses(g.batch(http.StatusOK, empty("1", sessions), empty("2", restore), item("3", "DELETE", "/users/"+ids[1], nil))); got != "200 200 204" {
+		t.Errorf("with empty bodies: %s", got)
+	}
+}
+
 func TestBatchDependencies(t *testing.T) {
 	g := start(t)
 	ids := g.people(1)

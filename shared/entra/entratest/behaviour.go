@@ -10,6 +10,7 @@ const (
 	RetryAfterSeconds RetryAfterForm = ""        // whole seconds, "17"
 	RetryAfterDecimal RetryAfterForm = "decimal" // "2.128"
 	RetryAfterDate    RetryAfterForm = "date"    // an HTTP date
+	RetryAfterTwo     RetryAfterForm = "two"     // two numbers, the smaller one first, "4,17"
 	RetryAfterAbsent  RetryAfterForm = "absent"  // no header at all
 )
 
@@ -31,8 +32,12 @@ type Behaviour struct {
 	DeltaEmptyPages      bool `json:"deltaEmptyPages"`      // every round of a delta query begins with an empty page
 	DeltaSyncStateAbsent bool `json:"deltaSyncStateAbsent"` // a dead delta token answers 400 syncStateNotFound instead of 410
 
-	DeltaLag  time.Duration `json:"deltaLag"`  // how long a change stays invisible to delta queries
-	TokenLife time.Duration `json:"tokenLife"` // of access tokens; 0: 3,599 s
+	DeltaLag     time.Duration `json:"deltaLag"`     // how long a change stays invisible to delta queries
+	TokenLife    time.Duration `json:"tokenLife"`    // of access tokens; 0: 3,599 s
+	TokenRefresh time.Duration `json:"tokenRefresh"` // after which a token is to be renewed early (refresh_in); 0: not said
+	SignInDown   bool          `json:"signInDown"`   // the login service answers 503 to everything
+
+	World World `json:"world"` // what nobody established
 }
 
 // Lag is how long a new object is not found (404): by GET, in lists, and at both

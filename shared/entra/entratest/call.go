@@ -31,11 +31,12 @@ type call struct {
 	op     *operation
 	params []string
 
-	tenant *tenant
-	app    *App
-	roles  map[string]bool
-	meter  meterResult
-	reply  *lostReply // set when a fault loses the reply
+	tenant     *tenant
+	app        *App
+	roles      map[string]bool
+	unaccepted *graphError // why the token is not accepted, where only the items are told so
+	meter      meterResult
+	reply      *lostReply // set when a fault loses the reply
 }
 
 // lostReply tells the outer request to drop its connection.
@@ -75,7 +76,7 @@ func (c *call) run() *answer {
 }
 
 func (c *call) stations(unknown *graphError) *answer {
-	if failure := c.authenticate(); failure != nil {
+	if failure := c.authenticate(); failure != nil && !c.toldByItem(failure) {
 		return c.refused(failure)
 	}
 	if f := c.sim.faults.take(c.method, "/v1.0"+c.path); f != nil {

@@ -124,8 +124,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// Restoring as an item of a batch, with and without a body, and what is refused
-// there.
+// Restoring as an item of a batch, where a body must be there although restoring
+// takes none, and what is refused there.
 func TestRestoreInBatch(t *testing.T) {
 	g := start(t)
 	var ids []string
@@ -136,8 +136,8 @@ func TestRestoreInBatch(t *testing.T) {
 	taken := g.create("cy") // the name was given away meanwhile
 	path := func(id string) string { return "/directory/deletedItems/" + id + "/restore" }
 	answers := g.batch(http.StatusOK,
-		item("1", "POST", path(ids[0]), nil), item("2", "POST", path(ids[1]), object{"autoReconcileProxyConflict": true}), item("3", "POST", path(ids[2]), nil),
-		item("4", "POST", path(taken), nil), item("5", "POST", path("00000000-0000-4000-8000-000000000009"), nil))
+		item("1", "POST", path(ids[0]), object{}), item("2", "POST", path(ids[1]), object{"autoReconcileProxyConflict": true}), item("3", "POST", path(ids[2]), object{}),
+		item("4", "POST", path(taken), object{}), item("5", "POST", path("00000000-0000-4000-8000-000000000009"), object{}))
 	if got := statuses(answers); got != "200 200 400 404 404" {
 		t.Fatalf("statuses %s: %v", got, answers)
 	}

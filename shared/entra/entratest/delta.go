@@ -129,7 +129,7 @@ func (c *call) deltaResume(kind, raw string) (deltaToken, *graphError) {
 
 func (c *call) deltaLink(kind, option string, token deltaToken) string {
 	token.Issued = c.now.Unix()
-	return c.base + "/" + kind + "s/delta?" + option + "=" + encodeToken(token)
+	return c.linkBase() + "/" + kind + "s/delta?" + option + "=" + encodeToken(token)
 }
 
 // visible is the last change that delta queries know by now.

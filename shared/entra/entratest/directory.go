@@ -118,6 +118,9 @@ func (c *call) listDeletedUncast() (*answer, *graphError) {
 }
 
 func (c *call) listDeletedUsers() (*answer, *graphError) {
+	if c.behaviour.World.NoDeletedSearch && c.query.Has("$filter") {
+		return nil, unsupportedQuery("Unsupported Query.")
+	}
 	if failure := c.expire(); failure != nil {
 		return nil, failure
 	}

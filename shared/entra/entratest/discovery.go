@@ -11,6 +11,9 @@ import (
 func (s *Simulator) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	t, failure := s.loginTenant(name)
+	if s.behaviour().SignInDown {
+		failure = signInDown()
+	}
 	if failure != nil {
 		s.refuseToken(w, failure)
 		return

@@ -15,7 +15,8 @@
 //   - Login: client credentials with a secret (form or Basic) and with a client
 //     assertion, AADSTS errors with their codes, OpenID and instance discovery,
 //     admin consent. Tokens carry tid, appid, oid, idtyp and the granted roles, and
-//     expire; what was granted later is in the next token only.
+//     expire; what was granted later is in the next token only. They may come with a
+//     time for an early refresh, be revoked, and the login service may be down.
 //   - Every request, and every item of a batch, is held against Microsoft's
 //     description: path, method, query options, properties and their types.
 //   - Permissions for each operation and each sensitive property, the protection of
@@ -33,7 +34,8 @@
 // # Assumed
 //
 // What nobody confirmed stands in assumptions.go, and what may be either way is a
-// switch of [Behaviour].
+// switch of [Behaviour]. Where nobody knows and the product must be right both ways,
+// it is a [World].
 //
 // # Not simulated
 //

@@ -193,7 +193,7 @@ func (c *call) upsertGroup() (*answer, *graphError) {
 	if failure == nil {
 		return c.updateGroup(o)
 	}
-	if !c.prefers("create-if-missing") {
+	if !c.prefers("create-if-missing") || c.item && c.behaviour.World.UpsertAlone {
 		return nil, failure
 	}
 	if !c.mayAny(createGroups...) {

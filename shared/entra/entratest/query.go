@@ -169,7 +169,7 @@ func (c *call) nextLink(after int64) string {
 		query[name] = values
 	}
 	query.Set("$skiptoken", encodeToken(pageToken{after}))
-	return c.base + c.path + "?" + queryString(query)
+	return c.linkBase() + c.path + "?" + queryString(query)
 }
 
 // queryString encodes options and leaves the dollar sign readable, as Graph does.

@@ -240,6 +240,9 @@ func retryAfter(form RetryAfterForm, wait time.Duration, now time.Time) string {
 		return ""
 	case RetryAfterDecimal:
 		return strconv.FormatFloat(math.Ceil(wait.Seconds()*1000)/1000, 'f', 3, 64)
+	case RetryAfterTwo:
+		seconds := max(2, int(math.Ceil(wait.Seconds())))
+		return fmt.Sprintf("%d,%d", max(1, seconds/4), seconds)
 	case RetryAfterDate:
 		// a date has whole seconds only: round up, or the client is early
 		return now.Add(wait + time.Second - 1).UTC().Truncate(time.Second).Format(http.TimeFormat)

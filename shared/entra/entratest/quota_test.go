@@ -73,6 +73,7 @@ func TestRetryAfterForms(t *testing.T) {
 			at, err := http.ParseTime(s)
 			return err == nil && time.Until(at) == 15*time.Second
 		},
+		entratest.RetryAfterTwo:    func(s string) bool { return s == "3,15" },
 		entratest.RetryAfterAbsent: func(s string) bool { return s == "" },
 	} {
 		inBubble(t, func(t *testing.T) {

@@ -22,9 +22,11 @@ type Simulator struct {
 	counters *counters
 	log      *requestLog
 
-	mu   sync.RWMutex // guards what follows
-	how  Behaviour
-	apps map[string]*App // by client id in lower case; never changed in place
+	mu     sync.RWMutex // guards what follows
+	how    Behaviour
+	apps   map[string]*App // by client id in lower case; never changed in place
+	issued int             // tokens given out
+	ended  int             // up to this one they are revoked
 }
 
 // New makes a simulator. With [Config.Journal] it goes on where the process

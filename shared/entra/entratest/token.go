@@ -34,6 +34,10 @@ func refuseLogin(status int, word string, code int, format string, args ...any) 
 // serveToken serves POST /{tenant}/oauth2/v2.0/token, client credentials only.
 func (s *Simulator) serveToken(w http.ResponseWriter, r *http.Request) {
 	s.counters.login()
+	if s.behaviour().SignInDown {
+		s.refuseToken(w, signInDown())
+		return
+	}
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if f := s.faults.take(r.Method, r.URL.Path); f != nil {
 		if a, wait := f.answer(r.Context()); a != nil {
@@ -67,9 +71,16 @@ func (s *Simulator) serveToken(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store, no-cache")
 	w.Header().Set("Pragma", "no-cache")
 	seconds := int(life / time.Second)
-	writeJSON(w, http.StatusOK, map[string]any{
-		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": access,
-	})
+	body := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": access}
+	if early := int(how.TokenRefresh / time.Second); early > 0 {
+		body["refresh_in"] = early
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// signInDown is what the login service says when it cannot serve anybody.
+func signInDown() *loginError {
+	return refuseLogin(http.StatusServiceUnavailable, "temporarily_unavailable", 90033, "A transient error has occurred. Please try again.")
 }
 
 // signIn checks a token request.
@@ -193,6 +204,7 @@ func (s *Simulator) refuseToken(w http.ResponseWriter, e *loginError) {
 // claims are what is in an access token for an app.
 type claims struct {
 	jwt.RegisteredClaims
+	Number   int      `json:"uti"` // of the token; Entra's are unique texts
 	TenantID string   `json:"tid"`
 	AppID    string   `json:"appid"`
 	AppIDv2  string   `json:"azp"`
@@ -211,8 +223,31 @@ func (s *Simulator) issue(app *App, t *tenant, issuer string, now time.Time, lif
 			Issuer: issuer + "/" + t.ID + "/v2.0", Subject: guid([16]byte(object[:16])), Audience: jwt.ClaimStrings{graphResources[0]},
 			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
 		},
-		TenantID: t.ID, AppID: app.ClientID, AppIDv2: app.ClientID, Object: guid([16]byte(object[:16])), Type: "app", Roles: app.Roles,
+		Number: s.numberToken(), TenantID: t.ID, AppID: app.ClientID, AppIDv2: app.ClientID, Object: guid([16]byte(object[:16])), Type: "app", Roles: app.Roles,
 	}).SignedString(s.tokenKey())
+}
+
+// numberToken is the number of the next token.
+func (s *Simulator) numberToken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued++
+	return s.issued
+}
+
+// RevokeTokens has Graph refuse every token that was given out before, as when an
+// administrator ends an application's sessions (continuous access evaluation).
+func (s *Simulator) RevokeTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = s.issued
+}
+
+// revoked reports whether a token was given out before all of them were revoked.
+func (s *Simulator) revoked(token claims) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return token.Number <= s.ended
 }
 
 func (s *Simulator) tokenKey() []byte {

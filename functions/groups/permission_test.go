@@ -1,0 +1,54 @@
+package groups_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+)
+
+// A permission that one write to a group needs keeps back nothing but that write, for
+// as long as it is missing, and is noticed when it is granted.
+func TestAMissingPermissionOfAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann)
+		f.look(id)
+		f.settle()
+		grant := func(roles ...string) {
+			f.must(f.entra.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.Roles = roles }))
+		}
+		grant(slices.DeleteFunc(slices.Clone(entratest.RecommendedRoles), func(role string) bool { return role == "Group.ReadWrite.All" })...)
+		f.entra.RevokeTokens() // the one that is in use may do everything
+
+		f.must(f.jumpcloud.RenameGroup(string(id), "Field sales"))
+		f.must(f.jumpcloud.AddMember(string(id), string(bob)))
+		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
+		for range 3 {
+			if again := f.look(id); again != 1 {
+				t.Errorf("%d come again", again)
+			}
+			f.waiting = nil
+			f.workUsers(f.userTasks.take())
+			time.Sleep(time.Minute)
+		}
+		link := f.link(id)
+		if got := f.names(id); !slices.Equal(got, []string{"bob"}) || f.inEntra(id).DisplayName != "Sales" {
+			t.Errorf("%q with %v", f.inEntra(id).DisplayName, got)
+		}
+		if link.Status != directory.Pending || link.Reason != directory.PermissionMissing || len(link.OpenActions) > 0 {
+			t.Errorf("%+v", link)
+		}
+
+		grant(entratest.RecommendedRoles...)
+		f.look(id)
+		f.settle()
+		if link := f.link(id); link.Status != directory.Synced || f.inEntra(id).DisplayName != "Field sales" {
+			t.Errorf("granted: %+v", link)
+		}
+	})
+}

@@ -1,0 +1,68 @@
+package users_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/metric"
+)
+
+// inWorlds runs a test in every world that Graph may be.
+func inWorlds(t *testing.T, test func(*testing.T, *fixture)) {
+	for name, world := range entratest.Worlds() {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.enter(world)
+			test(t, f)
+		})
+	}
+}
+
+// Where Entra refuses to search the deleted accounts the user gets a new one, and that
+// nobody looked for a deleted one is counted and logged.
+func TestDeletedAccountsThatCannotBeSearched(t *testing.T) {
+	f := newFixture(t)
+	f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
+	f.enter(entratest.World{NoDeletedSearch: true})
+	gone, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
+	f.must(err)
+	_, err = f.accounts.DeleteUser(gone.ID)
+	f.must(err)
+	ann := f.person("ann")
+	var log strings.Builder
+	_, err = f.handler.Handle(zerolog.New(&log).WithContext(t.Context()), oneMessage(f.message(ann, 1)))
+	f.must(err)
+	if link := f.link(ann); link.Status != directory.Synced || link.EntraID == directory.EntraID(gone.ID) {
+		t.Errorf("link: %+v", link)
+	}
+	if n := f.metrics.Counts()[metric.Key("deleted_accounts_unsearched", "kind", "internal")]; n != 1 {
+		t.Errorf("counted %d times: %v", n, f.metrics.Counts())
+	}
+	if said := log.String(); !strings.Contains(said, "refuses to search the deleted accounts") || !strings.Contains(said, string(ann)) {
+		t.Errorf("logged: %s", said)
+	}
+	f.enter(entratest.World{})
+	bob := f.person("bob")
+	f.look(bob)
+	if n := f.metrics.Counts()[metric.Key("deleted_accounts_unsearched", "kind", "internal")]; n != 1 {
+		t.Errorf("counted a search that went well: %d", n)
+	}
+}
+
+// enter makes Graph one that is in a world.
+func (f *fixture) enter(world entratest.World) {
+	f.entra.Set(func(b *entratest.Behaviour) { b.World = world })
+}
+
+// someWorld draws a world.
+func someWorld(t *rapid.T) entratest.World {
+	worlds := entratest.Worlds()
+	return worlds[rapid.SampledFrom(slices.Sorted(maps.Keys(worlds))).Draw(t, "world")]
+}

@@ -1,0 +1,182 @@
+package entra
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/redirect"
+)
+
+// publicScope is asked for when Graph is on this machine, where no resource of
+// that address can exist.
+const publicScope = "https://graph.microsoft.com/.default"
+
+// Proof is what the application proves itself with to Entra: exactly one of the
+// three (Microsoft identity platform, client credentials flow).
+type Proof struct {
+	ClientSecret string
+	// Certificate is a certificate with its private key, PEM.
+	Certificate string
+	// Assertion gives a token of another issuer that the application trusts
+	// (federated identity credential). It is asked anew for every sign-in.
+	Assertion func(context.Context) (string, error)
+}
+
+// credential makes the SDK's credential for a proof.
+func (p Proof) credential(cfg Config, client policy.ClientOptions) (azcore.TokenCredential, error) {
+	tenant := string(cfg.Tenant)
+	switch {
+	case p.Assertion != nil:
+		return azidentity.NewClientAssertionCredential(tenant, cfg.ClientID, p.Assertion,
+			&azidentity.ClientAssertionCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
+	case p.Certificate != "":
+		certificates, key, err := azidentity.ParseCertificates([]byte(p.Certificate), nil)
+		if err != nil {
+			return nil, errors.New("the certificate cannot be read: it must be PEM with its private key")
+		}
+		return azidentity.NewClientCertificateCredential(tenant, cfg.ClientID, certificates, key,
+			&azidentity.ClientCertificateCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
+	default:
+		return azidentity.NewClientSecretCredential(tenant, cfg.ClientID, p.ClientSecret,
+			&azidentity.ClientSecretCredentialOptions{ClientOptions: client, DisableInstanceDiscovery: true})
+	}
+}
+
+// signIn is the sign-in of the application. Every one asks for the proof anew,
+// because it may have been replaced, and has a credential of its own: the SDK's
+// keeps its token to itself and gives no newer one before it sees fit.
+type signIn struct {
+	scope  string
+	cfg    Config
+	client policy.ClientOptions
+}
+
+// newSignIn prepares the sign-in. The authority is the one configured: the SDK's
+// question to Microsoft which ones exist is switched off, because it would tell of
+// a private one and needs the internet. The SDK's repetitions are switched off, too:
+// they know fewer forms of Retry-After than are sent, and wait up to a minute.
+func newSignIn(cfg Config, graph *url.URL, transport http.RoundTripper) signIn {
+	scope := graph.Scheme + "://" + graph.Host + "/.default"
+	if isLoopback(graph.Hostname()) {
+		scope = publicScope
+	}
+	login := strings.TrimSuffix(cfg.LoginURL, "/")
+	return signIn{scope: scope, cfg: cfg, client: policy.ClientOptions{
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: secure(login)},
+		Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout, CheckRedirect: redirect.FollowNone},
+		Retry:     policy.RetryOptions{MaxRetries: -1},
+	}}
+}
+
+// How often a sign-in is tried while Entra has trouble, and the first wait between
+// two tries; the next one is twice as long.
+const (
+	signInTries = 3
+	signInWait  = time.Second
+)
+
+// token signs in. It tries again while Entra's sign-in service has trouble, for some
+// seconds, but not when the proof cannot be had: whoever gives it has done so already.
+func (s signIn) token(ctx context.Context) (token, error) {
+	proof, err := s.cfg.Proof(ctx)
+	if err != nil {
+		return token{}, err
+	}
+	var unproven error // why the assertion could not be had: the SDK keeps only the text
+	if give := proof.Assertion; give != nil {
+		proof.Assertion = func(ctx context.Context) (assertion string, err error) {
+			assertion, err = give(ctx)
+			unproven = err
+			return assertion, err
+		}
+	}
+	credential, err := proof.credential(s.cfg, s.client)
+	if err != nil {
+		return token{}, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
+			Message: "the tenant id or the application's credentials cannot be used: " + err.Error(), Err: err}
+	}
+	for try := 1; ; try++ {
+		got, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{s.scope}})
+		if err == nil {
+			return newToken(got), nil
+		}
+		f := fault.Of(explainSignIn(cmp.Or(unproven, err)))
+		if f.Kind != fault.Transient || unproven != nil || try == signInTries || !pause(ctx, max(f.RetryAfter, signInWait<<(try-1))) {
+			return token{}, f
+		}
+	}
+}
+
+// isLoopback reports whether a host is this machine.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// secure writes an authority with https, which the SDK insists on.
+func secure(login string) string {
+	if rest, plain := strings.CutPrefix(login, "http://"); plain {
+		return "https://" + rest
+	}
+	return login
+}
+
+// loopback sends requests for a plain-http authority on this machine by plain
+// http, as it was configured, and answers the SDK's question where the token
+// endpoint is by itself: the SDK accepts no answer but an https one. Any other
+// authority is left alone.
+type loopback struct {
+	next  http.RoundTripper
+	login string
+}
+
+// discovery is what the SDK asks for before it asks for a token.
+const discovery = "/v2.0/.well-known/openid-configuration"
+
+// RoundTrip implements http.RoundTripper.
+func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
+	host, plain := strings.CutPrefix(l.login, "http://")
+	if !plain || r.URL.Host != strings.Split(host, "/")[0] {
+		return l.next.RoundTrip(r)
+	}
+	if authority, asked := strings.CutSuffix(r.URL.Path, discovery); asked {
+		return endpoints(r, "https://"+r.URL.Host+authority)
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme = "http"
+	return l.next.RoundTrip(r)
+}
+
+// endpoints is a discovery document for an authority, with the paths that every
+// Entra authority has (Microsoft identity platform, client credentials flow).
+func endpoints(r *http.Request, authority string) (*http.Response, error) {
+	document, err := json.Marshal(map[string]string{
+		"issuer":                 authority + "/v2.0",
+		"authorization_endpoint": authority + "/oauth2/v2.0/authorize",
+		"token_endpoint":         authority + "/oauth2/v2.0/token",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(document)),
+		Body: io.NopCloser(bytes.NewReader(document)),
+	}, nil
+}

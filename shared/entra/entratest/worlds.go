@@ -1,0 +1,81 @@
+package entratest
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// World is what nobody established about Graph, or what was seen in some places and
+// not in others: the product has to be right in all of them. The zero value is what
+// the documentation says.
+type World struct {
+	UpsertAlone     bool     `json:"upsertAlone"`     // "Prefer: create-if-missing" counts outside a batch only: in one a missing group is a 404
+	LooseHeaders    bool     `json:"looseHeaders"`    // headers of batch items come as numbers, booleans, lists and null, too
+	LooseIDs        bool     `json:"looseIDs"`        // ids of batch items come back as numbers where they are digits, else in upper case
+	Links           LinkForm `json:"links"`           // nextLink and deltaLink
+	ItemTokens      bool     `json:"itemTokens"`      // a token that is not accepted gets 401 for each item of a batch that answers 200 itself
+	NoDeletedSearch bool     `json:"noDeletedSearch"` // deletedItems cannot be filtered by userPrincipalName
+}
+
+// LinkForm is how Graph writes the links to the next page or round of a list.
+type LinkForm string
+
+// The forms that were seen.
+const (
+	LinksAsAsked   LinkForm = ""     // with the host and the version of the request
+	LinksUpperHost LinkForm = "host" // with the host in upper case
+	LinksBeta      LinkForm = "beta" // with /beta instead of /v1.0
+)
+
+// Worlds are the ones that a test of the product goes through: as documented, and
+// everything the other way.
+func Worlds() map[string]World {
+	other := World{UpsertAlone: true, LooseHeaders: true, LooseIDs: true, Links: LinksUpperHost, ItemTokens: true, NoDeletedSearch: true}
+	beta := other
+	beta.Links = LinksBeta
+	return map[string]World{"as documented": {}, "the other way": other, "the other way, beta links": beta}
+}
+
+// linkBase is what links to the next page or round begin with.
+func (c *call) linkBase() string {
+	scheme, rest, _ := strings.Cut(c.base, "://")
+	host, version, _ := strings.Cut(rest, "/")
+	switch c.behaviour.World.Links {
+	case LinksUpperHost:
+		host = strings.ToUpper(host)
+	case LinksBeta:
+		version = "beta"
+	}
+	return scheme + "://" + host + "/" + version
+}
+
+// writeHeaders are the headers of a batch item as the world writes them.
+func (w World) writeHeaders(header http.Header) map[string]any {
+	out := map[string]any{}
+	for name, values := range header {
+		if strings.HasPrefix(name, "X-Ms-") {
+			name = strings.ToLower(name) // as the service spells them
+		}
+		value := strings.Join(values, ", ")
+		out[name] = value
+		if number, err := strconv.ParseFloat(value, 64); err == nil && w.LooseHeaders {
+			out[name] = number
+		}
+	}
+	if w.LooseHeaders {
+		out["Vary"], out["x-ms-cached"], out["Location-Hint"] = []string{"Accept-Encoding", "Prefer"}, false, nil
+	}
+	return out
+}
+
+// writeID is the id of a batch item as the world writes it.
+func (w World) writeID(id string) any {
+	if !w.LooseIDs {
+		return id
+	}
+	if number, err := strconv.Atoi(id); err == nil && strconv.Itoa(number) == id {
+		return number
+	}
+	return strings.ToUpper(id)
+}

@@ -1,0 +1,112 @@
+package entra
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+
+	abstractions "github.com/microsoft/kiota-abstractions-go"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// maxAnswer bounds what we read of one answer.
+const maxAnswer = 16 << 20
+
+// reply is the answer to one HTTP request.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	token  token // that the request carried
+}
+
+// unsent is why there is no token for a request: Graph certainly did nothing.
+type unsent struct{ error }
+
+// Unwrap gives the cause.
+func (u unsent) Unwrap() error { return u.error }
+
+// exchange sends a request that a builder made on its own, signed in, and reads the
+// answer. It is sent again with a new token where one may help. The error says that
+// Graph did not answer, or that the application lacks a permission.
+func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
+	r, err := c.item("", info)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	got, err := c.accepted(ctx, r)
+	if err == nil {
+		err = missingPermission(r, got.status, got.body, got.token)
+	}
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	return got.status, got.header, got.body, nil
+}
+
+// accepted sends a request, and once more if Graph refused it in a way that a new
+// token may change.
+func (c *Client) accepted(ctx context.Context, r request) (reply, error) {
+	got, err := c.once(ctx, r)
+	why := doubtOf(got.status, got.body)
+	if err != nil || why == noDoubt {
+		return got, err
+	}
+	again, err := c.tokens.renew(ctx, got.token, why)
+	switch {
+	case again:
+		return c.once(ctx, r)
+	case err != nil && why == tokenRefused:
+		return reply{}, unsent{err}
+	default:
+		return got, nil
+	}
+}
+
+// doubtOf is the doubt that an answer casts on the token. Graph says the same of a
+// permission that is missing and of an object that is protected.
+func doubtOf(status int, body []byte) doubt {
+	switch status {
+	case http.StatusUnauthorized:
+		return tokenRefused
+	case http.StatusForbidden:
+		if e := errorOf(body); e.Code != "" && whyForbidden(e).Reason != string(directory.QuotaExceeded) {
+			return rightMissing
+		}
+	}
+	return noDoubt
+}
+
+// once sends a request one time.
+func (c *Client) once(ctx context.Context, r request) (reply, error) {
+	if !strings.HasPrefix(r.URL, "/") { // it could lead to another host
+		return reply{}, fault.New(fault.Internal, "entra.request", "a request without a path is not sent with our token")
+	}
+	carried, err := c.tokens.get(ctx)
+	if err != nil {
+		return reply{}, unsent{err}
+	}
+	native, err := http.NewRequestWithContext(ctx, r.Method, c.baseURL+r.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return reply{}, fault.Wrap(err, fault.Internal, "entra.prepare request")
+	}
+	for name, value := range r.Headers {
+		native.Header.Set(name, value)
+	}
+	native.Header.Set("Accept", "application/json")
+	native.Header.Set("Authorization", "Bearer "+carried.value)
+	response, err := c.http.Do(native)
+	if err != nil {
+		return reply{}, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return reply{}, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
+	}
+	return reply{status: response.StatusCode, header: response.Header, body: answer, token: carried}, nil
+}
