@@ -71,7 +71,7 @@ func (o *company) never(when string) {
 		if n := o.disabled(); n > 0 {
 			o.t.Fatalf("%s: %d of %d are disabled after %s", when, n, len(o.names), time.Since(start))
 		}
-		if len(o.Waiting()) == 0 && len(o.Waiting()) == 0 {
+		if o.Idle() {
 			return
 		}
 	}
@@ -232,6 +232,23 @@ func TestWhatIsStatedNeedsNoSecondRead(t *testing.T) {
 		o.Until("nobody has access", time.Minute, func() bool { return o.disabled() == len(o.names) })
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("a disconnected group: it took %s", took)
+		}
+		o.Settle(time.Hour)
+	})
+}
+
+// A list that was wrong once leaves no doubt behind: the next absence that is real is
+// believed as soon as it would have been.
+func TestADoubtThatWasDispelledIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newCompany(t, 20, world.Config{Latency: 10 * time.Millisecond, Silent: true})
+		o.JumpCloud.FailNext(jumpcloudtest.Fault{Path: "/api/v2/usergroups/*/membership", Answer: jumpcloudtest.EmptyList})
+		o.SyncGroup(o.group)
+		o.never("after one wrong answer")
+		o.Must(o.JumpCloud.RemoveMember(string(o.group), string(o.people[0])))
+		o.SyncGroup(o.group)
+		if took := o.Until("the one who left has no access", 10*time.Minute, func() bool { return o.disabled() == 1 }); took > plan.SecondRead+2*time.Second {
+			t.Errorf("it took %s", took)
 		}
 		o.Settle(time.Hour)
 	})

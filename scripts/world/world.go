@@ -317,8 +317,20 @@ func (w *World) Settle(within time.Duration) time.Duration {
 				return false
 			}
 		}
-		return len(w.Waiting()) == 0 && len(w.Waiting()) == 0 // work goes from one queue to another
+		return w.Idle()
 	})
+}
+
+// Idle reports whether all queues are empty. It looks twice, because work may have gone
+// from a queue that was not looked at yet to one that was.
+func (w *World) Idle() bool {
+	w.t.Helper()
+	for range 2 {
+		if len(w.Waiting()) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Organization is the one organization.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -48,13 +49,11 @@ func (c *Client) searchUser(ctx context.Context, id directory.UserID) (bool, err
 	if err != nil {
 		return false, err
 	}
-	for _, user := range usersOn(p) {
-		if user.ID != id {
-			return false, &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "JumpCloud's search gives others than those searched"}
-		}
-		return true, nil
+	users := usersOn(p)
+	if slices.ContainsFunc(users, func(u directory.User) bool { return u.ID != id }) {
+		return false, &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "JumpCloud's search gives others than those searched"}
 	}
-	return false, nil
+	return len(users) > 0, nil
 }
 
 // errFound ends a walk that has found what it looks for.

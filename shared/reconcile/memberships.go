@@ -44,6 +44,9 @@ func (b *batch) readSource(ctx context.Context, jc JumpCloudGroups, u *user) err
 		return jumpCloudTrouble(err)
 	}
 	if u.held {
+		if err := b.dispel(ctx, u, store.Doubt{What: store.UserSource}); err != nil {
+			return err
+		}
 		return b.Store.Connect(ctx, b.dir.ID, u.attempt.User, directory.Source, time.Now().UTC())
 	}
 	if !slices.Contains(u.known.Paths(b.dir.ID), directory.Source) {
@@ -74,7 +77,13 @@ func (b *batch) readGroups(ctx context.Context, jc JumpCloudGroups, u *user) err
 	}
 	stay := slices.Clone(u.groups)
 	for _, id := range groupsOf(u.known, b.dir.ID) {
-		if slices.Contains(u.groups, id) || states(u.attempt.Claims, directory.Left, func(c directory.Claim) bool { return c.Group == id }) {
+		if slices.Contains(u.groups, id) {
+			if err := b.dispel(ctx, u, store.Doubt{What: store.UserInGroup, Group: id}); err != nil {
+				return err
+			}
+			continue
+		}
+		if states(u.attempt.Claims, directory.Left, func(c directory.Claim) bool { return c.Group == id }) {
 			continue
 		}
 		gone, err := b.judge(ctx, u, store.Doubt{What: store.UserInGroup, Group: id}, func(ctx context.Context) (bool, error) {

@@ -259,14 +259,15 @@ func (b *batch) read(ctx context.Context, u *user) {
 	if u.unread = b.readPaths(ctx, u); u.unread != nil {
 		return
 	}
-	if found, listed := b.listed[u.attempt.User]; listed {
-		u.source = &found
-		return
+	found, listed := b.listed[u.attempt.User]
+	var err error
+	if !listed {
+		found, err = b.jumpcloud.User(ctx, u.attempt.User)
 	}
-	found, err := b.jumpcloud.User(ctx, u.attempt.User)
 	switch {
 	case err == nil:
 		u.source = &found
+		u.unread = b.dispel(ctx, u, store.Doubt{What: store.UserExists})
 	case fault.Is(err, fault.NotFound):
 		u.unread = b.judgeUser(ctx, u)
 	default:
@@ -296,6 +297,15 @@ func (b *batch) judgeUser(ctx context.Context, u *user) error {
 	default:
 		return unconfirmed("the user")
 	}
+}
+
+// dispel forgets a doubt that a second look at a user shows to be none.
+func (b *batch) dispel(ctx context.Context, u *user, about store.Doubt) error {
+	if u.attempt.NotBefore.IsZero() {
+		return nil
+	}
+	about.Directory, about.User = b.dir.ID, u.attempt.User
+	return b.Store.RemoveDoubt(ctx, about)
 }
 
 // judge holds an absence that concerns a user against the reads before.
