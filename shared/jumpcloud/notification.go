@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // DefaultWebhookName is what the channel and the rule are called unless said.
@@ -60,7 +61,9 @@ type WebhookSetup struct {
 }
 
 // String shows the setup without the token.
-func (s WebhookSetup) String() string { return "webhook " + s.Name + " to " + hide(s.URL, s.Token) }
+func (s WebhookSetup) String() string {
+	return "webhook " + s.Name + " to " + redact.New(s.Token).Known(s.URL)
+}
 
 // GoString is String, so that %#v shows no token either.
 func (s WebhookSetup) GoString() string { return s.String() }
@@ -108,9 +111,10 @@ func (s WebhookState) Delivers() bool {
 // says what was done until then. A call that was sent but not answered may have
 // worked, so repeat it with RotateToken.
 func (c *Client) SetUpWebhook(ctx context.Context, setup WebhookSetup) (WebhookState, error) {
+	c = c.knowing(setup.Token)
 	state, err := c.setUpWebhook(ctx, setup)
-	state.Warning = hide(state.Warning, setup.Token)
-	return state, setup.redacted(err)
+	state.Warning = c.hide.Text(state.Warning)
+	return state, c.hide.Error(err)
 }
 
 func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state WebhookState, err error) {
@@ -174,35 +178,4 @@ func isBearerToken(token string) bool {
 	const signs = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~+/"
 	token = strings.TrimRight(token, "=")
 	return token != "" && strings.Trim(token, signs) == ""
-}
-
-// redacted gives err back without the token. JumpCloud may quote what it
-// refuses, and what it was sent holds the token.
-func (s WebhookSetup) redacted(err error) error {
-	if err == nil {
-		return nil
-	}
-	problem := *fault.Of(err)
-	problem.Subject, problem.Message = hide(problem.Subject, s.Token), hide(problem.Message, s.Token)
-	if cause := problem.Err; cause != nil {
-		if text := hide(cause.Error(), s.Token); text != cause.Error() {
-			problem.Err = &redactedError{text, cause}
-		}
-	}
-	return &problem
-}
-
-// hide takes a secret out of a text, also when the text was cut within it.
-func hide(text, secret string) string {
-	const hidden, telling = "[redacted]", 4 // fewer characters say nothing
-	if secret == "" {
-		return text
-	}
-	text = strings.ReplaceAll(text, secret, hidden)
-	for n := len(secret) - 1; n >= telling; n-- {
-		if rest, cut := strings.CutSuffix(text, secret[:n]); cut {
-			return rest + hidden
-		}
-	}
-	return text
 }
