@@ -14,6 +14,7 @@ import (
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // maxBatch is the most requests that Graph takes in one $batch.
@@ -178,14 +179,15 @@ func (c *Client) once(ctx context.Context, info *abstractions.RequestInformation
 		r.Body = io.NopCloser(bytes.NewReader(info.Content))
 		r.ContentLength = int64(len(info.Content))
 	}
+	secrets := func() redact.Redactor { return secretsIn(r, info.Content) }
 	response, err := c.http.Do(r)
 	if err != nil {
-		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
+		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: secrets().Error(err)}
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return 0, nil, nil, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
 	}
-	return response.StatusCode, response.Header, answer, nil
+	return response.StatusCode, response.Header, discreet(response.StatusCode, answer, secrets), nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // publicScope is asked for when Graph is on this machine, where no resource of
@@ -100,7 +101,7 @@ func (t *tokens) current(ctx context.Context) (azcore.TokenCredential, error) {
 	credential, err := proof.credential(t.cfg, t.client)
 	if err != nil {
 		return nil, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
-			Message: "the tenant id or the application's credentials cannot be used: " + err.Error(), Err: err}
+			Message: "the tenant id or the application's credentials cannot be used: " + redact.New(proof.ClientSecret, proof.Certificate).Text(err.Error())}
 	}
 	t.credential = credential
 	return credential, nil
@@ -153,7 +154,7 @@ func explainSignIn(err error) error {
 	var refused *azidentity.AuthenticationFailedError
 	if !errors.As(err, &refused) || refused.RawResponse == nil {
 		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
+			Message: "Entra's sign-in service did not answer: it is tried again", Err: redact.Redactor{}.Error(err)}
 	}
 	status := refused.RawResponse.StatusCode
 	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
