@@ -70,21 +70,33 @@ func (s WebhookSetup) GoString() string { return s.String() }
 
 // WebhookState is what is set up, and what was done for it.
 type WebhookState struct {
-	Channel WebhookPart `json:"channel"`
-	Rule    WebhookPart `json:"rule"`
+	Channel WebhookPart `json:"channel" doc:"The notification channel: the one that calls the address, whoever made it"`
+	Rule    WebhookPart `json:"rule" doc:"The rule that notifies the channel"`
 	// TokenWritten says that JumpCloud was given the token. If not, it has the
 	// one of an earlier call.
-	TokenWritten bool `json:"tokenWritten"`
+	TokenWritten bool `json:"tokenWritten" doc:"Whether JumpCloud was given the token by this request"`
 	// MissingEvents is the event types that JumpCloud left out of a rule that
 	// asked for them. Such changes are only found by catching up.
-	MissingEvents []string `json:"missingEvents,omitempty"`
+	MissingEvents []string `json:"missingEvents,omitempty" doc:"Event types that JumpCloud left out of the rule"`
 	// Warning is what JumpCloud had to say about a rule it accepted.
-	Warning string `json:"warning,omitempty"`
+	Warning string `json:"warning,omitempty" doc:"What JumpCloud had to say about the rule"`
+	// SameAddress is the other channels that call our address, and SameEvents the
+	// other rules that send events of ours to it: they bring events a second time. We
+	// did not make them, so they are left to an administrator.
+	SameAddress []WebhookName `json:"sameAddress,omitempty" doc:"Other channels that call the address; they are left alone"`
+	SameEvents  []WebhookName `json:"sameEvents,omitempty" doc:"Other rules that send the same events to the address; they are left alone"`
+}
+
+// WebhookName is what an administrator finds a channel or a rule by in JumpCloud.
+type WebhookName struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // WebhookPart is the channel or the rule of a webhook.
 type WebhookPart struct {
 	ID      string `json:"id"`
+	Name    string `json:"name"`
 	Created bool   `json:"created,omitempty"`
 	// Changed is the fields of an existing one that were changed, by the names
 	// of JumpCloud's API and in their order there.
@@ -101,10 +113,10 @@ func (s WebhookState) Delivers() bool {
 
 // SetUpWebhook makes sure that a notification channel calls the URL with the
 // token and that a rule sends it every event type of [EventTypes]. It knows both
-// by their name and by what they are: the channel by the URL or by the
-// description we gave it, the rule by the channel it notifies or likewise. It
-// writes only what differs, keeps what an administrator added, and can be
-// repeated; a second call writes nothing.
+// by what they are, also when somebody else made them under other names: the
+// channel by the URL, the rule by the channel that it alone notifies; else by their
+// name and the description we gave them. It writes only what differs, keeps what an
+// administrator added, and can be repeated; a second call writes nothing.
 //
 // Forbidden names the scope that the key lacks, Conflict a name that something
 // else has; that is found out before anything is written. On an error the state
@@ -130,7 +142,7 @@ func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state We
 	if err != nil {
 		return state, err
 	}
-	channel, err := setup.ownChannel(channels)
+	channel, err := setup.ownChannel(channels, rules)
 	if err != nil {
 		return state, err
 	}
@@ -141,7 +153,16 @@ func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state We
 	if err := c.keepChannel(ctx, setup, channel, &state); err != nil {
 		return state, err
 	}
-	return state, c.keepRule(ctx, setup, rule, idsOf(channels), &state)
+	if err := c.keepRule(ctx, setup, rule, idsOf(channels), &state); err != nil {
+		return state, err
+	}
+	state.SameAddress = setup.sameAddress(channels, state.Channel.ID)
+	calling := []string{state.Channel.ID}
+	for _, other := range state.SameAddress {
+		calling = append(calling, other.ID)
+	}
+	state.SameEvents = sameEvents(rules, state.Rule.ID, calling)
+	return state, nil
 }
 
 // checked is the setup with its name filled in, or a fault that says what is
