@@ -97,7 +97,8 @@ func isWord(text string, begin, end int) bool {
 		return i >= 0 && i < len(text) && (text[i] >= utf8.RuneSelf || text[i] == '_' || text[i] >= '0' && text[i] <= '9' ||
 			text[i]|0x20 >= 'a' && text[i]|0x20 <= 'z')
 	}
-	return !(letter(begin) && letter(begin-1)) && !(letter(end-1) && letter(end))
+	goesOn := func(i int) bool { return letter(i-1) && letter(i) }
+	return !goesOn(begin) && !goesOn(end)
 }
 
 // span is where in a text something stands.

@@ -193,7 +193,7 @@ func (s *Simulator) Emit(eventType string, fields Fields) error {
 }
 
 // Users is all users in order of their ids.
-func (s *Simulator) Users() []Fields { return copies(s.objects(kindUser, nil)) }
+func (s *Simulator) Users() []Fields { return copies(s.objects(kindUser)) }
 
 // User is one user.
 func (s *Simulator) User(id string) (user Fields, found bool) {
@@ -202,7 +202,7 @@ func (s *Simulator) User(id string) (user Fields, found bool) {
 }
 
 // Groups is all user groups in order of their ids.
-func (s *Simulator) Groups() []Fields { return copies(s.objects(kindGroup, nil)) }
+func (s *Simulator) Groups() []Fields { return copies(s.objects(kindGroup)) }
 
 // Events is every event of the feed, whether it is visible already or not,
 // oldest first.

@@ -32,7 +32,7 @@ func (s *Simulator) channelEndpoints() []endpoint {
 
 // listNamed lists objects of the newer services: under a name, with a count.
 func (s *Simulator) listNamed(k kind, name string) func(*request) (reply, error) {
-	return func(r *request) (reply, error) { return named(r, name, s.objects(k, nil)) }
+	return func(r *request) (reply, error) { return named(r, name, s.objects(k)) }
 }
 
 // named is one page of a list of the newer services, by the conventions of version
