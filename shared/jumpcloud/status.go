@@ -54,11 +54,15 @@ func meaningOf(status int) meaning {
 }
 
 // retryAfter reads a Retry-After header in any of its forms: whole or decimal
-// seconds, or a date. It is 0 when the header is missing, unreadable or past, and
-// a day at most.
+// seconds, or a date; of several, that something in between joined with commas, the
+// longest. It is 0 when the header is missing, unreadable or past, and a day at
+// most.
 func retryAfter(header string, now time.Time) time.Duration {
 	const longest = 24 * time.Hour
 	header = strings.TrimSpace(header)
+	if first, rest, several := strings.Cut(header, ","); several && !strings.Contains(header, ":") { // a date has commas and colons
+		return max(retryAfter(first, now), retryAfter(rest, now))
+	}
 	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
 		if !(seconds > 0) { // also when it is not a number
 			return 0

@@ -22,7 +22,7 @@ var looks = []struct {
 // those that stand in sentences too.
 var (
 	named = []string{"x-api-key", "x-entrasync-token", "api[-_]?key", "client[-_]?secret", "client[-_]?assertion", "auth[-_]?token",
-		"(?:access|refresh|id)[-_]?token", "set-cookie"}
+		"(?:access|refresh|id|security|session)[-_]?token", "set-cookie"}
 	inProse = []string{"password", "passwd", "secret", "cookie", "signature"}
 )
 

@@ -21,10 +21,14 @@ import (
 // Hidden stands where a secret was.
 const Hidden = "[redacted]"
 
-// MaxText is how many bytes of a text are shown at most.
-const MaxText = 300
+// MaxText is how many bytes of a text are shown at most, and MaxError how many of
+// an error, which says of more than one thing what went wrong.
+const (
+	MaxText  = 300
+	MaxError = 1000
+)
 
-// maxLook is how many bytes of a text are looked at: enough to fill MaxText
+// maxLook is how many bytes of a text are looked at: enough to fill MaxError
 // however much of it is secret, and little enough to be looked through at once.
 const maxLook = 16 << 10
 
@@ -64,14 +68,16 @@ func (r Redactor) GoString() string { return r.String() }
 
 // Text is a text of outside that may be shown: without secrets, on one line, at
 // most MaxText bytes, and an ellipsis where it was cut.
-func (r Redactor) Text(text string) string {
+func (r Redactor) Text(text string) string { return r.bounded(text, MaxText) }
+
+func (r Redactor) bounded(text string, most int) string {
 	cut := len(text) > maxLook
 	text = hideLooks(r.Known(oneLine(text[:min(len(text), maxLook)])))
 	const ellipsis = "…"
-	if !cut && len(text) <= MaxText {
+	if !cut && len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:min(len(text), MaxText-len(ellipsis))], "") + ellipsis
+	return strings.ToValidUTF8(text[:min(len(text), most-len(ellipsis))], "") + ellipsis
 }
 
 // Text is [Redactor.Text] where no secrets are known.
@@ -121,7 +127,8 @@ func oneLine(text string) string {
 }
 
 // Error gives err with its text made fit to be shown. Of a fault the subject, the
-// message and the cause are, and all else stays. What errors.Is finds stays too,
+// message and the cause are, and all else stays; a message is bounded like an error,
+// as it may hold a sentence of ours besides. What errors.Is finds stays too,
 // but the old text is not reachable.
 func (r Redactor) Error(err error) error {
 	if err == nil {
@@ -130,10 +137,10 @@ func (r Redactor) Error(err error) error {
 	var f *fault.Error
 	if errors.As(err, &f) {
 		clean := *f
-		clean.Subject, clean.Message, clean.Err = r.Text(f.Subject), r.Text(f.Message), r.Error(f.Err)
+		clean.Subject, clean.Message, clean.Err = r.Text(f.Subject), r.bounded(f.Message, MaxError), r.Error(f.Err)
 		return &clean
 	}
-	if text := r.Text(err.Error()); text != err.Error() {
+	if text := r.bounded(err.Error(), MaxError); text != err.Error() {
 		return &hiding{text, err}
 	}
 	return err
