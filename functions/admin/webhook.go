@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/redact"
 	"entrasync/shared/secret"
 )
 
@@ -25,7 +26,7 @@ type Channels interface {
 // webhookRequest is the body that sets a webhook up.
 type webhookRequest struct {
 	URL         string `json:"url,omitempty" doc:"What JumpCloud calls; missing: the webhook beside this API"`
-	RotateToken bool   `json:"rotateToken,omitempty" doc:"Give JumpCloud the first of the organization's webhook tokens anew, for instance after it was replaced"`
+	RotateToken bool   `json:"rotateToken,omitempty" doc:"Give JumpCloud the first of the organization's webhook tokens anew, for instance after it was replaced or after the webhook answered 401"`
 	Repair      bool   `json:"repair,omitempty" doc:"Switch on what an administrator switched off in JumpCloud"`
 }
 
@@ -35,12 +36,14 @@ type webhookAnswer struct {
 	jumpcloud.WebhookState
 	Test   jumpcloud.TestResult    `json:"test" doc:"What came of JumpCloud's test notification"`
 	Health jumpcloud.WebhookHealth `json:"health" doc:"What JumpCloud says of its deliveries"`
+	Advice []string                `json:"advice,omitempty" doc:"What is wrong and what to do about it, a sentence each; missing: nothing is wrong"`
 }
 
 // webhooks registers the operation that sets a webhook up.
 func (a API) webhooks(api huma.API) {
 	huma.Register(api, operation("setUpWebhook", http.MethodPost, "/v1/organizations/{id}/webhook",
-		"Create the notification channel and the rule in JumpCloud, test them, and show how deliveries go; repeating it is harmless", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.setUpWebhook)
+		"Find or create the notification channel and the rule in JumpCloud, test them, show how deliveries go, and say what to do where they do not; repeating it is harmless",
+		http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.setUpWebhook)
 }
 
 // setUpWebhook has JumpCloud call us about everything we act on.
@@ -82,6 +85,8 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	if body.Health, err = channels.WebhookHealth(ctx, state.Channel.ID); err != nil {
 		return nil, refuse(err, "", nil)
 	}
+	body.Test.Message = redact.New(tokens...).Text(body.Test.Message) // may quote what JumpCloud sent
+	body.Advice = body.advice()
 	return &answer[webhookAnswer]{Body: body}, nil
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 	"entrasync/shared/redirect"
 )
 
@@ -109,7 +110,7 @@ func (s signIn) token(ctx context.Context) (token, error) {
 	credential, err := proof.credential(s.cfg, s.client)
 	if err != nil {
 		return token{}, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
-			Message: "the tenant id or the application's credentials cannot be used: " + err.Error(), Err: err}
+			Message: "the tenant id or the application's credentials cannot be used: " + redact.New(proof.ClientSecret, proof.Certificate).Text(err.Error())}
 	}
 	for try := 1; ; try++ {
 		got, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{s.scope}})

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // maxAnswer bounds what we read of one answer.
@@ -99,14 +100,15 @@ func (c *Client) once(ctx context.Context, r request) (reply, error) {
 	}
 	native.Header.Set("Accept", "application/json")
 	native.Header.Set("Authorization", "Bearer "+carried.value)
+	secrets := func() redact.Redactor { return secretsIn(native, r.Body) }
 	response, err := c.http.Do(native)
 	if err != nil {
-		return reply{}, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: err}
+		return reply{}, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: secrets().Error(err)}
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return reply{}, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph's answer broke off", Err: err}
 	}
-	return reply{status: response.StatusCode, header: response.Header, body: answer, token: carried}, nil
+	return reply{status: response.StatusCode, header: response.Header, body: discreet(response.StatusCode, answer, secrets), token: carried}, nil
 }

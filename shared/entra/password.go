@@ -10,6 +10,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // SetPassword gives an account a new password, which also ends its sessions. It
@@ -39,7 +40,7 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 		return fault.New(fault.Transient, op, "something in front of Graph answered: nobody knows whether the account has the password")
 	}
 	f := refusal(op, status, header, body)
-	f.Message = strings.ReplaceAll(f.Message, password, "…") // Graph is not known to repeat it
+	f.Message = redact.New(password).Known(f.Message) // also what was cut
 	return passwordRefusal(f)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // graphError is the body of a refusal (Graph's ODataError).
@@ -259,9 +260,6 @@ func (e graphError) property() string {
 	return ""
 }
 
-// maxSpoken bounds what is kept of a text of Graph, in bytes.
-const maxSpoken = 300
-
 // Parts of Graph's texts that may repeat a value, and those that do not.
 var (
 	addressForm  = regexp.MustCompile(`[^\s'"(]+@[^\s'")]+`)
@@ -269,7 +267,8 @@ var (
 	harmlessForm = regexp.MustCompile(`^'([0-9]+|[0-9a-fA-F-]{36}|User|Group|members|owners|manager)'$`)
 )
 
-// spoken is a text of Graph without what may be the value of a user.
+// spoken is a text of Graph as it may be shown, without what may be the value of a
+// user. What is secret in the request was taken out when the answer came.
 func spoken(message string) string {
 	message = addressForm.ReplaceAllString(message, "…")
 	message = quotedForm.ReplaceAllStringFunc(message, func(s string) string {
@@ -278,10 +277,7 @@ func spoken(message string) string {
 		}
 		return "'…'"
 	})
-	if len(message) > maxSpoken {
-		message = strings.ToValidUTF8(message[:maxSpoken], "") + "…"
-	}
-	return message
+	return redact.Text(message)
 }
 
 // inBrackets is a text of Graph at the end of a sentence of ours.
@@ -294,5 +290,5 @@ func inBrackets(message string) string {
 
 // said is what Graph answered, for a sentence.
 func said(status int, e graphError) string {
-	return strings.TrimRight(fmt.Sprintf("%d %s: %s", status, e.Code, spoken(e.Message)), ": ")
+	return strings.TrimRight(fmt.Sprintf("%d %s: %s", status, redact.Text(e.Code), spoken(e.Message)), ": ")
 }

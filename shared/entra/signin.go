@@ -11,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 	"entrasync/shared/retryafter"
 )
 
@@ -24,7 +25,7 @@ func explainSignIn(err error) error {
 	var refused *azidentity.AuthenticationFailedError
 	if !errors.As(err, &refused) || refused.RawResponse == nil {
 		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
-			Message: "Entra's sign-in service did not answer: it is tried again", Err: err}
+			Message: "Entra's sign-in service did not answer: it is tried again", Err: redact.Redactor{}.Error(err)}
 	}
 	status := refused.RawResponse.StatusCode
 	switch {

@@ -2,6 +2,7 @@ package jumpcloud
 
 import (
 	"context"
+	"net/url"
 	"strings"
 
 	"entrasync/shared/fault"
@@ -20,20 +21,79 @@ func webhookOf(channel object) object { return objectOf(objectOf(channel["config
 // isMarked reports whether we described the channel or rule when we made it.
 func isMarked(o object) bool { return strings.HasPrefix(o.text("description"), ownMark) }
 
-// ownChannel is our channel, nil if there is none yet. The name is unique, so
-// that of a stranger is a Conflict.
-func (s WebhookSetup) ownChannel(channels []object) (object, error) {
+// calls reports whether a channel is a webhook with our address, whatever its name.
+func (s WebhookSetup) calls(channel object) bool {
+	return channel.text("type") == webhookChannel && sameAddress(webhookOf(channel).text("url"), s.URL)
+}
+
+// sameAddress reports whether two URLs are one address (RFC 3986, 6.2.2 and 6.2.3).
+func sameAddress(a, b string) bool {
+	plain := func(address string) string {
+		u, err := url.Parse(address)
+		if err != nil {
+			return address
+		}
+		u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+		if port := map[string]string{"http": "80", "https": "443"}[u.Scheme]; u.Port() == port {
+			u.Host = strings.TrimSuffix(u.Host, ":"+port)
+		}
+		return u.Scheme + "://" + u.Host + "/" + strings.TrimPrefix(u.EscapedPath(), "/") + "?" + u.RawQuery
+	}
+	return plain(a) == plain(b)
+}
+
+// ownChannel is our channel, nil if there is none yet: one that calls our address,
+// whoever made it and whatever it is called, since a second one would bring every
+// event twice; else the one of our name that we made. The name is unique, so that
+// of a stranger is a Conflict then. Of several with our address it is one that is
+// switched on, of our name, made by us or notified by a rule, in this order.
+func (s WebhookSetup) ownChannel(channels, rules []object) (object, error) {
+	var own object
+	best := -1
+	for _, channel := range channels {
+		if !s.calls(channel) {
+			continue
+		}
+		enabled, _ := channel.flag("enabled")
+		rank := 0
+		for _, better := range []bool{enabled, channel.text("name") == s.Name, isMarked(channel), len(notifiers(rules, channel.text("objectId"))) > 0} {
+			rank *= 2
+			if better {
+				rank++
+			}
+		}
+		if rank > best {
+			own, best = channel, rank
+		}
+	}
+	if own != nil {
+		return own, nil
+	}
 	for _, channel := range channels {
 		if channel.text("name") != s.Name {
 			continue
 		}
-		if channel.text("type") != webhookChannel || !isMarked(channel) && webhookOf(channel).text("url") != s.URL {
+		if channel.text("type") != webhookChannel || !isMarked(channel) {
 			return nil, s.taken("notification channel")
 		}
 		return channel, nil
 	}
 	return nil, nil
 }
+
+// sameAddress are the other channels, switched on, that call our address.
+func (s WebhookSetup) sameAddress(channels []object, own string) []WebhookName {
+	var others []WebhookName
+	for _, channel := range channels {
+		if enabled, _ := channel.flag("enabled"); enabled && channel.text("objectId") != own && s.calls(channel) {
+			others = append(others, nameOf(channel))
+		}
+	}
+	return others
+}
+
+// nameOf is what an administrator finds a channel or rule by.
+func nameOf(o object) WebhookName { return WebhookName{ID: o.text("objectId"), Name: o.text("name")} }
 
 func (s WebhookSetup) taken(what string) error {
 	return &fault.Error{Op: opSetUp, Kind: fault.Conflict, Subject: s.Name,
@@ -51,10 +111,10 @@ func (c *Client) keepChannel(ctx context.Context, setup WebhookSetup, channel ob
 		if err != nil {
 			return err
 		}
-		state.Channel, state.TokenWritten = WebhookPart{ID: saved.text("objectId"), Created: true}, true
+		state.Channel, state.TokenWritten = WebhookPart{ID: saved.text("objectId"), Name: setup.Name, Created: true}, true
 		return nil
 	}
-	state.Channel.ID = channel.text("objectId")
+	state.Channel.ID, state.Channel.Name = channel.text("objectId"), channel.text("name")
 	enabled, _ := channel.flag("enabled")
 	state.Channel.Disabled = !enabled
 	content, changed := setup.changedChannel(channel)
@@ -97,7 +157,7 @@ func (s WebhookSetup) changedChannel(channel object) (content map[string]any, ch
 	note(!enabled && s.Repair, content, "enabled", "", true)
 	const below = "config.webhook."
 	checksCertificate, _ := current.flag("sslVerification")
-	note(current.text("url") != s.URL, webhook, "url", below, s.URL)
+	note(!sameAddress(current.text("url"), s.URL), webhook, "url", below, s.URL)
 	note(!checksCertificate, webhook, "sslVerification", below, true)
 	note(current.text("authType") != bearerAuth, webhook, "authType", below, bearerAuth)
 	note(s.RotateToken, webhook, "authToken", below, s.Token)

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/redact"
 	"entrasync/shared/redirect"
 )
 
@@ -58,8 +59,16 @@ func (c Config) GoString() string { return c.String() }
 type Client struct {
 	api, insights string
 	key           func() string // a closure, so that printing a Client shows no key
+	hide          redact.Redactor
 	organization  directory.OrganizationID
 	http          *http.Client
+}
+
+// knowing is the client with more secrets that it shows nobody.
+func (c *Client) knowing(secrets ...string) *Client {
+	discreet := *c
+	discreet.hide = c.hide.And(secrets...)
+	return &discreet
 }
 
 // attemptTimeout bounds one request, unless the HTTP client given has a bound of
@@ -82,6 +91,7 @@ func NewClient(config Config) *Client {
 		api:          strings.TrimRight(config.APIURL, "/"),
 		insights:     strings.TrimRight(config.InsightsURL, "/"),
 		key:          func() string { return key },
+		hide:         redact.New(key),
 		organization: config.Organization,
 		http:         &carrier,
 	}

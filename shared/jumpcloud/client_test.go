@@ -187,6 +187,7 @@ func TestRetryWaits(t *testing.T) {
 		"decimal seconds":              {"1.5", 0, 429, 4500 * time.Millisecond, 4500 * time.Millisecond, 4, 1500 * time.Millisecond},
 		"two numbers":                  {"1,5", 0, 429, 15 * time.Second, 15 * time.Second, 4, 5 * time.Second},
 		"a date":                       {"Sat, 01 Jan 2000 00:00:10 GMT", 0, 429, 10 * time.Second, 18 * time.Second, 4, 0},
+		"the longest of several":       {"2,5, 3", 0, 429, 15 * time.Second, 15 * time.Second, 4, 5 * time.Second},
 		"nonsense is ignored":          {"soon", 0, 429, 7 * time.Second, 10 * time.Second, 4, 0},
 		"negative is ignored":          {"-3", 0, 429, 7 * time.Second, 10 * time.Second, 4, 0},
 		"longer than we wait":          {"31", 0, 429, 0, 0, 1, 31 * time.Second},

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"entrasync/shared/fault"
@@ -17,8 +15,8 @@ type TestResult struct {
 	// StatusCode is the HTTP status that the receiver answered, 0 if JumpCloud
 	// got no answer.
 	StatusCode int `json:"statusCode"`
-	// Message is what JumpCloud says about it, at most 300 bytes; it may quote
-	// the receiver. What follows the word Bearer is taken out.
+	// Message is what JumpCloud says about it, some 300 bytes at most; it may quote
+	// the receiver. What looks like a secret is taken out.
 	Message string `json:"message"`
 }
 
@@ -70,7 +68,7 @@ func (c *Client) TestWebhook(ctx context.Context, channelID string) (TestResult,
 	if err != nil {
 		return TestResult{}, err
 	}
-	return TestResult{StatusCode: got.number("statusCode"), Message: withoutBearer(got.text("responseMessage"))}, nil
+	return TestResult{StatusCode: got.number("statusCode"), Message: c.hide.Text(got.text("responseMessage"))}, nil
 }
 
 // within is the client with at least that much time for one attempt.
@@ -137,14 +135,4 @@ func (o object) number(field string) int {
 		return 0
 	}
 	return int(max(-1<<31, min(n, 1<<31-1)))
-}
-
-// bearer finds what a receiver that quotes its request shows of the token.
-var bearer = regexp.MustCompile(`(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+`)
-
-// withoutBearer is a message of JumpCloud's, shortened and without any token.
-func withoutBearer(message string) string {
-	const longest = 300
-	message = bearer.ReplaceAllString(message, "${1}[redacted]")
-	return strings.ToValidUTF8(message[:min(len(message), longest)], "")
 }

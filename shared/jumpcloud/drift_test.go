@@ -102,6 +102,7 @@ func TestDriftedRuleIsRepaired(t *testing.T) {
 		"two filters hold them all":   {jumpcloudtest.Fields{"eventFilters": append(filter(all[:5]...), filter(all[5:]...)...)}, "", all[0]},
 		"suspended users excluded":    {jumpcloudtest.Fields{"excludeSuspendedUsers": true}, "excludeSuspendedUsers", all[0]},
 		"only some groups":            {jumpcloudtest.Fields{"groupObjectIds": []any{"64a1b2c3d4e5f60718293b00"}}, "groupObjectIds", all[0]},
+		"alerts collect events":       {jumpcloudtest.Fields{"alertsEnabled": true}, "alertsEnabled", all[0]},
 		"our channel was taken out":   {jumpcloudtest.Fields{"notificationChannelObjectIds": []any{}}, "notificationChannelObjectIds", all[0]},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,6 +143,7 @@ func TestRuleThatHoldsEventsBackIsRepaired(t *testing.T) {
 		"alertFrequencySettings": func(rule map[string]any) {
 			rule["alertFrequencySettings"] = map[string]any{"eventThresholdCount": 5}
 		},
+		"selectedScopeValues": func(rule map[string]any) { rule["selectedScopeValues"] = []any{"64a1b2c3d4e5f60718293b00"} },
 		"eventFilters": func(rule map[string]any) {
 			rule["eventFilters"].([]any)[0].(map[string]any)["violationCondition"] = `username == "mira"`
 		},
@@ -174,9 +176,8 @@ func TestDisabledIsReportedAndRepairedWhenAsked(t *testing.T) {
 	}{
 		"channel":             {fields{"enabled": false}, nil, [2]string{"enabled", ""}},
 		"rule":                {nil, fields{"status": "RULE_STATUS_DISABLED"}, [2]string{"", "status"}},
-		"alerts of rule":      {nil, fields{"alertsEnabled": false}, [2]string{"", "alertsEnabled"}},
 		"notifications":       {nil, fields{"notifyOnViolation": false}, [2]string{"", "notifyOnViolation"}},
-		"everything, drifted": {fields{"enabled": false}, fields{"status": "RULE_STATUS_DISABLED", "alertsEnabled": false, "excludeSuspendedUsers": true}, [2]string{"enabled", "alertsEnabled status"}},
+		"everything, drifted": {fields{"enabled": false}, fields{"status": "RULE_STATUS_DISABLED", "notifyOnViolation": false, "excludeSuspendedUsers": true}, [2]string{"enabled", "notifyOnViolation status"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim, client := simulator(t)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // DefaultWebhookName is what the channel and the rule are called unless said.
@@ -60,28 +61,42 @@ type WebhookSetup struct {
 }
 
 // String shows the setup without the token.
-func (s WebhookSetup) String() string { return "webhook " + s.Name + " to " + hide(s.URL, s.Token) }
+func (s WebhookSetup) String() string {
+	return "webhook " + s.Name + " to " + redact.New(s.Token).Known(s.URL)
+}
 
 // GoString is String, so that %#v shows no token either.
 func (s WebhookSetup) GoString() string { return s.String() }
 
 // WebhookState is what is set up, and what was done for it.
 type WebhookState struct {
-	Channel WebhookPart `json:"channel"`
-	Rule    WebhookPart `json:"rule"`
+	Channel WebhookPart `json:"channel" doc:"The notification channel: the one that calls the address, whoever made it"`
+	Rule    WebhookPart `json:"rule" doc:"The rule that notifies the channel"`
 	// TokenWritten says that JumpCloud was given the token. If not, it has the
 	// one of an earlier call.
-	TokenWritten bool `json:"tokenWritten"`
+	TokenWritten bool `json:"tokenWritten" doc:"Whether JumpCloud was given the token by this request"`
 	// MissingEvents is the event types that JumpCloud left out of a rule that
 	// asked for them. Such changes are only found by catching up.
-	MissingEvents []string `json:"missingEvents,omitempty"`
+	MissingEvents []string `json:"missingEvents,omitempty" doc:"Event types that JumpCloud left out of the rule"`
 	// Warning is what JumpCloud had to say about a rule it accepted.
-	Warning string `json:"warning,omitempty"`
+	Warning string `json:"warning,omitempty" doc:"What JumpCloud had to say about the rule"`
+	// SameAddress is the other channels that call our address, and SameEvents the
+	// other rules that send events of ours to it: they bring events a second time. We
+	// did not make them, so they are left to an administrator.
+	SameAddress []WebhookName `json:"sameAddress,omitempty" doc:"Other channels that call the address; they are left alone"`
+	SameEvents  []WebhookName `json:"sameEvents,omitempty" doc:"Other rules that send the same events to the address; they are left alone"`
+}
+
+// WebhookName is what an administrator finds a channel or a rule by in JumpCloud.
+type WebhookName struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // WebhookPart is the channel or the rule of a webhook.
 type WebhookPart struct {
 	ID      string `json:"id"`
+	Name    string `json:"name"`
 	Created bool   `json:"created,omitempty"`
 	// Changed is the fields of an existing one that were changed, by the names
 	// of JumpCloud's API and in their order there.
@@ -98,19 +113,20 @@ func (s WebhookState) Delivers() bool {
 
 // SetUpWebhook makes sure that a notification channel calls the URL with the
 // token and that a rule sends it every event type of [EventTypes]. It knows both
-// by their name and by what they are: the channel by the URL or by the
-// description we gave it, the rule by the channel it notifies or likewise. It
-// writes only what differs, keeps what an administrator added, and can be
-// repeated; a second call writes nothing.
+// by what they are, also when somebody else made them under other names: the
+// channel by the URL, the rule by the channel that it alone notifies; else by their
+// name and the description we gave them. It writes only what differs, keeps what an
+// administrator added, and can be repeated; a second call writes nothing.
 //
 // Forbidden names the scope that the key lacks, Conflict a name that something
 // else has; that is found out before anything is written. On an error the state
 // says what was done until then. A call that was sent but not answered may have
 // worked, so repeat it with RotateToken.
 func (c *Client) SetUpWebhook(ctx context.Context, setup WebhookSetup) (WebhookState, error) {
+	c = c.knowing(setup.Token)
 	state, err := c.setUpWebhook(ctx, setup)
-	state.Warning = hide(state.Warning, setup.Token)
-	return state, setup.redacted(err)
+	state.Warning = c.hide.Text(state.Warning)
+	return state, c.hide.Error(err)
 }
 
 func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state WebhookState, err error) {
@@ -126,7 +142,7 @@ func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state We
 	if err != nil {
 		return state, err
 	}
-	channel, err := setup.ownChannel(channels)
+	channel, err := setup.ownChannel(channels, rules)
 	if err != nil {
 		return state, err
 	}
@@ -137,7 +153,16 @@ func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state We
 	if err := c.keepChannel(ctx, setup, channel, &state); err != nil {
 		return state, err
 	}
-	return state, c.keepRule(ctx, setup, rule, idsOf(channels), &state)
+	if err := c.keepRule(ctx, setup, rule, idsOf(channels), &state); err != nil {
+		return state, err
+	}
+	state.SameAddress = setup.sameAddress(channels, state.Channel.ID)
+	calling := []string{state.Channel.ID}
+	for _, other := range state.SameAddress {
+		calling = append(calling, other.ID)
+	}
+	state.SameEvents = sameEvents(rules, state.Rule.ID, calling)
+	return state, nil
 }
 
 // checked is the setup with its name filled in, or a fault that says what is
@@ -174,35 +199,4 @@ func isBearerToken(token string) bool {
 	const signs = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~+/"
 	token = strings.TrimRight(token, "=")
 	return token != "" && strings.Trim(token, signs) == ""
-}
-
-// redacted gives err back without the token. JumpCloud may quote what it
-// refuses, and what it was sent holds the token.
-func (s WebhookSetup) redacted(err error) error {
-	if err == nil {
-		return nil
-	}
-	problem := *fault.Of(err)
-	problem.Subject, problem.Message = hide(problem.Subject, s.Token), hide(problem.Message, s.Token)
-	if cause := problem.Err; cause != nil {
-		if text := hide(cause.Error(), s.Token); text != cause.Error() {
-			problem.Err = &redactedError{text, cause}
-		}
-	}
-	return &problem
-}
-
-// hide takes a secret out of a text, also when the text was cut within it.
-func hide(text, secret string) string {
-	const hidden, telling = "[redacted]", 4 // fewer characters say nothing
-	if secret == "" {
-		return text
-	}
-	text = strings.ReplaceAll(text, secret, hidden)
-	for n := len(secret) - 1; n >= telling; n-- {
-		if rest, cut := strings.CutSuffix(text, secret[:n]); cut {
-			return rest + hidden
-		}
-	}
-	return text
 }

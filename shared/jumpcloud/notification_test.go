@@ -225,7 +225,7 @@ func TestSetUpAgainWritesNothing(t *testing.T) {
 				t.Fatalf("%d writes for a channel and a rule", writes(sim))
 			}
 			before := [2]jumpcloudtest.Fields{channelOf(t, sim, first), ruleOf(t, sim, first)}
-			want := jumpcloud.WebhookState{Channel: jumpcloud.WebhookPart{ID: first.Channel.ID}, Rule: jumpcloud.WebhookPart{ID: first.Rule.ID}}
+			want := jumpcloud.WebhookState{Channel: jumpcloud.WebhookPart{ID: first.Channel.ID, Name: "entrasync"}, Rule: jumpcloud.WebhookPart{ID: first.Rule.ID, Name: "entrasync"}}
 			for _, repair := range []bool{false, true, false} {
 				again := setup
 				again.Repair = repair
@@ -356,7 +356,7 @@ func TestConflictOnCreation(t *testing.T) {
 func TestOthersAreLeftAlone(t *testing.T) {
 	sim, client := simulator(t)
 	for i := range 205 { // more than two pages
-		channel, err := sim.AddChannel(webhookChannel(fmt.Sprintf("channel %d", i), webhookURL))
+		channel, err := sim.AddChannel(webhookChannel(fmt.Sprintf("channel %d", i), fmt.Sprint(webhookURL, "/", i)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ var passwordRules = map[string]string{
 // Every other fault says that it has not.
 func (c *Client) SetPassword(ctx context.Context, user directory.UserID, password string) error {
 	what := call{op: "jumpcloud.set password", subject: string(user), method: http.MethodPut, secret: password,
-		explain: func(body []byte) string { return brokenRules(body, password) },
+		explain: c.knowing(password).brokenRules,
 		url:     c.api + "/systemusers/" + url.PathEscape(string(user)) + "?fullValidationDetails=password"}
 	if !isObjectID(string(user)) { // anything else could name another route
 		return &fault.Error{Op: what.op, Kind: fault.NotFound, Subject: what.subject, Message: "not the id of a JumpCloud user"}
@@ -53,9 +53,12 @@ func (c *Client) SetPassword(ctx context.Context, user directory.UserID, passwor
 	return nil
 }
 
+// maxRules is how many rules a refusal names at most.
+const maxRules = 20
+
 // brokenRules reads which rules a refused password breaks. What JumpCloud says in
-// words of its own is given on without the password.
-func brokenRules(body []byte, password string) string {
+// words of its own is given on without what is secret.
+func (c *Client) brokenRules(body []byte) string {
 	o := objectOf(body)
 	var rules []string
 	for _, detail := range o.objects("details") {
@@ -63,9 +66,9 @@ func brokenRules(body []byte, password string) string {
 			code := violation.text("description")
 			rule, known := passwordRules[code]
 			if !known {
-				rule = "it breaks the rule " + hide(strings.TrimSpace(violation.text("field")+" "+code), password)
+				rule = "it breaks the rule " + c.hide.Text(strings.TrimSpace(violation.text("field")+" "+code))
 			}
-			if !slices.Contains(rules, rule) {
+			if !slices.Contains(rules, rule) && len(rules) < maxRules {
 				rules = append(rules, rule)
 			}
 		}
@@ -73,5 +76,5 @@ func brokenRules(body []byte, password string) string {
 	if len(rules) > 0 {
 		return strings.Join(rules, "; ")
 	}
-	return hide(o.text("message"), password)
+	return c.hide.Text(o.text("message"))
 }

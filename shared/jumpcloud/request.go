@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"entrasync/shared/fault"
@@ -25,9 +24,10 @@ type call struct {
 	url     string
 	body    []byte // nil for none
 	noOrg   bool   // the route does not take x-org-id
-	secret  string // what is in the body and must not be in a fault; "" for nothing
-	// explain reads from the body of a refusal what is wrong with the request,
-	// for the person who must act; nil or "" when the status says it all.
+	secret  string // what is in the body and must be shown nobody; "" for nothing
+	// explain reads from the body of a refusal, without what is secret, what is wrong
+	// with the request, for the person who must act; nil or "" when the status says
+	// it all.
 	explain func(body []byte) string
 }
 
@@ -67,10 +67,15 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 	}
 }
 
-// attempt sends the call once and says whether another attempt may help.
+// attempt sends the call once and says whether another attempt may help. What it
+// says of a refusal may be shown: JumpCloud, or what is in between, may repeat what
+// it was sent.
 func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.Error) {
+	if what.secret != "" {
+		c = c.knowing(what.secret)
+	}
 	fail := func(kind fault.Kind, message string, err error) *fault.Error {
-		return &fault.Error{Op: what.op, Subject: what.subject, Kind: kind, Message: message, Err: c.redacted(err, what.secret)}
+		return &fault.Error{Op: what.op, Subject: what.subject, Kind: kind, Message: message, Err: c.hide.Error(err)}
 	}
 	request, err := http.NewRequestWithContext(ctx, what.method, what.url, bytes.NewReader(what.body))
 	if err != nil {
@@ -99,11 +104,12 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	case response.StatusCode/100 == 2:
 		return answer{response.Header, body}, false, nil
 	}
+	body = []byte(c.hide.Known(string(body)))
 	means := meaningOf(response.StatusCode)
 	if what.secret != "" && response.StatusCode/100 == 3 { // not JumpCloud's word on a password
 		means.kind = fault.Transient
 	}
-	problem := fail(means.kind, means.message, errors.New(describe(response.StatusCode, body)))
+	problem := fail(means.kind, means.message, errors.New(c.describe(response.StatusCode, body)))
 	problem.RetryAfter, _ = retryafter.Of(response.Header, time.Now())
 	if what.explain != nil && means.kind == fault.Invalid {
 		if why := what.explain(body); why != "" {
@@ -115,8 +121,7 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 
 // describe puts a refusal into words: the status, and the message of the body
 // in either of the forms JumpCloud uses.
-func describe(status int, body []byte) string {
-	const longest = 300
+func (c *Client) describe(status int, body []byte) string {
 	var said struct{ Message, Error any }
 	text := "status " + strconv.Itoa(status)
 	if json.Unmarshal(body, &said) != nil {
@@ -124,34 +129,10 @@ func describe(status int, body []byte) string {
 	}
 	for _, part := range []any{said.Message, said.Error} {
 		if words, ok := part.(string); ok && words != "" {
-			return text + ": " + strings.ToValidUTF8(words[:min(len(words), longest)], "")
+			return text + ": " + c.hide.Text(words)
 		}
 	}
 	return text
-}
-
-// redactedError is an error whose text had a secret in it.
-type redactedError struct {
-	text  string
-	cause error
-}
-
-func (e *redactedError) Error() string { return e.text }
-
-// Is lets errors.Is look at the cause without giving its text away.
-func (e *redactedError) Is(target error) bool { return errors.Is(e.cause, target) }
-
-// redacted gives err back without the API key and another secret in its text. A
-// server or a transport that echoes the request would otherwise put them into the
-// log.
-func (c *Client) redacted(err error, secret string) error {
-	if err == nil {
-		return nil
-	}
-	if text := hide(hide(err.Error(), c.key()), secret); text != err.Error() {
-		return &redactedError{text, err}
-	}
-	return err
 }
 
 // decode reads an answer as JSON. What is not JSON, such as the page of a proxy,

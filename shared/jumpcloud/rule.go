@@ -19,28 +19,75 @@ const (
 	builderFilter = "FILTER_SOURCE_UI_BUILDER"
 )
 
-// ownRule is our rule, nil if there is none yet. Nothing says that names of
-// rules are unique, so of several the one that notifies our channel is ours; a
-// stranger's alone is a Conflict, since two of one name would mislead people.
+// notifies reports whether a rule sends events to a channel.
+func notifies(rule object, channel string) bool {
+	return channel != "" && rule.text("ruleType") == eventRule && slices.Contains(texts(rule["notificationChannelObjectIds"]), channel)
+}
+
+// notifiers are the rules, switched on, that send some of our events to a channel.
+func notifiers(rules []object, channel string) []object {
+	return slices.DeleteFunc(slices.Clone(rules), func(rule object) bool {
+		return isSilent(rule) || !notifies(rule, channel) || !selectsOurs(rule)
+	})
+}
+
+// selectsOurs reports whether a rule selects any of our event types.
+func selectsOurs(rule object) bool {
+	ours := EventTypes()
+	for _, filter := range rule.objects("eventFilters") {
+		if slices.ContainsFunc(texts(filter["eventTypes"]), func(each string) bool { return slices.Contains(ours, each) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownRule is our rule, nil if there is none yet: one of our name that notifies our
+// channel or that we made; else one that sends events of ours to our channel and
+// to no other, whoever made it, since a second one would bring them twice. Nothing
+// says that names of rules are unique, so of several the one that notifies our
+// channel is ours; a stranger's alone is a Conflict, since two of one name would
+// mislead people.
 func (s WebhookSetup) ownRule(rules []object, channel string) (object, error) {
-	var own object
+	var own, adopted object
 	taken := false
 	for _, rule := range rules {
-		if rule.text("name") != s.Name {
-			continue
-		}
-		notifies := channel != "" && slices.Contains(texts(rule["notificationChannelObjectIds"]), channel)
-		switch {
-		case rule.text("ruleType") != eventRule || !notifies && !isMarked(rule):
+		switch named := rule.text("name") == s.Name; {
+		case named && (notifies(rule, channel) || rule.text("ruleType") == eventRule && isMarked(rule)):
+			if own == nil || notifies(rule, channel) {
+				own = rule
+			}
+		case named:
 			taken = true
-		case own == nil || notifies:
-			own = rule
+		case notifies(rule, channel) && len(texts(rule["notificationChannelObjectIds"])) == 1 && selectsOurs(rule):
+			if adopted == nil || isSilent(adopted) && !isSilent(rule) {
+				adopted = rule
+			}
 		}
 	}
-	if own == nil && taken {
+	switch {
+	case own != nil:
+		return own, nil
+	case adopted != nil:
+		return adopted, nil
+	case taken:
 		return nil, s.taken("rule")
+	default:
+		return nil, nil
 	}
-	return own, nil
+}
+
+// sameEvents are the other rules, switched on, that send events of ours to one of
+// some channels.
+func sameEvents(rules []object, own string, channels []string) []WebhookName {
+	var others []WebhookName
+	for _, rule := range rules {
+		reaches := slices.ContainsFunc(channels, func(id string) bool { return len(notifiers([]object{rule}, id)) > 0 })
+		if reaches && rule.text("objectId") != own {
+			others = append(others, nameOf(rule))
+		}
+	}
+	return others
 }
 
 // keepRule makes the rule what it should be. known is the ids of the channels
@@ -54,11 +101,11 @@ func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rule object, 
 		if err != nil {
 			return err
 		}
-		state.Rule = WebhookPart{ID: saved.text("objectId"), Created: true}
+		state.Rule = WebhookPart{ID: saved.text("objectId"), Name: setup.Name, Created: true}
 		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved)
 		return nil
 	}
-	state.Rule.ID, state.Rule.Disabled = rule.text("objectId"), isSilent(rule)
+	state.Rule = WebhookPart{ID: rule.text("objectId"), Name: rule.text("name"), Disabled: isSilent(rule)}
 	content, changed := setup.changedRule(rule, state.Channel.ID, known)
 	if len(changed) > 0 {
 		saved, whole, err := c.save(ctx, ruleService, state.Rule.ID, content)
@@ -88,14 +135,16 @@ func (c *Client) enableRule(ctx context.Context, id string) error {
 	return err
 }
 
-// isSilent reports whether the rule is switched off in one of the three ways
-// there are: as a whole, its alerts, or its notifications.
+// isSilent reports whether the rule is switched off, as a whole or in its
+// notifications. One that makes no alerts is not: it notifies all the same
+// (JumpCloud API documentation, alertsEnabled).
 func isSilent(rule object) bool {
-	alerts, _ := rule.flag("alertsEnabled")
 	notifies, _ := rule.flag("notifyOnViolation")
-	return rule.text("status") == ruleDisabled || !alerts || !notifies
+	return rule.text("status") == ruleDisabled || !notifies
 }
 
+// newRule is our rule. It makes no alerts: JumpCloud collects events in an alert
+// that is open, and then there might be one notification for several.
 func (s WebhookSetup) newRule(channel string) map[string]any {
 	return map[string]any{
 		"name":                         s.Name,
@@ -104,7 +153,7 @@ func (s WebhookSetup) newRule(channel string) map[string]any {
 		"category":                     ruleCategory,
 		"severity":                     ruleSeverity,
 		"status":                       ruleEnabled,
-		"alertsEnabled":                true,
+		"alertsEnabled":                false,
 		"notifyOnViolation":            true,
 		"excludeSuspendedUsers":        false, // or a suspension might not be reported
 		"notificationChannelObjectIds": []string{channel},
@@ -136,10 +185,11 @@ func (s WebhookSetup) changedRule(rule object, channel string, known []string) (
 	// Channels that were deleted meanwhile would be refused.
 	kept := slices.DeleteFunc(slices.Clone(notified), func(id string) bool { return id != channel && !slices.Contains(known, id) })
 	note(threshold > 1, "alertFrequencySettings", map[string]any{"eventThresholdCount": 1})
-	note(!alerts && s.Repair, "alertsEnabled", true)
+	note(alerts && isMarked(rule), "alertsEnabled", false)
 	note(len(missing(types)) > 0, "eventFilters", oneFilter(union(types, EventTypes())))
 	note(excludes, "excludeSuspendedUsers", false)
 	note(!isEmptyList(rule["groupObjectIds"]), "groupObjectIds", []string{})
+	note(!isEmptyList(rule["selectedScopeValues"]), "selectedScopeValues", []string{})
 	note(!slices.Contains(notified, channel), "notificationChannelObjectIds", union(kept, []string{channel}))
 	note(!notifies && s.Repair, "notifyOnViolation", true)
 	if len(kept) < len(notified) {

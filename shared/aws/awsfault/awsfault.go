@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/redact"
 )
 
 // throttling are the codes by which the services of this product ask to slow
@@ -32,7 +33,8 @@ var passing = []string{
 	"RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete", "IDPCommunicationError",
 }
 
-// Of is the fault for an error of the SDK; nil stays nil. Throttling is
+// Of is the fault for an error of the SDK, fit to be shown: Amazon repeats what it
+// cannot verify the signature of, with the token of the session. nil stays nil. Throttling is
 // Throttled. What the service refuses otherwise, an unknown table or a missing
 // permission, is a defect of the deployment: Internal. The service's own
 // failures, the network and a cancelled context are Transient.
@@ -40,7 +42,7 @@ func Of(ctx context.Context, err error, op string) error {
 	if err == nil {
 		return nil
 	}
-	return fault.Wrap(err, kind(ctx, err), op)
+	return fault.Wrap(redact.Redactor{}.Error(err), kind(ctx, err), op)
 }
 
 func kind(ctx context.Context, err error) fault.Kind {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/aws/smithy-go"
@@ -13,6 +14,15 @@ import (
 	"entrasync/shared/aws/awsfault"
 	"entrasync/shared/fault"
 )
+
+// Amazon repeats what it signed, and with it the token of the session.
+func TestSessionTokenIsShownNobody(t *testing.T) {
+	said := "The request signature we calculated does not match the signature you provided. The Canonical String for this request should have been 'POST\n/\n\nhost:sqs.eu-west-1.amazonaws.com\nx-amz-security-token:IQoJcanary/+==\n'"
+	err := awsfault.Of(t.Context(), &smithy.OperationError{ServiceID: "SQS", Err: &smithy.GenericAPIError{Code: "SignatureDoesNotMatch", Message: said, Fault: smithy.FaultClient}}, "op")
+	if !fault.Is(err, fault.Transient) || strings.Contains(fmt.Sprintf("%v %+v", err, fault.Of(err).Err), "canary") || !strings.Contains(err.Error(), "does not match the signature") {
+		t.Errorf("%v", err)
+	}
+}
 
 func TestOf(t *testing.T) {
 	refusal := func(code string, whose smithy.ErrorFault) error {

@@ -49,7 +49,7 @@ func (s *Simulator) CreateUserAs(id string, fields Fields) error {
 // addUser checks the fields as the API would and adds the user.
 func (tx *tx) addUser(id string, fields Fields) error {
 	fields = copyOf(fields)
-	if err := conforms(tx.s.schemas.userSchema("systemuserputpost"), map[string]any(fields)); err != nil {
+	if err := tx.s.schemas.checkUser("systemuserputpost", fields); err != nil {
 		return err
 	}
 	_, err := tx.createUser(id, fields, sourceManual, false)
@@ -59,7 +59,7 @@ func (tx *tx) addUser(id string, fields Fields) error {
 // UpdateUser changes the fields named, which are those of PUT /systemusers.
 func (s *Simulator) UpdateUser(id string, fields Fields) error {
 	fields = copyOf(fields)
-	if err := conforms(s.schemas.userSchema("systemuserput"), map[string]any(fields)); err != nil {
+	if err := s.schemas.checkUser("systemuserput", fields); err != nil {
 		return err
 	}
 	return s.one(id, func(tx *tx, id string) (Fields, error) { return tx.updateUser(id, fields, false) })
@@ -193,7 +193,7 @@ func (s *Simulator) Emit(eventType string, fields Fields) error {
 }
 
 // Users is all users in order of their ids.
-func (s *Simulator) Users() []Fields { return copies(s.objects(kindUser, nil)) }
+func (s *Simulator) Users() []Fields { return copies(s.objects(kindUser)) }
 
 // User is one user.
 func (s *Simulator) User(id string) (user Fields, found bool) {
@@ -202,7 +202,7 @@ func (s *Simulator) User(id string) (user Fields, found bool) {
 }
 
 // Groups is all user groups in order of their ids.
-func (s *Simulator) Groups() []Fields { return copies(s.objects(kindGroup, nil)) }
+func (s *Simulator) Groups() []Fields { return copies(s.objects(kindGroup)) }
 
 // Events is every event of the feed, whether it is visible already or not,
 // oldest first.

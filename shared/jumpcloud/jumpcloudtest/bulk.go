@@ -3,6 +3,7 @@ package jumpcloudtest
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 )
@@ -52,7 +53,7 @@ func (s *Simulator) postBulkUsers(r *request) (reply, error) {
 		if limit > 0 && len(tx.s.store.order[kindUser]) >= limit {
 			return refuse(http.StatusPaymentRequired, assumedLicenseLimit)
 		}
-		if err := conforms(tx.s.schemas.userSchema("systemuserputpost"), map[string]any(item)); err != nil {
+		if err := tx.s.schemas.checkUser("systemuserputpost", item); err != nil {
 			if item.Text("email") == "" {
 				return refuse(http.StatusBadRequest, assumedMissingEmail)
 			}
@@ -91,7 +92,9 @@ func (s *Simulator) bulkItems(r *request, schema string) ([]Fields, error) {
 			return nil, refuse(http.StatusBadRequest, "the elements must be objects")
 		}
 		if schema != "" {
-			if err := conforms(s.schemas.userSchema(schema), element); err != nil {
+			user := maps.Clone(item) // which says by its id who it is
+			delete(user, "id")
+			if err := s.schemas.checkUser(schema, user); err != nil {
 				return nil, err
 			}
 		}

@@ -84,10 +84,9 @@ func (s *Simulator) object(k kind, id string) (found Fields) {
 	return found
 }
 
-// objects is the stored objects of a kind in order of their ids; with ids, only
-// those.
-func (s *Simulator) objects(k kind, ids []string) (found []Fields) {
-	s.read(func(store *store) { found = store.some(k, ids) })
+// objects is the stored objects of a kind in order of their ids.
+func (s *Simulator) objects(k kind) (found []Fields) {
+	s.read(func(store *store) { found = store.all(k) })
 	return found
 }
 

@@ -32,16 +32,17 @@ func (s *Simulator) channelEndpoints() []endpoint {
 
 // listNamed lists objects of the newer services: under a name, with a count.
 func (s *Simulator) listNamed(k kind, name string) func(*request) (reply, error) {
-	return func(r *request) (reply, error) { return named(r, name, s.objects(k, nil)) }
+	return func(r *request) (reply, error) { return named(r, name, s.objects(k)) }
 }
 
-// named is one page of a list of the newer services.
+// named is one page of a list of the newer services, by the conventions of version
+// 2 but for its form.
 func named(r *request, name string, objects []Fields) (reply, error) {
-	skip, limit, err := page(r.URL.Query(), namedLimit)
+	objects, total, err := listed(r, objects, namedLimit)
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(counted(r, Fields{name: cut(objects, skip, limit)}, "count", len(objects)))
+	return ok(counted(r, Fields{name: objects}, "count", total))
 }
 
 func (s *Simulator) getNamed(k kind, name string) func(*request) (reply, error) {

@@ -35,7 +35,7 @@ func parseFilter(r *request) (filter, error) {
 	query := r.URL.Query()
 	var parameters []string
 	for name := range query {
-		if name == "filter" || strings.HasPrefix(name, "filter[") {
+		if name == "filter" || filterForm.MatchString(name) {
 			parameters = append(parameters, name)
 		}
 	}
@@ -61,7 +61,10 @@ func parseFilter(r *request) (filter, error) {
 // filterParts splits the comma-separated conditions of version 2; a piece that
 // is no condition belongs to the value before it.
 func filterParts(text string, api version) []string {
-	if api == v1 || text == "" {
+	if text == "" {
+		return nil
+	}
+	if api == v1 {
 		return []string{text}
 	}
 	var parts []string

@@ -13,6 +13,8 @@ func (s *Simulator) groupEndpoints() []endpoint {
 		{api: v2, method: http.MethodPost, path: "/usergroups", serve: s.postGroup},
 		{api: v2, method: http.MethodGet, path: one, serve: s.oneOf(kindGroup, "id")},
 		{api: v2, method: http.MethodPut, path: one, serve: s.putGroup},
+		// Not described any more; JumpCloud's own Go client has it, and so what uses it.
+		{api: v2, method: http.MethodPatch, path: one, serve: s.putGroup, fields: groupText},
 		{api: v2, method: http.MethodDelete, path: one, serve: s.removeGroup},
 	}, s.graphEndpoints()...)
 }

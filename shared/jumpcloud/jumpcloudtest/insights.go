@@ -11,11 +11,15 @@ import (
 
 func (s *Simulator) feedEndpoints() []endpoint {
 	return []endpoint{
-		{api: insights, method: http.MethodPost, path: "/events", serve: s.getEvents},
-		{api: insights, method: http.MethodPost, path: "/events/count", serve: s.countEvents},
-		{api: insights, method: http.MethodPost, path: "/events/distinct", serve: s.distinctEvents},
+		{api: insights, method: http.MethodPost, path: "/events", serve: s.getEvents, fields: feedFields},
+		{api: insights, method: http.MethodPost, path: "/events/count", serve: s.countEvents, fields: feedFields},
+		{api: insights, method: http.MethodPost, path: "/events/distinct", serve: s.distinctEvents, fields: append([]string{"field"}, feedFields...)},
 	}
 }
+
+// feedFields are the fields of a query (Directory Insights API documentation).
+var feedFields = []string{"service", "start_time", "end_time", "limit", "sort", "fields", "search_term", "q", "exact_match", "skip",
+	"search_after", "exclude_provider_activity"}
 
 // services are the values of service (Directory Insights API documentation).
 var services = []string{"alerts", "all", "directory", "ldap", "mdm", "notifications", "object_storage", "password_manager",

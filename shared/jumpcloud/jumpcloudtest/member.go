@@ -37,6 +37,17 @@ func (s *Simulator) getMembers(r *request) (reply, error) {
 	return list(r, found)
 }
 
+// getParents lists the groups that hold a group, themselves or through others.
+func (s *Simulator) getParents(r *request) (reply, error) {
+	from, err := s.start(r, graphRoutes[0])
+	if err != nil {
+		return reply{}, err
+	}
+	var found []Fields
+	s.shown(func(store *store) { found = store.parents(from) })
+	return list(r, found)
+}
+
 // AddMember makes a user, or where Behaviour.NestedGroups allows it a group, a
 // member of a group.
 func (s *Simulator) AddMember(group, member string) error { return s.member("add", group, member) }

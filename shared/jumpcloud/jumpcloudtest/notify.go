@@ -37,18 +37,29 @@ func (s *Simulator) notify(event feedEvent) {
 		if !s.selects(rule, event.fields) {
 			continue
 		}
-		id := rule.Text("objectId")
-		current := s.alerts[id]
-		if current != nil && current.open && s.behaviour.OnePerOpenAlert {
+		current, suppressed := s.alert(rule, event)
+		if suppressed {
 			s.counters.Suppressed++
 			continue
 		}
-		current = &alert{id: s.ids.next(event.at), open: true}
-		s.alerts[id] = current
 		for _, channel := range textList(rule["notificationChannelObjectIds"]) {
-			s.notifyChannel(channel, event, s.body(rule, current.id, event.fields))
+			s.notifyChannel(channel, event, s.body(rule, current, event.fields))
 		}
 	}
+}
+
+// alert is the id of the alert that an event makes by a rule, "" for a rule that
+// makes none. It is suppressed if the rule has one open that collects it.
+func (s *Simulator) alert(rule Fields, event feedEvent) (id string, suppressed bool) {
+	if !rule.Flag("alertsEnabled") {
+		return "", false
+	}
+	of := rule.Text("objectId")
+	if current := s.alerts[of]; current != nil && current.open && s.behaviour.OnePerOpenAlert {
+		return "", true
+	}
+	s.alerts[of] = &alert{id: s.ids.next(event.at), open: true}
+	return s.alerts[of].id, false
 }
 
 // ResolveAlerts closes every open alert, so that with OnePerOpenAlert each rule
@@ -89,8 +100,9 @@ func (s *Simulator) notifyChannel(channel string, event feedEvent, body []byte) 
 	}
 }
 
-// body writes a notification in the shape that is set. JumpCloud publishes no
-// schema; the names are those of a large vendor's parser.
+// body writes a notification, of an alert if there is one, in the shape that is
+// set. JumpCloud publishes no schema; the names are those of a large vendor's
+// parser.
 func (s *Simulator) body(rule Fields, alert string, event Fields) []byte {
 	event = copyOf(event)
 	if s.behaviour.OmitEventIDs {
@@ -98,9 +110,13 @@ func (s *Simulator) body(rule Fields, alert string, event Fields) []byte {
 	}
 	var content any = event
 	if s.behaviour.Shape != BareEvent {
-		content = Fields{"alert_id": alert, "alert_title": rule["name"], "category": "Directory",
+		notification := Fields{"alert_id": alert, "alert_title": rule["name"], "category": "Directory",
 			"description": rule.Text("description"), "priority": "Low", "rule_id": rule["objectId"],
 			"event_description": event.Text("event_type"), "di_event": event}
+		if alert == "" { // of a rule that makes none; that the field is missing then is assumed
+			delete(notification, "alert_id")
+		}
+		content = notification
 	}
 	if s.behaviour.Shape == Array {
 		content = []any{content}

@@ -47,7 +47,7 @@ func (tx *tx) defaultState(source string) string {
 
 func (s *Simulator) listOrganizations(r *request) (reply, error) {
 	var all []Fields
-	for _, organization := range s.objects(kindOrganization, nil) {
+	for _, organization := range s.objects(kindOrganization) {
 		all = append(all, only(organization, []string{"displayName", "logoUrl"}))
 	}
 	return list(r, all)

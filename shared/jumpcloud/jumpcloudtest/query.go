@@ -80,7 +80,7 @@ func only(object Fields, fields []string) Fields {
 		return object
 	}
 	kept := Fields{}
-	for _, name := range append([]string{"_id", "id"}, fields...) {
+	for _, name := range append([]string{"_id", "id", "objectId"}, fields...) {
 		if value, ok := object[name]; ok {
 			kept[name] = value
 		}
@@ -92,21 +92,9 @@ func only(object Fields, fields []string) Fields {
 // page and fields; version 1 wraps the page, version 2 sends the total in a
 // header.
 func list(r *request, objects []Fields) (reply, error) {
-	query := r.URL.Query()
-	wanted, err := parseFilter(r)
+	objects, total, err := listed(r, objects, defaultLimit)
 	if err != nil {
 		return reply{}, err
-	}
-	skip, limit, err := page(query, defaultLimit)
-	if err != nil {
-		return reply{}, err
-	}
-	objects = wanted.apply(objects)
-	total := len(objects)
-	objects = showGone(cut(sorted(objects, names(query, "sort", r.api)), skip, limit), r.behaviour.GoneMembers)
-	fields := names(query, "fields", r.api)
-	for i := range objects {
-		objects[i] = only(objects[i], fields)
 	}
 	if r.api == v1 {
 		return ok(counted(r, Fields{"results": objects}, "totalCount", total))
@@ -116,6 +104,27 @@ func list(r *request, objects []Fields) (reply, error) {
 		answer.header = http.Header{totalHeader: {strconv.Itoa(total)}}
 	}
 	return answer, err
+}
+
+// listed is the page of a list that a request asks for, and how many objects the
+// list has.
+func listed(r *request, objects []Fields, fallback int) (shown []Fields, total int, err error) {
+	query := r.URL.Query()
+	wanted, err := parseFilter(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	skip, limit, err := page(query, fallback)
+	if err != nil {
+		return nil, 0, err
+	}
+	objects = wanted.apply(objects)
+	shown = showGone(cut(sorted(objects, names(query, "sort", r.api)), skip, limit), r.behaviour.GoneMembers)
+	fields := names(query, "fields", r.api)
+	for i := range shown {
+		shown[i] = only(shown[i], fields)
+	}
+	return shown, len(objects), nil
 }
 
 // counted puts the total into an answer.

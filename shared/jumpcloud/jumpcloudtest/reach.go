@@ -53,6 +53,25 @@ func (s *store) reach(from node, target kind, deep bool) []Fields {
 	return reached
 }
 
+// parents are the groups that hold a group, themselves or through others, sorted by
+// id, each with one path.
+func (s *store) parents(from node) []Fields {
+	way := map[node][]any{from: nil}
+	var found []Fields
+	for open := []node{from}; len(open) > 0; open = open[1:] {
+		for _, group := range s.at(side{kindEdge, true, open[0]}, kindGroup) {
+			if _, known := way[group]; known {
+				continue
+			}
+			way[group] = append(slices.Clone(way[open[0]]), connection(open[0], group))
+			found = append(found, Fields{"id": group.ID, "type": group.Type, "compiledAttributes": nil, "paths": []any{way[group]}})
+			open = append(open, group)
+		}
+	}
+	slices.SortFunc(found, byID)
+	return found
+}
+
 // next is the nodes of a kind one step from a node.
 func (s *store) next(here node, target kind, outward bool) []node {
 	incoming := rank[kind(here.Type)] > rank[target] || kind(here.Type) == kindGroup && target == kindGroup && outward

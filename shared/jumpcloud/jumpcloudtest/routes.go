@@ -50,8 +50,10 @@ type endpoint struct {
 	method   string
 	path     string // as in JumpCloud's API description
 	serve    func(*request) (reply, error)
-	lenient  bool // the vendor's schema of the body contradicts the vendor's text
-	nobodyIn bool // the body must be empty
+	takes    []string // query parameters, where JumpCloud's description has none
+	fields   []string // likewise of the body
+	lenient  bool     // the vendor's schema of the body contradicts the vendor's text
+	nobodyIn bool     // the body must be empty
 }
 
 func (s *Simulator) routes() http.Handler {
@@ -72,7 +74,7 @@ func (s *Simulator) routes() http.Handler {
 	}
 	for _, api := range []version{v1, v2, insights} {
 		mux.HandleFunc(string(api)+"/", func(w http.ResponseWriter, r *http.Request) {
-			write(w, refusalReply(refuse(http.StatusNotFound, "no such route"), api))
+			write(w, s.elsewhere(r, api, all))
 		})
 	}
 	mux.Handle("/", s.control())
@@ -108,6 +110,9 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (
 	if err := s.authorize(r, e); err != nil {
 		return reply{}, err
 	}
+	if err := s.schemas.checkParameters(r, e); err != nil {
+		return reply{}, err
+	}
 	s.mu.Lock()
 	req := &request{Request: r, api: e.api, behaviour: s.behaviour}
 	s.mu.Unlock()
@@ -122,6 +127,9 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (
 		if json.Unmarshal(raw, &req.body) != nil {
 			return reply{}, refuse(http.StatusBadRequest, "the body is not JSON")
 		}
+	}
+	if err := s.schemas.checkFields(e, req.body); err != nil {
+		return reply{}, err
 	}
 	if !e.lenient {
 		if err := s.schemas.checkBody(e, req.body, len(raw) > 0); err != nil {

@@ -40,6 +40,9 @@ func (tx *tx) saveRule(id string, input Fields) (Fields, error) {
 			return nil, refuse(http.StatusBadRequest, "the simulator does not evaluate conditions")
 		}
 	}
+	if len(textList(rule["selectedScopeValues"])) > 0 {
+		return nil, refuse(http.StatusNotImplemented, "the simulator does not do selectedScopeValues of rules")
+	}
 	if threshold, _ := lookup(rule, "alertFrequencySettings.eventThresholdCount").(float64); threshold > 1 {
 		return nil, refuse(http.StatusBadRequest, "the simulator does not count thresholds")
 	}
@@ -113,17 +116,20 @@ func (s *Simulator) removeRule(r *request) (reply, error) {
 }
 
 // selects reports whether a rule notifies of an event: it is enabled, notifies
-// of violations, names the event's type, and does not leave out the user
-// concerned for being suspended.
+// of violations, whether it makes alerts or not, names the event's type, and does
+// not leave out the user concerned for being suspended or in none of its groups.
 func (s *Simulator) selects(rule Fields, event Fields) bool {
-	if rule.Text("status") != ruleEnabled || !rule.Flag("notifyOnViolation") || !rule.Flag("alertsEnabled") {
+	if rule.Text("status") != ruleEnabled || !rule.Flag("notifyOnViolation") {
 		return false
 	}
-	if rule.Flag("excludeSuspendedUsers") {
-		user := s.store.get(kindUser, textOf(lookup(event, "resource.id")))
-		if user.Flag("suspended") {
-			return false
-		}
+	concerned := textOf(lookup(event, "resource.id"))
+	if rule.Flag("excludeSuspendedUsers") && s.store.get(kindUser, concerned).Flag("suspended") {
+		return false
+	}
+	if groups := textList(rule["groupObjectIds"]); len(groups) > 0 && !slices.ContainsFunc(groups, func(group string) bool {
+		return slices.ContainsFunc(s.store.reach(node{string(kindGroup), group}, kindUser, true), func(user Fields) bool { return user.Text("id") == concerned })
+	}) {
+		return false
 	}
 	filters, _ := rule["eventFilters"].([]any)
 	return slices.ContainsFunc(filters, func(each any) bool {

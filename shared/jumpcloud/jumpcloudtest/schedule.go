@@ -94,7 +94,7 @@ func (tx *tx) resumeSchedules() {
 }
 
 func (s *Simulator) listSchedules(r *request) (reply, error) {
-	schedules := s.objects(kindSchedule, nil)
+	schedules := s.objects(kindSchedule)
 	if user := r.URL.Query().Get("userid"); user != "" {
 		schedules = slices.DeleteFunc(schedules, func(schedule Fields) bool { return schedule["systemUserId"] != user })
 	}
@@ -107,7 +107,7 @@ func (s *Simulator) nextSchedules(r *request) (reply, error) {
 	if len(users) == 0 {
 		return reply{}, refuse(http.StatusBadRequest, "users is required")
 	}
-	schedules := s.objects(kindSchedule, nil)
+	schedules := s.objects(kindSchedule)
 	slices.SortStableFunc(schedules, func(a, b Fields) int { return strings.Compare(a.Text("scheduledDate"), b.Text("scheduledDate")) })
 	var next []Fields
 	for _, user := range users {

@@ -63,17 +63,23 @@ func constAsEnum(ref *openapi3.SchemaRef, seen map[*openapi3.Schema]bool) {
 
 // operation is the description of an endpoint, nil if there is none.
 func (s *schemas) operation(e endpoint) *openapi3.Operation {
-	var item *openapi3.PathItem
-	switch e.api {
-	case v1:
-		item = s.v1.Paths.Value(e.path)
-	case v2:
-		item = s.v2.Paths.Value(e.path)
-	}
+	item := s.pathsOf(e.api)[e.path]
 	if item == nil {
 		return nil
 	}
 	return item.GetOperation(e.method)
+}
+
+// pathsOf is the description of an API by paths; the feed has none.
+func (s *schemas) pathsOf(api version) map[string]*openapi3.PathItem {
+	switch api {
+	case v1:
+		return s.v1.Paths.Map()
+	case v2:
+		return s.v2.Paths.Map()
+	default:
+		return nil
+	}
 }
 
 // takesOrgID reports whether the description of the endpoint has x-org-id. The
@@ -83,8 +89,7 @@ func (s *schemas) takesOrgID(e endpoint) bool {
 	return operation == nil || operation.Parameters.GetByInAndName("header", "x-org-id") != nil
 }
 
-// checkBody refuses a body that its description forbids. Fields that are not
-// described are let through, as JumpCloud ignores them.
+// checkBody refuses a body that its description forbids.
 func (s *schemas) checkBody(e endpoint, body any, given bool) error {
 	operation := s.operation(e)
 	if operation == nil || operation.RequestBody == nil {
@@ -129,6 +134,18 @@ func ruleOf(err *openapi3.SchemaError) string {
 // userSchema is the schema of a user in a request body of version 1.
 func (s *schemas) userSchema(name string) *openapi3.Schema {
 	return s.v1.Components.Schemas[name].Value
+}
+
+// checkUser refuses a user that does not fit a schema or has fields that it does
+// not know.
+func (s *schemas) checkUser(schema string, fields Fields) error {
+	known := s.userSchema(schema)
+	for _, name := range fieldNames(fields) {
+		if _, is := known.Properties[name]; !is {
+			return refuse(http.StatusBadRequest, "a user has no field %s that can be written", name)
+		}
+	}
+	return conforms(known, map[string]any(fields))
 }
 
 // allowedTarget reports whether the targets parameter of a list of associations

@@ -14,8 +14,13 @@
 // ids and chances from a seed. Not simulated: OAuth service accounts, devices,
 // administrators and roles, SSO, the queries of dynamic groups
 // ([Simulator.SetDynamicMembers] says what they find), conditions and thresholds
-// of rules (refused), sync results of JumpCloud's own Microsoft 365 integration,
-// and /events/interval.
+// of rules, sync results of JumpCloud's own Microsoft 365 integration, and
+// /events/interval. Whoever asks for any of this is told so, and what is not
+// understood is refused: nothing is ignored.
+//
+// It can be as unreliable as JumpCloud is or may be: requests fail or are answered
+// wrongly as a [Fault] says, reads lag behind events, memberships of what is gone
+// leave holes in lists, and webhooks are lost, doubled, late and out of order.
 package jumpcloudtest
 
 import (

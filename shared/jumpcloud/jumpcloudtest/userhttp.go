@@ -27,7 +27,8 @@ func (s *Simulator) userEndpoints() []endpoint {
 		{api: v1, method: http.MethodPost, path: one + "/unlock", serve: s.userCall((*tx).unlock)},
 		{api: v1, method: http.MethodPost, path: one + "/reactivate", serve: s.userCall((*tx).remind)},
 		{api: v1, method: http.MethodPost, path: one + "/password", serve: s.postPassword},
-		{api: v1, method: http.MethodPost, path: "/search/systemusers", serve: s.searchUsers},
+		{api: v1, method: http.MethodPost, path: "/search/systemusers", serve: s.searchUsers,
+			fields: []string{"filter", "searchFilter", "fields", "limit", "skip", "sort"}},
 	}
 }
 

@@ -1,0 +1,213 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"entrasync/functions/admin"
+	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/secretfile"
+	"entrasync/shared/secret"
+)
+
+// The secrets of a webhook, and its address. They are canaries.
+const (
+	hookToken   = "canary-webhook-token-1"
+	formerToken = "canary-webhook-token-0"
+	hookKey     = "canary-webhook-key"
+	hookURL     = "https://entrasync.example/webhooks/jumpcloud/" + organization
+)
+
+// hook is the API with a JumpCloud whose channels call a webhook that knows one
+// token.
+type hook struct {
+	*fixture
+	jumpcloud *jumpcloudtest.Simulator
+	status    int // what the webhook answers; 0: by the token
+	unreached bool
+}
+
+func newHook(t *testing.T) *hook {
+	t.Helper()
+	h := &hook{fixture: newFixture(t)}
+	receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case h.unreached:
+			panic(http.ErrAbortHandler)
+		case h.status != 0:
+			w.WriteHeader(h.status)
+		case r.Header.Get("Authorization") != "Bearer "+hookToken:
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			w.WriteHeader(http.StatusAccepted)
+		}
+	})
+	var err error
+	h.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: hookKey, Seed: 1, Client: &http.Client{Transport: jumpcloudtest.Transport(receiver)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.jumpcloud.Close() })
+	h.secrets, err = secretfile.Open(filepath.Join(t.TempDir(), "hook.json"), secretfile.Environment{AdminToken: token,
+		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: hookKey, WebhookTokens: []string{hookToken, formerToken}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := jumpcloud.NewClient(jumpcloud.Config{APIURL: "https://jumpcloud.example/api", APIKey: hookKey, Organization: organization,
+		HTTP: &http.Client{Transport: jumpcloudtest.Transport(h.jumpcloud)}})
+	h.handler = admin.NewHandler(admin.API{Store: h.records, Systems: h.outside, Tenants: h.outside, Auth: admin.TokenAuth(h.secrets.AdminToken), Secrets: h.secrets,
+		Channels: func(context.Context, directory.OrganizationID) (admin.Channels, error) { return client, nil }})
+	return h
+}
+
+// setUp asks for the webhook and gives the advice.
+func (h *hook) setUp(body string) (answer map[string]any, advice string) {
+	h.t.Helper()
+	status, answer := h.call("POST", "/v1/organizations/"+organization+"/webhook", body)
+	if status != 200 {
+		h.t.Fatalf("%d %v", status, answer)
+	}
+	list, _ := answer["advice"].([]any)
+	var all []string
+	for _, each := range list {
+		all = append(all, fmt.Sprint(each))
+	}
+	return answer, strings.Join(all, "\n")
+}
+
+// channel adds a webhook channel as an administrator would.
+func (h *hook) channel(name, url, token string) string {
+	h.t.Helper()
+	id, err := h.jumpcloud.AddChannel(jumpcloudtest.Fields{"name": name, "type": "CHANNEL_TYPE_WEBHOOK", "enabled": true, "config": jumpcloudtest.Fields{
+		"webhook": jumpcloudtest.Fields{"url": url, "authType": "WEBHOOK_AUTH_TYPE_BEARER", "authToken": token, "sslVerification": true}}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return id
+}
+
+func TestWebhookThatWorksNeedsNoAdvice(t *testing.T) {
+	h := newHook(t)
+	for range 2 {
+		answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
+		if advice != "" || answer["advice"] != nil {
+			t.Errorf("%s: %v", advice, answer)
+		}
+	}
+	if channels := h.jumpcloud.State().Channels; len(channels) != 1 {
+		t.Errorf("%d channels", len(channels))
+	}
+}
+
+// A channel by hand is found by its address. That its token is none of ours shows
+// in the test, and the answer says what to do; doing it helps.
+func TestTokenThatNobodyKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHook(t)
+		id := h.channel("M365 sync", hookURL, "typed by hand wrongly")
+		answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
+		channel, _ := answer["channel"].(map[string]any)
+		if channel["id"] != id || channel["name"] != "M365 sync" || len(h.jumpcloud.State().Channels) != 1 {
+			t.Errorf("channel %v of %d", channel, len(h.jumpcloud.State().Channels))
+		}
+		if !strings.Contains(advice, "401") || !strings.Contains(advice, `{"rotateToken": true}`) || strings.Contains(advice, "\n") {
+			t.Errorf("advice %q", advice)
+		}
+		if _, err := h.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "mira", "email": "mira@example.com"}); err != nil { // an event that is refused
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		answer, advice = h.setUp(`{"url":"` + hookURL + `","rotateToken":true}`)
+		if test, _ := answer["test"].(map[string]any); test["statusCode"] != 202.0 || !strings.Contains(advice, "refused with 401 until now") || strings.Contains(advice, "rotateToken") {
+			t.Errorf("rotated: %v, advice %q", test, advice)
+		}
+		if err := h.jumpcloud.ActivateUser(h.jumpcloud.Users()[0].Text("_id")); err != nil { // one that arrives
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, advice = h.setUp(`{"url":"` + hookURL + `"}`); advice != "" {
+			t.Errorf("afterwards: %q", advice)
+		}
+		h.status = 401
+		if _, advice = h.setUp(`{"url":"` + hookURL + `","rotateToken":true}`); !strings.Contains(advice, "given just now") {
+			t.Errorf("refused all the same: %q", advice)
+		}
+		h.jumpcloud.Close()
+	})
+}
+
+// Two channels that call one address, and two rules, are named both and left alone.
+func TestWebhookThatIsThereTwice(t *testing.T) {
+	h := newHook(t)
+	one, two := h.channel("Olga's sync", hookURL, hookToken), h.channel("Otto's sync", hookURL, hookToken)
+	for name, channel := range map[string]string{"Olga's rule": one, "Otto's rule": two} {
+		if _, err := h.jumpcloud.AddRule(jumpcloudtest.Fields{"name": name, "ruleType": "RULE_TYPE_EVENT_FILTER_BASED", "status": "RULE_STATUS_ENABLED",
+			"notifyOnViolation": true, "notificationChannelObjectIds": []any{channel}, "eventFilters": []any{jumpcloudtest.Fields{"eventTypes": []any{"user_update"}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
+	for _, name := range []string{`"Olga's sync" and "Otto's sync"`, `"Olga's rule" and "Otto's rule"`} {
+		if !strings.Contains(advice, name) {
+			t.Errorf("advice %q lacks %s", advice, name)
+		}
+	}
+	if state := h.jumpcloud.State(); len(state.Channels) != 2 || len(state.Rules) != 2 {
+		t.Errorf("%d channels and %d rules", len(state.Channels), len(state.Rules))
+	}
+	same, _ := answer["sameAddress"].([]any)
+	if len(same) != 1 || same[0].(map[string]any)["id"] != two {
+		t.Errorf("sameAddress %v", same)
+	}
+}
+
+func TestAdviceAfterTheTest(t *testing.T) {
+	for _, tc := range []struct {
+		status int // 0: no answer
+		says   string
+	}{
+		{0, "must be reachable from the internet by https"}, {301, "redirects (301)"}, {404, "/webhooks/jumpcloud/"}, {500, "answers 500"}, {403, "answers 403"},
+	} {
+		h := newHook(t)
+		h.status, h.unreached = tc.status, tc.status == 0
+		if _, advice := h.setUp(`{"url":"` + hookURL + `"}`); !strings.Contains(advice, tc.says) || strings.Contains(advice, "\n") {
+			t.Errorf("%d: %q", tc.status, advice)
+		}
+	}
+	h := newHook(t)
+	h.setUp(`{"url":"` + hookURL + `"}`)
+	for _, channel := range h.jumpcloud.State().Channels {
+		request := fmt.Sprintf(`{"url":"%s"}`, hookURL)
+		id := channel.Text("objectId")
+		channel["enabled"] = false
+		if err := h.off(id, channel); err != nil {
+			t.Fatal(err)
+		}
+		if _, advice := h.setUp(request); !strings.Contains(advice, `the channel "entrasync" is switched off`) || !strings.Contains(advice, `{"repair": true}`) {
+			t.Errorf("switched off: %q", advice)
+		}
+	}
+}
+
+// off replaces a channel in JumpCloud.
+func (h *hook) off(id string, channel jumpcloudtest.Fields) error {
+	body := fmt.Sprintf(`{"channel":{"name":%q,"type":%q,"enabled":false,"description":%q,"config":{"webhook":{"url":%q,"authType":"WEBHOOK_AUTH_TYPE_BEARER","sslVerification":true}}}}`,
+		channel.Text("name"), channel.Text("type"), channel.Text("description"), hookURL)
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPatch, "https://jumpcloud.example/api/v2/notifications/channels/"+id, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("x-api-key", hookKey)
+	response, err := jumpcloudtest.Transport(h.jumpcloud).RoundTrip(r)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d", response.StatusCode)
+	}
+	return err
+}
