@@ -175,6 +175,38 @@ func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
 	})
 }
 
+// The account that a directory let go is still the person's when another directory of
+// the tenant connects the person, whatever the person is called by then.
+func TestBackByAnotherDirectory(t *testing.T) {
+	for name, domains := range map[string][]directory.Domain{
+		"who names people alike":     nil,
+		"who names people otherwise": {{Name: "contoso.onmicrosoft.example", Default: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			one, two := shared(f)
+			f.in(two).settings(func(s *directory.Settings) { s.Domains = domains })
+			two = f.directory
+			ann := f.unconnected("ann", "ann@contoso.example")
+			f.in(one).connect(ann)
+			f.look(ann)
+			before := f.link(ann)
+			f.disconnect(ann)
+			f.look(ann)
+			f.update(ann, jumpcloudtest.Fields{"email": "ann.2@contoso.example"})
+			f.in(two).connect(ann)
+			f.look(ann)
+			after := f.link(ann)
+			if after.Status != directory.Synced || (after.EntraID == before.EntraID) != (domains == nil) {
+				t.Errorf("before %+v; after %+v", before, after)
+			}
+			if account := f.account(string(after.UPN)); !account.AccountEnabled {
+				t.Errorf("the account is %+v", account)
+			}
+		})
+	}
+}
+
 // Directories that give a user different names give them different accounts; each
 // is disabled when its own directory lets go.
 func TestTwoNamesAreTwoAccounts(t *testing.T) {

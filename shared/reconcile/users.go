@@ -211,11 +211,12 @@ func (b *batch) howConnected(known store.User) directory.Connected {
 }
 
 // hasAnother reports whether a user has an account in the tenant by another
-// directory.
+// directory: one that the directory holds, or one that it let go and that still
+// carries the user's immutable id, which Entra gives to one account only.
 func (b *batch) hasAnother(known store.User) bool {
 	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
 		link, _ := known.Link(sibling.ID)
-		return link.EntraID != "" && !link.Freed
+		return link.EntraID != "" && (!link.Freed || link.Applied[directory.ImmutableID].String() == string(link.User))
 	})
 }
 
@@ -446,20 +447,20 @@ func (b *batch) openEntra(ctx context.Context, users []*user) {
 }
 
 // share takes the account that a user has in the tenant by another directory, if
-// that one gives it the same name: it may not have that name yet. What it holds is
-// not known here.
+// that one gives it the same name: it may not have that name yet. An account that
+// another directory let go is taken back unless it went to somebody else meanwhile.
+// What the account holds is not known here.
 func (b *batch) share(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.link.EntraID != "" || u.link.Unconfirmed != nil || !u.plan.Desired.Managed || u.plan.Desired.Obstacle != nil {
 			continue
 		}
-		for _, sibling := range b.siblings {
-			link, _ := u.known.Link(sibling.ID)
-			name, obstacle := sibling.Settings.UserPrincipalName(*u.source)
-			if link.EntraID == "" || link.Freed || obstacle != nil || !name.Same(u.plan.Desired.UPN) {
+		for _, link := range b.accountsElsewhere(u) {
+			_, err := b.Store.Claim(ctx, b.dir.TenantObject, link.EntraID, b.owner(u), b.dir.ID)
+			if link.Freed && fault.Is(err, fault.Conflict) {
 				continue
 			}
-			if _, err := b.Store.Claim(ctx, b.dir.TenantObject, link.EntraID, b.owner(u), b.dir.ID); err != nil {
+			if err != nil {
 				b.fail(ctx, u, err)
 				break
 			}
@@ -468,6 +469,24 @@ func (b *batch) share(ctx context.Context, users []*user) {
 			break
 		}
 	}
+}
+
+// accountsElsewhere are the links of the other directories of the tenant that give
+// the user the same name, those that still hold their account first.
+func (b *batch) accountsElsewhere(u *user) []directory.Link {
+	var held, freed []directory.Link
+	for _, sibling := range b.siblings {
+		link, _ := u.known.Link(sibling.ID)
+		name, obstacle := sibling.Settings.UserPrincipalName(*u.source)
+		switch {
+		case link.EntraID == "" || obstacle != nil || !name.Same(u.plan.Desired.UPN):
+		case link.Freed:
+			freed = append(freed, link)
+		default:
+			held = append(held, link)
+		}
+	}
+	return append(held, freed...)
 }
 
 // checkDomains holds the sign-in names that are to be written against the domains
