@@ -129,5 +129,11 @@ func (g SecurityGroup) Unusable() string {
 }
 
 // MaxGroupName is how many characters the name of a group may have (Graph, group
-// resource).
+// resource). They count as in an account.
 const MaxGroupName = 256
+
+// UsableGroupName reports whether Entra takes a name for a group, as far as its length
+// goes.
+func UsableGroupName(name string) bool {
+	return name != "" && characters(name) <= MaxGroupName
+}

@@ -53,8 +53,10 @@ func (g Group) managed() bool { return g.Connected && g.Exists && g.Settings.Man
 func (g Group) name() string { return strings.TrimSpace(g.Name) }
 
 // Searches reports whether the groups of the name must be looked up before anything
-// can be decided.
-func (g Group) Searches() bool { return g.managed() && g.Link.EntraID == "" && !g.Asked }
+// can be decided. A name that no group in Entra can have is not looked for.
+func (g Group) Searches() bool {
+	return g.managed() && g.Link.EntraID == "" && !g.Asked && directory.UsableGroupName(g.name())
+}
 
 // Target is the group in Entra that is ours or about to be, as far as is known; ""
 // if there is none.
@@ -107,7 +109,7 @@ func (g Group) Decide() GroupDecision {
 		return g.leave()
 	case !g.Settings.ManageGroups:
 		return GroupDecision{Link: g.Link}
-	case g.name() == "" || len([]rune(g.name())) > directory.MaxGroupName:
+	case !directory.UsableGroupName(g.name()):
 		return g.misnamed()
 	case g.Link.EntraID != "":
 		return g.maintain(g.Link, g.name())

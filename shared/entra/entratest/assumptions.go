@@ -14,6 +14,7 @@ const (
 	maxBodyBytes     = 4 << 20 // any other request
 	gzipFromBytes    = 1024    // smaller answers are sent plain
 	maxValuesOfIn    = 15      // values in one `in (..)` clause
+	maxFilterValue   = 120     // characters of one text in a $filter, observed by users; that they are UTF-16 units of the unquoted text is assumed
 	defaultPageSize  = 100     // documented for users, groups and members
 	maxPageSize      = 999
 	deltaPageSize    = 200 // objects on one delta page; users of the API observed 100 to 200
