@@ -46,6 +46,7 @@ const (
 	UPNConflict          Reason = "upn_conflict"
 	ProtectedAccount     Reason = "protected_account"
 	SyncedFromOnPremises Reason = "synced_from_on_premises"
+	MasteredElsewhere    Reason = "mastered_elsewhere" // another service owns the attribute
 	ManagementRestricted Reason = "management_restricted"
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"

@@ -65,6 +65,9 @@ type Problem struct {
 	Attribute Attribute `json:"attribute"`
 	Reason    Reason    `json:"reason"`
 	Message   string    `json:"message"`
+	// FoundOut says that the refusal did not name the attribute, and nor does the
+	// message: it was found out by writing it apart.
+	FoundOut bool `json:"-"`
 }
 
 // Creation is an account that was asked for.

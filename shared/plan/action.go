@@ -105,6 +105,17 @@ func (a Action) Value(name directory.Attribute) (value directory.Value, ok bool)
 	return nil, false
 }
 
+// Names reports whether the action sets the sign-in name and what goes with it, and
+// nothing else.
+func (a Action) Names() bool {
+	for _, c := range a.Changes {
+		if unit(c.Attribute) != directory.UserPrincipalName {
+			return false
+		}
+	}
+	return len(a.Changes) > 0
+}
+
 // Writes reports whether the action sets an attribute.
 func (a Action) Writes(name directory.Attribute) bool {
 	_, ok := a.Value(name)

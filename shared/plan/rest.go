@@ -115,15 +115,15 @@ func aboutAttributes(a Action, f *fault.Error) bool {
 	named := len(a.named(f.Subject)) > 0
 	switch directory.Reason(f.Reason) {
 	case directory.SyncedFromOnPremises:
-		return named // Entra says so of extension attributes alone, too
+		return named // else of the account as a whole
 	case directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
 		return false
 	}
 	switch f.Kind {
 	case fault.Invalid:
 		return true
-	case fault.Conflict:
-		return a.Type != Provision && named
+	case fault.Conflict: // with something that is written, unless it names something else
+		return a.Type != Provision && (named || f.Subject == "")
 	default:
 		return f.Kind == fault.Forbidden && a.Type == Update // a protected account is not taken over in part
 	}

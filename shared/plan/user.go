@@ -358,20 +358,31 @@ func (u User) Settled(link directory.Link, obstacle *directory.Obstacle, problem
 // and what all of them say. What will mend itself parks nobody.
 func worst(problems []directory.Problem) *directory.Obstacle {
 	var first directory.Reason
-	var said []string
+	var messages []string
+	names := map[string][]string{} // what a message does not name by itself
 	for _, p := range problems {
-		if p.Reason == directory.ManagerAbsent || slices.Contains(said, p.Message) {
+		if p.Reason == directory.ManagerAbsent {
 			continue
 		}
 		if first == "" {
 			first = p.Reason
 		}
-		said = append(said, p.Message)
+		if !slices.Contains(messages, p.Message) {
+			messages = append(messages, p.Message)
+		}
+		if p.FoundOut {
+			names[p.Message] = append(names[p.Message], string(p.Attribute))
+		}
 	}
 	if first == "" {
 		return nil
 	}
-	return &directory.Obstacle{Reason: first, Message: strings.Join(said, "; ")}
+	for i, message := range messages {
+		if len(names[message]) > 0 {
+			messages[i] = strings.Join(names[message], ", ") + ": " + message
+		}
+	}
+	return &directory.Obstacle{Reason: first, Message: strings.Join(messages, "; ")}
 }
 
 // stateOf names whether sign-in is allowed.

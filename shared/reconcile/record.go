@@ -132,7 +132,7 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 	if rest, possible := action.Rest(f); possible {
 		u.todo = append(rest.Actions, u.todo...)
 		for _, name := range rest.Refused {
-			u.problems = append(u.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message})
+			u.problems = append(u.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message, FoundOut: f.Subject == ""})
 		}
 		if reasonOf(f) == directory.ManagerMissing {
 			if err := b.Store.AddWaits(ctx, b.waitForManager(u)); err != nil {
@@ -228,7 +228,8 @@ func (b *batch) classify(ctx context.Context, u *user, action plan.Action, err e
 	switch {
 	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && u.mayBeHidden():
 		f.Kind = fault.Transient
-	case f.Reason == string(directory.UPNConflict) && f.Subject == string(directory.UserPrincipalName):
+	case f.Reason == string(directory.UPNConflict) && (f.Subject == string(directory.UserPrincipalName) || f.Subject == "" && action.Names()):
+		f.Subject = string(directory.UserPrincipalName)
 		b.whoHas(ctx, u, &f)
 	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < settleTime || action.Writes(directory.Manager) && young):
 		f.Kind = fault.Transient

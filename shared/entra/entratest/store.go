@@ -92,6 +92,7 @@ type member struct {
 type facts struct {
 	DirectoryRoles  []string  `json:"directoryRoles,omitempty"` // of a user, by display name
 	EverSynced      bool      `json:"everSynced,omitempty"`     // was mastered on premises once
+	MadeByExchange  bool      `json:"madeByExchange,omitempty"` // a mail user
 	PasswordHash    string    `json:"passwordHash,omitempty"`
 	PasswordAt      time.Time `json:"passwordAt,omitzero"`
 	PasswordChanges int       `json:"passwordChanges,omitempty"`
