@@ -17,7 +17,7 @@ func TestALongName(t *testing.T) {
 	for _, name := range []string{long, strings.Repeat("x", 119) + "'quoted", strings.Repeat("x", 119) + "𝒳 outside", strings.Repeat("y", directory.MaxGroupName)} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
-			ann, bob := f.person("ann"), f.person("bob")
+			ann := f.person("ann")
 			longer := name[:len(name)-1]
 			_, err := f.tenant.AddGroup(entratest.Group{DisplayName: longer + "-other"})
 			f.must(err)
@@ -28,7 +28,7 @@ func TestALongName(t *testing.T) {
 				t.Fatalf("created: %+v", l)
 			}
 			f = newFixture(t)
-			bob = f.person("bob")
+			bob := f.person("bob")
 			theirs, err := f.tenant.AddGroup(entratest.Group{DisplayName: strings.ToUpper(name)})
 			f.must(err)
 			taken := f.group(name, bob)

@@ -55,6 +55,8 @@ const (
 	ManagerMissing       Reason = "manager_missing"
 	GroupMissing         Reason = "group_missing"  // the group is not in Entra any more
 	GroupUnusable        Reason = "group_unusable" // of a kind that is not managed
+	// GroupDeletedInEntra: the group that we made was deleted there, and can be restored.
+	GroupDeletedInEntra  Reason = "group_deleted_in_entra"
 	MemberAbsent         Reason = "member_absent"  // has no account in this directory yet
 	MemberRefused        Reason = "member_refused" // Entra does not take the member
 	QuotaExceeded        Reason = "quota_exceeded"

@@ -36,7 +36,8 @@ const (
 	RenameGroup   Type = "rename_group"
 	AddMembers    Type = "add_members"
 	RemoveMembers Type = "remove_members"
-	DeleteGroup   Type = "delete_group" // one that we created
+	DeleteGroup   Type = "delete_group"  // one that we created
+	RestoreGroup  Type = "restore_group" // bring back one that we created and somebody deleted
 )
 
 // Members is the attribute of a group that holds the object ids of its members: To

@@ -143,7 +143,7 @@ func (g Group) misnamed() GroupDecision {
 
 // made reports whether we made a group for this one.
 func (g Group) made(found directory.SecurityGroup) bool {
-	return strings.EqualFold(found.UniqueName, g.Link.Group.UniqueName())
+	return strings.EqualFold(found.UniqueName, g.Link.UniqueName())
 }
 
 // match sorts the groups of the name out: those that can be taken over, and what
@@ -196,7 +196,7 @@ func (g Group) create(note string) GroupDecision {
 	d.Link.Note = note
 	changes := []directory.Change{
 		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
-		{Attribute: UniqueName, To: directory.Text(g.Link.Group.UniqueName())},
+		{Attribute: UniqueName, To: directory.Text(g.Link.UniqueName())},
 	}
 	if len(first) > 0 {
 		changes = append(changes, directory.Change{Attribute: Members, To: values(first)})
@@ -343,9 +343,10 @@ func values(ids []directory.EntraID) directory.Value {
 func (g Group) Written(link directory.GroupLink, action Action, id directory.EntraID) directory.GroupLink {
 	link.EntraID = id
 	switch action.Type {
-	case CreateGroup:
+	case CreateGroup, RestoreGroup:
 		link.Owner = directory.CreatedByUs
 	case DeleteGroup:
+		link.Deleted = id
 		link.EntraID, link.Owner, link.Applied, link.Note = "", "", "", deletedNote
 	}
 	if name, written := action.Value(directory.DisplayName); written {

@@ -50,7 +50,7 @@ func (s *Simulator) State() State {
 //	DELETE /_sim/users/{id or UPN}    delete softly
 //	POST /_sim/groups                 add a group
 //	POST /_sim/groups/{id}            set properties
-//	DELETE /_sim/groups/{id}          delete for good
+//	DELETE /_sim/groups/{id}          delete softly
 //	PUT, DELETE /_sim/groups/{id}/members/{id}
 //
 // Users and groups are those of the tenant in ?tenant=, by default the first.
@@ -220,7 +220,7 @@ func (s *Simulator) controlGroups(r *http.Request, rest []string) (any, error) {
 		}
 		return d.UpdateGroup(rest[0], properties)
 	case r.Method == http.MethodDelete:
-		return map[string]any{"deleted": rest[0]}, d.DeleteGroup(rest[0])
+		return d.DeleteGroup(rest[0])
 	default:
 		if g, found := d.Group(rest[0]); found {
 			return g, nil

@@ -245,7 +245,7 @@ func (c *call) restoredNames(o *object, set map[string]any) *graphError {
 		}
 	}
 	if o.Kind == kindGroup {
-		return t.groupConflicts(o.ID, names)
+		return t.groupConflicts(o.ID, names, c.behaviour, c.now)
 	}
 	upn := strings.TrimPrefix(o.text("userPrincipalName"), deletedPrefix(o))
 	if renamed, has := c.body["newUserPrincipalName"].(string); has && renamed != "" {

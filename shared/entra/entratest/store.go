@@ -30,11 +30,13 @@ type tenant struct {
 	byAddress    map[string]string // mail and proxy addresses
 	byImmutable  map[string]string // onPremisesImmutableId of users
 	byUniqueName map[string]string
-	byMailName   map[string]string          // mailNickname of Microsoft 365 groups
-	memberOf     map[string]map[string]bool // member to groups, deleted ones too
-	reports      map[string]map[string]bool // manager to users
-	assignable   map[string]bool            // role-assignable groups
-	users        int                        // that are not deleted: the size of the tenant
+	// deletedUniqueName are the uniqueNames of groups that can be restored.
+	deletedUniqueName map[string]string
+	byMailName        map[string]string          // mailNickname of Microsoft 365 groups
+	memberOf          map[string]map[string]bool // member to groups, deleted ones too
+	reports           map[string]map[string]bool // manager to users
+	assignable        map[string]bool            // role-assignable groups
+	users             int                        // that are not deleted: the size of the tenant
 }
 
 // changeMark says which object changed when.
@@ -123,7 +125,7 @@ func newTenant(t Tenant) *tenant {
 	return &tenant{
 		Tenant: t, objects: map[string]*object{},
 		byUPN: map[string]string{}, byAddress: map[string]string{}, byImmutable: map[string]string{},
-		byUniqueName: map[string]string{}, byMailName: map[string]string{},
+		byUniqueName: map[string]string{}, deletedUniqueName: map[string]string{}, byMailName: map[string]string{},
 		memberOf: map[string]map[string]bool{}, reports: map[string]map[string]bool{}, assignable: map[string]bool{},
 	}
 }
