@@ -39,6 +39,11 @@ const (
 	codeFailedDependency = "FailedDependency"
 	codePassword         = "InvalidPassword" // details[].code of a refused password
 	codeUnsupportedMedia = "UnsupportedMediaType"
+
+	// What Graph says of accounts in federated domains. The first is what the older
+	// modules say (azure-docs 5108); that Graph says it too, and the second, is assumed.
+	textFederatedAnchor   = "You must provide a required property: Parameter name: FederatedUser.SourceAnchor"
+	textFederatedPassword = "The password of a user in a federated domain cannot be changed."
 )
 
 // Properties of an account mastered on premises that the cloud may still write.

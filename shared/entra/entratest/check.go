@@ -182,10 +182,16 @@ func (t *tenant) checkUPN(upn string) (Domain, *graphError) {
 	}
 	d, known := t.domain(domain)
 	if !known || d.Unverified {
-		return Domain{}, badRequest("The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.").
-			withDetail("InvalidValue", "userPrincipalName")
+		return Domain{}, unusableDomain()
 	}
 	return d, nil
+}
+
+// unusableDomain is the refusal of a domain that is not verified; of a federated one
+// the same text was seen (observed by users of Terraform).
+func unusableDomain() *graphError {
+	return badRequest("The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.").
+		withDetail("InvalidValue", "userPrincipalName")
 }
 
 // conflicts refuses values that another object has. A UPN is unique among users

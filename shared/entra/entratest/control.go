@@ -33,7 +33,7 @@ func (s *Simulator) State() State {
 	out := State{Behaviour: s.behaviour(), Faults: s.PendingFaults(), Counters: s.Counters(), Requests: s.Requests()}
 	for _, t := range s.config.Tenants {
 		d := s.Tenant(t.ID)
-		out.Tenants = append(out.Tenants, TenantState{ID: t.ID, Name: t.Name, Domains: t.Domains, Users: d.Users(), Groups: d.Groups()})
+		out.Tenants = append(out.Tenants, TenantState{ID: t.ID, Name: t.Name, Domains: d.Domains(), Users: d.Users(), Groups: d.Groups()})
 	}
 	return out
 }

@@ -23,6 +23,8 @@ func (d Directory) AddGroup(g Group) (Group, error) {
 	set := g.Kind.flags()
 	maps.Copy(set, plain(g.Properties))
 	set["displayName"] = g.DisplayName
+	d.t.mu.Lock()
+	defer d.t.mu.Unlock()
 	if set["mailNickname"] == nil {
 		set["mailNickname"] = nicknameOf(g.DisplayName)
 	}
@@ -31,8 +33,6 @@ func (d Directory) AddGroup(g Group) (Group, error) {
 		address := nickname + "@" + d.t.defaultDomain()
 		set["mail"], set["proxyAddresses"] = address, []any{"SMTP:" + address}
 	}
-	d.t.mu.Lock()
-	defer d.t.mu.Unlock()
 	if g.ID == "" {
 		g.ID = d.sim.random.objectID(d.t, kindGroup, g.DisplayName)
 	}
