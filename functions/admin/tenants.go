@@ -27,6 +27,7 @@ func (a API) describe(ctx context.Context, dir directory.Directory) directory.Di
 		return dir
 	}
 	dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
+	dir.FederatedDomains, dir.InitialDomain = tenant.FederatedDomains, tenant.InitialDomain
 	return dir
 }
 

@@ -43,6 +43,7 @@ const (
 	UPNInvalid           Reason = "upn_invalid"
 	DomainNotListed      Reason = "domain_not_listed"
 	DomainNotVerified    Reason = "domain_not_verified"
+	DomainFederated      Reason = "domain_federated" // what cannot be done in one
 	UPNConflict          Reason = "upn_conflict"
 	ProtectedAccount     Reason = "protected_account"
 	SyncedFromOnPremises Reason = "synced_from_on_premises"

@@ -26,6 +26,11 @@ const (
 	EndSessions Type = "end_sessions" // end the sessions that are open, once sign-in is blocked or the password changed
 	Restore     Type = "restore"      // bring a deleted account back
 	SetPassword Type = "set_password" // give the account the password that the gateway took
+
+	// LeaveDomain moves an account out of a federated domain for a moment, and JoinDomain
+	// gives it a name in one, with its immutable id.
+	LeaveDomain Type = "leave_domain"
+	JoinDomain  Type = "join_domain"
 )
 
 // The types of actions on a group. Members stand in the changes, as the values of

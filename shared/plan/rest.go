@@ -157,3 +157,34 @@ func (a Action) without(parts [][]directory.Change) (rest Rest) {
 func (a Action) with(changes []directory.Change) Action {
 	return Action{Type: a.Type, EntraID: a.EntraID, Changes: changes, Reason: a.Reason}
 }
+
+// worst is what the problems mean for the user as a whole: the first one's reason
+// and what all of them say. What will mend itself parks nobody.
+func worst(problems []directory.Problem) *directory.Obstacle {
+	var first directory.Reason
+	var messages []string
+	names := map[string][]string{} // what a message does not name by itself
+	for _, p := range problems {
+		if p.Reason == directory.ManagerAbsent {
+			continue
+		}
+		if first == "" {
+			first = p.Reason
+		}
+		if !slices.Contains(messages, p.Message) {
+			messages = append(messages, p.Message)
+		}
+		if p.FoundOut {
+			names[p.Message] = append(names[p.Message], string(p.Attribute))
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	for i, message := range messages {
+		if len(names[message]) > 0 {
+			messages[i] = strings.Join(names[message], ", ") + ": " + message
+		}
+	}
+	return &directory.Obstacle{Reason: first, Message: strings.Join(messages, "; ")}
+}

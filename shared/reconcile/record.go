@@ -92,9 +92,7 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	u.link.LastWriteAt = action.CompletedAt
 	u.adopted = false
 	b.note(ctx, u, action)
-	if action.Writes(directory.UserPrincipalName) && u.before.UPN != "" && !u.link.UPN.Same(u.before.UPN) {
-		u.renamed = true
-	}
+	u.renamed = u.renamed || u.givesUpName(action)
 	if action.Type == plan.Restore {
 		u.link.Arrived = true
 	}
@@ -109,6 +107,15 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	}
 }
 
+// givesUpName reports whether an action gave the account another name for good.
+func (u *user) givesUpName(action plan.Action) bool {
+	had := u.before.UPN
+	if u.before.Aside != nil {
+		had = u.before.Aside.Home
+	}
+	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
+}
+
 // completeFailed notes why an action failed. What Entra certainly did not do is
 // as it was; of the rest nobody knows, and it is written again. What may succeed
 // later ends the attempt. Of what a person must mend the rest is done all the
@@ -116,7 +123,7 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 // account becomes the user's obstacle.
 func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
-		u.link.Applied, u.link.Unconfirmed = u.before.Applied, u.before.Unconfirmed
+		u.link.Applied, u.link.Unconfirmed, u.link.Aside = u.before.Applied, u.before.Unconfirmed, u.before.Aside
 	}
 	f := b.classify(ctx, u, action, err)
 	action.Status = plan.Failed
@@ -126,7 +133,7 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 		b.fail(ctx, u, f)
 		return
 	}
-	if b.bringBack(u, action, f) || b.letGo(u, f) {
+	if b.bringBack(u, action, f) || b.letGo(u, f) || b.unmoved(u, action, f) {
 		return
 	}
 	if rest, possible := action.Rest(f); possible {
@@ -189,7 +196,7 @@ func certain(err error) bool {
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Owner, link.State, link.Applied = "", "", "", directory.Absent, nil
-	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver = false, nil, nil, false, false
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside = false, nil, nil, false, false, nil
 	return link
 }
 
@@ -228,9 +235,11 @@ func (b *batch) classify(ctx context.Context, u *user, action plan.Action, err e
 	switch {
 	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && u.mayBeHidden():
 		f.Kind = fault.Transient
+	case f.Reason == string(directory.UPNConflict) && action.Type == plan.LeaveDomain: // another name will do
 	case f.Reason == string(directory.UPNConflict) && (f.Subject == string(directory.UserPrincipalName) || f.Subject == "" && action.Names()):
 		f.Subject = string(directory.UserPrincipalName)
-		b.whoHas(ctx, u, &f)
+		upn, _ := action.Value(directory.UserPrincipalName)
+		b.whoHas(ctx, u, directory.UPN(upn.String()), &f)
 	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < settleTime || action.Writes(directory.Manager) && young):
 		f.Kind = fault.Transient
 		f.Message = "Entra does not show the account everywhere yet"
@@ -303,8 +312,7 @@ func taken(upn directory.UPN, owner string) *directory.Obstacle {
 // whoHas says in a refusal whose the sign-in name is that is taken, if that can be
 // found out, and has the user looked at when the name is free. If that happened
 // just now, the user is to be tried again.
-func (b *batch) whoHas(ctx context.Context, u *user, f *fault.Error) {
-	upn := u.plan.Desired.UPN
+func (b *batch) whoHas(ctx context.Context, u *user, upn directory.UPN, f *fault.Error) {
 	holder := b.holderOf(ctx, upn)
 	if holder == "" {
 		return

@@ -92,7 +92,7 @@ func (b *batch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	inStages(ctx, b.users, func(u *user) bool { return u.over },
-		b.authorize, b.readJumpCloud, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle)
+		b.authorize, b.readJumpCloud, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.readBlind, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.checkIDs, b.closeInterrupted, b.write, b.settle)
 	b.recordFailures(ctx)
 	b.publish(ctx)
 }
@@ -159,12 +159,13 @@ func (b *batch) howConnected(known store.User) directory.Connected {
 	return c
 }
 
-// hasAnother reports whether a user has an account in the tenant by another
-// directory.
+// hasAnother reports whether a user has another account in the tenant, by another
+// directory. One that both have is no other.
 func (b *batch) hasAnother(known store.User) bool {
+	own, _ := known.Link(b.dir.ID)
 	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
 		link, _ := known.Link(sibling.ID)
-		return link.EntraID != "" && !link.Freed
+		return link.EntraID != "" && link.EntraID != own.EntraID && !link.Freed
 	})
 }
 
@@ -285,25 +286,30 @@ func (b *batch) share(ctx context.Context, users []*user) {
 }
 
 // checkDomains holds the sign-in names that are to be written against the domains
-// that the tenant verified. When the tenant cannot be asked nothing is lost: Entra
-// refuses what it does not take.
+// that the tenant verified, and finds out which of those are federated. When the tenant
+// cannot be asked nothing is lost: Entra refuses what it does not take, and of the
+// kinds of domains counts what the tenant said when the directory was changed last.
 func (b *batch) checkDomains(ctx context.Context, users []*user) {
 	var domains []string
+	var concerned []*user
 	for _, u := range users {
 		if u.plan.Names() {
 			domains = append(domains, u.plan.Desired.UPN.Domain())
 		}
+		if u.plan.Names() || u.plan.Identifies() {
+			concerned = append(concerned, u)
+		}
 	}
-	if len(domains) == 0 {
+	if len(concerned) == 0 {
 		return
 	}
 	tenant, err := b.entra.Tenant(ctx, domains)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(b.dir.ID)).Msg("the tenant's domains cannot be read")
-		return
+		tenant = b.dir.KnownTenant()
 	}
-	for _, u := range users {
-		if u.plan.Names() {
+	for _, u := range concerned {
+		if u.plan.Tenant = tenant; u.plan.Names() && err == nil {
 			u.plan.Desired = u.plan.Desired.In(tenant)
 		}
 	}
