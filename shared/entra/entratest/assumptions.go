@@ -40,6 +40,9 @@ const (
 	codePassword         = "InvalidPassword" // details[].code of a refused password
 	codeUnsupportedMedia = "UnsupportedMediaType"
 
+	// What Graph says of a /$count without its header.
+	textCountNeedsHeader = "$count is not currently supported."
+
 	// What Graph says of accounts in federated domains. The first is what the older
 	// modules say (azure-docs 5108); that Graph says it too, and the second, is assumed.
 	textFederatedAnchor   = "You must provide a required property: Parameter name: FederatedUser.SourceAnchor"

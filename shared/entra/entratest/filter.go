@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // filter decides whether an object is in the answer.
@@ -19,7 +20,7 @@ type filter struct {
 // on directory objects).
 func (c *call) parseFilter(kind string) (*filter, *graphError) {
 	raw := c.query.Get("$filter")
-	if raw == "" {
+	if !c.query.Has("$filter") {
 		return &filter{match: func(*object) bool { return true }}, nil
 	}
 	tokens, ok := tokenize(raw)
@@ -193,6 +194,9 @@ func (p *filterParser) anyOf(property string) *filter {
 	if again == "" {
 		again = p.next()
 	}
+	if property == "identities" {
+		return p.identity(variable, again)
+	}
 	if variable == "" || variable != again {
 		p.fail("the lambda of 'any' must compare its own variable")
 	}
@@ -201,6 +205,7 @@ func (p *filterParser) anyOf(property string) *filter {
 	p.want(")")
 	p.fits(property, value)
 	p.allowed(property, "eq")
+	p.comparable(property, value)
 	return &filter{match: func(o *object) bool {
 		return slices.ContainsFunc(o.texts(property), func(s string) bool { return strings.EqualFold(s, value) })
 	}}
@@ -211,7 +216,7 @@ func (p *filterParser) comparison(property string) *filter {
 	p.allowed(property, operator)
 	var values []any
 	switch operator {
-	case "eq", "ne":
+	case "eq", "ne", "ge", "le":
 		values = []any{p.literal(p.next())}
 	case "in":
 		p.want("(")
@@ -230,6 +235,10 @@ func (p *filterParser) comparison(property string) *filter {
 		p.invalidClause(property)
 	}
 	p.fits(property, values...)
+	p.comparable(property, values...)
+	if operator == "ge" || operator == "le" {
+		return p.order(property, operator, values[0])
+	}
 	if operator == "ne" && !p.advanced {
 		p.unsupported("Unsupported property filter clause operator 'NotEqualsMatch'.")
 	}
@@ -307,13 +316,23 @@ func (p *filterParser) literal(token string) any {
 	if n, err := strconv.ParseFloat(token, 64); err == nil {
 		return n
 	}
+	if at, err := time.Parse(time.RFC3339, token); err == nil {
+		return at
+	}
 	return p.text(token)
 }
 
 // valueOf is a property, or a part of one (a/b).
 func valueOf(o *object, property string) any {
-	if property == "id" {
+	switch property {
+	case "id":
 		return o.ID
+	case "createdDateTime":
+		return o.Created
+	case "deletedDateTime":
+		return timeOrNil(o.Deleted)
+	case "lastPasswordChangeDateTime":
+		return timeOrNil(o.Facts.PasswordAt)
 	}
 	name, part, nested := strings.Cut(property, "/")
 	value := o.Props[name].Value
@@ -330,6 +349,9 @@ func equal(a, b any) bool {
 	right, rightText := b.(string)
 	if leftText && rightText {
 		return strings.EqualFold(left, right)
+	}
+	if order, are := compared(a, b); are {
+		return order == 0
 	}
 	switch a.(type) {
 	case nil, bool, float64:

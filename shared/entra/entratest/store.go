@@ -299,6 +299,16 @@ func (t *tenant) domain(name string) (Domain, bool) {
 	return Domain{}, false
 }
 
+// issuer is the name of the tenant in identities: its own domain.
+func (t *tenant) issuer() string {
+	for _, d := range t.Domains {
+		if d.Initial {
+			return d.Name
+		}
+	}
+	return t.defaultDomain()
+}
+
 // defaultDomain is where addresses of new Microsoft 365 groups live.
 func (t *tenant) defaultDomain() string {
 	for _, d := range t.Domains {
