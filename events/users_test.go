@@ -60,6 +60,10 @@ func (o *outside) Tenant(context.Context, []string, time.Time) (directory.Tenant
 	return directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, nil
 }
 
+func (o *outside) Read(context.Context, []directory.EntraID) []reconcile.Found { return nil }
+
+func (o *outside) FindByImmutableID(context.Context, []string) []reconcile.Found { return nil }
+
 func (o *outside) FindByUPN(_ context.Context, upns []directory.UPN, _ []directory.Attribute) []reconcile.Found {
 	found := make([]reconcile.Found, len(upns))
 	for i, upn := range upns {

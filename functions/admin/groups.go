@@ -149,7 +149,7 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 		}
 		var members *membersView
 		if dir.Settings.ManageGroups && group.Connected(dir.ID) {
-			all, err := a.Store.AllMembers(ctx, dir.ID, id)
+			all, err := a.membersOf(ctx, link)
 			if err != nil {
 				return nil, refuse(err, "", nil)
 			}

@@ -239,6 +239,33 @@ func TestAGroupSaysWhoWaitsAndWhy(t *testing.T) {
 	}
 }
 
+// Nobody is in a group that was deleted in Entra, whoever was.
+func TestNobodyIsInAGroupThatIsGone(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.connectGroups(id, engineering)
+	members := f.join(id, engineering, "u1", "u2")
+	members[0].Applied = "e1"
+	members[1].Wanted, members[1].Applied = false, "e2"
+	if err := f.records.PutMembers(t.Context(), members...); err != nil {
+		t.Fatal(err)
+	}
+	f.link(id, "u1", func(l *directory.Link) { l.EntraID = "e1" })
+	f.groupLink(id, engineering, func(l *directory.GroupLink) { l.Status, l.Reason = directory.Parked, directory.GroupDeletedInEntra })
+	want := map[string]any{"inSync": 0.0, "waiting": 1.0, "refused": 0.0, "notInSync": []any{
+		map[string]any{"userId": "u1", "status": "waiting", "message": "the user joins the security group with the next write"}}}
+	_, got := f.call("GET", "/v1/directories/"+id+"/groups/"+engineering, "")
+	if diff := cmp.Diff(want, got["members"]); got["reason"] != "group_deleted_in_entra" || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", got, diff)
+	}
+	delete(want, "notInSync")
+	_, list := f.call("GET", "/v1/directories/"+id+"/groups", "")
+	items, _ := list["items"].([]any)
+	if view, _ := items[0].(map[string]any); len(items) != 1 || !cmp.Equal(want, view["members"]) {
+		t.Errorf("list: %v", items)
+	}
+}
+
 func TestAGroupNamesAHundredOfThoseWhoWait(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -118,7 +119,7 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	if !dir.Settings.ManageGroups || !group.Connected(dir.ID) {
 		return viewOfGroup(link, pathsOf(group, dir.ID), nil), nil
 	}
-	members, err := a.Store.AllMembers(ctx, dir.ID, id)
+	members, err := a.membersOf(ctx, link)
 	if err != nil {
 		return groupView{}, err
 	}
@@ -126,6 +127,20 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	view.NotInSync, err = a.troubles(ctx, dir.ID, members)
 	view.More = view.Waiting + view.Refused - len(view.NotInSync)
 	return viewOfGroup(link, pathsOf(group, dir.ID), view), err
+}
+
+// membersOf reads the members of a group. As long as there is no group in Entra nobody
+// is in it, whoever was in one that is gone.
+func (a API) membersOf(ctx context.Context, link directory.GroupLink) ([]directory.Member, error) {
+	members, err := a.Store.AllMembers(ctx, link.Directory, link.Group)
+	if err != nil || link.EntraID != "" {
+		return members, err
+	}
+	members = slices.DeleteFunc(members, func(m directory.Member) bool { return !m.Wanted })
+	for i := range members {
+		members[i].Applied = ""
+	}
+	return members, nil
 }
 
 // troubles are the first members who are not in sync, and why.

@@ -59,6 +59,7 @@ func (a API) passwords(api huma.API) {
 		"Set a user's password in JumpCloud and in every connected account", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	gateway.Responses[strconv.Itoa(http.StatusAccepted)] = also[passwordState](api, http.StatusAccepted)
 	gateway.Description = "JumpCloud is written first: what its policy refuses reaches no account. Each account is then written once, as one action. " +
+		"A user with an account in a federated domain is refused before anything is written: such a user signs in with JumpCloud, where the password is to be set. " +
 		"202 says that some accounts are still being written; 422 gives the reasons of the side that refuses, and which account has not got the password."
 	huma.Register(api, gateway, a.setPassword)
 }
@@ -82,6 +83,9 @@ func (a API) setPassword(ctx context.Context, in *struct {
 	if err := g.findAccounts(ctx); err != nil {
 		return nil, refuse(err, "", nil)
 	}
+	if err := g.checkDomains(ctx); err != nil {
+		return nil, err
+	}
 	if err := g.check(); err != nil {
 		return nil, err
 	}
@@ -96,15 +100,11 @@ func (a API) setPassword(ctx context.Context, in *struct {
 }
 
 // check holds the password against what Entra publishes of its rules, so that
-// JumpCloud does not take what Entra would refuse. Of a directory whose users sign
-// in elsewhere Entra does not look at passwords.
+// JumpCloud does not take what Entra would refuse.
 func (g *gateway) check() error {
 	said := map[string]bool{}
 	var details []error
 	for _, account := range g.accounts {
-		if account.dir.Settings.Federated {
-			continue
-		}
 		for _, rule := range directory.CheckPassword(g.password, account.link.UPN) {
 			if !said[rule] {
 				said[rule] = true

@@ -327,8 +327,8 @@ func TestRefusedPasswords(t *testing.T) {
 		{"by Entra's published rules, before anybody was asked", "xq1x", nil, []string{"body.password Entra: it must have 8 to 256", "3 of these 4"}, nil, ""},
 		{"the sign-in name", "xANN.LEE-123", nil, []string{"Entra: it must not contain the sign-in name"}, nil, ""},
 		{"by JumpCloud", plainPassword, nil, []string{"body.password JumpCloud: it must hold a special character"}, nil, ""},
-		{"by JumpCloud, of a directory whose users sign in elsewhere", "xq1x", func(s *directory.Settings) { s.Federated = true },
-			[]string{"body.password JumpCloud: it is too short", "JumpCloud: it must hold an upper-case letter", "JumpCloud: it must hold a special character"}, nil, ""},
+		{"by Entra's published rules, also where the directory writes immutable ids", "xq1x", func(s *directory.Settings) { s.Federated = true },
+			[]string{"body.password Entra: it must have 8 to 256", "3 of these 4"}, nil, ""},
 		{"by Entra, after JumpCloud took it", commonPassword, nil,
 			[]string{"JumpCloud: has the new password", "ann.lee@contoso.example in the directory one: has the old password (password_refused): Entra refuses the password as too weak"}, []string{"jumpcloud"}, "password_refused"},
 	} {
@@ -351,6 +351,54 @@ func TestRefusedPasswords(t *testing.T) {
 				t.Errorf("the next one: %d %v, differs %q", status, answer, g.differs(id))
 			}
 		})
+	}
+}
+
+// A user with an account in a federated domain signs in with JumpCloud. That the domain is
+// one says the tenant, now, and not a setting; nothing is written anywhere, and nothing
+// keeps the next password from being set.
+func TestAPasswordInAFederatedDomain(t *testing.T) {
+	g := newGateway(t)
+	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
+	two := g.connected("two", secondTenant, "ann@fabrikam.example", nil)
+	g.must(g.worker.PublishKey(t.Context()))
+	if status, answer := g.set(goodPassword); status != 200 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	g.must(g.entra.Tenant(tenant).SetFederated("contoso.example", true))
+	for _, aside := range []bool{false, true} {
+		g.must(g.records.ChangeLink(t.Context(), one, g.ann, func(l directory.Link) directory.Link {
+			if aside {
+				l.UPN, l.Aside = "ann.lee@contoso.onmicrosoft.example", &directory.Aside{UPN: "ann.lee@contoso.onmicrosoft.example", Home: l.UPN}
+			}
+			return l
+		}))
+		status, answer := g.set(goodPassword + "x")
+		if status != 422 || !strings.Contains(fmt.Sprint(answer["detail"]), "users of a federated domain sign in with JumpCloud: set the password in JumpCloud; nothing was changed") ||
+			!strings.Contains(details(answer), "in the directory one (domain_federated): contoso.example is a federated domain: ann.lee@contoso.example signs in with JumpCloud") || strings.Contains(details(answer), "fabrikam") {
+			t.Errorf("%d %v", status, answer)
+		}
+	}
+	if has := g.has(goodPassword + "x"); len(has) > 0 || len(g.has(goodPassword)) != 3 || len(g.actions(one)) != 1 || len(g.actions(two)) != 1 || g.differs(one) != "" || g.differs(two) != "" {
+		t.Errorf("%v have it; %d and %d actions, %q and %q", has, len(g.actions(one)), len(g.actions(two)), g.differs(one), g.differs(two))
+	}
+	g.must(g.entra.Tenant(tenant).SetFederated("contoso.example", false))
+	if status, answer := g.set(goodPassword + "y"); status != 200 || len(g.has(goodPassword+"y")) != 3 {
+		t.Errorf("%d %v", status, answer)
+	}
+}
+
+// A tenant that does not say whether its domains are federated is no tenant whose are not.
+func TestAPasswordWhileTheTenantDoesNotAnswer(t *testing.T) {
+	g := newGateway(t)
+	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
+	g.must(g.entra.FailNext(entratest.Fault{Path: "/organization", Status: 503}))
+	status, answer := g.set(goodPassword)
+	if status != 503 || !strings.Contains(fmt.Sprint(answer["detail"]), "nothing was changed in JumpCloud or in Entra") || len(g.has(goodPassword)) > 0 || len(g.actions(one)) > 0 || g.differs(one) != "" {
+		t.Errorf("%d %v; %v have it", status, answer, g.has(goodPassword))
+	}
+	if status, answer := g.set(goodPassword); status != 200 {
+		t.Errorf("%d %v", status, answer)
 	}
 }
 

@@ -24,6 +24,7 @@ func (a API) describe(ctx context.Context, dir directory.Directory) (described d
 	tenant, err := a.Tenants.Describe(ctx, dir.Tenant)
 	if err == nil {
 		dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
+		dir.FederatedDomains, dir.InitialDomain = tenant.FederatedDomains, tenant.InitialDomain
 		dir.Reason, dir.Message = "", ""
 		if missing := dir.Settings.Unverified(dir.VerifiedDomains); len(missing) > 0 {
 			dir.Reason, dir.Message = directory.DomainNotVerified, notVerified(dir, missing[0])

@@ -128,6 +128,26 @@ func TestATenantInTwoDirectoriesIsRefused(t *testing.T) {
 	}
 }
 
+// A directory says which domains of its tenant are federated, as they were when it was
+// last asked; one that was kept before anybody asked says nothing of it.
+func TestADirectoryKnowsTheKindsOfItsDomains(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	view := func() string {
+		_, got := f.call("GET", "/v1/directories/"+id, "")
+		return fmt.Sprint(got["federatedDomains"], " ", got["initialDomain"])
+	}
+	if got := view(); got != "<nil> <nil>" {
+		t.Errorf("at first %s", got)
+	}
+	f.outside.tenants = map[directory.TenantID]directory.Tenant{tenant: {ID: tenant, VerifiedDomains: []string{"contoso.example", "c.onmicrosoft.example"},
+		FederatedDomains: []string{"contoso.example"}, InitialDomain: "c.onmicrosoft.example"}}
+	f.call("PATCH", "/v1/directories/"+id, "{}")
+	if got := view(); got != "[contoso.example] c.onmicrosoft.example" {
+		t.Errorf("then %s", got)
+	}
+}
+
 // Allowed, all directories on the tenant know of each other.
 func TestSharedTenantIsKnownToAll(t *testing.T) {
 	f := newFixture(t)

@@ -255,7 +255,7 @@ func TestAPurgedGroup(t *testing.T) {
 				f.look(id)
 				f.settle()
 				time.Sleep(time.Hour)
-				f.must(f.tenant.DeleteGroup(f.inEntra(id).ID))
+				f.must(f.tenant.PurgeGroup(f.inEntra(id).ID))
 				want := []string{"ann"}
 				task := reconcile.GroupTask{Group: id, Whole: by == "a look"}
 				switch by {
@@ -348,7 +348,7 @@ func TestDeletedAndConnectedAnew(t *testing.T) {
 	for _, soft := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFixture(t)
-			f.entra.Set(func(b *entratest.Behaviour) { b.SoftDeleteGroups = soft })
+			f.entra.Set(func(b *entratest.Behaviour) { b.HardDeleteGroups = !soft })
 			f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
 			ann := f.person("ann")
 			sales, ops := f.group("Sales", ann), f.group("Ops", ann)

@@ -362,7 +362,7 @@ func TestAGroupThatIsGoneInEntraIsMadeAgain(t *testing.T) {
 		f.look(id)
 		f.settle()
 		time.Sleep(time.Hour)
-		f.must(f.tenant.DeleteGroup(f.inEntra(id).ID))
+		f.must(f.tenant.PurgeGroup(f.inEntra(id).ID))
 		f.look(id)
 		if again := f.look(id); again != 0 {
 			f.look(id)

@@ -58,11 +58,12 @@ type history struct {
 	// users and tasks are the messages that were sent and not yet worked off.
 	users     []waiting
 	tasks     []events.SQSMessage
-	seeded    string // a group in Entra that was there before us
-	stranger  string // its member
-	inside    bool   // a request to Graph is under way
-	exactOnce bool   // strangers may have been taken out
-	deathAt   string // the next request dies "before" or "after" Graph had it
+	seeded    string          // a group in Entra that was there before us
+	stranger  string          // its member
+	inside    bool            // a request to Graph is under way
+	exactOnce bool            // strangers may have been taken out
+	byHand    map[string]bool // groups that somebody restored in Entra
+	deathAt   string          // the next request dies "before" or "after" Graph had it
 }
 
 // person is what the test itself remembers of somebody.
@@ -88,7 +89,7 @@ type waiting struct {
 
 // playHistory plays random steps, then delivers what is left and compares.
 func playHistory(t *rapid.T, f *fixture) {
-	h := &history{fixture: f, t: t}
+	h := &history{fixture: f, t: t, byHand: map[string]bool{}}
 	for _, name := range []string{"ann", "bob", "cat", "dan"} {
 		h.people = append(h.people, &person{id: f.person(name), name: name})
 	}
@@ -183,6 +184,8 @@ func (h *history) changes() map[string]func() {
 		"manage":         func() { h.toggle(func(s *directory.Settings) { s.ManageGroups = !s.ManageGroups }) },
 		"exact":          func() { h.toggle(func(s *directory.Settings) { s.ExactMembership = !s.ExactMembership }) },
 		"delete groups":  func() { h.toggle(func(s *directory.Settings) { s.DeleteGroups = !s.DeleteGroups }) },
+		"restoring":      func() { h.toggle(func(s *directory.Settings) { s.RestoreDeleted = !s.RestoreDeleted }) },
+		"in Entra":       func() { h.meddle(g) },
 	}
 	if p.deleted {
 		for _, what := range []string{"join", "leave", "suspend", "activate", "delete user", "connect user"} {
@@ -195,6 +198,41 @@ func (h *history) changes() map[string]func() {
 		}
 	}
 	return does
+}
+
+// meddle is an administrator who deletes a group in Entra, or restores one that an
+// administrator deleted, or deletes it for good.
+func (h *history) meddle(g *group) {
+	known, err := h.store.Group(context.Background(), organization, g.id)
+	h.must(err)
+	link, _ := known.Link(h.directory.ID)
+	if link.EntraID != "" {
+		if inEntra, exists := h.tenant.Group(string(link.EntraID)); exists && inEntra.Deleted.IsZero() {
+			_, err := h.tenant.DeleteGroup(inEntra.ID)
+			h.must(err)
+		}
+		return
+	}
+	deleted := h.deletedOf(link)
+	switch {
+	case deleted == "":
+	case rapid.Bool().Draw(h.t, "for good"):
+		h.must(h.tenant.PurgeGroup(deleted))
+	default:
+		_, err := h.tenant.RestoreGroup(deleted)
+		h.must(err)
+		h.byHand[deleted] = true
+	}
+}
+
+// deletedOf is the deleted group that has the unique name of a group; "" if none has.
+func (h *history) deletedOf(link directory.GroupLink) string {
+	for _, each := range h.tenant.Groups() {
+		if !each.Deleted.IsZero() && each.Properties["uniqueName"] == link.UniqueName() {
+			return each.ID
+		}
+	}
+	return ""
 }
 
 // direct connects a person without any group, or ends that.

@@ -1,6 +1,8 @@
 package users_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -258,6 +260,94 @@ func TestARefusalWithoutANameIsFoundOut(t *testing.T) {
 	f.look(ann)
 	if n := len(f.actions()) - before; n != 2 || f.account("ann@contoso.example").Text("jobTitle") != "Boss" {
 		t.Errorf("%d actions; what is known to be refused is to be tried once, apart from the rest", n)
+	}
+}
+
+// Entra says the same of every attribute that another service owns: which it is is
+// found out, and all others are written, those of which it was said elsewhere too.
+func TestAttributesThatAnotherServiceOwnsAreFoundOut(t *testing.T) {
+	const badge = "onPremisesExtensionAttributes.extensionAttribute1"
+	for name, tc := range map[string]struct {
+		account entratest.User
+		refused []directory.Attribute
+	}{
+		"made by Exchange":    {entratest.User{MadeByExchange: true}, []directory.Attribute{"employeeId"}},
+		"synchronised once":   {entratest.User{EverSynced: true}, []directory.Attribute{badge}},
+		"one and the other":   {entratest.User{MadeByExchange: true, EverSynced: true}, []directory.Attribute{"employeeId", badge}},
+		"neither, and linked": {entratest.User{}, nil},
+	} {
+		for _, linked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, linked %v", name, linked), func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) {
+					s.Attributes["employeeId"], s.CustomAttributes = true, map[string]directory.ExtensionAttribute{"badge": "extensionAttribute1"}
+				})
+				tc.account.UserPrincipalName = "ann@contoso.example"
+				_, err := f.accounts.AddUser(tc.account)
+				f.must(err)
+				ann := f.person("ann")
+				if linked {
+					f.look(ann)
+				}
+				f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "employeeIdentifier": "E-1", "attributes": custom("badge", "B7")})
+				if again := f.look(ann); again != 0 {
+					t.Errorf("%d messages come again", again)
+				}
+				account, link := f.account("ann@contoso.example"), f.link(ann)
+				var refused []directory.Attribute
+				for _, p := range link.Problems {
+					if refused = append(refused, p.Attribute); p.Reason != directory.MasteredElsewhere {
+						t.Errorf("problem %+v", p)
+					}
+				}
+				if !cmp.Equal(refused, tc.refused) || account.Text("jobTitle") != "Lead" || link.Owner != directory.TakenOver {
+					t.Errorf("refused %v, want %v; link %+v", refused, tc.refused, link)
+				}
+				for attribute, value := range map[directory.Attribute]any{"employeeId": "E-1", badge: "B7"} {
+					if slices.Contains(tc.refused, attribute) {
+						value = nil
+					}
+					if got := inEntra(account, attribute); got != value {
+						t.Errorf("%s is %v, want %v", attribute, got, value)
+					}
+				}
+				want := ""
+				for i, attribute := range tc.refused {
+					if want += string(attribute) + ": "; i < len(tc.refused)-1 {
+						want = strings.TrimSuffix(want, ": ") + ", "
+					}
+				}
+				if (link.Status == directory.Parked) != (tc.refused != nil) || !strings.HasPrefix(link.Message, want) || tc.refused != nil && !strings.Contains(link.Message, "in Exchange: change it there") {
+					t.Errorf("message %q, want it to begin with %q; %+v", link.Message, want, link)
+				}
+			})
+		}
+	}
+}
+
+// A conflict that does not say of what holds nothing back but what is in conflict.
+func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
+	for _, body := range []string{
+		`{"error":{"code":"Request_MultipleObjectsWithSameKeyValue","message":"Multiple objects with the same key value were found."}}`,
+		`{"error":{"code":"Request_BadRequest","message":"A conflicting object with one or more of the specified property values is present in the directory."}}`,
+	} {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		f.look(ann, bob)
+		f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@contoso.example", "jobTitle": "Lead"})
+		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: body}))
+		if again := f.look(ann); again != 0 {
+			t.Errorf("%d messages come again", again)
+		}
+		if link := f.link(ann); link.Status != directory.Synced || link.UPN != "ann.lee@contoso.example" || f.account("ann.lee@contoso.example").Text("jobTitle") != "Lead" {
+			t.Errorf("nothing was in conflict: %+v", link)
+		}
+		f.update(bob, jumpcloudtest.Fields{"email": "robert@contoso.example"})
+		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: body}))
+		f.look(bob)
+		if link := f.link(bob); link.Status != directory.Parked || link.Reason != directory.UPNConflict || link.UPN != "bob@contoso.example" || len(link.Problems) != 2 {
+			t.Errorf("the name was: %+v", link)
+		}
 	}
 }
 

@@ -57,6 +57,11 @@ func playHistory(t *rapid.T, f *fixture) {
 	for _, name := range []string{"ann", "bob", "cat"} {
 		h.people = append(h.people, &person{id: f.unconnected(name, name+"@contoso.example"), name: name})
 	}
+	if rapid.Bool().Draw(t, "there before") {
+		seeded, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@" + rapid.SampledFrom([]string{"contoso.example", "fed.example"}).Draw(t, "domain")})
+		f.must(err)
+		h.seeded = seeded.ID
+	}
 	var queue []events.SQSMessage
 	for range rapid.IntRange(1, 30).Draw(t, "steps") {
 		p := rapid.SampledFrom(h.people).Draw(t, "person")
@@ -102,6 +107,7 @@ type history struct {
 	t      *rapid.T
 	people []*person
 	two    directory.Directory // another one on the same tenant
+	seeded string              // an account that was there before us; "" for none
 }
 
 // deliver hands all messages to the function and returns those that come again.
@@ -139,19 +145,24 @@ func (h *history) change(p *person) []*person {
 		"title":            func() { h.set(p, "jobTitle", "Lead", "Boss", "") },
 		"number":           func() { h.set(p, "employeeIdentifier", p.name, p.name+" has a number that is too long", "") },
 		"rename": func() {
-			h.set(p, "email", p.name+"@contoso.example", p.name+".2@contoso.example", p.name+"@elsewhere.example")
+			h.set(p, "email", p.name+"@contoso.example", p.name+".2@contoso.example", p.name+"@elsewhere.example", p.name+"@fed.example", p.name+".2@fed.example")
 		},
 		"manager": func() { h.set(p, "manager", string(h.people[0].id), string(h.people[1].id), "") },
 		"delete":  func() { p.deleted = h.jumpcloud.DeleteUser(id) == nil },
 	}
 	settings := map[string]func(*directory.Settings){
-		"strict":        func(s *directory.Settings) { s.SuspendOnLockout = !s.SuspendOnLockout },
-		"expiry":        func(s *directory.Settings) { s.SuspendOnPasswordExpiration = !s.SuspendOnPasswordExpiration },
-		"title rule":    func(s *directory.Settings) { s.Attributes["user_job_title"] = !s.Attributes["user_job_title"] },
-		"number rule":   func(s *directory.Settings) { s.Attributes["employeeId"] = !s.Attributes["employeeId"] },
-		"domains":       func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}} },
-		"no domains":    func(s *directory.Settings) { s.Domains = nil },
-		"other domains": func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "Contoso.Example"}} },
+		"federated":   func(s *directory.Settings) { s.Federated = !s.Federated },
+		"strict":      func(s *directory.Settings) { s.SuspendOnLockout = !s.SuspendOnLockout },
+		"expiry":      func(s *directory.Settings) { s.SuspendOnPasswordExpiration = !s.SuspendOnPasswordExpiration },
+		"title rule":  func(s *directory.Settings) { s.Attributes["user_job_title"] = !s.Attributes["user_job_title"] },
+		"number rule": func(s *directory.Settings) { s.Attributes["employeeId"] = !s.Attributes["employeeId"] },
+		"domains": func(s *directory.Settings) {
+			s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}, {Name: "fed.example"}}
+		},
+		"no domains": func(s *directory.Settings) { s.Domains = nil },
+		"other domains": func(s *directory.Settings) {
+			s.Domains = []directory.Domain{{Name: "Contoso.Example"}, {Name: "Fed.Example"}}
+		},
 	}
 	names := slices.Concat(slices.Collect(maps.Keys(does)), slices.Collect(maps.Keys(settings)))
 	slices.Sort(names)
@@ -199,7 +210,7 @@ func (h *history) desired(p *person, dir, other directory.Directory) directory.D
 	settings.SuspendOnLockout = here && dir.Settings.SuspendOnLockout || elsewhere && other.Settings.SuspendOnLockout
 	settings.SuspendOnPasswordExpiration = here && dir.Settings.SuspendOnPasswordExpiration || elsewhere && other.Settings.SuspendOnPasswordExpiration
 	connected := directory.Connected{Here: here, Elsewhere: elsewhere, Ended: known.Ended(dir.ID)}
-	return directory.Desire(source, connected, settings).In(directory.Tenant{VerifiedDomains: []string{"contoso.example"}})
+	return directory.Desire(source, connected, settings).In(directory.Tenant{VerifiedDomains: []string{"contoso.example", "fed.example"}})
 }
 
 // compare holds the account of a person in a directory against the rules, and
@@ -221,12 +232,35 @@ func (h *history) compare(p *person, dir, other directory.Directory) {
 	if enabled := want.State == directory.Enabled; account.AccountEnabled != enabled || link.Reason == "" != (link.Message == "") {
 		h.t.Fatalf("%s: enabled is %v, want %v (%+v)", p.name, account.AccountEnabled, enabled, link)
 	}
+	if strings.HasSuffix(account.UserPrincipalName, "@contoso.onmicrosoft.example") || link.Aside != nil {
+		h.t.Fatalf("%s was left aside as %s: %+v", p.name, account.UserPrincipalName, link)
+	}
+	if _, named := want.Attributes[directory.UserPrincipalName]; named && link.Reason == directory.DomainFederated {
+		if account.Text("onPremisesImmutableId") != "" || dir.Settings.Federated && !h.hasTwo(p) {
+			h.t.Fatalf("%s: no reason not to move: %+v, %+v", p.name, account.Properties, link)
+		}
+		delete(want.Attributes, directory.UserPrincipalName)
+		delete(want.Attributes, directory.MailNickname)
+	}
+	if link.Reason == directory.UPNConflict && h.seeded != "" && account.ID != h.seeded { // it has the name
+		delete(want.Attributes, directory.UserPrincipalName)
+		delete(want.Attributes, directory.MailNickname)
+	}
 	for name, value := range want.Attributes {
 		if got, _ := inEntra(account, name).(string); got != value.String() && name != directory.BusinessPhones {
 			h.t.Fatalf("%s: %s is %q, want %q (%+v)", p.name, name, got, value, link)
 		}
 	}
 	h.compareManager(p, dir, want, account)
+}
+
+// hasTwo reports whether a person has an account in each of the directories.
+func (h *history) hasTwo(p *person) bool {
+	known, err := h.store.User(context.Background(), organization, p.id)
+	h.must(err)
+	one, _ := known.Link(h.directory.ID)
+	two, _ := known.Link(h.two.ID)
+	return one.EntraID != "" && two.EntraID != "" && one.EntraID != two.EntraID
 }
 
 // compareManager holds the manager against the rules: the account of the one that

@@ -178,6 +178,16 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 				return l
 			}))
 		}, "not_found", directory.AccountMissing, "restore it", true},
+		{"a domain that became federated", newPassword, 1, func(f *fixture, _ directory.UserID) {
+			f.must(f.accounts.SetFederated("contoso.example", true))
+			_, err := f.handler.Passwords.Systems.(interface {
+				Describe(context.Context, directory.TenantID) (directory.Tenant, error)
+			}).Describe(context.Background(), f.directory.Tenant)
+			f.must(err)
+		}, "forbidden", directory.DomainFederated, "ann@contoso.example signs in with JumpCloud", false},
+		{"a domain that became federated a moment ago", newPassword, 1, func(f *fixture, _ directory.UserID) {
+			f.must(f.accounts.SetFederated("contoso.example", true))
+		}, "invalid", directory.PasswordRefused, "does not take a password for this account (The password of a user in a federated domain", true},
 		{"a key that was replaced", newPassword, 1, func(f *fixture, _ directory.UserID) { f.seed += " that somebody replaced" }, "invalid", directory.PasswordUnopened, "another key: set it again", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

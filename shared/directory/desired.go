@@ -43,9 +43,11 @@ const (
 	UPNInvalid           Reason = "upn_invalid"
 	DomainNotListed      Reason = "domain_not_listed"
 	DomainNotVerified    Reason = "domain_not_verified"
+	DomainFederated      Reason = "domain_federated" // what cannot be done in one
 	UPNConflict          Reason = "upn_conflict"
 	ProtectedAccount     Reason = "protected_account"
 	SyncedFromOnPremises Reason = "synced_from_on_premises"
+	MasteredElsewhere    Reason = "mastered_elsewhere" // another service owns the attribute
 	ManagementRestricted Reason = "management_restricted"
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"
@@ -54,6 +56,8 @@ const (
 	ManagerMissing       Reason = "manager_missing"
 	GroupMissing         Reason = "group_missing"  // the group is not in Entra any more
 	GroupUnusable        Reason = "group_unusable" // of a kind that is not managed
+	// GroupDeletedInEntra: the group that we made was deleted there, and can be restored.
+	GroupDeletedInEntra  Reason = "group_deleted_in_entra"
 	MemberAbsent         Reason = "member_absent"  // has no account in this directory yet
 	MemberRefused        Reason = "member_refused" // Entra does not take the member
 	QuotaExceeded        Reason = "quota_exceeded"
@@ -90,6 +94,7 @@ var LinkReasons = []Reason{
 	ManagerMissing, GroupMissing, GroupUnusable, MemberAbsent, MemberRefused, QuotaExceeded, ConsentLost, ThrottledReason, Unavailable,
 	InternalReason, RefusedReason, PermissionMissing, GuestAccount, JumpCloudRefused, JumpCloudUnavailable, AbsenceUnconfirmed, TenantNotFound,
 	NotConsented, ApplicationDisabled, SecretExpired, CredentialsRefused, SignInBlocked, SignInMisconfigured,
+	DomainFederated, MasteredElsewhere, GroupDeletedInEntra,
 }
 
 // Obstacle is why something cannot be done: the typed word, and the sentence for

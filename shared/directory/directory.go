@@ -10,6 +10,7 @@
 package directory
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -129,4 +130,16 @@ type Tenant struct {
 	ID              TenantID
 	Name            string
 	VerifiedDomains []string // in lower case
+	// FederatedDomains are those of them whose users sign in with another service:
+	// there an account is known by its immutable id, which cannot be changed, and has no
+	// password (Graph, verifiedDomain; what else is said of them is in shared/entra).
+	FederatedDomains []string
+	// InitialDomain is the one that every tenant has from the start and that is never
+	// federated, of onmicrosoft.com; "" if the tenant does not say.
+	InitialDomain string
+}
+
+// Federates reports whether a sign-in name is in a federated domain of the tenant.
+func (t Tenant) Federates(name UPN) bool {
+	return slices.Contains(t.FederatedDomains, name.Domain())
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -51,6 +52,9 @@ type GroupLink struct {
 	// Freed says that the group in Entra was given free with the group's release: it
 	// may belong to another one by now.
 	Freed bool `json:"freed,omitempty"`
+	// Deleted is the last group in Entra that we deleted for this one; "" if there is
+	// none. Entra keeps it for a while, with its unique name.
+	Deleted EntraID `json:"deleted,omitempty"`
 	// Note is what there is to say about the group that was found or made in Entra.
 	Note string `json:"note,omitempty"`
 	// ListedAt is when the members were last read from JumpCloud as a whole; zero if
@@ -99,9 +103,35 @@ type Member struct {
 	Version int64     `json:"-"`
 }
 
-// UniqueName is the alternate key of the group that we create in Entra for it: by it
-// a repeated attempt meets the same group.
+// UniqueName is the alternate key of the first group that we create in Entra for it.
 func (g GroupID) UniqueName() string { return "jumpcloud." + string(g) }
+
+// UniqueName is the alternate key of the group that we create in Entra: by it a repeated
+// attempt meets the same group. It changes once we have deleted that group, because a
+// deleted group keeps its own as long as it can be restored (assumed).
+func (l GroupLink) UniqueName() string {
+	begins, _, _ := strings.Cut(string(l.Deleted), "-")
+	if begins == "" {
+		return l.Group.UniqueName()
+	}
+	return l.Group.UniqueName() + "." + begins
+}
+
+// DeletedGroup is a group that was deleted in Entra and can be restored.
+type DeletedGroup struct {
+	ID   EntraID
+	Name string
+	At   time.Time // of the deletion; zero if Entra does not say
+}
+
+// Obstacle is the deleted group as the reason not to create another one.
+func (g DeletedGroup) Obstacle() *Obstacle {
+	when := ""
+	if !g.At.IsZero() {
+		when = " on " + g.At.UTC().Format(time.DateOnly)
+	}
+	return &Obstacle{GroupDeletedInEntra, fmt.Sprintf("the group %q (%s) was deleted in Entra%s and can still be restored: restore it there, set restoreDeleted on this directory, or delete it there for good", g.Name, g.ID, when)}
+}
 
 // SecurityGroup is a group as Entra shows it.
 type SecurityGroup struct {
@@ -137,5 +167,11 @@ func (g SecurityGroup) Unusable() string {
 }
 
 // MaxGroupName is how many characters the name of a group may have (Graph, group
-// resource).
+// resource). They count as in an account.
 const MaxGroupName = 256
+
+// UsableGroupName reports whether Entra takes a name for a group, as far as its length
+// goes.
+func UsableGroupName(name string) bool {
+	return name != "" && characters(name) <= MaxGroupName
+}

@@ -65,12 +65,24 @@ type Problem struct {
 	Attribute Attribute `json:"attribute"`
 	Reason    Reason    `json:"reason"`
 	Message   string    `json:"message"`
+	// FoundOut says that the refusal did not name the attribute, and nor does the
+	// message: it was found out by writing it apart.
+	FoundOut bool `json:"-"`
 }
 
 // Creation is an account that was asked for.
 type Creation struct {
 	UPN UPN       `json:"userPrincipalName"`
 	At  time.Time `json:"at"`
+}
+
+// Aside is an account that left a federated domain for a moment, because its immutable
+// id cannot be changed there.
+type Aside struct {
+	UPN  UPN `json:"userPrincipalName"` // that it has meanwhile
+	Home UPN `json:"home"`              // that it had, and comes back to
+	// ImmutableID is what it had; "" if it had none.
+	ImmutableID string `json:"onPremisesImmutableId,omitempty"`
 }
 
 // Link is what we know of one JumpCloud user in one directory.
@@ -105,6 +117,9 @@ type Link struct {
 	// TakingOver says that the account is somebody else's until Entra has let us
 	// write it once.
 	TakingOver bool `json:"takingOver,omitempty"`
+	// Aside is where the account is while its immutable id is changed; nil if it is not
+	// moved aside. It has to come home.
+	Aside *Aside `json:"aside,omitempty"`
 	// Arrived says that the account is new to us, and that those who wait for it as
 	// their manager may not have been told.
 	Arrived bool `json:"arrived,omitempty"`

@@ -53,6 +53,20 @@ func CheckPassword(password string, name UPN) []string {
 	return broken
 }
 
+// PasswordIn is why an account in a federated domain of a tenant gets no password: its
+// users sign in with another service (Graph, passwordProfile). nil if it may get one.
+func (l Link) PasswordIn(t Tenant) *Obstacle {
+	name := l.UPN
+	if l.Aside != nil {
+		name = l.Aside.Home
+	}
+	if !t.Federates(name) {
+		return nil
+	}
+	return &Obstacle{DomainFederated, fmt.Sprintf(
+		"%s is a federated domain: %s signs in with JumpCloud and has no password of its own in Entra. Set the password in JumpCloud", name.Domain(), name)}
+}
+
 // classesOf counts the classes of characters in a password.
 func classesOf(password string) int {
 	var seen [4]bool

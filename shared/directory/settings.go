@@ -34,6 +34,10 @@ type Directory struct {
 	// VerifiedDomains are those that the tenant said it has, in lower case, when
 	// it was last asked for the directory's sake.
 	VerifiedDomains []string `json:"verifiedDomains,omitempty" doc:"The tenant's verified domains when it was last asked"`
+	// FederatedDomains and InitialDomain are what the tenant said of them then, where it
+	// was asked; see [Tenant].
+	FederatedDomains []string `json:"federatedDomains,omitempty" doc:"Those of them whose users sign in with another service, when it was last asked"`
+	InitialDomain    string   `json:"initialDomain,omitempty" doc:"The tenant's own domain of onmicrosoft.com"`
 	// Shares are the other directories on the same tenant or with one of its
 	// domains, where the administrator allowed that. It says the same on all of
 	// them.
@@ -46,6 +50,12 @@ type Directory struct {
 	Settings  Settings  `json:"settings"`
 	CreatedAt time.Time `json:"createdAt"`
 	Version   int64     `json:"-"`
+}
+
+// KnownTenant is what the tenant said of itself when it was last asked for the
+// directory's sake.
+func (d Directory) KnownTenant() Tenant {
+	return Tenant{ID: d.TenantObject, VerifiedDomains: d.VerifiedDomains, FederatedDomains: d.FederatedDomains, InitialDomain: d.InitialDomain}
 }
 
 // SameTenant reports whether two directories are on one tenant, as far as is

@@ -160,7 +160,9 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 			ID              string `json:"id"`
 			DisplayName     string `json:"displayName"`
 			VerifiedDomains []struct {
-				Name string `json:"name"`
+				Name      string `json:"name"`
+				Type      string `json:"type"` // Managed or Federated
+				IsInitial bool   `json:"isInitial"`
 			} `json:"verifiedDomains"`
 		} `json:"value"`
 	}
@@ -173,7 +175,14 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 		t.Name = own.ID
 	}
 	for _, d := range own.VerifiedDomains {
-		t.VerifiedDomains = append(t.VerifiedDomains, strings.ToLower(d.Name))
+		name := strings.ToLower(d.Name)
+		t.VerifiedDomains = append(t.VerifiedDomains, name)
+		if strings.EqualFold(d.Type, "Federated") {
+			t.FederatedDomains = append(t.FederatedDomains, name)
+		}
+		if d.IsInitial {
+			t.InitialDomain = name
+		}
 	}
 	c.mu.Lock()
 	c.known, c.described = t, time.Now()

@@ -104,7 +104,7 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
 		abstractions.GET, "{+baseurl}/directory/deletedItems/graph.user{?%24count,%24filter,%24select}", map[string]string{"baseurl": c.baseURL})
 	count := true
-	filter := "endsWith(userPrincipalName,'" + doubled(string(upn)) + "')"
+	filter := "endsWith(userPrincipalName," + ending(string(upn)) + ")"
 	info.AddQueryParameters(struct {
 		Count  *bool    `uriparametername:"%24count"`
 		Filter *string  `uriparametername:"%24filter"`

@@ -74,6 +74,8 @@ func aboutGroup(op string, answer response) *fault.Error {
 		f.Message = "Entra does not allow entrasync to change this group: it is mail-enabled, dynamic, role-assignable or under restricted management (then manage it by hand), or the application lacks a permission that the README lists"
 	case directory.SyncedFromOnPremises:
 		f.Message = "the group is synchronised from an on-premises Active Directory, which owns it: manage it there, or end that synchronisation first"
+	case directory.MasteredElsewhere:
+		f.Message = "another service owns the group, because it has its origin in an on-premises Active Directory or in Exchange: change it there"
 	case directory.UPNConflict:
 		f.Kind, f.Reason = fault.Conflict, string(directory.RefusedReason)
 		f.Message = "another object in Entra has " + sameProperty(f.Subject) + " of the group" + others(f.Message) + ": change or delete that object"

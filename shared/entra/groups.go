@@ -8,6 +8,7 @@ import (
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
 )
 
@@ -23,14 +24,17 @@ var groupFields = []string{
 }
 
 // FindGroups looks groups up by display name, of every kind, 20 names to an HTTP
-// request. It costs one resource unit a name, for up to 999 groups of it, and no
-// write unit. Names compare without case and without the spaces around them.
+// request. It costs one resource unit a name, for up to 999 groups that begin with it,
+// and no write unit.
+//
+// Names compare without case and without white space around them. A group whose name
+// begins with white space in Entra is not found: no filter of Graph finds one.
 func (c *Client) FindGroups(ctx context.Context, names []string) []reconcile.FoundGroups {
 	const op = "entra.find groups"
 	found := make([]reconcile.FoundGroups, len(names))
 	errands := make([]*errand, len(names))
 	for i, name := range names {
-		first, err := c.named(ctx, strings.TrimSpace(name))
+		first, err := c.beginningWith(ctx, strings.TrimSpace(name))
 		errands[i] = c.pages(op, first, err, func(page []byte) (err error) {
 			found[i].Groups, err = appendNamed(found[i].Groups, page, name)
 			return err
@@ -40,21 +44,26 @@ func (c *Client) FindGroups(ctx context.Context, names []string) []reconcile.Fou
 	return found
 }
 
-// named is the request for the groups of a name. A plain eq is answered by the
-// directory itself and not by the index of the advanced queries, which lags
-// further (Microsoft Graph documentation, advanced queries).
-func (c *Client) named(ctx context.Context, name string) (request, error) {
-	filter, top := "displayName eq '"+doubled(name)+"'", pageSize
+// beginningWith is the request for the groups whose name begins with a text. An eq
+// would not find a name that ends in a space or a line break (observed by users), and
+// takes no long one either; so one item serves every name, and what begins alike is
+// sorted out here. That costs more only where more than a page of groups begins with
+// the name of one. It is a plain filter, which is answered by the directory itself and
+// not by the index of the advanced queries, which lags further (Microsoft Graph
+// documentation, advanced queries).
+func (c *Client) beginningWith(ctx context.Context, name string) (request, error) {
+	if name == "" { // every group begins so
+		return request{}, fault.New(fault.Internal, "entra.find groups", "no name is given")
+	}
+	filter, top := "startswith(displayName,"+beginning(name)+")", pageSize
 	return c.asItem(c.groups.ToGetRequestInformation(ctx, &groups.GroupsRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groups.GroupsRequestBuilderGetQueryParameters{Filter: &filter, Select: groupFields, Top: &top},
 	}))
 }
 
-// doubled is a text as it stands inside the quotes of a literal of OData.
-func doubled(text string) string { return strings.ReplaceAll(text, "'", "''") }
-
-// appendNamed adds the groups of a name that are on a page. It does not rely on how
-// Graph compares names: that it does so without case is assumed.
+// appendNamed adds the groups of a name that are on a page, among others that begin
+// with it. It does not rely on how Graph compares names: that it does so without case
+// is assumed.
 func appendNamed(list []directory.SecurityGroup, page []byte, name string) ([]directory.SecurityGroup, error) {
 	found, err := elementsOf[struct {
 		ID                     string   `json:"id"`

@@ -92,6 +92,8 @@ func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 		w.remove(ctx, remove)
 	case action.Type == plan.DeleteGroup:
 		w.delete(ctx)
+	case action.Type == plan.RestoreGroup:
+		w.restore()
 	case action.Type != plan.RenameGroup && action.Type != plan.TakeOverGroup:
 		w.fail(fault.New(fault.Internal, w.op, "this is no action on a group"))
 	case renamed:
@@ -275,13 +277,13 @@ func (c *Client) byUniqueName(unique string) *groupswithuniquename.GroupsWithUni
 // the group existed, and goes on with next.
 func (w *groupWork) identify(ctx context.Context, g newGroup, answer response, next func()) {
 	if !answer.succeeded() {
-		w.notMade(answer)
+		w.notMade(g, answer)
 		return
 	}
 	if w.found(answer, next) {
 		return
 	}
-	w.made = true
+	w.made, w.result.Met = true, true
 	item, err := w.client.asItem(w.client.byUniqueName(g.unique).ToGetRequestInformation(ctx, &groupswithuniquename.GroupsWithUniqueNameRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groupswithuniquename.GroupsWithUniqueNameRequestBuilderGetQueryParameters{Select: []string{"id"}},
 	}))
@@ -308,8 +310,8 @@ func (w *groupWork) found(answer response, next func()) bool {
 	return true
 }
 
-// notMade ends the action because no group could be made.
-func (w *groupWork) notMade(answer response) {
+// notMade ends the action because no group could be made, or finds out why not.
+func (w *groupWork) notMade(g newGroup, answer response) {
 	w.refused(answer)
 	f := fault.Of(w.result.Err)
 	switch {
@@ -317,9 +319,10 @@ func (w *groupWork) notMade(answer response) {
 		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
 		f.Message = "Entra does not allow the application to create groups: give it the permissions that the README lists, with admin consent"
 	case f.Kind == fault.Conflict && f.Subject == string(uniqueName):
-		// Only we give that name: it is the group that an earlier attempt made,
-		// and the replica that looked for it does not know it yet.
-		f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+		// Only we give that name: it is the group that an earlier attempt made.
+		item, err := w.client.deletedGroups()
+		w.seekDeleted(g, item, err)
+		return
 	}
 	w.result.Err = f
 }

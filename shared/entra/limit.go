@@ -172,6 +172,8 @@ func presses(action plan.Action) bool {
 	switch action.Type {
 	case plan.Deprovision, plan.EndSessions, plan.RemoveMembers, plan.SetPassword:
 		return true
+	case plan.JoinDomain: // the account may be aside until then
+		return true
 	case plan.Update, plan.Enable, plan.RenameGroup:
 		return action.Cause.Event
 	default:

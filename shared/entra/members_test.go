@@ -146,7 +146,7 @@ func TestGroupDeletedMeanwhile(t *testing.T) {
 			if g, _ := n.dir.Group(string(group)); len(g.Members) != 20 {
 				t.Errorf("%d members before", len(g.Members))
 			}
-			if err := n.dir.DeleteGroup(string(group)); err != nil {
+			if err := n.dir.PurgeGroup(string(group)); err != nil {
 				t.Error(err)
 			}
 		}()

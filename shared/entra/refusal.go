@@ -151,16 +151,15 @@ var phrases = []struct {
 }{
 	{"verified domain names in your organization", fault.Invalid, directory.DomainNotVerified, directory.UserPrincipalName, "the domain of the user's sign-in name is not a verified domain of the tenant: verify it in Entra or change the user's e-mail"},
 	{"on-premises mastered", fault.Forbidden, directory.SyncedFromOnPremises, "", "the account is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first"},
-	{"originated within an external service", fault.Forbidden, directory.SyncedFromOnPremises, allExtensions, "the account was once synchronised from an on-premises Active Directory, and Graph leaves the extension attributes of such accounts alone: change them in Exchange, or take them off the custom attributes of the directory"},
+	// Of an account that was synchronised once these are the extension attributes, of
+	// one that Exchange made the employee id: the text is the same, and names neither.
+	{"originated within an external service", fault.Invalid, directory.MasteredElsewhere, "", "another service owns it, because the account has its origin in an on-premises Active Directory or in Exchange: change it there, or take it off the attributes of the directory"},
 	{"password complexity requirements", fault.Invalid, directory.InvalidValue, thePassword, "Entra refuses the password as too weak: choose one of 8 to 256 characters with three of lower case, upper case, digits and symbols, without the user's name and not a common one"},
 	{"Property netId is invalid", fault.Conflict, directory.UPNConflict, directory.UserPrincipalName, "Entra cannot use the user's sign-in name, because a Microsoft account outside the tenant goes by it or it is not a valid one: change the user's e-mail"},
 }
 
-// Properties that faults name and that are not written one by one.
-const (
-	allExtensions directory.Attribute = "onPremisesExtensionAttributes"
-	thePassword   directory.Attribute = "passwordProfile"
-)
+// thePassword is the property that a fault names and that is not among the attributes.
+const thePassword directory.Attribute = "passwordProfile"
 
 // foretold is the fault for a text among the phrases; nil for any other text.
 func foretold(e graphError) *fault.Error {
@@ -177,6 +176,9 @@ func whyRefused(status int, e graphError) *fault.Error {
 	if f := foretold(e); f != nil {
 		return f
 	}
+	if e.Code == "Request_UnsupportedQuery" { // of a property that the query names, but not of its value
+		return defect(status, e)
+	}
 	if f := whyConflict(status, e); f != nil {
 		return f
 	}
@@ -184,7 +186,7 @@ func whyRefused(status int, e graphError) *fault.Error {
 		return because(fault.Invalid, directory.InvalidValue, property, refusedValue(property, e))
 	}
 	switch {
-	case e.Code == "BadRequest", e.Code == "Request_UnsupportedQuery", strings.Contains(e.Message, "Invalid object identifier"), strings.Contains(e.Message, "@odata.id"), strings.Contains(e.Message, "contained entities"):
+	case e.Code == "BadRequest", strings.Contains(e.Message, "Invalid object identifier"), strings.Contains(e.Message, "@odata.id"), strings.Contains(e.Message, "contained entities"):
 		return defect(status, e)
 	case e.Message == "":
 		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change ("+said(status, e)+") and does not say why")

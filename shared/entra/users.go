@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
@@ -114,6 +116,26 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 	return result
 }
 
+// federates reports whether a sign-in name is in a federated domain, as far as that can
+// be found out.
+func (c *Client) federates(ctx context.Context, upn directory.UPN) bool {
+	tenant, err := c.Tenant(ctx, nil, time.Time{})
+	return err == nil && tenant.Federates(upn)
+}
+
+// outdated asks the tenant which of its domains are federated, unless it said so just
+// now, and reports whether that is not what was believed.
+func (c *Client) outdated(ctx context.Context) bool {
+	c.mu.Lock()
+	known, age := c.known, time.Since(c.described)
+	c.mu.Unlock()
+	if age < unverifiedLife {
+		return false
+	}
+	now, err := c.Describe(ctx)
+	return err == nil && known.ID != "" && !slices.Equal(known.FederatedDomains, now.FederatedDomains)
+}
+
 // clearsManager reports whether an action takes the manager away.
 func clearsManager(action plan.Action) bool {
 	manager, is := action.Value(directory.Manager)
@@ -133,11 +155,18 @@ func createdID(body []byte) (directory.EntraID, error) {
 
 // sayWhat completes a refusal that only makes sense with what was attempted.
 func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error) error {
+	value, _ := action.Value(directory.UserPrincipalName)
+	upn := directory.UPN(value.String())
 	switch {
+	case f.Kind == fault.Invalid && (upn != "" || action.Writes(directory.ImmutableID)) && c.outdated(ctx):
+		f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+		f.Message = "the domains of the tenant are not as they were a moment ago: it is tried again"
+	case f.Reason == string(directory.DomainNotVerified) && c.federates(ctx, upn): // Graph says the same of both
+		f.Reason = string(directory.DomainFederated)
+		f.Message = fmt.Sprintf("Entra does not let the account have a sign-in name in %s, which is a federated domain: look at its onPremisesImmutableId, which must be there and no other account's", upn.Domain())
 	case f.Reason == string(directory.DomainNotVerified):
-		upn, _ := action.Value(directory.UserPrincipalName)
 		f.Message = fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail",
-			directory.UPN(upn.String()).Domain(), c.tenantName(ctx))
+			upn.Domain(), c.tenantName(ctx))
 	case f.Reason == string(directory.ProtectedAccount) && (action.Type == plan.EndSessions || action.Type == plan.Provision):
 		// A new account cannot be protected, and ending sessions needs no role.
 		f.Reason = string(directory.PermissionMissing)

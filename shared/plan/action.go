@@ -26,6 +26,11 @@ const (
 	EndSessions Type = "end_sessions" // end the sessions that are open, once sign-in is blocked or the password changed
 	Restore     Type = "restore"      // bring a deleted account back
 	SetPassword Type = "set_password" // give the account the password that the gateway took
+
+	// LeaveDomain moves an account out of a federated domain for a moment, and JoinDomain
+	// gives it a name in one, with its immutable id.
+	LeaveDomain Type = "leave_domain"
+	JoinDomain  Type = "join_domain"
 )
 
 // The types of actions on a group. Members stand in the changes, as the values of
@@ -36,7 +41,8 @@ const (
 	RenameGroup   Type = "rename_group"
 	AddMembers    Type = "add_members"
 	RemoveMembers Type = "remove_members"
-	DeleteGroup   Type = "delete_group" // one that we created
+	DeleteGroup   Type = "delete_group"  // one that we created
+	RestoreGroup  Type = "restore_group" // bring back one that we created and somebody deleted
 )
 
 // Members is the attribute of a group that holds the object ids of its members: To
@@ -106,6 +112,17 @@ func (a Action) Value(name directory.Attribute) (value directory.Value, ok bool)
 		}
 	}
 	return nil, false
+}
+
+// Names reports whether the action sets the sign-in name and what goes with it, and
+// nothing else.
+func (a Action) Names() bool {
+	for _, c := range a.Changes {
+		if unit(c.Attribute) != directory.UserPrincipalName {
+			return false
+		}
+	}
+	return len(a.Changes) > 0
 }
 
 // Writes reports whether the action sets an attribute.

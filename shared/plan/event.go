@@ -23,7 +23,7 @@ const (
 var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision}
 
 // eventTypes say how each type of action is logged. JumpCloud knows no event for
-// an account that is taken over, opened, restored or signed out: to it they are
+// an account that is taken over, opened, restored, moved or signed out: to it they are
 // updates (our choice).
 var eventTypes = map[Type]EventType{
 	Provision:   UserCreateProvision,
@@ -31,6 +31,8 @@ var eventTypes = map[Type]EventType{
 	Update:      UserUpdateProvision,
 	Enable:      UserUpdateProvision,
 	Restore:     UserUpdateProvision,
+	LeaveDomain: UserUpdateProvision,
+	JoinDomain:  UserUpdateProvision,
 	EndSessions: UserUpdateProvision,
 	SetPassword: UserPasswordUpdateProvision,
 	Deprovision: UserDeprovision,

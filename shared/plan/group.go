@@ -53,8 +53,10 @@ func (g Group) managed() bool { return g.Connected && g.Exists && g.Settings.Man
 func (g Group) name() string { return strings.TrimSpace(g.Name) }
 
 // Searches reports whether the groups of the name must be looked up before anything
-// can be decided.
-func (g Group) Searches() bool { return g.managed() && g.Link.EntraID == "" && !g.Asked }
+// can be decided. A name that no group in Entra can have is not looked for.
+func (g Group) Searches() bool {
+	return g.managed() && g.Link.EntraID == "" && !g.Asked && directory.UsableGroupName(g.name())
+}
 
 // Target is the group in Entra that is ours or about to be, as far as is known; ""
 // if there is none.
@@ -107,7 +109,7 @@ func (g Group) Decide() GroupDecision {
 		return g.leave()
 	case !g.Settings.ManageGroups:
 		return GroupDecision{Link: g.Link}
-	case g.name() == "" || len([]rune(g.name())) > directory.MaxGroupName:
+	case !directory.UsableGroupName(g.name()):
 		return g.misnamed()
 	case g.Link.EntraID != "":
 		return g.maintain(g.Link, g.name())
@@ -141,7 +143,7 @@ func (g Group) misnamed() GroupDecision {
 
 // made reports whether we made a group for this one.
 func (g Group) made(found directory.SecurityGroup) bool {
-	return strings.EqualFold(found.UniqueName, g.Link.Group.UniqueName())
+	return strings.EqualFold(found.UniqueName, g.Link.UniqueName())
 }
 
 // match sorts the groups of the name out: those that can be taken over, and what
@@ -194,7 +196,7 @@ func (g Group) create(note string) GroupDecision {
 	d.Link.Note = note
 	changes := []directory.Change{
 		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
-		{Attribute: UniqueName, To: directory.Text(g.Link.Group.UniqueName())},
+		{Attribute: UniqueName, To: directory.Text(g.Link.UniqueName())},
 	}
 	if len(first) > 0 {
 		changes = append(changes, directory.Change{Attribute: Members, To: values(first)})
@@ -341,9 +343,10 @@ func values(ids []directory.EntraID) directory.Value {
 func (g Group) Written(link directory.GroupLink, action Action, id directory.EntraID) directory.GroupLink {
 	link.EntraID = id
 	switch action.Type {
-	case CreateGroup:
+	case CreateGroup, RestoreGroup:
 		link.Owner = directory.CreatedByUs
 	case DeleteGroup:
+		link.Deleted = id
 		link.EntraID, link.Owner, link.Applied, link.Note = "", "", "", deletedNote
 	}
 	if name, written := action.Value(directory.DisplayName); written {

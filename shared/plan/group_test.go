@@ -102,6 +102,14 @@ func TestDecideGroup(t *testing.T) {
 		{name: "disconnected", group: group(func(g *plan.Group) { g.Connected, g.Link = false, linked }), owner: directory.CreatedByUs},
 		{name: "disconnected, and ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Connected, g.Link = deletes, false, linked }), want: [][]string{{"delete_group"}}, owner: directory.CreatedByUs},
 		{name: "deleted in JumpCloud, not ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Exists, g.Link = deletes, false, taken }), owner: directory.TakenOver},
+		{name: "created anew after we deleted the one before, which keeps its unique name", group: group(func(g *plan.Group) {
+			link := plan.Group{}.Written(linked, plan.Action{Type: plan.DeleteGroup}, "5d0cbe4f-1111-4222-8333-444455556666")
+			g.Link = link
+		}), want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1.5d0cbe4f"}}},
+		{name: "the one made so is ours, the deleted one that is back is not", group: group(func(g *plan.Group) {
+			g.Link.Deleted = "5d0cbe4f-1111-4222-8333-444455556666"
+			g.Named = []directory.SecurityGroup{{ID: "s8", Name: "Sales", Security: true, UniqueName: "jumpcloud.g1"}, {ID: "s9", Name: "Sales", Security: true, UniqueName: "jumpcloud.G1.5d0cbe4f"}}
+		}), want: [][]string{{"take_over_group"}}, owner: directory.CreatedByUs},
 		{name: "no name", group: group(func(g *plan.Group) { g.Name = "  " }), obstacle: directory.InvalidValue},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

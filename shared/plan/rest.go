@@ -115,15 +115,15 @@ func aboutAttributes(a Action, f *fault.Error) bool {
 	named := len(a.named(f.Subject)) > 0
 	switch directory.Reason(f.Reason) {
 	case directory.SyncedFromOnPremises:
-		return named // Entra says so of extension attributes alone, too
+		return named // else of the account as a whole
 	case directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
 		return false
 	}
 	switch f.Kind {
 	case fault.Invalid:
 		return true
-	case fault.Conflict:
-		return a.Type != Provision && named
+	case fault.Conflict: // with something that is written, unless it names something else
+		return a.Type != Provision && (named || f.Subject == "")
 	default:
 		return f.Kind == fault.Forbidden && a.Type == Update // a protected account is not taken over in part
 	}
@@ -156,4 +156,35 @@ func (a Action) without(parts [][]directory.Change) (rest Rest) {
 // with is the same action with other changes, as it was before it was recorded.
 func (a Action) with(changes []directory.Change) Action {
 	return Action{Type: a.Type, EntraID: a.EntraID, Changes: changes, Reason: a.Reason}
+}
+
+// worst is what the problems mean for the user as a whole: the first one's reason
+// and what all of them say. What will mend itself parks nobody.
+func worst(problems []directory.Problem) *directory.Obstacle {
+	var first directory.Reason
+	var messages []string
+	names := map[string][]string{} // what a message does not name by itself
+	for _, p := range problems {
+		if p.Reason == directory.ManagerAbsent {
+			continue
+		}
+		if first == "" {
+			first = p.Reason
+		}
+		if !slices.Contains(messages, p.Message) {
+			messages = append(messages, p.Message)
+		}
+		if p.FoundOut {
+			names[p.Message] = append(names[p.Message], string(p.Attribute))
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	for i, message := range messages {
+		if len(names[message]) > 0 {
+			messages[i] = strings.Join(names[message], ", ") + ": " + message
+		}
+	}
+	return &directory.Obstacle{Reason: first, Message: strings.Join(messages, "; ")}
 }

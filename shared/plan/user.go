@@ -3,7 +3,6 @@ package plan
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"entrasync/shared/directory"
 )
@@ -26,6 +25,8 @@ type User struct {
 	// Federated says that sign-in is federated, so an account that is taken
 	// over gets an immutable id if it has none.
 	Federated bool
+	// Tenant is what the tenant says of its domains; empty if that does not matter.
+	Tenant directory.Tenant
 	// SecondAccount says that the user has another account in the tenant, by
 	// another directory: then only that one carries the immutable id.
 	SecondAccount bool
@@ -134,21 +135,31 @@ func (u User) Decide() Decision {
 // before everything else and on its own, so that a refused attribute never
 // keeps a leaver signed in; allowing it comes last.
 func (u User) maintain(link directory.Link) Decision {
-	d := Decision{Link: link, Obstacle: u.Desired.Obstacle}
-	d.Actions = u.inOrder(link, updates(u.changes(link)))
-	return d
+	parts, moves, obstacle := u.changes(link)
+	return Decision{Link: link, Obstacle: obstacle, Actions: u.inOrder(link, append(updates(parts), moves...))}
 }
 
-// changes are the attributes to write, in groups that are written together.
-func (u User) changes(link directory.Link) [][]directory.Change {
+// changes are the attributes to write, in groups that are written together, and what
+// has to follow them so that the account gets its name and its immutable id; the
+// obstacle is why not all can be written. An account that was moved aside comes home
+// also if nothing else of it is managed any more.
+func (u User) changes(link directory.Link) (parts [][]directory.Change, moves []Action, obstacle *directory.Obstacle) {
 	if !u.Desired.Managed {
-		return nil
+		if link.Aside != nil {
+			moves = []Action{comeHome(*link.Aside, directory.Text(string(u.ID)))}
+		}
+		return nil, moves, u.Desired.Obstacle
 	}
 	wanted := u.Desired.Attributes
-	if known, is := link.Applied[directory.ImmutableID]; is && u.replaces(known.String()) {
-		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: directory.Text(string(u.ID))}})
+	known, is := link.Applied[directory.ImmutableID]
+	if own := directory.Text(string(u.ID)); is && (u.replaces(known.String()) || link.Aside != nil && !known.Equal(own)) {
+		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: own}})
 	}
-	return groups(link.Applied.ChangesTo(wanted), link.Problems)
+	m := u.move(link, link.Applied.ChangesTo(wanted))
+	if obstacle = u.Desired.Obstacle; obstacle == nil {
+		obstacle = m.obstacle
+	}
+	return groups(m.rest, link.Problems), m.moves, obstacle
 }
 
 // replaces reports whether the user's immutable id is to be written over that of an
@@ -229,6 +240,9 @@ func (u User) provision() Decision {
 			return Decision{Link: u.Link, Obstacle: &directory.Obstacle{Reason: problem.Reason, Message: problem.Message}}
 		}
 	}
+	if u.SecondAccount && u.Tenant.Federates(u.Desired.UPN) {
+		return Decision{Link: u.Link, Obstacle: u.without(u.Desired.UPN)}
+	}
 	wanted := u.Desired.Attributes.Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(u.Desired.State == directory.Enabled)},
 	})
@@ -252,7 +266,8 @@ func (u User) takeOver() Decision {
 
 // write is the first write to an account that is being taken over.
 func (u User) write(link directory.Link) Decision {
-	parts, wanted := u.changes(link), u.state(link)
+	parts, moves, obstacle := u.changes(link)
+	wanted := u.state(link)
 	state := directory.Change{Attribute: directory.AccountEnabled, From: link.Applied[directory.AccountEnabled], To: directory.Bool(wanted == directory.Enabled)}
 	takeOver := Action{Type: TakeOver, Changes: append([]directory.Change{state}, parts[0]...)}
 	if wanted == directory.Disabled {
@@ -262,7 +277,8 @@ func (u User) write(link directory.Link) Decision {
 	if link.State != directory.Disabled && wanted == directory.Disabled || link.SessionsToEnd {
 		actions = append(actions, Action{Type: EndSessions, Reason: u.Desired.Reason})
 	}
-	return Decision{Link: link, Obstacle: u.Desired.Obstacle, Actions: of(link, append(actions, updates(parts[1:])...))}
+	actions = append(append(actions, updates(parts[1:])...), moves...)
+	return Decision{Link: link, Obstacle: obstacle, Actions: of(link, actions)}
 }
 
 // restore brings the deleted account back and makes it ours: what it holds is not
@@ -281,8 +297,9 @@ func (u User) restore() Decision {
 	link := u.Link
 	link.EntraID, link.UPN, link.Owner, link.Unconfirmed, link.Arrived = u.Deleted.ID, u.Deleted.UPN, owner, nil, true
 	link.Applied = directory.Attributes{directory.ImmutableID: directory.Text(u.Deleted.ImmutableID)}
-	rest := u.inOrder(link, updates(u.changes(link)))
-	return Decision{Link: link, Actions: append([]Action{{Type: Restore, EntraID: link.EntraID}}, rest...)}
+	parts, moves, obstacle := u.changes(link)
+	rest := u.inOrder(link, append(updates(parts), moves...))
+	return Decision{Link: link, Obstacle: obstacle, Actions: append([]Action{{Type: Restore, EntraID: link.EntraID}}, rest...)}
 }
 
 // adopt is the link with the account that was found.
@@ -303,6 +320,9 @@ func (u User) Begun(link directory.Link, action Action) directory.Link {
 	if action.Type == Provision {
 		link.Unconfirmed = &directory.Creation{UPN: u.Desired.UPN, At: action.At}
 		return link
+	}
+	if upn, _ := action.Value(directory.UserPrincipalName); action.Type == LeaveDomain {
+		link.Aside = &directory.Aside{UPN: directory.UPN(upn.String()), Home: placeOf(link), ImmutableID: link.Applied[directory.ImmutableID].String()}
 	}
 	link.Applied = link.Applied.Without(action.Changes)
 	return link
@@ -329,6 +349,9 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 	link = withState(link, action)
 	if upn, written := action.Value(directory.UserPrincipalName); written {
 		link.UPN = directory.UPN(upn.String())
+		if action.Type != LeaveDomain {
+			link.Aside = nil
+		}
 	}
 	return link
 }
@@ -373,26 +396,6 @@ func (u User) Settled(link directory.Link, obstacle *directory.Obstacle, problem
 		}))
 	}
 	return link
-}
-
-// worst is what the problems mean for the user as a whole: the first one's reason
-// and what all of them say. What will mend itself parks nobody.
-func worst(problems []directory.Problem) *directory.Obstacle {
-	var first directory.Reason
-	var said []string
-	for _, p := range problems {
-		if p.Reason == directory.ManagerAbsent || slices.Contains(said, p.Message) {
-			continue
-		}
-		if first == "" {
-			first = p.Reason
-		}
-		said = append(said, p.Message)
-	}
-	if first == "" {
-		return nil
-	}
-	return &directory.Obstacle{Reason: first, Message: strings.Join(said, "; ")}
 }
 
 // stateOf names whether sign-in is allowed.

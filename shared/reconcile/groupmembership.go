@@ -156,7 +156,7 @@ func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
 		return err
 	}
 	g.link.ListedAt = time.Time{}
-	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists && g.link.EntraID != "")
+	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists)
 }
 
 // setMemberships changes memberships and has the users looked at: who joins in the

@@ -56,6 +56,12 @@ type GroupResult struct {
 	// Refused are the members that could not be added or removed, with the fault.
 	// All others are as the action wants them, also those that were so before.
 	Refused map[directory.EntraID]error
+	// Met says that a group that was to be created was there: of an earlier attempt, or
+	// because somebody restored it. Who is in it is not known.
+	Met bool
+	// Deleted is the deleted group that keeps its unique name from one that was to be
+	// created; nil if there is none.
+	Deleted *directory.DeletedGroup
 }
 
 // GroupTask names a group to bring up to date in a directory, never how.

@@ -19,7 +19,9 @@ import (
 func (b *groupBatch) begin(g *group) {
 	action := &g.todo[0]
 	action.ID = uuid.Must(uuid.NewV7()).String()
-	action.EntraID = g.link.EntraID
+	if action.Type != plan.RestoreGroup {
+		action.EntraID = g.link.EntraID
+	}
 	action.Directory = b.dir.ID
 	action.Subject = plan.Subject{Kind: "group", ID: string(g.attempt.Group), Name: g.plan.Name}
 	action.Cause = g.attempt.Cause
@@ -59,7 +61,11 @@ func (b *groupBatch) record(ctx context.Context, groups []*group) {
 // complete folds the result of an action into the link and the members.
 func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action, result GroupResult) {
 	action.CompletedAt = time.Now().UTC()
-	if result.ID != "" && g.link.EntraID == "" && action.Type == plan.CreateGroup {
+	met := result.Met || result.Err == nil && action.Type == plan.RestoreGroup
+	if met { // it is not the new group that was decided on
+		g.members = map[directory.UserID]directory.Member{}
+	}
+	if result.ID != "" && g.link.EntraID == "" && (met || action.Type == plan.CreateGroup) {
 		if _, err := b.Store.Claim(ctx, b.dir.TenantObject, result.ID, b.owner(g), b.dir.ID); err != nil {
 			g.unsure = append(g.unsure, action.ID)
 			b.fail(ctx, g, err) // the next attempt meets the same group by its unique name
@@ -68,7 +74,7 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 		g.link.EntraID, g.link.Owner, g.link.LastWriteAt = result.ID, directory.CreatedByUs, action.CompletedAt
 	}
 	if result.Err != nil {
-		b.completeFailed(ctx, g, action, result.Err)
+		b.completeFailed(ctx, g, action, result)
 		return
 	}
 	if action.Type == plan.DeleteGroup {
@@ -82,14 +88,22 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 	g.link.LastWriteAt = action.CompletedAt
 	b.noteMembers(g, &action, result)
 	b.note(ctx, g, action)
+	if met { // so who is in it is compared as a whole
+		g.unsure = append(g.unsure, action.ID)
+		b.later(g, firstWait)
+	}
 }
 
 // completeFailed notes why an action failed. A group that is gone is looked for by
-// its name again.
-func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.Action, err error) {
-	f := *fault.Of(err)
+// its name again, and one that was deleted is restored where the directory wants that.
+func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.Action, result GroupResult) {
+	f := *fault.Of(result.Err)
+	if f.Kind == fault.Transient && f.Subject == string(plan.UniqueName) && g.attempt.Number > lookAgain {
+		f.Kind, f.Reason = fault.Conflict, string(directory.RefusedReason)
+		f.Message = "Entra says that another object has the unique name " + g.link.UniqueName() + ", and shows none, not among its deleted groups either: look there for a group of this name, and restore it or delete it for good"
+	}
 	if f.Kind == fault.NotFound {
-		if time.Since(g.link.LastWriteAt) > settleTime {
+		if g.link.EntraID != "" && time.Since(g.link.LastWriteAt) > settleTime {
 			if err := b.forget(ctx, g); err != nil {
 				b.fail(ctx, g, err)
 				return
@@ -107,6 +121,10 @@ func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.A
 	if f.Kind.Decide() != fault.Park {
 		g.unsure = append(g.unsure, action.ID)
 		b.fail(ctx, g, &f)
+		return
+	}
+	if result.Deleted != nil && b.dir.Settings.RestoreDeleted {
+		g.todo = []plan.Action{{Type: plan.RestoreGroup, EntraID: result.Deleted.ID}}
 		return
 	}
 	if g.obstacle == nil {
@@ -205,7 +223,7 @@ func (b *groupBatch) retryUnseen(ctx context.Context, g *group, err error) {
 func (b *groupBatch) recordFailures(ctx context.Context) {
 	failed := slices.DeleteFunc(slices.Clone(b.groups), func(g *group) bool { return !g.failed || g.attempt.Group == "" })
 	for _, g := range failed {
-		if err := b.Store.PutMembers(context.WithoutCancel(ctx), slices.Collect(maps.Values(g.members))...); err != nil {
+		if err := b.Store.PutMembers(context.WithoutCancel(ctx), g.known()...); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("group", string(g.attempt.Group)).Msg("what became of members could not be recorded: it is found out again")
 			continue
 		}
@@ -214,6 +232,15 @@ func (b *groupBatch) recordFailures(ctx context.Context) {
 	if len(failed) > 0 {
 		b.record(ctx, failed)
 	}
+}
+
+// known are the members of whom more is known now. While there is no group in Entra
+// they stay as they are: the one that they were in may come back.
+func (g *group) known() []directory.Member {
+	if g.link.EntraID == "" {
+		return nil
+	}
+	return slices.Collect(maps.Values(g.members))
 }
 
 // note has a completed action recorded with the link, published and counted.

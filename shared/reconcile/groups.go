@@ -387,8 +387,12 @@ func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory
 	}
 }
 
-// forget makes the link one without a group in Entra.
+// forget makes the link one without a group in Entra. If we began to delete it, that
+// is what happened to it.
 func (b *groupBatch) forget(ctx context.Context, g *group) error {
+	if slices.ContainsFunc(g.open, deletes) {
+		g.link.Deleted = g.link.EntraID
+	}
 	_, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID)
 	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending
 	return err

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -157,7 +156,7 @@ func (b *groupBatch) lookBehind(ctx context.Context, g *group) {
 // keepMembers keeps what is known of the members now. Those that are to be tried
 // again stay touched, and so do all while something is in the way.
 func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
-	if err := b.Store.PutMembers(ctx, slices.Collect(maps.Values(g.members))...); err != nil {
+	if err := b.Store.PutMembers(ctx, g.known()...); err != nil {
 		return err
 	}
 	g.members = nil

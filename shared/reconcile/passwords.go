@@ -153,10 +153,18 @@ func (w *password) prepare(ctx context.Context) (Entra, error) {
 		return nil, &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: string(directory.Disconnected), Message: directory.Disconnected.Sentence()}
 	}
 	w.link = link
-	if w.value, err = w.open(ctx); err != nil {
+	entra, err := w.Systems.Entra(ctx, look.Directory.Tenant)
+	if err != nil {
 		return nil, err
 	}
-	return w.Systems.Entra(ctx, look.Directory.Tenant)
+	// Where the tenant cannot be asked Entra says it.
+	if tenant, err := entra.Tenant(ctx, nil, time.Time{}); err == nil {
+		if why := link.PasswordIn(tenant); why != nil {
+			return nil, &fault.Error{Op: "reconcile.set password", Kind: fault.Forbidden, Reason: string(why.Reason), Message: why.Message}
+		}
+	}
+	w.value, err = w.open(ctx)
+	return entra, err
 }
 
 // owns reports whether the account is certainly the user's.

@@ -40,6 +40,11 @@ type Entra interface {
 	// FindByUPN looks accounts up by sign-in name, with the values of the
 	// attributes asked for. The answers stand in the order of the names.
 	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found
+	// Read reads accounts by their object ids, as FindByUPN does.
+	Read(ctx context.Context, accounts []directory.EntraID) []Found
+	// FindByImmutableID looks accounts up by immutable id. The answers stand in the
+	// order of the ids.
+	FindByImmutableID(ctx context.Context, ids []string) []Found
 	// Apply sends actions, each for another account, and answers in their order.
 	Apply(ctx context.Context, actions []plan.Action) []Result
 	// SetPassword gives an account a password. After a fault of kind Transient

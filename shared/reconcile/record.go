@@ -99,9 +99,7 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	u.link.LastWriteAt = action.CompletedAt
 	u.adopted = false
 	b.note(ctx, u, action)
-	if action.Writes(directory.UserPrincipalName) && u.before.UPN != "" && !u.link.UPN.Same(u.before.UPN) {
-		u.renamed = true
-	}
+	u.renamed = u.renamed || u.givesUpName(action)
 	if action.Type == plan.Restore {
 		u.link.Arrived = true
 	}
@@ -116,6 +114,15 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 	}
 }
 
+// givesUpName reports whether an action gave the account another name for good.
+func (u *user) givesUpName(action plan.Action) bool {
+	had := u.before.UPN
+	if u.before.Aside != nil {
+		had = u.before.Aside.Home
+	}
+	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
+}
+
 // completeFailed notes why an action failed. What Entra certainly did not do is
 // as it was; of the rest nobody knows, and it is written again. What may succeed
 // later ends the attempt. Of what a person must mend the rest is done all the
@@ -124,7 +131,7 @@ func (b *batch) complete(ctx context.Context, u *user, action plan.Action, resul
 // keeps from being done, and then the user comes again.
 func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
-		u.link.Applied, u.link.Unconfirmed = u.before.Applied, u.before.Unconfirmed
+		u.link.Applied, u.link.Unconfirmed, u.link.Aside = u.before.Applied, u.before.Unconfirmed, u.before.Aside
 	}
 	f := b.classify(ctx, u, action, err)
 	action.Status = plan.Failed
@@ -139,13 +146,13 @@ func (b *batch) completeFailed(ctx context.Context, u *user, action plan.Action,
 		b.fail(ctx, u, f)
 		return
 	}
-	if b.bringBack(u, action, f) || b.letGo(u, f) {
+	if b.bringBack(u, action, f) || b.letGo(u, f) || b.unmoved(u, action, f) {
 		return
 	}
 	if rest, possible := action.Rest(f); possible {
 		u.todo = append(rest.Actions, u.todo...)
 		for _, name := range rest.Refused {
-			u.problems = append(u.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message})
+			u.problems = append(u.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message, FoundOut: f.Subject == ""})
 		}
 		if reasonOf(f) == directory.ManagerMissing {
 			if err := b.Store.AddWaits(ctx, b.waitForManager(u)); err != nil {
@@ -202,7 +209,7 @@ func certain(err error) bool {
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Owner, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
-	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver = false, nil, nil, false, false
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside = false, nil, nil, false, false, nil
 	return link
 }
 
@@ -241,8 +248,11 @@ func (b *batch) classify(ctx context.Context, u *user, action plan.Action, err e
 	switch {
 	case action.Type == plan.Provision && f.Reason == string(directory.UPNConflict) && u.mayBeHidden():
 		f.Kind = fault.Transient
-	case f.Reason == string(directory.UPNConflict) && f.Subject == string(directory.UserPrincipalName):
-		b.whoHas(ctx, u, &f)
+	case f.Reason == string(directory.UPNConflict) && action.Type == plan.LeaveDomain: // another name will do
+	case f.Reason == string(directory.UPNConflict) && (f.Subject == string(directory.UserPrincipalName) || f.Subject == "" && action.Names()):
+		f.Subject = string(directory.UserPrincipalName)
+		upn, _ := action.Value(directory.UserPrincipalName)
+		b.whoHas(ctx, u, directory.UPN(upn.String()), &f)
 	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < settleTime || action.Writes(directory.Manager) && young):
 		f.Kind = fault.Transient
 		f.Message = "Entra does not show the account everywhere yet"
@@ -315,8 +325,7 @@ func taken(upn directory.UPN, owner string) *directory.Obstacle {
 // whoHas says in a refusal whose the sign-in name is that is taken, if that can be
 // found out, and has the user looked at when the name is free. If that happened
 // just now, the user is to be tried again.
-func (b *batch) whoHas(ctx context.Context, u *user, f *fault.Error) {
-	upn := u.plan.Desired.UPN
+func (b *batch) whoHas(ctx context.Context, u *user, upn directory.UPN, f *fault.Error) {
 	holder := b.holderOf(ctx, upn)
 	if holder == "" {
 		return

@@ -136,7 +136,7 @@ func (b *batch) work(ctx context.Context, id directory.ID) {
 	b.endUnread(ctx)
 	b.expect(ctx)
 	inStages(ctx, b.users, func(u *user) bool { return u.over },
-		b.authorize, b.desire, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.closeInterrupted, b.write, b.settle)
+		b.authorize, b.desire, b.leaveAll, b.openEntra, b.reclaim, b.share, b.checkDomains, b.readBlind, b.findManagers, b.lookUp, b.wait, b.decide, b.claim, b.checkIDs, b.closeInterrupted, b.write, b.settle)
 	b.recordFailures(ctx)
 	b.lookAgain(ctx)
 	b.publish(ctx)
@@ -210,13 +210,18 @@ func (b *batch) howConnected(known store.User) directory.Connected {
 	return c
 }
 
-// hasAnother reports whether a user has an account in the tenant by another
+// hasAnother reports whether a user has another account in the tenant, by another
 // directory: one that the directory holds, or one that it let go and that still
-// carries the user's immutable id, which Entra gives to one account only.
+// carries the user's immutable id, which Entra gives to one account only. One that
+// both have is no other.
 func (b *batch) hasAnother(known store.User) bool {
+	own, _ := known.Link(b.dir.ID)
 	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
 		link, _ := known.Link(sibling.ID)
-		return link.EntraID != "" && (!link.Freed || link.Applied[directory.ImmutableID].String() == string(link.User))
+		if link.EntraID == "" || link.EntraID == own.EntraID {
+			return false
+		}
+		return !link.Freed || link.Applied[directory.ImmutableID].String() == string(link.User)
 	})
 }
 
@@ -490,30 +495,34 @@ func (b *batch) accountsElsewhere(u *user) []directory.Link {
 }
 
 // checkDomains holds the sign-in names that are to be written against the domains
-// that the tenant verified. When the tenant cannot be asked nothing is lost: Entra
-// refuses what it does not take.
+// that the tenant verified, and finds out which of those are federated. When the tenant
+// cannot be asked nothing is lost: Entra refuses what it does not take, and of the
+// kinds of domains counts what the tenant said when the directory was changed last.
 func (b *batch) checkDomains(ctx context.Context, users []*user) {
 	var domains []string
 	var since time.Time
+	var concerned []*user
 	for _, u := range users {
-		if !u.plan.Names() {
-			continue
+		if u.plan.Names() {
+			domains = append(domains, u.plan.Desired.UPN.Domain())
+			if cause := u.attempt.Cause; cause.Asked && cause.At.After(since) {
+				since = cause.At // the person who asked may just have verified the domain
+			}
 		}
-		domains = append(domains, u.plan.Desired.UPN.Domain())
-		if cause := u.attempt.Cause; cause.Asked && cause.At.After(since) {
-			since = cause.At // the person who asked may just have verified the domain
+		if u.plan.Names() || u.plan.Identifies() {
+			concerned = append(concerned, u)
 		}
 	}
-	if len(domains) == 0 {
+	if len(concerned) == 0 {
 		return
 	}
 	tenant, err := b.entra.Tenant(ctx, domains, since)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(b.dir.ID)).Msg("the tenant's domains cannot be read")
-		return
+		tenant = b.dir.KnownTenant()
 	}
-	for _, u := range users {
-		if u.plan.Names() {
+	for _, u := range concerned {
+		if u.plan.Tenant = tenant; u.plan.Names() && err == nil {
 			u.plan.Desired = u.plan.Desired.In(tenant)
 		}
 	}

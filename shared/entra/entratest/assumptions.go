@@ -14,6 +14,7 @@ const (
 	maxBodyBytes     = 4 << 20 // any other request
 	gzipFromBytes    = 1024    // smaller answers are sent plain
 	maxValuesOfIn    = 15      // values in one `in (..)` clause
+	maxFilterValue   = 120     // characters of one text in a $filter, observed by users; that they are UTF-16 units of the unquoted text is assumed
 	defaultPageSize  = 100     // documented for users, groups and members
 	maxPageSize      = 999
 	deltaPageSize    = 200 // objects on one delta page; users of the API observed 100 to 200
@@ -38,6 +39,14 @@ const (
 	codeFailedDependency = "FailedDependency"
 	codePassword         = "InvalidPassword" // details[].code of a refused password
 	codeUnsupportedMedia = "UnsupportedMediaType"
+
+	// What Graph says of a /$count without its header.
+	textCountNeedsHeader = "$count is not currently supported."
+
+	// What Graph says of accounts in federated domains. The first is what the older
+	// modules say (azure-docs 5108); that Graph says it too, and the second, is assumed.
+	textFederatedAnchor   = "You must provide a required property: Parameter name: FederatedUser.SourceAnchor"
+	textFederatedPassword = "The password of a user in a federated domain cannot be changed."
 )
 
 // Properties of an account mastered on premises that the cloud may still write.

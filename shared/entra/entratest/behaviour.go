@@ -27,7 +27,8 @@ type Behaviour struct {
 	ClampLargeTop        bool `json:"clampLargeTop"`        // a $top above 999 is cut instead of refused with 400
 	RemoveAbsent400      bool `json:"removeAbsent400"`      // removing a non-member answers 400 instead of 404
 	Revoke204            bool `json:"revoke204"`            // revokeSignInSessions as documented (204) instead of as it is (200)
-	SoftDeleteGroups     bool `json:"softDeleteGroups"`     // security groups go to deletedItems too, not only Microsoft 365 groups
+	HardDeleteGroups     bool `json:"hardDeleteGroups"`     // security groups are deleted for good, as in national clouds and before 2026
+	FreeDeletedName      bool `json:"freeDeletedName"`      // a group in deletedItems gives its uniqueName free instead of keeping it from others
 	PlainDeletedUPN      bool `json:"plainDeletedUPN"`      // a deleted user keeps its UPN instead of having its id put before it
 	DeltaEmptyPages      bool `json:"deltaEmptyPages"`      // every round of a delta query begins with an empty page
 	DeltaSyncStateAbsent bool `json:"deltaSyncStateAbsent"` // a dead delta token answers 400 syncStateNotFound instead of 410

@@ -2,8 +2,10 @@ package entratest
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -131,22 +133,30 @@ func (c *call) checkRequest() *graphError {
 	return c.checkBody()
 }
 
-// checkBody checks that a body is there when the description wants one and that
-// it has the right types.
+// checkBody checks that a body is there when the description wants one, that it has the
+// right types, and that nothing is in it that has no meaning.
 func (c *call) checkBody() *graphError {
 	d, err := described()
 	if err != nil {
 		return internalError(err)
 	}
 	schema := d.bodies[c.op.key()]
-	if schema == nil || c.body == nil && c.op.bodyOptional {
+	switch {
+	case c.body == nil && (c.op.bodyOptional || schema == nil && c.op.body == nil):
 		return nil
-	}
-	if c.body == nil {
+	case c.body == nil:
 		return malformed("Empty Payload. JSON content expected.")
+	case c.op.object != "":
+		return d.checkObject(c.op.object, c.body)
 	}
-	if kind := c.op.object; kind != "" {
-		return d.checkObject(kind, c.body)
+	for _, name := range slices.Sorted(maps.Keys(c.body)) {
+		described := schema != nil && schema.Properties[name] != nil || slices.Contains(c.op.body, name)
+		if !described && !strings.HasPrefix(name, "@odata.") {
+			return badRequest("Invalid property '%s'.", name)
+		}
+	}
+	if schema == nil {
+		return nil
 	}
 	if err := schema.VisitJSON(c.body); err != nil {
 		return malformed("Invalid request body: %s", firstLine(err))

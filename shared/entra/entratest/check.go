@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 var (
@@ -66,19 +68,32 @@ func (p property) checkNull(kind, name string) *graphError {
 
 // checkInside refuses unknown parts of a complex value, and empty ones.
 func (p property) checkInside(kind, name string, value any) *graphError {
-	schema := p.complexType()
-	if schema == nil {
+	if items, isList := value.([]any); isList && p.schema.Items != nil {
+		for _, item := range items {
+			if failure := checkParts(p.schema.Items.Value, kind, name, item); failure != nil {
+				return failure
+			}
+		}
 		return nil
 	}
-	parts, _ := value.(map[string]any)
-	for part, v := range parts {
+	return checkParts(p.complexType(), kind, name, value)
+}
+
+// checkParts refuses unknown and empty parts of one complex value; schema is nil for a
+// plain one.
+func checkParts(schema *openapi3.Schema, kind, name string, value any) *graphError {
+	parts, isObject := value.(map[string]any)
+	if schema == nil || !isObject {
+		return nil
+	}
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
 		if strings.Contains(part, "@") {
 			continue
 		}
 		if schema.Properties[part] == nil {
 			return badRequest("Invalid property '%s'.", part)
 		}
-		if v == "" {
+		if parts[part] == "" {
 			return badValue(name, resourceName(kind))
 		}
 	}
@@ -182,10 +197,16 @@ func (t *tenant) checkUPN(upn string) (Domain, *graphError) {
 	}
 	d, known := t.domain(domain)
 	if !known || d.Unverified {
-		return Domain{}, badRequest("The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.").
-			withDetail("InvalidValue", "userPrincipalName")
+		return Domain{}, unusableDomain()
 	}
 	return d, nil
+}
+
+// unusableDomain is the refusal of a domain that is not verified; of a federated one
+// the same text was seen (observed by users of Terraform).
+func unusableDomain() *graphError {
+	return badRequest("The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.").
+		withDetail("InvalidValue", "userPrincipalName")
 }
 
 // conflicts refuses values that another object has. A UPN is unique among users
@@ -207,10 +228,36 @@ func (t *tenant) conflicts(self string, body map[string]any) *graphError {
 			}
 		}
 	}
+	if other := t.sameIdentity(self, body); other != "" {
+		return conflict("identities", other)
+	}
 	if id, has := body["onPremisesImmutableId"].(string); has {
 		if other := holder(t.byImmutable, id, self); other != "" {
 			return conflict("onPremisesImmutableId", other)
 		}
 	}
 	return nil
+}
+
+// sameIdentity is the id of another user with one of the identities of a body; "" if
+// there is none.
+func (t *tenant) sameIdentity(self string, body map[string]any) string {
+	list, _ := body["identities"].([]any)
+	for _, each := range list {
+		given, _ := each.(map[string]any)
+		if given["signInType"] == upnSignIn {
+			continue
+		}
+		for _, o := range t.order {
+			theirs, _ := o.Props["identities"].Value.([]any)
+			same := func(other any) bool {
+				i, _ := other.(map[string]any)
+				return equal(i["issuer"], given["issuer"]) && equal(i["issuerAssignedId"], given["issuerAssignedId"])
+			}
+			if o.ID != self && o.Deleted.IsZero() && slices.ContainsFunc(theirs, same) {
+				return o.ID
+			}
+		}
+	}
+	return ""
 }

@@ -52,6 +52,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   map[string]any
+	plain  string // of an answer that is text
 }
 
 // do sends a request below /v1.0. Headers are pairs of name and value.
@@ -91,6 +92,10 @@ func (g *graph) do(method, path string, body any, headers ...string) reply {
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		g.t.Fatal(err)
+	}
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") {
+		out.plain = string(raw)
+		return out
 	}
 	if len(raw) > 0 && json.Unmarshal(raw, &out.body) != nil {
 		g.t.Fatalf("%s %s: not JSON: %s", method, path, raw)

@@ -32,7 +32,7 @@ type Domain struct {
 	Name       string
 	Default    bool // at most one; without one the first verified domain is the default
 	Initial    bool // the onmicrosoft.com domain
-	Federated  bool // sign-in happens elsewhere: no password policy, onPremisesImmutableId required at create
+	Federated  bool // sign-in happens elsewhere: no passwords, onPremisesImmutableId required and fixed
 	Unverified bool // listed by /domains, refused in a userPrincipalName
 }
 

@@ -33,7 +33,7 @@ func (s *Simulator) State() State {
 	out := State{Behaviour: s.behaviour(), Faults: s.PendingFaults(), Counters: s.Counters(), Requests: s.Requests()}
 	for _, t := range s.config.Tenants {
 		d := s.Tenant(t.ID)
-		out.Tenants = append(out.Tenants, TenantState{ID: t.ID, Name: t.Name, Domains: t.Domains, Users: d.Users(), Groups: d.Groups()})
+		out.Tenants = append(out.Tenants, TenantState{ID: t.ID, Name: t.Name, Domains: d.Domains(), Users: d.Users(), Groups: d.Groups()})
 	}
 	return out
 }
@@ -50,7 +50,7 @@ func (s *Simulator) State() State {
 //	DELETE /_sim/users/{id or UPN}    delete softly
 //	POST /_sim/groups                 add a group
 //	POST /_sim/groups/{id}            set properties
-//	DELETE /_sim/groups/{id}          delete for good
+//	DELETE /_sim/groups/{id}          delete softly
 //	PUT, DELETE /_sim/groups/{id}/members/{id}
 //
 // Users and groups are those of the tenant in ?tenant=, by default the first.
@@ -220,7 +220,7 @@ func (s *Simulator) controlGroups(r *http.Request, rest []string) (any, error) {
 		}
 		return d.UpdateGroup(rest[0], properties)
 	case r.Method == http.MethodDelete:
-		return map[string]any{"deleted": rest[0]}, d.DeleteGroup(rest[0])
+		return d.DeleteGroup(rest[0])
 	default:
 		if g, found := d.Group(rest[0]); found {
 			return g, nil

@@ -146,7 +146,7 @@ func TestGroupsDelta(t *testing.T) {
 	slices.Sort(removed)
 	gone := []string{ids[0], ids[1]}
 	slices.Sort(gone)
-	if !slices.Equal(added, ids[2:3]) || !slices.Equal(removed, gone) || bigGone != "deleted" {
+	if !slices.Equal(added, ids[2:3]) || !slices.Equal(removed, gone) || bigGone != "changed" {
 		t.Errorf("added %v, removed %v, big group %q", added, removed, bigGone)
 	}
 	if entries, _ = g.round(link); len(entries) != 0 {

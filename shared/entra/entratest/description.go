@@ -104,6 +104,12 @@ func collectProperties(schema *openapi3.Schema, into map[string]property) {
 // isCollection reports whether a property holds a list.
 func (p property) isCollection() bool { return p.schema.Type.Is(openapi3.TypeArray) }
 
+// hasPart reports whether a property is an object that has a part of that name.
+func (p property) hasPart(name string) bool {
+	schema := p.complexType()
+	return schema != nil && schema.Properties[name] != nil
+}
+
 // complexType is the schema of a property that is itself an object; nil if it is
 // not one.
 func (p property) complexType() *openapi3.Schema {

@@ -24,6 +24,8 @@ func (c *call) listDomains() (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
 	value := []any{}
 	for _, d := range c.tenant.Domains {
 		value = append(value, narrowed(c.tenant.domainValues(d), s))
@@ -36,6 +38,8 @@ func (c *call) getDomain() (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
 	d, known := c.tenant.domain(c.params[0])
 	if !known {
 		return nil, notFound(c.params[0])
@@ -64,6 +68,8 @@ func (c *call) listOrganization() (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
+	c.tenant.mu.RLock()
+	defer c.tenant.mu.RUnlock()
 	domains := []any{}
 	for _, d := range c.tenant.Domains {
 		if !d.Unverified {
@@ -248,7 +254,7 @@ func (c *call) restoredNames(o *object, set map[string]any) *graphError {
 		}
 	}
 	if o.Kind == kindGroup {
-		return t.groupConflicts(o.ID, names)
+		return t.groupConflicts(o.ID, names, c.behaviour, c.now)
 	}
 	upn := strings.TrimPrefix(o.text("userPrincipalName"), deletedPrefix(o))
 	if renamed, has := c.body["newUserPrincipalName"].(string); has && renamed != "" {

@@ -18,15 +18,20 @@
 //     expire; what was granted later is in the next token only. They may come with a
 //     time for an early refresh, be revoked, and the login service may be down.
 //   - Every request, and every item of a batch, is held against Microsoft's
-//     description: path, method, query options, properties and their types.
+//     description: path, method, query options, properties and their types. Nothing
+//     is passed over: what has no meaning is refused with 400, and what Graph does
+//     and the simulator does not with 501 NotImplemented and its name.
 //   - Permissions for each operation and each sensitive property, the protection of
 //     administrators and of members of role-assignable groups, restricted
 //     management, objects mastered on premises.
-//   - Users: create, get, list with $select, $filter, $top, $orderby and $count,
-//     patch, soft delete, deletedItems with restore and purge, manager, sessions,
-//     password policy, unique names, verified and federated domains.
-//   - Groups of all kinds, upsert by uniqueName, members with all-or-nothing binds of
-//     at most 20, transitive members, memberOf.
+//   - Users: create, get, list with $select, $filter (also by time and by identity),
+//     $top, $orderby and $count, patch, soft delete, deletedItems with restore and
+//     purge, manager and direct reports, sessions, password policy, unique names,
+//     verified and federated domains.
+//   - Groups of all kinds, upsert by uniqueName, soft delete with restore and purge,
+//     members with all-or-nothing binds of at most 20, transitive members, memberOf,
+//     checkMemberGroups.
+//   - Directory objects of either kind by id; /$count below every list.
 //   - Delta queries for users and groups, with their tokens' seven days.
 //   - $batch, gzip both ways, quotas in resource units and write units with 429 and
 //     its headers, replication lag of new objects, faults on demand.
@@ -42,9 +47,9 @@
 //   - Change notifications, licences, mailboxes (a renamed UPN leaves no proxy
 //     address), administrative units beyond the flag isManagementRestricted,
 //     directory roles beyond the names that are seeded, B2C and guests.
-//   - $search, ge and le in filters, filters on relationships, $expand other than
-//     manager, $orderby other than displayName and userPrincipalName, adding and
-//     removing owners by $ref. That a user may not be its own manager, if it may not.
+//   - $search, $filter and $orderby on relationships, $expand other than manager,
+//     lambdas other than any, adding and removing owners by $ref, actions other than
+//     those above. That a user may not be its own manager, if it may not.
 //   - Lag of changes to objects that exist: a PATCH is visible to reads at once; only
 //     delta queries can be told to lag. Lag and granted roles are not in the journal.
 //   - Signatures of outside assertions, conditional access beyond a flag, the object

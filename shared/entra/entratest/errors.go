@@ -93,9 +93,11 @@ func masteredOnPremises() *graphError {
 	return badRequest("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.")
 }
 
-// onceMastered is the refusal of extension attributes of a user that was synced
-// once and is a cloud user now (Graph error observed by integrators).
-func onceMastered() *graphError {
+// originatedElsewhere is the refusal of what another service owns: the extension
+// attributes of a user that was synced once and is a cloud user now, and the
+// employeeId of one that Exchange made (Graph error observed by integrators and users:
+// microsoft-graph-docs-contrib 3564, 8048). It does not say which property it is about.
+func originatedElsewhere() *graphError {
 	return badRequest("Unable to update the specified properties for objects that have originated within an external service.")
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // filter decides whether an object is in the answer.
@@ -19,7 +20,7 @@ type filter struct {
 // on directory objects).
 func (c *call) parseFilter(kind string) (*filter, *graphError) {
 	raw := c.query.Get("$filter")
-	if raw == "" {
+	if !c.query.Has("$filter") {
 		return &filter{match: func(*object) bool { return true }}, nil
 	}
 	tokens, ok := tokenize(raw)
@@ -169,6 +170,7 @@ func (p *filterParser) function(name string) *filter {
 	p.want(",")
 	value := p.text(p.next())
 	p.want(")")
+	p.fits(property, value)
 	operator := map[string]string{"startswith": "startsWith", "endswith": "endsWith"}[name]
 	p.allowed(property, operator)
 	if operator == "endsWith" && !p.advanced {
@@ -192,13 +194,18 @@ func (p *filterParser) anyOf(property string) *filter {
 	if again == "" {
 		again = p.next()
 	}
+	if property == "identities" {
+		return p.identity(variable, again)
+	}
 	if variable == "" || variable != again {
 		p.fail("the lambda of 'any' must compare its own variable")
 	}
 	p.want("eq")
 	value := p.text(p.next())
 	p.want(")")
+	p.fits(property, value)
 	p.allowed(property, "eq")
+	p.comparable(property, value)
 	return &filter{match: func(o *object) bool {
 		return slices.ContainsFunc(o.texts(property), func(s string) bool { return strings.EqualFold(s, value) })
 	}}
@@ -209,7 +216,7 @@ func (p *filterParser) comparison(property string) *filter {
 	p.allowed(property, operator)
 	var values []any
 	switch operator {
-	case "eq", "ne":
+	case "eq", "ne", "ge", "le":
 		values = []any{p.literal(p.next())}
 	case "in":
 		p.want("(")
@@ -225,7 +232,12 @@ func (p *filterParser) comparison(property string) *filter {
 			p.unsupported("Too many child clauses specified in search filter expression containing 'OR' operators: %d. Max allowed: %d.", len(values), maxValuesOfIn)
 		}
 	default:
-		p.unsupported("Unsupported or invalid query filter clause specified for property '%s' of resource '%s'.", property, resourceName(p.kind))
+		p.invalidClause(property)
+	}
+	p.fits(property, values...)
+	p.comparable(property, values...)
+	if operator == "ge" || operator == "le" {
+		return p.order(property, operator, values[0])
 	}
 	if operator == "ne" && !p.advanced {
 		p.unsupported("Unsupported property filter clause operator 'NotEqualsMatch'.")
@@ -266,8 +278,24 @@ func (p *filterParser) allowed(property, operator string) {
 		operators = "eq ne in"
 	}
 	if !slices.Contains(strings.Fields(operators), operator) {
-		p.unsupported("Unsupported or invalid query filter clause specified for property '%s' of resource '%s'.", property, resourceName(p.kind))
+		p.invalidClause(property)
 	}
+}
+
+// fits refuses texts that are too long for a filter. Graph's words do not say so
+// (observed by users, with eq and with startsWith: microsoft-graph-explorer-v4 2103,
+// msgraph-sdk-dotnet 159).
+func (p *filterParser) fits(property string, values ...any) {
+	for _, value := range values {
+		if text, isText := value.(string); isText && length(text) > maxFilterValue {
+			p.invalidClause(property)
+		}
+	}
+}
+
+// invalidClause is the refusal of what a property cannot be compared with.
+func (p *filterParser) invalidClause(property string) {
+	p.unsupported("Unsupported or invalid query filter clause specified for property '%s' of resource '%s'.", property, resourceName(p.kind))
 }
 
 func (p *filterParser) text(token string) string {
@@ -288,13 +316,23 @@ func (p *filterParser) literal(token string) any {
 	if n, err := strconv.ParseFloat(token, 64); err == nil {
 		return n
 	}
+	if at, err := time.Parse(time.RFC3339, token); err == nil {
+		return at
+	}
 	return p.text(token)
 }
 
 // valueOf is a property, or a part of one (a/b).
 func valueOf(o *object, property string) any {
-	if property == "id" {
+	switch property {
+	case "id":
 		return o.ID
+	case "createdDateTime":
+		return o.Created
+	case "deletedDateTime":
+		return timeOrNil(o.Deleted)
+	case "lastPasswordChangeDateTime":
+		return timeOrNil(o.Facts.PasswordAt)
 	}
 	name, part, nested := strings.Cut(property, "/")
 	value := o.Props[name].Value
@@ -311,6 +349,9 @@ func equal(a, b any) bool {
 	right, rightText := b.(string)
 	if leftText && rightText {
 		return strings.EqualFold(left, right)
+	}
+	if order, are := compared(a, b); are {
+		return order == 0
 	}
 	switch a.(type) {
 	case nil, bool, float64:

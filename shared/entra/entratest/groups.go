@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // requiredOfGroup must be in every create.
@@ -42,7 +43,7 @@ func (c *call) makeGroup(body map[string]any) (*answer, *graphError) {
 	if set["isAssignableToRole"] == true && !c.mayAny(assignRoles...) {
 		return nil, forbidden()
 	}
-	if failure := t.groupConflicts("", set); failure != nil {
+	if failure := t.groupConflicts("", set, c.behaviour, c.now); failure != nil {
 		return nil, failure
 	}
 	members, owners, failure := c.bound(nil, body)
@@ -132,10 +133,16 @@ func textsOf(value any) []string {
 }
 
 // groupConflicts refuses a uniqueName, or a mailNickname among Microsoft 365
-// groups, that another group has. Display names are not unique.
-func (t *tenant) groupConflicts(self string, set map[string]any) *graphError {
+// groups, that another group has. Display names are not unique. A deleted group keeps
+// its uniqueName as long as it can be restored (assumed; [Behaviour] has it otherwise).
+func (t *tenant) groupConflicts(self string, set map[string]any, how Behaviour, now time.Time) *graphError {
 	if name, has := set["uniqueName"].(string); has {
-		if other := holder(t.byUniqueName, strings.ToLower(name), self); other != "" {
+		name = strings.ToLower(name)
+		if other := holder(t.byUniqueName, name, self); other != "" {
+			return conflict("uniqueName", other)
+		}
+		other := holder(t.deletedUniqueName, name, self)
+		if deleted := t.objects[strings.ToLower(other)]; deleted != nil && !how.FreeDeletedName && now.Sub(deleted.Deleted) < softDeletedLife {
 			return conflict("uniqueName", other)
 		}
 	}
@@ -270,8 +277,8 @@ func (c *call) checkGroupWrite(o *object, set map[string]any) *graphError {
 	return nil
 }
 
-// deleteGroup deletes for good, except for Microsoft 365 groups: those wait in
-// deletedItems (Microsoft Graph documentation, delete group).
+// deleteGroup moves a group to deletedItems (Microsoft Graph documentation, delete
+// group; security groups wait there since 2026, in the public cloud).
 func (c *call) deleteGroup() (*answer, *graphError) {
 	t := c.tenant
 	t.mu.Lock()
@@ -288,7 +295,7 @@ func (c *call) deleteGroup() (*answer, *graphError) {
 	case o.is("mailEnabled") && !o.isM365():
 		return nil, forbidden()
 	}
-	soft := o.isM365() || c.behaviour.SoftDeleteGroups
+	soft := o.isM365() || !c.behaviour.HardDeleteGroups
 	_, failure = c.sim.commit(t, change{Kind: kindGroup, ID: o.ID, Delete: soft, Purge: !soft}, c.now)
 	if failure != nil {
 		return nil, failure

@@ -3,9 +3,11 @@ package entratest_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"entrasync/shared/entra/entratest"
 )
@@ -235,8 +237,8 @@ func TestGroupKinds(t *testing.T) {
 			}
 		}
 	}
-	soft := g.dir.GroupsNamed("microsoft365")[0]
-	hard := g.dir.GroupsNamed("security")[0]
+	soft, hard := g.dir.GroupsNamed("microsoft365")[0], g.dir.GroupsNamed("security")[0]
+	g.sim.Set(func(b *entratest.Behaviour) { b.HardDeleteGroups = true })
 	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+soft.ID, nil)
 	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+hard.ID, nil)
 	list := g.must(http.StatusOK, http.MethodGet, "/directory/deletedItems/microsoft.graph.group?$select=id", nil)
@@ -246,4 +248,78 @@ func TestGroupKinds(t *testing.T) {
 	g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+soft.ID+"/restore", object{})
 	g.must(http.StatusForbidden, http.MethodPost, "/groups", team("Admins", "isAssignableToRole", true))
 	g.must(http.StatusForbidden, http.MethodDelete, "/groups/"+g.dir.GroupsNamed("distribution")[0].ID, nil)
+}
+
+// A security group that was deleted can be restored for 30 days, with its members,
+// and keeps its uniqueName from others so long; then both are free.
+func TestDeletedSecurityGroups(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := start(t, func(c *entratest.Config) { c.Behaviour.TokenLife = 60 * 24 * time.Hour })
+		ids := g.people(2)
+		upsert := func(status int) reply {
+			t.Helper()
+			return g.must(status, http.MethodPatch, "/groups(uniqueName='jc.1')", team("Eng"), "Prefer", "create-if-missing")
+		}
+		first := text(upsert(http.StatusCreated).body, "id")
+		g.must(http.StatusNoContent, http.MethodPatch, "/groups/"+first, object{"members@odata.bind": references(ids...)})
+		g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+first, nil)
+		g.must(http.StatusNotFound, http.MethodGet, "/groups/"+first, nil)
+		g.must(http.StatusNotFound, http.MethodGet, "/groups(uniqueName='jc.1')", nil)
+		refused := upsert(http.StatusBadRequest)
+		wantError(t, refused, http.StatusBadRequest, "Request_BadRequest", "Another object with the same value for property uniqueName already exists.")
+		if text(refused.body, "error", "details", 0, "target") != "uniqueName" || text(refused.body, "error", "details", 1, "target") != first {
+			t.Errorf("refused with %v", refused.body)
+		}
+		g.must(http.StatusBadRequest, http.MethodPost, "/groups", team("Eng", "uniqueName", "JC.1"))
+		list := g.must(http.StatusOK, http.MethodGet, "/directory/deletedItems/graph.group?$select=id,displayName,uniqueName,deletedDateTime&$top=999", nil)
+		if text(list.body, "value", 0, "id") != first || text(list.body, "value", 0, "uniqueName") != "jc.1" || text(list.body, "value", 0, "deletedDateTime") == "" {
+			t.Errorf("deleted groups: %v", list.body)
+		}
+		r := g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+first+"/restore", nil)
+		if stored, _ := g.dir.Group(first); text(r.body, "uniqueName") != "jc.1" || !slices.Equal(stored.Members, ids) || !stored.Deleted.IsZero() {
+			t.Errorf("restored: %v, %+v", r.body, stored)
+		}
+		upsert(http.StatusNoContent)
+
+		g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+first, nil)
+		g.must(http.StatusNoContent, http.MethodDelete, "/directory/deletedItems/"+first, nil)
+		second := text(upsert(http.StatusCreated).body, "id")
+		g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+second, nil)
+		time.Sleep(30*24*time.Hour - time.Second)
+		upsert(http.StatusBadRequest)
+		time.Sleep(time.Second)
+		upsert(http.StatusCreated)
+
+		if third := text(upsert(http.StatusNoContent).body, "id"); third != "" {
+			t.Errorf("an update answers %q", third)
+		}
+	})
+}
+
+// The other world: a group that was deleted gives its uniqueName free, and cannot be
+// restored beside another one that took it.
+func TestDeletedGroupsThatGiveTheirNameFree(t *testing.T) {
+	g := start(t, func(c *entratest.Config) { c.Behaviour.FreeDeletedName = true })
+	first := text(g.must(http.StatusCreated, http.MethodPost, "/groups", team("Eng", "uniqueName", "jc.1")).body, "id")
+	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+first, nil)
+	second := text(g.must(http.StatusCreated, http.MethodPost, "/groups", team("Eng", "uniqueName", "jc.1")).body, "id")
+	wantError(t, g.do(http.MethodPost, "/directory/deletedItems/"+first+"/restore", nil), http.StatusBadRequest, "Request_BadRequest", "uniqueName already exists")
+	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+second, nil)
+	g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+first+"/restore", nil)
+}
+
+// What keeps its name is known after a start as well.
+func TestDeletedGroupsAreInTheJournal(t *testing.T) {
+	journal := withJournal(filepath.Join(t.TempDir(), "journal.jsonl"))
+	for compacted := range 2 {
+		g := start(t, journal)
+		if compacted == 0 {
+			id := text(g.must(http.StatusCreated, http.MethodPost, "/groups", team("Eng", "uniqueName", "jc.1")).body, "id")
+			g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+id, nil)
+		}
+		g.must(http.StatusBadRequest, http.MethodPost, "/groups", team("Eng", "uniqueName", "jc.1"))
+		if err := g.sim.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

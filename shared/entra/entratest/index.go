@@ -36,9 +36,12 @@ func link(index map[string]map[string]bool, to, from string) {
 	index[to][strings.ToLower(from)] = true
 }
 
-// index enters an object that is not deleted under its names.
+// index enters an object under its names, a deleted one under the name that it keeps.
 func (t *tenant) index(o *object) {
 	if !o.Deleted.IsZero() {
+		if name := o.text("uniqueName"); name != "" {
+			t.deletedUniqueName[strings.ToLower(name)] = o.ID
+		}
 		return
 	}
 	if o.Kind == kindUser {
@@ -53,6 +56,9 @@ func (t *tenant) index(o *object) {
 // unindex takes an object out of the names before it changes.
 func (t *tenant) unindex(o *object) {
 	if !o.Deleted.IsZero() {
+		if name := strings.ToLower(o.text("uniqueName")); t.deletedUniqueName[name] == o.ID {
+			delete(t.deletedUniqueName, name)
+		}
 		return
 	}
 	if o.Kind == kindUser {

@@ -45,7 +45,7 @@ func TestLookUpWithManager(t *testing.T) {
 		t.Errorf("a deleted manager is shown: %v", gone.body)
 	}
 	wantError(t, g.do(http.MethodGet, "/users/"+ann+"?$expand=manager($select=shoeSize)", nil), http.StatusBadRequest, "BadRequest", "shoeSize")
-	wantError(t, g.do(http.MethodGet, "/users/"+ann+"?$expand=directReports", nil), http.StatusBadRequest, "BadRequest", "")
+	wantError(t, g.do(http.MethodGet, "/users/"+ann+"?$expand=directReports", nil), http.StatusNotImplemented, "NotImplemented", "$expand=directReports")
 }
 
 // Setting and clearing managers, several in one batch.

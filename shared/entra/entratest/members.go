@@ -321,12 +321,9 @@ func (c *call) relatedToGroup(of func(*object) []related) (*answer, *graphError)
 // relatedPage is a page of a relationship. A cast to one type is an advanced
 // query. The caller holds the lock.
 func (c *call) relatedPage(all []related) (*answer, *graphError) {
-	cast := ""
-	if at := strings.LastIndex(c.op.template, "/graph."); at >= 0 {
-		cast = c.op.template[at+len("/graph."):]
-		if !c.advanced() {
-			return nil, badRequest("The specified query requires the 'ConsistencyLevel:eventual' header and the '$count=true' parameter.")
-		}
+	_, cast, isCast := strings.Cut(strings.TrimSuffix(c.op.template, countSegment), "/graph.")
+	if isCast && !c.advanced() {
+		return nil, badRequest("The specified query requires the 'ConsistencyLevel:eventual' header and the '$count=true' parameter.")
 	}
 	kind := kindObject
 	if cast != "" {
@@ -336,8 +333,10 @@ func (c *call) relatedPage(all []related) (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
-	if c.query.Has("$filter") || c.query.Has("$search") || c.query.Has("$orderby") {
-		return nil, unsupportedQuery("The simulator does not support $filter, $search and $orderby on relationships.")
+	for _, name := range []string{"$filter", "$orderby"} {
+		if c.query.Has(name) {
+			return nil, notSimulated(name + " on a relationship")
+		}
 	}
 	size, failure := c.pageSize()
 	if failure != nil {

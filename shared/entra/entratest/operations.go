@@ -23,6 +23,8 @@ type operation struct {
 	object       string // kind of object in the body: checked property by property
 	bodyOptional bool
 	query        []string // options that the service knows and the description lacks
+	body         []string // properties of a body that the description lacks
+	counted      bool     // how many there are can be asked for alone, with /$count
 }
 
 // key is how the description is looked up.
@@ -46,15 +48,21 @@ func routes() []*route {
 func makeRoutes() []*route {
 	byTemplate := map[string]*route{}
 	var all []*route
+	add := func(op *operation) {
+		r := byTemplate[op.template]
+		if r == nil {
+			r = newRoute(op.template)
+			byTemplate[op.template] = r
+			all = append(all, r)
+		}
+		r.methods[op.method] = op
+	}
 	for _, table := range [][]*operation{userOperations(), groupOperations(), directoryOperations()} {
 		for _, op := range table {
-			r := byTemplate[op.template]
-			if r == nil {
-				r = newRoute(op.template)
-				byTemplate[op.template] = r
-				all = append(all, r)
+			add(op)
+			if op.counted {
+				add(countOf(op))
 			}
-			r.methods[op.method] = op
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *route) int { return strings.Compare(order(b), order(a)) })
@@ -77,7 +85,7 @@ func order(r *route) string {
 func userOperations() []*operation {
 	const user, byName = "/users/{user-id}", "/users(userPrincipalName='{userPrincipalName}')"
 	ops := []*operation{
-		{template: "/users", method: http.MethodGet, handle: (*call).listUsers, roles: readUsers, units: 2},
+		{template: "/users", method: http.MethodGet, handle: (*call).listUsers, roles: readUsers, units: 2, counted: true},
 		{template: "/users", method: http.MethodPost, handle: (*call).createUser, roles: createUsers, write: true, object: kindUser},
 		{template: "/users/delta()", method: http.MethodGet, handle: (*call).deltaUsers, roles: readUsers},
 		{template: user + "/manager", method: http.MethodGet, handle: (*call).getManager, roles: readUsers},
@@ -86,8 +94,10 @@ func userOperations() []*operation {
 		{template: user + "/manager/$ref", method: http.MethodGet, handle: (*call).getManagerRef, roles: readUsers},
 		{template: user + "/manager/$ref", method: http.MethodPut, handle: (*call).putManager, roles: writeManagers, write: true, reference: true},
 		{template: user + "/manager/$ref", method: http.MethodDelete, handle: (*call).deleteManager, roles: writeManagers, write: true, reference: true},
-		{template: user + "/memberOf", method: http.MethodGet, handle: (*call).listMemberOf, roles: readAnything, units: 2},
-		{template: user + "/transitiveMemberOf", method: http.MethodGet, handle: (*call).listTransitiveMemberOf, roles: readAnything, units: 2},
+		{template: user + "/directReports", method: http.MethodGet, handle: (*call).listDirectReports, roles: readUsers, query: listOptions, counted: true},
+		{template: user + "/checkMemberGroups", method: http.MethodPost, handle: (*call).checkMemberGroups, roles: readAnything, units: 4, body: []string{"groupIds"}},
+		{template: user + "/memberOf", method: http.MethodGet, handle: (*call).listMemberOf, roles: readAnything, units: 2, query: listOptions, counted: true},
+		{template: user + "/transitiveMemberOf", method: http.MethodGet, handle: (*call).listTransitiveMemberOf, roles: readAnything, units: 2, query: listOptions, counted: true},
 		{template: user + "/revokeSignInSessions", method: http.MethodPost, handle: (*call).revokeSessions, roles: revokeSessions, write: true},
 	}
 	for _, template := range []string{user, byName} {
@@ -103,12 +113,13 @@ func userOperations() []*operation {
 func groupOperations() []*operation {
 	const group, byName = "/groups/{group-id}", "/groups(uniqueName='{uniqueName}')"
 	ops := []*operation{
-		{template: "/groups", method: http.MethodGet, handle: (*call).listGroups, roles: readGroups},
+		{template: "/groups", method: http.MethodGet, handle: (*call).listGroups, roles: readGroups, counted: true},
 		{template: "/groups", method: http.MethodPost, handle: (*call).createGroup, roles: createGroups, write: true, object: kindGroup},
 		{template: "/groups/delta()", method: http.MethodGet, handle: (*call).deltaGroups, roles: readGroups},
 		{template: group + "/members", method: http.MethodPost, handle: (*call).onlyContained, write: true, bodyOptional: true},
 		{template: group + "/members", method: http.MethodPatch, handle: (*call).onlyContained, write: true, bodyOptional: true},
-		{template: group + "/owners", method: http.MethodGet, handle: (*call).listOwners, roles: readGroups},
+		{template: group + "/checkMemberGroups", method: http.MethodPost, handle: (*call).checkMemberGroups, roles: readAnything, units: 4, body: []string{"groupIds"}},
+		{template: group + "/owners", method: http.MethodGet, handle: (*call).listOwners, roles: readGroups, counted: true},
 		{template: group + "/members/$ref", method: http.MethodGet, handle: (*call).listMemberRefs, roles: readGroups, units: 3},
 		{template: group + "/members/$ref", method: http.MethodPost, handle: (*call).addMember, roles: writeMembers, write: true, reference: true},
 		{template: group + "/members/$ref", method: http.MethodDelete, handle: (*call).removeMember, roles: writeMembers, write: true, reference: true},
@@ -121,11 +132,10 @@ func groupOperations() []*operation {
 		{template: group, method: http.MethodPatch, handle: (*call).patchGroup, roles: writeMembers, write: true, object: kindGroup},
 		{template: group, method: http.MethodDelete, handle: (*call).deleteGroup, roles: writeGroups, write: true},
 	}
-	casts := []string{"$select", "$filter", "$top", "$count", "$search", "$orderby", "$skiptoken"}
 	for _, cast := range []string{"", castUser, castGroup} {
 		ops = append(ops,
-			&operation{template: group + "/members" + cast, method: http.MethodGet, handle: (*call).listMembers, roles: readGroups, units: 3, query: casts},
-			&operation{template: group + "/transitiveMembers" + cast, method: http.MethodGet, handle: (*call).listTransitiveMembers, roles: readGroups, units: 5, query: casts},
+			&operation{template: group + "/members" + cast, method: http.MethodGet, handle: (*call).listMembers, roles: readGroups, units: 3, query: listOptions, counted: true},
+			&operation{template: group + "/transitiveMembers" + cast, method: http.MethodGet, handle: (*call).listTransitiveMembers, roles: readGroups, units: 5, query: listOptions, counted: true},
 		)
 	}
 	return ops
@@ -138,15 +148,20 @@ func directoryOperations() []*operation {
 		{template: "/domains", method: http.MethodGet, handle: (*call).listDomains, roles: readDomains},
 		{template: "/domains/{domain-id}", method: http.MethodGet, handle: (*call).getDomain, roles: readDomains},
 		{template: "/organization", method: http.MethodGet, handle: (*call).listOrganization, roles: readOrg},
+		{template: "/directoryObjects/{directoryObject-id}", method: http.MethodGet, handle: (*call).getObject, roles: readAnything, query: []string{"$select"}},
+		{template: "/directoryObjects/{directoryObject-id}/checkMemberGroups", method: http.MethodPost, handle: (*call).checkMemberGroups, roles: readAnything, units: 4, body: []string{"groupIds"}},
 		{template: "/directoryObjects/getByIds", method: http.MethodPost, handle: (*call).getByIDs, roles: readAnything, units: 5, selectSaves: 3, query: []string{"$select"}},
 		{template: deleted, method: http.MethodGet, handle: (*call).listDeletedUncast, query: []string{"$select", "$filter", "$top"}},
-		{template: deleted + castUser, method: http.MethodGet, handle: (*call).listDeletedUsers, roles: readUsers, query: []string{"$skiptoken"}},
-		{template: deleted + castGroup, method: http.MethodGet, handle: (*call).listDeletedGroups, roles: readGroups, query: []string{"$skiptoken"}},
+		{template: deleted + castUser, method: http.MethodGet, handle: (*call).listDeletedUsers, roles: readUsers, query: []string{"$skiptoken"}, counted: true},
+		{template: deleted + castGroup, method: http.MethodGet, handle: (*call).listDeletedGroups, roles: readGroups, query: []string{"$skiptoken"}, counted: true},
 		{template: deleted + "/{directoryObject-id}", method: http.MethodGet, handle: (*call).getDeleted, roles: readAnything},
 		{template: deleted + "/{directoryObject-id}", method: http.MethodDelete, handle: (*call).purgeDeleted, write: true},
 		{template: deleted + "/{directoryObject-id}/restore", method: http.MethodPost, handle: (*call).restoreDeleted, write: true, bodyOptional: true},
 	}
 }
+
+// listOptions are the options of a list of related objects.
+var listOptions = []string{"$select", "$filter", "$top", "$count", "$search", "$orderby", "$skiptoken"}
 
 // onlyContained answers writes to a relationship without /$ref (Graph error
 // observed by integrators).

@@ -11,8 +11,8 @@ import (
 
 // checkPassword is the policy for cloud users: 8 to 256 characters of ASCII, 3
 // of 4 classes unless DisableStrongPassword, not the user name, not banned
-// (Microsoft Entra documentation, password policies). Users of a federated
-// domain sign in elsewhere and get no check.
+// (Microsoft Entra documentation, password policies). The password that a create in a
+// federated domain needs is never used and gets no check.
 func checkPassword(password, upn, policies string, d Domain) *graphError {
 	if d.Federated {
 		return nil

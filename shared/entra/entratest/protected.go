@@ -116,8 +116,10 @@ func (c *call) checkUserWrite(user *object, body map[string]any) *graphError {
 	if synced && user.is("onPremisesSyncEnabled") {
 		return masteredOnPremises()
 	}
-	if _, extensions := body["onPremisesExtensionAttributes"]; extensions && user.Facts.EverSynced {
-		return onceMastered()
+	_, extensions := body["onPremisesExtensionAttributes"]
+	_, employeeID := body["employeeId"]
+	if extensions && user.Facts.EverSynced || employeeID && user.Facts.MadeByExchange {
+		return originatedElsewhere()
 	}
 	return nil
 }

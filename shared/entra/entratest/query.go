@@ -3,6 +3,7 @@ package entratest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -10,30 +11,48 @@ import (
 	"time"
 )
 
-// checkQuery refuses query options that the description does not have for this
-// call. Options without a dollar sign are custom ones and ignored, as OData says.
+// checkQuery refuses query options that the description does not have for this call,
+// and values that make no sense. Graph refuses names without the dollar sign where it
+// does not know them (observed by users: microsoft-graph-explorer-v4 2567); where it
+// ignores them a client would not learn that they have no effect.
 func (c *call) checkQuery() *graphError {
 	d, err := described()
 	if err != nil {
 		return internalError(err)
 	}
 	allowed := d.options[c.op.key()]
-	for name, values := range c.query {
-		if !strings.HasPrefix(name, "$") {
-			continue
-		}
-		if !allowed[strings.ToLower(name)] && !slices.Contains(c.op.query, strings.ToLower(name)) {
+	for _, name := range slices.Sorted(maps.Keys(c.query)) {
+		known := allowed[strings.ToLower(name)] || slices.Contains(c.op.query, strings.ToLower(name))
+		switch {
+		case !known && !strings.HasPrefix(name, "$"):
+			return badRequest("Unrecognized query argument specified: '%s'.", name)
+		case !known:
 			return malformed("The query parameter '%s' is not supported.", name)
-		}
-		if len(values) > 1 {
+		case len(c.query[name]) > 1:
 			return malformed("Query option '%s' was specified more than once, but it must be specified at most once.", name)
 		}
 	}
+	return c.checkOptions()
+}
+
+// checkOptions holds the values of options against their form.
+func (c *call) checkOptions() *graphError {
 	if top := c.query.Get("$top"); c.query.Has("$top") {
 		n, err := strconv.Atoi(top)
 		if err != nil || n < 1 {
 			return malformed("Invalid value '%s' for $top query option found. The $top query option requires a non-negative integer value.", top)
 		}
+	}
+	if count := c.query.Get("$count"); c.query.Has("$count") && !strings.EqualFold(count, "true") && !strings.EqualFold(count, "false") {
+		return malformed("Invalid value '%s' for $count query option found. Valid values are 'true' and 'false'.", count)
+	}
+	for _, name := range []string{"$select", "$expand", "$filter", "$orderby", "$search"} {
+		if c.query.Has(name) && strings.TrimSpace(c.query.Get(name)) == "" {
+			return malformed("The query option '%s' has no value.", name)
+		}
+	}
+	if c.query.Has("$search") {
+		return notSimulated("$search")
 	}
 	return nil
 }
@@ -74,14 +93,21 @@ func (c *call) selected(kind string) (selection, *graphError) {
 			return s, failure
 		}
 		s.names = names
+		if failure := c.selectedLinks(kind, names); failure != nil {
+			return s, failure
+		}
 	}
 	expand := c.query.Get("$expand")
 	if expand == "" {
 		return s, nil
 	}
 	name, options, hasOptions := strings.Cut(expand, "(")
-	if kind != kindUser || name != "manager" {
-		return s, malformed("The simulator expands only 'manager' of users, not '%s'.", expand)
+	switch {
+	case kind == kindUser && name == "manager":
+	case isNavigation(kind, name):
+		return s, notSimulated("$expand=" + name)
+	default:
+		return s, malformed("Could not find a property named '%s' on type 'microsoft.graph.%s'.", name, kind)
 	}
 	s.manager = true
 	if inner, found := strings.CutPrefix(strings.TrimSuffix(options, ")"), "$select="); hasOptions && found {
@@ -94,6 +120,19 @@ func (c *call) selected(kind string) (selection, *graphError) {
 	return s, nil
 }
 
+// selectedLinks refuses relationships in $select: only delta queries show them so.
+func (c *call) selectedLinks(kind string, names []string) *graphError {
+	if strings.Contains(c.op.template, "/delta()") {
+		return nil
+	}
+	for _, name := range names {
+		if isNavigation(kind, name) {
+			return notSimulated("$select=" + name)
+		}
+	}
+	return nil
+}
+
 func selectNames(kind, raw string) ([]string, *graphError) {
 	d, err := described()
 	if err != nil {
@@ -102,8 +141,9 @@ func selectNames(kind, raw string) ([]string, *graphError) {
 	var names []string
 	for _, name := range strings.Split(raw, ",") {
 		name = strings.TrimSpace(name)
-		first, _, _ := strings.Cut(name, "/")
-		if _, known := d.properties[kind][first]; !known && !selectableEverywhere(kind, first) {
+		first, part, nested := strings.Cut(name, "/")
+		p, known := d.properties[kind][first]
+		if !known && !selectableEverywhere(kind, first) || nested && !p.hasPart(part) {
 			return nil, malformed("Could not find a property named '%s' on type 'microsoft.graph.%s'.", name, kind)
 		}
 		if !slices.Contains(names, first) {
@@ -177,8 +217,10 @@ func queryString(query url.Values) string { return strings.ReplaceAll(query.Enco
 
 // advanced reports whether the request asks for the advanced query capabilities:
 // ConsistencyLevel: eventual together with $count=true.
+//
+// A path that ends in /$count needs the header alone.
 func (c *call) advanced() bool {
-	return strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual") && strings.EqualFold(c.query.Get("$count"), "true")
+	return c.eventual() && (strings.EqualFold(c.query.Get("$count"), "true") || strings.HasSuffix(c.op.template, countSegment))
 }
 
 // context is the @odata.context of an answer.

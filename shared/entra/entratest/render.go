@@ -83,6 +83,8 @@ func (c *call) value(o *object, name string, p property) any {
 		return extensionAttributes(o)
 	case "employeeOrgData":
 		return orgData(o)
+	case "identities":
+		return c.identities(o)
 	}
 	value := o.Props[name].Value
 	if value == nil && p.isCollection() {
@@ -111,6 +113,20 @@ func orgData(o *object) any {
 	return map[string]any{"costCenter": stored["costCenter"], "division": stored["division"]}
 }
 
+// upnSignIn is the type of the identity that every user has by its name.
+const upnSignIn = "userPrincipalName"
+
+// identities are those that were written and the one by the sign-in name, whose issuer
+// is the tenant.
+func (c *call) identities(o *object) []any {
+	list, _ := o.Props["identities"].Value.([]any)
+	others := slices.DeleteFunc(slices.Clone(list), func(each any) bool {
+		i, _ := each.(map[string]any)
+		return i["signInType"] == upnSignIn
+	})
+	return append(others, map[string]any{"signInType": upnSignIn, "issuer": c.tenant.issuer(), "issuerAssignedId": o.text("userPrincipalName")})
+}
+
 // list answers a page of users or groups, live or deleted.
 func (c *call) list(kind, set string, deleted bool) (*answer, *graphError) {
 	s, failure := c.selected(kind)
@@ -120,9 +136,6 @@ func (c *call) list(kind, set string, deleted bool) (*answer, *graphError) {
 	f, failure := c.parseFilter(kind)
 	if failure != nil {
 		return nil, failure
-	}
-	if c.query.Has("$search") {
-		return nil, unsupportedQuery("The simulator does not support $search.")
 	}
 	size, failure := c.pageSize()
 	if failure != nil {

@@ -3,6 +3,7 @@ package entratest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -139,9 +140,18 @@ func resolve(method, escapedPath string) (*operation, []string, *graphError) {
 	}
 	r, params := findRoute(segments)
 	if r == nil {
+		if what := missing(segments); what != "" {
+			return nil, nil, notSimulated(what)
+		}
+		if strings.EqualFold(segments[0], "me") {
+			return nil, nil, malformed("/me request is only valid with delegated authentication flow.")
+		}
 		return nil, nil, malformed("Resource not found for the segment '%s'.", segments[len(segments)-1])
 	}
 	op := r.methods[method]
+	if op == nil && slices.Contains(otherMethods[r.template], method) {
+		return nil, nil, notSimulated(method + " " + r.template)
+	}
 	if op == nil {
 		return nil, nil, refuse(http.StatusMethodNotAllowed, "Request_BadRequest",
 			"Specified HTTP method is not allowed for the request target.")

@@ -26,8 +26,9 @@ type User struct {
 	Manager           string         `json:"manager,omitempty"` // id
 	Groups            []string       `json:"groups,omitempty"`  // ids, sorted
 	DirectoryRoles    []string       `json:"directoryRoles,omitempty"`
-	EverSynced        bool           `json:"everSynced,omitempty"` // was mastered on premises once
-	Deleted           time.Time      `json:"deleted,omitzero"`     // zero: not deleted
+	EverSynced        bool           `json:"everSynced,omitempty"`     // was mastered on premises once
+	MadeByExchange    bool           `json:"madeByExchange,omitempty"` // made as a mail user in Exchange Online
+	Deleted           time.Time      `json:"deleted,omitzero"`         // zero: not deleted
 	PasswordChanges   int            `json:"passwordChanges"`
 	passwordHash      string
 	sim               *Simulator
@@ -147,7 +148,7 @@ func (d Directory) AddUser(u User) (User, error) {
 		return User{}, fault.New(fault.Conflict, "entratest.AddUser", upn+" or its id is taken")
 	}
 	c := change{Kind: kindUser, ID: u.ID, Create: true, Set: userValues(nil, plain(set)), Facts: &facts{
-		DirectoryRoles: u.DirectoryRoles, EverSynced: u.EverSynced,
+		DirectoryRoles: u.DirectoryRoles, EverSynced: u.EverSynced, MadeByExchange: u.MadeByExchange,
 	}}
 	if u.Manager != "" {
 		c.Manager = &u.Manager
@@ -191,7 +192,7 @@ func (d Directory) commitUser(c change) (User, error) {
 func (d Directory) user(o *object) User {
 	u := User{
 		ID: o.ID, UserPrincipalName: o.text("userPrincipalName"), DisplayName: o.text("displayName"), AccountEnabled: o.is("accountEnabled"),
-		Properties: values(o), Manager: o.Manager, DirectoryRoles: o.Facts.DirectoryRoles, EverSynced: o.Facts.EverSynced,
+		Properties: values(o), Manager: o.Manager, DirectoryRoles: o.Facts.DirectoryRoles, EverSynced: o.Facts.EverSynced, MadeByExchange: o.Facts.MadeByExchange,
 		Deleted: o.Deleted, PasswordChanges: o.Facts.PasswordChanges, passwordHash: o.Facts.PasswordHash, sim: d.sim,
 	}
 	u.Groups = slices.Sorted(maps.Keys(d.t.memberOf[o.ID]))

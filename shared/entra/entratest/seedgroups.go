@@ -23,6 +23,8 @@ func (d Directory) AddGroup(g Group) (Group, error) {
 	set := g.Kind.flags()
 	maps.Copy(set, plain(g.Properties))
 	set["displayName"] = g.DisplayName
+	d.t.mu.Lock()
+	defer d.t.mu.Unlock()
 	if set["mailNickname"] == nil {
 		set["mailNickname"] = nicknameOf(g.DisplayName)
 	}
@@ -31,12 +33,10 @@ func (d Directory) AddGroup(g Group) (Group, error) {
 		address := nickname + "@" + d.t.defaultDomain()
 		set["mail"], set["proxyAddresses"] = address, []any{"SMTP:" + address}
 	}
-	d.t.mu.Lock()
-	defer d.t.mu.Unlock()
 	if g.ID == "" {
 		g.ID = d.sim.random.objectID(d.t, kindGroup, g.DisplayName)
 	}
-	if d.t.objects[strings.ToLower(g.ID)] != nil || d.t.groupConflicts("", set) != nil {
+	if d.t.objects[strings.ToLower(g.ID)] != nil || d.t.groupConflicts("", set, d.sim.behaviour(), time.Now()) != nil {
 		return Group{}, fault.New(fault.Conflict, "entratest.AddGroup", g.DisplayName+" or its id is taken")
 	}
 	c := change{Kind: kindGroup, ID: g.ID, Create: true, Set: set, Owners: g.Owners}
@@ -152,9 +152,19 @@ func (d Directory) RemoveMember(groupID, memberID string) (Group, error) {
 	})
 }
 
-// DeleteGroup deletes a group for good.
-func (d Directory) DeleteGroup(id string) error {
-	_, err := d.editGroup(id, "DeleteGroup", func(*object) change { return change{Purge: true} })
+// DeleteGroup moves a group to deletedItems.
+func (d Directory) DeleteGroup(id string) (Group, error) {
+	return d.editGroup(id, "DeleteGroup", func(*object) change { return change{Delete: true} })
+}
+
+// RestoreGroup brings a group back from deletedItems.
+func (d Directory) RestoreGroup(id string) (Group, error) {
+	return d.editGroup(id, "RestoreGroup", func(*object) change { return change{Restore: true} })
+}
+
+// PurgeGroup deletes a group for good.
+func (d Directory) PurgeGroup(id string) error {
+	_, err := d.editGroup(id, "PurgeGroup", func(*object) change { return change{Purge: true} })
 	return err
 }
 

@@ -30,11 +30,13 @@ type tenant struct {
 	byAddress    map[string]string // mail and proxy addresses
 	byImmutable  map[string]string // onPremisesImmutableId of users
 	byUniqueName map[string]string
-	byMailName   map[string]string          // mailNickname of Microsoft 365 groups
-	memberOf     map[string]map[string]bool // member to groups, deleted ones too
-	reports      map[string]map[string]bool // manager to users
-	assignable   map[string]bool            // role-assignable groups
-	users        int                        // that are not deleted: the size of the tenant
+	// deletedUniqueName are the uniqueNames of groups that can be restored.
+	deletedUniqueName map[string]string
+	byMailName        map[string]string          // mailNickname of Microsoft 365 groups
+	memberOf          map[string]map[string]bool // member to groups, deleted ones too
+	reports           map[string]map[string]bool // manager to users
+	assignable        map[string]bool            // role-assignable groups
+	users             int                        // that are not deleted: the size of the tenant
 }
 
 // changeMark says which object changed when.
@@ -92,6 +94,7 @@ type member struct {
 type facts struct {
 	DirectoryRoles  []string  `json:"directoryRoles,omitempty"` // of a user, by display name
 	EverSynced      bool      `json:"everSynced,omitempty"`     // was mastered on premises once
+	MadeByExchange  bool      `json:"madeByExchange,omitempty"` // a mail user
 	PasswordHash    string    `json:"passwordHash,omitempty"`
 	PasswordAt      time.Time `json:"passwordAt,omitzero"`
 	PasswordChanges int       `json:"passwordChanges,omitempty"`
@@ -122,7 +125,7 @@ func newTenant(t Tenant) *tenant {
 	return &tenant{
 		Tenant: t, objects: map[string]*object{},
 		byUPN: map[string]string{}, byAddress: map[string]string{}, byImmutable: map[string]string{},
-		byUniqueName: map[string]string{}, byMailName: map[string]string{},
+		byUniqueName: map[string]string{}, deletedUniqueName: map[string]string{}, byMailName: map[string]string{},
 		memberOf: map[string]map[string]bool{}, reports: map[string]map[string]bool{}, assignable: map[string]bool{},
 	}
 }
@@ -294,6 +297,16 @@ func (t *tenant) domain(name string) (Domain, bool) {
 		}
 	}
 	return Domain{}, false
+}
+
+// issuer is the name of the tenant in identities: its own domain.
+func (t *tenant) issuer() string {
+	for _, d := range t.Domains {
+		if d.Initial {
+			return d.Name
+		}
+	}
+	return t.defaultDomain()
 }
 
 // defaultDomain is where addresses of new Microsoft 365 groups live.

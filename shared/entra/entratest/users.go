@@ -212,6 +212,9 @@ func (c *call) patchUser() (*answer, *graphError) {
 			return nil, failure
 		}
 	}
+	if failure := c.checkFederation(o, c.body); failure != nil {
+		return nil, failure
+	}
 	if failure := t.conflicts(o.ID, c.body); failure != nil {
 		return nil, failure
 	}

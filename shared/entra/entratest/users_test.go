@@ -277,7 +277,7 @@ func TestListUsers(t *testing.T) {
 	wantError(t, g.do(http.MethodGet, "/users?$top=1000", nil), http.StatusBadRequest, "Request_BadRequest", "between 1 and 999")
 	g.sim.Set(func(b *entratest.Behaviour) { b.ClampLargeTop = true })
 	g.must(http.StatusOK, http.MethodGet, "/users?$top=1000", nil)
-	for _, bad := range []string{"$top=x", "$top=0", "$skiptoken=garbage", "$levels=2", "$search=x", "$orderby=department", "$expand=memberOf"} {
+	for _, bad := range []string{"$top=x", "$top=0", "$skiptoken=garbage", "$levels=2", "$orderby=department", "$expand=friends"} {
 		if r := g.do(http.MethodGet, "/users?"+bad, nil); r.status != http.StatusBadRequest {
 			t.Errorf("%s: %d", bad, r.status)
 		}

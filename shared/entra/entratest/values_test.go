@@ -1,6 +1,7 @@
 package entratest_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -164,6 +165,42 @@ func TestExtensionAttributesOfSyncedUsers(t *testing.T) {
 				wantError(t, r, http.StatusBadRequest, "Request_BadRequest", row.message)
 			}
 			if u, _ := g.dir.User(id); u.Text("jobTitle") != "" {
+				t.Error("half of a refused PATCH was stored")
+			}
+		})
+	}
+}
+
+// What another service owns is refused with one text, whichever property it is, and
+// nothing else of the same PATCH is written.
+func TestPropertiesThatAnotherServiceOwns(t *testing.T) {
+	extensions, employeeID := object{"onPremisesExtensionAttributes": object{"extensionAttribute1": "x"}}, object{"employeeId": "E1"}
+	for name, row := range map[string]struct {
+		user          entratest.User
+		owned, others []object
+	}{
+		"made by Exchange":              {entratest.User{MadeByExchange: true}, []object{employeeID, {"employeeId": nil}}, []object{extensions, {"jobTitle": "x"}}},
+		"synchronised once":             {entratest.User{EverSynced: true}, []object{extensions}, []object{employeeID, {"jobTitle": "x"}}},
+		"synchronised once and made so": {entratest.User{EverSynced: true, MadeByExchange: true}, []object{extensions, employeeID}, []object{{"jobTitle": "x"}}},
+		"neither":                       {entratest.User{}, nil, []object{extensions, employeeID}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := start(t)
+			row.user.UserPrincipalName = "ann@contoso.example"
+			id := g.seed(row.user).ID
+			for _, body := range row.owned {
+				body := maps.Clone(body)
+				body["department"] = "refused"
+				r := g.do(http.MethodPatch, "/users/"+id, body)
+				wantError(t, r, http.StatusBadRequest, "Request_BadRequest", "Unable to update the specified properties for objects that have originated within an external service.")
+				if at(r.body, "error", "details") != nil {
+					t.Errorf("it says which: %v", r.body)
+				}
+			}
+			for _, body := range row.others {
+				g.must(http.StatusNoContent, http.MethodPatch, "/users/"+id, body)
+			}
+			if u, _ := g.dir.User(id); u.Text("department") != "" {
 				t.Error("half of a refused PATCH was stored")
 			}
 		})

@@ -1,0 +1,75 @@
+package entratest
+
+import (
+	"strings"
+
+	"entrasync/shared/fault"
+)
+
+// checkFederation keeps the rules of federated domains, whose users sign in elsewhere
+// and are known there by their onPremisesImmutableId: it cannot be changed while the
+// userPrincipalName is in one (Windows education documentation, federated sign-in;
+// azure-docs 5108), a name that moves into one needs it in the same PATCH (users of
+// the older modules), and there is no password to write (remarks of passwordProfile;
+// microsoft-graph-docs 6811). From one federated domain to another is a move as well
+// (allowed since 2019, azure-docs 51233). The caller holds the lock.
+func (c *call) checkFederation(o *object, body map[string]any) *graphError {
+	before := c.tenant.domainOf(o.text("userPrincipalName"))
+	after := before
+	if renamed, has := body["userPrincipalName"].(string); has {
+		after = c.tenant.domainOf(renamed)
+	}
+	value, writesID := body["onPremisesImmutableId"]
+	id, _ := value.(string)
+	_, writesPassword := body["passwordProfile"]
+	switch {
+	case writesPassword && (before.Federated || after.Federated):
+		return badRequest(textFederatedPassword)
+	case writesID && before.Federated && id != o.text("onPremisesImmutableId"):
+		return badRequest(textFederatedAnchor)
+	case after.Federated && after.Name != before.Name && id == "":
+		return unusableDomain()
+	}
+	return nil
+}
+
+// domainOf is the domain of a userPrincipalName.
+func (t *tenant) domainOf(upn string) Domain {
+	_, name, _ := strings.Cut(upn, "@")
+	d, _ := t.domain(name)
+	return d
+}
+
+// Domains are the domains of the tenant.
+func (d Directory) Domains() []Domain {
+	if d.t == nil {
+		return nil
+	}
+	d.t.mu.RLock()
+	defer d.t.mu.RUnlock()
+	return d.t.Domains // never changed in place
+}
+
+// SetFederated makes a domain of the tenant a federated or a managed one, as an
+// administrator would. It is not kept in the journal. NotFound if there is no such
+// domain.
+func (d Directory) SetFederated(domain string, federated bool) error {
+	if d.t == nil {
+		return d.unknown("SetFederated")
+	}
+	d.t.mu.Lock()
+	defer d.t.mu.Unlock()
+	changed := make([]Domain, len(d.t.Domains))
+	found := false
+	for i, each := range d.t.Domains {
+		if strings.EqualFold(each.Name, domain) {
+			each.Federated, found = federated, true
+		}
+		changed[i] = each
+	}
+	if !found {
+		return fault.New(fault.NotFound, "entratest.SetFederated", "no domain "+domain)
+	}
+	d.t.Domains = changed
+	return nil
+}
