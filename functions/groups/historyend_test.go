@@ -97,7 +97,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 			want[stranger] = true
 		}
 	}
-	if h.byHand[inEntra.ID] && link.Owner == directory.TakenOver { // who was in it for another group is a stranger here
+	if inEntra.ID != h.seeded && link.Owner == directory.TakenOver { // who was in it for another group is a stranger here
 		for _, id := range inEntra.Members {
 			want[id] = true
 		}

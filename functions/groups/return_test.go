@@ -84,3 +84,48 @@ func TestLeftWhileNotConnected(t *testing.T) {
 		}
 	})
 }
+
+// A group that comes back after the one that it had in Entra went to another JumpCloud
+// group gets one of its own, and nobody of it gets into the other's.
+func TestAGroupWhoseOldOneIsAnothers(t *testing.T) {
+	for name, gone := range map[string]func(*fixture, directory.GroupID){
+		"let go": func(f *fixture, old directory.GroupID) { f.look(old) },
+		"let go before it was known to be there": func(f *fixture, old directory.GroupID) {
+			f.after = onWrite(2, func() { panic(death{}) }) // the first looks the name up
+			f.dies(func() { f.look(old) })
+			f.after = nil
+			time.Sleep(2 * time.Minute)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				for _, id := range []directory.UserID{ann, bob} {
+					f.must(f.store.Connect(t.Context(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
+					f.changed(id)
+				}
+				old := f.group("Sales", ann)
+				gone(f, old)
+				f.settle()
+				f.disconnect(old)
+				f.handle(f.message(reconcile.GroupTask{Group: old}, 1))
+				f.settle()
+				next := f.group("sales ", bob)
+				f.look(next)
+				f.settle()
+				before := f.names(next)
+				f.connect(old)
+				f.look(old)
+				f.settle()
+				one, two := f.link(old), f.link(next)
+				if one.Status != directory.Synced || one.Owner != directory.CreatedByUs || two.Status != directory.Synced || one.EntraID == two.EntraID {
+					t.Fatalf("old %+v\nnext %+v", one, two)
+				}
+				if got := f.names(old); !slices.Equal(got, []string{"ann"}) || !slices.Equal(f.names(next), before) || f.inEntra(next).DisplayName != "sales" {
+					t.Errorf("the old one has %v; the next one had %v and has %v", got, before, f.names(next))
+				}
+			})
+		})
+	}
+}

@@ -52,9 +52,10 @@ type GroupLink struct {
 	// Freed says that the group in Entra was given free with the group's release: it
 	// may belong to another one by now.
 	Freed bool `json:"freed,omitempty"`
-	// Deleted is the last group in Entra that we deleted for this one; "" if there is
-	// none. Entra keeps it for a while, with its unique name.
-	Deleted EntraID `json:"deleted,omitempty"`
+	// Former is the last group in Entra that was this one's and keeps its unique name:
+	// we deleted it, and Entra keeps it for a while, or it went to another JumpCloud
+	// group. "" if there is none.
+	Former EntraID `json:"former,omitempty"`
 	// Note is what there is to say about the group that was found or made in Entra.
 	Note string `json:"note,omitempty"`
 	// ListedAt is when the members were last read from JumpCloud as a whole; zero if
@@ -103,14 +104,28 @@ type Member struct {
 	Version int64     `json:"-"`
 }
 
+// uniqueNames is what the alternate keys of the groups that we create begin with.
+const uniqueNames = "jumpcloud."
+
 // UniqueName is the alternate key of the first group that we create in Entra for it.
-func (g GroupID) UniqueName() string { return "jumpcloud." + string(g) }
+func (g GroupID) UniqueName() string { return uniqueNames + string(g) }
+
+// MadeFor is the JumpCloud group for which we created the group in Entra that has an
+// alternate key; "" if we created none with it.
+func MadeFor(uniqueName string) GroupID {
+	if len(uniqueName) < len(uniqueNames) || !strings.EqualFold(uniqueName[:len(uniqueNames)], uniqueNames) {
+		return ""
+	}
+	id, _, _ := strings.Cut(uniqueName[len(uniqueNames):], ".")
+	return GroupID(strings.ToLower(id))
+}
 
 // UniqueName is the alternate key of the group that we create in Entra: by it a repeated
 // attempt meets the same group. It changes once we have deleted that group, because a
-// deleted group keeps its own as long as it can be restored (assumed).
+// deleted group keeps its own as long as it can be restored (assumed), and once that
+// group went to another one.
 func (l GroupLink) UniqueName() string {
-	begins, _, _ := strings.Cut(string(l.Deleted), "-")
+	begins, _, _ := strings.Cut(string(l.Former), "-")
 	if begins == "" {
 		return l.Group.UniqueName()
 	}

@@ -346,7 +346,7 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 	case CreateGroup, RestoreGroup:
 		link.Owner = directory.CreatedByUs
 	case DeleteGroup:
-		link.Deleted = id
+		link.Former = id
 		link.EntraID, link.Owner, link.Applied, link.Note = "", "", "", deletedNote
 	}
 	if name, written := action.Value(directory.DisplayName); written {

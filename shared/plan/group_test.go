@@ -107,7 +107,7 @@ func TestDecideGroup(t *testing.T) {
 			g.Link = link
 		}), want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1.5d0cbe4f"}}},
 		{name: "the one made so is ours, the deleted one that is back is not", group: group(func(g *plan.Group) {
-			g.Link.Deleted = "5d0cbe4f-1111-4222-8333-444455556666"
+			g.Link.Former = "5d0cbe4f-1111-4222-8333-444455556666"
 			g.Named = []directory.SecurityGroup{{ID: "s8", Name: "Sales", Security: true, UniqueName: "jumpcloud.g1"}, {ID: "s9", Name: "Sales", Security: true, UniqueName: "jumpcloud.G1.5d0cbe4f"}}
 		}), want: [][]string{{"take_over_group"}}, owner: directory.CreatedByUs},
 		{name: "no name", group: group(func(g *plan.Group) { g.Name = "  " }), obstacle: directory.InvalidValue},

@@ -67,8 +67,13 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 	}
 	if result.ID != "" && g.link.EntraID == "" && (met || action.Type == plan.CreateGroup) {
 		if _, err := b.Store.Claim(ctx, b.dir.TenantObject, result.ID, b.owner(g), b.dir.ID); err != nil {
-			g.unsure = append(g.unsure, action.ID)
-			b.fail(ctx, g, err) // the next attempt meets the same group by its unique name
+			if fault.Is(err, fault.Conflict) { // the next attempt makes one of another unique name
+				g.link.Former = result.ID
+				err = &fault.Error{Op: "reconcile.create group", Kind: fault.Transient, Message: "the group in Entra that was made for this one is another JumpCloud group's by now", Err: err}
+			} else { // it meets the same group by its unique name
+				g.unsure = append(g.unsure, action.ID)
+			}
+			b.fail(ctx, g, err)
 			return
 		}
 		g.link.EntraID, g.link.Owner, g.link.LastWriteAt = result.ID, directory.CreatedByUs, action.CompletedAt

@@ -179,8 +179,8 @@ func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
 }
 
 // reclaim claims the groups in Entra that were given free when their groups were
-// released and that are connected again, or that are to be deleted after all. One that went to another group meanwhile is
-// forgotten: it is looked for by name.
+// released and that are connected again, or that are to be deleted after all. One that
+// went to another group meanwhile is forgotten: it is looked for by name.
 func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		back := g.plan.Connected && g.plan.Exists
@@ -193,6 +193,7 @@ func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 		case err == nil:
 			g.link.Freed = false
 		case fault.Is(err, fault.Conflict):
+			g.link.Former = g.link.EntraID
 			g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Freed = "", "", "", "", false
 		default:
 			b.fail(ctx, g, err)
@@ -352,15 +353,30 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 func (b *groupBatch) findOwners(ctx context.Context, g *group) {
 	for _, each := range g.plan.Named {
 		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, each.ID)
-		switch {
-		case fault.Is(err, fault.NotFound):
-		case err != nil:
+		taken := err == nil && !owner.Is(b.owner(g))
+		if fault.Is(err, fault.NotFound) {
+			taken, err = b.asked(ctx, g, directory.MadeFor(each.UniqueName))
+		}
+		if err != nil {
 			b.fail(ctx, g, err)
 			return
-		case !owner.Is(b.owner(g)):
+		}
+		if taken {
 			g.plan.Taken = append(g.plan.Taken, each.ID)
 		}
 	}
+}
+
+// asked reports whether another JumpCloud group has asked for a group in Entra and does
+// not know yet that it is there.
+func (b *groupBatch) asked(ctx context.Context, g *group, id directory.GroupID) (bool, error) {
+	if id == "" || id == g.attempt.Group {
+		return false, nil
+	}
+	known, err := b.Store.Group(ctx, b.dir.Organization, id)
+	return slices.ContainsFunc(known.Links, func(link directory.GroupLink) bool {
+		return link.EntraID == "" && len(link.OpenActions) > 0
+	}), err
 }
 
 // readPresent reads who is in the group in Entra. A group that is gone there is
@@ -391,7 +407,7 @@ func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory
 // is what happened to it.
 func (b *groupBatch) forget(ctx context.Context, g *group) error {
 	if slices.ContainsFunc(g.open, deletes) {
-		g.link.Deleted = g.link.EntraID
+		g.link.Former = g.link.EntraID
 	}
 	_, err := b.Store.Unclaim(ctx, b.dir.TenantObject, g.link.EntraID, b.owner(g), b.dir.ID)
 	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending

@@ -21,15 +21,27 @@ type Owner struct {
 
 // Name is the owner for people.
 func (o Owner) Name() string {
-	if o.Username == "" {
-		return string(o.User)
+	id := string(o.User)
+	if o.Group != "" {
+		id = string(o.Group)
 	}
-	return o.Username + " (" + string(o.User) + ")"
+	if o.Username == "" {
+		return id
+	}
+	return o.Username + " (" + id + ")"
 }
 
-// Is reports whether two owners are the same user.
+// Is reports whether two owners are the same user or group.
 func (o Owner) Is(other Owner) bool {
 	return o.Organization == other.Organization && o.User == other.User && o.Group == other.Group
+}
+
+// claims says what belongs to the owner.
+func (o Owner) claims() string {
+	if o.Group != "" {
+		return "the group belongs to the JumpCloud group " + o.Name()
+	}
+	return "the account belongs to the JumpCloud user " + o.Name()
 }
 
 // ownerKey is where the owner of an account lies.
@@ -58,7 +70,7 @@ func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account di
 			return claimant, nil
 		}
 		if !owner.Is(claimant) {
-			return owner, &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: "the account belongs to the JumpCloud user " + owner.Name() + " of organization " + string(owner.Organization)}
+			return owner, &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: owner.claims() + " of organization " + string(owner.Organization)}
 		}
 		if !slices.Contains(owner.Directories, by) {
 			owner.Directories = append(slices.Clone(owner.Directories), by)
