@@ -1,23 +1,18 @@
 #!/usr/bin/env bash
-# The pattern of a schema's additionalProperties stands in the OpenAPI document, but
-# values are not held against it; a length is, with an error that says nothing.
+# A value that breaks a schema below additionalProperties is refused with an error
+# whose message is empty.
 #
 # Package: github.com/danielgtaylor/huma/v2 v2.37.2
 #
-# Behaviour: an operation brings the schema of its request body along. Below items
-#   and properties, a text that breaks its pattern is answered with 422 and a message.
-#   Below additionalProperties the same schema lets it pass. A text that is too short
-#   is refused there, but the error has no message. Of an object there, the properties
-#   are not looked at.
+# Behaviour: an operation brings the schema of its request body along. A text that is
+#   too short below items or properties is answered with 422 and "expected length >= 3".
+#   Below additionalProperties the answer is 422 as well, and its error has no message.
 #
-# Expected: that every part of a schema holds. The documentation (request validation,
-#   schema customization) names no exception, and the comment in the code says that
-#   additional properties must match their schema (handleMapString). Patterns, messages
-#   and the names of properties are prepared by Schema.PrecomputeMessages; it goes on
-#   to items, properties, oneOf, anyOf, allOf and not, but not to additionalProperties.
-#   That nobody has to call it for a schema of their own is what huma's test
-#   TestCustomSchemaErrors is there for. The last lines are the proof: the same schema
-#   after such a call.
+# Expected: the same message in every place. Messages are prepared by
+#   Schema.PrecomputeMessages; it goes on to items, properties, oneOf, anyOf, allOf and
+#   not, but not to additionalProperties. That nobody has to call it for a schema of
+#   their own is what huma's test TestCustomSchemaErrors is there for. The last line is
+#   the proof: the same schema after such a call.
 #
 # Requests go to the handler in memory. Nothing is sent.
 #
@@ -29,22 +24,10 @@ cd "$work"
 export GOWORK=off CGO_ENABLED=0
 
 cat >expected <<'EOF'
-items
-  ["1234"]: 422 "expected string to match pattern ^[a-z]+$"
-  ["a"]: 422 "expected length >= 3"
-  [{"word":1}]: 422 "expected string"
-properties
-  {"x":"1234"}: 422 "expected string to match pattern ^[a-z]+$"
-  {"x":"a"}: 422 "expected length >= 3"
-  {"x":{"word":1}}: 422 "expected string"
-additionalProperties
-  {"x":"1234"}: 204
-  {"x":"a"}: 422 ""
-  {"x":{"word":1}}: 204
-additionalProperties, prepared by hand
-  {"x":"1234"}: 422 "expected string to match pattern ^[a-z]+$"
-  {"x":"a"}: 422 "expected length >= 3"
-  {"x":{"word":1}}: 422 "expected string"
+items: 422 "expected length >= 3"
+properties: 422 "expected length >= 3"
+additionalProperties: 422 ""
+additionalProperties, prepared by hand: 422 "expected length >= 3"
 EOF
 
 cat >go.mod <<'EOF'
@@ -72,15 +55,10 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// text is at least three small letters.
+// text has at least three characters.
 func text() *huma.Schema {
 	least := 3
-	return &huma.Schema{Type: huma.TypeString, Pattern: "^[a-z]+$", MinLength: &least}
-}
-
-// entry is an object with a text in it.
-func entry() *huma.Schema {
-	return &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"word": {Type: huma.TypeString}}}
+	return &huma.Schema{Type: huma.TypeString, MinLength: &least}
 }
 
 // The places in which a schema can stand.
@@ -114,9 +92,6 @@ func answer(schema *huma.Schema, body string) string {
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, r)
-	if w.Code == http.StatusNoContent {
-		return fmt.Sprint(w.Code)
-	}
 	var problem struct{ Errors []struct{ Message string } }
 	if err := json.Unmarshal(w.Body.Bytes(), &problem); err != nil || len(problem.Errors) != 1 {
 		log.Fatalf("not expected: %d %s", w.Code, w.Body)
@@ -129,19 +104,12 @@ func main() {
 		name, body string
 		with       func(*huma.Schema) *huma.Schema
 	}{
-		{"items", "[%s]", items},
-		{"properties", `{"x":%s}`, properties},
-		{"additionalProperties", `{"x":%s}`, additional},
-		{"additionalProperties, prepared by hand", `{"x":%s}`, prepared},
+		{"items", `["a"]`, items},
+		{"properties", `{"x":"a"}`, properties},
+		{"additionalProperties", `{"x":"a"}`, additional},
+		{"additionalProperties, prepared by hand", `{"x":"a"}`, prepared},
 	} {
-		fmt.Println(place.name)
-		for _, value := range []struct {
-			schema func() *huma.Schema
-			text   string
-		}{{text, `"1234"`}, {text, `"a"`}, {entry, `{"word":1}`}} {
-			body := fmt.Sprintf(place.body, value.text)
-			fmt.Printf("  %s: %s\n", body, answer(place.with(value.schema()), body))
-		}
+		fmt.Printf("%s: %s\n", place.name, answer(place.with(text()), place.body))
 	}
 }
 EOF
