@@ -16,8 +16,11 @@ const (
 // CreateOrganization keeps a new organization; Conflict if there is one with
 // its id.
 func (s *Store) CreateOrganization(ctx context.Context, o directory.Organization) error {
-	err := s.writeOrganization(ctx, o, Absent)
-	if fault.Is(err, fault.Changed) {
+	item, err := organizationItem(o)
+	if err != nil {
+		return err
+	}
+	if err = s.add(ctx, item); fault.Is(err, fault.Changed) {
 		return &fault.Error{Op: "store.create organization", Kind: fault.Conflict, Subject: string(o.ID), Message: "the organization " + string(o.ID) + " is there already"}
 	}
 	return err
@@ -25,18 +28,19 @@ func (s *Store) CreateOrganization(ctx context.Context, o directory.Organization
 
 // PutOrganization keeps an organization that exists, as it is now.
 func (s *Store) PutOrganization(ctx context.Context, o directory.Organization) error {
-	return s.writeOrganization(ctx, o, Any)
-}
-
-// writeOrganization writes an organization, listed with all others.
-func (s *Store) writeOrganization(ctx context.Context, o directory.Organization, cond IfVersion) error {
-	item, err := encode(organizationKey(o.ID), o)
+	item, err := organizationItem(o)
 	if err != nil {
 		return err
 	}
-	item.IndexPK, item.IndexSK = organizationsIndex, string(o.ID)
-	_, err = s.table.Put(ctx, item, cond)
+	_, err = s.table.Put(ctx, item, Any)
 	return err
+}
+
+// organizationItem is an organization, listed with all others.
+func organizationItem(o directory.Organization) (Item, error) {
+	item, err := encode(organizationKey(o.ID), o)
+	item.IndexPK, item.IndexSK = organizationsIndex, string(o.ID)
+	return item, err
 }
 
 // organizationKey is where an organization lies.

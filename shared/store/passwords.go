@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/google/uuid"
+
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -37,17 +39,22 @@ func turnKey(organization directory.OrganizationID, user directory.UserID) Key {
 	return Key{PK: userPK(organization, user), SK: passwordPart}
 }
 
+// turn is the record of somebody who sets a password.
+type turn struct {
+	Until time.Time `json:"until"`
+	Taker string    `json:"taker"` // differs from that of every other one
+}
+
 // TakePasswordTurn notes that the caller sets a user's password until a time at
 // the latest; Conflict while somebody else does. Without turns, of two passwords
 // that are set at once JumpCloud could keep the one and Entra the other.
 func (s *Store) TakePasswordTurn(ctx context.Context, organization directory.OrganizationID, user directory.UserID, until time.Time) error {
-	item, err := encode(turnKey(organization, user), map[string]time.Time{"until": until})
+	item, err := encode(turnKey(organization, user), turn{Until: until, Taker: uuid.NewString()})
 	if err != nil {
 		return err
 	}
 	item.Expires = until.Unix()
-	_, err = s.table.Put(ctx, item, Absent)
-	if fault.Is(err, fault.Changed) {
+	if err = s.add(ctx, item); fault.Is(err, fault.Changed) {
 		return &fault.Error{Op: "store.take password turn", Kind: fault.Conflict, Subject: string(user), Message: "another password of this user is being set just now: try again in a minute"}
 	}
 	return err

@@ -10,6 +10,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -79,6 +80,21 @@ func get[T any](ctx context.Context, s *Store, key Key) (T, int64, error) {
 	}
 	record, err := decode[T](item)
 	return record, item.Version, err
+}
+
+// add keeps a record that is not there yet; Changed if there is one. A table in a cloud
+// may keep a record, lose the answer and be asked again: what is there is then this
+// very record. No two writers add the same: such records hold a time or an id of their
+// own.
+func (s *Store) add(ctx context.Context, item Item) error {
+	_, err := s.table.Put(ctx, item, Absent)
+	if !fault.Is(err, fault.Changed) {
+		return err
+	}
+	if there, readErr := s.table.Get(ctx, item.Key); readErr == nil && bytes.Equal(there.Value, item.Value) {
+		return nil
+	}
+	return err
 }
 
 // List is one page of records; Cursor is "" on the last page.

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,10 +61,25 @@ func (p Patience) Configure(c *aws.Config) {
 	if !known {
 		client = awshttp.NewBuildableClient()
 	}
-	c.HTTPClient = client.WithTimeout(p.Each)
+	c.HTTPClient = once{client.WithTimeout(p.Each)}
 	c.Retryer = p.retryer
 	c.RetryMaxAttempts = 0 // AWS_MAX_ATTEMPTS would come before the retryer's own
 	c.APIOptions = append(c.APIOptions, p.bound)
+}
+
+// once is a client that lets a request be sent once. The SDK closes a request's body
+// as soon as the head of the answer is there. The body can write itself, and says then
+// that it could not; net/http gives up the connection, in the middle of a good answer,
+// and the SDK sends the request again. A body that is only read does not say so.
+type once struct{ client aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (o once) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.WithContext(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return o.client.Do(r)
 }
 
 // retryer repeats what the SDK's standard mode repeats: throttling, answers 500,

@@ -35,6 +35,7 @@ import (
 // and the real transport work inside a bubble. It notes when each attempt comes.
 type cloud struct {
 	answer func(attempt int, since time.Duration) reply
+	busy   bool // the machine that asks is
 
 	mu    sync.Mutex
 	began time.Time
@@ -53,6 +54,7 @@ const (
 	part        // the answer says that a part of the batch was not taken
 	cutOff      // the answer ends too early
 	askedToWait // a failure with a request for five seconds
+	inTwo       // the body comes half a second after the head
 )
 
 // note notes an attempt and says what becomes of it.
@@ -80,7 +82,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status, body := http.StatusOK, `{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"900150983cd24fb0d6963f7d28e17f72"}],"Failed":[]}`
-	switch c.note() {
+	reply := c.note()
+	switch reply {
 	case failure:
 		status, body = http.StatusInternalServerError, `{"__type":"InternalFailure"}`
 	case throttled:
@@ -99,7 +102,20 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
+	if reply == inTwo {
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(500 * time.Millisecond)
+	}
 	_, _ = io.WriteString(w, body)
+}
+
+// busy is a connection of a busy machine: who wrote to it goes on late.
+type busy struct{ net.Conn }
+
+func (b busy) Write(p []byte) (int, error) {
+	n, err := b.Conn.Write(p)
+	time.Sleep(50 * time.Millisecond)
+	return n, err
 }
 
 // listener hands over connections that were made in memory.
@@ -133,6 +149,9 @@ func (c *cloud) config(t *testing.T, p patience.Patience, refuseConnections bool
 		ours, theirs := net.Pipe()
 		select {
 		case l.conns <- theirs:
+			if c.busy {
+				return busy{ours}, nil
+			}
 			return ours, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -310,6 +329,18 @@ func TestAnAnswerThatEndsEarly(t *testing.T) {
 	if err := ports.Queue(cfg, server.URL+"/1/changes.fifo").Send(t.Context(), queue.Message{Body: []byte("abc"), GroupID: "g", DedupID: "d"}); err != nil || attempts.Load() != 2 {
 		t.Errorf("%v after %d attempts", err, attempts.Load())
 	}
+}
+
+// A call whose answer comes in two parts is sent once, also from a busy machine.
+func TestAnAnswerInTwoParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{busy: true, answer: func(int, time.Duration) reply { return inTwo }}
+		err := send(t.Context(), c.config(t, patience.Worker, false))
+		time.Sleep(time.Second) // the server has answered all that came
+		if err != nil || len(c.attempts()) != 1 {
+			t.Errorf("%v after %v", err, c.attempts())
+		}
+	})
 }
 
 // What AWS refuses for good is not tried again.
