@@ -9,7 +9,8 @@ import (
 )
 
 // JumpCloudGroups reads the groups of one organization. What does not exist is a
-// fault of kind NotFound, believed only as [JumpCloud] believes an absence.
+// fault of kind NotFound, believed only as [JumpCloud] believes an absence. Beside any
+// other fault of a list stand those that were found: there may be more.
 type JumpCloudGroups interface {
 	// Group reads one group.
 	Group(ctx context.Context, id directory.GroupID) (directory.Group, error)
