@@ -3,10 +3,11 @@ package boltqueue
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"entrasync/shared/local/boltfile"
 )
 
 // The buckets of one queue.
@@ -60,56 +61,19 @@ type record struct {
 	body   []byte
 }
 
-// The first byte of every record says how it is laid out. Records of before the
-// checksum are read as they are.
-const (
-	withoutChecksum = 1
-	withChecksum    = 2
-)
-
-// checksumBytes is the length of the checksum, which follows the first byte. It is
-// about the key as well.
-const checksumBytes = 4
-
-// castagnoli is the polynomial of the checksum: processors have an instruction for
-// it.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// checksum is the checksum of a record, from what follows it.
-func checksum(key, rest []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, rest)
-}
-
 // errRecord says that a record is not what was written. It is not a fault, for it
 // may come after other writes of the same change and must then fail the whole
 // transaction.
 var errRecord = errors.New("a stored message is damaged, or was written by a newer version of entrasync")
 
 func (r record) encode(key []byte) []byte {
-	data := make([]byte, 1+checksumBytes, 40+len(r.id)+len(r.group)+len(r.dedup)+len(r.source)+len(r.body))
-	data[0] = withChecksum
+	data := boltfile.NewRecord(32 + len(r.id) + len(r.group) + len(r.dedup) + len(r.source) + len(r.body))
 	data = binary.AppendVarint(data, r.keptAt.UnixNano())
 	data = binary.AppendVarint(data, r.sentAt.UnixNano())
 	for _, s := range []string{r.id, r.group, r.dedup, r.source} {
-		data = binary.AppendUvarint(data, uint64(len(s)))
-		data = append(data, s...)
+		data = boltfile.AppendText(data, s)
 	}
-	data = append(data, r.body...)
-	binary.BigEndian.PutUint32(data[1:], checksum(key, data[1+checksumBytes:]))
-	return data
-}
-
-// content is a record without format and checksum, if it is what was written.
-func content(key, data []byte) ([]byte, bool) {
-	switch {
-	case len(data) > 0 && data[0] == withoutChecksum:
-		return data[1:], true
-	case len(data) > checksumBytes && data[0] == withChecksum:
-		rest := data[1+checksumBytes:]
-		return rest, binary.BigEndian.Uint32(data[1:]) == checksum(key, rest)
-	default:
-		return nil, false
-	}
+	return boltfile.Seal(key, append(data, r.body...))
 }
 
 // decode reads a record into memory of its own.
@@ -122,23 +86,21 @@ func decode(key, data []byte) (record, error) {
 // decodeHeader reads a record whose body still is the bytes of data.
 func decodeHeader(key, data []byte) (record, error) {
 	var r record
-	rest, ok := content(key, data)
+	rest, ok := boltfile.Content(key, data)
 	if !ok {
 		return record{}, errRecord
 	}
 	for _, at := range []*time.Time{&r.keptAt, &r.sentAt} {
-		nanos, size := binary.Varint(rest)
-		if size <= 0 {
+		var nanos int64
+		if nanos, rest, ok = boltfile.Number(rest); !ok {
 			return record{}, errRecord
 		}
-		*at, rest = time.Unix(0, nanos).UTC(), rest[size:]
+		*at = time.Unix(0, nanos).UTC()
 	}
 	for _, s := range []*string{&r.id, &r.group, &r.dedup, &r.source} {
-		length, size := binary.Uvarint(rest)
-		if size <= 0 || uint64(len(rest)-size) < length {
+		if *s, rest, ok = boltfile.Text(rest); !ok {
 			return record{}, errRecord
 		}
-		*s, rest = string(rest[size:size+int(length)]), rest[size+int(length):]
 	}
 	r.body = rest
 	return r, nil
@@ -153,12 +115,12 @@ func decodeCount(data []byte) (count, error) {
 	if len(data) == 0 {
 		return count{}, nil
 	}
-	receives, size := binary.Varint(data)
-	if size <= 0 {
+	receives, rest, ok := boltfile.Number(data)
+	if !ok {
 		return count{}, errRecord
 	}
-	nanos, n := binary.Varint(data[size:])
-	if n <= 0 {
+	nanos, _, ok := boltfile.Number(rest)
+	if !ok {
 		return count{}, errRecord
 	}
 	return count{receives: int(receives), first: time.Unix(0, nanos).UTC()}, nil
