@@ -115,15 +115,16 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
 		return nil, refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
-	for try := 1; ; try++ {
-		kept, err := a.keep(ctx, directory.Directory{}, dir)
-		if err == nil {
-			return a.createdDirectory(ctx, kept)
-		}
-		if !fault.Is(err, fault.Changed) || try == changedTries {
-			return nil, refuseTenant(err)
-		}
+	var kept directory.Directory
+	err = store.Contended(ctx, func() error {
+		var err error
+		kept, err = a.keep(ctx, directory.Directory{}, dir)
+		return err
+	})
+	if err != nil {
+		return nil, refuseTenant(err)
 	}
+	return a.createdDirectory(ctx, kept)
 }
 
 // createdDirectory answers with a new directory, and has the associations read that
@@ -169,28 +170,29 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 	if err := mustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
-		dir, err := a.patchDirectory(ctx, in)
-		switch {
-		case fault.Is(err, fault.Changed) && try < changedTries:
-			continue
-		case fault.Is(err, fault.Changed):
-			return nil, refuse(err, "", nil)
-		case err != nil:
-			return nil, err
-		}
-		if err := a.lookAtAll(ctx, dir.ID); err != nil {
-			return nil, refuse(err, "", nil)
-		}
-		// Also when it names the source that there was: the request may be the
-		// repetition of one that got no further than the settings.
-		if _, named := in.Body.Settings[connectionSource]; named {
-			if err := a.lookAtSource(ctx, dir.ID); err != nil {
-				return nil, refuse(err, "", nil)
-			}
-		}
-		return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+	var dir directory.Directory
+	err := store.Contended(ctx, func() error {
+		var err error
+		dir, err = a.patchDirectory(ctx, in)
+		return err
+	})
+	switch {
+	case fault.Is(err, fault.Changed):
+		return nil, refuse(err, "", nil)
+	case err != nil:
+		return nil, err
 	}
+	if err := a.lookAtAll(ctx, dir.ID); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	// Also when it names the source that there was: the request may be the
+	// repetition of one that got no further than the settings.
+	if _, named := in.Body.Settings[connectionSource]; named {
+		if err := a.lookAtSource(ctx, dir.ID); err != nil {
+			return nil, refuse(err, "", nil)
+		}
+	}
+	return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 }
 
 // connectionSource is the name of the setting.

@@ -12,10 +12,6 @@ import (
 	"entrasync/shared/fault"
 )
 
-// changedTries is how often a change of a directory is tried against other
-// writers.
-const changedTries = 10
-
 // describe asks the tenant whether our credentials work there and what it is, and
 // notes in the directory what is wrong. A tenant may be named by its id or by any
 // of its domains, so it is known by what it says of itself. What it said before

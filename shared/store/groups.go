@@ -152,26 +152,24 @@ func (s *Store) DisconnectGroup(ctx context.Context, id directory.ID, group dire
 }
 
 // changeGroupPaths reads the connection of a group, changes its paths and writes
-// it, unless another writer was faster; then it reads again. It reports whether
-// anything changed.
+// it. It reports whether anything changed.
 func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group directory.GroupID, change func([]directory.Path) []directory.Path, now time.Time) (bool, error) {
-	key := groupConnectionKey(id, group)
-	for try := 1; ; try++ {
-		c, version, err := get[directory.GroupConnection](ctx, s, key)
+	changed := false
+	err := Contended(ctx, func() error {
+		c, version, err := get[directory.GroupConnection](ctx, s, groupConnectionKey(id, group))
 		if fault.Is(err, fault.NotFound) {
 			c = directory.GroupConnection{Directory: id, Group: group, CreatedAt: now}
 		} else if err != nil {
-			return false, err
+			return err
 		}
 		before := c.Paths
-		if c.Paths = change(slices.Clone(before)); slices.Equal(before, c.Paths) {
-			return false, nil
+		c.Paths = change(slices.Clone(before))
+		if changed = !slices.Equal(before, c.Paths); !changed {
+			return nil
 		}
-		err = s.putGroupConnection(ctx, c, IfVersion(version))
-		if !fault.Is(err, fault.Changed) || try == changeTries {
-			return err == nil, err
-		}
-	}
+		return s.putGroupConnection(ctx, c, IfVersion(version))
+	})
+	return changed && err == nil, err
 }
 
 // putGroupConnection writes the connection of a group, or removes one that has no

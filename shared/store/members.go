@@ -203,14 +203,14 @@ func memberWrite(m directory.Member) (Write, error) {
 
 // putMember keeps one member that somebody else may have changed meanwhile.
 func (s *Store) putMember(ctx context.Context, m directory.Member) error {
-	for try := 1; ; try++ {
+	return Contended(ctx, func() error {
 		w, err := memberWrite(m)
 		if err != nil {
 			return err
 		}
-		err = s.table.Transact(ctx, []Write{w})
-		if !fault.Is(err, fault.Changed) || try == changeTries {
-			return err
+		lost := s.table.Transact(ctx, []Write{w})
+		if !fault.Is(lost, fault.Changed) {
+			return lost
 		}
 		now, version, err := get[directory.Member](ctx, s, w.Item.Key)
 		if err != nil && !fault.Is(err, fault.NotFound) {
@@ -223,7 +223,8 @@ func (s *Store) putMember(ctx context.Context, m directory.Member) error {
 		if version == 0 && !m.Wanted && m.Applied == "" {
 			return nil
 		}
-	}
+		return lost
+	})
 }
 
 // Membership is the change of one: a user who joins a group or leaves it.
@@ -254,35 +255,38 @@ func (s *Store) SetMemberships(ctx context.Context, id directory.ID, group direc
 	return changed, nil
 }
 
-// setMemberships changes the memberships of one transaction. What another writer
-// changed meanwhile is tried again, one by one.
+// setMemberships changes the memberships of one transaction. If another writer
+// changed some of them meanwhile, each is changed by itself.
 func (s *Store) setMemberships(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]directory.UserID, error) {
-	for try := 1; ; try++ {
-		writes, changed, err := s.membershipWrites(ctx, id, group, now, changes)
-		if err != nil || len(writes) == 0 {
-			return nil, err
-		}
-		err = s.table.Transact(ctx, writes)
-		switch {
-		case err == nil:
-			return changed, nil
-		case !fault.Is(err, fault.Changed) || (len(changes) == 1 && try == changeTries):
-			return nil, err
-		case len(changes) > 1:
-			return s.setEach(ctx, id, group, now, changes)
-		}
+	changed, err := s.transactMemberships(ctx, id, group, now, changes)
+	if !fault.Is(err, fault.Changed) {
+		return changed, err
 	}
-}
-
-// setEach changes memberships one by one.
-func (s *Store) setEach(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]directory.UserID, error) {
-	var changed []directory.UserID
+	changed = nil
 	for i := range changes {
-		users, err := s.setMemberships(ctx, id, group, now, changes[i:i+1])
+		var users []directory.UserID
+		err := Contended(ctx, func() error {
+			var err error
+			users, err = s.transactMemberships(ctx, id, group, now, changes[i:i+1])
+			return err
+		})
 		if err != nil {
 			return changed, err
 		}
 		changed = append(changed, users...)
+	}
+	return changed, nil
+}
+
+// transactMemberships changes memberships in one transaction; Changed if another
+// writer was faster at one of them.
+func (s *Store) transactMemberships(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]directory.UserID, error) {
+	writes, changed, err := s.membershipWrites(ctx, id, group, now, changes)
+	if err != nil || len(writes) == 0 {
+		return nil, err
+	}
+	if err := s.table.Transact(ctx, writes); err != nil {
+		return nil, err
 	}
 	return changed, nil
 }

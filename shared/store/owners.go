@@ -91,29 +91,28 @@ func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account 
 	return len(after.Directories) == 0, err
 }
 
-// changeOwner reads an owner, changes it and writes it, unless another writer was
-// faster; then it reads again. An owner that holds the account by no directory is
-// none.
+// changeOwner reads an owner, changes it and writes it. An owner that holds the
+// account by no directory is none.
 func (s *Store) changeOwner(ctx context.Context, key Key, change func(Owner) (Owner, error)) (Owner, error) {
-	for try := 1; ; try++ {
+	var after Owner
+	err := Contended(ctx, func() error {
 		before, version, err := get[Owner](ctx, s, key)
 		if err != nil && !fault.Is(err, fault.NotFound) {
-			return Owner{}, err
+			return err
 		}
-		after, err := change(before)
+		after, err = change(before)
 		if err != nil || slices.Equal(before.Directories, after.Directories) {
-			return after, err
+			return err
 		}
 		if len(after.Directories) == 0 {
-			err = s.table.Delete(ctx, key, IfVersion(version))
-		} else {
-			var item Item
-			if item, err = encode(key, after); err == nil {
-				_, err = s.table.Put(ctx, item, IfVersion(version))
-			}
+			return s.table.Delete(ctx, key, IfVersion(version))
 		}
-		if !fault.Is(err, fault.Changed) || try == changeTries {
-			return after, err
+		item, err := encode(key, after)
+		if err != nil {
+			return err
 		}
-	}
+		_, err = s.table.Put(ctx, item, IfVersion(version))
+		return err
+	})
+	return after, err
 }

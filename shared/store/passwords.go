@@ -83,13 +83,11 @@ func (s *Store) ChangeAction(ctx context.Context, a plan.Action, version int64) 
 	return err
 }
 
-// ChangeLink reads a link, changes it and writes it, unless another writer was
-// faster; then it reads again. A change that changes nothing is not written;
-// NotFound if there is no such link.
+// ChangeLink reads a link, changes it and writes it, as Contended says. A change
+// that changes nothing is not written; NotFound if there is no such link.
 func (s *Store) ChangeLink(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Link) directory.Link) error {
-	key := linkKey(id, user)
-	for try := 1; ; try++ {
-		before, version, err := get[directory.Link](ctx, s, key)
+	return Contended(ctx, func() error {
+		before, version, err := get[directory.Link](ctx, s, linkKey(id, user))
 		if err != nil {
 			return missing(err, "link", string(user))
 		}
@@ -102,8 +100,6 @@ func (s *Store) ChangeLink(ctx context.Context, id directory.ID, user directory.
 			return err
 		}
 		_, err = s.table.Put(ctx, item, IfVersion(version))
-		if !fault.Is(err, fault.Changed) || try == changeTries {
-			return err
-		}
-	}
+		return err
+	})
 }

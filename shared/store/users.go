@@ -139,29 +139,24 @@ func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.
 	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection { return c.With(path, false, why) })
 }
 
-// changeTries is how often a change of paths is tried against other writers.
-const changeTries = 10
-
-// changePaths reads a connection, changes it and writes it, unless another
-// writer was faster; then it reads again. It reports whether anything changed.
+// changePaths reads a connection, changes it and writes it. It reports whether
+// anything changed.
 func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Connection) directory.Connection) (bool, error) {
-	key := connectionKey(id, user)
-	for try := 1; ; try++ {
-		before, version, err := get[directory.Connection](ctx, s, key)
+	changed := false
+	err := Contended(ctx, func() error {
+		before, version, err := get[directory.Connection](ctx, s, connectionKey(id, user))
 		if fault.Is(err, fault.NotFound) {
 			before = directory.Connection{Directory: id, User: user}
 		} else if err != nil {
-			return false, err
+			return err
 		}
 		after := change(before)
-		if slices.Equal(before.Paths, after.Paths) {
-			return false, nil
+		if changed = !slices.Equal(before.Paths, after.Paths); !changed {
+			return nil
 		}
-		err = s.putConnection(ctx, after, IfVersion(version))
-		if !fault.Is(err, fault.Changed) || try == changeTries {
-			return err == nil, err
-		}
-	}
+		return s.putConnection(ctx, after, IfVersion(version))
+	})
+	return changed && err == nil, err
 }
 
 // putConnection writes a connection.
