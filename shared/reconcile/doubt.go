@@ -30,8 +30,9 @@ type verdict struct {
 
 // judge holds an absence that a read has just shown against the reads before.
 // differently makes the second read: it asks the other side of an edge, or another
-// list.
-func (d doubts) judge(ctx context.Context, about store.Doubt, differently func(context.Context) (absent bool, err error)) (verdict, error) {
+// list. rethink has it looked at again later; that is certain before anything is
+// believed, because the attempt that believes it may come to nothing.
+func (d doubts) judge(ctx context.Context, about store.Doubt, differently func(context.Context) (absent bool, err error), rethink func(context.Context) error) (verdict, error) {
 	known, err := d.store.Doubt(ctx, about)
 	if err != nil {
 		return verdict{}, err
@@ -53,6 +54,9 @@ func (d doubts) judge(ctx context.Context, about store.Doubt, differently func(c
 	}
 	after, believed, again := known.Shown(now, max(people, known.People))
 	if believed {
+		if err := rethink(ctx); err != nil {
+			return verdict{}, err
+		}
 		d.tell(ctx, known, "believed")
 		return verdict{believed: true}, d.store.RemoveDoubt(ctx, known)
 	}
@@ -89,8 +93,7 @@ func contradicted(what string) error {
 // again: JumpCloud may show otherwise by then.
 var secondThoughts = []time.Duration{time.Minute, 10 * time.Minute}
 
-// nextThought is when to look again after the nth second thought; zero after the
-// last.
+// nextThought is when to look again after n second thoughts; zero after the last.
 func nextThought(n int) time.Time {
 	if n >= len(secondThoughts) {
 		return time.Time{}

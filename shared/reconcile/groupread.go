@@ -224,6 +224,9 @@ func (b *groupBatch) lose(ctx context.Context, g *group) error {
 			return nil
 		}
 		g.link.Lost = g.paths
+		if b.record(ctx, []*group{g}); g.over { // before they are gone
+			return nil
+		}
 	}
 	g.plan.Exists = false
 	_, err := b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, "")
@@ -270,9 +273,19 @@ func (b *groupBatch) judge(ctx context.Context, g *group, about store.Doubt, dif
 	if about.People, err = b.people(ctx, g.attempt.Group); err != nil {
 		return false, err
 	}
-	v, err := doubts{b.Store, b.Metrics}.judge(ctx, about, differently)
-	g.lookAt, g.rethink = earliest(g.lookAt, v.again), g.rethink || v.believed
+	v, err := doubts{b.Store, b.Metrics}.judge(ctx, about, differently, func(ctx context.Context) error { return b.rethink(ctx, g, 0) })
+	g.lookAt = earliest(g.lookAt, v.again)
 	return v.believed, err
+}
+
+// rethink has a group looked at again, after n second thoughts.
+func (b *groupBatch) rethink(ctx context.Context, g *group, n int) error {
+	at := nextThought(n)
+	if at.IsZero() {
+		return nil
+	}
+	return Enqueue(context.WithoutCancel(ctx), b.Soon, GroupTask{Directory: b.dir.ID, Group: g.attempt.Group, Cause: g.attempt.Cause, Thought: n + 1,
+		Source: b.dir.Settings.ConnectionSource.Type != directory.NoSource, NotBefore: at})
 }
 
 // expect holds what events claimed against what was read.
@@ -315,15 +328,16 @@ func (b *groupBatch) lookAgain(ctx context.Context) {
 		if g.outcome.Retry || g.attempt.Group == "" { // it comes again as it is
 			continue
 		}
-		again := g.attempt.GroupTask
-		again.Claims, again.NotBefore, again.Thought = g.lagging, g.lookAt, 0
-		thought := GroupTask{Directory: b.dir.ID, Group: g.attempt.Group, Cause: g.attempt.Cause, Thought: g.attempt.Thought + 1,
-			Source: b.dir.Settings.ConnectionSource.Type != directory.NoSource}
-		if g.rethink || g.attempt.Thought > 0 {
-			thought.NotBefore = nextThought(g.attempt.Thought)
+		var err error
+		if g.attempt.Thought > 0 {
+			err = b.rethink(ctx, g, g.attempt.Thought)
 		}
-		tasks := slices.DeleteFunc([]GroupTask{again, thought}, func(t GroupTask) bool { return t.NotBefore.IsZero() })
-		if err := Enqueue(context.WithoutCancel(ctx), b.Soon, tasks...); err != nil {
+		if err == nil && !g.lookAt.IsZero() {
+			again := g.attempt.GroupTask
+			again.Claims, again.NotBefore, again.Thought = g.lagging, g.lookAt, 0
+			err = Enqueue(context.WithoutCancel(ctx), b.Soon, again)
+		}
+		if err != nil {
 			b.retryUnseen(ctx, g, err)
 		}
 	}

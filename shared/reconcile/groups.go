@@ -72,10 +72,9 @@ type group struct {
 	// was asked for, held whether the connection source holds it.
 	source     *directory.Group
 	read, held bool
-	// lagging, lookAt and rethink are as those of a user.
+	// lagging and lookAt are as lagging and again of a user.
 	lagging  []directory.Claim
 	lookAt   time.Time
-	rethink  bool
 	todo     []plan.Action
 	unkept   []plan.Action
 	byID     map[directory.EntraID]directory.Member // the members by the account that they are or are to be

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -88,9 +87,20 @@ func (b *batch) dispel(ctx context.Context, u *user, about store.Doubt) error {
 // judge holds an absence that concerns a user against the reads before.
 func (b *batch) judge(ctx context.Context, u *user, about store.Doubt, differently func(context.Context) (bool, error)) (believed bool, err error) {
 	about.Directory, about.User, about.People = b.dir.ID, u.attempt.User, 1
-	v, err := doubts{b.Store, b.Metrics}.judge(ctx, about, differently)
-	u.again, u.rethink = earliest(u.again, v.again), u.rethink || v.believed
+	v, err := doubts{b.Store, b.Metrics}.judge(ctx, about, differently, func(ctx context.Context) error { return b.rethink(ctx, u, 0) })
+	u.again = earliest(u.again, v.again)
 	return v.believed, err
+}
+
+// rethink has a user looked at again, after n second thoughts, by everything by which
+// the user may be connected.
+func (b *batch) rethink(ctx context.Context, u *user, n int) error {
+	at := nextThought(n)
+	if at.IsZero() {
+		return nil
+	}
+	return Enqueue(context.WithoutCancel(ctx), b.Live, Task{Directory: b.dir.ID, User: u.attempt.User, Cause: u.attempt.Cause, Thought: n + 1,
+		Memberships: true, Source: b.dir.Settings.ConnectionSource.Type != directory.NoSource, NotBefore: at})
 }
 
 // endUnread ends the attempts of users who could not be read. Who has no link yet
@@ -156,15 +166,15 @@ func (b *batch) lookAgain(ctx context.Context) {
 		if u.outcome.Retry { // it comes again as it is
 			continue
 		}
-		again := Task{Directory: b.dir.ID, User: u.attempt.User, Cause: u.attempt.Cause, Claims: u.lagging, NotBefore: u.again,
-			Memberships: u.attempt.Memberships, Source: u.attempt.Source}
-		thought := Task{Directory: b.dir.ID, User: u.attempt.User, Cause: u.attempt.Cause, Thought: u.attempt.Thought + 1,
-			Memberships: true, Source: b.dir.Settings.ConnectionSource.Type != directory.NoSource}
-		if u.rethink || u.attempt.Thought > 0 {
-			thought.NotBefore = nextThought(u.attempt.Thought)
+		var err error
+		if u.attempt.Thought > 0 {
+			err = b.rethink(ctx, u, u.attempt.Thought)
 		}
-		tasks := slices.DeleteFunc([]Task{again, thought}, func(t Task) bool { return t.NotBefore.IsZero() })
-		if err := Enqueue(context.WithoutCancel(ctx), b.Live, tasks...); err != nil {
+		if err == nil && !u.again.IsZero() {
+			err = Enqueue(context.WithoutCancel(ctx), b.Live, Task{Directory: b.dir.ID, User: u.attempt.User, Cause: u.attempt.Cause, Claims: u.lagging, NotBefore: u.again,
+				Memberships: u.attempt.Memberships, Source: u.attempt.Source})
+		}
+		if err != nil {
 			b.retryUnseen(ctx, u, err)
 		}
 	}

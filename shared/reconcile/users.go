@@ -72,10 +72,8 @@ type user struct {
 	held   bool
 	// lagging are the claims that JumpCloud does not show yet; again is when to look
 	// again because of them or of an absence that is not believed yet.
-	lagging []directory.Claim
-	again   time.Time
-	// rethink says that an absence was believed that no event stated.
-	rethink   bool
+	lagging   []directory.Claim
+	again     time.Time
 	connected directory.Connected
 	plan      plan.User
 	link      directory.Link

@@ -1,0 +1,83 @@
+package groups_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// An absence that was believed is thought of again also when the attempt that believed
+// it was not the one that ended it: whoever lost access by wrong answers gets it back.
+func TestABeliefIsThoughtOfAgainAfterAnAttemptThatFailed(t *testing.T) {
+	wrong := func(f *fixture, faults ...jumpcloudtest.Fault) {
+		for _, fault := range faults {
+			fault.Every = 1
+			f.jumpcloud.FailNext(fault)
+		}
+	}
+	t.Run("a member", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			ann, bob := f.person("ann"), f.person("bob")
+			id := f.group("Sales", ann, bob)
+			f.look(id)
+			f.settle()
+			wrong(f, jumpcloudtest.Fault{Path: "/api/v2/users/*/memberof", Answer: jumpcloudtest.EmptyList},
+				jumpcloudtest.Fault{Path: "/api/v2/usergroups/*/membership", Answer: jumpcloudtest.EmptyList})
+			attempt := reconcile.Attempt{Number: 1, Task: reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true, Cause: plan.Cause{Type: "association_change", ID: "x"}}}
+			f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{attempt}) // doubts it
+			f.userTasks.take()
+			time.Sleep(plan.SecondRead)
+			f.groups.fails = 1
+			if !f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{attempt})[0].Retry {
+				t.Fatal("the attempt did not fail")
+			}
+			attempt.Number++
+			f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{attempt})
+			if f.userLink(ann).State != directory.Disabled {
+				t.Fatalf("not believed: %+v", f.userLink(ann))
+			}
+			f.jumpcloud.Mend()
+			f.settle()
+			if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || f.userLink(ann).State != directory.Enabled {
+				t.Errorf("members %v, user %+v", got, f.userLink(ann))
+			}
+		})
+	})
+	t.Run("a group", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			ann := f.person("ann")
+			id := f.group("Sales", ann)
+			f.look(id)
+			f.settle()
+			wrong(f, jumpcloudtest.Fault{Path: "/api/v2/usergroups/*", Status: 404}, jumpcloudtest.Fault{Path: "/api/v2/groups", Answer: jumpcloudtest.EmptyTotal},
+				jumpcloudtest.Fault{Path: "/api/v2/usergroups", Answer: jumpcloudtest.EmptyTotal}, jumpcloudtest.Fault{Path: "/api/v2/users/*/memberof", Answer: jumpcloudtest.EmptyList})
+			f.handle(f.message(reconcile.GroupTask{Group: id}, 1)) // doubts it
+			f.groups.take()
+			time.Sleep(plan.SecondRead)
+			f.userTasks.fails = 1
+			f.handle(f.message(reconcile.GroupTask{Group: id}, 2))
+			if len(f.waiting) != 1 {
+				t.Fatal("the attempt did not fail")
+			}
+			f.handle(f.waiting[0])
+			f.waiting = nil
+			f.workUsers(f.userTasks.take())
+			if f.userLink(ann).State != directory.Disabled {
+				t.Fatalf("not believed: %+v, %+v", f.link(id), f.userLink(ann))
+			}
+			f.jumpcloud.Mend()
+			f.settle()
+			if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.userLink(ann).State != directory.Enabled {
+				t.Errorf("members %v, group %+v, user %+v", got, f.link(id), f.userLink(ann))
+			}
+		})
+	})
+}
