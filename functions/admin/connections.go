@@ -100,6 +100,10 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
+	again := reconcile.Task{Directory: dir.ID, User: user, Cause: request("connected")}.Recheck()
+	if err := reconcile.Enqueue(ctx, a.Bulk, again); err != nil {
+		return nil, refuse(err, "", nil)
+	}
 	return a.lookAtShared(ctx, dir, user, "connected", a.Bulk)
 }
 
@@ -146,8 +150,9 @@ func ends(dir directory.Directory) []directory.Path {
 // and to those on the same tenant that the user touches as well, because an
 // account stays enabled as long as any of them holds the user.
 func (a API) lookAtShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
+	task := reconcile.Task{User: id, Cause: request(cause)}
 	if len(dir.Shares) == 0 {
-		return a.lookAt(ctx, dir, id, cause, lane)
+		return a.lookAt(ctx, dir, task, lane)
 	}
 	user, err := a.Store.User(ctx, dir.Organization, id)
 	if err != nil {
@@ -159,23 +164,23 @@ func (a API) lookAtShared(ctx context.Context, dir directory.Directory, id direc
 			also = append(also, touched)
 		}
 	}
-	return a.lookAt(ctx, dir, id, cause, lane, also...)
+	return a.lookAt(ctx, dir, task, lane, also...)
 }
 
 // lookAt sends a task for one user in a directory, and in others for the same
 // cause, and answers with the link in the directory as it is now.
-func (a API) lookAt(ctx context.Context, dir directory.Directory, user directory.UserID, cause string, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
-	why := request(cause)
-	tasks := []reconcile.Task{{Directory: dir.ID, User: user, Cause: why}}
+func (a API) lookAt(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
+	task.Directory = dir.ID
+	tasks := []reconcile.Task{task}
 	for _, id := range also {
-		tasks = append(tasks, reconcile.Task{Directory: id, User: user, Cause: why})
+		tasks = append(tasks, reconcile.Task{Directory: id, User: task.User, Cause: task.Cause})
 	}
 	if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	view, err := a.linkOf(ctx, dir, user)
+	view, err := a.linkOf(ctx, dir, task.User)
 	if err != nil {
-		return nil, refuse(err, "path.userId", string(user))
+		return nil, refuse(err, "path.userId", string(task.User))
 	}
 	return &answer[linkView]{Body: view}, nil
 }

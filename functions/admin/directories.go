@@ -198,9 +198,10 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 // connectionSource is the name of the setting.
 const connectionSource = "connectionSource"
 
-// lookAtSource sends the task to read the associations of the connection source.
+// lookAtSource sends the tasks to read the associations of the connection source.
 func (a API) lookAtSource(ctx context.Context, id directory.ID) error {
-	return reconcile.Enqueue(ctx, a.GroupsBulk, reconcile.GroupTask{Directory: id, Cause: request("connection_source"), Source: true})
+	task := reconcile.GroupTask{Directory: id, Cause: request("connection_source"), Source: true}
+	return reconcile.Enqueue(ctx, a.GroupsBulk, task, task.Recheck())
 }
 
 // patchDirectory applies a patch to the directory as it is now; a fault of kind

@@ -76,7 +76,11 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 	if _, err := a.Store.ConnectGroup(ctx, dir.ID, id, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("connected"), Whole: true}, a.GroupsBulk)
+	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: request("connected"), Whole: true}
+	if err := reconcile.Enqueue(ctx, a.GroupsBulk, task.Recheck()); err != nil {
+		return nil, refuse(err, "", nil)
+	}
+	return a.lookAtGroup(ctx, dir, task, a.GroupsBulk)
 }
 
 // disconnectGroup ends the connection and has the group looked at.

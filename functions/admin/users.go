@@ -9,6 +9,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/reconcile"
 )
 
 // linkView is how a user stands in a directory.
@@ -90,7 +91,9 @@ func (a API) users(api huma.API) {
 			if _, err := a.linkOf(ctx, dir, user); err != nil {
 				return nil, refuse(err, "path.userId", in.User)
 			}
-			return a.lookAt(ctx, dir, user, "retried", a.Live)
+			// With all by which the user may be connected: a membership may have been missed.
+			return a.lookAt(ctx, dir, reconcile.Task{User: user, Cause: request("retried"), Memberships: true,
+				Source: dir.Settings.ConnectionSource.Type != directory.NoSource}, a.Live)
 		})
 }
 

@@ -46,7 +46,8 @@ func (w *World) Connect(ids ...directory.UserID) {
 	w.t.Helper()
 	for _, id := range ids {
 		w.Must(w.Store.Connect(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC()))
-		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[UsersBulk], reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request("connected")}))
+		task := reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request("connected")}
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[UsersBulk], task, task.Recheck()))
 	}
 }
 
@@ -56,7 +57,8 @@ func (w *World) ConnectGroups(ids ...directory.GroupID) {
 	for _, id := range ids {
 		_, err := w.Store.ConnectGroup(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC())
 		w.Must(err)
-		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsBulk], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("connected")}))
+		task := reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("connected")}
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsBulk], task, task.Recheck()))
 	}
 }
 

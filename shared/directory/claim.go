@@ -75,6 +75,15 @@ func (c Claim) About() string {
 	}
 }
 
+// Says is what the claim says of what it is about, in a form that is only to be
+// compared.
+func (c Claim) Says() string {
+	if c.Kind == NewPassword { // which renews it
+		return string(Renewed)
+	}
+	return string(c.Kind) + string(c.State) + c.To
+}
+
 // Shown says whether a read shows what a claim says.
 type Shown string
 

@@ -88,6 +88,10 @@ func TestOneWrongItemDoesNotSpoilTheBatch(t *testing.T) {
 		"refused, and refused alone":    {400, 400, fault.Internal},
 		"refused, and right on its own": {400, 204, ""},
 		"too large":                     {413, 400, fault.Internal},
+		"forbidden as a whole":          {403, 204, ""},
+		"not found as a whole":          {404, 204, ""},
+		"in conflict as a whole":        {409, 204, ""},
+		"forbidden, and refused alone":  {403, 400, fault.Internal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &picky{status: tc.status, alone: tc.alone, wrong: func(i item) bool { return i.URL == "/users/e7" }}
@@ -139,7 +143,7 @@ func TestWrongItemsNeverKeepOthersBack(t *testing.T) {
 // knows what ran, concern all items: none is sent again on its own.
 func TestWhatIsNotAboutAnItemIsNotSentApart(t *testing.T) {
 	for status, body := range map[int]string{
-		400: "<html>of a proxy</html>", 401: `{"error":{"code":"InvalidAuthenticationToken"}}`, 403: `{"error":{"code":"Authorization_RequestDenied"}}`, 404: `{"error":{"code":"ResourceNotFound"}}`,
+		400: "<html>of a proxy</html>", 401: `{"error":{"code":"InvalidAuthenticationToken"}}`, 403: "<html>of a proxy</html>", 404: "",
 		429: "", 500: "", 502: "", 503: `{"error":{"code":"serviceNotAvailable"}}`, 504: "",
 	} {
 		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return status, http.Header{"Retry-After": {"90"}}, body }}
@@ -153,7 +157,7 @@ func TestWhatIsNotAboutAnItemIsNotSentApart(t *testing.T) {
 				t.Errorf("%d: sent to %s", status, r.url)
 			}
 		}
-		if most := map[bool]int{true: 2, false: 1}[status == 401 || status == 403]; len(s.requests) > most { // those once more with a new token
+		if most := map[bool]int{true: 2, false: 1}[status == 401]; len(s.requests) > most { // those once more with a new token
 			t.Errorf("%d: %d requests", status, len(s.requests))
 		}
 	}

@@ -173,14 +173,15 @@ func (c *Client) postWhole(ctx context.Context, chunk []request) (reply, error) 
 	return c.accepted(ctx, request{Method: http.MethodPost, URL: "/$batch", Headers: map[string]string{"Content-Type": "application/json"}, Body: body})
 }
 
-// ranNothing reports whether Graph refused a batch before it looked at any item: it
-// does not understand the batch, or it is too large. That is about what is in it; any
-// other refusal is about us, the tenant or Graph itself.
+// ranNothing reports whether Graph refused a batch before it looked at any item, and may
+// have done so for one of them: it does not understand the batch, it is too large, or
+// the whole is refused in words that are an item's (when Graph does that is not
+// documented). Any other refusal is about us, the tenant or Graph itself.
 func ranNothing(got reply) bool {
 	switch got.status {
 	case http.StatusRequestEntityTooLarge:
 		return true
-	case http.StatusBadRequest:
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusConflict:
 		code := errorOf(got.body).Code
 		return code != "" && !throttleCodes[code]
 	default:

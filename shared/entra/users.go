@@ -109,11 +109,22 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 		result.Err = answer.err
 	case answer.Status == http.StatusNotFound && clearsManager(action): // there was none
 	case answer.Status >= http.StatusMultipleChoices:
-		result.Err = c.sayWhat(ctx, action, refusal("entra."+string(action.Type), answer.Status, answer.header(), answer.Body))
+		f := refusal("entra."+string(action.Type), answer.Status, answer.header(), answer.Body)
+		if answer.Status == http.StatusConflict && f.Kind == fault.Conflict && len(action.Changes) > 0 && !action.WritesUnique() {
+			passing(f)
+		}
+		result.Err = c.sayWhat(ctx, action, f)
 	case action.Type == plan.Provision:
 		result.ID, result.Err = createdID(answer.Body)
 	}
 	return result
+}
+
+// passing makes a 409 what it is where no value of the change must be unique: another
+// write was under way (as clients of Graph that retry it have found).
+func passing(f *fault.Error) {
+	f.Kind, f.Reason, f.Subject = fault.Transient, string(directory.Unavailable), ""
+	f.Message = "Graph says that something is in the way of the change: it is tried again by itself"
 }
 
 // federates reports whether a sign-in name is in a federated domain, as far as that can

@@ -8,6 +8,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -124,6 +125,13 @@ func (a Action) Names() bool {
 	}
 	return len(a.Changes) > 0
 }
+
+// unique are the attributes whose values no two objects may share (Graph, user
+// resource), with those that Entra makes of them.
+var unique = []directory.Attribute{directory.UserPrincipalName, directory.MailNickname, directory.ImmutableID}
+
+// WritesUnique reports whether the action sets a value that another object may have.
+func (a Action) WritesUnique() bool { return slices.ContainsFunc(unique, a.Writes) }
 
 // Writes reports whether the action sets an attribute.
 func (a Action) Writes(name directory.Attribute) bool {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"entrasync/shared/directory"
@@ -18,7 +19,7 @@ var lagSteps = []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
 // is held against reads.
 const claimLife = 5 * time.Minute
 
-// claimed is when something was claimed last, by what the claims are about.
+// claimed is when things were claimed last, by what the claims are about and say.
 type claimed map[string]time.Time
 
 // with is what was claimed last with more claims, without what is old.
@@ -26,11 +27,11 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	after := maps.Clone(c)
 	maps.DeleteFunc(after, func(_ string, at time.Time) bool { return now.Sub(at) > claimLife })
 	for _, claim := range claims {
-		if about := claim.About(); claim.At.After(after[about]) {
+		if key := saying(claim); claim.At.After(after[key]) {
 			if after == nil {
 				after = claimed{}
 			}
-			after[about] = claim.At
+			after[key] = claim.At
 		}
 	}
 	if len(after) == 0 {
@@ -39,16 +40,39 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	return after
 }
 
-// outdated reports whether something else was claimed about the same later.
-func (c claimed) outdated(claim directory.Claim) bool {
-	return !claim.At.IsZero() && c[claim.About()].After(claim.At)
+// saying is what a claim is about and what it says of it.
+func saying(c directory.Claim) string { return c.About() + "=" + c.Says() }
+
+// others are the times at which something else was claimed about the same.
+func (c claimed) others(claim directory.Claim) []time.Time {
+	var times []time.Time
+	for key, at := range c {
+		if strings.HasPrefix(key, claim.About()+"=") && key != saying(claim) {
+			times = append(times, at)
+		}
+	}
+	return times
 }
 
-// lagging are the claims that reads do not show yet, and when to read again. Those
-// that were not shown for long enough are given up: the read is believed.
+// outdated reports whether something else was claimed about the same later.
+func (c claimed) outdated(claim directory.Claim) bool {
+	return !claim.At.IsZero() && slices.ContainsFunc(c.others(claim), func(at time.Time) bool { return at.After(claim.At) })
+}
+
+// contested reports whether something else was claimed about the same shortly before: a
+// read that shows the claim may be older than both.
+func (c claimed) contested(claim directory.Claim) bool {
+	longest := lagSteps[len(lagSteps)-1]
+	return slices.ContainsFunc(c.others(claim), func(at time.Time) bool { return !at.After(claim.At) && claim.At.Sub(at) <= longest })
+}
+
+// lagging are the claims that reads do not show yet, or show for another reason perhaps,
+// and when to read again. Those that were not shown for long enough are given up: the
+// read is believed.
 func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim) directory.Shown, now time.Time) (left []directory.Claim, again time.Time, givenUp int) {
 	for _, claim := range claims {
-		if known.outdated(claim) || shown(claim) != directory.Lags {
+		lags := shown(claim) == directory.Lags
+		if known.outdated(claim) || !lags && !known.contested(claim) {
 			continue
 		}
 		if claim.Since.IsZero() {
@@ -56,7 +80,9 @@ func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim
 		}
 		step := slices.IndexFunc(lagSteps, func(step time.Duration) bool { return claim.Since.Add(step).After(now) })
 		if step < 0 {
-			givenUp++
+			if lags {
+				givenUp++
+			}
 			continue
 		}
 		if at := claim.Since.Add(lagSteps[step]); again.IsZero() || at.Before(again) {
@@ -67,10 +93,15 @@ func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim
 	return left, again, givenUp
 }
 
-// states reports whether the claims state something, which needs no second read then.
-func states(claims []directory.Claim, kind directory.ClaimKind, about func(directory.Claim) bool) bool {
-	return slices.ContainsFunc(claims, func(c directory.Claim) bool { return c.Kind == kind && about(c) })
+// states reports whether claims state something, which needs no second read then. What
+// another event said later is stated no more; known is what was claimed before.
+func states(claims []directory.Claim, known claimed, kind directory.ClaimKind, about func(directory.Claim) bool) bool {
+	known = known.with(claims, time.Now().UTC())
+	return slices.ContainsFunc(claims, func(c directory.Claim) bool { return c.Kind == kind && about(c) && !known.outdated(c) })
 }
+
+// anything is about whatever a claim is about.
+func anything(directory.Claim) bool { return true }
 
 // earliest is the earlier of two times, either of which may be zero.
 func earliest(a, b time.Time) time.Time {

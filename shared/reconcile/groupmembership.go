@@ -38,7 +38,7 @@ func (b *groupBatch) readMembership(ctx context.Context, groups []*group) {
 		switch {
 		case !g.plan.Connected || !g.plan.Exists:
 			err = b.emptyOut(ctx, g)
-		case g.link.ListedAt.IsZero(), g.attempt.Whole && (g.attempt.Number == 1 || g.link.ListedAt.Before(g.attempt.Cause.At)):
+		case g.link.ListedAt.IsZero(), g.attempt.Whole && (g.attempt.Number == 1 || g.link.ListedAt.Before(g.attempt.Cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 			g.attempt.Whole = true
 			err = b.readMembers(ctx, g)
 		}

@@ -41,7 +41,7 @@ func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.Co
 	if g.held || !slices.Contains(g.paths, directory.Source) {
 		return b.connectGroup(ctx, g, g.held)
 	}
-	gone := states(g.attempt.Claims, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source })
+	gone := states(g.attempt.Claims, g.link.Claimed, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source })
 	if !gone {
 		gone, err = b.judge(ctx, g, store.Doubt{What: store.GroupSource}, func(ctx context.Context) (bool, error) {
 			_, groups, err := b.jumpcloud.Associated(ctx, source)
@@ -61,7 +61,7 @@ func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.Co
 func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) error {
 	var err error
 	if held {
-		_, err = b.Store.ConnectGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source, time.Now().UTC())
+		err = b.connectBySource(ctx, g.attempt.Group, g.attempt.Cause)
 	} else {
 		_, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source)
 	}
@@ -69,6 +69,16 @@ func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) erro
 		return err
 	}
 	return b.reread(ctx, g)
+}
+
+// connectBySource makes a group connected by the source; one that was not before is
+// read again a little later.
+func (b *groupBatch) connectBySource(ctx context.Context, id directory.GroupID, cause plan.Cause) error {
+	isNew, err := b.Store.ConnectGroup(ctx, b.dir.ID, id, directory.Source, time.Now().UTC())
+	if err != nil || !isNew {
+		return err
+	}
+	return Enqueue(ctx, b.Later, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, Whole: true}.Recheck())
 }
 
 // reread reads the link and the paths of a group again, after they were changed.
@@ -104,7 +114,7 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 		}
 	}
 	for _, id := range groups {
-		if _, err := b.Store.ConnectGroup(ctx, b.dir.ID, id, directory.Source, now); err != nil {
+		if err := b.connectBySource(ctx, id, cause); err != nil {
 			return err
 		}
 	}
@@ -208,7 +218,7 @@ func (b *groupBatch) lose(ctx context.Context, g *group) error {
 		g.plan.Exists = false
 		return nil
 	}
-	stated := states(g.attempt.Claims, directory.Removed, func(directory.Claim) bool { return true })
+	stated := states(g.attempt.Claims, g.link.Claimed, directory.Removed, anything)
 	if !stated {
 		gone, err := b.judge(ctx, g, store.Doubt{What: store.GroupExists}, func(ctx context.Context) (bool, error) {
 			found, err := b.jumpcloud.IsGroupFound(ctx, g.attempt.Group)

@@ -52,7 +52,7 @@ func (b *batch) readSource(ctx context.Context, jc JumpCloudGroups, u *user) err
 	if !slices.Contains(u.known.Paths(b.dir.ID), directory.Source) {
 		return nil
 	}
-	gone := states(u.attempt.Claims, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source })
+	gone := states(u.attempt.Claims, u.link.Claimed, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source })
 	if !gone {
 		gone, err = b.judge(ctx, u, store.Doubt{What: store.UserSource}, func(ctx context.Context) (bool, error) {
 			users, _, err := jc.Associated(ctx, source)
@@ -83,7 +83,7 @@ func (b *batch) readGroups(ctx context.Context, jc JumpCloudGroups, u *user) err
 			}
 			continue
 		}
-		if states(u.attempt.Claims, directory.Left, func(c directory.Claim) bool { return c.Group == id }) {
+		if states(u.attempt.Claims, u.link.Claimed, directory.Left, func(c directory.Claim) bool { return c.Group == id }) {
 			continue
 		}
 		gone, err := b.judge(ctx, u, store.Doubt{What: store.UserInGroup, Group: id}, func(ctx context.Context) (bool, error) {

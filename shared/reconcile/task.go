@@ -31,6 +31,23 @@ func (t GroupTask) Message() (queue.Message, error) {
 	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence, t.NotBefore)
 }
 
+// recheckAfter is when somebody is read again who was connected: of what happened before
+// the connection was made no event reaches them, and the first read may be older than
+// it, or wrong (for how long reads lag is not published; a minute is assumed).
+const recheckAfter = time.Minute
+
+// Recheck is the task once more, a minute after a connection was made.
+func (t Task) Recheck() Task {
+	t.NotBefore = time.Now().UTC().Add(recheckAfter)
+	return t
+}
+
+// Recheck is the task once more, a minute after a connection was made.
+func (t GroupTask) Recheck() GroupTask {
+	t.NotBefore = time.Now().UTC().Add(recheckAfter)
+	return t
+}
+
 // message makes the message of a task. A queue drops a message whose id it took
 // within the last minutes, even if the first one was received and done with before
 // the second was sent. So an id may name an occurrence, which is over when the first

@@ -52,13 +52,14 @@ func (b *batch) read(ctx context.Context, u *user) {
 }
 
 // judgeUser decides whether a user whom JumpCloud does not know any more is gone. It
-// is an error as long as that is not believed. Who has neither an account that opens
-// nor a group has no access to lose.
+// is an error as long as that is not believed. Who is not connected and has no account
+// that opens has no access to lose, nor to get; and who was believed to be gone is so
+// until JumpCloud shows otherwise.
 func (b *batch) judgeUser(ctx context.Context, u *user) error {
 	link, _ := u.known.Link(b.dir.ID)
-	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(groupsOf(u.known, b.dir.ID)) > 0
-	anybody := func(directory.Claim) bool { return true }
-	if !access || states(u.attempt.Claims, directory.Removed, anybody) {
+	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(u.known.Paths(b.dir.ID))+len(u.groups) > 0 || u.held
+	believed := link.Status == directory.Released && link.Reason == directory.Deleted && link.State != directory.Enabled
+	if !access || believed || states(u.attempt.Claims, u.link.Claimed, directory.Removed, anything) {
 		return nil
 	}
 	gone, err := b.judge(ctx, u, store.Doubt{What: store.UserExists}, func(ctx context.Context) (bool, error) {
