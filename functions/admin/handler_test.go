@@ -102,6 +102,19 @@ type fixture struct {
 	groupsLive, groupsBulk *boltqueue.Queue
 	secrets                *secretfile.Store
 	records                *store.Store
+	later                  int // tasks taken out of queues that are to be done a minute later
+}
+
+// isLater counts a task that is to be done later.
+func (f *fixture) isLater(notBefore time.Time) bool {
+	if notBefore.IsZero() {
+		return false
+	}
+	if wait := time.Until(notBefore); wait < 50*time.Second || wait > time.Minute {
+		f.t.Errorf("a task is to be done in %s", wait)
+	}
+	f.later++
+	return true
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -226,12 +239,15 @@ func (f *fixture) tasks(q *boltqueue.Queue) []reconcile.Task {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, task)
+		if !f.isLater(task.NotBefore) {
+			tasks = append(tasks, task)
+		}
 	}
 	return tasks
 }
 
-// groupTasks takes all tasks out of a queue of groups.
+// groupTasks takes all tasks out of a queue of groups, and gives those that are to be
+// done at once.
 func (f *fixture) groupTasks(q *boltqueue.Queue) []reconcile.GroupTask {
 	f.t.Helper()
 	var tasks []reconcile.GroupTask
@@ -240,7 +256,9 @@ func (f *fixture) groupTasks(q *boltqueue.Queue) []reconcile.GroupTask {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, task)
+		if !f.isLater(task.NotBefore) {
+			tasks = append(tasks, task)
+		}
 	}
 	return tasks
 }
@@ -383,6 +401,9 @@ func TestConnectAndDisconnect(t *testing.T) {
 		if tasks := f.tasks(f.bulk); len(tasks) != 1 || tasks[0].User != ann || tasks[0].Cause.Type != "connected" {
 			t.Errorf("tasks: %+v", tasks)
 		}
+	}
+	if f.later != 2 {
+		t.Errorf("%d looks a minute later, want one for each connection", f.later)
 	}
 	if _, list := f.call("GET", "/v1/directories/"+id+"/connections", ""); len(list["items"].([]any)) != 1 {
 		t.Errorf("connections: %v", list)
