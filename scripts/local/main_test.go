@@ -149,7 +149,7 @@ func (p *process) call(method, url, body string, answer any) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if answer != nil && response.StatusCode < 300 {
+	if answer != nil && (response.StatusCode < 300 || response.Header.Get("Content-Type") == "application/problem+json") {
 		err = json.Unmarshal(text, answer)
 	}
 	return response.StatusCode, err

@@ -47,6 +47,7 @@ type Machine struct {
 	closer  []func() error // in the order of opening
 
 	adminOrigin, webhookOrigin origin // where the tokens come from
+	keyFrom                    string // and the API key, in words
 }
 
 // The names of the queues, as in the AWS template, and how they behave. A
@@ -100,6 +101,10 @@ func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) 
 
 // start does the work of Start.
 func (m *Machine) start(ctx context.Context) error {
+	m.keyFrom = "the variable " + keyVariable
+	if m.Config.JumpCloudKey == "" {
+		m.keyFrom = "the simulator, which takes no other"
+	}
 	m.Config = m.Config.withSimulated()
 	if err := m.openFiles(ctx); err != nil {
 		return err
