@@ -45,11 +45,11 @@ func wrongParameter(op *huma.Operation, name string, values []string) string {
 		}
 	}
 	slices.Sort(known)
-	switch {
+	switch shown := repeat(name); {
 	case len(known) == 0:
-		return fmt.Sprintf("there is no parameter %s: this operation has none", name)
+		return fmt.Sprintf("there is no parameter %s: this operation has none", shown)
 	case !slices.Contains(known, name):
-		return fmt.Sprintf("there is no parameter %s: this operation has %s", name, strings.Join(known, ", "))
+		return fmt.Sprintf("there is no parameter %s: this operation has %s", shown, strings.Join(known, ", "))
 	case len(values) > 1:
 		return fmt.Sprintf("%s is given %d times: give it once", name, len(values))
 	case values[0] == "":
