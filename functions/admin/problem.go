@@ -78,6 +78,9 @@ const (
 // said is what a detail of the library says, for people.
 func said(detail *huma.ErrorDetail) string {
 	field := strings.TrimPrefix(strings.TrimPrefix(detail.Location, "body."), "query.")
+	if why, is := strings.CutPrefix(detail.Message, "invalid value: "); is {
+		return fmt.Sprintf("%s is %s: %s", field, shownValue(detail), why)
+	}
 	switch want, is := strings.CutPrefix(detail.Message, "expected "); {
 	case detail.Message == "unexpected property":
 		return unknownField(detail.Location)
