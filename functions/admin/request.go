@@ -91,7 +91,7 @@ const problemType = "application/problem+json"
 
 // problem is a problem document as text.
 func problem(status int, message string) []byte {
-	text, err := json.Marshal(huma.NewError(status, message))
+	text, err := json.Marshal(huma.NewError(status, short(message, longestText)))
 	if err != nil {
 		return []byte("{}") // it holds nothing that cannot be encoded
 	}
