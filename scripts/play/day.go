@@ -149,10 +149,8 @@ func (d *day) everybodyMoves(context.Context) error {
 	return nil
 }
 
-// stepLimit is how long a step may take before the demo gives up on it: longer than the
-// minute after which what was connected is read once more, where a queue counts that
-// among what is to be done.
-const stepLimit = 2 * time.Minute
+// stepLimit is how long a step may take before the demo gives up on it.
+const stepLimit = 30 * time.Second
 
 // settle waits until everything that the step set off is done, and shows that it
 // waits.

@@ -11,7 +11,7 @@ import (
 
 // soon is how far ahead Settle looks: what is to be done later, such as to read once more
 // what was connected, is not awaited where a queue can tell.
-const soon = 30 * time.Second
+const soon = 5 * time.Second
 
 // Settle looks every so often, until all queues are empty and the simulated
 // JumpCloud, unless it is nil, has delivered every webhook. From time to time it

@@ -30,7 +30,7 @@ import (
 const root = "../../.."
 
 // patience is how long anything may take on a busy machine.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // limits are the largest programs that we ship, in bytes.
 var limits = map[string]int64{"WebhookFunction": 11e6, "FanoutFunction": 20e6, "UsersFunction": 20e6, "GroupsFunction": 20e6, "AdminFunction": 20e6}
