@@ -4,14 +4,13 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/repeated"
 	"entrasync/shared/secret"
 )
 
@@ -117,32 +116,19 @@ func presented(headers map[string]string) bool {
 	return false
 }
 
-// sayEvery is how often the log says how many webhooks were refused since.
-const sayEvery = time.Minute
-
 // Refusals tells the log which webhooks were refused: the first of an organization
-// and cause at once, those that follow with their number once a minute, until a
-// minute is quiet. So a channel with a wrong secret, which JumpCloud keeps using
-// for every change, is heard of and fills no log. The zero value is ready to use.
+// and cause at once, those that follow with their number once a minute. So a channel
+// with a wrong secret, which JumpCloud keeps using for every change, is heard of and
+// fills no log. The zero value is ready to use.
 //
 // Organizations that nobody knows, or that could not be looked up, are one, because
 // strangers choose their names.
-// On Lambda each process says its own, and a frozen one when it runs again.
-type Refusals struct {
-	mu   sync.Mutex
-	open map[refused]*minute
-}
+type Refusals struct{ log repeated.Log[refused] }
 
 // refused is what is said together.
 type refused struct {
 	organization directory.OrganizationID
 	cause        Cause
-}
-
-// minute is what is not said yet.
-type minute struct {
-	log   zerolog.Logger // of the last request
-	count int
 }
 
 // note tells of one refusal, or counts it.
@@ -155,47 +141,15 @@ func (r *Refusals) note(ctx context.Context, organization directory.Organization
 	if what.cause.anybodys() {
 		what.organization = ""
 	}
-	if r == nil || r.first(what, log) {
-		what.tell(log, 1)
+	say := func(count int) { what.tell(log, count) }
+	if r == nil {
+		say(1)
+		return
 	}
+	r.log.Note(what, say)
 }
 
 // tell writes a line about n refusals.
 func (r refused) tell(log zerolog.Logger, n int) {
 	log.WithLevel(r.cause.level()).Str("organization", string(r.organization)).Str("cause", string(r.cause)).Int("refused", n).Msg(advice[r.cause])
-}
-
-// first reports whether a refusal is the first of its sort for a minute; if not, it
-// is counted.
-func (r *Refusals) first(what refused, log zerolog.Logger) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if m := r.open[what]; m != nil {
-		m.log = log
-		m.count++
-		return false
-	}
-	if r.open == nil {
-		r.open = map[refused]*minute{}
-	}
-	r.open[what] = &minute{}
-	time.AfterFunc(sayEvery, func() { r.say(what) })
-	return true
-}
-
-// say tells how many there were in the last minute, and again a minute later;
-// after a quiet minute the next one counts as the first.
-func (r *Refusals) say(what refused) {
-	r.mu.Lock()
-	m := *r.open[what]
-	if m.count == 0 {
-		delete(r.open, what)
-	} else {
-		r.open[what] = &minute{}
-		time.AfterFunc(sayEvery, func() { r.say(what) })
-	}
-	r.mu.Unlock()
-	if m.count > 0 {
-		what.tell(m.log, m.count)
-	}
 }

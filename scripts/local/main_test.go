@@ -27,7 +27,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const token = "test-token"
+// The secrets of the product under test.
+const (
+	token        = "test-token" // of the API
+	webhookToken = "test-webhook-token"
+)
 
 // process is a running program.
 type process struct {

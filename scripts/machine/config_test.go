@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
 )
@@ -218,5 +219,41 @@ func TestNoTwoSecretsAreTheSame(t *testing.T) {
 	}
 	if _, err := configWith(map[string]string{"ENTRASYNC_ADMIN_TOKEN": same, "ENTRASYNC_WEBHOOK_TOKEN": same + "x," + same + "y", "JUMPCLOUD_API_KEY": same + "z"}); err != nil {
 		t.Errorf("secrets that differ: %v", err)
+	}
+}
+
+// A token that was made up counts as well: it was printed, and could be taken for
+// the other one.
+func TestAMadeUpTokenIsNoOtherSecret(t *testing.T) {
+	variables := map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir()}
+	start := func() (*machine.Machine, error) {
+		t.Helper()
+		c, err := machine.ConfigFrom(func(name string) string { return variables[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return machine.Start(t.Context(), c, zerolog.Nop())
+	}
+	m, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	madeUp := m.Config.AdminToken
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	variables["ENTRASYNC_WEBHOOK_TOKEN"] = madeUp
+	switch m, err = start(); {
+	case err == nil:
+		t.Error("JumpCloud would be told the API's token", m.Stop())
+	case !strings.Contains(err.Error(), "ENTRASYNC_WEBHOOK_TOKEN holds the same as ENTRASYNC_ADMIN_TOKEN") || strings.Contains(err.Error(), madeUp):
+		t.Error(err)
+	}
+	variables["ENTRASYNC_WEBHOOK_TOKEN"] = ""
+	if m, err = start(); err != nil || m.Config.AdminToken != madeUp {
+		t.Fatal(err)
+	}
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
 	}
 }

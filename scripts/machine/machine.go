@@ -117,6 +117,9 @@ func (m *Machine) start(ctx context.Context) error {
 	if err := m.openSecrets(ctx); err != nil {
 		return err
 	}
+	if wrong := errors.Join(m.Config.sameSecrets()...); wrong != nil { // now with the tokens that were made up
+		return fault.New(fault.Invalid, "start", wrong.Error())
+	}
 	listener, err := net.Listen("tcp", m.Config.Addr)
 	if err != nil {
 		return &fault.Error{Op: "start", Kind: fault.Invalid, Subject: addrVariable, Message: "cannot listen on " + m.Config.Addr + ": stop what uses it or choose another address, such as 127.0.0.1:8081", Err: err}
