@@ -58,16 +58,18 @@ func (g *gateway) readAccounts(ctx context.Context) {
 	for tenant, accounts := range byTenant {
 		reading.Go(func() {
 			for i, found := range g.read(ctx, tenant, accounts) {
-				if found.Err != nil {
-					zerolog.Ctx(ctx).Warn().Err(found.Err).Str("directory", string(accounts[i].dir.ID)).Str("user", string(g.user.ID)).
-						Msg("an account could not be read before its password is set: its link is gone by")
-				}
-				accounts[i].now = found.Account
+				accounts[i].now, accounts[i].unread = found.Account, found.Err
 				accounts[i].gone = found.Account == nil && found.Err == nil && !reconcile.MayLag(accounts[i].link, time.Now())
 			}
 		})
 	}
 	reading.Wait()
+	for _, each := range g.accounts {
+		if each.unread != nil {
+			zerolog.Ctx(ctx).Warn().Err(each.unread).Str("directory", string(each.dir.ID)).Str("user", string(g.user.ID)).
+				Msg("an account could not be read before its password is set: its link is gone by")
+		}
+	}
 }
 
 // read reads the accounts of one tenant, in their order.

@@ -27,6 +27,12 @@ func (a webhookAnswer) advice() []string {
 	say(a.Rule.Disabled, `the rule %q is switched off in JumpCloud and nothing arrives: repeat this request with {"repair": true}`, a.Rule.Name)
 	say(len(a.SameAddress) > 0, "the channels %s all call this address, so that events can come more than once: keep the first one and delete the others in JumpCloud", quoted(a.Channel.Name, a.SameAddress))
 	say(len(a.SameEvents) > 0, "the rules %s send the same events to this address, so that they come more than once: keep the first one and take the channel out of the others in JumpCloud", quoted(a.Rule.Name, a.SameEvents))
+	for _, left := range a.LeftChannels {
+		say(true, "the channel %q calls another address: entrasync made it, so delete it in JumpCloud, or repeat this request with that address if it is the right one", left.Name)
+	}
+	for _, left := range a.LeftRules {
+		say(true, "the rule %q is not needed, as %q sends the events: entrasync made it, so delete it in JumpCloud unless you have it tell somebody else", left.Name, a.Rule.Name)
+	}
 	say(len(a.MissingEvents) > 0, "JumpCloud left event types out of the rule, and such changes do not arrive: %s", strings.Join(a.MissingEvents, ", "))
 	return all
 }

@@ -32,6 +32,7 @@ type account struct {
 	link   directory.Link
 	tenant directory.Tenant
 	now    *directory.Account // as Entra shows it; nil if it was not read
+	unread error              // why it was not read
 	gone   bool               // Entra has it no more
 	also   []directory.ID     // the other directories whose links name the account
 	action plan.Action

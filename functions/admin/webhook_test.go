@@ -2,10 +2,12 @@ package admin_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -32,12 +34,17 @@ type hook struct {
 	jumpcloud *jumpcloudtest.Simulator
 	status    int // what the webhook answers; 0: by the token
 	unreached bool
+	arrived   map[string]int // requests by path
 }
 
 func newHook(t *testing.T) *hook {
 	t.Helper()
-	h := &hook{fixture: newFixture(t)}
+	h := &hook{fixture: newFixture(t), arrived: map[string]int{}}
+	var counting sync.Mutex
 	receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		counting.Lock()
+		h.arrived[r.URL.Path]++
+		counting.Unlock()
 		switch {
 		case h.unreached:
 			panic(http.ErrAbortHandler)
@@ -168,6 +175,69 @@ func TestWebhookThatIsThereTwice(t *testing.T) {
 	}
 }
 
+// After a typing error in the address the channel that JumpCloud had for it all along
+// is found by the right one. Its events come once, also where an older version had
+// pointed our rule there too, and the advice says what of ours is left over.
+func TestAfterATypingErrorEventsComeOnce(t *testing.T) {
+	for name, pointed := range map[string]bool{"now": false, "as an older version left it": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHook(t)
+				defer h.jumpcloud.Close()
+				const path = "/webhooks/jumpcloud/" + organization
+				channel, err := h.jumpcloud.Notify(hookURL, hookToken)
+				h.must(err)
+				answer, _ := h.setUp(`{"url":"` + strings.Replace(hookURL, "webhooks", "webhook", 1) + `"}`)
+				if made, _ := answer["channel"].(map[string]any); made["created"] != true || made["name"] != "entrasync" {
+					t.Fatalf("%v", answer)
+				}
+				if pointed {
+					h.alsoTells(channel)
+				}
+				answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
+				found, _ := answer["channel"].(map[string]any)
+				rule, _ := answer["rule"].(map[string]any)
+				if found["id"] != channel || rule["name"] != "M365 sync" || answer["sameEvents"] != nil || answer["sameAddress"] != nil {
+					t.Errorf("%v", answer)
+				}
+				for _, says := range []string{`the channel "entrasync" calls another address`, `the rule "entrasync" is not needed, as "M365 sync" sends the events`, "delete"} {
+					if !strings.Contains(advice, says) {
+						t.Errorf("advice %q lacks %q", advice, says)
+					}
+				}
+				synctest.Wait()
+				clear(h.arrived)
+				_, err = h.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "mira", "email": "mira@example.com"})
+				h.must(err)
+				synctest.Wait()
+				if h.arrived[path] != 1 {
+					t.Errorf("an event comes %d times: %v", h.arrived[path], h.arrived)
+				}
+			})
+		})
+	}
+}
+
+// alsoTells has our rule tell another channel too.
+func (h *hook) alsoTells(channel string) {
+	h.t.Helper()
+	for _, rule := range h.jumpcloud.State().Rules {
+		if rule.Text("name") == "entrasync" {
+			rule["notificationChannelObjectIds"] = append(rule["notificationChannelObjectIds"].([]any), channel)
+			body, err := json.Marshal(map[string]any{"rule": rule})
+			h.must(err)
+			h.must(h.patchJumpCloud("/healthmonitoring/rules/"+rule.Text("objectId"), string(body)))
+		}
+	}
+}
+
+func (h *hook) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 func TestAdviceAfterTheTest(t *testing.T) {
 	for _, tc := range []struct {
 		status int // 0: no answer
@@ -196,11 +266,15 @@ func TestAdviceAfterTheTest(t *testing.T) {
 	}
 }
 
-// off replaces a channel in JumpCloud.
+// off switches a channel in JumpCloud off.
 func (h *hook) off(id string, channel jumpcloudtest.Fields) error {
-	body := fmt.Sprintf(`{"channel":{"name":%q,"type":%q,"enabled":false,"description":%q,"config":{"webhook":{"url":%q,"authType":"WEBHOOK_AUTH_TYPE_BEARER","sslVerification":true}}}}`,
-		channel.Text("name"), channel.Text("type"), channel.Text("description"), hookURL)
-	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPatch, "https://jumpcloud.example/api/v2/notifications/channels/"+id, strings.NewReader(body))
+	return h.patchJumpCloud("/notifications/channels/"+id, fmt.Sprintf(`{"channel":{"name":%q,"type":%q,"enabled":false,"description":%q,"config":{"webhook":{"url":%q,"authType":"WEBHOOK_AUTH_TYPE_BEARER","sslVerification":true}}}}`,
+		channel.Text("name"), channel.Text("type"), channel.Text("description"), hookURL))
+}
+
+// patchJumpCloud replaces something in JumpCloud.
+func (h *hook) patchJumpCloud(path, body string) error {
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPatch, "https://jumpcloud.example/api/v2"+path, strings.NewReader(body))
 	if err != nil {
 		return err
 	}

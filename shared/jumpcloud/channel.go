@@ -46,7 +46,7 @@ func sameAddress(a, b string) bool {
 // whoever made it and whatever it is called, since a second one would bring every
 // event twice; else the one of our name that we made. The name is unique, so that
 // of a stranger is a Conflict then. Of several with our address it is one that is
-// switched on, of our name, made by us or notified by a rule, in this order.
+// switched on, notified by a rule, of our name or made by us, in this order.
 func (s WebhookSetup) ownChannel(channels, rules []object) (object, error) {
 	var own object
 	best := -1
@@ -56,7 +56,7 @@ func (s WebhookSetup) ownChannel(channels, rules []object) (object, error) {
 		}
 		enabled, _ := channel.flag("enabled")
 		rank := 0
-		for _, better := range []bool{enabled, channel.text("name") == s.Name, isMarked(channel), len(notifiers(rules, channel.text("objectId"))) > 0} {
+		for _, better := range []bool{enabled, len(notifiers(rules, channel.text("objectId"))) > 0, channel.text("name") == s.Name, isMarked(channel)} {
 			rank *= 2
 			if better {
 				rank++

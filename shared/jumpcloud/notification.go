@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -71,7 +72,7 @@ func (s WebhookSetup) GoString() string { return s.String() }
 // WebhookState is what is set up, and what was done for it.
 type WebhookState struct {
 	Channel WebhookPart `json:"channel" doc:"The notification channel: the one that calls the address, whoever made it"`
-	Rule    WebhookPart `json:"rule" doc:"The rule that notifies the channel"`
+	Rule    WebhookPart `json:"rule" doc:"The rule that notifies the channel, whoever made it"`
 	// TokenWritten says that JumpCloud was given the token. If not, it has the
 	// one of an earlier call.
 	TokenWritten bool `json:"tokenWritten" doc:"Whether JumpCloud was given the token by this request"`
@@ -80,11 +81,19 @@ type WebhookState struct {
 	MissingEvents []string `json:"missingEvents,omitempty" doc:"Event types that JumpCloud left out of the rule"`
 	// Warning is what JumpCloud had to say about a rule it accepted.
 	Warning string `json:"warning,omitempty" doc:"What JumpCloud had to say about the rule"`
+	// CoveredBy is the other rules that notify the channel of events which Rule leaves
+	// to them, so that an event comes once.
+	CoveredBy []WebhookName `json:"coveredBy,omitempty" doc:"Other rules that notify the channel of events, which the rule leaves to them"`
 	// SameAddress is the other channels that call our address, and SameEvents the
-	// other rules that send events of ours to it: they bring events a second time. We
-	// did not make them, so they are left to an administrator.
+	// other rules that send events of ours to it which come from elsewhere too: they
+	// bring events a second time. They are left to an administrator.
 	SameAddress []WebhookName `json:"sameAddress,omitempty" doc:"Other channels that call the address; they are left alone"`
 	SameEvents  []WebhookName `json:"sameEvents,omitempty" doc:"Other rules that send the same events to the address; they are left alone"`
+	// LeftChannels is the channels that we made and that call another address, and
+	// LeftRules the rules that we made and that are not needed: others do their work.
+	// What was changed of them is so that no event comes twice.
+	LeftChannels []WebhookPart `json:"leftChannels,omitempty" doc:"Channels that entrasync made and that call another address"`
+	LeftRules    []WebhookPart `json:"leftRules,omitempty" doc:"Rules that entrasync made and that are not needed, because others send the events"`
 }
 
 // WebhookName is what an administrator finds a channel or a rule by in JumpCloud.
@@ -112,11 +121,12 @@ func (s WebhookState) Delivers() bool {
 }
 
 // SetUpWebhook makes sure that a notification channel calls the URL with the
-// token and that a rule sends it every event type of [EventTypes]. It knows both
-// by what they are, also when somebody else made them under other names: the
+// token and that rules send it every event type of [EventTypes], each once. It knows
+// both by what they are, also when somebody else made them under other names: the
 // channel by the URL, the rule by the channel that it alone notifies; else by their
-// name and the description we gave them. It writes only what differs, keeps what an
-// administrator added, and can be repeated; a second call writes nothing.
+// name and the description we gave them. What rules of others send the channel already
+// our rule leaves to them. It writes only what differs, keeps what an administrator
+// added, and can be repeated; a second call writes nothing.
 //
 // Forbidden names the scope that the key lacks, Conflict a name that something
 // else has; that is found out before anything is written. On an error the state
@@ -146,23 +156,49 @@ func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state We
 	if err != nil {
 		return state, err
 	}
-	rule, err := setup.ownRule(rules, channel.text("objectId"))
+	around := surroundings{known: idsOf(channels)}
+	left := setup.leftChannels(channels, channel.text("objectId"))
+	for _, each := range left {
+		around.left = append(around.left, each.ID)
+	}
+	chosen, err := setup.choose(rules, channel.text("objectId"), around)
 	if err != nil {
 		return state, err
 	}
 	if err := c.keepChannel(ctx, setup, channel, &state); err != nil {
 		return state, err
 	}
-	if err := c.keepRule(ctx, setup, rule, idsOf(channels), &state); err != nil {
+	if rules, err = c.keepRule(ctx, setup, rules, chosen, around, &state); err != nil {
 		return state, err
 	}
-	state.SameAddress = setup.sameAddress(channels, state.Channel.ID)
+	if chosen.withdrawn != nil {
+		if rules, err = c.withdraw(ctx, rules, chosen.withdrawn, state.Channel.ID, around); err != nil {
+			return state, err
+		}
+	}
+	state.SameAddress, state.LeftChannels = setup.sameAddress(channels, state.Channel.ID), left
+	setup.compare(rules, chosen, &state)
+	return state, nil
+}
+
+// compare tells what the other rules do beside the one that tells our channel.
+func (s WebhookSetup) compare(rules []object, chosen choice, state *WebhookState) {
 	calling := []string{state.Channel.ID}
 	for _, other := range state.SameAddress {
 		calling = append(calling, other.ID)
 	}
-	state.SameEvents = sameEvents(rules, state.Rule.ID, calling)
-	return state, nil
+	state.SameEvents = doubled(rules, state.Rule.ID, calling)
+	for _, rule := range senders(rules, state.Channel.ID) {
+		if name := nameOf(rule); name.ID != state.Rule.ID && !slices.Contains(state.SameEvents, name) {
+			state.CoveredBy = append(state.CoveredBy, name)
+		}
+	}
+	state.LeftRules = s.leftRules(rules, state.Rule.ID, state.Channel.ID)
+	for i, each := range state.LeftRules {
+		if chosen.withdrawn != nil && each.ID == chosen.withdrawn.text("objectId") {
+			state.LeftRules[i].Changed = []string{notified}
+		}
+	}
 }
 
 // checked is the setup with its name filled in, or a fault that says what is

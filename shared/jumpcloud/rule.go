@@ -19,9 +19,12 @@ const (
 	builderFilter = "FILTER_SOURCE_UI_BUILDER"
 )
 
+// notified is the field of a rule that names its channels.
+const notified = "notificationChannelObjectIds"
+
 // notifies reports whether a rule sends events to a channel.
 func notifies(rule object, channel string) bool {
-	return channel != "" && rule.text("ruleType") == eventRule && slices.Contains(texts(rule["notificationChannelObjectIds"]), channel)
+	return channel != "" && rule.text("ruleType") == eventRule && slices.Contains(texts(rule[notified]), channel)
 }
 
 // notifiers are the rules, switched on, that send some of our events to a channel.
@@ -32,100 +35,87 @@ func notifiers(rules []object, channel string) []object {
 }
 
 // selectsOurs reports whether a rule selects any of our event types.
-func selectsOurs(rule object) bool {
-	ours := EventTypes()
+func selectsOurs(rule object) bool { return len(oursOf(rule)) > 0 }
+
+// oursOf is the event types of ours that a rule selects, under a condition or not,
+// each once.
+func oursOf(rule object) []string {
+	var types []string
 	for _, filter := range rule.objects("eventFilters") {
-		if slices.ContainsFunc(texts(filter["eventTypes"]), func(each string) bool { return slices.Contains(ours, each) }) {
-			return true
-		}
+		types = append(types, texts(filter["eventTypes"])...)
 	}
-	return false
+	return union(slices.DeleteFunc(types, func(each string) bool { return !isOurs(each) }), nil)
 }
 
-// ownRule is our rule, nil if there is none yet: one of our name that notifies our
-// channel or that we made; else one that sends events of ours to our channel and
-// to no other, whoever made it, since a second one would bring them twice. Nothing
-// says that names of rules are unique, so of several the one that notifies our
-// channel is ours; a stranger's alone is a Conflict, since two of one name would
-// mislead people.
-func (s WebhookSetup) ownRule(rules []object, channel string) (object, error) {
-	var own, adopted object
-	taken := false
-	for _, rule := range rules {
-		switch named := rule.text("name") == s.Name; {
-		case named && (notifies(rule, channel) || rule.text("ruleType") == eventRule && isMarked(rule)):
-			if own == nil || notifies(rule, channel) {
-				own = rule
-			}
-		case named:
-			taken = true
-		case notifies(rule, channel) && len(texts(rule["notificationChannelObjectIds"])) == 1 && selectsOurs(rule):
-			if adopted == nil || isSilent(adopted) && !isSilent(rule) {
-				adopted = rule
-			}
-		}
-	}
-	switch {
-	case own != nil:
-		return own, nil
-	case adopted != nil:
-		return adopted, nil
-	case taken:
-		return nil, s.taken("rule")
-	default:
-		return nil, nil
-	}
-}
+// isOurs reports whether we act on an event type.
+func isOurs(eventType string) bool { return slices.Contains(EventTypes(), eventType) }
 
-// sameEvents are the other rules, switched on, that send events of ours to one of
-// some channels.
-func sameEvents(rules []object, own string, channels []string) []WebhookName {
-	var others []WebhookName
-	for _, rule := range rules {
-		reaches := slices.ContainsFunc(channels, func(id string) bool { return len(notifiers([]object{rule}, id)) > 0 })
-		if reaches && rule.text("objectId") != own {
-			others = append(others, nameOf(rule))
-		}
-	}
-	return others
-}
-
-// keepRule makes the rule what it should be. known is the ids of the channels
-// there were.
-func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rule object, known []string, state *WebhookState) error {
+// keepRule makes the rule what it should be. It gives the rules there are then.
+func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rules []object, chosen choice, around surroundings, state *WebhookState) ([]object, error) {
+	rule := chosen.rule
 	if rule == nil {
-		saved, whole, err := c.save(ctx, ruleService, "", setup.newRule(state.Channel.ID))
+		content := setup.newRule(state.Channel.ID, chosen.types)
+		saved, whole, err := c.save(ctx, ruleService, "", content)
 		if fault.Is(err, fault.Conflict) {
-			return setup.taken("rule")
+			return rules, setup.taken("rule")
 		}
 		if err != nil {
-			return err
+			return rules, err
 		}
 		state.Rule = WebhookPart{ID: saved.text("objectId"), Name: setup.Name, Created: true}
-		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved)
-		return nil
+		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved, chosen.types)
+		return written(rules, state.Rule.ID, content), nil
 	}
 	state.Rule = WebhookPart{ID: rule.text("objectId"), Name: rule.text("name"), Disabled: isSilent(rule)}
-	content, changed := setup.changedRule(rule, state.Channel.ID, known)
+	if chosen.enough {
+		return rules, nil
+	}
+	content, changed := setup.changedRule(chosen, state.Channel.ID, around)
 	if len(changed) > 0 {
 		saved, whole, err := c.save(ctx, ruleService, state.Rule.ID, content)
 		if err != nil {
-			return err
+			return rules, err
 		}
+		rules = written(rules, state.Rule.ID, content)
 		state.Rule.Changed = changed
-		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved)
+		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved, chosen.types)
 	}
 	if !setup.Repair {
-		return nil
+		return rules, nil
 	}
 	if rule.text("status") == ruleDisabled {
 		if err := c.enableRule(ctx, state.Rule.ID); err != nil {
-			return err
+			return rules, err
 		}
 		state.Rule.Changed = append(state.Rule.Changed, "status")
+		content["status"] = ruleEnabled
+		rules = written(rules, state.Rule.ID, content)
 	}
 	state.Rule.Disabled = false
-	return nil
+	return rules, nil
+}
+
+// withdraw takes a channel out of a rule of ours that tells others too. It gives the
+// rules there are then.
+func (c *Client) withdraw(ctx context.Context, rules []object, rule object, channel string, around surroundings) ([]object, error) {
+	content := writable(rule)
+	content[notified] = slices.DeleteFunc(texts(rule[notified]), func(id string) bool { return id == channel || around.isGone(id) })
+	if _, _, err := c.save(ctx, ruleService, rule.text("objectId"), content); err != nil {
+		return rules, err
+	}
+	return written(rules, rule.text("objectId"), content), nil
+}
+
+// written are the rules after one of them was written, or made.
+func written(rules []object, id string, content map[string]any) []object {
+	var rule object
+	encoded, err := json.Marshal(content)
+	if err != nil || json.Unmarshal(encoded, &rule) != nil { // it was sent like this
+		return rules
+	}
+	rule["objectId"], _ = json.Marshal(id)
+	rest := slices.DeleteFunc(slices.Clone(rules), func(each object) bool { return each.text("objectId") == id })
+	return append(rest, rule)
 }
 
 // enableRule switches the rule on by the route that is there for it.
@@ -143,21 +133,21 @@ func isSilent(rule object) bool {
 	return rule.text("status") == ruleDisabled || !notifies
 }
 
-// newRule is our rule. It makes no alerts: JumpCloud collects events in an alert
-// that is open, and then there might be one notification for several.
-func (s WebhookSetup) newRule(channel string) map[string]any {
+// newRule is our rule for event types. It makes no alerts: JumpCloud collects events
+// in an alert that is open, and then there might be one notification for several.
+func (s WebhookSetup) newRule(channel string, types []string) map[string]any {
 	return map[string]any{
-		"name":                         s.Name,
-		"description":                  ownMark + ": sends it what it synchronizes.",
-		"ruleType":                     eventRule,
-		"category":                     ruleCategory,
-		"severity":                     ruleSeverity,
-		"status":                       ruleEnabled,
-		"alertsEnabled":                false,
-		"notifyOnViolation":            true,
-		"excludeSuspendedUsers":        false, // or a suspension might not be reported
-		"notificationChannelObjectIds": []string{channel},
-		"eventFilters":                 oneFilter(EventTypes()),
+		"name":                  s.Name,
+		"description":           ownMark + ": sends it what it synchronizes.",
+		"ruleType":              eventRule,
+		"category":              ruleCategory,
+		"severity":              ruleSeverity,
+		"status":                ruleEnabled,
+		"alertsEnabled":         false,
+		"notifyOnViolation":     true,
+		"excludeSuspendedUsers": false, // or a suspension might not be reported
+		notified:                []string{channel},
+		"eventFilters":          oneFilter(types),
 	}
 }
 
@@ -166,10 +156,11 @@ func oneFilter(types []string) []map[string]any {
 }
 
 // changedRule is the rule as it should be and the fields in which it differs:
-// whatever keeps it from telling our channel about each of our events. Event
-// types and channels that were added are kept; conditions are not, as they hold
-// events back.
-func (s WebhookSetup) changedRule(rule object, channel string, known []string) (content map[string]any, changed []string) {
+// whatever keeps it from telling our channel about each of the events that it is to
+// send. Event types and channels that were added are kept; conditions are not, as
+// they hold events back.
+func (s WebhookSetup) changedRule(chosen choice, channel string, around surroundings) (content map[string]any, changed []string) {
+	rule := chosen.rule
 	content = writable(rule)
 	note := func(differs bool, name string, value any) {
 		if differs {
@@ -179,23 +170,33 @@ func (s WebhookSetup) changedRule(rule object, channel string, known []string) (
 	alerts, _ := rule.flag("alertsEnabled")
 	notifies, _ := rule.flag("notifyOnViolation")
 	excludes, _ := rule.flag("excludeSuspendedUsers")
-	threshold, _ := strconv.ParseFloat(objectOf(rule["alertFrequencySettings"]).text("eventThresholdCount"), 64)
-	types := selectedTypes(rule)
-	notified := texts(rule["notificationChannelObjectIds"])
-	// Channels that were deleted meanwhile would be refused.
-	kept := slices.DeleteFunc(slices.Clone(notified), func(id string) bool { return id != channel && !slices.Contains(known, id) })
-	note(threshold > 1, "alertFrequencySettings", map[string]any{"eventThresholdCount": 1})
+	types, channels := selectedTypes(rule), texts(rule[notified])
+	wanted := union(types, chosen.types)
+	if chosen.only {
+		wanted = union(slices.DeleteFunc(slices.Clone(types), isOurs), chosen.types)
+	}
+	// Channels that were deleted meanwhile would be refused, and those of ours that
+	// call another address are not to be told.
+	kept := slices.DeleteFunc(slices.Clone(channels), func(id string) bool { return id != channel && !around.isOthers(id) })
+	tellsLeft := slices.ContainsFunc(channels, func(id string) bool { return slices.Contains(around.left, id) })
+	note(thresholdOf(rule) > 1, "alertFrequencySettings", map[string]any{"eventThresholdCount": 1})
 	note(alerts && isMarked(rule), "alertsEnabled", false)
-	note(len(missing(types)) > 0, "eventFilters", oneFilter(union(types, EventTypes())))
+	note(!slices.Equal(wanted, union(types, nil)), "eventFilters", oneFilter(wanted))
 	note(excludes, "excludeSuspendedUsers", false)
 	note(!isEmptyList(rule["groupObjectIds"]), "groupObjectIds", []string{})
 	note(!isEmptyList(rule["selectedScopeValues"]), "selectedScopeValues", []string{})
-	note(!slices.Contains(notified, channel), "notificationChannelObjectIds", union(kept, []string{channel}))
+	note(!slices.Contains(channels, channel) || tellsLeft, notified, union(kept, []string{channel}))
 	note(!notifies && s.Repair, "notifyOnViolation", true)
-	if len(kept) < len(notified) {
-		content["notificationChannelObjectIds"] = union(kept, []string{channel})
+	if len(kept) < len(channels) {
+		content[notified] = union(kept, []string{channel})
 	}
 	return content, changed
+}
+
+// thresholdOf is how many events it takes until a rule notifies.
+func thresholdOf(rule object) float64 {
+	threshold, _ := strconv.ParseFloat(objectOf(rule["alertFrequencySettings"]).text("eventThresholdCount"), 64)
+	return threshold
 }
 
 // union is the elements of both, each once, sorted.
@@ -215,18 +216,18 @@ func selectedTypes(rule object) []string {
 	return types
 }
 
-// missing is those of our event types that are not among the given.
-func missing(types []string) []string {
-	return slices.DeleteFunc(EventTypes(), func(each string) bool { return slices.Contains(types, each) })
+// without is those of some event types that are not among others.
+func without(types, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(types), func(each string) bool { return slices.Contains(others, each) })
 }
 
-// leftOut is the event types that a rule lacks just after it was written; none
-// if the answer does not show its filters.
-func leftOut(rule object) []string {
+// leftOut is those of the wanted event types that a rule lacks just after it was
+// written; none if the answer does not show its filters.
+func leftOut(rule object, wanted []string) []string {
 	if isEmptyList(rule["eventFilters"]) {
 		return nil
 	}
-	return missing(selectedTypes(rule))
+	return without(wanted, selectedTypes(rule))
 }
 
 // texts reads a list of texts; nil if it is anything else.

@@ -57,9 +57,9 @@ func TestChannelIsFoundByItsAddress(t *testing.T) {
 		"written otherwise":         {[]jumpcloudtest.Fields{webhookChannel(byHand, strings.Replace(webhookURL, "http://127", "HTTP://127", 1))}, nil, byHand, "entrasync", [2]bool{false, true}, [2]string{}, 1},
 		"another path":              {[]jumpcloudtest.Fields{webhookChannel(byHand, webhookURL+"2")}, nil, "entrasync", "entrasync", [2]bool{true, true}, [2]string{}, 1},
 		"two of them":               {[]jumpcloudtest.Fields{webhookChannel("first", webhookURL), webhookChannel("second", webhookURL)}, func(c []any) []jumpcloudtest.Fields { return []jumpcloudtest.Fields{others(c[1])} }, "second", byHand, [2]bool{}, [2]string{"first", ""}, 1},
-		"two, one of our name":      {[]jumpcloudtest.Fields{webhookChannel("first", webhookURL), ours}, func(c []any) []jumpcloudtest.Fields { return []jumpcloudtest.Fields{others(c[0])} }, "entrasync", "entrasync", [2]bool{false, true}, [2]string{"first", byHand}, 2},
+		"two, one of our name":      {[]jumpcloudtest.Fields{webhookChannel("first", webhookURL), ours}, func(c []any) []jumpcloudtest.Fields { return []jumpcloudtest.Fields{others(c[0])} }, "first", byHand, [2]bool{}, [2]string{"entrasync", ""}, 1},
 		"two, one switched off":     {[]jumpcloudtest.Fields{disabled, webhookChannel("on", webhookURL)}, nil, "on", "entrasync", [2]bool{false, true}, [2]string{}, 1},
-		"a rule for two receivers":  {[]jumpcloudtest.Fields{webhookChannel(byHand, webhookURL), webhookChannel("siem", "http://127.0.0.1:1/siem")}, func(c []any) []jumpcloudtest.Fields { return []jumpcloudtest.Fields{others(c...)} }, byHand, "entrasync", [2]bool{false, true}, [2]string{"", byHand}, 2},
+		"a rule for two receivers":  {[]jumpcloudtest.Fields{webhookChannel(byHand, webhookURL), webhookChannel("siem", "http://127.0.0.1:1/siem")}, func(c []any) []jumpcloudtest.Fields { return []jumpcloudtest.Fields{others(c...)} }, byHand, "entrasync", [2]bool{false, true}, [2]string{}, 1},
 		"a rule for something else": {[]jumpcloudtest.Fields{webhookChannel(byHand, webhookURL)}, func(c []any) []jumpcloudtest.Fields {
 			r := others(c[0])
 			r["eventFilters"] = []any{jumpcloudtest.Fields{"eventTypes": []any{"admin_update"}}}
