@@ -110,10 +110,17 @@ func model(action plan.Action) (*models.User, error) {
 }
 
 // unknownPassword is the password of a new account: long, random, and forgotten
-// as soon as it was sent. Nobody signs in with it. The fixed characters satisfy
-// Entra's rule of three out of four classes.
+// as soon as it was sent. Nobody signs in with it. It has all four classes of
+// characters, and none of its parts is as long as a name: Entra refuses a password that
+// holds the user's (Microsoft Entra documentation, password policies). No sign-in name has the
+// character between.
 func unknownPassword() models.PasswordProfileable {
-	return profileOf(rand.Text() + strings.ToLower(rand.Text()) + "aA1!")
+	const between, longest = "$", 2
+	parts := []string{"a", "A", "1"}
+	for part := range slices.Chunk([]byte(rand.Text()), longest) {
+		parts = append(parts, string(part))
+	}
+	return profileOf(strings.Join(parts, between))
 }
 
 // accountFields are read of every account that is looked up, whatever the rules
