@@ -27,6 +27,9 @@ func (a webhookAnswer) advice() []string {
 	say(a.Rule.Disabled, `the rule %q is switched off in JumpCloud and nothing arrives: repeat this request with {"repair": true}`, a.Rule.Name)
 	say(len(a.SameAddress) > 0, "the channels %s all call this address, so that events can come more than once: keep the first one and delete the others in JumpCloud", quoted(a.Channel.Name, a.SameAddress))
 	say(len(a.SameEvents) > 0, "the rules %s send the same events to this address, so that they come more than once: keep the first one and take the channel out of the others in JumpCloud", quoted(a.Rule.Name, a.SameEvents))
+	for _, rule := range a.AlertingRules {
+		say(true, "the rule %q makes alerts: JumpCloud sends one notification for an alert and none for the events that follow while it is open, such as a suspension: %s", rule.Name, a.withoutAlerts(rule))
+	}
 	for _, left := range a.LeftChannels {
 		say(true, "the channel %q calls another address: entrasync made it, so delete it in JumpCloud, or repeat this request with that address if it is the right one", left.Name)
 	}
@@ -35,6 +38,14 @@ func (a webhookAnswer) advice() []string {
 	}
 	say(len(a.MissingEvents) > 0, "JumpCloud left event types out of the rule, and such changes do not arrive: %s", strings.Join(a.MissingEvents, ", "))
 	return all
+}
+
+// withoutAlerts is how to keep a rule from making alerts.
+func (a webhookAnswer) withoutAlerts(rule jumpcloud.WebhookName) string {
+	if rule.ID == a.Rule.ID {
+		return `repeat this request with {"repair": true}`
+	}
+	return "turn its alerts off in JumpCloud"
 }
 
 // afterTest is what the test notification tells, "" if it arrived.

@@ -27,7 +27,7 @@ type Channels interface {
 type webhookRequest struct {
 	URL         string `json:"url,omitempty" doc:"What JumpCloud calls; missing: the webhook beside this API"`
 	RotateToken bool   `json:"rotateToken,omitempty" doc:"Give JumpCloud the first of the organization's webhook tokens anew, for instance after it was replaced or after the webhook answered 401"`
-	Repair      bool   `json:"repair,omitempty" doc:"Switch on what an administrator switched off in JumpCloud"`
+	Repair      bool   `json:"repair,omitempty" doc:"Switch on what an administrator switched off in JumpCloud, and the alerts of the rule off, behind which events do not arrive"`
 }
 
 // webhookAnswer is how the webhook stands.

@@ -175,6 +175,50 @@ func TestWebhookThatIsThereTwice(t *testing.T) {
 	}
 }
 
+// A rule by hand that makes alerts is named, because events that come while an alert is
+// open do not arrive; repairing it helps.
+func TestARuleThatMakesAlerts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHook(t)
+		h.jumpcloud.Set(func(b *jumpcloudtest.Behaviour) { b.OnePerOpenAlert = true })
+		channel := h.channel("M365 sync", hookURL, hookToken)
+		if _, err := h.jumpcloud.AddRule(jumpcloudtest.Fields{"name": "M365 sync", "ruleType": "RULE_TYPE_EVENT_FILTER_BASED", "status": "RULE_STATUS_ENABLED", "alertsEnabled": true,
+			"notifyOnViolation": true, "notificationChannelObjectIds": []any{channel}, "eventFilters": []any{jumpcloudtest.Fields{"eventTypes": []any{"user_create", "user_update"}}}}); err != nil {
+			t.Fatal(err)
+		}
+		answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
+		if !strings.Contains(advice, `the rule "M365 sync" makes alerts`) || !strings.Contains(advice, `{"repair": true}`) || len(answer["alertingRules"].([]any)) != 1 {
+			t.Errorf("advice %q, %v", advice, answer)
+		}
+		if _, advice = h.setUp(`{"url":"` + hookURL + `","repair":true}`); advice != "" {
+			t.Errorf("repaired: %q", advice)
+		}
+		synctest.Wait()
+		before := h.arrived["/webhooks/jumpcloud/"+organization]
+		for _, name := range []string{"mira", "sean", "hedy"} {
+			if _, err := h.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": name, "email": name + "@example.com"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if got := h.arrived["/webhooks/jumpcloud/"+organization] - before; got < 3 {
+			t.Errorf("%d notifications of three events arrived", got)
+		}
+		h.jumpcloud.Close()
+	})
+}
+
+// A channel whose address has a slash too many is ours, and is put right.
+func TestASlashTooMany(t *testing.T) {
+	h := newHook(t)
+	id := h.channel("M365 sync", hookURL+"/", hookToken)
+	answer, advice := h.setUp(`{"url":"` + hookURL + `","rotateToken":true}`)
+	channel, _ := answer["channel"].(map[string]any)
+	if channel["id"] != id || advice != "" || len(h.jumpcloud.State().Channels) != 1 {
+		t.Errorf("channel %v, advice %q, %d channels", channel, advice, len(h.jumpcloud.State().Channels))
+	}
+}
+
 // After a typing error in the address the channel that JumpCloud had for it all along
 // is found by the right one. Its events come once, also where an older version had
 // pointed our rule there too, and the advice says what of ours is left over.

@@ -28,8 +28,12 @@ var opposites = map[string]struct {
 		func(o *company, undone bool) bool { return o.Enabled(o.names[0]) == undone },
 	},
 	"is renamed and named as before": {
-		func(o *company) { o.Must(o.JumpCloud.UpdateUser(string(o.people[0]), jumpcloudtest.Fields{"lastname": "Moss"})) },
-		func(o *company) { o.Must(o.JumpCloud.UpdateUser(string(o.people[0]), jumpcloudtest.Fields{"lastname": "Lee"})) },
+		func(o *company) {
+			o.Must(o.JumpCloud.UpdateUser(string(o.people[0]), jumpcloudtest.Fields{"lastname": "Moss"}))
+		},
+		func(o *company) {
+			o.Must(o.JumpCloud.UpdateUser(string(o.people[0]), jumpcloudtest.Fields{"lastname": "Lee"}))
+		},
 		func(o *company, undone bool) bool {
 			account, _ := o.Account(o.names[0])
 			return account.Text("surname") == map[bool]string{true: "Lee", false: "Moss"}[undone]

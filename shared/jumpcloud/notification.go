@@ -89,6 +89,9 @@ type WebhookState struct {
 	// bring events a second time. They are left to an administrator.
 	SameAddress []WebhookName `json:"sameAddress,omitempty" doc:"Other channels that call the address; they are left alone"`
 	SameEvents  []WebhookName `json:"sameEvents,omitempty" doc:"Other rules that send the same events to the address; they are left alone"`
+	// AlertingRules is the rules that notify the channel and make alerts: JumpCloud
+	// collects events in an alert that is open, and sends one notification for it.
+	AlertingRules []WebhookName `json:"alertingRules,omitempty" doc:"Rules that notify the channel and make alerts, so that events may not arrive"`
 	// LeftChannels is the channels that we made and that call another address, and
 	// LeftRules the rules that we made and that are not needed: others do their work.
 	// What was changed of them is so that no event comes twice.
@@ -189,6 +192,9 @@ func (s WebhookSetup) compare(rules []object, chosen choice, state *WebhookState
 	}
 	state.SameEvents = doubled(rules, state.Rule.ID, calling)
 	for _, rule := range senders(rules, state.Channel.ID) {
+		if alerts, _ := rule.flag("alertsEnabled"); alerts {
+			state.AlertingRules = append(state.AlertingRules, nameOf(rule))
+		}
 		if name := nameOf(rule); name.ID != state.Rule.ID && !slices.Contains(state.SameEvents, name) {
 			state.CoveredBy = append(state.CoveredBy, name)
 		}

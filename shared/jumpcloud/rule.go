@@ -180,7 +180,7 @@ func (s WebhookSetup) changedRule(chosen choice, channel string, around surround
 	kept := slices.DeleteFunc(slices.Clone(channels), func(id string) bool { return id != channel && !around.isOthers(id) })
 	tellsLeft := slices.ContainsFunc(channels, func(id string) bool { return slices.Contains(around.left, id) })
 	note(thresholdOf(rule) > 1, "alertFrequencySettings", map[string]any{"eventThresholdCount": 1})
-	note(alerts && isMarked(rule), "alertsEnabled", false)
+	note(alerts && (isMarked(rule) || s.Repair), "alertsEnabled", false)
 	note(!slices.Equal(wanted, union(types, nil)), "eventFilters", oneFilter(wanted))
 	note(excludes, "excludeSuspendedUsers", false)
 	note(!isEmptyList(rule["groupObjectIds"]), "groupObjectIds", []string{})
