@@ -104,7 +104,7 @@ func (h Handler) admit(ctx context.Context, r events.APIGatewayV2HTTPRequest) (d
 	}
 	tokens, err := h.Secrets.WebhookTokens(ctx, id)
 	if fault.Is(err, fault.NotFound) {
-		return id, &refusal{http.StatusNotFound, UnknownOrganization, "no organization of that id is served here"}
+		return id, &refusal{http.StatusNotFound, UnknownOrganization, "there is no webhook token for an organization of that id: it is not served here, or its token was lost"}
 	}
 	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Msg("the webhook's secrets cannot be read")
