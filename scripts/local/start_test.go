@@ -14,14 +14,14 @@ import (
 // untilServing keeps what a program says, and kills one that serves: a test that it
 // has to end then fails at once.
 type untilServing struct {
-	bytes.Buffer
+	said    bytes.Buffer
 	command *exec.Cmd
 }
 
 // Write implements io.Writer.
 func (u *untilServing) Write(p []byte) (int, error) {
-	n, err := u.Buffer.Write(p)
-	if strings.Contains(u.String(), "Press Ctrl-C") {
+	n, err := u.said.Write(p)
+	if strings.Contains(u.said.String(), "Press Ctrl-C") {
 		_ = u.command.Process.Kill()
 	}
 	return n, err
@@ -41,7 +41,7 @@ func ended(t *testing.T, variables map[string]string, arguments ...string) (code
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	return code, stdout.String(), stderr.String()
+	return code, stdout.said.String(), stderr.String()
 }
 
 func TestHelpIsPrinted(t *testing.T) {
