@@ -103,7 +103,7 @@ func TestGroups(t *testing.T) {
 	table := map[string]want{
 		"tasks.json":     {[]plan.Type{plan.CreateGroup, plan.CreateGroup}, 0, 1, 0, nil},
 		"bulk.json":      {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
-		"source.json":    {nil, 0, 2 * 1, 2 * 2, nil}, // both times it asks all that the source has
+		"source.json":    {nil, 0, 2 * 1, 2*2 + 2, nil}, // both times it asks all that the source has, and the new ones a minute later
 		"duplicate.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
 		"malformed.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, []int{1}},
 	}

@@ -32,8 +32,10 @@ func (c Caller) name() string {
 
 // auditEntry is what is logged of one request that asks for a change.
 type auditEntry struct {
+	known        bool // who asks
 	caller       Caller
 	operation    string // "" if the request named none
+	changes      bool   // whether the operation changes anything
 	organization directory.OrganizationID
 	directory    directory.ID
 	user, group  string
@@ -58,6 +60,7 @@ func auditOf(ctx context.Context) *auditEntry {
 // noteOperation notes which operation is asked for, and about what.
 func noteOperation(ctx huma.Context, next func(huma.Context)) {
 	entry, op := auditOf(ctx.Context()), ctx.Operation()
+	entry.changes = op.Method != http.MethodGet
 	entry.operation, entry.user, entry.group = op.OperationID, ctx.Param("userId"), ctx.Param("groupId")
 	switch id := ctx.Param("id"); {
 	case id == "":
@@ -69,35 +72,41 @@ func noteOperation(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// longestLogged bounds what is logged of a path, in bytes.
+// longestLogged bounds what is logged of a path or an id, in bytes.
 const longestLogged = 300
 
-// log writes one line about a request that asked for a change, whether it was
-// done or refused. Neither the proof nor the body is in it.
-func (e *auditEntry) log(ctx context.Context, r events.APIGatewayV2HTTPRequest, status int) {
-	method := strings.ToUpper(r.RequestContext.HTTP.Method)
-	if method == http.MethodGet || method == http.MethodHead {
-		return
+// tell logs what the log is told of a request: a change that was asked for by
+// somebody who is known, done or refused; and of what anybody may send only how
+// often it came.
+func (h Handler) tell(ctx context.Context, e *auditEntry, r events.APIGatewayV2HTTPRequest, status int) {
+	if e.known {
+		if e.changes {
+			e.log(ctx, r, status)
+		}
+	} else if why := e.refusedFor(status); why != "" {
+		h.strangers.note(ctx, why, r, status)
 	}
+}
+
+// log writes one line about a request that asked for a change, whether it was done
+// or refused. Neither the proof nor the body is in it.
+func (e *auditEntry) log(ctx context.Context, r events.APIGatewayV2HTTPRequest, status int) {
 	level := zerolog.InfoLevel
 	if status >= http.StatusBadRequest {
 		level = zerolog.WarnLevel
 	}
-	path := r.RawPath
-	if len(path) > longestLogged {
-		path = path[:longestLogged] + "…"
-	}
 	if e.organization == "" {
 		e.organization = e.directory.Organization()
 	}
-	line := zerolog.Ctx(ctx).WithLevel(level).Str("operation", e.operation).Str("method", method).Str("path", path).Int("status", status).
+	line := zerolog.Ctx(ctx).WithLevel(level).Str("operation", e.operation).Str("method", strings.ToUpper(r.RequestContext.HTTP.Method)).
+		Str("path", short(r.RawPath, longestLogged)).Int("status", status).
 		Str("who", e.caller.name()).Str("sourceIp", r.RequestContext.HTTP.SourceIP)
 	for _, field := range [][2]string{
 		{"organization", string(e.organization)}, {"directory", string(e.directory)}, {"user", e.user}, {"group", e.group},
 		{"sub", e.caller.Subject}, {"client_id", e.caller.Client}, {"email", e.caller.Email},
 	} {
 		if field[1] != "" {
-			line = line.Str(field[0], field[1])
+			line = line.Str(field[0], short(field[1], longestLogged))
 		}
 	}
 	line.Msg("change requested")

@@ -68,7 +68,8 @@ func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 		}
 		caller, err := a.Auth(ctx.Context(), ctx.Header("Authorization"))
 		if err == nil {
-			auditOf(ctx.Context()).caller = caller
+			entry := auditOf(ctx.Context())
+			entry.known, entry.caller = true, caller
 			next(ctx)
 			return
 		}

@@ -44,7 +44,7 @@ func checkContentType(api huma.API) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		message := fmt.Sprintf("a body of the content type %q is not taken: send Content-Type: %s", given, strings.Join(taken, " or "))
+		message := fmt.Sprintf("a body of the content type %q is not taken: send Content-Type: %s", repeat(given), strings.Join(taken, " or "))
 		if given == "" {
 			message = "the body has no content type: send Content-Type: " + strings.Join(taken, " or ")
 		}

@@ -3,11 +3,9 @@ package admin
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
@@ -32,14 +30,33 @@ type gateway struct {
 type account struct {
 	dir    directory.Directory
 	link   directory.Link
-	also   []directory.ID // the other directories whose links name the account
+	tenant directory.Tenant
+	now    *directory.Account // as Entra shows it; nil if it was not read
+	gone   bool               // Entra has it no more
+	also   []directory.ID     // the other directories whose links name the account
 	action plan.Action
 	task   reconcile.Task
 }
 
+// upn is the sign-in name of the account.
+func (t *account) upn() directory.UPN {
+	if t.now != nil {
+		return t.now.UPN
+	}
+	return t.link.UPN
+}
+
+// refusal is why Entra must refuse a password for the account, nil if it may take one.
+func (t *account) refusal() *directory.Obstacle {
+	if t.gone {
+		return &directory.Obstacle{Reason: directory.AccountMissing, Message: "the account is not in Entra any more: restore it from the deleted users there, or disconnect the user"}
+	}
+	return t.link.PasswordIn(t.tenant, t.now)
+}
+
 // view is the account as the API shows it.
 func (t *account) view() passwordAccount {
-	view := passwordAccount{Directory: t.dir.ID, EntraID: t.link.EntraID, UPN: t.link.UPN, Status: t.action.Status, Action: t.action.ID}
+	view := passwordAccount{Directory: t.dir.ID, EntraID: t.link.EntraID, UPN: t.upn(), Status: t.action.Status, Action: t.action.ID}
 	if t.action.Error != nil {
 		view.Reason, view.Message = t.action.Error.Reason, t.action.Error.Message
 	}
@@ -91,37 +108,6 @@ func (g *gateway) findAccounts(ctx context.Context) error {
 		g.accounts = append(g.accounts, byAccount[key])
 	}
 	return nil
-}
-
-// describeLimit bounds the question which domains of a tenant are federated.
-const describeLimit = 5 * time.Second
-
-// checkDomains refuses passwords for accounts in federated domains, as their tenants
-// have them just now: Entra would refuse one that JumpCloud has taken by then.
-func (g *gateway) checkDomains(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, describeLimit)
-	defer cancel()
-	tenants := map[directory.TenantID]directory.Tenant{}
-	var details []error
-	for _, account := range g.accounts {
-		tenant, known := tenants[account.dir.Tenant]
-		if !known {
-			var err error
-			if tenant, err = g.Tenants.Describe(ctx, account.dir.Tenant); err != nil {
-				f := fault.Of(err)
-				return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: fmt.Sprintf(
-					"the tenant of the directory %s cannot be asked whether its users sign in with JumpCloud (%s); nothing was changed in JumpCloud or in Entra", account.dir.Name, f.Message)}, "", nil)
-			}
-			tenants[account.dir.Tenant] = tenant
-		}
-		if why := account.link.PasswordIn(tenant); why != nil {
-			details = append(details, about(fmt.Sprintf("Entra, %s in the directory %s (%s): %s", account.link.UPN, account.dir.Name, why.Reason, why.Message)))
-		}
-	}
-	if len(details) == 0 {
-		return nil
-	}
-	return huma.NewError(http.StatusUnprocessableEntity, "users of a federated domain sign in with JumpCloud: set the password in JumpCloud; nothing was changed in JumpCloud or in Entra", details...)
 }
 
 // How long the function that opens passwords may take to publish its key, and how

@@ -99,6 +99,9 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 		}
 		check("connected", "connected", true, f.groupTasks(f.groupsBulk))
 	}
+	if f.later != 2 {
+		t.Errorf("%d looks a minute later, want one for each connection", f.later)
+	}
 	if status, _ := f.call("POST", "/v1/directories/"+id+"/groups/"+engineering+"/sync", ""); status != 202 {
 		t.Errorf("sync: %d", status)
 	}

@@ -5,8 +5,8 @@
 // Every operation is described by the OpenAPI document at /openapi.json, which
 // is made from the same types that decode the requests, and what the document
 // says of a body is what is checked. Errors are problem documents (RFC 9457) that
-// name the field at fault. Every request that changes something is logged with
-// who asked.
+// name the field at fault. Every request for a change by somebody who may ask for
+// one is logged with who asked; what others send is counted.
 package admin
 
 import (
@@ -54,11 +54,14 @@ type API struct {
 }
 
 // Handler serves the API to API Gateway events.
-type Handler struct{ adapter *httpadapter.HandlerAdapterV2 }
+type Handler struct {
+	adapter   *httpadapter.HandlerAdapterV2
+	strangers *strangers
+}
 
 // NewHandler makes the handler of an API.
 func NewHandler(api API) Handler {
-	return Handler{adapter: httpadapter.NewV2(api.routes())}
+	return Handler{adapter: httpadapter.NewV2(api.routes()), strangers: &strangers{}}
 }
 
 // securityName is the name of the bearer token in the OpenAPI document.

@@ -103,6 +103,19 @@ type fixture struct {
 	secrets                *secretfile.Store
 	records                *store.Store
 	table                  *bolttable.Table
+	later                  int // tasks taken out of queues that are to be done a minute later
+}
+
+// isLater counts a task that is to be done later.
+func (f *fixture) isLater(notBefore time.Time) bool {
+	if notBefore.IsZero() {
+		return false
+	}
+	if wait := time.Until(notBefore); wait < 50*time.Second || wait > time.Minute {
+		f.t.Errorf("a task is to be done in %s", wait)
+	}
+	f.later++
+	return true
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -234,12 +247,15 @@ func (f *fixture) tasks(q *boltqueue.Queue) []reconcile.Task {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, task)
+		if !f.isLater(task.NotBefore) {
+			tasks = append(tasks, task)
+		}
 	}
 	return tasks
 }
 
-// groupTasks takes all tasks out of a queue of groups.
+// groupTasks takes all tasks out of a queue of groups, and gives those that are to be
+// done at once.
 func (f *fixture) groupTasks(q *boltqueue.Queue) []reconcile.GroupTask {
 	f.t.Helper()
 	var tasks []reconcile.GroupTask
@@ -248,7 +264,9 @@ func (f *fixture) groupTasks(q *boltqueue.Queue) []reconcile.GroupTask {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, task)
+		if !f.isLater(task.NotBefore) {
+			tasks = append(tasks, task)
+		}
 	}
 	return tasks
 }
@@ -350,9 +368,9 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"another method", "PUT", "/v1/directories", "{}", 405, "", ""},
 		{"odd value", "PATCH", "/v1/directories/" + id, `{"settings":{"mappedEmail":"private"}}`, 422, "body.settings.mappedEmail", "private"},
 		{"two defaults", "PATCH", "/v1/directories/" + id, `{"settings":{"domains":[{"name":"a.example","default":true},{"name":"b.example","default":true}]}}`, 422, "body.settings.domains[1].default", "default"},
-		{"odd limit", "GET", "/v1/directories?limit=0", "", 422, "query.limit", "limit must be at least 1"},
-		{"odd limit of users", "GET", "/v1/directories/" + id + "/users?limit=101", "", 422, "query.limit", "limit must be at most 100"},
-		{"odd limit of connections", "GET", "/v1/directories/" + id + "/connections?limit=x", "", 422, "query.limit", ""},
+		{"odd limit", "GET", "/v1/directories?limit=0", "", 422, "query.limit", "from 1 to 100"},
+		{"odd limit of users", "GET", "/v1/directories/" + id + "/users?limit=101", "", 422, "query.limit", "from 1 to 100"},
+		{"odd limit of connections", "GET", "/v1/directories/" + id + "/connections?limit=x", "", 422, "query.limit", "from 1 to 100"},
 		{"odd cursor of users", "GET", "/v1/directories/" + id + "/users?cursor=x", "", 422, "query.cursor", ""},
 		{"odd cursor", "GET", "/v1/directories?cursor=%21%21", "", 422, "query.cursor", ""},
 		{"not JSON", "POST", "/v1/directories", `{`, 400, "", ""},
@@ -391,6 +409,9 @@ func TestConnectAndDisconnect(t *testing.T) {
 		if tasks := f.tasks(f.bulk); len(tasks) != 1 || tasks[0].User != ann || tasks[0].Cause.Type != "connected" {
 			t.Errorf("tasks: %+v", tasks)
 		}
+	}
+	if f.later != 2 {
+		t.Errorf("%d looks a minute later, want one for each connection", f.later)
 	}
 	if _, list := f.call("GET", "/v1/directories/"+id+"/connections", ""); len(list["items"].([]any)) != 1 {
 		t.Errorf("connections: %v", list)

@@ -56,7 +56,7 @@ func (f idForm) refused(id string) string {
 	if f.pattern.MatchString(id) {
 		return ""
 	}
-	return "there is no " + f.what + " " + id + ": its id is " + f.says
+	return "there is no " + f.what + " " + repeat(id) + ": its id is " + f.says
 }
 
 // checkIDs refuses a path with what cannot be an id: there is nothing of that id,

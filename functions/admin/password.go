@@ -59,7 +59,7 @@ func (a API) passwords(api huma.API) {
 		"Set a user's password in JumpCloud and in every connected account", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	gateway.Responses[strconv.Itoa(http.StatusAccepted)] = also[passwordState](api, http.StatusAccepted)
 	gateway.Description = "JumpCloud is written first: what its policy refuses reaches no account. Each account is then written once, as one action. " +
-		"A user with an account in a federated domain is refused before anything is written: such a user signs in with JumpCloud, where the password is to be set. " +
+		"The accounts are read first, and what Entra must refuse is refused before anything is written: an account in a federated domain, whose user signs in with JumpCloud, where the password is to be set, and one that is gone, a guest, or managed elsewhere. " +
 		"202 says that some accounts are still being written; 422 gives the reasons of the side that refuses, and which account has not got the password."
 	huma.Register(api, gateway, a.setPassword)
 }
@@ -83,7 +83,11 @@ func (a API) setPassword(ctx context.Context, in *struct {
 	if err := g.findAccounts(ctx); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	if err := g.checkDomains(ctx); err != nil {
+	if err := g.describeTenants(ctx); err != nil {
+		return nil, err
+	}
+	g.readAccounts(ctx)
+	if err := g.checkAccounts(); err != nil {
 		return nil, err
 	}
 	if err := g.check(); err != nil {
@@ -105,7 +109,7 @@ func (g *gateway) check() error {
 	said := map[string]bool{}
 	var details []error
 	for _, account := range g.accounts {
-		for _, rule := range directory.CheckPassword(g.password, account.link.UPN) {
+		for _, rule := range directory.CheckPassword(g.password, account.upn()) {
 			if !said[rule] {
 				said[rule] = true
 				details = append(details, about("Entra: "+rule))

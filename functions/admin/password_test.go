@@ -203,7 +203,7 @@ func (g *gateway) pending(name, tenant string, edit func(*directory.Settings)) d
 func (g *gateway) set(password string) (status int, answer map[string]any) {
 	g.t.Helper()
 	g.log.Reset()
-	ctx := zerolog.New(g.log).WithContext(g.t.Context())
+	ctx := zerolog.New(zerolog.SyncWriter(g.log)).WithContext(g.t.Context())
 	status, answer = g.callIn(ctx, map[string]string{"authorization": "Bearer " + token}, "PUT", "/v1/organizations/"+organization+"/users/"+string(g.ann)+"/password", fmt.Sprintf(`{"password":%q}`, password))
 	if shown := fmt.Sprint(answer) + g.log.String(); strings.Contains(shown, password) {
 		g.t.Errorf("the password is repeated: %s", strings.ReplaceAll(shown, password, "…"))

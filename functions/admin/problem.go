@@ -50,13 +50,23 @@ func inOurWords(_ huma.Context, _ string, answer any) (any, error) {
 	if !is {
 		return answer, nil
 	}
-	for _, detail := range problem.Errors {
-		detail.Message = said(detail)
-		if !strings.HasPrefix(detail.Location, "path.") && !strings.HasPrefix(detail.Location, "query.") {
-			detail.Value = nil
-		}
+	for _, detail := range bounded(problem).Errors {
+		detail.Message = short(said(detail), longestText)
+		detail.Value = shownAlone(detail)
 	}
 	return problem, nil
+}
+
+// shownAlone is the value that a detail has beside its sentence: of a path or a
+// query only.
+func shownAlone(detail *huma.ErrorDetail) any {
+	if !strings.HasPrefix(detail.Location, "path.") && !strings.HasPrefix(detail.Location, "query.") {
+		return nil
+	}
+	if text, is := detail.Value.(string); is {
+		return repeat(text)
+	}
+	return detail.Value
 }
 
 // The beginnings of locations of which more can be said.
@@ -68,6 +78,9 @@ const (
 // said is what a detail of the library says, for people.
 func said(detail *huma.ErrorDetail) string {
 	field := strings.TrimPrefix(strings.TrimPrefix(detail.Location, "body."), "query.")
+	if why, is := strings.CutPrefix(detail.Message, "invalid value: "); is {
+		return fmt.Sprintf("%s is %s: %s", field, shownValue(detail), why)
+	}
 	switch want, is := strings.CutPrefix(detail.Message, "expected "); {
 	case detail.Message == "unexpected property":
 		return unknownField(detail.Location)
@@ -133,7 +146,7 @@ func ruleNames() string {
 func shownValue(detail *huma.ErrorDetail) string {
 	text, is := detail.Value.(string)
 	if is && !strings.HasPrefix(detail.Location, "body.") || strings.HasPrefix(detail.Location, settingsLocation) {
-		return fmt.Sprintf("%q", text)
+		return fmt.Sprintf("%q", repeat(text))
 	}
 	return "something else"
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,17 +40,22 @@ func checkQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 // wrongParameter says what is wrong with a parameter of a query, "" if nothing is.
 func wrongParameter(op *huma.Operation, name string, values []string) string {
 	var known []string
+	var schema *huma.Schema
 	for _, p := range op.Parameters {
-		if p.In == "query" {
-			known = append(known, p.Name)
+		if p.In != "query" {
+			continue
+		}
+		known = append(known, p.Name)
+		if p.Name == name {
+			schema = p.Schema
 		}
 	}
 	slices.Sort(known)
-	switch {
+	switch shown := repeat(name); {
 	case len(known) == 0:
-		return fmt.Sprintf("there is no parameter %s: this operation has none", name)
+		return fmt.Sprintf("there is no parameter %s: this operation has none", shown)
 	case !slices.Contains(known, name):
-		return fmt.Sprintf("there is no parameter %s: this operation has %s", name, strings.Join(known, ", "))
+		return fmt.Sprintf("there is no parameter %s: this operation has %s", shown, strings.Join(known, ", "))
 	case len(values) > 1:
 		return fmt.Sprintf("%s is given %d times: give it once", name, len(values))
 	case values[0] == "":
@@ -58,5 +64,18 @@ func wrongParameter(op *huma.Operation, name string, values []string) string {
 	if form, is := queriedIDs[name]; is {
 		return form.refused(values[0])
 	}
+	if schema.Type == huma.TypeInteger {
+		return wrongNumber(schema, name, values[0])
+	}
 	return ""
+}
+
+// wrongNumber says that a value is no whole number between the bounds of its
+// description, "" if it is; the default there is the example.
+func wrongNumber(schema *huma.Schema, name, value string) string {
+	number, err := strconv.ParseInt(value, 10, 64)
+	if err == nil && float64(number) >= *schema.Minimum && float64(number) <= *schema.Maximum {
+		return ""
+	}
+	return fmt.Sprintf("%s is %q: it must be a whole number from %v to %v, such as %v", name, repeat(value), *schema.Minimum, *schema.Maximum, schema.Default)
 }

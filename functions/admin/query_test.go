@@ -28,6 +28,13 @@ func TestQueriesAreUnderstoodOrRefused(t *testing.T) {
 		{"PATCH", "/v1/directories/" + id + "?dryRun=true", "query.dryRun", "this operation has none"},
 		{"PUT", "/v1/directories/" + id + "/connections/users/" + ann + "?a=b", "query.a", "this operation has none"},
 		{"GET", "/v1/events?user=" + ann + "&user=" + bob, "query.user", "given 2 times"},
+		{"GET", "/v1/directories?limit=abc", "query.limit", `limit is "abc": it must be a whole number from 1 to 100, such as 50`},
+		{"GET", users + "?limit=1.5", "query.limit", `limit is "1.5": it must be a whole number from 1 to 100, such as 50`},
+		{"GET", users + "?limit=0", "query.limit", `limit is "0": it must be a whole number from 1 to 100, such as 50`},
+		{"GET", "/v1/organizations?limit=101", "query.limit", `limit is "101": it must be a whole number from 1 to 100, such as 50`},
+		{"GET", "/v1/events?limit=99999999999999999999", "query.limit", `limit is "99999999999999999999": it must be a whole number`},
+		{"GET", "/v1/events?since=yesterday", "query.since", `since is "yesterday": it must be a time such as 2026-03-06T12:00:00Z`},
+		{"GET", "/v1/events?until=2026-02-30", "query.until", `until is "2026-02-30": it must be a time such as`},
 		{"GET", "/healthz?deep=1", "query.deep", "this operation has none"},
 	} {
 		body := ""

@@ -12,7 +12,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/rs/zerolog"
 )
 
 // Handle takes one request. It always answers: an error would be a failure of the
@@ -21,7 +20,7 @@ func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (
 	r = escaped(r)
 	entry := &auditEntry{}
 	response := h.answer(withAudit(ctx, entry), r)
-	entry.log(ctx, r, response.StatusCode)
+	h.tell(ctx, entry, r, response.StatusCode)
 	return response, nil
 }
 
@@ -32,7 +31,6 @@ func (h Handler) answer(ctx context.Context, r events.APIGatewayV2HTTPRequest) e
 	}
 	response, err := h.adapter.ProxyWithContext(ctx, r)
 	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Msg("a request could not be read")
 		return unreadable(errors.New("it is no HTTP request"))
 	}
 	if r.RequestContext.HTTP.Method == http.MethodHead {
@@ -91,7 +89,7 @@ const problemType = "application/problem+json"
 
 // problem is a problem document as text.
 func problem(status int, message string) []byte {
-	text, err := json.Marshal(huma.NewError(status, message))
+	text, err := json.Marshal(huma.NewError(status, short(message, longestText)))
 	if err != nil {
 		return []byte("{}") // it holds nothing that cannot be encoded
 	}

@@ -13,8 +13,10 @@ import (
 // that a path does not have with 405 (RFC 9110, 15.5.6).
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, asked := repeat(r.Method), repeat(r.URL.Path)
+		none := "there is no operation " + method + " " + asked + ": /openapi.json lists them all"
 		if !tidy(r.URL.Path) {
-			writeProblem(w, http.StatusNotFound, "there is no operation "+r.Method+" "+r.URL.Path+": /openapi.json lists them all")
+			writeProblem(w, http.StatusNotFound, none)
 			return
 		}
 		if _, pattern := mux.Handler(r); pattern != "" {
@@ -23,10 +25,10 @@ func routed(mux *http.ServeMux) http.Handler {
 		}
 		if allowed := methodsOf(mux, r); len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			writeProblem(w, http.StatusMethodNotAllowed, r.URL.Path+" cannot be asked with "+r.Method+", only with "+strings.Join(allowed, ", "))
+			writeProblem(w, http.StatusMethodNotAllowed, asked+" cannot be asked with "+method+", only with "+strings.Join(allowed, ", "))
 			return
 		}
-		writeProblem(w, http.StatusNotFound, "there is no operation "+r.Method+" "+r.URL.Path+": /openapi.json lists them all")
+		writeProblem(w, http.StatusNotFound, none)
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/secret"
+	"entrasync/shared/store"
 )
 
 // kept are the secrets of an organization.
@@ -34,9 +35,11 @@ func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string
 
 // secretStores are the stores that the product runs on: Secrets Manager, and a
 // file.
-var secretStores = map[string]func(*testing.T) secret.Store{
-	"Secrets Manager": func(t *testing.T) secret.Store { return ports.Secrets(awstest.Moto(t), awstest.Name("stack")) },
-	"a file": func(t *testing.T) secret.Store {
+var secretStores = map[string]func(*testing.T, *store.Store) secret.Store{
+	"Secrets Manager": func(t *testing.T, records *store.Store) secret.Store {
+		return ports.Secrets(awstest.Moto(t), awstest.Name("stack"), records)
+	},
+	"a file": func(t *testing.T, _ *store.Store) secret.Store {
 		s, err := secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), secretfile.Environment{})
 		if err != nil {
 			t.Fatal(err)
@@ -78,7 +81,8 @@ func pair(letter string) string {
 func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
 	for name, open := range secretStores {
 		t.Run(name, func(t *testing.T) {
-			f, secrets := newFixture(t), open(t)
+			f := newFixture(t)
+			secrets := open(t, f.records)
 			f.on(secrets, func() {})
 			f.patch(`{"apiKey":"key-before"}`)
 			f.patch(pair("before"))
@@ -98,7 +102,8 @@ func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
 func TestManyPatchesAtOnce(t *testing.T) {
 	for name, open := range secretStores {
 		t.Run(name, func(t *testing.T) {
-			f, secrets := newFixture(t), open(t)
+			f := newFixture(t)
+			secrets := open(t, f.records)
 			f.on(secrets, func() {})
 			letters := []string{"a", "b", "c", "d", "e", "f"}
 			var all sync.WaitGroup

@@ -136,9 +136,10 @@ func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
 				t.Errorf("%s: %+v", when, task)
 			}
 		}
-		if len(tasks) != want {
-			t.Errorf("%s: %d tasks, want %d", when, len(tasks), want)
+		if len(tasks) != want || f.later != want {
+			t.Errorf("%s: %d tasks and %d a minute later, want %d", when, len(tasks), f.later, want)
 		}
+		f.later = 0
 	}
 	const own = `{"connectionSource":{"type":"application","id":"` + source + `"}}`
 	id := f.directory(own)

@@ -18,7 +18,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
@@ -35,7 +34,8 @@ const pathPrefix = "/webhooks/jumpcloud/"
 type Secrets interface {
 	// WebhookTokens are the secrets that are valid for an organization; two
 	// while one is being replaced. An organization we do not serve is a fault
-	// of kind NotFound.
+	// of kind NotFound. One that cannot be looked up because strangers ask for
+	// many is a fault with the reason secret.TooManyUnknown.
 	WebhookTokens(ctx context.Context, organization directory.OrganizationID) ([]string, error)
 }
 
@@ -86,8 +86,10 @@ func (h Handler) answer(ctx context.Context, organization directory.Organization
 		return events.APIGatewayV2HTTPResponse{StatusCode: status}
 	}
 	if refusal.cause != "" {
+		h.Refused.note(ctx, organization, refusal)
+	}
+	if refusal.cause != "" && !refusal.cause.postponed() {
 		h.Metrics.Count("webhook_refused", 1, "cause", string(refusal.cause))
-		h.Refused.note(ctx, organization, refusal.cause)
 	}
 	return problem(status, refusal.message)
 }
@@ -103,12 +105,8 @@ func (h Handler) admit(ctx context.Context, r events.APIGatewayV2HTTPRequest) (d
 		return id, &refusal{status: http.StatusMethodNotAllowed, message: "the webhook takes POST only"}
 	}
 	tokens, err := h.Secrets.WebhookTokens(ctx, id)
-	if fault.Is(err, fault.NotFound) {
-		return id, &refusal{http.StatusNotFound, UnknownOrganization, "there is no webhook token for an organization of that id: it is not served here, or its token was lost"}
-	}
 	if err != nil {
-		zerolog.Ctx(ctx).Error().Err(err).Msg("the webhook's secrets cannot be read")
-		return id, &refusal{status: http.StatusServiceUnavailable, message: "try again"}
+		return id, withoutTokens(err)
 	}
 	if authorized(r.Headers, tokens) {
 		return id, nil
@@ -121,7 +119,7 @@ func (h Handler) admit(ctx context.Context, r events.APIGatewayV2HTTPRequest) (d
 	if !presented(r.Headers) {
 		cause = MissingSecret
 	}
-	return id, &refusal{http.StatusUnauthorized, cause, "the secret is missing or wrong: it is the one the notification channel was set up with"}
+	return id, &refusal{status: http.StatusUnauthorized, cause: cause, message: "the secret is missing or wrong: it is the one the notification channel was set up with"}
 }
 
 // bodyOf is the body as it was sent, or the refusal of it.
@@ -130,7 +128,7 @@ func bodyOf(r events.APIGatewayV2HTTPRequest) ([]byte, *refusal) {
 	if r.IsBase64Encoded {
 		decoded, err := base64.StdEncoding.DecodeString(r.Body)
 		if err != nil {
-			return nil, &refusal{http.StatusBadRequest, NotJSON, "the body cannot be decoded"}
+			return nil, &refusal{status: http.StatusBadRequest, cause: NotJSON, message: "the body cannot be decoded"}
 		}
 		body = decoded
 	}

@@ -4,14 +4,14 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/repeated"
+	"entrasync/shared/secret"
 )
 
 // Cause is why a webhook was refused. It is the word that the log says and the
@@ -19,7 +19,7 @@ import (
 type Cause string
 
 // The closed list of causes. What is no webhook at all, such as another method or
-// another path, has none, and neither has an outage of ours.
+// another path, has none.
 const (
 	MissingSecret       Cause = "missing_secret"
 	WrongSecret         Cause = "wrong_secret"
@@ -27,7 +27,25 @@ const (
 	TooLarge            Cause = "too_large"
 	TooManyEvents       Cause = "too_many_events"
 	NotJSON             Cause = "not_json"
+
+	// JumpCloud comes again after these, so nothing is lost yet.
+	TooManyUnknown    Cause = "too_many_unknown"
+	SecretsUnreadable Cause = "secrets_unreadable"
 )
+
+// postponed reports whether JumpCloud comes again, so that it is no refusal yet.
+func (c Cause) postponed() bool { return c == TooManyUnknown || c == SecretsUnreadable }
+
+// anybodys reports whether strangers choose the organization that is refused.
+func (c Cause) anybodys() bool { return c == UnknownOrganization || c.postponed() }
+
+// level is how bad it is: all but an outage is a matter of who calls.
+func (c Cause) level() zerolog.Level {
+	if c == SecretsUnreadable {
+		return zerolog.ErrorLevel
+	}
+	return zerolog.WarnLevel
+}
 
 // advice is what a cause means to the person who must act.
 var advice = map[Cause]string{
@@ -37,28 +55,46 @@ var advice = map[Cause]string{
 	TooLarge:            "a webhook over 1 MiB was refused",
 	TooManyEvents:       "a webhook with too many events was refused: whoever forwards them has to send them in several requests",
 	NotJSON:             "a webhook that is not JSON was refused",
+	TooManyUnknown:      "a webhook was put off, because somebody calls with many organizations that are not served here",
+	SecretsUnreadable:   "the webhook's secrets cannot be read",
 }
 
 // refusal is an answer that is not 202. The message says to the caller what was
-// wrong; the cause is "" for what is not worth a line each minute.
+// wrong; the cause is "" for what is not worth a line each minute. err is for the log.
 type refusal struct {
 	status  int
 	cause   Cause
 	message string
+	err     error
 }
 
 // tooLarge refuses a body over MaxBody.
 func tooLarge() *refusal {
-	return &refusal{http.StatusRequestEntityTooLarge, TooLarge, "the body is over 1 MiB"}
+	return &refusal{status: http.StatusRequestEntityTooLarge, cause: TooLarge, message: "the body is over 1 MiB"}
+}
+
+// withoutTokens refuses an organization whose tokens were not to be had. Those that
+// may be there all the same get an answer after which JumpCloud comes again: a 5xx,
+// 408 or 429. A 5xx says that we are at fault, and raises the alarm.
+func withoutTokens(err error) *refusal {
+	f := fault.Of(err)
+	switch {
+	case f.Kind == fault.NotFound:
+		return &refusal{status: http.StatusNotFound, cause: UnknownOrganization, message: "there is no webhook token for an organization of that id: it is not served here, or its token was lost"}
+	case f.Reason == secret.TooManyUnknown:
+		return &refusal{http.StatusTooManyRequests, TooManyUnknown, "too many organizations are asked for that are not served here: try again", err}
+	default:
+		return &refusal{http.StatusServiceUnavailable, SecretsUnreadable, "try again", err}
+	}
 }
 
 // unreadable refuses what could not be parsed.
 func unreadable(err error) *refusal {
 	f := fault.Of(err)
 	if f.Reason == jumpcloud.TooManyElements {
-		return &refusal{http.StatusRequestEntityTooLarge, TooManyEvents, f.Message}
+		return &refusal{status: http.StatusRequestEntityTooLarge, cause: TooManyEvents, message: f.Message}
 	}
-	return &refusal{http.StatusBadRequest, NotJSON, f.Message}
+	return &refusal{status: http.StatusBadRequest, cause: NotJSON, message: f.Message}
 }
 
 // presented reports whether the request carries any secret, right or wrong.
@@ -80,20 +116,14 @@ func presented(headers map[string]string) bool {
 	return false
 }
 
-// sayEvery is how often the log says how many webhooks were refused since.
-const sayEvery = time.Minute
-
 // Refusals tells the log which webhooks were refused: the first of an organization
-// and cause at once, those that follow with their number once a minute, until a
-// minute is quiet. So a channel with a wrong secret, which JumpCloud keeps using
-// for every change, is heard of and fills no log. The zero value is ready to use.
+// and cause at once, those that follow with their number once a minute. So a channel
+// with a wrong secret, which JumpCloud keeps using for every change, is heard of and
+// fills no log. The zero value is ready to use.
 //
-// Organizations that nobody knows are one, because strangers choose their names.
-// On Lambda each process says its own, and a frozen one when it runs again.
-type Refusals struct {
-	mu   sync.Mutex
-	open map[refused]*minute
-}
+// Organizations that nobody knows, or that could not be looked up, are one, because
+// strangers choose their names.
+type Refusals struct{ log repeated.Log[refused] }
 
 // refused is what is said together.
 type refused struct {
@@ -101,55 +131,25 @@ type refused struct {
 	cause        Cause
 }
 
-// minute is what is not said yet.
-type minute struct {
-	log   zerolog.Logger // of the last request
-	count int
-}
-
 // note tells of one refusal, or counts it.
-func (r *Refusals) note(ctx context.Context, organization directory.OrganizationID, cause Cause) {
+func (r *Refusals) note(ctx context.Context, organization directory.OrganizationID, refusal *refusal) {
 	log := *zerolog.Ctx(ctx)
-	what := refused{organization, cause}
-	if cause == UnknownOrganization {
+	if refusal.err != nil {
+		log = log.With().Err(refusal.err).Logger()
+	}
+	what := refused{organization, refusal.cause}
+	if what.cause.anybodys() {
 		what.organization = ""
 	}
-	if r == nil || r.first(what, log) {
-		log.Warn().Str("organization", string(what.organization)).Str("cause", string(cause)).Int("refused", 1).Msg(advice[cause])
+	say := func(count int) { what.tell(log, count) }
+	if r == nil {
+		say(1)
+		return
 	}
+	r.log.Note(what, say)
 }
 
-// first reports whether a refusal is the first of its sort for a minute; if not, it
-// is counted.
-func (r *Refusals) first(what refused, log zerolog.Logger) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if m := r.open[what]; m != nil {
-		m.log = log
-		m.count++
-		return false
-	}
-	if r.open == nil {
-		r.open = map[refused]*minute{}
-	}
-	r.open[what] = &minute{}
-	time.AfterFunc(sayEvery, func() { r.say(what) })
-	return true
-}
-
-// say tells how many there were in the last minute, and again a minute later;
-// after a quiet minute the next one counts as the first.
-func (r *Refusals) say(what refused) {
-	r.mu.Lock()
-	m := *r.open[what]
-	if m.count == 0 {
-		delete(r.open, what)
-	} else {
-		r.open[what] = &minute{}
-		time.AfterFunc(sayEvery, func() { r.say(what) })
-	}
-	r.mu.Unlock()
-	if m.count > 0 {
-		m.log.Warn().Str("organization", string(what.organization)).Str("cause", string(what.cause)).Int("refused", m.count).Msg(advice[what.cause])
-	}
+// tell writes a line about n refusals.
+func (r refused) tell(log zerolog.Logger, n int) {
+	log.WithLevel(r.cause.level()).Str("organization", string(r.organization)).Str("cause", string(r.cause)).Int("refused", n).Msg(advice[r.cause])
 }

@@ -16,8 +16,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/functions/webhook"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
+	"entrasync/shared/secret"
 )
 
 // logged is a handler whose log can be read.
@@ -195,6 +197,55 @@ func TestUnknownOrganizationsShareALine(t *testing.T) {
 			t.Errorf("after a minute: %v", lines[1:])
 		}
 	})
+}
+
+// Where it is not known whether an organization is served, JumpCloud is answered so
+// that it comes again, and the log says it once a minute for all: as an outage, or, if
+// strangers keep us from looking, as no more than a warning. Neither counts as refused.
+func TestWhatCannotBeLookedUp(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		err    error
+		status int
+		level  string
+		cause  webhook.Cause
+	}{
+		{"strangers", &fault.Error{Op: "test", Kind: fault.Throttled, Reason: secret.TooManyUnknown, Message: "there are many"}, 429, "warn", webhook.TooManyUnknown},
+		{"asked to slow down", fault.New(fault.Throttled, "test", "there are many"), 503, "error", webhook.SecretsUnreadable},
+		{"an outage", fault.New(fault.Transient, "test", "there are many"), 503, "error", webhook.SecretsUnreadable},
+		{"something wrong", fault.New(fault.Internal, "test", "there are many"), 503, "error", webhook.SecretsUnreadable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLogged(t)
+				l.handler.Secrets = tokens{tc.err}
+				for i := range 1000 {
+					r := request(event)
+					r.RawPath = fmt.Sprintf("/webhooks/jumpcloud/%024x", i)
+					if got := l.send(r); got != tc.status {
+						t.Errorf("status %d", got)
+					}
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				lines := l.lines()
+				if len(lines) != 2 {
+					t.Fatalf("%d lines", len(lines))
+				}
+				for i, refused := range []float64{1, 999} {
+					if line := lines[i]; line["level"] != tc.level || line["cause"] != string(tc.cause) || line["refused"] != refused ||
+						line["organization"] != "" || line["message"] == "" || !strings.Contains(fmt.Sprint(line["error"]), "there are many") {
+						t.Errorf("%v", line)
+					}
+				}
+				for key := range l.metrics.Counts() {
+					if strings.HasPrefix(key, "webhook_refused") {
+						t.Errorf("counted %s", key)
+					}
+				}
+			})
+		})
+	}
 }
 
 // What can be said without the body is said without it.

@@ -43,11 +43,11 @@ func (p *process) health() (status int, detail string) {
 // While nothing can be written the product is not well and says why, and refuses
 // webhooks so that JumpCloud sends them again; afterwards it goes on by itself.
 func TestTheProductIsNotWellWhileNothingCanBeWritten(t *testing.T) {
-	p := startWith(t, map[string]string{"ENTRASYNC_ADMIN_TOKEN": token, "ENTRASYNC_WEBHOOK_TOKEN": token})
+	p := startWith(t, map[string]string{"ENTRASYNC_ADMIN_TOKEN": token, "ENTRASYNC_WEBHOOK_TOKEN": webhookToken})
 	if code, _ := p.health(); code != 200 {
 		t.Fatalf("at the start: %d", code)
 	}
-	if got := status(t, "POST", p.webhook, token, loginEvent); got != 202 {
+	if got := status(t, "POST", p.webhook, webhookToken, loginEvent); got != 202 {
 		t.Fatalf("at the start: %d", got)
 	}
 	limitFiles(t, p.command.Process.Pid, 4096)
@@ -60,12 +60,12 @@ func TestTheProductIsNotWellWhileNothingCanBeWritten(t *testing.T) {
 	if !strings.Contains(detail, "cannot be written: file too large") {
 		t.Errorf("the reason: %q", detail)
 	}
-	if got := status(t, "POST", p.webhook, token, strings.Replace(loginEvent, "180003", "180004", 1)); got != 503 {
+	if got := status(t, "POST", p.webhook, webhookToken, strings.Replace(loginEvent, "180003", "180004", 1)); got != 503 {
 		t.Errorf("a webhook that cannot be kept: %d", got)
 	}
 	limitFiles(t, p.command.Process.Pid, ^uint64(0))
 	p.waitFor("the end of the trouble", func() bool { code, _ := p.health(); return code == 200 })
-	if got := status(t, "POST", p.webhook, token, strings.Replace(loginEvent, "180003", "180004", 1)); got != 202 {
+	if got := status(t, "POST", p.webhook, webhookToken, strings.Replace(loginEvent, "180003", "180004", 1)); got != 202 {
 		t.Errorf("after the trouble: %d", got)
 	}
 	p.kill()

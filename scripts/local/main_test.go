@@ -27,7 +27,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const token = "test-token"
+// The secrets of the product under test.
+const (
+	token        = "test-token" // of the API
+	webhookToken = "test-webhook-token"
+)
 
 // process is a running program.
 type process struct {
@@ -149,7 +153,7 @@ func (p *process) call(method, url, body string, answer any) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if answer != nil && response.StatusCode < 300 {
+	if answer != nil && (response.StatusCode < 300 || response.Header.Get("Content-Type") == "application/problem+json") {
 		err = json.Unmarshal(text, answer)
 	}
 	return response.StatusCode, err

@@ -43,12 +43,12 @@ func TestLargeRequestsDoNotFillTheMemory(t *testing.T) {
 	}{
 		{"10 MiB without a token", "", func() io.Reader { return bytes.NewReader(make([]byte, 10*mebi)) }, 401},
 		{"10 MiB without a token, of unknown size", "", func() io.Reader { return unsized{bytes.NewReader(make([]byte, 10*mebi))} }, 401},
-		{"10 MiB with the token", token, func() io.Reader { return bytes.NewReader(make([]byte, 10*mebi)) }, 413},
-		{"10 MiB with the token, of unknown size", token, func() io.Reader { return unsized{bytes.NewReader(make([]byte, 10*mebi))} }, 413},
-		{"1 MiB with the token", token, func() io.Reader { return strings.NewReader("[" + strings.Repeat(" ", mebi-2) + "]") }, 202},
+		{"10 MiB with the token", webhookToken, func() io.Reader { return bytes.NewReader(make([]byte, 10*mebi)) }, 413},
+		{"10 MiB with the token, of unknown size", webhookToken, func() io.Reader { return unsized{bytes.NewReader(make([]byte, 10*mebi))} }, 413},
+		{"1 MiB with the token", webhookToken, func() io.Reader { return strings.NewReader("[" + strings.Repeat(" ", mebi-2) + "]") }, 202},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := startWith(t, map[string]string{"ENTRASYNC_ADMIN_TOKEN": token, "ENTRASYNC_WEBHOOK_TOKEN": token})
+			p := startWith(t, map[string]string{"ENTRASYNC_ADMIN_TOKEN": token, "ENTRASYNC_WEBHOOK_TOKEN": webhookToken})
 			before := p.peak()
 			var group sync.WaitGroup
 			for range callers {

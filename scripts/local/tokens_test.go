@@ -141,3 +141,72 @@ func TestALostTokenIsSaid(t *testing.T) {
 		t.Errorf("%s\n%v", all, state.Counters)
 	}
 }
+
+// Tokens that no variable holds are replaced through the API as the API's README says,
+// and stay replaced; those of a variable are refused by its name, and so is the key.
+func TestTokensAreReplacedThroughTheAPI(t *testing.T) {
+	folder := t.TempDir()
+	start := func(variables map[string]string) *process {
+		t.Helper()
+		all := map[string]string{"ENTRASYNC_DATA": folder, "ENTRASYNC_ADMIN_TOKEN": token}
+		for name, value := range variables {
+			all[name] = value
+		}
+		return startWith(t, all)
+	}
+	const next = "canary-next-webhook-token"
+	p := start(nil)
+	former, _ := p.shown("ENTRASYNC_WEBHOOK_TOKEN")
+	organization := func() string { return p.api + "/organizations/" + p.webhook[strings.LastIndex(p.webhook, "/")+1:] }
+	accepted := func(what string, want map[string]int) {
+		t.Helper()
+		for presented, code := range want {
+			if got := status(t, "POST", p.webhook, presented, loginEvent); got != code {
+				t.Errorf("%s: %d, want %d", what, got, code)
+			}
+		}
+	}
+	p.must("PATCH", organization(), `{"webhookTokens":["`+next+`","`+former+`"]}`, nil)
+	accepted("while both are valid", map[string]int{next: 202, former: 202})
+	p.must("POST", organization()+"/webhook", `{"rotateToken":true}`, nil)
+	p.must("PATCH", organization(), `{"webhookTokens":["`+next+`"]}`, nil)
+	accepted("replaced", map[string]int{next: 202, former: 401})
+	p.kill()
+	logs := p.log.String()
+
+	p = start(nil)
+	accepted("after a restart", map[string]int{next: 202, former: 401})
+	if value, note := p.shown("ENTRASYNC_WEBHOOK_TOKEN"); strings.Contains(value+note, next) || !strings.Contains(value+" "+note, "replaced through the API, kept in secrets.json") {
+		t.Errorf("the note about replaced tokens: %s %s", value, note)
+	}
+	p.kill()
+	logs += p.log.String()
+
+	p = start(map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": "canary-given-token"})
+	var refused struct {
+		Detail string
+		Errors []struct{ Location string }
+	}
+	for body, want := range map[string][2]string{
+		`{"webhookTokens":["` + next + `"]}`: {"body.webhookTokens", "the webhook tokens of this organization come from the variable ENTRASYNC_WEBHOOK_TOKEN: change them there"},
+		`{"apiKey":"simulated-api-key"}`:     {"body.apiKey", "the API key of this organization comes from the simulator"},
+	} {
+		code, err := p.call("PATCH", organization(), body, &refused)
+		if said := fmt.Sprint(refused); err != nil || code != 409 || !strings.Contains(said, want[0]) || !strings.Contains(said, want[1]) {
+			t.Errorf("%d %+v %v, want %s", code, refused, err, want)
+		}
+	}
+	accepted("given", map[string]int{"canary-given-token": 202, next: 401})
+	p.kill()
+	logs += p.log.String()
+
+	p = start(map[string]string{"JUMPCLOUD_API_KEY": "simulated-api-key"})
+	if code, err := p.call("PATCH", organization(), `{"apiKey":"simulated-api-key"}`, &refused); err != nil || code != 409 || !strings.Contains(fmt.Sprint(refused), "comes from the variable JUMPCLOUD_API_KEY: change it there") {
+		t.Errorf("%d %+v %v", code, refused, err)
+	}
+	accepted("without the variable", map[string]int{next: 202})
+	p.kill()
+	if logs += p.log.String(); strings.Contains(logs, "canary") || strings.Contains(logs, former) {
+		t.Error("a token is in the log")
+	}
+}

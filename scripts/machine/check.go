@@ -11,7 +11,7 @@ import (
 )
 
 // The rules of the values. Each check gives what is wrong, beginning with a verb,
-// and an example; "" if nothing is.
+// so that an example can follow, which is the variable's; "" if nothing is.
 
 // minToken is how long a token is at least where others than this machine's users
 // can try one.
@@ -20,9 +20,6 @@ const minToken = 16
 // maxTokens is how many webhook tokens are valid at once: the new one, and the old
 // one as long as JumpCloud still sends it.
 const maxTokens = 2
-
-// tokenExample makes a token.
-const tokenExample = "such as what `openssl rand -hex 24` prints"
 
 var (
 	// tokenSyntax is that of bearer tokens (RFC 6750, 2.1).
@@ -38,11 +35,11 @@ func checkAddress(_ Config, value string) string {
 	_, notNumber := strconv.ParseUint(port, 10, 16)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("is %q: it must be host:port, such as 127.0.0.1:8080", value)
+		return fmt.Sprintf("is %q: it must be host:port", value)
 	case notNumber != nil:
-		return fmt.Sprintf("is %q: the port must be a number up to 65535 (0 takes any free one), such as 127.0.0.1:8080", value)
+		return fmt.Sprintf("is %q: the port must be a number up to 65535 (0 takes any free one)", value)
 	case strings.ContainsAny(host, " /"):
-		return fmt.Sprintf("is %q: the host must be an address or a name, such as 127.0.0.1:8080", value)
+		return fmt.Sprintf("is %q: the host must be an address or a name", value)
 	}
 	return ""
 }
@@ -60,16 +57,13 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || (err == nil && ip.Unmap().IsLoopback())
 }
 
-// checkAdminToken looks at the bearer token of the API.
-func checkAdminToken(c Config, value string) string { return checkToken(c, value) }
-
 // checkToken looks at a token, which it never shows.
 func checkToken(c Config, token string) string {
 	if !tokenSyntax.MatchString(token) {
-		return "has a character that cannot stand in a bearer token: letters, digits and -._~+/ can, " + tokenExample
+		return "has a character that cannot stand in a bearer token: letters, digits and -._~+/ can"
 	}
 	if len(token) < minToken && !onLoopback(c.Addr) {
-		return fmt.Sprintf("has a token of %d characters: as %s is no loopback address, strangers can try tokens, and one must have at least %d, %s", len(token), addrVariable, minToken, tokenExample)
+		return fmt.Sprintf("has a token of %d characters: as %s is no loopback address, strangers can try tokens, and one must have at least %d", len(token), addrVariable, minToken)
 	}
 	return ""
 }
@@ -78,7 +72,7 @@ func checkToken(c Config, token string) string {
 func checkWebhookTokens(c Config, _ string) string {
 	tokens := c.webhookTokens()
 	if len(tokens) == 0 || len(tokens) > maxTokens {
-		return fmt.Sprintf("holds %d tokens: it must be one, or the new one and the old one separated by a comma, each %s", len(tokens), tokenExample)
+		return fmt.Sprintf("holds %d tokens: it must be one, or the new one and the old one separated by a comma", len(tokens))
 	}
 	for _, token := range tokens {
 		if why := checkToken(c, token); why != "" {
@@ -91,7 +85,7 @@ func checkWebhookTokens(c Config, _ string) string {
 // checkSecret looks at what is sent as it is, and never shows it.
 func checkSecret(_ Config, value string) string {
 	if !secretSyntax.MatchString(value) {
-		return "has a blank or another character in it that no key or secret has: copy it again, without quotation marks, such as abc8Q~x-Y"
+		return "has a blank or another character in it that no key or secret has: copy it again, without quotation marks"
 	}
 	return ""
 }
@@ -99,24 +93,52 @@ func checkSecret(_ Config, value string) string {
 // checkOrganization looks at an id of JumpCloud.
 func checkOrganization(_ Config, value string) string {
 	if !organizationSyntax.MatchString(value) {
-		return fmt.Sprintf("is %q: it must be the 24 hex digits of the organization, which JumpCloud shows under Settings, such as 5f0c1e2d3a4b5c6d7e8f9012", value)
+		return fmt.Sprintf("is %q: it must be the 24 hex digits of the organization, which JumpCloud shows under Settings", value)
 	}
 	return ""
 }
 
 // checkURL looks at the address of an outside system.
 func checkURL(_ Config, value string) string {
-	const example = ", such as https://graph.microsoft.com/v1.0"
 	u, err := url.Parse(value)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return fmt.Sprintf("is %q: it must be an address with https:// and a host%s", value, example)
+		return fmt.Sprintf("is %q: it must be an address with https:// and a host", value)
 	case u.User != nil:
-		return "has a user name or a password in it: it must be an address without" + example
+		return "has a user name or a password in it: it must be an address without"
 	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Sprintf("is %q: it must be an address without ? and #%s", value, example)
+		return fmt.Sprintf("is %q: it must be an address without ? and #", value)
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return fmt.Sprintf("is %q: it must be an https address (plain http is allowed on this machine only)%s", value, example)
+		return fmt.Sprintf("is %q: it must be an https address (plain http is allowed on this machine only)", value)
 	}
 	return ""
+}
+
+// sameSecrets refuses one value in two of the secrets: who is given the one would
+// have the other, such as JumpCloud, which is told the webhook's token, that of the
+// API.
+func (c Config) sameSecrets() []error {
+	var wrong []error
+	holder := map[string]string{}
+	for _, secret := range []struct {
+		variable string
+		values   []string
+	}{
+		{adminVariable, []string{c.AdminToken}}, {webhookVariable, c.webhookTokens()},
+		{keyVariable, []string{c.JumpCloudKey}}, {secretVariable, []string{c.ClientSecret}},
+	} {
+		for _, value := range secret.values {
+			other, taken := holder[value]
+			switch {
+			case value == "" || !taken:
+				holder[value] = secret.variable
+			case other == secret.variable:
+				wrong = append(wrong, fmt.Errorf("%s holds the same token twice: it must be one, or the new one and the old one", other))
+			default:
+				wrong = append(wrong, fmt.Errorf("%s holds the same as %s, and who is given the one would have the other: each needs a value of its own, %s",
+					secret.variable, other, named(secret.variable).suchAs()))
+			}
+		}
+	}
+	return wrong
 }

@@ -1,8 +1,10 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"entrasync/shared/directory"
@@ -31,8 +33,9 @@ type variable struct {
 	name     string
 	fallback string // what it has if it is not set
 	meaning  string // for the help
+	example  string // how its value looks, and that of no other system; "" where the fallback shows it
 	into     func(*Config) *string
-	check    func(Config, string) string // what is wrong with a value, with an example; "" if nothing is
+	check    func(Config, string) string // what is wrong with a value; "" if nothing is
 }
 
 // Names of variables that others speak of.
@@ -51,31 +54,49 @@ const (
 	secretVariable   = "ENTRA_CLIENT_SECRET"
 )
 
+// tokenExample makes a token.
+const tokenExample = "what `openssl rand -hex 24` prints"
+
 // variables are all of them, in the order in which they are shown.
 var variables = []variable{
-	{addrVariable, "127.0.0.1:8080", "where webhook and API listen; the simulators take the next two ports, or any free ones", func(c *Config) *string { return &c.Addr }, checkAddress},
-	{dataVariable, ".local", "the folder for table, queues, tokens, copies of the table, and what the simulators know", func(c *Config) *string { return &c.Data }, nil},
-	{adminVariable, "", "bearer token of the API; not set: made up at the first start, kept in secrets.json and printed", func(c *Config) *string { return &c.AdminToken }, checkAdminToken},
-	{webhookVariable, "", "the secret JumpCloud sends, two separated by a comma while one is being replaced; not set: as above", func(c *Config) *string { return &c.WebhookToken }, checkWebhookTokens},
-	{apiVariable, "", "root of JumpCloud's API v1, such as https://console.jumpcloud.com/api; not set: a simulator runs", func(c *Config) *string { return &c.JumpCloudAPI }, checkURL},
-	{insightsVariable, "", "root of Directory Insights, such as https://api.jumpcloud.com/insights/directory/v1", func(c *Config) *string { return &c.JumpCloudInsights }, checkURL},
-	{keyVariable, "", "API key of an administrator or service account; needed with " + apiVariable, func(c *Config) *string { return &c.JumpCloudKey }, checkSecret},
-	{orgVariable, "", "the organization's id, 24 hex digits; needed with " + apiVariable, func(c *Config) *string { return (*string)(&c.Organization) }, checkOrganization},
-	{graphVariable, "", "root of Microsoft Graph, such as https://graph.microsoft.com/v1.0; not set: a simulator runs", func(c *Config) *string { return &c.GraphURL }, checkURL},
-	{loginVariable, "", "where tokens for Graph come from, such as https://login.microsoftonline.com; needed with " + graphVariable, func(c *Config) *string { return &c.LoginURL }, checkURL},
-	{clientVariable, "", "the application (client) id in Entra; needed with " + graphVariable, func(c *Config) *string { return &c.ClientID }, nil},
-	{secretVariable, "", "the application's client secret; needed with " + graphVariable, func(c *Config) *string { return &c.ClientSecret }, checkSecret},
+	{addrVariable, "127.0.0.1:8080", "where webhook and API listen; the simulators take the next two ports, or any free ones", "",
+		func(c *Config) *string { return &c.Addr }, checkAddress},
+	{dataVariable, ".local", "the folder for table, queues, tokens, copies of the table, and what the simulators know", "",
+		func(c *Config) *string { return &c.Data }, nil},
+	{adminVariable, "", "bearer token of the API; not set: made up at the first start, kept in secrets.json and printed", tokenExample,
+		func(c *Config) *string { return &c.AdminToken }, checkToken},
+	{webhookVariable, "", "the secret JumpCloud sends, two separated by a comma while one is being replaced; not set: as above", tokenExample,
+		func(c *Config) *string { return &c.WebhookToken }, checkWebhookTokens},
+	{apiVariable, "", "root of JumpCloud's API v1; not set: a simulator runs", "https://console.jumpcloud.com/api",
+		func(c *Config) *string { return &c.JumpCloudAPI }, checkURL},
+	{insightsVariable, "", "root of Directory Insights", "https://api.jumpcloud.com/insights/directory/v1",
+		func(c *Config) *string { return &c.JumpCloudInsights }, checkURL},
+	{keyVariable, "", "API key of an administrator or service account; needed with " + apiVariable, "jca_…",
+		func(c *Config) *string { return &c.JumpCloudKey }, checkSecret},
+	{orgVariable, "", "the organization's id, 24 hex digits; needed with " + apiVariable, "5f0c1e2d3a4b5c6d7e8f9012",
+		func(c *Config) *string { return (*string)(&c.Organization) }, checkOrganization},
+	{graphVariable, "", "root of Microsoft Graph; not set: a simulator runs", "https://graph.microsoft.com/v1.0",
+		func(c *Config) *string { return &c.GraphURL }, checkURL},
+	{loginVariable, "", "where tokens for Graph come from; needed with " + graphVariable, "https://login.microsoftonline.com",
+		func(c *Config) *string { return &c.LoginURL }, checkURL},
+	{clientVariable, "", "the application (client) id in Entra; needed with " + graphVariable, "8f1b6c0e-6d1a-4a55-9c83-0d2f7b3e5a10",
+		func(c *Config) *string { return &c.ClientID }, nil},
+	{secretVariable, "", "the application's client secret; needed with " + graphVariable, "abc8Q~…",
+		func(c *Config) *string { return &c.ClientSecret }, checkSecret},
 }
+
+// suchAs is a value's example, for the end of a sentence.
+func (v variable) suchAs() string { return "such as " + cmp.Or(v.example, v.fallback) }
 
 // needs lists what cannot do without something else, and why.
 var needs = []struct{ when, needed, why string }{
-	{apiVariable, keyVariable, "JumpCloud answers only to an administrator's API key, such as jca_…"},
-	{apiVariable, orgVariable, "every user and webhook belongs to an organization, such as 5f0c1e2d3a4b5c6d7e8f9012"},
-	{insightsVariable, apiVariable, "the simulator has an address of its own (the real one is https://console.jumpcloud.com/api)"},
-	{graphVariable, loginVariable, "a token for Graph comes from there (the real one is https://login.microsoftonline.com)"},
-	{graphVariable, clientVariable, "entrasync signs in to Entra as this application, such as 8f1b6c0e-6d1a-4a55-9c83-0d2f7b3e5a10"},
-	{graphVariable, secretVariable, "the application proves itself with it; it stands under Certificates & secrets, such as abc8Q~…"},
-	{loginVariable, graphVariable, "its tokens would go to the simulator (the real one is https://graph.microsoft.com/v1.0)"},
+	{apiVariable, keyVariable, "JumpCloud answers only to an administrator's API key"},
+	{apiVariable, orgVariable, "every user and webhook belongs to an organization"},
+	{insightsVariable, apiVariable, "users are read there, and not from the simulator"},
+	{graphVariable, loginVariable, "a token for Graph comes from there"},
+	{graphVariable, clientVariable, "entrasync signs in to Entra as this application"},
+	{graphVariable, secretVariable, "the application proves itself with it; it stands under Certificates & secrets"},
+	{loginVariable, graphVariable, "its tokens would go to the simulator"},
 }
 
 // ConfigFrom reads the variables. Without those of a real system its simulator
@@ -94,27 +115,23 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 	for _, v := range variables {
 		if value := *v.into(&c); value != "" && v.check != nil {
 			if why := v.check(c, value); why != "" {
-				wrong = append(wrong, fmt.Errorf("%s %s", v.name, why))
+				wrong = append(wrong, fmt.Errorf("%s %s, %s", v.name, why, v.suchAs()))
 			}
 		}
 	}
 	for _, n := range needs {
-		if value(&c, n.when) != "" && value(&c, n.needed) == "" {
-			wrong = append(wrong, fmt.Errorf("%s is missing: %s is set, and %s", n.needed, n.when, n.why))
+		if needed := named(n.needed); *named(n.when).into(&c) != "" && *needed.into(&c) == "" {
+			wrong = append(wrong, fmt.Errorf("%s is missing: %s is set, and %s; set it, %s", n.needed, n.when, n.why, needed.suchAs()))
 		}
 	}
+	wrong = append(wrong, c.sameSecrets()...)
 	c.Organization = directory.OrganizationID(strings.ToLower(string(c.Organization)))
 	return c, errors.Join(wrong...)
 }
 
-// value is a variable's value by its name.
-func value(c *Config, name string) string {
-	for _, v := range variables {
-		if v.name == name {
-			return *v.into(c)
-		}
-	}
-	return ""
+// named is a variable by its name.
+func named(name string) variable {
+	return variables[slices.IndexFunc(variables, func(v variable) bool { return v.name == name })]
 }
 
 // webhookTokens are the tokens that the webhook accepts, the current one first.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
 )
@@ -76,7 +77,7 @@ func TestConfigFrom(t *testing.T) {
 			if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("error = %v, want %q", err, tc.want)
 			}
-			if err != nil && !strings.Contains(err.Error(), "such as") && !strings.Contains(err.Error(), "the real one is") {
+			if err != nil && !strings.Contains(err.Error(), "such as") {
 				t.Errorf("no example: %v", err)
 			}
 			if err != nil && strings.Contains(err.Error(), "canary") {
@@ -147,5 +148,112 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(help.String(), want) {
 			t.Errorf("the help does not say %s", want)
 		}
+	}
+}
+
+// examples are how a right value of each variable looks that can be wrong or
+// missing.
+var examples = map[string]string{
+	"ENTRASYNC_ADDR": "127.0.0.1:8080", "ENTRASYNC_ADMIN_TOKEN": "what `openssl rand -hex 24` prints", "ENTRASYNC_WEBHOOK_TOKEN": "what `openssl rand -hex 24` prints",
+	"JUMPCLOUD_API_URL": "https://console.jumpcloud.com/api", "JUMPCLOUD_INSIGHTS_URL": "https://api.jumpcloud.com/insights/directory/v1",
+	"JUMPCLOUD_API_KEY": "jca_…", "JUMPCLOUD_ORG_ID": "5f0c1e2d3a4b5c6d7e8f9012",
+	"GRAPH_URL": "https://graph.microsoft.com/v1.0", "ENTRA_LOGIN_URL": "https://login.microsoftonline.com",
+	"ENTRA_CLIENT_ID": "8f1b6c0e-6d1a-4a55-9c83-0d2f7b3e5a10", "ENTRA_CLIENT_SECRET": "abc8Q~…",
+}
+
+// Whoever follows an example gives each system what is its own: the address of
+// another would be sent a key that is not for it.
+func TestEachVariableHasItsOwnExample(t *testing.T) {
+	wrong := map[string][]string{
+		"ENTRASYNC_ADDR": {"localhost", "127.0.0.1:x", "a b:1"}, "ENTRASYNC_ADMIN_TOKEN": {"a b"}, "ENTRASYNC_WEBHOOK_TOKEN": {"a b", ",", "a,b,c"},
+		"JUMPCLOUD_API_KEY": {"", "a b"}, "JUMPCLOUD_ORG_ID": {"", "x"}, "ENTRA_CLIENT_ID": {""}, "ENTRA_CLIENT_SECRET": {"", "a b"},
+		"GRAPH_URL": {""}, "ENTRA_LOGIN_URL": {""},
+	}
+	for _, name := range []string{"JUMPCLOUD_API_URL", "JUMPCLOUD_INSIGHTS_URL", "GRAPH_URL", "ENTRA_LOGIN_URL"} {
+		wrong[name] = append(wrong[name], "host.example", "http://host.example", "https://me:canary@host.example", "https://host.example?x=1", "https://host.example#x", "https://", "%")
+	}
+	for name, values := range wrong {
+		for _, value := range values {
+			_, err := configWith(map[string]string{name: value})
+			if err == nil || !strings.HasPrefix(err.Error(), name+" ") || !strings.Contains(err.Error(), "such as "+examples[name]) {
+				t.Errorf("%s=%q: %v, want the example %s", name, value, err, examples[name])
+				continue
+			}
+			for other, example := range examples {
+				if example != examples[name] && strings.Contains(err.Error(), example) {
+					t.Errorf("%s=%q: %v: the example of %s", name, value, err, other)
+				}
+			}
+		}
+	}
+	_, err := configWith(map[string]string{"JUMPCLOUD_API_URL": "", "JUMPCLOUD_INSIGHTS_URL": "https://api.jumpcloud.com/insights/directory/v1"})
+	if err == nil || !strings.Contains(err.Error(), "such as "+examples["JUMPCLOUD_API_URL"]) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Two secrets of one value are one secret: who holds the one has the other.
+func TestNoTwoSecretsAreTheSame(t *testing.T) {
+	const same = "canary-0123456789abcdef"
+	secrets := []string{"ENTRASYNC_ADMIN_TOKEN", "ENTRASYNC_WEBHOOK_TOKEN", "JUMPCLOUD_API_KEY", "ENTRA_CLIENT_SECRET"}
+	for i, first := range secrets {
+		for _, second := range secrets[i+1:] {
+			for _, given := range []string{same, "another-0123456789," + same, same + " , another-0123456789"} {
+				change := map[string]string{first: same, second: same}
+				for _, name := range []string{first, second} {
+					if name == "ENTRASYNC_WEBHOOK_TOKEN" {
+						change[name] = given
+					}
+				}
+				_, err := configWith(change)
+				if err == nil || !strings.Contains(err.Error(), second+" holds the same as "+first) || !strings.Contains(err.Error(), "such as "+examples[second]) {
+					t.Errorf("%s and %s: %v", first, second, err)
+				} else if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%v", err)
+				}
+			}
+		}
+	}
+	if _, err := configWith(map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": same + "," + same}); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_WEBHOOK_TOKEN holds the same token twice") {
+		t.Errorf("the same token twice: %v", err)
+	}
+	if _, err := configWith(map[string]string{"ENTRASYNC_ADMIN_TOKEN": same, "ENTRASYNC_WEBHOOK_TOKEN": same + "x," + same + "y", "JUMPCLOUD_API_KEY": same + "z"}); err != nil {
+		t.Errorf("secrets that differ: %v", err)
+	}
+}
+
+// A token that was made up counts as well: it was printed, and could be taken for
+// the other one.
+func TestAMadeUpTokenIsNoOtherSecret(t *testing.T) {
+	variables := map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir()}
+	start := func() (*machine.Machine, error) {
+		t.Helper()
+		c, err := machine.ConfigFrom(func(name string) string { return variables[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return machine.Start(t.Context(), c, zerolog.Nop())
+	}
+	m, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	madeUp := m.Config.AdminToken
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	variables["ENTRASYNC_WEBHOOK_TOKEN"] = madeUp
+	switch m, err = start(); {
+	case err == nil:
+		t.Error("JumpCloud would be told the API's token", m.Stop())
+	case !strings.Contains(err.Error(), "ENTRASYNC_WEBHOOK_TOKEN holds the same as ENTRASYNC_ADMIN_TOKEN") || strings.Contains(err.Error(), madeUp):
+		t.Error(err)
+	}
+	variables["ENTRASYNC_WEBHOOK_TOKEN"] = ""
+	if m, err = start(); err != nil || m.Config.AdminToken != madeUp {
+		t.Fatal(err)
+	}
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
 	}
 }

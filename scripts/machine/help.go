@@ -21,7 +21,7 @@ Variables:
 	for _, v := range variables {
 		fallback := v.fallback
 		if fallback == "" {
-			fallback = "not set"
+			fallback = "not set; " + v.suchAs()
 		}
 		_, _ = fmt.Fprintf(w, "  %-24s %s\n  %-24s (default: %s)\n", v.name, v.meaning, "", fallback)
 	}

@@ -49,6 +49,7 @@ type Machine struct {
 	closer  []func() error // in the order of opening
 
 	adminOrigin, webhookOrigin origin // where the tokens come from
+	keyFrom                    string // and the API key, in words
 }
 
 // The names of the queues, as in the AWS template, and how they behave. A
@@ -103,6 +104,10 @@ func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) 
 // start does the work of Start. A record that is needed for it and is damaged keeps
 // it from starting.
 func (m *Machine) start(ctx context.Context) error {
+	m.keyFrom = "the variable " + keyVariable
+	if m.Config.JumpCloudKey == "" {
+		m.keyFrom = "the simulator, which takes no other"
+	}
 	m.Config = m.Config.withSimulated()
 	if err := m.openFiles(ctx); err != nil {
 		return err
@@ -124,6 +129,9 @@ func (m *Machine) startOn(ctx context.Context) error {
 	m.keepCopies()
 	if err := m.openSecrets(ctx); err != nil {
 		return err
+	}
+	if wrong := errors.Join(m.Config.sameSecrets()...); wrong != nil { // now with the tokens that were made up
+		return fault.New(fault.Invalid, "start", wrong.Error())
 	}
 	listener, err := net.Listen("tcp", m.Config.Addr)
 	if err != nil {

@@ -59,7 +59,7 @@ func (m *Machine) afterRestore(ctx context.Context) error {
 		return m.Store.Directories(ctx, 0, cursor)
 	}, func(directories []directory.Directory) error {
 		for _, d := range directories {
-			n, err := m.forget(ctx, d.ID, cause)
+			n, err := m.forget(ctx, d, cause)
 			users += n
 			if err != nil {
 				return err
@@ -83,8 +83,10 @@ func (m *Machine) afterRestore(ctx context.Context) error {
 }
 
 // forget has the links of a directory know nothing of what their accounts hold but
-// the immutable id, and each user looked at.
-func (m *Machine) forget(ctx context.Context, id directory.ID, cause plan.Cause) (users int, err error) {
+// the immutable id, and each user looked at, with all by which the user is connected:
+// who left a group since is not let in again.
+func (m *Machine) forget(ctx context.Context, dir directory.Directory, cause plan.Cause) (users int, err error) {
+	id, source := dir.ID, dir.Settings.ConnectionSource.Type != directory.NoSource
 	err = pages(func(cursor string) (store.List[directory.Link], error) { return m.Store.Links(ctx, id, 0, cursor) }, func(links []directory.Link) error {
 		users += len(links)
 		changes, changing := errgroup.WithContext(ctx)
@@ -97,7 +99,7 @@ func (m *Machine) forget(ctx context.Context, id directory.ID, cause plan.Cause)
 					return l
 				})
 			})
-			tasks = append(tasks, reconcile.Task{Directory: id, User: link.User, Cause: cause})
+			tasks = append(tasks, reconcile.Task{Directory: id, User: link.User, Cause: cause, Memberships: true, Source: source})
 		}
 		if err := changes.Wait(); err != nil {
 			return err

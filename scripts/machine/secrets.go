@@ -10,14 +10,16 @@ import (
 	"entrasync/shared/secret"
 )
 
-// secrets are the secrets that the variables hold.
-func (c Config) secrets() secretfile.Environment {
+// fromVariables are the secrets that the variables hold.
+func (m *Machine) fromVariables() secretfile.Environment {
+	c := m.Config
 	return secretfile.Environment{
 		AdminToken: c.AdminToken,
 		Entra:      secret.Entra{ClientSecret: c.ClientSecret},
 		Organizations: map[directory.OrganizationID]secret.Organization{
 			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.webhookTokens()},
 		},
+		APIKeyFrom: m.keyFrom, WebhookTokensFrom: "the variable " + webhookVariable,
 	}
 }
 
@@ -27,8 +29,9 @@ type origin string
 // The origins, in the words in which they are shown.
 const (
 	given       origin = "set"
-	givenInFull origin = "set; the one that was made up earlier, in " + secretsName + ", is not used"
+	givenInFull origin = "set; the one that is kept in " + secretsName + " is not used"
 	kept        origin = "made up at an earlier start, kept in " + secretsName
+	replaced    origin = "replaced through the API, kept in " + secretsName
 	madeUp      origin = "made up at this start, kept in " + secretsName
 )
 
@@ -54,11 +57,14 @@ func (o origin) shown() bool { return o == kept || o == madeUp }
 // holds; the config has all of them from then on.
 func (m *Machine) openSecrets(ctx context.Context) (err error) {
 	c := &m.Config
-	if m.secrets, err = secretfile.Open(filepath.Join(c.Data, secretsName), c.secrets()); err != nil {
+	if m.secrets, err = secretfile.Open(filepath.Join(c.Data, secretsName), m.fromVariables()); err != nil {
 		return err
 	}
 	m.adminOrigin = originOf(c.AdminToken != "", m.secrets.KeepsAdminToken())
 	m.webhookOrigin = originOf(c.WebhookToken != "", m.secrets.KeepsWebhookToken(c.Organization))
+	if m.webhookOrigin == kept && m.secrets.ReplacedWebhookToken(c.Organization) {
+		m.webhookOrigin = replaced
+	}
 	if c.AdminToken, err = m.secrets.AdminToken(ctx); err != nil {
 		return err
 	}

@@ -9,6 +9,10 @@ import (
 	"entrasync/shared/queue"
 )
 
+// soon is how far ahead Settle looks: what is to be done later, such as to read once more
+// what was connected, is not awaited where a queue can tell.
+const soon = 5 * time.Second
+
 // Settle looks every so often, until all queues are empty and the simulated
 // JumpCloud, unless it is nil, has delivered every webhook. From time to time it
 // says so by calling waiting, unless that is nil.
@@ -42,13 +46,23 @@ func Settle(ctx context.Context, every time.Duration, jumpCloud *jumpcloudtest.S
 func idle(ctx context.Context, queues map[string]queue.Queue) (bool, error) {
 	for range 2 {
 		for _, q := range queues {
-			depth, err := q.Depth(ctx)
-			if err != nil || depth.Visible+depth.InFlight > 0 {
+			if busy, err := busy(ctx, q); err != nil || busy {
 				return false, err
 			}
 		}
 	}
 	return true, nil
+}
+
+// busy reports whether a queue holds what is to be done soon.
+func busy(ctx context.Context, q queue.Queue) (bool, error) {
+	if dated, can := q.(interface {
+		Busy(context.Context, time.Duration) (bool, error)
+	}); can {
+		return dated.Busy(ctx, soon)
+	}
+	depth, err := q.Depth(ctx)
+	return depth.Visible+depth.InFlight > 0, err
 }
 
 // delivered reports whether no webhook is under way.

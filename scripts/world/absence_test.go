@@ -253,3 +253,35 @@ func TestADoubtThatWasDispelledIsForgotten(t *testing.T) {
 		o.Settle(time.Hour)
 	})
 }
+
+// An account that was closed is not opened on the word of an old record: while all that
+// connects a person is in doubt it stays as it is.
+func TestNobodyIsLetInAgainOnTheWordOfAnOldRecord(t *testing.T) {
+	for _, size := range []int{2, 6} { // of more than three a third read decides
+		synctest.Test(t, func(t *testing.T) {
+			o := newCompany(t, size, world.Config{Latency: 10 * time.Millisecond})
+			o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 })
+			for i, id := range o.people { // they left, and the table is older than that
+				o.Must(o.JumpCloud.RemoveMember(string(o.group), string(id)))
+				_, err := o.Tenant.UpdateUser(o.names[i]+"@"+world.Domain, map[string]any{"accountEnabled": false})
+				o.Must(err)
+				o.Must(o.Store.ChangeLink(t.Context(), o.Directory.ID, id, func(l directory.Link) directory.Link {
+					l.Applied = nil
+					return l
+				}))
+			}
+			moved := func(w *world.World, id directory.UserID) { w.LookAt(id, true) }
+			o.lookAtAll(moved)
+			for start := time.Now(); time.Since(start) < 30*time.Minute; time.Sleep(250 * time.Millisecond) {
+				if n := size - o.disabled(); n > 0 {
+					t.Fatalf("%d of %d are let in again after %s", n, size, time.Since(start))
+				}
+			}
+			for _, id := range o.people {
+				if link := o.Link(id); link.Status != directory.Released || link.Reason != directory.LeftGroup {
+					t.Errorf("%s stands as %s (%s)", id, link.Status, link.Reason)
+				}
+			}
+		})
+	}
+}

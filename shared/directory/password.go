@@ -53,12 +53,23 @@ func CheckPassword(password string, name UPN) []string {
 	return broken
 }
 
-// PasswordIn is why an account in a federated domain of a tenant gets no password: its
-// users sign in with another service (Graph, passwordProfile). nil if it may get one.
-func (l Link) PasswordIn(t Tenant) *Obstacle {
+// PasswordIn is why the account of a link gets no password in a tenant, nil if it may
+// get one: it belongs to somebody else, or it is in a federated domain, whose users sign
+// in with another service (Graph, passwordProfile). now is the account as Entra shows
+// it; nil goes by what the link recorded. An account that is aside for a moment counts
+// as at home.
+func (l Link) PasswordIn(t Tenant, now *Account) *Obstacle {
 	name := l.UPN
 	if l.Aside != nil {
 		name = l.Aside.Home
+	}
+	if now != nil {
+		if why := now.Untouchable(); why != nil {
+			return why
+		}
+		if l.Aside == nil || !now.UPN.Same(l.Aside.UPN) {
+			name = now.UPN
+		}
 	}
 	if !t.Federates(name) {
 		return nil

@@ -126,6 +126,12 @@ func (a Action) Names() bool {
 	return len(a.Changes) > 0
 }
 
+// Opens reports whether the action makes that the account opens.
+func (a Action) Opens() bool {
+	enabled, _ := a.Value(directory.AccountEnabled)
+	return a.Type == Restore || slices.Equal(enabled, directory.Bool(true))
+}
+
 // unique are the attributes whose values no two objects may share (Graph, user
 // resource), with those that Entra makes of them.
 var unique = []directory.Attribute{directory.UserPrincipalName, directory.MailNickname, directory.ImmutableID}

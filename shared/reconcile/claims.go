@@ -27,11 +27,17 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	after := maps.Clone(c)
 	maps.DeleteFunc(after, func(_ string, at time.Time) bool { return now.Sub(at) > claimLife })
 	for _, claim := range claims {
-		if key := saying(claim); claim.At.After(after[key]) {
-			if after == nil {
-				after = claimed{}
+		keys := []string{saying(claim)}
+		if claim.From != "" {
+			keys = append(keys, leaving(claim, claim.From))
+		}
+		for _, key := range keys {
+			if claim.At.After(after[key]) {
+				if after == nil {
+					after = claimed{}
+				}
+				after[key] = claim.At
 			}
-			after[key] = claim.At
 		}
 	}
 	if len(after) == 0 {
@@ -42,6 +48,9 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 
 // saying is what a claim is about and what it says of it.
 func saying(c directory.Claim) string { return c.About() + "=" + c.Says() }
+
+// leaving is that what a claim is about had a value until then.
+func leaving(c directory.Claim, value string) string { return c.About() + "<" + value }
 
 // others are the times at which something else was claimed about the same.
 func (c claimed) others(claim directory.Claim) []time.Time {
@@ -59,11 +68,15 @@ func (c claimed) outdated(claim directory.Claim) bool {
 	return !claim.At.IsZero() && slices.ContainsFunc(c.others(claim), func(at time.Time) bool { return at.After(claim.At) })
 }
 
-// contested reports whether something else was claimed about the same shortly before: a
-// read that shows the claim may be older than both.
+// contested reports whether a claim takes back what was claimed shortly before: a read
+// that shows it may be older than both. Of a value it is known what it was before.
 func (c claimed) contested(claim directory.Claim) bool {
+	earlier := c.others(claim)
+	if claim.From != "" {
+		earlier = []time.Time{c[leaving(claim, claim.To)]}
+	}
 	longest := lagSteps[len(lagSteps)-1]
-	return slices.ContainsFunc(c.others(claim), func(at time.Time) bool { return !at.After(claim.At) && claim.At.Sub(at) <= longest })
+	return slices.ContainsFunc(earlier, func(at time.Time) bool { return at.Before(claim.At) && claim.At.Sub(at) <= longest })
 }
 
 // lagging are the claims that reads do not show yet, or show for another reason perhaps,

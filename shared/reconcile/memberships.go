@@ -62,6 +62,9 @@ func (b *batch) readSource(ctx context.Context, jc JumpCloudGroups, u *user) err
 			return !slices.Contains(users, u.attempt.User), err
 		})
 	}
+	if err == nil && !gone {
+		u.doubted = append(u.doubted, directory.Source)
+	}
 	if err != nil || !gone {
 		return err
 	}
@@ -97,7 +100,7 @@ func (b *batch) readGroups(ctx context.Context, jc JumpCloudGroups, u *user) err
 			return err
 		}
 		if !gone {
-			stay = append(stay, id)
+			stay, u.doubted = append(stay, id), append(u.doubted, id.Path())
 		}
 	}
 	return b.setGroups(ctx, u, stay, directory.LeftGroup)

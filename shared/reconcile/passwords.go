@@ -159,12 +159,25 @@ func (w *password) prepare(ctx context.Context) (Entra, error) {
 	}
 	// Where the tenant cannot be asked Entra says it.
 	if tenant, err := entra.Tenant(ctx, nil, time.Time{}); err == nil {
-		if why := link.PasswordIn(tenant); why != nil {
+		if why := w.refusal(ctx, entra, tenant); why != nil {
 			return nil, &fault.Error{Op: "reconcile.set password", Kind: fault.Forbidden, Reason: string(why.Reason), Message: why.Message}
 		}
 	}
 	w.value, err = w.open(ctx)
 	return entra, err
+}
+
+// refusal is why the account gets no password, nil if it may get one. An account whose
+// link is in a federated domain may have left it.
+func (w *password) refusal(ctx context.Context, entra Entra, tenant directory.Tenant) *directory.Obstacle {
+	why := w.link.PasswordIn(tenant, nil)
+	if why == nil {
+		return nil
+	}
+	if found := entra.Read(ctx, []directory.EntraID{w.link.EntraID})[0]; found.Err == nil && found.Account != nil {
+		return w.link.PasswordIn(tenant, found.Account)
+	}
+	return why
 }
 
 // owns reports whether the account is certainly the user's.
@@ -199,7 +212,7 @@ func (w *password) send(ctx context.Context, entra Entra) Outcome {
 		return w.complete(ctx, nil, true)
 	}
 	f := *fault.Of(err)
-	lagging := f.Kind == fault.NotFound && time.Since(w.link.LastWriteAt) < settleTime
+	lagging := f.Kind == fault.NotFound && MayLag(w.link, time.Now())
 	switch {
 	case lagging:
 		f.RetryAfter, f.Message = settleStep, "Entra does not show the account everywhere yet: set the password again in a few minutes"

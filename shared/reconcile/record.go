@@ -25,6 +25,10 @@ const (
 	settleStep = 15 * time.Second
 )
 
+// MayLag reports whether an account that Entra does not show at a time may be there all
+// the same, because it was written shortly before.
+func MayLag(link directory.Link, at time.Time) bool { return at.Sub(link.LastWriteAt) < settleTime }
+
 // recordLimit bounds the writing of our own records. It does not shrink with the
 // time that is left to the invocation: what happened must be kept.
 const recordLimit = 5 * time.Second

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
 
@@ -183,13 +184,26 @@ func (b *batch) wait(ctx context.Context, users []*user) {
 	}
 }
 
-// decide has the plan made.
+// decide has the plan made. While all that connects a user is in doubt no account is
+// opened.
 func (b *batch) decide(_ context.Context, users []*user) {
 	for _, u := range users {
 		d := u.plan.Decide()
+		if u.heldByDoubt(b.dir.ID) && slices.ContainsFunc(d.Actions, plan.Action.Opens) {
+			u.unread = unconfirmed("what connects the user to this directory")
+			b.endDoubtful(u)
+			continue
+		}
 		u.adopted = d.Link.EntraID != u.link.EntraID
 		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
 	}
+}
+
+// heldByDoubt reports whether all that connects the user is in doubt: an account that
+// opens stays so until that is settled, and one that does not stays so too.
+func (u *user) heldByDoubt(id directory.ID) bool {
+	paths := u.known.Paths(id)
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p directory.Path) bool { return !slices.Contains(u.doubted, p) })
 }
 
 // claim makes sure that an account that was found belongs to nobody else.

@@ -70,6 +70,9 @@ type user struct {
 	// connection source does, as far as the task asks.
 	groups []directory.GroupID
 	held   bool
+	// doubted are the paths that JumpCloud does not show any more, and that are not
+	// believed to be gone.
+	doubted []directory.Path
 	// lagging are the claims that JumpCloud does not show yet; again is when to look
 	// again because of them or of an absence that is not believed yet.
 	lagging   []directory.Claim

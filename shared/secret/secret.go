@@ -47,6 +47,11 @@ type Store interface {
 	PasswordSeed(ctx context.Context) (string, error)
 }
 
+// TooManyUnknown is the reason of a fault of kind Throttled: so many organizations
+// were asked for that do not exist, that one which is not known yet cannot be looked
+// up at the moment. Whoever asks may come again.
+const TooManyUnknown = "too_many_unknown"
+
 // freshKey marks a context; see Fresh.
 type freshKey struct{}
 

@@ -54,9 +54,21 @@ func (s *Store) Organization(ctx context.Context, id directory.OrganizationID) (
 	return o, missing(err, "organization", string(id))
 }
 
-// Organizations lists all organizations.
+// Organizations lists all organizations, one page of them.
 func (s *Store) Organizations(ctx context.Context, limit int, cursor string) (List[directory.Organization], error) {
 	return list[directory.Organization](ctx, s, Query{PK: organizationsIndex, Index: true, Limit: limit, Cursor: cursor})
+}
+
+// AllOrganizations lists all organizations. One that was created a moment ago may
+// be missing.
+func (s *Store) AllOrganizations(ctx context.Context) ([]directory.Organization, error) {
+	var all []directory.Organization
+	err := s.each(ctx, Query{PK: organizationsIndex, Index: true}, func(item Item) error {
+		o, err := decode[directory.Organization](item)
+		all = append(all, o)
+		return err
+	})
+	return all, err
 }
 
 // PutDirectory keeps a directory, a new one if its Version is 0, and returns

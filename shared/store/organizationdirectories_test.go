@@ -1,12 +1,37 @@
 package store_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"entrasync/shared/directory"
 )
+
+func TestAllOrganizations(t *testing.T) {
+	s := open(t)
+	var want []directory.OrganizationID
+	for i := range 150 { // more than a page
+		id := directory.OrganizationID(fmt.Sprintf("%024x", i))
+		if err := s.CreateOrganization(t.Context(), directory.Organization{ID: id, CreatedAt: time.Now().UTC()}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, id)
+	}
+	all, err := s.AllOrganizations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []directory.OrganizationID
+	for _, o := range all {
+		got = append(got, o.ID)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d organizations, want %d", len(got), len(want))
+	}
+}
 
 func TestDirectoriesOfOneOrganization(t *testing.T) {
 	s := open(t)

@@ -13,7 +13,8 @@ import (
 
 func main() {
 	env := lambdaenv.Open(patience.Worker)
-	records, secrets := env.Store(), env.KeptSecrets()
+	records := env.Store()
+	secrets := env.KeptSecrets(records)
 	outside := signin.Systems(env, records, secrets)
 	auth := admin.TokenAuth(secrets.AdminToken)
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {

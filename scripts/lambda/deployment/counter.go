@@ -27,9 +27,10 @@ type Usage struct {
 
 // counter stands in front of the services and counts what they are asked.
 type counter struct {
-	mu      sync.Mutex
-	usage   Usage
-	servers []*http.Server
+	mu        sync.Mutex
+	usage     Usage
+	servers   []*http.Server
+	postponed postponed
 }
 
 // front starts a server that passes everything on to another one. It returns
@@ -50,7 +51,7 @@ func (c *counter) front(server string) (string, error) {
 	}
 	return c.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.count(r.Header.Get("X-Amz-Target"))
-		if err := c.metered(r); err != nil {
+		if err := errors.Join(c.postponed.note(r), c.metered(r)); err != nil {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}

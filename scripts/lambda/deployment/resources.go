@@ -69,7 +69,7 @@ func (d *Deployment) createQueues(ctx context.Context) error {
 			}
 			opened := ports.Queue(awstest.Config(d.servers.sqs), q.URL)
 			if feeding {
-				d.Queues[q.Name] = opened
+				d.Queues[q.Name] = datedQueue{opened, q.Name, &d.counter.postponed}
 			} else {
 				d.DeadLetters[q.Name] = opened
 			}

@@ -86,7 +86,7 @@ func bill(s *stack.Stack, one share) []line {
 		{dynamoWrites, per(one.kept), fmt.Sprintf("%.2f a change", one.kept)},
 		{dynamoStorage, gigabytes, fmt.Sprintf("%.0f bytes a user and %.0f an action, a year's", itemBytes, actionBytes)},
 		{busEvents, per(one.of("Events.")), fmt.Sprintf("%.2f a change", one.of("Events."))},
-		{secretsKept, fixed(secretsOfOrg), "a stack with one organization"},
+		{secretsKept, fixed(secretsOfOrg + secretsOfAll), "a stack with one organization"},
 		{secretsRead, fixed(secretCalls), fmt.Sprintf("%.0f at most: each secret every %.0f s by two processes", secretCalls, secretsTTL)},
 		{logsTaken, per(logBytes / 1e9), fmt.Sprintf("%.0f bytes a change", logBytes)},
 		{traces, per(invocations * tracedShare), fmt.Sprintf("%.0f %% of the invocations", 100*tracedShare)},

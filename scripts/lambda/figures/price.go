@@ -60,5 +60,6 @@ const (
 	alarmsOfStack = 26.0
 	tracedShare   = 0.05 // X-Ray samples that part of the requests, and one a second
 	secretsOfOrg  = 4.0  // of a stack with one organization
+	secretsOfAll  = 1.0  // the list of organizations, which is read only while strangers call
 	secretsTTL    = 300.0
 )

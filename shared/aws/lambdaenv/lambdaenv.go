@@ -136,9 +136,9 @@ func (e *Environment) Secrets() *secrets.Store {
 }
 
 // KeptSecrets are the secrets below the stack's prefix, for the function that
-// writes them.
-func (e *Environment) KeptSecrets() secret.Store {
-	return secrets.NewKeeper(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
+// writes them. records knows all organizations.
+func (e *Environment) KeptSecrets(records *store.Store) secret.Store {
+	return secrets.NewKeeper(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix), records)
 }
 
 // WebhookTokens reads the webhook tokens below the stack's prefix and nothing else.

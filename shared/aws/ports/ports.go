@@ -27,6 +27,7 @@ func Queue(c aws.Config, url string) queue.Queue {
 }
 
 // Secrets are the secrets of a stack, whose names begin with prefix and a slash.
-func Secrets(c aws.Config, prefix string) secret.Store {
-	return secrets.NewKeeper(secretsmanager.NewFromConfig(c), prefix)
+// records knows all organizations.
+func Secrets(c aws.Config, prefix string, records *store.Store) secret.Store {
+	return secrets.NewKeeper(secretsmanager.NewFromConfig(c), prefix, records)
 }

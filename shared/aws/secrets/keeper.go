@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/rs/zerolog"
 
@@ -14,18 +13,25 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Keeper is a Store that writes the secrets of organizations.
-type Keeper struct{ *Store }
+// Keeper is a Store that writes the secrets of organizations, and the list of those
+// that are served.
+type Keeper struct {
+	*Store
+	records Organizations
+	listing *listing
+}
 
 var _ secret.Store = Keeper{}
 
 // NewKeeper makes a Keeper of the secrets whose names begin with prefix and a slash.
-func NewKeeper(client *secretsmanager.Client, prefix string) Keeper {
-	return Keeper{New(client, prefix)}
+// records knows the organizations.
+func NewKeeper(client *secretsmanager.Client, prefix string, records Organizations) Keeper {
+	return Keeper{New(client, prefix), records, &listing{}}
 }
 
 // APIKey implements secret.Store.
 func (k Keeper) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
+	k.complete(ctx)
 	k.separate(ctx, apiKeys, id)
 	return k.Store.APIKey(ctx, id)
 }
@@ -33,6 +39,7 @@ func (k Keeper) APIKey(ctx context.Context, id directory.OrganizationID) (string
 // WebhookTokens implements secret.Store.
 func (k Keeper) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
 	const op = "secrets.webhook tokens"
+	k.complete(ctx)
 	k.separate(ctx, webhookTokens, id)
 	o, _, err := k.organization(ctx, op, webhookTokens, id)
 	if err == nil && len(o.WebhookTokens) == 0 {
@@ -43,14 +50,23 @@ func (k Keeper) WebhookTokens(ctx context.Context, id directory.OrganizationID) 
 
 // PutAPIKey implements secret.Store.
 func (k Keeper) PutAPIKey(ctx context.Context, id directory.OrganizationID, key string) error {
+	k.complete(ctx)
 	k.separate(ctx, webhookTokens, id)
 	return k.put(ctx, "secrets.put api key", apiKeys, id, secret.Organization{APIKey: key})
 }
 
-// PutWebhookTokens implements secret.Store.
+// PutWebhookTokens implements secret.Store. The organization comes on the list
+// first: one that is on it and has no tokens yet harms nobody, the other way round
+// strangers could keep it out.
 func (k Keeper) PutWebhookTokens(ctx context.Context, id directory.OrganizationID, tokens []string) error {
+	const op = "secrets.put webhook tokens"
+	if organizationID.MatchString(string(id)) {
+		if err := k.enlist(ctx, op, id); err != nil {
+			return err
+		}
+	}
 	k.separate(ctx, apiKeys, id)
-	return k.put(ctx, "secrets.put webhook tokens", webhookTokens, id, secret.Organization{WebhookTokens: tokens})
+	return k.put(ctx, op, webhookTokens, id, secret.Organization{WebhookTokens: tokens})
 }
 
 // separate writes the two secrets of an organization whose secret of a kind is
@@ -76,7 +92,7 @@ func (k Keeper) separate(ctx context.Context, kind string, id directory.Organiza
 		}
 		text, err := encoded(op, part.value)
 		if err == nil {
-			err = k.create(ctx, op, k.fullName(part.kind+string(id)), text)
+			err = k.create(ctx, op, k.fullName(part.kind+string(id)), text, ofOne)
 		}
 		if err != nil && !awsfault.Is(err, codeExists) {
 			zerolog.Ctx(ctx).Warn().Err(err).Str("organization", string(id)).Msg("the API key and the webhook tokens cannot be kept apart yet")
@@ -121,21 +137,31 @@ func (k Keeper) write(ctx context.Context, op, name, text string) error {
 	}
 	err := put()
 	if awsfault.Is(err, codeNotFound) {
-		err = k.create(ctx, op, name, text)
+		err = k.create(ctx, op, name, text, ofOne)
 		if awsfault.Is(err, codeExists) {
 			err = put()
 		}
 	}
-	if awsfault.Is(err, codeDeleted) {
-		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: name, Err: err,
-			Message: "the secret is scheduled for deletion; restore it in Secrets Manager (RestoreSecret), then try again"}
-	}
+	return unwritten(ctx, err, op, name)
+}
+
+// What Secrets Manager shows beside a secret.
+const (
+	ofOne = "entrasync: a secret of one JumpCloud organization"
+	ofAll = "entrasync: the ids of the JumpCloud organizations that are served"
+)
+
+// create makes a secret.
+func (k Keeper) create(ctx context.Context, op, name, text, description string) error {
+	_, err := k.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &text, Description: &description})
 	return awsfault.Of(ctx, err, op)
 }
 
-// create makes a secret.
-func (k Keeper) create(ctx context.Context, op, name, text string) error {
-	_, err := k.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &text,
-		Description: aws.String("entrasync: a secret of one JumpCloud organization")})
+// unwritten is the fault about a secret that could not be written.
+func unwritten(ctx context.Context, err error, op, name string) error {
+	if awsfault.Is(err, codeDeleted) {
+		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: name, Err: err,
+			Message: "the secret " + name + " is scheduled for deletion; restore it in Secrets Manager (RestoreSecret), then try again"}
+	}
 	return awsfault.Of(ctx, err, op)
 }

@@ -10,6 +10,12 @@
 // read where the others are missing, and a Keeper that reads it writes the others.
 // It stays as it was, and nothing reads it then.
 //
+// "<prefix>/webhook-tokens/served" is no token, but the list of the organizations
+// that are served. It lies where the webhook may read, and no id looks like it. With
+// it the webhook tells them from those that strangers make up, without asking for
+// each; it is a help, and where it is missing the webhook asks as long as few are
+// unknown.
+//
 // What was read is kept for a few minutes, and served for a while longer when
 // Secrets Manager does not answer, so that an outage there does not stop
 // webhooks. A value is never part of an error or of the log.
@@ -36,7 +42,8 @@ const (
 	entraSignIn   = "entra"
 	apiKeys       = "api-keys/"
 	webhookTokens = "webhook-tokens/"
-	combined      = "organizations/" // key and tokens together, as they were kept before
+	servedList    = webhookTokens + "served" // the ids of the organizations that are served
+	combined      = "organizations/"         // key and tokens together, as they were kept before
 )
 
 // The codes of Secrets Manager (GetSecretValue, CreateSecret and PutSecretValue,
@@ -47,6 +54,7 @@ const (
 	codeNotFound = "ResourceNotFoundException"
 	codeExists   = "ResourceExistsException"
 	codeDeleted  = "InvalidRequestException"
+	codeLimit    = "LimitExceededException"
 )
 
 // organizationID is what the ids of JumpCloud look like; anything else is not
@@ -114,17 +122,23 @@ func (s *Store) Entra(ctx context.Context) (secret.Entra, error) {
 	return parsed[secret.Entra](ctx, s, "secrets.entra", entraSignIn)
 }
 
-// parsed reads a secret of JSON. What is wrong with it is not said in the words
-// of the parser, which repeats pieces of its input.
+// parsed reads a secret of JSON.
 func parsed[T any](ctx context.Context, s *Store, op, name string) (T, error) {
-	var value T
 	text, err := s.read(ctx, op, name)
 	if err != nil {
-		return value, err
+		var none T
+		return none, err
 	}
+	return decoded[T](op, s.fullName(name), text)
+}
+
+// decoded is the value of a secret of JSON. What is wrong with it is not said in the
+// words of the parser, which repeats pieces of its input.
+func decoded[T any](op, fullName, text string) (T, error) {
+	var value T
 	if json.Unmarshal([]byte(text), &value) != nil {
 		var none T
-		return none, &fault.Error{Op: op, Kind: fault.Invalid, Subject: s.fullName(name), Message: "the secret is not the JSON it should be"}
+		return none, &fault.Error{Op: op, Kind: fault.Invalid, Subject: fullName, Message: "the secret is not the JSON it should be"}
 	}
 	return value, nil
 }

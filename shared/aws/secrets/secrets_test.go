@@ -68,7 +68,7 @@ func TestStore(t *testing.T) {
 	create(t, client, prefix+"/admin-token", known.AdminToken)
 	create(t, client, prefix+"/password-key", "a seed that is random and long enough")
 	create(t, client, prefix+"/entra", `{"clientSecret":"proof"}`)
-	another := func(*testing.T) secret.Store { return secrets.NewKeeper(client, prefix) }
+	another := func(*testing.T) secret.Store { return secrets.NewKeeper(client, prefix, &table{}) }
 	secrettest.TestStore(t, known, another, another)
 }
 
@@ -84,7 +84,7 @@ func TestEntra(t *testing.T) {
 // them may read has a name of its own, as the roles of the functions need it.
 func TestOrganizations(t *testing.T) {
 	client, prefix := open(t)
-	writer := secrets.NewKeeper(client, prefix)
+	writer := secrets.NewKeeper(client, prefix, &table{})
 	for _, want := range []secret.Organization{
 		{APIKey: "one", WebhookTokens: []string{"a"}},
 		{APIKey: "two", WebhookTokens: []string{"a", "b"}},
@@ -161,7 +161,7 @@ func TestKeyAndTokensTogether(t *testing.T) {
 			if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "old key" {
 				t.Errorf("the key before: %v", err)
 			}
-			if err := tc.do(secrets.NewKeeper(client, prefix)); err != nil {
+			if err := tc.do(secrets.NewKeeper(client, prefix, &table{})); err != nil {
 				t.Fatal(err)
 			}
 			if got := value(t, client, prefix+"/api-keys/"+string(organization)); got != tc.wantKey {
@@ -186,7 +186,7 @@ func TestSeparatingOverwritesNothing(t *testing.T) {
 	client, prefix := open(t)
 	create(t, client, prefix+"/organizations/"+string(organization), together)
 	create(t, client, prefix+"/webhook-tokens/"+string(organization), `{"webhookTokens":["newer"]}`)
-	k := secrets.NewKeeper(client, prefix)
+	k := secrets.NewKeeper(client, prefix, &table{})
 	if got, err := k.APIKey(bg, organization); err != nil || got != "old key" {
 		t.Errorf("the key: %v", err)
 	}
@@ -201,7 +201,7 @@ func TestIDsThatAreNone(t *testing.T) {
 	create(t, client, prefix+"/admin-token", `{"apiKey":"not yours","webhookTokens":["not yours"]}`)
 	create(t, client, prefix+"/api-keys/a", `{"apiKey":"of nobody"}`)
 	create(t, client, prefix+"/webhook-tokens/a", `{"webhookTokens":["of nobody"]}`)
-	k, tokens := secrets.NewKeeper(client, prefix), secrets.NewTokens(client, prefix)
+	k, tokens := secrets.NewKeeper(client, prefix, &table{}), secrets.NewTokens(client, prefix)
 	for _, id := range []directory.OrganizationID{"", "a", "../admin-token", "a/b", "a b", "a\x00", "5F0C1E2D3A4B5C6D7E8F9012", organization + "0"} {
 		_, errKey := k.APIKey(bg, id)
 		_, errTokens := k.WebhookTokens(bg, id)
@@ -224,7 +224,7 @@ func TestMadeByTwoAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := secrets.NewKeeper(client, prefix).PutAPIKey(bg, organization, "k"); err != nil {
+			if err := secrets.NewKeeper(client, prefix, &table{}).PutAPIKey(bg, organization, "k"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -237,7 +237,7 @@ func TestMadeByTwoAtOnce(t *testing.T) {
 
 func TestScheduledForDeletion(t *testing.T) {
 	client, prefix := open(t)
-	s := secrets.NewKeeper(client, prefix)
+	s := secrets.NewKeeper(client, prefix, &table{})
 	if err := s.PutAPIKey(bg, organization, "k"); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestScheduledForDeletion(t *testing.T) {
 	}
 	// The server would take a new value, Secrets Manager does not.
 	deleted := &manager{failure: "InvalidRequestException"}
-	if err := secrets.NewKeeper(deleted.client(), "stack").PutAPIKey(bg, organization, "k"); !fault.Is(err, fault.Conflict) {
+	if err := secrets.NewKeeper(deleted.client(), "stack", &table{}).PutAPIKey(bg, organization, "k"); !fault.Is(err, fault.Conflict) {
 		t.Errorf("put: got %v, want a fault of kind conflict", err)
 	}
 }

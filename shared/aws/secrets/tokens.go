@@ -19,6 +19,7 @@ import (
 type Tokens struct {
 	store     *Store
 	strangers strangers
+	listed    listed
 }
 
 // NewTokens makes Tokens of the secrets whose names begin with prefix and a slash.
@@ -27,8 +28,10 @@ func NewTokens(client *secretsmanager.Client, prefix string) *Tokens {
 }
 
 // WebhookTokens are the secrets that the webhook of an organization accepts. An
-// organization that is not served is a fault of kind NotFound. Who asks for many
-// that are not is Throttled, for half a minute.
+// organization that is not served is a fault of kind NotFound. While many are asked
+// for that are not, only those on the list of the organizations that are served are
+// looked up; any other is Throttled, for the reason [secret.TooManyUnknown], because
+// one that was just added is on the list two seconds later.
 func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
 	const op = "secrets.webhook tokens"
 	if !organizationID.MatchString(string(id)) {
@@ -36,7 +39,7 @@ func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID)
 	}
 	name := webhookTokens + string(id)
 	if !t.store.cache.holds(name) {
-		if err := t.strangers.admit(op, id); err != nil {
+		if err := t.admit(ctx, op, id); err != nil {
 			return nil, err
 		}
 	}
@@ -48,6 +51,41 @@ func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID)
 		err = missing(op, string(id))
 	}
 	return o.WebhookTokens, err
+}
+
+// admit is nil if an organization that this process has not met may be looked up.
+// The list is only read when there are too many strangers for looking up each.
+func (t *Tokens) admit(ctx context.Context, op string, id directory.OrganizationID) error {
+	known, many := t.strangers.know(id)
+	if known {
+		return missing(op, string(id))
+	}
+	if !many {
+		return nil
+	}
+	holds, err := t.listed.holds(id, func() ([]directory.OrganizationID, error) { return t.list(ctx, op) })
+	if holds {
+		return nil
+	}
+	message := "it is not on the list of those that are"
+	switch {
+	case fault.Is(err, fault.NotFound):
+		message = "there is no list of those that are yet: POST /v1/organizations/{id}/webhook for any of them writes it"
+	case err != nil:
+		message = "the list of those that are cannot be read"
+	}
+	return &fault.Error{Op: op, Kind: fault.Throttled, Reason: secret.TooManyUnknown, Subject: string(id), Err: err,
+		Message: "too many organizations were asked for that are not served here, and " + message}
+}
+
+// list reads the list of the organizations that are served.
+func (t *Tokens) list(ctx context.Context, op string) ([]directory.OrganizationID, error) {
+	text, err := t.store.fetch(ctx, op, servedList)
+	if err != nil {
+		return nil, err
+	}
+	s, err := decoded[served](op, t.store.fullName(servedList), text)
+	return s.Organizations, err
 }
 
 // How long an organization that does not exist is remembered, and how many are:
@@ -65,20 +103,15 @@ type strangers struct {
 	until map[directory.OrganizationID]time.Time
 }
 
-// admit is nil if an organization that is not known may be looked up.
-func (s *strangers) admit(op string, id directory.OrganizationID) error {
+// know reports whether an organization is remembered not to exist, and whether as
+// many are as may be.
+func (s *strangers) know(id directory.OrganizationID) (known, many bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	maps.DeleteFunc(s.until, func(_ directory.OrganizationID, until time.Time) bool { return !now.Before(until) })
-	if _, known := s.until[id]; known {
-		return missing(op, string(id))
-	}
-	if len(s.until) >= maxStrangers {
-		return &fault.Error{Op: op, Kind: fault.Throttled, Subject: string(id),
-			Message: "too many organizations were asked for that are not served here; those that are not known yet have to wait"}
-	}
-	return nil
+	_, known = s.until[id]
+	return known, len(s.until) >= maxStrangers
 }
 
 // note remembers an organization that does not exist.
@@ -86,4 +119,40 @@ func (s *strangers) note(id directory.OrganizationID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.until[id] = time.Now().Add(strangerFor)
+}
+
+// listEvery is how long the list is not read again. It is shorter than the time after
+// which JumpCloud comes again first, and long enough that strangers cost little.
+const listEvery = 2 * time.Second
+
+// listed are the organizations that were on the list when it was read last. Its lock
+// is held while it is read, so that callers who come at the same time share one
+// request. What was on it once is believed: nobody is taken off it.
+type listed struct {
+	mu   sync.Mutex
+	ids  map[directory.OrganizationID]bool
+	read time.Time // or tried to
+	err  error     // why the last try failed
+}
+
+// holds reports whether an organization is on the list, which it reads if need be. The
+// error says why the list could not be read the last time.
+func (l *listed) holds(id directory.OrganizationID, read func() ([]directory.OrganizationID, error)) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ids[id] {
+		return true, nil
+	}
+	if !l.read.IsZero() && time.Since(l.read) < listEvery {
+		return false, l.err
+	}
+	ids, err := read()
+	l.read, l.err = time.Now(), err
+	if err == nil {
+		l.ids = make(map[directory.OrganizationID]bool, len(ids))
+		for _, each := range ids {
+			l.ids[each] = true
+		}
+	}
+	return l.ids[id], err
 }

@@ -1,14 +1,9 @@
 package secrets_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,53 +14,15 @@ import (
 	"entrasync/shared/secret"
 )
 
-// shelf is a Secrets Manager in memory that holds some secrets and notes which
-// were asked for.
-type shelf struct {
-	mu    sync.Mutex
-	holds map[string]string
-	asked []string
-}
-
-// Do implements aws.HTTPClient.
-func (s *shelf) Do(r *http.Request) (*http.Response, error) {
-	var in struct {
-		Name string `json:"SecretId"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked = append(s.asked, in.Name)
-	status, body := http.StatusBadRequest, map[string]string{"__type": "ResourceNotFoundException"}
-	if value, known := s.holds[in.Name]; known {
-		status, body = http.StatusOK, map[string]string{"SecretString": value}
-	}
-	text, err := json.Marshal(body)
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(text)), Request: r}, err
-}
-
-func (s *shelf) put(name, value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.holds[name] = value
-}
-
-// calls is how many requests came since the last call.
-func (s *shelf) calls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := len(s.asked)
-	s.asked = nil
-	return n
-}
-
 // tokens reads from a shelf that holds the tokens of the organization.
 func tokens() (*secrets.Tokens, *shelf) {
-	s := &shelf{holds: map[string]string{"stack/webhook-tokens/" + string(organization): `{"webhookTokens":["one"]}`}}
-	return secrets.NewTokens(clientOf(s), "stack"), s
+	s := newShelf()
+	s.put(tokensOf(organization), `{"webhookTokens":["one"]}`)
+	return secrets.NewTokens(s.client(), "stack"), s
 }
+
+// tokensOf is the name of the secret that holds an organization's tokens.
+func tokensOf(id directory.OrganizationID) string { return "stack/webhook-tokens/" + string(id) }
 
 // The role of the webhook lets it read nothing but tokens, so it asks for nothing
 // else, whatever comes.
@@ -103,7 +60,7 @@ func TestAnUnknownOrganizationIsRemembered(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		s.put("stack/webhook-tokens/"+string(stranger), `{"webhookTokens":["new"]}`)
+		s.put(tokensOf(stranger), `{"webhookTokens":["new"]}`)
 		if got, err := reader.WebhookTokens(t.Context(), stranger); err != nil || !slices.Equal(got, []string{"new"}) {
 			t.Errorf("an organization that was added: %v (%v)", got, err)
 		}
@@ -137,21 +94,21 @@ func TestManyUnknownOrganizations(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		if n := s.calls(); n < 2 || n > 150 {
+		if n := s.calls(); n < 2 || n > 150 { // 50 each half minute, and the list
 			t.Errorf("%d requests for 6,000 unknown organizations in a minute", n)
 		}
-		// One that is there and that this process has not met is not answered as if
-		// it were not: whoever calls may come again.
-		fresh := "5f0c1e2d3a4b5c6d7e8f1111"
-		s.put("stack/webhook-tokens/"+fresh, `{"webhookTokens":["new"]}`)
+		// One that is there, on no list, and that this process has not met is not answered
+		// as if it were not: whoever calls may come again.
+		fresh := directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f1111")
+		s.put(tokensOf(fresh), `{"webhookTokens":["new"]}`)
 		for i := range 100 {
 			_, _ = reader.WebhookTokens(t.Context(), directory.OrganizationID(fmt.Sprintf("%023xf", i)))
 		}
-		if _, err := reader.WebhookTokens(t.Context(), directory.OrganizationID(fresh)); !fault.Is(err, fault.Throttled) {
+		if _, err := reader.WebhookTokens(t.Context(), fresh); !fault.Is(err, fault.Throttled) || fault.Of(err).Reason != secret.TooManyUnknown {
 			t.Errorf("in the middle of it: %v", err)
 		}
 		time.Sleep(30 * time.Second)
-		if _, err := reader.WebhookTokens(t.Context(), directory.OrganizationID(fresh)); err != nil {
+		if _, err := reader.WebhookTokens(t.Context(), fresh); err != nil {
 			t.Errorf("after it: %v", err)
 		}
 	})
@@ -171,7 +128,7 @@ func TestWrongTokensCostLittle(t *testing.T) {
 		if n := s.calls(); n != 6 {
 			t.Errorf("%d requests in a minute, want 6", n)
 		}
-		s.put("stack/webhook-tokens/"+string(organization), `{"webhookTokens":["two","one"]}`)
+		s.put(tokensOf(organization), `{"webhookTokens":["two","one"]}`)
 		replaced := time.Now()
 		for {
 			got, err := reader.WebhookTokens(secret.Fresh(t.Context()), organization)
@@ -188,7 +145,7 @@ func TestWrongTokensCostLittle(t *testing.T) {
 		}
 		// Where nobody presented a wrong one before, at once.
 		time.Sleep(time.Minute)
-		s.put("stack/webhook-tokens/"+string(organization), `{"webhookTokens":["three"]}`)
+		s.put(tokensOf(organization), `{"webhookTokens":["three"]}`)
 		if got, err := reader.WebhookTokens(secret.Fresh(t.Context()), organization); err != nil || !slices.Contains(got, "three") {
 			t.Errorf("%v (%v)", got, err)
 		}

@@ -74,6 +74,20 @@ const (
 	assumedActionAutomatic = "automatic"
 )
 
+// What a list is filtered and sorted by, and which fields can be chosen, is
+// published for few lists. Assumed is what an answer is described with, and these: a
+// user has its id under both names (third-party recordings), memberships name the id
+// of the other end (JumpCloud API documentation), and the best practices of JumpCloud
+// sort everything by _id. Whether JumpCloud refuses another field or passes over it
+// is not published; here it is refused, so that a misspelt one is not taken for an
+// empty list.
+var assumedMoreFields = map[version][]string{v1: {"id"}, v2: {graphID}}
+
+const (
+	assumedSortID = "_id"
+	graphID       = "object_id"
+)
+
 // Documented limits (JumpCloud API documentation).
 const (
 	defaultLimit  = 10

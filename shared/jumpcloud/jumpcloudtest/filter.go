@@ -100,6 +100,9 @@ func parseCondition(text string, r *request) (condition, error) {
 		}
 		op = name
 	}
+	if err := r.mustKnow(field); err != nil {
+		return condition{}, err
+	}
 	c := condition{field: field, op: op, values: []string{value}}
 	switch op {
 	case "in", "nin":
@@ -169,10 +172,7 @@ func (f filter) matches(object Fields) bool {
 // matches compares one field; a list matches if one of its elements does, and
 // the negations if none does. Values are case-sensitive.
 func (c condition) matches(object Fields) bool {
-	value := lookup(object, c.field)
-	if value == nil && c.field == "object_id" { // what graph lists call the id
-		value = object["id"]
-	}
+	value := ofObject(object, c.field)
 	elements, isList := value.([]any)
 	if !isList {
 		elements = []any{value}

@@ -35,7 +35,7 @@ func (s *Simulator) graphEndpoints() []endpoint {
 	members := graphRoutes[0]
 	return append(all,
 		// Not described any more; JumpCloud's own clients have it.
-		endpoint{api: v2, method: http.MethodGet, path: members.base + "/memberof", serve: s.getParents, takes: []string{"limit", "skip", "sort", "filter"}},
+		endpoint{api: v2, method: http.MethodGet, path: members.base + "/memberof", serve: s.getParents, takes: []string{"limit", "skip", "sort", "filter"}, shows: "GraphObjectWithPaths"},
 		endpoint{api: v2, method: http.MethodGet, path: members.base + "/members", serve: s.getMembers},
 		endpoint{api: v2, method: http.MethodPost, path: members.base + "/members", serve: s.postEdge(members)})
 }

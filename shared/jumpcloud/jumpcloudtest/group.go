@@ -31,7 +31,11 @@ func (s *Simulator) oneOf(k kind, part string) func(*request) (reply, error) {
 		if object == nil {
 			return reply{}, notFound(string(k), r.PathValue(part))
 		}
-		return ok(only(object, names(r.URL.Query(), "fields", r.api)))
+		fields, err := r.chosen()
+		if err != nil {
+			return reply{}, err
+		}
+		return ok(only(object, fields))
 	}
 }
 

@@ -17,6 +17,12 @@ func (s *Simulator) feedEndpoints() []endpoint {
 	}
 }
 
+// eventFields are the fields of an event (Directory Insights API documentation and
+// recorded events).
+var eventFields = []string{"id", "@version", "service", "event_type", "timestamp", "organization", "resource", "changes", "initiated_by",
+	"association", "auth_method", "success", "error_message", "message_chain", "correlation", "client_ip", "geoip", "useragent", "provider",
+	"application", "idm_client_id", "mfa", "mfa_meta", "auth_context", "system_group", "system", "target_resource"}
+
 // feedFields are the fields of a query (Directory Insights API documentation).
 var feedFields = []string{"service", "start_time", "end_time", "limit", "sort", "fields", "search_term", "q", "exact_match", "skip",
 	"search_after", "exclude_provider_activity"}
@@ -91,12 +97,26 @@ func parseFeedQuery(body Fields, now time.Time) (feedQuery, error) {
 		if q.fields = textList(given); len(q.fields) == 0 {
 			return q, refuse(http.StatusBadRequest, "fields is empty")
 		}
+		for _, field := range q.fields {
+			if err := mustBeOfEvents(field); err != nil {
+				return q, err
+			}
+		}
 	}
 	if q.after, err = parsePosition(body["search_after"]); err != nil {
 		return q, err
 	}
 	q.terms, err = parseTerms(body["search_term"])
 	return q, err
+}
+
+// mustBeOfEvents refuses a field that no event has, by the first part of its name:
+// of what is below it little is described.
+func mustBeOfEvents(field string) error {
+	if head, _, _ := strings.Cut(field, "."); !slices.Contains(eventFields, head) {
+		return refuse(http.StatusBadRequest, "unknown field %q", field)
+	}
+	return nil
 }
 
 func parsePosition(given any) (*position, error) {
@@ -224,6 +244,9 @@ func (s *Simulator) distinctEvents(r *request) (reply, error) {
 	}
 	if field == "" {
 		return reply{}, refuse(http.StatusBadRequest, "field is required")
+	}
+	if err := mustBeOfEvents(field); err != nil {
+		return reply{}, err
 	}
 	counts := map[string]int{}
 	for _, event := range s.run(q, now) {

@@ -61,7 +61,7 @@ func sorted(list []Fields, by []string) []Fields {
 	slices.SortStableFunc(list, func(a, b Fields) int {
 		for _, field := range by {
 			name, descending := strings.CutPrefix(field, "-")
-			c := compareText(textOf(lookup(a, name)), textOf(lookup(b, name)))
+			c := compareText(textOf(ofObject(a, name)), textOf(ofObject(b, name)))
 			if descending {
 				c = -c
 			}
@@ -109,18 +109,24 @@ func list(r *request, objects []Fields) (reply, error) {
 // listed is the page of a list that a request asks for, and how many objects the
 // list has.
 func listed(r *request, objects []Fields, fallback int) (shown []Fields, total int, err error) {
-	query := r.URL.Query()
 	wanted, err := parseFilter(r)
 	if err != nil {
 		return nil, 0, err
 	}
-	skip, limit, err := page(query, fallback)
+	by, err := r.sorting()
+	if err != nil {
+		return nil, 0, err
+	}
+	fields, err := r.chosen()
+	if err != nil {
+		return nil, 0, err
+	}
+	skip, limit, err := page(r.URL.Query(), fallback)
 	if err != nil {
 		return nil, 0, err
 	}
 	objects = wanted.apply(objects)
-	shown = showGone(cut(sorted(objects, names(query, "sort", r.api)), skip, limit), r.behaviour.GoneMembers)
-	fields := names(query, "fields", r.api)
+	shown = showGone(cut(sorted(objects, by), skip, limit), r.behaviour.GoneMembers)
 	for i := range shown {
 		shown[i] = only(shown[i], fields)
 	}

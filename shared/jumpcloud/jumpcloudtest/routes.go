@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // version is which of JumpCloud's APIs a route belongs to.
@@ -21,8 +23,9 @@ const (
 type request struct {
 	*http.Request
 	api       version
-	body      any       // decoded JSON; nil without a body
-	behaviour Behaviour // when the request came
+	body      any              // decoded JSON; nil without a body
+	shown     *openapi3.Schema // what the endpoint shows one or a list of; nil if it is not described
+	behaviour Behaviour        // when the request came
 }
 
 // fields is the body as an object.
@@ -52,6 +55,7 @@ type endpoint struct {
 	serve    func(*request) (reply, error)
 	takes    []string // query parameters, where JumpCloud's description has none
 	fields   []string // likewise of the body
+	shows    string   // the schema of what it lists, where JumpCloud's description has none
 	lenient  bool     // the vendor's schema of the body contradicts the vendor's text
 	nobodyIn bool     // the body must be empty
 }
@@ -114,7 +118,7 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (
 		return reply{}, err
 	}
 	s.mu.Lock()
-	req := &request{Request: r, api: e.api, behaviour: s.behaviour}
+	req := &request{Request: r, api: e.api, shown: s.schemas.shownBy(e), behaviour: s.behaviour}
 	s.mu.Unlock()
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {

@@ -84,6 +84,9 @@ func parseFeedCondition(element any) (feedCondition, error) {
 	if slices.Contains(unsearchable, c.field) {
 		return c, refuse(http.StatusBadRequest, "%s cannot be searched", c.field)
 	}
+	if err := mustBeOfEvents(c.field); err != nil {
+		return c, err
+	}
 	elements, isList := value.([]any)
 	if !isList {
 		elements = []any{value}

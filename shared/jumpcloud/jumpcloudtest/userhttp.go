@@ -71,7 +71,11 @@ func (s *Simulator) getUser(r *request) (reply, error) {
 	if user == nil {
 		return reply{}, notFound("user", id)
 	}
-	return ok(only(user, names(r.URL.Query(), "fields", v1)))
+	fields, err := r.chosen()
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(only(user, fields))
 }
 
 func (s *Simulator) postUser(r *request) (reply, error) {
@@ -160,18 +164,16 @@ func (s *Simulator) postPassword(r *request) (reply, error) {
 func (s *Simulator) searchUsers(r *request) (reply, error) {
 	body := r.fields()
 	users := s.shownObjects(kindUser, nil)
-	search := Fields{}
-	if given, ok := body["searchFilter"].(map[string]any); ok {
-		search = given
+	term, fields, err := searchTerm(r, body["searchFilter"])
+	if err != nil {
+		return reply{}, err
 	}
-	term, _ := search["searchTerm"].(string)
-	fields := textList(search["fields"])
-	wanted, err := searchFilter(body["filter"])
+	wanted, err := searchFilter(r, body["filter"])
 	if err != nil {
 		return reply{}, err
 	}
 	users = slices.DeleteFunc(wanted.apply(users), func(user Fields) bool {
-		return term != "" && !hasTerm(user, strings.ToLower(term), fields)
+		return term != "" && !hasTerm(user, term, fields)
 	})
 	query := r.URL.Query()
 	for _, name := range []string{"limit", "skip", "fields", "sort"} {
@@ -183,7 +185,25 @@ func (s *Simulator) searchUsers(r *request) (reply, error) {
 	return list(r, users)
 }
 
-func searchFilter(given any) (filter, error) {
+// searchTerm is what a search looks for, in lower case, and the fields in which it
+// does.
+func searchTerm(r *request, given any) (term string, fields []string, err error) {
+	search, _ := given.(map[string]any)
+	for _, name := range fieldNames(search) {
+		if name != "searchTerm" && name != "fields" {
+			return "", nil, refuse(http.StatusBadRequest, "unknown field %q of searchFilter", name)
+		}
+	}
+	fields = textList(search["fields"])
+	for _, field := range fields {
+		if err := r.mustKnow(field); err != nil {
+			return "", nil, err
+		}
+	}
+	return strings.ToLower(textOf(search["searchTerm"])), fields, nil
+}
+
+func searchFilter(r *request, given any) (filter, error) {
 	var f filter
 	parts, _ := given.(map[string]any)
 	for joint, terms := range parts {
@@ -192,8 +212,17 @@ func searchFilter(given any) (filter, error) {
 			return filter{}, refuse(http.StatusBadRequest, "a search filter is a list under and or or")
 		}
 		for _, element := range elements {
-			equal, _ := element.(map[string]any)
+			equal, isObject := element.(map[string]any)
+			if !isObject {
+				return filter{}, refuse(http.StatusBadRequest, "a search filter is a list of fields with values")
+			}
 			for field, value := range equal {
+				if err := r.mustKnow(field); err != nil {
+					return filter{}, err
+				}
+				if !isPlain(value) {
+					return filter{}, refuse(http.StatusBadRequest, "a search filter wants a text, a number, true or false for %s", field)
+				}
 				c := condition{field: field, op: "eq", values: []string{textOf(value)}}
 				if joint == "or" {
 					f.any = append(f.any, c)
@@ -204,6 +233,15 @@ func searchFilter(given any) (filter, error) {
 		}
 	}
 	return f, nil
+}
+
+// isPlain reports whether a value can be compared.
+func isPlain(value any) bool {
+	switch value.(type) {
+	case string, bool, float64:
+		return true
+	}
+	return false
 }
 
 // textList reads a list of texts.

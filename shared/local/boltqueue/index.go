@@ -44,6 +44,7 @@ type message struct {
 	held      bool      // not to be received: in flight, or about to be received, deleted or moved
 	receipt   string    // "" unless in flight
 	until     time.Time // end of the visibility timeout
+	postponed bool      // by who received it last, who is about it no more
 	place     int       // in index.inFlight
 }
 
@@ -143,7 +144,7 @@ func (x *index) release(m *message, now time.Time) {
 
 // fly puts a held message in flight.
 func (x *index) fly(m *message, receipt string, until time.Time) {
-	m.receipt, m.until = receipt, until
+	m.receipt, m.until, m.postponed = receipt, until, false
 	x.receipts[receipt] = m
 	x.inFlight.add(m)
 }

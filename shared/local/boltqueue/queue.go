@@ -194,7 +194,7 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) e
 		if found = m != nil; !found {
 			return
 		}
-		if m.until = now.Add(d); d > 0 {
+		if m.until, m.postponed = now.Add(d), true; d > 0 {
 			x.inFlight.moved(m)
 			return
 		}
@@ -205,6 +205,25 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) e
 		return fault.New(fault.NotFound, op, "the receipt is no longer valid")
 	}
 	return nil
+}
+
+// Busy reports whether somebody works on a message, or one is to be received within a
+// while: one that was neither postponed nor delayed for longer.
+func (q *Queue) Busy(ctx context.Context, within time.Duration) (bool, error) {
+	if err := q.db.alive(ctx, "queue.busy"); err != nil {
+		return false, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	soon := time.Now().Add(within)
+	q.index.advance(time.Now())
+	for e := q.index.order.Front(); e != nil; e = e.Next() {
+		m := e.Value.(*message)
+		if later := m.postponed && m.until.After(soon) || m.readyAt.After(soon); !later {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Depth implements queue.Queue. Messages that are delayed count as visible.

@@ -116,6 +116,35 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// A queue is busy with what somebody works on and with what is due soon, and not with
+// what was postponed for longer.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t, openDB(t, newPath(t)), boltqueue.Config{Name: "q", Visibility: time.Hour})
+		busy := func(when string, want bool) {
+			t.Helper()
+			if got, err := q.Busy(bg, 30*time.Second); err != nil || got != want {
+				t.Fatalf("%s: busy %t, %v", when, got, err)
+			}
+		}
+		busy("empty", false)
+		send(t, q, message("g", "a"))
+		busy("sent", true)
+		got := receive(t, q, "a")
+		busy("received", true)
+		if err := q.Postpone(bg, got[0].Receipt, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		busy("postponed for a minute", false)
+		time.Sleep(31 * time.Second)
+		busy("due soon", true)
+		time.Sleep(time.Minute)
+		busy("due", true)
+		receive(t, q, "a")
+		busy("received again", true)
+	})
+}
+
 // A message in flight is its consumer's until the visibility timeout ends, even
 // past its retention.
 func TestRetentionInFlight(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package secretfile is the secret store of one machine: what the environment
-// gave stays in memory. In one file that only its owner may read lie the secrets of
-// organizations that were added through the API, the tokens that were made up
-// because the environment gave none, and the seed of the key that opens sealed
+// gave stays in memory and can be changed there alone. In one file that only its owner
+// may read lie the secrets that were given through the API, the tokens that were made
+// up because the environment gave none, and the seed of the key that opens sealed
 // passwords.
 //
 // What is made up is kept before it is used, so that the next start has the same:
@@ -10,6 +10,7 @@ package secretfile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -27,12 +28,15 @@ import (
 )
 
 // Environment is what the environment gave. It is never written to the file, and
-// wins over what is there. An AdminToken of "" and an organization without webhook
-// tokens have one made up.
+// wins over what is there, secret by secret. An AdminToken of "" and an organization
+// without webhook tokens have one made up.
 type Environment struct {
 	AdminToken    string
 	Entra         secret.Entra
 	Organizations map[directory.OrganizationID]secret.Organization
+	// APIKeyFrom and WebhookTokensFrom are where those of the organizations were given,
+	// in words for who wants to change them, such as "the variable NAME".
+	APIKeyFrom, WebhookTokensFrom string
 }
 
 // Store implements secret.Store.
@@ -48,8 +52,8 @@ type Store struct {
 type content struct {
 	Organizations map[directory.OrganizationID]secret.Organization `json:"organizations"`
 	PasswordSeed  string                                           `json:"passwordSeed,omitempty"` // "" until it is first asked for
-	// The tokens that were made up: the API's, and the webhook's of organizations
-	// whose other secrets the environment gives.
+	// The tokens that were made up: the API's, and the webhook's of organizations that
+	// the environment gives, until they are replaced.
 	AdminToken    string                              `json:"adminToken,omitempty"`
 	WebhookTokens map[directory.OrganizationID]string `json:"webhookTokens,omitempty"`
 }
@@ -87,38 +91,30 @@ func Open(path string, given Environment) (*Store, error) {
 	return s, nil
 }
 
-// organization reads the secrets of an organization. What the environment gave
-// comes first.
-func (s *Store) organization(id directory.OrganizationID) secret.Organization {
-	if o, given := s.given.Organizations[id]; given {
-		return o
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.kept.Organizations[id]
-}
-
 // APIKey is what an organization's JumpCloud is called with.
 func (s *Store) APIKey(_ context.Context, id directory.OrganizationID) (string, error) {
-	o := s.organization(id)
-	if o.APIKey == "" {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := cmp.Or(s.given.Organizations[id].APIKey, s.kept.Organizations[id].APIKey)
+	if key == "" {
 		return "", missing(id, "API key")
 	}
-	return o.APIKey, nil
+	return key, nil
 }
 
 // WebhookTokens are the secrets that a notification channel may present. For an
 // organization that the environment gave without any, one is made up.
 func (s *Store) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
-	o := s.organization(id)
-	if len(o.WebhookTokens) > 0 {
-		return slices.Clone(o.WebhookTokens), nil
-	}
-	if _, given := s.given.Organizations[id]; !given {
-		return nil, missing(id, "webhook token")
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, o := range []secret.Organization{s.given.Organizations[id], s.kept.Organizations[id]} {
+		if len(o.WebhookTokens) > 0 {
+			return slices.Clone(o.WebhookTokens), nil
+		}
+	}
+	if _, given := s.given.Organizations[id]; !given && s.kept.WebhookTokens[id] == "" {
+		return nil, missing(id, "webhook token")
+	}
 	token, err := s.madeUp(s.kept.WebhookTokens[id], func(c *content, token string) {
 		c.WebhookTokens = maps.Clone(c.WebhookTokens)
 		if c.WebhookTokens == nil {
@@ -129,12 +125,19 @@ func (s *Store) WebhookTokens(_ context.Context, id directory.OrganizationID) ([
 	return []string{token}, err
 }
 
-// KeepsWebhookToken reports whether the file has a token that was made up for an
-// organization.
+// KeepsWebhookToken reports whether the file has a webhook token of an organization.
 func (s *Store) KeepsWebhookToken(id directory.OrganizationID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.kept.WebhookTokens[id] != ""
+	return s.kept.WebhookTokens[id] != "" || len(s.kept.Organizations[id].WebhookTokens) > 0
+}
+
+// ReplacedWebhookToken reports whether the one in the file was put there, and not made
+// up.
+func (s *Store) ReplacedWebhookToken(id directory.OrganizationID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.kept.Organizations[id].WebhookTokens) > 0
 }
 
 // KeepsAdminToken reports whether the file has a token of the API that was made up.
@@ -162,22 +165,33 @@ func missing(id directory.OrganizationID, what string) error {
 	return &fault.Error{Op: "secretfile", Kind: fault.NotFound, Subject: string(id), Message: "there is no " + what + " of the organization " + string(id)}
 }
 
-// PutAPIKey keeps the API key of an organization.
+// PutAPIKey keeps the API key of an organization. One that the environment gave is a
+// Conflict.
 func (s *Store) PutAPIKey(_ context.Context, id directory.OrganizationID, key string) error {
-	return s.change(id, func(o *secret.Organization) { o.APIKey = key })
-}
-
-// PutWebhookTokens keeps the webhook tokens of an organization.
-func (s *Store) PutWebhookTokens(_ context.Context, id directory.OrganizationID, tokens []string) error {
-	return s.change(id, func(o *secret.Organization) { o.WebhookTokens = slices.Clone(tokens) })
-}
-
-// change changes the secrets of an organization. Those that the environment gave
-// cannot be changed.
-func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organization)) error {
-	if _, given := s.given.Organizations[id]; given {
-		return &fault.Error{Op: "secretfile.put", Kind: fault.Conflict, Subject: string(id), Message: "the secrets of this organization come from the environment: change them there"}
+	if s.given.Organizations[id].APIKey != "" {
+		return mustStay(id, "the API key of this organization comes from "+s.given.APIKeyFrom+": change it there")
 	}
+	return s.change(id, func(o *secret.Organization) { o.APIKey = key }, func(*content) {})
+}
+
+// PutWebhookTokens keeps the webhook tokens of an organization instead of those there
+// were, also of one that was made up. Those that the environment gave are a Conflict.
+func (s *Store) PutWebhookTokens(_ context.Context, id directory.OrganizationID, tokens []string) error {
+	if len(s.given.Organizations[id].WebhookTokens) > 0 {
+		return mustStay(id, "the webhook tokens of this organization come from "+s.given.WebhookTokensFrom+": change them there")
+	}
+	return s.change(id, func(o *secret.Organization) { o.WebhookTokens = slices.Clone(tokens) }, func(c *content) {
+		c.WebhookTokens = maps.Clone(c.WebhookTokens)
+		delete(c.WebhookTokens, id)
+	})
+}
+
+func mustStay(id directory.OrganizationID, why string) error {
+	return &fault.Error{Op: "secretfile.put", Kind: fault.Conflict, Subject: string(id), Message: why}
+}
+
+// change changes the secrets of an organization, and what else the file holds.
+func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organization), rest func(*content)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	after := s.kept
@@ -186,6 +200,7 @@ func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organizati
 	o := after.Organizations[id]
 	edit(&o)
 	after.Organizations[id] = o
+	rest(&after)
 	return s.keep(after)
 }
 

@@ -3,6 +3,7 @@ package secretfile_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 var given = secretfile.Environment{
 	AdminToken: "canary-admin", Entra: secret.Entra{ClientSecret: "canary-entra"},
 	Organizations: map[directory.OrganizationID]secret.Organization{"5f0c1e2d3a4b5c6d7e8f9012": {APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}},
+	APIKeyFrom:    "the variable KEY", WebhookTokensFrom: "the variable TOKENS",
 }
 
 func TestStore(t *testing.T) {
@@ -43,10 +45,10 @@ func TestWhatTheEnvironmentGaveStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutAPIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", "other"); !fault.Is(err, fault.Conflict) {
+	if err := s.PutAPIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", "other"); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the API key of this organization comes from the variable KEY: change it there" {
 		t.Errorf("put the key: %v", err)
 	}
-	if err := s.PutWebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", []string{"other"}); !fault.Is(err, fault.Conflict) {
+	if err := s.PutWebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", []string{"other"}); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the webhook tokens of this organization come from the variable TOKENS: change them there" {
 		t.Errorf("put tokens: %v", err)
 	}
 	if got, err := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got != "canary-key" {
@@ -142,5 +144,64 @@ func TestMadeUpTokensStay(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("others may read the file: %v", info.Mode())
+	}
+}
+
+// What the environment does not give can be replaced, secret by secret, and is the
+// same after a restart. What it gives wins.
+func TestMadeUpTokensAreReplaced(t *testing.T) {
+	const organization directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f9012"
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	open := func(o secret.Organization) *secretfile.Store {
+		t.Helper()
+		s, err := secretfile.Open(path, secretfile.Environment{Organizations: map[directory.OrganizationID]secret.Organization{organization: o},
+			APIKeyFrom: "the variable KEY", WebhookTokensFrom: "the variable TOKENS"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	holds := func(s *secretfile.Store, key string, tokens ...string) {
+		t.Helper()
+		gotKey, errKey := s.APIKey(t.Context(), organization)
+		got, errTokens := s.WebhookTokens(t.Context(), organization)
+		if errKey != nil || errTokens != nil || gotKey != key || !slices.Equal(got, tokens) {
+			t.Errorf("key %q, tokens %q; %v, %v", gotKey, got, errKey, errTokens)
+		}
+	}
+	s := open(secret.Organization{APIKey: "canary-key"})
+	madeUp, err := s.WebhookTokens(t.Context(), organization)
+	if err != nil || s.ReplacedWebhookToken(organization) {
+		t.Fatal(err)
+	}
+	for _, tokens := range [][]string{{"token-new", madeUp[0]}, {"token-new"}} {
+		if err := s.PutWebhookTokens(t.Context(), organization, tokens); err != nil {
+			t.Fatal(err)
+		}
+		holds(s, "canary-key", tokens...)
+		s = open(secret.Organization{APIKey: "canary-key"})
+		holds(s, "canary-key", tokens...)
+		if !s.KeepsWebhookToken(organization) || !s.ReplacedWebhookToken(organization) {
+			t.Error("the store does not know that it keeps tokens that were put there")
+		}
+	}
+	if err := s.PutAPIKey(t.Context(), organization, "other"); !fault.Is(err, fault.Conflict) {
+		t.Errorf("the key: %v", err)
+	}
+	holds(open(secret.Organization{APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}), "canary-key", "canary-token")
+	if err := open(secret.Organization{APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}).PutWebhookTokens(t.Context(), organization, []string{"other"}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("tokens that are given: %v", err)
+	}
+
+	// The other way round: the tokens are given, and the key is kept.
+	s = open(secret.Organization{WebhookTokens: []string{"canary-token"}})
+	if err := s.PutAPIKey(t.Context(), organization, "key-put"); err != nil {
+		t.Fatal(err)
+	}
+	holds(open(secret.Organization{WebhookTokens: []string{"canary-token"}}), "key-put", "canary-token")
+	holds(open(secret.Organization{APIKey: "canary-key"}), "canary-key", "token-new")
+	content, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(content), "canary") || strings.Contains(string(content), madeUp[0]) {
+		t.Errorf("what the environment gave or what was replaced is in the file (%v)", err)
 	}
 }

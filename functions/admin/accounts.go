@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/reconcile"
+)
+
+// How long a tenant may take to say what it is, and then to show the accounts of a
+// user.
+const (
+	describeLimit = 5 * time.Second
+	readLimit     = 3 * time.Second
+)
+
+// describeTenants asks the tenants of the accounts which of their domains are
+// federated, as they have them just now.
+func (g *gateway) describeTenants(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, describeLimit)
+	defer cancel()
+	tenants := map[directory.TenantID]directory.Tenant{}
+	for _, account := range g.accounts {
+		tenant, known := tenants[account.dir.Tenant]
+		if !known {
+			var err error
+			if tenant, err = g.Tenants.Describe(ctx, account.dir.Tenant); err != nil {
+				f := fault.Of(err)
+				return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: fmt.Sprintf(
+					"the tenant of the directory %s cannot be asked whether its users sign in with JumpCloud (%s); nothing was changed in JumpCloud or in Entra", account.dir.Name, f.Message)}, "", nil)
+			}
+			tenants[account.dir.Tenant] = tenant
+		}
+		account.tenant = tenant
+	}
+	return nil
+}
+
+// readAccounts reads the accounts as they are now, those of a tenant at once and the
+// tenants beside one another. Somebody may have renamed one since its link was
+// written. What cannot be read stays as its link has it.
+func (g *gateway) readAccounts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	byTenant := map[directory.TenantID][]*account{}
+	for _, each := range g.accounts {
+		byTenant[each.dir.Tenant] = append(byTenant[each.dir.Tenant], each)
+	}
+	var reading sync.WaitGroup
+	for tenant, accounts := range byTenant {
+		reading.Go(func() {
+			for i, found := range g.read(ctx, tenant, accounts) {
+				if found.Err != nil {
+					zerolog.Ctx(ctx).Warn().Err(found.Err).Str("directory", string(accounts[i].dir.ID)).Str("user", string(g.user.ID)).
+						Msg("an account could not be read before its password is set: its link is gone by")
+				}
+				accounts[i].now = found.Account
+				accounts[i].gone = found.Account == nil && found.Err == nil && !reconcile.MayLag(accounts[i].link, time.Now())
+			}
+		})
+	}
+	reading.Wait()
+}
+
+// read reads the accounts of one tenant, in their order.
+func (g *gateway) read(ctx context.Context, tenant directory.TenantID, accounts []*account) []reconcile.Found {
+	entra, err := g.Systems.Entra(ctx, tenant)
+	if err != nil {
+		found := make([]reconcile.Found, len(accounts))
+		for i := range found {
+			found[i].Err = err
+		}
+		return found
+	}
+	ids := make([]directory.EntraID, len(accounts))
+	for i, each := range accounts {
+		ids[i] = each.link.EntraID
+	}
+	return entra.Read(ctx, ids)
+}
+
+// checkAccounts refuses a password that Entra must refuse whatever it is, because
+// JumpCloud would have it by then.
+func (g *gateway) checkAccounts() error {
+	detail := "users of a federated domain sign in with JumpCloud: set the password in JumpCloud"
+	var details []error
+	for _, account := range g.accounts {
+		why := account.refusal()
+		if why == nil {
+			continue
+		}
+		if why.Reason != directory.DomainFederated {
+			detail = "Entra takes no password for this user: mend what the reasons name, or set the password in JumpCloud"
+		}
+		details = append(details, about(fmt.Sprintf("Entra, %s in the directory %s (%s): %s", account.upn(), account.dir.Name, why.Reason, why.Message)))
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return huma.NewError(http.StatusUnprocessableEntity, detail+"; nothing was changed in JumpCloud or in Entra", details...)
+}

@@ -1,0 +1,123 @@
+package admin_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+)
+
+// What Entra must refuse for an account as it is now, whatever its link recorded, is
+// refused before anything is written; what it takes by now is set.
+func TestTheAccountAsItIsNowDecides(t *testing.T) {
+	const federated = "ann.lee@fed.example"
+	change := func(properties map[string]any) func(*gateway) {
+		return func(g *gateway) {
+			_, err := g.entra.Tenant(tenant).UpdateUser("ann.lee@contoso.example", properties)
+			g.must(err)
+		}
+	}
+	recorded := func(upn directory.UPN) func(*gateway) {
+		return func(g *gateway) {
+			g.must(g.records.ChangeLink(g.t.Context(), directory.NewID(organization, "one"), g.ann, func(l directory.Link) directory.Link {
+				l.UPN = upn
+				return l
+			}))
+		}
+	}
+	for name, tc := range map[string]struct {
+		before   func(*gateway)
+		password string
+		detail   string
+		says     string // "" when everybody gets the password
+	}{
+		"moved into a federated domain": {change(map[string]any{"userPrincipalName": federated, "onPremisesImmutableId": "1"}), goodPassword,
+			"users of a federated domain sign in with JumpCloud: set the password in JumpCloud",
+			"Entra, ann.lee@fed.example in the directory one (domain_federated): fed.example is a federated domain: ann.lee@fed.example signs in with JumpCloud"},
+		"mastered on premises by now": {change(map[string]any{"onPremisesSyncEnabled": true}), goodPassword,
+			"Entra takes no password for this user", "in the directory one (synced_from_on_premises): ann.lee@contoso.example is synchronised"},
+		"under restricted management by now": {change(map[string]any{"isManagementRestricted": true}), goodPassword,
+			"Entra takes no password for this user", "in the directory one (management_restricted)"},
+		"deleted long ago": {func(g *gateway) {
+			_, err := g.entra.Tenant(tenant).DeleteUser("ann.lee@contoso.example")
+			g.must(err)
+		}, goodPassword, "Entra takes no password for this user", "in the directory one (account_missing): the account is not in Entra any more"},
+		"renamed to what is in the password": {change(map[string]any{"userPrincipalName": "canary@contoso.example"}), goodPassword,
+			"Entra does not take this password", "Entra: it must not contain the sign-in name"},
+		"renamed from what is in the password": {recorded("canary@contoso.example"), goodPassword, "", ""},
+		"moved out of a federated domain":      {recorded(federated), goodPassword, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t)
+			one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
+			two := g.connected("two", secondTenant, "ann@fabrikam.example", nil)
+			tc.before(g)
+			status, answer := g.set(tc.password)
+			if tc.says == "" {
+				if status != 200 || len(g.has(tc.password)) != 3 {
+					t.Errorf("%d %v; %v have it", status, answer, g.has(tc.password))
+				}
+				return
+			}
+			said := details(answer)
+			if status != 422 || !strings.Contains(fmt.Sprint(answer["detail"]), tc.detail) || !strings.Contains(fmt.Sprint(answer["detail"]), "nothing was changed in JumpCloud or in Entra") ||
+				!strings.Contains(said, tc.says) || strings.Contains(said, "fabrikam") {
+				t.Errorf("%d %v", status, answer)
+			}
+			if has := g.has(tc.password); len(has) > 0 || len(g.actions(one))+len(g.actions(two)) > 0 || g.differs(one) != "" || g.differs(two) != "" {
+				t.Errorf("%v have it; %d and %d actions; %q, %q", has, len(g.actions(one)), len(g.actions(two)), g.differs(one), g.differs(two))
+			}
+		})
+	}
+}
+
+// An account that entrasync wrote a moment ago and that Entra does not show is not
+// taken for one that is gone.
+func TestAnAccountThatIsNotShownYet(t *testing.T) {
+	g := newGateway(t)
+	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
+	g.must(g.records.ChangeLink(t.Context(), one, g.ann, func(l directory.Link) directory.Link {
+		l.LastWriteAt = time.Now()
+		return l
+	}))
+	g.must(g.entra.FailNext(entratest.Fault{Method: http.MethodGet, Path: `^/v1\.0/users/[^/]+$`, Status: 404}))
+	if status, answer := g.set(goodPassword); status != 200 || len(g.has(goodPassword)) != 2 {
+		t.Errorf("%d %v; %v have it", status, answer, g.has(goodPassword))
+	}
+}
+
+// Where the accounts cannot be read the links are gone by, and all accounts of a user
+// in one tenant are read at once.
+func TestAccountsThatCannotBeRead(t *testing.T) {
+	g := newGateway(t)
+	g.must(g.worker.PublishKey(t.Context()))
+	for name, at := range map[string][2]string{"one": {tenant, "ann.lee@contoso.example"}, "two": {tenant, "ann.admin@contoso.example"}, "three": {secondTenant, "ann@fabrikam.example"}} {
+		g.connected(name, at[0], at[1], nil)
+	}
+	batches := 0
+	g.before = func(r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/$batch") {
+			batches++
+		}
+	}
+	if status, answer := g.set(goodPassword); status != 200 || batches != 2 || len(g.has(goodPassword)) != 4 {
+		t.Errorf("%d %v; %d batches", status, answer, batches)
+	}
+	g.instead = func(r *http.Request) *http.Response {
+		if strings.HasSuffix(r.URL.Path, "/$batch") {
+			return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}
+		}
+		return nil
+	}
+	if status, answer := g.set(goodPassword + "x"); status != 200 || len(g.has(goodPassword+"x")) != 4 {
+		t.Errorf("not read: %d %v", status, answer)
+	}
+	g.must(g.entra.Tenant(tenant).SetFederated("contoso.example", true))
+	if status, answer := g.set(goodPassword + "y"); status != 422 || len(g.has(goodPassword+"y")) > 0 || !strings.Contains(details(answer), "domain_federated") {
+		t.Errorf("not read, and federated by the link: %d %v", status, answer)
+	}
+}
