@@ -50,7 +50,7 @@ func (a API) listConnections(ctx context.Context, in *struct {
 	ID string `path:"id"`
 	Paging
 }) (*answer[page[connectionView]], error) {
-	dir, err := a.directory(ctx, in.ID)
+	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

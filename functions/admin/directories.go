@@ -71,6 +71,16 @@ func (a API) directory(ctx context.Context, id string) (directory.Directory, err
 	return dir, nil
 }
 
+// shownDirectory reads the directory that a path names, for a list of what belongs to
+// it: the list goes on when the record of the directory itself is damaged.
+func (a API) shownDirectory(ctx context.Context, id string) (directory.Directory, error) {
+	dir, err := a.Store.ShownDirectory(ctx, directory.ID(id))
+	if err != nil {
+		return dir, refuse(err, "path.id", id)
+	}
+	return dir, nil
+}
+
 // newDirectory is the body that creates a directory.
 type newDirectory struct {
 	Name         string        `json:"name" minLength:"1" maxLength:"200"`

@@ -83,7 +83,7 @@ func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan
 // answer that nothing happened.
 func (a API) checkScope(ctx context.Context, in *eventsQuery, names directoryNames) error {
 	if in.Organization != "" {
-		if _, err := a.Store.Organization(ctx, directory.OrganizationID(in.Organization)); err != nil {
+		if err := a.Store.HasOrganization(ctx, directory.OrganizationID(in.Organization)); err != nil {
 			return refuse(unprocessable(err), "query.organization", in.Organization)
 		}
 	}
@@ -105,12 +105,12 @@ type directoryNames struct {
 	known map[directory.ID]string
 }
 
-// of is the name of a directory; NotFound if there is none.
+// of is the name of a directory, "" if it cannot be read; NotFound if there is none.
 func (n directoryNames) of(ctx context.Context, id directory.ID) (string, error) {
 	if name, known := n.known[id]; known {
 		return name, nil
 	}
-	dir, err := n.store.Directory(ctx, id)
+	dir, err := n.store.ShownDirectory(ctx, id)
 	if err != nil {
 		return "", err
 	}

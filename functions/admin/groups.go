@@ -126,7 +126,7 @@ func (a API) showGroup(ctx context.Context, dir directory.Directory, group strin
 // listGroups lists the links of groups, with how many of their members are in
 // sync.
 func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupView]], error) {
-	dir, err := a.directory(ctx, in.ID)
+	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -140,26 +140,28 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 		ids[i] = link.Group
 	}
 	// The links of the list may lag behind; what is read by its key does not.
-	look, err := a.Store.LookGroups(ctx, dir.ID, ids)
+	look, err := a.Store.ShownGroups(ctx, dir.ID, ids)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	views := make([]groupView, 0, len(ids))
 	for _, id := range ids {
-		group := look.Groups[id]
+		group := look[id].Known
 		link, found := group.Link(dir.ID)
 		if !found || !link.Stands(status, reason) {
 			continue
 		}
 		var members *membersView
 		if dir.Settings.ManageGroups && group.Connected(dir.ID) {
-			all, err := a.membersOf(ctx, link)
+			all, damaged, err := a.membersOf(ctx, link)
 			if err != nil {
 				return nil, refuse(err, "", nil)
 			}
-			members = countOf(all)
+			members = countOf(all, damaged)
 		}
-		views = append(views, viewOfGroup(link, pathsOf(group, dir.ID), members))
+		view := viewOfGroup(link, pathsOf(group, dir.ID), members)
+		view.Unreadable = withoutConnection(look[id].DamagedConnection)
+		views = append(views, view)
 	}
 	return &answer[page[groupView]]{Body: page[groupView]{Items: views, Cursor: list.Cursor}}, nil
 }

@@ -17,6 +17,7 @@ type groupView struct {
 	EntraID     directory.EntraID    `json:"entraId,omitempty" doc:"The object id of the security group; missing as long as there is none"`
 	DisplayName string               `json:"displayName,omitempty" doc:"The name that the security group certainly has"`
 	Connected   bool                 `json:"connected" doc:"Whether the group is connected to this directory"`
+	Unreadable  []string             `json:"unreadable,omitempty" doc:"What cannot be read of the group because its record is damaged: connection, and then connected and connectedBy say nothing. The log names the record"`
 	ConnectedBy []directory.Path     `json:"connectedBy" doc:"By what the group is connected: direct for an administrator, jumpcloud for the connection source; empty when not connected any more"`
 	Status      directory.LinkStatus `json:"status" enum:"pending,synced,parked,held,released"`
 	Reason      directory.Reason     `json:"reason,omitempty" doc:"One typed word: why the group is parked, waits or was let go"`
@@ -30,11 +31,12 @@ type groupView struct {
 
 // membersView is how the members of a group stand.
 type membersView struct {
-	InSync    int             `json:"inSync" doc:"Members in JumpCloud and in Entra"`
-	Waiting   int             `json:"waiting" doc:"Those who join or leave the security group by themselves, with the next write or once they have an account"`
-	Refused   int             `json:"refused" doc:"Those whom Entra does not take"`
-	NotInSync []memberTrouble `json:"notInSync,omitempty" doc:"Who waits or is refused, and why; only in the view of one group"`
-	More      int             `json:"more,omitempty" doc:"How many more wait or are refused than notInSync shows"`
+	InSync     int             `json:"inSync" doc:"Members in JumpCloud and in Entra"`
+	Waiting    int             `json:"waiting" doc:"Those who join or leave the security group by themselves, with the next write or once they have an account"`
+	Refused    int             `json:"refused" doc:"Those whom Entra does not take"`
+	Unreadable int             `json:"unreadable,omitempty" doc:"Those whose record is damaged, who are counted nowhere else. The log names the records"`
+	NotInSync  []memberTrouble `json:"notInSync,omitempty" doc:"Who waits or is refused, and why; only in the view of one group"`
+	More       int             `json:"more,omitempty" doc:"How many more wait or are refused than notInSync shows"`
 }
 
 // memberTrouble is a member who is not in Entra as in JumpCloud, and why.
@@ -70,9 +72,10 @@ func statusOf(m directory.Member) memberStatus {
 	}
 }
 
-// countOf counts the members of a group by how they stand.
-func countOf(members []directory.Member) *membersView {
-	var view membersView
+// countOf counts the members of a group by how they stand; damaged is how many cannot
+// be read.
+func countOf(members []directory.Member, damaged int) *membersView {
+	view := membersView{Unreadable: damaged}
 	for _, m := range members {
 		switch statusOf(m) {
 		case memberInSync:
@@ -119,28 +122,34 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	if !dir.Settings.ManageGroups || !group.Connected(dir.ID) {
 		return viewOfGroup(link, pathsOf(group, dir.ID), nil), nil
 	}
-	members, err := a.membersOf(ctx, link)
+	members, damaged, err := a.membersOf(ctx, link)
 	if err != nil {
 		return groupView{}, err
 	}
-	view := countOf(members)
+	view := countOf(members, damaged)
 	view.NotInSync, err = a.troubles(ctx, dir.ID, members)
 	view.More = view.Waiting + view.Refused - len(view.NotInSync)
 	return viewOfGroup(link, pathsOf(group, dir.ID), view), err
 }
 
-// membersOf reads the members of a group. As long as there is no group in Entra nobody
-// is in it, whoever was in one that is gone.
-func (a API) membersOf(ctx context.Context, link directory.GroupLink) ([]directory.Member, error) {
-	members, err := a.Store.AllMembers(ctx, link.Directory, link.Group)
-	if err != nil || link.EntraID != "" {
-		return members, err
+// membersOf reads the members of a group, and how many cannot be read. As long as there
+// is no group in Entra nobody is in it, whoever was in one that is gone.
+func (a API) membersOf(ctx context.Context, link directory.GroupLink) (members []directory.Member, damaged int, err error) {
+	for cursor, more := "", true; more; more = cursor != "" {
+		page, err := a.Store.Members(ctx, link.Directory, link.Group, 0, cursor)
+		if err != nil {
+			return nil, 0, err
+		}
+		members, damaged, cursor = append(members, page.Items...), damaged+page.LeftOut, page.Cursor
+	}
+	if link.EntraID != "" {
+		return members, damaged, nil
 	}
 	members = slices.DeleteFunc(members, func(m directory.Member) bool { return !m.Wanted })
 	for i := range members {
 		members[i].Applied = ""
 	}
-	return members, nil
+	return members, damaged, nil
 }
 
 // troubles are the first members who are not in sync, and why.
@@ -155,26 +164,29 @@ func (a API) troubles(ctx context.Context, id directory.ID, members []directory.
 	if len(late) == 0 {
 		return nil, nil
 	}
-	look, err := a.Store.Look(ctx, id, users)
+	look, err := a.Store.ShownUsers(ctx, id, users)
 	if err != nil {
 		return nil, err
 	}
 	troubles := make([]memberTrouble, len(late))
 	for i, m := range late {
-		link, _ := look.Users[m.User].Link(id)
-		troubles[i] = troubleOf(m, link)
+		link, _ := look[m.User].Known.Link(id)
+		troubles[i] = troubleOf(m, link, look[m.User].DamagedLink)
 	}
 	return troubles, nil
 }
 
-// troubleOf says why a member is not in sync; link is that of the user.
-func troubleOf(m directory.Member, link directory.Link) memberTrouble {
+// troubleOf says why a member is not in sync; link is that of the user, unless its
+// record is damaged.
+func troubleOf(m directory.Member, link directory.Link, damaged bool) memberTrouble {
 	trouble := memberTrouble{User: m.User, Status: statusOf(m)}
 	switch {
 	case trouble.Status == memberRefused:
 		trouble.Reason, trouble.Message = m.Problem.Reason, m.Problem.Message
 	case !m.Wanted:
 		trouble.Reason, trouble.Message = directory.LeftGroup, "the user is not in the group any more and is taken out of the security group with the next write"
+	case damaged:
+		trouble.Message = "the record of the user is damaged, and whether there is an account is not known: put back a copy of the table"
 	case link.EntraID == "":
 		trouble.Reason, trouble.Message = directory.MemberAbsent, "the user has no account in this directory yet, and joins as soon as there is one"
 		if link.Message != "" {

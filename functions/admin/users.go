@@ -22,6 +22,7 @@ type linkView struct {
 	Reason      directory.Reason       `json:"reason,omitempty" doc:"One typed word: why the account is disabled, or why the user is parked or waits"`
 	Message     string                 `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
 	Problems    []directory.Problem    `json:"problems,omitempty" doc:"The attributes that cannot be written, each with its reason; the others are"`
+	Unreadable  []string               `json:"unreadable,omitempty" doc:"What cannot be read of the user because its record is damaged: connection, and then connectedBy says nothing. The log names the record"`
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected: direct, group:<groupId> for each connected group that holds the user, jumpcloud for the connection source; empty when not connected any more"`
 	Owner       directory.Owner        `json:"owner,omitempty" enum:"created,taken_over"`
 	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
@@ -99,7 +100,7 @@ func (a API) users(api huma.API) {
 
 // listUsers lists links.
 func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkView]], error) {
-	dir, err := a.directory(ctx, in.ID)
+	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -113,18 +114,28 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkVie
 		ids[i] = link.User
 	}
 	// The links of the list may lag behind; what is read by its key does not.
-	look, err := a.Store.Look(ctx, dir.ID, ids)
+	look, err := a.Store.ShownUsers(ctx, dir.ID, ids)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	views := make([]linkView, 0, len(ids))
 	for _, id := range ids {
-		user := look.Users[id]
-		if link, found := user.Link(dir.ID); found && link.Stands(status, reason) {
-			views = append(views, viewOf(link, user.Paths(dir.ID)))
+		user := look[id]
+		if link, found := user.Known.Link(dir.ID); found && link.Stands(status, reason) {
+			view := viewOf(link, user.Known.Paths(dir.ID))
+			view.Unreadable = withoutConnection(user.DamagedConnection)
+			views = append(views, view)
 		}
 	}
 	return &answer[page[linkView]]{Body: page[linkView]{Items: views, Cursor: list.Cursor}}, nil
+}
+
+// withoutConnection says what cannot be read of a user or a group that is in a list.
+func withoutConnection(damaged bool) []string {
+	if damaged {
+		return []string{"connection"}
+	}
+	return nil
 }
 
 // linkOf reads the link of a user in a directory; NotFound if the user never

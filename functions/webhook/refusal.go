@@ -51,7 +51,7 @@ func (c Cause) level() zerolog.Level {
 var advice = map[Cause]string{
 	MissingSecret:       "a webhook came without a secret: give the notification channel in JumpCloud the organization's webhook token",
 	WrongSecret:         "a webhook came with a wrong secret: give the notification channel in JumpCloud the organization's webhook token",
-	UnknownOrganization: "a webhook came for an organization that is not served here: compare the URL of the notification channel with the organization's id",
+	UnknownOrganization: "a webhook came for an organization that has no webhook token here: compare the URL of the notification channel with the organization's id; if GET /v1/organizations lists it, its token was lost, and PATCH /v1/organizations/{id} gives it a new one",
 	TooLarge:            "a webhook over 1 MiB was refused",
 	TooManyEvents:       "a webhook with too many events was refused: whoever forwards them has to send them in several requests",
 	NotJSON:             "a webhook that is not JSON was refused",
@@ -80,7 +80,7 @@ func withoutTokens(err error) *refusal {
 	f := fault.Of(err)
 	switch {
 	case f.Kind == fault.NotFound:
-		return &refusal{status: http.StatusNotFound, cause: UnknownOrganization, message: "no organization of that id is served here"}
+		return &refusal{status: http.StatusNotFound, cause: UnknownOrganization, message: "there is no webhook token for an organization of that id: it is not served here, or its token was lost"}
 	case f.Reason == secret.TooManyUnknown:
 		return &refusal{http.StatusTooManyRequests, TooManyUnknown, "too many organizations are asked for that are not served here: try again", err}
 	default:

@@ -11,11 +11,28 @@ import (
 	"testing"
 )
 
-// ended runs the program until it ends, and gives what it said.
+// untilServing keeps what a program says, and kills one that serves: a test that it
+// has to end then fails at once.
+type untilServing struct {
+	said    bytes.Buffer
+	command *exec.Cmd
+}
+
+// Write implements io.Writer.
+func (u *untilServing) Write(p []byte) (int, error) {
+	n, err := u.said.Write(p)
+	if strings.Contains(u.said.String(), "Press Ctrl-C") {
+		_ = u.command.Process.Kill()
+	}
+	return n, err
+}
+
+// ended runs the program until it ends, and gives what it said. One that serves instead
+// is killed.
 func ended(t *testing.T, variables map[string]string, arguments ...string) (code int, out, errs string) {
 	t.Helper()
 	command := program(t, variables, arguments...)
-	var stdout, stderr bytes.Buffer
+	stdout, stderr := untilServing{command: command}, bytes.Buffer{}
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()
 	var exit *exec.ExitError
@@ -24,7 +41,7 @@ func ended(t *testing.T, variables map[string]string, arguments ...string) (code
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	return code, stdout.String(), stderr.String()
+	return code, stdout.said.String(), stderr.String()
 }
 
 func TestHelpIsPrinted(t *testing.T) {

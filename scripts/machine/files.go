@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"entrasync/shared/local/boltfile"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/pair"
 	"entrasync/shared/store"
 )
 
@@ -43,9 +43,10 @@ func (c Config) openFolder() (release func() error, err error) {
 	return release, err
 }
 
-// openFiles opens table and queues. A table that is missing, empty, damaged or
-// another one beside queues that are in use is refused: with an empty table every
-// webhook would be accepted and dropped, because no directory wants it.
+// openFiles opens table and queues. A table that is missing, empty, damaged, older or
+// another one beside queues that are in use is refused, and so is a folder without
+// both that has copies of a table: with an empty table every webhook would be accepted
+// and dropped, because no directory wants it.
 func (m *Machine) openFiles(ctx context.Context) error {
 	release, err := m.Config.openFolder()
 	if err != nil {
@@ -54,8 +55,10 @@ func (m *Machine) openFiles(ctx context.Context) error {
 	m.closer = append(m.closer, release)
 	files := m.Config.files()
 	hasTable, hasQueues := filled(files.Table), filled(files.Queues)
-	if !hasTable && hasQueues {
-		return refuse(files, fmt.Sprintf("%s is missing or empty, and %s beside it has been in use", files.Table, files.Queues))
+	if !hasTable {
+		if err := m.mayBeginAnew(files, hasQueues); err != nil {
+			return err
+		}
 	}
 	if m.table, err = bolttable.Open(files.Table); err != nil {
 		return refused(files, err)
@@ -71,7 +74,27 @@ func (m *Machine) openFiles(ctx context.Context) error {
 	m.closer = append(m.closer, m.files.Close)
 	m.files.OnDamage(m.tellOfMessage)
 	m.isNew = !hasTable
-	return m.pair(ctx)
+	return m.join(ctx)
+}
+
+// mayBeginAnew refuses to make a table where there was one.
+func (m *Machine) mayBeginAnew(files backup.Files, hasQueues bool) error {
+	if hasQueues {
+		return refuse(files, fmt.Sprintf("%s is missing or empty, and %s beside it has been in use", files.Table, files.Queues))
+	}
+	folder := filepath.Join(files.Data, backup.Folder)
+	copies, err := backup.List(folder)
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "start")
+	}
+	if len(copies) > 0 {
+		return &fault.Error{Op: "start", Kind: fault.Invalid, Message: fmt.Sprintf("%s and %s are missing or empty, and there are copies of a table: %s, or, to begin anew, move %s away (%s)",
+			files.Table, files.Queues, putBack(copies), folder, lostWithTheTable)}
+	}
+	if secrets := filepath.Join(files.Data, secretsName); filled(secrets) {
+		m.log.Warn().Str("file", secrets).Msg("table and queues are missing beside " + secrets + ", and there is no copy of the table: the product begins anew (" + lostWithTheTable + ")")
+	}
+	return nil
 }
 
 // filled reports whether a file is there and has a byte.
@@ -80,28 +103,30 @@ func filled(path string) bool {
 	return err == nil && info.Size() > 0
 }
 
-// pair makes sure that table and queues belong together. Files of before there were
-// identities are given one.
-func (m *Machine) pair(ctx context.Context) error {
-	files := m.Config.files()
-	ofTable, err := m.table.Identity(ctx)
-	if err != nil {
+// join makes sure that table and queues belong together.
+func (m *Machine) join(ctx context.Context) error {
+	files, both := m.Config.files(), pair.Pair{Table: m.table, Queues: m.files}
+	finding, err := both.Join(ctx)
+	switch {
+	case err != nil:
 		return err
-	}
-	ofQueues, err := m.files.Identity(ctx)
-	if err != nil || (ofTable != "" && ofTable == ofQueues) {
-		return err
-	}
-	if ofQueues != "" {
+	case finding == pair.Foreign:
 		return refuse(files, fmt.Sprintf("%s is not the table that %s belongs to", files.Table, files.Queues))
+	case finding == pair.OldTable:
+		return refuse(files, fmt.Sprintf("%s is older than %s, so what was done since is not in it: have everybody in it looked at with `bin/local restore %s`, or take another one", files.Table, files.Queues, files.Table))
+	case finding == pair.OldQueues:
+		m.log.Warn().Str("file", files.Queues).Msg("the queues are older than the table: what waited in the newer ones is not known any more, so have the users and groups looked at that changed meanwhile")
 	}
-	if ofTable == "" {
-		ofTable = rand.Text()
-		if err := m.table.SetIdentity(ctx, ofTable); err != nil {
-			return err
+	m.advance = func(ctx context.Context) {
+		if err := both.Advance(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn().Err(err).Msg("an older table that is put back by hand may not be noticed until the next hour")
 		}
 	}
-	return m.files.SetIdentity(ctx, ofTable)
+	m.closer = append(m.closer, func() error {
+		m.advance(context.Background())
+		return nil
+	})
+	return nil
 }
 
 // tellOfRecord says that a record of the table is damaged.
@@ -123,14 +148,22 @@ func refuse(files backup.Files, what string) error {
 	return &fault.Error{Op: "start", Kind: fault.Invalid, Message: what + ": " + wayBack(files)}
 }
 
+// lostWithTheTable is what it means to begin anew.
+const lostWithTheTable = "accounts and groups are found again; organizations, directories, settings and connections have to be made again"
+
 // wayBack is what somebody can do without a table.
 func wayBack(files backup.Files) string {
-	anew := "to start with nothing, move everything out of " + files.Data + " (accounts and groups are found again; directories, settings and connections have to be made again)"
+	anew := "to start with nothing, move everything out of " + files.Data + " (" + lostWithTheTable + ")"
 	copies, err := backup.List(filepath.Join(files.Data, backup.Folder))
 	if err != nil || len(copies) == 0 {
 		return "there is no copy in " + filepath.Join(files.Data, backup.Folder) + "; put one of your own back with `bin/local restore FILE`, or, " + anew
 	}
-	return fmt.Sprintf("put the newest of %d copies (%s) back with `bin/local restore`, or, %s", len(copies), copies[0], anew)
+	return putBack(copies) + ", or, " + anew
+}
+
+// putBack is how a copy comes back.
+func putBack(copies []string) string {
+	return fmt.Sprintf("put the newest of %d copies (%s) back with `bin/local restore`", len(copies), copies[0])
 }
 
 // refused is the fault about a table that could not be opened.

@@ -7,6 +7,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -39,7 +40,8 @@ type Machine struct {
 	log     zerolog.Logger
 	server  *http.Server
 	host    *host.Host
-	isNew   bool // there was no table before this start
+	isNew   bool                  // there was no table before this start
+	advance func(context.Context) // see package pair
 	table   *bolttable.Table
 	files   *boltqueue.DB
 	queues  queues
@@ -99,7 +101,8 @@ func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) 
 	return m, nil
 }
 
-// start does the work of Start.
+// start does the work of Start. A record that is needed for it and is damaged keeps
+// it from starting.
 func (m *Machine) start(ctx context.Context) error {
 	m.keyFrom = "the variable " + keyVariable
 	if m.Config.JumpCloudKey == "" {
@@ -109,6 +112,16 @@ func (m *Machine) start(ctx context.Context) error {
 	if err := m.openFiles(ctx); err != nil {
 		return err
 	}
+	err := m.startOn(ctx)
+	if store.IsDamaged(err) {
+		files := m.Config.files()
+		return refuse(files, fmt.Sprintf("%s has a damaged record without which nothing can start, %s", files.Table, fault.Of(err).Subject))
+	}
+	return err
+}
+
+// startOn starts on the files.
+func (m *Machine) startOn(ctx context.Context) error {
 	if err := m.openQueues(); err != nil {
 		return err
 	}
@@ -135,6 +148,9 @@ func (m *Machine) start(ctx context.Context) error {
 	if err := m.afterRestore(ctx); err != nil {
 		return err
 	}
+	if err := m.tellOfMissingSecrets(ctx); err != nil {
+		return err
+	}
 	m.serve(listener)
 	m.Administrator = play.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
 	return nil
@@ -145,7 +161,7 @@ func (m *Machine) keepCopies() {
 	ctx, stop := context.WithCancel(context.Background())
 	var keeper sync.WaitGroup
 	keeper.Go(func() {
-		backup.Keeper{Data: m.Config.Data, Source: m.table, Log: m.log, Metrics: m.Metrics}.Run(ctx, m.isNew)
+		backup.Keeper{Data: m.Config.Data, Source: m.table, Log: m.log, Metrics: m.Metrics, Looked: m.advance}.Run(ctx, m.isNew)
 	})
 	m.closer = append(m.closer, func() error {
 		stop()

@@ -37,7 +37,8 @@ const (
 type product struct {
 	t         *testing.T
 	folder    string
-	address   string // "" for any on loopback
+	address   string         // "" for any on loopback
+	given     machine.Config // the variables of the last start
 	machine   *machine.Machine
 	log       *syncBuffer
 	directory string
@@ -95,7 +96,7 @@ func (p *product) open() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.machine, err = machine.Start(context.Background(), config, zerolog.New(p.log)); err != nil {
+	if err := p.again(config); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -92,9 +92,9 @@ func serve(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
-// startFor starts one process for two companies; the second one is added through
-// the API.
-func startFor(t *testing.T, customers []*customer, jumpcloud http.Handler) *product {
+// startServing starts one process for two companies without a directory; the second
+// one is added through the API.
+func startServing(t *testing.T, customers []*customer, jumpcloud http.Handler) (*product, *entratest.Simulator) {
 	t.Helper()
 	app := entratest.DefaultApp()
 	app.ClientSecret = clientSecret
@@ -115,11 +115,26 @@ func startFor(t *testing.T, customers []*customer, jumpcloud http.Handler) *prod
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.machine, err = machine.Start(context.Background(), config, zerolog.New(p.log)); err != nil {
+	if err := p.again(config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
 	p.call("POST", "/v1/organizations", map[string]any{"id": customers[1].organization, "apiKey": customers[1].key, "webhookTokens": []string{customers[1].token}}, 201)
+	return p, entra
+}
+
+// again starts the product on its folder with variables.
+func (p *product) again(config machine.Config) (err error) {
+	p.t.Helper()
+	p.given = config
+	p.machine, err = machine.Start(context.Background(), config, zerolog.New(p.log))
+	return err
+}
+
+// startFor starts one process for two companies with a directory each.
+func startFor(t *testing.T, customers []*customer, jumpcloud http.Handler) *product {
+	t.Helper()
+	p, entra := startServing(t, customers, jumpcloud)
 	for _, c := range customers {
 		c.accounts = entra.Tenant(c.tenant.ID)
 		created := p.call("POST", "/v1/directories", map[string]any{

@@ -206,20 +206,3 @@ func (w *actionWalk) nextOrganization() {
 		w.place.Organization, w.place.Page, w.place.After = w.organizations[next], "", ""
 	}
 }
-
-// organizationIDs are the ids of all organizations, in their order.
-func (s *Store) organizationIDs(ctx context.Context) ([]directory.OrganizationID, error) {
-	var ids []directory.OrganizationID
-	for cursor := ""; ; {
-		page, err := s.Organizations(ctx, 0, cursor)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range page.Items {
-			ids = append(ids, o.ID)
-		}
-		if cursor = page.Cursor; cursor == "" {
-			return ids, nil
-		}
-	}
-}

@@ -29,7 +29,8 @@ type siftPlace struct {
 
 // sift reads one page of those records of a query of the index that fit; filter
 // names what fits. What it reads of the table is bounded, so a page may be short,
-// or empty, and still have a cursor. A cursor of another query or filter is
+// or empty, and still have a cursor. A record that cannot be read is left out and said
+// in the log by its key. A cursor of another query or filter is
 // refused with a fault of kind Invalid.
 func sift[T any](ctx context.Context, s *Store, q Query, filter string, fits func(T) bool) (List[T], error) {
 	place, err := siftedTo(q, filter)
@@ -44,15 +45,19 @@ func sift[T any](ctx context.Context, s *Store, q Query, filter string, fits fun
 		if err != nil {
 			return List[T]{}, err
 		}
+		for _, key := range page.Damaged {
+			leftOut(ctx, key, nil)
+		}
 		for i, item := range page.Items {
 			if item.IndexSK <= place.After {
 				continue // seen already
 			}
+			place.After = item.IndexSK
 			record, err := decode[T](item)
 			if err != nil {
-				return List[T]{}, err
+				leftOut(ctx, item.Key, err)
+				continue
 			}
-			place.After = item.IndexSK
 			if !fits(record) {
 				continue
 			}

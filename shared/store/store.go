@@ -16,8 +16,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rs/zerolog"
-
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
@@ -66,7 +64,7 @@ func encode(key Key, record any) (Item, error) {
 func decode[T any](item Item) (T, error) {
 	var record T
 	if err := json.Unmarshal(item.Value, &record); err != nil {
-		return record, fault.Wrap(err, fault.Internal, fmt.Sprintf("store.decode %s/%s", item.PK, item.SK))
+		return record, DamagedRecord("store.decode", item.Key, err)
 	}
 	return record, nil
 }
@@ -99,8 +97,9 @@ func (s *Store) add(ctx context.Context, item Item) error {
 
 // List is one page of records; Cursor is "" on the last page.
 type List[T any] struct {
-	Items  []T
-	Cursor string
+	Items   []T
+	Cursor  string
+	LeftOut int // records of the page that cannot be read
 }
 
 // list reads one page of records, for people to read: a record that cannot be read
@@ -122,12 +121,7 @@ func list[T any](ctx context.Context, s *Store, q Query) (List[T], error) {
 		}
 		records = append(records, record)
 	}
-	return List[T]{Items: records, Cursor: page.Cursor}, nil
-}
-
-// leftOut says that a list goes on without a record.
-func leftOut(ctx context.Context, key Key, err error) {
-	zerolog.Ctx(ctx).Error().Err(err).Str("pk", key.PK).Str("sk", key.SK).Msg("a record of the table is damaged: the list goes on without it")
+	return List[T]{Items: records, Cursor: page.Cursor, LeftOut: len(page.Damaged) + len(page.Items) - len(records)}, nil
 }
 
 // missing turns the NotFound of a table into one that names the thing.
@@ -147,7 +141,7 @@ func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
 			return err
 		}
 		for _, key := range page.Damaged {
-			return &fault.Error{Op: "store", Kind: fault.Internal, Subject: key.PK + " " + key.SK, Message: "a record of the table is damaged: put back a copy of the table"}
+			return DamagedRecord("store", key, nil)
 		}
 		for _, item := range page.Items {
 			if err := add(item); err != nil {

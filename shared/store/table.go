@@ -85,7 +85,8 @@ type Page struct {
 // acknowledged before. Query of the index may lag behind on AWS: decide nothing
 // from an absence there. All errors are faults: NotFound, Changed when a
 // condition does not hold, Invalid for what is over a limit, Throttled,
-// Transient.
+// Transient, and Internal with the reason [Damaged] for a key whose item cannot be
+// read, which only a table on one machine has.
 type Table interface {
 	// Get reads one item; NotFound if there is none.
 	Get(ctx context.Context, key Key) (Item, error)

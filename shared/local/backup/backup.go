@@ -39,6 +39,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/local/boltfile"
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/durable"
 	"entrasync/shared/metric"
@@ -67,6 +68,8 @@ type Source interface {
 	WriteTo(ctx context.Context, w io.Writer) error
 	// Damaged reads every record and names those that are damaged.
 	Damaged(ctx context.Context) ([]store.Key, error)
+	// Identity tells the table from others; "" if it has none.
+	Identity(ctx context.Context) (string, error)
 }
 
 // Keeper makes the daily copies.
@@ -75,6 +78,8 @@ type Keeper struct {
 	Source  Source
 	Log     zerolog.Logger
 	Metrics metric.Counter
+	// Looked is called after each look, unless it is nil.
+	Looked func(ctx context.Context)
 }
 
 // lookEvery is how often the keeper looks whether there is a copy of the day.
@@ -104,6 +109,9 @@ func (k Keeper) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if k.Looked != nil {
+		k.Looked(ctx)
+	}
 	switch {
 	case err != nil:
 		k.Metrics.Count("table_copies", 1, "outcome", "failed")
@@ -116,7 +124,8 @@ func (k Keeper) look(ctx context.Context) {
 
 // Copy makes the copy of a day, unless it is there, and removes the oldest of more
 // than Kept. As long as the table has damaged records none is removed, because an
-// older copy may have them whole.
+// older copy may have them whole. Copies of another table, and what cannot be read,
+// are not counted and stay: nobody knows whether they are all that is left of it.
 func (k Keeper) Copy(ctx context.Context, day time.Time) (path string, made bool, err error) {
 	folder := filepath.Join(k.Data, Folder)
 	path = filepath.Join(folder, prefix+day.UTC().Format(dateForm)+suffix)
@@ -143,15 +152,23 @@ func (k Keeper) Copy(ctx context.Context, day time.Time) (path string, made bool
 	if len(damaged) > 0 {
 		return path, true, nil
 	}
-	return path, true, fault.Wrap(prune(folder), fault.Transient, "backup.prune")
+	return path, true, fault.Wrap(k.prune(ctx, folder), fault.Transient, "backup.prune")
 }
 
-// prune removes the oldest copies of more than Kept.
-func prune(folder string) error {
+// prune removes the oldest copies of this table of more than Kept.
+func (k Keeper) prune(ctx context.Context, folder string) error {
 	copies, err := List(folder)
 	if err != nil {
 		return err
 	}
+	mine, err := k.Source.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	copies = slices.DeleteFunc(copies, func(path string) bool {
+		identity, err := boltfile.IdentityOf(path)
+		return err != nil || foreign(identity, mine)
+	})
 	for _, old := range copies[min(Kept, len(copies)):] {
 		if err := os.Remove(old); err != nil {
 			return err
@@ -159,6 +176,10 @@ func prune(folder string) error {
 	}
 	return nil
 }
+
+// foreign reports whether two identities are those of two tables. A file of before
+// there were identities may be of any.
+func foreign(one, other string) bool { return one != "" && other != "" && one != other }
 
 // List is the copies in a folder, the newest first. What has another name is none.
 func List(folder string) ([]string, error) {

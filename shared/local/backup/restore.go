@@ -34,10 +34,11 @@ type Restored struct {
 
 const opRestore = "backup.restore"
 
-// Restore puts a copy of the table back, the newest that is whole if path is "", and
-// keeps the table of before beside it. Nobody may use the data folder meanwhile; the
-// caller holds its lock. About is called when everything is known to be right, before
-// anything is changed.
+// Restore puts a copy of the table back, the newest of this table that is whole if path
+// is "", and keeps the table of before beside it. Nobody may use the data folder
+// meanwhile; the caller holds its lock. About is called when everything is known to be
+// right, before anything is changed. The path may be that of the table itself: one that
+// somebody put there is as if it had been put back here.
 //
 // A copy that cannot be opened, or belongs to other queues, is a fault of kind
 // Invalid, no copy at all of kind NotFound, a file that is in use of kind Conflict.
@@ -47,9 +48,12 @@ func Restore(ctx context.Context, files Files, path string, now time.Time, about
 			return Restored{}, err
 		}
 	}
+	beside, err := readQueues(files.Queues)
+	if err != nil {
+		return Restored{}, err
+	}
 	if path == "" {
-		var err error
-		if path, err = newest(ctx, filepath.Join(files.Data, Folder)); err != nil {
+		if path, err = newest(ctx, files, beside); err != nil {
 			return Restored{}, err
 		}
 	}
@@ -57,13 +61,8 @@ func Restore(ctx context.Context, files Files, path string, now time.Time, about
 	if err != nil {
 		return Restored{}, err
 	}
-	identity, err := identityOf(files.Queues)
-	if err != nil {
-		return Restored{}, err
-	}
-	if content.Identity != "" && identity != "" && content.Identity != identity {
-		return Restored{}, &fault.Error{Op: opRestore, Kind: fault.Invalid, Subject: path,
-			Message: "this is a copy of another table: " + files.Queues + " belongs to one that it was not made of"}
+	if foreign(content.Identity, beside.identity) {
+		return Restored{}, &fault.Error{Op: opRestore, Kind: fault.Invalid, Subject: path, Message: "this is a copy of another table: " + notOf(files)}
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -73,31 +72,43 @@ func Restore(ctx context.Context, files Files, path string, now time.Time, about
 		return Restored{}, err
 	}
 	done := Restored{Copy: path, Made: info.ModTime().UTC(), Records: content.Records, Damaged: len(content.Damaged)}
-	done.Replaced, err = replace(files.Table, path, now)
-	if err == nil && content.Identity == "" && identity != "" {
-		err = adopt(ctx, files.Table, identity)
-	}
+	done.Replaced, err = replace(ctx, files.Table, path, beside, now)
 	return done, fault.Wrap(err, fault.Transient, opRestore)
 }
 
-// newest is the newest copy whose records are all whole, or else the newest that can
-// be opened.
-func newest(ctx context.Context, folder string) (string, error) {
+// notOf says that a copy is not of the table that the queues belong to, and how to put
+// it back all the same.
+func notOf(files Files) string {
+	return files.Queues + " belongs to one that it was not made of. To put it back all the same, move " + files.Queues +
+		" away first; what waits in there is lost, and everybody is looked at anyway"
+}
+
+// newest is the newest copy of the table whose records are all whole, or else the
+// newest that can be opened.
+func newest(ctx context.Context, files Files, beside queues) (string, error) {
+	folder := filepath.Join(files.Data, Folder)
 	copies, err := List(folder)
 	if err != nil {
 		return "", fault.Wrap(err, fault.Transient, opRestore)
 	}
-	second := ""
+	second, others := "", ""
 	for _, path := range copies {
 		content, err := bolttable.Inspect(ctx, path)
 		switch {
 		case err != nil:
 			continue
+		case foreign(content.Identity, beside.identity):
+			if others == "" {
+				others = path
+			}
 		case len(content.Damaged) == 0:
 			return path, nil
 		case second == "":
 			second = path
 		}
+	}
+	if second == "" && others != "" {
+		return "", &fault.Error{Op: opRestore, Kind: fault.Invalid, Subject: others, Message: "this, and every other copy in " + folder + " that can be opened, is of another table: " + notOf(files)}
 	}
 	if second == "" {
 		return "", &fault.Error{Op: opRestore, Kind: fault.NotFound, Subject: folder,
@@ -106,22 +117,29 @@ func newest(ctx context.Context, folder string) (string, error) {
 	return second, nil
 }
 
-// identityOf is the identity of the queues; "" if there are none, or none that can
-// be read.
-func identityOf(queues string) (identity string, err error) {
-	err = boltfile.Read(queues, func(tx *bbolt.Tx) error {
-		identity = boltfile.IdentityIn(tx)
+// queues is what is to be known of the queues beside a table; nothing if there are
+// none, or none that can be read.
+type queues struct {
+	identity   string
+	generation uint64
+}
+
+// readQueues reads that.
+func readQueues(path string) (q queues, err error) {
+	err = boltfile.Read(path, func(tx *bbolt.Tx) error {
+		q = queues{boltfile.IdentityIn(tx), boltfile.GenerationIn(tx)}
 		return nil
 	})
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
-		return "", nil
+		return queues{}, nil
 	}
-	return identity, err
+	return q, err
 }
 
-// replace moves the table aside, if there is one, and copies the file to its place.
-// Should the machine stop in between there is no table, and the start says so.
-func replace(table, from string, now time.Time) (aside string, err error) {
+// replace moves the table aside, if there is one, and puts a copy of the file in its
+// place that goes with the queues beside it. Should the machine stop in between there
+// is no table, and the start says so.
+func replace(ctx context.Context, table, from string, beside queues, now time.Time) (aside string, err error) {
 	fresh := table + ".restoring"
 	err = durable.WriteFrom(fresh, fileMode, func(w io.Writer) error {
 		source, err := os.Open(from)
@@ -134,6 +152,9 @@ func replace(table, from string, now time.Time) (aside string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if err := adopt(ctx, fresh, beside); err != nil {
+		return "", err
+	}
 	if _, err := os.Stat(table); err == nil {
 		aside = table + ".replaced-" + now.UTC().Format("20060102T150405Z")
 		if err := durable.Rename(table, aside); err != nil {
@@ -143,11 +164,15 @@ func replace(table, from string, now time.Time) (aside string, err error) {
 	return aside, durable.Rename(fresh, table)
 }
 
-// adopt gives a table of before there were identities that of the queues.
-func adopt(ctx context.Context, path, identity string) error {
+// adopt makes a table go with the queues: a copy is older than they are, and one of
+// before there were identities has none.
+func adopt(ctx context.Context, path string, beside queues) error {
+	if beside.identity == "" {
+		return nil
+	}
 	table, err := bolttable.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(table.SetIdentity(ctx, identity), table.Close())
+	return errors.Join(table.SetIdentity(ctx, beside.identity), table.SetGeneration(ctx, beside.generation), table.Close())
 }

@@ -2,6 +2,8 @@ package boltfile
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -9,9 +11,10 @@ import (
 
 // ownBucket is the bucket of this package, and what is in it.
 const (
-	ownBucket   = "boltfile"
-	identityKey = "identity"
-	probeKey    = "probe"
+	ownBucket     = "boltfile"
+	identityKey   = "identity"
+	generationKey = "generation"
+	probeKey      = "probe"
 )
 
 // Identity is what [File.SetIdentity] gave the file, "" if it never did. Files that
@@ -36,6 +39,46 @@ func IdentityIn(tx *bbolt.Tx) string {
 // SetIdentity gives the file an identity.
 func (f *File) SetIdentity(ctx context.Context, identity string) error {
 	return f.put(ctx, identityKey, identity)
+}
+
+// Generation is what [File.SetGeneration] gave the file last, 0 if it never did.
+func (f *File) Generation(ctx context.Context) (generation uint64, err error) {
+	err = f.View(ctx, func(tx *bbolt.Tx) error {
+		generation = GenerationIn(tx)
+		return nil
+	})
+	return generation, err
+}
+
+// GenerationIn is the generation of the file that a transaction reads, 0 if it has
+// none.
+func GenerationIn(tx *bbolt.Tx) uint64 {
+	own := tx.Bucket([]byte(ownBucket))
+	if own == nil {
+		return 0
+	}
+	generation, err := strconv.ParseUint(string(own.Get([]byte(generationKey))), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return generation
+}
+
+// SetGeneration gives the file a generation.
+func (f *File) SetGeneration(ctx context.Context, generation uint64) error {
+	return f.put(ctx, generationKey, strconv.FormatUint(generation, 10))
+}
+
+// IdentityOf is the identity of a file that is not open. Unlike [Read] it does not
+// check the file as a whole. A file that cannot be read is an error.
+func IdentityOf(path string) (identity string, err error) {
+	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
+	if err != nil {
+		return "", refused(path, err)
+	}
+	f := &File{db: db, path: path}
+	identity, err = f.Identity(context.Background())
+	return identity, errors.Join(err, f.Close())
 }
 
 // Probe writes something of no meaning, to find out whether the file can be

@@ -72,6 +72,14 @@ func (db *DB) SetIdentity(ctx context.Context, identity string) error {
 	return db.file.SetIdentity(ctx, identity)
 }
 
+// Generation is what SetGeneration gave the file last, 0 if it never did.
+func (db *DB) Generation(ctx context.Context) (uint64, error) { return db.file.Generation(ctx) }
+
+// SetGeneration gives the file a generation, so that an older state of it can be told.
+func (db *DB) SetGeneration(ctx context.Context, generation uint64) error {
+	return db.file.SetGeneration(ctx, generation)
+}
+
 // Probe finds out whether the file can be written.
 func (db *DB) Probe(ctx context.Context) error { return db.file.Probe(ctx) }
 

@@ -48,16 +48,13 @@ func (t *Table) tell(keys ...store.Key) {
 
 // tellOf reports the record that err is about, if it is about a damaged one.
 func (t *Table) tellOf(err error, key store.Key) {
-	if f := fault.Of(err); f != nil && f.Reason == boltfile.Damaged {
+	if store.IsDamaged(err) {
 		t.tell(key)
 	}
 }
 
 // damaged is the fault about a record.
-func damaged(key store.Key) error {
-	return &fault.Error{Op: "bolttable", Kind: fault.Internal, Reason: boltfile.Damaged, Subject: key.PK + " " + key.SK, Err: errRecord,
-		Message: "a record of the table is damaged: put back a copy of the table"}
-}
+func damaged(key store.Key) error { return store.DamagedRecord("bolttable", key, errRecord) }
 
 // nameOf is the key of a record, also of one whose key is damaged itself.
 func nameOf(key []byte) store.Key {

@@ -68,6 +68,14 @@ func (t *Table) SetIdentity(ctx context.Context, identity string) error {
 	return t.file.SetIdentity(ctx, identity)
 }
 
+// Generation is what SetGeneration gave the file last, 0 if it never did.
+func (t *Table) Generation(ctx context.Context) (uint64, error) { return t.file.Generation(ctx) }
+
+// SetGeneration gives the file a generation, so that an older state of it can be told.
+func (t *Table) SetGeneration(ctx context.Context, generation uint64) error {
+	return t.file.SetGeneration(ctx, generation)
+}
+
 // Probe finds out whether the file can be written.
 func (t *Table) Probe(ctx context.Context) error { return t.file.Probe(ctx) }
 

@@ -86,7 +86,7 @@ func Open(path string, given Environment) (*Store, error) {
 		return nil, fault.Wrap(err, fault.Invalid, "secretfile.open")
 	}
 	if s.kept, err = read(text); err != nil {
-		return nil, &fault.Error{Op: "secretfile.open", Kind: fault.Invalid, Subject: path, Message: "the file with the secrets of the organizations cannot be read: mend it, or remove it and add them again"}
+		return nil, &fault.Error{Op: "secretfile.open", Kind: fault.Invalid, Subject: path, Message: "the file with the secrets of the organizations cannot be read: mend it, or move it away and start again: the log names the organizations that miss a key or a token, and PATCH /v1/organizations/{id} gives them new ones"}
 	}
 	return s, nil
 }

@@ -1,0 +1,49 @@
+package machine
+
+import (
+	"context"
+	"strings"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/store"
+)
+
+// tellOfMissingSecrets says of which organizations the API key or the webhook token is
+// missing, as when the file with them was lost: nothing of them can be read then, or
+// their webhooks are refused.
+func (m *Machine) tellOfMissingSecrets(ctx context.Context) error {
+	return pages(func(cursor string) (store.List[directory.Organization], error) {
+		return m.Store.Organizations(ctx, 0, cursor)
+	}, func(organizations []directory.Organization) error {
+		for _, o := range organizations {
+			missing, err := m.missingSecrets(ctx, o.ID)
+			if err != nil {
+				return err
+			}
+			if len(missing) > 0 {
+				m.log.Warn().Str("organization", string(o.ID)).Str("name", o.Name).Msg("the organization has " + strings.Join(missing, " and ") + " in " + secretsName +
+					": PATCH /v1/organizations/{id} with apiKey or webhookTokens gives it new ones, and POST /v1/organizations/{id}/webhook with {\"rotateToken\": true} gives JumpCloud the new token")
+			}
+		}
+		return nil
+	})
+}
+
+// missingSecrets are the secrets that an organization has not got, in words.
+func (m *Machine) missingSecrets(ctx context.Context, id directory.OrganizationID) (missing []string, err error) {
+	_, key := m.secrets.APIKey(ctx, id)
+	_, tokens := m.secrets.WebhookTokens(ctx, id)
+	for _, secret := range []struct {
+		words string
+		err   error
+	}{{"no API key", key}, {"no webhook token", tokens}} {
+		switch {
+		case fault.Is(secret.err, fault.NotFound):
+			missing = append(missing, secret.words)
+		case secret.err != nil:
+			return nil, secret.err
+		}
+	}
+	return missing, nil
+}
