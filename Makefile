@@ -84,6 +84,10 @@ aws-servers: ## install the servers that the tests of shared/aws run against
 check-template: ## check the AWS template (needs Python)
 	@scripts/template/check
 
+.PHONY: derive
+derive: ## write the alarms and the dashboard anew, as template.yaml has them
+	@$(GO) run ./scripts/template/derive
+
 .PHONY: check-api
 check-api: ## check the API against its description (needs Python)
 	@scripts/api/check

@@ -1,3 +1,6 @@
+// Package play is a working day of a small company whose JumpCloud is simulated, with
+// what Microsoft makes of it. The demo and the end-to-end tests of the shipped programs
+// play it on a running product.
 package play
 
 import (
@@ -6,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"entrasync/scripts/simulated"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
@@ -15,7 +19,7 @@ import (
 
 // Stage is the running product that a day is played on, with both simulators.
 type Stage struct {
-	Administrator Administrator
+	Administrator simulated.Administrator
 	Store         *store.Store // to see what was done
 	JumpCloud     *jumpcloudtest.Simulator
 	Entra         *entratest.Simulator
@@ -44,7 +48,7 @@ type step struct {
 	do          func(context.Context) error
 }
 
-// Day plays a short working day on a product that holds [SeedPeople] and nothing
+// Day plays a short working day on a product that holds [simulated.SeedPeople] and nothing
 // else. It tells what each event did in Entra and how long that took, shows both
 // directories side by side at the end, and fails if they differ.
 func Day(ctx context.Context, stage Stage, out io.Writer) error {
@@ -105,7 +109,7 @@ func (d *day) steps() []step {
 		{"09:00", "Mira marries: last name and e-mail change", update("mira.okafor", jumpcloudtest.Fields{"lastname": "Lindqvist", "email": "mira.lindqvist@contoso.example"})},
 		{"09:30", "Alan gets an e-mail whose domain Contoso does not own", update("alan.turing", jumpcloudtest.Fields{"email": "alan@bletchley.example"})},
 		{"10:00", "Alan's e-mail is put right", update("alan.turing", jumpcloudtest.Fields{"email": "alan.turing@contoso.example"})},
-		{"10:30", "The administrator connects the team " + team + ": Katherine and Margaret", d.connectTeam},
+		{"10:30", "The administrator connects the team " + simulated.Team + ": Katherine and Margaret", d.connectTeam},
 		{"10:35", "Hedy is hired into the team, and nobody connects her", d.hire},
 		{"11:00", "Margaret is suspended", func(context.Context) error { return jc.SuspendUser(person("margaret.hamilton")) }},
 		{"11:05", "It was a mistake: Margaret is back", func(context.Context) error { return jc.ActivateUser(person("margaret.hamilton")) }},

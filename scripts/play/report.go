@@ -124,7 +124,7 @@ func groupSentence(a plan.Action) string {
 	joined, left := 0, 0
 	var set []string
 	for _, c := range a.Changes {
-		if c.Attribute == plan.Members {
+		if c.Attribute == directory.Members {
 			joined, left = len(c.To), len(c.From)
 			continue
 		}

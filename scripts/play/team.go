@@ -6,15 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"entrasync/shared/fault"
+	"entrasync/scripts/simulated"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
-
-// team is a group that is in a JumpCloud that is simulated for the first time, and
-// who is in it.
-const team = "Flight Software"
-
-var teamMembers = []string{"katherine.johnson", "margaret.hamilton"}
 
 // hired is somebody who comes to the team during the day. Nobody connects her:
 // the team does.
@@ -23,24 +17,10 @@ var hired = jumpcloudtest.Fields{
 	"department": "Engineering", "state": "ACTIVATED",
 }
 
-// seedTeam makes the team out of people who are there already.
-func seedTeam(simulator *jumpcloudtest.Simulator, ids map[string]string) error {
-	group, err := simulator.CreateGroup(team)
-	if err != nil {
-		return fault.Wrap(err, fault.Internal, "add the team to the simulated JumpCloud")
-	}
-	for _, name := range teamMembers {
-		if err := simulator.AddMember(group, ids[name]); err != nil {
-			return fault.Wrap(err, fault.Internal, fmt.Sprintf("add %s to the team in the simulated JumpCloud", name))
-		}
-	}
-	return nil
-}
-
 // teamID is the id of the team.
 func (d *day) teamID() string {
 	for _, group := range d.stage.JumpCloud.Groups() {
-		if group.Text("name") == team {
+		if group.Text("name") == simulated.Team {
 			return group.Text("id")
 		}
 	}
@@ -77,9 +57,9 @@ func (d *day) compareTeam() error {
 	}
 	slices.Sort(here)
 	tenant := d.stage.tenant()
-	groups := tenant.GroupsNamed(team)
+	groups := tenant.GroupsNamed(simulated.Team)
 	if len(groups) != 1 {
-		return fmt.Errorf("there are %d groups of the name %s in Entra", len(groups), team)
+		return fmt.Errorf("there are %d groups of the name %s in Entra", len(groups), simulated.Team)
 	}
 	for _, id := range groups[0].Members {
 		account, _ := tenant.User(id)
@@ -87,9 +67,9 @@ func (d *day) compareTeam() error {
 		there = append(there, name)
 	}
 	slices.Sort(there)
-	_, _ = fmt.Fprintf(d.out, "\nIn the team %s are, in JumpCloud: %s; in Entra: %s.\n", team, strings.Join(here, ", "), strings.Join(there, ", "))
+	_, _ = fmt.Fprintf(d.out, "\nIn the team %s are, in JumpCloud: %s; in Entra: %s.\n", simulated.Team, strings.Join(here, ", "), strings.Join(there, ", "))
 	if len(here) == 0 || !slices.Equal(here, there) {
-		return fmt.Errorf("the members of %s differ", team)
+		return fmt.Errorf("the members of %s differ", simulated.Team)
 	}
 	return nil
 }

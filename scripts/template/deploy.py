@@ -63,9 +63,11 @@ STAND_INS = {
     "AWS::ApiGatewayV2::Route": {},
     "AWS::ApiGatewayV2::Stage": {},
     "AWS::CloudWatch::Alarm": {},
+    "AWS::Lambda::EventInvokeConfig": {},
     "AWS::Logs::MetricFilter": {},
     "AWS::SecretsManager::Secret": {},
     "AWS::SNS::Subscription": {},
+    "AWS::Scheduler::Schedule": {},
 }
 
 # Resource types to which moto gives no physical id.
@@ -152,10 +154,12 @@ def unresolved(value, where):
         yield f"{where} is still {value}"
 
 
-def put_up(parameters):
-    """Puts the stack up and returns the templates that were used."""
+def put_up(parameters, more={}):
+    """Puts the stack up, with more resources if given, and returns the templates that were used."""
     s3, cloudformation = boto3.client("s3"), boto3.client("cloudformation")
-    template = Translator({}, Parser()).translate(package(read("template.yaml"), s3), {})
+    template = package(read("template.yaml"), s3)
+    template["Resources"] |= more
+    template = Translator({}, Parser()).translate(template, {})
     cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=json.dumps(template),
@@ -187,12 +191,31 @@ def check_stacks(templates):
     return problems, len(made)
 
 
+def made(resource_type):
+    """The properties of all resources of a type that a stand-in stands for."""
+    return [each.properties for kind in MODELS if kind.cloudformation_type() == resource_type for each in kind.made]
+
+
+def check_schedules():
+    """Every schedule invokes a function that exists, in the name of a role that exists."""
+    functions = {f["FunctionArn"] for f in boto3.client("lambda").list_functions()["Functions"]}
+    roles = {r["Arn"] for r in boto3.client("iam").list_roles()["Roles"]}
+    problems = []
+    for schedule in made("AWS::Scheduler::Schedule"):
+        target = schedule["Target"]
+        if target["Arn"] not in functions:
+            problems.append(f"the schedule {schedule.get('Name')} invokes {target['Arn']}, which does not exist")
+        if target["RoleArn"] not in roles:
+            problems.append(f"the schedule {schedule.get('Name')} runs as {target['RoleArn']}, which does not exist")
+    return problems
+
+
 def check_resources():
     """What the resources were made with holds no function and no gap."""
     problems = []
     for kind in MODELS:
-        for made in kind.made:
-            problems += unresolved(made.properties, kind.cloudformation_type())
+        for each in kind.made:
+            problems += unresolved(each.properties, kind.cloudformation_type())
     functions, queues = boto3.client("lambda"), boto3.client("sqs")
     for function in functions.list_functions()["Functions"]:
         problems += unresolved(function["Environment"], function["FunctionName"])
@@ -222,7 +245,7 @@ def check_alarms_and_dashboard():
     cloudwatch, problems = boto3.client("cloudwatch"), []
     queues = {url.rsplit("/", 1)[1] for url in boto3.client("sqs").list_queues()["QueueUrls"]}
     functions = {f["FunctionName"] for f in boto3.client("lambda").list_functions()["Functions"]}
-    alarms = [made.properties for kind in MODELS if kind.cloudformation_type() == "AWS::CloudWatch::Alarm" for made in kind.made]
+    alarms = made("AWS::CloudWatch::Alarm")
     watched = {(a["MetricName"], d["Value"]) for a in alarms for d in a.get("Dimensions", [])}
     for queue in queues:
         metric = "ApproximateNumberOfMessagesVisible" if queue.endswith("-dead.fifo") else "ApproximateAgeOfOldestMessage"
@@ -230,6 +253,10 @@ def check_alarms_and_dashboard():
             problems.append(f"no alarm watches {metric} of {queue}")
     for function in functions:
         problems += [f"no alarm watches {m} of {function}" for m in ("Errors", "Throttles") if (m, function) not in watched]
+    for schedule in made("AWS::Scheduler::Schedule"):
+        function = schedule["Target"]["Arn"].rsplit(":", 1)[1]
+        if ("Invocations", function) not in watched:
+            problems.append(f"no alarm watches Invocations of {function}, which runs on a schedule")
     for alarm in alarms:
         for dimension in alarm.get("Dimensions", []):
             known = {"QueueName": queues, "FunctionName": functions}.get(dimension["Name"])
@@ -258,23 +285,54 @@ def check_logging(templates):
     return problems
 
 
+def allowed(role):
+    """The statements of the policies of a role."""
+    iam, statements = boto3.client("iam"), []
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        # moto keeps the document as Python prints it, and None for AWS::NoValue.
+        statements += [s for s in ast.literal_eval(document)["Statement"] if s]
+    if iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        sys.exit(f"{role} has policies that are not written out")
+    return statements
+
+
+def trusted(role):
+    """The services that may take a role."""
+    document = boto3.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    services = []
+    for statement in document["Statement"]:
+        service = statement["Principal"]["Service"]
+        services += service if isinstance(service, list) else [service]
+    return services
+
+
+def schedules(arn):
+    """The schedules of a function, each with what its role may do and who may take it."""
+    return [
+        {
+            "name": schedule.get("Name"),
+            "expression": schedule["ScheduleExpression"],
+            "state": schedule.get("State", "ENABLED"),
+            "statements": allowed(schedule["Target"]["RoleArn"].rsplit("/", 1)[1]),
+            "trusted": trusted(schedule["Target"]["RoleArn"].rsplit("/", 1)[1]),
+        }
+        for schedule in made("AWS::Scheduler::Schedule")
+        if schedule["Target"]["Arn"] == arn
+    ]
+
+
 def roles():
-    """Every function with its environment, its sources and what it may do."""
-    functions, iam = boto3.client("lambda"), boto3.client("iam")
-    found = {}
+    """Every function with its environment, what invokes it and what it may do."""
+    functions, found = boto3.client("lambda"), {}
     for function in functions.list_functions()["Functions"]:
-        role = function["Role"].rsplit("/", 1)[1]
-        statements = []
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            # moto keeps the document as Python prints it, and None for AWS::NoValue.
-            statements += [s for s in ast.literal_eval(document)["Statement"] if s]
-        if iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-            sys.exit(f"{role} has policies that are not written out")
         found[function["FunctionName"].removeprefix(STACK + "-")] = {
+            "arn": function["FunctionArn"],
+            "timeout": function["Timeout"],
             "environment": {k: str(v) for k, v in function["Environment"]["Variables"].items()},
             "sources": [s["EventSourceArn"] for s in functions.list_event_source_mappings(FunctionName=function["FunctionName"])["EventSourceMappings"]],
-            "statements": statements,
+            "schedules": schedules(function["FunctionArn"]),
+            "statements": allowed(function["Role"].rsplit("/", 1)[1]),
         }
     return found
 
@@ -287,7 +345,7 @@ def main():
         with mock_aws():
             templates = put_up(parameters)
             found, count = check_stacks(templates)
-            found += check_logging(templates) + check_resources() + check_alarms_and_dashboard()
+            found += check_logging(templates) + check_resources() + check_schedules() + check_alarms_and_dashboard()
             exported[title] = roles()
         print(f"  {title}: {count} resources")
         problems += [f"{title}: {problem}" for problem in found]

@@ -1,7 +1,7 @@
 // Package deployment puts the product up on this machine as it is shipped: the
 // bootstraps as processes with exactly the environment that template.yaml gives
 // them, fed by an HTTP API and by event source mappings as the template has
-// them, on real servers for DynamoDB, SQS, Secrets Manager and EventBridge,
+// them, and by its schedules when a test says so, on real servers for DynamoDB, SQS, Secrets Manager and EventBridge,
 // between a simulated JumpCloud and a simulated Entra.
 package deployment
 
@@ -21,9 +21,11 @@ import (
 	"entrasync/scripts/lambda/runtimeapi"
 	"entrasync/scripts/lambda/stack"
 	"entrasync/scripts/play"
+	"entrasync/scripts/simulated"
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/aws/ports"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/host"
 	"entrasync/shared/queue"
@@ -51,7 +53,7 @@ type Deployment struct {
 	Functions     map[string]*runtimeapi.Function // by logical id
 	Queues        map[string]queue.Queue          // by name, dead letters apart; not counted
 	DeadLetters   map[string]queue.Queue          // by name; not counted
-	Administrator play.Administrator
+	Administrator simulated.Administrator
 	Store         *store.Store // not counted
 	JumpCloud     *jumpcloudtest.Simulator
 	Entra         *entratest.Simulator
@@ -60,7 +62,8 @@ type Deployment struct {
 	servers servers
 	counter counter
 	host    *host.Host
-	closer  []func() error // in the order of starting
+	hosted  map[string]host.Function // by logical id
+	closer  []func() error           // in the order of starting
 }
 
 // servers are the URLs of the services, and those at which they are counted.
@@ -75,7 +78,7 @@ func Start(ctx context.Context, c Config) (*Deployment, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
-	d := &Deployment{config: c, Functions: map[string]*runtimeapi.Function{}, Queues: map[string]queue.Queue{}, DeadLetters: map[string]queue.Queue{}}
+	d := &Deployment{config: c, Functions: map[string]*runtimeapi.Function{}, hosted: map[string]host.Function{}, Queues: map[string]queue.Queue{}, DeadLetters: map[string]queue.Queue{}}
 	log := zerolog.New(zerolog.SyncWriter(c.Log)).With().Timestamp().Logger()
 	d.host = host.New(log)
 	for _, step := range []func(context.Context) error{d.startServers, d.startSimulators, d.readTemplate, d.createResources, d.startFunctions, d.serveOrganization} {
@@ -122,7 +125,7 @@ func (d *Deployment) startSimulators(context.Context) error {
 		return err
 	}
 	d.closer = append(d.closer, d.JumpCloud.Close)
-	return play.SeedPeople(d.JumpCloud)
+	return simulated.SeedPeople(d.JumpCloud)
 }
 
 // readTemplate resolves the template with parameters that point it at the
@@ -172,6 +175,7 @@ func (d *Deployment) startFunctions(context.Context) error {
 		d.Functions[f.LogicalID] = function
 		// The process bounds the invocation itself; a cold start comes on top.
 		hosted := host.Function{Name: f.Name, Handler: function, Timeout: f.Timeout + 2*runtimeapi.MaxInit}
+		d.hosted[f.LogicalID] = hosted
 		for _, route := range f.Routes {
 			mux.Handle(pattern(route), d.host.HTTP(hosted))
 		}
@@ -208,6 +212,23 @@ func (d *Deployment) feed(function host.Function, s stack.Source) error {
 	return nil
 }
 
+// Fire invokes a function as each of its schedules does, once, and waits for the end. By
+// itself no schedule runs here: a test would wait for hours, or find that something ran
+// in between.
+func (d *Deployment) Fire(logicalID string) error {
+	for _, f := range d.Stack.Functions {
+		if f.LogicalID != logicalID || len(f.Schedules) == 0 {
+			continue
+		}
+		var errs []error
+		for _, s := range f.Schedules {
+			errs = append(errs, d.host.Fire(d.hosted[logicalID], host.Schedule{Name: s.Name, ARN: s.ARN, Every: s.Every}))
+		}
+		return errors.Join(errs...)
+	}
+	return fault.New(fault.NotFound, "deployment.Fire", "the template has no schedule for "+logicalID)
+}
+
 // stopWithin bounds how long running invocations may take to end.
 const stopWithin = 10 * time.Second
 
@@ -237,7 +258,7 @@ const lookEvery = 20 * time.Millisecond
 
 // Settle waits until every webhook is delivered and every queue is empty.
 func (d *Deployment) Settle(ctx context.Context, waiting func()) error {
-	return play.Settle(ctx, lookEvery, d.JumpCloud, d.Queues, waiting)
+	return simulated.Settle(ctx, lookEvery, d.JumpCloud, d.Queues, waiting)
 }
 
 // Stage is the deployment as the stage of a day.

@@ -61,8 +61,13 @@ func memory(s *stack.Stack, logical string) float64 {
 // bill are the lines of the bill.
 func bill(s *stack.Stack, one share) []line {
 	var mappings float64
+	alarms := ownAlarms + float64(len(s.Queues)) // dead letters are queues, too
 	for _, f := range s.Functions {
 		mappings += float64(len(f.Sources))
+		alarms += 2
+		if len(f.Schedules) > 0 {
+			alarms++
+		}
 	}
 	// per is what every change uses, fixed what the stack does without any.
 	per := func(each float64) func(float64) float64 {
@@ -91,7 +96,7 @@ func bill(s *stack.Stack, one share) []line {
 		{logsTaken, per(logBytes / 1e9), fmt.Sprintf("%.0f bytes a change", logBytes)},
 		{traces, per(invocations * tracedShare), fmt.Sprintf("%.0f %% of the invocations", 100*tracedShare)},
 		{metricsKept, fixed(ownMetrics), fmt.Sprintf("%.0f", ownMetrics)},
-		{alarmsKept, fixed(alarmsOfStack), fmt.Sprintf("%.0f", alarmsOfStack)},
+		{alarmsKept, fixed(alarms), fmt.Sprintf("%.0f", alarms)},
 		{dashboardsKept, fixed(1), "1"},
 	}
 }

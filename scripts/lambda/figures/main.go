@@ -15,6 +15,7 @@ import (
 
 	"entrasync/scripts/lambda/deployment"
 	"entrasync/scripts/lambda/runtimeapi"
+	"entrasync/scripts/lambda/size"
 	"entrasync/scripts/lambda/stack"
 	"entrasync/shared/aws/awstest"
 )
@@ -75,7 +76,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 type program struct {
 	stack.Function
 	bootstrap string
-	graph     bool // it holds the Graph SDK
+	graph     bool  // it holds the Graph SDK
+	most      int64 // bytes that it may have; 0 for any number
 }
 
 // readStack reads the template with parameters that lead nowhere: no function
@@ -107,7 +109,7 @@ func build(ctx context.Context, folder string, s *stack.Stack) ([]program, error
 	}
 	for _, f := range s.Functions {
 		p := program{Function: f, bootstrap: built[f.LogicalID]}
-		if p.graph, err = holdsGraph(p.bootstrap); err != nil {
+		if p.most, p.graph, err = size.Most(p.bootstrap); err != nil {
 			return nil, err
 		}
 		programs = append(programs, p)

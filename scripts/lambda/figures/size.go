@@ -4,19 +4,16 @@ import (
 	"archive/zip"
 	"compress/flate"
 	"context"
-	"debug/buildinfo"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 )
 
 // The targets.
 const (
-	maxWebhookMB, maxGraphMB         = 11, 20
 	maxWebhookStarts, maxGraphStarts = 3, 5 // times the start of an empty function
 	maxBurstRequests, maxOneRequests = 8, 10
 )
@@ -32,21 +29,7 @@ func buildEmpty(ctx context.Context, folder string) (string, error) {
 	return bootstrap, nil
 }
 
-// holdsGraph reports whether a program is linked with the Graph SDK.
-func holdsGraph(bootstrap string) (bool, error) {
-	info, err := buildinfo.ReadFile(bootstrap)
-	if err != nil {
-		return false, err
-	}
-	for _, module := range info.Deps {
-		if strings.HasPrefix(module.Path, "github.com/microsoftgraph/msgraph-sdk-go") {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// limit is the target for a program: one for the webhook, another for those with
+// limit is the target for the start of a program: one for the webhook, another for those with
 // the Graph SDK, and none for the others.
 func (p program) limit(webhook, graph float64) float64 {
 	switch {
@@ -87,7 +70,7 @@ func sizes(out io.Writer, programs []program) error {
 			return err
 		}
 		size := float64(info.Size()) / 1e6
-		fmt.Fprintf(w, "%s\t%.1f MB\t%.1f MB\t%s\n", p.LogicalID, size, float64(zipped)/1e6, verdict(size, p.limit(maxWebhookMB, maxGraphMB), " MB"))
+		fmt.Fprintf(w, "%s\t%.1f MB\t%.1f MB\t%s\n", p.LogicalID, size, float64(zipped)/1e6, verdict(size, float64(p.most)/1e6, " MB"))
 	}
 	return w.Flush()
 }

@@ -84,6 +84,12 @@ func (r *resolver) events(f *Function, own map[string]any) error {
 				return err
 			}
 			f.Sources = append(f.Sources, source)
+		case "ScheduleV2":
+			schedule, err := r.scheduleOf(properties, f.LogicalID+name, at)
+			if err != nil {
+				return err
+			}
+			f.Schedules = append(f.Schedules, schedule)
 		default:
 			return refuse(at, "an event of type %s is not known here", kind)
 		}

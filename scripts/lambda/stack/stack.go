@@ -28,9 +28,10 @@ type Function struct {
 	MemoryMB    int
 	// LogLevel is the least important level of which lines reach the log group; ""
 	// where the log's format is text, of which none is left out.
-	LogLevel string
-	Routes   []Route
-	Sources  []Source
+	LogLevel  string
+	Routes    []Route
+	Sources   []Source
+	Schedules []Schedule
 }
 
 // Route is a way into a function from the HTTP API, by the key that API Gateway
@@ -46,6 +47,12 @@ type Source struct {
 	ReportFailures bool
 }
 
+// Schedule is a schedule of EventBridge Scheduler that invokes a function at a rate.
+type Schedule struct {
+	Name, ARN string
+	Every     time.Duration
+}
+
 // Queue is an SQS queue.
 type Queue struct {
 	LogicalID, Name, ARN, URL string
@@ -54,6 +61,8 @@ type Queue struct {
 	// DeadLetterARN is where a message goes that was received too often, ""
 	// if the queue keeps it.
 	DeadLetterARN string
+	// Metadata is what the template says of it beside what SQS takes.
+	Metadata map[string]any
 }
 
 // Table is a DynamoDB table.
@@ -197,7 +206,7 @@ var queueAttributes = []string{
 // queue makes a queue of its properties.
 func (r *resolver) queue(logical string) (Queue, error) {
 	id := r.physical[logical]
-	q := Queue{LogicalID: logical, Name: id.attributes["QueueName"], ARN: id.attributes["Arn"], URL: id.ref, Attributes: map[string]string{}}
+	q := Queue{LogicalID: logical, Name: id.attributes["QueueName"], ARN: id.attributes["Arn"], URL: id.ref, Attributes: map[string]string{}, Metadata: r.template.Resources[logical].Metadata}
 	properties, err := r.properties(logical, append([]string{"RedrivePolicy"}, queueAttributes...)...)
 	if err != nil {
 		return q, err

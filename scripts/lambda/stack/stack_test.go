@@ -38,6 +38,7 @@ const whole = `
 Parameters:
   Level: {Type: String, Default: info}
   Client: {Type: String}
+  Minutes: {Type: Number, Default: 90}
 Conditions:
   Loud: !Equals [!Ref Level, debug]
   Quiet: !Not [!Condition Loud]
@@ -74,11 +75,18 @@ Resources:
             MaximumBatchingWindowInSeconds: 2
             FunctionResponseTypes: [ReportBatchItemFailures]
             ScalingConfig: {MaximumConcurrency: 3}
+        Daily:
+          Type: ScheduleV2
+          Properties: {Name: !Sub "${AWS::StackName}-daily", ScheduleExpression: rate(1 day)}
+        Often:
+          Type: ScheduleV2
+          Properties: {ScheduleExpression: !Sub "rate(${Minutes} minutes)", State: ENABLED}
   NeverFunction:
     Type: AWS::Serverless::Function
     Condition: Never
   Work:
     Type: AWS::SQS::Queue
+    Metadata: {Age: {Minutes: 15}}
     Properties:
       QueueName: !Sub "${AWS::StackName}-work.fifo"
       FifoQueue: true
@@ -119,10 +127,15 @@ func TestWhatATemplateBecomes(t *testing.T) {
 			},
 			Routes:  []stack.Route{"ANY /x/{y}"},
 			Sources: []stack.Source{{QueueARN: arn + "test-work.fifo", BatchSize: 5, Concurrency: 3, Window: 2 * time.Second, ReportFailures: true}},
+			Schedules: []stack.Schedule{
+				{Name: "test-daily", ARN: "arn:aws:scheduler:us-east-1:000000000000:schedule/default/test-daily", Every: 24 * time.Hour},
+				{Name: "WorkFunctionOften", ARN: "arn:aws:scheduler:us-east-1:000000000000:schedule/default/WorkFunctionOften", Every: 90 * time.Minute},
+			},
 		}},
 		Queues: []stack.Queue{
 			{LogicalID: "Dead", Name: "test-dead.fifo", ARN: arn + "test-dead.fifo", URL: "http://sqs/test-dead.fifo", Attributes: map[string]string{"FifoQueue": "true"}},
 			{LogicalID: "Work", Name: "test-work.fifo", ARN: arn + "test-work.fifo", URL: "http://sqs/test-work.fifo", DeadLetterARN: arn + "test-dead.fifo",
+				Metadata:   map[string]any{"Age": map[string]any{"Minutes": 15}},
 				Attributes: map[string]string{"FifoQueue": "true", "VisibilityTimeout": "180", "RedrivePolicy": `{"deadLetterTargetArn":"` + arn + `test-dead.fifo","maxReceiveCount":"10"}`}},
 		},
 		Tables: []stack.Table{{Name: "test-Table", Definition: map[string]any{
@@ -161,6 +174,10 @@ func TestWhatATemplateForgets(t *testing.T) {
 		"an event that we do not know":    {"Type: SQS", "Type: Kinesis", "Kinesis"},
 		"a route that leads nowhere":      {"integrations/${Link}", "integrations/${Bus}", "no integration of this stack"},
 		"a number that is none":           {"BatchSize: 5", "BatchSize: five", "the batch size is five"},
+		"a schedule that is no rate":      {"rate(1 day)}", "'cron(0 3 * * ? *)'}", "only rate(…) is known here"},
+		"a rate of nothing":               {"rate(1 day)", "rate(0 days)", "the rate is rate(0 days)"},
+		"a schedule that is off":          {"State: ENABLED", "State: DISABLED", "the schedule is DISABLED"},
+		"a schedule with an input":        {"State: ENABLED", "Input: x", "the property Input of a schedule"},
 		"an integration with no function": {"!GetAtt WorkFunction.Arn", "!GetAtt Bus.Arn", "no function of this stack"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +209,7 @@ func TestOurTemplate(t *testing.T) {
 		if f.LogLevel != "TRACE" {
 			t.Errorf("Lambda drops lines of %s below %s: those without a level, which are its metrics, must come through", f.LogicalID, f.LogLevel)
 		}
-		if len(f.Routes)+len(f.Sources) == 0 {
+		if len(f.Routes)+len(f.Sources)+len(f.Schedules) == 0 {
 			t.Errorf("nothing invokes %s", f.LogicalID)
 		}
 		for _, source := range f.Sources {

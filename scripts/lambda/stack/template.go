@@ -1,6 +1,6 @@
 // Package stack reads the SAM template of this product and says what
 // CloudFormation would make of it on a machine of one's own: every function with
-// its environment, time-out, routes and event sources, the queues with their
+// its environment, time-out, routes, event sources and schedules, the queues with their
 // dead letters, the table and the bus.
 //
 // It knows the part of CloudFormation that the template uses. Whatever else it

@@ -34,6 +34,9 @@ func check(name string, f function, can []call) []string {
 			problems = append(problems, action+" is allowed, but nothing needs it")
 		}
 	}
+	for _, s := range f.Schedules {
+		problems = append(problems, scheduled(f, s)...)
+	}
 	return append(problems, unnamed(f, allowed)...)
 }
 

@@ -1,6 +1,6 @@
 // Command permissions compares what each shipped function can call on AWS with
 // what its role allows, in both directions, and looks at every resource that a
-// role names.
+// role names. A schedule may invoke its function and do nothing else.
 //
 // What a function can call stands in its program, as sam build made it. What its
 // role allows is what CloudFormation made of the template, with every reference
@@ -18,9 +18,21 @@ import (
 
 // function is a function as it was put up.
 type function struct {
+	ARN         string            `json:"arn"`
+	Timeout     int               `json:"timeout"` // seconds
 	Environment map[string]string `json:"environment"`
 	Sources     []string          `json:"sources"` // ARNs of the queues that feed it
+	Schedules   []schedule        `json:"schedules"`
 	Statements  []statement       `json:"statements"`
+}
+
+// schedule is a schedule that invokes a function, with the role in whose name it does.
+type schedule struct {
+	Name       string      `json:"name"`
+	Expression string      `json:"expression"`
+	State      string      `json:"state"`
+	Statements []statement `json:"statements"`
+	Trusted    []string    `json:"trusted"` // the services that may take the role
 }
 
 // statement is one of the statements of a role's policies.

@@ -1,8 +1,9 @@
 // Package host runs Lambda functions as Lambda would: it turns HTTP requests
-// into API Gateway events and messages of a queue into SQS batches, bounds each
-// invocation by the function's time-out, survives a panic, deletes what succeeded
-// and leaves what failed to the queue. A function is a handler in this process, or
-// whatever takes and gives JSON, such as a shipped program that runs as a process.
+// into API Gateway events, messages of a queue into SQS batches and the times of a
+// schedule into scheduled events, bounds each invocation by the function's time-out,
+// survives a panic, deletes what succeeded and leaves what failed to the queue. A
+// function is a handler in this process, or whatever takes and gives JSON, such as a
+// shipped program that runs as a process.
 //
 // What strangers send is refused before it is read ([Function.Admit]), and how much
 // is read at once is bounded, so that a process that many can reach keeps to its
@@ -31,7 +32,7 @@ type Host struct {
 	log     zerolog.Logger
 	pollers sync.WaitGroup
 	stop    context.CancelFunc
-	ctx     context.Context // ends the pollers, not the invocations
+	ctx     context.Context // ends the pollers and schedules, not the invocations
 	bodies  chan struct{}   // one for each request whose body is in memory
 }
 
@@ -41,7 +42,7 @@ func New(log zerolog.Logger) *Host {
 	return &Host{log: log, ctx: ctx, stop: stop, bodies: make(chan struct{}, MaxBodies)}
 }
 
-// Stop takes no more messages and waits until the running invocations are over,
+// Stop takes no more messages, leaves the schedules and waits until the running invocations are over,
 // for at most the time given. It reports whether all of them ended.
 func (h *Host) Stop(within time.Duration) bool {
 	h.stop()

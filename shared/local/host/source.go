@@ -108,16 +108,24 @@ func (h *Host) handle(f Function, s Source, batch []queue.Received) {
 	}
 }
 
-// regionOfARN is where an ARN names the region, counted in its parts.
-const regionOfARN = 3
+// Where an ARN names the region and the account, counted in its parts.
+const (
+	regionOfARN  = 3
+	accountOfARN = 4
+)
+
+// partOf is one part of an ARN; "" if it has none.
+func partOf(arn string, part int) string {
+	if parts := strings.Split(arn, ":"); len(parts) > part {
+		return parts[part]
+	}
+	return ""
+}
 
 // eventOf is a batch as SQS's event source mapping presents it.
 func eventOf(s Source, batch []queue.Received) events.SQSEvent {
 	arn := cmp.Or(s.ARN, ARN(s.Queue))
-	var region string
-	if parts := strings.Split(arn, ":"); len(parts) > regionOfARN {
-		region = parts[regionOfARN]
-	}
+	region := partOf(arn, regionOfARN)
 	event := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
 	for i, m := range batch {
 		sum := md5.Sum(m.Body) //nolint:gosec // see the import

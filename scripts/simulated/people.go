@@ -1,4 +1,4 @@
-package play
+package simulated
 
 import (
 	"fmt"
@@ -19,6 +19,12 @@ var people = []struct{ username, first, last, department string }{
 	{"sean.oneil", "Seán", "O'Neil", "Sales"},
 }
 
+// Team is a group that is in a JumpCloud that is simulated for the first time, and
+// teamMembers are who is in it.
+const Team = "Flight Software"
+
+var teamMembers = []string{"katherine.johnson", "margaret.hamilton"}
+
 // SeedPeople fills a simulated JumpCloud that is empty.
 func SeedPeople(simulator *jumpcloudtest.Simulator) error {
 	if len(simulator.Users()) > 0 {
@@ -36,4 +42,18 @@ func SeedPeople(simulator *jumpcloudtest.Simulator) error {
 		ids[p.username] = id
 	}
 	return seedTeam(simulator, ids)
+}
+
+// seedTeam makes the team out of people who are there already.
+func seedTeam(simulator *jumpcloudtest.Simulator, ids map[string]string) error {
+	group, err := simulator.CreateGroup(Team)
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "add the team to the simulated JumpCloud")
+	}
+	for _, name := range teamMembers {
+		if err := simulator.AddMember(group, ids[name]); err != nil {
+			return fault.Wrap(err, fault.Internal, fmt.Sprintf("add %s to the team in the simulated JumpCloud", name))
+		}
+	}
+	return nil
 }

@@ -1,8 +1,8 @@
-// Package play puts a running product to use, however it runs: as an
-// administrator who calls its API, as the people of a small company in a
-// simulated JumpCloud, and as a whole working day of theirs with what Microsoft
-// makes of it. The demo, the benchmarks and the end-to-end tests share it.
-package play
+// Package simulated is what surrounds a product whose outside systems are simulated:
+// the people of a small company in JumpCloud, an administrator who calls the product's
+// API, and the wait until nothing is left to do. One machine, the demo, the bench and the
+// end-to-end tests share it.
+package simulated
 
 import (
 	"bytes"

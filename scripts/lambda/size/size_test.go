@@ -1,0 +1,28 @@
+package size_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"entrasync/scripts/lambda/size"
+)
+
+// The test's own program does without the Graph SDK. That those with it may have more,
+// the end-to-end tests of the shipped programs show.
+func TestMost(t *testing.T) {
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes, graph, err := size.Most(own); bytes != 11e6 || graph || err != nil {
+		t.Errorf("got %d, %v, %v, want 11 MB without the Graph SDK", bytes, graph, err)
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	if err := os.WriteFile(none, []byte("#!/bin/sh"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := size.Most(none); err == nil {
+		t.Error("what is no Go program has a limit, want an error")
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"entrasync/scripts/lambda/stack"
+)
+
+// What a schedule needs (EventBridge Scheduler user guide, setting up the execution
+// role): the service may take the role, and the role may invoke the function.
+const (
+	scheduler  = "scheduler.amazonaws.com"
+	invocation = "lambda:InvokeFunction"
+)
+
+// scheduled says what is wrong with a schedule of a function: its role may not do what
+// is needed, or more than that; nothing would run; or one run would still be on its way
+// when the next one begins, because Lambda runs them side by side.
+func scheduled(f function, s schedule) []string {
+	var problems []string
+	say := func(format string, values ...any) {
+		problems = append(problems, "the schedule "+s.Name+" "+fmt.Sprintf(format, values...))
+	}
+	if !slices.Equal(s.Trusted, []string{scheduler}) {
+		say("has a role that %v may take: it must be %s alone", s.Trusted, scheduler)
+	}
+	invokes := false
+	for _, statement := range s.Statements {
+		for _, action := range statement.Action {
+			for _, resource := range statement.Resource {
+				if statement.Effect == "Allow" && action == invocation && resource == f.ARN {
+					invokes = true
+				} else {
+					say("has a role with more than it needs: %s %s on %s", statement.Effect, action, resource)
+				}
+			}
+		}
+	}
+	if !invokes {
+		say("has a role that may not invoke the function: %s is needed on %s", invocation, f.ARN)
+	}
+	if s.State != "ENABLED" {
+		say("is %s: nothing runs", s.State)
+	}
+	every, err := stack.Rate(s.Expression)
+	if timeout := time.Duration(f.Timeout) * time.Second; err != nil {
+		say("is not understood here: %v", err)
+	} else if every <= timeout {
+		say("comes every %s, and a run may take %s: it would run beside itself", every, timeout)
+	}
+	return problems
+}

@@ -1,0 +1,194 @@
+// Package wiring is the product's functions in one process: which there are, what
+// invokes them and what they are made of. One machine, the worlds of tests and the bench
+// start what stands in [Functions]. A test holds it against template.yaml.
+//
+// The functions that HTTP invokes are not in it: who is let in is each process's own.
+package wiring
+
+import (
+	"context"
+	"time"
+
+	"entrasync/functions/fanout"
+	"entrasync/functions/groups"
+	"entrasync/functions/users"
+	"entrasync/shared/fault"
+	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/host"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+)
+
+// Function is a function that queues or a schedule invoke.
+type Function struct {
+	Name    string
+	Timeout time.Duration
+	Queues  []Queue
+	Every   time.Duration // between two times of its schedule; 0 for none
+	// New makes the handler; the error names what is missing.
+	New func(Parts) (handler any, err error)
+}
+
+// Queue is a queue that feeds a function.
+type Queue struct {
+	Name        string
+	Concurrency int // invocations side by side
+	Receives    int // how often a message comes before it is a dead letter
+	Bulk        bool
+}
+
+// The names of the queues.
+const (
+	Changes    = "changes.fifo"
+	UsersLive  = "users-live.fifo"
+	UsersBulk  = "users-bulk.fifo"
+	GroupsLive = "groups-live.fifo"
+	GroupsBulk = "groups-bulk.fifo"
+)
+
+// The time-outs of the functions that HTTP invokes.
+const (
+	WebhookTimeout = 10 * time.Second
+	AdminTimeout   = 29 * time.Second
+)
+
+// taskReceives is how often a task comes before it is a dead letter. The functions know
+// the number too: at the last time they park what the task is about, with the reason.
+const taskReceives = 20
+
+// Functions are the functions that queues or a schedule invoke.
+var Functions = []Function{
+	{
+		Name: "fanout", Timeout: 30 * time.Second,
+		Queues: []Queue{{Name: Changes, Concurrency: 4, Receives: 10}},
+		New: func(p Parts) (any, error) {
+			return fanout.Handler{Store: p.Store, Users: p.Lanes.UsersLive, Groups: p.Lanes.GroupsLive, Metrics: p.Metrics}.Handle, nil
+		},
+	},
+	{
+		Name: "users", Timeout: 60 * time.Second,
+		Queues: []Queue{{Name: UsersLive, Concurrency: 4, Receives: taskReceives}, {Name: UsersBulk, Concurrency: 2, Receives: taskReceives, Bulk: true}},
+		New: func(p Parts) (any, error) {
+			handler, err := users.New(users.Config{Parts: p.Parts, PasswordSeed: p.PasswordSeed, Postponer: p.Queues, MaxReceives: taskReceives})
+			return handler.Handle, err
+		},
+	},
+	{
+		Name: "groups", Timeout: 60 * time.Second,
+		Queues: []Queue{{Name: GroupsLive, Concurrency: 4, Receives: taskReceives}, {Name: GroupsBulk, Concurrency: 2, Receives: taskReceives, Bulk: true}},
+		New: func(p Parts) (any, error) {
+			handler, err := groups.New(groups.Config{Parts: p.Parts, Postponer: p.Queues, MaxReceives: taskReceives})
+			return handler.Handle, err
+		},
+	},
+}
+
+// Parts are what the functions are made of. [NewParts] adds the lanes.
+type Parts struct {
+	reconcile.Parts
+	Queues       Queues
+	PasswordSeed func(context.Context) (string, error)
+}
+
+// NewParts are parts whose lanes are the queues.
+func NewParts(p reconcile.Parts, queues Queues, passwordSeed func(context.Context) (string, error)) Parts {
+	p.Lanes = queues.Lanes()
+	return Parts{p, queues, passwordSeed}
+}
+
+// visibility is how many time-outs of its function a message stays hidden, the margin
+// that AWS asks for.
+const visibility = 6
+
+// Queues are open queues by name.
+type Queues map[string]queue.Queue
+
+// Lanes are the queues of tasks.
+func (q Queues) Lanes() reconcile.Lanes {
+	return reconcile.Lanes{UsersLive: q[UsersLive], UsersBulk: q[UsersBulk], GroupsLive: q[GroupsLive], GroupsBulk: q[GroupsBulk]}
+}
+
+// Postpone implements sqsbatch.Postponer.
+func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
+	for name, each := range q {
+		if host.ARN(name) == source {
+			return each.Postpone(ctx, receipt, min(d, queue.MaxVisibility))
+		}
+	}
+	return fault.New(fault.Internal, "wiring.postpone", "no queue has the ARN "+source)
+}
+
+// Configs are how the queues of some functions behave, without their dead letters.
+func Configs(functions []Function) []boltqueue.Config {
+	var configs []boltqueue.Config
+	for _, f := range functions {
+		for _, q := range f.Queues {
+			configs = append(configs, boltqueue.Config{Name: q.Name, Visibility: visibility * f.Timeout, MaxReceives: q.Receives})
+		}
+	}
+	return configs
+}
+
+// Start has some functions invoked by their queues and schedules. First connections wait
+// bulkWindow for company, so that they share requests.
+func Start(h *host.Host, functions []Function, p Parts, bulkWindow time.Duration) error {
+	for _, f := range functions {
+		hosted, err := f.hosted(p)
+		if err != nil {
+			return err
+		}
+		for _, q := range f.Queues {
+			h.Feed(hosted, q.source(p.Queues, q.Concurrency, bulkWindow))
+		}
+		f.schedule(h, hosted)
+	}
+	return nil
+}
+
+// StartApart is Start with a process of its own for every invocation that may run beside
+// another one, as on AWS: each is made of parts of its own.
+func StartApart(h *host.Host, functions []Function, parts func() Parts) error {
+	for _, f := range functions {
+		for _, q := range f.Queues {
+			for range q.Concurrency {
+				p := parts()
+				hosted, err := f.hosted(p)
+				if err != nil {
+					return err
+				}
+				h.Feed(hosted, q.source(p.Queues, 1, 0))
+			}
+		}
+		if f.Every == 0 {
+			continue
+		}
+		hosted, err := f.hosted(parts())
+		if err != nil {
+			return err
+		}
+		f.schedule(h, hosted)
+	}
+	return nil
+}
+
+// hosted is the function as the host runs it.
+func (f Function) hosted(p Parts) (host.Function, error) {
+	handler, err := f.New(p)
+	return host.Function{Name: f.Name, Timeout: f.Timeout, Handler: handler}, err
+}
+
+// schedule has the function invoked at its times, if it has any.
+func (f Function) schedule(h *host.Host, hosted host.Function) {
+	if f.Every > 0 {
+		h.Schedule(hosted, host.Schedule{Name: f.Name, Every: f.Every})
+	}
+}
+
+// source is the queue as it feeds a function.
+func (q Queue) source(queues Queues, concurrency int, bulkWindow time.Duration) host.Source {
+	s := host.Source{Queue: q.Name, From: queues[q.Name], BatchSize: queue.MaxBatch, Concurrency: concurrency}
+	if q.Bulk {
+		s.Window = bulkWindow
+	}
+	return s
+}
