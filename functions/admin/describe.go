@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
 )
 
 // description is what there is to know of all operations.
@@ -56,8 +58,8 @@ func refusing(statuses ...int) map[string]*huma.Response {
 // ourselves.
 func describe(document *huma.OpenAPI) {
 	schemas := document.Components.Schemas.Map()
-	schemas["NewOrganization"].Properties["id"].Pattern = jumpCloudPattern
-	schemas["NewDirectory"].Properties["organizationId"].Pattern = jumpCloudPattern
+	schemas["NewOrganization"].Properties["id"].Pattern = directory.JumpCloudID
+	schemas["NewDirectory"].Properties["organizationId"].Pattern = directory.JumpCloudID
 	schemas["NewDirectory"].Properties["tenantId"].Pattern = tenantPattern.String()
 	for _, body := range []string{"NewOrganization", "OrganizationPatch"} {
 		schemas[body].Properties["webhookTokens"].Items.Pattern = tokenPattern.String()

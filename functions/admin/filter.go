@@ -17,12 +17,19 @@ type listQuery struct {
 // filteredList is what there is to know of a list that may have a filter.
 const filteredList = "In order of their ids. With status or reason a page may be short, or even empty, and still have a cursor, because a request looks through a bounded number of them. A cursor belongs to its filters."
 
-// reasonFilter is the reason of a link, in a query.
+// reasonFilter is a reason in a query: one that the link of a user or a group can have.
 type reasonFilter directory.Reason
 
-// Schema implements huma.SchemaProvider.
+// Schema implements huma.SchemaProvider. What each reason means and what can be done
+// stands beside the enumeration, in the extension that documentation tools show.
 func (reasonFilter) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Enum: anyOf(directory.LinkReasons)}
+	meanings := map[string]string{}
+	for _, r := range directory.Reasons() {
+		if r.Of == directory.OfLink {
+			meanings[string(r.Reason)] = r.Sentence + ". To do: " + r.Advice
+		}
+	}
+	return &huma.Schema{Type: huma.TypeString, Enum: anyOf(directory.LinkReasons()), Extensions: map[string]any{"x-enumDescriptions": meanings}}
 }
 
 // anyOf are names as the values of an enumeration.

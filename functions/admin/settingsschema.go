@@ -46,9 +46,6 @@ var switches = map[string]string{
 	"allowSharedDomains":             "Allow another directory on the same tenant; a user then stays enabled as long as one of them holds the user",
 }
 
-// extensionPattern are the names of the extension attributes.
-const extensionPattern = `^extensionAttribute([1-9]|1[0-5])$`
-
 // settingsSchema describes settings: whole, or as a patch, in which every one may
 // be missing and a null brings a default back.
 func settingsSchema(patch bool) *huma.Schema {
@@ -122,14 +119,14 @@ func (s schemas) domains() *huma.Schema {
 func (s schemas) attributes() *huma.Schema {
 	rules := map[string]*huma.Schema{}
 	for _, rule := range directory.Rules() {
-		rules[string(rule)] = s.boolean("")
+		rules[string(rule)] = s.boolean(rule.Writes())
 	}
 	return s.object("The optional attributes that are written, by their rule; off leaves the value that is there", rules)
 }
 
 // customAttributes is the setting customAttributes.
 func (s schemas) customAttributes() *huma.Schema {
-	extension := s.text(extensionPattern, "one of extensionAttribute1 to extensionAttribute15", "")
+	extension := s.text(directory.ExtensionPattern, "one of "+directory.ExtensionSays, "")
 	if s.patch {
 		extension.PrecomputeMessages() // the library forgets those of additional properties
 	}
@@ -142,6 +139,6 @@ func (s schemas) customAttributes() *huma.Schema {
 func (s schemas) connectionSource() *huma.Schema {
 	return s.object("The object in JumpCloud whose associations connect users and groups", map[string]*huma.Schema{
 		"type": s.oneOf("none: there is no such object", "none", "application", "office_365"),
-		"id":   s.text(jumpCloudPattern, "24 hex digits", "Missing with the type none"),
+		"id":   s.text(directory.JumpCloudID, directory.JumpCloudIDSays, "Missing with the type none"),
 	})
 }

@@ -3,68 +3,59 @@ package directory
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-)
-
-// Attribute is a property of an account, by its name in Microsoft Graph. A
-// property inside another one is joined with a period.
-type Attribute string
-
-// The attributes that entrasync writes.
-const (
-	GivenName         Attribute = "givenName"
-	Surname           Attribute = "surname"
-	DisplayName       Attribute = "displayName"
-	UserPrincipalName Attribute = "userPrincipalName"
-	MailNickname      Attribute = "mailNickname"
-	AccountEnabled    Attribute = "accountEnabled"
-	ImmutableID       Attribute = "onPremisesImmutableId"
-
-	OtherMails     Attribute = "otherMails"
-	BusinessPhones Attribute = "businessPhones"
-	City           Attribute = "city"
-	Country        Attribute = "country"
-	Department     Attribute = "department"
-	JobTitle       Attribute = "jobTitle"
-	MobilePhone    Attribute = "mobilePhone"
-	OfficeLocation Attribute = "officeLocation"
-	PostalCode     Attribute = "postalCode"
-	State          Attribute = "state"
-	StreetAddress  Attribute = "streetAddress"
-	EmployeeID     Attribute = "employeeId"
-	EmployeeType   Attribute = "employeeType"
-	CompanyName    Attribute = "companyName"
-
-	CostCenter        Attribute = "employeeOrgData.costCenter"
-	Division          Attribute = "employeeOrgData.division"
-	UsageLocation     Attribute = "usageLocation"
-	PreferredLanguage Attribute = "preferredLanguage"
-	// Manager holds the object id of the manager's account.
-	Manager Attribute = "manager"
 )
 
 // ExtensionAttribute names one of the 15 extension attributes of an account,
 // extensionAttribute1 to extensionAttribute15.
 type ExtensionAttribute string
 
-// extensionAttributes is how many there are (Graph, onPremisesExtensionAttributes).
-const extensionAttributes = 15
+// extensionName is the name of one.
+var extensionName = regexp.MustCompile(ExtensionPattern)
 
 // exists reports whether Entra has it.
-func (e ExtensionAttribute) exists() bool {
-	for n := 1; n <= extensionAttributes; n++ {
-		if e == ExtensionAttribute("extensionAttribute"+strconv.Itoa(n)) {
-			return true
-		}
-	}
-	return false
-}
+func (e ExtensionAttribute) exists() bool { return extensionName.MatchString(string(e)) }
 
 // Attribute is the attribute of an account that it is.
 func (e ExtensionAttribute) Attribute() Attribute {
-	return "onPremisesExtensionAttributes." + Attribute(e)
+	return extensionProperty + "." + Attribute(e)
+}
+
+// Facts are what Graph says of the attribute.
+func (a Attribute) Facts() Facts {
+	if property, _, _ := a.Parts(); property == extensionProperty {
+		return Facts{Limit: extensionLimit}
+	}
+	return facts[a]
+}
+
+// Parts takes the name of an attribute apart: the property of the account, and the part
+// of it that the attribute is. inside is false if it is the property itself.
+func (a Attribute) Parts() (property, part string, inside bool) {
+	return strings.Cut(string(a), ".")
+}
+
+// Siblings are the attributes that must be sent along with those that are changed,
+// because Graph replaces their property as a whole, by name.
+func Siblings(changes []Change) []Attribute {
+	wholes, changed := map[string]bool{}, map[Attribute]bool{}
+	for _, c := range changes {
+		changed[c.Attribute] = true
+		if c.Attribute.Facts().Whole {
+			property, _, _ := c.Attribute.Parts()
+			wholes[property] = true
+		}
+	}
+	var missing []Attribute
+	for name, fact := range facts {
+		if property, _, _ := name.Parts(); fact.Whole && wholes[property] && !changed[name] {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	return missing
 }
 
 // Value is what an attribute holds: nothing (the attribute is cleared), one
@@ -195,11 +186,9 @@ func (a Attributes) Only(keep Attributes) Attributes {
 	return kept
 }
 
-// same reports whether two values of an attribute are the same to Entra, which
-// compares sign-in names and their aliases without regard to case: writing
-// another case would be a rename that nobody asked for.
+// same reports whether two values of an attribute are the same to Entra.
 func same(name Attribute, a, b Value) bool {
-	if name == UserPrincipalName || name == MailNickname {
+	if name.Facts().FoldsCase {
 		return strings.EqualFold(a.String(), b.String())
 	}
 	return a.Equal(b)

@@ -200,34 +200,25 @@ func (u User) Field(name string) (value string, known bool) {
 		return u.LastName, true
 	case "displayname":
 		return u.DisplayName, true
-	case "jobTitle":
-		return u.JobTitle, true
-	case "department":
-		return u.Department, true
-	case "location":
-		return u.Location, true
-	case "company":
-		return u.Company, true
-	case "costCenter":
-		return u.CostCenter, true
-	case "employeeIdentifier":
-		return u.EmployeeIdentifier, true
-	case "employeeType":
-		return u.EmployeeType, true
 	case "manager":
 		return string(u.Manager), true
 	case "addresses":
 		w := u.Work
 		return strings.Join([]string{w.StreetAddress, w.ExtendedAddress, w.POBox, w.Locality, w.Region, w.PostalCode, w.Country}, "\n"), true
 	case "phoneNumbers":
-		return u.WorkPhone + "\n" + u.MobilePhone, true
+		return joinedPairs(u.Phones), true
 	case "attributes":
-		var all []string
-		for _, name := range slices.Sorted(maps.Keys(u.Attributes)) {
-			all = append(all, strconv.Quote(name)+"="+u.Attributes[name])
-		}
-		return strings.Join(all, "\n"), true
+		return joinedPairs(u.Attributes), true
 	default:
-		return "", false
+		return u.Fields[name], slices.Contains(PlainFields(), name)
 	}
+}
+
+// joinedPairs are values with their names, in a form that is only to be compared.
+func joinedPairs(values map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		all = append(all, strconv.Quote(name)+"="+values[name])
+	}
+	return strings.Join(all, "\n")
 }

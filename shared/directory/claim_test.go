@@ -10,7 +10,7 @@ import (
 func TestClaimsAgainstWhatIsRead(t *testing.T) {
 	const ann, sales = directory.UserID("64a1b2c3d4e5f60718293a4b"), directory.GroupID("64a1b2c3d4e5f60718293b00")
 	read := func(edit func(*directory.User)) *directory.User {
-		u := directory.User{ID: ann, Username: "ann", State: directory.Activated, JobTitle: "Lead"}
+		u := directory.User{ID: ann, Username: "ann", State: directory.Activated, Fields: map[string]string{"jobTitle": "Lead"}}
 		edit(&u)
 		return &u
 	}

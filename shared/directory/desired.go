@@ -7,96 +7,6 @@ import (
 	"time"
 )
 
-// Reason is the typed word for a decision: why an account is disabled, or why a
-// link is parked. Logs, metrics, links and the API use the same word.
-type Reason string
-
-// Reasons for an account to be disabled.
-const (
-	StagedReason    Reason = "staged"
-	SuspendedReason Reason = "suspended"
-	Locked          Reason = "locked"
-	PasswordExpired Reason = "password_expired"
-	Deleted         Reason = "deleted"
-	Disconnected    Reason = "disconnected"
-
-	// The last path by which a user was connected was a group.
-	LeftGroup         Reason = "left_group"
-	GroupDisconnected Reason = "group_disconnected"
-	GroupDeleted      Reason = "group_deleted"
-)
-
-// Reasons that disable nobody.
-const (
-	// ConnectedElsewhere: not connected here any more, but by another directory
-	// on the same tenant.
-	ConnectedElsewhere Reason = "connected_elsewhere"
-	// PasswordChanged: sessions are ended because JumpCloud has a new password.
-	PasswordChanged Reason = "password_changed"
-	// ManagerAbsent: the manager has no account in this directory yet.
-	ManagerAbsent Reason = "manager_absent"
-)
-
-// Reasons for a link to be parked or to wait.
-const (
-	EmailMissing         Reason = "email_missing"
-	UPNInvalid           Reason = "upn_invalid"
-	DomainNotListed      Reason = "domain_not_listed"
-	DomainNotVerified    Reason = "domain_not_verified"
-	DomainFederated      Reason = "domain_federated" // what cannot be done in one
-	UPNConflict          Reason = "upn_conflict"
-	ProtectedAccount     Reason = "protected_account"
-	SyncedFromOnPremises Reason = "synced_from_on_premises"
-	MasteredElsewhere    Reason = "mastered_elsewhere" // another service owns the attribute
-	ManagementRestricted Reason = "management_restricted"
-	InvalidValue         Reason = "invalid_value"
-	AccountMissing       Reason = "account_missing"
-	AccountDeleted       Reason = "account_deleted"
-	PendingConsent       Reason = "pending_authorization"
-	ManagerMissing       Reason = "manager_missing"
-	GroupMissing         Reason = "group_missing"  // the group is not in Entra any more
-	GroupUnusable        Reason = "group_unusable" // of a kind that is not managed
-	// GroupDeletedInEntra: the group that we made was deleted there, and can be restored.
-	GroupDeletedInEntra  Reason = "group_deleted_in_entra"
-	MemberAbsent         Reason = "member_absent"  // has no account in this directory yet
-	MemberRefused        Reason = "member_refused" // Entra does not take the member
-	QuotaExceeded        Reason = "quota_exceeded"
-	ConsentLost          Reason = "consent_lost"
-	ThrottledReason      Reason = "throttled"
-	Unavailable          Reason = "unavailable"
-	InternalReason       Reason = "internal"
-	RefusedReason        Reason = "refused"
-	PermissionMissing    Reason = "permission_missing"
-	GuestAccount         Reason = "guest_account"
-	JumpCloudRefused     Reason = "jumpcloud_refused"
-	JumpCloudUnavailable Reason = "jumpcloud_unavailable"
-	AbsenceUnconfirmed   Reason = "absence_unconfirmed" // JumpCloud shows it no more, and that is not believed yet
-)
-
-// Reasons for Entra not to let the application in, which concern a whole
-// directory.
-const (
-	TenantNotFound      Reason = "tenant_not_found"     // there is no tenant of that name
-	NotConsented        Reason = "not_consented"        // the tenant does not know the application
-	ApplicationDisabled Reason = "application_disabled" // an administrator of the tenant switched it off
-	SecretExpired       Reason = "secret_expired"       // its client secret is too old
-	CredentialsRefused  Reason = "credentials_refused"  // what it proves itself with is wrong
-	SignInBlocked       Reason = "sign_in_blocked"      // by Conditional Access
-	SignInMisconfigured Reason = "sign_in_misconfigured"
-)
-
-// LinkReasons are the reasons that a link of a user or a group, or one of its
-// problems, can have.
-var LinkReasons = []Reason{
-	StagedReason, SuspendedReason, Locked, PasswordExpired, Deleted, Disconnected, LeftGroup, GroupDisconnected, GroupDeleted,
-	ConnectedElsewhere, PasswordChanged, ManagerAbsent, EmailMissing, UPNInvalid, DomainNotListed, DomainNotVerified, UPNConflict,
-	ProtectedAccount, SyncedFromOnPremises, ManagementRestricted, InvalidValue, AccountMissing, AccountDeleted, PendingConsent,
-	ManagerMissing, GroupMissing, GroupUnusable, MemberAbsent, MemberRefused, QuotaExceeded, ConsentLost, ThrottledReason, Unavailable,
-	InternalReason, RefusedReason, PermissionMissing, GuestAccount, JumpCloudRefused, JumpCloudUnavailable, AbsenceUnconfirmed, TenantNotFound,
-	NotConsented, ApplicationDisabled, SecretExpired, CredentialsRefused, SignInBlocked, SignInMisconfigured,
-	DomainFederated, MasteredElsewhere, GroupDeletedInEntra,
-}
-
 // Obstacle is why something cannot be done: the typed word, and the sentence for
 // the person who must act.
 type Obstacle struct {
@@ -209,38 +119,13 @@ func (d Desired) With(name Attribute, value Value) Desired {
 
 // whyDisabled is the reason that a connected user must not sign in, or "".
 func (s Settings) whyDisabled(u User) Reason {
-	switch {
-	case u.State == Suspended:
-		return SuspendedReason
-	case u.State != Activated:
-		return StagedReason
-	case u.AccountLocked && s.SuspendOnLockout:
-		return Locked
-	case u.PasswordExpired && s.SuspendOnPasswordExpiration:
-		return PasswordExpired
-	default:
-		return ""
+	for _, c := range causes {
+		if c.holds(u, s) {
+			return c.reason
+		}
 	}
+	return ""
 }
-
-// sentences say for each reason of a state what it means.
-var sentences = map[Reason]string{
-	StagedReason:    "the user is staged in JumpCloud: an account that entrasync created opens with the activation, one that was there before keeps the state that it had",
-	SuspendedReason: "the user is suspended in JumpCloud",
-	Locked:          "the user is locked out in JumpCloud and this directory suspends on lockout: unlock the user",
-	PasswordExpired: "the user's password expired in JumpCloud and this directory suspends on expiry: the user sets a new one",
-	Deleted:         "the user was deleted in JumpCloud",
-	Disconnected:    "the user is not connected to this directory any more",
-
-	LeftGroup:          "the user left the last group that connected them to this directory",
-	GroupDisconnected:  "the group that was the user's only connection is not connected to this directory any more",
-	GroupDeleted:       "the group that was the user's only connection was deleted in JumpCloud",
-	ConnectedElsewhere: "the user is not connected to this directory any more; another directory on the same tenant keeps the account",
-}
-
-// Sentence is what a reason of a state means to a person; "" for other reasons,
-// whose sentence comes with the obstacle.
-func (r Reason) Sentence() string { return sentences[r] }
 
 // Account is an account as Entra shows it.
 type Account struct {

@@ -55,7 +55,7 @@ func TestDesiredState(t *testing.T) {
 			if got.Managed != tc.managed || got.State != tc.state || got.Reason != tc.reason {
 				t.Errorf("got managed %v, %s (%s); want %v, %s (%s)", got.Managed, got.State, got.Reason, tc.managed, tc.state, tc.reason)
 			}
-			if got.Reason != "" && got.Reason.Sentence() == "" {
+			if got.Reason != "" && directory.Sentence(got.Reason) == "" {
 				t.Errorf("the reason %s has no sentence for people", got.Reason)
 			}
 		})
@@ -65,9 +65,9 @@ func TestDesiredState(t *testing.T) {
 func TestDesiredAttributes(t *testing.T) {
 	user := directory.User{
 		ID: "u1", Username: "mira", Email: "mira@corp.example", AlternateEmail: "mira@home.example", FirstName: " Mira ", LastName: "Okafor", DisplayName: "M. Okafor",
-		State: directory.Activated, JobTitle: "Lead", Department: "Sales", Location: "Berlin", Company: "Example", EmployeeIdentifier: "E-1", EmployeeType: "Permanent",
-		Work:      directory.Address{StreetAddress: "Main 1", Locality: "Berlin", Region: "BE", PostalCode: "10827", Country: "DE"},
-		WorkPhone: "+49 30 1", MobilePhone: "+49 170 1", CostCenter: "4410",
+		State: directory.Activated, Fields: map[string]string{"jobTitle": "Lead", "department": "Sales", "location": "Berlin", "company": "Example", "employeeIdentifier": "E-1", "employeeType": "Permanent", "costCenter": "4410"},
+		Work:       directory.Address{StreetAddress: "Main 1", Locality: "Berlin", Region: "BE", PostalCode: "10827", Country: "DE"},
+		Phones:     map[string]string{"work": "+49 30 1", "mobile": "+49 170 1"},
 		Attributes: map[string]string{"division": "Retail", "preferredLanguage": "en-US", "badge": "B7"},
 	}
 	always := directory.Attributes{
@@ -89,13 +89,10 @@ func TestDesiredAttributes(t *testing.T) {
 	if got := directory.Desire(&user, here, directory.DefaultSettings()).Attributes; !cmp.Equal(got, always) {
 		t.Errorf("without rules: %s", cmp.Diff(always, got))
 	}
-	for _, rule := range directory.Rules() {
-		if rule == "user_manager" { // is not of the user alone
-			continue
-		}
+	for rule, writes := range optional {
 		settings := directory.DefaultSettings()
 		settings.Attributes[rule] = true
-		want := always.Set([]directory.Change{{Attribute: optional[rule].attribute, To: directory.Value{optional[rule].value}}})
+		want := always.Set([]directory.Change{{Attribute: writes.attribute, To: directory.Value{writes.value}}})
 		if got := directory.Desire(&user, here, settings).Attributes; !cmp.Equal(got, want) {
 			t.Errorf("rule %s: %s", rule, cmp.Diff(want, got))
 		}
@@ -170,7 +167,7 @@ func TestDomainsAreHeldAgainstTheTenant(t *testing.T) {
 func TestEmptiedFieldClears(t *testing.T) {
 	settings := directory.DefaultSettings()
 	settings.Attributes["user_job_title"] = true
-	user := directory.User{Username: "ann", Email: "ann@corp.example", FirstName: "Ann", State: directory.Activated, JobTitle: "  "}
+	user := directory.User{Username: "ann", Email: "ann@corp.example", FirstName: "Ann", State: directory.Activated, Fields: map[string]string{"jobTitle": "  "}}
 	wanted := directory.Desire(&user, here, settings).Attributes
 	changes := directory.Attributes{"jobTitle": {"Lead"}, "surname": {"Lee"}}.ChangesTo(directory.Attributes{"jobTitle": wanted["jobTitle"], "surname": wanted["surname"]})
 	want := []directory.Change{{Attribute: "jobTitle", From: directory.Value{"Lead"}}, {Attribute: "surname", From: directory.Value{"Lee"}}}

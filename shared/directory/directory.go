@@ -10,6 +10,7 @@
 package directory
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,22 @@ type (
 	// Entra compares it without regard to case.
 	UPN string
 )
+
+// What ids look like: JumpCloudID those of JumpCloud, JumpCloudIDSays the same for
+// people, and IDPattern those of directories.
+const (
+	JumpCloudID     = `^` + hexDigits + `$`
+	JumpCloudIDSays = "24 hex digits"
+	IDPattern       = `^` + hexDigits + `-[0-9a-z]{1,32}$`
+
+	hexDigits = `[0-9a-f]{24}`
+)
+
+// jumpCloudID is an id of JumpCloud.
+var jumpCloudID = regexp.MustCompile(JumpCloudID)
+
+// IsJumpCloudID reports whether a text can be the id of an object in JumpCloud.
+func IsJumpCloudID(text string) bool { return jumpCloudID.MatchString(text) }
 
 // NewID makes the id of a directory from its organization and a suffix that is
 // unique within it and has no hyphen.
@@ -96,18 +113,13 @@ type User struct {
 	PasswordExpired bool
 	PasswordDate    time.Time // when the password was set; zero if it never was
 
-	JobTitle           string
-	Department         string
-	Location           string
-	Company            string
-	CostCenter         string
-	EmployeeIdentifier string
-	EmployeeType       string
-	Manager            UserID
-	Work               Address // the address of type "work"
-	WorkPhone          string  // the first phone of type "work"
-	MobilePhone        string  // the first phone of type "mobile"
-	Attributes         map[string]string
+	// Fields are the plain fields that rules export, by their name in JumpCloud's API
+	// (see [PlainFields]), and Phones the first phone of each type that they do (see
+	// [PhoneTypes]). What is empty is not there.
+	Fields, Phones map[string]string
+	Manager        UserID
+	Work           Address           // the address of type "work"
+	Attributes     map[string]string // the custom attributes
 }
 
 // Address is a postal address of a JumpCloud user.

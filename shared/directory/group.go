@@ -38,20 +38,10 @@ type GroupConnection struct {
 
 // GroupLink is what we know of one JumpCloud group in one directory.
 type GroupLink struct {
-	Directory ID      `json:"directoryId"`
-	Group     GroupID `json:"groupId"`
-	Name      string  `json:"name,omitempty"` // in JumpCloud, when it was last read
-	// EntraID is "" until a group was created or taken over; from then on it alone
-	// names the group.
-	EntraID EntraID    `json:"entraId,omitempty"`
-	Applied string     `json:"applied,omitempty"` // the display name that Entra certainly has; "" if that is not known
-	Status  LinkStatus `json:"status"`
-	Reason  Reason     `json:"reason,omitempty"`
-	Message string     `json:"message,omitempty"`
-	Owner   Owner      `json:"owner,omitempty"`
-	// Freed says that the group in Entra was given free with the group's release: it
-	// may belong to another one by now.
-	Freed bool `json:"freed,omitempty"`
+	Standing
+	Group   GroupID `json:"groupId"`
+	Name    string  `json:"name,omitempty"`    // in JumpCloud, when it was last read
+	Applied string  `json:"applied,omitempty"` // the display name that Entra certainly has; "" if that is not known
 	// Former is the last group in Entra that was this one's and keeps its unique name:
 	// we deleted it, and Entra keeps it for a while, or it went to another JumpCloud
 	// group. "" if there is none.
@@ -72,21 +62,11 @@ type GroupLink struct {
 	// Lost are the paths by which the group was connected when JumpCloud showed it no
 	// more: it is connected by them again if JumpCloud shows it after all.
 	Lost []Path `json:"lost,omitempty"`
-	// Claimed is when events claimed something of the group last, as in a [Link].
-	Claimed     map[string]time.Time `json:"claimed,omitempty"`
-	LastEventAt time.Time            `json:"lastEventAt,omitzero"`
-	LastWriteAt time.Time            `json:"lastWriteAt,omitzero"`
-	NextTryAt   time.Time            `json:"nextTryAt,omitzero"`
-	// OpenActions are the ids of actions of which nobody knows how much was done: a
-	// process that died left them, or their answer was lost.
-	OpenActions []string `json:"openActions,omitempty"`
-	Version     int64    `json:"-"`
 }
 
-// Stands reports whether the link has the status and the reason. An empty one is
-// that of every link.
-func (l GroupLink) Stands(status LinkStatus, reason Reason) bool {
-	return (status == "" || l.Status == status) && (reason == "" || l.Reason == reason)
+// NewGroupLink is the link of a group for which nothing was done yet.
+func NewGroupLink(id ID, group GroupID) GroupLink {
+	return GroupLink{Standing: Standing{Directory: id, Status: Pending}, Group: group}
 }
 
 // Member is a JumpCloud user in a connected group of a directory.
@@ -180,10 +160,6 @@ func (g SecurityGroup) Unusable() string {
 		return ""
 	}
 }
-
-// MaxGroupName is how many characters the name of a group may have (Graph, group
-// resource). They count as in an account.
-const MaxGroupName = 256
 
 // UsableGroupName reports whether Entra takes a name for a group, as far as its length
 // goes.

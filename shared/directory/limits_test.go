@@ -20,18 +20,18 @@ func TestLimitsOfAttributes(t *testing.T) {
 		{"", "givenName", func(u *directory.User, v string) { u.FirstName = v }, []string{long(64)}, []string{long(65)}},
 		{"", "surname", func(u *directory.User, v string) { u.LastName = v }, []string{long(64), "Müller"}, []string{long(65)}},
 		{"displayName", "displayName", func(u *directory.User, v string) { u.DisplayName = v }, []string{long(256)}, []string{long(257)}},
-		{"user_job_title", "jobTitle", func(u *directory.User, v string) { u.JobTitle = v }, []string{long(128)}, []string{long(129)}},
-		{"user_department", "department", func(u *directory.User, v string) { u.Department = v }, []string{long(64)}, []string{long(65)}},
-		{"companyName", "companyName", func(u *directory.User, v string) { u.Company = v }, []string{long(64)}, []string{long(65)}},
-		{"employeeId", "employeeId", func(u *directory.User, v string) { u.EmployeeIdentifier = v }, []string{long(16)}, []string{long(17), strings.Repeat("😀", 9)}},
-		{"user_office_location", "officeLocation", func(u *directory.User, v string) { u.Location = v }, []string{long(128)}, []string{long(129)}},
+		{"user_job_title", "jobTitle", func(u *directory.User, v string) { u.Fields["jobTitle"] = v }, []string{long(128)}, []string{long(129)}},
+		{"user_department", "department", func(u *directory.User, v string) { u.Fields["department"] = v }, []string{long(64)}, []string{long(65)}},
+		{"companyName", "companyName", func(u *directory.User, v string) { u.Fields["company"] = v }, []string{long(64)}, []string{long(65)}},
+		{"employeeId", "employeeId", func(u *directory.User, v string) { u.Fields["employeeIdentifier"] = v }, []string{long(16)}, []string{long(17), strings.Repeat("😀", 9)}},
+		{"user_office_location", "officeLocation", func(u *directory.User, v string) { u.Fields["location"] = v }, []string{long(128)}, []string{long(129)}},
 		{"user_street_address", "streetAddress", func(u *directory.User, v string) { u.Work.StreetAddress = v }, []string{long(1024), "Main 1\nFloor 2"}, []string{long(1025)}},
 		{"user_city", "city", func(u *directory.User, v string) { u.Work.Locality = v }, []string{long(128)}, []string{long(129)}},
 		{"user_state", "state", func(u *directory.User, v string) { u.Work.Region = v }, []string{long(128)}, []string{long(129)}},
 		{"user_postal_code", "postalCode", func(u *directory.User, v string) { u.Work.PostalCode = v }, []string{long(40)}, []string{long(41)}},
 		{"user_country", "country", func(u *directory.User, v string) { u.Work.Country = v }, []string{long(128)}, []string{long(129)}},
-		{"user_mobile_phone", "mobilePhone", func(u *directory.User, v string) { u.MobilePhone = v }, []string{long(64)}, []string{long(65)}},
-		{"user_business_phones", "businessPhones", func(u *directory.User, v string) { u.WorkPhone = v }, []string{long(64)}, []string{long(65)}},
+		{"user_mobile_phone", "mobilePhone", func(u *directory.User, v string) { u.Phones["mobile"] = v }, []string{long(64)}, []string{long(65)}},
+		{"user_business_phones", "businessPhones", func(u *directory.User, v string) { u.Phones["work"] = v }, []string{long(64)}, []string{long(65)}},
 		{"user_alternate_email", "otherMails", func(u *directory.User, v string) { u.AlternateEmail = v }, []string{"ann@home.example"}, []string{"änn@home.example", "ann home@x.example", "ann", long(242) + "@x.example"}},
 		{"preferredLanguage", "preferredLanguage", func(u *directory.User, v string) { u.Attributes["preferredLanguage"] = v }, []string{"de", "en-US"}, []string{"German", "d9"}},
 		{"usageLocation", "usageLocation", func(u *directory.User, v string) { u.Attributes["usageLocation"] = v }, []string{"DE"}, []string{"DEU", "Germany", "D1"}},
@@ -41,7 +41,8 @@ func TestLimitsOfAttributes(t *testing.T) {
 			settings.Attributes[tc.rule] = true
 		}
 		desire := func(value string) directory.Desired {
-			user := directory.User{Username: "ann", Email: "ann@corp.example", FirstName: "Ann", LastName: "Lee", Attributes: map[string]string{}}
+			user := directory.User{Username: "ann", Email: "ann@corp.example", FirstName: "Ann", LastName: "Lee",
+				Attributes: map[string]string{}, Fields: map[string]string{}, Phones: map[string]string{}}
 			tc.set(&user, value)
 			return directory.Desire(&user, here, settings)
 		}

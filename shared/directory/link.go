@@ -85,19 +85,44 @@ type Aside struct {
 	ImmutableID string `json:"onPremisesImmutableId,omitempty"`
 }
 
+// Standing is what the links of users and those of groups have in common: what they
+// belong to in Entra, how they stand, and what was done last.
+type Standing struct {
+	Directory ID `json:"directoryId"`
+	// EntraID is "" until the account or the group was created or taken over; from then
+	// on it alone names it.
+	EntraID EntraID    `json:"entraId,omitempty"`
+	Status  LinkStatus `json:"status"`
+	Reason  Reason     `json:"reason,omitempty"`
+	Message string     `json:"message,omitempty"`
+	Owner   Owner      `json:"owner,omitempty"`
+	// Freed says that the account or the group was given free with the release. It may
+	// be somebody else's by now: nothing is written to it before it is claimed again.
+	Freed bool `json:"freed,omitempty"`
+	// Claimed is when events claimed something last, within the last minutes, by what
+	// they claimed (see [Claim.About]).
+	Claimed     map[string]time.Time `json:"claimed,omitempty"`
+	LastEventAt time.Time            `json:"lastEventAt,omitzero"`
+	LastWriteAt time.Time            `json:"lastWriteAt,omitzero"`
+	NextTryAt   time.Time            `json:"nextTryAt,omitzero"`
+	// OpenActions are the ids of actions that were recorded and not completed: somebody
+	// is about them just now, a process that died left them, or their answer was lost.
+	OpenActions []string `json:"openActions,omitempty"`
+	Version     int64    `json:"-"`
+}
+
+// Stands reports whether the link has the status and the reason. An empty one is that
+// of every link.
+func (s Standing) Stands(status LinkStatus, reason Reason) bool {
+	return (status == "" || s.Status == status) && (reason == "" || s.Reason == reason)
+}
+
 // Link is what we know of one JumpCloud user in one directory.
 type Link struct {
-	Directory ID     `json:"directoryId"`
-	User      UserID `json:"userId"`
-	// EntraID is "" until an account was created or taken over; from then on it
-	// alone names the account.
-	EntraID EntraID      `json:"entraId,omitempty"`
-	UPN     UPN          `json:"userPrincipalName,omitempty"`
-	Status  LinkStatus   `json:"status"`
-	State   AccountState `json:"state"`
-	Reason  Reason       `json:"reason,omitempty"`
-	Message string       `json:"message,omitempty"`
-	Owner   Owner        `json:"owner,omitempty"`
+	Standing
+	User  UserID       `json:"userId"`
+	UPN   UPN          `json:"userPrincipalName,omitempty"`
+	State AccountState `json:"state"`
 	// Found is the state that an account had when it was found; "" of one that we
 	// made, or whose link is older than this field.
 	Found AccountState `json:"found,omitempty"`
@@ -111,9 +136,6 @@ type Link struct {
 	// Unconfirmed is the creation whose outcome is not known, nil if there is
 	// none: the account may be there, or may still come.
 	Unconfirmed *Creation `json:"unconfirmed,omitempty"`
-	// Freed says that the account was given free with the user's release. It may be
-	// somebody else's by now: nothing is written to it before it is claimed again.
-	Freed bool `json:"freed,omitempty"`
 	// TakingOver says that the account is somebody else's until Entra has let us
 	// write it once.
 	TakingOver bool `json:"takingOver,omitempty"`
@@ -131,23 +153,18 @@ type Link struct {
 	// PasswordDiffers says why the account has not got the password that the
 	// gateway set in JumpCloud; nil when it has.
 	PasswordDiffers *Obstacle `json:"passwordDiffers,omitempty"`
-	// Claimed is when events claimed something of the user last, within the last
-	// minutes, by what they claimed (see [Claim.About]).
-	Claimed     map[string]time.Time `json:"claimed,omitempty"`
-	LastEventAt time.Time            `json:"lastEventAt,omitzero"`
-	LastWriteAt time.Time            `json:"lastWriteAt,omitzero"`
-	NextTryAt   time.Time            `json:"nextTryAt,omitzero"`
-	// OpenActions are the ids of actions that were recorded and not completed:
-	// somebody is about them just now, or a process that died left them.
-	OpenActions []string `json:"openActions,omitempty"`
-	Version     int64    `json:"-"`
+}
+
+// NewLink is the link of a user for whom nothing was done yet.
+func NewLink(id ID, user UserID) Link {
+	return Link{Standing: Standing{Directory: id, Status: Pending}, User: user, State: Absent}
 }
 
 // Stands reports whether the link has the status and the reason, or a problem of
 // that reason. An empty one is that of every link.
 func (l Link) Stands(status LinkStatus, reason Reason) bool {
-	return (status == "" || l.Status == status) &&
-		(reason == "" || l.Reason == reason || slices.ContainsFunc(l.Problems, func(p Problem) bool { return p.Reason == reason }))
+	return l.Standing.Stands(status, reason) ||
+		l.Standing.Stands(status, "") && slices.ContainsFunc(l.Problems, func(p Problem) bool { return p.Reason == reason })
 }
 
 // Account is the account that is certainly the user's; "" if there is none.

@@ -5,22 +5,6 @@ import (
 	"strings"
 )
 
-// Reasons why an account has not got the password that the gateway took.
-const (
-	// PasswordPending: it was to be set in JumpCloud and has not come to the
-	// account yet.
-	PasswordPending Reason = "password_pending"
-	// PasswordRefused: Entra does not take it.
-	PasswordRefused Reason = "password_refused"
-	// PasswordUnknown: Entra was asked and gave no clear answer.
-	PasswordUnknown Reason = "password_unknown"
-	// PasswordInterrupted: entrasync stopped before it knew Entra's answer.
-	PasswordInterrupted Reason = "interrupted"
-	// PasswordUnopened: it was sealed for another key or purpose, or too long
-	// ago.
-	PasswordUnopened Reason = "password_unopened"
-)
-
 // The rules for the passwords of cloud accounts (Microsoft Entra documentation,
 // password policies). Entra also keeps a list of banned words, which it does not
 // publish.

@@ -1,41 +1,28 @@
 package directory
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"slices"
-	"strconv"
+	"strings"
 	"testing"
 )
 
-// Every reason that the source names is among those that a link can have, so that
-// lists of links can be asked for it.
-func TestLinkReasonsAreComplete(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "desired.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+// Each reason stands in the list once, with something to read.
+func TestReasonsAreExplained(t *testing.T) {
+	seen := map[Reason]bool{}
+	for _, r := range Reasons() {
+		if seen[r.Reason] {
+			t.Errorf("%s stands in the list twice, want once", r.Reason)
+		}
+		seen[r.Reason] = true
+		for what, text := range map[string]string{"sentence": r.Sentence, "advice": r.Advice, "bearer": string(r.Of)} {
+			if text == "" || strings.Contains(text, "|") || strings.HasSuffix(text, ".") {
+				t.Errorf("the %s of %s is %q, want a clause without a period", what, r.Reason, text)
+			}
+		}
+		if got := Sentence(r.Reason); got != r.Sentence {
+			t.Errorf("Sentence(%s) = %q, want %q", r.Reason, got, r.Sentence)
+		}
 	}
-	count := 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, is := n.(*ast.ValueSpec)
-		if !is || len(spec.Values) != 1 {
-			return true
-		}
-		if kind, named := spec.Type.(*ast.Ident); !named || kind.Name != "Reason" {
-			return true
-		}
-		text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		count++
-		if !slices.Contains(LinkReasons, Reason(text)) {
-			t.Errorf("%s (%s) is not among LinkReasons", spec.Names[0].Name, text)
-		}
-		return true
-	})
-	if count != len(LinkReasons) {
-		t.Errorf("%d reasons in the source, %d among LinkReasons", count, len(LinkReasons))
+	if got := Sentence(""); got != "" {
+		t.Errorf("the sentence of no reason is %q, want none", got)
 	}
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,42 +11,7 @@ import (
 // translation rules (JumpCloud API v2, office365s translationrules), then ours.
 type Rule string
 
-// mapping is what a rule writes: the attribute, the JumpCloud field by the name
-// that people find there, and how to read it.
-type mapping struct {
-	attribute Attribute
-	field     string
-	from      func(User) Value
-}
-
-// rules is the table of the optional rules, but for the two that need more than
-// the user: the display name and the manager.
-//
-// JumpCloud has no field for division, usage location and preferred language:
-// they are custom attributes of the same name, and a usage location that is not
-// there is the country of the work address. Both are our choice.
-var rules = map[Rule]mapping{
-	"user_alternate_email": {OtherMails, "alternateEmail", func(u User) Value { return Text(u.AlternateEmail) }},
-	"user_business_phones": {BusinessPhones, "phone of type work", func(u User) Value { return Text(u.WorkPhone) }},
-	"user_city":            {City, "work address, locality", func(u User) Value { return Text(u.Work.Locality) }},
-	"user_country":         {Country, "work address, country", func(u User) Value { return Text(u.Work.Country) }},
-	"user_department":      {Department, "department", func(u User) Value { return Text(u.Department) }},
-	"user_job_title":       {JobTitle, "jobTitle", func(u User) Value { return Text(u.JobTitle) }},
-	"user_mobile_phone":    {MobilePhone, "phone of type mobile", func(u User) Value { return Text(u.MobilePhone) }},
-	"user_office_location": {OfficeLocation, "location", func(u User) Value { return Text(u.Location) }},
-	"user_postal_code":     {PostalCode, "work address, postalCode", func(u User) Value { return Text(u.Work.PostalCode) }},
-	"user_state":           {State, "work address, region", func(u User) Value { return Text(u.Work.Region) }},
-	"user_street_address":  {StreetAddress, "work address, streetAddress", func(u User) Value { return Text(u.Work.StreetAddress) }},
-	"employeeId":           {EmployeeID, "employeeIdentifier", func(u User) Value { return Text(u.EmployeeIdentifier) }},
-	"employeeType":         {EmployeeType, "employeeType", func(u User) Value { return Text(u.EmployeeType) }},
-	"companyName":          {CompanyName, "company", func(u User) Value { return Text(u.Company) }},
-	"costCenter":           {CostCenter, "costCenter", func(u User) Value { return Text(u.CostCenter) }},
-	"division":             {Division, "custom attribute division", func(u User) Value { return Text(u.Attributes["division"]) }},
-	"preferredLanguage":    {PreferredLanguage, "custom attribute preferredLanguage", func(u User) Value { return Text(u.Attributes["preferredLanguage"]) }},
-	"usageLocation":        {UsageLocation, "custom attribute usageLocation or work address, country", usageLocation},
-}
-
-// The rules that are not in the table.
+// The rules that need more than the user's own fields.
 const (
 	// displayNameRule makes displayName follow JumpCloud's own display name
 	// instead of first name and last name.
@@ -55,12 +21,105 @@ const (
 	managerRule Rule = "user_manager"
 )
 
+// mapping is what a rule writes: the attribute, the JumpCloud field by the name
+// that people find there, and how to read it; nil for the rules that need more than
+// that, which have a place of their own in the code.
+type mapping struct {
+	attribute Attribute
+	field     string
+	from      func(User) Value
+	// plain is the field where it is one of JumpCloud's API that holds one text, and
+	// phone the type where it is a phone; "" otherwise.
+	plain, phone string
+}
+
+// plain is a rule that exports a field as it is.
+func plain(to Attribute, field string) mapping {
+	return mapping{attribute: to, field: field, plain: field, from: func(u User) Value { return Text(u.Fields[field]) }}
+}
+
+// phone is a rule that exports the first phone of a type.
+func phone(to Attribute, kind string) mapping {
+	return mapping{attribute: to, field: "phone of type " + kind, phone: kind, from: func(u User) Value { return Text(u.Phones[kind]) }}
+}
+
+// custom is a rule that exports a custom attribute.
+func custom(to Attribute, name string) mapping {
+	return mapping{attribute: to, field: "custom attribute " + name, from: func(u User) Value { return Text(u.Attributes[name]) }}
+}
+
+// work is a rule that exports a part of the work address.
+func work(to Attribute, part string, of func(Address) string) mapping {
+	return mapping{attribute: to, field: "work address, " + part, from: func(u User) Value { return Text(of(u.Work)) }}
+}
+
+// rules is the table of the optional rules. What Graph says of each attribute is in the
+// table of [Facts]; the API's description of a rule follows from both.
+//
+// JumpCloud has no field for division, usage location and preferred language:
+// they are custom attributes of the same name, and a usage location that is not
+// there is the country of the work address. Both are our choice.
+var rules = map[Rule]mapping{
+	displayNameRule:        {attribute: DisplayName, field: "displayname"},
+	managerRule:            {attribute: Manager, field: "manager"},
+	"user_alternate_email": {attribute: OtherMails, field: "alternateEmail", from: func(u User) Value { return Text(u.AlternateEmail) }},
+	"user_business_phones": phone(BusinessPhones, "work"),
+	"user_mobile_phone":    phone(MobilePhone, "mobile"),
+	"user_city":            work(City, "locality", func(a Address) string { return a.Locality }),
+	"user_country":         work(Country, "country", func(a Address) string { return a.Country }),
+	"user_postal_code":     work(PostalCode, "postalCode", func(a Address) string { return a.PostalCode }),
+	"user_state":           work(State, "region", func(a Address) string { return a.Region }),
+	"user_street_address":  work(StreetAddress, "streetAddress", func(a Address) string { return a.StreetAddress }),
+	"user_department":      plain(Department, "department"),
+	"user_job_title":       plain(JobTitle, "jobTitle"),
+	"user_office_location": plain(OfficeLocation, "location"),
+	"employeeId":           plain(EmployeeID, "employeeIdentifier"),
+	"employeeType":         plain(EmployeeType, "employeeType"),
+	"companyName":          plain(CompanyName, "company"),
+	"costCenter":           plain(CostCenter, "costCenter"),
+	"division":             custom(Division, "division"),
+	"preferredLanguage":    custom(PreferredLanguage, "preferredLanguage"),
+	"usageLocation":        {attribute: UsageLocation, field: "custom attribute usageLocation or work address, country", from: usageLocation},
+}
+
 // Rules lists the optional rules by name.
-func Rules() []Rule {
-	names := slices.Collect(maps.Keys(rules))
-	names = append(names, displayNameRule, managerRule)
+func Rules() []Rule { return slices.Sorted(maps.Keys(rules)) }
+
+// PlainFields are the fields of JumpCloud's API that hold one text and that a rule
+// exports as it is, by name.
+func PlainFields() []string { return namesOf(func(m mapping) string { return m.plain }) }
+
+// PhoneTypes are the types of phones that rules export, by name.
+func PhoneTypes() []string { return namesOf(func(m mapping) string { return m.phone }) }
+
+// namesOf are the names that rules have of one sort, each once, sorted.
+func namesOf(of func(mapping) string) []string {
+	var names []string
+	for _, m := range rules {
+		if name := of(m); name != "" {
+			names = append(names, name)
+		}
+	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
+}
+
+// Writes says what a rule does, for people: the attribute in Entra, the field in
+// JumpCloud, and what Entra takes.
+func (r Rule) Writes() string {
+	m := rules[r]
+	f := m.attribute.Facts()
+	says := fmt.Sprintf("Writes %s from JumpCloud (%s)", m.attribute, m.field)
+	if f.Limit > 0 {
+		says += fmt.Sprintf("; up to %d characters", f.Limit)
+	}
+	if f.Says != "" {
+		says += "; " + f.Says
+	}
+	if f.Kept {
+		says += "; Entra cannot clear it: the last value stays"
+	}
+	return says
 }
 
 // usageLocation is the country whose law decides which services the user may
@@ -72,32 +131,28 @@ func usageLocation(u User) Value {
 	return Text(strings.ToUpper(u.Work.Country))
 }
 
-// keptWhenEmptied are the attributes that Entra cannot clear (Graph user
-// resource: usageLocation is not nullable): their last value stays.
-var keptWhenEmptied = map[Attribute]bool{UsageLocation: true}
-
 // attributes are what the settings export of a user, apart from the sign-in
 // name, the manager and the state: the names always, the rest by rule. A value
 // that Entra would refuse is a problem and not among them.
 func (s Settings) attributes(u User) (Attributes, []Problem) {
 	all := []mapping{
-		{GivenName, "firstname", func(u User) Value { return Text(u.FirstName) }},
-		{Surname, "lastname", func(u User) Value { return Text(u.LastName) }},
-		{DisplayName, "firstname, lastname or displayname", func(u User) Value { return Text(s.displayName(u)) }},
+		{attribute: GivenName, field: "firstname", from: func(u User) Value { return Text(u.FirstName) }},
+		{attribute: Surname, field: "lastname", from: func(u User) Value { return Text(u.LastName) }},
+		{attribute: DisplayName, field: "firstname, lastname or displayname", from: func(u User) Value { return Text(s.displayName(u)) }},
 	}
 	for _, rule := range slices.Sorted(maps.Keys(rules)) {
-		if s.Attributes[rule] {
+		if s.Attributes[rule] && rules[rule].from != nil {
 			all = append(all, rules[rule])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.CustomAttributes)) {
-		all = append(all, mapping{s.CustomAttributes[name].Attribute(), "custom attribute " + name, func(u User) Value { return Text(u.Attributes[name]) }})
+		all = append(all, custom(s.CustomAttributes[name].Attribute(), name))
 	}
 	wanted := Attributes{}
 	var problems []Problem
 	for _, m := range all {
 		value := m.from(u)
-		if len(value) == 0 && keptWhenEmptied[m.attribute] {
+		if len(value) == 0 && m.attribute.Facts().Kept {
 			continue
 		}
 		if refused := m.attribute.refuses(value); refused != "" {

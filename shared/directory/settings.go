@@ -158,9 +158,6 @@ func (s Settings) Check() error {
 	return s.ConnectionSource.check()
 }
 
-// sourceID is what the ids of JumpCloud look like.
-var sourceID = regexp.MustCompile(`^[0-9a-f]{24}$`)
-
 // check refuses a source that cannot be one.
 func (c ConnectionSource) check() error {
 	switch {
@@ -168,8 +165,8 @@ func (c ConnectionSource) check() error {
 		return refuse("connectionSource.type", fmt.Sprintf("%q is no type of connection source: they are none, application and office_365", c.Type))
 	case c.Type == NoSource && c.ID != "":
 		return refuse("connectionSource.id", "a connection source needs its type: application or office_365")
-	case c.Type != NoSource && !sourceID.MatchString(c.ID):
-		return refuse("connectionSource.id", fmt.Sprintf("%q is not the id of an object in JumpCloud, which has 24 hex digits", c.ID))
+	case c.Type != NoSource && !IsJumpCloudID(c.ID):
+		return refuse("connectionSource.id", fmt.Sprintf("%q is not the id of an object in JumpCloud, which has %s", c.ID, JumpCloudIDSays))
 	}
 	return nil
 }
@@ -185,7 +182,7 @@ func (s Settings) checkCustomAttributes() error {
 		case name == "":
 			return refuse(path, "a custom attribute needs its name in JumpCloud")
 		case !extension.exists():
-			return refuse(path, fmt.Sprintf("%q is not an extension attribute: they are extensionAttribute1 to extensionAttribute15", extension))
+			return refuse(path, fmt.Sprintf("%q is not an extension attribute: they are %s", extension, ExtensionSays))
 		case taken:
 			return refuse(path, fmt.Sprintf("%s is written from %q already: give %q another one", extension, other, name))
 		}
@@ -195,12 +192,8 @@ func (s Settings) checkCustomAttributes() error {
 }
 
 // DomainPattern is what the name of a domain looks like, which has two labels or
-// more, and LongestDomain how many characters it may have, so that a sign-in name
-// can have it.
-const (
-	DomainPattern = `^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`
-	LongestDomain = longestDomain
-)
+// more.
+const DomainPattern = `^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`
 
 // domainName is a domain.
 var domainName = regexp.MustCompile(DomainPattern)
@@ -225,7 +218,7 @@ func checkDomains(domains []Domain) error {
 		path := fmt.Sprintf("domains[%d]", i)
 		name := strings.ToLower(d.Name)
 		switch {
-		case len(name) > longestDomain || !domainName.MatchString(name):
+		case len(name) > LongestDomain || !domainName.MatchString(name):
 			return refuse(path+".name", fmt.Sprintf("%q is not a domain name", d.Name))
 		case slices.Contains(seen, name):
 			return refuse(path+".name", fmt.Sprintf("the domain %s is listed twice", d.Name))

@@ -13,100 +13,47 @@ import (
 	"entrasync/shared/plan"
 )
 
-// setters put the value of an attribute into a fresh model. A value without a
-// text is set to nil, which goes out as null and clears the attribute; a list is
-// cleared with an empty list.
-var setters = map[directory.Attribute]func(*models.User, directory.Value){
-	directory.GivenName:         func(u *models.User, v directory.Value) { u.SetGivenName(pointer(v)) },
-	directory.Surname:           func(u *models.User, v directory.Value) { u.SetSurname(pointer(v)) },
-	directory.DisplayName:       func(u *models.User, v directory.Value) { u.SetDisplayName(pointer(v)) },
-	directory.UserPrincipalName: func(u *models.User, v directory.Value) { u.SetUserPrincipalName(pointer(v)) },
-	directory.MailNickname:      func(u *models.User, v directory.Value) { u.SetMailNickname(pointer(v)) },
-	directory.AccountEnabled:    func(u *models.User, v directory.Value) { yes := v.String() == "true"; u.SetAccountEnabled(&yes) },
-	directory.ImmutableID:       func(u *models.User, v directory.Value) { u.SetOnPremisesImmutableId(pointer(v)) },
-	directory.OtherMails:        func(u *models.User, v directory.Value) { u.SetOtherMails(list(v)) },
-	directory.BusinessPhones:    func(u *models.User, v directory.Value) { u.SetBusinessPhones(list(v)) },
-	directory.City:              func(u *models.User, v directory.Value) { u.SetCity(pointer(v)) },
-	directory.Country:           func(u *models.User, v directory.Value) { u.SetCountry(pointer(v)) },
-	directory.Department:        func(u *models.User, v directory.Value) { u.SetDepartment(pointer(v)) },
-	directory.JobTitle:          func(u *models.User, v directory.Value) { u.SetJobTitle(pointer(v)) },
-	directory.MobilePhone:       func(u *models.User, v directory.Value) { u.SetMobilePhone(pointer(v)) },
-	directory.OfficeLocation:    func(u *models.User, v directory.Value) { u.SetOfficeLocation(pointer(v)) },
-	directory.PostalCode:        func(u *models.User, v directory.Value) { u.SetPostalCode(pointer(v)) },
-	directory.State:             func(u *models.User, v directory.Value) { u.SetState(pointer(v)) },
-	directory.StreetAddress:     func(u *models.User, v directory.Value) { u.SetStreetAddress(pointer(v)) },
-	directory.EmployeeID:        func(u *models.User, v directory.Value) { u.SetEmployeeId(pointer(v)) },
-	directory.EmployeeType:      func(u *models.User, v directory.Value) { u.SetEmployeeType(pointer(v)) },
-	directory.CompanyName:       func(u *models.User, v directory.Value) { u.SetCompanyName(pointer(v)) },
-	directory.UsageLocation:     func(u *models.User, v directory.Value) { u.SetUsageLocation(pointer(v)) },
-	directory.PreferredLanguage: func(u *models.User, v directory.Value) { u.SetPreferredLanguage(pointer(v)) },
-	directory.CostCenter:        func(u *models.User, v directory.Value) { orgData(u).SetCostCenter(pointer(v)) },
-	directory.Division:          func(u *models.User, v directory.Value) { orgData(u).SetDivision(pointer(v)) },
-}
-
-// orgData is the part of a model that holds cost centre and division.
-func orgData(u *models.User) models.EmployeeOrgDataable {
-	if u.GetEmployeeOrgData() == nil {
-		u.SetEmployeeOrgData(models.NewEmployeeOrgData())
-	}
-	return u.GetEmployeeOrgData()
-}
-
-// setExtension puts an extension attribute into a model; it reports whether the
-// attribute is one.
-func setExtension(u *models.User, name directory.Attribute, v directory.Value) bool {
-	extension, is := strings.CutPrefix(string(name), "onPremisesExtensionAttributes.")
-	if !is {
-		return false
-	}
-	if u.GetOnPremisesExtensionAttributes() == nil {
-		u.SetOnPremisesExtensionAttributes(models.NewOnPremisesExtensionAttributes())
-	}
-	inside := u.GetOnPremisesExtensionAttributes()
-	values := inside.GetAdditionalData()
-	values[extension] = nil
-	if len(v) > 0 {
-		values[extension] = pointer(v)
-	}
-	inside.SetAdditionalData(values)
-	return true
-}
-
-// pointer is the one text of a value, nil without one.
-func pointer(v directory.Value) *string {
-	if len(v) == 0 {
-		return nil
-	}
-	return &v[0]
-}
-
-// list is a value for a list attribute: never nil, because the SDK leaves a nil
-// list out of the body.
-func list(v directory.Value) []string {
-	if v == nil {
-		return []string{}
-	}
-	return slices.Clone(v)
-}
-
-// model is a fresh model with exactly the changes of an action. A model is never
-// reused: a second PATCH would send the values of the first again.
-func model(action plan.Action) (*models.User, error) {
+// model is a fresh model with exactly the changes of an action, by the names that Graph
+// has for them: attributes are named after its properties, so the typed setters of the
+// SDK, one for each, would only say that again. A model is never reused: a second PATCH
+// would send the values of the first again.
+func model(action plan.Action) *models.User {
 	u := models.NewUser()
+	properties := u.GetAdditionalData()
 	for _, change := range action.Changes {
-		if setExtension(u, change.Attribute, change.To) {
+		property, part, inside := change.Attribute.Parts()
+		if !inside {
+			properties[property] = wireValue(change.Attribute, change.To)
 			continue
 		}
-		set, known := setters[change.Attribute]
-		if !known {
-			return nil, &fault.Error{Op: "entra.model", Kind: fault.Internal, Subject: string(change.Attribute), Message: "no way is known to write this attribute"}
+		parts, begun := properties[property].(map[string]any)
+		if !begun {
+			parts = map[string]any{}
+			properties[property] = parts
 		}
-		set(u, change.To)
+		parts[part] = wireValue(change.Attribute, change.To)
 	}
+	u.SetAdditionalData(properties)
 	if action.Type == plan.Provision {
 		u.SetPasswordProfile(unknownPassword())
 	}
-	return u, nil
+	return u
+}
+
+// wireValue is a value in the form that its attribute has in Graph. Without a text it is
+// nil, which goes out as null and clears the attribute; a list is cleared with an empty
+// list.
+func wireValue(name directory.Attribute, v directory.Value) any {
+	switch form := name.Facts().Form; {
+	case form == directory.ListForm:
+		return append([]string{}, v...)
+	case len(v) == 0:
+		return nil
+	case form == directory.FlagForm:
+		return v.String() == "true"
+	default:
+		return v.String()
+	}
 }
 
 // unknownPassword is the password of a new account: long, random, and forgotten
@@ -161,11 +108,11 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 	return account, nil
 }
 
-// valueOf reads one attribute: a property, a part of one, or the id of the
-// manager.
+// valueOf reads one attribute: a property, a part of one, or the id of the object that
+// it refers to.
 func valueOf(properties map[string]json.RawMessage, name directory.Attribute) (value directory.Value, err error) {
-	whole, part, inside := strings.Cut(string(name), ".")
-	if name == directory.Manager {
+	whole, part, inside := name.Parts()
+	if name.Facts().Apart {
 		part, inside = "id", true
 	}
 	raw, present := properties[whole]

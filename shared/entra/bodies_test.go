@@ -238,7 +238,7 @@ func (row refused) check(t *testing.T, err error) {
 	if f == nil {
 		t.Fatal("it went through")
 	}
-	if f.Kind != row.kind || f.Reason != string(row.reason) || f.Subject != row.subject || f.RetryAfter != row.wait {
+	if f.Kind != row.kind || f.Reason != row.reason || f.Subject != row.subject || f.RetryAfter != row.wait {
 		t.Errorf("%s (%s) about %q, wait %s; want %s (%s) about %q, wait %s", f.Kind, f.Reason, f.Subject, f.RetryAfter, row.kind, row.reason, row.subject, row.wait)
 	}
 	for _, words := range row.words {

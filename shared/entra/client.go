@@ -41,6 +41,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/loopback"
 )
 
 // Config says how to reach a tenant.
@@ -129,7 +130,7 @@ func (noParser) GetRootParseNode(string, []byte) (serialization.ParseNode, error
 // checkURL refuses what is not https, unless it stays on this machine.
 func checkURL(variable, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err == nil && u.Host != "" && (u.Scheme == "https" || (u.Scheme == "http" && isLoopback(u.Hostname()))) {
+	if err == nil && u.Host != "" && (u.Scheme == "https" || (u.Scheme == "http" && loopback.Is(u.Hostname()))) {
 		return u, nil
 	}
 	return nil, &fault.Error{Op: "entra.config", Kind: fault.Invalid, Subject: variable,
@@ -194,7 +195,7 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 // account: a permission is missing.
 func unreadable(f *fault.Error) *fault.Error {
 	if f.Kind == fault.Forbidden {
-		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
 		f.Message = "the application may not read the tenant: give it the permissions that the README lists (Organization.Read.All for this), with admin consent"
 	}
 	return f

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/loopback"
 	"entrasync/shared/redact"
 	"entrasync/shared/redirect"
 )
@@ -74,13 +74,13 @@ type signIn struct {
 // they know fewer forms of Retry-After than are sent, and wait up to a minute.
 func newSignIn(cfg Config, graph *url.URL, transport http.RoundTripper) signIn {
 	scope := graph.Scheme + "://" + graph.Host + "/.default"
-	if isLoopback(graph.Hostname()) {
+	if loopback.Is(graph.Hostname()) {
 		scope = publicScope
 	}
 	login := strings.TrimSuffix(cfg.LoginURL, "/")
 	return signIn{scope: scope, cfg: cfg, client: policy.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: secure(login)},
-		Transport: &http.Client{Transport: loopback{transport, login}, Timeout: requestTimeout, CheckRedirect: redirect.FollowNone},
+		Transport: &http.Client{Transport: plainLogin{transport, login}, Timeout: requestTimeout, CheckRedirect: redirect.FollowNone},
 		Retry:     policy.RetryOptions{MaxRetries: -1},
 	}}
 }
@@ -109,7 +109,7 @@ func (s signIn) token(ctx context.Context) (token, error) {
 	}
 	credential, err := proof.credential(s.cfg, s.client)
 	if err != nil {
-		return token{}, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost),
+		return token{}, &fault.Error{Op: "entra.credentials", Kind: fault.Unauthorized, Reason: directory.ConsentLost,
 			Message: "the tenant id or the application's credentials cannot be used: " + redact.New(proof.ClientSecret, proof.Certificate).Text(err.Error())}
 	}
 	for try := 1; ; try++ {
@@ -124,12 +124,6 @@ func (s signIn) token(ctx context.Context) (token, error) {
 	}
 }
 
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
 // secure writes an authority with https, which the SDK insists on.
 func secure(login string) string {
 	if rest, plain := strings.CutPrefix(login, "http://"); plain {
@@ -138,11 +132,11 @@ func secure(login string) string {
 	return login
 }
 
-// loopback sends requests for a plain-http authority on this machine by plain
+// plainLogin sends requests for a plain-http authority on this machine by plain
 // http, as it was configured, and answers the SDK's question where the token
 // endpoint is by itself: the SDK accepts no answer but an https one. Any other
 // authority is left alone.
-type loopback struct {
+type plainLogin struct {
 	next  http.RoundTripper
 	login string
 }
@@ -151,7 +145,7 @@ type loopback struct {
 const discovery = "/v2.0/.well-known/openid-configuration"
 
 // RoundTrip implements http.RoundTripper.
-func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l plainLogin) RoundTrip(r *http.Request) (*http.Response, error) {
 	host, plain := strings.CutPrefix(l.login, "http://")
 	if !plain || r.URL.Host != strings.Split(host, "/")[0] {
 		return l.next.RoundTrip(r)

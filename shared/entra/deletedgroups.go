@@ -61,7 +61,7 @@ func (w *groupWork) seekDeleted(g newGroup, page request, err error) {
 			w.seekDeleted(g, request{Method: http.MethodGet, URL: next}, nil)
 			return
 		}
-		f := because(fault.Transient, directory.Unavailable, string(uniqueName), "Entra says that the group is there already, and does not show it yet: it is looked for again")
+		f := because(fault.Transient, directory.Unavailable, string(directory.UniqueName), "Entra says that the group is there already, and does not show it yet: it is looked for again")
 		f.Op = w.op
 		w.fail(f)
 	})
@@ -70,7 +70,7 @@ func (w *groupWork) seekDeleted(g newGroup, page request, err error) {
 // keptFrom ends the action because a deleted group keeps the unique name.
 func (w *groupWork) keptFrom(deleted directory.DeletedGroup) {
 	obstacle := deleted.Obstacle()
-	f := because(fault.Conflict, obstacle.Reason, string(uniqueName), obstacle.Message)
+	f := because(fault.Conflict, obstacle.Reason, string(directory.UniqueName), obstacle.Message)
 	f.Op = w.op
 	w.fail(f)
 	w.result.Deleted = &deleted
@@ -80,7 +80,7 @@ func (w *groupWork) keptFrom(deleted directory.DeletedGroup) {
 func unlisted(op string, answer response) *fault.Error {
 	f := unread(op, answer)
 	if f.Kind == fault.NotFound {
-		f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+		f.Kind, f.Reason = fault.Transient, directory.Unavailable
 		f.Message = "Entra does not show its deleted groups: it is tried again by itself"
 	}
 	return f

@@ -40,7 +40,7 @@ func TestCreateUnderTheNameOfADeletedGroup(t *testing.T) {
 		if d := results[0].Deleted; d == nil || d.ID != want.ID || d.Name != want.Name || !d.At.Equal(want.At) || results[0].ID != "" {
 			t.Errorf("%+v, want %+v", results[0], want)
 		}
-		if f := fault.Of(results[0].Err); f.Subject != string(plan.UniqueName) || !strings.Contains(f.Message, "set restoreDeleted") {
+		if f := fault.Of(results[0].Err); f.Subject != string(directory.UniqueName) || !strings.Contains(f.Message, "set restoreDeleted") {
 			t.Errorf("%+v", f)
 		}
 		wentThrough(t, results[1])

@@ -75,7 +75,7 @@ func doubtOf(status int, body []byte) doubt {
 	case http.StatusUnauthorized:
 		return tokenRefused
 	case http.StatusForbidden:
-		if e := errorOf(body); e.Code != "" && whyForbidden(e).Reason != string(directory.QuotaExceeded) {
+		if e := errorOf(body); e.Code != "" && whyForbidden(e).Reason != directory.QuotaExceeded {
 			return rightMissing
 		}
 	}

@@ -140,7 +140,7 @@ func TestReadAndFindByImmutableID(t *testing.T) {
 		}
 	}
 	n.fails(t, entratest.Fault{Path: `^/v1\.0/users$`, Status: 403})
-	if f := fault.Of(n.client.FindByImmutableID(t.Context(), ids[:1])[0].Err); f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.PermissionMissing) {
+	if f := fault.Of(n.client.FindByImmutableID(t.Context(), ids[:1])[0].Err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.PermissionMissing {
 		t.Errorf("%+v", f)
 	}
 }

@@ -70,8 +70,8 @@ func (c *Client) lookUp(ctx context.Context, item, name string, attributes []dir
 func fields(attributes []directory.Attribute) []string {
 	selected := slices.Clone(accountFields)
 	for _, name := range attributes {
-		whole, _, _ := strings.Cut(string(name), ".")
-		if name != directory.Manager && !slices.Contains(selected, whole) {
+		whole, _, _ := name.Parts()
+		if !name.Facts().Apart && !slices.Contains(selected, whole) {
 			selected = append(selected, whole)
 		}
 	}
@@ -87,8 +87,8 @@ func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*d
 		return nil, nil
 	case answer.Status != http.StatusOK:
 		f := refusal("entra.look up", answer.Status, answer.header(), answer.Body)
-		if f.Reason == string(directory.ProtectedAccount) { // everybody's account may be read
-			f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+		if f.Reason == directory.ProtectedAccount { // everybody's account may be read
+			f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
 			f.Message = "Entra does not allow the application to read accounts: give it the permissions that the README lists, with admin consent"
 		}
 		return nil, f
@@ -140,7 +140,7 @@ func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found
 	}, func(err error) {
 		f := *fault.Of(err)
 		if f.Kind != fault.Throttled && f.Kind != fault.Unauthorized { // who was found so far need not be the last one
-			f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+			f.Kind, f.Reason = fault.Transient, directory.Unavailable
 			f.Message = "Graph does not give its list of deleted accounts to the end: it is tried again by itself"
 		}
 		found.Deleted, found.Err = nil, &f

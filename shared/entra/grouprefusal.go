@@ -48,8 +48,8 @@ func (r response) fault(op string) *fault.Error {
 func unread(op string, answer response) *fault.Error {
 	f := answer.fault(op)
 	switch {
-	case f.Reason == string(directory.ProtectedAccount): // every group may be read
-		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+	case f.Reason == directory.ProtectedAccount: // every group may be read
+		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
 		f.Message = "Entra does not allow the application to read groups: give it the permissions that the README lists, with admin consent"
 	case f.Kind == fault.NotFound:
 		return groupMissing(op)
@@ -68,19 +68,19 @@ func groupMissing(op string) *fault.Error {
 // which speaks of accounts, in the words of groups.
 func aboutGroup(op string, answer response) *fault.Error {
 	f := answer.fault(op)
-	switch directory.Reason(f.Reason) {
+	switch f.Reason {
 	case directory.ProtectedAccount:
-		f.Reason = string(directory.GroupUnusable)
+		f.Reason = directory.GroupUnusable
 		f.Message = "Entra does not allow entrasync to change this group: it is mail-enabled, dynamic, role-assignable or under restricted management (then manage it by hand), or the application lacks a permission that the README lists"
 	case directory.SyncedFromOnPremises:
 		f.Message = "the group is synchronised from an on-premises Active Directory, which owns it: manage it there, or end that synchronisation first"
 	case directory.MasteredElsewhere:
 		f.Message = "another service owns the group, because it has its origin in an on-premises Active Directory or in Exchange: change it there"
 	case directory.UPNConflict:
-		f.Kind, f.Reason = fault.Conflict, string(directory.RefusedReason)
+		f.Kind, f.Reason = fault.Conflict, directory.RefusedReason
 		f.Message = "another object in Entra has " + sameProperty(f.Subject) + " of the group" + others(f.Message) + ": change or delete that object"
 	case directory.InvalidValue, directory.DomainNotVerified:
-		f.Kind, f.Reason = fault.Invalid, string(directory.InvalidValue)
+		f.Kind, f.Reason = fault.Invalid, directory.InvalidValue
 		f.Message = fmt.Sprintf("Entra refuses the %s of the group, as too long or for its characters: rename the group in JumpCloud", f.Subject)
 	}
 	if f.Kind == fault.NotFound {
@@ -111,14 +111,14 @@ func aboutMember(op string, answer response) *fault.Error {
 	f := answer.fault(op)
 	switch {
 	case f.Kind == fault.NotFound:
-		f.Reason = string(directory.MemberRefused)
+		f.Reason = directory.MemberRefused
 		f.Message = "Entra does not have the account that is to be a member: it was deleted, or is so new that it is not known everywhere yet"
-	case f.Reason == string(directory.QuotaExceeded):
+	case f.Reason == directory.QuotaExceeded:
 	case f.Kind == fault.Forbidden:
-		f.Reason = string(directory.MemberRefused)
+		f.Reason = directory.MemberRefused
 		f.Message = "Entra does not allow entrasync to change whether this account is a member of the group"
 	case f.Kind == fault.Invalid, f.Kind == fault.Conflict:
-		f.Kind, f.Reason = fault.Invalid, string(directory.MemberRefused)
+		f.Kind, f.Reason = fault.Invalid, directory.MemberRefused
 		f.Message = "Entra does not take the account as a member of the group" + inBrackets(errorOf(answer.Body).Message)
 	}
 	return f

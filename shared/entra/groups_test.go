@@ -156,7 +156,7 @@ func TestFindGroupsInTrouble(t *testing.T) {
 	}
 	n = simulated(t, func(c *entratest.Config) { c.Apps[0].Roles = []string{"User.Read.All"} })
 	f := fault.Of(n.client.FindGroups(t.Context(), []string{"a"})[0].Err)
-	if f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.PermissionMissing) {
+	if f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.PermissionMissing {
 		t.Errorf("without the permission: %+v", f)
 	}
 }
@@ -199,7 +199,7 @@ func TestMembersOf(t *testing.T) {
 		t.Errorf("%d operations, %d resource units, %d write units", c.Operations, c.ResourceUnits, c.WriteUnits)
 	}
 	_, err = n.client.MembersOf(t.Context(), "00000000-0000-4000-8000-000000000009")
-	if f := fault.Of(err); f == nil || f.Kind != fault.NotFound || f.Reason != string(directory.GroupMissing) || strings.Contains(f.Message, "account") {
+	if f := fault.Of(err); f == nil || f.Kind != fault.NotFound || f.Reason != directory.GroupMissing || strings.Contains(f.Message, "account") {
 		t.Errorf("no such group: %v", err)
 	}
 	empty := n.group(t, entratest.Group{DisplayName: "empty"})

@@ -20,14 +20,6 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// uniqueName is the attribute of an action that creates a group which holds the
-// name by which a repeated attempt finds the group again.
-const uniqueName directory.Attribute = "uniqueName"
-
-// maxBound is the most members that one request may add (Microsoft Graph
-// documentation, add members).
-const maxBound = 20
-
 // Writes to one group that meet are refused with 409. How often one is sent again
 // without any progress, and how long we wait when Graph does not say, is assumed.
 const (
@@ -82,7 +74,7 @@ func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	w.pressing = presses(action)
 	switch {
 	case action.Type == plan.CreateGroup:
-		unique, _ := action.Value(uniqueName)
+		unique, _ := action.Value(directory.UniqueName)
 		w.create(ctx, newGroup{name: name.String(), unique: unique.String()}, add)
 	case action.EntraID == "":
 		w.fail(fault.New(fault.Internal, w.op, "no group is named"))
@@ -104,7 +96,7 @@ func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 // memberChange is whom an action adds and removes, each once.
 func memberChange(action plan.Action) (add, remove []directory.EntraID) {
 	for _, c := range action.Changes {
-		if c.Attribute == plan.Members {
+		if c.Attribute == directory.Members {
 			return ids(c.To), ids(c.From)
 		}
 	}
@@ -230,7 +222,7 @@ func (w *groupWork) create(ctx context.Context, g newGroup, members []directory.
 // split takes as many members off a list as one request may add. What is appended
 // to them does not reach the rest.
 func split(members []directory.EntraID) (first, rest []directory.EntraID) {
-	n := min(len(members), maxBound)
+	n := min(len(members), directory.MaxBind)
 	return members[:n:n], members[n:]
 }
 
@@ -315,10 +307,10 @@ func (w *groupWork) notMade(g newGroup, answer response) {
 	w.refused(answer)
 	f := fault.Of(w.result.Err)
 	switch {
-	case f.Reason == string(directory.GroupUnusable): // there is no group yet that could be at fault
-		f.Kind, f.Reason = fault.Unauthorized, string(directory.PermissionMissing)
+	case f.Reason == directory.GroupUnusable: // there is no group yet that could be at fault
+		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
 		f.Message = "Entra does not allow the application to create groups: give it the permissions that the README lists, with admin consent"
-	case f.Kind == fault.Conflict && f.Subject == string(uniqueName):
+	case f.Kind == fault.Conflict && f.Subject == string(directory.UniqueName):
 		// Only we give that name: it is the group that an earlier attempt made.
 		item, err := w.client.deletedGroups()
 		w.seekDeleted(g, item, err)

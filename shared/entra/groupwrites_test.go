@@ -25,7 +25,7 @@ func creating(name, unique string, members ...directory.EntraID) plan.Action {
 		{Attribute: directory.DisplayName, To: directory.Value{name}}, {Attribute: "uniqueName", To: directory.Value{unique}},
 	}}
 	if len(members) > 0 {
-		action.Changes = append(action.Changes, directory.Change{Attribute: plan.Members, To: texts(members)})
+		action.Changes = append(action.Changes, directory.Change{Attribute: directory.Members, To: texts(members)})
 	}
 	return action
 }
@@ -65,7 +65,7 @@ func wentThrough(t *testing.T, r reconcile.GroupResult) {
 func failed(t *testing.T, r reconcile.GroupResult, kind fault.Kind, reason directory.Reason) {
 	t.Helper()
 	f := fault.Of(r.Err)
-	if f == nil || f.Kind != kind || f.Reason != string(reason) || strings.Contains(f.Message, "account") {
+	if f == nil || f.Kind != kind || f.Reason != reason || strings.Contains(f.Message, "account") {
 		t.Errorf("fault %v, want %s (%s), in words of groups", r.Err, kind, reason)
 	}
 }

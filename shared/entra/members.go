@@ -57,7 +57,7 @@ func (w *groupWork) addSingly(ctx context.Context, members, rest []directory.Ent
 			body.SetOdataId(&address)
 			return w.client.asItem(w.group().Members().Ref().ToPostRequestInformation(ctx, body, nil))
 		},
-		settled: func(answer response) bool { return answer.says(alreadyMember) },
+		already: func(answer response) bool { return answer.says(alreadyMember) },
 	}, func() {
 		if len(rest) > 0 {
 			w.add(ctx, rest)
@@ -73,14 +73,14 @@ func (w *groupWork) remove(ctx context.Context, members []directory.EntraID) {
 		request: func(id directory.EntraID) (request, error) {
 			return w.client.asItem(w.group().Members().ByDirectoryObjectId(string(id)).Ref().ToDeleteRequestInformation(ctx, nil))
 		},
-		settled: func(answer response) bool { return answer.absent() || answer.says(notMember) },
+		already: func(answer response) bool { return answer.absent() || answer.says(notMember) },
 	}, func() { w.remove(ctx, rest) })
 }
 
 // membership is how one member is changed.
 type membership struct {
 	request func(directory.EntraID) (request, error)
-	settled func(response) bool // a refusal that says that it is so already
+	already func(response) bool // a refusal that says that it is so already
 }
 
 // singles are members that are changed by one request each.
@@ -98,13 +98,13 @@ type singles struct {
 	refused   map[directory.EntraID]error
 }
 
-// singly changes members one by one, at most maxBound of them, and goes on with
+// singly changes members one by one, at most [directory.MaxBind] of them, and goes on with
 // next. Those that Entra refuses go into the result.
 func (w *groupWork) singly(ctx context.Context, members []directory.EntraID, how membership, next func()) {
 	if len(members) == 0 {
 		return
 	}
-	s := &singles{membership: how, work: w, all: len(members), left: members, width: maxBound, next: next, refused: map[directory.EntraID]error{}}
+	s := &singles{membership: how, work: w, all: len(members), left: members, width: directory.MaxBind, next: next, refused: map[directory.EntraID]error{}}
 	s.send(ctx)
 }
 
@@ -168,14 +168,14 @@ func (s *singles) count(id directory.EntraID, answer response) *fault.Error {
 	if answer.absent() {
 		s.unknown++
 	}
-	if answer.succeeded() || s.settled(answer) {
+	if answer.succeeded() || s.already(answer) {
 		return nil
 	}
 	f := aboutMember(s.work.op, answer)
 	if concernsAll(f) {
 		return f
 	}
-	if f.Kind == fault.Forbidden && f.Reason != string(directory.QuotaExceeded) {
+	if f.Kind == fault.Forbidden && f.Reason != directory.QuotaExceeded {
 		s.forbidden, s.denial = s.forbidden+1, answer
 	}
 	s.refused[id] = f

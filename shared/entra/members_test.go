@@ -16,12 +16,12 @@ import (
 
 // adding is an action that adds members.
 func adding(group directory.EntraID, members ...directory.EntraID) plan.Action {
-	return plan.Action{Type: plan.AddMembers, EntraID: group, Changes: []directory.Change{{Attribute: plan.Members, To: texts(members)}}}
+	return plan.Action{Type: plan.AddMembers, EntraID: group, Changes: []directory.Change{{Attribute: directory.Members, To: texts(members)}}}
 }
 
 // removing is an action that removes members.
 func removing(group directory.EntraID, members ...directory.EntraID) plan.Action {
-	return plan.Action{Type: plan.RemoveMembers, EntraID: group, Changes: []directory.Change{{Attribute: plan.Members, From: texts(members)}}}
+	return plan.Action{Type: plan.RemoveMembers, EntraID: group, Changes: []directory.Change{{Attribute: directory.Members, From: texts(members)}}}
 }
 
 func TestAddMembers(t *testing.T) {
@@ -50,7 +50,7 @@ func TestOneBadIDAmong45(t *testing.T) {
 	n.sim.ResetCounters()
 	result := n.write(t, adding(group, slices.Insert(slices.Clone(people), 30, nobody)...))
 	f := fault.Of(result.Refused[nobody])
-	if result.Err != nil || len(result.Refused) != 1 || f == nil || f.Kind != fault.NotFound || f.Reason != string(directory.MemberRefused) {
+	if result.Err != nil || len(result.Refused) != 1 || f == nil || f.Kind != fault.NotFound || f.Reason != directory.MemberRefused {
 		t.Errorf("%+v", result)
 	}
 	n.holds(t, group, people...)
@@ -84,7 +84,7 @@ func TestQuotaOfMembers(t *testing.T) {
 	n.fails(t, entratest.Fault{Method: http.MethodPost, Path: `/members/\$ref$`, Status: 403, Body: full})
 	result := n.write(t, adding(group, people[3]))
 	f := fault.Of(result.Refused[people[3]])
-	if result.Err != nil || f == nil || f.Kind != fault.Forbidden || f.Reason != string(directory.QuotaExceeded) || !strings.Contains(f.Message, "'members'") {
+	if result.Err != nil || f == nil || f.Kind != fault.Forbidden || f.Reason != directory.QuotaExceeded || !strings.Contains(f.Message, "'members'") {
 		t.Errorf("%+v", result)
 	}
 }

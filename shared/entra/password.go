@@ -67,16 +67,16 @@ func profileOf(password string) models.PasswordProfileable {
 // written.
 func passwordRefusal(f *fault.Error) error {
 	switch {
-	case f.Kind == fault.Forbidden && f.Reason == string(directory.ProtectedAccount):
+	case f.Kind == fault.Forbidden && f.Reason == directory.ProtectedAccount:
 		// Graph answers the same for both causes (passwordProfile, permissions).
 		f.Message = "Entra does not allow entrasync to set this account's password: the application needs the permission " +
 			"User-PasswordProfile.ReadWrite.All and the directory role User Administrator; with both, the account holds an administrator role itself: set its password by hand"
 	case f.Kind == fault.Invalid && (f.Subject == string(thePassword) || f.Subject == passwordPart):
-		f.Reason = string(directory.PasswordRefused)
+		f.Reason = directory.PasswordRefused
 		f.Message = "Entra refuses the password as too weak, too common or too much like the name: take another one (" +
 			strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
 	case f.Kind == fault.Invalid: // for what the account is
-		f.Reason = string(directory.PasswordRefused)
+		f.Reason = directory.PasswordRefused
 		f.Message = "Entra does not take a password for this account (" + strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
 	}
 	return f

@@ -54,7 +54,7 @@ func TestSetPassword(t *testing.T) {
 			if fault.KindOf(err) != tc.kind {
 				t.Fatalf("%v, want %q", err, tc.kind)
 			}
-			if f := fault.Of(err); f != nil && (f.Reason != string(tc.reason) || !strings.Contains(f.Message, tc.says) || strings.Contains(err.Error(), tc.password)) {
+			if f := fault.Of(err); f != nil && (f.Reason != tc.reason || !strings.Contains(f.Message, tc.says) || strings.Contains(err.Error(), tc.password)) {
 				t.Errorf("%v", err)
 			}
 		})

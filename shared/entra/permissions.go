@@ -24,24 +24,22 @@ type need struct {
 // way then, such as a role of the account, is for [refusal].
 var (
 	readOrganization = need{"Organization.Read.All", []string{"Organization.Read.All", "Organization.ReadWrite.All", readAll, writeAll}}
-	readUsers        = need{"User.ReadWrite.All", []string{"User.Read.All", "User.ReadWrite.All", readAll, writeAll}}
-	createUsers      = need{"User.ReadWrite.All", []string{"User.Create", "User.ReadWrite.All", writeAll}}
-	updateUsers      = need{"User.ReadWrite.All", []string{"User.ReadUpdate.All", "User.ReadWrite.All", writeAll}}
-	enableUsers      = need{"User.EnableDisableAccount.All", []string{"User.EnableDisableAccount.All", "User.ReadWrite.All", writeAll}}
+	readUsers        = need{writeUsers, []string{"User.Read.All", writeUsers, readAll, writeAll}}
+	createUsers      = need{writeUsers, []string{"User.Create", writeUsers, writeAll}}
+	updateUsers      = need{writeUsers, []string{"User.ReadUpdate.All", writeUsers, writeAll}}
+	enableUsers      = need{"User.EnableDisableAccount.All", []string{"User.EnableDisableAccount.All", writeUsers, writeAll}}
 	writePasswords   = need{"User-PasswordProfile.ReadWrite.All", []string{"User-PasswordProfile.ReadWrite.All"}}
-	writePhones      = need{"User.ReadWrite.All", []string{"User-Phone.ReadWrite.All", "User.ReadWrite.All", writeAll}}
-	writeOtherMails  = need{"User.ReadWrite.All", []string{"User-Mail.ReadWrite.All", "User.ReadWrite.All", writeAll}}
-	writeManagers    = need{"User.ReadWrite.All", []string{"User.ReadWrite.All", writeAll}}
-	revokeSessions   = need{"User.RevokeSessions.All", []string{"User.RevokeSessions.All", "User.ReadWrite.All", writeAll}}
-	restoreObjects   = need{"User.ReadWrite.All", []string{"User.DeleteRestore.All", "User.ReadWrite.All", "Group.ReadWrite.All", writeAll}} // users and groups alike
+	writeManagers    = need{writeUsers, []string{writeUsers, writeAll}}
+	revokeSessions   = need{"User.RevokeSessions.All", []string{"User.RevokeSessions.All", writeUsers, writeAll}}
+	restoreObjects   = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers, "Group.ReadWrite.All", writeAll}} // users and groups alike
 	readGroups       = need{"Group.ReadWrite.All", []string{"GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", readAll, writeAll}}
 	createGroups     = need{"Group.ReadWrite.All", []string{"Group.Create", "Group.ReadWrite.All", writeAll}}
 	writeGroups      = need{"Group.ReadWrite.All", []string{"Group.Create", "Group.ReadWrite.All", writeAll}} // Group.Create is enough for groups that the application owns
 	writeMembers     = need{"GroupMember.ReadWrite.All", []string{"GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Group.Create", writeAll}}
 )
 
-// The permissions that hold for everything in a directory.
-const readAll, writeAll = "Directory.Read.All", "Directory.ReadWrite.All"
+// The permissions that hold for everything in a directory, and for all of a user.
+const readAll, writeAll, writeUsers = "Directory.Read.All", "Directory.ReadWrite.All", "User.ReadWrite.All"
 
 // operations are the requests that we make, by method and path; * stands for an id or
 // a key.
@@ -67,10 +65,19 @@ var operations = []struct {
 	{http.MethodDelete, "groups/*/members/*/$ref", writeMembers},
 }
 
-// properties are those of a user that need something of their own to be changed.
-var properties = map[string]need{
-	"accountEnabled": enableUsers, "passwordProfile": writePasswords,
-	"businessPhones": writePhones, "mobilePhone": writePhones, "otherMails": writeOtherMails,
+// ofProperty is the need of a property of a user to be changed: one of its own, or that
+// of all properties with what is enough for it besides.
+func ofProperty(name string) need {
+	switch permission := directory.Attribute(name).Facts().Permission; {
+	case name == string(directory.AccountEnabled):
+		return enableUsers
+	case name == string(thePassword):
+		return writePasswords
+	case permission != "":
+		return need{writeUsers, []string{permission, writeUsers, writeAll}}
+	default:
+		return updateUsers
+	}
 }
 
 // demand is a need of a request, and the property that has it; "" if that is the
@@ -101,11 +108,7 @@ func demands(r request) []demand {
 // of their names.
 func ofChanges(body []byte) (all []demand) {
 	for _, name := range names(body) {
-		own, is := properties[name]
-		if !is {
-			own = updateUsers
-		}
-		all = append(all, demand{own, name})
+		all = append(all, demand{ofProperty(name), name})
 	}
 	return all
 }

@@ -103,7 +103,7 @@ func TestProofsThatCannotBeHad(t *testing.T) {
 		if fault.KindOf(err) != tc.kind || strings.Contains(err.Error(), keyOnly) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if tc.kind == fault.Unauthorized && fault.Of(err).Reason != string(directory.ConsentLost) {
+		if tc.kind == fault.Unauthorized && fault.Of(err).Reason != directory.ConsentLost {
 			t.Errorf("%s: reason %s", name, fault.Of(err).Reason)
 		}
 	}
@@ -153,7 +153,7 @@ func TestReplacedSecretIsFetchedAgain(t *testing.T) {
 func TestWhyAnAssertionCannotBeHad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, why := range []*fault.Error{
-			{Op: "signin", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost), Message: "switch outbound web identity federation on"},
+			{Op: "signin", Kind: fault.Unauthorized, Reason: directory.ConsentLost, Message: "switch outbound web identity federation on"},
 			{Op: "signin", Kind: fault.Throttled, Message: "AWS asks to slow down", RetryAfter: time.Second},
 		} {
 			asked, start := 0, time.Now()

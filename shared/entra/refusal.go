@@ -97,7 +97,7 @@ var transientStatuses = map[int]bool{
 
 // because makes a fault.
 func because(kind fault.Kind, reason directory.Reason, subject, message string) *fault.Error {
-	return &fault.Error{Kind: kind, Reason: string(reason), Subject: subject, Message: message}
+	return &fault.Error{Kind: kind, Reason: reason, Subject: subject, Message: message}
 }
 
 // defect is the fault for what Graph does not understand.

@@ -168,7 +168,7 @@ func TestOneRefusalConcernsOneAccount(t *testing.T) {
 		{Type: plan.Update, EntraID: directory.EntraID(admin), Changes: []directory.Change{{Attribute: directory.MobilePhone, To: directory.Value{"1"}}, {Attribute: directory.JobTitle, To: directory.Value{"Chief"}}}},
 		setting(other, directory.JobTitle, directory.Value{"Clerk"}),
 	})
-	if f := fault.Of(results[0].Err); f == nil || f.Reason != string(directory.ProtectedAccount) || results[1].Err != nil {
+	if f := fault.Of(results[0].Err); f == nil || f.Reason != directory.ProtectedAccount || results[1].Err != nil {
 		t.Fatalf("%+v", results)
 	}
 	if u, _ := n.dir.User(admin); u.Text("jobTitle") != "" {

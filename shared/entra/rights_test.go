@@ -39,7 +39,7 @@ func lacking(t *testing.T, roles ...string) tenant {
 func lacks(t *testing.T, err error, permission string) {
 	t.Helper()
 	f := fault.Of(err)
-	if f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.PermissionMissing) || !strings.Contains(f.Message, "permission "+permission+" ") {
+	if f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.PermissionMissing || !strings.Contains(f.Message, "permission "+permission+" ") {
 		t.Errorf("%v; want that %s is missing", err, permission)
 	}
 }
@@ -92,7 +92,7 @@ func TestAProtectedAccountIsNotSentAgain(t *testing.T) {
 			for range 120 {
 				n.sim.ResetCounters()
 				f := fault.Of(n.client.Apply(t.Context(), []plan.Action{block(boss)})[0].Err)
-				if f == nil || f.Kind != fault.Forbidden || f.Reason != string(directory.ProtectedAccount) {
+				if f == nil || f.Kind != fault.Forbidden || f.Reason != directory.ProtectedAccount {
 					t.Fatalf("%+v", f)
 				}
 				if sent := n.sim.Counters().ByRoute["PATCH /users/{user-id}"]; sent != 1 {
@@ -155,7 +155,7 @@ func TestWhichPermissionIsMissing(t *testing.T) {
 		}
 	}
 	members := func(kind plan.Type, add, remove []directory.EntraID, id directory.EntraID) plan.Action {
-		return plan.Action{Type: kind, EntraID: id, Changes: []directory.Change{{Attribute: plan.Members, To: texts(add), From: texts(remove)}}}
+		return plan.Action{Type: kind, EntraID: id, Changes: []directory.Change{{Attribute: directory.Members, To: texts(add), From: texts(remove)}}}
 	}
 	for name, tc := range map[string]struct {
 		do     func(*testing.T, tenant) error
@@ -257,7 +257,7 @@ func TestTokensThatCannotBeRead(t *testing.T) {
 		write := func() *fault.Error {
 			return fault.Of(client.Apply(t.Context(), []plan.Action{update("fine", "city", "A"), update("e1", "city", "A")})[1].Err)
 		}
-		if f := write(); f == nil || f.Kind != fault.Forbidden || f.Reason != string(directory.ProtectedAccount) {
+		if f := write(); f == nil || f.Kind != fault.Forbidden || f.Reason != directory.ProtectedAccount {
 			t.Errorf("with the second token: %+v", f)
 		}
 		if len(s.requests) != 2 || len(s.requests[1].items(t)) != 1 {

@@ -24,17 +24,17 @@ func explainSignIn(err error) error {
 	}
 	var refused *azidentity.AuthenticationFailedError
 	if !errors.As(err, &refused) || refused.RawResponse == nil {
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
+		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: directory.Unavailable,
 			Message: "Entra's sign-in service did not answer: it is tried again", Err: redact.Redactor{}.Error(err)}
 	}
 	status := refused.RawResponse.StatusCode
 	switch {
 	case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
 		wait, _ := retryafter.Of(refused.RawResponse.Header, time.Now())
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable), RetryAfter: wait,
+		return &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: wait,
 			Message: "Entra's sign-in service is unavailable: it is tried again"}
 	case status/100 == 3:
-		return &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: string(directory.Unavailable), Message: redirected(refused.RawResponse)}
+		return &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: directory.Unavailable, Message: redirected(refused.RawResponse)}
 	default:
 		return whySignInRefused(refused.RawResponse)
 	}

@@ -68,17 +68,17 @@ func whySignInRefused(response *http.Response) error {
 	if body, err := runtime.Payload(response); err == nil {
 		code, presented = signInCode(body)
 	}
-	f := &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost)}
+	f := &fault.Error{Op: "entra.sign in", Kind: fault.Unauthorized, Reason: directory.ConsentLost}
 	refusal, listed := signInRefusals[code]
 	switch {
 	case passingRefusals[code]:
-		f.Kind, f.Reason, f.Message = fault.Transient, string(directory.Unavailable), fmt.Sprintf("Entra's sign-in service is unavailable (AADSTS%d): it is tried again", code)
+		f.Kind, f.Reason, f.Message = fault.Transient, directory.Unavailable, fmt.Sprintf("Entra's sign-in service is unavailable (AADSTS%d): it is tried again", code)
 	case code == 0:
 		f.Message = "Entra refuses the sign-in of the application and does not say why: check its credentials and the tenant's consent"
 	case !listed:
 		f.Message = fmt.Sprintf("Entra refuses the sign-in of the application (AADSTS%d): check its credentials and the tenant's consent", code)
 	default:
-		f.Reason, f.Message = string(refusal.reason), fmt.Sprintf("%s (AADSTS%d)%s", refusal.message, code, presented)
+		f.Reason, f.Message = refusal.reason, fmt.Sprintf("%s (AADSTS%d)%s", refusal.message, code, presented)
 	}
 	return f
 }

@@ -45,7 +45,7 @@ func TestEveryRefusalOfTheSignInSaysWhatToDo(t *testing.T) {
 	} {
 		s := &stub{t: t, refuseSignIn: fmt.Sprintf(`{"error":"x","error_description":"AADSTS1: a text that says something else.","error_codes":[%d,1]}`, tc.code)}
 		f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err)
-		if f == nil || f.Kind != fault.Unauthorized || f.Reason != string(tc.reason) || !strings.Contains(f.Message, tc.says) || !strings.Contains(f.Message, fmt.Sprintf("AADSTS%d", tc.code)) {
+		if f == nil || f.Kind != fault.Unauthorized || f.Reason != tc.reason || !strings.Contains(f.Message, tc.says) || !strings.Contains(f.Message, fmt.Sprintf("AADSTS%d", tc.code)) {
 			t.Errorf("%d: %+v", tc.code, f)
 		}
 		if strings.Contains(fmt.Sprint(f), canary) {
@@ -59,7 +59,7 @@ func TestEveryRefusalOfTheSignInSaysWhatToDo(t *testing.T) {
 		}
 	}
 	s := &stub{t: t, refuseSignIn: `<html>no</html>`}
-	if f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err); f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.ConsentLost) {
+	if f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.ConsentLost {
 		t.Errorf("not JSON: %+v", f)
 	}
 }
@@ -113,7 +113,7 @@ func TestWhyTheSimulatorRefusesTheSignIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = client.Describe(t.Context())
-			if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != string(tc.reason) || !strings.Contains(f.Message, tc.says) {
+			if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != tc.reason || !strings.Contains(f.Message, tc.says) {
 				t.Errorf("%+v", f)
 			}
 		})

@@ -114,7 +114,7 @@ func (f *flight) wait(ctx context.Context) (token, error) {
 	case <-f.done:
 		return f.token, f.err
 	case <-ctx.Done():
-		return token{}, &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: string(directory.Unavailable),
+		return token{}, &fault.Error{Op: "entra.sign in", Kind: fault.Transient, Reason: directory.Unavailable,
 			Message: "Entra's sign-in service did not answer in time: it is tried again", Err: ctx.Err()}
 	}
 }

@@ -118,7 +118,7 @@ func TestTheEndOfAToken(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		start := time.Now()
 		_, err := n.read(t)
-		if f := fault.Of(err); f == nil || f.Kind != fault.Transient || f.Reason != string(directory.Unavailable) {
+		if f := fault.Of(err); f == nil || f.Kind != fault.Transient || f.Reason != directory.Unavailable {
 			t.Errorf("in its last minute, with sign-in down: %v", err)
 		}
 		if waited := time.Since(start); waited < time.Second || waited > 10*time.Second {
@@ -217,7 +217,7 @@ func TestARefusedSignInIsNotRepeated(t *testing.T) {
 		}
 		asked := n.asked(func() {
 			took, err := n.read(t)
-			if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.SecretExpired) || took != 0 {
+			if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.SecretExpired || took != 0 {
 				t.Errorf("%v after %s", err, took)
 			}
 		})

@@ -244,7 +244,7 @@ func TestEndingSessionsIsARequestOfItsOwn(t *testing.T) {
 	if results[0].Err != nil {
 		t.Error(results[0].Err)
 	}
-	if f := fault.Of(results[1].Err); f == nil || f.Kind != fault.Forbidden || f.Reason != string(directory.PermissionMissing) {
+	if f := fault.Of(results[1].Err); f == nil || f.Kind != fault.Forbidden || f.Reason != directory.PermissionMissing {
 		t.Errorf("refused: %+v", f)
 	}
 	got := s.requests[0].items(t)[0]

@@ -66,10 +66,7 @@ func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) 
 	case len(action.Changes) == 0:
 		return request{}, false, nil
 	default:
-		body, wrong := model(action)
-		if wrong != nil {
-			return request{}, false, wrong
-		}
+		body := model(action)
 		if action.Type == plan.Provision {
 			info, err = c.users.ToPostRequestInformation(ctx, body, nil)
 		} else {
@@ -123,7 +120,7 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 // passing makes a 409 what it is where no value of the change must be unique: another
 // write was under way (as clients of Graph that retry it have found).
 func passing(f *fault.Error) {
-	f.Kind, f.Reason, f.Subject = fault.Transient, string(directory.Unavailable), ""
+	f.Kind, f.Reason, f.Subject = fault.Transient, directory.Unavailable, ""
 	f.Message = "Graph says that something is in the way of the change: it is tried again by itself"
 }
 
@@ -170,17 +167,17 @@ func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error
 	upn := directory.UPN(value.String())
 	switch {
 	case f.Kind == fault.Invalid && (upn != "" || action.Writes(directory.ImmutableID)) && c.outdated(ctx):
-		f.Kind, f.Reason = fault.Transient, string(directory.Unavailable)
+		f.Kind, f.Reason = fault.Transient, directory.Unavailable
 		f.Message = "the domains of the tenant are not as they were a moment ago: it is tried again"
-	case f.Reason == string(directory.DomainNotVerified) && c.federates(ctx, upn): // Graph says the same of both
-		f.Reason = string(directory.DomainFederated)
+	case f.Reason == directory.DomainNotVerified && c.federates(ctx, upn): // Graph says the same of both
+		f.Reason = directory.DomainFederated
 		f.Message = fmt.Sprintf("Entra does not let the account have a sign-in name in %s, which is a federated domain: look at its onPremisesImmutableId, which must be there and no other account's", upn.Domain())
-	case f.Reason == string(directory.DomainNotVerified):
+	case f.Reason == directory.DomainNotVerified:
 		f.Message = fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail",
 			upn.Domain(), c.tenantName(ctx))
-	case f.Reason == string(directory.ProtectedAccount) && (action.Type == plan.EndSessions || action.Type == plan.Provision):
+	case f.Reason == directory.ProtectedAccount && (action.Type == plan.EndSessions || action.Type == plan.Provision):
 		// A new account cannot be protected, and ending sessions needs no role.
-		f.Reason = string(directory.PermissionMissing)
+		f.Reason = directory.PermissionMissing
 		if action.Type == plan.Provision {
 			f.Kind = fault.Unauthorized // it concerns everybody, and consent comes back for everybody
 		}

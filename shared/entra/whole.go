@@ -10,22 +10,20 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// parts are the attributes that Graph replaces together: a part that is not sent
-// becomes null (Graph, employeeOrgData).
-var parts = []directory.Attribute{directory.CostCenter, directory.Division}
-
-// withWhole completes the actions that write one of the parts: the other one is
-// read first and sent along as it is. Whose cannot be read gets the error as its
-// result.
+// withWhole completes the actions that write a part of what Graph replaces as a whole:
+// the other parts are read first and sent along as they are. Whose cannot be read gets
+// the error as its result.
 func (c *Client) withWhole(ctx context.Context, actions []plan.Action, results []reconcile.Result) []plan.Action {
 	var requests []request
+	missing := map[int][]directory.Attribute{}
 	for i, action := range actions {
-		if action.Type == plan.Provision || action.Writes(parts[0]) == action.Writes(parts[1]) {
+		siblings := directory.Siblings(action.Changes)
+		if action.Type == plan.Provision || len(siblings) == 0 {
 			continue
 		}
-		item, err := c.lookUp(ctx, strconv.Itoa(i), string(action.EntraID), parts)
+		item, err := c.lookUp(ctx, strconv.Itoa(i), string(action.EntraID), siblings)
 		if results[i].Err = err; err == nil {
-			requests = append(requests, item)
+			requests, missing[i] = append(requests, item), siblings
 		}
 	}
 	if len(requests) == 0 {
@@ -37,7 +35,7 @@ func (c *Client) withWhole(ctx context.Context, actions []plan.Action, results [
 		if err != nil {
 			continue // not one of ours
 		}
-		account, err := c.lookedUp(answer, parts)
+		account, err := c.lookedUp(answer, missing[i])
 		if err == nil && account == nil {
 			err = fault.New(fault.NotFound, "entra.look up", "the account is not in Entra")
 		}
@@ -45,10 +43,8 @@ func (c *Client) withWhole(ctx context.Context, actions []plan.Action, results [
 			continue
 		}
 		changes := append([]directory.Change{}, actions[i].Changes...)
-		for _, part := range parts {
-			if !actions[i].Writes(part) {
-				changes = append(changes, directory.Change{Attribute: part, To: account.Attributes[part]})
-			}
+		for _, part := range missing[i] {
+			changes = append(changes, directory.Change{Attribute: part, To: account.Attributes[part]})
 		}
 		completed[i].Changes = changes
 	}

@@ -57,11 +57,15 @@ func (k Kind) Decide() Decision {
 	}
 }
 
+// Reason is the typed word that narrows a kind down, such as "domain_not_verified". The
+// words are those of the product, and stand with it in directory.Reasons.
+type Reason string
+
 // Error is what went wrong.
 type Error struct {
 	Op         string        // what was attempted: "entra.create user", "store.get"
 	Kind       Kind          // never empty
-	Reason     string        // one typed word narrowing the kind, such as "domain_not_verified"; may be empty
+	Reason     Reason        // one typed word narrowing the kind; may be empty
 	Subject    string        // the thing it is about: a user id, a setting, a field; never a secret
 	Message    string        // a sentence for the person who must act; may be empty
 	RetryAfter time.Duration // how long the outside system asked us to wait; 0 if it did not say
@@ -100,7 +104,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(string(e.Kind))
 	if e.Reason != "" {
-		b.WriteString(" (" + e.Reason + ")")
+		b.WriteString(" (" + string(e.Reason) + ")")
 	}
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)

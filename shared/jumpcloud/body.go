@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
@@ -72,10 +73,6 @@ func (b ParsedBody) Count(shape Shape) int {
 // (jumpcloud.md 1.4, 2.6), so nobody who forwards events needs more.
 const MaxElements = 1000
 
-// TooManyElements is the reason of the fault about a body with more than
-// [MaxElements].
-const TooManyElements = "too_many_elements"
-
 const opParse = "jumpcloud.parse event"
 
 // ParseBody recognises the body of a webhook request. Only what is not JSON, and
@@ -103,7 +100,7 @@ func ParseBody(body []byte) (ParsedBody, error) {
 		}
 	}
 	if !ok {
-		return ParsedBody{}, &fault.Error{Op: opParse, Kind: fault.Invalid, Reason: TooManyElements,
+		return ParsedBody{}, &fault.Error{Op: opParse, Kind: fault.Invalid, Reason: directory.TooManyElements,
 			Message: fmt.Sprintf("the body holds more than %d events: nothing of it was kept, send them in several requests", MaxElements)}
 	}
 	return parsed, nil

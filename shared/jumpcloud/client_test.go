@@ -67,11 +67,12 @@ func TestUserIsMappedWhole(t *testing.T) {
 	})
 	want := directory.User{ID: id, Username: "mira.okafor", Email: "mira.okafor@example.com", AlternateEmail: "mira@home.example",
 		FirstName: "Mira", LastName: "Okafor", DisplayName: "Mira O.", State: directory.Activated,
-		JobTitle: "Lead", Department: "Sales", Location: "Berlin", Company: "Example", CostCenter: "4410",
-		EmployeeIdentifier: "E-1", EmployeeType: "Permanent", Manager: manager,
+		Fields: map[string]string{"jobTitle": "Lead", "department": "Sales", "location": "Berlin", "company": "Example", "costCenter": "4410",
+			"employeeIdentifier": "E-1", "employeeType": "Permanent"},
+		Manager: manager,
 		Work: directory.Address{StreetAddress: "Hauptstr. 7", ExtendedAddress: "2nd", POBox: "12", Locality: "Berlin",
 			Region: "BE", PostalCode: "10827", Country: "DE"},
-		WorkPhone: "1", MobilePhone: "3", Attributes: map[string]string{"Division": "West"}}
+		Phones: map[string]string{"work": "1", "mobile": "3"}, Attributes: map[string]string{"Division": "West"}}
 	got, err := client.User(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -102,8 +103,8 @@ func TestUserIsDecodedLiberally(t *testing.T) {
 		"unknown state is passed on":   {`{"_id":"` + id + `","state":"ARCHIVED"}`, directory.User{ID: id, State: "ARCHIVED"}},
 		"nulls":                        {`{"_id":"` + id + `","state":null,"email":null,"manager":null,"addresses":null,"phoneNumbers":null,"attributes":null,"account_locked":null}`, directory.User{ID: id, State: directory.Activated}},
 		"empty objects for everything": {`{"_id":"` + id + `","state":{},"email":{},"addresses":{},"phoneNumbers":{},"attributes":{},"account_locked":{},"password_expired":{}}`, directory.User{ID: id, State: directory.Activated}},
-		"numbers and words":            {`{"_id":"` + id + `","costCenter":4410,"account_locked":"true","password_expired":1}`, directory.User{ID: id, State: directory.Activated, CostCenter: "4410", AccountLocked: true, PasswordExpired: true}},
-		"elements of wrong types":      {`{"_id":"` + id + `","addresses":[1,null,{"type":"WORK","country":"DE"}],"phoneNumbers":["x",{"type":"work"},{"type":"work","number":5}],"attributes":[{"name":"A","value":true},{"value":"B"}]}`, directory.User{ID: id, State: directory.Activated, Work: directory.Address{Country: "DE"}, WorkPhone: "5", Attributes: map[string]string{"A": ""}}},
+		"numbers and words":            {`{"_id":"` + id + `","costCenter":4410,"account_locked":"true","password_expired":1}`, directory.User{ID: id, State: directory.Activated, Fields: map[string]string{"costCenter": "4410"}, AccountLocked: true, PasswordExpired: true}},
+		"elements of wrong types":      {`{"_id":"` + id + `","addresses":[1,null,{"type":"WORK","country":"DE"}],"phoneNumbers":["x",{"type":"work"},{"type":"work","number":5}],"attributes":[{"name":"A","value":true},{"value":"B"}]}`, directory.User{ID: id, State: directory.Activated, Work: directory.Address{Country: "DE"}, Phones: map[string]string{"work": "5"}, Attributes: map[string]string{"A": ""}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := strings.Replace(test.body, "{", `{"username":"u",`, 1) // what every user has

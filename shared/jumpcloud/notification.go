@@ -2,13 +2,13 @@ package jumpcloud
 
 import (
 	"context"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/loopback"
 	"entrasync/shared/redact"
 )
 
@@ -222,7 +222,7 @@ func (s WebhookSetup) checked() (WebhookSetup, error) {
 		return wrong("name", "JumpCloud takes names of at most 100 characters")
 	case err != nil || target.Hostname() == "" || target.User != nil || target.Fragment != "":
 		return wrong("url", "the webhook's address must be a whole URL without user and fragment")
-	case target.Scheme != "https" && (target.Scheme != "http" || !isLoopback(target.Hostname())):
+	case target.Scheme != "https" && (target.Scheme != "http" || !loopback.Is(target.Hostname())):
 		return wrong("url", "the webhook's address must be https, because the token goes there")
 	case len(s.Token) < minToken || len(s.Token) > maxToken || !isBearerToken(s.Token):
 		return wrong("token", "the token must be 16 to 1,024 letters, digits and -._~+/, and may end in =")
@@ -231,10 +231,6 @@ func (s WebhookSetup) checked() (WebhookSetup, error) {
 }
 
 const opSetUp = "jumpcloud.set up webhook"
-
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
-}
 
 // isBearerToken reports whether the token can stand in a header as it is.
 func isBearerToken(token string) bool {

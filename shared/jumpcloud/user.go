@@ -29,18 +29,11 @@ func userOf(o object) (user directory.User, ok bool) {
 		PasswordExpired: expired,
 		PasswordDate:    timeOf(o.text("password_date")),
 
-		JobTitle:           o.text("jobTitle"),
-		Department:         o.text("department"),
-		Location:           o.text("location"),
-		Company:            o.text("company"),
-		CostCenter:         o.text("costCenter"),
-		EmployeeIdentifier: o.text("employeeIdentifier"),
-		EmployeeType:       o.text("employeeType"),
-		Manager:            directory.UserID(o.text("manager")),
-		Work:               workAddressOf(o),
-		WorkPhone:          phoneOf(o, "work"),
-		MobilePhone:        phoneOf(o, "mobile"),
-		Attributes:         attributesOf(o),
+		Fields:     present(directory.PlainFields(), o.text),
+		Phones:     present(directory.PhoneTypes(), func(kind string) string { return phoneOf(o, kind) }),
+		Manager:    directory.UserID(o.text("manager")),
+		Work:       workAddressOf(o),
+		Attributes: attributesOf(o),
 	}, id != "" && o.text("username") != ""
 }
 
@@ -82,6 +75,20 @@ func workAddressOf(o object) directory.Address {
 		}
 	}
 	return directory.Address{}
+}
+
+// present are those of the names that have a value, with it; nil for none.
+func present(names []string, value func(string) string) map[string]string {
+	var found map[string]string
+	for _, name := range names {
+		if text := value(name); text != "" {
+			if found == nil {
+				found = map[string]string{}
+			}
+			found[name] = text
+		}
+	}
+	return found
 }
 
 // phoneOf is the number of the first phone of the type that has one.

@@ -35,7 +35,7 @@ const (
 )
 
 // The types of actions on a group. Members stand in the changes, as the values of
-// the attribute members.
+// [directory.Members].
 const (
 	CreateGroup   Type = "create_group"    // make the group, with its first members
 	TakeOverGroup Type = "take_over_group" // make an existing group ours
@@ -45,10 +45,6 @@ const (
 	DeleteGroup   Type = "delete_group"  // one that we created
 	RestoreGroup  Type = "restore_group" // bring back one that we created and somebody deleted
 )
-
-// Members is the attribute of a group that holds the object ids of its members: To
-// are those that are added, From those that are removed.
-const Members directory.Attribute = "members"
 
 // Status is how far an action got.
 type Status string
@@ -132,12 +128,10 @@ func (a Action) Opens() bool {
 	return a.Type == Restore || slices.Equal(enabled, directory.Bool(true))
 }
 
-// unique are the attributes whose values no two objects may share (Graph, user
-// resource), with those that Entra makes of them.
-var unique = []directory.Attribute{directory.UserPrincipalName, directory.MailNickname, directory.ImmutableID}
-
 // WritesUnique reports whether the action sets a value that another object may have.
-func (a Action) WritesUnique() bool { return slices.ContainsFunc(unique, a.Writes) }
+func (a Action) WritesUnique() bool {
+	return slices.ContainsFunc(a.Changes, func(c directory.Change) bool { return c.Attribute.Facts().Unique })
+}
 
 // Writes reports whether the action sets an attribute.
 func (a Action) Writes(name directory.Attribute) bool {

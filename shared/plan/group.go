@@ -8,12 +8,6 @@ import (
 	"entrasync/shared/directory"
 )
 
-// UniqueName is the attribute of a group that holds its alternate key.
-const UniqueName directory.Attribute = "uniqueName"
-
-// maxBind is the most members that one request adds (Graph, add members).
-const maxBind = 20
-
 // Member is what is known about one member of a group.
 type Member struct {
 	directory.Member
@@ -36,7 +30,7 @@ type Group struct {
 	Members []Member
 	// Present are the members that Entra shows; nil if they were not read.
 	Present map[directory.EntraID]bool
-	// All says that Members are all members, and not only those that were touched.
+	// All says that Members are all members, and not only those that were marked dirty.
 	All bool
 	// Unsure are the accounts that we began to add and of which nobody knows whether
 	// they are in the group. With them, All and Present are given.
@@ -191,15 +185,15 @@ func (g Group) create(note string) GroupDecision {
 		g.Present[id] = !kept[id]
 	}
 	add, remove := g.additions(), g.removals()
-	first := add[:min(len(add), maxBind)]
+	first := add[:min(len(add), directory.MaxBind)]
 	d := GroupDecision{Link: g.Link, Members: g.settled()}
 	d.Link.Note = note
 	changes := []directory.Change{
 		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
-		{Attribute: UniqueName, To: directory.Text(g.Link.UniqueName())},
+		{Attribute: directory.UniqueName, To: directory.Text(g.Link.UniqueName())},
 	}
 	if len(first) > 0 {
-		changes = append(changes, directory.Change{Attribute: Members, To: values(first)})
+		changes = append(changes, directory.Change{Attribute: directory.Members, To: values(first)})
 	}
 	d.Actions = append([]Action{{Type: CreateGroup, Changes: changes}}, adding(add[len(first):])...)
 	d.Actions = append(d.Actions, removing(remove)...)
@@ -315,8 +309,8 @@ func (g Group) settled() []directory.Member {
 // adding are the actions that add accounts.
 func adding(accounts []directory.EntraID) []Action {
 	var actions []Action
-	for chunk := range slices.Chunk(accounts, maxBind) {
-		actions = append(actions, Action{Type: AddMembers, Changes: []directory.Change{{Attribute: Members, To: values(chunk)}}})
+	for chunk := range slices.Chunk(accounts, directory.MaxBind) {
+		actions = append(actions, Action{Type: AddMembers, Changes: []directory.Change{{Attribute: directory.Members, To: values(chunk)}}})
 	}
 	return actions
 }
@@ -324,8 +318,8 @@ func adding(accounts []directory.EntraID) []Action {
 // removing are the actions that take accounts out.
 func removing(accounts []directory.EntraID) []Action {
 	var actions []Action
-	for chunk := range slices.Chunk(accounts, maxBind) {
-		actions = append(actions, Action{Type: RemoveMembers, Changes: []directory.Change{{Attribute: Members, From: values(chunk)}}})
+	for chunk := range slices.Chunk(accounts, directory.MaxBind) {
+		actions = append(actions, Action{Type: RemoveMembers, Changes: []directory.Change{{Attribute: directory.Members, From: values(chunk)}}})
 	}
 	return actions
 }

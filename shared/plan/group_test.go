@@ -26,7 +26,7 @@ func writtenToGroup(actions []plan.Action) [][]string {
 				row = append(row, string(c.Attribute)+"="+v)
 			}
 			for _, v := range c.From {
-				if c.Attribute == plan.Members {
+				if c.Attribute == directory.Members {
 					row = append(row, "-"+v)
 				}
 			}
@@ -40,7 +40,7 @@ func TestDecideGroup(t *testing.T) {
 	settings := directory.DefaultSettings()
 	exact, deletes, off := settings, settings, settings
 	exact.ExactMembership, deletes.DeleteGroups, off.ManageGroups = true, true, false
-	linked := directory.GroupLink{Group: "g1", EntraID: "s1", Applied: "Sales", Owner: directory.CreatedByUs}
+	linked := directory.GroupLink{Group: "g1", Standing: directory.Standing{EntraID: "s1", Owner: directory.CreatedByUs}, Applied: "Sales"}
 	taken := linked
 	taken.Owner = directory.TakenOver
 	security := directory.SecurityGroup{ID: "s9", Name: "Sales", Security: true}
@@ -168,7 +168,7 @@ func TestActionsLeadToTheDesiredMembers(t *testing.T) {
 		}
 		for _, a := range g.Decide().Actions {
 			for _, c := range a.Changes {
-				if c.Attribute != plan.Members {
+				if c.Attribute != directory.Members {
 					continue
 				}
 				if len(c.To)+len(c.From) > 20 {

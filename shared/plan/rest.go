@@ -8,36 +8,21 @@ import (
 	"entrasync/shared/fault"
 )
 
-// required are the attributes without which no account can be created (Graph,
-// create user).
-var required = map[directory.Attribute]bool{
-	directory.AccountEnabled: true, directory.DisplayName: true, directory.MailNickname: true, directory.UserPrincipalName: true,
-	directory.ImmutableID: true, // by it we know the account again
-}
-
-// sensitive are the attributes that only some may write on an administrator's
-// account (Graph user resource, "Who can perform sensitive actions").
-var sensitive = map[directory.Attribute]bool{
-	directory.BusinessPhones: true, directory.MobilePhone: true, directory.OtherMails: true,
-	directory.UserPrincipalName: true, directory.ImmutableID: true,
-}
-
-// unit is what an attribute is written with, always: the mail alias follows the
-// sign-in name.
+// unit is what an attribute is written with, always.
 func unit(name directory.Attribute) directory.Attribute {
-	if name == directory.MailNickname {
-		return directory.UserPrincipalName
+	if with := name.Facts().With; with != "" {
+		return with
 	}
 	return name
 }
 
 // groups are the changes in the order in which they are written: together, but
 // for each attribute that Entra refused the last time, which must not keep the
-// others back, and the manager, which is a request of its own in Graph. The
+// others back, and those that are a request of their own in Graph. The
 // first group is the common one and may be empty.
 func groups(changes []directory.Change, problems []directory.Problem) [][]directory.Change {
 	alone := func(name directory.Attribute) bool {
-		return name == directory.Manager || slices.ContainsFunc(problems, func(p directory.Problem) bool { return unit(p.Attribute) == unit(name) })
+		return name.Facts().Apart || slices.ContainsFunc(problems, func(p directory.Problem) bool { return unit(p.Attribute) == unit(name) })
 	}
 	return partition(changes, alone)
 }
@@ -87,10 +72,10 @@ func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
 	case f.Subject != "":
 		return Rest{}, false // something that was not written is in the way
 	case f.Kind == fault.Forbidden:
-		suspects = func(name directory.Attribute) bool { return sensitive[name] }
+		suspects = func(name directory.Attribute) bool { return name.Facts().Sensitive }
 	}
 	needed := func(name directory.Attribute) bool {
-		return name == directory.AccountEnabled || a.Type == Provision && required[name]
+		return name == directory.AccountEnabled || a.Type == Provision && name.Facts().Required
 	}
 	parts := partition(a.Changes, func(name directory.Attribute) bool { return suspects(name) && !needed(name) })
 	switch {
@@ -113,7 +98,7 @@ func aboutAttributes(a Action, f *fault.Error) bool {
 		return false
 	}
 	named := len(a.named(f.Subject)) > 0
-	switch directory.Reason(f.Reason) {
+	switch f.Reason {
 	case directory.SyncedFromOnPremises:
 		return named // else of the account as a whole
 	case directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
@@ -134,7 +119,7 @@ func aboutAttributes(a Action, f *fault.Error) bool {
 func (a Action) named(property string) map[directory.Attribute]bool {
 	found := map[directory.Attribute]bool{}
 	for _, c := range a.Changes {
-		whole, _, _ := strings.Cut(string(c.Attribute), ".")
+		whole, _, _ := c.Attribute.Parts()
 		if property != "" && (property == whole || property == string(c.Attribute)) {
 			found[unit(c.Attribute)] = true
 		}

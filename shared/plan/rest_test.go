@@ -21,10 +21,10 @@ func TestRestOfARefusedAction(t *testing.T) {
 	const title, phone, mails, upn, nickname, badge, car = directory.JobTitle, directory.MobilePhone, directory.OtherMails, directory.UserPrincipalName, directory.MailNickname,
 		directory.Attribute("onPremisesExtensionAttributes.extensionAttribute1"), directory.Attribute("onPremisesExtensionAttributes.extensionAttribute2")
 	invalid := func(subject string) *fault.Error {
-		return &fault.Error{Kind: fault.Invalid, Subject: subject, Reason: string(directory.InvalidValue)}
+		return &fault.Error{Kind: fault.Invalid, Subject: subject, Reason: directory.InvalidValue}
 	}
-	forbidden := &fault.Error{Kind: fault.Forbidden, Reason: string(directory.ProtectedAccount)}
-	conflict := &fault.Error{Kind: fault.Conflict, Subject: "userPrincipalName", Reason: string(directory.UPNConflict)}
+	forbidden := &fault.Error{Kind: fault.Forbidden, Reason: directory.ProtectedAccount}
+	conflict := &fault.Error{Kind: fault.Conflict, Subject: "userPrincipalName", Reason: directory.UPNConflict}
 	for _, tc := range []struct {
 		name     string
 		action   plan.Type
@@ -45,11 +45,11 @@ func TestRestOfARefusedAction(t *testing.T) {
 		{"not allowed, some sensitive", plan.Update, changes(title, phone, mails), forbidden, true, [][]string{{"update", "jobTitle=x"}, {"update", "mobilePhone=x"}, {"update", "otherMails=x"}}, nil},
 		{"not allowed, only one sensitive", plan.Update, changes(phone), forbidden, true, nil, []directory.Attribute{phone}},
 		{"not allowed at all", plan.Update, changes(title), forbidden, false, nil, nil},
-		{"synchronised", plan.Update, changes(title, phone), &fault.Error{Kind: fault.Forbidden, Reason: string(directory.SyncedFromOnPremises)}, false, nil, nil},
-		{"one mastered elsewhere, and not which", plan.TakeOver, changes(title, badge), &fault.Error{Kind: fault.Invalid, Reason: string(directory.MasteredElsewhere)}, true, [][]string{{"take_over"}, {"update", "jobTitle=x"}, {"update", string(badge) + "=x"}}, nil},
-		{"one in conflict, and not which", plan.Update, changes(title, upn), &fault.Error{Kind: fault.Conflict, Reason: string(directory.UPNConflict)}, true, [][]string{{"update", "jobTitle=x"}, {"update", "userPrincipalName=x"}}, nil},
-		{"the one in conflict", plan.Update, changes(upn, nickname), &fault.Error{Kind: fault.Conflict, Reason: string(directory.UPNConflict)}, true, nil, []directory.Attribute{upn, nickname}},
-		{"another one in conflict", plan.Update, changes(title, upn), &fault.Error{Kind: fault.Conflict, Subject: "proxyAddresses", Reason: string(directory.UPNConflict)}, false, nil, nil},
+		{"synchronised", plan.Update, changes(title, phone), &fault.Error{Kind: fault.Forbidden, Reason: directory.SyncedFromOnPremises}, false, nil, nil},
+		{"one mastered elsewhere, and not which", plan.TakeOver, changes(title, badge), &fault.Error{Kind: fault.Invalid, Reason: directory.MasteredElsewhere}, true, [][]string{{"take_over"}, {"update", "jobTitle=x"}, {"update", string(badge) + "=x"}}, nil},
+		{"one in conflict, and not which", plan.Update, changes(title, upn), &fault.Error{Kind: fault.Conflict, Reason: directory.UPNConflict}, true, [][]string{{"update", "jobTitle=x"}, {"update", "userPrincipalName=x"}}, nil},
+		{"the one in conflict", plan.Update, changes(upn, nickname), &fault.Error{Kind: fault.Conflict, Reason: directory.UPNConflict}, true, nil, []directory.Attribute{upn, nickname}},
+		{"another one in conflict", plan.Update, changes(title, upn), &fault.Error{Kind: fault.Conflict, Subject: "proxyAddresses", Reason: directory.UPNConflict}, false, nil, nil},
 		{"create without it", plan.Provision, changes(title, phone, upn), invalid("jobTitle"), true, [][]string{{"provision", "mobilePhone=x", "userPrincipalName=x"}}, []directory.Attribute{title}},
 		{"create what must be, the rest apart", plan.Provision, changes(title, phone, upn), invalid(""), true, [][]string{{"provision", "userPrincipalName=x"}, {"update", "jobTitle=x"}, {"update", "mobilePhone=x"}}, nil},
 		{"nothing to create it without", plan.Provision, changes(nickname, upn), invalid(""), false, nil, nil},

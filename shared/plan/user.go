@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"regexp"
 	"slices"
 
 	"entrasync/shared/directory"
@@ -172,12 +171,9 @@ func (u User) replaces(id string) bool {
 	case id == "":
 		return u.Federated
 	default:
-		return jumpCloudID.MatchString(id)
+		return directory.IsJumpCloudID(id)
 	}
 }
-
-// jumpCloudID is what the ids of JumpCloud look like.
-var jumpCloudID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
 // updates are the actions that write groups of changes, none for an empty one.
 func updates(groups [][]directory.Change) []Action {
@@ -236,7 +232,7 @@ func of(link directory.Link, actions []Action) []Action {
 // the account is there.
 func (u User) provision() Decision {
 	for _, problem := range u.Desired.Problems {
-		if required[problem.Attribute] {
+		if problem.Attribute.Facts().Required {
 			return Decision{Link: u.Link, Obstacle: &directory.Obstacle{Reason: problem.Reason, Message: problem.Message}}
 		}
 	}
@@ -375,7 +371,7 @@ func withState(link directory.Link, action Action) directory.Link {
 // just now.
 func (u User) Settled(link directory.Link, obstacle *directory.Obstacle, problems []directory.Problem) directory.Link {
 	link.Problems = slices.Concat(u.Desired.Problems, problems)
-	link.Reason, link.Message = u.Desired.Reason, u.Desired.Reason.Sentence()
+	link.Reason, link.Message = u.Desired.Reason, directory.Sentence(u.Desired.Reason)
 	if obstacle == nil {
 		obstacle = worst(link.Problems)
 	}

@@ -23,7 +23,7 @@ func wanted() directory.Desired {
 
 // linked is the link of an account that is right.
 func linked() directory.Link {
-	return directory.Link{EntraID: "e1", State: directory.Enabled, Owner: directory.CreatedByUs,
+	return directory.Link{Standing: directory.Standing{EntraID: "e1", Owner: directory.CreatedByUs}, State: directory.Enabled,
 		Applied: wanted().Attributes.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(true)}})}
 }
 
@@ -212,7 +212,7 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 		for step := range 3 {
 			source := directory.User{ID: self, Username: "ann", Email: "ann@corp.example",
 				FirstName: rapid.SampledFrom([]string{"", "Ann", "Anna"}).Draw(t, "first name"),
-				JobTitle:  rapid.SampledFrom([]string{"", "Lead", "Boss"}).Draw(t, "job title"),
+				Fields:    map[string]string{"jobTitle": rapid.SampledFrom([]string{"", "Lead", "Boss"}).Draw(t, "job title")},
 				State:     rapid.SampledFrom([]directory.UserState{directory.Staged, directory.Activated, directory.Suspended}).Draw(t, "state")}
 			connected := directory.Connected{Here: step == 0 || rapid.Bool().Draw(t, "connected")}
 			user.Desired = directory.Desire(&source, connected, settings)

@@ -104,5 +104,5 @@ func parse(sealed string) (*jose.JSONWebEncryption, error) {
 
 // unopened is the fault of a password that cannot be given out.
 func unopened(why string) error {
-	return &fault.Error{Op: "seal.open", Kind: fault.Invalid, Reason: string(directory.PasswordUnopened), Message: why + ": set it again"}
+	return &fault.Error{Op: "seal.open", Kind: fault.Invalid, Reason: directory.PasswordUnopened, Message: why + ": set it again"}
 }

@@ -115,7 +115,7 @@ func TestWhatIsNotOpened(t *testing.T) {
 				tc.edit(&meant)
 			}
 			got, err := own.Open(tc.sealed, meant)
-			if got != "" || !fault.Is(err, fault.Invalid) || fault.Of(err).Reason != string(directory.PasswordUnopened) || !strings.Contains(err.Error(), tc.says) {
+			if got != "" || !fault.Is(err, fault.Invalid) || fault.Of(err).Reason != directory.PasswordUnopened || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("%q, %v", got, err)
 			}
 		})

@@ -9,9 +9,6 @@ import (
 	"entrasync/shared/plan"
 )
 
-// doubtPart begins the keys of doubts.
-const doubtPart = "Q"
-
 // Doubted is what JumpCloud shows no more.
 type Doubted string
 

@@ -10,15 +10,6 @@ import (
 	"entrasync/shared/fault"
 )
 
-// The names that the keys of groups are made of, beside those of users.
-const (
-	groupPart   = "G"
-	memberPart  = "M"
-	touchedPart = "X"
-	withinPart  = "N"
-	untoldPart  = "P"
-)
-
 // groupPK holds the connections and links of one group, and the groups that it is
 // within.
 func groupPK(organization directory.OrganizationID, group directory.GroupID) string {
@@ -128,7 +119,7 @@ func (s *Store) Group(ctx context.Context, organization directory.OrganizationID
 // has no link there yet, gives it a pending one. Adding a path that is there
 // changes nothing; it reports whether anything changed.
 func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path, now time.Time) (bool, error) {
-	link, err := groupLinkItem(directory.GroupLink{Directory: id, Group: group, Status: directory.Pending})
+	link, err := groupLinkItem(directory.NewGroupLink(id, group))
 	if err != nil {
 		return false, err
 	}

@@ -73,18 +73,18 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	if link, found := user.Link(one); err != nil || !found || link.Status != directory.Pending || !slices.Equal(user.Paths(one), []directory.Path{"group:g1"}) {
 		t.Errorf("%+v, %v", user, err)
 	}
-	touched, err := s.Touched(t.Context(), one, "g1")
-	if err != nil || len(touched) != 60 {
-		t.Fatalf("%d touched, %v", len(touched), err)
+	marks, err := s.Marks(t.Context(), one, "g1")
+	if err != nil || len(marks) != 60 {
+		t.Fatalf("%d marked, %v", len(marks), err)
 	}
-	if err := s.Touch(t.Context(), store.Touch{Directory: one, Group: "g1", User: "u07"}); err != nil {
+	if err := s.MarkDirty(t.Context(), store.Mark{Directory: one, Group: "g1", User: "u07"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Untouch(t.Context(), touched...); err != nil {
+	if err := s.ClearMarks(t.Context(), marks...); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := s.Touched(t.Context(), one, "g1"); err != nil || len(left) != 1 || left[0].User != "u07" {
-		t.Errorf("touched again meanwhile: %+v, %v", left, err)
+	if left, err := s.Marks(t.Context(), one, "g1"); err != nil || len(left) != 1 || left[0].User != "u07" {
+		t.Errorf("marked again meanwhile: %+v, %v", left, err)
 	}
 	members, err := s.AllMembers(t.Context(), one, "g1")
 	if err != nil || len(members) != 60 || !members[0].Wanted {

@@ -8,9 +8,6 @@ import (
 	"entrasync/shared/fault"
 )
 
-// leasePart begins the key of a lease.
-const leasePart = "B"
-
 // leaseRest is how long the record of a lease stays after it ran out.
 const leaseRest = time.Minute
 

@@ -19,34 +19,34 @@ func memberKey(id directory.ID, group directory.GroupID, user directory.UserID) 
 	return Key{PK: membersPK(id, group), SK: string(user)}
 }
 
-// touchedKey is where it is noted that a member has to be looked at.
-func touchedKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
-	return Key{PK: join(organizationPart, string(id.Organization()), touchedPart, string(id), string(group)), SK: string(user)}
+// dirtyKey is where it is noted that a member has to be compared with Entra.
+func dirtyKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
+	return Key{PK: join(organizationPart, string(id.Organization()), dirtyPart, string(id), string(group)), SK: string(user)}
 }
 
-// Touch is a member of a group that has to be looked at.
-type Touch struct {
+// Mark says that a member of a group is dirty: it has to be compared with Entra.
+type Mark struct {
 	Directory directory.ID      `json:"directoryId"`
 	Group     directory.GroupID `json:"groupId"`
 	User      directory.UserID  `json:"userId"`
 	Version   int64             `json:"-"`
 }
 
-// write is the write that notes the touch, or takes it away unless the member was
-// touched again.
-func (t Touch) write(remove bool) (Write, error) {
-	item, err := encode(touchedKey(t.Directory, t.Group, t.User), t)
+// write is the write that keeps the mark, or clears it unless the member was marked
+// again.
+func (m Mark) write(remove bool) (Write, error) {
+	item, err := encode(dirtyKey(m.Directory, m.Group, m.User), m)
 	if remove {
-		return Write{Item: item, If: IfVersion(t.Version), Delete: true}, err
+		return Write{Item: item, If: IfVersion(m.Version), Delete: true}, err
 	}
 	return Write{Item: item, If: Any}, err
 }
 
-// Touch notes that members have to be looked at.
-func (s *Store) Touch(ctx context.Context, touches ...Touch) error {
+// MarkDirty notes that members have to be compared with Entra.
+func (s *Store) MarkDirty(ctx context.Context, marks ...Mark) error {
 	var writes []Write
-	for _, t := range touches {
-		w, err := t.write(false)
+	for _, m := range marks {
+		w, err := m.write(false)
 		if err != nil {
 			return err
 		}
@@ -55,12 +55,12 @@ func (s *Store) Touch(ctx context.Context, touches ...Touch) error {
 	return s.transactAll(ctx, writes)
 }
 
-// Untouch notes that members were looked at. One that was touched again meanwhile
-// stays touched.
-func (s *Store) Untouch(ctx context.Context, touches ...Touch) error {
+// ClearMarks notes that members were compared. One that was marked again meanwhile
+// stays marked.
+func (s *Store) ClearMarks(ctx context.Context, marks ...Mark) error {
 	var writes []Write
-	for _, t := range touches {
-		w, err := t.write(true)
+	for _, m := range marks {
+		w, err := m.write(true)
 		if err != nil {
 			return err
 		}
@@ -88,43 +88,43 @@ func (s *Store) transactUnchanged(ctx context.Context, writes []Write) error {
 	return nil
 }
 
-// untoldKey is where it is noted that a group may not have been told of a change.
-func untoldKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
-	return Key{PK: userPK(id.Organization(), user), SK: join(untoldPart, string(id), string(group))}
+// noticeKey is where it is noted that a group may not have been notified of a change.
+func noticeKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
+	return Key{PK: userPK(id.Organization(), user), SK: join(noticePart, string(id), string(group))}
 }
 
-// Untold lists the groups of a directory that a user joined or left and that may not
-// have been told.
-func (s *Store) Untold(ctx context.Context, id directory.ID, user directory.UserID) ([]directory.GroupID, error) {
+// PendingNotices lists the groups of a directory that a user joined or left and that may
+// not have been notified.
+func (s *Store) PendingNotices(ctx context.Context, id directory.ID, user directory.UserID) ([]directory.GroupID, error) {
 	var groups []directory.GroupID
-	q := Query{PK: userPK(id.Organization(), user), SKPrefix: join(untoldPart, string(id), "")}
+	q := Query{PK: userPK(id.Organization(), user), SKPrefix: join(noticePart, string(id), "")}
 	err := s.each(ctx, q, func(item Item) error {
-		t, err := decode[Touch](item)
+		t, err := decode[Mark](item)
 		groups = append(groups, t.Group)
 		return err
 	})
 	return groups, err
 }
 
-// Told notes that groups were told.
-func (s *Store) Told(ctx context.Context, id directory.ID, user directory.UserID, groups ...directory.GroupID) error {
+// NoticesSent notes that groups were notified.
+func (s *Store) NoticesSent(ctx context.Context, id directory.ID, user directory.UserID, groups ...directory.GroupID) error {
 	writes := make([]Write, len(groups))
 	for i, group := range groups {
-		writes[i] = Write{Item: Item{Key: untoldKey(id, group, user)}, If: Any, Delete: true}
+		writes[i] = Write{Item: Item{Key: noticeKey(id, group, user)}, If: Any, Delete: true}
 	}
 	return s.transactAll(ctx, writes)
 }
 
-// Touched lists the members of a group that have to be looked at.
-func (s *Store) Touched(ctx context.Context, id directory.ID, group directory.GroupID) ([]Touch, error) {
-	var touches []Touch
-	err := s.each(ctx, Query{PK: touchedKey(id, group, "").PK}, func(item Item) error {
-		t, err := decode[Touch](item)
+// Marks lists the members of a group that have to be compared with Entra.
+func (s *Store) Marks(ctx context.Context, id directory.ID, group directory.GroupID) ([]Mark, error) {
+	var marks []Mark
+	err := s.each(ctx, Query{PK: dirtyKey(id, group, "").PK}, func(item Item) error {
+		t, err := decode[Mark](item)
 		t.Version = item.Version
-		touches = append(touches, t)
+		marks = append(marks, t)
 		return err
 	})
-	return touches, err
+	return marks, err
 }
 
 // Members lists members of a group in a directory, one page of them.
@@ -167,7 +167,7 @@ func (s *Store) SomeMembers(ctx context.Context, id directory.ID, group director
 }
 
 // PutMembers keeps members as they are. Where somebody else changed one since it was
-// read, whether the user is to be a member stays as the other one left it, touched;
+// read, whether the user is to be a member stays as the other one left it, marked;
 // what was done in Entra is kept all the same. A member that is neither wanted nor
 // applied is removed.
 func (s *Store) PutMembers(ctx context.Context, members ...directory.Member) error {
@@ -232,8 +232,8 @@ type Membership struct {
 	User directory.UserID
 	In   bool
 	Why  directory.Reason // of leaving
-	// Tell says that the group is to be told: that stays noted until it was.
-	Tell bool
+	// Notify says that the group is to be notified: that stays noted until it was.
+	Notify bool
 }
 
 // membershipChunk is how many memberships change in one transaction: each writes
@@ -351,19 +351,19 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		return nil, err
 	}
 	writes = append(writes, Write{Item: item, If: IfVersion(member.Version)})
-	touch, err := Touch{Directory: id, Group: group, User: c.User}.write(false)
+	mark, err := Mark{Directory: id, Group: group, User: c.User}.write(false)
 	if err != nil {
 		return nil, err
 	}
-	writes = append(writes, touch)
-	if c.Tell {
-		if item, err = encode(untoldKey(id, group, c.User), Touch{Directory: id, Group: group, User: c.User}); err != nil {
+	writes = append(writes, mark)
+	if c.Notify {
+		if item, err = encode(noticeKey(id, group, c.User), Mark{Directory: id, Group: group, User: c.User}); err != nil {
 			return nil, err
 		}
 		writes = append(writes, Write{Item: item, If: Any})
 	}
 	if _, linked := known[linkKey(id, c.User)]; !linked {
-		if item, err = linkItem(directory.Link{Directory: id, User: c.User, Status: directory.Pending, State: directory.Absent}); err != nil {
+		if item, err = linkItem(directory.NewLink(id, c.User)); err != nil {
 			return nil, err
 		}
 		writes = append(writes, Write{Item: item, If: Absent})
@@ -376,9 +376,9 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 // known when it is connected again.
 func (s *Store) ForgetMembers(ctx context.Context, id directory.ID, group directory.GroupID, keepApplied bool) error {
 	var writes []Write
-	for _, pk := range []string{membersPK(id, group), touchedKey(id, group, "").PK} {
+	for _, pk := range []string{membersPK(id, group), dirtyKey(id, group, "").PK} {
 		err := s.each(ctx, Query{PK: pk}, func(item Item) error {
-			m, err := decode[directory.Member](item) // a touch is one without an account
+			m, err := decode[directory.Member](item) // a mark is one without an account
 			if err != nil || keepApplied && m.Applied != "" {
 				return err
 			}

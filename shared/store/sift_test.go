@@ -42,7 +42,7 @@ func TestAFilteredListIsBoundedAndComplete(t *testing.T) {
 	var recordings []store.Recording
 	var parked []directory.UserID
 	for i := range all {
-		link := directory.Link{Directory: id, User: directory.UserID(fmt.Sprintf("u%05d", i)), Status: directory.Synced}
+		link := directory.Link{Standing: directory.Standing{Directory: id, Status: directory.Synced}, User: directory.UserID(fmt.Sprintf("u%05d", i))}
 		if i%every == 0 || i > all-30 {
 			link.Status, link.Reason = directory.Parked, directory.UPNConflict
 			parked = append(parked, link.User)

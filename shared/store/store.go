@@ -4,7 +4,7 @@
 // [Table] is the port to that table; the records are written once, here, on top
 // of it. Every key starts with the organization, so that one deployment serves
 // many, and all that is known of one user lies under one partition key, so that
-// one read answers which directories a user touches. A record that two writers
+// one read answers which directories a user is in. A record that two writers
 // may change at once carries the version of its item, and a write with an old
 // version is refused with a fault of kind Changed.
 package store
@@ -26,8 +26,8 @@ type Store struct{ table Table }
 // New makes a store on a table.
 func New(table Table) *Store { return &Store{table: table} }
 
-// The names that keys are made of. "#" separates the parts; it occurs in none
-// of the ids.
+// The names that keys are made of, each for one thing. "#" separates the parts; it
+// occurs in none of the ids.
 const (
 	organizationPart = "O"
 	directoryPart    = "D"
@@ -38,6 +38,14 @@ const (
 	tenantPart       = "T"
 	entraPart        = "E"
 	passwordPart     = "P"
+	groupPart        = "G"
+	memberPart       = "M"
+	dirtyPart        = "X"
+	withinPart       = "N"
+	noticePart       = "R"
+	leasePart        = "B"
+	doubtPart        = "Q"
+	waitPart         = "W"
 )
 
 // join makes a key of parts.

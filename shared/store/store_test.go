@@ -105,7 +105,7 @@ func action(id string, dir directory.ID) plan.Action {
 func TestRecordKeepsAllOrNothing(t *testing.T) {
 	s := open(t)
 	dir := directory.NewID(organization, "one")
-	link, err := record(t, s, directory.Link{Directory: dir, User: "u1", Status: directory.Pending}, action("a1", dir))
+	link, err := record(t, s, directory.NewLink(dir, "u1"), action("a1", dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,13 +134,13 @@ func TestRecordKeepsAllOrNothing(t *testing.T) {
 func TestRecordingsDoNotSpoilEachOther(t *testing.T) {
 	s := open(t)
 	dir := directory.NewID(organization, "one")
-	if _, err := record(t, s, directory.Link{Directory: dir, User: "u70"}); err != nil {
+	if _, err := record(t, s, directory.NewLink(dir, "u70")); err != nil {
 		t.Fatal(err)
 	}
 	var recordings []store.Recording
 	for i := range 120 {
 		user := directory.UserID(fmt.Sprintf("u%d", i))
-		recordings = append(recordings, store.Recording{Link: directory.Link{Directory: dir, User: user}, Actions: []plan.Action{action("a-"+string(user), dir)}})
+		recordings = append(recordings, store.Recording{Link: directory.NewLink(dir, user), Actions: []plan.Action{action("a-"+string(user), dir)}})
 	}
 	for i, err := range s.Record(t.Context(), recordings...) {
 		if stale := i == 70; stale != fault.Is(err, fault.Changed) || (!stale && err != nil) {
@@ -328,7 +328,7 @@ func TestAccounts(t *testing.T) {
 	s := open(t)
 	one := directory.NewID(organization, "one")
 	for user, account := range map[directory.UserID]directory.EntraID{"u1": "e1", "u2": ""} {
-		if _, err := record(t, s, directory.Link{Directory: one, User: user, EntraID: account}); err != nil {
+		if _, err := record(t, s, directory.Link{Standing: directory.Standing{Directory: one, EntraID: account}, User: user}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -47,7 +47,7 @@ func (u User) Ended(id directory.ID) directory.Reason {
 	return ""
 }
 
-// Directories are the directories that the user touches: those with a link or a
+// Directories are the directories that the user is in: those with a link or a
 // connection, each once.
 func (u User) Directories() []directory.ID {
 	seen := map[directory.ID]bool{}
@@ -114,7 +114,7 @@ func (u *User) add(item Item) error {
 // user has no link there yet, a pending one. Adding a path that is there changes
 // nothing.
 func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now time.Time) error {
-	link, err := linkItem(directory.Link{Directory: id, User: user, Status: directory.Pending, State: directory.Absent})
+	link, err := linkItem(directory.NewLink(id, user))
 	if err != nil {
 		return err
 	}

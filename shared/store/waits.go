@@ -6,9 +6,6 @@ import (
 	"entrasync/shared/directory"
 )
 
-// waitPart begins the keys of those who wait.
-const waitPart = "W"
-
 // Awaited is what users can wait for.
 type Awaited string
 

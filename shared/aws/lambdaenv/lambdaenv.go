@@ -160,33 +160,47 @@ func (e *Environment) Metrics() metric.Counter {
 	return emf.New(os.Stdout, e.Variable(MetricsNamespace))
 }
 
-// Postponer postpones messages of the queues whose URLs are in the variables.
-func (e *Environment) Postponer(variables ...string) Lanes {
-	lanes := Lanes{}
-	for _, variable := range variables {
-		url := e.Variable(variable)
-		lanes[url[strings.LastIndexByte(url, '/')+1:]] = e.Queue(variable)
+// Lanes are the queues of tasks.
+func (e *Environment) Lanes() reconcile.Lanes {
+	return reconcile.Lanes{
+		UsersLive: e.Queue(UsersLiveQueue), UsersBulk: e.Queue(UsersBulkQueue),
+		GroupsLive: e.Queue(GroupsLiveQueue), GroupsBulk: e.Queue(GroupsBulkQueue),
 	}
-	return lanes
 }
 
-// Lanes are queues by name.
-type Lanes map[string]*sqsqueue.Queue
+// Parts are what the functions that bring objects up to date work with.
+func (e *Environment) Parts(records *store.Store, outside reconcile.Clients) reconcile.Parts {
+	return reconcile.Parts{Store: records, Clients: outside, Lanes: e.Lanes(), Metrics: e.Metrics(), Publisher: e.Publisher()}
+}
+
+// Postponer postpones messages of the queues whose URLs are in the variables.
+func (e *Environment) Postponer(variables ...string) Queues {
+	queues := Queues{}
+	for _, variable := range variables {
+		url := e.Variable(variable)
+		queues[url[strings.LastIndexByte(url, '/')+1:]] = e.Queue(variable)
+	}
+	return queues
+}
+
+// Queues are queues by name.
+type Queues map[string]*sqsqueue.Queue
 
 // Postpone hides a message of the queue with the ARN source for d.
-func (l Lanes) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
+func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
 	name := source[strings.LastIndexByte(source, ':')+1:]
-	lane, known := l[name]
+	queue, known := q[name]
 	if !known {
 		return fault.New(fault.Internal, "lambdaenv.postpone", "no queue has the ARN "+source)
 	}
-	return lane.Postpone(ctx, receipt, d)
+	return queue.Postpone(ctx, receipt, d)
 }
 
 // Start hands a handler function of any form that aws-lambda-go takes to Lambda
 // and does not return. Every invocation has a log that carries its request id.
-func (e *Environment) Start(handler any) {
-	if err := e.check(); err != nil {
+// unmade is why the handler could not be made, nil if it could.
+func (e *Environment) Start(handler any, unmade error) {
+	if err := errors.Join(e.check(), unmade); err != nil {
 		e.Log.Error().Err(err).Msg("the function cannot start")
 		os.Exit(1)
 	}

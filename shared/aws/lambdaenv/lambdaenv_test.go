@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 			return errors.New("no luck")
 		}
 		return nil
-	})
+	}, nil)
 }
 
 // run runs the test program as a function that gets these events, and gives the

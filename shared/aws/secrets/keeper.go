@@ -60,7 +60,7 @@ func (k Keeper) PutAPIKey(ctx context.Context, id directory.OrganizationID, key 
 // strangers could keep it out.
 func (k Keeper) PutWebhookTokens(ctx context.Context, id directory.OrganizationID, tokens []string) error {
 	const op = "secrets.put webhook tokens"
-	if organizationID.MatchString(string(id)) {
+	if directory.IsJumpCloudID(string(id)) {
 		if err := k.enlist(ctx, op, id); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (k Keeper) separate(ctx context.Context, kind string, id directory.Organiza
 
 // put keeps a secret of an organization.
 func (k Keeper) put(ctx context.Context, op, kind string, id directory.OrganizationID, o secret.Organization) error {
-	if !organizationID.MatchString(string(id)) {
+	if !directory.IsJumpCloudID(string(id)) {
 		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "this cannot be the id of an organization"}
 	}
 	text, err := encoded(op, o)

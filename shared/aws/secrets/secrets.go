@@ -24,7 +24,6 @@ package secrets
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -57,10 +56,6 @@ const (
 	codeLimit    = "LimitExceededException"
 )
 
-// organizationID is what the ids of JumpCloud look like; anything else is not
-// asked for.
-var organizationID = regexp.MustCompile(`^[0-9a-f]{24}$`)
-
 // Store reads the secrets of one stack. It is safe for concurrent use.
 type Store struct {
 	client *secretsmanager.Client
@@ -86,7 +81,7 @@ func (s *Store) APIKey(ctx context.Context, id directory.OrganizationID) (string
 // organization reads the secret of a kind, or, where there is none, the one that
 // holds both kinds; together says which of them it was.
 func (s *Store) organization(ctx context.Context, op, kind string, id directory.OrganizationID) (o secret.Organization, together bool, err error) {
-	if !organizationID.MatchString(string(id)) {
+	if !directory.IsJumpCloudID(string(id)) {
 		return o, false, missing(op, string(id))
 	}
 	o, err = parsed[secret.Organization](ctx, s, op, kind+string(id))

@@ -34,7 +34,7 @@ func NewTokens(client *secretsmanager.Client, prefix string) *Tokens {
 // one that was just added is on the list two seconds later.
 func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
 	const op = "secrets.webhook tokens"
-	if !organizationID.MatchString(string(id)) {
+	if !directory.IsJumpCloudID(string(id)) {
 		return nil, missing(op, string(id))
 	}
 	name := webhookTokens + string(id)

@@ -12,11 +12,11 @@ import (
 
 	"entrasync/shared/aws/awsfault"
 	"entrasync/shared/aws/lambdaenv"
+	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/fault"
 	"entrasync/shared/secret"
-	"entrasync/shared/systems"
 )
 
 // The three ways, as the template's parameter names them.
@@ -42,13 +42,13 @@ type issuer interface {
 
 // Secrets are those that a function needs to talk to the outside systems.
 type Secrets interface {
-	systems.Keys
+	clients.Keys
 	Entra(ctx context.Context) (secret.Entra, error)
 }
 
-// Systems gives a function access to the outside systems that its variables name.
-func Systems(env *lambdaenv.Environment, regions systems.Regions, secrets Secrets) *systems.Systems {
-	return systems.New(systems.Config{
+// Clients gives a function access to the outside systems that its variables name.
+func Clients(env *lambdaenv.Environment, regions clients.Regions, secrets Secrets) *clients.Set {
+	return clients.New(clients.Config{
 		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight),
 		GraphURL: env.Variable(lambdaenv.GraphURL), LoginURL: env.Variable(lambdaenv.LoginURL), ClientID: env.Variable(lambdaenv.ClientID),
 		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secrets, Regions: regions,
@@ -106,5 +106,5 @@ func passing(err error) bool { return fault.Is(err, fault.Transient) || fault.Is
 
 // refuse is a sign-in that a person has to mend.
 func refuse(format, kind string, err error) error {
-	return &fault.Error{Op: "signin", Kind: fault.Unauthorized, Reason: string(directory.ConsentLost), Message: fmt.Sprintf(format, kind), Err: err}
+	return &fault.Error{Op: "signin", Kind: fault.Unauthorized, Reason: directory.ConsentLost, Message: fmt.Sprintf(format, kind), Err: err}
 }

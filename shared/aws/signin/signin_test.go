@@ -48,7 +48,7 @@ func TestProofByKind(t *testing.T) {
 			t.Errorf("%s: the wrong proof (%v)", kind, err)
 		}
 		_, err = proof(&issuerStub{}, kind, storeWith(t, secret.Entra{}))(t.Context())
-		if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != string(directory.ConsentLost) || !strings.Contains(f.Message, kind) {
+		if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.ConsentLost || !strings.Contains(f.Message, kind) {
 			t.Errorf("%s that is not stored: %v", kind, err)
 		}
 	}

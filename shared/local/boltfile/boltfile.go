@@ -29,12 +29,10 @@ import (
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/durable"
 )
-
-// Damaged is the reason of the fault about a file that bbolt cannot rely on.
-const Damaged = "damaged"
 
 // lockPatience is how long Open waits for another process to let go of the
 // file, so that a restart does not fail over its own predecessor.
@@ -70,7 +68,7 @@ type change struct {
 // Open opens the file, making it if need be, for this process alone, and makes
 // the top-level buckets. A file that another process holds is a fault of kind
 // Conflict after a second, one that is damaged is a fault of kind Invalid with the
-// reason [Damaged].
+// reason [directory.Damaged].
 func Open(path string, buckets ...string) (*File, error) {
 	existed, err := inspect(path, lockPatience)
 	if err != nil {
@@ -108,7 +106,7 @@ const opOpen = "boltfile.open"
 const ownerOnly = 0o600
 
 // Check reads the whole file and says, as a fault of kind Invalid with the reason
-// [Damaged], what keeps bbolt from relying on it. A file that another process may
+// [directory.Damaged], what keeps bbolt from relying on it. A file that another process may
 // be writing is a fault of kind Conflict after a second, one that is not there or
 // has no byte of kind NotFound.
 func Check(path string) error {
@@ -171,7 +169,7 @@ func inspect(path string, patience time.Duration) (exists bool, err error) {
 		return false, refused(path, err)
 	}
 	if err := check(file, info.Size()); err != nil {
-		return false, &fault.Error{Op: opOpen, Kind: fault.Invalid, Reason: Damaged, Subject: path, Message: "the database is damaged: " + err.Error()}
+		return false, &fault.Error{Op: opOpen, Kind: fault.Invalid, Reason: directory.Damaged, Subject: path, Message: "the database is damaged: " + err.Error()}
 	}
 	return true, nil
 }

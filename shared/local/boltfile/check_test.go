@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/boltfile"
 )
@@ -196,7 +197,7 @@ func TestADamagedFileIsSaidOrHarmless(t *testing.T) {
 			if err := readAll(path); err != nil {
 				t.Fatalf("damage %d, %s, is not seen: %v", n, kind, err)
 			}
-		case fault.Of(err).Reason == boltfile.Damaged:
+		case fault.Of(err).Reason == directory.Damaged:
 			said[kind]++
 		case !fault.Is(err, fault.NotFound) || len(damaged) > 0:
 			t.Fatalf("damage %d, %s: %v", n, kind, err)
@@ -235,7 +236,7 @@ func TestDamageIsAnErrorOfOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = boltfile.Open(path, "b")
-			if f := fault.Of(err); !fault.Is(err, fault.Invalid) || f.Reason != boltfile.Damaged || f.Subject != path || f.Message == "" {
+			if f := fault.Of(err); !fault.Is(err, fault.Invalid) || f.Reason != directory.Damaged || f.Subject != path || f.Message == "" {
 				t.Errorf("%v", err)
 			}
 			if after, err := os.ReadFile(path); err != nil || string(after) != string(damaged) {

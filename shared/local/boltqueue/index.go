@@ -78,7 +78,7 @@ func (x *index) add(groupID string, m *message, now time.Time) {
 	m.group, m.element = g, x.order.PushBack(m)
 	g.messages = append(g.messages, m)
 	if len(g.messages) == 1 {
-		x.settle(g, now)
+		x.reorder(g, now)
 	}
 }
 
@@ -101,13 +101,13 @@ func (x *index) remove(m *message, now time.Time) {
 		g.held--
 		x.held--
 	}
-	x.settle(g, now)
+	x.reorder(g, now)
 }
 
 func bySeq(m *message, seq uint64) int { return cmp.Compare(m.seq, seq) }
 
-// settle puts a group where it belongs.
-func (x *index) settle(g *group, now time.Time) {
+// reorder puts a group where it belongs.
+func (x *index) reorder(g *group, now time.Time) {
 	if g.heap != nil {
 		g.heap.remove(g)
 		g.heap = nil
@@ -131,7 +131,7 @@ func (x *index) hold(m *message, now time.Time) {
 	m.held = true
 	m.group.held++
 	x.held++
-	x.settle(m.group, now)
+	x.reorder(m.group, now)
 }
 
 // release makes a message visible again.
@@ -139,7 +139,7 @@ func (x *index) release(m *message, now time.Time) {
 	m.held = false
 	m.group.held--
 	x.held--
-	x.settle(m.group, now)
+	x.reorder(m.group, now)
 }
 
 // fly puts a held message in flight.
@@ -164,7 +164,7 @@ func (x *index) advance(now time.Time) {
 		x.release(m, now)
 	}
 	for x.delayed.Len() > 0 && !x.delayed.first().messages[0].readyAt.After(now) {
-		x.settle(x.delayed.first(), now)
+		x.reorder(x.delayed.first(), now)
 	}
 	for x.order.Len() > 0 {
 		m := x.order.Front().Value.(*message)

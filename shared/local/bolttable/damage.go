@@ -99,7 +99,7 @@ type Content struct {
 
 // Inspect reads the whole file of a table that is not open, and leaves it as it is.
 // One that is damaged so that it cannot be opened is a fault of kind Invalid with
-// the reason boltfile.Damaged, one that is in use of kind Conflict, one that is not
+// the reason directory.Damaged, one that is in use of kind Conflict, one that is not
 // there or empty of kind NotFound.
 func Inspect(ctx context.Context, path string) (Content, error) {
 	var c Content

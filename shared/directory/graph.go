@@ -1,0 +1,162 @@
+package directory
+
+import "regexp"
+
+// What Microsoft Graph says of users and groups, as far as a rule of the product goes
+// by it, stands in this file. The same facts about the requests themselves (addresses,
+// answers, quotas) are in shared/entra.
+
+// Attribute is a property of an account, by its name in Microsoft Graph. A
+// property inside another one is joined with a period.
+type Attribute string
+
+// The attributes that entrasync writes.
+const (
+	GivenName         Attribute = "givenName"
+	Surname           Attribute = "surname"
+	DisplayName       Attribute = "displayName" // of groups too
+	UserPrincipalName Attribute = "userPrincipalName"
+	MailNickname      Attribute = "mailNickname"
+	AccountEnabled    Attribute = "accountEnabled"
+	ImmutableID       Attribute = "onPremisesImmutableId"
+
+	OtherMails        Attribute = "otherMails"
+	BusinessPhones    Attribute = "businessPhones"
+	City              Attribute = "city"
+	Country           Attribute = "country"
+	Department        Attribute = "department"
+	JobTitle          Attribute = "jobTitle"
+	MobilePhone       Attribute = "mobilePhone"
+	OfficeLocation    Attribute = "officeLocation"
+	PostalCode        Attribute = "postalCode"
+	State             Attribute = "state"
+	StreetAddress     Attribute = "streetAddress"
+	EmployeeID        Attribute = "employeeId"
+	EmployeeType      Attribute = "employeeType"
+	CompanyName       Attribute = "companyName"
+	CostCenter        Attribute = "employeeOrgData.costCenter"
+	Division          Attribute = "employeeOrgData.division"
+	UsageLocation     Attribute = "usageLocation"
+	PreferredLanguage Attribute = "preferredLanguage"
+	// Manager holds the object id of the manager's account.
+	Manager Attribute = "manager"
+)
+
+// The attributes that only groups have.
+const (
+	// UniqueName holds the alternate key of a group.
+	UniqueName Attribute = "uniqueName"
+	// Members holds the object ids of the members of a group. In a change, To are those
+	// that are added and From those that are removed.
+	Members Attribute = "members"
+)
+
+// Form is the form that the value of an attribute has in Graph.
+type Form int
+
+// The forms.
+const (
+	TextForm Form = iota
+	ListForm      // a list of texts, which is cleared with an empty list and never null
+	FlagForm      // true or false
+)
+
+// Facts are what Graph says of one attribute. The zero value is a text that may be
+// cleared, has no published limit and is written with a PATCH of the account.
+type Facts struct {
+	Form Form
+	// Limit is how many characters Entra takes, counted as UTF-16 does, in each text of
+	// it; 0: none is published.
+	Limit int
+	// Pattern is what a text must look like, and Says the same for people, as the end
+	// of a sentence; nil: all texts do.
+	Pattern *regexp.Regexp
+	Says    string
+	// Required says that no account can be created without it.
+	Required bool
+	// Kept says that it cannot be cleared: the last value stays when it is emptied.
+	Kept bool
+	// FoldsCase says that Entra compares it without regard to case: to write another case
+	// would be a rename that nobody asked for.
+	FoldsCase bool
+	// Unique says that no two objects may share a value, or what Entra makes of one.
+	Unique bool
+	// Sensitive says that only some may write it on an administrator's account.
+	Sensitive bool
+	// Permission is the one that is enough to write it, beside those for all of the
+	// account; "" if there is none.
+	Permission string
+	// With is the attribute that it is always written with; "" if it needs none.
+	With Attribute
+	// Apart says that it is a request of its own: a reference to another object.
+	Apart bool
+	// Whole says that it is a part of a property that Graph replaces as a whole: a part
+	// that is not sent along becomes null.
+	Whole bool
+}
+
+// facts is the table of the attributes of an account: limits, what can be null, what is
+// unique and what is sensitive ("Who can perform sensitive actions") by the Graph user
+// resource; what is required by Graph, create user; permissions by Graph, update user.
+var facts = map[Attribute]Facts{
+	UserPrincipalName: {Required: true, Unique: true, FoldsCase: true, Sensitive: true},
+	MailNickname:      {Required: true, Unique: true, FoldsCase: true, With: UserPrincipalName}, // the alias follows the name
+	AccountEnabled:    {Required: true, Form: FlagForm},
+	ImmutableID:       {Required: true, Unique: true, Sensitive: true}, // required by us: by it we know the account again
+	DisplayName:       {Required: true, Limit: 256},
+	GivenName:         {Limit: 64},
+	Surname:           {Limit: 64},
+
+	// That other mails have no accents is documented, the rest of the pattern is assumed.
+	OtherMails: {Form: ListForm, Limit: 250, Sensitive: true, Permission: "User-Mail.ReadWrite.All",
+		Pattern: regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`), Says: "must be an e-mail address without spaces and accents"},
+	BusinessPhones: {Form: ListForm, Limit: 64, Sensitive: true, Permission: "User-Phone.ReadWrite.All"}, // the limit is assumed
+	MobilePhone:    {Limit: 64, Sensitive: true, Permission: "User-Phone.ReadWrite.All"},
+	City:           {Limit: 128},
+	Country:        {Limit: 128},
+	Department:     {Limit: 64},
+	JobTitle:       {Limit: 128},
+	OfficeLocation: {Limit: 128}, // assumed
+	PostalCode:     {Limit: 40},
+	State:          {Limit: 128},
+	StreetAddress:  {Limit: 1024},
+	EmployeeID:     {Limit: 16},
+	EmployeeType:   {},
+	CompanyName:    {Limit: 64},
+	CostCenter:     {Whole: true}, // Graph, employeeOrgData
+	Division:       {Whole: true},
+	UsageLocation:  {Kept: true, Pattern: regexp.MustCompile(`^[A-Z]{2}$`), Says: "must be a country code of two letters such as DE (ISO 3166-1)"},
+	PreferredLanguage: {Pattern: regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`),
+		Says: "must be a language code such as de or en-US"}, // ISO 639-1 with an optional country
+	Manager: {Apart: true},
+}
+
+// The extension attributes of an account (Graph, onPremisesExtensionAttributes): they
+// are called extensionAttribute1 to extensionAttribute15.
+const (
+	extensionProperty = "onPremisesExtensionAttributes"
+	extensionLimit    = 1024
+	// ExtensionPattern is what their names look like, and ExtensionSays the same for
+	// people.
+	ExtensionPattern = `^extensionAttribute([1-9]|1[0-5])$`
+	ExtensionSays    = "extensionAttribute1 to extensionAttribute15"
+)
+
+// The limits of a sign-in name (Microsoft Entra documentation, username policies).
+const (
+	longestUPN   = 113
+	longestLocal = 64
+	// LongestDomain is how many characters a domain may have, so that a sign-in name can
+	// have it.
+	LongestDomain = 48
+)
+
+// upnCharacters are those of the part before the @ (there).
+var upnCharacters = regexp.MustCompile(`^[A-Za-z0-9'.\-_!#^~]+$`)
+
+// MaxGroupName is how many characters the name of a group may have (Graph, group
+// resource). They count as in an account.
+const MaxGroupName = 256
+
+// MaxBind is the most members that one request adds to a group (Graph, add members).
+const MaxBind = 20

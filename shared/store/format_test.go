@@ -1,0 +1,29 @@
+package store
+
+import (
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/goldentest"
+	"entrasync/shared/plan"
+)
+
+// What is stored in the table is understood by the versions that follow.
+func TestRecordsKeepTheirFormat(t *testing.T) {
+	goldentest.Kept(t, "organization", goldentest.Filled[directory.Organization]())
+	goldentest.Kept(t, "directory", goldentest.Filled[directory.Directory]())
+	goldentest.Kept(t, "tenant-claim", goldentest.Filled[tenantClaim]())
+	goldentest.Kept(t, "connection", goldentest.Filled[directory.Connection]())
+	goldentest.Kept(t, "link", goldentest.Filled[directory.Link]())
+	goldentest.Kept(t, "group-connection", goldentest.Filled[directory.GroupConnection]())
+	goldentest.Kept(t, "group-link", goldentest.Filled[directory.GroupLink]())
+	goldentest.Kept(t, "member", goldentest.Filled[directory.Member]())
+	goldentest.Kept(t, "within", goldentest.Filled[Within]())
+	goldentest.Kept(t, "mark", goldentest.Filled[Mark]())
+	goldentest.Kept(t, "owner", goldentest.Filled[Owner]())
+	goldentest.Kept(t, "wait", goldentest.Filled[Wait]())
+	goldentest.Kept(t, "lease", goldentest.Filled[Lease]())
+	goldentest.Kept(t, "doubt", goldentest.Filled[Doubt]())
+	goldentest.Kept(t, "turn", goldentest.Filled[turn]())
+	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
+}

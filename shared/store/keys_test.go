@@ -1,0 +1,18 @@
+package store
+
+import "testing"
+
+// Two sorts of records in one partition must not have the same beginning of their keys:
+// a list of the one would show the other.
+func TestKeyPartsAreDistinct(t *testing.T) {
+	seen := map[string]bool{}
+	for _, part := range []string{
+		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
+		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart,
+	} {
+		if seen[part] {
+			t.Errorf("two key parts are %q, want each once", part)
+		}
+		seen[part] = true
+	}
+}
