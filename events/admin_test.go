@@ -9,6 +9,8 @@ import (
 
 	"entrasync/functions/admin"
 	"entrasync/shared/directory"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/secret"
 )
 
 // tenants is a tenant that has consented.
@@ -17,6 +19,27 @@ type tenants struct{}
 func (tenants) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
 	return directory.Tenant{Name: "Contoso"}, nil
 }
+
+// api is the outside of the API: groups of an organization can be read.
+type api struct {
+	reconcile.Clients
+	tenants
+	admin.Organizations
+}
+
+func (api) Of(context.Context, directory.OrganizationID) (admin.Organization, error) {
+	return organizationOf{Groups: &outsideGroups{}}, nil
+}
+
+// organizationOf is an organization of which only the groups can be read.
+type organizationOf struct {
+	admin.Groups
+	admin.Channels
+	admin.Passwords
+}
+
+// noSecrets keeps none.
+type noSecrets struct{ secret.Store }
 
 func TestAdmin(t *testing.T) {
 	byToken := admin.TokenAuth(func(context.Context) (string, error) { return "example-admin-token", nil })
@@ -45,9 +68,11 @@ func TestAdmin(t *testing.T) {
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler := admin.NewHandler(admin.API{Store: records, Systems: &outside{}, Tenants: tenants{}, Auth: want.auth,
-				Groups: func(context.Context, directory.OrganizationID) (admin.Groups, error) { return &outsideGroups{}, nil },
-				Live:   live, Bulk: bulk, GroupsBulk: groups})
+			handler, err := admin.New(admin.API{Store: records, Clients: api{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{},
+				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: groups}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			response, err := handler.Handle(t.Context(), read[events.APIGatewayV2HTTPRequest](t, filepath.Join("admin", file)))
 			if err != nil || response.StatusCode != want.status {
 				t.Errorf("status %d, want %d: %s %v", response.StatusCode, want.status, response.Body, err)

@@ -15,8 +15,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
-	"entrasync/functions/groups"
-	"entrasync/functions/users"
 	"entrasync/shared/aws/emf"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -41,10 +39,7 @@ func TestAlarmsFindTheirLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
 			world := &outside{refusals: map[directory.UPN]error{"bob@contoso.example": tc.bob}}
-			handler := users.Handler{
-				Users:     reconcile.Users{Store: connected(t), Systems: world, Metrics: emf.New(&log, "entrasync")},
-				Postponer: world, MaxReceives: 20, Again: newQueue(t),
-			}
+			handler := newUsers(t, world, emf.New(&log, "entrasync"))
 			batch := read[events.SQSEvent](t, filepath.Join("users", "tasks.json"))
 			if tc.last {
 				batch.Records[1].Attributes["ApproximateReceiveCount"] = "20"
@@ -78,10 +73,8 @@ func TestAlarmsOfGroupsFindTheirLines(t *testing.T) {
 			var log bytes.Buffer
 			world := &outsideGroups{refusal: tc.refusal}
 			lane := newQueue(t)
-			handler := groups.Handler{
-				Groups:    reconcile.Groups{Store: connected(t), Systems: world, Metrics: emf.New(&log, "entrasync"), Live: lane, Bulk: lane, Later: lane},
-				Postponer: world, MaxReceives: 20, Again: lane,
-			}
+			handler := newGroups(t, reconcile.Parts{Store: connected(t), Clients: world, Metrics: emf.New(&log, "entrasync"),
+				Lanes: reconcile.Lanes{UsersLive: lane, UsersBulk: lane, GroupsLive: lane, GroupsBulk: lane}}, world)
 			batch := read[events.SQSEvent](t, filepath.Join("groups", "bulk.json"))
 			if tc.last {
 				batch.Records[0].Attributes["ApproximateReceiveCount"] = "20"

@@ -26,11 +26,11 @@ type outsideGroups struct {
 	groups  []plan.Action // that were sent
 }
 
-func (o *outsideGroups) JumpCloudGroups(context.Context, directory.OrganizationID) (reconcile.JumpCloudGroups, error) {
+func (o *outsideGroups) JumpCloud(context.Context, directory.OrganizationID) (reconcile.JumpCloud, error) {
 	return o, nil
 }
 
-func (o *outsideGroups) EntraGroups(context.Context, directory.TenantID) (reconcile.EntraGroups, error) {
+func (o *outsideGroups) Entra(context.Context, directory.TenantID) (reconcile.Entra, error) {
 	return o, nil
 }
 
@@ -93,6 +93,16 @@ func (o *outsideGroups) ApplyToGroups(_ context.Context, actions []plan.Action) 
 	return results
 }
 
+// newGroups makes the groups function.
+func newGroups(t *testing.T, parts reconcile.Parts, world *outsideGroups) groups.Handler {
+	t.Helper()
+	handler, err := groups.New(groups.Config{Parts: parts, Postponer: world, MaxReceives: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
 func TestGroups(t *testing.T) {
 	type want struct {
 		written    []plan.Type
@@ -116,10 +126,8 @@ func TestGroups(t *testing.T) {
 			if _, err := records.ConnectGroup(t.Context(), directory.NewID(organization, directoryName), sales, directory.Direct, time.Now().UTC()); err != nil {
 				t.Fatal(err)
 			}
-			handler := groups.Handler{
-				Groups:    reconcile.Groups{Store: records, Systems: world, Metrics: &metric.Memory{}, Live: live, Bulk: bulk, Later: later},
-				Postponer: world, MaxReceives: 20, Again: later,
-			}
+			handler := newGroups(t, reconcile.Parts{Store: records, Clients: world, Metrics: &metric.Memory{},
+				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: later}}, world)
 			batch := read[events.SQSEvent](t, filepath.Join("groups", file))
 			for range 2 { // the second time everything is right already
 				response, err := handler.Handle(t.Context(), batch)

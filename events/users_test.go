@@ -20,7 +20,8 @@ import (
 // outside is a JumpCloud with Ann and Bob, and a tenant that has no account yet
 // and takes everything unless it refuses.
 type outside struct {
-	reconcile.GroupSystems
+	reconcile.JumpCloudGroups
+	reconcile.EntraGroups
 	refusals map[directory.UPN]error // of look-ups
 	written  []plan.Action
 }
@@ -85,8 +86,26 @@ func (o *outside) SetPassword(context.Context, directory.EntraID, string) error 
 	return fault.New(fault.Internal, "test", "no task of these is about a password")
 }
 
-// Postpone implements users.Postponer.
+// Postpone implements sqsbatch.Postponer.
 func (o *outside) Postpone(context.Context, string, string, time.Duration) error { return nil }
+
+// newUsers makes the users function, whose tasks nobody reads.
+func newUsers(t *testing.T, world *outside, metrics metric.Counter) users.Handler {
+	t.Helper()
+	lane := newQueue(t)
+	handler, err := users.New(users.Config{
+		Parts: reconcile.Parts{Store: connected(t), Clients: world, Metrics: metrics,
+			Lanes: reconcile.Lanes{UsersLive: lane, UsersBulk: lane, GroupsLive: lane, GroupsBulk: lane}},
+		PasswordSeed: func(context.Context) (string, error) {
+			return "", fault.New(fault.Internal, "test", "no task of these is about a password")
+		},
+		Postponer: world, MaxReceives: 20,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
 
 func TestUsers(t *testing.T) {
 	type want struct {
@@ -103,7 +122,7 @@ func TestUsers(t *testing.T) {
 	for file, want := range table {
 		t.Run(file, func(t *testing.T) {
 			world := &outside{}
-			handler := users.Handler{Users: reconcile.Users{Store: connected(t), Systems: world, Metrics: &metric.Memory{}}, Postponer: world, MaxReceives: 20, Again: newQueue(t)}
+			handler := newUsers(t, world, &metric.Memory{})
 			batch := read[events.SQSEvent](t, filepath.Join("users", file))
 			for range 2 { // the second time everything is right already
 				response, err := handler.Handle(t.Context(), batch)

@@ -32,7 +32,7 @@ func (g *gateway) describeTenants(ctx context.Context) error {
 		tenant, known := tenants[account.dir.Tenant]
 		if !known {
 			var err error
-			if tenant, err = g.Tenants.Describe(ctx, account.dir.Tenant); err != nil {
+			if tenant, err = g.Clients.Describe(ctx, account.dir.Tenant); err != nil {
 				f := fault.Of(err)
 				return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: fmt.Sprintf(
 					"the tenant of the directory %s cannot be asked whether its users sign in with JumpCloud (%s); nothing was changed in JumpCloud or in Entra", account.dir.Name, f.Message)}, "", nil)
@@ -74,7 +74,7 @@ func (g *gateway) readAccounts(ctx context.Context) {
 
 // read reads the accounts of one tenant, in their order.
 func (g *gateway) read(ctx context.Context, tenant directory.TenantID, accounts []*account) []reconcile.Found {
-	entra, err := g.Systems.Entra(ctx, tenant)
+	entra, err := g.Clients.Entra(ctx, tenant)
 	if err != nil {
 		found := make([]reconcile.Found, len(accounts))
 		for i := range found {

@@ -124,7 +124,9 @@ func TestChangesAreLoggedWithWhoAsked(t *testing.T) {
 // gateway has checked say who asked.
 func TestTheClaimsOfATokenAreLogged(t *testing.T) {
 	f := newFixture(t)
-	f.handler = admin.NewHandler(admin.API{Auth: admin.GatewayAuth, Store: f.records, Tenants: f.outside, Systems: f.outside})
+	api := f.api
+	api.Auth = admin.GatewayAuth
+	f.serve(api)
 	for _, tc := range []struct {
 		claims map[string]string
 		who    string

@@ -101,15 +101,15 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 		return nil, refuse(err, "", nil)
 	}
 	again := reconcile.Task{Directory: dir.ID, User: user, Cause: request("connected")}.Recheck()
-	if err := reconcile.Enqueue(ctx, a.Bulk, again); err != nil {
+	if err := reconcile.Enqueue(ctx, a.Lanes.UsersBulk, again); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.lookAtShared(ctx, dir, user, "connected", a.Bulk)
+	return a.lookAtShared(ctx, dir, user, "connected", a.Lanes.UsersBulk)
 }
 
 // jumpCloudUser asks JumpCloud for a user; NotFound if there is none.
 func (a API) jumpCloudUser(ctx context.Context, organization directory.OrganizationID, id directory.UserID) (directory.User, error) {
-	jc, err := a.Systems.JumpCloud(ctx, organization)
+	jc, err := a.Clients.JumpCloud(ctx, organization)
 	if err != nil {
 		return directory.User{}, err
 	}
@@ -134,7 +134,7 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
-	return a.lookAtShared(ctx, dir, user, "disconnected", a.Live)
+	return a.lookAtShared(ctx, dir, user, "disconnected", a.Lanes.UsersLive)
 }
 
 // ends are the paths that an administrator can end: the own one, and those that a

@@ -135,16 +135,3 @@ func TestOperationsAreDescribed(t *testing.T) {
 		t.Errorf("the gateway answers %v", got)
 	}
 }
-
-// Every reason of a link can be asked for.
-func TestReasonsAreDescribed(t *testing.T) {
-	f := newFixture(t)
-	for _, list := range []string{"users", "groups"} {
-		parameters, _ := dig(f.document(), "paths", "/v1/directories/{id}/"+list, "get", "parameters").([]any)
-		at := slices.IndexFunc(parameters, func(p any) bool { return dig(p, "name") == "reason" })
-		enum, _ := dig(parameters[at], "schema", "enum").([]any)
-		if len(enum) != len(directory.LinkReasons) {
-			t.Errorf("%s: %v", list, enum)
-		}
-	}
-}

@@ -211,7 +211,7 @@ const connectionSource = "connectionSource"
 // lookAtSource sends the tasks to read the associations of the connection source.
 func (a API) lookAtSource(ctx context.Context, id directory.ID) error {
 	task := reconcile.GroupTask{Directory: id, Cause: request("connection_source"), Source: true}
-	return reconcile.Enqueue(ctx, a.GroupsBulk, task, task.Recheck())
+	return reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task, task.Recheck())
 }
 
 // patchDirectory applies a patch to the directory as it is now; a fault of kind
@@ -243,7 +243,7 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 // directory.
 func (a API) lookAtAll(ctx context.Context, id directory.ID) error {
 	cause := request("settings_changed")
-	err := enqueueAll(ctx, a.Bulk,
+	err := enqueueAll(ctx, a.Lanes.UsersBulk,
 		func(cursor string) (store.List[directory.Link], error) { return a.Store.Links(ctx, id, 0, cursor) },
 		func(l directory.Link) reconcile.Task {
 			return reconcile.Task{Directory: id, User: l.User, Cause: cause}
@@ -251,7 +251,7 @@ func (a API) lookAtAll(ctx context.Context, id directory.ID) error {
 	if err != nil {
 		return err
 	}
-	return enqueueAll(ctx, a.GroupsBulk,
+	return enqueueAll(ctx, a.Lanes.GroupsBulk,
 		func(cursor string) (store.List[directory.GroupConnection], error) {
 			return a.Store.GroupConnections(ctx, id, 0, cursor)
 		},

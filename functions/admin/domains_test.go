@@ -5,12 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"entrasync/functions/admin"
+	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
-	"entrasync/shared/systems"
 )
 
 // A typing error in a domain would park everybody at once: it is refused, with the
@@ -56,7 +55,7 @@ func TestDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
 		status  int
 	}{
 		{&fault.Error{Kind: fault.Transient, Message: "Graph is away"}, 503},
-		{&fault.Error{Kind: fault.Unauthorized, Reason: string(directory.SecretExpired), Message: "the secret is too old"}, 502},
+		{&fault.Error{Kind: fault.Unauthorized, Reason: directory.SecretExpired, Message: "the secret is too old"}, 502},
 	} {
 		f.outside.refusal = tc.refusal
 		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"new.example"}]}}`)
@@ -74,7 +73,7 @@ func TestDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
 func TestAnOutageMakesNoDirectoryInactive(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
-	f.outside.refusal = &fault.Error{Kind: fault.Transient, Reason: string(directory.Unavailable), Message: "Graph is away"}
+	f.outside.refusal = &fault.Error{Kind: fault.Transient, Reason: directory.Unavailable, Message: "Graph is away"}
 	if _, got := f.call("PATCH", "/v1/directories/"+id, `{}`); got["status"] != "active" || got["reason"] != nil {
 		t.Errorf("in an outage: %v", got)
 	}
@@ -88,7 +87,7 @@ func TestAnOutageMakesNoDirectoryInactive(t *testing.T) {
 // lose. Once the tenant answers the directory says what is wrong.
 func TestDomainsOfATenantThatNeverAnswered(t *testing.T) {
 	f := newFixture(t)
-	f.outside.refusal = &fault.Error{Kind: fault.Unauthorized, Reason: string(directory.NotConsented), Message: "give admin consent"}
+	f.outside.refusal = &fault.Error{Kind: fault.Unauthorized, Reason: directory.NotConsented, Message: "give admin consent"}
 	id := f.directory(`{"domains":[{"name":"corp.example"},{"name":"contsoo.example"}]}`)
 	_, got := f.call("GET", "/v1/directories/"+id, "")
 	if got["status"] != "pending_authorization" || got["reason"] != "not_consented" || got["message"] != "give admin consent" {
@@ -114,10 +113,10 @@ func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
 	}
 	f := newFixture(t)
 	secret := "another"
-	f.handler = admin.NewHandler(admin.API{Store: f.records, Systems: f.outside, Live: f.live, Bulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk,
-		Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
-		Tenants: systems.New(systems.Config{GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.example", ClientID: app.ClientID, Transport: entratest.Transport(simulator),
-			Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: secret}, nil }})})
+	api := f.api
+	api.Clients = parts{Clients: f.outside, Organizations: f.outside, Tenants: clients.New(clients.Config{GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.example", ClientID: app.ClientID, Transport: entratest.Transport(simulator),
+		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: secret}, nil }})}
+	f.serve(api)
 	_, missing := f.create("Missing", organization, "no-such-tenant.example", "{}")
 	if message, _ := missing["message"].(string); missing["status"] != "pending_authorization" || missing["reason"] != "tenant_not_found" ||
 		message != "Entra has no such tenant: create the directory with the GUID of the tenant or one of its verified domains (AADSTS90002)" {

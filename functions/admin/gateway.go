@@ -125,7 +125,7 @@ func (g *gateway) sealingKey(ctx context.Context) ([]byte, error) {
 	if !fault.Is(err, fault.NotFound) {
 		return key, err
 	}
-	if err := reconcile.Enqueue(ctx, g.Live, reconcile.Task{Directory: g.accounts[0].dir.ID, User: g.user.ID, Cause: request(reconcile.PasswordKey)}); err != nil {
+	if err := reconcile.Enqueue(ctx, g.Lanes.UsersLive, reconcile.Task{Directory: g.accounts[0].dir.ID, User: g.user.ID, Cause: request(reconcile.PasswordKey)}); err != nil {
 		return nil, err
 	}
 	for until := time.Now().Add(keyPatience); time.Now().Before(until) && pause(ctx, lookEvery); {
@@ -242,7 +242,7 @@ func (g *gateway) handOver(ctx context.Context) error {
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud took could not be recorded")
 		return refuse(fault.New(fault.Transient, "admin.set password", "JumpCloud has the new password, and every account in Entra has the old one: set a password again"), "body.password", nil)
 	}
-	if err := reconcile.Enqueue(ctx, g.Live, tasks...); err != nil {
+	if err := reconcile.Enqueue(ctx, g.Lanes.UsersLive, tasks...); err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud took could not be handed on")
 		g.withdraw(ctx)
 	}

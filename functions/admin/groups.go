@@ -51,7 +51,7 @@ func (a API) groups(api huma.API) {
 			if shown, err := a.showGroup(ctx, dir, in.Group); err != nil {
 				return shown, err
 			}
-			return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: request("retried"), Whole: true}, a.GroupsLive)
+			return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: request("retried"), Whole: true}, a.Lanes.GroupsLive)
 		})
 }
 
@@ -63,7 +63,7 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 		return nil, err
 	}
 	id := directory.GroupID(in.Group)
-	jumpCloud, err := a.Groups(ctx, dir.Organization)
+	jumpCloud, err := a.Clients.Of(ctx, dir.Organization)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
@@ -77,10 +77,10 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 		return nil, refuse(err, "", nil)
 	}
 	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: request("connected"), Whole: true}
-	if err := reconcile.Enqueue(ctx, a.GroupsBulk, task.Recheck()); err != nil {
+	if err := reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task.Recheck()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.lookAtGroup(ctx, dir, task, a.GroupsBulk)
+	return a.lookAtGroup(ctx, dir, task, a.Lanes.GroupsBulk)
 }
 
 // disconnectGroup ends the connection and has the group looked at.
@@ -101,7 +101,7 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
 	}
-	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.GroupsLive)
+	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
 }
 
 // lookAtGroup sends a task for a group in a directory and answers with how the

@@ -17,8 +17,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"entrasync/shared/clients"
 	"entrasync/shared/directory"
-	"entrasync/shared/queue"
+	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -31,26 +32,54 @@ type Tenants interface {
 	Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error)
 }
 
+// Organization is what is done in JumpCloud for one organization, beside reading it.
+type Organization interface {
+	Channels
+	Groups
+	Passwords
+}
+
+// Clients are the outside systems.
+type Clients interface {
+	reconcile.Clients
+	Tenants
+	Organizations
+	// Of gives what is done in one organization.
+	Of(ctx context.Context, id directory.OrganizationID) (Organization, error)
+}
+
+// Through are the outside systems by the clients of a process.
+func Through(set *clients.Set) Clients { return through{set} }
+
+type through struct{ *clients.Set }
+
+// Of implements Clients.
+func (t through) Of(ctx context.Context, id directory.OrganizationID) (Organization, error) {
+	return t.Organization(ctx, id)
+}
+
 // API is what the operations need.
 type API struct {
 	Store   *store.Store
-	Systems reconcile.Systems
-	Tenants Tenants
-	Live    queue.Sender // what an administrator waits for
-	Bulk    queue.Sender // first connections
-	// GroupsLive and GroupsBulk are the same for groups.
-	GroupsLive queue.Sender
-	GroupsBulk queue.Sender
-	Auth       Auth
-	Secrets    secret.Store
-	// Organizations checks the API keys of organizations that are added.
-	Organizations Organizations
-	// Channels gives the notification channels of an organization.
-	Channels func(context.Context, directory.OrganizationID) (Channels, error)
-	// Groups reads the groups of an organization.
-	Groups func(context.Context, directory.OrganizationID) (Groups, error)
-	// Passwords gives what sets passwords in an organization.
-	Passwords func(context.Context, directory.OrganizationID) (Passwords, error)
+	Clients Clients
+	Lanes   reconcile.Lanes
+	Auth    Auth
+	Secrets secret.Store
+}
+
+// check refuses an API of which a part is missing, by its name.
+func (a API) check() error {
+	for _, part := range []struct {
+		name  string
+		there bool
+	}{
+		{"Store", a.Store != nil}, {"Clients", a.Clients != nil}, {"Auth", a.Auth != nil}, {"Secrets", a.Secrets != nil},
+	} {
+		if !part.there {
+			return &fault.Error{Op: "admin.new", Kind: fault.Internal, Subject: part.name, Message: part.name + " is missing: whoever starts the function must give it"}
+		}
+	}
+	return a.Lanes.Check()
 }
 
 // Handler serves the API to API Gateway events.
@@ -59,9 +88,12 @@ type Handler struct {
 	strangers *strangers
 }
 
-// NewHandler makes the handler of an API.
-func NewHandler(api API) Handler {
-	return Handler{adapter: httpadapter.NewV2(api.routes()), strangers: &strangers{}}
+// New makes the handler of an API. It refuses one of which a part is missing.
+func New(api API) (Handler, error) {
+	if err := api.check(); err != nil {
+		return Handler{}, err
+	}
+	return Handler{adapter: httpadapter.NewV2(api.routes()), strangers: &strangers{}}, nil
 }
 
 // securityName is the name of the bearer token in the OpenAPI document.

@@ -14,6 +14,7 @@ import (
 	"entrasync/functions/admin"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/secretfile"
@@ -32,7 +33,7 @@ const (
 // outside is a JumpCloud that knows Ann and the group Engineering, and a tenant
 // that may have consented.
 type outside struct {
-	reconcile.GroupSystems
+	reconcile.JumpCloudGroups
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
 	// tenants are what tenants say of themselves, by how they are named; any
@@ -97,6 +98,7 @@ func (o *outside) Describe(_ context.Context, name directory.TenantID) (director
 type fixture struct {
 	t                      testing.TB
 	handler                admin.Handler
+	api                    admin.API
 	outside                *outside
 	live, bulk             *boltqueue.Queue
 	groupsLive, groupsBulk *boltqueue.Queue
@@ -156,13 +158,47 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Internal) { // it may be there, or be damaged
 		t.Fatal(err)
 	}
-	f.handler = admin.NewHandler(admin.API{Store: records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
-		GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk,
-		Groups:    func(context.Context, directory.OrganizationID) (admin.Groups, error) { return f.outside, nil },
-		Passwords: func(context.Context, directory.OrganizationID) (admin.Passwords, error) { return nil, outOfReach() },
-		Channels:  func(context.Context, directory.OrganizationID) (admin.Channels, error) { return nil, outOfReach() },
-		Auth:      admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets, Organizations: f.outside})
+	f.api = admin.API{Store: records, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
+		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
+		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}}
+	f.serve(f.api)
 	return f
+}
+
+// serve makes the handler of an API.
+func (f *fixture) serve(api admin.API) {
+	f.t.Helper()
+	var err error
+	if f.handler, err = admin.New(api); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// parts are the outside systems, put together.
+type parts struct {
+	reconcile.Clients
+	admin.Tenants
+	admin.Organizations
+	of admin.Organization
+}
+
+func (p parts) Of(context.Context, directory.OrganizationID) (admin.Organization, error) {
+	if p.of == nil {
+		return nil, outOfReach()
+	}
+	return p.of, nil
+}
+
+// onlyGroups is an organization of which only the groups can be read.
+type onlyGroups struct {
+	admin.Groups
+	admin.Channels
+}
+
+func (onlyGroups) SetPassword(context.Context, directory.UserID, string) error { return outOfReach() }
+
+func (onlyGroups) SetUpWebhook(context.Context, jumpcloud.WebhookSetup) (jumpcloud.WebhookState, error) {
+	return jumpcloud.WebhookState{}, outOfReach()
 }
 
 // outOfReach is an outside system that does not answer.
@@ -499,7 +535,9 @@ func TestRefusalsDoNotRepeatSecrets(t *testing.T) {
 
 func TestGatewayAuth(t *testing.T) {
 	f := newFixture(t)
-	f.handler = admin.NewHandler(admin.API{Auth: admin.GatewayAuth, Store: f.records})
+	api := f.api
+	api.Auth = admin.GatewayAuth
+	f.serve(api)
 	r := events.APIGatewayV2HTTPRequest{RawPath: "/v1/organizations", Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost"}}
 	r.RequestContext.HTTP.Method = "GET"
 	r.RequestContext.HTTP.Path = r.RawPath

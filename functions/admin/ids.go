@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/directory"
 )
 
 // organizationsPath begins the paths of organizations.
@@ -18,16 +20,13 @@ type idForm struct {
 	says    string // how they look, for people
 }
 
-// jumpCloudPattern is what the ids of JumpCloud look like.
-const jumpCloudPattern = `^[0-9a-f]{24}$`
-
 // The ids that paths have. That of a directory begins with its organization's.
 var (
-	jumpCloudID    = regexp.MustCompile(jumpCloudPattern)
-	organizationID = idForm{"organization", jumpCloudID, "24 hex digits"}
-	userID         = idForm{"user", jumpCloudID, "24 hex digits"}
-	groupID        = idForm{"group", jumpCloudID, "24 hex digits"}
-	directoryID    = idForm{"directory", regexp.MustCompile(`^[0-9a-f]{24}-[0-9a-z]{1,32}$`), "that of its organization, a hyphen, and letters and digits"}
+	jumpCloudID    = regexp.MustCompile(directory.JumpCloudID)
+	organizationID = idForm{"organization", jumpCloudID, directory.JumpCloudIDSays}
+	userID         = idForm{"user", jumpCloudID, directory.JumpCloudIDSays}
+	groupID        = idForm{"group", jumpCloudID, directory.JumpCloudIDSays}
+	directoryID    = idForm{"directory", regexp.MustCompile(directory.IDPattern), "that of its organization, a hyphen, and letters and digits"}
 )
 
 // formOf is what the id in a parameter of an operation looks like; is is false for

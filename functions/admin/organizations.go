@@ -121,7 +121,7 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 
 // checkKey asks JumpCloud whether a key works.
 func (a API) checkKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
-	name, err = a.Organizations.CheckKey(ctx, o, key)
+	name, err = a.Clients.CheckKey(ctx, o, key)
 	if fault.Is(err, fault.Unauthorized) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
 		return "", refuse(&fault.Error{Op: "admin.check key", Kind: fault.Invalid, Message: "JumpCloud does not accept this key for the organization " + string(o.ID) + ": " + fault.Of(err).Message}, "body.apiKey", nil)
 	}

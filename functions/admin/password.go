@@ -140,7 +140,7 @@ const writeTime = 9*time.Second + handOverLimit
 // after the end of this process nobody takes the sides for the same.
 func (g *gateway) write(ctx context.Context) error {
 	const op = "admin.set password"
-	jc, err := g.Passwords(ctx, g.organization)
+	jc, err := g.Clients.Of(ctx, g.organization)
 	if err != nil {
 		return refuse(err, "", nil)
 	}
@@ -201,7 +201,7 @@ func (g *gateway) answer() (*passwordAnswer, error) {
 		case plan.Failed:
 			failed++
 			has := "has the old password"
-			if view.Reason == directory.PasswordUnknown || view.Reason == directory.PasswordInterrupted {
+			if view.Reason == directory.PasswordUnknown || view.Reason == directory.Interrupted {
 				has = "may have either password"
 			}
 			details = append(details, about(fmt.Sprintf("%s%s (%s): %s", name, has, view.Reason, view.Message)))

@@ -17,20 +17,18 @@ import (
 
 	"entrasync/functions/admin"
 	"entrasync/shared/directory"
-	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
-	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/seal"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
-	"entrasync/shared/systems"
 )
 
 // Passwords that both sides take, that JumpCloud refuses, and that only Entra
@@ -46,6 +44,7 @@ const (
 // as the users function would.
 type gateway struct {
 	*fixture
+	*reconciletest.Kit
 	jumpcloud *jumpcloudtest.Simulator
 	entra     *entratest.Simulator
 	log       *bytes.Buffer
@@ -63,33 +62,18 @@ type gateway struct {
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{fixture: &fixture{t: t}, log: &bytes.Buffer{}}
-	table, err := bolttable.Open(t.TempDir() + "/table.db")
-	g.must(err)
-	t.Cleanup(func() { g.must(table.Close()) })
-	g.records = store.New(table)
-	g.must(g.records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: "us"}))
+	g.Kit = reconciletest.New(t, reconciletest.Config{Folder: t.TempDir(), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g,
+		Tenants: []entratest.Tenant{entratest.DefaultTenant(), {ID: secondTenant, Name: "Fabrikam", Domains: []entratest.Domain{{Name: "fabrikam.example", Default: true}}}}})
+	g.records, g.jumpcloud, g.entra = g.Store, g.JumpCloud, g.Entra
+	var err error
 	g.secrets, err = secretfile.Open(t.TempDir()+"/secrets.json", secretfile.Environment{AdminToken: token,
-		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: "jumpcloud-key"}}})
+		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: reconciletest.APIKey}}})
 	g.must(err)
-	g.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: "jumpcloud-key", Seed: 1})
+	outside := g.Clients()
+	lanes := reconcile.Lanes{UsersLive: g, UsersBulk: g, GroupsLive: g, GroupsBulk: g}
+	g.worker, err = reconcile.NewPasswords(reconcile.Parts{Store: g.records, Clients: outside, Lanes: lanes, Metrics: &metric.Memory{}}, g.secrets.PasswordSeed)
 	g.must(err)
-	t.Cleanup(func() { g.must(g.jumpcloud.Close()) })
-	g.entra, err = entratest.New(entratest.Config{Seed: 1, Tenants: []entratest.Tenant{entratest.DefaultTenant(),
-		{ID: secondTenant, Name: "Fabrikam", Domains: []entratest.Domain{{Name: "fabrikam.example", Default: true}}}}})
-	g.must(err)
-	t.Cleanup(func() { g.must(g.entra.Close()) })
-	app := entratest.DefaultApp()
-	outside := systems.New(systems.Config{
-		JumpCloudAPI: "https://jumpcloud.example/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
-		ClientID: app.ClientID, Keys: keys{}, Regions: g.records, Transport: g,
-		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
-	})
-	g.worker = reconcile.Passwords{Store: g.records, Systems: outside, Seed: g.secrets.PasswordSeed, Metrics: &metric.Memory{}}
-	g.handler = admin.NewHandler(admin.API{Store: g.records, Systems: outside, Tenants: outside, Live: g, Bulk: g,
-		Auth: admin.TokenAuth(g.secrets.AdminToken), Secrets: g.secrets, Organizations: outside,
-		Passwords: func(ctx context.Context, id directory.OrganizationID) (admin.Passwords, error) {
-			return outside.Organization(ctx, id)
-		}})
+	g.serve(admin.API{Store: g.records, Clients: admin.Through(outside), Lanes: lanes, Auth: admin.TokenAuth(g.secrets.AdminToken), Secrets: g.secrets})
 	id, err := g.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "ann.lee", "email": "ann.lee@contoso.example", "state": "ACTIVATED"})
 	g.must(err)
 	g.ann = directory.UserID(id)
@@ -98,16 +82,7 @@ func newGateway(t *testing.T) *gateway {
 
 func (g *gateway) must(err error) {
 	g.t.Helper()
-	if err != nil {
-		g.t.Fatal(err)
-	}
-}
-
-// keys knows the key of the one organization.
-type keys struct{}
-
-func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) {
-	return "jumpcloud-key", nil
+	g.Must(err)
 }
 
 // RoundTrip sends a request to the simulator that it is for.
@@ -120,10 +95,7 @@ func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 			return answer, nil
 		}
 	}
-	if r.URL.Host == "jumpcloud.example" {
-		return jumpcloudtest.Transport(g.jumpcloud).RoundTrip(r)
-	}
-	return entratest.Transport(g.entra).RoundTrip(r)
+	return g.Kit.RoundTrip(r)
 }
 
 // Send implements queue.Sender.

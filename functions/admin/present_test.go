@@ -99,7 +99,7 @@ func TestAccountsThatCannotBeRead(t *testing.T) {
 	for name, at := range map[string][2]string{"one": {tenant, "ann.lee@contoso.example"}, "two": {tenant, "ann.admin@contoso.example"}, "three": {secondTenant, "ann@fabrikam.example"}} {
 		g.connected(name, at[0], at[1], nil)
 	}
-	var batches atomic.Int32 // tenants are asked side by side
+	var batches atomic.Int64 // the tenants are read beside one another
 	g.before = func(r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/$batch") {
 			batches.Add(1)

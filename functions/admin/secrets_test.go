@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"entrasync/functions/admin"
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/aws/ports"
 	"entrasync/shared/directory"
@@ -60,8 +59,9 @@ func (m meanwhile) CheckKey(context.Context, directory.Organization, string) (st
 // on gives the API another secret store, and something that happens while a key is
 // looked at.
 func (f *fixture) on(secrets secret.Store, happens func()) {
-	f.handler = admin.NewHandler(admin.API{Store: f.records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
-		GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: secrets, Organizations: meanwhile{happens}})
+	api := f.api
+	api.Secrets, api.Clients = secrets, parts{Clients: f.outside, Tenants: f.outside, Organizations: meanwhile{happens}}
+	f.serve(api)
 }
 
 // patch changes the organization and wants it to succeed.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"entrasync/functions/admin"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
@@ -172,8 +171,9 @@ func (downQueue) Send(context.Context, ...queue.Message) error {
 
 func TestADirectoryWhoseSourceCouldNotBeReadSaysSo(t *testing.T) {
 	f := newFixture(t)
-	f.handler = admin.NewHandler(admin.API{Store: f.records, Systems: f.outside, Tenants: f.outside, Live: f.live, Bulk: f.bulk,
-		GroupsLive: downQueue{}, GroupsBulk: downQueue{}, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets})
+	api := f.api
+	api.Lanes.GroupsLive, api.Lanes.GroupsBulk = downQueue{}, downQueue{}
+	f.serve(api)
 	status, problem := f.call("POST", "/v1/directories", `{"name":"Contoso","organizationId":"`+organization+`","tenantId":"`+tenant+`","settings":{"connectionSource":{"type":"application","id":"`+source+`"}}}`)
 	detail, _ := problem["detail"].(string)
 	all, err := f.records.DirectoriesOf(t.Context(), organization)

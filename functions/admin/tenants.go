@@ -17,7 +17,7 @@ import (
 // of its domains, so it is known by what it says of itself. What it said before
 // stays when it cannot be asked; refusal is why it cannot.
 func (a API) describe(ctx context.Context, dir directory.Directory) (described directory.Directory, refusal error) {
-	tenant, err := a.Tenants.Describe(ctx, dir.Tenant)
+	tenant, err := a.Clients.Describe(ctx, dir.Tenant)
 	if err == nil {
 		dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
 		dir.FederatedDomains, dir.InitialDomain = tenant.FederatedDomains, tenant.InitialDomain
@@ -33,7 +33,7 @@ func (a API) describe(ctx context.Context, dir directory.Directory) (described d
 	if outage && dir.TenantObject != "" {
 		return dir, err // it says nothing about our credentials
 	}
-	dir.Status, dir.Reason, dir.Message = directory.PendingAuthorization, directory.Reason(f.Reason), f.Message
+	dir.Status, dir.Reason, dir.Message = directory.PendingAuthorization, f.Reason, f.Message
 	if dir.Reason == "" {
 		dir.Reason = directory.PendingConsent
 	}
@@ -66,7 +66,7 @@ func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error)
 	}
 	field := fmt.Sprintf("settings.domains[%d].name", missing[0])
 	if refusal == nil {
-		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: string(directory.DomainNotVerified), Message: notVerified(dir, missing[0])}
+		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: notVerified(dir, missing[0])}
 	}
 	f := fault.Of(refusal)
 	return &fault.Error{Op: op, Kind: f.Kind, Subject: field, Reason: f.Reason, Err: refusal, Message: fmt.Sprintf(

@@ -94,7 +94,7 @@ func (a API) users(api huma.API) {
 			}
 			// With all by which the user may be connected: a membership may have been missed.
 			return a.lookAt(ctx, dir, reconcile.Task{User: user, Cause: request("retried"), Memberships: true,
-				Source: dir.Settings.ConnectionSource.Type != directory.NoSource}, a.Live)
+				Source: dir.Settings.ConnectionSource.Type != directory.NoSource}, a.Lanes.UsersLive)
 		})
 }
 

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/url"
 
@@ -12,6 +11,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/loopback"
 	"entrasync/shared/redact"
 	"entrasync/shared/secret"
 )
@@ -66,7 +66,7 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, refuse(err, "path.id", in.ID)
 	}
-	channels, err := a.Channels(ctx, o.ID)
+	channels, err := a.Clients.Of(ctx, o.ID)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
@@ -94,7 +94,7 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 func besideAPI(ctx context.Context, id directory.OrganizationID) string {
 	request, _ := core.GetAPIGatewayV2ContextFromContext(ctx)
 	address := url.URL{Scheme: "https", Host: request.DomainName, Path: "/webhooks/jumpcloud/" + string(id)}
-	if ip := net.ParseIP(address.Hostname()); address.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if loopback.Is(address.Hostname()) {
 		address.Scheme = "http"
 	}
 	return address.String()

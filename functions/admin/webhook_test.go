@@ -1,7 +1,6 @@
 package admin_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -69,8 +68,10 @@ func newHook(t *testing.T) *hook {
 	}
 	client := jumpcloud.NewClient(jumpcloud.Config{APIURL: "https://jumpcloud.example/api", APIKey: hookKey, Organization: organization,
 		HTTP: &http.Client{Transport: jumpcloudtest.Transport(h.jumpcloud)}})
-	h.handler = admin.NewHandler(admin.API{Store: h.records, Systems: h.outside, Tenants: h.outside, Auth: admin.TokenAuth(h.secrets.AdminToken), Secrets: h.secrets,
-		Channels: func(context.Context, directory.OrganizationID) (admin.Channels, error) { return client, nil }})
+	api := h.api
+	api.Auth, api.Secrets = admin.TokenAuth(h.secrets.AdminToken), h.secrets
+	api.Clients = parts{Clients: h.outside, Tenants: h.outside, Organizations: h.outside, of: client}
+	h.serve(api)
 	return h
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,22 +14,19 @@ import (
 
 	"entrasync/functions/groups"
 	"entrasync/shared/directory"
-	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
-	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/store"
-	"entrasync/shared/systems"
 )
 
 const (
-	organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
-	apiKey       = "test-key"
+	organization = reconciletest.Organization
 	maxReceives  = 20
 )
 
@@ -45,6 +41,7 @@ type tester interface {
 // fixture is the groups function with real clients against both simulators, in
 // memory, and beside it the looks at users that it asks for.
 type fixture struct {
+	*reconciletest.Kit
 	t         tester
 	handler   groups.Handler
 	users     reconcile.Users
@@ -53,7 +50,6 @@ type fixture struct {
 	entra     *entratest.Simulator
 	tenant    entratest.Directory
 	directory directory.Directory
-	again     sent // groups sent afresh
 	userTasks sent
 	groups    sent                // tasks of groups that looks at users asked for
 	handling  sync.Mutex          // of waiting
@@ -102,71 +98,43 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
 	f := &fixture{t: t}
-	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
+	f.Kit = reconciletest.New(t, reconciletest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
+	f.store, f.jumpcloud, f.entra, f.tenant = f.Store, f.JumpCloud, f.Entra, f.Tenant
+	outside := f.Clients()
+	var err error
+	parts := reconcile.Parts{Store: f.store, Clients: outside, Metrics: &metric.Memory{},
+		Lanes: reconcile.Lanes{UsersLive: &f.userTasks, UsersBulk: &f.userTasks, GroupsLive: &f.groups, GroupsBulk: &f.groups}}
+	f.handler, err = groups.New(groups.Config{Parts: parts, Postponer: f, MaxReceives: maxReceives})
 	f.must(err)
-	cleanup(func() { f.must(table.Close()) })
-	f.store = store.New(table)
-	f.must(f.store.CreateOrganization(context.Background(), directory.Organization{ID: organization, Region: directory.US}))
-	f.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1})
+	f.users, err = reconcile.NewUsers(parts)
 	f.must(err)
-	cleanup(func() { f.must(f.jumpcloud.Close()) })
-	f.entra, err = entratest.New(entratest.Config{Seed: 1})
-	f.must(err)
-	cleanup(func() { f.must(f.entra.Close()) })
-	tenant := directory.TenantID(entratest.DefaultTenant().ID)
-	f.tenant = f.entra.Tenant(string(tenant))
-	app := entratest.DefaultApp()
-	outside := systems.New(systems.Config{
-		JumpCloudAPI: "https://jumpcloud.example/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
-		ClientID: app.ClientID, Keys: keys{}, Regions: f.store, Transport: f,
-		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
-	})
-	f.handler = groups.Handler{
-		Groups:    reconcile.Groups{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Live: &f.userTasks, Bulk: &f.userTasks, Soon: &f.groups, Later: &f.groups},
-		Postponer: f, MaxReceives: maxReceives, Again: &f.again,
-	}
-	f.users = reconcile.Users{Store: f.store, Systems: outside, Metrics: &metric.Memory{}, Live: &f.userTasks, Later: &f.userTasks, GroupsLive: &f.groups, GroupsBulk: &f.groups}
-	f.directory = directory.Directory{
-		ID: directory.NewID(organization, "main"), Organization: organization, Name: "main",
-		Tenant: tenant, TenantObject: tenant, Status: directory.Active, Settings: directory.DefaultSettings(),
-	}
-	f.settings(func(*directory.Settings) {})
+	f.directory = f.Directory("main", nil)
 	return f
 }
 
-// keys knows the key of the one organization.
-type keys struct{}
-
-func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
-
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == "jumpcloud.example" {
-		return jumpcloudtest.Transport(f.jumpcloud).RoundTrip(r)
-	}
-	if r.URL.Host != "graph.microsoft.com" {
-		return entratest.Transport(f.entra).RoundTrip(r)
+	if r.URL.Host != reconciletest.GraphHost {
+		return f.Kit.RoundTrip(r)
 	}
 	defer f.writing.begin(f.t, r)()
 	if f.before != nil {
 		f.before(r)
 	}
-	response, err := entratest.Transport(f.entra).RoundTrip(r)
+	response, err := f.Kit.RoundTrip(r)
 	if f.after != nil {
 		f.after(r)
 	}
 	return response, err
 }
 
-// Postpone implements lane.Postponer.
+// Postpone implements sqsbatch.Postponer.
 func (*fixture) Postpone(context.Context, string, string, time.Duration) error { return nil }
 
 // must ends the test on an error.
 func (f *fixture) must(err error) {
 	f.t.Helper()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.Must(err)
 }
 
 // settings changes the settings of the directory.
@@ -181,28 +149,21 @@ func (f *fixture) settings(edit func(*directory.Settings)) {
 // person adds an active user to JumpCloud.
 func (f *fixture) person(name string) directory.UserID {
 	f.t.Helper()
-	id, err := f.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": name, "email": name + "@contoso.example", "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
-	f.must(err)
-	return directory.UserID(id)
+	return f.Hire(name)
 }
 
 // group adds a group with members to JumpCloud and connects it.
 func (f *fixture) group(name string, members ...directory.UserID) directory.GroupID {
 	f.t.Helper()
-	id, err := f.jumpcloud.CreateGroup(name)
-	f.must(err)
-	for _, member := range members {
-		f.must(f.jumpcloud.AddMember(id, string(member)))
-	}
-	f.connect(directory.GroupID(id))
-	return directory.GroupID(id)
+	id := f.Group(name, members...)
+	f.connect(id)
+	return id
 }
 
 // connect connects a group.
 func (f *fixture) connect(id directory.GroupID) {
 	f.t.Helper()
-	_, err := f.store.ConnectGroup(context.Background(), f.directory.ID, id, directory.Direct, time.Now().UTC())
-	f.must(err)
+	f.ConnectGroup(f.directory, id)
 }
 
 // disconnect ends the connection of a group.
@@ -284,7 +245,7 @@ func (f *fixture) memberships(id directory.UserID) []directory.Claim {
 func (f *fixture) settle() int {
 	f.t.Helper()
 	for round := 1; round < 300; round++ {
-		users, groupTasks := f.userTasks.take(), append(f.groups.take(), f.again.take()...)
+		users, groupTasks := f.userTasks.take(), f.groups.take()
 		if len(users)+len(groupTasks)+len(f.waiting) == 0 {
 			return round
 		}

@@ -5,29 +5,39 @@ package groups
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/lane"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/sqsbatch"
 )
 
-// Handler reads the groups queues.
-type Handler struct {
-	Groups    reconcile.Groups
-	Postponer lane.Postponer
+// Config is what the function is made of.
+type Config struct {
+	reconcile.Parts
+	Postponer sqsbatch.Postponer
 	// MaxReceives is how often a message comes before it is a dead letter. What
 	// is worth trying on after the last time is sent again as a new message.
 	MaxReceives int
-	Again       queue.Sender // the bulk lane
+}
+
+// Handler reads the groups queues.
+type Handler struct {
+	config Config
+	groups reconcile.Groups
+}
+
+// New refuses a configuration of which a part is missing, by its name.
+func New(c Config) (Handler, error) {
+	groups, err := reconcile.NewGroups(c.Parts)
+	return Handler{c, groups}, errors.Join(err, sqsbatch.Check(c.Postponer, c.MaxReceives))
 }
 
 // task is a look at one group, with the messages that ask for it.
 type task struct {
-	lane.Asked
+	sqsbatch.Asked
 	attempt reconcile.GroupAttempt
 	outcome reconcile.Outcome
 }
@@ -36,59 +46,32 @@ type task struct {
 // A task that must be tried again is postponed and reported as failed; a message
 // that is not a task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	response := &lane.Response{Postponer: h.Postponer}
+	response := &sqsbatch.Response{Postponer: h.config.Postponer}
 	byDirectory := map[directory.ID][]*task{}
 	var order []directory.ID
 	known := map[string]*task{}
-	for _, m := range batch.Records {
-		t, err := reconcile.ReadGroupTask([]byte(m.Body))
-		if err != nil {
-			response.Malformed(ctx, m, err)
-			continue
-		}
-		if wait := time.Until(t.NotBefore); wait > 0 {
-			response.Postpone(ctx, wait, m)
-			continue
-		}
+	sqsbatch.EachDue(ctx, batch, response, reconcile.ReadGroupTask, func(m events.SQSMessage, t reconcile.GroupTask) {
 		key := string(t.Directory) + "/" + string(t.Group)
-		if known[key] == nil {
-			known[key] = &task{attempt: reconcile.GroupAttempt{GroupTask: t}}
-			if byDirectory[t.Directory] == nil {
+		asked := known[key]
+		if asked == nil {
+			asked = &task{attempt: reconcile.GroupAttempt{GroupTask: t}}
+			if known[key] = asked; byDirectory[t.Directory] == nil {
 				order = append(order, t.Directory)
 			}
-			byDirectory[t.Directory] = append(byDirectory[t.Directory], known[key])
+			byDirectory[t.Directory] = append(byDirectory[t.Directory], asked)
+		} else {
+			asked.attempt.GroupTask = asked.attempt.Join(t)
 		}
-		known[key].add(m, t, h.MaxReceives)
-	}
-	lane.SideBySide(len(order), func(i int) { h.work(ctx, order[i], byDirectory[order[i]]) })
+		asked.Add(m)
+		asked.attempt.Number, asked.attempt.Last = asked.Number, asked.Number >= h.config.MaxReceives
+	})
+	sqsbatch.SideBySide(len(order), func(i int) { h.work(ctx, order[i], byDirectory[order[i]]) })
 	for _, id := range order {
 		for _, t := range byDirectory[id] {
-			switch {
-			case t.outcome.Afresh: // after those that wait in the bulk lane
-				response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, t.attempt.GroupTask), t.Messages...)
-			case t.outcome.Retry:
-				response.Postpone(ctx, t.outcome.After, t.Messages...)
-			}
+			sqsbatch.End(ctx, response, t.Asked, t.outcome, t.attempt.GroupTask, h.config.Lanes.GroupsBulk)
 		}
 	}
 	return response.SQSEventResponse, nil
-}
-
-// add notes one more message that asks for the same look. The latest cause is the
-// one that is named.
-func (t *task) add(m events.SQSMessage, same reconcile.GroupTask, maxReceives int) {
-	t.Add(m)
-	if same.Cause.At.After(t.attempt.Cause.At) {
-		t.attempt.Cause = same.Cause
-	}
-	t.attempt.Whole = t.attempt.Whole || same.Whole
-	t.attempt.Source = t.attempt.Source || same.Source
-	t.attempt.Thought = max(t.attempt.Thought, same.Thought)
-	if len(t.Messages) > 1 {
-		t.attempt.Claims = append(t.attempt.Claims, same.Claims...)
-	}
-	t.attempt.Number = t.Number
-	t.attempt.Last = t.Number >= maxReceives
 }
 
 // work does what a batch holds for one directory.
@@ -97,7 +80,7 @@ func (h Handler) work(ctx context.Context, id directory.ID, tasks []*task) {
 	for i, t := range tasks {
 		attempts[i] = t.attempt
 	}
-	for i, outcome := range h.Groups.Sync(ctx, id, attempts) {
+	for i, outcome := range h.groups.Sync(ctx, id, attempts) {
 		tasks[i].outcome = outcome
 	}
 }

@@ -22,7 +22,7 @@ func (h *history) collect() {
 		h.must(err)
 		h.users = append(h.users, waiting{task, 1})
 	}
-	for _, m := range append(h.fixture.groups.take(), h.again.take()...) {
+	for _, m := range h.fixture.groups.take() {
 		task, err := reconcile.ReadGroupTask(m.Body)
 		h.must(err)
 		h.tasks = append(h.tasks, h.message(task, 1))

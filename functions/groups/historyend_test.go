@@ -117,7 +117,7 @@ func (h *history) strangersOf(inEntra entratest.Group) []string {
 
 // comparePerson holds the paths and the account of a person against the rules.
 func (h *history) comparePerson(p *person) {
-	jc, err := h.fixture.users.Systems.JumpCloud(context.Background(), organization)
+	jc, err := h.fixture.users.Clients.JumpCloud(context.Background(), organization)
 	h.must(err)
 	var source *directory.User
 	user, err := jc.User(context.Background(), p.id)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -13,22 +12,20 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/functions/users"
+	"entrasync/shared/clients"
 	"entrasync/shared/directory"
-	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
-	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/store"
-	"entrasync/shared/systems"
 )
 
 const (
-	organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
-	apiKey       = "test-key"
+	organization = reconciletest.Organization
 	maxReceives  = 20
 )
 
@@ -44,8 +41,10 @@ type tester interface {
 // fixture is the users function with real clients against both simulators, in
 // memory.
 type fixture struct {
+	*reconciletest.Kit
 	t         tester
 	handler   users.Handler
+	clients   *clients.Set
 	store     *store.Store
 	jumpcloud *jumpcloudtest.Simulator
 	entra     *entratest.Simulator
@@ -71,31 +70,18 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
 	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}, seed: "a seed that is random and long enough"}
-	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
-	f.must(err)
-	cleanup(func() { f.must(table.Close()) })
-	f.store = store.New(table)
-	f.must(f.store.CreateOrganization(context.Background(), directory.Organization{ID: organization, Region: directory.US}))
-	f.jumpcloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1})
-	f.must(err)
-	cleanup(func() { f.must(f.jumpcloud.Close()) })
-	f.entra, err = entratest.New(entratest.Config{Seed: 1})
-	f.must(err)
-	cleanup(func() { f.must(f.entra.Close()) })
-	tenant := entratest.DefaultTenant().ID
-	f.accounts = f.entra.Tenant(tenant)
-	app := entratest.DefaultApp()
-	outside := systems.New(systems.Config{
-		JumpCloudAPI: "https://jumpcloud.example/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
-		ClientID: app.ClientID, Keys: keys{}, Regions: f.store, Transport: f,
-		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
+	f.Kit = reconciletest.New(t, reconciletest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
+	f.store, f.jumpcloud, f.entra, f.accounts = f.Store, f.JumpCloud, f.Entra, f.Tenant
+	outside := f.Clients()
+	var err error
+	f.clients = outside
+	f.handler, err = users.New(users.Config{
+		Parts: reconcile.Parts{Store: f.store, Clients: outside, Metrics: f.metrics,
+			Lanes: reconcile.Lanes{UsersLive: f, UsersBulk: f, GroupsLive: unread{}, GroupsBulk: unread{}}},
+		PasswordSeed: f.passwordSeed, Postponer: f, MaxReceives: maxReceives,
 	})
-	f.handler = users.Handler{
-		Users:     reconcile.Users{Store: f.store, Systems: outside, Metrics: f.metrics, Live: f, Later: f, GroupsLive: unread{}, GroupsBulk: unread{}},
-		Passwords: reconcile.Passwords{Store: f.store, Systems: outside, Metrics: f.metrics, Seed: f.passwordSeed},
-		Postponer: f, MaxReceives: maxReceives, Again: f,
-	}
-	_, err = outside.Describe(context.Background(), directory.TenantID(tenant)) // now the domains are known, and no test counts the request
+	f.must(err)
+	_, err = outside.Describe(context.Background(), directory.TenantID(entratest.DefaultTenant().ID)) // now the domains are known, and no test counts the request
 	f.must(err)
 	f.directory = f.newDirectory("main", func(s *directory.Settings) {
 		s.Attributes["user_job_title"], s.Attributes["user_business_phones"] = true, true
@@ -103,26 +89,18 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	return f
 }
 
-// keys knows the key of the one organization.
-type keys struct{}
-
-func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
-
 // passwordSeed is what the secret store would give.
 func (f *fixture) passwordSeed(context.Context) (string, error) { return f.seed, nil }
 
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == "jumpcloud.example" {
-		return jumpcloudtest.Transport(f.jumpcloud).RoundTrip(r)
-	}
-	if f.before != nil && r.URL.Host == "graph.microsoft.com" {
+	if f.before != nil && r.URL.Host == reconciletest.GraphHost {
 		f.before(r)
 	}
-	return entratest.Transport(f.entra).RoundTrip(r)
+	return f.Kit.RoundTrip(r)
 }
 
-// Postpone implements users.Postponer.
+// Postpone implements sqsbatch.Postponer.
 func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
 	f.sending.Lock()
 	defer f.sending.Unlock()
@@ -159,35 +137,19 @@ func (unread) Send(context.Context, ...queue.Message) error { return nil }
 // must ends the test on an error.
 func (f *fixture) must(err error) {
 	f.t.Helper()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.Must(err)
 }
 
 // newDirectory keeps one more directory on the tenant.
 func (f *fixture) newDirectory(name string, edit func(*directory.Settings)) directory.Directory {
 	f.t.Helper()
-	d := directory.Directory{
-		ID: directory.NewID(organization, name), Organization: organization, Name: name,
-		Tenant: directory.TenantID(entratest.DefaultTenant().ID), TenantObject: directory.TenantID(entratest.DefaultTenant().ID), Status: directory.Active, Settings: directory.DefaultSettings(),
-	}
-	if edit != nil {
-		edit(&d.Settings)
-	}
-	_, err := f.store.PutDirectory(context.Background(), d)
-	f.must(err)
-	return d
+	return f.Directory(name, edit)
 }
 
 // settings changes the settings of the directory.
 func (f *fixture) settings(edit func(*directory.Settings)) {
 	f.t.Helper()
-	dir, err := f.store.Directory(context.Background(), f.directory.ID)
-	f.must(err)
-	edit(&dir.Settings)
-	_, err = f.store.PutDirectory(context.Background(), dir)
-	f.must(err)
-	f.directory = dir
+	f.directory = f.Settings(f.directory, edit)
 }
 
 // person adds an active user to JumpCloud and connects it.
@@ -201,15 +163,13 @@ func (f *fixture) person(name string) directory.UserID {
 // unconnected adds an active user to JumpCloud.
 func (f *fixture) unconnected(name, email string) directory.UserID {
 	f.t.Helper()
-	id, err := f.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": name, "email": email, "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
-	f.must(err)
-	return directory.UserID(id)
+	return f.HireAs(name, email)
 }
 
 // connect connects a user directly.
 func (f *fixture) connect(id directory.UserID) {
 	f.t.Helper()
-	f.must(f.store.Connect(context.Background(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
+	f.Connect(f.directory, id)
 }
 
 // disconnect ends the direct connection of a user.

@@ -6,33 +6,45 @@ package users
 
 import (
 	"context"
-	"slices"
-	"time"
+	"errors"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/lane"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/sqsbatch"
 )
 
-// Handler reads the users queues.
-type Handler struct {
-	Users     reconcile.Users
-	Passwords reconcile.Passwords
-	Postponer lane.Postponer
+// Config is what the function is made of.
+type Config struct {
+	reconcile.Parts
+	// PasswordSeed is the secret text of which the key is made that opens sealed passwords.
+	PasswordSeed func(context.Context) (string, error)
+	Postponer    sqsbatch.Postponer
 	// MaxReceives is how often a message comes before it is a dead letter. What
 	// is worth trying on after the last time is sent again as a new message.
 	MaxReceives int
-	Again       queue.Sender // the bulk lane
+}
+
+// Handler reads the users queues.
+type Handler struct {
+	config    Config
+	users     reconcile.Users
+	passwords reconcile.Passwords
+}
+
+// New refuses a configuration of which a part is missing, by its name.
+func New(c Config) (Handler, error) {
+	users, err := reconcile.NewUsers(c.Parts)
+	passwords, passwordErr := reconcile.NewPasswords(c.Parts, c.PasswordSeed)
+	return Handler{c, users, passwords}, errors.Join(err, passwordErr, sqsbatch.Check(c.Postponer, c.MaxReceives))
 }
 
 // task is one thing to do with the messages that ask for it: a look at a user, or
 // a password to set.
 type task struct {
-	lane.Asked
+	sqsbatch.Asked
 	attempt reconcile.Attempt
 	outcome reconcile.Outcome
 }
@@ -48,21 +60,18 @@ type share struct {
 // look; passwords stay apart. A task that must be tried again is postponed and
 // reported as failed; a message that is not a task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	response := &lane.Response{Postponer: h.Postponer}
+	response := &sqsbatch.Response{Postponer: h.config.Postponer}
 	shares, keyWanted := h.sort(ctx, batch, response)
 	if keyWanted {
-		if err := h.Passwords.PublishKey(ctx); err != nil {
+		if err := h.passwords.PublishKey(ctx); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Msg("the key to seal passwords with could not be published")
 		}
 	}
-	lane.SideBySide(len(shares), func(i int) { h.work(ctx, shares[i]) })
+	sqsbatch.SideBySide(len(shares), func(i int) { h.work(ctx, shares[i]) })
 	for _, s := range shares {
-		for _, t := range slices.Concat(append(s.passwords, s.looks)...) {
-			switch {
-			case t.outcome.Afresh: // after those that wait in the bulk lane
-				response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), h.Again, t.attempt.Task), t.Messages...)
-			case t.outcome.Retry:
-				response.Postpone(ctx, t.outcome.After, t.Messages...)
+		for _, same := range append(s.passwords, s.looks) {
+			for _, t := range same {
+				sqsbatch.End(ctx, response, t.Asked, t.outcome, t.attempt.Task, h.config.Lanes.UsersBulk)
 			}
 		}
 	}
@@ -71,19 +80,10 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 
 // sort reads the messages of a batch, by directory and in their order. keyWanted
 // says that somebody waits for the key that passwords are sealed with.
-func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *lane.Response) (shares []*share, keyWanted bool) {
+func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsbatch.Response) (shares []*share, keyWanted bool) {
 	ofDirectory := map[directory.ID]*share{}
 	looks, passwords := map[string]*task{}, map[string]int{}
-	for _, m := range batch.Records {
-		t, err := reconcile.ReadTask([]byte(m.Body))
-		if err != nil {
-			response.Malformed(ctx, m, err)
-			continue
-		}
-		if wait := time.Until(t.NotBefore); wait > 0 {
-			response.Postpone(ctx, wait, m)
-			continue
-		}
+	sqsbatch.EachDue(ctx, batch, response, reconcile.ReadTask, func(m events.SQSMessage, t reconcile.Task) {
 		keyWanted = keyWanted || t.Cause.Type == reconcile.PasswordKey
 		s := ofDirectory[t.Directory]
 		if s == nil {
@@ -104,9 +104,12 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *lane
 		case asked == nil:
 			asked = &task{attempt: reconcile.Attempt{Task: t}}
 			looks[key], s.looks = asked, append(s.looks, asked)
+		default:
+			asked.attempt.Task = asked.attempt.Join(t)
 		}
-		asked.add(m, t, h.MaxReceives)
-	}
+		asked.Add(m)
+		asked.attempt.Number, asked.attempt.Last = asked.Number, asked.Number >= h.config.MaxReceives
+	})
 	return shares, keyWanted
 }
 
@@ -115,11 +118,11 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *lane
 // when one has to come again, those behind it wait, so that the newest is the
 // last to be set.
 func (h Handler) work(ctx context.Context, s *share) {
-	lane.SideBySide(len(s.passwords), func(i int) {
+	sqsbatch.SideBySide(len(s.passwords), func(i int) {
 		var before reconcile.Outcome
 		for _, t := range s.passwords[i] {
 			if !before.Retry {
-				before = h.Passwords.Set(ctx, t.attempt)
+				before = h.passwords.Set(ctx, t.attempt)
 			}
 			t.outcome = before
 		}
@@ -127,36 +130,11 @@ func (h Handler) work(ctx context.Context, s *share) {
 	if len(s.looks) == 0 {
 		return
 	}
-	for i, outcome := range h.Users.Sync(ctx, s.directory, attempts(s.looks)) {
+	attempts := make([]reconcile.Attempt, len(s.looks))
+	for i, t := range s.looks {
+		attempts[i] = t.attempt
+	}
+	for i, outcome := range h.users.Sync(ctx, s.directory, attempts) {
 		s.looks[i].outcome = outcome
 	}
-}
-
-// add notes one more message that asks for the same look. The latest cause is
-// the one that is named.
-func (t *task) add(m events.SQSMessage, same reconcile.Task, maxReceives int) {
-	t.Add(m)
-	t.attempt.Memberships = t.attempt.Memberships || same.Memberships
-	t.attempt.Source = t.attempt.Source || same.Source
-	t.attempt.Thought = max(t.attempt.Thought, same.Thought)
-	if len(t.Messages) > 1 {
-		t.attempt.Claims = append(t.attempt.Claims, same.Claims...)
-	}
-	if same.Cause.At.After(t.attempt.Cause.At) {
-		t.attempt.Cause = same.Cause
-	}
-	if same.PasswordAt.After(t.attempt.PasswordAt) {
-		t.attempt.PasswordAt = same.PasswordAt
-	}
-	t.attempt.Number = t.Number
-	t.attempt.Last = t.Number >= maxReceives
-}
-
-// attempts are the attempts of tasks.
-func attempts(tasks []*task) []reconcile.Attempt {
-	list := make([]reconcile.Attempt, len(tasks))
-	for i, t := range tasks {
-		list[i] = t.attempt
-	}
-	return list
 }

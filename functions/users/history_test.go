@@ -195,7 +195,7 @@ func (h *history) path(dir directory.Directory, p *person, add bool) {
 
 // desired is what the rules make of the final state of a person in a directory.
 func (h *history) desired(p *person, dir, other directory.Directory) directory.Desired {
-	jc, err := h.handler.Users.Systems.JumpCloud(context.Background(), organization)
+	jc, err := h.clients.JumpCloud(context.Background(), organization)
 	h.must(err)
 	var source *directory.User
 	user, err := jc.User(context.Background(), p.id)

@@ -180,9 +180,7 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 		}, "not_found", directory.AccountMissing, "restore it", true},
 		{"a domain that became federated", newPassword, 1, func(f *fixture, _ directory.UserID) {
 			f.must(f.accounts.SetFederated("contoso.example", true))
-			_, err := f.handler.Passwords.Systems.(interface {
-				Describe(context.Context, directory.TenantID) (directory.Tenant, error)
-			}).Describe(context.Background(), f.directory.Tenant)
+			_, err := f.clients.Describe(context.Background(), f.directory.Tenant)
 			f.must(err)
 		}, "forbidden", directory.DomainFederated, "ann@contoso.example signs in with JumpCloud", true}, // it is looked whether the account has left it
 		{"a domain that became federated a moment ago", newPassword, 1, func(f *fixture, _ directory.UserID) {

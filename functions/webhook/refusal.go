@@ -9,7 +9,6 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
-	"entrasync/shared/jumpcloud"
 	"entrasync/shared/repeated"
 	"entrasync/shared/secret"
 )
@@ -91,7 +90,7 @@ func withoutTokens(err error) *refusal {
 // unreadable refuses what could not be parsed.
 func unreadable(err error) *refusal {
 	f := fault.Of(err)
-	if f.Reason == jumpcloud.TooManyElements {
+	if f.Reason == directory.TooManyElements {
 		return &refusal{status: http.StatusRequestEntityTooLarge, cause: TooManyEvents, message: f.Message}
 	}
 	return &refusal{status: http.StatusBadRequest, cause: NotJSON, message: f.Message}

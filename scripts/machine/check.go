@@ -3,11 +3,12 @@ package machine
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"entrasync/shared/loopback"
 )
 
 // The rules of the values. Each check gives what is wrong, beginning with a verb,
@@ -48,13 +49,7 @@ func checkAddress(_ Config, value string) string {
 // only.
 func onLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	return err == nil && isLoopback(host)
-}
-
-// isLoopback reports whether a host is this machine, for itself alone.
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || (err == nil && ip.Unmap().IsLoopback())
+	return err == nil && loopback.Is(host)
 }
 
 // checkToken looks at a token, which it never shows.
@@ -108,7 +103,7 @@ func checkURL(_ Config, value string) string {
 		return "has a user name or a password in it: it must be an address without"
 	case u.RawQuery != "" || u.Fragment != "":
 		return fmt.Sprintf("is %q: it must be an address without ? and #", value)
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback.Is(u.Hostname())):
 		return fmt.Sprintf("is %q: it must be an https address (plain http is allowed on this machine only)", value)
 	}
 	return ""

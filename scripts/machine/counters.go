@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"entrasync/shared/loopback"
 )
 
 // counters serves what was counted since the start, and how full the queues
@@ -61,14 +63,14 @@ var ofAProxy = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-F
 // name, or says for whom it asks.
 func (m *Machine) fromHere(r *http.Request) bool {
 	caller, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || !onLoopback(m.Config.Addr) || !isLoopback(caller) {
+	if err != nil || !onLoopback(m.Config.Addr) || !loopback.Is(caller) {
 		return false
 	}
 	asked := r.Host
 	if host, _, err := net.SplitHostPort(asked); err == nil {
 		asked = host
 	}
-	if !isLoopback(asked) {
+	if !loopback.Is(asked) {
 		return false
 	}
 	for _, name := range ofAProxy {

@@ -14,12 +14,12 @@ func (m *Machine) Describe(w io.Writer) {
 		{"ENTRASYNC_DATA", c.Data},
 		{"ENTRASYNC_ADMIN_TOKEN", shown(c.AdminToken, m.adminOrigin)},
 		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, m.webhookOrigin)},
-		{"JUMPCLOUD_API_URL", simulated(c.JumpCloudAPI, m.Simulators.JumpCloud != nil)},
-		{"JUMPCLOUD_INSIGHTS_URL", simulated(c.JumpCloudInsights, m.Simulators.JumpCloud != nil)},
+		{"JUMPCLOUD_API_URL", shownURL(c.JumpCloudAPI, m.Simulators.JumpCloud != nil)},
+		{"JUMPCLOUD_INSIGHTS_URL", shownURL(c.JumpCloudInsights, m.Simulators.JumpCloud != nil)},
 		{"JUMPCLOUD_API_KEY", "set"},
 		{"JUMPCLOUD_ORG_ID", string(c.Organization)},
-		{"GRAPH_URL", simulated(c.GraphURL, m.Simulators.Entra != nil)},
-		{"ENTRA_LOGIN_URL", simulated(c.LoginURL, m.Simulators.Entra != nil)},
+		{"GRAPH_URL", shownURL(c.GraphURL, m.Simulators.Entra != nil)},
+		{"ENTRA_LOGIN_URL", shownURL(c.LoginURL, m.Simulators.Entra != nil)},
 		{"ENTRA_CLIENT_ID", c.ClientID},
 		{"ENTRA_CLIENT_SECRET", "set"},
 	}
@@ -48,8 +48,8 @@ func shown(token string, from origin) string {
 	return string(from)
 }
 
-// simulated marks the address of a simulator.
-func simulated(url string, isSimulator bool) string {
+// shownURL is an address, and marks that of a simulator.
+func shownURL(url string, isSimulator bool) string {
 	switch {
 	case isSimulator:
 		return url + " (simulator)"

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/backup"
 	"entrasync/shared/local/boltfile"
@@ -168,7 +169,7 @@ func putBack(copies []string) string {
 
 // refused is the fault about a table that could not be opened.
 func refused(files backup.Files, err error) error {
-	if f := fault.Of(err); f.Reason == boltfile.Damaged {
+	if f := fault.Of(err); f.Reason == directory.Damaged {
 		return refuse(files, files.Table+": "+f.Message)
 	}
 	return err
@@ -177,7 +178,7 @@ func refused(files backup.Files, err error) error {
 // refusedQueues is the fault about queues that could not be opened.
 func refusedQueues(files backup.Files, err error) error {
 	f := fault.Of(err)
-	if f.Reason != boltfile.Damaged {
+	if f.Reason != directory.Damaged {
 		return err
 	}
 	return &fault.Error{Op: "start", Kind: fault.Invalid, Message: files.Queues + ": " + f.Message +

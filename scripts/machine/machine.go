@@ -15,7 +15,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"entrasync/scripts/play"
+	"entrasync/scripts/simulated"
+	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/fault"
@@ -25,17 +26,16 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
-	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
 
 // Machine is a running product.
 type Machine struct {
-	play.Administrator        // of this machine's API, for the simulated tenant
-	Config             Config // with the addresses that were chosen
-	Store              *store.Store
-	Metrics            *metric.Memory
-	Simulators         Simulators
+	simulated.Administrator        // of this machine's API, for the simulated tenant
+	Config                  Config // with the addresses that were chosen
+	Store                   *store.Store
+	Metrics                 *metric.Memory
+	Simulators              Simulators
 
 	log     zerolog.Logger
 	server  *http.Server
@@ -44,7 +44,7 @@ type Machine struct {
 	advance func(context.Context) // see package pair
 	table   *bolttable.Table
 	files   *boltqueue.DB
-	queues  queues
+	queues  wiring.Queues
 	secrets *secretfile.Store
 	closer  []func() error // in the order of opening
 
@@ -52,44 +52,12 @@ type Machine struct {
 	keyFrom                    string // and the API key, in words
 }
 
-// The names of the queues, as in the AWS template, and how they behave. A
-// message stays hidden for six times the time-out of the function that has it,
-// the margin that AWS asks for.
+// How the queues behave on one machine.
 const (
-	changesQueue    = "changes.fifo"
-	usersLiveQueue  = "users-live.fifo"
-	usersBulkQueue  = "users-bulk.fifo"
-	groupsLiveQueue = "groups-live.fifo"
-	groupsBulkQueue = "groups-bulk.fifo"
-	deadSuffix      = "-dead"
-
-	webhookTimeout = 10 * time.Second
-	adminTimeout   = 29 * time.Second
-	fanoutTimeout  = 30 * time.Second
-	usersTimeout   = 60 * time.Second
-	groupsTimeout  = 60 * time.Second
-	visibility     = 6
-
-	changesReceives = 10
-	usersReceives   = 20
-	groupsReceives  = 20
-
+	deadSuffix = "-dead"
 	bulkWindow = 200 * time.Millisecond
 	retention  = 14 * 24 * time.Hour
 )
-
-// queues are the queues of the machine, by name.
-type queues map[string]queue.Queue
-
-// Postpone implements users.Postponer.
-func (q queues) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
-	for name, each := range q {
-		if host.ARN(name) == source {
-			return each.Postpone(ctx, receipt, min(d, queue.MaxVisibility))
-		}
-	}
-	return fault.New(fault.Internal, "machine.postpone", "no queue has the ARN "+source)
-}
 
 // Start opens everything and starts serving. When it fails, what was opened is
 // closed again.
@@ -151,8 +119,10 @@ func (m *Machine) startOn(ctx context.Context) error {
 	if err := m.tellOfMissingSecrets(ctx); err != nil {
 		return err
 	}
-	m.serve(listener)
-	m.Administrator = play.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
+	if err := m.serve(listener); err != nil {
+		return err
+	}
+	m.Administrator = simulated.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
 	return nil
 }
 
@@ -188,14 +158,8 @@ func closeQuietly(l net.Listener) func() error {
 
 // openQueues opens the queues of the functions, each with its dead letters.
 func (m *Machine) openQueues() (err error) {
-	m.queues = queues{}
-	for _, q := range []boltqueue.Config{
-		{Name: changesQueue, Visibility: visibility * fanoutTimeout, MaxReceives: changesReceives},
-		{Name: usersLiveQueue, Visibility: visibility * usersTimeout, MaxReceives: usersReceives},
-		{Name: usersBulkQueue, Visibility: visibility * usersTimeout, MaxReceives: usersReceives},
-		{Name: groupsLiveQueue, Visibility: visibility * groupsTimeout, MaxReceives: groupsReceives},
-		{Name: groupsBulkQueue, Visibility: visibility * groupsTimeout, MaxReceives: groupsReceives},
-	} {
+	m.queues = wiring.Queues{}
+	for _, q := range wiring.Configs(wiring.Functions) {
 		q.Retention, q.DeadLetter = retention, q.Name+deadSuffix
 		if _, err := m.files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
-	"entrasync/scripts/play"
+	"entrasync/scripts/simulated"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
@@ -161,7 +161,7 @@ func (p *product) settleAll(customers []*customer) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	for _, c := range customers {
-		if err := play.Settle(ctx, time.Millisecond, c.jumpcloud, nil, nil); err != nil {
+		if err := simulated.Settle(ctx, time.Millisecond, c.jumpcloud, nil, nil); err != nil {
 			p.t.Fatalf("%v\n%s", err, p.log)
 		}
 	}

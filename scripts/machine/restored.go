@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/backup"
@@ -104,7 +105,7 @@ func (m *Machine) forget(ctx context.Context, dir directory.Directory, cause pla
 		if err := changes.Wait(); err != nil {
 			return err
 		}
-		return reconcile.Enqueue(ctx, m.queues[usersBulkQueue], tasks...)
+		return reconcile.Enqueue(ctx, m.queues[wiring.UsersBulk], tasks...)
 	})
 	return users, err
 }
@@ -120,7 +121,7 @@ func (m *Machine) lookAtGroups(ctx context.Context, id directory.ID, cause plan.
 		for _, c := range connections {
 			tasks = append(tasks, reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, Whole: true})
 		}
-		return reconcile.Enqueue(ctx, m.queues[groupsBulkQueue], tasks...)
+		return reconcile.Enqueue(ctx, m.queues[wiring.GroupsBulk], tasks...)
 	})
 	return groups, err
 }

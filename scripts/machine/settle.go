@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"entrasync/scripts/play"
+	"entrasync/scripts/simulated"
 )
 
 // lookEvery is how often Settle looks.
@@ -14,5 +14,5 @@ const lookEvery = time.Millisecond
 // every queue is empty. From time to time it says so by calling waiting, unless
 // that is nil.
 func (m *Machine) Settle(ctx context.Context, waiting func()) error {
-	return play.Settle(ctx, lookEvery, m.Simulators.JumpCloud, m.queues, waiting)
+	return simulated.Settle(ctx, lookEvery, m.Simulators.JumpCloud, m.queues, waiting)
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"entrasync/scripts/play"
+	"entrasync/scripts/simulated"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
@@ -99,7 +99,7 @@ func (m *Machine) startJumpCloud() error {
 	}
 	m.Simulators.JumpCloud, m.Simulators.JumpCloudPage = simulator, url+"/"
 	m.Config.JumpCloudAPI, m.Config.JumpCloudInsights = url+"/api", url+"/insights/directory/v1"
-	if err := play.SeedPeople(simulator); err != nil {
+	if err := simulated.SeedPeople(simulator); err != nil {
 		return err
 	}
 	_, err = simulator.Notify(m.WebhookURL(), m.Config.webhookTokens()[0])

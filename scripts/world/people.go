@@ -6,35 +6,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
-	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/reconcile/reconciletest"
 )
 
 // Domain is the verified domain of the tenant in which people have their addresses.
-const Domain = "contoso.example"
-
-// Hire adds an active user to JumpCloud, whose address begins with the name.
-func (w *World) Hire(name string) directory.UserID {
-	w.t.Helper()
-	id, err := w.JumpCloud.CreateUser(jumpcloudtest.Fields{
-		"username": name, "email": name + "@" + Domain, "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
-	w.Must(err)
-	return directory.UserID(id)
-}
-
-// Group adds a group with members to JumpCloud.
-func (w *World) Group(name string, members ...directory.UserID) directory.GroupID {
-	w.t.Helper()
-	id, err := w.JumpCloud.CreateGroup(name)
-	w.Must(err)
-	for _, member := range members {
-		w.Must(w.JumpCloud.AddMember(id, string(member)))
-	}
-	return directory.GroupID(id)
-}
+const Domain = reconciletest.Domain
 
 // request is the cause of what an administrator asked for.
 func request(kind string) plan.Cause {
@@ -47,7 +28,7 @@ func (w *World) Connect(ids ...directory.UserID) {
 	for _, id := range ids {
 		w.Must(w.Store.Connect(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC()))
 		task := reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request("connected")}
-		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[UsersBulk], task, task.Recheck()))
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersBulk], task, task.Recheck()))
 	}
 }
 
@@ -58,14 +39,14 @@ func (w *World) ConnectGroups(ids ...directory.GroupID) {
 		_, err := w.Store.ConnectGroup(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC())
 		w.Must(err)
 		task := reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("connected")}
-		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsBulk], task, task.Recheck()))
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsBulk], task, task.Recheck()))
 	}
 }
 
 // SyncGroup has a group read as a whole, as the API does on request.
 func (w *World) SyncGroup(id directory.GroupID) {
 	w.t.Helper()
-	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("retried")}))
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("retried")}))
 }
 
 // Account is the account of whoever was hired under a name; found is false if there
@@ -119,12 +100,12 @@ func (w *World) DisconnectGroup(id directory.GroupID) {
 	w.t.Helper()
 	_, err := w.Store.DisconnectGroup(w.t.Context(), w.Directory.ID, id, "")
 	w.Must(err)
-	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Cause: request("disconnected")}))
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Cause: request("disconnected")}))
 }
 
 // LookAt has a user looked at, as an event does that says nothing of what happened;
 // with memberships, as one that says who is in which group.
 func (w *World) LookAt(id directory.UserID, memberships bool) {
 	w.t.Helper()
-	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[UsersLive], reconcile.Task{Directory: w.Directory.ID, User: id, Memberships: memberships, Cause: request("retried")}))
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersLive], reconcile.Task{Directory: w.Directory.ID, User: id, Memberships: memberships, Cause: request("retried")}))
 }

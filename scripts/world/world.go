@@ -16,19 +16,16 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
-	"entrasync/shared/entra"
-	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/boltqueue"
-	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/host"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
+	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/redirect"
-	"entrasync/shared/store"
-	"entrasync/shared/systems"
 )
 
 // Config says what world to make.
@@ -61,12 +58,9 @@ type T interface {
 
 // World is a running product with one directory, which is active, and nobody in it.
 type World struct {
-	Store     *store.Store
-	JumpCloud *jumpcloudtest.Simulator
-	Entra     *entratest.Simulator
-	Tenant    entratest.Directory
+	*reconciletest.Kit
 	Directory directory.Directory
-	Queues    Queues
+	Queues    wiring.Queues
 	Dead      queue.Queue // what became of messages that failed too often
 	Metrics   *metric.Memory
 
@@ -79,38 +73,6 @@ type World struct {
 	lastWrite time.Time // when it saw the last one
 }
 
-// The functions and their queues as the template has them.
-const (
-	functionTimeout = 60 * time.Second
-	visibility      = 6 * functionTimeout
-	taskReceives    = 20
-)
-
-// Queues are queues by name.
-type Queues map[string]queue.Queue
-
-// The names of the queues.
-const (
-	Changes    = "changes.fifo"
-	UsersLive  = "users-live.fifo"
-	UsersBulk  = "users-bulk.fifo"
-	GroupsLive = "groups-live.fifo"
-	GroupsBulk = "groups-bulk.fifo"
-)
-
-// workers are how many invocations work off each queue.
-var workers = map[string]int{Changes: 4, UsersLive: 4, UsersBulk: 2, GroupsLive: 2, GroupsBulk: 2}
-
-// Postpone implements lane.Postponer.
-func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Duration) error {
-	for name, each := range q {
-		if host.ARN(name) == source {
-			return each.Postpone(ctx, receipt, min(d, queue.MaxVisibility))
-		}
-	}
-	return fault.New(fault.Internal, "world.postpone", "no queue has the ARN "+source)
-}
-
 // New starts a world. It ends with the test.
 func New(t T, c Config) *World {
 	t.Helper()
@@ -118,10 +80,12 @@ func New(t T, c Config) *World {
 	if c.Log != nil {
 		log = *c.Log
 	}
-	w := &World{t: t, config: c, host: host.New(log), Queues: Queues{}, Metrics: &metric.Memory{}}
-	w.openFiles()
-	w.startSimulators()
-	w.keepDirectory()
+	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Metrics: &metric.Memory{}}
+	folder := w.folder()
+	w.Kit = reconciletest.New(t, reconciletest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
+		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
+	w.openQueues(folder)
+	w.Directory = w.Kit.Directory("main", c.Settings)
 	w.feedAll()
 	t.Cleanup(func() {
 		if !w.host.Stop(time.Hour) {
@@ -137,21 +101,13 @@ func New(t T, c Config) *World {
 
 // What the world is made of.
 const (
-	organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
-	apiKey       = "world-key"
+	organization = reconciletest.Organization
 	webhookToken = "world-webhook-token"
 	productHost  = "entrasync.example"
-	// loginHost is where tokens come from. Who needs one waits at a lock while
-	// somebody gets it, and in a bubble no time passes then: it has no latency.
-	loginHost     = "login.microsoftonline.com"
-	jumpCloudHost = "jumpcloud.example"
 )
 
 // secrets are those of the one organization.
 type secrets struct{}
-
-// APIKey implements systems.Keys.
-func (secrets) APIKey(context.Context, directory.OrganizationID) (string, error) { return apiKey, nil }
 
 // WebhookTokens implements webhook.Secrets.
 func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
@@ -164,84 +120,43 @@ func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]
 // passwordSeed is what the key is made of that opens sealed passwords.
 func passwordSeed(context.Context) (string, error) { return "a seed that is long enough", nil }
 
-// systems are the clients of one process.
-func (w *World) systems() *systems.Systems {
-	app := entratest.DefaultApp()
-	return systems.New(systems.Config{
-		JumpCloudAPI: "https://" + jumpCloudHost + "/api", GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://" + loginHost,
-		ClientID: app.ClientID, Keys: secrets{}, Regions: w.Store, Transport: w,
-		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
-	})
-}
-
-// openFiles opens table and queues, in memory where the machine has a folder there:
-// that takes no virtual time either way.
-func (w *World) openFiles() {
+// folder is a folder for the files of the world, in memory where the machine has one
+// there: that takes no virtual time either way.
+func (w *World) folder() string {
 	w.t.Helper()
 	folder, err := os.MkdirTemp("/dev/shm", "entrasync-world-")
 	if err != nil {
 		folder, err = os.MkdirTemp("", "entrasync-world-")
 	}
-	w.Must(err)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	w.t.Cleanup(func() { w.Must(os.RemoveAll(folder)) })
-	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
-	w.Must(err)
-	w.t.Cleanup(func() { w.Must(table.Close()) })
-	w.Store = store.New(table)
+	return folder
+}
+
+// openQueues opens the queues.
+func (w *World) openQueues(folder string) {
+	w.t.Helper()
 	files, err := boltqueue.Open(filepath.Join(folder, "queues.db"))
 	w.Must(err)
 	w.t.Cleanup(func() { w.Must(files.Close()) })
 	const deadLetters = "dead.fifo"
 	w.Dead, err = files.Queue(boltqueue.Config{Name: deadLetters})
 	w.Must(err)
-	for name := range workers {
-		w.Queues[name], err = files.Queue(boltqueue.Config{Name: name, Visibility: visibility, MaxReceives: taskReceives, DeadLetter: deadLetters})
+	for _, config := range wiring.Configs(wiring.Functions) {
+		config.DeadLetter = deadLetters
+		w.Queues[config.Name], err = files.Queue(config)
 		w.Must(err)
-	}
-}
-
-// startSimulators starts an empty JumpCloud and an empty tenant.
-func (w *World) startSimulators() {
-	w.t.Helper()
-	var err error
-	w.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: apiKey, Seed: 1, Client: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
-	w.Must(err)
-	w.t.Cleanup(func() { w.Must(w.JumpCloud.Close()) })
-	w.Entra, err = entratest.New(entratest.Config{Seed: 1, Log: 1})
-	w.Must(err)
-	w.t.Cleanup(func() { w.Must(w.Entra.Close()) })
-	w.Tenant = w.Entra.Tenant(entratest.DefaultTenant().ID)
-}
-
-// keepDirectory keeps the organization and the directory.
-func (w *World) keepDirectory() {
-	w.t.Helper()
-	w.Must(w.Store.CreateOrganization(w.t.Context(), directory.Organization{ID: organization, Region: directory.US}))
-	tenant := directory.TenantID(entratest.DefaultTenant().ID)
-	w.Directory = directory.Directory{
-		ID: directory.NewID(organization, "main"), Organization: organization, Name: "main",
-		Tenant: tenant, TenantObject: tenant, Status: directory.Active, Settings: directory.DefaultSettings(),
-	}
-	if w.config.Settings != nil {
-		w.config.Settings(&w.Directory.Settings)
-	}
-	var err error
-	w.Directory.Version, err = w.Store.PutDirectory(w.t.Context(), w.Directory)
-	w.Must(err)
-}
-
-// Must ends the test on an error.
-func (w *World) Must(err error) {
-	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
 	}
 }
 
 // RoundTrip carries the requests of the product to the simulators, and those of
 // JumpCloud to the product.
 func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host != loginHost {
+	// Who needs a token waits at a lock while somebody gets it, and in a bubble no time
+	// passes then: where tokens come from has no latency.
+	if r.URL.Host != reconciletest.LoginHost {
 		time.Sleep(w.config.Latency)
 	}
 	if w.config.Before != nil && r.URL.Host != productHost {
@@ -252,10 +167,10 @@ func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch r.URL.Host {
 	case productHost:
 		return jumpcloudtest.Transport(w.host.HTTP(w.webhook())).RoundTrip(r)
-	case jumpCloudHost:
-		return jumpcloudtest.Transport(w.JumpCloud).RoundTrip(r)
+	case reconciletest.JumpCloudHost:
+		return w.Kit.RoundTrip(r)
 	}
-	response, err := entratest.Transport(w.Entra).RoundTrip(r)
+	response, err := w.Kit.RoundTrip(r)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if units := w.Entra.Counters().WriteUnits; units != w.written {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -20,7 +17,7 @@ import (
 // permissionMissing reports whether a fault says that the application lacks a
 // permission.
 func permissionMissing(f *fault.Error) bool {
-	return f.Kind == fault.Unauthorized && f.Reason == string(directory.PermissionMissing)
+	return f.Kind == fault.Unauthorized && f.Reason == directory.PermissionMissing
 }
 
 // standsAlone reports whether what comes after an action can be done without it: it
@@ -50,22 +47,23 @@ func lessProperty(action plan.Action, property string) []plan.Action {
 	return []plan.Action{{Type: action.Type, EntraID: action.EntraID, Changes: left, Reason: action.Reason}}
 }
 
-// comeAgain has a user come again for whom all was done but what the application may
-// not do.
-func (b *batch) comeAgain(ctx context.Context, u *user) {
-	wait := waitBefore(u.attempt.Number, u.withheld)
-	u.link.Status, u.link.Reason, u.link.Message = directory.Pending, reasonOf(u.withheld), sentenceOf(u.withheld)
-	u.link.NextTryAt = time.Now().UTC().Add(wait)
-	u.outcome = Outcome{Retry: true, After: wait, Err: u.withheld, Afresh: u.attempt.Last}
-	b.Metrics.Count("user_attempts_failed", 1, "kind", trouble(u.withheld))
-	u.line(zerolog.Ctx(ctx).Warn()).Str("reason", string(reasonOf(u.withheld))).Dur("after", wait).Err(u.withheld).Msg("user will be tried again")
+// authorize ends the attempts in a directory whose tenant could never be asked who
+// it is: without that nobody could tell whose an account is.
+func (b *userBatch) authorize(ctx context.Context, users []*user) {
+	if b.dir.TenantObject != "" {
+		return
+	}
+	b.failEach(ctx, users, notAuthorized(b.dir))
 }
 
-// comeAgain is that of groups.
-func (b *groupBatch) comeAgain(ctx context.Context, g *group) {
-	wait := waitBefore(g.attempt.Number, g.withheld)
-	b.later(g, wait)
-	g.link.Reason, g.link.Message, g.outcome.Err = reasonOf(g.withheld), sentenceOf(g.withheld), g.withheld
-	b.Metrics.Count("group_attempts_failed", 1, "kind", trouble(g.withheld))
-	g.line(zerolog.Ctx(ctx).Warn()).Str("reason", string(reasonOf(g.withheld))).Dur("after", wait).Err(g.withheld).Msg("group will be tried again")
+// notAuthorized says that the tenant of a directory has not let us in yet, and why
+// as far as its directory knows.
+func notAuthorized(dir directory.Directory) error {
+	f := &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: directory.PendingConsent,
+		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"}
+	if dir.Reason != "" {
+		f.Reason = dir.Reason
+		f.Message = "the tenant " + string(dir.Tenant) + " does not let the application in: " + dir.Message + ". When that is done, PATCH this directory (an empty object will do)"
+	}
+	return f
 }

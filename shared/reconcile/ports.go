@@ -1,13 +1,3 @@
-// Package reconcile holds the use cases of entrasync: it reads the current
-// state of JumpCloud, has package plan decide, and sends what is to be written
-// to Entra, recording every action before it is sent and completing it after.
-//
-// It is level-triggered. A task names a user and a directory, never a change,
-// and a look at a user leads to the same end whatever made us look, however
-// often, and in whatever order. So a process may die at any point: the task
-// comes again, and what was done already is found done.
-//
-// It talks to ports only; shared/jumpcloud and shared/entra implement them.
 package reconcile
 
 import (
@@ -15,11 +5,27 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
 )
+
+// Clients gives access to the outside systems of a directory.
+type Clients interface {
+	JumpCloud(ctx context.Context, organization directory.OrganizationID) (JumpCloud, error)
+	Entra(ctx context.Context, tenant directory.TenantID) (Entra, error)
+}
 
 // JumpCloud reads one organization.
 type JumpCloud interface {
+	JumpCloudUsers
+	JumpCloudGroups
+}
+
+// JumpCloudUsers reads the users of one organization.
+type JumpCloudUsers interface {
 	// User reads the current state of a user. NotFound: JumpCloud says that there is
 	// none.
 	User(ctx context.Context, id directory.UserID) (directory.User, error)
@@ -33,6 +39,12 @@ type JumpCloud interface {
 
 // Entra reads and writes one tenant.
 type Entra interface {
+	EntraUsers
+	EntraGroups
+}
+
+// EntraUsers reads and writes the accounts of one tenant.
+type EntraUsers interface {
 	// Tenant is what the tenant says of itself. It may have said so some minutes
 	// ago, unless it is asked about a domain that it had not verified then: of that
 	// one it said so at most some seconds ago, and not before since.
@@ -71,17 +83,61 @@ type Result struct {
 	Err error             // a fault, or nil
 }
 
-// Systems gives access to the outside systems of a directory.
-type Systems interface {
-	JumpCloud(ctx context.Context, organization directory.OrganizationID) (JumpCloud, error)
-	Entra(ctx context.Context, tenant directory.TenantID) (Entra, error)
-	JumpCloudGroups(ctx context.Context, organization directory.OrganizationID) (JumpCloudGroups, error)
+// JumpCloudGroups reads the groups of one organization. What does not exist is a
+// fault of kind NotFound, believed only as [JumpCloudUsers] believes an absence. Beside any
+// other fault of a list stand those that were found: there may be more.
+type JumpCloudGroups interface {
+	// Group reads one group.
+	Group(ctx context.Context, id directory.GroupID) (directory.Group, error)
+	// GroupMembers lists the users of a group, each once: direct members, those of
+	// a dynamic group and those of groups within it, at any depth. within are the
+	// groups that it found inside.
+	GroupMembers(ctx context.Context, id directory.GroupID) (users []directory.UserID, within []directory.GroupID, err error)
+	// GroupsOf lists the groups that hold a user, in the same sense. A user that
+	// does not exist is in none.
+	GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error)
+	// IsGroupFound looks for a group in another way than Group does.
+	IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error)
+	// Associated lists the users and groups that are associated with a connection
+	// source directly.
+	Associated(ctx context.Context, source directory.ConnectionSource) (users []directory.UserID, groups []directory.GroupID, err error)
+	// IsUserAssociated and IsGroupAssociated say whether one of them is.
+	IsUserAssociated(ctx context.Context, source directory.ConnectionSource, id directory.UserID) (bool, error)
+	IsGroupAssociated(ctx context.Context, source directory.ConnectionSource, id directory.GroupID) (bool, error)
 }
 
-// GroupSystems gives access to the groups of the outside systems of a directory.
-type GroupSystems interface {
-	JumpCloudGroups(ctx context.Context, organization directory.OrganizationID) (JumpCloudGroups, error)
-	EntraGroups(ctx context.Context, tenant directory.TenantID) (EntraGroups, error)
+// EntraGroups reads and writes the groups of one tenant.
+type EntraGroups interface {
+	// FindGroups looks groups up by display name, of every kind. The answers stand
+	// in the order of the names.
+	FindGroups(ctx context.Context, names []string) []FoundGroups
+	// MembersOf lists the object ids of all members of a group; NotFound if there
+	// is no such group.
+	MembersOf(ctx context.Context, group directory.EntraID) ([]directory.EntraID, error)
+	// ApplyToGroups sends actions, each for another group, and answers in their
+	// order.
+	ApplyToGroups(ctx context.Context, actions []plan.Action) []GroupResult
+}
+
+// FoundGroups is the answer to one look-up by name.
+type FoundGroups struct {
+	Groups []directory.SecurityGroup
+	Err    error
+}
+
+// GroupResult is what became of an action on a group.
+type GroupResult struct {
+	ID  directory.EntraID // the group written
+	Err error             // a fault about the group, or nil
+	// Refused are the members that could not be added or removed, with the fault.
+	// All others are as the action wants them, also those that were so before.
+	Refused map[directory.EntraID]error
+	// Met says that a group that was to be created was there: of an earlier attempt, or
+	// because somebody restored it. Who is in it is not known.
+	Met bool
+	// Deleted is the deleted group that keeps its unique name from one that was to be
+	// created; nil if there is none.
+	Deleted *directory.DeletedGroup
 }
 
 // Publisher tells others what was done.
@@ -90,55 +146,51 @@ type Publisher interface {
 	Publish(ctx context.Context, actions ...plan.Action) error
 }
 
-// Task names a user to bring up to date in a directory, never how.
-type Task struct {
-	Directory directory.ID     `json:"directory"`
-	User      directory.UserID `json:"user"`
-	Cause     plan.Cause       `json:"cause"`
-	// Occurrence names what asks for the task, such as an event of JumpCloud: the
-	// queue drops the task if it was asked for by the same occurrence just now. ""
-	// asks in any case.
-	Occurrence string `json:"-"`
-	// PasswordAt is when the user got a new password, if that is why we look.
-	PasswordAt time.Time `json:"passwordAt,omitzero"`
-	// Memberships asks to read which groups hold the user, Source whether the
-	// connection source does.
-	Memberships bool `json:"memberships,omitempty"`
-	Source      bool `json:"source,omitempty"`
-	// Claims are what the events said that made us look.
-	Claims []directory.Claim `json:"claims,omitempty"`
-	// NotBefore is when to look; zero: at once.
-	NotBefore time.Time `json:"notBefore,omitzero"`
-	// Thought counts the second thoughts about an absence that was believed; 0 for
-	// any other task.
-	Thought int `json:"thought,omitempty"`
-	// Password, if set, asks to set a password instead of to look.
-	Password *SealedPassword `json:"password,omitempty"`
+// Lanes are the queues of tasks. The live lanes are for what somebody just did and
+// sees, the bulk lanes for what concerns many.
+type Lanes struct {
+	UsersLive, UsersBulk, GroupsLive, GroupsBulk queue.Sender
 }
 
-// SealedPassword is a password on its way to one account.
-type SealedPassword struct {
-	Action string `json:"action"` // the id of the action that was recorded for it
-	Sealed string `json:"sealed"` // see package seal
-	// Also are the other directories of the user whose links name the same
-	// account.
-	Also []directory.ID `json:"also,omitempty"`
+// Check refuses lanes of which one is missing, by its name.
+func (l Lanes) Check() error {
+	return missingPart([]part{
+		{"Lanes.UsersLive", l.UsersLive != nil}, {"Lanes.UsersBulk", l.UsersBulk != nil},
+		{"Lanes.GroupsLive", l.GroupsLive != nil}, {"Lanes.GroupsBulk", l.GroupsBulk != nil},
+	})
 }
 
-// Attempt is a task that is being tried.
-type Attempt struct {
-	Task
-	Number int  // 1 for the first try
-	Last   bool // no further try follows by itself: what cannot be done now is parked
+// part is one thing that somebody needs.
+type part struct {
+	name  string
+	there bool
 }
 
-// Outcome is what became of an attempt. An attempt that is not to be repeated
-// is over: the user is in sync, released, or parked with a reason.
-type Outcome struct {
-	Retry bool
-	After time.Duration // how long to wait before the next try
-	Err   error         // why it must be tried again
-	// Afresh says that no try is left and that giving up would be wrong, because
-	// the trouble is not the user's: the task is to be sent again as a new one.
-	Afresh bool
+// missingPart refuses parts of which one is missing: it would fail only when it is
+// needed.
+func missingPart(parts []part) error {
+	for _, p := range parts {
+		if !p.there {
+			return &fault.Error{Op: "reconcile.new", Kind: fault.Internal, Subject: p.name, Message: p.name + " is missing: whoever starts the function must give it"}
+		}
+	}
+	return nil
+}
+
+// Parts are what the use cases work with.
+type Parts struct {
+	Store   *store.Store
+	Clients Clients
+	Lanes   Lanes
+	Metrics metric.Counter
+	// Publisher is told of every action that was completed; nil tells nobody.
+	Publisher Publisher
+}
+
+// check refuses parts of which one is missing, by its name.
+func (p Parts) check() error {
+	if err := missingPart([]part{{"Store", p.Store != nil}, {"Clients", p.Clients != nil}, {"Metrics", p.Metrics != nil}}); err != nil {
+		return err
+	}
+	return p.Lanes.Check()
 }

@@ -1,13 +1,9 @@
 package reconcile
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -24,6 +20,21 @@ const (
 	longestAsked = 5 * time.Minute
 )
 
+// replicationTime is how long after a write to an object its absence may be a
+// replica that lags, and not a deletion (Graph answers 404 for objects created
+// minutes ago; the bound is assumed), and replicationStep how often it is looked for
+// meanwhile.
+const (
+	replicationTime = 5 * time.Minute
+	replicationStep = 15 * time.Second
+)
+
+// MayLag reports whether an account that Entra does not show at a time may be there all
+// the same, because it was written shortly before.
+func MayLag(link directory.Link, at time.Time) bool {
+	return at.Sub(link.LastWriteAt) < replicationTime
+}
+
 // waitBefore is how long to wait after try number n failed.
 func waitBefore(n int, f *fault.Error) time.Duration {
 	if f.RetryAfter > 0 {
@@ -39,57 +50,10 @@ func waitBefore(n int, f *fault.Error) time.Duration {
 	return min(wait+rand.N(wait/4+1), longestWait) //nolint:gosec // jitter needs no secrecy
 }
 
-// failEach ends the attempt of every user for the same cause.
-func (b *batch) failEach(ctx context.Context, users []*user, err error) {
-	for _, u := range users {
-		b.fail(ctx, u, err)
-	}
-}
-
-// retryUnseen ends an attempt without a trace in the link: another worker holds
-// the newer one, or the table cannot be used.
-func (b *batch) retryUnseen(ctx context.Context, u *user, err error) {
-	f := fault.Of(err)
-	u.over = true
-	u.outcome = Outcome{Retry: true, After: waitBefore(u.attempt.Number, f), Err: err, Afresh: u.attempt.Last}
-	b.Metrics.Count("user_attempts_failed", 1, "kind", trouble(f))
-	u.line(zerolog.Ctx(ctx).Warn()).Dur("after", u.outcome.After).Err(err).Msg("user will be tried again")
-}
-
-// fail ends the attempt of one user and says in the link why. What another try
-// may mend is tried again, however often; what only a person can mend, and after
-// the last try a defect of ours, parks the user.
-func (b *batch) fail(ctx context.Context, u *user, err error) {
-	f := fault.Of(err)
-	u.over, u.failed = true, true
-	u.link.Reason, u.link.Message = reasonOf(f), sentenceOf(f)
-	b.Metrics.Count("user_attempts_failed", 1, "kind", trouble(f))
-	log := u.line(zerolog.Ctx(ctx).Warn()).Str("kind", string(f.Kind)).Str("reason", string(reasonOf(f))).Err(err)
-	if f.Kind.Decide() == fault.Park || (u.attempt.Last && f.Kind.Decide() == fault.Fail) {
-		u.link.Status, u.link.NextTryAt = directory.Parked, time.Time{}
-		b.noteParked(u, f.Kind)
-		b.Metrics.Count("users_settled", 1, "status", string(u.link.Status), "reason", string(u.link.Reason))
-		log.Msg("user parked")
-		return
-	}
-	wait := waitBefore(u.attempt.Number, f)
-	u.link.Status, u.link.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
-	u.outcome = Outcome{Retry: true, After: wait, Err: err, Afresh: u.attempt.Last}
-	log.Dur("after", wait).Msg("user will be tried again")
-}
-
-// line begins what is logged about the attempt of a user: whom, where, and the
-// event that made us look, by which one change is followed through the functions.
-func (u *user) line(e *zerolog.Event) *zerolog.Event {
-	cause := u.attempt.Cause
-	return e.Str("directory", string(u.attempt.Directory)).Str("user", string(u.attempt.User)).
-		Str("cause", cause.Type).Str("event", cause.ID).Int("attempt", u.attempt.Number)
-}
-
 // trouble is the kind of a failure for the metrics. What JumpCloud does is kept
 // apart, so that "unauthorized" means a tenant that does not accept our sign-in.
 func trouble(f *fault.Error) string {
-	switch directory.Reason(f.Reason) {
+	switch f.Reason {
 	case directory.JumpCloudRefused, directory.JumpCloudUnavailable:
 		return "jumpcloud"
 	default:
@@ -101,10 +65,10 @@ func trouble(f *fault.Error) string {
 // about the user is wrong, so it is never a reason to stop trying.
 func jumpCloudTrouble(err error) error {
 	f := *fault.Of(err)
-	f.Reason = string(directory.JumpCloudUnavailable)
+	f.Reason = directory.JumpCloudUnavailable
 	switch f.Kind {
 	case fault.Unauthorized, fault.Forbidden:
-		f.Kind, f.Reason = fault.Unauthorized, string(directory.JumpCloudRefused)
+		f.Kind, f.Reason = fault.Unauthorized, directory.JumpCloudRefused
 	case fault.Invalid, fault.NotFound, fault.Conflict:
 		f.Kind = fault.Transient
 	}
@@ -114,18 +78,10 @@ func jumpCloudTrouble(err error) error {
 	return &f
 }
 
-// recordFailures keeps the links of users whose attempt failed.
-func (b *batch) recordFailures(ctx context.Context) {
-	failed := slices.DeleteFunc(slices.Clone(b.users), func(u *user) bool { return !u.failed })
-	if len(failed) > 0 {
-		b.record(ctx, failed)
-	}
-}
-
 // reasonOf is the typed word for a fault.
 func reasonOf(f *fault.Error) directory.Reason {
 	if f.Reason != "" {
-		return directory.Reason(f.Reason)
+		return f.Reason
 	}
 	switch f.Kind {
 	case fault.Throttled:
@@ -147,4 +103,15 @@ func sentenceOf(f *fault.Error) string {
 		return f.Message
 	}
 	return fmt.Sprintf("%s failed (%s): it is tried again with the user's next change or on request", f.Op, f.Kind)
+}
+
+// certain reports whether an error says that nothing was done: Graph refused the
+// request, or put it off.
+func certain(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Forbidden, fault.Unauthorized, fault.Throttled:
+		return true
+	default:
+		return false
+	}
 }

@@ -11,9 +11,130 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 )
+
+// Task names a user to bring up to date in a directory, never how.
+type Task struct {
+	Directory directory.ID     `json:"directory"`
+	User      directory.UserID `json:"user"`
+	Cause     plan.Cause       `json:"cause"`
+	// Occurrence names what asks for the task, such as an event of JumpCloud: the
+	// queue drops the task if it was asked for by the same occurrence just now. ""
+	// asks in any case.
+	Occurrence string `json:"-"`
+	// PasswordAt is when the user got a new password, if that is why we look.
+	PasswordAt time.Time `json:"passwordAt,omitzero"`
+	// Memberships asks to read which groups hold the user, Source whether the
+	// connection source does.
+	Memberships bool `json:"memberships,omitempty"`
+	Source      bool `json:"source,omitempty"`
+	// Claims are what the events said that made us look.
+	Claims []directory.Claim `json:"claims,omitempty"`
+	// NotBefore is when to look; zero: at once.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// Thought counts the second thoughts about an absence that was believed; 0 for
+	// any other task.
+	Thought int `json:"thought,omitempty"`
+	// Password, if set, asks to set a password instead of to look.
+	Password *SealedPassword `json:"password,omitempty"`
+}
+
+// Due is when to look; zero: at once.
+func (t Task) Due() time.Time { return t.NotBefore }
+
+// Join is the task with what another one for the same user asks. The latest cause is
+// the one that is named.
+func (t Task) Join(other Task) Task {
+	t.Memberships, t.Source = t.Memberships || other.Memberships, t.Source || other.Source
+	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
+	if other.Cause.At.After(t.Cause.At) {
+		t.Cause = other.Cause
+	}
+	if other.PasswordAt.After(t.PasswordAt) {
+		t.PasswordAt = other.PasswordAt
+	}
+	return t
+}
+
+// SealedPassword is a password on its way to one account.
+type SealedPassword struct {
+	Action string `json:"action"` // the id of the action that was recorded for it
+	Sealed string `json:"sealed"` // see package seal
+	// Also are the other directories of the user whose links name the same
+	// account.
+	Also []directory.ID `json:"also,omitempty"`
+}
+
+// GroupTask names a group to bring up to date in a directory, never how.
+type GroupTask struct {
+	Directory directory.ID      `json:"directory"`
+	Group     directory.GroupID `json:"group"` // "": the connection source of the directory
+	Cause     plan.Cause        `json:"cause"`
+	// Whole asks to read all members from JumpCloud; else only those that were
+	// marked dirty since are compared.
+	Whole bool `json:"whole,omitempty"`
+	// Source asks whether the connection source holds the group.
+	Source bool `json:"source,omitempty"`
+	// Claims, NotBefore and Thought are as those of a [Task].
+	Claims    []directory.Claim `json:"claims,omitempty"`
+	NotBefore time.Time         `json:"notBefore,omitzero"`
+	Thought   int               `json:"thought,omitempty"`
+	// Occurrence names what asks for the task, as that of a [Task].
+	Occurrence string `json:"-"`
+}
+
+// Due is when to look; zero: at once.
+func (t GroupTask) Due() time.Time { return t.NotBefore }
+
+// Join is the task with what another one for the same group asks. The latest cause is
+// the one that is named.
+func (t GroupTask) Join(other GroupTask) GroupTask {
+	t.Whole, t.Source = t.Whole || other.Whole, t.Source || other.Source
+	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
+	if other.Cause.At.After(t.Cause.At) {
+		t.Cause = other.Cause
+	}
+	return t
+}
+
+// Attempt is a task of a user that is being tried.
+type Attempt struct {
+	Task
+	Number int  // 1 for the first try
+	Last   bool // no further try follows by itself: what cannot be done now is parked
+}
+
+// attempted is what the engine knows of the attempt.
+func (a Attempt) attempted(n noun) attempted {
+	return attempted{noun: n, directory: a.Directory, id: string(a.User), cause: a.Cause, claims: a.Claims, thought: a.Thought, number: a.Number, last: a.Last}
+}
+
+// GroupAttempt is a task of a group that is being tried.
+type GroupAttempt struct {
+	GroupTask
+	Number int
+	Last   bool
+}
+
+// attempted is what the engine knows of the attempt.
+func (a GroupAttempt) attempted(n noun) attempted {
+	return attempted{noun: n, directory: a.Directory, id: string(a.Group), cause: a.Cause, claims: a.Claims, thought: a.Thought, number: a.Number, last: a.Last}
+}
+
+// Outcome is what became of an attempt. An attempt that is not to be repeated
+// is over: the user is in sync, released, or parked with a reason.
+type Outcome struct {
+	Retry bool
+	After time.Duration // how long to wait before the next try
+	Err   error         // why it must be tried again
+	// Afresh says that no try is left and that giving up would be wrong, because
+	// the trouble is not the user's: the task is to be sent again as a new one.
+	Afresh bool
+}
 
 // Message is the task as a message. The message group is the directory and the
 // user, so that two workers never write one account.

@@ -12,5 +12,5 @@ func main() {
 	handler := fanout.Handler{
 		Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Groups: env.Queue(lambdaenv.GroupsLiveQueue), Metrics: env.Metrics(),
 	}
-	env.Start(handler.Handle)
+	env.Start(handler.Handle, nil)
 }

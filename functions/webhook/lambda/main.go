@@ -15,5 +15,5 @@ func main() {
 		Metrics: env.Metrics(),
 		Refused: &webhook.Refusals{},
 	}
-	env.Start(handler.Handle)
+	env.Start(handler.Handle, nil)
 }

@@ -1,0 +1,148 @@
+// Package clients gives the functions access to the outside systems: one client
+// for every JumpCloud organization and one for every Entra tenant, made when
+// first needed and kept, because a client holds connections and a token.
+package clients
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/jumpcloud"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/redirect"
+)
+
+// Keys knows the API keys of the organizations.
+type Keys interface {
+	// APIKey is the key of an organization; NotFound if we serve none of that id.
+	APIKey(ctx context.Context, organization directory.OrganizationID) (string, error)
+}
+
+// Regions knows where the organizations are.
+type Regions interface {
+	// Organization reads an organization; NotFound if we serve none of that id.
+	Organization(ctx context.Context, id directory.OrganizationID) (directory.Organization, error)
+}
+
+// Config says where the outside systems are and how to sign in to Entra.
+type Config struct {
+	// JumpCloudAPI is the root of v1, and JumpCloudInsights that of Directory
+	// Insights, of the organizations in the US. Organizations of other regions
+	// have hosts of their own, unless these are not JumpCloud's.
+	JumpCloudAPI      string
+	JumpCloudInsights string
+	GraphURL          string
+	LoginURL          string
+	ClientID          string
+	// Proof is what the application proves itself with to Entra.
+	Proof   func(context.Context) (entra.Proof, error)
+	Keys    Keys
+	Regions Regions
+	// Transport carries all requests; nil is http.DefaultTransport.
+	Transport http.RoundTripper
+}
+
+// Set keeps the clients. It is safe for concurrent use.
+type Set struct {
+	cfg Config
+
+	mu            sync.Mutex
+	organizations map[directory.OrganizationID]organization
+	tenants       map[directory.TenantID]*entra.Client
+}
+
+// organization is the client of an organization and until when it is good.
+type organization struct {
+	client *jumpcloud.Client
+	until  time.Time
+}
+
+// keyLife is how long a client is used before its API key is fetched again: so
+// long may a key that was replaced still be tried.
+const keyLife = 5 * time.Minute
+
+// New makes the access to the outside systems; it sends nothing.
+func New(cfg Config) *Set {
+	return &Set{
+		cfg:           cfg,
+		organizations: map[directory.OrganizationID]organization{},
+		tenants:       map[directory.TenantID]*entra.Client{},
+	}
+}
+
+// JumpCloud implements reconcile.Clients.
+func (s *Set) JumpCloud(ctx context.Context, id directory.OrganizationID) (reconcile.JumpCloud, error) {
+	return s.Organization(ctx, id)
+}
+
+// Organization is the client of an organization.
+func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*jumpcloud.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kept, known := s.organizations[id]; known && time.Now().Before(kept.until) {
+		return kept.client, nil
+	}
+	key, err := s.cfg.Keys.APIKey(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	o, err := s.cfg.Regions.Organization(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	client := s.clientFor(o, key)
+	s.organizations[id] = organization{client, time.Now().Add(keyLife)}
+	return client, nil
+}
+
+// CheckKey reads an organization with a key that is not kept yet, and gives the
+// name that it has in JumpCloud.
+func (s *Set) CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
+	found, err := s.clientFor(o, key).Organization(ctx)
+	return found.Name, err
+}
+
+// clientFor makes a client for an organization and a key.
+func (s *Set) clientFor(o directory.Organization, key string) *jumpcloud.Client {
+	return jumpcloud.NewClient(jumpcloud.Config{
+		APIURL: o.Region.Host(s.cfg.JumpCloudAPI), InsightsURL: o.Region.Host(s.cfg.JumpCloudInsights), APIKey: key, Organization: o.ID,
+		HTTP: &http.Client{Transport: s.cfg.Transport, CheckRedirect: redirect.FollowNone},
+	})
+}
+
+// Entra implements reconcile.Clients.
+func (s *Set) Entra(_ context.Context, tenant directory.TenantID) (reconcile.Entra, error) {
+	return s.tenant(tenant)
+}
+
+// Describe asks a tenant what it is, which proves that our credentials work
+// there.
+func (s *Set) Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error) {
+	client, err := s.tenant(tenant)
+	if err != nil {
+		return directory.Tenant{}, err
+	}
+	return client.Describe(ctx)
+}
+
+// tenant is the client of a tenant.
+func (s *Set) tenant(id directory.TenantID) (*entra.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if client, known := s.tenants[id]; known {
+		return client, nil
+	}
+	client, err := entra.New(entra.Config{
+		GraphURL: s.cfg.GraphURL, LoginURL: s.cfg.LoginURL, Tenant: id,
+		ClientID: s.cfg.ClientID, Proof: s.cfg.Proof, Transport: s.cfg.Transport,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.tenants[id] = client
+	return client, nil
+}

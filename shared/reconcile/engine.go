@@ -1,0 +1,208 @@
+// Package reconcile holds the use cases of entrasync: it brings users and groups up to
+// date, and sets passwords.
+//
+// A task names an object and a directory, never a change. Its way: (1) our records of
+// the object are read; (2) JumpCloud's current state of it, each object by itself, and
+// whatever is missing there or lags behind its events is doubted; (3) package plan makes
+// of it what the object is to be in Entra; (4) what Entra has is looked up where we do
+// not know it; (5) plan decides on actions; (6) what was found is claimed, so that no
+// two objects have one account; (7) each action is recorded, sent, and completed; (8) the
+// link says how the object stands and why; (9) who waits for it is told; (10) an attempt
+// that failed is tried again or parked. Whatever made us look, however often and in
+// whatever order, a look leads to the same end; a process may die at any point.
+//
+// The engine (engine.go, stage.go, link.go, absence.go, retry.go) is what all kinds of
+// work have in common. A kind is a struct that holds [work], and a list of stages:
+// user.go, group.go, password.go, and the files that begin like them. The tests are
+// those of functions/users, functions/groups and scripts/world, with real clients against
+// the simulators; those of the engine itself are here. It talks to ports only
+// (ports.go); shared/jumpcloud and shared/entra implement them.
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// recordLimit bounds the writing of our own records. It does not shrink with the
+// time that is left to the invocation: what happened must be kept.
+const recordLimit = 5 * time.Second
+
+// noun names a kind of object in logs, metrics and records.
+type noun struct {
+	subject  string // what an action is about, and the field of a log line: "user"
+	attempts string // what is tried: "user"
+	failed   string // the metric of attempts that failed; "" counts nothing
+	ended    string // the metric of attempts that ended for good, by status and reason
+}
+
+// attempted is what every task says, whatever it is about.
+type attempted struct {
+	noun      noun
+	directory directory.ID
+	id        string // of the object in JumpCloud
+	cause     plan.Cause
+	claims    []directory.Claim
+	thought   int
+	number    int  // 1 for the first try
+	last      bool // no further try follows by itself
+}
+
+// work is what the engine knows of the work on one object. The work on an object of
+// any kind holds one.
+type work struct {
+	attempted
+	stage    string // that it is in
+	over     bool   // nothing more is tried
+	failed   bool   // and the link is to say why
+	outcome  Outcome
+	todo     []plan.Action // what is still to be sent
+	unkept   []plan.Action // what happened and was not recorded yet
+	obstacle *directory.Obstacle
+	withheld *fault.Error // a permission was missing for a part of what is to be done
+	refused  *plan.Action // what was not even sent and is to be recorded as failed
+	// linkless says that there is no link to keep: the directory is gone, or the object is
+	// the connection source of it.
+	linkless bool
+	expectations
+}
+
+// engaged is the work itself, for the engine.
+func (w *work) engaged() *work { return w }
+
+// line begins what is logged about an attempt: whom, where, in which stage, and the
+// event that made us look, by which one change is followed through the functions.
+func (w *work) line(e *zerolog.Event) *zerolog.Event {
+	return e.Str("directory", string(w.directory)).Str(w.noun.subject, w.id).Str("stage", w.stage).
+		Str("cause", w.cause.Type).Str("event", w.cause.ID).Int("attempt", w.number)
+}
+
+// object is the work on one object of some kind.
+type object interface {
+	comparable
+	engaged() *work
+}
+
+// engine works on some objects of one kind in one directory. It knows what is common
+// to all kinds of work: that an attempt ends, is tried again or is given up, and that
+// what was done is logged, counted and published.
+type engine[T object] struct {
+	Parts
+	dir       directory.Directory
+	objects   []T
+	completed []plan.Action
+}
+
+// outcomes are what became of the attempts, in their order.
+func (e *engine[T]) outcomes() []Outcome {
+	all := make([]Outcome, len(e.objects))
+	for i, o := range e.objects {
+		all[i] = o.engaged().outcome
+	}
+	return all
+}
+
+// live are those of some objects whose attempts are not over.
+func live[T object](objects []T) []T {
+	return slices.DeleteFunc(slices.Clone(objects), func(o T) bool { return o.engaged().over })
+}
+
+// retry ends an attempt without a trace in the link: another worker holds the newer
+// one, or the table cannot be used.
+func (e *engine[T]) retry(ctx context.Context, o T, err error) {
+	w, f := o.engaged(), fault.Of(err)
+	w.over, w.failed = true, false
+	w.outcome = Outcome{Retry: true, After: waitBefore(w.number, f), Err: err, Afresh: w.last}
+	e.countFailed(w, f)
+	w.line(zerolog.Ctx(ctx).Warn()).Dur("after", w.outcome.After).Err(err).Msg(w.noun.attempts + " will be tried again")
+}
+
+// retryEach ends the attempts of several objects for the same cause.
+func (e *engine[T]) retryEach(ctx context.Context, objects []T, err error) {
+	for _, o := range objects {
+		e.retry(ctx, o, err)
+	}
+}
+
+// found deals with the answer of our records. It reports whether there is anything to
+// do: there is not in a directory that is gone.
+func (e *engine[T]) found(ctx context.Context, id directory.ID, objects []T, err error) bool {
+	switch {
+	case fault.Is(err, fault.NotFound):
+		zerolog.Ctx(ctx).Info().Str("directory", string(id)).Int("tasks", len(objects)).Msg("the directory is gone: nothing to do")
+		for _, o := range objects {
+			o.engaged().over, o.engaged().linkless = true, true
+		}
+	case err != nil:
+		e.retryEach(ctx, objects, err)
+	}
+	return err == nil
+}
+
+// countFailed counts an attempt that failed.
+func (e *engine[T]) countFailed(w *work, f *fault.Error) {
+	if w.noun.failed != "" {
+		e.Metrics.Count(w.noun.failed, 1, "kind", trouble(f))
+	}
+}
+
+// prepare fills in what the record of an action needs. It carries the id of the object
+// in Entra already.
+func (w *work) prepare(action *plan.Action, name string) {
+	action.ID = uuid.Must(uuid.NewV7()).String()
+	action.Directory = w.directory
+	action.Subject = plan.Subject{Kind: w.noun.subject, ID: w.id, Name: name}
+	action.Cause = w.cause
+	action.Status, action.At = plan.Started, time.Now().UTC()
+}
+
+// note has a completed action recorded with the link, published and counted.
+func (e *engine[T]) note(ctx context.Context, o T, action plan.Action) {
+	w := o.engaged()
+	w.unkept = append(w.unkept, action)
+	e.report(ctx, o, action)
+}
+
+// report has a completed action published, logs and counts it.
+func (e *engine[T]) report(ctx context.Context, o T, action plan.Action) {
+	e.completed = append(e.completed, action)
+	reason, level := string(action.Reason), zerolog.InfoLevel
+	if action.Error != nil {
+		reason, level = string(action.Error.Reason), zerolog.WarnLevel
+	}
+	e.Metrics.Count("actions", 1, "type", string(action.Type), "status", string(action.Status), "reason", reason)
+	line := o.engaged().line(zerolog.Ctx(ctx).WithLevel(level)).
+		Str("action", string(action.Type)).Str("actionId", action.ID).Str("status", string(action.Status)).
+		Str("entraId", string(action.EntraID)).Str("reason", reason)
+	if action.Error != nil {
+		line = line.Str("kind", action.Error.Kind).Str("why", action.Error.Message)
+	}
+	line.Msg("action completed")
+}
+
+// publish passes completed actions on. The record is what counts: when nobody can be
+// told, that is logged and counted, and nothing is undone.
+func (e *engine[T]) publish(ctx context.Context, _ []T) {
+	if e.Publisher == nil || len(e.completed) == 0 {
+		return
+	}
+	if err := e.Publisher.Publish(ctx, e.completed...); err != nil {
+		e.Metrics.Count("publish_failed", len(e.completed))
+		zerolog.Ctx(ctx).Error().Err(err).Int("actions", len(e.completed)).Msg("actions could not be published")
+	}
+}
+
+// hasTimeFor reports whether the invocation lasts long enough for something that takes
+// at most so long, and to record what became of it.
+func hasTimeFor(ctx context.Context, longest time.Duration) bool {
+	deadline, set := ctx.Deadline()
+	return !set || time.Until(deadline) > longest+recordLimit
+}

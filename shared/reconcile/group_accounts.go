@@ -1,0 +1,112 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// loadMembers reads the members that are to be looked at, with the accounts that
+// their users have now.
+func (b *groupBatch) loadMembers(ctx context.Context, groups []*group) {
+	if !b.dir.Settings.ManageGroups {
+		return
+	}
+	for _, g := range groups {
+		if err := b.loadMembersOf(ctx, g); err != nil {
+			b.fail(ctx, g, err)
+		}
+	}
+}
+
+func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
+	if !g.plan.Connected || !g.plan.Exists {
+		return nil
+	}
+	if g.read.marked, err = b.Store.Marks(ctx, b.dir.ID, g.attempt.Group); err != nil {
+		return err
+	}
+	var members []directory.Member
+	g.plan.All = g.attempt.Whole || g.link.EntraID == "" || len(g.match.open) > 0 || g.link.Coming > 0
+	if g.plan.All {
+		members, err = b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+	} else {
+		users := make([]directory.UserID, len(g.read.marked))
+		for i, t := range g.read.marked {
+			users[i] = t.User
+		}
+		members, err = b.Store.SomeMembers(ctx, b.dir.ID, g.attempt.Group, users)
+	}
+	if err != nil {
+		return err
+	}
+	users := make([]directory.UserID, len(members))
+	for i, m := range members {
+		users[i] = m.User
+	}
+	links, err := b.Store.LinksOf(ctx, b.dir.ID, users)
+	if err != nil {
+		return err
+	}
+	g.match.byID = map[directory.EntraID]directory.Member{}
+	for _, m := range members {
+		link := links[m.User]
+		g.plan.Members = append(g.plan.Members, plan.Member{Member: m, Account: link.Account(), Coming: link.Account() == "" && link.Status == directory.Pending})
+		if m.Applied != "" {
+			g.match.byID[m.Applied] = m
+		}
+	}
+	for _, m := range g.plan.Members {
+		if m.Wanted && m.Account != "" {
+			g.match.byID[m.Account] = m.Member
+		}
+	}
+	return nil
+}
+
+// While at least this many members of a group wait for their accounts the group
+// waits for them, so that they join twenty to a request: until it got no further for
+// a while.
+const (
+	manyComing  = 3
+	comingQuiet = 2 * time.Minute
+)
+
+// comingStep is how long a group waits before it looks how many are coming still:
+// about as long as Graph takes to create a twentieth of a first sync's accounts for
+// them, and longer when nothing has changed for a while.
+func comingStep(coming int, unchanged time.Duration) time.Duration {
+	const each, shortest, longest = 50 * time.Millisecond, time.Second, 30 * time.Second
+	return min(max(time.Duration(coming)*each, unchanged/4, shortest), longest)
+}
+
+// await has groups wait whose members are about to get their accounts, as after a
+// first connection.
+func (b *groupBatch) await(_ context.Context, groups []*group) {
+	for _, g := range groups {
+		coming := g.plan.Coming()
+		if coming < manyComing || !b.dir.Settings.ManageGroups {
+			continue
+		}
+		if now := time.Now().UTC(); coming != g.link.Coming {
+			g.link.Coming, g.link.ComingAt = coming, now
+		}
+		g.match.awaits = true
+		quiet := time.Since(g.link.ComingAt) >= comingQuiet
+		if g.plan.Pressing() || quiet && g.plan.Ready() {
+			g.link.ComingAt = time.Now().UTC()
+			continue
+		}
+		g.link.Name, g.link.Reason = g.plan.Name, directory.MemberAbsent
+		g.link.Message = fmt.Sprintf("%d of %d members have no account in this directory yet: they join together", coming, len(g.plan.Members))
+		b.comeAgain(g, g.comingStep(), nil)
+	}
+}
+
+// comingStep is how long to wait for the members that are coming.
+func (g *group) comingStep() time.Duration {
+	return comingStep(g.link.Coming, time.Since(g.link.ComingAt))
+}

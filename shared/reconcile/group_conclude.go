@@ -1,0 +1,100 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+)
+
+// end notes how the groups stand that were not interrupted.
+func (b *groupBatch) end(ctx context.Context, groups []*group) {
+	b.conclude(ctx, groups, b.stand, func(ctx context.Context, g *group) {
+		b.leases.end(ctx, g.attempt.Group)
+		b.checkMissed(ctx, g)
+		if g.link.Freed {
+			if _, err := b.unclaim(ctx, g.link.EntraID, b.owner(g)); err != nil {
+				b.retry(ctx, g, err)
+			}
+		}
+	})
+}
+
+// stand fills in the link of a group for which all was done.
+func (b *groupBatch) stand(ctx context.Context, g *group) {
+	if err := b.keepMembers(ctx, g); err != nil {
+		b.fail(ctx, g, err)
+		return
+	}
+	g.close()
+	g.link = g.plan.Settled(g.link, g.obstacle)
+	g.link.NextTryAt = time.Time{}
+	g.link.Freed = g.withheld == nil && g.link.Status == directory.Released && g.link.EntraID != ""
+	switch {
+	case g.withheld != nil:
+		b.postponeWithheld(ctx, g)
+		g.over, g.failed = true, true
+	case g.match.awaits:
+		b.comeAgain(g, g.comingStep(), nil)
+	case g.written.again:
+		b.comeAgain(g, replicationStep, nil)
+	case g.link.Coming > 0:
+		g.link.Coming, g.link.ComingAt = 0, time.Time{}
+		g.match.waited = true
+	}
+}
+
+// checkMissed has a group that waited looked at once more if somebody got an account
+// just when it ceased to wait: nobody sends a task for a group that waits.
+func (b *groupBatch) checkMissed(ctx context.Context, g *group) {
+	if !g.match.waited {
+		return
+	}
+	marks, err := b.Store.Marks(ctx, b.dir.ID, g.attempt.Group)
+	if err != nil || len(marks) > 0 {
+		g.outcome = Outcome{Retry: true, After: firstWait, Afresh: g.last}
+	}
+}
+
+// keepMembers keeps what is known of the members now. Those that are to be tried
+// again stay marked, and so do all while something is in the way.
+func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
+	if err := b.Store.PutMembers(ctx, g.known()...); err != nil {
+		return err
+	}
+	g.written.members = nil
+	if g.plan.Link.EntraID != "" && g.link.EntraID == "" { // deleted
+		return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, false)
+	}
+	if g.written.again || g.obstacle != nil || g.withheld != nil {
+		return nil
+	}
+	return b.Store.ClearMarks(ctx, g.read.marked...)
+}
+
+// keepKnown keeps what is known of the members of groups whose attempt failed.
+func (b *groupBatch) keepKnown(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if !g.failed {
+			continue
+		}
+		if err := b.Store.PutMembers(context.WithoutCancel(ctx), g.known()...); err != nil {
+			g.line(zerolog.Ctx(ctx).Error()).Err(err).Msg("what became of members could not be recorded: it is found out again")
+			continue
+		}
+		g.link.OpenActions = g.written.unsure
+	}
+}
+
+// known are the members of whom more is known now. While there is no group in Entra
+// they stay as they are: the one that they were in may come back.
+func (g *group) known() []directory.Member {
+	if g.link.EntraID == "" {
+		return nil
+	}
+	return slices.Collect(maps.Values(g.written.members))
+}

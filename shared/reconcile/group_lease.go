@@ -1,0 +1,168 @@
+package reconcile
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/store"
+)
+
+// Writes to one group never run side by side: who writes to it has its lease. The
+// lease of a worker that dies runs out after leaseTime; one that lives makes it last
+// every leaseStep, and gives it back when it has recorded what it did.
+const (
+	leaseTime = 6 * time.Second
+	leaseStep = 2 * time.Second
+)
+
+// busyWait is how long to wait before the lease of somebody else is looked at
+// again, after try number n: a second at first, and longer for those who wait long,
+// whose tries are not to be used up.
+func busyWait(n int) time.Duration {
+	const first, patience, longest = time.Second, 5, 8 * time.Second
+	return min(first<<(n/patience), longest)
+}
+
+// leases are those that a batch holds.
+type leases struct {
+	store  *store.Store
+	holder string
+	ended  chan struct{} // nil until there is a lease to keep
+	kept   sync.WaitGroup
+
+	mu   sync.Mutex
+	held map[directory.GroupID]store.Lease
+}
+
+// newLeases are no leases yet.
+func newLeases(s *store.Store) *leases {
+	return &leases{store: s, holder: uuid.NewString(), held: map[directory.GroupID]store.Lease{}}
+}
+
+// take takes the lease of a group; a fault of kind Changed if somebody else has it.
+func (l *leases) take(ctx context.Context, id directory.ID, group directory.GroupID) error {
+	now := time.Now().UTC()
+	lease, err := l.store.TakeLease(ctx, store.Lease{Directory: id, Group: group, Holder: l.holder, Until: now.Add(leaseTime)}, now)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.held[group] = lease
+	l.mu.Unlock()
+	if l.ended == nil {
+		l.ended = make(chan struct{})
+		l.kept.Go(func() { l.keep(context.WithoutCancel(ctx)) })
+	}
+	return nil
+}
+
+// keep makes the leases last until they are ended.
+func (l *leases) keep(ctx context.Context) {
+	ticker := time.NewTicker(leaseStep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.ended:
+			return
+		case <-ticker.C:
+			l.prolong(ctx)
+		}
+	}
+}
+
+// prolong makes every lease last from now on. One that somebody else took meanwhile
+// is lost.
+func (l *leases) prolong(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaseStep)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for group, lease := range l.held {
+		now := time.Now().UTC()
+		lease.Until = now.Add(leaseTime)
+		longer, err := l.store.TakeLease(ctx, lease, now)
+		switch {
+		case err == nil:
+			l.held[group] = longer
+		case fault.Is(err, fault.Changed):
+			delete(l.held, group)
+		default:
+			zerolog.Ctx(ctx).Warn().Err(err).Str("group", string(group)).Msg("a lease could not be prolonged")
+		}
+	}
+}
+
+// has reports whether the lease of a group is held still.
+func (l *leases) has(group directory.GroupID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lease, held := l.held[group]
+	return held && lease.Held(time.Now())
+}
+
+// end gives the lease of a group back. One that cannot be given back runs out.
+func (l *leases) end(ctx context.Context, group directory.GroupID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lease, held := l.held[group]
+	if !held {
+		return
+	}
+	delete(l.held, group)
+	if err := l.store.EndLease(ctx, lease); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("group", string(group)).Msg("a lease could not be given back: it runs out")
+	}
+}
+
+// endAll gives all leases back.
+func (l *leases) endAll(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		l.end(ctx, g.attempt.Group)
+	}
+	if l.ended != nil {
+		close(l.ended)
+		l.kept.Wait()
+	}
+}
+
+// lease makes sure that nobody else writes to the groups meanwhile, in the other
+// lane, and that what was read of them before is true still.
+func (b *groupBatch) lease(ctx context.Context, groups []*group) {
+	var leased []*group
+	var ids []directory.GroupID
+	for _, g := range groups {
+		err := b.leases.take(ctx, b.dir.ID, g.attempt.Group)
+		switch {
+		case err == nil:
+			leased, ids = append(leased, g), append(ids, g.attempt.Group)
+		case fault.Is(err, fault.Changed):
+			g.busy()
+		default:
+			b.retry(ctx, g, err)
+		}
+	}
+	look, err := b.Store.LookGroups(ctx, b.dir.ID, ids)
+	for _, g := range leased {
+		link, _ := look.Groups[g.attempt.Group].Link(b.dir.ID)
+		switch {
+		case err != nil:
+			b.retry(ctx, g, err)
+		case link.Version != g.link.Version:
+			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.lease", "the group was worked on meanwhile"))
+		}
+	}
+}
+
+// busy ends an attempt because somebody else works on the group.
+func (g *group) busy() {
+	g.over, g.failed = true, false
+	g.outcome = Outcome{Retry: true, After: busyWait(g.number), Afresh: g.last}
+}

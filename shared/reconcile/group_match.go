@@ -1,0 +1,172 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+)
+
+// reclaim claims the groups in Entra that were given free when their groups were
+// released and that are connected again, or that are to be deleted after all. One that
+// went to another group meanwhile is forgotten: it is looked for by name.
+func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		back := g.plan.Connected && g.plan.Exists
+		deletes := b.dir.Settings.DeleteGroups && g.link.Owner == directory.CreatedByUs
+		if !g.link.Freed || !back && !deletes {
+			continue
+		}
+		_, err := b.claim(ctx, g.link.EntraID, b.owner(g))
+		switch {
+		case err == nil:
+			g.link.Freed = false
+		case fault.Is(err, fault.Conflict):
+			g.link.Former = g.link.EntraID
+			g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Freed = "", "", "", "", false
+		default:
+			b.fail(ctx, g, err)
+		}
+	}
+}
+
+// spare keeps a group in Entra that is ours to delete and that another directory on
+// the tenant has as well.
+func (b *groupBatch) spare(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if !b.dir.Settings.DeleteGroups || g.plan.Connected && g.plan.Exists || g.link.EntraID == "" || g.link.Freed {
+			continue
+		}
+		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, g.link.EntraID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			b.fail(ctx, g, err)
+			continue
+		}
+		if slices.ContainsFunc(owner.Directories, func(id directory.ID) bool { return id != b.dir.ID }) {
+			g.plan.Settings.DeleteGroups = false
+		}
+	}
+}
+
+// lookUp searches the groups that have no link to one in Entra yet, all in one go,
+// and reads the members of groups that are looked at as a whole.
+func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
+	var names []string
+	var searching []*group
+	for _, g := range groups {
+		g.plan.Link = g.link
+		if g.plan.Searches() {
+			names, searching = append(names, g.plan.Name), append(searching, g)
+		}
+	}
+	if len(names) > 0 {
+		for i, found := range b.entra.FindGroups(ctx, names) {
+			if found.Err != nil {
+				b.fail(ctx, searching[i], found.Err)
+				continue
+			}
+			searching[i].plan.Named = found.Groups
+			b.findOwners(ctx, searching[i])
+		}
+	}
+	for _, g := range groups {
+		if target := g.plan.Target(); !g.over && target != "" && (g.deleting() || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
+			b.readPresent(ctx, g, target)
+		}
+	}
+}
+
+// findOwners finds which of the groups of the name belong to other JumpCloud groups.
+func (b *groupBatch) findOwners(ctx context.Context, g *group) {
+	for _, each := range g.plan.Named {
+		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, each.ID)
+		taken := err == nil && !owner.Is(b.owner(g))
+		if fault.Is(err, fault.NotFound) {
+			taken, err = b.asked(ctx, g, directory.MadeFor(each.UniqueName))
+		}
+		if err != nil {
+			b.fail(ctx, g, err)
+			return
+		}
+		if taken {
+			g.plan.Taken = append(g.plan.Taken, each.ID)
+		}
+	}
+}
+
+// asked reports whether another JumpCloud group has asked for a group in Entra and does
+// not know yet that it is there.
+func (b *groupBatch) asked(ctx context.Context, g *group, id directory.GroupID) (bool, error) {
+	if id == "" || id == g.attempt.Group {
+		return false, nil
+	}
+	known, err := b.Store.Group(ctx, b.dir.Organization, id)
+	return slices.ContainsFunc(known.Links, func(link directory.GroupLink) bool {
+		return link.EntraID == "" && len(link.OpenActions) > 0
+	}), err
+}
+
+// readPresent reads who is in the group in Entra. A group that is gone there is
+// forgotten: it is looked for by name again, and created if need be.
+func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory.EntraID) {
+	members, err := b.entra.MembersOf(ctx, target)
+	if fault.Is(err, fault.NotFound) && g.link.EntraID != "" && time.Since(g.link.LastWriteAt) > replicationTime {
+		if err = b.forget(ctx, g); err == nil {
+			b.comeAgain(g, firstWait, nil)
+			return
+		}
+	}
+	if fault.Is(err, fault.NotFound) {
+		err = &fault.Error{Op: "reconcile.read members", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: replicationStep, Message: "Entra does not show the group everywhere yet"}
+	}
+	if err != nil {
+		b.fail(ctx, g, err)
+		return
+	}
+	g.plan.Present = map[directory.EntraID]bool{}
+	for _, id := range members {
+		g.plan.Present[id] = true
+	}
+}
+
+// forget makes the link one without a group in Entra. If we began to delete it, that
+// is what happened to it.
+func (b *groupBatch) forget(ctx context.Context, g *group) error {
+	if slices.ContainsFunc(g.match.open, deletes) {
+		g.link.Former = g.link.EntraID
+	}
+	_, err := b.unclaim(ctx, g.link.EntraID, b.owner(g))
+	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending
+	return err
+}
+
+// decide has the plan made.
+func (b *groupBatch) decide(_ context.Context, groups []*group) {
+	for _, g := range groups {
+		d := g.plan.Decide()
+		g.match.claimed = d.Link.EntraID != g.link.EntraID
+		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
+		g.written.members = map[directory.UserID]directory.Member{}
+		for _, m := range d.Members {
+			g.written.members[m.User] = m
+		}
+	}
+}
+
+// claimFound makes sure that a group that was found belongs to no other one.
+func (b *groupBatch) claimFound(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		if !g.match.claimed {
+			continue
+		}
+		if _, err := b.claim(ctx, g.link.EntraID, b.owner(g)); err != nil {
+			g.link = g.plan.Link
+			if fault.Is(err, fault.Conflict) {
+				err = &fault.Error{Op: "reconcile.claim group", Kind: fault.Transient, Message: "another JumpCloud group took the group of that name just now", Err: err}
+			}
+			b.fail(ctx, g, err)
+		}
+	}
+}

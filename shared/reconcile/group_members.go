@@ -1,0 +1,226 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// sendGroups has groups looked at as a whole.
+func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
+	tasks := make([]GroupTask, len(groups))
+	for i, id := range groups {
+		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, Whole: true}
+	}
+	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
+}
+
+// sendUsers has users looked at.
+func (b *groupBatch) sendUsers(ctx context.Context, lane queue.Sender, cause plan.Cause, users []directory.UserID) error {
+	tasks := make([]Task, len(users))
+	for i, id := range users {
+		tasks[i] = Task{Directory: b.dir.ID, User: id, Cause: cause}
+	}
+	return Enqueue(ctx, lane, tasks...)
+}
+
+// readMembership compares who is in a group with what we know: all of it for a group
+// that is looked at as a whole for the first time or on request, and nobody for one that
+// is connected no more.
+func (b *groupBatch) readMembership(ctx context.Context, g *group) {
+	var err error
+	switch {
+	case !g.plan.Connected || !g.plan.Exists:
+		err = b.emptyOut(ctx, g)
+	case g.link.ListedAt.IsZero(), g.attempt.Whole && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
+		g.attempt.Whole = true
+		err = b.readMembers(ctx, g)
+	}
+	if err != nil {
+		b.fail(ctx, g, err)
+	}
+}
+
+// memberChunk is how many memberships are changed before we look whether there is
+// time for more.
+const memberChunk = 100
+
+// readMembers makes the memberships those that JumpCloud has: who is new in the list
+// joins. Who is not in it any more is asked for: a list that moves, or is wrong once,
+// must take nobody's access away. What there is no time for is found again by the next
+// attempt.
+func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
+	asOf := time.Now().UTC()
+	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
+	if err != nil {
+		return jumpCloudTrouble(err)
+	}
+	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+	if err != nil {
+		return err
+	}
+	var changes []store.Membership
+	var missing []directory.UserID
+	listed, wanted := map[directory.UserID]bool{}, map[directory.UserID]bool{}
+	for _, id := range users {
+		listed[id] = true
+	}
+	for _, m := range known {
+		wanted[m.User] = m.Wanted
+		if m.Wanted && !listed[m.User] {
+			missing = append(missing, m.User)
+		}
+	}
+	for _, id := range users {
+		if !wanted[id] {
+			changes = append(changes, store.Membership{User: id, In: true})
+		}
+	}
+	inside := make([]store.Within, len(within))
+	for i, id := range within {
+		inside[i] = store.Within{Directory: b.dir.ID, Outer: g.attempt.Group, Inner: id}
+	}
+	if err := b.Store.PutWithin(ctx, inside...); err != nil {
+		return err
+	}
+	if err := b.askForMembers(ctx, g, missing); err != nil {
+		return err
+	}
+	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
+		return err
+	}
+	g.link.ListedAt = asOf
+	return nil
+}
+
+// askForMembers has those asked which groups hold them who are not in the list of
+// their group any more.
+func (b *groupBatch) askForMembers(ctx context.Context, g *group, missing []directory.UserID) error {
+	var about []store.Doubt
+	for _, id := range missing {
+		about = append(about, store.Doubt{What: store.UserInGroup, User: id, Group: g.attempt.Group})
+	}
+	return b.askUsers(ctx, about, Task{Cause: g.cause, Memberships: true})
+}
+
+// liveDoubts is how many people are asked for in the live lane; more are one thing
+// that may take a while.
+const liveDoubts = 20
+
+// askUsers has those looked at, a little later, of whom a list shows something no
+// more. What is asked is in the task.
+func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task) error {
+	now := time.Now().UTC()
+	tasks := make([]Task, len(about))
+	for i := range about {
+		about[i].Directory, about[i].People, about[i].Listed, about[i].Since = b.dir.ID, 1, true, now
+		tasks[i] = ask
+		tasks[i].Directory, tasks[i].User, tasks[i].NotBefore = b.dir.ID, about[i].User, now.Add(plan.SecondRead)
+	}
+	if err := b.Store.AddDoubts(ctx, about...); err != nil {
+		return err
+	}
+	lane := b.Lanes.UsersLive
+	if len(tasks) > liveDoubts {
+		lane = b.Lanes.UsersBulk
+	}
+	return Enqueue(ctx, lane, tasks...)
+}
+
+// emptyOut takes all members out of a group that is connected no more: they lose
+// that path. In Entra the group stays as it is, and whom we made a member there is
+// known when the group is connected again.
+func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
+	why := directory.GroupDisconnected
+	if !g.plan.Exists {
+		why = directory.GroupDeleted
+	}
+	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+	if err != nil {
+		return err
+	}
+	var changes []store.Membership
+	for _, m := range known {
+		if m.Wanted {
+			changes = append(changes, store.Membership{User: m.User, Why: why})
+		}
+	}
+	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
+		return err
+	}
+	g.link.ListedAt = time.Time{}
+	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists)
+}
+
+// setMemberships changes memberships and has the users looked at: who joins in the
+// lane of first connections if there are many, who leaves at once. known are the
+// members before.
+func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []directory.Member, changes []store.Membership) error {
+	if err := b.tellAgain(ctx, g, known); err != nil {
+		return err
+	}
+	if len(changes) > 0 && !g.link.Telling {
+		g.link.Telling = true
+		if b.record(ctx, []*group{g}); g.over {
+			return nil
+		}
+	}
+	for chunk := range slices.Chunk(changes, memberChunk) {
+		if !hasTimeFor(ctx, groupWriteLimit) {
+			b.comeAgain(g, firstWait, nil)
+			return nil
+		}
+		if _, err := b.Store.SetMemberships(ctx, b.dir.ID, g.attempt.Group, time.Now().UTC(), chunk...); err != nil {
+			return err
+		}
+		var joined, left []directory.UserID
+		for _, c := range chunk {
+			if c.In {
+				joined = append(joined, c.User)
+			} else {
+				left = append(left, c.User)
+			}
+		}
+		if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
+			return err
+		}
+		if err := b.sendUsers(ctx, b.Lanes.UsersBulk, g.cause, joined); err != nil {
+			return err
+		}
+	}
+	g.link.Telling = false
+	return nil
+}
+
+// tellAgain has the users looked at whose memberships an attempt before this one
+// changed, and that perhaps ended before it could say so.
+func (b *groupBatch) tellAgain(ctx context.Context, g *group, known []directory.Member) error {
+	if !g.link.Telling {
+		return nil
+	}
+	marks, err := b.Store.Marks(ctx, b.dir.ID, g.attempt.Group)
+	if err != nil {
+		return err
+	}
+	wanted := map[directory.UserID]bool{}
+	for _, m := range known {
+		wanted[m.User] = m.Wanted
+	}
+	var joined, left []directory.UserID
+	for _, t := range marks {
+		if wanted[t.User] {
+			joined = append(joined, t.User)
+		} else {
+			left = append(left, t.User)
+		}
+	}
+	if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
+		return err
+	}
+	return b.sendUsers(ctx, b.Lanes.UsersBulk, g.cause, joined)
+}

@@ -1,0 +1,78 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// recall reads the actions of which nobody knows how much was done: what they were
+// about is compared with Entra and not with our records. Those that a process left
+// when it died are ended: the lease says that nobody is about them any more.
+func (b *groupBatch) recall(ctx context.Context, groups []*group) {
+	for _, g := range groups {
+		var err error
+		if g.match.open, err = b.openActions(ctx, g); err != nil {
+			b.fail(ctx, g, err)
+			continue
+		}
+		for _, action := range g.match.open {
+			if action.Status == plan.Started {
+				b.note(ctx, g, g.interrupt(action))
+			}
+			g.plan.Asked = g.plan.Asked || action.Type == plan.CreateGroup && g.link.EntraID == ""
+			for _, change := range action.Changes {
+				if change.Attribute == directory.Members {
+					g.plan.Unsure = append(g.plan.Unsure, accounts(change.To)...)
+				}
+			}
+		}
+	}
+}
+
+// deleting reports whether we began to delete the group in Entra, do not know whether
+// it is gone, and would not do so now: then we look.
+func (g *group) deleting() bool {
+	wanted := !g.plan.Connected && g.plan.Settings.DeleteGroups
+	return !wanted && slices.ContainsFunc(g.match.open, deletes)
+}
+
+// deletes reports whether an action deletes a group.
+func deletes(a plan.Action) bool { return a.Type == plan.DeleteGroup }
+
+// accounts are the object ids in the value of an attribute.
+func accounts(value directory.Value) []directory.EntraID {
+	ids := make([]directory.EntraID, len(value))
+	for i, each := range value {
+		ids[i] = directory.EntraID(each)
+	}
+	return ids
+}
+
+// supersede lets an open action go that another one repeats: while an outside system
+// is out of order every attempt leaves one.
+func (g *group) supersede(by plan.Action) {
+	repeated := func(id string) bool {
+		i := slices.IndexFunc(g.match.open, func(a plan.Action) bool { return a.ID == id })
+		return i >= 0 && g.match.open[i].Type == by.Type && slices.EqualFunc(g.match.open[i].Changes, by.Changes, func(a, b directory.Change) bool {
+			return a.Attribute == b.Attribute && slices.Equal(a.From, b.From) && slices.Equal(a.To, b.To)
+		})
+	}
+	g.written.unsure = slices.DeleteFunc(slices.Clone(g.written.unsure), repeated)
+	g.link.OpenActions = slices.DeleteFunc(slices.Clone(g.link.OpenActions), repeated)
+}
+
+// close ends what is open once the group was compared with Entra. What could not be
+// compared stays open.
+func (g *group) close() {
+	compared := g.plan.Connected && g.plan.Exists && g.plan.Settings.ManageGroups && g.obstacle == nil
+	if compared || g.link.EntraID == "" && !g.plan.Asked {
+		g.written.unsure = nil
+	}
+	g.written.unsure = slices.DeleteFunc(slices.Clone(g.written.unsure), func(id string) bool {
+		return slices.ContainsFunc(g.match.open, func(a plan.Action) bool { return a.ID == id && deletes(a) })
+	})
+	g.link.OpenActions = g.written.unsure
+}

@@ -1,0 +1,61 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// readRecords reads what we know of the directory and of each group there.
+func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
+	var ids []directory.GroupID
+	for _, g := range b.objects {
+		if g.attempt.Group != "" {
+			ids = append(ids, g.attempt.Group)
+		}
+	}
+	look, err := b.Store.LookGroups(ctx, id, ids)
+	if !b.found(ctx, id, b.objects, err) {
+		return false
+	}
+	b.dir = look.Directory
+	for _, g := range b.objects {
+		known := look.Groups[g.attempt.Group]
+		link, found := known.Link(id)
+		g.link, g.written.unsure, g.read.paths = link, link.OpenActions, known.Paths(id)
+		g.plan = plan.Group{Settings: look.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
+			Exists: known.Connected(id) || link.Reason != directory.GroupDeleted}
+		// A group that nobody ever connected is none of our business, unless the
+		// connection source is to be asked.
+		g.over = !found && !g.plan.Connected && !g.attempt.Source
+		if !found {
+			g.link = directory.NewGroupLink(id, g.attempt.Group)
+		}
+		if !g.over && known.Busy(id, time.Now()) {
+			g.busy()
+		}
+	}
+	return true
+}
+
+// authorize ends the attempts in a directory whose tenant could never be asked who
+// it is, and finds the clients.
+func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
+	var err error
+	if b.dir.TenantObject == "" {
+		err = notAuthorized(b.dir)
+	}
+	if err == nil {
+		if b.jumpcloud, err = b.Clients.JumpCloud(ctx, b.dir.Organization); err != nil {
+			err = jumpCloudTrouble(err)
+		}
+	}
+	if err == nil {
+		b.entra, err = b.Clients.Entra(ctx, b.dir.Tenant)
+	}
+	if err != nil {
+		b.failEach(ctx, groups, err)
+	}
+}

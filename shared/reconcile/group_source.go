@@ -1,0 +1,173 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// readSource asks the connection source: which users and groups it holds, for a task
+// without a group, and whether it holds the group, for one that asks.
+func (b *groupBatch) readSource(ctx context.Context, g *group) {
+	source := b.dir.Settings.ConnectionSource
+	var err error
+	switch {
+	case g.attempt.Group == "":
+		if err = b.connectAll(ctx, source, g.cause); err == nil {
+			g.over = true
+		}
+	case g.attempt.Source && source.Type != directory.NoSource:
+		err = b.readHeld(ctx, g, source)
+	}
+	if err != nil {
+		b.fail(ctx, g, err)
+	}
+}
+
+// readHeld makes the group connected by the source, or not, as the source has it.
+func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.ConnectionSource) (err error) {
+	if g.read.held, err = b.jumpcloud.IsGroupAssociated(ctx, source, g.attempt.Group); err != nil {
+		return jumpCloudTrouble(err)
+	}
+	if g.read.held || !slices.Contains(g.read.paths, directory.Source) {
+		return b.connectGroup(ctx, g, g.read.held)
+	}
+	about, err := b.about(ctx, g, store.GroupSource)
+	if err != nil {
+		return err
+	}
+	gone, err := hasLeftSource(ctx, &b.linkEngine, g, about, g.attempt.Group, func(ctx context.Context) ([]directory.GroupID, error) {
+		_, groups, err := b.jumpcloud.Associated(ctx, source)
+		return groups, err
+	})
+	if err != nil || !gone {
+		return err
+	}
+	return b.connectGroup(ctx, g, false)
+}
+
+// connectGroup makes the group connected by the source, or not.
+func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) error {
+	var err error
+	if held {
+		err = b.connectBySource(ctx, g.attempt.Group, g.cause)
+	} else {
+		_, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source)
+	}
+	if err != nil {
+		return err
+	}
+	return b.reread(ctx, g)
+}
+
+// connectBySource makes a group connected by the source; one that was not before is
+// read again a little later.
+func (b *groupBatch) connectBySource(ctx context.Context, id directory.GroupID, cause plan.Cause) error {
+	isNew, err := b.Store.ConnectGroup(ctx, b.dir.ID, id, directory.Source, time.Now().UTC())
+	if err != nil || !isNew {
+		return err
+	}
+	return Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, Whole: true}.Recheck())
+}
+
+// reread reads the link and the paths of a group again, after they were changed.
+func (b *groupBatch) reread(ctx context.Context, g *group) error {
+	look, err := b.Store.LookGroups(ctx, b.dir.ID, []directory.GroupID{g.attempt.Group})
+	if err != nil {
+		return err
+	}
+	known := look.Groups[g.attempt.Group]
+	link, found := known.Link(b.dir.ID)
+	g.plan.Connected, g.read.paths = known.Connected(b.dir.ID), known.Paths(b.dir.ID)
+	if g.over = !found; found {
+		g.link = link
+	}
+	return nil
+}
+
+// connectAll connects what the source holds, and has those asked whom another source
+// connected before, or who are not in its list any more. Without a source all stay as
+// they are.
+func (b *groupBatch) connectAll(ctx context.Context, source directory.ConnectionSource, cause plan.Cause) error {
+	if source.Type == directory.NoSource {
+		return nil
+	}
+	users, groups, err := b.jumpcloud.Associated(ctx, source)
+	if err != nil {
+		return jumpCloudTrouble(err)
+	}
+	now := time.Now().UTC()
+	for _, id := range users {
+		if err := b.Store.Connect(ctx, b.dir.ID, id, directory.Source, now); err != nil {
+			return err
+		}
+	}
+	for _, id := range groups {
+		if err := b.connectBySource(ctx, id, cause); err != nil {
+			return err
+		}
+	}
+	if err := b.sendUsers(ctx, b.Lanes.UsersBulk, cause, users); err != nil {
+		return err
+	}
+	if err := b.sendGroups(ctx, cause, groups); err != nil {
+		return err
+	}
+	if err := b.askUnlistedUsers(ctx, cause, users); err != nil {
+		return err
+	}
+	return b.askUnlistedGroups(ctx, cause, groups)
+}
+
+// askUnlistedUsers has the users asked who are connected by a source and are not among
+// those that it has: each look asks the source.
+func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, listed []directory.UserID) error {
+	var about []store.Doubt
+	for cursor, first := "", true; first || cursor != ""; first = false {
+		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
+		if err != nil {
+			return err
+		}
+		for _, c := range list.Items {
+			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(listed, c.User) {
+				about = append(about, store.Doubt{What: store.UserSource, User: c.User})
+			}
+		}
+		cursor = list.Cursor
+	}
+	return b.askUsers(ctx, about, Task{Cause: cause, Source: true})
+}
+
+// askUnlistedGroups has the groups asked who are connected by a source and are not
+// among those that it has.
+func (b *groupBatch) askUnlistedGroups(ctx context.Context, cause plan.Cause, listed []directory.GroupID) error {
+	var tasks []GroupTask
+	var about []store.Doubt
+	now := time.Now().UTC()
+	for cursor, first := "", true; first || cursor != ""; first = false {
+		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
+		if err != nil {
+			return err
+		}
+		for _, c := range list.Items {
+			if !slices.Contains(c.Paths, directory.Source) || slices.Contains(listed, c.Group) {
+				continue
+			}
+			people, err := b.people(ctx, c.Group)
+			if err != nil {
+				return err
+			}
+			about = append(about, store.Doubt{Directory: b.dir.ID, What: store.GroupSource, Group: c.Group, People: people, Listed: true, Absence: plan.Absence{Since: now}})
+			tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: c.Group, Cause: cause, Source: true, NotBefore: now.Add(plan.SecondRead)})
+		}
+		cursor = list.Cursor
+	}
+	if err := b.Store.AddDoubts(ctx, about...); err != nil {
+		return err
+	}
+	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
+}

@@ -1,0 +1,318 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/seal"
+	"entrasync/shared/secret"
+	"entrasync/shared/store"
+)
+
+// PasswordKey is the type of the cause of a task that wants the key published
+// which passwords are sealed with, beside the look at the user.
+const PasswordKey = "password_key"
+
+// passwordLimit bounds one write of a password: somebody waits for it, and other
+// messages of the batch do. What was not answered by then is unknown.
+const passwordLimit = 10 * time.Second
+
+// Passwords sets passwords that the gateway took.
+//
+// Unlike everything else that is written to Entra, a password cannot be looked at
+// to find out whether it is right, and writing it ends the user's sessions. So it
+// is the one write that is never repeated unless it certainly was not done: its
+// action goes from queued to started before it is sent, by a conditional write,
+// and one that is found started belongs to a process that died. Its outcome is
+// unknown then, and the user's link says so until a password is set again.
+type Passwords struct {
+	Parts
+	seed func(context.Context) (string, error)
+}
+
+// NewPasswords refuses parts of which one is missing, by its name. seed is the secret
+// text of which the key is made that opens sealed passwords.
+func NewPasswords(parts Parts, seed func(context.Context) (string, error)) (Passwords, error) {
+	return Passwords{parts, seed}, parts.check()
+}
+
+// passwords names them in logs and records. What fails is counted by its action.
+var passwords = noun{subject: "user", attempts: "password"}
+
+// PublishKey makes sure that passwords are sealed with our key.
+func (p Passwords) PublishKey(ctx context.Context) error {
+	opener, err := p.opener(ctx)
+	if err != nil {
+		return err
+	}
+	return p.publishKey(ctx, opener)
+}
+
+func (p Passwords) publishKey(ctx context.Context, opener *seal.Opener) error {
+	published, err := p.Store.PasswordKey(ctx)
+	if err == nil && bytes.Equal(published, opener.Public()) {
+		return nil
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return p.Store.PublishPasswordKey(ctx, opener.Public())
+}
+
+func (p Passwords) opener(ctx context.Context) (*seal.Opener, error) {
+	seed, err := p.seed(ctx)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Transient, "reconcile.password key")
+	}
+	return seal.NewOpener(seed)
+}
+
+// passwordWork is the work on the passwords of a directory, one at a time.
+type passwordWork struct {
+	engine[*password]
+	keys Passwords
+}
+
+// password is the work on one password. Each part of it is filled in by the stages that
+// it is named after.
+type password struct {
+	work
+	attempt Attempt
+	action  plan.Action
+	version int64 // of the action
+	ready   passwordReady
+}
+
+// passwordReady is what is needed to set a password.
+type passwordReady struct {
+	link  directory.Link
+	entra Entra
+	value string // opened
+}
+
+// passwordStages is the way of a password through the engine.
+func passwordStages() []stage[*passwordWork, *password] {
+	return []stage[*passwordWork, *password]{
+		{"read", each((*passwordWork).read), false},       // sets action; ends what is not ours or was done
+		{"prepare", each((*passwordWork).prepare), false}, // sets ready
+		{"begin", each((*passwordWork).begin), false},     // the action is started
+		{"send", each((*passwordWork).send), false},       // the action is completed
+		{"publish", (*passwordWork).publish, true},
+	}
+}
+
+// Set tries to set the password of a task. Only what certainly was not done is
+// tried again; whatever else becomes of it stands in its action and in the link.
+func (p Passwords) Set(ctx context.Context, a Attempt) Outcome {
+	b := &passwordWork{keys: p}
+	b.Parts = p.Parts
+	b.objects = []*password{{work: work{attempted: a.attempted(passwords)}, attempt: a}}
+	goThrough(ctx, b, b.objects, passwordStages())
+	return b.outcomes()[0]
+}
+
+// read reads the action. It is not ours if the gateway did not record it: then
+// there is nothing to do.
+func (b *passwordWork) read(ctx context.Context, p *password) {
+	var err error
+	p.action, p.version, err = b.Store.ActionVersion(ctx, p.directory.Organization(), p.attempt.Password.Action)
+	switch {
+	case err != nil && !fault.Is(err, fault.NotFound):
+		b.retry(ctx, p, err)
+	case err != nil || p.action.Type != plan.SetPassword || p.action.Directory != p.directory || p.action.Subject.ID != p.id:
+		p.over = true
+		p.line(zerolog.Ctx(ctx).Error()).Msg("a password came without an action of its own: it is not set")
+	case p.action.Status == plan.Started:
+		b.giveUp(ctx, p, &fault.Error{Op: "reconcile.set password", Kind: fault.Transient, Reason: directory.Interrupted,
+			Message: "entrasync stopped before Entra's answer was known: the account may have the new password or the old one. Set it again"}, false)
+	case p.action.Status != plan.Queued: // the message came twice
+		p.over = true
+	}
+}
+
+// prepare checks that the account is still the user's and opens the password.
+func (b *passwordWork) prepare(ctx context.Context, p *password) {
+	err := b.makeReady(ctx, p)
+	switch {
+	case err == nil && !hasTimeFor(ctx, passwordLimit):
+		p.over = true
+		p.outcome = Outcome{Retry: true, After: firstWait, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
+	case err == nil:
+	case fault.KindOf(err).Decide() == fault.Retry && !p.last:
+		b.retry(ctx, p, err)
+	default:
+		b.giveUp(ctx, p, fault.Of(err), false)
+	}
+}
+
+// makeReady finds out all that is needed to set a password.
+func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
+	look, err := b.Store.Look(ctx, p.directory, []directory.UserID{p.attempt.User})
+	if err != nil {
+		return err
+	}
+	known := look.Users[p.attempt.User]
+	link, found := known.Link(p.directory)
+	switch {
+	case !found || link.EntraID != p.action.EntraID:
+		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.AccountMissing, Message: "the user has another account in Entra by now: set the password again"}
+	case !b.owns(ctx, look.Directory, link):
+		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.AccountMissing, Message: "the account is not the user's any more, or not again yet: set the password again in a minute"}
+	case len(known.Paths(p.directory)) == 0:
+		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.Disconnected, Message: directory.Sentence(directory.Disconnected)}
+	}
+	p.ready.link = link
+	if p.ready.entra, err = b.Clients.Entra(ctx, look.Directory.Tenant); err != nil {
+		return err
+	}
+	// Where the tenant cannot be asked Entra says it.
+	if tenant, err := p.ready.entra.Tenant(ctx, nil, time.Time{}); err == nil {
+		if why := p.refusal(ctx, tenant); why != nil {
+			return &fault.Error{Op: "reconcile.set password", Kind: fault.Forbidden, Reason: why.Reason, Message: why.Message}
+		}
+	}
+	p.ready.value, err = b.keys.open(ctx, p)
+	return err
+}
+
+// refusal is why the account gets no password, nil if it may get one. An account whose
+// link is in a federated domain may have left it.
+func (p *password) refusal(ctx context.Context, tenant directory.Tenant) *directory.Obstacle {
+	why := p.ready.link.PasswordIn(tenant, nil)
+	if why == nil {
+		return nil
+	}
+	if found := p.ready.entra.Read(ctx, []directory.EntraID{p.ready.link.EntraID})[0]; found.Err == nil && found.Account != nil {
+		return p.ready.link.PasswordIn(tenant, found.Account)
+	}
+	return why
+}
+
+// owns reports whether the account is certainly the user's.
+func (b *passwordWork) owns(ctx context.Context, dir directory.Directory, link directory.Link) bool {
+	owner, err := b.Store.Owner(ctx, dir.TenantObject, link.EntraID)
+	return err == nil && !link.Freed && owner.Is(store.Owner{Organization: dir.Organization, User: link.User})
+}
+
+// open opens the sealed password. One for another key is for one that was
+// replaced, or that is not read here yet; the next one will be for ours.
+func (p Passwords) open(ctx context.Context, w *password) (string, error) {
+	sealed := w.attempt.Password.Sealed
+	opener, err := p.opener(ctx)
+	if err == nil && !opener.Fits(sealed) {
+		if opener, err = p.opener(secret.Fresh(ctx)); err == nil && !opener.Fits(sealed) {
+			err = p.publishKey(ctx, opener)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return opener.Open(sealed, seal.Purpose{Directory: w.directory, User: w.attempt.User, Account: w.action.EntraID, Action: w.action.ID})
+}
+
+// begin records that the password is about to be sent, unless somebody else does it.
+func (b *passwordWork) begin(ctx context.Context, p *password) {
+	p.action.Status = plan.Started
+	if err := b.change(ctx, p); err != nil {
+		b.retry(ctx, p, err)
+	}
+}
+
+// send writes the password to Entra.
+func (b *passwordWork) send(ctx context.Context, p *password) {
+	limited, cancel := context.WithTimeout(ctx, passwordLimit)
+	defer cancel()
+	err := p.ready.entra.SetPassword(limited, p.action.EntraID, p.ready.value)
+	if err == nil {
+		p.action.Status = plan.Succeeded
+		b.complete(ctx, p, nil, true)
+		return
+	}
+	f := *fault.Of(err)
+	lagging := f.Kind == fault.NotFound && MayLag(p.ready.link, time.Now())
+	switch {
+	case lagging:
+		f.RetryAfter, f.Message = replicationStep, "Entra does not show the account everywhere yet: set the password again in a few minutes"
+	case f.Kind == fault.NotFound:
+		f.Reason, f.Message = directory.AccountMissing, "the account is not in Entra any more: restore it from the deleted users there, or disconnect the user"
+	case !certain(err):
+		f.Reason = directory.PasswordUnknown
+		f.Message = "Entra gave no clear answer: the account may have the new password or the old one. Set it again"
+	}
+	if (lagging || f.Kind == fault.Throttled) && !p.last {
+		p.action.Status = plan.Queued // certainly not done
+		if err := b.change(ctx, p); err != nil {
+			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be put back: it will be found interrupted")
+		}
+		b.retry(ctx, p, &f)
+		return
+	}
+	b.giveUp(ctx, p, &f, true)
+}
+
+// giveUp ends the action for good; sent says whether Entra was asked just now.
+func (b *passwordWork) giveUp(ctx context.Context, p *password, f *fault.Error, sent bool) {
+	p.action.Status = plan.Failed
+	p.action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(f), Message: f.Message}
+	if f.Message == "" {
+		p.action.Error.Message = "the password could not be set (" + string(f.Kind) + "): set it again"
+	}
+	b.complete(ctx, p, &directory.Obstacle{Reason: p.action.Error.Reason, Message: p.action.Error.Message}, sent)
+}
+
+// complete records what became of the password; obstacle is why the account has
+// not got it. What Entra said just now counts whoever else was about the action,
+// and goes into the links first, because who waits for the action may look at
+// them next. Without having asked, only who gets the action may write the links.
+func (b *passwordWork) complete(ctx context.Context, p *password, obstacle *directory.Obstacle, sent bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer cancel()
+	p.action.CompletedAt = time.Now().UTC()
+	var err error
+	if sent {
+		b.recordInLinks(ctx, p, obstacle)
+		err = b.Store.RecordActions(ctx, p.action)
+	} else if err = b.change(ctx, p); err == nil {
+		b.recordInLinks(ctx, p, obstacle)
+	}
+	if err != nil {
+		b.retry(ctx, p, err)
+		return
+	}
+	p.over = true
+	b.report(ctx, p, p.action)
+}
+
+// recordInLinks notes in every link of the account whether it has the password.
+func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle *directory.Obstacle) {
+	for _, id := range slices.Concat([]directory.ID{p.directory}, p.attempt.Password.Also) {
+		err := b.Store.ChangeLink(ctx, id, p.attempt.User, func(link directory.Link) directory.Link {
+			if link.EntraID != p.action.EntraID {
+				return link
+			}
+			if link.PasswordDiffers = obstacle; obstacle == nil {
+				link.PasswordAt, link.LastWriteAt = p.action.CompletedAt, p.action.CompletedAt
+			}
+			return link
+		})
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Str("link", string(id)).Msg("a link does not say what became of the password")
+		}
+	}
+}
+
+// change records the action, unless somebody else changed it.
+func (b *passwordWork) change(ctx context.Context, p *password) error {
+	err := b.Store.ChangeAction(ctx, p.action, p.version)
+	if err == nil {
+		p.version++
+	}
+	return err
+}

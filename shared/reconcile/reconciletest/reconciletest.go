@@ -1,0 +1,185 @@
+// Package reconciletest is what tests of the functions have around them: the simulators
+// of JumpCloud and Entra in memory, a table, and the real clients between.
+package reconciletest
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"entrasync/shared/clients"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/store"
+)
+
+const (
+	// Organization is the one organization.
+	Organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
+	// APIKey is its key.
+	APIKey = "test-key"
+	// Domain is the verified domain of the tenant in which people have their addresses.
+	Domain = "contoso.example"
+)
+
+// The hosts of the outside systems.
+const (
+	JumpCloudHost = "jumpcloud.example"
+	GraphHost     = "graph.microsoft.com"
+	LoginHost     = "login.microsoftonline.com"
+)
+
+// T is what tests and property tests offer.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// Config says what differs between tests.
+type Config struct {
+	Folder  string       // of the table
+	Cleanup func(func()) // has something done at the end
+	// Transport carries the requests of the clients; nil brings them to the simulators.
+	// One that does more calls [Kit.RoundTrip] in the end.
+	Transport http.RoundTripper
+	Tenants   []entratest.Tenant // nil: the default one
+	Webhooks  *http.Client       // carries the webhooks of JumpCloud; nil sends none
+	// Requests is how many requests to Entra are kept for tests to look at; 0: 500.
+	Requests int
+}
+
+// Kit is what stands around the functions.
+type Kit struct {
+	t         T
+	transport http.RoundTripper
+	Store     *store.Store
+	JumpCloud *jumpcloudtest.Simulator
+	Entra     *entratest.Simulator
+	Tenant    entratest.Directory // the default tenant
+}
+
+// New starts everything.
+func New(t T, c Config) *Kit {
+	t.Helper()
+	k := &Kit{t: t, transport: c.Transport}
+	if k.transport == nil {
+		k.transport = k
+	}
+	table, err := bolttable.Open(filepath.Join(c.Folder, "table.db"))
+	k.Must(err)
+	c.Cleanup(func() { k.Must(table.Close()) })
+	k.Store = store.New(table)
+	k.Must(k.Store.CreateOrganization(context.Background(), directory.Organization{ID: Organization, Name: "Example", Region: directory.US}))
+	k.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: APIKey, Seed: 1, Client: c.Webhooks})
+	k.Must(err)
+	c.Cleanup(func() { k.Must(k.JumpCloud.Close()) })
+	k.Entra, err = entratest.New(entratest.Config{Seed: 1, Log: c.Requests, Tenants: c.Tenants})
+	k.Must(err)
+	c.Cleanup(func() { k.Must(k.Entra.Close()) })
+	k.Tenant = k.Entra.Tenant(entratest.DefaultTenant().ID)
+	return k
+}
+
+// Must ends the test on an error.
+func (k *Kit) Must(err error) {
+	k.t.Helper()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// keys knows the key of the one organization.
+type keys struct{}
+
+// APIKey implements clients.Keys.
+func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return APIKey, nil }
+
+// Clients are the clients of one process.
+func (k *Kit) Clients() *clients.Set {
+	app := entratest.DefaultApp()
+	return clients.New(clients.Config{
+		JumpCloudAPI: "https://" + JumpCloudHost + "/api", GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
+		ClientID: app.ClientID, Keys: keys{}, Regions: k.Store, Transport: k.transport,
+		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
+	})
+}
+
+// RoundTrip sends a request to the simulator that it is for.
+func (k *Kit) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == JumpCloudHost {
+		return jumpcloudtest.Transport(k.JumpCloud).RoundTrip(r)
+	}
+	return entratest.Transport(k.Entra).RoundTrip(r)
+}
+
+// Directory keeps a directory of the organization and the default tenant; edit, if any,
+// changes its settings before.
+func (k *Kit) Directory(name string, edit func(*directory.Settings)) directory.Directory {
+	k.t.Helper()
+	tenant := directory.TenantID(entratest.DefaultTenant().ID)
+	d := directory.Directory{
+		ID: directory.NewID(Organization, name), Organization: Organization, Name: name,
+		Tenant: tenant, TenantObject: tenant, Status: directory.Active, Settings: directory.DefaultSettings(),
+	}
+	if edit != nil {
+		edit(&d.Settings)
+	}
+	return k.keep(d)
+}
+
+// Settings changes the settings of a directory.
+func (k *Kit) Settings(d directory.Directory, edit func(*directory.Settings)) directory.Directory {
+	k.t.Helper()
+	known, err := k.Store.Directory(context.Background(), d.ID)
+	k.Must(err)
+	edit(&known.Settings)
+	return k.keep(known)
+}
+
+// keep keeps a directory.
+func (k *Kit) keep(d directory.Directory) directory.Directory {
+	k.t.Helper()
+	var err error
+	d.Version, err = k.Store.PutDirectory(context.Background(), d)
+	k.Must(err)
+	return d
+}
+
+// Hire adds an active user to JumpCloud, whose address begins with the name.
+func (k *Kit) Hire(name string) directory.UserID { return k.HireAs(name, name+"@"+Domain) }
+
+// HireAs adds an active user with an address.
+func (k *Kit) HireAs(name, email string) directory.UserID {
+	k.t.Helper()
+	id, err := k.JumpCloud.CreateUser(jumpcloudtest.Fields{"username": name, "email": email, "firstname": name, "lastname": "Lee", "state": "ACTIVATED"})
+	k.Must(err)
+	return directory.UserID(id)
+}
+
+// Group adds a group with members to JumpCloud.
+func (k *Kit) Group(name string, members ...directory.UserID) directory.GroupID {
+	k.t.Helper()
+	id, err := k.JumpCloud.CreateGroup(name)
+	k.Must(err)
+	for _, member := range members {
+		k.Must(k.JumpCloud.AddMember(id, string(member)))
+	}
+	return directory.GroupID(id)
+}
+
+// Connect connects a user directly.
+func (k *Kit) Connect(d directory.Directory, id directory.UserID) {
+	k.t.Helper()
+	k.Must(k.Store.Connect(context.Background(), d.ID, id, directory.Direct, time.Now().UTC()))
+}
+
+// ConnectGroup connects a group.
+func (k *Kit) ConnectGroup(d directory.Directory, id directory.GroupID) {
+	k.t.Helper()
+	_, err := k.Store.ConnectGroup(context.Background(), d.ID, id, directory.Direct, time.Now().UTC())
+	k.Must(err)
+}

@@ -1,0 +1,97 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// stage is one step of the way of a task through the engine, for several objects
+// together.
+type stage[B any, T object] struct {
+	name string // in logs and errors
+	do   func(B, context.Context, []T)
+	all  bool // also for those whose attempts are over, as long as they have a link
+}
+
+// goThrough takes objects through stages, one after the other.
+func goThrough[B any, T object](ctx context.Context, b B, objects []T, stages []stage[B, T]) {
+	for _, s := range stages {
+		concerned := slices.DeleteFunc(slices.Clone(objects), func(o T) bool {
+			w := o.engaged()
+			return s.all && w.linkless || !s.all && w.over
+		})
+		for _, o := range concerned {
+			o.engaged().stage = s.name
+		}
+		if len(concerned) > 0 {
+			s.do(b, ctx, concerned)
+		}
+	}
+}
+
+// each is a stage that takes one object after the other.
+func each[B any, T object](do func(B, context.Context, T)) func(B, context.Context, []T) {
+	return func(b B, ctx context.Context, objects []T) {
+		for _, o := range objects {
+			do(b, ctx, o)
+		}
+	}
+}
+
+// company is how long those who were read wait for others, so that they share
+// requests.
+const company = 50 * time.Millisecond
+
+// inWaves reads all at once, each by itself, and has those worked on together that
+// were read at about the same time, in their order. So who takes long to read, or
+// cannot be read, holds up nobody else. A panic in any of it is one of the caller.
+func inWaves[T any](objects []T, read func(T), work func([]T)) {
+	var running sync.WaitGroup
+	panics := make(chan any, 2*len(objects))
+	ready := make(chan int, len(objects))
+	for i := range objects {
+		running.Go(func() {
+			defer func() { panics <- recover(); ready <- i }()
+			read(objects[i])
+		})
+	}
+	for left := len(objects); left > 0; {
+		wave := nextWave(ready, left)
+		left -= len(wave)
+		running.Go(func() {
+			defer func() { panics <- recover() }()
+			members := make([]T, len(wave))
+			for i, at := range wave {
+				members[i] = objects[at]
+			}
+			work(members)
+		})
+	}
+	running.Wait()
+	close(panics)
+	for cause := range panics {
+		if cause != nil {
+			panic(cause)
+		}
+	}
+}
+
+// nextWave are those of at most left that become ready at about the same time.
+func nextWave(ready <-chan int, left int) []int {
+	wave := []int{<-ready}
+	timer := time.NewTimer(company)
+	defer timer.Stop()
+	for len(wave) < left {
+		select {
+		case i := <-ready:
+			wave = append(wave, i)
+			continue
+		case <-timer.C:
+		}
+		break
+	}
+	slices.Sort(wave)
+	return wave
+}

@@ -1,0 +1,124 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// end notes how the users stand that were not interrupted.
+func (b *userBatch) end(ctx context.Context, users []*user) {
+	b.conclude(ctx, users, b.stand, func(ctx context.Context, u *user) {
+		if u.link.Arrived {
+			b.announceArrival(ctx, u)
+		}
+		if !u.over {
+			b.release(ctx, u)
+			b.announceFreeName(ctx, u)
+		}
+	})
+}
+
+// stand fills in the link of a user for whom all was done.
+func (b *userBatch) stand(ctx context.Context, u *user) {
+	if u.match.unannounced { // an attempt before this one kept the account and perhaps ended then
+		b.announceArrival(ctx, u)
+		u.link.Arrived = false
+	}
+	u.link = u.plan.Settled(u.link, u.obstacle, u.written.problems)
+	u.link.NextTryAt = time.Time{}
+	if u.withheld != nil {
+		b.postponeWithheld(ctx, u)
+	}
+	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.connected.Elsewhere
+	if u.read.passwordAt.After(u.link.PasswordAt) {
+		u.link.PasswordAt = u.read.passwordAt
+	}
+	u.refused = u.parking(obstacleKind(u.link.Reason))
+}
+
+// parking has it recorded that a user is parked, as the failure of the action that
+// would have been sent: whoever reads the events learns of it, and not only who looks
+// at the link. It is recorded when the reason is new, not at every look, and not if an
+// action failed for it just now, which says so itself.
+func (u *user) parking(kind fault.Kind) *plan.Action {
+	before, _ := u.known.Link(u.directory)
+	known := before.Status == directory.Parked && before.Reason == u.link.Reason
+	if u.link.Status != directory.Parked || known || slices.Contains(u.written.failures, u.link.Reason) {
+		return nil
+	}
+	refused := plan.Action{Type: u.unsent(), EntraID: u.link.EntraID, Changes: []directory.Change{},
+		Error: &plan.Failure{Kind: string(kind), Reason: u.link.Reason, Message: u.link.Message}}
+	u.prepare(&refused, u.called)
+	refused.Status, refused.CompletedAt = plan.Failed, refused.At
+	return &refused
+}
+
+// unsent is the type of the action that would have been sent first.
+func (u *user) unsent() plan.Type {
+	switch {
+	case u.link.EntraID != "":
+		return plan.Update
+	case u.plan.Account != nil:
+		return plan.TakeOver
+	default:
+		return plan.Provision
+	}
+}
+
+// obstacleKinds are the kinds of the reasons that park before anything is sent,
+// apart from those of kind Invalid.
+var obstacleKinds = map[directory.Reason]fault.Kind{
+	directory.UPNConflict:          fault.Conflict,
+	directory.AccountDeleted:       fault.Conflict,
+	directory.SyncedFromOnPremises: fault.Forbidden,
+	directory.ManagementRestricted: fault.Forbidden,
+	directory.ProtectedAccount:     fault.Forbidden,
+	directory.GuestAccount:         fault.Forbidden,
+}
+
+// obstacleKind is the kind of a reason that parks before anything is sent.
+func obstacleKind(reason directory.Reason) fault.Kind {
+	if kind, listed := obstacleKinds[reason]; listed {
+		return kind
+	}
+	return fault.Invalid
+}
+
+// release gives the account of a user that is gone free for whoever comes next
+// with its name, such as a person who is hired again. The link keeps the account:
+// one that comes back claims it again.
+func (b *userBatch) release(ctx context.Context, u *user) {
+	account := u.written.lost
+	if u.link.Freed {
+		account = u.link.EntraID
+	}
+	if account == "" {
+		return
+	}
+	if err := b.giveFree(ctx, u, account); err != nil {
+		b.retry(ctx, u, err)
+	}
+}
+
+// giveFree gives an account back, and has those looked at who wait for it once
+// nobody has it.
+func (b *userBatch) giveFree(ctx context.Context, u *user, account directory.EntraID) error {
+	free, err := b.unclaim(ctx, account, b.owner(u))
+	if err != nil || !free {
+		return err
+	}
+	return b.notifyWaiting(ctx, store.FreeAccount(b.dir.TenantObject, account), plan.Cause{Type: "account_freed", ID: string(u.attempt.User), At: time.Now().UTC()})
+}
+
+// forget is the link without an account.
+func forget(link directory.Link) directory.Link {
+	link.EntraID, link.UPN, link.Owner, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside = false, nil, nil, false, false, nil
+	return link
+}

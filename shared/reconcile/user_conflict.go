@@ -1,0 +1,54 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// recordAfterConflict keeps what was done for a user whose link somebody else changed
+// meanwhile. The other lane wrote the same account side by side, and nobody knows
+// whose write came last: what was written here is certain no more, and is written
+// again by the attempt that follows.
+func (u *user) recordAfterConflict(ctx context.Context, parts Parts, dir directory.Directory, completed []plan.Action) {
+	err := parts.Store.RecordActions(ctx, completed...)
+	if err == nil {
+		err = store.Contended(ctx, func() error { return u.doubt(ctx, parts.Store, dir, completed) })
+	}
+	if err != nil && !fault.Is(err, fault.Conflict) { // else the account is somebody else's by now
+		u.line(zerolog.Ctx(ctx).Error()).Err(err).Msg("what was done could not be recorded")
+	}
+}
+
+// doubt takes what was written for a user out of the link as it is now; Changed if
+// another writer was faster.
+func (u *user) doubt(ctx context.Context, records *store.Store, dir directory.Directory, completed []plan.Action) error {
+	known, err := records.User(ctx, dir.Organization, u.attempt.User)
+	if err != nil {
+		return err
+	}
+	link, _ := known.Link(dir.ID)
+	if link.EntraID == "" || link.EntraID != u.link.EntraID {
+		return nil
+	}
+	if link.Freed { // nothing is written to an account that is free
+		if _, err := records.Claim(ctx, dir.TenantObject, link.EntraID, u.owner(dir.Organization), dir.ID); err != nil {
+			return err
+		}
+		link.Freed = false
+	}
+	for _, action := range completed {
+		if action.Writes(directory.AccountEnabled) {
+			link.State = u.link.State
+		}
+		link.Applied = link.Applied.Without(action.Changes)
+		link.OpenActions = slices.DeleteFunc(slices.Clone(link.OpenActions), func(id string) bool { return id == action.ID })
+	}
+	return records.Record(ctx, store.Recording{Link: link})[0]
+}

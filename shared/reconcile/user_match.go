@@ -1,0 +1,235 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// openEntra finds the client of the tenant.
+func (b *userBatch) openEntra(ctx context.Context, users []*user) {
+	entra, err := b.Clients.Entra(ctx, b.dir.Tenant)
+	if err != nil {
+		b.failEach(ctx, users, err)
+		return
+	}
+	b.entra = entra
+}
+
+// share takes the account that a user has in the tenant by another directory, if
+// that one gives it the same name: it may not have that name yet. An account that
+// another directory let go is taken back unless it went to somebody else meanwhile.
+// What the account holds is not known here.
+func (b *userBatch) share(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if u.link.EntraID != "" || u.link.Unconfirmed != nil || !u.plan.Desired.Managed || u.plan.Desired.Obstacle != nil {
+			continue
+		}
+		for _, link := range b.accountsElsewhere(u) {
+			_, err := b.claim(ctx, link.EntraID, b.owner(u))
+			if link.Freed && fault.Is(err, fault.Conflict) {
+				continue
+			}
+			if err != nil {
+				b.fail(ctx, u, err)
+				break
+			}
+			u.link.EntraID, u.link.UPN, u.link.Owner, u.link.State, u.link.Found, u.link.Arrived = link.EntraID, link.UPN, link.Owner, link.State, link.Found, true
+			u.plan.Link = u.link
+			break
+		}
+	}
+}
+
+// accountsElsewhere are the links of the other directories of the tenant that give
+// the user the same name, those that still hold their account first.
+func (b *userBatch) accountsElsewhere(u *user) []directory.Link {
+	var held, freed []directory.Link
+	for _, sibling := range b.siblings {
+		link, _ := u.known.Link(sibling.ID)
+		name, obstacle := sibling.Settings.UserPrincipalName(*u.read.source)
+		switch {
+		case link.EntraID == "" || obstacle != nil || !name.Same(u.plan.Desired.UPN):
+		case link.Freed:
+			freed = append(freed, link)
+		default:
+			held = append(held, link)
+		}
+	}
+	return append(held, freed...)
+}
+
+// checkDomains holds the sign-in names that are to be written against the domains
+// that the tenant verified, and finds out which of those are federated. When the tenant
+// cannot be asked nothing is lost: Entra refuses what it does not take, and of the
+// kinds of domains counts what the tenant said when the directory was changed last.
+func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
+	var domains []string
+	var since time.Time
+	var concerned []*user
+	for _, u := range users {
+		if u.plan.Names() {
+			domains = append(domains, u.plan.Desired.UPN.Domain())
+			if cause := u.attempt.Cause; cause.Asked && cause.At.After(since) {
+				since = cause.At // the person who asked may just have verified the domain
+			}
+		}
+		if u.plan.Names() || u.plan.Identifies() {
+			concerned = append(concerned, u)
+		}
+	}
+	if len(concerned) == 0 {
+		return
+	}
+	tenant, err := b.entra.Tenant(ctx, domains, since)
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(b.dir.ID)).Msg("the tenant's domains cannot be read")
+		tenant = b.dir.KnownTenant()
+	}
+	for _, u := range concerned {
+		if u.plan.Tenant = tenant; u.plan.Names() && err == nil {
+			u.plan.Desired = u.plan.Desired.In(tenant)
+		}
+	}
+}
+
+// reclaim claims the accounts that were given free when their users were released
+// and who are back. An account that went to somebody else meanwhile is forgotten:
+// the user gets another one. What an account of ours holds after that time is not
+// known.
+func (b *userBatch) reclaim(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if !u.link.Freed || !u.plan.Desired.Managed {
+			continue
+		}
+		_, err := b.claim(ctx, u.link.EntraID, b.owner(u))
+		switch {
+		case err == nil:
+			u.link.Freed, u.link.Applied, u.link.Arrived = false, nil, true
+		case fault.Is(err, fault.Conflict):
+			u.link = forget(u.link)
+		default:
+			b.fail(ctx, u, err)
+			continue
+		}
+		u.plan.Link = u.link
+	}
+}
+
+// lookUp searches the accounts of users that have none yet, all in one go.
+func (b *userBatch) lookUp(ctx context.Context, users []*user) {
+	var upns []directory.UPN
+	attributes := map[directory.Attribute]bool{}
+	for _, u := range users {
+		upns = append(upns, u.plan.Searches()...)
+		for name := range u.plan.Desired.Attributes {
+			attributes[name] = true
+		}
+	}
+	if len(upns) == 0 {
+		return
+	}
+	answers := b.entra.FindByUPN(ctx, upns, slices.Sorted(maps.Keys(attributes)))
+	for _, u := range users {
+		searched := u.plan.Searches()
+		own := answers[:len(searched)]
+		answers = answers[len(searched):]
+		var accounts []*directory.Account
+		var deleted []*directory.DeletedAccount
+		for _, found := range own {
+			if found.Err != nil {
+				b.fail(ctx, u, found.Err)
+				break
+			}
+			accounts, deleted = append(accounts, found.Account), append(deleted, found.Deleted)
+			if found.Unsearched != nil {
+				b.unsearched(ctx, u, found.Unsearched)
+			}
+		}
+		if !u.over && len(searched) > 0 {
+			u.plan = u.plan.Found(searched, accounts, deleted)
+		}
+	}
+}
+
+// unsearched notes that a deleted account of a user's name would not have been seen.
+// The user goes on without: Entra lets a new account have the name.
+func (b *userBatch) unsearched(ctx context.Context, u *user, why error) {
+	b.Metrics.Count("deleted_accounts_unsearched", 1, "kind", trouble(fault.Of(why)))
+	u.line(zerolog.Ctx(ctx).Warn()).Err(why).Msg("Entra refuses to search the deleted accounts: one of the user's name is neither reported nor restored")
+}
+
+// wait ends the attempt of users about whom nothing can be concluded yet: their
+// account was asked for, is not seen, and may still come. After replicationTime it is
+// certain that it does not.
+func (b *userBatch) wait(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if !u.plan.Unsettled() {
+			continue
+		}
+		if time.Since(u.plan.Link.Unconfirmed.At) >= replicationTime {
+			u.plan.Link.Unconfirmed = nil
+			continue
+		}
+		b.fail(ctx, u, &fault.Error{Op: "reconcile.wait", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: replicationStep,
+			Message: "Entra did not confirm the account " + string(u.plan.Link.Unconfirmed.UPN) + " and does not show it yet: it is looked for again"})
+	}
+}
+
+// decide has the plan made. While all that connects a user is in doubt no account is
+// opened.
+func (b *userBatch) decide(_ context.Context, users []*user) {
+	for _, u := range users {
+		d := u.plan.Decide()
+		if u.heldByDoubt() && slices.ContainsFunc(d.Actions, plan.Action.Opens) {
+			b.awaitSecondRead(u, "what connects the user to this directory")
+			continue
+		}
+		u.match.adopted = d.Link.EntraID != u.link.EntraID
+		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
+	}
+}
+
+// heldByDoubt reports whether all that connects the user is in doubt: an account that
+// opens stays so until the doubt is over, and one that does not stays so too.
+func (u *user) heldByDoubt() bool {
+	paths := u.known.Paths(u.directory)
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p directory.Path) bool { return !slices.Contains(u.read.doubted, p) })
+}
+
+// claimFound makes sure that an account that was found belongs to nobody else.
+func (b *userBatch) claimFound(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if !u.match.adopted {
+			continue
+		}
+		owner, err := b.claim(ctx, u.link.EntraID, b.owner(u))
+		if fault.Is(err, fault.Conflict) {
+			owner, err = b.claimOrWait(ctx, u)
+		}
+		if fault.Is(err, fault.Conflict) {
+			u.match.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
+			u.obstacle = taken(u.plan.Desired.UPN, owner.Name())
+		} else if err != nil {
+			b.fail(ctx, u, err)
+		}
+	}
+}
+
+// claimOrWait has the user looked at when the account is free, and claims it once
+// more, in case that happened just now.
+func (b *userBatch) claimOrWait(ctx context.Context, u *user) (store.Owner, error) {
+	wait := store.Wait{For: store.FreeAccount(b.dir.TenantObject, u.link.EntraID), Directory: b.dir.ID, User: u.attempt.User}
+	if err := b.Store.AddWaits(ctx, wait); err != nil {
+		return store.Owner{}, err
+	}
+	return b.claim(ctx, u.link.EntraID, b.owner(u))
+}

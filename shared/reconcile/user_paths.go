@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/store"
+)
+
+// asksPaths reports whether the task asks to read by which paths the user is
+// connected.
+func (u *user) asksPaths() bool { return u.attempt.Memberships || u.attempt.Source }
+
+// readPaths makes the paths of one user those that JumpCloud has, as far as the task
+// asks: which groups hold the user, and whether the connection source does.
+func (b *userBatch) readPaths(ctx context.Context, u *user) error {
+	if u.attempt.Source && b.dir.Settings.ConnectionSource.Type != directory.NoSource {
+		if err := b.readSource(ctx, u); err != nil {
+			return err
+		}
+	}
+	if !u.attempt.Memberships {
+		return nil
+	}
+	return b.readGroups(ctx, u)
+}
+
+// readSource makes the path by the connection source what JumpCloud has.
+func (b *userBatch) readSource(ctx context.Context, u *user) error {
+	source, about := b.dir.Settings.ConnectionSource, b.about(u, store.UserSource, "")
+	var err error
+	if u.read.held, err = b.jumpcloud.IsUserAssociated(ctx, source, u.attempt.User); err != nil {
+		return jumpCloudTrouble(err)
+	}
+	if u.read.held {
+		if err := b.dispel(ctx, u, about); err != nil {
+			return err
+		}
+		return b.Store.Connect(ctx, b.dir.ID, u.attempt.User, directory.Source, time.Now().UTC())
+	}
+	if !slices.Contains(u.known.Paths(b.dir.ID), directory.Source) {
+		return nil
+	}
+	gone, err := hasLeftSource(ctx, &b.linkEngine, u, about, u.attempt.User, func(ctx context.Context) ([]directory.UserID, error) {
+		users, _, err := b.jumpcloud.Associated(ctx, source)
+		return users, err
+	})
+	if err == nil && !gone {
+		u.read.doubted = append(u.read.doubted, directory.Source)
+	}
+	if err != nil || !gone {
+		return err
+	}
+	_, err = b.Store.Disconnect(ctx, b.dir.ID, u.attempt.User, directory.Source, directory.Disconnected)
+	return err
+}
+
+// readGroups makes the paths by groups those that JumpCloud has.
+func (b *userBatch) readGroups(ctx context.Context, u *user) error {
+	var err error
+	if u.read.groups, err = b.jumpcloud.GroupsOf(ctx, u.attempt.User); err != nil {
+		return jumpCloudTrouble(err)
+	}
+	stay := slices.Clone(u.read.groups)
+	for _, id := range groupsOf(u.known, b.dir.ID) {
+		about := b.about(u, store.UserInGroup, id)
+		if slices.Contains(u.read.groups, id) {
+			if err := b.dispel(ctx, u, about); err != nil {
+				return err
+			}
+			continue
+		}
+		if b.states(u, directory.Left, func(c directory.Claim) bool { return c.Group == id }) {
+			continue
+		}
+		gone, err := b.judge(ctx, u, about, isUnlisted(u.attempt.User, func(ctx context.Context) ([]directory.UserID, error) {
+			users, _, err := b.jumpcloud.GroupMembers(ctx, id)
+			return users, err
+		}))
+		if err != nil {
+			return err
+		}
+		if !gone {
+			stay, u.read.doubted = append(stay, id), append(u.read.doubted, id.Path())
+		}
+	}
+	return b.setGroups(ctx, u, stay, directory.LeftGroup)
+}
+
+// groupsOf are the groups by which a user is connected to a directory.
+func groupsOf(known store.User, id directory.ID) []directory.GroupID {
+	var groups []directory.GroupID
+	for _, path := range known.Paths(id) {
+		if group, is := path.Group(); is {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// setGroups makes a user a member of exactly those of some groups that are
+// connected, and has the groups looked at in which that changes anything.
+func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.GroupID, why directory.Reason) error {
+	concerned := slices.Concat(groups, groupsOf(u.known, b.dir.ID))
+	slices.Sort(concerned)
+	concerned = slices.Compact(concerned)
+	if len(concerned) == 0 {
+		return b.notifyGroups(ctx, u)
+	}
+	look, err := b.Store.LookGroups(ctx, b.dir.ID, concerned)
+	if err != nil {
+		return err
+	}
+	for _, id := range concerned {
+		before := slices.Contains(groupsOf(u.known, b.dir.ID), id)
+		in := look.Groups[id].Connected(b.dir.ID) && slices.Contains(groups, id)
+		if in == before {
+			continue
+		}
+		if _, err := b.Store.SetMemberships(ctx, b.dir.ID, id, time.Now().UTC(), store.Membership{User: u.attempt.User, In: in, Why: why, Notify: true}); err != nil {
+			return err
+		}
+	}
+	return b.notifyGroups(ctx, u)
+}
+
+// leaveGroups takes users who were deleted out of their groups: JumpCloud need not say
+// so by an event of its own.
+func (b *userBatch) leaveGroups(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if u.read.source == nil {
+			if err := b.setGroups(ctx, u, nil, directory.Deleted); err != nil {
+				b.fail(ctx, u, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// readLimit bounds the reading of JumpCloud for a batch: a JumpCloud that hangs
+// must not hold up everybody.
+const readLimit = 15 * time.Second
+
+// openJumpCloud finds the client of the organization and reads by lists whom it can.
+func (b *userBatch) openJumpCloud(ctx context.Context, users []*user) (err error) {
+	ids := make([]directory.UserID, len(users))
+	for i, u := range users {
+		ids[i] = u.attempt.User
+	}
+	if b.jumpcloud, err = b.Clients.JumpCloud(ctx, b.dir.Organization); err != nil {
+		return err
+	}
+	b.listed, err = b.jumpcloud.ListUsers(ctx, ids)
+	return err
+}
+
+// readUser reads what JumpCloud has of one user: the paths, if the task asks for them,
+// and the current state.
+func (b *userBatch) readUser(ctx context.Context, u *user) {
+	if u.read.failed = b.readPaths(ctx, u); u.read.failed != nil {
+		return
+	}
+	found, listed := b.listed[u.attempt.User]
+	var err error
+	if !listed {
+		found, err = b.jumpcloud.User(ctx, u.attempt.User)
+	}
+	switch {
+	case err == nil:
+		u.read.source = &found
+		u.read.failed = b.dispel(ctx, u, b.about(u, store.UserExists, ""))
+	case fault.Is(err, fault.NotFound):
+		u.read.failed = b.judgeUser(ctx, u)
+	default:
+		u.read.failed = jumpCloudTrouble(err)
+	}
+}
+
+// judgeUser decides whether a user whom JumpCloud does not know any more is gone. It
+// is an error as long as that is not believed. Who is not connected and has no account
+// that opens has no access to lose, nor to get; and who was believed to be gone is so
+// until JumpCloud shows otherwise.
+func (b *userBatch) judgeUser(ctx context.Context, u *user) error {
+	link, _ := u.known.Link(b.dir.ID)
+	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(u.known.Paths(b.dir.ID))+len(u.read.groups) > 0 || u.read.held
+	believed := link.Status == directory.Released && link.Reason == directory.Deleted && link.State != directory.Enabled
+	if !access || believed {
+		return nil
+	}
+	gone, err := b.isGone(ctx, u, b.about(u, store.UserExists, ""), func(ctx context.Context) (bool, error) {
+		return b.jumpcloud.IsUserFound(ctx, u.attempt.User)
+	})
+	if err == nil && !gone {
+		err = unconfirmed("the user")
+	}
+	return err
+}
+
+// about is an absence that concerns a user.
+func (b *userBatch) about(u *user, what store.Doubted, group directory.GroupID) store.Doubt {
+	return store.Doubt{Directory: b.dir.ID, What: what, User: u.attempt.User, Group: group, People: 1}
+}
+
+// dispel forgets a doubt that a second look at a user shows to be none.
+func (b *userBatch) dispel(ctx context.Context, u *user, about store.Doubt) error {
+	if u.attempt.NotBefore.IsZero() {
+		return nil
+	}
+	return b.Store.RemoveDoubt(ctx, about)
+}
+
+// endUnread ends the attempts of users who could not be read. Who has no link yet
+// that could say why is tried again all the same.
+func (b *userBatch) endUnread(ctx context.Context, users []*user) {
+	for _, u := range users {
+		switch {
+		case u.read.failed == nil || u.outcome.Retry:
+		case fault.Of(u.read.failed).Reason == directory.AbsenceUnconfirmed:
+			b.awaitSecondRead(u, "the user")
+		case u.link.Version > 0:
+			b.fail(ctx, u, u.read.failed)
+		default:
+			b.retry(ctx, u, u.read.failed)
+		}
+	}
+}
+
+// shows says of a claim whether what was read of the user shows it.
+func (u *user) shows(c directory.Claim, settings directory.Settings) directory.Shown {
+	switch c.Kind {
+	case directory.Joined, directory.Left:
+		return c.ShownByGroups(u.read.groups)
+	case directory.Associated, directory.Dissociated:
+		return c.ShownBySource(settings.ConnectionSource, u.read.held)
+	default:
+		return c.ShownBy(u.read.source)
+	}
+}
+
+// expectAgain sends the task that asks again what this one asked.
+func (u *user) expectAgain(ctx context.Context, lanes Lanes, at time.Time) error {
+	return Enqueue(ctx, lanes.UsersLive, Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Claims: u.lagging, NotBefore: at,
+		Memberships: u.attempt.Memberships, Source: u.attempt.Source})
+}
+
+// rethinkAgain sends a task that asks for everything by which the user may be connected.
+func (u *user) rethinkAgain(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error {
+	return Enqueue(ctx, lanes.UsersLive, Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Thought: n, NotBefore: at,
+		Memberships: true, Source: settings.ConnectionSource.Type != directory.NoSource})
+}
+
+// desire applies the rules to what was read.
+func (b *userBatch) desire(_ context.Context, users []*user) {
+	for _, u := range users {
+		if u.read.source != nil {
+			u.called = u.read.source.Username
+		}
+		u.plan = plan.User{
+			ID:         u.attempt.User,
+			Desired:    directory.Desire(u.read.source, u.connected, b.settings(u.known)),
+			Link:       u.link,
+			MayRestore: b.dir.Settings.RestoreDeleted,
+			Federated:  b.dir.Settings.Federated,
+
+			SecondAccount: b.hasAnother(u.known),
+			NewPassword:   u.gotPassword(u.read.source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
+		}
+	}
+}
+
+// passwordEventLag is how much later than the date of a password the event about
+// it may be (assumed).
+const passwordEventLag = time.Minute
+
+// gotPassword reports whether JumpCloud has a newer password than the one that we
+// know of: by the date that it gives, or by the event that made us look, unless
+// that is about the password of that date. The first date of all changes nothing.
+func (u *user) gotPassword(source *directory.User) bool {
+	known, event := u.link.PasswordAt, u.attempt.PasswordAt
+	if now := time.Now().UTC(); event.After(now) { // an event of the future would hide all that come before
+		event = now
+	}
+	u.read.passwordAt = known
+	if source != nil && source.PasswordDate.After(u.read.passwordAt) {
+		u.read.passwordAt = source.PasswordDate
+	}
+	if event.Sub(u.read.passwordAt) > passwordEventLag {
+		u.read.passwordAt = event
+	}
+	first := known.IsZero() && event.IsZero()
+	return !first && u.read.passwordAt.After(known)
+}

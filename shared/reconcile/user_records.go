@@ -1,0 +1,81 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/store"
+)
+
+// readRecords reads what we know of the directory and of each user there. A user
+// that was never connected is none of our business. It reports whether there is
+// anything to do.
+func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*user) bool {
+	ids := make([]directory.UserID, len(users))
+	for i, u := range users {
+		ids[i] = u.attempt.User
+	}
+	look, err := b.Store.Look(ctx, id, ids)
+	if !b.found(ctx, id, users, err) {
+		return false
+	}
+	b.dir, b.siblings = look.Directory, look.Siblings
+	for _, u := range users {
+		u.known = look.Users[u.attempt.User]
+		link, found := u.known.Link(id)
+		u.connected = b.howConnected(u.known)
+		if u.over = !found && !u.connected.Here; u.over {
+			continue
+		}
+		if !found {
+			link = directory.NewLink(id, u.attempt.User)
+		}
+		u.link, u.called, u.match.unannounced = link, string(link.UPN), link.Arrived
+	}
+	return true
+}
+
+// howConnected is how a user is connected, here and in the rest of the tenant.
+func (b *userBatch) howConnected(known store.User) directory.Connected {
+	c := directory.Connected{Here: len(known.Paths(b.dir.ID)) > 0, Ended: known.Ended(b.dir.ID)}
+	own, _ := known.Link(b.dir.ID)
+	for _, sibling := range b.siblings {
+		link, _ := known.Link(sibling.ID)
+		same := link.EntraID == "" || link.EntraID == own.EntraID
+		c.Elsewhere = c.Elsewhere || same && len(known.Paths(sibling.ID)) > 0
+	}
+	return c
+}
+
+// hasAnother reports whether a user has another account in the tenant, by another
+// directory: one that the directory holds, or one that it let go and that still
+// carries the user's immutable id, which Entra gives to one account only. One that
+// both have is no other.
+func (b *userBatch) hasAnother(known store.User) bool {
+	own, _ := known.Link(b.dir.ID)
+	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
+		link, _ := known.Link(sibling.ID)
+		if link.EntraID == "" || link.EntraID == own.EntraID {
+			return false
+		}
+		return !link.Freed || link.Applied[directory.ImmutableID].String() == string(link.User)
+	})
+}
+
+// settings are those of the directory. Where directories share a tenant, a user
+// is suspended when one of those that hold the user says so: they write the same
+// account.
+func (b *userBatch) settings(known store.User) directory.Settings {
+	s := b.dir.Settings
+	if len(known.Paths(b.dir.ID)) == 0 {
+		s.SuspendOnLockout, s.SuspendOnPasswordExpiration = false, false
+	}
+	for _, sibling := range b.siblings {
+		if len(known.Paths(sibling.ID)) > 0 {
+			s.SuspendOnLockout = s.SuspendOnLockout || sibling.Settings.SuspendOnLockout
+			s.SuspendOnPasswordExpiration = s.SuspendOnPasswordExpiration || sibling.Settings.SuspendOnPasswordExpiration
+		}
+	}
+	return s
+}

@@ -1,0 +1,97 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+)
+
+// underWay is how long an action that was begun may still be worked on by
+// somebody else: longer than any invocation runs.
+const underWay = 2 * time.Minute
+
+// send sends the actions of users, and folds in what became of them.
+func (b *userBatch) send(ctx context.Context, users []*user) {
+	b.write(ctx, users, func(context.Context, []*user) {}, func(ctx context.Context, users []*user, actions []plan.Action) {
+		for i, result := range b.entra.Apply(ctx, actions) {
+			b.complete(ctx, users[i], actions[i], result)
+		}
+	})
+}
+
+// beginning notes in the link what an action is about to change.
+func (u *user) beginning(action *plan.Action) {
+	action.EntraID = u.link.EntraID // of an account that was created just now, too
+	u.written.before = u.link
+	u.link = u.plan.Begun(u.link, *action)
+}
+
+// complete folds the result of an action into the link.
+func (b *userBatch) complete(ctx context.Context, u *user, action plan.Action, result Result) {
+	action.CompletedAt = time.Now().UTC()
+	u.link.OpenActions = slices.DeleteFunc(slices.Clone(u.link.OpenActions), func(id string) bool { return id == action.ID })
+	if result.Err != nil {
+		b.completeFailed(ctx, u, action, result.Err)
+		return
+	}
+	action.Status, action.EntraID = plan.Succeeded, result.ID
+	u.link = u.plan.Completed(u.link, action, result.ID)
+	u.link.LastWriteAt = action.CompletedAt
+	u.match.adopted = false
+	b.note(ctx, u, action)
+	u.written.renamed = u.written.renamed || u.givesUpName(action)
+	if action.Type == plan.Restore {
+		u.link.Arrived = true
+	}
+	if action.Type == plan.Provision {
+		if _, err := b.claim(ctx, result.ID, b.owner(u)); err != nil {
+			// The next look finds the account, knows it for ours and claims it.
+			unconfirmed := directory.Creation{UPN: u.link.UPN, At: action.At}
+			u.link = forget(u.link)
+			u.link.Unconfirmed = &unconfirmed
+			b.fail(ctx, u, err)
+		}
+	}
+}
+
+// givesUpName reports whether an action gave the account another name for good.
+func (u *user) givesUpName(action plan.Action) bool {
+	had := u.written.before.UPN
+	if u.written.before.Aside != nil {
+		had = u.written.before.Aside.Home
+	}
+	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
+}
+
+// closeInterrupted ends actions that a process left open when it died. An account
+// that the look-up showed to be ours is the proof that its creation worked; of
+// other actions the outcome is unknown, and what they left undone is among the
+// actions of this attempt. An action that is young is left alone: somebody may be
+// about it.
+func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
+	for _, u := range users {
+		actions, err := b.openActions(ctx, u)
+		if err != nil {
+			b.fail(ctx, u, err)
+			continue
+		}
+		u.link.OpenActions = nil
+		for _, action := range actions {
+			proven := action.Type == plan.Provision && u.match.adopted && u.link.Owner == directory.CreatedByUs
+			switch {
+			case action.Status != plan.Started:
+			case proven:
+				action.Status, action.EntraID, action.CompletedAt = plan.Succeeded, u.link.EntraID, time.Now().UTC()
+				u.link.LastWriteAt = action.At
+				b.note(ctx, u, action)
+			case time.Since(action.At) < underWay:
+				u.link.OpenActions = append(u.link.OpenActions, action.ID)
+			default:
+				b.note(ctx, u, u.interrupt(action))
+			}
+		}
+	}
+}
