@@ -126,6 +126,18 @@ var importRules = []struct {
 		},
 	},
 	{
+		"one machine does without the demo and its day",
+		func(s source, imp string) bool {
+			return below(imp, module+"/scripts/play", module+"/scripts/demo") && below(s.dir(), "scripts/local", "scripts/machine", "scripts/wiring")
+		},
+	},
+	{
+		"a function in one process is wired without simulators",
+		func(s source, imp string) bool {
+			return below(imp, module) && strings.HasSuffix(imp, "test") && !s.isTest() && below(s.dir(), "scripts/wiring")
+		},
+	},
+	{
 		"simulators and conformance suites are for tests, shared/local and scripts",
 		func(s source, imp string) bool {
 			return below(imp, module) && strings.HasSuffix(imp, "test") &&
@@ -324,6 +336,11 @@ func TestViolations(t *testing.T) {
 		{"Graph elsewhere", file("shared/reconcile/a.go", "github.com/microsoftgraph/msgraph-sdk-go/models"), "only shared/entra"},
 		{"Graph in a test elsewhere", file("shared/reconcile/a_test.go", "github.com/microsoftgraph/msgraph-sdk-go-core"), "only shared/entra"},
 		{"kiota in a function", file("functions/users/main.go", "github.com/microsoft/kiota-abstractions-go"), "only shared/entra"},
+		{"the day in the demo", file("scripts/demo/main.go", "entrasync/scripts/play"), ""},
+		{"the day on one machine", file("scripts/machine/a.go", "entrasync/scripts/play"), "one machine does without the demo"},
+		{"the demo on one machine", file("scripts/local/main.go", "entrasync/scripts/demo"), "one machine does without the demo"},
+		{"a simulator on one machine", file("scripts/machine/a.go", "entrasync/shared/entra/entratest"), ""},
+		{"a simulator in the wiring", file("scripts/wiring/a.go", "entrasync/shared/entra/entratest"), "wired without simulators"},
 		{"azidentity in a script", file("scripts/local/main.go", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"), "only shared/entra"},
 
 		{"AWS in its adapter", file("shared/aws/dynamodb/a.go", "github.com/aws/aws-sdk-go-v2/service/dynamodb"), ""},
