@@ -364,7 +364,7 @@ func TestViolations(t *testing.T) {
 		{"a simulator in a function", file("functions/users/main.go", "entrasync/shared/jumpcloud/jumpcloudtest"), "are for tests"},
 		{"a conformance suite in the product", file("shared/store/a.go", "entrasync/shared/store/storetest"), "are for tests"},
 		{"a simulator in a test", file("shared/reconcile/a_test.go", "entrasync/shared/entra/entratest"), ""},
-		{"a simulator in a test package", file("shared/reconcile/reconciletest/a.go", "entrasync/shared/entra/entratest"), ""},
+		{"a simulator in a test package", file("shared/functiontest/a.go", "entrasync/shared/entra/entratest"), ""},
 		{"a simulator on one machine", file("shared/local/host/a.go", "entrasync/shared/entra/entratest"), ""},
 		{"a simulator in a script", file("scripts/demo/main.go", "entrasync/shared/entra/entratest"), ""},
 		{"a library that ends in test", file("shared/reconcile/a.go", "net/http/httptest"), ""},

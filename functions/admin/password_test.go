@@ -19,13 +19,13 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/seal"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -44,7 +44,7 @@ const (
 // as the users function would.
 type gateway struct {
 	*fixture
-	*reconciletest.Kit
+	*functiontest.Kit
 	jumpcloud *jumpcloudtest.Simulator
 	entra     *entratest.Simulator
 	log       *bytes.Buffer
@@ -62,12 +62,12 @@ type gateway struct {
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{fixture: &fixture{t: t}, log: &bytes.Buffer{}}
-	g.Kit = reconciletest.New(t, reconciletest.Config{Folder: t.TempDir(), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g,
+	g.Kit = functiontest.New(t, functiontest.Config{Folder: t.TempDir(), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g,
 		Tenants: []entratest.Tenant{entratest.DefaultTenant(), {ID: secondTenant, Name: "Fabrikam", Domains: []entratest.Domain{{Name: "fabrikam.example", Default: true}}}}})
 	g.records, g.jumpcloud, g.entra = g.Store, g.JumpCloud, g.Entra
 	var err error
 	g.secrets, err = secretfile.Open(t.TempDir()+"/secrets.json", secretfile.Environment{AdminToken: token,
-		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: reconciletest.APIKey}}})
+		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: functiontest.APIKey}}})
 	g.must(err)
 	outside := g.Clients()
 	lanes := reconcile.Lanes{UsersLive: g, UsersBulk: g, GroupsLive: g, GroupsBulk: g}

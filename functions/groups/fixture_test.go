@@ -16,17 +16,17 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/store"
 )
 
 const (
-	organization = reconciletest.Organization
+	organization = functiontest.Organization
 	maxReceives  = 20
 )
 
@@ -41,7 +41,7 @@ type tester interface {
 // fixture is the groups function with real clients against both simulators, in
 // memory, and beside it the looks at users that it asks for.
 type fixture struct {
-	*reconciletest.Kit
+	*functiontest.Kit
 	t         tester
 	handler   groups.Handler
 	users     reconcile.Users
@@ -98,7 +98,7 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
 	f := &fixture{t: t}
-	f.Kit = reconciletest.New(t, reconciletest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
+	f.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
 	f.store, f.jumpcloud, f.entra, f.tenant = f.Store, f.JumpCloud, f.Entra, f.Tenant
 	outside := f.Clients()
 	var err error
@@ -114,7 +114,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host != reconciletest.GraphHost {
+	if r.URL.Host != functiontest.GraphHost {
 		return f.Kit.RoundTrip(r)
 	}
 	defer f.writing.begin(f.t, r)()

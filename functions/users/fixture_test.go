@@ -15,17 +15,17 @@ import (
 	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/store"
 )
 
 const (
-	organization = reconciletest.Organization
+	organization = functiontest.Organization
 	maxReceives  = 20
 )
 
@@ -41,7 +41,7 @@ type tester interface {
 // fixture is the users function with real clients against both simulators, in
 // memory.
 type fixture struct {
-	*reconciletest.Kit
+	*functiontest.Kit
 	t         tester
 	handler   users.Handler
 	clients   *clients.Set
@@ -70,7 +70,7 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
 	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}, seed: "a seed that is random and long enough"}
-	f.Kit = reconciletest.New(t, reconciletest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
+	f.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
 	f.store, f.jumpcloud, f.entra, f.accounts = f.Store, f.JumpCloud, f.Entra, f.Tenant
 	outside := f.Clients()
 	var err error
@@ -94,7 +94,7 @@ func (f *fixture) passwordSeed(context.Context) (string, error) { return f.seed,
 
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
-	if f.before != nil && r.URL.Host == reconciletest.GraphHost {
+	if f.before != nil && r.URL.Host == functiontest.GraphHost {
 		f.before(r)
 	}
 	return f.Kit.RoundTrip(r)

@@ -9,13 +9,13 @@ import (
 	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/reconcile/reconciletest"
 )
 
 // Domain is the verified domain of the tenant in which people have their addresses.
-const Domain = reconciletest.Domain
+const Domain = functiontest.Domain
 
 // request is the cause of what an administrator asked for.
 func request(kind string) plan.Cause {

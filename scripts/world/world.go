@@ -19,12 +19,12 @@ import (
 	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/host"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
-	"entrasync/shared/reconcile/reconciletest"
 	"entrasync/shared/redirect"
 )
 
@@ -58,7 +58,7 @@ type T interface {
 
 // World is a running product with one directory, which is active, and nobody in it.
 type World struct {
-	*reconciletest.Kit
+	*functiontest.Kit
 	Directory directory.Directory
 	Queues    wiring.Queues
 	Dead      queue.Queue // what became of messages that failed too often
@@ -82,7 +82,7 @@ func New(t T, c Config) *World {
 	}
 	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Metrics: &metric.Memory{}}
 	folder := w.folder()
-	w.Kit = reconciletest.New(t, reconciletest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
+	w.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
 	w.openQueues(folder)
 	w.Directory = w.Kit.Directory("main", c.Settings)
@@ -101,7 +101,7 @@ func New(t T, c Config) *World {
 
 // What the world is made of.
 const (
-	organization = reconciletest.Organization
+	organization = functiontest.Organization
 	webhookToken = "world-webhook-token"
 	productHost  = "entrasync.example"
 )
@@ -156,7 +156,7 @@ func (w *World) openQueues(folder string) {
 func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
 	// Who needs a token waits at a lock while somebody gets it, and in a bubble no time
 	// passes then: where tokens come from has no latency.
-	if r.URL.Host != reconciletest.LoginHost {
+	if r.URL.Host != functiontest.LoginHost {
 		time.Sleep(w.config.Latency)
 	}
 	if w.config.Before != nil && r.URL.Host != productHost {
@@ -167,7 +167,7 @@ func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch r.URL.Host {
 	case productHost:
 		return jumpcloudtest.Transport(w.host.HTTP(w.webhook())).RoundTrip(r)
-	case reconciletest.JumpCloudHost:
+	case functiontest.JumpCloudHost:
 		return w.Kit.RoundTrip(r)
 	}
 	response, err := w.Kit.RoundTrip(r)

@@ -1,6 +1,6 @@
-// Package reconciletest is what tests of the functions have around them: the simulators
+// Package functiontest is what tests of the functions have around them: the simulators
 // of JumpCloud and Entra in memory, a table, and the real clients between.
-package reconciletest
+package functiontest
 
 import (
 	"context"
