@@ -176,7 +176,7 @@ func TestNoAccountIsLeftAside(t *testing.T) {
 				}
 				link = u.Completed(link, a, "e1")
 			}
-			link = u.Settled(link, d.Obstacle, nil)
+			link = u.Concluded(link, d.Obstacle, nil)
 			return d.Obstacle, len(d.Actions) > 0
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "looks") {

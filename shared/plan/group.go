@@ -186,7 +186,7 @@ func (g Group) create(note string) GroupDecision {
 	}
 	add, remove := g.additions(), g.removals()
 	first := add[:min(len(add), directory.MaxBind)]
-	d := GroupDecision{Link: g.Link, Members: g.settled()}
+	d := GroupDecision{Link: g.Link, Members: g.unwritten()}
 	d.Link.Note = note
 	changes := []directory.Change{
 		{Attribute: directory.DisplayName, To: directory.Text(g.name())},
@@ -213,7 +213,7 @@ func (g Group) maintain(link directory.GroupLink, name string) GroupDecision {
 	case len(rename) > 0:
 		d.Actions = []Action{{Type: RenameGroup, Changes: rename}}
 	}
-	d.Members = g.settled()
+	d.Members = g.unwritten()
 	d.Actions = append(d.Actions, adding(g.additions())...)
 	d.Actions = append(d.Actions, removing(g.removals())...)
 	return d
@@ -280,10 +280,10 @@ func (g Group) removals() []directory.EntraID {
 	return slices.Compact(remove)
 }
 
-// settled are the members of which more is known now without a write: those that
+// unwritten are the members of which more is known now without a write: those that
 // wait for an account, those that are there, and those that are gone. The account of
 // one who left may be another's by now, who keeps it in the group.
-func (g Group) settled() []directory.Member {
+func (g Group) unwritten() []directory.Member {
 	var changed []directory.Member
 	kept := map[directory.EntraID]bool{}
 	for _, m := range g.Members {
@@ -352,8 +352,8 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 // deletedNote says that the group in Entra is gone by our doing.
 const deletedNote = "the group in Entra, which entrasync had created, was deleted"
 
-// Settled is the link when nothing is left to do.
-func (g Group) Settled(link directory.GroupLink, obstacle *directory.Obstacle) directory.GroupLink {
+// Concluded is the link when nothing is left to do.
+func (g Group) Concluded(link directory.GroupLink, obstacle *directory.Obstacle) directory.GroupLink {
 	link.Name = g.Name
 	before := link.Status
 	switch {

@@ -74,10 +74,10 @@ func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted
 	return u
 }
 
-// Unsettled reports whether a creation that may still come true forbids to
+// Uncertain reports whether a creation that may still come true forbids to
 // conclude anything: its account is not seen, and the user is to have none, or
 // one of another name.
-func (u User) Unsettled() bool {
+func (u User) Uncertain() bool {
 	c := u.Link.Unconfirmed
 	if c == nil || u.Created != nil || u.Link.EntraID != "" {
 		return false
@@ -100,7 +100,7 @@ type Decision struct {
 }
 
 // Decide compares. The caller looks up first what Searches names, and does not
-// decide while the user is Unsettled.
+// decide while the user is Uncertain.
 func (u User) Decide() Decision {
 	switch {
 	case u.Link.Freed: // it may be somebody else's account by now
@@ -365,11 +365,11 @@ func withState(link directory.Link, action Action) directory.Link {
 	return link
 }
 
-// Settled is the link when nothing is left to do: its status says how it stands
+// Concluded is the link when nothing is left to do: its status says how it stands
 // and only what is still exported counts as applied, so that a rule that is
 // turned on again writes at once. Problems are the attributes that Entra refused
 // just now.
-func (u User) Settled(link directory.Link, obstacle *directory.Obstacle, problems []directory.Problem) directory.Link {
+func (u User) Concluded(link directory.Link, obstacle *directory.Obstacle, problems []directory.Problem) directory.Link {
 	link.Problems = slices.Concat(u.Desired.Problems, problems)
 	link.Reason, link.Message = u.Desired.Reason, directory.Sentence(u.Desired.Reason)
 	if obstacle == nil {

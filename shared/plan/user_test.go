@@ -131,7 +131,7 @@ func TestDecide(t *testing.T) {
 		{name: "management restricted", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ManagementRestricted = true })}, obstacle: directory.ManagementRestricted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if len(tc.user.Searches()) > 0 || tc.user.Unsettled() {
+			if len(tc.user.Searches()) > 0 || tc.user.Uncertain() {
 				t.Fatal("the case needs a look-up first, or time")
 			}
 			got := tc.user.Decide()
@@ -160,7 +160,7 @@ func TestSearches(t *testing.T) {
 	for name, tc := range map[string]struct {
 		user      plan.User
 		want      []directory.UPN
-		unsettled bool // when the look-up shows nothing
+		uncertain bool // when the look-up shows nothing
 	}{
 		"connected, no account":                   {plan.User{Desired: wanted()}, []directory.UPN{wantedUPN}, false},
 		"looked up already":                       {plan.User{Desired: wanted(), LookedUp: true}, nil, false},
@@ -177,8 +177,8 @@ func TestSearches(t *testing.T) {
 			t.Errorf("%s: searches %v, want %v", name, got, tc.want)
 		}
 		empty := tc.user.Found(got, make([]*directory.Account, len(got)), make([]*directory.DeletedAccount, len(got)))
-		if empty.Unsettled() != tc.unsettled {
-			t.Errorf("%s: unsettled %v, want %v", name, empty.Unsettled(), tc.unsettled)
+		if empty.Uncertain() != tc.uncertain {
+			t.Errorf("%s: uncertain %v, want %v", name, empty.Uncertain(), tc.uncertain)
 		}
 		if len(got) == 0 {
 			continue
@@ -187,7 +187,7 @@ func TestSearches(t *testing.T) {
 		ours[len(ours)-1] = found(func(a *directory.Account) { a.ImmutableID = string(self) })
 		user := tc.user
 		user.ID = self
-		if seen := user.Found(got, ours, make([]*directory.DeletedAccount, len(got))); seen.Created == nil || seen.Unsettled() {
+		if seen := user.Found(got, ours, make([]*directory.DeletedAccount, len(got))); seen.Created == nil || seen.Uncertain() {
 			t.Errorf("%s: our own account was not recognised", name)
 		}
 	}
@@ -228,7 +228,7 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 				}
 				link = user.Completed(user.Begun(link, action), action, id)
 			}
-			link = user.Settled(link, d.Obstacle, nil)
+			link = user.Concluded(link, d.Obstacle, nil)
 			user.Link = link
 			if again := user.Decide(); len(again.Actions) > 0 {
 				t.Fatalf("after %+v there is still %+v to do", d.Actions, again.Actions)

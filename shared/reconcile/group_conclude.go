@@ -31,7 +31,7 @@ func (b *groupBatch) stand(ctx context.Context, g *group) {
 		return
 	}
 	g.close()
-	g.link = g.plan.Settled(g.link, g.obstacle)
+	g.link = g.plan.Concluded(g.link, g.obstacle)
 	g.link.NextTryAt = time.Time{}
 	g.link.Freed = g.withheld == nil && g.link.Status == directory.Released && g.link.EntraID != ""
 	switch {

@@ -30,7 +30,7 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		b.announceArrival(ctx, u)
 		u.link.Arrived = false
 	}
-	u.link = u.plan.Settled(u.link, u.obstacle, u.written.problems)
+	u.link = u.plan.Concluded(u.link, u.obstacle, u.written.problems)
 	u.link.NextTryAt = time.Time{}
 	if u.withheld != nil {
 		b.postponeWithheld(ctx, u)

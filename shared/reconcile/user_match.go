@@ -172,7 +172,7 @@ func (b *userBatch) unsearched(ctx context.Context, u *user, why error) {
 // certain that it does not.
 func (b *userBatch) wait(ctx context.Context, users []*user) {
 	for _, u := range users {
-		if !u.plan.Unsettled() {
+		if !u.plan.Uncertain() {
 			continue
 		}
 		if time.Since(u.plan.Link.Unconfirmed.At) >= replicationTime {

@@ -38,7 +38,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 	if b.bringBack(u, action, f) || b.letGo(u, f) || b.unmoved(u, action, f) {
 		return
 	}
-	if rest, possible := action.Rest(f); possible {
+	if rest, possible := action.SplitChanges(f); possible {
 		u.todo = append(rest.Actions, u.todo...)
 		for _, name := range rest.Refused {
 			u.written.problems = append(u.written.problems, directory.Problem{Attribute: name, Reason: reasonOf(f), Message: f.Message, FoundOut: f.Subject == ""})

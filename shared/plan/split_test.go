@@ -61,7 +61,7 @@ func TestRestOfARefusedAction(t *testing.T) {
 		{"an outage is no refusal", plan.Update, changes(title, phone), &fault.Error{Kind: fault.Transient}, false, nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			rest, possible := plan.Action{Type: tc.action, EntraID: "e1", Changes: tc.changes}.Rest(tc.refused)
+			rest, possible := plan.Action{Type: tc.action, EntraID: "e1", Changes: tc.changes}.SplitChanges(tc.refused)
 			if possible != tc.possible || !cmp.Equal(written(rest.Actions), tc.rest) || !cmp.Equal(rest.Refused, tc.given) {
 				t.Errorf("possible %v, refused %v, %s", possible, rest.Refused, cmp.Diff(tc.rest, written(rest.Actions)))
 			}

@@ -47,8 +47,8 @@ func partition(changes []directory.Change, alone func(directory.Attribute) bool)
 	return parts
 }
 
-// Rest is what remains of a refused action.
-type Rest struct {
+// Split is what remains of a refused action.
+type Split struct {
 	// Actions to do instead, so that one refused attribute does not keep the
 	// others from being written.
 	Actions []Action
@@ -56,13 +56,13 @@ type Rest struct {
 	Refused []directory.Attribute
 }
 
-// Rest finds what of an action that Entra refused can still be done. ok is false
+// SplitChanges finds what of an action that Entra refused can still be done. ok is false
 // when it is about the account and not about attributes. Where the refusal does
 // not name the attribute, they are tried apart: after a missing right the
 // sensitive ones, else all.
-func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
+func (a Action) SplitChanges(f *fault.Error) (rest Split, ok bool) {
 	if !aboutAttributes(a, f) {
-		return Rest{}, false
+		return Split{}, false
 	}
 	named := a.named(f.Subject)
 	suspects := func(directory.Attribute) bool { return true }
@@ -70,7 +70,7 @@ func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
 	case len(named) > 0:
 		suspects = func(name directory.Attribute) bool { return named[unit(name)] }
 	case f.Subject != "":
-		return Rest{}, false // something that was not written is in the way
+		return Split{}, false // something that was not written is in the way
 	case f.Kind == fault.Forbidden:
 		suspects = func(name directory.Attribute) bool { return name.Facts().Sensitive }
 	}
@@ -80,7 +80,7 @@ func (a Action) Rest(f *fault.Error) (rest Rest, ok bool) {
 	parts := partition(a.Changes, func(name directory.Attribute) bool { return suspects(name) && !needed(name) })
 	switch {
 	case len(parts) == 1: // nothing that the account can be without
-		return Rest{}, false
+		return Split{}, false
 	case len(named) == 1 || len(parts) == 2 && len(parts[0]) == 0:
 		return a.without(parts), true
 	}
@@ -128,7 +128,7 @@ func (a Action) named(property string) map[directory.Attribute]bool {
 }
 
 // without gives up the refused part, which is the last one, and does the rest.
-func (a Action) without(parts [][]directory.Change) (rest Rest) {
+func (a Action) without(parts [][]directory.Change) (rest Split) {
 	for _, c := range parts[len(parts)-1] {
 		rest.Refused = append(rest.Refused, c.Attribute)
 	}
