@@ -100,11 +100,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	again := reconcile.Task{Directory: dir.ID, User: user, Cause: request("connected")}.Recheck()
-	if err := reconcile.Enqueue(ctx, a.Lanes.UsersBulk, again); err != nil {
-		return nil, refuse(err, "", nil)
-	}
-	return a.lookAtShared(ctx, dir, user, "connected", a.Lanes.UsersBulk)
+	return a.lookAtShared(ctx, dir, user, reconcile.Connected, a.Lanes.UsersBulk)
 }
 
 // jumpCloudUser asks JumpCloud for a user; NotFound if there is none.

@@ -27,8 +27,8 @@ func (w *World) Connect(ids ...directory.UserID) {
 	w.t.Helper()
 	for _, id := range ids {
 		w.Must(w.Store.Connect(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC()))
-		task := reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request("connected")}
-		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersBulk], task, task.Recheck()))
+		task := reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request(reconcile.Connected)}
+		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersBulk], task))
 	}
 }
 

@@ -152,6 +152,10 @@ func (t GroupTask) Message() (queue.Message, error) {
 	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence, t.NotBefore)
 }
 
+// Connected is the type of the cause of a task for whom an administrator has just
+// connected.
+const Connected = "connected"
+
 // recheckAfter is when somebody is read again who was connected: of what happened before
 // the connection was made no event reaches them, and the first read may be older than
 // it, or wrong (for how long reads lag is not published; a minute is assumed).

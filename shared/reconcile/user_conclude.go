@@ -20,8 +20,23 @@ func (b *userBatch) end(ctx context.Context, users []*user) {
 		if !u.over {
 			b.release(ctx, u)
 			b.announceFreeName(ctx, u)
+			b.recheck(ctx, u)
 		}
 	})
+}
+
+// recheck has a user who was just connected directly looked at once more, later. That is asked
+// for when the first look is done, so that first connections share requests with one
+// another and not with messages that only wait.
+func (b *userBatch) recheck(ctx context.Context, u *user) {
+	direct := slices.Contains(u.known.Paths(u.directory), directory.Direct)
+	if u.cause.Type != Connected || !direct || !u.attempt.NotBefore.IsZero() {
+		return
+	}
+	task := Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause}.Recheck()
+	if err := Enqueue(context.WithoutCancel(ctx), b.Lanes.UsersBulk, task); err != nil {
+		b.retry(ctx, u, err)
+	}
 }
 
 // stand fills in the link of a user for whom all was done.
