@@ -204,8 +204,8 @@ func TestADamagedFileIsSaidOrHarmless(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"a byte of a header", "a byte among the entries", "a page of zeros", "a cut", "a page over another", "a random page"} {
-		if said[kind] < 3 {
-			t.Errorf("%s was seen %d times of 60", kind, said[kind])
+		if said[kind] == 0 {
+			t.Errorf("%s was never seen in 60 times", kind)
 		}
 	}
 }
