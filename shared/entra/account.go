@@ -59,8 +59,8 @@ func wireValue(name directory.Attribute, v directory.Value) any {
 // unknownPassword is the password of a new account: long, random, and forgotten
 // as soon as it was sent. Nobody signs in with it. It has all four classes of
 // characters, and none of its parts is as long as a name: Entra refuses a password that
-// holds the user's (Microsoft Entra documentation, password policies). No sign-in name has the
-// character between.
+// holds the user's (reported by third parties).
+// No sign-in name has the character between.
 func unknownPassword() models.PasswordProfileable {
 	const between, longest = "$", 2
 	parts := []string{"a", "A", "1"}

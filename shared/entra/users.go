@@ -118,7 +118,7 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 }
 
 // passing makes a 409 what it is where no value of the change must be unique: another
-// write was under way (as clients of Graph that retry it have found).
+// write was under way (assumed: documented is only that Directory_ConcurrencyViolation passes).
 func passing(f *fault.Error) {
 	f.Kind, f.Reason, f.Subject = fault.Transient, directory.Unavailable, ""
 	f.Message = "Graph says that something is in the way of the change: it is tried again by itself"
