@@ -100,7 +100,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.lookAtShared(ctx, dir, user, reconcile.Connected, a.Lanes.UsersBulk)
+	return a.enqueueShared(ctx, dir, user, reconcile.Connected, a.Lanes.UsersBulk)
 }
 
 // jumpCloudUser asks JumpCloud for a user; NotFound if there is none.
@@ -130,7 +130,7 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
-	return a.lookAtShared(ctx, dir, user, "disconnected", a.Lanes.UsersLive)
+	return a.enqueueShared(ctx, dir, user, "disconnected", a.Lanes.UsersLive)
 }
 
 // ends are the paths that an administrator can end: the own one, and those that a
@@ -142,13 +142,13 @@ func ends(dir directory.Directory) []directory.Path {
 	return []directory.Path{directory.Direct}
 }
 
-// lookAtShared sends tasks for a user whose connection changed: to the directory,
+// enqueueShared sends tasks for a user whose connection changed: to the directory,
 // and to those on the same tenant that the user touches as well, because an
 // account stays enabled as long as any of them holds the user.
-func (a API) lookAtShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
+func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
 	task := reconcile.Task{User: id, Cause: request(cause)}
 	if len(dir.Shares) == 0 {
-		return a.lookAt(ctx, dir, task, lane)
+		return a.enqueueUser(ctx, dir, task, lane)
 	}
 	user, err := a.Store.User(ctx, dir.Organization, id)
 	if err != nil {
@@ -160,12 +160,12 @@ func (a API) lookAtShared(ctx context.Context, dir directory.Directory, id direc
 			also = append(also, touched)
 		}
 	}
-	return a.lookAt(ctx, dir, task, lane, also...)
+	return a.enqueueUser(ctx, dir, task, lane, also...)
 }
 
-// lookAt sends a task for one user in a directory, and in others for the same
+// enqueueUser sends a task for one user in a directory, and in others for the same
 // cause, and answers with the link in the directory as it is now.
-func (a API) lookAt(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
+func (a API) enqueueUser(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
 	task.Directory = dir.ID
 	tasks := []reconcile.Task{task}
 	for _, id := range also {

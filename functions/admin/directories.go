@@ -141,7 +141,7 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 // its connection source has already.
 func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*answer[directoryView], error) {
 	if dir.Settings.ConnectionSource.Type != directory.NoSource {
-		if err := a.lookAtSource(ctx, dir.ID); err != nil {
+		if err := a.enqueueSource(ctx, dir.ID); err != nil {
 			return nil, refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
 				Message: "the directory " + string(dir.ID) + " is kept, its connection source could not be read: PATCH connectionSource"}, "", nil)
 		}
@@ -192,13 +192,13 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 	case err != nil:
 		return nil, err
 	}
-	if err := a.lookAtAll(ctx, dir.ID); err != nil {
+	if err := a.enqueueDirectory(ctx, dir.ID); err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	// Also when it names the source that there was: the request may be the
 	// repetition of one that got no further than the settings.
 	if _, named := in.Body.Settings[connectionSource]; named {
-		if err := a.lookAtSource(ctx, dir.ID); err != nil {
+		if err := a.enqueueSource(ctx, dir.ID); err != nil {
 			return nil, refuse(err, "", nil)
 		}
 	}
@@ -208,8 +208,8 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 // connectionSource is the name of the setting.
 const connectionSource = "connectionSource"
 
-// lookAtSource sends the tasks to read the associations of the connection source.
-func (a API) lookAtSource(ctx context.Context, id directory.ID) error {
+// enqueueSource sends the tasks to read the associations of the connection source.
+func (a API) enqueueSource(ctx context.Context, id directory.ID) error {
 	task := reconcile.GroupTask{Directory: id, Cause: request("connection_source"), Source: true}
 	return reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task, task.Recheck())
 }
@@ -239,9 +239,9 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	return dir, err
 }
 
-// lookAtAll sends a task for every user and for every connected group of a
+// enqueueDirectory sends a task for every user and for every connected group of a
 // directory.
-func (a API) lookAtAll(ctx context.Context, id directory.ID) error {
+func (a API) enqueueDirectory(ctx context.Context, id directory.ID) error {
 	cause := request("settings_changed")
 	err := enqueueAll(ctx, a.Lanes.UsersBulk,
 		func(cursor string) (store.List[directory.Link], error) { return a.Store.Links(ctx, id, 0, cursor) },
@@ -256,7 +256,7 @@ func (a API) lookAtAll(ctx context.Context, id directory.ID) error {
 			return a.Store.GroupConnections(ctx, id, 0, cursor)
 		},
 		func(c directory.GroupConnection) reconcile.GroupTask {
-			return reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, Whole: true}
+			return reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, AllMembers: true}
 		})
 }
 
@@ -282,5 +282,5 @@ func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx cont
 
 // request is the cause of what an administrator asked for just now.
 func request(kind string) plan.Cause {
-	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC(), Asked: true}
+	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC(), Requested: true}
 }

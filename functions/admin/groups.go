@@ -51,7 +51,7 @@ func (a API) groups(api huma.API) {
 			if shown, err := a.showGroup(ctx, dir, in.Group); err != nil {
 				return shown, err
 			}
-			return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: request("retried"), Whole: true}, a.Lanes.GroupsLive)
+			return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: request("retried"), AllMembers: true}, a.Lanes.GroupsLive)
 		})
 }
 
@@ -76,11 +76,11 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 	if _, err := a.Store.ConnectGroup(ctx, dir.ID, id, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: request("connected"), Whole: true}
+	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: request("connected"), AllMembers: true}
 	if err := reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task.Recheck()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.lookAtGroup(ctx, dir, task, a.Lanes.GroupsBulk)
+	return a.enqueueGroup(ctx, dir, task, a.Lanes.GroupsBulk)
 }
 
 // disconnectGroup ends the connection and has the group looked at.
@@ -101,12 +101,12 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
 	}
-	return a.lookAtGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
+	return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
 }
 
-// lookAtGroup sends a task for a group in a directory and answers with how the
+// enqueueGroup sends a task for a group in a directory and answers with how the
 // group stands now.
-func (a API) lookAtGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*answer[groupView], error) {
+func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*answer[groupView], error) {
 	task.Directory = dir.ID
 	if err := reconcile.Enqueue(ctx, lane, task); err != nil {
 		return nil, refuse(err, "", nil)

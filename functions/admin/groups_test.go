@@ -87,7 +87,7 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 		if len(got) != 1 || got[0].Cause.Type != cause || got[0].Cause.At.IsZero() {
 			t.Fatalf("%s: tasks %+v", when, got)
 		}
-		want.Cause, want.Whole = got[0].Cause, whole
+		want.Cause, want.AllMembers = got[0].Cause, whole
 		if diff := cmp.Diff(want, got[0]); diff != "" {
 			t.Errorf("%s (-want +got): %s", when, diff)
 		}
@@ -211,7 +211,7 @@ func TestAGroupSaysWhoWaitsAndWhy(t *testing.T) {
 	f.link(id, "u5", func(l *directory.Link) { l.EntraID = "e5" })
 	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	f.groupLink(id, engineering, func(l *directory.GroupLink) {
-		l.Name, l.Applied, l.EntraID, l.Status, l.Owner, l.LastWriteAt = "Engineering", "Engineers", "e-group", directory.Synced, directory.TakenOver, at
+		l.Name, l.Applied, l.EntraID, l.Status, l.Origin, l.LastWriteAt = "Engineering", "Engineers", "e-group", directory.Synced, directory.TakenOver, at
 	})
 	status, got := f.call("GET", "/v1/directories/"+id+"/groups/"+engineering, "")
 	absent := "the user has no account in this directory yet, and joins as soon as there is one"

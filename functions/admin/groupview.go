@@ -22,7 +22,7 @@ type groupView struct {
 	Status      directory.LinkStatus `json:"status" enum:"pending,synced,parked,held,released"`
 	Reason      directory.Reason     `json:"reason,omitempty" doc:"One typed word: why the group is parked, waits or was let go"`
 	Message     string               `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
-	Owner       directory.Owner      `json:"owner,omitempty" enum:"created,taken_over"`
+	Origin      directory.Origin     `json:"owner,omitempty" enum:"created,taken_over"`
 	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups, and of a group that is not connected any more"`
 	LastEventAt *time.Time           `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time           `json:"lastWriteAt,omitempty"`
@@ -103,7 +103,7 @@ func pathsOf(group store.Group, id directory.ID) []directory.Path {
 func viewOfGroup(link directory.GroupLink, paths []directory.Path, members *membersView) groupView {
 	return groupView{
 		Group: link.Group, Name: link.Name, EntraID: link.EntraID, DisplayName: link.Applied, Connected: len(paths) > 0, ConnectedBy: append([]directory.Path{}, paths...),
-		Status: link.Status, Reason: link.Reason, Message: link.Message, Owner: link.Owner, Members: members,
+		Status: link.Status, Reason: link.Reason, Message: link.Message, Origin: link.Origin, Members: members,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
 	}
 }

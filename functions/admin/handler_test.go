@@ -457,7 +457,7 @@ func TestConnectAndDisconnect(t *testing.T) {
 	if status, _ := f.call("POST", "/v1/directories/"+id+"/users/"+ann+"/sync", ""); status != 202 {
 		t.Errorf("sync: %d", status)
 	}
-	if tasks := f.tasks(f.live); len(tasks) != 1 || tasks[0].Cause.Type != "retried" || !tasks[0].Cause.Asked {
+	if tasks := f.tasks(f.live); len(tasks) != 1 || tasks[0].Cause.Type != "retried" || !tasks[0].Cause.Requested {
 		t.Errorf("tasks: %+v", tasks)
 	}
 	if status, link := f.call("DELETE", path, ""); status != 202 || len(link["connectedBy"].([]any)) != 0 {

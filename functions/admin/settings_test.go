@@ -131,7 +131,7 @@ func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
 		t.Helper()
 		tasks := f.groupTasks(f.groupsBulk)
 		for _, task := range tasks {
-			if task.Group != "" || !task.Source || task.Whole || task.Cause.Type != "connection_source" {
+			if task.Group != "" || !task.Source || task.AllMembers || task.Cause.Type != "connection_source" {
 				t.Errorf("%s: %+v", when, task)
 			}
 		}
@@ -196,7 +196,7 @@ func TestASettingConcernsUsersAndGroups(t *testing.T) {
 	f.call("PATCH", "/v1/directories/"+id, `{"settings":{"manageGroups":false}}`)
 	var groups []directory.GroupID
 	for _, task := range f.groupTasks(f.groupsBulk) {
-		if !task.Whole || task.Cause.Type != "settings_changed" {
+		if !task.AllMembers || task.Cause.Type != "settings_changed" {
 			t.Errorf("%+v", task)
 		}
 		groups = append(groups, task.Group)

@@ -98,7 +98,7 @@ func (a API) keep(ctx context.Context, before, dir directory.Directory) (directo
 	var others, changed []directory.Directory
 	dir.Shares = nil
 	for _, other := range known {
-		_, meets := dir.Meets(other)
+		_, meets := dir.Overlaps(other)
 		if meets {
 			others = append(others, other)
 			dir.Shares = append(dir.Shares, other.ID)
@@ -156,7 +156,7 @@ func mayShare(before, dir directory.Directory, others []directory.Directory) err
 	if dir.Version > 0 {
 		f.Subject = "path.id"
 	}
-	common, _ := dir.Meets(others[0])
+	common, _ := dir.Overlaps(others[0])
 	what := "have the tenant " + common
 	if !dir.SameTenant(others[0]) {
 		what = "have the domain " + common

@@ -24,7 +24,7 @@ type linkView struct {
 	Problems    []directory.Problem    `json:"problems,omitempty" doc:"The attributes that cannot be written, each with its reason; the others are"`
 	Unreadable  []string               `json:"unreadable,omitempty" doc:"What cannot be read of the user because its record is damaged: connection, and then connectedBy says nothing. The log names the record"`
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected: direct, group:<groupId> for each connected group that holds the user, jumpcloud for the connection source; empty when not connected any more"`
-	Owner       directory.Owner        `json:"owner,omitempty" enum:"created,taken_over"`
+	Origin      directory.Origin       `json:"owner,omitempty" enum:"created,taken_over"`
 	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
 	Password    *directory.Obstacle    `json:"passwordDiffers,omitempty" doc:"Why the account has not got the password that the gateway set in JumpCloud; missing when it has, or when none was set"`
 	LastEventAt *time.Time             `json:"lastEventAt,omitempty"`
@@ -36,7 +36,7 @@ type linkView struct {
 func viewOf(link directory.Link, paths []directory.Path) linkView {
 	view := linkView{
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
-		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Owner: link.Owner, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
+		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Origin: link.Origin, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
 	}
 	for name, value := range link.Applied {
@@ -93,7 +93,7 @@ func (a API) users(api huma.API) {
 				return nil, refuse(err, "path.userId", in.User)
 			}
 			// With all by which the user may be connected: a membership may have been missed.
-			return a.lookAt(ctx, dir, reconcile.Task{User: user, Cause: request("retried"), Memberships: true,
+			return a.enqueueUser(ctx, dir, reconcile.Task{User: user, Cause: request("retried"), Memberships: true,
 				Source: dir.Settings.ConnectionSource.Type != directory.NoSource}, a.Lanes.UsersLive)
 		})
 }

@@ -139,7 +139,7 @@ func (f *fixture) tasks() []string {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, shown("group "+string(task.Group), task.Directory, task.Cause.ID, map[string]bool{"whole": task.Whole, "source": task.Source}))
+		tasks = append(tasks, shown("group "+string(task.Group), task.Directory, task.Cause.ID, map[string]bool{"whole": task.AllMembers, "source": task.Source}))
 	}
 	slices.Sort(tasks)
 	return tasks

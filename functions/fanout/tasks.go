@@ -96,7 +96,7 @@ func (h Handler) groupChanged(ctx context.Context, change jumpcloud.Change, caus
 			continue
 		}
 		for _, w := range group.Within {
-			found.groups = append(found.groups, reconcile.GroupTask{Directory: w.Directory, Group: w.Outer, Cause: cause, Whole: true})
+			found.groups = append(found.groups, reconcile.GroupTask{Directory: w.Directory, Group: w.Outer, Cause: cause, AllMembers: true})
 		}
 	}
 	return found, nil
@@ -159,7 +159,7 @@ func (h Handler) nestingChanged(ctx context.Context, organization directory.Orga
 	connecting, err := h.connecting(ctx, organization, groups)
 	var found tasks
 	for _, at := range connecting {
-		found.groups = append(found.groups, reconcile.GroupTask{Directory: at.directory, Group: at.group, Cause: cause, Whole: true})
+		found.groups = append(found.groups, reconcile.GroupTask{Directory: at.directory, Group: at.group, Cause: cause, AllMembers: true})
 	}
 	return found, err
 }

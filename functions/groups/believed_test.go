@@ -26,7 +26,7 @@ func TestABeliefIsThoughtOfAgainAfterAnAttemptThatFailed(t *testing.T) {
 			f := newFixture(t)
 			ann, bob := f.person("ann"), f.person("bob")
 			id := f.group("Sales", ann, bob)
-			f.look(id)
+			f.run(id)
 			f.settle()
 			wrong(f, jumpcloudtest.Fault{Path: "/api/v2/users/*/memberof", Answer: jumpcloudtest.EmptyList},
 				jumpcloudtest.Fault{Path: "/api/v2/usergroups/*/membership", Answer: jumpcloudtest.EmptyList})
@@ -55,7 +55,7 @@ func TestABeliefIsThoughtOfAgainAfterAnAttemptThatFailed(t *testing.T) {
 			f := newFixture(t)
 			ann := f.person("ann")
 			id := f.group("Sales", ann)
-			f.look(id)
+			f.run(id)
 			f.settle()
 			wrong(f, jumpcloudtest.Fault{Path: "/api/v2/usergroups/*", Status: 404}, jumpcloudtest.Fault{Path: "/api/v2/groups", Answer: jumpcloudtest.EmptyTotal},
 				jumpcloudtest.Fault{Path: "/api/v2/usergroups", Answer: jumpcloudtest.EmptyTotal}, jumpcloudtest.Fault{Path: "/api/v2/users/*/memberof", Answer: jumpcloudtest.EmptyList})

@@ -51,12 +51,12 @@ func TestAGroupOfManyPages(t *testing.T) {
 		f.must(errors.Join(f.store.Record(t.Context(), links...)...))
 		_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "everybody", Members: accounts[:1050]})
 		f.must(err)
-		f.look(id)
+		f.run(id)
 		if got := len(f.inEntra(id).Members); got != all {
 			t.Fatalf("%d members, link %+v", got, f.link(id))
 		}
 		before := f.entra.Counters().WriteUnits
-		f.look(id)
+		f.run(id)
 		if cost := f.entra.Counters().WriteUnits - before; cost != 0 || len(f.inEntra(id).Members) != all {
 			t.Errorf("a look costs %d writes", cost)
 		}
@@ -82,7 +82,7 @@ func TestGroupsWithinGroups(t *testing.T) {
 				f.must(f.jumpcloud.AddMember(string(outer), inner))
 				f.must(f.jumpcloud.AddMember(inner, query))
 				f.must(f.jumpcloud.AddMember(query, string(outer)))
-				f.look(outer)
+				f.run(outer)
 				f.settle()
 				if got := f.names(outer); !slices.Equal(got, []string{"ann", "bob", "cat"}) {
 					t.Fatalf("members %v", got)
@@ -104,7 +104,7 @@ func TestWhoIsInTwoGroupsAndLeavesOneStays(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		one, two := f.group("One", ann), f.group("Two", ann)
-		f.look(one, two)
+		f.run(one, two)
 		f.settle()
 		for _, step := range []struct {
 			leaves   directory.GroupID
@@ -129,10 +129,10 @@ func TestOneNameForSeveralGroups(t *testing.T) {
 		_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales"})
 		f.must(err)
 		one, two := f.group("Sales", ann), f.group("sales ", bob)
-		f.look(one, two) // both find the one that is there
+		f.run(one, two) // both find the one that is there
 		f.settle()
 		late := f.group(" SALES", cat)
-		f.look(late)
+		f.run(late)
 		f.settle()
 		seen := map[string]bool{}
 		for id, want := range map[directory.GroupID]string{one: "ann", two: "bob", late: "cat"} {
@@ -146,7 +146,7 @@ func TestOneNameForSeveralGroups(t *testing.T) {
 		}
 		f.must(f.jumpcloud.RenameGroup(string(late), "Ops"))
 		f.must(f.jumpcloud.RenameGroup(string(two), "ops"))
-		f.look(late, two)
+		f.run(late, two)
 		f.settle()
 		if a, b := f.inEntra(late), f.inEntra(two); a.ID == b.ID || a.DisplayName != "Ops" || b.DisplayName != "ops" || len(f.tenant.Groups()) != 3 {
 			t.Errorf("%+v, %+v", a, b)
@@ -163,7 +163,7 @@ func TestDrift(t *testing.T) {
 			f.settings(func(s *directory.Settings) { s.ExactMembership = exact })
 			ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
 			id := f.group("Sales", ann, bob, cat)
-			f.look(id)
+			f.run(id)
 			f.settle()
 			stranger, err := f.tenant.AddUser(entratest.User{UserPrincipalName: "stranger@contoso.example"})
 			f.must(err)
@@ -181,7 +181,7 @@ func TestDrift(t *testing.T) {
 			if got := f.names(id); !slices.Equal(got, want) || f.link(id).Status != directory.Synced {
 				t.Errorf("before the look: %v, %+v", got, f.link(id))
 			}
-			f.look(id)
+			f.run(id)
 			if want = []string{"bob", "cat", "stranger"}; exact {
 				want = []string{"bob", "cat"}
 			}
@@ -201,12 +201,12 @@ func TestAGroupOfNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		id := f.group("Sales")
-		f.look(id)
+		f.run(id)
 		if l := f.link(id); l.Status != directory.Synced || len(f.inEntra(id).Members) != 0 {
 			t.Errorf("%+v", l)
 		}
 		before := f.entra.Counters().WriteUnits
-		f.look(id)
+		f.run(id)
 		if n := f.entra.Counters().WriteUnits - before; n != 0 {
 			t.Errorf("%d writes", n)
 		}
@@ -221,7 +221,7 @@ func TestANameThatIsTooLong(t *testing.T) {
 		ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
 		never := f.group(long, ann)
 		id := f.group("Sales", ann, bob)
-		f.look(never, id)
+		f.run(never, id)
 		f.settle()
 		if l := f.link(never); l.Status != directory.Parked || l.Reason != directory.InvalidValue || l.EntraID != "" || f.userLink(ann).State != directory.Enabled {
 			t.Errorf("%+v", l)
@@ -252,12 +252,12 @@ func TestAPurgedGroup(t *testing.T) {
 				f := newFixture(t)
 				ann, bob := f.person("ann"), f.person("bob")
 				id := f.group("Sales", ann)
-				f.look(id)
+				f.run(id)
 				f.settle()
 				time.Sleep(time.Hour)
 				f.must(f.tenant.PurgeGroup(f.inEntra(id).ID))
 				want := []string{"ann"}
-				task := reconcile.GroupTask{Group: id, Whole: by == "a look"}
+				task := reconcile.GroupTask{Group: id, AllMembers: by == "a look"}
 				switch by {
 				case "a rename":
 					f.must(f.jumpcloud.RenameGroup(string(id), "Field sales"))
@@ -271,7 +271,7 @@ func TestAPurgedGroup(t *testing.T) {
 					f.handle(f.message(task, n+1))
 				}
 				f.settle()
-				if got := f.names(id); !slices.Equal(got, want) || f.link(id).Owner != directory.CreatedByUs || f.link(id).Status != directory.Synced {
+				if got := f.names(id); !slices.Equal(got, want) || f.link(id).Origin != directory.CreatedByUs || f.link(id).Status != directory.Synced {
 					t.Errorf("%v, %+v", got, f.link(id))
 				}
 			})
@@ -285,7 +285,7 @@ func TestAGroupThatNobodyConnected(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		sales := f.group("Sales", ann)
-		f.look(sales)
+		f.run(sales)
 		f.settle()
 		f.oneByHand(ann) // who says once more that the account arrived
 		f.settle()
@@ -294,7 +294,7 @@ func TestAGroupThatNobodyConnected(t *testing.T) {
 		f.must(f.jumpcloud.AddMember(other, string(ann)))
 		graph, jc, version := f.entra.Counters().Requests, f.jumpcloud.Counters().Requests, f.link(sales).Version
 		f.changed(ann)
-		f.handle(f.message(reconcile.GroupTask{Group: directory.GroupID(other), Whole: true}, 1))
+		f.handle(f.message(reconcile.GroupTask{Group: directory.GroupID(other), AllMembers: true}, 1))
 		if n := f.entra.Counters().Requests - graph; n != 0 {
 			t.Errorf("%d requests to Graph", n)
 		}
@@ -352,7 +352,7 @@ func TestDeletedAndConnectedAnew(t *testing.T) {
 			f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
 			ann := f.person("ann")
 			sales, ops := f.group("Sales", ann), f.group("Ops", ann)
-			f.look(sales, ops)
+			f.run(sales, ops)
 			f.settle()
 			first := f.inEntra(sales).ID
 			f.must(f.jumpcloud.DeleteGroup(string(ops)))
@@ -370,7 +370,7 @@ func TestDeletedAndConnectedAnew(t *testing.T) {
 				t.Errorf("%+v, %+v", a, b)
 			}
 			f.connect(sales)
-			f.look(sales)
+			f.run(sales)
 			f.settle()
 			if got := f.names(sales); !slices.Equal(got, []string{"ann"}) || f.inEntra(sales).ID == first || f.userLink(ann).State != directory.Enabled {
 				t.Errorf("soft %v: %v, %+v", soft, got, f.link(sales))
@@ -389,9 +389,9 @@ func TestAGroupThatWeMadeBefore(t *testing.T) {
 		f.must(err)
 		ours, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Properties: map[string]any{"uniqueName": id.UniqueName()}})
 		f.must(err)
-		f.look(id)
+		f.run(id)
 		f.settle()
-		if l := f.link(id); l.EntraID != directory.EntraID(ours.ID) || l.Owner != directory.CreatedByUs || l.Message != "" || len(f.tenant.Groups()) != 2 {
+		if l := f.link(id); l.EntraID != directory.EntraID(ours.ID) || l.Origin != directory.CreatedByUs || l.Message != "" || len(f.tenant.Groups()) != 2 {
 			t.Errorf("%+v", l)
 		}
 	})

@@ -24,7 +24,7 @@ func (f *fixture) deletedByHand() (id directory.GroupID, gone string) {
 	f.t.Helper()
 	ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
 	id = f.group("Sales", ann, bob)
-	f.look(id)
+	f.run(id)
 	f.settle()
 	gone = f.inEntra(id).ID
 	time.Sleep(time.Hour)
@@ -34,7 +34,7 @@ func (f *fixture) deletedByHand() (id directory.GroupID, gone string) {
 	f.must(f.jumpcloud.AddMember(string(id), string(cat)))
 	f.changed(bob, cat)
 	f.settle()
-	f.look(id)
+	f.run(id)
 	f.settle()
 	return id, gone
 }
@@ -65,18 +65,18 @@ func TestAGroupThatWasDeletedInEntraIsReported(t *testing.T) {
 					!strings.Contains(link.Message, `the group "Sales" (`+gone+`) was deleted in Entra on 2000-01-01 and can still be restored: restore it there, set restoreDeleted`) {
 					t.Fatalf("%+v", link)
 				}
-				if again := f.look(id); again != 0 || f.link(id).Reason != directory.GroupDeletedInEntra {
+				if again := f.run(id); again != 0 || f.link(id).Reason != directory.GroupDeletedInEntra {
 					t.Errorf("%d come again, %+v", again, f.link(id))
 				}
 				same := then(f, gone)
-				f.look(id)
+				f.run(id)
 				f.settle()
-				if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) || f.link(id).Status != directory.Synced || f.link(id).Owner != directory.CreatedByUs ||
+				if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) || f.link(id).Status != directory.Synced || f.link(id).Origin != directory.CreatedByUs ||
 					(f.inEntra(id).ID == gone) != same || len(f.live()) != 1 {
 					t.Errorf("%v, %d groups, %+v", got, len(f.live()), f.link(id))
 				}
 				before := f.entra.Counters().WriteUnits
-				f.look(id)
+				f.run(id)
 				if cost := f.entra.Counters().WriteUnits - before; cost != 0 {
 					t.Errorf("another look costs %d writes", cost)
 				}
@@ -104,10 +104,10 @@ func TestAGroupThatWasDeletedInEntraIsRestored(t *testing.T) {
 					f.after = die
 				}
 				if dies != "" {
-					f.dies(func() { f.look(id) })
+					f.dies(func() { f.run(id) })
 					time.Sleep(2 * time.Minute)
 				}
-				f.look(id)
+				f.run(id)
 				f.settle()
 				if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) || f.inEntra(id).ID != gone || f.inEntra(id).DisplayName != "Field sales" || f.link(id).Status != directory.Synced || len(f.live()) != 1 {
 					t.Errorf("%v, %+v", got, f.link(id))
@@ -147,12 +147,12 @@ func TestAGroupThatCannotBeRestored(t *testing.T) {
 		id, _ := f.deletedByHand()
 		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
 		f.must(f.entra.FailNext(entratest.Fault{Method: "POST", Path: "restore$", Status: 403}))
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if link := f.link(id); link.Status != directory.Parked || link.EntraID != "" || link.Message == "" || len(f.live()) != 0 {
 			t.Errorf("%+v", link)
 		}
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) {
 			t.Errorf("%v, %+v", got, f.link(id))
@@ -169,7 +169,7 @@ func TestAUniqueNameThatNobodyShows(t *testing.T) {
 			f := newFixture(t)
 			id := f.group("Sales", f.person("ann"))
 			f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: "uniqueName", Status: 400, Body: taken, Times: lasts}))
-			m := f.message(reconcile.GroupTask{Group: id, Whole: true}, 1)
+			m := f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 1)
 			tries := 1
 			for f.handle(m) > 0 && tries < maxReceives {
 				f.waiting = nil

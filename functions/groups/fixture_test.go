@@ -203,12 +203,12 @@ func (f *fixture) handle(messages ...events.SQSMessage) int {
 	return len(response.BatchItemFailures)
 }
 
-// look looks at groups as a whole, in one batch.
-func (f *fixture) look(ids ...directory.GroupID) int {
+// run looks at groups as a whole, in one batch.
+func (f *fixture) run(ids ...directory.GroupID) int {
 	f.t.Helper()
 	var batch []events.SQSMessage
 	for _, id := range ids {
-		batch = append(batch, f.message(reconcile.GroupTask{Group: id, Whole: true}, 1))
+		batch = append(batch, f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 1))
 	}
 	return f.handle(batch...)
 }

@@ -37,7 +37,7 @@ func New(c Config) (Handler, error) {
 
 // task is a look at one group, with the messages that ask for it.
 type task struct {
-	sqsbatch.Asked
+	sqsbatch.Duplicates
 	attempt reconcile.GroupAttempt
 	outcome reconcile.Outcome
 }
@@ -63,12 +63,12 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			asked.attempt.GroupTask = asked.attempt.Join(t)
 		}
 		asked.Add(m)
-		asked.attempt.Number, asked.attempt.Last = asked.Number, asked.Number >= h.config.MaxReceives
+		asked.attempt.Number, asked.attempt.Last = asked.Receives, asked.Receives >= h.config.MaxReceives
 	})
 	sqsbatch.SideBySide(len(order), func(i int) { h.work(ctx, order[i], byDirectory[order[i]]) })
 	for _, id := range order {
 		for _, t := range byDirectory[id] {
-			sqsbatch.End(ctx, response, t.Asked, t.outcome, t.attempt.GroupTask, h.config.Lanes.GroupsBulk)
+			sqsbatch.End(ctx, response, t.Duplicates, t.outcome, t.attempt.GroupTask, h.config.Lanes.GroupsBulk)
 		}
 	}
 	return response.SQSEventResponse, nil

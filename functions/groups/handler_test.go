@@ -18,13 +18,13 @@ func TestAGroupConnectsItsMembersAndBecomesASecurityGroup(t *testing.T) {
 	inWorlds(t, func(t *testing.T, f *fixture) {
 		ann, bob := f.person("ann"), f.person("bob")
 		eng := f.group("Engineering", ann, bob)
-		f.look(eng)
+		f.run(eng)
 		f.settle()
 		if got := f.names(eng); !slices.Equal(got, []string{"ann", "bob"}) {
 			t.Errorf("members: %v", got)
 		}
 		group, link := f.inEntra(eng), f.link(eng)
-		if group.Kind != entratest.Security || group.DisplayName != "Engineering" || link.Status != directory.Synced || link.Owner != directory.CreatedByUs || link.Name != "Engineering" {
+		if group.Kind != entratest.Security || group.DisplayName != "Engineering" || link.Status != directory.Synced || link.Origin != directory.CreatedByUs || link.Name != "Engineering" {
 			t.Errorf("group %+v, link %+v", group, link)
 		}
 		for _, id := range []directory.UserID{ann, bob} {
@@ -64,7 +64,7 @@ func TestAGroupConnectsItsMembersAndBecomesASecurityGroup(t *testing.T) {
 func TestMatchingByName(t *testing.T) {
 	kinds := []entratest.GroupKind{entratest.Microsoft365, entratest.MailEnabledSecurity, entratest.Distribution, entratest.DynamicSecurity, entratest.RoleAssignable, entratest.SyncedSecurity}
 	type outcome struct {
-		owner  directory.Owner
+		owner  directory.Origin
 		groups int
 		says   string
 	}
@@ -96,10 +96,10 @@ func TestMatchingByName(t *testing.T) {
 					f.must(err)
 				}
 				id := f.group(" R&D 'Core' ", f.person("ann"))
-				f.look(id)
+				f.run(id)
 				f.settle()
 				link := f.link(id)
-				if link.Owner != tc.want.owner || link.Status != directory.Synced || len(f.tenant.Groups()) != tc.want.groups || !strings.Contains(link.Message, tc.want.says) {
+				if link.Origin != tc.want.owner || link.Status != directory.Synced || len(f.tenant.Groups()) != tc.want.groups || !strings.Contains(link.Message, tc.want.says) {
 					t.Errorf("%d groups, link %+v", len(f.tenant.Groups()), link)
 				}
 				if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.inEntra(id).Kind != entratest.Security {
@@ -123,13 +123,13 @@ func TestMembersOfATakenOverGroupStayUnlessExact(t *testing.T) {
 			_, err = f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Members: []string{stranger.ID, known.ID}})
 			f.must(err)
 			id := f.group("Sales", ann)
-			f.look(id)
+			f.run(id)
 			f.settle()
 			want := []string{"ann", "stranger"}
 			if exact {
 				want = []string{"ann"}
 			}
-			f.look(id)
+			f.run(id)
 			if got := f.names(id); !slices.Equal(got, want) {
 				t.Errorf("exact %v: %v, want %v", exact, got, want)
 			}
@@ -163,7 +163,7 @@ func TestLeaving(t *testing.T) {
 				}
 				ann, bob := f.person("ann"), f.person("bob")
 				sales, other := f.group("Sales", ann, bob), f.group("Other", bob)
-				f.look(sales, other)
+				f.run(sales, other)
 				f.settle()
 				before := f.inEntra(sales)
 				tc.end(f, sales)
@@ -193,14 +193,14 @@ func TestConnectedAgainIsTheSameGroup(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		before := f.inEntra(id).ID
 		f.disconnect(id)
 		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
 		f.settle()
 		f.connect(id)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if got := f.inEntra(id).ID; got != before || !slices.Equal(f.names(id), []string{"ann"}) || f.userLink(ann).State != directory.Enabled {
 			t.Errorf("group %s, was %s; members %v; user %+v", got, before, f.names(id), f.userLink(ann))
@@ -214,13 +214,13 @@ func TestWithoutManagedGroupsThereIsOnlyAccess(t *testing.T) {
 		f.settings(func(s *directory.Settings) { s.ManageGroups = false })
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if l := f.userLink(ann); l.State != directory.Enabled || len(f.tenant.Groups()) != 0 || f.link(id).Status != directory.Synced {
 			t.Errorf("user %+v, %d groups, link %+v", l, len(f.tenant.Groups()), f.link(id))
 		}
 		f.settings(func(s *directory.Settings) { s.ManageGroups = true })
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
 			t.Errorf("managed since: %v", got)
@@ -233,7 +233,7 @@ func TestADeletedUserLeavesTheGroups(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann, bob)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		f.must(f.jumpcloud.DeleteUser(string(ann)))
 		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "user_delete", ID: "d"}}, Number: 1}})
@@ -252,7 +252,7 @@ func TestAMemberJoinsWhenTheAccountArrives(t *testing.T) {
 		late, err := f.jumpcloud.CreateUser(map[string]any{"username": "late", "email": "late@elsewhere.example", "firstname": "late", "lastname": "Lee", "state": "ACTIVATED"})
 		f.must(err)
 		id := f.group("Sales", ann, directory.UserID(late))
-		f.look(id)
+		f.run(id)
 		f.settle()
 		members, err := f.store.AllMembers(t.Context(), f.directory.ID, id)
 		f.must(err)
@@ -285,7 +285,7 @@ func TestOneBadMemberKeepsNobodyOut(t *testing.T) {
 		}
 		id := f.group("Everybody", people...)
 		f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = 0, 20e9 })
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if got := f.names(id); len(got) != 45 {
 			t.Fatalf("%d members after the lag: %+v", len(got), f.link(id))
@@ -294,7 +294,7 @@ func TestOneBadMemberKeepsNobodyOut(t *testing.T) {
 		other := f.group("Others", people...)
 		bad := f.userLink(people[7]).EntraID
 		f.must(f.tenant.PurgeUser(string(bad)))
-		f.look(other)
+		f.run(other)
 		f.settle()
 		members, err := f.store.AllMembers(t.Context(), f.directory.ID, other)
 		f.must(err)
@@ -315,7 +315,7 @@ func TestManyChangesAreOneUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		id := f.group("Everybody")
-		f.look(id)
+		f.run(id)
 		var people []directory.UserID
 		for i := range 40 {
 			people = append(people, f.person(fmt.Sprintf("user%02d", i)))
@@ -344,7 +344,7 @@ func TestNothingIsLostWhenGraphFails(t *testing.T) {
 				f := newFixture(t)
 				ann, bob := f.person("ann"), f.person("bob")
 				id := f.group("Sales", ann, bob)
-				f.look(id)
+				f.run(id)
 				f.must(f.entra.FailNext(fault))
 				f.settle()
 				if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || len(f.tenant.Groups()) != 1 || f.link(id).Status != directory.Synced {
@@ -359,16 +359,16 @@ func TestAGroupThatIsGoneInEntraIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		id := f.group("Sales", f.person("ann"))
-		f.look(id)
+		f.run(id)
 		f.settle()
 		time.Sleep(time.Hour)
 		f.must(f.tenant.PurgeGroup(f.inEntra(id).ID))
-		f.look(id)
-		if again := f.look(id); again != 0 {
-			f.look(id)
+		f.run(id)
+		if again := f.run(id); again != 0 {
+			f.run(id)
 		}
 		f.settle()
-		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Owner != directory.CreatedByUs {
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Origin != directory.CreatedByUs {
 			t.Errorf("members %v, link %+v", got, f.link(id))
 		}
 	})

@@ -274,13 +274,13 @@ func (h *history) changed(p *person) {
 
 func (h *history) looked(g *group, whole bool) {
 	for range h.copies() {
-		h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, Whole: whole}, 1))
+		h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, AllMembers: whole}, 1))
 	}
 }
 
 // mustLook is the task that a request of an administrator sends, which is not lost.
 func (h *history) mustLook(g *group, whole bool) {
-	h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, Whole: whole}, 1))
+	h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, AllMembers: whole}, 1))
 }
 
 // userTask is a task for a person.
@@ -314,7 +314,7 @@ func (h *history) meanwhile(when string) {
 	p, g := rapid.SampledFrom(h.people).Draw(h.t, "person"), rapid.SampledFrom(h.groups).Draw(h.t, "group")
 	switch {
 	case rapid.IntRange(0, 3).Draw(h.t, "other lane") == 0:
-		h.workGroups([]events.SQSMessage{h.message(reconcile.GroupTask{Group: g.id, Whole: true}, 1)})
+		h.workGroups([]events.SQSMessage{h.message(reconcile.GroupTask{Group: g.id, AllMembers: true}, 1)})
 		return
 	case g.deleted || p.deleted:
 	case slices.Contains(h.jumpcloud.Members(string(g.id)), string(p.id)):

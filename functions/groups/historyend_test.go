@@ -46,7 +46,7 @@ func (h *history) compareGroup(g *group) {
 		h.t.Fatalf("%s is not settled: %+v", g.id, link)
 	case !wanted && link.Status != directory.Released:
 		h.t.Fatalf("%s is not released: %+v", g.id, link)
-	case !wanted && h.directory.Settings.DeleteGroups && link.Owner == directory.CreatedByUs:
+	case !wanted && h.directory.Settings.DeleteGroups && link.Origin == directory.CreatedByUs:
 		h.t.Fatalf("%s should have been deleted: %+v", g.id, link)
 	case !wanted || !h.directory.Settings.ManageGroups: // nobody looks whether it is still in Entra
 		return
@@ -97,7 +97,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 			want[stranger] = true
 		}
 	}
-	if inEntra.ID != h.seeded && link.Owner == directory.TakenOver { // who was in it for another group is a stranger here
+	if inEntra.ID != h.seeded && link.Origin == directory.TakenOver { // who was in it for another group is a stranger here
 		for _, id := range inEntra.Members {
 			want[id] = true
 		}

@@ -21,7 +21,7 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 			ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
 			id := f.group("Sales", ann, bob, cat)
 			f.userTasks.fails = 1
-			f.look(id)
+			f.run(id)
 			f.settle()
 			if got := f.names(id); !slices.Equal(got, []string{"ann", "bob", "cat"}) {
 				t.Errorf("members %v", got)
@@ -33,7 +33,7 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 			f := newFixture(t)
 			ann := f.person("ann")
 			id := f.group("Sales", ann)
-			f.look(id)
+			f.run(id)
 			f.settle()
 			f.disconnect(id)
 			f.userTasks.fails = 1
@@ -49,7 +49,7 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 			f := newFixture(t)
 			ann, bob := f.person("ann"), f.person("bob")
 			id := f.group("Sales", ann, bob)
-			f.look(id)
+			f.run(id)
 			f.settle()
 			f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
 			f.groups.fails = 1
@@ -81,7 +81,7 @@ func TestExactMembershipWaitsForTheAccounts(t *testing.T) {
 		group, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Members: there})
 		f.must(err)
 		id := f.group("Sales", people...)
-		f.look(id)
+		f.run(id)
 		if now, _ := f.tenant.Group(group.ID); len(now.Members) != 2 {
 			t.Errorf("after the first look: %v", now.Members)
 		}
@@ -98,7 +98,7 @@ func TestAGroupThatIsMadeAgainTakesTheOldOneOver(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		old := f.group("Sales", ann)
-		f.look(old)
+		f.run(old)
 		f.settle()
 		f.must(f.jumpcloud.DeleteGroup(string(old)))
 		for range 2 { // the event comes twice
@@ -109,9 +109,9 @@ func TestAGroupThatIsMadeAgainTakesTheOldOneOver(t *testing.T) {
 			t.Errorf("the old one: %+v", link)
 		}
 		again := f.group("Sales", ann)
-		f.look(again)
+		f.run(again)
 		f.settle()
-		if link := f.link(again); len(f.tenant.Groups()) != 1 || link.Owner != directory.TakenOver {
+		if link := f.link(again); len(f.tenant.Groups()) != 1 || link.Origin != directory.TakenOver {
 			t.Errorf("%d groups, %+v", len(f.tenant.Groups()), link)
 		}
 	})
@@ -123,13 +123,13 @@ func TestAGroupThatAnotherDirectoryHasIsSpared(t *testing.T) {
 		f := newFixture(t)
 		f.settings(func(s *directory.Settings) { s.DeleteGroups, s.AllowSharedDomains = true, true })
 		id := f.group("Sales", f.person("ann"))
-		f.look(id)
+		f.run(id)
 		f.settle()
 		one := f.directory
 		f.directory.ID, f.directory.Name, f.directory.Version = directory.NewID(organization, "second"), "second", 0
 		f.settings(func(*directory.Settings) {})
 		f.connect(id)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		shared := f.inEntra(id).ID
 		f.directory = one

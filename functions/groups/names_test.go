@@ -22,9 +22,9 @@ func TestALongName(t *testing.T) {
 			_, err := f.tenant.AddGroup(entratest.Group{DisplayName: longer + "-other"})
 			f.must(err)
 			created := f.group(name, ann)
-			f.look(created)
+			f.run(created)
 			f.settle()
-			if l := f.link(created); l.Status != directory.Synced || l.Owner != directory.CreatedByUs || f.inEntra(created).DisplayName != name || !slices.Equal(f.names(created), []string{"ann"}) {
+			if l := f.link(created); l.Status != directory.Synced || l.Origin != directory.CreatedByUs || f.inEntra(created).DisplayName != name || !slices.Equal(f.names(created), []string{"ann"}) {
 				t.Fatalf("created: %+v", l)
 			}
 			f = newFixture(t)
@@ -32,9 +32,9 @@ func TestALongName(t *testing.T) {
 			theirs, err := f.tenant.AddGroup(entratest.Group{DisplayName: strings.ToUpper(name)})
 			f.must(err)
 			taken := f.group(name, bob)
-			f.look(taken)
+			f.run(taken)
 			f.settle()
-			if l := f.link(taken); l.Status != directory.Synced || l.Owner != directory.TakenOver || l.EntraID != directory.EntraID(theirs.ID) || len(f.tenant.Groups()) != 1 {
+			if l := f.link(taken); l.Status != directory.Synced || l.Origin != directory.TakenOver || l.EntraID != directory.EntraID(theirs.ID) || len(f.tenant.Groups()) != 1 {
 				t.Errorf("taken over: %+v", l)
 			}
 		})
@@ -46,7 +46,7 @@ func TestCharactersOfANameCountAsInEntra(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		fits, not := f.group(strings.Repeat("𝒳", directory.MaxGroupName/2)), f.group(strings.Repeat("𝒳", directory.MaxGroupName/2)+"x")
-		f.look(fits, not)
+		f.run(fits, not)
 		f.settle()
 		if a, b := f.link(fits), f.link(not); a.Status != directory.Synced || b.Status != directory.Parked || b.Reason != directory.InvalidValue || !strings.Contains(b.Message, "1 to 256 characters") {
 			t.Errorf("%+v, %+v", a, b)
@@ -65,9 +65,9 @@ func TestANameWithSpaceAtItsEnd(t *testing.T) {
 			_, err = f.tenant.AddGroup(entratest.Group{DisplayName: "Sales EMEA"})
 			f.must(err)
 			id := f.group("Sales", f.person("ann"))
-			f.look(id)
+			f.run(id)
 			f.settle()
-			if l := f.link(id); l.EntraID != directory.EntraID(theirs.ID) || l.Owner != directory.TakenOver || l.Status != directory.Synced || f.inEntra(id).DisplayName != "Sales" || len(f.tenant.Groups()) != 2 {
+			if l := f.link(id); l.EntraID != directory.EntraID(theirs.ID) || l.Origin != directory.TakenOver || l.Status != directory.Synced || f.inEntra(id).DisplayName != "Sales" || len(f.tenant.Groups()) != 2 {
 				t.Errorf("%q: %+v", loose, l)
 			}
 		})
@@ -79,9 +79,9 @@ func TestANameWithSpaceAtItsEnd(t *testing.T) {
 			f.must(err)
 		}
 		id := f.group("Sales", f.person("ann"))
-		f.look(id)
+		f.run(id)
 		f.settle()
-		if l := f.link(id); l.Owner != directory.CreatedByUs || !strings.Contains(l.Message, "2 security groups have the name") || len(f.tenant.Groups()) != 3 {
+		if l := f.link(id); l.Origin != directory.CreatedByUs || !strings.Contains(l.Message, "2 security groups have the name") || len(f.tenant.Groups()) != 3 {
 			t.Errorf("%+v", l)
 		}
 	})

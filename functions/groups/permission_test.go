@@ -17,7 +17,7 @@ func TestAMissingPermissionOfAGroup(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		grant := func(roles ...string) {
 			f.must(f.entra.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.Roles = roles }))
@@ -29,7 +29,7 @@ func TestAMissingPermissionOfAGroup(t *testing.T) {
 		f.must(f.jumpcloud.AddMember(string(id), string(bob)))
 		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
 		for range 3 {
-			if again := f.look(id); again != 1 {
+			if again := f.run(id); again != 1 {
 				t.Errorf("%d come again", again)
 			}
 			f.waiting = nil
@@ -45,7 +45,7 @@ func TestAMissingPermissionOfAGroup(t *testing.T) {
 		}
 
 		grant(entratest.RecommendedRoles...)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if link := f.link(id); link.Status != directory.Synced || f.inEntra(id).DisplayName != "Field sales" {
 			t.Errorf("granted: %+v", link)

@@ -18,7 +18,7 @@ func TestHiredAgain(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann, bob)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		account := f.userLink(ann).EntraID
 		f.must(f.jumpcloud.DeleteUser(string(ann)))
@@ -45,7 +45,7 @@ func TestOutAndInAgain(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
 		f.changed(ann) // is let go: the account is free
@@ -67,7 +67,7 @@ func TestLeftWhileNotConnected(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann, bob)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		f.disconnect(id)
 		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
@@ -77,7 +77,7 @@ func TestLeftWhileNotConnected(t *testing.T) {
 		}
 		f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
 		f.connect(id)
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
 			t.Errorf("%v", got)
@@ -89,10 +89,10 @@ func TestLeftWhileNotConnected(t *testing.T) {
 // group gets one of its own, and nobody of it gets into the other's.
 func TestAGroupWhoseOldOneIsAnothers(t *testing.T) {
 	for name, gone := range map[string]func(*fixture, directory.GroupID){
-		"let go": func(f *fixture, old directory.GroupID) { f.look(old) },
+		"let go": func(f *fixture, old directory.GroupID) { f.run(old) },
 		"let go before it was known to be there": func(f *fixture, old directory.GroupID) {
 			f.after = onWrite(2, func() { panic(death{}) }) // the first looks the name up
-			f.dies(func() { f.look(old) })
+			f.dies(func() { f.run(old) })
 			f.after = nil
 			time.Sleep(2 * time.Minute)
 		},
@@ -112,14 +112,14 @@ func TestAGroupWhoseOldOneIsAnothers(t *testing.T) {
 				f.handle(f.message(reconcile.GroupTask{Group: old}, 1))
 				f.settle()
 				next := f.group("sales ", bob)
-				f.look(next)
+				f.run(next)
 				f.settle()
 				before := f.names(next)
 				f.connect(old)
-				f.look(old)
+				f.run(old)
 				f.settle()
 				one, two := f.link(old), f.link(next)
-				if one.Status != directory.Synced || one.Owner != directory.CreatedByUs || two.Status != directory.Synced || one.EntraID == two.EntraID {
+				if one.Status != directory.Synced || one.Origin != directory.CreatedByUs || two.Status != directory.Synced || one.EntraID == two.EntraID {
 					t.Fatalf("old %+v\nnext %+v", one, two)
 				}
 				if got := f.names(old); !slices.Equal(got, []string{"ann"}) || !slices.Equal(f.names(next), before) || f.inEntra(next).DisplayName != "sales" {

@@ -52,7 +52,7 @@ func TestTwoLanesAtOneGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		id := f.group("Sales")
-		f.look(id)
+		f.run(id)
 		for i := range 30 {
 			user := f.person(fmt.Sprintf("user%02d", i))
 			f.must(f.store.Connect(t.Context(), f.directory.ID, user, directory.Direct, time.Now().UTC()))
@@ -64,7 +64,7 @@ func TestTwoLanesAtOneGroup(t *testing.T) {
 		var lanes sync.WaitGroup
 		again := make([]int, 4)
 		for i := range again {
-			m := f.message(reconcile.GroupTask{Group: id, Whole: i == 3}, 1)
+			m := f.message(reconcile.GroupTask{Group: id, AllMembers: i == 3}, 1)
 			lanes.Go(func() {
 				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
 				again[i] = f.handle(m)
@@ -75,7 +75,7 @@ func TestTwoLanesAtOneGroup(t *testing.T) {
 			t.Errorf("%v come again", again)
 		}
 		f.settle()
-		f.look(id)
+		f.run(id)
 		if f.writing.most != 1 || len(f.inEntra(id).Members) != 30 || len(f.tenant.Groups()) != 1 {
 			t.Errorf("%d at once, %d members, %d groups", f.writing.most, len(f.inEntra(id).Members), len(f.tenant.Groups()))
 		}
@@ -102,7 +102,7 @@ func TestAProcessDies(t *testing.T) {
 					} else {
 						f.after = die
 					}
-					f.dies(func() { f.look(id) })
+					f.dies(func() { f.run(id) })
 					if open := f.link(id).OpenActions; len(open) != 1 || f.link(id).EntraID != "" {
 						t.Fatalf("%+v", f.link(id))
 					}
@@ -126,11 +126,11 @@ func TestAProcessDies(t *testing.T) {
 					}
 					time.Sleep(2 * time.Minute)
 					for range 2 {
-						f.look(id)
+						f.run(id)
 						f.settle()
 					}
 					link := f.link(id)
-					if got := f.names(id); !slices.Equal(got, want) || len(f.tenant.Groups()) != 1 || link.Owner != directory.CreatedByUs || len(link.OpenActions) > 0 || link.Status != directory.Synced {
+					if got := f.names(id); !slices.Equal(got, want) || len(f.tenant.Groups()) != 1 || link.Origin != directory.CreatedByUs || len(link.OpenActions) > 0 || link.Status != directory.Synced {
 						t.Errorf("members %v, %d groups, link %+v", got, len(f.tenant.Groups()), link)
 					}
 					actions, err := f.store.Actions(t.Context(), f.directory.ID, 0, "")
@@ -155,7 +155,7 @@ func TestALostReply(t *testing.T) {
 				f := newFixture(t)
 				ann, bob := f.person("ann"), f.person("bob")
 				id := f.group("Sales", ann)
-				f.look(id)
+				f.run(id)
 				f.settle()
 				f.must(f.store.Connect(t.Context(), f.directory.ID, bob, directory.Direct, time.Now().UTC()))
 				f.changed(bob)
@@ -197,7 +197,7 @@ func TestSomebodyMovesWhileTheGroupIsWritten(t *testing.T) {
 				f := newFixture(t)
 				ann := f.person("ann")
 				id := f.group("Sales", ann)
-				f.look(id)
+				f.run(id)
 				f.settle()
 				f.must(f.store.Connect(t.Context(), f.directory.ID, ann, directory.Direct, time.Now().UTC()))
 				f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
@@ -231,10 +231,10 @@ func TestUsersAreToldAfterAll(t *testing.T) {
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
 		f.userTasks.fails = 1
-		if again := f.look(id); again != 1 {
+		if again := f.run(id); again != 1 {
 			t.Fatalf("%d come again", again)
 		}
-		f.handle(f.message(reconcile.GroupTask{Group: id, Whole: true}, 2))
+		f.handle(f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 2))
 		f.settle()
 		if f.userLink(ann).State != directory.Enabled || f.link(id).Telling {
 			t.Fatalf("never connected: %+v, %+v", f.userLink(ann), f.link(id))
@@ -260,13 +260,13 @@ func TestQuotaExceeded(t *testing.T) {
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann)
 		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `uniqueName`, Status: 403, Times: 9, Body: full("The directory object quota limit for the Tenant has been exceeded.")}))
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if l := f.link(id); l.Status != directory.Parked || l.Reason != directory.QuotaExceeded || l.Message == "" || len(f.tenant.Groups()) != 0 || f.userLink(ann).State != directory.Enabled {
 			t.Fatalf("%+v", l)
 		}
 		f.entra.ClearFaults()
-		f.look(id)
+		f.run(id)
 		f.settle()
 		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Status != directory.Synced {
 			t.Fatalf("%v, %+v", got, f.link(id))
@@ -281,7 +281,7 @@ func TestQuotaExceeded(t *testing.T) {
 				t.Errorf("%+v, %+v", m, m.Problem)
 			}
 		}
-		f.look(id)
+		f.run(id)
 		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || f.records(id)[1].Problem != nil {
 			t.Errorf("%v, %+v", got, f.records(id))
 		}

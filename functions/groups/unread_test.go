@@ -33,9 +33,9 @@ func TestAGroupThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 				var batch events.SQSEvent
 				for i := range 3 {
 					id := f.group(fmt.Sprint("Good ", i), f.person(fmt.Sprint("user", i)))
-					batch.Records = append(batch.Records, f.message(reconcile.GroupTask{Group: id, Whole: true}, 1))
+					batch.Records = append(batch.Records, f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 1))
 				}
-				batch.Records = append(batch.Records, f.message(reconcile.GroupTask{Group: bad, Whole: true}, 1))
+				batch.Records = append(batch.Records, f.message(reconcile.GroupTask{Group: bad, AllMembers: true}, 1))
 				tc.mishap.PathContains, tc.mishap.Times = fmt.Sprintf(tc.path, bad), 20
 				f.jumpcloud.FailNext(tc.mishap)
 

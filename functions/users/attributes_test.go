@@ -100,7 +100,7 @@ func TestEveryAttributeRule(t *testing.T) {
 			}
 			holds := func(when string, want any) {
 				t.Helper()
-				f.look(ann)
+				f.run(ann)
 				if got := inEntra(f.account("ann@contoso.example"), tc.attribute); !cmp.Equal(got, want) {
 					t.Errorf("%s: %v, want %v; link %+v", when, got, want, f.link(ann))
 				}
@@ -133,12 +133,12 @@ func TestDisplayNameFollowsItsRule(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"displayname": "Annie L."})
-	f.look(ann)
+	f.run(ann)
 	if got := f.account("ann@contoso.example").DisplayName; got != "ann Lee" {
 		t.Errorf("rule off: %q", got)
 	}
 	f.settings(func(s *directory.Settings) { s.Attributes["displayName"] = true })
-	f.look(ann)
+	f.run(ann)
 	if got := f.account("ann@contoso.example").DisplayName; got != "Annie L." {
 		t.Errorf("rule on: %q", got)
 	}
@@ -154,14 +154,14 @@ func TestCustomAttributesBecomeExtensionAttributes(t *testing.T) {
 	f.must(err)
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"attributes": custom("badge", "B7")})
-	f.look(ann)
+	f.run(ann)
 	account := f.account("ann@contoso.example")
 	for n, want := range map[directory.Attribute]any{"1": "theirs", "3": "B7", "4": nil} {
 		if got := inEntra(account, "onPremisesExtensionAttributes.extensionAttribute"+n); got != want {
 			t.Errorf("extensionAttribute%s is %v, want %v", n, got, want)
 		}
 	}
-	if n := f.requests(func() { f.look(ann) }); n != 0 {
+	if n := f.requests(func() { f.run(ann) }); n != 0 {
 		t.Errorf("another look cost %d requests", n)
 	}
 }
@@ -177,7 +177,7 @@ func TestHalfOfTheEmployeeOrgDataIsLeftAlone(t *testing.T) {
 	ann := f.person("ann")
 	for _, center := range []string{"2", "", "3"} {
 		f.update(ann, jumpcloudtest.Fields{"costCenter": center})
-		f.look(ann)
+		f.run(ann)
 		account := f.account("ann@contoso.example")
 		got, _ := inEntra(account, "employeeOrgData.costCenter").(string)
 		if got != center || inEntra(account, "employeeOrgData.division") != "theirs" {
@@ -191,7 +191,7 @@ func TestOneBadAttributeDoesNotKeepTheOthersBack(t *testing.T) {
 	f.settings(func(s *directory.Settings) { s.Attributes["employeeId"] = true })
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "employeeIdentifier": "far-too-long-for-entra"})
-	f.look(ann)
+	f.run(ann)
 	account, link := f.account("ann@contoso.example"), f.link(ann)
 	if account.Text("jobTitle") != "Lead" || account.Text("employeeId") != "" || !account.AccountEnabled {
 		t.Errorf("account: %+v", account)
@@ -201,7 +201,7 @@ func TestOneBadAttributeDoesNotKeepTheOthersBack(t *testing.T) {
 		t.Errorf("link: %+v", link)
 	}
 	f.update(ann, jumpcloudtest.Fields{"employeeIdentifier": "E-1"})
-	f.look(ann)
+	f.run(ann)
 	if link := f.link(ann); link.Status != directory.Synced || len(link.Problems) != 0 || f.account("ann@contoso.example").Text("employeeId") != "E-1" {
 		t.Errorf("mended: %+v", link)
 	}
@@ -217,11 +217,11 @@ func TestARefusedAttributeIsFoundOut(t *testing.T) {
 		f.settings(func(s *directory.Settings) { s.Attributes["user_department"] = true })
 		ann := f.person("ann")
 		if linked {
-			f.look(ann)
+			f.run(ann)
 		}
 		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "department": "Sales"})
 		f.must(f.entra.FailNext(entratest.Fault{Path: `^/v1\.0/users(/[^/]*)?$`, Method: map[bool]string{false: "POST", true: "PATCH"}[linked], Status: 400, Body: named}))
-		if again := f.look(ann); again != 0 {
+		if again := f.run(ann); again != 0 {
 			t.Errorf("linked %v: %d messages come again", linked, again)
 		}
 		account, link := f.account("ann@contoso.example"), f.link(ann)
@@ -231,7 +231,7 @@ func TestARefusedAttributeIsFoundOut(t *testing.T) {
 		if link.Status != directory.Parked || link.Reason != directory.InvalidValue || len(link.Problems) != 1 || link.Problems[0].Attribute != "jobTitle" {
 			t.Errorf("linked %v: link %+v", linked, link)
 		}
-		f.look(ann) // tries once more, apart from the rest, and now Entra takes it
+		f.run(ann) // tries once more, apart from the rest, and now Entra takes it
 		if link := f.link(ann); link.Status != directory.Synced || f.account("ann@contoso.example").Text("jobTitle") != "Lead" {
 			t.Errorf("linked %v, looked at again: %+v", linked, link)
 		}
@@ -247,9 +247,9 @@ func TestARefusalWithoutANameIsFoundOut(t *testing.T) {
 	f.must(err)
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "attributes": custom("badge", "B7")})
-	f.look(ann)
+	f.run(ann)
 	account, link := f.account("ann@contoso.example"), f.link(ann)
-	if account.Text("jobTitle") != "Lead" || link.Owner != directory.TakenOver {
+	if account.Text("jobTitle") != "Lead" || link.Origin != directory.TakenOver {
 		t.Errorf("the rest was not written: %+v, %+v", account.Properties, link)
 	}
 	if link.Status != directory.Parked || len(link.Problems) != 1 || link.Problems[0].Attribute != "onPremisesExtensionAttributes.extensionAttribute1" || link.Message == "" {
@@ -257,7 +257,7 @@ func TestARefusalWithoutANameIsFoundOut(t *testing.T) {
 	}
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Boss"})
 	before := len(f.actions())
-	f.look(ann)
+	f.run(ann)
 	if n := len(f.actions()) - before; n != 2 || f.account("ann@contoso.example").Text("jobTitle") != "Boss" {
 		t.Errorf("%d actions; what is known to be refused is to be tried once, apart from the rest", n)
 	}
@@ -287,10 +287,10 @@ func TestAttributesThatAnotherServiceOwnsAreFoundOut(t *testing.T) {
 				f.must(err)
 				ann := f.person("ann")
 				if linked {
-					f.look(ann)
+					f.run(ann)
 				}
 				f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "employeeIdentifier": "E-1", "attributes": custom("badge", "B7")})
-				if again := f.look(ann); again != 0 {
+				if again := f.run(ann); again != 0 {
 					t.Errorf("%d messages come again", again)
 				}
 				account, link := f.account("ann@contoso.example"), f.link(ann)
@@ -300,7 +300,7 @@ func TestAttributesThatAnotherServiceOwnsAreFoundOut(t *testing.T) {
 						t.Errorf("problem %+v", p)
 					}
 				}
-				if !cmp.Equal(refused, tc.refused) || account.Text("jobTitle") != "Lead" || link.Owner != directory.TakenOver {
+				if !cmp.Equal(refused, tc.refused) || account.Text("jobTitle") != "Lead" || link.Origin != directory.TakenOver {
 					t.Errorf("refused %v, want %v; link %+v", refused, tc.refused, link)
 				}
 				for attribute, value := range map[directory.Attribute]any{"employeeId": "E-1", badge: "B7"} {
@@ -333,10 +333,10 @@ func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
 	} {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
-		f.look(ann, bob)
+		f.run(ann, bob)
 		f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@contoso.example", "jobTitle": "Lead"})
 		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: body}))
-		if again := f.look(ann); again != 0 {
+		if again := f.run(ann); again != 0 {
 			t.Errorf("%d messages come again", again)
 		}
 		if link := f.link(ann); link.Status != directory.Synced || link.UPN != "ann.lee@contoso.example" || f.account("ann.lee@contoso.example").Text("jobTitle") != "Lead" {
@@ -344,7 +344,7 @@ func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
 		}
 		f.update(bob, jumpcloudtest.Fields{"email": "robert@contoso.example"})
 		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: body}))
-		f.look(bob)
+		f.run(bob)
 		if link := f.link(bob); link.Status != directory.Parked || link.Reason != directory.UPNConflict || link.UPN != "bob@contoso.example" || len(link.Problems) != 2 {
 			t.Errorf("the name was: %+v", link)
 		}
@@ -356,11 +356,11 @@ func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
 func TestProtectedAccountGetsWhatItMayGet(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	_, err := f.accounts.SetUserRoles("ann@contoso.example", "Global Administrator")
 	f.must(err)
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "lastname": "Moss", "phoneNumbers": phones("work", "+1 1")})
-	if again := f.look(ann); again != 0 {
+	if again := f.run(ann); again != 0 {
 		t.Errorf("%d messages come again", again)
 	}
 	account, link := f.account("ann@contoso.example"), f.link(ann)
@@ -378,9 +378,9 @@ func TestARenameThatIsTakenNamesTheOwnerAndWritesTheRest(t *testing.T) {
 		s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}}
 	})
 	ann, bob := f.person("ann"), f.person("bob")
-	f.look(ann, bob)
+	f.run(ann, bob)
 	f.update(bob, jumpcloudtest.Fields{"email": "ann@elsewhere.example", "jobTitle": "Lead"})
-	f.look(bob)
+	f.run(bob)
 	account, link := f.account("bob@contoso.example"), f.link(bob)
 	if account.Text("jobTitle") != "Lead" || account.Text("mailNickname") != "bob" {
 		t.Errorf("account: %+v", account.Properties)
@@ -390,8 +390,8 @@ func TestARenameThatIsTakenNamesTheOwnerAndWritesTheRest(t *testing.T) {
 		t.Errorf("link: %+v", link)
 	}
 	f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@contoso.example"})
-	f.look(ann)
-	f.look(bob)
+	f.run(ann)
+	f.run(bob)
 	if link := f.link(bob); link.Status != directory.Synced || link.UPN != "ann@contoso.example" {
 		t.Errorf("once the name is free: %+v", link)
 	}
@@ -400,10 +400,10 @@ func TestARenameThatIsTakenNamesTheOwnerAndWritesTheRest(t *testing.T) {
 func TestAnUnverifiedDomainIsAReasonBeforeTheWrite(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	f.update(ann, jumpcloudtest.Fields{"email": "ann@elsewhere.example", "jobTitle": "Lead"})
 	f.entra.ResetCounters()
-	f.look(ann)
+	f.run(ann)
 	if writes := f.entra.Counters().WriteUnits; writes != 1 {
 		t.Errorf("%d writes, want the job title alone", writes)
 	}

@@ -91,14 +91,14 @@ func TestAnImmutableIDInAFederatedDomain(t *testing.T) {
 				f := newFixture(t)
 				ann := f.annThere(before)
 				if linked && before == nil {
-					f.look(ann)
+					f.run(ann)
 					if account := f.account("ann@fed.example"); account.Text("onPremisesImmutableId") != "" || len(f.patches()) != 0 {
 						t.Fatalf("nobody wanted an id: %+v, %v", account.Properties, f.patches())
 					}
 				}
 				f.federated()
 				f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
-				if again := f.look(ann); again != 0 {
+				if again := f.run(ann); again != 0 {
 					t.Errorf("%d messages come again: %+v", again, f.link(ann))
 				}
 				f.atHome(ann, "ann@fed.example")
@@ -117,7 +117,7 @@ func TestAnImmutableIDInAFederatedDomain(t *testing.T) {
 				if !slices.Equal(moved, []plan.Type{plan.LeaveDomain, plan.JoinDomain}) || f.account("ann@fed.example").Text("jobTitle") != "Lead" {
 					t.Errorf("actions %v", moved)
 				}
-				if n := f.requests(func() { f.look(ann) }); n != 0 {
+				if n := f.requests(func() { f.run(ann) }); n != 0 {
 					t.Errorf("another look costs %d requests", n)
 				}
 			})
@@ -155,7 +155,7 @@ func TestWhoStaysInTheDomain(t *testing.T) {
 			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: tc.upn, Properties: map[string]any{"onPremisesImmutableId": own(tc.before)}})
 			f.must(err)
 			f.connect(ann)
-			f.look(ann)
+			f.run(ann)
 			if account := f.account(tc.upn); account.Text("onPremisesImmutableId") != own(tc.want) || f.link(ann).Status != directory.Synced {
 				t.Errorf("%+v, %+v", account.Properties, f.link(ann))
 			}
@@ -175,10 +175,10 @@ func TestIntoAFederatedDomain(t *testing.T) {
 		f := newFixture(t)
 		ann := f.unconnected("ann", "ann@fed.example")
 		f.connect(ann)
-		f.look(ann)
+		f.run(ann)
 		f.atHome(ann, "ann@fed.example")
 		f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@fed.example"}) // within the domain
-		f.look(ann)
+		f.run(ann)
 		f.atHome(ann, "ann.lee@fed.example")
 		if got := f.patches(); !slices.Equal(got, []string{"ann.lee@fed.example <nil>"}) {
 			t.Errorf("sent %q", got)
@@ -187,15 +187,15 @@ func TestIntoAFederatedDomain(t *testing.T) {
 	t.Run("with its id", func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		f.update(ann, jumpcloudtest.Fields{"email": "ann@fed.example"})
-		f.look(ann)
+		f.run(ann)
 		f.atHome(ann, "ann@fed.example")
 		if got := f.patches(); !slices.Equal(got, []string{"ann@fed.example " + string(ann)}) {
 			t.Errorf("sent %q", got)
 		}
 		f.update(ann, jumpcloudtest.Fields{"email": "ann@contoso.example"}) // and out again
-		f.look(ann)
+		f.run(ann)
 		f.atHome(ann, "ann@contoso.example")
 	})
 	t.Run("without one", func(t *testing.T) {
@@ -203,9 +203,9 @@ func TestIntoAFederatedDomain(t *testing.T) {
 		_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
 		f.must(err)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		f.update(ann, jumpcloudtest.Fields{"email": "ann@fed.example", "jobTitle": "Lead"})
-		f.look(ann)
+		f.run(ann)
 		link := f.link(ann)
 		if link.Status != directory.Parked || link.Reason != directory.DomainFederated || link.UPN != "ann@contoso.example" || f.account("ann@contoso.example").Text("jobTitle") != "Lead" ||
 			!strings.Contains(link.Message, "ann@fed.example is in a federated domain") || !strings.Contains(link.Message, "set federated on this directory") {
@@ -215,7 +215,7 @@ func TestIntoAFederatedDomain(t *testing.T) {
 			t.Errorf("a name was tried that would be refused: %q", got)
 		}
 		f.federated()
-		f.look(ann)
+		f.run(ann)
 		f.atHome(ann, "ann@fed.example")
 	})
 	t.Run("a second account of the user", func(t *testing.T) {
@@ -225,9 +225,9 @@ func TestIntoAFederatedDomain(t *testing.T) {
 		two = f.directory
 		ann := f.unconnected("ann", "ann@contoso.example")
 		f.in(one).connect(ann)
-		f.look(ann)
+		f.run(ann)
 		f.in(two).connect(ann)
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.DomainFederated || !strings.Contains(link.Message, "the user's other account in the tenant") || len(f.accounts.Users()) != 1 {
 			t.Errorf("%+v", link)
 		}
@@ -262,7 +262,7 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						f := newFixture(t)
 						ann := f.annThere(nil)
-						f.look(ann)
+						f.run(ann)
 						f.federated()
 						if how == "dies" {
 							f.onRequest(at, func() { panic("killed") })
@@ -271,7 +271,7 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 						}
 						func() {
 							defer func() { _ = recover() }()
-							f.look(ann)
+							f.run(ann)
 						}()
 						f.before = nil
 						f.entra.ClearFaults()
@@ -292,7 +292,7 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 							t.Errorf("the id is %q; was aside %v", id, wasAside)
 						}
 						seen[at] = seen[at] || wasAside
-						if n := f.requests(func() { f.look(ann) }); n != 0 {
+						if n := f.requests(func() { f.run(ann) }); n != 0 {
 							t.Errorf("another look costs %d requests", n)
 						}
 					})
@@ -309,10 +309,10 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 func TestALeaverIsBlockedBeforeTheAccountIsMoved(t *testing.T) {
 	f := newFixture(t)
 	ann := f.annThere(nil)
-	f.look(ann)
+	f.run(ann)
 	f.federated()
 	f.must(f.jumpcloud.SuspendUser(string(ann)))
-	f.look(ann)
+	f.run(ann)
 	f.atHome(ann, "ann@fed.example")
 	var types []plan.Type
 	for _, a := range f.actions() {
@@ -330,7 +330,7 @@ func TestAsideUnderAnotherName(t *testing.T) {
 	ann := f.annThere(nil)
 	other, err := f.accounts.AddUser(entratest.User{UserPrincipalName: aside})
 	f.must(err)
-	f.look(ann)
+	f.run(ann)
 	account, link := f.account("ann@fed.example"), f.link(ann)
 	if account.Text("onPremisesImmutableId") != string(ann) || link.Status != directory.Synced || link.Aside != nil {
 		t.Errorf("%+v, %+v", account.Properties, link)
@@ -352,7 +352,7 @@ func TestAnImmutableIDThatAnotherAccountHas(t *testing.T) {
 	old, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann.old@contoso.example", Properties: map[string]any{"onPremisesImmutableId": string(ann)}})
 	f.must(err)
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
-	f.look(ann)
+	f.run(ann)
 	account, link := f.account("ann@fed.example"), f.link(ann)
 	if account.Text("onPremisesImmutableId") != "" || account.Text("jobTitle") != "Lead" || len(f.patches()) != 0 {
 		t.Errorf("%+v, %q", account.Properties, f.patches())
@@ -362,7 +362,7 @@ func TestAnImmutableIDThatAnotherAccountHas(t *testing.T) {
 	}
 	_, err = f.accounts.UpdateUser(old.ID, map[string]any{"onPremisesImmutableId": nil})
 	f.must(err)
-	f.look(ann)
+	f.run(ann)
 	if link := f.link(ann); link.Status != directory.Synced || f.account("ann@fed.example").Text("onPremisesImmutableId") != string(ann) {
 		t.Errorf("%+v", link)
 	}
@@ -407,7 +407,7 @@ func TestMovesThatAreRefused(t *testing.T) {
 				tc.refused = `"onPremisesImmutableId":"` + string(ann)
 			}
 			f.whenSent(tc.refused, func() { f.must(f.entra.FailNext(no)) })
-			if again := f.look(ann); again != 0 {
+			if again := f.run(ann); again != 0 {
 				t.Errorf("%d come again", again)
 			}
 			f.before = nil
@@ -419,7 +419,7 @@ func TestMovesThatAreRefused(t *testing.T) {
 				t.Errorf("%+v", link)
 			}
 			f.entra.ClearFaults()
-			f.look(ann)
+			f.run(ann)
 			f.atHome(ann, "ann@fed.example")
 		})
 	}
@@ -435,7 +435,7 @@ func TestAMoveThatIsThrottled(t *testing.T) {
 			f.before = nil
 			f.must(f.entra.FailNext(entratest.Fault{Path: "batch$", Status: 429, Times: 2, Header: map[string]string{"Retry-After": "60"}}))
 		})
-		if again := f.look(ann); again != 1 || f.link(ann).Aside == nil || f.link(ann).UPN != aside || f.link(ann).Status != directory.Pending {
+		if again := f.run(ann); again != 1 || f.link(ann).Aside == nil || f.link(ann).UPN != aside || f.link(ann).Status != directory.Pending {
 			t.Fatalf("%d come again, %+v", again, f.link(ann))
 		}
 		time.Sleep(time.Minute)
@@ -453,7 +453,7 @@ func TestADomainThatBecomesFederated(t *testing.T) {
 		f.must(err)
 		ann, bob := f.person("ann"), f.unconnected("bob", "bob@contoso.onmicrosoft.example")
 		f.connect(bob)
-		f.look(ann, bob)
+		f.run(ann, bob)
 		time.Sleep(time.Minute)
 		f.must(f.accounts.SetFederated("contoso.example", true))
 		f.federated()
@@ -493,14 +493,14 @@ func TestALostImmutableIDIsWrittenAgain(t *testing.T) {
 			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
 			f.must(err)
 			ann := f.person("ann")
-			f.look(ann)
+			f.run(ann)
 			f.federated()
 			status := 503
 			if done {
 				status = 0
 			}
 			f.fail(status)
-			if again := f.look(ann); again != 1 {
+			if again := f.run(ann); again != 1 {
 				t.Fatalf("%d come again", again)
 			}
 			f.work(ann)

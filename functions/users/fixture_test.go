@@ -207,9 +207,9 @@ func (f *fixture) messageIn(dir directory.ID, id directory.UserID, receives int)
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
 }
 
-// look handles one task for each user in one batch and returns how many of them
+// run handles one task for each user in one batch and returns how many of them
 // come again.
-func (f *fixture) look(ids ...directory.UserID) int {
+func (f *fixture) run(ids ...directory.UserID) int {
 	f.t.Helper()
 	var batch events.SQSEvent
 	for _, id := range ids {
@@ -218,9 +218,9 @@ func (f *fixture) look(ids ...directory.UserID) int {
 	return len(f.handle(batch).BatchItemFailures)
 }
 
-// lookBecauseOfPassword handles the task of an event that says the user got a new
+// runForPassword handles the task of an event that says the user got a new
 // password.
-func (f *fixture) lookBecauseOfPassword(id directory.UserID, at time.Time) {
+func (f *fixture) runForPassword(id directory.UserID, at time.Time) {
 	f.t.Helper()
 	m := f.message(id, 1)
 	task, err := reconcile.ReadTask([]byte(m.Body))

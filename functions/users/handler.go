@@ -44,7 +44,7 @@ func New(c Config) (Handler, error) {
 // task is one thing to do with the messages that ask for it: a look at a user, or
 // a password to set.
 type task struct {
-	sqsbatch.Asked
+	sqsbatch.Duplicates
 	attempt reconcile.Attempt
 	outcome reconcile.Outcome
 }
@@ -71,7 +71,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	for _, s := range shares {
 		for _, same := range append(s.passwords, s.looks) {
 			for _, t := range same {
-				sqsbatch.End(ctx, response, t.Asked, t.outcome, t.attempt.Task, h.config.Lanes.UsersBulk)
+				sqsbatch.End(ctx, response, t.Duplicates, t.outcome, t.attempt.Task, h.config.Lanes.UsersBulk)
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 			asked.attempt.Task = asked.attempt.Join(t)
 		}
 		asked.Add(m)
-		asked.attempt.Number, asked.attempt.Last = asked.Number, asked.Number >= h.config.MaxReceives
+		asked.attempt.Number, asked.attempt.Last = asked.Receives, asked.Receives >= h.config.MaxReceives
 	})
 	return shares, keyWanted
 }

@@ -24,22 +24,22 @@ func TestALifeInJumpCloudAndInEntra(t *testing.T) { inWorlds(t, aLife) }
 func aLife(t *testing.T, f *fixture) {
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
-	f.look(ann)
+	f.run(ann)
 	account := f.account("ann@contoso.example")
 	if !account.AccountEnabled || account.Text("displayName") != "ann Lee" || account.Text("jobTitle") != "Lead" || account.Text("onPremisesImmutableId") != string(ann) {
 		t.Errorf("created: %+v", account)
 	}
 	link := f.link(ann)
-	if link.Status != directory.Synced || link.State != directory.Enabled || link.Owner != directory.CreatedByUs || string(link.EntraID) != account.ID || link.UPN != "ann@contoso.example" || link.LastWriteAt.IsZero() || link.LastEventAt.IsZero() {
+	if link.Status != directory.Synced || link.State != directory.Enabled || link.Origin != directory.CreatedByUs || string(link.EntraID) != account.ID || link.UPN != "ann@contoso.example" || link.LastWriteAt.IsZero() || link.LastEventAt.IsZero() {
 		t.Errorf("link: %+v", link)
 	}
 
-	if n := f.requests(func() { f.look(ann) }); n != 0 {
+	if n := f.requests(func() { f.run(ann) }); n != 0 {
 		t.Errorf("a look at a user who is right cost %d requests to Graph", n)
 	}
 
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "", "lastname": "Moss", "email": "ann.moss@contoso.example"})
-	f.look(ann)
+	f.run(ann)
 	renamed := f.account("ann.moss@contoso.example")
 	if renamed.ID != account.ID || renamed.Text("surname") != "Moss" || renamed.Text("jobTitle") != "" || renamed.Text("mailNickname") != "ann.moss" {
 		t.Errorf("renamed: %+v", renamed)
@@ -59,7 +59,7 @@ func aLife(t *testing.T, f *fixture) {
 		{"deleted", func() { f.must(f.jumpcloud.DeleteUser(string(ann))) }, false, directory.Released, directory.Deleted},
 	} {
 		step.do()
-		f.look(ann)
+		f.run(ann)
 		link, account := f.link(ann), f.account("ann.moss@contoso.example")
 		if account.AccountEnabled != step.enabled || link.Status != step.status || link.Reason != step.reason {
 			t.Errorf("%s: enabled %v, %s (%s); want %v, %s (%s)", step.what, account.AccountEnabled, link.Status, link.Reason, step.enabled, step.status, step.reason)
@@ -84,9 +84,9 @@ func TestEveryWriteIsRecordedBeforeItIsSent(t *testing.T) {
 			}
 		}
 	}
-	f.look(ann)
+	f.run(ann)
 	f.must(f.jumpcloud.SuspendUser(string(ann)))
-	f.look(ann)
+	f.run(ann)
 	if len(open) != 3 {
 		t.Errorf("%d of 3 actions had a record when they were sent", len(open))
 	}
@@ -111,18 +111,18 @@ func TestTakeOver(t *testing.T) {
 	before, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ANN@contoso.example", DisplayName: "Somebody", Properties: map[string]any{"jobTitle": "Boss", "city": "Oslo"}})
 	f.must(err)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	after := f.account("ann@contoso.example")
 	if after.ID != before.ID || after.Text("displayName") != "ann Lee" || after.Text("jobTitle") != "" || after.Text("city") != "Oslo" || after.Text("onPremisesImmutableId") != "" {
 		t.Errorf("taken over: %+v", after)
 	}
-	if link := f.link(ann); link.Owner != directory.TakenOver || link.Status != directory.Synced || string(link.EntraID) != before.ID {
+	if link := f.link(ann); link.Origin != directory.TakenOver || link.Status != directory.Synced || string(link.EntraID) != before.ID {
 		t.Errorf("link: %+v", link)
 	}
 	if after.PasswordChanges != before.PasswordChanges {
 		t.Error("the password of an account that was taken over was changed")
 	}
-	if n := f.requests(func() { f.look(ann) }); n != 0 {
+	if n := f.requests(func() { f.run(ann) }); n != 0 {
 		t.Errorf("the next look cost %d requests to Graph", n)
 	}
 }
@@ -164,7 +164,7 @@ func TestWhatParks(t *testing.T) {
 			tc.before(f)
 			f.connect(ann)
 			bob := f.person("bob")
-			if again := f.look(ann, bob); again != 0 {
+			if again := f.run(ann, bob); again != 0 {
 				t.Errorf("%d messages come again; what is parked must not", again)
 			}
 			link := f.link(ann)
@@ -181,13 +181,13 @@ func TestWhatParks(t *testing.T) {
 func TestASecondClaimantIsParked(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	f.directory = f.newDirectory("second", func(s *directory.Settings) {
 		s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}}
 	})
 	other := f.unconnected("ann2", "ann@elsewhere.example")
 	f.connect(other)
-	f.look(other)
+	f.run(other)
 	if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict || !strings.Contains(link.Message, string(ann)) || link.EntraID != "" {
 		t.Errorf("second claimant: %+v", link)
 	}
@@ -202,13 +202,13 @@ func TestManyUsersShareRequests(t *testing.T) {
 	for i := range 10 {
 		ids = append(ids, f.person(fmt.Sprintf("user%d", i)))
 	}
-	if n := f.requests(func() { f.look(ids...) }); n != 2 {
+	if n := f.requests(func() { f.run(ids...) }); n != 2 {
 		t.Errorf("10 new users cost %d requests to Graph, want one for the look-ups and one for the writes", n)
 	}
 	for _, id := range ids {
 		f.must(f.jumpcloud.SuspendUser(string(id)))
 	}
-	if n := f.requests(func() { f.look(ids...) }); n != 2 {
+	if n := f.requests(func() { f.run(ids...) }); n != 2 {
 		t.Errorf("10 suspensions cost %d requests to Graph, want one to block sign-in and one to end the sessions", n)
 	}
 }
@@ -245,17 +245,17 @@ func TestLostReplyMakesNoSecondAccount(t *testing.T) {
 		}
 		looked = true
 	}
-	if again := f.look(ann); again != 1 {
+	if again := f.run(ann); again != 1 {
 		t.Fatalf("%d messages come again, want 1", again)
 	}
 	if link := f.link(ann); link.Status != directory.Pending || link.Reason == "" || link.NextTryAt.IsZero() {
 		t.Errorf("while it waits: %+v", link)
 	}
-	f.look(ann)
+	f.run(ann)
 	if n := len(f.accounts.Users()); n != 1 {
 		t.Errorf("%d accounts", n)
 	}
-	if link := f.link(ann); link.Status != directory.Synced || link.Owner != directory.CreatedByUs {
+	if link := f.link(ann); link.Status != directory.Synced || link.Origin != directory.CreatedByUs {
 		t.Errorf("link: %+v", link)
 	}
 }
@@ -277,7 +277,7 @@ func TestKilledBetweenWriteAndRecord(t *testing.T) {
 				t.Fatal("was not killed")
 			}
 		}()
-		f.look(ann)
+		f.run(ann)
 	}()
 	f.before = nil
 	if actions := f.actions(); len(actions) != 1 || actions[0].Status != plan.Started {
@@ -287,8 +287,8 @@ func TestKilledBetweenWriteAndRecord(t *testing.T) {
 	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "ann Lee",
 		Properties: map[string]any{"givenName": "ann", "surname": "Lee", "onPremisesImmutableId": string(ann)}})
 	f.must(err)
-	f.look(ann)
-	if link := f.link(ann); link.Status != directory.Synced || link.Owner != directory.CreatedByUs || len(link.OpenActions) > 0 {
+	f.run(ann)
+	if link := f.link(ann); link.Status != directory.Synced || link.Origin != directory.CreatedByUs || len(link.OpenActions) > 0 {
 		t.Errorf("link: %+v", link)
 	}
 	actions := f.actions()
@@ -346,7 +346,7 @@ func TestNothingIsGivenUpInSilence(t *testing.T) {
 				t.Errorf("wait %d is %s, want at least %s", i+1, wait, least)
 			}
 		}
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Synced {
 			t.Errorf("after Graph came back: %+v", link)
 		}
@@ -357,10 +357,10 @@ func TestJumpCloudOutageChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
-		f.look(ann, bob)
+		f.run(ann, bob)
 		for _, status := range []int{500, 503, 429, 401, 403} {
 			f.jumpcloud.FailNext(jumpcloudtest.Fault{Times: 20, Status: status})
-			if n := f.requests(func() { f.look(ann, bob) }); n != 0 {
+			if n := f.requests(func() { f.run(ann, bob) }); n != 0 {
 				t.Errorf("%d: %d requests to Graph", status, n)
 			}
 			for _, name := range []string{"ann", "bob"} {
@@ -377,15 +377,15 @@ func TestAccountDeletedInEntraIsParkedNotRecreated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		_, err := f.accounts.DeleteUser("ann@contoso.example")
 		f.must(err)
 		f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
-		if again := f.look(ann); again != 1 {
+		if again := f.run(ann); again != 1 {
 			t.Errorf("right after the creation an absence may be lag: %d messages come again", again)
 		}
 		time.Sleep(10 * time.Minute) // the bubble's time
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountMissing {
 			t.Errorf("link: %+v", link)
 		}
@@ -395,14 +395,14 @@ func TestAccountDeletedInEntraIsParkedNotRecreated(t *testing.T) {
 func TestUsersNobodyConnectedAreLeftAlone(t *testing.T) {
 	f := newFixture(t)
 	ann := f.unconnected("ann", "ann@contoso.example")
-	if n := f.requests(func() { f.look(ann, "64a1b2c3d4e5f60718293fff") }); n != 0 {
+	if n := f.requests(func() { f.run(ann, "64a1b2c3d4e5f60718293fff") }); n != 0 {
 		t.Errorf("%d requests to Graph", n)
 	}
 	if len(f.accounts.Users()) != 0 || len(f.actions()) != 0 {
 		t.Error("something was written")
 	}
 	f.directory.ID = directory.NewID(organization, "gone")
-	if again := f.look(ann); again != 0 {
+	if again := f.run(ann); again != 0 {
 		t.Errorf("tasks of a directory that is gone come again")
 	}
 }

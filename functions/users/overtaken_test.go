@@ -14,24 +14,24 @@ func TestOvertakenByTheOtherLane(t *testing.T) {
 		t.Run("is to be "+string(first), func(t *testing.T) {
 			f := newFixture(t)
 			ann := f.person("ann")
-			f.look(ann)
+			f.run(ann)
 			end := func() { f.must(f.jumpcloud.SuspendUser(string(ann))) }
 			back := func() { f.must(f.jumpcloud.ActivateUser(string(ann))) }
 			if first == directory.Disabled {
 				end()
-				f.look(ann)
+				f.run(ann)
 				end, back = back, func() { f.must(f.jumpcloud.DeleteUser(string(ann))) }
 			}
 			f.before = func(*http.Request) {
 				f.before = nil
 				back()
-				f.look(ann)
+				f.run(ann)
 			}
 			end()
-			if again := f.look(ann); again != 1 {
+			if again := f.run(ann); again != 1 {
 				t.Fatalf("%d come again", again)
 			}
-			f.look(ann)
+			f.run(ann)
 			link := f.link(ann)
 			account := f.account("ann@contoso.example")
 			if want := first == directory.Enabled; account.AccountEnabled != want || link.State != first || link.Freed == want || len(link.OpenActions) > 0 {

@@ -37,25 +37,25 @@ func TestALateLookTouchesNobodyElsesAccount(t *testing.T) {
 	ann := f.unconnected("ann", "ann@contoso.example")
 	for _, dir := range []directory.Directory{one, two} {
 		f.in(dir).connect(ann)
-		f.look(ann)
+		f.run(ann)
 	}
 	f.in(one).disconnect(ann)
 	f.in(two).disconnect(ann)
-	f.look(ann) // two is quicker
+	f.run(ann) // two is quicker
 	f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
 	next := f.unconnected("ann2", "ann@contoso.example")
 	f.connect(next)
-	f.look(next)
+	f.run(next)
 	if link := f.link(next); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
 		t.Errorf("while the first directory still has the account: %+v", link)
 	}
-	f.in(one).look(ann)
+	f.in(one).run(ann)
 	if told := f.told(); !slices.Contains(told, next) {
 		t.Errorf("told: %v", told)
 	}
-	f.in(two).look(next)
-	f.in(one).look(ann)
-	f.in(two).look(ann)
+	f.in(two).run(next)
+	f.in(one).run(ann)
+	f.in(two).run(ann)
 	if !f.account("ann@contoso.example").AccountEnabled || f.link(next).Status != directory.Synced {
 		t.Errorf("the account of the next one: %+v", f.link(next))
 	}
@@ -70,17 +70,17 @@ func TestAnAccountIsHeldByEachDirectory(t *testing.T) {
 			f.onRequest(1, func() {
 				f.before = nil
 				f.in(two).connect(ann)
-				f.look(ann)
+				f.run(ann)
 				f.in(one)
 			})
-			f.look(ann)
-			f.look(ann)
+			f.run(ann)
+			f.run(ann)
 		},
 		"not taken over by the other": func(f *fixture, _, two directory.Directory, ann directory.UserID) {
 			_, err := f.accounts.SetUserRoles("ann@contoso.example", "Global Administrator")
 			f.must(err)
 			f.in(two).connect(ann)
-			f.look(ann)
+			f.run(ann)
 			_, err = f.accounts.SetUserRoles("ann@contoso.example")
 			f.must(err)
 		},
@@ -91,11 +91,11 @@ func TestAnAccountIsHeldByEachDirectory(t *testing.T) {
 			f.byDefault(&one, &two)
 			ann := f.unconnected("ann", "ann@contoso.example")
 			f.in(one).connect(ann)
-			f.look(ann)
+			f.run(ann)
 			giveUp(f, one, two, ann)
 			other := f.unconnected("ann.b", "ann@other.example")
 			f.in(two).connect(other)
-			f.look(other)
+			f.run(other)
 			if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
 				t.Errorf("somebody else got the account: %+v", link)
 			}
@@ -108,13 +108,13 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 	t.Run("hired again before the old user is gone", func(t *testing.T) {
 		f := newFixture(t)
 		old := f.person("ann")
-		f.look(old)
+		f.run(old)
 		f.must(f.jumpcloud.DeleteUser(string(old)))
 		next := f.unconnected("ann2", "ann@contoso.example")
 		f.connect(next)
-		f.look(next)
-		f.look(old)
-		f.look(f.told()...)
+		f.run(next)
+		f.run(old)
+		f.run(f.told()...)
 		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("link: %+v", link)
 		}
@@ -127,11 +127,11 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.byDefault(&f.directory)
 		first, second := f.person("ann"), f.unconnected("ann.b", "ann@other.example")
 		f.connect(second)
-		f.look(first)
-		f.look(second)
+		f.run(first)
+		f.run(second)
 		f.disconnect(first)
-		f.look(first)
-		f.look(f.told()...)
+		f.run(first)
+		f.run(f.told()...)
 		if link := f.link(second); link.Status != directory.Synced {
 			t.Errorf("link: %+v", link)
 		}
@@ -139,12 +139,12 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 	t.Run("the name is given up later", func(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
-		f.look(ann, bob)
+		f.run(ann, bob)
 		f.update(bob, jumpcloudtest.Fields{"email": "bob2@contoso.example"})
 		f.update(ann, jumpcloudtest.Fields{"email": "bob@contoso.example"})
-		f.look(ann)
-		f.look(bob)
-		f.look(f.told()...)
+		f.run(ann)
+		f.run(bob)
+		f.run(f.told()...)
 		if link := f.link(ann); link.Status != directory.Synced || link.UPN != "bob@contoso.example" {
 			t.Errorf("link: %+v", link)
 		}
@@ -155,20 +155,20 @@ func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		f.disconnect(ann)
-		f.look(ann)
+		f.run(ann)
 		f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
 		next := f.unconnected("ann2", "ann@contoso.example")
 		f.connect(next)
-		f.look(next)
+		f.run(next)
 		f.connect(ann)
 		f.work(ann)
 		back, theirs := f.link(ann), f.link(next)
 		if back.Status != directory.Synced || back.UPN != "ann.old@contoso.example" || theirs.Status != directory.Synced || back.EntraID == theirs.EntraID {
 			t.Errorf("back %+v; next %+v", back, theirs)
 		}
-		f.look(next)
+		f.run(next)
 		if account := f.account("ann@contoso.example"); string(f.link(next).EntraID) != account.ID || account.Text("displayName") != "ann2 Lee" {
 			t.Errorf("the next one's account: %+v", account)
 		}
@@ -189,13 +189,13 @@ func TestBackByAnotherDirectory(t *testing.T) {
 			two = f.directory
 			ann := f.unconnected("ann", "ann@contoso.example")
 			f.in(one).connect(ann)
-			f.look(ann)
+			f.run(ann)
 			before := f.link(ann)
 			f.disconnect(ann)
-			f.look(ann)
+			f.run(ann)
 			f.update(ann, jumpcloudtest.Fields{"email": "ann.2@contoso.example"})
 			f.in(two).connect(ann)
-			f.look(ann)
+			f.run(ann)
 			after := f.link(ann)
 			if after.Status != directory.Synced || (after.EntraID == before.EntraID) != (domains == nil) {
 				t.Errorf("before %+v; after %+v", before, after)
@@ -218,16 +218,16 @@ func TestTwoNamesAreTwoAccounts(t *testing.T) {
 	two = f.directory
 	ann := f.unconnected("ann", "ann@contoso.example")
 	f.in(one).connect(ann)
-	f.look(ann)
+	f.run(ann)
 	f.in(two).connect(ann)
-	f.look(ann)
+	f.run(ann)
 	first, second := f.in(one).link(ann), f.in(two).link(ann)
 	if first.Status != directory.Synced || second.Status != directory.Synced || first.EntraID == second.EntraID {
 		t.Fatalf("one %+v; two %+v", first, second)
 	}
 	f.in(one).disconnect(ann)
-	f.look(ann)
-	f.in(two).look(ann)
+	f.run(ann)
+	f.in(two).run(ann)
 	if f.account("ann@contoso.example").AccountEnabled || !f.account("ann@contoso.onmicrosoft.example").AccountEnabled {
 		t.Errorf("one %+v; two %+v", f.in(one).link(ann), f.in(two).link(ann))
 	}
@@ -241,7 +241,7 @@ func TestADirectoryWithoutItsTenantWaits(t *testing.T) {
 	dir.Version, dir.TenantObject = 1, ""
 	_, err := f.store.PutDirectory(t.Context(), dir)
 	f.must(err)
-	if n := f.requests(func() { f.look(ann) }); n != 0 {
+	if n := f.requests(func() { f.run(ann) }); n != 0 {
 		t.Errorf("%d requests to Graph", n)
 	}
 	if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.PendingConsent || link.Message == "" || link.NextTryAt.IsZero() {
@@ -254,24 +254,24 @@ func TestTheManagerIsNeverTheNextOwner(t *testing.T) {
 	f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
 	boss, ann := f.person("boss"), f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
-	f.look(boss, ann)
+	f.run(boss, ann)
 	f.disconnect(boss)
-	f.look(boss)
+	f.run(boss)
 	f.update(boss, jumpcloudtest.Fields{"email": "old.boss@contoso.example"})
 	next := f.unconnected("boss2", "boss@contoso.example")
 	f.connect(next)
-	f.look(next)
+	f.run(next)
 	bob := f.person("bob")
 	f.update(bob, jumpcloudtest.Fields{"manager": string(boss)})
-	f.look(bob, ann)
+	f.run(bob, ann)
 	for _, name := range []string{"ann", "bob"} {
 		if got := f.account(name + "@contoso.example").Manager; got != "" {
 			t.Errorf("%s reports to %s, which is the next boss", name, got)
 		}
 	}
 	f.connect(boss)
-	f.look(boss)
-	f.look(f.told()...)
+	f.run(boss)
+	f.run(f.told()...)
 	for _, name := range []string{"ann", "bob"} {
 		if got := f.account(name + "@contoso.example").Manager; got != string(f.link(boss).EntraID) {
 			t.Errorf("%s reports to %q once the boss is back", name, got)
@@ -284,7 +284,7 @@ func TestReportsOfARestoredManagerAreTold(t *testing.T) {
 		f := newFixture(t)
 		f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
 		boss, ann := f.person("boss"), f.person("ann")
-		f.look(boss, ann)
+		f.run(boss, ann)
 		_, err := f.accounts.DeleteUser("boss@contoso.example")
 		f.must(err)
 		time.Sleep(10 * time.Minute)
@@ -298,8 +298,8 @@ func TestReportsOfARestoredManagerAreTold(t *testing.T) {
 		}
 		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
 		f.update(boss, jumpcloudtest.Fields{"jobTitle": "Chief"})
-		f.look(boss)
-		f.look(f.told()...)
+		f.run(boss)
+		f.run(f.told()...)
 		if got := f.account("ann@contoso.example").Manager; got != f.account("boss@contoso.example").ID || f.link(ann).Status != directory.Synced {
 			t.Errorf("manager %q, link %+v", got, f.link(ann))
 		}
@@ -314,11 +314,11 @@ func TestOnePasswordEndsSessionsOnce(t *testing.T) {
 		f.settings(func(s *directory.Settings) { s.RevokeSessionsOnPasswordChange = true })
 		ann := f.person("ann")
 		f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-1"))
-		f.look(ann)
+		f.run(ann)
 		time.Sleep(time.Hour)
 		f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-2"))
-		f.look(ann)
-		f.lookBecauseOfPassword(ann, time.Now().Add(300*time.Millisecond))
+		f.run(ann)
+		f.runForPassword(ann, time.Now().Add(300*time.Millisecond))
 		ended := 0
 		for _, a := range f.actions() {
 			if a.Type == plan.EndSessions {
@@ -346,7 +346,7 @@ func TestTheLatestDeletedAccountIsRestored(t *testing.T) {
 			last = u.ID
 		}
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		if got := f.account("ann@contoso.example").ID; got != last {
 			t.Errorf("restored %s, want %s", got, last)
 		}
@@ -365,8 +365,8 @@ func TestATakeOverAfterTroubleIsStillOne(t *testing.T) {
 			f.must(err)
 			ann := f.person("ann")
 			f.must(f.entra.FailNext(trouble))
-			f.look(ann)
-			f.look(ann)
+			f.run(ann)
+			f.run(ann)
 			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.ProtectedAccount || link.EntraID != "" {
 				t.Errorf("link: %+v", link)
 			}
@@ -384,13 +384,13 @@ func TestATakeOverThatWasNotConfirmedIsFinished(t *testing.T) {
 		f.must(err)
 		ann := f.person("ann")
 		f.loseReply(2)
-		f.look(ann)
+		f.run(ann)
 		f.before = nil
 		if !back {
 			f.disconnect(ann)
 		}
-		f.look(ann)
-		if account, link := f.account("ann@contoso.example"), f.link(ann); account.AccountEnabled != back || link.TakingOver || link.Owner != directory.TakenOver {
+		f.run(ann)
+		if account, link := f.account("ann@contoso.example"), f.link(ann); account.AccountEnabled != back || link.TakingOver || link.Origin != directory.TakenOver {
 			t.Errorf("connected %v: enabled %v, link %+v", back, account.AccountEnabled, link)
 		}
 	}
@@ -404,7 +404,7 @@ func TestADeletedGuestIsLeftDeleted(t *testing.T) {
 	_, err = f.accounts.DeleteUser(guest.ID)
 	f.must(err)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.GuestAccount {
 		t.Errorf("link: %+v", link)
 	}

@@ -39,7 +39,7 @@ func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
 	f.connect(ann)
 	f.connect(bob)
 	for range 3 {
-		f.look(ann, bob, cyd)
+		f.run(ann, bob, cyd)
 	}
 	for _, tc := range []struct {
 		user   directory.UserID
@@ -66,15 +66,15 @@ func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
 	f.settings(func(s *directory.Settings) {
 		s.Domains = append(s.Domains, directory.Domain{Name: "unlisted.example"})
 	})
-	f.look(ann)
-	f.look(ann)
+	f.run(ann)
+	f.run(ann)
 	if parkings := f.parkings(ann); len(parkings) != 2 || parkings[1].Error.Reason != directory.DomainNotVerified {
 		t.Errorf("another reason: %+v", parkings)
 	}
 	f.update(ann, jumpcloudtest.Fields{"email": "ann@contoso.example"})
-	f.look(ann)
+	f.run(ann)
 	f.update(ann, jumpcloudtest.Fields{"email": "ann@unlisted.example"})
-	f.look(ann)
+	f.run(ann)
 	if parkings := f.parkings(ann); len(parkings) != 3 || parkings[2].Type != plan.Update || parkings[2].EntraID == "" {
 		t.Errorf("the same reason again: %+v", parkings)
 	}
@@ -85,18 +85,18 @@ func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
 func TestARefusalIsInTheEventsOnce(t *testing.T) {
 	f := newFixture(t)
 	ann, bob := f.person("ann"), f.person("bob")
-	f.look(ann, bob)
+	f.run(ann, bob)
 	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "taken@contoso.example"})
 	f.must(err)
 	f.update(bob, jumpcloudtest.Fields{"email": "taken@contoso.example"})
-	f.look(bob)
+	f.run(bob)
 	if parkings := f.parkings(bob); len(parkings) != 0 || f.link(bob).Status != directory.Parked {
 		t.Errorf("refused by Entra: %+v, %+v", parkings, f.link(bob))
 	}
 	f.settings(func(s *directory.Settings) { s.Attributes["employeeId"] = true })
 	f.update(ann, jumpcloudtest.Fields{"employeeIdentifier": "much-longer-than-Entra-takes"})
-	f.look(ann)
-	f.look(ann)
+	f.run(ann)
+	f.run(ann)
 	if parkings := f.parkings(ann); len(parkings) != 1 || parkings[0].Error.Reason != directory.InvalidValue || parkings[0].Type != plan.Update {
 		t.Errorf("an attribute that is not sent: %+v", parkings)
 	}
@@ -111,7 +111,7 @@ func TestWhoWaitsForTheTenantIsToldWhy(t *testing.T) {
 	dir.TenantObject, dir.Status, dir.Reason, dir.Message = "", directory.PendingAuthorization, directory.TenantNotFound, "Entra has no such tenant"
 	_, err = f.store.PutDirectory(t.Context(), dir)
 	f.must(err)
-	f.look(ann)
+	f.run(ann)
 	link := f.link(ann)
 	if link.Status != directory.Pending || link.Reason != directory.TenantNotFound ||
 		link.Message != "the tenant "+string(dir.Tenant)+" does not let the application in: Entra has no such tenant. When that is done, PATCH this directory (an empty object will do)" {
@@ -132,12 +132,12 @@ func TestAPersonWhoAsksIsNotToldWhatTheTenantSaidBefore(t *testing.T) {
 		}
 	}
 	for range 2 {
-		f.look(ann)
+		f.run(ann)
 	}
 	if link := f.link(ann); link.Reason != directory.DomainNotVerified || asked != 0 {
 		t.Errorf("by an event: the tenant was asked %d times, %+v", asked, link)
 	}
-	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Asked: true}}
+	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Requested: true}}
 	for range 2 {
 		m, err := task.Message()
 		f.must(err)

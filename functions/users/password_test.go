@@ -84,7 +84,7 @@ func (f *fixture) hasPassword(upn, password string) bool {
 func TestAPasswordIsSet(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	m := f.passwordFor(ann, newPassword, 1)
 	if again := f.handOver(m); len(again) > 0 || !f.hasPassword("ann@contoso.example", newPassword) {
 		t.Errorf("the account has another password; again: %v", again)
@@ -110,7 +110,7 @@ func TestAPasswordIsSet(t *testing.T) {
 func TestPasswordsBesideLooks(t *testing.T) {
 	f := newFixture(t)
 	ann, bob := f.person("ann"), f.person("bobby")
-	f.look(ann, bob)
+	f.run(ann, bob)
 	before := f.account("ann@contoso.example").PasswordChanges
 	first, second, his := f.passwordFor(ann, newPassword+"1", 1), f.passwordFor(ann, newPassword+"2", 1), f.passwordFor(bob, newPassword+"3", 1)
 	f.must(f.jumpcloud.SuspendUser(string(ann)))
@@ -130,7 +130,7 @@ func TestPasswordsBesideLooks(t *testing.T) {
 func TestAPasswordThatIsThrottledComesAgain(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	first, second := f.passwordFor(ann, newPassword+"1", 1), f.passwordFor(ann, newPassword+"2", 1)
 	f.failPassword(entratest.Fault{Status: 429, Header: map[string]string{"Retry-After": "40"}})
 	if again := f.handOver(first, second); !slices.Equal(again, []string{first.MessageId, second.MessageId}) {
@@ -191,7 +191,7 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
 			ann := f.person("ann")
-			f.look(ann)
+			f.run(ann)
 			m := f.passwordFor(ann, tc.password, tc.receives)
 			if tc.before != nil {
 				tc.before(f, ann)
@@ -221,7 +221,7 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 func TestThePasswordAfterOne(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	f.failPassword(entratest.Fault{LoseReply: true})
 	f.handOver(f.passwordFor(ann, newPassword+"1", 1))
 	f.handOver(f.passwordFor(ann, newPassword+"2", 1))
@@ -235,7 +235,7 @@ func TestThePasswordAfterOne(t *testing.T) {
 func TestAPasswordIsNotSentAgainAfterACrash(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	f.look(ann)
+	f.run(ann)
 	m := f.passwordFor(ann, newPassword, 1)
 	f.before = func(r *http.Request) {
 		if r.Method == http.MethodPatch {
@@ -272,7 +272,7 @@ func TestAPasswordForAnAccountThatLags(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		m := f.passwordFor(ann, newPassword, 1)
 		f.failPassword(entratest.Fault{Status: 404})
 		if again := f.handOver(m); len(again) != 1 || f.actionOf(m).Status != plan.Queued {
@@ -289,7 +289,7 @@ func TestAPasswordThatWaitedTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		m := f.passwordFor(ann, newPassword, 1)
 		time.Sleep(seal.Life)
 		f.handOver(m)
@@ -303,7 +303,7 @@ func TestAPasswordThatWaitedTooLong(t *testing.T) {
 func TestAPasswordIsForOneAccount(t *testing.T) {
 	f := newFixture(t)
 	ann, bob := f.person("ann"), f.person("bob")
-	f.look(ann, bob)
+	f.run(ann, bob)
 	hers, his := f.passwordFor(ann, newPassword, 1), f.passwordFor(bob, newPassword, 1)
 	read := func(m events.SQSMessage) reconcile.Task {
 		task, err := reconcile.ReadTask([]byte(m.Body))
@@ -352,7 +352,7 @@ func TestTheKeyIsPublishedWhenSomebodyAsks(t *testing.T) {
 		t.Errorf("after it was replaced: %s", got)
 	}
 	// A password for a key of before is lost, and the next one is sealed for ours.
-	f.look(ann)
+	f.run(ann)
 	m := f.passwordFor(ann, newPassword, 1)
 	f.seed += " once more"
 	f.handOver(m)

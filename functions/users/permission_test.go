@@ -32,10 +32,10 @@ func TestAMissingPermissionOfOneAttribute(t *testing.T) {
 		f.roles("User.EnableDisableAccount.All", "User.Read.All", "User.ReadUpdate.All", "User.Create", "Organization.Read.All")
 		f.settings(func(s *directory.Settings) { s.Attributes["user_mobile_phone"] = true })
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "phoneNumbers": []any{map[string]any{"type": "mobile", "number": "1"}, map[string]any{"type": "work", "number": "2"}}, "state": "SUSPENDED"})
 		for range 3 {
-			if again := f.look(ann); again != 1 {
+			if again := f.run(ann); again != 1 {
 				t.Errorf("%d come again", again)
 			}
 			time.Sleep(time.Minute)
@@ -48,7 +48,7 @@ func TestAMissingPermissionOfOneAttribute(t *testing.T) {
 			t.Errorf("link: %+v", link)
 		}
 		f.grant(entratest.RecommendedRoles...)
-		if again := f.look(ann); again != 0 {
+		if again := f.run(ann); again != 0 {
 			t.Errorf("%d come again", again)
 		}
 		if link, account := f.link(ann), f.account("ann@contoso.example"); account.Text("mobilePhone") != "1" || link.Reason != directory.SuspendedReason {

@@ -60,10 +60,10 @@ func TestEveryCauseDisablesAndComesBack(t *testing.T) {
 			}
 			ann := f.unconnected("ann", "ann@contoso.example")
 			tc.connect(f, ann)
-			f.look(ann)
+			f.run(ann)
 			id := f.account("ann@contoso.example").ID
 			tc.cause(f, ann)
-			f.look(ann)
+			f.run(ann)
 			account, link := f.account("ann@contoso.example"), f.link(ann)
 			status := map[bool]directory.LinkStatus{false: directory.Synced, true: directory.Released}[tc.released]
 			if account.AccountEnabled != (tc.reason == "") || link.Reason != tc.reason || link.Status != status || (tc.reason != "") != (link.Message != "") {
@@ -74,7 +74,7 @@ func TestEveryCauseDisablesAndComesBack(t *testing.T) {
 			}
 			if tc.back != nil {
 				tc.back(f, ann)
-				f.look(ann)
+				f.run(ann)
 				if account, link := f.account("ann@contoso.example"), f.link(ann); !account.AccountEnabled || account.ID != id || link.Status != directory.Synced || link.Reason != "" {
 					t.Errorf("did not come back: enabled %v, link %+v", account.AccountEnabled, link)
 				}
@@ -92,12 +92,12 @@ func TestStagedExistsDisabledAndOpensWithTheActivation(t *testing.T) {
 	f.must(err)
 	ann := directory.UserID(id)
 	f.connect(ann)
-	f.look(ann)
+	f.run(ann)
 	if link := f.link(ann); f.account("ann@contoso.example").AccountEnabled || link.Status != directory.Synced || link.Reason != directory.StagedReason {
 		t.Errorf("staged: %+v", link)
 	}
 	f.must(f.jumpcloud.ActivateUser(id))
-	f.look(ann)
+	f.run(ann)
 	if link := f.link(ann); !f.account("ann@contoso.example").AccountEnabled || link.Reason != "" {
 		t.Errorf("activated: %+v", link)
 	}
@@ -134,26 +134,26 @@ func TestStagedKeepsTheStateOfAnAccountThatWasThereBefore(t *testing.T) {
 			}
 
 			f.connect(ann)
-			f.look(ann)
+			f.run(ann)
 			stands("taken over", enabled, directory.Synced, directory.StagedReason)
 			if account := f.account(upn); account.Text("givenName") != "Ann" || account.Text("signInSessionsValidFromDateTime") != "" {
 				t.Errorf("taken over: the names are %q, the sessions ended at %q", account.Text("givenName"), account.Text("signInSessionsValidFromDateTime"))
 			}
-			f.look(ann)
+			f.run(ann)
 			stands("looked at again", enabled, directory.Synced, directory.StagedReason)
 
 			f.disconnect(ann)
-			f.look(ann)
+			f.run(ann)
 			stands("disconnected", false, directory.Released, directory.Disconnected)
 			f.connect(ann)
-			f.look(ann)
+			f.run(ann)
 			stands("connected again", enabled, directory.Synced, directory.StagedReason)
 
 			f.must(f.jumpcloud.ActivateUser(id))
-			f.look(ann)
+			f.run(ann)
 			stands("activated", true, directory.Synced, "")
 			f.update(ann, jumpcloudtest.Fields{"state": "SUSPENDED"})
-			f.look(ann)
+			f.run(ann)
 			stands("suspended", false, directory.Synced, directory.SuspendedReason)
 		})
 	}
@@ -167,17 +167,17 @@ func TestTheLastPathCounts(t *testing.T) {
 	for _, path := range []directory.Path{group, other} {
 		f.must(f.store.Connect(t.Context(), f.directory.ID, ann, path, time.Now().UTC()))
 	}
-	f.look(ann)
+	f.run(ann)
 	for _, path := range []directory.Path{directory.Direct, group} {
 		_, err := f.store.Disconnect(t.Context(), f.directory.ID, ann, path, directory.LeftGroup)
 		f.must(err)
-		if n := f.requests(func() { f.look(ann) }); n != 0 || !f.account("ann@contoso.example").AccountEnabled {
+		if n := f.requests(func() { f.run(ann) }); n != 0 || !f.account("ann@contoso.example").AccountEnabled {
 			t.Fatalf("without the path %s: %d requests, %+v", path, n, f.link(ann))
 		}
 	}
 	_, err := f.store.Disconnect(t.Context(), f.directory.ID, ann, other, directory.LeftGroup)
 	f.must(err)
-	f.look(ann)
+	f.run(ann)
 	if f.account("ann@contoso.example").AccountEnabled || f.link(ann).Reason != directory.LeftGroup {
 		t.Errorf("without any path: %+v", f.link(ann))
 	}
@@ -203,8 +203,8 @@ func TestTheLastPathOfTheTenantCounts(t *testing.T) {
 	in := func(dir directory.Directory) *fixture { f.directory = dir; return f }
 	ann := f.unconnected("ann", "ann@contoso.example")
 	both := func() {
-		in(one).look(ann)
-		in(two).look(ann)
+		in(one).run(ann)
+		in(two).run(ann)
 	}
 	expect := func(when string, enabled bool, first, second directory.Reason) {
 		t.Helper()
@@ -250,17 +250,17 @@ func TestAnAccountHeldElsewhereIsNotGivenAway(t *testing.T) {
 	for _, dir := range []directory.Directory{one, two} {
 		f.directory = dir
 		f.connect(ann)
-		f.look(ann)
+		f.run(ann)
 	}
 	f.directory = one
 	f.disconnect(ann)
-	f.look(ann)
+	f.run(ann)
 	f.settings(func(s *directory.Settings) {
 		s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}}
 	})
 	other := f.unconnected("ann2", "ann@elsewhere.example")
 	f.connect(other)
-	f.look(other)
+	f.run(other)
 	if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
 		t.Errorf("second claimant: %+v", link)
 	}
@@ -273,7 +273,7 @@ func TestANewPasswordEndsSessionsWhereTheDirectorySaysSo(t *testing.T) {
 			f.settings(func(s *directory.Settings) { s.RevokeSessionsOnPasswordChange = revokes })
 			ann := f.person("ann")
 			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-1"))
-			f.look(ann)
+			f.run(ann)
 			ends := func(when string, want int) {
 				t.Helper()
 				got := 0
@@ -292,20 +292,20 @@ func TestANewPasswordEndsSessionsWhereTheDirectorySaysSo(t *testing.T) {
 			ends("created with a password", 0)
 			time.Sleep(time.Hour)
 			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-2"))
-			f.look(ann) // the event was lost: the date tells
-			f.look(ann)
+			f.run(ann) // the event was lost: the date tells
+			f.run(ann)
 			ends("a new password", 1)
 			time.Sleep(time.Hour)
-			f.lookBecauseOfPassword(ann, time.Now()) // JumpCloud gave no date: the event tells
+			f.runForPassword(ann, time.Now()) // JumpCloud gave no date: the event tells
 			ends("an event", 2)
-			f.lookBecauseOfPassword(ann, time.Now().Add(-30*time.Minute))
-			f.look(ann)
+			f.runForPassword(ann, time.Now().Add(-30*time.Minute))
+			f.run(ann)
 			ends("an old event", 2)
 			f.must(f.jumpcloud.SuspendUser(string(ann)))
-			f.look(ann)
+			f.run(ann)
 			time.Sleep(time.Hour)
 			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-3"))
-			f.look(ann)
+			f.run(ann)
 			ends("of a disabled account", 2)
 		})
 	}
@@ -316,7 +316,7 @@ func TestANewPasswordEndsSessionsWhereTheDirectorySaysSo(t *testing.T) {
 func TestADeletedAccountIsRestoredOrReported(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ours bool // the account was once made for this user
-		want directory.Owner
+		want directory.Origin
 	}{"somebody's": {false, directory.TakenOver}, "ours": {true, directory.CreatedByUs}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -333,20 +333,20 @@ func TestADeletedAccountIsRestoredOrReported(t *testing.T) {
 				_, err = f.accounts.DeleteUser(id)
 				f.must(err)
 			}
-			f.look(ann)
+			f.run(ann)
 			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountDeleted || link.EntraID != "" || link.Message == "" {
 				t.Errorf("reported: %+v", link)
 			}
 			f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
-			f.look(ann)
+			f.run(ann)
 			account, link := f.account("ann@contoso.example"), f.link(ann)
 			if account.ID != old.ID || !account.AccountEnabled || !account.Deleted.IsZero() || account.Text("displayName") != "ann Lee" || account.Text("jobTitle") != "" || account.Text("city") != "Oslo" {
 				t.Errorf("restored: %+v", account)
 			}
-			if link.Status != directory.Synced || link.Owner != tc.want || string(link.EntraID) != old.ID {
+			if link.Status != directory.Synced || link.Origin != tc.want || string(link.EntraID) != old.ID {
 				t.Errorf("link: %+v", link)
 			}
-			if n := f.requests(func() { f.look(ann) }); n != 0 {
+			if n := f.requests(func() { f.run(ann) }); n != 0 {
 				t.Errorf("another look cost %d requests", n)
 			}
 		})
@@ -358,12 +358,12 @@ func TestALinkedAccountThatWasDeletedInEntraIsRestored(t *testing.T) {
 		f := newFixture(t)
 		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		time.Sleep(time.Hour)
 		gone, err := f.accounts.DeleteUser("ann@contoso.example")
 		f.must(err)
 		f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
-		f.look(ann)
+		f.run(ann)
 		account := f.account("ann@contoso.example")
 		if link := f.link(ann); account.ID != gone.ID || account.Text("surname") != "Moss" || link.Status != directory.Synced {
 			t.Errorf("account %+v, link %+v", account, link)
@@ -371,7 +371,7 @@ func TestALinkedAccountThatWasDeletedInEntraIsRestored(t *testing.T) {
 		time.Sleep(time.Hour)
 		f.must(f.accounts.PurgeUser(gone.ID))
 		f.update(ann, jumpcloudtest.Fields{"lastname": "Lee"})
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountMissing {
 			t.Errorf("gone for good: %+v", link)
 		}
@@ -384,16 +384,16 @@ func TestALeaverWithoutAnAccountIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		time.Sleep(time.Hour)
 		f.must(f.accounts.PurgeUser("ann@contoso.example"))
 		f.disconnect(ann)
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Released || link.Reason != directory.Disconnected || link.EntraID != "" || link.State != directory.Absent {
 			t.Errorf("released: %+v", link)
 		}
 		f.connect(ann)
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("back: %+v", link)
 		}
@@ -409,12 +409,12 @@ func TestFederatedLater(t *testing.T) {
 	_, err = f.accounts.AddUser(entratest.User{UserPrincipalName: "bob@contoso.example", Properties: map[string]any{"onPremisesImmutableId": "theirs"}})
 	f.must(err)
 	ann, bob := f.person("ann"), f.person("bob")
-	f.look(ann, bob)
+	f.run(ann, bob)
 	if id := f.account("ann@contoso.example").Text("onPremisesImmutableId"); id != "" {
 		t.Errorf("not federated: %q", id)
 	}
 	f.settings(func(s *directory.Settings) { s.Federated = true })
-	f.look(ann, bob)
+	f.run(ann, bob)
 	if id := f.account("ann@contoso.example").Text("onPremisesImmutableId"); id != string(ann) {
 		t.Errorf("federated: %q", id)
 	}
@@ -437,12 +437,12 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f.settings(rule)
 		boss, ann := f.person("boss"), f.person("ann")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
-		f.look(boss)
-		f.look(ann)
+		f.run(boss)
+		f.run(ann)
 		if !manages(f, "ann@contoso.example", "boss@contoso.example") || f.link(ann).Status != directory.Synced {
 			t.Errorf("link: %+v", f.link(ann))
 		}
-		if n := f.requests(func() { f.look(ann) }); n != 0 {
+		if n := f.requests(func() { f.run(ann) }); n != 0 {
 			t.Errorf("another look cost %d requests", n)
 		}
 	})
@@ -451,20 +451,20 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f.settings(rule)
 		boss, ann := f.person("boss"), f.person("ann")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Synced || len(link.Problems) != 1 || link.Problems[0].Reason != directory.ManagerAbsent {
 			t.Errorf("while the manager is absent: %+v", link)
 		}
-		f.look(boss)
+		f.run(boss)
 		if told := f.told(); !slices.Equal(told, []directory.UserID{ann}) {
 			t.Fatalf("told: %v", told)
 		}
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); !manages(f, "ann@contoso.example", "boss@contoso.example") || len(link.Problems) != 0 {
 			t.Errorf("link: %+v", link)
 		}
-		f.look(boss)
-		f.look(boss)
+		f.run(boss)
+		f.run(boss)
 		if told := f.told(); len(told) != 0 {
 			t.Errorf("told again: %v", told)
 		}
@@ -474,8 +474,8 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f.settings(rule)
 		boss, ann := f.person("boss"), f.person("ann")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
-		f.look(ann, boss)
-		f.look(f.told()...)
+		f.run(ann, boss)
+		f.run(f.told()...)
 		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
 			t.Errorf("link: %+v", f.link(ann))
 		}
@@ -484,30 +484,30 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f := newFixture(t)
 		boss, chief, ann := f.person("boss"), f.person("chief"), f.person("ann")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
-		f.look(ann, boss, chief)
+		f.run(ann, boss, chief)
 		if !manages(f, "ann@contoso.example", "") {
 			t.Error("written without the rule")
 		}
 		f.settings(rule)
-		f.look(ann)
+		f.run(ann)
 		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
 			t.Errorf("rule on: %+v", f.link(ann))
 		}
 		f.update(ann, jumpcloudtest.Fields{"manager": string(chief)})
-		f.look(ann)
+		f.run(ann)
 		if !manages(f, "ann@contoso.example", "chief@contoso.example") {
 			t.Errorf("changed: %+v", f.link(ann))
 		}
 		stranger := f.unconnected("stranger", "stranger@contoso.example")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(stranger)})
-		f.look(ann)
+		f.run(ann)
 		if !manages(f, "ann@contoso.example", "") {
 			t.Errorf("the old manager stays although another one is absent: %+v", f.link(ann))
 		}
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
-		f.look(ann)
+		f.run(ann)
 		f.update(ann, jumpcloudtest.Fields{"manager": ""})
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); !manages(f, "ann@contoso.example", "") || link.Status != directory.Synced {
 			t.Errorf("cleared: %+v", link)
 		}
@@ -521,12 +521,12 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f.must(err)
 		bossUser, ann := f.person("boss"), f.person("ann")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(bossUser)})
-		f.look(ann)
+		f.run(ann)
 		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
 			t.Error("the right manager was taken away while the manager is not linked yet")
 		}
-		f.look(bossUser)
-		f.look(f.told()...)
+		f.run(bossUser)
+		f.run(f.told()...)
 		for _, a := range f.actions() {
 			if a.Writes(directory.Manager) && !a.Changes[0].To.Equal(directory.Text(boss.ID)) {
 				t.Errorf("needless write: %+v", a)

@@ -38,7 +38,7 @@ func (f *fixture) loseReply(nth int) {
 func (f *fixture) work(ids ...directory.UserID) {
 	f.t.Helper()
 	for range 60 {
-		if f.look(ids...) == 0 {
+		if f.run(ids...) == 0 {
 			return
 		}
 		time.Sleep(20 * time.Second) // the bubble's time
@@ -77,7 +77,7 @@ func TestNoOrphanWhenTheCreationIsNotConfirmed(t *testing.T) {
 					f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = lag, lag })
 					ann := f.person("ann")
 					f.loseReply(2)
-					if again := f.look(ann); again != 1 {
+					if again := f.run(ann); again != 1 {
 						t.Fatalf("%d messages come again", again)
 					}
 					f.before = nil
@@ -116,9 +116,9 @@ func TestTwoLanesAtOneUser(t *testing.T) {
 				f.onRequest(2, func() {
 					f.before = nil
 					tc.during(f, ann)
-					f.look(ann)
+					f.run(ann)
 				})
-				f.look(ann)
+				f.run(ann)
 				f.work(ann)
 				if got := strings.Join(f.enabled(), " "); got != tc.want {
 					t.Errorf("may sign in: %q, want %q; link %+v", got, tc.want, f.link(ann))
@@ -159,10 +159,10 @@ func TestLostWriteAndTheValueReturns(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t)
 				ann := f.person("ann")
-				f.look(ann)
+				f.run(ann)
 				tc.there(f, ann)
 				f.loseReply(1)
-				f.look(ann)
+				f.run(ann)
 				f.before = nil
 				tc.back(f, ann)
 				f.work(ann)
@@ -183,7 +183,7 @@ func TestLostTakeOverAndTheUserLeaves(t *testing.T) {
 			f.must(err)
 			ann := f.person("ann")
 			f.loseReply(lost)
-			f.look(ann)
+			f.run(ann)
 			f.before = nil
 			f.disconnect(ann)
 			f.work(ann)
@@ -201,11 +201,11 @@ func TestSessionsThatCannotBeEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
-		f.look(ann)
+		f.run(ann)
 		f.roles("User.EnableDisableAccount.All", "User.Read.All", "User.ReadUpdate.All", "User.Create")
 		f.must(f.jumpcloud.SuspendUser(string(ann)))
 		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
-		if again := f.look(ann); again != 1 {
+		if again := f.run(ann); again != 1 {
 			t.Errorf("%d come again", again)
 		}
 		link, account := f.link(ann), f.account("ann@contoso.example")
@@ -217,12 +217,12 @@ func TestSessionsThatCannotBeEnded(t *testing.T) {
 		}
 		f.grant(entratest.RecommendedRoles...)
 		time.Sleep(time.Minute)
-		f.look(ann)
+		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Synced || link.SessionsToEnd || f.account("ann@contoso.example").Text("signInSessionsValidFromDateTime") == "" {
 			t.Errorf("once it may: %+v", link)
 		}
 		f.must(f.jumpcloud.ActivateUser(string(ann)))
-		f.look(ann)
+		f.run(ann)
 		if !f.account("ann@contoso.example").AccountEnabled || f.link(ann).SessionsToEnd {
 			t.Errorf("back: %+v", f.link(ann))
 		}
@@ -237,7 +237,7 @@ func TestOwnAccountHiddenByLagIsNoConflict(t *testing.T) {
 		f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = 3*time.Minute, 3*time.Minute })
 		ann := f.person("ann")
 		f.loseReply(2)
-		f.look(ann)
+		f.run(ann)
 		f.before = nil
 		for n := 2; n < maxReceives; n++ {
 			if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, n)}}).BatchItemFailures) == 0 {
@@ -248,7 +248,7 @@ func TestOwnAccountHiddenByLagIsNoConflict(t *testing.T) {
 			}
 			time.Sleep(15 * time.Second) // the bubble's time
 		}
-		if link := f.link(ann); link.Status != directory.Synced || link.Owner != directory.CreatedByUs {
+		if link := f.link(ann); link.Status != directory.Synced || link.Origin != directory.CreatedByUs {
 			t.Errorf("link: %+v", link)
 		}
 	})
@@ -277,27 +277,27 @@ func TestNameTakenBySomethingThatIsNoAccount(t *testing.T) {
 func TestReleasedAccountsAreFree(t *testing.T) {
 	f := newFixture(t)
 	first := f.person("ann")
-	f.look(first)
+	f.run(first)
 	f.must(f.jumpcloud.DeleteUser(string(first)))
-	f.look(first)
+	f.run(first)
 	second := f.person("ann")
-	f.look(second)
-	if link := f.link(second); link.Status != directory.Synced || link.Owner != directory.TakenOver || !f.account("ann@contoso.example").AccountEnabled {
+	f.run(second)
+	if link := f.link(second); link.Status != directory.Synced || link.Origin != directory.TakenOver || !f.account("ann@contoso.example").AccountEnabled {
 		t.Errorf("hired again: %+v", link)
 	}
-	f.look(first)
+	f.run(first)
 	if !f.account("ann@contoso.example").AccountEnabled {
 		t.Error("a look at the deleted user disabled the account of the new one")
 	}
 
 	f.disconnect(second)
-	f.look(second)
+	f.run(second)
 	f.update(second, jumpcloudtest.Fields{"email": "away@contoso.example"})
 	third := f.unconnected("ann3", "ann@contoso.example")
 	f.connect(third)
-	f.look(third)
+	f.run(third)
 	f.connect(second)
-	f.look(second)
+	f.run(second)
 	if link := f.link(second); link.Status != directory.Synced || link.UPN != "away@contoso.example" || link.EntraID == f.link(third).EntraID {
 		t.Errorf("back after the account was given away: %+v", link)
 	}
@@ -312,14 +312,14 @@ func TestRuleOnAgainWritesAtOnce(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
-	f.look(ann)
+	f.run(ann)
 	turn := func(on bool) {
 		d, err := f.store.Directory(t.Context(), f.directory.ID)
 		f.must(err)
 		d.Settings.Attributes["user_job_title"] = on
 		_, err = f.store.PutDirectory(t.Context(), d)
 		f.must(err)
-		f.look(ann)
+		f.run(ann)
 	}
 	turn(false)
 	_, err := f.accounts.UpdateUser("ann@contoso.example", map[string]any{"jobTitle": "Changed in Entra"})

@@ -37,7 +37,7 @@ func TestWhoCannotBeReadHoldsUpNobody(t *testing.T) {
 					others = append(others, f.person(fmt.Sprint("user", i)))
 				}
 				ann := f.person("ann")
-				f.look(append(others, ann)...)
+				f.run(append(others, ann)...)
 				for _, id := range others {
 					f.update(id, jumpcloudtest.Fields{"jobTitle": "Lead"})
 				}

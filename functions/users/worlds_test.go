@@ -50,7 +50,7 @@ func TestDeletedAccountsThatCannotBeSearched(t *testing.T) {
 	}
 	f.enter(entratest.World{})
 	bob := f.person("bob")
-	f.look(bob)
+	f.run(bob)
 	if n := f.metrics.Counts()[metric.Key("deleted_accounts_unsearched", "kind", "internal")]; n != 1 {
 		t.Errorf("counted a search that went well: %d", n)
 	}

@@ -131,7 +131,7 @@ func (m *Machine) keepCopies() {
 	ctx, stop := context.WithCancel(context.Background())
 	var keeper sync.WaitGroup
 	keeper.Go(func() {
-		backup.Keeper{Data: m.Config.Data, Source: m.table, Log: m.log, Metrics: m.Metrics, Looked: m.advance}.Run(ctx, m.isNew)
+		backup.Keeper{Data: m.Config.Data, Source: m.table, Log: m.log, Metrics: m.Metrics, Checked: m.advance}.Run(ctx, m.isNew)
 	})
 	m.closer = append(m.closer, func() error {
 		stop()

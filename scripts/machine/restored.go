@@ -65,7 +65,7 @@ func (m *Machine) afterRestore(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			n, err = m.lookAtGroups(ctx, d.ID, cause)
+			n, err = m.enqueueGroups(ctx, d.ID, cause)
 			groups += n
 			if err != nil {
 				return err
@@ -110,16 +110,16 @@ func (m *Machine) forget(ctx context.Context, dir directory.Directory, cause pla
 	return users, err
 }
 
-// lookAtGroups has every connected group of a directory compared with Entra as a
+// enqueueGroups has every connected group of a directory compared with Entra as a
 // whole.
-func (m *Machine) lookAtGroups(ctx context.Context, id directory.ID, cause plan.Cause) (groups int, err error) {
+func (m *Machine) enqueueGroups(ctx context.Context, id directory.ID, cause plan.Cause) (groups int, err error) {
 	err = pages(func(cursor string) (store.List[directory.GroupConnection], error) {
 		return m.Store.GroupConnections(ctx, id, 0, cursor)
 	}, func(connections []directory.GroupConnection) error {
 		groups += len(connections)
 		var tasks []reconcile.GroupTask
 		for _, c := range connections {
-			tasks = append(tasks, reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, Whole: true})
+			tasks = append(tasks, reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, AllMembers: true})
 		}
 		return reconcile.Enqueue(ctx, m.queues[wiring.GroupsBulk], tasks...)
 	})

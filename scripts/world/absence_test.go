@@ -90,10 +90,10 @@ func TestOneWrongAnswerDisablesNobody(t *testing.T) {
 	const apiGroup, apiMembers, apiMemberOf, apiUser, apiUsers = "/api/v2/usergroups/*", "/api/v2/usergroups/*/membership", "/api/v2/users/*/memberof", "/api/systemusers/*", "/api/systemusers"
 	syncGroup := func(o *company) { o.SyncGroup(o.group) }
 	moved := func(o *company) { // an event that says nothing of what changed
-		o.lookAtAll(func(w *world.World, id directory.UserID) { w.LookAt(id, true) })
+		o.lookAtAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) })
 	}
 	changed := func(o *company) {
-		o.lookAtAll(func(w *world.World, id directory.UserID) { w.LookAt(id, false) })
+		o.lookAtAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, false) })
 	}
 	for name, tc := range map[string]struct {
 		size   int
@@ -152,7 +152,7 @@ func TestAnAbsenceIsBelievedInTheEnd(t *testing.T) {
 		return func(o *company) {
 			for _, id := range o.people[:n] {
 				o.Must(o.JumpCloud.DeleteUser(string(id)))
-				o.LookAt(id, false)
+				o.EnqueueUser(id, false)
 			}
 		}
 	}
@@ -270,7 +270,7 @@ func TestNobodyIsLetInAgainOnTheWordOfAnOldRecord(t *testing.T) {
 					return l
 				}))
 			}
-			moved := func(w *world.World, id directory.UserID) { w.LookAt(id, true) }
+			moved := func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) }
 			o.lookAtAll(moved)
 			for start := time.Now(); time.Since(start) < 30*time.Minute; time.Sleep(250 * time.Millisecond) {
 				if n := size - o.disabled(); n > 0 {

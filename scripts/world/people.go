@@ -38,7 +38,7 @@ func (w *World) ConnectGroups(ids ...directory.GroupID) {
 	for _, id := range ids {
 		_, err := w.Store.ConnectGroup(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC())
 		w.Must(err)
-		task := reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("connected")}
+		task := reconcile.GroupTask{Directory: w.Directory.ID, Group: id, AllMembers: true, Cause: request("connected")}
 		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsBulk], task, task.Recheck()))
 	}
 }
@@ -46,7 +46,7 @@ func (w *World) ConnectGroups(ids ...directory.GroupID) {
 // SyncGroup has a group read as a whole, as the API does on request.
 func (w *World) SyncGroup(id directory.GroupID) {
 	w.t.Helper()
-	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Whole: true, Cause: request("retried")}))
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, AllMembers: true, Cause: request("retried")}))
 }
 
 // Account is the account of whoever was hired under a name; found is false if there
@@ -103,9 +103,9 @@ func (w *World) DisconnectGroup(id directory.GroupID) {
 	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Cause: request("disconnected")}))
 }
 
-// LookAt has a user looked at, as an event does that says nothing of what happened;
+// EnqueueUser has a user looked at, as an event does that says nothing of what happened;
 // with memberships, as one that says who is in which group.
-func (w *World) LookAt(id directory.UserID, memberships bool) {
+func (w *World) EnqueueUser(id directory.UserID, memberships bool) {
 	w.t.Helper()
 	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersLive], reconcile.Task{Directory: w.Directory.ID, User: id, Memberships: memberships, Cause: request("retried")}))
 }

@@ -201,9 +201,9 @@ func (w *World) Waiting() map[string]int {
 	return waiting
 }
 
-// nextLook is how long to wait before it is looked again whether something has come
+// nextPoll is how long to wait before it is looked again whether something has come
 // about: a hundredth of what it has taken so far.
-func nextLook(since time.Duration) time.Duration {
+func nextPoll(since time.Duration) time.Duration {
 	const shortest, longest = 10 * time.Millisecond, time.Second
 	return min(max(since/100, shortest), longest)
 }
@@ -217,7 +217,7 @@ func (w *World) Until(what string, within time.Duration, is func() bool) time.Du
 		if time.Since(start) > within {
 			w.t.Fatalf("after %s it is still not so that %s; waiting: %v", within, what, w.Waiting())
 		}
-		time.Sleep(nextLook(time.Since(start)))
+		time.Sleep(nextPoll(time.Since(start)))
 	}
 	return time.Since(start)
 }

@@ -38,11 +38,11 @@ func (o *company) looks(t *rapid.T) {
 	case "sync the group":
 		o.SyncGroup(o.group)
 	case "an event":
-		o.LookAt(id, false)
+		o.EnqueueUser(id, false)
 	case "a membership event":
-		o.LookAt(id, true)
+		o.EnqueueUser(id, true)
 	case "all of them":
-		o.lookAtAll(func(w *world.World, id directory.UserID) { w.LookAt(id, true) })
+		o.lookAtAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) })
 	case "a change":
 		o.Must(o.JumpCloud.UpdateUser(string(id), jumpcloudtest.Fields{"jobTitle": rapid.SampledFrom([]string{"Dev", "Lead", "Boss"}).Draw(t, "title")}))
 	case "a rename":

@@ -43,14 +43,14 @@ func Siblings(changes []Change) []Attribute {
 	wholes, changed := map[string]bool{}, map[Attribute]bool{}
 	for _, c := range changes {
 		changed[c.Attribute] = true
-		if c.Attribute.Facts().Whole {
+		if c.Attribute.Facts().Replaced {
 			property, _, _ := c.Attribute.Parts()
 			wholes[property] = true
 		}
 	}
 	var missing []Attribute
 	for name, fact := range facts {
-		if property, _, _ := name.Parts(); fact.Whole && wholes[property] && !changed[name] {
+		if property, _, _ := name.Parts(); fact.Replaced && wholes[property] && !changed[name] {
 			missing = append(missing, name)
 		}
 	}

@@ -90,9 +90,9 @@ type Facts struct {
 	With Attribute
 	// Apart says that it is a request of its own: a reference to another object.
 	Apart bool
-	// Whole says that it is a part of a property that Graph replaces as a whole: a part
+	// Replaced says that it is a part of a property that Graph replaces as a whole: a part
 	// that is not sent along becomes null.
-	Whole bool
+	Replaced bool
 }
 
 // facts is the table of the attributes of an account: limits, what can be null, what is
@@ -123,8 +123,8 @@ var facts = map[Attribute]Facts{
 	EmployeeID:     {Limit: 16},
 	EmployeeType:   {},
 	CompanyName:    {Limit: 64},
-	CostCenter:     {Whole: true}, // Graph, employeeOrgData
-	Division:       {Whole: true},
+	CostCenter:     {Replaced: true}, // Graph, employeeOrgData
+	Division:       {Replaced: true},
 	UsageLocation:  {Kept: true, Pattern: regexp.MustCompile(`^[A-Z]{2}$`), Says: "must be a country code of two letters such as DE (ISO 3166-1)"},
 	PreferredLanguage: {Pattern: regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`),
 		Says: "must be a language code such as de or en-US"}, // ISO 639-1 with an optional country

@@ -20,7 +20,7 @@ func TestEveryRuleHasFacts(t *testing.T) {
 		if (fact.Pattern == nil) != (fact.Says == "") {
 			t.Errorf("%s: got a pattern without its sentence or the sentence alone, want both", name)
 		}
-		if _, _, inside := name.Parts(); fact.Whole && !inside {
+		if _, _, inside := name.Parts(); fact.Replaced && !inside {
 			t.Errorf("%s is said to be a part of a property, and is none", name)
 		}
 	}

@@ -51,13 +51,13 @@ const (
 	Released LinkStatus = "released" // not connected any more; the account is disabled or never was
 )
 
-// Owner says where the account of a link came from.
-type Owner string
+// Origin says where the account of a link came from.
+type Origin string
 
 // The two origins of an account.
 const (
-	CreatedByUs Owner = "created"
-	TakenOver   Owner = "taken_over"
+	CreatedByUs Origin = "created"
+	TakenOver   Origin = "taken_over"
 )
 
 // Problem is one attribute of an account that cannot be written, and why.
@@ -95,7 +95,7 @@ type Standing struct {
 	Status  LinkStatus `json:"status"`
 	Reason  Reason     `json:"reason,omitempty"`
 	Message string     `json:"message,omitempty"`
-	Owner   Owner      `json:"owner,omitempty"`
+	Origin  Origin     `json:"owner,omitempty"`
 	// Freed says that the account or the group was given free with the release. It may
 	// be somebody else's by now: nothing is written to it before it is claimed again.
 	Freed bool `json:"freed,omitempty"`

@@ -26,10 +26,10 @@ func (d Directory) TenantNames() []string {
 	return names
 }
 
-// Meets reports whether two directories write to the same accounts: whether they
+// Overlaps reports whether two directories write to the same accounts: whether they
 // are on one tenant or a verified domain of the one is one of the other, as far
 // as is known. What they have in common is one of the names of both.
-func (d Directory) Meets(other Directory) (common string, meets bool) {
+func (d Directory) Overlaps(other Directory) (common string, meets bool) {
 	if d.SameTenant(other) {
 		if other.TenantObject != "" {
 			return string(other.TenantObject), true

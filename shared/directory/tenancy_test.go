@@ -33,7 +33,7 @@ func TestMeets(t *testing.T) {
 		"another tenant of which nothing known": {directory.Directory{Tenant: "fabrikam.example"}, ""},
 	} {
 		for direction, pair := range [][2]directory.Directory{{contoso, tc.other}, {tc.other, contoso}} {
-			common, meets := pair[0].Meets(pair[1])
+			common, meets := pair[0].Overlaps(pair[1])
 			if meets != (tc.common != "") || (direction == 0 && common != tc.common) {
 				t.Errorf("%s: %q, %t", name, common, meets)
 			}

@@ -139,7 +139,7 @@ func (c *Client) post(ctx context.Context, chunk []request, answers map[string]r
 	if chunk = c.sendAlone(ctx, chunk, answers); len(chunk) == 0 {
 		return
 	}
-	got, err := c.postWhole(ctx, chunk)
+	got, err := c.postBatch(ctx, chunk)
 	switch {
 	case err == nil && ranNothing(got):
 		c.postApart(ctx, chunk, answers)
@@ -164,8 +164,8 @@ func (c *Client) post(ctx context.Context, chunk []request, answers map[string]r
 	}
 }
 
-// postWhole sends a batch.
-func (c *Client) postWhole(ctx context.Context, chunk []request) (reply, error) {
+// postBatch sends a batch.
+func (c *Client) postBatch(ctx context.Context, chunk []request) (reply, error) {
 	body, err := json.Marshal(map[string]any{"requests": chunk})
 	if err != nil {
 		return reply{}, fault.Wrap(err, fault.Internal, "entra.batch encode")

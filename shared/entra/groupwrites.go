@@ -153,14 +153,14 @@ func (w *groupWork) once(item request, err error, then func(response)) {
 		case w.clashes > maxClashes:
 			w.refused(answers[0])
 		default:
-			w.meets(answers[0])
+			w.noteClash(answers[0])
 			w.requests = []request{item}
 		}
 	}
 }
 
-// meets notes a clash with another write, and how long to wait.
-func (w *groupWork) meets(answer response) {
+// noteClash notes a clash with another write, and how long to wait.
+func (w *groupWork) noteClash(answer response) {
 	f := aboutGroup(w.op, answer)
 	if w.wait == 0 || f.RetryAfter > w.clash.RetryAfter {
 		w.clash = f

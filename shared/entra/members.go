@@ -136,7 +136,7 @@ func (s *singles) take(ctx context.Context, sent []directory.EntraID, answers []
 		if answer.clashed() {
 			clashed++
 			s.left = append(s.left, sent[i])
-			w.meets(answer)
+			w.noteClash(answer)
 		} else if f := s.count(sent[i], answer); f != nil && (worst == nil || f.RetryAfter > worst.RetryAfter) {
 			worst = f
 		}

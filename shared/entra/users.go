@@ -24,7 +24,7 @@ import (
 // Each costs one write unit.
 func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
-	actions = c.withWhole(ctx, actions, results)
+	actions = c.withSiblings(ctx, actions, results)
 	var requests []request
 	for i, action := range actions {
 		results[i].ID = action.EntraID

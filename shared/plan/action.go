@@ -72,9 +72,9 @@ type Cause struct {
 	At   time.Time `json:"at"`           // when it happened
 	// Event says that it was an event of JumpCloud, and not a request.
 	Event bool `json:"event,omitempty"`
-	// Asked says that it was a request of an administrator: what is known is looked
+	// Requested says that it was a request of an administrator: what is known is looked
 	// at again, because something may just have been put right.
-	Asked bool `json:"asked,omitempty"`
+	Requested bool `json:"asked,omitempty"`
 }
 
 // Failure is why an action failed.

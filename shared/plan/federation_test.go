@@ -24,7 +24,7 @@ func wants(upn directory.UPN) directory.Desired {
 
 // holding is the link of an account with a sign-in name and an immutable id.
 func holding(upn directory.UPN, id string) directory.Link {
-	return directory.Link{Standing: directory.Standing{EntraID: "e1", Owner: directory.TakenOver}, UPN: upn, State: directory.Enabled,
+	return directory.Link{Standing: directory.Standing{EntraID: "e1", Origin: directory.TakenOver}, UPN: upn, State: directory.Enabled,
 		Applied: wants(upn).Attributes.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(true)}, {Attribute: directory.ImmutableID, To: directory.Text(id)}})}
 }
 

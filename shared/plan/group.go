@@ -35,9 +35,9 @@ type Group struct {
 	// Unsure are the accounts that we began to add and of which nobody knows whether
 	// they are in the group. With them, All and Present are given.
 	Unsure []directory.EntraID
-	// Asked says that the group was asked for and that nobody knows whether it was
+	// Unconfirmed says that the group was asked for and that nobody knows whether it was
 	// made. By its unique name the same one is met again, whatever it is called.
-	Asked bool
+	Unconfirmed bool
 }
 
 // managed reports whether there is to be a group in Entra.
@@ -49,7 +49,7 @@ func (g Group) name() string { return strings.TrimSpace(g.Name) }
 // Searches reports whether the groups of the name must be looked up before anything
 // can be decided. A name that no group in Entra can have is not looked for.
 func (g Group) Searches() bool {
-	return g.managed() && g.Link.EntraID == "" && !g.Asked && directory.UsableGroupName(g.name())
+	return g.managed() && g.Link.EntraID == "" && !g.Unconfirmed && directory.UsableGroupName(g.name())
 }
 
 // Target is the group in Entra that is ours or about to be, as far as is known; ""
@@ -107,15 +107,15 @@ func (g Group) Decide() GroupDecision {
 		return g.misnamed()
 	case g.Link.EntraID != "":
 		return g.maintain(g.Link, g.name())
-	case g.Asked:
+	case g.Unconfirmed:
 		return g.create(g.Link.Note)
 	}
 	usable, note := g.match()
 	if len(usable) == 1 {
 		link := g.Link
-		link.EntraID, link.Owner, link.Applied = usable[0].ID, directory.TakenOver, usable[0].Name
+		link.EntraID, link.Origin, link.Applied = usable[0].ID, directory.TakenOver, usable[0].Name
 		if g.made(usable[0]) {
-			link.Owner = directory.CreatedByUs
+			link.Origin = directory.CreatedByUs
 		}
 		link.Note = note
 		return g.maintain(link, g.name())
@@ -170,7 +170,7 @@ func (g Group) match() (usable []directory.SecurityGroup, note string) {
 // Entra, unless we created it and the directory says to delete it.
 func (g Group) leave() GroupDecision {
 	d := GroupDecision{Link: g.Link}
-	if g.Settings.DeleteGroups && g.Link.Owner == directory.CreatedByUs && g.Link.EntraID != "" && !g.Link.Freed {
+	if g.Settings.DeleteGroups && g.Link.Origin == directory.CreatedByUs && g.Link.EntraID != "" && !g.Link.Freed {
 		d.Actions = []Action{{Type: DeleteGroup, EntraID: g.Link.EntraID}}
 	}
 	return d
@@ -338,10 +338,10 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 	link.EntraID = id
 	switch action.Type {
 	case CreateGroup, RestoreGroup:
-		link.Owner = directory.CreatedByUs
+		link.Origin = directory.CreatedByUs
 	case DeleteGroup:
 		link.Former = id
-		link.EntraID, link.Owner, link.Applied, link.Note = "", "", "", deletedNote
+		link.EntraID, link.Origin, link.Applied, link.Note = "", "", "", deletedNote
 	}
 	if name, written := action.Value(directory.DisplayName); written {
 		link.Applied = name.String()

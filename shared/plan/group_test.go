@@ -40,9 +40,9 @@ func TestDecideGroup(t *testing.T) {
 	settings := directory.DefaultSettings()
 	exact, deletes, off := settings, settings, settings
 	exact.ExactMembership, deletes.DeleteGroups, off.ManageGroups = true, true, false
-	linked := directory.GroupLink{Group: "g1", Standing: directory.Standing{EntraID: "s1", Owner: directory.CreatedByUs}, Applied: "Sales"}
+	linked := directory.GroupLink{Group: "g1", Standing: directory.Standing{EntraID: "s1", Origin: directory.CreatedByUs}, Applied: "Sales"}
 	taken := linked
-	taken.Owner = directory.TakenOver
+	taken.Origin = directory.TakenOver
 	security := directory.SecurityGroup{ID: "s9", Name: "Sales", Security: true}
 	unified := directory.SecurityGroup{ID: "m1", Name: "Sales", Security: true, Microsoft365: true}
 	group := func(change func(*plan.Group)) plan.Group {
@@ -56,7 +56,7 @@ func TestDecideGroup(t *testing.T) {
 		want     [][]string
 		settled  int
 		obstacle directory.Reason
-		owner    directory.Owner
+		owner    directory.Origin
 	}{
 		{name: "created with its members", group: group(func(g *plan.Group) { g.Members = []plan.Member{member(1, true, ""), member(2, true, "")} }),
 			want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1", "members=e1", "members=e2"}}},
@@ -121,8 +121,8 @@ func TestDecideGroup(t *testing.T) {
 			if d.Obstacle != nil {
 				reason = d.Obstacle.Reason
 			}
-			if reason != tc.obstacle || d.Link.Owner != tc.owner || len(d.Members) != tc.settled {
-				t.Errorf("obstacle %q, owner %q, settled %+v", reason, d.Link.Owner, d.Members)
+			if reason != tc.obstacle || d.Link.Origin != tc.owner || len(d.Members) != tc.settled {
+				t.Errorf("obstacle %q, owner %q, settled %+v", reason, d.Link.Origin, d.Members)
 			}
 		})
 	}

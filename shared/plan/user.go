@@ -211,7 +211,7 @@ func (u User) state(link directory.Link) directory.AccountState {
 	switch {
 	case u.Desired.KeepsFound && link.Found != "":
 		return link.Found
-	case u.Desired.KeepsFound && link.Owner == directory.TakenOver:
+	case u.Desired.KeepsFound && link.Origin == directory.TakenOver:
 		return link.State
 	default:
 		return u.Desired.State
@@ -291,7 +291,7 @@ func (u User) restore() Decision {
 		owner = directory.CreatedByUs
 	}
 	link := u.Link
-	link.EntraID, link.UPN, link.Owner, link.Unconfirmed, link.Arrived = u.Deleted.ID, u.Deleted.UPN, owner, nil, true
+	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = u.Deleted.ID, u.Deleted.UPN, owner, nil, true
 	link.Applied = directory.Attributes{directory.ImmutableID: directory.Text(u.Deleted.ImmutableID)}
 	parts, moves, obstacle := u.changes(link)
 	rest := u.inOrder(link, append(updates(parts), moves...))
@@ -299,9 +299,9 @@ func (u User) restore() Decision {
 }
 
 // adopt is the link with the account that was found.
-func (u User) adopt(account *directory.Account, owner directory.Owner) directory.Link {
+func (u User) adopt(account *directory.Account, owner directory.Origin) directory.Link {
 	link := u.Link
-	link.EntraID, link.UPN, link.Owner, link.Unconfirmed, link.Arrived = account.ID, account.UPN, owner, nil, true
+	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = account.ID, account.UPN, owner, nil, true
 	link.State = stateOf(account.Enabled)
 	link.Applied = account.Attributes.Only(u.Desired.Attributes).Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(account.Enabled)},
@@ -330,7 +330,7 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 	link.EntraID, link.Unconfirmed = id, nil
 	switch action.Type {
 	case Provision:
-		link.Owner, link.Applied, link.Arrived = directory.CreatedByUs, directory.Attributes{}, true
+		link.Origin, link.Applied, link.Arrived = directory.CreatedByUs, directory.Attributes{}, true
 		for name, value := range u.Desired.Attributes {
 			if len(value) == 0 {
 				link.Applied[name] = nil

@@ -23,7 +23,7 @@ func wanted() directory.Desired {
 
 // linked is the link of an account that is right.
 func linked() directory.Link {
-	return directory.Link{Standing: directory.Standing{EntraID: "e1", Owner: directory.CreatedByUs}, State: directory.Enabled,
+	return directory.Link{Standing: directory.Standing{EntraID: "e1", Origin: directory.CreatedByUs}, State: directory.Enabled,
 		Applied: wanted().Attributes.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(true)}})}
 }
 
@@ -91,7 +91,7 @@ func TestDecide(t *testing.T) {
 		user     plan.User
 		want     [][]string
 		obstacle directory.Reason
-		owner    directory.Owner
+		owner    directory.Origin
 	}{
 		{name: "nothing differs", user: plan.User{Desired: wanted(), Link: linked()}, owner: directory.CreatedByUs},
 		{name: "an attribute differs", user: plan.User{Desired: renamed, Link: linked()}, want: [][]string{{"update", "surname=Moss"}}, owner: directory.CreatedByUs},
@@ -142,8 +142,8 @@ func TestDecide(t *testing.T) {
 			if got.Obstacle != nil {
 				reason = got.Obstacle.Reason
 			}
-			if reason != tc.obstacle || got.Link.Owner != tc.owner {
-				t.Errorf("obstacle %q, owner %q; want %q, %q", reason, got.Link.Owner, tc.obstacle, tc.owner)
+			if reason != tc.obstacle || got.Link.Origin != tc.owner {
+				t.Errorf("obstacle %q, owner %q; want %q, %q", reason, got.Link.Origin, tc.obstacle, tc.owner)
 			}
 		})
 	}

@@ -68,9 +68,9 @@ func (e *linkEngine[T]) expect(ctx context.Context, objects []T) {
 	}
 }
 
-// lookAgain has those looked at again, each when it is time, of which JumpCloud does
+// enqueueRechecks has those looked at again, each when it is time, of which JumpCloud does
 // not show yet what its events said, or does not show what was there before.
-func (e *linkEngine[T]) lookAgain(ctx context.Context, objects []T) {
+func (e *linkEngine[T]) enqueueRechecks(ctx context.Context, objects []T) {
 	for _, o := range objects {
 		w := o.engaged()
 		if w.outcome.Retry { // it comes again as it is

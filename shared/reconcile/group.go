@@ -107,7 +107,7 @@ func groupStages() []stage[*groupBatch, *group] {
 		{"conclude", (*groupBatch).end, false},             // sets link: how the group stands
 		{"keep members", (*groupBatch).keepKnown, true},
 		{"record failures", (*groupBatch).recordFailures, true},
-		{"look again", (*groupBatch).lookAgain, true},
+		{"look again", (*groupBatch).enqueueRechecks, true},
 		{"publish", (*groupBatch).publish, true},
 	}
 }

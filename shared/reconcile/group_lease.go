@@ -149,7 +149,7 @@ func (b *groupBatch) lease(ctx context.Context, groups []*group) {
 			b.retry(ctx, g, err)
 		}
 	}
-	look, err := b.Store.LookGroups(ctx, b.dir.ID, ids)
+	look, err := b.Store.ReadGroups(ctx, b.dir.ID, ids)
 	for _, g := range leased {
 		link, _ := look.Groups[g.attempt.Group].Link(b.dir.ID)
 		switch {

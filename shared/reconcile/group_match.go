@@ -15,7 +15,7 @@ import (
 func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		back := g.plan.Connected && g.plan.Exists
-		deletes := b.dir.Settings.DeleteGroups && g.link.Owner == directory.CreatedByUs
+		deletes := b.dir.Settings.DeleteGroups && g.link.Origin == directory.CreatedByUs
 		if !g.link.Freed || !back && !deletes {
 			continue
 		}
@@ -25,7 +25,7 @@ func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 			g.link.Freed = false
 		case fault.Is(err, fault.Conflict):
 			g.link.Former = g.link.EntraID
-			g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Freed = "", "", "", "", false
+			g.link.EntraID, g.link.Origin, g.link.Applied, g.link.Note, g.link.Freed = "", "", "", "", false
 		default:
 			b.fail(ctx, g, err)
 		}
@@ -84,7 +84,7 @@ func (b *groupBatch) findOwners(ctx context.Context, g *group) {
 		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, each.ID)
 		taken := err == nil && !owner.Is(b.owner(g))
 		if fault.Is(err, fault.NotFound) {
-			taken, err = b.asked(ctx, g, directory.MadeFor(each.UniqueName))
+			taken, err = b.awaitsCreation(ctx, g, directory.MadeFor(each.UniqueName))
 		}
 		if err != nil {
 			b.fail(ctx, g, err)
@@ -96,9 +96,9 @@ func (b *groupBatch) findOwners(ctx context.Context, g *group) {
 	}
 }
 
-// asked reports whether another JumpCloud group has asked for a group in Entra and does
+// awaitsCreation reports whether another JumpCloud group has awaitsCreation for a group in Entra and does
 // not know yet that it is there.
-func (b *groupBatch) asked(ctx context.Context, g *group, id directory.GroupID) (bool, error) {
+func (b *groupBatch) awaitsCreation(ctx context.Context, g *group, id directory.GroupID) (bool, error) {
 	if id == "" || id == g.attempt.Group {
 		return false, nil
 	}
@@ -138,7 +138,7 @@ func (b *groupBatch) forget(ctx context.Context, g *group) error {
 		g.link.Former = g.link.EntraID
 	}
 	_, err := b.unclaim(ctx, g.link.EntraID, b.owner(g))
-	g.link.EntraID, g.link.Owner, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending
+	g.link.EntraID, g.link.Origin, g.link.Applied, g.link.Note, g.link.Status = "", "", "", "", directory.Pending
 	return err
 }
 

@@ -15,7 +15,7 @@ import (
 func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
 	tasks := make([]GroupTask, len(groups))
 	for i, id := range groups {
-		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, Whole: true}
+		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true}
 	}
 	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
 }
@@ -37,8 +37,8 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	switch {
 	case !g.plan.Connected || !g.plan.Exists:
 		err = b.emptyOut(ctx, g)
-	case g.link.ListedAt.IsZero(), g.attempt.Whole && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
-		g.attempt.Whole = true
+	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
+		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
 	}
 	if err != nil {

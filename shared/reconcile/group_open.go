@@ -22,7 +22,7 @@ func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 			if action.Status == plan.Started {
 				b.note(ctx, g, g.interrupt(action))
 			}
-			g.plan.Asked = g.plan.Asked || action.Type == plan.CreateGroup && g.link.EntraID == ""
+			g.plan.Unconfirmed = g.plan.Unconfirmed || action.Type == plan.CreateGroup && g.link.EntraID == ""
 			for _, change := range action.Changes {
 				if change.Attribute == directory.Members {
 					g.plan.Unsure = append(g.plan.Unsure, accounts(change.To)...)
@@ -68,7 +68,7 @@ func (g *group) supersede(by plan.Action) {
 // compared stays open.
 func (g *group) close() {
 	compared := g.plan.Connected && g.plan.Exists && g.plan.Settings.ManageGroups && g.obstacle == nil
-	if compared || g.link.EntraID == "" && !g.plan.Asked {
+	if compared || g.link.EntraID == "" && !g.plan.Unconfirmed {
 		g.written.unsure = nil
 	}
 	g.written.unsure = slices.DeleteFunc(slices.Clone(g.written.unsure), func(id string) bool {

@@ -80,7 +80,7 @@ func (b *groupBatch) connectLost(ctx context.Context, g *group) error {
 	if err := b.reread(ctx, g); err != nil {
 		return err
 	}
-	g.link.Lost, g.plan.Exists, g.attempt.Whole = nil, true, true
+	g.link.Lost, g.plan.Exists, g.attempt.AllMembers = nil, true, true
 	return nil
 }
 

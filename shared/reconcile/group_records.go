@@ -16,7 +16,7 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 			ids = append(ids, g.attempt.Group)
 		}
 	}
-	look, err := b.Store.LookGroups(ctx, id, ids)
+	look, err := b.Store.ReadGroups(ctx, id, ids)
 	if !b.found(ctx, id, b.objects, err) {
 		return false
 	}

@@ -71,12 +71,12 @@ func (b *groupBatch) connectBySource(ctx context.Context, id directory.GroupID, 
 	if err != nil || !isNew {
 		return err
 	}
-	return Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, Whole: true}.Recheck())
+	return Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true}.Recheck())
 }
 
 // reread reads the link and the paths of a group again, after they were changed.
 func (b *groupBatch) reread(ctx context.Context, g *group) error {
-	look, err := b.Store.LookGroups(ctx, b.dir.ID, []directory.GroupID{g.attempt.Group})
+	look, err := b.Store.ReadGroups(ctx, b.dir.ID, []directory.GroupID{g.attempt.Group})
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 			b.fail(ctx, g, err)
 			return
 		}
-		g.link.EntraID, g.link.Owner, g.link.LastWriteAt = result.ID, directory.CreatedByUs, action.CompletedAt
+		g.link.EntraID, g.link.Origin, g.link.LastWriteAt = result.ID, directory.CreatedByUs, action.CompletedAt
 	}
 	if result.Err != nil {
 		b.completeFailed(ctx, g, action, result)
@@ -92,7 +92,7 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 // its name again, and one that was deleted is restored where the directory wants that.
 func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.Action, result GroupResult) {
 	f := *fault.Of(result.Err)
-	if f.Kind == fault.Transient && f.Subject == string(directory.UniqueName) && g.number > lookAgain {
+	if f.Kind == fault.Transient && f.Subject == string(directory.UniqueName) && g.number > hiddenAttempts {
 		f.Kind, f.Reason = fault.Conflict, directory.RefusedReason
 		f.Message = "Entra says that another object has the unique name " + g.link.UniqueName() + ", and shows none, not among its deleted groups either: look there for a group of this name, and restore it or delete it for good"
 	}
@@ -164,7 +164,7 @@ func (b *groupBatch) noteMember(g *group, member directory.Member, id directory.
 		return
 	case err == nil:
 		member.Applied = ""
-	case f.Kind == fault.NotFound && g.number <= lookAgain, f.Kind.Decide() == fault.Retry:
+	case f.Kind == fault.NotFound && g.number <= hiddenAttempts, f.Kind.Decide() == fault.Retry:
 		g.written.again = true
 		return
 	default:

@@ -154,7 +154,7 @@ func (b *passwordWork) prepare(ctx context.Context, p *password) {
 
 // makeReady finds out all that is needed to set a password.
 func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
-	look, err := b.Store.Look(ctx, p.directory, []directory.UserID{p.attempt.User})
+	look, err := b.Store.ReadUsers(ctx, p.directory, []directory.UserID{p.attempt.User})
 	if err != nil {
 		return err
 	}

@@ -74,9 +74,9 @@ type GroupTask struct {
 	Directory directory.ID      `json:"directory"`
 	Group     directory.GroupID `json:"group"` // "": the connection source of the directory
 	Cause     plan.Cause        `json:"cause"`
-	// Whole asks to read all members from JumpCloud; else only those that were
+	// AllMembers asks to read all members from JumpCloud; else only those that were
 	// marked dirty since are compared.
-	Whole bool `json:"whole,omitempty"`
+	AllMembers bool `json:"whole,omitempty"`
 	// Source asks whether the connection source holds the group.
 	Source bool `json:"source,omitempty"`
 	// Claims, NotBefore and Thought are as those of a [Task].
@@ -93,7 +93,7 @@ func (t GroupTask) Due() time.Time { return t.NotBefore }
 // Join is the task with what another one for the same group asks. The latest cause is
 // the one that is named.
 func (t GroupTask) Join(other GroupTask) GroupTask {
-	t.Whole, t.Source = t.Whole || other.Whole, t.Source || other.Source
+	t.AllMembers, t.Source = t.AllMembers || other.AllMembers, t.Source || other.Source
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
 	if other.Cause.At.After(t.Cause.At) {
 		t.Cause = other.Cause
@@ -146,7 +146,7 @@ func (t Task) Message() (queue.Message, error) {
 // group, so that writes to one group never run side by side within a lane.
 func (t GroupTask) Message() (queue.Message, error) {
 	occurrence := t.Occurrence
-	if occurrence != "" && t.Whole { // one occurrence may ask for both
+	if occurrence != "" && t.AllMembers { // one occurrence may ask for both
 		occurrence += "/whole"
 	}
 	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence, t.NotBefore)

@@ -117,7 +117,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"write", (*userBatch).send, false},   // sets written, link and problems
 		{"conclude", (*userBatch).end, false}, // sets link: how the user stands
 		{"record failures", (*userBatch).recordFailures, true},
-		{"look again", (*userBatch).lookAgain, true},
+		{"look again", (*userBatch).enqueueRechecks, true},
 		{"publish", (*userBatch).publish, true},
 	}
 }

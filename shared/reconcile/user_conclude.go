@@ -133,7 +133,7 @@ func (b *userBatch) giveFree(ctx context.Context, u *user, account directory.Ent
 
 // forget is the link without an account.
 func forget(link directory.Link) directory.Link {
-	link.EntraID, link.UPN, link.Owner, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
+	link.EntraID, link.UPN, link.Origin, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
 	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside = false, nil, nil, false, false, nil
 	return link
 }

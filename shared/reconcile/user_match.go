@@ -42,7 +42,7 @@ func (b *userBatch) share(ctx context.Context, users []*user) {
 				b.fail(ctx, u, err)
 				break
 			}
-			u.link.EntraID, u.link.UPN, u.link.Owner, u.link.State, u.link.Found, u.link.Arrived = link.EntraID, link.UPN, link.Owner, link.State, link.Found, true
+			u.link.EntraID, u.link.UPN, u.link.Origin, u.link.State, u.link.Found, u.link.Arrived = link.EntraID, link.UPN, link.Origin, link.State, link.Found, true
 			u.plan.Link = u.link
 			break
 		}
@@ -78,7 +78,7 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.plan.Names() {
 			domains = append(domains, u.plan.Desired.UPN.Domain())
-			if cause := u.attempt.Cause; cause.Asked && cause.At.After(since) {
+			if cause := u.attempt.Cause; cause.Requested && cause.At.After(since) {
 				since = cause.At // the person who asked may just have verified the domain
 			}
 		}

@@ -103,7 +103,7 @@ func (b *userBatch) joinGroups(ctx context.Context, u *user, cause plan.Cause) e
 	if err := b.Store.MarkDirty(ctx, marks...); err != nil {
 		return err
 	}
-	look, err := b.Store.LookGroups(ctx, b.dir.ID, groups)
+	look, err := b.Store.ReadGroups(ctx, b.dir.ID, groups)
 	if err != nil {
 		return err
 	}

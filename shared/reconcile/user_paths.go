@@ -109,7 +109,7 @@ func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.G
 	if len(concerned) == 0 {
 		return b.notifyGroups(ctx, u)
 	}
-	look, err := b.Store.LookGroups(ctx, b.dir.ID, concerned)
+	look, err := b.Store.ReadGroups(ctx, b.dir.ID, concerned)
 	if err != nil {
 		return err
 	}

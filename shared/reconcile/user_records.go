@@ -16,7 +16,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 	for i, u := range users {
 		ids[i] = u.attempt.User
 	}
-	look, err := b.Store.Look(ctx, id, ids)
+	look, err := b.Store.ReadUsers(ctx, id, ids)
 	if !b.found(ctx, id, users, err) {
 		return false
 	}

@@ -89,7 +89,7 @@ func (b *userBatch) letGo(u *user, f *fault.Error) bool {
 // only not replicated yet.
 func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, err error) *fault.Error {
 	f := *fault.Of(err)
-	young := u.number <= lookAgain
+	young := u.number <= hiddenAttempts
 	switch {
 	case action.Type == plan.Provision && f.Reason == directory.UPNConflict && u.mayBeHidden():
 		f.Kind = fault.Transient
@@ -111,17 +111,17 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 	return &f
 }
 
-// lookAgain is how often a creation that met an account of the same name is
+// hiddenAttempts is how often a creation that met an account of the same name is
 // tried again, so that the look-up can find the account, before the name counts
 // as taken by something else (Graph clients try eight times).
-const lookAgain = 8
+const hiddenAttempts = 8
 
 // mayBeHidden reports whether the account that has the user's name already may be
 // one that the look-up does not show yet: our own, whose creation was never
 // confirmed, or anybody's that is new.
 func (u *user) mayBeHidden() bool {
 	own := u.written.before.Unconfirmed
-	return (own != nil && time.Since(own.At) < replicationTime) || u.number <= lookAgain
+	return (own != nil && time.Since(own.At) < replicationTime) || u.number <= hiddenAttempts
 }
 
 // taken is the obstacle of a user whose sign-in name belongs to another one.

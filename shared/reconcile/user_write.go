@@ -80,7 +80,7 @@ func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
 		}
 		u.link.OpenActions = nil
 		for _, action := range actions {
-			proven := action.Type == plan.Provision && u.match.adopted && u.link.Owner == directory.CreatedByUs
+			proven := action.Type == plan.Provision && u.match.adopted && u.link.Origin == directory.CreatedByUs
 			switch {
 			case action.Status != plan.Started:
 			case proven:

@@ -28,9 +28,9 @@ const (
 	MaxError = 1000
 )
 
-// maxLook is how many bytes of a text are looked at: enough to fill MaxError
+// maxSearched is how many bytes of a text are looked at: enough to fill MaxError
 // however much of it is secret, and little enough to be looked through at once.
-const maxLook = 16 << 10
+const maxSearched = 16 << 10
 
 // Redactor knows secrets. The zero value knows none and still finds what looks
 // like one. It prints as nothing, and is safe for concurrent use.
@@ -71,8 +71,8 @@ func (r Redactor) GoString() string { return r.String() }
 func (r Redactor) Text(text string) string { return r.bounded(text, MaxText) }
 
 func (r Redactor) bounded(text string, most int) string {
-	cut := len(text) > maxLook
-	text = hideLooks(r.Known(oneLine(text[:min(len(text), maxLook)])))
+	cut := len(text) > maxSearched
+	text = hidePatterns(r.Known(oneLine(text[:min(len(text), maxSearched)])))
 	const ellipsis = "…"
 	if !cut && len(text) <= most {
 		return text

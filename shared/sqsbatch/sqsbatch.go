@@ -36,20 +36,20 @@ func Check(postponer Postponer, maxReceives int) error {
 	}
 }
 
-// Asked are the messages that ask for one thing.
-type Asked struct {
+// Duplicates are the messages that ask for one thing.
+type Duplicates struct {
 	Messages []events.SQSMessage
-	Number   int // how often the one came that came most often
+	Receives int // how often the one came that came most often
 }
 
 // Add notes one more message.
-func (a *Asked) Add(m events.SQSMessage) {
+func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Messages = append(a.Messages, m)
 	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	if err != nil {
 		receives = 1
 	}
-	a.Number = max(a.Number, receives)
+	a.Receives = max(a.Receives, receives)
 }
 
 // Task is what a message asks for.
@@ -78,7 +78,7 @@ func EachDue[T Task](ctx context.Context, batch events.SQSEvent, response *Respo
 
 // End has the messages of a task come again if it is to be tried again. Those that came
 // as often as they may are sent again as a new one, after what waits in the bulk lane.
-func End[T Task](ctx context.Context, response *Response, asked Asked, outcome reconcile.Outcome, task T, bulk queue.Sender) {
+func End[T Task](ctx context.Context, response *Response, asked Duplicates, outcome reconcile.Outcome, task T, bulk queue.Sender) {
 	switch {
 	case outcome.Afresh:
 		response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), bulk, task), asked.Messages...)

@@ -183,16 +183,16 @@ func (s *Store) GroupConnections(ctx context.Context, id directory.ID, limit int
 	return list[directory.GroupConnection](ctx, s, Query{PK: join(groupPart, connectionPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
 }
 
-// GroupLook is what is known of a directory and of some groups there.
-type GroupLook struct {
+// GroupRecords is what is known of a directory and of some groups there.
+type GroupRecords struct {
 	Directory directory.Directory
 	Groups    map[directory.GroupID]Group // with link, connection and lease of this directory only
 }
 
-// LookGroups reads a directory with some of its groups; NotFound if there is no
+// ReadGroups reads a directory with some of its groups; NotFound if there is no
 // such directory.
-func (s *Store) LookGroups(ctx context.Context, id directory.ID, groups []directory.GroupID) (GroupLook, error) {
-	look := GroupLook{Groups: map[directory.GroupID]Group{}}
+func (s *Store) ReadGroups(ctx context.Context, id directory.ID, groups []directory.GroupID) (GroupRecords, error) {
+	look := GroupRecords{Groups: map[directory.GroupID]Group{}}
 	keys := []Key{directoryKey(id)}
 	of := map[Key]directory.GroupID{}
 	for _, group := range groups {
@@ -203,25 +203,25 @@ func (s *Store) LookGroups(ctx context.Context, id directory.ID, groups []direct
 	}
 	items, err := s.batchGet(ctx, keys)
 	if err != nil {
-		return GroupLook{}, err
+		return GroupRecords{}, err
 	}
 	for _, item := range items {
 		group, is := of[item.Key]
 		if !is {
 			if look.Directory, err = decode[directory.Directory](item); err != nil {
-				return GroupLook{}, err
+				return GroupRecords{}, err
 			}
 			look.Directory.Version = item.Version
 			continue
 		}
 		known := look.Groups[group]
 		if err := known.add(item); err != nil {
-			return GroupLook{}, err
+			return GroupRecords{}, err
 		}
 		look.Groups[group] = known
 	}
 	if look.Directory.ID == "" {
-		return GroupLook{}, missing(fault.New(fault.NotFound, "store.look groups", ""), "directory", string(id))
+		return GroupRecords{}, missing(fault.New(fault.NotFound, "store.read groups", ""), "directory", string(id))
 	}
 	return look, nil
 }

@@ -43,7 +43,7 @@ func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
 	if _, err := s.PutDirectory(t.Context(), directory.Directory{ID: one}); err != nil {
 		t.Fatal(err)
 	}
-	look, err := s.LookGroups(t.Context(), one, []directory.GroupID{"g1", "g3"})
+	look, err := s.ReadGroups(t.Context(), one, []directory.GroupID{"g1", "g3"})
 	known := look.Groups["g1"]
 	if link, found := known.Link(one); err != nil || !found || link.Status != directory.Pending || known.Connected(one) {
 		t.Errorf("look: %+v, %v", look, err)

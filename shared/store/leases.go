@@ -8,8 +8,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// leaseRest is how long the record of a lease stays after it ran out.
-const leaseRest = time.Minute
+// leaseKept is how long the record of a lease stays after it ran out.
+const leaseKept = time.Minute
 
 // Lease says that somebody works on a group of a directory: nobody else writes to
 // it before the lease ends or runs out.
@@ -45,7 +45,7 @@ func (s *Store) TakeLease(ctx context.Context, l Lease, now time.Time) (Lease, e
 	if err != nil {
 		return Lease{}, err
 	}
-	item.Expires = l.Until.Add(leaseRest).Unix()
+	item.Expires = l.Until.Add(leaseKept).Unix()
 	if l.Version, err = s.table.Put(ctx, item, IfVersion(version)); err != nil {
 		return Lease{}, err
 	}

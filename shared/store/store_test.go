@@ -223,7 +223,7 @@ func TestPathsOfManyWriters(t *testing.T) {
 func TestLook(t *testing.T) {
 	s := open(t)
 	one := directory.NewID(organization, "one")
-	if _, err := s.Look(t.Context(), one, []directory.UserID{"u1"}); !fault.Is(err, fault.NotFound) {
+	if _, err := s.ReadUsers(t.Context(), one, []directory.UserID{"u1"}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("no directory: %v", err)
 	}
 	if _, err := s.PutDirectory(t.Context(), directory.Directory{ID: one, Name: "A"}); err != nil {
@@ -238,7 +238,7 @@ func TestLook(t *testing.T) {
 			}
 		}
 	}
-	look, err := s.Look(t.Context(), one, users)
+	look, err := s.ReadUsers(t.Context(), one, users)
 	if err != nil || look.Directory.Name != "A" || look.Directory.Version != 1 || len(look.Users) != 60 {
 		t.Fatalf("%d users, %+v, %v", len(look.Users), look.Directory, err)
 	}
@@ -288,7 +288,7 @@ func TestLookSeesTheSiblings(t *testing.T) {
 	if err := s.Connect(t.Context(), two, "u1", "group:g1", time.Now().UTC()); err != nil {
 		t.Fatal(err)
 	}
-	look, err := s.Look(t.Context(), one, []directory.UserID{"u1", "u2"})
+	look, err := s.ReadUsers(t.Context(), one, []directory.UserID{"u1", "u2"})
 	if err != nil || look.Directory.ID != one || len(look.Siblings) != 1 || look.Siblings[0].ID != two {
 		t.Fatalf("%+v, %v", look, err)
 	}

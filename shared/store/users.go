@@ -179,8 +179,8 @@ func connectionItem(c directory.Connection) (Item, error) {
 	return item, err
 }
 
-// Look is what is known of a directory and of some users there.
-type Look struct {
+// UserRecords is what is known of a directory and of some users there.
+type UserRecords struct {
 	Directory directory.Directory
 	// Siblings are the directories of the same organization that share its tenant.
 	Siblings []directory.Directory
@@ -188,19 +188,19 @@ type Look struct {
 	Users map[directory.UserID]User
 }
 
-// Look reads a directory with some of its users, in as few requests as the table
+// ReadUsers reads a directory with some of its users, in as few requests as the table
 // takes; NotFound if there is no such directory.
-func (s *Store) Look(ctx context.Context, id directory.ID, users []directory.UserID) (Look, error) {
-	look := Look{Users: map[directory.UserID]User{}}
+func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []directory.UserID) (UserRecords, error) {
+	look := UserRecords{Users: map[directory.UserID]User{}}
 	keys := []Key{directoryKey(id)}
 	for _, user := range users {
 		keys = append(keys, linkKey(id, user), connectionKey(id, user))
 	}
-	if err := s.lookAt(ctx, &look, id, keys); err != nil {
-		return Look{}, err
+	if err := s.readRecords(ctx, &look, id, keys); err != nil {
+		return UserRecords{}, err
 	}
 	if look.Directory.ID == "" {
-		return Look{}, missing(fault.New(fault.NotFound, "store.look", ""), "directory", string(id))
+		return UserRecords{}, missing(fault.New(fault.NotFound, "store.read users", ""), "directory", string(id))
 	}
 	keys = nil
 	for _, sibling := range look.Directory.Shares {
@@ -212,11 +212,11 @@ func (s *Store) Look(ctx context.Context, id directory.ID, users []directory.Use
 			keys = append(keys, connectionKey(sibling, user), linkKey(sibling, user))
 		}
 	}
-	return look, s.lookAt(ctx, &look, id, keys)
+	return look, s.readRecords(ctx, &look, id, keys)
 }
 
-// lookAt reads items and sorts them in.
-func (s *Store) lookAt(ctx context.Context, look *Look, id directory.ID, keys []Key) error {
+// readRecords reads items and sorts them in.
+func (s *Store) readRecords(ctx context.Context, look *UserRecords, id directory.ID, keys []Key) error {
 	items, err := s.batchGet(ctx, keys)
 	if err != nil {
 		return err
@@ -230,7 +230,7 @@ func (s *Store) lookAt(ctx context.Context, look *Look, id directory.ID, keys []
 }
 
 // add sorts one item in.
-func (l *Look) add(id directory.ID, item Item) error {
+func (l *UserRecords) add(id directory.ID, item Item) error {
 	if user, is := userOf(item.PK); is {
 		known := l.Users[user]
 		err := known.add(item)
@@ -276,13 +276,13 @@ func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory
 func (s *Store) LinksOf(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.Link, error) {
 	users = slices.Clone(users)
 	slices.Sort(users)
-	var look Look
+	var look UserRecords
 	look.Users = map[directory.UserID]User{}
 	var keys []Key
 	for _, user := range slices.Compact(users) {
 		keys = append(keys, linkKey(id, user))
 	}
-	if err := s.lookAt(ctx, &look, id, keys); err != nil {
+	if err := s.readRecords(ctx, &look, id, keys); err != nil {
 		return nil, err
 	}
 	links := map[directory.UserID]directory.Link{}

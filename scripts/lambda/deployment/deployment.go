@@ -253,12 +253,12 @@ func (d *Deployment) Stop() error {
 	return errors.Join(errs...)
 }
 
-// lookEvery is how often Settle looks.
-const lookEvery = 20 * time.Millisecond
+// pollEvery is how often Settle looks.
+const pollEvery = 20 * time.Millisecond
 
 // Settle waits until every webhook is delivered and every queue is empty.
 func (d *Deployment) Settle(ctx context.Context, waiting func()) error {
-	return simulated.Settle(ctx, lookEvery, d.JumpCloud, d.Queues, waiting)
+	return simulated.Settle(ctx, pollEvery, d.JumpCloud, d.Queues, waiting)
 }
 
 // Stage is the deployment as the stage of a day.

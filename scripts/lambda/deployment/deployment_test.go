@@ -59,7 +59,7 @@ func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.D
 	if err := deployment.Supported(); err != nil {
 		t.Skip(err)
 	}
-	lookAtSources(t)
+	pollSources(t)
 	folder := t.TempDir()
 	bootstraps, err := deployment.Build(t.Context(), root, folder, functions(t)...)
 	if err != nil {
@@ -84,9 +84,9 @@ func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.D
 	return d, log, bootstraps
 }
 
-// lookAtSources looks at what the functions are built from, so that the go
+// pollSources looks at what the functions are built from, so that the go
 // command does not take the result of this test from its cache after a change.
-func lookAtSources(t *testing.T) {
+func pollSources(t *testing.T) {
 	t.Helper()
 	for _, folder := range []string{"functions", "shared", "infra", "go.mod", "Makefile"} {
 		if err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ fs.DirEntry, err error) error {
@@ -292,7 +292,7 @@ func killedAtTheWorstMoment(t *testing.T, d *deployment.Deployment, g *gate) {
 	settle(t, d)
 	var link directory.Link
 	if err := d.Administrator.Call(t.Context(), http.MethodGet, "/v1/directories/"+string(contoso)+"/users/"+id, nil, &link); err != nil ||
-		link.Status != directory.Synced || link.State != directory.Enabled || link.Owner != directory.CreatedByUs {
+		link.Status != directory.Synced || link.State != directory.Enabled || link.Origin != directory.CreatedByUs {
 		t.Errorf("the link is %+v: %v", link, err)
 	}
 	account, found := tenant.User("nora.berg@contoso.example")

@@ -109,7 +109,7 @@ func replay(path string, tenants map[string]*tenant) error {
 		}
 	}
 	for _, t := range tenants {
-		t.settle()
+		t.sortLoaded()
 	}
 	return nil
 }
@@ -155,8 +155,8 @@ func (t *tenant) load(e entry) {
 	}
 }
 
-// settle restores the orders that loading by object does not keep.
-func (t *tenant) settle() {
+// sortLoaded restores the orders that loading by object does not keep.
+func (t *tenant) sortLoaded() {
 	sort.SliceStable(t.changes, func(i, k int) bool { return t.changes[i].seq < t.changes[k].seq })
 	sort.Slice(t.order, func(i, k int) bool { return t.order[i].Ordinal < t.order[k].Ordinal })
 }

@@ -78,39 +78,39 @@ type Keeper struct {
 	Source  Source
 	Log     zerolog.Logger
 	Metrics metric.Counter
-	// Looked is called after each look, unless it is nil.
-	Looked func(ctx context.Context)
+	// Checked is called after each look, unless it is nil.
+	Checked func(ctx context.Context)
 }
 
-// lookEvery is how often the keeper looks whether there is a copy of the day.
-const lookEvery = time.Hour
+// checkEvery is how often the keeper looks whether there is a copy of the day.
+const checkEvery = time.Hour
 
 // Run makes a copy of every day, and looks for it once an hour, until ctx ends. The
 // first look is at once unless the table is new, since there is nothing in it then.
 func (k Keeper) Run(ctx context.Context, isNew bool) {
 	if !isNew {
-		k.look(ctx)
+		k.check(ctx)
 	}
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			k.look(ctx)
+			k.check(ctx)
 		}
 	}
 }
 
-// look makes the copy of the day unless it is there, and tells of it.
-func (k Keeper) look(ctx context.Context) {
+// check makes the copy of the day unless it is there, and tells of it.
+func (k Keeper) check(ctx context.Context) {
 	path, made, err := k.Copy(ctx, time.Now())
 	if ctx.Err() != nil {
 		return
 	}
-	if k.Looked != nil {
-		k.Looked(ctx)
+	if k.Checked != nil {
+		k.Checked(ctx)
 	}
 	switch {
 	case err != nil:

@@ -19,9 +19,9 @@ type damage struct {
 	told   map[store.Key]bool
 }
 
-// mostTold bounds what is remembered of damaged records; of those after it nobody
+// maxReported bounds what is remembered of damaged records; of those after it nobody
 // is told, but by the daily look at all of them.
-const mostTold = 1000
+const maxReported = 1000
 
 // OnDamage has report called, with its key, when a damaged record is met for the
 // first time. It must be called before the table is used.
@@ -35,7 +35,7 @@ func (t *Table) tell(keys ...store.Key) {
 	t.damage.mu.Lock()
 	defer t.damage.mu.Unlock()
 	for _, key := range keys {
-		if t.damage.told[key] || len(t.damage.told) == mostTold {
+		if t.damage.told[key] || len(t.damage.told) == maxReported {
 			continue
 		}
 		if t.damage.told == nil {

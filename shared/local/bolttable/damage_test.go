@@ -145,7 +145,7 @@ func TestRecordsWithoutChecksumAreRead(t *testing.T) {
 }
 
 // Of many damaged records not every one is remembered.
-func TestTellingIsBounded(t *testing.T) {
+func TestReportingIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "table.db")
 	table, err := bolttable.Open(path)
 	if err != nil {

@@ -66,7 +66,7 @@ func testIndexPages(t *testing.T, table store.Table) {
 	}
 	for _, backward := range []bool{false, true} {
 		q := store.Query{PK: ipk, Index: true, Limit: 7, Backward: backward}
-		settles(t, func() string {
+		eventually(t, func() string {
 			seen := map[store.Key]bool{}
 			last := ""
 			for _, item := range readAll(t, table, q) {

@@ -66,7 +66,7 @@ func wantQuery(t failer, table store.Table, q store.Query, want ...store.Item) {
 				return ""
 			}
 			if q.Index {
-				settles(t, complaint)
+				eventually(t, complaint)
 			} else if c := complaint(); c != "" {
 				t.Fatalf("%s", c)
 			}
@@ -186,7 +186,7 @@ func testQueryPageBytes(t *testing.T, table store.Table) {
 	for _, index := range []bool{false, true} {
 		for backward, wanted := range map[bool][]store.Item{false: want, true: reversed} {
 			q := store.Query{PK: pk, Index: index, Backward: backward}
-			settles(t, func() string {
+			eventually(t, func() string {
 				if got := readAll(t, table, q); !slices.EqualFunc(wanted, got, same) {
 					return fmt.Sprintf("query %+v gave %d items or in another order, want %d", q, len(got), len(wanted))
 				}
@@ -255,7 +255,7 @@ func testForeignCursor(t *testing.T, table store.Table) {
 		item.PK, item.IndexPK = pk+"x", pk+"x"
 		mustPut(t, table, item, store.Absent)
 	}
-	settles(t, func() string {
+	eventually(t, func() string {
 		if page := readPage(t, table, store.Query{PK: pk, Index: true, Limit: 5}); page.Cursor == "" {
 			return "the index shows too few items"
 		}

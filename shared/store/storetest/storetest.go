@@ -162,9 +162,9 @@ func byKey(items []store.Item) []store.Item {
 	return sorted
 }
 
-// settles repeats a read of the index until it gives no complaint, for the
+// eventually repeats a read of the index until it gives no complaint, for the
 // index may lag. The last complaint fails the test.
-func settles(t failer, read func() (complaint string)) {
+func eventually(t failer, read func() (complaint string)) {
 	t.Helper()
 	deadline := time.Now().Add(indexPatience)
 	for {

@@ -10,10 +10,10 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// withWhole completes the actions that write a part of what Graph replaces as a whole:
+// withSiblings completes the actions that write a part of what Graph replaces as a whole:
 // the other parts are read first and sent along as they are. Whose cannot be read gets
 // the error as its result.
-func (c *Client) withWhole(ctx context.Context, actions []plan.Action, results []reconcile.Result) []plan.Action {
+func (c *Client) withSiblings(ctx context.Context, actions []plan.Action, results []reconcile.Result) []plan.Action {
 	var requests []request
 	missing := map[int][]directory.Attribute{}
 	for i, action := range actions {

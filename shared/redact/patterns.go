@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// looks are what secrets look like that nobody told us of, each with what is put
+// patterns are what secrets look like that nobody told us of, each with what is put
 // in their place.
-var looks = []struct {
+var patterns = []struct {
 	form    *regexp.Regexp
 	instead string
 }{
@@ -38,8 +38,8 @@ var schemes = regexp.MustCompile(`(?i)\b(bearer|basic)((?:\s|%20|\+)+)([A-Za-z0-
 var prose = []string{"auth", "authentication", "authorization", "challenge", "credential", "credentials", "error", "header", "is", "or", "realm",
 	"scheme", "token", "tokens", "was"}
 
-// hideLooks takes out of a text whatever looks like a secret.
-func hideLooks(text string) string {
+// hidePatterns takes out of a text whatever looks like a secret.
+func hidePatterns(text string) string {
 	text = schemes.ReplaceAllStringFunc(text, func(found string) string {
 		parts := schemes.FindStringSubmatch(found)
 		if slices.Contains(prose, strings.ToLower(strings.Trim(parts[3], "."))) {
@@ -47,7 +47,7 @@ func hideLooks(text string) string {
 		}
 		return parts[1] + parts[2] + Hidden
 	})
-	for _, look := range looks {
+	for _, look := range patterns {
 		text = look.form.ReplaceAllString(text, look.instead)
 	}
 	return text
