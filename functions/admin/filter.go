@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"slices"
+
 	"github.com/danielgtaylor/huma/v2"
 
 	"entrasync/shared/directory"
@@ -20,23 +22,25 @@ const filteredList = "In order of their ids. With status or reason a page may be
 // reasonFilter is a reason in a query: one that the link of a user or a group can have.
 type reasonFilter directory.Reason
 
-// Schema implements huma.SchemaProvider. What each reason means and what can be done
-// stands beside the enumeration, in the extension that documentation tools show.
-func (reasonFilter) Schema(huma.Registry) *huma.Schema {
+// Schema implements huma.SchemaProvider.
+func (reasonFilter) Schema(huma.Registry) *huma.Schema { return enumeration(directory.OfLink) }
+
+// shownReason is a reason in an answer: any of the list.
+type shownReason directory.Reason
+
+// Schema implements huma.SchemaProvider.
+func (shownReason) Schema(huma.Registry) *huma.Schema { return enumeration() }
+
+// enumeration describes the reasons that one of the bearers can have, or all. What each
+// means and what can be done is beside it, in the extension that documentation tools show.
+func enumeration(bearers ...directory.Bearer) *huma.Schema {
+	var words []any
 	meanings := map[string]string{}
 	for _, r := range directory.Reasons() {
-		if r.Of == directory.OfLink {
+		if len(bearers) == 0 || slices.Contains(bearers, r.Of) {
+			words = append(words, string(r.Reason))
 			meanings[string(r.Reason)] = r.Sentence + ". To do: " + r.Advice
 		}
 	}
-	return &huma.Schema{Type: huma.TypeString, Enum: anyOf(directory.LinkReasons()), Extensions: map[string]any{"x-enumDescriptions": meanings}}
-}
-
-// anyOf are names as the values of an enumeration.
-func anyOf[T ~string](names []T) []any {
-	values := make([]any, len(names))
-	for i, name := range names {
-		values[i] = string(name)
-	}
-	return values
+	return &huma.Schema{Type: huma.TypeString, Enum: words, Extensions: map[string]any{"x-enumDescriptions": meanings}}
 }

@@ -12,6 +12,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"reflect"
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 	"github.com/danielgtaylor/huma/v2"
@@ -117,6 +118,7 @@ func (a API) routes() http.Handler {
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: readJSON}
 	config.Formats = map[string]huma.Format{jsonType: format, "json": format} // the latter is for problem documents
 	config.Transformers = append(config.Transformers, inOurWords)
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[directory.Reason](), reflect.TypeFor[shownReason]())
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
 	mux := http.NewServeMux()
 	api := humago.New(mux, config)

@@ -15,9 +15,10 @@ import (
 // The one list of reasons is what the API's description enumerates, with the sentence
 // and what can be done, and what its documentation says.
 func TestReasonsAreOneList(t *testing.T) {
-	var words []any
+	var words, all []any
 	meanings, rows := map[string]any{}, []string{}
 	for _, r := range directory.Reasons() {
+		all = append(all, string(r.Reason))
 		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s |", r.Reason, r.Of, r.Sentence, r.Advice))
 		if r.Of == directory.OfLink {
 			words = append(words, string(r.Reason))
@@ -33,6 +34,11 @@ func TestReasonsAreOneList(t *testing.T) {
 		}
 		if diff := cmp.Diff(any(meanings), dig(parameters[at], "schema", "x-enumDescriptions")); diff != "" {
 			t.Errorf("the meanings of %s (-want +got):\n%s", list, diff)
+		}
+	}
+	for _, field := range []string{"LinkView", "GroupView", "MemberTrouble", "PasswordAccount", "Problem"} {
+		if diff := cmp.Diff(any(all), dig(f.document(), "components", "schemas", field, "properties", "reason", "enum")); diff != "" {
+			t.Errorf("the enumeration of the reason of %s (-want +got):\n%s", field, diff)
 		}
 	}
 	readme, err := os.ReadFile("README.md")

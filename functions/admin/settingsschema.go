@@ -142,3 +142,12 @@ func (s schemas) connectionSource() *huma.Schema {
 		"id":   s.text(directory.JumpCloudID, directory.JumpCloudIDSays, "Missing with the type none"),
 	})
 }
+
+// anyOf are names as the values of an enumeration.
+func anyOf[T ~string](names []T) []any {
+	values := make([]any, len(names))
+	for i, name := range names {
+		values[i] = string(name)
+	}
+	return values
+}

@@ -199,18 +199,6 @@ var causes = []struct {
 // Reasons lists all reasons with what there is to say about them.
 func Reasons() []Explained { return slices.Clone(reasons) }
 
-// LinkReasons are the reasons that a link of a user or a group, or one of its problems,
-// can have.
-func LinkReasons() []Reason {
-	var all []Reason
-	for _, r := range reasons {
-		if r.Of == OfLink {
-			all = append(all, r.Reason)
-		}
-	}
-	return all
-}
-
 // Sentence is what a reason means to a person; "" for what is no reason.
 func Sentence(r Reason) string {
 	for _, known := range reasons {
