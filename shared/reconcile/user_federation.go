@@ -10,8 +10,9 @@ import (
 	"entrasync/shared/plan"
 )
 
-// readBlind reads what accounts are called and identified by where that is in doubt and
-// matters, as after an answer that was lost while an account was moved aside.
+// readBlind reads the sign-in names and immutable ids of accounts where the plan needs them
+// and the link does not know them, as after an answer that was lost while an account was
+// moved aside.
 func (b *userBatch) readBlind(ctx context.Context, users []*user) {
 	blind := slices.DeleteFunc(slices.Clone(users), func(u *user) bool { return !u.plan.Blind() })
 	if len(blind) == 0 {
@@ -32,8 +33,8 @@ func (b *userBatch) readBlind(ctx context.Context, users []*user) {
 	}
 }
 
-// checkIDs makes sure that nobody else has the immutable id for which an account is to
-// leave its domain: it could not come home with it.
+// checkIDs makes sure that no other account has the immutable id that an account is to
+// get outside its domain: with such an id it could not return to the domain.
 func (b *userBatch) checkIDs(ctx context.Context, users []*user) {
 	var leaving []*user
 	var ids []string
@@ -61,7 +62,8 @@ func (b *userBatch) checkIDs(ctx context.Context, users []*user) {
 // leaves reports whether an action moves an account aside.
 func leaves(a plan.Action) bool { return a.Type == plan.LeaveDomain }
 
-// stay gives up moving the account aside, and with it the way home.
+// stay removes from todo the action that moves the account aside and the one that brings
+// it back.
 func (u *user) stay() {
 	i := slices.IndexFunc(u.todo, leaves)
 	if i < 0 {
@@ -74,8 +76,8 @@ func (u *user) stay() {
 	}
 }
 
-// unmoved deals with an action that was to move an account out of its domain or into one
-// and that Entra refused. It reports whether the rest goes on.
+// unmoved handles a refused action that was to move an account out of a federated domain
+// or into one. It reports whether the other actions go on.
 func (b *userBatch) unmoved(u *user, action plan.Action, f *fault.Error) bool {
 	switch action.Type {
 	case plan.LeaveDomain:
