@@ -10,8 +10,8 @@ import (
 // Microsoft 365 sync article):
 //
 //   - no domains: M as it is;
-//   - domains without a default: M if its domain is listed, otherwise the user is not synced;
-//   - domains with a default: M if its domain is listed, otherwise the local part of M at the default.
+//   - domains without a default: M if its domain is listed, else the user is not synced;
+//   - domains with a default: M if its domain is listed, else the local part of M at the default.
 //
 // Domains are compared without regard to case. The obstacle says why there is no name that
 // Entra would take; it is nil when there is one.

@@ -53,7 +53,7 @@ type attempted struct {
 	claims    []directory.Claim
 	thought   int
 	number    int  // 1 for the first try
-	last      bool // no further try follows by itself
+	last      bool // no retry follows by itself
 }
 
 // work is what the engine knows of the work on one object. Every kind embeds it.

@@ -35,7 +35,7 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	var err error
 	switch {
 	case !g.plan.Connected || !g.plan.Exists:
-		err = b.emptyOut(ctx, g)
+		err = b.endMemberships(ctx, g)
 	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
@@ -130,10 +130,10 @@ func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task
 	return Enqueue(ctx, lane, tasks...)
 }
 
-// emptyOut ends all memberships of a group that is not connected any more: its members
+// endMemberships ends all memberships of a group that is not connected any more: its members
 // lose that path. In Entra the group stays as it is; the records keep whom we made a
 // member there, for when the group is connected again.
-func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
+func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	why := directory.GroupDisconnected
 	if !g.plan.Exists {
 		why = directory.GroupDeleted

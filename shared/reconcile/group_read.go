@@ -21,11 +21,11 @@ func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	switch {
 	case fault.Is(err, fault.NotFound):
 		g.read.answered = true
-		err = b.lose(ctx, g)
+		err = b.endConnection(ctx, g)
 	case err != nil && g.plan.Connected:
 		err = jumpCloudTrouble(err)
 	case err != nil:
-		err = nil // of no interest
+		err = nil // without a connection the result does not matter
 	default:
 		g.read.answered, g.read.source = true, &found
 		if back && !g.plan.Connected {
@@ -40,9 +40,9 @@ func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	}
 }
 
-// lose ends the connection of a group that JumpCloud does not show any more, once the
+// endConnection ends the connection of a group that JumpCloud does not show any more, once the
 // absence is believed.
-func (b *groupBatch) lose(ctx context.Context, g *group) error {
+func (b *groupBatch) endConnection(ctx context.Context, g *group) error {
 	if !g.plan.Connected {
 		g.plan.Exists = false
 		return nil

@@ -128,11 +128,11 @@ func (b *passwordWork) read(ctx context.Context, p *password) {
 		b.retry(ctx, p, err)
 	case err != nil || p.action.Type != plan.SetPassword || p.action.Directory != p.directory || p.action.Subject.ID != p.id:
 		p.over = true
-		p.line(zerolog.Ctx(ctx).Error()).Msg("a password came without an action of its own: it is not set")
+		p.line(zerolog.Ctx(ctx).Error()).Msg("the task of a password has no recorded action: the password is not set")
 	case p.action.Status == plan.Started:
 		b.giveUp(ctx, p, &fault.Error{Op: "reconcile.set password", Kind: fault.Transient, Reason: directory.Interrupted,
 			Message: "entrasync stopped before Entra's answer was known: the account may have the new password or the old one. Set it again"}, false)
-	case p.action.Status != plan.Queued: // the message came twice
+	case p.action.Status != plan.Queued: // the message was received twice
 		p.over = true
 	}
 }
@@ -249,7 +249,7 @@ func (b *passwordWork) send(ctx context.Context, p *password) {
 	if (lagging || f.Kind == fault.Throttled) && !p.last {
 		p.action.Status = plan.Queued // certainly not done
 		if err := b.change(ctx, p); err != nil {
-			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be put back: it will be found interrupted")
+			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be set to queued again: the next attempt finds it interrupted")
 		}
 		b.retry(ctx, p, &f)
 		return
@@ -303,7 +303,7 @@ func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle 
 			return link
 		})
 		if err != nil && !fault.Is(err, fault.NotFound) {
-			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Str("link", string(id)).Msg("a link does not say what became of the password")
+			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Str("link", string(id)).Msg("the result for the password could not be recorded in a link")
 		}
 	}
 }

@@ -39,9 +39,9 @@ func each[B any, T object](do func(B, context.Context, T)) func(B, context.Conte
 	}
 }
 
-// company is how long objects that were read wait for others, so that they share
+// waveWait is how long objects that were read wait for others, so that they share
 // requests.
-const company = 50 * time.Millisecond
+const waveWait = 50 * time.Millisecond
 
 // inWaves reads all objects at once, each by itself, and calls work for those that were
 // read at about the same time, together and in their order. So an object that takes long
@@ -82,7 +82,7 @@ func inWaves[T any](objects []T, read func(T), work func([]T)) {
 // left of them.
 func nextWave(ready <-chan int, left int) []int {
 	wave := []int{<-ready}
-	timer := time.NewTimer(company)
+	timer := time.NewTimer(waveWait)
 	defer timer.Stop()
 	for len(wave) < left {
 		select {

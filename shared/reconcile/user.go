@@ -96,12 +96,12 @@ type userWritten struct {
 // userStages are the stages of the work on users, after they were read.
 func userStages() []stage[*userBatch, *user] {
 	return []stage[*userBatch, *user]{
-		{"refresh", (*userBatch).refresh, true},             // sets known, link and connected anew after paths changed
-		{"judge reads", (*userBatch).endUnread, true},       // ends who could not be read
+		{"refresh", (*userBatch).refresh, true},             // reads known, link and connected again after paths changed
+		{"judge reads", (*userBatch).endUnread, true},       // ends users who could not be read
 		{"expect", (*userBatch).expect, true},               // sets lagging and recheckAt
 		{"authorize", (*userBatch).authorize, false},        // ends all in a tenant that has not given consent yet
 		{"desire", (*userBatch).desire, false},              // sets plan
-		{"leave groups", (*userBatch).leaveGroups, false},   // takes deleted users out of their groups
+		{"leave groups", (*userBatch).leaveGroups, false},   // removes deleted users from their groups
 		{"open Entra", (*userBatch).openEntra, false},       // sets the client of the tenant
 		{"reclaim", (*userBatch).reclaim, false},            // sets link: the account whose claim was given up
 		{"share", (*userBatch).share, false},                // sets link: the account of another directory

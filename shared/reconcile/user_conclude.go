@@ -115,14 +115,14 @@ func (b *userBatch) release(ctx context.Context, u *user) {
 	if account == "" {
 		return
 	}
-	if err := b.giveFree(ctx, u, account); err != nil {
+	if err := b.giveUpClaim(ctx, u, account); err != nil {
 		b.retry(ctx, u, err)
 	}
 }
 
-// giveFree gives up the claim on an account, and sends tasks for the users who wait for it
+// giveUpClaim gives up the claim on an account, and sends tasks for the users who wait for it
 // if nobody else has a claim.
-func (b *userBatch) giveFree(ctx context.Context, u *user, account directory.EntraID) error {
+func (b *userBatch) giveUpClaim(ctx context.Context, u *user, account directory.EntraID) error {
 	free, err := b.unclaim(ctx, account, b.owner(u))
 	if err != nil || !free {
 		return err

@@ -35,7 +35,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		b.fail(ctx, u, f)
 		return
 	}
-	if b.bringBack(u, action, f) || b.letGo(u, f) || b.unmoved(u, action, f) {
+	if b.addRestore(u, action, f) || b.forgetIfGone(u, f) || b.handleRefusedMove(u, action, f) {
 		return
 	}
 	if rest, possible := action.SplitChanges(f); possible {
@@ -51,7 +51,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		return
 	}
 	if u.link.TakingOver || action.Type == plan.Restore && u.match.adopted {
-		if err := b.giveFree(ctx, u, u.link.EntraID); err != nil {
+		if err := b.giveUpClaim(ctx, u, u.link.EntraID); err != nil {
 			b.fail(ctx, u, err)
 			return
 		}
@@ -62,9 +62,9 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 	}
 }
 
-// bringBack adds actions that restore an account which was deleted in Entra, if the
+// addRestore adds actions that restore an account which was deleted in Entra, if the
 // directory wants that, and then repeat the failed action. It reports whether it did.
-func (b *userBatch) bringBack(u *user, action plan.Action, f *fault.Error) bool {
+func (b *userBatch) addRestore(u *user, action plan.Action, f *fault.Error) bool {
 	if reasonOf(f) != directory.AccountMissing || !u.plan.Desired.Managed || !u.plan.MayRestore || u.written.restored {
 		return false
 	}
@@ -74,8 +74,8 @@ func (b *userBatch) bringBack(u *user, action plan.Action, f *fault.Error) bool 
 	return true
 }
 
-// letGo forgets the account if both it and the user are gone. It reports whether it did.
-func (b *userBatch) letGo(u *user, f *fault.Error) bool {
+// forgetIfGone forgets the account if both it and the user are gone. It reports whether it did.
+func (b *userBatch) forgetIfGone(u *user, f *fault.Error) bool {
 	if reasonOf(f) != directory.AccountMissing || u.plan.Desired.Managed {
 		return false
 	}
@@ -92,7 +92,7 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 	switch {
 	case action.Type == plan.Provision && f.Reason == directory.UPNConflict && u.mayBeHidden():
 		f.Kind = fault.Transient
-	case f.Reason == directory.UPNConflict && action.Type == plan.LeaveDomain: // another name will do
+	case f.Reason == directory.UPNConflict && action.Type == plan.LeaveDomain: // another name is tried
 	case f.Reason == directory.UPNConflict && (f.Subject == string(directory.UserPrincipalName) || f.Subject == "" && action.Names()):
 		f.Subject = string(directory.UserPrincipalName)
 		upn, _ := action.Value(directory.UserPrincipalName)
