@@ -1,6 +1,6 @@
-// Package clients gives the functions access to the outside systems: one client
-// for every JumpCloud organization and one for every Entra tenant, made when
-// first needed and kept, because a client holds connections and a token.
+// Package clients gives the functions access to the outside systems: one client for every
+// JumpCloud organization and one for every Entra tenant. A client is made when it is first
+// needed and then kept, because it has open connections and a token.
 package clients
 
 import (
@@ -22,7 +22,7 @@ type Keys interface {
 	APIKey(ctx context.Context, organization directory.OrganizationID) (string, error)
 }
 
-// Regions knows where the organizations are.
+// Regions knows in which region each organization is.
 type Regions interface {
 	// Organization reads an organization; NotFound if we serve none of that id.
 	Organization(ctx context.Context, id directory.OrganizationID) (directory.Organization, error)
@@ -30,19 +30,19 @@ type Regions interface {
 
 // Config says where the outside systems are and how to sign in to Entra.
 type Config struct {
-	// JumpCloudAPI is the root of v1, and JumpCloudInsights that of Directory
-	// Insights, of the organizations in the US. Organizations of other regions
-	// have hosts of their own, unless these are not JumpCloud's.
+	// JumpCloudAPI is the root address of API v1, and JumpCloudInsights that of
+	// Directory Insights, both for the US. If they are JumpCloud's own hosts,
+	// organizations of other regions use the hosts of their region instead.
 	JumpCloudAPI      string
 	JumpCloudInsights string
 	GraphURL          string
 	LoginURL          string
 	ClientID          string
-	// Proof is what the application proves itself with to Entra.
+	// Proof is the credential with which the application signs in to Entra.
 	Proof   func(context.Context) (entra.Proof, error)
 	Keys    Keys
 	Regions Regions
-	// Transport carries all requests; nil is http.DefaultTransport.
+	// Transport sends all requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 }
 
@@ -55,14 +55,14 @@ type Set struct {
 	tenants       map[directory.TenantID]*entra.Client
 }
 
-// organization is the client of an organization and until when it is good.
+// organization is the client of an organization and until when it is valid.
 type organization struct {
 	client *jumpcloud.Client
 	until  time.Time
 }
 
-// keyLife is how long a client is used before its API key is fetched again: so
-// long may a key that was replaced still be tried.
+// keyLife is how long a client is used before its API key is read again. A replaced key
+// may still be used for so long.
 const keyLife = 5 * time.Minute
 
 // New makes the access to the outside systems; it sends nothing.
@@ -99,8 +99,8 @@ func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*j
 	return client, nil
 }
 
-// CheckKey reads an organization with a key that is not kept yet, and gives the
-// name that it has in JumpCloud.
+// CheckKey reads an organization with a key that is not stored yet, and returns its name in
+// JumpCloud.
 func (s *Set) CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
 	found, err := s.clientFor(o, key).Organization(ctx)
 	return found.Name, err
@@ -119,8 +119,7 @@ func (s *Set) Entra(_ context.Context, tenant directory.TenantID) (reconcile.Ent
 	return s.tenant(tenant)
 }
 
-// Describe asks a tenant what it is, which proves that our credentials work
-// there.
+// Describe reads the properties of a tenant, which proves that our credentials work there.
 func (s *Set) Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error) {
 	client, err := s.tenant(tenant)
 	if err != nil {

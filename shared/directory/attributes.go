@@ -12,13 +12,13 @@ import (
 // extensionAttribute1 to extensionAttribute15.
 type ExtensionAttribute string
 
-// extensionName is the name of one.
+// extensionName matches the name of an extension attribute.
 var extensionName = regexp.MustCompile(ExtensionPattern)
 
-// exists reports whether Entra has it.
+// exists reports whether Entra has an extension attribute of that name.
 func (e ExtensionAttribute) exists() bool { return extensionName.MatchString(string(e)) }
 
-// Attribute is the attribute of an account that it is.
+// Attribute is the extension attribute as an attribute of an account.
 func (e ExtensionAttribute) Attribute() Attribute {
 	return extensionProperty + "." + Attribute(e)
 }
@@ -31,14 +31,14 @@ func (a Attribute) Facts() Facts {
 	return facts[a]
 }
 
-// Parts takes the name of an attribute apart: the property of the account, and the part
-// of it that the attribute is. inside is false if it is the property itself.
+// Parts splits the name of an attribute into the property of the account and the part
+// inside it. inside is false if the attribute is the property itself.
 func (a Attribute) Parts() (property, part string, inside bool) {
 	return strings.Cut(string(a), ".")
 }
 
-// Siblings are the attributes that must be sent along with those that are changed,
-// because Graph replaces their property as a whole, by name.
+// Siblings are the attributes that must be sent together with the changed ones, because
+// Graph replaces their property completely. They are sorted by name.
 func Siblings(changes []Change) []Attribute {
 	wholes, changed := map[string]bool{}, map[Attribute]bool{}
 	for _, c := range changes {
@@ -58,13 +58,12 @@ func Siblings(changes []Change) []Attribute {
 	return missing
 }
 
-// Value is what an attribute holds: nothing (the attribute is cleared), one
-// text, or for a list attribute several. In JSON it is null, a string or an
-// array of strings.
+// Value is the value of an attribute: no text (the attribute is cleared), one text, or
+// several for a list attribute. In JSON it is null, a string or an array of strings.
 type Value []string
 
-// Text makes a value of one text; spaces around it do not count and an empty
-// text is no value, because Graph refuses an empty string and clears with null.
+// Text makes a value of one text, without the spaces around it. An empty text becomes an
+// empty value, because Graph refuses an empty string and clears with null.
 func Text(text string) Value {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil
@@ -80,7 +79,7 @@ func Bool(yes bool) Value {
 	return Value{"false"}
 }
 
-// String is the first text, "" if there is none.
+// String is the first text; "" if there is none.
 func (v Value) String() string {
 	if len(v) == 0 {
 		return ""
@@ -103,8 +102,8 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads what MarshalJSON writes, and a boolean, which is how Graph
-// and the API show the state.
+// UnmarshalJSON reads what MarshalJSON writes, and also a boolean, because Graph and the
+// API show the state as one.
 func (v *Value) UnmarshalJSON(data []byte) error {
 	var text string
 	if is := string(data); is == "true" || is == "false" {
@@ -126,8 +125,8 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Attributes are attributes with their values. An attribute that is not in the
-// map is not ours to write; one that is there with no value is to be cleared.
+// Attributes are attributes with their values. An attribute that is not in the map is not
+// written; one that is in the map with an empty value is cleared.
 type Attributes map[Attribute]Value
 
 // Change is one attribute that differs.
@@ -137,9 +136,9 @@ type Change struct {
 	To        Value     `json:"to"`
 }
 
-// ChangesTo lists what must be written to turn a into wanted, by name of the
-// attribute. Attributes that only a has are left alone. A nil a is an account
-// that does not exist yet: it has nothing to clear.
+// ChangesTo lists the changes that turn a into wanted, sorted by the name of the attribute.
+// Attributes that only a has stay as they are. A nil a is an account that does not exist
+// yet: it has nothing to clear.
 func (a Attributes) ChangesTo(wanted Attributes) []Change {
 	var changes []Change
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
@@ -154,7 +153,7 @@ func (a Attributes) ChangesTo(wanted Attributes) []Change {
 	return changes
 }
 
-// Set is a with the changes made.
+// Set is a after the changes.
 func (a Attributes) Set(changes []Change) Attributes {
 	after := maps.Clone(a)
 	if after == nil {
@@ -175,7 +174,7 @@ func (a Attributes) Without(changes []Change) Attributes {
 	return rest
 }
 
-// Only is a without the attributes that keep does not name.
+// Only is a with only the attributes that keep has.
 func (a Attributes) Only(keep Attributes) Attributes {
 	kept := Attributes{}
 	for name, value := range a {

@@ -10,32 +10,31 @@ import (
 	"time"
 )
 
-// Claim is one thing that an event of JumpCloud says to be so from then on. It is no
-// state to apply: it is what the next reads are expected to show, since reads may lag
-// behind events, and evidence beside a read that agrees. It carries keys, words of a
+// Claim is one fact that an event of JumpCloud states from then on. It is not a state to
+// apply: it is what the next reads are expected to show, since reads may lag behind
+// events, and it is evidence together with a read that agrees. It has keys, words of a
 // closed list and digests, never a value.
 type Claim struct {
 	Kind ClaimKind `json:"kind"`
-	// User and Group are whom it is about: one of them, but both for Joined and
-	// Left.
+	// User and Group are the subject: one of them, but both for Joined and Left.
 	User  UserID  `json:"user,omitempty"`
 	Group GroupID `json:"group,omitempty"`
 	// Source is set for Associated and Dissociated.
 	Source ConnectionSource `json:"source,omitzero"`
 	// State is set for InState.
 	State UserState `json:"state,omitempty"`
-	// Field, From and To are set for Altered: what JumpCloud calls the field, and the
-	// digests of its values before, "" if that is not said, and after.
+	// Field, From and To are set for Altered: JumpCloud's name of the field, the digest
+	// of its value before ("" if the event does not say it), and that of the new value.
 	Field string `json:"field,omitempty"`
 	From  string `json:"from,omitempty"`
 	To    string `json:"to,omitempty"`
 	// At is when it happened; zero if the event does not say.
 	At time.Time `json:"at,omitzero"`
-	// Since is when a read first did not show it; zero as long as none has.
+	// Since is when a read first did not show the claim; zero if there was no such read.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// ClaimKind is what sort of thing is claimed.
+// ClaimKind is the kind of a claim.
 type ClaimKind string
 
 // The closed list of kinds.
@@ -55,7 +54,8 @@ const (
 	Dissociated ClaimKind = "dissociated"      // it is not; the user may still be so through a group
 )
 
-// About is what a claim is about: of two claims about the same, the later one counts.
+// About names the subject of a claim: of two claims with the same subject, the later one
+// counts.
 func (c Claim) About() string {
 	switch c.Kind {
 	case Created, Removed:
@@ -75,10 +75,9 @@ func (c Claim) About() string {
 	}
 }
 
-// Says is what the claim says of what it is about, in a form that is only to be
-// compared.
+// Says is what the claim says of its subject, in a form that is only to be compared.
 func (c Claim) Says() string {
-	if c.Kind == NewPassword { // which renews it
+	if c.Kind == NewPassword { // a new password renews it
 		return string(Renewed)
 	}
 	return string(c.Kind) + string(c.State) + c.To
@@ -87,15 +86,15 @@ func (c Claim) Says() string {
 // Shown says whether a read shows what a claim says.
 type Shown string
 
-// What a read may say of a claim.
+// The results of comparing a claim with a read.
 const (
 	Shows   Shown = "shows"
-	Lags    Shown = "lags"    // it shows what was before
-	Another Shown = "another" // it shows what came after, or nobody can tell
+	Lags    Shown = "lags"    // the read shows the state from before
+	Another Shown = "another" // the read shows a later state, or it is not known
 )
 
-// ShownBy holds the claim against what was read of its user; nil: JumpCloud shows no
-// such user.
+// ShownBy compares the claim with what was read of its user; nil: JumpCloud shows no such
+// user.
 func (c Claim) ShownBy(u *User) Shown {
 	if c.Kind == Removed || c.Kind == Created {
 		return shows((u == nil) == (c.Kind == Removed))
@@ -120,8 +119,8 @@ func (c Claim) ShownBy(u *User) Shown {
 	}
 }
 
-// ShownByGroup holds the claim against what was read of its group; nil: JumpCloud
-// shows no such group.
+// ShownByGroup compares the claim with what was read of its group; nil: JumpCloud shows no
+// such group.
 func (c Claim) ShownByGroup(g *Group) Shown {
 	switch {
 	case c.Kind == Removed || c.Kind == Created:
@@ -133,8 +132,8 @@ func (c Claim) ShownByGroup(g *Group) Shown {
 	}
 }
 
-// ShownByGroups holds the claim that its user joined or left a group against the
-// groups that hold the user.
+// ShownByGroups compares the claim that its user joined or left a group with the groups
+// that have the user as member.
 func (c Claim) ShownByGroups(groups []GroupID) Shown {
 	if c.Kind != Joined && c.Kind != Left {
 		return Another
@@ -142,8 +141,8 @@ func (c Claim) ShownByGroups(groups []GroupID) Shown {
 	return shows(slices.Contains(groups, c.Group) == (c.Kind == Joined))
 }
 
-// ShownBySource holds the claim that its user or group was associated with a source,
-// or is no more, against whether it is.
+// ShownBySource compares the claim that its user or group was associated with a source, or
+// dissociated from it, with whether it is associated.
 func (c Claim) ShownBySource(source ConnectionSource, associated bool) Shown {
 	if c.Kind != Associated && c.Kind != Dissociated || c.Source != source {
 		return Another
@@ -151,7 +150,7 @@ func (c Claim) ShownBySource(source ConnectionSource, associated bool) Shown {
 	return shows(associated == (c.Kind == Associated))
 }
 
-// alteredTo holds the claim that a field was altered against the value that it has.
+// alteredTo compares the claim that a field was altered with the value that it has.
 func (c Claim) alteredTo(id, value string, known bool) Shown {
 	now := Digest(id, c.Field, value)
 	switch {
@@ -166,7 +165,7 @@ func (c Claim) alteredTo(id, value string, known bool) Shown {
 	}
 }
 
-// shows is what a read says that can only show what is claimed or what was before.
+// shows is the result of a read that can only show what is claimed or the state before.
 func shows(is bool) Shown {
 	if is {
 		return Shows
@@ -174,18 +173,18 @@ func shows(is bool) Shown {
 	return Lags
 }
 
-// Digest stands for the value of a field of an object, so that two can be compared
-// without keeping either. At 32 bits it cannot be turned back: very many values have
-// the same one.
+// Digest represents the value of a field of an object, so that two values can be compared
+// without keeping them. It has 32 bits and cannot be reversed: very many values have the
+// same digest.
 func Digest(id, field, value string) string {
 	const size = 4
 	sum := sha256.Sum256([]byte(strconv.Itoa(len(id)) + "/" + id + "/" + field + "/" + value))
 	return hex.EncodeToString(sum[:size])
 }
 
-// Field is the value of a field of the user that the rules look at, by its name in
-// JumpCloud's API (systemuserreturn), in a form that is only to be compared. What has
-// no such field is not known.
+// Field is the value of a field of the user that the rules use, by its name in JumpCloud's
+// API (systemuserreturn), in a form that is only to be compared. known is false for any
+// other field.
 func (u User) Field(name string) (value string, known bool) {
 	switch name {
 	case "username":

@@ -6,7 +6,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// What a read says of a claim: it shows it, shows what was before, or something else.
+// A read shows what a claim says, or the state before, or another state.
 func TestClaimsAgainstWhatIsRead(t *testing.T) {
 	const ann, sales = directory.UserID("64a1b2c3d4e5f60718293a4b"), directory.GroupID("64a1b2c3d4e5f60718293b00")
 	read := func(edit func(*directory.User)) *directory.User {
@@ -57,7 +57,7 @@ func TestClaimsAgainstWhatIsRead(t *testing.T) {
 		"joined, of a user":                  {directory.Claim{Kind: directory.Joined, Group: sales}, as, directory.Another},
 	} {
 		if got := tc.claim.ShownBy(tc.user); got != tc.want {
-			t.Errorf("%s: %s, want %s", name, got, tc.want)
+			t.Errorf("%s: got %s, want %s", name, got, tc.want)
 		}
 	}
 
@@ -78,7 +78,7 @@ func TestClaimsAgainstWhatIsRead(t *testing.T) {
 		"renamed and gone":     {renamed("Sale", "Sales"), nil, directory.Another},
 	} {
 		if got := tc.claim.ShownByGroup(tc.group); got != tc.want {
-			t.Errorf("group %s: %s, want %s", name, got, tc.want)
+			t.Errorf("group %s: got %s, want %s", name, got, tc.want)
 		}
 	}
 
@@ -99,12 +99,12 @@ func TestClaimsAgainstWhatIsRead(t *testing.T) {
 		"a group, of the state": {in(directory.Suspended).ShownByGroup(group), directory.Another},
 	} {
 		if got.got != got.want {
-			t.Errorf("%s: %s, want %s", name, got.got, got.want)
+			t.Errorf("%s: got %s, want %s", name, got.got, got.want)
 		}
 	}
 }
 
-// Claims about the same are told by what they are about: of two, the later counts.
+// Claims about the same subject have the same key, and others have another.
 func TestWhatClaimsAreAbout(t *testing.T) {
 	for _, pair := range [][2]directory.Claim{
 		{{Kind: directory.Created}, {Kind: directory.Removed}},
@@ -115,7 +115,7 @@ func TestWhatClaimsAreAbout(t *testing.T) {
 		{{Kind: directory.Altered, Field: "email", To: "1"}, {Kind: directory.Altered, Field: "email", To: "2"}},
 	} {
 		if pair[0].About() != pair[1].About() {
-			t.Errorf("%+v is about %q, %+v about %q", pair[0], pair[0].About(), pair[1], pair[1].About())
+			t.Errorf("got %+v about %q and %+v about %q, want the same", pair[0], pair[0].About(), pair[1], pair[1].About())
 		}
 	}
 	seen := map[string]directory.Claim{}
@@ -124,7 +124,7 @@ func TestWhatClaimsAreAbout(t *testing.T) {
 		{Kind: directory.Joined, Group: "h"}, {Kind: directory.Associated, Source: directory.ConnectionSource{ID: "s"}}, {Kind: directory.Altered, Field: "email"}, {Kind: directory.Altered, Field: "jobTitle"},
 	} {
 		if other, is := seen[c.About()]; is {
-			t.Errorf("%+v and %+v are both about %q", c, other, c.About())
+			t.Errorf("got %+v and %+v both about %q, want different subjects", c, other, c.About())
 		}
 		seen[c.About()] = c
 	}

@@ -14,7 +14,7 @@ type Obstacle struct {
 	Message string `json:"message"`
 }
 
-// AccountState is what becomes of the account of a user in Entra.
+// AccountState is the state of the account of a user in Entra.
 type AccountState string
 
 // The three states of an account.
@@ -26,27 +26,27 @@ const (
 
 // Desired is what the account of one user in one directory should be.
 type Desired struct {
-	// Managed says whether the user is connected: only then is the account
-	// created and its attributes written. Of an account that is not managed any
-	// more only the state is kept true.
+	// Managed says whether the user is connected: only then is the account created and
+	// its attributes written. Of an account that is not managed any more only the state
+	// is written.
 	Managed bool
 	State   AccountState // Enabled or Disabled
-	Reason  Reason       // why it is disabled, or who keeps it enabled; else ""
-	// KeepsFound says that an account which was there before the user was connected
-	// keeps the state that it had then: a staged user goes on working with the
-	// password of Microsoft until the activation (JumpCloud support, "Importing
+	Reason  Reason       // why it is disabled, or what keeps it enabled; otherwise ""
+	// KeepsFound says that an account which existed before the user was connected keeps
+	// the state that it had then: a staged user continues to work with the password of
+	// Microsoft until the activation (JumpCloud support, "Importing
 	// M365/Entra ID Users into JumpCloud").
 	KeepsFound bool
-	// UPN is the wanted sign-in name; "" with an Obstacle, which forbids to
-	// create an account or to rename one, but not to disable it.
+	// UPN is the desired sign-in name. It is "" with an Obstacle, which forbids to create
+	// or rename an account, but not to disable it.
 	UPN        UPN
 	Obstacle   *Obstacle
 	Attributes Attributes // the sign-in name, its alias and what the rules export; without accountEnabled
 	// Problems are the attributes that the rules export and Entra would refuse.
 	// They are not among the Attributes.
 	Problems []Problem
-	// HasManager says that the manager is exported: it is the account of
-	// Manager, and nobody's if that is "".
+	// HasManager says that the manager is exported: the account of Manager, or none if
+	// Manager is "".
 	HasManager bool
 	Manager    UserID
 }
@@ -58,14 +58,13 @@ type Connected struct {
 	Ended     Reason // why the last path to this directory ended; "" counts as Disconnected
 }
 
-// Desire applies the rules. user is nil when JumpCloud does not know the user
-// any more.
+// Desire applies the rules. user is nil when the user is gone in JumpCloud.
 //
-// An account is enabled only if all hold: connected, activated, not locked when
-// lockout suspends, not expired when expiry suspends. A user who is connected by
-// another directory on the tenant is connected as far as the state goes: the
-// account is disabled when the last path in the tenant is gone. Which cause is
-// named when several apply is our choice: the one that lasts longest.
+// An account is enabled only if all of these are true: connected, activated, not locked if
+// lockout suspends, not expired if expiry suspends. For the state, a connection to another
+// directory on the tenant counts as well: the account is disabled when the last path in
+// the tenant is gone. If several causes apply, the reason is the one that lasts longest
+// (our choice).
 func Desire(user *User, c Connected, s Settings) Desired {
 	switch {
 	case user == nil:
@@ -98,8 +97,8 @@ func Desire(user *User, c Connected, s Settings) Desired {
 	return d
 }
 
-// In holds the wanted sign-in name against the domains that the tenant verified,
-// so that a name that Entra would refuse is an obstacle before it is written.
+// In compares the desired sign-in name with the domains that the tenant verified, so that a
+// name that Entra would refuse is an obstacle before it is written.
 func (d Desired) In(t Tenant) Desired {
 	if !d.Managed || d.Obstacle != nil || slices.Contains(t.VerifiedDomains, d.UPN.Domain()) {
 		return d
@@ -111,13 +110,13 @@ func (d Desired) In(t Tenant) Desired {
 	return d
 }
 
-// With is what is desired with one attribute more.
+// With is the desired state with one more attribute.
 func (d Desired) With(name Attribute, value Value) Desired {
 	d.Attributes = d.Attributes.Set([]Change{{Attribute: name, To: value}})
 	return d
 }
 
-// whyDisabled is the reason that a connected user must not sign in, or "".
+// whyDisabled is the reason why a connected user must not sign in, or "".
 func (s Settings) whyDisabled(u User) Reason {
 	for _, c := range causes {
 		if c.holds(u, s) {
@@ -133,7 +132,7 @@ type Account struct {
 	UPN                  UPN
 	ImmutableID          string
 	Enabled              bool
-	SyncedFromOnPremises bool // mastered in an on-premises Active Directory
+	SyncedFromOnPremises bool // its attributes come from an on-premises Active Directory
 	ManagementRestricted bool // in a restricted management administrative unit
 	Guest                bool
 	Attributes           Attributes
@@ -159,7 +158,7 @@ type DeletedAccount struct {
 	UPN         UPN // as it was
 	ImmutableID string
 	At          time.Time // of the deletion
-	// Guest and SyncedFromOnPremises say why it is not to be taken over.
+	// Guest and SyncedFromOnPremises are reasons not to take it over.
 	Guest, SyncedFromOnPremises bool
 }
 

@@ -56,7 +56,7 @@ func TestDesiredState(t *testing.T) {
 				t.Errorf("got managed %v, %s (%s); want %v, %s (%s)", got.Managed, got.State, got.Reason, tc.managed, tc.state, tc.reason)
 			}
 			if got.Reason != "" && directory.Sentence(got.Reason) == "" {
-				t.Errorf("the reason %s has no sentence for people", got.Reason)
+				t.Errorf("got no sentence of the reason %s, want one", got.Reason)
 			}
 		})
 	}
@@ -118,11 +118,11 @@ func TestManagerIsExportedByRule(t *testing.T) {
 	user := directory.User{Username: "ann", Email: "ann@corp.example", State: directory.Activated, Manager: "m1"}
 	settings := directory.DefaultSettings()
 	if d := directory.Desire(&user, here, settings); d.HasManager || d.Manager != "" {
-		t.Errorf("without the rule: %+v", d)
+		t.Errorf("got %+v without the rule, want no manager", d)
 	}
 	settings.Attributes["user_manager"] = true
 	if d := directory.Desire(&user, here, settings); !d.HasManager || d.Manager != "m1" {
-		t.Errorf("with the rule: %+v", d)
+		t.Errorf("got %+v with the rule, want the manager m1", d)
 	}
 }
 
@@ -137,30 +137,30 @@ func TestUsageLocation(t *testing.T) {
 		{"", "de", directory.Value{"DE"}, 0},
 		{"fr", "DE", directory.Value{"FR"}, 0},
 		{"", "Germany", nil, 1},
-		{"", "", nil, 0}, // Entra cannot clear it: it is left as it is
+		{"", "", nil, 0}, // Entra cannot clear it, so it is not written
 	} {
 		user := directory.User{Username: "ann", Email: "ann@corp.example", Work: directory.Address{Country: tc.country}, Attributes: map[string]string{"usageLocation": tc.custom}}
 		d := directory.Desire(&user, here, settings)
 		value, exported := d.Attributes["usageLocation"]
 		if !value.Equal(tc.want) || exported != (tc.want != nil) || len(d.Problems) != tc.problems {
-			t.Errorf("%+v: %v (exported %v), problems %+v", tc, value, exported, d.Problems)
+			t.Errorf("%+v: got %v (exported %v), problems %+v; want %v, %d problems", tc, value, exported, d.Problems, tc.want, tc.problems)
 		}
 	}
 }
 
-func TestDomainsAreHeldAgainstTheTenant(t *testing.T) {
+func TestDomainsAreComparedWithTheTenant(t *testing.T) {
 	tenant := directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}
 	user := directory.User{Username: "ann", Email: "ann@CONTOSO.example", FirstName: "Ann", State: directory.Activated}
 	if d := directory.Desire(&user, here, directory.DefaultSettings()).In(tenant); d.Obstacle != nil || d.UPN == "" {
-		t.Errorf("verified: %+v", d)
+		t.Errorf("got %+v of a verified domain, want a sign-in name", d)
 	}
 	user.Email = "ann@other.example"
 	d := directory.Desire(&user, here, directory.DefaultSettings()).In(tenant)
 	if d.Obstacle == nil || d.Obstacle.Reason != directory.DomainNotVerified || d.Obstacle.Message != "other.example is not a verified domain of tenant Contoso: verify it in Entra or change the user's e-mail" {
-		t.Errorf("not verified: %+v", d.Obstacle)
+		t.Errorf("got obstacle %+v, want %s with the domain and the tenant", d.Obstacle, directory.DomainNotVerified)
 	}
 	if _, named := d.Attributes["userPrincipalName"]; named || !d.Attributes["givenName"].Equal(directory.Value{"Ann"}) {
-		t.Errorf("what can be written without the name is not: %+v", d.Attributes)
+		t.Errorf("got attributes %+v, want those that need no sign-in name", d.Attributes)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestUPNsDifferOnlyBeyondCase(t *testing.T) {
 	now := directory.Attributes{"userPrincipalName": {"Ann@Corp.example"}, "givenName": {"ann"}}
 	changes := now.ChangesTo(directory.Attributes{"userPrincipalName": {"ann@corp.example"}, "givenName": {"Ann"}})
 	if len(changes) != 1 || changes[0].Attribute != "givenName" {
-		t.Errorf("changes = %+v, want the given name only", changes)
+		t.Errorf("got changes %+v, want the given name only", changes)
 	}
 }
 
@@ -208,11 +208,11 @@ func TestValueJSON(t *testing.T) {
 	}{{nil, "null"}, {directory.Value{"a"}, `"a"`}, {directory.Value{"a", "b"}, `["a","b"]`}} {
 		encoded, err := json.Marshal(tc.value)
 		if err != nil || string(encoded) != tc.text {
-			t.Errorf("Marshal(%v) = %s, %v; want %s", tc.value, encoded, err, tc.text)
+			t.Errorf("got %s, %v of %v, want %s", encoded, err, tc.value, tc.text)
 		}
 		var back directory.Value
 		if err := json.Unmarshal(encoded, &back); err != nil || !back.Equal(tc.value) {
-			t.Errorf("Unmarshal(%s) = %v, %v; want %v", encoded, back, err, tc.value)
+			t.Errorf("got %v, %v of %s, want %v", back, err, encoded, tc.value)
 		}
 	}
 }
@@ -225,7 +225,7 @@ func TestValueReadsBooleans(t *testing.T) {
 		}
 		var value directory.Value
 		if err := json.Unmarshal(encoded, &value); err != nil || !value.Equal(directory.Bool(yes)) {
-			t.Errorf("%s: %v, %v", encoded, value, err)
+			t.Errorf("%s: got %v, %v; want %v", encoded, value, err, directory.Bool(yes))
 		}
 	}
 }
@@ -259,11 +259,11 @@ func TestSettingsCheckNamesTheSetting(t *testing.T) {
 			settings := directory.DefaultSettings()
 			tc.change(&settings)
 			if got := subjectOf(settings.Check()); got != tc.subject {
-				t.Errorf("subject = %q, want %q", got, tc.subject)
+				t.Errorf("got subject %q, want %q", got, tc.subject)
 			}
 		})
 	}
 	if err := directory.DefaultSettings().Check(); err != nil {
-		t.Errorf("the defaults are refused: %v", err)
+		t.Errorf("got %v for the defaults, want no error", err)
 	}
 }

@@ -1,12 +1,11 @@
-// Package directory is the domain of entrasync: what an organization, a
-// directory, a user and a link are, and the rules that turn a JumpCloud user
-// and the settings of a directory into what the account in Entra should look
-// like.
+// Package directory is the domain of entrasync: what an organization, a directory, a user
+// and a link are, and the rules that compute the desired state of the account in Entra
+// from a JumpCloud user and the settings of a directory.
 //
-// Everything here is pure: no context, no clock, no network. A rule that
-// depends on time takes the time as an argument. The rules come from JumpCloud's
-// published description of its Microsoft 365 integration; where that is silent
-// the choice is ours and stands beside the rule.
+// Everything here is pure: no context, no clock, no network. A rule that depends on time
+// takes the time as an argument. The rules come from JumpCloud's published description of
+// its Microsoft 365 integration. Where it says nothing the choice is ours, and a comment
+// at the rule says so.
 package directory
 
 import (
@@ -16,8 +15,8 @@ import (
 	"time"
 )
 
-// The identifiers of the outside systems and of ours. A bare string never
-// travels alone.
+// The identifiers of the outside systems and our own. Each has a type, so that they cannot
+// be confused.
 type (
 	// OrganizationID is the id of a JumpCloud organisation, 24 hex digits.
 	OrganizationID string
@@ -31,15 +30,15 @@ type (
 	EntraID string
 	// ID is the id of a directory. It begins with the id of its organization
 	// ("<organization>-<suffix>"), so that the key of every record can be
-	// computed from it without a look-up.
+	// computed from it without a lookup.
 	ID string
 	// UPN is a user principal name, the sign-in name of an account in Entra.
 	// Entra compares it without regard to case.
 	UPN string
 )
 
-// What ids look like: JumpCloudID those of JumpCloud, JumpCloudIDSays the same for
-// people, and IDPattern those of directories.
+// The patterns of ids: JumpCloudID matches ids of JumpCloud, JumpCloudIDSays describes them
+// for people, and IDPattern matches ids of directories.
 const (
 	JumpCloudID     = `^` + hexDigits + `$`
 	JumpCloudIDSays = "24 hex digits"
@@ -48,7 +47,7 @@ const (
 	hexDigits = `[0-9a-f]{24}`
 )
 
-// jumpCloudID is an id of JumpCloud.
+// jumpCloudID matches an id of JumpCloud.
 var jumpCloudID = regexp.MustCompile(JumpCloudID)
 
 // IsJumpCloudID reports whether a text can be the id of an object in JumpCloud.
@@ -98,8 +97,8 @@ const (
 	Suspended UserState = "SUSPENDED"
 )
 
-// User is a JumpCloud user as far as the rules look at it. Text is as JumpCloud
-// has it; an empty string and a missing field are the same thing.
+// User is the part of a JumpCloud user that the rules use. Text is as JumpCloud has it; an
+// empty string and a missing field are the same.
 type User struct {
 	ID              UserID
 	Username        string
@@ -114,8 +113,8 @@ type User struct {
 	PasswordDate    time.Time // when the password was set; zero if it never was
 
 	// Fields are the plain fields that rules export, by their name in JumpCloud's API
-	// (see [PlainFields]), and Phones the first phone of each type that they do (see
-	// [PhoneTypes]). What is empty is not there.
+	// (see [PlainFields]), and Phones the first phone of each exported type (see
+	// [PhoneTypes]). Empty values are left out.
 	Fields, Phones map[string]string
 	Manager        UserID
 	Work           Address           // the address of type "work"
@@ -128,8 +127,8 @@ type Address struct {
 	Locality, Region, PostalCode, Country string
 }
 
-// Organization is a JumpCloud organisation that entrasync serves. Its API key
-// and webhook secrets are not part of it: they stay with the secrets.
+// Organization is a JumpCloud organisation that entrasync serves. Its API key and webhook
+// secrets are not part of it: they are stored with the secrets.
 type Organization struct {
 	ID        OrganizationID `json:"id"`
 	Name      string         `json:"name"`
@@ -142,12 +141,12 @@ type Tenant struct {
 	ID              TenantID
 	Name            string
 	VerifiedDomains []string // in lower case
-	// FederatedDomains are those of them whose users sign in with another service:
-	// there an account is known by its immutable id, which cannot be changed, and has no
-	// password (Graph, verifiedDomain; what else is said of them is in shared/entra).
+	// FederatedDomains are the verified domains whose users sign in with another service.
+	// An account in such a domain is identified by its immutable id, which cannot be
+	// changed there, and has no password (Graph, verifiedDomain; more is in shared/entra).
 	FederatedDomains []string
-	// InitialDomain is the one that every tenant has from the start and that is never
-	// federated, of onmicrosoft.com; "" if the tenant does not say.
+	// InitialDomain is the domain of onmicrosoft.com that every tenant has from the start
+	// and that is never federated; "" if the tenant does not say it.
 	InitialDomain string
 }
 

@@ -2,12 +2,12 @@ package directory
 
 import "regexp"
 
-// What Microsoft Graph says of users and groups, as far as a rule of the product goes
-// by it, stands in this file. The same facts about the requests themselves (addresses,
-// answers, quotas) are in shared/entra.
+// This file has the facts of Microsoft Graph about users and groups on which rules of the
+// product depend. The facts about the requests (addresses, answers, quotas) are in
+// shared/entra.
 
-// Attribute is a property of an account, by its name in Microsoft Graph. A
-// property inside another one is joined with a period.
+// Attribute is a property of an account, by its name in Microsoft Graph. A property inside
+// another one has both names, with a period between them.
 type Attribute string
 
 // The attributes that entrasync writes.
@@ -46,7 +46,7 @@ const (
 const (
 	// UniqueName holds the alternate key of a group.
 	UniqueName Attribute = "uniqueName"
-	// Members holds the object ids of the members of a group. In a change, To are those
+	// Members are the object ids of the members of a group. In a change, To are those
 	// that are added and From those that are removed.
 	Members Attribute = "members"
 )
@@ -61,37 +61,38 @@ const (
 	FlagForm      // true or false
 )
 
-// Facts are what Graph says of one attribute. The zero value is a text that may be
+// Facts are the facts of Graph about one attribute. The zero value is a text that may be
 // cleared, has no published limit and is written with a PATCH of the account.
 type Facts struct {
 	Form Form
-	// Limit is how many characters Entra takes, counted as UTF-16 does, in each text of
-	// it; 0: none is published.
+	// Limit is how many characters Entra takes in each text, counted in UTF-16 units; 0:
+	// none is published.
 	Limit int
-	// Pattern is what a text must look like, and Says the same for people, as the end
-	// of a sentence; nil: all texts do.
+	// Pattern matches the texts that Entra takes; nil: all texts. Says describes it for
+	// people, as the end of a sentence.
 	Pattern *regexp.Regexp
 	Says    string
 	// Required says that no account can be created without it.
 	Required bool
-	// Kept says that it cannot be cleared: the last value stays when it is emptied.
+	// Kept says that it cannot be cleared: the last value stays when JumpCloud has none.
 	Kept bool
-	// FoldsCase says that Entra compares it without regard to case: to write another case
-	// would be a rename that nobody asked for.
+	// FoldsCase says that Entra compares it without regard to case: writing another case
+	// would be an unwanted rename.
 	FoldsCase bool
-	// Unique says that no two objects may share a value, or what Entra makes of one.
+	// Unique says that no two objects may have the same value, or values that Entra
+	// derives from it.
 	Unique bool
-	// Sensitive says that only some may write it on an administrator's account.
+	// Sensitive says that writing it on an administrator's account needs a special role.
 	Sensitive bool
-	// Permission is the one that is enough to write it, beside those for all of the
-	// account; "" if there is none.
+	// Permission is the permission that allows to write only this attribute; "" if it
+	// needs one for all of the account.
 	Permission string
-	// With is the attribute that it is always written with; "" if it needs none.
+	// With is the attribute together with which it is always written; "" if none.
 	With Attribute
-	// Apart says that it is a request of its own: a reference to another object.
+	// Apart says that it needs a request of its own: it is a reference to another object.
 	Apart bool
-	// Replaced says that it is a part of a property that Graph replaces as a whole: a part
-	// that is not sent along becomes null.
+	// Replaced says that it is a part of a property that Graph replaces completely: a
+	// part that is not sent becomes null.
 	Replaced bool
 }
 
@@ -102,7 +103,7 @@ var facts = map[Attribute]Facts{
 	UserPrincipalName: {Required: true, Unique: true, FoldsCase: true, Sensitive: true},
 	MailNickname:      {Required: true, Unique: true, FoldsCase: true, With: UserPrincipalName}, // the alias follows the name
 	AccountEnabled:    {Required: true, Form: FlagForm},
-	ImmutableID:       {Required: true, Unique: true, Sensitive: true}, // required by us: by it we know the account again
+	ImmutableID:       {Required: true, Unique: true, Sensitive: true}, // required by us: we recognise the account by it
 	DisplayName:       {Required: true, Limit: 256},
 	GivenName:         {Limit: 64},
 	Surname:           {Limit: 64},
@@ -136,8 +137,7 @@ var facts = map[Attribute]Facts{
 const (
 	extensionProperty = "onPremisesExtensionAttributes"
 	extensionLimit    = 1024
-	// ExtensionPattern is what their names look like, and ExtensionSays the same for
-	// people.
+	// ExtensionPattern matches their names, and ExtensionSays describes them for people.
 	ExtensionPattern = `^extensionAttribute([1-9]|1[0-5])$`
 	ExtensionSays    = "extensionAttribute1 to extensionAttribute15"
 )
@@ -146,17 +146,16 @@ const (
 const (
 	longestUPN   = 113
 	longestLocal = 64
-	// LongestDomain is how many characters a domain may have, so that a sign-in name can
-	// have it.
+	// LongestDomain is how many characters a domain in a sign-in name may have.
 	LongestDomain = 48
 )
 
-// upnCharacters are those of the part before the @ (there).
+// upnCharacters matches the part before the @ (same documentation).
 var upnCharacters = regexp.MustCompile(`^[A-Za-z0-9'.\-_!#^~]+$`)
 
 // MaxGroupName is how many characters the name of a group may have (Graph, group
-// resource). They count as in an account.
+// resource), counted like those of an account's attributes.
 const MaxGroupName = 256
 
-// MaxBind is the most members that one request adds to a group (Graph, add members).
+// MaxBind is how many members one request can add to a group (Graph, add members).
 const MaxBind = 20

@@ -2,31 +2,31 @@ package directory
 
 import "testing"
 
-// Whatever a rule writes, and whatever an attribute is written with, stands in the table
-// of facts, and the API can say what the rule does.
+// Every attribute that a rule writes, and every one with which it is written, has facts, and
+// the API can say what the rule does.
 func TestEveryRuleHasFacts(t *testing.T) {
 	for rule, m := range rules {
 		if _, listed := facts[m.attribute]; !listed {
-			t.Errorf("the rule %s writes %s, of which nothing is known: want a row of facts", rule, m.attribute)
+			t.Errorf("got no facts of %s, which the rule %s writes, want a row", m.attribute, rule)
 		}
 		if m.field == "" || rule.Writes() == "" {
-			t.Errorf("the rule %s does not say from which field of JumpCloud it writes", rule)
+			t.Errorf("got no field of JumpCloud for the rule %s, want one", rule)
 		}
 	}
 	for name, fact := range facts {
 		if _, listed := facts[fact.With]; fact.With != "" && !listed {
-			t.Errorf("%s is written with %s, of which nothing is known", name, fact.With)
+			t.Errorf("got no facts of %s, with which %s is written, want a row", fact.With, name)
 		}
 		if (fact.Pattern == nil) != (fact.Says == "") {
 			t.Errorf("%s: got a pattern without its sentence or the sentence alone, want both", name)
 		}
 		if _, _, inside := name.Parts(); fact.Replaced && !inside {
-			t.Errorf("%s is said to be a part of a property, and is none", name)
+			t.Errorf("got %s as a part of a property, want a name with two parts", name)
 		}
 	}
 }
 
-// What Graph replaces as a whole is sent with all of its parts.
+// A property that Graph replaces completely is sent with all of its parts.
 func TestSiblings(t *testing.T) {
 	for _, tc := range []struct {
 		changed []Attribute
@@ -44,7 +44,7 @@ func TestSiblings(t *testing.T) {
 		}
 		got := Siblings(changes)
 		if len(got) != len(tc.want) || len(got) > 0 && got[0] != tc.want[0] {
-			t.Errorf("Siblings of %v = %v, want %v", tc.changed, got, tc.want)
+			t.Errorf("got siblings %v of %v, want %v", got, tc.changed, tc.want)
 		}
 	}
 }

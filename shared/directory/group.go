@@ -12,10 +12,10 @@ type Group struct {
 	Name string
 }
 
-// groupPath begins the path of a user who is connected by a group.
+// groupPath is the prefix of the path of a user who is connected by a group.
 const groupPath = "group:"
 
-// Path is the way by which the members of the group are connected.
+// Path is the path by which the members of the group are connected.
 func (g GroupID) Path() Path { return Path(groupPath + string(g)) }
 
 // Group is the group whose members the path connects; ok is false for another
@@ -29,8 +29,7 @@ func (p Path) Group() (id GroupID, ok bool) {
 type GroupConnection struct {
 	Directory ID      `json:"directoryId"`
 	Group     GroupID `json:"groupId"`
-	// Paths are by whom it is connected: an administrator, or the connection
-	// source.
+	// Paths say what connected it: an administrator, or the connection source.
 	Paths     []Path    `json:"paths"`
 	CreatedAt time.Time `json:"createdAt"`
 	Version   int64     `json:"-"`
@@ -42,25 +41,25 @@ type GroupLink struct {
 	Group   GroupID `json:"groupId"`
 	Name    string  `json:"name,omitempty"`    // in JumpCloud, when it was last read
 	Applied string  `json:"applied,omitempty"` // the display name that Entra certainly has; "" if that is not known
-	// Former is the last group in Entra that was this one's and keeps its unique name:
-	// we deleted it, and Entra keeps it for a while, or it went to another JumpCloud
-	// group. "" if there is none.
+	// Former is the last group in Entra that belonged to this one and still has its unique
+	// name: we deleted it and it can be restored for a while, or it belongs to another
+	// JumpCloud group now. "" if there is none.
 	Former EntraID `json:"former,omitempty"`
-	// Note is what there is to say about the group that was found or made in Entra.
+	// Note is a remark for people about the group that was found or created in Entra.
 	Note string `json:"note,omitempty"`
-	// ListedAt is when the members were last read from JumpCloud as a whole; zero if
-	// they were not since the group was connected.
+	// ListedAt is when all members were last read from JumpCloud; zero if they were not
+	// read since the group was connected.
 	ListedAt time.Time `json:"listedAt,omitzero"`
-	// Coming counts the members whose accounts are on their way while the group
-	// waits for them, so that they join together; ComingAt is when that number last
-	// changed. 0: it does not wait.
+	// Coming counts the members who will get accounts while the group waits for them, so
+	// that they join together; ComingAt is when that number last changed. 0: it does not
+	// wait.
 	Coming   int       `json:"coming,omitempty"`
 	ComingAt time.Time `json:"comingAt,omitzero"`
-	// Telling says that memberships were changed, and that the users may not have
-	// been told.
+	// Telling says that memberships were changed, and that the tasks for the users may
+	// not have been sent.
 	Telling bool `json:"telling,omitempty"`
-	// Lost are the paths by which the group was connected when JumpCloud showed it no
-	// more: it is connected by them again if JumpCloud shows it after all.
+	// Lost are the paths by which the group was connected before it was believed to be
+	// gone: they connect it again if JumpCloud shows it later.
 	Lost []Path `json:"lost,omitempty"`
 }
 
@@ -76,22 +75,22 @@ type Member struct {
 	User      UserID  `json:"userId"`
 	// Wanted says that JumpCloud has the user in the group.
 	Wanted bool `json:"wanted"`
-	// Applied is the account that we made a member of the group in Entra; "" if
-	// none is.
+	// Applied is the account that we made a member of the group in Entra; "" if there is
+	// none.
 	Applied EntraID `json:"applied,omitempty"`
 	// Problem is why the user cannot be made a member; nil if there is none.
 	Problem *Obstacle `json:"problem,omitempty"`
 	Version int64     `json:"-"`
 }
 
-// uniqueNames is what the alternate keys of the groups that we create begin with.
+// uniqueNames is the prefix of the alternate keys of the groups that we create.
 const uniqueNames = "jumpcloud."
 
-// UniqueName is the alternate key of the first group that we create in Entra for it.
+// UniqueName is the alternate key of the first group that we create in Entra for a group.
 func (g GroupID) UniqueName() string { return uniqueNames + string(g) }
 
-// MadeFor is the JumpCloud group for which we created the group in Entra that has an
-// alternate key; "" if we created none with it.
+// MadeFor is the JumpCloud group for which we created the group in Entra with the given
+// alternate key; "" if the key is not one of ours.
 func MadeFor(uniqueName string) GroupID {
 	if len(uniqueName) < len(uniqueNames) || !strings.EqualFold(uniqueName[:len(uniqueNames)], uniqueNames) {
 		return ""
@@ -100,10 +99,10 @@ func MadeFor(uniqueName string) GroupID {
 	return GroupID(strings.ToLower(id))
 }
 
-// UniqueName is the alternate key of the group that we create in Entra: by it a repeated
-// attempt meets the same group. It changes once we have deleted that group, because a
-// deleted group keeps its own as long as it can be restored (assumed), and once that
-// group went to another one.
+// UniqueName is the alternate key of the group that we create in Entra: a repeated attempt
+// finds the same group by it. It changes after we deleted that group, because a deleted
+// group keeps its key as long as it can be restored (assumed), and after that group went
+// to another JumpCloud group.
 func (l GroupLink) UniqueName() string {
 	begins, _, _ := strings.Cut(string(l.Former), "-")
 	if begins == "" {
@@ -134,7 +133,7 @@ type SecurityGroup struct {
 	Name       string
 	UniqueName string
 	// Security, MailEnabled, Dynamic, Microsoft365, SyncedFromOnPremises,
-	// RoleAssignable and ManagementRestricted tell the kinds of groups apart.
+	// RoleAssignable and ManagementRestricted say of which kinds the group is.
 	Security, MailEnabled, Dynamic, Microsoft365, SyncedFromOnPremises, RoleAssignable, ManagementRestricted bool
 }
 
@@ -161,8 +160,7 @@ func (g SecurityGroup) Unusable() string {
 	}
 }
 
-// UsableGroupName reports whether Entra takes a name for a group, as far as its length
-// goes.
+// UsableGroupName reports whether the length of a name is one that Entra takes for a group.
 func UsableGroupName(name string) bool {
 	return name != "" && characters(name) <= MaxGroupName
 }

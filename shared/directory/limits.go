@@ -6,8 +6,8 @@ import (
 	"unicode/utf16"
 )
 
-// refuses says why Entra does not take a value of the attribute, as the end of a
-// sentence that begins with its name; "" if it does. The value itself is not repeated.
+// refuses says why Entra does not take a value of the attribute, as the end of a sentence
+// that begins with its name, and without the value; "" if Entra takes it.
 func (a Attribute) refuses(value Value) string {
 	f := a.Facts()
 	for _, text := range value {
@@ -21,11 +21,11 @@ func (a Attribute) refuses(value Value) string {
 	return ""
 }
 
-// characters counts as UTF-16 does, which is how Entra is assumed to.
+// characters counts UTF-16 units; Entra is assumed to count the same.
 func characters(text string) int { return len(utf16.Encode([]rune(text))) }
 
-// refused says why Entra does not take a sign-in name, as the end of a sentence that
-// begins with it; "" if it does.
+// refused says why Entra does not take a sign-in name, as the end of a sentence that begins
+// with it; "" if Entra takes it.
 func (u UPN) refused() string {
 	local, domain := u.LocalPart(), u.Domain()
 	switch {

@@ -7,8 +7,8 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Every limit of an attribute: a value at the limit is exported, one beyond it is
-// a problem of that attribute alone, told without the value.
+// Every limit of an attribute: a value at the limit is exported. A value beyond it is a
+// problem of that attribute alone, whose message does not have the value.
 func TestLimitsOfAttributes(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("x", n) }
 	for _, tc := range []struct {
@@ -48,22 +48,22 @@ func TestLimitsOfAttributes(t *testing.T) {
 		}
 		for _, value := range tc.good {
 			if d := desire(value); len(d.Problems) > 0 || d.Attributes[tc.attribute].String() != value {
-				t.Errorf("%s: %.20q should be taken: %+v", tc.attribute, value, d.Problems)
+				t.Errorf("%s: got problems %+v of %.20q, want it taken", tc.attribute, d.Problems, value)
 			}
 		}
 		for _, value := range tc.bad {
 			d := desire(value)
 			_, exported := d.Attributes[tc.attribute]
 			if len(d.Problems) == 0 || exported {
-				t.Errorf("%s: %.20q should be a problem", tc.attribute, value)
+				t.Errorf("%s: got %.20q taken, want a problem", tc.attribute, value)
 				continue
 			}
 			p := d.Problems[0]
 			if p.Attribute != tc.attribute || p.Reason != directory.InvalidValue || !strings.HasPrefix(p.Message, string(tc.attribute)+" ") || strings.Contains(p.Message, value) {
-				t.Errorf("%s: %+v", tc.attribute, p)
+				t.Errorf("%s: got problem %+v, want %s and a message that begins with the attribute and is without the value", tc.attribute, p, directory.InvalidValue)
 			}
 			if len(d.Attributes) < 4 {
-				t.Errorf("%s: the other attributes are gone: %+v", tc.attribute, d.Attributes)
+				t.Errorf("%s: got attributes %+v, want the others in them", tc.attribute, d.Attributes)
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func TestLimitOfExtensionAttributes(t *testing.T) {
 	for n, problems := range map[int]int{1024: 0, 1025: 1} {
 		user := directory.User{Username: "ann", Email: "ann@corp.example", Attributes: map[string]string{"badge": strings.Repeat("x", n)}}
 		if d := directory.Desire(&user, here, settings); len(d.Problems) != problems {
-			t.Errorf("%d characters: %+v", n, d.Problems)
+			t.Errorf("%d characters: got problems %+v, want %d", n, d.Problems, problems)
 		}
 	}
 }
@@ -90,10 +90,10 @@ func TestSignInNamesThatEntraRefuses(t *testing.T) {
 		user := directory.User{Username: "ann", Email: name}
 		upn, obstacle := directory.DefaultSettings().UserPrincipalName(user)
 		if good != (obstacle == nil) || good != (string(upn) == name) {
-			t.Errorf("%s: %q, %+v", name, upn, obstacle)
+			t.Errorf("%s: got %q, %+v; want it taken: %t", name, upn, obstacle, good)
 		}
 		if obstacle != nil && obstacle.Reason != directory.UPNInvalid {
-			t.Errorf("%s: reason %s", name, obstacle.Reason)
+			t.Errorf("%s: got reason %s, want %s", name, obstacle.Reason, directory.UPNInvalid)
 		}
 	}
 }

@@ -17,9 +17,9 @@ const (
 	minNamePart = 4
 )
 
-// CheckPassword holds a password against the rules that Entra publishes for
-// cloud accounts, and says which it breaks, each as a sentence; none if Entra may
-// take it. name is the sign-in name of the account.
+// CheckPassword checks a password with the rules that Entra publishes for cloud accounts,
+// and returns those that it breaks, each as a sentence; none if Entra may take it. name is
+// the sign-in name of the account.
 func CheckPassword(password string, name UPN) []string {
 	var broken []string
 	if n := len([]rune(password)); n < minPassword || n > maxPassword {
@@ -37,11 +37,11 @@ func CheckPassword(password string, name UPN) []string {
 	return broken
 }
 
-// PasswordIn is why the account of a link gets no password in a tenant, nil if it may
-// get one: it belongs to somebody else, or it is in a federated domain, whose users sign
-// in with another service (Graph, passwordProfile). now is the account as Entra shows
-// it; nil goes by what the link recorded. An account that is aside for a moment counts
-// as at home.
+// PasswordIn is why the account of a link gets no password in a tenant: it belongs to
+// somebody else, or it is in a federated domain, whose users sign in with another service
+// (Graph, passwordProfile). It is nil if the account may get one. now is the account as
+// Entra shows it; with nil the link decides. An account that is moved aside counts as one
+// in its own domain.
 func (l Link) PasswordIn(t Tenant, now *Account) *Obstacle {
 	name := l.UPN
 	if l.Aside != nil {
@@ -62,7 +62,7 @@ func (l Link) PasswordIn(t Tenant, now *Account) *Obstacle {
 		"%s is a federated domain: %s signs in with JumpCloud and has no password of its own in Entra. Set the password in JumpCloud", name.Domain(), name)}
 }
 
-// classesOf counts the classes of characters in a password.
+// classesOf counts the character classes in a password.
 func classesOf(password string) int {
 	var seen [4]bool
 	for _, r := range password {

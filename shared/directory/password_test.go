@@ -35,11 +35,11 @@ func TestCheckPassword(t *testing.T) {
 				want = strings.Split(tc.want, ",")
 			}
 			if len(got) != len(want) {
-				t.Fatalf("%q, want %q", got, want)
+				t.Fatalf("got %q, want %q", got, want)
 			}
 			for i := range want {
 				if !strings.Contains(got[i], want[i]) {
-					t.Errorf("%q, want %q", got[i], want[i])
+					t.Errorf("got %q, want %q", got[i], want[i])
 				}
 			}
 		})

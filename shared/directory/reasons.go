@@ -20,7 +20,7 @@ const (
 	Deleted         Reason = "deleted"
 	Disconnected    Reason = "disconnected"
 
-	// The last path by which a user was connected was a group.
+	// Reasons of a user whose last path was a group.
 	LeftGroup         Reason = "left_group"
 	GroupDisconnected Reason = "group_disconnected"
 	GroupDeleted      Reason = "group_deleted"
@@ -65,8 +65,7 @@ const (
 	AbsenceUnconfirmed   Reason = "absence_unconfirmed"
 )
 
-// Reasons for Entra not to let the application in, which concern a whole
-// directory.
+// Reasons for Entra to refuse the application; they concern all of a directory.
 const (
 	PendingConsent      Reason = "pending_authorization"
 	ConsentLost         Reason = "consent_lost"
@@ -80,7 +79,7 @@ const (
 	SignInMisconfigured Reason = "sign_in_misconfigured"
 )
 
-// Reasons for a write not to have come to its end, most of them of passwords.
+// Reasons for a write that did not complete, most of them of passwords.
 const (
 	Interrupted      Reason = "interrupted"
 	PasswordPending  Reason = "password_pending"
@@ -89,19 +88,19 @@ const (
 	PasswordUnopened Reason = "password_unopened"
 )
 
-// Reasons that no record holds.
+// Reasons that are in no record.
 const (
 	TooManyElements Reason = "too_many_elements"
 	Damaged         Reason = "damaged"
 )
 
-// Explained is a reason with what there is to say about it in general. The message
-// beside a reason says more, where more is known.
+// Explained is a reason with its general description. The message beside a reason says
+// more if more is known.
 type Explained struct {
 	Reason   Reason
 	Sentence string // what it means
 	Advice   string // what the administrator can do
-	// Of is what has it.
+	// Of is what can have the reason.
 	Of Bearer
 }
 
@@ -110,7 +109,7 @@ type Bearer string
 
 // What can have a reason.
 const (
-	OfLink   Bearer = "user, group or attribute" // the link of a user or a group, or one of its problems: lists can be asked for it
+	OfLink   Bearer = "user, group or attribute" // the link of a user or a group, or one of its problems: lists can be filtered by it
 	OfMember Bearer = "member of a group"
 	OfAction Bearer = "action"
 	OfBody   Bearer = "webhook"
@@ -184,8 +183,8 @@ var reasons = []Explained{
 	{Damaged, "the database on one machine is damaged", "put back a copy of it", OfFile},
 }
 
-// causes are why the account of a connected user is disabled, those that last longest
-// first: of several the first one is named.
+// causes are why the account of a connected user is disabled. If several apply the first
+// one is the reason; those that last longest come first.
 var causes = []struct {
 	reason Reason
 	holds  func(User, Settings) bool
@@ -196,7 +195,7 @@ var causes = []struct {
 	{PasswordExpired, func(u User, s Settings) bool { return u.PasswordExpired && s.SuspendOnPasswordExpiration }},
 }
 
-// Reasons lists all reasons with what there is to say about them.
+// Reasons lists all reasons with their descriptions.
 func Reasons() []Explained { return slices.Clone(reasons) }
 
 // Sentence is what a reason means to a person; "" for what is no reason.

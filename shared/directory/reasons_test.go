@@ -5,17 +5,17 @@ import (
 	"testing"
 )
 
-// Each reason stands in the list once, with something to read.
+// Each reason is in the list once, with its texts.
 func TestReasonsAreExplained(t *testing.T) {
 	seen := map[Reason]bool{}
 	for _, r := range Reasons() {
 		if seen[r.Reason] {
-			t.Errorf("%s stands in the list twice, want once", r.Reason)
+			t.Errorf("got %s twice in the list, want once", r.Reason)
 		}
 		seen[r.Reason] = true
 		for what, text := range map[string]string{"sentence": r.Sentence, "advice": r.Advice, "bearer": string(r.Of)} {
 			if text == "" || strings.Contains(text, "|") || strings.HasSuffix(text, ".") {
-				t.Errorf("the %s of %s is %q, want a clause without a period", what, r.Reason, text)
+				t.Errorf("got %q as the %s of %s, want a clause without a period", text, what, r.Reason)
 			}
 		}
 		if got := Sentence(r.Reason); got != r.Sentence {
@@ -23,6 +23,6 @@ func TestReasonsAreExplained(t *testing.T) {
 		}
 	}
 	if got := Sentence(""); got != "" {
-		t.Errorf("the sentence of no reason is %q, want none", got)
+		t.Errorf("got sentence %q without a reason, want none", got)
 	}
 }

@@ -2,7 +2,7 @@ package directory
 
 import "strings"
 
-// Region is where JumpCloud keeps an organization.
+// Region is where JumpCloud hosts an organization.
 type Region string
 
 // The regions of JumpCloud (JumpCloud API documentation).
@@ -15,12 +15,12 @@ const (
 // Regions lists all regions.
 var Regions = []Region{US, EU, India}
 
-// jumpCloudDomain ends the name of every host of JumpCloud.
+// jumpCloudDomain is the suffix of every host name of JumpCloud.
 const jumpCloudDomain = ".jumpcloud.com"
 
-// Host turns an address of JumpCloud in the US into that of the region:
-// console.jumpcloud.com becomes console.eu.jumpcloud.com. An address that is not
-// JumpCloud's is left as it is.
+// Host changes an address of JumpCloud in the US into that of the region:
+// console.jumpcloud.com becomes console.eu.jumpcloud.com. It does not change an address
+// that is not JumpCloud's.
 func (r Region) Host(address string) string {
 	if r == US || r == "" {
 		return address

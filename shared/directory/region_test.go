@@ -22,7 +22,7 @@ func TestRegionHost(t *testing.T) {
 		{"", "https://console.jumpcloud.com/api", "https://console.jumpcloud.com/api"},
 	} {
 		if got := tc.region.Host(tc.address); got != tc.want {
-			t.Errorf("%s of %s: %s, want %s", tc.region, tc.address, got, tc.want)
+			t.Errorf("%s of %s: got %s, want %s", tc.region, tc.address, got, tc.want)
 		}
 	}
 }

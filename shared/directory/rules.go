@@ -16,20 +16,20 @@ const (
 	// displayNameRule makes displayName follow JumpCloud's own display name
 	// instead of first name and last name.
 	displayNameRule Rule = "displayName"
-	// managerRule exports the manager, who is known by an account of the same
+	// managerRule exports the manager, as a reference to an account of the same
 	// directory.
 	managerRule Rule = "user_manager"
 )
 
-// mapping is what a rule writes: the attribute, the JumpCloud field by the name
-// that people find there, and how to read it; nil for the rules that need more than
-// that, which have a place of their own in the code.
+// mapping is what a rule writes: the attribute, the JumpCloud field by its name for people,
+// and the function that reads it. The function is nil for displayNameRule and managerRule,
+// which other code applies.
 type mapping struct {
 	attribute Attribute
 	field     string
 	from      func(User) Value
-	// plain is the field where it is one of JumpCloud's API that holds one text, and
-	// phone the type where it is a phone; "" otherwise.
+	// plain is the name of a field of JumpCloud's API that has one text, and phone the
+	// type of a phone; "" for the other rules.
 	plain, phone string
 }
 
@@ -53,12 +53,12 @@ func work(to Attribute, part string, of func(Address) string) mapping {
 	return mapping{attribute: to, field: "work address, " + part, from: func(u User) Value { return Text(of(u.Work)) }}
 }
 
-// rules is the table of the optional rules. What Graph says of each attribute is in the
-// table of [Facts]; the API's description of a rule follows from both.
+// rules is the table of the optional rules. The facts of Graph about each attribute are in
+// the table of [Facts]; the API's description of a rule follows from both.
 //
-// JumpCloud has no field for division, usage location and preferred language:
-// they are custom attributes of the same name, and a usage location that is not
-// there is the country of the work address. Both are our choice.
+// JumpCloud has no field for division, usage location and preferred language: they are
+// custom attributes of the same name. Without one, the usage location is the country of the
+// work address. Both are our choice.
 var rules = map[Rule]mapping{
 	displayNameRule:        {attribute: DisplayName, field: "displayname"},
 	managerRule:            {attribute: Manager, field: "manager"},
@@ -85,14 +85,14 @@ var rules = map[Rule]mapping{
 // Rules lists the optional rules by name.
 func Rules() []Rule { return slices.Sorted(maps.Keys(rules)) }
 
-// PlainFields are the fields of JumpCloud's API that hold one text and that a rule
-// exports as it is, by name.
+// PlainFields are the names of the fields of JumpCloud's API that have one text and that a
+// rule exports unchanged, sorted.
 func PlainFields() []string { return namesOf(func(m mapping) string { return m.plain }) }
 
-// PhoneTypes are the types of phones that rules export, by name.
+// PhoneTypes are the types of phones that rules export, sorted.
 func PhoneTypes() []string { return namesOf(func(m mapping) string { return m.phone }) }
 
-// namesOf are the names that rules have of one sort, each once, sorted.
+// namesOf are the names that of returns for the rules, each once, sorted, without "".
 func namesOf(of func(mapping) string) []string {
 	var names []string
 	for _, m := range rules {
@@ -131,9 +131,9 @@ func usageLocation(u User) Value {
 	return Text(strings.ToUpper(u.Work.Country))
 }
 
-// attributes are what the settings export of a user, apart from the sign-in
-// name, the manager and the state: the names always, the rest by rule. A value
-// that Entra would refuse is a problem and not among them.
+// attributes are the attributes of a user that the settings export, apart from the sign-in
+// name, the manager and the state: the names always, the rest by rule. A value that Entra
+// would refuse becomes a problem and is left out.
 func (s Settings) attributes(u User) (Attributes, []Problem) {
 	all := []mapping{
 		{attribute: GivenName, field: "firstname", from: func(u User) Value { return Text(u.FirstName) }},
@@ -165,9 +165,9 @@ func (s Settings) attributes(u User) (Attributes, []Problem) {
 	return wanted, problems
 }
 
-// displayName is first name and last name, as JumpCloud exports it. Entra does
-// not take an account without one, so what is empty falls back to the display
-// name, then the user name; that order is our choice.
+// displayName is first name and last name, as JumpCloud exports it. Entra takes no account
+// without one, so if both are empty it is the display name, or else the user name; that
+// order is our choice.
 func (s Settings) displayName(u User) string {
 	fullName := strings.TrimSpace(strings.TrimSpace(u.FirstName) + " " + strings.TrimSpace(u.LastName))
 	own := strings.TrimSpace(u.DisplayName)

@@ -26,21 +26,18 @@ type Directory struct {
 	Organization OrganizationID `json:"organizationId"`
 	Name         string         `json:"name"`
 	Tenant       TenantID       `json:"tenantId"` // as the administrator named it: its id or a domain
-	// TenantObject is the id that the tenant gives for itself, "" until it could
-	// be asked.
-	// As long as it is not known nothing is written: who has which account could
-	// not be told.
+	// TenantObject is the object id that the tenant shows; "" until the tenant could be
+	// read. Until then nothing is written, because claims on accounts need this id.
 	TenantObject TenantID `json:"tenantObjectId,omitempty"`
-	// VerifiedDomains are those that the tenant said it has, in lower case, when
-	// it was last asked for the directory's sake.
+	// VerifiedDomains are the tenant's verified domains, in lower case, when it was last
+	// read for this directory.
 	VerifiedDomains []string `json:"verifiedDomains,omitempty" doc:"The tenant's verified domains when it was last asked"`
-	// FederatedDomains and InitialDomain are what the tenant said of them then, where it
-	// was asked; see [Tenant].
+	// FederatedDomains and InitialDomain are from the same read, if it included them; see
+	// [Tenant].
 	FederatedDomains []string `json:"federatedDomains,omitempty" doc:"Those of them whose users sign in with another service, when it was last asked"`
 	InitialDomain    string   `json:"initialDomain,omitempty" doc:"The tenant's own domain of onmicrosoft.com"`
-	// Shares are the other directories on the same tenant or with one of its
-	// domains, where the administrator allowed that. It says the same on all of
-	// them.
+	// Shares are the other directories on the same tenant or with one of its domains, if
+	// the administrator allowed that. All of them list one another.
 	Shares []ID   `json:"sharesTenantWith,omitempty" doc:"The other directories on the tenant or with one of its domains, where allowSharedDomains was set"`
 	Status Status `json:"status" enum:"active,pending_authorization"`
 	// Reason and Message say why the directory is not active, or what is wrong
@@ -52,8 +49,7 @@ type Directory struct {
 	Version   int64     `json:"-"`
 }
 
-// KnownTenant is what the tenant said of itself when it was last asked for the
-// directory's sake.
+// KnownTenant is the tenant as it was last read for this directory.
 func (d Directory) KnownTenant() Tenant {
 	return Tenant{ID: d.TenantObject, VerifiedDomains: d.VerifiedDomains, FederatedDomains: d.FederatedDomains, InitialDomain: d.InitialDomain}
 }
@@ -68,7 +64,7 @@ func (d Directory) SameTenant(other Directory) bool {
 // MappedEmail names the e-mail address of a JumpCloud user that becomes the UPN.
 type MappedEmail string
 
-// The two addresses a JumpCloud user has.
+// The two e-mail addresses that a JumpCloud user has.
 const (
 	CompanyEmail   MappedEmail = "company"
 	AlternateEmail MappedEmail = "alternate"
@@ -97,12 +93,14 @@ type Settings struct {
 	// RestoreDeleted brings a deleted account back instead of reporting it.
 	RestoreDeleted bool `json:"restoreDeleted"`
 	Federated      bool `json:"federated"`
-	// ManageGroups makes connected groups security groups in Entra.
+	// ManageGroups creates or takes over a security group in Entra for each connected
+	// group.
 	ManageGroups bool `json:"manageGroups"`
-	// ExactMembership takes members out of groups that JumpCloud does not know.
+	// ExactMembership removes members from groups in Entra if they are not members in
+	// JumpCloud.
 	ExactMembership bool `json:"exactMembership"`
-	// DeleteGroups deletes a group in Entra that we created, once it is
-	// disconnected or gone in JumpCloud.
+	// DeleteGroups deletes a group in Entra that we created, after its group was
+	// disconnected or deleted in JumpCloud.
 	DeleteGroups bool `json:"deleteGroups"`
 	// ConnectionSource is the object in JumpCloud whose associations connect users
 	// and groups here.
@@ -111,7 +109,7 @@ type Settings struct {
 	AllowSharedDomains bool `json:"allowSharedDomains"`
 }
 
-// SourceType is the type of the object in JumpCloud that keeps connections.
+// SourceType is the type of a connection source.
 type SourceType string
 
 // The types of connection sources.
@@ -128,8 +126,8 @@ type ConnectionSource struct {
 	ID   string     `json:"id,omitempty"` // 24 hex digits; "" with NoSource
 }
 
-// DefaultSettings are the safe ones: the company e-mail as it is, no optional
-// attribute, nobody disabled for a forgotten password.
+// DefaultSettings are the safe settings: the company e-mail unchanged, no optional
+// attribute, nobody disabled for a lockout or an expired password.
 func DefaultSettings() Settings {
 	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
 		ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
@@ -158,7 +156,7 @@ func (s Settings) Check() error {
 	return s.ConnectionSource.check()
 }
 
-// check refuses a source that cannot be one.
+// check returns a fault for a source that is not valid.
 func (c ConnectionSource) check() error {
 	switch {
 	case c.Type != NoSource && c.Type != ApplicationSource && c.Type != Office365Source:
@@ -171,8 +169,8 @@ func (c ConnectionSource) check() error {
 	return nil
 }
 
-// checkCustomAttributes refuses names that Entra does not have and two sources
-// for one of them.
+// checkCustomAttributes refuses extension attributes that Entra does not have, and two
+// custom attributes for one of them.
 func (s Settings) checkCustomAttributes() error {
 	source := map[ExtensionAttribute]string{}
 	for _, name := range slices.Sorted(maps.Keys(s.CustomAttributes)) {
@@ -191,15 +189,14 @@ func (s Settings) checkCustomAttributes() error {
 	return nil
 }
 
-// DomainPattern is what the name of a domain looks like, which has two labels or
-// more.
+// DomainPattern matches the name of a domain, which has two labels or more.
 const DomainPattern = `^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`
 
-// domainName is a domain.
+// domainName matches the name of a domain.
 var domainName = regexp.MustCompile(DomainPattern)
 
-// Unverified are the domains of the settings, by their index, that are not among
-// verified ones, which are in lower case.
+// Unverified are the indexes of the settings' domains that are not in verified, whose names
+// are in lower case.
 func (s Settings) Unverified(verified []string) []int {
 	var missing []int
 	for i, d := range s.Domains {
@@ -234,12 +231,12 @@ func checkDomains(domains []Domain) error {
 	return nil
 }
 
-// refuse is a setting that cannot be used.
+// refuse is the fault for a setting that cannot be used.
 func refuse(path, message string) error {
 	return &fault.Error{Op: "directory.settings", Kind: fault.Invalid, Subject: "settings." + path, Message: message}
 }
 
-// joined lists names for a sentence.
+// joined joins names for a sentence.
 func joined[T ~string](names []T) string {
 	words := make([]string, len(names))
 	for i, n := range names {

@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// TenantNames are all names by which the directory's tenant is known, in lower
-// case and each once: as the administrator named it and the id that the tenant
-// gives for itself, which both may also name it for another directory, then its
-// verified domains.
+// TenantNames are all names of the directory's tenant, each once and in lower case: the
+// name that the administrator gave, the tenant's object id, and its verified domains.
+// Another directory may name the same tenant by any of them.
 func (d Directory) TenantNames() []string {
 	var names []string
 	add := func(name string) {
@@ -26,10 +25,10 @@ func (d Directory) TenantNames() []string {
 	return names
 }
 
-// Overlaps reports whether two directories write to the same accounts: whether they
-// are on one tenant or a verified domain of the one is one of the other, as far
-// as is known. What they have in common is one of the names of both.
-func (d Directory) Overlaps(other Directory) (common string, meets bool) {
+// Overlaps reports whether two directories write to the same accounts, as far as is known:
+// they are on one tenant, or have a verified domain in common. common is a name that both
+// have.
+func (d Directory) Overlaps(other Directory) (common string, overlaps bool) {
 	if d.SameTenant(other) {
 		if other.TenantObject != "" {
 			return string(other.TenantObject), true

@@ -14,7 +14,7 @@ func TestTenantNames(t *testing.T) {
 		t.Error(cmp.Diff(want, got))
 	}
 	if got := (directory.Directory{Tenant: "7F1D", TenantObject: "7f1d"}).TenantNames(); !cmp.Equal(got, []string{"7f1d"}) {
-		t.Errorf("named by its id: %v", got)
+		t.Errorf("got names %v of a tenant named by its id, want its id once", got)
 	}
 }
 
@@ -33,9 +33,9 @@ func TestMeets(t *testing.T) {
 		"another tenant of which nothing known": {directory.Directory{Tenant: "fabrikam.example"}, ""},
 	} {
 		for direction, pair := range [][2]directory.Directory{{contoso, tc.other}, {tc.other, contoso}} {
-			common, meets := pair[0].Overlaps(pair[1])
-			if meets != (tc.common != "") || (direction == 0 && common != tc.common) {
-				t.Errorf("%s: %q, %t", name, common, meets)
+			common, overlaps := pair[0].Overlaps(pair[1])
+			if overlaps != (tc.common != "") || (direction == 0 && common != tc.common) {
+				t.Errorf("%s: got %q, %t; want %q", name, common, overlaps, tc.common)
 			}
 		}
 	}

@@ -13,8 +13,8 @@ import (
 //   - domains without a default: M if its domain is listed, else the user is not synced;
 //   - domains with a default: M if its domain is listed, else the local part of M at the default.
 //
-// Domains compare without regard to case. An obstacle says why there is no
-// name that Entra would take; it is nil when there is one.
+// Domains are compared without regard to case. The obstacle says why there is no name that
+// Entra would take; it is nil when there is one.
 func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 	mail := strings.TrimSpace(s.mappedEmail(u))
 	upn := UPN(mail)
@@ -32,7 +32,7 @@ func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 	return upn, nil
 }
 
-// inDomains holds a name against the domains of the directory.
+// inDomains applies the domains of the directory to a name.
 func (s Settings) inDomains(upn UPN) (UPN, *Obstacle) {
 	if len(s.Domains) == 0 {
 		return upn, nil
@@ -62,14 +62,13 @@ func (s Settings) mappedEmail(u User) string {
 	return u.Email
 }
 
-// maxNickname is the most characters Entra takes as mailNickname (Graph user
-// resource).
+// maxNickname is how many characters a mailNickname may have (Graph user resource).
 const maxNickname = 64
 
-// mailNickname is the mail alias that Entra demands of every account: the local
-// part of the UPN without the characters Entra refuses there, and without
-// periods at the end (Graph user and group resources). That the alias is the
-// local part is our choice: JumpCloud publishes no rule for it.
+// mailNickname is the mail alias that Entra requires for every account: the local part of
+// the UPN without the characters that Entra refuses there, and without periods at the end
+// (Graph user and group resources). The local part is our choice: JumpCloud publishes no
+// rule for the alias.
 func mailNickname(upn UPN) string {
 	nickname := strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' || strings.ContainsRune(`@()\/[]';:<>,"`, r) {

@@ -48,13 +48,13 @@ func TestUserPrincipalName(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			got, obstacle := tc.settings.UserPrincipalName(tc.user)
 			if got != tc.want {
-				t.Errorf("UPN = %q, want %q", got, tc.want)
+				t.Errorf("got UPN %q, want %q", got, tc.want)
 			}
 			switch {
 			case tc.reason == "" && obstacle != nil:
-				t.Errorf("unexpected obstacle %+v", obstacle)
+				t.Errorf("got obstacle %+v, want none", obstacle)
 			case tc.reason != "" && (obstacle == nil || obstacle.Reason != tc.reason || obstacle.Message == ""):
-				t.Errorf("obstacle = %+v, want reason %q with a message", obstacle, tc.reason)
+				t.Errorf("got obstacle %+v, want reason %q with a message", obstacle, tc.reason)
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestNicknameIsAlwaysAcceptable(t *testing.T) {
 		}
 		nickname := desired.Attributes[directory.MailNickname].String()
 		if nickname == "" || len(nickname) > 64 || strings.HasSuffix(nickname, ".") || strings.ContainsAny(nickname, `@()\/[]';:<>," `) {
-			t.Fatalf("mailNickname %q of %q would be refused", nickname, desired.UPN)
+			t.Fatalf("got mailNickname %q of %q, want one that Entra takes", nickname, desired.UPN)
 		}
 	})
 }

@@ -1,11 +1,10 @@
 // Package fault is the one error type of entrasync.
 //
-// Whatever goes wrong, at JumpCloud, at Microsoft Graph, in the store or in a
-// request, becomes an [*Error] of one of a closed list of kinds. The kind alone
-// decides what happens next ([Kind.Decide]) and is the word that logs, metrics
-// and administrators see; the reason narrows it down to one typed word that a
-// link keeps; the message is a sentence for the person who must act. Nobody
-// tells errors apart by their text.
+// Every failure, at JumpCloud, at Microsoft Graph, in the store or in a request, becomes
+// an [*Error] of one of a closed list of kinds. The kind alone decides what happens next
+// ([Kind.Decide]) and is the word that logs, metrics and administrators see. The reason
+// is a more specific typed word that a link records. The message is a sentence for the
+// person who must act. No code distinguishes errors by their text.
 package fault
 
 import (
@@ -21,11 +20,11 @@ type Kind string
 const (
 	Invalid      Kind = "invalid"      // the input is wrong and stays wrong until a person changes it
 	NotFound     Kind = "not_found"    // the thing named does not exist
-	Conflict     Kind = "conflict"     // something else holds the name or the account
-	Forbidden    Kind = "forbidden"    // the outside system refuses us this object
+	Conflict     Kind = "conflict"     // something else has the name or the account
+	Forbidden    Kind = "forbidden"    // the outside system does not allow the request on this object
 	Unauthorized Kind = "unauthorized" // our credentials do not work: nothing in this directory can proceed
-	Changed      Kind = "changed"      // a conditional write lost against another writer
-	Throttled    Kind = "throttled"    // the outside system asks us to slow down
+	Changed      Kind = "changed"      // a conditional write failed because another writer was faster
+	Throttled    Kind = "throttled"    // the outside system limits our rate of requests
 	Transient    Kind = "transient"    // an outage, a time-out, a replica that lags
 	Internal     Kind = "internal"     // a defect of entrasync
 )
@@ -40,12 +39,11 @@ type Decision string
 const (
 	Retry Decision = "retry" // the same task may succeed later without anybody acting
 	Park  Decision = "park"  // stop trying on this link until something changes
-	Fail  Decision = "fail"  // the message itself is at fault or we are: dead-letter it and raise an alarm
+	Fail  Decision = "fail"  // the message or entrasync is defective: dead-letter it and raise an alarm
 )
 
-// Decide maps a kind to what a worker does with the task. Unauthorized is
-// retried because consent comes back for the whole directory at once, without
-// anything about the single link changing.
+// Decide maps a kind to what a worker does with the task. Unauthorized is retried because
+// consent returns for all links of a directory at once, without a change of any of them.
 func (k Kind) Decide() Decision {
 	switch k {
 	case Changed, Throttled, Transient, Unauthorized:
@@ -57,18 +55,18 @@ func (k Kind) Decide() Decision {
 	}
 }
 
-// Reason is the typed word that narrows a kind down, such as "domain_not_verified". The
-// words are those of the product, and stand with it in directory.Reasons.
+// Reason is a typed word that is more specific than a kind, such as "domain_not_verified".
+// The words are listed in directory.Reasons.
 type Reason string
 
 // Error is what went wrong.
 type Error struct {
 	Op         string        // what was attempted: "entra.create user", "store.get"
 	Kind       Kind          // never empty
-	Reason     Reason        // one typed word narrowing the kind; may be empty
+	Reason     Reason        // a typed word that is more specific than the kind; may be empty
 	Subject    string        // the thing it is about: a user id, a setting, a field; never a secret
 	Message    string        // a sentence for the person who must act; may be empty
-	RetryAfter time.Duration // how long the outside system asked us to wait; 0 if it did not say
+	RetryAfter time.Duration // the wait that the outside system named; 0 if it named none
 	Err        error         // the cause, if there is one
 }
 
@@ -77,9 +75,8 @@ func New(kind Kind, op, message string) *Error {
 	return &Error{Op: op, Kind: kind, Message: message}
 }
 
-// Wrap adds to err what was attempted. It keeps the kind, reason, message and
-// wait of a fault inside err; an error that is not a fault becomes one of the
-// kind given. Wrap of nil is nil.
+// Wrap adds to err what was attempted. It keeps the kind, reason, message and wait of a
+// fault inside err; any other error becomes a fault of the given kind. Wrap of nil is nil.
 func Wrap(err error, kind Kind, op string) error {
 	if err == nil {
 		return nil
@@ -93,8 +90,8 @@ func Wrap(err error, kind Kind, op string) error {
 	return wrapped
 }
 
-// Error joins operation, subject, kind and message with what was at the bottom
-// of it. Faults between do not repeat what this one says.
+// Error joins operation, subject, kind and message with the first cause that is not a
+// fault. Faults in between are left out, because they would repeat the same.
 func (e *Error) Error() string {
 	var b strings.Builder
 	for _, part := range []string{e.Op, e.Subject} {
@@ -123,7 +120,7 @@ func (e *Error) cause() error {
 	return inner.Err
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf is the kind of err: of the outermost fault in it, Internal for any

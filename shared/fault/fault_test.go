@@ -18,11 +18,11 @@ func TestEveryKindHasADecision(t *testing.T) {
 	}
 	for _, kind := range fault.Kinds {
 		if got := kind.Decide(); got != want[kind] {
-			t.Errorf("%s: %s, want %s", kind, got, want[kind])
+			t.Errorf("%s: got %s, want %s", kind, got, want[kind])
 		}
 	}
 	if len(want) != len(fault.Kinds) {
-		t.Errorf("%d kinds are listed, %d are known here", len(fault.Kinds), len(want))
+		t.Errorf("got %d kinds in the list, want %d", len(fault.Kinds), len(want))
 	}
 }
 
@@ -30,28 +30,28 @@ func TestWrapKeepsWhatDecides(t *testing.T) {
 	inner := &fault.Error{Op: "entra.batch", Kind: fault.Throttled, Reason: "throttled", Subject: "u1", Message: "slow down", RetryAfter: 17 * time.Second, Err: context.DeadlineExceeded}
 	outer := fault.Of(fault.Wrap(fmt.Errorf("between: %w", inner), fault.Internal, "reconcile"))
 	if outer.Kind != fault.Throttled || outer.Reason != "throttled" || outer.Subject != "u1" || outer.Message != "slow down" || outer.RetryAfter != 17*time.Second {
-		t.Errorf("wrapped: %+v", outer)
+		t.Errorf("got the wrapped fault %+v, want kind, reason, subject, message and wait of %+v", outer, inner)
 	}
 	if !errors.Is(outer, context.DeadlineExceeded) {
-		t.Error("the cause is lost")
+		t.Errorf("got %v, want one with the cause %v", outer, context.DeadlineExceeded)
 	}
 	if want := "reconcile: u1: throttled (throttled): slow down: context deadline exceeded"; outer.Error() != want {
-		t.Errorf("Error() = %q, want %q", outer.Error(), want)
+		t.Errorf("got Error() %q, want %q", outer.Error(), want)
 	}
 }
 
 func TestOtherErrorsBecomeFaults(t *testing.T) {
 	plain := errors.New("plain")
 	if got := fault.KindOf(plain); got != fault.Internal {
-		t.Errorf("KindOf = %s", got)
+		t.Errorf("got KindOf %s, want %s", got, fault.Internal)
 	}
 	if got := fault.KindOf(fault.Wrap(plain, fault.Transient, "op")); got != fault.Transient {
-		t.Errorf("KindOf wrapped = %s", got)
+		t.Errorf("got KindOf %s of a wrapped error, want %s", got, fault.Transient)
 	}
 	if fault.Wrap(nil, fault.Transient, "op") != nil || fault.Of(nil) != nil || fault.KindOf(nil) != "" {
-		t.Error("nil does not stay nil")
+		t.Error("got a fault of nil, want nil")
 	}
 	if got := fault.New(fault.Invalid, "op", "bad").Error(); got != "op: invalid: bad" {
-		t.Errorf("Error() = %q", got)
+		t.Errorf("got Error() %q, want %q", got, "op: invalid: bad")
 	}
 }

@@ -1,5 +1,5 @@
-// Package functiontest is what tests of the functions have around them: the simulators
-// of JumpCloud and Entra in memory, a table, and the real clients between.
+// Package functiontest is the environment for tests of the functions: the simulators of
+// JumpCloud and Entra in memory, a table, and the real clients.
 package functiontest
 
 import (
@@ -22,7 +22,7 @@ const (
 	Organization = directory.OrganizationID(jumpcloudtest.DefaultOrganizationID)
 	// APIKey is its key.
 	APIKey = "test-key"
-	// Domain is the verified domain of the tenant in which people have their addresses.
+	// Domain is the verified domain of the tenant, and that of all e-mail addresses.
 	Domain = "contoso.example"
 )
 
@@ -33,7 +33,7 @@ const (
 	LoginHost     = "login.microsoftonline.com"
 )
 
-// T is what tests and property tests offer.
+// T is the common part of tests and property tests.
 type T interface {
 	Helper()
 	Fatal(args ...any)
@@ -42,17 +42,17 @@ type T interface {
 // Config says what differs between tests.
 type Config struct {
 	Folder  string       // of the table
-	Cleanup func(func()) // has something done at the end
-	// Transport carries the requests of the clients; nil brings them to the simulators.
-	// One that does more calls [Kit.RoundTrip] in the end.
+	Cleanup func(func()) // registers a function that is called at the end
+	// Transport sends the requests of the clients; nil sends them to the simulators. A
+	// transport of a test calls [Kit.RoundTrip] for that.
 	Transport http.RoundTripper
 	Tenants   []entratest.Tenant // nil: the default one
-	Webhooks  *http.Client       // carries the webhooks of JumpCloud; nil sends none
-	// Requests is how many requests to Entra are kept for tests to look at; 0: 500.
+	Webhooks  *http.Client       // sends the webhooks of JumpCloud; nil sends none
+	// Requests is how many requests to Entra are kept for tests to read; 0: 500.
 	Requests int
 }
 
-// Kit is what stands around the functions.
+// Kit is the environment of the functions.
 type Kit struct {
 	t         T
 	transport http.RoundTripper
@@ -62,7 +62,7 @@ type Kit struct {
 	Tenant    entratest.Directory // the default tenant
 }
 
-// New starts everything.
+// New makes the environment.
 func New(t T, c Config) *Kit {
 	t.Helper()
 	k := &Kit{t: t, transport: c.Transport}
@@ -116,8 +116,8 @@ func (k *Kit) RoundTrip(r *http.Request) (*http.Response, error) {
 	return entratest.Transport(k.Entra).RoundTrip(r)
 }
 
-// Directory keeps a directory of the organization and the default tenant; edit, if any,
-// changes its settings before.
+// Directory stores a directory of the organization and the default tenant; edit, if any,
+// changes its settings first.
 func (k *Kit) Directory(name string, edit func(*directory.Settings)) directory.Directory {
 	k.t.Helper()
 	tenant := directory.TenantID(entratest.DefaultTenant().ID)
@@ -140,7 +140,7 @@ func (k *Kit) Settings(d directory.Directory, edit func(*directory.Settings)) di
 	return k.keep(known)
 }
 
-// keep keeps a directory.
+// keep stores a directory.
 func (k *Kit) keep(d directory.Directory) directory.Directory {
 	k.t.Helper()
 	var err error
@@ -149,7 +149,7 @@ func (k *Kit) keep(d directory.Directory) directory.Directory {
 	return d
 }
 
-// Hire adds an active user to JumpCloud, whose address begins with the name.
+// Hire adds an active user to JumpCloud with an address that begins with the name.
 func (k *Kit) Hire(name string) directory.UserID { return k.HireAs(name, name+"@"+Domain) }
 
 // HireAs adds an active user with an address.

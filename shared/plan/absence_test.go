@@ -9,7 +9,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// Reads at some seconds, with so many people in doubt, until the absence is believed.
+// Each case: the times of the reads, the number of people in doubt, and the read that
+// believes the absence.
 func TestWhenAnAbsenceIsBelieved(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reads    []int // seconds
@@ -37,14 +38,14 @@ func TestWhenAnAbsenceIsBelieved(t *testing.T) {
 			}
 		}
 		if got != tc.believed {
-			t.Errorf("%s: believed by read %d, want %d", name, got, tc.believed)
+			t.Errorf("%s: got believed by read %d, want %d", name, got, tc.believed)
 		}
 	}
 }
 
-// Whoever reads again when told to, and is shown the absence each time, believes it at
-// last, never at the first read, and later the more people it concerns.
-func TestReadingWhenTold(t *testing.T) {
+// A reader that reads again at the returned times, and sees the absence each time, believes
+// it in the end, never at the first read, and later the more people it concerns.
+func TestReadingAtTheReturnedTimes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := rapid.IntRange(1, 10).Draw(t, "people")
 		var a plan.Absence
@@ -54,12 +55,12 @@ func TestReadingWhenTold(t *testing.T) {
 			var again time.Time
 			if a, believed, again = a.Shown(now, people); !believed {
 				if !again.After(now) {
-					t.Fatalf("told to read again at %s, it is %s", again, now)
+					t.Fatalf("got %s as the time of the next read, want one after now (%s)", again, now)
 				}
 				now = again
 			}
 			if reads > 3 {
-				t.Fatal("it is never believed")
+				t.Fatalf("got %d reads without belief, want it believed", reads)
 			}
 		}
 		want, least := 2, plan.SecondRead

@@ -1,10 +1,9 @@
 // Package plan decides which writes turn the present into the desired state.
 //
-// It is pure: it gets what should be (directory.Desired) and what is known (the
-// link, and the account if one was looked up) and answers with actions or with
-// an obstacle. An action is one intended write to Entra. It is stored before it
-// is sent and completed after, so the audit log, the events, a dry run and an
-// approval list are all readings of actions.
+// It is pure: it gets the desired state (directory.Desired) and what is known (the link,
+// and the account if one was found) and returns actions or an obstacle. An action is one
+// intended write to Entra. It is stored before it is sent and completed after, so the
+// audit log, the events, a dry run and an approval list are all made from actions.
 package plan
 
 import (
@@ -24,7 +23,7 @@ const (
 	Update      Type = "update"       // write the attributes that differ
 	Enable      Type = "enable"       // allow sign-in
 	Deprovision Type = "deprovision"  // block sign-in; never a deletion
-	EndSessions Type = "end_sessions" // end the sessions that are open, once sign-in is blocked or the password changed
+	EndSessions Type = "end_sessions" // end the open sessions, after sign-in was blocked or the password changed
 	Restore     Type = "restore"      // bring a deleted account back
 	SetPassword Type = "set_password" // give the account the password that the gateway took
 
@@ -34,7 +33,7 @@ const (
 	JoinDomain  Type = "join_domain"
 )
 
-// The types of actions on a group. Members stand in the changes, as the values of
+// The types of actions on a group. Members are in the changes, as the values of
 // [directory.Members].
 const (
 	CreateGroup   Type = "create_group"    // make the group, with its first members
@@ -51,7 +50,7 @@ type Status string
 
 // The statuses of an action.
 const (
-	Queued    Status = "queued"  // recorded, and somebody else will send it
+	Queued    Status = "queued"  // recorded, and another process will send it
 	Started   Status = "started" // recorded, about to be sent
 	Succeeded Status = "succeeded"
 	Failed    Status = "failed"
@@ -64,16 +63,15 @@ type Subject struct {
 	Name string `json:"name"` // the user name, for people
 }
 
-// Cause is why somebody looked at the object: the event, or the request of an
-// administrator.
+// Cause is what a task was sent for: an event, or the request of an administrator.
 type Cause struct {
 	Type string    `json:"type"`         // a Directory Insights event type, "connected", "retried", …
 	ID   string    `json:"id,omitempty"` // the id of the event
 	At   time.Time `json:"at"`           // when it happened
 	// Event says that it was an event of JumpCloud, and not a request.
 	Event bool `json:"event,omitempty"`
-	// Requested says that it was a request of an administrator: what is known is looked
-	// at again, because something may just have been put right.
+	// Requested says that it was a request of an administrator: what is known is read
+	// again, because the administrator may just have corrected something.
 	Requested bool `json:"asked,omitempty"`
 }
 
@@ -100,8 +98,8 @@ type Action struct {
 	CompletedAt time.Time          `json:"completedAt,omitzero"`
 }
 
-// Value is what the action sets an attribute to; ok is false when it does not
-// touch the attribute.
+// Value is what the action sets an attribute to; ok is false when it does not write the
+// attribute.
 func (a Action) Value(name directory.Attribute) (value directory.Value, ok bool) {
 	for _, c := range a.Changes {
 		if c.Attribute == name {
@@ -111,8 +109,8 @@ func (a Action) Value(name directory.Attribute) (value directory.Value, ok bool)
 	return nil, false
 }
 
-// Names reports whether the action sets the sign-in name and what goes with it, and
-// nothing else.
+// Names reports whether the action sets the sign-in name and the attributes that must be
+// written with it, and nothing else.
 func (a Action) Names() bool {
 	for _, c := range a.Changes {
 		if unit(c.Attribute) != directory.UserPrincipalName {
@@ -122,13 +120,13 @@ func (a Action) Names() bool {
 	return len(a.Changes) > 0
 }
 
-// Opens reports whether the action makes that the account opens.
+// Opens reports whether the action enables the account.
 func (a Action) Opens() bool {
 	enabled, _ := a.Value(directory.AccountEnabled)
 	return a.Type == Restore || slices.Equal(enabled, directory.Bool(true))
 }
 
-// WritesUnique reports whether the action sets a value that another object may have.
+// WritesUnique reports whether the action sets a value that must be unique.
 func (a Action) WritesUnique() bool {
 	return slices.ContainsFunc(a.Changes, func(c directory.Change) bool { return c.Attribute.Facts().Unique })
 }

@@ -22,9 +22,9 @@ const (
 // EventTypes lists all types of events.
 var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision}
 
-// eventTypes say how each type of action is logged. JumpCloud knows no event for
-// an account that is taken over, opened, restored, moved or signed out: to it they are
-// updates (our choice).
+// eventTypes say as which event each type of action is logged. JumpCloud has no event for
+// an account that is taken over, enabled, restored, moved or signed out: they are logged
+// as updates (our choice).
 var eventTypes = map[Type]EventType{
 	Provision:   UserCreateProvision,
 	TakeOver:    UserUpdateProvision,
@@ -38,10 +38,10 @@ var eventTypes = map[Type]EventType{
 	Deprovision: UserDeprovision,
 }
 
-// Event is a completed action as an event of Directory Insights: the envelope of
-// the service "directory" (JumpCloud Directory Insights API), as JumpCloud fills
-// it when it writes to an application. JumpCloud publishes no such event of its
-// Microsoft 365 integration, so which field says what is our choice.
+// Event is a completed action as an event of Directory Insights: the envelope of the
+// service "directory" (JumpCloud Directory Insights API), as JumpCloud fills it when it
+// writes to an application. JumpCloud documents no such event of its Microsoft 365
+// integration, so the content of each field is our choice.
 type Event struct {
 	ID           string                   `json:"id" doc:"The id of the action"`
 	Version      string                   `json:"@version" enum:"1"`
@@ -72,8 +72,8 @@ type EventApplication struct {
 	Name string       `json:"name,omitempty" doc:"As it is called now; missing when it is gone"`
 }
 
-// EventChange is one field that was written. A field without values is one whose
-// values are nobody's business, or not known.
+// EventChange is one field that was written. It has no values if they are secret or not
+// known.
 type EventChange struct {
 	Field directory.Attribute `json:"field" doc:"The property in Microsoft Graph"`
 	From  any                 `json:"from,omitempty" doc:"Missing when there was nothing, or it was not known"`
@@ -87,33 +87,33 @@ type EventCorrelation struct {
 	Type string `json:"type"`
 }
 
-// EventMessages are what came of the write.
+// EventMessages are the result of the write.
 type EventMessages struct {
 	Code    string `json:"response_code" doc:"The HTTP status of a success, otherwise the kind of the failure"`
 	Message string `json:"response_message" doc:"The status in words, otherwise why it failed"`
 	Details string `json:"message_details" doc:"OK, otherwise the reason of the failure as one typed word"`
 }
 
-// What an event says of a change that has no attribute of ours.
+// The fields of changes that have no attribute of ours.
 const (
-	// passwordField is what JumpCloud calls a password in an event; there is
-	// never a value with it (Directory Insights API).
+	// passwordField is JumpCloud's name for a password in an event, which never has
+	// its value (Directory Insights API).
 	passwordField directory.Attribute = "password"
-	// sessionsField is what Graph sets to the current time when it ends sessions,
-	// and deletedField what an account has as long as it is deleted (Microsoft
-	// Graph documentation, user resource type).
+	// sessionsField is the property that Graph sets to the current time when it ends
+	// sessions, and deletedField the one that an account has as long as it is deleted
+	// (Microsoft Graph documentation, user resource type).
 	sessionsField directory.Attribute = "signInSessionsValidFromDateTime"
 	deletedField  directory.Attribute = "deletedDateTime"
 )
 
-// EventType is how the action is logged; "" for an action that is no event.
+// EventType is the event as which the action is logged; "" if it is not logged as one.
 func (a Action) EventType() EventType { return eventTypes[a.Type] }
 
-// Completed reports whether it is known what came of the action.
+// Completed reports whether the result of the action is known.
 func (a Action) Completed() bool { return a.Status == Succeeded || a.Status == Failed }
 
-// Event is a completed action as an event. The action knows only the id of its
-// directory.
+// Event is a completed action as an event. The caller gives the name of the directory,
+// because the action has only its id.
 func (a Action) Event(directoryName string) Event {
 	event := Event{
 		ID: a.ID, Version: "1", Service: "directory", Type: a.EventType(),
@@ -141,7 +141,7 @@ func (a Action) eventChanges() []EventChange {
 	changes := []EventChange{}
 	switch a.Type {
 	case SetPassword:
-		return []EventChange{{Field: passwordField}} // whatever else it holds
+		return []EventChange{{Field: passwordField}} // and never its value
 	case EndSessions:
 		changes = append(changes, EventChange{Field: sessionsField})
 	case Restore:
@@ -165,9 +165,9 @@ func eventValue(name directory.Attribute, value directory.Value) any {
 	return value
 }
 
-// eventMessages say what came of the action. The status of a success is the one
-// that Graph documents for the request; that of a failure is not kept, because
-// its kind and its reason say more.
+// eventMessages say the result of the action. The status of a success is the one that Graph
+// documents for the request; the status of a failure is not recorded, because its kind and
+// its reason say more.
 func (a Action) eventMessages() EventMessages {
 	switch {
 	case a.Error != nil:

@@ -35,7 +35,7 @@ func with(reason directory.Reason, action plan.Action) plan.Action {
 	return action
 }
 
-// The envelope as a whole, as it goes over the wire.
+// The complete envelope, as it goes over the wire.
 func TestEvent(t *testing.T) {
 	got, err := json.Marshal(done(plan.Update, directory.Change{Attribute: "department", To: directory.Value{"Partner Sales"}}).Event("Example M365"))
 	if err != nil {
@@ -83,13 +83,13 @@ func TestEventOfEachAction(t *testing.T) {
 			}
 			chain := event.MessageChain
 			if answer := strings.Join([]string{chain.Code, chain.Message, chain.Details}, " "); answer != tc.answer {
-				t.Errorf("message chain: %s", answer)
+				t.Errorf("got message chain %s, want %s", answer, tc.answer)
 			}
 			if event.Type != tc.kind || event.Type != tc.action.EventType() || string(changes) != tc.changes {
-				t.Errorf("%s %s", event.Type, changes)
+				t.Errorf("got type %s with changes %s, want %s with %s", event.Type, changes, tc.kind, tc.changes)
 			}
 			if event.Success != (tc.says == "") || event.ErrorMessage != tc.says || event.Reason != tc.action.Reason {
-				t.Errorf("success %t, error %q, reason %q", event.Success, event.ErrorMessage, event.Reason)
+				t.Errorf("got success %t, error %q, reason %q; want %t, %q, %q", event.Success, event.ErrorMessage, event.Reason, tc.says == "", tc.says, tc.action.Reason)
 			}
 		})
 	}
@@ -98,10 +98,10 @@ func TestEventOfEachAction(t *testing.T) {
 func TestCompleted(t *testing.T) {
 	for status, want := range map[plan.Status]bool{plan.Queued: false, plan.Started: false, plan.Succeeded: true, plan.Failed: true} {
 		if got := (plan.Action{Status: status}).Completed(); got != want {
-			t.Errorf("%s: %t", status, got)
+			t.Errorf("%s: got completed %t, want %t", status, got, want)
 		}
 	}
 	if kind := (plan.Action{Type: "add_members"}).EventType(); kind != "" {
-		t.Errorf("an action that no event is for: %s", kind)
+		t.Errorf("add_members: got event type %q, want none", kind)
 	}
 }

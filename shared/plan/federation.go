@@ -7,13 +7,13 @@ import (
 	"entrasync/shared/directory"
 )
 
-// In a federated domain people sign in with another service, which names them by the
-// immutable id of their account. So there the id cannot be changed: the account leaves
-// the domain for a moment, and comes home with the new one. And a sign-in name that
-// moves into such a domain brings the id with it, in the same write.
+// In a federated domain people sign in with another service, which identifies them by the
+// immutable id of their account. So Entra does not let the id change there: the account
+// leaves the domain for a moment, and returns with the new id. A sign-in name that moves
+// into such a domain is written together with the id, in one request.
 
-// Identifies reports whether the kinds of the tenant's domains matter for what is to be
-// decided about an account that there is.
+// Identifies reports whether the decision about an existing account depends on which of
+// the tenant's domains are federated.
 func (u User) Identifies() bool {
 	if u.Link.Aside != nil {
 		return true
@@ -25,11 +25,10 @@ func (u User) Identifies() bool {
 	return known && u.replaces(id.String()) || !known && u.Federated
 }
 
-// Blind reports whether nobody knows what the account is called or identified by, and
-// that must be read before anything is decided about it: the account was moved aside,
-// or an earlier write of either was never answered. That it has no immutable id is read
-// again before it keeps the account out of a domain: another directory may have written
-// one.
+// Blind reports whether the sign-in name or the immutable id of the account is not known
+// and must be read before a decision: the account was moved aside, or an earlier write
+// of one of them was never answered. If a missing immutable id would keep the account out
+// of a domain it is read again too: another directory may have written one.
 func (u User) Blind() bool {
 	switch {
 	case u.Link.EntraID == "" || u.Link.Freed:
@@ -52,7 +51,7 @@ func (u User) Seen(account *directory.Account) User {
 		return u
 	}
 	if aside := u.Link.Aside; aside != nil && !aside.UPN.Same(account.UPN) {
-		u.Link.Aside = nil // it is home, or never left
+		u.Link.Aside = nil // it is back in its domain, or never left
 	}
 	u.Link.UPN = account.UPN
 	u.Link.Applied = u.Link.Applied.Set([]directory.Change{
@@ -62,15 +61,15 @@ func (u User) Seen(account *directory.Account) User {
 	return u
 }
 
-// moving is what of the changes to an account has to do with domains: the other changes,
-// and the actions that follow them.
+// moving separates the changes that depend on domains: rest are the other changes, and
+// moves the actions that follow them.
 type moving struct {
 	rest     []directory.Change
 	moves    []Action
 	obstacle *directory.Obstacle
 }
 
-// drop takes changes out of the rest and gives them back.
+// drop removes changes from the rest and returns them.
 func (m *moving) drop(names ...directory.Attribute) (dropped []directory.Change) {
 	var rest []directory.Change
 	for _, c := range m.rest {
@@ -84,27 +83,27 @@ func (m *moving) drop(names ...directory.Attribute) (dropped []directory.Change)
 	return dropped
 }
 
-// touches reports whether an attribute is among the rest.
-func (m *moving) touches(name directory.Attribute) bool {
+// includes reports whether an attribute is among the rest.
+func (m *moving) includes(name directory.Attribute) bool {
 	return slices.ContainsFunc(m.rest, func(c directory.Change) bool { return c.Attribute == name })
 }
 
-// move takes those changes of the sign-in name and of the immutable id out that cannot
-// be written together with others.
+// move separates the changes of the sign-in name and of the immutable id that cannot be
+// written together with others.
 func (u User) move(link directory.Link, all []directory.Change) moving {
 	m := moving{rest: all}
 	at, target := placeOf(link), u.Desired.UPN // no target with an obstacle
 	away := target != "" && !u.Tenant.Federates(target)
 	id, known := link.Applied[directory.ImmutableID]
 	own := directory.Text(string(u.ID))
-	switch fixed := u.Tenant.Federates(at) && m.touches(directory.ImmutableID); {
+	switch fixed := u.Tenant.Federates(at) && m.includes(directory.ImmutableID); {
 	case link.Aside != nil && !away:
 		m.drop(directory.ImmutableID)
 		m.moves = []Action{comeHome(*link.Aside, own)}
 		at, id, known = link.Aside.Home, own, true
-	case fixed && away: // once it is out of there
+	case fixed && away: // after it has left the domain
 		m.moves = []Action{{Type: Update, Changes: m.drop(directory.ImmutableID)}}
-	case fixed && target == "": // when there is a name again
+	case fixed && target == "": // not before there is a name again
 		m.drop(directory.ImmutableID)
 	case fixed && u.Tenant.InitialDomain == "":
 		m.drop(directory.ImmutableID)
@@ -114,17 +113,17 @@ func (u User) move(link directory.Link, all []directory.Change) moving {
 		m.drop(directory.ImmutableID)
 		m.moves = u.byAside(at, id, own)
 		id, known = own, true
-	case m.touches(directory.ImmutableID):
+	case m.includes(directory.ImmutableID):
 		id, known = own, true
 	}
-	if m.touches(directory.UserPrincipalName) {
+	if m.includes(directory.UserPrincipalName) {
 		u.rename(&m, at, id, known)
 	}
 	return m
 }
 
-// rename has the sign-in name written: with the immutable id if it comes into a federated
-// domain, and after what was to be done at the old name.
+// rename adds the write of the sign-in name: with the immutable id if the name is in a
+// federated domain, and after the moves that need the old name.
 func (u User) rename(m *moving, at directory.UPN, id directory.Value, known bool) {
 	target := u.Desired.UPN
 	joins := u.Tenant.Federates(target) && at.Domain() != target.Domain()
@@ -157,8 +156,8 @@ func (u User) without(target directory.UPN) *directory.Obstacle {
 }
 
 // byAside are the actions that write another immutable id to an account in a federated
-// domain: under a name in the tenant's own domain meanwhile (Windows education
-// documentation, federated sign-in).
+// domain: for a moment the account gets a name in the tenant's own domain (Windows
+// education documentation, federated sign-in).
 func (u User) byAside(at directory.UPN, id, own directory.Value) []Action {
 	aside := directory.Aside{UPN: directory.UPN(at.LocalPart() + "@" + u.Tenant.InitialDomain), Home: at, ImmutableID: id.String()}
 	return []Action{
@@ -167,7 +166,7 @@ func (u User) byAside(at directory.UPN, id, own directory.Value) []Action {
 	}
 }
 
-// comeHome brings an account home that was moved aside, with an immutable id.
+// comeHome returns an account that was moved aside to its domain, with an immutable id.
 func comeHome(aside directory.Aside, id directory.Value) Action {
 	return Action{Type: JoinDomain, Changes: []directory.Change{
 		{Attribute: directory.ImmutableID, From: directory.Text(aside.ImmutableID), To: id},
@@ -183,8 +182,8 @@ func placeOf(link directory.Link) directory.UPN {
 	return link.UPN
 }
 
-// Elsewhere is an action that moves an account aside, to another name than one that
-// somebody else has: the user's id is nobody else's. ok is false if it was that.
+// Elsewhere is the same move aside to another name, after somebody else was found to have
+// the first one: the user's id, which nobody else has. ok is false if that was the name.
 func (u User) Elsewhere(action Action) (other Action, ok bool) {
 	upn, _ := action.Value(directory.UserPrincipalName)
 	aside := directory.UPN(string(u.ID) + "@" + directory.UPN(upn.String()).Domain())
@@ -195,8 +194,8 @@ func (u User) Elsewhere(action Action) (other Action, ok bool) {
 	return Action{Type: LeaveDomain, Changes: []directory.Change{{Attribute: directory.UserPrincipalName, From: from, To: directory.Text(string(aside))}}}, true
 }
 
-// AsItWas is the action that brings an account home with the immutable id that it had,
-// after the new one was refused; ok is false if that is no way back.
+// AsItWas is the action that returns an account to its domain with the immutable id that it
+// had, after the new one was refused; ok is false if that is not possible.
 func AsItWas(link directory.Link, refused Action) (back Action, ok bool) {
 	id, _ := refused.Value(directory.ImmutableID)
 	if link.Aside == nil || refused.Type != JoinDomain || link.Aside.ImmutableID == "" || id.String() == link.Aside.ImmutableID {

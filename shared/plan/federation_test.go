@@ -17,7 +17,7 @@ var contoso = directory.Tenant{
 	FederatedDomains: []string{"fed.example", "two.example"}, InitialDomain: "contoso.onmicrosoft.example",
 }
 
-// wants is what should be of the user under a sign-in name.
+// wants is the desired state of the user with a sign-in name.
 func wants(upn directory.UPN) directory.Desired {
 	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: string(upn), FirstName: "Ann", LastName: "Lee", State: directory.Activated}, here, directory.DefaultSettings())
 }
@@ -98,7 +98,7 @@ func TestFederatedDomains(t *testing.T) {
 				reason = d.Obstacle.Reason
 			}
 			if reason != tc.obstacle || d.Obstacle != nil && reason == directory.DomainFederated && d.Obstacle.Message == "" {
-				t.Errorf("obstacle %+v, want %q", d.Obstacle, tc.obstacle)
+				t.Errorf("got obstacle %+v, want %q", d.Obstacle, tc.obstacle)
 			}
 		})
 	}
@@ -106,7 +106,7 @@ func TestFederatedDomains(t *testing.T) {
 	without.InitialDomain = ""
 	d := plan.User{ID: self, Desired: wants("lee@fed.example"), Link: holding("ann@fed.example", ""), Federated: true, Tenant: without}.Decide()
 	if got := written(d.Actions); !cmp.Equal(got, [][]string{{"update", "mailNickname=lee", upn("lee@fed.example")}}) || d.Obstacle == nil || d.Obstacle.Reason != directory.DomainFederated {
-		t.Errorf("a tenant without an initial domain: %v, %+v", got, d.Obstacle)
+		t.Errorf("a tenant without an initial domain: got %v, %+v; want no actions and an obstacle", got, d.Obstacle)
 	}
 }
 
@@ -116,7 +116,7 @@ type entra struct {
 	id  string
 }
 
-// write does an action, or says that Graph would refuse it.
+// write applies an action, or returns an error if Graph would refuse it.
 func (e *entra) write(a plan.Action) error {
 	upn, id := e.upn, e.id
 	if v, writes := a.Value(directory.UserPrincipalName); writes {
@@ -136,10 +136,9 @@ func (e *entra) write(a plan.Action) error {
 	return nil
 }
 
-// Whatever an account is called and identified by, whatever is wanted of it, and wherever
-// a process dies or an answer gets lost: Graph never has to refuse anything, and in the
-// end the account has the name that is wanted, or the one that it had, and is not left
-// aside.
+// Whatever name and id an account has, whatever is desired, and wherever a process dies or
+// an answer gets lost: Graph never has to refuse an action, and in the end the account has
+// the desired name, or the one that it had, and is not left aside.
 func TestNoAccountIsLeftAside(t *testing.T) {
 	names := rapid.SampledFrom([]directory.UPN{"ann@corp.example", "ann@fed.example", "lee@fed.example", "ann@two.example"})
 	ids := rapid.SampledFrom([]string{"", "theirs", "64a1b2c3d4e5f60718293a4c", string(self)})
@@ -152,7 +151,7 @@ func TestNoAccountIsLeftAside(t *testing.T) {
 		}
 		federated, managed := rapid.Bool().Draw(t, "federated"), true
 		target := names.Draw(t, "wanted")
-		look := func(dies bool) (obstacle *directory.Obstacle, more bool) {
+		attempt := func(dies bool) (obstacle *directory.Obstacle, more bool) {
 			desired := wants(target)
 			if !managed {
 				desired = directory.Desire(nil, here, directory.DefaultSettings())
@@ -169,7 +168,7 @@ func TestNoAccountIsLeftAside(t *testing.T) {
 					return d.Obstacle, true
 				}
 				if err := account.write(a); err != nil {
-					t.Fatalf("%v is refused: %v (link %+v, aside %+v)", a, err, link, link.Aside)
+					t.Fatalf("got the action %v refused: %v, want one that Graph takes (link %+v, aside %+v)", a, err, link, link.Aside)
 				}
 				if dies && rapid.IntRange(0, 2).Draw(t, "dies after") == 0 {
 					return d.Obstacle, true
@@ -179,8 +178,8 @@ func TestNoAccountIsLeftAside(t *testing.T) {
 			link = u.Concluded(link, d.Obstacle, nil)
 			return d.Obstacle, len(d.Actions) > 0
 		}
-		for range rapid.IntRange(0, 4).Draw(t, "looks") {
-			look(true)
+		for range rapid.IntRange(0, 4).Draw(t, "attempts") {
+			attempt(true)
 			switch rapid.IntRange(0, 3).Draw(t, "then") {
 			case 0:
 				target = names.Draw(t, "wanted")
@@ -190,26 +189,26 @@ func TestNoAccountIsLeftAside(t *testing.T) {
 				managed = !managed
 			}
 		}
-		look(false)
+		attempt(false)
 		if link.Aside != nil {
-			t.Fatalf("it says that it is aside: %+v", link)
+			t.Fatalf("got the link %+v, want one that is not aside", link)
 		}
-		obstacle, more := look(false)
+		obstacle, more := attempt(false)
 		switch {
 		case more:
-			t.Fatalf("it does not end: %+v", link)
+			t.Fatalf("got more actions for the link %+v, want none", link)
 		case link.Aside != nil || account.upn.Domain() == contoso.InitialDomain:
-			t.Fatalf("left at %s: %+v", account.upn, link)
+			t.Fatalf("got the account left at %s with the link %+v, want it in its domain", account.upn, link)
 		case managed && obstacle == nil && !account.upn.Same(target):
-			t.Fatalf("it is called %s, wanted %s: %+v", account.upn, target, link)
+			t.Fatalf("got the name %s, want %s: %+v", account.upn, target, link)
 		case managed && obstacle != nil && (obstacle.Reason != directory.DomainFederated || !contoso.Federates(target) || account.id != ""):
-			t.Fatalf("%+v of an account %+v", obstacle, account)
+			t.Fatalf("got obstacle %+v for the account %+v, want none or one for a missing immutable id", obstacle, account)
 		case managed && obstacle == nil && federated && account.id == "":
-			t.Fatalf("no id: %+v", link)
+			t.Fatalf("got no immutable id with the link %+v, want one", link)
 		case account.id != first.id && account.id != string(self), first.id == "theirs" && account.id != "theirs":
-			t.Fatalf("the id %q became %q", first.id, account.id)
+			t.Fatalf("got immutable id %q, want %q or the user's, and theirs kept", account.id, first.id)
 		case account.id != first.id && first.id == string(self):
-			t.Fatalf("the id is lost")
+			t.Fatalf("got immutable id %q, want %q", account.id, first.id)
 		}
 	})
 }

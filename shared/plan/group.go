@@ -11,8 +11,8 @@ import (
 // Member is what is known about one member of a group.
 type Member struct {
 	directory.Member
-	Account directory.EntraID // of the user in the directory; "" if there is none
-	// Coming says that there is none yet and that one is on its way.
+	Account directory.EntraID // of the user in the directory; "" if none
+	// Coming says that the user has no account yet and will get one.
 	Coming bool
 }
 
@@ -23,7 +23,7 @@ type Group struct {
 	Exists    bool   // in JumpCloud
 	Name      string // there
 	Link      directory.GroupLink
-	// Named are the groups in Entra that have the name, once they were looked up.
+	// Named are the groups in Entra that have the name, after a search for them.
 	Named []directory.SecurityGroup
 	// Taken are the groups in Entra that belong to other JumpCloud groups.
 	Taken   []directory.EntraID
@@ -32,11 +32,12 @@ type Group struct {
 	Present map[directory.EntraID]bool
 	// All says that Members are all members, and not only those that were marked dirty.
 	All bool
-	// Unsure are the accounts that we began to add and of which nobody knows whether
-	// they are in the group. With them, All and Present are given.
+	// Unsure are the accounts that we began to add, and nobody knows whether they are in
+	// the group. If there are any, All and Present are set.
 	Unsure []directory.EntraID
-	// Unconfirmed says that the group was asked for and that nobody knows whether it was
-	// made. By its unique name the same one is met again, whatever it is called.
+	// Unconfirmed says that we sent the creation of the group and do not know whether it
+	// was created. A repeated creation finds the same group by its unique name, whatever
+	// its display name.
 	Unconfirmed bool
 }
 
@@ -46,8 +47,8 @@ func (g Group) managed() bool { return g.Connected && g.Exists && g.Settings.Man
 // name is the display name that the group is to have.
 func (g Group) name() string { return strings.TrimSpace(g.Name) }
 
-// Searches reports whether the groups of the name must be looked up before anything
-// can be decided. A name that no group in Entra can have is not looked for.
+// Searches reports whether the groups with the name must be searched before a decision. A
+// name that no group in Entra can have is not searched.
 func (g Group) Searches() bool {
 	return g.managed() && g.Link.EntraID == "" && !g.Unconfirmed && directory.UsableGroupName(g.name())
 }
@@ -64,7 +65,7 @@ func (g Group) Target() directory.EntraID {
 	return ""
 }
 
-// Coming counts the members who will have an account soon.
+// Coming counts the members who will get an account soon.
 func (g Group) Coming() int {
 	n := 0
 	for _, m := range g.Members {
@@ -75,8 +76,8 @@ func (g Group) Coming() int {
 	return n
 }
 
-// Pressing reports whether somebody has to be taken out of the group, which must
-// not wait for those who come.
+// Pressing reports whether somebody has to be removed from the group, which must not wait
+// for those who will get an account.
 func (g Group) Pressing() bool {
 	return slices.ContainsFunc(g.Members, func(m Member) bool { return !m.Wanted && m.Applied != "" })
 }
@@ -88,15 +89,16 @@ func (g Group) Ready() bool {
 
 // GroupDecision is what is to be done for one group.
 type GroupDecision struct {
-	// Actions in the order in which they are to be done. Type and Changes are set.
+	// Actions in the order in which they are to be sent. Type and Changes are set.
 	Actions []Action
-	Link    directory.GroupLink // with the group that is about to be taken over
-	// Members are those that need no write: what is known of them changes.
+	Link    directory.GroupLink // with the group in Entra that is about to be taken over
+	// Members are those that need no write: only their records change.
 	Members  []directory.Member
 	Obstacle *directory.Obstacle
 }
 
-// Decide compares. The caller looks up first what Searches asks for.
+// Decide compares the desired state with what is known. If Searches says so the caller
+// searches first.
 func (g Group) Decide() GroupDecision {
 	switch {
 	case !g.Connected || !g.Exists:
@@ -123,8 +125,8 @@ func (g Group) Decide() GroupDecision {
 	return g.create(note)
 }
 
-// misnamed is what becomes of a group whose name Entra would refuse: it keeps the
-// name that it has, and who leaves it leaves it all the same.
+// misnamed is the decision for a group whose name Entra would refuse: it keeps the name
+// that it has in Entra, and its members are still removed.
 func (g Group) misnamed() GroupDecision {
 	d := GroupDecision{Link: g.Link}
 	if g.Link.EntraID != "" {
@@ -135,14 +137,13 @@ func (g Group) misnamed() GroupDecision {
 	return d
 }
 
-// made reports whether we made a group for this one.
+// made reports whether we created a group in Entra for this one.
 func (g Group) made(found directory.SecurityGroup) bool {
 	return strings.EqualFold(found.UniqueName, g.Link.UniqueName())
 }
 
-// match sorts the groups of the name out: those that can be taken over, and what
-// there is to say of the others. One that we made for this group is the one, however
-// many have the name.
+// match returns the groups with the name that can be taken over, and a note on the others.
+// If we created one of them for this group it returns only that one.
 func (g Group) match() (usable []directory.SecurityGroup, note string) {
 	var others []string
 	for _, each := range g.Named {
@@ -166,8 +167,8 @@ func (g Group) match() (usable []directory.SecurityGroup, note string) {
 	return usable, note
 }
 
-// leave is what becomes of a group that is not connected any more: it stays in
-// Entra, unless we created it and the directory says to delete it.
+// leave is the decision for a group that is not connected any more: it stays in Entra,
+// unless we created it and the directory's settings say to delete it.
 func (g Group) leave() GroupDecision {
 	d := GroupDecision{Link: g.Link}
 	if g.Settings.DeleteGroups && g.Link.Origin == directory.CreatedByUs && g.Link.EntraID != "" && !g.Link.Freed {
@@ -176,10 +177,10 @@ func (g Group) leave() GroupDecision {
 	return d
 }
 
-// create makes a new group with its first members. Those who were to be members of
-// the one that was asked for, and left meanwhile, are taken out of it.
+// create creates a group with its first members. Users who were to be members in an
+// unconfirmed creation, and left meanwhile, are removed.
 func (g Group) create(note string) GroupDecision {
-	g.Present = map[directory.EntraID]bool{} // whatever was applied was another group
+	g.Present = map[directory.EntraID]bool{} // what was applied before belongs to another group
 	kept := g.kept()
 	for _, id := range g.Unsure {
 		g.Present[id] = !kept[id]
@@ -219,8 +220,8 @@ func (g Group) maintain(link directory.GroupLink, name string) GroupDecision {
 	return d
 }
 
-// complete reports whether every member has an account: until then nobody knows
-// whether a stranger is one of them.
+// complete reports whether every member has an account: until then an unknown account in
+// the group may be that of a member.
 func (g Group) complete() bool {
 	return !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account == "" })
 }
@@ -236,8 +237,7 @@ func (g Group) kept() map[directory.EntraID]bool {
 	return kept
 }
 
-// additions are the accounts to add: not those that are there already, as far as
-// that is known.
+// additions are the accounts to add, without those that are known to be in the group.
 func (g Group) additions() []directory.EntraID {
 	var add []directory.EntraID
 	for _, m := range g.Members {
@@ -253,9 +253,9 @@ func (g Group) additions() []directory.EntraID {
 	return slices.Compact(add)
 }
 
-// removals are the accounts to remove: those that we added and that are members no
-// more, and strangers where the directory wants exact members. Who is not there is
-// not removed, as far as that is known.
+// removals are the accounts to remove: those that we added and that are not members any
+// more, and unknown accounts if the directory wants exact membership. Accounts that are
+// known not to be in the group are left out.
 func (g Group) removals() []directory.EntraID {
 	var remove []directory.EntraID
 	kept := g.kept()
@@ -280,9 +280,9 @@ func (g Group) removals() []directory.EntraID {
 	return slices.Compact(remove)
 }
 
-// unwritten are the members of which more is known now without a write: those that
-// wait for an account, those that are there, and those that are gone. The account of
-// one who left may be another's by now, who keeps it in the group.
+// unwritten are the members whose records change without a write: those that wait for an
+// account, those that are in the group, and those that are gone from it. The account of a
+// user who left may belong to another member by now, and then stays in the group.
 func (g Group) unwritten() []directory.Member {
 	var changed []directory.Member
 	kept := map[directory.EntraID]bool{}
@@ -315,7 +315,7 @@ func adding(accounts []directory.EntraID) []Action {
 	return actions
 }
 
-// removing are the actions that take accounts out.
+// removing are the actions that remove accounts.
 func removing(accounts []directory.EntraID) []Action {
 	var actions []Action
 	for chunk := range slices.Chunk(accounts, directory.MaxBind) {
@@ -349,7 +349,7 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 	return link
 }
 
-// deletedNote says that the group in Entra is gone by our doing.
+// deletedNote says that we deleted the group in Entra.
 const deletedNote = "the group in Entra, which entrasync had created, was deleted"
 
 // Concluded is the link when nothing is left to do.
@@ -363,7 +363,7 @@ func (g Group) Concluded(link directory.GroupLink, obstacle *directory.Obstacle)
 	case g.Connected && g.Exists:
 		link.Status, link.Reason, link.Message = directory.Synced, "", link.Note
 		return link
-	case before == directory.Released: // it was said already
+	case before == directory.Released: // the reason is there already
 	case !g.Exists:
 		link.Status, link.Reason, link.Message = directory.Released, directory.GroupDeleted, "the group was deleted in JumpCloud"
 	default:

@@ -51,12 +51,12 @@ func TestDecideGroup(t *testing.T) {
 		return g
 	}
 	for _, tc := range []struct {
-		name     string
-		group    plan.Group
-		want     [][]string
-		settled  int
-		obstacle directory.Reason
-		owner    directory.Origin
+		name      string
+		group     plan.Group
+		want      [][]string
+		unwritten int
+		obstacle  directory.Reason
+		origin    directory.Origin
 	}{
 		{name: "created with its members", group: group(func(g *plan.Group) { g.Members = []plan.Member{member(1, true, ""), member(2, true, "")} }),
 			want: [][]string{{"create_group", "displayName=Sales", "uniqueName=jumpcloud.g1", "members=e1", "members=e2"}}},
@@ -70,38 +70,38 @@ func TestDecideGroup(t *testing.T) {
 		{name: "taken over, whoever is there already is not added", group: group(func(g *plan.Group) {
 			g.Named, g.Present = []directory.SecurityGroup{security, unified}, map[directory.EntraID]bool{"e1": true, "stranger": true}
 			g.Members = []plan.Member{member(1, true, ""), member(2, true, "")}
-		}), want: [][]string{{"take_over_group"}, {"add_members", "members=e2"}}, settled: 1, owner: directory.TakenOver},
+		}), want: [][]string{{"take_over_group"}, {"add_members", "members=e2"}}, unwritten: 1, origin: directory.TakenOver},
 		{name: "nothing differs", group: group(func(g *plan.Group) {
 			g.Link, g.Members = linked, []plan.Member{member(1, true, "e1")}
-		}), owner: directory.CreatedByUs},
-		{name: "renamed", group: group(func(g *plan.Group) { g.Link, g.Name = linked, " Selling " }), want: [][]string{{"rename_group", "displayName=Selling"}}, owner: directory.CreatedByUs},
+		}), origin: directory.CreatedByUs},
+		{name: "renamed", group: group(func(g *plan.Group) { g.Link, g.Name = linked, " Selling " }), want: [][]string{{"rename_group", "displayName=Selling"}}, origin: directory.CreatedByUs},
 		{name: "joined and left", group: group(func(g *plan.Group) {
 			g.Link, g.Members = linked, []plan.Member{member(1, true, ""), member(2, false, "e2"), member(3, false, "")}
-		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-e2"}}, settled: 1, owner: directory.CreatedByUs},
+		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-e2"}}, unwritten: 1, origin: directory.CreatedByUs},
 		{name: "waits for an account", group: group(func(g *plan.Group) {
 			g.Link = linked
 			g.Members = []plan.Member{{Member: directory.Member{User: "u1", Wanted: true}}}
-		}), settled: 1, owner: directory.CreatedByUs},
+		}), unwritten: 1, origin: directory.CreatedByUs},
 		{name: "has another account since", group: group(func(g *plan.Group) {
 			g.Link, g.Members = linked, []plan.Member{member(1, true, "old")}
-		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-old"}}, owner: directory.CreatedByUs},
+		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-old"}}, origin: directory.CreatedByUs},
 		{name: "somebody took a member out by hand", group: group(func(g *plan.Group) {
 			g.Link, g.Members, g.Present = linked, []plan.Member{member(1, true, "e1")}, map[directory.EntraID]bool{}
-		}), want: [][]string{{"add_members", "members=e1"}}, owner: directory.CreatedByUs},
+		}), want: [][]string{{"add_members", "members=e1"}}, origin: directory.CreatedByUs},
 		{name: "strangers stay", group: group(func(g *plan.Group) {
 			g.Link, g.All, g.Present = linked, true, map[directory.EntraID]bool{"stranger": true}
-		}), owner: directory.CreatedByUs},
+		}), origin: directory.CreatedByUs},
 		{name: "strangers go where that is wanted", group: group(func(g *plan.Group) {
 			g.Settings, g.Link, g.All, g.Present = exact, linked, true, map[directory.EntraID]bool{"stranger": true}
-		}), want: [][]string{{"remove_members", "-stranger"}}, owner: directory.CreatedByUs},
+		}), want: [][]string{{"remove_members", "-stranger"}}, origin: directory.CreatedByUs},
 		{name: "strangers stay while a member has no account", group: group(func(g *plan.Group) {
 			g.Settings, g.Link, g.All, g.Present = exact, linked, true, map[directory.EntraID]bool{"stranger": true}
 			g.Members = []plan.Member{{Member: directory.Member{User: "u1", Wanted: true}}}
-		}), settled: 1, owner: directory.CreatedByUs},
-		{name: "not managed", group: group(func(g *plan.Group) { g.Settings, g.Link = off, linked }), owner: directory.CreatedByUs},
-		{name: "disconnected", group: group(func(g *plan.Group) { g.Connected, g.Link = false, linked }), owner: directory.CreatedByUs},
-		{name: "disconnected, and ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Connected, g.Link = deletes, false, linked }), want: [][]string{{"delete_group"}}, owner: directory.CreatedByUs},
-		{name: "deleted in JumpCloud, not ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Exists, g.Link = deletes, false, taken }), owner: directory.TakenOver},
+		}), unwritten: 1, origin: directory.CreatedByUs},
+		{name: "not managed", group: group(func(g *plan.Group) { g.Settings, g.Link = off, linked }), origin: directory.CreatedByUs},
+		{name: "disconnected", group: group(func(g *plan.Group) { g.Connected, g.Link = false, linked }), origin: directory.CreatedByUs},
+		{name: "disconnected, and ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Connected, g.Link = deletes, false, linked }), want: [][]string{{"delete_group"}}, origin: directory.CreatedByUs},
+		{name: "deleted in JumpCloud, not ours to delete", group: group(func(g *plan.Group) { g.Settings, g.Exists, g.Link = deletes, false, taken }), origin: directory.TakenOver},
 		{name: "created anew after we deleted the one before, which keeps its unique name", group: group(func(g *plan.Group) {
 			link := plan.Group{}.Written(linked, plan.Action{Type: plan.DeleteGroup}, "5d0cbe4f-1111-4222-8333-444455556666")
 			g.Link = link
@@ -109,7 +109,7 @@ func TestDecideGroup(t *testing.T) {
 		{name: "the one made so is ours, the deleted one that is back is not", group: group(func(g *plan.Group) {
 			g.Link.Former = "5d0cbe4f-1111-4222-8333-444455556666"
 			g.Named = []directory.SecurityGroup{{ID: "s8", Name: "Sales", Security: true, UniqueName: "jumpcloud.g1"}, {ID: "s9", Name: "Sales", Security: true, UniqueName: "jumpcloud.G1.5d0cbe4f"}}
-		}), want: [][]string{{"take_over_group"}}, owner: directory.CreatedByUs},
+		}), want: [][]string{{"take_over_group"}}, origin: directory.CreatedByUs},
 		{name: "no name", group: group(func(g *plan.Group) { g.Name = "  " }), obstacle: directory.InvalidValue},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -121,15 +121,15 @@ func TestDecideGroup(t *testing.T) {
 			if d.Obstacle != nil {
 				reason = d.Obstacle.Reason
 			}
-			if reason != tc.obstacle || d.Link.Origin != tc.owner || len(d.Members) != tc.settled {
-				t.Errorf("obstacle %q, owner %q, settled %+v", reason, d.Link.Origin, d.Members)
+			if reason != tc.obstacle || d.Link.Origin != tc.origin || len(d.Members) != tc.unwritten {
+				t.Errorf("got obstacle %q, origin %q, members without a write %+v; want %q, %q, %d members", reason, d.Link.Origin, d.Members, tc.obstacle, tc.origin, tc.unwritten)
 			}
 		})
 	}
 }
 
-// Whatever the members were and become, once the actions are done the group holds
-// exactly the accounts of the wanted ones, and the strangers unless exact.
+// Whatever the members were and become, after the actions the group has exactly the
+// accounts of the wanted members, and unknown accounts too unless membership is exact.
 func TestActionsLeadToTheDesiredMembers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		settings := directory.DefaultSettings()
@@ -172,11 +172,11 @@ func TestActionsLeadToTheDesiredMembers(t *testing.T) {
 					continue
 				}
 				if len(c.To)+len(c.From) > 20 {
-					t.Fatalf("%d members in one action", len(c.To)+len(c.From))
+					t.Fatalf("got %d members in one action, want at most %d", len(c.To)+len(c.From), directory.MaxBind)
 				}
 				for _, id := range c.To {
 					if holds[directory.EntraID(id)] {
-						t.Fatalf("%s is added and there already", id)
+						t.Fatalf("got %s added, want only accounts that are not in the group", id)
 					}
 					holds[directory.EntraID(id)] = true
 				}
@@ -187,12 +187,12 @@ func TestActionsLeadToTheDesiredMembers(t *testing.T) {
 		}
 		for id := range want {
 			if !holds[id] {
-				t.Fatalf("%s is missing", id)
+				t.Fatalf("got a group without %s, want the wanted members in it", id)
 			}
 		}
 		for id := range holds {
 			if !want[id] && (settings.ExactMembership && complete || ours[id]) {
-				t.Fatalf("%s is too much", id)
+				t.Fatalf("got %s in the group, want only the wanted members", id)
 			}
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// unit is what an attribute is written with, always.
+// unit is the attribute with which an attribute is always written.
 func unit(name directory.Attribute) directory.Attribute {
 	if with := name.Facts().With; with != "" {
 		return with
@@ -16,10 +16,10 @@ func unit(name directory.Attribute) directory.Attribute {
 	return name
 }
 
-// groups are the changes in the order in which they are written: together, but
-// for each attribute that Entra refused the last time, which must not keep the
-// others back, and those that are a request of their own in Graph. The
-// first group is the common one and may be empty.
+// groups are the changes in the order in which they are written. The first group has most
+// of them and may be empty. An attribute that Entra refused the last time is in a group of
+// its own, so that it does not keep the others from being written, and so is one that
+// needs a request of its own in Graph.
 func groups(changes []directory.Change, problems []directory.Problem) [][]directory.Change {
 	alone := func(name directory.Attribute) bool {
 		return name.Facts().Apart || slices.ContainsFunc(problems, func(p directory.Problem) bool { return unit(p.Attribute) == unit(name) })
@@ -27,8 +27,8 @@ func groups(changes []directory.Change, problems []directory.Problem) [][]direct
 	return partition(changes, alone)
 }
 
-// partition puts the changes that are to be alone into groups of their own, one
-// for each unit, after those that are not.
+// partition puts the changes that are to be alone into groups of their own, one for each
+// unit, after the group of the others.
 func partition(changes []directory.Change, alone func(directory.Attribute) bool) [][]directory.Change {
 	parts := [][]directory.Change{nil}
 	at := map[directory.Attribute]int{}
@@ -47,19 +47,19 @@ func partition(changes []directory.Change, alone func(directory.Attribute) bool)
 	return parts
 }
 
-// Split is what remains of a refused action.
+// Split is the rest of a refused action.
 type Split struct {
-	// Actions to do instead, so that one refused attribute does not keep the
-	// others from being written.
+	// Actions to send instead, so that one refused attribute does not keep the others
+	// from being written.
 	Actions []Action
 	// Refused are the attributes that cannot be written.
 	Refused []directory.Attribute
 }
 
-// SplitChanges finds what of an action that Entra refused can still be done. ok is false
-// when it is about the account and not about attributes. Where the refusal does
-// not name the attribute, they are tried apart: after a missing right the
-// sensitive ones, else all.
+// SplitChanges returns the actions that can still be done after Entra refused one. ok is
+// false when the refusal is about the account and not about attributes. If the refusal
+// does not name the attribute, the attributes are tried one by one: only the sensitive
+// ones after a refusal for a missing right, otherwise all.
 func (a Action) SplitChanges(f *fault.Error) (rest Split, ok bool) {
 	if !aboutAttributes(a, f) {
 		return Split{}, false
@@ -70,7 +70,7 @@ func (a Action) SplitChanges(f *fault.Error) (rest Split, ok bool) {
 	case len(named) > 0:
 		suspects = func(name directory.Attribute) bool { return named[unit(name)] }
 	case f.Subject != "":
-		return Split{}, false // something that was not written is in the way
+		return Split{}, false // a property that was not written is the cause
 	case f.Kind == fault.Forbidden:
 		suspects = func(name directory.Attribute) bool { return name.Facts().Sensitive }
 	}
@@ -79,7 +79,7 @@ func (a Action) SplitChanges(f *fault.Error) (rest Split, ok bool) {
 	}
 	parts := partition(a.Changes, func(name directory.Attribute) bool { return suspects(name) && !needed(name) })
 	switch {
-	case len(parts) == 1: // nothing that the account can be without
+	case len(parts) == 1: // the account cannot exist without it
 		return Split{}, false
 	case len(named) == 1 || len(parts) == 2 && len(parts[0]) == 0:
 		return a.without(parts), true
@@ -91,8 +91,8 @@ func (a Action) SplitChanges(f *fault.Error) (rest Split, ok bool) {
 	return rest, true
 }
 
-// aboutAttributes reports whether a refusal can be of attributes: those of an
-// account that may be written, by an action that writes some.
+// aboutAttributes reports whether a refusal can be about attributes: the action writes
+// some, and the account itself may be written.
 func aboutAttributes(a Action, f *fault.Error) bool {
 	if a.Type != Update && a.Type != TakeOver && a.Type != Provision {
 		return false
@@ -100,34 +100,34 @@ func aboutAttributes(a Action, f *fault.Error) bool {
 	named := len(a.named(f.Subject)) > 0
 	switch f.Reason {
 	case directory.SyncedFromOnPremises:
-		return named // else of the account as a whole
+		return named // otherwise about the account itself
 	case directory.QuotaExceeded, directory.PermissionMissing, directory.AccountMissing:
 		return false
 	}
 	switch f.Kind {
 	case fault.Invalid:
 		return true
-	case fault.Conflict: // with something that is written, unless it names something else
+	case fault.Conflict: // about a written attribute, unless it names another property
 		return a.Type != Provision && (named || f.Subject == "")
 	default:
-		return f.Kind == fault.Forbidden && a.Type == Update // a protected account is not taken over in part
+		return f.Kind == fault.Forbidden && a.Type == Update // a protected account is not taken over partly
 	}
 }
 
-// named are the units of the attributes that a refusal names: it may name the
-// property that they are parts of.
+// named are the units of the attributes that a refusal names; it may name the property of
+// which they are parts.
 func (a Action) named(property string) map[directory.Attribute]bool {
 	found := map[directory.Attribute]bool{}
 	for _, c := range a.Changes {
-		whole, _, _ := c.Attribute.Parts()
-		if property != "" && (property == whole || property == string(c.Attribute)) {
+		root, _, _ := c.Attribute.Parts()
+		if property != "" && (property == root || property == string(c.Attribute)) {
 			found[unit(c.Attribute)] = true
 		}
 	}
 	return found
 }
 
-// without gives up the refused part, which is the last one, and does the rest.
+// without gives up the refused part, which is the last one, and returns the rest.
 func (a Action) without(parts [][]directory.Change) (rest Split) {
 	for _, c := range parts[len(parts)-1] {
 		rest.Refused = append(rest.Refused, c.Attribute)
@@ -143,12 +143,12 @@ func (a Action) with(changes []directory.Change) Action {
 	return Action{Type: a.Type, EntraID: a.EntraID, Changes: changes, Reason: a.Reason}
 }
 
-// worst is what the problems mean for the user as a whole: the first one's reason
-// and what all of them say. What will mend itself parks nobody.
+// worst is the obstacle that the problems make for the user: with the reason of the first
+// and the messages of all. A problem that ends without a person's action parks nobody.
 func worst(problems []directory.Problem) *directory.Obstacle {
 	var first directory.Reason
 	var messages []string
-	names := map[string][]string{} // what a message does not name by itself
+	names := map[string][]string{} // that a message does not have by itself
 	for _, p := range problems {
 		if p.Reason == directory.ManagerAbsent {
 			continue

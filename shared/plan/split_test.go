@@ -10,7 +10,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// What is still done of an action that Entra refused, and what is given up.
+// Which changes of a refused action are still written, and which are given up.
 func TestRestOfARefusedAction(t *testing.T) {
 	changes := func(names ...directory.Attribute) (list []directory.Change) {
 		for _, name := range names {
@@ -63,7 +63,7 @@ func TestRestOfARefusedAction(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			rest, possible := plan.Action{Type: tc.action, EntraID: "e1", Changes: tc.changes}.SplitChanges(tc.refused)
 			if possible != tc.possible || !cmp.Equal(written(rest.Actions), tc.rest) || !cmp.Equal(rest.Refused, tc.given) {
-				t.Errorf("possible %v, refused %v, %s", possible, rest.Refused, cmp.Diff(tc.rest, written(rest.Actions)))
+				t.Errorf("got possible %v, refused %v; want %v, %v; actions %s", possible, rest.Refused, tc.possible, tc.given, cmp.Diff(tc.rest, written(rest.Actions)))
 			}
 		})
 	}

@@ -11,13 +11,12 @@ type User struct {
 	ID       directory.UserID
 	Desired  directory.Desired
 	Link     directory.Link
-	LookedUp bool               // whether the accounts are the answer of a look-up by UPN
-	Account  *directory.Account // that has the wanted UPN; nil: none has
-	// Created is the account that has the UPN of an unconfirmed creation and
-	// carries this user's immutable id; nil: none is seen.
+	LookedUp bool               // whether the accounts were searched by UPN
+	Account  *directory.Account // that has the desired UPN; nil: none
+	// Created is the account that has the UPN of an unconfirmed creation and this
+	// user's immutable id; nil: Entra shows none.
 	Created *directory.Account
-	// Deleted is the account that had the wanted UPN and can be restored; nil:
-	// there is none.
+	// Deleted is the account that had the desired UPN and can be restored; nil: none.
 	Deleted *directory.DeletedAccount
 	// MayRestore says that a deleted account is to be restored.
 	MayRestore bool
@@ -26,8 +25,8 @@ type User struct {
 	Federated bool
 	// Tenant is what the tenant says of its domains; empty if that does not matter.
 	Tenant directory.Tenant
-	// SecondAccount says that the user has another account in the tenant, by
-	// another directory: then only that one carries the immutable id.
+	// SecondAccount says that the user has another account in the tenant, through
+	// another directory: then only that one has the immutable id.
 	SecondAccount bool
 	// NewPassword says that the sessions are to end because JumpCloud has a new
 	// password.
@@ -41,9 +40,8 @@ func (u User) Names() bool {
 		(u.Link.EntraID == "" || !directory.UPN(u.Link.Applied[directory.UserPrincipalName].String()).Same(u.Desired.UPN))
 }
 
-// Searches are the UPNs that must be searched before anything can be decided
-// about a user that has no account yet: the wanted one, of a connected user, and
-// that of a creation whose outcome is not known, of any user.
+// Searches are the UPNs that must be searched before a decision about a user without an
+// account: the desired one of a connected user, and that of an unconfirmed creation.
 func (u User) Searches() []directory.UPN {
 	var upns []directory.UPN
 	if u.Link.EntraID != "" || u.LookedUp {
@@ -58,8 +56,8 @@ func (u User) Searches() []directory.UPN {
 	return upns
 }
 
-// Found is the user with what the look-up showed, in the order of Searches: the
-// accounts of those names, and the deleted ones that had them.
+// Found is the user with the results of the search, in the order of Searches: the accounts
+// with those names, and the deleted accounts that had them.
 func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted []*directory.DeletedAccount) User {
 	u.LookedUp = true
 	for i, upn := range upns {
@@ -74,9 +72,9 @@ func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted
 	return u
 }
 
-// Uncertain reports whether a creation that may still come true forbids to
-// conclude anything: its account is not seen, and the user is to have none, or
-// one of another name.
+// Uncertain reports whether no decision is possible because an unconfirmed creation may
+// still succeed: Entra does not show its account, and the user is to have none, or one
+// with another name.
 func (u User) Uncertain() bool {
 	c := u.Link.Unconfirmed
 	if c == nil || u.Created != nil || u.Link.EntraID != "" {
@@ -87,20 +85,20 @@ func (u User) Uncertain() bool {
 
 // Decision is what is to be done for one user.
 type Decision struct {
-	// Actions in the order in which they are to be done. Type, EntraID, Changes
-	// and Reason are set; the rest belongs to whoever records them.
+	// Actions in the order in which they are to be sent. Type, EntraID, Changes and
+	// Reason are set; the caller that records them sets the rest.
 	Actions []Action
-	// Link is the link as it is before the first action: with the account that
-	// was found to be ours, or about to be taken over.
+	// Link is the link before the first action: with the account that was found to be
+	// ours, or is about to be taken over.
 	Link directory.Link
-	// Obstacle is why the user cannot be brought up to date fully. The actions
-	// are to be done all the same: an account whose sign-in name cannot be
-	// computed is disabled like any other.
+	// Obstacle is why the user cannot be brought up to date completely. The actions are
+	// to be sent all the same: an account whose sign-in name cannot be computed is
+	// disabled like any other.
 	Obstacle *directory.Obstacle
 }
 
-// Decide compares. The caller looks up first what Searches names, and does not
-// decide while the user is Uncertain.
+// Decide compares the desired state with what is known. The caller first searches the names
+// of Searches, and does not call Decide while the user is Uncertain.
 func (u User) Decide() Decision {
 	switch {
 	case u.Link.Freed: // it may be somebody else's account by now
@@ -111,7 +109,7 @@ func (u User) Decide() Decision {
 		return u.maintain(u.Link)
 	case u.Created != nil:
 		link := u.adopt(u.Created, directory.CreatedByUs)
-		if u.Link.Unconfirmed == nil { // it carries the user's id, and nobody here asked for it
+		if u.Link.Unconfirmed == nil { // it has the user's id, but this directory did not create it
 			link.Found = link.State
 		}
 		return u.maintain(link)
@@ -130,18 +128,18 @@ func (u User) Decide() Decision {
 	}
 }
 
-// maintain brings an account that is ours up to date. Blocking sign-in comes
-// before everything else and on its own, so that a refused attribute never
-// keeps a leaver signed in; allowing it comes last.
+// maintain brings an account that is ours up to date. Sign-in is blocked first and by an
+// action of its own, so that a refused attribute never keeps a leaver signed in; it is
+// allowed last.
 func (u User) maintain(link directory.Link) Decision {
 	parts, moves, obstacle := u.changes(link)
 	return Decision{Link: link, Obstacle: obstacle, Actions: u.inOrder(link, append(updates(parts), moves...))}
 }
 
-// changes are the attributes to write, in groups that are written together, and what
-// has to follow them so that the account gets its name and its immutable id; the
-// obstacle is why not all can be written. An account that was moved aside comes home
-// also if nothing else of it is managed any more.
+// changes are the attributes to write, in groups that are written together, and the moves
+// that follow so that the account gets its name and its immutable id. The obstacle is why
+// not all can be written. An account that was moved aside returns to its domain even if
+// it is not managed any more.
 func (u User) changes(link directory.Link) (parts [][]directory.Change, moves []Action, obstacle *directory.Obstacle) {
 	if !u.Desired.Managed {
 		if link.Aside != nil {
@@ -161,9 +159,9 @@ func (u User) changes(link directory.Link) (parts [][]directory.Change, moves []
 	return groups(m.rest, link.Problems), m.moves, obstacle
 }
 
-// replaces reports whether the user's immutable id is to be written over that of an
-// account that is the user's: over none if sign-in is federated, and over one that
-// we wrote for a user who has given the account up.
+// replaces reports whether the user's immutable id is to replace the one that the user's
+// account has: an empty one if sign-in is federated, and one that we wrote for a user who
+// had the account before.
 func (u User) replaces(id string) bool {
 	switch {
 	case u.SecondAccount || id == string(u.ID):
@@ -175,7 +173,7 @@ func (u User) replaces(id string) bool {
 	}
 }
 
-// updates are the actions that write groups of changes, none for an empty one.
+// updates are the actions that write groups of changes; an empty group needs none.
 func updates(groups [][]directory.Change) []Action {
 	var actions []Action
 	for _, changes := range groups {
@@ -186,7 +184,7 @@ func updates(groups [][]directory.Change) []Action {
 	return actions
 }
 
-// inOrder puts the change of the state, if one is due, before or after the rest.
+// inOrder adds the change of the state, if one is needed, before or after the rest.
 func (u User) inOrder(link directory.Link, rest []Action) []Action {
 	wanted := u.state(link)
 	state := link.Applied.ChangesTo(directory.Attributes{directory.AccountEnabled: directory.Bool(wanted == directory.Enabled)})
@@ -205,8 +203,8 @@ func (u User) inOrder(link directory.Link, rest []Action) []Action {
 	return of(link, append(first, rest...))
 }
 
-// state is what the account of a link is to be: what the user's desired state says,
-// unless the account was there before and keeps what it was found as.
+// state is the state that the account of a link is to have: the desired state of the user,
+// unless the account existed before the connection and keeps the state that it had.
 func (u User) state(link directory.Link) directory.AccountState {
 	switch {
 	case u.Desired.KeepsFound && link.Found != "":
@@ -218,7 +216,7 @@ func (u User) state(link directory.Link) directory.AccountState {
 	}
 }
 
-// of are actions on the account of a link.
+// of sets the account of a link as the one that the actions write.
 func of(link directory.Link, actions []Action) []Action {
 	for i := range actions {
 		actions[i].EntraID = link.EntraID
@@ -226,10 +224,9 @@ func of(link directory.Link, actions []Action) []Action {
 	return actions
 }
 
-// provision creates the account. The immutable id is the JumpCloud user id: it
-// is what federated sign-in needs, and by it a later look-up recognises an
-// account whose creation was never confirmed to us. The manager is written once
-// the account is there.
+// provision creates the account. The immutable id is the JumpCloud user id: federated
+// sign-in needs it, and a later search recognises by it an account whose creation was
+// never confirmed. The manager is written after the account was created.
 func (u User) provision() Decision {
 	for _, problem := range u.Desired.Problems {
 		if problem.Attribute.Facts().Required {
@@ -250,10 +247,10 @@ func (u User) provision() Decision {
 	return Decision{Link: u.Link, Actions: append(actions, updates(parts[1:])...)}
 }
 
-// takeOver makes the account that was found ours. The state is written with the
-// rest even if it is right: on the account of an administrator Entra refuses that
-// (assumed to go by the property and not by its value), and an account that we
-// could not disable later must not become ours.
+// takeOver makes the found account ours. It writes the state even if it is right: Entra
+// refuses that write on the account of an administrator (assumed to depend on the property
+// and not on its value), and an account that we could not disable later must not become
+// ours.
 func (u User) takeOver() Decision {
 	link := u.adopt(u.Account, directory.TakenOver)
 	link.TakingOver, link.Found = true, link.State
@@ -277,8 +274,8 @@ func (u User) write(link directory.Link) Decision {
 	return Decision{Link: link, Obstacle: obstacle, Actions: of(link, actions)}
 }
 
-// restore brings the deleted account back and makes it ours: what it holds is not
-// known, so all is written.
+// restore restores the deleted account and makes it ours. The values of its attributes are
+// not known, so all are written.
 func (u User) restore() Decision {
 	switch obstacle := u.Deleted.Untouchable(); {
 	case obstacle != nil:
@@ -286,12 +283,12 @@ func (u User) restore() Decision {
 	case !u.MayRestore:
 		return Decision{Link: u.Link, Obstacle: u.Deleted.Obstacle()}
 	}
-	owner := directory.TakenOver
+	origin := directory.TakenOver
 	if u.Deleted.ImmutableID == string(u.ID) {
-		owner = directory.CreatedByUs
+		origin = directory.CreatedByUs
 	}
 	link := u.Link
-	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = u.Deleted.ID, u.Deleted.UPN, owner, nil, true
+	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = u.Deleted.ID, u.Deleted.UPN, origin, nil, true
 	link.Applied = directory.Attributes{directory.ImmutableID: directory.Text(u.Deleted.ImmutableID)}
 	parts, moves, obstacle := u.changes(link)
 	rest := u.inOrder(link, append(updates(parts), moves...))
@@ -299,9 +296,9 @@ func (u User) restore() Decision {
 }
 
 // adopt is the link with the account that was found.
-func (u User) adopt(account *directory.Account, owner directory.Origin) directory.Link {
+func (u User) adopt(account *directory.Account, origin directory.Origin) directory.Link {
 	link := u.Link
-	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = account.ID, account.UPN, owner, nil, true
+	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = account.ID, account.UPN, origin, nil, true
 	link.State = stateOf(account.Enabled)
 	link.Applied = account.Attributes.Only(u.Desired.Attributes).Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(account.Enabled)},
@@ -310,7 +307,7 @@ func (u User) adopt(account *directory.Account, owner directory.Origin) director
 	return link
 }
 
-// Begun is the link while an action is under way: what it changes is not known
+// Begun is the link while an action is being sent: the values that it changes are not known
 // until the answer comes.
 func (u User) Begun(link directory.Link, action Action) directory.Link {
 	if action.Type == Provision {
@@ -352,8 +349,8 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 	return link
 }
 
-// withState is the link after an action that may have written the state: sign-in
-// that is blocked now leaves sessions to end.
+// withState is the link after an action that may have written the state: if the action
+// blocked sign-in, the sessions are still to end.
 func withState(link directory.Link, action Action) directory.Link {
 	enabled, written := action.Value(directory.AccountEnabled)
 	if !written {
@@ -365,10 +362,9 @@ func withState(link directory.Link, action Action) directory.Link {
 	return link
 }
 
-// Concluded is the link when nothing is left to do: its status says how it stands
-// and only what is still exported counts as applied, so that a rule that is
-// turned on again writes at once. Problems are the attributes that Entra refused
-// just now.
+// Concluded is the link when nothing is left to do. It has its status, and only exported
+// attributes stay applied, so that a rule that is turned on again writes at once. problems
+// are the attributes that Entra refused just now.
 func (u User) Concluded(link directory.Link, obstacle *directory.Obstacle, problems []directory.Problem) directory.Link {
 	link.Problems = slices.Concat(u.Desired.Problems, problems)
 	link.Reason, link.Message = u.Desired.Reason, directory.Sentence(u.Desired.Reason)

@@ -16,7 +16,7 @@ var here = directory.Connected{Here: true}
 
 const self directory.UserID = "64a1b2c3d4e5f60718293a4b"
 
-// wanted is what should be of a connected, activated user.
+// wanted is the desired state of a connected, activated user.
 func wanted() directory.Desired {
 	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: "ann@corp.example", FirstName: "Ann", LastName: "Lee", State: directory.Activated}, here, directory.DefaultSettings())
 }
@@ -30,7 +30,7 @@ func linked() directory.Link {
 // withManager is wanted with a manager.
 func withManager(id directory.Value) directory.Desired { return wanted().With(directory.Manager, id) }
 
-// tooLong is what should be of a user whose name is too long for Entra.
+// tooLong is the desired state of a user whose name is too long for Entra.
 func tooLong() directory.Desired {
 	return directory.Desire(&directory.User{ID: self, Username: "ann", Email: "ann@corp.example", LastName: strings.Repeat("x", 300), State: directory.Activated}, here, directory.DefaultSettings())
 }
@@ -41,7 +41,7 @@ func refused(link directory.Link, name directory.Attribute) directory.Link {
 	return link
 }
 
-// found is an account of the wanted name that somebody else made.
+// found is an account with the wanted name that somebody else created.
 func found(change func(*directory.Account)) *directory.Account {
 	a := &directory.Account{ID: "e2", UPN: "ann@corp.example", Enabled: true, Attributes: directory.Attributes{
 		"givenName": {"Anna"}, "surname": {"Lee"}, "displayName": {"Anna Lee"}, "userPrincipalName": {"ann@corp.example"}, "mailNickname": {"ann"}, "jobTitle": {"Boss"}}}
@@ -91,48 +91,48 @@ func TestDecide(t *testing.T) {
 		user     plan.User
 		want     [][]string
 		obstacle directory.Reason
-		owner    directory.Origin
+		origin   directory.Origin
 	}{
-		{name: "nothing differs", user: plan.User{Desired: wanted(), Link: linked()}, owner: directory.CreatedByUs},
-		{name: "an attribute differs", user: plan.User{Desired: renamed, Link: linked()}, want: [][]string{{"update", "surname=Moss"}}, owner: directory.CreatedByUs},
-		{name: "suspended", user: plan.User{Desired: disabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
-		{name: "blocking comes first", user: plan.User{Desired: renamedDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}, {"update", "surname=Moss"}}, owner: directory.CreatedByUs},
-		{name: "allowing comes last", user: plan.User{Desired: renamed, Link: wasDisabled}, want: [][]string{{"update", "surname=Moss"}, {"enable", "accountEnabled=true"}}, owner: directory.CreatedByUs},
-		{name: "deleted: only disabled", user: plan.User{Desired: gone, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
-		{name: "deleted and disabled already", user: plan.User{Desired: gone, Link: wasDisabled}, owner: directory.CreatedByUs},
+		{name: "nothing differs", user: plan.User{Desired: wanted(), Link: linked()}, origin: directory.CreatedByUs},
+		{name: "an attribute differs", user: plan.User{Desired: renamed, Link: linked()}, want: [][]string{{"update", "surname=Moss"}}, origin: directory.CreatedByUs},
+		{name: "suspended", user: plan.User{Desired: disabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, origin: directory.CreatedByUs},
+		{name: "blocking comes first", user: plan.User{Desired: renamedDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}, {"update", "surname=Moss"}}, origin: directory.CreatedByUs},
+		{name: "allowing comes last", user: plan.User{Desired: renamed, Link: wasDisabled}, want: [][]string{{"update", "surname=Moss"}, {"enable", "accountEnabled=true"}}, origin: directory.CreatedByUs},
+		{name: "deleted: only disabled", user: plan.User{Desired: gone, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, origin: directory.CreatedByUs},
+		{name: "deleted and disabled already", user: plan.User{Desired: gone, Link: wasDisabled}, origin: directory.CreatedByUs},
 		{name: "deleted before there was an account", user: plan.User{Desired: gone}},
 		{name: "no sign-in name, no account", user: plan.User{Desired: nameless}, obstacle: directory.EmailMissing},
-		{name: "no sign-in name, still disabled", user: plan.User{Desired: namelessDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, obstacle: directory.EmailMissing, owner: directory.CreatedByUs},
+		{name: "no sign-in name, still disabled", user: plan.User{Desired: namelessDisabled, Link: linked()}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, obstacle: directory.EmailMissing, origin: directory.CreatedByUs},
 		{name: "created", user: plan.User{ID: self, Desired: wanted(), LookedUp: true}, want: [][]string{{"provision", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}}},
 		{name: "created disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true}, want: [][]string{{"provision", "accountEnabled=false", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}}},
-		{name: "taken over, written as little as needed", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil)}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
-		{name: "taken over and disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true, Account: found(nil)}, want: [][]string{{"take_over", "accountEnabled=false", "displayName=Ann Lee", "givenName=Ann"}, {"end_sessions"}}, owner: directory.TakenOver},
-		{name: "taken over federated", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(nil)}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "onPremisesImmutableId=" + string(self)}}, owner: directory.TakenOver},
-		{name: "taken over federated, immutable id there", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(func(a *directory.Account) { a.ImmutableID = "other" })}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
-		{name: "ours already", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.CreatedByUs},
+		{name: "taken over, written as little as needed", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil)}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann"}}, origin: directory.TakenOver},
+		{name: "taken over and disabled", user: plan.User{ID: self, Desired: disabled, LookedUp: true, Account: found(nil)}, want: [][]string{{"take_over", "accountEnabled=false", "displayName=Ann Lee", "givenName=Ann"}, {"end_sessions"}}, origin: directory.TakenOver},
+		{name: "taken over federated", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(nil)}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "onPremisesImmutableId=" + string(self)}}, origin: directory.TakenOver},
+		{name: "taken over federated, immutable id there", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Federated: true, Account: found(func(a *directory.Account) { a.ImmutableID = "other" })}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann"}}, origin: directory.TakenOver},
+		{name: "ours already", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann"}}, origin: directory.CreatedByUs},
 		{name: "synchronised from on-premises", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.SyncedFromOnPremises = true })}, obstacle: directory.SyncedFromOnPremises},
 		{name: "guest", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.Guest = true })}, obstacle: directory.GuestAccount},
-		{name: "ours under the name it was asked for, renamed since", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) {
+		{name: "ours under the name of its creation, renamed since", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) {
 			a.ImmutableID, a.Attributes["userPrincipalName"] = string(self), directory.Value{"old@corp.example"}
-		})}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann", "userPrincipalName=ann@corp.example"}}, owner: directory.CreatedByUs},
-		{name: "ours, and not connected any more", user: plan.User{ID: self, Desired: gone, LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
-		{name: "sessions still to end", user: plan.User{Desired: disabled, Link: sessionsToEnd}, want: [][]string{{"end_sessions"}}, owner: directory.CreatedByUs},
-		{name: "an attribute nobody knows", user: plan.User{Desired: wanted(), Link: unknownSurname}, want: [][]string{{"update", "surname=Lee"}}, owner: directory.CreatedByUs},
-		{name: "a state nobody knows", user: plan.User{Desired: gone, Link: unknownState}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, owner: directory.CreatedByUs},
-		{name: "a manager is written apart", user: plan.User{Desired: withManager(directory.Value{"m1"}), Link: linked()}, want: [][]string{{"update", "manager=m1"}}, owner: directory.CreatedByUs},
+		})}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann", "userPrincipalName=ann@corp.example"}}, origin: directory.CreatedByUs},
+		{name: "ours, and not connected any more", user: plan.User{ID: self, Desired: gone, LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, origin: directory.CreatedByUs},
+		{name: "sessions still to end", user: plan.User{Desired: disabled, Link: sessionsToEnd}, want: [][]string{{"end_sessions"}}, origin: directory.CreatedByUs},
+		{name: "an attribute nobody knows", user: plan.User{Desired: wanted(), Link: unknownSurname}, want: [][]string{{"update", "surname=Lee"}}, origin: directory.CreatedByUs},
+		{name: "a state nobody knows", user: plan.User{Desired: gone, Link: unknownState}, want: [][]string{{"deprovision", "accountEnabled=false"}, {"end_sessions"}}, origin: directory.CreatedByUs},
+		{name: "a manager is written apart", user: plan.User{Desired: withManager(directory.Value{"m1"}), Link: linked()}, want: [][]string{{"update", "manager=m1"}}, origin: directory.CreatedByUs},
 		{name: "created, then the manager", user: plan.User{ID: self, Desired: withManager(directory.Value{"m1"}), LookedUp: true}, want: [][]string{{"provision", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "onPremisesImmutableId=" + string(self), "surname=Lee", "userPrincipalName=ann@corp.example"}, {"update", "manager=m1"}}},
-		{name: "what was refused is written apart", user: plan.User{Desired: renamed, Link: refused(linked(), directory.Surname)}, want: [][]string{{"update", "surname=Moss"}}, owner: directory.CreatedByUs},
+		{name: "what was refused is written apart", user: plan.User{Desired: renamed, Link: refused(linked(), directory.Surname)}, want: [][]string{{"update", "surname=Moss"}}, origin: directory.CreatedByUs},
 		{name: "deleted in Entra", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Deleted: &directory.DeletedAccount{ID: "e3", UPN: "ann@corp.example"}}, obstacle: directory.AccountDeleted},
-		{name: "restored", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, MayRestore: true, Deleted: &directory.DeletedAccount{ID: "e3", UPN: "ann@corp.example"}}, want: [][]string{{"restore"}, {"update", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "surname=Lee", "userPrincipalName=ann@corp.example"}, {"enable", "accountEnabled=true"}}, owner: directory.TakenOver},
-		{name: "deleted, and there is another one of the name", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil), Deleted: &directory.DeletedAccount{ID: "e3"}}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann"}}, owner: directory.TakenOver},
-		{name: "a new password ends the sessions", user: plan.User{Desired: wanted(), Link: linked(), NewPassword: true}, want: [][]string{{"end_sessions"}}, owner: directory.CreatedByUs},
-		{name: "a new password of a disabled account", user: plan.User{Desired: disabled, Link: wasDisabled, NewPassword: true}, owner: directory.CreatedByUs},
+		{name: "restored", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, MayRestore: true, Deleted: &directory.DeletedAccount{ID: "e3", UPN: "ann@corp.example"}}, want: [][]string{{"restore"}, {"update", "displayName=Ann Lee", "givenName=Ann", "mailNickname=ann", "surname=Lee", "userPrincipalName=ann@corp.example"}, {"enable", "accountEnabled=true"}}, origin: directory.TakenOver},
+		{name: "deleted, and there is another one of the name", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(nil), Deleted: &directory.DeletedAccount{ID: "e3"}}, want: [][]string{{"take_over", "accountEnabled=true", "displayName=Ann Lee", "givenName=Ann"}}, origin: directory.TakenOver},
+		{name: "a new password ends the sessions", user: plan.User{Desired: wanted(), Link: linked(), NewPassword: true}, want: [][]string{{"end_sessions"}}, origin: directory.CreatedByUs},
+		{name: "a new password of a disabled account", user: plan.User{Desired: disabled, Link: wasDisabled, NewPassword: true}, origin: directory.CreatedByUs},
 		{name: "no display name that Entra takes", user: plan.User{ID: self, Desired: tooLong(), LookedUp: true}, obstacle: directory.InvalidValue},
 		{name: "management restricted", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.ManagementRestricted = true })}, obstacle: directory.ManagementRestricted},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if len(tc.user.Searches()) > 0 || tc.user.Uncertain() {
-				t.Fatal("the case needs a look-up first, or time")
+				t.Fatal("got a user that must be searched first or is uncertain, want one that can be decided")
 			}
 			got := tc.user.Decide()
 			if !cmp.Equal(written(got.Actions), tc.want) {
@@ -142,8 +142,8 @@ func TestDecide(t *testing.T) {
 			if got.Obstacle != nil {
 				reason = got.Obstacle.Reason
 			}
-			if reason != tc.obstacle || got.Link.Origin != tc.owner {
-				t.Errorf("obstacle %q, owner %q; want %q, %q", reason, got.Link.Origin, tc.obstacle, tc.owner)
+			if reason != tc.obstacle || got.Link.Origin != tc.origin {
+				t.Errorf("got obstacle %q, origin %q; want %q, %q", reason, got.Link.Origin, tc.obstacle, tc.origin)
 			}
 		})
 	}
@@ -160,10 +160,10 @@ func TestSearches(t *testing.T) {
 	for name, tc := range map[string]struct {
 		user      plan.User
 		want      []directory.UPN
-		uncertain bool // when the look-up shows nothing
+		uncertain bool // when the search finds nothing
 	}{
 		"connected, no account":                   {plan.User{Desired: wanted()}, []directory.UPN{wantedUPN}, false},
-		"looked up already":                       {plan.User{Desired: wanted(), LookedUp: true}, nil, false},
+		"searched already":                        {plan.User{Desired: wanted(), LookedUp: true}, nil, false},
 		"has an account":                          {plan.User{Desired: wanted(), Link: linked()}, nil, false},
 		"not connected any more":                  {plan.User{Desired: unmanaged}, nil, false},
 		"no sign-in name to search":               {plan.User{Desired: nameless}, nil, false},
@@ -188,13 +188,12 @@ func TestSearches(t *testing.T) {
 		user := tc.user
 		user.ID = self
 		if seen := user.Found(got, ours, make([]*directory.DeletedAccount, len(got))); seen.Created == nil || seen.Uncertain() {
-			t.Errorf("%s: our own account was not recognised", name)
+			t.Errorf("%s: got no account of ours, want the created one", name)
 		}
 	}
 }
 
-// Whatever the user was and becomes, once the decided actions are done nothing
-// is left to do.
+// Whatever the user was and becomes, after the decided actions nothing is left to do.
 func TestActionsLeadToTheDesiredState(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		settings := directory.DefaultSettings()
@@ -231,14 +230,14 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 			link = user.Concluded(link, d.Obstacle, nil)
 			user.Link = link
 			if again := user.Decide(); len(again.Actions) > 0 {
-				t.Fatalf("after %+v there is still %+v to do", d.Actions, again.Actions)
+				t.Fatalf("after %+v: got %+v still to do, want nothing", d.Actions, again.Actions)
 			}
 			want := user.Desired.State
 			if source.State == directory.Staged && connected.Here && user.Account != nil { // it was there before
 				want = map[bool]directory.AccountState{true: directory.Enabled, false: directory.Disabled}[user.Account.Enabled]
 			}
 			if link.State != want {
-				t.Fatalf("the account is %s, should be %s", link.State, want)
+				t.Fatalf("got the account %s, want %s", link.State, want)
 			}
 		}
 	})

@@ -13,39 +13,39 @@ import (
 	"entrasync/shared/store"
 )
 
-// Reads of JumpCloud may lag behind its events, and one answer may be wrong. So what
-// events claimed is held against what was read, and an absence that takes access away
-// is not believed at once (see [plan.Absence]).
+// Reads of JumpCloud may lag behind its events, and one answer may be wrong. So the engine
+// compares what events claimed with what it read, and does not believe at once an absence
+// that takes access away (see [plan.Absence]).
 
-// expectations are what one attempt found out about reads that may be wrong.
+// expectations are what one attempt knows about reads that may be wrong.
 type expectations struct {
-	// lagging are the claims that JumpCloud does not show yet; lookAt is when to look
+	// lagging are the claims that JumpCloud does not show yet; recheckAt is when to read
 	// again because of them or of an absence that is not believed yet.
-	lagging []directory.Claim
-	lookAt  time.Time
-	// believed says that an absence was believed that no event stated.
+	lagging   []directory.Claim
+	recheckAt time.Time
+	// believed says that the attempt believed an absence that no event stated.
 	believed bool
 }
 
-// states reports whether the events that made us look state something, which needs no
-// second read then.
+// states reports whether the events behind the task state something, so that it needs no
+// second read.
 func (e *linkEngine[T]) states(o T, kind directory.ClaimKind, about func(directory.Claim) bool) bool {
 	return states(o.engaged().claims, o.standing().Claimed, kind, about)
 }
 
-// secondThoughts are when an absence that was believed without an event is looked at
-// again: JumpCloud may show otherwise by then.
-var secondThoughts = []time.Duration{time.Minute, 10 * time.Minute}
+// absenceRechecks are the waits before an absence that was believed without an event is
+// read again: JumpCloud may show the object by then.
+var absenceRechecks = []time.Duration{time.Minute, 10 * time.Minute}
 
-// nextThought is when to look again after n second thoughts; zero after the last.
-func nextThought(n int) time.Time {
-	if n >= len(secondThoughts) {
+// nextAbsenceRecheck is when to read again after n rechecks; zero after the last.
+func nextAbsenceRecheck(n int) time.Time {
+	if n >= len(absenceRechecks) {
 		return time.Time{}
 	}
-	return time.Now().UTC().Add(secondThoughts[n])
+	return time.Now().UTC().Add(absenceRechecks[n])
 }
 
-// expect holds what events claimed against what was read, also of objects that have no
+// expect compares what events claimed with what was read, also for objects that have no
 // link yet: a membership that JumpCloud does not show yet may give a user one.
 func (e *linkEngine[T]) expect(ctx context.Context, objects []T) {
 	now := time.Now().UTC()
@@ -55,12 +55,12 @@ func (e *linkEngine[T]) expect(ctx context.Context, objects []T) {
 			continue
 		}
 		s.Claimed = claimed(s.Claimed).with(w.claims, now)
-		if w.failed { // all claims are held against the next read
+		if w.failed { // the next read is compared with all claims
 			continue
 		}
 		shows := func(c directory.Claim) directory.Shown { return o.shows(c, e.dir.Settings) }
 		left, again, givenUp := lagging(w.claims, s.Claimed, shows, now)
-		w.lagging, w.lookAt = left, earliest(w.lookAt, again)
+		w.lagging, w.recheckAt = left, earliest(w.recheckAt, again)
 		if givenUp > 0 {
 			e.Metrics.Count("claims_given_up", givenUp)
 			w.line(zerolog.Ctx(ctx).Warn()).Int("claims", givenUp).Msg("JumpCloud does not show what its event said: the read is believed")
@@ -68,20 +68,20 @@ func (e *linkEngine[T]) expect(ctx context.Context, objects []T) {
 	}
 }
 
-// enqueueRechecks has those looked at again, each when it is time, of which JumpCloud does
-// not show yet what its events said, or does not show what was there before.
+// enqueueRechecks sends tasks, each for its time, for objects of which JumpCloud does not
+// show yet what its events said, or does not show any more what was there before.
 func (e *linkEngine[T]) enqueueRechecks(ctx context.Context, objects []T) {
 	for _, o := range objects {
 		w := o.engaged()
-		if w.outcome.Retry { // it comes again as it is
+		if w.outcome.Retry { // the same task comes again
 			continue
 		}
 		var err error
 		if w.thought > 0 {
-			err = e.rethink(ctx, o, w.thought)
+			err = e.recheckAbsence(ctx, o, w.thought)
 		}
-		if err == nil && !w.lookAt.IsZero() {
-			err = o.expectAgain(context.WithoutCancel(ctx), e.Lanes, w.lookAt)
+		if err == nil && !w.recheckAt.IsZero() {
+			err = o.sendClaimRecheck(context.WithoutCancel(ctx), e.Lanes, w.recheckAt)
 		}
 		if err != nil {
 			e.retry(ctx, o, err)
@@ -89,28 +89,28 @@ func (e *linkEngine[T]) enqueueRechecks(ctx context.Context, objects []T) {
 	}
 }
 
-// rethink has an object looked at again, after n second thoughts.
-func (e *linkEngine[T]) rethink(ctx context.Context, o T, n int) error {
-	at := nextThought(n)
+// recheckAbsence sends the task for the next recheck of a believed absence, after n of them.
+func (e *linkEngine[T]) recheckAbsence(ctx context.Context, o T, n int) error {
+	at := nextAbsenceRecheck(n)
 	if at.IsZero() {
 		return nil
 	}
-	return o.rethinkAgain(context.WithoutCancel(ctx), e.Lanes, e.dir.Settings, n+1, at)
+	return o.sendAbsenceRecheck(context.WithoutCancel(ctx), e.Lanes, e.dir.Settings, n+1, at)
 }
 
-// awaitSecondRead ends the attempt of an object that is to be looked at again before it
-// is believed that JumpCloud does not know something any more, such as the object.
+// awaitSecondRead ends the attempt on an object of which JumpCloud does not show something
+// any more, such as the object itself: that is believed only after another read.
 func (e *linkEngine[T]) awaitSecondRead(o T, what string) {
 	w, s := o.engaged(), o.standing()
 	w.over, w.failed, w.lagging = true, true, w.claims
 	f := fault.Of(unconfirmed(what))
-	s.Status, s.Reason, s.Message, s.NextTryAt = directory.Pending, reasonOf(f), sentenceOf(f), w.lookAt
+	s.Status, s.Reason, s.Message, s.NextTryAt = directory.Pending, reasonOf(f), sentenceOf(f), w.recheckAt
 }
 
-// judge holds an absence that a read has just shown against the reads before.
-// differently makes the second read: it asks the other side of an edge, or another
-// list. It is certain that a believed absence is thought of again before it is believed,
-// because the attempt that believes it may come to nothing.
+// judge decides from this read and those before whether an absence is believed.
+// differently makes the second read: it reads the other side of an edge, or another list.
+// The task for the recheck is sent before the absence is believed, because the attempt
+// that believes it may fail.
 func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, differently func(context.Context) (absent bool, err error)) (believed bool, err error) {
 	about.Directory = e.dir.ID
 	known, err := e.Store.Doubt(ctx, about)
@@ -135,7 +135,7 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 	w := o.engaged()
 	after, believed, again := known.Shown(now, max(people, known.People))
 	if believed {
-		if err := e.rethink(ctx, o, 0); err != nil {
+		if err := e.recheckAbsence(ctx, o, 0); err != nil {
 			return false, err
 		}
 		w.believed = true
@@ -148,12 +148,12 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 		err = e.Store.PutDoubt(ctx, known)
 	}
 	if err == nil {
-		w.lookAt = earliest(w.lookAt, again)
+		w.recheckAt = earliest(w.recheckAt, again)
 	}
 	return false, err
 }
 
-// reportAbsence logs and counts what became of an absence.
+// reportAbsence logs and counts whether an absence was doubted, believed or contradicted.
 func (e *linkEngine[T]) reportAbsence(ctx context.Context, about store.Doubt, what string) {
 	e.Metrics.Count("absences", 1, "of", string(about.What), "outcome", what)
 	zerolog.Ctx(ctx).Warn().Str("directory", string(about.Directory)).Str("of", string(about.What)).
@@ -161,9 +161,9 @@ func (e *linkEngine[T]) reportAbsence(ctx context.Context, about store.Doubt, wh
 		Time("since", about.Since).Msg("an absence in JumpCloud is " + what)
 }
 
-// isGone decides whether an object that JumpCloud does not know any more is gone: an
-// event states it, or reads made in different ways agree. It is an error as long as
-// they contradict each other; if neither, the object is to be looked at again.
+// isGone decides whether an object that JumpCloud does not show any more is gone: an
+// event states it, or reads made in different ways agree. If the reads contradict each
+// other that is an error; if they are too few, recheckAt is when to read again.
 func (e *linkEngine[T]) isGone(ctx context.Context, o T, about store.Doubt, found func(context.Context) (bool, error)) (bool, error) {
 	w := o.engaged()
 	if e.states(o, directory.Removed, anything) {
@@ -173,14 +173,14 @@ func (e *linkEngine[T]) isGone(ctx context.Context, o T, about store.Doubt, foun
 		found, err := found(ctx)
 		return !found, err
 	})
-	if err == nil && !gone && w.lookAt.IsZero() {
+	if err == nil && !gone && w.recheckAt.IsZero() {
 		err = contradicted("the " + w.noun.subject)
 	}
 	return gone, err
 }
 
-// hasLeftSource decides whether an object that the connection source held is held no
-// more, as a read of the object says.
+// hasLeftSource decides whether an object has left the connection source, as a read of
+// the object says.
 func hasLeftSource[T linked, ID ~string](ctx context.Context, e *linkEngine[T], o T, about store.Doubt, id ID, list func(context.Context) ([]ID, error)) (bool, error) {
 	source := e.dir.Settings.ConnectionSource
 	if e.states(o, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source }) {
@@ -189,8 +189,8 @@ func hasLeftSource[T linked, ID ~string](ctx context.Context, e *linkEngine[T], 
 	return e.judge(ctx, o, about, isUnlisted(id, list))
 }
 
-// isUnlisted is a second read of an absence that asks a list. A list whose owner does
-// not exist holds nobody.
+// isUnlisted is a second read of an absence: it reads a list. The list of something that
+// does not exist is empty.
 func isUnlisted[ID ~string](id ID, list func(context.Context) ([]ID, error)) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
 		ids, err := list(ctx)
@@ -201,14 +201,14 @@ func isUnlisted[ID ~string](id ID, list func(context.Context) ([]ID, error)) fun
 	}
 }
 
-// unconfirmed says that something is not there according to JumpCloud and is asked
-// for again before anybody loses access.
+// unconfirmed says that JumpCloud does not show something any more, and that it is read
+// again before anybody loses access.
 func unconfirmed(what string) error {
 	return &fault.Error{Op: "reconcile.absence", Kind: fault.Transient, Reason: directory.AbsenceUnconfirmed,
-		Message: "JumpCloud does not show " + what + " any more: it is asked again, in another way, before anybody loses access"}
+		Message: "JumpCloud does not show " + what + " any more: it is read again, in another way, before anybody loses access"}
 }
 
-// contradicted says that JumpCloud shows something in one way and not in another.
+// contradicted says that one read of JumpCloud shows something and another does not.
 func contradicted(what string) error {
 	return &fault.Error{Op: "reconcile.absence", Kind: fault.Transient, Reason: directory.JumpCloudUnavailable, RetryAfter: plan.SecondRead,
 		Message: "JumpCloud says of " + what + " that it is there and that it is not: it is tried again"}

@@ -9,20 +9,20 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Reads of JumpCloud may lag behind its events. So what an event claims is kept with
-// the task, held against what is read, and where the read shows what was before, it
-// is read again after these times. Then the read is believed. (For how long reads may
-// lag is not published; these times are assumed.)
+// Reads of JumpCloud may lag behind its events. So a task carries what its event claims,
+// and the engine compares the claim with what it reads. If the read shows the value from
+// before the event, the engine reads again after these times, and then believes the read.
+// (For how long reads may lag is not published; these times are assumed.)
 var lagSteps = []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
 
-// claimLife is how long it is remembered what was claimed last: longer than any claim
-// is held against reads.
+// claimLife is how long the link keeps what was claimed last: longer than any claim is
+// compared with reads.
 const claimLife = 5 * time.Minute
 
-// claimed is when things were claimed last, by what the claims are about and say.
+// claimed is when things were last claimed, by what the claims are about and say.
 type claimed map[string]time.Time
 
-// with is what was claimed last with more claims, without what is old.
+// with adds claims and drops the entries that are older than claimLife.
 func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	after := maps.Clone(c)
 	maps.DeleteFunc(after, func(_ string, at time.Time) bool { return now.Sub(at) > claimLife })
@@ -46,13 +46,13 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	return after
 }
 
-// saying is what a claim is about and what it says of it.
+// saying is the key for what a claim is about and says.
 func saying(c directory.Claim) string { return c.About() + "=" + c.Says() }
 
-// leaving is that what a claim is about had a value until then.
+// leaving is the key for the value that the subject of a claim had until then.
 func leaving(c directory.Claim, value string) string { return c.About() + "<" + value }
 
-// others are the times at which something else was claimed about the same.
+// others are the times at which something else was claimed about the same subject.
 func (c claimed) others(claim directory.Claim) []time.Time {
 	var times []time.Time
 	for key, at := range c {
@@ -63,13 +63,13 @@ func (c claimed) others(claim directory.Claim) []time.Time {
 	return times
 }
 
-// outdated reports whether something else was claimed about the same later.
+// outdated reports whether something else was claimed later about the same subject.
 func (c claimed) outdated(claim directory.Claim) bool {
 	return !claim.At.IsZero() && slices.ContainsFunc(c.others(claim), func(at time.Time) bool { return at.After(claim.At) })
 }
 
 // contested reports whether a claim takes back what was claimed shortly before: a read
-// that shows it may be older than both. Of a value it is known what it was before.
+// that agrees with it may be older than both. Claims of a value also say the value before.
 func (c claimed) contested(claim directory.Claim) bool {
 	earlier := c.others(claim)
 	if claim.From != "" {
@@ -79,9 +79,9 @@ func (c claimed) contested(claim directory.Claim) bool {
 	return slices.ContainsFunc(earlier, func(at time.Time) bool { return at.Before(claim.At) && claim.At.Sub(at) <= longest })
 }
 
-// lagging are the claims that reads do not show yet, or show for another reason perhaps,
-// and when to read again. Those that were not shown for long enough are given up: the
-// read is believed.
+// lagging returns the claims that the read does not show yet, or perhaps shows for another
+// reason, and when to read again. It gives up claims that reads have not shown for long
+// enough: then the read is believed.
 func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim) directory.Shown, now time.Time) (left []directory.Claim, again time.Time, givenUp int) {
 	for _, claim := range claims {
 		lags := shown(claim) == directory.Lags
@@ -106,14 +106,14 @@ func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim
 	return left, again, givenUp
 }
 
-// states reports whether claims state something, which needs no second read then. What
-// another event said later is stated no more; known is what was claimed before.
+// states reports whether claims state something, so that it needs no second read. A claim
+// does not count if a later event said otherwise; known is what was claimed before.
 func states(claims []directory.Claim, known claimed, kind directory.ClaimKind, about func(directory.Claim) bool) bool {
 	known = known.with(claims, time.Now().UTC())
 	return slices.ContainsFunc(claims, func(c directory.Claim) bool { return c.Kind == kind && about(c) && !known.outdated(c) })
 }
 
-// anything is about whatever a claim is about.
+// anything accepts every claim, for [states].
 func anything(directory.Claim) bool { return true }
 
 // earliest is the earlier of two times, either of which may be zero.

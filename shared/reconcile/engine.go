@@ -1,21 +1,21 @@
 // Package reconcile holds the use cases of entrasync: it brings users and groups up to
 // date, and sets passwords.
 //
-// A task names an object and a directory, never a change. Its way: (1) our records of
-// the object are read; (2) JumpCloud's current state of it, each object by itself, and
-// whatever is missing there or lags behind its events is doubted; (3) package plan makes
-// of it what the object is to be in Entra; (4) what Entra has is looked up where we do
-// not know it; (5) plan decides on actions; (6) what was found is claimed, so that no
-// two objects have one account; (7) each action is recorded, sent, and completed; (8) the
-// link says how the object stands and why; (9) who waits for it is told; (10) an attempt
-// that failed is tried again or parked. Whatever made us look, however often and in
-// whatever order, a look leads to the same end; a process may die at any point.
+// A task names an object and a directory, never a change. The engine (1) reads our records
+// of the object; (2) reads its current state in JumpCloud, each object by itself, and
+// doubts what is missing there or lags behind its events; (3) computes the desired state
+// in Entra (package plan); (4) reads from Entra what the link does not know; (5) decides
+// on actions (plan); (6) claims the account that it found, so that no two objects have
+// one account; (7) records, sends and completes each action; (8) writes the status and its
+// reason to the link; (9) sends tasks for those who wait for the object; (10) retries a
+// failed attempt or parks the object. Tasks lead to the same end state, however often and
+// in whatever order they come; a process may die at any point.
 //
 // The engine (engine.go, stage.go, link.go, absence.go, retry.go) is what all kinds of
-// work have in common. A kind is a struct that holds [work], and a list of stages:
-// user.go, group.go, password.go, and the files that begin like them. The tests are
-// those of functions/users, functions/groups and scripts/world, with real clients against
-// the simulators; those of the engine itself are here. It talks to ports only
+// work have in common. A kind is a struct that embeds [work], and a list of stages:
+// user.go, group.go, password.go, and the files whose names begin like them. The engine's
+// tests are here; those of the kinds are in functions/users, functions/groups and
+// scripts/world, with real clients against the simulators. The package uses ports only
 // (ports.go); shared/jumpcloud and shared/entra implement them.
 package reconcile
 
@@ -32,8 +32,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// recordLimit bounds the writing of our own records. It does not shrink with the
-// time that is left to the invocation: what happened must be kept.
+// recordLimit is the time limit for writing our own records. It does not depend on the
+// time that the invocation has left: what happened must be recorded.
 const recordLimit = 5 * time.Second
 
 // noun names a kind of object in logs, metrics and records.
@@ -44,7 +44,7 @@ type noun struct {
 	ended    string // the metric of attempts that ended for good, by status and reason
 }
 
-// attempted is what every task says, whatever it is about.
+// attempted is what the tasks of all kinds have in common.
 type attempted struct {
 	noun      noun
 	directory directory.ID
@@ -53,24 +53,23 @@ type attempted struct {
 	claims    []directory.Claim
 	thought   int
 	number    int  // 1 for the first try
-	last      bool // no further try follows by itself
+	last      bool // no retry follows by itself
 }
 
-// work is what the engine knows of the work on one object. The work on an object of
-// any kind holds one.
+// work is what the engine knows of the work on one object. Every kind embeds it.
 type work struct {
 	attempted
-	stage    string // that it is in
-	over     bool   // nothing more is tried
-	failed   bool   // and the link is to say why
+	stage    string // the current one
+	over     bool   // the attempt has ended
+	failed   bool   // the link is to say why
 	outcome  Outcome
 	todo     []plan.Action // what is still to be sent
-	unkept   []plan.Action // what happened and was not recorded yet
+	unkept   []plan.Action // completed, not recorded yet
 	obstacle *directory.Obstacle
-	withheld *fault.Error // a permission was missing for a part of what is to be done
-	refused  *plan.Action // what was not even sent and is to be recorded as failed
-	// linkless says that there is no link to keep: the directory is gone, or the object is
-	// the connection source of it.
+	withheld *fault.Error // the missing permission that kept a part from being done
+	refused  *plan.Action // was not sent, and is to be recorded as failed
+	// linkless says that there is no link to record: the directory is gone, or the task
+	// is about its connection source.
 	linkless bool
 	expectations
 }
@@ -78,8 +77,8 @@ type work struct {
 // engaged is the work itself, for the engine.
 func (w *work) engaged() *work { return w }
 
-// line begins what is logged about an attempt: whom, where, in which stage, and the
-// event that made us look, by which one change is followed through the functions.
+// line begins a log line about an attempt: the object, the directory, the stage, and the
+// event behind the task, by which one change is followed through the functions.
 func (w *work) line(e *zerolog.Event) *zerolog.Event {
 	return e.Str("directory", string(w.directory)).Str(w.noun.subject, w.id).Str("stage", w.stage).
 		Str("cause", w.cause.Type).Str("event", w.cause.ID).Int("attempt", w.number)
@@ -91,9 +90,9 @@ type object interface {
 	engaged() *work
 }
 
-// engine works on some objects of one kind in one directory. It knows what is common
-// to all kinds of work: that an attempt ends, is tried again or is given up, and that
-// what was done is logged, counted and published.
+// engine works on some objects of one kind in one directory. It does what all kinds of
+// work have in common: it ends, retries or gives up attempts, and logs, counts and
+// publishes what was done.
 type engine[T object] struct {
 	Parts
 	dir       directory.Directory
@@ -101,7 +100,7 @@ type engine[T object] struct {
 	completed []plan.Action
 }
 
-// outcomes are what became of the attempts, in their order.
+// outcomes are the outcomes of the attempts, in their order.
 func (e *engine[T]) outcomes() []Outcome {
 	all := make([]Outcome, len(e.objects))
 	for i, o := range e.objects {
@@ -115,7 +114,7 @@ func live[T object](objects []T) []T {
 	return slices.DeleteFunc(slices.Clone(objects), func(o T) bool { return o.engaged().over })
 }
 
-// retry ends an attempt without a trace in the link: another worker holds the newer
+// retry ends an attempt without a change of the link: another worker has written a newer
 // one, or the table cannot be used.
 func (e *engine[T]) retry(ctx context.Context, o T, err error) {
 	w, f := o.engaged(), fault.Of(err)
@@ -132,8 +131,8 @@ func (e *engine[T]) retryEach(ctx context.Context, objects []T, err error) {
 	}
 }
 
-// found deals with the answer of our records. It reports whether there is anything to
-// do: there is not in a directory that is gone.
+// found handles the error of reading our records. It reports whether there is anything
+// to do: there is nothing to do in a directory that is gone.
 func (e *engine[T]) found(ctx context.Context, id directory.ID, objects []T, err error) bool {
 	switch {
 	case fault.Is(err, fault.NotFound):
@@ -154,8 +153,8 @@ func (e *engine[T]) countFailed(w *work, f *fault.Error) {
 	}
 }
 
-// prepare fills in what the record of an action needs. It carries the id of the object
-// in Entra already.
+// prepare fills in what the record of an action needs, except the id of the object in
+// Entra, which the action has already.
 func (w *work) prepare(action *plan.Action, name string) {
 	action.ID = uuid.Must(uuid.NewV7()).String()
 	action.Directory = w.directory
@@ -164,14 +163,14 @@ func (w *work) prepare(action *plan.Action, name string) {
 	action.Status, action.At = plan.Started, time.Now().UTC()
 }
 
-// note has a completed action recorded with the link, published and counted.
+// note notes a completed action, to be recorded with the link, and reports it.
 func (e *engine[T]) note(ctx context.Context, o T, action plan.Action) {
 	w := o.engaged()
 	w.unkept = append(w.unkept, action)
 	e.report(ctx, o, action)
 }
 
-// report has a completed action published, logs and counts it.
+// report logs and counts a completed action, and notes it for publish.
 func (e *engine[T]) report(ctx context.Context, o T, action plan.Action) {
 	e.completed = append(e.completed, action)
 	reason, level := string(action.Reason), zerolog.InfoLevel
@@ -188,8 +187,8 @@ func (e *engine[T]) report(ctx context.Context, o T, action plan.Action) {
 	line.Msg("action completed")
 }
 
-// publish passes completed actions on. The record is what counts: when nobody can be
-// told, that is logged and counted, and nothing is undone.
+// publish publishes completed actions. The record is what counts: a failure to publish
+// is logged and counted, and nothing is undone.
 func (e *engine[T]) publish(ctx context.Context, _ []T) {
 	if e.Publisher == nil || len(e.completed) == 0 {
 		return
@@ -200,8 +199,8 @@ func (e *engine[T]) publish(ctx context.Context, _ []T) {
 	}
 }
 
-// hasTimeFor reports whether the invocation lasts long enough for something that takes
-// at most so long, and to record what became of it.
+// hasTimeFor reports whether the invocation has time left for something that takes at
+// most so long, and for recording its result.
 func hasTimeFor(ctx context.Context, longest time.Duration) bool {
 	deadline, set := ctx.Deadline()
 	return !set || time.Until(deadline) > longest+recordLimit

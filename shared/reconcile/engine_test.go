@@ -19,8 +19,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// A third kind of work: it renames things that have links like those of groups. All
-// that it adds is what is its own.
+// A third kind of work: it renames things that have links like those of groups. It adds
+// only what is special to it.
 
 var things = noun{subject: "thing", attempts: "thing", failed: "thing_attempts_failed", ended: "things_settled"}
 
@@ -39,8 +39,8 @@ func (t *thing) parking(fault.Kind) *plan.Action {
 }
 func (t *thing) recordAfterConflict(context.Context, Parts, directory.Directory, []plan.Action) {}
 func (t *thing) shows(directory.Claim, directory.Settings) directory.Shown                      { return directory.Another }
-func (t *thing) expectAgain(context.Context, Lanes, time.Time) error                            { return nil }
-func (t *thing) rethinkAgain(context.Context, Lanes, directory.Settings, int, time.Time) error {
+func (t *thing) sendClaimRecheck(context.Context, Lanes, time.Time) error                       { return nil }
+func (t *thing) sendAbsenceRecheck(context.Context, Lanes, directory.Settings, int, time.Time) error {
 	return nil
 }
 func (t *thing) logged(e *zerolog.Event) *zerolog.Event { return e }
@@ -90,17 +90,16 @@ func (b *thingBatch) end(ctx context.Context, things []*thing) {
 	b.conclude(ctx, things, func(_ context.Context, t *thing) { t.link.Status = directory.Synced }, func(context.Context, *thing) {})
 }
 
-// told keeps what is published.
-type told struct{ actions []plan.Action }
+// published keeps what is published.
+type published struct{ actions []plan.Action }
 
-func (t *told) Publish(_ context.Context, actions ...plan.Action) error {
-	t.actions = append(t.actions, actions...)
+func (p *published) Publish(_ context.Context, actions ...plan.Action) error {
+	p.actions = append(p.actions, actions...)
 	return nil
 }
 
-// A kind of work that is nothing but its own stages has what all kinds have: attempts
-// that end, are tried again or are parked, and actions that are recorded, counted and
-// published.
+// A kind of work that defines only its stages gets what all kinds have: attempts end, are
+// retried or are parked, and actions are recorded, counted and published.
 func TestAThirdKindOfWork(t *testing.T) {
 	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
 	if err != nil {
@@ -113,10 +112,10 @@ func TestAThirdKindOfWork(t *testing.T) {
 	})
 	const organization = directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f9012")
 	id := directory.NewID(organization, "main")
-	metrics, published, log := &metric.Memory{}, &told{}, &strings.Builder{}
+	metrics, publisher, log := &metric.Memory{}, &published{}, &strings.Builder{}
 	ctx := zerolog.New(log).WithContext(t.Context())
 	b := &thingBatch{refusals: map[string]error{"slow": fault.New(fault.Transient, "entra.update", "Graph is away"), "broken": errors.New("a defect")}}
-	b.Parts = Parts{Store: store.New(table), Metrics: metrics, Publisher: published}
+	b.Parts = Parts{Store: store.New(table), Metrics: metrics, Publisher: publisher}
 	b.dir = directory.Directory{ID: id, Organization: organization}
 	for _, each := range []struct {
 		id, wanted string
@@ -150,7 +149,7 @@ func TestAThirdKindOfWork(t *testing.T) {
 			t.Errorf("%s: got outcome %+v, want %+v", thing.id, got, want.outcome)
 		}
 	}
-	if got := len(published.actions); got != 4 {
+	if got := len(publisher.actions); got != 4 {
 		t.Errorf("got %d published actions, want 4", got)
 	}
 	actions, err := b.Store.Actions(t.Context(), id, 0, "")
@@ -162,11 +161,11 @@ func TestAThirdKindOfWork(t *testing.T) {
 		t.Errorf("got %d things that are in sync, want 1: %v", got, counts)
 	}
 	if !strings.Contains(log.String(), `"thing":"t3","stage":"write"`) {
-		t.Errorf("the log does not name the stage: %s", log)
+		t.Errorf("got log %s, want a line of the thing t3 with the stage write", log)
 	}
 }
 
-// Parts are refused of which one is missing, by its name.
+// A missing part is refused, by its name.
 func TestMissingParts(t *testing.T) {
 	_, err := NewUsers(Parts{})
 	if f := fault.Of(err); f == nil || f.Subject != "Store" {

@@ -6,7 +6,7 @@ import (
 	"entrasync/shared/goldentest"
 )
 
-// What stands in the queues is understood by the versions that follow.
+// Later versions can read the messages that are in the queues.
 func TestTasksKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "task", goldentest.Filled[Task]())
 	goldentest.Kept(t, "group-task", goldentest.Filled[GroupTask]())

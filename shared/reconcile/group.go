@@ -11,18 +11,18 @@ import (
 	"entrasync/shared/store"
 )
 
-// Groups brings groups up to date: who is in them, which connects users to the
-// directory, and the security groups in Entra.
+// Groups brings groups up to date: their members, who are connected to the directory by
+// them, and the security groups in Entra.
 type Groups struct{ Parts }
 
-// NewGroups refuses parts of which one is missing, by its name.
+// NewGroups returns a fault that names the first part that is missing.
 func NewGroups(parts Parts) (Groups, error) { return Groups{parts}, parts.check() }
 
 // groups names them in logs, metrics and records.
 var groups = noun{subject: "group", attempts: "group", failed: "group_attempts_failed", ended: "groups_settled"}
 
-// Sync tries tasks of one directory together. No group occurs twice. The outcomes
-// stand in the order of the attempts; one group's trouble is never another's.
+// Sync tries tasks of one directory together. No group occurs twice. The outcomes are in
+// the order of the attempts; the failure of one group does not affect another.
 func (g Groups) Sync(ctx context.Context, id directory.ID, attempts []GroupAttempt) []Outcome {
 	b := &groupBatch{}
 	b.Parts = g.Parts
@@ -41,8 +41,8 @@ type groupBatch struct {
 	leases    *leases
 }
 
-// group is the work on one group. Each part of it is filled in by the stages that it is
-// named after.
+// group is the work on one group. Each of its parts is filled in by the stages after which
+// it is named.
 type group struct {
 	work
 	attempt GroupAttempt
@@ -55,64 +55,64 @@ type group struct {
 
 // groupRead is what JumpCloud has of a group, and what we know of it.
 type groupRead struct {
-	paths []directory.Path // by which it is connected
-	// source is the group in JumpCloud, nil if it is gone there; asked says whether it
-	// was asked for, held whether the connection source holds it.
-	source      *directory.Group
-	asked, held bool
-	marked      []store.Mark // the members that are to be looked at
+	paths []directory.Path // that connect it
+	// source is the group in JumpCloud, nil if it is gone there; answered says whether
+	// JumpCloud was read, held whether the connection source has the group.
+	source         *directory.Group
+	answered, held bool
+	marked         []store.Mark // the members that are marked dirty
 }
 
-// groupMatch is how the group came to the one in Entra, and who is to be in it.
+// groupMatch is how the group got its group in Entra, and who is to be in it.
 type groupMatch struct {
 	claimed bool // the group in Entra is new to us
-	awaits  bool // members are about to get their accounts
-	waited  bool // and do not any more
-	// byID are the members by the account that they are or are to be.
+	awaits  bool // for members who will get their accounts soon
+	waited  bool // until this attempt
+	// byID are the members by their accounts: those in the group, and those to add.
 	byID map[directory.EntraID]directory.Member
-	open []plan.Action // of which nobody knew how they ended when the attempt began
+	open []plan.Action // whose results were not known when the attempt began
 }
 
-// groupWritten is what became of the actions.
+// groupWritten is the results of the actions.
 type groupWritten struct {
-	members map[directory.UserID]directory.Member // of which more is known now
-	unsure  []string                              // the actions of which nobody knows how they ended
-	again   bool                                  // a member is to be tried again
+	members map[directory.UserID]directory.Member // with new results
+	unsure  []string                              // the actions whose results are not known
+	again   bool                                  // a member is to be retried
 }
 
-// groupReadStages is how one group is read, each by itself. The stages of a kind are a
-// function, so that a program which only sends tasks does not hold what they call.
+// groupReadStages are the stages that read one group by itself. The stages of a kind are
+// a function, so that a program that only sends tasks does not link what they call.
 func groupReadStages() []stage[*groupBatch, *group] {
 	return []stage[*groupBatch, *group]{
-		{"read source", each((*groupBatch).readSource), false},         // sets read.held; connects what the source holds
+		{"read source", each((*groupBatch).readSource), false},         // sets read.held; connects what the source has
 		{"read group", each((*groupBatch).readGroup), false},           // sets read.source and plan
 		{"read membership", each((*groupBatch).readMembership), false}, // users join and leave
 	}
 }
 
-// groupStages is the way of groups that were read through the engine.
+// groupStages are the stages of the work on groups, after they were read.
 func groupStages() []stage[*groupBatch, *group] {
 	return []stage[*groupBatch, *group]{
-		{"expect", (*groupBatch).expect, true},             // sets lagging and lookAt
-		{"lease", (*groupBatch).lease, false},              // ends those that somebody else works on
+		{"expect", (*groupBatch).expect, true},             // sets lagging and recheckAt
+		{"lease", (*groupBatch).lease, false},              // ends those that another worker works on
 		{"recall", (*groupBatch).recall, false},            // sets match.open and plan.Unsure
-		{"reclaim", (*groupBatch).reclaim, false},          // sets link: the group that was given free
-		{"spare", (*groupBatch).spare, false},              // sets plan: no deletion of what another directory has
+		{"reclaim", (*groupBatch).reclaim, false},          // sets link: the group whose claim was given up
+		{"spare", (*groupBatch).spare, false},              // sets plan: no deletion of a group that another directory has
 		{"load members", (*groupBatch).loadMembers, false}, // sets plan.Members and match.byID
-		{"await", (*groupBatch).await, false},              // ends those whose members are about to get accounts
+		{"await", (*groupBatch).await, false},              // ends those whose members will get accounts soon
 		{"look up", (*groupBatch).lookUp, false},           // sets plan: groups found by name and who is in them
 		{"decide", (*groupBatch).decide, false},            // sets todo, obstacle, link and match
-		{"claim", (*groupBatch).claimFound, false},         // makes sure that a found group is no other's
+		{"claim", (*groupBatch).claimFound, false},         // makes sure that a found group belongs to no other
 		{"write", (*groupBatch).send, false},               // sets written and link
 		{"conclude", (*groupBatch).end, false},             // sets link: how the group stands
 		{"keep members", (*groupBatch).keepKnown, true},
 		{"record failures", (*groupBatch).recordFailures, true},
-		{"look again", (*groupBatch).enqueueRechecks, true},
+		{"recheck", (*groupBatch).enqueueRechecks, true},
 		{"publish", (*groupBatch).publish, true},
 	}
 }
 
-// run reads the groups and takes them through the stages, as those of users.
+// run reads the groups and takes them through the stages, as [userBatch.run] does.
 func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 	if !b.readRecords(ctx, id) {
 		return
@@ -142,7 +142,7 @@ func (g *group) logged(e *zerolog.Event) *zerolog.Event { return e }
 // parking records nothing: a group that is parked has its reason in the link.
 func (g *group) parking(fault.Kind) *plan.Action { return nil }
 
-// recordAfterConflict has nothing to keep: who has the lease of a group is alone.
+// recordAfterConflict has nothing to record: only the worker that has the lease writes.
 func (g *group) recordAfterConflict(context.Context, Parts, directory.Directory, []plan.Action) {}
 
 // owner is the group as the owner of a group in Entra.

@@ -9,8 +9,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// loadMembers reads the members that are to be looked at, with the accounts that
-// their users have now.
+// loadMembers reads the members that are to be compared, with the accounts that their
+// users have now.
 func (b *groupBatch) loadMembers(ctx context.Context, groups []*group) {
 	if !b.dir.Settings.ManageGroups {
 		return
@@ -67,24 +67,23 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	return nil
 }
 
-// While at least this many members of a group wait for their accounts the group
-// waits for them, so that they join twenty to a request: until it got no further for
-// a while.
+// While at least manyComing members of a group wait for their accounts the group waits for
+// them, so that one request adds twenty of them. It stops waiting when their number has
+// not changed for comingQuiet.
 const (
 	manyComing  = 3
 	comingQuiet = 2 * time.Minute
 )
 
-// comingStep is how long a group waits before it looks how many are coming still:
-// about as long as Graph takes to create a twentieth of a first sync's accounts for
-// them, and longer when nothing has changed for a while.
+// comingStep is how long a group waits before it counts again who still has no account:
+// 50 ms for each of them, and longer when the number has not changed for a while.
 func comingStep(coming int, unchanged time.Duration) time.Duration {
 	const each, shortest, longest = 50 * time.Millisecond, time.Second, 30 * time.Second
 	return min(max(time.Duration(coming)*each, unchanged/4, shortest), longest)
 }
 
-// await has groups wait whose members are about to get their accounts, as after a
-// first connection.
+// await ends the attempts on groups that wait because many members will get their accounts
+// soon, as after a first connection.
 func (b *groupBatch) await(_ context.Context, groups []*group) {
 	for _, g := range groups {
 		coming := g.plan.Coming()
@@ -106,7 +105,7 @@ func (b *groupBatch) await(_ context.Context, groups []*group) {
 	}
 }
 
-// comingStep is how long to wait for the members that are coming.
+// comingStep is how long to wait for the members who will get accounts.
 func (g *group) comingStep() time.Duration {
 	return comingStep(g.link.Coming, time.Since(g.link.ComingAt))
 }

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// end notes how the groups stand that were not interrupted.
+// end concludes the attempts that nothing interrupted.
 func (b *groupBatch) end(ctx context.Context, groups []*group) {
 	b.conclude(ctx, groups, b.stand, func(ctx context.Context, g *group) {
 		b.leases.end(ctx, g.attempt.Group)
@@ -48,8 +48,8 @@ func (b *groupBatch) stand(ctx context.Context, g *group) {
 	}
 }
 
-// checkMissed has a group that waited looked at once more if somebody got an account
-// just when it ceased to wait: nobody sends a task for a group that waits.
+// checkMissed retries a group that has stopped waiting if somebody got an account at that
+// moment: nobody sends a task for a group that waits.
 func (b *groupBatch) checkMissed(ctx context.Context, g *group) {
 	if !g.match.waited {
 		return
@@ -60,8 +60,8 @@ func (b *groupBatch) checkMissed(ctx context.Context, g *group) {
 	}
 }
 
-// keepMembers keeps what is known of the members now. Those that are to be tried
-// again stay marked, and so do all while something is in the way.
+// keepMembers stores what is now known of the members, and clears the marks. All members
+// stay marked if one is to be retried or if the group has an obstacle.
 func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 	if err := b.Store.PutMembers(ctx, g.known()...); err != nil {
 		return err
@@ -76,22 +76,22 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 	return b.Store.ClearMarks(ctx, g.read.marked...)
 }
 
-// keepKnown keeps what is known of the members of groups whose attempt failed.
+// keepKnown stores what is known of the members of groups whose attempt failed.
 func (b *groupBatch) keepKnown(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		if !g.failed {
 			continue
 		}
 		if err := b.Store.PutMembers(context.WithoutCancel(ctx), g.known()...); err != nil {
-			g.line(zerolog.Ctx(ctx).Error()).Err(err).Msg("what became of members could not be recorded: it is found out again")
+			g.line(zerolog.Ctx(ctx).Error()).Err(err).Msg("the results for members could not be recorded: the next attempt reads them from Entra")
 			continue
 		}
 		g.link.OpenActions = g.written.unsure
 	}
 }
 
-// known are the members of whom more is known now. While there is no group in Entra
-// they stay as they are: the one that they were in may come back.
+// known are the members with new results; none while the link has no group in Entra: the
+// group that they were in may come back.
 func (g *group) known() []directory.Member {
 	if g.link.EntraID == "" {
 		return nil

@@ -13,23 +13,22 @@ import (
 	"entrasync/shared/store"
 )
 
-// Writes to one group never run side by side: who writes to it has its lease. The
-// lease of a worker that dies runs out after leaseTime; one that lives makes it last
-// every leaseStep, and gives it back when it has recorded what it did.
+// Writes to one group never run at the same time: only the worker that has its lease
+// writes. A worker renews its leases every leaseStep, and gives them back when it has
+// recorded what it did. The lease of a worker that died expires after leaseTime.
 const (
 	leaseTime = 6 * time.Second
 	leaseStep = 2 * time.Second
 )
 
-// busyWait is how long to wait before the lease of somebody else is looked at
-// again, after try number n: a second at first, and longer for those who wait long,
-// whose tries are not to be used up.
+// busyWait is how long to wait before try n+1 for a lease that another worker has: a
+// second at first, and longer later, so that the tries are not used up.
 func busyWait(n int) time.Duration {
 	const first, patience, longest = time.Second, 5, 8 * time.Second
 	return min(first<<(n/patience), longest)
 }
 
-// leases are those that a batch holds.
+// leases are those that a batch has.
 type leases struct {
 	store  *store.Store
 	holder string
@@ -40,12 +39,12 @@ type leases struct {
 	held map[directory.GroupID]store.Lease
 }
 
-// newLeases are no leases yet.
+// newLeases makes an empty set of leases.
 func newLeases(s *store.Store) *leases {
 	return &leases{store: s, holder: uuid.NewString(), held: map[directory.GroupID]store.Lease{}}
 }
 
-// take takes the lease of a group; a fault of kind Changed if somebody else has it.
+// take takes the lease of a group; a fault of kind Changed if another worker has it.
 func (l *leases) take(ctx context.Context, id directory.ID, group directory.GroupID) error {
 	now := time.Now().UTC()
 	lease, err := l.store.TakeLease(ctx, store.Lease{Directory: id, Group: group, Holder: l.holder, Until: now.Add(leaseTime)}, now)
@@ -62,7 +61,7 @@ func (l *leases) take(ctx context.Context, id directory.ID, group directory.Grou
 	return nil
 }
 
-// keep makes the leases last until they are ended.
+// keep renews the leases until they are ended.
 func (l *leases) keep(ctx context.Context) {
 	ticker := time.NewTicker(leaseStep)
 	defer ticker.Stop()
@@ -76,8 +75,7 @@ func (l *leases) keep(ctx context.Context) {
 	}
 }
 
-// prolong makes every lease last from now on. One that somebody else took meanwhile
-// is lost.
+// prolong renews every lease. A lease that another worker took meanwhile is lost.
 func (l *leases) prolong(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaseStep)
 	defer cancel()
@@ -98,7 +96,7 @@ func (l *leases) prolong(ctx context.Context) {
 	}
 }
 
-// has reports whether the lease of a group is held still.
+// has reports whether the batch still has the lease of a group.
 func (l *leases) has(group directory.GroupID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +104,7 @@ func (l *leases) has(group directory.GroupID) bool {
 	return held && lease.Held(time.Now())
 }
 
-// end gives the lease of a group back. One that cannot be given back runs out.
+// end gives the lease of a group back. A lease that cannot be given back expires.
 func (l *leases) end(ctx context.Context, group directory.GroupID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
@@ -118,7 +116,7 @@ func (l *leases) end(ctx context.Context, group directory.GroupID) {
 	}
 	delete(l.held, group)
 	if err := l.store.EndLease(ctx, lease); err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("group", string(group)).Msg("a lease could not be given back: it runs out")
+		zerolog.Ctx(ctx).Warn().Err(err).Str("group", string(group)).Msg("a lease could not be given back: it expires")
 	}
 }
 
@@ -133,8 +131,8 @@ func (l *leases) endAll(ctx context.Context, groups []*group) {
 	}
 }
 
-// lease makes sure that nobody else writes to the groups meanwhile, in the other
-// lane, and that what was read of them before is true still.
+// lease makes sure that no worker of the other lane writes to the groups meanwhile, and
+// that the records that were read before are still current.
 func (b *groupBatch) lease(ctx context.Context, groups []*group) {
 	var leased []*group
 	var ids []directory.GroupID
@@ -149,19 +147,19 @@ func (b *groupBatch) lease(ctx context.Context, groups []*group) {
 			b.retry(ctx, g, err)
 		}
 	}
-	look, err := b.Store.ReadGroups(ctx, b.dir.ID, ids)
+	records, err := b.Store.ReadGroups(ctx, b.dir.ID, ids)
 	for _, g := range leased {
-		link, _ := look.Groups[g.attempt.Group].Link(b.dir.ID)
+		link, _ := records.Groups[g.attempt.Group].Link(b.dir.ID)
 		switch {
 		case err != nil:
 			b.retry(ctx, g, err)
 		case link.Version != g.link.Version:
-			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.lease", "the group was worked on meanwhile"))
+			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.lease", "another worker changed the group meanwhile"))
 		}
 	}
 }
 
-// busy ends an attempt because somebody else works on the group.
+// busy ends an attempt because another worker works on the group.
 func (g *group) busy() {
 	g.over, g.failed = true, false
 	g.outcome = Outcome{Retry: true, After: busyWait(g.number), Afresh: g.last}

@@ -9,9 +9,9 @@ import (
 	"entrasync/shared/fault"
 )
 
-// reclaim claims the groups in Entra that were given free when their groups were
-// released and that are connected again, or that are to be deleted after all. One that
-// went to another group meanwhile is forgotten: it is looked for by name.
+// reclaim claims groups in Entra again whose claims were given up when their groups were
+// released, if the groups are connected again or are now to be deleted. If a group in
+// Entra belongs to another group by now, the link forgets it, and lookUp searches by name.
 func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		back := g.plan.Connected && g.plan.Exists
@@ -32,8 +32,8 @@ func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 	}
 }
 
-// spare keeps a group in Entra that is ours to delete and that another directory on
-// the tenant has as well.
+// spare prevents the deletion of a group in Entra that another directory on the tenant has
+// as well.
 func (b *groupBatch) spare(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		if !b.dir.Settings.DeleteGroups || g.plan.Connected && g.plan.Exists || g.link.EntraID == "" || g.link.Freed {
@@ -50,8 +50,8 @@ func (b *groupBatch) spare(ctx context.Context, groups []*group) {
 	}
 }
 
-// lookUp searches the groups that have no link to one in Entra yet, all in one go,
-// and reads the members of groups that are looked at as a whole.
+// lookUp searches the groups that have no group in Entra yet, in one batch, and reads the
+// members of those whose members are all compared.
 func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 	var names []string
 	var searching []*group
@@ -78,7 +78,7 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 	}
 }
 
-// findOwners finds which of the groups of the name belong to other JumpCloud groups.
+// findOwners finds which of the groups with the name belong to other JumpCloud groups.
 func (b *groupBatch) findOwners(ctx context.Context, g *group) {
 	for _, each := range g.plan.Named {
 		owner, err := b.Store.Owner(ctx, b.dir.TenantObject, each.ID)
@@ -96,8 +96,8 @@ func (b *groupBatch) findOwners(ctx context.Context, g *group) {
 	}
 }
 
-// awaitsCreation reports whether another JumpCloud group has awaitsCreation for a group in Entra and does
-// not know yet that it is there.
+// awaitsCreation reports whether another JumpCloud group sent the creation of a group in
+// Entra and does not know yet whether it was created.
 func (b *groupBatch) awaitsCreation(ctx context.Context, g *group, id directory.GroupID) (bool, error) {
 	if id == "" || id == g.attempt.Group {
 		return false, nil
@@ -108,8 +108,8 @@ func (b *groupBatch) awaitsCreation(ctx context.Context, g *group, id directory.
 	}), err
 }
 
-// readPresent reads who is in the group in Entra. A group that is gone there is
-// forgotten: it is looked for by name again, and created if need be.
+// readPresent reads who is in the group in Entra. If the group is gone there, the link
+// forgets it, and the next attempt searches by name and creates one if needed.
 func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory.EntraID) {
 	members, err := b.entra.MembersOf(ctx, target)
 	if fault.Is(err, fault.NotFound) && g.link.EntraID != "" && time.Since(g.link.LastWriteAt) > replicationTime {
@@ -131,8 +131,8 @@ func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory
 	}
 }
 
-// forget makes the link one without a group in Entra. If we began to delete it, that
-// is what happened to it.
+// forget removes the group in Entra from the link. If we began to delete the group, the
+// deletion counts as done.
 func (b *groupBatch) forget(ctx context.Context, g *group) error {
 	if slices.ContainsFunc(g.match.open, deletes) {
 		g.link.Former = g.link.EntraID
@@ -142,7 +142,7 @@ func (b *groupBatch) forget(ctx context.Context, g *group) error {
 	return err
 }
 
-// decide has the plan made.
+// decide makes the plan.
 func (b *groupBatch) decide(_ context.Context, groups []*group) {
 	for _, g := range groups {
 		d := g.plan.Decide()
@@ -155,7 +155,7 @@ func (b *groupBatch) decide(_ context.Context, groups []*group) {
 	}
 }
 
-// claimFound makes sure that a group that was found belongs to no other one.
+// claimFound makes sure that a found group belongs to no other.
 func (b *groupBatch) claimFound(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		if !g.match.claimed {

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// sendGroups has groups looked at as a whole.
+// sendGroups sends tasks that read all members of groups.
 func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
 	tasks := make([]GroupTask, len(groups))
 	for i, id := range groups {
@@ -20,7 +20,7 @@ func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []
 	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
 }
 
-// sendUsers has users looked at.
+// sendUsers sends tasks for users.
 func (b *groupBatch) sendUsers(ctx context.Context, lane queue.Sender, cause plan.Cause, users []directory.UserID) error {
 	tasks := make([]Task, len(users))
 	for i, id := range users {
@@ -29,14 +29,13 @@ func (b *groupBatch) sendUsers(ctx context.Context, lane queue.Sender, cause pla
 	return Enqueue(ctx, lane, tasks...)
 }
 
-// readMembership compares who is in a group with what we know: all of it for a group
-// that is looked at as a whole for the first time or on request, and nobody for one that
-// is connected no more.
+// readMembership compares the members of a group with our records: it reads all members
+// the first time and on request. A group that is not connected any more has no members.
 func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	var err error
 	switch {
 	case !g.plan.Connected || !g.plan.Exists:
-		err = b.emptyOut(ctx, g)
+		err = b.endMemberships(ctx, g)
 	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
@@ -46,14 +45,13 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	}
 }
 
-// memberChunk is how many memberships are changed before we look whether there is
-// time for more.
+// memberChunk is how many memberships are changed before the time that is left is checked.
 const memberChunk = 100
 
-// readMembers makes the memberships those that JumpCloud has: who is new in the list
-// joins. Who is not in it any more is asked for: a list that moves, or is wrong once,
-// must take nobody's access away. What there is no time for is found again by the next
-// attempt.
+// readMembers sets the memberships to those that JumpCloud lists: users who are new in the
+// list join. For users who are missing it sends tasks that read them one by one: a list
+// that changes while it is read, or is wrong once, must take nobody's access away. The
+// next attempt does what there is no time for.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	asOf := time.Now().UTC()
 	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
@@ -98,8 +96,8 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	return nil
 }
 
-// askForMembers has those asked which groups hold them who are not in the list of
-// their group any more.
+// askForMembers sends tasks for users who are not in the list of their group any more; the
+// tasks read in which groups each user is.
 func (b *groupBatch) askForMembers(ctx context.Context, g *group, missing []directory.UserID) error {
 	var about []store.Doubt
 	for _, id := range missing {
@@ -108,12 +106,12 @@ func (b *groupBatch) askForMembers(ctx context.Context, g *group, missing []dire
 	return b.askUsers(ctx, about, Task{Cause: g.cause, Memberships: true})
 }
 
-// liveDoubts is how many people are asked for in the live lane; more are one thing
-// that may take a while.
+// liveDoubts is for how many users askForMembers sends tasks to the live lane; more go to
+// the bulk lane.
 const liveDoubts = 20
 
-// askUsers has those looked at, a little later, of whom a list shows something no
-// more. What is asked is in the task.
+// askUsers sends tasks, due a little later, for users whom a list does not show any more.
+// ask says what the tasks read.
 func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task) error {
 	now := time.Now().UTC()
 	tasks := make([]Task, len(about))
@@ -132,10 +130,10 @@ func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task
 	return Enqueue(ctx, lane, tasks...)
 }
 
-// emptyOut takes all members out of a group that is connected no more: they lose
-// that path. In Entra the group stays as it is, and whom we made a member there is
-// known when the group is connected again.
-func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
+// endMemberships ends all memberships of a group that is not connected any more: its members
+// lose that path. In Entra the group stays as it is; the records keep whom we made a
+// member there, for when the group is connected again.
+func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	why := directory.GroupDisconnected
 	if !g.plan.Exists {
 		why = directory.GroupDeleted
@@ -157,11 +155,10 @@ func (b *groupBatch) emptyOut(ctx context.Context, g *group) error {
 	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists)
 }
 
-// setMemberships changes memberships and has the users looked at: who joins in the
-// lane of first connections if there are many, who leaves at once. known are the
-// members before.
+// setMemberships changes memberships and sends tasks for the users: those who leave to the
+// live lane, those who join to the bulk lane. known are the members before.
 func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []directory.Member, changes []store.Membership) error {
-	if err := b.tellAgain(ctx, g, known); err != nil {
+	if err := b.notifyAgain(ctx, g, known); err != nil {
 		return err
 	}
 	if len(changes) > 0 && !g.link.Telling {
@@ -197,9 +194,9 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 	return nil
 }
 
-// tellAgain has the users looked at whose memberships an attempt before this one
-// changed, and that perhaps ended before it could say so.
-func (b *groupBatch) tellAgain(ctx context.Context, g *group, known []directory.Member) error {
+// notifyAgain sends tasks for users whose memberships an earlier attempt changed and that
+// perhaps ended before it could send them.
+func (b *groupBatch) notifyAgain(ctx context.Context, g *group, known []directory.Member) error {
 	if !g.link.Telling {
 		return nil
 	}

@@ -8,9 +8,9 @@ import (
 	"entrasync/shared/plan"
 )
 
-// recall reads the actions of which nobody knows how much was done: what they were
-// about is compared with Entra and not with our records. Those that a process left
-// when it died are ended: the lease says that nobody is about them any more.
+// recall reads the open actions, whose results are not known, so that the plan compares
+// their members with Entra and not with our records. It ends those that a process left
+// open when it died: the lease says that no other worker works on them.
 func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		var err error
@@ -32,8 +32,8 @@ func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 	}
 }
 
-// deleting reports whether we began to delete the group in Entra, do not know whether
-// it is gone, and would not do so now: then we look.
+// deleting reports whether we began to delete the group in Entra, do not know whether it
+// is gone, and would not delete it now: then Entra is read.
 func (g *group) deleting() bool {
 	wanted := !g.plan.Connected && g.plan.Settings.DeleteGroups
 	return !wanted && slices.ContainsFunc(g.match.open, deletes)
@@ -51,8 +51,8 @@ func accounts(value directory.Value) []directory.EntraID {
 	return ids
 }
 
-// supersede lets an open action go that another one repeats: while an outside system
-// is out of order every attempt leaves one.
+// supersede removes an open action that another one repeats: during an outage every
+// attempt leaves one.
 func (g *group) supersede(by plan.Action) {
 	repeated := func(id string) bool {
 		i := slices.IndexFunc(g.match.open, func(a plan.Action) bool { return a.ID == id })
@@ -64,7 +64,7 @@ func (g *group) supersede(by plan.Action) {
 	g.link.OpenActions = slices.DeleteFunc(slices.Clone(g.link.OpenActions), repeated)
 }
 
-// close ends what is open once the group was compared with Entra. What could not be
+// close ends the open actions after the group was compared with Entra. What could not be
 // compared stays open.
 func (g *group) close() {
 	compared := g.plan.Connected && g.plan.Exists && g.plan.Settings.ManageGroups && g.obstacle == nil

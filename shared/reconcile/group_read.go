@@ -9,9 +9,9 @@ import (
 	"entrasync/shared/store"
 )
 
-// readGroup reads a group in JumpCloud. One that is gone is connected no more. Of one
-// that is let go only whether it is gone is of interest, and of one that was let go
-// because it was gone, whether it is there after all.
+// readGroup reads a group in JumpCloud. A group that is gone loses its connection. Of a
+// group that is not connected it reads only whether it is gone; once it is released, only
+// to recheck a group that was believed to be gone.
 func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	back := g.thought > 0 && len(g.link.Lost) > 0
 	if !g.plan.Connected && g.link.Status == directory.Released && !back {
@@ -20,14 +20,14 @@ func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	found, err := b.jumpcloud.Group(ctx, g.attempt.Group)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		g.read.asked = true
-		err = b.lose(ctx, g)
+		g.read.answered = true
+		err = b.endConnection(ctx, g)
 	case err != nil && g.plan.Connected:
 		err = jumpCloudTrouble(err)
 	case err != nil:
-		err = nil // of no interest
+		err = nil // without a connection the result does not matter
 	default:
-		g.read.asked, g.read.source = true, &found
+		g.read.answered, g.read.source = true, &found
 		if back && !g.plan.Connected {
 			err = b.connectLost(ctx, g)
 		}
@@ -40,9 +40,9 @@ func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	}
 }
 
-// lose ends the connection of a group that JumpCloud does not know any more, once that
-// is believed.
-func (b *groupBatch) lose(ctx context.Context, g *group) error {
+// endConnection ends the connection of a group that JumpCloud does not show any more, once the
+// absence is believed.
+func (b *groupBatch) endConnection(ctx context.Context, g *group) error {
 	if !g.plan.Connected {
 		g.plan.Exists = false
 		return nil
@@ -61,7 +61,7 @@ func (b *groupBatch) lose(ctx context.Context, g *group) error {
 	}
 	if g.believed {
 		g.link.Lost = g.read.paths
-		if b.record(ctx, []*group{g}); g.over { // before they are gone
+		if b.record(ctx, []*group{g}); g.over { // before the paths are removed
 			return nil
 		}
 	}
@@ -70,7 +70,7 @@ func (b *groupBatch) lose(ctx context.Context, g *group) error {
 	return err
 }
 
-// connectLost connects a group again that JumpCloud shows after all.
+// connectLost connects a group again that was believed to be gone and that JumpCloud shows.
 func (b *groupBatch) connectLost(ctx context.Context, g *group) error {
 	for _, path := range g.link.Lost {
 		if _, err := b.Store.ConnectGroup(ctx, b.dir.ID, g.attempt.Group, path, time.Now().UTC()); err != nil {
@@ -84,7 +84,7 @@ func (b *groupBatch) connectLost(ctx context.Context, g *group) error {
 	return nil
 }
 
-// people are those who are in a group, one at least: so many may lose access with it.
+// people is how many users may lose access with a group: its members, at least 1.
 func (b *groupBatch) people(ctx context.Context, id directory.GroupID) (int, error) {
 	members, err := b.Store.AllMembers(ctx, b.dir.ID, id)
 	people := 0
@@ -96,33 +96,33 @@ func (b *groupBatch) people(ctx context.Context, id directory.GroupID) (int, err
 	return max(people, 1), err
 }
 
-// about is an absence that concerns a group and all who are in it.
+// about is the record of an absence that concerns a group and all its members.
 func (b *groupBatch) about(ctx context.Context, g *group, what store.Doubted) (store.Doubt, error) {
 	people, err := b.people(ctx, g.attempt.Group)
 	return store.Doubt{Directory: b.dir.ID, What: what, Group: g.attempt.Group, People: people}, err
 }
 
-// shows says of a claim whether what was read of the group shows it.
+// shows says whether what was read of the group shows what a claim says.
 func (g *group) shows(c directory.Claim, settings directory.Settings) directory.Shown {
 	switch {
 	case c.Kind == directory.Associated || c.Kind == directory.Dissociated:
 		return c.ShownBySource(settings.ConnectionSource, g.read.held)
-	case !g.read.asked:
+	case !g.read.answered:
 		return directory.Another
 	default:
 		return c.ShownByGroup(g.read.source)
 	}
 }
 
-// expectAgain sends the task that asks again what this one asked.
-func (g *group) expectAgain(ctx context.Context, lanes Lanes, at time.Time) error {
+// sendClaimRecheck sends a task that reads again what this one read.
+func (g *group) sendClaimRecheck(ctx context.Context, lanes Lanes, at time.Time) error {
 	again := g.attempt.GroupTask
 	again.Claims, again.NotBefore, again.Thought = g.lagging, at, 0
 	return Enqueue(ctx, lanes.GroupsLive, again)
 }
 
-// rethinkAgain sends a task that asks whether the group is there and is connected.
-func (g *group) rethinkAgain(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error {
+// sendAbsenceRecheck sends a task that reads whether the group exists and is connected.
+func (g *group) sendAbsenceRecheck(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error {
 	return Enqueue(ctx, lanes.GroupsLive, GroupTask{Directory: g.directory, Group: g.attempt.Group, Cause: g.cause, Thought: n, NotBefore: at,
 		Source: settings.ConnectionSource.Type != directory.NoSource})
 }

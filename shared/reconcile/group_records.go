@@ -8,7 +8,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// readRecords reads what we know of the directory and of each group there.
+// readRecords reads our records of the directory and of each group there.
 func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 	var ids []directory.GroupID
 	for _, g := range b.objects {
@@ -16,19 +16,19 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 			ids = append(ids, g.attempt.Group)
 		}
 	}
-	look, err := b.Store.ReadGroups(ctx, id, ids)
+	records, err := b.Store.ReadGroups(ctx, id, ids)
 	if !b.found(ctx, id, b.objects, err) {
 		return false
 	}
-	b.dir = look.Directory
+	b.dir = records.Directory
 	for _, g := range b.objects {
-		known := look.Groups[g.attempt.Group]
+		known := records.Groups[g.attempt.Group]
 		link, found := known.Link(id)
 		g.link, g.written.unsure, g.read.paths = link, link.OpenActions, known.Paths(id)
-		g.plan = plan.Group{Settings: look.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
+		g.plan = plan.Group{Settings: records.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
 			Exists: known.Connected(id) || link.Reason != directory.GroupDeleted}
-		// A group that nobody ever connected is none of our business, unless the
-		// connection source is to be asked.
+		// A group that nobody ever connected needs no work, unless the connection source
+		// is to be read.
 		g.over = !found && !g.plan.Connected && !g.attempt.Source
 		if !found {
 			g.link = directory.NewGroupLink(id, g.attempt.Group)
@@ -40,8 +40,8 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 	return true
 }
 
-// authorize ends the attempts in a directory whose tenant could never be asked who
-// it is, and finds the clients.
+// authorize ends the attempts in a directory whose tenant could not be read yet, and gets
+// the clients.
 func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
 	var err error
 	if b.dir.TenantObject == "" {

@@ -10,8 +10,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// readSource asks the connection source: which users and groups it holds, for a task
-// without a group, and whether it holds the group, for one that asks.
+// readSource reads the connection source: all its users and groups for a task without a
+// group, or whether it has the group for a task that asks for that.
 func (b *groupBatch) readSource(ctx context.Context, g *group) {
 	source := b.dir.Settings.ConnectionSource
 	var err error
@@ -28,7 +28,7 @@ func (b *groupBatch) readSource(ctx context.Context, g *group) {
 	}
 }
 
-// readHeld makes the group connected by the source, or not, as the source has it.
+// readHeld connects the group by the source or disconnects it, as the source has it.
 func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.ConnectionSource) (err error) {
 	if g.read.held, err = b.jumpcloud.IsGroupAssociated(ctx, source, g.attempt.Group); err != nil {
 		return jumpCloudTrouble(err)
@@ -50,7 +50,7 @@ func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.Co
 	return b.connectGroup(ctx, g, false)
 }
 
-// connectGroup makes the group connected by the source, or not.
+// connectGroup connects the group by the source, or disconnects it.
 func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) error {
 	var err error
 	if held {
@@ -64,8 +64,8 @@ func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) erro
 	return b.reread(ctx, g)
 }
 
-// connectBySource makes a group connected by the source; one that was not before is
-// read again a little later.
+// connectBySource connects a group by the source. A group that was not connected before is
+// read again a minute later.
 func (b *groupBatch) connectBySource(ctx context.Context, id directory.GroupID, cause plan.Cause) error {
 	isNew, err := b.Store.ConnectGroup(ctx, b.dir.ID, id, directory.Source, time.Now().UTC())
 	if err != nil || !isNew {
@@ -74,13 +74,13 @@ func (b *groupBatch) connectBySource(ctx context.Context, id directory.GroupID, 
 	return Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true}.Recheck())
 }
 
-// reread reads the link and the paths of a group again, after they were changed.
+// reread reads the link and the paths of a group again after they were changed.
 func (b *groupBatch) reread(ctx context.Context, g *group) error {
-	look, err := b.Store.ReadGroups(ctx, b.dir.ID, []directory.GroupID{g.attempt.Group})
+	records, err := b.Store.ReadGroups(ctx, b.dir.ID, []directory.GroupID{g.attempt.Group})
 	if err != nil {
 		return err
 	}
-	known := look.Groups[g.attempt.Group]
+	known := records.Groups[g.attempt.Group]
 	link, found := known.Link(b.dir.ID)
 	g.plan.Connected, g.read.paths = known.Connected(b.dir.ID), known.Paths(b.dir.ID)
 	if g.over = !found; found {
@@ -89,9 +89,8 @@ func (b *groupBatch) reread(ctx context.Context, g *group) error {
 	return nil
 }
 
-// connectAll connects what the source holds, and has those asked whom another source
-// connected before, or who are not in its list any more. Without a source all stay as
-// they are.
+// connectAll connects what the source has, and sends tasks for the users and groups that
+// are connected by a source but not in its list. Without a source all stay as they are.
 func (b *groupBatch) connectAll(ctx context.Context, source directory.ConnectionSource, cause plan.Cause) error {
 	if source.Type == directory.NoSource {
 		return nil
@@ -123,8 +122,8 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 	return b.askUnlistedGroups(ctx, cause, groups)
 }
 
-// askUnlistedUsers has the users asked who are connected by a source and are not among
-// those that it has: each look asks the source.
+// askUnlistedUsers sends tasks for users who are connected by a source and not in its list;
+// each task reads the source again.
 func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, listed []directory.UserID) error {
 	var about []store.Doubt
 	for cursor, first := "", true; first || cursor != ""; first = false {
@@ -142,8 +141,8 @@ func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, lis
 	return b.askUsers(ctx, about, Task{Cause: cause, Source: true})
 }
 
-// askUnlistedGroups has the groups asked who are connected by a source and are not
-// among those that it has.
+// askUnlistedGroups sends tasks for groups that are connected by a source and not in its
+// list.
 func (b *groupBatch) askUnlistedGroups(ctx context.Context, cause plan.Cause, listed []directory.GroupID) error {
 	var tasks []GroupTask
 	var about []store.Doubt

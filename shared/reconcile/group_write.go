@@ -13,7 +13,7 @@ import (
 // groupWriteLimit is what one write of a group with its members may take (assumed).
 const groupWriteLimit = 10 * time.Second
 
-// send sends the actions of groups, and folds in what became of them.
+// send sends the actions of groups, and takes their results into the links.
 func (b *groupBatch) send(ctx context.Context, groups []*group) {
 	b.write(ctx, groups, b.mayWrite, func(ctx context.Context, groups []*group, actions []plan.Action) {
 		for i, result := range b.entra.ApplyToGroups(ctx, actions) {
@@ -22,20 +22,20 @@ func (b *groupBatch) send(ctx context.Context, groups []*group) {
 	})
 }
 
-// mayWrite ends the attempts of groups for which there is no time left, or that
-// somebody else works on by now.
+// mayWrite ends the attempts on groups for which there is no time left, or whose lease
+// another worker has by now.
 func (b *groupBatch) mayWrite(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		switch {
 		case !hasTimeFor(ctx, groupWriteLimit):
 			b.comeAgain(g, firstWait, nil)
 		case !b.leases.has(g.attempt.Group):
-			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.write group", "somebody else works on the group by now"))
+			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.write group", "another worker works on the group by now"))
 		}
 	}
 }
 
-// beginning notes what an action is about to change. It takes the place of open actions
+// beginning notes what an action is about to change. The action replaces the open actions
 // that it repeats.
 func (g *group) beginning(action *plan.Action) {
 	if action.Type != plan.RestoreGroup {
@@ -47,19 +47,19 @@ func (g *group) beginning(action *plan.Action) {
 	g.supersede(*action)
 }
 
-// complete folds the result of an action into the link and the members.
+// complete takes the result of an action into the link and the members.
 func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action, result GroupResult) {
 	action.CompletedAt = time.Now().UTC()
-	met := result.Met || result.Err == nil && action.Type == plan.RestoreGroup
-	if met { // it is not the new group that was decided on
+	existed := result.Met || result.Err == nil && action.Type == plan.RestoreGroup
+	if existed { // it is not the new group that the plan was made for
 		g.written.members = map[directory.UserID]directory.Member{}
 	}
-	if result.ID != "" && g.link.EntraID == "" && (met || action.Type == plan.CreateGroup) {
+	if result.ID != "" && g.link.EntraID == "" && (existed || action.Type == plan.CreateGroup) {
 		if _, err := b.claim(ctx, result.ID, b.owner(g)); err != nil {
-			if fault.Is(err, fault.Conflict) { // the next attempt makes one of another unique name
+			if fault.Is(err, fault.Conflict) { // the next attempt creates one with another unique name
 				g.link.Former = result.ID
 				err = &fault.Error{Op: "reconcile.create group", Kind: fault.Transient, Message: "the group in Entra that was made for this one is another JumpCloud group's by now", Err: err}
-			} else { // it meets the same group by its unique name
+			} else { // it finds the same group by its unique name
 				g.written.unsure = append(g.written.unsure, action.ID)
 			}
 			b.fail(ctx, g, err)
@@ -82,14 +82,14 @@ func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action,
 	g.link.LastWriteAt = action.CompletedAt
 	b.noteMembers(g, &action, result)
 	b.note(ctx, g, action)
-	if met { // so who is in it is compared as a whole
+	if existed { // so all its members are compared
 		g.written.unsure = append(g.written.unsure, action.ID)
 		b.comeAgain(g, firstWait, nil)
 	}
 }
 
-// completeFailed notes why an action failed. A group that is gone is looked for by
-// its name again, and one that was deleted is restored where the directory wants that.
+// completeFailed notes why an action failed. A group that is gone is searched by name
+// again, and a deleted one is restored if the directory wants that.
 func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.Action, result GroupResult) {
 	f := *fault.Of(result.Err)
 	if f.Kind == fault.Transient && f.Subject == string(directory.UniqueName) && g.number > hiddenAttempts {
@@ -129,9 +129,9 @@ func (b *groupBatch) completeFailed(ctx context.Context, g *group, action plan.A
 	}
 }
 
-// noteMembers keeps what became of the members of an action. One that Entra does
-// not know may be an account that is not replicated yet: it is tried again. What
-// was refused stands in the action.
+// noteMembers keeps the results for the members of an action. A member that Entra does not
+// know may be an account that is not replicated yet, and is retried. The action names the
+// first fault.
 func (b *groupBatch) noteMembers(g *group, action *plan.Action, result GroupResult) {
 	for _, change := range action.Changes {
 		if change.Attribute != directory.Members {
@@ -154,7 +154,7 @@ func (b *groupBatch) noteMembers(g *group, action *plan.Action, result GroupResu
 	}
 }
 
-// noteMember keeps what became of one member that was added or taken out.
+// noteMember keeps the result for one member that was added or removed.
 func (b *groupBatch) noteMember(g *group, member directory.Member, id directory.EntraID, added bool, err error) {
 	f := fault.Of(err)
 	switch {

@@ -16,40 +16,40 @@ import (
 // linked is the work on an object that has a link.
 type linked interface {
 	object
-	// standing is what its link has in common with all links.
+	// standing is the part that its link has in common with all links.
 	standing() *directory.Standing
 	// name is the object's, for people.
 	name() string
-	// recording is its link as it is to be kept now.
+	// recording is its link as it is to be recorded now.
 	recording() store.Recording
-	// beginning tells that an action is about to be recorded and sent.
+	// beginning is called before an action is recorded and sent.
 	beginning(*plan.Action)
-	// parking tells that the link was parked for a fault of the kind. It may answer
-	// with an action that was not even sent and is to be recorded as failed.
+	// parking is called when the link was parked for a fault of the kind. It may return
+	// an action that was not sent and is to be recorded as failed.
 	parking(fault.Kind) *plan.Action
-	// recordAfterConflict keeps what was done for an object whose link somebody else
-	// changed meanwhile.
+	// recordAfterConflict records what was done for an object although another worker
+	// changed its link meanwhile.
 	recordAfterConflict(context.Context, Parts, directory.Directory, []plan.Action)
-	// shows says of a claim whether what was read of the object shows it.
+	// shows says whether what was read of the object shows what a claim says.
 	shows(directory.Claim, directory.Settings) directory.Shown
-	// expectAgain sends the task that holds against a later read what JumpCloud does not
-	// show yet.
-	expectAgain(ctx context.Context, lanes Lanes, at time.Time) error
-	// rethinkAgain sends the task that is the nth second thought about an absence.
-	rethinkAgain(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error
-	// logged adds to the line that says how the object stands.
+	// sendClaimRecheck sends the task that compares a later read with the claims that
+	// JumpCloud does not show yet.
+	sendClaimRecheck(ctx context.Context, lanes Lanes, at time.Time) error
+	// sendAbsenceRecheck sends the task for the nth recheck of an absence.
+	sendAbsenceRecheck(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error
+	// logged adds fields to the log line about a concluded attempt.
 	logged(*zerolog.Event) *zerolog.Event
 }
 
-// linkEngine works on objects that have links: how an attempt ended stands in the
-// link, and what was done is recorded together with it.
+// linkEngine works on objects that have links: it writes to the link how an attempt
+// ended, and records the actions together with it.
 type linkEngine[T linked] struct {
 	engine[T]
 }
 
-// fail ends the attempt of one object and says in the link why. What another try may
-// mend is tried again, however often; what only a person can mend, and after the last
-// try a defect of ours, parks the object.
+// fail ends the attempt of one object and writes the reason to the link. It retries what
+// may succeed later, however often. It parks the object if a person must act, and after
+// the last try if entrasync has a defect.
 func (e *linkEngine[T]) fail(ctx context.Context, o T, err error) {
 	w, s, f := o.engaged(), o.standing(), fault.Of(err)
 	w.over, w.failed = true, true
@@ -74,21 +74,21 @@ func (e *linkEngine[T]) failEach(ctx context.Context, objects []T, err error) {
 	}
 }
 
-// comeAgain ends an attempt that is to be repeated after a while; err is why, nil if
+// comeAgain ends an attempt that is to be repeated after a wait; err is why, nil if
 // nothing is wrong.
 func (e *linkEngine[T]) comeAgain(o T, wait time.Duration, err error) {
 	o.engaged().over, o.engaged().failed = true, true
 	e.postpone(o, wait, err)
 }
 
-// postpone notes that an object comes again after a while.
+// postpone notes that the task of an object is repeated after a wait.
 func (e *linkEngine[T]) postpone(o T, wait time.Duration, err error) {
 	w, s := o.engaged(), o.standing()
 	s.Status, s.NextTryAt = directory.Pending, time.Now().UTC().Add(wait)
 	w.outcome = Outcome{Retry: true, After: wait, Err: err, Afresh: w.last}
 }
 
-// begin records what is to be known of the next action of an object before it is sent.
+// begin notes the next action of an object in its link before it is recorded and sent.
 func (e *linkEngine[T]) begin(o T) {
 	w, s := o.engaged(), o.standing()
 	action := &w.todo[0]
@@ -98,10 +98,10 @@ func (e *linkEngine[T]) begin(o T) {
 	w.unkept = append(w.unkept, *action)
 }
 
-// write sends the actions in rounds: the first of every object together, then the
-// second, and so on, because writes to one object are serial and those to different
-// objects are not. mayWrite ends the attempts of those that must not be written now;
-// send sends the actions and folds in what became of them.
+// write sends the actions in rounds: the first action of every object together, then the
+// second, and so on, because writes to one object are serial and writes to different
+// objects are not. mayWrite ends the attempts on objects that must not be written now;
+// send sends the actions and takes their results into the links.
 func (e *linkEngine[T]) write(ctx context.Context, objects []T, mayWrite func(context.Context, []T), send func(context.Context, []T, []plan.Action)) {
 	for {
 		round := slices.DeleteFunc(live(objects), func(o T) bool { return len(o.engaged().todo) == 0 })
@@ -123,8 +123,8 @@ func (e *linkEngine[T]) write(ctx context.Context, objects []T, mayWrite func(co
 	}
 }
 
-// record keeps the links of objects with what happened to them. An object whose link
-// somebody else changed meanwhile is over and comes again.
+// record stores the links of objects together with their actions. If another worker
+// changed a link meanwhile, the attempt ends and the task is retried.
 func (e *linkEngine[T]) record(ctx context.Context, objects []T) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
@@ -159,7 +159,7 @@ func (e *linkEngine[T]) record(ctx context.Context, objects []T) {
 	}
 }
 
-// recordFailures keeps the links of objects whose attempts failed.
+// recordFailures stores the links of the objects whose attempts failed.
 func (e *linkEngine[T]) recordFailures(ctx context.Context, objects []T) {
 	failed := slices.DeleteFunc(slices.Clone(objects), func(o T) bool { return !o.engaged().failed })
 	if len(failed) > 0 {
@@ -167,8 +167,8 @@ func (e *linkEngine[T]) recordFailures(ctx context.Context, objects []T) {
 	}
 }
 
-// conclude notes how the objects stand that nothing interrupted: stand fills in the
-// link, and then does what must wait until the link is kept.
+// conclude ends the attempts that nothing interrupted: stand fills in the link; then does
+// what must wait until the link is stored.
 func (e *linkEngine[T]) conclude(ctx context.Context, objects []T, stand, then func(context.Context, T)) {
 	for _, o := range objects {
 		stand(ctx, o)
@@ -183,12 +183,12 @@ func (e *linkEngine[T]) conclude(ctx context.Context, objects []T, stand, then f
 		e.countEnded(o)
 		s := o.standing()
 		o.logged(o.engaged().line(zerolog.Ctx(ctx).Info())).Str("status", string(s.Status)).Str("reason", string(s.Reason)).
-			Msg(o.engaged().noun.attempts + " looked at")
+			Msg(o.engaged().noun.attempts + " attempt concluded")
 	}
 }
 
-// postponeWithheld has an object come again for which all was done but what the
-// application may not do.
+// postponeWithheld retries an object later if all was done except what the application
+// has no permission for.
 func (e *linkEngine[T]) postponeWithheld(ctx context.Context, o T) {
 	w, s := o.engaged(), o.standing()
 	e.postpone(o, waitBefore(w.number, w.withheld), w.withheld)
@@ -197,14 +197,13 @@ func (e *linkEngine[T]) postponeWithheld(ctx context.Context, o T) {
 	w.line(zerolog.Ctx(ctx).Warn()).Str("reason", string(s.Reason)).Dur("after", w.outcome.After).Err(w.withheld).Msg(w.noun.attempts + " will be tried again")
 }
 
-// countEnded counts an attempt after which nothing more is to be done.
+// countEnded counts an attempt that ended for good.
 func (e *linkEngine[T]) countEnded(o T) {
 	s := o.standing()
 	e.Metrics.Count(o.engaged().noun.ended, 1, "status", string(s.Status), "reason", string(s.Reason))
 }
 
-// openActions are the actions of an object that were begun and of which nobody knows
-// how they ended.
+// openActions are the actions of an object that were begun and whose results are not known.
 func (e *linkEngine[T]) openActions(ctx context.Context, o T) ([]plan.Action, error) {
 	var open []plan.Action
 	for _, id := range o.standing().OpenActions {
@@ -220,21 +219,21 @@ func (e *linkEngine[T]) openActions(ctx context.Context, o T) ([]plan.Action, er
 	return open, nil
 }
 
-// interrupt ends an action that a process left when it died.
+// interrupt ends an action that a process left open when it died.
 func (w *work) interrupt(action plan.Action) plan.Action {
 	action.Status, action.CompletedAt = plan.Failed, time.Now().UTC()
 	action.Error = &plan.Failure{Kind: string(fault.Transient), Reason: directory.Interrupted,
-		Message: "entrasync stopped before Entra's answer was known; the " + w.noun.subject + " was looked at again"}
+		Message: "entrasync stopped before Entra's answer was known; the " + w.noun.subject + " is processed again"}
 	return action
 }
 
-// claim claims an account or a group in Entra for its owner.
+// claim claims an account or a group in Entra for a user or group of JumpCloud.
 func (e *linkEngine[T]) claim(ctx context.Context, id directory.EntraID, owner store.Owner) (store.Owner, error) {
 	return e.Store.Claim(ctx, e.dir.TenantObject, id, owner, e.dir.ID)
 }
 
-// unclaim gives an account or a group in Entra back; it reports whether nobody has it
-// any more.
+// unclaim gives up the claim on an account or a group in Entra; free says that nobody
+// has a claim on it any more.
 func (e *linkEngine[T]) unclaim(ctx context.Context, id directory.EntraID, owner store.Owner) (free bool, err error) {
 	return e.Store.Unclaim(ctx, e.dir.TenantObject, id, owner, e.dir.ID)
 }

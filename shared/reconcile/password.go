@@ -16,34 +16,34 @@ import (
 	"entrasync/shared/store"
 )
 
-// PasswordKey is the type of the cause of a task that wants the key published
-// which passwords are sealed with, beside the look at the user.
+// PasswordKey is the type of the cause of a task that also asks to publish the key with
+// which passwords are sealed.
 const PasswordKey = "password_key"
 
-// passwordLimit bounds one write of a password: somebody waits for it, and other
-// messages of the batch do. What was not answered by then is unknown.
+// passwordLimit is the time limit for one write of a password: a person waits for it, and
+// so do the other messages of the batch. Without an answer by then the result is unknown.
 const passwordLimit = 10 * time.Second
 
 // Passwords sets passwords that the gateway took.
 //
-// Unlike everything else that is written to Entra, a password cannot be looked at
-// to find out whether it is right, and writing it ends the user's sessions. So it
-// is the one write that is never repeated unless it certainly was not done: its
-// action goes from queued to started before it is sent, by a conditional write,
-// and one that is found started belongs to a process that died. Its outcome is
-// unknown then, and the user's link says so until a password is set again.
+// Unlike everything else that entrasync writes to Entra, a password cannot be read to
+// check whether it is right, and writing it ends the user's sessions. So it is the one
+// write that is never repeated unless it certainly was not done: a conditional write
+// changes its action from queued to started before it is sent, and an action that is
+// found started belongs to a process that died. Then its result is unknown, and the
+// user's link says so until a password is set again.
 type Passwords struct {
 	Parts
 	seed func(context.Context) (string, error)
 }
 
-// NewPasswords refuses parts of which one is missing, by its name. seed is the secret
-// text of which the key is made that opens sealed passwords.
+// NewPasswords returns a fault that names the first part that is missing. The key that
+// opens sealed passwords is derived from the secret text that seed returns.
 func NewPasswords(parts Parts, seed func(context.Context) (string, error)) (Passwords, error) {
 	return Passwords{parts, seed}, parts.check()
 }
 
-// passwords names them in logs and records. What fails is counted by its action.
+// passwords names them in logs and records. The actions count what fails.
 var passwords = noun{subject: "user", attempts: "password"}
 
 // PublishKey makes sure that passwords are sealed with our key.
@@ -80,8 +80,8 @@ type passwordWork struct {
 	keys Passwords
 }
 
-// password is the work on one password. Each part of it is filled in by the stages that
-// it is named after.
+// password is the work on one password. Each of its parts is filled in by the stage after
+// which it is named.
 type password struct {
 	work
 	attempt Attempt
@@ -97,10 +97,10 @@ type passwordReady struct {
 	value string // opened
 }
 
-// passwordStages is the way of a password through the engine.
+// passwordStages are the stages of the work on a password.
 func passwordStages() []stage[*passwordWork, *password] {
 	return []stage[*passwordWork, *password]{
-		{"read", each((*passwordWork).read), false},       // sets action; ends what is not ours or was done
+		{"read", each((*passwordWork).read), false},       // sets action; ends if it is not ours or was done
 		{"prepare", each((*passwordWork).prepare), false}, // sets ready
 		{"begin", each((*passwordWork).begin), false},     // the action is started
 		{"send", each((*passwordWork).send), false},       // the action is completed
@@ -108,8 +108,8 @@ func passwordStages() []stage[*passwordWork, *password] {
 	}
 }
 
-// Set tries to set the password of a task. Only what certainly was not done is
-// tried again; whatever else becomes of it stands in its action and in the link.
+// Set tries to set the password of a task. It is retried only if it certainly was not set;
+// any other result is recorded in the action and in the link.
 func (p Passwords) Set(ctx context.Context, a Attempt) Outcome {
 	b := &passwordWork{keys: p}
 	b.Parts = p.Parts
@@ -128,11 +128,11 @@ func (b *passwordWork) read(ctx context.Context, p *password) {
 		b.retry(ctx, p, err)
 	case err != nil || p.action.Type != plan.SetPassword || p.action.Directory != p.directory || p.action.Subject.ID != p.id:
 		p.over = true
-		p.line(zerolog.Ctx(ctx).Error()).Msg("a password came without an action of its own: it is not set")
+		p.line(zerolog.Ctx(ctx).Error()).Msg("the task of a password has no recorded action: the password is not set")
 	case p.action.Status == plan.Started:
 		b.giveUp(ctx, p, &fault.Error{Op: "reconcile.set password", Kind: fault.Transient, Reason: directory.Interrupted,
 			Message: "entrasync stopped before Entra's answer was known: the account may have the new password or the old one. Set it again"}, false)
-	case p.action.Status != plan.Queued: // the message came twice
+	case p.action.Status != plan.Queued: // the message was received twice
 		p.over = true
 	}
 }
@@ -152,27 +152,27 @@ func (b *passwordWork) prepare(ctx context.Context, p *password) {
 	}
 }
 
-// makeReady finds out all that is needed to set a password.
+// makeReady reads all that is needed to set a password.
 func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
-	look, err := b.Store.ReadUsers(ctx, p.directory, []directory.UserID{p.attempt.User})
+	records, err := b.Store.ReadUsers(ctx, p.directory, []directory.UserID{p.attempt.User})
 	if err != nil {
 		return err
 	}
-	known := look.Users[p.attempt.User]
+	known := records.Users[p.attempt.User]
 	link, found := known.Link(p.directory)
 	switch {
 	case !found || link.EntraID != p.action.EntraID:
 		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.AccountMissing, Message: "the user has another account in Entra by now: set the password again"}
-	case !b.owns(ctx, look.Directory, link):
+	case !b.owns(ctx, records.Directory, link):
 		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.AccountMissing, Message: "the account is not the user's any more, or not again yet: set the password again in a minute"}
 	case len(known.Paths(p.directory)) == 0:
 		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.Disconnected, Message: directory.Sentence(directory.Disconnected)}
 	}
 	p.ready.link = link
-	if p.ready.entra, err = b.Clients.Entra(ctx, look.Directory.Tenant); err != nil {
+	if p.ready.entra, err = b.Clients.Entra(ctx, records.Directory.Tenant); err != nil {
 		return err
 	}
-	// Where the tenant cannot be asked Entra says it.
+	// If the tenant cannot be read, Entra refuses the password where it must.
 	if tenant, err := p.ready.entra.Tenant(ctx, nil, time.Time{}); err == nil {
 		if why := p.refusal(ctx, tenant); why != nil {
 			return &fault.Error{Op: "reconcile.set password", Kind: fault.Forbidden, Reason: why.Reason, Message: why.Message}
@@ -182,8 +182,8 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	return err
 }
 
-// refusal is why the account gets no password, nil if it may get one. An account whose
-// link is in a federated domain may have left it.
+// refusal is why the account gets no password; nil if it may get one. If the link says
+// that the account is in a federated domain it is read, because it may have left it.
 func (p *password) refusal(ctx context.Context, tenant directory.Tenant) *directory.Obstacle {
 	why := p.ready.link.PasswordIn(tenant, nil)
 	if why == nil {
@@ -201,8 +201,8 @@ func (b *passwordWork) owns(ctx context.Context, dir directory.Directory, link d
 	return err == nil && !link.Freed && owner.Is(store.Owner{Organization: dir.Organization, User: link.User})
 }
 
-// open opens the sealed password. One for another key is for one that was
-// replaced, or that is not read here yet; the next one will be for ours.
+// open opens the sealed password. If it was sealed for another key, either ours is out of
+// date and is read afresh, or the published one is and is published again.
 func (p Passwords) open(ctx context.Context, w *password) (string, error) {
 	sealed := w.attempt.Password.Sealed
 	opener, err := p.opener(ctx)
@@ -217,7 +217,7 @@ func (p Passwords) open(ctx context.Context, w *password) (string, error) {
 	return opener.Open(sealed, seal.Purpose{Directory: w.directory, User: w.attempt.User, Account: w.action.EntraID, Action: w.action.ID})
 }
 
-// begin records that the password is about to be sent, unless somebody else does it.
+// begin records that the password is about to be sent, unless another worker sends it.
 func (b *passwordWork) begin(ctx context.Context, p *password) {
 	p.action.Status = plan.Started
 	if err := b.change(ctx, p); err != nil {
@@ -249,7 +249,7 @@ func (b *passwordWork) send(ctx context.Context, p *password) {
 	if (lagging || f.Kind == fault.Throttled) && !p.last {
 		p.action.Status = plan.Queued // certainly not done
 		if err := b.change(ctx, p); err != nil {
-			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be put back: it will be found interrupted")
+			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be set to queued again: the next attempt finds it interrupted")
 		}
 		b.retry(ctx, p, &f)
 		return
@@ -257,7 +257,7 @@ func (b *passwordWork) send(ctx context.Context, p *password) {
 	b.giveUp(ctx, p, &f, true)
 }
 
-// giveUp ends the action for good; sent says whether Entra was asked just now.
+// giveUp ends the action for good; sent says whether a request was sent to Entra just now.
 func (b *passwordWork) giveUp(ctx context.Context, p *password, f *fault.Error, sent bool) {
 	p.action.Status = plan.Failed
 	p.action.Error = &plan.Failure{Kind: string(f.Kind), Reason: reasonOf(f), Message: f.Message}
@@ -267,10 +267,10 @@ func (b *passwordWork) giveUp(ctx context.Context, p *password, f *fault.Error, 
 	b.complete(ctx, p, &directory.Obstacle{Reason: p.action.Error.Reason, Message: p.action.Error.Message}, sent)
 }
 
-// complete records what became of the password; obstacle is why the account has
-// not got it. What Entra said just now counts whoever else was about the action,
-// and goes into the links first, because who waits for the action may look at
-// them next. Without having asked, only who gets the action may write the links.
+// complete records the result for the password; obstacle is why the account does not have
+// it. If the password was sent, the answer counts whoever else works on the action, and
+// is written to the links first, because a client that waits for the action may read them
+// next. If it was not sent, only the worker that can change the action writes the links.
 func (b *passwordWork) complete(ctx context.Context, p *password, obstacle *directory.Obstacle, sent bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer cancel()
@@ -290,7 +290,7 @@ func (b *passwordWork) complete(ctx context.Context, p *password, obstacle *dire
 	b.report(ctx, p, p.action)
 }
 
-// recordInLinks notes in every link of the account whether it has the password.
+// recordInLinks writes to every link of the account whether it has the password.
 func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle *directory.Obstacle) {
 	for _, id := range slices.Concat([]directory.ID{p.directory}, p.attempt.Password.Also) {
 		err := b.Store.ChangeLink(ctx, id, p.attempt.User, func(link directory.Link) directory.Link {
@@ -303,12 +303,12 @@ func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle 
 			return link
 		})
 		if err != nil && !fault.Is(err, fault.NotFound) {
-			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Str("link", string(id)).Msg("a link does not say what became of the password")
+			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Str("link", string(id)).Msg("the result for the password could not be recorded in a link")
 		}
 	}
 }
 
-// change records the action, unless somebody else changed it.
+// change records the action, unless another worker changed it.
 func (b *passwordWork) change(ctx context.Context, p *password) error {
 	err := b.Store.ChangeAction(ctx, p.action, p.version)
 	if err == nil {

@@ -10,9 +10,9 @@ import (
 	"entrasync/shared/plan"
 )
 
-// A permission that the application lacks is a trouble of the tenant and passes when
-// somebody grants it. What does not need it is done all the same; what does, and so
-// the user or the group, comes again.
+// A permission that the application lacks is a fault of the tenant's setup, and ends when
+// somebody grants it. The engine does what does not need the permission, and retries the
+// user or the group for the rest.
 
 // permissionMissing reports whether a fault says that the application lacks a
 // permission.
@@ -20,8 +20,8 @@ func permissionMissing(f *fault.Error) bool {
 	return f.Kind == fault.Unauthorized && f.Reason == directory.PermissionMissing
 }
 
-// standsAlone reports whether what comes after an action can be done without it: it
-// does not give the user the account, or the group the group, that the rest is about.
+// standsAlone reports whether later actions can be done without this one: it does not
+// create, take over or restore the account or the group that they write to.
 func standsAlone(action plan.Action) bool {
 	switch action.Type {
 	case plan.Provision, plan.TakeOver, plan.Restore, plan.CreateGroup, plan.TakeOverGroup:
@@ -31,15 +31,15 @@ func standsAlone(action plan.Action) bool {
 	}
 }
 
-// lessProperty is an update without the property of the account that it cannot write;
-// nothing if nothing is left, or if the property is not named.
+// lessProperty is an update without a property that it may not write; no action if no
+// change is left, or if the property is not named.
 func lessProperty(action plan.Action, property string) []plan.Action {
 	if action.Type != plan.Update || property == "" {
 		return nil
 	}
 	left := slices.DeleteFunc(slices.Clone(action.Changes), func(c directory.Change) bool {
-		whole, _, _ := strings.Cut(string(c.Attribute), ".")
-		return whole == property
+		root, _, _ := strings.Cut(string(c.Attribute), ".")
+		return root == property
 	})
 	if len(left) == 0 || len(left) == len(action.Changes) {
 		return nil
@@ -47,8 +47,8 @@ func lessProperty(action plan.Action, property string) []plan.Action {
 	return []plan.Action{{Type: action.Type, EntraID: action.EntraID, Changes: left, Reason: action.Reason}}
 }
 
-// authorize ends the attempts in a directory whose tenant could never be asked who
-// it is: without that nobody could tell whose an account is.
+// authorize ends the attempts in a directory whose tenant could not be read yet: claims
+// on accounts need the object id of the tenant.
 func (b *userBatch) authorize(ctx context.Context, users []*user) {
 	if b.dir.TenantObject != "" {
 		return
@@ -56,8 +56,8 @@ func (b *userBatch) authorize(ctx context.Context, users []*user) {
 	b.failEach(ctx, users, notAuthorized(b.dir))
 }
 
-// notAuthorized says that the tenant of a directory has not let us in yet, and why
-// as far as its directory knows.
+// notAuthorized says that the tenant of a directory has not given consent yet, and why as
+// far as the directory knows.
 func notAuthorized(dir directory.Directory) error {
 	f := &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: directory.PendingConsent,
 		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"}

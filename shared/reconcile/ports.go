@@ -26,14 +26,14 @@ type JumpCloud interface {
 
 // JumpCloudUsers reads the users of one organization.
 type JumpCloudUsers interface {
-	// User reads the current state of a user. NotFound: JumpCloud says that there is
-	// none.
+	// User reads the current state of a user; a fault of kind NotFound if JumpCloud
+	// says that there is none.
 	User(ctx context.Context, id directory.UserID) (directory.User, error)
-	// ListUsers reads several users by fewer requests. Who is not among those found
-	// may exist all the same.
+	// ListUsers reads several users with fewer requests. A user who is not among
+	// those found may exist all the same.
 	ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error)
-	// IsUserFound looks for a user in another way than User does, which says more of
-	// one that does not exist.
+	// IsUserFound searches a user with another request than User sends: a second,
+	// independent answer about a user who seems not to exist.
 	IsUserFound(ctx context.Context, id directory.UserID) (bool, error)
 }
 
@@ -45,26 +45,26 @@ type Entra interface {
 
 // EntraUsers reads and writes the accounts of one tenant.
 type EntraUsers interface {
-	// Tenant is what the tenant says of itself. It may have said so some minutes
-	// ago, unless it is asked about a domain that it had not verified then: of that
-	// one it said so at most some seconds ago, and not before since.
+	// Tenant reads what the tenant says of itself. The answer may be some minutes
+	// old. If it does not have one of the domains as verified, it is at most some
+	// seconds old, and not older than since.
 	Tenant(ctx context.Context, domains []string, since time.Time) (directory.Tenant, error)
-	// FindByUPN looks accounts up by sign-in name, with the values of the
-	// attributes asked for. The answers stand in the order of the names.
+	// FindByUPN finds accounts by sign-in name, with the values of the given
+	// attributes. The answers are in the order of the names.
 	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found
 	// Read reads accounts by their object ids, as FindByUPN does.
 	Read(ctx context.Context, accounts []directory.EntraID) []Found
-	// FindByImmutableID looks accounts up by immutable id. The answers stand in the
+	// FindByImmutableID finds accounts by immutable id. The answers are in the
 	// order of the ids.
 	FindByImmutableID(ctx context.Context, ids []string) []Found
-	// Apply sends actions, each for another account, and answers in their order.
+	// Apply sends actions, each for another account. The results are in their order.
 	Apply(ctx context.Context, actions []plan.Action) []Result
 	// SetPassword gives an account a password. After a fault of kind Transient
-	// nobody knows whether it has it; every other fault says that it has not.
+	// nobody knows whether the account has it; after any other fault it has not.
 	SetPassword(ctx context.Context, account directory.EntraID, password string) error
 }
 
-// Found is the answer to one look-up: no account and no error means that Entra
+// Found is the answer to one lookup: no account and no error means that Entra
 // has none of that name.
 type Found struct {
 	Account *directory.Account
@@ -72,77 +72,77 @@ type Found struct {
 	// is one.
 	Deleted *directory.DeletedAccount
 	// Unsearched is why the deleted accounts could not be searched: Entra refuses
-	// it, and no other try changes that.
+	// it, and a retry does not change that.
 	Unsearched error
 	Err        error
 }
 
-// Result is what became of one action.
+// Result is the result of one action.
 type Result struct {
 	ID  directory.EntraID // the account written
 	Err error             // a fault, or nil
 }
 
-// JumpCloudGroups reads the groups of one organization. What does not exist is a
-// fault of kind NotFound, believed only as [JumpCloudUsers] believes an absence. Beside any
-// other fault of a list stand those that were found: there may be more.
+// JumpCloudGroups reads the groups of one organization. What does not exist is a fault
+// of kind NotFound, which the engine does not believe at once. A list that fails with
+// another fault also returns what it has found: there may be more.
 type JumpCloudGroups interface {
 	// Group reads one group.
 	Group(ctx context.Context, id directory.GroupID) (directory.Group, error)
 	// GroupMembers lists the users of a group, each once: direct members, those of
-	// a dynamic group and those of groups within it, at any depth. within are the
-	// groups that it found inside.
+	// a dynamic group and those of nested groups, at any depth. within are the nested
+	// groups.
 	GroupMembers(ctx context.Context, id directory.GroupID) (users []directory.UserID, within []directory.GroupID, err error)
-	// GroupsOf lists the groups that hold a user, in the same sense. A user that
-	// does not exist is in none.
+	// GroupsOf lists the groups that have a user as member, in the same sense. A user
+	// that does not exist is in none.
 	GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error)
-	// IsGroupFound looks for a group in another way than Group does.
+	// IsGroupFound searches a group with another request than Group sends.
 	IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error)
 	// Associated lists the users and groups that are associated with a connection
 	// source directly.
 	Associated(ctx context.Context, source directory.ConnectionSource) (users []directory.UserID, groups []directory.GroupID, err error)
-	// IsUserAssociated and IsGroupAssociated say whether one of them is.
+	// IsUserAssociated and IsGroupAssociated say whether one of them is associated.
 	IsUserAssociated(ctx context.Context, source directory.ConnectionSource, id directory.UserID) (bool, error)
 	IsGroupAssociated(ctx context.Context, source directory.ConnectionSource, id directory.GroupID) (bool, error)
 }
 
 // EntraGroups reads and writes the groups of one tenant.
 type EntraGroups interface {
-	// FindGroups looks groups up by display name, of every kind. The answers stand
-	// in the order of the names.
+	// FindGroups finds groups of every kind by display name. The answers are in the
+	// order of the names.
 	FindGroups(ctx context.Context, names []string) []FoundGroups
 	// MembersOf lists the object ids of all members of a group; NotFound if there
 	// is no such group.
 	MembersOf(ctx context.Context, group directory.EntraID) ([]directory.EntraID, error)
-	// ApplyToGroups sends actions, each for another group, and answers in their
+	// ApplyToGroups sends actions, each for another group. The results are in their
 	// order.
 	ApplyToGroups(ctx context.Context, actions []plan.Action) []GroupResult
 }
 
-// FoundGroups is the answer to one look-up by name.
+// FoundGroups is the answer to one lookup by name.
 type FoundGroups struct {
 	Groups []directory.SecurityGroup
 	Err    error
 }
 
-// GroupResult is what became of an action on a group.
+// GroupResult is the result of an action on a group.
 type GroupResult struct {
 	ID  directory.EntraID // the group written
 	Err error             // a fault about the group, or nil
 	// Refused are the members that could not be added or removed, with the fault.
-	// All others are as the action wants them, also those that were so before.
+	// All others are as the action wants them; some were so before.
 	Refused map[directory.EntraID]error
-	// Met says that a group that was to be created was there: of an earlier attempt, or
-	// because somebody restored it. Who is in it is not known.
+	// Met says that a group that was to be created existed already: an earlier attempt
+	// created it, or somebody restored it. Its members are not known.
 	Met bool
-	// Deleted is the deleted group that keeps its unique name from one that was to be
+	// Deleted is the deleted group that has the unique name of the group that was to be
 	// created; nil if there is none.
 	Deleted *directory.DeletedGroup
 }
 
-// Publisher tells others what was done.
+// Publisher publishes what was done.
 type Publisher interface {
-	// Publish passes completed actions on.
+	// Publish publishes completed actions.
 	Publish(ctx context.Context, actions ...plan.Action) error
 }
 
@@ -152,7 +152,7 @@ type Lanes struct {
 	UsersLive, UsersBulk, GroupsLive, GroupsBulk queue.Sender
 }
 
-// Check refuses lanes of which one is missing, by its name.
+// Check returns a fault that names the first lane that is missing.
 func (l Lanes) Check() error {
 	return missingPart([]part{
 		{"Lanes.UsersLive", l.UsersLive != nil}, {"Lanes.UsersBulk", l.UsersBulk != nil},
@@ -160,14 +160,14 @@ func (l Lanes) Check() error {
 	})
 }
 
-// part is one thing that somebody needs.
+// part is one thing that a use case needs.
 type part struct {
 	name  string
 	there bool
 }
 
-// missingPart refuses parts of which one is missing: it would fail only when it is
-// needed.
+// missingPart returns a fault that names the first part that is missing: without the
+// check the program would fail only when it needs the part.
 func missingPart(parts []part) error {
 	for _, p := range parts {
 		if !p.there {
@@ -183,11 +183,11 @@ type Parts struct {
 	Clients Clients
 	Lanes   Lanes
 	Metrics metric.Counter
-	// Publisher is told of every action that was completed; nil tells nobody.
+	// Publisher gets every completed action; nil publishes nothing.
 	Publisher Publisher
 }
 
-// check refuses parts of which one is missing, by its name.
+// check returns a fault that names the first part that is missing.
 func (p Parts) check() error {
 	if err := missingPart([]part{{"Store", p.Store != nil}, {"Clients", p.Clients != nil}, {"Metrics", p.Metrics != nil}}); err != nil {
 		return err

@@ -10,27 +10,26 @@ import (
 )
 
 // The waits between two tries when the outside system named none: 1, 2, 4 …
-// seconds with jitter, 60 at most (Graph best practices), and a minute where
-// only an administrator's consent helps.
+// seconds with jitter, 60 at most (Graph best practices), and a minute when the tenant
+// does not accept our credentials.
 const (
 	firstWait   = time.Second
 	longestWait = time.Minute
-	// longestAsked caps what an outside system asks for: a wait also holds up
+	// longestAsked caps the wait that an outside system asks for: a wait also delays
 	// the user's later events.
 	longestAsked = 5 * time.Minute
 )
 
-// replicationTime is how long after a write to an object its absence may be a
-// replica that lags, and not a deletion (Graph answers 404 for objects created
-// minutes ago; the bound is assumed), and replicationStep how often it is looked for
-// meanwhile.
+// replicationTime is how long after a write to an object a 404 may come from a replica
+// that lags, and not from a deletion (Graph answers 404 for objects created minutes ago;
+// the bound is assumed). replicationStep is the wait between two reads meanwhile.
 const (
 	replicationTime = 5 * time.Minute
 	replicationStep = 15 * time.Second
 )
 
-// MayLag reports whether an account that Entra does not show at a time may be there all
-// the same, because it was written shortly before.
+// MayLag reports whether an account that Entra does not show at a time may exist all the
+// same, because it was written shortly before.
 func MayLag(link directory.Link, at time.Time) bool {
 	return at.Sub(link.LastWriteAt) < replicationTime
 }
@@ -50,8 +49,8 @@ func waitBefore(n int, f *fault.Error) time.Duration {
 	return min(wait+rand.N(wait/4+1), longestWait) //nolint:gosec // jitter needs no secrecy
 }
 
-// trouble is the kind of a failure for the metrics. What JumpCloud does is kept
-// apart, so that "unauthorized" means a tenant that does not accept our sign-in.
+// trouble is the kind of a failure for the metrics. Failures of JumpCloud have a kind of
+// their own, so that "unauthorized" means a tenant that does not accept our sign-in.
 func trouble(f *fault.Error) string {
 	switch f.Reason {
 	case directory.JumpCloudRefused, directory.JumpCloudUnavailable:
@@ -61,8 +60,8 @@ func trouble(f *fault.Error) string {
 	}
 }
 
-// jumpCloudTrouble is a failure to read JumpCloud as it concerns a user: nothing
-// about the user is wrong, so it is never a reason to stop trying.
+// jumpCloudTrouble makes a failure to read JumpCloud one that is always retried: nothing
+// about the user is wrong.
 func jumpCloudTrouble(err error) error {
 	f := *fault.Of(err)
 	f.Reason = directory.JumpCloudUnavailable
@@ -78,7 +77,7 @@ func jumpCloudTrouble(err error) error {
 	return &f
 }
 
-// reasonOf is the typed word for a fault.
+// reasonOf is the reason of a fault; where it has none, one that follows from its kind.
 func reasonOf(f *fault.Error) directory.Reason {
 	if f.Reason != "" {
 		return f.Reason
@@ -97,7 +96,7 @@ func reasonOf(f *fault.Error) directory.Reason {
 	}
 }
 
-// sentenceOf is what a fault means to the person who must act.
+// sentenceOf is the message of a fault for the person who must act.
 func sentenceOf(f *fault.Error) string {
 	if f.Message != "" {
 		return f.Message
@@ -105,8 +104,8 @@ func sentenceOf(f *fault.Error) string {
 	return fmt.Sprintf("%s failed (%s): it is tried again with the user's next change or on request", f.Op, f.Kind)
 }
 
-// certain reports whether an error says that nothing was done: Graph refused the
-// request, or put it off.
+// certain reports whether an error says that nothing was done: Graph refused or throttled
+// the request.
 func certain(err error) bool {
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.NotFound, fault.Conflict, fault.Forbidden, fault.Unauthorized, fault.Throttled:

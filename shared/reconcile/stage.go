@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// stage is one step of the way of a task through the engine, for several objects
-// together.
+// stage is one step of the engine, for several objects together.
 type stage[B any, T object] struct {
 	name string // in logs and errors
 	do   func(B, context.Context, []T)
@@ -40,13 +39,14 @@ func each[B any, T object](do func(B, context.Context, T)) func(B, context.Conte
 	}
 }
 
-// company is how long those who were read wait for others, so that they share
+// waveWait is how long objects that were read wait for others, so that they share
 // requests.
-const company = 50 * time.Millisecond
+const waveWait = 50 * time.Millisecond
 
-// inWaves reads all at once, each by itself, and has those worked on together that
-// were read at about the same time, in their order. So who takes long to read, or
-// cannot be read, holds up nobody else. A panic in any of it is one of the caller.
+// inWaves reads all objects at once, each by itself, and calls work for those that were
+// read at about the same time, together and in their order. So an object that takes long
+// to read, or cannot be read, delays no other. A panic in read or work becomes a panic of
+// the caller.
 func inWaves[T any](objects []T, read func(T), work func([]T)) {
 	var running sync.WaitGroup
 	panics := make(chan any, 2*len(objects))
@@ -78,10 +78,11 @@ func inWaves[T any](objects []T, read func(T), work func([]T)) {
 	}
 }
 
-// nextWave are those of at most left that become ready at about the same time.
+// nextWave waits for the next objects that become ready at about the same time, at most
+// left of them.
 func nextWave(ready <-chan int, left int) []int {
 	wave := []int{<-ready}
-	timer := time.NewTimer(company)
+	timer := time.NewTimer(waveWait)
 	defer timer.Stop()
 	for len(wave) < left {
 		select {

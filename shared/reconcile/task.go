@@ -22,32 +22,32 @@ type Task struct {
 	Directory directory.ID     `json:"directory"`
 	User      directory.UserID `json:"user"`
 	Cause     plan.Cause       `json:"cause"`
-	// Occurrence names what asks for the task, such as an event of JumpCloud: the
-	// queue drops the task if it was asked for by the same occurrence just now. ""
-	// asks in any case.
+	// Occurrence names what the task was sent for, such as an event of JumpCloud: the
+	// queue drops a second task for the same occurrence within some minutes. A task
+	// with "" is never dropped.
 	Occurrence string `json:"-"`
-	// PasswordAt is when the user got a new password, if that is why we look.
+	// PasswordAt is when the user got a new password, if the task was sent for that.
 	PasswordAt time.Time `json:"passwordAt,omitzero"`
-	// Memberships asks to read which groups hold the user, Source whether the
-	// connection source does.
+	// Memberships asks to read which groups have the user as member, Source whether
+	// the connection source has the user.
 	Memberships bool `json:"memberships,omitempty"`
 	Source      bool `json:"source,omitempty"`
-	// Claims are what the events said that made us look.
+	// Claims are what the events behind the task said.
 	Claims []directory.Claim `json:"claims,omitempty"`
-	// NotBefore is when to look; zero: at once.
+	// NotBefore is when to process the task; zero: at once.
 	NotBefore time.Time `json:"notBefore,omitzero"`
-	// Thought counts the second thoughts about an absence that was believed; 0 for
-	// any other task.
+	// Thought counts the rechecks of an absence that was believed; 0 for any other
+	// task.
 	Thought int `json:"thought,omitempty"`
-	// Password, if set, asks to set a password instead of to look.
+	// Password, if set, asks to set a password instead of bringing the user up to date.
 	Password *SealedPassword `json:"password,omitempty"`
 }
 
-// Due is when to look; zero: at once.
+// Due is when to process the task; zero: at once.
 func (t Task) Due() time.Time { return t.NotBefore }
 
-// Join is the task with what another one for the same user asks. The latest cause is
-// the one that is named.
+// Join adds what another task for the same user asks for. The joined task has the
+// latest cause.
 func (t Task) Join(other Task) Task {
 	t.Memberships, t.Source = t.Memberships || other.Memberships, t.Source || other.Source
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
@@ -64,8 +64,7 @@ func (t Task) Join(other Task) Task {
 type SealedPassword struct {
 	Action string `json:"action"` // the id of the action that was recorded for it
 	Sealed string `json:"sealed"` // see package seal
-	// Also are the other directories of the user whose links name the same
-	// account.
+	// Also are the other directories in which the user's link names the same account.
 	Also []directory.ID `json:"also,omitempty"`
 }
 
@@ -74,24 +73,24 @@ type GroupTask struct {
 	Directory directory.ID      `json:"directory"`
 	Group     directory.GroupID `json:"group"` // "": the connection source of the directory
 	Cause     plan.Cause        `json:"cause"`
-	// AllMembers asks to read all members from JumpCloud; else only those that were
-	// marked dirty since are compared.
+	// AllMembers asks to read all members from JumpCloud; otherwise only the members
+	// that were marked dirty are compared.
 	AllMembers bool `json:"whole,omitempty"`
-	// Source asks whether the connection source holds the group.
+	// Source asks to read whether the connection source has the group.
 	Source bool `json:"source,omitempty"`
 	// Claims, NotBefore and Thought are as those of a [Task].
 	Claims    []directory.Claim `json:"claims,omitempty"`
 	NotBefore time.Time         `json:"notBefore,omitzero"`
 	Thought   int               `json:"thought,omitempty"`
-	// Occurrence names what asks for the task, as that of a [Task].
+	// Occurrence names what the task was sent for, as that of a [Task].
 	Occurrence string `json:"-"`
 }
 
-// Due is when to look; zero: at once.
+// Due is when to process the task; zero: at once.
 func (t GroupTask) Due() time.Time { return t.NotBefore }
 
-// Join is the task with what another one for the same group asks. The latest cause is
-// the one that is named.
+// Join adds what another task for the same group asks for. The joined task has the
+// latest cause.
 func (t GroupTask) Join(other GroupTask) GroupTask {
 	t.AllMembers, t.Source = t.AllMembers || other.AllMembers, t.Source || other.Source
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
@@ -105,7 +104,7 @@ func (t GroupTask) Join(other GroupTask) GroupTask {
 type Attempt struct {
 	Task
 	Number int  // 1 for the first try
-	Last   bool // no further try follows by itself: what cannot be done now is parked
+	Last   bool // no retry follows by itself: what cannot be done now is parked
 }
 
 // attempted is what the engine knows of the attempt.
@@ -125,14 +124,14 @@ func (a GroupAttempt) attempted(n noun) attempted {
 	return attempted{noun: n, directory: a.Directory, id: string(a.Group), cause: a.Cause, claims: a.Claims, thought: a.Thought, number: a.Number, last: a.Last}
 }
 
-// Outcome is what became of an attempt. An attempt that is not to be repeated
-// is over: the user is in sync, released, or parked with a reason.
+// Outcome is how an attempt ended. Without Retry the task is done: the user or group is
+// in sync, released, or parked with a reason.
 type Outcome struct {
 	Retry bool
 	After time.Duration // how long to wait before the next try
 	Err   error         // why it must be tried again
-	// Afresh says that no try is left and that giving up would be wrong, because
-	// the trouble is not the user's: the task is to be sent again as a new one.
+	// Afresh says that no try is left and that giving up would be wrong, because the
+	// fault does not lie with the user: the task is to be sent again as a new one.
 	Afresh bool
 }
 
@@ -152,13 +151,13 @@ func (t GroupTask) Message() (queue.Message, error) {
 	return message(t, string(t.Directory)+"/"+string(t.Group), occurrence, t.NotBefore)
 }
 
-// Connected is the type of the cause of a task for whom an administrator has just
-// connected.
+// Connected is the type of the cause of a task for a user or group that an administrator
+// has just connected.
 const Connected = "connected"
 
-// recheckAfter is when somebody is read again who was connected: of what happened before
-// the connection was made no event reaches them, and the first read may be older than
-// it, or wrong (for how long reads lag is not published; a minute is assumed).
+// recheckAfter is how long after a connection was made the user or group is read again:
+// entrasync gets no events about it from before the connection, and the first read may
+// lag or be wrong (for how long reads lag is not published; a minute is assumed).
 const recheckAfter = time.Minute
 
 // Recheck is the task once more, a minute after a connection was made.
@@ -173,12 +172,12 @@ func (t GroupTask) Recheck() GroupTask {
 	return t
 }
 
-// message makes the message of a task. A queue drops a message whose id it took
-// within the last minutes, even if the first one was received and done with before
-// the second was sent. So an id may name an occurrence, which is over when the first
-// message is sent; it never names a state, which may come back. A task without an
-// occurrence has an id of its own. One that is not to be done yet waits in a message
-// group of its own, so that it holds up nothing that comes before its time.
+// message makes the message of a task. A queue drops a message if it took another one
+// with the same id within the last minutes, even if that one was processed before the
+// second was sent. So an id names an occurrence, which is over when the first message is
+// sent; it never names a state, which may come back. A task without an occurrence has an
+// id of its own. A task that is not due yet waits in a message group of its own, so that
+// it delays no other task.
 func message(task any, group, occurrence string, notBefore time.Time) (queue.Message, error) {
 	body, err := json.Marshal(task)
 	if err != nil {
@@ -213,11 +212,11 @@ func ReadGroupTask(body []byte) (GroupTask, error) {
 	return t, nil
 }
 
-// parallelSends is how many requests Enqueue has under way: a change of settings
-// sends a task for every user of a directory while an administrator waits.
+// parallelSends is how many requests Enqueue sends at once: a change of settings sends a
+// task for every user of a directory while an administrator waits.
 const parallelSends = 8
 
-// Enqueue sends tasks to a queue, as many to a request as it takes and several
+// Enqueue sends tasks to a queue, as many per request as the queue takes, and several
 // requests at once. When it fails, some of the tasks may have been sent.
 func Enqueue[T interface{ Message() (queue.Message, error) }](ctx context.Context, to queue.Sender, tasks ...T) error {
 	messages := make([]queue.Message, len(tasks))

@@ -11,11 +11,10 @@ import (
 	"testing"
 )
 
-// twinLines is how many lines may not stand in two kinds of work.
+// twinLines is how many equal lines in two kinds of work are an error.
 const twinLines = 6
 
-// kindWords are the words by which the kinds differ where they say the same: what is left
-// without them is the same text.
+// kindWords are the words in which the code of two kinds differs if it does the same.
 var kindWords = regexp.MustCompile(`\b(users?|groups?|passwords?|userBatch|groupBatch|passwordWork|[ugpo]|User|Group|Password|UserID|GroupID|Task|GroupTask|UsersLive|GroupsLive|UsersBulk|GroupsBulk)\b`)
 
 // declarations are the lines of code of each declaration of a file, without comments,
@@ -38,7 +37,7 @@ func declarations(source string) [][]string {
 	return all
 }
 
-// twins are the runs of lines that stand in files of two kinds.
+// twins are the runs of lines that occur in files of two kinds.
 func twins(kinds map[string][][]string) []string {
 	seen := map[string]string{} // the kind that has a run first
 	var found []string
@@ -58,7 +57,7 @@ func twins(kinds map[string][][]string) []string {
 	return found
 }
 
-// What two kinds of work have in common stands in the engine, once.
+// What two kinds of work have in common is in the engine, once.
 func TestNothingStandsInTwoKinds(t *testing.T) {
 	kinds := map[string][][]string{}
 	for _, kind := range []string{"user", "group", "password"} {
@@ -79,7 +78,7 @@ func TestNothingStandsInTwoKinds(t *testing.T) {
 	}
 }
 
-// The test finds what it looks for.
+// The search finds equal lines.
 func TestTwinsAreFound(t *testing.T) {
 	body := func(name, letter string) [][]string {
 		return declarations(strings.NewReplacer("NAME", name, "L", letter).Replace("import (\n)\nfunc (b *NAMEBatch) end(L *NAME) {\n\t// why\n\tL.a()\n\tL.b()\n\tL.c()\n\tL.d()\n}\n"))

@@ -15,16 +15,15 @@ import (
 // Users brings users up to date.
 type Users struct{ Parts }
 
-// NewUsers refuses parts of which one is missing, by its name.
+// NewUsers returns a fault that names the first part that is missing.
 func NewUsers(parts Parts) (Users, error) { return Users{parts}, parts.check() }
 
 // users names them in logs, metrics and records.
 var users = noun{subject: "user", attempts: "user", failed: "user_attempts_failed", ended: "users_settled"}
 
-// Sync tries tasks of one directory together: one read of our records, one of
-// JumpCloud, one batch of look-ups and one batch of writes for all of them. No
-// user occurs twice. The outcomes stand in the order of the attempts; one user's
-// trouble is never another's.
+// Sync tries tasks of one directory together, with shared reads and batches of writes. No
+// user occurs twice. The outcomes are in the order of the attempts; the failure of one
+// user does not affect another.
 func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []Outcome {
 	b := &userBatch{}
 	b.Parts = s.Parts
@@ -44,12 +43,12 @@ type userBatch struct {
 	entra     Entra
 }
 
-// user is the work on one user. Each part of it is filled in by the stages that it is
-// named after.
+// user is the work on one user. Each of its parts is filled in by the stages after which
+// it is named.
 type user struct {
 	work
 	attempt   Attempt
-	called    string // the user, by people
+	called    string // the user name, for people
 	known     store.User
 	connected directory.Connected
 	link      directory.Link
@@ -63,61 +62,62 @@ type user struct {
 type userRead struct {
 	source *directory.User // nil: deleted
 	failed error           // why it could not be read
-	// groups are those that hold the user in JumpCloud, held says whether the
-	// connection source does, as far as the task asks.
+	// groups are those that have the user as member in JumpCloud; held says whether the
+	// connection source has the user. Both are read only if the task asks for them.
 	groups []directory.GroupID
 	held   bool
-	// doubted are the paths that JumpCloud does not show any more, and that are not
+	// doubted are the paths that JumpCloud does not show any more and that are not yet
 	// believed to be gone.
 	doubted []directory.Path
-	// passwordAt is when the newest password was set that we know of.
+	// passwordAt is when the newest password that we know of was set.
 	passwordAt time.Time
 }
 
 // userMatch is how the user came to the account.
 type userMatch struct {
-	// adopted says that a decision made an account the user's that was not so
-	// far; it is claimed first.
+	// adopted says that the decision gave the user an account that was not the user's
+	// so far; it is claimed first.
 	adopted bool
-	// unannounced says that nobody may have been told that the account arrived.
+	// unannounced says that tasks for those who wait for the account may not have
+	// been sent.
 	unannounced bool
 }
 
-// userWritten is what became of the actions.
+// userWritten is the results of the actions.
 type userWritten struct {
-	before   directory.Link      // as it was before the action that is under way
+	before   directory.Link      // before the current action
 	failures []directory.Reason  // of the actions that failed
 	problems []directory.Problem // the attributes that Entra refused
-	renamed  bool                // the name that it had is free
+	renamed  bool                // the earlier name of the account is free
 	restored bool                // a restoration of the account was tried
-	lost     directory.EntraID   // the account that is gone with its user
+	lost     directory.EntraID   // the account, if it and the user are gone
 }
 
-// userStages is the way of users who were read through the engine.
+// userStages are the stages of the work on users, after they were read.
 func userStages() []stage[*userBatch, *user] {
 	return []stage[*userBatch, *user]{
-		{"refresh", (*userBatch).refresh, true},             // sets known, link and connected anew after paths changed
-		{"judge reads", (*userBatch).endUnread, true},       // ends who could not be read
-		{"expect", (*userBatch).expect, true},               // sets lagging and lookAt
-		{"authorize", (*userBatch).authorize, false},        // ends all in a tenant that never let us in
+		{"refresh", (*userBatch).refresh, true},             // reads known, link and connected again after paths changed
+		{"judge reads", (*userBatch).endUnread, true},       // ends users who could not be read
+		{"expect", (*userBatch).expect, true},               // sets lagging and recheckAt
+		{"authorize", (*userBatch).authorize, false},        // ends all in a tenant that has not given consent yet
 		{"desire", (*userBatch).desire, false},              // sets plan
-		{"leave groups", (*userBatch).leaveGroups, false},   // takes deleted users out of their groups
+		{"leave groups", (*userBatch).leaveGroups, false},   // removes deleted users from their groups
 		{"open Entra", (*userBatch).openEntra, false},       // sets the client of the tenant
-		{"reclaim", (*userBatch).reclaim, false},            // sets link: the account that was given free
+		{"reclaim", (*userBatch).reclaim, false},            // sets link: the account whose claim was given up
 		{"share", (*userBatch).share, false},                // sets link: the account of another directory
-		{"check domains", (*userBatch).checkDomains, false}, // sets plan.Tenant and what it refuses
-		{"see", (*userBatch).readBlind, false},              // sets link: what an account moved aside is called
+		{"check domains", (*userBatch).checkDomains, false}, // sets plan.Tenant and the obstacles of its domains
+		{"read accounts", (*userBatch).readBlind, false},    // sets link: the name of an account moved aside
 		{"find managers", (*userBatch).findManagers, false}, // sets plan.Desired: the manager's account
 		{"look up", (*userBatch).lookUp, false},             // sets plan: accounts found by name
-		{"wait", (*userBatch).wait, false},                  // ends whose account may still appear
+		{"wait", (*userBatch).wait, false},                  // ends users whose account may still appear
 		{"decide", (*userBatch).decide, false},              // sets todo, obstacle, link and match
-		{"claim", (*userBatch).claimFound, false},           // makes sure that a found account is nobody else's
+		{"claim", (*userBatch).claimFound, false},           // makes sure that a found account belongs to nobody else
 		{"check ids", (*userBatch).checkIDs, false},         // sets todo: no move for an id that is taken
 		{"close open actions", (*userBatch).closeInterrupted, false},
 		{"write", (*userBatch).send, false},   // sets written, link and problems
 		{"conclude", (*userBatch).end, false}, // sets link: how the user stands
 		{"record failures", (*userBatch).recordFailures, true},
-		{"look again", (*userBatch).enqueueRechecks, true},
+		{"recheck", (*userBatch).enqueueRechecks, true},
 		{"publish", (*userBatch).publish, true},
 	}
 }

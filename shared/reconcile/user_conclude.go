@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// end notes how the users stand that were not interrupted.
+// end concludes the attempts that nothing interrupted.
 func (b *userBatch) end(ctx context.Context, users []*user) {
 	b.conclude(ctx, users, b.stand, func(ctx context.Context, u *user) {
 		if u.link.Arrived {
@@ -25,8 +25,8 @@ func (b *userBatch) end(ctx context.Context, users []*user) {
 	})
 }
 
-// recheck has a user who was just connected directly looked at once more, later. That is asked
-// for when the first look is done, so that first connections share requests with one
+// recheck sends a task, due later, for a user who was just connected directly. It is sent
+// when the first attempt concludes, so that first connections share batches with one
 // another and not with messages that only wait.
 func (b *userBatch) recheck(ctx context.Context, u *user) {
 	direct := slices.Contains(u.known.Paths(u.directory), directory.Direct)
@@ -41,7 +41,7 @@ func (b *userBatch) recheck(ctx context.Context, u *user) {
 
 // stand fills in the link of a user for whom all was done.
 func (b *userBatch) stand(ctx context.Context, u *user) {
-	if u.match.unannounced { // an attempt before this one kept the account and perhaps ended then
+	if u.match.unannounced { // an earlier attempt recorded the account and perhaps died then
 		b.announceArrival(ctx, u)
 		u.link.Arrived = false
 	}
@@ -57,10 +57,9 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 	u.refused = u.parking(obstacleKind(u.link.Reason))
 }
 
-// parking has it recorded that a user is parked, as the failure of the action that
-// would have been sent: whoever reads the events learns of it, and not only who looks
-// at the link. It is recorded when the reason is new, not at every look, and not if an
-// action failed for it just now, which says so itself.
+// parking returns the action that would have been sent, as failed, so that the events show
+// that the user is parked, and not only the link. It returns none if the link had the
+// reason before, or if an action just failed for the same reason.
 func (u *user) parking(kind fault.Kind) *plan.Action {
 	before, _ := u.known.Link(u.directory)
 	known := before.Status == directory.Parked && before.Reason == u.link.Reason
@@ -105,9 +104,9 @@ func obstacleKind(reason directory.Reason) fault.Kind {
 	return fault.Invalid
 }
 
-// release gives the account of a user that is gone free for whoever comes next
-// with its name, such as a person who is hired again. The link keeps the account:
-// one that comes back claims it again.
+// release gives up the claim on the account of a user who is gone, so that another user
+// with its name can take it over, such as a person who is hired again. The link keeps
+// the account: a user who comes back claims it again.
 func (b *userBatch) release(ctx context.Context, u *user) {
 	account := u.written.lost
 	if u.link.Freed {
@@ -116,14 +115,14 @@ func (b *userBatch) release(ctx context.Context, u *user) {
 	if account == "" {
 		return
 	}
-	if err := b.giveFree(ctx, u, account); err != nil {
+	if err := b.giveUpClaim(ctx, u, account); err != nil {
 		b.retry(ctx, u, err)
 	}
 }
 
-// giveFree gives an account back, and has those looked at who wait for it once
-// nobody has it.
-func (b *userBatch) giveFree(ctx context.Context, u *user, account directory.EntraID) error {
+// giveUpClaim gives up the claim on an account, and sends tasks for the users who wait for it
+// if nobody else has a claim.
+func (b *userBatch) giveUpClaim(ctx context.Context, u *user, account directory.EntraID) error {
 	free, err := b.unclaim(ctx, account, b.owner(u))
 	if err != nil || !free {
 		return err
@@ -131,7 +130,7 @@ func (b *userBatch) giveFree(ctx context.Context, u *user, account directory.Ent
 	return b.notifyWaiting(ctx, store.FreeAccount(b.dir.TenantObject, account), plan.Cause{Type: "account_freed", ID: string(u.attempt.User), At: time.Now().UTC()})
 }
 
-// forget is the link without an account.
+// forget returns the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Origin, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
 	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside = false, nil, nil, false, false, nil

@@ -12,22 +12,21 @@ import (
 	"entrasync/shared/store"
 )
 
-// recordAfterConflict keeps what was done for a user whose link somebody else changed
-// meanwhile. The other lane wrote the same account side by side, and nobody knows
-// whose write came last: what was written here is certain no more, and is written
-// again by the attempt that follows.
+// recordAfterConflict records what was done for a user although another worker changed
+// the link meanwhile. The other lane wrote the same account at the same time, and nobody
+// knows which write came last: the next attempt writes the same attributes again.
 func (u *user) recordAfterConflict(ctx context.Context, parts Parts, dir directory.Directory, completed []plan.Action) {
 	err := parts.Store.RecordActions(ctx, completed...)
 	if err == nil {
 		err = store.Contended(ctx, func() error { return u.doubt(ctx, parts.Store, dir, completed) })
 	}
-	if err != nil && !fault.Is(err, fault.Conflict) { // else the account is somebody else's by now
+	if err != nil && !fault.Is(err, fault.Conflict) { // otherwise the account belongs to somebody else by now
 		u.line(zerolog.Ctx(ctx).Error()).Err(err).Msg("what was done could not be recorded")
 	}
 }
 
-// doubt takes what was written for a user out of the link as it is now; Changed if
-// another writer was faster.
+// doubt removes from the current link what was written for the user, so that it is written
+// again; a fault of kind Changed if another writer was faster.
 func (u *user) doubt(ctx context.Context, records *store.Store, dir directory.Directory, completed []plan.Action) error {
 	known, err := records.User(ctx, dir.Organization, u.attempt.User)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"entrasync/shared/plan"
 )
 
-// readBlind reads what accounts are called and identified by where that is in doubt and
-// matters, as after an answer that was lost while an account was moved aside.
+// readBlind reads the sign-in names and immutable ids of accounts where the plan needs them
+// and the link does not know them, as after an answer that was lost while an account was
+// moved aside.
 func (b *userBatch) readBlind(ctx context.Context, users []*user) {
 	blind := slices.DeleteFunc(slices.Clone(users), func(u *user) bool { return !u.plan.Blind() })
 	if len(blind) == 0 {
@@ -32,8 +33,8 @@ func (b *userBatch) readBlind(ctx context.Context, users []*user) {
 	}
 }
 
-// checkIDs makes sure that nobody else has the immutable id for which an account is to
-// leave its domain: it could not come home with it.
+// checkIDs makes sure that no other account has the immutable id that an account is to
+// get outside its domain: with such an id it could not return to the domain.
 func (b *userBatch) checkIDs(ctx context.Context, users []*user) {
 	var leaving []*user
 	var ids []string
@@ -51,7 +52,7 @@ func (b *userBatch) checkIDs(ctx context.Context, users []*user) {
 		case found.Err != nil:
 			b.fail(ctx, u, found.Err)
 		case found.Account != nil && found.Account.ID != u.link.EntraID:
-			u.stay()
+			u.cancelMove()
 			u.written.problems = append(u.written.problems, directory.Problem{Attribute: directory.ImmutableID, Reason: directory.UPNConflict, Message: fmt.Sprintf(
 				"the account %s (%s) has the onPremisesImmutableId of this user: delete it, or take the id off it", found.Account.UPN, found.Account.ID)})
 		}
@@ -61,11 +62,12 @@ func (b *userBatch) checkIDs(ctx context.Context, users []*user) {
 // leaves reports whether an action moves an account aside.
 func leaves(a plan.Action) bool { return a.Type == plan.LeaveDomain }
 
-// stay gives up moving the account aside, and with it the way home.
-func (u *user) stay() {
+// cancelMove removes from todo the action that moves the account aside and the one that brings
+// it back.
+func (u *user) cancelMove() {
 	i := slices.IndexFunc(u.todo, leaves)
 	if i < 0 {
-		i = 0 // it was to leave just now
+		i = 0 // the move aside is the action that Entra refused
 	} else {
 		u.todo = slices.Delete(slices.Clone(u.todo), i, i+1)
 	}
@@ -74,16 +76,16 @@ func (u *user) stay() {
 	}
 }
 
-// unmoved deals with an action that was to move an account out of its domain or into one
-// and that Entra refused. It reports whether the rest goes on.
-func (b *userBatch) unmoved(u *user, action plan.Action, f *fault.Error) bool {
+// handleRefusedMove handles a refused action that was to move an account out of a
+// federated domain or into one. It reports whether the other actions go on.
+func (b *userBatch) handleRefusedMove(u *user, action plan.Action, f *fault.Error) bool {
 	switch action.Type {
 	case plan.LeaveDomain:
 		if other, ok := u.plan.Elsewhere(action); ok && reasonOf(f) == directory.UPNConflict {
 			u.todo = append([]plan.Action{other}, u.todo...)
 			return true
 		}
-		u.stay()
+		u.cancelMove()
 	case plan.JoinDomain:
 		if back, ok := plan.AsItWas(u.link, action); ok {
 			u.todo = append([]plan.Action{back}, u.todo...)

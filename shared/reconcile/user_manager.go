@@ -7,11 +7,10 @@ import (
 	"entrasync/shared/store"
 )
 
-// A manager in Entra is a reference to another account, so a user's manager can
-// only be written once the manager has one. Who comes first is written down as
-// waiting before the manager's link is read for the last time, and the manager's
-// link is written before those who wait are read: whichever happens first, one
-// of the two sees the other.
+// A manager in Entra is a reference to another account, so a user's manager can only be
+// written once the manager has one. The user's attempt records a wait and then reads the
+// manager's link once more; the manager's attempt writes its link and then reads the
+// waits. So at least one of the two attempts sees the other.
 
 // findManagers finds the accounts of the users' managers.
 func (b *userBatch) findManagers(ctx context.Context, users []*user) {
@@ -42,7 +41,7 @@ func (b *userBatch) findManagers(ctx context.Context, users []*user) {
 		}
 		u.plan.Desired.Problems = append(u.plan.Desired.Problems, directory.Problem{Attribute: directory.Manager, Reason: directory.ManagerAbsent,
 			Message: "the manager " + string(u.plan.Desired.Manager) + " has no account in this directory yet: it is filled in when the manager is connected"})
-		// A manager that we wrote and that is the manager no more is worse than none.
+		// No manager is better than one whom the user does not have any more.
 		if len(u.link.Applied[directory.Manager]) > 0 {
 			u.plan.Desired = u.plan.Desired.With(directory.Manager, nil)
 		}
@@ -75,7 +74,7 @@ func (b *userBatch) setManagers(ctx context.Context, users []*user) []*user {
 	return without
 }
 
-// waitForManager says that the user waits for the manager's account.
+// waitForManager is the record that the user waits for the manager's account.
 func (b *userBatch) waitForManager(u *user) store.Wait {
 	return store.Wait{For: store.ManagerAccount(b.dir.ID, u.plan.Desired.Manager), Directory: b.dir.ID, User: u.attempt.User}
 }

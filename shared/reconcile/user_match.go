@@ -24,10 +24,10 @@ func (b *userBatch) openEntra(ctx context.Context, users []*user) {
 	b.entra = entra
 }
 
-// share takes the account that a user has in the tenant by another directory, if
-// that one gives it the same name: it may not have that name yet. An account that
-// another directory let go is taken back unless it went to somebody else meanwhile.
-// What the account holds is not known here.
+// share uses the account that the user has in the tenant through another directory, if
+// that directory wants the same name for it; the account may not have that name yet. An
+// account that another directory released is claimed again, unless somebody else has it
+// by now. The link does not know the values of its attributes.
 func (b *userBatch) share(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.link.EntraID != "" || u.link.Unconfirmed != nil || !u.plan.Desired.Managed || u.plan.Desired.Obstacle != nil {
@@ -49,8 +49,8 @@ func (b *userBatch) share(ctx context.Context, users []*user) {
 	}
 }
 
-// accountsElsewhere are the links of the other directories of the tenant that give
-// the user the same name, those that still hold their account first.
+// accountsElsewhere are the links of the other directories of the tenant that give the
+// user the same name; those that still claim their account come first.
 func (b *userBatch) accountsElsewhere(u *user) []directory.Link {
 	var held, freed []directory.Link
 	for _, sibling := range b.siblings {
@@ -67,10 +67,10 @@ func (b *userBatch) accountsElsewhere(u *user) []directory.Link {
 	return append(held, freed...)
 }
 
-// checkDomains holds the sign-in names that are to be written against the domains
-// that the tenant verified, and finds out which of those are federated. When the tenant
-// cannot be asked nothing is lost: Entra refuses what it does not take, and of the
-// kinds of domains counts what the tenant said when the directory was changed last.
+// checkDomains compares the sign-in names that are to be written with the domains that the
+// tenant verified, and reads which of those are federated. If the tenant cannot be read
+// nothing is lost: Entra refuses a wrong domain, and the federated domains are those
+// that the tenant named when the directory was last changed.
 func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 	var domains []string
 	var since time.Time
@@ -79,7 +79,7 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 		if u.plan.Names() {
 			domains = append(domains, u.plan.Desired.UPN.Domain())
 			if cause := u.attempt.Cause; cause.Requested && cause.At.After(since) {
-				since = cause.At // the person who asked may just have verified the domain
+				since = cause.At // the administrator may just have verified the domain
 			}
 		}
 		if u.plan.Names() || u.plan.Identifies() {
@@ -101,10 +101,10 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 	}
 }
 
-// reclaim claims the accounts that were given free when their users were released
-// and who are back. An account that went to somebody else meanwhile is forgotten:
-// the user gets another one. What an account of ours holds after that time is not
-// known.
+// reclaim claims accounts again whose claims were given up when their users were released,
+// and whose users are back. If an account belongs to somebody else by now, the link
+// forgets it and the user gets another one. Otherwise the link forgets the values of its
+// attributes, which may have changed since.
 func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if !u.link.Freed || !u.plan.Desired.Managed {
@@ -124,7 +124,7 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 	}
 }
 
-// lookUp searches the accounts of users that have none yet, all in one go.
+// lookUp searches the accounts of users that have none yet, in one batch.
 func (b *userBatch) lookUp(ctx context.Context, users []*user) {
 	var upns []directory.UPN
 	attributes := map[directory.Attribute]bool{}
@@ -160,16 +160,16 @@ func (b *userBatch) lookUp(ctx context.Context, users []*user) {
 	}
 }
 
-// unsearched notes that a deleted account of a user's name would not have been seen.
-// The user goes on without: Entra lets a new account have the name.
+// unsearched logs and counts that the deleted accounts could not be searched for the
+// user's name. The attempt goes on: Entra lets a new account have the name.
 func (b *userBatch) unsearched(ctx context.Context, u *user, why error) {
 	b.Metrics.Count("deleted_accounts_unsearched", 1, "kind", trouble(fault.Of(why)))
 	u.line(zerolog.Ctx(ctx).Warn()).Err(why).Msg("Entra refuses to search the deleted accounts: one of the user's name is neither reported nor restored")
 }
 
-// wait ends the attempt of users about whom nothing can be concluded yet: their
-// account was asked for, is not seen, and may still come. After replicationTime it is
-// certain that it does not.
+// wait ends the attempts on users for whom nothing can be decided yet: the creation of
+// their account was not confirmed, Entra does not show the account, and it may still
+// appear. After replicationTime it certainly does not.
 func (b *userBatch) wait(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if !u.plan.Uncertain() {
@@ -184,8 +184,7 @@ func (b *userBatch) wait(ctx context.Context, users []*user) {
 	}
 }
 
-// decide has the plan made. While all that connects a user is in doubt no account is
-// opened.
+// decide makes the plan. While all paths of a user are in doubt it enables no account.
 func (b *userBatch) decide(_ context.Context, users []*user) {
 	for _, u := range users {
 		d := u.plan.Decide()
@@ -198,8 +197,8 @@ func (b *userBatch) decide(_ context.Context, users []*user) {
 	}
 }
 
-// heldByDoubt reports whether all that connects the user is in doubt: an account that
-// opens stays so until the doubt is over, and one that does not stays so too.
+// heldByDoubt reports whether all paths of the user are in doubt: until that is decided
+// an enabled account stays enabled, and a disabled one disabled.
 func (u *user) heldByDoubt() bool {
 	paths := u.known.Paths(u.directory)
 	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p directory.Path) bool { return !slices.Contains(u.read.doubted, p) })
@@ -224,8 +223,8 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 	}
 }
 
-// claimOrWait has the user looked at when the account is free, and claims it once
-// more, in case that happened just now.
+// claimOrWait records that the user waits for the account, and then tries the claim again,
+// in case the account became free just now.
 func (b *userBatch) claimOrWait(ctx context.Context, u *user) (store.Owner, error) {
 	wait := store.Wait{For: store.FreeAccount(b.dir.TenantObject, u.link.EntraID), Directory: b.dir.ID, User: u.attempt.User}
 	if err := b.Store.AddWaits(ctx, wait); err != nil {

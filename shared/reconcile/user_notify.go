@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// notifyWaiting has those looked at who wait for something that has happened now.
+// notifyWaiting sends tasks for the users who wait for something that has now happened.
 func (b *userBatch) notifyWaiting(ctx context.Context, what store.Awaited, cause plan.Cause) error {
 	waits, err := b.Store.Waits(ctx, what)
 	if err != nil || len(waits) == 0 {
@@ -27,9 +27,9 @@ func (b *userBatch) notifyWaiting(ctx context.Context, what store.Awaited, cause
 	return b.Store.RemoveWaits(ctx, waits...)
 }
 
-// announceArrival says that a user's account is new in the directory: to those who
-// have the user as manager, to the groups that hold the user, and to the user's
-// links in the other directories on the tenant, for which it may have been kept.
+// announceArrival sends tasks because a user's account is new in the directory: for the
+// users who have the user as manager, for the user's groups, and for the user in the
+// other directories on the tenant, which may wait for the account.
 func (b *userBatch) announceArrival(ctx context.Context, u *user) {
 	cause := plan.Cause{Type: "account_arrived", ID: string(u.link.EntraID) + "/" + strconv.FormatInt(u.link.Version, 10), At: u.link.LastWriteAt}
 	var err error
@@ -53,7 +53,7 @@ func (b *userBatch) announceArrival(ctx context.Context, u *user) {
 	}
 }
 
-// announceFreeName says that the name of a user's account is free.
+// announceFreeName sends tasks for the users who wait for the account's earlier name.
 func (b *userBatch) announceFreeName(ctx context.Context, u *user) {
 	if !u.written.renamed {
 		return
@@ -64,8 +64,8 @@ func (b *userBatch) announceFreeName(ctx context.Context, u *user) {
 	}
 }
 
-// notifyGroups has the groups looked at that a user joined or left, also in an attempt
-// before this one that ended before it could.
+// notifyGroups sends tasks for the groups that a user joined or left, also in an earlier
+// attempt that ended before it could send them.
 func (b *userBatch) notifyGroups(ctx context.Context, u *user) error {
 	pending, err := b.Store.PendingNotices(ctx, b.dir.ID, u.attempt.User)
 	if err != nil || len(pending) == 0 {
@@ -81,9 +81,9 @@ func (b *userBatch) notifyGroups(ctx context.Context, u *user) error {
 	return b.Store.NoticesSent(ctx, b.dir.ID, u.attempt.User, pending...)
 }
 
-// joinGroups has the groups looked at that a user joins with a new account. The
-// paths are read anew: whoever put the user into a group before the account was
-// recorded is seen here, and after it sees the account.
+// joinGroups sends tasks for the groups that a user joins with a new account. It reads the
+// paths again, to find a group that got the user before the account was recorded; one
+// that gets the user later sees the account.
 func (b *userBatch) joinGroups(ctx context.Context, u *user, cause plan.Cause) error {
 	if !b.dir.Settings.ManageGroups {
 		return nil
@@ -103,22 +103,22 @@ func (b *userBatch) joinGroups(ctx context.Context, u *user, cause plan.Cause) e
 	if err := b.Store.MarkDirty(ctx, marks...); err != nil {
 		return err
 	}
-	look, err := b.Store.ReadGroups(ctx, b.dir.ID, groups)
+	records, err := b.Store.ReadGroups(ctx, b.dir.ID, groups)
 	if err != nil {
 		return err
 	}
 	var tasks []GroupTask
 	for _, id := range groups {
-		// A group that waits for accounts sees the mark when it looks next.
-		if link, found := look.Groups[id].Link(b.dir.ID); !found || link.Coming == 0 {
+		// A group that waits for accounts sees the mark in its next attempt.
+		if link, found := records.Groups[id].Link(b.dir.ID); !found || link.Coming == 0 {
 			tasks = append(tasks, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause})
 		}
 	}
 	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
 }
 
-// without are those of a user's groups that do not have the user's account yet. The
-// others need not be told: who was told of before is told of again at the next look.
+// without are those of a user's groups that do not have the user's account yet. Only they
+// need a task.
 func (b *userBatch) without(ctx context.Context, u *user, groups []directory.GroupID) ([]directory.GroupID, error) {
 	var missing []directory.GroupID
 	for _, id := range groups {

@@ -13,8 +13,8 @@ import (
 // connected.
 func (u *user) asksPaths() bool { return u.attempt.Memberships || u.attempt.Source }
 
-// readPaths makes the paths of one user those that JumpCloud has, as far as the task
-// asks: which groups hold the user, and whether the connection source does.
+// readPaths sets the paths of one user to those that JumpCloud has, as far as the task asks
+// for them: by which groups, and whether by the connection source.
 func (b *userBatch) readPaths(ctx context.Context, u *user) error {
 	if u.attempt.Source && b.dir.Settings.ConnectionSource.Type != directory.NoSource {
 		if err := b.readSource(ctx, u); err != nil {
@@ -27,7 +27,7 @@ func (b *userBatch) readPaths(ctx context.Context, u *user) error {
 	return b.readGroups(ctx, u)
 }
 
-// readSource makes the path by the connection source what JumpCloud has.
+// readSource sets or removes the path by the connection source, as JumpCloud has it.
 func (b *userBatch) readSource(ctx context.Context, u *user) error {
 	source, about := b.dir.Settings.ConnectionSource, b.about(u, store.UserSource, "")
 	var err error
@@ -57,7 +57,7 @@ func (b *userBatch) readSource(ctx context.Context, u *user) error {
 	return err
 }
 
-// readGroups makes the paths by groups those that JumpCloud has.
+// readGroups sets the paths by groups to those that JumpCloud has.
 func (b *userBatch) readGroups(ctx context.Context, u *user) error {
 	var err error
 	if u.read.groups, err = b.jumpcloud.GroupsOf(ctx, u.attempt.User); err != nil {
@@ -100,8 +100,8 @@ func groupsOf(known store.User, id directory.ID) []directory.GroupID {
 	return groups
 }
 
-// setGroups makes a user a member of exactly those of some groups that are
-// connected, and has the groups looked at in which that changes anything.
+// setGroups makes a user a member of exactly those of the given groups that are connected,
+// and sends tasks for the groups that change.
 func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.GroupID, why directory.Reason) error {
 	concerned := slices.Concat(groups, groupsOf(u.known, b.dir.ID))
 	slices.Sort(concerned)
@@ -109,13 +109,13 @@ func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.G
 	if len(concerned) == 0 {
 		return b.notifyGroups(ctx, u)
 	}
-	look, err := b.Store.ReadGroups(ctx, b.dir.ID, concerned)
+	records, err := b.Store.ReadGroups(ctx, b.dir.ID, concerned)
 	if err != nil {
 		return err
 	}
 	for _, id := range concerned {
 		before := slices.Contains(groupsOf(u.known, b.dir.ID), id)
-		in := look.Groups[id].Connected(b.dir.ID) && slices.Contains(groups, id)
+		in := records.Groups[id].Connected(b.dir.ID) && slices.Contains(groups, id)
 		if in == before {
 			continue
 		}
@@ -126,8 +126,8 @@ func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.G
 	return b.notifyGroups(ctx, u)
 }
 
-// leaveGroups takes users who were deleted out of their groups: JumpCloud need not say
-// so by an event of its own.
+// leaveGroups removes users who were deleted from their groups: JumpCloud may send no
+// event of its own for that.
 func (b *userBatch) leaveGroups(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.read.source == nil {

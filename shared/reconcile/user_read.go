@@ -10,11 +10,11 @@ import (
 	"entrasync/shared/store"
 )
 
-// readLimit bounds the reading of JumpCloud for a batch: a JumpCloud that hangs
-// must not hold up everybody.
+// readLimit is the time limit for reading JumpCloud for a batch: a JumpCloud that does not
+// answer must not delay everybody.
 const readLimit = 15 * time.Second
 
-// openJumpCloud finds the client of the organization and reads by lists whom it can.
+// openJumpCloud gets the client of the organization and reads users by lists where it can.
 func (b *userBatch) openJumpCloud(ctx context.Context, users []*user) (err error) {
 	ids := make([]directory.UserID, len(users))
 	for i, u := range users {
@@ -49,10 +49,10 @@ func (b *userBatch) readUser(ctx context.Context, u *user) {
 	}
 }
 
-// judgeUser decides whether a user whom JumpCloud does not know any more is gone. It
-// is an error as long as that is not believed. Who is not connected and has no account
-// that opens has no access to lose, nor to get; and who was believed to be gone is so
-// until JumpCloud shows otherwise.
+// judgeUser decides whether a user whom JumpCloud does not show any more is gone. It
+// returns an error as long as that is not believed. It is believed at once of a user who
+// is not connected and has no enabled account, because there is no access to lose; and of
+// a user who was believed to be gone before, until JumpCloud shows the user again.
 func (b *userBatch) judgeUser(ctx context.Context, u *user) error {
 	link, _ := u.known.Link(b.dir.ID)
 	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(u.known.Paths(b.dir.ID))+len(u.read.groups) > 0 || u.read.held
@@ -69,12 +69,12 @@ func (b *userBatch) judgeUser(ctx context.Context, u *user) error {
 	return err
 }
 
-// about is an absence that concerns a user.
+// about is the record of an absence that concerns a user.
 func (b *userBatch) about(u *user, what store.Doubted, group directory.GroupID) store.Doubt {
 	return store.Doubt{Directory: b.dir.ID, What: what, User: u.attempt.User, Group: group, People: 1}
 }
 
-// dispel forgets a doubt that a second look at a user shows to be none.
+// dispel removes a doubt when a second read shows that nothing is absent.
 func (b *userBatch) dispel(ctx context.Context, u *user, about store.Doubt) error {
 	if u.attempt.NotBefore.IsZero() {
 		return nil
@@ -82,8 +82,8 @@ func (b *userBatch) dispel(ctx context.Context, u *user, about store.Doubt) erro
 	return b.Store.RemoveDoubt(ctx, about)
 }
 
-// endUnread ends the attempts of users who could not be read. Who has no link yet
-// that could say why is tried again all the same.
+// endUnread ends the attempts on users who could not be read. A user without a link, which
+// could say why, is retried all the same.
 func (b *userBatch) endUnread(ctx context.Context, users []*user) {
 	for _, u := range users {
 		switch {
@@ -98,7 +98,7 @@ func (b *userBatch) endUnread(ctx context.Context, users []*user) {
 	}
 }
 
-// shows says of a claim whether what was read of the user shows it.
+// shows says whether what was read of the user shows what a claim says.
 func (u *user) shows(c directory.Claim, settings directory.Settings) directory.Shown {
 	switch c.Kind {
 	case directory.Joined, directory.Left:
@@ -110,14 +110,14 @@ func (u *user) shows(c directory.Claim, settings directory.Settings) directory.S
 	}
 }
 
-// expectAgain sends the task that asks again what this one asked.
-func (u *user) expectAgain(ctx context.Context, lanes Lanes, at time.Time) error {
+// sendClaimRecheck sends a task that reads again what this one read.
+func (u *user) sendClaimRecheck(ctx context.Context, lanes Lanes, at time.Time) error {
 	return Enqueue(ctx, lanes.UsersLive, Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Claims: u.lagging, NotBefore: at,
 		Memberships: u.attempt.Memberships, Source: u.attempt.Source})
 }
 
-// rethinkAgain sends a task that asks for everything by which the user may be connected.
-func (u *user) rethinkAgain(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error {
+// sendAbsenceRecheck sends a task that reads all paths by which the user may be connected.
+func (u *user) sendAbsenceRecheck(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error {
 	return Enqueue(ctx, lanes.UsersLive, Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Thought: n, NotBefore: at,
 		Memberships: true, Source: settings.ConnectionSource.Type != directory.NoSource})
 }
@@ -145,9 +145,9 @@ func (b *userBatch) desire(_ context.Context, users []*user) {
 // it may be (assumed).
 const passwordEventLag = time.Minute
 
-// gotPassword reports whether JumpCloud has a newer password than the one that we
-// know of: by the date that it gives, or by the event that made us look, unless
-// that is about the password of that date. The first date of all changes nothing.
+// gotPassword reports whether JumpCloud has a newer password than the one that we know of:
+// by the date that JumpCloud shows, or by the event behind the task, unless the event is
+// about the password of that date. The first date that we read changes nothing.
 func (u *user) gotPassword(source *directory.User) bool {
 	known, event := u.link.PasswordAt, u.attempt.PasswordAt
 	if now := time.Now().UTC(); event.After(now) { // an event of the future would hide all that come before

@@ -8,21 +8,20 @@ import (
 	"entrasync/shared/store"
 )
 
-// readRecords reads what we know of the directory and of each user there. A user
-// that was never connected is none of our business. It reports whether there is
-// anything to do.
+// readRecords reads our records of the directory and of each user there. The attempt on a
+// user who was never connected ends. It reports whether there is anything to do.
 func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*user) bool {
 	ids := make([]directory.UserID, len(users))
 	for i, u := range users {
 		ids[i] = u.attempt.User
 	}
-	look, err := b.Store.ReadUsers(ctx, id, ids)
+	records, err := b.Store.ReadUsers(ctx, id, ids)
 	if !b.found(ctx, id, users, err) {
 		return false
 	}
-	b.dir, b.siblings = look.Directory, look.Siblings
+	b.dir, b.siblings = records.Directory, records.Siblings
 	for _, u := range users {
-		u.known = look.Users[u.attempt.User]
+		u.known = records.Users[u.attempt.User]
 		link, found := u.known.Link(id)
 		u.connected = b.howConnected(u.known)
 		if u.over = !found && !u.connected.Here; u.over {
@@ -48,10 +47,10 @@ func (b *userBatch) howConnected(known store.User) directory.Connected {
 	return c
 }
 
-// hasAnother reports whether a user has another account in the tenant, by another
-// directory: one that the directory holds, or one that it let go and that still
-// carries the user's immutable id, which Entra gives to one account only. One that
-// both have is no other.
+// hasAnother reports whether the user has another account in the tenant, through another
+// directory: one that the directory still manages, or one that it released and that still
+// has the user's immutable id, which only one account in Entra can have. An account that
+// both directories share is no other.
 func (b *userBatch) hasAnother(known store.User) bool {
 	own, _ := known.Link(b.dir.ID)
 	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
@@ -63,9 +62,8 @@ func (b *userBatch) hasAnother(known store.User) bool {
 	})
 }
 
-// settings are those of the directory. Where directories share a tenant, a user
-// is suspended when one of those that hold the user says so: they write the same
-// account.
+// settings are those of the directory. Where directories share a tenant, a user is
+// suspended when one of those that connect the user says so: they write the same account.
 func (b *userBatch) settings(known store.User) directory.Settings {
 	s := b.dir.Settings
 	if len(known.Paths(b.dir.ID)) == 0 {

@@ -11,12 +11,12 @@ import (
 	"entrasync/shared/store"
 )
 
-// completeFailed notes why an action failed. What Entra certainly did not do is
-// as it was; of the rest nobody knows, and it is written again. What may succeed
-// later ends the attempt. Of what a person must mend the rest is done all the
-// same: attributes that are refused become problems, and what concerns the whole
-// account becomes the user's obstacle. So is the rest of what a missing permission
-// keeps from being done, and then the user comes again.
+// completeFailed notes why an action failed. If Entra certainly did not write anything,
+// the link is as before; otherwise the result is unknown and the attributes are written
+// again. A fault that may pass ends the attempt. A fault that a person must fix does not:
+// refused attributes become problems, what concerns the complete account becomes the
+// user's obstacle, and the other actions go on. They also go on when a permission is
+// missing, and then the user is retried later.
 func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
 		u.link.Applied, u.link.Unconfirmed, u.link.Aside = u.written.before.Applied, u.written.before.Unconfirmed, u.written.before.Aside
@@ -35,7 +35,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		b.fail(ctx, u, f)
 		return
 	}
-	if b.bringBack(u, action, f) || b.letGo(u, f) || b.unmoved(u, action, f) {
+	if b.addRestore(u, action, f) || b.forgetIfGone(u, f) || b.handleRefusedMove(u, action, f) {
 		return
 	}
 	if rest, possible := action.SplitChanges(f); possible {
@@ -51,7 +51,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		return
 	}
 	if u.link.TakingOver || action.Type == plan.Restore && u.match.adopted {
-		if err := b.giveFree(ctx, u, u.link.EntraID); err != nil {
+		if err := b.giveUpClaim(ctx, u, u.link.EntraID); err != nil {
 			b.fail(ctx, u, err)
 			return
 		}
@@ -62,9 +62,9 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 	}
 }
 
-// bringBack restores an account that was deleted in Entra, where the directory
-// wants that, and then does what found it missing. It reports whether it will.
-func (b *userBatch) bringBack(u *user, action plan.Action, f *fault.Error) bool {
+// addRestore adds actions that restore an account which was deleted in Entra, if the
+// directory wants that, and then repeat the failed action. It reports whether it did.
+func (b *userBatch) addRestore(u *user, action plan.Action, f *fault.Error) bool {
 	if reasonOf(f) != directory.AccountMissing || !u.plan.Desired.Managed || !u.plan.MayRestore || u.written.restored {
 		return false
 	}
@@ -74,9 +74,8 @@ func (b *userBatch) bringBack(u *user, action plan.Action, f *fault.Error) bool 
 	return true
 }
 
-// letGo forgets the account of a user who is gone and whose account is gone too.
-// It reports whether that was so.
-func (b *userBatch) letGo(u *user, f *fault.Error) bool {
+// forgetIfGone forgets the account if both it and the user are gone. It reports whether it did.
+func (b *userBatch) forgetIfGone(u *user, f *fault.Error) bool {
 	if reasonOf(f) != directory.AccountMissing || u.plan.Desired.Managed {
 		return false
 	}
@@ -84,16 +83,16 @@ func (b *userBatch) letGo(u *user, f *fault.Error) bool {
 	return true
 }
 
-// classify tells apart what the answer alone does not: a name that is taken by
-// an account that the look-up did not show yet, and an account that is gone or
-// only not replicated yet.
+// classify decides what the answer alone does not say: whether a conflicting name belongs
+// to an account that the lookup does not show yet, and whether an account is gone or only
+// not replicated yet.
 func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, err error) *fault.Error {
 	f := *fault.Of(err)
 	young := u.number <= hiddenAttempts
 	switch {
 	case action.Type == plan.Provision && f.Reason == directory.UPNConflict && u.mayBeHidden():
 		f.Kind = fault.Transient
-	case f.Reason == directory.UPNConflict && action.Type == plan.LeaveDomain: // another name will do
+	case f.Reason == directory.UPNConflict && action.Type == plan.LeaveDomain: // another name is tried
 	case f.Reason == directory.UPNConflict && (f.Subject == string(directory.UserPrincipalName) || f.Subject == "" && action.Names()):
 		f.Subject = string(directory.UserPrincipalName)
 		upn, _ := action.Value(directory.UserPrincipalName)
@@ -111,28 +110,27 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 	return &f
 }
 
-// hiddenAttempts is how often a creation that met an account of the same name is
-// tried again, so that the look-up can find the account, before the name counts
-// as taken by something else (Graph clients try eight times).
+// hiddenAttempts is how often a creation that failed because an account has the name is
+// retried, so that the lookup can find the account, before the name counts as taken by
+// something else (Graph clients try eight times).
 const hiddenAttempts = 8
 
-// mayBeHidden reports whether the account that has the user's name already may be
-// one that the look-up does not show yet: our own, whose creation was never
-// confirmed, or anybody's that is new.
+// mayBeHidden reports whether the lookup may not show yet the account that has the user's
+// name: our own, whose creation was never confirmed, or any new one.
 func (u *user) mayBeHidden() bool {
 	own := u.written.before.Unconfirmed
 	return (own != nil && time.Since(own.At) < replicationTime) || u.number <= hiddenAttempts
 }
 
-// taken is the obstacle of a user whose sign-in name belongs to another one.
+// taken is the obstacle of a user whose sign-in name belongs to another user.
 func taken(upn directory.UPN, owner string) *directory.Obstacle {
 	return &directory.Obstacle{Reason: directory.UPNConflict, Message: fmt.Sprintf(
 		"%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner)}
 }
 
-// whoHas says in a refusal whose the sign-in name is that is taken, if that can be
-// found out, and has the user looked at when the name is free. If that happened
-// just now, the user is to be tried again.
+// whoHas adds to a refusal which account has the sign-in name, if that can be found out,
+// and records that the user waits for the name. If the name became free just now, the
+// refusal becomes one that is retried.
 func (b *userBatch) whoHas(ctx context.Context, u *user, upn directory.UPN, f *fault.Error) {
 	holder := b.holderOf(ctx, upn)
 	if holder == "" {

@@ -9,11 +9,11 @@ import (
 	"entrasync/shared/plan"
 )
 
-// underWay is how long an action that was begun may still be worked on by
-// somebody else: longer than any invocation runs.
+// underWay is how long another worker may still work on an action that was begun: longer
+// than any invocation runs.
 const underWay = 2 * time.Minute
 
-// send sends the actions of users, and folds in what became of them.
+// send sends the actions of users, and takes their results into the links.
 func (b *userBatch) send(ctx context.Context, users []*user) {
 	b.write(ctx, users, func(context.Context, []*user) {}, func(ctx context.Context, users []*user, actions []plan.Action) {
 		for i, result := range b.entra.Apply(ctx, actions) {
@@ -29,7 +29,7 @@ func (u *user) beginning(action *plan.Action) {
 	u.link = u.plan.Begun(u.link, *action)
 }
 
-// complete folds the result of an action into the link.
+// complete takes the result of an action into the link.
 func (b *userBatch) complete(ctx context.Context, u *user, action plan.Action, result Result) {
 	action.CompletedAt = time.Now().UTC()
 	u.link.OpenActions = slices.DeleteFunc(slices.Clone(u.link.OpenActions), func(id string) bool { return id == action.ID })
@@ -48,7 +48,7 @@ func (b *userBatch) complete(ctx context.Context, u *user, action plan.Action, r
 	}
 	if action.Type == plan.Provision {
 		if _, err := b.claim(ctx, result.ID, b.owner(u)); err != nil {
-			// The next look finds the account, knows it for ours and claims it.
+			// The next attempt finds the account, recognises it as ours and claims it.
 			unconfirmed := directory.Creation{UPN: u.link.UPN, At: action.At}
 			u.link = forget(u.link)
 			u.link.Unconfirmed = &unconfirmed
@@ -66,11 +66,10 @@ func (u *user) givesUpName(action plan.Action) bool {
 	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
 }
 
-// closeInterrupted ends actions that a process left open when it died. An account
-// that the look-up showed to be ours is the proof that its creation worked; of
-// other actions the outcome is unknown, and what they left undone is among the
-// actions of this attempt. An action that is young is left alone: somebody may be
-// about it.
+// closeInterrupted ends actions that a process left open when it died. If the lookup found
+// our account, its creation succeeded. The result of any other action is unknown, and the
+// actions of this attempt include what it left undone. A young action stays open: another
+// worker may still be at work on it.
 func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
 	for _, u := range users {
 		actions, err := b.openActions(ctx, u)

@@ -1,6 +1,6 @@
-// Package sqsbatch is what the functions have in common that take batches of tasks from
-// SQS: which messages ask for the same thing and how often they came, which of them come
-// again, and when.
+// Package sqsbatch is the common part of the functions that receive batches of tasks from
+// SQS: it collects the messages with the same task and how often they were received, and
+// decides which of them are received again, and when.
 package sqsbatch
 
 import (
@@ -24,7 +24,7 @@ type Postponer interface {
 	Postpone(ctx context.Context, source, receipt string, d time.Duration) error
 }
 
-// Check refuses a function that could not have messages come again.
+// Check returns a fault if a part is missing that is needed to receive messages again.
 func Check(postponer Postponer, maxReceives int) error {
 	switch {
 	case postponer == nil:
@@ -36,13 +36,13 @@ func Check(postponer Postponer, maxReceives int) error {
 	}
 }
 
-// Duplicates are the messages that ask for one thing.
+// Duplicates are the messages of one batch that have the same task.
 type Duplicates struct {
 	Messages []events.SQSMessage
-	Receives int // how often the one came that came most often
+	Receives int // the highest number of times that one of them was received
 }
 
-// Add notes one more message.
+// Add adds a message.
 func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Messages = append(a.Messages, m)
 	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
@@ -52,15 +52,15 @@ func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Receives = max(a.Receives, receives)
 }
 
-// Task is what a message asks for.
+// Task is the task in the body of a message.
 type Task interface {
 	Message() (queue.Message, error)
 	Due() time.Time // when to do it; zero: at once
 }
 
-// EachDue reads the messages of a batch and hands the tasks on that are due, in their
-// order. The others come again when they are, and what is no task ends in the dead
-// letters.
+// EachDue reads the messages of a batch and calls do for the tasks that are due, in their
+// order. Tasks that are not due yet are received again when they are. A message that is
+// not a task becomes a dead letter.
 func EachDue[T Task](ctx context.Context, batch events.SQSEvent, response *Response, read func([]byte) (T, error), do func(events.SQSMessage, T)) {
 	for _, m := range batch.Records {
 		t, err := read([]byte(m.Body))
@@ -76,50 +76,50 @@ func EachDue[T Task](ctx context.Context, batch events.SQSEvent, response *Respo
 	}
 }
 
-// End has the messages of a task come again if it is to be tried again. Those that came
-// as often as they may are sent again as a new one, after what waits in the bulk lane.
-func End[T Task](ctx context.Context, response *Response, asked Duplicates, outcome reconcile.Outcome, task T, bulk queue.Sender) {
+// End postpones the messages of a task that is to be retried. If they were received as
+// often as they may be, it sends the task again as a new message to the bulk lane.
+func End[T Task](ctx context.Context, response *Response, duplicates Duplicates, outcome reconcile.Outcome, task T, bulk queue.Sender) {
 	switch {
 	case outcome.Afresh:
-		response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), bulk, task), asked.Messages...)
+		response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), bulk, task), duplicates.Messages...)
 	case outcome.Retry:
-		response.Postpone(ctx, outcome.After, asked.Messages...)
+		response.Postpone(ctx, outcome.After, duplicates.Messages...)
 	}
 }
 
-// Response collects which messages of a batch come again.
+// Response collects the messages of a batch that are to be received again.
 type Response struct {
 	Postponer Postponer
 	events.SQSEventResponse
 }
 
-// Fail has messages come again after the visibility time-out of their queue, or end
-// in its dead letters.
+// Fail reports messages as failed: SQS delivers them again after the visibility timeout of
+// their queue, or moves them to its dead letters.
 func (r *Response) Fail(messages ...events.SQSMessage) {
 	for _, m := range messages {
 		r.BatchItemFailures = append(r.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 	}
 }
 
-// Malformed has a message that is no task end in the dead letters.
+// Malformed logs a message that is not a task, and fails it until it is a dead letter.
 func (r *Response) Malformed(ctx context.Context, m events.SQSMessage, err error) {
 	zerolog.Ctx(ctx).Error().Err(err).Str("messageId", m.MessageId).Msg("a message is not a task")
 	r.Fail(m)
 }
 
-// Postpone has messages come again after a while.
+// Postpone fails messages so that they are received again after a wait.
 func (r *Response) Postpone(ctx context.Context, wait time.Duration, messages ...events.SQSMessage) {
 	for _, m := range messages {
 		if err := r.Postponer.Postpone(context.WithoutCancel(ctx), m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
-			// It comes again after the queue's visibility timeout instead.
+			// It is received again after the queue's visibility timeout instead.
 			zerolog.Ctx(ctx).Warn().Err(err).Str("messageId", m.MessageId).Msg("a message could not be postponed")
 		}
 	}
 	r.Fail(messages...)
 }
 
-// Replace notes that messages, which came as often as they may, were sent anew; if
-// that failed they become dead letters.
+// Replace ends messages whose task was sent again as a new message; if sending failed with
+// sent, they become dead letters.
 func (r *Response) Replace(ctx context.Context, sent error, messages ...events.SQSMessage) {
 	if sent != nil {
 		zerolog.Ctx(ctx).Error().Err(sent).Int("messages", len(messages)).Msg("a task could not be sent again: it becomes a dead letter")
@@ -127,9 +127,8 @@ func (r *Response) Replace(ctx context.Context, sent error, messages ...events.S
 	}
 }
 
-// SideBySide does the work for several things at once, so that the slowness of one
-// is not the others'. A panic in any of them is one of the caller, who knows how to
-// survive it.
+// SideBySide calls work for 0 to n-1 at the same time, so that a slow one does not delay
+// the others. A panic in one of them becomes a panic of the caller.
 func SideBySide(n int, work func(int)) {
 	panics := make([]any, n)
 	var group sync.WaitGroup
