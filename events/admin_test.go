@@ -13,14 +13,14 @@ import (
 	"entrasync/shared/secret"
 )
 
-// tenants is a tenant that has consented.
+// tenants has one tenant, which has consented.
 type tenants struct{}
 
 func (tenants) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
 	return directory.Tenant{Name: "Contoso"}, nil
 }
 
-// api is the outside of the API: groups of an organization can be read.
+// api is the outside systems of the API: groups of an organization can be read.
 type api struct {
 	reconcile.Clients
 	tenants
@@ -31,14 +31,14 @@ func (api) Of(context.Context, directory.OrganizationID) (admin.Organization, er
 	return organizationOf{Groups: &outsideGroups{}}, nil
 }
 
-// organizationOf is an organization of which only the groups can be read.
+// organizationOf is an organization where only groups can be read.
 type organizationOf struct {
 	admin.Groups
 	admin.Channels
 	admin.Passwords
 }
 
-// noSecrets keeps none.
+// noSecrets is a secret store without secrets.
 type noSecrets struct{ secret.Store }
 
 func TestAdmin(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// Some alarms count lines of the logs of users and groups. The patterns of
-// infra/alarms.yaml have to find them in what the functions write.
+// Some alarms count log lines of the functions users and groups. The patterns of
+// infra/alarms.yaml must match the lines that the functions write.
 func TestAlarmsFindTheirLines(t *testing.T) {
 	withdrawn := fault.New(fault.Unauthorized, "test", "the tenant has withdrawn its consent")
 	refused := fault.New(fault.Invalid, "test", "the domain is not verified")
@@ -107,12 +107,12 @@ func TestAlarmOfRefusedWebhooksFindsItsLines(t *testing.T) {
 	}
 	alarm := alarms(t)["${Prefix}-webhooks-refused"]
 	if got := mails(alarm, []float64{none, none, 1, none, none}); !slices.Equal(got, []string{"OK", "ALARM", "OK"}) {
-		t.Errorf("one refused webhook among nothing tells of %v", got)
+		t.Errorf("one refused webhook and no other data gives the states %v", got)
 	}
 }
 
-// Nobody is told that nothing was synced before something was, and everybody when
-// the successes stay away.
+// The alarm for missing successes sends no mail before the first success, and a mail
+// when successes stop.
 func TestAlarmOfNoSuccess(t *testing.T) {
 	const hours = 3
 	for name, tc := range map[string]struct {
@@ -128,7 +128,7 @@ func TestAlarmOfNoSuccess(t *testing.T) {
 		alarm := alarms(t)["${Prefix}-no-success"]
 		alarm.EvaluationPeriods = hours // the template's parameter
 		if got := mails(alarm, tc.perHour); !slices.Equal(got, tc.want) {
-			t.Errorf("%s: told of %v, want %v", name, got, tc.want)
+			t.Errorf("%s: sent %v, want %v", name, got, tc.want)
 		}
 	}
 }
@@ -136,8 +136,8 @@ func TestAlarmOfNoSuccess(t *testing.T) {
 // filter is a metric filter: which lines, and which of their values.
 type filter struct{ pattern, value string }
 
-// filters reads the metric filters of the template that look at a log, so many, by
-// the metric they make.
+// filters reads the metric filters of the template for a log, by the metric they make.
+// It fails if their number is not want.
 func filters(t *testing.T, logs string, want int) map[string]filter {
 	t.Helper()
 	text, err := os.ReadFile("../infra/alarms.yaml")
@@ -156,7 +156,7 @@ func filters(t *testing.T, logs string, want int) map[string]filter {
 	return found
 }
 
-// sum adds up the values of the lines that match.
+// sum adds the values of the lines that match.
 func (f filter) sum(t *testing.T, log string) int {
 	t.Helper()
 	sum := 0
@@ -168,7 +168,7 @@ func (f filter) sum(t *testing.T, log string) int {
 		p := pattern{words: patternWord.FindAllString(strings.Trim(f.pattern, "{} "), -1), fields: fields}
 		matches := p.either()
 		if len(p.words) > 0 {
-			t.Fatalf("the pattern %s is not understood at %v", f.pattern, p.words)
+			t.Fatalf("the pattern %s cannot be parsed at %v, want 0 words", f.pattern, p.words)
 		}
 		if !matches {
 			continue
@@ -187,10 +187,10 @@ func (f filter) sum(t *testing.T, log string) int {
 }
 
 // patternWord is a word of a filter pattern for JSON (Amazon CloudWatch Logs
-// documentation, filter pattern syntax), as far as ours go.
+// documentation, filter pattern syntax), of the forms that our patterns have.
 var patternWord = regexp.MustCompile(`\$\.\w+|"[^"]*"|\d+|\|\||&&|[()=>]`)
 
-// pattern is what is left to read of a pattern, about one line.
+// pattern is the rest of a pattern while it is matched with one line.
 type pattern struct {
 	words  []string
 	fields map[string]any

@@ -15,7 +15,7 @@ type alarm struct {
 	ComparisonOperator string
 	TreatMissingData   string
 	EvaluationPeriods  int
-	// Who is told of each state.
+	// The receivers of mails about each state.
 	AlarmActions, OKActions, InsufficientDataActions []string
 }
 
@@ -64,10 +64,10 @@ func alarms(t *testing.T) map[string]alarm {
 // none is a period without data.
 var none = math.NaN()
 
-// mails are the states that a new alarm tells of while these data come, one for
-// each period.
+// mails returns the states for which a new alarm sends mails with these data, one value
+// for each period.
 func mails(a alarm, data []float64) []string {
-	var told []string
+	var sent []string
 	state := "INSUFFICIENT_DATA"
 	for now := range data {
 		next := a.evaluate(state, data[max(0, now+1-a.EvaluationPeriods):now+1])
@@ -76,15 +76,15 @@ func mails(a alarm, data []float64) []string {
 		}
 		state = next
 		if actions := map[string][]string{"ALARM": a.AlarmActions, "OK": a.OKActions, "INSUFFICIENT_DATA": a.InsufficientDataActions}; len(actions[state]) > 0 {
-			told = append(told, state)
+			sent = append(sent, state)
 		}
 	}
-	return told
+	return sent
 }
 
-// evaluate is the state of an alarm after some periods (Amazon CloudWatch
-// documentation, configuring how alarms treat missing data): it is raised if every
-// period is a breach. Periods before the stack existed have no data.
+// evaluate returns the state of an alarm after some periods (Amazon CloudWatch
+// documentation, configuring how alarms treat missing data): ALARM if every period is a
+// breach. Periods before the stack existed have no data.
 func (a alarm) evaluate(state string, recent []float64) string {
 	missing, breaches := a.EvaluationPeriods-len(recent), 0
 	for _, value := range recent {

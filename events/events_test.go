@@ -1,5 +1,5 @@
-// Package events_test feeds every sample event to the handler that it is for, so
-// that what `sam local invoke` is given keeps being what the functions take.
+// Package events_test passes every sample event to its handler, so that the functions
+// accept the samples that `sam local invoke` gets.
 package events_test
 
 import (
@@ -21,7 +21,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// Whom the samples are about.
+// The users and groups of the samples.
 const (
 	organization  = "5f0c1e2d3a4b5c6d7e8f9012"
 	directoryName = "contoso"
@@ -32,8 +32,8 @@ const (
 	application   = "6520c2d3e4f5061728394b61"
 )
 
-// read decodes a sample into the type that its function takes. A field that the
-// type does not know is an error.
+// read decodes a sample into the type that its function takes. An unknown field is an
+// error.
 func read[T any](t *testing.T, path string) T {
 	t.Helper()
 	var event T
@@ -50,7 +50,7 @@ func read[T any](t *testing.T, path string) T {
 	return event
 }
 
-// covers ends a test whose table leaves out a sample of the folder.
+// covers fails if the table of a test does not have every sample of the folder.
 func covers[T any](t *testing.T, folder string, table map[string]T) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
@@ -98,7 +98,7 @@ func newStore(t *testing.T) *store.Store {
 	return store.New(table)
 }
 
-// queued counts what is in a queue.
+// queued counts the messages in a queue.
 func queued(t *testing.T, q *boltqueue.Queue) int {
 	t.Helper()
 	depth, err := q.Depth(t.Context())
@@ -108,7 +108,7 @@ func queued(t *testing.T, q *boltqueue.Queue) int {
 	return depth.Visible
 }
 
-// failed are the ids of the messages that come again.
+// failed returns the ids of the messages that come again.
 func failed(response events.SQSEventResponse) []string {
 	ids := []string{}
 	for _, item := range response.BatchItemFailures {
@@ -117,8 +117,8 @@ func failed(response events.SQSEventResponse) []string {
 	return ids
 }
 
-// sameMessage compares a message of a sample with the one that the code makes of
-// what is in it: body, group and deduplication.
+// sameMessage compares a message of a sample with the one that the code makes of its
+// content: body, group id and deduplication id.
 func sameMessage(t *testing.T, sample events.SQSMessage, made queue.Message, err error) {
 	t.Helper()
 	if err != nil {
@@ -133,7 +133,7 @@ func sameMessage(t *testing.T, sample events.SQSMessage, made queue.Message, err
 	}
 }
 
-// occurrence is what the task of a sample names: its event.
+// occurrence is the event that the task of a sample names.
 func occurrence(cause plan.Cause) string {
 	if cause.Event {
 		return cause.ID
@@ -141,7 +141,7 @@ func occurrence(cause plan.Cause) string {
 	return ""
 }
 
-// The samples name routes of the HTTP API.
+// Every route in a sample is a route of the HTTP API.
 func TestRoutesAreInTheTemplate(t *testing.T) {
 	template, err := os.ReadFile("../template.yaml")
 	if err != nil {

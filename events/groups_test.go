@@ -17,9 +17,9 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// outsideGroups is a JumpCloud with the groups Engineering, in which Ann is, and
-// Sales, both associated with the connection source, and a tenant that has no
-// group yet and takes everything unless it refuses.
+// outsideGroups is a JumpCloud and a tenant. JumpCloud has the groups Engineering, with
+// Ann, and Sales, both associated with the connection source. The tenant has no group
+// yet and accepts every write unless refusal is set.
 type outsideGroups struct {
 	outside
 	refusal error         // of every write to a group
@@ -113,7 +113,7 @@ func TestGroups(t *testing.T) {
 	table := map[string]want{
 		"tasks.json":     {[]plan.Type{plan.CreateGroup, plan.CreateGroup}, 0, 1, 0, nil},
 		"bulk.json":      {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
-		"source.json":    {nil, 0, 2 * 1, 2*2 + 2, nil}, // both times it asks all that the source has, and the new ones a minute later
+		"source.json":    {nil, 0, 2 * 1, 2*2 + 2, nil}, // both times a task for each association, and for new ones another a minute later
 		"duplicate.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
 		"malformed.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, []int{1}},
 	}
@@ -129,7 +129,7 @@ func TestGroups(t *testing.T) {
 			handler := newGroups(t, reconcile.Parts{Store: records, Clients: world, Metrics: &metric.Memory{},
 				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: later}}, world)
 			batch := read[events.SQSEvent](t, filepath.Join("groups", file))
-			for range 2 { // the second time everything is right already
+			for range 2 { // the second time nothing differs
 				response, err := handler.Handle(t.Context(), batch)
 				if err != nil {
 					t.Fatal(err)

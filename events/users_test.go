@@ -17,8 +17,8 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// outside is a JumpCloud with Ann and Bob, and a tenant that has no account yet
-// and takes everything unless it refuses.
+// outside is a JumpCloud with Ann and Bob, and a tenant that has no account yet and
+// accepts every write unless refusals has the user.
 type outside struct {
 	reconcile.JumpCloudGroups
 	reconcile.EntraGroups
@@ -89,7 +89,7 @@ func (o *outside) SetPassword(context.Context, directory.EntraID, string) error 
 // Postpone implements sqsbatch.Postponer.
 func (o *outside) Postpone(context.Context, string, string, time.Duration) error { return nil }
 
-// newUsers makes the users function, whose tasks nobody reads.
+// newUsers makes the users function. No function reads the tasks that it sends.
 func newUsers(t *testing.T, world *outside, metrics metric.Counter) users.Handler {
 	t.Helper()
 	lane := newQueue(t)
@@ -124,7 +124,7 @@ func TestUsers(t *testing.T) {
 			world := &outside{}
 			handler := newUsers(t, world, &metric.Memory{})
 			batch := read[events.SQSEvent](t, filepath.Join("users", file))
-			for range 2 { // the second time everything is right already
+			for range 2 { // the second time nothing differs
 				response, err := handler.Handle(t.Context(), batch)
 				if err != nil {
 					t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"entrasync/shared/metric"
 )
 
-// tokens knows the one organization of the samples.
+// tokens has the token of the one organization of the samples.
 type tokens struct{}
 
 func (tokens) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {

@@ -15,15 +15,14 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// How long a tenant may take to say what it is, and then to show the accounts of a
-// user.
+// Timeouts for reading a tenant's description, and then the accounts of a user.
 const (
 	describeLimit = 5 * time.Second
 	readLimit     = 3 * time.Second
 )
 
-// describeTenants asks the tenants of the accounts which of their domains are
-// federated, as they have them just now.
+// describeTenants reads from the tenants of the accounts which of their domains are
+// federated now.
 func (g *gateway) describeTenants(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, describeLimit)
 	defer cancel()
@@ -44,9 +43,9 @@ func (g *gateway) describeTenants(ctx context.Context) error {
 	return nil
 }
 
-// readAccounts reads the accounts as they are now, those of a tenant at once and the
-// tenants beside one another. Somebody may have renamed one since its link was
-// written. What cannot be read stays as its link has it.
+// readAccounts reads the accounts as they are now: those of one tenant together, all
+// tenants at the same time. An account may have been renamed since its link was
+// written. For an account that cannot be read, the values of its link are used.
 func (g *gateway) readAccounts(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
@@ -67,7 +66,7 @@ func (g *gateway) readAccounts(ctx context.Context) {
 	for _, each := range g.accounts {
 		if each.unread != nil {
 			zerolog.Ctx(ctx).Warn().Err(each.unread).Str("directory", string(each.dir.ID)).Str("user", string(g.user.ID)).
-				Msg("an account could not be read before its password is set: its link is gone by")
+				Msg("an account could not be read before its password is set: the values of its link are used")
 		}
 	}
 }
@@ -89,8 +88,8 @@ func (g *gateway) read(ctx context.Context, tenant directory.TenantID, accounts 
 	return entra.Read(ctx, ids)
 }
 
-// checkAccounts refuses a password that Entra must refuse whatever it is, because
-// JumpCloud would have it by then.
+// checkAccounts returns an error if an account cannot take any password: otherwise
+// JumpCloud would already have the new password when Entra refuses it.
 func (g *gateway) checkAccounts() error {
 	detail := "users of a federated domain sign in with JumpCloud: set the password in JumpCloud"
 	var details []error

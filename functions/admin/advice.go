@@ -9,8 +9,8 @@ import (
 	"entrasync/shared/jumpcloud"
 )
 
-// advice is what is wrong with a webhook, and for each of it what to do, a
-// sentence each; nothing for one that works.
+// advice returns one sentence for each problem of a webhook, with what to do about it;
+// none if it works.
 func (a webhookAnswer) advice() []string {
 	var all []string
 	say := func(wrong bool, format string, args ...any) {
@@ -40,7 +40,7 @@ func (a webhookAnswer) advice() []string {
 	return all
 }
 
-// withoutAlerts is how to keep a rule from making alerts.
+// withoutAlerts says how to stop a rule from making alerts.
 func (a webhookAnswer) withoutAlerts(rule jumpcloud.WebhookName) string {
 	if rule.ID == a.Rule.ID {
 		return `repeat this request with {"repair": true}`
@@ -48,7 +48,7 @@ func (a webhookAnswer) withoutAlerts(rule jumpcloud.WebhookName) string {
 	return "turn its alerts off in JumpCloud"
 }
 
-// afterTest is what the test notification tells, "" if it arrived.
+// afterTest says why the test notification did not arrive, "" if it did.
 func (a webhookAnswer) afterTest() string {
 	switch status := a.Test.StatusCode; {
 	case a.Test.Delivered():
@@ -68,7 +68,7 @@ func (a webhookAnswer) afterTest() string {
 	}
 }
 
-// quoted are names for a sentence.
+// quoted lists names in quotes, for a sentence.
 func quoted(first string, others []jumpcloud.WebhookName) string {
 	all := []string{fmt.Sprintf("%q", first)}
 	for _, other := range others {

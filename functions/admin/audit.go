@@ -12,15 +12,15 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Caller is who asks, as far as the proof of the request tells.
+// Caller is who sent the request, as far as its credential says.
 type Caller struct {
 	Token string // the name of the bearer token; "" for a caller with a JWT
-	// Subject, Client and Email are the claims sub, client_id and email of the
-	// JWT that the gateway has checked; "" for those that it has not.
+	// Subject, Client and Email are the claims sub, client_id and email of the JWT that
+	// the gateway has checked; "" for claims that the JWT does not have.
 	Subject, Client, Email string
 }
 
-// name is the caller in one word, for people.
+// name returns one name of the caller, for people.
 func (c Caller) name() string {
 	for _, name := range []string{c.Token, c.Email, c.Subject, c.Client} {
 		if name != "" {
@@ -30,9 +30,9 @@ func (c Caller) name() string {
 	return "nobody known"
 }
 
-// auditEntry is what is logged of one request that asks for a change.
+// auditEntry is what is logged about one request for a change.
 type auditEntry struct {
-	known        bool // who asks
+	known        bool // whether the caller is known
 	caller       Caller
 	operation    string // "" if the request named none
 	changes      bool   // whether the operation changes anything
@@ -44,12 +44,12 @@ type auditEntry struct {
 // auditKey marks the entry in a context.
 type auditKey struct{}
 
-// withAudit gives a request its entry.
+// withAudit adds the entry of a request to its context.
 func withAudit(ctx context.Context, entry *auditEntry) context.Context {
 	return context.WithValue(ctx, auditKey{}, entry)
 }
 
-// auditOf is the entry of the request.
+// auditOf returns the entry of the request.
 func auditOf(ctx context.Context) *auditEntry {
 	if entry, has := ctx.Value(auditKey{}).(*auditEntry); has {
 		return entry
@@ -57,7 +57,7 @@ func auditOf(ctx context.Context) *auditEntry {
 	return &auditEntry{} // of nobody
 }
 
-// noteOperation notes which operation is asked for, and about what.
+// noteOperation writes the operation and the ids of the path into the entry.
 func noteOperation(ctx huma.Context, next func(huma.Context)) {
 	entry, op := auditOf(ctx.Context()), ctx.Operation()
 	entry.changes = op.Method != http.MethodGet
@@ -72,13 +72,12 @@ func noteOperation(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// longestLogged bounds what is logged of a path or an id, in bytes.
+// longestLogged is the maximum length of a path or an id in the log, in bytes.
 const longestLogged = 300
 
-// tell logs what the log is told of a request: a change that was asked for by
-// somebody who is known, done or refused; and of what anybody may send only how
-// often it came.
-func (h Handler) tell(ctx context.Context, e *auditEntry, r events.APIGatewayV2HTTPRequest, status int) {
+// audit logs a request for a change by a known caller, whether it was done or refused.
+// Refused requests of unknown callers are only counted, see [strangers].
+func (h Handler) audit(ctx context.Context, e *auditEntry, r events.APIGatewayV2HTTPRequest, status int) {
 	if e.known {
 		if e.changes {
 			e.log(ctx, r, status)
@@ -88,8 +87,8 @@ func (h Handler) tell(ctx context.Context, e *auditEntry, r events.APIGatewayV2H
 	}
 }
 
-// log writes one line about a request that asked for a change, whether it was done
-// or refused. Neither the proof nor the body is in it.
+// log writes one line about a request for a change, whether it was done or refused. It
+// has neither the credential nor the body.
 func (e *auditEntry) log(ctx context.Context, r events.APIGatewayV2HTTPRequest, status int) {
 	level := zerolog.InfoLevel
 	if status >= http.StatusBadRequest {

@@ -19,7 +19,7 @@ import (
 	"entrasync/functions/admin"
 )
 
-// logged hands requests over and gives what was logged.
+// logged handles requests and returns what was logged.
 func logged(t *testing.T, handler admin.Handler, requests ...events.APIGatewayV2HTTPRequest) []map[string]any {
 	t.Helper()
 	log := &safeBuffer{}
@@ -31,7 +31,7 @@ func logged(t *testing.T, handler admin.Handler, requests ...events.APIGatewayV2
 	return log.lines(t)
 }
 
-// safeBuffer is a log that timers write as well.
+// safeBuffer is a log that timers write too.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -63,7 +63,7 @@ func (s *safeBuffer) lines(t *testing.T) []map[string]any {
 	return lines
 }
 
-// changes hands requests over and gives what was logged of changes.
+// changes handles requests and returns what was logged about changes.
 func changes(t *testing.T, handler admin.Handler, requests ...events.APIGatewayV2HTTPRequest) []map[string]any {
 	t.Helper()
 	return slices.DeleteFunc(logged(t, handler, requests...), func(line map[string]any) bool { return line["message"] != "change requested" })
@@ -76,10 +76,10 @@ func stranger(method, path string) events.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// Every request for a change is logged with who asked, whether it was done or
-// refused; who only reads is not, and neither is what no operation takes or what a
-// stranger asks.
-func TestChangesAreLoggedWithWhoAsked(t *testing.T) {
+// Every request for a change is logged with its caller, whether it was done or refused.
+// Reads are not logged, and neither are requests for unknown operations or of
+// strangers.
+func TestChangesAreLoggedWithTheirCaller(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
 	with := func(r events.APIGatewayV2HTTPRequest, body string) events.APIGatewayV2HTTPRequest {
@@ -120,8 +120,8 @@ func TestChangesAreLoggedWithWhoAsked(t *testing.T) {
 	}
 }
 
-// A directory that was created is named, and the claims of the token that the
-// gateway has checked say who asked.
+// The log names a created directory, and the caller by the claims of the token that the
+// gateway has checked.
 func TestTheClaimsOfATokenAreLogged(t *testing.T) {
 	f := newFixture(t)
 	api := f.api
@@ -155,8 +155,8 @@ func TestTheClaimsOfATokenAreLogged(t *testing.T) {
 	}
 }
 
-// What strangers send is said once for each cause and then counted, however much
-// they send: a line for each request would let anybody fill the log.
+// Requests of strangers are logged once for each cause and then counted: with a line
+// for each request, anybody could fill the log.
 func TestStrangersDoNotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -212,7 +212,7 @@ func TestStrangersDoNotFillTheLog(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if more := log.lines(t); len(more) > 0 {
-			t.Errorf("more than there was: %v", more)
+			t.Errorf("more than there was: %v, want 0 more", more)
 		}
 		send(stranger("POST", "/v1/"+strings.Repeat("x", 1000)))
 		if said := log.lines(t); len(said) != 1 || said[0]["path"] != "/v1/"+strings.Repeat("x", 296)+"…" || said[0]["cause"] != "no_operation" {

@@ -15,16 +15,16 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Auth decides whether a request may use the API, by its Authorization header, and
-// says who asks. A request that may not is a fault of kind Unauthorized; any other
-// fault means that it could not be decided.
+// Auth decides by the Authorization header whether a request may use the API, and
+// returns the caller. A refusal is a fault of kind Unauthorized; any other fault means
+// that Auth could not decide.
 type Auth func(ctx context.Context, authorization string) (Caller, error)
 
-// adminToken is the name of the one bearer token that there is.
+// adminToken is the name of the only bearer token.
 const adminToken = "admin token"
 
-// TokenAuth lets through what carries the bearer token, compared in constant
-// time. The token is asked for with each request, so that it can be replaced.
+// TokenAuth accepts requests with the bearer token, compared in constant time. It reads
+// the token for each request, so that the token can be replaced.
 func TokenAuth(token func(context.Context) (string, error)) Auth {
 	return func(ctx context.Context, authorization string) (Caller, error) {
 		for _, reading := range []context.Context{ctx, secret.Fresh(ctx)} { // it may have been replaced since it was read
@@ -40,16 +40,16 @@ func TokenAuth(token func(context.Context) (string, error)) Auth {
 	}
 }
 
-// carries reports whether an Authorization header carries a bearer token.
+// carries reports whether an Authorization header has the wanted bearer token.
 func carries(authorization, want string) bool {
 	scheme, presented, _ := strings.Cut(authorization, " ")
 	got, wanted := sha256.Sum256([]byte(strings.TrimSpace(presented))), sha256.Sum256([]byte(want))
 	return want != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], wanted[:]) == 1
 }
 
-// GatewayAuth lets through what the JWT authoriser of the HTTP API has checked.
-// The gateway lets nothing else pass; that its claims are there is looked at all
-// the same, so that a route that lost its authoriser is not an open door.
+// GatewayAuth accepts requests that the JWT authoriser of the HTTP API has checked. The
+// gateway passes no others; GatewayAuth still checks that the claims are there, so that
+// a route without its authoriser is not open to everybody.
 func GatewayAuth(ctx context.Context, _ string) (Caller, error) {
 	request, known := core.GetAPIGatewayV2ContextFromContext(ctx)
 	if !known || request.Authorizer == nil || request.Authorizer.JWT == nil || len(request.Authorizer.JWT.Claims) == 0 {
@@ -59,7 +59,7 @@ func GatewayAuth(ctx context.Context, _ string) (Caller, error) {
 	return Caller{Subject: claims["sub"], Client: claims["client_id"], Email: claims["email"]}, nil
 }
 
-// authorize asks Auth about every operation that needs it.
+// authorize calls Auth for every operation that needs it.
 func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if len(ctx.Operation().Security) == 0 {

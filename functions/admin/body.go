@@ -18,8 +18,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// The media types of bodies: every one is JSON, and a patch may say which sort of
-// patch it is (RFC 7396).
+// The media types of bodies: all are JSON, and a patch may use the type of a JSON Merge
+// Patch (RFC 7396).
 const (
 	jsonType  = "application/json"
 	patchType = "application/merge-patch+json"
@@ -52,8 +52,8 @@ func checkContentType(api huma.API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// readJSON decodes a body. What is said of one that is not JSON names the place
-// and repeats nothing of it: there may be a key or a token in it.
+// readJSON decodes a body. An error names the place in the body but repeats no text of
+// it, because the body may have a key or a token.
 func readJSON(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errors.New("the body is not JSON: it is not UTF-8")
@@ -76,9 +76,9 @@ func readJSON(data []byte, v any) error {
 	}
 }
 
-// mustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) it
-// would remove the field, and no field that can be patched can be missing. Decoded,
-// a null could not be told from a field that is not there.
+// mustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) a null
+// removes the field, but every field that can be patched is required. After decoding, a
+// null cannot be distinguished from a missing field.
 func mustRemoveNothing(body []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {

@@ -41,7 +41,8 @@ func TestContentTypes(t *testing.T) {
 	}
 }
 
-// What is not JSON is refused with the place, and nothing of it is repeated.
+// A body that is not JSON is refused with the place of the error, and no text of it is
+// repeated.
 func TestWhatIsNotJSONIsFound(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -72,7 +73,7 @@ func TestWhatIsNotJSONIsFound(t *testing.T) {
 	status, problem := f.call("POST", "/v1/directories", `{"name":"A"}`)
 	details, _ := problem["errors"].([]any)
 	if status != 422 || len(details) != 2 {
-		t.Errorf("%d %v", status, problem)
+		t.Errorf("%d %v, want 422, 2 details", status, problem)
 	}
 	mustSay(t, status, problem, 422, "body", "the field organizationId is missing")
 }

@@ -9,16 +9,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// What a refusal holds at most. It must not grow with what is refused: a function
-// whose answer is over 6 MB fails on Lambda (AWS Lambda quotas), and 1 MiB can hold
-// half a million mistakes.
+// The limits of a refusal. It must not grow with the request: on Lambda an answer over
+// 6 MB fails (AWS Lambda quotas), and a body of 1 MiB can have half a million mistakes.
 const (
-	mostErrors   = 50   // fields at fault
-	longestText  = 2000 // of a sentence, in bytes
-	longestShown = 200  // of what a sentence repeats of the request, in bytes
+	mostErrors   = 50   // fields with a mistake
+	longestText  = 2000 // bytes of a sentence
+	longestShown = 200  // bytes of the request that a sentence repeats
 )
 
-// short is a text of at most so many bytes and a mark of what is left out.
+// short cuts a text to at most so many bytes and adds "…" if it was longer.
 func short(text string, longest int) string {
 	if len(text) <= longest {
 		return text
@@ -26,12 +25,12 @@ func short(text string, longest int) string {
 	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
-// repeat is what a refusal repeats of a request.
+// repeat cuts a text of the request to the length that a refusal may repeat.
 func repeat(text string) string { return short(text, longestShown) }
 
-// bounded is a problem document with the first of its errors, in the order of
-// their places so that the same request has the same answer; its detail says how
-// many more there are.
+// bounded cuts a problem document to its first errors; its detail says how many more
+// there are. The errors are sorted by their places, so that the same request gets the
+// same answer.
 func bounded(problem *huma.ErrorModel) *huma.ErrorModel {
 	problem.Detail = short(problem.Detail, longestText)
 	if more := len(problem.Errors) - mostErrors; more > 0 {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// mebibyte is about what a body may have.
+// mebibyte is about the largest size of a body.
 const mebibyte = 1 << 20
 
-// refusalBytes is what a refusal has at most. Lambda answers with at most 6 MB.
+// refusalBytes is the largest size of a refusal. An answer of Lambda has at most 6 MB.
 const refusalBytes = 64 << 10
 
-// repeated are n pieces with commas between them.
+// repeated returns n pieces with commas between them.
 func repeated(n int, piece func(int) string) string {
 	pieces := make([]string, n)
 	for i := range pieces {
@@ -22,8 +22,8 @@ func repeated(n int, piece func(int) string) string {
 	return strings.Join(pieces, ",")
 }
 
-// A request with more mistakes than anybody reads is told of the first, and how
-// many more there are.
+// The answer to a request with very many mistakes names the first ones and the number
+// of the others.
 func TestTooManyMistakesAreCounted(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -44,7 +44,7 @@ func TestTooManyMistakesAreCounted(t *testing.T) {
 		if more == "" {
 			continue
 		}
-		for i, e := range problem.Errors { // the same request has the same answer
+		for i, e := range problem.Errors { // the same request gets the same answer
 			if name := fmt.Sprintf("x%05d", i); e.Location != "body.settings."+name || e.Message != "there is no setting "+name {
 				t.Errorf("error %d: %+v", i, e)
 			}
@@ -52,8 +52,7 @@ func TestTooManyMistakesAreCounted(t *testing.T) {
 	}
 }
 
-// What a refusal repeats of a request is short, however much there is of it, and
-// what is to be done about it stands there all the same.
+// A refusal repeats only a short part of a long request, and still says what to do.
 func TestNoRefusalGrowsWithItsRequest(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -104,6 +103,6 @@ func TestNoRefusalGrowsWithItsRequest(t *testing.T) {
 	r := event("PATCH", path)
 	r.Body, r.Headers["content-type"] = "{}", control
 	if response := answered(t, f.handler, r); response.StatusCode != 415 || len(response.Body) > refusalBytes || !strings.Contains(response.Body, "send Content-Type: application/json") {
-		t.Errorf("a long content type: %d, %d bytes: %.600s", response.StatusCode, len(response.Body), response.Body)
+		t.Errorf("a long content type: %d, %d bytes: %.600s, want StatusCode 415, at most %v Body, the text \"send Content-Type: application/json\"", response.StatusCode, len(response.Body), response.Body, refusalBytes)
 	}
 }

@@ -40,12 +40,12 @@ type connectionView struct {
 	CreatedAt time.Time         `json:"createdAt"`
 }
 
-// groupsCursor begins the cursors of the second part of the list of connections.
+// groupsCursor is the prefix of cursors in the second part of the list of connections.
 // No cursor of the store has a dot.
 const groupsCursor = "groups."
 
-// listConnections lists the connections of users and then, in what is left of the
-// page, those of groups.
+// listConnections lists the connections of users and then, if the page has room, those
+// of groups.
 func (a API) listConnections(ctx context.Context, in *struct {
 	ID string `path:"id"`
 	Paging
@@ -86,8 +86,8 @@ func (a API) listConnections(ctx context.Context, in *struct {
 	return &answer[page[connectionView]]{Body: shown}, nil
 }
 
-// connectUser keeps the connection and has the user looked at. Repeating it is
-// harmless and looks again.
+// connectUser stores the connection and sends a task for the user. Repeating it is
+// harmless and sends another task.
 func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
@@ -103,7 +103,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	return a.enqueueShared(ctx, dir, user, reconcile.Connected, a.Lanes.UsersBulk)
 }
 
-// jumpCloudUser asks JumpCloud for a user; NotFound if there is none.
+// jumpCloudUser reads a user from JumpCloud; NotFound if there is none.
 func (a API) jumpCloudUser(ctx context.Context, organization directory.OrganizationID, id directory.UserID) (directory.User, error) {
 	jc, err := a.Clients.JumpCloud(ctx, organization)
 	if err != nil {
@@ -112,7 +112,7 @@ func (a API) jumpCloudUser(ctx context.Context, organization directory.Organizat
 	return jc.User(ctx, id)
 }
 
-// disconnectUser ends the connection and has the user looked at.
+// disconnectUser ends the connection and sends a task for the user.
 func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
@@ -133,8 +133,8 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 	return a.enqueueShared(ctx, dir, user, "disconnected", a.Lanes.UsersLive)
 }
 
-// ends are the paths that an administrator can end: the own one, and those that a
-// connection source left when it was turned off.
+// ends returns the paths that an administrator can end: the direct one and, if the
+// connection source is off, the one that it left.
 func ends(dir directory.Directory) []directory.Path {
 	if dir.Settings.ConnectionSource.Type == directory.NoSource {
 		return []directory.Path{directory.Direct, directory.Source}
@@ -142,9 +142,9 @@ func ends(dir directory.Directory) []directory.Path {
 	return []directory.Path{directory.Direct}
 }
 
-// enqueueShared sends tasks for a user whose connection changed: to the directory,
-// and to those on the same tenant that the user touches as well, because an
-// account stays enabled as long as any of them holds the user.
+// enqueueShared sends tasks for a user when a connection of the user changed: for the
+// directory, and for each directory on the same tenant that also has the user. An
+// account stays enabled as long as any of them has the user connected.
 func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
 	task := reconcile.Task{User: id, Cause: request(cause)}
 	if len(dir.Shares) == 0 {
@@ -155,16 +155,16 @@ func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id dire
 		return nil, refuse(err, "", nil)
 	}
 	var also []directory.ID
-	for _, touched := range user.Directories() {
-		if slices.Contains(dir.Shares, touched) {
-			also = append(also, touched)
+	for _, other := range user.Directories() {
+		if slices.Contains(dir.Shares, other) {
+			also = append(also, other)
 		}
 	}
 	return a.enqueueUser(ctx, dir, task, lane, also...)
 }
 
-// enqueueUser sends a task for one user in a directory, and in others for the same
-// cause, and answers with the link in the directory as it is now.
+// enqueueUser sends a task for one user in a directory, and tasks with the same cause
+// for other directories. It answers with the current link in the directory.
 func (a API) enqueueUser(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
 	task.Directory = dir.ID
 	tasks := []reconcile.Task{task}

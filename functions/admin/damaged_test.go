@@ -57,8 +57,8 @@ func filled(t *testing.T) (path, first, second string) {
 	return path, first, second
 }
 
-// spoil damages a record of a closed table: a byte of it or, which a checksum does
-// not notice, what was written.
+// spoil damages a record of a closed table: one byte of it or, with a valid checksum,
+// its content.
 func spoil(t *testing.T, path string, key store.Key, written bool) {
 	t.Helper()
 	if written {
@@ -94,7 +94,8 @@ func spoil(t *testing.T, path string, key store.Key, written bool) {
 	}
 }
 
-// shownIn names the items of a list, with what is marked as unreadable, in their order.
+// shownIn returns the names of the items of a list in order, with the parts that are
+// marked as unreadable.
 func shownIn(list map[string]any) (names []string) {
 	items, _ := list["items"].([]any)
 	for _, item := range items {
@@ -120,15 +121,15 @@ func shownIn(list map[string]any) (names []string) {
 	return names
 }
 
-// Each list of the API goes on without a record that cannot be read, or marks it, and
-// the log names it by its key: each list, with each kind of record damaged.
+// Each list of the API leaves a damaged record out or marks it, and its key is logged:
+// tested for each list and each kind of record.
 func TestADamagedRecordStopsNoListOfTheAPI(t *testing.T) {
 	path, first, second := filled(t)
 	const actionOne, actionTwo = "01990000-0000-7000-8000-000000000001", "01990000-0000-7000-8000-000000000002"
 	const organizations, directories, of = "/v1/organizations", "/v1/directories", "/v1/directories/{id}"
 	group := func(id string, marks string) string { return id + marks }
 	both := []string{group(engineering, " 2 waiting"), group(sales, " 2 waiting")}
-	whole := map[string][]string{
+	intact := map[string][]string{
 		organizations:                      {organization},
 		directories:                        {first, second},
 		of + "/connections":                {ann, bob, engineering, sales},
@@ -146,11 +147,11 @@ func TestADamagedRecordStopsNoListOfTheAPI(t *testing.T) {
 		of + "/users?status=synced":        nil,
 		of + "/groups?reason=upn_conflict": nil,
 	}
-	slices.Sort(whole[directories])
+	slices.Sort(intact[directories])
 	user, groupPart := "O#"+organization+"#U#"+ann, "O#"+organization+"#G#"+engineering
 	for name, tc := range map[string]struct {
 		key     store.Key
-		instead map[string][]string // what is shown otherwise than without damage
+		instead map[string][]string // lists that differ because of the damage
 	}{
 		"the link of a user": {store.Key{PK: user, SK: "L#" + first}, map[string][]string{
 			of + "/users": {bob}, of + "/users?status=pending": {bob},
@@ -194,7 +195,7 @@ func TestADamagedRecordStopsNoListOfTheAPI(t *testing.T) {
 				}
 				spoil(t, own, tc.key, written)
 				f := newFixtureOn(t, own)
-				for list, want := range whole {
+				for list, want := range intact {
 					if other, is := tc.instead[list]; is {
 						want = other
 					}
@@ -215,13 +216,13 @@ func TestADamagedRecordStopsNoListOfTheAPI(t *testing.T) {
 	}
 }
 
-// The view of a group is a list of its members: one that cannot be read is counted as
-// that, and of a user who cannot be read nobody says that there is no account.
+// The view of a group counts members with a damaged record as unreadable. If the record
+// of a user is damaged, the view does not say that the user has no account.
 func TestAGroupWithADamagedMemberIsShown(t *testing.T) {
 	for name, tc := range map[string]struct {
 		key     func(first string) store.Key
 		members map[string]any
-		message string // of Ann
+		message string // about Ann
 	}{
 		"the member": {func(first string) store.Key {
 			return store.Key{PK: "O#" + organization + "#M#" + first + "#" + engineering, SK: ann}
@@ -247,7 +248,7 @@ func TestAGroupWithADamagedMemberIsShown(t *testing.T) {
 			for _, each := range late {
 				trouble, _ := each.(map[string]any)
 				if said, _ := trouble["message"].(string); trouble["userId"] == ann && (tc.message == "" || !strings.Contains(said, tc.message)) {
-					t.Errorf("of Ann is said: %v", trouble)
+					t.Errorf("the view says about Ann: %v", trouble)
 				}
 			}
 		})

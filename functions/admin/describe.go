@@ -12,7 +12,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// description is what there is to know of all operations.
+// description is the introduction of the OpenAPI document, for all operations.
 const description = `Keeps Microsoft 365 / Entra ID true to JumpCloud.
 
 Lists answer a page of items and, unless it is the last one, a cursor. PATCH is a JSON Merge Patch (RFC 7396). Times are RFC 3339, UTC.
@@ -21,7 +21,7 @@ refused, and so is one that is given twice or has no value. What is no path of t
 not have with 405, which names those that it has. The bearer token is that of the deployment, or a JWT that the API gateway checks before; what
 the gateway itself refuses (401, 403, 413) is JSON with a message.`
 
-// refusals are the answers with which a request is refused, and what they mean.
+// refusals are the statuses of refused requests, and what they mean.
 var refusals = refusalsThat(map[int]string{
 	http.StatusBadRequest:            "The body is not JSON, or there is none",
 	http.StatusUnauthorized:          "The bearer token is missing or wrong",
@@ -35,7 +35,7 @@ var refusals = refusalsThat(map[int]string{
 	http.StatusServiceUnavailable:    "JumpCloud, Entra or our own store did not answer: try again",
 })
 
-// refusalsThat are the answers that mean something, each with a problem document.
+// refusalsThat makes responses with these meanings, each with a problem document.
 func refusalsThat(mean map[int]string) map[int]*huma.Response {
 	problem := map[string]*huma.MediaType{problemType: {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}
 	answers := map[int]*huma.Response{}
@@ -45,7 +45,7 @@ func refusalsThat(mean map[int]string) map[int]*huma.Response {
 	return answers
 }
 
-// refusing are the answers of an operation that refuses with some statuses.
+// refusing returns the responses for the statuses with which an operation may refuse.
 func refusing(statuses ...int) map[string]*huma.Response {
 	answers := map[string]*huma.Response{}
 	for _, status := range statuses {
@@ -54,8 +54,7 @@ func refusing(statuses ...int) map[string]*huma.Response {
 	return answers
 }
 
-// describe completes the description of the operations with what is checked by
-// ourselves.
+// describe adds to the OpenAPI document what our own code checks, not the library.
 func describe(document *huma.OpenAPI) {
 	schemas := document.Components.Schemas.Map()
 	schemas["NewOrganization"].Properties["id"].Pattern = directory.JumpCloudID
@@ -79,7 +78,8 @@ func describe(document *huma.OpenAPI) {
 	}
 }
 
-// describeBody says of what media types a body may be, and how it may be refused.
+// describeBody adds the media types that a body may have, and the statuses with which
+// it may be refused.
 func describeBody(document *huma.OpenAPI, op *huma.Operation) {
 	if op.RequestBody == nil {
 		return
@@ -94,8 +94,8 @@ func describeBody(document *huma.OpenAPI, op *huma.Operation) {
 	maps.Copy(op.Responses, refusing(http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))
 }
 
-// describeNulls says that a value which may be missing may be null as well, which
-// is the same.
+// describeNulls marks each optional value as nullable: a null means the same as a
+// missing value.
 func describeNulls(body *huma.Schema) {
 	for name, field := range body.Properties {
 		if slices.Contains(body.Required, name) || field.Ref != "" {
@@ -108,7 +108,7 @@ func describeNulls(body *huma.Schema) {
 	}
 }
 
-// also is an answer with one more status with which an operation succeeds.
+// also returns the response for one more status of success.
 func also[T any](api huma.API, status int) *huma.Response {
 	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 	return &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{jsonType: {Schema: schema}}}

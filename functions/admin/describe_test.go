@@ -20,7 +20,7 @@ func (f *fixture) document() map[string]any {
 	return document
 }
 
-// dig follows a path of names into a document.
+// dig returns the value at a path of names in a document.
 func dig(from any, path ...string) any {
 	for _, name := range path {
 		object, _ := from.(map[string]any)
@@ -29,14 +29,13 @@ func dig(from any, path ...string) any {
 	return from
 }
 
-// keysOf are the names in an object of a document.
+// keysOf returns the names in an object of a document.
 func keysOf(object any) []string {
 	fields, _ := object.(map[string]any)
 	return slices.Sorted(maps.Keys(fields))
 }
 
-// Every setting that there is is described, in requests and in answers, with what
-// it may be.
+// The schemas of requests and answers describe every setting and its values.
 func TestSettingsAreDescribed(t *testing.T) {
 	f := newFixture(t)
 	raw, err := json.Marshal(directory.DefaultSettings())
@@ -59,7 +58,7 @@ func TestSettingsAreDescribed(t *testing.T) {
 			rules = append(rules, string(rule))
 		}
 		if got := keysOf(dig(settings, "properties", "attributes", "properties")); !slices.Equal(got, rules) {
-			t.Errorf("%s: attributes are %v", holder, got)
+			t.Errorf("%s: attributes are %v, want %v", holder, got, rules)
 		}
 		for path, want := range map[string]any{
 			"domains.items.properties.name.maxLength":          48.0,
@@ -78,7 +77,7 @@ func TestSettingsAreDescribed(t *testing.T) {
 			}
 		}
 		for path, want := range map[string][]any{"mappedEmail": {"company", "alternate"}, "connectionSource.properties.type": {"none", "application", "office_365"}} {
-			if holder != "DirectoryView" { // a null brings the default back
+			if holder != "DirectoryView" { // a null restores the default
 				want = append(want, nil)
 			}
 			if got := dig(dig(settings, "properties"), append(strings.Split(path, "."), "enum")...); !cmp.Equal(got, any(want)) {
@@ -88,8 +87,8 @@ func TestSettingsAreDescribed(t *testing.T) {
 	}
 }
 
-// Every operation says how it refuses, what ids look like, and of which media types
-// its body may be.
+// Every operation describes its refusals, the form of its ids and the media types of
+// its body.
 func TestOperationsAreDescribed(t *testing.T) {
 	f := newFixture(t)
 	paths, _ := dig(f.document(), "paths").(map[string]any)

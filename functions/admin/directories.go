@@ -18,8 +18,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// tenantPattern is what names a tenant: a GUID or a domain, and not one of the names
-// that stand for all of them.
+// tenantPattern is the form of a tenant's name: a GUID or a domain, but not a name for
+// all tenants such as "common".
 var tenantPattern = regexp.MustCompile(`^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|([A-Za-z0-9][A-Za-z0-9-]{0,62}\.)+[A-Za-z0-9-]{1,63})$`)
 
 // directoryView is a directory as the API shows it.
@@ -71,8 +71,8 @@ func (a API) directory(ctx context.Context, id string) (directory.Directory, err
 	return dir, nil
 }
 
-// shownDirectory reads the directory that a path names, for a list of what belongs to
-// it: the list goes on when the record of the directory itself is damaged.
+// shownDirectory reads the directory that a path names, for a list of its records. The
+// list works even when the record of the directory itself is damaged.
 func (a API) shownDirectory(ctx context.Context, id string) (directory.Directory, error) {
 	dir, err := a.Store.ShownDirectory(ctx, directory.ID(id))
 	if err != nil {
@@ -89,8 +89,8 @@ type newDirectory struct {
 	Settings     settingsPatch `json:"settings,omitempty" doc:"Settings that differ from the defaults"`
 }
 
-// createDirectory keeps a new directory. It is active at once if our credentials
-// work for the tenant.
+// createDirectory stores a new directory. It is active at once if our credentials work
+// for the tenant.
 func (a API) createDirectory(ctx context.Context, in *struct {
 	Body    newDirectory
 	RawBody []byte
@@ -137,8 +137,8 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	return a.createdDirectory(ctx, kept)
 }
 
-// createdDirectory answers with a new directory, and has the associations read that
-// its connection source has already.
+// createdDirectory answers with a new directory, and sends tasks to read the
+// associations that its connection source already has.
 func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*answer[directoryView], error) {
 	if dir.Settings.ConnectionSource.Type != directory.NoSource {
 		if err := a.enqueueSource(ctx, dir.ID); err != nil {
@@ -149,8 +149,8 @@ func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*an
 	return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 }
 
-// unprocessable makes a thing that a body names and that does not exist a fault
-// of the body, not of the path.
+// unprocessable turns a NotFound about something that the body names into a fault of
+// the body, so that the answer is not 404.
 func unprocessable(err error) error {
 	if !fault.Is(err, fault.NotFound) {
 		return err
@@ -158,24 +158,23 @@ func unprocessable(err error) error {
 	return &fault.Error{Op: "admin", Kind: fault.Invalid, Message: fault.Of(err).Message}
 }
 
-// directoryPatch is a JSON Merge Patch of a directory. Neither name nor settings
-// can be removed: a directory has a name, and defaults are brought back one by
-// one.
+// directoryPatch is a JSON Merge Patch of a directory. Neither name nor settings can be
+// removed: a directory always has a name, and defaults are restored one by one.
 type directoryPatch struct {
 	Name     *string       `json:"name,omitempty" minLength:"1" maxLength:"200"`
 	Settings settingsPatch `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
 }
 
-// directoryChange asks to change a directory.
+// directoryChange is the request to change a directory.
 type directoryChange struct {
 	ID      string `path:"id" doc:"The directory"`
 	Body    directoryPatch
 	RawBody []byte
 }
 
-// updateDirectory changes a directory, asks the tenant again, and has every user
-// and every connected group of the directory looked at, and its connection source
-// if that is among the settings.
+// updateDirectory changes a directory and reads the tenant again. It then sends a task
+// for every user and every connected group of the directory, and tasks to read its
+// connection source if the patch has that setting.
 func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[directoryView], error) {
 	if err := mustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
@@ -195,8 +194,8 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 	if err := a.enqueueDirectory(ctx, dir.ID); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	// Also when it names the source that there was: the request may be the
-	// repetition of one that got no further than the settings.
+	// Also if the source did not change: an earlier request may have stored the
+	// settings and then failed.
 	if _, named := in.Body.Settings[connectionSource]; named {
 		if err := a.enqueueSource(ctx, dir.ID); err != nil {
 			return nil, refuse(err, "", nil)
@@ -214,8 +213,8 @@ func (a API) enqueueSource(ctx context.Context, id directory.ID) error {
 	return reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task, task.Recheck())
 }
 
-// patchDirectory applies a patch to the directory as it is now; a fault of kind
-// Changed if it is not any more.
+// patchDirectory reads a directory, applies a patch and stores it; a fault of kind
+// Changed if another writer was faster.
 func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory.Directory, error) {
 	before, err := a.directory(ctx, in.ID)
 	if err != nil {
@@ -260,7 +259,7 @@ func (a API) enqueueDirectory(ctx context.Context, id directory.ID) error {
 		})
 }
 
-// enqueueAll sends a task for everything that a list holds, page by page.
+// enqueueAll sends a task for every record of a list, page by page.
 func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx context.Context, lane queue.Sender, list func(cursor string) (store.List[R], error), task func(R) T) error {
 	for cursor := ""; ; {
 		found, err := list(cursor)
@@ -280,7 +279,7 @@ func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx cont
 	}
 }
 
-// request is the cause of what an administrator asked for just now.
+// request returns the cause of a change that an administrator requests now.
 func request(kind string) plan.Cause {
 	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC(), Requested: true}
 }

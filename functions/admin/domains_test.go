@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// A typing error in a domain would park everybody at once: it is refused, with the
-// domains that there are.
+// A typing error in a domain would park all users at once: it is refused, and the
+// message names the verified domains.
 func TestADomainThatTheTenantHasNotVerifiedIsRefused(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory(`{"domains":[{"name":"contoso.example"}]}`)
@@ -30,23 +30,23 @@ func TestADomainThatTheTenantHasNotVerifiedIsRefused(t *testing.T) {
 	}
 	_, got := f.call("GET", "/v1/directories/"+id, "")
 	if settings, _ := got["settings"].(map[string]any); settings["suspendOnLockout"] != false || len(settings["domains"].([]any)) != 1 {
-		t.Errorf("a refused change was kept: %v", settings)
+		t.Errorf("a refused change was kept: %v, want suspendOnLockout %v, 1 domains", settings, false)
 	}
 	if tasks := f.tasks(f.bulk); len(tasks) > 0 {
-		t.Errorf("a refused change sent tasks: %+v", tasks)
+		t.Errorf("a refused change sent tasks: %+v, want 0 tasks", tasks)
 	}
 	if status, problem := f.create("Second", organization, "apart.example", `{"domains":[{"name":"contsoo.example"}]}`); status == 201 {
-		t.Errorf("%d %v", status, problem)
+		t.Errorf("%d %v, want not 201", status, problem)
 	} else {
 		mustSay(t, status, problem, 422, "body.settings.domains[0].name", says...)
 	}
 	if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"CORP.example","default":true}]}}`); status != 200 || got["reason"] != nil {
-		t.Errorf("a verified one: %d %v", status, got)
+		t.Errorf("a verified one: %d %v, want 200, no reason", status, got)
 	}
 }
 
-// What cannot be asked is not guessed: a tenant that does not answer gets no domain
-// that it had not verified when it was asked last.
+// While a tenant does not answer, the settings accept only domains that were verified
+// when it was last read.
 func TestDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -61,50 +61,50 @@ func TestDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
 		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"new.example"}]}}`)
 		mustSay(t, status, problem, tc.status, "body.settings.domains[0].name", "cannot be asked whether it has verified new.example", "nothing was changed", fault.Of(tc.refusal).Message)
 		if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"corp.example"}]}}`); status != 200 {
-			t.Errorf("one that it had verified: %d %v", status, got)
+			t.Errorf("one that it had verified: %d %v, want 200", status, got)
 		}
 		if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"suspendOnLockout":true}}`); status != 200 {
-			t.Errorf("another setting: %d %v", status, got)
+			t.Errorf("another setting: %d %v, want 200", status, got)
 		}
 	}
 }
 
-// An outage says nothing about our credentials: a directory in use stays active.
+// An outage says nothing about our credentials: an active directory stays active.
 func TestAnOutageMakesNoDirectoryInactive(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
 	f.outside.refusal = &fault.Error{Kind: fault.Transient, Reason: directory.Unavailable, Message: "Graph is away"}
 	if _, got := f.call("PATCH", "/v1/directories/"+id, `{}`); got["status"] != "active" || got["reason"] != nil {
-		t.Errorf("in an outage: %v", got)
+		t.Errorf("in an outage: %v, want \"active\", no reason", got)
 	}
 	_, created := f.create("New", organization, "apart.example", "{}")
 	if created["status"] != "pending_authorization" || created["reason"] != "unavailable" {
-		t.Errorf("created in an outage: %v", created)
+		t.Errorf("created in an outage: %v, want \"pending_authorization\", reason \"unavailable\"", created)
 	}
 }
 
-// A directory whose tenant never answered may list domains: nobody has anything to
-// lose. Once the tenant answers the directory says what is wrong.
+// A directory with a tenant that never answered may list any domain, because it has no
+// users to park. Once the tenant answers, the directory reports the wrong domain.
 func TestDomainsOfATenantThatNeverAnswered(t *testing.T) {
 	f := newFixture(t)
 	f.outside.refusal = &fault.Error{Kind: fault.Unauthorized, Reason: directory.NotConsented, Message: "give admin consent"}
 	id := f.directory(`{"domains":[{"name":"corp.example"},{"name":"contsoo.example"}]}`)
 	_, got := f.call("GET", "/v1/directories/"+id, "")
 	if got["status"] != "pending_authorization" || got["reason"] != "not_consented" || got["message"] != "give admin consent" {
-		t.Errorf("%v", got)
+		t.Errorf("%v, want \"pending_authorization\", reason \"not_consented\", message \"give admin consent\"", got)
 	}
 	f.outside.refusal = nil
 	_, got = f.call("PATCH", "/v1/directories/"+id, `{}`)
 	if message, _ := got["message"].(string); got["status"] != "active" || got["reason"] != "domain_not_verified" || message == "" {
-		t.Errorf("once it answers: %v", got)
+		t.Errorf("once it answers: %v, want \"active\", reason \"domain_not_verified\", message not \"\"", got)
 	}
 	_, got = f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"corp.example"}]}}`)
 	if got["reason"] != nil || got["message"] != nil {
-		t.Errorf("mended: %v", got)
+		t.Errorf("mended: %v, want no reason, no message", got)
 	}
 }
 
-// Why Entra does not let us in is read at the directory, and goes when it does.
+// The directory says why Entra refuses our credentials, until Entra accepts them.
 func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
 	app := entratest.DefaultApp()
 	simulator, err := entratest.New(entratest.Config{Apps: []entratest.App{app}})
@@ -124,10 +124,10 @@ func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
 	}
 	_, created := f.create("Contoso", organization, tenant, "{}")
 	if created["reason"] != "credentials_refused" {
-		t.Errorf("another secret: %v", created)
+		t.Errorf("another secret: %v, want reason \"credentials_refused\"", created)
 	}
 	secret = app.ClientSecret
 	if _, got := f.call("PATCH", "/v1/directories/"+idOf(created), "{}"); got["status"] != "active" || got["reason"] != nil || got["message"] != nil {
-		t.Errorf("the right one: %v", got)
+		t.Errorf("the right one: %v, want \"active\", no reason, no message", got)
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// repetitions are how an outside system may repeat what it was sent.
+// repetitions are the forms in which an outside system may repeat a text of the
+// request.
 var repetitions = map[string]func(string) string{
 	"as it is": func(s string) string { return s },
 	"URL":      url.QueryEscape,
@@ -23,7 +24,7 @@ var repetitions = map[string]func(string) string{
 }
 
 // repeating refuses a request and repeats its headers and its body, in the forms of
-// JumpCloud's and of Graph's refusals. It keeps what was secret in the request.
+// JumpCloud's and of Graph's refusals. It stores the secrets of the request.
 func repeating(r *http.Request, status int, repeat func(string) string, secrets *[]string) *http.Response {
 	body, _ := io.ReadAll(r.Body)
 	said := "no:"
@@ -37,8 +38,8 @@ func repeating(r *http.Request, status int, repeat func(string) string, secrets 
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(answer))), Request: r}
 }
 
-// shown is everything that an administrator can see of a password that was set:
-// the answer, the log, the user's links and the events.
+// shown returns everything that an administrator can see after a password was set: the
+// answer, the log, the user's links and the events.
 func (g *gateway) shown(answer map[string]any, id string) string {
 	g.t.Helper()
 	_, users := g.call("GET", "/v1/directories/"+id+"/users", "")
@@ -48,8 +49,8 @@ func (g *gateway) shown(answer map[string]any, id string) string {
 	return string(encoded) + g.log.String()
 }
 
-// An outside system that refuses a password and repeats the request does not bring
-// the API key, the access token, the client secret or the password before anybody.
+// If an outside system refuses a password and repeats the request, nobody sees the API
+// key, the access token, the client secret or the password.
 func TestWhatIsRepeatedIsShownNobody(t *testing.T) {
 	const password = "Secret-Passw0rd/+&?-9"
 	for _, side := range []struct {
@@ -77,7 +78,7 @@ func TestWhatIsRepeatedIsShownNobody(t *testing.T) {
 						}
 						code, answer := g.set(password)
 						if refused == 0 || code < 202 {
-							t.Fatalf("%d refusals, answer %d", refused, code)
+							t.Fatalf("%d refusals, answer %d, want refused not 0, code at least 202", refused, code)
 						}
 						text := g.shown(answer, string(id))
 						for _, secret := range secrets {

@@ -25,7 +25,7 @@ type eventsQuery struct {
 	Paging
 }
 
-// moment is a point in time in a query: a time with its zone, or a date.
+// moment is a time in a query: a time with its zone, or a date.
 type moment struct{ time.Time }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -69,7 +69,7 @@ func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan
 	for _, action := range list.Items {
 		name, err := names.of(ctx, action.Directory)
 		if fault.Is(err, fault.NotFound) {
-			names.known[action.Directory] = "" // it is gone; what was done there is not
+			names.known[action.Directory] = "" // the directory was removed, its events remain
 		} else if err != nil {
 			return nil, refuse(err, "", nil)
 		}
@@ -79,8 +79,8 @@ func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan
 }
 
 // checkScope refuses an organization or a directory that does not exist, and a
-// directory of another organization: nobody should take the empty list for the
-// answer that nothing happened.
+// directory of another organization: an empty list would wrongly say that nothing
+// happened.
 func (a API) checkScope(ctx context.Context, in *eventsQuery, names directoryNames) error {
 	if in.Organization != "" {
 		if err := a.Store.HasOrganization(ctx, directory.OrganizationID(in.Organization)); err != nil {
@@ -93,19 +93,20 @@ func (a API) checkScope(ctx context.Context, in *eventsQuery, names directoryNam
 	if _, err := names.of(ctx, directory.ID(in.Directory)); err != nil {
 		return refuse(unprocessable(err), "query.directory", in.Directory)
 	}
-	if owner := directory.ID(in.Directory).Organization(); in.Organization != "" && owner != directory.OrganizationID(in.Organization) {
-		return refuse(fault.New(fault.Invalid, "admin.events", "the directory "+in.Directory+" belongs to the organization "+string(owner)), "query.directory", in.Directory)
+	if actual := directory.ID(in.Directory).Organization(); in.Organization != "" && actual != directory.OrganizationID(in.Organization) {
+		return refuse(fault.New(fault.Invalid, "admin.events", "the directory "+in.Directory+" belongs to the organization "+string(actual)), "query.directory", in.Directory)
 	}
 	return nil
 }
 
-// directoryNames are the names of directories, each read once.
+// directoryNames reads the names of directories, each once.
 type directoryNames struct {
 	store *store.Store
 	known map[directory.ID]string
 }
 
-// of is the name of a directory, "" if it cannot be read; NotFound if there is none.
+// of returns the name of a directory, "" if its record is damaged; NotFound if there is
+// no such directory.
 func (n directoryNames) of(ctx context.Context, id directory.ID) (string, error) {
 	if name, known := n.known[id]; known {
 		return name, nil

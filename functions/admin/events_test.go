@@ -13,13 +13,13 @@ import (
 	"entrasync/shared/plan"
 )
 
-// noon is when the actions of these tests begin, one every ten minutes.
+// noon is the time of the first action of these tests; one follows every ten minutes.
 var noon = time.Date(2026, 3, 6, 12, 0, 0, 0, time.UTC)
 
 // bob is a second user of JumpCloud.
 const bob = "64a1b2c3d4e5f60718293b00"
 
-// did keeps an action; number is its place in time and its id.
+// did stores an action; number gives its time and its id.
 func (f *fixture) did(number int, id string, kind plan.Type, user string, status plan.Status) {
 	f.t.Helper()
 	at := noon.Add(time.Duration(number) * 10 * time.Minute)
@@ -36,7 +36,7 @@ func (f *fixture) did(number int, id string, kind plan.Type, user string, status
 	}
 }
 
-// events asks for events, two at a time, and gives the ids of all of them.
+// events reads events in pages of two and returns all ids.
 func (f *fixture) events(query string) []string {
 	f.t.Helper()
 	var ids []string
@@ -44,7 +44,7 @@ func (f *fixture) events(query string) []string {
 		status, answer := f.call("GET", "/v1/events?limit=2"+query+cursor, "")
 		items, _ := answer["items"].([]any)
 		if status != 200 || len(items) > 2 {
-			f.t.Fatalf("%s: %d %v", query, status, answer)
+			f.t.Fatalf("%s: %d %v, want 200, at most 2 items", query, status, answer)
 		}
 		for _, item := range items {
 			event, _ := item.(map[string]any)
@@ -83,7 +83,7 @@ func TestEvents(t *testing.T) {
 		query string
 		want  []string
 	}{
-		{"", []string{"a007", "a003", "a008", "a006", "a004", "a002", "a001"}}, // one organization after the other
+		{"", []string{"a007", "a003", "a008", "a006", "a004", "a002", "a001"}}, // the organizations follow one another
 		{"&organization=" + organization, []string{"a008", "a006", "a004", "a002", "a001"}},
 		{"&organization=" + otherOrganization, []string{"a007", "a003"}},
 		{"&directory=" + two, []string{"a004"}},
@@ -108,7 +108,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// An event is a Directory Insights event, with our reason where it failed.
+// An event has the form of a Directory Insights event, with our reason if it failed.
 func TestEventAsShown(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -117,7 +117,7 @@ func TestEventAsShown(t *testing.T) {
 	_, answer := f.call("GET", "/v1/events?organization="+organization, "")
 	items, _ := answer["items"].([]any)
 	if len(items) != 2 {
-		t.Fatalf("%v", answer)
+		t.Fatalf("%v, want 2 items", answer)
 	}
 	want := map[string]any{
 		"id": "a001", "@version": "1", "service": "directory", "event_type": "user_update_provision", "timestamp": "2026-03-06T12:10:01Z",
@@ -148,7 +148,7 @@ func TestRefusedEventQueries(t *testing.T) {
 	_, page := f.call("GET", "/v1/events?limit=2&organization="+organization, "")
 	cursor, _ := page["cursor"].(string)
 	if cursor == "" {
-		t.Fatalf("%v", page)
+		t.Fatalf("%v, want cursor not \"\"", page)
 	}
 	for _, tc := range []struct{ query, field, says string }{
 		{"type=user_delete", "query.type", "user_create_provision, user_update_provision, user_password_update_provision, user_deprovision"},
@@ -172,14 +172,14 @@ func TestRefusedEventQueries(t *testing.T) {
 		mustSay(t, status, problem, 422, tc.field, tc.says)
 	}
 	if status, _ := f.callWith(nil, "GET", "/v1/events", ""); status != 401 {
-		t.Errorf("without a token: %d", status)
+		t.Errorf("without a token: %d, want 401", status)
 	}
 	if status, again := f.call("GET", "/v1/events?limit=4&organization="+organization+"&cursor="+cursor, ""); status != 200 || len(again["items"].([]any)) != 4 {
-		t.Errorf("the same query, another limit: %d %v", status, again)
+		t.Errorf("the same query, another limit: %d %v, want 200, 4 items", status, again)
 	}
 }
 
-// The types that the description lists are those that there are.
+// The description lists exactly the types of events.
 func TestEventTypesAreDescribed(t *testing.T) {
 	f := newFixture(t)
 	_, document := f.callWith(nil, "GET", "/openapi.json", "")

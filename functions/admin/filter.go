@@ -8,7 +8,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// listQuery asks how the users or the groups of a directory stand.
+// listQuery are the parameters of the lists of users and of groups of a directory.
 type listQuery struct {
 	ID     string               `path:"id" doc:"The directory"`
 	Status directory.LinkStatus `query:"status" enum:"pending,synced,parked,held,released" doc:"Only those of this status"`
@@ -16,10 +16,10 @@ type listQuery struct {
 	Paging
 }
 
-// filteredList is what there is to know of a list that may have a filter.
+// filteredList is the description of a list that may have a filter.
 const filteredList = "In order of their ids. With status or reason a page may be short, or even empty, and still have a cursor, because a request looks through a bounded number of them. A cursor belongs to its filters."
 
-// reasonFilter is a reason in a query: one that the link of a user or a group can have.
+// reasonFilter is the reason of a link, as a parameter of a query.
 type reasonFilter directory.Reason
 
 // Schema implements huma.SchemaProvider.
@@ -32,7 +32,8 @@ type shownReason directory.Reason
 func (shownReason) Schema(huma.Registry) *huma.Schema { return enumeration() }
 
 // enumeration describes the reasons that one of the bearers can have, or all. What each
-// means and what can be done is beside it, in the extension that documentation tools show.
+// means and what to do is in the extension x-enumDescriptions, which documentation tools
+// show.
 func enumeration(bearers ...directory.Bearer) *huma.Schema {
 	var words []any
 	meanings := map[string]string{}

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// listed are the ids of a list, three at a time; no page has more.
+// listed reads a list in pages of three and returns all ids; it fails on a longer page.
 func (f *fixture) listed(path, id string) []string {
 	f.t.Helper()
 	var ids []string
@@ -19,7 +19,7 @@ func (f *fixture) listed(path, id string) []string {
 		status, answer := f.call("GET", path+"&limit=3"+cursor, "")
 		items, _ := answer["items"].([]any)
 		if status != 200 || len(items) > 3 || pages > 100 {
-			f.t.Fatalf("%s: %d %v", path, status, answer)
+			f.t.Fatalf("%s: %d %v, want 200, at most 3 items, pages at most 100", path, status, answer)
 		}
 		for _, item := range items {
 			view, _ := item.(map[string]any)
@@ -33,7 +33,7 @@ func (f *fixture) listed(path, id string) []string {
 	}
 }
 
-// Those who are parked are found, and why they are.
+// The filters find parked users and groups, and those with a reason.
 func TestListsByStatusAndReason(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")

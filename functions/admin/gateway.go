@@ -16,14 +16,14 @@ import (
 	"entrasync/shared/seal"
 )
 
-// gateway is the work on one password.
+// gateway is the state of one request that sets a password.
 type gateway struct {
 	API
 	organization directory.OrganizationID
 	user         directory.User
 	password     string
 	accounts     []*account
-	absent       []passwordAccount // directories in which there is no account yet
+	absent       []passwordAccount // directories where the user has no account yet
 }
 
 // account is one account that gets the password.
@@ -33,7 +33,7 @@ type account struct {
 	tenant directory.Tenant
 	now    *directory.Account // as Entra shows it; nil if it was not read
 	unread error              // why it was not read
-	gone   bool               // Entra has it no more
+	gone   bool               // Entra no longer has it
 	also   []directory.ID     // the other directories whose links name the account
 	action plan.Action
 	task   reconcile.Task
@@ -47,7 +47,8 @@ func (t *account) upn() directory.UPN {
 	return t.link.UPN
 }
 
-// refusal is why Entra must refuse a password for the account, nil if it may take one.
+// refusal says why Entra would refuse any password for the account, nil if it may
+// accept one.
 func (t *account) refusal() *directory.Obstacle {
 	if t.gone {
 		return &directory.Obstacle{Reason: directory.AccountMissing, Message: "the account is not in Entra any more: restore it from the deleted users there, or disconnect the user"}
@@ -55,7 +56,7 @@ func (t *account) refusal() *directory.Obstacle {
 	return t.link.PasswordIn(t.tenant, t.now)
 }
 
-// view is the account as the API shows it.
+// view returns the account as the API shows it.
 func (t *account) view() passwordAccount {
 	view := passwordAccount{Directory: t.dir.ID, EntraID: t.link.EntraID, UPN: t.upn(), Status: t.action.Status, Action: t.action.ID}
 	if t.action.Error != nil {
@@ -64,7 +65,7 @@ func (t *account) view() passwordAccount {
 	return view
 }
 
-// underWay reports whether the account is still to be written.
+// underWay reports whether the write to the account has not ended yet.
 func (t *account) underWay() bool {
 	return t.action.Status == plan.Queued || t.action.Status == plan.Started
 }
@@ -72,8 +73,8 @@ func (t *account) underWay() bool {
 // gatewayCause is the cause of the actions of a password.
 const gatewayCause = "password_gateway"
 
-// findAccounts finds the accounts of the user in all directories that the user is
-// connected to, each once, with an action for each.
+// findAccounts finds the user's accounts in all directories that the user is connected
+// to, each account once, and makes an action for each.
 func (g *gateway) findAccounts(ctx context.Context) error {
 	known, err := g.Store.User(ctx, g.organization, g.user.ID)
 	if err != nil {
@@ -111,15 +112,15 @@ func (g *gateway) findAccounts(ctx context.Context) error {
 	return nil
 }
 
-// How long the function that opens passwords may take to publish its key, and how
-// often we look.
+// How long to wait for the function that opens passwords to publish its key, and the
+// interval between two reads.
 const (
 	keyPatience = 8 * time.Second
-	lookEvery   = 250 * time.Millisecond
+	pollEvery   = 250 * time.Millisecond
 )
 
-// sealingKey reads the key to seal with. Where nobody ever sealed a password the
-// function that opens them has yet to be asked for it.
+// sealingKey reads the key that seals passwords. If there is none yet, it sends a task
+// that makes the function that opens passwords publish it, and waits.
 func (g *gateway) sealingKey(ctx context.Context) ([]byte, error) {
 	key, err := g.Store.PasswordKey(ctx)
 	if !fault.Is(err, fault.NotFound) {
@@ -128,7 +129,7 @@ func (g *gateway) sealingKey(ctx context.Context) ([]byte, error) {
 	if err := reconcile.Enqueue(ctx, g.Lanes.UsersLive, reconcile.Task{Directory: g.accounts[0].dir.ID, User: g.user.ID, Cause: request(reconcile.PasswordKey)}); err != nil {
 		return nil, err
 	}
-	for until := time.Now().Add(keyPatience); time.Now().Before(until) && pause(ctx, lookEvery); {
+	for until := time.Now().Add(keyPatience); time.Now().Before(until) && pause(ctx, pollEvery); {
 		if key, err = g.Store.PasswordKey(ctx); !fault.Is(err, fault.NotFound) {
 			return key, err
 		}
@@ -136,8 +137,8 @@ func (g *gateway) sealingKey(ctx context.Context) ([]byte, error) {
 	return nil, fault.New(fault.Transient, "admin.password key", "entrasync is not ready for passwords yet; nothing was changed: try again in a minute")
 }
 
-// seal closes the password for each account, so that only the function that writes
-// it can open it.
+// seal encrypts the password for each account, so that only the function that writes it
+// can decrypt it.
 func (g *gateway) seal(ctx context.Context) error {
 	if len(g.accounts) == 0 {
 		return nil
@@ -157,14 +158,15 @@ func (g *gateway) seal(ctx context.Context) error {
 	return nil
 }
 
-// pending is what the links say until it is known what became of the password.
+// pending is what a link says about the password until the result of the write is
+// known.
 func (g *gateway) pending() *directory.Obstacle {
 	return &directory.Obstacle{Reason: directory.PasswordPending, Message: fmt.Sprintf(
 		"a password was given to JumpCloud at %s and has not come to this account yet: if this stays so for some minutes, set a password again", g.accounts[0].action.At.Format(time.RFC3339))}
 }
 
-// mark notes in the links that the accounts have not got the password yet. The
-// accounts keep what the links said before.
+// mark writes to the links that the accounts do not have the password yet. g.accounts
+// keeps the links as they were before.
 func (g *gateway) mark(ctx context.Context) error {
 	for _, t := range g.accounts {
 		if err := g.differ(ctx, t, func(*directory.Obstacle) *directory.Obstacle { return g.pending() }); err != nil {
@@ -174,41 +176,42 @@ func (g *gateway) mark(ctx context.Context) error {
 	return nil
 }
 
-// unmark brings back what the links said, because JumpCloud still has the old
+// unmark restores what the links said before, because JumpCloud still has the old
 // password.
 func (g *gateway) unmark(ctx context.Context) {
 	g.change(ctx, func(t *account, now *directory.Obstacle) *directory.Obstacle {
 		if now == nil || *now != *g.pending() {
-			return now // somebody else knows better
+			return now // another writer changed it after mark
 		}
 		return t.link.PasswordDiffers
 	})
 }
 
-// markUnknown notes that JumpCloud may have another password than the accounts.
+// markUnknown writes to the links that JumpCloud may have another password than the
+// accounts.
 func (g *gateway) markUnknown(ctx context.Context) {
 	g.change(ctx, func(*account, *directory.Obstacle) *directory.Obstacle {
 		return &directory.Obstacle{Reason: directory.PasswordUnknown, Message: "JumpCloud did not say whether it took a new password; this account has the old one: set a password again"}
 	})
 }
 
-// handOverLimit bounds the keeping of our own records. It does not shrink with the
-// time that is left to the invocation: JumpCloud has the password by then.
+// handOverLimit is the time limit for writing our own records. It does not depend on
+// the time that the invocation has left, because JumpCloud already has the password.
 const handOverLimit = 5 * time.Second
 
-// change changes what the links say of the password. What cannot be changed stays
-// as it was, which is never that the sides are the same.
+// change changes what the links say about the password. A link that cannot be changed
+// keeps its value, which never says that both sides have the same password.
 func (g *gateway) change(ctx context.Context, to func(*account, *directory.Obstacle) *directory.Obstacle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverLimit)
 	defer cancel()
 	for _, t := range g.accounts {
 		if err := g.differ(ctx, t, func(now *directory.Obstacle) *directory.Obstacle { return to(t, now) }); err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("a link does not say what became of the password")
+			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("the result of a password could not be written to a link")
 		}
 	}
 }
 
-// differ changes in every link of an account why it has not got the password.
+// differ changes PasswordDiffers in every link of an account.
 func (g *gateway) differ(ctx context.Context, t *account, to func(*directory.Obstacle) *directory.Obstacle) error {
 	for _, id := range slices.Concat([]directory.ID{t.dir.ID}, t.also) {
 		if err := g.Store.ChangeLink(ctx, id, g.user.ID, func(link directory.Link) directory.Link {
@@ -221,15 +224,15 @@ func (g *gateway) differ(ctx context.Context, t *account, to func(*directory.Obs
 	return nil
 }
 
-// endTurn lets the next password of the user be set.
+// endTurn ends the turn, so that the next password of the user can be set.
 func (g *gateway) endTurn(ctx context.Context) {
 	if err := g.Store.EndPasswordTurn(context.WithoutCancel(ctx), g.organization, g.user.ID); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("user", string(g.user.ID)).Msg("the next password of the user has to wait for a minute")
 	}
 }
 
-// handOver records an action for each account and sends the sealed password to
-// the function that writes it.
+// handOver records an action for each account and sends the sealed passwords to the
+// function that writes them.
 func (g *gateway) handOver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverLimit)
 	defer cancel()
@@ -239,19 +242,18 @@ func (g *gateway) handOver(ctx context.Context) error {
 		actions, tasks = append(actions, t.action), append(tasks, t.task)
 	}
 	if err := g.Store.RecordActions(ctx, actions...); err != nil {
-		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud took could not be recorded")
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("the actions for a password that JumpCloud accepted could not be recorded")
 		return refuse(fault.New(fault.Transient, "admin.set password", "JumpCloud has the new password, and every account in Entra has the old one: set a password again"), "body.password", nil)
 	}
 	if err := reconcile.Enqueue(ctx, g.Lanes.UsersLive, tasks...); err != nil {
-		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud took could not be handed on")
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud accepted could not be sent to the users function")
 		g.withdraw(ctx)
 	}
 	return nil
 }
 
-// withdraw ends the actions of passwords that were perhaps never sent. One that
-// was sent all the same finds its action ended, and one that is being written
-// already goes on.
+// withdraw ends the actions of passwords that perhaps were not sent. If a password was
+// sent, its task finds the action ended. An action that has already started goes on.
 func (g *gateway) withdraw(ctx context.Context) {
 	for _, t := range g.accounts {
 		action, version, err := g.Store.ActionVersion(ctx, g.organization, t.action.ID)
@@ -266,27 +268,26 @@ func (g *gateway) withdraw(ctx context.Context) {
 		t.action = action
 		why := &directory.Obstacle{Reason: action.Error.Reason, Message: action.Error.Message}
 		if err := g.differ(ctx, t, func(*directory.Obstacle) *directory.Obstacle { return why }); err != nil {
-			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("a link does not say what became of the password")
+			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("the result of a password could not be written to a link")
 		}
 	}
 }
 
-// How long the accounts are waited for, how much of the invocation is kept for the
-// answer, and the first wait between two looks.
+// How long the gateway waits for the accounts, how much time of the invocation it keeps
+// for the answer, and the first wait between two reads.
 const (
 	outcomePatience = 15 * time.Second
 	answerTime      = 2 * time.Second
-	firstLook       = 25 * time.Millisecond
+	firstPoll       = 25 * time.Millisecond
 )
 
-// wait looks at the actions until all accounts are written or nobody has the
-// patience to wait longer.
+// wait reads the actions until all accounts are written or the time is over.
 func (g *gateway) wait(ctx context.Context) {
 	until := time.Now().Add(outcomePatience)
 	if deadline, set := ctx.Deadline(); set && deadline.Add(-answerTime).Before(until) {
 		until = deadline.Add(-answerTime)
 	}
-	for every := firstLook; ; every = min(2*every, lookEvery) {
+	for every := firstPoll; ; every = min(2*every, pollEvery) {
 		for _, t := range g.accounts {
 			if !t.underWay() {
 				continue
@@ -304,7 +305,7 @@ func (g *gateway) wait(ctx context.Context) {
 	}
 }
 
-// pause waits; it reports false when the request ended meanwhile.
+// pause waits; it reports false if the request ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

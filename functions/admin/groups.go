@@ -55,8 +55,8 @@ func (a API) groups(api huma.API) {
 		})
 }
 
-// connectGroup keeps the connection and has the group and its members looked at.
-// Repeating it is harmless and looks again.
+// connectGroup stores the connection and sends tasks for the group and all its members.
+// Repeating it is harmless and sends the tasks again.
 func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
@@ -83,7 +83,7 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 	return a.enqueueGroup(ctx, dir, task, a.Lanes.GroupsBulk)
 }
 
-// disconnectGroup ends the connection and has the group looked at.
+// disconnectGroup ends the connection and sends a task for the group.
 func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
@@ -104,8 +104,8 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 	return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
 }
 
-// enqueueGroup sends a task for a group in a directory and answers with how the
-// group stands now.
+// enqueueGroup sends a task for a group in a directory and answers with the group's
+// current state.
 func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*answer[groupView], error) {
 	task.Directory = dir.ID
 	if err := reconcile.Enqueue(ctx, lane, task); err != nil {
@@ -114,7 +114,7 @@ func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task rec
 	return a.showGroup(ctx, dir, string(task.Group))
 }
 
-// showGroup answers with how a group stands.
+// showGroup answers with the state of a group.
 func (a API) showGroup(ctx context.Context, dir directory.Directory, group string) (*answer[groupView], error) {
 	view, err := a.groupOf(ctx, dir, directory.GroupID(group))
 	if err != nil {
@@ -123,8 +123,7 @@ func (a API) showGroup(ctx context.Context, dir directory.Directory, group strin
 	return &answer[groupView]{Body: view}, nil
 }
 
-// listGroups lists the links of groups, with how many of their members are in
-// sync.
+// listGroups lists the groups of a directory, with the number of members in sync.
 func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupView]], error) {
 	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
@@ -139,14 +138,14 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 	for i, link := range list.Items {
 		ids[i] = link.Group
 	}
-	// The links of the list may lag behind; what is read by its key does not.
-	look, err := a.Store.ShownGroups(ctx, dir.ID, ids)
+	// The list may return old versions of the links; a read by key does not.
+	records, err := a.Store.ShownGroups(ctx, dir.ID, ids)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	views := make([]groupView, 0, len(ids))
 	for _, id := range ids {
-		group := look[id].Known
+		group := records[id].Known
 		link, found := group.Link(dir.ID)
 		if !found || !link.Stands(status, reason) {
 			continue
@@ -160,7 +159,7 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 			members = countOf(all, damaged)
 		}
 		view := viewOfGroup(link, pathsOf(group, dir.ID), members)
-		view.Unreadable = withoutConnection(look[id].DamagedConnection)
+		view.Unreadable = withoutConnection(records[id].DamagedConnection)
 		views = append(views, view)
 	}
 	return &answer[page[groupView]]{Body: page[groupView]{Items: views, Cursor: list.Cursor}}, nil

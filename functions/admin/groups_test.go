@@ -32,7 +32,7 @@ func (f *fixture) connectGroups(id string, groups ...directory.GroupID) {
 	}
 }
 
-// join puts users into a group, and gives the members as they are then.
+// join adds users to a group and returns the members.
 func (f *fixture) join(id string, group directory.GroupID, users ...directory.UserID) []directory.Member {
 	f.t.Helper()
 	var changes []store.Membership
@@ -82,12 +82,12 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 	id := f.directory("{}")
 	path := "/v1/directories/" + id + "/connections/groups/" + engineering
 	want := reconcile.GroupTask{Directory: directory.ID(id), Group: engineering}
-	check := func(when, cause string, whole bool, got []reconcile.GroupTask) {
+	check := func(when, cause string, allMembers bool, got []reconcile.GroupTask) {
 		t.Helper()
 		if len(got) != 1 || got[0].Cause.Type != cause || got[0].Cause.At.IsZero() {
 			t.Fatalf("%s: tasks %+v", when, got)
 		}
-		want.Cause, want.AllMembers = got[0].Cause, whole
+		want.Cause, want.AllMembers = got[0].Cause, allMembers
 		if diff := cmp.Diff(want, got[0]); diff != "" {
 			t.Errorf("%s (-want +got): %s", when, diff)
 		}
@@ -95,45 +95,45 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 	for range 2 { // a repetition is harmless
 		status, group := f.call("PUT", path, "")
 		if status != 202 || group["status"] != "pending" || group["groupId"] != engineering || group["connected"] != true {
-			t.Errorf("%d %v", status, group)
+			t.Errorf("%d %v, want 202, \"pending\", groupId %v, connected %v", status, group, engineering, true)
 		}
 		check("connected", "connected", true, f.groupTasks(f.groupsBulk))
 	}
 	if f.later != 2 {
-		t.Errorf("%d looks a minute later, want one for each connection", f.later)
+		t.Errorf("%d tasks a minute later, want one for each connection", f.later)
 	}
 	if status, _ := f.call("POST", "/v1/directories/"+id+"/groups/"+engineering+"/sync", ""); status != 202 {
-		t.Errorf("sync: %d", status)
+		t.Errorf("sync: %d, want 202", status)
 	}
 	check("retried", "retried", true, f.groupTasks(f.groupsLive))
 	if status, group := f.call("DELETE", path, ""); status != 202 || group["connected"] != false {
-		t.Errorf("disconnect: %d %v", status, group)
+		t.Errorf("disconnect: %d %v, want 202, connected %v", status, group, false)
 	}
 	check("disconnected", "disconnected", false, f.groupTasks(f.groupsLive))
 	if status, _ := f.call("DELETE", path, ""); status != 404 {
-		t.Errorf("disconnect again: %d", status)
+		t.Errorf("disconnect again: %d, want 404", status)
 	}
 	if status, group := f.call("GET", "/v1/directories/"+id+"/groups/"+engineering, ""); status != 200 || group["connected"] != false {
-		t.Errorf("the link is gone: %d %v", status, group)
+		t.Errorf("the link is gone: %d %v, want 200, connected %v", status, group, false)
 	}
 	if left := append(f.bodies(f.live), f.bodies(f.bulk)...); len(left) > 0 {
-		t.Errorf("users were looked at before the members are known: %s", left)
+		t.Errorf("tasks of users were sent before the members are known: %s, want 0 left", left)
 	}
 }
 
-func TestAGroupIsConnectedOnlyWhenJumpCloudWasAsked(t *testing.T) {
+func TestAGroupIsConnectedOnlyIfJumpCloudAnswers(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
 	f.outside.jumpCloud = fault.New(fault.Transient, "test", "JumpCloud is down")
 	if status, problem := f.call("PUT", "/v1/directories/"+id+"/connections/groups/"+engineering, ""); status != 503 || !strings.Contains(fmt.Sprint(problem), "JumpCloud is down") {
-		t.Errorf("%d %v", status, problem)
+		t.Errorf("%d %v, want 503, the text \"JumpCloud is down\"", status, problem)
 	}
 	if _, list := f.call("GET", "/v1/directories/"+id+"/connections", ""); len(list["items"].([]any)) != 0 {
-		t.Errorf("connections: %v", list)
+		t.Errorf("connections: %v, want 0 items", list)
 	}
 }
 
-// Users come first, then groups, whatever the pages are.
+// Users come first, then groups, for every page size.
 func TestConnectionsOfUsersAndGroups(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -154,12 +154,12 @@ func TestConnectionsOfUsersAndGroups(t *testing.T) {
 		for cursor := "?"; cursor != ""; pages++ {
 			status, list := f.call("GET", fmt.Sprintf("/v1/directories/%s/connections?limit=%d&%s", id, limit, cursor[1:]), "")
 			if status != 200 {
-				t.Fatalf("limit %d: %d %v", limit, status, list)
+				t.Fatalf("limit %d: %d %v, want 200", limit, status, list)
 			}
 			for _, each := range list["items"].([]any) {
 				item := each.(map[string]any)
 				if item["directoryId"] != id || item["createdAt"] == nil {
-					t.Errorf("%v", item)
+					t.Errorf("%v, want directoryId %v, a createdAt", item, id)
 				}
 				if user, is := item["userId"]; is {
 					got = append(got, fmt.Sprint(user, item["paths"]))
@@ -179,11 +179,11 @@ func TestConnectionsOfUsersAndGroups(t *testing.T) {
 			t.Errorf("limit %d: %v, want %v", limit, got, want)
 		}
 		if most := (len(want)+limit-1)/limit + 1; pages > most {
-			t.Errorf("limit %d: %d pages", limit, pages)
+			t.Errorf("limit %d: %d pages, want at most %v", limit, pages, most)
 		}
 	}
 	if _, list := f.call("GET", "/v1/directories/"+id+"/connections?limit=7", ""); list["cursor"] != nil {
-		t.Errorf("the last page has a cursor: %v", list)
+		t.Errorf("the last page has a cursor: %v, want no cursor", list)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestAGroupSaysWhoWaitsAndWhy(t *testing.T) {
 	}
 }
 
-// Nobody is in a group that was deleted in Entra, whoever was.
+// A group that was deleted in Entra has no members, also not its former ones.
 func TestNobodyIsInAGroupThatIsGone(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -294,16 +294,16 @@ func TestGroupsAreListedInPages(t *testing.T) {
 	_, second := f.call("GET", "/v1/directories/"+id+"/groups?limit=1&cursor="+cursor, "")
 	for want, list := range map[string]map[string]any{engineering: first, sales: second} {
 		if items, _ := list["items"].([]any); len(items) != 1 || items[0].(map[string]any)["groupId"] != want {
-			t.Errorf("%s: %v", want, list)
+			t.Errorf("%s: %v, want 1 items, groupId %v", want, list, want)
 		}
 	}
 	if second["cursor"] != nil {
-		t.Errorf("the last page has a cursor: %v", second)
+		t.Errorf("the last page has a cursor: %v, want no cursor", second)
 	}
 }
 
-// What the connection source connects an administrator cannot disconnect here, until
-// the source is turned off.
+// An administrator cannot disconnect what the connection source connected, until the
+// source is turned off.
 func TestAGroupMayBeConnectedInBothWays(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory(`{"connectionSource": {"type": "application", "id": "6510000000000000000000f1"}}`)
@@ -318,9 +318,9 @@ func TestAGroupMayBeConnectedInBothWays(t *testing.T) {
 	status, problem := f.call("DELETE", path, "")
 	mustSay(t, status, problem, 404, "path.groupId", "by an administrator")
 	if status, answer := f.call("PATCH", "/v1/directories/"+id, `{"settings": {"connectionSource": {"type": "none"}}}`); status != 200 {
-		t.Fatalf("%d %v", status, answer)
+		t.Fatalf("%d %v, want 200", status, answer)
 	}
 	if status, group := f.call("DELETE", path, ""); status != 202 || group["connected"] != false {
-		t.Errorf("after the source was turned off: %d %v", status, group)
+		t.Errorf("after the source was turned off: %d %v, want 202, connected %v", status, group, false)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// groupView is how a group stands in a directory.
+// groupView is the state of a group in a directory.
 type groupView struct {
 	Group       directory.GroupID    `json:"groupId"`
 	Name        string               `json:"name,omitempty" doc:"The name in JumpCloud when it was last read"`
@@ -29,7 +29,7 @@ type groupView struct {
 	NextTryAt   *time.Time           `json:"nextTryAt,omitempty"`
 }
 
-// membersView is how the members of a group stand.
+// membersView is the state of the members of a group.
 type membersView struct {
 	InSync     int             `json:"inSync" doc:"Members in JumpCloud and in Entra"`
 	Waiting    int             `json:"waiting" doc:"Those who join or leave the security group by themselves, with the next write or once they have an account"`
@@ -39,7 +39,7 @@ type membersView struct {
 	More       int             `json:"more,omitempty" doc:"How many more wait or are refused than notInSync shows"`
 }
 
-// memberTrouble is a member who is not in Entra as in JumpCloud, and why.
+// memberTrouble is a member who is not in sync, and why.
 type memberTrouble struct {
 	User    directory.UserID `json:"userId"`
 	Status  memberStatus     `json:"status" enum:"waiting,refused"`
@@ -47,7 +47,7 @@ type memberTrouble struct {
 	Message string           `json:"message"`
 }
 
-// memberStatus is how one member stands.
+// memberStatus is the status of one member.
 type memberStatus string
 
 // The statuses of a member.
@@ -57,10 +57,10 @@ const (
 	memberRefused memberStatus = "refused"
 )
 
-// maxTroubles is how many members the view of a group names.
+// maxTroubles is how many members the view of a group names at most.
 const maxTroubles = 100
 
-// statusOf says how a member stands.
+// statusOf returns the status of a member.
 func statusOf(m directory.Member) memberStatus {
 	switch {
 	case m.Problem != nil && m.Problem.Reason != directory.MemberAbsent:
@@ -72,8 +72,8 @@ func statusOf(m directory.Member) memberStatus {
 	}
 }
 
-// countOf counts the members of a group by how they stand; damaged is how many cannot
-// be read.
+// countOf counts the members of a group by status; damaged is the number of records
+// that cannot be read.
 func countOf(members []directory.Member, damaged int) *membersView {
 	view := membersView{Unreadable: damaged}
 	for _, m := range members {
@@ -89,7 +89,7 @@ func countOf(members []directory.Member, damaged int) *membersView {
 	return &view
 }
 
-// pathsOf are the ways by which a group is connected to a directory.
+// pathsOf returns the paths by which a group is connected to a directory.
 func pathsOf(group store.Group, id directory.ID) []directory.Path {
 	for _, c := range group.Connections {
 		if c.Directory == id {
@@ -108,8 +108,8 @@ func viewOfGroup(link directory.GroupLink, paths []directory.Path, members *memb
 	}
 }
 
-// groupOf reads the link of a group in a directory and who of its members waits
-// and why; NotFound if the group never was connected there.
+// groupOf reads the link of a group in a directory, and which members are not in sync
+// and why. NotFound if the group was never connected there.
 func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.GroupID) (groupView, error) {
 	group, err := a.Store.Group(ctx, dir.Organization, id)
 	if err != nil {
@@ -132,8 +132,9 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	return viewOfGroup(link, pathsOf(group, dir.ID), view), err
 }
 
-// membersOf reads the members of a group, and how many cannot be read. As long as there
-// is no group in Entra nobody is in it, whoever was in one that is gone.
+// membersOf reads the members of a group, and counts the records that cannot be read.
+// If the group does not exist in Entra, it returns only the wanted members, none of
+// them as applied: an earlier group in Entra does not count.
 func (a API) membersOf(ctx context.Context, link directory.GroupLink) (members []directory.Member, damaged int, err error) {
 	for cursor, more := "", true; more; more = cursor != "" {
 		page, err := a.Store.Members(ctx, link.Directory, link.Group, 0, cursor)
@@ -152,7 +153,7 @@ func (a API) membersOf(ctx context.Context, link directory.GroupLink) (members [
 	return members, damaged, nil
 }
 
-// troubles are the first members who are not in sync, and why.
+// troubles returns the first members who are not in sync, and why.
 func (a API) troubles(ctx context.Context, id directory.ID, members []directory.Member) ([]memberTrouble, error) {
 	var late []directory.Member
 	var users []directory.UserID
@@ -164,20 +165,20 @@ func (a API) troubles(ctx context.Context, id directory.ID, members []directory.
 	if len(late) == 0 {
 		return nil, nil
 	}
-	look, err := a.Store.ShownUsers(ctx, id, users)
+	records, err := a.Store.ShownUsers(ctx, id, users)
 	if err != nil {
 		return nil, err
 	}
 	troubles := make([]memberTrouble, len(late))
 	for i, m := range late {
-		link, _ := look[m.User].Known.Link(id)
-		troubles[i] = troubleOf(m, link, look[m.User].DamagedLink)
+		link, _ := records[m.User].Known.Link(id)
+		troubles[i] = troubleOf(m, link, records[m.User].DamagedLink)
 	}
 	return troubles, nil
 }
 
-// troubleOf says why a member is not in sync; link is that of the user, unless its
-// record is damaged.
+// troubleOf says why a member is not in sync. link is the user's link; damaged says
+// that it cannot be read.
 func troubleOf(m directory.Member, link directory.Link, damaged bool) memberTrouble {
 	trouble := memberTrouble{User: m.User, Status: statusOf(m)}
 	switch {

@@ -1,12 +1,11 @@
-// Package admin is the function that serves entrasync's own API to
-// administrators: directories and their settings, connections, how each user and
-// group stands and why, and the password gateway.
+// Package admin is the function that serves entrasync's own API to administrators:
+// directories and their settings, connections, the state of each user and group with
+// its reason, and the password gateway.
 //
-// Every operation is described by the OpenAPI document at /openapi.json, which
-// is made from the same types that decode the requests, and what the document
-// says of a body is what is checked. Errors are problem documents (RFC 9457) that
-// name the field at fault. Every request for a change by somebody who may ask for
-// one is logged with who asked; what others send is counted.
+// The OpenAPI document at /openapi.json describes every operation. It is made from the
+// types that decode the requests, and bodies are checked with its schemas. Errors are
+// problem documents (RFC 9457) that name the wrong field. Every request for a change by
+// an authorized caller is logged with the caller; requests of others are counted.
 package admin
 
 import (
@@ -26,14 +25,16 @@ import (
 	"entrasync/shared/store"
 )
 
-// Tenants asks a tenant whether our credentials work there.
+// Tenants reads tenants in Entra.
 type Tenants interface {
-	// Describe is a fault of kind Unauthorized or Forbidden when the tenant does
-	// not let us in; its reason and its message say why.
+	// Describe reads the domains of a tenant with our credentials. If the tenant
+	// refuses them, it returns a fault of kind Unauthorized or Forbidden with a reason
+	// and a message.
 	Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error)
 }
 
-// Organization is what is done in JumpCloud for one organization, beside reading it.
+// Organization is the client of one organization in JumpCloud, for what only the API
+// does.
 type Organization interface {
 	Channels
 	Groups
@@ -45,11 +46,11 @@ type Clients interface {
 	reconcile.Clients
 	Tenants
 	Organizations
-	// Of gives what is done in one organization.
+	// Of returns the client of one organization.
 	Of(ctx context.Context, id directory.OrganizationID) (Organization, error)
 }
 
-// Through are the outside systems by the clients of a process.
+// Through makes Clients from the clients of a process.
 func Through(set *clients.Set) Clients { return through{set} }
 
 type through struct{ *clients.Set }
@@ -68,7 +69,7 @@ type API struct {
 	Secrets secret.Store
 }
 
-// check refuses an API of which a part is missing, by its name.
+// check returns a fault that names the missing part of the API, if there is one.
 func (a API) check() error {
 	for _, part := range []struct {
 		name  string
@@ -89,7 +90,7 @@ type Handler struct {
 	strangers *strangers
 }
 
-// New makes the handler of an API. It refuses one of which a part is missing.
+// New makes the handler of an API. If a part of the API is missing, it returns a fault.
 func New(api API) (Handler, error) {
 	if err := api.check(); err != nil {
 		return Handler{}, err
@@ -100,9 +101,9 @@ func New(api API) (Handler, error) {
 // securityName is the name of the bearer token in the OpenAPI document.
 const securityName = "token"
 
-// The names of fields are compared exactly, as JSON has them: otherwise a field
-// whose name differs only in case would get past the checks of its value. The
-// library knows this, and that a list is never null, only as variables of its own.
+// Field names are compared exactly, as in JSON: otherwise a field whose name differs
+// only in case would not be checked. Lists are never null. The library has only global
+// variables for both.
 func init() {
 	huma.ValidateStrictCasing = true
 	huma.DefaultArrayNullable = false
@@ -112,11 +113,11 @@ func init() {
 func (a API) routes() http.Handler {
 	config := huma.DefaultConfig("entrasync", "1")
 	config.Info.Description = description
-	config.CreateHooks = nil // no $schema links inside the answers
+	config.CreateHooks = nil // no $schema links in the answers
 	config.DocsPath = ""     // the page would load scripts from elsewhere
 	config.SchemasPath = ""  // the document has them all
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: readJSON}
-	config.Formats = map[string]huma.Format{jsonType: format, "json": format} // the latter is for problem documents
+	config.Formats = map[string]huma.Format{jsonType: format, "json": format} // "json" is for problem documents
 	config.Transformers = append(config.Transformers, inOurWords)
 	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[directory.Reason](), reflect.TypeFor[shownReason]())
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityName: {Type: "http", Scheme: "bearer"}}
@@ -154,15 +155,15 @@ type page[T any] struct {
 	Cursor string `json:"cursor,omitempty" doc:"Pass it on to get the next page; missing on the last one"`
 }
 
-// Paging are the query parameters of a list. It is exported because huma reads no
-// embedded type that is not.
+// Paging are the query parameters of a list. It is exported because huma ignores
+// unexported embedded types.
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"The most that a page holds"`
 	Cursor string `query:"cursor" minLength:"1" doc:"What the page before gave; without it the list begins"`
 }
 
-// operation describes an operation that needs the token. Statuses are those that
-// it refuses with, beside those of every operation.
+// operation describes an operation that needs the token. statuses are the statuses with
+// which it may refuse, in addition to those of every operation.
 func operation(id, method, path, summary string, status int, statuses ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,

@@ -30,14 +30,14 @@ const (
 	tenant       = "7f1d5c2e-0a4b-4c61-9a58-3d2f6b1e8c90"
 )
 
-// outside is a JumpCloud that knows Ann and the group Engineering, and a tenant
-// that may have consented.
+// outside is a JumpCloud with Ann and the group Engineering, and a tenant that may have
+// consented.
 type outside struct {
 	reconcile.JumpCloudGroups
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
-	// tenants are what tenants say of themselves, by how they are named; any
-	// other name is one of Contoso.
+	// tenants are the descriptions of tenants, by name; every other name is one of
+	// Contoso.
 	tenants map[directory.TenantID]directory.Tenant
 }
 
@@ -105,16 +105,16 @@ type fixture struct {
 	secrets                *secretfile.Store
 	records                *store.Store
 	table                  *bolttable.Table
-	later                  int // tasks taken out of queues that are to be done a minute later
+	later                  int // tasks from the queues that must be done a minute later
 }
 
-// isLater counts a task that is to be done later.
+// isLater reports whether a task must be done later, and counts it.
 func (f *fixture) isLater(notBefore time.Time) bool {
 	if notBefore.IsZero() {
 		return false
 	}
 	if wait := time.Until(notBefore); wait < 50*time.Second || wait > time.Minute {
-		f.t.Errorf("a task is to be done in %s", wait)
+		f.t.Errorf("a task is to be done in %s, want wait at least %v, wait at most %v", wait, 50*time.Second, time.Minute)
 	}
 	f.later++
 	return true
@@ -125,7 +125,7 @@ func newFixture(t testing.TB) *fixture {
 	return newFixtureOn(t, filepath.Join(t.TempDir(), "table.db"))
 }
 
-// newFixtureOn is the API with the table at a path, which may be there already.
+// newFixtureOn is the API with the table at a path; the table may exist already.
 func newFixtureOn(t testing.TB, path string) *fixture {
 	t.Helper()
 	table, err := bolttable.Open(path)
@@ -155,7 +155,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	records := store.New(table)
 	f.records = records
 	err = records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: "us", CreatedAt: time.Now().UTC()})
-	if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Internal) { // it may be there, or be damaged
+	if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Internal) { // it may exist, or be damaged
 		t.Fatal(err)
 	}
 	f.api = admin.API{Store: records, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
@@ -174,7 +174,7 @@ func (f *fixture) serve(api admin.API) {
 	}
 }
 
-// parts are the outside systems, put together.
+// parts combines the outside systems.
 type parts struct {
 	reconcile.Clients
 	admin.Tenants
@@ -189,7 +189,7 @@ func (p parts) Of(context.Context, directory.OrganizationID) (admin.Organization
 	return p.of, nil
 }
 
-// onlyGroups is an organization of which only the groups can be read.
+// onlyGroups is an organization where only groups can be read.
 type onlyGroups struct {
 	admin.Groups
 	admin.Channels
@@ -242,18 +242,18 @@ func (f *fixture) callIn(ctx context.Context, headers map[string]string, method,
 	return response.StatusCode, answer
 }
 
-// directory creates a directory and gives its id.
+// directory creates a directory and returns its id.
 func (f *fixture) directory(settings string) string {
 	f.t.Helper()
 	status, created := f.call("POST", "/v1/directories", `{"name":"Contoso","organizationId":"`+organization+`","tenantId":"`+tenant+`","settings":`+settings+`}`)
 	if status != 201 {
-		f.t.Fatalf("create directory: %d %v", status, created)
+		f.t.Fatalf("create directory: %d %v, want 201", status, created)
 	}
 	id, _ := created["id"].(string)
 	return id
 }
 
-// bodies takes everything out of a queue.
+// bodies takes all messages out of a queue.
 func (f *fixture) bodies(q *boltqueue.Queue) [][]byte {
 	f.t.Helper()
 	var bodies [][]byte
@@ -290,7 +290,7 @@ func (f *fixture) tasks(q *boltqueue.Queue) []reconcile.Task {
 	return tasks
 }
 
-// groupTasks takes all tasks out of a queue of groups, and gives those that are to be
+// groupTasks takes all tasks out of a queue of groups and returns those that must be
 // done at once.
 func (f *fixture) groupTasks(q *boltqueue.Queue) []reconcile.GroupTask {
 	f.t.Helper()
@@ -313,13 +313,13 @@ func TestTokenIsNeeded(t *testing.T) {
 	for _, header := range []string{"", "Bearer", "Bearer wrong", "Basic " + token, token} {
 		for _, path := range []string{"/v1/organizations", "/v1/directories/" + id, "/v1/directories/" + id + "/users"} {
 			if status, problem := f.callWith(map[string]string{"authorization": header}, "GET", path, ""); status != 401 || problem["detail"] == "" {
-				t.Errorf("%q on %s: %d %v", header, path, status, problem)
+				t.Errorf("%q on %s: %d %v, want 401, detail not \"\"", header, path, status, problem)
 			}
 		}
 	}
 	for _, path := range []string{"/healthz", "/openapi.json"} {
 		if status, _ := f.callWith(nil, "GET", path, ""); status != 200 {
-			t.Errorf("%s without a token: %d", path, status)
+			t.Errorf("%s without a token: %d, want 200", path, status)
 		}
 	}
 }
@@ -330,19 +330,19 @@ func TestDirectory(t *testing.T) {
 	status, got := f.call("GET", "/v1/directories/"+id, "")
 	settings, _ := got["settings"].(map[string]any)
 	if status != 200 || got["status"] != "active" || got["tenantId"] != tenant || settings["mappedEmail"] != "alternate" || settings["suspendOnLockout"] != false {
-		t.Errorf("%d %v", status, got)
+		t.Errorf("%d %v, want 200, \"active\", tenantId %v, mappedEmail \"alternate\", suspendOnLockout %v", status, got, tenant, false)
 	}
 	status, got = f.call("PATCH", "/v1/directories/"+id, `{"name":"New","settings":{"mappedEmail":null,"attributes":{"user_city":null,"user_job_title":true},"suspendOnLockout":true}}`)
 	settings, _ = got["settings"].(map[string]any)
 	attributes, _ := settings["attributes"].(map[string]any)
 	if status != 200 || got["name"] != "New" || settings["mappedEmail"] != "company" || settings["suspendOnLockout"] != true || len(attributes) != 1 || attributes["user_job_title"] != true {
-		t.Errorf("%d %v", status, got)
+		t.Errorf("%d %v, want 200, name \"New\", mappedEmail \"company\", suspendOnLockout %v, 1 attributes, user_job_title %v", status, got, true, true)
 	}
 	if domains, _ := settings["domains"].([]any); len(domains) != 1 {
 		t.Errorf("a setting that was not named is now %v", domains)
 	}
 	if status, list := f.call("GET", "/v1/directories", ""); status != 200 || len(list["items"].([]any)) != 1 || list["cursor"] != nil {
-		t.Errorf("%d %v", status, list)
+		t.Errorf("%d %v, want 200, 1 items, no cursor", status, list)
 	}
 }
 
@@ -351,11 +351,11 @@ func TestDirectoryWithoutConsentWaits(t *testing.T) {
 	f.outside.refusal = fault.New(fault.Unauthorized, "test", "no consent")
 	id := f.directory("{}")
 	if _, got := f.call("GET", "/v1/directories/"+id, ""); got["status"] != "pending_authorization" {
-		t.Errorf("status %v", got["status"])
+		t.Errorf("status %v, want \"pending_authorization\"", got["status"])
 	}
 	f.outside.refusal = nil
 	if _, got := f.call("PATCH", "/v1/directories/"+id, `{}`); got["status"] != "active" {
-		t.Errorf("after the consent: status %v", got["status"])
+		t.Errorf("after the consent: status %v, want \"active\"", got["status"])
 	}
 }
 
@@ -428,7 +428,7 @@ func TestRefusalsNameTheField(t *testing.T) {
 	}
 	for _, q := range []*boltqueue.Queue{f.live, f.bulk, f.groupsLive, f.groupsBulk} {
 		if left := f.bodies(q); len(left) > 0 {
-			t.Errorf("refused requests sent tasks: %s", left)
+			t.Errorf("refused requests sent tasks: %s, want 0 left", left)
 		}
 	}
 }
@@ -440,34 +440,34 @@ func TestConnectAndDisconnect(t *testing.T) {
 	for range 2 { // a repetition is harmless
 		status, link := f.call("PUT", path, "")
 		if status != 202 || link["status"] != "pending" || link["state"] != "absent" || link["userId"] != ann {
-			t.Errorf("%d %v", status, link)
+			t.Errorf("%d %v, want 202, \"pending\", state \"absent\", userId %v", status, link, ann)
 		}
 		if tasks := f.tasks(f.bulk); len(tasks) != 1 || tasks[0].User != ann || tasks[0].Cause.Type != "connected" {
-			t.Errorf("tasks: %+v", tasks)
+			t.Errorf("tasks: %+v, want 1 tasks, User %v, Type \"connected\"", tasks, ann)
 		}
 	}
 	if _, list := f.call("GET", "/v1/directories/"+id+"/connections", ""); len(list["items"].([]any)) != 1 {
-		t.Errorf("connections: %v", list)
+		t.Errorf("connections: %v, want 1 items", list)
 	}
 	_, users := f.call("GET", "/v1/directories/"+id+"/users", "")
 	first, _ := users["items"].([]any)[0].(map[string]any)
 	if by, _ := first["connectedBy"].([]any); len(by) != 1 || by[0] != "direct" {
-		t.Errorf("users: %v", users)
+		t.Errorf("users: %v, want 1 by, by \"direct\"", users)
 	}
 	if status, _ := f.call("POST", "/v1/directories/"+id+"/users/"+ann+"/sync", ""); status != 202 {
-		t.Errorf("sync: %d", status)
+		t.Errorf("sync: %d, want 202", status)
 	}
 	if tasks := f.tasks(f.live); len(tasks) != 1 || tasks[0].Cause.Type != "retried" || !tasks[0].Cause.Requested {
-		t.Errorf("tasks: %+v", tasks)
+		t.Errorf("tasks: %+v, want 1 tasks, Type \"retried\", Requested true", tasks)
 	}
 	if status, link := f.call("DELETE", path, ""); status != 202 || len(link["connectedBy"].([]any)) != 0 {
-		t.Errorf("disconnect: %d %v", status, link)
+		t.Errorf("disconnect: %d %v, want 202, 0 connectedBy", status, link)
 	}
 	if tasks := f.tasks(f.live); len(tasks) != 1 || tasks[0].Cause.Type != "disconnected" {
-		t.Errorf("tasks: %+v", tasks)
+		t.Errorf("tasks: %+v, want 1 tasks, Type \"disconnected\"", tasks)
 	}
 	if status, link := f.call("GET", "/v1/directories/"+id+"/users/"+ann, ""); status != 200 || link["userId"] != ann {
-		t.Errorf("the link is gone: %d %v", status, link)
+		t.Errorf("the link is gone: %d %v, want 200, userId %v", status, link, ann)
 	}
 }
 
@@ -487,34 +487,34 @@ func TestOrganization(t *testing.T) {
 		status, problem := f.call("POST", "/v1/organizations", tc.body)
 		details, _ := problem["errors"].([]any)
 		if status != tc.status || len(details) == 0 || details[0].(map[string]any)["location"] != tc.location {
-			t.Errorf("%s: %d %v", tc.name, status, problem)
+			t.Errorf("%s: %d %v, want %v, not 0 details, location %v", tc.name, status, problem, tc.status, tc.location)
 		}
 	}
 	status, created := f.call("POST", "/v1/organizations", `{"id":"`+id+`","region":"eu","apiKey":"`+goodKey+`"}`)
 	made, _ := created["webhookToken"].(string)
 	if status != 201 || created["name"] != "Name in JumpCloud" || created["region"] != "eu" || len(made) < 20 || created["apiKey"] != nil {
-		t.Errorf("%d %v", status, created)
+		t.Errorf("%d %v, want 201, name \"Name in JumpCloud\", region \"eu\", at least 20 made, no apiKey", status, created)
 	}
 	if key, tokens := f.kept(id); key != goodKey || !slices.Equal(tokens, []string{made}) {
-		t.Errorf("other secrets than those that were given")
+		t.Errorf("the stored secrets differ from the given ones")
 	}
 	status, got := f.call("PATCH", "/v1/organizations/"+id, `{"name":"New","webhookTokens":["canary-token-number-2","`+made+`"]}`)
 	if status != 200 || got["name"] != "New" || got["webhookToken"] != nil {
-		t.Errorf("%d %v", status, got)
+		t.Errorf("%d %v, want 200, name \"New\", no webhookToken", status, got)
 	}
 	if key, tokens := f.kept(id); key != goodKey || len(tokens) != 2 {
-		t.Errorf("other secrets than those that were given")
+		t.Errorf("the stored secrets differ from the given ones")
 	}
 	if status, _ := f.call("PATCH", "/v1/organizations/"+id, `{"apiKey":"canary-bad-key"}`); status != 422 {
-		t.Errorf("a wrong key: %d", status)
+		t.Errorf("a wrong key: %d, want 422", status)
 	}
 	if _, list := f.call("GET", "/v1/organizations", ""); len(list["items"].([]any)) != 2 {
-		t.Errorf("list: %v", list)
+		t.Errorf("list: %v, want 2 items", list)
 	}
 }
 
-// What an organization's requests carry is secret, and a refusal does not repeat
-// it; call fails on any canary in an answer.
+// Requests about an organization have secrets, and a refusal does not repeat them: call
+// fails on any canary in an answer.
 func TestRefusalsDoNotRepeatSecrets(t *testing.T) {
 	f := newFixture(t)
 	for _, body := range []string{
@@ -558,18 +558,18 @@ func TestJumpCloudOutageIsSaidSo(t *testing.T) {
 	id := f.directory("{}")
 	f.outside.jumpCloud = fault.New(fault.Transient, "test", "JumpCloud did not answer")
 	if status, problem := f.call("PUT", "/v1/directories/"+id+"/connections/users/"+ann, ""); status != 503 {
-		t.Errorf("%d %v", status, problem)
+		t.Errorf("%d %v, want 503", status, problem)
 	}
 }
 
-func TestSettingsChangeLooksAtEverybody(t *testing.T) {
+func TestSettingsChangeSendsTasksForEverybody(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
 	f.call("PUT", "/v1/directories/"+id+"/connections/users/"+ann, "")
 	f.tasks(f.bulk)
 	f.call("PATCH", "/v1/directories/"+id, `{"settings":{"attributes":{"user_city":true}}}`)
 	if tasks := f.tasks(f.bulk); len(tasks) != 1 || tasks[0].User != ann {
-		t.Errorf("tasks: %+v", tasks)
+		t.Errorf("tasks: %+v, want 1 tasks, User %v", tasks, ann)
 	}
 }
 
@@ -578,7 +578,7 @@ func TestDescriptionIsComplete(t *testing.T) {
 	_, document := f.callWith(nil, "GET", "/openapi.json", "")
 	paths, _ := document["paths"].(map[string]any)
 	if document["openapi"] != "3.1.0" {
-		t.Errorf("openapi %v", document["openapi"])
+		t.Errorf("openapi %v, want \"3.1.0\"", document["openapi"])
 	}
 	for _, path := range []string{
 		"/healthz", "/v1/organizations", "/v1/organizations/{id}", "/v1/organizations/{id}/users/{userId}/password", "/v1/directories", "/v1/directories/{id}",

@@ -10,17 +10,18 @@ import (
 	"entrasync/shared/directory"
 )
 
-// organizationsPath begins the paths of organizations.
+// organizationsPath is the prefix of the paths of organizations.
 const organizationsPath = "/v1/organizations"
 
-// idForm is what the ids of one sort look like.
+// idForm is the form of one sort of ids.
 type idForm struct {
-	what    string // they name, for people
+	what    string // what they identify, for people
 	pattern *regexp.Regexp
-	says    string // how they look, for people
+	says    string // their form, for people
 }
 
-// The ids that paths have. That of a directory begins with its organization's.
+// The forms of ids in paths. The id of a directory begins with the id of its
+// organization.
 var (
 	jumpCloudID    = regexp.MustCompile(directory.JumpCloudID)
 	organizationID = idForm{"organization", jumpCloudID, directory.JumpCloudIDSays}
@@ -29,8 +30,8 @@ var (
 	directoryID    = idForm{"directory", regexp.MustCompile(directory.IDPattern), "that of its organization, a hyphen, and letters and digits"}
 )
 
-// formOf is what the id in a parameter of an operation looks like; is is false for
-// a parameter that is no id.
+// formOf returns the form of the id in a parameter of an operation; is is false if the
+// parameter is not an id.
 func formOf(path string, p *huma.Param) (form idForm, is bool) {
 	switch {
 	case p.In == "query":
@@ -47,7 +48,7 @@ func formOf(path string, p *huma.Param) (form idForm, is bool) {
 	}
 }
 
-// queriedIDs are the parameters of queries that are ids.
+// queriedIDs are the query parameters that are ids.
 var queriedIDs = map[string]idForm{"organization": organizationID, "directory": directoryID, "user": userID}
 
 // refused says why something cannot be an id of this form; "" if it can.
@@ -58,8 +59,8 @@ func (f idForm) refused(id string) string {
 	return "there is no " + f.what + " " + repeat(id) + ": its id is " + f.says
 }
 
-// checkIDs refuses a path with what cannot be an id: there is nothing of that id,
-// and neither the table nor an outside system need be asked.
+// checkIDs refuses a path with a text that cannot be an id. So neither the table nor an
+// outside system is read for it.
 func checkIDs(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()

@@ -15,11 +15,11 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Organizations asks JumpCloud about an organization.
+// Organizations reads organizations from JumpCloud.
 type Organizations interface {
-	// CheckKey reads the organization with an API key that is not kept yet, and
-	// gives the name that it has in JumpCloud. A key that does not work is a
-	// fault of kind Unauthorized or Forbidden.
+	// CheckKey reads the organization with an API key that is not stored yet, and
+	// returns the organization's name in JumpCloud. If the key does not work, it
+	// returns a fault of kind Unauthorized or Forbidden.
 	CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error)
 }
 
@@ -74,8 +74,7 @@ type createdOrganization struct {
 	WebhookToken string `json:"webhookToken,omitempty" doc:"The token that was made up, if none was given. It is not shown again"`
 }
 
-// createOrganization checks the key, keeps the organization, and then its
-// secrets.
+// createOrganization checks the key and stores the organization, then its secrets.
 func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*answer[createdOrganization], error) {
 	if !jumpCloudID.MatchString(in.Body.ID) {
 		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "id must be that of an organization in JumpCloud, which is 24 hex digits"), "body.id", nil)
@@ -107,8 +106,8 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 		created.WebhookToken = rand.Text()
 		tokens = []string{created.WebhookToken}
 	}
-	// The record first: of two requests at once one gets it, and only that one
-	// writes the secrets.
+	// The record is written first: of two requests at once only one can create it, and
+	// only that one writes the secrets.
 	if err := a.Store.CreateOrganization(ctx, o); err != nil {
 		return nil, refuse(err, "body.id", in.Body.ID)
 	}
@@ -119,7 +118,7 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 	return &answer[createdOrganization]{Body: created}, nil
 }
 
-// checkKey asks JumpCloud whether a key works.
+// checkKey makes a request to JumpCloud to check a key.
 func (a API) checkKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
 	name, err = a.Clients.CheckKey(ctx, o, key)
 	if fault.Is(err, fault.Unauthorized) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
@@ -131,12 +130,12 @@ func (a API) checkKey(ctx context.Context, o directory.Organization, key string)
 	return name, nil
 }
 
-// tokenPattern is what a webhook token may be: long enough that nobody guesses the
-// only proof of where a request comes from, and of the characters of a bearer
-// token (RFC 6750).
+// tokenPattern is the form of a webhook token. It is long, because the token is the
+// only proof of where a request comes from and must not be guessed. It has only the
+// characters of a bearer token (RFC 6750).
 var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{16,1000}$`)
 
-// checkTokens refuses tokens that can be guessed or not be sent.
+// checkTokens refuses tokens that do not match tokenPattern.
 func checkTokens(tokens []string) error {
 	if slices.ContainsFunc(tokens, func(t string) bool { return !tokenPattern.MatchString(t) }) {
 		return refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has 16 to 1,000 letters, digits or characters of -._~+/=: it is all that proves where a request comes from"), "body.webhookTokens", nil)
@@ -151,7 +150,7 @@ type organizationPatch struct {
 	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it. Of two requests at once the later one counts, as a whole"`
 }
 
-// updateOrganization changes what is named.
+// updateOrganization changes the fields that the patch has.
 func (a API) updateOrganization(ctx context.Context, in *struct {
 	OrganizationPath
 	Body    organizationPatch
@@ -176,7 +175,7 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	return &answer[directory.Organization]{Body: o}, nil
 }
 
-// replaceSecrets replaces the secrets that a patch names.
+// replaceSecrets checks and stores the secrets that a patch has.
 func (a API) replaceSecrets(ctx context.Context, o directory.Organization, patch organizationPatch) error {
 	if patch.APIKey == nil && patch.WebhookTokens == nil {
 		return nil
@@ -195,10 +194,10 @@ func (a API) replaceSecrets(ctx context.Context, o directory.Organization, patch
 	return nil
 }
 
-// putSecrets keeps a key and tokens, each if it is there. Neither is read before,
-// so that requests for the one and for the other do not meet; of two for the same
-// one the later one counts. The fault says which is kept and which is not, and its
-// subject is the field.
+// putSecrets stores a key and tokens, each if given. It reads neither before, so a
+// request for the key and one for the tokens do not conflict; of two requests for the
+// same secret the later one wins. The fault says which secret is stored and which is
+// not, and its subject is the field.
 func (a API) putSecrets(ctx context.Context, id directory.OrganizationID, key *string, tokens []string) error {
 	var kept, lost []string
 	var failed *fault.Error

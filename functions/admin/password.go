@@ -18,31 +18,32 @@ import (
 
 // Passwords writes passwords to JumpCloud, in one organization.
 type Passwords interface {
-	// SetPassword sends a password once. One that JumpCloud's policy refuses is a
-	// fault of kind Invalid; after one of kind Transient nobody knows whether
-	// JumpCloud has it; every other fault says that it has not.
+	// SetPassword sends a password once. If JumpCloud's policy refuses it, the fault is
+	// of kind Invalid. After a fault of kind Transient it is unknown whether JumpCloud
+	// has the password; after any other fault JumpCloud does not have it.
 	SetPassword(ctx context.Context, user directory.UserID, password string) error
 }
 
-// newPassword is the body that sets a password. Its value is repeated nowhere.
+// newPassword is the body that sets a password. Its value is never in an answer or a
+// log.
 type newPassword struct {
 	Password string `json:"password" minLength:"1" maxLength:"1000" doc:"Both sides have to take it: JumpCloud's policy and Entra's rules"`
 }
 
-// passwordAnswer says how far a password came: 200 when everybody has it, 202 when
-// some accounts are still being written.
+// passwordAnswer is the result: 200 when all accounts have the password, 202 when some
+// are still being written.
 type passwordAnswer struct {
 	Status int
 	Body   passwordState
 }
 
-// passwordState is where a password is.
+// passwordState says which systems and accounts have the password.
 type passwordState struct {
 	JumpCloud string            `json:"jumpcloud" enum:"set"`
 	Accounts  []passwordAccount `json:"accounts" doc:"The accounts of the user in every directory that the user is connected to"`
 }
 
-// passwordAccount is what became of a password in one account.
+// passwordAccount is the result for one account.
 type passwordAccount struct {
 	Directory directory.ID      `json:"directoryId"`
 	EntraID   directory.EntraID `json:"entraId,omitempty"`
@@ -64,8 +65,8 @@ func (a API) passwords(api huma.API) {
 	huma.Register(api, gateway, a.setPassword)
 }
 
-// setPassword is the gateway. Everything that can be known before is checked
-// before anything is written; what the accounts then say is waited for.
+// setPassword is the gateway. It makes all checks before it writes anything, and then
+// waits for the results of the accounts.
 func (a API) setPassword(ctx context.Context, in *struct {
 	OrganizationPath
 	User string `path:"userId" doc:"The JumpCloud user"`
@@ -103,8 +104,8 @@ func (a API) setPassword(ctx context.Context, in *struct {
 	return g.answer()
 }
 
-// check holds the password against what Entra publishes of its rules, so that
-// JumpCloud does not take what Entra would refuse.
+// check compares the password with the rules that Entra publishes, so that JumpCloud
+// does not get a password that Entra would refuse.
 func (g *gateway) check() error {
 	said := map[string]bool{}
 	var details []error
@@ -122,22 +123,22 @@ func (g *gateway) check() error {
 	return huma.NewError(http.StatusUnprocessableEntity, "Entra does not take this password; nothing was changed in JumpCloud or in Entra", details...)
 }
 
-// about is a detail of a refusal about the password. It never carries its value.
+// about makes a detail of a refusal about the password, without its value.
 func about(message string) error {
 	return &huma.ErrorDetail{Message: message, Location: "body.password"}
 }
 
-// turnLife bounds how long one request may keep others from setting a password of
-// the same user: longer than any invocation runs.
+// turnLife is how long one request may stop others from setting a password of the same
+// user at most. It is longer than any invocation runs.
 const turnLife = time.Minute
 
-// writeTime is what must be left of the invocation to begin: the time that
-// JumpCloud may take, and ours to hand the password on.
+// writeTime is how much time the invocation must have left before the first write: the
+// time limit of the request to JumpCloud, and handOverLimit.
 const writeTime = 9*time.Second + handOverLimit
 
-// write gives the password to JumpCloud and hands it on to the accounts. Meanwhile
-// every link says that the account has not got the password yet, so that even
-// after the end of this process nobody takes the sides for the same.
+// write sends the password to JumpCloud and then to the accounts. Before that it marks
+// every link: the account does not have the password yet. So the links are right even
+// if this process ends.
 func (g *gateway) write(ctx context.Context) error {
 	const op = "admin.set password"
 	jc, err := g.Clients.Of(ctx, g.organization)
@@ -156,8 +157,8 @@ func (g *gateway) write(ctx context.Context) error {
 		return refuse(err, "", nil)
 	}
 	if err := jc.SetPassword(ctx, g.user.ID, g.password); fault.Is(err, fault.Transient) {
-		// The turn is kept until its end: JumpCloud may still be at it.
-		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("JumpCloud did not say whether it took a password")
+		// The turn is not ended here: JumpCloud may still be processing the request.
+		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("JumpCloud gave no clear answer to a new password")
 		g.markUnknown(ctx)
 		return refuse(fault.New(fault.Transient, op,
 			"JumpCloud gave no clear answer: it may have the new password or the old one, and nothing was written to Entra. Set the password again in a minute"), "body.password", nil)
@@ -170,7 +171,7 @@ func (g *gateway) write(ctx context.Context) error {
 	return g.handOver(ctx)
 }
 
-// refusedByJumpCloud is the answer when JumpCloud certainly has the old password.
+// refusedByJumpCloud returns the answer when JumpCloud certainly has the old password.
 func refusedByJumpCloud(err error) error {
 	switch f := fault.Of(err); f.Kind {
 	case fault.Invalid:
@@ -186,7 +187,7 @@ func refusedByJumpCloud(err error) error {
 	}
 }
 
-// answer says what became of the password.
+// answer returns the result for all accounts.
 func (g *gateway) answer() (*passwordAnswer, error) {
 	answer := &passwordAnswer{Status: http.StatusOK, Body: passwordState{JumpCloud: "set", Accounts: []passwordAccount{}}}
 	details := []error{about("JumpCloud: has the new password")}

@@ -31,8 +31,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// Passwords that both sides take, that JumpCloud refuses, and that only Entra
-// refuses. They are canaries: no answer and no log line may repeat them.
+// A password that both sides accept, one that JumpCloud refuses, and one that only
+// Entra refuses. They are canaries: no answer and no log line may repeat them.
 const (
 	goodPassword   = "Canary-Passw0rd-9"
 	plainPassword  = "Canary9Canary9"
@@ -40,8 +40,8 @@ const (
 	secondTenant   = "0a4b4c61-9a58-4d2f-8b1e-7f1d5c2e8c90"
 )
 
-// gateway is the API with both simulators, and a queue whose messages are handled
-// as the users function would.
+// gateway is the API with both simulators and a queue. It handles the messages of the
+// queue as the users function would.
 type gateway struct {
 	*fixture
 	*functiontest.Kit
@@ -50,9 +50,9 @@ type gateway struct {
 	log       *bytes.Buffer
 	ann       directory.UserID
 	worker    reconcile.Passwords
-	broken    error                              // of the queue
-	before    func(*http.Request)                // sees every request to the outside
-	instead   func(*http.Request) *http.Response // answers instead of a simulator, unless with nil
+	broken    error                              // the error of the queue
+	before    func(*http.Request)                // sees every request to an outside system
+	instead   func(*http.Request) *http.Response // answers instead of a simulator, unless it returns nil
 
 	mu       sync.Mutex
 	asleep   bool // the messages wait
@@ -113,7 +113,7 @@ func (g *gateway) Send(ctx context.Context, messages ...queue.Message) error {
 	return nil
 }
 
-// sleep has messages wait from now on, or not any more.
+// sleep says whether messages wait from now on.
 func (g *gateway) sleep(asleep bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -138,7 +138,7 @@ func (g *gateway) work(ctx context.Context) {
 	}
 }
 
-// connected is a directory on a tenant in which Ann has an account.
+// connected makes a directory on a tenant where Ann has an account.
 func (g *gateway) connected(name, tenant, upn string, edit func(*directory.Settings)) directory.ID {
 	g.t.Helper()
 	account, known := g.entra.Tenant(tenant).User(upn)
@@ -157,7 +157,7 @@ func (g *gateway) connected(name, tenant, upn string, edit func(*directory.Setti
 	return id
 }
 
-// pending is a directory to which Ann is connected without an account.
+// pending makes a directory to which Ann is connected without an account.
 func (g *gateway) pending(name, tenant string, edit func(*directory.Settings)) directory.ID {
 	g.t.Helper()
 	d := directory.Directory{ID: directory.NewID(organization, name), Organization: organization, Name: name,
@@ -171,7 +171,7 @@ func (g *gateway) pending(name, tenant string, edit func(*directory.Settings)) d
 	return d.ID
 }
 
-// set asks the gateway for a password of Ann.
+// set sends a password of Ann to the gateway.
 func (g *gateway) set(password string) (status int, answer map[string]any) {
 	g.t.Helper()
 	g.log.Reset()
@@ -183,7 +183,7 @@ func (g *gateway) set(password string) (status int, answer map[string]any) {
 	return status, answer
 }
 
-// details are the reasons in a problem document.
+// details returns the reasons in a problem document.
 func details(answer map[string]any) string {
 	var all []string
 	list, _ := answer["errors"].([]any)
@@ -194,8 +194,7 @@ func details(answer map[string]any) string {
 	return strings.Join(all, "\n")
 }
 
-// has reports which sides have a password: JumpCloud, and the account in each
-// tenant.
+// has returns which sides have a password: JumpCloud, and the account in each tenant.
 func (g *gateway) has(password string) []string {
 	var sides []string
 	if g.jumpcloud.HasPassword(string(g.ann), password) {
@@ -212,19 +211,19 @@ func (g *gateway) has(password string) []string {
 	return sides
 }
 
-// differs is what the API shows of a link.
+// differs returns the reason of passwordDiffers that the API shows for a link.
 func (g *gateway) differs(id directory.ID) string {
 	g.t.Helper()
 	status, link := g.call("GET", "/v1/directories/"+string(id)+"/users/"+string(g.ann), "")
 	if status != 200 {
-		g.t.Fatalf("%d %v", status, link)
+		g.t.Fatalf("%d %v, want 200", status, link)
 	}
 	why, _ := link["passwordDiffers"].(map[string]any)
 	reason, _ := why["reason"].(string)
 	return reason
 }
 
-// actions are the actions of a directory.
+// actions returns the actions of a directory.
 func (g *gateway) actions(id directory.ID) []plan.Action {
 	g.t.Helper()
 	list, err := g.records.Actions(g.t.Context(), id, 0, "")
@@ -251,7 +250,7 @@ func TestAPasswordForBothSides(t *testing.T) {
 		}
 	}
 	if seen[string(one)] != "succeeded" || seen[string(two)] != "succeeded" || seen[string(three)] != "absent" {
-		t.Errorf("accounts: %v", seen)
+		t.Errorf("accounts: %v, want seen \"succeeded\", seen \"succeeded\", seen \"absent\"", seen)
 	}
 	for _, id := range []directory.ID{one, two} {
 		actions := g.actions(id)
@@ -262,8 +261,8 @@ func TestAPasswordForBothSides(t *testing.T) {
 	}
 }
 
-// Two directories on one tenant lead to one account, which is written once; both
-// links tell of it.
+// Two directories on one tenant lead to one account, which is written once; both links
+// have the result.
 func TestOneAccountIsWrittenOnce(t *testing.T) {
 	g := newGateway(t)
 	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -276,7 +275,7 @@ func TestOneAccountIsWrittenOnce(t *testing.T) {
 		t.Errorf("%d %v", status, answer)
 	}
 	if u, _ := g.entra.Tenant(tenant).User("ann.lee@contoso.example"); u.PasswordChanges != 1 {
-		t.Errorf("%d passwords", u.PasswordChanges)
+		t.Errorf("%d passwords, want 1", u.PasswordChanges)
 	}
 }
 
@@ -293,7 +292,7 @@ func TestRefusedPasswords(t *testing.T) {
 		name, password string
 		edit           func(*directory.Settings)
 		says           []string
-		has            []string // who has it then
+		has            []string // the sides that have it then
 		differs        string
 	}{
 		{"by Entra's published rules, before anybody was asked", "xq1x", nil, []string{"body.password Entra: it must have 8 to 256", "3 of these 4"}, nil, ""},
@@ -326,16 +325,16 @@ func TestRefusedPasswords(t *testing.T) {
 	}
 }
 
-// A user with an account in a federated domain signs in with JumpCloud. That the domain is
-// one says the tenant, now, and not a setting; nothing is written anywhere, and nothing
-// keeps the next password from being set.
+// A user with an account in a federated domain signs in with JumpCloud. The tenant says
+// now whether the domain is federated, not a setting. Nothing is written, and the next
+// password can be set.
 func TestAPasswordInAFederatedDomain(t *testing.T) {
 	g := newGateway(t)
 	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
 	two := g.connected("two", secondTenant, "ann@fabrikam.example", nil)
 	g.must(g.worker.PublishKey(t.Context()))
 	if status, answer := g.set(goodPassword); status != 200 {
-		t.Fatalf("%d %v", status, answer)
+		t.Fatalf("%d %v, want 200", status, answer)
 	}
 	g.must(g.entra.Tenant(tenant).SetFederated("contoso.example", true))
 	for _, aside := range []bool{false, true} {
@@ -360,7 +359,7 @@ func TestAPasswordInAFederatedDomain(t *testing.T) {
 	}
 }
 
-// A tenant that does not say whether its domains are federated is no tenant whose are not.
+// A tenant that does not answer does not count as a tenant without federated domains.
 func TestAPasswordWhileTheTenantDoesNotAnswer(t *testing.T) {
 	g := newGateway(t)
 	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -370,11 +369,11 @@ func TestAPasswordWhileTheTenantDoesNotAnswer(t *testing.T) {
 		t.Errorf("%d %v; %v have it", status, answer, g.has(goodPassword))
 	}
 	if status, answer := g.set(goodPassword); status != 200 {
-		t.Errorf("%d %v", status, answer)
+		t.Errorf("%d %v, want 200", status, answer)
 	}
 }
 
-// One account that refuses is told apart from one that took the password.
+// The answer distinguishes an account that refuses from one that accepted the password.
 func TestOneOfTwoAccountsRefuses(t *testing.T) {
 	g := newGateway(t)
 	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -419,10 +418,10 @@ func TestRequestsThatSetNothing(t *testing.T) {
 		}
 	}
 	if has := g.has(goodPassword); len(has) > 0 {
-		t.Errorf("%v have it", has)
+		t.Errorf("%v have it, want 0 has", has)
 	}
 	if status, _ := g.callWith(nil, "PUT", path(organization, string(g.ann)), `{"password":"`+goodPassword+`"}`); status != 401 {
-		t.Errorf("without a token: %d", status)
+		t.Errorf("without a token: %d, want 401", status)
 	}
 }
 
@@ -449,9 +448,9 @@ func TestJumpCloudThatDoesNotTakeIt(t *testing.T) {
 				if status != tc.status || !strings.Contains(fmt.Sprint(answer["detail"]), tc.says) || g.differs(id) != tc.differs || slices.Contains(g.has(goodPassword), "contoso") {
 					t.Errorf("%d %v; differs %q, %v have it", status, answer, g.differs(id), g.has(goodPassword))
 				}
-				if tc.differs != "" { // JumpCloud may still be at it
+				if tc.differs != "" { // JumpCloud may still be processing it
 					if status, answer := g.set(goodPassword + "x"); status != 409 || !strings.Contains(fmt.Sprint(answer["detail"]), "in a minute") {
-						t.Errorf("at once: %d %v", status, answer)
+						t.Errorf("at once: %d %v, want 409, the text \"in a minute\"", status, answer)
 					}
 					time.Sleep(time.Minute + time.Second)
 				}
@@ -463,7 +462,7 @@ func TestJumpCloudThatDoesNotTakeIt(t *testing.T) {
 	}
 }
 
-// An account that is not written in time is told as such, and is written later.
+// The answer reports an account that is not written in time, and it is written later.
 func TestWhatTakesTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -474,7 +473,7 @@ func TestWhatTakesTime(t *testing.T) {
 		status, answer := g.set(goodPassword)
 		accounts, _ := answer["accounts"].([]any)
 		if took := time.Since(start); status != 202 || len(accounts) != 1 || accounts[0].(map[string]any)["status"] != "queued" || took < 10*time.Second || took > 20*time.Second {
-			t.Errorf("%d %v after %v", status, answer, took)
+			t.Errorf("%d %v after %v, want 202, 1 accounts, \"queued\", took at least %v, took at most %v", status, answer, took, 10*time.Second, 20*time.Second)
 		}
 		if g.differs(id) != "password_pending" || len(g.messages) != 1 || bytes.Contains(g.messages[0].Body, []byte(goodPassword)) {
 			t.Errorf("differs %q, %d messages", g.differs(id), len(g.messages))
@@ -486,8 +485,8 @@ func TestWhatTakesTime(t *testing.T) {
 	})
 }
 
-// Before the first password the function that opens them is asked for its key; as
-// long as there is none, nothing is changed anywhere.
+// Before the first password, a task makes the users function publish its key; as long
+// as there is no key, nothing is changed.
 func TestTheKeyIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -507,7 +506,7 @@ func TestTheKeyIsWaitedFor(t *testing.T) {
 	})
 }
 
-// A password that JumpCloud took and the queue did not is withdrawn.
+// A password that JumpCloud accepted and the queue refused is withdrawn.
 func TestAQueueThatIsBroken(t *testing.T) {
 	g := newGateway(t)
 	id := g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -523,8 +522,8 @@ func TestAQueueThatIsBroken(t *testing.T) {
 	}
 }
 
-// While one password of a user is being set no other is: the two could arrive in
-// one order at JumpCloud and in another one at Entra.
+// While one password of a user is being set, no other one is: the two could arrive in
+// different orders at JumpCloud and at Entra.
 func TestOnePasswordAtATime(t *testing.T) {
 	g := newGateway(t)
 	g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -534,7 +533,7 @@ func TestOnePasswordAtATime(t *testing.T) {
 			second = -1
 			var answer map[string]any
 			if second, answer = g.set(goodPassword + "x"); !strings.Contains(fmt.Sprint(answer["detail"]), "just now") {
-				t.Errorf("%v", answer)
+				t.Errorf("%v, want the text \"just now\"", answer)
 			}
 			if id := directory.NewID(organization, "one"); g.differs(id) != "password_pending" {
 				t.Errorf("while JumpCloud is written the link says %q", g.differs(id))
@@ -546,7 +545,7 @@ func TestOnePasswordAtATime(t *testing.T) {
 	}
 }
 
-// The API can seal and not open: what it has of the key is its public half.
+// The API can seal passwords but not open them: it has only the public key.
 func TestTheAPICannotOpen(t *testing.T) {
 	g := newGateway(t)
 	id := g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -560,11 +559,11 @@ func TestTheAPICannotOpen(t *testing.T) {
 	sealed, err := seal.Seal(key, goodPassword, seal.Purpose{Directory: id})
 	g.must(err)
 	if got, err := opener.Open(sealed, seal.Purpose{Directory: id}); got != "" || !fault.Is(err, fault.Invalid) {
-		t.Errorf("opened with what is published: %v", err)
+		t.Errorf("opened with what is published: %v, want \"\", a fault of kind %s", err, fault.Invalid)
 	}
 }
 
-// What is not JSON is refused without repeating any of it.
+// A body that is not JSON is refused without repeating any of it.
 func TestABodyThatIsNotJSONIsNotRepeated(t *testing.T) {
 	g := newGateway(t)
 	status, answer := g.callIn(t.Context(), map[string]string{"authorization": "Bearer " + token}, "PUT", "/v1/organizations/"+organization+"/users/"+string(g.ann)+"/password", "Q%~")

@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// What Entra must refuse for an account as it is now, whatever its link recorded, is
-// refused before anything is written; what it takes by now is set.
+// The present state of an account in Entra decides, not its link: a password that Entra
+// would refuse now is refused before any write, and one that it accepts now is set.
 func TestTheAccountAsItIsNowDecides(t *testing.T) {
 	const federated = "ann.lee@fed.example"
 	change := func(properties map[string]any) func(*gateway) {
@@ -34,7 +34,7 @@ func TestTheAccountAsItIsNowDecides(t *testing.T) {
 		before   func(*gateway)
 		password string
 		detail   string
-		says     string // "" when everybody gets the password
+		says     string // "" if all sides get the password
 	}{
 		"moved into a federated domain": {change(map[string]any{"userPrincipalName": federated, "onPremisesImmutableId": "1"}), goodPassword,
 			"users of a federated domain sign in with JumpCloud: set the password in JumpCloud",
@@ -76,8 +76,8 @@ func TestTheAccountAsItIsNowDecides(t *testing.T) {
 	}
 }
 
-// An account that entrasync wrote a moment ago and that Entra does not show is not
-// taken for one that is gone.
+// An account that entrasync wrote a moment ago and that Entra does not show does not
+// count as deleted.
 func TestAnAccountThatIsNotShownYet(t *testing.T) {
 	g := newGateway(t)
 	one := g.connected("one", tenant, "ann.lee@contoso.example", nil)
@@ -91,15 +91,15 @@ func TestAnAccountThatIsNotShownYet(t *testing.T) {
 	}
 }
 
-// Where the accounts cannot be read the links are gone by, and all accounts of a user
-// in one tenant are read at once.
+// If the accounts cannot be read, the values of the links are used. All accounts of a
+// user in one tenant are read at once.
 func TestAccountsThatCannotBeRead(t *testing.T) {
 	g := newGateway(t)
 	g.must(g.worker.PublishKey(t.Context()))
 	for name, at := range map[string][2]string{"one": {tenant, "ann.lee@contoso.example"}, "two": {tenant, "ann.admin@contoso.example"}, "three": {secondTenant, "ann@fabrikam.example"}} {
 		g.connected(name, at[0], at[1], nil)
 	}
-	var batches atomic.Int64 // the tenants are read beside one another
+	var batches atomic.Int64 // the tenants are read at the same time
 	g.before = func(r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/$batch") {
 			batches.Add(1)

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// statuses are what a fault means to a client of the API.
+// statuses are the HTTP statuses of faults.
 var statuses = map[fault.Kind]int{
 	fault.Invalid:      http.StatusUnprocessableEntity,
 	fault.NotFound:     http.StatusNotFound,
@@ -24,8 +24,8 @@ var statuses = map[fault.Kind]int{
 	fault.Internal:     http.StatusInternalServerError,
 }
 
-// refuse is the problem document for an error about one field of the request,
-// such as "path.userId" or "body.tenantId".
+// refuse makes the problem document for an error about one field of the request, such
+// as "path.userId" or "body.tenantId".
 func refuse(err error, location string, value any) error {
 	f := fault.Of(err)
 	message := f.Message
@@ -39,12 +39,12 @@ func refuse(err error, location string, value any) error {
 	return huma.NewError(status, message, &huma.ErrorDetail{Message: message, Location: location, Value: value})
 }
 
-// validationFailed is what a problem document says of several fields at once.
+// validationFailed is the detail of a problem document about several fields.
 const validationFailed = "validation failed"
 
-// inOurWords says in an error what is wrong with each field so that a person
-// understands it, and takes out what it repeats of the body of the request: there
-// may be a key or a token in it.
+// inOurWords replaces the library's sentence about each field with one that a person
+// understands. It also removes values from the body of the request, because they may be
+// a key or a token.
 func inOurWords(_ huma.Context, _ string, answer any) (any, error) {
 	problem, is := answer.(*huma.ErrorModel)
 	if !is {
@@ -57,8 +57,8 @@ func inOurWords(_ huma.Context, _ string, answer any) (any, error) {
 	return problem, nil
 }
 
-// shownAlone is the value that a detail has beside its sentence: of a path or a
-// query only.
+// shownAlone returns the value of a detail if it comes from the path or the query,
+// otherwise nil.
 func shownAlone(detail *huma.ErrorDetail) any {
 	if !strings.HasPrefix(detail.Location, "path.") && !strings.HasPrefix(detail.Location, "query.") {
 		return nil
@@ -69,13 +69,13 @@ func shownAlone(detail *huma.ErrorDetail) any {
 	return detail.Value
 }
 
-// The beginnings of locations of which more can be said.
+// The prefixes of locations that get a sentence of their own.
 const (
 	settingsLocation   = "body.settings."
 	attributesLocation = settingsLocation + "attributes."
 )
 
-// said is what a detail of the library says, for people.
+// said turns the library's sentence about a detail into one for people.
 func said(detail *huma.ErrorDetail) string {
 	field := strings.TrimPrefix(strings.TrimPrefix(detail.Location, "body."), "query.")
 	if why, is := strings.CutPrefix(detail.Message, "invalid value: "); is {
@@ -102,7 +102,7 @@ func said(detail *huma.ErrorDetail) string {
 	}
 }
 
-// limits are what the library says of a limit, and how we say it of a field.
+// limits are the library's words for a limit, and our words.
 var limits = []struct{ library, ours string }{
 	{"length >= ", " is too short: it has at least this many characters: "},
 	{"length <= ", " is too long: it has at most this many characters: "},
@@ -112,7 +112,7 @@ var limits = []struct{ library, ours string }{
 	{"array length <= ", " is too long: it holds at most "},
 }
 
-// limit says that a field is beyond a limit, as the library wants it.
+// limit says that a field is beyond the limit that the library names.
 func limit(field, want string) string {
 	for _, l := range limits {
 		if bound, is := strings.CutPrefix(want, l.library); is {
@@ -122,7 +122,7 @@ func limit(field, want string) string {
 	return field + ": expected " + want
 }
 
-// unknownField says that there is no field of that name.
+// unknownField says that there is no field with that name.
 func unknownField(location string) string {
 	if rule, is := strings.CutPrefix(location, attributesLocation); is {
 		return fmt.Sprintf("there is no attribute rule %q: the rules are %s", rule, ruleNames())
@@ -142,7 +142,7 @@ func ruleNames() string {
 	return strings.Join(names, ", ")
 }
 
-// shownValue is a value in a sentence, if it cannot be secret.
+// shownValue returns a value for a sentence, unless it may be secret.
 func shownValue(detail *huma.ErrorDetail) string {
 	text, is := detail.Value.(string)
 	if is && !strings.HasPrefix(detail.Location, "body.") || strings.HasPrefix(detail.Location, settingsLocation) {
@@ -169,7 +169,7 @@ func typeOf(value any) string {
 	}
 }
 
-// withArticle is "a string" or "an object".
+// withArticle adds the article: "a string" or "an object".
 func withArticle(kind string) string {
 	if strings.ContainsRune("aeiou", rune(kind[0])) {
 		return "an " + kind

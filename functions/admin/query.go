@@ -12,9 +12,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// checkQuery refuses what a query names that the operation does not know, names
-// twice or gives no value: whoever asks would take the answer for another one,
-// such as all users for those who are parked.
+// checkQuery refuses a parameter that the operation does not have, that occurs twice or
+// that has no value. Otherwise the caller would misread the answer, for example take
+// all users for the parked ones.
 func checkQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		address := ctx.URL()
@@ -70,8 +70,8 @@ func wrongParameter(op *huma.Operation, name string, values []string) string {
 	return ""
 }
 
-// wrongNumber says that a value is no whole number between the bounds of its
-// description, "" if it is; the default there is the example.
+// wrongNumber says that a value is not an integer within the bounds of the schema, ""
+// if it is. It gives the default of the schema as the example.
 func wrongNumber(schema *huma.Schema, name, value string) string {
 	number, err := strconv.ParseInt(value, 10, 64)
 	if err == nil && float64(number) >= *schema.Minimum && float64(number) <= *schema.Maximum {

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// Whoever asks for something that an operation does not know would take the answer
-// for what was asked.
+// A query with an unknown parameter is refused, because the caller would misread the
+// answer.
 func TestQueriesAreUnderstoodOrRefused(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -45,9 +45,9 @@ func TestQueriesAreUnderstoodOrRefused(t *testing.T) {
 		mustSay(t, status, problem, 422, tc.field, tc.says)
 	}
 	if status, problem := f.call("GET", "/v1/directories?limit=%zz", ""); status != 422 {
-		t.Errorf("%d %v", status, problem)
+		t.Errorf("%d %v, want 422", status, problem)
 	}
 	if tasks := append(f.tasks(f.live), f.tasks(f.bulk)...); len(tasks) > 0 {
-		t.Errorf("refused requests sent tasks: %+v", tasks)
+		t.Errorf("refused requests sent tasks: %+v, want 0 tasks", tasks)
 	}
 }

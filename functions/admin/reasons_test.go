@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/directory"
 )
 
-// The one list of reasons is what the API's description enumerates, with the sentence
-// and what can be done, and what its documentation says.
+// The API's description and the table of README.md have exactly the reasons of the one
+// list, with their sentences and advice.
 func TestReasonsAreOneList(t *testing.T) {
 	var words, all []any
 	meanings, rows := map[string]any{}, []string{}

@@ -10,8 +10,7 @@ import (
 	"entrasync/shared/repeated"
 )
 
-// cause is why a request was refused before anybody knew who asks: the word that the
-// log says.
+// cause is why a request of an unknown caller was refused. The log has it as a field.
 type cause string
 
 // The closed list of causes.
@@ -22,8 +21,9 @@ const (
 	notHTTP      cause = "unreadable"
 )
 
-// causes are how the log tells of each. Only who tries tokens is worth a warning:
-// whatever is in the internet is asked for paths that it does not have.
+// causes are the log level and the message of each cause. Only a missing or wrong token
+// is a warning: any server on the internet gets requests for paths that it does not
+// have.
 var causes = map[cause]struct {
 	level   zerolog.Level
 	message string
@@ -34,8 +34,8 @@ var causes = map[cause]struct {
 	notHTTP:      {zerolog.InfoLevel, "the API was sent what is no HTTP request"},
 }
 
-// refusedFor is why a request came to nothing that anybody may send, "" if it did
-// not. An outage of ours is none.
+// refusedFor returns why a request of an unknown caller was refused, "" if it was not.
+// An outage of ours is not a refusal.
 func (e *auditEntry) refusedFor(status int) cause {
 	switch {
 	case status == http.StatusUnauthorized:
@@ -52,16 +52,16 @@ func (e *auditEntry) refusedFor(status int) cause {
 	return ""
 }
 
-// strangers tells the log of requests that anybody may send, so that nobody can fill
-// it with them.
+// strangers logs refused requests of unknown callers: the first of a cause at once,
+// then their number once a minute. So nobody can fill the log with them.
 type strangers struct{ log repeated.Log[cause] }
 
-// note tells of one request, or counts it.
+// note logs one request, or counts it.
 func (s *strangers) note(ctx context.Context, why cause, request events.APIGatewayV2HTTPRequest, status int) {
-	log, asked := *zerolog.Ctx(ctx), request.RequestContext.HTTP
+	log, details := *zerolog.Ctx(ctx), request.RequestContext.HTTP
 	s.log.Note(why, func(count int) {
 		log.WithLevel(causes[why].level).Str("cause", string(why)).Int("refused", count).
-			Str("method", short(asked.Method, longestLogged)).Str("path", short(request.RawPath, longestLogged)).
-			Int("status", status).Str("sourceIp", asked.SourceIP).Msg(causes[why].message)
+			Str("method", short(details.Method, longestLogged)).Str("path", short(request.RawPath, longestLogged)).
+			Int("status", status).Str("sourceIp", details.SourceIP).Msg(causes[why].message)
 	})
 }

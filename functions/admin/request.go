@@ -14,13 +14,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Handle takes one request. It always answers: an error would be a failure of the
-// function, which raises an alarm, and anybody can send anything.
+// Handle takes one request. It never returns an error: an error would count as a
+// failure of the function and raise an alarm, and any stranger could cause it.
 func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	r = escaped(r)
 	entry := &auditEntry{}
 	response := h.answer(withAudit(ctx, entry), r)
-	h.tell(ctx, entry, r, response.StatusCode)
+	h.audit(ctx, entry, r, response.StatusCode)
 	return response, nil
 }
 
@@ -39,10 +39,9 @@ func (h Handler) answer(ctx context.Context, r events.APIGatewayV2HTTPRequest) e
 	return response
 }
 
-// escaped is the request with a path and a query that can stand in a URL. The HTTP
-// API of AWS hands the path over decoded (as measured by users of it): a %, a
-// question mark or a control character in it would otherwise be taken for a part
-// of the URL's grammar, or not be taken at all.
+// escaped returns the request with path and query escaped for a URL. The HTTP API of
+// AWS passes the path decoded (as measured by users of it): without escaping, a %, a
+// question mark or a control character in it would be read as URL syntax, or refused.
 func escaped(r events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPRequest {
 	path := r.RawPath
 	if path == "" {
@@ -64,7 +63,7 @@ func escaped(r events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// readable refuses what the adapter cannot make a request of.
+// readable refuses an event that the adapter cannot turn into a request.
 func readable(r events.APIGatewayV2HTTPRequest) error {
 	method := r.RequestContext.HTTP.Method
 	if method == "" || strings.ContainsFunc(method, func(c rune) bool { return (c|0x20) < 'a' || (c|0x20) > 'z' }) {
@@ -78,7 +77,7 @@ func readable(r events.APIGatewayV2HTTPRequest) error {
 	return nil
 }
 
-// unreadable answers what is no request.
+// unreadable answers an event that is not a valid HTTP request.
 func unreadable(why error) events.APIGatewayV2HTTPResponse {
 	return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest, Headers: map[string]string{"Content-Type": problemType},
 		Body: string(problem(http.StatusBadRequest, "the request cannot be read: "+why.Error()))}
@@ -87,7 +86,7 @@ func unreadable(why error) events.APIGatewayV2HTTPResponse {
 // problemType is the media type of a problem document.
 const problemType = "application/problem+json"
 
-// problem is a problem document as text.
+// problem returns a problem document as JSON text.
 func problem(status int, message string) []byte {
 	text, err := json.Marshal(huma.NewError(status, short(message, longestText)))
 	if err != nil {

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// routed serves what the API has operations for. What is no operation is answered,
-// like everything else that is refused, with a problem document: a path that is
-// none, also one that would be one if it were tidied up, with 404, and a method
-// that a path does not have with 405 (RFC 9110, 15.5.6).
+// routed serves the operations of the API and answers every other request with a
+// problem document: an unknown path with 404, also one that is known only after
+// cleaning, and a method that the path does not have with 405 (RFC 9110, 15.5.6).
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		method, asked := repeat(r.Method), repeat(r.URL.Path)
-		none := "there is no operation " + method + " " + asked + ": /openapi.json lists them all"
+		method, target := repeat(r.Method), repeat(r.URL.Path)
+		none := "there is no operation " + method + " " + target + ": /openapi.json lists them all"
 		if !tidy(r.URL.Path) {
 			writeProblem(w, http.StatusNotFound, none)
 			return
@@ -25,27 +24,27 @@ func routed(mux *http.ServeMux) http.Handler {
 		}
 		if allowed := methodsOf(mux, r); len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			writeProblem(w, http.StatusMethodNotAllowed, asked+" cannot be asked with "+method+", only with "+strings.Join(allowed, ", "))
+			writeProblem(w, http.StatusMethodNotAllowed, target+" cannot be asked with "+method+", only with "+strings.Join(allowed, ", "))
 			return
 		}
 		writeProblem(w, http.StatusNotFound, none)
 	})
 }
 
-// tidy reports whether a path is as it is meant: of any other one the multiplexer
-// would redirect to what it takes it for.
+// tidy reports whether a path is clean. The multiplexer would redirect any other path
+// to its clean form.
 func tidy(p string) bool {
 	cleaned := path.Clean(p)
 	return p == cleaned || p == cleaned+"/"
 }
 
-// methodsOf are the methods that the path of a request has.
+// methodsOf returns the methods that the path of a request has.
 func methodsOf(mux *http.ServeMux, r *http.Request) []string {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		asked := r.Clone(r.Context())
-		asked.Method = method
-		if _, pattern := mux.Handler(asked); pattern != "" {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := mux.Handler(probe); pattern != "" {
 			allowed = append(allowed, method)
 		}
 	}

@@ -13,8 +13,7 @@ import (
 	"entrasync/functions/admin"
 )
 
-// event is a request with the token as the HTTP API presents it: with the path
-// decoded.
+// event is a request with the token as the HTTP API passes it, with a decoded path.
 func event(method, path string) events.APIGatewayV2HTTPRequest {
 	r := events.APIGatewayV2HTTPRequest{Version: "2.0", RouteKey: "$default", RawPath: path,
 		Headers: map[string]string{"authorization": "Bearer " + token, "host": "api.example", "content-type": "application/json"}}
@@ -23,8 +22,8 @@ func event(method, path string) events.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// answered hands a request over and fails unless it is answered: with JSON and,
-// where it is refused, with a problem document of the status.
+// answered handles a request and fails unless the answer is JSON and, for a refusal, a
+// problem document with the status.
 func answered(t *testing.T, handler admin.Handler, r events.APIGatewayV2HTTPRequest) events.APIGatewayV2HTTPResponse {
 	t.Helper()
 	what := fmt.Sprintf("%q %q?%q", r.RequestContext.HTTP.Method, r.RawPath, r.RawQueryString)
@@ -43,13 +42,13 @@ func answered(t *testing.T, handler admin.Handler, r events.APIGatewayV2HTTPRequ
 		t.Errorf("%s: %d %s %s", what, response.StatusCode, response.Headers["Content-Type"], response.Body)
 	}
 	if response.StatusCode == http.StatusInternalServerError {
-		t.Errorf("%s: %s", what, response.Body)
+		t.Errorf("%s: %s, want StatusCode not %v", what, response.Body, http.StatusInternalServerError)
 	}
 	return response
 }
 
-// Whatever somebody sends is answered, and what is no operation is none: the
-// function that failed would raise an alarm.
+// Every request gets an answer, also one for no operation: a failed function would
+// raise an alarm.
 func TestWhatIsNoOperationIsAnswered(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -82,7 +81,7 @@ func TestWhatIsNoOperationIsAnswered(t *testing.T) {
 		{"POST", "//v1/directories", 404},
 		{"GET", "/" + strings.Repeat("a/", 5000), 404},
 		{"GET", "/schemas/Directory.json", 404},
-		{"GET", "v1/directories", 200}, // it begins with a slash all the same
+		{"GET", "v1/directories", 200}, // the missing slash is added
 		{"GET", "/v1/directories/" + id, 200},
 		{"GE T", "/v1/directories", 400},
 		{"", "/v1/directories", 400},
@@ -100,7 +99,7 @@ func TestWhatIsNoOperationIsAnswered(t *testing.T) {
 	r = event("GET", "/v1/directories")
 	r.RawQueryString = "limit=1\x01#x"
 	if response := answered(t, f.handler, r); response.StatusCode != 422 {
-		t.Errorf("a query with a control character: %d %s", response.StatusCode, response.Body)
+		t.Errorf("a query with a control character: %d %s, want 422", response.StatusCode, response.Body)
 	}
 }
 
@@ -120,15 +119,15 @@ func TestAnotherMethodIsNotAllowed(t *testing.T) {
 	} {
 		response := answered(t, f.handler, event(tc.method, tc.path))
 		if response.StatusCode != 405 || response.Headers["Allow"] != tc.allow || !strings.Contains(response.Body, tc.allow) {
-			t.Errorf("%s %s: %d %q %s", tc.method, tc.path, response.StatusCode, response.Headers["Allow"], response.Body)
+			t.Errorf("%s %s: %d %q %s, want StatusCode 405, Allow %v, the text %q", tc.method, tc.path, response.StatusCode, response.Headers["Allow"], response.Body, tc.allow, tc.allow)
 		}
 	}
 	if response := answered(t, f.handler, event("HEAD", "/v1/directories")); response.StatusCode != 200 || response.Body != "" {
-		t.Errorf("HEAD: %d %q", response.StatusCode, response.Body)
+		t.Errorf("HEAD: %d %q, want StatusCode 200, Body \"\"", response.StatusCode, response.Body)
 	}
 }
 
-// FuzzRequests sends anything at all.
+// FuzzRequests sends random requests.
 func FuzzRequests(f *testing.F) {
 	for _, seed := range [][5]string{
 		{"GET", "/%", "", "", ""},

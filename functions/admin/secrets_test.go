@@ -18,7 +18,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// kept are the secrets of an organization.
+// kept returns the secrets of an organization.
 func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string) {
 	f.t.Helper()
 	key, err := f.secrets.APIKey(f.t.Context(), id)
@@ -32,8 +32,7 @@ func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string
 	return key, tokens
 }
 
-// secretStores are the stores that the product runs on: Secrets Manager, and a
-// file.
+// secretStores are the stores of the product: Secrets Manager, and a file.
 var secretStores = map[string]func(*testing.T, *store.Store) secret.Store{
 	"Secrets Manager": func(t *testing.T, records *store.Store) secret.Store {
 		return ports.Secrets(awstest.Moto(t), awstest.Name("stack"), records)
@@ -47,8 +46,8 @@ var secretStores = map[string]func(*testing.T, *store.Store) secret.Store{
 	},
 }
 
-// meanwhile is a JumpCloud that takes every key, and while it looks at one,
-// something happens.
+// meanwhile is a JumpCloud that accepts every key. It calls a function while it checks
+// a key.
 type meanwhile struct{ happens func() }
 
 func (m meanwhile) CheckKey(context.Context, directory.Organization, string) (string, error) {
@@ -56,28 +55,28 @@ func (m meanwhile) CheckKey(context.Context, directory.Organization, string) (st
 	return "Example", nil
 }
 
-// on gives the API another secret store, and something that happens while a key is
-// looked at.
+// on gives the API another secret store, and a function that is called while a key is
+// checked.
 func (f *fixture) on(secrets secret.Store, happens func()) {
 	api := f.api
 	api.Secrets, api.Clients = secrets, parts{Clients: f.outside, Tenants: f.outside, Organizations: meanwhile{happens}}
 	f.serve(api)
 }
 
-// patch changes the organization and wants it to succeed.
+// patch changes the organization and fails the test if that is refused.
 func (f *fixture) patch(body string) {
 	f.t.Helper()
 	if status, answer := f.call("PATCH", "/v1/organizations/"+organization, body); status != 200 {
-		f.t.Errorf("PATCH %s: %d %v", body, status, answer)
+		f.t.Errorf("PATCH %s: %d %v, want 200", body, status, answer)
 	}
 }
 
-// pair is a body with two tokens.
+// pair returns a body with two tokens.
 func pair(letter string) string {
 	return fmt.Sprintf(`{"webhookTokens":["token-%[1]s-1-0123456789","token-%[1]s-2-0123456789"]}`, letter)
 }
 
-// A key and tokens that are replaced at the same moment are both there afterwards.
+// A key and tokens that are replaced at the same moment are both stored.
 func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
 	for name, open := range secretStores {
 		t.Run(name, func(t *testing.T) {
@@ -91,14 +90,14 @@ func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
 			key, errKey := secrets.APIKey(t.Context(), organization)
 			tokens, errTokens := secrets.WebhookTokens(t.Context(), organization)
 			if errKey != nil || errTokens != nil || key != "key-after" || len(tokens) != 2 || tokens[0] != "token-after-1-0123456789" {
-				t.Errorf("the key is %s, the tokens %v; %v, %v", key, tokens, errKey, errTokens)
+				t.Errorf("the key is %s, the tokens %v; %v, %v, want no errKey, no errTokens, key \"key-after\", 2 tokens, tokens \"token-after-1-0123456789\"", key, tokens, errKey, errTokens)
 			}
 		})
 	}
 }
 
-// Of many at once the last one's secrets are there, whole, and everybody is told
-// that his were kept.
+// Of many requests at once, the secrets of the last one are stored completely, and
+// every request succeeds.
 func TestManyPatchesAtOnce(t *testing.T) {
 	for name, open := range secretStores {
 		t.Run(name, func(t *testing.T) {
@@ -124,23 +123,23 @@ func TestManyPatchesAtOnce(t *testing.T) {
 	}
 }
 
-// halfBroken is a store that keeps no tokens.
+// halfBroken is a store that fails to store tokens.
 type halfBroken struct{ secret.Store }
 
 func (halfBroken) PutWebhookTokens(context.Context, directory.OrganizationID, []string) error {
 	return fault.New(fault.Conflict, "test", "the secret is scheduled for deletion")
 }
 
-// Who replaces both and can have one only is told which.
+// If a request replaces both and only one can be stored, the answer says which.
 func TestWhatCouldNotBeKeptIsSaid(t *testing.T) {
 	f := newFixture(t)
 	f.on(halfBroken{f.secrets}, func() {})
 	status, answer := f.call("PATCH", "/v1/organizations/"+organization, `{"apiKey":"key","webhookTokens":["token-0123456789"]}`)
 	if said := fmt.Sprint(answer); status != 409 || !strings.Contains(said, "the webhook tokens could not be kept, the API key could: the secret is scheduled for deletion") || !strings.Contains(said, "body.webhookTokens") {
-		t.Errorf("%d %s", status, said)
+		t.Errorf("%d %s, want 409, the text \"the webhook tokens could not be kept, the API key could: the secret is scheduled for deletion\", the text \"body.webhookTokens\"", status, said)
 	}
 	status, answer = f.call("POST", "/v1/organizations", `{"id":"5f0c1e2d3a4b5c6d7e8f0002","apiKey":"key"}`)
 	if said := fmt.Sprint(answer); status != 409 || !strings.Contains(said, "the organization is kept, but the webhook tokens could not be kept") {
-		t.Errorf("%d %s", status, said)
+		t.Errorf("%d %s, want 409, the text \"the organization is kept, but the webhook tokens could not be kept\"", status, said)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// mergeSettings applies a JSON Merge Patch (RFC 7396) to settings, key by key; a
-// null brings a default back. The patch has been held against its description.
+// mergeSettings applies a JSON Merge Patch (RFC 7396) to settings, key by key; a null
+// restores the default. The patch was checked with its schema before.
 func mergeSettings(current directory.Settings, patch map[string]any) (directory.Settings, error) {
 	before, err := asObject(current)
 	if err != nil {
@@ -29,12 +29,12 @@ func mergeSettings(current directory.Settings, patch map[string]any) (directory.
 		return current, fault.Wrap(err, fault.Internal, "admin.settings")
 	}
 	if source, _ := patch[connectionSource].(map[string]any); source["id"] == nil && settings.ConnectionSource.Type == directory.NoSource {
-		settings.ConnectionSource.ID = "" // of the source that there was
+		settings.ConnectionSource.ID = "" // the id of the former source
 	}
 	return settings, settings.Check()
 }
 
-// fillIn brings defaults back that were taken out, also those inside of a setting.
+// fillIn restores defaults that the patch removed, also inside a setting.
 func fillIn(settings, defaults map[string]any) {
 	for name, value := range defaults {
 		kept, found := settings[name]
@@ -47,7 +47,7 @@ func fillIn(settings, defaults map[string]any) {
 	}
 }
 
-// mergeObject is RFC 7396 for two objects.
+// mergeObject merges two objects as RFC 7396 says.
 func mergeObject(target, patch map[string]any) {
 	for name, value := range patch {
 		inner, isObject := value.(map[string]any)
@@ -67,7 +67,7 @@ func mergeObject(target, patch map[string]any) {
 	}
 }
 
-// asObject is settings as a JSON object.
+// asObject converts settings to a JSON object.
 func asObject(settings directory.Settings) (map[string]any, error) {
 	raw, err := json.Marshal(settings)
 	if err != nil {

@@ -56,7 +56,7 @@ func TestRefusedSettingsAreNamed(t *testing.T) {
 	}
 }
 
-// A null removes, and what cannot be missing cannot be removed.
+// A null removes a field, and a required field cannot be removed.
 func TestNothingNeededIsRemoved(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory(`{"suspendOnLockout":true}`)
@@ -69,13 +69,13 @@ func TestNothingNeededIsRemoved(t *testing.T) {
 			mustSay(t, status, problem, 422, "body."+field, field+" cannot be removed")
 		}
 		if status, got := f.call("PATCH", path, `{}`); status != 200 || got["name"] == "" {
-			t.Errorf("%d %v", status, got)
+			t.Errorf("%d %v, want 200, name not \"\"", status, got)
 		}
 	}
 	status, problem := f.call("POST", "/v1/directories", `{"name":"A","organizationId":"`+organization+`","tenantId":"apart.example","settings":null}`)
 	mustSay(t, status, problem, 422, "body.settings", "settings cannot be removed")
 	if _, got := f.call("GET", "/v1/directories/"+id, ""); got["name"] != "Contoso" || got["settings"].(map[string]any)["suspendOnLockout"] != true {
-		t.Errorf("%v", got)
+		t.Errorf("%v, want name \"Contoso\", suspendOnLockout %v", got, true)
 	}
 }
 
@@ -123,8 +123,8 @@ func TestSettingsOfGroups(t *testing.T) {
 	}
 }
 
-// What stands in JumpCloud already is read when a directory gets its connection
-// source, and again whenever it is named.
+// Associations that exist in JumpCloud are read when a directory gets its connection
+// source, and again in every patch that has the setting.
 func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
 	f := newFixture(t)
 	mustRead := func(when string, want int) {
@@ -132,7 +132,7 @@ func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
 		tasks := f.groupTasks(f.groupsBulk)
 		for _, task := range tasks {
 			if task.Group != "" || !task.Source || task.AllMembers || task.Cause.Type != "connection_source" {
-				t.Errorf("%s: %+v", when, task)
+				t.Errorf("%s: %+v, want Group \"\", Source true, AllMembers false, Type \"connection_source\"", when, task)
 			}
 		}
 		if len(tasks) != want || f.later != want {
@@ -153,7 +153,7 @@ func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
 		{"no source", `{"connectionSource":null}`, 1},
 	} {
 		if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":`+step.patch+`}`); status != 200 {
-			t.Errorf("%s: %d %v", step.when, status, got)
+			t.Errorf("%s: %d %v, want 200", step.when, status, got)
 		}
 		mustRead(step.when, step.want)
 	}
@@ -162,7 +162,7 @@ func TestAConnectionSourceIsReadAtOnce(t *testing.T) {
 	mustRead("created without one", 0)
 }
 
-// downQueue takes nothing.
+// downQueue accepts no message.
 type downQueue struct{}
 
 func (downQueue) Send(context.Context, ...queue.Message) error {
@@ -178,7 +178,7 @@ func TestADirectoryWhoseSourceCouldNotBeReadSaysSo(t *testing.T) {
 	detail, _ := problem["detail"].(string)
 	all, err := f.records.DirectoriesOf(t.Context(), organization)
 	if err != nil || len(all) != 1 {
-		t.Fatalf("%+v, %v", all, err)
+		t.Fatalf("%+v, %v, want 1 all", all, err)
 	}
 	want := "the directory " + string(all[0].ID) + " is kept, its connection source could not be read: PATCH connectionSource"
 	if status != 503 || detail != want {
@@ -197,7 +197,7 @@ func TestASettingConcernsUsersAndGroups(t *testing.T) {
 	var groups []directory.GroupID
 	for _, task := range f.groupTasks(f.groupsBulk) {
 		if !task.AllMembers || task.Cause.Type != "settings_changed" {
-			t.Errorf("%+v", task)
+			t.Errorf("%+v, want AllMembers true, Type \"settings_changed\"", task)
 		}
 		groups = append(groups, task.Group)
 	}
@@ -206,6 +206,6 @@ func TestASettingConcernsUsersAndGroups(t *testing.T) {
 		t.Errorf("groups: %v", groups)
 	}
 	if users := f.tasks(f.bulk); len(users) != 1 || users[0].User != ann {
-		t.Errorf("users: %+v", users)
+		t.Errorf("users: %+v, want 1 users, User %v", users, ann)
 	}
 }

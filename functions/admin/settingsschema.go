@@ -21,8 +21,8 @@ type settingsView directory.Settings
 // Schema implements huma.SchemaProvider.
 func (settingsView) Schema(r huma.Registry) *huma.Schema { return component(r, "Settings", false) }
 
-// component refers to the description of settings, which stands in the document
-// once: it is large.
+// component returns a reference to the schema of settings. The schema is in the
+// document only once, because it is large.
 func component(r huma.Registry, name string, patch bool) *huma.Schema {
 	if r.Map()[name] == nil {
 		r.Map()[name] = settingsSchema(patch)
@@ -33,7 +33,7 @@ func component(r huma.Registry, name string, patch bool) *huma.Schema {
 	return &huma.Schema{Ref: "#/components/schemas/" + name}
 }
 
-// switches are the settings that are on or off, and what they do when on.
+// switches are the boolean settings, and what they do when on.
 var switches = map[string]string{
 	"suspendOnPasswordExpiration":    "Disable the account while the user's password is expired in JumpCloud",
 	"suspendOnLockout":               "Disable the account while the user is locked out in JumpCloud",
@@ -46,8 +46,8 @@ var switches = map[string]string{
 	"allowSharedDomains":             "Allow another directory on the same tenant; a user then stays enabled as long as one of them holds the user",
 }
 
-// settingsSchema describes settings: whole, or as a patch, in which every one may
-// be missing and a null brings a default back.
+// settingsSchema describes all settings, or a patch of them, in which each may be
+// missing and a null restores the default.
 func settingsSchema(patch bool) *huma.Schema {
 	defaults, err := asObject(directory.DefaultSettings())
 	if err != nil {
@@ -74,7 +74,7 @@ func settingsSchema(patch bool) *huma.Schema {
 	return settings
 }
 
-// schemas make schemas: of a patch, in which everything may be null, or not.
+// schemas makes schemas; in those of a patch every value may be null.
 type schemas struct{ patch bool }
 
 // object is an object that has no other properties than these.
@@ -87,7 +87,7 @@ func (s schemas) boolean(description string) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeBoolean, Nullable: s.patch, Description: description}
 }
 
-// text is a string of a pattern.
+// text is a string that matches a pattern.
 func (s schemas) text(pattern, says, description string) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Nullable: s.patch, Pattern: pattern, PatternDescription: says, Description: description}
 }
@@ -101,7 +101,7 @@ func (s schemas) oneOf(description string, words ...string) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Nullable: s.patch, Enum: values, Description: description}
 }
 
-// domains is the setting domains. A list is replaced as a whole, so what is in it
+// domains is the setting domains. A patch replaces the complete list, so its elements
 // cannot be null.
 func (s schemas) domains() *huma.Schema {
 	longest, item := directory.LongestDomain, schemas{}

@@ -12,10 +12,10 @@ import (
 	"entrasync/shared/fault"
 )
 
-// describe asks the tenant whether our credentials work there and what it is, and
-// notes in the directory what is wrong. A tenant may be named by its id or by any
-// of its domains, so it is known by what it says of itself. What it said before
-// stays when it cannot be asked; refusal is why it cannot.
+// describe reads the tenant with our credentials and writes its id, its domains and any
+// problem into the directory. The id comes from the tenant, because a directory may
+// name its tenant by any of its domains. If the tenant cannot be read, the values of
+// the last read stay, and refusal says why.
 func (a API) describe(ctx context.Context, dir directory.Directory) (described directory.Directory, refusal error) {
 	tenant, err := a.Clients.Describe(ctx, dir.Tenant)
 	if err == nil {
@@ -31,7 +31,7 @@ func (a API) describe(ctx context.Context, dir directory.Directory) (described d
 	f := fault.Of(err)
 	outage := f.Kind == fault.Transient || f.Kind == fault.Throttled
 	if outage && dir.TenantObject != "" {
-		return dir, err // it says nothing about our credentials
+		return dir, err // an outage says nothing about our credentials
 	}
 	dir.Status, dir.Reason, dir.Message = directory.PendingAuthorization, f.Reason, f.Message
 	if dir.Reason == "" {
@@ -46,15 +46,15 @@ func (a API) describe(ctx context.Context, dir directory.Directory) (described d
 	return dir, err
 }
 
-// mustBeVerified refuses settings that list a domain which the tenant has not
-// verified: a typing error there would park everybody at once. refusal is why the
-// tenant could not be asked just now; nil if it was.
+// mustBeVerified refuses settings that list a domain which the tenant has not verified:
+// a typing error there would park all users at once. refusal is why the tenant could
+// not be read just now; nil if it was read.
 //
-// A tenant that was asked before and cannot be asked now may have verified a new
-// domain or not, and everybody would be parked as soon as it answers: only domains
-// that it had verified are taken then. Of a tenant that never let us in nothing is
-// known, and nobody has anything to lose there: its directory says what is wrong
-// once it answers.
+// If the tenant was read before but cannot be read now, only the domains that were
+// verified then are accepted: a new domain may not be verified, and all users would be
+// parked once the tenant answers. If the tenant was never read, any domain is accepted:
+// the directory has no users to park, and it reports the problem once the tenant
+// answers.
 func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error) error {
 	const op = "admin.check domains"
 	if _, named := patch["domains"]; !named || dir.TenantObject == "" {
@@ -73,19 +73,20 @@ func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error)
 		"the tenant cannot be asked whether it has verified %s, so nothing was changed: try again (%s)", dir.Settings.Domains[missing[0]].Name, f.Message)}
 }
 
-// notVerified says that a domain of the settings is not the tenant's.
+// notVerified says that a domain of the settings is not a verified domain of the
+// tenant.
 func notVerified(dir directory.Directory, index int) string {
 	return fmt.Sprintf("%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s",
 		dir.Settings.Domains[index].Name, strings.Join(dir.VerifiedDomains, ", "))
 }
 
-// keep keeps a directory, before is what it was, unless another one writes to the
-// same accounts: a user who is in both would be disabled by the one while the
-// other still wants the account. Where the directory allows it, both know of each
-// other from the same moment on. A directory that waits for its authorization
-// counts as well, since it works as soon as the tenant consents.
+// keep stores a directory unless another directory writes to the same accounts; before
+// is its former state. Otherwise one directory could disable the account of a user whom
+// the other still has connected. If the settings allow a shared tenant, one transaction
+// writes to both directories that they share it. A directory that waits for its
+// authorization counts too, because it works as soon as the tenant consents.
 //
-// The fault is of kind Changed if somebody else was faster: try again.
+// The fault is of kind Changed if another writer was faster: try again.
 func (a API) keep(ctx context.Context, before, dir directory.Directory) (directory.Directory, error) {
 	neighbours, err := a.Store.Neighbours(ctx, dir)
 	if err != nil {
@@ -98,14 +99,14 @@ func (a API) keep(ctx context.Context, before, dir directory.Directory) (directo
 	var others, changed []directory.Directory
 	dir.Shares = nil
 	for _, other := range known {
-		_, meets := dir.Overlaps(other)
-		if meets {
+		_, overlaps := dir.Overlaps(other)
+		if overlaps {
 			others = append(others, other)
 			dir.Shares = append(dir.Shares, other.ID)
 		}
-		if knows := slices.Contains(other.Shares, dir.ID); meets != knows {
+		if knows := slices.Contains(other.Shares, dir.ID); overlaps != knows {
 			other.Shares = slices.DeleteFunc(slices.Clone(other.Shares), func(id directory.ID) bool { return id == dir.ID })
-			if meets {
+			if overlaps {
 				other.Shares = append(other.Shares, dir.ID)
 			}
 			changed = append(changed, other)
@@ -118,8 +119,7 @@ func (a API) keep(ctx context.Context, before, dir directory.Directory) (directo
 	return dir, err
 }
 
-// withShares are directories, and those that one shares its tenant with so far,
-// as far as they exist.
+// withShares adds to directories those of shares that exist and are missing there.
 func (a API) withShares(ctx context.Context, directories []directory.Directory, shares []directory.ID) ([]directory.Directory, error) {
 	for _, id := range shares {
 		if slices.ContainsFunc(directories, func(d directory.Directory) bool { return d.ID == id }) {
@@ -137,8 +137,9 @@ func (a API) withShares(ctx context.Context, directories []directory.Directory, 
 	return directories, nil
 }
 
-// mayShare refuses to let a directory write to the accounts of others unless its
-// settings allow that, or did when they were put beside each other.
+// mayShare returns a fault if a directory would write to the accounts of others and its
+// settings do not allow that. Directories that it already shared a tenant with are
+// allowed.
 func mayShare(before, dir directory.Directory, others []directory.Directory) error {
 	const op = "admin.share tenant"
 	if len(others) == 0 || dir.Settings.AllowSharedDomains {
@@ -167,7 +168,7 @@ func mayShare(before, dir directory.Directory, others []directory.Directory) err
 	return f
 }
 
-// refuseTenant is the problem document for a directory that was not kept.
+// refuseTenant makes the problem document for a directory that was not stored.
 func refuseTenant(err error) error {
 	if fault.Is(err, fault.Conflict) {
 		return refuse(err, fault.Of(err).Subject, nil)
@@ -175,7 +176,7 @@ func refuseTenant(err error) error {
 	return refuse(err, "", nil)
 }
 
-// shown names a directory to people.
+// shown names a directory for people.
 func shown(dir directory.Directory) string {
 	id := string(dir.ID)
 	if dir.Version == 0 {
@@ -184,7 +185,7 @@ func shown(dir directory.Directory) string {
 	return fmt.Sprintf("%q (%s)", dir.Name, id)
 }
 
-// shownAll names several.
+// shownAll names several directories for people.
 func shownAll(all []directory.Directory) string {
 	names := make([]string, len(all))
 	for i, dir := range all {

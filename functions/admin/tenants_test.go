@@ -18,7 +18,7 @@ import (
 // otherOrganization is a second organization in the same deployment.
 const otherOrganization = "5f0c1e2d3a4b5c6d7e8f0002"
 
-// beside adds the second organization.
+// beside creates the second organization.
 func (f *fixture) beside() {
 	f.t.Helper()
 	if err := f.records.CreateOrganization(f.t.Context(), directory.Organization{ID: otherOrganization, Name: "Other", Region: "us", CreatedAt: time.Now().UTC()}); err != nil {
@@ -26,13 +26,13 @@ func (f *fixture) beside() {
 	}
 }
 
-// create asks for a directory.
+// create requests a new directory.
 func (f *fixture) create(name, organization, tenant, settings string) (status int, answer map[string]any) {
 	f.t.Helper()
 	return f.call("POST", "/v1/directories", fmt.Sprintf(`{"name":%q,"organizationId":%q,"tenantId":%q,"settings":%s}`, name, organization, tenant, settings))
 }
 
-// shares are the directories with which one shares its tenant.
+// shares returns the directories with which a directory shares its tenant.
 func (f *fixture) shares(id string) []string {
 	f.t.Helper()
 	_, got := f.call("GET", "/v1/directories/"+id, "")
@@ -45,13 +45,13 @@ func (f *fixture) shares(id string) []string {
 	return shares
 }
 
-// idOf is the id of what was created.
+// idOf returns the id in an answer.
 func idOf(created map[string]any) string {
 	id, _ := created["id"].(string)
 	return id
 }
 
-// location is the field that a refusal names, and what it says.
+// location returns the field that a refusal names, and its message.
 func location(problem map[string]any) (field, says string) {
 	details, _ := problem["errors"].([]any)
 	if len(details) == 0 {
@@ -61,8 +61,7 @@ func location(problem map[string]any) (field, says string) {
 	return fmt.Sprint(detail["location"]), fmt.Sprint(detail["message"])
 }
 
-// mustSay fails unless a refusal has the status and names the field and all the
-// words.
+// mustSay fails unless a refusal has the status, the field and all the words.
 func mustSay(t *testing.T, status int, problem map[string]any, wantStatus int, wantField string, words ...string) {
 	t.Helper()
 	field, says := location(problem)
@@ -81,8 +80,8 @@ const (
 	fabrika = "1c2d3e4f-0a4b-4c61-9a58-3d2f6b1e0001"
 )
 
-// otherTenants are one that says it has a domain of Contoso's, and some that have
-// nothing to do with either.
+// otherTenants are a tenant with a domain of Contoso, and some tenants without common
+// domains.
 func otherTenants() map[directory.TenantID]directory.Tenant {
 	return map[directory.TenantID]directory.Tenant{
 		fabrika:            {ID: fabrika, VerifiedDomains: []string{"fabrika.example", "contoso.example"}},
@@ -91,8 +90,8 @@ func otherTenants() map[directory.TenantID]directory.Tenant {
 	}
 }
 
-// One tenant, or one domain, in two directories is refused with the names of
-// both, and says what to do.
+// One tenant or one domain in two directories is refused, with the names of both and
+// what to do.
 func TestATenantInTwoDirectoriesIsRefused(t *testing.T) {
 	f := newFixture(t)
 	f.beside()
@@ -111,25 +110,25 @@ func TestATenantInTwoDirectoriesIsRefused(t *testing.T) {
 				`use "Contoso" alone`, `set allowSharedDomains on "Second"`, "stays enabled as long as one directory of the tenant holds the user")
 		})
 	}
-	// Nobody knows the tenant yet, but its name is that of a domain.
+	// The tenant was not read yet, but its name is that of a domain.
 	f.outside.refusal = fault.New(fault.Unauthorized, "test", "no consent")
 	if status, problem := f.create("Second", organization, "Contoso.example", "{}"); status != 409 {
-		t.Errorf("waiting for its authorization: %d %v", status, problem)
+		t.Errorf("waiting for its authorization: %d %v, want 409", status, problem)
 	}
 	f.outside.refusal = nil
 	if status, created := f.create("Apart", organization, "apart.example", "{}"); status != 201 || created["sharesTenantWith"] != nil {
-		t.Errorf("a tenant of its own: %d %v", status, created)
+		t.Errorf("a tenant of its own: %d %v, want 201, no sharesTenantWith", status, created)
 	}
 	if got := f.shares(first); got != nil {
-		t.Errorf("refused directories are known as sharing: %v", got)
+		t.Errorf("refused directories are known as sharing: %v, want no got", got)
 	}
 	if _, list := f.call("GET", "/v1/directories", ""); len(list["items"].([]any)) != 2 {
-		t.Errorf("directories: %v", list)
+		t.Errorf("directories: %v, want 2 items", list)
 	}
 }
 
-// A directory says which domains of its tenant are federated, as they were when it was
-// last asked; one that was kept before anybody asked says nothing of it.
+// A directory has the federated domains of its tenant from the last read; a directory
+// that was stored before there was such a read has none.
 func TestADirectoryKnowsTheKindsOfItsDomains(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
@@ -138,17 +137,17 @@ func TestADirectoryKnowsTheKindsOfItsDomains(t *testing.T) {
 		return fmt.Sprint(got["federatedDomains"], " ", got["initialDomain"])
 	}
 	if got := view(); got != "<nil> <nil>" {
-		t.Errorf("at first %s", got)
+		t.Errorf("at first %s, want \"<nil> <nil>\"", got)
 	}
 	f.outside.tenants = map[directory.TenantID]directory.Tenant{tenant: {ID: tenant, VerifiedDomains: []string{"contoso.example", "c.onmicrosoft.example"},
 		FederatedDomains: []string{"contoso.example"}, InitialDomain: "c.onmicrosoft.example"}}
 	f.call("PATCH", "/v1/directories/"+id, "{}")
 	if got := view(); got != "[contoso.example] c.onmicrosoft.example" {
-		t.Errorf("then %s", got)
+		t.Errorf("then %s, want \"[contoso.example] c.onmicrosoft.example\"", got)
 	}
 }
 
-// Allowed, all directories on the tenant know of each other.
+// If sharing is allowed, all directories on the tenant name each other.
 func TestSharedTenantIsKnownToAll(t *testing.T) {
 	f := newFixture(t)
 	f.beside()
@@ -158,7 +157,7 @@ func TestSharedTenantIsKnownToAll(t *testing.T) {
 	for name, o := range map[string]string{"Second": organization, "Third": otherOrganization} {
 		status, created := f.create(name, o, tenant, shared)
 		if status != 201 || created["status"] != "active" {
-			t.Fatalf("%d %v", status, created)
+			t.Fatalf("%d %v, want 201, \"active\"", status, created)
 		}
 		ids = append(ids, idOf(created))
 	}
@@ -171,13 +170,13 @@ func TestSharedTenantIsKnownToAll(t *testing.T) {
 		}
 	}
 	if got := f.shares(idOf(apart)); got != nil {
-		t.Errorf("a tenant of its own is shared with %v", got)
+		t.Errorf("a tenant of its own is shared with %v, want no got", got)
 	}
 	_, got := f.call("GET", "/v1/directories/"+first, "")
 	if domains, _ := got["verifiedDomains"].([]any); !cmp.Equal(domains, []any{"contoso.example", "corp.example"}) || got["tenantObjectId"] != tenant {
 		t.Errorf("the directory: %v", got)
 	}
-	// One more needs the permission of its own.
+	// One more directory needs the setting too.
 	status, problem := f.create("Fourth", organization, tenant, "{}")
 	mustSay(t, status, problem, 409, "body.tenantId", `"Contoso"`, `"Second"`, `"Third"`)
 }
@@ -199,25 +198,25 @@ func TestSharingCannotBeTurnedOff(t *testing.T) {
 	}
 	_, created = f.create("Apart", organization, "apart.example", shared)
 	if status, got := f.call("PATCH", "/v1/directories/"+idOf(created), `{"settings":{"allowSharedDomains":false}}`); status != 200 {
-		t.Errorf("with nobody to share with: %d %v", status, got)
+		t.Errorf("with nobody to share with: %d %v, want 200", status, got)
 	}
-	// A domain that left the tenant is not shared any more.
+	// A domain that was removed from the tenant is no longer shared.
 	_, created = f.create("Fabrika", organization, fabrika, shared)
 	fabrikas := idOf(created)
 	if got := f.shares(fabrikas); len(got) != 2 {
-		t.Errorf("with a domain of Contoso, Fabrika shares with %v", got)
+		t.Errorf("with a domain of Contoso, Fabrika shares with %v, want 2", got)
 	}
 	f.outside.tenants[fabrika] = directory.Tenant{ID: fabrika, VerifiedDomains: []string{"fabrika.example"}}
 	if status, got := f.call("PATCH", "/v1/directories/"+fabrikas, `{"settings":{"allowSharedDomains":false}}`); status != 200 || got["sharesTenantWith"] != nil {
-		t.Errorf("without it: %d %v", status, got)
+		t.Errorf("without it: %d %v, want 200, no sharesTenantWith", status, got)
 	}
 	if got := f.shares(first); !cmp.Equal(got, []string{second}) {
 		t.Errorf("Contoso still shares with %v", got)
 	}
 }
 
-// A domain that comes to a tenant later is noticed when the directory is changed.
-func TestChangedDirectoryMustNotMeetAnother(t *testing.T) {
+// A domain that is added to a tenant later is found when the directory is changed.
+func TestChangedDirectoryMustNotOverlapAnother(t *testing.T) {
 	f := newFixture(t)
 	f.outside.tenants = otherTenants()
 	first := f.directory("{}")
@@ -227,15 +226,15 @@ func TestChangedDirectoryMustNotMeetAnother(t *testing.T) {
 	status, problem := f.call("PATCH", "/v1/directories/"+mainland, `{"name":"New"}`)
 	mustSay(t, status, problem, 409, "path.id", `"New" (`+mainland+`)`, `"Contoso" (`+first+`)`, "the domain contoso.example")
 	if _, got := f.call("GET", "/v1/directories/"+mainland, ""); got["name"] != "Mainland" {
-		t.Errorf("a refused change was kept: %v", got)
+		t.Errorf("a refused change was kept: %v, want name \"Mainland\"", got)
 	}
 	if status, got := f.call("PATCH", "/v1/directories/"+mainland, `{"settings":`+shared+`}`); status != 200 || !cmp.Equal(f.shares(first), []string{mainland}) {
 		t.Errorf("allowed: %d %v", status, got)
 	}
 }
 
-// Of directories that are created at once on one tenant, one wins; where they may
-// share it, all are kept and know of each other.
+// Of directories that are created at once on one tenant, only one is stored. If they
+// may share it, all are stored and name each other.
 func TestCreationsAtOnce(t *testing.T) {
 	for settings, want := range map[string]int32{"{}": 1, shared: 8} {
 		f := newFixture(t)
@@ -256,7 +255,7 @@ func TestCreationsAtOnce(t *testing.T) {
 		}
 		all.Wait()
 		if created.Load() != want || refused.Load() != 8-want {
-			t.Errorf("%s: %d created, %d refused", settings, created.Load(), refused.Load())
+			t.Errorf("%s: %d created, %d refused, want Load %v, Load %d", settings, created.Load(), refused.Load(), want, 8-want)
 		}
 		_, list := f.call("GET", "/v1/directories", "")
 		items, _ := list["items"].([]any)
@@ -272,9 +271,9 @@ func TestCreationsAtOnce(t *testing.T) {
 	}
 }
 
-// Who is connected or disconnected in one directory of a tenant is looked at in
-// the others that have to do with the user, and only there.
-func TestSharedTenantIsLookedAtTogether(t *testing.T) {
+// When a user is connected or disconnected in one directory of a tenant, a task is also
+// sent for each other directory of the tenant that has the user, and only there.
+func TestTasksGoToAllDirectoriesOfATenant(t *testing.T) {
 	f := newFixture(t)
 	f.outside.tenants = otherTenants()
 	first := f.directory("{}")
@@ -284,11 +283,11 @@ func TestSharedTenantIsLookedAtTogether(t *testing.T) {
 	third := idOf(created)
 	_, created = f.create("Apart", organization, "apart.example", "{}")
 	apart := idOf(created)
-	looked := func() []string {
+	sent := func() []string {
 		var ids []string
 		for _, task := range append(f.tasks(f.live), f.tasks(f.bulk)...) {
 			if task.User != ann {
-				t.Errorf("a task for %s", task.User)
+				t.Errorf("a task for %s, want %v", task.User, ann)
 			}
 			ids = append(ids, string(task.Directory))
 		}
@@ -307,11 +306,11 @@ func TestSharedTenantIsLookedAtTogether(t *testing.T) {
 		{"DELETE", second, []string{first, second}},
 	} {
 		if status, got := f.call(step.method, "/v1/directories/"+step.directory+"/connections/users/"+ann, ""); status != 202 {
-			t.Errorf("%d %v", status, got)
+			t.Errorf("%d %v, want 202", status, got)
 		}
 		slices.Sort(step.want)
-		if got := looked(); !cmp.Equal(got, step.want) {
-			t.Errorf("%s %s looks at %v, want %v (third is %s)", step.method, step.directory, got, step.want, third)
+		if got := sent(); !cmp.Equal(got, step.want) {
+			t.Errorf("%s %s sent tasks for %v, want %v (third is %s)", step.method, step.directory, got, step.want, third)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// linkView is how a user stands in a directory.
+// linkView is the state of a user in a directory.
 type linkView struct {
 	User        directory.UserID       `json:"userId"`
 	EntraID     directory.EntraID      `json:"entraId,omitempty" doc:"The object id of the account; missing as long as there is none"`
@@ -48,7 +48,8 @@ func viewOf(link directory.Link, paths []directory.Path) linkView {
 	return view
 }
 
-// shownAs is a value as Graph would show it: the state is a boolean there.
+// shownAs converts a value to the type that Graph has: accountEnabled is a boolean
+// there.
 func shownAs(name directory.Attribute, value directory.Value) any {
 	if name == directory.AccountEnabled {
 		return value.String() == "true"
@@ -56,7 +57,7 @@ func shownAs(name directory.Attribute, value directory.Value) any {
 	return value
 }
 
-// known is a time, nil for one that never was.
+// known returns a pointer to a time, nil for the zero time.
 func known(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -92,13 +93,14 @@ func (a API) users(api huma.API) {
 			if _, err := a.linkOf(ctx, dir, user); err != nil {
 				return nil, refuse(err, "path.userId", in.User)
 			}
-			// With all by which the user may be connected: a membership may have been missed.
+			// Reads the memberships and the connection source again: an event may have
+			// been missed.
 			return a.enqueueUser(ctx, dir, reconcile.Task{User: user, Cause: request("retried"), Memberships: true,
 				Source: dir.Settings.ConnectionSource.Type != directory.NoSource}, a.Lanes.UsersLive)
 		})
 }
 
-// listUsers lists links.
+// listUsers lists the users of a directory.
 func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkView]], error) {
 	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
@@ -113,14 +115,14 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkVie
 	for i, link := range list.Items {
 		ids[i] = link.User
 	}
-	// The links of the list may lag behind; what is read by its key does not.
-	look, err := a.Store.ShownUsers(ctx, dir.ID, ids)
+	// The list may return old versions of the links; a read by key does not.
+	records, err := a.Store.ShownUsers(ctx, dir.ID, ids)
 	if err != nil {
 		return nil, refuse(err, "", nil)
 	}
 	views := make([]linkView, 0, len(ids))
 	for _, id := range ids {
-		user := look[id]
+		user := records[id]
 		if link, found := user.Known.Link(dir.ID); found && link.Stands(status, reason) {
 			view := viewOf(link, user.Known.Paths(dir.ID))
 			view.Unreadable = withoutConnection(user.DamagedConnection)
@@ -130,7 +132,7 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkVie
 	return &answer[page[linkView]]{Body: page[linkView]{Items: views, Cursor: list.Cursor}}, nil
 }
 
-// withoutConnection says what cannot be read of a user or a group that is in a list.
+// withoutConnection names the damaged record of a user or a group in a list.
 func withoutConnection(damaged bool) []string {
 	if damaged {
 		return []string{"connection"}
@@ -138,8 +140,8 @@ func withoutConnection(damaged bool) []string {
 	return nil
 }
 
-// linkOf reads the link of a user in a directory; NotFound if the user never
-// was connected there.
+// linkOf reads the link of a user in a directory; NotFound if the user was never
+// connected there.
 func (a API) linkOf(ctx context.Context, dir directory.Directory, id directory.UserID) (linkView, error) {
 	user, err := a.Store.User(ctx, dir.Organization, id)
 	if err != nil {

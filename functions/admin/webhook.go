@@ -16,7 +16,7 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Channels sets up how JumpCloud calls us, in one organization.
+// Channels sets up and tests the webhook of one organization in JumpCloud.
 type Channels interface {
 	SetUpWebhook(ctx context.Context, setup jumpcloud.WebhookSetup) (jumpcloud.WebhookState, error)
 	TestWebhook(ctx context.Context, channelID string) (jumpcloud.TestResult, error)
@@ -30,7 +30,7 @@ type webhookRequest struct {
 	Repair      bool   `json:"repair,omitempty" doc:"Switch on what an administrator switched off in JumpCloud, and the alerts of the rule off, behind which events do not arrive"`
 }
 
-// webhookAnswer is how the webhook stands.
+// webhookAnswer is the state of the webhook.
 type webhookAnswer struct {
 	URL string `json:"url"`
 	jumpcloud.WebhookState
@@ -46,7 +46,7 @@ func (a API) webhooks(api huma.API) {
 		http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.setUpWebhook)
 }
 
-// setUpWebhook has JumpCloud call us about everything we act on.
+// setUpWebhook sets up JumpCloud to send us every type of event that we act on.
 func (a API) setUpWebhook(ctx context.Context, in *struct {
 	OrganizationPath
 	Body *webhookRequest `required:"false"`
@@ -90,7 +90,7 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	return &answer[webhookAnswer]{Body: body}, nil
 }
 
-// besideAPI is the webhook at the address at which this API was called.
+// besideAPI returns the URL of the webhook on the host at which this API was called.
 func besideAPI(ctx context.Context, id directory.OrganizationID) string {
 	request, _ := core.GetAPIGatewayV2ContextFromContext(ctx)
 	address := url.URL{Scheme: "https", Host: request.DomainName, Path: "/webhooks/jumpcloud/" + string(id)}

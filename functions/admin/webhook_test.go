@@ -18,7 +18,7 @@ import (
 	"entrasync/shared/secret"
 )
 
-// The secrets of a webhook, and its address. They are canaries.
+// The secrets of a webhook, and its address. The secrets are canaries.
 const (
 	hookToken   = "canary-webhook-token-1"
 	formerToken = "canary-webhook-token-0"
@@ -26,12 +26,12 @@ const (
 	hookURL     = "https://entrasync.example/webhooks/jumpcloud/" + organization
 )
 
-// hook is the API with a JumpCloud whose channels call a webhook that knows one
-// token.
+// hook is the API with a JumpCloud. The channels of JumpCloud call a webhook with one
+// valid token.
 type hook struct {
 	*fixture
 	jumpcloud *jumpcloudtest.Simulator
-	status    int // what the webhook answers; 0: by the token
+	status    int // the answer of the webhook; 0: it depends on the token
 	unreached bool
 	arrived   map[string]int // requests by path
 }
@@ -75,12 +75,12 @@ func newHook(t *testing.T) *hook {
 	return h
 }
 
-// setUp asks for the webhook and gives the advice.
+// setUp sets up the webhook and returns the advice.
 func (h *hook) setUp(body string) (answer map[string]any, advice string) {
 	h.t.Helper()
 	status, answer := h.call("POST", "/v1/organizations/"+organization+"/webhook", body)
 	if status != 200 {
-		h.t.Fatalf("%d %v", status, answer)
+		h.t.Fatalf("%d %v, want 200", status, answer)
 	}
 	list, _ := answer["advice"].([]any)
 	var all []string
@@ -90,7 +90,7 @@ func (h *hook) setUp(body string) (answer map[string]any, advice string) {
 	return answer, strings.Join(all, "\n")
 }
 
-// channel adds a webhook channel as an administrator would.
+// channel adds a webhook channel, as an administrator would.
 func (h *hook) channel(name, url, token string) string {
 	h.t.Helper()
 	id, err := h.jumpcloud.AddChannel(jumpcloudtest.Fields{"name": name, "type": "CHANNEL_TYPE_WEBHOOK", "enabled": true, "config": jumpcloudtest.Fields{
@@ -106,16 +106,16 @@ func TestWebhookThatWorksNeedsNoAdvice(t *testing.T) {
 	for range 2 {
 		answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
 		if advice != "" || answer["advice"] != nil {
-			t.Errorf("%s: %v", advice, answer)
+			t.Errorf("%s: %v, want advice \"\", no advice", advice, answer)
 		}
 	}
 	if channels := h.jumpcloud.State().Channels; len(channels) != 1 {
-		t.Errorf("%d channels", len(channels))
+		t.Errorf("%d channels, want 1 channels", len(channels))
 	}
 }
 
-// A channel by hand is found by its address. That its token is none of ours shows
-// in the test, and the answer says what to do; doing it helps.
+// A channel that an administrator made is found by its address. The test notification
+// shows that its token is wrong, and the answer says what to do, which works.
 func TestTokenThatNobodyKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHook(t)
@@ -123,12 +123,12 @@ func TestTokenThatNobodyKnows(t *testing.T) {
 		answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
 		channel, _ := answer["channel"].(map[string]any)
 		if channel["id"] != id || channel["name"] != "M365 sync" || len(h.jumpcloud.State().Channels) != 1 {
-			t.Errorf("channel %v of %d", channel, len(h.jumpcloud.State().Channels))
+			t.Errorf("channel %v of %d, want id %v, name \"M365 sync\", 1 Channels", channel, len(h.jumpcloud.State().Channels), id)
 		}
 		if !strings.Contains(advice, "401") || !strings.Contains(advice, `{"rotateToken": true}`) || strings.Contains(advice, "\n") {
 			t.Errorf("advice %q", advice)
 		}
-		if _, err := h.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "mira", "email": "mira@example.com"}); err != nil { // an event that is refused
+		if _, err := h.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "mira", "email": "mira@example.com"}); err != nil { // its event is refused
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -136,22 +136,22 @@ func TestTokenThatNobodyKnows(t *testing.T) {
 		if test, _ := answer["test"].(map[string]any); test["statusCode"] != 202.0 || !strings.Contains(advice, "refused with 401 until now") || strings.Contains(advice, "rotateToken") {
 			t.Errorf("rotated: %v, advice %q", test, advice)
 		}
-		if err := h.jumpcloud.ActivateUser(h.jumpcloud.Users()[0].Text("_id")); err != nil { // one that arrives
+		if err := h.jumpcloud.ActivateUser(h.jumpcloud.Users()[0].Text("_id")); err != nil { // its event arrives
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		if _, advice = h.setUp(`{"url":"` + hookURL + `"}`); advice != "" {
-			t.Errorf("afterwards: %q", advice)
+			t.Errorf("afterwards: %q, want \"\"", advice)
 		}
 		h.status = 401
 		if _, advice = h.setUp(`{"url":"` + hookURL + `","rotateToken":true}`); !strings.Contains(advice, "given just now") {
-			t.Errorf("refused all the same: %q", advice)
+			t.Errorf("still refused: %q", advice)
 		}
 		h.jumpcloud.Close()
 	})
 }
 
-// Two channels that call one address, and two rules, are named both and left alone.
+// The advice names two channels with one address, and two rules; they are not changed.
 func TestWebhookThatIsThereTwice(t *testing.T) {
 	h := newHook(t)
 	one, two := h.channel("Olga's sync", hookURL, hookToken), h.channel("Otto's sync", hookURL, hookToken)
@@ -168,16 +168,16 @@ func TestWebhookThatIsThereTwice(t *testing.T) {
 		}
 	}
 	if state := h.jumpcloud.State(); len(state.Channels) != 2 || len(state.Rules) != 2 {
-		t.Errorf("%d channels and %d rules", len(state.Channels), len(state.Rules))
+		t.Errorf("%d channels and %d rules, want 2 Channels, 2 Rules", len(state.Channels), len(state.Rules))
 	}
 	same, _ := answer["sameAddress"].([]any)
 	if len(same) != 1 || same[0].(map[string]any)["id"] != two {
-		t.Errorf("sameAddress %v", same)
+		t.Errorf("sameAddress %v, want 1 same, id %v", same, two)
 	}
 }
 
-// A rule by hand that makes alerts is named, because events that come while an alert is
-// open do not arrive; repairing it helps.
+// The advice names an administrator's rule that makes alerts, because events that come
+// while an alert is open do not arrive. A repair works.
 func TestARuleThatMakesAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHook(t)
@@ -192,7 +192,7 @@ func TestARuleThatMakesAlerts(t *testing.T) {
 			t.Errorf("advice %q, %v", advice, answer)
 		}
 		if _, advice = h.setUp(`{"url":"` + hookURL + `","repair":true}`); advice != "" {
-			t.Errorf("repaired: %q", advice)
+			t.Errorf("repaired: %q, want \"\"", advice)
 		}
 		synctest.Wait()
 		before := h.arrived["/webhooks/jumpcloud/"+organization]
@@ -203,26 +203,26 @@ func TestARuleThatMakesAlerts(t *testing.T) {
 		}
 		synctest.Wait()
 		if got := h.arrived["/webhooks/jumpcloud/"+organization] - before; got < 3 {
-			t.Errorf("%d notifications of three events arrived", got)
+			t.Errorf("%d notifications of three events arrived, want at least 3", got)
 		}
 		h.jumpcloud.Close()
 	})
 }
 
-// A channel whose address has a slash too many is ours, and is put right.
+// A channel with one slash too many in its address is ours, and is corrected.
 func TestASlashTooMany(t *testing.T) {
 	h := newHook(t)
 	id := h.channel("M365 sync", hookURL+"/", hookToken)
 	answer, advice := h.setUp(`{"url":"` + hookURL + `","rotateToken":true}`)
 	channel, _ := answer["channel"].(map[string]any)
 	if channel["id"] != id || advice != "" || len(h.jumpcloud.State().Channels) != 1 {
-		t.Errorf("channel %v, advice %q, %d channels", channel, advice, len(h.jumpcloud.State().Channels))
+		t.Errorf("channel %v, advice %q, %d channels, want id %v, advice \"\", 1 Channels", channel, advice, len(h.jumpcloud.State().Channels), id)
 	}
 }
 
-// After a typing error in the address the channel that JumpCloud had for it all along
-// is found by the right one. Its events come once, also where an older version had
-// pointed our rule there too, and the advice says what of ours is left over.
+// After a typing error in the address, a request with the right address finds the
+// earlier channel. Events come once, also if an older version pointed our rule to the
+// wrong channel too, and the advice names our channels and rules that are left over.
 func TestAfterATypingErrorEventsComeOnce(t *testing.T) {
 	for name, pointed := range map[string]bool{"now": false, "as an older version left it": true} {
 		t.Run(name, func(t *testing.T) {
@@ -234,16 +234,16 @@ func TestAfterATypingErrorEventsComeOnce(t *testing.T) {
 				h.must(err)
 				answer, _ := h.setUp(`{"url":"` + strings.Replace(hookURL, "webhooks", "webhook", 1) + `"}`)
 				if made, _ := answer["channel"].(map[string]any); made["created"] != true || made["name"] != "entrasync" {
-					t.Fatalf("%v", answer)
+					t.Fatalf("%v, want created %v, name \"entrasync\"", answer, true)
 				}
 				if pointed {
-					h.alsoTells(channel)
+					h.alsoNotifies(channel)
 				}
 				answer, advice := h.setUp(`{"url":"` + hookURL + `"}`)
 				found, _ := answer["channel"].(map[string]any)
 				rule, _ := answer["rule"].(map[string]any)
 				if found["id"] != channel || rule["name"] != "M365 sync" || answer["sameEvents"] != nil || answer["sameAddress"] != nil {
-					t.Errorf("%v", answer)
+					t.Errorf("%v, want id %v, name \"M365 sync\", no sameEvents, no sameAddress", answer, channel)
 				}
 				for _, says := range []string{`the channel "entrasync" calls another address`, `the rule "entrasync" is not needed, as "M365 sync" sends the events`, "delete"} {
 					if !strings.Contains(advice, says) {
@@ -256,15 +256,15 @@ func TestAfterATypingErrorEventsComeOnce(t *testing.T) {
 				h.must(err)
 				synctest.Wait()
 				if h.arrived[path] != 1 {
-					t.Errorf("an event comes %d times: %v", h.arrived[path], h.arrived)
+					t.Errorf("an event comes %d times: %v, want 1", h.arrived[path], h.arrived)
 				}
 			})
 		})
 	}
 }
 
-// alsoTells has our rule tell another channel too.
-func (h *hook) alsoTells(channel string) {
+// alsoNotifies makes our rule notify another channel too.
+func (h *hook) alsoNotifies(channel string) {
 	h.t.Helper()
 	for _, rule := range h.jumpcloud.State().Rules {
 		if rule.Text("name") == "entrasync" {
@@ -311,13 +311,13 @@ func TestAdviceAfterTheTest(t *testing.T) {
 	}
 }
 
-// off switches a channel in JumpCloud off.
+// off switches off a channel in JumpCloud.
 func (h *hook) off(id string, channel jumpcloudtest.Fields) error {
 	return h.patchJumpCloud("/notifications/channels/"+id, fmt.Sprintf(`{"channel":{"name":%q,"type":%q,"enabled":false,"description":%q,"config":{"webhook":{"url":%q,"authType":"WEBHOOK_AUTH_TYPE_BEARER","sslVerification":true}}}}`,
 		channel.Text("name"), channel.Text("type"), channel.Text("description"), hookURL))
 }
 
-// patchJumpCloud replaces something in JumpCloud.
+// patchJumpCloud replaces fields of an object in JumpCloud.
 func (h *hook) patchJumpCloud(path, body string) error {
 	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPatch, "https://jumpcloud.example/api/v2"+path, strings.NewReader(body))
 	if err != nil {

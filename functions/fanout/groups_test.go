@@ -61,13 +61,13 @@ func groupChange(eventType, group string) jumpcloud.Change {
 	return c
 }
 
-// edge is an event about an association.
+// edge returns an event about an association.
 func edge(from, fromID, to, toID string) jumpcloud.Change {
 	return jumpcloud.Change{Organization: organization, Event: jumpcloud.Event{ID: "edge", Type: "association_change", Timestamp: time.Now().UTC(),
 		Association: &jumpcloud.Association{Op: "add", From: jumpcloud.End{Type: from, ID: fromID}, To: jumpcloud.End{Type: to, ID: toID}}}}
 }
 
-// in is the task for a subject in a directory.
+// in describes the task for a subject in a directory.
 func in(id directory.ID, subject, cause, asks string) string {
 	return subject + " in " + string(id) + " because of " + cause + asks
 }
@@ -104,12 +104,12 @@ func TestTasksOfGroups(t *testing.T) {
 		{"an attempt that failed", joins, failed, nil},
 		{"a device joins", joins, edge("user_group", engineering, "system", "6530000000000000000000c1"), nil},
 
-		{"a group is put into a connected one", joins, edge("user_group", engineering, "user_group", backend), []string{in(one, "group "+engineering, "edge", ", whole")}},
-		{"the same, the other way round", joins, edge("user_group", backend, "user_group", engineering), []string{in(one, "group "+engineering, "edge", ", whole")}},
+		{"a group is put into a connected one", joins, edge("user_group", engineering, "user_group", backend), []string{in(one, "group "+engineering, "edge", ", all members")}},
+		{"the same, the other way round", joins, edge("user_group", backend, "user_group", engineering), []string{in(one, "group "+engineering, "edge", ", all members")}},
 		{"a group is put into one within a connected one", func(f *fixture) { f.connect(two, engineering); f.within(two, engineering, backend) }, edge("user_group", backend, "user_group", sales),
-			[]string{in(two, "group "+engineering, "edge", ", whole")}},
+			[]string{in(two, "group "+engineering, "edge", ", all members")}},
 		{"a group is taken out of the connected one that it was within", func(f *fixture) { f.connect(one, engineering); f.within(one, engineering, backend) }, edge("user_group", engineering, "user_group", backend),
-			[]string{in(one, "group "+engineering, "edge", ", whole")}},
+			[]string{in(one, "group "+engineering, "edge", ", all members")}},
 		{"a group is put into another that nobody knows", joins, edge("user_group", sales, "user_group", backend), nil},
 
 		{"renamed", func(f *fixture) { f.connect(one, engineering); f.connect(two, engineering) }, groupChange("group_update", engineering),
@@ -120,7 +120,7 @@ func TestTasksOfGroups(t *testing.T) {
 			[]string{in(one, "group "+engineering, "e-group_delete", "")}},
 		{"one within a connected one is renamed", func(f *fixture) { f.connect(one, engineering); f.within(one, engineering, backend) }, groupChange("group_update", backend), nil},
 		{"one within a connected one is deleted", func(f *fixture) { f.connect(one, engineering); f.within(one, engineering, backend) }, groupChange("group_delete", backend),
-			[]string{in(one, "group "+engineering, "e-group_delete", ", whole")}},
+			[]string{in(one, "group "+engineering, "e-group_delete", ", all members")}},
 		{"a group that nobody connected", joins, groupChange("group_update", sales), nil},
 		{"a group of devices", joins, devices, nil},
 		{"the same group id elsewhere", joins, elsewhere, nil},
@@ -141,7 +141,7 @@ func TestTasksOfGroups(t *testing.T) {
 			f := newFixture(t)
 			tc.known(f)
 			if failed := f.handle(tc.change); failed != nil {
-				t.Errorf("failed: %v", failed)
+				t.Errorf("failed: %v, want no failed", failed)
 			}
 			if got := f.tasks(); !slices.Equal(got, tc.want) {
 				t.Errorf("tasks %v, want %v", got, tc.want)
@@ -158,7 +158,7 @@ func TestTasksOfGroups(t *testing.T) {
 	}
 }
 
-// A group that was let go for good is left alone.
+// A released group gets no task.
 func TestAReleasedGroupIsLeftAlone(t *testing.T) {
 	f := newFixture(t)
 	f.connect(one, engineering)
@@ -174,6 +174,6 @@ func TestAReleasedGroupIsLeftAlone(t *testing.T) {
 	}
 	f.handle(groupChange("group_update", engineering))
 	if got := f.tasks(); len(got) > 0 {
-		t.Errorf("tasks: %v", got)
+		t.Errorf("tasks: %v, want 0", got)
 	}
 }

@@ -1,9 +1,8 @@
-// Package fanout is the function that turns an event into tasks: one for every
-// directory that the user or the group of the event touches.
+// Package fanout is the function that turns an event into tasks: one for each directory
+// that has the user or the group of the event.
 //
-// A task carries keys only. Events that mean nothing to us, and events about
-// users and groups that no directory holds, are counted and dropped; they are
-// never an error.
+// A task has keys only. Events that are not relevant, and events about users and groups
+// that are in no directory, are counted and dropped. They are never an error.
 package fanout
 
 import (
@@ -27,9 +26,9 @@ type Handler struct {
 	Metrics metric.Counter
 }
 
-// Handle takes one batch and sends the tasks of all its changes together. A
-// message that could not be fanned out comes again; one that is not a change ends
-// in the dead-letter queue.
+// Handle takes one batch and sends the tasks of all its changes together. If a message
+// cannot be fanned out, it is reported as failed and comes again; a message that is not
+// a change ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 	var response events.SQSEventResponse
 	failed := map[string]bool{}
@@ -64,13 +63,13 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	return response, nil
 }
 
-// lane is what goes to one queue.
+// lane is the tasks for one queue.
 type lane[T any] struct {
 	tasks   []T
 	sources []string // the messages that the tasks come from
 }
 
-// add puts the tasks of a message in.
+// add adds the tasks of one message.
 func (l *lane[T]) add(source string, tasks []T) {
 	if len(tasks) > 0 {
 		l.tasks, l.sources = append(l.tasks, tasks...), append(l.sources, source)

@@ -30,8 +30,8 @@ const (
 	two          = directory.ID(organization + "-two")
 )
 
-// fixture is the function with a real table and real queues. Ann is connected
-// to two directories, Bob was connected to one and has only a link left.
+// fixture is the function with a real table and real queues. Ann is connected to two
+// directories. Bob was connected to one and only has a link there.
 type fixture struct {
 	t             *testing.T
 	handler       fanout.Handler
@@ -102,7 +102,7 @@ func (f *fixture) handle(changes ...jumpcloud.Change) []string {
 	return failed
 }
 
-// bodies takes everything out of a queue.
+// bodies takes all messages out of a queue.
 func (f *fixture) bodies(lane *boltqueue.Queue) [][]byte {
 	f.t.Helper()
 	var bodies [][]byte
@@ -123,7 +123,7 @@ func (f *fixture) bodies(lane *boltqueue.Queue) [][]byte {
 	}
 }
 
-// tasks are what to look at where, users and groups, sorted.
+// tasks returns the sent tasks of users and groups as sentences, sorted.
 func (f *fixture) tasks() []string {
 	f.t.Helper()
 	var tasks []string
@@ -139,13 +139,13 @@ func (f *fixture) tasks() []string {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		tasks = append(tasks, shown("group "+string(task.Group), task.Directory, task.Cause.ID, map[string]bool{"whole": task.AllMembers, "source": task.Source}))
+		tasks = append(tasks, shown("group "+string(task.Group), task.Directory, task.Cause.ID, map[string]bool{"all members": task.AllMembers, "source": task.Source}))
 	}
 	slices.Sort(tasks)
 	return tasks
 }
 
-// shown is a task as a sentence, with what it asks for.
+// shown returns a task as a sentence, with the reads that it requests.
 func shown(subject string, in directory.ID, cause string, asks map[string]bool) string {
 	task := subject + " in " + string(in) + " because of " + cause
 	for _, what := range slices.Sorted(maps.Keys(asks)) {
@@ -182,7 +182,7 @@ func TestOneTaskForEveryDirectoryOfTheUser(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			f := newFixture(t)
 			if failed := f.handle(tc.change); failed != nil {
-				t.Errorf("failed: %v", failed)
+				t.Errorf("failed: %v, want no failed", failed)
 			}
 			if got := f.tasks(); !slices.Equal(got, tc.want) {
 				t.Errorf("tasks %v, want %v", got, tc.want)
@@ -204,11 +204,11 @@ func TestTheSameEventTwiceIsOneTask(t *testing.T) {
 	f.handle(change("user_update", bob), change("user_update", bob))
 	f.handle(change("user_update", bob))
 	if got := f.tasks(); len(got) != 1 {
-		t.Errorf("tasks: %v", got)
+		t.Errorf("tasks: %v, want 1", got)
 	}
 }
 
-// downQueue takes nothing.
+// downQueue accepts no message.
 type downQueue struct{}
 
 func (downQueue) Send(context.Context, ...queue.Message) error {

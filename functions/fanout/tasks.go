@@ -12,15 +12,15 @@ import (
 	"entrasync/shared/store"
 )
 
-// tasks are the users and the groups to look at because of a change, each once in
-// a directory.
+// tasks are the tasks for users and groups because of a change, each once in a
+// directory.
 type tasks struct {
 	users  []reconcile.Task
 	groups []reconcile.GroupTask
 }
 
-// of are the tasks as those of an event: it is the occurrence that asks for them, and
-// what it claims of each is an expectation to hold the reads against.
+// of adds to each task the occurrence of the event and what the event claims about the
+// task's user or group. The task later compares its reads with these claims.
 func (t tasks) of(event jumpcloud.Event) tasks {
 	claims := event.Claims()
 	for i := range claims {
@@ -42,7 +42,7 @@ func (t tasks) of(event jumpcloud.Event) tasks {
 	return t
 }
 
-// tasks are what to look at because of a change.
+// tasks returns the tasks for a change.
 func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jumpcloud.Concern) (tasks, error) {
 	event := change.Event
 	cause := plan.Cause{Type: event.Type, ID: event.ID, At: event.Timestamp, Event: true}
@@ -60,7 +60,8 @@ func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jum
 	}
 }
 
-// userChanged looks at the users of an event in every directory that they touch.
+// userChanged returns a task for each user of an event in each of the user's
+// directories.
 func (h Handler) userChanged(ctx context.Context, change jumpcloud.Change, cause plan.Cause, passwordAt time.Time) (tasks, error) {
 	var found tasks
 	for _, id := range change.Event.Users() {
@@ -75,13 +76,14 @@ func (h Handler) userChanged(ctx context.Context, change jumpcloud.Change, cause
 	return found, nil
 }
 
-// groupDeleted is the type of event that says that a group is gone (Directory
+// groupDeleted is the type of event that says that a group was deleted (Directory
 // Insights API documentation).
 const groupDeleted = "group_delete"
 
-// groupChanged looks at a group in every directory that it touches. The members
-// of one that is gone leave the connected groups that it was within, and nothing
-// else may say so.
+// groupChanged returns a task for each group of an event in each of the group's
+// directories. If the group was deleted, it also returns a task for each connected
+// group that contained it: the members leave that group too, and perhaps no other event
+// says so.
 func (h Handler) groupChanged(ctx context.Context, change jumpcloud.Change, cause plan.Cause) (tasks, error) {
 	var found tasks
 	for _, id := range change.Event.Groups() {
@@ -89,7 +91,7 @@ func (h Handler) groupChanged(ctx context.Context, change jumpcloud.Change, caus
 		if err != nil {
 			return tasks{}, err
 		}
-		for _, dir := range touched(group) {
+		for _, dir := range directoriesOf(group) {
 			found.groups = append(found.groups, reconcile.GroupTask{Directory: dir, Group: id, Cause: cause})
 		}
 		if change.Event.Type != groupDeleted {
@@ -102,9 +104,9 @@ func (h Handler) groupChanged(ctx context.Context, change jumpcloud.Change, caus
 	return found, nil
 }
 
-// touched are the directories that a group is connected to, or has a link in that
-// is not over.
-func touched(group store.Group) []directory.ID {
+// directoriesOf returns the directories that a group is connected to or has a link in,
+// except released links.
+func directoriesOf(group store.Group) []directory.ID {
 	var ids distinct[directory.ID]
 	for _, c := range group.Connections {
 		ids.add(c.Directory)
@@ -117,9 +119,9 @@ func touched(group store.Group) []directory.ID {
 	return ids.all
 }
 
-// associationChanged looks at the ends of an association. Which end joined or
-// left what is read again by whoever does the task: an event may come late, and
-// its direction is not to be relied on.
+// associationChanged returns the tasks for an association between two objects. A task
+// reads again which object joined or left: an event may come late, so its direction is
+// not reliable.
 func (h Handler) associationChanged(ctx context.Context, change jumpcloud.Change, cause plan.Cause) (tasks, error) {
 	users, groups := change.Event.Users(), change.Event.Groups()
 	source, isSource := change.Event.Source()
@@ -133,8 +135,8 @@ func (h Handler) associationChanged(ctx context.Context, change jumpcloud.Change
 	}
 }
 
-// membershipChanged looks at users who joined or left a group, wherever its
-// members are connected.
+// membershipChanged returns tasks for users who joined or left a group, in each
+// directory to which the group connects its members.
 func (h Handler) membershipChanged(ctx context.Context, organization directory.OrganizationID, users []directory.UserID, groups []directory.GroupID, cause plan.Cause) (tasks, error) {
 	connecting, err := h.connecting(ctx, organization, groups)
 	if err != nil {
@@ -153,8 +155,8 @@ func (h Handler) membershipChanged(ctx context.Context, organization directory.O
 	return found, nil
 }
 
-// nestingChanged looks at the connected groups that one of the groups is or is
-// within: all their members may be others now.
+// nestingChanged returns a task for each connected group that is one of the groups or
+// contains one, because all its members may have changed.
 func (h Handler) nestingChanged(ctx context.Context, organization directory.OrganizationID, groups []directory.GroupID, cause plan.Cause) (tasks, error) {
 	connecting, err := h.connecting(ctx, organization, groups)
 	var found tasks
@@ -170,7 +172,7 @@ type connected struct {
 	group     directory.GroupID
 }
 
-// connecting are the connected groups that groups are or are within.
+// connecting returns the connected groups that are one of the groups or contain one.
 func (h Handler) connecting(ctx context.Context, organization directory.OrganizationID, groups []directory.GroupID) ([]connected, error) {
 	var found distinct[connected]
 	for _, id := range groups {
@@ -188,8 +190,8 @@ func (h Handler) connecting(ctx context.Context, organization directory.Organiza
 	return found.all, nil
 }
 
-// sourceChanged looks at users and groups that were associated with an object, or
-// are not any more, in every directory whose connections the object keeps.
+// sourceChanged returns tasks for users and groups that were associated with an object,
+// or no longer are, in each directory that has the object as its connection source.
 func (h Handler) sourceChanged(ctx context.Context, change jumpcloud.Change, source directory.ConnectionSource, cause plan.Cause) (tasks, error) {
 	directories, err := h.Store.DirectoriesOf(ctx, change.Organization)
 	if err != nil {
@@ -210,13 +212,13 @@ func (h Handler) sourceChanged(ctx context.Context, change jumpcloud.Change, sou
 	return found, nil
 }
 
-// distinct collects things, each once, in the order in which they came.
+// distinct collects values, each once, in the order in which they were added.
 type distinct[T comparable] struct {
 	all  []T
 	seen map[T]bool
 }
 
-// add collects one.
+// add adds a value if it is new.
 func (d *distinct[T]) add(one T) {
 	if d.seen == nil {
 		d.seen = map[T]bool{}

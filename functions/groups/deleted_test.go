@@ -13,19 +13,20 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// live are the groups in Entra that are not deleted.
+// live returns the groups in Entra that are not deleted.
 func (f *fixture) live() []entratest.Group {
 	return slices.DeleteFunc(f.tenant.Groups(), func(g entratest.Group) bool { return !g.Deleted.IsZero() })
 }
 
-// deletedByHand is a group of Ann and Bob that somebody deleted in Entra an hour after
-// it was made; Bob left and Cat joined since. It returns the object id that it had.
+// deletedByHand makes a group of Ann and Bob that an administrator deletes in Entra an
+// hour later; then Bob leaves and Cat joins. It returns the group and its former object
+// id.
 func (f *fixture) deletedByHand() (id directory.GroupID, gone string) {
 	f.t.Helper()
 	ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
 	id = f.group("Sales", ann, bob)
 	f.run(id)
-	f.settle()
+	f.finish()
 	gone = f.inEntra(id).ID
 	time.Sleep(time.Hour)
 	_, err := f.tenant.DeleteGroup(gone)
@@ -33,15 +34,15 @@ func (f *fixture) deletedByHand() (id directory.GroupID, gone string) {
 	f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
 	f.must(f.jumpcloud.AddMember(string(id), string(cat)))
 	f.changed(bob, cat)
-	f.settle()
+	f.finish()
 	f.run(id)
-	f.settle()
+	f.finish()
 	return id, gone
 }
 
-// A group of ours that somebody deleted in Entra keeps its unique name there: it is
-// reported, once, and neither made a second time nor tried for ever. Whatever an
-// administrator then does with it is found by the next look.
+// A group of ours that was deleted in Entra keeps its unique name there: it is reported
+// once, not created a second time and not tried for ever. The next task finds what an
+// administrator then does with it.
 func TestAGroupThatWasDeletedInEntraIsReported(t *testing.T) {
 	for what, then := range map[string]func(*fixture, string) (same bool){
 		"restored there": func(f *fixture, gone string) bool {
@@ -66,11 +67,11 @@ func TestAGroupThatWasDeletedInEntraIsReported(t *testing.T) {
 					t.Fatalf("%+v", link)
 				}
 				if again := f.run(id); again != 0 || f.link(id).Reason != directory.GroupDeletedInEntra {
-					t.Errorf("%d come again, %+v", again, f.link(id))
+					t.Errorf("%d come again, %+v, want again 0, Reason %v", again, f.link(id), directory.GroupDeletedInEntra)
 				}
 				same := then(f, gone)
 				f.run(id)
-				f.settle()
+				f.finish()
 				if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) || f.link(id).Status != directory.Synced || f.link(id).Origin != directory.CreatedByUs ||
 					(f.inEntra(id).ID == gone) != same || len(f.live()) != 1 {
 					t.Errorf("%v, %d groups, %+v", got, len(f.live()), f.link(id))
@@ -78,16 +79,15 @@ func TestAGroupThatWasDeletedInEntraIsReported(t *testing.T) {
 				before := f.entra.Counters().WriteUnits
 				f.run(id)
 				if cost := f.entra.Counters().WriteUnits - before; cost != 0 {
-					t.Errorf("another look costs %d writes", cost)
+					t.Errorf("another sync costs %d writes, want 0", cost)
 				}
 			})
 		})
 	}
 }
 
-// Where the directory restores what was deleted the group comes back by itself, with
-// those in it who belong there now, also if the process dies while it does so, and
-// under the name that it has now.
+// If the directory restores deleted objects, the group is restored automatically with
+// its present members and its present name, also if the process dies meanwhile.
 func TestAGroupThatWasDeletedInEntraIsRestored(t *testing.T) {
 	for _, dies := range []string{"", "before", "after"} {
 		t.Run("dies "+dies, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestAGroupThatWasDeletedInEntraIsRestored(t *testing.T) {
 					time.Sleep(2 * time.Minute)
 				}
 				f.run(id)
-				f.settle()
+				f.finish()
 				if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) || f.inEntra(id).ID != gone || f.inEntra(id).DisplayName != "Field sales" || f.link(id).Status != directory.Synced || len(f.live()) != 1 {
 					t.Errorf("%v, %+v", got, f.link(id))
 				}
@@ -121,7 +121,7 @@ func TestAGroupThatWasDeletedInEntraIsRestored(t *testing.T) {
 						}
 					}
 					if a.Status == plan.Started {
-						t.Errorf("never ended: %+v", a)
+						t.Errorf("never ended: %+v, want Status not %v", a, plan.Started)
 					}
 				}
 				if restored == 0 || dies == "" && restored != 1 {
@@ -132,7 +132,7 @@ func TestAGroupThatWasDeletedInEntraIsRestored(t *testing.T) {
 	}
 }
 
-// actions are all actions on groups and users of the directory.
+// actions returns all actions on groups and users of the directory.
 func (f *fixture) actions() []plan.Action {
 	f.t.Helper()
 	list, err := f.store.Actions(f.t.(*testing.T).Context(), f.directory.ID, 0, "")
@@ -140,7 +140,7 @@ func (f *fixture) actions() []plan.Action {
 	return list.Items
 }
 
-// What Entra does not let us restore is parked, and no group is linked.
+// If Entra refuses to restore a group, the group is parked and not linked.
 func TestAGroupThatCannotBeRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -148,20 +148,20 @@ func TestAGroupThatCannotBeRestored(t *testing.T) {
 		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
 		f.must(f.entra.FailNext(entratest.Fault{Method: "POST", Path: "restore$", Status: 403}))
 		f.run(id)
-		f.settle()
+		f.finish()
 		if link := f.link(id); link.Status != directory.Parked || link.EntraID != "" || link.Message == "" || len(f.live()) != 0 {
-			t.Errorf("%+v", link)
+			t.Errorf("%+v, want Status %v, EntraID \"\", Message not \"\", 0 live", link, directory.Parked)
 		}
 		f.run(id)
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) {
 			t.Errorf("%v, %+v", got, f.link(id))
 		}
 	})
 }
 
-// A unique name that Entra says is taken, while it shows nobody who has it: that may be
-// a replica that lags, and is not for ever.
+// Entra says that a unique name is taken but shows no group with it: a replica may lag,
+// so the group is tried again, but not for ever.
 func TestAUniqueNameThatNobodyShows(t *testing.T) {
 	taken := `{"error":{"code":"Request_BadRequest","message":"Another object with the same value for property uniqueName already exists.","details":[{"code":"ObjectConflict","target":"uniqueName"}]}}`
 	for _, lasts := range []int{3, 100} {
@@ -177,7 +177,7 @@ func TestAUniqueNameThatNobodyShows(t *testing.T) {
 				tries++
 				time.Sleep(time.Minute)
 			}
-			f.settle()
+			f.finish()
 			link := f.link(id)
 			if lasts == 3 && (link.Status != directory.Synced || len(f.live()) != 1) {
 				t.Errorf("after %d tries: %+v", tries, link)

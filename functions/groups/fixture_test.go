@@ -30,7 +30,7 @@ const (
 	maxReceives  = 20
 )
 
-// tester is what both tests and property tests offer.
+// tester is the part that tests and property tests have in common.
 type tester interface {
 	Helper()
 	Fatal(...any)
@@ -38,8 +38,8 @@ type tester interface {
 	Errorf(string, ...any)
 }
 
-// fixture is the groups function with real clients against both simulators, in
-// memory, and beside it the looks at users that it asks for.
+// fixture is the groups function and the users function, with real clients and both
+// simulators in memory.
 type fixture struct {
 	*functiontest.Kit
 	t         tester
@@ -51,20 +51,20 @@ type fixture struct {
 	tenant    entratest.Directory
 	directory directory.Directory
 	userTasks sent
-	groups    sent                // tasks of groups that looks at users asked for
+	groups    sent                // tasks of groups that the users function sent
 	handling  sync.Mutex          // of waiting
 	waiting   []events.SQSMessage // those that come again
 	messages  int
 	before    func(*http.Request) // sees every request to Graph
-	after     func(*http.Request) // and here its answer is on the way
+	after     func(*http.Request) // sees it after Graph served it
 	writing   writing
 }
 
-// sent keeps messages that were sent, by several at once.
+// sent collects sent messages; several senders may use it at once.
 type sent struct {
 	mu       sync.Mutex
 	messages []queue.Message
-	fails    int // so many requests fail
+	fails    int // so many sends fail
 }
 
 // Send implements queue.Sender.
@@ -79,7 +79,7 @@ func (s *sent) Send(_ context.Context, messages ...queue.Message) error {
 	return nil
 }
 
-// take empties it.
+// take returns the messages and empties sent.
 func (s *sent) take() []queue.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,7 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 // Postpone implements sqsbatch.Postponer.
 func (*fixture) Postpone(context.Context, string, string, time.Duration) error { return nil }
 
-// must ends the test on an error.
+// must fails the test on an error.
 func (f *fixture) must(err error) {
 	f.t.Helper()
 	f.Must(err)
@@ -188,8 +188,8 @@ func (f *fixture) message(t reconcile.GroupTask, receives int) events.SQSMessage
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
 }
 
-// handle invokes the function and returns how many messages come again, which
-// settle delivers.
+// handle invokes the function and returns how many messages come again; finish delivers
+// them.
 func (f *fixture) handle(messages ...events.SQSMessage) int {
 	f.t.Helper()
 	response, err := f.handler.Handle(context.Background(), events.SQSEvent{Records: messages})
@@ -203,7 +203,7 @@ func (f *fixture) handle(messages ...events.SQSMessage) int {
 	return len(response.BatchItemFailures)
 }
 
-// run looks at groups as a whole, in one batch.
+// run does a task for all members of each group, in one batch.
 func (f *fixture) run(ids ...directory.GroupID) int {
 	f.t.Helper()
 	var batch []events.SQSMessage
@@ -213,7 +213,8 @@ func (f *fixture) run(ids ...directory.GroupID) int {
 	return f.handle(batch...)
 }
 
-// changed handles the event that users joined or left groups: it claims what is so.
+// changed handles the event that users joined or left groups. It claims the memberships
+// that JumpCloud has.
 func (f *fixture) changed(ids ...directory.UserID) {
 	f.t.Helper()
 	attempts := make([]reconcile.Attempt, len(ids))
@@ -225,8 +226,8 @@ func (f *fixture) changed(ids ...directory.UserID) {
 	f.users.Sync(context.Background(), f.directory.ID, attempts)
 }
 
-// memberships are the claims of events that say who of the groups holds a user now,
-// and who does not.
+// memberships returns the claims of an event about which of the groups have a user now,
+// and which do not.
 func (f *fixture) memberships(id directory.UserID) []directory.Claim {
 	var claims []directory.Claim
 	for _, group := range f.jumpcloud.Groups() {
@@ -239,10 +240,10 @@ func (f *fixture) memberships(id directory.UserID) []directory.Claim {
 	return claims
 }
 
-// settle works off all tasks that were sent, of users and of groups, until there
-// are none; what has to come again comes again, and what has to wait waits. It
-// returns how many rounds that took.
-func (f *fixture) settle() int {
+// finish does all tasks of users and groups that were sent, until there are none. Tasks
+// that must be tried again come again, and tasks for later wait. It returns the number
+// of rounds.
+func (f *fixture) finish() int {
 	f.t.Helper()
 	for round := 1; round < 300; round++ {
 		users, groupTasks := f.userTasks.take(), f.groups.take()
@@ -286,18 +287,19 @@ func (f *fixture) settle() int {
 			time.Sleep(time.Until(slices.MinFunc(early, time.Time.Compare)))
 		}
 	}
-	f.t.Fatal("it does not settle")
+	f.t.Fatal("tasks are left after all rounds")
 	return 0
 }
 
-// comesAgain is a message once more.
+// comesAgain returns the next receive of a message.
 func comesAgain(m events.SQSMessage) events.SQSMessage {
 	n, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	m.Attributes = map[string]string{"ApproximateReceiveCount": strconv.Itoa(n + 1)}
 	return m
 }
 
-// workUsers looks at users, each once; what has to come again comes again.
+// workUsers does tasks of users, one for each user; tasks that must be tried again come
+// again.
 func (f *fixture) workUsers(messages []queue.Message) {
 	f.t.Helper()
 	var attempts []reconcile.Attempt
@@ -351,7 +353,7 @@ func (f *fixture) inEntra(id directory.GroupID) entratest.Group {
 	return group
 }
 
-// names are the sign-in names of the members of a group in Entra, sorted.
+// names returns the sorted sign-in names of the members of a group in Entra.
 func (f *fixture) names(id directory.GroupID) []string {
 	f.t.Helper()
 	names := []string{}

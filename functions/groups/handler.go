@@ -1,5 +1,5 @@
 // Package groups is the function that brings groups up to date. It takes a batch of
-// tasks from the live or the bulk lane and hands the tasks of each directory to
+// tasks from the live or the bulk lane and passes the tasks of each directory to
 // reconcile together.
 package groups
 
@@ -14,12 +14,12 @@ import (
 	"entrasync/shared/sqsbatch"
 )
 
-// Config is what the function is made of.
+// Config is the configuration of the function.
 type Config struct {
 	reconcile.Parts
 	Postponer sqsbatch.Postponer
-	// MaxReceives is how often a message comes before it is a dead letter. What
-	// is worth trying on after the last time is sent again as a new message.
+	// MaxReceives is how often a message is received before it is a dead letter. A task
+	// that should be tried again after the last time is sent as a new message.
 	MaxReceives int
 }
 
@@ -29,22 +29,23 @@ type Handler struct {
 	groups reconcile.Groups
 }
 
-// New refuses a configuration of which a part is missing, by its name.
+// New makes the handler. If a part of the configuration is missing, it returns a fault
+// that names the part.
 func New(c Config) (Handler, error) {
 	groups, err := reconcile.NewGroups(c.Parts)
 	return Handler{c, groups}, errors.Join(err, sqsbatch.Check(c.Postponer, c.MaxReceives))
 }
 
-// task is a look at one group, with the messages that ask for it.
+// task is one task for a group, with its messages.
 type task struct {
 	sqsbatch.Duplicates
 	attempt reconcile.GroupAttempt
 	outcome reconcile.Outcome
 }
 
-// Handle takes one batch. Several tasks for one group and directory become one look.
-// A task that must be tried again is postponed and reported as failed; a message
-// that is not a task ends in the dead-letter queue.
+// Handle takes one batch. Several tasks for one group and directory become one. A task
+// that must be tried again is postponed and reported as failed; a message that is not a
+// task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
 	response := &sqsbatch.Response{Postponer: h.config.Postponer}
 	byDirectory := map[directory.ID][]*task{}
@@ -52,18 +53,18 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	known := map[string]*task{}
 	sqsbatch.EachDue(ctx, batch, response, reconcile.ReadGroupTask, func(m events.SQSMessage, t reconcile.GroupTask) {
 		key := string(t.Directory) + "/" + string(t.Group)
-		asked := known[key]
-		if asked == nil {
-			asked = &task{attempt: reconcile.GroupAttempt{GroupTask: t}}
-			if known[key] = asked; byDirectory[t.Directory] == nil {
+		current := known[key]
+		if current == nil {
+			current = &task{attempt: reconcile.GroupAttempt{GroupTask: t}}
+			if known[key] = current; byDirectory[t.Directory] == nil {
 				order = append(order, t.Directory)
 			}
-			byDirectory[t.Directory] = append(byDirectory[t.Directory], asked)
+			byDirectory[t.Directory] = append(byDirectory[t.Directory], current)
 		} else {
-			asked.attempt.GroupTask = asked.attempt.Join(t)
+			current.attempt.GroupTask = current.attempt.Join(t)
 		}
-		asked.Add(m)
-		asked.attempt.Number, asked.attempt.Last = asked.Receives, asked.Receives >= h.config.MaxReceives
+		current.Add(m)
+		current.attempt.Number, current.attempt.Last = current.Receives, current.Receives >= h.config.MaxReceives
 	})
 	sqsbatch.SideBySide(len(order), func(i int) { h.work(ctx, order[i], byDirectory[order[i]]) })
 	for _, id := range order {
@@ -74,7 +75,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	return response.SQSEventResponse, nil
 }
 
-// work does what a batch holds for one directory.
+// work does the tasks for one directory.
 func (h Handler) work(ctx context.Context, id directory.ID, tasks []*task) {
 	attempts := make([]reconcile.GroupAttempt, len(tasks))
 	for i, t := range tasks {

@@ -19,17 +19,17 @@ func TestAGroupConnectsItsMembersAndBecomesASecurityGroup(t *testing.T) {
 		ann, bob := f.person("ann"), f.person("bob")
 		eng := f.group("Engineering", ann, bob)
 		f.run(eng)
-		f.settle()
+		f.finish()
 		if got := f.names(eng); !slices.Equal(got, []string{"ann", "bob"}) {
 			t.Errorf("members: %v", got)
 		}
 		group, link := f.inEntra(eng), f.link(eng)
 		if group.Kind != entratest.Security || group.DisplayName != "Engineering" || link.Status != directory.Synced || link.Origin != directory.CreatedByUs || link.Name != "Engineering" {
-			t.Errorf("group %+v, link %+v", group, link)
+			t.Errorf("group %+v, link %+v, want Kind %v, DisplayName \"Engineering\", Status %v, Origin %v, Name \"Engineering\"", group, link, entratest.Security, directory.Synced, directory.CreatedByUs)
 		}
 		for _, id := range []directory.UserID{ann, bob} {
 			if l := f.userLink(id); l.Status != directory.Synced || l.State != directory.Enabled {
-				t.Errorf("user link: %+v", l)
+				t.Errorf("user link: %+v, want Status %v, State %v", l, directory.Synced, directory.Enabled)
 			}
 		}
 
@@ -37,30 +37,30 @@ func TestAGroupConnectsItsMembersAndBecomesASecurityGroup(t *testing.T) {
 		f.must(f.jumpcloud.AddMember(string(eng), string(cat)))
 		f.must(f.jumpcloud.RemoveMember(string(eng), string(ann)))
 		f.changed(cat, ann)
-		f.settle()
+		f.finish()
 		if got := f.names(eng); !slices.Equal(got, []string{"bob", "cat"}) {
 			t.Errorf("after joining and leaving: %v", got)
 		}
 		if l := f.userLink(ann); l.State != directory.Disabled || l.Reason != directory.LeftGroup || l.Status != directory.Released {
-			t.Errorf("who left the last group: %+v", l)
+			t.Errorf("the user who left the last group: %+v, want State %v, Reason %v, Status %v", l, directory.Disabled, directory.LeftGroup, directory.Released)
 		}
 		before := f.entra.Counters().WriteUnits
 		f.changed(cat, ann, bob)
 		f.handle(f.message(reconcile.GroupTask{Group: eng}, 1))
-		f.settle()
+		f.finish()
 		if n := f.entra.Counters().WriteUnits - before; n != 0 {
-			t.Errorf("looks at what is right cost %d writes", n)
+			t.Errorf("tasks without a difference cost %d writes, want 0", n)
 		}
 
 		f.must(f.jumpcloud.RenameGroup(string(eng), "Engineers"))
 		f.handle(f.message(reconcile.GroupTask{Group: eng}, 1))
 		if renamed := f.inEntra(eng); renamed.ID != group.ID || renamed.DisplayName != "Engineers" {
-			t.Errorf("renamed: %+v", renamed)
+			t.Errorf("renamed: %+v, want ID %v, DisplayName \"Engineers\"", renamed, group.ID)
 		}
 	})
 }
 
-// Each kind of group that may have the name: only a cloud security group counts.
+// Groups of every kind may have the name: only a cloud security group is taken over.
 func TestMatchingByName(t *testing.T) {
 	kinds := []entratest.GroupKind{entratest.Microsoft365, entratest.MailEnabledSecurity, entratest.Distribution, entratest.DynamicSecurity, entratest.RoleAssignable, entratest.SyncedSecurity}
 	type outcome struct {
@@ -97,10 +97,10 @@ func TestMatchingByName(t *testing.T) {
 				}
 				id := f.group(" R&D 'Core' ", f.person("ann"))
 				f.run(id)
-				f.settle()
+				f.finish()
 				link := f.link(id)
 				if link.Origin != tc.want.owner || link.Status != directory.Synced || len(f.tenant.Groups()) != tc.want.groups || !strings.Contains(link.Message, tc.want.says) {
-					t.Errorf("%d groups, link %+v", len(f.tenant.Groups()), link)
+					t.Errorf("%d groups, link %+v, want Origin %v, Status %v, %v Groups, the text %q", len(f.tenant.Groups()), link, tc.want.owner, directory.Synced, tc.want.groups, tc.want.says)
 				}
 				if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.inEntra(id).Kind != entratest.Security {
 					t.Errorf("members %v of %+v", got, f.inEntra(id))
@@ -124,7 +124,7 @@ func TestMembersOfATakenOverGroupStayUnlessExact(t *testing.T) {
 			f.must(err)
 			id := f.group("Sales", ann)
 			f.run(id)
-			f.settle()
+			f.finish()
 			want := []string{"ann", "stranger"}
 			if exact {
 				want = []string{"ann"}
@@ -164,13 +164,13 @@ func TestLeaving(t *testing.T) {
 				ann, bob := f.person("ann"), f.person("bob")
 				sales, other := f.group("Sales", ann, bob), f.group("Other", bob)
 				f.run(sales, other)
-				f.settle()
+				f.finish()
 				before := f.inEntra(sales)
 				tc.end(f, sales)
 				f.handle(f.message(reconcile.GroupTask{Group: sales}, 1))
-				f.settle()
+				f.finish()
 				if l := f.userLink(ann); l.State != directory.Disabled || l.Reason != tc.reason {
-					t.Errorf("who was only in that group: %+v", l)
+					t.Errorf("who was only in that group: %+v, want State %v, Reason %v", l, directory.Disabled, tc.reason)
 				}
 				if l := f.userLink(bob); l.State != directory.Enabled || l.Status != directory.Synced {
 					t.Errorf("who is in another group: %+v", l)
@@ -178,7 +178,7 @@ func TestLeaving(t *testing.T) {
 				link := f.link(sales)
 				after, found := f.tenant.Group(before.ID)
 				if gone := !found || !after.Deleted.IsZero(); gone != tc.gone || link.Status != directory.Released || link.Message == "" {
-					t.Errorf("group in Entra gone: %v; link %+v", gone, link)
+					t.Errorf("group in Entra gone: %v; link %+v, want gone %v, Status %v, Message not \"\"", gone, link, tc.gone, directory.Released)
 				}
 				if !tc.gone && !slices.Equal(after.Members, before.Members) {
 					t.Errorf("members changed: %v, %v", before.Members, after.Members)
@@ -194,14 +194,14 @@ func TestConnectedAgainIsTheSameGroup(t *testing.T) {
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
 		f.run(id)
-		f.settle()
+		f.finish()
 		before := f.inEntra(id).ID
 		f.disconnect(id)
 		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-		f.settle()
+		f.finish()
 		f.connect(id)
 		f.run(id)
-		f.settle()
+		f.finish()
 		if got := f.inEntra(id).ID; got != before || !slices.Equal(f.names(id), []string{"ann"}) || f.userLink(ann).State != directory.Enabled {
 			t.Errorf("group %s, was %s; members %v; user %+v", got, before, f.names(id), f.userLink(ann))
 		}
@@ -215,13 +215,13 @@ func TestWithoutManagedGroupsThereIsOnlyAccess(t *testing.T) {
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
 		f.run(id)
-		f.settle()
+		f.finish()
 		if l := f.userLink(ann); l.State != directory.Enabled || len(f.tenant.Groups()) != 0 || f.link(id).Status != directory.Synced {
-			t.Errorf("user %+v, %d groups, link %+v", l, len(f.tenant.Groups()), f.link(id))
+			t.Errorf("user %+v, %d groups, link %+v, want State %v, 0 Groups, Status %v", l, len(f.tenant.Groups()), f.link(id), directory.Enabled, directory.Synced)
 		}
 		f.settings(func(s *directory.Settings) { s.ManageGroups = true })
 		f.run(id)
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
 			t.Errorf("managed since: %v", got)
 		}
@@ -234,10 +234,10 @@ func TestADeletedUserLeavesTheGroups(t *testing.T) {
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann, bob)
 		f.run(id)
-		f.settle()
+		f.finish()
 		f.must(f.jumpcloud.DeleteUser(string(ann)))
 		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "user_delete", ID: "d"}}, Number: 1}})
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"bob"}) || f.userLink(ann).Reason != directory.Deleted {
 			t.Errorf("members %v, user %+v", got, f.userLink(ann))
 		}
@@ -253,7 +253,7 @@ func TestAMemberJoinsWhenTheAccountArrives(t *testing.T) {
 		f.must(err)
 		id := f.group("Sales", ann, directory.UserID(late))
 		f.run(id)
-		f.settle()
+		f.finish()
 		members, err := f.store.AllMembers(t.Context(), f.directory.ID, id)
 		f.must(err)
 		waiting := 0
@@ -267,15 +267,15 @@ func TestAMemberJoinsWhenTheAccountArrives(t *testing.T) {
 		}
 		f.must(f.jumpcloud.UpdateUser(late, map[string]any{"email": "late@contoso.example"}))
 		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: directory.UserID(late), Cause: plan.Cause{Type: "user_update", ID: "u"}}, Number: 1}})
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann", "late"}) {
 			t.Errorf("members %v", got)
 		}
 	})
 }
 
-// 45 members of whom Entra does not take one: the others are members, and the one
-// says why. Lag after a creation is waited out.
+// A group has 45 members, and Entra refuses one: the others are members, and the record
+// of that one says why. The function waits for the lag after a creation.
 func TestOneBadMemberKeepsNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -286,16 +286,16 @@ func TestOneBadMemberKeepsNobodyOut(t *testing.T) {
 		id := f.group("Everybody", people...)
 		f.entra.Set(func(b *entratest.Behaviour) { b.Lag.Min, b.Lag.Max = 0, 20e9 })
 		f.run(id)
-		f.settle()
+		f.finish()
 		if got := f.names(id); len(got) != 45 {
-			t.Fatalf("%d members after the lag: %+v", len(got), f.link(id))
+			t.Fatalf("%d members after the lag: %+v, want 45", len(got), f.link(id))
 		}
 		f.entra.Set(func(b *entratest.Behaviour) { b.Lag = entratest.Lag{} })
 		other := f.group("Others", people...)
 		bad := f.userLink(people[7]).EntraID
 		f.must(f.tenant.PurgeUser(string(bad)))
 		f.run(other)
-		f.settle()
+		f.finish()
 		members, err := f.store.AllMembers(t.Context(), f.directory.ID, other)
 		f.must(err)
 		refused := 0
@@ -305,12 +305,12 @@ func TestOneBadMemberKeepsNobodyOut(t *testing.T) {
 			}
 		}
 		if got := len(f.inEntra(other).Members); got != 44 || refused != 1 {
-			t.Errorf("%d members, %d refused, link %+v", got, refused, f.link(other))
+			t.Errorf("%d members, %d refused, link %+v, want 44, refused 1", got, refused, f.link(other))
 		}
 	})
 }
 
-// Many who join at once are few writes.
+// Many users who join at once need few writes.
 func TestManyChangesAreOneUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -325,9 +325,9 @@ func TestManyChangesAreOneUpdate(t *testing.T) {
 			f.changed(chunk...)
 		}
 		f.entra.ResetCounters()
-		f.settle()
+		f.finish()
 		if n := f.entra.Counters().ByRoute["PATCH /groups/{group-id}"]; n != 2 || len(f.inEntra(id).Members) != 40 {
-			t.Errorf("%d requests for %d members", n, len(f.inEntra(id).Members))
+			t.Errorf("%d requests for %d members, want 2, 40 Members", n, len(f.inEntra(id).Members))
 		}
 	})
 }
@@ -346,7 +346,7 @@ func TestNothingIsLostWhenGraphFails(t *testing.T) {
 				id := f.group("Sales", ann, bob)
 				f.run(id)
 				f.must(f.entra.FailNext(fault))
-				f.settle()
+				f.finish()
 				if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || len(f.tenant.Groups()) != 1 || f.link(id).Status != directory.Synced {
 					t.Errorf("members %v, %d groups, link %+v", got, len(f.tenant.Groups()), f.link(id))
 				}
@@ -360,21 +360,21 @@ func TestAGroupThatIsGoneInEntraIsMadeAgain(t *testing.T) {
 		f := newFixture(t)
 		id := f.group("Sales", f.person("ann"))
 		f.run(id)
-		f.settle()
+		f.finish()
 		time.Sleep(time.Hour)
 		f.must(f.tenant.PurgeGroup(f.inEntra(id).ID))
 		f.run(id)
 		if again := f.run(id); again != 0 {
 			f.run(id)
 		}
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Origin != directory.CreatedByUs {
 			t.Errorf("members %v, link %+v", got, f.link(id))
 		}
 	})
 }
 
-// The connection source in JumpCloud connects users and groups, both ways.
+// The connection source in JumpCloud connects and disconnects users and groups.
 func TestConnectionSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -390,7 +390,7 @@ func TestConnectionSource(t *testing.T) {
 			s.ConnectionSource = directory.ConnectionSource{Type: directory.ApplicationSource, ID: source}
 		})
 		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
-		f.settle()
+		f.finish()
 		if f.userLink(ann).State != directory.Enabled || f.userLink(bob).State != directory.Enabled || !slices.Equal(f.names(directory.GroupID(sales)), []string{"bob"}) {
 			t.Errorf("ann %+v, bob %+v", f.userLink(ann), f.userLink(bob))
 		}
@@ -399,20 +399,20 @@ func TestConnectionSource(t *testing.T) {
 		f.must(f.jumpcloud.Associate(sales, other))
 		f.settings(func(s *directory.Settings) { s.ConnectionSource.ID = other })
 		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
-		f.settle()
+		f.finish()
 		if a, b := f.userLink(ann), f.userLink(bob); a.State != directory.Disabled || b.State != directory.Enabled {
-			t.Errorf("another source: ann %+v, bob %+v", a, b)
+			t.Errorf("another source: ann %+v, bob %+v, want State %v, State %v", a, b, directory.Disabled, directory.Enabled)
 		}
 		f.settings(func(s *directory.Settings) { s.ConnectionSource.ID = source })
 		f.handle(f.message(reconcile.GroupTask{Source: true}, 1))
-		f.settle()
+		f.finish()
 		f.must(f.jumpcloud.Dissociate(string(ann), source))
 		f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Source: true}, Number: 1}})
 		f.must(f.jumpcloud.Dissociate(sales, source))
 		f.handle(f.message(reconcile.GroupTask{Group: directory.GroupID(sales), Source: true}, 1))
-		f.settle()
+		f.finish()
 		if a, b := f.userLink(ann), f.userLink(bob); a.Reason != directory.Disconnected || b.Reason != directory.GroupDisconnected || a.State != directory.Disabled || b.State != directory.Disabled {
-			t.Errorf("ann %+v, bob %+v", a, b)
+			t.Errorf("ann %+v, bob %+v, want Reason %v, Reason %v, State %v, State %v", a, b, directory.Disconnected, directory.GroupDisconnected, directory.Disabled, directory.Disabled)
 		}
 	})
 }

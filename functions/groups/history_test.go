@@ -19,10 +19,10 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// Whoever joins and leaves, whatever becomes of the groups and of the settings, in
-// whatever order the tasks come, how often, with Graph failing and processes dying in
-// between: once every queue is empty and everything was looked at as a whole, Entra
-// is what the rules make of JumpCloud's final state.
+// Users join and leave, groups and settings change at random, tasks come in any order,
+// are lost or come twice, Graph fails at times and processes die. Once every queue is
+// empty and a task for all members of every group is done, Entra has the state that the
+// rules make from JumpCloud's final state.
 func TestEveryHistoryOfGroupsEndsInTheSameState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(rt *rapid.T) {
@@ -46,27 +46,27 @@ func TestEveryHistoryOfGroupsEndsInTheSameState(t *testing.T) {
 	})
 }
 
-// timeless is a test that hides its deadline, which is none inside a bubble.
+// timeless hides the deadline of a test, because a bubble has its own time.
 type timeless struct{ testing.TB }
 
-// history is a history being played.
+// history is the state of one random run.
 type history struct {
 	*fixture
 	t      *rapid.T
 	people []*person
 	groups []*group
-	// users and tasks are the messages that were sent and not yet worked off.
+	// users and tasks are the messages that were sent and are not done yet.
 	users     []waiting
 	tasks     []events.SQSMessage
-	seeded    string          // a group in Entra that was there before us
+	seeded    string          // a group that existed in Entra before
 	stranger  string          // its member
 	inside    bool            // a request to Graph is under way
-	exactOnce bool            // strangers may have been taken out
+	exactOnce bool            // unknown members may have been removed
 	byHand    map[string]bool // groups that somebody restored in Entra
-	deathAt   string          // the next request dies "before" or "after" Graph had it
+	deathAt   string          // the process dies "before" or "after" Graph serves the next request
 }
 
-// person is what the test itself remembers of somebody.
+// person is what the test itself knows about a person.
 type person struct {
 	id      directory.UserID
 	name    string
@@ -74,14 +74,14 @@ type person struct {
 	deleted bool
 }
 
-// group is what the test itself remembers of a group in JumpCloud.
+// group is what the test itself knows about a group in JumpCloud.
 type group struct {
 	id        directory.GroupID
 	deleted   bool
 	connected bool
 }
 
-// waiting is a task of a user that waits, and how often it came.
+// waiting is a task of a user that waits, and how often it was received.
 type waiting struct {
 	task     reconcile.Task
 	receives int
@@ -116,7 +116,8 @@ func playHistory(t *rapid.T, f *fixture) {
 	h.compareTenant()
 }
 
-// seed puts a group of the name into Entra, with somebody in it whom we do not know.
+// seed creates a group with the name in Entra, with a member whom entrasync does not
+// know.
 func (h *history) seed(name string) {
 	stranger, err := h.tenant.AddUser(entratest.User{UserPrincipalName: "stranger@contoso.example"})
 	h.must(err)
@@ -125,7 +126,7 @@ func (h *history) seed(name string) {
 	h.seeded, h.stranger = seeded.ID, stranger.ID
 }
 
-// step lets one thing happen, and perhaps something go wrong, and perhaps delivers.
+// step makes one change, perhaps a failure, and perhaps delivers.
 func (h *history) step() {
 	does := h.changes()
 	names := make([]string, 0, len(does))
@@ -155,37 +156,37 @@ func (h *history) step() {
 	}
 }
 
-// fail makes the next requests that match go wrong.
+// fail makes the next matching requests fail.
 func (h *history) fail(f entratest.Fault) {
 	f.Header = map[string]string{"Retry-After": "0"}
 	h.must(h.entra.FailNext(f))
 }
 
-// changes are what can happen.
+// changes are the possible changes.
 func (h *history) changes() map[string]func() {
 	p := rapid.SampledFrom(h.people).Draw(h.t, "person")
 	g := rapid.SampledFrom(h.groups).Draw(h.t, "group")
 	does := map[string]func(){
-		"join":       func() { _ = h.jumpcloud.AddMember(string(g.id), string(p.id)); h.moved(p) }, // refused for who is in it
+		"join":       func() { _ = h.jumpcloud.AddMember(string(g.id), string(p.id)); h.moved(p) }, // refused if already a member
 		"leave":      func() { _ = h.jumpcloud.RemoveMember(string(g.id), string(p.id)); h.moved(p) },
-		"connect":    func() { h.connect(g.id); g.connected = true; h.mustLook(g, true) },
-		"disconnect": func() { h.disconnect(g.id); g.connected = false; h.mustLook(g, false) },
+		"connect":    func() { h.connect(g.id); g.connected = true; h.requestGroup(g, true) },
+		"disconnect": func() { h.disconnect(g.id); g.connected = false; h.requestGroup(g, false) },
 		"rename": func() {
-			_ = h.jumpcloud.RenameGroup(string(g.id), rapid.SampledFrom([]string{"Sales", "Field sales", "ops", "Ops 2"}).Draw(h.t, "name")) // refused for a name that another has
-			h.looked(g, false)
+			_ = h.jumpcloud.RenameGroup(string(g.id), rapid.SampledFrom([]string{"Sales", "Field sales", "ops", "Ops 2"}).Draw(h.t, "name")) // refused if another group has the name
+			h.groupChanged(g, false)
 		},
-		"delete group":   func() { h.must(h.jumpcloud.DeleteGroup(string(g.id))); g.deleted = true; h.looked(g, false) },
-		"look at it all": func() { h.looked(g, true) },
-		"suspend":        func() { _ = h.jumpcloud.SuspendUser(string(p.id)); h.changed(p) },
-		"activate":       func() { _ = h.jumpcloud.ActivateUser(string(p.id)); h.changed(p) },
-		"delete user":    func() { p.deleted = h.jumpcloud.DeleteUser(string(p.id)) == nil; h.changed(p) },
-		"connect user":   func() { h.direct(p, true) },
-		"let user go":    func() { h.direct(p, false) },
-		"manage":         func() { h.toggle(func(s *directory.Settings) { s.ManageGroups = !s.ManageGroups }) },
-		"exact":          func() { h.toggle(func(s *directory.Settings) { s.ExactMembership = !s.ExactMembership }) },
-		"delete groups":  func() { h.toggle(func(s *directory.Settings) { s.DeleteGroups = !s.DeleteGroups }) },
-		"restoring":      func() { h.toggle(func(s *directory.Settings) { s.RestoreDeleted = !s.RestoreDeleted }) },
-		"in Entra":       func() { h.meddle(g) },
+		"delete group":     func() { h.must(h.jumpcloud.DeleteGroup(string(g.id))); g.deleted = true; h.groupChanged(g, false) },
+		"sync all members": func() { h.groupChanged(g, true) },
+		"suspend":          func() { _ = h.jumpcloud.SuspendUser(string(p.id)); h.changed(p) },
+		"activate":         func() { _ = h.jumpcloud.ActivateUser(string(p.id)); h.changed(p) },
+		"delete user":      func() { p.deleted = h.jumpcloud.DeleteUser(string(p.id)) == nil; h.changed(p) },
+		"connect user":     func() { h.direct(p, true) },
+		"let user go":      func() { h.direct(p, false) },
+		"manage":           func() { h.toggle(func(s *directory.Settings) { s.ManageGroups = !s.ManageGroups }) },
+		"exact":            func() { h.toggle(func(s *directory.Settings) { s.ExactMembership = !s.ExactMembership }) },
+		"delete groups":    func() { h.toggle(func(s *directory.Settings) { s.DeleteGroups = !s.DeleteGroups }) },
+		"restoring":        func() { h.toggle(func(s *directory.Settings) { s.RestoreDeleted = !s.RestoreDeleted }) },
+		"in Entra":         func() { h.meddle(g) },
 	}
 	if p.deleted {
 		for _, what := range []string{"join", "leave", "suspend", "activate", "delete user", "connect user"} {
@@ -200,8 +201,8 @@ func (h *history) changes() map[string]func() {
 	return does
 }
 
-// meddle is an administrator who deletes a group in Entra, or restores one that an
-// administrator deleted, or deletes it for good.
+// meddle does what an administrator may do in Entra: deletes a group, restores a group
+// that an administrator deleted, or deletes it for good.
 func (h *history) meddle(g *group) {
 	known, err := h.store.Group(context.Background(), organization, g.id)
 	h.must(err)
@@ -225,7 +226,8 @@ func (h *history) meddle(g *group) {
 	}
 }
 
-// deletedOf is the deleted group that has the unique name of a group; "" if none has.
+// deletedOf returns the deleted group with the unique name of a group; "" if there is
+// none.
 func (h *history) deletedOf(link directory.GroupLink) string {
 	for _, each := range h.tenant.Groups() {
 		if !each.Deleted.IsZero() && each.Properties["uniqueName"] == link.UniqueName() {
@@ -235,7 +237,7 @@ func (h *history) deletedOf(link directory.GroupLink) string {
 	return ""
 }
 
-// direct connects a person without any group, or ends that.
+// direct connects a person directly, or ends that connection.
 func (h *history) direct(p *person, in bool) {
 	if p.direct = in; in {
 		h.must(h.store.Connect(context.Background(), h.directory.ID, p.id, directory.Direct, time.Now().UTC()))
@@ -246,20 +248,20 @@ func (h *history) direct(p *person, in bool) {
 	h.changed(p)
 }
 
-// toggle changes the settings, which has everything looked at.
+// toggle changes the settings and sends a task for everything.
 func (h *history) toggle(edit func(*directory.Settings)) {
 	h.settings(edit)
 	h.exactOnce = h.exactOnce || h.directory.Settings.ExactMembership
 	for _, g := range h.groups {
-		h.mustLook(g, true)
+		h.requestGroup(g, true)
 	}
 }
 
-// copies is how often an event comes: it may be lost and may come twice.
+// copies returns how often an event comes: it may be lost or come twice.
 func (h *history) copies() int { return rapid.IntRange(0, 2).Draw(h.t, "copies") }
 
-// moved is the event that somebody joined or left a group, changed that of another
-// change of a user, and looked that of a change of a group.
+// moved sends the event that a person joined or left a group, changed that of another
+// change of a user, and groupChanged that of a change of a group.
 func (h *history) moved(p *person) {
 	for range h.copies() {
 		h.users = append(h.users, h.userTask(p, true))
@@ -272,18 +274,18 @@ func (h *history) changed(p *person) {
 	}
 }
 
-func (h *history) looked(g *group, whole bool) {
+func (h *history) groupChanged(g *group, allMembers bool) {
 	for range h.copies() {
-		h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, AllMembers: whole}, 1))
+		h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, AllMembers: allMembers}, 1))
 	}
 }
 
-// mustLook is the task that a request of an administrator sends, which is not lost.
-func (h *history) mustLook(g *group, whole bool) {
-	h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, AllMembers: whole}, 1))
+// requestGroup sends the task of an administrator's request, which is never lost.
+func (h *history) requestGroup(g *group, allMembers bool) {
+	h.tasks = append(h.tasks, h.message(reconcile.GroupTask{Group: g.id, AllMembers: allMembers}, 1))
 }
 
-// userTask is a task for a person.
+// userTask returns a task for a person.
 func (h *history) userTask(p *person, memberships bool) waiting {
 	h.messages++
 	var claims []directory.Claim
@@ -299,8 +301,8 @@ func (h *history) userTask(p *person, memberships bool) waiting {
 		Cause: plan.Cause{Type: "user_update", ID: fmt.Sprintf("e%d", h.messages), At: time.Now().UTC(), Event: true}}, 1}
 }
 
-// meanwhile is what happens while a request to Graph is under way: the process may
-// die, somebody may join or leave, and the other lane may come to the same group.
+// meanwhile makes random changes while a request to Graph is under way: the process may
+// die, a user may join or leave, and the other lane may do a task for the same group.
 func (h *history) meanwhile(when string) {
 	if h.deathAt == when {
 		h.deathAt = ""
@@ -325,25 +327,25 @@ func (h *history) meanwhile(when string) {
 	h.work([]waiting{h.userTask(p, true)})
 }
 
-// end has everything delivered and looked at as a whole, with nothing going wrong any
-// more.
+// end delivers everything and does a task for all members of every group, without
+// failures.
 func (h *history) end() {
 	h.before, h.after, h.deathAt = nil, nil, ""
 	h.userTasks.fails, h.fixture.groups.fails = 0, 0
 	h.entra.ClearFaults()
 	h.entra.Set(func(b *entratest.Behaviour) { b.Lag = entratest.Lag{} })
 	h.drain()
-	time.Sleep(3 * time.Minute) // nobody can be about an action any more
+	time.Sleep(3 * time.Minute) // no worker can still work on an action
 	for _, p := range h.people {
 		h.users = append(h.users, h.userTask(p, true))
 	}
 	for _, g := range h.groups {
-		h.mustLook(g, true)
+		h.requestGroup(g, true)
 	}
 	h.drain()
 }
 
-// drain delivers until nothing waits.
+// drain delivers until no message waits.
 func (h *history) drain() {
 	for range 100 {
 		if h.collect(); len(h.users)+len(h.tasks) == 0 {
@@ -352,5 +354,5 @@ func (h *history) drain() {
 		h.deliver()
 		time.Sleep(15 * time.Second)
 	}
-	h.t.Fatalf("it does not settle: %d tasks of users, %d of groups", len(h.users), len(h.tasks))
+	h.t.Fatalf("tasks are left after all rounds: %d of users, %d of groups", len(h.users), len(h.tasks))
 }

@@ -12,10 +12,10 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// death is what a process dies of.
+// death is the panic that ends a process.
 type death struct{}
 
-// collect takes over what was sent.
+// collect moves the sent messages to those that wait.
 func (h *history) collect() {
 	for _, m := range h.userTasks.take() {
 		task, err := reconcile.ReadTask(m.Body)
@@ -29,8 +29,8 @@ func (h *history) collect() {
 	}
 }
 
-// deliver hands the messages that wait to the functions, in a random order. What
-// comes again, and what was sent meanwhile, waits then.
+// deliver passes the waiting messages to the functions in a random order. Messages that
+// come again or were sent meanwhile wait then.
 func (h *history) deliver() {
 	h.collect()
 	users, tasks := shuffled(h, h.users), shuffled(h, h.tasks)
@@ -45,7 +45,7 @@ func (h *history) deliver() {
 	h.collect()
 }
 
-// shuffled is a list in a random order.
+// shuffled returns a list in a random order.
 func shuffled[T any](h *history, list []T) []T {
 	if len(list) < 2 {
 		return list
@@ -61,8 +61,8 @@ func shuffled[T any](h *history, list []T) []T {
 	return mixed
 }
 
-// work looks at users, several at once, each once; the rest, what failed and what it
-// is too early for waits.
+// work does tasks of users, several at once, one for each user. Other tasks, failed
+// tasks and tasks for later wait.
 func (h *history) work(messages []waiting) {
 	messages = slices.DeleteFunc(messages, func(m waiting) bool {
 		early := time.Until(m.task.NotBefore) > 0
@@ -73,24 +73,24 @@ func (h *history) work(messages []waiting) {
 	})
 	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
 		var attempts []reconcile.Attempt
-		var asked [][]waiting
+		var merged [][]waiting
 		for _, m := range chunk {
 			i := slices.IndexFunc(attempts, func(a reconcile.Attempt) bool { return a.User == m.task.User })
 			if i < 0 {
-				attempts, asked = append(attempts, reconcile.Attempt{Task: m.task, Number: m.receives}), append(asked, []waiting{m})
+				attempts, merged = append(attempts, reconcile.Attempt{Task: m.task, Number: m.receives}), append(merged, []waiting{m})
 				continue
 			}
 			attempts[i].Memberships = attempts[i].Memberships || m.task.Memberships
 			attempts[i].Claims = append(attempts[i].Claims, m.task.Claims...)
 			attempts[i].Thought = max(attempts[i].Thought, m.task.Thought)
 			attempts[i].Number = max(attempts[i].Number, m.receives)
-			asked[i] = append(asked[i], m)
+			merged[i] = append(merged[i], m)
 		}
 		outcomes := make([]reconcile.Outcome, len(attempts))
 		if h.survives(func() { outcomes = h.fixture.users.Sync(context.Background(), h.directory.ID, attempts) }) {
 			for i, outcome := range outcomes {
 				if outcome.Retry {
-					h.comesAgain(asked[i]...)
+					h.comesAgain(merged[i]...)
 				}
 			}
 			continue
@@ -99,7 +99,7 @@ func (h *history) work(messages []waiting) {
 	}
 }
 
-// comesAgain has tasks of users wait once more.
+// comesAgain lets tasks of users wait for their next receive.
 func (h *history) comesAgain(messages ...waiting) {
 	for _, m := range messages {
 		m.receives++
@@ -107,7 +107,7 @@ func (h *history) comesAgain(messages ...waiting) {
 	}
 }
 
-// workGroups looks at groups; what failed waits.
+// workGroups does tasks of groups; failed ones wait.
 func (h *history) workGroups(messages []events.SQSMessage) {
 	for chunk := range slices.Chunk(messages, queue.MaxBatch) {
 		failed := chunk
@@ -124,7 +124,7 @@ func (h *history) workGroups(messages []events.SQSMessage) {
 	}
 }
 
-// survives reports whether a process lived to its end.
+// survives runs a process and reports whether it did not die.
 func (h *history) survives(do func()) (lived bool) {
 	defer func() {
 		if r := recover(); r != nil && r != any(death{}) {

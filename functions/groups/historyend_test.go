@@ -12,7 +12,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// members are the people whom JumpCloud has in a group that connects them.
+// members returns the people in a JumpCloud group, if the group connects them.
 func (h *history) members(g *group) map[directory.UserID]bool {
 	members := map[directory.UserID]bool{}
 	if g.connected && !g.deleted {
@@ -23,14 +23,14 @@ func (h *history) members(g *group) map[directory.UserID]bool {
 	return members
 }
 
-// account is the account of a user; "" if there is none, or it was given free.
+// account returns the account of a user; "" if there is none, or it was freed.
 func (h *history) account(id directory.UserID) directory.EntraID {
 	accounts, err := h.store.Accounts(context.Background(), h.directory.ID, []directory.UserID{id})
 	h.must(err)
 	return accounts[id]
 }
 
-// compareGroup holds a group against JumpCloud, Entra and our records.
+// compareGroup compares a group with JumpCloud, Entra and our records.
 func (h *history) compareGroup(g *group) {
 	known, err := h.store.Group(context.Background(), organization, g.id)
 	h.must(err)
@@ -43,12 +43,12 @@ func (h *history) compareGroup(g *group) {
 	case !linked:
 		return
 	case known.Busy(h.directory.ID, time.Now()) || !link.NextTryAt.IsZero() || link.Status == directory.Pending:
-		h.t.Fatalf("%s is not settled: %+v", g.id, link)
+		h.t.Fatalf("%s has not ended: %+v", g.id, link)
 	case !wanted && link.Status != directory.Released:
 		h.t.Fatalf("%s is not released: %+v", g.id, link)
 	case !wanted && h.directory.Settings.DeleteGroups && link.Origin == directory.CreatedByUs:
 		h.t.Fatalf("%s should have been deleted: %+v", g.id, link)
-	case !wanted || !h.directory.Settings.ManageGroups: // nobody looks whether it is still in Entra
+	case !wanted || !h.directory.Settings.ManageGroups: // its group in Entra is not checked
 		return
 	case link.EntraID != "" && (!exists || !inEntra.Deleted.IsZero()):
 		h.t.Fatalf("%s is not in Entra: %+v", g.id, link)
@@ -62,8 +62,8 @@ func (h *history) compareGroup(g *group) {
 	h.compareMembers(g, link, inEntra)
 }
 
-// compareMembers holds the members of a group that is managed against JumpCloud and
-// our records.
+// compareMembers compares the members of a managed group with JumpCloud and our
+// records.
 func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra entratest.Group) {
 	name := ""
 	for _, each := range h.jumpcloud.Groups() {
@@ -72,7 +72,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 		}
 	}
 	if inEntra.DisplayName != name || link.Applied != name || inEntra.Kind != entratest.Security {
-		h.t.Fatalf("%s is named %q in JumpCloud and %q in Entra: %+v", g.id, name, inEntra.DisplayName, link)
+		h.t.Fatalf("%s is named %q in JumpCloud and %q in Entra: %+v, want DisplayName %v, Applied %v, Kind %v", g.id, name, inEntra.DisplayName, link, name, name, entratest.Security)
 	}
 	want := map[string]bool{}
 	people := h.members(g)
@@ -97,7 +97,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 			want[stranger] = true
 		}
 	}
-	if inEntra.ID != h.seeded && link.Origin == directory.TakenOver { // who was in it for another group is a stranger here
+	if inEntra.ID != h.seeded && link.Origin == directory.TakenOver { // a member of its former JumpCloud group is a stranger here
 		for _, id := range inEntra.Members {
 			want[id] = true
 		}
@@ -107,7 +107,8 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 	}
 }
 
-// strangersOf are those who were in a group in Entra before us.
+// strangersOf returns the members that a group in Entra had before entrasync wrote to
+// it.
 func (h *history) strangersOf(inEntra entratest.Group) []string {
 	if inEntra.ID == h.seeded {
 		return []string{h.stranger}
@@ -115,7 +116,7 @@ func (h *history) strangersOf(inEntra entratest.Group) []string {
 	return nil
 }
 
-// comparePerson holds the paths and the account of a person against the rules.
+// comparePerson compares the paths and the account of a person with the rules.
 func (h *history) comparePerson(p *person) {
 	jc, err := h.fixture.users.Clients.JumpCloud(context.Background(), organization)
 	h.must(err)
@@ -149,33 +150,33 @@ func (h *history) comparePerson(p *person) {
 	case !linked && want.Managed, want.Managed && !exists:
 		h.t.Fatalf("%s is connected and has no account: %+v", p.name, link)
 	case linked && (len(link.OpenActions) > 0 || link.Status == directory.Pending):
-		h.t.Fatalf("%s is not settled: %+v", p.name, link)
+		h.t.Fatalf("%s has not ended: %+v", p.name, link)
 	case exists && account.AccountEnabled != (want.State == directory.Enabled):
 		h.t.Fatalf("%s: enabled is %v, want %v (%+v)", p.name, account.AccountEnabled, want.State, link)
 	}
 }
 
-// compareTenant looks for what should not be in Entra: two copies of a group that we
-// made, one that nobody knows, and accounts that were deleted.
+// compareTenant fails if Entra has two copies of a group that we created, a group that
+// no link names, or a deleted account.
 func (h *history) compareTenant() {
-	owners, asked, freed := map[string]directory.GroupID{}, map[any]bool{}, map[directory.GroupID]bool{}
+	owners, creating, freed := map[string]directory.GroupID{}, map[any]bool{}, map[directory.GroupID]bool{}
 	for _, g := range h.groups {
 		known, err := h.store.Group(context.Background(), organization, g.id)
 		h.must(err)
 		if link, _ := known.Link(h.directory.ID); link.EntraID != "" {
 			other, twice := owners[string(link.EntraID)]
-			if twice && !link.Freed && !freed[other] { // what was given free may be another one's by now
+			if twice && !link.Freed && !freed[other] { // a freed group may have another owner now
 				h.t.Fatalf("%s and %s share %s", g.id, other, link.EntraID)
 			}
 			freed[g.id] = link.Freed
 			owners[string(link.EntraID)] = g.id
-		} else if len(link.OpenActions) > 0 { // let go before the answer to its creation was known
-			asked[link.UniqueName()] = true
+		} else if len(link.OpenActions) > 0 { // released before the answer to its creation was known
+			creating[link.UniqueName()] = true
 		}
 	}
 	for _, each := range h.tenant.Groups() {
-		if owners[each.ID] == "" && each.ID != h.seeded && !h.byHand[each.ID] && each.Deleted.IsZero() && !asked[each.Properties["uniqueName"]] {
-			h.t.Fatalf("nobody knows the group %+v", each)
+		if owners[each.ID] == "" && each.ID != h.seeded && !h.byHand[each.ID] && each.Deleted.IsZero() && !creating[each.Properties["uniqueName"]] {
+			h.t.Fatalf("no link names the group %+v", each)
 		}
 	}
 	for _, each := range h.tenant.Users() {

@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// A change of members that is kept and whose message cannot be sent is sent by the
-// next attempt: nobody keeps access or lacks it because a queue failed once.
+// If a change of members is stored but its message cannot be sent, the next attempt
+// sends it: a failed queue never leaves a user with wrong access.
 func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 	t.Run("connected", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -22,7 +22,7 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 			id := f.group("Sales", ann, bob, cat)
 			f.userTasks.fails = 1
 			f.run(id)
-			f.settle()
+			f.finish()
 			if got := f.names(id); !slices.Equal(got, []string{"ann", "bob", "cat"}) {
 				t.Errorf("members %v", got)
 			}
@@ -34,13 +34,13 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 			ann := f.person("ann")
 			id := f.group("Sales", ann)
 			f.run(id)
-			f.settle()
+			f.finish()
 			f.disconnect(id)
 			f.userTasks.fails = 1
 			f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-			f.settle()
+			f.finish()
 			if l := f.userLink(ann); l.State != directory.Disabled {
-				t.Errorf("user: %+v", l)
+				t.Errorf("user: %+v, want State %v", l, directory.Disabled)
 			}
 		})
 	})
@@ -50,14 +50,14 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 			ann, bob := f.person("ann"), f.person("bob")
 			id := f.group("Sales", ann, bob)
 			f.run(id)
-			f.settle()
+			f.finish()
 			f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
 			f.groups.fails = 1
 			attempt := reconcile.Attempt{Task: reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true, Cause: plan.Cause{Type: "association_change", ID: "x"}}}
 			for attempt.Number = 1; f.users.Sync(t.Context(), f.directory.ID, []reconcile.Attempt{attempt})[0].Retry; attempt.Number++ {
 				time.Sleep(time.Minute)
 			}
-			f.settle()
+			f.finish()
 			if got := f.names(id); !slices.Equal(got, []string{"bob"}) || f.userLink(ann).State != directory.Disabled {
 				t.Errorf("members %v, user %+v", got, f.userLink(ann))
 			}
@@ -65,7 +65,7 @@ func TestNothingIsLostBetweenTableAndQueue(t *testing.T) {
 	})
 }
 
-// Exact membership takes nobody out who is about to be taken over.
+// Exact membership does not remove a user whose account is about to be taken over.
 func TestExactMembershipWaitsForTheAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -83,59 +83,60 @@ func TestExactMembershipWaitsForTheAccounts(t *testing.T) {
 		id := f.group("Sales", people...)
 		f.run(id)
 		if now, _ := f.tenant.Group(group.ID); len(now.Members) != 2 {
-			t.Errorf("after the first look: %v", now.Members)
+			t.Errorf("after the first task: %v, want 2 Members", now.Members)
 		}
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) {
 			t.Errorf("members %v", got)
 		}
 	})
 }
 
-// A group that is made again in JumpCloud takes over the one that the old one left.
+// A group that is created again in JumpCloud takes over the group in Entra that the old
+// one left.
 func TestAGroupThatIsMadeAgainTakesTheOldOneOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		old := f.group("Sales", ann)
 		f.run(old)
-		f.settle()
+		f.finish()
 		f.must(f.jumpcloud.DeleteGroup(string(old)))
 		for range 2 { // the event comes twice
 			f.handle(f.message(reconcile.GroupTask{Group: old}, 1))
-			f.settle()
+			f.finish()
 		}
 		if link := f.link(old); link.Reason != directory.GroupDeleted {
-			t.Errorf("the old one: %+v", link)
+			t.Errorf("the old one: %+v, want Reason %v", link, directory.GroupDeleted)
 		}
 		again := f.group("Sales", ann)
 		f.run(again)
-		f.settle()
+		f.finish()
 		if link := f.link(again); len(f.tenant.Groups()) != 1 || link.Origin != directory.TakenOver {
-			t.Errorf("%d groups, %+v", len(f.tenant.Groups()), link)
+			t.Errorf("%d groups, %+v, want 1 Groups, Origin %v", len(f.tenant.Groups()), link, directory.TakenOver)
 		}
 	})
 }
 
-// A group in Entra that another directory on the tenant has is not deleted.
+// A group in Entra that another directory on the tenant owns too is not deleted.
 func TestAGroupThatAnotherDirectoryHasIsSpared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.settings(func(s *directory.Settings) { s.DeleteGroups, s.AllowSharedDomains = true, true })
 		id := f.group("Sales", f.person("ann"))
 		f.run(id)
-		f.settle()
+		f.finish()
 		one := f.directory
 		f.directory.ID, f.directory.Name, f.directory.Version = directory.NewID(organization, "second"), "second", 0
 		f.settings(func(*directory.Settings) {})
 		f.connect(id)
 		f.run(id)
-		f.settle()
+		f.finish()
 		shared := f.inEntra(id).ID
 		f.directory = one
 		f.disconnect(id)
 		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-		f.settle()
+		f.finish()
 		if group, found := f.tenant.Group(shared); !found || !group.Deleted.IsZero() {
 			t.Error("the group was deleted")
 		}

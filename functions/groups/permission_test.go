@@ -10,27 +10,27 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// A permission that one write to a group needs keeps back nothing but that write, for
-// as long as it is missing, and is noticed when it is granted.
+// A missing permission for one write to a group stops only that write, and only until
+// it is granted.
 func TestAMissingPermissionOfAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann, bob := f.person("ann"), f.person("bob")
 		id := f.group("Sales", ann)
 		f.run(id)
-		f.settle()
+		f.finish()
 		grant := func(roles ...string) {
 			f.must(f.entra.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.Roles = roles }))
 		}
 		grant(slices.DeleteFunc(slices.Clone(entratest.RecommendedRoles), func(role string) bool { return role == "Group.ReadWrite.All" })...)
-		f.entra.RevokeTokens() // the one that is in use may do everything
+		f.entra.RevokeTokens() // the present token has all permissions
 
 		f.must(f.jumpcloud.RenameGroup(string(id), "Field sales"))
 		f.must(f.jumpcloud.AddMember(string(id), string(bob)))
 		f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
 		for range 3 {
 			if again := f.run(id); again != 1 {
-				t.Errorf("%d come again", again)
+				t.Errorf("%d come again, want 1", again)
 			}
 			f.waiting = nil
 			f.workUsers(f.userTasks.take())
@@ -41,14 +41,14 @@ func TestAMissingPermissionOfAGroup(t *testing.T) {
 			t.Errorf("%q with %v", f.inEntra(id).DisplayName, got)
 		}
 		if link.Status != directory.Pending || link.Reason != directory.PermissionMissing || len(link.OpenActions) > 0 {
-			t.Errorf("%+v", link)
+			t.Errorf("%+v, want Status %v, Reason %v, 0 OpenActions", link, directory.Pending, directory.PermissionMissing)
 		}
 
 		grant(entratest.RecommendedRoles...)
 		f.run(id)
-		f.settle()
+		f.finish()
 		if link := f.link(id); link.Status != directory.Synced || f.inEntra(id).DisplayName != "Field sales" {
-			t.Errorf("granted: %+v", link)
+			t.Errorf("granted: %+v, want Status %v, DisplayName \"Field sales\"", link, directory.Synced)
 		}
 	})
 }

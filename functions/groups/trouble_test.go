@@ -16,7 +16,7 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// dies runs something that ends with the process.
+// dies runs a function that must end with the death of the process.
 func (f *fixture) dies(do func()) {
 	f.t.Helper()
 	defer func() {
@@ -28,7 +28,7 @@ func (f *fixture) dies(do func()) {
 	do()
 }
 
-// onWrite does something at the nth batch to Graph.
+// onWrite calls do at the nth batch to Graph.
 func onWrite(n int, do func()) func(*http.Request) {
 	return func(r *http.Request) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/$batch") {
@@ -39,7 +39,7 @@ func onWrite(n int, do func()) func(*http.Request) {
 	}
 }
 
-// records are the members of a group as we know them.
+// records returns our records of the members of a group.
 func (f *fixture) records(id directory.GroupID) []directory.Member {
 	f.t.Helper()
 	members, err := f.store.AllMembers(f.t.(*testing.T).Context(), f.directory.ID, id)
@@ -47,7 +47,8 @@ func (f *fixture) records(id directory.GroupID) []directory.Member {
 	return members
 }
 
-// Two lanes come to one group at once: the second waits until the first is done.
+// Two lanes have a task for one group at once: the second waits until the first is
+// done.
 func TestTwoLanesAtOneGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -59,7 +60,7 @@ func TestTwoLanesAtOneGroup(t *testing.T) {
 			f.must(f.jumpcloud.AddMember(string(id), string(user)))
 			f.changed(user)
 		}
-		f.groups.take() // the tasks come now
+		f.groups.take() // the tasks are delivered now
 		f.writing.takes = time.Second
 		var lanes sync.WaitGroup
 		again := make([]int, 4)
@@ -72,18 +73,18 @@ func TestTwoLanesAtOneGroup(t *testing.T) {
 		}
 		lanes.Wait()
 		if got := again[0] + again[1] + again[2] + again[3]; got == 0 || got == 4 {
-			t.Errorf("%v come again", again)
+			t.Errorf("%v come again, want not 0, not 4", again)
 		}
-		f.settle()
+		f.finish()
 		f.run(id)
 		if f.writing.most != 1 || len(f.inEntra(id).Members) != 30 || len(f.tenant.Groups()) != 1 {
-			t.Errorf("%d at once, %d members, %d groups", f.writing.most, len(f.inEntra(id).Members), len(f.tenant.Groups()))
+			t.Errorf("%d at once, %d members, %d groups, want most 1, 30 Members, 1 Groups", f.writing.most, len(f.inEntra(id).Members), len(f.tenant.Groups()))
 		}
 	})
 }
 
-// A process that dies before or after Graph has its request leaves nothing behind: not
-// a second group, not an action that never ends, nobody in or out of the group.
+// A process that dies before or after Graph serves its request leaves no damage: no
+// second group, no action that never ends, no wrong member.
 func TestAProcessDies(t *testing.T) {
 	for _, when := range []string{"before", "after"} {
 		for _, then := range []string{"nothing", "renamed", "left", "left and deleted", "disconnected and back"} {
@@ -96,7 +97,7 @@ func TestAProcessDies(t *testing.T) {
 						f.changed(id)
 					}
 					id := f.group("Sales", ann, bob)
-					die := onWrite(2, func() { panic(death{}) }) // the first looks the name up
+					die := onWrite(2, func() { panic(death{}) }) // the first batch looks the name up
 					if when == "before" {
 						f.before = die
 					} else {
@@ -104,7 +105,7 @@ func TestAProcessDies(t *testing.T) {
 					}
 					f.dies(func() { f.run(id) })
 					if open := f.link(id).OpenActions; len(open) != 1 || f.link(id).EntraID != "" {
-						t.Fatalf("%+v", f.link(id))
+						t.Fatalf("%+v, want 1 open, EntraID \"\"", f.link(id))
 					}
 					want := []string{"ann", "bob"}
 					switch then {
@@ -121,23 +122,23 @@ func TestAProcessDies(t *testing.T) {
 					case "disconnected and back":
 						f.disconnect(id)
 						f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-						f.settle()
+						f.finish()
 						f.connect(id)
 					}
 					time.Sleep(2 * time.Minute)
 					for range 2 {
 						f.run(id)
-						f.settle()
+						f.finish()
 					}
 					link := f.link(id)
 					if got := f.names(id); !slices.Equal(got, want) || len(f.tenant.Groups()) != 1 || link.Origin != directory.CreatedByUs || len(link.OpenActions) > 0 || link.Status != directory.Synced {
-						t.Errorf("members %v, %d groups, link %+v", got, len(f.tenant.Groups()), link)
+						t.Errorf("members %v, %d groups, link %+v, want %v, 1 Groups, Origin %v, 0 OpenActions, Status %v", got, len(f.tenant.Groups()), link, want, directory.CreatedByUs, directory.Synced)
 					}
 					actions, err := f.store.Actions(t.Context(), f.directory.ID, 0, "")
 					f.must(err)
 					for _, a := range actions.Items {
 						if a.Status == plan.Started {
-							t.Errorf("never ended: %+v", a)
+							t.Errorf("never ended: %+v, want Status not %v", a, plan.Started)
 						}
 					}
 				})
@@ -146,8 +147,8 @@ func TestAProcessDies(t *testing.T) {
 	}
 }
 
-// Who leaves while nobody knows whether the addition worked is taken out, and who comes
-// back while nobody knows whether the removal worked is put in.
+// A user who leaves while the result of the addition is unknown is removed, and a user
+// who comes back while the result of the removal is unknown is added.
 func TestALostReply(t *testing.T) {
 	for _, lost := range []string{"addition", "removal"} {
 		t.Run(lost, func(t *testing.T) {
@@ -156,22 +157,22 @@ func TestALostReply(t *testing.T) {
 				ann, bob := f.person("ann"), f.person("bob")
 				id := f.group("Sales", ann)
 				f.run(id)
-				f.settle()
+				f.finish()
 				f.must(f.store.Connect(t.Context(), f.directory.ID, bob, directory.Direct, time.Now().UTC()))
 				f.changed(bob)
-				f.settle()
+				f.finish()
 				f.must(f.jumpcloud.AddMember(string(id), string(bob)))
 				f.changed(bob)
 				want := []string{"ann"}
 				if lost == "removal" {
-					f.settle()
+					f.finish()
 					f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
 					f.changed(bob)
 					want = []string{"ann", "bob"}
 				}
 				f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, LoseReply: true}))
 				if again := f.handle(f.message(reconcile.GroupTask{Group: id}, 1)); again != 1 {
-					t.Fatalf("%d come again", again)
+					t.Fatalf("%d come again, want 1", again)
 				}
 				if lost == "removal" {
 					f.must(f.jumpcloud.AddMember(string(id), string(bob)))
@@ -179,7 +180,7 @@ func TestALostReply(t *testing.T) {
 					f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
 				}
 				f.changed(bob)
-				f.settle()
+				f.finish()
 				f.handle(f.message(reconcile.GroupTask{Group: id}, 2))
 				if got := f.names(id); !slices.Equal(got, want) || len(f.link(id).OpenActions) > 0 {
 					t.Errorf("members %v, want %v; link %+v", got, want, f.link(id))
@@ -189,7 +190,7 @@ func TestALostReply(t *testing.T) {
 	}
 }
 
-// The same while the request is under way, and with an answer that comes.
+// The same while the request is under way, and its answer arrives.
 func TestSomebodyMovesWhileTheGroupIsWritten(t *testing.T) {
 	for _, moves := range []string{"out", "in"} {
 		t.Run(moves, func(t *testing.T) {
@@ -198,13 +199,13 @@ func TestSomebodyMovesWhileTheGroupIsWritten(t *testing.T) {
 				ann := f.person("ann")
 				id := f.group("Sales", ann)
 				f.run(id)
-				f.settle()
+				f.finish()
 				f.must(f.store.Connect(t.Context(), f.directory.ID, ann, directory.Direct, time.Now().UTC()))
 				f.must(f.jumpcloud.RemoveMember(string(id), string(ann)))
 				f.changed(ann)
 				move, want := f.jumpcloud.AddMember, []string{"ann"}
 				if moves == "out" {
-					f.settle()
+					f.finish()
 					f.must(f.jumpcloud.AddMember(string(id), string(ann)))
 					f.changed(ann)
 					move, want = f.jumpcloud.RemoveMember, []string{}
@@ -215,7 +216,7 @@ func TestSomebodyMovesWhileTheGroupIsWritten(t *testing.T) {
 					f.changed(ann)
 				})
 				f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
-				f.settle()
+				f.finish()
 				if got := f.names(id); !slices.Equal(got, want) {
 					t.Errorf("members %v, want %v: %+v", got, want, f.records(id))
 				}
@@ -224,18 +225,18 @@ func TestSomebodyMovesWhileTheGroupIsWritten(t *testing.T) {
 	}
 }
 
-// When the queue of the users cannot be used, who was let go is let go later.
-func TestUsersAreToldAfterAll(t *testing.T) {
+// If the queue of the users fails, users who left are released later.
+func TestUsersGetTheirTasksLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		ann := f.person("ann")
 		id := f.group("Sales", ann)
 		f.userTasks.fails = 1
 		if again := f.run(id); again != 1 {
-			t.Fatalf("%d come again", again)
+			t.Fatalf("%d come again, want 1", again)
 		}
 		f.handle(f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 2))
-		f.settle()
+		f.finish()
 		if f.userLink(ann).State != directory.Enabled || f.link(id).Telling {
 			t.Fatalf("never connected: %+v, %+v", f.userLink(ann), f.link(id))
 		}
@@ -243,14 +244,15 @@ func TestUsersAreToldAfterAll(t *testing.T) {
 		f.userTasks.fails = 1
 		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
 		f.handle(f.message(reconcile.GroupTask{Group: id}, 2))
-		f.settle()
+		f.finish()
 		if f.userLink(ann).State != directory.Disabled {
-			t.Errorf("never let go: %+v", f.userLink(ann))
+			t.Errorf("never released: %+v, want State %v", f.userLink(ann), directory.Disabled)
 		}
 	})
 }
 
-// Quotas: what Entra has no room for says so, and everybody else is in.
+// Quotas: the record of an object over a quota of Entra says so, and all other members
+// are added.
 func TestQuotaExceeded(t *testing.T) {
 	full := func(what string) map[string]any {
 		return map[string]any{"error": map[string]any{"code": "Directory_QuotaExceeded", "message": what}}
@@ -261,13 +263,13 @@ func TestQuotaExceeded(t *testing.T) {
 		id := f.group("Sales", ann)
 		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `uniqueName`, Status: 403, Times: 9, Body: full("The directory object quota limit for the Tenant has been exceeded.")}))
 		f.run(id)
-		f.settle()
+		f.finish()
 		if l := f.link(id); l.Status != directory.Parked || l.Reason != directory.QuotaExceeded || l.Message == "" || len(f.tenant.Groups()) != 0 || f.userLink(ann).State != directory.Enabled {
-			t.Fatalf("%+v", l)
+			t.Fatalf("%+v, want Status %v, Reason %v, Message not \"\", 0 Groups, State %v", l, directory.Parked, directory.QuotaExceeded, directory.Enabled)
 		}
 		f.entra.ClearFaults()
 		f.run(id)
-		f.settle()
+		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann"}) || f.link(id).Status != directory.Synced {
 			t.Fatalf("%v, %+v", got, f.link(id))
 		}
@@ -275,7 +277,7 @@ func TestQuotaExceeded(t *testing.T) {
 		f.must(f.jumpcloud.AddMember(string(id), string(bob)))
 		f.changed(bob)
 		f.must(f.entra.FailNext(entratest.Fault{Method: "POST", Path: `/members/\$ref`, Status: 403, Body: forward}))
-		f.settle()
+		f.finish()
 		for _, m := range f.records(id) {
 			if problem := m.Problem; m.User == bob && (problem == nil || problem.Reason != directory.QuotaExceeded || problem.Message == "") || m.User == ann && problem != nil {
 				t.Errorf("%+v, %+v", m, m.Problem)

@@ -14,11 +14,10 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// A group that JumpCloud does not give holds up no other one that is looked at
-// together with it.
+// A group that JumpCloud does not return delays no other group of the batch.
 func TestAGroupThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	for name, tc := range map[string]struct {
-		path   string // of what goes wrong
+		path   string // of the request that fails
 		mishap jumpcloudtest.Fault
 	}{
 		"the group cannot be read":      {"/usergroups/%s", jumpcloudtest.Fault{Status: 500}},
@@ -51,7 +50,7 @@ func TestAGroupThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 				f.must(err)
 				for i, took := range last {
 					if took == 0 || took > time.Second {
-						t.Errorf("the group Good %d stood after %s", i, took)
+						t.Errorf("the group Good %d was created after %s, want took not 0, took at most %v", i, took, time.Second)
 					}
 				}
 				if link := f.link(bad); tc.mishap.Delay < time.Minute && tc.mishap.Delay > 0 && link.Status != directory.Synced {

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// inWorlds runs a test in every world that Graph may be.
+// inWorlds runs a test with every variant of Graph's behaviour.
 func inWorlds(t *testing.T, test func(*testing.T, *fixture)) {
 	for name, world := range entratest.Worlds() {
 		t.Run(name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func inWorlds(t *testing.T, test func(*testing.T, *fixture)) {
 	}
 }
 
-// enter makes Graph one that is in a world.
+// enter makes Graph behave as a world says.
 func (f *fixture) enter(world entratest.World) {
 	f.entra.Set(func(b *entratest.Behaviour) { b.World = world })
 }

@@ -22,8 +22,9 @@ type writing struct {
 // writtenGroup finds the group in the address of an item of a batch.
 var writtenGroup = regexp.MustCompile(`^/groups(?:/|\(uniqueName=|%28uniqueName=)([^/)%]+)`)
 
-// begin notes the groups that a request writes to. It fails the test if another
-// request that writes to one of them is under way, and answers with what ends that.
+// begin notes the groups that a request writes to. It fails the test if another request
+// under way writes to one of them. It returns the function to call when the request
+// ends.
 func (w *writing) begin(t tester, r *http.Request) (end func()) {
 	t.Helper()
 	groups := map[string]bool{}
@@ -56,7 +57,7 @@ func (w *writing) begin(t tester, r *http.Request) (end func()) {
 	for id := range groups {
 		w.group[id]++
 		if w.most = max(w.most, w.group[id]); w.group[id] > 1 {
-			t.Errorf("%d writes to the group %s side by side", w.group[id], id)
+			t.Errorf("%d writes to the group %s side by side, want at most 1", w.group[id], id)
 		}
 	}
 	return func() {

@@ -13,11 +13,11 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// inEntra reads an attribute of an account as Entra holds it: nil, a text, or the
-// texts of a list.
+// inEntra reads an attribute of an account in Entra: nil, a text, or the texts of a
+// list.
 func inEntra(account entratest.User, name directory.Attribute) any {
-	whole, part, inside := strings.Cut(string(name), ".")
-	value := account.Properties[whole]
+	property, part, inside := strings.Cut(string(name), ".")
+	value := account.Properties[property]
 	if parts, is := value.(map[string]any); is && inside {
 		value = parts[part]
 	}
@@ -27,30 +27,30 @@ func inEntra(account entratest.User, name directory.Attribute) any {
 	return value
 }
 
-// phones are phone numbers as JumpCloud holds them.
+// phones are phone numbers as JumpCloud has them.
 func phones(kind, number string) []any { return []any{map[string]any{"type": kind, "number": number}} }
 
-// work is a work address as JumpCloud holds it.
+// work is a work address as JumpCloud has it.
 func work(field, value string) []any { return []any{map[string]any{"type": "work", field: value}} }
 
-// custom is a custom attribute as JumpCloud holds it.
+// custom is a custom attribute as JumpCloud has it.
 func custom(name, value string) []any { return []any{map[string]any{"name": name, "value": value}} }
 
-// field makes the change of a user in JumpCloud that gives a field a value.
+// field returns the change of a user in JumpCloud that sets a field.
 type field func(value string) jumpcloudtest.Fields
 
-// plain is a field that holds its value as it is.
+// plain is a field with a plain value.
 func plain(name string) field {
 	return func(v string) jumpcloudtest.Fields { return jumpcloudtest.Fields{name: v} }
 }
 
-// inside is a field whose value is within a list.
+// inside is a field with its value in a list.
 func inside(name string, list func(kind, value string) []any, kind string) field {
 	return func(v string) jumpcloudtest.Fields { return jumpcloudtest.Fields{name: list(kind, v)} }
 }
 
-// attributeRules are the optional rules but for display name and manager: what
-// each writes, from which field, with two values to try.
+// attributeRules are the optional rules except display name and manager: what each
+// writes, from which field, with two test values.
 var attributeRules = map[directory.Rule]struct {
 	attribute directory.Attribute
 	set       field
@@ -76,9 +76,9 @@ var attributeRules = map[directory.Rule]struct {
 	"usageLocation":        {"usageLocation", inside("attributes", custom, "usageLocation"), [2]string{"DE", "FR"}},
 }
 
-// Every optional rule and every addition: off it writes nothing, on it writes at
-// once to who is linked already, a changed field follows, an emptied field clears,
-// and off again leaves the value alone.
+// Every optional rule: when off it writes nothing; when turned on it writes at once to
+// users that are already linked; it writes a changed field and clears an empty one;
+// turned off again it leaves the value.
 func TestEveryAttributeRule(t *testing.T) {
 	for _, rule := range directory.Rules() {
 		tc, tested := attributeRules[rule]
@@ -123,7 +123,7 @@ func TestEveryAttributeRule(t *testing.T) {
 			f.update(ann, tc.set(tc.values[1]))
 			holds("rule off again", shown(tc.values[0]))
 			if link := f.link(ann); link.Status != directory.Synced {
-				t.Errorf("link: %+v", link)
+				t.Errorf("link: %+v, want Status %v", link, directory.Synced)
 			}
 		})
 	}
@@ -135,12 +135,12 @@ func TestDisplayNameFollowsItsRule(t *testing.T) {
 	f.update(ann, jumpcloudtest.Fields{"displayname": "Annie L."})
 	f.run(ann)
 	if got := f.account("ann@contoso.example").DisplayName; got != "ann Lee" {
-		t.Errorf("rule off: %q", got)
+		t.Errorf("rule off: %q, want \"ann Lee\"", got)
 	}
 	f.settings(func(s *directory.Settings) { s.Attributes["displayName"] = true })
 	f.run(ann)
 	if got := f.account("ann@contoso.example").DisplayName; got != "Annie L." {
-		t.Errorf("rule on: %q", got)
+		t.Errorf("rule on: %q, want \"Annie L.\"", got)
 	}
 }
 
@@ -162,12 +162,11 @@ func TestCustomAttributesBecomeExtensionAttributes(t *testing.T) {
 		}
 	}
 	if n := f.requests(func() { f.run(ann) }); n != 0 {
-		t.Errorf("another look cost %d requests", n)
+		t.Errorf("another sync cost %d requests, want 0", n)
 	}
 }
 
-// Cost centre and division are one property in Entra: writing one of them leaves
-// the other as it is.
+// Cost centre and division are one property in Entra: a write of one keeps the other.
 func TestHalfOfTheEmployeeOrgDataIsLeftAlone(t *testing.T) {
 	f := newFixture(t)
 	f.settings(func(s *directory.Settings) { s.Attributes["costCenter"] = true })
@@ -194,7 +193,7 @@ func TestOneBadAttributeDoesNotKeepTheOthersBack(t *testing.T) {
 	f.run(ann)
 	account, link := f.account("ann@contoso.example"), f.link(ann)
 	if account.Text("jobTitle") != "Lead" || account.Text("employeeId") != "" || !account.AccountEnabled {
-		t.Errorf("account: %+v", account)
+		t.Errorf("account: %+v, want jobTitle \"Lead\", employeeId \"\", AccountEnabled true", account)
 	}
 	if link.Status != directory.Parked || link.Reason != directory.InvalidValue || link.State != directory.Enabled || len(link.Problems) != 1 ||
 		link.Problems[0].Attribute != "employeeId" || link.Message != "employeeId has 22 characters and Entra takes 16: change it in JumpCloud (employeeIdentifier)" {
@@ -207,8 +206,8 @@ func TestOneBadAttributeDoesNotKeepTheOthersBack(t *testing.T) {
 	}
 }
 
-// What only Entra knows to be bad is found out by writing apart what was refused
-// together: when the refusal names the attribute, and when it does not.
+// If only Entra can see that a value is bad, the refused attributes are written one by
+// one to find it, whether the refusal names the attribute or not.
 func TestARefusedAttributeIsFoundOut(t *testing.T) {
 	named := map[string]any{"error": map[string]any{"code": "Request_BadRequest", "message": "Invalid value specified for property 'jobTitle' of resource 'User'.",
 		"details": []any{map[string]any{"code": "InvalidValue", "message": "x", "target": "jobTitle"}}}}
@@ -222,18 +221,18 @@ func TestARefusedAttributeIsFoundOut(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "department": "Sales"})
 		f.must(f.entra.FailNext(entratest.Fault{Path: `^/v1\.0/users(/[^/]*)?$`, Method: map[bool]string{false: "POST", true: "PATCH"}[linked], Status: 400, Body: named}))
 		if again := f.run(ann); again != 0 {
-			t.Errorf("linked %v: %d messages come again", linked, again)
+			t.Errorf("linked %v: %d messages come again, want 0", linked, again)
 		}
 		account, link := f.account("ann@contoso.example"), f.link(ann)
 		if account.Text("department") != "Sales" || account.Text("jobTitle") != "" || !account.AccountEnabled {
-			t.Errorf("linked %v: %+v", linked, account.Properties)
+			t.Errorf("linked %v: %+v, want department \"Sales\", jobTitle \"\", AccountEnabled true", linked, account.Properties)
 		}
 		if link.Status != directory.Parked || link.Reason != directory.InvalidValue || len(link.Problems) != 1 || link.Problems[0].Attribute != "jobTitle" {
-			t.Errorf("linked %v: link %+v", linked, link)
+			t.Errorf("linked %v: link %+v, want Status %v, Reason %v, 1 Problems, Attribute \"jobTitle\"", linked, link, directory.Parked, directory.InvalidValue)
 		}
-		f.run(ann) // tries once more, apart from the rest, and now Entra takes it
+		f.run(ann) // tries the attribute alone once more, and now Entra accepts it
 		if link := f.link(ann); link.Status != directory.Synced || f.account("ann@contoso.example").Text("jobTitle") != "Lead" {
-			t.Errorf("linked %v, looked at again: %+v", linked, link)
+			t.Errorf("linked %v, synced again: %+v", linked, link)
 		}
 	}
 }
@@ -253,18 +252,19 @@ func TestARefusalWithoutANameIsFoundOut(t *testing.T) {
 		t.Errorf("the rest was not written: %+v, %+v", account.Properties, link)
 	}
 	if link.Status != directory.Parked || len(link.Problems) != 1 || link.Problems[0].Attribute != "onPremisesExtensionAttributes.extensionAttribute1" || link.Message == "" {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, 1 Problems, Attribute \"onPremisesExtensionAttributes.extensionAttribute1\", Message not \"\"", link, directory.Parked)
 	}
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Boss"})
 	before := len(f.actions())
 	f.run(ann)
 	if n := len(f.actions()) - before; n != 2 || f.account("ann@contoso.example").Text("jobTitle") != "Boss" {
-		t.Errorf("%d actions; what is known to be refused is to be tried once, apart from the rest", n)
+		t.Errorf("%d actions; want one attempt with the attribute that is known to be refused, apart from the rest", n)
 	}
 }
 
-// Entra says the same of every attribute that another service owns: which it is is
-// found out, and all others are written, those of which it was said elsewhere too.
+// Entra gives the same answer for every attribute that another service manages. The
+// users function finds out which attribute it is, and writes all others, also those
+// that Entra refused for another account.
 func TestAttributesThatAnotherServiceOwnsAreFoundOut(t *testing.T) {
 	const badge = "onPremisesExtensionAttributes.extensionAttribute1"
 	for name, tc := range map[string]struct {
@@ -291,13 +291,13 @@ func TestAttributesThatAnotherServiceOwnsAreFoundOut(t *testing.T) {
 				}
 				f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "employeeIdentifier": "E-1", "attributes": custom("badge", "B7")})
 				if again := f.run(ann); again != 0 {
-					t.Errorf("%d messages come again", again)
+					t.Errorf("%d messages come again, want 0", again)
 				}
 				account, link := f.account("ann@contoso.example"), f.link(ann)
 				var refused []directory.Attribute
 				for _, p := range link.Problems {
 					if refused = append(refused, p.Attribute); p.Reason != directory.MasteredElsewhere {
-						t.Errorf("problem %+v", p)
+						t.Errorf("problem %+v, want Reason %v", p, directory.MasteredElsewhere)
 					}
 				}
 				if !cmp.Equal(refused, tc.refused) || account.Text("jobTitle") != "Lead" || link.Origin != directory.TakenOver {
@@ -325,7 +325,7 @@ func TestAttributesThatAnotherServiceOwnsAreFoundOut(t *testing.T) {
 	}
 }
 
-// A conflict that does not say of what holds nothing back but what is in conflict.
+// A conflict that does not name its attribute stops only the attribute in conflict.
 func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
 	for _, body := range []string{
 		`{"error":{"code":"Request_MultipleObjectsWithSameKeyValue","message":"Multiple objects with the same key value were found."}}`,
@@ -337,7 +337,7 @@ func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@contoso.example", "jobTitle": "Lead"})
 		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: body}))
 		if again := f.run(ann); again != 0 {
-			t.Errorf("%d messages come again", again)
+			t.Errorf("%d messages come again, want 0", again)
 		}
 		if link := f.link(ann); link.Status != directory.Synced || link.UPN != "ann.lee@contoso.example" || f.account("ann.lee@contoso.example").Text("jobTitle") != "Lead" {
 			t.Errorf("nothing was in conflict: %+v", link)
@@ -346,13 +346,13 @@ func TestAConflictWithoutANameIsFoundOut(t *testing.T) {
 		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: body}))
 		f.run(bob)
 		if link := f.link(bob); link.Status != directory.Parked || link.Reason != directory.UPNConflict || link.UPN != "bob@contoso.example" || len(link.Problems) != 2 {
-			t.Errorf("the name was: %+v", link)
+			t.Errorf("the name was: %+v, want Status %v, Reason %v, UPN \"bob@contoso.example\", 2 Problems", link, directory.Parked, directory.UPNConflict)
 		}
 	}
 }
 
-// On a protected account the attributes that need a role are refused and all
-// others written.
+// On a protected account the attributes that need a role are refused and all others are
+// written.
 func TestProtectedAccountGetsWhatItMayGet(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -361,14 +361,14 @@ func TestProtectedAccountGetsWhatItMayGet(t *testing.T) {
 	f.must(err)
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "lastname": "Moss", "phoneNumbers": phones("work", "+1 1")})
 	if again := f.run(ann); again != 0 {
-		t.Errorf("%d messages come again", again)
+		t.Errorf("%d messages come again, want 0", again)
 	}
 	account, link := f.account("ann@contoso.example"), f.link(ann)
 	if account.Text("jobTitle") != "Lead" || account.Text("surname") != "Moss" || inEntra(account, "businessPhones") != nil {
 		t.Errorf("account: %+v", account.Properties)
 	}
 	if link.Status != directory.Parked || link.Reason != directory.ProtectedAccount || len(link.Problems) != 1 || link.Problems[0].Attribute != "businessPhones" || !strings.Contains(link.Message, "administrator role") {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, Reason %v, 1 Problems, Attribute \"businessPhones\", the text \"administrator role\"", link, directory.Parked, directory.ProtectedAccount)
 	}
 }
 
@@ -383,7 +383,7 @@ func TestARenameThatIsTakenNamesTheOwnerAndWritesTheRest(t *testing.T) {
 	f.run(bob)
 	account, link := f.account("bob@contoso.example"), f.link(bob)
 	if account.Text("jobTitle") != "Lead" || account.Text("mailNickname") != "bob" {
-		t.Errorf("account: %+v", account.Properties)
+		t.Errorf("account: %+v, want jobTitle \"Lead\", mailNickname \"bob\"", account.Properties)
 	}
 	if link.Status != directory.Parked || link.Reason != directory.UPNConflict || link.UPN != "bob@contoso.example" ||
 		link.Message != "ann@contoso.example belongs to the JumpCloud user ann ("+string(ann)+") already: give one of the two another e-mail" {
@@ -393,7 +393,7 @@ func TestARenameThatIsTakenNamesTheOwnerAndWritesTheRest(t *testing.T) {
 	f.run(ann)
 	f.run(bob)
 	if link := f.link(bob); link.Status != directory.Synced || link.UPN != "ann@contoso.example" {
-		t.Errorf("once the name is free: %+v", link)
+		t.Errorf("once the name is free: %+v, want Status %v, UPN \"ann@contoso.example\"", link, directory.Synced)
 	}
 }
 
@@ -409,7 +409,7 @@ func TestAnUnverifiedDomainIsAReasonBeforeTheWrite(t *testing.T) {
 	}
 	link := f.link(ann)
 	if link.Status != directory.Parked || link.Reason != directory.DomainNotVerified || link.Message != "elsewhere.example is not a verified domain of tenant Contoso: verify it in Entra or change the user's e-mail" {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, Reason %v, Message \"elsewhere.example is not a verified domain of tenant Contoso: verify it in Entra or change the user's e-mail\"", link, directory.Parked, directory.DomainNotVerified)
 	}
 	if f.account("ann@contoso.example").Text("jobTitle") != "Lead" {
 		t.Error("the rest was not written")

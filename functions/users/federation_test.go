@@ -17,16 +17,16 @@ import (
 	"entrasync/shared/plan"
 )
 
-// aside is where an account is while its immutable id is changed.
+// aside is the name of an account while its immutable id is changed.
 const aside = "ann@contoso.onmicrosoft.example"
 
-// federated has the directory write immutable ids.
+// federated makes the directory write immutable ids.
 func (f *fixture) federated() {
 	f.settings(func(s *directory.Settings) { s.Federated = true })
 }
 
-// annThere is an account of Ann in the federated domain with an immutable id, and Ann
-// connected to the directory.
+// annThere makes an account of Ann in the federated domain with an immutable id, and
+// connects Ann to the directory.
 func (f *fixture) annThere(immutableID any) directory.UserID {
 	f.t.Helper()
 	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@fed.example", Properties: map[string]any{"onPremisesImmutableId": immutableID}})
@@ -36,7 +36,8 @@ func (f *fixture) annThere(immutableID any) directory.UserID {
 	return ann
 }
 
-// patches are the names and immutable ids that Graph was sent, with its answers.
+// patches returns the names and immutable ids that were sent to Graph, with its
+// answers.
 func (f *fixture) patches() (list []string) {
 	for _, r := range f.entra.Requests() {
 		for _, each := range batchOf(r) {
@@ -62,8 +63,8 @@ func batchOf(r entratest.Request) (items []map[string]any) {
 	return items
 }
 
-// atHome fails unless there is one account, at home, with Ann's immutable id, and the
-// link says that all is well.
+// atHome fails unless there is one account, in the federated domain and with Ann's
+// immutable id, and its link is in sync.
 func (f *fixture) atHome(ann directory.UserID, upn string) {
 	f.t.Helper()
 	account, found := f.accounts.User(upn)
@@ -72,18 +73,18 @@ func (f *fixture) atHome(ann directory.UserID, upn string) {
 		f.t.Errorf("%d accounts, %+v; link %+v", len(f.accounts.Users()), account.Properties, link)
 	}
 	if link.Status != directory.Synced || link.Aside != nil || link.UPN != directory.UPN(upn) || len(link.OpenActions) > 0 {
-		f.t.Errorf("link: %+v", link)
+		f.t.Errorf("link: %+v, want Status %v, no Aside, UPN %v, 0 OpenActions", link, directory.Synced, upn)
 	}
 	for _, a := range f.actions() {
 		if a.Status == plan.Started {
-			f.t.Errorf("never ended: %+v", a)
+			f.t.Errorf("never ended: %+v, want Status not %v", a, plan.Started)
 		}
 	}
 }
 
-// An immutable id that is wanted in a federated domain is written by way of the tenant's
-// own domain: to an account that is taken over, to one that is linked already, and over
-// the id of a user who gave the account up.
+// To write an immutable id in a federated domain, the account moves to the tenant's own
+// domain and back: an account that is taken over, one that is already linked, and one
+// with the id of a user who released it.
 func TestAnImmutableIDInAFederatedDomain(t *testing.T) {
 	for _, before := range []any{nil, "64a1b2c3d4e5f60718293a4c"} {
 		for _, linked := range []bool{false, true} {
@@ -93,13 +94,13 @@ func TestAnImmutableIDInAFederatedDomain(t *testing.T) {
 				if linked && before == nil {
 					f.run(ann)
 					if account := f.account("ann@fed.example"); account.Text("onPremisesImmutableId") != "" || len(f.patches()) != 0 {
-						t.Fatalf("nobody wanted an id: %+v, %v", account.Properties, f.patches())
+						t.Fatalf("nobody wanted an id: %+v, %v, want onPremisesImmutableId \"\", 0 patches", account.Properties, f.patches())
 					}
 				}
 				f.federated()
 				f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
 				if again := f.run(ann); again != 0 {
-					t.Errorf("%d messages come again: %+v", again, f.link(ann))
+					t.Errorf("%d messages come again: %+v, want 0", again, f.link(ann))
 				}
 				f.atHome(ann, "ann@fed.example")
 				if want := []string{aside + " <nil>", "ann@fed.example " + string(ann)}; !slices.Equal(f.patches(), want) {
@@ -108,7 +109,7 @@ func TestAnImmutableIDInAFederatedDomain(t *testing.T) {
 				var moved []plan.Type
 				for _, a := range f.actions() {
 					if a.Status != plan.Succeeded {
-						t.Errorf("refused: %+v", a)
+						t.Errorf("refused: %+v, want Status %v", a, plan.Succeeded)
 					}
 					if a.Type == plan.LeaveDomain || a.Type == plan.JoinDomain {
 						moved = append(moved, a.Type)
@@ -118,15 +119,15 @@ func TestAnImmutableIDInAFederatedDomain(t *testing.T) {
 					t.Errorf("actions %v", moved)
 				}
 				if n := f.requests(func() { f.run(ann) }); n != 0 {
-					t.Errorf("another look costs %d requests", n)
+					t.Errorf("another sync costs %d requests, want 0", n)
 				}
 			})
 		}
 	}
 }
 
-// Nothing is moved that need not be: an id that was theirs, a directory that does not
-// write ids, a domain that is managed although the directory is federated.
+// An account does not move without need: if it already has an id, if the directory does
+// not write ids, or if its domain is managed although the directory is federated.
 func TestWhoStaysInTheDomain(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before    any
@@ -161,15 +162,16 @@ func TestWhoStaysInTheDomain(t *testing.T) {
 			}
 			for _, a := range f.actions() {
 				if a.Type == plan.LeaveDomain || a.Type == plan.JoinDomain || a.Status != plan.Succeeded {
-					t.Errorf("%+v", a)
+					t.Errorf("%+v, want Type not %v, Type not %v, Status %v", a, plan.LeaveDomain, plan.JoinDomain, plan.Succeeded)
 				}
 			}
 		})
 	}
 }
 
-// A new account in a federated domain has its id from the start. A name moves into one
-// with the id, and one without an id does not move, with a reason; all else is written.
+// A new account in a federated domain gets its id at the creation. A rename into such a
+// domain works for an account with an id. An account without one keeps its name, with a
+// reason; all other attributes are written.
 func TestIntoAFederatedDomain(t *testing.T) {
 	t.Run("created", func(t *testing.T) {
 		f := newFixture(t)
@@ -212,7 +214,7 @@ func TestIntoAFederatedDomain(t *testing.T) {
 			t.Errorf("%+v", link)
 		}
 		if got := f.patches(); len(got) > 0 {
-			t.Errorf("a name was tried that would be refused: %q", got)
+			t.Errorf("a name that Entra refuses was sent: %q, want 0", got)
 		}
 		f.federated()
 		f.run(ann)
@@ -229,14 +231,14 @@ func TestIntoAFederatedDomain(t *testing.T) {
 		f.in(two).connect(ann)
 		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.DomainFederated || !strings.Contains(link.Message, "the user's other account in the tenant") || len(f.accounts.Users()) != 1 {
-			t.Errorf("%+v", link)
+			t.Errorf("%+v, want Status %v, Reason %v, the text \"the user's other account in the tenant\", 1 Users", link, directory.Parked, directory.DomainFederated)
 		}
 	})
 }
 
-// Wherever a process dies while an account is moved, and whatever happens to the user
-// meanwhile: the next look finishes the work. The account is never left aside, and there
-// is never a second one.
+// A process may die at any point while an account is moved, and the user may change
+// meanwhile: the next attempt finishes the work. The account never stays aside, and
+// there is never a second one.
 func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 	seen := map[int]bool{}
 	for name, then := range map[string]struct {
@@ -256,7 +258,7 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 		}, "ann@contoso.example", true},
 		"not federated": {func(f *fixture, _ directory.UserID) { f.settings(func(s *directory.Settings) { s.Federated = false }) }, "ann@fed.example", true},
 	} {
-		for at := 1; at <= 4; at++ { // the look for the id, the two writes, and none
+		for at := 1; at <= 4; at++ { // at the search for the id, at each of the two writes, or never
 			for _, how := range []string{"dies", "loses the answer"} {
 				t.Run(fmt.Sprintf("%s, %s at %d", name, how, at), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
@@ -280,20 +282,20 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 							wasAside = true
 						}
 						then.do(f, ann)
-						time.Sleep(3 * time.Minute) // nobody can be about it any more
+						time.Sleep(3 * time.Minute) // no worker can still work on it
 						f.work(ann)
 						account, found := f.accounts.User(then.upn)
 						id := account.Text("onPremisesImmutableId")
 						link := f.link(ann)
 						if !found || len(f.accounts.Users()) != 1 || account.AccountEnabled != then.enabled || link.Aside != nil || len(link.OpenActions) > 0 || link.Status == directory.Parked {
-							t.Errorf("%d accounts, %+v; link %+v", len(f.accounts.Users()), account, link)
+							t.Errorf("%d accounts, %+v; link %+v, want found true, 1 Users, AccountEnabled %v, no Aside, 0 OpenActions, Status not %v", len(f.accounts.Users()), account, link, then.enabled, directory.Parked)
 						}
 						if id != string(ann) && (wasAside || name == "nothing") {
 							t.Errorf("the id is %q; was aside %v", id, wasAside)
 						}
 						seen[at] = seen[at] || wasAside
 						if n := f.requests(func() { f.run(ann) }); n != 0 {
-							t.Errorf("another look costs %d requests", n)
+							t.Errorf("another sync costs %d requests, want 0", n)
 						}
 					})
 				})
@@ -301,7 +303,7 @@ func TestAProcessDiesWhileAnAccountIsMoved(t *testing.T) {
 		}
 	}
 	if !seen[2] || !seen[3] {
-		t.Errorf("nobody was ever aside: %v", seen)
+		t.Errorf("no account was aside in any case: %v", seen)
 	}
 }
 
@@ -323,7 +325,7 @@ func TestALeaverIsBlockedBeforeTheAccountIsMoved(t *testing.T) {
 	}
 }
 
-// The name in the tenant's own domain may be somebody else's: another one will do.
+// If another account has the name in the tenant's own domain, another name is used.
 func TestAsideUnderAnotherName(t *testing.T) {
 	f := newFixture(t)
 	f.federated()
@@ -339,12 +341,12 @@ func TestAsideUnderAnotherName(t *testing.T) {
 		t.Errorf("sent %q", got)
 	}
 	if u, _ := f.accounts.User(other.ID); u.UserPrincipalName != aside {
-		t.Errorf("somebody else was renamed: %+v", u)
+		t.Errorf("somebody else was renamed: %+v, want UserPrincipalName %v", u, aside)
 	}
 }
 
-// Who has the user's id is found out before the account is moved: it could not come
-// home.
+// The account that has the user's id is found before the move, because the moved
+// account could not come back.
 func TestAnImmutableIDThatAnotherAccountHas(t *testing.T) {
 	f := newFixture(t)
 	f.federated()
@@ -355,7 +357,7 @@ func TestAnImmutableIDThatAnotherAccountHas(t *testing.T) {
 	f.run(ann)
 	account, link := f.account("ann@fed.example"), f.link(ann)
 	if account.Text("onPremisesImmutableId") != "" || account.Text("jobTitle") != "Lead" || len(f.patches()) != 0 {
-		t.Errorf("%+v, %q", account.Properties, f.patches())
+		t.Errorf("%+v, %q, want onPremisesImmutableId \"\", jobTitle \"Lead\", 0 patches", account.Properties, f.patches())
 	}
 	if link.Status != directory.Parked || link.Reason != directory.UPNConflict || !strings.Contains(link.Message, "ann.old@contoso.example ("+old.ID+") has the onPremisesImmutableId of this user") {
 		t.Errorf("%+v", link)
@@ -368,7 +370,7 @@ func TestAnImmutableIDThatAnotherAccountHas(t *testing.T) {
 	}
 }
 
-// whenSent does something when Graph is about to get a batch that holds a text.
+// whenSent calls do before Graph gets a batch that contains a text.
 func (f *fixture) whenSent(text string, do func()) {
 	f.before = func(r *http.Request) {
 		if r.Body == nil {
@@ -383,9 +385,9 @@ func (f *fixture) whenSent(text string, do func()) {
 	}
 }
 
-// What Entra refuses: to leave, and the account stays; to come home with the new id, and
-// it comes home with the one that it had. Where it had none the link says where the
-// account is, and the next look brings it home.
+// Entra may refuse the move away: then the account stays. It may refuse the move back
+// with the new id: then the account comes back with its old id. If it had none, the
+// link says where the account is, and the next attempt moves it back.
 func TestMovesThatAreRefused(t *testing.T) {
 	const theirs = "64a1b2c3d4e5f60718293a4c"
 	no := entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: 400, Body: `{"error":{"code":"Request_BadRequest","message":"Something that nobody published."}}`}
@@ -408,12 +410,12 @@ func TestMovesThatAreRefused(t *testing.T) {
 			}
 			f.whenSent(tc.refused, func() { f.must(f.entra.FailNext(no)) })
 			if again := f.run(ann); again != 0 {
-				t.Errorf("%d come again", again)
+				t.Errorf("%d come again, want 0", again)
 			}
 			f.before = nil
 			link := f.link(ann)
 			if account, found := f.accounts.User(tc.upn); !found || account.Text("onPremisesImmutableId") != tc.id {
-				t.Errorf("%q: %+v", f.patches(), link)
+				t.Errorf("%q: %+v, want found true, onPremisesImmutableId %v", f.patches(), link, tc.id)
 			}
 			if link.Status != directory.Parked || !strings.Contains(link.Message, tc.says) || link.UPN != directory.UPN(tc.upn) || (link.Aside != nil) != (tc.upn == aside) {
 				t.Errorf("%+v", link)
@@ -425,7 +427,8 @@ func TestMovesThatAreRefused(t *testing.T) {
 	}
 }
 
-// Graph throttles in the middle: the account comes home as soon as it may.
+// Graph throttles between the two moves: the account comes back as soon as Graph
+// accepts requests.
 func TestAMoveThatIsThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -436,7 +439,7 @@ func TestAMoveThatIsThrottled(t *testing.T) {
 			f.must(f.entra.FailNext(entratest.Fault{Path: "batch$", Status: 429, Times: 2, Header: map[string]string{"Retry-After": "60"}}))
 		})
 		if again := f.run(ann); again != 1 || f.link(ann).Aside == nil || f.link(ann).UPN != aside || f.link(ann).Status != directory.Pending {
-			t.Fatalf("%d come again, %+v", again, f.link(ann))
+			t.Fatalf("%d come again, %+v, want again 1, an Aside, UPN %v, Status %v", again, f.link(ann), aside, directory.Pending)
 		}
 		time.Sleep(time.Minute)
 		f.work(ann)
@@ -444,8 +447,8 @@ func TestAMoveThatIsThrottled(t *testing.T) {
 	})
 }
 
-// A domain may become federated after it was last asked about: what Graph then refuses
-// is looked at again, and nobody is parked for it.
+// A domain may become federated after the tenant was last read: a write that Graph then
+// refuses is tried again, and no user is parked for it.
 func TestADomainThatBecomesFederated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -467,7 +470,7 @@ func TestADomainThatBecomesFederated(t *testing.T) {
 	})
 }
 
-// When the tenant cannot be asked, what it said when the directory was kept counts.
+// If the tenant cannot be read, the domains in the record of the directory are used.
 func TestFederatedDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -485,7 +488,7 @@ func TestFederatedDomainsOfATenantThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
-// An immutable id whose writing was never answered is not forgotten.
+// An immutable id is not forgotten if the answer to its write was lost.
 func TestALostImmutableIDIsWrittenAgain(t *testing.T) {
 	for _, done := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -501,7 +504,7 @@ func TestALostImmutableIDIsWrittenAgain(t *testing.T) {
 			}
 			f.fail(status)
 			if again := f.run(ann); again != 1 {
-				t.Fatalf("%d come again", again)
+				t.Fatalf("%d come again, want 1", again)
 			}
 			f.work(ann)
 			f.atHome(ann, "ann@contoso.example")

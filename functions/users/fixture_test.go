@@ -29,7 +29,7 @@ const (
 	maxReceives  = 20
 )
 
-// testing is what both tests and property tests offer.
+// testing is the part that tests and property tests have in common.
 type tester interface {
 	Helper()
 	Fatal(...any)
@@ -53,10 +53,10 @@ type fixture struct {
 	metrics   *metric.Memory
 	postponed map[string]time.Duration // by receipt
 	sending   sync.Mutex
-	again     []queue.Message // what was sent afresh
-	seed      string          // of the key that opens passwords
+	again     []queue.Message // sent as new messages
+	seed      string          // seed of the key that opens passwords
 	messages  int
-	// before is called with every request to Graph before it is served.
+	// before is called with every request before Graph serves it.
 	before func(*http.Request)
 }
 
@@ -89,7 +89,7 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	return f
 }
 
-// passwordSeed is what the secret store would give.
+// passwordSeed returns the seed, as the secret store would.
 func (f *fixture) passwordSeed(context.Context) (string, error) { return f.seed, nil }
 
 // RoundTrip sends a request to the simulator that it is for.
@@ -108,7 +108,7 @@ func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration
 	return nil
 }
 
-// Send implements queue.Sender for what is sent afresh.
+// Send implements queue.Sender for tasks that are sent as new messages.
 func (f *fixture) Send(_ context.Context, messages ...queue.Message) error {
 	f.sending.Lock()
 	defer f.sending.Unlock()
@@ -116,8 +116,8 @@ func (f *fixture) Send(_ context.Context, messages ...queue.Message) error {
 	return nil
 }
 
-// told are the users for whom a task was sent afresh since the last time.
-func (f *fixture) told() (ids []directory.UserID) {
+// sentTasks returns the users for whom a new task was sent since the last call.
+func (f *fixture) sentTasks() (ids []directory.UserID) {
 	f.t.Helper()
 	for _, m := range f.again {
 		task, err := reconcile.ReadTask(m.Body)
@@ -128,7 +128,7 @@ func (f *fixture) told() (ids []directory.UserID) {
 	return ids
 }
 
-// unread takes tasks of groups, which are tested in functions/groups.
+// unread drops tasks of groups, which functions/groups tests.
 type unread struct{}
 
 // Send implements queue.Sender.
@@ -140,7 +140,7 @@ func (f *fixture) must(err error) {
 	f.Must(err)
 }
 
-// newDirectory keeps one more directory on the tenant.
+// newDirectory stores one more directory on the tenant.
 func (f *fixture) newDirectory(name string, edit func(*directory.Settings)) directory.Directory {
 	f.t.Helper()
 	return f.Directory(name, edit)
@@ -191,8 +191,8 @@ func (f *fixture) message(id directory.UserID, receives int) events.SQSMessage {
 	return f.messageIn(f.directory.ID, id, receives)
 }
 
-// messageIn is a task for a user in a directory, received for the nth time. It is that
-// of an event, of the deletion if the user was deleted.
+// messageIn returns a task for a user in a directory, received for the nth time. Its
+// cause is an event: the deletion if the user was deleted.
 func (f *fixture) messageIn(dir directory.ID, id directory.UserID, receives int) events.SQSMessage {
 	f.t.Helper()
 	f.messages++
@@ -286,8 +286,8 @@ func (f *fixture) requests(do func()) int {
 	return f.entra.Counters().Requests - before
 }
 
-// fail makes the next batch to Graph go wrong: with a status, or for 0 with an
-// answer that is lost after the work was done.
+// fail makes the next batch to Graph fail with a status. With 0 Graph does the work and
+// the answer is lost.
 func (f *fixture) fail(status int) {
 	f.t.Helper()
 	f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, Status: status, LoseReply: status == 0, Header: map[string]string{"Retry-After": "0"}}))

@@ -20,7 +20,7 @@ import (
 
 func TestALifeInJumpCloudAndInEntra(t *testing.T) { inWorlds(t, aLife) }
 
-// aLife is that of a user, from the first day to the last.
+// aLife is the states of a user, from the first day to the last.
 func aLife(t *testing.T, f *fixture) {
 	ann := f.person("ann")
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
@@ -35,14 +35,14 @@ func aLife(t *testing.T, f *fixture) {
 	}
 
 	if n := f.requests(func() { f.run(ann) }); n != 0 {
-		t.Errorf("a look at a user who is right cost %d requests to Graph", n)
+		t.Errorf("a sync of a user without a difference cost %d requests to Graph, want 0", n)
 	}
 
 	f.update(ann, jumpcloudtest.Fields{"jobTitle": "", "lastname": "Moss", "email": "ann.moss@contoso.example"})
 	f.run(ann)
 	renamed := f.account("ann.moss@contoso.example")
 	if renamed.ID != account.ID || renamed.Text("surname") != "Moss" || renamed.Text("jobTitle") != "" || renamed.Text("mailNickname") != "ann.moss" {
-		t.Errorf("renamed: %+v", renamed)
+		t.Errorf("renamed: %+v, want ID %v, surname \"Moss\", jobTitle \"\", mailNickname \"ann.moss\"", renamed, account.ID)
 	}
 
 	for _, step := range []struct {
@@ -88,11 +88,11 @@ func TestEveryWriteIsRecordedBeforeItIsSent(t *testing.T) {
 	f.must(f.jumpcloud.SuspendUser(string(ann)))
 	f.run(ann)
 	if len(open) != 3 {
-		t.Errorf("%d of 3 actions had a record when they were sent", len(open))
+		t.Errorf("%d of 3 actions had a record when they were sent, want 3 open", len(open))
 	}
 	actions := f.actions()
 	if len(actions) != 3 || actions[0].Type != plan.Provision || actions[1].Type != plan.Deprovision || actions[2].Type != plan.EndSessions {
-		t.Fatalf("actions: %+v", actions)
+		t.Fatalf("actions: %+v, want 3 actions, Type %v, Type %v, Type %v", actions, plan.Provision, plan.Deprovision, plan.EndSessions)
 	}
 	for _, a := range actions {
 		if a.Status != plan.Succeeded || a.CompletedAt.IsZero() || a.EntraID == "" || a.Subject.ID != string(ann) || a.Subject.Name != "ann" || a.Cause.ID == "" {
@@ -114,16 +114,16 @@ func TestTakeOver(t *testing.T) {
 	f.run(ann)
 	after := f.account("ann@contoso.example")
 	if after.ID != before.ID || after.Text("displayName") != "ann Lee" || after.Text("jobTitle") != "" || after.Text("city") != "Oslo" || after.Text("onPremisesImmutableId") != "" {
-		t.Errorf("taken over: %+v", after)
+		t.Errorf("taken over: %+v, want ID %v, displayName \"ann Lee\", jobTitle \"\", city \"Oslo\", onPremisesImmutableId \"\"", after, before.ID)
 	}
 	if link := f.link(ann); link.Origin != directory.TakenOver || link.Status != directory.Synced || string(link.EntraID) != before.ID {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Origin %v, Status %v, EntraID %v", link, directory.TakenOver, directory.Synced, before.ID)
 	}
 	if after.PasswordChanges != before.PasswordChanges {
 		t.Error("the password of an account that was taken over was changed")
 	}
 	if n := f.requests(func() { f.run(ann) }); n != 0 {
-		t.Errorf("the next look cost %d requests to Graph", n)
+		t.Errorf("the next sync cost %d requests to Graph, want 0", n)
 	}
 }
 
@@ -165,14 +165,14 @@ func TestWhatParks(t *testing.T) {
 			f.connect(ann)
 			bob := f.person("bob")
 			if again := f.run(ann, bob); again != 0 {
-				t.Errorf("%d messages come again; what is parked must not", again)
+				t.Errorf("%d messages come again; what is parked must not, want 0", again)
 			}
 			link := f.link(ann)
 			if link.Status != directory.Parked || link.Reason != tc.reason || !strings.Contains(link.Message, tc.says) || link.EntraID != "" {
-				t.Errorf("link: %+v", link)
+				t.Errorf("link: %+v, want Status %v, Reason %v, the text %q, EntraID \"\"", link, directory.Parked, tc.reason, tc.says)
 			}
 			if f.link(bob).Status != directory.Synced || !f.account("bob@contoso.example").AccountEnabled {
-				t.Error("another user was held up")
+				t.Error("another user was delayed")
 			}
 		})
 	}
@@ -192,7 +192,7 @@ func TestASecondClaimantIsParked(t *testing.T) {
 		t.Errorf("second claimant: %+v", link)
 	}
 	if got := f.account("ann@contoso.example").Text("displayName"); got != "ann Lee" {
-		t.Errorf("the account now says %q", got)
+		t.Errorf("the account now says %q, want \"ann Lee\"", got)
 	}
 }
 
@@ -213,7 +213,7 @@ func TestManyUsersShareRequests(t *testing.T) {
 	}
 }
 
-func TestRepeatedTasksInOneBatchAreOneLook(t *testing.T) {
+func TestRepeatedTasksInOneBatchAreOneSync(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
 	var batch events.SQSEvent
@@ -237,13 +237,13 @@ func TestRepeatedTasksInOneBatchAreOneLook(t *testing.T) {
 func TestLostReplyMakesNoSecondAccount(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
-	looked := false
+	searched := false
 	f.before = func(r *http.Request) {
-		if looked { // the second batch is the one that creates
+		if searched { // the second batch creates
 			f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, LoseReply: true}))
 			f.before = nil
 		}
-		looked = true
+		searched = true
 	}
 	if again := f.run(ann); again != 1 {
 		t.Fatalf("%d messages come again, want 1", again)
@@ -253,15 +253,15 @@ func TestLostReplyMakesNoSecondAccount(t *testing.T) {
 	}
 	f.run(ann)
 	if n := len(f.accounts.Users()); n != 1 {
-		t.Errorf("%d accounts", n)
+		t.Errorf("%d accounts, want 1", n)
 	}
 	if link := f.link(ann); link.Status != directory.Synced || link.Origin != directory.CreatedByUs {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, Origin %v", link, directory.Synced, directory.CreatedByUs)
 	}
 }
 
-// A process that dies between Graph's answer and our record leaves an open
-// action. The next look finds the account, knows it for ours and closes it.
+// A process that dies between Graph's answer and our record leaves an open action. The
+// next attempt finds the account, recognises it as ours and concludes the action.
 func TestKilledBetweenWriteAndRecord(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -274,26 +274,26 @@ func TestKilledBetweenWriteAndRecord(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() == nil {
-				t.Fatal("was not killed")
+				t.Fatal("the process was not killed")
 			}
 		}()
 		f.run(ann)
 	}()
 	f.before = nil
 	if actions := f.actions(); len(actions) != 1 || actions[0].Status != plan.Started {
-		t.Fatalf("left behind: %+v", actions)
+		t.Fatalf("left behind: %+v, want 1 actions, Status %v", actions, plan.Started)
 	}
-	// Graph had done it before we died.
+	// Graph did the write before the process died.
 	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "ann Lee",
 		Properties: map[string]any{"givenName": "ann", "surname": "Lee", "onPremisesImmutableId": string(ann)}})
 	f.must(err)
 	f.run(ann)
 	if link := f.link(ann); link.Status != directory.Synced || link.Origin != directory.CreatedByUs || len(link.OpenActions) > 0 {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, Origin %v, 0 OpenActions", link, directory.Synced, directory.CreatedByUs)
 	}
 	actions := f.actions()
 	if len(actions) != 1 || actions[0].Status != plan.Succeeded || actions[0].EntraID == "" {
-		t.Errorf("actions: %+v", actions)
+		t.Errorf("actions: %+v, want 1 actions, Status %v, EntraID not \"\"", actions, plan.Succeeded)
 	}
 }
 
@@ -303,14 +303,14 @@ func TestThrottlingPostponesAndSaysSo(t *testing.T) {
 	f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, Status: 429, Header: map[string]string{"Retry-After": "90"}}))
 	m := f.message(ann, 1)
 	if failed := f.handle(events.SQSEvent{Records: []events.SQSMessage{m}}).BatchItemFailures; len(failed) != 1 {
-		t.Fatalf("failed: %v", failed)
+		t.Fatalf("failed: %v, want 1 failed", failed)
 	}
 	if got := f.postponed[m.ReceiptHandle]; got != 90*time.Second {
-		t.Errorf("postponed for %s, Graph asked for 90s", got)
+		t.Errorf("postponed for %s, Graph asked for 90s, want %v", got, 90*time.Second)
 	}
 	link := f.link(ann)
 	if wait := time.Until(link.NextTryAt); link.Status != directory.Pending || link.Reason != directory.ThrottledReason || wait < 80*time.Second || wait > 90*time.Second {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, Reason %v, wait at least %v, wait at most %v", link, directory.Pending, directory.ThrottledReason, 80*time.Second, 90*time.Second)
 	}
 }
 
@@ -333,10 +333,10 @@ func TestNothingIsGivenUpInSilence(t *testing.T) {
 			t.Error("after the last try the message comes again")
 		}
 		if len(f.again) != 1 {
-			t.Fatalf("%d tasks were sent afresh, want 1", len(f.again))
+			t.Fatalf("%d new tasks were sent, want 1", len(f.again))
 		}
 		if task, err := reconcile.ReadTask(f.again[0].Body); err != nil || task.User != ann || task.Cause.Type != "user_update" {
-			t.Errorf("sent afresh: %+v, %v", task, err)
+			t.Errorf("the new task: %+v, %v, want User %v, Type \"user_update\"", task, err, ann)
 		}
 		if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.Unavailable || link.Message == "" || link.NextTryAt.IsZero() {
 			t.Errorf("link: %+v", link)
@@ -348,7 +348,7 @@ func TestNothingIsGivenUpInSilence(t *testing.T) {
 		}
 		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Synced {
-			t.Errorf("after Graph came back: %+v", link)
+			t.Errorf("after Graph came back: %+v, want Status %v", link, directory.Synced)
 		}
 	})
 }
@@ -361,7 +361,7 @@ func TestJumpCloudOutageChangesNothing(t *testing.T) {
 		for _, status := range []int{500, 503, 429, 401, 403} {
 			f.jumpcloud.FailNext(jumpcloudtest.Fault{Times: 20, Status: status})
 			if n := f.requests(func() { f.run(ann, bob) }); n != 0 {
-				t.Errorf("%d: %d requests to Graph", status, n)
+				t.Errorf("%d: %d requests to Graph, want 0", status, n)
 			}
 			for _, name := range []string{"ann", "bob"} {
 				if !f.account(name + "@contoso.example").AccountEnabled {
@@ -382,12 +382,12 @@ func TestAccountDeletedInEntraIsParkedNotRecreated(t *testing.T) {
 		f.must(err)
 		f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
 		if again := f.run(ann); again != 1 {
-			t.Errorf("right after the creation an absence may be lag: %d messages come again", again)
+			t.Errorf("right after the creation an absence may be lag: %d messages come again, want 1", again)
 		}
 		time.Sleep(10 * time.Minute) // the bubble's time
 		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountMissing {
-			t.Errorf("link: %+v", link)
+			t.Errorf("link: %+v, want Status %v, Reason %v", link, directory.Parked, directory.AccountMissing)
 		}
 	})
 }
@@ -396,13 +396,13 @@ func TestUsersNobodyConnectedAreLeftAlone(t *testing.T) {
 	f := newFixture(t)
 	ann := f.unconnected("ann", "ann@contoso.example")
 	if n := f.requests(func() { f.run(ann, "64a1b2c3d4e5f60718293fff") }); n != 0 {
-		t.Errorf("%d requests to Graph", n)
+		t.Errorf("%d requests to Graph, want 0", n)
 	}
 	if len(f.accounts.Users()) != 0 || len(f.actions()) != 0 {
 		t.Error("something was written")
 	}
 	f.directory.ID = directory.NewID(organization, "gone")
 	if again := f.run(ann); again != 0 {
-		t.Errorf("tasks of a directory that is gone come again")
+		t.Errorf("tasks of a directory that does not exist come again")
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// Whatever happens to people in JumpCloud and to the settings of the directory, in
-// whatever order the tasks come, how often, and with Graph failing in between: once
-// every queue is empty Entra is what the rules make of JumpCloud's final state.
+// People in JumpCloud and the settings of the directory change at random, tasks come in
+// any order, are lost or come twice, and Graph fails at times. Once every queue is
+// empty, Entra has the state that the rules make from JumpCloud's final state.
 func TestEveryHistoryEndsInTheSameState(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		folder, err := os.MkdirTemp("", "entrasync-history-")
@@ -42,7 +42,7 @@ func TestEveryHistoryEndsInTheSameState(t *testing.T) {
 	})
 }
 
-// person is what the test itself remembers of somebody.
+// person is what the test itself knows about a person.
 type person struct {
 	id      directory.UserID
 	name    string
@@ -80,7 +80,7 @@ func playHistory(t *rapid.T, f *fixture) {
 		}
 	}
 	f.entra.ClearFaults()
-	for range 20 { // the queue delivers until nothing comes back, and resync finds what was lost
+	for range 20 { // the queue delivers until no message comes back, and resync finds lost events
 		queue = f.deliver(queue)
 	}
 	for range 6 {
@@ -96,18 +96,18 @@ func playHistory(t *rapid.T, f *fixture) {
 	}
 }
 
-// directories are both of the tenant.
+// directories returns the two directories of the tenant.
 func (h *history) directories() []directory.Directory {
 	return []directory.Directory{h.directory, h.two}
 }
 
-// history is a history being played.
+// history is the state of one random run.
 type history struct {
 	*fixture
 	t      *rapid.T
 	people []*person
 	two    directory.Directory // another one on the same tenant
-	seeded string              // an account that was there before us; "" for none
+	seeded string              // an account that existed before; "" for none
 }
 
 // deliver hands all messages to the function and returns those that come again.
@@ -125,8 +125,8 @@ func (f *fixture) deliver(queue []events.SQSMessage) []events.SQSMessage {
 	return again
 }
 
-// change lets something happen to a person or to the settings, and returns whom it
-// concerns.
+// change makes a random change to a person or to the settings, and returns the people
+// that it concerns.
 func (h *history) change(p *person) []*person {
 	id := string(p.id)
 	does := map[string]func(){
@@ -136,7 +136,7 @@ func (h *history) change(p *person) []*person {
 		"leave the group":  func() { h.path(h.directory, p, false) },
 		"connect to two":   func() { h.path(h.two, p, true) },
 		"disconnect there": func() { h.path(h.two, p, false) },
-		"suspend":          func() { _ = h.jumpcloud.SuspendUser(id) }, // refused in another state, which is as good
+		"suspend":          func() { _ = h.jumpcloud.SuspendUser(id) }, // may be refused in another state
 		"activate":         func() { _ = h.jumpcloud.ActivateUser(id) },
 		"lock":             func() { _ = h.jumpcloud.LockUser(id) },
 		"unlock":           func() { _ = h.jumpcloud.UnlockUser(id) },
@@ -177,13 +177,13 @@ func (h *history) change(p *person) []*person {
 	return []*person{p}
 }
 
-// set gives a field of a person one of some values. JumpCloud may refuse it.
+// set sets a field of a person to one of some values. JumpCloud may refuse it.
 func (h *history) set(p *person, field string, values ...string) {
 	value := rapid.SampledFrom(values).Draw(h.t, field)
 	_ = h.jumpcloud.UpdateUser(string(p.id), jumpcloudtest.Fields{field: value})
 }
 
-// path adds or takes away the path through a group.
+// path adds or removes the path through a group.
 func (h *history) path(dir directory.Directory, p *person, add bool) {
 	if add {
 		h.must(h.store.Connect(context.Background(), dir.ID, p.id, group, time.Now().UTC()))
@@ -193,7 +193,8 @@ func (h *history) path(dir directory.Directory, p *person, add bool) {
 	h.must(err)
 }
 
-// desired is what the rules make of the final state of a person in a directory.
+// desired returns the state that the rules make from the final state of a person in a
+// directory.
 func (h *history) desired(p *person, dir, other directory.Directory) directory.Desired {
 	jc, err := h.clients.JumpCloud(context.Background(), organization)
 	h.must(err)
@@ -213,8 +214,8 @@ func (h *history) desired(p *person, dir, other directory.Directory) directory.D
 	return directory.Desire(source, connected, settings).In(directory.Tenant{VerifiedDomains: []string{"contoso.example", "fed.example"}})
 }
 
-// compare holds the account of a person in a directory against the rules, and
-// against the link.
+// compare compares the account of a person in a directory with the rules and with the
+// link.
 func (h *history) compare(p *person, dir, other directory.Directory) {
 	want := h.desired(p, dir, other)
 	known, err := h.store.User(context.Background(), organization, p.id)
@@ -225,7 +226,7 @@ func (h *history) compare(p *person, dir, other directory.Directory) {
 	case want.Managed && want.Obstacle == nil && !exists:
 		h.t.Fatalf("%s is connected and has no account: %+v", p.name, link)
 	case linked && (len(link.OpenActions) > 0 || link.Status == directory.Pending && link.EntraID != ""):
-		h.t.Fatalf("%s is not settled: %+v", p.name, link)
+		h.t.Fatalf("%s is not in sync: %+v", p.name, link)
 	case !exists || link.Freed && want.State == directory.Enabled: // the other directory has it
 		return
 	}
@@ -263,8 +264,8 @@ func (h *history) hasTwo(p *person) bool {
 	return one.EntraID != "" && two.EntraID != "" && one.EntraID != two.EntraID
 }
 
-// compareManager holds the manager against the rules: the account of the one that
-// JumpCloud names, if there is one.
+// compareManager compares the manager with the rules: the account of the manager in
+// JumpCloud, if there is one.
 func (h *history) compareManager(p *person, dir directory.Directory, want directory.Desired, account entratest.User) {
 	if !want.HasManager {
 		return

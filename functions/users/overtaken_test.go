@@ -7,8 +7,8 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Two lanes write one account side by side, and the one that knew less is the last to
-// reach Entra: the next look writes it again.
+// Two lanes write one account at the same time, and the write with the older state
+// reaches Entra last: the next attempt writes the account again.
 func TestOvertakenByTheOtherLane(t *testing.T) {
 	for _, first := range []directory.AccountState{directory.Enabled, directory.Disabled} {
 		t.Run("is to be "+string(first), func(t *testing.T) {
@@ -29,13 +29,13 @@ func TestOvertakenByTheOtherLane(t *testing.T) {
 			}
 			end()
 			if again := f.run(ann); again != 1 {
-				t.Fatalf("%d come again", again)
+				t.Fatalf("%d come again, want 1", again)
 			}
 			f.run(ann)
 			link := f.link(ann)
 			account := f.account("ann@contoso.example")
 			if want := first == directory.Enabled; account.AccountEnabled != want || link.State != first || link.Freed == want || len(link.OpenActions) > 0 {
-				t.Errorf("enabled is %v, link %+v", account.AccountEnabled, link)
+				t.Errorf("enabled is %v, link %+v, want AccountEnabled %v, State %v, Freed not %v, 0 OpenActions", account.AccountEnabled, link, want, first, want)
 			}
 		})
 	}

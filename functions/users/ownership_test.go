@@ -12,16 +12,16 @@ import (
 	"entrasync/shared/plan"
 )
 
-// These tests are about whose an account is: an account that is given free may be
-// somebody else's the next moment, and nobody who gave it up may touch it then.
+// These tests are about the owner of an account: a freed account may get another owner
+// the next moment, and then its former owner's tasks must not write to it.
 
-// in is the fixture with another directory.
+// in returns the fixture with another directory.
 func (f *fixture) in(dir directory.Directory) *fixture {
 	f.directory = dir
 	return f
 }
 
-// byDefault gives everybody the domain of the tenant.
+// byDefault gives all users the domain of the tenant.
 func (f *fixture) byDefault(dirs ...*directory.Directory) {
 	for _, dir := range dirs {
 		f.in(*dir).settings(func(s *directory.Settings) {
@@ -31,7 +31,7 @@ func (f *fixture) byDefault(dirs ...*directory.Directory) {
 	}
 }
 
-func TestALateLookTouchesNobodyElsesAccount(t *testing.T) {
+func TestALateTaskDoesNotWriteToAnothersAccount(t *testing.T) {
 	f := newFixture(t)
 	one, two := shared(f)
 	ann := f.unconnected("ann", "ann@contoso.example")
@@ -50,8 +50,8 @@ func TestALateLookTouchesNobodyElsesAccount(t *testing.T) {
 		t.Errorf("while the first directory still has the account: %+v", link)
 	}
 	f.in(one).run(ann)
-	if told := f.told(); !slices.Contains(told, next) {
-		t.Errorf("told: %v", told)
+	if sent := f.sentTasks(); !slices.Contains(sent, next) {
+		t.Errorf("new tasks for %v, want one for %s", sent, next)
 	}
 	f.in(two).run(next)
 	f.in(one).run(ann)
@@ -61,8 +61,8 @@ func TestALateLookTouchesNobodyElsesAccount(t *testing.T) {
 	}
 }
 
-// An account is held by directories: one of them giving it up, or not getting it,
-// takes it from none of the others.
+// A user owns an account by directories: if one of them releases it, or fails to claim
+// it, the others keep it.
 func TestAnAccountIsHeldByEachDirectory(t *testing.T) {
 	for name, giveUp := range map[string]func(f *fixture, one, two directory.Directory, ann directory.UserID){
 		"released while the other connects": func(f *fixture, one, two directory.Directory, ann directory.UserID) {
@@ -97,13 +97,13 @@ func TestAnAccountIsHeldByEachDirectory(t *testing.T) {
 			f.in(two).connect(other)
 			f.run(other)
 			if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
-				t.Errorf("somebody else got the account: %+v", link)
+				t.Errorf("somebody else got the account: %+v, want Status %v, Reason %v", link, directory.Parked, directory.UPNConflict)
 			}
 		})
 	}
 }
 
-// Who waits for an account or a name is looked at when it is free.
+// A user who waits for an account or a name gets a task when it is free.
 func TestWhoWaitsForANameGetsIt(t *testing.T) {
 	t.Run("hired again before the old user is gone", func(t *testing.T) {
 		f := newFixture(t)
@@ -114,7 +114,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.connect(next)
 		f.run(next)
 		f.run(old)
-		f.run(f.told()...)
+		f.run(f.sentTasks()...)
 		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("link: %+v", link)
 		}
@@ -131,9 +131,9 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.run(second)
 		f.disconnect(first)
 		f.run(first)
-		f.run(f.told()...)
+		f.run(f.sentTasks()...)
 		if link := f.link(second); link.Status != directory.Synced {
-			t.Errorf("link: %+v", link)
+			t.Errorf("link: %+v, want Status %v", link, directory.Synced)
 		}
 	})
 	t.Run("the name is given up later", func(t *testing.T) {
@@ -144,9 +144,9 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"email": "bob@contoso.example"})
 		f.run(ann)
 		f.run(bob)
-		f.run(f.told()...)
+		f.run(f.sentTasks()...)
 		if link := f.link(ann); link.Status != directory.Synced || link.UPN != "bob@contoso.example" {
-			t.Errorf("link: %+v", link)
+			t.Errorf("link: %+v, want Status %v, UPN \"bob@contoso.example\"", link, directory.Synced)
 		}
 	})
 }
@@ -166,7 +166,7 @@ func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
 		f.work(ann)
 		back, theirs := f.link(ann), f.link(next)
 		if back.Status != directory.Synced || back.UPN != "ann.old@contoso.example" || theirs.Status != directory.Synced || back.EntraID == theirs.EntraID {
-			t.Errorf("back %+v; next %+v", back, theirs)
+			t.Errorf("back %+v; next %+v, want Status %v, UPN \"ann.old@contoso.example\", Status %v, EntraID not %v", back, theirs, directory.Synced, directory.Synced, theirs.EntraID)
 		}
 		f.run(next)
 		if account := f.account("ann@contoso.example"); string(f.link(next).EntraID) != account.ID || account.Text("displayName") != "ann2 Lee" {
@@ -175,8 +175,9 @@ func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
 	})
 }
 
-// The account that a directory let go is still the person's when another directory of
-// the tenant connects the person, whatever the person is called by then.
+// An account that a directory released is linked again when another directory of the
+// tenant connects the person, also after a rename, if both directories give the same
+// names.
 func TestBackByAnotherDirectory(t *testing.T) {
 	for name, domains := range map[string][]directory.Domain{
 		"who names people alike":     nil,
@@ -201,14 +202,14 @@ func TestBackByAnotherDirectory(t *testing.T) {
 				t.Errorf("before %+v; after %+v", before, after)
 			}
 			if account := f.account(string(after.UPN)); !account.AccountEnabled {
-				t.Errorf("the account is %+v", account)
+				t.Errorf("the account is %+v, want AccountEnabled true", account)
 			}
 		})
 	}
 }
 
-// Directories that give a user different names give them different accounts; each
-// is disabled when its own directory lets go.
+// Directories that give a user different names give the user different accounts; each
+// is disabled when its own directory releases the user.
 func TestTwoNamesAreTwoAccounts(t *testing.T) {
 	f := newFixture(t)
 	one, two := shared(f)
@@ -223,7 +224,7 @@ func TestTwoNamesAreTwoAccounts(t *testing.T) {
 	f.run(ann)
 	first, second := f.in(one).link(ann), f.in(two).link(ann)
 	if first.Status != directory.Synced || second.Status != directory.Synced || first.EntraID == second.EntraID {
-		t.Fatalf("one %+v; two %+v", first, second)
+		t.Fatalf("one %+v; two %+v, want Status %v, Status %v, EntraID not %v", first, second, directory.Synced, directory.Synced, second.EntraID)
 	}
 	f.in(one).disconnect(ann)
 	f.run(ann)
@@ -233,7 +234,7 @@ func TestTwoNamesAreTwoAccounts(t *testing.T) {
 	}
 }
 
-// A directory whose tenant never said who it is writes nothing.
+// A directory writes nothing while the id of its tenant is unknown.
 func TestADirectoryWithoutItsTenantWaits(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -242,7 +243,7 @@ func TestADirectoryWithoutItsTenantWaits(t *testing.T) {
 	_, err := f.store.PutDirectory(t.Context(), dir)
 	f.must(err)
 	if n := f.requests(func() { f.run(ann) }); n != 0 {
-		t.Errorf("%d requests to Graph", n)
+		t.Errorf("%d requests to Graph, want 0", n)
 	}
 	if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.PendingConsent || link.Message == "" || link.NextTryAt.IsZero() {
 		t.Errorf("link: %+v", link)
@@ -271,7 +272,7 @@ func TestTheManagerIsNeverTheNextOwner(t *testing.T) {
 	}
 	f.connect(boss)
 	f.run(boss)
-	f.run(f.told()...)
+	f.run(f.sentTasks()...)
 	for _, name := range []string{"ann", "bob"} {
 		if got := f.account(name + "@contoso.example").Manager; got != string(f.link(boss).EntraID) {
 			t.Errorf("%s reports to %q once the boss is back", name, got)
@@ -279,7 +280,7 @@ func TestTheManagerIsNeverTheNextOwner(t *testing.T) {
 	}
 }
 
-func TestReportsOfARestoredManagerAreTold(t *testing.T) {
+func TestReportsOfARestoredManagerGetTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
@@ -294,20 +295,20 @@ func TestReportsOfARestoredManagerAreTold(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.ManagerMissing {
-			t.Fatalf("while the manager's account is deleted: %+v", link)
+			t.Fatalf("while the manager's account is deleted: %+v, want Status %v, Reason %v", link, directory.Parked, directory.ManagerMissing)
 		}
 		f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
 		f.update(boss, jumpcloudtest.Fields{"jobTitle": "Chief"})
 		f.run(boss)
-		f.run(f.told()...)
+		f.run(f.sentTasks()...)
 		if got := f.account("ann@contoso.example").Manager; got != f.account("boss@contoso.example").ID || f.link(ann).Status != directory.Synced {
 			t.Errorf("manager %q, link %+v", got, f.link(ann))
 		}
 	})
 }
 
-// One new password ends the sessions once, also when the event about it is a
-// little later than its date and another event came in between.
+// One new password ends the sessions once, also if its event is a little later than its
+// date and another event comes in between.
 func TestOnePasswordEndsSessionsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -326,12 +327,12 @@ func TestOnePasswordEndsSessionsOnce(t *testing.T) {
 			}
 		}
 		if ended != 1 {
-			t.Errorf("sessions ended %d times", ended)
+			t.Errorf("sessions ended %d times, want 1", ended)
 		}
 	})
 }
 
-// Of two accounts of the name that were deleted the newer one counts.
+// Of two deleted accounts with the name, the one deleted last is restored.
 func TestTheLatestDeletedAccountIsRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -353,8 +354,8 @@ func TestTheLatestDeletedAccountIsRestored(t *testing.T) {
 	})
 }
 
-// A take-over whose outcome nobody learnt is a take-over still: what could not be
-// disabled later does not become ours by the back door.
+// A take-over with an unknown outcome stays a take-over: its account does not count as
+// created by us later.
 func TestATakeOverAfterTroubleIsStillOne(t *testing.T) {
 	for name, trouble := range map[string]entratest.Fault{
 		"unavailable": {Method: "PATCH", Path: `/users/[^/]+$`, Status: 503}, "failed": {Method: "PATCH", Path: `/users/[^/]+$`, Status: 500},
@@ -368,10 +369,10 @@ func TestATakeOverAfterTroubleIsStillOne(t *testing.T) {
 			f.run(ann)
 			f.run(ann)
 			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.ProtectedAccount || link.EntraID != "" {
-				t.Errorf("link: %+v", link)
+				t.Errorf("link: %+v, want Status %v, Reason %v, EntraID \"\"", link, directory.Parked, directory.ProtectedAccount)
 			}
 			if got := f.account("ann@contoso.example").DisplayName; got != "The Admin" {
-				t.Errorf("the administrator is called %q now", got)
+				t.Errorf("the administrator is called %q now, want \"The Admin\"", got)
 			}
 		})
 	}
@@ -391,7 +392,7 @@ func TestATakeOverThatWasNotConfirmedIsFinished(t *testing.T) {
 		}
 		f.run(ann)
 		if account, link := f.account("ann@contoso.example"), f.link(ann); account.AccountEnabled != back || link.TakingOver || link.Origin != directory.TakenOver {
-			t.Errorf("connected %v: enabled %v, link %+v", back, account.AccountEnabled, link)
+			t.Errorf("connected %v: enabled %v, link %+v, want AccountEnabled %v, TakingOver false, Origin %v", back, account.AccountEnabled, link, back, directory.TakenOver)
 		}
 	}
 }
@@ -406,6 +407,6 @@ func TestADeletedGuestIsLeftDeleted(t *testing.T) {
 	ann := f.person("ann")
 	f.run(ann)
 	if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.GuestAccount {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, Reason %v", link, directory.Parked, directory.GuestAccount)
 	}
 }

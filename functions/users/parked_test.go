@@ -15,7 +15,7 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// parkings are the failed actions of a user that were never sent: they change
+// parkings returns the failed actions of a user that were never sent and change
 // nothing.
 func (f *fixture) parkings(id directory.UserID) []plan.Action {
 	f.t.Helper()
@@ -28,8 +28,8 @@ func (f *fixture) parkings(id directory.UserID) []plan.Action {
 	return parkings
 }
 
-// Who is parked before anything could be sent is in the events with the reason and
-// what to do, once for each reason and not at every look.
+// A user who is parked before any write has an event with the reason and what to do,
+// once for each reason and not at every sync.
 func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
 	f := newFixture(t)
 	f.settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example"}} })
@@ -53,7 +53,7 @@ func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
 	} {
 		parkings := f.parkings(tc.user)
 		if len(parkings) != 1 {
-			t.Errorf("%s: %+v", tc.reason, parkings)
+			t.Errorf("%s: %+v, want 1 parkings", tc.reason, parkings)
 			continue
 		}
 		event, link := parkings[0].Event("main"), f.link(tc.user)
@@ -62,26 +62,26 @@ func TestWhoIsParkedBeforeAWriteIsInTheEvents(t *testing.T) {
 			t.Errorf("%s: %+v, the link says %q", tc.reason, event, link.Message)
 		}
 	}
-	// Another reason is another event, and so is the same one when it comes back.
+	// A new reason is a new event, and so is the same reason when it comes back.
 	f.settings(func(s *directory.Settings) {
 		s.Domains = append(s.Domains, directory.Domain{Name: "unlisted.example"})
 	})
 	f.run(ann)
 	f.run(ann)
 	if parkings := f.parkings(ann); len(parkings) != 2 || parkings[1].Error.Reason != directory.DomainNotVerified {
-		t.Errorf("another reason: %+v", parkings)
+		t.Errorf("another reason: %+v, want 2 parkings, Reason %v", parkings, directory.DomainNotVerified)
 	}
 	f.update(ann, jumpcloudtest.Fields{"email": "ann@contoso.example"})
 	f.run(ann)
 	f.update(ann, jumpcloudtest.Fields{"email": "ann@unlisted.example"})
 	f.run(ann)
 	if parkings := f.parkings(ann); len(parkings) != 3 || parkings[2].Type != plan.Update || parkings[2].EntraID == "" {
-		t.Errorf("the same reason again: %+v", parkings)
+		t.Errorf("the same reason again: %+v, want 3 parkings, Type %v, EntraID not \"\"", parkings, plan.Update)
 	}
 }
 
-// What Entra refused is in the events already, and an attribute that we do not even
-// send is.
+// A write that Entra refused has its own event and no second one; an attribute that is
+// not even sent has an event.
 func TestARefusalIsInTheEventsOnce(t *testing.T) {
 	f := newFixture(t)
 	ann, bob := f.person("ann"), f.person("bob")
@@ -91,7 +91,7 @@ func TestARefusalIsInTheEventsOnce(t *testing.T) {
 	f.update(bob, jumpcloudtest.Fields{"email": "taken@contoso.example"})
 	f.run(bob)
 	if parkings := f.parkings(bob); len(parkings) != 0 || f.link(bob).Status != directory.Parked {
-		t.Errorf("refused by Entra: %+v, %+v", parkings, f.link(bob))
+		t.Errorf("refused by Entra: %+v, %+v, want 0 parkings, Status %v", parkings, f.link(bob), directory.Parked)
 	}
 	f.settings(func(s *directory.Settings) { s.Attributes["employeeId"] = true })
 	f.update(ann, jumpcloudtest.Fields{"employeeIdentifier": "much-longer-than-Entra-takes"})
@@ -102,8 +102,9 @@ func TestARefusalIsInTheEventsOnce(t *testing.T) {
 	}
 }
 
-// Who waits because the tenant does not let us in is told why.
-func TestWhoWaitsForTheTenantIsToldWhy(t *testing.T) {
+// A user who waits because the tenant refuses our credentials has the reason in the
+// link.
+func TestAWaitForTheTenantHasItsReason(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
 	dir, err := f.store.Directory(t.Context(), f.directory.ID)
@@ -119,23 +120,23 @@ func TestWhoWaitsForTheTenantIsToldWhy(t *testing.T) {
 	}
 }
 
-// Whoever verified a domain in Entra and asks for the user to be looked at again is
-// not told what the tenant said before; an event alone asks nothing twice.
-func TestAPersonWhoAsksIsNotToldWhatTheTenantSaidBefore(t *testing.T) {
+// When an administrator requests a sync, the tenant is read again, because a domain may
+// be verified now. An event alone does not read it again.
+func TestARequestedSyncReadsTheTenantAgain(t *testing.T) {
 	f := newFixture(t)
 	ann := f.unconnected("ann", "ann@elsewhere.example")
 	f.connect(ann)
-	asked := 0
+	reads := 0
 	f.before = func(r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/organization") {
-			asked++
+			reads++
 		}
 	}
 	for range 2 {
 		f.run(ann)
 	}
-	if link := f.link(ann); link.Reason != directory.DomainNotVerified || asked != 0 {
-		t.Errorf("by an event: the tenant was asked %d times, %+v", asked, link)
+	if link := f.link(ann); link.Reason != directory.DomainNotVerified || reads != 0 {
+		t.Errorf("by an event: the tenant was read %d times, %+v, want Reason %v, reads 0", reads, link, directory.DomainNotVerified)
 	}
 	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Requested: true}}
 	for range 2 {
@@ -143,7 +144,7 @@ func TestAPersonWhoAsksIsNotToldWhatTheTenantSaidBefore(t *testing.T) {
 		f.must(err)
 		f.handle(oneMessage(events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: string(m.Body), EventSourceARN: "queue", Attributes: map[string]string{"ApproximateReceiveCount": "1"}}))
 	}
-	if asked != 1 {
-		t.Errorf("by a person: the tenant was asked %d times, want once", asked)
+	if reads != 1 {
+		t.Errorf("by a person: the tenant was read %d times, want once", reads)
 	}
 }

@@ -23,8 +23,9 @@ import (
 
 const newPassword = "canary-Passw0rd?9"
 
-// passwordFor does what the gateway does after JumpCloud took a password: it records the
-// action, seals the password and makes the message, received for the nth time.
+// passwordFor does what the gateway does after JumpCloud accepted a password: it
+// records the action, seals the password and returns the message, received for the nth
+// time.
 func (f *fixture) passwordFor(id directory.UserID, password string, receives int) events.SQSMessage {
 	f.t.Helper()
 	f.messages++
@@ -44,13 +45,13 @@ func (f *fixture) passwordFor(id directory.UserID, password string, receives int
 		Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(receives)}}
 }
 
-// asReceived is a message as it comes for the nth time.
+// asReceived returns a message as received for the nth time.
 func asReceived(m events.SQSMessage, n int) events.SQSMessage {
 	m.Attributes = map[string]string{"ApproximateReceiveCount": strconv.Itoa(n)}
 	return m
 }
 
-// handOver hands messages over in one batch and returns those that come again.
+// handOver handles messages in one batch and returns those that come again.
 func (f *fixture) handOver(messages ...events.SQSMessage) []string {
 	f.t.Helper()
 	var again []string
@@ -68,7 +69,7 @@ func (f *fixture) actionOf(m events.SQSMessage) plan.Action {
 	return a
 }
 
-// failPassword makes the next write to a user go wrong.
+// failPassword makes the next write to a user fail.
 func (f *fixture) failPassword(fault entratest.Fault) {
 	f.t.Helper()
 	fault.Method, fault.Path = http.MethodPatch, `/users/[^/]+$`
@@ -97,7 +98,7 @@ func TestAPasswordIsSet(t *testing.T) {
 		t.Errorf("link: %+v", link)
 	}
 	if n := f.metrics.Counts()[metric.Key("actions", "type", "set_password", "status", "succeeded", "reason", "")]; n != 1 {
-		t.Errorf("counted %d times", n)
+		t.Errorf("counted %d times, want 1", n)
 	}
 	changes := f.account("ann@contoso.example").PasswordChanges
 	if again := f.handOver(asReceived(m, 2)); len(again) > 0 || f.account("ann@contoso.example").PasswordChanges != changes {
@@ -105,9 +106,9 @@ func TestAPasswordIsSet(t *testing.T) {
 	}
 }
 
-// A password is neither merged with looks at the user nor with another password;
-// the last one wins.
-func TestPasswordsBesideLooks(t *testing.T) {
+// A password is merged neither with syncs of the user nor with another password; the
+// last one wins.
+func TestPasswordsBesideSyncs(t *testing.T) {
 	f := newFixture(t)
 	ann, bob := f.person("ann"), f.person("bobby")
 	f.run(ann, bob)
@@ -115,18 +116,19 @@ func TestPasswordsBesideLooks(t *testing.T) {
 	first, second, his := f.passwordFor(ann, newPassword+"1", 1), f.passwordFor(ann, newPassword+"2", 1), f.passwordFor(bob, newPassword+"3", 1)
 	f.must(f.jumpcloud.SuspendUser(string(ann)))
 	if again := f.handOver(f.message(ann, 1), first, f.message(ann, 1), second, his, f.message(bob, 1)); len(again) > 0 {
-		t.Errorf("again: %v", again)
+		t.Errorf("again: %v, want 0 again", again)
 	}
 	account := f.account("ann@contoso.example")
 	if !account.HasPassword(newPassword+"2") || account.PasswordChanges != before+2 || account.AccountEnabled || !f.hasPassword("bobby@contoso.example", newPassword+"3") {
 		t.Errorf("enabled %v, %d passwords", account.AccountEnabled, account.PasswordChanges-before)
 	}
 	if a, b := f.actionOf(first), f.actionOf(second); a.Status != plan.Succeeded || b.Status != plan.Succeeded {
-		t.Errorf("%s, %s", a.Status, b.Status)
+		t.Errorf("%s, %s, want Status %v, Status %v", a.Status, b.Status, plan.Succeeded, plan.Succeeded)
 	}
 }
 
-// What certainly was not done comes again, and holds back what is behind it.
+// A password that was certainly not written comes again, and later passwords of the
+// user wait for it.
 func TestAPasswordThatIsThrottledComesAgain(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -155,7 +157,7 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 		kind     string
 		reason   directory.Reason
 		says     string
-		asked    bool // Graph
+		reads    bool // whether Graph is read
 	}{
 		{"common", "P@ssw0rd!", 1, nil, "invalid", directory.PasswordRefused, "take another", true},
 		{"an administrator", newPassword, 1, func(f *fixture, _ directory.UserID) {
@@ -182,7 +184,7 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 			f.must(f.accounts.SetFederated("contoso.example", true))
 			_, err := f.clients.Describe(context.Background(), f.directory.Tenant)
 			f.must(err)
-		}, "forbidden", directory.DomainFederated, "ann@contoso.example signs in with JumpCloud", true}, // it is looked whether the account has left it
+		}, "forbidden", directory.DomainFederated, "ann@contoso.example signs in with JumpCloud", true}, // Graph is read, because the account may have left the domain
 		{"a domain that became federated a moment ago", newPassword, 1, func(f *fixture, _ directory.UserID) {
 			f.must(f.accounts.SetFederated("contoso.example", true))
 		}, "invalid", directory.PasswordRefused, "does not take a password for this account (The password of a user in a federated domain", true},
@@ -197,12 +199,12 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 				tc.before(f, ann)
 			}
 			var again []string
-			if n := f.requests(func() { again = f.handOver(m) }); (n > 0) != tc.asked {
+			if n := f.requests(func() { again = f.handOver(m) }); (n > 0) != tc.reads {
 				t.Errorf("%d requests to Graph", n)
 			}
 			a, link := f.actionOf(m), f.link(ann)
 			if len(again) > 0 || a.Status != plan.Failed || a.Error == nil || a.Error.Kind != tc.kind || a.Error.Reason != tc.reason || !strings.Contains(a.Error.Message, tc.says) {
-				t.Fatalf("again %v; action: %s %+v", again, a.Status, a.Error)
+				t.Fatalf("again %v; action: %s %+v, want 0 again, Status %v, an Error, Kind %v, Reason %v, the text %q", again, a.Status, a.Error, plan.Failed, tc.kind, tc.reason, tc.says)
 			}
 			if link.PasswordDiffers == nil || link.PasswordDiffers.Reason != tc.reason || link.PasswordDiffers.Message != a.Error.Message || !link.PasswordAt.IsZero() {
 				t.Errorf("link: %+v", link.PasswordDiffers)
@@ -211,13 +213,13 @@ func TestPasswordsThatCannotBeSet(t *testing.T) {
 				t.Error("the message repeats the password")
 			}
 			if n := f.requests(func() { again = f.handOver(asReceived(m, 2)) }); n > 0 || len(again) > 0 {
-				t.Errorf("it was sent again: %d requests", n)
+				t.Errorf("it was sent again: %d requests, want 0, 0 again", n)
 			}
 		})
 	}
 }
 
-// After an outcome that is unknown a later password makes both sides the same.
+// After an unknown outcome, a later password makes both sides equal.
 func TestThePasswordAfterOne(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -230,8 +232,8 @@ func TestThePasswordAfterOne(t *testing.T) {
 	}
 }
 
-// A process that dies while it writes leaves the action started. Nobody sends the
-// password again, and the link says that its outcome is unknown.
+// A process that dies during the write leaves the action started. The password is not
+// sent again, and the link says that its outcome is unknown.
 func TestAPasswordIsNotSentAgainAfterACrash(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -240,7 +242,7 @@ func TestAPasswordIsNotSentAgainAfterACrash(t *testing.T) {
 	f.before = func(r *http.Request) {
 		if r.Method == http.MethodPatch {
 			if a := f.actionOf(m); a.Status != plan.Started {
-				t.Errorf("it is sent while its action is %s", a.Status)
+				t.Errorf("it is sent while its action is %s, want %v", a.Status, plan.Started)
 			}
 			panic("the process dies")
 		}
@@ -256,18 +258,18 @@ func TestAPasswordIsNotSentAgainAfterACrash(t *testing.T) {
 	f.before = nil
 	if n := f.requests(func() {
 		if again := f.handOver(asReceived(m, 2)); len(again) > 0 {
-			t.Errorf("again: %v", again)
+			t.Errorf("again: %v, want 0 again", again)
 		}
 	}); n > 0 {
 		t.Errorf("%d requests to Graph", n)
 	}
 	a, link := f.actionOf(m), f.link(ann)
 	if a.Status != plan.Failed || a.Error == nil || a.Error.Reason != "interrupted" || !strings.Contains(a.Error.Message, "Set it again") || link.PasswordDiffers == nil || link.PasswordDiffers.Reason != "interrupted" {
-		t.Errorf("%s %+v, link %+v", a.Status, a.Error, link.PasswordDiffers)
+		t.Errorf("%s %+v, link %+v, want Status %v, an Error, Reason \"interrupted\", the text \"Set it again\", a PasswordDiffers, Reason \"interrupted\"", a.Status, a.Error, link.PasswordDiffers, plan.Failed)
 	}
 }
 
-// A new account is not everywhere at once: the password comes again until it is.
+// A new account is not replicated at once: the password comes again until it is.
 func TestAPasswordForAnAccountThatLags(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -276,7 +278,7 @@ func TestAPasswordForAnAccountThatLags(t *testing.T) {
 		m := f.passwordFor(ann, newPassword, 1)
 		f.failPassword(entratest.Fault{Status: 404})
 		if again := f.handOver(m); len(again) != 1 || f.actionOf(m).Status != plan.Queued {
-			t.Errorf("again %v, %s", again, f.actionOf(m).Status)
+			t.Errorf("again %v, %s, want 1 again, Status %v", again, f.actionOf(m).Status, plan.Queued)
 		}
 		time.Sleep(f.postponed[m.ReceiptHandle])
 		if again := f.handOver(asReceived(m, 2)); len(again) > 0 || !f.hasPassword("ann@contoso.example", newPassword) {
@@ -294,12 +296,12 @@ func TestAPasswordThatWaitedTooLong(t *testing.T) {
 		time.Sleep(seal.Life)
 		f.handOver(m)
 		if a := f.actionOf(m); a.Status != plan.Failed || a.Error == nil || a.Error.Reason != directory.PasswordUnopened {
-			t.Errorf("%s %+v", a.Status, a.Error)
+			t.Errorf("%s %+v, want Status %v, an Error, Reason %v", a.Status, a.Error, plan.Failed, directory.PasswordUnopened)
 		}
 	})
 }
 
-// Nobody moves a sealed password to another account by changing the message.
+// A changed message cannot move a sealed password to another account.
 func TestAPasswordIsForOneAccount(t *testing.T) {
 	f := newFixture(t)
 	ann, bob := f.person("ann"), f.person("bob")
@@ -327,7 +329,7 @@ func TestAPasswordIsForOneAccount(t *testing.T) {
 	}
 }
 
-// Whoever wants to seal asks for the key by a task.
+// A task makes the users function publish the key that seals passwords.
 func TestTheKeyIsPublishedWhenSomebodyAsks(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -351,7 +353,8 @@ func TestTheKeyIsPublishedWhenSomebodyAsks(t *testing.T) {
 	if got := ask(); got != want() {
 		t.Errorf("after it was replaced: %s", got)
 	}
-	// A password for a key of before is lost, and the next one is sealed for ours.
+	// A password that was sealed with an old key is lost, and the next one is sealed
+	// with the new key.
 	f.run(ann)
 	m := f.passwordFor(ann, newPassword, 1)
 	f.seed += " once more"
@@ -360,6 +363,6 @@ func TestTheKeyIsPublishedWhenSomebodyAsks(t *testing.T) {
 		t.Errorf("after a password for an old key: %s, %v", got, err)
 	}
 	if account := f.account("ann@contoso.example"); !account.AccountEnabled {
-		t.Error("the task that asks for the key is no look at the user")
+		t.Error("the task that requests the key also synced the user")
 	}
 }

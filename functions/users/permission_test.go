@@ -10,22 +10,22 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// grant gives the application permissions, which the tokens that it has do not know of.
+// grant gives the application permissions, which its present tokens do not have.
 func (f *fixture) grant(roles ...string) {
 	f.t.Helper()
 	f.must(f.entra.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.Roles = roles }))
 }
 
-// roles gives the application permissions and takes all others away at once, with the
-// tokens that it has.
+// roles gives the application permissions and removes all others and its present tokens
+// at once.
 func (f *fixture) roles(roles ...string) {
 	f.t.Helper()
 	f.grant(roles...)
 	f.entra.RevokeTokens()
 }
 
-// A permission that one attribute needs keeps back nothing but that attribute, for as
-// long as it is missing.
+// A missing permission for one attribute stops only that attribute, as long as it is
+// missing.
 func TestAMissingPermissionOfOneAttribute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -36,23 +36,23 @@ func TestAMissingPermissionOfOneAttribute(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead", "phoneNumbers": []any{map[string]any{"type": "mobile", "number": "1"}, map[string]any{"type": "work", "number": "2"}}, "state": "SUSPENDED"})
 		for range 3 {
 			if again := f.run(ann); again != 1 {
-				t.Errorf("%d come again", again)
+				t.Errorf("%d come again, want 1", again)
 			}
 			time.Sleep(time.Minute)
 		}
 		link, account := f.link(ann), f.account("ann@contoso.example")
 		if account.Text("jobTitle") != "Lead" || account.Text("mobilePhone") != "" || account.AccountEnabled {
-			t.Errorf("written: %+v", account)
+			t.Errorf("written: %+v, want jobTitle \"Lead\", mobilePhone \"\", AccountEnabled false", account)
 		}
 		if link.Status != directory.Pending || link.Reason != directory.PermissionMissing || len(link.Problems) > 0 {
-			t.Errorf("link: %+v", link)
+			t.Errorf("link: %+v, want Status %v, Reason %v, 0 Problems", link, directory.Pending, directory.PermissionMissing)
 		}
 		f.grant(entratest.RecommendedRoles...)
 		if again := f.run(ann); again != 0 {
-			t.Errorf("%d come again", again)
+			t.Errorf("%d come again, want 0", again)
 		}
 		if link, account := f.link(ann), f.account("ann@contoso.example"); account.Text("mobilePhone") != "1" || link.Reason != directory.SuspendedReason {
-			t.Errorf("once it may: %+v, %+v", link, account)
+			t.Errorf("once it may: %+v, %+v, want mobilePhone \"1\", Reason %v", link, account, directory.SuspendedReason)
 		}
 	})
 }

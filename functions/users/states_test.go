@@ -15,8 +15,8 @@ import (
 // group is the path through a user group.
 const group directory.Path = "group:6b03fed186ad05dc98000abc"
 
-// Every cause for an account to be disabled: it disables and ends the sessions,
-// says its own reason, and the account comes back when the cause goes.
+// Every cause that disables an account: the account is disabled with its own reason,
+// its sessions end, and it is enabled again when the cause ends.
 func TestEveryCauseDisablesAndComesBack(t *testing.T) {
 	strict := func(s *directory.Settings) { s.SuspendOnLockout, s.SuspendOnPasswordExpiration = true, true }
 	leave := func(why directory.Reason) func(*fixture, directory.UserID) {
@@ -76,7 +76,7 @@ func TestEveryCauseDisablesAndComesBack(t *testing.T) {
 				tc.back(f, ann)
 				f.run(ann)
 				if account, link := f.account("ann@contoso.example"), f.link(ann); !account.AccountEnabled || account.ID != id || link.Status != directory.Synced || link.Reason != "" {
-					t.Errorf("did not come back: enabled %v, link %+v", account.AccountEnabled, link)
+					t.Errorf("did not come back: enabled %v, link %+v, want AccountEnabled true, ID %v, Status %v, Reason \"\"", account.AccountEnabled, link, id, directory.Synced)
 				}
 			}
 			if all := f.accounts.Users(); len(all) != 1 || !all[0].Deleted.IsZero() {
@@ -103,8 +103,8 @@ func TestStagedExistsDisabledAndOpensWithTheActivation(t *testing.T) {
 	}
 }
 
-// A person who is imported works with the password of Microsoft until JumpCloud
-// activates the user: taking the account over neither closes nor opens it.
+// An imported person uses the password of Microsoft until JumpCloud activates the user:
+// a take-over neither disables nor enables the account.
 func TestStagedKeepsTheStateOfAnAccountThatWasThereBefore(t *testing.T) {
 	for _, tc := range []struct {
 		name            string
@@ -137,10 +137,10 @@ func TestStagedKeepsTheStateOfAnAccountThatWasThereBefore(t *testing.T) {
 			f.run(ann)
 			stands("taken over", enabled, directory.Synced, directory.StagedReason)
 			if account := f.account(upn); account.Text("givenName") != "Ann" || account.Text("signInSessionsValidFromDateTime") != "" {
-				t.Errorf("taken over: the names are %q, the sessions ended at %q", account.Text("givenName"), account.Text("signInSessionsValidFromDateTime"))
+				t.Errorf("taken over: the names are %q, the sessions ended at %q, want givenName \"Ann\", signInSessionsValidFromDateTime \"\"", account.Text("givenName"), account.Text("signInSessionsValidFromDateTime"))
 			}
 			f.run(ann)
-			stands("looked at again", enabled, directory.Synced, directory.StagedReason)
+			stands("synced again", enabled, directory.Synced, directory.StagedReason)
 
 			f.disconnect(ann)
 			f.run(ann)
@@ -183,7 +183,7 @@ func TestTheLastPathCounts(t *testing.T) {
 	}
 }
 
-// shared makes two directories on the tenant; the fixture's is the first.
+// shared makes two directories on the tenant; the first is that of the fixture.
 func shared(f *fixture) (one, two directory.Directory) {
 	two = f.newDirectory("two", func(s *directory.Settings) { s.AllowSharedDomains, s.SuspendOnLockout = true, true })
 	one = f.directory
@@ -195,8 +195,8 @@ func shared(f *fixture) (one, two directory.Directory) {
 	return one, two
 }
 
-// A user of two directories on one tenant keeps the account as long as one of
-// them holds the user, and what happens to the user reaches it all the same.
+// A user of two directories on one tenant keeps the account as long as one of them has
+// the user connected, and changes of the user are still written.
 func TestTheLastPathOfTheTenantCounts(t *testing.T) {
 	f := newFixture(t)
 	one, two := shared(f)
@@ -211,7 +211,7 @@ func TestTheLastPathOfTheTenantCounts(t *testing.T) {
 		both()
 		a, l1, l2 := f.account("ann@contoso.example"), in(one).link(ann), in(two).link(ann)
 		if a.AccountEnabled != enabled || l1.Reason != first || l2.Reason != second || l1.EntraID != l2.EntraID {
-			t.Errorf("%s: enabled %v, %s (%s), %s (%s)", when, a.AccountEnabled, l1.Status, l1.Reason, l2.Status, l2.Reason)
+			t.Errorf("%s: enabled %v, %s (%s), %s (%s), want AccountEnabled %v, Reason %v, Reason %v, EntraID %v", when, a.AccountEnabled, l1.Status, l1.Reason, l2.Status, l2.Reason, enabled, first, second, l2.EntraID)
 		}
 	}
 	in(one).connect(ann)
@@ -241,8 +241,8 @@ func TestTheLastPathOfTheTenantCounts(t *testing.T) {
 	}
 }
 
-// A user who left and another one with the same name: the account of the first is
-// not free while another directory on the tenant still holds the first.
+// A user left and another one has the same name: the account of the first is not free
+// while another directory on the tenant still has the first connected.
 func TestAnAccountHeldElsewhereIsNotGivenAway(t *testing.T) {
 	f := newFixture(t)
 	one, two := shared(f)
@@ -262,7 +262,7 @@ func TestAnAccountHeldElsewhereIsNotGivenAway(t *testing.T) {
 	f.connect(other)
 	f.run(other)
 	if link := f.link(other); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
-		t.Errorf("second claimant: %+v", link)
+		t.Errorf("second claimant: %+v, want Status %v, Reason %v", link, directory.Parked, directory.UPNConflict)
 	}
 }
 
@@ -292,11 +292,11 @@ func TestANewPasswordEndsSessionsWhereTheDirectorySaysSo(t *testing.T) {
 			ends("created with a password", 0)
 			time.Sleep(time.Hour)
 			f.must(f.jumpcloud.SetPassword(string(ann), "Correct-Horse-2"))
-			f.run(ann) // the event was lost: the date tells
+			f.run(ann) // the event was lost: the date shows the change
 			f.run(ann)
 			ends("a new password", 1)
 			time.Sleep(time.Hour)
-			f.runForPassword(ann, time.Now()) // JumpCloud gave no date: the event tells
+			f.runForPassword(ann, time.Now()) // JumpCloud gave no date: the event shows the change
 			ends("an event", 2)
 			f.runForPassword(ann, time.Now().Add(-30*time.Minute))
 			f.run(ann)
@@ -311,11 +311,11 @@ func TestANewPasswordEndsSessionsWhereTheDirectorySaysSo(t *testing.T) {
 	}
 }
 
-// A deleted account of the wanted name: a reason, or restored where the directory
-// says so.
+// A deleted account with the wanted name is reported with a reason, or restored if the
+// directory has that setting.
 func TestADeletedAccountIsRestoredOrReported(t *testing.T) {
 	for name, tc := range map[string]struct {
-		ours bool // the account was once made for this user
+		ours bool // entrasync created the account for this user
 		want directory.Origin
 	}{"somebody's": {false, directory.TakenOver}, "ours": {true, directory.CreatedByUs}} {
 		t.Run(name, func(t *testing.T) {
@@ -335,7 +335,7 @@ func TestADeletedAccountIsRestoredOrReported(t *testing.T) {
 			}
 			f.run(ann)
 			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountDeleted || link.EntraID != "" || link.Message == "" {
-				t.Errorf("reported: %+v", link)
+				t.Errorf("reported: %+v, want Status %v, Reason %v, EntraID \"\", Message not \"\"", link, directory.Parked, directory.AccountDeleted)
 			}
 			f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
 			f.run(ann)
@@ -344,10 +344,10 @@ func TestADeletedAccountIsRestoredOrReported(t *testing.T) {
 				t.Errorf("restored: %+v", account)
 			}
 			if link.Status != directory.Synced || link.Origin != tc.want || string(link.EntraID) != old.ID {
-				t.Errorf("link: %+v", link)
+				t.Errorf("link: %+v, want Status %v, Origin %v, EntraID %v", link, directory.Synced, tc.want, old.ID)
 			}
 			if n := f.requests(func() { f.run(ann) }); n != 0 {
-				t.Errorf("another look cost %d requests", n)
+				t.Errorf("another sync cost %d requests, want 0", n)
 			}
 		})
 	}
@@ -366,20 +366,20 @@ func TestALinkedAccountThatWasDeletedInEntraIsRestored(t *testing.T) {
 		f.run(ann)
 		account := f.account("ann@contoso.example")
 		if link := f.link(ann); account.ID != gone.ID || account.Text("surname") != "Moss" || link.Status != directory.Synced {
-			t.Errorf("account %+v, link %+v", account, link)
+			t.Errorf("account %+v, link %+v, want ID %v, surname \"Moss\", Status %v", account, link, gone.ID, directory.Synced)
 		}
 		time.Sleep(time.Hour)
 		f.must(f.accounts.PurgeUser(gone.ID))
 		f.update(ann, jumpcloudtest.Fields{"lastname": "Lee"})
 		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountMissing {
-			t.Errorf("gone for good: %+v", link)
+			t.Errorf("gone for good: %+v, want Status %v, Reason %v", link, directory.Parked, directory.AccountMissing)
 		}
 	})
 }
 
-// A leaver whose account is gone needs nothing more, and gets a new one when they
-// come back.
+// A leaver without an account in Entra needs no write, and gets a new account on
+// return.
 func TestALeaverWithoutAnAccountIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -390,7 +390,7 @@ func TestALeaverWithoutAnAccountIsReleased(t *testing.T) {
 		f.disconnect(ann)
 		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Released || link.Reason != directory.Disconnected || link.EntraID != "" || link.State != directory.Absent {
-			t.Errorf("released: %+v", link)
+			t.Errorf("released: %+v, want Status %v, Reason %v, EntraID \"\", State %v", link, directory.Released, directory.Disconnected, directory.Absent)
 		}
 		f.connect(ann)
 		f.run(ann)
@@ -400,8 +400,8 @@ func TestALeaverWithoutAnAccountIsReleased(t *testing.T) {
 	})
 }
 
-// The immutable id of an account that was taken over is written when the
-// directory is federated, also if that is said later, and only if there was none.
+// The immutable id of an account that was taken over is written if the directory is
+// federated, also if it becomes so later, and only if the account had none.
 func TestFederatedLater(t *testing.T) {
 	f := newFixture(t)
 	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -411,7 +411,7 @@ func TestFederatedLater(t *testing.T) {
 	ann, bob := f.person("ann"), f.person("bob")
 	f.run(ann, bob)
 	if id := f.account("ann@contoso.example").Text("onPremisesImmutableId"); id != "" {
-		t.Errorf("not federated: %q", id)
+		t.Errorf("not federated: %q, want \"\"", id)
 	}
 	f.settings(func(s *directory.Settings) { s.Federated = true })
 	f.run(ann, bob)
@@ -419,7 +419,7 @@ func TestFederatedLater(t *testing.T) {
 		t.Errorf("federated: %q", id)
 	}
 	if id := f.account("bob@contoso.example").Text("onPremisesImmutableId"); id != "theirs" {
-		t.Errorf("the id that was there became %q", id)
+		t.Errorf("the id that was there became %q, want \"theirs\"", id)
 	}
 }
 
@@ -443,7 +443,7 @@ func TestManagerInEitherOrder(t *testing.T) {
 			t.Errorf("link: %+v", f.link(ann))
 		}
 		if n := f.requests(func() { f.run(ann) }); n != 0 {
-			t.Errorf("another look cost %d requests", n)
+			t.Errorf("another sync cost %d requests, want 0", n)
 		}
 	})
 	t.Run("manager later", func(t *testing.T) {
@@ -453,11 +453,11 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
 		f.run(ann)
 		if link := f.link(ann); link.Status != directory.Synced || len(link.Problems) != 1 || link.Problems[0].Reason != directory.ManagerAbsent {
-			t.Errorf("while the manager is absent: %+v", link)
+			t.Errorf("while the manager is absent: %+v, want Status %v, 1 Problems, Reason %v", link, directory.Synced, directory.ManagerAbsent)
 		}
 		f.run(boss)
-		if told := f.told(); !slices.Equal(told, []directory.UserID{ann}) {
-			t.Fatalf("told: %v", told)
+		if sent := f.sentTasks(); !slices.Equal(sent, []directory.UserID{ann}) {
+			t.Fatalf("new tasks for %v, want one for %s", sent, ann)
 		}
 		f.run(ann)
 		if link := f.link(ann); !manages(f, "ann@contoso.example", "boss@contoso.example") || len(link.Problems) != 0 {
@@ -465,8 +465,8 @@ func TestManagerInEitherOrder(t *testing.T) {
 		}
 		f.run(boss)
 		f.run(boss)
-		if told := f.told(); len(told) != 0 {
-			t.Errorf("told again: %v", told)
+		if sent := f.sentTasks(); len(sent) != 0 {
+			t.Errorf("new tasks for %v, want none", sent)
 		}
 	})
 	t.Run("both at once", func(t *testing.T) {
@@ -475,7 +475,7 @@ func TestManagerInEitherOrder(t *testing.T) {
 		boss, ann := f.person("boss"), f.person("ann")
 		f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
 		f.run(ann, boss)
-		f.run(f.told()...)
+		f.run(f.sentTasks()...)
 		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
 			t.Errorf("link: %+v", f.link(ann))
 		}
@@ -523,10 +523,10 @@ func TestManagerInEitherOrder(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"manager": string(bossUser)})
 		f.run(ann)
 		if !manages(f, "ann@contoso.example", "boss@contoso.example") {
-			t.Error("the right manager was taken away while the manager is not linked yet")
+			t.Error("the right manager was removed while the manager is not linked yet")
 		}
 		f.run(bossUser)
-		f.run(f.told()...)
+		f.run(f.sentTasks()...)
 		for _, a := range f.actions() {
 			if a.Writes(directory.Manager) && !a.Changes[0].To.Equal(directory.Text(boss.ID)) {
 				t.Errorf("needless write: %+v", a)

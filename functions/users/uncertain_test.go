@@ -15,8 +15,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// These tests are about writes whose outcome nobody learnt, and about two workers
-// at one user: the accounts must come right all the same.
+// These tests are about writes with an unknown outcome, and about two workers on one
+// user: the accounts must still get the right state.
 
 // onRequest calls do before the nth request to Graph is served.
 func (f *fixture) onRequest(nth int, do func()) {
@@ -28,13 +28,13 @@ func (f *fixture) onRequest(nth int, do func()) {
 	}
 }
 
-// loseReply has the nth request from now done by Graph and its answer lost.
+// loseReply makes Graph do the nth request from now and lose its answer.
 func (f *fixture) loseReply(nth int) {
 	f.onRequest(nth, func() { f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, LoseReply: true})) })
 }
 
-// work looks at users again and again, as the queue would, while time goes by.
-// It must run in a synctest bubble.
+// work repeats the tasks of users, as the queue would, while time passes. It must run
+// in a synctest bubble.
 func (f *fixture) work(ids ...directory.UserID) {
 	f.t.Helper()
 	for range 60 {
@@ -43,10 +43,10 @@ func (f *fixture) work(ids ...directory.UserID) {
 		}
 		time.Sleep(20 * time.Second) // the bubble's time
 	}
-	f.t.Fatalf("still at it after 20 minutes: %+v", f.link(ids[0]))
+	f.t.Fatalf("the tasks still come again after 20 minutes: %+v", f.link(ids[0]))
 }
 
-// enabled are the UPNs of the accounts that may sign in.
+// enabled returns the UPNs of the accounts that may sign in.
 func (f *fixture) enabled() []string {
 	var names []string
 	for _, u := range f.accounts.Users() {
@@ -78,7 +78,7 @@ func TestNoOrphanWhenTheCreationIsNotConfirmed(t *testing.T) {
 					ann := f.person("ann")
 					f.loseReply(2)
 					if again := f.run(ann); again != 1 {
-						t.Fatalf("%d messages come again", again)
+						t.Fatalf("%d messages come again, want 1", again)
 					}
 					f.before = nil
 					tc.during(f, ann)
@@ -87,7 +87,7 @@ func TestNoOrphanWhenTheCreationIsNotConfirmed(t *testing.T) {
 						t.Errorf("may sign in: %q, want %q; link %+v", got, tc.want, f.link(ann))
 					}
 					if n := len(f.accounts.Users()); n != 1 {
-						t.Errorf("%d accounts", n)
+						t.Errorf("%d accounts, want 1", n)
 					}
 				})
 			})
@@ -95,8 +95,8 @@ func TestNoOrphanWhenTheCreationIsNotConfirmed(t *testing.T) {
 	}
 }
 
-// A second worker, from the other lane, looks at the user while the first one's
-// creation is under way at Graph.
+// A second worker, from the other lane, syncs the user while Graph processes the first
+// worker's creation.
 func TestTwoLanesAtOneUser(t *testing.T) {
 	for name, tc := range map[string]struct {
 		during func(*fixture, directory.UserID)
@@ -124,11 +124,11 @@ func TestTwoLanesAtOneUser(t *testing.T) {
 					t.Errorf("may sign in: %q, want %q; link %+v", got, tc.want, f.link(ann))
 				}
 				if n := len(f.accounts.Users()); n != 1 {
-					t.Errorf("%d accounts", n)
+					t.Errorf("%d accounts, want 1", n)
 				}
 				for _, a := range f.actions() {
 					if a.Type == plan.Provision && a.Status == plan.Failed && a.Error.Reason == "interrupted" {
-						t.Errorf("an action that somebody was about is told as interrupted: %+v", a)
+						t.Errorf("an action that a worker was still doing is recorded as interrupted: %+v", a)
 					}
 				}
 			})
@@ -136,8 +136,8 @@ func TestTwoLanesAtOneUser(t *testing.T) {
 	}
 }
 
-// A write that Graph did and whose answer was lost, and then the value comes back
-// to what it was: Entra must not keep what nobody wants.
+// Graph did a write, its answer was lost, and then JumpCloud has the old value again:
+// Entra must not keep the written value.
 func TestLostWriteAndTheValueReturns(t *testing.T) {
 	for name, tc := range map[string]struct {
 		there, back func(*fixture, directory.UserID)
@@ -167,14 +167,14 @@ func TestLostWriteAndTheValueReturns(t *testing.T) {
 				tc.back(f, ann)
 				f.work(ann)
 				if account := f.account("ann@contoso.example"); !account.AccountEnabled || account.Text("jobTitle") != "" {
-					t.Errorf("enabled %v, job title %q; link %+v", account.AccountEnabled, account.Text("jobTitle"), f.link(ann))
+					t.Errorf("enabled %v, job title %q; link %+v, want AccountEnabled true, jobTitle \"\"", account.AccountEnabled, account.Text("jobTitle"), f.link(ann))
 				}
 			})
 		})
 	}
 }
 
-// The answer to a take-over is lost, and the user leaves before the next look.
+// The answer to a take-over is lost, and the user leaves before the next attempt.
 func TestLostTakeOverAndTheUserLeaves(t *testing.T) {
 	for lost := 2; lost <= 3; lost++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -188,15 +188,15 @@ func TestLostTakeOverAndTheUserLeaves(t *testing.T) {
 			f.disconnect(ann)
 			f.work(ann)
 			if got := f.enabled(); len(got) > 0 {
-				t.Errorf("request %d lost: %v may sign in; link %+v", lost, got, f.link(ann))
+				t.Errorf("request %d lost: %v may sign in; link %+v, want 0", lost, got, f.link(ann))
 			}
 		})
 	}
 }
 
-// Sign-in is blocked and the sessions cannot be ended for want of a permission: both
-// are known, and the one is tried again without forgetting the other, until somebody
-// grants it.
+// Sign-in is blocked, but the sessions cannot be ended because a permission is missing:
+// the link has both facts, and ending the sessions is tried again until the permission
+// is granted.
 func TestSessionsThatCannotBeEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -206,14 +206,14 @@ func TestSessionsThatCannotBeEnded(t *testing.T) {
 		f.must(f.jumpcloud.SuspendUser(string(ann)))
 		f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
 		if again := f.run(ann); again != 1 {
-			t.Errorf("%d come again", again)
+			t.Errorf("%d come again, want 1", again)
 		}
 		link, account := f.link(ann), f.account("ann@contoso.example")
 		if account.AccountEnabled || account.Text("jobTitle") != "Lead" || link.State != directory.Disabled || !link.SessionsToEnd {
-			t.Errorf("what it may: %+v, %+v", link, account)
+			t.Errorf("what it may: %+v, %+v, want AccountEnabled false, jobTitle \"Lead\", State %v, SessionsToEnd true", link, account, directory.Disabled)
 		}
 		if link.Status != directory.Pending || link.Reason != directory.PermissionMissing || !strings.Contains(link.Message, "User.RevokeSessions.All") || time.Until(link.NextTryAt) != time.Minute {
-			t.Errorf("what it may not: %+v", link)
+			t.Errorf("what it may not: %+v, want Status %v, Reason %v, the text \"User.RevokeSessions.All\", NextTryAt %v", link, directory.Pending, directory.PermissionMissing, time.Minute)
 		}
 		f.grant(entratest.RecommendedRoles...)
 		time.Sleep(time.Minute)
@@ -229,8 +229,8 @@ func TestSessionsThatCannotBeEnded(t *testing.T) {
 	})
 }
 
-// The account we created and were not told of is hidden for a while: it is not
-// somebody else's.
+// We created an account, the answer was lost and the account is hidden for a while: it
+// does not count as another user's account.
 func TestOwnAccountHiddenByLagIsNoConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -244,18 +244,18 @@ func TestOwnAccountHiddenByLagIsNoConflict(t *testing.T) {
 				break
 			}
 			if link := f.link(ann); link.Status == directory.Parked {
-				t.Fatalf("try %d: %+v", n, link)
+				t.Fatalf("try %d: %+v, want Status not %v", n, link, directory.Parked)
 			}
 			time.Sleep(15 * time.Second) // the bubble's time
 		}
 		if link := f.link(ann); link.Status != directory.Synced || link.Origin != directory.CreatedByUs {
-			t.Errorf("link: %+v", link)
+			t.Errorf("link: %+v, want Status %v, Origin %v", link, directory.Synced, directory.CreatedByUs)
 		}
 	})
 }
 
-// Somebody else's account that the look-up does not show yet is looked for a few
-// times before the name counts as taken.
+// Another user's account is not in the look-up yet: the look-up is repeated a few times
+// before the name counts as taken.
 func TestNameTakenBySomethingThatIsNoAccount(t *testing.T) {
 	f := newFixture(t)
 	_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "other@contoso.example", Properties: map[string]any{"proxyAddresses": []any{"SMTP:ann@contoso.example"}}})
@@ -268,12 +268,12 @@ func TestNameTakenBySomethingThatIsNoAccount(t *testing.T) {
 		}
 	}
 	if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.UPNConflict || tries < 5 || tries > 12 {
-		t.Errorf("after %d tries: %+v", tries, link)
+		t.Errorf("after %d tries: %+v, want Status %v, Reason %v, tries at least 5, tries at most 12", tries, link, directory.Parked, directory.UPNConflict)
 	}
 }
 
-// Who is hired again gets the account of the person JumpCloud deleted; who comes
-// back from being disconnected finds it given away.
+// A person who is hired again gets the account of the deleted JumpCloud user. A
+// disconnected user who comes back finds the account with another owner.
 func TestReleasedAccountsAreFree(t *testing.T) {
 	f := newFixture(t)
 	first := f.person("ann")
@@ -287,7 +287,7 @@ func TestReleasedAccountsAreFree(t *testing.T) {
 	}
 	f.run(first)
 	if !f.account("ann@contoso.example").AccountEnabled {
-		t.Error("a look at the deleted user disabled the account of the new one")
+		t.Error("a sync of the deleted user disabled the account of the new one")
 	}
 
 	f.disconnect(second)
@@ -302,12 +302,12 @@ func TestReleasedAccountsAreFree(t *testing.T) {
 		t.Errorf("back after the account was given away: %+v", link)
 	}
 	if got := f.account("ann@contoso.example").Text("displayName"); got != "ann3 Lee" {
-		t.Errorf("the account now says %q", got)
+		t.Errorf("the account now says %q, want \"ann3 Lee\"", got)
 	}
 }
 
-// A rule that was off and is on again writes at once, although the value is the
-// one we wrote before it was off.
+// A rule that is turned on again writes at once, although the value is equal to the
+// last one that it wrote.
 func TestRuleOnAgainWritesAtOnce(t *testing.T) {
 	f := newFixture(t)
 	ann := f.person("ann")
@@ -326,6 +326,6 @@ func TestRuleOnAgainWritesAtOnce(t *testing.T) {
 	f.must(err)
 	turn(true)
 	if got := f.account("ann@contoso.example").Text("jobTitle"); got != "Lead" {
-		t.Errorf("the job title is %q", got)
+		t.Errorf("the job title is %q, want \"Lead\"", got)
 	}
 }

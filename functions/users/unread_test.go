@@ -15,13 +15,13 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// A user whom JumpCloud does not give holds up nobody who is looked at together with
-// them, however long JumpCloud takes to say so.
+// A user that JumpCloud does not return delays no other user of the batch, however
+// slowly JumpCloud answers.
 func TestWhoCannotBeReadHoldsUpNobody(t *testing.T) {
 	for name, tc := range map[string]struct {
-		path        string // of what goes wrong
+		path        string // of the request that fails
 		mishap      jumpcloudtest.Fault
-		memberships bool // the task asks which groups hold the user
+		memberships bool // the task reads the groups of the user
 	}{
 		"the user cannot be read":        {"/systemusers/%s", jumpcloudtest.Fault{Status: 500}, false},
 		"the user is never answered":     {"/systemusers/%s", jumpcloudtest.Fault{Delay: time.Hour}, false},
@@ -41,7 +41,7 @@ func TestWhoCannotBeReadHoldsUpNobody(t *testing.T) {
 				for _, id := range others {
 					f.update(id, jumpcloudtest.Fields{"jobTitle": "Lead"})
 				}
-				if !tc.memberships { // else a list of users shows her
+				if !tc.memberships { // otherwise a list of users shows her
 					f.must(f.jumpcloud.DeleteUser(string(ann)))
 				}
 				tc.mishap.PathContains, tc.mishap.Times = fmt.Sprintf(tc.path, ann), 20
@@ -51,10 +51,10 @@ func TestWhoCannotBeReadHoldsUpNobody(t *testing.T) {
 				for _, id := range others {
 					batch.Records = append(batch.Records, f.message(id, 1))
 				}
-				asked, err := reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: tc.memberships, Cause: plan.Cause{Type: "association_change", ID: "e1", At: time.Now().UTC(), Event: true}}.Message()
+				requested, err := reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: tc.memberships, Cause: plan.Cause{Type: "association_change", ID: "e1", At: time.Now().UTC(), Event: true}}.Message()
 				f.must(err)
 				m := f.message(ann, 1)
-				m.Body = string(asked.Body)
+				m.Body = string(requested.Body)
 				batch.Records = append(batch.Records, m)
 
 				start := time.Now()
@@ -65,18 +65,18 @@ func TestWhoCannotBeReadHoldsUpNobody(t *testing.T) {
 					t.Errorf("%v come again, want %s alone", response.BatchItemFailures, m.MessageId)
 				}
 				if written > time.Second {
-					t.Errorf("the others were written after %s", written)
+					t.Errorf("the others were written after %s, want at most %v", written, time.Second)
 				}
 				for i := range others {
 					if title := f.account(fmt.Sprintf("user%d@contoso.example", i)).Text("jobTitle"); title != "Lead" {
-						t.Errorf("user %d has the title %q", i, title)
+						t.Errorf("user %d has the title %q, want \"Lead\"", i, title)
 					}
 				}
 				if link := f.link(ann); link.State != directory.Enabled || link.Status != directory.Pending || link.Reason != directory.JumpCloudUnavailable {
-					t.Errorf("who could not be read: %+v", link)
+					t.Errorf("the user that could not be read: %+v, want State %v, Status %v, Reason %v", link, directory.Enabled, directory.Pending, directory.JumpCloudUnavailable)
 				}
 				if took := time.Since(start); took > 16*time.Second {
-					t.Errorf("the batch took %s", took)
+					t.Errorf("the batch took %s, want at most %v", took, 16*time.Second)
 				}
 			})
 		})

@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/metric"
 )
 
-// inWorlds runs a test in every world that Graph may be.
+// inWorlds runs a test with every variant of Graph's behaviour.
 func inWorlds(t *testing.T, test func(*testing.T, *fixture)) {
 	for name, world := range entratest.Worlds() {
 		t.Run(name, func(t *testing.T) {
@@ -25,8 +25,8 @@ func inWorlds(t *testing.T, test func(*testing.T, *fixture)) {
 	}
 }
 
-// Where Entra refuses to search the deleted accounts the user gets a new one, and that
-// nobody looked for a deleted one is counted and logged.
+// If Entra refuses to search deleted accounts, the user gets a new account, and the
+// missing search is counted and logged.
 func TestDeletedAccountsThatCannotBeSearched(t *testing.T) {
 	f := newFixture(t)
 	f.settings(func(s *directory.Settings) { s.RestoreDeleted = true })
@@ -40,10 +40,10 @@ func TestDeletedAccountsThatCannotBeSearched(t *testing.T) {
 	_, err = f.handler.Handle(zerolog.New(&log).WithContext(t.Context()), oneMessage(f.message(ann, 1)))
 	f.must(err)
 	if link := f.link(ann); link.Status != directory.Synced || link.EntraID == directory.EntraID(gone.ID) {
-		t.Errorf("link: %+v", link)
+		t.Errorf("link: %+v, want Status %v, EntraID not %v", link, directory.Synced, gone.ID)
 	}
 	if n := f.metrics.Counts()[metric.Key("deleted_accounts_unsearched", "kind", "internal")]; n != 1 {
-		t.Errorf("counted %d times: %v", n, f.metrics.Counts())
+		t.Errorf("counted %d times: %v, want 1", n, f.metrics.Counts())
 	}
 	if said := log.String(); !strings.Contains(said, "refuses to search the deleted accounts") || !strings.Contains(said, string(ann)) {
 		t.Errorf("logged: %s", said)
@@ -52,11 +52,11 @@ func TestDeletedAccountsThatCannotBeSearched(t *testing.T) {
 	bob := f.person("bob")
 	f.run(bob)
 	if n := f.metrics.Counts()[metric.Key("deleted_accounts_unsearched", "kind", "internal")]; n != 1 {
-		t.Errorf("counted a search that went well: %d", n)
+		t.Errorf("counted a search that went well: %d, want 1", n)
 	}
 }
 
-// enter makes Graph one that is in a world.
+// enter makes Graph behave as a world says.
 func (f *fixture) enter(world entratest.World) {
 	f.entra.Set(func(b *entratest.Behaviour) { b.World = world })
 }

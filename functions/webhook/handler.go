@@ -1,9 +1,9 @@
 // Package webhook is the function that JumpCloud calls.
 //
-// It checks the shared secret, recognises what the body carries and puts each
-// event into the changes queue; then it answers. It reads nothing and calls
-// nothing else, because JumpCloud waits for it and tries again only three times.
-// What the event says is never applied: it is a hint that something changed.
+// It checks the shared secret, parses the body, puts each event into the changes queue
+// and answers. It calls nothing else, because JumpCloud waits for the answer and tries
+// again only three times. The content of an event is never applied: the event only says
+// that something changed.
 package webhook
 
 import (
@@ -27,15 +27,15 @@ import (
 // MaxBody is the largest body that is read, in bytes.
 const MaxBody = 1 << 20
 
-// pathPrefix is what stands before the id of the organization.
+// pathPrefix is the part of the path before the id of the organization.
 const pathPrefix = "/webhooks/jumpcloud/"
 
-// Secrets knows the shared secrets of the channels.
+// Secrets reads the shared secrets of the channels.
 type Secrets interface {
-	// WebhookTokens are the secrets that are valid for an organization; two
-	// while one is being replaced. An organization we do not serve is a fault
-	// of kind NotFound. One that cannot be looked up because strangers ask for
-	// many is a fault with the reason secret.TooManyUnknown.
+	// WebhookTokens returns the valid secrets of an organization: two while one is
+	// being replaced. For an organization that is not served here it returns a fault of
+	// kind NotFound. If strangers request too many unknown organizations, it returns a
+	// fault with the reason secret.TooManyUnknown.
 	WebhookTokens(ctx context.Context, organization directory.OrganizationID) ([]string, error)
 }
 
@@ -44,8 +44,7 @@ type Handler struct {
 	Secrets Secrets
 	Changes queue.Sender
 	Metrics metric.Counter
-	// Refused tells the log what was refused, and how often; nil tells of each
-	// refusal.
+	// Refused logs refusals and their number. If it is nil, each refusal is logged.
 	Refused *Refusals
 }
 
@@ -58,11 +57,11 @@ func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (
 	return h.answer(ctx, organization, refusal), nil
 }
 
-// Admit answers what can be answered without the body, which has size bytes, -1 if
-// that is not known yet: whoever may not send one, and one that is too large. It
-// reports true, and no answer, if the body may be read and the request handled.
-// Where bodies are read by us it keeps strangers from filling the memory; [Handler.Handle]
-// decides again by itself.
+// Admit checks a request before its body is read. size is the length of the body in
+// bytes, -1 if it is not known yet. Admit reports true if the body may be read;
+// otherwise it returns the answer, because the caller may not send a body or the body
+// is too large. A server that reads bodies itself calls Admit first, so that strangers
+// cannot fill its memory. [Handler.Handle] makes the same checks again.
 func (h Handler) Admit(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool) {
 	organization, refusal := h.admit(ctx, r)
 	if refusal == nil && size > MaxBody {
@@ -74,8 +73,8 @@ func (h Handler) Admit(ctx context.Context, r events.APIGatewayV2HTTPRequest, si
 	return h.answer(ctx, organization, refusal), false
 }
 
-// answer is the response to a request, which was accepted unless there is a
-// refusal. It counts and tells the log.
+// answer returns the response to a request: 202 unless there is a refusal. It counts
+// the request and logs the refusal.
 func (h Handler) answer(ctx context.Context, organization directory.OrganizationID, refusal *refusal) events.APIGatewayV2HTTPResponse {
 	status := http.StatusAccepted
 	if refusal != nil {
@@ -94,7 +93,8 @@ func (h Handler) answer(ctx context.Context, organization directory.Organization
 	return problem(status, refusal.message)
 }
 
-// admit looks at who calls, before the body. The organization is that of the path.
+// admit checks path, method and secret, but not the body. It returns the organization
+// that the path names.
 func (h Handler) admit(ctx context.Context, r events.APIGatewayV2HTTPRequest) (directory.OrganizationID, *refusal) {
 	organization, found := strings.CutPrefix(r.RawPath, pathPrefix)
 	if !found || organization == "" || strings.Contains(organization, "/") {
@@ -122,7 +122,7 @@ func (h Handler) admit(ctx context.Context, r events.APIGatewayV2HTTPRequest) (d
 	return id, &refusal{status: http.StatusUnauthorized, cause: cause, message: "the secret is missing or wrong: it is the one the notification channel was set up with"}
 }
 
-// bodyOf is the body as it was sent, or the refusal of it.
+// bodyOf returns the body as it was sent, or a refusal.
 func bodyOf(r events.APIGatewayV2HTTPRequest) ([]byte, *refusal) {
 	body := []byte(r.Body)
 	if r.IsBase64Encoded {
@@ -138,8 +138,8 @@ func bodyOf(r events.APIGatewayV2HTTPRequest) ([]byte, *refusal) {
 	return body, nil
 }
 
-// accept puts the events of a body into the queue. Whatever is JSON is accepted:
-// a channel that always fails teaches its owner to switch it off.
+// accept puts the events of a body into the queue. It accepts any JSON, because an
+// administrator switches off a channel that always fails.
 func (h Handler) accept(ctx context.Context, organization directory.OrganizationID, r events.APIGatewayV2HTTPRequest) *refusal {
 	body, refused := bodyOf(r)
 	if refused != nil {
@@ -168,11 +168,11 @@ func (h Handler) accept(ctx context.Context, organization directory.Organization
 	for shape, n := range shapes(parsed) {
 		h.Metrics.Count("webhook_events", n, "shape", string(shape))
 	}
-	tell(ctx, organization, parsed, received)
+	logReceived(ctx, organization, parsed, received)
 	return nil
 }
 
-// problem is an answer that says what was wrong (RFC 9457).
+// problem returns a problem document (RFC 9457).
 func problem(status int, detail string) events.APIGatewayV2HTTPResponse {
 	body, err := json.Marshal(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 	nextToken    = "canary-token-next"
 )
 
-// tokens knows one organization whose secret is being replaced.
+// tokens has one organization with two tokens, because its secret is being replaced.
 type tokens struct{ err error }
 
 func (t tokens) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
@@ -43,7 +43,7 @@ func (t tokens) WebhookTokens(_ context.Context, id directory.OrganizationID) ([
 	return []string{token, nextToken}, nil
 }
 
-// fixture is a handler with a real queue behind it.
+// fixture is a handler with a real queue.
 type fixture struct {
 	t       *testing.T
 	handler webhook.Handler
@@ -71,7 +71,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// request is a POST as JumpCloud makes it.
+// request is a POST as JumpCloud sends it.
 func request(body string) events.APIGatewayV2HTTPRequest {
 	r := events.APIGatewayV2HTTPRequest{RawPath: "/webhooks/jumpcloud/" + organization, Body: body,
 		Headers: map[string]string{"authorization": "Bearer " + token, "content-type": "application/json"}}
@@ -79,7 +79,7 @@ func request(body string) events.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// status handles a request and gives the status of the answer.
+// status handles a request and returns the status of the answer.
 func (f *fixture) status(r events.APIGatewayV2HTTPRequest) int {
 	f.t.Helper()
 	response, err := f.handler.Handle(f.t.Context(), r)
@@ -98,7 +98,7 @@ func (f *fixture) status(r events.APIGatewayV2HTTPRequest) int {
 	return response.StatusCode
 }
 
-// queued takes everything out of the queue.
+// queued takes all events out of the queue.
 func (f *fixture) queued() []jumpcloud.Change {
 	f.t.Helper()
 	var changes []jumpcloud.Change
@@ -191,7 +191,7 @@ func TestWhatIsRefused(t *testing.T) {
 		})
 	}
 	if queued := f.queued(); len(queued) > 0 {
-		t.Errorf("refused requests left %d events in the queue", len(queued))
+		t.Errorf("refused requests left %d events in the queue, want 0 queued", len(queued))
 	}
 }
 
@@ -232,7 +232,7 @@ func TestBase64Body(t *testing.T) {
 	r := request(base64.StdEncoding.EncodeToString([]byte(event)))
 	r.IsBase64Encoded = true
 	if got := f.status(r); got != 202 || len(f.queued()) != 1 {
-		t.Errorf("status %d", got)
+		t.Errorf("status %d, want 202, 1 queued", got)
 	}
 }
 
@@ -246,8 +246,8 @@ func TestRepeatedEventIsKeptOnce(t *testing.T) {
 	}
 }
 
-// What happens twice within minutes is kept twice, where JumpCloud tells neither an
-// id nor the time: suspended, unsuspended and suspended again must end suspended.
+// Two equal changes within minutes are two events, also if JumpCloud sends neither id
+// nor time: suspended, unsuspended and suspended again must end suspended.
 func TestEventsThatLookAlikeAreAllKept(t *testing.T) {
 	for name, form := range map[string]string{
 		"bare event":     `{"service":"directory","event_type":"%s","resource":{"id":"64a1b2c3d4e5f60718293a4b","type":"user"}}`,
@@ -259,7 +259,7 @@ func TestEventsThatLookAlikeAreAllKept(t *testing.T) {
 			for _, happened := range []string{"user_suspended", "user_unsuspended", "user_suspended"} {
 				want = append(want, happened)
 				if status := f.status(request(fmt.Sprintf(form, happened))); status != 202 {
-					t.Fatalf("status %d", status)
+					t.Fatalf("status %d, want 202", status)
 				}
 			}
 			for _, change := range f.queued() {
@@ -279,14 +279,14 @@ func TestMoreEventsThanOneSendTakes(t *testing.T) {
 		list = append(list, strings.Replace(event, "180003", string(rune('a'+i))+"80003", 1))
 	}
 	if got := f.status(request("[" + strings.Join(list, ",") + "]")); got != 202 {
-		t.Errorf("status %d", got)
+		t.Errorf("status %d, want 202", got)
 	}
 	if got := f.queued(); len(got) != 25 {
 		t.Errorf("%d events queued, want 25", len(got))
 	}
 }
 
-// The queue carries keys only: nothing of a person that the event tells.
+// Messages in the queue have keys only, and no personal data of the event.
 func TestQueueCarriesKeysOnly(t *testing.T) {
 	f := newFixture(t)
 	files, err := filepath.Glob("../../shared/jumpcloud/testdata/events/*.json")
@@ -299,7 +299,7 @@ func TestQueueCarriesKeysOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := f.status(request(string(body))); got != 202 {
-			t.Errorf("%s: status %d", file, got)
+			t.Errorf("%s: status %d, want 202", file, got)
 		}
 	}
 	for _, change := range f.queued() {
@@ -315,11 +315,11 @@ func TestQueueCarriesKeysOnly(t *testing.T) {
 	}
 }
 
-// cachedTokens gives an old token until it is asked for a fresh one.
-type cachedTokens struct{ asked *int }
+// cachedTokens returns an old token until a fresh one is requested.
+type cachedTokens struct{ reads *int }
 
 func (c cachedTokens) WebhookTokens(ctx context.Context, _ directory.OrganizationID) ([]string, error) {
-	*c.asked++
+	*c.reads++
 	if secret.WantsFresh(ctx) {
 		return []string{nextToken}, nil
 	}
@@ -328,8 +328,8 @@ func (c cachedTokens) WebhookTokens(ctx context.Context, _ directory.Organizatio
 
 func TestReplacedTokenIsKnownAtOnce(t *testing.T) {
 	f := newFixture(t)
-	asked := 0
-	f.handler.Secrets = cachedTokens{&asked}
+	reads := 0
+	f.handler.Secrets = cachedTokens{&reads}
 	r := request(event)
 	for presented, want := range map[string]int{token: 202, nextToken: 202, "wrong": 401} {
 		r.Headers["authorization"] = "Bearer " + presented
@@ -337,19 +337,19 @@ func TestReplacedTokenIsKnownAtOnce(t *testing.T) {
 			t.Errorf("%s: %d, want %d", presented, got, want)
 		}
 	}
-	if asked != 5 {
-		t.Errorf("the secrets were asked for %d times, want 5: once more only where nothing matched", asked)
+	if reads != 5 {
+		t.Errorf("the secrets were read %d times, want 5: a second time only when no token matched", reads)
 	}
 }
 
-// brokenQueue takes nothing.
+// brokenQueue accepts no message.
 type brokenQueue struct{}
 
 func (brokenQueue) Send(context.Context, ...queue.Message) error {
 	return fault.New(fault.Transient, "test", "the queue is down")
 }
 
-func TestJumpCloudIsToldToTryAgain(t *testing.T) {
+func TestOutagesMakeJumpCloudTryAgain(t *testing.T) {
 	f := newFixture(t)
 	f.handler.Changes = brokenQueue{}
 	if got := f.status(request(event)); got != 503 {
@@ -372,7 +372,7 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
-// acceptingQueue takes everything, at once.
+// acceptingQueue accepts every message at once.
 type acceptingQueue struct{}
 
 func (acceptingQueue) Send(context.Context, ...queue.Message) error { return nil }

@@ -13,7 +13,7 @@ import (
 	"entrasync/shared/metric"
 )
 
-// sortAndCompare compares without regard to order.
+// sortAndCompare compares two lists in any order.
 func sortAndCompare(t *testing.T, got, want []string) {
 	t.Helper()
 	slices.Sort(got)
@@ -31,12 +31,12 @@ func array(n int, element func(int) string) string {
 	return "[" + strings.Join(elements, ",") + "]"
 }
 
-// numbered is an event of its own for each number.
+// numbered returns a different event for each number.
 func numbered(i int) string {
 	return strings.Replace(event, "6650a1b2c3d4e5f607180003", fmt.Sprintf("%024x", i), 1)
 }
 
-// waiting is how many events are in the queue.
+// waiting counts the events in the queue.
 func (f *fixture) waiting() int {
 	f.t.Helper()
 	depth, err := f.changes.Depth(f.t.Context())
@@ -46,8 +46,7 @@ func (f *fixture) waiting() int {
 	return depth.Visible
 }
 
-// However much one request carries, it is one line in the log and one count for
-// each sort.
+// One request with any number of events gives one log line and one count for each sort.
 func TestOneRequestIsOneLine(t *testing.T) {
 	odd := func(int) string { return `{"hello":"world"}` }
 	for _, tc := range []struct {
@@ -65,11 +64,11 @@ func TestOneRequestIsOneLine(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			l := newLogged(t)
 			if got := l.send(request(tc.body)); got != 202 {
-				t.Errorf("status %d", got)
+				t.Errorf("status %d, want 202", got)
 			}
 			lines := l.lines()
 			if len(lines) != 1 {
-				t.Fatalf("%d lines", len(lines))
+				t.Fatalf("%d lines, want 1 lines", len(lines))
 			}
 			line := lines[0]
 			if line["level"] != tc.level || line["organization"] != organization || line["events"] != float64(tc.events) {
@@ -88,7 +87,7 @@ func TestOneRequestIsOneLine(t *testing.T) {
 				}
 			}
 			if size := len(l.log.String()); size > 1000 {
-				t.Errorf("the line has %d bytes", size)
+				t.Errorf("the line has %d bytes, want at most 1000", size)
 			}
 			if got := l.waiting(); got != tc.events {
 				t.Errorf("%d events queued, want %d", got, tc.events)
@@ -97,12 +96,12 @@ func TestOneRequestIsOneLine(t *testing.T) {
 	}
 }
 
-// Who knows the secret cannot make the line long either.
+// A caller with the secret cannot make the line long either.
 func TestManyTypesAreOneLine(t *testing.T) {
 	l := newLogged(t)
 	l.send(request(array(500, func(i int) string { return strings.Replace(numbered(i), "user_update", fmt.Sprintf("type_%d", i), 1) })))
 	if lines := l.lines(); len(lines) != 1 || len(l.log.String()) > 1000 {
-		t.Errorf("%d lines of %d bytes", len(lines), len(l.log.String()))
+		t.Errorf("%d lines of %d bytes, want 1 lines, at most 1000 String", len(lines), len(l.log.String()))
 	}
 }
 
@@ -118,20 +117,20 @@ func (c *countingMetrics) Count(name string, n int, labels ...string) {
 	c.Memory.Count(name, n, labels...)
 }
 
-// On AWS each count is a line that CloudWatch reads, so that there is one for each
-// sort and not for each element.
+// On AWS each count is a log line that CloudWatch reads, so there is one for each sort
+// and not for each element.
 func TestElementsAreCountedTogether(t *testing.T) {
 	f := newFixture(t)
 	metrics := &countingMetrics{}
 	f.handler.Metrics = metrics
 	f.status(request(array(100, numbered)))
 	if n := metrics.Counts()[metric.Key("webhook_events", "shape", "bare_event")]; n != 100 || metrics.calls > 3 {
-		t.Errorf("%d events in %d counts", n, metrics.calls)
+		t.Errorf("%d events in %d counts, want 100, calls at most 3", n, metrics.calls)
 	}
 }
 
-// More than JumpCloud ever sends at once is refused as a whole, in words, before
-// it is taken apart: the sender knows that nothing of it was kept.
+// A request with more events than JumpCloud ever sends is refused completely, with a
+// message, before it is parsed: the sender knows that no event was stored.
 func TestTooManyEventsAreRefused(t *testing.T) {
 	enclosed := func(n int) string { return `{"di_event":` + array(n, numbered) + `}` }
 	asText := func(n int) string { return fmt.Sprintf(`{"di_event":%q}`, array(n, numbered)) }
@@ -159,7 +158,7 @@ func TestTooManyEventsAreRefused(t *testing.T) {
 	}
 }
 
-// What 500,000 elements cost is a small multiple of the body.
+// The memory for 500,000 elements is a small multiple of the body.
 func TestManyElementsCostLittle(t *testing.T) {
 	f := newFixture(t)
 	zeros := "[" + strings.Repeat("0,", 500_000) + "0]"

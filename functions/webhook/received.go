@@ -9,13 +9,13 @@ import (
 	"entrasync/shared/jumpcloud"
 )
 
-// What one line of the log names at most; the rest is counted.
+// How many events and types one log line names; the others are counted.
 const (
 	namedEvents = 5
 	namedTypes  = 10
 )
 
-// otherTypes counts the types of events that are not named.
+// otherTypes is the name under which all other types are counted.
 const otherTypes = "others"
 
 // shapes counts the elements of a body by their shape.
@@ -27,14 +27,14 @@ func shapes(parsed jumpcloud.ParsedBody) map[jumpcloud.Shape]int {
 	return counts
 }
 
-// tell says in one line what a request carried. A form that nobody knows is worth
-// a warning with the names of its fields, as JumpCloud publishes no schema.
-func tell(ctx context.Context, organization directory.OrganizationID, parsed jumpcloud.ParsedBody, received []jumpcloud.Event) {
+// logReceived logs in one line what a request contained. An element of an unknown form
+// is a warning with the names of its fields, because JumpCloud publishes no schema.
+func logReceived(ctx context.Context, organization directory.OrganizationID, parsed jumpcloud.ParsedBody, received []jumpcloud.Event) {
 	line, message := zerolog.Ctx(ctx).Info(), "webhook accepted"
 	for _, element := range parsed.Elements {
 		if element.Shape == jumpcloud.Unrecognized {
 			line = zerolog.Ctx(ctx).Warn().Strs("fields", element.Fields)
-			message = "webhook accepted; something in it has a form that nobody knows, and was dropped"
+			message = "webhook accepted; an element of unknown form in it was dropped"
 			break
 		}
 	}

@@ -13,12 +13,12 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Cause is why a webhook was refused. It is the word that the log says and the
-// label that the metric webhook_refused has.
+// Cause is why a webhook was refused. The log has it as the field cause, and the metric
+// webhook_refused as its label.
 type Cause string
 
-// The closed list of causes. What is no webhook at all, such as another method or
-// another path, has none.
+// The closed list of causes. A request that is no webhook, such as one with another
+// method or another path, has no cause.
 const (
 	MissingSecret       Cause = "missing_secret"
 	WrongSecret         Cause = "wrong_secret"
@@ -27,18 +27,20 @@ const (
 	TooManyEvents       Cause = "too_many_events"
 	NotJSON             Cause = "not_json"
 
-	// JumpCloud comes again after these, so nothing is lost yet.
+	// JumpCloud sends the webhook again after these, so nothing is lost yet.
 	TooManyUnknown    Cause = "too_many_unknown"
 	SecretsUnreadable Cause = "secrets_unreadable"
 )
 
-// postponed reports whether JumpCloud comes again, so that it is no refusal yet.
+// postponed reports whether JumpCloud sends the webhook again, so that it is not
+// refused yet.
 func (c Cause) postponed() bool { return c == TooManyUnknown || c == SecretsUnreadable }
 
-// anybodys reports whether strangers choose the organization that is refused.
-func (c Cause) anybodys() bool { return c == UnknownOrganization || c.postponed() }
+// chosenByStrangers reports whether a stranger can choose the id of the organization.
+func (c Cause) chosenByStrangers() bool { return c == UnknownOrganization || c.postponed() }
 
-// level is how bad it is: all but an outage is a matter of who calls.
+// level is the log level: an error for an outage of ours, a warning for a mistake of
+// the caller.
 func (c Cause) level() zerolog.Level {
 	if c == SecretsUnreadable {
 		return zerolog.ErrorLevel
@@ -58,8 +60,8 @@ var advice = map[Cause]string{
 	SecretsUnreadable:   "the webhook's secrets cannot be read",
 }
 
-// refusal is an answer that is not 202. The message says to the caller what was
-// wrong; the cause is "" for what is not worth a line each minute. err is for the log.
+// refusal is an answer that is not 202. The message is for the caller. A refusal with
+// the cause "" is not logged. err is for the log.
 type refusal struct {
 	status  int
 	cause   Cause
@@ -72,9 +74,9 @@ func tooLarge() *refusal {
 	return &refusal{status: http.StatusRequestEntityTooLarge, cause: TooLarge, message: "the body is over 1 MiB"}
 }
 
-// withoutTokens refuses an organization whose tokens were not to be had. Those that
-// may be there all the same get an answer after which JumpCloud comes again: a 5xx,
-// 408 or 429. A 5xx says that we are at fault, and raises the alarm.
+// withoutTokens refuses an organization if its tokens could not be read. If the tokens
+// may exist, the status is one after which JumpCloud sends the webhook again (a 5xx,
+// 408 or 429). A 5xx also raises the alarm.
 func withoutTokens(err error) *refusal {
 	f := fault.Of(err)
 	switch {
@@ -87,7 +89,7 @@ func withoutTokens(err error) *refusal {
 	}
 }
 
-// unreadable refuses what could not be parsed.
+// unreadable refuses a body that could not be parsed.
 func unreadable(err error) *refusal {
 	f := fault.Of(err)
 	if f.Reason == directory.TooManyElements {
@@ -115,32 +117,32 @@ func presented(headers map[string]string) bool {
 	return false
 }
 
-// Refusals tells the log which webhooks were refused: the first of an organization
-// and cause at once, those that follow with their number once a minute. So a channel
-// with a wrong secret, which JumpCloud keeps using for every change, is heard of and
-// fills no log. The zero value is ready to use.
+// Refusals logs refused webhooks: the first of an organization and cause at once, and
+// the number of those that follow once a minute. So a channel with a wrong secret,
+// which JumpCloud uses for every change, is logged but does not fill the log. The zero
+// value is ready to use.
 //
-// Organizations that nobody knows, or that could not be looked up, are one, because
-// strangers choose their names.
+// All organizations that are unknown or could not be looked up count as one, because
+// strangers choose their ids.
 type Refusals struct{ log repeated.Log[refused] }
 
-// refused is what is said together.
+// refused is the key by which refusals are counted together.
 type refused struct {
 	organization directory.OrganizationID
 	cause        Cause
 }
 
-// note tells of one refusal, or counts it.
+// note logs one refusal, or counts it.
 func (r *Refusals) note(ctx context.Context, organization directory.OrganizationID, refusal *refusal) {
 	log := *zerolog.Ctx(ctx)
 	if refusal.err != nil {
 		log = log.With().Err(refusal.err).Logger()
 	}
 	what := refused{organization, refusal.cause}
-	if what.cause.anybodys() {
+	if what.cause.chosenByStrangers() {
 		what.organization = ""
 	}
-	say := func(count int) { what.tell(log, count) }
+	say := func(count int) { what.write(log, count) }
 	if r == nil {
 		say(1)
 		return
@@ -148,7 +150,7 @@ func (r *Refusals) note(ctx context.Context, organization directory.Organization
 	r.log.Note(what, say)
 }
 
-// tell writes a line about n refusals.
-func (r refused) tell(log zerolog.Logger, n int) {
+// write logs one line for n refusals.
+func (r refused) write(log zerolog.Logger, n int) {
 	log.WithLevel(r.cause.level()).Str("organization", string(r.organization)).Str("cause", string(r.cause)).Int("refused", n).Msg(advice[r.cause])
 }

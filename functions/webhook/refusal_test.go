@@ -22,14 +22,14 @@ import (
 	"entrasync/shared/secret"
 )
 
-// logged is a handler whose log can be read.
+// logged is a handler with a log that the test reads.
 type logged struct {
 	*fixture
 	log    safeBuffer
 	logger zerolog.Logger
 }
 
-// safeBuffer is a log that timers write as well.
+// safeBuffer is a log that timers write too.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -55,7 +55,7 @@ func newLogged(t *testing.T) *logged {
 	return l
 }
 
-// send handles a request with the log and gives the status of the answer.
+// send handles a request with the log and returns the status of the answer.
 func (l *logged) send(r events.APIGatewayV2HTTPRequest) int {
 	l.t.Helper()
 	response, err := l.handler.Handle(l.logger.WithContext(context.Background()), r)
@@ -65,7 +65,7 @@ func (l *logged) send(r events.APIGatewayV2HTTPRequest) int {
 	return response.StatusCode
 }
 
-// lines are the lines of the log.
+// lines returns the lines of the log.
 func (l *logged) lines() []map[string]any {
 	l.t.Helper()
 	var lines []map[string]any
@@ -79,8 +79,8 @@ func (l *logged) lines() []map[string]any {
 	return lines
 }
 
-// Every refusal is counted by its cause and said with it, and never with what
-// was presented.
+// Every refusal is counted and logged with its cause, and never with the presented
+// secret.
 func TestARefusalNamesItsCause(t *testing.T) {
 	with := func(edit func(*events.APIGatewayV2HTTPRequest)) events.APIGatewayV2HTTPRequest {
 		r := request(event)
@@ -134,7 +134,7 @@ func TestARefusalNamesItsCause(t *testing.T) {
 func TestWhatIsAcceptedIsNoRefusal(t *testing.T) {
 	l := newLogged(t)
 	if got := l.send(request(event)); got != 202 {
-		t.Errorf("status %d", got)
+		t.Errorf("status %d, want 202", got)
 	}
 	for key := range l.metrics.Counts() {
 		if strings.HasPrefix(key, "webhook_refused") {
@@ -143,8 +143,8 @@ func TestWhatIsAcceptedIsNoRefusal(t *testing.T) {
 	}
 }
 
-// A channel with a wrong secret fills neither the log nor the memory: one line at
-// once, and one each minute that says how many there were.
+// A channel with a wrong secret fills neither the log nor the memory: one line at once,
+// then one line a minute with the number of refusals.
 func TestRefusalsAreSummedUpEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogged(t)
@@ -158,14 +158,14 @@ func TestRefusalsAreSummedUpEachMinute(t *testing.T) {
 		refuse(1000, wrong)
 		refuse(10, request("not JSON")) // another cause has a line of its own
 		if lines := l.lines(); len(lines) != 2 {
-			t.Fatalf("at once: %d lines", len(lines))
+			t.Fatalf("at once: %d lines, want 2 lines", len(lines))
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		refuse(50, wrong)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		time.Sleep(time.Hour) // nothing more to say
+		time.Sleep(time.Hour) // no refusal meanwhile
 		synctest.Wait()
 		var said []string
 		for _, line := range l.lines()[2:] {
@@ -174,12 +174,12 @@ func TestRefusalsAreSummedUpEachMinute(t *testing.T) {
 		sortAndCompare(t, said, []string{"not_json " + organization + " 9", "wrong_secret " + organization + " 50", "wrong_secret " + organization + " 999"})
 		refuse(1, wrong)
 		if lines := l.lines(); len(lines) != 6 {
-			t.Errorf("after an hour of quiet a refusal is not said at once: %d lines", len(lines))
+			t.Errorf("after an hour of quiet a refusal is not logged at once: %d lines", len(lines))
 		}
 	})
 }
 
-// A stranger chooses the organization's name, so all unknown ones share a line.
+// Strangers choose the organization's id, so all unknown organizations share a line.
 func TestUnknownOrganizationsShareALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLogged(t)
@@ -189,7 +189,7 @@ func TestUnknownOrganizationsShareALine(t *testing.T) {
 			l.send(r)
 		}
 		if lines := l.lines(); len(lines) != 1 {
-			t.Errorf("%d lines", len(lines))
+			t.Errorf("%d lines, want 1 lines", len(lines))
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -199,9 +199,10 @@ func TestUnknownOrganizationsShareALine(t *testing.T) {
 	})
 }
 
-// Where it is not known whether an organization is served, JumpCloud is answered so
-// that it comes again, and the log says it once a minute for all: as an outage, or, if
-// strangers keep us from looking, as no more than a warning. Neither counts as refused.
+// If it is unknown whether an organization is served, the answer makes JumpCloud send
+// the webhook again, and one line a minute is logged for all organizations: an error
+// for an outage, a warning if strangers request too many organizations. Neither counts
+// as refused.
 func TestWhatCannotBeLookedUp(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -223,14 +224,14 @@ func TestWhatCannotBeLookedUp(t *testing.T) {
 					r := request(event)
 					r.RawPath = fmt.Sprintf("/webhooks/jumpcloud/%024x", i)
 					if got := l.send(r); got != tc.status {
-						t.Errorf("status %d", got)
+						t.Errorf("status %d, want %v", got, tc.status)
 					}
 				}
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				lines := l.lines()
 				if len(lines) != 2 {
-					t.Fatalf("%d lines", len(lines))
+					t.Fatalf("%d lines, want 2 lines", len(lines))
 				}
 				for i, refused := range []float64{1, 999} {
 					if line := lines[i]; line["level"] != tc.level || line["cause"] != string(tc.cause) || line["refused"] != refused ||
@@ -248,7 +249,7 @@ func TestWhatCannotBeLookedUp(t *testing.T) {
 	}
 }
 
-// What can be said without the body is said without it.
+// A request that can be refused without its body is refused before the body is read.
 func TestAdmit(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -280,7 +281,7 @@ func TestAdmit(t *testing.T) {
 				}
 			}
 			if (requests == 1) == admitted {
-				t.Errorf("counted %d requests: one that is let in is counted by Handle", requests)
+				t.Errorf("counted %d requests: Handle counts an admitted one", requests)
 			}
 		})
 	}

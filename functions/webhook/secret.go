@@ -11,10 +11,9 @@ import (
 // instead of Authorization.
 const secretHeader = "x-entrasync-token"
 
-// authorized reports whether the request carries one of the secrets, in any of
-// the three forms a JumpCloud channel has: a bearer token, the password of basic
-// authentication with any user name, or a custom header. Every secret is
-// compared, in constant time.
+// authorized reports whether the request has one of the secrets. A JumpCloud channel
+// can send it as a bearer token, as the password of basic authentication with any user
+// name, or in a custom header. Every secret is compared, in constant time.
 func authorized(headers map[string]string, tokens []string) bool {
 	var presented []string
 	for name, value := range headers {
@@ -39,9 +38,9 @@ func authorized(headers map[string]string, tokens []string) bool {
 	return match == 1
 }
 
-// credential is the secret in an Authorization header, "" if it has none that
-// can be read. API Gateway joins a header that is sent twice with a comma; such
-// a value matches nothing.
+// credential returns the secret in an Authorization header, "" if there is none or it
+// cannot be read. API Gateway joins the values of a header that is sent twice with a
+// comma; such a value matches no secret.
 func credential(header string) string {
 	scheme, value, _ := strings.Cut(strings.TrimSpace(header), " ")
 	value = strings.TrimSpace(value)

@@ -1,8 +1,8 @@
-// Package goldentest keeps the formats of what is stored: for each record of the table
-// and each message of a queue a file says how it was written. What is stored today must
-// be read by the next version, and by the one before if somebody goes back: fields may
-// be added, never renamed or given another meaning, and zero means what it meant before
-// there was the field.
+// Package goldentest checks the formats of stored data: a golden file has the JSON of
+// each record of the table and each message of a queue. The next version must read what
+// is stored today, and so must the last version after a rollback. So fields may be
+// added, but never renamed or given another meaning, and the zero value of a new field
+// means the same as a missing field.
 package goldentest
 
 import (
@@ -18,11 +18,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// update has the files written anew: for fields that were added.
+// update makes the tests write the files again, for fields that were added.
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Filled is a value of a type in which every field that is stored has a value of its
-// own, so that none can be forgotten.
+// Filled returns a value of a type in which every stored field has a value of its own,
+// so that no field can be forgotten.
 func Filled[T any]() T {
 	var value T
 	n := 0
@@ -30,7 +30,7 @@ func Filled[T any]() T {
 	return value
 }
 
-// fill fills a value; name is that of the field.
+// fill sets a value; name is the name of the field.
 func fill(v reflect.Value, name string, n *int) {
 	*n++
 	switch v.Kind() {
@@ -68,10 +68,10 @@ func fill(v reflect.Value, name string, n *int) {
 	}
 }
 
-// Kept fails unless the file testdata/NAME.json is read as the value: so a value that was
-// stored by an earlier version is understood. It fails as well if the value would be
-// stored otherwise, with a field that the file does not have yet: then the file is to be
-// written anew, by the flag -update, and its difference read.
+// Kept fails unless the file testdata/NAME.json decodes to the value, so that values of
+// earlier versions can be read. It also fails if the value would be stored differently,
+// for example with a new field: then write the file again with the flag -update and
+// check its difference.
 func Kept[T any](t *testing.T, name string, value T) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".json")

@@ -8,11 +8,11 @@ import (
 	"entrasync/shared/fault"
 )
 
-// The checks of the port's limits, for the twins: each makes them before it
-// does anything, so that all refuse the same with the same fault of kind
-// Invalid. Op is what the fault says was attempted.
+// The checks of the port's limits. Every adapter makes them first, so that all adapters
+// refuse the same input with the same fault of kind Invalid. Op is the operation that
+// the fault names.
 
-// invalid is the refusal of what is over a limit.
+// invalid returns the fault about input that is over a limit.
 func invalid(op, subject, format string, args ...any) error {
 	return &fault.Error{Op: op, Kind: fault.Invalid, Subject: subject, Message: fmt.Sprintf(format, args...)}
 }
@@ -41,7 +41,7 @@ func CheckPostpone(op string, d time.Duration) error {
 	return nil
 }
 
-// CheckMessages refuses what Send may not be given.
+// CheckMessages refuses messages that Send does not accept.
 func CheckMessages(op string, messages []Message) error {
 	if len(messages) > MaxBatch {
 		return invalid(op, "", "%d messages are more than the %d of one batch", len(messages), MaxBatch)
@@ -65,8 +65,8 @@ func CheckMessages(op string, messages []Message) error {
 	return nil
 }
 
-// checkID allows the letters, digits and punctuation of ASCII, which are all
-// its characters between the space and the delete.
+// checkID allows the letters, digits and punctuation of ASCII: all its characters after
+// the space and before the delete.
 func checkID(op, name, id string) error {
 	if id == "" || len(id) > MaxIDChars {
 		return invalid(op, name, "%d characters are not between 1 and %d", len(id), MaxIDChars)

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// The limits of the port, SQS's own (Amazon SQS message quotas). Every twin
-// refuses what is over them with a fault of kind Invalid.
+// The limits of the port, which are those of SQS (Amazon SQS message quotas). Every
+// adapter refuses input over a limit with a fault of kind Invalid.
 const (
 	MaxBodyBytes  = 1 << 20 // one message, and the sum of one batch
 	MaxBatch      = 10      // messages in one send, receive or delete
@@ -33,8 +33,8 @@ type Message struct {
 	DedupID string // a second message with this id within DedupWindow is dropped; required
 }
 
-// Received is what a consumer gets. Receipt stands for this one receive: after
-// the message became visible again an old receipt no longer deletes it.
+// Received is what a consumer gets. Receipt identifies this receive: after the message
+// became visible again, an old receipt no longer deletes it.
 type Received struct {
 	ID           string
 	Body         []byte
@@ -48,28 +48,27 @@ type Received struct {
 
 // Sender puts messages into a queue.
 type Sender interface {
-	// Send puts at most MaxBatch messages into the queue, and either all of
-	// them are kept when it returns nil, or it returns a fault and the caller
-	// sends again: what was kept already is then dropped by its DedupID.
+	// Send puts at most MaxBatch messages into the queue. If it returns nil, the queue
+	// has all of them. If it returns a fault, the caller sends all again: messages that
+	// the queue already has are then dropped by their DedupID.
 	Send(ctx context.Context, messages ...Message) error
 }
 
 // Receiver takes messages out of a queue.
 type Receiver interface {
-	// Receive returns up to max messages (1 to MaxBatch), waiting up to wait
-	// for the first. No message is not an error. Messages of a group that has
-	// some in flight are not returned.
+	// Receive returns up to max messages (1 to MaxBatch); it waits up to wait for the
+	// first. No message is not an error. It returns no message of a group that has
+	// messages in flight.
 	Receive(ctx context.Context, max int, wait time.Duration) ([]Received, error)
-	// Delete ends messages for good. A receipt that is no longer valid is
-	// ignored.
+	// Delete removes messages. A receipt that is no longer valid is ignored.
 	Delete(ctx context.Context, receipts ...string) error
-	// Postpone makes a received message visible again after d, 0 to
-	// MaxVisibility; with it its group waits. A receipt that is no longer valid
-	// is a fault of kind NotFound.
+	// Postpone makes a received message visible again after d, 0 to MaxVisibility;
+	// until then its group waits. A receipt that is no longer valid is a fault of kind
+	// NotFound.
 	Postpone(ctx context.Context, receipt string, d time.Duration) error
 }
 
-// Queue is both ends and a look inside.
+// Queue sends, receives and counts messages.
 type Queue interface {
 	Sender
 	Receiver
@@ -77,7 +76,7 @@ type Queue interface {
 	Depth(ctx context.Context) (Depth, error)
 }
 
-// Depth is how full a queue is. On AWS the figures are approximate.
+// Depth is the number of messages in a queue. On AWS the numbers are approximate.
 type Depth struct {
 	Visible  int // waiting to be received
 	InFlight int // received, not yet deleted

@@ -13,49 +13,48 @@ import (
 	"entrasync/shared/plan"
 )
 
-// How much one page may read of the table, so that a filter that fits nothing
-// ends in time: how often, and at most how many actions each time. The first read
-// is of as many as the page holds, and each further one of twice as many, because
-// then few fit.
+// How much of the table one page may read, so that a filter that matches nothing ends
+// in time: the number of reads, and the most actions of one read. The first read is as
+// large as the page. Each further read is twice as large, because few actions match.
 const (
 	actionReads    = 12
 	actionsPerRead = 250
 )
 
-// completedWithin is how long after it began an action is completed as a rule: far
-// longer than any invocation runs.
+// completedWithin is how long after its start an action is usually completed. It is
+// much longer than any invocation runs.
 const completedWithin = time.Hour
 
 // actionsPerPage is how many actions make a page when the caller does not say.
 const actionsPerPage = 100
 
-// ActionQuery asks for completed actions, newest first: in the order in which they
-// began. What is empty does not filter. Without an organization and a directory
-// the organizations come one after another, and the order holds within each.
+// ActionQuery asks for completed actions, the latest start first. An empty field does
+// not filter. Without an organization and a directory, the organizations follow one
+// another, each in this order.
 type ActionQuery struct {
 	Organization directory.OrganizationID
 	Directory    directory.ID
 	User         directory.UserID
 	Type         plan.EventType
-	// Since and Until bound the time of completion, both inclusive. Since may miss
-	// an action that was completed more than an hour after it began, because a
-	// process died or Entra did not answer all that time.
+	// Since and Until limit the time of completion, both inclusive. Since may miss an
+	// action that was completed more than an hour after its start, because a process
+	// died or Entra did not answer all that time.
 	Since, Until time.Time
 	Limit        int // 0: 100
 	Cursor       string
 }
 
-// actionPlace is where a page ended.
+// actionPlace is the position where a page ended.
 type actionPlace struct {
 	Query        []byte                   `json:"q"` // the fingerprint of the query
 	Organization directory.OrganizationID `json:"o,omitempty"`
-	Page         string                   `json:"p,omitempty"` // the cursor with which the table's page was read
+	Page         string                   `json:"p,omitempty"` // the cursor of the table's page
 	After        string                   `json:"a,omitempty"` // the id of the last action seen
 }
 
-// CompletedActions reads one page of completed actions. What it reads of the table
-// is bounded, so a page may be short, or empty, and still have a cursor. A cursor
-// of another query (Limit aside) is refused with a fault of kind Invalid.
+// CompletedActions reads one page of completed actions. It reads a limited part of the
+// table, so a page may be short, or empty, and still have a cursor. A cursor of another
+// query (Limit aside) is refused with a fault of kind Invalid.
 func (s *Store) CompletedActions(ctx context.Context, q ActionQuery) (List[plan.Action], error) {
 	place, err := q.place()
 	if err != nil {
@@ -75,14 +74,14 @@ func (s *Store) CompletedActions(ctx context.Context, q ActionQuery) (List[plan.
 	return list, err
 }
 
-// fingerprint stands for everything in the query but limit and cursor.
+// fingerprint is a hash of the query without limit and cursor.
 func (q ActionQuery) fingerprint() []byte {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %q",
 		q.Organization, q.Directory, q.User, q.Type, q.Since.UTC().Format(time.RFC3339Nano), q.Until.UTC().Format(time.RFC3339Nano)))
 	return sum[:fingerprintBytes]
 }
 
-// place is where the page begins.
+// place returns the position where the page begins.
 func (q ActionQuery) place() (actionPlace, error) {
 	start := actionPlace{Query: q.fingerprint(), Organization: q.Organization}
 	if q.Cursor == "" {
@@ -99,13 +98,13 @@ func (q ActionQuery) place() (actionPlace, error) {
 	return place, nil
 }
 
-// cursor is the place as text.
+// cursor encodes the place as text.
 func (p actionPlace) cursor() (string, error) {
 	raw, err := json.Marshal(p)
 	return base64.RawURLEncoding.EncodeToString(raw), err
 }
 
-// matches reports whether the action is asked for.
+// matches reports whether the query asks for the action.
 func (q ActionQuery) matches(a plan.Action) bool {
 	at := a.EventTime()
 	return a.Completed() && a.EventType() != "" &&
@@ -116,14 +115,14 @@ func (q ActionQuery) matches(a plan.Action) bool {
 		(q.Until.IsZero() || !at.After(q.Until))
 }
 
-// tooOld reports whether neither the action nor any that began before it can be
-// asked for.
+// tooOld reports whether the query can match neither the action nor any that began
+// before it.
 func (q ActionQuery) tooOld(a plan.Action) bool {
 	return !q.Since.IsZero() && a.At.Before(q.Since.Add(-completedWithin))
 }
 
-// table is the query of the table for the actions of an organization, or of the
-// directory.
+// table returns the query of the table for the actions of the directory or, without
+// one, of an organization.
 func (q ActionQuery) table(organization directory.OrganizationID) Query {
 	if q.Directory != "" {
 		return Query{PK: join(actionPart, string(q.Directory)), Index: true, Backward: true}
@@ -136,15 +135,15 @@ type actionWalk struct {
 	store *Store
 	query ActionQuery
 	place actionPlace
-	reads int // how often the table may still be read
-	size  int // how many actions the next time
+	reads int // how many reads of the table are left
+	size  int // how many actions the next read returns
 	found []plan.Action
 	ended bool // nothing follows
-	// organizations are all of them, in order of their ids, if all are asked for.
+	// organizations are all of them, in order of their ids, if the query names none.
 	organizations []directory.OrganizationID
 }
 
-// run walks until the page is full, the reading is over, or nothing follows.
+// run reads until the page is full, no reads are left, or nothing follows.
 func (w *actionWalk) run(ctx context.Context) (err error) {
 	everywhere := w.query.Organization == "" && w.query.Directory == ""
 	if everywhere {
@@ -169,8 +168,8 @@ func (w *actionWalk) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// read goes through one page of the table, or as much of it as the page of actions
-// takes. It reports whether the organization or the directory is through.
+// read reads one page of the table, or the part of it that fills the page of actions.
+// It reports whether all actions of the organization or the directory were read.
 func (w *actionWalk) read(ctx context.Context) (over bool, err error) {
 	q := w.query.table(w.place.Organization)
 	q.Cursor, q.Limit = w.place.Page, min(w.size, actionsPerRead)

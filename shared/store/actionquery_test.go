@@ -15,8 +15,8 @@ import (
 // began is when the first action of a history began.
 var began = time.Date(2026, 3, 6, 12, 0, 0, 0, time.UTC)
 
-// history keeps one action a minute in two directories of one organization and in
-// one of another, and returns them all, oldest first.
+// history stores one action a minute in two directories of one organization and in one
+// of another, and returns them all, oldest first.
 func history(t *testing.T, s *store.Store, n int) []plan.Action {
 	t.Helper()
 	const other = "5f0c1e2d3a4b5c6d7e8f9999"
@@ -44,7 +44,7 @@ func history(t *testing.T, s *store.Store, n int) []plan.Action {
 	return all
 }
 
-// pages follows the cursor to the end; it fails on a page that is too long.
+// pages reads all pages; it fails on a page that is too long.
 func pages(t *testing.T, s *store.Store, q store.ActionQuery) (ids []string, requests int) {
 	t.Helper()
 	for {
@@ -65,8 +65,8 @@ func pages(t *testing.T, s *store.Store, q store.ActionQuery) (ids []string, req
 	}
 }
 
-// Every filter gives exactly what fits, newest first within an organization,
-// however small the pages are.
+// Every filter returns exactly the matching actions, newest first within an
+// organization, for every page size.
 func TestCompletedActions(t *testing.T) {
 	s := open(t)
 	all := history(t, s, 700)
@@ -111,24 +111,24 @@ func TestCompletedActions(t *testing.T) {
 	}
 }
 
-// A request that finds nothing ends, and says where the next one goes on; one
-// with a beginning does not look at what is long before it.
+// A request that finds nothing ends, and its cursor says where the next one goes on. A
+// request with Since does not read actions long before it.
 func TestCompletedActionsReadLittle(t *testing.T) {
 	s := open(t)
 	all := history(t, s, 7_000)
 	empty, err := s.CompletedActions(t.Context(), store.ActionQuery{Organization: organization, User: "nobody"})
 	if err != nil || len(empty.Items) > 0 || empty.Cursor == "" {
-		t.Errorf("after one request: %d actions, cursor %q, %v", len(empty.Items), empty.Cursor, err)
+		t.Errorf("after one request: %d actions, cursor %q, %v, want 0 Items, Cursor not \"\"", len(empty.Items), empty.Cursor, err)
 	}
 	if got, requests := pages(t, s, store.ActionQuery{Organization: organization, User: "nobody"}); len(got) > 0 || requests > 3 {
-		t.Errorf("%d actions in %d requests", len(got), requests)
+		t.Errorf("%d actions in %d requests, want 0, requests at most 3", len(got), requests)
 	}
 	if _, requests := pages(t, s, store.ActionQuery{User: "nobody", Since: all[len(all)-1].At}); requests != 1 {
-		t.Errorf("the last minute took %d requests", requests)
+		t.Errorf("the last minute took %d requests, want 1", requests)
 	}
 }
 
-// A page goes on where the one before ended, whatever happens meanwhile.
+// A page goes on where the last one ended, also when actions are added meanwhile.
 func TestNewActionsDoNotDisturbPages(t *testing.T) {
 	s := open(t)
 	all := history(t, s, 60)
@@ -153,18 +153,18 @@ func TestNewActionsDoNotDisturbPages(t *testing.T) {
 	if len(first.Items) != 4 || slices.ContainsFunc(rest, func(id string) bool { return id >= first.Items[3].ID }) {
 		t.Errorf("after %s: %v", first.Items[3].ID, rest)
 	}
-	if whole, _ := pages(t, s, store.ActionQuery{Organization: organization}); len(whole) != 4+len(rest)+len(later) {
-		t.Errorf("%d and %d of %d", 4, len(rest), len(whole)-len(later))
+	if all, _ := pages(t, s, store.ActionQuery{Organization: organization}); len(all) != 4+len(rest)+len(later) {
+		t.Errorf("%d actions in all pages, want the %d of two pages and %d later ones", len(all), 4+len(rest), len(later))
 	}
 }
 
 func TestCursorBelongsToItsFilters(t *testing.T) {
 	s := open(t)
 	history(t, s, 60)
-	asked := store.ActionQuery{Organization: organization, Type: plan.UserCreateProvision, Limit: 2}
-	page, err := s.CompletedActions(t.Context(), asked)
+	query := store.ActionQuery{Organization: organization, Type: plan.UserCreateProvision, Limit: 2}
+	page, err := s.CompletedActions(t.Context(), query)
 	if err != nil || page.Cursor == "" {
-		t.Fatalf("%+v, %v", page, err)
+		t.Fatalf("%+v, %v, want Cursor not \"\"", page, err)
 	}
 	for name, change := range map[string]func(*store.ActionQuery){
 		"another type":         func(q *store.ActionQuery) { q.Type = plan.UserDeprovision },
@@ -177,15 +177,15 @@ func TestCursorBelongsToItsFilters(t *testing.T) {
 		"no cursor at all":     func(q *store.ActionQuery) { q.Cursor = "e30" },
 		"not even text":        func(q *store.ActionQuery) { q.Cursor = "!" },
 	} {
-		q := asked
+		q := query
 		q.Cursor = page.Cursor
 		change(&q)
 		if _, err := s.CompletedActions(t.Context(), q); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want a fault of kind %s", name, err, fault.Invalid)
 		}
 	}
-	asked.Cursor, asked.Limit = page.Cursor, 50
-	if _, err := s.CompletedActions(t.Context(), asked); err != nil {
+	query.Cursor, query.Limit = page.Cursor, 50
+	if _, err := s.CompletedActions(t.Context(), query); err != nil {
 		t.Errorf("another limit: %v", err)
 	}
 }

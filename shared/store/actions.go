@@ -13,8 +13,8 @@ import (
 // four times as long as JumpCloud keeps its events.
 const actionRetention = 360 * 24 * time.Hour
 
-// actionItem is the item of an action: under its organization in order of time,
-// and listed under its directory.
+// actionItem is the item of an action: in the partition of its organization, ordered by
+// time, and in the index under its directory.
 func actionItem(a plan.Action) (Item, error) {
 	organization := a.Directory.Organization()
 	item, err := encode(Key{PK: join(organizationPart, string(organization), actionPart), SK: a.ID}, a)
@@ -23,11 +23,10 @@ func actionItem(a plan.Action) (Item, error) {
 	return item, err
 }
 
-// Recording is the state of a link together with the actions that brought it
-// there.
+// Recording is the state of a link with the actions that led to it.
 type Recording struct {
 	Link    directory.Link
-	Group   *directory.GroupLink // instead of Link, if it is about a group
+	Group   *directory.GroupLink // instead of Link, for a group
 	Actions []plan.Action
 }
 
@@ -53,12 +52,11 @@ func (r Recording) writes() ([]Write, error) {
 	return writes, nil
 }
 
-// Record keeps recordings, each of another link. Each is kept whole or not at
-// all, provided nobody else changed its link; otherwise its fault is of kind
-// Changed. They share transactions as far as the table allows; when one of them
-// spoils a transaction the others are kept without it. The faults stand in the
-// order of the recordings, nil for what was kept: its link then has one version
-// more.
+// Record writes recordings, each of a different link. Each is written completely or not
+// at all. If another writer changed the link, its fault is of kind Changed. Recordings
+// share transactions as far as the table allows; if one makes a transaction fail, the
+// others are written without it. The faults are in the order of the recordings, nil for
+// a recording that was written: the version of its link is then one higher.
 func (s *Store) Record(ctx context.Context, recordings ...Recording) []error {
 	faults := make([]error, len(recordings))
 	var together []int // indexes of the recordings in writes
@@ -82,7 +80,7 @@ func (s *Store) Record(ctx context.Context, recordings ...Recording) []error {
 	return faults
 }
 
-// RecordActions keeps actions alone, of links that somebody else changed.
+// RecordActions writes actions without a link, for links that another writer changed.
 func (s *Store) RecordActions(ctx context.Context, actions ...plan.Action) error {
 	var writes []Write
 	for _, a := range actions {
@@ -95,8 +93,8 @@ func (s *Store) RecordActions(ctx context.Context, actions ...plan.Action) error
 	return s.table.Transact(ctx, writes)
 }
 
-// transactEach does the writes of some recordings in one transaction or, if that
-// is refused because of one of them, each in its own.
+// transactEach writes some recordings in one transaction or, if it is refused because
+// of one of them, each in its own.
 func (s *Store) transactEach(ctx context.Context, recordings []Recording, together []int, writes []Write, faults []error) {
 	if len(together) == 0 {
 		return

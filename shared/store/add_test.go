@@ -12,25 +12,26 @@ import (
 	"entrasync/shared/store"
 )
 
-// asked is a table whose answers to a put are lost once: what was kept is asked for
-// again by the client of the cloud.
-type asked struct{ store.Table }
+// repeating is a table that loses the first answer to a put: like the client of a
+// cloud, it then repeats the put.
+type repeating struct{ store.Table }
 
-func (a asked) Put(ctx context.Context, item store.Item, cond store.IfVersion) (int64, error) {
+func (a repeating) Put(ctx context.Context, item store.Item, cond store.IfVersion) (int64, error) {
 	if _, err := a.Table.Put(ctx, item, cond); err != nil {
 		return 0, err
 	}
 	return a.Table.Put(ctx, item, cond)
 }
 
-// Who adds a record is not told that it is there already because the answer was lost.
+// When the answer to an add is lost, the repeated add does not report its own record as
+// a conflict.
 func TestARecordThatIsAddedAlthoughTheAnswerWasLost(t *testing.T) {
 	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = table.Close() })
-	s := store.New(asked{table})
+	s := store.New(repeating{table})
 	until := time.Now().UTC().Add(time.Hour)
 	for name, add := range map[string]func() error{
 		"an organization": func() error {
@@ -42,7 +43,7 @@ func TestARecordThatIsAddedAlthoughTheAnswerWasLost(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := add(); !fault.Is(err, fault.Conflict) {
-			t.Errorf("%s that another one added: %v", name, err)
+			t.Errorf("%s that another one added: %v, want a fault of kind %s", name, err, fault.Conflict)
 		}
 	}
 }

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// contendedTries is how often a change is tried against other writers.
+	// contendedTries is the most attempts of a change while other writers are faster.
 	contendedTries = 12
-	// longestLull bounds the wait before another try.
+	// longestLull is the longest wait before another attempt.
 	longestLull = 250 * time.Millisecond
 )
 
-// Contended does a change that reads a record and writes it for the version that it
-// read, again while another writer is faster: change answers with a fault of kind
-// Changed then. Before each new try it waits a random time, at most 1 ms, 2 ms, 4 ms
-// and so on to 250 ms, because writers who try again at once keep one another from
-// writing. After twelve tries, or when ctx ends, it gives up with the last fault.
+// Contended calls change, which reads a record and writes it if its version is still
+// the same. While another writer is faster, change returns a fault of kind Changed and
+// Contended calls it again. Before each new attempt it waits a random time, at most 1
+// ms, 2 ms, 4 ms and so on to 250 ms, because writers that try again at once block one
+// another. After twelve attempts, or when ctx ends, it returns the last fault.
 func Contended(ctx context.Context, change func() error) error {
 	for try := 0; ; try++ {
 		err := change()

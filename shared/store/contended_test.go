@@ -10,7 +10,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// A change that always loses is given up with the last fault, after a bounded time.
+// A change that always loses ends with the last fault, after a limited time.
 func TestAContendedChange(t *testing.T) {
 	lost := fault.New(fault.Changed, "test", "somebody was faster")
 	for _, c := range []struct {
@@ -45,7 +45,7 @@ func TestAContendedChange(t *testing.T) {
 					t.Errorf("%d tries, %v; want %d, %v", tries, err, c.wantTries, c.want)
 				}
 				if took < c.atLeast || took > 1500*time.Millisecond {
-					t.Errorf("took %s", took)
+					t.Errorf("took %s, want took at least %v, took at most %v", took, c.atLeast, 1500*time.Millisecond)
 				}
 			})
 		})

@@ -24,7 +24,7 @@ func DamagedRecord(op string, key Key, err error) error {
 		Message: "a record of the table is damaged: put back a copy of the table"}
 }
 
-// leftOut says that a list goes on without a record.
+// leftOut logs that a list goes on without a damaged record.
 func leftOut(ctx context.Context, key Key, err error) {
 	zerolog.Ctx(ctx).Error().Err(err).Str("pk", key.PK).Str("sk", key.SK).Msg("a record of the table is damaged: the list goes on without it")
 }

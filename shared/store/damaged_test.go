@@ -16,8 +16,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// damagedTable has a record in every page that cannot be read, and one whose value
-// is no record.
+// damagedTable has two damaged records in every page: one that the table cannot read,
+// and one with a value that cannot be decoded.
 type damagedTable struct{ store.Table }
 
 // bad and odd are their keys.
@@ -34,18 +34,17 @@ func (d damagedTable) Query(ctx context.Context, q store.Query) (store.Page, err
 	return page, err
 }
 
-// A list that a person reads goes on without what cannot be read and says so; what
-// decides about a person does not.
+// A list for people goes on without damaged records and logs them; a decision fails.
 func TestADamagedRecordStopsNoListAndNoDecisionIsMadeWithoutIt(t *testing.T) {
 	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = table.Close() }()
-	whole := store.New(table)
+	intact := store.New(table)
 	id := directory.NewID(organization, "contoso")
 	for _, user := range []directory.UserID{"u1", "u2"} {
-		if err := whole.Connect(t.Context(), id, user, directory.Direct, time.Now()); err != nil {
+		if err := intact.Connect(t.Context(), id, user, directory.Direct, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,11 +53,11 @@ func TestADamagedRecordStopsNoListAndNoDecisionIsMadeWithoutIt(t *testing.T) {
 	s := store.New(damagedTable{table})
 	links, err := s.Links(ctx, id, 0, "")
 	if err != nil || len(links.Items) != 2 {
-		t.Errorf("%d links, %v", len(links.Items), err)
+		t.Errorf("%d links, %v, want 2 Items", len(links.Items), err)
 	}
 	connections, err := s.Connections(ctx, id, 0, "")
 	if err != nil || len(connections.Items) != 2 {
-		t.Errorf("%d connections, %v", len(connections.Items), err)
+		t.Errorf("%d connections, %v, want 2 Items", len(connections.Items), err)
 	}
 	for _, key := range []store.Key{bad, odd} {
 		if !strings.Contains(log.String(), `"pk":"`+key.PK+`","sk":"`+key.SK+`"`) {
@@ -66,6 +65,6 @@ func TestADamagedRecordStopsNoListAndNoDecisionIsMadeWithoutIt(t *testing.T) {
 		}
 	}
 	if user, err := s.User(ctx, organization, "u1"); !fault.Is(err, fault.Internal) {
-		t.Errorf("a user of whom a part cannot be read: %+v, %v", user, err)
+		t.Errorf("a user of whom a part cannot be read: %+v, %v, want a fault of kind %s", user, err, fault.Internal)
 	}
 }

@@ -13,8 +13,7 @@ const (
 	directoriesIndex   = "directories"
 )
 
-// CreateOrganization keeps a new organization; Conflict if there is one with
-// its id.
+// CreateOrganization stores a new organization; Conflict if there is one with its id.
 func (s *Store) CreateOrganization(ctx context.Context, o directory.Organization) error {
 	item, err := organizationItem(o)
 	if err != nil {
@@ -26,7 +25,7 @@ func (s *Store) CreateOrganization(ctx context.Context, o directory.Organization
 	return err
 }
 
-// PutOrganization keeps an organization that exists, as it is now.
+// PutOrganization replaces an organization, whatever its version is.
 func (s *Store) PutOrganization(ctx context.Context, o directory.Organization) error {
 	item, err := organizationItem(o)
 	if err != nil {
@@ -36,14 +35,14 @@ func (s *Store) PutOrganization(ctx context.Context, o directory.Organization) e
 	return err
 }
 
-// organizationItem is an organization, listed with all others.
+// organizationItem is the item of an organization, in the index of all organizations.
 func organizationItem(o directory.Organization) (Item, error) {
 	item, err := encode(organizationKey(o.ID), o)
 	item.IndexPK, item.IndexSK = organizationsIndex, string(o.ID)
 	return item, err
 }
 
-// organizationKey is where an organization lies.
+// organizationKey is the key of an organization.
 func organizationKey(id directory.OrganizationID) Key {
 	return Key{PK: organizationPK(id), SK: organizationPart}
 }
@@ -59,8 +58,8 @@ func (s *Store) Organizations(ctx context.Context, limit int, cursor string) (Li
 	return list[directory.Organization](ctx, s, Query{PK: organizationsIndex, Index: true, Limit: limit, Cursor: cursor})
 }
 
-// AllOrganizations lists all organizations. One that was created a moment ago may
-// be missing.
+// AllOrganizations lists all organizations. One that was created just now may be
+// missing, because the index can lag behind.
 func (s *Store) AllOrganizations(ctx context.Context) ([]directory.Organization, error) {
 	var all []directory.Organization
 	err := s.each(ctx, Query{PK: organizationsIndex, Index: true}, func(item Item) error {
@@ -71,8 +70,8 @@ func (s *Store) AllOrganizations(ctx context.Context) ([]directory.Organization,
 	return all, err
 }
 
-// PutDirectory keeps a directory, a new one if its Version is 0, and returns
-// its new version; Changed if another writer was faster.
+// PutDirectory stores a directory, a new one if its Version is 0, and returns its new
+// version; Changed if another writer was faster.
 func (s *Store) PutDirectory(ctx context.Context, d directory.Directory) (int64, error) {
 	item, err := directoryItem(d)
 	if err != nil {
@@ -81,14 +80,14 @@ func (s *Store) PutDirectory(ctx context.Context, d directory.Directory) (int64,
 	return s.table.Put(ctx, item, IfVersion(d.Version))
 }
 
-// directoryItem is the item of a directory, listed with all others.
+// directoryItem is the item of a directory, in the index of all directories.
 func directoryItem(d directory.Directory) (Item, error) {
 	item, err := encode(directoryKey(d.ID), d)
 	item.IndexPK, item.IndexSK = directoriesIndex, string(d.ID)
 	return item, err
 }
 
-// directoryKey is where a directory lies.
+// directoryKey is the key of a directory.
 func directoryKey(id directory.ID) Key {
 	return Key{PK: organizationPK(id.Organization()), SK: join(directoryPart, string(id))}
 }

@@ -9,10 +9,10 @@ import (
 	"entrasync/shared/plan"
 )
 
-// Doubted is what JumpCloud shows no more.
+// Doubted is a kind of record that JumpCloud no longer shows.
 type Doubted string
 
-// What can be doubted.
+// The kinds of records that can be in doubt.
 const (
 	UserExists  Doubted = "user"       // a user
 	UserInGroup Doubted = "membership" // a user in a group
@@ -21,27 +21,27 @@ const (
 	GroupSource Doubted = "groupsource"
 )
 
-// Doubt is an absence in JumpCloud that takes access away and is not believed yet. It
-// is forgotten after [plan.AbsenceLife].
+// Doubt is an absence in JumpCloud that would remove access and is not confirmed yet.
+// It expires after [plan.AbsenceLife].
 type Doubt struct {
 	Directory directory.ID      `json:"directoryId"`
 	What      Doubted           `json:"what"`
 	User      directory.UserID  `json:"userId,omitempty"`
 	Group     directory.GroupID `json:"groupId,omitempty"`
-	// People is how many would lose access.
+	// People is how many users would lose access.
 	People int `json:"people"`
-	// Listed says that a list showed it first, so that asking for the one thing itself
-	// is a different read.
+	// Listed says that the absence was first seen in a list, so that a read of the
+	// single object is a different read.
 	Listed bool `json:"listed,omitempty"`
 	plan.Absence
 }
 
-// doubtPK holds the doubts of a directory.
+// doubtPK is the partition key of the doubts of a directory.
 func doubtPK(id directory.ID) string {
 	return join(organizationPart, string(id.Organization()), doubtPart, string(id))
 }
 
-// key is where the doubt lies.
+// key is the key of the doubt.
 func (d Doubt) key() Key {
 	return Key{PK: doubtPK(d.Directory), SK: join(string(d.What), string(d.User), string(d.Group))}
 }
@@ -53,7 +53,7 @@ func (d Doubt) item() (Item, error) {
 	return item, err
 }
 
-// Doubt reads what is known of a doubt; one that nobody has is as given.
+// Doubt reads a doubt; if there is none, it returns about.
 func (s *Store) Doubt(ctx context.Context, about Doubt) (Doubt, error) {
 	known, _, err := get[Doubt](ctx, s, about.key())
 	if fault.Is(err, fault.NotFound) {
@@ -62,7 +62,7 @@ func (s *Store) Doubt(ctx context.Context, about Doubt) (Doubt, error) {
 	return known, err
 }
 
-// PutDoubt keeps a doubt.
+// PutDoubt stores a doubt.
 func (s *Store) PutDoubt(ctx context.Context, d Doubt) error {
 	item, err := d.item()
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Store) PutDoubt(ctx context.Context, d Doubt) error {
 	return err
 }
 
-// AddDoubts keeps doubts; of those that are there already nothing changes.
+// AddDoubts stores doubts; those that exist already stay unchanged.
 func (s *Store) AddDoubts(ctx context.Context, doubts ...Doubt) error {
 	writes := make([]Write, len(doubts))
 	for i, d := range doubts {
@@ -85,13 +85,13 @@ func (s *Store) AddDoubts(ctx context.Context, doubts ...Doubt) error {
 	return s.transactUnchanged(ctx, writes)
 }
 
-// RemoveDoubt forgets a doubt.
+// RemoveDoubt deletes a doubt.
 func (s *Store) RemoveDoubt(ctx context.Context, d Doubt) error {
 	return s.table.Delete(ctx, d.key(), Any)
 }
 
-// PeopleInDoubt counts who would lose access in a directory if all doubts were true. It
-// stops counting beyond enough.
+// PeopleInDoubt counts the users who would lose access in a directory if all doubts
+// were true. It stops counting when the number is over enough.
 func (s *Store) PeopleInDoubt(ctx context.Context, id directory.ID, now time.Time, enough int) (int, error) {
 	people := 0
 	for q := (Query{PK: doubtPK(id), Limit: enough + 1}); ; {

@@ -8,7 +8,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// What is stored in the table is understood by the versions that follow.
+// Later versions can read what is stored in the table.
 func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "organization", goldentest.Filled[directory.Organization]())
 	goldentest.Kept(t, "directory", goldentest.Filled[directory.Directory]())

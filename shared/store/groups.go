@@ -10,23 +10,23 @@ import (
 	"entrasync/shared/fault"
 )
 
-// groupPK holds the connections and links of one group, and the groups that it is
-// within.
+// groupPK is the partition key of the connections, links and leases of one group, and
+// of the connected groups that contain it.
 func groupPK(organization directory.OrganizationID, group directory.GroupID) string {
 	return join(organizationPart, string(organization), groupPart, string(group))
 }
 
-// groupConnectionKey is where the connection of a group lies.
+// groupConnectionKey is the key of the connection of a group.
 func groupConnectionKey(id directory.ID, group directory.GroupID) Key {
 	return Key{PK: groupPK(id.Organization(), group), SK: join(connectionPart, string(id))}
 }
 
-// groupLinkKey is where the link of a group lies.
+// groupLinkKey is the key of the link of a group.
 func groupLinkKey(id directory.ID, group directory.GroupID) Key {
 	return Key{PK: groupPK(id.Organization(), group), SK: join(linkPart, string(id))}
 }
 
-// groupLinkItem is the item of a group's link, listed under its directory.
+// groupLinkItem is the item of a group's link, in the index under its directory.
 func groupLinkItem(l directory.GroupLink) (Item, error) {
 	item, err := encode(groupLinkKey(l.Directory, l.Group), l)
 	item.IndexPK, item.IndexSK = join(groupPart, linkPart, string(l.Directory)), string(l.Group)
@@ -37,14 +37,14 @@ func groupLinkItem(l directory.GroupLink) (Item, error) {
 type Group struct {
 	Connections []directory.GroupConnection
 	Links       []directory.GroupLink
-	// Within are the connected groups that this one was found inside.
+	// Within are the connected groups that contain this one.
 	Within []Within
-	// Leases are those of whoever works on the group; they may have run out.
+	// Leases are the leases on the group; they may have expired.
 	Leases []Lease
 }
 
-// Within says that a group is inside a connected one, so that its members are the
-// other's.
+// Within says that a connected group (Outer) contains another group (Inner), so that
+// the members of Inner are members of Outer.
 type Within struct {
 	Directory directory.ID      `json:"directoryId"`
 	Outer     directory.GroupID `json:"outerId"`
@@ -56,7 +56,7 @@ func (g Group) Connected(id directory.ID) bool {
 	return slices.ContainsFunc(g.Connections, func(c directory.GroupConnection) bool { return c.Directory == id })
 }
 
-// Paths are by whom the group is connected to a directory.
+// Paths returns the paths by which the group is connected to a directory.
 func (g Group) Paths(id directory.ID) []directory.Path {
 	for _, c := range g.Connections {
 		if c.Directory == id {
@@ -66,7 +66,7 @@ func (g Group) Paths(id directory.ID) []directory.Path {
 	return nil
 }
 
-// Link is the group's link in a directory; found is false if there is none.
+// Link returns the group's link in a directory; found is false if there is none.
 func (g Group) Link(id directory.ID) (link directory.GroupLink, found bool) {
 	for _, l := range g.Links {
 		if l.Directory == id {
@@ -76,12 +76,12 @@ func (g Group) Link(id directory.ID) (link directory.GroupLink, found bool) {
 	return directory.GroupLink{}, false
 }
 
-// Busy reports whether somebody works on the group in a directory.
+// Busy reports whether a worker has a lease on the group in a directory.
 func (g Group) Busy(id directory.ID, now time.Time) bool {
 	return slices.ContainsFunc(g.Leases, func(l Lease) bool { return l.Directory == id && l.Held(now) })
 }
 
-// add sorts one item of the group's partition in.
+// add adds the record of one item of the group's partition.
 func (g *Group) add(item Item) error {
 	kind, _, _ := strings.Cut(item.SK, "#")
 	switch kind {
@@ -108,16 +108,15 @@ func (g *Group) add(item Item) error {
 	}
 }
 
-// Group reads all that is known of a group; one that nobody knows is empty.
+// Group reads all records of a group; an unknown group is empty.
 func (s *Store) Group(ctx context.Context, organization directory.OrganizationID, id directory.GroupID) (Group, error) {
 	var group Group
 	err := s.each(ctx, Query{PK: groupPK(organization, id)}, group.add)
 	return group, err
 }
 
-// ConnectGroup adds a path by which a group is connected to a directory and, if it
-// has no link there yet, gives it a pending one. Adding a path that is there
-// changes nothing; it reports whether anything changed.
+// ConnectGroup adds a path by which a group is connected to a directory and, if the
+// group has no link there yet, a pending link. It reports whether the path is new.
 func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path, now time.Time) (bool, error) {
 	link, err := groupLinkItem(directory.NewGroupLink(id, group))
 	if err != nil {
@@ -134,8 +133,8 @@ func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directo
 	}, now)
 }
 
-// DisconnectGroup takes a path away, or all of them without one; it reports whether
-// there was one.
+// DisconnectGroup removes a path, or all paths if path is ""; it reports whether there
+// was one.
 func (s *Store) DisconnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path) (bool, error) {
 	return s.changeGroupPaths(ctx, id, group, func(paths []directory.Path) []directory.Path {
 		return slices.DeleteFunc(paths, func(p directory.Path) bool { return p == path || path == "" })
@@ -163,8 +162,8 @@ func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group dir
 	return changed && err == nil, err
 }
 
-// putGroupConnection writes the connection of a group, or removes one that has no
-// path left.
+// putGroupConnection writes the connection of a group, or deletes it if it has no path
+// left.
 func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnection, cond IfVersion) error {
 	item, err := encode(groupConnectionKey(c.Directory, c.Group), c)
 	if err != nil {
@@ -183,16 +182,16 @@ func (s *Store) GroupConnections(ctx context.Context, id directory.ID, limit int
 	return list[directory.GroupConnection](ctx, s, Query{PK: join(groupPart, connectionPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
 }
 
-// GroupRecords is what is known of a directory and of some groups there.
+// GroupRecords are the records of a directory and of some groups there.
 type GroupRecords struct {
 	Directory directory.Directory
-	Groups    map[directory.GroupID]Group // with link, connection and lease of this directory only
+	Groups    map[directory.GroupID]Group // with link, connection and lease in this directory only
 }
 
 // ReadGroups reads a directory with some of its groups; NotFound if there is no
 // such directory.
 func (s *Store) ReadGroups(ctx context.Context, id directory.ID, groups []directory.GroupID) (GroupRecords, error) {
-	look := GroupRecords{Groups: map[directory.GroupID]Group{}}
+	records := GroupRecords{Groups: map[directory.GroupID]Group{}}
 	keys := []Key{directoryKey(id)}
 	of := map[Key]directory.GroupID{}
 	for _, group := range groups {
@@ -208,22 +207,22 @@ func (s *Store) ReadGroups(ctx context.Context, id directory.ID, groups []direct
 	for _, item := range items {
 		group, is := of[item.Key]
 		if !is {
-			if look.Directory, err = decode[directory.Directory](item); err != nil {
+			if records.Directory, err = decode[directory.Directory](item); err != nil {
 				return GroupRecords{}, err
 			}
-			look.Directory.Version = item.Version
+			records.Directory.Version = item.Version
 			continue
 		}
-		known := look.Groups[group]
+		known := records.Groups[group]
 		if err := known.add(item); err != nil {
 			return GroupRecords{}, err
 		}
-		look.Groups[group] = known
+		records.Groups[group] = known
 	}
-	if look.Directory.ID == "" {
+	if records.Directory.ID == "" {
 		return GroupRecords{}, missing(fault.New(fault.NotFound, "store.read groups", ""), "directory", string(id))
 	}
-	return look, nil
+	return records, nil
 }
 
 // batchGet reads any number of items.
@@ -239,7 +238,7 @@ func (s *Store) batchGet(ctx context.Context, keys []Key) ([]Item, error) {
 	return all, nil
 }
 
-// PutWithin keeps which groups are inside a connected one.
+// PutWithin stores which groups connected groups contain.
 func (s *Store) PutWithin(ctx context.Context, all ...Within) error {
 	var writes []Write
 	for _, w := range all {
@@ -253,8 +252,7 @@ func (s *Store) PutWithin(ctx context.Context, all ...Within) error {
 	return s.transactAll(ctx, writes)
 }
 
-// transactAll does writes that need not be done together, in as few transactions
-// as the table takes.
+// transactAll does independent writes, in as few transactions as the table allows.
 func (s *Store) transactAll(ctx context.Context, writes []Write) error {
 	for chunk := range slices.Chunk(writes, MaxTransactItems) {
 		if err := s.table.Transact(ctx, chunk); err != nil {

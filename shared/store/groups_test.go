@@ -20,10 +20,10 @@ func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
 		}
 	}
 	if changed, err := s.ConnectGroup(t.Context(), one, "g1", directory.Source, time.Now().UTC()); err != nil || !changed {
-		t.Errorf("a second path: %v, %v", changed, err)
+		t.Errorf("a second path: %v, %v, want changed true", changed, err)
 	}
 	if was, err := s.DisconnectGroup(t.Context(), one, "g1", directory.Source); err != nil || !was {
-		t.Errorf("without it: %v, %v", was, err)
+		t.Errorf("without it: %v, %v, want was true", was, err)
 	}
 	if err := s.PutWithin(t.Context(), store.Within{Directory: one, Outer: "g1", Inner: "g2"}); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
 		t.Errorf("%+v, %v", group, err)
 	}
 	if inner, err := s.Group(t.Context(), organization, "g2"); err != nil || len(inner.Within) != 1 || inner.Within[0].Outer != "g1" {
-		t.Errorf("inner: %+v, %v", inner, err)
+		t.Errorf("inner: %+v, %v, want 1 Within, Outer \"g1\"", inner, err)
 	}
 	for want := range 2 {
 		if was, err := s.DisconnectGroup(t.Context(), one, "g1", ""); was != (want == 0) || err != nil {
@@ -43,13 +43,13 @@ func TestGroupHoldsConnectionsAndLinks(t *testing.T) {
 	if _, err := s.PutDirectory(t.Context(), directory.Directory{ID: one}); err != nil {
 		t.Fatal(err)
 	}
-	look, err := s.ReadGroups(t.Context(), one, []directory.GroupID{"g1", "g3"})
-	known := look.Groups["g1"]
+	records, err := s.ReadGroups(t.Context(), one, []directory.GroupID{"g1", "g3"})
+	known := records.Groups["g1"]
 	if link, found := known.Link(one); err != nil || !found || link.Status != directory.Pending || known.Connected(one) {
-		t.Errorf("look: %+v, %v", look, err)
+		t.Errorf("records: %+v, %v", records, err)
 	}
 	if listed, err := s.GroupConnections(t.Context(), two, 0, ""); err != nil || len(listed.Items) != 1 {
-		t.Errorf("listed: %+v, %v", listed, err)
+		t.Errorf("listed: %+v, %v, want 1 Items", listed, err)
 	}
 }
 
@@ -64,10 +64,10 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	}
 	now := time.Now().UTC()
 	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed) != 60 {
-		t.Fatalf("%d changed, %v", len(changed), err)
+		t.Fatalf("%d changed, %v, want 60 changed", len(changed), err)
 	}
 	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed) != 0 {
-		t.Errorf("again: %d changed, %v", len(changed), err)
+		t.Errorf("again: %d changed, %v, want 0 changed", len(changed), err)
 	}
 	user, err := s.User(t.Context(), organization, "u07")
 	if link, found := user.Link(one); err != nil || !found || link.Status != directory.Pending || !slices.Equal(user.Paths(one), []directory.Path{"group:g1"}) {
@@ -75,7 +75,7 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	}
 	marks, err := s.Marks(t.Context(), one, "g1")
 	if err != nil || len(marks) != 60 {
-		t.Fatalf("%d marked, %v", len(marks), err)
+		t.Fatalf("%d marked, %v, want 60 marks", len(marks), err)
 	}
 	if err := s.MarkDirty(t.Context(), store.Mark{Directory: one, Group: "g1", User: "u07"}); err != nil {
 		t.Fatal(err)
@@ -84,11 +84,11 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left, err := s.Marks(t.Context(), one, "g1"); err != nil || len(left) != 1 || left[0].User != "u07" {
-		t.Errorf("marked again meanwhile: %+v, %v", left, err)
+		t.Errorf("marked again meanwhile: %+v, %v, want 1 left, User \"u07\"", left, err)
 	}
 	members, err := s.AllMembers(t.Context(), one, "g1")
 	if err != nil || len(members) != 60 || !members[0].Wanted {
-		t.Fatalf("%d members, %v", len(members), err)
+		t.Fatalf("%d members, %v, want 60 members, Wanted true", len(members), err)
 	}
 	stale := members[3]
 	members[3].Applied = "e3"
@@ -96,9 +96,10 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, leaves...); err != nil || len(changed) != 60 {
-		t.Errorf("left: %d changed, %v", len(changed), err)
+		t.Errorf("left: %d changed, %v, want 60 changed", len(changed), err)
 	}
-	// Who was made a member in Entra while he left has left all the same, and is there.
+	// A user who left while we added the member in Entra stays unwanted, and the record
+	// says that the member is in Entra.
 	late := members[4]
 	stale.Applied, late.Applied = "e3 again", "e4"
 	stale.Problem = &directory.Obstacle{Reason: directory.MemberRefused}
@@ -107,27 +108,27 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	}
 	some, err := s.SomeMembers(t.Context(), one, "g1", []directory.UserID{"u03", "u04", "nobody"})
 	if err != nil || len(some) != 2 || some[0].Applied != "e3 again" || some[0].Wanted || some[0].Problem != nil || some[1].Applied != "e4" || some[1].Wanted {
-		t.Errorf("%+v, %v", some, err)
+		t.Errorf("%+v, %v, want 2 some, Applied \"e3 again\", Wanted false, no Problem, Applied \"e4\", Wanted false", some, err)
 	}
 	user, err = s.User(t.Context(), organization, "u07")
 	if err != nil || len(user.Paths(one)) != 0 || user.Ended(one) != directory.LeftGroup {
-		t.Errorf("%+v, %v", user, err)
+		t.Errorf("%+v, %v, want 0 one, one %v", user, err, directory.LeftGroup)
 	}
 	if err := s.ForgetMembers(t.Context(), one, "g1", true); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := s.AllMembers(t.Context(), one, "g1"); err != nil || len(left) != 2 || left[0].User != "u03" {
-		t.Errorf("in Entra: %+v, %v", left, err)
+		t.Errorf("in Entra: %+v, %v, want 2 left, User \"u03\"", left, err)
 	}
 	if err := s.ForgetMembers(t.Context(), one, "g1", false); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := s.AllMembers(t.Context(), one, "g1"); err != nil || len(left) != 0 {
-		t.Errorf("forgotten: %+v, %v", left, err)
+		t.Errorf("forgotten: %+v, %v, want 0 left", left, err)
 	}
 }
 
-// Many writers at the paths of the same users: none is lost.
+// Many writers change the paths of the same users: no change is lost.
 func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
 	s := open(t)
 	one := directory.NewID(organization, "one")
@@ -139,7 +140,7 @@ func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
 	for g := range 4 {
 		all.Go(func() {
 			if changed, err := s.SetMemberships(t.Context(), one, directory.GroupID(fmt.Sprintf("g%d", g)), time.Now().UTC(), joins...); err != nil || len(changed) != 30 {
-				t.Errorf("group %d: %d changed, %v", g, len(changed), err)
+				t.Errorf("group %d: %d changed, %v, want 30 changed", g, len(changed), err)
 			}
 		})
 	}
@@ -147,7 +148,7 @@ func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
 	for _, j := range joins {
 		user, err := s.User(t.Context(), organization, j.User)
 		if err != nil || len(user.Paths(one)) != 4 {
-			t.Errorf("%s: %v, %v", j.User, user.Paths(one), err)
+			t.Errorf("%s: %v, %v, want 4 one", j.User, user.Paths(one), err)
 		}
 	}
 }

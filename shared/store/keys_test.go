@@ -2,8 +2,8 @@ package store
 
 import "testing"
 
-// Two sorts of records in one partition must not have the same beginning of their keys:
-// a list of the one would show the other.
+// No two sorts of records have the same key part: in one partition a list of the one
+// would show the other.
 func TestKeyPartsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, part := range []string{

@@ -8,11 +8,11 @@ import (
 	"entrasync/shared/fault"
 )
 
-// leaseKept is how long the record of a lease stays after it ran out.
+// leaseKept is how long the record of a lease stays after the lease expired.
 const leaseKept = time.Minute
 
-// Lease says that somebody works on a group of a directory: nobody else writes to
-// it before the lease ends or runs out.
+// Lease says that a worker works on a group of a directory: no other worker writes to
+// the group before the lease ends or expires.
 type Lease struct {
 	Directory directory.ID      `json:"directoryId"`
 	Group     directory.GroupID `json:"groupId"`
@@ -21,16 +21,16 @@ type Lease struct {
 	Version   int64             `json:"-"`
 }
 
-// Held reports whether somebody has the lease at a time.
+// Held reports whether the lease is valid at a time.
 func (l Lease) Held(now time.Time) bool { return l.Until.After(now) }
 
-// leaseKey is where the lease of a group lies.
+// leaseKey is the key of the lease of a group.
 func leaseKey(id directory.ID, group directory.GroupID) Key {
 	return Key{PK: groupPK(id.Organization(), group), SK: join(leasePart, string(id))}
 }
 
-// TakeLease takes a lease that nobody else holds, or makes one's own last longer. If
-// somebody else has it, or took it just now, that is a fault of kind Changed.
+// TakeLease takes a lease that no other worker has, or extends the caller's own. If
+// another worker has it, or was faster, it returns a fault of kind Changed.
 func (s *Store) TakeLease(ctx context.Context, l Lease, now time.Time) (Lease, error) {
 	key := leaseKey(l.Directory, l.Group)
 	before, version, err := get[Lease](ctx, s, key)
@@ -52,7 +52,7 @@ func (s *Store) TakeLease(ctx context.Context, l Lease, now time.Time) (Lease, e
 	return l, nil
 }
 
-// EndLease gives a lease back; one that somebody else has by now stays.
+// EndLease ends a lease; a lease that another worker took meanwhile stays.
 func (s *Store) EndLease(ctx context.Context, l Lease) error {
 	err := s.table.Delete(ctx, leaseKey(l.Directory, l.Group), IfVersion(l.Version))
 	if fault.Is(err, fault.Changed) {

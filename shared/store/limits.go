@@ -7,22 +7,23 @@ import (
 	"entrasync/shared/fault"
 )
 
-// The checks of the port's rules and limits, for the twins: each makes them
-// before it does anything, so that all refuse the same with the same fault of
-// kind Invalid. Op is what the fault says was attempted.
+// The checks of the port's rules and limits. Every adapter makes them first, so that
+// all adapters refuse the same input with the same fault of kind Invalid. Op is the
+// operation that the fault names.
 
-// invalid is the refusal of what is over a limit or against a rule of the port.
+// invalid returns the fault about input that is over a limit or breaks a rule of the
+// port.
 func invalid(op, subject, format string, args ...any) error {
 	return &fault.Error{Op: op, Kind: fault.Invalid, Subject: subject, Message: fmt.Sprintf(format, args...)}
 }
 
-// Size is what counts against MaxItemBytes, MaxPageBytes and MaxTransactBytes.
+// Size is the size in bytes that MaxItemBytes, MaxPageBytes and MaxTransactBytes limit.
 func (i Item) Size() int {
 	return len(i.PK) + len(i.SK) + len(i.IndexPK) + len(i.IndexSK) + len(i.Value)
 }
 
-// CheckKey refuses a key that is empty, too long or not UTF-8 in one of its
-// parts: what DynamoDB refuses or would change.
+// CheckKey refuses a key with a part that is empty, too long or not UTF-8: DynamoDB
+// refuses or changes such keys.
 func CheckKey(op string, key Key) error {
 	if err := checkText(op, "pk", key.PK); err != nil {
 		return err
@@ -42,7 +43,7 @@ func checkText(op, name, text string) error {
 	return nil
 }
 
-// CheckKeys refuses what BatchGet may not be asked for.
+// CheckKeys refuses keys that BatchGet does not accept.
 func CheckKeys(op string, keys []Key) error {
 	if len(keys) > MaxBatchGet {
 		return invalid(op, "", "%d keys are more than the %d of one batch", len(keys), MaxBatchGet)
@@ -60,8 +61,8 @@ func CheckKeys(op string, keys []Key) error {
 	return nil
 }
 
-// CheckWrites refuses what Transact may not be asked for. A single Put or
-// Delete is a transaction of one.
+// CheckWrites refuses writes that Transact does not accept. A single Put or Delete is a
+// transaction of one.
 func CheckWrites(op string, writes []Write) error {
 	if len(writes) > MaxTransactItems {
 		return invalid(op, "", "%d writes are more than the %d of one transaction", len(writes), MaxTransactItems)
@@ -115,8 +116,8 @@ func checkItem(op string, item Item) error {
 	return nil
 }
 
-// CheckQuery refuses what Query may not be asked for. The cursor is checked by
-// [Query.Place].
+// CheckQuery refuses a query that Query does not accept. [Query.Place] checks the
+// cursor.
 func CheckQuery(op string, q Query) error {
 	if err := checkText(op, "pk", q.PK); err != nil {
 		return err

@@ -9,22 +9,22 @@ import (
 	"entrasync/shared/fault"
 )
 
-// membersPK holds the members of a group in a directory.
+// membersPK is the partition key of the members of a group in a directory.
 func membersPK(id directory.ID, group directory.GroupID) string {
 	return join(organizationPart, string(id.Organization()), memberPart, string(id), string(group))
 }
 
-// memberKey is where a member lies.
+// memberKey is the key of a member.
 func memberKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
 	return Key{PK: membersPK(id, group), SK: string(user)}
 }
 
-// dirtyKey is where it is noted that a member has to be compared with Entra.
+// dirtyKey is the key of the mark on a member.
 func dirtyKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
 	return Key{PK: join(organizationPart, string(id.Organization()), dirtyPart, string(id), string(group)), SK: string(user)}
 }
 
-// Mark says that a member of a group is dirty: it has to be compared with Entra.
+// Mark says that a member of a group is dirty: the member must be compared with Entra.
 type Mark struct {
 	Directory directory.ID      `json:"directoryId"`
 	Group     directory.GroupID `json:"groupId"`
@@ -32,7 +32,7 @@ type Mark struct {
 	Version   int64             `json:"-"`
 }
 
-// write is the write that keeps the mark, or clears it unless the member was marked
+// write returns the write that sets the mark, or clears it unless the member was marked
 // again.
 func (m Mark) write(remove bool) (Write, error) {
 	item, err := encode(dirtyKey(m.Directory, m.Group, m.User), m)
@@ -42,7 +42,7 @@ func (m Mark) write(remove bool) (Write, error) {
 	return Write{Item: item, If: Any}, err
 }
 
-// MarkDirty notes that members have to be compared with Entra.
+// MarkDirty marks members, so that they are compared with Entra.
 func (s *Store) MarkDirty(ctx context.Context, marks ...Mark) error {
 	var writes []Write
 	for _, m := range marks {
@@ -55,8 +55,8 @@ func (s *Store) MarkDirty(ctx context.Context, marks ...Mark) error {
 	return s.transactAll(ctx, writes)
 }
 
-// ClearMarks notes that members were compared. One that was marked again meanwhile
-// stays marked.
+// ClearMarks clears marks after the members were compared. A member that was marked
+// again meanwhile stays marked.
 func (s *Store) ClearMarks(ctx context.Context, marks ...Mark) error {
 	var writes []Write
 	for _, m := range marks {
@@ -69,7 +69,7 @@ func (s *Store) ClearMarks(ctx context.Context, marks ...Mark) error {
 	return s.transactUnchanged(ctx, writes)
 }
 
-// transactUnchanged does writes, each unless somebody else was faster.
+// transactUnchanged does writes, and skips those where another writer was faster.
 func (s *Store) transactUnchanged(ctx context.Context, writes []Write) error {
 	for chunk := range slices.Chunk(writes, MaxTransactItems) {
 		err := s.table.Transact(ctx, chunk)
@@ -88,7 +88,8 @@ func (s *Store) transactUnchanged(ctx context.Context, writes []Write) error {
 	return nil
 }
 
-// noticeKey is where it is noted that a group may not have been notified of a change.
+// noticeKey is the key of a pending notice: a group may not have been notified that a
+// user joined or left it.
 func noticeKey(id directory.ID, group directory.GroupID, user directory.UserID) Key {
 	return Key{PK: userPK(id.Organization(), user), SK: join(noticePart, string(id), string(group))}
 }
@@ -106,7 +107,7 @@ func (s *Store) PendingNotices(ctx context.Context, id directory.ID, user direct
 	return groups, err
 }
 
-// NoticesSent notes that groups were notified.
+// NoticesSent deletes the pending notices of groups that were notified.
 func (s *Store) NoticesSent(ctx context.Context, id directory.ID, user directory.UserID, groups ...directory.GroupID) error {
 	writes := make([]Write, len(groups))
 	for i, group := range groups {
@@ -115,7 +116,7 @@ func (s *Store) NoticesSent(ctx context.Context, id directory.ID, user directory
 	return s.transactAll(ctx, writes)
 }
 
-// Marks lists the members of a group that have to be compared with Entra.
+// Marks lists the marks of a group: the members that must be compared with Entra.
 func (s *Store) Marks(ctx context.Context, id directory.ID, group directory.GroupID) ([]Mark, error) {
 	var marks []Mark
 	err := s.each(ctx, Query{PK: dirtyKey(id, group, "").PK}, func(item Item) error {
@@ -144,7 +145,7 @@ func (s *Store) AllMembers(ctx context.Context, id directory.ID, group directory
 	return members, err
 }
 
-// SomeMembers reads some members of a group; those that are unknown are left out.
+// SomeMembers reads some members of a group; unknown ones are left out.
 func (s *Store) SomeMembers(ctx context.Context, id directory.ID, group directory.GroupID, users []directory.UserID) ([]directory.Member, error) {
 	keys := make([]Key, len(users))
 	for i, user := range users {
@@ -166,10 +167,9 @@ func (s *Store) SomeMembers(ctx context.Context, id directory.ID, group director
 	return members, nil
 }
 
-// PutMembers keeps members as they are. Where somebody else changed one since it was
-// read, whether the user is to be a member stays as the other one left it, marked;
-// what was done in Entra is kept all the same. A member that is neither wanted nor
-// applied is removed.
+// PutMembers writes members. If another writer changed a member since it was read,
+// Wanted stays as the other writer set it, and so does the mark; what was done in Entra
+// is still stored. A member that is neither wanted nor applied is deleted.
 func (s *Store) PutMembers(ctx context.Context, members ...directory.Member) error {
 	for chunk := range slices.Chunk(members, MaxTransactItems) {
 		writes := make([]Write, len(chunk))
@@ -195,13 +195,13 @@ func (s *Store) PutMembers(ctx context.Context, members ...directory.Member) err
 	return nil
 }
 
-// memberWrite is the write that keeps a member.
+// memberWrite returns the write that stores a member, or deletes it.
 func memberWrite(m directory.Member) (Write, error) {
 	item, err := encode(memberKey(m.Directory, m.Group, m.User), m)
 	return Write{Item: item, If: IfVersion(m.Version), Delete: !m.Wanted && m.Applied == ""}, err
 }
 
-// putMember keeps one member that somebody else may have changed meanwhile.
+// putMember writes one member that another writer may have changed meanwhile.
 func (s *Store) putMember(ctx context.Context, m directory.Member) error {
 	return Contended(ctx, func() error {
 		w, err := memberWrite(m)
@@ -227,22 +227,23 @@ func (s *Store) putMember(ctx context.Context, m directory.Member) error {
 	})
 }
 
-// Membership is the change of one: a user who joins a group or leaves it.
+// Membership is a change: a user joins a group or leaves it.
 type Membership struct {
 	User directory.UserID
 	In   bool
 	Why  directory.Reason // of leaving
-	// Notify says that the group is to be notified: that stays noted until it was.
+	// Notify says that the group must be notified: a pending notice is stored until
+	// then.
 	Notify bool
 }
 
-// membershipChunk is how many memberships change in one transaction: each writes
-// up to five items.
+// membershipChunk is how many memberships change in one transaction. Each writes up to
+// five items.
 const membershipChunk = MaxTransactItems / 5
 
-// SetMemberships changes who is in a group of a directory: the user's path, the
-// member, and the note that the member has to be looked at, all or nothing for
-// each user. It returns those that were not so before.
+// SetMemberships changes who is in a group of a directory. For each user it writes the
+// path, the member and the mark in one transaction. It returns the users whose
+// membership changed.
 func (s *Store) SetMemberships(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes ...Membership) ([]directory.UserID, error) {
 	var changed []directory.UserID
 	for chunk := range slices.Chunk(changes, membershipChunk) {
@@ -291,7 +292,8 @@ func (s *Store) transactMemberships(ctx context.Context, id directory.ID, group 
 	return changed, nil
 }
 
-// membershipWrites are the writes that change memberships, and whose they are.
+// membershipWrites returns the writes that change memberships, and the users that
+// change.
 func (s *Store) membershipWrites(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, changes []Membership) ([]Write, []directory.UserID, error) {
 	var keys []Key
 	for _, c := range changes {
@@ -319,7 +321,7 @@ func (s *Store) membershipWrites(ctx context.Context, id directory.ID, group dir
 	return writes, changed, nil
 }
 
-// writes are the writes of one change, none if it is so already.
+// writes returns the writes of one change, none if nothing changes.
 func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.GroupID, now time.Time) ([]Write, error) {
 	connection, connected := known[connectionKey(id, c.User)]
 	member, is := known[memberKey(id, group, c.User)]
@@ -371,14 +373,14 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 	return writes, nil
 }
 
-// ForgetMembers removes what is known of the members of a group that is not
-// connected any more; but for those that we made members in Entra, if those are to be
-// known when it is connected again.
+// ForgetMembers deletes the members and marks of a group that is no longer connected.
+// With keepApplied it keeps the members that we added in Entra, so that they are known
+// when the group is connected again.
 func (s *Store) ForgetMembers(ctx context.Context, id directory.ID, group directory.GroupID, keepApplied bool) error {
 	var writes []Write
 	for _, pk := range []string{membersPK(id, group), dirtyKey(id, group, "").PK} {
 		err := s.each(ctx, Query{PK: pk}, func(item Item) error {
-			m, err := decode[directory.Member](item) // a mark is one without an account
+			m, err := decode[directory.Member](item) // a mark decodes as a member that is not applied
 			if err != nil || keepApplied && m.Applied != "" {
 				return err
 			}

@@ -6,8 +6,8 @@ import (
 	"entrasync/shared/directory"
 )
 
-// DirectoriesOf lists the directories of one organization. Unlike
-// [Store.Directories] it sees every directory that was kept before.
+// DirectoriesOf lists the directories of one organization. Unlike [Store.Directories]
+// it sees every directory that was stored before.
 func (s *Store) DirectoriesOf(ctx context.Context, organization directory.OrganizationID) ([]directory.Directory, error) {
 	var all []directory.Directory
 	err := s.each(ctx, Query{PK: organizationPK(organization), SKPrefix: join(directoryPart, "")}, func(item Item) error {

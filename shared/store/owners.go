@@ -9,17 +9,18 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Owner is the JumpCloud user that an Entra account belongs to, with the
-// directories by which the user holds it: it is free again when none is left.
+// Owner is the JumpCloud user or group that an Entra account or group belongs to, and
+// the directories by which it was claimed. The account is free again when no directory
+// is left.
 type Owner struct {
 	Organization directory.OrganizationID `json:"organizationId"`
 	User         directory.UserID         `json:"userId"`
 	Username     string                   `json:"username,omitempty"` // when the account was claimed
-	Group        directory.GroupID        `json:"groupId,omitempty"`  // instead of a user, of a group in Entra
+	Group        directory.GroupID        `json:"groupId,omitempty"`  // instead of User, for a group in Entra
 	Directories  []directory.ID           `json:"directories"`
 }
 
-// Name is the owner for people.
+// Name returns the owner's name and id, for people.
 func (o Owner) Name() string {
 	id := string(o.User)
 	if o.Group != "" {
@@ -36,7 +37,7 @@ func (o Owner) Is(other Owner) bool {
 	return o.Organization == other.Organization && o.User == other.User && o.Group == other.Group
 }
 
-// claims says what belongs to the owner.
+// claims is the sentence that says what belongs to the owner.
 func (o Owner) claims() string {
 	if o.Group != "" {
 		return "the group belongs to the JumpCloud group " + o.Name()
@@ -44,25 +45,25 @@ func (o Owner) claims() string {
 	return "the account belongs to the JumpCloud user " + o.Name()
 }
 
-// ownerKey is where the owner of an account lies.
+// ownerKey is the key of the owner of an account.
 func ownerKey(tenant directory.TenantID, account directory.EntraID) Key {
 	return Key{PK: accountPK(tenant, account), SK: "owner"}
 }
 
-// accountPK holds what is known of an account of a tenant, whoever has it.
+// accountPK is the partition key of an account of a tenant.
 func accountPK(tenant directory.TenantID, account directory.EntraID) string {
 	return join(tenantPart, strings.ToLower(string(tenant)), entraPart, string(account))
 }
 
-// Owner reads whom an account belongs to; NotFound if to nobody.
+// Owner reads the owner of an account; NotFound if it has none.
 func (s *Store) Owner(ctx context.Context, tenant directory.TenantID, account directory.EntraID) (Owner, error) {
 	owner, _, err := get[Owner](ctx, s, ownerKey(tenant, account))
 	return owner, err
 }
 
-// Claim makes the user the owner of an Entra account, by a directory. If the
-// account belongs to another JumpCloud user already, that owner comes back with a
-// fault of kind Conflict: an account has at most one owner per tenant.
+// Claim makes claimant the owner of an Entra account, by a directory. If the account
+// already has another owner, it returns that owner with a fault of kind Conflict: an
+// account has at most one owner.
 func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, error) {
 	return s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
 		if len(owner.Directories) == 0 {
@@ -79,8 +80,8 @@ func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account di
 	})
 }
 
-// Unclaim gives an account back that the user claimed by a directory; free says
-// that nobody has it any more.
+// Unclaim ends the claim of an account by a directory; free says that the account has
+// no owner any more.
 func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (free bool, err error) {
 	after, err := s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
 		if owner.Is(claimant) {
@@ -91,8 +92,8 @@ func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account 
 	return len(after.Directories) == 0, err
 }
 
-// changeOwner reads an owner, changes it and writes it. An owner that holds the
-// account by no directory is none.
+// changeOwner reads an owner, changes it and writes it. An owner without a directory is
+// deleted.
 func (s *Store) changeOwner(ctx context.Context, key Key, change func(Owner) (Owner, error)) (Owner, error) {
 	var after Owner
 	err := Contended(ctx, func() error {

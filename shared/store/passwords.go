@@ -13,18 +13,18 @@ import (
 	"entrasync/shared/plan"
 )
 
-// passwordKeyKey is where the key lies that passwords are sealed with. It is the
-// one of the deployment, so it belongs to no organization.
+// passwordKeyKey is the item key of the public key that seals passwords. The deployment
+// has only one, so it belongs to no organization.
 var passwordKeyKey = Key{PK: join(passwordPart, "key"), SK: "public"}
 
-// PasswordKey reads the public key that passwords are sealed with, a JSON Web
-// Key; NotFound as long as nobody has published one.
+// PasswordKey reads the public key that seals passwords, a JSON Web Key; NotFound if
+// none was published yet.
 func (s *Store) PasswordKey(ctx context.Context) ([]byte, error) {
 	key, _, err := get[json.RawMessage](ctx, s, passwordKeyKey)
 	return key, missing(err, "key", "to seal passwords with")
 }
 
-// PublishPasswordKey makes a key the one that passwords are sealed with.
+// PublishPasswordKey stores the public key that seals passwords.
 func (s *Store) PublishPasswordKey(ctx context.Context, key []byte) error {
 	item, err := encode(passwordKeyKey, json.RawMessage(key))
 	if err != nil {
@@ -34,20 +34,20 @@ func (s *Store) PublishPasswordKey(ctx context.Context, key []byte) error {
 	return err
 }
 
-// turnKey is where it is noted that somebody sets a user's password.
+// turnKey is the key of the turn to set a user's password.
 func turnKey(organization directory.OrganizationID, user directory.UserID) Key {
 	return Key{PK: userPK(organization, user), SK: passwordPart}
 }
 
-// turn is the record of somebody who sets a password.
+// turn is the record of the right to set a user's password.
 type turn struct {
 	Until time.Time `json:"until"`
-	Taker string    `json:"taker"` // differs from that of every other one
+	Taker string    `json:"taker"` // a random id, different for every turn
 }
 
-// TakePasswordTurn notes that the caller sets a user's password until a time at
-// the latest; Conflict while somebody else does. Without turns, of two passwords
-// that are set at once JumpCloud could keep the one and Entra the other.
+// TakePasswordTurn gives the caller the only right to set a user's password, until a
+// time at most; Conflict while another caller has it. Without turns, if two passwords
+// are set at once, JumpCloud could keep the one and Entra the other.
 func (s *Store) TakePasswordTurn(ctx context.Context, organization directory.OrganizationID, user directory.UserID, until time.Time) error {
 	item, err := encode(turnKey(organization, user), turn{Until: until, Taker: uuid.NewString()})
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Store) TakePasswordTurn(ctx context.Context, organization directory.Org
 	return err
 }
 
-// EndPasswordTurn lets the next one set the user's password.
+// EndPasswordTurn ends the turn, so that the next caller can set the user's password.
 func (s *Store) EndPasswordTurn(ctx context.Context, organization directory.OrganizationID, user directory.UserID) error {
 	return s.table.Delete(ctx, turnKey(organization, user), Any)
 }
@@ -72,8 +72,8 @@ func (s *Store) ActionVersion(ctx context.Context, organization directory.Organi
 	return a, version, missing(err, "action", id)
 }
 
-// ChangeAction keeps an action as it is now, provided that nobody changed it since
-// it was read; Changed otherwise.
+// ChangeAction writes an action if nobody changed it since it was read; Changed
+// otherwise.
 func (s *Store) ChangeAction(ctx context.Context, a plan.Action, version int64) error {
 	item, err := actionItem(a)
 	if err != nil {
@@ -83,8 +83,8 @@ func (s *Store) ChangeAction(ctx context.Context, a plan.Action, version int64) 
 	return err
 }
 
-// ChangeLink reads a link, changes it and writes it, as Contended says. A change
-// that changes nothing is not written; NotFound if there is no such link.
+// ChangeLink reads a link, changes it and writes it with [Contended]. It writes nothing
+// if the link stays equal; NotFound if there is no such link.
 func (s *Store) ChangeLink(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Link) directory.Link) error {
 	return Contended(ctx, func() error {
 		before, version, err := get[directory.Link](ctx, s, linkKey(id, user))

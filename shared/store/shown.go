@@ -9,29 +9,29 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Shown is what is known of a user or a group in one directory, for people to read and
-// not to decide by: what cannot be read is left out of Known.
+// Shown are the records of a user or a group in one directory, for people and not for
+// decisions: damaged records are missing in Known.
 type Shown[R any] struct {
 	Known                          R
 	DamagedLink, DamagedConnection bool
 }
 
-// ShownUsers reads the links and connections of some users in a directory, for people
-// to read. What cannot be read is said in the log by its key.
+// ShownUsers reads the links and connections of some users in a directory, for people.
+// It logs the keys of damaged records.
 func (s *Store) ShownUsers(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]Shown[User], error) {
 	return shown(ctx, s, users, func(user directory.UserID) (link, connection Key) {
 		return linkKey(id, user), connectionKey(id, user)
 	}, (*User).add)
 }
 
-// ShownGroups does the same with groups.
+// ShownGroups does the same for groups.
 func (s *Store) ShownGroups(ctx context.Context, id directory.ID, groups []directory.GroupID) (map[directory.GroupID]Shown[Group], error) {
 	return shown(ctx, s, groups, func(group directory.GroupID) (link, connection Key) {
 		return groupLinkKey(id, group), groupConnectionKey(id, group)
 	}, (*Group).add)
 }
 
-// shown reads the links and connections of some users or groups, each named once.
+// shown reads the links and connections of some users or groups. ids must not repeat.
 func shown[ID comparable, R any](ctx context.Context, s *Store, ids []ID, keysOf func(ID) (link, connection Key), add func(*R, Item) error) (map[ID]Shown[R], error) {
 	all, of := map[ID]Shown[R]{}, map[Key]ID{}
 	var keys []Key
@@ -63,8 +63,8 @@ func shown[ID comparable, R any](ctx context.Context, s *Store, ids []ID, keysOf
 	return all, nil
 }
 
-// readable reads any number of items, for people to read: those that cannot be read
-// are said in the log, and named instead.
+// readable reads any number of items, for people. It logs the keys of damaged items and
+// returns them as damaged.
 func (s *Store) readable(ctx context.Context, keys []Key) (items []Item, damaged []Key, err error) {
 	for chunk := range slices.Chunk(keys, MaxBatchGet) {
 		some, err := s.table.BatchGet(ctx, chunk)
@@ -81,8 +81,8 @@ func (s *Store) readable(ctx context.Context, keys []Key) (items []Item, damaged
 	return items, damaged, nil
 }
 
-// readEach reads items one by one, as a batch in which one cannot be read fails as a
-// whole.
+// readEach reads items one by one, because a batch with one damaged item fails
+// completely.
 func (s *Store) readEach(ctx context.Context, keys []Key) (items []Item, damaged []Key, err error) {
 	for _, key := range keys {
 		item, err := s.table.Get(ctx, key)
@@ -99,9 +99,8 @@ func (s *Store) readEach(ctx context.Context, keys []Key) (items []Item, damaged
 	return items, damaged, nil
 }
 
-// ShownDirectory reads a directory for people to read what belongs to it; NotFound if
-// there is none. Of one whose record cannot be read only the ids are known, and the log
-// says so.
+// ShownDirectory reads a directory, to show its records to people; NotFound if there is
+// none. If its record is damaged, the result has only the ids, and the key is logged.
 func (s *Store) ShownDirectory(ctx context.Context, id directory.ID) (directory.Directory, error) {
 	d, err := s.Directory(ctx, id)
 	if IsDamaged(err) {
@@ -111,8 +110,8 @@ func (s *Store) ShownDirectory(ctx context.Context, id directory.ID) (directory.
 	return d, err
 }
 
-// HasOrganization is a fault of kind NotFound if there is no such organization. One
-// whose record cannot be read is there, and the log says so.
+// HasOrganization returns a fault of kind NotFound if there is no such organization. An
+// organization with a damaged record exists; the key is logged.
 func (s *Store) HasOrganization(ctx context.Context, id directory.OrganizationID) error {
 	_, err := s.Organization(ctx, id)
 	if IsDamaged(err) {
@@ -122,8 +121,8 @@ func (s *Store) HasOrganization(ctx context.Context, id directory.OrganizationID
 	return err
 }
 
-// organizationIDs are the ids of all organizations, in their order; also of those whose
-// records cannot be read.
+// organizationIDs returns the sorted ids of all organizations, also of those with
+// damaged records.
 func (s *Store) organizationIDs(ctx context.Context) ([]directory.OrganizationID, error) {
 	var ids []directory.OrganizationID
 	for q := (Query{PK: organizationsIndex, Index: true}); ; {

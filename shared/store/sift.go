@@ -11,27 +11,27 @@ import (
 	"entrasync/shared/directory"
 )
 
-// How much one page of a list with a filter may read of the table, so that a filter
-// that fits nothing ends in time: how often, and at most how many records each
-// time. The first read is of as many as the page holds, and each further one of
-// twice as many, because then few fit.
+// How much of the table one page of a filtered list may read, so that a filter that
+// matches nothing ends in time: the number of reads, and the most records of one read.
+// The first read is as large as the page. Each further read is twice as large, because
+// few records match.
 const (
 	siftReads    = 10
 	siftedAtOnce = 250
 )
 
-// siftPlace is where a page of a list with a filter ended.
+// siftPlace is the position where a page of a filtered list ended.
 type siftPlace struct {
 	Query []byte `json:"q"`           // the fingerprint of query and filter
-	Page  string `json:"p,omitempty"` // the cursor with which the table's page was read
+	Page  string `json:"p,omitempty"` // the cursor of the table's page
 	After string `json:"a,omitempty"` // the sort key of the last record seen
 }
 
-// sift reads one page of those records of a query of the index that fit; filter
-// names what fits. What it reads of the table is bounded, so a page may be short,
-// or empty, and still have a cursor. A record that cannot be read is left out and said
-// in the log by its key. A cursor of another query or filter is
-// refused with a fault of kind Invalid.
+// sift reads one page of the records of an index query for which fits is true; filter
+// is a text that identifies fits. It reads a limited part of the table, so a page may
+// be short, or empty, and still have a cursor. It leaves damaged records out and logs
+// their keys. A cursor of another query or filter is refused with a fault of kind
+// Invalid.
 func sift[T any](ctx context.Context, s *Store, q Query, filter string, fits func(T) bool) (List[T], error) {
 	place, err := siftedTo(q, filter)
 	if err != nil {
@@ -78,7 +78,7 @@ func sift[T any](ctx context.Context, s *Store, q Query, filter string, fits fun
 	return found, err
 }
 
-// siftedTo is where the page begins.
+// siftedTo returns the position where the page begins.
 func siftedTo(q Query, filter string) (siftPlace, error) {
 	sum := sha256.Sum256(fmt.Appendf(q.fingerprint(), "%q", filter))
 	place := siftPlace{Query: sum[:fingerprintBytes]}
@@ -96,20 +96,20 @@ func siftedTo(q Query, filter string) (siftPlace, error) {
 	return given, nil
 }
 
-// cursor is the place as text.
+// cursor encodes the place as text.
 func (p siftPlace) cursor() (string, error) {
 	raw, err := json.Marshal(p)
 	return base64.RawURLEncoding.EncodeToString(raw), err
 }
 
-// LinksThat lists the links of a directory that stand as a status and a reason say
-// (see [directory.Link.Stands]). limit is at least 1.
+// LinksThat lists the links of a directory with a status and a reason (see
+// [directory.Link.Stands]). limit is at least 1.
 func (s *Store) LinksThat(ctx context.Context, id directory.ID, status directory.LinkStatus, reason directory.Reason, limit int, cursor string) (List[directory.Link], error) {
 	q := Query{PK: join(linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor}
 	return sift(ctx, s, q, join(string(status), string(reason)), func(l directory.Link) bool { return l.Stands(status, reason) })
 }
 
-// GroupLinksThat is the same for the links of groups.
+// GroupLinksThat does the same for the links of groups.
 func (s *Store) GroupLinksThat(ctx context.Context, id directory.ID, status directory.LinkStatus, reason directory.Reason, limit int, cursor string) (List[directory.GroupLink], error) {
 	q := Query{PK: join(groupPart, linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor}
 	return sift(ctx, s, q, join(string(status), string(reason)), func(l directory.GroupLink) bool { return l.Stands(status, reason) })

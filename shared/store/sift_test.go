@@ -27,8 +27,8 @@ func (c *counted) Query(ctx context.Context, q store.Query) (store.Page, error) 
 	return page, err
 }
 
-// A list with a filter shows what fits, each once, in pages that are never longer
-// than asked for; and a page that finds nothing reads no more than its share.
+// A filtered list shows each match once, in pages that are never longer than the limit.
+// A page that finds nothing reads only a limited part of the table.
 func TestAFilteredListIsBoundedAndComplete(t *testing.T) {
 	bolt, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
 	if err != nil {
@@ -63,7 +63,7 @@ func TestAFilteredListIsBoundedAndComplete(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(page.Items) > limit || table.queries > 10 || table.items > 2500 || pages > all {
-				t.Fatalf("limit %d: %d links of %d read by %d queries", limit, len(page.Items), table.items, table.queries)
+				t.Fatalf("limit %d: %d links of %d read by %d queries, want at most %v Items, queries at most 10, items at most 2500, pages at most %v", limit, len(page.Items), table.items, table.queries, limit, all)
 			}
 			for _, link := range page.Items {
 				got = append(got, link.User)
@@ -78,9 +78,9 @@ func TestAFilteredListIsBoundedAndComplete(t *testing.T) {
 	}
 	empty, err := s.LinksThat(t.Context(), id, directory.Released, "", 100, "")
 	if err != nil || len(empty.Items) != 0 || empty.Cursor == "" {
-		t.Errorf("nothing fits: %d links, cursor %q, %v", len(empty.Items), empty.Cursor, err)
+		t.Errorf("nothing fits: %d links, cursor %q, %v, want 0 Items, Cursor not \"\"", len(empty.Items), empty.Cursor, err)
 	}
 	if _, err := s.LinksThat(t.Context(), id, directory.Parked, "", 100, empty.Cursor); !fault.Is(err, fault.Invalid) {
-		t.Errorf("the cursor of another filter: %v", err)
+		t.Errorf("the cursor of another filter: %v, want a fault of kind %s", err, fault.Invalid)
 	}
 }

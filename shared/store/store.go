@@ -1,12 +1,11 @@
 // Package store keeps the records of entrasync (organizations, directories,
 // connections, links, owners and actions) in one table.
 //
-// [Table] is the port to that table; the records are written once, here, on top
-// of it. Every key starts with the organization, so that one deployment serves
-// many, and all that is known of one user lies under one partition key, so that
-// one read answers which directories a user is in. A record that two writers
-// may change at once carries the version of its item, and a write with an old
-// version is refused with a fault of kind Changed.
+// [Table] is the port to that table; this package maps records to its items. Most keys
+// start with the organization, so that one deployment serves many. All records of one
+// user are under one partition key, so that one query returns all directories of the
+// user. A record that two writers may change at once has the version of its item, and a
+// write with an old version is refused with a fault of kind Changed.
 package store
 
 import (
@@ -26,8 +25,8 @@ type Store struct{ table Table }
 // New makes a store on a table.
 func New(table Table) *Store { return &Store{table: table} }
 
-// The names that keys are made of, each for one thing. "#" separates the parts; it
-// occurs in none of the ids.
+// The parts of keys, one for each kind of record. "#" separates the parts; no id
+// contains it.
 const (
 	organizationPart = "O"
 	directoryPart    = "D"
@@ -51,15 +50,15 @@ const (
 // join makes a key of parts.
 func join(parts ...string) string { return strings.Join(parts, "#") }
 
-// organizationPK holds an organization and its directories.
+// organizationPK is the partition key of an organization and its directories.
 func organizationPK(id directory.OrganizationID) string { return join(organizationPart, string(id)) }
 
-// userPK holds the connections and links of one user.
+// userPK is the partition key of the connections and links of one user.
 func userPK(organization directory.OrganizationID, user directory.UserID) string {
 	return join(organizationPart, string(organization), userPart, string(user))
 }
 
-// encode makes the item of a record.
+// encode returns the item of a record.
 func encode(key Key, record any) (Item, error) {
 	value, err := json.Marshal(record)
 	if err != nil {
@@ -68,7 +67,7 @@ func encode(key Key, record any) (Item, error) {
 	return Item{Key: key, Value: value}, nil
 }
 
-// decode reads the record of an item.
+// decode returns the record of an item.
 func decode[T any](item Item) (T, error) {
 	var record T
 	if err := json.Unmarshal(item.Value, &record); err != nil {
@@ -88,10 +87,10 @@ func get[T any](ctx context.Context, s *Store, key Key) (T, int64, error) {
 	return record, item.Version, err
 }
 
-// add keeps a record that is not there yet; Changed if there is one. A table in a cloud
-// may keep a record, lose the answer and be asked again: what is there is then this
-// very record. No two writers add the same: such records hold a time or an id of their
-// own.
+// add writes a record that does not exist yet; Changed if it exists. In a cloud a write
+// may succeed, its answer get lost and the client repeat it: then add finds its own
+// record, which is no fault. Two writers never add equal records, because each record
+// has a time or an id of its own.
 func (s *Store) add(ctx context.Context, item Item) error {
 	_, err := s.table.Put(ctx, item, Absent)
 	if !fault.Is(err, fault.Changed) {
@@ -107,11 +106,11 @@ func (s *Store) add(ctx context.Context, item Item) error {
 type List[T any] struct {
 	Items   []T
 	Cursor  string
-	LeftOut int // records of the page that cannot be read
+	LeftOut int // damaged records of the page
 }
 
-// list reads one page of records, for people to read: a record that cannot be read
-// is left out and said in the log by its key.
+// list reads one page of records for people. It leaves damaged records out and logs
+// their keys.
 func list[T any](ctx context.Context, s *Store, q Query) (List[T], error) {
 	page, err := s.table.Query(ctx, q)
 	if err != nil {
@@ -132,7 +131,7 @@ func list[T any](ctx context.Context, s *Store, q Query) (List[T], error) {
 	return List[T]{Items: records, Cursor: page.Cursor, LeftOut: len(page.Damaged) + len(page.Items) - len(records)}, nil
 }
 
-// missing turns the NotFound of a table into one that names the thing.
+// missing turns the NotFound of a table into one that names what is missing.
 func missing(err error, what, id string) error {
 	if !fault.Is(err, fault.NotFound) {
 		return err
@@ -140,8 +139,8 @@ func missing(err error, what, id string) error {
 	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: id, Message: fmt.Sprintf("there is no %s %s", what, id)}
 }
 
-// each calls add with every item of a query, for decisions: an item that cannot be
-// read is a fault, as what is not seen is taken for absent.
+// each calls add with every item of a query, for decisions. A damaged item is a fault,
+// because a decision would treat a skipped item as absent.
 func (s *Store) each(ctx context.Context, q Query, add func(Item) error) error {
 	for {
 		page, err := s.table.Query(ctx, q)

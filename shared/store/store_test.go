@@ -54,40 +54,40 @@ func TestAnAccountHasOneOwner(t *testing.T) {
 	}
 	all.Wait()
 	if wins.Load() != 1 {
-		t.Fatalf("%d users own the account", wins.Load())
+		t.Fatalf("%d users own the account, want 1", wins.Load())
 	}
 	holder, err := s.Claim(t.Context(), "contoso", "e1", owner("other"), one)
 	if !fault.Is(err, fault.Conflict) || holder.User == "" {
-		t.Errorf("the tenant in other letters: %v, %v", holder, err)
+		t.Errorf("the tenant in other letters: %v, %v, want a fault of kind %s, User not \"\"", holder, err, fault.Conflict)
 	}
 	again := holder
 	again.Username = "renamed since"
 	if got, err := s.Claim(t.Context(), "contoso", "e1", again, two); err != nil || got.User != holder.User || len(got.Directories) != 2 {
-		t.Errorf("the owner under another name, by another directory: %v, %v", got, err)
+		t.Errorf("the owner under another name, by another directory: %v, %v, want User %v, 2 Directories", got, err, holder.User)
 	}
 	if free, err := s.Unclaim(t.Context(), "contoso", "e1", owner("other"), one); err != nil || free {
-		t.Errorf("somebody else's unclaim: free %v, %v", free, err)
+		t.Errorf("somebody else's unclaim: free %v, %v, want free false", free, err)
 	}
 	for _, by := range []directory.ID{one, one} { // again changes nothing
 		if free, err := s.Unclaim(t.Context(), "contoso", "e1", holder, by); err != nil || free {
-			t.Errorf("given back by one of two directories: free %v, %v", free, err)
+			t.Errorf("given back by one of two directories: free %v, %v, want free false", free, err)
 		}
 	}
 	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other"), one); !fault.Is(err, fault.Conflict) {
-		t.Errorf("while the second directory holds it: %v", err)
+		t.Errorf("while the second directory holds it: %v, want a fault of kind %s", err, fault.Conflict)
 	}
 	if free, err := s.Unclaim(t.Context(), "contoso", "e1", holder, two); err != nil || !free {
-		t.Errorf("given back by both: free %v, %v", free, err)
+		t.Errorf("given back by both: free %v, %v, want free true", free, err)
 	}
 	if _, err := s.Owner(t.Context(), "contoso", "e1"); !fault.Is(err, fault.NotFound) {
-		t.Errorf("the owner of a free account: %v", err)
+		t.Errorf("the owner of a free account: %v, want a fault of kind %s", err, fault.NotFound)
 	}
 	if _, err := s.Claim(t.Context(), "contoso", "e1", owner("other"), one); err != nil {
 		t.Errorf("after it was given back: %v", err)
 	}
 }
 
-// record keeps one recording.
+// record writes one recording.
 func record(t *testing.T, s *store.Store, link directory.Link, actions ...plan.Action) (directory.Link, error) {
 	t.Helper()
 	err := s.Record(t.Context(), store.Recording{Link: link, Actions: actions})[0]
@@ -114,7 +114,7 @@ func TestRecordKeepsAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := record(t, s, stale, action("a3", dir)); !fault.Is(err, fault.Changed) {
-		t.Errorf("an old version was written: %v", err)
+		t.Errorf("an old version was written: %v, want a fault of kind %s", err, fault.Changed)
 	}
 	user, err := s.User(t.Context(), organization, "u1")
 	if got, _ := user.Link(dir); err != nil || got.Version != link.Version {
@@ -122,15 +122,15 @@ func TestRecordKeepsAllOrNothing(t *testing.T) {
 	}
 	list, err := s.Actions(t.Context(), dir, 0, "")
 	if err != nil || len(list.Items) != 2 || list.Items[0].ID != "a2" {
-		t.Errorf("actions, newest first: %+v, %v", list.Items, err)
+		t.Errorf("actions, newest first: %+v, %v, want 2 Items, ID \"a2\"", list.Items, err)
 	}
 	if _, err := s.Action(t.Context(), organization, "a3"); !fault.Is(err, fault.NotFound) {
-		t.Errorf("the action of the refused record: %v", err)
+		t.Errorf("the action of the refused record: %v, want a fault of kind %s", err, fault.NotFound)
 	}
 }
 
-// One stale link among many spoils only its own recording, also beyond what one
-// transaction holds.
+// One stale link among many makes only its own recording fail, also with more
+// recordings than fit one transaction.
 func TestRecordingsDoNotSpoilEachOther(t *testing.T) {
 	s := open(t)
 	dir := directory.NewID(organization, "one")
@@ -166,7 +166,7 @@ func TestUserHoldsConnectionsAndLinks(t *testing.T) {
 	}
 	user, err := s.User(t.Context(), organization, "u1")
 	if err != nil || len(user.Connections) != 2 || len(user.Links) != 2 || len(user.Directories()) != 2 || len(user.Paths(one)) != 2 {
-		t.Errorf("%+v, %v", user, err)
+		t.Errorf("%+v, %v, want 2 Connections, 2 Links, 2 Directories, 2 one", user, err)
 	}
 	for want := range 2 {
 		if was, err := s.Disconnect(t.Context(), one, "u1", directory.Direct, directory.Disconnected); was != (want == 0) || err != nil {
@@ -174,27 +174,27 @@ func TestUserHoldsConnectionsAndLinks(t *testing.T) {
 		}
 	}
 	if was, err := s.Disconnect(t.Context(), one, "u1", "group:g1", directory.LeftGroup); !was || err != nil {
-		t.Errorf("the last path: %v, %v", was, err)
+		t.Errorf("the last path: %v, %v, want was true", was, err)
 	}
 	user, err = s.User(t.Context(), organization, "u1")
 	if link, found := user.Link(one); err != nil || !found || link.Version != 1 || len(user.Paths(one)) != 0 || user.Ended(one) != directory.LeftGroup || user.Ended(two) != "" || len(user.Directories()) != 2 {
-		t.Errorf("after the disconnection: %+v, %v", user, err)
+		t.Errorf("after the disconnection: %+v, %v, want found true, Version 1, 0 one, one %v, two \"\", 2 Directories", user, err, directory.LeftGroup)
 	}
 	if listed, err := s.Connections(t.Context(), one, 0, ""); err != nil || len(listed.Items) != 0 {
-		t.Errorf("listed after the disconnection: %+v, %v", listed, err)
+		t.Errorf("listed after the disconnection: %+v, %v, want 0 Items", listed, err)
 	}
 	if err := s.Connect(t.Context(), one, "u1", directory.Direct, time.Now().UTC()); err != nil {
 		t.Fatal(err)
 	}
 	if user, err = s.User(t.Context(), organization, "u1"); err != nil || len(user.Paths(one)) != 1 || user.Ended(one) != "" {
-		t.Errorf("connected again: %+v, %v", user, err)
+		t.Errorf("connected again: %+v, %v, want 1 one, one \"\"", user, err)
 	}
 	if other, err := s.User(t.Context(), "5f0c1e2d3a4b5c6d7e8f9999", "u1"); err != nil || len(other.Directories()) != 0 {
-		t.Errorf("the same user id in another organization: %+v, %v", other, err)
+		t.Errorf("the same user id in another organization: %+v, %v, want 0 Directories", other, err)
 	}
 }
 
-// Paths that come and go at once are all counted.
+// Paths that are added and removed at the same time are all counted.
 func TestPathsOfManyWriters(t *testing.T) {
 	s := open(t)
 	one := directory.NewID(organization, "one")
@@ -208,7 +208,7 @@ func TestPathsOfManyWriters(t *testing.T) {
 			}
 			if i%2 == 0 {
 				if was, err := s.Disconnect(t.Context(), one, "u1", path, directory.LeftGroup); !was || err != nil {
-					t.Errorf("%s: %v, %v", path, was, err)
+					t.Errorf("%s: %v, %v, want was true", path, was, err)
 				}
 			}
 		})
@@ -220,7 +220,7 @@ func TestPathsOfManyWriters(t *testing.T) {
 	}
 }
 
-func TestLook(t *testing.T) {
+func TestReadUsers(t *testing.T) {
 	s := open(t)
 	one := directory.NewID(organization, "one")
 	if _, err := s.ReadUsers(t.Context(), one, []directory.UserID{"u1"}); !fault.Is(err, fault.NotFound) {
@@ -238,13 +238,13 @@ func TestLook(t *testing.T) {
 			}
 		}
 	}
-	look, err := s.ReadUsers(t.Context(), one, users)
-	if err != nil || look.Directory.Name != "A" || look.Directory.Version != 1 || len(look.Users) != 60 {
-		t.Fatalf("%d users, %+v, %v", len(look.Users), look.Directory, err)
+	records, err := s.ReadUsers(t.Context(), one, users)
+	if err != nil || records.Directory.Name != "A" || records.Directory.Version != 1 || len(records.Users) != 60 {
+		t.Fatalf("%d users, %+v, %v, want Name \"A\", Version 1, 60 Users", len(records.Users), records.Directory, err)
 	}
-	for id, user := range look.Users {
+	for id, user := range records.Users {
 		if link, found := user.Link(one); !found || link.User != id || link.Version != 1 || len(user.Paths(one)) != 1 {
-			t.Errorf("%s: %+v", id, user)
+			t.Errorf("%s: %+v, want found true, User %v, Version 1, 1 one", id, user, id)
 		}
 	}
 }
@@ -262,21 +262,21 @@ func TestDirectoriesAreChangedByOneWriterAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.PutDirectory(t.Context(), stale); !fault.Is(err, fault.Changed) {
-		t.Errorf("an old version was written: %v", err)
+		t.Errorf("an old version was written: %v, want a fault of kind %s", err, fault.Changed)
 	}
 	if got, err := s.Directory(t.Context(), d.ID); err != nil || got.Name != "B" || got.Version != 2 {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("%+v, %v, want Name \"B\", Version 2", got, err)
 	}
 	for _, id := range []directory.ID{"", "nope", "-", "a-", directory.NewID(organization, "two")} {
 		if _, err := s.Directory(t.Context(), id); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%q: %v", id, err)
+			t.Errorf("%q: %v, want a fault of kind %s", id, err, fault.NotFound)
 		}
 	}
 }
 
-// Directories that share a tenant are looked at together, but for those of other
-// organizations, whose users are others.
-func TestLookSeesTheSiblings(t *testing.T) {
+// Directories that share a tenant are read together, except those of other
+// organizations, which have other users.
+func TestReadUsersReadsTheSiblings(t *testing.T) {
 	s := open(t)
 	one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
 	foreign := directory.NewID("5f0c1e2d3a4b5c6d7e8f9999", "three")
@@ -288,13 +288,13 @@ func TestLookSeesTheSiblings(t *testing.T) {
 	if err := s.Connect(t.Context(), two, "u1", "group:g1", time.Now().UTC()); err != nil {
 		t.Fatal(err)
 	}
-	look, err := s.ReadUsers(t.Context(), one, []directory.UserID{"u1", "u2"})
-	if err != nil || look.Directory.ID != one || len(look.Siblings) != 1 || look.Siblings[0].ID != two {
-		t.Fatalf("%+v, %v", look, err)
+	records, err := s.ReadUsers(t.Context(), one, []directory.UserID{"u1", "u2"})
+	if err != nil || records.Directory.ID != one || len(records.Siblings) != 1 || records.Siblings[0].ID != two {
+		t.Fatalf("%+v, %v, want ID %v, 1 Siblings, ID %v", records, err, one, two)
 	}
-	u1, u2 := look.Users["u1"], look.Users["u2"]
+	u1, u2 := records.Users["u1"], records.Users["u2"]
 	if len(u1.Paths(two)) != 1 || len(u1.Paths(one)) != 0 || len(u2.Paths(two)) != 0 {
-		t.Errorf("%+v", look.Users)
+		t.Errorf("%+v", records.Users)
 	}
 }
 
@@ -311,16 +311,16 @@ func TestWaitsForAManager(t *testing.T) {
 		}
 	}
 	if got, err := s.Waits(t.Context(), store.ManagerAccount(one, "m1")); err != nil || !slices.Equal(got, waits) {
-		t.Errorf("%d waits, %v", len(got), err)
+		t.Errorf("%d waits, %v, want %v", len(got), err, waits)
 	}
 	if err := s.RemoveWaits(t.Context(), waits...); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Waits(t.Context(), store.ManagerAccount(one, "m1")); err != nil || len(got) != 0 {
-		t.Errorf("after the removal: %v, %v", got, err)
+		t.Errorf("after the removal: %v, %v, want 0", got, err)
 	}
 	if got, err := s.Waits(t.Context(), store.ManagerAccount(two, "m1")); err != nil || len(got) != 1 {
-		t.Errorf("the other directory: %v, %v", got, err)
+		t.Errorf("the other directory: %v, %v, want 1", got, err)
 	}
 }
 
@@ -334,6 +334,6 @@ func TestAccounts(t *testing.T) {
 	}
 	got, err := s.Accounts(t.Context(), one, []directory.UserID{"u3", "u1", "u2", "u1"})
 	if err != nil || len(got) != 1 || got["u1"] != "e1" {
-		t.Errorf("%v, %v", got, err)
+		t.Errorf("%v, %v, want 1, u1 \"e1\"", got, err)
 	}
 }

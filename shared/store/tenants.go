@@ -8,32 +8,31 @@ import (
 	"entrasync/shared/fault"
 )
 
-// maxTenantNames is how many names of a tenant are claimed, so that they fit one
-// transaction with the directory and the others on its tenant. Few tenants have as
-// many; of one that has more the first are claimed, its id among them.
+// maxTenantNames is how many names of a tenant are claimed at most, so that one
+// transaction can write them with the directory and the others on its tenant. Few
+// tenants have more; then the first names are claimed, among them the tenant's id.
 const maxTenantNames = 50
 
-// tenantClaim is what is known under one name of a tenant. It stays when a
-// directory goes or the tenant loses the name: what is true stands in the
-// directories.
+// tenantClaim is the record of one name of a tenant. It stays when a directory is
+// removed or the tenant loses the name: the records of the directories decide.
 type tenantClaim struct {
 	Directories []directory.ID `json:"directories"`
 	version     int64
 }
 
-// tenantClaimKey is where the claim to a name of a tenant lies.
+// tenantClaimKey is the key of the claim to a name of a tenant.
 func tenantClaimKey(name string) Key { return Key{PK: join(tenantPart, name), SK: "directories"} }
 
 // Neighbours are the other directories that may be on the tenant of a directory,
 // or have one of its domains.
 type Neighbours struct {
-	// Directories are those that exist, as they were claimed.
+	// Directories are those that exist, in the order of their claims.
 	Directories []directory.Directory
-	claims      map[string]tenantClaim // by name, those that the directory is not in yet
+	claims      map[string]tenantClaim // by name, those that do not have the directory yet
 }
 
-// Neighbours reads which other directories claimed a name of the directory's
-// tenant. It sees every directory that was kept by PutDirectoryAmong before.
+// Neighbours reads the other directories that claimed a name of the directory's tenant.
+// It sees every directory that [Store.PutDirectoryAmong] stored before.
 func (s *Store) Neighbours(ctx context.Context, d directory.Directory) (Neighbours, error) {
 	found := Neighbours{claims: map[string]tenantClaim{}}
 	var ids []directory.ID
@@ -65,17 +64,17 @@ func (s *Store) Neighbours(ctx context.Context, d directory.Directory) (Neighbou
 	return found, nil
 }
 
-// claimed are the names of the tenant that a directory claims.
+// claimed returns the names of the tenant that a directory claims.
 func claimed(d directory.Directory) []string {
 	names := d.TenantNames()
 	return names[:min(len(names), maxTenantNames)]
 }
 
-// PutDirectoryAmong keeps a directory like PutDirectory, claims the names of its
-// tenant for it and keeps others that were changed with it, all or nothing;
-// Changed if since Neighbours was asked somebody changed one of the directories
-// or claimed one of the names. So of two new directories on one tenant the second
-// one always sees the first.
+// PutDirectoryAmong stores a directory like [Store.PutDirectory], claims the names of
+// its tenant and stores the other changed directories, all in one transaction. It
+// returns Changed if, after [Store.Neighbours] read them, another writer changed one of
+// the directories or claimed one of the names. So of two new directories on one tenant
+// the second always sees the first.
 func (s *Store) PutDirectoryAmong(ctx context.Context, d directory.Directory, neighbours Neighbours, changed ...directory.Directory) (int64, error) {
 	var writes []Write
 	for _, each := range append([]directory.Directory{d}, changed...) {

@@ -18,10 +18,10 @@ func TestNeighbours(t *testing.T) {
 	first := on("one", "t1", "a.example", "B.example")
 	alone, err := s.Neighbours(t.Context(), first)
 	if err != nil || len(alone.Directories) != 0 {
-		t.Fatalf("%+v, %v", alone, err)
+		t.Fatalf("%+v, %v, want 0 Directories", alone, err)
 	}
 	if first.Version, err = s.PutDirectoryAmong(t.Context(), first, alone); err != nil || first.Version != 1 {
-		t.Fatalf("version %d, %v", first.Version, err)
+		t.Fatalf("version %d, %v, want 1", first.Version, err)
 	}
 	for name, tc := range map[string]struct {
 		directory directory.Directory
@@ -35,10 +35,10 @@ func TestNeighbours(t *testing.T) {
 		"a name that looks like a key": {on("two", "t1#E"), 0},
 	} {
 		if got, err := s.Neighbours(t.Context(), tc.directory); err != nil || len(got.Directories) != tc.want {
-			t.Errorf("%s: %d neighbours, %v", name, len(got.Directories), err)
+			t.Errorf("%s: %d neighbours, %v, want %v Directories", name, len(got.Directories), err, tc.want)
 		}
 	}
-	// Once its names are claimed a directory is changed like any other record.
+	// Once its names are claimed, a directory is changed like any other record.
 	among, err := s.Neighbours(t.Context(), first)
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +46,15 @@ func TestNeighbours(t *testing.T) {
 	first.Name = "New"
 	version, err := s.PutDirectoryAmong(t.Context(), first, among)
 	if got, readErr := s.Directory(t.Context(), first.ID); err != nil || readErr != nil || version != 2 || got.Version != 2 || got.Name != "New" {
-		t.Errorf("version %d: %+v, %v, %v", version, got, err, readErr)
+		t.Errorf("version %d: %+v, %v, %v, want version 2, Version 2, Name \"New\"", version, got, err, readErr)
 	}
 	if _, err := s.PutDirectoryAmong(t.Context(), first, among); !fault.Is(err, fault.Changed) {
-		t.Errorf("an old version was written: %v", err)
+		t.Errorf("an old version was written: %v, want a fault of kind %s", err, fault.Changed)
 	}
 }
 
-// Of two that looked before either was kept only one is kept, whatever name they
-// have in common.
+// Of two directories that read their neighbours before either was stored, only one is
+// stored, whichever name they have in common.
 func TestTheSecondOnATenantSeesTheFirst(t *testing.T) {
 	for name, second := range map[string]directory.Directory{
 		"the tenant": on("two", "T1"),
@@ -74,19 +74,19 @@ func TestTheSecondOnATenantSeesTheFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := s.PutDirectoryAmong(t.Context(), second, beforeSecond); !fault.Is(err, fault.Changed) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want a fault of kind %s", name, err, fault.Changed)
 		}
 		if _, err := s.Directory(t.Context(), second.ID); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%s: the second directory is there: %v", name, err)
+			t.Errorf("%s: the second directory is there: %v, want a fault of kind %s", name, err, fault.NotFound)
 		}
 		after, err := s.Neighbours(t.Context(), second)
 		if err != nil || len(after.Directories) != 1 || after.Directories[0].ID != first.ID {
-			t.Errorf("%s: %+v, %v", name, after.Directories, err)
+			t.Errorf("%s: %+v, %v, want 1 Directories, ID %v", name, after.Directories, err, first.ID)
 		}
 	}
 }
 
-// A tenant with more domains than a transaction takes is claimed all the same.
+// A tenant with more domains than fit a transaction can be claimed too.
 func TestTenantWithManyDomains(t *testing.T) {
 	s := open(t)
 	var domains []string
@@ -102,6 +102,6 @@ func TestTenantWithManyDomains(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := s.Neighbours(t.Context(), on("two", "t1", domains...)); err != nil || len(got.Directories) != 1 {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("%+v, %v, want 1 Directories", got, err)
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"entrasync/shared/fault"
 )
 
-// User is what is known of one JumpCloud user.
+// User are the records of one JumpCloud user.
 type User struct {
 	Connections []directory.Connection
 	Links       []directory.Link
 }
 
-// Link is the user's link in a directory; found is false if there is none.
+// Link returns the user's link in a directory; found is false if there is none.
 func (u User) Link(id directory.ID) (link directory.Link, found bool) {
 	for _, l := range u.Links {
 		if l.Directory == id {
@@ -26,7 +26,7 @@ func (u User) Link(id directory.ID) (link directory.Link, found bool) {
 	return directory.Link{}, false
 }
 
-// Paths are the ways by which the user is connected to a directory.
+// Paths returns the paths by which the user is connected to a directory.
 func (u User) Paths(id directory.ID) []directory.Path {
 	for _, c := range u.Connections {
 		if c.Directory == id {
@@ -36,8 +36,8 @@ func (u User) Paths(id directory.ID) []directory.Path {
 	return nil
 }
 
-// Ended says why the user's last path to a directory ended; "" if there is one, or
-// never was.
+// Ended says why the user's last path to a directory ended; "" if the user has a path,
+// or never had one.
 func (u User) Ended(id directory.ID) directory.Reason {
 	for _, c := range u.Connections {
 		if c.Directory == id {
@@ -47,8 +47,8 @@ func (u User) Ended(id directory.ID) directory.Reason {
 	return ""
 }
 
-// Directories are the directories that the user is in: those with a link or a
-// connection, each once.
+// Directories returns the directories where the user has a link or a connection, each
+// once.
 func (u User) Directories() []directory.ID {
 	seen := map[directory.ID]bool{}
 	var ids []directory.ID
@@ -67,31 +67,31 @@ func (u User) Directories() []directory.ID {
 	return ids
 }
 
-// linkKey is where a link lies.
+// linkKey is the key of a link.
 func linkKey(id directory.ID, user directory.UserID) Key {
 	return Key{PK: userPK(id.Organization(), user), SK: join(linkPart, string(id))}
 }
 
-// connectionKey is where a connection lies.
+// connectionKey is the key of a connection.
 func connectionKey(id directory.ID, user directory.UserID) Key {
 	return Key{PK: userPK(id.Organization(), user), SK: join(connectionPart, string(id))}
 }
 
-// linkItem is the item of a link, listed under its directory.
+// linkItem is the item of a link, in the index under its directory.
 func linkItem(l directory.Link) (Item, error) {
 	item, err := encode(linkKey(l.Directory, l.User), l)
 	item.IndexPK, item.IndexSK = join(linkPart, string(l.Directory)), string(l.User)
 	return item, err
 }
 
-// User reads all that is known of a user; a user nobody knows is empty.
+// User reads all records of a user; an unknown user is empty.
 func (s *Store) User(ctx context.Context, organization directory.OrganizationID, id directory.UserID) (User, error) {
 	var user User
 	err := s.each(ctx, Query{PK: userPK(organization, id)}, user.add)
 	return user, err
 }
 
-// add sorts one item of the user's partition in.
+// add adds the record of one item of the user's partition.
 func (u *User) add(item Item) error {
 	kind, _, _ := strings.Cut(item.SK, "#")
 	switch kind {
@@ -110,9 +110,8 @@ func (u *User) add(item Item) error {
 	}
 }
 
-// Connect adds a path by which a user is connected to a directory and, if the
-// user has no link there yet, a pending one. Adding a path that is there changes
-// nothing.
+// Connect adds a path by which a user is connected to a directory and, if the user has
+// no link there yet, a pending link. Adding a path that exists changes nothing.
 func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now time.Time) error {
 	link, err := linkItem(directory.NewLink(id, user))
 	if err != nil {
@@ -133,8 +132,8 @@ func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.Use
 	return err
 }
 
-// Disconnect takes a path away, and notes why if it was the last one; it reports
-// whether it was there.
+// Disconnect removes a path, and stores why if it was the last one; it reports whether
+// the path existed.
 func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, why directory.Reason) (bool, error) {
 	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection { return c.With(path, false, why) })
 }
@@ -169,8 +168,8 @@ func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond 
 	return err
 }
 
-// connectionItem is the item of a connection, listed under its directory. One that
-// has no path left stays, to say why, and is not listed.
+// connectionItem is the item of a connection, in the index under its directory. A
+// connection without a path stays, to say why, but is not in the index.
 func connectionItem(c directory.Connection) (Item, error) {
 	item, err := encode(connectionKey(c.Directory, c.User), c)
 	if len(c.Paths) > 0 {
@@ -179,75 +178,75 @@ func connectionItem(c directory.Connection) (Item, error) {
 	return item, err
 }
 
-// UserRecords is what is known of a directory and of some users there.
+// UserRecords are the records of a directory and of some users there.
 type UserRecords struct {
 	Directory directory.Directory
 	// Siblings are the directories of the same organization that share its tenant.
 	Siblings []directory.Directory
-	// Users hold the links and connections in this directory and in its siblings.
+	// Users have the links and connections in this directory and in its siblings.
 	Users map[directory.UserID]User
 }
 
 // ReadUsers reads a directory with some of its users, in as few requests as the table
-// takes; NotFound if there is no such directory.
+// allows; NotFound if there is no such directory.
 func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []directory.UserID) (UserRecords, error) {
-	look := UserRecords{Users: map[directory.UserID]User{}}
+	records := UserRecords{Users: map[directory.UserID]User{}}
 	keys := []Key{directoryKey(id)}
 	for _, user := range users {
 		keys = append(keys, linkKey(id, user), connectionKey(id, user))
 	}
-	if err := s.readRecords(ctx, &look, id, keys); err != nil {
+	if err := s.readRecords(ctx, &records, id, keys); err != nil {
 		return UserRecords{}, err
 	}
-	if look.Directory.ID == "" {
+	if records.Directory.ID == "" {
 		return UserRecords{}, missing(fault.New(fault.NotFound, "store.read users", ""), "directory", string(id))
 	}
 	keys = nil
-	for _, sibling := range look.Directory.Shares {
+	for _, sibling := range records.Directory.Shares {
 		if sibling.Organization() != id.Organization() {
-			continue // its users are others
+			continue // it has other users
 		}
 		keys = append(keys, directoryKey(sibling))
 		for _, user := range users {
 			keys = append(keys, connectionKey(sibling, user), linkKey(sibling, user))
 		}
 	}
-	return look, s.readRecords(ctx, &look, id, keys)
+	return records, s.readRecords(ctx, &records, id, keys)
 }
 
-// readRecords reads items and sorts them in.
-func (s *Store) readRecords(ctx context.Context, look *UserRecords, id directory.ID, keys []Key) error {
+// readRecords reads items and adds them to records.
+func (s *Store) readRecords(ctx context.Context, records *UserRecords, id directory.ID, keys []Key) error {
 	items, err := s.batchGet(ctx, keys)
 	if err != nil {
 		return err
 	}
 	for _, item := range items {
-		if err := look.add(id, item); err != nil {
+		if err := records.add(id, item); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add sorts one item in.
-func (l *UserRecords) add(id directory.ID, item Item) error {
+// add adds the record of one item.
+func (r *UserRecords) add(id directory.ID, item Item) error {
 	if user, is := userOf(item.PK); is {
-		known := l.Users[user]
+		known := r.Users[user]
 		err := known.add(item)
-		l.Users[user] = known
+		r.Users[user] = known
 		return err
 	}
 	d, err := decode[directory.Directory](item)
 	d.Version = item.Version
 	if d.ID == id {
-		l.Directory = d
+		r.Directory = d
 	} else {
-		l.Siblings = append(l.Siblings, d)
+		r.Siblings = append(r.Siblings, d)
 	}
 	return err
 }
 
-// userOf is the user whose partition it is.
+// userOf returns the user of a partition key.
 func userOf(pk string) (directory.UserID, bool) {
 	parts := strings.Split(pk, "#")
 	if len(parts) != 4 || parts[2] != userPart {
@@ -256,8 +255,8 @@ func userOf(pk string) (directory.UserID, bool) {
 	return directory.UserID(parts[3]), true
 }
 
-// Accounts reads which accounts users have in a directory; those without one, and
-// those whose account was given free, are left out.
+// Accounts reads which accounts users have in a directory. It leaves out users without
+// an account and users whose account was freed.
 func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.EntraID, error) {
 	links, err := s.LinksOf(ctx, id, users)
 	if err != nil {
@@ -272,21 +271,21 @@ func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory
 	return accounts, nil
 }
 
-// LinksOf reads the links of some users in a directory, as far as they have one.
+// LinksOf reads the links of some users in a directory; users without one are left out.
 func (s *Store) LinksOf(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.Link, error) {
 	users = slices.Clone(users)
 	slices.Sort(users)
-	var look UserRecords
-	look.Users = map[directory.UserID]User{}
+	var records UserRecords
+	records.Users = map[directory.UserID]User{}
 	var keys []Key
 	for _, user := range slices.Compact(users) {
 		keys = append(keys, linkKey(id, user))
 	}
-	if err := s.readRecords(ctx, &look, id, keys); err != nil {
+	if err := s.readRecords(ctx, &records, id, keys); err != nil {
 		return nil, err
 	}
 	links := map[directory.UserID]directory.Link{}
-	for user, known := range look.Users {
+	for user, known := range records.Users {
 		if link, found := known.Link(id); found {
 			links[user] = link
 		}

@@ -6,39 +6,38 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Awaited is what users can wait for.
+// Awaited is something that users can wait for.
 type Awaited string
 
-// ManagerAccount is the account of a manager in a directory, which may arrive.
+// ManagerAccount is an account that a manager may get in a directory.
 func ManagerAccount(id directory.ID, manager directory.UserID) Awaited {
 	return Awaited(join(organizationPart, string(id.Organization()), waitPart, string(id), string(manager)))
 }
 
-// FreeAccount is an account of a tenant that belongs to somebody else, or has a
-// name that somebody else wants.
+// FreeAccount is an account of a tenant that has another owner, or a name that another
+// user needs, and that may become free.
 func FreeAccount(tenant directory.TenantID, account directory.EntraID) Awaited {
 	return Awaited(join(accountPK(tenant, account), waitPart))
 }
 
-// Wait says that a user is to be looked at when something happens to what they
-// wait for.
+// Wait says that a user gets a task when what the user waits for changes.
 type Wait struct {
 	For       Awaited          `json:"for"`
 	Directory directory.ID     `json:"directoryId"`
 	User      directory.UserID `json:"userId"`
 }
 
-// key is where a wait lies: with all that wait for the same.
+// key is the key of a wait. All waits for the same thing have the same partition key.
 func (w Wait) key() Key {
 	return Key{PK: string(w.For), SK: join(string(w.Directory), string(w.User))}
 }
 
-// AddWaits keeps waits; those that are there already stay.
+// AddWaits stores waits; those that exist already stay.
 func (s *Store) AddWaits(ctx context.Context, waits ...Wait) error {
 	return s.changeWaits(ctx, false, waits)
 }
 
-// RemoveWaits removes waits, there or not.
+// RemoveWaits deletes waits; those that do not exist are ignored.
 func (s *Store) RemoveWaits(ctx context.Context, waits ...Wait) error {
 	return s.changeWaits(ctx, true, waits)
 }
@@ -56,7 +55,7 @@ func (s *Store) changeWaits(ctx context.Context, remove bool, waits []Wait) erro
 	return s.transactAll(ctx, writes)
 }
 
-// Waits lists all who wait for something.
+// Waits lists all waits for something.
 func (s *Store) Waits(ctx context.Context, what Awaited) ([]Wait, error) {
 	var waits []Wait
 	q := Query{PK: string(what)}

@@ -9,10 +9,10 @@ import (
 	"entrasync/shared/queue"
 )
 
-// testConcurrent has producers, each with groups of its own so that the order
-// within a group is known, and consumers that abandon the first message of
-// every group once. Nothing is lost, nothing comes again after its delete, a
-// group is never with two consumers, and its messages are ended in order.
+// testConcurrent starts producers, each with groups of its own so that the order within
+// a group is known, and consumers that abandon the first message of every group once.
+// No message is lost or comes again after its delete, no group is with two consumers at
+// once, and its messages are deleted in order.
 func testConcurrent(b *bench) {
 	const producers, groupsEach, consumers, perGroup = 4, 3, 6, 20
 	c := &consumption{bench: b, ended: map[string]int{}, with: map[string]int{}}
@@ -46,24 +46,24 @@ func testConcurrent(b *bench) {
 	group.Wait()
 	for g, n := range c.ended {
 		if n != perGroup {
-			b.Errorf("%d messages of group %s ended, want %d", n, g, perGroup)
+			b.Errorf("%d messages of group %s were deleted, want %d", n, g, perGroup)
 		}
 	}
 	if c.done.Load() != total {
-		b.Fatalf("%d messages ended, want %d", c.done.Load(), total)
+		b.Fatalf("%d messages were deleted, want %d", c.done.Load(), total)
 	}
 	b.elapse(visibility)
 	b.receive()
 	b.wantDepth(queue.Depth{})
 }
 
-// consumption is what the consumers found out together.
+// consumption is the shared state of the consumers.
 type consumption struct {
 	*bench
 	done atomic.Int64
 
 	mu    sync.Mutex
-	ended map[string]int // by group: how many messages ended, which is the next body
+	ended map[string]int // by group: how many messages were deleted, which is the next body
 	with  map[string]int // by group: the consumer that has some in flight
 }
 
@@ -92,7 +92,7 @@ func (c *consumption) consume(consumer int, got []queue.Received) {
 		if abandoned[m.GroupID] {
 			continue
 		}
-		c.mu.Lock() // before the delete, after which another may have the group
+		c.mu.Lock() // before the delete: after it another consumer may get the group
 		c.ended[m.GroupID]++
 		expected[m.GroupID]--
 		if expected[m.GroupID] == 0 {

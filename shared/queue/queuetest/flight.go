@@ -43,8 +43,8 @@ func testLeftOver(b *bench) {
 	}
 }
 
-// testFairness has one group with far more messages than a batch, all older
-// than that of the other group.
+// testFairness fills one group with far more messages than a batch, all older than the
+// message of the other group.
 func testFairness(b *bench) {
 	for i := range 30 {
 		b.send("busy", fmt.Sprint("busy-", i))
@@ -96,7 +96,7 @@ func testPostpone(b *bench) {
 	b.postpone(m, 3*visibility) // longer than the timeout
 	b.elapse(visibility)
 	b.receive()
-	b.postpone(m, 2*visibility) // the receipt is valid for as long; from now
+	b.postpone(m, 2*visibility) // the receipt stays valid as long; from now
 	b.elapse(visibility + visibility/2)
 	b.receive()
 	b.elapse(visibility / 2)

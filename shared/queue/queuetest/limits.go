@@ -39,7 +39,7 @@ func testMessageLimits(b *bench) {
 			b.Fatalf("%s: got %v, want a fault of kind invalid", name, err)
 		}
 	}
-	b.receive() // nor the good ones beside them
+	b.receive() // also none of the valid messages of the same send
 
 	large := queue.Message{
 		Body:    bytes.Repeat([]byte("b"), queue.MaxBodyBytes),
@@ -96,8 +96,8 @@ func testCallLimits(b *bench) {
 		b.wantKind(b.q.Postpone(bg, m.Receipt, d), fault.Invalid)
 	}
 	b.wantDepth(queue.Depth{InFlight: 1})
-	// SQS counts the twelve hours from the receive, so all of them are too many
-	// a moment later.
+	// SQS counts the twelve hours from the receive, so a moment later the full twelve
+	// hours are too long.
 	b.postpone(m, queue.MaxVisibility-time.Minute)
 	b.wantDepth(queue.Depth{InFlight: 1})
 	for i := range queue.MaxBatch {

@@ -36,11 +36,11 @@ func testFields(b *bench) {
 	}
 	for name, at := range map[string]time.Time{"SentAt": m.SentAt, "FirstReceive": m.FirstReceive} {
 		if at.Before(before.Add(-tolerance)) || at.After(after.Add(tolerance)) || at.Location() != time.UTC {
-			b.Fatalf("%s is %s", name, at)
+			b.Fatalf("%s is %s, want UTC from %s to %s", name, at, before, after)
 		}
 	}
 	if m.FirstReceive.Before(m.SentAt) {
-		b.Fatalf("received at %s, sent at %s", m.FirstReceive, m.SentAt)
+		b.Fatalf("received at %s, want not before it was sent at %s", m.FirstReceive, m.SentAt)
 	}
 }
 
@@ -102,7 +102,7 @@ func testDedup(b *bench) {
 	b.send("g", "a")
 	b.sendAll(queue.Message{Body: []byte("another body"), GroupID: "g", DedupID: "a"}) // accepted and dropped
 	b.sendAll(message("g", "b"), message("g", "b"), message("g", "c"))                 // within one batch
-	b.sendAll(queue.Message{Body: []byte("a"), GroupID: "g", DedupID: "d"})            // the body does not count
+	b.sendAll(queue.Message{Body: []byte("a"), GroupID: "g", DedupID: "d"})            // the body does not matter
 	got := b.receive("a", "b", "c", "a")
 	b.send("g", "a", "b", "c") // while they are in flight
 	b.delete(got...)
@@ -185,7 +185,7 @@ func testDeadLetter(b *bench) {
 	}
 	b.elapse(visibility)
 	b.receiveFrom(b.dead, 1)
-	b.send("g", "a") // the window still holds
+	b.send("g", "a") // the window has not ended
 	b.receive()
 }
 
@@ -198,7 +198,7 @@ func testDeadLetterGroup(b *bench) {
 	b.send("h", "d")
 	b.elapse(visibility)
 	var got []string
-	for range 2 { // a server may need a second look
+	for range 2 { // a server may need a second receive
 		more, err := b.q.Receive(bg, queue.MaxBatch, tolerance)
 		if err != nil {
 			b.Fatal(err)
@@ -235,7 +235,7 @@ func testStaleReceipts(b *bench) {
 	b.delete(old...) // received again: still ignored
 	b.wantKind(b.q.Postpone(bg, old[0].Receipt, 0), fault.NotFound)
 	b.wantDepth(queue.Depth{InFlight: 2})
-	b.delete(append(now, old...)...) // valid ones among them count
+	b.delete(append(now, old...)...) // the valid ones among them work
 	b.delete(now...)
 	b.wantKind(b.q.Postpone(bg, now[0].Receipt, time.Second), fault.NotFound)
 	if err := b.q.Delete(bg, "no such receipt"); err != nil {

@@ -13,14 +13,14 @@ import (
 	"entrasync/shared/queue"
 )
 
-// model is what a queue should do, message by message.
+// model is the expected behaviour of a queue, message by message.
 type model struct {
 	bench    *bench
 	q, dead  queue.Queue
-	groups   map[string][]*modelled // those that live, in the order of Send
+	groups   map[string][]*modelled // those that are not deleted or dead, in the order of Send
 	windows  map[string]time.Time   // de-duplication id: end of its window
 	doomed   []string               // received too often, in the queue or dead
-	receipts []string               // every one there ever was
+	receipts []string               // all receipts so far
 	sent     int
 }
 
@@ -37,12 +37,12 @@ const (
 	modelPostpone    = time.Minute
 )
 
-// outside makes rapid take a testing.T for something else: inside a bubble it
-// must not be asked for its deadline.
+// outside hides from rapid that it gets a testing.T: inside a bubble rapid must not
+// read its deadline.
 type outside struct{ *testing.T }
 
-// testModel does random things to a queue and compares every answer with the
-// model. It needs virtual time, which is the same for both.
+// testModel does random operations on a queue and compares every answer with the model.
+// It needs virtual time, which is the same for both.
 func testModel(b *bench) {
 	if b.subject.Patience > 0 {
 		b.Skip("this needs virtual time")
@@ -62,7 +62,7 @@ func testModel(b *bench) {
 	})
 }
 
-// advance ends the timeouts that are over.
+// advance applies the timeouts that have passed.
 func (m *model) advance() {
 	now := time.Now()
 	for name, group := range m.groups {
@@ -97,7 +97,7 @@ func (m *model) send(t *rapid.T) {
 	}
 }
 
-// receivable is the messages of each group that has some and none in flight.
+// receivable returns the messages of each group that has messages and none in flight.
 func (m *model) receivable() map[string][]*modelled {
 	m.advance()
 	found := maps.Clone(m.groups)
@@ -112,8 +112,8 @@ func (m *model) receive(t *rapid.T) {
 	m.receiveUpTo(t, limit)
 }
 
-// receiveUpTo accepts any selection of the oldest messages of free groups, but
-// not none if there are some.
+// receiveUpTo accepts any selection of the oldest messages of free groups, but at least
+// one if there is one.
 func (m *model) receiveUpTo(t *rapid.T, limit int) []queue.Received {
 	free := m.receivable()
 	got, err := m.q.Receive(bg, limit, 0)
@@ -148,7 +148,7 @@ func describe(group []*modelled) []string {
 	return names
 }
 
-// find is the message that a receipt is valid for.
+// find returns the message that a receipt is valid for.
 func (m *model) find(receipt string) (group string, place int) {
 	m.advance()
 	for name, messages := range m.groups {
@@ -159,7 +159,7 @@ func (m *model) find(receipt string) (group string, place int) {
 	return "", -1
 }
 
-// someReceipt is often one that is still valid.
+// someReceipt returns a random receipt, often a valid one.
 func (m *model) someReceipt(t *rapid.T) string {
 	if len(m.receipts) == 0 {
 		t.Skip("no receipts yet")
@@ -203,14 +203,15 @@ func (m *model) postpone(t *rapid.T) {
 	}
 }
 
-// elapse is seldom long: rapid ends a test after a day, which is virtual too.
+// elapse rarely lets much time pass: rapid ends a test after a day, also of virtual
+// time.
 func (m *model) elapse(t *rapid.T) {
 	m.bench.elapse(rapid.SampledFrom([]time.Duration{
 		time.Millisecond, time.Second, time.Second, visibility, visibility, visibility + time.Millisecond,
 		visibility + time.Millisecond, 3 * visibility, modelPostpone, queue.DedupWindow}).Draw(t, "time"))
 }
 
-// depth leaves open which of the doomed messages are dead already.
+// depth does not check which of the doomed messages are dead already.
 func (m *model) depth(t *rapid.T) {
 	m.advance()
 	var want queue.Depth
@@ -229,7 +230,7 @@ func (m *model) depth(t *rapid.T) {
 	}
 }
 
-// finish empties the queue and looks for the dead.
+// finish empties the queue and compares the dead letters.
 func (m *model) finish(t *rapid.T) {
 	m.bench.elapse(modelPostpone)
 	m.advance()

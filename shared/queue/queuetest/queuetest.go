@@ -1,11 +1,11 @@
-// Package queuetest is the conformance suite of the queue.Queue port: every
-// sentence of the port's comments as a test. Each adapter passes it, so that
-// what is tested on one machine is true on AWS.
+// Package queuetest is the conformance suite of the queue.Queue port: it tests every
+// sentence of the port's comments. Each adapter passes it, so that results of tests on
+// one machine are true on AWS.
 //
-// The rules of queues are about time. The suite lets time pass through a hook:
-// an adapter in this process runs it in a testing/synctest bubble, where hours
-// cost nothing, a real server in real time, where it says how long it is
-// willing to wait and the tests that need more are skipped.
+// The rules of queues are about time, so the suite has a hook that lets time pass. An
+// adapter in this process runs the suite in a testing/synctest bubble, where hours cost
+// nothing. A real server runs it in real time and says how long one test may wait;
+// tests that need more are skipped.
 package queuetest
 
 import (
@@ -22,14 +22,14 @@ import (
 
 var bg = context.Background()
 
-// visibility is the timeout of most queues of the suite: short for real
-// servers, and in whole seconds, as SQS counts.
+// visibility is the timeout of most queues of the suite: short for real servers, and a
+// number of seconds, as SQS counts.
 const visibility = 2 * time.Second
 
-// tolerance is how much later than it could a real server may act.
+// tolerance is how late a real server may act.
 const tolerance = 2 * time.Second
 
-// Options say what queue a test needs.
+// Options describe the queue that a test needs.
 type Options struct {
 	Visibility  time.Duration // timeout of a received message
 	MaxReceives int           // then the message goes to the dead-letter queue; 0: there is none
@@ -37,16 +37,15 @@ type Options struct {
 
 // Subject is the adapter under test.
 type Subject struct {
-	// Open makes an empty queue and, with MaxReceives, its dead-letter queue,
-	// else nil. It closes them with t.Cleanup.
+	// Open makes an empty queue and, with MaxReceives, its dead-letter queue, otherwise
+	// nil. It closes them with t.Cleanup.
 	Open func(t *testing.T, options Options) (q, dead queue.Queue)
-	// Run runs a test, usually synctest.Test; nil runs it as it is, in real
-	// time.
+	// Run runs a test, usually synctest.Test; nil runs it directly, in real time.
 	Run func(t *testing.T, test func(t *testing.T))
 	// Elapse lets at least d pass; nil is time.Sleep.
 	Elapse func(d time.Duration)
-	// Patience is how much time one test may let pass; 0 is any, and right for
-	// a bubble. Without a limit the test against a model runs too.
+	// Patience is how much time one test may let pass; 0 is no limit, which is right
+	// for a bubble. Without a limit the test against a model runs too.
 	Patience time.Duration
 }
 
@@ -79,7 +78,7 @@ func TestQueue(t *testing.T, subject Subject) {
 		{"order within a group", long, testOrder},
 		{"order across sends of every size", long, testOrderOfBatches},
 		{"a group with messages in flight waits", long, testGroupWaits},
-		{"a group waits for the whole batch", long, testPartialDelete},
+		{"a group waits for the complete batch", long, testPartialDelete},
 		{"what is left of a batch comes again in order", short, testLeftOver},
 		{"a busy group does not starve others", long, testFairness},
 		{"hidden until the visibility timeout ends", short, testVisibility},
@@ -116,7 +115,7 @@ func TestQueue(t *testing.T, subject Subject) {
 	}
 }
 
-// elapse lets time pass, or skips the test if the subject has not the patience.
+// elapse lets time pass, or skips the test if that is more than the subject's patience.
 func (b *bench) elapse(d time.Duration) {
 	b.Helper()
 	b.spent += d
@@ -126,7 +125,7 @@ func (b *bench) elapse(d time.Duration) {
 	b.subject.Elapse(d)
 }
 
-// message is one whose body and de-duplication id are its name.
+// message returns a message with the name as its body and its de-duplication id.
 func message(group, name string) queue.Message {
 	return queue.Message{Body: []byte(name), GroupID: group, DedupID: name}
 }
@@ -146,8 +145,8 @@ func (b *bench) sendAll(messages ...queue.Message) {
 	}
 }
 
-// receive receives from the queue and fails unless exactly the named messages
-// come, in this order. With none named it does not wait.
+// receive receives from the queue and fails unless exactly the named messages come, in
+// this order. Without names it does not wait.
 func (b *bench) receive(names ...string) []queue.Received {
 	b.Helper()
 	return b.receiveFrom(b.q, queue.MaxBatch, names...)
@@ -177,7 +176,7 @@ func bodies(messages []queue.Received) []string {
 	return names
 }
 
-// delete ends messages.
+// delete deletes messages.
 func (b *bench) delete(messages ...queue.Received) {
 	b.Helper()
 	var receipts []string
@@ -196,7 +195,7 @@ func (b *bench) postpone(m queue.Received, d time.Duration) {
 	}
 }
 
-// drain receives and deletes until nothing comes, and returns the bodies.
+// drain receives and deletes until no message comes, and returns the bodies.
 func (b *bench) drain(q queue.Queue) []string {
 	b.Helper()
 	var names []string
@@ -217,12 +216,14 @@ func (b *bench) drain(q queue.Queue) []string {
 	}
 }
 
-// wantDepth asks until the figures are right, for those of a server may lag.
+// wantDepth reads the depth until the numbers are right, because those of a server may
+// lag.
 func (b *bench) wantDepth(want queue.Depth) {
 	b.Helper()
+	var got queue.Depth
 	for range 20 {
-		got, err := b.q.Depth(bg)
-		if err != nil {
+		var err error
+		if got, err = b.q.Depth(bg); err != nil {
 			b.Fatalf("depth: %v", err)
 		}
 		if got == want {
@@ -233,7 +234,7 @@ func (b *bench) wantDepth(want queue.Depth) {
 		}
 		b.subject.Elapse(50 * time.Millisecond)
 	}
-	b.Fatalf("depth does not become %+v", want)
+	b.Fatalf("depth stays %+v, want %+v", got, want)
 }
 
 func (b *bench) wantKind(err error, want fault.Kind) {
@@ -244,5 +245,5 @@ func (b *bench) wantKind(err error, want fault.Kind) {
 	}
 }
 
-// unique is a name that no other message has.
+// unique returns a name that no other message has.
 func unique() string { return rand.Text() }

@@ -12,8 +12,8 @@ import (
 // longWait is how long a waiting receive would wait if nothing woke it.
 const longWait = 15 * time.Second
 
-// wantWoken starts a waiting receive, lets a second pass, does what should wake
-// it, and fails unless the named messages come when they should.
+// wantWoken starts a waiting receive, lets a second pass, calls wake, and fails unless
+// the named messages come at the right time.
 func (b *bench) wantWoken(after time.Duration, wake func(), names ...string) {
 	b.Helper()
 	type result struct {
@@ -51,13 +51,14 @@ func testWaitVisibility(b *bench) {
 	b.receive("a")
 	b.wantWoken(visibility, func() {}, "a")
 	m := b.receiveAfter(visibility)
-	// A timeout that is moved forward or back moves the waking.
+	// A timeout that is changed to an earlier or later time wakes the receive at that
+	// time.
 	b.wantWoken(2*time.Second, func() { b.postpone(m, time.Second) }, "a")
 	m = b.receiveAfter(visibility)
 	b.wantWoken(4*time.Second, func() { b.postpone(m, 3*time.Second) }, "a")
 }
 
-// receiveAfter lets the timeout of the one message pass and receives it again.
+// receiveAfter lets the timeout of the message pass and receives it again.
 func (b *bench) receiveAfter(timeout time.Duration) queue.Received {
 	b.Helper()
 	b.elapse(timeout)
@@ -88,7 +89,7 @@ func testCancelled(b *bench) {
 		b.Fatalf("a cancelled receive went on for %s", waited)
 	}
 	b.wantKind(b.q.Send(ctx, message("g", "a")), fault.Transient)
-	b.receive() // nothing was kept
+	b.receive() // no message was stored
 	b.send("g", "b")
 	_, err := b.q.Receive(ctx, 1, 0)
 	b.wantKind(err, fault.Transient)

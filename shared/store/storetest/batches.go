@@ -34,7 +34,7 @@ func testBatchGet(t *testing.T, table store.Table) {
 
 func testBatchGetLimits(t *testing.T, table store.Table) {
 	pk := unique("batch limits")
-	value := bytes.Repeat([]byte("v"), 200<<10) // together more than one answer of DynamoDB holds
+	value := bytes.Repeat([]byte("v"), 200<<10) // together more than fits one answer of DynamoDB
 	var keys []store.Key
 	for i := range store.MaxBatchGet + 1 {
 		keys = append(keys, numbered(pk, i))
@@ -78,8 +78,8 @@ func testTransact(t *testing.T, table store.Table) {
 	}
 }
 
-// testTransactAtomic puts the one condition that fails in every place and of
-// every sort.
+// testTransactAtomic puts one failing condition of every sort in every place of a
+// transaction.
 func testTransactAtomic(t *testing.T, table store.Table) {
 	for _, failing := range []struct {
 		name  string
@@ -121,8 +121,8 @@ func testTransactBefore(t *testing.T, table store.Table) {
 	pk := unique("before")
 	a, b := numbered(pk, 1), numbered(pk, 2)
 	mustPut(t, table, store.Item{Key: a}, store.Absent)
-	// Neither the delete of a nor the put of b can be seen by a condition of
-	// the same transaction, whichever stands first.
+	// A condition does not see the delete of a or the put of b in the same transaction,
+	// in either order.
 	mustTransact(t, table,
 		store.Write{Item: store.Item{Key: a}, If: 1, Delete: true},
 		store.Write{Item: store.Item{Key: b}, If: store.Absent})

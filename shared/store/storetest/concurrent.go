@@ -9,9 +9,9 @@ import (
 	"entrasync/shared/store"
 )
 
-// testConcurrentIncrements has writers that each read, add one and write back
-// under the version they read. Every version has exactly one winner, so nothing
-// that was acknowledged is lost.
+// testConcurrentIncrements starts writers that each read a number, add one and write it
+// with the version they read. Exactly one writer writes each version, so no
+// acknowledged write is lost.
 func testConcurrentIncrements(t *testing.T, table store.Table) {
 	const writers, each = 8, 15
 	key := store.Key{PK: unique("increments"), SK: "counter"}
@@ -57,8 +57,8 @@ func testConcurrentIncrements(t *testing.T, table store.Table) {
 	}
 }
 
-// testConcurrentTransactions moves units between two items. Their sum never
-// changes, whoever loses.
+// testConcurrentTransactions moves units between two items. Their sum never changes,
+// whichever writer loses.
 func testConcurrentTransactions(t *testing.T, table store.Table) {
 	const writers, each, units = 6, 10, 100
 	pk := unique("transfers")

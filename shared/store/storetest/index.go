@@ -55,8 +55,8 @@ func testIndexFollows(t *testing.T, table store.Table) {
 	wantQuery(t, table, store.Query{PK: ipk, Index: true})
 }
 
-// testIndexPages pages through items of which many share both index keys: each
-// comes exactly once, in whatever order among equals.
+// testIndexPages reads pages of items, many of which have equal index keys: each item
+// comes exactly once, and equal ones in any order.
 func testIndexPages(t *testing.T, table store.Table) {
 	pk, ipk := unique("index pages"), unique("by name")
 	const count = 100

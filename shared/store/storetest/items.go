@@ -61,7 +61,7 @@ func testFields(t *testing.T, table store.Table) {
 		item.Version = mustPut(t, table, item, store.Absent)
 		wantItem(t, table, item)
 	}
-	// A put replaces the whole item.
+	// A put replaces the item completely.
 	bare := store.Item{Key: store.Key{PK: pk, SK: "everything"}}
 	bare.Version = mustPut(t, table, bare, store.Any)
 	wantItem(t, table, bare)
@@ -70,7 +70,7 @@ func testFields(t *testing.T, table store.Table) {
 func testPutConditions(t *testing.T, table store.Table) {
 	for _, test := range []struct {
 		name string
-		puts int // before the one under test
+		puts int // number of puts before the tested write
 		cond store.IfVersion
 		want fault.Kind
 	}{
@@ -115,7 +115,7 @@ func testDelete(t *testing.T, table store.Table) {
 	mustDelete(t, table, key, store.Any)
 	wantAbsent(t, table, key)
 	wantItem(t, table, store.Item{Key: neighbour, Version: 1})
-	mustDelete(t, table, key, store.Any) // what does not exist
+	mustDelete(t, table, key, store.Any) // does not exist
 }
 
 func testDeleteConditions(t *testing.T, table store.Table) {
@@ -149,7 +149,7 @@ func testDeleteConditions(t *testing.T, table store.Table) {
 	}
 }
 
-// testKeys stores under keys that a careless encoding would take for the same.
+// testKeys stores items under keys that a careless encoding would make equal.
 func testKeys(t *testing.T, table store.Table) {
 	pk := unique("keys")
 	keys := []store.Key{
@@ -245,7 +245,7 @@ func testMemory(t *testing.T, table store.Table) {
 	}
 	clear(got.Value)
 	wantItem(t, table, item)
-	for i := range 50 { // what was read stays as it was, whatever is written later
+	for i := range 50 { // later writes do not change a value that was read
 		got, err = table.Get(bg, item.Key)
 		if err != nil {
 			t.Fatal(err)
@@ -280,7 +280,7 @@ func testExpired(t *testing.T, table store.Table) {
 	gone := store.Item{Key: store.Key{PK: pk, SK: "a"}, Expires: past, IndexPK: pk, IndexSK: "a"}
 	kept := store.Item{Key: store.Key{PK: pk, SK: "b"}, Expires: future, IndexPK: pk, IndexSK: "b", Version: 1}
 	mustPut(t, table, kept, store.Absent)
-	for range 2 { // absent again after each, so the version starts again
+	for range 2 { // the item is absent again after each, so the version starts again
 		if version := mustPut(t, table, gone, store.Absent); version != 1 {
 			t.Fatalf("a put over an expired item returned version %d, want 1", version)
 		}
@@ -303,12 +303,12 @@ func testExpired(t *testing.T, table store.Table) {
 	mustTransact(t, table, store.Write{Item: gone, If: store.Absent, Check: true}, store.Write{Item: kept, If: 1})
 	mustDelete(t, table, gone.Key, store.Absent)
 
-	// An item whose expiry is lifted lives on.
+	// An item stays when a put removes its expiry.
 	mustPut(t, table, gone, store.Absent)
 	lifted := gone
 	lifted.Expires = 0
 	lifted.Version = mustPut(t, table, lifted, store.Absent)
-	for i := range 20 { // writes, that an adapter may use to sweep
+	for i := range 20 { // an adapter may delete expired items during these writes
 		mustPut(t, table, store.Item{Key: numbered(pk, i)}, store.Any)
 	}
 	wantItem(t, table, lifted)

@@ -12,14 +12,14 @@ import (
 	"entrasync/shared/store"
 )
 
-// model is what a table should hold: a map. An item that expired is not in it.
+// model is the expected content of a table, as a map without expired items.
 type model struct {
 	table store.Table
 	pks   []string
 	items map[store.Key]store.Item
 }
 
-// testModel does the same random things to the table and to a map and compares
+// testModel does the same random operations on the table and on a map and compares
 // every answer.
 func testModel(t *testing.T, table store.Table) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -58,7 +58,7 @@ func (m *model) item(t *rapid.T, key store.Key) store.Item {
 	return item
 }
 
-// condition is often one that holds.
+// condition returns a random condition, often a true one.
 func (m *model) condition(t *rapid.T, key store.Key) store.IfVersion {
 	version := store.IfVersion(m.items[key].Version)
 	return rapid.SampledFrom([]store.IfVersion{store.Any, version, version, store.Absent, version + 1}).Draw(t, "if")
@@ -187,7 +187,7 @@ func (m *model) compareIndex(t *rapid.T, q store.Query) string {
 	return diffItems(byKey(want), byKey(got))
 }
 
-// expect is the answer to a query.
+// expect returns the expected answer to a query.
 func (m *model) expect(q store.Query) []store.Item {
 	var found []store.Item
 	for _, item := range m.items {

@@ -11,10 +11,10 @@ import (
 	"entrasync/shared/store"
 )
 
-// maxPages ends a query whose cursor never does.
+// maxPages stops a query that never ends.
 const maxPages = 10_000
 
-// readAll follows the cursor to the end and checks each page on the way.
+// readAll reads all pages of a query and checks each page.
 func readAll(t failer, table store.Table, q store.Query) []store.Item {
 	t.Helper()
 	var all []store.Item
@@ -49,8 +49,8 @@ func readPage(t failer, table store.Table, q store.Query) store.Page {
 	return page
 }
 
-// wantQuery fails unless the query, forward and backward and in pages of every
-// small size, gives exactly these items, which stand in the order wanted.
+// wantQuery fails unless the query returns exactly these items in this order, in pages
+// of every small size, and in reverse order with Backward.
 func wantQuery(t failer, table store.Table, q store.Query, want ...store.Item) {
 	t.Helper()
 	reversed := slices.Clone(want)
@@ -104,7 +104,7 @@ func testQueryRules(t *testing.T, table store.Table) {
 		"pk not UTF-8":     {PK: "\xff"},
 		"prefix not UTF-8": {PK: pk, SKPrefix: "\xc3"},
 		"negative limit":   {PK: pk, Limit: -1},
-		"cursor of nobody": {PK: pk, Cursor: "Zm9v"},
+		"cursor too short": {PK: pk, Cursor: "Zm9v"},
 		"cursor not ours":  {PK: pk, Cursor: "\xff{}"},
 	} {
 		if _, err := table.Query(bg, q); !fault.Is(err, fault.Invalid) {
@@ -113,7 +113,7 @@ func testQueryRules(t *testing.T, table store.Table) {
 	}
 }
 
-// inByteOrder are strings in the order of their UTF-8, which is neither that of
+// inByteOrder are strings sorted by their UTF-8 bytes, which is neither the order of
 // UTF-16 nor that of any language.
 var inByteOrder = []string{
 	"\x00", "\x00\x00", "\x00\x01", "\x01", "\x01\x00", " ", "#", "10", "2", "A", "Z", "a", "a\x00", "a\x00\x01", "a\x01", "a ", "aa", "b",
@@ -126,7 +126,7 @@ func testQueryOrder(t *testing.T, table store.Table) {
 	for _, sk := range inByteOrder {
 		want = append(want, store.Item{Key: store.Key{PK: pk, SK: sk}, Version: 1, IndexPK: pk, IndexSK: sk})
 	}
-	for i := range want { // 29 is prime, so this meets each once, in disorder
+	for i := range want { // 29 is prime, so each comes once, in mixed order
 		mustPut(t, table, want[i*11%len(want)], store.Absent)
 	}
 	for _, index := range []bool{false, true} {
@@ -168,8 +168,8 @@ func testQueryPages(t *testing.T, table store.Table) {
 	}
 }
 
-// testQueryPageBytes pages through more than fits one page: readPage checks the
-// size of each.
+// testQueryPageBytes reads more than fits one page: readPage checks the size of each
+// page.
 func testQueryPageBytes(t *testing.T, table store.Table) {
 	pk := unique("page bytes")
 	sizes := []int{store.MaxItemBytes - 200, 1, 200 << 10, 300 << 10, 0, store.MaxItemBytes - 200, store.MaxItemBytes - 200, 100 << 10}
@@ -196,9 +196,9 @@ func testQueryPageBytes(t *testing.T, table store.Table) {
 	}
 }
 
-// testQueryMoving adds and removes items between the pages. What was there all
-// the time comes exactly once, in order; what was removed behind the cursor or
-// added before it changes nothing.
+// testQueryMoving adds and removes items between the pages. Each item that exists all
+// the time comes exactly once, in order. Changes in the part that was already read have
+// no effect.
 func testQueryMoving(t *testing.T, table store.Table) {
 	for _, backward := range []bool{false, true} {
 		pk := unique("moving")
@@ -227,11 +227,11 @@ func testQueryMoving(t *testing.T, table store.Table) {
 			if backward {
 				behind = -1
 			}
-			mustDelete(t, table, last.Key, store.Any)                                                // the cursor's own place
-			mustPut(t, table, store.Item{Key: numbered(pk, 1000+n-3*behind)}, store.Any)             // far beyond one end
-			mustDelete(t, table, store.Key{PK: pk, SK: numbered(pk, 1000+n-3*behind).SK}, store.Any) // and gone again
+			mustDelete(t, table, last.Key, store.Any)                                                // the item at the cursor
+			mustPut(t, table, store.Item{Key: numbered(pk, 1000+n-3*behind)}, store.Any)             // far after one end
+			mustDelete(t, table, store.Key{PK: pk, SK: numbered(pk, 1000+n-3*behind).SK}, store.Any) // removed again
 			if n-3*behind > 0 {
-				mustPut(t, table, store.Item{Key: numbered(pk, n-3*behind)}, store.Any) // passed already
+				mustPut(t, table, store.Item{Key: numbered(pk, n-3*behind)}, store.Any) // already read
 			}
 		}
 		var want []string
@@ -270,7 +270,7 @@ func testForeignCursor(t *testing.T, table store.Table) {
 		cursor := readPage(t, table, from).Cursor
 		for j, to := range queries {
 			to.Cursor = cursor
-			to.Limit = 3 // the limit may change on the way
+			to.Limit = 3 // the limit may change between pages
 			_, err := table.Query(bg, to)
 			if i == j && err != nil {
 				t.Fatalf("the cursor of %+v for its own next page: %v", from, err)

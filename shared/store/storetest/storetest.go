@@ -1,10 +1,10 @@
-// Package storetest is the conformance suite of the store.Table port: every
-// sentence of the port's comments as a test. Each adapter passes it, so that
-// what is tested on one machine is true on AWS.
+// Package storetest is the conformance suite of the store.Table port: it tests every
+// sentence of the port's comments. Each adapter passes it, so that results of tests on
+// one machine are true on AWS.
 //
-// The suite assumes nothing that only one adapter does: a table need not be
-// empty or new, reads of the index may lag and are repeated for a while, a page
-// may be short or empty, and items with equal index keys come in any order.
+// The suite does not depend on one adapter: a table may have other items, reads of the
+// index may lag and are repeated for a while, a page may be short or empty, and items
+// with equal index keys come in any order.
 package storetest
 
 import (
@@ -26,8 +26,8 @@ import (
 // indexPatience is how long the index may lag behind the table.
 const indexPatience = 5 * time.Second
 
-// TestTable runs the suite. Open gives the table to test, the same one or
-// another each time, and closes it with t.Cleanup.
+// TestTable runs the suite. open returns the table to test, the same or another one
+// each time, and closes it with t.Cleanup.
 func TestTable(t *testing.T, open func(t *testing.T) store.Table) {
 	for _, test := range []struct {
 		name string
@@ -39,7 +39,7 @@ func TestTable(t *testing.T, open func(t *testing.T) store.Table) {
 		{"put conditions", testPutConditions},
 		{"delete", testDelete},
 		{"delete conditions", testDeleteConditions},
-		{"keys are told apart", testKeys},
+		{"keys are distinguished", testKeys},
 		{"key rules", testKeyRules},
 		{"limits of an item", testItemLimits},
 		{"memory is not shared", testMemory},
@@ -70,16 +70,16 @@ func TestTable(t *testing.T, open func(t *testing.T) store.Table) {
 	}
 }
 
-// failer is what the suite needs of a testing.T or a rapid.T.
+// failer is the part of testing.T and rapid.T that the suite needs.
 type failer interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// unique is a partition key that no other test uses.
+// unique returns a partition key that no other test uses.
 func unique(name string) string { return name + "#" + rand.Text() }
 
-// numbered is a key whose order is that of n.
+// numbered returns a key; keys sort like their numbers n.
 func numbered(pk string, n int) store.Key {
 	return store.Key{PK: pk, SK: fmt.Sprintf("item#%06d", n)}
 }
@@ -107,7 +107,7 @@ func mustTransact(t failer, table store.Table, writes ...store.Write) {
 	}
 }
 
-// wantItem fails unless the table holds the item, its version included.
+// wantItem fails unless the table has the item with its version.
 func wantItem(t failer, table store.Table, want store.Item) {
 	t.Helper()
 	got, err := table.Get(bg, want.Key)
@@ -140,7 +140,7 @@ func wantKind(t failer, err error, want fault.Kind) {
 	}
 }
 
-// diffItems compares in order. A value of no bytes may come back as nil.
+// diffItems compares two lists in order. An empty value may come back as nil.
 func diffItems(want, got []store.Item) string {
 	same := func(a, b store.Item) bool {
 		value := bytes.Equal(a.Value, b.Value)
@@ -153,7 +153,7 @@ func diffItems(want, got []store.Item) string {
 	return cmp.Diff(want, got, cmpopts.EquateEmpty())
 }
 
-// byKey sorts items whose order is not given.
+// byKey sorts items that may come in any order.
 func byKey(items []store.Item) []store.Item {
 	sorted := slices.Clone(items)
 	slices.SortFunc(sorted, func(a, b store.Item) int {
@@ -162,7 +162,7 @@ func byKey(items []store.Item) []store.Item {
 	return sorted
 }
 
-// eventually repeats a read of the index until it gives no complaint, for the
+// eventually repeats a read of the index until it returns no complaint, because the
 // index may lag. The last complaint fails the test.
 func eventually(t failer, read func() (complaint string)) {
 	t.Helper()
