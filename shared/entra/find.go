@@ -79,7 +79,7 @@ func fields(attributes []directory.Attribute) []string {
 	return selected
 }
 
-// lookedUp reads the answer of one look-up: no account and no error for a 404.
+// lookedUp reads the answer of one lookup: no account and no error for a 404.
 func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*directory.Account, error) {
 	switch {
 	case answer.err != nil:

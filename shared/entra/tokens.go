@@ -44,7 +44,7 @@ type token struct {
 }
 
 // newToken reads Entra's answer. Its times have no monotonic clock: on a machine that
-// slept, or in a function that was frozen, an old token must not look new.
+// slept, or in a function that was frozen, an old token must not seem new.
 func newToken(got azcore.AccessToken) token {
 	t := token{value: got.Token, until: got.ExpiresOn.Round(0).Add(-tokenSpare), early: got.RefreshOn.Round(0), rights: rightsIn(got.Token)}
 	if got.RefreshOn.IsZero() {
