@@ -183,9 +183,9 @@ func (s *singles) count(id directory.EntraID, answer response) *fault.Error {
 	return nil
 }
 
-// end ends a round in which every member was answered. If Graph knew none of them, the
-// group may be the missing object; if it allowed none, Graph does not write members of
-// groups of this kind.
+// end calls next once every member was answered. If Graph knew none of them, the group
+// may be the missing object; if it allowed none, Graph does not write members of groups
+// of this kind.
 func (s *singles) end(ctx context.Context) {
 	w := s.work
 	switch {

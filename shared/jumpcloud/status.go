@@ -34,7 +34,7 @@ var statuses = map[int]meaning{
 	http.StatusGatewayTimeout:       {kind: fault.Transient, retry: true, message: "JumpCloud timed out behind its gateway"},
 }
 
-// meaningOf looks a status up; an unknown one is treated by its class.
+// meaningOf finds the meaning of a status; an unknown one is treated by its class.
 func meaningOf(status int) meaning {
 	if known, ok := statuses[status]; ok {
 		return known

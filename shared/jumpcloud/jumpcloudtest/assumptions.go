@@ -80,7 +80,7 @@ const (
 // memberships have the id of the other end (JumpCloud API documentation), and
 // JumpCloud's best practices sort everything by _id. It is not published whether
 // JumpCloud refuses or ignores other fields; here they are refused, so that a typing
-// error does not look like an empty list.
+// error does not seem an empty list.
 var assumedMoreFields = map[version][]string{v1: {"id"}, v2: {graphID}}
 
 const (

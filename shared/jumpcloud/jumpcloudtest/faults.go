@@ -77,7 +77,7 @@ func (f Fault) check() error {
 	_, malformed := path.Match(f.Path, "")
 	switch {
 	case malformed != nil || f.Path != "" && !strings.HasPrefix(f.Path, "/"):
-		return refuse(http.StatusBadRequest, "path %q is not the pattern of a whole path", f.Path)
+		return refuse(http.StatusBadRequest, "path %q is not the pattern of a complete path", f.Path)
 	case f.Times < 0 || f.Skip < 0 || f.Every < 0 || f.Count < 0 || f.Delay < 0:
 		return refuse(http.StatusBadRequest, "a fault has no negative numbers")
 	case f.Answer != "" && !slices.Contains(mistakes, f.Answer):
