@@ -24,8 +24,8 @@ type request struct {
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
 
-	binds    int  // how many members it adds
-	pressing bool // see presses
+	binds  int  // how many members it adds
+	urgent bool // see isUrgent
 }
 
 // item turns what a typed builder made into a request. A write always has a body, even

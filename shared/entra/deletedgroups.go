@@ -76,10 +76,10 @@ func (w *groupWork) keptFrom(deleted directory.DeletedGroup) {
 	w.result.Deleted = &deleted
 }
 
-// unlisted is [unread] for the list of deleted groups, which exists as long as the
+// unlisted is [readFault] for the list of deleted groups, which exists as long as the
 // tenant does.
 func unlisted(op string, answer response) *fault.Error {
-	f := unread(op, answer)
+	f := readFault(op, answer)
 	if f.Kind == fault.NotFound {
 		f.Kind, f.Reason = fault.Transient, directory.Unavailable
 		f.Message = "Entra does not show its deleted groups: it is tried again by itself"

@@ -20,7 +20,7 @@ type errand struct {
 // sent together.
 func (c *Client) run(ctx context.Context, errands []*errand) {
 	for {
-		hold(ctx, errands)
+		waitForLongest(ctx, errands)
 		var round []request
 		var open []*errand
 		for _, e := range errands {
@@ -48,9 +48,9 @@ func (c *Client) run(ctx context.Context, errands []*errand) {
 	}
 }
 
-// hold waits for the longest wait of the errands. Errands that need a wait longer than
-// our patience end; all that need a wait end if there is no time for it.
-func hold(ctx context.Context, errands []*errand) {
+// waitForLongest waits for the longest wait of the errands. Errands that need a wait
+// longer than our patience end; all that need a wait end if there is no time for it.
+func waitForLongest(ctx context.Context, errands []*errand) {
 	var longest time.Duration
 	for _, e := range errands {
 		if e.wait <= patience {

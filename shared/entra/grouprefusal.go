@@ -45,8 +45,8 @@ func (r response) fault(op string) *fault.Error {
 	return refusal(op, r.Status, r.header(), r.Body)
 }
 
-// unread is the fault for a list that Graph does not return.
-func unread(op string, answer response) *fault.Error {
+// readFault is the fault for a list that Graph does not return.
+func readFault(op string, answer response) *fault.Error {
 	f := answer.fault(op)
 	switch {
 	case f.Reason == directory.ProtectedAccount: // every group may be read

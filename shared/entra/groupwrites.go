@@ -56,14 +56,14 @@ func (c *Client) ApplyToGroups(ctx context.Context, actions []plan.Action) []rec
 // groupWork is an action on a group that is being done.
 type groupWork struct {
 	errand
-	client   *Client
-	op       string
-	result   reconcile.GroupResult
-	made     bool         // by this action: a replica that does not show the group only lags
-	there    bool         // Graph confirmed that the group exists
-	pressing bool         // see presses
-	clashes  int          // in a row
-	clash    *fault.Error // the last one
+	client  *Client
+	op      string
+	result  reconcile.GroupResult
+	made    bool         // by this action: a replica that does not show the group only lags
+	there   bool         // Graph confirmed that the group exists
+	urgent  bool         // see isUrgent
+	clashes int          // in a row
+	clash   *fault.Error // the last one
 }
 
 // begin sets the first request of an action; none when there is nothing to write, as
@@ -71,7 +71,7 @@ type groupWork struct {
 func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	add, remove := memberChange(action)
 	name, renamed := action.Value(directory.DisplayName)
-	w.pressing = presses(action)
+	w.urgent = isUrgent(action)
 	switch {
 	case action.Type == plan.CreateGroup:
 		unique, _ := action.Value(directory.UniqueName)
@@ -142,7 +142,7 @@ func (w *groupWork) once(item request, err error, then func(response)) {
 		w.fail(fault.Wrap(err, fault.Internal, w.op))
 		return
 	}
-	item.pressing = w.pressing
+	item.urgent = w.urgent
 	w.requests = []request{item}
 	w.then = func(answers []response) {
 		w.clashes++

@@ -22,10 +22,10 @@ const (
 	// unitMembers is the number of added members that cost one unit (said by Microsoft
 	// to an integrator; the published table says one for all).
 	unitMembers = 3
-	// keptForPressing are the units of a full bucket that a first sync may not use.
+	// keptForUrgent are the units of a full bucket that a first sync may not use.
 	// They also absorb the writes of other programs in the tenant, which would
 	// otherwise lead to refusals at once.
-	keptForPressing = 300
+	keptForUrgent = 300
 	// longestQueue is the longest time that a worker waits for its turn. Beyond that
 	// its tasks had better wait in their queue.
 	longestQueue = 30 * time.Second
@@ -45,8 +45,8 @@ const (
 // bucket as Graph does: who takes more units than there are waits until they have come
 // in.
 //
-// An action that presses may use the complete bucket; any other leaves keptForPressing
-// in it. So a suspension in the middle of a first sync finds units and is sent at once.
+// An urgent action may use the complete bucket; any other leaves keptForUrgent in it.
+// So a suspension in the middle of a first sync finds units and is sent at once.
 //
 // It counts the writes of this process only. It notices other processes and programs
 // when Graph refuses a write: then nothing here writes for as long as Graph says, and
@@ -74,13 +74,13 @@ func (l *limiter) fill() {
 
 // take takes units and returns how long to wait before they may be used. If that is
 // longer than most, it takes nothing.
-func (l *limiter) take(units int, pressing bool, most time.Duration) (wait time.Duration, ok bool) {
+func (l *limiter) take(units int, urgent bool, most time.Duration) (wait time.Duration, ok bool) {
 	if units == 0 {
 		return 0, true
 	}
 	need := float64(units)
-	if !pressing {
-		need += keptForPressing
+	if !urgent {
+		need += keptForUrgent
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +116,7 @@ func (l *limiter) note(throttled []request, answers map[string]response) {
 	if until := l.at.Add(wait); until.After(l.closed) {
 		l.closed = until
 	}
-	l.tokens = min(l.tokens, keptForPressing-wait.Seconds()*l.rate)
+	l.tokens = min(l.tokens, keptForUrgent-wait.Seconds()*l.rate)
 }
 
 // throttleScope is the header in which Graph names the limit that was reached, as
@@ -137,8 +137,8 @@ func (l *limiter) await(ctx context.Context, requests []request) (wait time.Dura
 	if deadline, set := ctx.Deadline(); set {
 		most = min(most, max(time.Until(deadline)-spareTime, 0))
 	}
-	pressing := slices.ContainsFunc(requests, func(r request) bool { return r.pressing })
-	if wait, ok = l.take(units, pressing, most); !ok {
+	urgent := slices.ContainsFunc(requests, func(r request) bool { return r.urgent })
+	if wait, ok = l.take(units, urgent, most); !ok {
 		return wait, false
 	}
 	return wait, sleep(ctx, wait)
@@ -166,10 +166,10 @@ func postponed(r request, wait time.Duration) response {
 		Headers: map[string]string{"Retry-After": strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)}}
 }
 
-// presses reports whether an action must not wait behind a first sync: it takes access
+// isUrgent reports whether an action must not wait behind a first sync: it takes access
 // away, or it changes an existing object because of an event in JumpCloud. A first sync
 // creates objects and fills them.
-func presses(action plan.Action) bool {
+func isUrgent(action plan.Action) bool {
 	switch action.Type {
 	case plan.Deprovision, plan.EndSessions, plan.RemoveMembers, plan.SetPassword:
 		return true

@@ -25,7 +25,7 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 	e.then = func(answers []response) {
 		page := answers[0]
 		if page.err != nil || page.Status != http.StatusOK {
-			fail(unread(op, page))
+			fail(readFault(op, page))
 			return
 		}
 		next, err := c.nextPage(page.Body)

@@ -121,7 +121,7 @@ func (s *singles) send(ctx context.Context) {
 			s.work.fail(fault.Wrap(err, fault.Internal, s.work.op))
 			return
 		}
-		items[i].pressing = s.work.pressing
+		items[i].urgent = s.work.urgent
 	}
 	s.work.requests = items
 	s.work.then = func(answers []response) { s.take(ctx, sent, answers) }
@@ -214,7 +214,7 @@ func (w *groupWork) confirm(ctx context.Context, next func()) {
 	}))
 	w.once(item, err, func(answer response) {
 		if !answer.succeeded() {
-			w.fail(w.soon(unread(w.op, answer)))
+			w.fail(w.soon(readFault(w.op, answer)))
 			return
 		}
 		w.there = true

@@ -14,7 +14,7 @@ import (
 // need is the permission that the application needs for a request, or for one property
 // in it.
 type need struct {
-	ask    string   // the permission to grant: one that the README lists
+	grant  string   // the permission to grant: one that the README lists
 	enough []string // any one of these is enough
 }
 
@@ -180,7 +180,7 @@ func missingPermission(r request, status int, body []byte, carried token) error 
 		if d.grantedBy(carried.rights.roles) {
 			continue
 		}
-		f := because(fault.Unauthorized, directory.PermissionMissing, "", "the application lacks the permission "+d.ask+
+		f := because(fault.Unauthorized, directory.PermissionMissing, "", "the application lacks the permission "+d.grant+
 			" in the tenant: grant it in Entra, with admin consent")
 		f.Op = "entra.permission"
 		if slices.ContainsFunc(all, func(other demand) bool { return other.grantedBy(carried.rights.roles) }) {

@@ -130,7 +130,7 @@ func whyForbidden(e graphError) *fault.Error {
 // whyNotFound is a 404. Soon after an object was created it may only mean that a
 // replica lags; the caller knows when the object was created.
 func whyNotFound(e graphError) *fault.Error {
-	if f := foretold(e); f != nil {
+	if f := phraseFault(e); f != nil {
 		return f
 	}
 	return because(fault.NotFound, "", "", "Entra does not have the object, or an object that it was to refer to: it was deleted, or is so new that it is not known everywhere yet")
@@ -163,9 +163,9 @@ var phrases = []struct {
 // thePassword is a property that a fault names although it is not an attribute.
 const thePassword directory.Attribute = "passwordProfile"
 
-// foretold is the fault for a text that contains one of the phrases; nil for any other
-// text.
-func foretold(e graphError) *fault.Error {
+// phraseFault is the fault for a text that contains one of the phrases; nil for any
+// other text.
+func phraseFault(e graphError) *fault.Error {
 	for _, p := range phrases {
 		if strings.Contains(e.Message, p.text) {
 			return because(p.kind, p.reason, string(p.subject), p.message)
@@ -177,7 +177,7 @@ func foretold(e graphError) *fault.Error {
 // whyRefused finds the cause of a 400, and of a 409 or 422 with a cause that a 400 may
 // have, too.
 func whyRefused(status int, e graphError) *fault.Error {
-	if f := foretold(e); f != nil {
+	if f := phraseFault(e); f != nil {
 		return f
 	}
 	if e.Code == "Request_UnsupportedQuery" { // it may name a property, but is not about its value

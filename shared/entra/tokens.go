@@ -56,9 +56,9 @@ func newToken(got azcore.AccessToken) token {
 // rights are what a token allows the application to do. They are fixed when the token
 // is made: a permission granted later is in the next token only.
 type rights struct {
-	readable bool     // Graph does not promise a form of its tokens
-	roles    []string // application permissions
-	offices  []string // directory roles, by the ids of their templates
+	readable       bool     // Graph does not promise a form of its tokens
+	roles          []string // application permissions
+	directoryRoles []string // directory roles, by the ids of their templates
 }
 
 // rightsIn reads the rights from a token. It does not check the signature, because the
@@ -79,12 +79,12 @@ func rightsIn(value string) rights {
 	}
 	slices.Sort(claims.Roles)
 	slices.Sort(claims.WIDs)
-	return rights{readable: true, roles: claims.Roles, offices: claims.WIDs}
+	return rights{readable: true, roles: claims.Roles, directoryRoles: claims.WIDs}
 }
 
 // same reports whether two tokens certainly have the same rights.
 func (r rights) same(other rights) bool {
-	return r.readable && other.readable && slices.Equal(r.roles, other.roles) && slices.Equal(r.offices, other.offices)
+	return r.readable && other.readable && slices.Equal(r.roles, other.roles) && slices.Equal(r.directoryRoles, other.directoryRoles)
 }
 
 // tokens keeps the token of a client. While the token is good no request waits: an

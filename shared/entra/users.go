@@ -35,7 +35,7 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 		if err != nil {
 			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
 		} else if needed {
-			item.pressing = presses(action)
+			item.urgent = isUrgent(action)
 			requests = append(requests, item)
 		}
 	}
@@ -110,7 +110,7 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 		if answer.Status == http.StatusConflict && f.Kind == fault.Conflict && len(action.Changes) > 0 && !action.WritesUnique() {
 			passing(f)
 		}
-		result.Err = c.sayWhat(ctx, action, f)
+		result.Err = c.explainRefusal(ctx, action, f)
 	case action.Type == plan.Provision:
 		result.ID, result.Err = createdID(answer.Body)
 	}
@@ -162,8 +162,8 @@ func createdID(body []byte) (directory.EntraID, error) {
 	return directory.EntraID(created.ID), nil
 }
 
-// sayWhat completes a refusal with what was attempted.
-func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error) error {
+// explainRefusal completes a refusal with what was attempted.
+func (c *Client) explainRefusal(ctx context.Context, action plan.Action, f *fault.Error) error {
 	value, _ := action.Value(directory.UserPrincipalName)
 	upn := directory.UPN(value.String())
 	switch {

@@ -57,7 +57,7 @@ func (c *Client) ifListed(ctx context.Context, err error, kind, id string) error
 	return &problem
 }
 
-// nobody is the fault for an id that no object can have.
-func nobody(op, kind, id string) error {
+// impossibleID is the fault for an id that no object can have.
+func impossibleID(op, kind, id string) error {
 	return &fault.Error{Op: op, Kind: fault.NotFound, Subject: id, Message: "not the id of a JumpCloud " + families[kind].name}
 }

@@ -19,7 +19,7 @@ func (c *Client) Associated(ctx context.Context, source directory.ConnectionSour
 		return nil, nil, err
 	}
 	if !isObjectID(source.ID) {
-		return nil, nil, nobody(op, string(source.Type), source.ID)
+		return nil, nil, impossibleID(op, string(source.Type), source.ID)
 	}
 	path := map[directory.SourceType]string{directory.Office365Source: "/office365s/", directory.ApplicationSource: "/applications/"}[source.Type]
 	for _, target := range []string{typeUser, typeUserGroup} {

@@ -108,7 +108,7 @@ func (s WebhookSetup) isNeedless(found candidates, rules []object, channel strin
 func senders(rules []object, channel string, but ...object) []object {
 	return slices.DeleteFunc(slices.Clone(rules), func(rule object) bool {
 		excepted := slices.ContainsFunc(but, func(each object) bool { return each.text("objectId") == rule.text("objectId") })
-		return excepted || !notifies(rule, channel) || len(wholly(rule)) == 0
+		return excepted || !notifies(rule, channel) || len(unconditional(rule)) == 0
 	})
 }
 
@@ -117,13 +117,13 @@ func senders(rules []object, channel string, but ...object) []object {
 func unsent(rules []object, channel string, but ...object) []string {
 	var sent []string
 	for _, rule := range senders(rules, channel, but...) {
-		sent = append(sent, wholly(rule)...)
+		sent = append(sent, unconditional(rule)...)
 	}
 	return without(EventTypes(), sent)
 }
 
-// wholly are those of our event types of which a rule sends every event.
-func wholly(rule object) []string {
+// unconditional are those of our event types of which a rule sends every event.
+func unconditional(rule object) []string {
 	excludes, _ := rule.flag("excludeSuspendedUsers")
 	if isSilent(rule) || excludes || thresholdOf(rule) > 1 || !isEmptyList(rule["groupObjectIds"]) || !isEmptyList(rule["selectedScopeValues"]) {
 		return nil

@@ -85,7 +85,7 @@ func (c *Client) channel(ctx context.Context, op, id string) (object, error) {
 	if id == "" || id == "." || id == ".." { // these would name the list, not a channel
 		return nil, noChannel(op, id)
 	}
-	got, err := c.ask(ctx, channelService, what, (*Client).do)
+	got, err := c.exchange(ctx, channelService, what, (*Client).do)
 	if err != nil {
 		return nil, err
 	}

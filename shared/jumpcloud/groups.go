@@ -16,7 +16,7 @@ import (
 func (c *Client) Group(ctx context.Context, id directory.GroupID) (directory.Group, error) {
 	what := call{op: "jumpcloud.read group", subject: string(id), method: http.MethodGet, url: c.api + families[typeUserGroup].one + string(id)}
 	if !isObjectID(string(id)) {
-		return directory.Group{}, nobody(what.op, typeUserGroup, string(id))
+		return directory.Group{}, impossibleID(what.op, typeUserGroup, string(id))
 	}
 	got, err := c.do(ctx, what)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Client) GroupMembers(ctx context.Context, id directory.GroupID) (users 
 func (c *Client) membership(ctx context.Context, id directory.GroupID) ([]node, error) {
 	const op = "jumpcloud.list members"
 	if !isObjectID(string(id)) {
-		return nil, nobody(op, typeUserGroup, string(id))
+		return nil, impossibleID(op, typeUserGroup, string(id))
 	}
 	found, err := c.nodes(ctx, call{op: op, subject: string(id), url: c.api + "/v2/usergroups/" + string(id) + "/membership"}, url.Values{"sort": {graphSort}})
 	return found, c.unlessThere(ctx, err, typeUserGroup, string(id))

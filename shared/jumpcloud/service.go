@@ -38,14 +38,14 @@ func (c *Client) address(s service, id string) string {
 	return c.api + "/v2" + s.path + id
 }
 
-// ask sends a call to a newer service and reads the object in the answer. send is
+// exchange sends a call to a newer service and reads the object in the answer. send is
 // [Client.do], or [Client.once] for a call that must not be repeated.
 //
 // The description of these services does not mention x-org-id, but a key for several
 // organizations needs it, and JumpCloud answers 403 where a route does not accept it.
 // So it is sent, and a refused call is repeated without it, if the key is for our
 // organization only and cannot change another one.
-func (c *Client) ask(ctx context.Context, s service, what call, send func(*Client, context.Context, call) (answer, error)) (object, error) {
+func (c *Client) exchange(ctx context.Context, s service, what call, send func(*Client, context.Context, call) (answer, error)) (object, error) {
 	got, err := send(c, ctx, what)
 	if fault.Is(err, fault.Forbidden) && c.organization != "" {
 		alone := *c
@@ -116,7 +116,7 @@ func (c *Client) listNamed(ctx context.Context, s service) ([]object, error) {
 
 // namedList reads a page of a list of a service.
 func (c *Client) namedList(ctx context.Context, s service, what call) (page, error) {
-	o, err := c.ask(ctx, s, what, (*Client).do)
+	o, err := c.exchange(ctx, s, what, (*Client).do)
 	if err != nil {
 		return page{}, err
 	}
@@ -161,7 +161,7 @@ func (c *Client) write(ctx context.Context, s service, what call, body any, send
 		return nil, &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Internal, Err: err}
 	}
 	what.body = encoded
-	return c.ask(ctx, s, what, send)
+	return c.exchange(ctx, s, what, send)
 }
 
 // writable are the fields of an object that may be sent back.

@@ -21,7 +21,7 @@ func (c *Client) User(ctx context.Context, id directory.UserID) (directory.User,
 	what := call{op: "jumpcloud.read user", subject: string(id), method: http.MethodGet,
 		url: c.api + families[typeUser].one + url.PathEscape(string(id))}
 	if id == "" || id == "." || id == ".." { // these would name the list, not a user
-		return directory.User{}, nobody(what.op, typeUser, string(id))
+		return directory.User{}, impossibleID(what.op, typeUser, string(id))
 	}
 	got, err := c.do(ctx, what)
 	if err != nil {
