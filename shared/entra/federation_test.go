@@ -123,7 +123,7 @@ func TestReadAndFindByImmutableID(t *testing.T) {
 			t.Errorf("%d: read %q, found %q, want %q", i, a, b, want)
 		}
 		if a := read[i].Account; want != "" && (a.ImmutableID != ids[i] || a.UPN != directory.UPN(fmt.Sprintf("p%d@contoso.example", i))) {
-			t.Errorf("%d: %+v, want its own immutable id and sign-in name", i, a)
+			t.Errorf("%d: %+v, want the immutable id %q and the sign-in name p%d@contoso.example", i, a, ids[i], i)
 		}
 	}
 	if read[25].Account != nil || read[25].Err != nil || found[25].Account != nil || found[25].Err != nil {

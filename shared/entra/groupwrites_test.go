@@ -251,7 +251,7 @@ func TestRenameTakeOverDelete(t *testing.T) {
 	}) {
 		wentThrough(t, result)
 		if want := []directory.EntraID{a, b, c, d, nobody}[i]; result.ID != want {
-			t.Errorf("answer %d is of %q, want the group of the action", i, result.ID)
+			t.Errorf("answer %d is of %q, want %q", i, result.ID, want)
 		}
 	}
 	for id, want := range map[directory.EntraID]string{a: "O'Brien & Söhne", b: "B", c: "c"} {

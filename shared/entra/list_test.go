@@ -87,7 +87,7 @@ func TestListsOfGraphAreReadToTheEnd(t *testing.T) {
 		for list, read := range reads {
 			n, err := read(t, pagesOf(t, pages...).client())
 			if want := map[bool]int{true: 1, false: 2}[list == "deleted accounts"]; n != want || err != nil {
-				t.Errorf("%s, %s: %d, %v, want the element of the second page and no error", list, name, n, err)
+				t.Errorf("%s, %s: %d, %v, want %d and no error", list, name, n, err, want)
 			}
 		}
 	}

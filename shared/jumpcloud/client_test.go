@@ -261,11 +261,11 @@ func TestOrganization(t *testing.T) {
 	sim.Set(func(b *jumpcloudtest.Behaviour) { b.RefuseUnsupportedOrgID, b.RequireOrgID = true, true })
 	want := directory.Organization{ID: jumpcloudtest.DefaultOrganizationID, Name: "Example"}
 	if got, err := client.Organization(t.Context()); err != nil || got != want {
-		t.Errorf("named: %+v, %v, want the organization of the configuration", got, err)
+		t.Errorf("named: %+v, %v, want %+v", got, err, want)
 	}
 	config := jumpcloud.Config{APIURL: "http://sim/api/", APIKey: apiKey, HTTP: &http.Client{Transport: jumpcloudtest.Transport(sim)}}
 	if got, err := jumpcloud.NewClient(config).Organization(t.Context()); err != nil || got != want {
-		t.Errorf("the only one: %+v, %v, want the only organization", got, err)
+		t.Errorf("the only one: %+v, %v, want %+v", got, err, want)
 	}
 	config.Organization = "ffffffffffffffffffffffff"
 	if _, err := jumpcloud.NewClient(config).Organization(t.Context()); !fault.Is(err, fault.NotFound) {

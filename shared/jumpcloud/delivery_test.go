@@ -23,7 +23,7 @@ func TestTestWebhook(t *testing.T) {
 			state := setUp(t, client, jumpcloud.WebhookSetup{URL: url, Token: webhookToken})
 			result, err := client.TestWebhook(t.Context(), state.Channel.ID)
 			if want := (jumpcloud.TestResult{StatusCode: status, Message: message}); err != nil || result != want || result.Delivered() != (status < 300) {
-				t.Errorf("%+v, %v, want the status and message of the receiver", result, err)
+				t.Errorf("%+v, %v, want %+v", result, err, want)
 			}
 			arrived := next(t, got)
 			if parsed, err := jumpcloud.ParseBody(arrived.body); err != nil || parsed.Count(jumpcloud.Test) != 1 || arrived.authorization != "Bearer "+webhookToken {
@@ -135,7 +135,7 @@ func TestWebhookHealth(t *testing.T) {
 		state := setUp(t, client, setup)
 		health, err := client.WebhookHealth(t.Context(), state.Channel.ID)
 		if want := (jumpcloud.WebhookHealth{Enabled: true}); err != nil || health != want {
-			t.Errorf("before: %+v, %v, want enabled without deliveries", health, err)
+			t.Errorf("before: %+v, %v, want %+v", health, err, want)
 		}
 		var last time.Time
 		for i := range 4 {
@@ -175,7 +175,7 @@ func TestWebhookHealthIsDecodedLiberally(t *testing.T) {
 			fmt.Fprintf(w, `{"channels":[null,{"objectId":"1"},{"objectId":"2",%s}],"count":"2"}`, row)
 		}))
 		if got, err := client.WebhookHealth(t.Context(), "2"); err != nil || got != want {
-			t.Errorf("%s: %+v, %v, want the health of the row", row, got, err)
+			t.Errorf("%s: %+v, %v, want %+v", row, got, err, want)
 		}
 	}
 }

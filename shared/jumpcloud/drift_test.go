@@ -37,7 +37,7 @@ func TestDriftedChannelIsRepaired(t *testing.T) {
 			want := len(strings.Fields(test.changed))
 			if strings.Join(state.Channel.Changed, " ") != test.changed || state.Channel.ID != first.Channel.ID || state.Rule.Changed != nil ||
 				state.TokenWritten != (want > 0) || writes(sim)-before != min(want, 1) {
-				t.Errorf("state %+v, %d writes, want the changes of the row and one write for them", state, writes(sim)-before)
+				t.Errorf("state %+v, %d writes, want the changes %q", state, writes(sim)-before, test.changed)
 			}
 			config := channelOf(t, sim, state)["config"].(map[string]any)["webhook"].(map[string]any)
 			headers, _ := config["customHeaders"].([]any)
@@ -115,7 +115,7 @@ func TestDriftedRuleIsRepaired(t *testing.T) {
 			want := len(strings.Fields(test.changed))
 			if strings.Join(state.Rule.Changed, " ") != test.changed || state.Rule.ID != first.Rule.ID || state.Channel.Changed != nil ||
 				state.TokenWritten || len(state.MissingEvents) > 0 || writes(sim)-before != want {
-				t.Errorf("state %+v, %d writes, want the changes of the row and one write for them", state, writes(sim)-before)
+				t.Errorf("state %+v, %d writes, want the changes %q", state, writes(sim)-before, test.changed)
 			}
 			rule := ruleOf(t, sim, state)
 			encoded := fmt.Sprint(rule["eventFilters"])

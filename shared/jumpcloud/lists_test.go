@@ -363,7 +363,7 @@ func TestFeedPagesWithHoles(t *testing.T) {
 			}))
 			events, _ := read(t, client, jumpcloud.EventQuery{From: time.Now().Add(-time.Hour)})
 			if len(events) != test.want || requests != len(test.bodies) {
-				t.Errorf("%d events in %d requests, want those of the row", len(events), requests)
+				t.Errorf("%d events in %d requests, want %d in %d", len(events), requests, test.want, len(test.bodies))
 			}
 		})
 	}

@@ -114,7 +114,7 @@ func TestChannelIsFoundByItsAddress(t *testing.T) {
 					t.Errorf("%d channels and rules after the set-up, %d before; want only the created ones more", after, before)
 				}
 				if got := arrivals(t, sim, &bodies); got != test.arrive {
-					t.Errorf("an event arrives %d times, want the number of the row", got)
+					t.Errorf("an event arrives %d times, want %d", got, test.arrive)
 				}
 				writesBefore := writes(sim)
 				again := setUp(t, client, setup)

@@ -190,7 +190,7 @@ func TestGzip(t *testing.T) {
 	for accept, want := range map[string]string{"gzip": "gzip", "deflate, gzip;q=1.0": "gzip", "": "", "gzip;q=0": "", "br": ""} {
 		r, answer := send(nil, map[string]string{"Accept-Encoding": accept}, http.MethodGet, "/users")
 		if got := r.Header.Get("Content-Encoding"); got != want {
-			t.Errorf("Accept-Encoding %q: Content-Encoding %q, want that of the row", accept, got)
+			t.Errorf("Accept-Encoding %q: Content-Encoding %q, want %q", accept, got, want)
 		}
 		if want == "gzip" {
 			reader, err := gzip.NewReader(bytes.NewReader(answer))

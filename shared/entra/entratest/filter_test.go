@@ -48,7 +48,7 @@ func TestLongTextsInFilters(t *testing.T) {
 		if row.refused {
 			wantError(t, r, http.StatusBadRequest, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified for property '"+property+"' of resource 'Group'.")
 		} else if found := texts(r.body["value"], "displayName"); r.status != http.StatusOK || len(found) != row.want {
-			t.Errorf("%s%s: %d %v, want 200 and the number of groups of the row", row.filter, row.value[118:], r.status, found)
+			t.Errorf("%s%s: %d %v, want 200 and %d groups", row.filter, row.value[118:], r.status, found, row.want)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%s %s (%d): %d units and %d writes, want %d and %d", row.method, row.path, r.status, units, writes, row.units, row.writes)
 		}
 		if got := r.header.Get("x-ms-resource-unit"); got != strconv.Itoa(row.units) {
-			t.Errorf("%s %s: x-ms-resource-unit %q, want the units of the row", row.method, row.path, got)
+			t.Errorf("%s %s: x-ms-resource-unit %q, want %d", row.method, row.path, got, row.units)
 		}
 	}
 	g.sim.Set(func(b *entratest.Behaviour) { b.Quota.BindCostOne = true })

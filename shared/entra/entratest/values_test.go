@@ -130,7 +130,7 @@ func TestComplexProperties(t *testing.T) {
 	} {
 		g.must(http.StatusNoContent, http.MethodPatch, path, object{"employeeOrgData": row.send})
 		if got, _ := read(); !cmp.Equal(got, row.orgData) {
-			t.Errorf("after %v it is %v, want the value of the row", row.send, got)
+			t.Errorf("after %v it is %v, want %v", row.send, got, row.orgData)
 		}
 	}
 	for _, row := range []struct{ send, want object }{
@@ -140,7 +140,7 @@ func TestComplexProperties(t *testing.T) {
 	} {
 		g.must(http.StatusNoContent, http.MethodPatch, path, object{"onPremisesExtensionAttributes": row.send})
 		if _, got := read(); !cmp.Equal(got, row.want) {
-			t.Errorf("after %v they are %v, want the values of the row", row.send, got)
+			t.Errorf("after %v they are %v, want %v", row.send, got, row.want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestFormsOfLinks(t *testing.T) {
 		next := text(g.must(http.StatusOK, http.MethodGet, "/users?$top=1", nil).body, "@odata.nextLink")
 		delta := text(g.must(http.StatusOK, http.MethodGet, "/users/delta", nil).body, "@odata.deltaLink")
 		if !strings.HasPrefix(next, want+"users?") || !strings.HasPrefix(delta, want+"users/delta?") {
-			t.Errorf("%q: %s and %s, want links of this form", form, next, delta)
+			t.Errorf("%q: %s and %s, want links that begin with %s", form, next, delta, want)
 		}
 		rest := strings.TrimPrefix(next, want)
 		if got := len(g.must(http.StatusOK, http.MethodGet, "/"+rest, nil).body["value"].([]any)); got != 1 {

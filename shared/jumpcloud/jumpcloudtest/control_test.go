@@ -32,7 +32,7 @@ func TestPage(t *testing.T) {
 		{"expire", "ACTIVATED"}, {"suspend", "SUSPENDED"}, {"activate", "ACTIVATED"}} {
 		b.want(303, "POST", "/_sim/users/"+id+"/"+step.action, "", "Content-Type", form)
 		if user, _ := b.User(id); user.Text("state") != step.state {
-			t.Errorf("after %s: %s, want the state of the row", step.action, user.Text("state"))
+			t.Errorf("after %s: %s, want %s", step.action, user.Text("state"), step.state)
 		}
 	}
 	b.want(303, "POST", "/_sim/users/"+id, "jobTitle=Lead", "Content-Type", form)

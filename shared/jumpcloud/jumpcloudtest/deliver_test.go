@@ -88,7 +88,7 @@ func TestShapesOfNotifications(t *testing.T) {
 				}
 				parsed, err := jumpcloud.ParseBody([]byte(h.bodies[0]))
 				if err != nil || parsed.Elements[0].Shape != want {
-					t.Errorf("%+v, %v, want the shape of the row", parsed, err)
+					t.Errorf("%+v, %v, want %s", parsed, err, want)
 				}
 				event := h.events(t)[0]
 				stored := b.Events()

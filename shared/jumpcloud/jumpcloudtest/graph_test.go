@@ -39,7 +39,7 @@ func TestGroupsAndMembers(t *testing.T) {
 	edge, _ := json.Marshal(b.Events()[before+1]["association"])
 	want := fmt.Sprintf(`{"action_source":"manual","attributes":null,"connection":{"from":{"name":"Sales","object_id":"%s","type":"user_group"},"to":{"name":"mira","object_id":"%s","type":"user"}},"op":"add"}`, group, mira)
 	if string(edge) != want || b.Events()[before+1]["resource"] != nil {
-		t.Errorf("association %s, want the recorded form without a resource", edge)
+		t.Errorf("association %s, want %s and no resource", edge, want)
 	}
 	if got := b.want(200, "GET", path+"/members", nil); string(got.raw) != fmt.Sprintf(`[{"attributes":null,"to":{"attributes":null,"id":"%s","type":"user"}}]`, mira) {
 		t.Errorf("members %s, want mira by an edge", got.raw)
@@ -148,7 +148,7 @@ func TestDirectorySettings(t *testing.T) {
 	b.want(200, "PATCH", office, Fields{"defaultDomain": Fields{"id": domain["objectId"]}})
 	got := b.want(200, "GET", office+"/domains", nil)
 	if want := fmt.Sprintf(`{"domains":[{"default":true,"domain":"example.com","objectId":"%s","resourceObjectId":"%s"}],"totalCount":1}`, domain["objectId"], directory); string(got.raw) != want {
-		t.Errorf("domains %s, want the default domain", got.raw)
+		t.Errorf("domains %s, want %s", got.raw, want)
 	}
 	b.want(200, "PATCH", office, Fields{"defaultDomain": Fields{}})
 	if got := b.want(200, "GET", office, nil).fields(); got["defaultDomain"] != nil || !got.Flag("groupsEnabled") || got.Text("userLockoutAction") != "suspend" {
@@ -200,7 +200,7 @@ func TestBulkUsers(t *testing.T) {
 		synctest.Wait()
 		want := `["finished " "failed User already exists" "failed Missing email" "finished " "failed License limit reached, contact your provider"]`
 		if got := fmt.Sprintf("%q", results()); got != want {
-			t.Errorf("after: %s, want the results of all items", got)
+			t.Errorf("after: %s, want %s", got, want)
 		}
 		events := b.Events()[before:]
 		if correlation, _ := json.Marshal(events[0]["correlation"]); len(events) != 2 || string(correlation) != `{"id":"`+job+`","type":"user_import"}` {

@@ -85,7 +85,7 @@ func TestDynamicGroup(t *testing.T) {
 	edge, _ := json.Marshal(event["association"])
 	want := fmt.Sprintf(`{"action_source":"automatic","attributes":null,"connection":{"from":{"name":"All","object_id":"%s","type":"user_group"},"to":{"name":"found","object_id":"%s","type":"user"}},"op":"add"}`, group, found)
 	if string(edge) != want || event["initiated_by"] != nil {
-		t.Errorf("event %v, want the recorded form without an actor", event)
+		t.Errorf("event %v, want the association %s and no actor", event, want)
 	}
 
 	before = len(b.Events())
@@ -231,7 +231,7 @@ func TestPagesOfTheGraph(t *testing.T) {
 			t.Errorf("%s: %v, want all ids once, sorted", path, got)
 		}
 		if first := b.want(200, "GET", "/api/v2"+strings.TrimRight(path, "?&"), nil).list(); len(first) != min(10, total) {
-			t.Errorf("%s: %d without a limit, want at most 10", path, len(first))
+			t.Errorf("%s: %d without a limit, want %d", path, len(first), min(10, total))
 		}
 	}
 }
