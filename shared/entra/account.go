@@ -13,9 +13,9 @@ import (
 	"entrasync/shared/plan"
 )
 
-// model is a fresh model with exactly the changes of an action, by the names that Graph
-// has for them: attributes are named after its properties, so the typed setters of the
-// SDK, one for each, would only say that again. A model is never reused: a second PATCH
+// model makes a new model with exactly the changes of an action, by their names in
+// Graph: attributes are named after Graph's properties, so the typed setters of the
+// SDK, one for each, would only repeat that. A model is never reused: a second PATCH
 // would send the values of the first again.
 func model(action plan.Action) *models.User {
 	u := models.NewUser()
@@ -40,9 +40,8 @@ func model(action plan.Action) *models.User {
 	return u
 }
 
-// wireValue is a value in the form that its attribute has in Graph. Without a text it is
-// nil, which goes out as null and clears the attribute; a list is cleared with an empty
-// list.
+// wireValue is a value in the form that its attribute has in Graph. An empty value is
+// nil: it is sent as null and clears the attribute. An empty list clears a list.
 func wireValue(name directory.Attribute, v directory.Value) any {
 	switch form := name.Facts().Form; {
 	case form == directory.ListForm:
@@ -56,11 +55,11 @@ func wireValue(name directory.Attribute, v directory.Value) any {
 	}
 }
 
-// unknownPassword is the password of a new account: long, random, and forgotten
-// as soon as it was sent. Nobody signs in with it. It has all four classes of
-// characters, and none of its parts is as long as a name: Entra refuses a password that
-// holds the user's (reported by third parties).
-// No sign-in name has the character between.
+// unknownPassword is the password of a new account: long, random, and forgotten as soon
+// as it was sent. Nobody signs in with it. It has all four classes of characters. Each
+// of its parts is shorter than a name, and no sign-in name has the character between
+// them: Entra refuses a password that contains the user's name (reported by third
+// parties).
 func unknownPassword() models.PasswordProfileable {
 	const between, longest = "$", 2
 	parts := []string{"a", "A", "1"}
@@ -70,12 +69,11 @@ func unknownPassword() models.PasswordProfileable {
 	return profileOf(strings.Join(parts, between))
 }
 
-// accountFields are read of every account that is looked up, whatever the rules
-// export.
+// accountFields are read of every account, whatever the rules export.
 var accountFields = []string{"id", "userPrincipalName", "accountEnabled", "onPremisesImmutableId", "onPremisesSyncEnabled", "isManagementRestricted", "userType"}
 
-// accountOf reads an account from the body of an answer, with the values of the
-// attributes asked for.
+// accountOf reads an account, with the values of the given attributes, from the body of
+// an answer.
 func accountOf(body []byte, attributes []directory.Attribute) (*directory.Account, error) {
 	var known struct {
 		ID                     string `json:"id"`
@@ -111,11 +109,11 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 // valueOf reads one attribute: a property, a part of one, or the id of the object that
 // it refers to.
 func valueOf(properties map[string]json.RawMessage, name directory.Attribute) (value directory.Value, err error) {
-	whole, part, inside := name.Parts()
+	property, part, inside := name.Parts()
 	if name.Facts().Apart {
 		part, inside = "id", true
 	}
-	raw, present := properties[whole]
+	raw, present := properties[property]
 	if present && inside {
 		var parts map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &parts); err != nil {

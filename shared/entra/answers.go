@@ -17,9 +17,9 @@ type response struct {
 	Headers map[string]string
 	Body    json.RawMessage
 
-	err   error // the request was not answered, or its answer is of no use
-	token token // that it carried
-	alone bool  // it was sent outside of a batch
+	err   error // the request was not answered, or its answer is useless
+	token token // that the request carried
+	alone bool  // the request was sent outside of a batch
 }
 
 // header is the answer's headers as http has them.
@@ -40,8 +40,8 @@ func (r response) doubt() doubt {
 }
 
 // readBatch reads the answer to a batch: the answers of its items by their ids, in
-// lower case, because Graph compares ids so. What has a form that nobody expects
-// costs one item its answer and not all of them.
+// lower case, because Graph compares ids so. An item of an unexpected form loses only
+// its own answer.
 func readBatch(got reply) (map[string]response, error) {
 	var parsed struct {
 		Responses []json.RawMessage `json:"responses"`
@@ -60,7 +60,7 @@ func readBatch(got reply) (map[string]response, error) {
 }
 
 // readItem reads the answer of one item. Ids, statuses and the values of headers are
-// texts or numbers (both occur), and headers may be anything else, too.
+// texts or numbers (both occur); headers may be anything else, too.
 func readItem(raw json.RawMessage) (answer response, readable bool) {
 	var parsed struct {
 		ID      json.RawMessage `json:"id"`
@@ -87,8 +87,8 @@ func readItem(raw json.RawMessage) (answer response, readable bool) {
 	return answer, answer.ID != ""
 }
 
-// plain is a JSON value as a header writes it: a text without its quotes, the parts
-// of a list one after the other, nothing for null.
+// plain is a JSON value as a header has it: a text without its quotes, the elements of
+// a list joined by commas, "" for null.
 func plain(raw json.RawMessage) string {
 	var text string
 	var list []json.RawMessage

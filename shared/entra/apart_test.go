@@ -15,7 +15,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// The calls that take no body arrive in a batch, and so does what travels with them.
+// Calls without a body work in a batch, and so do the other items of it.
 func TestCallsWithoutABodyTravelInABatch(t *testing.T) {
 	n := simulated(t)
 	ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -33,20 +33,20 @@ func TestCallsWithoutABodyTravelInABatch(t *testing.T) {
 		}
 	}
 	if u, _ := n.dir.User(ann); u.Text("signInSessionsValidFromDateTime") == "" {
-		t.Error("the sessions did not end")
+		t.Error("the sessions did not end, want them ended")
 	}
 	if u, _ := n.dir.User(gone); u.UserPrincipalName != "gone@contoso.example" {
-		t.Errorf("not restored: %+v", u)
+		t.Errorf("not restored: %+v, want the name gone@contoso.example again", u)
 	}
 	if u, _ := n.dir.User(bob); u.Text("city") != "Bern" {
-		t.Error("what travelled with them was lost")
+		t.Error("the other item of the batch was lost, want its city written")
 	}
 	if requests := n.sim.Counters().Requests; requests != 1 {
 		t.Errorf("%d requests, want one", requests)
 	}
 }
 
-// picky is a Graph that refuses a batch whole because of some of its items, and runs
+// picky is a Graph that refuses a complete batch because of some of its items, and runs
 // everything else.
 type picky struct {
 	wrong  func(item) bool
@@ -78,8 +78,8 @@ func (p *picky) answer(t *testing.T) func(int, sent) (int, http.Header, string) 
 	}
 }
 
-// One item for which Graph refuses a whole batch costs the others nothing, and learns
-// itself what is wrong with it.
+// One item for which Graph refuses the complete batch does not affect the other items,
+// and gets its own refusal.
 func TestOneWrongItemDoesNotSpoilTheBatch(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status, alone int
@@ -88,9 +88,9 @@ func TestOneWrongItemDoesNotSpoilTheBatch(t *testing.T) {
 		"refused, and refused alone":    {400, 400, fault.Internal},
 		"refused, and right on its own": {400, 204, ""},
 		"too large":                     {413, 400, fault.Internal},
-		"forbidden as a whole":          {403, 204, ""},
-		"not found as a whole":          {404, 204, ""},
-		"in conflict as a whole":        {409, 204, ""},
+		"completely forbidden":          {403, 204, ""},
+		"completely not found":          {404, 204, ""},
+		"completely in conflict":        {409, 204, ""},
 		"forbidden, and refused alone":  {403, 400, fault.Internal},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,11 +108,11 @@ func TestOneWrongItemDoesNotSpoilTheBatch(t *testing.T) {
 						t.Errorf("the wrong one: %v, want %q", result.Err, tc.kind)
 					}
 				case result.Err != nil || p.ran[url] != 1:
-					t.Errorf("%s: %v, ran %d times", url, result.Err, p.ran[url])
+					t.Errorf("%s: %v, ran %d times, want no error and one run", url, result.Err, p.ran[url])
 				}
 			}
 			if len(s.requests) > 12 { // halves of twenty
-				t.Errorf("%d requests: %v", len(s.requests), p.urls)
+				t.Errorf("%d requests: %v, want at most 12", len(s.requests), p.urls)
 			}
 		})
 	}
@@ -133,14 +133,14 @@ func TestWrongItemsNeverKeepOthersBack(t *testing.T) {
 		for i, result := range s.client().Apply(t.Context(), actions) {
 			url := "/users/" + string(actions[i].EntraID)
 			if wrong[url] != (result.Err != nil) || !wrong[url] && p.ran[url] != 1 {
-				rt.Errorf("%s is wrong: %t, ran %d times: %v", url, wrong[url], p.ran[url], result.Err)
+				rt.Errorf("%s is wrong: %t, ran %d times: %v; want an error for a wrong one and one run of any other", url, wrong[url], p.ran[url], result.Err)
 			}
 		}
 	})
 }
 
-// A refusal that is not about what is in the batch, and a failure after which nobody
-// knows what ran, concern all items: none is sent again on its own.
+// A refusal that is not about the items, and a failure after which it is unknown which
+// items ran, concern all items: none is sent again on its own.
 func TestWhatIsNotAboutAnItemIsNotSentApart(t *testing.T) {
 	for status, body := range map[int]string{
 		400: "<html>of a proxy</html>", 401: `{"error":{"code":"InvalidAuthenticationToken"}}`, 403: "<html>of a proxy</html>", 404: "",
@@ -149,16 +149,16 @@ func TestWhatIsNotAboutAnItemIsNotSentApart(t *testing.T) {
 		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return status, http.Header{"Retry-After": {"90"}}, body }}
 		for i, result := range s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A"), update("e2", "city", "B")}) {
 			if result.Err == nil {
-				t.Errorf("%d, item %d: no error", status, i)
+				t.Errorf("%d, item %d: no error, want one", status, i)
 			}
 		}
 		for _, r := range s.requests {
 			if !strings.HasSuffix(r.url, "/$batch") || len(r.items(t)) != 2 {
-				t.Errorf("%d: sent to %s", status, r.url)
+				t.Errorf("%d: sent to %s, want one batch with two items", status, r.url)
 			}
 		}
 		if most := map[bool]int{true: 2, false: 1}[status == 401]; len(s.requests) > most { // those once more with a new token
-			t.Errorf("%d: %d requests", status, len(s.requests))
+			t.Errorf("%d: %d requests, want at most two for 401 and one for others", status, len(s.requests))
 		}
 	}
 }

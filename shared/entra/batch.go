@@ -13,7 +13,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// maxBatch is the most requests that Graph takes in one $batch.
+// maxBatch is the highest number of requests that Graph accepts in one $batch.
 const maxBatch = 20
 
 // request is one request, on its own or as an item of a batch.
@@ -24,13 +24,13 @@ type request struct {
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
 
-	binds    int  // how many members it adds
-	pressing bool // see presses
+	binds  int  // how many members it adds
+	urgent bool // see isUrgent
 }
 
-// item makes a request of what a typed builder made. A write always has a body: an
-// item of a batch without one spoils the whole batch, also where the call itself
-// takes none (Microsoft Graph documentation, JSON batching).
+// item turns what a typed builder made into a request. A write always has a body, even
+// where the call takes none: one write without a body makes Graph refuse the complete
+// batch (Microsoft Graph documentation, JSON batching).
 func (c *Client) item(id string, info *abstractions.RequestInformation) (request, error) {
 	uri, err := info.GetUri()
 	if err != nil {
@@ -47,7 +47,7 @@ func (c *Client) item(id string, info *abstractions.RequestInformation) (request
 }
 
 // asItem is [Client.item] of what a builder just made, or the builder's error. The
-// id is given when it is sent.
+// sender sets the id.
 func (c *Client) asItem(info *abstractions.RequestInformation, err error) (request, error) {
 	if err != nil {
 		return request{}, err
@@ -55,8 +55,8 @@ func (c *Client) asItem(info *abstractions.RequestInformation, err error) (reque
 	return c.item("", info)
 }
 
-// send sends requests, at most maxBatch to an HTTP request, and answers every one
-// of them by its id.
+// send sends requests, at most maxBatch in an HTTP request, and returns the answer to
+// each of them by its id.
 func (c *Client) send(ctx context.Context, requests []request) map[string]response {
 	answers := map[string]response{}
 	for chunk := range slices.Chunk(requests, maxBatch) {
@@ -72,12 +72,12 @@ func (c *Client) send(ctx context.Context, requests []request) map[string]respon
 	return answers
 }
 
-// sendChunk sends what travels in one batch. Writes wait for their turn within the
-// quota. Items that Graph throttles all the same are sent again, after the longest
-// wait that any of them names; what is still throttled then comes back so, and so
-// does what would have to wait too long. Items that Graph refused in a way that a
-// new token may change are sent once more with one. Nothing else is sent twice: of
-// any other failure nobody knows what was done.
+// sendChunk sends the requests of one batch. Writes wait for their turn within the
+// quota; if that takes too long they are answered with 429. Items that Graph throttles
+// are sent again after the longest wait that Graph names for any of them; if they are
+// throttled again, that is their answer. Items that Graph refused in a way that a new
+// token may change are sent once more with one. Nothing else is sent twice, because
+// after any other failure it is unknown what Graph did.
 func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[string]response) {
 	tries, renewed := 1, false
 	for len(chunk) > 0 {
@@ -100,7 +100,7 @@ func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[str
 	}
 }
 
-// throttled are the requests that Graph throttled, and how long it wants us to wait.
+// throttled are the requests that Graph throttled, and how long Graph wants us to wait.
 func (c *Client) throttled(chunk []request, answers map[string]response) (again []request, wait time.Duration) {
 	for _, r := range chunk {
 		if answer := answers[r.ID]; answer.Status == http.StatusTooManyRequests {
@@ -112,9 +112,9 @@ func (c *Client) throttled(chunk []request, answers map[string]response) (again 
 	return again, wait
 }
 
-// withNewToken are the requests that Graph refused in a way that the token that there
-// is now may change. A sign-in that fails is the answer to those whose token was
-// refused.
+// withNewToken are the requests to send again: Graph refused them in a way that the
+// present token may change. If the sign-in fails, its error is the answer to the
+// requests whose token was refused.
 func (c *Client) withNewToken(ctx context.Context, chunk []request, answers map[string]response) (again []request) {
 	var failed error
 	for _, r := range chunk {
@@ -133,8 +133,9 @@ func (c *Client) withNewToken(ctx context.Context, chunk []request, answers map[
 	return again
 }
 
-// post does one $batch exchange and sorts the answers in. Graph may answer the whole
-// with 424 when an item was throttled; the body then lists every item all the same.
+// post does one $batch exchange and stores the answers by id. Graph may answer the
+// complete batch with 424 when it throttled an item; the body then still lists every
+// item.
 func (c *Client) post(ctx context.Context, chunk []request, answers map[string]response) {
 	if chunk = c.sendAlone(ctx, chunk, answers); len(chunk) == 0 {
 		return
@@ -173,10 +174,10 @@ func (c *Client) postBatch(ctx context.Context, chunk []request) (reply, error) 
 	return c.accepted(ctx, request{Method: http.MethodPost, URL: "/$batch", Headers: map[string]string{"Content-Type": "application/json"}, Body: body})
 }
 
-// ranNothing reports whether Graph refused a batch before it looked at any item, and may
-// have done so for one of them: it does not understand the batch, it is too large, or
-// the whole is refused in words that are an item's (when Graph does that is not
-// documented). Any other refusal is about us, the tenant or Graph itself.
+// ranNothing reports whether Graph refused a batch before it ran any item, perhaps
+// because of one of them: it does not understand the batch, the batch is too large, or
+// the refusal has the code of an item (when Graph does that is not documented). Any
+// other refusal is about us, the tenant or Graph itself.
 func ranNothing(got reply) bool {
 	switch got.status {
 	case http.StatusRequestEntityTooLarge:
@@ -189,9 +190,9 @@ func ranNothing(got reply) bool {
 	}
 }
 
-// postApart sends the items of a batch of which Graph ran none, because something is
-// wrong with one of them and Graph says so of all: in halves, and what is left alone
-// on its own. So the others arrive, and the one that is wrong learns what is.
+// postApart sends a batch again in halves, down to single requests. Graph ran none of
+// its items, because something is wrong with one of them, and refused them all. So the
+// others succeed, and the wrong one gets the refusal of its own.
 func (c *Client) postApart(ctx context.Context, chunk []request, answers map[string]response) {
 	if len(chunk) == 1 {
 		answers[chunk[0].ID] = c.alone(ctx, chunk[0])

@@ -12,11 +12,11 @@ import (
 	"entrasync/shared/plan"
 )
 
-// valueOfUser stands in bodies where Graph repeats what it was sent or asked
-// for; no message may show it.
+// valueOfUser is in bodies where Graph repeats what it was sent; no message may show
+// it.
 const valueOfUser = "ann.private@corp.example"
 
-// refused is one way in which Graph says no, and what must come out of it.
+// refused is one refusal of Graph, and the fault that it must become.
 type refused struct {
 	name    string
 	status  int
@@ -29,7 +29,7 @@ type refused struct {
 	words   []string      // what the message must say, so that somebody can act
 }
 
-// graphBody is an error as Graph writes it. Details are triples of code, message and
+// graphBody is an error in Graph's form. Details are triples of code, message and
 // target; an empty target is left out.
 func graphBody(code, message string, details ...string) any {
 	list := []any{}
@@ -92,13 +92,14 @@ var refusedConflicts = []refused{
 		kind: fault.Conflict, reason: directory.UPNConflict, subject: "userPrincipalName", words: []string{"change the user's e-mail"}},
 }
 
-// refusedValues are refusals of one value, or of the whole account for what it is.
+// refusedValues are refusals of one value, or of the complete account because of its
+// kind.
 var refusedValues = []refused{
 	{name: "bad value", status: 400, body: badRequestBody(badEmployeeID, "InvalidValue", badEmployeeID, "employeeId"),
 		kind: fault.Invalid, reason: directory.InvalidValue, subject: "employeeId", words: []string{"employeeId", "change it in JumpCloud"}},
-	{name: "bad value, told by the text only", status: 400, body: badRequestBody("Invalid value specified for property 'businessPhones' of resource 'User'."),
+	{name: "bad value, named in the text only", status: 400, body: badRequestBody("Invalid value specified for property 'businessPhones' of resource 'User'."),
 		kind: fault.Invalid, reason: directory.InvalidValue, subject: "businessPhones", words: []string{"businessPhones", "change it in JumpCloud"}},
-	{name: "bad value, told by the detail only", status: 400, body: badRequestBody("One or more properties contains invalid values.", "InvalidValue", badEmployeeID, ""),
+	{name: "bad value, named in the detail only", status: 400, body: badRequestBody("One or more properties contains invalid values.", "InvalidValue", badEmployeeID, ""),
 		kind: fault.Invalid, reason: directory.InvalidValue, subject: "employeeId", words: []string{"employeeId"}},
 	{name: "bad value that nobody names", status: 400, body: badRequestBody("One or more properties contains invalid values."),
 		kind: fault.Invalid, reason: directory.RefusedReason, words: []string{"refuses the change", "invalid values"}},
@@ -134,7 +135,8 @@ var refusedValues = []refused{
 		kind: fault.Invalid, reason: directory.RefusedReason, words: []string{"é…"}},
 }
 
-// refusedDefects are what Graph does not understand: no person can mend them.
+// refusedDefects are requests that Graph does not understand: no person can correct
+// them.
 var refusedDefects = []refused{
 	{name: "malformed JSON", status: 400, body: graphBody("BadRequest", "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format."),
 		kind: fault.Internal, reason: directory.InternalReason, words: []string{"defect", "report it"}},
@@ -178,7 +180,7 @@ var refusedAccess = []refused{
 	{name: "delta token unknown", status: 400, body: graphBody("syncStateNotFound", "The sync state generation is not found."), kind: fault.NotFound, words: []string{"read again"}},
 }
 
-// refusedForNow are what another try may mend.
+// refusedForNow are refusals that a retry may solve.
 var refusedForNow = []refused{
 	{name: "throttled", status: 429, header: map[string]string{"Retry-After": "90"}, body: graphBody("TooManyRequests", "Please retry again later."),
 		kind: fault.Throttled, reason: directory.ThrottledReason, wait: 90 * time.Second, words: []string{"slow down", "by itself"}},
@@ -231,19 +233,19 @@ func TestRefusalsByTheirBodies(t *testing.T) {
 	}
 }
 
-// check holds what came out against the row.
+// check compares the fault with the row.
 func (row refused) check(t *testing.T, err error) {
 	t.Helper()
 	f := fault.Of(err)
 	if f == nil {
-		t.Fatal("it went through")
+		t.Fatal("the action succeeded, want a fault")
 	}
 	if f.Kind != row.kind || f.Reason != row.reason || f.Subject != row.subject || f.RetryAfter != row.wait {
 		t.Errorf("%s (%s) about %q, wait %s; want %s (%s) about %q, wait %s", f.Kind, f.Reason, f.Subject, f.RetryAfter, row.kind, row.reason, row.subject, row.wait)
 	}
 	for _, words := range row.words {
 		if !strings.Contains(f.Message, words) {
-			t.Errorf("the message %q does not say %q", f.Message, words)
+			t.Errorf("the message %q does not contain %q", f.Message, words)
 		}
 	}
 	if strings.Contains(err.Error(), "ann.private") || strings.Contains(err.Error(), "1b1f2d4e") || len(f.Message) > 600 {
@@ -251,7 +253,7 @@ func (row refused) check(t *testing.T, err error) {
 	}
 }
 
-// The same bodies as the answer to a whole batch concern every item.
+// The same bodies as the answer to a complete batch concern every item.
 func TestRefusalOfAWholeBatch(t *testing.T) {
 	for _, row := range []struct {
 		status int

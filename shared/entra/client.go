@@ -2,20 +2,19 @@
 // only importer of the Microsoft SDKs.
 //
 // Requests are built by the SDK's typed request builders, but not by
-// GraphServiceClient, which would link the whole of Graph into every binary.
-// What is to be read or written for several users or groups travels together: the
-// requests that the builders made become the items of one $batch, sent by a
-// small sender of our own, because the SDK's batch classes lose numbers, panic
-// on empty answers and drop everything when one item is throttled. The HTTP
-// pipeline is built explicitly: the SDK's default one arranges its compression
-// and retry handlers in random order, and a body that is retried after it was
-// compressed goes out mislabelled. Models that are sent are always fresh ones,
-// because a model that came from Graph does not track its changes. Answers are
-// read by ourselves, field by field.
+// GraphServiceClient, which would link all of Graph into every binary. Reads and writes
+// for several users or groups are sent together: the requests that the builders made
+// become the items of one $batch. Our own small sender sends it, because the SDK's
+// batch classes lose numbers, panic on empty answers and drop everything when one item
+// is throttled. The HTTP pipeline is built explicitly: the SDK's default one puts its
+// compression and retry handlers in random order, and a body that is retried after it
+// was compressed has wrong headers. Models that are sent are always new ones, because a
+// model that came from Graph does not track its changes. We parse answers ourselves,
+// field by field.
 //
-// Signing in is the SDK's, keeping the token is ours: the SDK has every request wait
-// while a token that is still good is replaced in vain, and never replaces one whose
-// permissions are older than what was granted since.
+// The SDK signs in, but we keep the token: the SDK makes every request wait while it
+// tries in vain to replace a token that is still good, and it never replaces a token
+// that lacks a permission granted since.
 package entra
 
 import (
@@ -50,8 +49,8 @@ type Config struct {
 	LoginURL string // authority host: https://login.microsoftonline.com
 	Tenant   directory.TenantID
 	ClientID string
-	// Proof is asked for what the application proves itself with, for every
-	// token anew.
+	// Proof gives what the application proves itself with. It is called for every new
+	// token.
 	Proof func(context.Context) (Proof, error)
 	// Transport carries the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
@@ -71,8 +70,8 @@ type Client struct {
 	upserts upserts
 
 	mu        sync.Mutex
-	known     directory.Tenant // what the tenant said of itself
-	described time.Time        // when it said so; zero if it never did
+	known     directory.Tenant // the tenant as Graph described it last
+	described time.Time        // when; zero: not yet
 }
 
 // requestTimeout bounds one HTTP exchange. Waits that Graph asks for do not
@@ -97,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 	c.tokens.signIn = newSignIn(cfg, graph, transport)
 	c.http = pipeline(transport)
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
-		&authentication.AnonymousAuthenticationProvider{}, // requests are signed when they are sent, by us
+		&authentication.AnonymousAuthenticationProvider{}, // our sender adds the token
 		noParser{},
 		// Without this proxy a value that was set to nil is left out of the
 		// body, and no attribute could ever be cleared.
@@ -114,9 +113,9 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// noParser stands where the SDK wants a parser of answers. We read them
-// ourselves, from the few fields we need: the SDK's parser would link the models
-// of all of Graph into every program, three times its size.
+// noParser takes the place of the SDK's parser of answers. We parse the few fields that
+// we need: the SDK's parser would link the models of all of Graph into every program
+// and triple its size.
 type noParser struct{}
 
 // GetValidContentType implements serialization.ParseNodeFactory.
@@ -127,7 +126,7 @@ func (noParser) GetRootParseNode(string, []byte) (serialization.ParseNode, error
 	return nil, fault.New(fault.Internal, "entra.parse", "answers are not parsed by the SDK")
 }
 
-// checkURL refuses what is not https, unless it stays on this machine.
+// checkURL refuses a URL that is not https, unless it is on this machine.
 func checkURL(variable, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err == nil && u.Host != "" && (u.Scheme == "https" || (u.Scheme == "http" && loopback.Is(u.Hostname()))) {
@@ -137,9 +136,8 @@ func checkURL(variable, raw string) (*url.URL, error) {
 		Message: fmt.Sprintf("%s is %q: it must be an https address (plain http is allowed on this machine only)", variable, raw)}
 }
 
-// Describe reads the tenant. It is also the proof that our credentials work
-// there: where they do not it is a fault of kind Unauthorized, whose reason and
-// message say why.
+// Describe reads the tenant. It also proves that our credentials work there: if they do
+// not, it returns a fault of kind Unauthorized, whose reason and message say why.
 func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 	const op = "entra.read organization"
 	builder := organization.NewOrganizationRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, c.adapter)
@@ -191,8 +189,8 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 	return t, nil
 }
 
-// unreadable is why the tenant cannot be read. A read that is forbidden concerns no
-// account: a permission is missing.
+// unreadable is why the tenant cannot be read. If Graph forbids that, no single account
+// is the cause: a permission is missing.
 func unreadable(f *fault.Error) *fault.Error {
 	if f.Kind == fault.Forbidden {
 		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
@@ -201,9 +199,8 @@ func unreadable(f *fault.Error) *fault.Error {
 	return f
 }
 
-// How long what the tenant said of itself is believed: of a domain that it had
-// verified longer than of one that it had not, because somebody may be about to
-// verify that one.
+// How long the description of the tenant is used: longer for a domain that is verified
+// than for one that is not, because somebody may be verifying that one just now.
 const (
 	tenantLife     = 15 * time.Minute
 	unverifiedLife = 10 * time.Second
@@ -222,8 +219,8 @@ func (c *Client) Tenant(ctx context.Context, domains []string, since time.Time) 
 	return c.Describe(ctx)
 }
 
-// tenantName is the tenant's name for a sentence, or its id while the name is
-// not to be had.
+// tenantName is the tenant's name for a sentence, or its id while the name cannot be
+// read.
 func (c *Client) tenantName(ctx context.Context) string {
 	if t, err := c.Tenant(ctx, nil, time.Time{}); err == nil && t.Name != "" {
 		return t.Name

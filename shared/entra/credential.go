@@ -24,18 +24,18 @@ import (
 	"entrasync/shared/redirect"
 )
 
-// publicScope is asked for when Graph is on this machine, where no resource of
-// that address can exist.
+// publicScope is the scope when Graph is on this machine: no resource can have a
+// loopback address.
 const publicScope = "https://graph.microsoft.com/.default"
 
-// Proof is what the application proves itself with to Entra: exactly one of the
-// three (Microsoft identity platform, client credentials flow).
+// Proof is what the application proves itself with to Entra: exactly one of the three
+// (Microsoft identity platform, client credentials flow).
 type Proof struct {
 	ClientSecret string
 	// Certificate is a certificate with its private key, PEM.
 	Certificate string
-	// Assertion gives a token of another issuer that the application trusts
-	// (federated identity credential). It is asked anew for every sign-in.
+	// Assertion gives a token of another issuer that the application trusts (federated
+	// identity credential). It is called for every sign-in.
 	Assertion func(context.Context) (string, error)
 }
 
@@ -59,19 +59,19 @@ func (p Proof) credential(cfg Config, client policy.ClientOptions) (azcore.Token
 	}
 }
 
-// signIn is the sign-in of the application. Every one asks for the proof anew,
-// because it may have been replaced, and has a credential of its own: the SDK's
-// keeps its token to itself and gives no newer one before it sees fit.
+// signIn signs the application in. Each sign-in reads the proof again, because it may
+// have been replaced, and has a credential of its own: the SDK's credential keeps its
+// token and decides itself when to get a newer one.
 type signIn struct {
 	scope  string
 	cfg    Config
 	client policy.ClientOptions
 }
 
-// newSignIn prepares the sign-in. The authority is the one configured: the SDK's
-// question to Microsoft which ones exist is switched off, because it would tell of
-// a private one and needs the internet. The SDK's repetitions are switched off, too:
-// they know fewer forms of Retry-After than are sent, and wait up to a minute.
+// newSignIn prepares the sign-in. The authority is the configured one: the SDK would
+// otherwise ask Microsoft which authorities exist, which reveals a private one and
+// needs the internet. The SDK's retries are switched off, too: they know fewer forms of
+// Retry-After than occur, and wait up to a minute.
 func newSignIn(cfg Config, graph *url.URL, transport http.RoundTripper) signIn {
 	scope := graph.Scheme + "://" + graph.Host + "/.default"
 	if loopback.Is(graph.Hostname()) {
@@ -85,21 +85,22 @@ func newSignIn(cfg Config, graph *url.URL, transport http.RoundTripper) signIn {
 	}}
 }
 
-// How often a sign-in is tried while Entra has trouble, and the first wait between
-// two tries; the next one is twice as long.
+// How often a sign-in is tried while Entra has trouble, and the first wait between two
+// tries; each further wait is twice as long.
 const (
 	signInTries = 3
 	signInWait  = time.Second
 )
 
-// token signs in. It tries again while Entra's sign-in service has trouble, for some
-// seconds, but not when the proof cannot be had: whoever gives it has done so already.
+// token signs in. It retries for some seconds while Entra's sign-in service has
+// trouble, but not when the proof cannot be read: the function that gives the proof has
+// retried already.
 func (s signIn) token(ctx context.Context) (token, error) {
 	proof, err := s.cfg.Proof(ctx)
 	if err != nil {
 		return token{}, err
 	}
-	var unproven error // why the assertion could not be had: the SDK keeps only the text
+	var unproven error // why there is no assertion: the SDK keeps only the text
 	if give := proof.Assertion; give != nil {
 		proof.Assertion = func(ctx context.Context) (assertion string, err error) {
 			assertion, err = give(ctx)
@@ -124,7 +125,7 @@ func (s signIn) token(ctx context.Context) (token, error) {
 	}
 }
 
-// secure writes an authority with https, which the SDK insists on.
+// secure writes an authority with https, which the SDK requires.
 func secure(login string) string {
 	if rest, plain := strings.CutPrefix(login, "http://"); plain {
 		return "https://" + rest
@@ -132,16 +133,15 @@ func secure(login string) string {
 	return login
 }
 
-// plainLogin sends requests for a plain-http authority on this machine by plain
-// http, as it was configured, and answers the SDK's question where the token
-// endpoint is by itself: the SDK accepts no answer but an https one. Any other
-// authority is left alone.
+// plainLogin sends the requests for a plain-http authority on this machine by plain
+// http, and answers the SDK's request for the token endpoint itself: the SDK accepts
+// only an https answer. Requests for any other authority are passed on unchanged.
 type plainLogin struct {
 	next  http.RoundTripper
 	login string
 }
 
-// discovery is what the SDK asks for before it asks for a token.
+// discovery is the path that the SDK reads before it requests a token.
 const discovery = "/v2.0/.well-known/openid-configuration"
 
 // RoundTrip implements http.RoundTripper.
@@ -150,7 +150,7 @@ func (l plainLogin) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !plain || r.URL.Host != strings.Split(host, "/")[0] {
 		return l.next.RoundTrip(r)
 	}
-	if authority, asked := strings.CutSuffix(r.URL.Path, discovery); asked {
+	if authority, isDiscovery := strings.CutSuffix(r.URL.Path, discovery); isDiscovery {
 		return endpoints(r, "https://"+r.URL.Host+authority)
 	}
 	r = r.Clone(r.Context())

@@ -12,9 +12,9 @@ import (
 	"entrasync/shared/fault"
 )
 
-// deletedGroups is the request for the deleted groups of the tenant. That a filter on
-// the unique name would be taken there is not documented, so they are all read: it
-// happens only when a group of ours was deleted.
+// deletedGroups is the request for all deleted groups of the tenant. It has no filter
+// on the unique name, because it is not documented that Graph takes one there. It is
+// sent only when a group of ours was deleted.
 func (c *Client) deletedGroups() (request, error) {
 	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
 		abstractions.GET, "{+baseurl}/directory/deletedItems/graph.group{?%24select,%24top}", map[string]string{"baseurl": c.baseURL})
@@ -26,9 +26,9 @@ func (c *Client) deletedGroups() (request, error) {
 	return c.item("", info)
 }
 
-// seekDeleted looks for the deleted group that keeps a unique name, page by page, and
-// ends the action with what it finds. If there is none it is a group that an earlier
-// attempt made, and the replica that looked for it does not know it yet.
+// seekDeleted searches the deleted groups, page by page, for the one that keeps a
+// unique name, and ends the action with the result. If there is none, the name belongs
+// to a group that an earlier attempt created and that the replica does not show yet.
 func (w *groupWork) seekDeleted(g newGroup, page request, err error) {
 	w.once(page, err, func(answer response) {
 		if answer.err != nil || answer.Status != http.StatusOK {
@@ -61,7 +61,7 @@ func (w *groupWork) seekDeleted(g newGroup, page request, err error) {
 			w.seekDeleted(g, request{Method: http.MethodGet, URL: next}, nil)
 			return
 		}
-		f := because(fault.Transient, directory.Unavailable, string(directory.UniqueName), "Entra says that the group is there already, and does not show it yet: it is looked for again")
+		f := because(fault.Transient, directory.Unavailable, string(directory.UniqueName), "Entra says that the group is there already, and does not show it yet: it is tried again by itself")
 		f.Op = w.op
 		w.fail(f)
 	})
@@ -76,9 +76,10 @@ func (w *groupWork) keptFrom(deleted directory.DeletedGroup) {
 	w.result.Deleted = &deleted
 }
 
-// unlisted is [unread] for a list that is there as long as the tenant is.
+// unlisted is [readFault] for the list of deleted groups, which exists as long as the
+// tenant does.
 func unlisted(op string, answer response) *fault.Error {
-	f := unread(op, answer)
+	f := readFault(op, answer)
 	if f.Kind == fault.NotFound {
 		f.Kind, f.Reason = fault.Transient, directory.Unavailable
 		f.Message = "Entra does not show its deleted groups: it is tried again by itself"
@@ -86,7 +87,7 @@ func unlisted(op string, answer response) *fault.Error {
 	return f
 }
 
-// restore brings the group back that was deleted.
+// restore restores the deleted group.
 func (w *groupWork) restore() {
 	item, err := w.client.item("", w.client.restoration(w.result.ID))
 	w.once(item, err, func(answer response) {

@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// deleted puts a group into the tenant and deletes it.
+// deleted creates a group in the tenant and deletes it.
 func (n tenant) deleted(t *testing.T, g entratest.Group) directory.EntraID {
 	t.Helper()
 	id := n.group(t, g)
@@ -24,8 +24,8 @@ func (n tenant) deleted(t *testing.T, g entratest.Group) directory.EntraID {
 	return id
 }
 
-// A unique name that a deleted group keeps says which group, also on the last page of
-// all that were deleted, and says so of that group alone.
+// If a deleted group keeps a unique name, the fault names that group, even if it is on
+// the last page of the deleted groups, and only the action with that name gets it.
 func TestCreateUnderTheNameOfADeletedGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
@@ -41,28 +41,29 @@ func TestCreateUnderTheNameOfADeletedGroup(t *testing.T) {
 			t.Errorf("%+v, want %+v", results[0], want)
 		}
 		if f := fault.Of(results[0].Err); f.Subject != string(directory.UniqueName) || !strings.Contains(f.Message, "set restoreDeleted") {
-			t.Errorf("%+v", f)
+			t.Errorf("%+v, want a fault about uniqueName that names restoreDeleted", f)
 		}
 		wentThrough(t, results[1])
-		// Both creations, and two pages of what was deleted.
+		// Both creations, and two pages of deleted groups.
 		if c := n.sim.Counters(); c.Operations != 4 || c.Requests != 3 || c.WriteUnits != 2 {
-			t.Errorf("%d operations, %d requests, %d write units", c.Operations, c.Requests, c.WriteUnits)
+			t.Errorf("%d operations, %d requests, %d write units; want 4, 3 and 2", c.Operations, c.Requests, c.WriteUnits)
 		}
 	})
 }
 
-// Where deleted groups give their names free nothing is in the way.
+// Where deleted groups do not keep their names, the creation succeeds.
 func TestCreateWhereDeletedGroupsGiveTheirNamesFree(t *testing.T) {
 	n := simulated(t, func(c *entratest.Config) { c.Behaviour.FreeDeletedName = true })
 	n.deleted(t, entratest.Group{DisplayName: "Sales", Properties: map[string]any{"uniqueName": "jc.1"}})
 	n.sim.ResetCounters()
 	wentThrough(t, n.write(t, creating("Sales", "jc.1")))
 	if c := n.sim.Counters(); c.Operations != 1 {
-		t.Errorf("%d operations", c.Operations)
+		t.Errorf("%d operations, want 1", c.Operations)
 	}
 }
 
-// A list of deleted groups that cannot be read is no list without the group.
+// If the list of deleted groups cannot be read, that does not mean that the group is
+// not in it.
 func TestDeletedGroupsThatCannotBeRead(t *testing.T) {
 	for _, row := range []struct {
 		refused
@@ -83,7 +84,7 @@ func TestDeletedGroupsThatCannotBeRead(t *testing.T) {
 			result := n.write(t, creating("Sales", "jc.1"))
 			row.check(t, result.Err)
 			if result.Deleted != nil || result.ID != "" {
-				t.Errorf("%+v", result)
+				t.Errorf("%+v, want no deleted group and no id", result)
 			}
 		})
 	}
@@ -96,10 +97,10 @@ func TestRestoreGroup(t *testing.T) {
 	result := n.write(t, plan.Action{Type: plan.RestoreGroup, EntraID: id})
 	wentThrough(t, result)
 	if g, found := n.dir.Group(string(id)); result.ID != id || !found || !g.Deleted.IsZero() || !slices.Equal(g.Members, texts(people)) {
-		t.Errorf("%+v, %+v", result, g)
+		t.Errorf("%+v, %+v, want the group restored with its members", result, g)
 	}
 	failed(t, n.write(t, plan.Action{Type: plan.RestoreGroup, EntraID: id}), fault.NotFound, directory.GroupMissing)
 	if r := n.write(t, plan.Action{Type: plan.RestoreGroup}); !fault.Is(r.Err, fault.Internal) {
-		t.Errorf("nothing is named: %+v", r)
+		t.Errorf("an action without a group: %+v, want a fault of kind Internal", r)
 	}
 }

@@ -13,9 +13,9 @@ import (
 // passwordForm finds the passwords in a body that we send.
 var passwordForm = regexp.MustCompile(`"password"\s*:\s*("(?:[^"\\]|\\.)*")`)
 
-// secretsIn knows what is secret in a request: the token and the passwords. Graph,
-// or what is in front of it, may repeat what it was sent, and what it says of a
-// refusal is shown.
+// secretsIn knows the secrets in a request: the token and the passwords. Graph, or a
+// proxy in front of it, may repeat what it was sent, and the text of a refusal is shown
+// to people.
 func secretsIn(r *http.Request, content []byte) redact.Redactor {
 	secrets := []string{strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")}
 	for _, found := range passwordForm.FindAllSubmatch(content, -1) {
@@ -27,8 +27,8 @@ func secretsIn(r *http.Request, content []byte) redact.Redactor {
 	return redact.New(secrets...)
 }
 
-// discreet is an answer as it may be read: without what is secret in the request,
-// where it refuses something. Of other answers nothing is shown.
+// discreet removes the secrets of the request from an answer that refuses something.
+// Other answers are never shown, and stay as they are.
 func discreet(status int, answer []byte, secrets func() redact.Redactor) []byte {
 	if status < http.StatusBadRequest && !bytes.Contains(answer, []byte(`"error"`)) {
 		return answer

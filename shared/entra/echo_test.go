@@ -17,7 +17,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// repetitions are how Graph, or what is in front of it, may repeat what it was sent.
+// repetitions are the forms in which Graph, or a proxy, may repeat what it was sent.
 var repetitions = map[string]func(string) string{
 	"as it is": func(s string) string { return s },
 	"URL":      url.QueryEscape,
@@ -25,8 +25,8 @@ var repetitions = map[string]func(string) string{
 	"base64":   func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
 }
 
-// Whatever Graph says of a request, nothing shows the access token or the password
-// that were in it.
+// Whatever Graph answers to a request, no error shows the access token or the password
+// of the request.
 func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 	const password = `canary-P"ss\ w0rd/+&?-long`
 	account := plan.Action{ID: "a", Type: plan.Update, EntraID: "e1", Changes: []directory.Change{{Attribute: "jobTitle", To: directory.Value{"Lead"}}}}
@@ -38,16 +38,16 @@ func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 			s := &stub{t: t}
 			refuse := func(r sent, body []byte) map[string]any {
 				secrets = append(secrets, strings.TrimPrefix(r.header.Get("Authorization"), "Bearer "))
-				var whole struct {
+				var sentBody struct {
 					PasswordProfile struct{ Password string }
 				}
-				_ = json.Unmarshal(body, &whole)
-				if p := whole.PasswordProfile.Password; p != "" {
+				_ = json.Unmarshal(body, &sentBody)
+				if p := sentBody.PasswordProfile.Password; p != "" {
 					secrets = append(secrets, p)
 				}
-				said := "no: got " + repeat(r.header.Get("Authorization")) + " with the body " + repeat(string(body)) + " and " + repeat(whole.PasswordProfile.Password) + " in it"
+				said := "no: got " + repeat(r.header.Get("Authorization")) + " with the body " + repeat(string(body)) + " and " + repeat(sentBody.PasswordProfile.Password) + " in it"
 				return map[string]any{"error": map[string]any{"code": "Request_BadRequest", "message": said,
-					"details": []any{map[string]any{"code": "x", "target": repeat(whole.PasswordProfile.Password), "message": said}}}}
+					"details": []any{map[string]any{"code": "x", "target": repeat(sentBody.PasswordProfile.Password), "message": said}}}}
 			}
 			s.answer = func(_ int, r sent) (int, http.Header, string) {
 				if !strings.HasSuffix(r.url, "$batch") {
@@ -70,7 +70,7 @@ func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 			_, err = client.MembersOf(t.Context(), "g")
 			failures = append(failures, err)
 			if len(secrets) < 8 {
-				t.Fatalf("%d secrets", len(secrets))
+				t.Fatalf("%d secrets, want at least 8", len(secrets))
 			}
 			for _, err := range failures {
 				hasNoSecret(t, fmt.Sprintf("%d, %s", status, form), err, secrets...)
@@ -87,7 +87,7 @@ func hasNoSecret(t *testing.T, what string, err error, secrets ...string) {
 			for _, secret := range secrets {
 				for form, repeat := range repetitions {
 					if strings.Contains(text, strings.Trim(repeat(secret), `="`)) {
-						t.Errorf("%s: a secret shows as %s in %s", what, form, text)
+						t.Errorf("%s: a secret is shown as %s in %s, want no secret", what, form, text)
 						return
 					}
 				}
@@ -113,13 +113,13 @@ func clientOf(t *testing.T, carrier http.RoundTripper) *entra.Client {
 	return c
 }
 
-// The sign-in is refused in words that repeat the form with the client secret.
+// The refusal of the sign-in repeats the form with the client secret.
 func TestRepeatedClientSecretIsShownNobody(t *testing.T) {
 	for form, repeat := range repetitions {
 		s := &stub{t: t, refuseSignIn: `{"error":"invalid_client","error_codes":[7000215],"error_description":` + fmt.Sprintf("%q", "AADSTS7000215: no, "+repeat("client_secret="+canary)+" is wrong") + `}`}
 		_, err := s.client().Describe(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
-			t.Errorf("%s: %v", form, err)
+			t.Errorf("%s: %v, want an error with AADSTS7000215", form, err)
 		}
 		hasNoSecret(t, form, err, canary)
 	}
@@ -144,7 +144,7 @@ func TestRepeatedClientSecretIsShownNobody(t *testing.T) {
 	hasNoSecret(t, "request that fails", err, "token-1")
 }
 
-// What Graph says is shown on one line and cut.
+// Graph's text is shown on one line and shortened.
 func TestWordsOfGraphAreBounded(t *testing.T) {
 	long := strings.Repeat("x\n", 1000)
 	s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) {
@@ -153,6 +153,6 @@ func TestWordsOfGraphAreBounded(t *testing.T) {
 	}}
 	_, err := s.client().Describe(t.Context())
 	if text := err.Error(); len(text) > 1200 || strings.Contains(text, "\n") || !regexp.MustCompile(`x x x`).MatchString(text) {
-		t.Errorf("%d bytes: %q", len(text), text)
+		t.Errorf("%d bytes: %q, want at most 1200 bytes on one line with Graph's text", len(text), text)
 	}
 }

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// errand is what has to be asked or written of one thing, when it takes several
-// requests of which some follow from the answers to others: the next page of a
-// list, the members of a group after the group.
+// errand is a read or a write of one object that takes several requests, some of which
+// depend on the answers to others: the next page of a list, the members of a group
+// after the group.
 type errand struct {
 	requests []request        // the next ones; none when the errand is done
-	then     func([]response) // takes their answers, in their order, and sets the next ones
-	wait     time.Duration    // before the next ones
+	then     func([]response) // takes their answers, in their order, and sets the next requests
+	wait     time.Duration    // before the next requests
 	late     func()           // there is no time for the wait: the errand ends
 }
 
-// run does errands side by side, in rounds: what all of them send next travels
-// together.
+// run does errands at the same time, in rounds: the next requests of all of them are
+// sent together.
 func (c *Client) run(ctx context.Context, errands []*errand) {
 	for {
-		hold(ctx, errands)
+		waitForLongest(ctx, errands)
 		var round []request
-		var asked []*errand
+		var open []*errand
 		for _, e := range errands {
 			if len(e.requests) == 0 {
 				continue
 			}
-			asked = append(asked, e)
+			open = append(open, e)
 			for i := range e.requests {
 				e.requests[i].ID = strconv.Itoa(len(round))
 				round = append(round, e.requests[i])
@@ -37,7 +37,7 @@ func (c *Client) run(ctx context.Context, errands []*errand) {
 			return
 		}
 		answers := c.send(ctx, round)
-		for _, e := range asked {
+		for _, e := range open {
 			own := make([]response, len(e.requests))
 			for i, r := range e.requests {
 				own[i] = answers[r.ID]
@@ -48,9 +48,9 @@ func (c *Client) run(ctx context.Context, errands []*errand) {
 	}
 }
 
-// hold waits as long as any of the errands has to. Those that have to wait longer
-// than is worth it end, and so do all that wait if there is no time for it.
-func hold(ctx context.Context, errands []*errand) {
+// waitForLongest waits for the longest wait of the errands. Errands that need a wait
+// longer than our patience end; all that need a wait end if there is no time for it.
+func waitForLongest(ctx context.Context, errands []*errand) {
 	var longest time.Duration
 	for _, e := range errands {
 		if e.wait <= patience {

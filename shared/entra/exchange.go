@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/redact"
 )
 
-// maxAnswer bounds what we read of one answer.
+// maxAnswer is the highest number of bytes that we read of one answer.
 const maxAnswer = 16 << 20
 
 // reply is the answer to one HTTP request.
@@ -25,14 +25,15 @@ type reply struct {
 	token  token // that the request carried
 }
 
-// unsent is why there is no token for a request: Graph certainly did nothing.
+// unsent is the error of a request that was not sent because there is no token: Graph
+// certainly did nothing.
 type unsent struct{ error }
 
 // Unwrap gives the cause.
 func (u unsent) Unwrap() error { return u.error }
 
-// exchange sends a request that a builder made on its own, signed in, and reads the
-// answer. It is sent again with a new token where one may help. The error says that
+// exchange sends a single request that a builder made, with our token, and reads the
+// answer. It sends it again with a new token if that may help. The error says that
 // Graph did not answer, or that the application lacks a permission.
 func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
 	r, err := c.item("", info)
@@ -68,8 +69,8 @@ func (c *Client) accepted(ctx context.Context, r request) (reply, error) {
 	}
 }
 
-// doubtOf is the doubt that an answer casts on the token. Graph says the same of a
-// permission that is missing and of an object that is protected.
+// doubtOf is the doubt that an answer casts on the token. Graph answers the same for a
+// missing permission and for a protected object.
 func doubtOf(status int, body []byte) doubt {
 	switch status {
 	case http.StatusUnauthorized:
@@ -82,7 +83,7 @@ func doubtOf(status int, body []byte) doubt {
 	return noDoubt
 }
 
-// once sends a request one time.
+// once sends a request once.
 func (c *Client) once(ctx context.Context, r request) (reply, error) {
 	if !strings.HasPrefix(r.URL, "/") { // it could lead to another host
 		return reply{}, fault.New(fault.Internal, "entra.request", "a request without a path is not sent with our token")

@@ -34,12 +34,12 @@ func TestATenantSaysWhichDomainsAreFederated(t *testing.T) {
 		return 200, nil, `{"value":[{"id":"t","displayName":"T","verifiedDomains":[{"name":"A.example"},{"name":"B.example","type":"federated"}]}]}`
 	}}
 	if got, err := s.client().Describe(t.Context()); err != nil || !got.Federates("x@b.example") || got.Federates("x@a.example") || got.InitialDomain != "" {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("%+v, %v, want b.example federated, a.example not, and no initial domain", got, err)
 	}
 }
 
-// What a federated domain refuses is not told as one that is not verified, nor the
-// other way round.
+// A refusal because of a federated domain is not reported as a domain that is not
+// verified, nor the other way round.
 func TestRefusalsOfFederatedDomains(t *testing.T) {
 	n := simulated(t)
 	ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -66,12 +66,12 @@ func TestRefusalsOfFederatedDomains(t *testing.T) {
 		}
 	}
 	if u, _ := n.dir.User(fred); u.UserPrincipalName != "fred@fed.example" || u.Text("onPremisesImmutableId") != "jc1" {
-		t.Errorf("%+v", u)
+		t.Errorf("%+v, want fred@fed.example with the immutable id jc1", u)
 	}
 }
 
-// A refusal is looked at again when the domains are not what they were; asking costs one
-// request in ten seconds, however many are refused.
+// A refusal counts as transient when the domains changed; reading them costs one
+// request in ten seconds, however many changes are refused.
 func TestARefusalByADomainThatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
@@ -85,16 +85,16 @@ func TestARefusalByADomainThatChanged(t *testing.T) {
 		change := []plan.Action{setting(fred, directory.ImmutableID, directory.Value{"jc1"})}
 		time.Sleep(time.Minute)
 		if f := fault.Of(n.client.Apply(t.Context(), change)[0].Err); f == nil || f.Kind != fault.Transient || f.Message == "" {
-			t.Errorf("%+v", f)
+			t.Errorf("%+v, want a fault of kind Transient with a message", f)
 		}
 		n.sim.ResetCounters()
 		for range 5 {
 			if f := fault.Of(n.client.Apply(t.Context(), change)[0].Err); f == nil || f.Kind != fault.Invalid {
-				t.Errorf("%+v", f)
+				t.Errorf("%+v, want a fault of kind Invalid", f)
 			}
 		}
 		if c := n.sim.Counters(); c.Requests != 5 {
-			t.Errorf("%d requests", c.Requests)
+			t.Errorf("%d requests, want 5", c.Requests)
 		}
 	})
 }
@@ -123,29 +123,29 @@ func TestReadAndFindByImmutableID(t *testing.T) {
 			t.Errorf("%d: read %q, found %q, want %q", i, a, b, want)
 		}
 		if a := read[i].Account; want != "" && (a.ImmutableID != ids[i] || a.UPN != directory.UPN(fmt.Sprintf("p%d@contoso.example", i))) {
-			t.Errorf("%d: %+v", i, a)
+			t.Errorf("%d: %+v, want the immutable id %q and the sign-in name p%d@contoso.example", i, a, ids[i], i)
 		}
 	}
 	if read[25].Account != nil || read[25].Err != nil || found[25].Account != nil || found[25].Err != nil {
-		t.Errorf("nobody: %+v, %+v", read[25], found[25])
+		t.Errorf("an unknown account: %+v, %+v; want no account and no error", read[25], found[25])
 	}
 	if c := n.sim.Counters(); c.Requests != 4 || c.Operations != 52 || c.ResourceUnits != 52 || c.WriteUnits != 0 {
-		t.Errorf("%d requests of %d operations, %d resource units", c.Requests, c.Operations, c.ResourceUnits)
+		t.Errorf("%d requests of %d operations, %d resource units; want 4, 52 and 52, without write units", c.Requests, c.Operations, c.ResourceUnits)
 	}
 	for _, f := range []entratest.Fault{{Status: 503}, {Status: 404}, {Status: 200, Body: `{"value":[],"@odata.nextLink":"x"}`}, {Status: 200, Body: `{}`}} {
 		f.Path = `^/v1\.0/users$`
 		n.fails(t, f)
 		if found := n.client.FindByImmutableID(t.Context(), ids[:1])[0]; !fault.Is(found.Err, fault.Transient) || found.Account != nil {
-			t.Errorf("%+v: %+v", f, found)
+			t.Errorf("%+v: %+v, want a fault of kind Transient and no account", f, found)
 		}
 	}
 	n.fails(t, entratest.Fault{Path: `^/v1\.0/users$`, Status: 403})
 	if f := fault.Of(n.client.FindByImmutableID(t.Context(), ids[:1])[0].Err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.PermissionMissing {
-		t.Errorf("%+v", f)
+		t.Errorf("%+v, want Unauthorized (permission missing)", f)
 	}
 }
 
-// idOf is the object id of an account that was found.
+// idOf is the object id of a found account.
 func idOf(t *testing.T, found reconcile.Found) directory.EntraID {
 	t.Helper()
 	if found.Err != nil {

@@ -6,16 +6,16 @@ import (
 	"unicode/utf16"
 )
 
-// maxFilterValue is the longest text, in characters, that Graph takes in a $filter;
+// maxFilterValue is the longest text, in characters, that Graph accepts in a $filter;
 // with a longer one it calls the filter invalid (observed by users, not documented).
-// Names of groups may have more.
+// Names of groups may be longer.
 const maxFilterValue = 120
 
-// beginning is a text as a literal of OData, cut off at its end if it is too long for
-// a filter: what is found by it must be compared with the whole.
+// beginning is a text as a literal of OData, cut at its end if it is too long for a
+// filter: the results must then be compared with the complete text.
 func beginning(text string) string { return literal(fitting([]rune(text))) }
 
-// ending is beginning for the end of a text.
+// ending is [beginning] for the end of a text: it is cut at its beginning.
 func ending(text string) string {
 	reversed := []rune(text)
 	slices.Reverse(reversed)
@@ -24,9 +24,9 @@ func ending(text string) string {
 	return literal(kept)
 }
 
-// fitting is as much of the beginning of a text as a filter takes. How Graph counts is
-// not known: a character counts here as UTF-16 does and a quote twice, as it is sent,
-// which is the most that it can count for.
+// fitting is the longest beginning of a text that a filter accepts. It is not known how
+// Graph counts. Here a character counts as in UTF-16, and a quote counts twice, as it
+// is sent: Graph cannot count more than that.
 func fitting(text []rune) []rune {
 	width := 0
 	for i, r := range text {
@@ -43,5 +43,5 @@ func fitting(text []rune) []rune {
 // literal is a text in the quotes of OData.
 func literal(text []rune) string { return "'" + doubled(string(text)) + "'" }
 
-// doubled is a text as it stands inside the quotes of a literal of OData.
+// doubled is a text as it is inside the quotes of a literal of OData.
 func doubled(text string) string { return strings.ReplaceAll(text, "'", "''") }

@@ -41,9 +41,9 @@ func filtersOf(t *testing.T, do func(*stub)) []string {
 	return filters
 }
 
-// literalIn takes the one text out of a filter; whole is how long it is as it stands
-// between the quotes, in characters.
-func literalIn(t *rapid.T, filter string) (text string, whole int) {
+// literalIn takes the only text out of a filter; length is its length between the
+// quotes, in characters.
+func literalIn(t *rapid.T, filter string) (text string, length int) {
 	first, last := strings.IndexByte(filter, '\''), strings.LastIndexByte(filter, '\'')
 	if first < 0 || first == last {
 		t.Fatalf("%q has no text", filter)
@@ -56,19 +56,19 @@ func literalIn(t *rapid.T, filter string) (text string, whole int) {
 	return text, len(utf16.Encode([]rune(inside)))
 }
 
-// No text in a filter is longer than Graph takes, however it counts, and nothing is
-// cut off that had room.
+// No text in a filter is longer than Graph accepts, however it counts, and nothing is
+// cut off that would fit.
 func TestFiltersAreNeverTooLong(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"a", "é", "'", "''", "𝒳", "東", " ", "R&D #1 100%"})
 	rapid.Check(t, func(r *rapid.T) {
 		name := "x" + strings.Join(rapid.SliceOfN(piece, 0, 200).Draw(r, "name"), "") + "x"
 		filters := filtersOf(t, func(s *stub) { s.client().FindGroups(t.Context(), []string{name}) })
 		if len(filters) != 1 || !strings.HasPrefix(filters[0], "startswith(displayName,") {
-			r.Fatalf("%q", filters)
+			r.Fatalf("%q, want one startswith on displayName", filters)
 		}
-		text, whole := literalIn(r, filters[0])
-		if whole > 120 || !strings.HasPrefix(name, text) || text != name && whole < 119 {
-			r.Errorf("%q is looked for by %q, %d characters", name, text, whole)
+		text, length := literalIn(r, filters[0])
+		if length > 120 || !strings.HasPrefix(name, text) || text != name && length < 119 {
+			r.Errorf("the filter for %q has the text %q of %d characters, want as much of the name as fits into 120", name, text, length)
 		}
 	})
 	rapid.Check(t, func(r *rapid.T) {
@@ -76,17 +76,17 @@ func TestFiltersAreNeverTooLong(t *testing.T) {
 		upn := directory.UPN(local + "@contoso.example")
 		filters := filtersOf(t, func(s *stub) { s.client().FindByUPN(t.Context(), []directory.UPN{upn}, nil) })
 		if len(filters) != 1 || !strings.HasPrefix(filters[0], "endsWith(userPrincipalName,") {
-			r.Fatalf("%q", filters)
+			r.Fatalf("%q, want one endsWith on userPrincipalName", filters)
 		}
-		text, whole := literalIn(r, filters[0])
-		if whole > 120 || !strings.HasSuffix(string(upn), text) || text != string(upn) && whole < 119 {
-			r.Errorf("%q is looked for by %q, %d characters", upn, text, whole)
+		text, length := literalIn(r, filters[0])
+		if length > 120 || !strings.HasSuffix(string(upn), text) || text != string(upn) && length < 119 {
+			r.Errorf("the filter for %q has the text %q of %d characters, want as much of the name as fits into 120", upn, text, length)
 		}
 	})
 }
 
-// Long names are told apart to their ends, and white space after a name is none of
-// it; before it, Graph has no way to find it.
+// Long names are distinguished up to their ends, and white space after a name does not
+// count; Graph cannot find a name with white space before it.
 func TestFindGroupsByLongAndLooseNames(t *testing.T) {
 	n := simulated(t)
 	long := strings.Repeat("ö'", 60) + strings.Repeat("𝒳", 10) + strings.Repeat("y", 70)
@@ -111,11 +111,11 @@ func TestFindGroupsByLongAndLooseNames(t *testing.T) {
 		}
 	}
 	if c := n.sim.Counters(); c.Requests != 1 || c.Operations != 4 || c.ResourceUnits != 4 {
-		t.Errorf("%d requests of %d operations, %d resource units", c.Requests, c.Operations, c.ResourceUnits)
+		t.Errorf("%d requests of %d operations, %d resource units; want 1, 4 and 4", c.Requests, c.Operations, c.ResourceUnits)
 	}
 }
 
-// A name that is looked for among more groups than a page holds is found on the last.
+// A group is found even on the last page of more groups than a page has.
 func TestFindGroupsAmongManyThatBeginAlike(t *testing.T) {
 	n := simulated(t)
 	for range 1000 {
@@ -125,9 +125,9 @@ func TestFindGroupsAmongManyThatBeginAlike(t *testing.T) {
 	n.sim.ResetCounters()
 	found := n.client.FindGroups(t.Context(), []string{"All"})[0]
 	if found.Err != nil || len(found.Groups) != 1 || found.Groups[0].ID != id {
-		t.Errorf("%+v", found)
+		t.Errorf("%+v, want one group, the last one", found)
 	}
 	if c := n.sim.Counters(); c.Operations != 2 {
-		t.Errorf("%d operations", c.Operations)
+		t.Errorf("%d operations, want 2", c.Operations)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// FindByUPN looks accounts up by sign-in name, and the deleted ones that had the
-// name, ten names to an HTTP request. It costs two resource units a name and no
-// write unit.
+// FindByUPN reads accounts by sign-in name, and the deleted ones that had the name, ten
+// names in an HTTP request. It costs two resource units for each name and no write
+// unit.
 func (c *Client) FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []reconcile.Found {
 	found := make([]reconcile.Found, len(upns))
 	var requests []request
@@ -66,19 +66,20 @@ func (c *Client) lookUp(ctx context.Context, item, name string, attributes []dir
 	return c.item(item, info)
 }
 
-// fields are what to select of an account: whole properties.
+// fields are the properties to select of an account; parts of properties cannot be
+// selected.
 func fields(attributes []directory.Attribute) []string {
 	selected := slices.Clone(accountFields)
 	for _, name := range attributes {
-		whole, _, _ := name.Parts()
-		if !name.Facts().Apart && !slices.Contains(selected, whole) {
-			selected = append(selected, whole)
+		property, _, _ := name.Parts()
+		if !name.Facts().Apart && !slices.Contains(selected, property) {
+			selected = append(selected, property)
 		}
 	}
 	return selected
 }
 
-// lookedUp reads the answer of one look-up: no account and no error for a 404.
+// lookedUp reads the answer of one lookup: no account and no error for a 404.
 func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*directory.Account, error) {
 	switch {
 	case answer.err != nil:
@@ -97,9 +98,9 @@ func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*d
 	}
 }
 
-// lookUpDeleted is the request for the deleted accounts whose name ends like a
-// sign-in name: Entra puts the object id before the name of a deleted account
-// (observed by users of deletedItems), so only an advanced query finds it.
+// lookUpDeleted is the request for the deleted accounts whose name ends with a sign-in
+// name: Entra puts the object id before the name of a deleted account (observed by
+// users of deletedItems), so only an advanced query finds it.
 func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) {
 	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
 		abstractions.GET, "{+baseurl}/directory/deletedItems/graph.user{?%24count,%24filter,%24select}", map[string]string{"baseurl": c.baseURL})
@@ -115,10 +116,10 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 	return r, err
 }
 
-// twins is the errand of finding the account of a name that was deleted last, of
-// which the first page was answered. Where Graph refuses to search, which no other try
-// changes, the answer says why: a new account may then be created beside one that
-// could be restored.
+// twins is the errand that finds, among the deleted accounts of a name, the one deleted
+// last. The first page of their list was read already. If Graph refuses to search, a
+// retry would not help; the result says why then, because a new account may be created
+// although a deleted one could be restored.
 func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found) *errand {
 	if first.err != nil {
 		found.Err = first.err
@@ -133,8 +134,8 @@ func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found
 		}
 		return &errand{}
 	}
-	asked, err := c.lookUpDeleted("", upn)
-	e := c.pages(opDeleted, asked, err, func(page []byte) (err error) {
+	search, err := c.lookUpDeleted("", upn)
+	e := c.pages(opDeleted, search, err, func(page []byte) (err error) {
 		found.Deleted, err = laterTwin(found.Deleted, page, upn)
 		return err
 	}, func(err error) {
@@ -154,7 +155,7 @@ func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found
 
 const opDeleted = "entra.look up deleted"
 
-// laterTwin is the twin that was deleted last: of those on a page, or the one
+// laterTwin is the twin that was deleted last: one on the page, or the twin found
 // before.
 func laterTwin(twin *directory.DeletedAccount, page []byte, upn directory.UPN) (*directory.DeletedAccount, error) {
 	found, err := elementsOf[struct {

@@ -9,19 +9,19 @@ import (
 	"entrasync/shared/fault"
 )
 
-// What Graph says, by its text alone, of members that are already as they are to
-// be (as observed by integrators: both with status 400).
+// The texts, which have no code of their own, by which Graph says that a member was
+// added or removed already (observed by integrators: both with status 400).
 const (
 	alreadyMember = "added object references already exist"
 	notMember     = "removed object references do not exist"
 )
 
-// says reports whether a refusal has a text in its message.
+// says reports whether the message of a refusal contains a text.
 func (r response) says(text string) bool {
 	return r.err == nil && r.Status == http.StatusBadRequest && strings.Contains(errorOf(r.Body).Message, text)
 }
 
-// succeeded reports whether an item did what it was to do.
+// succeeded reports whether Graph did what an item requested.
 func (r response) succeeded() bool {
 	return r.err == nil && r.Status >= http.StatusOK && r.Status < http.StatusMultipleChoices
 }
@@ -31,12 +31,13 @@ func (r response) absent() bool {
 	return r.err == nil && r.Status == http.StatusNotFound && errorOf(r.Body).Code != ""
 }
 
-// clashed reports whether a write met another one to the same object.
+// clashed reports whether Graph refused a write because of another write to the same
+// object.
 func (r response) clashed() bool {
 	return r.err == nil && r.Status == http.StatusConflict && errorOf(r.Body).Code == concurrencyCode
 }
 
-// fault is why an item did not do what it was to do.
+// fault is why Graph did not do what an item requested.
 func (r response) fault(op string) *fault.Error {
 	if r.err != nil {
 		return fault.Of(fault.Wrap(r.err, fault.Transient, op))
@@ -44,8 +45,8 @@ func (r response) fault(op string) *fault.Error {
 	return refusal(op, r.Status, r.header(), r.Body)
 }
 
-// unread is the fault for a list that Graph does not give.
-func unread(op string, answer response) *fault.Error {
+// readFault is the fault for a list that Graph does not return.
+func readFault(op string, answer response) *fault.Error {
 	f := answer.fault(op)
 	switch {
 	case f.Reason == directory.ProtectedAccount: // every group may be read
@@ -64,8 +65,8 @@ func groupMissing(op string) *fault.Error {
 	return f
 }
 
-// aboutGroup is the fault for a write to a group that Graph refused: [refusal],
-// which speaks of accounts, in the words of groups.
+// aboutGroup is the fault for a write to a group that Graph refused: [refusal], whose
+// messages are about accounts, with messages about groups.
 func aboutGroup(op string, answer response) *fault.Error {
 	f := answer.fault(op)
 	switch f.Reason {
@@ -89,7 +90,7 @@ func aboutGroup(op string, answer response) *fault.Error {
 	return f
 }
 
-// sameProperty names a property for a sentence, also one that is not known.
+// sameProperty names a property in a sentence, even when it is not known.
 func sameProperty(property string) string {
 	if property == "" {
 		return "one of the values"
@@ -97,7 +98,7 @@ func sameProperty(property string) string {
 	return "the " + property
 }
 
-// others are the objects that a sentence names, for another sentence.
+// others are the ids of objects in a sentence, in brackets, for another sentence.
 func others(sentence string) string {
 	ids := idForm.FindAllString(sentence, -1)
 	if len(ids) == 0 {
@@ -106,7 +107,7 @@ func others(sentence string) string {
 	return " (in Entra: " + strings.Join(ids, ", ") + ")"
 }
 
-// aboutMember is the fault for a member that Entra does not take in or let go.
+// aboutMember is the fault for a member that Entra does not add or remove.
 func aboutMember(op string, answer response) *fault.Error {
 	f := answer.fault(op)
 	switch {
@@ -124,8 +125,8 @@ func aboutMember(op string, answer response) *fault.Error {
 	return f
 }
 
-// concernsAll reports whether a fault says nothing of the one object that was
-// written: the others would meet it as well.
+// concernsAll reports whether a fault is not about the single object that was written:
+// writes to other objects would get it as well.
 func concernsAll(f *fault.Error) bool {
 	return f.Kind == fault.Throttled || f.Kind == fault.Transient || f.Kind == fault.Unauthorized
 }

@@ -12,23 +12,23 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// pageSize is the most that Graph gives on a page of groups or members (observed
-// by its users; the default is 100).
+// pageSize is the highest number of groups or members that Graph returns on a page
+// (observed by its users; the default is 100).
 const pageSize int32 = 999
 
-// groupFields are read of every group that is looked up. isManagementRestricted
-// is not among what Graph gives unasked.
+// groupFields are read of every group. Graph returns isManagementRestricted only if it
+// is selected.
 var groupFields = []string{
 	"id", "displayName", "uniqueName", "groupTypes", "mailEnabled", "securityEnabled",
 	"onPremisesSyncEnabled", "isAssignableToRole", "isManagementRestricted",
 }
 
-// FindGroups looks groups up by display name, of every kind, 20 names to an HTTP
-// request. It costs one resource unit a name, for up to 999 groups that begin with it,
-// and no write unit.
+// FindGroups reads groups of every kind by display name, 20 names in an HTTP request.
+// It costs one resource unit for each name, for up to 999 groups whose name begins with
+// it, and no write unit.
 //
-// Names compare without case and without white space around them. A group whose name
-// begins with white space in Entra is not found: no filter of Graph finds one.
+// Names are compared without case and without white space around them. A group whose
+// name begins with white space in Entra is not found: no filter of Graph finds it.
 func (c *Client) FindGroups(ctx context.Context, names []string) []reconcile.FoundGroups {
 	const op = "entra.find groups"
 	found := make([]reconcile.FoundGroups, len(names))
@@ -45,11 +45,11 @@ func (c *Client) FindGroups(ctx context.Context, names []string) []reconcile.Fou
 }
 
 // beginningWith is the request for the groups whose name begins with a text. An eq
-// would not find a name that ends in a space or a line break (observed by users), and
-// takes no long one either; so one item serves every name, and what begins alike is
-// sorted out here. That costs more only where more than a page of groups begins with
-// the name of one. It is a plain filter, which is answered by the directory itself and
-// not by the index of the advanced queries, which lags further (Microsoft Graph
+// would not find a name that ends with a space or a line break (observed by users), and
+// does not accept a long name either. So every name takes one item, and [appendNamed]
+// drops the groups with other names. That costs more only where more than one page of
+// groups begins with the name. It is a plain filter, which the directory itself
+// answers, not the index of the advanced queries, which lags more (Microsoft Graph
 // documentation, advanced queries).
 func (c *Client) beginningWith(ctx context.Context, name string) (request, error) {
 	if name == "" { // every group begins so
@@ -61,9 +61,8 @@ func (c *Client) beginningWith(ctx context.Context, name string) (request, error
 	}))
 }
 
-// appendNamed adds the groups of a name that are on a page, among others that begin
-// with it. It does not rely on how Graph compares names: that it does so without case
-// is assumed.
+// appendNamed adds the groups on a page that have exactly the name. It does not rely on
+// how Graph compares names: it is only assumed that Graph ignores case.
 func appendNamed(list []directory.SecurityGroup, page []byte, name string) ([]directory.SecurityGroup, error) {
 	found, err := elementsOf[struct {
 		ID                     string   `json:"id"`
@@ -93,8 +92,8 @@ func appendNamed(list []directory.SecurityGroup, page []byte, name string) ([]di
 	return list, nil
 }
 
-// MembersOf lists the object ids of all members of a group, whatever they are. It
-// costs two resource units for each 999 and no write unit.
+// MembersOf lists the object ids of all members of a group, whatever they are. It costs
+// two resource units for each 999 members and no write unit.
 func (c *Client) MembersOf(ctx context.Context, group directory.EntraID) ([]directory.EntraID, error) {
 	const op = "entra.read members"
 	var members []directory.EntraID

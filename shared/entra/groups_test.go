@@ -18,7 +18,7 @@ import (
 
 var _ reconcile.EntraGroups = (*entra.Client)(nil)
 
-// group puts a group into the tenant and gives its object id.
+// group creates a group in the tenant and returns its object id.
 func (n tenant) group(t *testing.T, g entratest.Group) directory.EntraID {
 	t.Helper()
 	g, err := n.dir.AddGroup(g)
@@ -28,7 +28,7 @@ func (n tenant) group(t *testing.T, g entratest.Group) directory.EntraID {
 	return directory.EntraID(g.ID)
 }
 
-// people puts users into the tenant and gives their object ids.
+// people creates users in the tenant and returns their object ids.
 func (n tenant) people(t *testing.T, count int) []directory.EntraID {
 	t.Helper()
 	ids := make([]directory.EntraID, count)
@@ -75,7 +75,7 @@ func TestFindGroups(t *testing.T) {
 	for i, name := range names[:4] {
 		if name == "none" {
 			if len(found[i].Groups) != 0 {
-				t.Errorf("nobody has the name, found %+v", found[i].Groups)
+				t.Errorf("found %+v, want no group with this name", found[i].Groups)
 			}
 			continue
 		}
@@ -85,13 +85,13 @@ func TestFindGroups(t *testing.T) {
 		}
 	}
 	if len(found[4].Groups) != 2 {
-		t.Errorf("twice: %+v", found[4].Groups)
+		t.Errorf("found %+v, want two groups with one name", found[4].Groups)
 	}
 	if len(found[5].Groups) != 1 || found[5].Groups[0].ID != ids[names[1]] {
-		t.Errorf("the same name in other letters and with spaces: %+v", found[5].Groups)
+		t.Errorf("the same name with other letters and spaces: found %+v, want the one group", found[5].Groups)
 	}
 	if c := n.sim.Counters(); c.Requests != 1 || c.WriteUnits != 0 || c.ResourceUnits != len(found) {
-		t.Errorf("%d requests, %d write units, %d resource units", c.Requests, c.WriteUnits, c.ResourceUnits)
+		t.Errorf("%d requests, %d write units, %d resource units; want 1 request, none and one for each name", c.Requests, c.WriteUnits, c.ResourceUnits)
 	}
 }
 
@@ -117,11 +117,11 @@ func TestKindsOfGroups(t *testing.T) {
 	found := n.client.FindGroups(t.Context(), append(names, "restricted"))
 	for i, name := range names {
 		if w := []directory.SecurityGroup{want[entratest.GroupKind(name)]}; found[i].Err != nil || !cmp.Equal(found[i].Groups, w) {
-			t.Errorf("%s: %v %s", name, found[i].Err, cmp.Diff(w, found[i].Groups))
+			t.Errorf("%s: %v, (-want +got) %s", name, found[i].Err, cmp.Diff(w, found[i].Groups))
 		}
 	}
 	if last := found[len(names)].Groups; len(last) != 1 || !last[0].ManagementRestricted || last[0].UniqueName != "jc.1" {
-		t.Errorf("restricted: %+v", last)
+		t.Errorf("restricted: %+v, want one group under restricted management with the unique name jc.1", last)
 	}
 }
 
@@ -137,31 +137,31 @@ func TestFindGroupsFollowsPagesAndFillsBatches(t *testing.T) {
 	n.sim.ResetCounters()
 	found := n.client.FindGroups(t.Context(), names)
 	if len(found[0].Groups) != 1000 || found[0].Err != nil {
-		t.Errorf("%d groups, %v", len(found[0].Groups), found[0].Err)
+		t.Errorf("%d groups, %v, want 1000 groups and no error", len(found[0].Groups), found[0].Err)
 	}
 	// 20 names, 5 names, and the second page.
 	if c := n.sim.Counters(); c.Requests != 3 || c.Operations != 26 {
-		t.Errorf("%d requests of %d operations", c.Requests, c.Operations)
+		t.Errorf("%d requests of %d operations, want 3 of 26", c.Requests, c.Operations)
 	}
 }
 
-// What goes wrong with one name concerns that name alone.
+// An error with one name concerns that name alone.
 func TestFindGroupsInTrouble(t *testing.T) {
 	n := simulated(t)
 	id := n.group(t, entratest.Group{DisplayName: "b"})
 	n.fails(t, entratest.Fault{Path: `^/v1\.0/groups$`, Status: 500})
 	found := n.client.FindGroups(t.Context(), []string{"a", "b"})
 	if !fault.Is(found[0].Err, fault.Transient) || found[1].Err != nil || len(found[1].Groups) != 1 || found[1].Groups[0].ID != id {
-		t.Errorf("%+v", found)
+		t.Errorf("%+v, want a transient fault for the first name and the group for the second", found)
 	}
 	n = simulated(t, func(c *entratest.Config) { c.Apps[0].Roles = []string{"User.Read.All"} })
 	f := fault.Of(n.client.FindGroups(t.Context(), []string{"a"})[0].Err)
 	if f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.PermissionMissing {
-		t.Errorf("without the permission: %+v", f)
+		t.Errorf("without the permission: %+v, want Unauthorized (permission missing)", f)
 	}
 }
 
-// A page that is somewhere else, or cannot be read, is no end of the list.
+// A page on another host, or one that cannot be read, is not the end of the list.
 func TestBrokenPages(t *testing.T) {
 	for _, body := range []any{
 		map[string]any{"value": []any{}, "@odata.nextLink": "https://elsewhere.example/v1.0/groups?$skiptoken=x"},
@@ -173,10 +173,10 @@ func TestBrokenPages(t *testing.T) {
 			return 200, nil, reply(t, r, func(item) map[string]any { return map[string]any{"status": 200, "body": body} })
 		}
 		if found := s.client().FindGroups(t.Context(), []string{"a"})[0]; !fault.Is(found.Err, fault.Transient) || found.Groups != nil {
-			t.Errorf("%v: groups %+v", body, found)
+			t.Errorf("%v: groups %+v, want a transient fault and no groups", body, found)
 		}
 		if members, err := s.client().MembersOf(t.Context(), "g"); !fault.Is(err, fault.Transient) || members != nil {
-			t.Errorf("%v: members %v, %v", body, members, err)
+			t.Errorf("%v: members %v, %v, want a transient fault and no members", body, members, err)
 		}
 	}
 }
@@ -196,14 +196,14 @@ func TestMembersOf(t *testing.T) {
 		t.Errorf("%d members, want %d", len(members), len(people))
 	}
 	if c := n.sim.Counters(); c.Operations != 2 || c.ResourceUnits != 4 || c.WriteUnits != 0 {
-		t.Errorf("%d operations, %d resource units, %d write units", c.Operations, c.ResourceUnits, c.WriteUnits)
+		t.Errorf("%d operations, %d resource units, %d write units; want 2, 4 and 0", c.Operations, c.ResourceUnits, c.WriteUnits)
 	}
 	_, err = n.client.MembersOf(t.Context(), "00000000-0000-4000-8000-000000000009")
 	if f := fault.Of(err); f == nil || f.Kind != fault.NotFound || f.Reason != directory.GroupMissing || strings.Contains(f.Message, "account") {
-		t.Errorf("no such group: %v", err)
+		t.Errorf("no such group: %v, want NotFound (group missing) without the word account", err)
 	}
 	empty := n.group(t, entratest.Group{DisplayName: "empty"})
 	if members, err := n.client.MembersOf(t.Context(), empty); err != nil || len(members) != 0 {
-		t.Errorf("an empty group: %v, %v", members, err)
+		t.Errorf("an empty group: %v, %v, want no members and no error", members, err)
 	}
 }

@@ -20,22 +20,22 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// Writes to one group that meet are refused with 409. How often one is sent again
-// without any progress, and how long we wait when Graph does not say, is assumed.
+// Graph refuses writes to one group at the same time with 409. It is assumed how often
+// to send one again without any progress, and how long to wait when Graph does not say.
 const (
 	maxClashes = 4
 	clashWait  = 500 * time.Millisecond
 )
 
-// ApplyToGroups sends actions, each of which must be for another group, and what
-// follows from the answers, in rounds of $batch requests. It costs one write unit
-// for each group that is created, renamed or deleted and for each member that is
-// removed, and about one for three members that are added.
+// ApplyToGroups sends actions, each of which must be for another group, and the
+// requests that follow from the answers, in rounds of $batch requests. It costs one
+// write unit for each group that is created, renamed or deleted and for each member
+// that is removed, and about one for three members that are added.
 //
-// An error of a result is about the group, or about everything, as when Graph
-// throttles: how much of the action was done is then not known, and all of it can
-// be sent again. The id of a group that was created stands in the result as soon as
-// it is known, also beside an error.
+// An error of a result is about the group, or about all groups, as when Graph
+// throttles. It is then unknown how much of the action was done, and the complete
+// action can be sent again. The result has the id of a created group as soon as it is
+// known, even with an error.
 func (c *Client) ApplyToGroups(ctx context.Context, actions []plan.Action) []reconcile.GroupResult {
 	works := make([]*groupWork, len(actions))
 	errands := make([]*errand, len(actions))
@@ -53,25 +53,25 @@ func (c *Client) ApplyToGroups(ctx context.Context, actions []plan.Action) []rec
 	return results
 }
 
-// groupWork is an action on a group while it is done.
+// groupWork is an action on a group that is being done.
 type groupWork struct {
 	errand
-	client   *Client
-	op       string
-	result   reconcile.GroupResult
-	made     bool         // by this action: a replica that does not know the group is only late
-	there    bool         // the group was seen to exist
-	pressing bool         // see presses
-	clashes  int          // in a row
-	clash    *fault.Error // the last one
+	client  *Client
+	op      string
+	result  reconcile.GroupResult
+	made    bool         // by this action: a replica that does not show the group only lags
+	there   bool         // Graph confirmed that the group exists
+	urgent  bool         // see isUrgent
+	clashes int          // in a row
+	clash   *fault.Error // the last one
 }
 
-// begin sets the first request of an action; none when there is nothing to write,
-// as for a group that is taken over and has the right name.
+// begin sets the first request of an action; none when there is nothing to write, as
+// for a group that is taken over and has the right name.
 func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	add, remove := memberChange(action)
 	name, renamed := action.Value(directory.DisplayName)
-	w.pressing = presses(action)
+	w.urgent = isUrgent(action)
 	switch {
 	case action.Type == plan.CreateGroup:
 		unique, _ := action.Value(directory.UniqueName)
@@ -93,7 +93,7 @@ func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	}
 }
 
-// memberChange is whom an action adds and removes, each once.
+// memberChange are the members that an action adds and removes, each once.
 func memberChange(action plan.Action) (add, remove []directory.EntraID) {
 	for _, c := range action.Changes {
 		if c.Attribute == directory.Members {
@@ -115,17 +115,17 @@ func ids(value directory.Value) (list []directory.EntraID) {
 	return list
 }
 
-// fail ends the action.
+// fail ends the action with an error.
 func (w *groupWork) fail(err error) {
 	w.requests, w.wait, w.result.Err = nil, 0, err
 }
 
-// refused ends the action with what Graph answered.
+// refused ends the action with Graph's refusal.
 func (w *groupWork) refused(answer response) {
 	w.fail(w.soon(aboutGroup(w.op, answer)))
 }
 
-// soon makes of a missing group that we created a moment ago one that is to come.
+// soon makes a missing group transient if we created it just now: a replica lags.
 func (w *groupWork) soon(f *fault.Error) *fault.Error {
 	if !w.made || f.Kind != fault.NotFound {
 		return f
@@ -135,14 +135,14 @@ func (w *groupWork) soon(f *fault.Error) *fault.Error {
 	return f
 }
 
-// once sends one request, and again while it clashes with another write. What
-// follows from its answer is for then.
+// once sends one request, and again while it clashes with another write. Then it passes
+// the answer to then.
 func (w *groupWork) once(item request, err error, then func(response)) {
 	if err != nil {
 		w.fail(fault.Wrap(err, fault.Internal, w.op))
 		return
 	}
-	item.pressing = w.pressing
+	item.urgent = w.urgent
 	w.requests = []request{item}
 	w.then = func(answers []response) {
 		w.clashes++
@@ -159,7 +159,7 @@ func (w *groupWork) once(item request, err error, then func(response)) {
 	}
 }
 
-// noteClash notes a clash with another write, and how long to wait.
+// noteClash records a clash with another write, and how long to wait.
 func (w *groupWork) noteClash(answer response) {
 	f := aboutGroup(w.op, answer)
 	if w.wait == 0 || f.RetryAfter > w.clash.RetryAfter {
@@ -168,7 +168,7 @@ func (w *groupWork) noteClash(answer response) {
 	w.wait = max(w.wait, f.RetryAfter, clashWait)
 }
 
-// group is the builder of requests for the group.
+// group builds requests for the group.
 func (w *groupWork) group() *groups.GroupItemRequestBuilder {
 	return w.client.groups.ByGroupId(string(w.result.ID))
 }
@@ -185,7 +185,7 @@ func (w *groupWork) rename(ctx context.Context, name string) {
 	})
 }
 
-// delete deletes the group. One that is gone is deleted.
+// delete deletes the group. A group that is gone counts as deleted.
 func (w *groupWork) delete(ctx context.Context) {
 	item, err := w.client.asItem(w.group().ToDeleteRequestInformation(ctx, nil))
 	w.once(item, err, func(answer response) {
@@ -198,10 +198,9 @@ func (w *groupWork) delete(ctx context.Context) {
 // newGroup is a group that is to be created.
 type newGroup struct{ name, unique string }
 
-// create makes a group with its first members, or finds the one that an earlier
-// attempt made, and then adds the others. A member that Entra does not take does
-// not keep the group from being made: then it is made without any, and they are
-// added one by one.
+// create creates a group with its first members, or finds the one that an earlier
+// attempt created, and then adds the other members. If Graph refuses because of a
+// member, the group is created without members, and they are added one by one.
 func (w *groupWork) create(ctx context.Context, g newGroup, members []directory.EntraID) {
 	if g.name == "" || g.unique == "" {
 		w.fail(fault.New(fault.Internal, w.op, "a group needs a display name and a unique name"))
@@ -219,16 +218,15 @@ func (w *groupWork) create(ctx context.Context, g newGroup, members []directory.
 	})
 }
 
-// split takes as many members off a list as one request may add. What is appended
-// to them does not reach the rest.
+// split takes off as many members as one request may add. Appending to first does not
+// change rest.
 func split(members []directory.EntraID) (first, rest []directory.EntraID) {
 	n := min(len(members), directory.MaxBind)
 	return members[:n:n], members[n:]
 }
 
-// mayBeOfMembers reports whether a request that carried members may have been
-// refused because of them: nobody or not all of them can be added, and Graph does
-// not say which.
+// mayBeOfMembers reports whether Graph may have refused a request because of the
+// members in it: some or all of them cannot be added, and Graph does not say which.
 func (w *groupWork) mayBeOfMembers(answer response) bool {
 	if answer.err != nil || !slices.Contains([]int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound}, answer.Status) {
 		return false
@@ -237,10 +235,9 @@ func (w *groupWork) mayBeOfMembers(answer response) bool {
 	return f.Subject == "" && !concernsAll(f)
 }
 
-// upsert sends the request that creates a group unless one of its unique name
-// exists, which it then writes (Microsoft Graph documentation, upsert group). The
-// unique name stands in the address alone, because it is read-only once the group
-// exists.
+// upsert sends the request that creates a group, or updates it if one with its unique
+// name exists (Microsoft Graph documentation, upsert group). Only the URL has the
+// unique name, because it is read-only once the group exists.
 func (w *groupWork) upsert(ctx context.Context, g newGroup, members []directory.EntraID, then func(response)) {
 	no, yes, nickname := false, true, mailNickname(g.name, g.unique)
 	body := models.NewGroup()
@@ -258,15 +255,15 @@ func (w *groupWork) upsert(ctx context.Context, g newGroup, members []directory.
 	w.once(item, err, then)
 }
 
-// byUniqueName is the builder of requests for a group by its unique name. The SDK
-// does not double the quotes in it.
+// byUniqueName builds requests for a group by its unique name. The SDK does not double
+// the quotes in it.
 func (c *Client) byUniqueName(unique string) *groupswithuniquename.GroupsWithUniqueNameRequestBuilder {
 	unique = doubled(unique)
 	return groupswithuniquename.NewGroupsWithUniqueNameRequestBuilderInternal(map[string]string{"baseurl": c.baseURL}, c.adapter, &unique)
 }
 
-// identify reads the id of the group from the answer to an upsert, or asks for it when
-// the group existed, and goes on with next.
+// identify reads the id of the group from the answer to an upsert. If the answer has
+// none, because the group existed, it reads the group. Then it calls next.
 func (w *groupWork) identify(ctx context.Context, g newGroup, answer response, next func()) {
 	if !answer.succeeded() {
 		w.notMade(g, answer)
@@ -284,12 +281,12 @@ func (w *groupWork) identify(ctx context.Context, g newGroup, answer response, n
 		case !answer.succeeded():
 			w.refused(answer)
 		case !w.found(answer, next):
-			w.fail(fault.New(fault.Transient, w.op, "Graph did not say the id of the group: it is looked up again"))
+			w.fail(fault.New(fault.Transient, w.op, "Graph did not return the id of the group: it is tried again by itself"))
 		}
 	})
 }
 
-// found takes the id out of an answer that has one, and goes on with next.
+// found takes the id from an answer that has one, and calls next.
 func (w *groupWork) found(answer response, next func()) bool {
 	var group struct {
 		ID directory.EntraID `json:"id"`
@@ -302,16 +299,16 @@ func (w *groupWork) found(answer response, next func()) bool {
 	return true
 }
 
-// notMade ends the action because no group could be made, or finds out why not.
+// notMade ends the action because no group was created, or finds out why.
 func (w *groupWork) notMade(g newGroup, answer response) {
 	w.refused(answer)
 	f := fault.Of(w.result.Err)
 	switch {
-	case f.Reason == directory.GroupUnusable: // there is no group yet that could be at fault
+	case f.Reason == directory.GroupUnusable: // there is no group yet that could be the cause
 		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
 		f.Message = "Entra does not allow the application to create groups: give it the permissions that the README lists, with admin consent"
 	case f.Kind == fault.Conflict && f.Subject == string(directory.UniqueName):
-		// Only we give that name: it is the group that an earlier attempt made.
+		// Only we use such a name: it is the group that an earlier attempt created.
 		item, err := w.client.deletedGroups()
 		w.seekDeleted(g, item, err)
 		return
@@ -323,9 +320,9 @@ func (w *groupWork) notMade(g newGroup, answer response) {
 // Graph documentation, create group).
 const maxNickname = 64
 
-// mailNickname is the mail nickname of a new group, which Graph wants of every one
-// also without mail: what it allows of the name, and an end that follows from the
-// unique name, so that no two groups get the same.
+// mailNickname is the mail nickname of a new group, which Graph requires even of groups
+// without mail: the characters of the name that Graph allows, and a hash of the unique
+// name, so that no two groups get the same.
 func mailNickname(name, unique string) string {
 	sum := sha256.Sum256([]byte(unique))
 	end := "-" + hex.EncodeToString(sum[:6])

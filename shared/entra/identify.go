@@ -13,16 +13,16 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// Read reads accounts by their object ids, 20 to an HTTP request. It costs one resource
-// unit an account and no write unit.
+// Read reads accounts by their object ids, 20 in an HTTP request. It costs one resource
+// unit for each account and no write unit.
 func (c *Client) Read(ctx context.Context, accounts []directory.EntraID) []reconcile.Found {
 	return c.each(ctx, len(accounts), func(i int) (request, error) {
 		return c.lookUp(ctx, strconv.Itoa(i), string(accounts[i]), nil)
 	}, func(answer response) (*directory.Account, error) { return c.lookedUp(answer, nil) })
 }
 
-// FindByImmutableID looks accounts up by immutable id, 20 to an HTTP request. It costs
-// one resource unit an id and no write unit. Deleted accounts are not among them.
+// FindByImmutableID reads accounts by immutable id, 20 in an HTTP request. It costs one
+// resource unit for each id and no write unit. It does not find deleted accounts.
 func (c *Client) FindByImmutableID(ctx context.Context, ids []string) []reconcile.Found {
 	return c.each(ctx, len(ids), func(i int) (request, error) {
 		filter := "onPremisesImmutableId eq " + literal([]rune(ids[i]))
@@ -36,12 +36,12 @@ func (c *Client) FindByImmutableID(ctx context.Context, ids []string) []reconcil
 	}, c.onlyOne)
 }
 
-// each sends one request for each of n things and reads the answers, in their order.
-func (c *Client) each(ctx context.Context, n int, ask func(int) (request, error), read func(response) (*directory.Account, error)) []reconcile.Found {
+// each sends n requests and reads the answers, in their order.
+func (c *Client) each(ctx context.Context, n int, requestFor func(int) (request, error), read func(response) (*directory.Account, error)) []reconcile.Found {
 	found := make([]reconcile.Found, n)
 	var requests []request
 	for i := range found {
-		item, err := ask(i)
+		item, err := requestFor(i)
 		if found[i].Err = err; err == nil {
 			requests = append(requests, item)
 		}
@@ -54,10 +54,10 @@ func (c *Client) each(ctx context.Context, n int, ask func(int) (request, error)
 	return found
 }
 
-// onlyOne reads the answer to the look-up of what at most one account has.
+// onlyOne reads the answer to a search for a value that at most one account has.
 func (c *Client) onlyOne(answer response) (*directory.Account, error) {
 	switch {
-	case answer.err == nil && answer.Status == http.StatusNotFound: // the list is there as long as the tenant is
+	case answer.err == nil && answer.Status == http.StatusNotFound: // the list exists as long as the tenant does
 		return nil, &fault.Error{Op: "entra.look up", Kind: fault.Transient, Message: "Entra does not show its accounts: it is tried again by itself"}
 	case answer.err != nil || answer.Status != http.StatusOK:
 		return c.lookedUp(answer, nil)

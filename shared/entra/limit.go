@@ -12,27 +12,28 @@ import (
 	"entrasync/shared/plan"
 )
 
-// Writes are what Graph has least of: so many units in such a window for one
-// application in one tenant, as a bucket of tokens (Microsoft Graph documentation,
-// throttling limits of the identity and access service). A request that is refused
-// counts as well, so that whoever goes on asking gets less than the quota.
+// Graph limits writes most: to so many units in each window for one application in one
+// tenant, as a token bucket (Microsoft Graph documentation, throttling limits of the
+// identity and access service). A refused request counts as well, so an application
+// that keeps sending gets less than the quota.
 const (
 	quotaUnits  = 3000
 	quotaWindow = 150 * time.Second
-	// unitMembers is for how many members that a request adds one unit is counted
-	// (said by Microsoft to an integrator; the published table says one for all).
+	// unitMembers is the number of added members that cost one unit (said by Microsoft
+	// to an integrator; the published table says one for all).
 	unitMembers = 3
-	// keptForPressing is what of a full bucket is not for a first sync. It also
-	// keeps what others write in the tenant from leading to refusals at once.
-	keptForPressing = 300
-	// longestQueue is how long a worker waits for its turn. Beyond that its tasks
-	// are better off in their queue.
+	// keptForUrgent are the units of a full bucket that a first sync may not use.
+	// They also absorb the writes of other programs in the tenant, which would
+	// otherwise lead to refusals at once.
+	keptForUrgent = 300
+	// longestQueue is the longest time that a worker waits for its turn. Beyond that
+	// its tasks had better wait in their queue.
 	longestQueue = 30 * time.Second
 )
 
-// How several processes come to share the quota, in units a second (assumed): when
-// Graph says that it is used up, each takes half as fast, but not more often than
-// every slowPause, and from then on a little faster every second.
+// How several processes share the quota, in units a second (assumed): when Graph says
+// that it is used up, each process halves its rate, at most once in slowPause, and from
+// then on raises it a little every second.
 const (
 	fullRate    = quotaUnits / (float64(quotaWindow) / float64(time.Second))
 	slowestRate = 0.5
@@ -40,26 +41,26 @@ const (
 	slowPause   = 10 * time.Second
 )
 
-// limiter keeps the writes of this client within the quota of its tenant: it holds
-// the bucket as Graph does, and who takes out more than is there waits until that
-// has come in.
+// limiter keeps the writes of this client within the quota of its tenant. It counts the
+// bucket as Graph does: who takes more units than there are waits until they have come
+// in.
 //
-// What presses takes from the whole bucket, anything else leaves keptForPressing in
-// it. So a suspension in the middle of a first sync finds tokens and goes at once.
+// An urgent action may use the complete bucket; any other leaves keptForUrgent in it.
+// So a suspension in the middle of a first sync finds units and is sent at once.
 //
-// It counts what this process writes. Of other processes, and other programs, it
-// learns by their effect: when Graph refuses a write nobody here writes for as long
-// as Graph says, and then slower.
+// It counts the writes of this process only. It notices other processes and programs
+// when Graph refuses a write: then nothing here writes for as long as Graph says, and
+// more slowly after that.
 type limiter struct {
 	mu     sync.Mutex
-	tokens float64 // at the time; below zero what was promised already
+	tokens float64 // at the time below; negative: promised already
 	rate   float64 // at which they come in
 	at     time.Time
-	closed time.Time // until when Graph wants no writes
-	slowed time.Time
+	closed time.Time // until then Graph wants no writes
+	slowed time.Time // when the rate was last halved
 }
 
-// fill brings the bucket up to now. It is full when it is first used.
+// fill adds the units that came in until now. A new bucket is full.
 func (l *limiter) fill() {
 	now := time.Now()
 	if l.at.IsZero() {
@@ -71,15 +72,15 @@ func (l *limiter) fill() {
 	l.at = now
 }
 
-// take takes units out and returns how long to wait before they may be used. If
-// that is longer than most, nothing is taken.
-func (l *limiter) take(units int, pressing bool, most time.Duration) (wait time.Duration, ok bool) {
+// take takes units and returns how long to wait before they may be used. If that is
+// longer than most, it takes nothing.
+func (l *limiter) take(units int, urgent bool, most time.Duration) (wait time.Duration, ok bool) {
 	if units == 0 {
 		return 0, true
 	}
 	need := float64(units)
-	if !pressing {
-		need += keptForPressing
+	if !urgent {
+		need += keptForUrgent
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,8 +94,8 @@ func (l *limiter) take(units int, pressing bool, most time.Duration) (wait time.
 	return wait, true
 }
 
-// note learns from requests that Graph throttled, if that was for the writes in the
-// tenant: whatever we thought was in the bucket, it is empty.
+// note records which requests Graph throttled. If that was because of the limit of
+// writes in the tenant, the bucket is empty, whatever we counted.
 func (l *limiter) note(throttled []request, answers map[string]response) {
 	refused, wait := false, time.Duration(0)
 	for _, r := range throttled {
@@ -115,19 +116,19 @@ func (l *limiter) note(throttled []request, answers map[string]response) {
 	if until := l.at.Add(wait); until.After(l.closed) {
 		l.closed = until
 	}
-	l.tokens = min(l.tokens, keptForPressing-wait.Seconds()*l.rate)
+	l.tokens = min(l.tokens, keptForUrgent-wait.Seconds()*l.rate)
 }
 
-// The header by which Graph says which limit was reached, as scope, limit,
-// application and tenant between slashes, and what it holds for that of the writes
-// (Microsoft Graph documentation, throttling).
+// throttleScope is the header in which Graph names the limit that was reached, as
+// scope, limit, application and tenant between slashes. writeScope is the part of it
+// for the limit of writes (Microsoft Graph documentation, throttling).
 const (
 	throttleScope = "x-ms-throttle-scope"
 	writeScope    = "/Write/"
 )
 
-// await waits until requests may be sent. If it would have to wait longer than is
-// worth it or than there is time, it says at once how long that is.
+// await waits until requests may be sent. If that would take longer than longestQueue
+// or than there is time, it returns at once how long it would take.
 func (l *limiter) await(ctx context.Context, requests []request) (wait time.Duration, ok bool) {
 	units, most := 0, longestQueue
 	for _, r := range requests {
@@ -136,8 +137,8 @@ func (l *limiter) await(ctx context.Context, requests []request) (wait time.Dura
 	if deadline, set := ctx.Deadline(); set {
 		most = min(most, max(time.Until(deadline)-spareTime, 0))
 	}
-	pressing := slices.ContainsFunc(requests, func(r request) bool { return r.pressing })
-	if wait, ok = l.take(units, pressing, most); !ok {
+	urgent := slices.ContainsFunc(requests, func(r request) bool { return r.urgent })
+	if wait, ok = l.take(units, urgent, most); !ok {
 		return wait, false
 	}
 	return wait, sleep(ctx, wait)
@@ -151,28 +152,28 @@ func (r request) units() int {
 	return max(1, (r.binds+unitMembers-1)/unitMembers)
 }
 
-// putOff is the answer to requests that were not sent for want of quota, as Graph
-// would have given it.
+// putOff answers requests that were not sent because the quota is used up, as Graph
+// would have answered them.
 func putOff(chunk []request, wait time.Duration, answers map[string]response) {
 	for _, r := range chunk {
 		answers[r.ID] = postponed(r, wait)
 	}
 }
 
-// postponed is that answer to one of them.
+// postponed is that answer to one request.
 func postponed(r request, wait time.Duration) response {
 	return response{ID: r.ID, Status: http.StatusTooManyRequests,
 		Headers: map[string]string{"Retry-After": strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)}}
 }
 
-// presses reports whether an action is not to wait behind a first sync: it takes
-// access away, or it is a change to what is there already that happened in JumpCloud
-// just now. A first sync creates and fills.
-func presses(action plan.Action) bool {
+// isUrgent reports whether an action must not wait behind a first sync: it takes access
+// away, or it changes an existing object because of an event in JumpCloud. A first sync
+// creates objects and fills them.
+func isUrgent(action plan.Action) bool {
 	switch action.Type {
 	case plan.Deprovision, plan.EndSessions, plan.RemoveMembers, plan.SetPassword:
 		return true
-	case plan.JoinDomain: // the account may be aside until then
+	case plan.JoinDomain: // the account may be outside of its domain until then
 		return true
 	case plan.Update, plan.Enable, plan.RenameGroup:
 		return action.Cause.Event

@@ -16,7 +16,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// hires are actions that create accounts, as a first sync has many.
+// hires are actions that create accounts, as in a first sync.
 func hires(from, to int) []plan.Action {
 	var actions []plan.Action
 	for i := from; i < to; i++ {
@@ -42,22 +42,22 @@ func hired(t *testing.T, client *entra.Client, from, to int) {
 	}
 }
 
-// What a first sync writes goes out as fast as the quota comes in, a share of the
-// bucket stays, and Graph never has to refuse anything.
+// The writes of a first sync are sent as fast as the quota comes in, a part of the
+// bucket stays, and Graph never has to refuse one.
 func TestWritesKeepToTheQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
 		start := time.Now()
 		hired(t, n.client, 0, 2700)
 		if took := time.Since(start); took != 0 {
-			t.Errorf("the bucket is full and the first writes wait %s", took)
+			t.Errorf("the first writes waited %s, want none with a full bucket", took)
 		}
 		hired(t, n.client, 2700, 4700)
 		if took := time.Since(start).Round(time.Millisecond); took != 100*time.Second {
 			t.Errorf("2,000 writes more took %s, want 100 s at 20 a second", took)
 		}
 		if c := n.sim.Counters(); c.Throttled != 0 || c.WriteUnits != 4700 {
-			t.Errorf("%d write units, %d refused", c.WriteUnits, c.Throttled)
+			t.Errorf("%d write units, %d refused; want 4700 and none", c.WriteUnits, c.Throttled)
 		}
 	})
 }
@@ -77,7 +77,7 @@ func TestBoundMembersCountByThrees(t *testing.T) {
 	})
 }
 
-// A suspension goes at once, however much of a first sync waits.
+// A suspension is sent at once, however many writes of a first sync wait.
 func TestASuspensionDoesNotWaitBehindAFirstSync(t *testing.T) {
 	for name, action := range map[string]plan.Action{
 		"suspended": block(""),
@@ -95,19 +95,19 @@ func TestASuspensionDoesNotWaitBehindAFirstSync(t *testing.T) {
 				time.Sleep(time.Second) // the bubble's time
 				start := time.Now()
 				if result := n.client.Apply(t.Context(), []plan.Action{action})[0]; result.Err != nil || time.Since(start) > 0 {
-					t.Errorf("after %s: %v", time.Since(start), result.Err)
+					t.Errorf("after %s: %v, want no error at once", time.Since(start), result.Err)
 				}
 				bulk.Wait()
 				if took := time.Since(start); took < 10*time.Second || n.sim.Counters().Throttled > 0 {
-					t.Errorf("the first sync took %s", took)
+					t.Errorf("the first sync took %s, want at least 10s and no refusals", took)
 				}
 			})
 		})
 	}
 }
 
-// What would have to wait longer than there is time is handed back unsent, as if
-// Graph had put it off.
+// A write that would wait longer than there is time is returned unsent, as if Graph had
+// throttled it.
 func TestNoTimeForTheQuotaIsSaidAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
@@ -118,16 +118,16 @@ func TestNoTimeForTheQuotaIsSaidAtOnce(t *testing.T) {
 		start := time.Now()
 		result := n.client.Apply(ctx, hires(2700, 2720))[0]
 		if f := fault.Of(result.Err); f == nil || f.Kind != fault.Throttled || f.RetryAfter != time.Second {
-			t.Errorf("%v", result.Err)
+			t.Errorf("%v, want Throttled with a wait of 1s", result.Err)
 		}
 		if took := time.Since(start); took != 0 || n.sim.Counters().Operations != 0 {
-			t.Errorf("took %s, %+v", took, n.sim.Counters())
+			t.Errorf("took %s, %+v; want no wait and no operations", took, n.sim.Counters())
 		}
 	})
 }
 
-// Processes that do not know of each other come to share the quota: little of it is
-// lost to refusals, and all get on.
+// Processes that do not know of each other share the quota: few units are lost to
+// refusals, and all processes make progress.
 func TestSeveralProcessesShareTheQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const processes, each, batch = 4, 3000, 10
@@ -148,9 +148,9 @@ func TestSeveralProcessesShareTheQuota(t *testing.T) {
 		all.Wait()
 		units := processes * each
 		least := time.Duration(units-3000) * 50 * time.Millisecond
-		// Who meets whom differs from run to run: 8 to 14 percent more than the quota alone.
+		// Which writes clash differs from run to run: 8 to 14 percent more than the quota alone.
 		if took := time.Since(start); took > least+least/6 {
-			t.Errorf("took %s, the quota alone %s: %d of %d write units were refused", took, least, n.sim.Counters().Throttled, n.sim.Counters().WriteUnits)
+			t.Errorf("took %s, the quota alone %s: %d of %d write units were refused; want at most a sixth more", took, least, n.sim.Counters().Throttled, n.sim.Counters().WriteUnits)
 		}
 	})
 }
@@ -171,8 +171,8 @@ func (n tenant) another(t *testing.T) *entra.Client {
 	return client
 }
 
-// refusedOf sends actions, waits as long as Graph says, and returns those that it
-// put off.
+// refusedOf sends actions, waits as long as Graph says, and returns those that Graph
+// throttled.
 func refusedOf(t *testing.T, client *entra.Client, actions []plan.Action) (again []plan.Action) {
 	t.Helper()
 	var wait time.Duration
@@ -187,7 +187,7 @@ func refusedOf(t *testing.T, client *entra.Client, actions []plan.Action) (again
 	return again
 }
 
-// Only a refusal of the write quota holds up everybody.
+// Only a refusal because of the write quota makes all writes wait.
 func TestWhoWaitsAfterARefusal(t *testing.T) {
 	for scope, want := range map[string]time.Duration{
 		"Tenant_Application/Write/app/tenant":     20 * time.Second,
@@ -206,7 +206,7 @@ func TestWhoWaitsAfterARefusal(t *testing.T) {
 			}
 			client := s.client()
 			if result := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0]; !fault.Is(result.Err, fault.Throttled) {
-				t.Errorf("%q: %v", scope, result.Err)
+				t.Errorf("%q: %v, want Throttled", scope, result.Err)
 			}
 			start := time.Now()
 			if result := client.Apply(t.Context(), []plan.Action{block("e2")})[0]; result.Err != nil || time.Since(start) != want {

@@ -8,13 +8,13 @@ import (
 	"entrasync/shared/fault"
 )
 
-// maxPages is how many pages a list may have before it is taken for one without
-// end: a million members.
+// maxPages is the number of pages, for a million members, after which a list counts as
+// endless.
 const maxPages = 1000
 
-// pages is the errand of reading a list to its end, page by page. The end is a page
-// without a link to another one, however many elements a page has. What goes wrong
-// ends it and goes to fail.
+// pages is the errand that reads a list to its end, page by page. The last page is the
+// one without a link to another one, however many elements it has. An error ends the
+// errand and is passed to fail.
 func (c *Client) pages(op string, first request, err error, take func(page []byte) error, fail func(error)) *errand {
 	if err != nil {
 		fail(fault.Wrap(err, fault.Internal, op))
@@ -25,7 +25,7 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 	e.then = func(answers []response) {
 		page := answers[0]
 		if page.err != nil || page.Status != http.StatusOK {
-			fail(unread(op, page))
+			fail(readFault(op, page))
 			return
 		}
 		next, err := c.nextPage(page.Body)
@@ -46,9 +46,9 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 	return e
 }
 
-// elementsOf reads the elements of a page; those that are null are passed over. A
-// page without a list is an error, not an empty page: who took it for one would
-// make a second group, or not find whom to restore.
+// elementsOf reads the elements of a page and skips those that are null. A page without
+// a list is an error, not an empty page: read as empty, it would lead to a second
+// group, or hide the account to restore.
 func elementsOf[T any](page []byte) ([]T, error) {
 	var parsed struct {
 		Value []*T `json:"value"`

@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// pagesOf is a Graph whose lists have these pages, each but the last with a link
-// to the next. What is not a list answers 404.
+// pagesOf is a Graph with these pages in every list, each but the last with a link to
+// the next. Everything else gets a 404.
 func pagesOf(t *testing.T, pages ...map[string]any) *stub {
 	s := &stub{t: t}
 	s.answer = func(_ int, r sent) (int, http.Header, string) {
@@ -42,8 +42,8 @@ func pagesOf(t *testing.T, pages ...map[string]any) *stub {
 	return s
 }
 
-// reads is every list that is read from Graph, with how many of the named things
-// it found.
+// reads are all lists that are read from Graph. Each returns how many of the things it
+// found.
 var reads = map[string]func(*testing.T, *entra.Client) (int, error){
 	"groups": func(t *testing.T, c *entra.Client) (int, error) {
 		found := c.FindGroups(t.Context(), []string{"Sales"})[0]
@@ -75,7 +75,7 @@ func thing(id string) map[string]any {
 	return map[string]any{"id": id, "displayName": "Sales", "userPrincipalName": strings.ReplaceAll(id, "-", "") + "mira@contoso.example", "deletedDateTime": "2026-11-01T00:00:00Z"}
 }
 
-// An empty page with a link is not the last one, and what is null is nothing.
+// An empty page with a link is not the last one, and null elements are ignored.
 func TestListsOfGraphAreReadToTheEnd(t *testing.T) {
 	one, two := thing("00000000-0000-4000-8000-000000000001"), thing("00000000-0000-4000-8000-000000000002")
 	for name, pages := range map[string][]map[string]any{
@@ -87,14 +87,14 @@ func TestListsOfGraphAreReadToTheEnd(t *testing.T) {
 		for list, read := range reads {
 			n, err := read(t, pagesOf(t, pages...).client())
 			if want := map[bool]int{true: 1, false: 2}[list == "deleted accounts"]; n != want || err != nil {
-				t.Errorf("%s, %s: %d, %v", list, name, n, err)
+				t.Errorf("%s, %s: %d, %v, want %d and no error", list, name, n, err, want)
 			}
 		}
 	}
 }
 
-// A page that is no list is not an empty one: a group would be made a second time,
-// a deleted account not be found.
+// A page without a list is not an empty one: it would lead to a second group, or hide a
+// deleted account.
 func TestPageWithoutAList(t *testing.T) {
 	for name, page := range map[string]map[string]any{
 		"no value": {}, "null": {"value": nil}, "an object": {"value": map[string]any{}}, "numbers": {"value": []any{1}},
@@ -102,16 +102,16 @@ func TestPageWithoutAList(t *testing.T) {
 	} {
 		for list, read := range reads {
 			if n, err := read(t, pagesOf(t, page).client()); n != 0 || !fault.Is(err, fault.Transient) {
-				t.Errorf("%s, %s: %d, %v", list, name, n, err)
+				t.Errorf("%s, %s: %d, %v, want nothing and a transient fault", list, name, n, err)
 			}
 			if n, err := read(t, pagesOf(t, map[string]any{"value": []any{}}, page).client()); n != 0 || !fault.Is(err, fault.Transient) {
-				t.Errorf("%s, %s on the second page: %d, %v", list, name, n, err)
+				t.Errorf("%s, %s on the second page: %d, %v, want nothing and a transient fault", list, name, n, err)
 			}
 		}
 	}
 }
 
-// A link that leads back to where the list came from would be followed for ever.
+// A link that leads back to an earlier page must not be followed forever.
 func TestLinksInACircle(t *testing.T) {
 	for list, read := range reads {
 		requests := 0
@@ -128,7 +128,7 @@ func TestLinksInACircle(t *testing.T) {
 			})
 		}
 		if n, err := read(t, s.client()); n != 0 || !fault.Is(err, fault.Transient) || requests > 5 {
-			t.Errorf("%s: %d, %v after %d requests", list, n, err, requests)
+			t.Errorf("%s: %d, %v after %d requests, want nothing, a transient fault and at most 5 requests", list, n, err, requests)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func TestTenantIsNoNull(t *testing.T) {
 	for _, body := range []string{`{"value":[null]}`, `{"value":[{}]}`, `{"value":[]}`, `{}`, `null`} {
 		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return 200, nil, body }}
 		if tenant, err := s.client().Describe(t.Context()); !fault.Is(err, fault.Transient) {
-			t.Errorf("%s: %+v, %v", body, tenant, err)
+			t.Errorf("%s: %+v, %v, want a transient fault", body, tenant, err)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// bind puts members that are to be added into a model, by their addresses.
+// bind puts members to add into a model, by their addresses.
 func (c *Client) bind(body *models.Group, members []directory.EntraID) {
 	if len(members) == 0 {
 		return
@@ -23,9 +23,10 @@ func (c *Client) bind(body *models.Group, members []directory.EntraID) {
 	body.SetAdditionalData(map[string]any{"members@odata.bind": addresses})
 }
 
-// add makes accounts members, as many to a request as Graph takes. It takes all or
-// none of them; when it refuses they are added singly, because its limit of links
-// is checked before what is a member already (as observed by integrators).
+// add makes accounts members, as many in a request as Graph accepts. Graph adds all or
+// none of them. If it refuses they are added one by one, because Graph checks its limit
+// of links before it checks which of them are members already (observed by
+// integrators).
 func (w *groupWork) add(ctx context.Context, members []directory.EntraID) {
 	first, rest := split(members)
 	if len(first) < 2 {
@@ -48,7 +49,7 @@ func (w *groupWork) add(ctx context.Context, members []directory.EntraID) {
 	})
 }
 
-// addSingly makes accounts members by one request each, and then adds the rest.
+// addSingly makes accounts members, one request each, and then adds the rest.
 func (w *groupWork) addSingly(ctx context.Context, members, rest []directory.EntraID) {
 	w.singly(ctx, members, membership{
 		request: func(id directory.EntraID) (request, error) {
@@ -65,8 +66,8 @@ func (w *groupWork) addSingly(ctx context.Context, members, rest []directory.Ent
 	})
 }
 
-// remove ends the membership of accounts, by one request each: Graph has no other
-// way. Every request ends in $ref; without it, it would delete the account.
+// remove ends memberships, one request each: Graph has no other way. Every request must
+// end in $ref; without it, it would delete the account.
 func (w *groupWork) remove(ctx context.Context, members []directory.EntraID) {
 	first, rest := split(members)
 	w.singly(ctx, first, membership{
@@ -77,29 +78,29 @@ func (w *groupWork) remove(ctx context.Context, members []directory.EntraID) {
 	}, func() { w.remove(ctx, rest) })
 }
 
-// membership is how one member is changed.
+// membership says how one member is added or removed.
 type membership struct {
 	request func(directory.EntraID) (request, error)
-	already func(response) bool // a refusal that says that it is so already
+	already func(response) bool // reports a refusal because there is nothing to do
 }
 
-// singles are members that are changed by one request each.
+// singles are members that are added or removed by one request each.
 type singles struct {
 	membership
 	work  *groupWork
 	all   int
 	left  []directory.EntraID
-	width int    // how many travel together: fewer after each round in which some clash
-	next  func() // when none is left
+	width int    // how many are sent together; halved after each round with clashes
+	next  func() // called when none is left
 
-	unknown   int // answered with 404
-	forbidden int // refused for want of a right
+	unknown   int // how many were answered with 404
+	forbidden int // how many were refused because a right is missing
 	denial    response
 	refused   map[directory.EntraID]error
 }
 
-// singly changes members one by one, at most [directory.MaxBind] of them, and goes on with
-// next. Those that Entra refuses go into the result.
+// singly adds or removes members one by one, at most [directory.MaxBind] of them, and
+// calls next. The result lists those that Entra refuses.
 func (w *groupWork) singly(ctx context.Context, members []directory.EntraID, how membership, next func()) {
 	if len(members) == 0 {
 		return
@@ -120,14 +121,14 @@ func (s *singles) send(ctx context.Context) {
 			s.work.fail(fault.Wrap(err, fault.Internal, s.work.op))
 			return
 		}
-		items[i].pressing = s.work.pressing
+		items[i].urgent = s.work.urgent
 	}
 	s.work.requests = items
 	s.work.then = func(answers []response) { s.take(ctx, sent, answers) }
 }
 
-// take reads what became of the members that were sent. Graph handles them side by
-// side, so some may clash: they are sent again, fewer at a time.
+// take reads the answers about the members that were sent. Graph handles them at the
+// same time, so some may clash: they are sent again, fewer at a time.
 func (s *singles) take(ctx context.Context, sent []directory.EntraID, answers []response) {
 	w := s.work
 	var worst *fault.Error
@@ -146,7 +147,7 @@ func (s *singles) take(ctx context.Context, sent []directory.EntraID, answers []
 	}
 	w.clashes++
 	if clashed < len(sent) {
-		w.clashes = 0 // they do get on
+		w.clashes = 0 // there is progress
 	}
 	switch {
 	case worst == nil && w.clashes > maxClashes:
@@ -162,8 +163,8 @@ func (s *singles) take(ctx context.Context, sent []directory.EntraID, answers []
 	}
 }
 
-// count notes what became of one member. It returns the fault if that concerns
-// more than the member.
+// count records the answer about one member. It returns the fault if that concerns more
+// than the member.
 func (s *singles) count(id directory.EntraID, answer response) *fault.Error {
 	if answer.absent() {
 		s.unknown++
@@ -182,9 +183,9 @@ func (s *singles) count(id directory.EntraID, answer response) *fault.Error {
 	return nil
 }
 
-// end goes on when every member was answered. If Graph knew none of them, it may
-// be the group that it does not know; if it allowed none, the group is of a kind
-// whose members it does not write.
+// end calls next once every member was answered. If Graph knew none of them, the group
+// may be the missing object; if it allowed none, Graph does not write members of groups
+// of this kind.
 func (s *singles) end(ctx context.Context) {
 	w := s.work
 	switch {
@@ -206,14 +207,14 @@ func (s *singles) keep() {
 	maps.Copy(s.work.result.Refused, s.refused)
 }
 
-// confirm asks once whether the group exists, and goes on with next if it does.
+// confirm reads whether the group exists, and calls next if it does.
 func (w *groupWork) confirm(ctx context.Context, next func()) {
 	item, err := w.client.asItem(w.group().ToGetRequestInformation(ctx, &groups.GroupItemRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groups.GroupItemRequestBuilderGetQueryParameters{Select: []string{"id"}},
 	}))
 	w.once(item, err, func(answer response) {
 		if !answer.succeeded() {
-			w.fail(w.soon(unread(w.op, answer)))
+			w.fail(w.soon(readFault(w.op, answer)))
 			return
 		}
 		w.there = true

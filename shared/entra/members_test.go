@@ -32,14 +32,14 @@ func TestAddMembers(t *testing.T) {
 	wentThrough(t, n.write(t, adding(group, people...)))
 	n.holds(t, group, people...)
 	if c := n.sim.Counters(); c.WriteUnits != 7+7+2 || c.Operations != 3 {
-		t.Errorf("%d write units, %d operations", c.WriteUnits, c.Operations)
+		t.Errorf("%d write units, %d operations; want 16 and 3", c.WriteUnits, c.Operations)
 	}
 	other := n.group(t, entratest.Group{DisplayName: "h"})
 	n.sim.ResetCounters()
 	wentThrough(t, n.write(t, adding(other, people[0], people[0])))
 	n.holds(t, other, people[0])
 	if c := n.sim.Counters(); c.WriteUnits != 1 || c.Operations != 1 {
-		t.Errorf("one member: %d write units, %d operations", c.WriteUnits, c.Operations)
+		t.Errorf("one member: %d write units, %d operations; want 1 and 1", c.WriteUnits, c.Operations)
 	}
 }
 
@@ -51,15 +51,15 @@ func TestOneBadIDAmong45(t *testing.T) {
 	result := n.write(t, adding(group, slices.Insert(slices.Clone(people), 30, nobody)...))
 	f := fault.Of(result.Refused[nobody])
 	if result.Err != nil || len(result.Refused) != 1 || f == nil || f.Kind != fault.NotFound || f.Reason != directory.MemberRefused {
-		t.Errorf("%+v", result)
+		t.Errorf("%+v, want one member refused as not found", result)
 	}
 	n.holds(t, group, people...)
 	if c := n.sim.Counters(); c.WriteUnits != 7+(7+20)+2 || c.Requests != 4 {
-		t.Errorf("%d write units in %d requests", c.WriteUnits, c.Requests)
+		t.Errorf("%d write units in %d requests; want 36 in 4", c.WriteUnits, c.Requests)
 	}
 }
 
-// Whoever is a member already is what the action wants.
+// An account that is a member already counts as added.
 func TestAddMembersAgain(t *testing.T) {
 	n := simulated(t)
 	people := n.people(t, 5)
@@ -71,8 +71,8 @@ func TestAddMembersAgain(t *testing.T) {
 	n.holds(t, group, people...)
 }
 
-// The limit of links is checked before what is a member already, so that 20 can
-// be refused although each of them would fit.
+// Graph checks the limit of links before it checks which accounts are members already,
+// so that 20 can be refused although each of them would fit.
 func TestQuotaOfMembers(t *testing.T) {
 	n := simulated(t)
 	people := n.people(t, 4)
@@ -85,11 +85,11 @@ func TestQuotaOfMembers(t *testing.T) {
 	result := n.write(t, adding(group, people[3]))
 	f := fault.Of(result.Refused[people[3]])
 	if result.Err != nil || f == nil || f.Kind != fault.Forbidden || f.Reason != directory.QuotaExceeded || !strings.Contains(f.Message, "'members'") {
-		t.Errorf("%+v", result)
+		t.Errorf("%+v, want the member refused because of the limit of members", result)
 	}
 }
 
-// What Entra says of one member is about that member.
+// A refusal of one member concerns that member alone.
 func TestRefusedMembers(t *testing.T) {
 	n := simulated(t)
 	people := n.people(t, 3)
@@ -98,7 +98,7 @@ func TestRefusedMembers(t *testing.T) {
 	n.fails(t, entratest.Fault{Method: http.MethodPost, Path: `/members/\$ref$`, Status: 403})
 	result := n.write(t, adding(group, people[0], people[1], m365, "no-guid"))
 	if result.Err != nil || len(result.Refused) != 3 {
-		t.Fatalf("%+v", result)
+		t.Fatalf("%+v, want no error and three members refused", result)
 	}
 	for id, want := range map[directory.EntraID]fault.Kind{people[0]: fault.Forbidden, m365: fault.Invalid, "no-guid": fault.Internal} {
 		if f := fault.Of(result.Refused[id]); f == nil || f.Kind != want || f.Message == "" {
@@ -108,8 +108,8 @@ func TestRefusedMembers(t *testing.T) {
 	n.holds(t, group, people[1])
 }
 
-// A group whose members Entra does not write at all, or that is gone, is the
-// matter of the group.
+// If Entra does not write the members of a group at all, or the group is gone, the
+// fault is about the group.
 func TestGroupsThatTakeNoMembers(t *testing.T) {
 	n := simulated(t)
 	people := n.people(t, 25)
@@ -118,7 +118,7 @@ func TestGroupsThatTakeNoMembers(t *testing.T) {
 	n.sim.ResetCounters()
 	failed(t, n.write(t, adding(dynamic, people...)), fault.Forbidden, directory.GroupUnusable)
 	if c := n.sim.Counters(); c.WriteUnits != 7+20 {
-		t.Errorf("%d write units: the others need not be tried", c.WriteUnits)
+		t.Errorf("%d write units, want 27, without tries for the other members", c.WriteUnits)
 	}
 	failed(t, n.write(t, removing(dynamic, people[0])), fault.Forbidden, directory.GroupUnusable)
 	failed(t, n.write(t, adding(synced, people[0])), fault.Forbidden, directory.SyncedFromOnPremises)
@@ -126,7 +126,7 @@ func TestGroupsThatTakeNoMembers(t *testing.T) {
 		result := n.write(t, action)
 		failed(t, result, fault.NotFound, directory.GroupMissing)
 		if len(result.Refused) != 0 {
-			t.Errorf("%s: members are blamed: %v", action.Type, result.Refused)
+			t.Errorf("%s: members refused %v, want a fault about the group only", action.Type, result.Refused)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestGroupDeletedMeanwhile(t *testing.T) {
 		go func() {
 			time.Sleep(5 * time.Second)
 			if g, _ := n.dir.Group(string(group)); len(g.Members) != 20 {
-				t.Errorf("%d members before", len(g.Members))
+				t.Errorf("%d members before, want 20", len(g.Members))
 			}
 			if err := n.dir.PurgeGroup(string(group)); err != nil {
 				t.Error(err)
@@ -153,7 +153,7 @@ func TestGroupDeletedMeanwhile(t *testing.T) {
 		result := n.write(t, adding(group, people...))
 		failed(t, result, fault.NotFound, directory.GroupMissing)
 		if len(result.Refused) != 0 {
-			t.Errorf("members are blamed: %v", result.Refused)
+			t.Errorf("members refused %v, want a fault about the group only", result.Refused)
 		}
 	})
 }
@@ -167,13 +167,13 @@ func TestRemoveMembers(t *testing.T) {
 		wentThrough(t, n.write(t, removing(group, append(slices.Clone(people[1:]), nobody)...)))
 		n.holds(t, group, people[0])
 		if c := n.sim.Counters(); c.WriteUnits != 50 || c.Requests != 3 {
-			t.Errorf("%d write units in %d requests", c.WriteUnits, c.Requests)
+			t.Errorf("%d write units in %d requests; want 50 in 3", c.WriteUnits, c.Requests)
 		}
-		// Nobody of them is a member: the group is there all the same.
+		// None of them is a member: the group exists all the same.
 		wentThrough(t, n.write(t, removing(group, people[5:30]...)))
 		for _, id := range people {
 			if u, ok := n.dir.User(string(id)); !ok || !u.Deleted.IsZero() {
-				t.Fatal("a user was deleted")
+				t.Fatal("a user was deleted, want only the membership removed")
 			}
 		}
 	}
@@ -192,7 +192,7 @@ func TestRemovalNamesTheMembership(t *testing.T) {
 	for _, r := range s.requests {
 		for _, i := range r.items(t) {
 			if i.Method != http.MethodDelete || len(i.Body) != 0 {
-				t.Errorf("%+v", i)
+				t.Errorf("%+v, want a DELETE without a body", i)
 			}
 			urls = append(urls, i.URL)
 		}
@@ -203,8 +203,8 @@ func TestRemovalNamesTheMembership(t *testing.T) {
 	}
 }
 
-// Items of a batch that write to one group may clash. They are sent fewer at a
-// time, until all got through.
+// Items of a batch that write to one group may clash. They are sent fewer at a time,
+// until all succeeded.
 func TestMembersThatClash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t, func(c *entratest.Config) { c.Behaviour.BatchConflicts = true })
@@ -216,15 +216,15 @@ func TestMembersThatClash(t *testing.T) {
 		wentThrough(t, n.write(t, adding(b, people...)))
 		n.holds(t, a)
 		n.holds(t, b, people...)
-		// 20, 10, 5, 2 at a time and then one by one, of which one gets through
+		// 20, 10, 5, 2 at a time and then one by one; one of them succeeds
 		// each time; and the bind.
 		if c := n.sim.Counters(); c.WriteUnits != 2*(20+10+5+2+16)+7 {
-			t.Errorf("%d write units", c.WriteUnits)
+			t.Errorf("%d write units, want those of all rounds and the bind", c.WriteUnits)
 		}
 	})
 }
 
-// Those that are still to come are not touched by the clashes before them.
+// Clashes do not change the members that are sent later.
 func TestManyMembersThatClash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t, func(c *entratest.Config) { c.Behaviour.BatchConflicts = true })
@@ -239,7 +239,7 @@ func TestManyMembersThatClash(t *testing.T) {
 	})
 }
 
-// Clashes that do not end are handed back with what was refused so far.
+// If clashes do not end, the result has the refusals so far.
 func TestClashesThatDoNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
@@ -250,14 +250,14 @@ func TestClashesThatDoNotEnd(t *testing.T) {
 		result := n.write(t, adding(group, append(people, nobody)...))
 		failed(t, result, fault.Transient, directory.Unavailable)
 		if waited := time.Since(start); waited != 4*time.Second {
-			t.Errorf("waited %s", waited)
+			t.Errorf("waited %s, want 4s", waited)
 		}
 		n.sim.ClearFaults()
 		n.fails(t, entratest.Fault{Path: `/members/\$ref$`, Status: 429, Times: 2, Header: map[string]string{"Retry-After": "70"}})
 		result = n.write(t, adding(group, append([]directory.EntraID{people[0], people[1], nobody}, people[2])...))
 		failed(t, result, fault.Throttled, directory.ThrottledReason)
 		if f := fault.Of(result.Err); f == nil || f.RetryAfter != 70*time.Second || !fault.Is(result.Refused[nobody], fault.NotFound) {
-			t.Errorf("%+v", result)
+			t.Errorf("%+v, want a wait of 70s and the unknown member refused", result)
 		}
 		n.holds(t, group, people[2])
 	})

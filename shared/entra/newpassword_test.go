@@ -10,8 +10,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// The password of a new account holds nobody's name, whatever the chance: Entra refuses
-// one that holds the user's.
+// The password of a new account never contains the user's name, which Entra would
+// refuse.
 func TestANewAccountsPasswordHoldsNoName(t *testing.T) {
 	seen := map[string]bool{}
 	for range 50 {
@@ -29,12 +29,12 @@ func TestANewAccountsPasswordHoldsNoName(t *testing.T) {
 			}
 		}
 		if len(password) < 30 || len(password) > 256 || seen[password] {
-			t.Fatalf("the password has %d characters, or came before", len(password))
+			t.Fatalf("the password has %d characters, or was used before; want 30 to 256 and a new one", len(password))
 		}
 		seen[password] = true
 		for part := range strings.FieldsFuncSeq(password, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 			if len(part) > 2 {
-				t.Fatal("a part of the password is as long as a name")
+				t.Fatal("a part of the password has more than two characters")
 			}
 		}
 	}

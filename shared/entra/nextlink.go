@@ -9,10 +9,10 @@ import (
 	"entrasync/shared/fault"
 )
 
-// nextPage is where a list goes on, "" at its end. Graph names it whole, and a batch
-// wants it without host and version. Graph was seen to write the host in another case
-// and another version than asked: as only path and query are used, our token goes to
-// Graph alone whatever the link says.
+// nextPage is the URL of the next page of a list, below the version, as a batch needs
+// it; "" at the end of the list. Graph was seen to write the host in another case, and
+// another version than requested. Only the path and the query of its link are used, so
+// our token goes to Graph alone whatever the link says.
 func (c *Client) nextPage(page []byte) (string, error) {
 	var parsed struct {
 		NextLink string `json:"@odata.nextLink"`
@@ -41,8 +41,8 @@ func (c *Client) below(link *url.URL) (rest string, ours bool) {
 	if err != nil || !sameHost(base, link) {
 		return "", false
 	}
-	asked := base.EscapedPath()
-	for _, version := range []string{asked, path.Join(path.Dir("/"+asked), "beta")} {
+	root := base.EscapedPath()
+	for _, version := range []string{root, path.Join(path.Dir("/"+root), "beta")} {
 		prefix := strings.TrimSuffix(version, "/") + "/"
 		if full := link.EscapedPath(); len(full) > len(prefix) && strings.EqualFold(full[:len(prefix)], prefix) {
 			return full[len(prefix)-1:], true
@@ -51,8 +51,8 @@ func (c *Client) below(link *url.URL) (rest string, ours bool) {
 	return "", false
 }
 
-// sameHost reports whether two addresses are of one host: without regard to case, and
-// to the port where it is the usual one.
+// sameHost reports whether two addresses have the same host and port. Case does not
+// matter, and a missing port is the default one.
 func sameHost(a, b *url.URL) bool {
 	usual := map[string]string{"https": "443", "http": "80"}
 	port := func(u *url.URL) string {

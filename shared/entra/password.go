@@ -13,13 +13,12 @@ import (
 	"entrasync/shared/redact"
 )
 
-// SetPassword gives an account a new password, which also ends its sessions. It
-// is a request of its own that writes nothing else: Graph refuses a change whole
-// when it refuses one part of it, and a password needs rights that the rest does
-// not. It is sent once, but for what Graph certainly did not do: a 429, and refusals
-// that a new token may change. After a fault of kind Transient nobody knows whether
-// the account has the new password; every other fault says that it has not. It
-// costs one write unit.
+// SetPassword gives an account a new password, which also ends its sessions. The
+// request writes nothing else: Graph refuses a complete change when it refuses one part
+// of it, and a password needs rights that other properties do not. It is repeated only
+// where Graph certainly did nothing: after a 429, and after refusals that a new token
+// may change. After a fault of kind Transient it is unknown whether the account has the
+// new password; after every other fault it does not have it. It costs one write unit.
 func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password string) error {
 	const op = "entra.set password"
 	u := models.NewUser()
@@ -28,7 +27,7 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 	if err != nil {
 		return fault.New(fault.Internal, op, "the request cannot be made")
 	}
-	c.limit.take(1, true, longestQueue) // somebody waits for it: it goes at once
+	c.limit.take(1, true, longestQueue) // a person waits for it: it is sent at once
 	status, header, body, err := c.exchange(ctx, info)
 	if err != nil {
 		return notSet(op, err)
@@ -40,12 +39,12 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 		return fault.New(fault.Transient, op, "something in front of Graph answered: nobody knows whether the account has the password")
 	}
 	f := refusal(op, status, header, body)
-	f.Message = redact.New(password).Known(f.Message) // also what was cut
+	f.Message = redact.New(password).Known(f.Message) // even a part of it
 	return passwordRefusal(f)
 }
 
-// notSet is why no answer came. Without a token nothing was asked of Graph: it is for
-// later, as when Graph throttles.
+// notSet is why no answer came. If there was no token, nothing was sent to Graph, and
+// the fault is to try later, as when Graph throttles.
 func notSet(op string, err error) error {
 	f := fault.Of(fault.Wrap(err, fault.Transient, op))
 	if never := (unsent{}); errors.As(err, &never) && f.Kind == fault.Transient {
@@ -54,7 +53,7 @@ func notSet(op string, err error) error {
 	return f
 }
 
-// profileOf is a password that stays until it is changed.
+// profileOf is a password that the user need not change.
 func profileOf(password string) models.PasswordProfileable {
 	change := false
 	profile := models.NewPasswordProfile()
@@ -63,8 +62,7 @@ func profileOf(password string) models.PasswordProfileable {
 	return profile
 }
 
-// passwordRefusal says what a refusal means when nothing but a password was
-// written.
+// passwordRefusal explains a refusal of a request that wrote a password only.
 func passwordRefusal(f *fault.Error) error {
 	switch {
 	case f.Kind == fault.Forbidden && f.Reason == directory.ProtectedAccount:
@@ -75,12 +73,12 @@ func passwordRefusal(f *fault.Error) error {
 		f.Reason = directory.PasswordRefused
 		f.Message = "Entra refuses the password as too weak, too common or too much like the name: take another one (" +
 			strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
-	case f.Kind == fault.Invalid: // for what the account is
+	case f.Kind == fault.Invalid: // because of the kind of account
 		f.Reason = directory.PasswordRefused
 		f.Message = "Entra does not take a password for this account (" + strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
 	}
 	return f
 }
 
-// passwordPart is what Graph may call the password in a refusal of one.
+// passwordPart is how Graph may name the password when it refuses one.
 const passwordPart = "password"

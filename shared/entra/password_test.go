@@ -55,12 +55,12 @@ func TestSetPassword(t *testing.T) {
 				t.Fatalf("%v, want %q", err, tc.kind)
 			}
 			if f := fault.Of(err); f != nil && (f.Reason != tc.reason || !strings.Contains(f.Message, tc.says) || strings.Contains(err.Error(), tc.password)) {
-				t.Errorf("%v", err)
+				t.Errorf("%v, want the reason and words of the row, without the password", err)
 			}
 		})
 	}
 	if u, _ := tenant.User("ann.lee@contoso.example"); !u.HasPassword(newPassword) || u.PasswordChanges != 1 || !u.AccountEnabled {
-		t.Errorf("she has another password, after %d changes", u.PasswordChanges)
+		t.Errorf("the account has another password or is disabled, after %d changes; want the new one after one change", u.PasswordChanges)
 	}
 }
 
@@ -83,12 +83,12 @@ func TestPasswordsNeedTheRole(t *testing.T) {
 		}
 		err = client.SetPassword(t.Context(), directory.EntraID(ann.ID), newPassword)
 		if f := fault.Of(err); !fault.Is(err, tc.kind) || !strings.Contains(f.Message, "User-PasswordProfile.ReadWrite.All") || !strings.Contains(f.Message, tc.says) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want the kind and words of the row and the name of the permission", name, err)
 		}
 	}
 }
 
-// What is on the wire is the password alone, and what comes back is not repeated.
+// The request has the password alone, and no error repeats an answer with the password.
 func TestAPasswordOnTheWire(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int
@@ -112,10 +112,10 @@ func TestAPasswordOnTheWire(t *testing.T) {
 				}}
 				err := s.client().SetPassword(t.Context(), "e1", newPassword)
 				if fault.KindOf(err) != tc.kind || len(s.requests) != tc.sent {
-					t.Errorf("%v after %d requests", err, len(s.requests))
+					t.Errorf("%v after %d requests; want the kind and number of the row", err, len(s.requests))
 				}
 				if err != nil && strings.Contains(err.Error(), newPassword) {
-					t.Errorf("the fault repeats it: %v", err)
+					t.Errorf("the fault repeats the password: %v", err)
 				}
 				var body map[string]any
 				if err := json.Unmarshal(s.requests[0].body, &body); err != nil {
@@ -124,18 +124,18 @@ func TestAPasswordOnTheWire(t *testing.T) {
 				delete(body, "@odata.type") // the SDK's
 				profile, _ := body["passwordProfile"].(map[string]any)
 				if len(body) != 1 || len(profile) != 2 || profile["password"] != newPassword || profile["forceChangePasswordNextSignIn"] != false {
-					t.Errorf("sent %d properties and %d of the password", len(body), len(profile))
+					t.Errorf("sent %d properties and %d of the password, want the password profile alone, with its two properties", len(body), len(profile))
 				}
 				if r := s.requests[0]; r.method != "PATCH" || r.url != "https://graph.example/v1.0/users/e1" {
-					t.Errorf("sent to %s %s", r.method, r.url)
+					t.Errorf("sent to %s %s, want PATCH of the user e1", r.method, r.url)
 				}
 			})
 		})
 	}
 }
 
-// Graph answers an update with 204 and nothing else: a page with 200 is somebody
-// else's, and says nothing about the password.
+// Graph answers an update with 204 and no body: a page with 200 comes from a proxy, and
+// says nothing about the password.
 func TestAPageIsNoAnswerToAPassword(t *testing.T) {
 	n := simulated(t)
 	ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -143,11 +143,11 @@ func TestAPageIsNoAnswerToAPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := n.client.SetPassword(t.Context(), directory.EntraID(ann), newPassword); !fault.Is(err, fault.Transient) {
-		t.Errorf("%v", err)
+		t.Errorf("%v, want a fault of kind Transient", err)
 	}
 }
 
-// Without a token nothing is asked of Graph: the account has certainly not got the
+// Without a token nothing is sent to Graph: the account certainly does not have the
 // password, and it may be set again later.
 func TestAPasswordWhileSignInIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestAPasswordWhileSignInIsDown(t *testing.T) {
 		set := func() error { return n.client.SetPassword(t.Context(), directory.EntraID(ann), newPassword) }
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
 		if err := set(); !fault.Is(err, fault.Throttled) || !strings.Contains(err.Error(), "sign-in service is unavailable") {
-			t.Errorf("no token yet: %v", err)
+			t.Errorf("without a token: %v, want Throttled because sign-in is unavailable", err)
 		}
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = false })
 		if err := set(); err != nil {
@@ -165,10 +165,10 @@ func TestAPasswordWhileSignInIsDown(t *testing.T) {
 		n.sim.RevokeTokens()
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
 		if err := set(); !fault.Is(err, fault.Throttled) {
-			t.Errorf("the token is not accepted any more: %v", err)
+			t.Errorf("with a refused token: %v, want Throttled", err)
 		}
 		if u, _ := n.dir.User(ann); u.PasswordChanges != 1 {
-			t.Errorf("%d changes", u.PasswordChanges)
+			t.Errorf("%d changes, want one", u.PasswordChanges)
 		}
 	})
 }

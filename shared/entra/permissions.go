@@ -11,17 +11,17 @@ import (
 	"entrasync/shared/fault"
 )
 
-// need is what the application must have been granted for a request, or for one
-// property in it.
+// need is the permission that the application needs for a request, or for one property
+// in it.
 type need struct {
-	ask    string   // what to grant: a permission that the README lists
-	enough []string // the permissions of which any one is enough
+	grant  string   // the permission to grant: one that the README lists
+	enough []string // any one of these is enough
 }
 
-// What each thing needs (Microsoft Graph documentation, permissions of each method
-// and of each property of users). Whatever is known to be enough stands here, so that
-// a permission is called missing only where none is there; what else may be in the
-// way then, such as a role of the account, is for [refusal].
+// What each request needs (Microsoft Graph documentation, permissions of each method
+// and of each property of users). Every permission known to be enough is listed, so
+// that one is reported missing only where none of them is granted. [refusal] reports
+// other causes, such as a role of the account.
 var (
 	readOrganization = need{"Organization.Read.All", []string{"Organization.Read.All", "Organization.ReadWrite.All", readAll, writeAll}}
 	readUsers        = need{writeUsers, []string{"User.Read.All", writeUsers, readAll, writeAll}}
@@ -31,18 +31,17 @@ var (
 	writePasswords   = need{"User-PasswordProfile.ReadWrite.All", []string{"User-PasswordProfile.ReadWrite.All"}}
 	writeManagers    = need{writeUsers, []string{writeUsers, writeAll}}
 	revokeSessions   = need{"User.RevokeSessions.All", []string{"User.RevokeSessions.All", writeUsers, writeAll}}
-	restoreObjects   = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers, "Group.ReadWrite.All", writeAll}} // users and groups alike
+	restoreObjects   = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers, "Group.ReadWrite.All", writeAll}} // the same for users and groups
 	readGroups       = need{"Group.ReadWrite.All", []string{"GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", readAll, writeAll}}
 	createGroups     = need{"Group.ReadWrite.All", []string{"Group.Create", "Group.ReadWrite.All", writeAll}}
 	writeGroups      = need{"Group.ReadWrite.All", []string{"Group.Create", "Group.ReadWrite.All", writeAll}} // Group.Create is enough for groups that the application owns
 	writeMembers     = need{"GroupMember.ReadWrite.All", []string{"GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Group.Create", writeAll}}
 )
 
-// The permissions that hold for everything in a directory, and for all of a user.
+// The permissions for everything in a directory, and for all of a user.
 const readAll, writeAll, writeUsers = "Directory.Read.All", "Directory.ReadWrite.All", "User.ReadWrite.All"
 
-// operations are the requests that we make, by method and path; * stands for an id or
-// a key.
+// operations are the requests that we send, by method and path; * is an id or a key.
 var operations = []struct {
 	method, path string
 	need         need
@@ -65,8 +64,8 @@ var operations = []struct {
 	{http.MethodDelete, "groups/*/members/*/$ref", writeMembers},
 }
 
-// ofProperty is the need of a property of a user to be changed: one of its own, or that
-// of all properties with what is enough for it besides.
+// ofProperty is the need for changing a property of a user: a permission for this
+// property only, or one for all properties.
 func ofProperty(name string) need {
 	switch permission := directory.Attribute(name).Facts().Permission; {
 	case name == string(directory.AccountEnabled):
@@ -80,14 +79,14 @@ func ofProperty(name string) need {
 	}
 }
 
-// demand is a need of a request, and the property that has it; "" if that is the
-// request as a whole.
+// demand is a need of a request, and the property that has it; "" if the complete
+// request has it.
 type demand struct {
 	need
 	property string
 }
 
-// demands are what a request needs, all of it; nothing for one that we do not know.
+// demands are all needs of a request; none for a request that is not in the table.
 func demands(r request) []demand {
 	path := pathOf(r.URL)
 	switch {
@@ -104,8 +103,7 @@ func demands(r request) []demand {
 	return nil
 }
 
-// ofChanges are the needs of the properties of a user that are changed, in the order
-// of their names.
+// ofChanges are the needs of the properties of a user that are changed, sorted by name.
 func ofChanges(body []byte) (all []demand) {
 	for _, name := range names(body) {
 		all = append(all, demand{ofProperty(name), name})
@@ -113,7 +111,7 @@ func ofChanges(body []byte) (all []demand) {
 	return all
 }
 
-// ofGroup is the need of a change to a group, which may be one that makes it.
+// ofGroup is the need of a request that changes a group, or may create it.
 func ofGroup(r request) need {
 	changed := names(r.Body)
 	switch {
@@ -126,7 +124,7 @@ func ofGroup(r request) need {
 	}
 }
 
-// names are the names of the properties in a body, without what only describes it.
+// names are the names of the properties in a body, without annotations.
 func names(body []byte) (list []string) {
 	var properties map[string]json.RawMessage
 	if json.Unmarshal(body, &properties) != nil {
@@ -141,16 +139,16 @@ func names(body []byte) (list []string) {
 	return list
 }
 
-// keyForm is a segment with the key of an object, "groups(uniqueName='x')".
+// keyForm matches a segment with the key of an object, "groups(uniqueName='x')".
 var keyForm = regexp.MustCompile(`^([a-z]+)\(.*\)$`)
 
-// literals are the segments of paths that are no id and no key.
+// literals are the segments of paths that are neither an id nor a key.
 var literals = map[string]bool{
 	"organization": true, "users": true, "groups": true, "members": true, "manager": true, "$ref": true, "revokeSignInSessions": true,
 	"directory": true, "deletedItems": true, "graph.user": true, "graph.group": true, "restore": true,
 }
 
-// pathOf is the path of an address below the version, with a star for each id or key.
+// pathOf is the path of a URL below the version, with * for each id or key.
 func pathOf(address string) string {
 	path, _, _ := strings.Cut(address, "?")
 	segments := strings.Split(strings.Trim(path, "/"), "/")
@@ -168,24 +166,24 @@ func pathOf(address string) string {
 	return strings.Join(segments, "/")
 }
 
-// missingPermission is the fault for a request that Graph refused with 403 when the
-// token lacks what the request needs; nil if it does not or if that cannot be known.
-// It concerns the tenant and not the object: Unauthorized, so that it is tried again,
-// and with a new token soon. Its subject is the property, if one property needs what
-// is missing and others in the request do not.
+// missingPermission is the fault for a request that Graph refused with 403 and whose
+// token lacks a permission that it needs; nil if the token has it or if that cannot be
+// known. The fault concerns the tenant and not the object: its kind is Unauthorized, so
+// that the request is tried again, soon with a new token. Its subject is the property,
+// if only one property of the request needs the missing permission.
 func missingPermission(r request, status int, body []byte, carried token) error {
 	if doubtOf(status, body) != rightMissing || !carried.rights.readable {
 		return nil
 	}
 	all := demands(r)
 	for _, d := range all {
-		if d.metBy(carried.rights.roles) {
+		if d.grantedBy(carried.rights.roles) {
 			continue
 		}
-		f := because(fault.Unauthorized, directory.PermissionMissing, "", "the application lacks the permission "+d.ask+
+		f := because(fault.Unauthorized, directory.PermissionMissing, "", "the application lacks the permission "+d.grant+
 			" in the tenant: grant it in Entra, with admin consent")
 		f.Op = "entra.permission"
-		if slices.ContainsFunc(all, func(other demand) bool { return other.metBy(carried.rights.roles) }) {
+		if slices.ContainsFunc(all, func(other demand) bool { return other.grantedBy(carried.rights.roles) }) {
 			f.Subject = d.property
 		}
 		return f
@@ -193,7 +191,7 @@ func missingPermission(r request, status int, body []byte, carried token) error 
 	return nil
 }
 
-// metBy reports whether permissions are enough.
-func (n need) metBy(roles []string) bool {
+// grantedBy reports whether the permissions are enough.
+func (n need) grantedBy(roles []string) bool {
 	return slices.ContainsFunc(n.enough, func(permission string) bool { return slices.Contains(roles, permission) })
 }

@@ -13,9 +13,9 @@ import (
 	"entrasync/shared/retryafter"
 )
 
-// pipeline is the HTTP client under the SDK, with the handlers that we want in
-// the order that we want: option names are decoded, the user agent is set, and
-// what Graph throttles is sent again. Nothing compresses bodies.
+// pipeline is the HTTP client under the SDK, with the handlers that we want in the
+// order that we want: names of options are decoded, the user agent is set, and
+// throttled requests are sent again. Nothing compresses bodies.
 func pipeline(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: khttp.NewCustomTransportWithParentTransport(
@@ -27,21 +27,21 @@ func pipeline(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// How we wait when Graph asks us to, before the task is put back instead.
+// How long we wait when Graph asks us to; beyond that the task goes back to its queue.
 const (
 	maxTries    = 2
-	patience    = 2 * time.Second // the longest wait that is worth holding a worker, and with it other users, for
-	spareTime   = 5 * time.Second // what must be left of the deadline after a wait
-	defaultWait = 2 * time.Second // when Graph throttles and does not say for how long
+	patience    = 2 * time.Second // the longest wait: a worker that waits delays other users
+	spareTime   = 5 * time.Second // the time to the deadline that must be left after a wait
+	defaultWait = 2 * time.Second // when Graph does not say how long to wait
 )
 
-// throttled repeats a request that Graph throttled, after the time that Graph
-// named. Only a 429 is repeated: it says that nothing was done. Of any other
-// failure the outcome is unknown, and whoever sent the request must look first.
+// throttled repeats a request that Graph throttled, after the time that Graph named.
+// Only a 429 is repeated: it says that nothing was done. After any other failure the
+// outcome is unknown, and the caller must read before it writes again.
 type throttled struct{ next http.RoundTripper }
 
-// RoundTrip implements http.RoundTripper. Each try gets a fresh copy of the
-// whole body.
+// RoundTrip implements http.RoundTripper. Each try sends a new copy of the complete
+// body.
 func (t throttled) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil && r.Body != http.NoBody {
@@ -87,7 +87,7 @@ func (t throttled) once(r *http.Request, body []byte) (*http.Response, error) {
 	return response, nil
 }
 
-// cancelOnClose ends the time-out of an exchange when its body was read.
+// cancelOnClose ends the timeout of an exchange when its body is closed.
 type cancelOnClose struct {
 	io.ReadCloser
 	cancel context.CancelFunc
@@ -99,8 +99,8 @@ func (c cancelOnClose) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// pause waits, unless the wait is longer than our patience or than the time
-// that is left; then it reports false at once.
+// pause waits. If the wait is longer than our patience or than the time that is left,
+// it reports false at once.
 func pause(ctx context.Context, wait time.Duration) bool {
 	if wait > patience {
 		return false

@@ -48,7 +48,7 @@ func certificate(t *testing.T) string {
 	return b.String()
 }
 
-// signIn has a client sign in with a proof and gives the form that Entra got.
+// signIn signs a client in with a proof and returns the form that Entra got.
 func signIn(t *testing.T, proof func(context.Context) (entra.Proof, error)) (form string, err error) {
 	t.Helper()
 	s := &stub{t: t, answer: done(t)}
@@ -101,7 +101,7 @@ func TestProofsThatCannotBeHad(t *testing.T) {
 	} {
 		_, err := signIn(t, tc.proof)
 		if fault.KindOf(err) != tc.kind || strings.Contains(err.Error(), keyOnly) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want the kind of the row, without the key", name, err)
 		}
 		if tc.kind == fault.Unauthorized && fault.Of(err).Reason != directory.ConsentLost {
 			t.Errorf("%s: reason %s", name, fault.Of(err).Reason)
@@ -109,28 +109,27 @@ func TestProofsThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// A secret that Entra refuses may have been replaced: the next try fetches it
-// again.
+// A secret that Entra refuses may have been replaced: the next try reads it again.
 func TestRefusedSecretIsFetchedAgain(t *testing.T) {
-	asked := 0
+	calls := 0
 	s := &stub{t: t, answer: done(t), refuseSignIn: `{"error":"invalid_client","error_description":"AADSTS7000222: expired","error_codes":[7000222]}`}
 	client, err := entra.New(entra.Config{GraphURL: "https://graph.example/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example", ClientID: "app", Transport: s,
-		Proof: func(context.Context) (entra.Proof, error) { asked++; return entra.Proof{ClientSecret: canary}, nil }})
+		Proof: func(context.Context) (entra.Proof, error) { calls++; return entra.Proof{ClientSecret: canary}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; !fault.Is(err, fault.Unauthorized) {
-		t.Fatalf("refused: %v", err)
+		t.Fatalf("refused: %v, want Unauthorized", err)
 	}
 	s.refuseSignIn = ""
-	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || asked != 2 {
-		t.Errorf("%v; the proof was fetched %d times, want 2", err, asked)
+	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || calls != 2 {
+		t.Errorf("%v; the proof was fetched %d times, want 2", err, calls)
 	}
 }
 
-// A secret that was replaced is fetched again when Graph refuses the token.
+// A replaced secret is read again when Graph refuses the token.
 func TestReplacedSecretIsFetchedAgain(t *testing.T) {
-	asked := 0
+	calls := 0
 	s := &stub{t: t, answer: done(t)}
 	s.answer = func(n int, r sent) (int, http.Header, string) {
 		if n == 1 {
@@ -139,33 +138,33 @@ func TestReplacedSecretIsFetchedAgain(t *testing.T) {
 		return done(t)(n, r)
 	}
 	client, err := entra.New(entra.Config{GraphURL: "https://graph.example/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example", ClientID: "app", Transport: s,
-		Proof: func(context.Context) (entra.Proof, error) { asked++; return entra.Proof{ClientSecret: canary}, nil }})
+		Proof: func(context.Context) (entra.Proof, error) { calls++; return entra.Proof{ClientSecret: canary}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || asked != 2 {
-		t.Errorf("%v; the proof was fetched %d times, want 2", err, asked)
+	if err := client.Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err; err != nil || calls != 2 {
+		t.Errorf("%v; the proof was fetched %d times, want 2", err, calls)
 	}
 }
 
-// Why an assertion cannot be had is what the administrator has to know. The SDK keeps
-// of it only a text inside of a text.
+// The administrator must get the reason why there is no assertion. The SDK keeps it
+// only as a text inside of a text.
 func TestWhyAnAssertionCannotBeHad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, why := range []*fault.Error{
 			{Op: "signin", Kind: fault.Unauthorized, Reason: directory.ConsentLost, Message: "switch outbound web identity federation on"},
 			{Op: "signin", Kind: fault.Throttled, Message: "AWS asks to slow down", RetryAfter: time.Second},
 		} {
-			asked, start := 0, time.Now()
+			calls, start := 0, time.Now()
 			_, err := signIn(t, func(context.Context) (entra.Proof, error) {
-				return entra.Proof{Assertion: func(context.Context) (string, error) { asked++; return "", why }}, nil
+				return entra.Proof{Assertion: func(context.Context) (string, error) { calls++; return "", why }}, nil
 			})
 			f := fault.Of(err)
 			if f == nil || f.Kind != why.Kind || f.Reason != why.Reason || f.Message != why.Message || f.RetryAfter != why.RetryAfter {
 				t.Errorf("%v, want %v", err, why)
 			}
-			if asked != 1 || time.Since(start) != 0 {
-				t.Errorf("asked %d times in %s: whoever gives the assertion has tried again already", asked, time.Since(start))
+			if calls != 1 || time.Since(start) != 0 {
+				t.Errorf("the assertion was read %d times in %s, want once at once: its source has retried already", calls, time.Since(start))
 			}
 		}
 	})

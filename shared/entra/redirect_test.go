@@ -15,7 +15,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// elsewhere is a server that nobody may call, and how often it was called.
+// elsewhere is a server that must get no requests; it counts them.
 func elsewhere(t *testing.T) (address string, called *atomic.Int64) {
 	t.Helper()
 	called = &atomic.Int64{}
@@ -28,7 +28,7 @@ func elsewhere(t *testing.T) (address string, called *atomic.Int64) {
 	return s.URL, called
 }
 
-// redirecting is a server that sends everybody to another one.
+// redirecting is a server that redirects every request to another one.
 func redirecting(t *testing.T, status int, to string) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to+r.URL.Path, status) }))
@@ -36,12 +36,12 @@ func redirecting(t *testing.T, status int, to string) string {
 	return s.URL
 }
 
-// redirects are the statuses that ask a client to go elsewhere; after the last two it
-// sends the body there, too.
+// redirects are the statuses of redirects; with the last two a client sends the body
+// again, too.
 var redirects = []int{301, 302, 303, 307, 308}
 
-// What the application proves itself with goes to the sign-in service that is
-// configured and to nobody that it names.
+// The application's proof is sent to the configured sign-in service and to no server
+// that it names.
 func TestTheSignInFollowsNoRedirect(t *testing.T) {
 	pemText := certificate(t)
 	for name, proof := range map[string]entra.Proof{
@@ -58,19 +58,19 @@ func TestTheSignInFollowsNoRedirect(t *testing.T) {
 			_, err = client.Describe(t.Context())
 			f := fault.Of(err)
 			if f == nil || f.Kind != fault.Unauthorized || !strings.Contains(f.Message, "redirect to another host ("+strings.TrimPrefix(thief, "http://")+")") || !strings.Contains(f.Message, "ENTRA_LOGIN_URL") {
-				t.Errorf("%s, %d: %v", name, status, err)
+				t.Errorf("%s, %d: %v, want Unauthorized with the other host and ENTRA_LOGIN_URL in the message", name, status, err)
 			}
 			if strings.Contains(fmt.Sprint(err), canary) {
 				t.Errorf("%s, %d: the error shows the secret", name, status)
 			}
 			if n := called.Load(); n != 0 {
-				t.Errorf("%s, %d: the other host got %d requests", name, status, n)
+				t.Errorf("%s, %d: the other host got %d requests, want none", name, status, n)
 			}
 		}
 	}
 }
 
-// Our token goes to Graph and to nobody that it names.
+// Our token is sent to Graph and to no server that it names.
 func TestGraphFollowsNoRedirect(t *testing.T) {
 	for _, status := range redirects {
 		thief, called := elsewhere(t)
@@ -89,11 +89,11 @@ func TestGraphFollowsNoRedirect(t *testing.T) {
 			"a password": client.SetPassword(t.Context(), directory.EntraID("e1"), "Correct-Horse-7"),
 		} {
 			if !fault.Is(err, fault.Transient) || !strings.Contains(err.Error(), fmt.Sprint(status)) && what != "a password" {
-				t.Errorf("%d, %s: %v", status, what, err)
+				t.Errorf("%d, %s: %v, want a transient fault with the status", status, what, err)
 			}
 		}
 		if n := called.Load(); n != 0 {
-			t.Errorf("%d: the other host got %d requests", status, n)
+			t.Errorf("%d: the other host got %d requests, want none", status, n)
 		}
 	}
 }

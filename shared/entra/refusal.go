@@ -20,24 +20,24 @@ type graphError struct {
 	Details []errorDetail `json:"details"`
 }
 
-// errorDetail narrows a refusal down.
+// errorDetail describes a refusal in more detail.
 type errorDetail struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	Target  string `json:"target"` // a property, or ids of objects
+	Target  string `json:"target"` // a property, or the ids of objects
 }
 
-// refusal is the fault for an answer of Graph that is not a success: by status,
-// then by code, then by the details, and by the text only where Graph says a
-// cause that matters to us in no other way ([phrases]).
+// refusal is the fault for an answer of Graph that is not a success: by status, then by
+// code, then by the details. The text counts only for causes that Graph states in no
+// other way ([phrases]).
 //
-// Its subject is the property of the account that is at fault, by its name in
-// Graph, wherever the answer tells it; "" where it does not. Its message is for
-// the administrator and repeats no value of a user.
+// Its subject is the property of the account that caused the refusal, by its name in
+// Graph; "" where the answer does not name one. Its message is for the administrator
+// and repeats no value of a user.
 func refusal(op string, status int, header http.Header, body []byte) *fault.Error {
 	f := classify(status, errorOf(body))
 	f.Op = op
-	// Graph names a time to wait with a 429, a 503 and some 409.
+	// Graph sends Retry-After with a 429, a 503 and some 409.
 	switch {
 	case f.Kind == fault.Throttled:
 		f.RetryAfter = retryAfter(header, time.Now())
@@ -47,8 +47,8 @@ func refusal(op string, status int, header http.Header, body []byte) *fault.Erro
 	return f
 }
 
-// errorOf reads the body of a refusal. One that is not JSON comes from something
-// in front of Graph and is empty; the status alone then decides.
+// errorOf reads the body of a refusal. A body that is not JSON comes from a proxy in
+// front of Graph: the result is empty, and the status alone decides.
 func errorOf(body []byte) graphError {
 	var parsed struct {
 		Error graphError `json:"error"`
@@ -83,14 +83,15 @@ func classify(status int, e graphError) *fault.Error {
 	}
 }
 
-// concurrencyCode is the code of a write that met another one.
+// concurrencyCode is the code of a write that clashed with another one.
 const concurrencyCode = "Directory_ConcurrencyViolation"
 
-// throttleCodes are the codes of a request that was throttled, newer and older.
+// throttleCodes are the codes, new and old, of a throttled request.
 var throttleCodes = map[string]bool{"TooManyRequests": true, "activityLimitReached": true, "Request_ThrottledTemporarily": true}
 
-// transientStatuses are what passes by itself beside the 5xx: a time-out, a
-// write that met another one, a lock, an item whose parent in the batch failed.
+// transientStatuses are the statuses that pass by themselves beside the 5xx: a timeout,
+// a write that clashed with another one, a lock, an item whose parent in the batch
+// failed.
 var transientStatuses = map[int]bool{
 	http.StatusRequestTimeout: true, http.StatusConflict: true, http.StatusLocked: true, http.StatusFailedDependency: true, http.StatusTooEarly: true,
 }
@@ -100,19 +101,19 @@ func because(kind fault.Kind, reason directory.Reason, subject, message string) 
 	return &fault.Error{Kind: kind, Reason: reason, Subject: subject, Message: message}
 }
 
-// defect is the fault for what Graph does not understand.
+// defect is the fault for a request that Graph does not understand.
 func defect(status int, e graphError) *fault.Error {
 	return because(fault.Internal, directory.InternalReason, "", fmt.Sprintf("Graph does not understand what entrasync asked for (%s): this is a defect of entrasync, please report it", said(status, e)))
 }
 
-// stateLost reports whether the token of a delta query is dead: 410, or another
-// 4xx with one of two codes (Microsoft Graph documentation, delta query).
+// stateLost reports whether the token of a delta query is expired: 410, or another 4xx
+// with one of two codes (Microsoft Graph documentation, delta query).
 func stateLost(status int, e graphError) bool {
 	return status == http.StatusGone || e.Code == "syncStateNotFound" || e.Code == "resyncRequired"
 }
 
-// whyForbidden narrows a 403 down. Graph says the same of a missing permission and
-// of a protected account; the caller may know which it must be.
+// whyForbidden finds the cause of a 403. Graph answers the same for a missing
+// permission and for a protected account; the caller may know which one it is.
 func whyForbidden(e graphError) *fault.Error {
 	switch {
 	case e.Code == "Directory_QuotaExceeded" && strings.Contains(e.Message, "forward-link"):
@@ -126,22 +127,22 @@ func whyForbidden(e graphError) *fault.Error {
 	}
 }
 
-// whyNotFound is a 404. Soon after an object was made it means no more than that a
-// replica does not know it yet; the caller knows how long ago that was.
+// whyNotFound is a 404. Soon after an object was created it may only mean that a
+// replica lags; the caller knows when the object was created.
 func whyNotFound(e graphError) *fault.Error {
-	if f := foretold(e); f != nil {
+	if f := phraseFault(e); f != nil {
 		return f
 	}
 	return because(fault.NotFound, "", "", "Entra does not have the object, or an object that it was to refer to: it was deleted, or is so new that it is not known everywhere yet")
 }
 
-// conflictCodes are the codes of details that tell of another object with the
-// same value.
+// conflictCodes are the codes of details that report another object with the same
+// value.
 var conflictCodes = map[string]bool{"ObjectConflict": true, "PropertyConflict": true}
 
-// phrases are causes that Graph tells only by its text (as observed by users of
-// the Terraform provider, of the PowerShell SDK and of midPoint). They stand in
-// one place, because Microsoft may change them.
+// phrases are causes that Graph states only in its text (observed by users of the
+// Terraform provider, of the PowerShell SDK and of midPoint). They are in one place,
+// because Microsoft may change them.
 var phrases = []struct {
 	text    string
 	kind    fault.Kind
@@ -151,18 +152,20 @@ var phrases = []struct {
 }{
 	{"verified domain names in your organization", fault.Invalid, directory.DomainNotVerified, directory.UserPrincipalName, "the domain of the user's sign-in name is not a verified domain of the tenant: verify it in Entra or change the user's e-mail"},
 	{"on-premises mastered", fault.Forbidden, directory.SyncedFromOnPremises, "", "the account is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first"},
-	// Of an account that was synchronised once these are the extension attributes, of
-	// one that Exchange made the employee id: the text is the same, and names neither.
+	// For an account that was once synchronised it is about the extension attributes,
+	// for one that Exchange created about the employee id: the text is the same for
+	// both, and names neither.
 	{"originated within an external service", fault.Invalid, directory.MasteredElsewhere, "", "another service owns it, because the account has its origin in an on-premises Active Directory or in Exchange: change it there, or take it off the attributes of the directory"},
 	{"password complexity requirements", fault.Invalid, directory.InvalidValue, thePassword, "Entra refuses the password as too weak: choose one of 8 to 256 characters with three of lower case, upper case, digits and symbols, without the user's name and not a common one"},
 	{"Property netId is invalid", fault.Conflict, directory.UPNConflict, directory.UserPrincipalName, "Entra cannot use the user's sign-in name, because a Microsoft account outside the tenant goes by it or it is not a valid one: change the user's e-mail"},
 }
 
-// thePassword is the property that a fault names and that is not among the attributes.
+// thePassword is a property that a fault names although it is not an attribute.
 const thePassword directory.Attribute = "passwordProfile"
 
-// foretold is the fault for a text among the phrases; nil for any other text.
-func foretold(e graphError) *fault.Error {
+// phraseFault is the fault for a text that contains one of the phrases; nil for any
+// other text.
+func phraseFault(e graphError) *fault.Error {
 	for _, p := range phrases {
 		if strings.Contains(e.Message, p.text) {
 			return because(p.kind, p.reason, string(p.subject), p.message)
@@ -171,12 +174,13 @@ func foretold(e graphError) *fault.Error {
 	return nil
 }
 
-// whyRefused narrows down a 400, and a 409 or 422 that says what a 400 might.
+// whyRefused finds the cause of a 400, and of a 409 or 422 with a cause that a 400 may
+// have, too.
 func whyRefused(status int, e graphError) *fault.Error {
-	if f := foretold(e); f != nil {
+	if f := phraseFault(e); f != nil {
 		return f
 	}
-	if e.Code == "Request_UnsupportedQuery" { // of a property that the query names, but not of its value
+	if e.Code == "Request_UnsupportedQuery" { // it may name a property, but is not about its value
 		return defect(status, e)
 	}
 	if f := whyConflict(status, e); f != nil {
@@ -195,8 +199,8 @@ func whyRefused(status int, e graphError) *fault.Error {
 	}
 }
 
-// whyConflict is the fault for a value that another object has; nil if that is not
-// what Graph says. It is a 400, not a 409 (said by Microsoft engineers).
+// whyConflict is the fault for a value that another object has; nil if that is not the
+// cause. Graph answers it with 400, not 409 (said by Microsoft engineers).
 func whyConflict(status int, e graphError) *fault.Error {
 	found := status == http.StatusConflict || e.Code == "Request_MultipleObjectsWithSameKeyValue" ||
 		strings.Contains(e.Message, "already exists") || strings.Contains(e.Message, "conflicting object")
@@ -223,7 +227,7 @@ func whyConflict(status int, e graphError) *fault.Error {
 	return because(fault.Conflict, directory.UPNConflict, property, message+others+": change that object or the user in JumpCloud")
 }
 
-// refusedValue says what to do about a property that Graph refuses.
+// refusedValue says what the administrator can do about a property that Graph refuses.
 func refusedValue(property string, e graphError) string {
 	switch {
 	case strings.Contains(e.Message, "A null value was found"), strings.Contains(e.Message, "A value is required"):
@@ -237,15 +241,15 @@ func refusedValue(property string, e graphError) string {
 	}
 }
 
-// The forms in which Graph names the property at fault.
+// The forms in which Graph names the property that caused a refusal.
 var (
 	propertyForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./]*$`)
 	namingForm   = regexp.MustCompile(`[Pp]roperty (?:named )?'([A-Za-z][A-Za-z0-9_./]*)'|^Property ([A-Za-z][A-Za-z0-9_./]*) is |for property ([A-Za-z][A-Za-z0-9_./]*) already exists`)
 	idForm       = regexp.MustCompile(`[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
 )
 
-// property is the property that the answer names as the one at fault, "" if it
-// names none: the target of a detail, or what a text says.
+// property is the property that caused the refusal, "" if the answer names none: the
+// target of a detail, or a name in a text.
 func (e graphError) property() string {
 	texts := []string{e.Message}
 	for _, d := range e.Details {
@@ -262,15 +266,16 @@ func (e graphError) property() string {
 	return ""
 }
 
-// Parts of Graph's texts that may repeat a value, and those that do not.
+// Parts of Graph's texts that may repeat a value, and quoted parts that do not.
 var (
 	addressForm  = regexp.MustCompile(`[^\s'"(]+@[^\s'")]+`)
 	quotedForm   = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	harmlessForm = regexp.MustCompile(`^'([0-9]+|[0-9a-fA-F-]{36}|User|Group|members|owners|manager)'$`)
 )
 
-// spoken is a text of Graph as it may be shown, without what may be the value of a
-// user. What is secret in the request was taken out when the answer came.
+// spoken is a text of Graph that may be shown: without addresses and quoted parts,
+// which may be values of a user. The secrets of the request were removed when the
+// answer came.
 func spoken(message string) string {
 	message = addressForm.ReplaceAllString(message, "…")
 	message = quotedForm.ReplaceAllStringFunc(message, func(s string) string {

@@ -19,8 +19,7 @@ func refusalBody(code, message string, details ...string) map[string]any {
 	return map[string]any{"error": map[string]any{"code": code, "message": message, "details": list}}
 }
 
-// What is not an answer of Graph, but of something in front of it, is nobody's
-// fault.
+// An answer of a proxy in front of Graph is no fault of a user.
 func TestRefusedBatch(t *testing.T) {
 	for status, kind := range map[int]fault.Kind{400: fault.Transient, 403: fault.Transient, 404: fault.Transient, 500: fault.Transient, 502: fault.Transient, 503: fault.Transient} {
 		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return status, nil, "<html>" }}
@@ -50,7 +49,7 @@ func TestLookUp(t *testing.T) {
 	}
 	found := s.client().FindByUPN(t.Context(), []directory.UPN{"none@corp.example", "o'neil#x@corp.example", "s@corp.example"}, []directory.Attribute{"jobTitle", "businessPhones"})
 	if found[0].Account != nil || found[0].Err != nil {
-		t.Errorf("nobody: %+v", found[0])
+		t.Errorf("an unknown account: %+v, want no account and no error", found[0])
 	}
 	got, err := json.Marshal(found[1].Account)
 	want := `{"ID":"e1","UPN":"O'Neil#x@corp.example","ImmutableID":"u1","Enabled":true,"SyncedFromOnPremises":false,"ManagementRestricted":false,"Guest":false,"Attributes":{"businessPhones":"1","jobTitle":null}}`
@@ -58,10 +57,10 @@ func TestLookUp(t *testing.T) {
 		t.Errorf("account %s, %v\nwant %s", got, err, want)
 	}
 	if a := found[2].Account; a == nil || !a.SyncedFromOnPremises || !a.ManagementRestricted {
-		t.Errorf("synchronised account: %+v", a)
+		t.Errorf("synchronised account: %+v, want it synchronised and under restricted management", a)
 	}
 	if len(s.requests) != 1 {
-		t.Errorf("%d requests for three look-ups, want one", len(s.requests))
+		t.Errorf("%d requests for three lookups, want one", len(s.requests))
 	}
 	if url := s.requests[0].items(t)[0].URL; !strings.Contains(url, "select=") {
 		t.Errorf("%s selects nothing: it would cost a resource unit more", url)

@@ -37,7 +37,7 @@ func (c counted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// simulated makes a tenant. The app is the default one unless edits say otherwise.
+// simulated makes a tenant. The app is the default one unless edits change it.
 func simulated(t *testing.T, edits ...func(*entratest.Config)) tenant {
 	t.Helper()
 	config := entratest.Config{Apps: []entratest.App{entratest.DefaultApp()}, Tenants: []entratest.Tenant{entratest.DefaultTenant()}, Seed: 1}
@@ -63,7 +63,7 @@ func simulated(t *testing.T, edits ...func(*entratest.Config)) tenant {
 	return tenant{sim: sim, dir: sim.Tenant(config.Tenants[0].ID), client: client, signIns: signIns}
 }
 
-// person puts a user into the tenant and gives its object id.
+// person creates a user in the tenant and returns its object id.
 func (n tenant) person(t *testing.T, u entratest.User) string {
 	t.Helper()
 	u, err := n.dir.AddUser(u)
@@ -73,8 +73,8 @@ func (n tenant) person(t *testing.T, u entratest.User) string {
 	return u.ID
 }
 
-// creation is an action that makes an account, complete but for the attributes
-// that are given as pairs of name and value; a value "" takes one out.
+// creation is an action that creates an account, complete except for the attributes
+// given as pairs of name and value; a value "" removes one.
 func creation(pairs ...string) plan.Action {
 	values := map[string]string{"userPrincipalName": "ann@contoso.example", "displayName": "Ann", "mailNickname": "ann", "accountEnabled": "true"}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -89,14 +89,14 @@ func creation(pairs ...string) plan.Action {
 	return action
 }
 
-// setting is an action that writes one attribute of an account as it stands, an
-// empty text or nothing at all included.
+// setting is an action that writes one value of an attribute unchanged, even an empty
+// text or no value.
 func setting(id string, name directory.Attribute, value directory.Value) plan.Action {
 	return plan.Action{Type: plan.Update, EntraID: directory.EntraID(id), Changes: []directory.Change{{Attribute: name, To: value}}}
 }
 
-// What the simulator refuses, and so the rules of Entra that it keeps, comes out
-// of the client as the same faults as the bodies that were observed.
+// The refusals of the simulator, which keeps the rules of Entra, become the same faults
+// as the observed bodies.
 func TestRefusalsOfTheSimulator(t *testing.T) {
 	synced, restricted := map[string]any{"onPremisesSyncEnabled": true}, map[string]any{"isManagementRestricted": true}
 	long := directory.Value{strings.Repeat("1", 17)}
@@ -158,8 +158,8 @@ func TestRefusalsOfTheSimulator(t *testing.T) {
 	}
 }
 
-// The others are not held back by one that is refused, and an administrator's
-// account takes what is not sensitive.
+// A refused action does not affect the others, and an administrator's account accepts
+// changes that are not sensitive.
 func TestOneRefusalConcernsOneAccount(t *testing.T) {
 	n := simulated(t)
 	admin := n.person(t, entratest.User{UserPrincipalName: "admin@contoso.example", DirectoryRoles: []string{"Global Administrator"}})
@@ -169,17 +169,17 @@ func TestOneRefusalConcernsOneAccount(t *testing.T) {
 		setting(other, directory.JobTitle, directory.Value{"Clerk"}),
 	})
 	if f := fault.Of(results[0].Err); f == nil || f.Reason != directory.ProtectedAccount || results[1].Err != nil {
-		t.Fatalf("%+v", results)
+		t.Fatalf("%+v, want the first refused as protected and the second without an error", results)
 	}
 	if u, _ := n.dir.User(admin); u.Text("jobTitle") != "" {
-		t.Error("half of a refused change was made")
+		t.Error("a part of a refused change was written, want nothing written")
 	}
 	if err := n.client.Apply(t.Context(), []plan.Action{setting(admin, directory.JobTitle, directory.Value{"Chief"})})[0].Err; err != nil {
 		t.Errorf("the plain attribute alone: %v", err)
 	}
 }
 
-// What goes wrong around the rules: quota, faults, permissions.
+// Failures besides the rules: quota, faults, permissions.
 func TestTroubleOfTheSimulator(t *testing.T) {
 	write := func(t *testing.T, n tenant) error {
 		id := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
@@ -197,7 +197,7 @@ func TestTroubleOfTheSimulator(t *testing.T) {
 		return func(c *entratest.Config) { c.Apps[0].Roles = roles }
 	}
 	quota := func(c *entratest.Config) { c.Behaviour.Quota.Writes, c.Behaviour.Quota.StartEmpty = 3, true }
-	one, whole := `^/v1\.0/users/`, `^/v1\.0/\$batch$`
+	one, batch := `^/v1\.0/users/`, `^/v1\.0/\$batch$`
 	for _, row := range []struct {
 		refused
 		config func(*entratest.Config)
@@ -211,7 +211,7 @@ func TestTroubleOfTheSimulator(t *testing.T) {
 		{refused{name: "no permission to read", kind: fault.Unauthorized, reason: directory.PermissionMissing, words: []string{"admin consent"}}, without("User.Create"), func(t *testing.T, n tenant) error {
 			return n.client.FindByUPN(t.Context(), []directory.UPN{"ann@contoso.example"}, nil)[0].Err
 		}},
-		{refused{name: "token refused twice", kind: fault.Unauthorized, reason: directory.ConsentLost, words: []string{"consent"}}, nil, failing(entratest.Fault{Path: whole, Status: 401, Times: 2})},
+		{refused{name: "token refused twice", kind: fault.Unauthorized, reason: directory.ConsentLost, words: []string{"consent"}}, nil, failing(entratest.Fault{Path: batch, Status: 401, Times: 2})},
 		{refused{name: "concurrent write", kind: fault.Transient, reason: directory.Unavailable, wait: 3 * time.Second, words: []string{"by itself"}}, nil,
 			failing(entratest.Fault{Path: one, Status: 409, Header: map[string]string{"Retry-After": "3"}})},
 		{refused{name: "two writes to one account", kind: fault.Transient, reason: directory.Unavailable, words: []string{"Directory_ConcurrencyViolation"}},
@@ -219,17 +219,17 @@ func TestTroubleOfTheSimulator(t *testing.T) {
 				id := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
 				results := n.client.Apply(t.Context(), []plan.Action{setting(id, directory.City, directory.Value{"x"}), setting(id, directory.State, directory.Value{"y"})})
 				if results[0].Err != nil {
-					t.Errorf("the first: %v", results[0].Err)
+					t.Errorf("the first action: %v, want no error", results[0].Err)
 				}
 				return results[1].Err
 			}},
 		{refused{name: "500", kind: fault.Transient, reason: directory.Unavailable, words: []string{"500 Service_InternalServerError"}}, nil, failing(entratest.Fault{Path: one, Status: 500})},
 		{refused{name: "503 of one item", kind: fault.Transient, reason: directory.Unavailable, wait: 40 * time.Second, words: []string{"503 serviceNotAvailable"}}, nil,
 			failing(entratest.Fault{Path: one, Status: 503, Header: map[string]string{"Retry-After": "40"}})},
-		{refused{name: "503 of the whole", kind: fault.Transient, reason: directory.Unavailable, words: []string{"503"}}, nil, failing(entratest.Fault{Path: whole, Status: 503})},
-		{refused{name: "a page instead of an answer", kind: fault.Transient, reason: directory.Unavailable, words: []string{"in front of Graph"}}, nil, failing(entratest.Fault{Path: whole, Status: 403, Body: "<html>no</html>"})},
+		{refused{name: "503 of the batch", kind: fault.Transient, reason: directory.Unavailable, words: []string{"503"}}, nil, failing(entratest.Fault{Path: batch, Status: 503})},
+		{refused{name: "a page instead of an answer", kind: fault.Transient, reason: directory.Unavailable, words: []string{"in front of Graph"}}, nil, failing(entratest.Fault{Path: batch, Status: 403, Body: "<html>no</html>"})},
 		{refused{name: "a page as an item", kind: fault.Transient, reason: directory.Unavailable, words: []string{"502"}}, nil, failing(entratest.Fault{Path: one, Status: 502, Body: "<html>no</html>"})},
-		{refused{name: "connection lost", kind: fault.Transient, words: []string{"did not answer"}}, nil, failing(entratest.Fault{Path: whole, LoseReply: true})},
+		{refused{name: "connection lost", kind: fault.Transient, words: []string{"did not answer"}}, nil, failing(entratest.Fault{Path: batch, LoseReply: true})},
 		{refused{name: "tenant full", kind: fault.Forbidden, reason: directory.QuotaExceeded, words: []string{"delete some"}}, nil,
 			failing(entratest.Fault{Path: one, Status: 403, Body: graphBody("Directory_QuotaExceeded", "The directory object quota limit for the Tenant has been exceeded.")})},
 	} {

@@ -15,7 +15,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// granted are applications' permissions from now on, in tokens made from now on.
+// granted sets the permissions of the application, for tokens made from now on.
 func (n tenant) granted(t *testing.T, roles ...string) {
 	t.Helper()
 	if err := n.sim.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.Roles = roles }); err != nil {
@@ -23,7 +23,7 @@ func (n tenant) granted(t *testing.T, roles ...string) {
 	}
 }
 
-// without is what entrasync asks for, less some.
+// without are the permissions that entrasync needs, except for some.
 func without(roles ...string) []string {
 	return slices.DeleteFunc(slices.Clone(entratest.RecommendedRoles), func(role string) bool { return slices.Contains(roles, role) })
 }
@@ -34,7 +34,7 @@ func lacking(t *testing.T, roles ...string) tenant {
 	return simulated(t, func(c *entratest.Config) { c.Apps[0].Roles = without(roles...) })
 }
 
-// lacks checks that an error says which permission is missing, as a trouble of the
+// lacks checks that an error says which permission is missing, and concerns the
 // directory.
 func lacks(t *testing.T, err error, permission string) {
 	t.Helper()
@@ -44,9 +44,8 @@ func lacks(t *testing.T, err error, permission string) {
 	}
 }
 
-// A permission that is granted later is there for a process that runs already within
-// a minute, without a sign-in for each refusal: roles are fixed in a token when it is
-// made.
+// A running process can use a permission that is granted later within a minute, without
+// a sign-in for each refusal: roles are fixed in a token when it is made.
 func TestAPermissionGrantedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lacking(t, "User.ReadWrite.All", "User.RevokeSessions.All")
@@ -57,7 +56,7 @@ func TestAPermissionGrantedLater(t *testing.T) {
 			results := n.client.Apply(t.Context(), []plan.Action{update(ann, "jobTitle", "Lead"), {Type: plan.EndSessions, EntraID: directory.EntraID(bob)}})
 			return results[0].Err, results[1].Err
 		}
-		asked := n.asked(func() {
+		count := n.signInRequests(func() {
 			for range 300 {
 				title, sessions := both()
 				if title != nil {
@@ -67,14 +66,14 @@ func TestAPermissionGrantedLater(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		})
-		if asked < 5*perSignIn || asked > 6*perSignIn {
-			t.Errorf("%d requests to sign-in in five minutes of refusals, want one sign-in a minute", asked)
+		if count < 5*perSignIn || count > 6*perSignIn {
+			t.Errorf("%d requests to sign-in in five minutes of refusals, want one sign-in a minute", count)
 		}
 		n.granted(t, append(without("User.ReadWrite.All"), "User.ReadUpdate.All")...)
 		time.Sleep(time.Minute)
 		n.sim.ResetCounters()
 		if title, sessions := both(); title != nil || sessions != nil {
-			t.Errorf("granted: %v, %v", title, sessions)
+			t.Errorf("granted: %v, %v; want no errors", title, sessions)
 		}
 		if c := n.sim.Counters(); c.ByRoute["PATCH /users/{user-id}"] != 1 || c.ByRoute["POST /users/{user-id}/revokeSignInSessions"] != 2 || c.Requests != 2 {
 			t.Errorf("sent again: %v in %d requests; want the refused one alone", c.ByRoute, c.Requests)
@@ -82,32 +81,32 @@ func TestAPermissionGrantedLater(t *testing.T) {
 	})
 }
 
-// What is refused for what the account is, and not for want of a permission, is not
-// sent again when a new token holds the same.
+// A change refused because of the kind of account, and not because of a missing
+// permission, is not sent again when a new token has the same rights.
 func TestAProtectedAccountIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
 		boss := n.person(t, entratest.User{UserPrincipalName: "boss@contoso.example", DirectoryRoles: []string{"Global Administrator"}})
-		asked := n.asked(func() {
+		count := n.signInRequests(func() {
 			for range 120 {
 				n.sim.ResetCounters()
 				f := fault.Of(n.client.Apply(t.Context(), []plan.Action{block(boss)})[0].Err)
 				if f == nil || f.Kind != fault.Forbidden || f.Reason != directory.ProtectedAccount {
-					t.Fatalf("%+v", f)
+					t.Fatalf("%+v, want Forbidden (protected account)", f)
 				}
 				if sent := n.sim.Counters().ByRoute["PATCH /users/{user-id}"]; sent != 1 {
-					t.Fatalf("sent %d times", sent)
+					t.Fatalf("sent %d times, want once", sent)
 				}
 				time.Sleep(time.Second)
 			}
 		})
-		if asked > 4*perSignIn { // the first token and one a minute
-			t.Errorf("%d requests to sign-in in two minutes", asked)
+		if count > 4*perSignIn { // the first token and one a minute
+			t.Errorf("%d requests to sign-in in two minutes, want at most %d", count, 4*perSignIn)
 		}
 	})
 }
 
-// Each request on its own is told as well, and goes once more with a new token.
+// A single request gets the same fault, and is sent once more with a new token.
 func TestAPermissionGrantedLaterForARequestOnItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := lacking(t, "User-PasswordProfile.ReadWrite.All", "Organization.Read.All")
@@ -119,19 +118,19 @@ func TestAPermissionGrantedLaterForARequestOnItsOwn(t *testing.T) {
 		n.granted(t, entratest.RecommendedRoles...)
 		time.Sleep(time.Minute)
 		if err := password(); err != nil {
-			t.Errorf("granted: %v", err)
+			t.Errorf("granted: %v, want no error", err)
 		}
 		if u, _ := n.dir.User(ann); u.PasswordChanges != 1 {
-			t.Errorf("%d changes of the password", u.PasswordChanges)
+			t.Errorf("%d changes of the password, want one", u.PasswordChanges)
 		}
 		if _, err := n.client.Describe(t.Context()); err != nil {
-			t.Errorf("granted: %v", err)
+			t.Errorf("granted: %v, want no error", err)
 		}
 	})
 }
 
-// Every thing that is done names what it needs when the token lacks it, and nothing
-// else does.
+// Every request names the permission that it needs when the token lacks it, and no
+// other request does.
 func TestWhichPermissionIsMissing(t *testing.T) {
 	set := func(attribute directory.Attribute, value ...string) func(id string) plan.Action {
 		return func(id string) plan.Action { return setting(id, attribute, value) }
@@ -217,7 +216,7 @@ func TestWhichPermissionIsMissing(t *testing.T) {
 			n := simulated(t, func(c *entratest.Config) { c.Apps[0].Roles = append(without(tc.lacks...), tc.grants...) })
 			err := tc.do(t, n)
 			if tc.names == "" && err != nil {
-				t.Errorf("it may: %v", err)
+				t.Errorf("with the permissions: %v, want no error", err)
 			} else if tc.names != "" {
 				lacks(t, err, tc.names)
 			}
@@ -225,7 +224,8 @@ func TestWhichPermissionIsMissing(t *testing.T) {
 	}
 }
 
-// A change of several properties of which one needs what is missing names that one.
+// If one of several changed properties needs the missing permission, the fault names
+// that property.
 func TestTheMissingPermissionOfOneProperty(t *testing.T) {
 	n := simulated(t, func(c *entratest.Config) {
 		c.Apps[0].Roles = append(without("User.ReadWrite.All"), "User.ReadUpdate.All")
@@ -236,12 +236,12 @@ func TestTheMissingPermissionOfOneProperty(t *testing.T) {
 	}}})[0].Err
 	lacks(t, err, "User.ReadWrite.All")
 	if subject := fault.Of(err).Subject; subject != "mobilePhone" {
-		t.Errorf("about %q", subject)
+		t.Errorf("the subject is %q, want mobilePhone", subject)
 	}
 }
 
-// A token that is no JSON web token says nothing of its roles: another one counts as
-// different, and a refusal stays what Graph says of it.
+// A token that is no JSON web token does not show its roles: another one counts as
+// different, and a refusal stays Graph's refusal.
 func TestTokensThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{t: t}
@@ -258,20 +258,20 @@ func TestTokensThatCannotBeRead(t *testing.T) {
 			return fault.Of(client.Apply(t.Context(), []plan.Action{update("fine", "city", "A"), update("e1", "city", "A")})[1].Err)
 		}
 		if f := write(); f == nil || f.Kind != fault.Forbidden || f.Reason != directory.ProtectedAccount {
-			t.Errorf("with the second token: %+v", f)
+			t.Errorf("with the second token: %+v, want Forbidden (protected account)", f)
 		}
 		if len(s.requests) != 2 || len(s.requests[1].items(t)) != 1 {
-			t.Errorf("%d requests: the refused one goes again alone", len(s.requests))
+			t.Errorf("%d requests, want two, the second with the refused item alone", len(s.requests))
 		}
 		time.Sleep(time.Minute)
 		if f := write(); f != nil {
-			t.Errorf("with the third token: %v", f)
+			t.Errorf("with the third token: %v, want no error", f)
 		}
 	})
 }
 
-// An item may be told that the token is not accepted while the batch is answered: it
-// goes again with a new one, and what was done is not done twice.
+// An item may be refused because of the token while the batch is answered: it is sent
+// again with a new token, and the items that ran are not repeated.
 func TestATokenRefusedItemByItem(t *testing.T) {
 	for _, world := range []entratest.World{{}, {ItemTokens: true}} {
 		n := simulated(t, func(c *entratest.Config) { c.Behaviour.World = world })
@@ -288,19 +288,19 @@ func TestATokenRefusedItemByItem(t *testing.T) {
 			}
 		}
 		if c := n.sim.Counters(); c.ByStatus[204] != 2 || c.Logins != 1 {
-			t.Errorf("%+v: %v with %d sign-ins", world, c.ByStatus, c.Logins)
+			t.Errorf("%+v: %v with %d sign-ins, want both written with one sign-in", world, c.ByStatus, c.Logins)
 		}
 		if err := n.sim.FailNext(entratest.Fault{Path: "/users/" + bob, Status: 401}); err != nil {
 			t.Fatal(err)
 		}
 		results := n.client.Apply(t.Context(), []plan.Action{update(ann, "city", "C"), update(bob, "city", "C")})
 		if f := fault.Of(results[1].Err); results[0].Err != nil || f == nil || f.Kind != fault.Unauthorized {
-			t.Errorf("%+v: within the minute no other token is asked for: %v, %v", world, results[0].Err, f)
+			t.Errorf("%+v: within a minute: %v, %v; want the first written and the second Unauthorized, without another token", world, results[0].Err, f)
 		}
 	}
 }
 
-// While sign-in is down too, who was refused learns that, and nobody else does.
+// While sign-in is down too, only the refused items get its error.
 func TestARefusedTokenThatCannotBeReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t, func(c *entratest.Config) { c.Behaviour.World.ItemTokens = true })
@@ -315,19 +315,19 @@ func TestARefusedTokenThatCannotBeReplaced(t *testing.T) {
 		change()
 		n.sim.RevokeTokens()
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
-		asked := n.asked(func() {
+		count := n.signInRequests(func() {
 			for i, err := range change() {
 				if f := fault.Of(err); f == nil || f.Kind != fault.Transient || !strings.Contains(f.Message, "sign-in") {
-					t.Errorf("item %d: %v", i, err)
+					t.Errorf("item %d: %v, want a transient fault about the sign-in", i, err)
 				}
 			}
 		})
-		if asked != 3 {
-			t.Errorf("%d requests to sign-in, want one sign-in with its three tries", asked)
+		if count != 3 {
+			t.Errorf("%d requests to sign-in, want one sign-in with its three tries", count)
 		}
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = false })
 		if errs := change(); errs[0] != nil || !fault.Is(errs[1], fault.NotFound) {
-			t.Errorf("sign-in is back: %v", errs)
+			t.Errorf("sign-in is back: %v, want the first written and the second not found", errs)
 		}
 	})
 }

@@ -10,9 +10,9 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// withSiblings completes the actions that write a part of what Graph replaces as a whole:
-// the other parts are read first and sent along as they are. Whose cannot be read gets
-// the error as its result.
+// withSiblings completes the actions that write a part of a property that Graph
+// replaces completely: it reads the other parts and adds them unchanged. An action
+// whose account cannot be read gets the error as its result.
 func (c *Client) withSiblings(ctx context.Context, actions []plan.Action, results []reconcile.Result) []plan.Action {
 	var requests []request
 	missing := map[int][]directory.Attribute{}

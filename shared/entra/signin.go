@@ -15,11 +15,11 @@ import (
 	"entrasync/shared/retryafter"
 )
 
-// explainSignIn turns a failed sign-in into a fault. Entra says by a number
-// which of the many things is wrong (AADSTS codes).
+// explainSignIn turns a failed sign-in into a fault. Entra states the cause as a number
+// (AADSTS codes).
 func explainSignIn(err error) error {
 	var known *fault.Error
-	if errors.As(err, &known) { // the proof could not be had
+	if errors.As(err, &known) { // there is no proof
 		return fault.Wrap(err, known.Kind, "entra.sign in")
 	}
 	var refused *azidentity.AuthenticationFailedError
@@ -40,7 +40,7 @@ func explainSignIn(err error) error {
 	}
 }
 
-// redirected says that the sign-in was sent elsewhere.
+// redirected describes a redirect of the sign-in.
 func redirected(response *http.Response) string {
 	where := "an address that it does not name"
 	if to, err := response.Location(); err == nil {

@@ -18,25 +18,25 @@ type signInRefusal struct {
 	message string // for the administrator, with what to do
 }
 
-// wrongProof is the reaction to a proof that Entra does not take.
+// wrongProof is for a proof that Entra does not accept.
 func wrongProof(message string) signInRefusal {
 	return signInRefusal{directory.CredentialsRefused, message}
 }
 
-// wrongConfiguration is the reaction to a request that cannot be right anywhere.
+// wrongConfiguration is for a request that is wrong in every tenant.
 func wrongConfiguration(message string) signInRefusal {
 	return signInRefusal{directory.SignInMisconfigured, message}
 }
 
-// noFederatedCredential is the reaction to a token of another issuer that no
-// federated credential of the application names; what names the part.
+// noFederatedCredential is for a token of another issuer that matches no federated
+// credential of the application; what is the part that does not match.
 func noFederatedCredential(what string) signInRefusal {
 	return wrongProof("no federated credential of the application has the " + what + " of the token that entrasync presents: correct it under Certificates & secrets in Entra")
 }
 
-// signInRefusals are the refusals that an administrator can do something about, by
-// the number of their code (Microsoft Entra authentication and authorization error
-// codes; which of them our sign-in meets is partly assumed).
+// signInRefusals are the refusals that an administrator can do something about, by the
+// number of their code (Microsoft Entra authentication and authorization error codes;
+// it is partly assumed which of them our sign-in can get).
 var signInRefusals = map[int]signInRefusal{
 	90002:   {directory.TenantNotFound, "Entra has no such tenant: create the directory with the GUID of the tenant or one of its verified domains"},
 	900023:  {directory.TenantNotFound, "this cannot be the name of a tenant: create the directory with the GUID of the tenant or one of its verified domains"},
@@ -46,23 +46,23 @@ var signInRefusals = map[int]signInRefusal{
 	7000215: wrongProof("the application's client secret is wrong: replace it in entrasync with the value (not the id) of one that Entra lists"),
 	7000218: wrongProof("the application has nothing to prove itself with: give entrasync a client secret, a certificate or a federated credential"),
 	700027:  wrongProof("Entra does not know the application's certificate: upload it under Certificates & secrets in Entra"),
-	700024:  wrongProof("the token that entrasync proves itself with is outside of its time: look at the clock of this machine"),
+	700024:  wrongProof("the token that entrasync proves itself with is outside of its time: check the clock of this machine"),
 	700211:  noFederatedCredential("issuer"),
 	700212:  noFederatedCredential("audience"),
 	700213:  noFederatedCredential("subject"),
 	53003:   {directory.SignInBlocked, "Conditional Access of the tenant blocks the application: exclude it from the policy for workload identities"},
 	500011:  wrongConfiguration("the tenant does not know the Graph that GRAPH_URL names: it is that of another cloud"),
 	900144:  wrongConfiguration("Entra misses something in our sign-in: this is a defect of entrasync, please report it"),
-	1002012: wrongConfiguration("Entra does not take the scope of our sign-in: look at GRAPH_URL"),
-	70011:   wrongConfiguration("Entra does not take the scope of our sign-in: look at GRAPH_URL"),
+	1002012: wrongConfiguration("Entra does not take the scope of our sign-in: check GRAPH_URL"),
+	70011:   wrongConfiguration("Entra does not take the scope of our sign-in: check GRAPH_URL"),
 }
 
 // passingRefusals are the codes of refusals that pass by themselves.
 var passingRefusals = map[int]bool{90033: true, 90006: true, 50196: true}
 
-// whySignInRefused is the fault for a refusal of Entra's sign-in, by its code. It is
-// of kind Unauthorized, because it concerns everybody in the tenant, or Transient if
-// it passes by itself.
+// whySignInRefused is the fault for a refusal of Entra's sign-in, by its code. Its kind
+// is Unauthorized, because it concerns everybody in the tenant, or Transient if it
+// passes by itself.
 func whySignInRefused(response *http.Response) error {
 	code, presented := 0, ""
 	if body, err := runtime.Payload(response); err == nil {
@@ -83,12 +83,12 @@ func whySignInRefused(response *http.Response) error {
 	return f
 }
 
-// presentedForm finds what a refusal says of the token that we presented: its
-// issuer, audience or subject, which are no secrets.
+// presentedForm finds in a refusal the issuer, audience or subject of the token that we
+// presented; these are no secrets.
 var presentedForm = regexp.MustCompile(`presented assertion (?:issuer|subject|audience) '([^']{1,300})'`)
 
-// signInCode reads the number of a refusal's code, 0 if it has none, and what it
-// says that we presented, as the end of a sentence.
+// signInCode reads the number of a refusal's code, 0 if it has none, and the part of
+// our token that the refusal names, as the end of a sentence.
 func signInCode(body []byte) (code int, presented string) {
 	var refusal struct {
 		Codes       []int  `json:"error_codes"`

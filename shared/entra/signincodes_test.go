@@ -16,8 +16,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// Every code of Entra's sign-in that an administrator can do something about has a
-// reason of its own and says what to do.
+// Every code of Entra's sign-in that an administrator can do something about has its
+// own reason, and its message says what to do.
 func TestEveryRefusalOfTheSignInSaysWhatToDo(t *testing.T) {
 	for _, tc := range []struct {
 		code   int
@@ -46,7 +46,7 @@ func TestEveryRefusalOfTheSignInSaysWhatToDo(t *testing.T) {
 		s := &stub{t: t, refuseSignIn: fmt.Sprintf(`{"error":"x","error_description":"AADSTS1: a text that says something else.","error_codes":[%d,1]}`, tc.code)}
 		f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err)
 		if f == nil || f.Kind != fault.Unauthorized || f.Reason != tc.reason || !strings.Contains(f.Message, tc.says) || !strings.Contains(f.Message, fmt.Sprintf("AADSTS%d", tc.code)) {
-			t.Errorf("%d: %+v", tc.code, f)
+			t.Errorf("%d: %+v, want Unauthorized with the reason, words and code of the row", tc.code, f)
 		}
 		if strings.Contains(fmt.Sprint(f), canary) {
 			t.Errorf("%d: the fault shows the secret", tc.code)
@@ -55,17 +55,17 @@ func TestEveryRefusalOfTheSignInSaysWhatToDo(t *testing.T) {
 	for _, code := range []int{90033, 90006, 50196} {
 		s := &stub{t: t, refuseSignIn: fmt.Sprintf(`{"error":"temporarily_unavailable","error_description":"AADSTS%d: later.","error_codes":[%d]}`, code, code)}
 		if f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err); f == nil || f.Kind != fault.Transient {
-			t.Errorf("%d: %+v", code, f)
+			t.Errorf("%d: %+v, want Transient", code, f)
 		}
 	}
 	s := &stub{t: t, refuseSignIn: `<html>no</html>`}
 	if f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.ConsentLost {
-		t.Errorf("not JSON: %+v", f)
+		t.Errorf("not JSON: %+v, want Unauthorized (consent lost)", f)
 	}
 }
 
-// What the simulated Entra really answers leads to the reason, wherever in the
-// sign-in it says so: of a tenant that is none the first question already.
+// The answers of the simulated Entra lead to the right reason, in whichever request of
+// the sign-in they come: for an unknown tenant, the first one.
 func TestWhyTheSimulatorRefusesTheSignIn(t *testing.T) {
 	federated := func(context.Context) (entra.Proof, error) {
 		return entra.Proof{Assertion: func(context.Context) (string, error) {
@@ -114,7 +114,7 @@ func TestWhyTheSimulatorRefusesTheSignIn(t *testing.T) {
 			}
 			_, err = client.Describe(t.Context())
 			if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != tc.reason || !strings.Contains(f.Message, tc.says) {
-				t.Errorf("%+v", f)
+				t.Errorf("%+v, want Unauthorized with the reason and words of the row", f)
 			}
 		})
 	}

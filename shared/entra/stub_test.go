@@ -14,19 +14,19 @@ import (
 	"entrasync/shared/entra"
 )
 
-// canary is a client secret that must never be seen again.
+// canary is a client secret that must never be shown.
 const canary = "canary-secret-7f3a"
 
-// sent is one request as it was on the wire.
+// sent is one request as it was sent.
 type sent struct {
 	method, url string
 	header      http.Header
 	body        []byte
 }
 
-// stub is a Graph that answers as a test says and keeps what it was sent. It
-// signs in whoever asks. The simulator has the rules of the real one; the stub
-// is for answers that no rule would make.
+// stub is a Graph with the answers of a test; it keeps the requests. It accepts every
+// sign-in. The simulator has the rules of the real Graph; the stub is for answers that
+// no rule would make.
 type stub struct {
 	t      *testing.T
 	answer func(n int, r sent) (status int, header http.Header, body string)
@@ -135,7 +135,7 @@ func (r sent) items(t *testing.T) []item {
 	return batch.Requests
 }
 
-// reply makes the answer to a batch: for each item what answer says.
+// reply makes the answer to a batch: answer returns the answer of each item.
 func reply(t *testing.T, r sent, answer func(item) map[string]any) string {
 	t.Helper()
 	var responses []map[string]any

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// What the tenant said of itself is believed for a while: of a domain that it had
-// not verified shortly, and not by whoever asks because of something later.
+// The description of the tenant is used for a while: shortly for a domain that it had
+// not verified, and not for a caller that knows of a later change.
 func TestHowLongATenantIsBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		domains := `{"name":"contoso.example"}`
@@ -26,25 +26,25 @@ func TestHowLongATenantIsBelieved(t *testing.T) {
 			return slices.Contains(tenant.VerifiedDomains, domain)
 		}
 		if !says("contoso.example", time.Time{}) || says("new.example", time.Time{}) || len(s.requests) != 1 {
-			t.Fatalf("%d requests", len(s.requests))
+			t.Fatalf("%d requests, want one, which finds contoso.example alone", len(s.requests))
 		}
 		time.Sleep(time.Second)
 		domains += `,{"name":"new.example"}`
 		if says("new.example", time.Time{}) || len(s.requests) != 1 {
-			t.Error("an unverified domain was asked for again at once")
+			t.Error("the tenant was read again at once for an unverified domain, want no request")
 		}
 		if !says("contoso.example", time.Now()) || len(s.requests) != 1 {
-			t.Error("a verified domain was asked for again")
+			t.Error("the tenant was read again for a verified domain, want no request")
 		}
 		if !says("new.example", time.Now()) || len(s.requests) != 2 {
-			t.Error("the domain that was verified meanwhile is not seen")
+			t.Error("the domain that was verified meanwhile is not found, want a new read")
 		}
 		if says("other.example", time.Time{}) || len(s.requests) != 2 {
-			t.Error("another unverified domain was asked for at once")
+			t.Error("the tenant was read again at once for another unverified domain, want no request")
 		}
 		time.Sleep(time.Minute)
 		if says("other.example", time.Time{}) || len(s.requests) != 3 {
-			t.Error("an unverified domain was not asked for again after a minute")
+			t.Error("the tenant was not read again after a minute for an unverified domain, want one request")
 		}
 	})
 }

@@ -16,34 +16,35 @@ import (
 	"entrasync/shared/fault"
 )
 
-// How long tokens are used (assumed, but for what Entra says with the token).
+// How long tokens are used (assumed, except for the times that Entra sends with a
+// token).
 const (
-	// tokenSpare is how long before its end a token is not used any more: longer
-	// than a request that carries it takes, and clocks differ.
+	// tokenSpare is how long before its expiry a token is no longer used: longer than a
+	// request takes, and clocks differ.
 	tokenSpare = time.Minute
-	// earlyRefresh is how long before its end a token is replaced for which Entra
-	// named no earlier time.
+	// earlyRefresh is how long before its expiry a token is replaced if Entra named no
+	// earlier time.
 	earlyRefresh = 5 * time.Minute
-	// refreshPause is the least time between two early replacements, also when the
+	// refreshPause is the shortest time between two early replacements, even when the
 	// first one failed.
 	refreshPause = time.Minute
-	// renewPause is the least time between two replacements of tokens that Graph
+	// renewPause is the shortest time between two replacements of tokens that Graph
 	// refused, or that lacked a permission.
 	renewPause = time.Minute
-	// signInLimit bounds one sign-in with all its tries.
+	// signInLimit is the longest time for one sign-in with all its tries.
 	signInLimit = 30 * time.Second
 )
 
 // token is an access token of the application.
 type token struct {
 	value  string
-	early  time.Time // from when on another one is fetched beside
-	until  time.Time // until when it is used
+	early  time.Time // from then on another token is fetched in the background
+	until  time.Time // until then it is used
 	rights rights
 }
 
-// newToken reads what Entra answered. The times are those of the calendar: a machine
-// that slept, or a function that was frozen, does not take an old token for a young one.
+// newToken reads Entra's answer. Its times have no monotonic clock: on a machine that
+// slept, or in a function that was frozen, an old token must not seem new.
 func newToken(got azcore.AccessToken) token {
 	t := token{value: got.Token, until: got.ExpiresOn.Round(0).Add(-tokenSpare), early: got.RefreshOn.Round(0), rights: rightsIn(got.Token)}
 	if got.RefreshOn.IsZero() {
@@ -52,17 +53,17 @@ func newToken(got azcore.AccessToken) token {
 	return t
 }
 
-// rights are what a token says that the application may do. They were fixed when it
-// was made: what is granted later is in the next one only.
+// rights are what a token allows the application to do. They are fixed when the token
+// is made: a permission granted later is in the next token only.
 type rights struct {
-	readable bool     // Graph's tokens are nobody's business but Graph's: they may be anything
-	roles    []string // application permissions
-	offices  []string // directory roles, by the ids of their templates
+	readable       bool     // Graph does not promise a form of its tokens
+	roles          []string // application permissions
+	directoryRoles []string // directory roles, by the ids of their templates
 }
 
-// rightsIn reads the rights out of a token, without checking its signature: they are
-// compared and nothing is built on them. A token that is no JSON web token has none
-// that can be read; one without the claim has none at all.
+// rightsIn reads the rights from a token. It does not check the signature, because the
+// rights are only compared. A token that is no JSON web token has no readable rights;
+// one without the claims has none at all.
 func rightsIn(value string) rights {
 	parts := strings.Split(value, ".")
 	if len(parts) != 3 {
@@ -78,31 +79,31 @@ func rightsIn(value string) rights {
 	}
 	slices.Sort(claims.Roles)
 	slices.Sort(claims.WIDs)
-	return rights{readable: true, roles: claims.Roles, offices: claims.WIDs}
+	return rights{readable: true, roles: claims.Roles, directoryRoles: claims.WIDs}
 }
 
-// same reports whether two tokens are certain to allow the same.
+// same reports whether two tokens certainly have the same rights.
 func (r rights) same(other rights) bool {
-	return r.readable && other.readable && slices.Equal(r.roles, other.roles) && slices.Equal(r.offices, other.offices)
+	return r.readable && other.readable && slices.Equal(r.roles, other.roles) && slices.Equal(r.directoryRoles, other.directoryRoles)
 }
 
-// tokens keeps the token of a client. While there is a good one nobody waits: an
-// early replacement is fetched beside, one at a time, and tried again after a pause
-// if it fails. The SDK has every request wait for such a replacement with all its
-// tries, which is for as long as Entra's sign-in is down.
+// tokens keeps the token of a client. While the token is good no request waits: an
+// early replacement is fetched in the background, one at a time, and tried again after
+// a pause if it fails. The SDK instead makes every request wait for such a replacement
+// with all its tries, as long as Entra's sign-in is down.
 type tokens struct {
 	signIn signIn
 
 	mu      sync.Mutex
 	current token     // the zero token: there is none
-	flight  *flight   // the sign-in that is under way; nil: none
-	quiet   time.Time // until when no early replacement is fetched
-	renewed time.Time // when one was last fetched because of what Graph answered
+	flight  *flight   // the running sign-in; nil: none
+	quiet   time.Time // until then no early replacement is fetched
+	renewed time.Time // when a token was last replaced because of an answer of Graph
 }
 
-// flight is a sign-in that is under way. Whoever needs its token waits for it.
+// flight is a running sign-in. All requests that need its token wait for it.
 type flight struct {
-	beside bool // nobody needed it yet when it began
+	beside bool // it is an early replacement in the background
 	done   chan struct{}
 	token  token // when it is done
 	err    error
@@ -119,7 +120,7 @@ func (f *flight) wait(ctx context.Context) (token, error) {
 	}
 }
 
-// get gives a token that can be used.
+// get returns a token that can be used.
 func (t *tokens) get(ctx context.Context) (token, error) {
 	for {
 		current, joined, own := t.take(ctx)
@@ -127,16 +128,16 @@ func (t *tokens) get(ctx context.Context) (token, error) {
 			return current, nil
 		}
 		got, err := joined.wait(ctx)
-		// An early replacement that fails, perhaps because the process slept over it,
-		// is not the last word for those who have no token by now.
+		// An early replacement may fail because the process slept meanwhile. Requests
+		// that have no token by now start another sign-in.
 		if err == nil || own || !joined.beside || ctx.Err() != nil {
 			return got, err
 		}
 	}
 }
 
-// take gives the current token, or the sign-in to wait for, and says whether that
-// has just begun.
+// take returns the current token, or the sign-in to wait for, and whether this call
+// began it.
 func (t *tokens) take(ctx context.Context) (current token, joined *flight, own bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,8 +155,8 @@ func (t *tokens) take(ctx context.Context) (current token, joined *flight, own b
 	}
 }
 
-// begin begins a sign-in. It does not end with the request that asked for it: others
-// wait for it too. The caller holds the lock.
+// begin begins a sign-in. It does not end with the request that began it, because other
+// requests wait for it too. The caller holds the lock.
 func (t *tokens) begin(ctx context.Context, beside bool) *flight {
 	t.flight = &flight{beside: beside, done: make(chan struct{})}
 	go t.land(context.WithoutCancel(ctx), t.flight)
@@ -179,23 +180,23 @@ func (t *tokens) land(ctx context.Context, f *flight) {
 	t.mu.Unlock()
 	close(f.done)
 	if f.beside && f.err != nil {
-		zerolog.Ctx(ctx).Warn().Err(f.err).Time("until", until).Msg("no new token for Graph can be had: the one that is there is used on")
+		zerolog.Ctx(ctx).Warn().Err(f.err).Time("until", until).Msg("cannot get a new token for Graph: the present one is still used")
 	}
 }
 
-// doubt is why a token may not be the right one any more.
+// doubt is why a token may have to be replaced.
 type doubt int
 
 // The doubts that an answer of Graph casts on a token.
 const (
 	noDoubt      doubt = iota
 	tokenRefused       // Graph does not accept it
-	rightMissing       // it may lack a permission that was granted since
+	rightMissing       // it may lack a permission that was granted later
 )
 
-// renew replaces a token on which Graph cast doubt, at most once in renewPause for
-// the client. It reports whether what was refused may be allowed with the token that
-// there is now. The error is that of the sign-in.
+// renew replaces a token after an answer of Graph that casts doubt on it, at most once
+// in renewPause for the client. It reports whether Graph may allow the refused request
+// with the present token. The error is that of the sign-in.
 func (t *tokens) renew(ctx context.Context, used token, why doubt) (again bool, err error) {
 	if joined := t.replace(ctx, used, why); joined != nil {
 		if _, err := joined.wait(ctx); err != nil {
@@ -208,8 +209,8 @@ func (t *tokens) renew(ctx context.Context, used token, why doubt) (again bool, 
 	return another && (why == tokenRefused || !t.current.rights.same(used.rights)), nil
 }
 
-// replace gives the sign-in that replaces a token; nil if there is none to wait for,
-// because it was replaced already or another one may not be asked for yet.
+// replace returns the sign-in that replaces a token; nil if there is none to wait for,
+// because the token was replaced already or renewPause is not over.
 func (t *tokens) replace(ctx context.Context, used token, why doubt) *flight {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// read is a request that needs a token, and how long it took.
+// read sends a request that needs a token, and returns how long it took.
 func (n tenant) read(t *testing.T) (took time.Duration, err error) {
 	t.Helper()
 	start := time.Now()
@@ -21,26 +21,26 @@ func (n tenant) read(t *testing.T) (took time.Duration, err error) {
 	return time.Since(start), err
 }
 
-// longLived has tokens that last a day and are to be replaced after half of it.
+// longLived has tokens that last a day and should be replaced after half a day.
 func longLived(c *entratest.Config) {
 	c.Behaviour.TokenLife, c.Behaviour.TokenRefresh = 24*time.Hour, 12*time.Hour
 }
 
-// perSignIn is how many requests one sign-in that succeeds makes: the SDK asks first
+// perSignIn is the number of requests for one successful sign-in: the SDK first reads
 // where tokens are.
 const perSignIn = 2
 
-// asked counts the requests to the sign-in service while do runs, and afterwards what
-// is still under way there.
-func (n tenant) asked(do func()) int {
+// signInRequests counts the requests to the sign-in service while do runs, and in the
+// 30 seconds after it.
+func (n tenant) signInRequests(do func()) int {
 	before := n.signIns.Load()
 	do()
 	time.Sleep(30 * time.Second)
 	return int(n.signIns.Load() - before)
 }
 
-// While a token is good nobody waits, whatever Entra's sign-in does: the SDK has each
-// request wait for a replacement that fails.
+// While a token is good no request waits, whatever Entra's sign-in does: the SDK makes
+// each request wait for a replacement that fails.
 func TestNobodyWaitsForAnEarlyReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t, longLived)
@@ -49,64 +49,64 @@ func TestNobodyWaitsForAnEarlyReplacement(t *testing.T) {
 		}
 		time.Sleep(12*time.Hour + time.Minute)
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
-		asked := n.asked(func() {
+		count := n.signInRequests(func() {
 			for i := range 20 {
 				if took, err := n.read(t); err != nil || took != 0 {
-					t.Errorf("request %d: %v after %s", i, err, took)
+					t.Errorf("request %d: %v after %s, want no error and no wait", i, err, took)
 				}
 			}
 		})
-		if asked != 3 {
-			t.Errorf("20 requests asked for a token %d times: want one sign-in with its three tries", asked)
+		if count != 3 {
+			t.Errorf("%d requests to sign-in for 20 requests, want one sign-in with its three tries", count)
 		}
-		asked = n.asked(func() {
+		count = n.signInRequests(func() {
 			for range 600 {
 				if took, err := n.read(t); err != nil || took != 0 {
-					t.Fatalf("%v after %s", err, took)
+					t.Fatalf("%v after %s, want no error and no wait", err, took)
 				}
 				time.Sleep(time.Second)
 			}
 		})
-		if asked < 9*3 || asked > 11*3 {
-			t.Errorf("%d requests to sign-in in ten minutes: want one sign-in a minute", asked)
+		if count < 9*3 || count > 11*3 {
+			t.Errorf("%d requests to sign-in in ten minutes, want one sign-in a minute", count)
 		}
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = false })
 		time.Sleep(time.Minute)
-		asked = n.asked(func() {
+		count = n.signInRequests(func() {
 			for range 100 {
 				if took, err := n.read(t); err != nil || took != 0 {
-					t.Fatalf("%v after %s", err, took)
+					t.Fatalf("%v after %s, want no error and no wait", err, took)
 				}
 				time.Sleep(time.Second)
 			}
 		})
-		if asked != perSignIn {
-			t.Errorf("%d requests to sign-in once it is back, want one sign-in", asked)
+		if count != perSignIn {
+			t.Errorf("%d requests to sign-in once it is back, want one sign-in", count)
 		}
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
 		time.Sleep(13 * time.Hour) // the first token would have ended an hour ago
 		if took, err := n.read(t); err != nil || took != 0 {
-			t.Errorf("the new token: %v after %s", err, took)
+			t.Errorf("the new token: %v after %s, want no error and no wait", err, took)
 		}
-		time.Sleep(30 * time.Second) // for what is under way beside
+		time.Sleep(30 * time.Second) // for the sign-in in the background
 	})
 }
 
-// Without a word of Entra about it a token is replaced some minutes before its end,
-// beside; in its last minute it is used no more.
+// If Entra names no time, a token is replaced some minutes before its expiry, in the
+// background; in its last minute it is no longer used.
 func TestTheEndOfAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t, func(c *entratest.Config) { c.Behaviour.TokenLife = time.Hour })
 		read := func(after time.Duration, want int, why string) {
 			t.Helper()
 			time.Sleep(after)
-			asked := n.asked(func() {
+			count := n.signInRequests(func() {
 				if took, err := n.read(t); err != nil || took != 0 {
-					t.Errorf("%s: %v after %s", why, err, took)
+					t.Errorf("%s: %v after %s, want no error and no wait", why, err, took)
 				}
 			})
-			if asked != want {
-				t.Errorf("%s: %d requests to sign-in, want %d", why, asked, want)
+			if count != want {
+				t.Errorf("%s: %d requests to sign-in, want %d", why, count, want)
 			}
 		}
 		read(0, perSignIn, "the first")
@@ -119,18 +119,18 @@ func TestTheEndOfAToken(t *testing.T) {
 		start := time.Now()
 		_, err := n.read(t)
 		if f := fault.Of(err); f == nil || f.Kind != fault.Transient || f.Reason != directory.Unavailable {
-			t.Errorf("in its last minute, with sign-in down: %v", err)
+			t.Errorf("in its last minute, with sign-in down: %v, want Transient (unavailable)", err)
 		}
 		if waited := time.Since(start); waited < time.Second || waited > 10*time.Second {
-			t.Errorf("without a token a request waits for the tries of the sign-in: it waited %s", waited)
+			t.Errorf("without a token a request waited %s, want the 1s to 10s of the tries of the sign-in", waited)
 		}
 		n.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = false })
 		read(0, perSignIn, "sign-in is back")
 	})
 }
 
-// Whoever needs a token at the same time waits for the same sign-in, and nobody's
-// context ends that of the others.
+// Requests that need a token at the same time wait for the same sign-in, and the end of
+// one context does not end it for the others.
 func TestOneSignInForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t)
@@ -140,10 +140,10 @@ func TestOneSignInForAll(t *testing.T) {
 		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var all sync.WaitGroup
-		asked := n.asked(func() {
+		count := n.signInRequests(func() {
 			all.Go(func() {
 				if _, err := n.client.Describe(impatient); !fault.Is(err, fault.Transient) {
-					t.Errorf("the one that began it and left: %v", err)
+					t.Errorf("the request that began the sign-in and ended: %v, want a transient fault", err)
 				}
 			})
 			for range 20 {
@@ -155,14 +155,14 @@ func TestOneSignInForAll(t *testing.T) {
 			}
 			all.Wait()
 		})
-		if asked != perSignIn {
-			t.Errorf("%d requests to sign-in, want one sign-in", asked)
+		if count != perSignIn {
+			t.Errorf("%d requests to sign-in, want one sign-in", count)
 		}
 	})
 }
 
-// An early replacement that hangs, as in a process that was put to sleep over it, is
-// not the last word for who needs a token.
+// If an early replacement hangs, as in a process that slept, a request without a token
+// starts another sign-in.
 func TestASignInThatWasSleptOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simulated(t, func(c *entratest.Config) {
@@ -176,16 +176,16 @@ func TestASignInThatWasSleptOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		if took, err := n.read(t); err != nil || took != 0 {
-			t.Fatalf("still good: %v after %s", err, took)
+			t.Fatalf("still good: %v after %s, want no error and no wait", err, took)
 		}
 		time.Sleep(2 * time.Second) // now it is good no longer
 		if _, err := n.read(t); err != nil {
-			t.Errorf("once the replacement was given up: %v", err)
+			t.Errorf("after the replacement was given up: %v, want no error", err)
 		}
 	})
 }
 
-// What the sign-in service asks to wait is waited, if that is worth it.
+// The client waits as long as the sign-in service says, if that is not too long.
 func TestWaitsOfTheSignIn(t *testing.T) {
 	for header, want := range map[string]struct{ waited, retryAfter time.Duration }{
 		"1,2": {2 * time.Second, 0}, "1.5": {1500 * time.Millisecond, 0}, "0": {time.Second, 0}, "": {time.Second, 0},
@@ -215,14 +215,14 @@ func TestARefusedSignInIsNotRepeated(t *testing.T) {
 		if err := n.sim.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.SecretExpired = true }); err != nil {
 			t.Fatal(err)
 		}
-		asked := n.asked(func() {
+		count := n.signInRequests(func() {
 			took, err := n.read(t)
 			if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.SecretExpired || took != 0 {
-				t.Errorf("%v after %s", err, took)
+				t.Errorf("%v after %s, want Unauthorized (secret expired) at once", err, took)
 			}
 		})
-		if asked != perSignIn {
-			t.Errorf("%d requests to sign-in, want one sign-in", asked)
+		if count != perSignIn {
+			t.Errorf("%d requests to sign-in, want one sign-in", count)
 		}
 	})
 }

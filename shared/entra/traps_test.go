@@ -34,9 +34,9 @@ func done(t *testing.T) func(int, sent) (int, http.Header, string) {
 	}
 }
 
-// The SDK's default pipeline compresses before it retries in more than half of
-// all processes, and then sends the second body plain with a header that says
-// gzip. Here every body on the wire is what its headers say, every time.
+// The SDK's default pipeline compresses before it retries in more than half of all
+// processes, and then sends the second body uncompressed with a header that says gzip.
+// Here every body matches its headers.
 func TestBodyAfterThrottlingCanBeDecoded(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -52,14 +52,14 @@ func TestBodyAfterThrottlingCanBeDecoded(t *testing.T) {
 				t.Fatal(results[0].Err)
 			}
 			if waited := time.Since(start); waited != 1700*time.Millisecond {
-				t.Errorf("waited %s, Graph asked for 1.7s", waited)
+				t.Errorf("waited %s, want the 1.7s that Graph named", waited)
 			}
 			for i, r := range s.requests {
 				if r.header.Get("Content-Encoding") != "" {
-					t.Errorf("request %d is labelled %q", i+1, r.header.Get("Content-Encoding"))
+					t.Errorf("request %d has the Content-Encoding %q, want none", i+1, r.header.Get("Content-Encoding"))
 				}
 				if items := r.items(t); len(items) != 1 || items[0].Body["jobTitle"] != "Lead" {
-					t.Errorf("request %d carries %+v", i+1, items)
+					t.Errorf("request %d has %+v, want one item with the job title", i+1, items)
 				}
 			}
 			if len(s.requests) != 2 {
@@ -96,7 +96,7 @@ func TestClearingSendsNullAndEmptyList(t *testing.T) {
 		{Attribute: directory.JobTitle, From: directory.Value{"Lead"}}, {Attribute: directory.BusinessPhones, From: directory.Value{"1"}}, {Attribute: directory.OtherMails},
 	}}})
 	if body := string(s.requests[0].body); !strings.Contains(body, `"jobTitle":null`) || !strings.Contains(body, `"businessPhones":[]`) || !strings.Contains(body, `"otherMails":[]`) {
-		t.Errorf("body = %s", body)
+		t.Errorf("body = %s, want null for the text and [] for the lists", body)
 	}
 }
 
@@ -130,9 +130,9 @@ func TestBatchAnswersOfEveryForm(t *testing.T) {
 	}
 }
 
-// A batch in which an item was throttled may come back as 424 as a whole; the
-// items are in it all the same. Only the throttled ones are sent again, after the
-// longest wait any of them names.
+// A batch with a throttled item may be answered with 424; the answer has the items all
+// the same. Only the throttled ones are sent again, after the longest wait that any of
+// them names.
 func TestThrottledItemsAreSentAgainAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{t: t}
@@ -170,8 +170,8 @@ func TestThrottledItemsAreSentAgainAlone(t *testing.T) {
 	})
 }
 
-// What Graph asks us to wait for longer than is worth holding a worker is handed
-// back with the wait, and so is what the deadline leaves no time for.
+// If Graph names a wait that is too long for a worker, the fault has the wait; the same
+// if the deadline leaves no time for it.
 func TestLongWaitsAreHandedBack(t *testing.T) {
 	for name, tc := range map[string]struct {
 		retryAfter string
@@ -195,7 +195,7 @@ func TestLongWaitsAreHandedBack(t *testing.T) {
 					t.Errorf("err = %v, want Throttled with a wait of %s", err, tc.want)
 				}
 				if time.Since(start) != 0 {
-					t.Errorf("waited %s", time.Since(start))
+					t.Errorf("waited %s, want no wait", time.Since(start))
 				}
 			})
 		})
@@ -245,11 +245,11 @@ func TestEndingSessionsIsARequestOfItsOwn(t *testing.T) {
 		t.Error(results[0].Err)
 	}
 	if f := fault.Of(results[1].Err); f == nil || f.Kind != fault.Forbidden || f.Reason != directory.PermissionMissing {
-		t.Errorf("refused: %+v", f)
+		t.Errorf("refused: %+v, want Forbidden (permission missing)", f)
 	}
 	got := s.requests[0].items(t)[0]
 	if got.Method != "POST" || got.URL != "/users/fine/revokeSignInSessions" || got.Body == nil || len(got.Body) > 0 || got.Headers["Content-Type"] != "application/json" {
-		t.Errorf("sent %+v", got)
+		t.Errorf("sent %+v, want the POST with an empty JSON object", got)
 	}
 }
 
@@ -278,15 +278,15 @@ func TestNewAccountsGetAPasswordNobodyKnows(t *testing.T) {
 		profile, _ := it.Body["passwordProfile"].(map[string]any)
 		password, _ := profile["password"].(string)
 		if len(password) < 40 || profile["forceChangePasswordNextSignIn"] != false {
-			t.Errorf("passwordProfile of item %d: a password of %d characters, %v", i, len(password), profile["forceChangePasswordNextSignIn"])
+			t.Errorf("passwordProfile of item %d: a password of %d characters, %v; want at least 40 and false", i, len(password), profile["forceChangePasswordNextSignIn"])
 		}
 		passwords[password] = true
 		if results[i].ID != directory.EntraID("new-"+it.ID) {
-			t.Errorf("account id %q", results[i].ID)
+			t.Errorf("account id %q, want that of its own item", results[i].ID)
 		}
 	}
 	if len(passwords) != 2 {
-		t.Error("two accounts got the same password")
+		t.Error("two accounts got the same password, want different ones")
 	}
 }
 
@@ -297,7 +297,7 @@ func TestSecretNeverLeaves(t *testing.T) {
 	client := s.client()
 	_, err := client.Describe(t.Context())
 	if err == nil {
-		t.Fatal("a 403 is not an error")
+		t.Fatal("a 403 is no error, want one")
 	}
 	if text := fmt.Sprintf("%v %+v %#v", err, err, fault.Of(err)); strings.Contains(text, canary) || strings.Contains(text, "token-1") {
 		t.Error("an error shows the secret or the token")
@@ -318,7 +318,7 @@ func TestOnlyHTTPSBeyondThisMachine(t *testing.T) {
 	} {
 		_, err := entra.New(entra.Config{GraphURL: tc.graph, LoginURL: tc.login, Tenant: "contoso.example", ClientID: "app", Proof: secretProof})
 		if (err == nil) != tc.ok {
-			t.Errorf("%s and %s: %v", tc.graph, tc.login, err)
+			t.Errorf("%s and %s: %v, want an error only for an address that is not allowed", tc.graph, tc.login, err)
 		}
 		if err != nil && !strings.HasSuffix(fault.Of(err).Subject, "_URL") {
 			t.Errorf("%v does not name the variable", err)

@@ -6,27 +6,27 @@ import (
 	"sync/atomic"
 )
 
-// The header by which a PATCH makes the group that it names where there is none
-// (Microsoft Graph documentation, upsert group).
+// The header that makes a PATCH create a group that does not exist (Microsoft Graph
+// documentation, upsert group).
 const (
 	prefer    = "Prefer"
 	ifMissing = "create-if-missing"
 )
 
-// createsIfMissing reports whether a request makes the object that it names.
+// createsIfMissing reports whether a request creates the object that it names.
 func (r request) createsIfMissing() bool { return r.Headers[prefer] == ifMissing }
 
-// upserts is what we know of whether Graph makes a missing group when it is asked to
-// within a batch. Nobody says that it passes the header on there, so it is found out:
-// by a group that was made in a batch, or by one that was missing there and was made
-// outside. Until then, one that is missing in a batch is asked for once more outside.
+// upserts records whether Graph creates a missing group in a batch. It is not
+// documented that Graph passes the header on to the items, so we find out: a group was
+// created in a batch, or one was missing there and created outside. Until then, a
+// request for a group that is missing in a batch is sent once more outside.
 type upserts struct {
-	inBatch atomic.Bool // they work in a batch
-	outside atomic.Bool // they work outside only
+	inBatch atomic.Bool // upserts work in a batch
+	outside atomic.Bool // upserts work outside of a batch only
 }
 
-// sendAlone sends those requests of a batch on their own that work only so, and gives
-// the others back.
+// sendAlone sends the requests of a batch that work only outside of one, and returns
+// the others.
 func (c *Client) sendAlone(ctx context.Context, chunk []request, answers map[string]response) (others []request) {
 	for _, r := range chunk {
 		if r.createsIfMissing() && c.upserts.outside.Load() {
@@ -38,8 +38,8 @@ func (c *Client) sendAlone(ctx context.Context, chunk []request, answers map[str
 	return others
 }
 
-// afterBatch is the answer to a request that travelled in a batch: that of another
-// try outside, if it was to make a group and may not have been understood.
+// afterBatch is the answer to a request that was sent in a batch. If the request was to
+// create a group and may have been ignored, it is sent once more outside.
 func (c *Client) afterBatch(ctx context.Context, r request, answer response) response {
 	switch {
 	case !r.createsIfMissing() || answer.alone:

@@ -19,9 +19,9 @@ import (
 	"entrasync/shared/reconcile"
 )
 
-// Apply sends actions, each as one request, 20 to an HTTP request. Each must be
-// for another account, because Graph handles the items of a batch side by side.
-// Each costs one write unit.
+// Apply sends actions, each as one request, 20 in an HTTP request. Each must be for
+// another account, because Graph handles the items of a batch at the same time. Each
+// costs one write unit.
 func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
 	actions = c.withSiblings(ctx, actions, results)
@@ -35,7 +35,7 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 		if err != nil {
 			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
 		} else if needed {
-			item.pressing = presses(action)
+			item.urgent = isUrgent(action)
 			requests = append(requests, item)
 		}
 	}
@@ -48,8 +48,8 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 	return results
 }
 
-// requestFor is the request that an action is in Graph. None is needed when there
-// is nothing to write, as for an account that is taken over and right already.
+// requestFor is the request for an action. None is needed when there is nothing to
+// write, as for an account that is taken over and has the right values.
 func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) (item request, needed bool, err error) {
 	var info *abstractions.RequestInformation
 	account := c.users.ByUserId(string(action.EntraID))
@@ -80,14 +80,14 @@ func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) 
 	return item, true, err
 }
 
-// restoration is the request that brings a deleted account back. Its builder is
-// left out of the program: it lies in a package with all of the directory.
+// restoration is the request that restores a deleted account or group. The SDK's
+// builder is not used: its package would link the complete directory.
 func (c *Client) restoration(id directory.EntraID) *abstractions.RequestInformation {
 	return abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
 		abstractions.POST, "{+baseurl}/directory/deletedItems/{id}/restore", map[string]string{"baseurl": c.baseURL, "id": string(id)})
 }
 
-// address is how a body names another object.
+// address is the URL by which a body names another object.
 func (c *Client) address(id string) string { return c.baseURL + "/directoryObjects/" + id }
 
 // reference is the body that names another account.
@@ -98,7 +98,7 @@ func (c *Client) reference(id directory.Value) models.ReferenceUpdateable {
 	return ref
 }
 
-// applied reads what became of an action.
+// applied reads the result of an action.
 func (c *Client) applied(ctx context.Context, action plan.Action, answer response) reconcile.Result {
 	result := reconcile.Result{ID: action.EntraID}
 	switch {
@@ -110,29 +110,30 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 		if answer.Status == http.StatusConflict && f.Kind == fault.Conflict && len(action.Changes) > 0 && !action.WritesUnique() {
 			passing(f)
 		}
-		result.Err = c.sayWhat(ctx, action, f)
+		result.Err = c.explainRefusal(ctx, action, f)
 	case action.Type == plan.Provision:
 		result.ID, result.Err = createdID(answer.Body)
 	}
 	return result
 }
 
-// passing makes a 409 what it is where no value of the change must be unique: another
-// write was under way (assumed: documented is only that Directory_ConcurrencyViolation passes).
+// passing makes a 409 a transient fault where no value of the change must be unique:
+// another write was running (assumed: it is documented only that
+// Directory_ConcurrencyViolation passes).
 func passing(f *fault.Error) {
 	f.Kind, f.Reason, f.Subject = fault.Transient, directory.Unavailable, ""
 	f.Message = "Graph says that something is in the way of the change: it is tried again by itself"
 }
 
-// federates reports whether a sign-in name is in a federated domain, as far as that can
-// be found out.
+// federates reports whether a sign-in name is in a federated domain, as far as it is
+// known.
 func (c *Client) federates(ctx context.Context, upn directory.UPN) bool {
 	tenant, err := c.Tenant(ctx, nil, time.Time{})
 	return err == nil && tenant.Federates(upn)
 }
 
-// outdated asks the tenant which of its domains are federated, unless it said so just
-// now, and reports whether that is not what was believed.
+// outdated reads which domains of the tenant are federated, unless they were read just
+// now, and reports whether they changed since they were last read.
 func (c *Client) outdated(ctx context.Context) bool {
 	c.mu.Lock()
 	known, age := c.known, time.Since(c.described)
@@ -144,7 +145,7 @@ func (c *Client) outdated(ctx context.Context) bool {
 	return err == nil && known.ID != "" && !slices.Equal(known.FederatedDomains, now.FederatedDomains)
 }
 
-// clearsManager reports whether an action takes the manager away.
+// clearsManager reports whether an action clears the manager.
 func clearsManager(action plan.Action) bool {
 	manager, is := action.Value(directory.Manager)
 	return is && len(manager) == 0
@@ -156,13 +157,13 @@ func createdID(body []byte) (directory.EntraID, error) {
 		ID string `json:"id"`
 	}
 	if err := json.Unmarshal(body, &created); err != nil || created.ID == "" {
-		return "", &fault.Error{Op: "entra.provision", Kind: fault.Transient, Message: "Graph created the account and did not say its id: it is looked up", Err: err}
+		return "", &fault.Error{Op: "entra.provision", Kind: fault.Transient, Message: "Graph created the account and did not return its id: it is tried again by itself", Err: err}
 	}
 	return directory.EntraID(created.ID), nil
 }
 
-// sayWhat completes a refusal that only makes sense with what was attempted.
-func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error) error {
+// explainRefusal completes a refusal with what was attempted.
+func (c *Client) explainRefusal(ctx context.Context, action plan.Action, f *fault.Error) error {
 	value, _ := action.Value(directory.UserPrincipalName)
 	upn := directory.UPN(value.String())
 	switch {
@@ -171,7 +172,7 @@ func (c *Client) sayWhat(ctx context.Context, action plan.Action, f *fault.Error
 		f.Message = "the domains of the tenant are not as they were a moment ago: it is tried again"
 	case f.Reason == directory.DomainNotVerified && c.federates(ctx, upn): // Graph says the same of both
 		f.Reason = directory.DomainFederated
-		f.Message = fmt.Sprintf("Entra does not let the account have a sign-in name in %s, which is a federated domain: look at its onPremisesImmutableId, which must be there and no other account's", upn.Domain())
+		f.Message = fmt.Sprintf("Entra does not let the account have a sign-in name in %s, which is a federated domain: check its onPremisesImmutableId: it must be set, and no other account may have the same", upn.Domain())
 	case f.Reason == directory.DomainNotVerified:
 		f.Message = fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail",
 			upn.Domain(), c.tenantName(ctx))

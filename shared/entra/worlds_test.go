@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// Users and groups are found, made, changed and read whatever world Graph is in.
+// Users and groups are found, created, changed and read in every world.
 func TestEveryWorld(t *testing.T) {
 	for name, world := range entratest.Worlds() {
 		t.Run(name, func(t *testing.T) {
@@ -24,11 +24,11 @@ func TestEveryWorld(t *testing.T) {
 				found := n.client.FindByUPN(t.Context(), []directory.UPN{"ann@contoso.example", "bob@contoso.example", "nobody@contoso.example"}, nil)
 				for i, result := range created {
 					if result.Err != nil || found[i].Err != nil || found[i].Account == nil || found[i].Account.ID != result.ID {
-						t.Errorf("user %d: %+v, found %+v", i, result, found[i])
+						t.Errorf("user %d: %+v, found %+v, want the created account", i, result, found[i])
 					}
 				}
 				if found[2].Err != nil || found[2].Account != nil || world.NoDeletedSearch != (found[2].Unsearched != nil) {
-					t.Errorf("nobody: %+v", found[2])
+					t.Errorf("an unknown account: %+v, want none, and Unsearched only where deleted accounts cannot be searched", found[2])
 				}
 
 				people := n.people(t, 1250)
@@ -41,7 +41,7 @@ func TestEveryWorld(t *testing.T) {
 				}
 				all := n.client.FindGroups(t.Context(), []string{"Everybody"})[0]
 				if all.Err != nil || len(all.Groups) != 2 {
-					t.Fatalf("%+v", all)
+					t.Fatalf("%+v, want two groups and no error", all)
 				}
 				for i, want := range []int{60, 1250} {
 					if members, err := n.client.MembersOf(t.Context(), all.Groups[i].ID); err != nil || len(members) != want {
@@ -59,35 +59,35 @@ func TestEveryWorld(t *testing.T) {
 					}
 				}
 				if waited := time.Since(start); waited != 1500*time.Millisecond {
-					t.Errorf("waited %s, Graph asked for 1.5s", waited)
+					t.Errorf("waited %s, want the 1.5s that Graph named", waited)
 				}
 			})
 		})
 	}
 }
 
-// Where a batch makes no groups that is found out once: from then on they are made
-// outside of it. Where it does, a group is not asked for twice.
+// Where a batch creates no groups, the client finds that out once: from then on it
+// creates them outside of one. Where a batch does, a group is sent only once.
 func TestHowGroupsAreMadeIsFoundOutOnce(t *testing.T) {
 	n := simulated(t, func(c *entratest.Config) { c.Behaviour.World.UpsertAlone = true })
 	wentThrough(t, n.write(t, creating("one", "jc.1")))
 	n.sim.ResetCounters()
 	wentThrough(t, n.write(t, creating("two", "jc.2")))
 	if c := n.sim.Counters(); c.Requests != 1 || c.WriteUnits != 1 {
-		t.Errorf("the second group took %d requests and %d write units", c.Requests, c.WriteUnits)
+		t.Errorf("the second group took %d requests and %d write units, want one of each", c.Requests, c.WriteUnits)
 	}
 
 	n = simulated(t)
 	wentThrough(t, n.write(t, creating("one", "jc.1")))
 	n.sim.ResetCounters()
 	n.write(t, creating("two", "jc.2", nobody)) // refused with 404 for the member
-	if asked := n.sim.Counters().ByRoute["PATCH /groups(uniqueName='{uniqueName}')"]; asked != 2 {
-		t.Errorf("the group was asked for %d times, want once with and once without the member", asked)
+	if sent := n.sim.Counters().ByRoute["PATCH /groups(uniqueName='{uniqueName}')"]; sent != 2 {
+		t.Errorf("the group was sent %d times, want once with and once without the member", sent)
 	}
 }
 
-// Every form in which an answer of an item was seen, and some that nobody saw: one of
-// them costs no other item its answer.
+// Every observed form of an item's answer, and some others: none of them loses the
+// answer of another item.
 func TestFormsOfBatchAnswers(t *testing.T) {
 	const wait = 70 * time.Second
 	throttled := func(id, headers string) string {
@@ -131,7 +131,7 @@ func TestFormsOfBatchAnswers(t *testing.T) {
 	}
 }
 
-// Ids come back in another case.
+// Ids are returned in another case.
 func TestIdsInAnotherCase(t *testing.T) {
 	s := &stub{t: t, answer: func(_ int, r sent) (int, http.Header, string) {
 		var answers []string
@@ -147,6 +147,6 @@ func TestIdsInAnotherCase(t *testing.T) {
 	}}
 	found := s.client().FindByUPN(t.Context(), []directory.UPN{"ann@corp.example"}, nil)[0]
 	if found.Err != nil || found.Deleted == nil || found.Deleted.ID != "g1" {
-		t.Errorf("%+v", found)
+		t.Errorf("%+v, want the deleted account g1", found)
 	}
 }

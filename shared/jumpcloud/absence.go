@@ -7,15 +7,15 @@ import (
 	"entrasync/shared/fault"
 )
 
-// family is where objects of one type are: by itself and in their list.
+// family is where the API has the objects of one type: one object, and their list.
 type family struct {
 	name      string // for the person who must act
 	one, list string // paths below the root of version 1
-	read      reader // how that list is read
+	read      reader // reads that list
 }
 
-// families by the type that the graph calls them (JumpCloud API documentation).
-// There is no list of Microsoft 365 directories alone.
+// families by the type that the graph gives them (JumpCloud API documentation). There
+// is no list of Microsoft 365 directories alone.
 var families = map[string]family{
 	typeUser:        {"user", "/systemusers/", "/systemusers", (*Client).wrappedList},
 	typeUserGroup:   {"user group", "/v2/usergroups/", "/v2/usergroups", (*Client).bareList},
@@ -23,9 +23,9 @@ var families = map[string]family{
 	typeApplication: {"application", "/v2/applications/", "/applications", (*Client).wrappedList},
 }
 
-// unlessThere passes an error on. That there is no list of an object's members or
-// associations means that the object does not exist only if JumpCloud also says
-// so of the object itself.
+// unlessThere returns an error. A NotFound for a list of an object's members or
+// associations means that the object does not exist only if JumpCloud also says so for
+// the object itself.
 func (c *Client) unlessThere(ctx context.Context, err error, kind, id string) error {
 	if !fault.Is(err, fault.NotFound) {
 		return err
@@ -40,9 +40,9 @@ func (c *Client) unlessThere(ctx context.Context, err error, kind, id string) er
 	return c.ifListed(ctx, err, kind, id)
 }
 
-// ifListed passes an error on. That an object does not exist is believed only if
-// the list of its like can be read: a wrong address or something in between
-// answers 404 to everything.
+// ifListed returns an error. A NotFound for an object is believed only if the list of
+// objects of its type can be read: a wrong address, or a proxy in between, answers 404
+// to everything.
 func (c *Client) ifListed(ctx context.Context, err error, kind, id string) error {
 	if !fault.Is(err, fault.NotFound) {
 		return err
@@ -57,7 +57,7 @@ func (c *Client) ifListed(ctx context.Context, err error, kind, id string) error
 	return &problem
 }
 
-// nobody is the fault about an id that no object can have.
-func nobody(op, kind, id string) error {
+// impossibleID is the fault for an id that no object can have.
+func impossibleID(op, kind, id string) error {
 	return &fault.Error{Op: op, Kind: fault.NotFound, Subject: id, Message: "not the id of a JumpCloud " + families[kind].name}
 }

@@ -18,8 +18,8 @@ import (
 // nobody is an id that no object has.
 const nobody = "64a1b2c3d4e5f60718293fff"
 
-// graphReads is every read of the graph, of a group or user that does not exist,
-// with what it answers then.
+// graphReads is every read of the graph, of a group or user that does not exist, with
+// its result then.
 var graphReads = map[string]struct {
 	itself string // where the object itself is
 	list   string // and the list it would be in
@@ -56,27 +56,27 @@ var graphReads = map[string]struct {
 	}, ""},
 }
 
-// A 404 counts only if JumpCloud says it of the object itself, and while the list
-// that the object would be in can be read.
+// A 404 counts only if JumpCloud answers it for the object itself, and while the list
+// of objects of its type can be read.
 func TestAbsenceFromTheGraphIsConfirmed(t *testing.T) {
 	for name, test := range graphReads {
 		t.Run(name, func(t *testing.T) {
 			sim, client := simulator(t)
 			nothing, err := test.read(t.Context(), client)
 			if !nothing || fault.KindOf(err) != test.gone || err != nil && !strings.Contains(err.Error(), nobody) {
-				t.Errorf("gone: %v, %v", nothing, err)
+				t.Errorf("of a deleted one: nothing found %v, %v; want nothing and the fault of the row with the id", nothing, err)
 			}
 			for _, status := range []int{http.StatusNotFound, http.StatusGone} {
 				sim.FailNext(jumpcloudtest.Fault{Status: status, Times: 3})
 				if nothing, err := test.read(t.Context(), client); !nothing || !fault.Is(err, fault.Transient) {
-					t.Errorf("everything is %d: %v, %v", status, nothing, err)
+					t.Errorf("everything answers %d: nothing found %v, %v; want nothing and a transient fault", status, nothing, err)
 				}
 				sim, client = simulator(t)
 			}
 			for _, body := range []string{`<html>`, `null`, `{}`, `5`} {
 				unlisted := clientOf(answering(sim, "/api"+test.list, body))
 				if nothing, err := test.read(t.Context(), unlisted); !nothing || !fault.Is(err, fault.Transient) {
-					t.Errorf("the list is %s: %v, %v", body, nothing, err)
+					t.Errorf("the list is %s: nothing found %v, %v; want nothing and a transient fault", body, nothing, err)
 				}
 			}
 			if test.itself == "" {
@@ -84,7 +84,7 @@ func TestAbsenceFromTheGraphIsConfirmed(t *testing.T) {
 			}
 			there := clientOf(answering(sim, "/api"+test.itself, `{}`))
 			if nothing, err := test.read(t.Context(), there); !nothing || !fault.Is(err, fault.Transient) {
-				t.Errorf("there after all: %v, %v", nothing, err)
+				t.Errorf("the object exists after all: nothing found %v, %v; want nothing and a transient fault", nothing, err)
 			}
 			forbidden := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/api"+test.itself {
@@ -94,7 +94,7 @@ func TestAbsenceFromTheGraphIsConfirmed(t *testing.T) {
 				sim.ServeHTTP(w, r)
 			}))
 			if nothing, err := test.read(t.Context(), forbidden); !nothing || !fault.Is(err, fault.Forbidden) {
-				t.Errorf("nobody knows: %v, %v", nothing, err)
+				t.Errorf("forbidden: nothing found %v, %v; want nothing and a fault of kind Forbidden", nothing, err)
 			}
 		})
 	}
@@ -111,8 +111,8 @@ func answering(handler http.Handler, path, body string) http.Handler {
 	})
 }
 
-// What rarely goes wrong is tried again or says what it is, and nobody looks
-// absent because of it.
+// Rare failures are retried or explain themselves, and no user seems deleted because of
+// them.
 func TestGraphReadsThatFail(t *testing.T) {
 	for name, test := range graphReads {
 		for what, c := range map[string]struct {
@@ -146,7 +146,7 @@ func TestGraphReadsThatFail(t *testing.T) {
 						t.Errorf("%d requests, want %d", n, c.requests)
 					}
 					if c.mishap.RetryAfter != "" && time.Since(start) != 5*time.Second {
-						t.Errorf("waited %s", time.Since(start))
+						t.Errorf("waited %s, want 5s", time.Since(start))
 					}
 					sim.Close()
 				})
@@ -155,29 +155,29 @@ func TestGraphReadsThatFail(t *testing.T) {
 	}
 }
 
-// What cannot be an id is not asked for: it could name something else.
+// A text that cannot be an id is not sent: it could name another route.
 func TestMalformedIDsAreInNoGraph(t *testing.T) {
 	sim, client := simulator(t)
 	for _, id := range []string{"", ".", "..", "x", "a/b", "64a1b2c3d4e5f60718293a4g", "%2e%2e", nobody + "?x=y"} {
 		if _, err := client.Group(t.Context(), directory.GroupID(id)); !fault.Is(err, fault.NotFound) {
-			t.Errorf("group %q: %v", id, err)
+			t.Errorf("group %q: %v, want a fault of kind NotFound", id, err)
 		}
 		if _, _, err := client.GroupMembers(t.Context(), directory.GroupID(id)); !fault.Is(err, fault.NotFound) {
-			t.Errorf("members of %q: %v", id, err)
+			t.Errorf("members of %q: %v, want a fault of kind NotFound", id, err)
 		}
 		if groups, err := client.GroupsOf(t.Context(), directory.UserID(id)); err != nil || len(groups) > 0 {
-			t.Errorf("groups of %q: %v, %v", id, groups, err)
+			t.Errorf("groups of %q: %v, %v, want none and no error", id, groups, err)
 		}
 		source := directory.ConnectionSource{Type: directory.ApplicationSource, ID: id}
 		if _, _, err := client.Associated(t.Context(), source); !fault.Is(err, fault.NotFound) {
-			t.Errorf("source %q: %v", id, err)
+			t.Errorf("source %q: %v, want a fault of kind NotFound", id, err)
 		}
 		source.ID = m365ID
 		if is, err := client.IsUserAssociated(t.Context(), source, directory.UserID(id)); err != nil || is {
-			t.Errorf("user %q: %v, %v", id, is, err)
+			t.Errorf("user %q: associated %v, %v; want false and no error", id, is, err)
 		}
 	}
 	if sim.Counters().Requests != 0 {
-		t.Errorf("%v", sim.Counters().ByRoute)
+		t.Errorf("%v, want no requests", sim.Counters().ByRoute)
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Associated lists the users and user groups that are associated with a
-// connection source directly, each in order of the ids. A source that does not
-// exist is a fault of kind NotFound that names it. Beside any other fault stand
-// those that were found: they are associated, and there may be more.
+// Associated lists the users and user groups that are associated directly with a
+// connection source, each in order of the ids. A source that does not exist is a fault
+// of kind NotFound that names it. With any other fault it returns the ones found: they
+// are associated, and there may be more.
 func (c *Client) Associated(ctx context.Context, source directory.ConnectionSource) (users []directory.UserID, groups []directory.GroupID, err error) {
 	const op = "jumpcloud.list associations of source"
 	if err := checkSource(op, source); err != nil {
 		return nil, nil, err
 	}
 	if !isObjectID(source.ID) {
-		return nil, nil, nobody(op, string(source.Type), source.ID)
+		return nil, nil, impossibleID(op, string(source.Type), source.ID)
 	}
 	path := map[directory.SourceType]string{directory.Office365Source: "/office365s/", directory.ApplicationSource: "/applications/"}[source.Type]
 	for _, target := range []string{typeUser, typeUserGroup} {
@@ -39,20 +39,20 @@ func (c *Client) Associated(ctx context.Context, source directory.ConnectionSour
 	return users, groups, nil
 }
 
-// IsUserAssociated says whether a user is associated with a connection source
-// itself, not through a group. A user that does not exist is not.
+// IsUserAssociated reports whether a user is associated with a connection source
+// directly, not through a group. A user that does not exist is not.
 func (c *Client) IsUserAssociated(ctx context.Context, source directory.ConnectionSource, id directory.UserID) (bool, error) {
 	return c.isAssociated(ctx, source, "/users/", typeUser, string(id))
 }
 
-// IsGroupAssociated says whether a user group is associated with a connection
+// IsGroupAssociated reports whether a user group is associated with a connection
 // source. A group that does not exist is not.
 func (c *Client) IsGroupAssociated(ctx context.Context, source directory.ConnectionSource, id directory.GroupID) (bool, error) {
 	return c.isAssociated(ctx, source, "/usergroups/", typeUserGroup, string(id))
 }
 
-// isAssociated asks from the side of the user or group, which has few
-// associations where the source may have thousands.
+// isAssociated reads the associations of the user or group, which are few: the source
+// may have thousands.
 func (c *Client) isAssociated(ctx context.Context, source directory.ConnectionSource, path, kind, id string) (bool, error) {
 	const op = "jumpcloud.list associations"
 	if err := checkSource(op, source); err != nil {
@@ -63,7 +63,7 @@ func (c *Client) isAssociated(ctx context.Context, source directory.ConnectionSo
 	}
 	found, err := c.associations(ctx, op, path, id, string(source.Type))
 	if slices.ContainsFunc(found, func(each node) bool { return each.End == End{ID: source.ID, Type: string(source.Type)} }) {
-		return true, nil // which needs no whole list
+		return true, nil // one association is enough, even of an incomplete list
 	}
 	if err = c.unlessThere(ctx, err, kind, id); fault.Is(err, fault.NotFound) {
 		return false, nil
@@ -77,7 +77,7 @@ func (c *Client) associations(ctx context.Context, op, path, id, target string) 
 	return c.nodes(ctx, call{op: op, subject: id, url: c.api + "/v2" + path + id + "/associations"}, url.Values{"targets": {target}})
 }
 
-// checkSource refuses what is no connection source.
+// checkSource refuses a source of an unknown type.
 func checkSource(op string, source directory.ConnectionSource) error {
 	if source.Type != directory.Office365Source && source.Type != directory.ApplicationSource {
 		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(source.Type), Message: "this is no type of connection source in JumpCloud"}

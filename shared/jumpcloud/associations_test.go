@@ -34,22 +34,22 @@ func TestAssociationsWithBothTypesOfSource(t *testing.T) {
 			equal(t, "groups", holders, []directory.GroupID{groups[0], groups[2]})
 			for i, want := range []bool{true, false, true, false} { // the last one only through a group
 				if is, err := client.IsUserAssociated(t.Context(), source, ids[i]); err != nil || is != want {
-					t.Errorf("user %d: %v, %v", i, is, err)
+					t.Errorf("user %d: associated %v, %v; want %v", i, is, err, want)
 				}
 			}
 			for i, want := range []bool{true, false, true} {
 				if is, err := client.IsGroupAssociated(t.Context(), source, groups[i]); err != nil || is != want {
-					t.Errorf("group %d: %v, %v", i, is, err)
+					t.Errorf("group %d: associated %v, %v; want %v", i, is, err, want)
 				}
 			}
 			must(t, sim.Dissociate(string(ids[0]), id))
 			if is, err := client.IsUserAssociated(t.Context(), source, ids[0]); err != nil || is {
-				t.Errorf("no longer: %v, %v", is, err)
+				t.Errorf("no longer associated: %v, %v; want false and no error", is, err)
 			}
 			// An object of the other type is another one, whatever its id.
 			source.Type = map[directory.SourceType]directory.SourceType{directory.Office365Source: directory.ApplicationSource, directory.ApplicationSource: directory.Office365Source}[kind]
 			if is, err := client.IsUserAssociated(t.Context(), source, ids[2]); err != nil || is {
-				t.Errorf("of the other type: %v, %v", is, err)
+				t.Errorf("an object of the other type: %v, %v; want false and no error", is, err)
 			}
 		})
 	}
@@ -73,7 +73,7 @@ func TestAssociationsArePaged(t *testing.T) {
 	equal(t, "users", users, ids)
 	equal(t, "groups", groups, want)
 	if pages := sim.Counters().Requests; pages != 5 {
-		t.Errorf("%d pages", pages)
+		t.Errorf("%d pages, want 5", pages)
 	}
 
 	var last string // of more applications than a page holds
@@ -83,7 +83,7 @@ func TestAssociationsArePaged(t *testing.T) {
 		must(t, sim.Associate(string(ids[0]), last))
 	}
 	if is, err := client.IsUserAssociated(t.Context(), directory.ConnectionSource{Type: directory.ApplicationSource, ID: last}, ids[0]); err != nil || !is {
-		t.Errorf("on the second page: %v, %v", is, err)
+		t.Errorf("on the second page: %v, %v; want true and no error", is, err)
 	}
 }
 
@@ -91,16 +91,16 @@ func TestNoSource(t *testing.T) {
 	sim, client := simulator(t)
 	for _, source := range []directory.ConnectionSource{{}, {Type: directory.NoSource}, {Type: "g_suite", ID: m365ID}} {
 		if _, _, err := client.Associated(t.Context(), source); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%+v: %v", source, err)
+			t.Errorf("%+v: %v, want a fault of kind Invalid", source, err)
 		}
 		if _, err := client.IsUserAssociated(t.Context(), source, userID); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%+v, user: %v", source, err)
+			t.Errorf("%+v, user: %v, want a fault of kind Invalid", source, err)
 		}
 		if _, err := client.IsGroupAssociated(t.Context(), source, groupID); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%+v, group: %v", source, err)
+			t.Errorf("%+v, group: %v, want a fault of kind Invalid", source, err)
 		}
 	}
 	if sim.Counters().Requests != 0 {
-		t.Errorf("%v", sim.Counters().ByRoute)
+		t.Errorf("requests %v, want none", sim.Counters().ByRoute)
 	}
 }

@@ -11,41 +11,40 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Shape is the form in which an event, or something else, arrived.
+// Shape is the form in which an event, or another body, arrived.
 type Shape string
 
-// The closed list of shapes. JumpCloud publishes no schema for the body of a
-// webhook; these forms were seen by receivers that did publish theirs.
+// The closed list of shapes. JumpCloud publishes no schema for the body of a webhook;
+// other receivers published the bodies that they got.
 const (
-	// RuleNotification is what a rule sends: an alert with the event in
-	// di_event.
+	// RuleNotification is sent by a rule: an alert with the event in di_event.
 	RuleNotification Shape = "rule_notification"
-	// BareEvent is an event of the Directory Insights API by itself, as
+	// BareEvent is an event of the Directory Insights API without an alert, as
 	// workflows and forwarders send it.
 	BareEvent Shape = "bare_event"
-	// Test is what the Test Webhook button sends. It has no event.
+	// Test is sent by the Test Webhook button. It has no event.
 	Test Shape = "test"
 	// Unrecognized is anything else that is JSON.
 	Unrecognized Shape = "unrecognized"
 )
 
-// ParsedBody is what one request carried.
+// ParsedBody is the body of one request.
 type ParsedBody struct {
-	// Elements are the things in the body: one, or those of an array.
+	// Elements are the elements of the body: one, or those of an array.
 	Elements []Element
 }
 
-// Element is one thing in a body.
+// Element is one element of a body.
 type Element struct {
 	Shape Shape
 	// Event is set for RuleNotification and BareEvent.
 	Event Event
-	// Fields is the names of the top-level fields of an Unrecognized object,
-	// sorted and cut to what a log line can bear; never the values.
+	// Fields are the names of the top-level fields of an Unrecognized object, sorted
+	// and cut to a length for one log line; never the values.
 	Fields []string
 }
 
-// Events is the events in the body, in order.
+// Events are the events in the body, in order.
 func (b ParsedBody) Events() []Event {
 	var events []Event
 	for _, element := range b.Elements {
@@ -67,19 +66,18 @@ func (b ParsedBody) Count(shape Shape) int {
 	return count
 }
 
-// MaxElements is how many elements a body may have, those within a di_event
-// counted one by one. JumpCloud sends one thing with each request, and Directory
-// Insights at most 1,000 events with each answer that is not asked for more
-// (jumpcloud.md 1.4, 2.6), so nobody who forwards events needs more.
+// MaxElements is how many elements a body may have; each event in a di_event counts.
+// JumpCloud sends one element in each request, and Directory Insights returns at most
+// 1,000 events in an answer by default (jumpcloud.md 1.4, 2.6), so a forwarder needs no
+// more.
 const MaxElements = 1000
 
 const opParse = "jumpcloud.parse event"
 
-// ParseBody recognises the body of a webhook request. Only what is not JSON, and
-// what has more than [MaxElements], is a fault, of kind Invalid; a form nobody has
-// seen yet is Unrecognized, because a channel that always fails teaches its owner
-// to switch it off. A body of too many elements is read no further than to the
-// first that is too many.
+// ParseBody parses the body of a webhook request. Only a body that is not JSON, or that
+// has more than [MaxElements], is a fault, of kind Invalid. An unknown form is
+// Unrecognized: an administrator would switch off a channel that always fails. A body
+// with too many elements is read only up to the first one too many.
 func ParseBody(body []byte) (ParsedBody, error) {
 	if !json.Valid(body) { // refuses nesting deeper than 10,000 as well
 		return ParsedBody{}, fault.New(fault.Invalid, opParse, "the body is not JSON")
@@ -106,8 +104,8 @@ func ParseBody(body []byte) (ParsedBody, error) {
 	return parsed, nil
 }
 
-// elements takes a JSON array apart; ok is false if it has more than MaxElements,
-// and isArray if it is none.
+// elements splits a JSON array; ok is false if it has more than MaxElements, and
+// isArray is false if it is no array.
 func elements(raw json.RawMessage) (list []json.RawMessage, isArray, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
@@ -126,9 +124,9 @@ func elements(raw json.RawMessage) (list []json.RawMessage, isArray, ok bool) {
 	return list, true, true
 }
 
-// elementsOf recognises one value, in the order in which the forms exclude each
-// other. It is one element but for a di_event that holds several events; ok is
-// false if those are more than MaxElements.
+// elementsOf recognises one value; the order of the checks matters. The value is one
+// element, except for a di_event with several events; ok is false if those are more
+// than MaxElements.
 func elementsOf(raw json.RawMessage) (found []Element, ok bool) {
 	o := objectOf(raw)
 	events, ok := enclosed(o["di_event"])
@@ -153,9 +151,9 @@ func elementsOf(raw json.RawMessage) (found []Element, ok bool) {
 	return []Element{{Shape: Unrecognized, Fields: fieldsOf(o)}}, true
 }
 
-// enclosed reads di_event: an event as parsers of others describe it, but also a
-// list of events or an event as text, as nobody has published the schema. ok is
-// false if the list has more than MaxElements.
+// enclosed reads di_event: an event, as other receivers describe it, but also a list of
+// events or an event as text, because the schema is not published. ok is false if the
+// list has more than MaxElements.
 func enclosed(raw json.RawMessage) (events []object, ok bool) {
 	var asText string
 	if json.Unmarshal(raw, &asText) == nil {
@@ -173,7 +171,7 @@ func enclosed(raw json.RawMessage) (events []object, ok bool) {
 	return events, ok
 }
 
-// fieldsOf is the names of the fields of an object for the log.
+// fieldsOf are the names of the fields of an object, for the log.
 func fieldsOf(o object) []string {
 	const most, longest = 40, 64
 	var names []string

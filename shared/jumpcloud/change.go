@@ -10,18 +10,18 @@ import (
 	"entrasync/shared/queue"
 )
 
-// Change is an event on its way to fanout, with the organization whose channel
-// or feed it came from. That organization counts, not the one that the event
-// names: only the former was proven by a secret.
+// Change is an event that is sent to fanout, with the organization of the channel or
+// feed it came from. That organization counts, not the one that the event names: only
+// the former was proved by a secret.
 type Change struct {
 	Organization directory.OrganizationID `json:"organization"`
 	Event        Event                    `json:"event"`
 }
 
-// Message is the change as a message. Changes of one object are one message
-// group; a copy of the same event is dropped by the queue. Of vague events none is
-// dropped: who is suspended, unsuspended and suspended again within minutes would
-// stay as they were after the second.
+// Message is the change as a message. Changes of one object are one message group, and
+// the queue drops a copy of the same event. It drops no vague events: if a user is
+// suspended, unsuspended and suspended again within minutes, the third event would be
+// dropped as a copy of the first, and the user would stay unsuspended.
 func (c Change) Message() (queue.Message, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
@@ -38,7 +38,7 @@ func (c Change) Message() (queue.Message, error) {
 	}, nil
 }
 
-// object is the id of what the event is about, or of the event itself.
+// object is the id of the object that the event is about, or else of the event.
 func (c Change) object() string {
 	if users := c.Event.Users(); len(users) > 0 {
 		return string(users[0])
@@ -49,7 +49,7 @@ func (c Change) object() string {
 	return c.Event.ID
 }
 
-// ReadChange reads the body of a message that [Change.Message] made.
+// ReadChange reads the body of a message made by [Change.Message].
 func ReadChange(body []byte) (Change, error) {
 	var c Change
 	if err := json.Unmarshal(body, &c); err != nil || c.Organization == "" {

@@ -8,27 +8,28 @@ import (
 	"entrasync/shared/fault"
 )
 
-// The words of channels (JumpCloud API documentation, ChannelType and
+// The values of fields of channels (JumpCloud API documentation, ChannelType and
 // WebhookAuthType).
 const (
 	webhookChannel = "CHANNEL_TYPE_WEBHOOK"
 	bearerAuth     = "WEBHOOK_AUTH_TYPE_BEARER"
 )
 
-// webhookOf is the part of a channel that says what is called.
+// webhookOf is the part of a channel with the address to call.
 func webhookOf(channel object) object { return objectOf(objectOf(channel["config"])["webhook"]) }
 
-// isMarked reports whether we described the channel or rule when we made it.
+// isMarked reports whether the channel or rule has the description that we write.
 func isMarked(o object) bool { return strings.HasPrefix(o.text("description"), ownMark) }
 
 // calls reports whether a channel is a webhook with our address, whatever its name.
 func (s WebhookSetup) calls(channel object) bool {
 	address := webhookOf(channel).text("url")
-	// A slash too many is a slip: what comes there is for us and is answered with 404.
+	// One slash too many is a typing error: such calls are meant for us and get a 404.
 	return channel.text("type") == webhookChannel && (sameAddress(address, s.URL) || sameAddress(strings.TrimSuffix(address, "/"), s.URL))
 }
 
-// sameAddress reports whether two URLs are one address (RFC 3986, 6.2.2 and 6.2.3).
+// sameAddress reports whether two URLs are the same address (RFC 3986, 6.2.2 and
+// 6.2.3).
 func sameAddress(a, b string) bool {
 	plain := func(address string) string {
 		u, err := url.Parse(address)
@@ -44,11 +45,12 @@ func sameAddress(a, b string) bool {
 	return plain(a) == plain(b)
 }
 
-// ownChannel is our channel, nil if there is none yet: one that calls our address,
-// whoever made it and whatever it is called, since a second one would bring every
-// event twice; else the one of our name that we made. The name is unique, so that
-// of a stranger is a Conflict then. Of several with our address it is one that is
-// switched on, notified by a rule, of our name or made by us, in this order.
+// ownChannel is our channel, nil if there is none yet. It is a channel that calls our
+// address, whatever its name and whoever made it, because a second one would send every
+// event twice; else it is the one with our name that we made. Names are unique, so
+// another person's channel with our name is a Conflict. If several call our address, it
+// prefers a channel that is switched on, then one that a rule notifies, then one with
+// our name, then one that we made.
 func (s WebhookSetup) ownChannel(channels, rules []object) (object, error) {
 	var own object
 	best := -1
@@ -94,7 +96,7 @@ func (s WebhookSetup) sameAddress(channels []object, own string) []WebhookName {
 	return others
 }
 
-// nameOf is what an administrator finds a channel or rule by.
+// nameOf is how an administrator finds a channel or rule.
 func nameOf(o object) WebhookName { return WebhookName{ID: o.text("objectId"), Name: o.text("name")} }
 
 func (s WebhookSetup) taken(what string) error {
@@ -102,12 +104,12 @@ func (s WebhookSetup) taken(what string) error {
 		Message: "JumpCloud has another " + what + " of this name; rename that one, or set ours up under another name"}
 }
 
-// keepChannel makes the channel what it should be. Whenever it writes, it sends
-// the token along: nobody publishes whether one that is left out is kept.
+// keepChannel creates or corrects the channel. Every write includes the token, because
+// it is not published whether JumpCloud keeps a token that is left out.
 func (c *Client) keepChannel(ctx context.Context, setup WebhookSetup, channel object, state *WebhookState) error {
 	if channel == nil {
 		saved, _, err := c.save(ctx, channelService, "", setup.newChannel())
-		if fault.Is(err, fault.Conflict) { // made in this moment, or a name that only JumpCloud holds to be the same
+		if fault.Is(err, fault.Conflict) { // created just now, or a name that JumpCloud considers equal
 			return setup.taken("notification channel")
 		}
 		if err != nil {
@@ -142,9 +144,9 @@ func (s WebhookSetup) newChannel() map[string]any {
 	}
 }
 
-// changedChannel is the channel as it should be and the fields in which it
-// differs. The certificate of the receiver is always checked, because the token
-// goes to whoever answers.
+// changedChannel is the channel as it should be, and the fields in which it differs.
+// The certificate of the receiver is always checked, because JumpCloud sends it the
+// token.
 func (s WebhookSetup) changedChannel(channel object) (content map[string]any, changed []string) {
 	current := webhookOf(channel)
 	webhook := writable(current)

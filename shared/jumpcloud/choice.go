@@ -2,31 +2,31 @@ package jumpcloud
 
 import "slices"
 
-// choice is which rule is to tell our channel, and of what.
+// choice says which rule is to notify our channel, and of which events.
 type choice struct {
-	rule  object   // nil: it has to be made
-	types []string // the event types of ours that it is to send
-	// only says that it is to send no others of ours, because other rules do.
+	rule  object   // nil: it must be created
+	types []string // those of our event types that it must send
+	// only says that it must send no others of ours, because other rules send them.
 	only bool
-	// enough says that the rule is somebody else's and that, with others, it sends
-	// everything already: it is left as it is.
+	// enough says that the rule is another person's and that, with others, it sends
+	// everything already: it is left unchanged.
 	enough bool
-	// withdrawn is a rule of ours that tells our channel without need, and others too;
-	// nil if there is none.
+	// withdrawn is a rule of ours that notifies our channel without need, and others
+	// too; nil if there is none.
 	withdrawn object
 }
 
 // candidates are the rules that may be ours, each nil if there is none.
 type candidates struct {
-	own       object // of our name, telling our channel
-	elsewhere object // of our name and made by us, not telling it
-	single    object // of another name, telling our channel and no other, switched on
+	own       object // with our name, notifying our channel
+	elsewhere object // with our name and made by us, not notifying our channel
+	single    object // with another name, notifying our channel and no other, switched on
 	silent    object // the same, switched off
-	taken     bool   // a stranger's rule has our name
+	taken     bool   // another person's rule has our name
 }
 
-// candidates finds them. Nothing says that names of rules are unique, so of several
-// of our name the one that tells our channel is ours.
+// candidates finds them. It is not documented that names of rules are unique, so of
+// several with our name the one that notifies our channel is ours.
 func (s WebhookSetup) candidates(rules []object, channel string) (c candidates) {
 	first := func(of *object, rule object) {
 		if *of == nil {
@@ -34,10 +34,10 @@ func (s WebhookSetup) candidates(rules []object, channel string) (c candidates) 
 		}
 	}
 	for _, rule := range rules {
-		tells, named := notifies(rule, channel), rule.text("name") == s.Name
-		single := tells && len(texts(rule[notified])) == 1 && selectsOurs(rule)
+		notifying, named := notifies(rule, channel), rule.text("name") == s.Name
+		single := notifying && len(texts(rule[notified])) == 1 && selectsOurs(rule)
 		switch {
-		case named && tells:
+		case named && notifying:
 			first(&c.own, rule)
 		case named && rule.text("ruleType") == eventRule && isMarked(rule):
 			first(&c.elsewhere, rule)
@@ -52,26 +52,26 @@ func (s WebhookSetup) candidates(rules []object, channel string) (c candidates) 
 	return c
 }
 
-// surroundings are the other things in JumpCloud that a choice depends on.
+// surroundings are the other objects in JumpCloud that a choice depends on.
 type surroundings struct {
-	known []string // the ids of the channels there are
-	left  []string // those of ours that call another address
+	known []string // the ids of all channels
+	left  []string // the ids of our channels that call another address
 }
 
 // isGone reports whether a channel was deleted.
 func (s surroundings) isGone(channel string) bool { return !slices.Contains(s.known, channel) }
 
-// isOthers reports whether a channel is there and is not one of ours.
+// isOthers reports whether a channel exists and is not one of ours.
 func (s surroundings) isOthers(channel string) bool {
 	return !s.isGone(channel) && !slices.Contains(s.left, channel)
 }
 
-// choose finds the rule that is to tell our channel so that an event comes once: that
-// of our name; else one that tells our channel and no other, whoever made it; else
-// none where other rules send all our events there; else the one that we made for
-// another channel; else a new one, for the events that no other rule sends. A
-// stranger's rule of our name is a Conflict then, since two of one name would mislead
-// people.
+// choose finds the rule that must notify our channel, so that each event is sent once.
+// It is, in this order: the rule with our name; a rule that notifies our channel and no
+// other, whoever made it; no rule, if other rules send all our events to our channel;
+// the rule that we made for another channel; a new rule, for the events that no other
+// rule sends. Before a new rule, another person's rule with our name is a Conflict,
+// because two rules with one name would confuse people.
 func (s WebhookSetup) choose(rules []object, channel string, around surroundings) (choice, error) {
 	found := s.candidates(rules, channel)
 	if own := found.own; own != nil && !s.isNeedless(found, rules, channel, around) {
@@ -94,34 +94,36 @@ func (s WebhookSetup) choose(rules []object, channel string, around surroundings
 	return chosen, nil
 }
 
-// isNeedless reports whether our rule need not tell our channel, because other rules
-// can send it everything. Only one that tells others as well is taken from it: without
-// any channel it would be of no use to anybody, and it is for an administrator to say
-// which of two to keep.
+// isNeedless reports whether our rule need not notify our channel, because other rules
+// can send it everything. The channel is removed only from a rule that notifies others,
+// too: a rule without any channel would be useless, and an administrator must decide
+// which of the two rules to keep.
 func (s WebhookSetup) isNeedless(found candidates, rules []object, channel string, around surroundings) bool {
-	tellsOthers := slices.ContainsFunc(texts(found.own[notified]), func(id string) bool { return id != channel && !around.isGone(id) })
-	return isMarked(found.own) && tellsOthers && (found.single != nil || len(unsent(rules, channel, found.own)) == 0)
+	notifiesOthers := slices.ContainsFunc(texts(found.own[notified]), func(id string) bool { return id != channel && !around.isGone(id) })
+	return isMarked(found.own) && notifiesOthers && (found.single != nil || len(unsent(rules, channel, found.own)) == 0)
 }
 
-// senders are the rules but some that send a channel all events of some types of ours.
+// senders are the rules, except for some, that send a channel all events of some of our
+// types.
 func senders(rules []object, channel string, but ...object) []object {
 	return slices.DeleteFunc(slices.Clone(rules), func(rule object) bool {
 		excepted := slices.ContainsFunc(but, func(each object) bool { return each.text("objectId") == rule.text("objectId") })
-		return excepted || !notifies(rule, channel) || len(wholly(rule)) == 0
+		return excepted || !notifies(rule, channel) || len(unconditional(rule)) == 0
 	})
 }
 
-// unsent is the event types of ours that no rule but some sends a channel.
+// unsent are those of our event types that no rule, except for some, sends to a
+// channel.
 func unsent(rules []object, channel string, but ...object) []string {
 	var sent []string
 	for _, rule := range senders(rules, channel, but...) {
-		sent = append(sent, wholly(rule)...)
+		sent = append(sent, unconditional(rule)...)
 	}
 	return without(EventTypes(), sent)
 }
 
-// wholly is the event types of ours of which a rule holds no event back.
-func wholly(rule object) []string {
+// unconditional are those of our event types of which a rule sends every event.
+func unconditional(rule object) []string {
 	excludes, _ := rule.flag("excludeSuspendedUsers")
 	if isSilent(rule) || excludes || thresholdOf(rule) > 1 || !isEmptyList(rule["groupObjectIds"]) || !isEmptyList(rule["selectedScopeValues"]) {
 		return nil
@@ -129,9 +131,9 @@ func wholly(rule object) []string {
 	return slices.DeleteFunc(union(selectedTypes(rule), nil), func(each string) bool { return !isOurs(each) })
 }
 
-// doubled are the rules but ours that send our address events that another rule, or
-// the same through another channel, sends there as well. calling is the ids of the
-// channels that call it.
+// doubled are the rules, except for ours, that send our address events that another
+// rule, or the same rule through another channel, sends there as well. calling are the
+// ids of the channels that call our address.
 func doubled(rules []object, own string, calling []string) []WebhookName {
 	times := map[string]int{}
 	of := func(rule object) (types []string) {
@@ -168,7 +170,7 @@ func (s WebhookSetup) leftChannels(channels []object, own string) []WebhookPart 
 	return left
 }
 
-// leftRules are the rules that we made, switched on, that tell our channel nothing.
+// leftRules are the rules that we made, switched on, that do not notify our channel.
 func (s WebhookSetup) leftRules(rules []object, own, channel string) []WebhookPart {
 	var left []WebhookPart
 	for _, rule := range rules {

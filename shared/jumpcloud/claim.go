@@ -8,7 +8,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Word is what the changes of an event say of the state of a user.
+// Word is a statement about the state of a user in the changes of an event.
 type Word string
 
 // The closed list of words.
@@ -16,7 +16,7 @@ const (
 	wordStaged      Word = "staged"
 	wordActivated   Word = "activated"
 	wordSuspended   Word = "suspended"
-	wordUnsuspended Word = "unsuspended" // the older twin of the state says no
+	wordUnsuspended Word = "unsuspended" // the older field suspended became false
 	wordLocked      Word = "locked"
 	wordUnlocked    Word = "unlocked"
 	wordExpired     Word = "expired"
@@ -24,18 +24,18 @@ const (
 	wordPassword    Word = "password"
 )
 
-// Alteration is a field whose value an event says to have changed: what JumpCloud
-// calls the field, and digests of what the rules see of its values (see
-// [directory.Digest]), "" where the event does not give one.
+// Alteration is a field whose value changed according to an event: JumpCloud's name of
+// the field, and digests of the parts of its values that the rules use (see
+// [directory.Digest]). From is "" where the event does not have the old value.
 type Alteration struct {
 	Field string `json:"field"`
 	From  string `json:"from,omitempty"`
 	To    string `json:"to"`
 }
 
-// Claims is what the event says to be so, nothing for one that says nothing
-// definite, or that concerns nothing we act on. Memberships of groups in groups
-// are not claimed: which of the two is the outer one is recorded nowhere.
+// Claims are the facts that the event claims; none for an event that says nothing
+// definite or does not concern us. Memberships of groups in groups are not claimed: no
+// recording shows which of the two is the outer one.
 func (e Event) Claims() []directory.Claim {
 	switch e.Concern() {
 	case UserChanged, UserDeleted, PasswordChanged:
@@ -49,7 +49,7 @@ func (e Event) Claims() []directory.Claim {
 	}
 }
 
-// byType is what an event says by its type alone (Directory Insights API
+// byType is the claim of an event by its type alone (Directory Insights API
 // documentation).
 var byType = map[string]directory.Claim{
 	"user_create":           {Kind: directory.Created},
@@ -81,7 +81,7 @@ func (e Event) claimsOfUser() []directory.Claim {
 	if c, known := byType[e.Type]; known {
 		claim(c)
 	}
-	if e.Type == "user_delete" { // what it was like is of no matter
+	if e.Type == "user_delete" { // its fields no longer matter
 		return claims
 	}
 	if state := e.state(); state != "" {
@@ -98,14 +98,14 @@ func (e Event) claimsOfUser() []directory.Claim {
 	return claims
 }
 
-// ofWord is what the words claim that need no other.
+// ofWord is the claim of each word that needs no other word.
 var ofWord = map[Word]directory.ClaimKind{wordLocked: directory.LockedOut, wordUnlocked: directory.Unlocked, wordExpired: directory.Expired, wordRenewed: directory.Renewed,
 	wordPassword: directory.NewPassword}
 
-// state is the state that the changes claim, "" if none. Either of the twins
-// saying suspended means suspended, as in a user that is read; that a user is not
-// suspended any more without a word on the state means activated, but for a new
-// one, of whom all fields are listed.
+// state is the state that the changes claim, "" if none. If state or suspended says
+// suspended, the user is suspended, as in a user that is read. If the changes say only
+// that a user is not suspended, the user is activated, except for a new user, whose
+// event lists all fields.
 func (e Event) state() directory.UserState {
 	says := func(word Word) bool { return slices.Contains(e.Says, word) }
 	switch {
@@ -129,7 +129,7 @@ func (e Event) claimsOfGroup() []directory.Claim {
 		c.Group = groups[0]
 		claims = append(claims, c)
 	}
-	if e.Type != "group_update" { // a new group has no name before, and one that is gone none after
+	if e.Type != "group_update" { // a new group had no name before, and a deleted one has none after
 		return claims
 	}
 	for _, a := range e.Altered {
@@ -157,14 +157,14 @@ func (e Event) claimsOfEdge() []directory.Claim {
 		kinds = map[string]directory.ClaimKind{"add": directory.Associated, "remove": directory.Dissociated}
 	}
 	kind, known := kinds[strings.ToLower(e.Association.Op)]
-	if !known { // update changes what the edge is like, and nobody says what
+	if !known { // update changes an edge in an undocumented way
 		return nil
 	}
 	c.Kind = kind
 	return []directory.Claim{c}
 }
 
-// wordsOf is what the changes of an event say, sorted, each word once.
+// wordsOf are the words of the changes of an event, sorted, each once.
 func wordsOf(changes json.RawMessage) []Word {
 	var words []Word
 	for _, change := range (object{"changes": changes}).objects("changes") {
@@ -176,7 +176,7 @@ func wordsOf(changes json.RawMessage) []Word {
 	return slices.Compact(words)
 }
 
-// wordOf is the word of one change: the field, and what it changed to.
+// wordOf is the word of one change: from the field and its new value.
 func wordOf(field string, change object) Word {
 	either := func(whenTrue, whenFalse Word) Word {
 		value, known := change.flag("to")
@@ -205,10 +205,10 @@ func wordOf(field string, change object) Word {
 	}
 }
 
-// alterationsOf are the fields whose values the event says to have changed, as far as
-// the rules look at them, sorted by name.
+// alterationsOf are the fields whose values changed according to the event, sorted by
+// name; only fields that the rules use.
 func (e Event) alterationsOf(changes json.RawMessage) []Alteration {
-	if e.Type != "user_update" && e.Type != "group_update" { // others say enough by their type
+	if e.Type != "user_update" && e.Type != "group_update" { // the type of others is enough
 		return nil
 	}
 	digest := userDigest
@@ -234,14 +234,15 @@ func (e Event) alterationsOf(changes json.RawMessage) []Alteration {
 	return slices.CompactFunc(all, func(a, b Alteration) bool { return a.Field == b.Field })
 }
 
-// userDigest stands for a value of a field of a user, as it would be read.
+// userDigest is the digest of a value of a field of a user, as a read of the user would
+// give it.
 func userDigest(id, field string, value json.RawMessage) (digest string, known bool) {
 	user, _ := userOf(object{field: value})
 	text, known := user.Field(field)
 	return directory.Digest(id, field, text), known
 }
 
-// groupDigest stands for a value of a field of a group.
+// groupDigest is the digest of a value of a field of a group.
 func groupDigest(id, field string, value json.RawMessage) (digest string, known bool) {
 	return directory.Digest(id, field, object{field: value}.text(field)), field == "name"
 }

@@ -137,8 +137,8 @@ func TestClaimsOfRecordedEvents(t *testing.T) {
 	}
 }
 
-// What the simulator emits claims what was done, however it reports states and
-// whichever way associations run.
+// The events of the simulator claim what was done, however it reports states and in
+// whichever direction associations are.
 func TestClaimsOfWhatIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, states := range []jumpcloudtest.StateEvents{jumpcloudtest.UpdateAndDedicated, jumpcloudtest.UpdateOnly, jumpcloudtest.DedicatedOnly} {
@@ -186,7 +186,7 @@ func TestClaimsOfWhatIsDone(t *testing.T) {
 	})
 }
 
-// Whatever changes say, only words of the list come out.
+// From any changes, only words of the list result.
 func TestEventsCarryNoValues(t *testing.T) {
 	const canary = "canary"
 	rapid.Check(t, func(t *rapid.T) {
@@ -204,7 +204,7 @@ func TestEventsCarryNoValues(t *testing.T) {
 		event := parsed.Events()[0]
 		encoded, err := json.Marshal([]any{event, event.Claims()})
 		if err != nil || strings.Contains(string(encoded), canary) {
-			t.Fatalf("%s, %v", encoded, err)
+			t.Fatalf("%s, %v, want no text of the changes", encoded, err)
 		}
 	})
 }

@@ -1,20 +1,19 @@
-// Package jumpcloud is what entrasync knows of JumpCloud: a client that reads
-// users, groups, associations and the Directory Insights feed and sets up the
-// webhook, and the events that JumpCloud sends or keeps.
+// Package jumpcloud is the client of JumpCloud: it reads users, groups, associations
+// and the Directory Insights feed, sets up the webhook, and parses the events that
+// JumpCloud sends or keeps.
 //
-// Two ideas shape it. An event is only a hint: it carries keys and the states that
-// it claims, never what to apply, because webhooks come late, twice, out of order
-// or not at all; whoever gets one reads the present state with the [Client]. And
-// what JumpCloud says positively is true, what it does not say need not be: a user
-// missing from a list may have slipped between two pages, and taking that for a
-// deletion would disable an account. So that an object does not exist is believed
-// only when JumpCloud says so about that one object, a list gives what was found
-// even beside an error, and what an absence from a list means is left to the
-// caller, who can read again.
+// It has two principles. First, an event is only a hint: it has ids and claimed states,
+// never values to apply, because webhooks come late, twice, out of order or not at all;
+// the receiver of an event reads the present state with the [Client]. Second, what
+// JumpCloud states is true, but what it leaves out may still exist: a user missing from
+// a list may have moved between two pages, and treating that as a deletion would
+// disable an account. So an object counts as missing only when JumpCloud says so for
+// that one object, a list returns what was found even with an error, and the caller
+// decides what an absence from a list means and can read again.
 //
-// Answers are decoded liberally (JumpCloud's API leaves fields out, or sends
-// null, {} or "" for them), but an answer that cannot be what was asked for is a
-// fault, never an empty user.
+// Answers are decoded liberally (JumpCloud's API leaves fields out, or sends null, {}
+// or "" for them), but an answer that cannot be the requested object is a fault, never
+// an empty user.
 package jumpcloud
 
 import (
@@ -27,7 +26,7 @@ import (
 	"entrasync/shared/redirect"
 )
 
-// Config says which organization to talk to and how.
+// Config says which organization to connect to and how.
 type Config struct {
 	// APIURL is the root of version 1 of the REST API, such as
 	// https://console.jumpcloud.com/api (JumpCloud API documentation, regions).
@@ -40,9 +39,9 @@ type Config struct {
 	// Organization is sent as x-org-id; it may be empty when the key belongs
 	// to one organization only.
 	Organization directory.OrganizationID
-	// HTTP carries the requests; nil means a client of our own. One attempt is
-	// given up after 8 s unless it says otherwise. Redirects are never followed, because they would
-	// carry the key to another host.
+	// HTTP sends the requests; nil means a client of our own. One attempt ends after 8
+	// s unless the client has another timeout. Redirects are never followed, because
+	// they would send the key to another host.
 	HTTP *http.Client
 }
 
@@ -54,7 +53,7 @@ func (c Config) String() string {
 // GoString is String, so that %#v shows no key either.
 func (c Config) GoString() string { return c.String() }
 
-// Client talks to JumpCloud. It is safe for concurrent use. Every error it
+// Client reads and writes JumpCloud. It is safe for concurrent use. Every error it
 // returns is a fault; see the table in status.go for the kinds.
 type Client struct {
 	api, insights string
@@ -64,15 +63,15 @@ type Client struct {
 	http          *http.Client
 }
 
-// knowing is the client with more secrets that it shows nobody.
+// knowing is the client with more secrets to hide in errors.
 func (c *Client) knowing(secrets ...string) *Client {
 	discreet := *c
 	discreet.hide = c.hide.And(secrets...)
 	return &discreet
 }
 
-// attemptTimeout bounds one request, unless the HTTP client given has a bound of
-// its own.
+// attemptTimeout is the longest time for one request, unless the given HTTP client has
+// a timeout of its own.
 const attemptTimeout = 8 * time.Second
 
 // NewClient makes a client. It sends nothing; [Client.Organization] checks that

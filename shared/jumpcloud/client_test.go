@@ -21,7 +21,7 @@ import (
 
 const apiKey = "jca_canary-key-0123456789"
 
-// clientOf is a client that talks to a handler without a network.
+// clientOf is a client of a handler without a network.
 func clientOf(handler http.Handler) *jumpcloud.Client {
 	return jumpcloud.NewClient(jumpcloud.Config{APIURL: "http://sim/api", InsightsURL: "http://sim/insights/directory/v1",
 		APIKey: apiKey, Organization: jumpcloudtest.DefaultOrganizationID,
@@ -84,7 +84,7 @@ func TestUserIsMappedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err = client.User(t.Context(), id); err != nil || !got.AccountLocked || !got.PasswordExpired || got.State != directory.Suspended {
-		t.Errorf("locked, expired, suspended: %+v, %v", got, err)
+		t.Errorf("%+v, %v; want it locked, expired and suspended", got, err)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestStatuses(t *testing.T) {
 					t.Errorf("%d attempts, %v; want %d, %s", attempts, err, test.attempts, test.kind)
 				}
 				if !strings.Contains(err.Error(), "because") || !strings.Contains(err.Error(), "64a1b2c3d4e5f60718293a4b") {
-					t.Errorf("the error says neither why nor whom: %v", err)
+					t.Errorf("the error has not both the reason and the id: %v", err)
 				}
 			})
 		})
@@ -250,7 +250,7 @@ func TestCancelledContextEndsAtOnce(t *testing.T) {
 		start := time.Now()
 		_, err := client.Organization(ctx)
 		if !fault.Is(err, fault.Transient) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 5*time.Second {
-			t.Errorf("%v after %v", err, time.Since(start))
+			t.Errorf("%v after %v, want the deadline after 5s", err, time.Since(start))
 		}
 		sim.Close()
 	})
@@ -261,19 +261,19 @@ func TestOrganization(t *testing.T) {
 	sim.Set(func(b *jumpcloudtest.Behaviour) { b.RefuseUnsupportedOrgID, b.RequireOrgID = true, true })
 	want := directory.Organization{ID: jumpcloudtest.DefaultOrganizationID, Name: "Example"}
 	if got, err := client.Organization(t.Context()); err != nil || got != want {
-		t.Errorf("named: %+v, %v", got, err)
+		t.Errorf("named: %+v, %v, want %+v", got, err, want)
 	}
 	config := jumpcloud.Config{APIURL: "http://sim/api/", APIKey: apiKey, HTTP: &http.Client{Transport: jumpcloudtest.Transport(sim)}}
 	if got, err := jumpcloud.NewClient(config).Organization(t.Context()); err != nil || got != want {
-		t.Errorf("the only one: %+v, %v", got, err)
+		t.Errorf("the only one: %+v, %v, want %+v", got, err, want)
 	}
 	config.Organization = "ffffffffffffffffffffffff"
 	if _, err := jumpcloud.NewClient(config).Organization(t.Context()); !fault.Is(err, fault.NotFound) {
-		t.Errorf("unknown: %v", err)
+		t.Errorf("unknown: %v, want a fault of kind NotFound", err)
 	}
 	config.APIKey = "wrong"
 	if _, err := jumpcloud.NewClient(config).Organization(t.Context()); !fault.Is(err, fault.Unauthorized) {
-		t.Errorf("wrong key: %v", err)
+		t.Errorf("wrong key: %v, want a fault of kind Unauthorized", err)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestKeyIsNotSentElsewhere(t *testing.T) {
 		http.Redirect(w, r, "http://elsewhere/", http.StatusTemporaryRedirect)
 	}))
 	if _, err := client.Organization(t.Context()); !fault.Is(err, fault.Invalid) || leaked.Load() {
-		t.Errorf("%v, key sent: %v", err, leaked.Load())
+		t.Errorf("%v, key sent: %v; want Invalid and no key", err, leaked.Load())
 	}
 }
 
@@ -316,12 +316,12 @@ func TestKeyIsInNoError(t *testing.T) {
 			client := jumpcloud.NewClient(each)
 			_, err := client.User(ctx, "64a1b2c3d4e5f60718293a4b")
 			if err == nil {
-				t.Fatal("no error")
+				t.Fatal("no error, want one")
 			}
 			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", fault.Of(err).Err), fmt.Sprintf("%v %+v %#v", client, client, client),
 				fmt.Sprintf("%v %+v %#v %s", each, each, each, &each)} {
 				if strings.Contains(text, apiKey) {
-					t.Errorf("the key is in %q", text)
+					t.Errorf("the key is in %q, want it nowhere", text)
 				}
 			}
 		})

@@ -11,10 +11,10 @@ type Concern string
 const (
 	// UserChanged: a user was created or changed, in attributes or in state.
 	UserChanged Concern = "user_changed"
-	// UserDeleted: a user is gone, unless reading it says otherwise.
+	// UserDeleted: a user was deleted, unless reading it shows otherwise.
 	UserDeleted Concern = "user_deleted"
-	// PasswordChanged: a user has a new password. No event carries it. The
-	// user is to be looked at as well, since a new password ends an expiry.
+	// PasswordChanged: a user has a new password. No event has the password. The user
+	// must be processed as well, because a new password ends an expiry.
 	PasswordChanged Concern = "password_changed"
 	// GroupChanged: a user group was created, changed or deleted.
 	GroupChanged Concern = "group_changed"
@@ -24,14 +24,14 @@ const (
 	// SettingsChanged: settings, domains or attribute mappings of a directory,
 	// or settings of the organization.
 	SettingsChanged Concern = "settings_changed"
-	// OwnWrite: JumpCloud reports what it wrote to another system itself.
+	// OwnWrite: JumpCloud reports a write of its own to another system.
 	OwnWrite Concern = "own_write"
-	// Irrelevant: nothing that entrasync looks at.
+	// Irrelevant: nothing that entrasync uses.
 	Irrelevant Concern = "irrelevant"
 )
 
-// concerns is every event type that means something to us. Names and meanings
-// are those of the Directory Insights API documentation unless said.
+// concerns are the event types that concern us. Names and meanings are those of the
+// Directory Insights API documentation, except where a comment says otherwise.
 var concerns = map[string]Concern{
 	"user_create":           UserChanged,
 	"user_update":           UserChanged,
@@ -75,8 +75,8 @@ var concerns = map[string]Concern{
 	"user_password_update_provision": OwnWrite, // likewise
 }
 
-// EventTypes is the event types entrasync acts on, sorted: what a JumpCloud rule
-// has to select and what is asked of the feed.
+// EventTypes are the event types that entrasync acts on, sorted: a JumpCloud rule must
+// select them, and the feed is searched for them.
 func EventTypes() []string {
 	var types []string
 	for name, concern := range concerns {
@@ -88,11 +88,11 @@ func EventTypes() []string {
 	return types
 }
 
-// Concern says what the event means to entrasync. An event that reports a
-// failure changed nothing and is Irrelevant; so are groups of devices and
-// policies, which share the names of the events of user groups, and associations
-// other than those of users and user groups with each other, with a Microsoft
-// 365 directory or with an application.
+// Concern says what the event means to entrasync. An event that reports a failure
+// changed nothing and is Irrelevant. So are groups of devices and policies, whose
+// events have the same names as those of user groups, and all associations except those
+// of users and user groups with each other, with a Microsoft 365 directory or with an
+// application.
 func (e Event) Concern() Concern {
 	concern, known := concerns[e.Type]
 	switch {

@@ -12,12 +12,12 @@ import (
 	"entrasync/shared/fault"
 )
 
-// What follows asks for objects in another way than the rest of the client does, for
-// whoever has been told that one does not exist and does not want to believe a single
-// answer.
+// The methods of this file read objects in another way than the rest of the client.
+// They are for a caller who got the answer that an object does not exist and wants a
+// second one.
 
-// IsUserFound reports whether JumpCloud's search finds a user, or where the search
-// does not take the question, its list.
+// IsUserFound reports whether JumpCloud's search finds a user, or, where the search
+// does not support such a query, its list.
 func (c *Client) IsUserFound(ctx context.Context, id directory.UserID) (bool, error) {
 	if !isObjectID(string(id)) {
 		return false, nil
@@ -35,8 +35,8 @@ func (c *Client) IsUserFound(ctx context.Context, id directory.UserID) (bool, er
 	return false, err
 }
 
-// searchUser searches a user. A search that gives others is one that does not take
-// the question: a fault of kind Invalid.
+// searchUser searches for a user. A search that returns other users does not support
+// the query: a fault of kind Invalid.
 func (c *Client) searchUser(ctx context.Context, id directory.UserID) (bool, error) {
 	const op = "jumpcloud.search user"
 	body, err := json.Marshal(map[string]any{
@@ -56,11 +56,11 @@ func (c *Client) searchUser(ctx context.Context, id directory.UserID) (bool, err
 	return len(users) > 0, nil
 }
 
-// errFound ends a walk that has found what it looks for.
+// errFound ends a walk that has found the object.
 var errFound = errors.New("found")
 
-// IsGroupFound reports whether a user group is in JumpCloud's list of groups of every
-// kind.
+// IsGroupFound reports whether JumpCloud's list of groups of every kind has a user
+// group.
 func (c *Client) IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error) {
 	what := call{op: "jumpcloud.list groups", subject: string(id), url: c.api + "/v2/groups"}
 	err := c.eachPage(ctx, what, url.Values{"sort": {"id"}}, (*Client).bareList, func(_ int, p page) error {

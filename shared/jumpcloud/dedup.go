@@ -12,10 +12,10 @@ import (
 //   - else, since a workflow's trigger payload has none, a hash of timestamp,
 //     type, objects and changes;
 //   - else the id of the alert that carried it;
-//   - else a hash of the whole.
+//   - else a hash of the complete event.
 //
-// The last two are vague: JumpCloud may collect several events in one open alert,
-// and what happens twice looks the same both times.
+// The last two are vague: JumpCloud may collect several events in one open alert, and
+// an event that happens twice has the same body both times.
 func identify(o object, event Event, alert string) (id string, vague bool) {
 	if id := o.text("id"); id != "" {
 		return safeID(id), false
@@ -27,12 +27,12 @@ func identify(o object, event Event, alert string) (id string, vague bool) {
 	if alert != "" {
 		return safeID(alert), true
 	}
-	whole, _ := json.Marshal(o) // sorts the fields; raw values cannot fail
-	return hashOf(canonical(whole)), true
+	body, _ := json.Marshal(o) // sorts the fields; raw values cannot fail
+	return hashOf(canonical(body)), true
 }
 
-// safeID passes an id on that a queue takes as a de-duplication id, and hashes
-// any other.
+// safeID returns an id that a queue accepts as a de-duplication id, and hashes any
+// other.
 func safeID(id string) string {
 	if key(id) == "" {
 		return hashOf([]byte(id))
@@ -40,8 +40,8 @@ func safeID(id string) string {
 	return id
 }
 
-// canonical writes JSON with its fields sorted and without space, so that two
-// copies that were encoded differently hash alike.
+// canonical writes JSON with sorted fields and without spaces, so that two copies with
+// different encodings have the same hash.
 func canonical(raw json.RawMessage) []byte {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -53,8 +53,8 @@ func canonical(raw json.RawMessage) []byte {
 	return text
 }
 
-// hashOf hashes the parts with their lengths, so that no two lists of parts
-// are one text.
+// hashOf hashes the parts with their lengths, so that different lists of parts never
+// give the same input.
 func hashOf(parts ...[]byte) string {
 	hash := sha256.New()
 	for _, part := range parts {

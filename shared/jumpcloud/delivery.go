@@ -10,25 +10,24 @@ import (
 	"entrasync/shared/fault"
 )
 
-// TestResult is how a receiver took JumpCloud's test notification.
+// TestResult is how a receiver answered JumpCloud's test notification.
 type TestResult struct {
-	// StatusCode is the HTTP status that the receiver answered, 0 if JumpCloud
-	// got no answer.
+	// StatusCode is the HTTP status of the receiver's answer, 0 if JumpCloud got no
+	// answer.
 	StatusCode int `json:"statusCode"`
-	// Message is what JumpCloud says about it, some 300 bytes at most; it may quote
-	// the receiver. What looks like a secret is taken out.
+	// Message is JumpCloud's message about it, some 300 bytes at most; it may quote the
+	// receiver. Possible secrets are removed.
 	Message string `json:"message"`
 }
 
-// testTimeout bounds the test, for which JumpCloud waits for the receiver: it is
-// assumed to do so for 10 s.
+// testTimeout is the longest time for the test, in which JumpCloud waits for the
+// receiver: for 10 s, it is assumed.
 const testTimeout = 20 * time.Second
 
 // Delivered reports whether the receiver accepted the notification.
 func (r TestResult) Delivered() bool { return r.StatusCode/100 == 2 }
 
-// WebhookHealth is how the deliveries of a channel have gone, as JumpCloud
-// counts them.
+// WebhookHealth is JumpCloud's count of the deliveries of a channel.
 type WebhookHealth struct {
 	Enabled           bool      `json:"enabled"`
 	LastStatus        int       `json:"lastStatus"`        // HTTP status of the last answer; 0: none yet, or no answer
@@ -37,12 +36,11 @@ type WebhookHealth struct {
 	TotalRequests     int       `json:"totalRequests"`
 }
 
-// TestWebhook sends JumpCloud's test notification through the channel, with the
-// stored token, and reports how the receiver answered. A receiver that refuses
-// or cannot be reached is a result, not an error. It takes as long as the
-// receiver, at most 20 s, and is not sent again. NotFound if there is no such
-// channel, Invalid if it is not a webhook, Forbidden names the scope the key
-// lacks.
+// TestWebhook sends JumpCloud's test notification through the channel, with the stored
+// token, and returns how the receiver answered. A receiver that refuses or cannot be
+// reached is a result, not an error. It takes as long as the receiver, at most 20 s,
+// and is not repeated. NotFound if there is no such channel, Invalid if it is not a
+// webhook; Forbidden names the scope that the key lacks.
 func (c *Client) TestWebhook(ctx context.Context, channelID string) (TestResult, error) {
 	const op = "jumpcloud.test webhook"
 	channel, err := c.channel(ctx, op, channelID)
@@ -53,8 +51,8 @@ func (c *Client) TestWebhook(ctx context.Context, channelID string) (TestResult,
 	if organization == "" {
 		organization = channel.text("organizationObjectId")
 	}
-	// The description has objectId and every field of the channel, and does not
-	// say which may be left out; so all that can be read is sent.
+	// The description has objectId and every field of the channel, and does not say
+	// which ones are optional; so all readable fields are sent.
 	saved := writable(webhookOf(channel))
 	for name, value := range saved {
 		if raw, ok := value.(json.RawMessage); ok && string(raw) == `""` { // a secret that is not shown
@@ -71,7 +69,7 @@ func (c *Client) TestWebhook(ctx context.Context, channelID string) (TestResult,
 	return TestResult{StatusCode: got.number("statusCode"), Message: c.hide.Text(got.text("responseMessage"))}, nil
 }
 
-// within is the client with at least that much time for one attempt.
+// within is the client with at least that timeout for one attempt.
 func (c *Client) within(limit time.Duration) *Client {
 	patient, carrier := *c, *c.http
 	if carrier.Timeout > 0 {
@@ -87,7 +85,7 @@ func (c *Client) channel(ctx context.Context, op, id string) (object, error) {
 	if id == "" || id == "." || id == ".." { // these would name the list, not a channel
 		return nil, noChannel(op, id)
 	}
-	got, err := c.ask(ctx, channelService, what, (*Client).do)
+	got, err := c.exchange(ctx, channelService, what, (*Client).do)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +103,8 @@ func noChannel(op, id string) error {
 	return &fault.Error{Op: op, Subject: id, Kind: fault.NotFound, Message: "JumpCloud has no webhook channel of this id"}
 }
 
-// WebhookHealth reads how the deliveries of a channel have gone. NotFound if
-// there is no such webhook channel, Forbidden names the scope the key lacks.
+// WebhookHealth reads the count of the deliveries of a channel. NotFound if there is no
+// such webhook channel; Forbidden names the scope that the key lacks.
 func (c *Client) WebhookHealth(ctx context.Context, channelID string) (WebhookHealth, error) {
 	channels, err := c.listNamed(ctx, healthService)
 	if err != nil {
@@ -127,8 +125,8 @@ func (c *Client) WebhookHealth(ctx context.Context, channelID string) (WebhookHe
 	return WebhookHealth{}, noChannel("jumpcloud.read webhook health", channelID)
 }
 
-// number reads a field as a whole number, cutting decimals off; 0 if it is none.
-// The newer services may write numbers as texts.
+// number reads a field as an integer, without decimals; 0 if it is no number. The newer
+// services may write numbers as texts.
 func (o object) number(field string) int {
 	n, err := strconv.ParseFloat(o.text(field), 64)
 	if err != nil || n != n {

@@ -23,11 +23,11 @@ func TestTestWebhook(t *testing.T) {
 			state := setUp(t, client, jumpcloud.WebhookSetup{URL: url, Token: webhookToken})
 			result, err := client.TestWebhook(t.Context(), state.Channel.ID)
 			if want := (jumpcloud.TestResult{StatusCode: status, Message: message}); err != nil || result != want || result.Delivered() != (status < 300) {
-				t.Errorf("%+v, %v", result, err)
+				t.Errorf("%+v, %v, want %+v", result, err, want)
 			}
 			arrived := next(t, got)
 			if parsed, err := jumpcloud.ParseBody(arrived.body); err != nil || parsed.Count(jumpcloud.Test) != 1 || arrived.authorization != "Bearer "+webhookToken {
-				t.Errorf("%q %s, %v", arrived.authorization, arrived.body, err)
+				t.Errorf("%q %s, %v, want the test notification with the token", arrived.authorization, arrived.body, err)
 			}
 		})
 	}
@@ -38,12 +38,12 @@ func TestTestWebhookOfAReceiverThatIsDown(t *testing.T) {
 	state := setUp(t, client, setup) // nobody listens on port 1
 	result, err := client.TestWebhook(t.Context(), state.Channel.ID)
 	if err != nil || result.StatusCode != 0 || result.Message == "" || result.Delivered() {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("%+v, %v, want the status 0 and a message", result, err)
 	}
 }
 
-// JumpCloud answers only when it has given the receiver up, which takes longer
-// than any other of its answers.
+// JumpCloud answers only after it gave the receiver up, which takes longer than any
+// other of its answers.
 func TestTestWebhookOfAReceiverThatIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -61,7 +61,7 @@ func TestTestWebhookOfAReceiverThatIsSlow(t *testing.T) {
 		start := time.Now()
 		result, err := client.TestWebhook(t.Context(), state.Channel.ID)
 		if err != nil || result.StatusCode != 0 || result.Message == "" || calls != 1 || time.Since(start) != 10*time.Second {
-			t.Errorf("%+v, %v after %v and %d calls", result, err, time.Since(start), calls)
+			t.Errorf("%+v, %v after %v and %d calls, want the status 0 with a message after 10s and one call", result, err, time.Since(start), calls)
 		}
 		sim.Close()
 	})
@@ -73,7 +73,7 @@ func TestTestWebhookIsSentOnce(t *testing.T) {
 	state := setUp(t, client, jumpcloud.WebhookSetup{URL: url, Token: webhookToken})
 	sim.FailNext(jumpcloudtest.Fault{Method: http.MethodPost, PathContains: "/webhook/test", AfterChange: true, Status: http.StatusBadGateway})
 	if result, err := client.TestWebhook(t.Context(), state.Channel.ID); !fault.Is(err, fault.Transient) || len(got) != 1 {
-		t.Errorf("%+v, %v; %d notifications", result, err, len(got))
+		t.Errorf("%+v, %v; %d notifications; want a transient fault and one notification", result, err, len(got))
 	}
 }
 
@@ -90,8 +90,8 @@ func TestTestWebhookWithoutAChannel(t *testing.T) {
 	}
 }
 
-// The organization is taken from the channel if the client was not told it, and
-// whatever can be read of the channel is sent along.
+// The organization is taken from the channel if the client has none, and every readable
+// field of the channel is sent.
 func TestTestWebhookRequest(t *testing.T) {
 	sim, client := simulator(t)
 	state := setUp(t, client, setup)
@@ -110,7 +110,7 @@ func TestTestWebhookRequest(t *testing.T) {
 	result, err := client.TestWebhook(t.Context(), state.Channel.ID)
 	if err != nil || result.StatusCode != 401 || strings.Contains(result.Message, webhookToken) || len(result.Message) > 300 ||
 		!strings.HasPrefix(result.Message, "no: Authorization: bearer [redacted]") {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("%+v, %v, want 401 and a message without the token", result, err)
 	}
 	want := jumpcloudtest.Fields{"organizationObjectId": jumpcloudtest.DefaultOrganizationID, "postSave": map[string]any{
 		"objectId": state.Channel.ID, "url": webhookURL, "authType": "WEBHOOK_AUTH_TYPE_BEARER", "sslVerification": true}}
@@ -135,7 +135,7 @@ func TestWebhookHealth(t *testing.T) {
 		state := setUp(t, client, setup)
 		health, err := client.WebhookHealth(t.Context(), state.Channel.ID)
 		if want := (jumpcloud.WebhookHealth{Enabled: true}); err != nil || health != want {
-			t.Errorf("before: %+v, %v", health, err)
+			t.Errorf("before: %+v, %v, want %+v", health, err, want)
 		}
 		var last time.Time
 		for i := range 4 {
@@ -154,10 +154,10 @@ func TestWebhookHealth(t *testing.T) {
 		}
 		change(t, sim, channelsPath, state.Channel.ID, "channel", jumpcloudtest.Fields{"enabled": false})
 		if health, err = client.WebhookHealth(t.Context(), state.Channel.ID); err != nil || health.Enabled || health.TotalRequests != 5 {
-			t.Errorf("disabled: %+v, %v", health, err)
+			t.Errorf("disabled: %+v, %v, want disabled after 5 requests", health, err)
 		}
 		if _, err = client.WebhookHealth(t.Context(), "64a1b2c3d4e5f60718293a4b"); !fault.Is(err, fault.NotFound) {
-			t.Errorf("no channel: %v", err)
+			t.Errorf("no channel: %v, want a fault of kind NotFound", err)
 		}
 		sim.Close()
 	})
@@ -175,7 +175,7 @@ func TestWebhookHealthIsDecodedLiberally(t *testing.T) {
 			fmt.Fprintf(w, `{"channels":[null,{"objectId":"1"},{"objectId":"2",%s}],"count":"2"}`, row)
 		}))
 		if got, err := client.WebhookHealth(t.Context(), "2"); err != nil || got != want {
-			t.Errorf("%s: %+v, %v", row, got, err)
+			t.Errorf("%s: %+v, %v, want %+v", row, got, err, want)
 		}
 	}
 }

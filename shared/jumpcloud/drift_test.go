@@ -37,21 +37,21 @@ func TestDriftedChannelIsRepaired(t *testing.T) {
 			want := len(strings.Fields(test.changed))
 			if strings.Join(state.Channel.Changed, " ") != test.changed || state.Channel.ID != first.Channel.ID || state.Rule.Changed != nil ||
 				state.TokenWritten != (want > 0) || writes(sim)-before != min(want, 1) {
-				t.Errorf("state %+v, %d writes", state, writes(sim)-before)
+				t.Errorf("state %+v, %d writes, want the changes %q", state, writes(sim)-before, test.changed)
 			}
 			config := channelOf(t, sim, state)["config"].(map[string]any)["webhook"].(map[string]any)
 			headers, _ := config["customHeaders"].([]any)
 			if config["url"] != webhookURL || config["authType"] != bearer || config["sslVerification"] != true || len(headers) != 1 {
-				t.Errorf("config %v", config)
+				t.Errorf("config %v, want our address, bearer, the certificate check and the added header", config)
 			}
 			if setUp(t, client, setup); writes(sim)-before != min(want, 1) {
-				t.Error("repaired again")
+				t.Error("a second set-up wrote again, want no write")
 			}
 		})
 	}
 }
 
-// Nobody publishes that JumpCloud keeps a token that a replacement leaves out.
+// It is not published that JumpCloud keeps a token that a replacement leaves out.
 func TestReplacedChannelIsGivenTheToken(t *testing.T) {
 	sim, client := simulator(t)
 	setUp(t, client, setup)
@@ -68,7 +68,7 @@ func TestReplacedChannelIsGivenTheToken(t *testing.T) {
 	config, _ := channel["config"].(map[string]any)
 	webhook, _ := config["webhook"].(map[string]any)
 	if webhook["authToken"] != webhookToken || webhook["url"] != moved.URL || channel["name"] != "entrasync" || channel["objectId"] != nil {
-		t.Errorf("written %v", written)
+		t.Errorf("written %v, want a complete channel with the token, the new address and no id", written)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestOtherChannelsOfTheRuleAreKept(t *testing.T) {
 	change(t, sim, rulesPath, first.Rule.ID, "rule", jumpcloudtest.Fields{"notificationChannelObjectIds": []any{mails}})
 	notified := fmt.Sprint(ruleOf(t, sim, setUp(t, client, setup))["notificationChannelObjectIds"])
 	if !strings.Contains(notified, mails) || !strings.Contains(notified, first.Channel.ID) {
-		t.Errorf("notifies %s", notified)
+		t.Errorf("notifies %s, want the added channel and ours", notified)
 	}
 }
 
@@ -115,29 +115,29 @@ func TestDriftedRuleIsRepaired(t *testing.T) {
 			want := len(strings.Fields(test.changed))
 			if strings.Join(state.Rule.Changed, " ") != test.changed || state.Rule.ID != first.Rule.ID || state.Channel.Changed != nil ||
 				state.TokenWritten || len(state.MissingEvents) > 0 || writes(sim)-before != want {
-				t.Errorf("state %+v, %d writes", state, writes(sim)-before)
+				t.Errorf("state %+v, %d writes, want the changes %q", state, writes(sim)-before, test.changed)
 			}
 			rule := ruleOf(t, sim, state)
 			encoded := fmt.Sprint(rule["eventFilters"])
 			for _, eventType := range append(all, test.kept) {
 				if !strings.Contains(encoded, eventType) {
-					t.Errorf("%s is missing", eventType)
+					t.Errorf("%s is missing, want every event type", eventType)
 				}
 			}
 			groups, _ := rule["groupObjectIds"].([]any)
 			if rule.Text("severity") != "RULE_SEVERITY_HIGH" || rule.Flag("excludeSuspendedUsers") || len(groups) != 0 ||
 				fmt.Sprint(rule["notificationChannelObjectIds"]) != "["+first.Channel.ID+"]" {
-				t.Errorf("rule %v", rule)
+				t.Errorf("rule %v, want the administrator's severity, no exclusion, no groups and our channel", rule)
 			}
 			if setUp(t, client, setup); writes(sim)-before != want {
-				t.Error("repaired again")
+				t.Error("a second set-up wrote again, want no write")
 			}
 		})
 	}
 }
 
-// The simulator does not know conditions and thresholds, so they are only shown
-// to the client, and what it writes about them is looked at.
+// The simulator does not support conditions and thresholds, so a proxy shows them to
+// the client, and the test checks what the client writes about them.
 func TestRuleThatHoldsEventsBackIsRepaired(t *testing.T) {
 	for changed, drift := range map[string]func(rule map[string]any){
 		"alertFrequencySettings": func(rule map[string]any) {
@@ -162,7 +162,7 @@ func TestRuleThatHoldsEventsBackIsRepaired(t *testing.T) {
 			settings, _ := written["alertFrequencySettings"].(map[string]any)
 			threshold, _ := settings["eventThresholdCount"].(float64)
 			if !slices.Equal(state.Rule.Changed, []string{changed}) || threshold > 1 || strings.Contains(fmt.Sprint(written), "mira") {
-				t.Errorf("state %+v, written %v", state, written)
+				t.Errorf("state %+v, written %v, want the one change and no condition", state, written)
 			}
 		})
 	}
@@ -194,22 +194,22 @@ func TestDisabledIsReportedAndRepairedWhenAsked(t *testing.T) {
 			before := writes(sim)
 			state := setUp(t, client, setup)
 			if state.Channel.Disabled != (test.channel != nil) || state.Rule.Disabled != (test.rule != nil) || state.Delivers() || writes(sim) != before {
-				t.Errorf("left alone: %+v", state)
+				t.Errorf("without Repair: %+v, want it left disabled and no write", state)
 			}
 			addUser(t, sim, "unheard", nil)
 			setup.Repair = true
 			state = setUp(t, client, setup)
 			if state.Channel.Disabled || state.Rule.Disabled || !state.Delivers() ||
 				[2]string{strings.Join(state.Channel.Changed, " "), strings.Join(state.Rule.Changed, " ")} != test.repaired {
-				t.Errorf("repaired: %+v", state)
+				t.Errorf("with Repair: %+v, want it enabled and the changes of the row", state)
 			}
 			id := addUser(t, sim, "heard", nil)
 			if body := next(t, got).body; !bytes.Contains(body, []byte(id)) {
-				t.Errorf("%s", body)
+				t.Errorf("%s, want the event of the user", body)
 			}
 			before = writes(sim)
 			if state = setUp(t, client, setup); !state.Delivers() || writes(sim) != before {
-				t.Errorf("repaired again: %+v", state)
+				t.Errorf("a second repair: %+v, want no write", state)
 			}
 		})
 	}
@@ -226,10 +226,10 @@ func TestDeletedChannelIsMadeAgain(t *testing.T) {
 	request(t, sim, "DELETE", channelsPath+"/"+first.Channel.ID, nil)
 	state := setUp(t, client, setup)
 	if !state.Channel.Created || state.Rule.ID != first.Rule.ID || !slices.Equal(state.Rule.Changed, []string{"notificationChannelObjectIds"}) {
-		t.Errorf("state %+v", state)
+		t.Errorf("state %+v, want a new channel and the same rule with that channel", state)
 	}
 	notified := fmt.Sprint(ruleOf(t, sim, state)["notificationChannelObjectIds"])
 	if !strings.Contains(notified, state.Channel.ID) || !strings.Contains(notified, mails) || strings.Contains(notified, first.Channel.ID) {
-		t.Errorf("notifies %s", notified)
+		t.Errorf("notifies %s, want the new channel and the added one, without the old", notified)
 	}
 }

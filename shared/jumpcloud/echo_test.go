@@ -17,7 +17,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// repetitions are how a JumpCloud, or what is in between, may repeat what it was
+// repetitions are the forms in which JumpCloud, or a proxy, may repeat what it was
 // sent.
 var repetitions = map[string]func(string) string{
 	"as it is": func(s string) string { return s },
@@ -27,8 +27,8 @@ var repetitions = map[string]func(string) string{
 	"cut":      func(s string) string { return s[:len(s)*2/3] },
 }
 
-// echoing refuses every request and repeats its headers and its body. Webhooks are
-// tested, with everything in the answer.
+// echoing refuses every request and repeats its headers and its body. For tests of
+// webhooks the answer repeats everything, too.
 func echoing(status int, repeat func(string) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -46,8 +46,8 @@ func echoing(status int, repeat func(string) string) http.Handler {
 	})
 }
 
-// Whatever JumpCloud says of a request, nothing shows the key, the token or the
-// password that were in it, in any form.
+// Whatever JumpCloud answers to a request, no error shows the key, the token or the
+// password of the request, in any form.
 func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 	const password = `canary-P"ss\ w0rd/+&?`
 	secrets := []string{apiKey, webhookToken, password}
@@ -77,7 +77,7 @@ func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 			for name, call := range calls {
 				got, err := call(clientOf(echoing(status, repeat)))
 				if err == nil {
-					t.Fatalf("%s, %d: no error", name, status)
+					t.Fatalf("%s, %d: no error, want one", name, status)
 				}
 				var shown []string
 				for e := err; e != nil; e = errors.Unwrap(e) {
@@ -92,22 +92,21 @@ func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 	}
 }
 
-// hasNoSecret fails if a text has a secret in it, in one of the forms, or much of
-// one.
+// hasNoSecret fails if a text has a secret in one of the forms, or a large part of one.
 func hasNoSecret(t *testing.T, what, text string, secrets ...string) {
 	t.Helper()
 	for _, secret := range secrets {
 		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(fmt.Sprintf("%q", secret), `"`),
 			strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "=")[:12], secret[:8]} {
 			if strings.Contains(text, form) {
-				t.Errorf("%s: %q is in %s", what, form, text)
+				t.Errorf("%s: the secret %q is in %s", what, form, text)
 				return
 			}
 		}
 	}
 }
 
-// What JumpCloud says of a rule or of a test is shown too.
+// JumpCloud's texts about a rule or a test are shown too.
 func TestRepeatedTokenIsNotShown(t *testing.T) {
 	for form, repeat := range repetitions {
 		sim, _ := simulator(t)
@@ -128,7 +127,7 @@ func TestRepeatedTokenIsNotShown(t *testing.T) {
 		must(t, err)
 		hasNoSecret(t, form, string(encoded), apiKey, webhookToken)
 		if state.Warning == "" || test.Message == "" {
-			t.Errorf("%s: nothing is said: %s", form, encoded)
+			t.Errorf("%s: no warning or no message: %s, want both", form, encoded)
 		}
 	}
 }

@@ -8,9 +8,9 @@ func (e Event) Membership() bool {
 	return e.Concern() == AssociationChanged && e.Association.isMembership()
 }
 
-// Source is the connection source with which the event says that a user or user
-// group was associated or is no longer; ok is false if it is about none.
-// [Event.Users] and [Event.Groups] are the other end.
+// Source is the connection source with which, according to the event, a user or user
+// group was associated or is no longer associated; ok is false if the event is about
+// none. The other end is in [Event.Users] or [Event.Groups].
 func (e Event) Source() (source directory.ConnectionSource, ok bool) {
 	if e.Concern() != AssociationChanged {
 		return directory.ConnectionSource{}, false
@@ -28,21 +28,21 @@ func (a *Association) ours() bool {
 	return a != nil && (a.isMembership() || a.joins(isHolder, isTarget))
 }
 
-// isMembership reports whether it joins a user group and what can be in it.
-// JumpCloud documents users only; a group in a group would change who is in the
-// outer one.
+// isMembership reports whether the association joins a user group and a possible
+// member. JumpCloud documents only users as members; a group in a group would change
+// who is in the outer one.
 func (a *Association) isMembership() bool {
 	return a.joins(func(kind string) bool { return kind == typeUserGroup }, isHolder)
 }
 
-// joins reports whether one end is of one sort and the other of the other, in
+// joins reports whether one end has the first type and the other end the second, in
 // either direction.
 func (a *Association) joins(one, other func(kind string) bool) bool {
 	return one(a.From.Type) && other(a.To.Type) || one(a.To.Type) && other(a.From.Type)
 }
 
-// isPerson, isHolder and isTarget tell types apart: a user; what can be in a group
-// and have associations; what those can be with.
+// isPerson, isHolder and isTarget are classes of types: a user; a possible member of a
+// group, which can have associations; the possible other end of an association.
 func isPerson(kind string) bool { return kind == typeUser || kind == typeSystemUser }
 func isHolder(kind string) bool { return isPerson(kind) || kind == typeUserGroup }
 func isTarget(kind string) bool { return kind == typeOffice365 || kind == typeApplication }

@@ -39,7 +39,7 @@ func TestWhatAnAssociationIs(t *testing.T) {
 			source, ok := event.Source()
 			if event.Concern() != jumpcloud.AssociationChanged || event.Membership() != c.membership || source != c.source || ok != (c.source.ID != "") ||
 				len(event.Users()) != c.users || len(event.Groups()) != c.groups {
-				t.Errorf("%s%s: %s, membership %v, source %v, users %v, groups %v", name, direction, event.Concern(), event.Membership(), source, event.Users(), event.Groups())
+				t.Errorf("%s%s: %s, membership %v, source %v, users %v, groups %v, want those of the row", name, direction, event.Concern(), event.Membership(), source, event.Users(), event.Groups())
 			}
 		}
 	}
@@ -59,40 +59,42 @@ func TestWhatIsNoAssociationOfOurs(t *testing.T) {
 	} {
 		source, ok := event.Source()
 		if event.Concern() != jumpcloud.Irrelevant || event.Membership() || ok || source != (directory.ConnectionSource{}) {
-			t.Errorf("%s: %s, membership %v, source %v", name, event.Concern(), event.Membership(), source)
+			t.Errorf("%s: %s, membership %v, source %v, want it irrelevant", name, event.Concern(), event.Membership(), source)
 		}
 	}
 	unnamed := parse(t, bare("association_change", edge("user_group", groupID, "office_365", ""))).Events()[0]
 	if source, ok := unnamed.Source(); ok {
-		t.Errorf("a source without an id: %v", source)
+		t.Errorf("a source without an id: %v, want none", source)
 	}
 }
 
 func TestRecordedEventsAreNoMemberships(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "events", "*.json"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no recordings: %v", err)
+		t.Fatalf("no recordings: %v, want some", err)
 	}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		must(t, err)
 		event := parse(t, string(raw)).Events()[0]
 		if _, ok := event.Source(); ok || event.Membership() {
-			t.Errorf("%s: %+v", file, event)
+			t.Errorf("%s: %+v, want neither a source nor a membership", file, event)
 		}
 	}
 }
 
-// What a rule selects and the feed is asked for holds what groups need.
+// The event types that a rule selects and the feed is searched for include those that
+// groups need.
 func TestEventTypesOfGroups(t *testing.T) {
 	for _, name := range []string{"association_change", "group_create", "group_update", "group_delete"} {
 		if !slices.Contains(jumpcloud.EventTypes(), name) {
-			t.Errorf("%s is missing", name)
+			t.Errorf("%s is missing, want every type that groups need", name)
 		}
 	}
 }
 
-// What the simulator emits is understood, whichever way it names the ends.
+// The events of the simulator are understood, in whichever direction they name the
+// ends.
 func TestEventsOfTheSimulatedGroups(t *testing.T) {
 	for _, reverse := range []bool{false, true} {
 		sim, _ := simulator(t)

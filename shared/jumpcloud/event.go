@@ -8,34 +8,34 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Event is the part of a Directory Insights event that entrasync acts on: what
-// happened to which objects, and the states that it names, never names, addresses
-// or other values. So a queue that carries events carries keys and words of a
-// closed list only. It encodes to compact JSON and decodes from it unchanged.
+// Event is the part of a Directory Insights event that entrasync uses: what happened to
+// which objects, and states, but never names, addresses or other values. So a queue of
+// events has only ids and words of a closed list. It encodes to compact JSON and
+// decodes from it unchanged.
 type Event struct {
-	// ID is the same for every copy of the same event and is safe as a
-	// de-duplication id: at most 64 characters of [0-9A-Za-z_.-]. See dedup.go.
+	// ID is the same for every copy of the same event and is safe as a de-duplication
+	// id: at most 64 characters of [0-9A-Za-z_.-]. See dedup.go.
 	ID string `json:"id"`
-	// Type is JumpCloud's event_type, "" if it had none that can be read.
+	// Type is JumpCloud's event_type, "" if it is missing or cannot be read.
 	Type string `json:"type,omitempty"`
 	// Timestamp is when it happened, UTC; zero if it cannot be read.
 	Timestamp time.Time `json:"time,omitzero"`
-	// Organization is the organization it happened in, "" if not said.
+	// Organization is the organization it happened in, "" if the event does not say.
 	Organization directory.OrganizationID `json:"org,omitempty"`
-	// Resource is what changed; empty on association events.
+	// Resource is the object that changed; empty on association events.
 	Resource Resource `json:"resource,omitzero"`
 	// Association is the edge that changed, nil if the event is about none.
 	Association *Association `json:"association,omitempty"`
-	// Vague is set when nothing tells the event from another one like it: then both
+	// Vague is set when nothing distinguishes the event from a similar one: then both
 	// have the same ID.
 	Vague bool `json:"vague,omitempty"`
-	// Says is the words that the changes of the event amount to, sorted, nil for
-	// none. [Event.Claims] says what they mean.
+	// Says are the words of the changes of the event, sorted, nil for none.
+	// [Event.Claims] explains them.
 	Says []Word `json:"says,omitempty"`
-	// Altered are the other fields that changed, as far as the rules look at them.
+	// Altered are the other changed fields that the rules use.
 	Altered []Alteration `json:"altered,omitempty"`
-	// Failed is set when the event reports an attempt without success. Some
-	// successful events do not say so, hence this way round.
+	// Failed is set when the event reports an attempt without success. It is not the
+	// opposite, because some successful events do not report success.
 	Failed bool `json:"failed,omitempty"`
 }
 
@@ -45,9 +45,9 @@ type Resource struct {
 	Type string `json:"type,omitempty"` // user, systemuser, user_group, system_group, admin …
 }
 
-// Association is an edge between two objects. Which end is from and which is to
-// is only known for memberships (from the group to the user), so neither end
-// has a meaning of its own.
+// Association is an edge between two objects. The direction of from and to is known
+// only for memberships (from the group to the user), so neither end has a meaning of
+// its own.
 type Association struct {
 	Op   string `json:"op,omitempty"` // add, remove or update
 	From End    `json:"from,omitzero"`
@@ -71,9 +71,9 @@ const (
 	typeApplication = "application"
 )
 
-// Users is the users the event may concern: the resource if it is a user, and
-// the ends of the association that are. A resource without a type counts if the
-// event type is one about users.
+// Users are the users that the event may concern: the resource if it is a user, and the
+// ends of the association that are users. A resource without a type counts if the event
+// type is about users.
 func (e Event) Users() []directory.UserID {
 	var users []directory.UserID
 	for _, id := range e.named(func(kind string) bool { return kind == typeUser || kind == typeSystemUser }, "user_") {
@@ -82,8 +82,7 @@ func (e Event) Users() []directory.UserID {
 	return users
 }
 
-// Groups is the user groups the event may concern, found as [Event.Users] finds
-// users.
+// Groups are the user groups that the event may concern, as [Event.Users] for users.
 func (e Event) Groups() []directory.GroupID {
 	var groups []directory.GroupID
 	for _, id := range e.named(func(kind string) bool { return kind == typeUserGroup }, "group_") {
@@ -92,7 +91,7 @@ func (e Event) Groups() []directory.GroupID {
 	return groups
 }
 
-// named collects, each once, the ids of what is of the wanted type.
+// named collects, each once, the ids of the objects of the wanted type.
 func (e Event) named(wanted func(kind string) bool, prefix string) []string {
 	var ids []string
 	add := func(id string) {
@@ -113,7 +112,7 @@ func (e Event) named(wanted func(kind string) bool, prefix string) []string {
 	return ids
 }
 
-// Occurrence is the ID of an event that has one of its own, "" of a vague one.
+// Occurrence is the ID of an event, "" if the event is vague.
 func (e Event) Occurrence() string {
 	if e.Vague {
 		return ""
@@ -121,9 +120,8 @@ func (e Event) Occurrence() string {
 	return e.ID
 }
 
-// eventOf reads an event in the form of the Directory Insights API. alert is the
-// id of the alert that carried it, or "". A field of a wrong type counts as
-// missing.
+// eventOf reads an event in the form of the Directory Insights API. alert is the id of
+// the alert with the event, or "". A field of a wrong type counts as missing.
 func eventOf(o object, alert string) Event {
 	event := Event{
 		Type:         key(o.text("event_type")),
@@ -158,8 +156,8 @@ func resourceOf(o object) Resource {
 	return Resource{ID: key(id), Type: key(o.text("type"))}
 }
 
-// endOf reads one end; recordings call the id object_id, the API's own
-// connections call it id.
+// endOf reads one end; recordings name the id object_id, the API's connections name it
+// id.
 func endOf(o object) End {
 	id := o.text("object_id")
 	if id == "" {
@@ -168,8 +166,8 @@ func endOf(o object) End {
 	return End{ID: key(id), Type: key(o.text("type"))}
 }
 
-// key passes on what can be an id or a type and turns anything else, such as an
-// e-mail address in the wrong field, into "".
+// key returns s if it can be an id or a type, and "" for anything else, such as an
+// e-mail address in the wrong field.
 func key(s string) string {
 	const longest = 64
 	if len(s) > longest || !isToken(s) {
@@ -178,7 +176,7 @@ func key(s string) string {
 	return s
 }
 
-// isToken reports whether s has only characters that ids and types have.
+// isToken reports whether s has only characters of ids and types.
 func isToken(s string) bool {
 	for _, c := range []byte(s) {
 		switch {
@@ -190,8 +188,8 @@ func isToken(s string) bool {
 	return true
 }
 
-// timeOf reads a timestamp: RFC 3339 with any number of decimals, as all
-// recordings have it, or a Unix time in seconds or milliseconds.
+// timeOf reads a timestamp: RFC 3339 with any number of decimals, as in all recordings,
+// or a Unix time in seconds or milliseconds.
 func timeOf(s string) time.Time {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil && t.Year() > 0 && t.Year() < 9999 {

@@ -25,7 +25,7 @@ const (
 	m365ID  = "63f1a2b3c4d5e6f708192a3b"
 )
 
-// bare is an event with everything a receiver may see.
+// bare is an event with every field that a receiver may get.
 func bare(eventType, more string) string {
 	return `{"id":"6650a1b2c3d4e5f607180003","@version":"1","service":"directory","event_type":"` + eventType + `",
 	"timestamp":"2026-03-02T09:14:07.498Z","organization":"5f0c1e2d3a4b5c6d7e8f9012",
@@ -90,7 +90,7 @@ func TestShapes(t *testing.T) {
 			}
 			for _, event := range parsed.Events() {
 				if event.Type != "user_suspended" || !slices.Equal(event.Users(), []directory.UserID{userID}) {
-					t.Errorf("event %+v", event)
+					t.Errorf("event %+v, want user_suspended of the user", event)
 				}
 			}
 		})
@@ -100,7 +100,7 @@ func TestShapes(t *testing.T) {
 func TestNotJSON(t *testing.T) {
 	for _, body := range []string{"", " ", "{", `{"di_event":`, "a=b", "<xml/>", "{}{}", "\xff", strings.Repeat("[", 20000) + strings.Repeat("]", 20000)} {
 		if parsed, err := jumpcloud.ParseBody([]byte(body)); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%.20q: %+v, %v", body, parsed, err)
+			t.Errorf("%.20q: %+v, %v, want a fault of kind Invalid", body, parsed, err)
 		}
 	}
 }
@@ -109,14 +109,14 @@ func TestUnrecognizedNamesFieldsOnly(t *testing.T) {
 	parsed := parse(t, `{"zeta":"secret value","alpha":{"inner":1},"`+strings.Repeat("x", 1000)+`":1}`)
 	got := parsed.Elements[0].Fields
 	if len(got) != 3 || got[0] != "alpha" || len(got[1]) != 64 || got[2] != "zeta" {
-		t.Errorf("fields %v", got)
+		t.Errorf("fields %v, want alpha, one of 64 characters, and zeta", got)
 	}
 	var many []string
 	for i := range 1000 {
 		many = append(many, fmt.Sprintf(`"f%d":1`, i))
 	}
 	if got := parse(t, `{`+strings.Join(many, ",")+`}`).Elements[0].Fields; len(got) != 40 {
-		t.Errorf("%d fields", len(got))
+		t.Errorf("%d fields, want 40", len(got))
 	}
 }
 
@@ -139,11 +139,11 @@ func TestConcerns(t *testing.T) {
 		}
 		acted := want != jumpcloud.Irrelevant && want != jumpcloud.OwnWrite
 		if slices.Contains(jumpcloud.EventTypes(), eventType) != acted {
-			t.Errorf("EventTypes has %q: %v", eventType, !acted)
+			t.Errorf("EventTypes has %q: %v, want the opposite", eventType, !acted)
 		}
 	}
 	if failed := parse(t, bare("user_password_change", onUser+`,"success":false`)).Events()[0]; failed.Concern() != jumpcloud.Irrelevant {
-		t.Error("a failed change is acted on")
+		t.Error("a failed change is acted on, want it irrelevant")
 	}
 }
 
@@ -207,7 +207,7 @@ func TestRecordedEvents(t *testing.T) {
 			alone := parse(t, string(raw)).Events()[0]
 			if alone.ID != c.id || !alone.Timestamp.Equal(at) || alone.Concern() != c.concern || !slices.Equal(alone.Users(), c.users) ||
 				alone.Organization != "641b3db57090821c0b2f8183" || alone.Failed {
-				t.Errorf("event %+v", alone)
+				t.Errorf("event %+v, want the id, time, concern, users and organization of the row", alone)
 			}
 			notified := parse(t, `{"alert_id":"a","di_event":`+string(raw)+`}`).Events()[0]
 			if diff := cmp.Diff(alone, notified); diff != "" {
@@ -219,11 +219,11 @@ func TestRecordedEvents(t *testing.T) {
 			}
 			for _, private := range []string{"sekoia", "john", "jane", "Paris", "JDOE", "75010", "Marketing", "FR"} {
 				if strings.Contains(string(encoded), private) {
-					t.Errorf("%q is in %s", private, encoded)
+					t.Errorf("%q is in %s, want no private value", private, encoded)
 				}
 			}
 			if len(encoded) > 400 {
-				t.Errorf("%d bytes", len(encoded))
+				t.Errorf("%d bytes, want at most 400", len(encoded))
 			}
 		})
 	}
@@ -237,14 +237,14 @@ func TestDeduplicationID(t *testing.T) {
 	notified := func(alert, event string) string { return `{"alert_id":"` + alert + `","di_event":` + event + `}` }
 
 	if got := id(notified("a1", update)); got != "6650a1b2c3d4e5f607180003" {
-		t.Errorf("the id of the event is not used: %s", got)
+		t.Errorf("the id of the event is not used: %s, want the id of the event", got)
 	}
 	reordered := `{"event_type":"user_update","changes":[{"to":"B","field":"department","from":"A"}],"service":"directory",
 		"resource":{"type":"user","username":"mira.okafor","id":"` + userID + `"},"timestamp":"2026-03-02T09:14:07.498Z"}`
 	same := []string{id(without(update)), id(notified("a1", without(update))), id(notified("a2", without(update))), id(reordered)}
 	for _, got := range same {
 		if got != same[0] || !strings.HasPrefix(got, "h-") {
-			t.Errorf("copies without id have the ids %v", same)
+			t.Errorf("copies without id have the ids %v, want one hash", same)
 		}
 	}
 	if id(without(other)) == same[0] || id(without(strings.Replace(update, ".498Z", ".499Z", 1))) == same[0] {
@@ -252,10 +252,10 @@ func TestDeduplicationID(t *testing.T) {
 	}
 	// Two events collected in one alert stay two.
 	if id(notified("a1", without(other))) == id(notified("a1", without(update))) {
-		t.Error("events of one alert have one id")
+		t.Error("events of one alert have one id, want two")
 	}
 	if got := id(notified("a1", `{"event_type":"user_update"}`)); got != "a1" {
-		t.Errorf("without anything else the alert counts, got %s", got)
+		t.Errorf("without anything else the id is %s, want that of the alert", got)
 	}
 	if one, two := id(`{"event_type":"x","service":"y","z":1}`), id(`{"event_type":"x","service":"y","z":2}`); one == two {
 		t.Error("bodies that differ have one id")
@@ -263,11 +263,11 @@ func TestDeduplicationID(t *testing.T) {
 	for _, odd := range []string{`"` + strings.Repeat("x", 65) + `"`, `"a b"`, `"ünique"`, `"a\nb"`, `"mira@example.com"`} {
 		got := id(strings.Replace(update, `"6650a1b2c3d4e5f607180003"`, odd, 1))
 		if !strings.HasPrefix(got, "h-") || len(got) > 64 {
-			t.Errorf("id %s became %s", odd, got)
+			t.Errorf("id %s became %s, want a hash of at most 64 characters", odd, got)
 		}
 	}
 	if got := id(strings.Replace(update, `"6650a1b2c3d4e5f607180003"`, `12345678901234567890`, 1)); got != "12345678901234567890" {
-		t.Errorf("a number as id became %s", got)
+		t.Errorf("a number as id became %s, want 12345678901234567890", got)
 	}
 }
 
@@ -291,7 +291,7 @@ func TestWrongTypesAreMissing(t *testing.T) {
 		body := fmt.Sprintf(`{"service":%[1]s,"event_type":%[1]s,"id":%[1]s,"timestamp":%[1]s,"organization":%[1]s,"resource":%[1]s,
 			"association":%[1]s,"changes":%[1]s,"success":%[1]s,"@version":%[1]s,"initiated_by":%[1]s}`, junk)
 		if events := parse(t, body).Events(); len(events) != 1 || events[0].ID == "" || events[0].Concern() != jumpcloud.Irrelevant {
-			t.Errorf("%s: %+v", junk, events)
+			t.Errorf("%s: %+v, want one irrelevant event with an id", junk, events)
 		}
 	}
 }
@@ -323,7 +323,7 @@ func TestEventRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(event, decoded) {
-			t.Fatalf("%+v became %+v by way of %s", event, decoded, encoded)
+			t.Fatalf("%+v became %+v by way of %s, want the same", event, decoded, encoded)
 		}
 	})
 }
@@ -343,11 +343,11 @@ func FuzzParseBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		parsed, err := jumpcloud.ParseBody(body)
 		if (err == nil) != json.Valid(body) {
-			t.Fatalf("valid JSON: %v, but %v", json.Valid(body), err)
+			t.Fatalf("valid JSON: %v, but %v, want an error only if it is not valid", json.Valid(body), err)
 		}
 		for _, event := range parsed.Events() {
 			if event.ID == "" || len(event.ID) > 64 {
-				t.Fatalf("id %q", event.ID)
+				t.Fatalf("id %q, want 1 to 64 characters", event.ID)
 			}
 			encoded, err := json.Marshal(event)
 			if err != nil {
@@ -355,7 +355,7 @@ func FuzzParseBody(f *testing.F) {
 			}
 			var decoded jumpcloud.Event
 			if err := json.Unmarshal(encoded, &decoded); err != nil || !reflect.DeepEqual(event, decoded) {
-				t.Fatalf("%+v became %+v, %v", event, decoded, err)
+				t.Fatalf("%+v became %+v, %v, want the same", event, decoded, err)
 			}
 		}
 	})

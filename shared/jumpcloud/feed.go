@@ -12,16 +12,16 @@ import (
 
 // EventQuery says which events of the Directory Insights feed to read.
 type EventQuery struct {
-	// From and To bound the timestamps of the events; To zero means now.
-	// JumpCloud keeps events for 90 days, 15 on its smallest plan. Events become
-	// visible only minutes after they happened and not in order, so whoever
-	// follows the feed must let the times of its queries overlap.
+	// From and To limit the timestamps of the events; a zero To means now. JumpCloud
+	// keeps events for 90 days, 15 on its smallest plan. Events appear minutes after
+	// they happened and not in order, so a reader that follows the feed must let the
+	// times of its queries overlap.
 	From, To time.Time
 	// Types are the event types wanted; none means those of [EventTypes].
 	Types []string
 }
 
-// feedBody is a query as the Directory Insights API takes it.
+// feedBody is a query of the Directory Insights API.
 type feedBody struct {
 	Service     []string                         `json:"service"`
 	StartTime   string                           `json:"start_time"`
@@ -32,8 +32,8 @@ type feedBody struct {
 	SearchAfter json.RawMessage                  `json:"search_after,omitempty"`
 }
 
-// EachEventPage calls fn with every page of the events that match, oldest first.
-// An error of fn ends the walk and is returned as it is.
+// EachEventPage calls fn with every page of the matching events, oldest first. An error
+// of fn ends the walk and is returned unchanged.
 func (c *Client) EachEventPage(ctx context.Context, query EventQuery, fn func([]Event) error) error {
 	if len(query.Types) == 0 {
 		query.Types = EventTypes()
@@ -69,13 +69,13 @@ func (c *Client) EachEventPage(ctx context.Context, query EventQuery, fn func([]
 	return fault.New(fault.Transient, "jumpcloud.read events", "JumpCloud's feed does not end: ask for a shorter time")
 }
 
-// isLastOfFeed reports whether a page of the feed is its last one: it says of
-// itself that it has fewer events than its limit (Directory Insights API
-// documentation), which the elements that are in it do not tell. Of a page that
-// does not say how many it has, only its being empty does.
+// isLastOfFeed reports whether a page of the feed is its last one: its header says that
+// it has fewer events than its limit (Directory Insights API documentation); the number
+// of elements in it may differ. A page without that header is the last one only if it
+// is empty, or if no other page begins after it and it is short.
 func isLastOfFeed(header http.Header, elements int) bool {
 	limit, err := strconv.Atoi(header.Get("X-Limit"))
-	if err != nil { // what the server made of our limit, if it says so
+	if err != nil { // the server did not say which limit it used
 		limit = feedPage
 	}
 	count, err := strconv.Atoi(header.Get("X-Result-Count"))
@@ -85,7 +85,7 @@ func isLastOfFeed(header http.Header, elements int) bool {
 	return max(count, elements) < limit || count == 0
 }
 
-// eventPage reads one page and says where the next begins, nil after the last.
+// eventPage reads one page and returns where the next one begins, nil after the last.
 // X-Search_after is always there.
 func (c *Client) eventPage(ctx context.Context, body feedBody) ([]Event, json.RawMessage, error) {
 	encoded, err := json.Marshal(body)

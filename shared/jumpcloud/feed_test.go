@@ -44,7 +44,7 @@ func TestFeedIsReadToTheEnd(t *testing.T) {
 					got = append(got, event.Resource.ID)
 				}
 				if requests := sim.Counters().ByRoute["POST /insights/directory/v1/events"]; requests != count/1000+1 {
-					t.Errorf("%d requests", requests)
+					t.Errorf("%d requests, want one for each page and one more", requests)
 				}
 				if !slices.Equal(got, want) {
 					t.Errorf("%d events in pages %v, want %d in order", len(got), pages, count)
@@ -65,7 +65,7 @@ func TestFeedShowsEventsLateAndByTime(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		seen := map[string]bool{}
-		for range 8 { // as catching up does: the whole time again, duplicates by id
+		for range 8 { // as the catch-up does: it reads all of the time again, with duplicates
 			time.Sleep(time.Minute)
 			events, _ := read(t, client, jumpcloud.EventQuery{From: begin})
 			for _, event := range events {
@@ -73,11 +73,11 @@ func TestFeedShowsEventsLateAndByTime(t *testing.T) {
 			}
 		}
 		if len(seen) != 20 {
-			t.Errorf("%d events seen", len(seen))
+			t.Errorf("%d events seen, want 20", len(seen))
 		}
 		part, _ := read(t, client, jumpcloud.EventQuery{From: begin.Add(5 * time.Second), To: begin.Add(9 * time.Second)})
 		if len(part) != 5 {
-			t.Errorf("%d events from second 5 to 9", len(part))
+			t.Errorf("%d events from second 5 to 9, want 5", len(part))
 		}
 		sim.Close()
 	})
@@ -100,14 +100,14 @@ func TestFeedAsksForWhatMatters(t *testing.T) {
 		for _, event := range events {
 			types = append(types, event.Type)
 			if event.Concern() == jumpcloud.Irrelevant || event.Organization != jumpcloudtest.DefaultOrganizationID {
-				t.Errorf("event %+v", event)
+				t.Errorf("event %+v, want a relevant event of the organization", event)
 			}
 		}
 		if fmt.Sprint(types) != "[user_create user_update user_suspended]" {
-			t.Errorf("types %v", types)
+			t.Errorf("types %v, want user_create, user_update and user_suspended", types)
 		}
 		if own, _ := read(t, client, jumpcloud.EventQuery{From: begin, Types: []string{"user_deprovision"}}); len(own) != 1 {
-			t.Errorf("%v", own)
+			t.Errorf("%v, want the one user_deprovision", own)
 		}
 		sim.Close()
 	})
@@ -117,15 +117,15 @@ func TestFeedFaults(t *testing.T) {
 	sim, client := simulator(t)
 	never := func([]jumpcloud.Event) error { return errors.New("called") }
 	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now().Add(time.Hour)}, never); !fault.Is(err, fault.Invalid) {
-		t.Errorf("future: %v", err)
+		t.Errorf("future: %v, want a fault of kind Invalid", err)
 	}
 	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusPaymentRequired})
 	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, never); !fault.Is(err, fault.Forbidden) {
-		t.Errorf("not in the plan: %v", err)
+		t.Errorf("not in the plan: %v, want a fault of kind Forbidden", err)
 	}
 	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusOK, Body: `{"message":"no list"}`})
 	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, never); !fault.Is(err, fault.Transient) {
-		t.Errorf("no list: %v", err)
+		t.Errorf("no list: %v, want a fault of kind Transient", err)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestFeedThatDoesNotMoveOn(t *testing.T) {
 		}))
 		err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, func([]jumpcloud.Event) error { return nil })
 		if !fault.Is(err, fault.Transient) || requests > 2 {
-			t.Errorf("%s: %v after %d requests", name, err, requests)
+			t.Errorf("%s: %v after %d requests, want a transient fault after at most 2", name, err, requests)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"entrasync/shared/jumpcloud"
 )
 
-// What stands in the queue of changes is understood by the versions that follow.
+// Changes in the queue can be read by later versions.
 func TestChangesKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "change", goldentest.Filled[jumpcloud.Change]())
 }

@@ -12,22 +12,21 @@ import (
 	"entrasync/shared/fault"
 )
 
-// node is an object of JumpCloud's graph of users, groups and what they are
-// associated with, as one of its lists names it.
+// node is an object of JumpCloud's graph, of users, groups and the objects they are
+// associated with, as a list returns it.
 type node struct {
 	End
-	through []string // the ids of the user groups that the paths to it name
+	through []string // the ids of the user groups on the paths to it
 }
 
-// nodes reads a whole list of the graph, each object once, in order of the ids.
-// Beside an error stand those that were found: they are in the list, and the
-// error says that there may be more.
+// nodes reads a complete list of the graph, each object once, in order of the ids. With
+// an error it returns the objects found: they are in the list, and there may be more.
 //
-// A page shows what the list holds at that moment: whoever leaves while it is read
-// makes another one slip from the next page to the one that was read already. So a
-// walk that shows signs of that is repeated until one shows none, or two in a row
-// find the same. A list that does not come to rest is a fault of kind Transient. A
-// sort that the list refuses is left out.
+// A page shows the list at that moment: if an object leaves the list meanwhile, another
+// object moves from the next page to the one already read. So a walk that shows signs
+// of a change is repeated until one shows none, or two in a row have the same result. A
+// list that keeps changing is a fault of kind Transient. A sort that the list refuses
+// is left out.
 func (c *Client) nodes(ctx context.Context, what call, query url.Values) ([]node, error) {
 	known := nodeSet{}
 	var last []node
@@ -49,8 +48,8 @@ func (c *Client) nodes(ctx context.Context, what call, query url.Values) ([]node
 	return known.sorted(), unexpected(what, "JumpCloud's list changes while it is read")
 }
 
-// walk reads all pages of a list once. It moved meanwhile if an object came on
-// two pages or the total changed. Elements that name nothing are passed over.
+// walk reads all pages of a list once. The list moved if an object was on two pages or
+// the total changed. Elements without an id or a type are skipped.
 func (c *Client) walk(ctx context.Context, what call, query url.Values) (found []node, moved bool, err error) {
 	known, total := nodeSet{}, 0
 	err = c.eachPage(ctx, what, query, (*Client).bareList, func(before int, p page) error {
@@ -70,7 +69,7 @@ func (c *Client) walk(ctx context.Context, what call, query url.Values) (found [
 	return known.sorted(), moved, err
 }
 
-// nodeSet is objects, each once, with all that their paths lead through.
+// nodeSet are objects, each once, with all groups on their paths.
 type nodeSet map[End]node
 
 func (s nodeSet) add(nodes ...node) {
@@ -80,15 +79,15 @@ func (s nodeSet) add(nodes ...node) {
 	}
 }
 
-// sorted is the objects in order of the ids.
+// sorted are the objects in order of the ids.
 func (s nodeSet) sorted() []node {
 	return slices.SortedFunc(maps.Values(s), func(a, b node) int {
 		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Type, b.Type))
 	})
 }
 
-// nodeOf reads an element of a list: a connection, whose other end is in to, or
-// an object with its paths (JumpCloud API documentation, GraphConnection and
+// nodeOf reads an element of a list: a connection, whose other end is in to, or an
+// object with its paths (JumpCloud API documentation, GraphConnection and
 // GraphObjectWithPaths).
 func nodeOf(o object) node {
 	if to := objectOf(o["to"]); to != nil {
@@ -97,7 +96,7 @@ func nodeOf(o object) node {
 	return node{End: endOf(o), through: groupsIn(o["paths"])}
 }
 
-// groupsIn is the ids of the user groups that paths lead through.
+// groupsIn are the ids of the user groups on paths.
 func groupsIn(paths json.RawMessage) []string {
 	var steps [][]struct{ From, To json.RawMessage }
 	if json.Unmarshal(paths, &steps) != nil {

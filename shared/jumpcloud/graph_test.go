@@ -12,7 +12,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// Without a total a list ends with a page that is empty.
+// Without a total a list ends with an empty page.
 func TestListWithoutTotal(t *testing.T) {
 	for _, count := range []int{0, 99, 100, 250} {
 		sim, client := simulator(t)
@@ -20,12 +20,12 @@ func TestListWithoutTotal(t *testing.T) {
 		group := addGroup(t, sim, "All", addUsers(t, sim, count)...)
 		got, _, err := client.GroupMembers(t.Context(), group)
 		if err != nil || len(got) != count || sim.Counters().Requests != (count+99)/100+1 {
-			t.Errorf("%d of %d, %d requests, %v", len(got), count, sim.Counters().Requests, err)
+			t.Errorf("%d of %d, %d requests, %v, want all, one request for each page and one more", len(got), count, sim.Counters().Requests, err)
 		}
 	}
 }
 
-// Lists as JumpCloud might send them, and what is understood.
+// Possible forms of JumpCloud's lists, and what is read from them.
 func TestGraphListsAreReadLiberally(t *testing.T) {
 	const other = "64a1b2c3d4e5f60718293b01"
 	end := func(kind, id string) string { return `{"type":"` + kind + `","id":"` + id + `"}` }
@@ -56,11 +56,11 @@ func TestGraphListsAreReadLiberally(t *testing.T) {
 			client := clientOf(pages(test.body))
 			users, within, err := client.GroupMembers(t.Context(), groupID)
 			if fault.KindOf(err) != test.kind || len(users) != test.users || !slices.Equal(within, test.within) {
-				t.Errorf("%v, within %v, %v", users, within, err)
+				t.Errorf("%v, within %v, %v, want the kind, users and groups of the row", users, within, err)
 			}
 			_, err = client.GroupsOf(t.Context(), userID)
 			if fault.KindOf(err) != test.kind {
-				t.Errorf("groups of: %v", err)
+				t.Errorf("groups of: %v, want the kind of the row", err)
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestGraphListsAreReadLiberally(t *testing.T) {
 		fmt.Fprint(w, "null")
 	}))
 	if users, _, err := client.GroupMembers(t.Context(), groupID); err != nil || len(users) != 0 {
-		t.Errorf("null for an empty list: %v, %v", users, err)
+		t.Errorf("null for an empty list: %v, %v, want no users and no error", users, err)
 	}
 	client = clientOf(pages(`[{"type":"user_group","id":"` + groupID + `","paths":[[` + step(end("user", userID), end("user_group", groupID)) + `,` + step(end("user_group", groupID), end("user_group", other)) + `]]}]`))
 	groups, err := client.GroupsOf(t.Context(), userID)
@@ -77,8 +77,8 @@ func TestGraphListsAreReadLiberally(t *testing.T) {
 	equal(t, "groups by paths", groups, []directory.GroupID{groupID, other})
 }
 
-// Whoever leaves while the list is read makes another one slip to the page that
-// was read already; that one must not look gone.
+// If an object leaves the list while it is read, another one moves to a page that was
+// read already; that one must not seem deleted.
 func TestListThatMovesIsReadAgain(t *testing.T) {
 	sim, _ := simulator(t)
 	ids := addUsers(t, sim, 250)
@@ -95,18 +95,18 @@ func TestListThatMovesIsReadAgain(t *testing.T) {
 	must(t, err)
 	equal(t, "users", got, ids[2:])
 	if requests != 9 {
-		t.Errorf("%d requests", requests)
+		t.Errorf("%d requests, want 9", requests)
 	}
 }
 
-// Nobody publishes by which fields memberships can be sorted.
+// It is not published by which fields memberships can be sorted.
 func TestRefusedSortIsLeftOut(t *testing.T) {
 	sim, _ := simulator(t)
 	user := addUser(t, sim, "mira", nil)
 	group := addGroup(t, sim, "All", user)
-	var asked []url.Values
+	var requested []url.Values
 	client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if asked = append(asked, r.URL.Query()); r.URL.Query().Has("sort") {
+		if requested = append(requested, r.URL.Query()); r.URL.Query().Has("sort") {
 			http.Error(w, `{"message":"sort: unknown field"}`, http.StatusBadRequest)
 			return
 		}
@@ -115,11 +115,11 @@ func TestRefusedSortIsLeftOut(t *testing.T) {
 	got, _, err := client.GroupMembers(t.Context(), group)
 	must(t, err)
 	equal(t, "users", got, []directory.UserID{user})
-	if len(asked) != 2 || asked[0].Get("sort") != "_id" || asked[0].Get("limit") != "100" {
-		t.Errorf("asked %v", asked)
+	if len(requested) != 2 || requested[0].Get("sort") != "_id" || requested[0].Get("limit") != "100" {
+		t.Errorf("requests %v, want two, the first sorted by _id with limit 100", requested)
 	}
 	refusing := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{}`, http.StatusBadRequest) }))
 	if _, _, err := refusing.GroupMembers(t.Context(), group); !fault.Is(err, fault.Invalid) {
-		t.Errorf("refused for good: %v", err)
+		t.Errorf("refused for good: %v, want a fault of kind Invalid", err)
 	}
 }

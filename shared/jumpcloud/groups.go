@@ -11,12 +11,12 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Group reads one user group. A group that does not exist is a fault of kind
-// NotFound; so is an id that none can have.
+// Group reads one user group. A group that does not exist is a fault of kind NotFound;
+// so is an id that no group can have.
 func (c *Client) Group(ctx context.Context, id directory.GroupID) (directory.Group, error) {
 	what := call{op: "jumpcloud.read group", subject: string(id), method: http.MethodGet, url: c.api + families[typeUserGroup].one + string(id)}
 	if !isObjectID(string(id)) {
-		return directory.Group{}, nobody(what.op, typeUserGroup, string(id))
+		return directory.Group{}, impossibleID(what.op, typeUserGroup, string(id))
 	}
 	got, err := c.do(ctx, what)
 	if err != nil {
@@ -33,17 +33,16 @@ func (c *Client) Group(ctx context.Context, id directory.GroupID) (directory.Gro
 	return group, nil
 }
 
-// GroupMembers lists the users of a group, each once, in order of their ids: its
-// own members, those that the query of a dynamic group finds, and those of groups
-// within it. within are these groups, never the group itself, though it may be
-// within one of them. A group that does not exist is a fault of kind NotFound.
-// Beside any other fault stand those that were found: they are members, and there
-// may be more. That somebody is not among the members, even without a fault, is
-// what one reading of a list says.
+// GroupMembers lists the users of a group, each once, in order of their ids: its own
+// members, those that the query of a dynamic group finds, and those of groups within
+// it. within are these groups, never the group itself, even if it is within one of
+// them. A group that does not exist is a fault of kind NotFound. With any other fault
+// it returns the users found: they are members, and there may be more. A user missing
+// from one read of the list, even without a fault, may still be a member.
 //
-// JumpCloud documents users as the only members. Should it put a group into a
-// group one day, the inner one would be an element of the membership or stand in
-// the paths to its users; both are understood.
+// JumpCloud documents users as the only members. If it ever allows a group in a group,
+// the inner one would be an element of the membership or on the paths to its users;
+// both are supported.
 func (c *Client) GroupMembers(ctx context.Context, id directory.GroupID) (users []directory.UserID, within []directory.GroupID, err error) {
 	var failure error
 	members, inner, read := map[directory.UserID]bool{}, map[directory.GroupID]bool{}, map[directory.GroupID]bool{id: true}
@@ -73,19 +72,19 @@ func (c *Client) GroupMembers(ctx context.Context, id directory.GroupID) (users 
 	return slices.Sorted(maps.Keys(members)), slices.Sorted(maps.Keys(inner)), failure
 }
 
-// membership lists what a group holds, as JumpCloud resolves it.
+// membership lists the members of a group, as JumpCloud resolves it.
 func (c *Client) membership(ctx context.Context, id directory.GroupID) ([]node, error) {
 	const op = "jumpcloud.list members"
 	if !isObjectID(string(id)) {
-		return nil, nobody(op, typeUserGroup, string(id))
+		return nil, impossibleID(op, typeUserGroup, string(id))
 	}
 	found, err := c.nodes(ctx, call{op: op, subject: string(id), url: c.api + "/v2/usergroups/" + string(id) + "/membership"}, url.Values{"sort": {graphSort}})
 	return found, c.unlessThere(ctx, err, typeUserGroup, string(id))
 }
 
-// GroupsOf lists the user groups that hold a user, itself or through others, in
-// order of their ids. A user that does not exist is in none. Beside a fault stand
-// those that were found: they hold the user, and there may be more.
+// GroupsOf lists the user groups that have a user as a member, directly or through
+// other groups, in order of their ids. A user that does not exist is in none. With a
+// fault it returns the groups found: the user is in them, and there may be more.
 func (c *Client) GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error) {
 	if !isObjectID(string(id)) {
 		return nil, nil

@@ -35,7 +35,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// equal compares lists, of which an empty one may be nil.
+// equal compares lists; an empty one may be nil.
 func equal[T comparable](t *testing.T, what string, got, want []T) {
 	t.Helper()
 	if !slices.Equal(got, want) {
@@ -49,11 +49,11 @@ func TestGroup(t *testing.T) {
 	sim, client := simulator(t)
 	id := addGroup(t, sim, " Sales, EU ")
 	if got, err := client.Group(t.Context(), id); err != nil || got != (directory.Group{ID: id, Name: " Sales, EU "}) {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("%+v, %v, want the group with its name unchanged", got, err)
 	}
 	must(t, sim.DeleteGroup(string(id)))
 	if _, err := client.Group(t.Context(), id); !fault.Is(err, fault.NotFound) || !strings.Contains(err.Error(), "JumpCloud has no user group "+string(id)) {
-		t.Errorf("deleted: %v", err)
+		t.Errorf("deleted: %v, want NotFound with the id", err)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestWrongAnswerIsNeverAGroup(t *testing.T) {
 	} {
 		client := clientOf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
 		if group, err := client.Group(t.Context(), groupID); !fault.Is(err, fault.Transient) {
-			t.Errorf("%s: %+v, %v", name, group, err)
+			t.Errorf("%s: %+v, %v, want a fault of kind Transient", name, group, err)
 		}
 	}
 }
@@ -77,11 +77,11 @@ func TestMembersArePaged(t *testing.T) {
 			want := sorted(memberIDs(sim, group)...)
 			got, within, err := client.GroupMembers(t.Context(), group)
 			if err != nil || len(within) != 0 || len(got) != count {
-				t.Fatalf("%d users, within %v, %v", len(got), within, err)
+				t.Fatalf("%d users, within %v, %v, want all users and no groups", len(got), within, err)
 			}
 			equal(t, "users", got, want)
 			if pages := sim.Counters().Requests; pages != max(1, (count+99)/100) {
-				t.Errorf("%d pages", pages)
+				t.Errorf("%d pages, want one for each 100", pages)
 			}
 		})
 	}
@@ -107,16 +107,16 @@ func TestMembersOfADynamicGroup(t *testing.T) {
 	equal(t, "users", got, []directory.UserID{ids[0], ids[2]})
 	groups, err := client.GroupsOf(t.Context(), ids[0])
 	if must(t, err); !slices.Equal(groups, []directory.GroupID{group}) {
-		t.Errorf("groups %v", groups)
+		t.Errorf("groups %v, want the one group", groups)
 	}
 	must(t, sim.SetDynamicMembers(string(group), nil))
 	if groups, err = client.GroupsOf(t.Context(), ids[0]); err != nil || len(groups) != 0 {
-		t.Errorf("groups %v, %v", groups, err)
+		t.Errorf("groups %v, %v, want none and no error", groups, err)
 	}
 }
 
-// Three groups, each within the next, with a user each, in both forms in which
-// JumpCloud might show it.
+// Three groups, each within the next, with one user each, in both forms in which
+// JumpCloud might show them.
 func TestLoopOfGroups(t *testing.T) {
 	for _, how := range []jumpcloudtest.NestedGroups{jumpcloudtest.ResolveNestedGroups, jumpcloudtest.ListNestedGroups} {
 		t.Run(string(how), func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestLoopOfGroups(t *testing.T) {
 	}
 }
 
-// Each group is read once, and one that is deleted meanwhile holds nobody.
+// Each group is read once, and one that is deleted meanwhile has no members.
 func TestInnerGroupsAreReadOnce(t *testing.T) {
 	sim, client := simulator(t)
 	sim.Set(func(b *jumpcloudtest.Behaviour) { b.NestedGroups = jumpcloudtest.ListNestedGroups })
@@ -158,7 +158,7 @@ func TestInnerGroupsAreReadOnce(t *testing.T) {
 	equal(t, "users", got, ids)
 	equal(t, "within", within, []directory.GroupID{left, right, bottom})
 	if reads := sim.Counters().ByRoute[route]; reads != 4 {
-		t.Errorf("%d reads", reads)
+		t.Errorf("%d reads, want 4", reads)
 	}
 
 	vanishing := clientOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +175,7 @@ func TestInnerGroupsAreReadOnce(t *testing.T) {
 	sim.FailNext(jumpcloudtest.Fault{PathContains: string(left) + "/membership", Status: http.StatusForbidden})
 	got, within, err = client.GroupMembers(t.Context(), top)
 	if !fault.Is(err, fault.Forbidden) {
-		t.Errorf("an inner group that cannot be read: %v", err)
+		t.Errorf("an inner group that cannot be read: %v, want a fault of kind Forbidden", err)
 	}
 	equal(t, "users who were found", got, ids[:1])
 	equal(t, "groups that were found", within, []directory.GroupID{left, right})
@@ -192,9 +192,9 @@ func TestUserInManyGroups(t *testing.T) {
 	must(t, err)
 	equal(t, "groups", got, want)
 	if pages := sim.Counters().Requests; pages != 2 {
-		t.Errorf("%d pages", pages)
+		t.Errorf("%d pages, want 2", pages)
 	}
 	if got, err := client.GroupsOf(t.Context(), addUser(t, sim, "otto", nil)); err != nil || len(got) != 0 {
-		t.Errorf("nowhere: %v, %v", got, err)
+		t.Errorf("nowhere: %v, %v, want none and no error", got, err)
 	}
 }

@@ -10,26 +10,25 @@ import (
 	"entrasync/shared/fault"
 )
 
-// page is one page of a list: its elements, and how many the list says it has, 0
-// if it does not say.
+// page is one page of a list: its elements, and the total that the list states, 0 if it
+// states none.
 type page struct {
 	elements []json.RawMessage
 	total    int
 }
 
-// reader reads one page of a list in the form that the list has.
+// reader reads one page of a list in one of its forms.
 type reader func(*Client, context.Context, call) (page, error)
 
-// eachPage reads a list to its end and gives every page to take, with the number
-// of places before it. An error of take ends the walk and is returned as it is.
+// eachPage reads a list to its end and passes every page to take, with the number of
+// places before it. An error of take ends the walk and is returned unchanged.
 //
-// A page that is shorter than asked is not the last one: memberships of objects
-// that are gone take a place in their page and count in the total, but are left
-// out or shown as null (JumpCloud's PowerShell module, issues 239, 369 and 370).
-// So the walk goes on by the size that it asks for until it has asked for as many
-// places as there are in all or, where JumpCloud does not say how many, until a
-// page is empty. A list that gives one page again and again, or that has no end, is
-// a fault of kind Transient.
+// A page that is shorter than requested is not the last one: memberships of deleted
+// objects take a place in their page and count in the total, but are left out or are
+// null (JumpCloud's PowerShell module, issues 239, 369 and 370). So the walk advances
+// by the requested page size until it has requested as many places as the total or,
+// where JumpCloud states no total, until a page is empty. A list that returns one page
+// again and again, or that has no end, is a fault of kind Transient.
 func (c *Client) eachPage(ctx context.Context, what call, query url.Values, read reader, take func(before int, p page) error) error {
 	address, first, got := what.url, "", 0
 	what.method = http.MethodGet
@@ -56,7 +55,7 @@ func (c *Client) eachPage(ctx context.Context, what call, query url.Values, read
 	return unexpected(what, "JumpCloud's list does not end")
 }
 
-// firstName is the id of the first element that has one.
+// firstName is the id of the first element with an id.
 func firstName(elements []json.RawMessage) string {
 	for _, raw := range elements {
 		o := objectOf(raw)
@@ -106,7 +105,7 @@ func (c *Client) wrappedList(ctx context.Context, what call) (page, error) {
 	return page{elements, totalOf(said)}, nil
 }
 
-// totalOf reads a total; none that can be read is the same as 0.
+// totalOf reads a total; 0 if it cannot be read.
 func totalOf(said string) int {
 	total, _ := strconv.Atoi(said)
 	return max(0, total)

@@ -15,8 +15,8 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// forms is every form in which JumpCloud may show members that are gone, with and
-// without totals.
+// forms are all forms in which JumpCloud may show deleted members, with and without
+// totals.
 func forms(t *testing.T, test func(t *testing.T, sim *jumpcloudtest.Simulator, client *jumpcloud.Client)) {
 	for _, how := range []jumpcloudtest.GoneMembers{jumpcloudtest.ForgetGone, jumpcloudtest.OmitGone, jumpcloudtest.NullGone} {
 		for _, omitted := range []bool{false, true} {
@@ -29,7 +29,7 @@ func forms(t *testing.T, test func(t *testing.T, sim *jumpcloudtest.Simulator, c
 	}
 }
 
-// without deletes some of the ids and gives the others.
+// without deletes some of the ids and returns the others.
 func without[T ~string](t *testing.T, ids []T, remove func(string) error, some ...int) []T {
 	t.Helper()
 	var left []T
@@ -43,8 +43,8 @@ func without[T ~string](t *testing.T, ids []T, remove func(string) error, some .
 	return left
 }
 
-// A page that is shorter than asked, because of members who are gone, is not the
-// last: of 208 memberships three belong to nobody, and 205 people are members.
+// A page that is shorter than requested, because of deleted members, is not the last
+// one: of 208 memberships three belong to deleted users, and 205 users are members.
 func TestMembersWhoAreGone(t *testing.T) {
 	forms(t, func(t *testing.T, sim *jumpcloudtest.Simulator, client *jumpcloud.Client) {
 		ids := addUsers(t, sim, 208)
@@ -56,7 +56,7 @@ func TestMembersWhoAreGone(t *testing.T) {
 	})
 }
 
-// The same from the side of a user who was in groups that are gone.
+// The same from the side of a user who was in deleted groups.
 func TestGroupsThatAreGone(t *testing.T) {
 	forms(t, func(t *testing.T, sim *jumpcloudtest.Simulator, client *jumpcloud.Client) {
 		user := addUser(t, sim, "mira", nil)
@@ -94,8 +94,8 @@ func TestAssociatesThatAreGone(t *testing.T) {
 	})
 }
 
-// A whole page of members who are gone, as when a department was deleted: with a
-// total there is more behind it.
+// A complete page of deleted members, as after the deletion of a department: with a
+// total, the list continues behind it.
 func TestPageOfNobody(t *testing.T) {
 	sim, client := simulator(t)
 	sim.Set(func(b *jumpcloudtest.Behaviour) { b.GoneMembers = jumpcloudtest.OmitGone })
@@ -111,7 +111,7 @@ func TestPageOfNobody(t *testing.T) {
 	equal(t, "members", got, want)
 }
 
-// What is no user on a page of users costs that place alone.
+// An element that is no user loses only its own place on a page of users.
 func TestUsersOnPagesWithHoles(t *testing.T) {
 	for name, mishap := range map[string]jumpcloudtest.Fault{
 		"nulls": {Answer: jumpcloudtest.Nulls, Count: 2}, "short": {Answer: jumpcloudtest.ShortPage, Count: 2}, "nobody": {Answer: jumpcloudtest.EmptyPage},
@@ -130,18 +130,18 @@ func TestUsersOnPagesWithHoles(t *testing.T) {
 				missing = 2
 			}
 			if len(got) != 208-missing || got[len(got)-1] != ids[207] {
-				t.Errorf("%d users", len(got))
+				t.Errorf("%d users, want all that exist, up to the last", len(got))
 			}
-			// Users that are asked for are read one by one where the list does not show them.
+			// Requested users are read one by one where the list does not show them.
 			sim.FailNext(mishap)
 			if found, err := readUsers(t, client, ids[:50]); err != nil || len(found) != 50 {
-				t.Errorf("%d users, %v", len(found), err)
+				t.Errorf("%d users, %v, want 50 and no error", len(found), err)
 			}
 		})
 	}
 }
 
-// Elements that name nothing are passed over.
+// Elements without an id are skipped.
 func TestElementsThatNameNothing(t *testing.T) {
 	user := `{"type":"user","id":"` + userID + `"}`
 	for _, nothing := range []string{`null`, `5`, `"x"`, `[]`, `{}`, `{"type":"user"}`, `{"id":"` + groupID + `"}`, `{"type":"user","id":null}`,
@@ -153,8 +153,8 @@ func TestElementsThatNameNothing(t *testing.T) {
 	}
 }
 
-// pages answers every list with bodies, one for each page, and after them with
-// empty ones.
+// pages answers every list with the bodies, one for each page, and then with empty
+// ones.
 func pages(bodies ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		skip, err := strconv.Atoi(r.URL.Query().Get("skip"))
@@ -166,7 +166,8 @@ func pages(bodies ...string) http.Handler {
 	})
 }
 
-// Whatever a list does wrong, its reading ends, and says that it is not whole.
+// Whatever is wrong in a list, reading it ends, and the error says that it is
+// incomplete.
 func TestListsWithoutEnd(t *testing.T) {
 	user := func(n int) string {
 		return fmt.Sprintf(`{"type":"user","id":"%024x","_id":"%024x","username":"u"}`, n, n)
@@ -205,18 +206,18 @@ func TestListsWithoutEnd(t *testing.T) {
 				fmt.Fprint(w, body)
 			}))
 			if _, _, err := client.GroupMembers(t.Context(), groupID); !fault.Is(err, fault.Transient) || requests > test.most {
-				t.Errorf("members: %v after %d requests", err, requests)
+				t.Errorf("members: %v after %d requests, want a transient fault within the requests of the row", err, requests)
 			}
 			requests = 0
 			if err := client.EachUser(t.Context(), func(directory.User) error { return nil }); !fault.Is(err, fault.Transient) || requests > test.most {
-				t.Errorf("users: %v after %d requests", err, requests)
+				t.Errorf("users: %v after %d requests, want a transient fault within the requests of the row", err, requests)
 			}
 		})
 	}
 }
 
-// While somebody joins and leaves all the time nobody who stays looks gone: those
-// that were found are members, and the error says that there may be more.
+// While users join and leave all the time, no user who stays seems to be gone: those
+// found are members, and the error says that there may be more.
 func TestListThatNeverRests(t *testing.T) {
 	sim, _ := simulator(t)
 	ids := addUsers(t, sim, 250)
@@ -229,16 +230,17 @@ func TestListThatNeverRests(t *testing.T) {
 	}))
 	got, _, err := client.GroupMembers(t.Context(), group)
 	if !fault.Is(err, fault.Transient) || requests != 9 {
-		t.Errorf("%d users after %d requests, %v", len(got), requests, err)
+		t.Errorf("%d users after %d requests, %v, want a transient fault after 9 requests", len(got), requests, err)
 	}
 	for _, stays := range ids[requests:] {
 		if !slices.Contains(got, stays) {
-			t.Errorf("%s looks gone", stays)
+			t.Errorf("%s is not among the members found, want every user who stays", stays)
 		}
 	}
 }
 
-// A total that differs from page to page is no movement if the list is the same.
+// A total that differs from page to page does not mean a change if the list is the
+// same.
 func TestTotalThatWavers(t *testing.T) {
 	sim, _ := simulator(t)
 	ids := addUsers(t, sim, 208)
@@ -252,7 +254,7 @@ func TestTotalThatWavers(t *testing.T) {
 	must(t, err)
 	equal(t, "members", got, ids)
 	if requests != 6 {
-		t.Errorf("%d requests", requests)
+		t.Errorf("%d requests, want 6", requests)
 	}
 }
 
@@ -267,7 +269,7 @@ func (w total) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// What was found before a list could not be read any further is true.
+// The objects found before the list could no longer be read are associated.
 func TestListThatBreaksOff(t *testing.T) {
 	sim, client := simulator(t)
 	ids := addUsers(t, sim, 208)
@@ -292,7 +294,7 @@ func TestListThatBreaksOff(t *testing.T) {
 	}
 	equal(t, "associated", users, ids[:100])
 
-	// That there is an association needs no whole list, that there is none does.
+	// One association is found in an incomplete list; its absence needs the complete list.
 	for i := range 110 {
 		app, err := sim.CreateApplication(fmt.Sprintf("App %03d", i))
 		must(t, err)
@@ -302,18 +304,18 @@ func TestListThatBreaksOff(t *testing.T) {
 			defer func(first directory.ConnectionSource) {
 				sim.FailNext(refused)
 				if is, err := client.IsUserAssociated(t.Context(), first, ids[0]); err != nil || !is {
-					t.Errorf("on the first page: %v, %v", is, err)
+					t.Errorf("on the first page: %v, %v; want true and no error", is, err)
 				}
 			}(source)
 		}
 	}
 	sim.FailNext(refused)
 	if is, err := client.IsUserAssociated(t.Context(), source, ids[0]); !fault.Is(err, fault.Forbidden) {
-		t.Errorf("on the page that cannot be read: %v, %v", is, err)
+		t.Errorf("on the page that cannot be read: %v, %v; want a fault of kind Forbidden", is, err)
 	}
 }
 
-// Our channel is found behind pages that are short.
+// Our channel is found even after short pages.
 func TestChannelsOnPagesWithHoles(t *testing.T) {
 	for _, mistake := range []jumpcloudtest.Mistake{jumpcloudtest.Nulls, jumpcloudtest.ShortPage} {
 		for _, omitted := range []bool{false, true} {
@@ -327,14 +329,14 @@ func TestChannelsOnPagesWithHoles(t *testing.T) {
 			sim.FailNext(jumpcloudtest.Fault{Method: "GET", Path: "/api/v2/notifications/channels", Answer: mistake, Count: 3})
 			state, err := client.SetUpWebhook(t.Context(), setup)
 			if err != nil || state.Channel.Created || state.Channel.ID != made.Channel.ID {
-				t.Errorf("%s, totals omitted %v: %+v, %v", mistake, omitted, state, err)
+				t.Errorf("%s, totals omitted %v: %+v, %v, want the existing channel", mistake, omitted, state, err)
 			}
 		}
 	}
 }
 
-// A page of the feed says how many events it was to hold; with fewer in it, it is
-// not the last for that.
+// A page of the feed states how many events it should have; if it has fewer, that does
+// not make it the last one.
 func TestFeedPagesWithHoles(t *testing.T) {
 	event := func(n int) string { return fmt.Sprintf(`{"id":"e%d","event_type":"user_update"}`, n) }
 	for name, test := range map[string]struct {
@@ -361,7 +363,7 @@ func TestFeedPagesWithHoles(t *testing.T) {
 			}))
 			events, _ := read(t, client, jumpcloud.EventQuery{From: time.Now().Add(-time.Hour)})
 			if len(events) != test.want || requests != len(test.bodies) {
-				t.Errorf("%d events in %d requests", len(events), requests)
+				t.Errorf("%d events in %d requests, want %d in %d", len(events), requests, test.want, len(test.bodies))
 			}
 		})
 	}

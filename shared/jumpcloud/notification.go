@@ -12,52 +12,50 @@ import (
 	"entrasync/shared/redact"
 )
 
-// DefaultWebhookName is what the channel and the rule are called unless said.
+// DefaultWebhookName is the default name of the channel and the rule.
 const DefaultWebhookName = "entrasync"
 
-// maxChannelName is how many characters the name of a channel has at most; it is
-// unique among the channels of an organization (JumpCloud support, webhook
-// notification channels).
+// maxChannelName is the longest name of a channel, in characters; it is unique among
+// the channels of an organization (JumpCloud support, webhook notification channels).
 const maxChannelName = 100
 
-// What JumpCloud does not publish about channels and rules, and we had to
-// choose. Each can be changed here alone.
+// Choices about what JumpCloud does not publish about channels and rules. Each can be
+// changed here alone.
 const (
-	// ownMark begins the description of what we made, and so tells it from a
-	// namesake that an administrator made for something else.
+	// ownMark begins the description of the objects that we create. It distinguishes
+	// them from an administrator's objects with the same name.
 	ownMark = "Managed by entrasync"
-	// ruleCategory and ruleSeverity are where the rule and what it reports
-	// appear in the Admin Portal; it reports every change, so it is nobody's
-	// alarm.
+	// ruleCategory and ruleSeverity say where the Admin Portal shows the rule and its
+	// notifications; it reports every change, so it is not an alarm.
 	ruleCategory = "RULE_CATEGORY_CUSTOM"
 	ruleSeverity = "RULE_SEVERITY_LOW"
-	// minToken is how many characters a token has at least: it is the only
-	// proof that a call comes from JumpCloud, which signs nothing.
+	// minToken is the shortest token, in characters: the token is the only proof that a
+	// call comes from JumpCloud, which signs nothing.
 	minToken = 16
-	// maxToken keeps the header of a call well under what proxies take.
+	// maxToken keeps the header of a call far below the limits of proxies.
 	maxToken = 1024
 )
 
-// WebhookSetup is what an organization's notification channel and rule should
-// be. It never shows the token, however it is printed.
+// WebhookSetup is how an organization's notification channel and rule should be.
+// Printing it never shows the token.
 type WebhookSetup struct {
-	// URL is what JumpCloud calls: https, or http on a loopback address, where
-	// only a simulator can reach it. It holds no user, password or fragment.
+	// URL is the address that JumpCloud calls: https, or http on a loopback address,
+	// which only a simulator can reach. It has no user, password or fragment.
 	URL string
-	// Token is what JumpCloud sends as "Authorization: Bearer <Token>": 16 to
-	// 1,024 characters of the syntax of bearer tokens (RFC 6750, 2.1).
+	// Token is sent by JumpCloud as "Authorization: Bearer <Token>": 16 to 1,024
+	// characters of the syntax of bearer tokens (RFC 6750, 2.1).
 	Token string `json:"-"`
-	// Name is the name of the channel and of the rule, at most 100 characters;
-	// "" means DefaultWebhookName. Deployments that serve the same organization
-	// need names of their own, or each takes the channel from the other.
+	// Name is the name of the channel and of the rule, at most 100 characters; "" means
+	// DefaultWebhookName. Deployments that serve the same organization need different
+	// names, or each takes the channel from the other.
 	Name string
-	// RotateToken writes Token even if nothing else differs. JumpCloud never
-	// shows a token, so whether it has this one cannot be seen; it is written
-	// only when something else is written too, or when asked here. Ask when the
-	// token is another one, and when an earlier call failed.
+	// RotateToken writes Token even if nothing else differs. JumpCloud never shows a
+	// token, so we cannot see whether it has this one; it is written only when
+	// something else is written too, or with RotateToken. Set it when the token is new,
+	// and when an earlier call failed.
 	RotateToken bool
-	// Repair switches on what an administrator has switched off; without it
-	// that is left and reported.
+	// Repair switches on what an administrator switched off; without it, that is left
+	// and reported.
 	Repair bool
 }
 
@@ -69,37 +67,38 @@ func (s WebhookSetup) String() string {
 // GoString is String, so that %#v shows no token either.
 func (s WebhookSetup) GoString() string { return s.String() }
 
-// WebhookState is what is set up, and what was done for it.
+// WebhookState is the state of the setup, and what was done for it.
 type WebhookState struct {
 	Channel WebhookPart `json:"channel" doc:"The notification channel: the one that calls the address, whoever made it"`
 	Rule    WebhookPart `json:"rule" doc:"The rule that notifies the channel, whoever made it"`
-	// TokenWritten says that JumpCloud was given the token. If not, it has the
-	// one of an earlier call.
+	// TokenWritten says that JumpCloud got the token. If not, it has the token of an
+	// earlier call.
 	TokenWritten bool `json:"tokenWritten" doc:"Whether JumpCloud was given the token by this request"`
-	// MissingEvents is the event types that JumpCloud left out of a rule that
-	// asked for them. Such changes are only found by catching up.
+	// MissingEvents are the requested event types that JumpCloud left out of the rule.
+	// Only the catch-up finds such changes.
 	MissingEvents []string `json:"missingEvents,omitempty" doc:"Event types that JumpCloud left out of the rule"`
-	// Warning is what JumpCloud had to say about a rule it accepted.
+	// Warning is JumpCloud's warning about a rule that it accepted.
 	Warning string `json:"warning,omitempty" doc:"What JumpCloud had to say about the rule"`
-	// CoveredBy is the other rules that notify the channel of events which Rule leaves
-	// to them, so that an event comes once.
+	// CoveredBy are the other rules that notify the channel of events; Rule does not
+	// select those events, so that each event is sent once.
 	CoveredBy []WebhookName `json:"coveredBy,omitempty" doc:"Other rules that notify the channel of events, which the rule leaves to them"`
-	// SameAddress is the other channels that call our address, and SameEvents the
-	// other rules that send events of ours to it which come from elsewhere too: they
-	// bring events a second time. They are left to an administrator.
+	// SameAddress are the other channels that call our address, and SameEvents are the
+	// other rules that send our address events that another rule sends, too: those
+	// events arrive twice. An administrator must change them.
 	SameAddress []WebhookName `json:"sameAddress,omitempty" doc:"Other channels that call the address; they are left alone"`
 	SameEvents  []WebhookName `json:"sameEvents,omitempty" doc:"Other rules that send the same events to the address; they are left alone"`
-	// AlertingRules is the rules that notify the channel and make alerts: JumpCloud
-	// collects events in an alert that is open, and sends one notification for it.
+	// AlertingRules are the rules that notify the channel and make alerts: JumpCloud
+	// collects events in an open alert, and sends one notification for it.
 	AlertingRules []WebhookName `json:"alertingRules,omitempty" doc:"Rules that notify the channel and make alerts, so that events may not arrive"`
-	// LeftChannels is the channels that we made and that call another address, and
-	// LeftRules the rules that we made and that are not needed: others do their work.
-	// What was changed of them is so that no event comes twice.
+	// LeftChannels are the channels that we made and that call another address.
+	// LeftRules are the rules that we made and that are not needed, because other rules
+	// send the events. Changed says what was changed in them so that no event is sent
+	// twice.
 	LeftChannels []WebhookPart `json:"leftChannels,omitempty" doc:"Channels that entrasync made and that call another address"`
 	LeftRules    []WebhookPart `json:"leftRules,omitempty" doc:"Rules that entrasync made and that are not needed, because others send the events"`
 }
 
-// WebhookName is what an administrator finds a channel or a rule by in JumpCloud.
+// WebhookName is how an administrator finds a channel or a rule in JumpCloud.
 type WebhookName struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -110,11 +109,11 @@ type WebhookPart struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
 	Created bool   `json:"created,omitempty"`
-	// Changed is the fields of an existing one that were changed, by the names
-	// of JumpCloud's API and in their order there.
+	// Changed are the changed fields of an existing one, by their names in JumpCloud's
+	// API and in their order there.
 	Changed []string `json:"changed,omitempty"`
-	// Disabled says that it is switched off, by an administrator, and was left
-	// so because Repair was not asked for. Nothing arrives.
+	// Disabled says that an administrator switched it off, and that it was left so
+	// because Repair was not set. Nothing arrives.
 	Disabled bool `json:"disabled"`
 }
 
@@ -123,18 +122,18 @@ func (s WebhookState) Delivers() bool {
 	return s.Channel.ID != "" && s.Rule.ID != "" && !s.Channel.Disabled && !s.Rule.Disabled
 }
 
-// SetUpWebhook makes sure that a notification channel calls the URL with the
-// token and that rules send it every event type of [EventTypes], each once. It knows
-// both by what they are, also when somebody else made them under other names: the
-// channel by the URL, the rule by the channel that it alone notifies; else by their
-// name and the description we gave them. What rules of others send the channel already
-// our rule leaves to them. It writes only what differs, keeps what an administrator
+// SetUpWebhook makes sure that a notification channel calls the URL with the token and
+// that rules send it every event type of [EventTypes], each once. It recognises both by
+// what they do, even if another person made them with other names: the channel by the
+// URL, the rule by the channel that it alone notifies; else by our name and
+// description. Our rule does not select the events that other rules already send to the
+// channel. It writes only differences, keeps what an administrator added, and can be
+// repeated; a second call writes nothing.
 // added, and can be repeated; a second call writes nothing.
-//
-// Forbidden names the scope that the key lacks, Conflict a name that something
-// else has; that is found out before anything is written. On an error the state
-// says what was done until then. A call that was sent but not answered may have
-// worked, so repeat it with RotateToken.
+// Forbidden names the scope that the key lacks, Conflict a name that another object
+// has; both are found before anything is written. With an error, the state says what
+// was done until then. A call that was sent but not answered may have succeeded, so
+// repeat it with RotateToken.
 func (c *Client) SetUpWebhook(ctx context.Context, setup WebhookSetup) (WebhookState, error) {
 	c = c.knowing(setup.Token)
 	state, err := c.setUpWebhook(ctx, setup)
@@ -184,7 +183,7 @@ func (c *Client) setUpWebhook(ctx context.Context, setup WebhookSetup) (state We
 	return state, nil
 }
 
-// compare tells what the other rules do beside the one that tells our channel.
+// compare records what the other rules send, besides the one that notifies our channel.
 func (s WebhookSetup) compare(rules []object, chosen choice, state *WebhookState) {
 	calling := []string{state.Channel.ID}
 	for _, other := range state.SameAddress {
@@ -207,8 +206,8 @@ func (s WebhookSetup) compare(rules []object, chosen choice, state *WebhookState
 	}
 }
 
-// checked is the setup with its name filled in, or a fault that says what is
-// wrong with it.
+// checked is the setup with its default name, or a fault that says what is wrong with
+// it.
 func (s WebhookSetup) checked() (WebhookSetup, error) {
 	wrong := func(subject, message string) (WebhookSetup, error) {
 		return s, &fault.Error{Op: opSetUp, Kind: fault.Invalid, Subject: subject, Message: message}
@@ -221,7 +220,7 @@ func (s WebhookSetup) checked() (WebhookSetup, error) {
 	case utf8.RuneCountInString(s.Name) > maxChannelName:
 		return wrong("name", "JumpCloud takes names of at most 100 characters")
 	case err != nil || target.Hostname() == "" || target.User != nil || target.Fragment != "":
-		return wrong("url", "the webhook's address must be a whole URL without user and fragment")
+		return wrong("url", "the webhook's address must be a complete URL without user and fragment")
 	case target.Scheme != "https" && (target.Scheme != "http" || !loopback.Is(target.Hostname())):
 		return wrong("url", "the webhook's address must be https, because the token goes there")
 	case len(s.Token) < minToken || len(s.Token) > maxToken || !isBearerToken(s.Token):
@@ -232,7 +231,7 @@ func (s WebhookSetup) checked() (WebhookSetup, error) {
 
 const opSetUp = "jumpcloud.set up webhook"
 
-// isBearerToken reports whether the token can stand in a header as it is.
+// isBearerToken reports whether a header can carry the token unchanged.
 func isBearerToken(token string) bool {
 	const signs = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~+/"
 	token = strings.TrimRight(token, "=")

@@ -56,7 +56,7 @@ func request(t *testing.T, handler http.Handler, method, path string, body any) 
 	var fields jumpcloudtest.Fields
 	_ = json.Unmarshal(answer.Body.Bytes(), &fields) // a deletion answers nothing
 	if answer.Code/100 != 2 {
-		t.Fatalf("%s %s: %d %s", method, path, answer.Code, answer.Body)
+		t.Fatalf("%s %s: %d %s, want 2", method, path, answer.Code, answer.Body)
 	}
 	return fields
 }
@@ -98,8 +98,8 @@ func writes(sim *jumpcloudtest.Simulator) (count int) {
 	return count
 }
 
-// tampered passes requests on, after change saw and changed their bodies or the
-// answers to them.
+// tampered passes requests on, after change saw and changed their bodies or the answers
+// to them.
 func tampered(handler http.Handler, change func(r *http.Request, sent, answered jumpcloudtest.Fields)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var sent, answered jumpcloudtest.Fields
@@ -121,7 +121,7 @@ type received struct {
 	body          []byte
 }
 
-// receiver is a webhook on this machine that answers as told.
+// receiver is a webhook on this machine that answers with the given status.
 func receiver(t *testing.T, status int) (url string, got chan received) {
 	t.Helper()
 	got = make(chan received, 100)
@@ -134,14 +134,14 @@ func receiver(t *testing.T, status int) (url string, got chan received) {
 	return server.URL + "/webhooks/jumpcloud/" + jumpcloudtest.DefaultOrganizationID, got
 }
 
-// next is the next request a receiver gets.
+// next is the next request that a receiver gets.
 func next(t *testing.T, got chan received) received {
 	t.Helper()
 	select {
 	case r := <-got:
 		return r
 	case <-time.After(10 * time.Second):
-		t.Fatal("nothing arrives")
+		t.Fatal("no request arrives within 10s, want one")
 		return received{}
 	}
 }
@@ -151,20 +151,20 @@ func TestAfterSetUpChangesArrive(t *testing.T) {
 	url, got := receiver(t, http.StatusAccepted)
 	state := setUp(t, client, jumpcloud.WebhookSetup{URL: url, Token: webhookToken})
 	if !state.Channel.Created || !state.Rule.Created || !state.TokenWritten || !state.Delivers() || len(state.MissingEvents) > 0 {
-		t.Errorf("state %+v", state)
+		t.Errorf("state %+v, want both created and everything delivered", state)
 	}
 	id := addUser(t, sim, "mira", nil)
 	arrived := next(t, got)
 	parsed, err := jumpcloud.ParseBody(arrived.body)
 	if err != nil || arrived.authorization != "Bearer "+webhookToken {
-		t.Fatalf("%q, %v", arrived.authorization, err)
+		t.Fatalf("%q, %v, want the token", arrived.authorization, err)
 	}
 	if events := parsed.Events(); len(events) != 1 || events[0].Type != "user_create" || !slices.Contains(events[0].Users(), id) {
-		t.Errorf("events %+v", events)
+		t.Errorf("events %+v, want user_create of the user", events)
 	}
 	channel := channelOf(t, sim, state)
 	if channel.Text("name") != jumpcloud.DefaultWebhookName || ruleOf(t, sim, state).Text("name") != jumpcloud.DefaultWebhookName {
-		t.Errorf("channel %v", channel)
+		t.Errorf("channel %v, want the default name", channel)
 	}
 }
 
@@ -179,7 +179,7 @@ func TestEveryEventTypeArrives(t *testing.T) {
 		}
 		parsed, err := jumpcloud.ParseBody(next(t, got).body)
 		if err != nil || len(parsed.Events()) != 1 || parsed.Events()[0].Type != eventType {
-			t.Errorf("%s: %+v, %v", eventType, parsed, err)
+			t.Errorf("%s: %+v, %v, want one event of the type", eventType, parsed, err)
 		}
 	}
 	id := addUser(t, sim, "mira", nil)
@@ -189,7 +189,7 @@ func TestEveryEventTypeArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	if parsed, err := jumpcloud.ParseBody(next(t, got).body); err != nil || parsed.Events()[0].Type != "user_suspended" {
-		t.Errorf("%+v, %v", parsed, err)
+		t.Errorf("%+v, %v, want user_suspended", parsed, err)
 	}
 }
 
@@ -222,7 +222,7 @@ func TestSetUpAgainWritesNothing(t *testing.T) {
 			client := clientOf(wrap(sim))
 			first := setUp(t, client, setup)
 			if writes(sim) != 2 {
-				t.Fatalf("%d writes for a channel and a rule", writes(sim))
+				t.Fatalf("%d writes for a channel and a rule, want 2", writes(sim))
 			}
 			before := [2]jumpcloudtest.Fields{channelOf(t, sim, first), ruleOf(t, sim, first)}
 			want := jumpcloud.WebhookState{Channel: jumpcloud.WebhookPart{ID: first.Channel.ID, Name: "entrasync"}, Rule: jumpcloud.WebhookPart{ID: first.Rule.ID, Name: "entrasync"}}
@@ -247,16 +247,16 @@ func TestRotateToken(t *testing.T) {
 	setUp(t, client, setup)
 	setup.Token = "another-token-0123456789"
 	if state := setUp(t, client, setup); state.TokenWritten || writes(sim) != 2 {
-		t.Errorf("not asked for: %+v", state)
+		t.Errorf("without RotateToken: %+v, want no write", state)
 	}
 	setup.RotateToken = true
 	state := setUp(t, client, setup)
 	if !state.TokenWritten || state.Channel.Created || !slices.Equal(state.Channel.Changed, []string{"config.webhook.authToken"}) || writes(sim) != 3 {
-		t.Errorf("asked for: %+v, %d writes", state, writes(sim))
+		t.Errorf("with RotateToken: %+v, %d writes; want only the token written", state, writes(sim))
 	}
 	addUser(t, sim, "mira", nil)
 	if arrived := next(t, got); arrived.authorization != "Bearer another-token-0123456789" {
-		t.Errorf("%q", arrived.authorization)
+		t.Errorf("%q, want Bearer another-token-0123456789", arrived.authorization)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestSetUpByHandIsTakenOver(t *testing.T) {
 	state := setUp(t, client, setup)
 	if state.Channel.ID != channel || state.Rule.ID != rule || state.Channel.Created || state.Rule.Created || state.Channel.Changed != nil ||
 		!slices.Equal(state.Rule.Changed, []string{"eventFilters"}) {
-		t.Errorf("state %+v", state)
+		t.Errorf("state %+v, want the existing channel and rule with only the event types changed", state)
 	}
 }
 
@@ -331,24 +331,24 @@ func TestNameOfAStrangerIsAConflict(t *testing.T) {
 			}
 			_, err := client.SetUpWebhook(t.Context(), setup)
 			if problem := fault.Of(err); problem == nil || problem.Kind != fault.Conflict || problem.Subject != "entrasync" || problem.Message == "" || writes(sim) != 0 {
-				t.Errorf("%v, %d writes", err, writes(sim))
+				t.Errorf("%v, %d writes, want a Conflict about entrasync and no write", err, writes(sim))
 			}
 			other := setup
 			other.Name = "entrasync (prod)"
 			if state := setUp(t, client, other); !state.Delivers() {
-				t.Errorf("under another name: %+v", state)
+				t.Errorf("with another name: %+v, want it to deliver", state)
 			}
 		})
 	}
 }
 
-// A name may be free in the list and taken when the channel is made.
+// A name may be free in the list and taken when the channel is created.
 func TestConflictOnCreation(t *testing.T) {
 	for _, path := range []string{channelsPath, rulesPath} {
 		sim, client := simulator(t)
 		sim.FailNext(jumpcloudtest.Fault{Method: http.MethodPost, PathContains: path, Status: http.StatusConflict})
 		if _, err := client.SetUpWebhook(t.Context(), setup); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "of this name") {
-			t.Errorf("%s: %v", path, err)
+			t.Errorf("%s: %v, want a Conflict about the name", path, err)
 		}
 	}
 }
@@ -377,7 +377,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 	state := setUp(t, client, setup) // sorts behind all others
 	setUp(t, client, setup)
 	if writes(sim) != 2 {
-		t.Errorf("%d writes: ours is not found on the third page", writes(sim))
+		t.Errorf("%d writes, want 2, because our channel is on the third page", writes(sim))
 	}
 	request(t, sim, "DELETE", rulesPath+"/"+state.Rule.ID, nil)
 	request(t, sim, "DELETE", channelsPath+"/"+state.Channel.ID, nil)

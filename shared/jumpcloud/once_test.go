@@ -16,20 +16,20 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// mistyped is our address with a typing error, which our channel was set up with.
+// mistyped is our address with a typing error, with which our channel was set up.
 const mistyped = "http://127.0.0.1:1/webhook/jumpcloud/1"
 
-// told is a JumpCloud whose notifications are counted by address and event type.
-type told struct {
+// counted is a JumpCloud that counts notifications by address and event type.
+type counted struct {
 	*jumpcloudtest.Simulator
 	t      *testing.T
 	client *jumpcloud.Client
 	counts map[string]int
 }
 
-func newTold(t *testing.T) *told {
+func newCounted(t *testing.T) *counted {
 	t.Helper()
-	w := &told{t: t, counts: map[string]int{}}
+	w := &counted{t: t, counts: map[string]int{}}
 	receiver := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
 		_, err := body.ReadFrom(r.Body)
@@ -49,9 +49,9 @@ func newTold(t *testing.T) *told {
 	return w
 }
 
-// wants checks that every event we act on comes as often as said to our address and
-// to the one with the typing error.
-func (w *told) wants(right, wrong int) {
+// wants checks how often every event that we act on is sent to our address and to the
+// one with the typing error.
+func (w *counted) wants(right, wrong int) {
 	w.t.Helper()
 	clear(w.counts)
 	for _, eventType := range jumpcloud.EventTypes() {
@@ -65,19 +65,19 @@ func (w *told) wants(right, wrong int) {
 	}
 }
 
-// selecting is a rule by hand for event types.
+// selecting is a rule for event types, made by hand.
 func selecting(types []string, channels ...any) jumpcloudtest.Fields {
 	rule := eventRule(byHand, channels...)
 	rule["eventFilters"] = []any{jumpcloudtest.Fields{"eventTypes": types}}
 	return rule
 }
 
-// However channels and rules came about, an event comes to our address once, and what
-// of ours is left over is named.
+// However channels and rules were made, each event is sent to our address once, and the
+// state names those of ours that are left over.
 func TestAnEventComesOnce(t *testing.T) {
 	all := jumpcloud.EventTypes()
 	for name, test := range map[string]struct {
-		set     func(w *told, byHand string) // after the set-up with the typing error; nil: only that
+		set     func(w *counted, byHand string) // after the set-up with the typing error; nil: only that
 		rule    string
 		changed string // of the rule
 		wrong   int    // deliveries to the mistyped address afterwards
@@ -86,50 +86,50 @@ func TestAnEventComesOnce(t *testing.T) {
 		covered string
 	}{
 		"nothing by hand but the channel": {nil, "entrasync", "notificationChannelObjectIds", 0, "entrasync/", "", ""},
-		"a rule by hand for all events": {func(w *told, c string) { w.rule(selecting(all, c)) },
+		"a rule by hand for all events": {func(w *counted, c string) { w.rule(selecting(all, c)) },
 			byHand, "", 1, "entrasync/entrasync", "", ""},
-		"one for some events": {func(w *told, c string) { w.rule(selecting(all[3:], c)) },
+		"one for some events": {func(w *counted, c string) { w.rule(selecting(all[3:], c)) },
 			byHand, "eventFilters", 1, "entrasync/entrasync", "", ""},
-		"one that leaves out the suspended": {func(w *told, c string) {
+		"one that leaves out the suspended": {func(w *counted, c string) {
 			rule := selecting(all, c)
 			rule["excludeSuspendedUsers"] = true
 			w.rule(rule)
 		}, byHand, "excludeSuspendedUsers", 1, "entrasync/entrasync", "", ""},
-		"one that is switched off": {func(w *told, c string) {
+		"one that is switched off": {func(w *counted, c string) {
 			rule := selecting(all, c)
 			rule["status"] = "RULE_STATUS_DISABLED"
 			w.rule(rule)
 		}, "entrasync", "notificationChannelObjectIds", 0, "entrasync/", "", ""},
-		"one for two receivers and all events": {func(w *told, c string) { w.rule(selecting(all, c, w.siem())) },
+		"one for two receivers and all events": {func(w *counted, c string) { w.rule(selecting(all, c, w.siem())) },
 			byHand, "", 1, "entrasync/entrasync", "", ""},
-		"one for two receivers and some events": {func(w *told, c string) { w.rule(selecting(all[3:], c, w.siem())) },
+		"one for two receivers and some events": {func(w *counted, c string) { w.rule(selecting(all[3:], c, w.siem())) },
 			"entrasync", "eventFilters notificationChannelObjectIds", 0, "entrasync/", "", byHand},
-		"two for one half each": {func(w *told, c string) {
+		"two for one half each": {func(w *counted, c string) {
 			w.rule(selecting(all[:3], c, w.siem()))
 			second := selecting(all[3:], c, w.siem2())
 			second["name"] = "M365 sync 2"
 			w.rule(second)
 		}, byHand, "", 1, "entrasync/entrasync", "", "M365 sync 2"},
-		"ours sends there as well, as older versions had it": {func(w *told, c string) {
+		"ours sends there as well, as older versions had it": {func(w *counted, c string) {
 			w.rule(selecting(all, c))
 			w.ours(func(rule jumpcloudtest.Fields) {
 				rule["notificationChannelObjectIds"] = append(rule["notificationChannelObjectIds"].([]any), c)
 			})
 		}, byHand, "", 1, "entrasync/entrasync", "notificationChannelObjectIds", ""},
-		"ours sends there as well, and the other one to two": {func(w *told, c string) {
+		"ours sends there as well, and the other one to two": {func(w *counted, c string) {
 			w.rule(selecting(all, c, w.siem()))
 			w.ours(func(rule jumpcloudtest.Fields) {
 				rule["notificationChannelObjectIds"] = append(rule["notificationChannelObjectIds"].([]any), c)
 			})
 		}, byHand, "", 1, "entrasync/entrasync", "notificationChannelObjectIds", ""},
-		"ours is switched off": {func(w *told, c string) {
+		"ours is switched off": {func(w *counted, c string) {
 			w.rule(selecting(all, c))
 			w.ours(func(rule jumpcloudtest.Fields) { rule["status"] = "RULE_STATUS_DISABLED" })
 		}, byHand, "", 0, "entrasync/", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newTold(t)
+				w := newCounted(t)
 				defer w.Close()
 				wrong := setup
 				wrong.URL = mistyped
@@ -142,11 +142,11 @@ func TestAnEventComesOnce(t *testing.T) {
 				state := setUp(t, w.client, setup)
 				if state.Channel.ID != channel || state.Channel.Changed != nil || state.Rule.Name != test.rule || strings.Join(state.Rule.Changed, " ") != test.changed || !state.Delivers() ||
 					state.SameAddress != nil || state.SameEvents != nil || len(state.MissingEvents) > 0 || namesOf(state.CoveredBy) != test.covered {
-					t.Errorf("state %+v", state)
+					t.Errorf("state %+v, want the same channel and the rule and changes of the row", state)
 				}
 				left, changes := partsOf(state.LeftChannels), partsOf(state.LeftRules)
 				if got := left[0] + "/" + changes[0]; got != test.left || changes[1] != test.changes {
-					t.Errorf("left %s, changed %s", got, changes[1])
+					t.Errorf("left %s, changed %s, want those of the row", got, changes[1])
 				}
 				w.wants(1, test.wrong)
 				before := writes(w.Simulator)
@@ -163,7 +163,7 @@ func TestAnEventComesOnce(t *testing.T) {
 	}
 }
 
-// partsOf are the names of channels or rules, and what was changed of them.
+// partsOf are the names of channels or rules, and their changed fields.
 func partsOf(parts []jumpcloud.WebhookPart) (joined [2]string) {
 	var names, changed []string
 	for _, each := range parts {
@@ -172,17 +172,17 @@ func partsOf(parts []jumpcloud.WebhookPart) (joined [2]string) {
 	return [2]string{strings.Join(names, " "), strings.Join(changed, " ")}
 }
 
-func (w *told) rule(rule jumpcloudtest.Fields) {
+func (w *counted) rule(rule jumpcloudtest.Fields) {
 	w.t.Helper()
 	_, err := w.AddRule(rule)
 	must(w.t, err)
 }
 
-func (w *told) siem() string  { return w.receiver("siem") }
-func (w *told) siem2() string { return w.receiver("siem 2") }
+func (w *counted) siem() string  { return w.receiver("siem") }
+func (w *counted) siem2() string { return w.receiver("siem 2") }
 
-// receiver is a channel to somebody else.
-func (w *told) receiver(name string) string {
+// receiver is a channel to another receiver.
+func (w *counted) receiver(name string) string {
 	w.t.Helper()
 	id, err := w.AddChannel(webhookChannel(name, "http://127.0.0.1:1/siem"))
 	must(w.t, err)
@@ -190,7 +190,7 @@ func (w *told) receiver(name string) string {
 }
 
 // ours changes the rule that was set up.
-func (w *told) ours(edit func(jumpcloudtest.Fields)) {
+func (w *counted) ours(edit func(jumpcloudtest.Fields)) {
 	w.t.Helper()
 	for _, rule := range w.State().Rules {
 		if rule.Text("name") == "entrasync" {
@@ -203,23 +203,23 @@ func (w *told) ours(edit func(jumpcloudtest.Fields)) {
 // A channel of our own is moved to the right address, and so are its events.
 func TestOurChannelIsMovedToTheRightAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newTold(t)
+		w := newCounted(t)
 		defer w.Close()
 		wrong := setup
 		wrong.URL = mistyped
 		first := setUp(t, w.client, wrong)
 		state := setUp(t, w.client, setup)
 		if state.Channel.ID != first.Channel.ID || !slices.Equal(state.Channel.Changed, []string{"config.webhook.url"}) || state.Rule.ID != first.Rule.ID || state.LeftChannels != nil || state.LeftRules != nil {
-			t.Errorf("state %+v", state)
+			t.Errorf("state %+v, want the same channel with only its address changed", state)
 		}
 		w.wants(1, 0)
 	})
 }
 
-// Who else is told by our rule goes on being told, and of the same.
+// Other channels that our rule notifies still get the same events.
 func TestWhoElseOurRuleTellsIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newTold(t)
+		w := newCounted(t)
 		defer w.Close()
 		wrong := setup
 		wrong.URL = mistyped
@@ -235,16 +235,16 @@ func TestWhoElseOurRuleTellsIsKept(t *testing.T) {
 		state := setUp(t, w.client, setup)
 		rule := ruleOf(t, w.Simulator, state)
 		if got := fmt.Sprint(rule["notificationChannelObjectIds"]); state.Rule.ID != first.Rule.ID || !strings.Contains(got, mails) || !strings.Contains(got, channel) || strings.Contains(got, first.Channel.ID) {
-			t.Errorf("notifies %s, %+v", got, state)
+			t.Errorf("notifies %s, %+v, want the same rule with the new channel and without the old one", got, state)
 		}
 		if encoded := fmt.Sprint(rule["eventFilters"]); namesOf(state.SameEvents) != byHand || slices.ContainsFunc(jumpcloud.EventTypes(), func(each string) bool { return !strings.Contains(encoded, each) }) {
-			t.Errorf("rule %s, %+v", encoded, state)
+			t.Errorf("rule %s, %+v, want every event type, and the rule by hand in SameEvents", encoded, state)
 		}
 	})
 }
 
-// Whatever there was: every event of ours comes to our address, and none comes twice
-// without the answer naming the rule or the channel that brings it a second time; a
+// With any channels and rules: every event of ours is sent to our address, and none
+// twice unless the state names the rule or the channel that sends it a second time; a
 // second set-up writes nothing.
 func TestEveryEventComesAndNoneTwiceUnsaid(t *testing.T) {
 	all := jumpcloud.EventTypes()
@@ -271,7 +271,7 @@ func TestEveryEventComesAndNoneTwiceUnsaid(t *testing.T) {
 				break
 			}
 			from := rapid.IntRange(0, len(all)-1).Draw(t, "from")
-			rule := selecting(all[from:], rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, len(ids), rapid.ID[any]).Draw(t, "tells")...)
+			rule := selecting(all[from:], rapid.SliceOfNDistinct(rapid.SampledFrom(ids), 1, len(ids), rapid.ID[any]).Draw(t, "notifies")...)
 			rule["name"] = fmt.Sprint("rule ", i)
 			if i == 0 && rapid.Bool().Draw(t, "our rule") {
 				rule["name"], rule["description"] = "entrasync", "Managed by entrasync"
@@ -296,23 +296,23 @@ func TestEveryEventComesAndNoneTwiceUnsaid(t *testing.T) {
 		for eventType, times := range timesOf(sim) {
 			said := len(state.SameEvents)+len(state.SameAddress) > 0
 			if times[0] == 0 || times[1] > 1 && !said {
-				t.Fatalf("%s comes %d times, %d of them without exceptions: %+v", eventType, times[1], times[0], state)
+				t.Fatalf("%s comes %d times, %d of them without exceptions: %+v, want at least one without exceptions, and no more than one unless the state names the cause", eventType, times[1], times[0], state)
 			}
 		}
 		before := writes(sim)
 		if again, err := client.SetUpWebhook(t.Context(), wanted); err != nil || writes(sim) != before {
-			t.Fatalf("again: %d writes, %+v after %+v, %v", writes(sim)-before, again, state, err)
+			t.Fatalf("a second set-up: %d writes, %+v after %+v, %v; want no write", writes(sim)-before, again, state, err)
 		}
 	})
 }
 
-// nowhere is a network that nothing gets through.
+// nowhere is a network in which every request fails.
 type nowhere struct{}
 
 func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, http.ErrServerClosed }
 
-// timesOf counts how often an event of each of our types would come to our address:
-// by rules that hold nothing back, and by all that are switched on.
+// timesOf counts how often an event of each of our types is sent to our address: by
+// rules without conditions, and by all that are switched on.
 func timesOf(sim *jumpcloudtest.Simulator) map[string][2]int {
 	state := sim.State()
 	calls := map[any]bool{}
@@ -346,7 +346,7 @@ func timesOf(sim *jumpcloudtest.Simulator) map[string][2]int {
 	return times
 }
 
-// typesOf is the event types of a rule.
+// typesOf are the event types of a rule.
 func typesOf(rule jumpcloudtest.Fields) (types []string) {
 	filters, _ := rule["eventFilters"].([]any)
 	for _, filter := range filters {

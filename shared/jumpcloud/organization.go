@@ -10,10 +10,10 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Organization reads the organization of the key: its id and display name, the
-// other fields are ours and stay empty. It is the check that address, key and
-// organization fit together: NotFound or Forbidden when the key is another
-// organization's, Unauthorized when it does not work.
+// Organization reads the organization of the key: its id and display name; the other
+// fields are ours and stay empty. It checks that address, key and organization fit
+// together: NotFound or Forbidden when the key is another organization's, Unauthorized
+// when the key is not accepted.
 //
 // The routes below /organizations take no x-org-id (JumpCloud API
 // documentation), so none is sent.
@@ -47,8 +47,8 @@ func (c *Client) Organization(ctx context.Context) (directory.Organization, erro
 	return directory.Organization{ID: directory.OrganizationID(id), Name: o.text("displayName")}, nil
 }
 
-// onlyOne is the one organization of a list. A key for several must be told
-// which one is meant.
+// onlyOne is the only organization of a list. With a key for several, the administrator
+// must name the organization.
 func onlyOne(what call, results json.RawMessage) (object, error) {
 	organizations := object{"results": results}.objects("results")
 	if len(organizations) != 1 {

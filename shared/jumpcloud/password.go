@@ -12,10 +12,10 @@ import (
 	"entrasync/shared/fault"
 )
 
-// passwordRules says what a code of fieldViolationsList means. JumpCloud documents
+// passwordRules explain the codes of fieldViolationsList. JumpCloud documents
 // specialCharacter and passwordHistory (JumpCloud API documentation,
-// fullValidationDetails); the others are assumed. A code that is not here is
-// passed on as it is.
+// fullValidationDetails); the others are assumed. An unknown code is passed on
+// unchanged.
 var passwordRules = map[string]string{
 	"specialCharacter":  "it must hold a special character",
 	"passwordHistory":   "it was used before",
@@ -26,11 +26,11 @@ var passwordRules = map[string]string{
 	"usernameSubstring": "it must not contain the user name",
 }
 
-// SetPassword gives a user a new password. One that breaks the organization's
-// policy is a fault of kind Invalid whose message names the rules. The request is
-// sent once: after a fault of kind Transient nobody knows whether JumpCloud has
-// the new password, and JumpCloud may refuse it the second time as used before.
-// Every other fault says that it has not.
+// SetPassword gives a user a new password. A password that breaks the organization's
+// policy is a fault of kind Invalid whose message names the rules. The request is sent
+// once: after a fault of kind Transient it is unknown whether JumpCloud has the new
+// password, and a second time JumpCloud may refuse it as used before. After every other
+// fault it does not have it.
 func (c *Client) SetPassword(ctx context.Context, user directory.UserID, password string) error {
 	what := call{op: "jumpcloud.set password", subject: string(user), method: http.MethodPut, secret: password,
 		explain: c.knowing(password).brokenRules,
@@ -53,11 +53,11 @@ func (c *Client) SetPassword(ctx context.Context, user directory.UserID, passwor
 	return nil
 }
 
-// maxRules is how many rules a refusal names at most.
+// maxRules is the highest number of rules in the message of a refusal.
 const maxRules = 20
 
-// brokenRules reads which rules a refused password breaks. What JumpCloud says in
-// words of its own is given on without what is secret.
+// brokenRules reads which rules a refused password breaks. JumpCloud's own texts are
+// passed on without secrets.
 func (c *Client) brokenRules(body []byte) string {
 	o := objectOf(body)
 	var rules []string

@@ -19,7 +19,7 @@ func TestSetPassword(t *testing.T) {
 	sim, client := simulator(t)
 	mira := addUser(t, sim, "mira.okafor", nil)
 	if err := client.SetPassword(t.Context(), mira, goodPassword); err != nil || !sim.HasPassword(string(mira), goodPassword) {
-		t.Errorf("%v", err)
+		t.Errorf("%v, want no error and the password set", err)
 	}
 	for password, want := range map[string]string{
 		"canary1!":           "it must hold an upper-case letter",
@@ -33,11 +33,11 @@ func TestSetPassword(t *testing.T) {
 		}
 	}
 	if !sim.HasPassword(string(mira), goodPassword) {
-		t.Error("a refused password was set")
+		t.Error("a refused password was set, want the old one")
 	}
 	for _, id := range []string{"", "..", "64a1b2c3d4e5f60718293fff"} {
 		if err := client.SetPassword(t.Context(), directory.UserID(id), goodPassword); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%q: %v", id, err)
+			t.Errorf("%q: %v, want a fault of kind NotFound", id, err)
 		}
 	}
 }
@@ -53,18 +53,18 @@ func TestPasswordHistory(t *testing.T) {
 	r.Header.Set("x-api-key", apiKey)
 	r.Header.Set("Content-Type", "application/json")
 	if response, err := jumpcloudtest.Transport(sim).RoundTrip(r); err != nil || response.StatusCode != 200 {
-		t.Fatalf("%+v, %v", response, err)
+		t.Fatalf("%+v, %v, want 200", response, err)
 	}
 	if err := client.SetPassword(t.Context(), mira, goodPassword); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.SetPassword(t.Context(), mira, goodPassword); !fault.Is(err, fault.Invalid) || fault.Of(err).Message != "it was used before" {
-		t.Errorf("the same again: %v", err)
+		t.Errorf("the same again: %v, want Invalid because it was used before", err)
 	}
 }
 
-// A password is sent once, whatever comes back, and nothing that comes back
-// repeats it to us.
+// A password is sent once, whatever the answer, and no error repeats an answer with the
+// password.
 func TestAPasswordIsSentOnce(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status int // 0: no answer
@@ -101,10 +101,10 @@ func TestAPasswordIsSentOnce(t *testing.T) {
 				err := client.SetPassword(t.Context(), "64a1b2c3d4e5f60718293a4b", goodPassword)
 				f := fault.Of(err)
 				if !fault.Is(err, tc.kind) || !strings.Contains(f.Message, tc.says) || strings.Contains(err.Error()+f.Message, goodPassword) {
-					t.Errorf("%v", err)
+					t.Errorf("%v, want the kind and words of the row without the password", err)
 				}
 				if want := `PUT http://sim/api/systemusers/64a1b2c3d4e5f60718293a4b?fullValidationDetails=password {"password":"` + goodPassword + `"}`; requests != 1 || got != want {
-					t.Errorf("%d requests, the last %s", requests, strings.ReplaceAll(got, goodPassword, "…"))
+					t.Errorf("%d requests, the last %s, want one PUT of the password", requests, strings.ReplaceAll(got, goodPassword, "…"))
 				}
 			})
 		})

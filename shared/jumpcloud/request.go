@@ -15,8 +15,8 @@ import (
 	"entrasync/shared/retryafter"
 )
 
-// call is one request to JumpCloud. What is sent through do may be sent again: it
-// reads, or writes the same again; what creates something is sent once.
+// call is one request to JumpCloud. A call through do may be repeated: it reads, or
+// writes the same again. A call that creates something is sent once.
 type call struct {
 	op      string // for the fault: "jumpcloud.read user"
 	subject string // for the fault: the id it is about
@@ -24,22 +24,21 @@ type call struct {
 	url     string
 	body    []byte // nil for none
 	noOrg   bool   // the route does not take x-org-id
-	secret  string // what is in the body and must be shown nobody; "" for nothing
-	// explain reads from the body of a refusal, without what is secret, what is wrong
-	// with the request, for the person who must act; nil or "" when the status says
-	// it all.
+	secret  string // a part of the body that nobody may see; "" for none
+	// explain reads from the body of a refusal what is wrong with the request, for the
+	// person who must act, without secrets; nil or "" when the status is enough.
 	explain func(body []byte) string
 }
 
-// answer is a successful answer, read whole.
+// answer is a successful answer with its complete body.
 type answer struct {
 	header http.Header
 	body   []byte
 }
 
-// do sends the call until it succeeds, fails for good, was retried maxRetries
-// times, or the next wait would outlast the context's deadline or maxWait. In
-// that case the fault comes back at once with what is to be waited.
+// do sends the call until it succeeds, fails for good, was retried maxRetries times, or
+// the next wait would exceed the context's deadline or maxWait. In that case it returns
+// the fault at once, with the time to wait.
 func (c *Client) do(ctx context.Context, what call) (answer, error) {
 	for attempt := 0; ; attempt++ {
 		got, again, problem := c.attempt(ctx, what)
@@ -67,9 +66,9 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 	}
 }
 
-// attempt sends the call once and says whether another attempt may help. What it
-// says of a refusal may be shown: JumpCloud, or what is in between, may repeat what
-// it was sent.
+// attempt sends the call once and reports whether another attempt may help. The text of
+// a refusal has no secrets, although JumpCloud, or a proxy, may repeat what it was
+// sent.
 func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.Error) {
 	if what.secret != "" {
 		c = c.knowing(what.secret)
@@ -106,7 +105,7 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	}
 	body = []byte(c.hide.Known(string(body)))
 	means := meaningOf(response.StatusCode)
-	if what.secret != "" && response.StatusCode/100 == 3 { // not JumpCloud's word on a password
+	if what.secret != "" && response.StatusCode/100 == 3 { // it says nothing about the password
 		means.kind = fault.Transient
 	}
 	problem := fail(means.kind, means.message, errors.New(c.describe(response.StatusCode, body)))
@@ -119,8 +118,8 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	return answer{}, means.retry, problem
 }
 
-// describe puts a refusal into words: the status, and the message of the body
-// in either of the forms JumpCloud uses.
+// describe is the text of a refusal: the status, and the message of the body in either
+// of JumpCloud's forms.
 func (c *Client) describe(status int, body []byte) string {
 	var said struct{ Message, Error any }
 	text := "status " + strconv.Itoa(status)
@@ -135,8 +134,8 @@ func (c *Client) describe(status int, body []byte) string {
 	return text
 }
 
-// decode reads an answer as JSON. What is not JSON, such as the page of a proxy,
-// is Transient: it says nothing about the thing that was asked for.
+// decode reads an answer as JSON. An answer that is not JSON, such as the page of a
+// proxy, is Transient: it says nothing about the requested object.
 func decode(what call, body []byte, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {
 		return &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Transient,

@@ -10,7 +10,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// The words of rules (JumpCloud API documentation, RuleType, RuleStatus and
+// The values of fields of rules (JumpCloud API documentation, RuleType, RuleStatus and
 // FilterSource).
 const (
 	eventRule     = "RULE_TYPE_EVENT_FILTER_BASED"
@@ -37,7 +37,7 @@ func notifiers(rules []object, channel string) []object {
 // selectsOurs reports whether a rule selects any of our event types.
 func selectsOurs(rule object) bool { return len(oursOf(rule)) > 0 }
 
-// oursOf is the event types of ours that a rule selects, under a condition or not,
+// oursOf are those of our event types that a rule selects, with a condition or not,
 // each once.
 func oursOf(rule object) []string {
 	var types []string
@@ -50,12 +50,12 @@ func oursOf(rule object) []string {
 // isOurs reports whether we act on an event type.
 func isOurs(eventType string) bool { return slices.Contains(EventTypes(), eventType) }
 
-// keepRule makes the rule what it should be. It gives the rules there are then.
+// keepRule creates or corrects the rule. It returns the rules as they are then.
 func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rules []object, chosen choice, around surroundings, state *WebhookState) ([]object, error) {
 	rule := chosen.rule
 	if rule == nil {
 		content := setup.newRule(state.Channel.ID, chosen.types)
-		saved, whole, err := c.save(ctx, ruleService, "", content)
+		saved, reply, err := c.save(ctx, ruleService, "", content)
 		if fault.Is(err, fault.Conflict) {
 			return rules, setup.taken("rule")
 		}
@@ -63,7 +63,7 @@ func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rules []objec
 			return rules, err
 		}
 		state.Rule = WebhookPart{ID: saved.text("objectId"), Name: setup.Name, Created: true}
-		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved, chosen.types)
+		state.Warning, state.MissingEvents = reply.text("warning"), leftOut(saved, chosen.types)
 		return written(rules, state.Rule.ID, content), nil
 	}
 	state.Rule = WebhookPart{ID: rule.text("objectId"), Name: rule.text("name"), Disabled: isSilent(rule)}
@@ -72,13 +72,13 @@ func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rules []objec
 	}
 	content, changed := setup.changedRule(chosen, state.Channel.ID, around)
 	if len(changed) > 0 {
-		saved, whole, err := c.save(ctx, ruleService, state.Rule.ID, content)
+		saved, reply, err := c.save(ctx, ruleService, state.Rule.ID, content)
 		if err != nil {
 			return rules, err
 		}
 		rules = written(rules, state.Rule.ID, content)
 		state.Rule.Changed = changed
-		state.Warning, state.MissingEvents = whole.text("warning"), leftOut(saved, chosen.types)
+		state.Warning, state.MissingEvents = reply.text("warning"), leftOut(saved, chosen.types)
 	}
 	if !setup.Repair {
 		return rules, nil
@@ -95,8 +95,8 @@ func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rules []objec
 	return rules, nil
 }
 
-// withdraw takes a channel out of a rule of ours that tells others too. It gives the
-// rules there are then.
+// withdraw removes a channel from a rule of ours that notifies others too. It returns
+// the rules as they are then.
 func (c *Client) withdraw(ctx context.Context, rules []object, rule object, channel string, around surroundings) ([]object, error) {
 	content := writable(rule)
 	content[notified] = slices.DeleteFunc(texts(rule[notified]), func(id string) bool { return id == channel || around.isGone(id) })
@@ -106,11 +106,11 @@ func (c *Client) withdraw(ctx context.Context, rules []object, rule object, chan
 	return written(rules, rule.text("objectId"), content), nil
 }
 
-// written are the rules after one of them was written, or made.
+// written are the rules after one of them was changed or created.
 func written(rules []object, id string, content map[string]any) []object {
 	var rule object
 	encoded, err := json.Marshal(content)
-	if err != nil || json.Unmarshal(encoded, &rule) != nil { // it was sent like this
+	if err != nil || json.Unmarshal(encoded, &rule) != nil { // cannot happen: it was sent so
 		return rules
 	}
 	rule["objectId"], _ = json.Marshal(id)
@@ -118,23 +118,23 @@ func written(rules []object, id string, content map[string]any) []object {
 	return append(rest, rule)
 }
 
-// enableRule switches the rule on by the route that is there for it.
+// enableRule switches the rule on; the API has a route for that.
 func (c *Client) enableRule(ctx context.Context, id string) error {
 	what := call{op: "jumpcloud.enable rule", subject: id, method: http.MethodPatch, url: c.address(ruleService, id) + "/status"}
 	_, err := c.write(ctx, ruleService, what, map[string]any{"status": ruleEnabled}, (*Client).do)
 	return err
 }
 
-// isSilent reports whether the rule is switched off, as a whole or in its
-// notifications. One that makes no alerts is not: it notifies all the same
-// (JumpCloud API documentation, alertsEnabled).
+// isSilent reports whether the rule is switched off, completely or in its
+// notifications. A rule that makes no alerts still notifies (JumpCloud API
+// documentation, alertsEnabled).
 func isSilent(rule object) bool {
 	notifies, _ := rule.flag("notifyOnViolation")
 	return rule.text("status") == ruleDisabled || !notifies
 }
 
-// newRule is our rule for event types. It makes no alerts: JumpCloud collects events
-// in an alert that is open, and then there might be one notification for several.
+// newRule is our rule for event types. It makes no alerts: JumpCloud collects events in
+// an open alert, and then might send one notification for several.
 func (s WebhookSetup) newRule(channel string, types []string) map[string]any {
 	return map[string]any{
 		"name":                  s.Name,
@@ -155,10 +155,9 @@ func oneFilter(types []string) []map[string]any {
 	return []map[string]any{{"filterSource": builderFilter, "eventTypes": types}}
 }
 
-// changedRule is the rule as it should be and the fields in which it differs:
-// whatever keeps it from telling our channel about each of the events that it is to
-// send. Event types and channels that were added are kept; conditions are not, as
-// they hold events back.
+// changedRule is the rule as it should be, and the fields in which it differs:
+// everything that keeps it from sending our channel each of its events. Added event
+// types and channels are kept; conditions are not, because they suppress events.
 func (s WebhookSetup) changedRule(chosen choice, channel string, around surroundings) (content map[string]any, changed []string) {
 	rule := chosen.rule
 	content = writable(rule)
@@ -175,17 +174,17 @@ func (s WebhookSetup) changedRule(chosen choice, channel string, around surround
 	if chosen.only {
 		wanted = union(slices.DeleteFunc(slices.Clone(types), isOurs), chosen.types)
 	}
-	// Channels that were deleted meanwhile would be refused, and those of ours that
-	// call another address are not to be told.
+	// JumpCloud would refuse deleted channels, and our channels that call another
+	// address must not be notified.
 	kept := slices.DeleteFunc(slices.Clone(channels), func(id string) bool { return id != channel && !around.isOthers(id) })
-	tellsLeft := slices.ContainsFunc(channels, func(id string) bool { return slices.Contains(around.left, id) })
+	notifiesLeft := slices.ContainsFunc(channels, func(id string) bool { return slices.Contains(around.left, id) })
 	note(thresholdOf(rule) > 1, "alertFrequencySettings", map[string]any{"eventThresholdCount": 1})
 	note(alerts && (isMarked(rule) || s.Repair), "alertsEnabled", false)
 	note(!slices.Equal(wanted, union(types, nil)), "eventFilters", oneFilter(wanted))
 	note(excludes, "excludeSuspendedUsers", false)
 	note(!isEmptyList(rule["groupObjectIds"]), "groupObjectIds", []string{})
 	note(!isEmptyList(rule["selectedScopeValues"]), "selectedScopeValues", []string{})
-	note(!slices.Contains(channels, channel) || tellsLeft, notified, union(kept, []string{channel}))
+	note(!slices.Contains(channels, channel) || notifiesLeft, notified, union(kept, []string{channel}))
 	note(!notifies && s.Repair, "notifyOnViolation", true)
 	if len(kept) < len(channels) {
 		content[notified] = union(kept, []string{channel})
@@ -193,19 +192,18 @@ func (s WebhookSetup) changedRule(chosen choice, channel string, around surround
 	return content, changed
 }
 
-// thresholdOf is how many events it takes until a rule notifies.
+// thresholdOf is the number of events after which a rule notifies.
 func thresholdOf(rule object) float64 {
 	threshold, _ := strconv.ParseFloat(objectOf(rule["alertFrequencySettings"]).text("eventThresholdCount"), 64)
 	return threshold
 }
 
-// union is the elements of both, each once, sorted.
+// union are the elements of both, each once, sorted.
 func union(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
-// selectedTypes is the event types that the rule selects whatever else an event
-// says.
+// selectedTypes are the event types that the rule selects without a condition.
 func selectedTypes(rule object) []string {
 	var types []string
 	for _, filter := range rule.objects("eventFilters") {
@@ -216,13 +214,13 @@ func selectedTypes(rule object) []string {
 	return types
 }
 
-// without is those of some event types that are not among others.
+// without are the types that are not among others.
 func without(types, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(types), func(each string) bool { return slices.Contains(others, each) })
 }
 
-// leftOut is those of the wanted event types that a rule lacks just after it was
-// written; none if the answer does not show its filters.
+// leftOut are the wanted event types that a rule lacks just after it was written; none
+// if the answer does not show its filters.
 func leftOut(rule object, wanted []string) []string {
 	if isEmptyList(rule["eventFilters"]) {
 		return nil

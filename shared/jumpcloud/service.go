@@ -10,13 +10,13 @@ import (
 )
 
 // service is a kind of object of JumpCloud's newer services. They answer
-// {"channel":{…}} for one object and {"channels":[…],"count":n} for a page, and
-// leave out what is empty, false or 0, as the JSON of protocol buffers does.
+// {"channel":{…}} for one object and {"channels":[…],"count":n} for a page, and leave
+// out empty fields, false and 0, like the JSON of protocol buffers.
 type service struct {
 	path  string // below the root of version 2
-	one   string // the field that holds one object
-	many  string // the field that holds a page
-	scope string // what the key must be allowed (JumpCloud API documentation, x-scopes)
+	one   string // the field with one object
+	many  string // the field with a page
+	scope string // the scope that the key needs (JumpCloud API documentation, x-scopes)
 }
 
 var (
@@ -26,11 +26,11 @@ var (
 	ruleService    = service{"/healthmonitoring/rules", "rule", "rules", "healthmonitoring.rules"}
 )
 
-// readOnly is the fields of channels and rules that only JumpCloud writes.
+// readOnly are the fields of channels and rules that only JumpCloud writes.
 var readOnly = []string{"objectId", "organizationObjectId", "createdAt", "createdBy", "createdByObjectId",
 	"updatedAt", "updatedBy", "lastUpdatedAt", "lastUpdatedBy"}
 
-// address is where the service is, or one of its objects.
+// address is the URL of the service, or of one of its objects.
 func (c *Client) address(s service, id string) string {
 	if id != "" {
 		id = "/" + url.PathEscape(id)
@@ -38,15 +38,14 @@ func (c *Client) address(s service, id string) string {
 	return c.api + "/v2" + s.path + id
 }
 
-// ask sends a call to a newer service and reads the object it answers with.
-// send is how: [Client.do], or [Client.once] for what must not be done twice.
+// exchange sends a call to a newer service and reads the object in the answer. send is
+// [Client.do], or [Client.once] for a call that must not be repeated.
 //
-// The description of these services does not mention x-org-id, without which a
-// key for several organizations could not say which it means, and JumpCloud
-// answers 403 to the header where a route does not take it. So it is sent, and a
-// call that is refused is repeated without it, if the key is for our
-// organization only and cannot reach another one.
-func (c *Client) ask(ctx context.Context, s service, what call, send func(*Client, context.Context, call) (answer, error)) (object, error) {
+// The description of these services does not mention x-org-id, but a key for several
+// organizations needs it, and JumpCloud answers 403 where a route does not accept it.
+// So it is sent, and a refused call is repeated without it, if the key is for our
+// organization only and cannot change another one.
+func (c *Client) exchange(ctx context.Context, s service, what call, send func(*Client, context.Context, call) (answer, error)) (object, error) {
 	got, err := send(c, ctx, what)
 	if fault.Is(err, fault.Forbidden) && c.organization != "" {
 		alone := *c
@@ -68,8 +67,8 @@ func (c *Client) ask(ctx context.Context, s service, what call, send func(*Clien
 	return o, nil
 }
 
-// once sends the call a single time: repeating what creates something could
-// create it twice, because a call without an answer may have worked.
+// once sends the call once: repeating a call that creates something could create it
+// twice, because a call without an answer may have succeeded.
 func (c *Client) once(ctx context.Context, what call) (answer, error) {
 	got, _, problem := c.attempt(ctx, what)
 	if problem != nil {
@@ -78,7 +77,7 @@ func (c *Client) once(ctx context.Context, what call) (answer, error) {
 	return got, nil
 }
 
-// needing adds to a refusal of the key the scope that it needs.
+// needing adds the scope that the key needs to a refusal of the key.
 func needing(scope string, err error) error {
 	refusal := statuses[http.StatusForbidden].message
 	problem := *fault.Of(err)
@@ -88,16 +87,16 @@ func needing(scope string, err error) error {
 	return &problem
 }
 
-// listNamed reads all objects of a service, each once. No sort is asked for, as
-// the fields that can be sorted by are not published; with more than a page of
-// objects, one that is made or deleted meanwhile may hide another.
+// listNamed reads all objects of a service, each once. It requests no sort, because the
+// sortable fields are not published; with more than a page of objects, one may be
+// missing if another is created or deleted meanwhile.
 func (c *Client) listNamed(ctx context.Context, s service) ([]object, error) {
 	var all []object
 	seen := map[string]bool{}
 	what := call{op: "jumpcloud.list " + s.many, url: c.address(s, "")}
 	read := func(c *Client, ctx context.Context, what call) (page, error) { return c.namedList(ctx, s, what) }
 	err := c.eachPage(ctx, what, url.Values{}, read, func(before int, p page) error {
-		if len(p.elements) == 0 && p.total > before { // or what is there would be made a second time
+		if len(p.elements) == 0 && p.total > before { // or the existing object would be created a second time
 			return unexpected(what, "JumpCloud's list holds no "+s.many)
 		}
 		for _, raw := range p.elements {
@@ -117,7 +116,7 @@ func (c *Client) listNamed(ctx context.Context, s service) ([]object, error) {
 
 // namedList reads a page of a list of a service.
 func (c *Client) namedList(ctx context.Context, s service, what call) (page, error) {
-	o, err := c.ask(ctx, s, what, (*Client).do)
+	o, err := c.exchange(ctx, s, what, (*Client).do)
 	if err != nil {
 		return page{}, err
 	}
@@ -128,31 +127,31 @@ func (c *Client) namedList(ctx context.Context, s service, what call) (page, err
 	return page{elements, totalOf(o.text("count"))}, nil
 }
 
-// isEmptyList reports whether a field is missing, null or a list of nothing.
+// isEmptyList reports whether a field is missing, null or an empty list.
 func isEmptyList(raw json.RawMessage) bool {
 	var list []json.RawMessage
 	return len(raw) == 0 || json.Unmarshal(raw, &list) == nil && len(list) == 0
 }
 
-// save creates an object (id "") or replaces one, and gives it back as it is
-// then, with the whole answer. A replacement is whole, because JumpCloud empties
-// what a PATCH leaves out (observed by JumpCloud's own command line for
+// save creates an object (id "") or replaces one, and returns it as JumpCloud saved it,
+// with the complete answer. A replacement has all fields, because JumpCloud clears the
+// fields that a PATCH leaves out (observed by JumpCloud's own command line for
 // channels, assumed for rules).
-func (c *Client) save(ctx context.Context, s service, id string, content map[string]any) (saved, whole object, err error) {
+func (c *Client) save(ctx context.Context, s service, id string, content map[string]any) (saved, reply object, err error) {
 	what := call{op: "jumpcloud.change " + s.one, subject: id, method: http.MethodPatch, url: c.address(s, id)}
 	send := (*Client).do
 	if id == "" {
 		what.op, what.method = "jumpcloud.create "+s.one, http.MethodPost
 		send = (*Client).once
 	}
-	if whole, err = c.write(ctx, s, what, map[string]any{s.one: content}, send); err != nil {
+	if reply, err = c.write(ctx, s, what, map[string]any{s.one: content}, send); err != nil {
 		return nil, nil, err
 	}
-	saved = objectOf(whole[s.one])
+	saved = objectOf(reply[s.one])
 	if got := saved.text("objectId"); got == "" || id != "" && got != id {
 		return nil, nil, unexpected(what, "JumpCloud answered with something that is not the "+s.one+" that was written")
 	}
-	return saved, whole, nil
+	return saved, reply, nil
 }
 
 // write sends a call with a body.
@@ -162,10 +161,10 @@ func (c *Client) write(ctx context.Context, s service, what call, body any, send
 		return nil, &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Internal, Err: err}
 	}
 	what.body = encoded
-	return c.ask(ctx, s, what, send)
+	return c.exchange(ctx, s, what, send)
 }
 
-// writable is the fields of an object that may be sent back.
+// writable are the fields of an object that may be sent back.
 func writable(o object) map[string]any {
 	fields := map[string]any{}
 	for name, value := range o {

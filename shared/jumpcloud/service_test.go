@@ -63,7 +63,7 @@ func TestOtherRefusalsNameNoScope(t *testing.T) {
 		sim, client := simulator(t)
 		sim.FailNext(jumpcloudtest.Fault{PathContains: channelsPath, Status: status, Times: 9})
 		if _, err := client.SetUpWebhook(t.Context(), setup); !fault.Is(err, kind) || strings.Contains(err.Error(), "scope") {
-			t.Errorf("%d: %v", status, err)
+			t.Errorf("%d: %v, want the kind of the row without a scope", status, err)
 		}
 	}
 }
@@ -74,7 +74,7 @@ func TestRoutesThatRefuseTheOrganizationHeader(t *testing.T) {
 	setUp(t, client, setup)
 	state := setUp(t, client, setup)
 	if !state.Delivers() || state.Channel.Created {
-		t.Errorf("state %+v", state)
+		t.Errorf("state %+v, want it to deliver with the existing channel", state)
 	}
 	if _, err := client.WebhookHealth(t.Context(), state.Channel.ID); err != nil {
 		t.Error(err)
@@ -84,7 +84,7 @@ func TestRoutesThatRefuseTheOrganizationHeader(t *testing.T) {
 	}
 }
 
-// A key for several organizations must not reach another one than ours.
+// A key for several organizations must not change another one than ours.
 func TestOrganizationHeaderIsKeptForAKeyOfSeveral(t *testing.T) {
 	for name, organizations := range map[string]string{
 		"several":   `{"results":[{"_id":"5f0c1e2d3a4b5c6d7e8f9012"},{"_id":"5f0c1e2d3a4b5c6d7e8f9013"}]}`,
@@ -97,7 +97,7 @@ func TestOrganizationHeaderIsKeptForAKeyOfSeveral(t *testing.T) {
 				case r.URL.Path == "/api/organizations":
 					fmt.Fprint(w, organizations)
 				case r.Header.Get("x-org-id") == "":
-					t.Errorf("%s %s without organization", r.Method, r.URL)
+					t.Errorf("%s %s without x-org-id, want it", r.Method, r.URL)
 				default:
 					w.WriteHeader(http.StatusForbidden)
 				}
@@ -109,7 +109,7 @@ func TestOrganizationHeaderIsKeptForAKeyOfSeveral(t *testing.T) {
 	}
 }
 
-// Creating is never sent twice; a lost answer is healed by the next call.
+// A creation is never sent twice; the next call corrects the effects of a lost answer.
 func TestLostAnswer(t *testing.T) {
 	for _, path := range []string{channelsPath, rulesPath} {
 		for name, mishap := range map[string]jumpcloudtest.Fault{
@@ -121,16 +121,16 @@ func TestLostAnswer(t *testing.T) {
 				sim.FailNext(mishap)
 				state, err := client.SetUpWebhook(t.Context(), setup)
 				if problem := fault.Of(err); problem == nil || problem.Kind.Decide() != fault.Retry || state.TokenWritten != (path == rulesPath) {
-					t.Fatalf("%+v, %v", state, err)
+					t.Fatalf("%+v, %v, want a fault to retry, and the token written only before the rules", state, err)
 				}
 				again := setup
 				again.RotateToken = true
 				if state = setUp(t, client, again); !state.Delivers() || state.Channel.Created || !state.TokenWritten {
-					t.Errorf("state %+v", state)
+					t.Errorf("state %+v, want it to deliver with the existing channel and the token written", state)
 				}
 				for list, path := range map[string]string{"channels": channelsPath, "rules": rulesPath} {
 					if found := request(t, sim, "GET", path, nil)[list].([]any); len(found) != 1 {
-						t.Errorf("%d %s", len(found), list)
+						t.Errorf("%d %s, want one", len(found), list)
 					}
 				}
 			})
@@ -147,7 +147,7 @@ func TestReadsAndReplacementsAreSentAgain(t *testing.T) {
 			again := setup
 			again.RotateToken = true
 			if state := setUp(t, client, again); !state.TokenWritten || sim.Counters().FaultsInjected != 2 {
-				t.Errorf("%s: %+v", method, state)
+				t.Errorf("%s: %+v, want the token written after two faults", method, state)
 			}
 			sim.Close()
 		})
@@ -195,12 +195,12 @@ func TestAnotherChannelIsNotTheOneReplaced(t *testing.T) {
 	again := setup
 	again.RotateToken = true
 	if state, err := client.SetUpWebhook(t.Context(), again); !fault.Is(err, fault.Transient) || state.TokenWritten {
-		t.Errorf("%+v, %v", state, err)
+		t.Errorf("%+v, %v, want a transient fault and no token written", state, err)
 	}
 }
 
-// A service that does not know skip would answer the same page for ever. One that
-// does not know limit either gives everything at once.
+// A service that ignores skip returns the same page forever. One that also ignores
+// limit returns everything at once.
 func TestPagingEnds(t *testing.T) {
 	requests, count := 0, 1000
 	var rows []string
@@ -212,12 +212,12 @@ func TestPagingEnds(t *testing.T) {
 		fmt.Fprintf(w, `{"channels":[%s],"count":"%d"}`, strings.Join(rows, ","), count)
 	}))
 	if _, err := client.WebhookHealth(t.Context(), "none"); !fault.Is(err, fault.Transient) || requests != 2 {
-		t.Errorf("%v after %d requests", err, requests)
+		t.Errorf("%v after %d requests, want a transient fault after 2", err, requests)
 	}
 	rows = append(rows, `{"objectId":"last","name":"last","totalRequests":"7"}`)
 	requests, count = 0, len(rows)
 	if health, err := client.WebhookHealth(t.Context(), "last"); err != nil || health.TotalRequests != 7 || requests != 1 {
-		t.Errorf("%+v, %v after %d requests", health, err, requests)
+		t.Errorf("%+v, %v after %d requests, want the 7 requests of the last channel in one", health, err, requests)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestEventsThatJumpCloudLeavesOutAreReported(t *testing.T) {
 	}))
 	state := setUp(t, client, setup)
 	if !slices.Equal(state.MissingEvents, []string{"user_lockout"}) || state.Warning != "not every type can be chosen, says [redacted]" {
-		t.Errorf("state %+v", state)
+		t.Errorf("state %+v, want user_lockout missing and the warning without the secret", state)
 	}
 }
 
@@ -275,13 +275,13 @@ func TestWebhookSetupIsChecked(t *testing.T) {
 				return
 			}
 			if !fault.Is(err, fault.Invalid) || fault.Of(err).Subject != test.subject || strings.Contains(err.Error(), webhookToken[:15]) || sim.Counters().Requests != 0 {
-				t.Errorf("%v", err)
+				t.Errorf("%v, want Invalid about the subject of the row, without the token and requests", err)
 			}
 		})
 	}
 }
 
-// babbler is a transport that fails with everything it was given to carry.
+// babbler is a transport that fails with all of the request in its error.
 type babbler struct{ sim http.RoundTripper }
 
 func (b babbler) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -321,17 +321,17 @@ func TestTokenIsInNoError(t *testing.T) {
 			client := jumpcloud.NewClient(jumpcloud.Config{APIURL: "http://sim/api", APIKey: apiKey, HTTP: &http.Client{Transport: carrier}})
 			_, err := client.SetUpWebhook(t.Context(), setup)
 			if err == nil {
-				t.Fatal("no error")
+				t.Fatal("no error, want one")
 			}
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 				if text := fmt.Sprintf("%v %+v", inner, inner); strings.Contains(text, webhookToken[:5]) || strings.Contains(text, apiKey) {
-					t.Errorf("the token is in %q", text)
+					t.Errorf("the token is in %q, want it nowhere", text)
 				}
 			}
 		})
 	}
 	encoded, err := json.Marshal(setup)
 	if shown := fmt.Sprintf("%v %+v %#v %s %v %s", setup, setup, setup, setup, &setup, encoded); err != nil || strings.Contains(shown, webhookToken) {
-		t.Errorf("the token is in %q", shown)
+		t.Errorf("the token is in %q, want it nowhere", shown)
 	}
 }

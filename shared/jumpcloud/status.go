@@ -6,16 +6,15 @@ import (
 	"entrasync/shared/fault"
 )
 
-// meaning is what an HTTP status of JumpCloud means to us.
+// meaning is how we treat an HTTP status of JumpCloud.
 type meaning struct {
 	kind    fault.Kind
-	retry   bool   // may be answered differently if asked again at once
+	retry   bool   // another attempt at once may succeed
 	message string // for the person who must act
 }
 
-// statuses is the one table over HTTP statuses. The codes that occur are in
-// JumpCloud's API best practices; which of them are retried is what JumpCloud's
-// own command line does.
+// statuses is the only table of HTTP statuses. The codes are in JumpCloud's API best
+// practices; JumpCloud's own command line retries the same ones.
 var statuses = map[int]meaning{
 	http.StatusBadRequest:           {kind: fault.Invalid, message: "JumpCloud refused the request as invalid"},
 	http.StatusUnauthorized:         {kind: fault.Unauthorized, message: "JumpCloud does not accept the API key; make a new key and store it"},
@@ -35,7 +34,7 @@ var statuses = map[int]meaning{
 	http.StatusGatewayTimeout:       {kind: fault.Transient, retry: true, message: "JumpCloud timed out behind its gateway"},
 }
 
-// meaningOf looks a status up; what is not in the table goes by its class.
+// meaningOf finds the meaning of a status; an unknown one is treated by its class.
 func meaningOf(status int) meaning {
 	if known, ok := statuses[status]; ok {
 		return known

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// object is a JSON object whose values are not read yet. JumpCloud leaves fields
-// out or sends null, {}, "" or another type than described, so each field is
-// read on its own and a bad one costs only itself.
+// object is a JSON object whose values are not parsed yet. JumpCloud leaves fields out
+// or sends null, {}, "" or another type than described, so each field is parsed on its
+// own, and a bad one does not affect the others.
 type object map[string]json.RawMessage
 
 // objectOf reads raw as an object; nil if it is anything else.
@@ -20,8 +20,8 @@ func objectOf(raw json.RawMessage) object {
 	return o
 }
 
-// text reads a field as text: a string as it is, a number as it is written,
-// anything else as "".
+// text reads a field as text: a string unchanged, a number as it is written, anything
+// else as "".
 func (o object) text(field string) string {
 	raw := o[field]
 	if len(raw) == 0 {
@@ -40,8 +40,8 @@ func (o object) text(field string) string {
 	return ""
 }
 
-// flag reads a field as a truth value, known being false if it has none: a
-// boolean, the words true and false, or a number.
+// flag reads a field as a boolean: from a boolean, the words true and false, or a
+// number; known is false if the field is none of these.
 func (o object) flag(field string) (value, known bool) {
 	raw := o[field]
 	if len(raw) == 0 {
@@ -58,8 +58,7 @@ func (o object) flag(field string) (value, known bool) {
 	return number != 0, err == nil
 }
 
-// objects reads a field as a list of objects; elements that are not objects are
-// left out.
+// objects reads a field as a list of objects and skips elements that are not objects.
 func (o object) objects(field string) []object {
 	var elements []json.RawMessage
 	if json.Unmarshal(o[field], &elements) != nil {

@@ -13,8 +13,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// What rarely comes still says what to do about it, and carries the wait that
-// JumpCloud named.
+// Rare answers still say what to do, and have the wait that JumpCloud named.
 func TestRareAnswers(t *testing.T) {
 	for status, test := range map[int]struct {
 		kind    fault.Kind
@@ -37,17 +36,17 @@ func TestRareAnswers(t *testing.T) {
 				t.Errorf("got %+v, want %s saying %q", f, test.kind, test.message)
 			}
 			if !strings.Contains(err.Error(), fmt.Sprint("status ", status)) {
-				t.Errorf("the error does not say the status: %v", err)
+				t.Errorf("the error has no status: %v", err)
 			}
 			found, failed := eachUser(t.Context(), client, []directory.UserID{id}) // the second time it goes wrong
 			if len(found) != 0 || !fault.Is(failed[id], test.kind) {
-				t.Errorf("found %v, failed %v: a user who cannot be read must not look deleted", found, failed)
+				t.Errorf("found %v, failed %v: a user who cannot be read must not seem deleted", found, failed)
 			}
 		})
 	}
 }
 
-// However long JumpCloud asks for, nobody is told to wait longer than a day.
+// However long a wait JumpCloud names, a fault never has more than a day.
 func TestRetryAfterIsCapped(t *testing.T) {
 	for header, want := range map[string]time.Duration{
 		"86399": 86399 * time.Second, "86401": 24 * time.Hour, "1e300": 24 * time.Hour, "+Inf": 24 * time.Hour, "NaN": 0, "-1": 0,
@@ -62,7 +61,7 @@ func TestRetryAfterIsCapped(t *testing.T) {
 					t.Errorf("%v, want a wait of %s", err, want)
 				}
 				if waited := time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); want > time.Minute && waited != 0 {
-					t.Errorf("the client waited %s itself", waited)
+					t.Errorf("the client itself waited %s, want no wait if JumpCloud names %s", waited, want)
 				}
 				sim.Close()
 			})
@@ -70,8 +69,8 @@ func TestRetryAfterIsCapped(t *testing.T) {
 	}
 }
 
-// A JumpCloud that takes requests and never answers is given up, in the end for
-// good, and nobody looks deleted because of it.
+// If JumpCloud accepts requests and never answers, the client gives up, and no user
+// seems deleted because of it.
 func TestHangingJumpCloud(t *testing.T) {
 	never := jumpcloudtest.Fault{Delay: 24 * time.Hour, Times: 100}
 	for name, test := range map[string]struct {
@@ -101,7 +100,7 @@ func TestHangingJumpCloud(t *testing.T) {
 					t.Errorf("it took %s, want %s to %s", took, test.least, test.most)
 				}
 				if (err == nil) != test.ok || err != nil && !fault.Is(err, fault.Transient) {
-					t.Errorf("%v", err)
+					t.Errorf("%v, want a transient fault only where the row says so", err)
 				}
 				if n := sim.Counters().Requests; n != test.requests {
 					t.Errorf("%d requests, want %d", n, test.requests)
@@ -122,11 +121,11 @@ func TestUsersOfAHangingJumpCloud(t *testing.T) {
 		start := time.Now()
 		found, failed := eachUser(ctx, client, ids)
 		if took := time.Since(start); took > 15*time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("it took %s, want at most 15s", took)
 		}
 		for _, id := range ids {
 			if _, there := found[id]; there || !fault.Is(failed[id], fault.Transient) {
-				t.Errorf("%s: %v", id, failed[id])
+				t.Errorf("%s: %v, want a transient fault and no user", id, failed[id])
 			}
 		}
 		sim.Close()

@@ -16,8 +16,7 @@ import (
 
 const byHand = "M365 sync"
 
-// arrivals counts the notifications about one user's creation that come within a
-// minute.
+// arrivals counts the notifications about one user's creation within a minute.
 func arrivals(t *testing.T, sim *jumpcloudtest.Simulator, bodies *[][]byte) int {
 	t.Helper()
 	id := addUser(t, sim, "once"+string(rune('a'+len(*bodies))), nil)
@@ -31,8 +30,8 @@ func arrivals(t *testing.T, sim *jumpcloudtest.Simulator, bodies *[][]byte) int 
 	return count
 }
 
-// What an administrator set up by hand under other names is ours by its address:
-// a second channel or rule would bring every event twice.
+// Channels and rules that an administrator made with other names are ours by their
+// address: a second channel or rule would send every event twice.
 func TestChannelIsFoundByItsAddress(t *testing.T) {
 	others := func(notifies ...any) jumpcloudtest.Fields {
 		rule := eventRule(byHand, notifies...)
@@ -100,7 +99,7 @@ func TestChannelIsFoundByItsAddress(t *testing.T) {
 				before := len(sim.State().Channels) + len(sim.State().Rules)
 				state := setUp(t, client, setup)
 				if state.Channel.Name != test.channel || state.Rule.Name != test.rule || state.Channel.Created != test.created[0] || state.Rule.Created != test.created[1] || !state.Delivers() {
-					t.Errorf("state %+v", state)
+					t.Errorf("state %+v, want the names and creations of the row", state)
 				}
 				if got := [2]string{namesOf(state.SameAddress), namesOf(state.SameEvents)}; got != test.twice {
 					t.Errorf("twice: %v, want %v", got, test.twice)
@@ -112,10 +111,10 @@ func TestChannelIsFoundByItsAddress(t *testing.T) {
 					}
 				}
 				if after := len(sim.State().Channels) + len(sim.State().Rules); after != before+made {
-					t.Errorf("%d channels and rules were %d", after, before)
+					t.Errorf("%d channels and rules after the set-up, %d before; want only the created ones more", after, before)
 				}
 				if got := arrivals(t, sim, &bodies); got != test.arrive {
-					t.Errorf("an event arrives %d times", got)
+					t.Errorf("an event arrives %d times, want %d", got, test.arrive)
 				}
 				writesBefore := writes(sim)
 				again := setUp(t, client, setup)
@@ -139,8 +138,8 @@ func namesOf(parts []jumpcloud.WebhookName) string {
 	return strings.Join(names, " ")
 }
 
-// Our rule notifies without making alerts, because JumpCloud collects events in
-// alerts; and such a rule is not one that was switched off.
+// Our rule notifies without making alerts, because JumpCloud collects events in alerts;
+// and such a rule does not count as switched off.
 func TestOurRuleMakesNoAlerts(t *testing.T) {
 	sim, client := simulator(t)
 	sim.Set(func(b *jumpcloudtest.Behaviour) { b.OnePerOpenAlert = true })
@@ -149,17 +148,17 @@ func TestOurRuleMakesNoAlerts(t *testing.T) {
 	state := setUp(t, client, setup)
 	rule := ruleOf(t, sim, state)
 	if rule.Flag("alertsEnabled") || !rule.Flag("notifyOnViolation") || !state.Delivers() {
-		t.Errorf("rule %v, state %+v", rule, state)
+		t.Errorf("rule %v, state %+v, want notifications without alerts", rule, state)
 	}
 	for _, name := range []string{"ann", "bob", "cid"} {
 		id := addUser(t, sim, name, nil)
 		if body := next(t, got).body; !bytes.Contains(body, []byte(id)) {
-			t.Errorf("%s: %s", name, body)
+			t.Errorf("%s: %s, want the event of the user", name, body)
 		}
 	}
-	// One that an older version made is changed.
+	// A rule of an older version is changed.
 	change(t, sim, rulesPath, state.Rule.ID, "rule", jumpcloudtest.Fields{"alertsEnabled": true})
 	if state = setUp(t, client, setup); !slices.Equal(state.Rule.Changed, []string{"alertsEnabled"}) || ruleOf(t, sim, state).Flag("alertsEnabled") {
-		t.Errorf("state %+v", state)
+		t.Errorf("state %+v, want only the alerts switched off", state)
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"entrasync/shared/directory"
 )
 
-// userOf maps a user as JumpCloud sends it to the domain's; ok is false if it has
-// no id or no username, which every user has: what lacks them is half an answer,
-// and reading it as an emptied user would clear the account. Fields are those of the API's systemuserreturn.
+// userOf converts a user of JumpCloud into ours. ok is false if it has no id or no
+// username, which every user has: such an answer is incomplete, and reading it as a
+// user without values would clear the account. The fields are those of the API's
+// systemuserreturn.
 func userOf(o object) (user directory.User, ok bool) {
 	id := o.text("_id")
 	if id == "" {
@@ -77,7 +78,7 @@ func workAddressOf(o object) directory.Address {
 	return directory.Address{}
 }
 
-// present are those of the names that have a value, with it; nil for none.
+// present are the names that have a value, with their values; nil for none.
 func present(names []string, value func(string) string) map[string]string {
 	var found map[string]string
 	for _, name := range names {
@@ -91,7 +92,7 @@ func present(names []string, value func(string) string) map[string]string {
 	return found
 }
 
-// phoneOf is the number of the first phone of the type that has one.
+// phoneOf is the number of the first phone of the type that has a number.
 func phoneOf(o object, kind string) string {
 	for _, phone := range o.objects("phoneNumbers") {
 		if number := phone.text("number"); number != "" && strings.EqualFold(phone.text("type"), kind) {
@@ -101,7 +102,7 @@ func phoneOf(o object, kind string) string {
 	return ""
 }
 
-// attributesOf is the user's custom attributes by name, nil for none.
+// attributesOf are the user's custom attributes by name, nil for none.
 func attributesOf(o object) map[string]string {
 	var attributes map[string]string
 	for _, attribute := range o.objects("attributes") {

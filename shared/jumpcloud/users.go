@@ -12,16 +12,16 @@ import (
 	"entrasync/shared/fault"
 )
 
-// User reads one user. A user that does not exist is a fault of kind NotFound; so is
-// an id that JumpCloud refuses as malformed, because no user can have it. That a user
-// does not exist is believed if JumpCloud says so about that id alone, because being
-// absent from a list proves nothing, and if its list of users can be read, because a
-// wrong address or something in between answers 404 to everything.
+// User reads one user. A user that does not exist is a fault of kind NotFound; so is an
+// id that JumpCloud refuses as malformed, because no user can have it. A user counts as
+// missing only if JumpCloud says so for that id alone, because an absence from a list
+// proves nothing, and if its list of users can be read, because a wrong address, or a
+// proxy in between, answers 404 to everything.
 func (c *Client) User(ctx context.Context, id directory.UserID) (directory.User, error) {
 	what := call{op: "jumpcloud.read user", subject: string(id), method: http.MethodGet,
 		url: c.api + families[typeUser].one + url.PathEscape(string(id))}
 	if id == "" || id == "." || id == ".." { // these would name the list, not a user
-		return directory.User{}, nobody(what.op, typeUser, string(id))
+		return directory.User{}, impossibleID(what.op, typeUser, string(id))
 	}
 	got, err := c.do(ctx, what)
 	if err != nil {
@@ -42,9 +42,8 @@ func (c *Client) User(ctx context.Context, id directory.UserID) (directory.User,
 	return user, nil
 }
 
-// ListUsers reads users by filtered lists, which saves requests when there are
-// several. Who is not among those found may exist all the same, and is to be read
-// with [Client.User].
+// ListUsers reads several users by filtered lists, which saves requests. A user that is
+// not found may still exist: read it with [Client.User].
 func (c *Client) ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
 	listable := slices.DeleteFunc(slices.Clone(ids), func(id directory.UserID) bool {
 		return !isObjectID(string(id)) // anything else could break out of the filter
@@ -63,9 +62,9 @@ func (c *Client) ListUsers(ctx context.Context, ids []directory.UserID) (map[dir
 	return found, nil
 }
 
-// listUsers puts into found those of the ids that one filtered list returns. The
-// URL stays under 3 kB. A list refused as invalid finds nobody, since the
-// filter may not be supported; users that were not asked for are ignored.
+// listUsers adds to found the users that one filtered list returns. The URL is shorter
+// than 3 kB. A list that JumpCloud refuses as invalid finds nobody, because the filter
+// may not be supported; users that were not requested are ignored.
 func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found map[directory.UserID]directory.User) error {
 	var filter strings.Builder
 	for i, id := range ids {
@@ -82,17 +81,17 @@ func (c *Client) listUsers(ctx context.Context, ids []directory.UserID, found ma
 		return err
 	}
 	for _, user := range users {
-		if _, asked := slices.BinarySearch(ids, user.ID); asked {
+		if _, requested := slices.BinarySearch(ids, user.ID); requested {
 			found[user.ID] = user
 		}
 	}
 	return nil
 }
 
-// EachUser calls fn with every user of the organization, in order of their ids.
-// A user who is created or deleted meanwhile may be missed or, at most by
-// JumpCloud's doing, come twice; do not conclude from an absence. An error of fn
-// ends the walk and is returned as it is.
+// EachUser calls fn with every user of the organization, in order of their ids. A user
+// who is created or deleted meanwhile may be missed, or come twice if JumpCloud repeats
+// it; do not conclude anything from an absence. An error of fn ends the walk and is
+// returned unchanged.
 func (c *Client) EachUser(ctx context.Context, fn func(directory.User) error) error {
 	what := call{op: opListUsers, url: c.api + "/systemusers"}
 	return c.eachPage(ctx, what, url.Values{"sort": {"_id"}}, (*Client).wrappedList, func(_ int, p page) error {
@@ -116,7 +115,7 @@ func (c *Client) userPage(ctx context.Context, query url.Values) ([]directory.Us
 	return usersOn(p), err
 }
 
-// usersOn is the users on a page. What is none of them is passed over.
+// usersOn are the users on a page. Other elements are skipped.
 func usersOn(p page) []directory.User {
 	var users []directory.User
 	for _, raw := range p.elements {

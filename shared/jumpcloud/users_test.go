@@ -39,7 +39,7 @@ func TestEachUserWalksAllPages(t *testing.T) {
 				t.Errorf("%v; got %d users, want %d in order of ids", err, len(got), len(ids))
 			}
 			if pages := sim.Counters().Requests; pages != max(1, (count+99)/100) {
-				t.Errorf("%d pages", pages)
+				t.Errorf("%d pages, want one for each 100", pages)
 			}
 		})
 	}
@@ -50,7 +50,7 @@ func TestEachUserStops(t *testing.T) {
 	addUsers(t, sim, 3)
 	stop, seen := errors.New("stop"), 0
 	if err := client.EachUser(t.Context(), func(directory.User) error { seen++; return stop }); !errors.Is(err, stop) || seen != 1 {
-		t.Errorf("%v after %d", err, seen)
+		t.Errorf("%v after %d, want the error of fn after one user", err, seen)
 	}
 }
 
@@ -68,16 +68,16 @@ func TestUsersInOneList(t *testing.T) {
 	ids := addUsers(t, sim, 250)
 	got, err := readUsers(t, client, append(ids, ids[3], ids[0]))
 	if err != nil || len(got) != 250 || got[ids[7]].Username != "user007" {
-		t.Fatalf("%d users, %v", len(got), err)
+		t.Fatalf("%d users, %v, want 250 with their names", len(got), err)
 	}
 	if requests := sim.Counters().Requests; requests != 3 {
 		t.Errorf("%d requests for 250 users, want 3", requests)
 	}
 	if _, err := readUsers(t, client, ids[:1]); err != nil || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 1 {
-		t.Errorf("one user is not read by itself: %v, %v", err, sim.Counters().ByRoute)
+		t.Errorf("one user: %v, %v; want it read by its id once", err, sim.Counters().ByRoute)
 	}
 	if got, err := readUsers(t, client, nil); err != nil || len(got) != 0 || sim.Counters().Requests != 4 {
-		t.Errorf("nobody: %v, %v", got, err)
+		t.Errorf("no user: %v, %v; want no users, no error and no request", got, err)
 	}
 }
 
@@ -97,11 +97,11 @@ func TestNobodyOfManyExists(t *testing.T) {
 		}
 	}
 	if got, err := readUsers(t, client, ids); err != nil || len(got) != 0 || sim.Counters().ByRoute["GET /api/systemusers/{id}"] != 7 {
-		t.Errorf("%v, %v, %v", got, err, sim.Counters().ByRoute)
+		t.Errorf("%v, %v, %v, want no users and each of the seven read by its id", got, err, sim.Counters().ByRoute)
 	}
 }
 
-// forgetful leaves users out of lists, or puts others in.
+// forgetful leaves users out of lists, or adds others.
 type forgetful struct {
 	http.Handler
 	query func(url.Values)
@@ -131,14 +131,14 @@ func TestAbsenceInAListIsConfirmed(t *testing.T) {
 			if err := sim.DeleteUser(string(ids[2])); err != nil {
 				t.Fatal(err)
 			}
-			asked := ids[:8]
-			got, err := readUsers(t, client, asked)
+			requested := ids[:8]
+			got, err := readUsers(t, client, requested)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, id := range ids {
 				if _, found := got[id]; found != (i < 8 && i != 2) {
-					t.Errorf("user %d: found %v", i, found)
+					t.Errorf("user %d: found %v, want only those requested and not deleted", i, found)
 				}
 			}
 		})
@@ -172,16 +172,16 @@ func TestMalformedIDsAreNobody(t *testing.T) {
 	junk := []directory.UserID{"", ".", "..", "x", "a|b", "../organizations", "64a1b2c3d4e5f60718293a4g", "a b?c=d#e", "%2e%2e"}
 	got, err := readUsers(t, client, append(junk, good...))
 	if err != nil || len(got) != 2 {
-		t.Errorf("%v, %v", got, err)
+		t.Errorf("%v, %v, want two and no error", got, err)
 	}
 	for _, id := range junk {
 		if user, err := client.User(t.Context(), id); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%q: %+v, %v", id, user, err)
+			t.Errorf("%q: %+v, %v, want a fault of kind NotFound", id, user, err)
 		}
 	}
 }
 
-// eachUser reads users as reconcile does: by lists, and who is not found singly.
+// eachUser reads users as reconcile does: by lists, and those not found one by one.
 func eachUser(ctx context.Context, client *jumpcloud.Client, ids []directory.UserID) (found map[directory.UserID]directory.User, failed map[directory.UserID]error) {
 	failed = map[directory.UserID]error{}
 	found, err := client.ListUsers(ctx, ids)
@@ -214,8 +214,8 @@ func readUsers(t *testing.T, client *jumpcloud.Client, ids []directory.UserID) (
 	return found, nil
 }
 
-// A 404 for a user counts only while the list of users can be read: a wrong
-// address answers 404 to everything.
+// A 404 for a user counts only while the list of users can be read: a wrong address
+// answers 404 to everything.
 func TestAbsenceNeedsAListThatWorks(t *testing.T) {
 	gone := directory.UserID("64a1b2c3d4e5f60718293fff")
 	for name, tc := range map[string]struct {
@@ -241,7 +241,7 @@ func TestAbsenceNeedsAListThatWorks(t *testing.T) {
 	}
 }
 
-// One user that cannot be read is that user's trouble alone.
+// A user that cannot be read does not affect the others.
 func TestOneUnreadableUserLeavesTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim, client := simulator(t)
@@ -249,7 +249,7 @@ func TestOneUnreadableUserLeavesTheOthers(t *testing.T) {
 		sim.FailNext(jumpcloudtest.Fault{PathContains: "/systemusers/64a1b2c3d4e5f60718293fff", Status: 500, Times: 10})
 		found, failed := eachUser(t.Context(), client, append([]directory.UserID{"64a1b2c3d4e5f60718293fff"}, ids...))
 		if len(found) != 3 || len(failed) != 1 {
-			t.Errorf("found %d, failed %v", len(found), failed)
+			t.Errorf("found %d, failed %v, want 3 and one failure", len(found), failed)
 		}
 	})
 }

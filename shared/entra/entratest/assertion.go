@@ -14,9 +14,9 @@ const (
 	defaultAudience = "api://AzureADTokenExchange"
 )
 
-// checkAssertion checks a client_assertion: an outside provider's token against
-// the federated credentials of the app, exactly as Entra compares them. Its
-// signature is not checked: the simulator has no keys of outside providers.
+// checkAssertion compares a client_assertion, a token of an outside provider, with the
+// federated credentials of the app, exactly as Entra does. It does not check the
+// signature: the simulator has no keys of outside providers.
 func (s *Simulator) checkAssertion(app *App, form url.Values, now time.Time) *loginError {
 	if form.Get("client_assertion_type") != assertionType {
 		return refuseLogin(http.StatusBadRequest, "invalid_request", 900144, "The request body must contain the following parameter: 'client_assertion_type'.")

@@ -2,9 +2,10 @@ package entratest
 
 import "time"
 
-// Everything here is assumed: Microsoft does not publish it, or nobody confirmed
-// it. Change it here, in one line, when it becomes known. What a test may want
-// both ways is a switch of [Behaviour] instead; its zero value is the assumption.
+// Everything here is assumed: Microsoft does not publish it, or nobody confirmed it.
+// Change it here, in one line, when it becomes known. If a test may need either
+// variant, it is a switch of [Behaviour] instead; the zero value of the switch is the
+// assumption.
 const (
 	// Tokens and consent.
 	assumedTokenLife = 3599 * time.Second // typical answers say 3599; 60 to 90 minutes occur
@@ -30,21 +31,22 @@ const (
 	maxOwners         = 100
 	softDeletedLife   = 30 * 24 * time.Hour // documented; after it a deleted object is gone for good
 
-	// Quotas: "All refused requests still count towards the limit" is documented;
-	// how far a bucket can sink below empty is not. Fractions of its capacity.
+	// Quotas: "All refused requests still count towards the limit" is documented, but
+	// not how far below empty a bucket can go. Fractions of its capacity.
 	refusedDebtFloor   = 0.10
-	lowPriorityReserve = 0.05 // what `x-ms-throttle-priority: low` has to leave for others
+	lowPriorityReserve = 0.05 // the part that `x-ms-throttle-priority: low` must leave for others
 
 	// Codes of error bodies that no source shows.
 	codeFailedDependency = "FailedDependency"
 	codePassword         = "InvalidPassword" // details[].code of a refused password
 	codeUnsupportedMedia = "UnsupportedMediaType"
 
-	// What Graph says of a /$count without its header.
+	// Graph's text for a /$count without its header.
 	textCountNeedsHeader = "$count is not currently supported."
 
-	// What Graph says of accounts in federated domains. The first is what the older
-	// modules say (azure-docs 5108); that Graph says it too, and the second, is assumed.
+	// Graph's texts about accounts in federated domains. The first is the text of the
+	// older modules (azure-docs 5108); it is assumed that Graph uses it too, and the
+	// second one.
 	textFederatedAnchor   = "You must provide a required property: Parameter name: FederatedUser.SourceAnchor"
 	textFederatedPassword = "The password of a user in a federated domain cannot be changed."
 )
@@ -52,8 +54,8 @@ const (
 // Properties of an account mastered on premises that the cloud may still write.
 var writableWhenSynced = map[string]bool{"usageLocation": true}
 
-// Properties that the documentation calls required or not nullable although the
-// CSDL lets them be null. A null for one of them is a bad value.
+// Properties that the documentation calls required or not nullable although the CSDL
+// lets them be null. A null for one of them is a bad value.
 var neverNull = map[string]bool{
 	"accountEnabled": true, "displayName": true, "mailNickname": true, "userPrincipalName": true,
 	"mail": true, "usageLocation": true, "passwordProfile": true,
@@ -66,5 +68,5 @@ const (
 	locationPattern = `^[A-Za-z]{2}$`
 )
 
-// Parts of the banned-password list that everybody knows.
+// Well-known parts of the banned-password list.
 var bannedPasswords = []string{"password", "p@ssw0rd", "welcome1", "qwerty"}

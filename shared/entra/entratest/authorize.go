@@ -9,7 +9,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// authenticate finds out which app in which tenant calls. An item of a batch has
+// authenticate finds out which app calls, and in which tenant. An item of a batch has
 // the token of the batch.
 func (c *call) authenticate() *graphError {
 	if c.item {
@@ -45,8 +45,8 @@ func (c *call) authenticate() *graphError {
 	return nil
 }
 
-// toldByItem reports whether a token that is not accepted is refused item by item.
-func (c *call) toldByItem(failure *graphError) bool {
+// refusedByItem reports whether a token that is not accepted is refused item by item.
+func (c *call) refusedByItem(failure *graphError) bool {
 	if c.op == nil || !c.op.free || !c.behaviour.World.ItemTokens {
 		return false
 	}
@@ -61,11 +61,11 @@ func unauthenticated(message string) *graphError {
 	return e
 }
 
-// all is a set of permissions that are needed together.
+// all are permissions that are needed together.
 type all []string
 
-// mayAny reports whether the token has all permissions of one of the sets; no
-// set at all asks for nothing.
+// mayAny reports whether the token has all permissions of one of the sets; without any
+// set nothing is needed.
 func (c *call) mayAny(sets ...all) bool {
 	for _, set := range sets {
 		enough := true

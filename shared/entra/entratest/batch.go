@@ -26,8 +26,7 @@ type batchItem struct {
 	call   *call
 }
 
-// batch serves POST /$batch. Items are metered one by one; the batch itself
-// costs nothing.
+// batch serves POST /$batch. Each item has a cost; the batch itself has none.
 func (c *call) batch() (*answer, *graphError) {
 	if len(c.rawBody) > maxBatchBytes {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The batch is too large.")
@@ -53,7 +52,7 @@ func (c *call) batch() (*answer, *graphError) {
 	return &answer{status: status, body: map[string]any{"responses": responses}}, nil
 }
 
-// readBatch checks the rules that make a whole batch good or bad.
+// readBatch checks the rules for a complete batch.
 func readBatch(body map[string]any) ([]*batchItem, *graphError) {
 	requests, _ := body["requests"].([]any)
 	if len(requests) == 0 || len(requests) > maxBatch {
@@ -113,17 +112,18 @@ func readItem(given map[string]any) (*batchItem, []string, *graphError) {
 	return item, textsOf(given["dependsOn"]), nil
 }
 
-// incomplete reports whether an item lacks its body or the type of it: a POST, PATCH
-// or PUT needs both, also where the call itself takes no body, and anything else that
-// has a body needs the type (Microsoft Graph documentation, JSON batching; the text
-// of the refusal and that it is of the whole batch were observed by users of Graph).
+// incomplete reports whether an item lacks its body or its content type. A POST, PATCH
+// or PUT needs both, even if the call takes no body; any other item with a body needs
+// the type (Microsoft Graph documentation, JSON batching; users of Graph observed the
+// text of the refusal, and that it refuses the complete batch).
 func (i *batchItem) incomplete() bool {
 	writes := i.method == http.MethodPost || i.method == http.MethodPatch || i.method == http.MethodPut
 	return (writes || i.body != nil) && (i.body == nil || i.header.Get("Content-Type") == "")
 }
 
-// connect checks dependsOn. Three shapes are legal: nobody depends; everybody
-// but the first depends on the one before; all that depend name the same item.
+// connect checks dependsOn. Three forms are allowed: no item depends on another; every
+// item but the first depends on the one before; all items that depend name the same
+// item.
 func connect(items []*batchItem, depends [][]string, ids map[string]int) *graphError {
 	serial, same, dependants, first := true, true, 0, -1
 	for i, names := range depends {
@@ -170,8 +170,8 @@ func (c *call) runItem(items []*batchItem, i int) {
 	item.done = item.call.run()
 }
 
-// clashes reports whether an item that ran before, at the same time as far as a
-// client can tell, writes the same object.
+// clashes reports whether an item that ran before, at the same time for the client,
+// writes the same object.
 func clashes(items []*batchItem, i int) bool {
 	before := map[int]bool{}
 	for parent := items[i].parent; parent >= 0; parent = items[parent].parent {
@@ -185,8 +185,8 @@ func clashes(items []*batchItem, i int) bool {
 	return false
 }
 
-// itemCall makes a call of an item. The token of the batch counts; the version
-// comes from the URL of the batch.
+// itemCall makes the call of an item. It has the token of the batch, and the version in
+// the URL of the batch.
 func (c *call) itemCall(item *batchItem) *call {
 	path, rawQuery, _ := strings.Cut(item.url, "?")
 	if !strings.HasPrefix(path, "/") {

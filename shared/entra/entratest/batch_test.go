@@ -32,7 +32,7 @@ func (g *graph) batch(status int, items ...object) map[string]object {
 		out[text(answer, "id")] = answer
 	}
 	if len(out) != len(items) {
-		g.t.Fatalf("%d answers to %d items", len(out), len(items))
+		g.t.Fatalf("%d answers to %d items, want one for each", len(out), len(items))
 	}
 	return out
 }
@@ -60,20 +60,20 @@ func TestBatch(t *testing.T) {
 		item("8", "GET", "/users?$top=1&$select=id", nil),
 	)
 	if got := statuses(answers); got != "201 200 204 404 204 400 400 200" {
-		t.Errorf("statuses: %s: %v", got, answers)
+		t.Errorf("statuses: %s: %v, want 201 200 204 404 204 400 400 200", got, answers)
 	}
 	if at(answers["3"], "body") != nil || text(answers["1"], "headers", "x-ms-resource-unit") != "1" {
-		t.Errorf("answers: %v", answers)
+		t.Errorf("answers: %v, want no body for item 3 and one resource unit for item 1", answers)
 	}
 	if text(answers["4"], "body", "error", "code") != "Request_ResourceNotFound" || text(answers["8"], "body", "@odata.nextLink") == "" {
-		t.Errorf("answers: %v", answers)
+		t.Errorf("answers: %v, want Request_ResourceNotFound for item 4 and a next link for item 8", answers)
 	}
 	if u, _ := g.dir.User(ids[0]); u.Text("jobTitle") != "x" {
-		t.Error("a base64url body was not applied")
+		t.Error("a base64url body was not applied, want the job title x")
 	}
 	counters := g.sim.Counters()
 	if counters.Requests != 1 || counters.Operations != 8 || counters.WriteUnits != 3 || counters.ByRoute["POST /$batch"] != 1 {
-		t.Errorf("counters: %+v", counters)
+		t.Errorf("counters: %+v, want 1 request, 8 operations, 3 write units and 1 batch", counters)
 	}
 }
 
@@ -102,8 +102,8 @@ func TestMalformedBatch(t *testing.T) {
 	wantError(t, g.do(http.MethodPost, "/$batch", object{}), http.StatusBadRequest, "BadRequest", "")
 }
 
-// A write without a body or without its type spoils the whole batch, also where the
-// call itself takes no body: none of the items runs.
+// A write without a body or without its type makes Graph refuse the complete batch,
+// even if the call takes no body: none of the items runs.
 func TestWritesOfABatchNeedABody(t *testing.T) {
 	g := start(t)
 	ids := g.people(3)
@@ -129,13 +129,13 @@ func TestWritesOfABatchNeedABody(t *testing.T) {
 			r := g.do(http.MethodPost, "/$batch", object{"requests": []object{right, wrong}})
 			wantError(t, r, http.StatusBadRequest, "BadRequest", "Write request id : n1 does not contain Content-Type header or body.")
 			if u, _ := g.dir.User(ids[1]); u.Text("jobTitle") != "" {
-				t.Error("another item of the batch ran")
+				t.Error("another item of the batch ran, want none")
 			}
 		})
 	}
 	empty := func(id, url string) object { return item(id, "POST", url, object{}) }
 	if got := statuses(g.batch(http.StatusOK, empty("1", sessions), empty("2", restore), item("3", "DELETE", "/users/"+ids[1], nil))); got != "200 200 204" {
-		t.Errorf("with empty bodies: %s", got)
+		t.Errorf("with empty bodies: %s, want 200 200 204", got)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestBatchDependencies(t *testing.T) {
 	}
 	answers := g.batch(http.StatusOK, item("1", "GET", bad, nil), item("2", "GET", good, nil, "1"))
 	if text(answers["2"], "body", "error", "message") != "Failed Dependency" {
-		t.Errorf("424: %v", answers["2"])
+		t.Errorf("424: %v, want Failed Dependency", answers["2"])
 	}
 }
 
@@ -174,16 +174,16 @@ func TestBatchConflicts(t *testing.T) {
 	answers := g.batch(http.StatusOK, add("1", ids[0]), add("2", ids[1]),
 		item("3", "PATCH", "/users/"+ids[2], object{"jobTitle": "x"}), item("4", "PATCH", "/users/u2@contoso.example", object{"surname": "x"}), item("5", "GET", "/users/"+ids[2], nil))
 	if got := statuses(answers); got != "204 409 204 409 200" {
-		t.Errorf("statuses: %s", got)
+		t.Errorf("statuses: %s, want 204 409 204 409 200", got)
 	}
 	if text(answers["2"], "body", "error", "code") != "Directory_ConcurrencyViolation" {
-		t.Errorf("409: %v", answers["2"])
+		t.Errorf("409: %v, want Directory_ConcurrencyViolation", answers["2"])
 	}
 	if got := statuses(g.batch(http.StatusOK, add("1", ids[1]), add("2", ids[2], "1"))); got != "204 204" {
-		t.Errorf("a chain does not clash: %s", got)
+		t.Errorf("a chain: %s, want no clash, 204 204", got)
 	}
 	g.sim.Set(func(b *entratest.Behaviour) { b.BatchConflicts = false })
 	if got := statuses(g.batch(http.StatusOK, item("1", "PATCH", "/users/"+ids[2], object{"jobTitle": "y"}), item("2", "PATCH", "/users/"+ids[2], object{"surname": "y"}))); got != "204 204" {
-		t.Errorf("switched off: %s", got)
+		t.Errorf("without the switch: %s, want 204 204", got)
 	}
 }

@@ -2,7 +2,7 @@ package entratest
 
 import "time"
 
-// RetryAfterForm is how a throttled answer names the time to wait.
+// RetryAfterForm is how a throttled answer states the time to wait.
 type RetryAfterForm string
 
 // The forms of Retry-After that Microsoft Graph and the proxies before it use.
@@ -14,8 +14,8 @@ const (
 	RetryAfterAbsent  RetryAfterForm = "absent"  // no header at all
 )
 
-// Behaviour is what can be changed while the simulator runs. The zero value is
-// the service as documented, without lag and with its real quotas.
+// Behaviour are the settings that can change while the simulator runs. The zero value
+// is the service as documented, without lag and with its real quotas.
 type Behaviour struct {
 	Quota      Quota          `json:"quota"`
 	RetryAfter RetryAfterForm `json:"retryAfter"`
@@ -28,30 +28,30 @@ type Behaviour struct {
 	RemoveAbsent400      bool `json:"removeAbsent400"`      // removing a non-member answers 400 instead of 404
 	Revoke204            bool `json:"revoke204"`            // revokeSignInSessions as documented (204) instead of as it is (200)
 	HardDeleteGroups     bool `json:"hardDeleteGroups"`     // security groups are deleted for good, as in national clouds and before 2026
-	FreeDeletedName      bool `json:"freeDeletedName"`      // a group in deletedItems gives its uniqueName free instead of keeping it from others
+	FreeDeletedName      bool `json:"freeDeletedName"`      // a group in deletedItems no longer keeps its uniqueName from others
 	PlainDeletedUPN      bool `json:"plainDeletedUPN"`      // a deleted user keeps its UPN instead of having its id put before it
 	DeltaEmptyPages      bool `json:"deltaEmptyPages"`      // every round of a delta query begins with an empty page
 	DeltaSyncStateAbsent bool `json:"deltaSyncStateAbsent"` // a dead delta token answers 400 syncStateNotFound instead of 410
 
 	DeltaLag     time.Duration `json:"deltaLag"`     // how long a change stays invisible to delta queries
 	TokenLife    time.Duration `json:"tokenLife"`    // of access tokens; 0: 3,599 s
-	TokenRefresh time.Duration `json:"tokenRefresh"` // after which a token is to be renewed early (refresh_in); 0: not said
+	TokenRefresh time.Duration `json:"tokenRefresh"` // age at which a token should be replaced early (refresh_in); 0: not stated
 	SignInDown   bool          `json:"signInDown"`   // the login service answers 503 to everything
 
-	World World `json:"world"` // what nobody established
+	World World `json:"world"` // behaviour of Graph that is not known
 }
 
-// Lag is how long a new object is not found (404): by GET, in lists, and at both
-// ends of a $ref, as a user and its manager or a group and its member. Each object gets a time of its own between Min and
-// Max that depends on the seed and the object only.
+// Lag is how long a new object is not found (404): by GET, in lists, and at both ends
+// of a $ref, such as a user and its manager or a group and its member. Each object has
+// its own lag between Min and Max, which depends only on the seed and the object.
 type Lag struct {
 	Min    time.Duration `json:"min"`
 	Max    time.Duration `json:"max"`    // below Min: the same as Min
 	Writes bool          `json:"writes"` // PATCH, DELETE and actions on a fresh object answer 404 too
 }
 
-// Quota is the published limits of the identity and access service (Microsoft
-// Graph documentation, throttling limits). A zero number means the published one.
+// Quota are the limits of the identity and access service (Microsoft Graph
+// documentation, throttling limits). Zero means the published limit.
 type Quota struct {
 	Off         bool          `json:"off"`
 	Writes      int           `json:"writes"`      // write units per window for one app in one tenant; 0: 3,000

@@ -36,12 +36,12 @@ type call struct {
 	tenant     *tenant
 	app        *App
 	roles      map[string]bool
-	unaccepted *graphError // why the token is not accepted, where only the items are told so
+	unaccepted *graphError // why the token is not accepted, if only the items are refused for it
 	meter      meterResult
 	reply      *lostReply // set when a fault loses the reply
 }
 
-// lostReply tells the outer request to drop its connection.
+// lostReply makes the outer request drop its connection.
 type lostReply struct{ lost bool }
 
 // answer is what a call answers.
@@ -63,8 +63,8 @@ func noContent() *answer { return &answer{status: http.StatusNoContent} }
 
 func ok(body any) *answer { return &answer{status: http.StatusOK, body: body} }
 
-// run takes a call through every station a request passes in the service: known
-// path, token, faults on demand, quota, permission, description, rules.
+// run takes a call through every step of the service: known path, token, faults on
+// demand, quota, permission, description, rules.
 func (c *call) run() *answer {
 	op, params, failure := resolve(c.method, c.path)
 	template := c.method + " (unknown)"
@@ -78,7 +78,7 @@ func (c *call) run() *answer {
 }
 
 func (c *call) stations(unknown *graphError) *answer {
-	if failure := c.authenticate(); failure != nil && !c.toldByItem(failure) {
+	if failure := c.authenticate(); failure != nil && !c.refusedByItem(failure) {
 		return c.refused(failure)
 	}
 	if f := c.sim.faults.take(c.method, "/v1.0"+c.path); f != nil {
@@ -87,8 +87,7 @@ func (c *call) stations(unknown *graphError) *answer {
 	return c.afterFaults(unknown)
 }
 
-// afterFaults is the rest of the way, which a fault that loses the reply lets
-// happen as well.
+// afterFaults are the remaining steps; a fault that loses the reply runs them, too.
 func (c *call) afterFaults(unknown *graphError) *answer {
 	bodyFailure := c.decodeBody()
 	if failure := c.meterCall(); failure != nil {
@@ -121,8 +120,7 @@ func (c *call) refused(e *graphError) *answer {
 	return &answer{status: e.status, body: e.body(c.now, c.requestID, c.clientRequestID), header: header}
 }
 
-// checkRequest holds a request against the permissions of the app and the
-// description.
+// checkRequest checks a request against the permissions of the app and the description.
 func (c *call) checkRequest() *graphError {
 	if !c.mayAny(c.op.roles...) {
 		return forbidden()
@@ -133,8 +131,8 @@ func (c *call) checkRequest() *graphError {
 	return c.checkBody()
 }
 
-// checkBody checks that a body is there when the description wants one, that it has the
-// right types, and that nothing is in it that has no meaning.
+// checkBody checks that a required body is there, that its values have the right types,
+// and that every part of it has a meaning.
 func (c *call) checkBody() *graphError {
 	d, err := described()
 	if err != nil {
@@ -164,8 +162,8 @@ func (c *call) checkBody() *graphError {
 	return nil
 }
 
-// firstLine keeps the reason of a schema error without the dump of the schema,
-// which would repeat the values.
+// firstLine keeps the reason of a schema error and drops the dump of the schema, which
+// would repeat the values.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line

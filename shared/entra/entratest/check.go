@@ -17,9 +17,9 @@ var (
 	upnForm = regexp.MustCompile(`^[A-Za-z0-9'.\-_!#^~]+@[A-Za-z0-9.\-]+$`)
 )
 
-// checkObject holds the properties of a body against the description: known,
-// writable, of the right type, not null where null has no place, not empty.
-// Annotations (@odata.type and others) may be anywhere.
+// checkObject checks the properties of a body against the description: known, writable,
+// of the right type, not null where null is not allowed, not empty. Annotations
+// (@odata.type and others) may be anywhere.
 func (d *description) checkObject(kind string, body map[string]any) *graphError {
 	for _, name := range slices.Sorted(maps.Keys(body)) {
 		if failure := d.checkProperty(kind, name, body[name]); failure != nil {
@@ -30,8 +30,8 @@ func (d *description) checkObject(kind string, body map[string]any) *graphError 
 }
 
 func (d *description) checkProperty(kind, name string, value any) *graphError {
-	if owner, annotation, found := strings.Cut(name, "@"); found {
-		if annotation == "odata.bind" && (kind != kindGroup || owner != "members" && owner != "owners") {
+	if annotated, annotation, found := strings.Cut(name, "@"); found {
+		if annotation == "odata.bind" && (kind != kindGroup || annotated != "members" && annotated != "owners") {
 			return badRequest("Invalid property '%s'.", name)
 		}
 		return nil
@@ -55,7 +55,7 @@ func (d *description) checkProperty(kind, name string, value any) *graphError {
 	return p.checkInside(kind, name, value)
 }
 
-// checkNull refuses null where it has no place.
+// checkNull refuses null where it is not allowed.
 func (p property) checkNull(kind, name string) *graphError {
 	if p.isCollection() {
 		return badRequest("A null value was found for the property named '%s', which has the expected type 'Collection(Edm.String)[Nullable=False]'. The expected type 'Collection(Edm.String)[Nullable=False]' does not allow null values.", name)
@@ -66,7 +66,7 @@ func (p property) checkNull(kind, name string) *graphError {
 	return nil
 }
 
-// checkInside refuses unknown parts of a complex value, and empty ones.
+// checkInside refuses unknown and empty parts of a complex value.
 func (p property) checkInside(kind, name string, value any) *graphError {
 	if items, isList := value.([]any); isList && p.schema.Items != nil {
 		for _, item := range items {
@@ -80,7 +80,7 @@ func (p property) checkInside(kind, name string, value any) *graphError {
 }
 
 // checkParts refuses unknown and empty parts of one complex value; schema is nil for a
-// plain one.
+// simple one.
 func checkParts(schema *openapi3.Schema, kind, name string, value any) *graphError {
 	parts, isObject := value.(map[string]any)
 	if schema == nil || !isObject {
@@ -103,7 +103,7 @@ func checkParts(schema *openapi3.Schema, kind, name string, value any) *graphErr
 // length counts as the service does, in UTF-16 units.
 func length(s string) int { return len(utf16.Encode([]rune(s))) }
 
-// checkUserValues holds values of a user against the rules that are not in the
+// checkUserValues checks the values of a user against the rules that are not in the
 // description (Microsoft Graph documentation, user resource; Microsoft Entra
 // documentation, username policies). Nulls and types were checked before.
 func checkUserValues(body map[string]any) *graphError {
@@ -118,7 +118,7 @@ func checkUserValues(body map[string]any) *graphError {
 	return nil
 }
 
-// userRules say which values of a property are good.
+// userRules report whether a value of a property is good.
 var userRules = map[string]func(any) bool{
 	"mailNickname":  textRule(goodMailNickname),
 	"usageLocation": textRule(locationForm.MatchString),
@@ -173,8 +173,8 @@ func goodMailNickname(s string) bool {
 	return !strings.ContainsAny(s, "@ ") && !strings.HasSuffix(s, ".")
 }
 
-// goodGroupMailNickname joins the two published lists of characters that a
-// group's mailNickname must not have.
+// goodGroupMailNickname combines the two published lists of characters that a group's
+// mailNickname must not have.
 func goodGroupMailNickname(s string) bool {
 	return ascii(s) && !strings.ContainsAny(s, "@()/[]';:<>, \\\"")
 }
@@ -188,8 +188,8 @@ func goodPasswordPolicies(s string) bool {
 	return true
 }
 
-// checkUPN holds a userPrincipalName against its form and the domains of the
-// tenant: 113 characters, 64 before the @ and 48 after.
+// checkUPN checks the form of a userPrincipalName, 113 characters with 64 before the @
+// and 48 after it, and its domain.
 func (t *tenant) checkUPN(upn string) (Domain, *graphError) {
 	local, domain, _ := strings.Cut(upn, "@")
 	if !upnForm.MatchString(upn) || len(upn) > 113 || len(local) > 64 || len(domain) > 48 || strings.HasSuffix(local, ".") {
@@ -202,15 +202,15 @@ func (t *tenant) checkUPN(upn string) (Domain, *graphError) {
 	return d, nil
 }
 
-// unusableDomain is the refusal of a domain that is not verified; of a federated one
+// unusableDomain is the refusal of a domain that is not verified; for a federated one
 // the same text was seen (observed by users of Terraform).
 func unusableDomain() *graphError {
 	return badRequest("The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.").
 		withDetail("InvalidValue", "userPrincipalName")
 }
 
-// conflicts refuses values that another object has. A UPN is unique among users
-// and against everybody's mail addresses; deleted users hold nothing.
+// conflicts refuses values that another object has. A UPN must differ from those of all
+// users and from all mail addresses; deleted users keep nothing from others.
 func (t *tenant) conflicts(self string, body map[string]any) *graphError {
 	if upn, has := body["userPrincipalName"].(string); has {
 		name := strings.ToLower(upn)

@@ -103,7 +103,7 @@ func (g *graph) do(method, path string, body any, headers ...string) reply {
 	return out
 }
 
-// must does a request that has to answer with a status.
+// must sends a request and checks its status.
 func (g *graph) must(status int, method, path string, body any, headers ...string) reply {
 	g.t.Helper()
 	r := g.do(method, path, body, headers...)
@@ -113,7 +113,7 @@ func (g *graph) must(status int, method, path string, body any, headers ...strin
 	return r
 }
 
-// at walks into a JSON value: names and indexes.
+// at is a part of a JSON value, by names and indexes.
 func at(value any, path ...any) any {
 	for _, step := range path {
 		switch s := step.(type) {
@@ -167,10 +167,10 @@ func person(name string, more ...any) object {
 	return body
 }
 
-// absent takes a property out of a body.
+// absent removes a property from a body.
 var absent any = struct{}{}
 
-// create makes a user over the wire and gives its id.
+// create creates a user by a request and returns its id.
 func (g *graph) create(name string, more ...any) string {
 	g.t.Helper()
 	return text(g.must(http.StatusCreated, http.MethodPost, "/users", person(name, more...)).body, "id")
@@ -208,7 +208,7 @@ func references(ids ...string) []string {
 	return out
 }
 
-// wantError checks the shape and the words of an error body.
+// wantError checks the form and the texts of an error body.
 func wantError(t *testing.T, r reply, status int, code, message string) {
 	t.Helper()
 	if r.status != status || text(r.body, "error", "code") != code || !strings.Contains(text(r.body, "error", "message"), message) {

@@ -9,13 +9,13 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Config is what a simulator is made of. The zero value works: one tenant, one
-// app with [RecommendedRoles], memory only.
+// Config is the configuration of a simulator. The zero value works: one tenant, one app
+// with [RecommendedRoles], memory only.
 type Config struct {
 	Tenants   []Tenant  // none: [DefaultTenant]
 	Apps      []App     // none: [DefaultApp]
-	Behaviour Behaviour // what may be changed later with [Simulator.Set]
-	Seed      int64     // ids, lag and the order of batch answers follow from it
+	Behaviour Behaviour // the settings at the start; [Simulator.Set] changes them
+	Seed      int64     // decides ids, lag and the order of batch answers
 	Journal   string    // path of the file that keeps every change; "": memory only
 	Log       int       // requests kept for [Simulator.Requests]; 0: 500
 }
@@ -27,12 +27,12 @@ type Tenant struct {
 	Domains []Domain // none: one managed default domain
 }
 
-// Domain is a domain of a tenant. It is verified and managed unless said otherwise.
+// Domain is a domain of a tenant. By default it is verified and managed.
 type Domain struct {
 	Name       string
 	Default    bool // at most one; without one the first verified domain is the default
 	Initial    bool // the onmicrosoft.com domain
-	Federated  bool // sign-in happens elsewhere: no passwords, onPremisesImmutableId required and fixed
+	Federated  bool // sign-in is in another system: no passwords, onPremisesImmutableId required and fixed
 	Unverified bool // listed by /domains, refused in a userPrincipalName
 }
 
@@ -44,7 +44,7 @@ type App struct {
 	Roles          []string              // application permissions granted, the `roles` of its tokens
 	DirectoryRoles []string              // display names such as "User Administrator"
 	Tenants        []string              // tenants that consented; none: all
-	Federated      []FederatedCredential // whose assertions are accepted
+	Federated      []FederatedCredential // credentials whose assertions are accepted
 	AnyAssertion   bool                  // accept every well-formed client_assertion in its time window
 	Disabled       bool                  // AADSTS7000112
 	SecretExpired  bool                  // AADSTS7000222
@@ -58,17 +58,17 @@ type FederatedCredential struct {
 	Audience        string // "": api://AzureADTokenExchange
 }
 
-// RecommendedRoles are the application permissions that entrasync asks for.
+// RecommendedRoles are the application permissions that entrasync needs.
 var RecommendedRoles = []string{
 	"User.ReadWrite.All", "User.EnableDisableAccount.All", "User-PasswordProfile.ReadWrite.All", "User.RevokeSessions.All",
 	"GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Organization.Read.All",
 }
 
-// UserAdministrator is the directory role that an app needs beside its
-// permissions to write passwords.
+// UserAdministrator is the directory role that an app needs, besides its permissions,
+// to write passwords.
 const UserAdministrator = "User Administrator"
 
-// DefaultTenant is the tenant of a simulator that was configured without one.
+// DefaultTenant is the tenant of a simulator without configured tenants.
 func DefaultTenant() Tenant {
 	return Tenant{ID: "7f1d5c2e-0a4b-4c61-9a58-3d2f6b1e8c90", Name: "Contoso", Domains: []Domain{
 		{Name: "contoso.example", Default: true},
@@ -77,8 +77,8 @@ func DefaultTenant() Tenant {
 	}}
 }
 
-// DefaultApp is the app of a simulator that was configured without one. It has
-// RecommendedRoles and is a User Administrator.
+// DefaultApp is the app of a simulator without configured apps. It has RecommendedRoles
+// and is a User Administrator.
 func DefaultApp() App {
 	return App{
 		ClientID: "2b6e1f0a-93d4-4f7e-8c15-6a0d9e4b7c32", ClientSecret: "simulated-secret", Name: "entrasync",
@@ -86,7 +86,7 @@ func DefaultApp() App {
 	}
 }
 
-// complete fills in the defaults and refuses what cannot be simulated.
+// complete adds the defaults and refuses a configuration that cannot be simulated.
 func (c Config) complete() (Config, error) {
 	if len(c.Tenants) == 0 {
 		c.Tenants = []Tenant{DefaultTenant()}

@@ -10,7 +10,7 @@ import (
 	"entrasync/shared/fault"
 )
 
-// State is everything a person may want to see: what /_sim/state answers.
+// State is everything in the simulator: the answer of /_sim/state.
 type State struct {
 	Tenants   []TenantState `json:"tenants"`
 	Behaviour Behaviour     `json:"behaviour"`
@@ -28,7 +28,7 @@ type TenantState struct {
 	Groups  []Group  `json:"groups"`
 }
 
-// State is the state of everything.
+// State returns the state of everything.
 func (s *Simulator) State() State {
 	out := State{Behaviour: s.behaviour(), Faults: s.PendingFaults(), Counters: s.Counters(), Requests: s.Requests()}
 	for _, t := range s.config.Tenants {
@@ -38,7 +38,7 @@ func (s *Simulator) State() State {
 	return out
 }
 
-// serveControl serves what a person or a script does to the simulator itself:
+// serveControl serves requests of a person or a script to the simulator itself:
 //
 //	GET  /_sim/state                  everything, as JSON
 //	GET  /_sim/counters               POST resets them
@@ -106,7 +106,8 @@ func isForm(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 }
 
-// readControl reads a JSON body into v; fields that it does not name stay.
+// readControl reads a JSON body into v; fields that the body does not name stay
+// unchanged.
 func readControl(r *http.Request, v any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBodyBytes))
 	decoder.DisallowUnknownFields()
@@ -147,8 +148,8 @@ func (s *Simulator) controlTenant(r *http.Request) Directory {
 	return s.Tenant(s.config.Tenants[0].ID)
 }
 
-// controlProperties reads properties from JSON or from a form, in which the
-// value is JSON if it can be and a text otherwise; an empty one clears.
+// controlProperties reads properties from JSON or from a form. A value in a form is
+// JSON if it can be parsed, else a text; an empty one clears the property.
 func controlProperties(r *http.Request) (map[string]any, error) {
 	properties := map[string]any{}
 	if !isForm(r) {

@@ -81,14 +81,14 @@ func TestPageAndControls(t *testing.T) {
 		}
 	}
 	if _, body := g.visit("GET", "/", "", ""); strings.Contains(body, "<script>") {
-		t.Error("the page lets a name be markup")
+		t.Error("the page shows a name as markup, want it escaped")
 	}
 	u, _ := g.dir.User(id)
 	if u.Text("jobTitle") != "Chief" || u.AccountEnabled || u.Text("department") != "Ops" {
-		t.Errorf("changed by hand: %+v", u)
+		t.Errorf("changed by hand: %+v, want Chief of Ops, disabled", u)
 	}
 	if how := g.sim.State().Behaviour; how.RetryAfter != entratest.RetryAfterDecimal || how.Lag.Min != time.Second {
-		t.Errorf("behaviour: %+v", how)
+		t.Errorf("behaviour: %+v, want decimal waits and a lag of 1s", how)
 	}
 }
 
@@ -97,10 +97,10 @@ func TestSeeding(t *testing.T) {
 	ann := g.seed(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "Ann", Properties: object{"otherMails": []string{"a@b.example"}}})
 	bob := g.seed(entratest.User{UserPrincipalName: "bob@contoso.example", Manager: ann.ID})
 	if ann.DisplayName != "Ann" || !ann.AccountEnabled || ann.Text("mailNickname") != "ann" || bob.Manager != ann.ID {
-		t.Errorf("%+v %+v", ann, bob)
+		t.Errorf("%+v %+v, want Ann enabled with a nickname, and Bob with her as manager", ann, bob)
 	}
 	if _, err := g.dir.AddUser(entratest.User{}); err == nil {
-		t.Error("a user without a UPN")
+		t.Error("a user without a UPN was added, want an error")
 	}
 	if _, err := g.dir.SetUserRoles(ann.ID, "Global Administrator"); err != nil {
 		t.Fatal(err)
@@ -113,14 +113,14 @@ func TestSeeding(t *testing.T) {
 		t.Fatal(err)
 	}
 	if u, found := g.dir.User(bob.ID); !found || u.Deleted.IsZero() || u.Manager != "" {
-		t.Errorf("%+v", u)
+		t.Errorf("%+v, want Bob deleted and without a manager", u)
 	}
 	other := g.sim.Tenant("unknown")
 	if _, err := other.AddGroup(entratest.Group{DisplayName: "x"}); err == nil || len(other.Users()) != 0 {
-		t.Error("a tenant that does not exist was filled")
+		t.Error("an unknown tenant accepted a group, want an error")
 	}
 	// the same seed gives the same ids
 	if twin := start(t); twin.seed(entratest.User{UserPrincipalName: "ann@contoso.example"}).ID != ann.ID {
-		t.Error("ids do not follow from the seed")
+		t.Error("the same seed gives another id, want the same one")
 	}
 }

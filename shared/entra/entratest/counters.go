@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Counters say how much was asked of Graph and of the login service.
+// Counters count the requests to Graph and to the login service.
 type Counters struct {
 	Requests      int            `json:"requests"`      // HTTP requests to Graph; a batch counts one
 	Operations    int            `json:"operations"`    // requests of their own and items of batches
@@ -66,7 +66,7 @@ func (s *Simulator) Counters() Counters {
 	return out
 }
 
-// ResetCounters sets every count to zero and forgets the requests.
+// ResetCounters sets every count to zero and deletes the logged requests.
 func (s *Simulator) ResetCounters() {
 	s.counters.mu.Lock()
 	s.counters.now = Counters{ByRoute: map[string]int{}, ByStatus: map[int]int{}}

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// countSegment ends the path of a question how many there are.
+// countSegment ends the path of a request for the number of objects.
 const countSegment = "/$count"
 
-// countOf is the operation that counts what another one lists. It is not in the
-// description.
+// countOf is the operation that counts the objects that another one lists. It is not in
+// the description.
 func countOf(list *operation) *operation {
 	return &operation{
 		template: list.template + countSegment, method: http.MethodGet, roles: list.roles, units: list.units,
@@ -35,7 +35,7 @@ func (c *call) countOnly(list func(*call) (*answer, *graphError)) (*answer, *gra
 	return (&answer{status: http.StatusOK, body: json.RawMessage(strconv.Itoa(n))}).set("Content-Type", "text/plain"), nil
 }
 
-// eventual reports whether the request accepts what an index says.
+// eventual reports whether the request accepts results of an index that lags.
 func (c *call) eventual() bool {
 	return strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual")
 }

@@ -10,9 +10,9 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// twinQuery is how a client finds the deleted accounts that had a
-// userPrincipalName: the object id stands before it now, so that only its end is
-// known, and other names may end alike.
+// twinQuery is how a client finds the deleted accounts that had a userPrincipalName:
+// the object id is before the name, so that only its end is known, and other names may
+// have the same end.
 func twinQuery(upn string) string {
 	filter := "endsWith(userPrincipalName,'" + strings.ReplaceAll(upn, "'", "''") + "')"
 	return "/directory/deletedItems/graph.user?$count=true&$filter=" + url.QueryEscape(filter) + "&$select=id,userPrincipalName,deletedDateTime,onPremisesImmutableId"
@@ -41,24 +41,24 @@ func TestDeletedTwinsAreFound(t *testing.T) {
 			t.Errorf("%s: found %v, want %v, count %v", row.name, got, row.want, at(r.body, "@odata.count"))
 		}
 		if r.header.Get("x-ms-resource-unit") != "1" {
-			t.Errorf("%s: it costs %s units", row.name, r.header.Get("x-ms-resource-unit"))
+			t.Errorf("%s: it costs %s units, want 1", row.name, r.header.Get("x-ms-resource-unit"))
 		}
 	}
 	r := g.must(http.StatusOK, http.MethodGet, twinQuery("ann@contoso.example"), nil, "ConsistencyLevel", "eventual")
 	first, _ := at(r.body, "value", 0).(object)
 	if len(first) != 4 || text(first, "userPrincipalName") != strings.ReplaceAll(ann, "-", "")+"ann@contoso.example" ||
 		text(first, "onPremisesImmutableId") != "jc1" || text(first, "deletedDateTime") == "" {
-		t.Errorf("what was selected: %v", first)
+		t.Errorf("the selected properties: %v, want the four of the deleted user", first)
 	}
 
 	byKey := "/directory/deletedItems/graph.user?$select=id&$filter=" + url.QueryEscape("onPremisesImmutableId eq 'jc1'")
 	if r := g.must(http.StatusOK, http.MethodGet, byKey, nil); !slices.Equal(texts(r.body["value"], "id"), []string{ann}) {
-		t.Errorf("by onPremisesImmutableId, which is no advanced query: %v", r.body)
+		t.Errorf("by onPremisesImmutableId, which is no advanced query: %v, want only ann", r.body)
 	}
 }
 
-// The end of a name is an advanced query: both the header and $count=true, or
-// 400. In a batch the header goes on the item.
+// A filter by the end of a name is an advanced query: without the header and
+// $count=true it is refused with 400. In a batch the item needs the header.
 func TestDeletedTwinsAreAnAdvancedQuery(t *testing.T) {
 	g := start(t)
 	ann := g.create("ann")
@@ -73,15 +73,15 @@ func TestDeletedTwinsAreAnAdvancedQuery(t *testing.T) {
 	answers := g.batch(http.StatusOK,
 		with(item("1", "GET", query, nil)), with(item("2", "GET", encoded, nil)), item("3", "GET", query, nil), with(item("4", "GET", withoutCount, nil)))
 	if got := statuses(answers); got != "200 200 400 400" {
-		t.Fatalf("statuses %s: %v", got, answers)
+		t.Fatalf("statuses %s: %v, want 200 200 400 400", got, answers)
 	}
 	for _, id := range []string{"1", "2"} {
 		if text(answers[id], "body", "value", 0, "id") != ann || text(answers[id], "headers", "x-ms-resource-unit") != "1" {
-			t.Errorf("item %s: %v", id, answers[id])
+			t.Errorf("item %s: %v, want ann for one resource unit", id, answers[id])
 		}
 	}
 	if r := g.do(http.MethodPost, "/$batch", object{"requests": []object{item("1", "GET", query, nil)}}, "ConsistencyLevel", "eventual"); at(r.body, "responses", 0, "status") != float64(http.StatusBadRequest) {
-		t.Errorf("the header of the batch counted for its item: %v", r.body)
+		t.Errorf("the header of the batch counted for its item: %v, want 400", r.body)
 	}
 }
 
@@ -114,18 +114,18 @@ func TestRestore(t *testing.T) {
 				return
 			}
 			if text(r.body, "id") != id || text(r.body, "userPrincipalName") != "ann@contoso.example" || text(r.body, "@odata.type") != "#microsoft.graph.user" {
-				t.Errorf("restored: %v", r.body)
+				t.Errorf("restored: %v, want the user with its id and name", r.body)
 			}
 			if u, _ := g.dir.User(id); u.AccountEnabled || !u.Deleted.IsZero() {
-				t.Errorf("the account came back as %+v: it was blocked before it was deleted", u)
+				t.Errorf("the restored account is %+v, want it disabled as before and not deleted", u)
 			}
 			g.must(http.StatusNotFound, http.MethodPost, restore, nil) // it is not deleted any more
 		})
 	}
 }
 
-// Restoring as an item of a batch, where a body must be there although restoring
-// takes none, and what is refused there.
+// A restore as an item of a batch needs a body, although the call takes none; and the
+// refusals of restores.
 func TestRestoreInBatch(t *testing.T) {
 	g := start(t)
 	var ids []string
@@ -139,15 +139,15 @@ func TestRestoreInBatch(t *testing.T) {
 		item("1", "POST", path(ids[0]), object{}), item("2", "POST", path(ids[1]), object{"autoReconcileProxyConflict": true}), item("3", "POST", path(ids[2]), object{}),
 		item("4", "POST", path(taken), object{}), item("5", "POST", path("00000000-0000-4000-8000-000000000009"), object{}))
 	if got := statuses(answers); got != "200 200 400 404 404" {
-		t.Fatalf("statuses %s: %v", got, answers)
+		t.Fatalf("statuses %s: %v, want 200 200 400 404 404", got, answers)
 	}
 	refused := at(answers["3"], "body", "error")
 	if text(refused, "code") != "Request_BadRequest" || text(refused, "details", 0, "code") != "ObjectConflict" || text(refused, "details", 0, "target") != "userPrincipalName" ||
 		text(refused, "details", 1, "code") != "ConflictingObjects" || text(refused, "details", 1, "target") != taken {
-		t.Errorf("the name was taken: %v", refused)
+		t.Errorf("the name has another user: %v, want a conflict about userPrincipalName", refused)
 	}
 	renamed := g.batch(http.StatusOK, item("1", "POST", path(ids[2]), object{"newUserPrincipalName": "cy2@contoso.example"}), item("2", "GET", "/users/cy2@contoso.example?$select=id", nil, "1"))
 	if text(renamed["2"], "body", "id") != ids[2] {
-		t.Errorf("restored under another name: %v", renamed)
+		t.Errorf("restored under another name: %v, want the id of the third user", renamed)
 	}
 }

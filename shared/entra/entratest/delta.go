@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// deltaToken is what the links of a delta query carry: the query, which changes
-// the round tells, and how far it got. Clients must take it as opaque.
+// deltaToken is the content of the links of a delta query: the query, the changes that
+// the round reports, and the progress. Clients must treat it as opaque.
 type deltaToken struct {
 	Kind   string   `json:"k"`
-	Base   int64    `json:"b"`           // changes after this one are told
-	Full   bool     `json:"f,omitempty"` // every object is told
-	Until  int64    `json:"u,omitempty"` // last change that the round knows; 0 at its start
+	Base   int64    `json:"b"`           // the round reports the changes after this one
+	Full   bool     `json:"f,omitempty"` // the round reports every object
+	Until  int64    `json:"u,omitempty"` // last change of the round; 0 at its start
 	After  int64    `json:"a,omitempty"` // progress: ordinal of a full round, change of another
-	Group  string   `json:"g,omitempty"` // whose members did not fit on the page
-	Member int64    `json:"m,omitempty"` // the last of them that did
+	Group  string   `json:"g,omitempty"` // the group whose members did not fit on the page
+	Member int64    `json:"m,omitempty"` // the last member that did
 	Select []string `json:"s,omitempty"`
 	IDs    []string `json:"i,omitempty"`
 	Issued int64    `json:"t"` // Unix seconds
@@ -104,8 +104,8 @@ func (c *call) deltaStart(kind string) (deltaToken, *graphError) {
 	return token, nil
 }
 
-// deltaResume reads a token and refuses one that is older than seven days: 410
-// with the place to start again, or 400 syncStateNotFound.
+// deltaResume reads a token and refuses one that is older than seven days: with 410 and
+// the URL to start again, or with 400 syncStateNotFound.
 func (c *call) deltaResume(kind, raw string) (deltaToken, *graphError) {
 	var token deltaToken
 	if decodeToken(raw, &token) != nil || token.Kind != kind {
@@ -132,7 +132,7 @@ func (c *call) deltaLink(kind, option string, token deltaToken) string {
 	return c.linkBase() + "/" + kind + "s/delta?" + option + "=" + encodeToken(token)
 }
 
-// visible is the last change that delta queries know by now.
+// visible is the last change that delta queries show at this time.
 func (c *call) visible() int64 {
 	t := c.tenant
 	if c.behaviour.DeltaLag <= 0 {
@@ -146,7 +146,7 @@ func (c *call) visible() int64 {
 	return t.changes[at].seq - 1
 }
 
-// deltaPage is a page while it is filled.
+// deltaPage is a page that is being filled.
 type deltaPage struct {
 	c       *call
 	token   deltaToken
@@ -165,7 +165,7 @@ func (p *deltaPage) fill() bool {
 			p.token.After = step.at
 			continue
 		}
-		if whole := p.add(step.o); !whole {
+		if complete := p.add(step.o); !complete {
 			return true
 		}
 		p.token.After, p.token.Group, p.token.Member = step.at, "", 0
@@ -210,8 +210,8 @@ func (p *deltaPage) wants(o *object) bool {
 	return o != nil && o.Kind == p.token.Kind && (len(p.token.IDs) == 0 || slices.Contains(p.token.IDs, o.ID))
 }
 
-// add puts an object on the page if it has something to tell, and reports
-// whether all of it fitted.
+// add puts the changes of an object on the page, if it has any, and reports whether all
+// of them fitted.
 func (p *deltaPage) add(o *object) bool {
 	switch {
 	case o.Purged:
@@ -227,22 +227,22 @@ func (p *deltaPage) add(o *object) bool {
 	if entries := p.managers(o); len(entries) > 0 {
 		shown["manager@delta"], changed = entries, true
 	}
-	entries, whole := p.members(o)
+	entries, complete := p.members(o)
 	if len(entries) > 0 {
 		shown["members@delta"], changed = entries, true
 	}
 	if changed || p.token.Full || o.Since > p.token.Base {
 		p.value = append(p.value, shown)
 	}
-	return whole
+	return complete
 }
 
 func removed(o *object, reason string) map[string]any {
 	return map[string]any{"id": o.ID, "@removed": map[string]any{"reason": reason}}
 }
 
-// properties are the selected properties that were ever set, or with
-// return=minimal those that changed; and whether any changed.
+// properties are the selected properties that were ever set, or with return=minimal
+// those that changed. It also reports whether any changed.
 func (p *deltaPage) properties(o *object) (map[string]any, bool) {
 	shown, changed := map[string]any{"id": o.ID}, false
 	names := p.token.Select
@@ -286,8 +286,8 @@ func (p *deltaPage) managers(o *object) []any {
 	return out
 }
 
-// members are the changes of a group's members, as many as the page has room
-// for. Those that are gone come last, together.
+// members are the changes of a group's members, as many as the page has room for, with
+// the removed members at the end. It also reports whether all of them fitted.
 func (p *deltaPage) members(o *object) ([]any, bool) {
 	if o.Kind != kindGroup || p.token.Select != nil && !slices.Contains(p.token.Select, "members") {
 		return nil, true

@@ -12,7 +12,7 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// round reads a delta query to its end and gives the entries and the deltaLink.
+// round reads a delta query to its end and returns the entries and the deltaLink.
 func (g *graph) round(link string, headers ...string) ([]any, string) {
 	g.t.Helper()
 	var entries []any
@@ -25,7 +25,7 @@ func (g *graph) round(link string, headers ...string) ([]any, string) {
 		}
 		link = text(r.body, "@odata.nextLink")
 	}
-	g.t.Fatal("the round has no end")
+	g.t.Fatal("the round has no end, want a deltaLink")
 	return nil, ""
 }
 
@@ -39,11 +39,11 @@ func TestUsersDelta(t *testing.T) {
 	}
 	entries, link = g.round(link)
 	if len(entries) != 0 {
-		t.Errorf("nothing changed, but: %v", entries)
+		t.Errorf("after no change: %v, want no entries", entries)
 	}
 	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+bob, object{"department": "Ops"}) // not selected
 	if entries, link = g.round(link); len(entries) != 0 {
-		t.Errorf("an unselected property shows: %v", entries)
+		t.Errorf("after a change of an unselected property: %v, want no entries", entries)
 	}
 	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+ann, object{"jobTitle": nil})
 	g.must(http.StatusNoContent, http.MethodPut, "/users/"+bob+"/manager/$ref", reference(ann))
@@ -62,7 +62,7 @@ func TestUsersDelta(t *testing.T) {
 	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
 	entries, link = g.round(link)
 	if want := []any{object{"id": ann, "@removed": object{"reason": "changed"}}}; !cmp.Equal(want, entries) {
-		t.Errorf("soft delete: %v", entries)
+		t.Errorf("soft delete: %v, want ann as removed because of a change", entries)
 	}
 	g.must(http.StatusNoContent, http.MethodDelete, "/directory/deletedItems/"+ann, nil)
 	entries, link = g.round(link)
@@ -75,7 +75,7 @@ func TestUsersDelta(t *testing.T) {
 		t.Errorf("purge (-want +got):\n%s", diff)
 	}
 	if entries, _ = g.round(link); len(entries) != 0 {
-		t.Errorf("after all: %v", entries)
+		t.Errorf("after all: %v, want no entries", entries)
 	}
 }
 
@@ -85,21 +85,21 @@ func TestDeltaFromNow(t *testing.T) {
 	for _, option := range []string{"$deltatoken", "$deltaToken"} {
 		r := g.must(http.StatusOK, http.MethodGet, "/users/delta?"+option+"=latest&$select=displayName", nil)
 		if link := text(r.body, "@odata.deltaLink"); link == "" || len(at(r.body, "value").([]any)) != 0 {
-			t.Errorf("%s=latest: %v", option, r.body)
+			t.Errorf("%s=latest: %v, want a deltaLink and no entries", option, r.body)
 		}
 	}
 	_, link := g.round("/users/delta?$deltatoken=latest&$select=displayName")
 	id := g.create("ann")
 	if entries, _ := g.round(link); len(entries) != 1 || text(entries, 0, "id") != id {
-		t.Errorf("since then: %v", entries)
+		t.Errorf("since then: %v, want the one new user", entries)
 	}
 	filtered, _ := g.round("/users/delta?$filter=id%20eq%20'" + id + "'&$select=id")
 	if len(filtered) != 1 {
-		t.Errorf("filtered by id: %v", filtered)
+		t.Errorf("filtered by id: %v, want one entry", filtered)
 	}
 	for _, bad := range []string{"$top=5", "$orderby=displayName", "$expand=manager", "$filter=displayName%20eq%20'x'", "$select=shoeSize"} {
 		if r := g.do(http.MethodGet, "/users/delta?"+bad, nil); r.status != http.StatusBadRequest {
-			t.Errorf("%s: %d", bad, r.status)
+			t.Errorf("%s: %d, want 400", bad, r.status)
 		}
 	}
 	wantError(t, g.do(http.MethodGet, "/users/delta?$deltatoken=garbage", nil), http.StatusBadRequest, "syncStateNotFound", "")
@@ -118,7 +118,7 @@ func TestGroupsDelta(t *testing.T) {
 		members[text(entry, "id")] = append(members[text(entry, "id")], texts(at(entry, "members@delta"), "id")...)
 	}
 	if times[big.ID] < 3 || !slices.Equal(members[big.ID], ids) || !slices.Equal(members[small.ID], ids[:2]) {
-		t.Errorf("full round: %v entries, %d and %d members", times, len(members[big.ID]), len(members[small.ID]))
+		t.Errorf("full round: %v entries, %d and %d members, want the big group on three pages or more with all members, and the small one with two", times, len(members[big.ID]), len(members[small.ID]))
 	}
 	g.must(http.StatusNoContent, http.MethodPost, "/groups/"+small.ID+"/members/$ref", reference(ids[2]))
 	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+small.ID+"/members/"+ids[0]+"/$ref", nil)
@@ -147,10 +147,10 @@ func TestGroupsDelta(t *testing.T) {
 	gone := []string{ids[0], ids[1]}
 	slices.Sort(gone)
 	if !slices.Equal(added, ids[2:3]) || !slices.Equal(removed, gone) || bigGone != "changed" {
-		t.Errorf("added %v, removed %v, big group %q", added, removed, bigGone)
+		t.Errorf("added %v, removed %v, big group %q, want one added, the purged and removed ones, and the big group as changed", added, removed, bigGone)
 	}
 	if entries, _ = g.round(link); len(entries) != 0 {
-		t.Errorf("after all: %v", entries)
+		t.Errorf("after all: %v, want no entries", entries)
 	}
 }
 
@@ -159,11 +159,11 @@ func TestDeltaPages(t *testing.T) {
 	ids := g.people(450)
 	first := g.must(http.StatusOK, http.MethodGet, "/users/delta?$select=id", nil)
 	if len(at(first.body, "value").([]any)) != 0 || text(first.body, "@odata.nextLink") == "" {
-		t.Errorf("first page: %v", first.body)
+		t.Errorf("first page: %v, want no entries and a next link", first.body)
 	}
 	entries, link := g.round("/users/delta?$select=displayName")
 	if !slices.Equal(texts(entries, "id"), ids) {
-		t.Errorf("%d of %d users", len(entries), len(ids))
+		t.Errorf("%d of %d users, want all in order", len(entries), len(ids))
 	}
 	for _, id := range ids {
 		if _, err := g.dir.UpdateUser(id, object{"displayName": "New"}); err != nil {
@@ -171,7 +171,7 @@ func TestDeltaPages(t *testing.T) {
 		}
 	}
 	if entries, _ = g.round(link); !slices.Equal(texts(entries, "id"), ids) {
-		t.Errorf("%d of %d changed users", len(entries), len(ids))
+		t.Errorf("%d of %d changed users, want all in order", len(entries), len(ids))
 	}
 }
 
@@ -185,11 +185,11 @@ func TestDeltaTokenLife(t *testing.T) {
 		r := g.must(http.StatusGone, http.MethodGet, link, nil)
 		location := r.header.Get("Location")
 		if text(r.body, "error", "code") != "resyncRequired" || !strings.HasSuffix(location, "/users/delta?$deltatoken=&$select=displayName") {
-			t.Errorf("410: %v, Location %q", r.body, location)
+			t.Errorf("410: %v, Location %q, want resyncRequired and the URL to start again", r.body, location)
 		}
 		g.create("ann")
 		if entries, _ := g.round(location); len(entries) != 1 {
-			t.Errorf("a new start finds %v", entries)
+			t.Errorf("a new start finds %v, want one entry", entries)
 		}
 		g.sim.Set(func(b *entratest.Behaviour) { b.DeltaSyncStateAbsent = true })
 		wantError(t, g.do(http.MethodGet, link, nil), http.StatusBadRequest, "syncStateNotFound", "")
@@ -203,11 +203,11 @@ func TestDeltaLag(t *testing.T) {
 		g.create("ann")
 		entries, link := g.round(link)
 		if len(entries) != 0 {
-			t.Errorf("visible at once: %v", entries)
+			t.Errorf("visible at once: %v, want no entries", entries)
 		}
 		time.Sleep(10 * time.Second)
 		if entries, _ = g.round(link); len(entries) != 1 {
-			t.Errorf("never visible: %v", entries)
+			t.Errorf("after the lag: %v, want one entry", entries)
 		}
 	})
 }

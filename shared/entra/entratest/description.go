@@ -11,8 +11,8 @@ import (
 //go:embed description.yaml
 var descriptionYAML []byte
 
-// description is Microsoft's description of the calls, prepared so that checking
-// a request is a few map look-ups.
+// description is Microsoft's description of the calls, prepared so that checking a
+// request takes only a few map lookups.
 type description struct {
 	paths      map[string]*openapi3.PathItem
 	options    map[string]map[string]bool // "METHOD path" to query options in lower case
@@ -20,7 +20,7 @@ type description struct {
 	bodies     map[string]*openapi3.Schema // "METHOD path" to the schema of its body
 }
 
-// property is what the description says of one property of an object.
+// property is the description of one property of an object.
 type property struct {
 	schema    *openapi3.Schema
 	readOnly  bool
@@ -31,7 +31,7 @@ type property struct {
 	link      bool // a relationship, not a property
 }
 
-// described is the description, loaded once: it takes some 30 ms.
+// described is the description, loaded once: loading takes some 30 ms.
 var described = sync.OnceValues(loadDescription)
 
 func loadDescription() (*description, error) {
@@ -75,7 +75,8 @@ const (
 	kindObject       = "directoryObject"
 )
 
-// collectProperties flattens a schema and the types it derives from.
+// collectProperties collects the properties of a schema and of the types it derives
+// from.
 func collectProperties(schema *openapi3.Schema, into map[string]property) {
 	for _, part := range schema.AllOf {
 		collectProperties(part.Value, into)
@@ -89,7 +90,7 @@ func collectProperties(schema *openapi3.Schema, into map[string]property) {
 		p.byDefault = extensions["x-returned"] == "default" || name == "id"
 		p.filter, _ = extensions["x-filter"].(string)
 		p.orderBy, _ = extensions["x-orderby"].(bool)
-		// a relationship to one object is a $ref, whose own mark is lost
+		// a relationship to one object is a $ref, which has no mark of its own
 		p.link = extensions["x-ms-navigationProperty"] == true || name == "manager"
 		switch n := extensions["x-max-length"].(type) {
 		case float64:

@@ -61,8 +61,8 @@ func narrowed(values map[string]any, s selection) map[string]any {
 	return out
 }
 
-// listOrganization shows the tenant with its verified domains, which is how an
-// app learns them without Domain.Read.All.
+// listOrganization returns the tenant with its verified domains. So an app can read
+// them without Domain.Read.All.
 func (c *call) listOrganization() (*answer, *graphError) {
 	s, failure := c.selected(kindOrganization)
 	if failure != nil {
@@ -90,7 +90,8 @@ func (c *call) listOrganization() (*answer, *graphError) {
 	return ok(map[string]any{"@odata.context": c.context("organization", s, false), "value": []any{narrowed(values, s)}}), nil
 }
 
-// getByIDs shows the objects of up to 1,000 ids; what does not exist is left out.
+// getByIDs returns the objects with up to 1,000 ids and leaves out those that do not
+// exist.
 func (c *call) getByIDs() (*answer, *graphError) {
 	s, failure := c.selected(kindObject)
 	if failure != nil {
@@ -140,7 +141,7 @@ func (c *call) listDeletedGroups() (*answer, *graphError) {
 	return c.list(kindGroup, "groups", true)
 }
 
-// expire ends the objects that were deleted 30 days ago or earlier.
+// expire purges the objects that were deleted 30 days ago or earlier.
 func (c *call) expire() *graphError {
 	t := c.tenant
 	t.mu.Lock()
@@ -182,8 +183,8 @@ func (c *call) getDeleted() (*answer, *graphError) {
 	return ok(body), nil
 }
 
-// mayTouchDeleted checks what a purge and a restore need.
-func (c *call) mayTouchDeleted(o *object) bool {
+// mayChangeDeleted reports whether the app may purge or restore a deleted object.
+func (c *call) mayChangeDeleted(o *object) bool {
 	if o.Kind == kindGroup {
 		return c.mayAny(writeGroups...)
 	}
@@ -198,16 +199,16 @@ func (c *call) purgeDeleted() (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
-	if !c.mayTouchDeleted(o) {
+	if !c.mayChangeDeleted(o) {
 		return nil, forbidden()
 	}
 	_, failure = c.sim.commit(t, change{Kind: o.Kind, ID: o.ID, Purge: true}, c.now)
 	return noContent(), failure
 }
 
-// softDeletion moves an object to deletedItems. Its id, without hyphens, comes
-// before the UPN of a user, which frees the name (observed by users of
-// deletedItems); a restore takes it away again.
+// softDeletion moves an object to deletedItems. It puts the id of a user, without
+// hyphens, before its UPN, so that others may use the name (observed by users of
+// deletedItems); a restore removes the id.
 func softDeletion(o *object, how Behaviour) change {
 	deletion := change{Kind: o.Kind, ID: o.ID, Delete: true}
 	if o.Kind == kindUser && !how.PlainDeletedUPN {
@@ -218,9 +219,9 @@ func softDeletion(o *object, how Behaviour) change {
 
 func deletedPrefix(o *object) string { return strings.ReplaceAll(o.ID, "-", "") }
 
-// restoreDeleted brings an object back with its id and memberships. A name that
-// was given away in the meantime is a conflict unless newUserPrincipalName
-// resolves it; addresses give way with autoReconcileProxyConflict.
+// restoreDeleted restores an object with its id and memberships. If another object has
+// its name meanwhile, that is a conflict unless newUserPrincipalName resolves it; with
+// autoReconcileProxyConflict, conflicting addresses are dropped.
 func (c *call) restoreDeleted() (*answer, *graphError) {
 	t := c.tenant
 	t.mu.Lock()
@@ -229,7 +230,7 @@ func (c *call) restoreDeleted() (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
-	if !c.mayTouchDeleted(o) {
+	if !c.mayChangeDeleted(o) {
 		return nil, forbidden()
 	}
 	restore := change{Kind: o.Kind, ID: o.ID, Restore: true, Set: map[string]any{}}
@@ -244,7 +245,7 @@ func (c *call) restoreDeleted() (*answer, *graphError) {
 	return ok(body), nil
 }
 
-// restoredNames finds the names that the object has after its restore.
+// restoredNames finds the names of the object after its restore.
 func (c *call) restoredNames(o *object, set map[string]any) *graphError {
 	t := c.tenant
 	names := map[string]any{}

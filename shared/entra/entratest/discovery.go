@@ -30,8 +30,8 @@ func (s *Simulator) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveInstances serves instance discovery, which MSAL asks of an authority it
-// does not know.
+// serveInstances serves instance discovery, which MSAL requests for an authority that
+// it does not know.
 func (s *Simulator) serveInstances(w http.ResponseWriter, r *http.Request) {
 	endpoint, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
 	if err != nil || endpoint.Path == "" {
@@ -46,10 +46,10 @@ func (s *Simulator) serveInstances(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveConsent serves /{tenant}/v2.0/adminconsent. The administrator always
-// agrees: the app is at home in the tenant afterwards, and the browser goes back
-// with admin_consent=True, which is there on errors too (Microsoft identity
-// platform, admin consent).
+// serveConsent serves /{tenant}/v2.0/adminconsent. The administrator always agrees: the
+// tenant has consented to the app afterwards, and the browser is redirected with
+// admin_consent=True, which is there on errors too (Microsoft identity platform, admin
+// consent).
 func (s *Simulator) serveConsent(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -81,8 +81,8 @@ func (s *Simulator) serveConsent(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back.String(), http.StatusFound) //nolint:gosec // no redirect URIs are registered: whoever asks is the app
 }
 
-// consentTenant is the tenant that consents; `organizations` stands for the
-// first one configured, the home of whoever clicks.
+// consentTenant is the tenant that consents; `organizations` is the first one
+// configured, as the home tenant of the administrator.
 func (s *Simulator) consentTenant(name string) *tenant {
 	if strings.EqualFold(name, "organizations") {
 		return s.tenants[s.config.Tenants[0].ID]

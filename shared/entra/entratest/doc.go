@@ -1,26 +1,25 @@
-// Package entratest is Microsoft Entra ID on one machine: the token endpoint and
-// the part of Microsoft Graph v1.0 that provisioning users and groups meets, as
-// one [http.Handler] that keeps the rules of the real service and refuses what it
+// Package entratest simulates Microsoft Entra ID on one machine: the token endpoint and
+// the part of Microsoft Graph v1.0 that is needed to provision users and groups, as one
+// [http.Handler]. It keeps the rules of the real service and refuses what the service
 // refuses.
 //
-// It runs in a process of its own, over TCP, with a page to watch it and a
-// journal that survives kill -9; or in the memory of a test, through [Transport],
-// where it works inside synctest bubbles because it takes time from the time
-// package only and starts no goroutines. Given a seed, object ids and lag follow
-// from the objects, and request ids and the order of batch answers from the order
-// of requests.
+// It runs in a process of its own, over TCP, with a web page to watch it and a journal
+// that survives kill -9; or in the memory of a test, through [Transport], also inside
+// synctest bubbles, because it uses only the time package for time and starts no
+// goroutines. With a seed, object ids and lag depend only on the objects, and request
+// ids and the order of batch answers depend on the order of requests.
 //
 // # Simulated
 //
 //   - Login: client credentials with a secret (form or Basic) and with a client
 //     assertion, AADSTS errors with their codes, OpenID and instance discovery,
-//     admin consent. Tokens carry tid, appid, oid, idtyp and the granted roles, and
+//     admin consent. Tokens have tid, appid, oid, idtyp and the granted roles, and
 //     expire; what was granted later is in the next token only. They may come with a
 //     time for an early refresh, be revoked, and the login service may be down.
-//   - Every request, and every item of a batch, is held against Microsoft's
-//     description: path, method, query options, properties and their types. Nothing
-//     is passed over: what has no meaning is refused with 400, and what Graph does
-//     and the simulator does not with 501 NotImplemented and its name.
+//   - Every request, and every item of a batch, is checked against Microsoft's
+//     description: path, method, query options, properties and their types. Nothing is
+//     ignored: a part without a meaning is refused with 400, and a part that Graph
+//     supports and the simulator does not, with 501 NotImplemented and its name.
 //   - Permissions for each operation and each sensitive property, the protection of
 //     administrators and of members of role-assignable groups, restricted
 //     management, objects mastered on premises.
@@ -38,9 +37,9 @@
 //
 // # Assumed
 //
-// What nobody confirmed stands in assumptions.go, and what may be either way is a
-// switch of [Behaviour]. Where nobody knows and the product must be right both ways,
-// it is a [World].
+// Unconfirmed behaviour is in assumptions.go, and each variant that may be either way
+// is a switch of [Behaviour]. Behaviour that is not known, and with which the product
+// must work either way, is a [World].
 //
 // # Not simulated
 //
@@ -51,7 +50,7 @@
 //     lambdas other than any, adding and removing owners by $ref, actions other than
 //     those above. That a user may not be its own manager, if it may not.
 //   - Lag of changes to objects that exist: a PATCH is visible to reads at once; only
-//     delta queries can be told to lag. Lag and granted roles are not in the journal.
+//     delta queries can be set to lag. Lag and granted roles are not in the journal.
 //   - Signatures of outside assertions, conditional access beyond a flag, the object
 //     quota of the directory, CPU-based throttling.
 package entratest

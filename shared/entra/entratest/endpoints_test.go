@@ -70,14 +70,14 @@ func TestCountsInBatch(t *testing.T) {
 	withHeader["headers"] = object{"ConsistencyLevel": "eventual"}
 	answers := g.batch(http.StatusOK, withHeader, item("2", "GET", "/users/$count", nil))
 	if at(answers["1"], "status") != 200.0 || at(answers["1"], "body") != 3.0 || text(answers["1"], "headers", "Content-Type") != "text/plain" {
-		t.Errorf("with the header: %v", answers["1"])
+		t.Errorf("with the header: %v, want 200 with the number 3 as text", answers["1"])
 	}
 	if at(answers["2"], "status") != 400.0 || text(answers["2"], "body", "error", "code") != "Request_BadRequest" {
-		t.Errorf("without the header: %v", answers["2"])
+		t.Errorf("without the header: %v, want 400 Request_BadRequest", answers["2"])
 	}
 }
 
-// Points in time are compared as such, and only with points in time.
+// Times are compared as times, and only with times.
 func TestFilterByTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := start(t)
@@ -119,12 +119,12 @@ func TestFilterByTime(t *testing.T) {
 		}
 		not := g.must(http.StatusOK, http.MethodGet, filtered("/users", "createdDateTime ne "+text(0))+"&$count=true", nil, "ConsistencyLevel", "eventual")
 		if got := texts(at(not.body, "value"), "displayName"); !slices.Equal(got, []string{"Bob Example"}) {
-			t.Errorf("ne: %v", got)
+			t.Errorf("ne: %v, want Bob Example", got)
 		}
 	})
 }
 
-// A value of another type is refused, not found nowhere.
+// A value of another type is refused; the answer is not an empty list.
 func TestFilterTypes(t *testing.T) {
 	g := start(t)
 	g.create("ann")
@@ -137,7 +137,7 @@ func TestFilterTypes(t *testing.T) {
 	for _, filter := range []string{"displayName le 'b'", "department eq null", "accountEnabled eq true"} {
 		r := g.must(http.StatusOK, http.MethodGet, filtered("/users", filter), nil)
 		if got := texts(at(r.body, "value"), "displayName"); !slices.Equal(got, []string{"Ann Example"}) {
-			t.Errorf("%s: %v", filter, got)
+			t.Errorf("%s: %v, want Ann Example", filter, got)
 		}
 	}
 	g.must(http.StatusBadRequest, http.MethodGet, filtered("/users", "displayName gt 'a'"), nil)
@@ -199,11 +199,11 @@ func TestDirectReports(t *testing.T) {
 		t.Errorf("direct reports %v, want %v", got, want)
 	}
 	if kind := text(page.body, "value", 0, "@odata.type"); kind != "#microsoft.graph.user" {
-		t.Errorf("a direct report is a %s", kind)
+		t.Errorf("a direct report is a %s, want #microsoft.graph.user", kind)
 	}
 	none := g.must(http.StatusOK, http.MethodGet, "/users/"+ids[1]+"/directReports", nil)
 	if list, _ := at(none.body, "value").([]any); list == nil || len(list) != 0 {
-		t.Errorf("somebody who leads nobody: %v", none.body)
+		t.Errorf("a user without reports: %v, want an empty list", none.body)
 	}
 	wantError(t, g.do(http.MethodGet, "/users/"+ids[2]+"/directReports", nil), http.StatusNotFound, "Request_ResourceNotFound", ids[2])
 }
@@ -265,7 +265,7 @@ func TestCheckMemberGroups(t *testing.T) {
 		"nothing": nil, "an empty object": object{}, "something else": object{"groupIds": all, "ids": all},
 	} {
 		if r := g.do(http.MethodPost, path, body); r.status != http.StatusBadRequest {
-			t.Errorf("%s: %d %v", name, r.status, r.body)
+			t.Errorf("%s: %d %v, want 400", name, r.status, r.body)
 		}
 	}
 	wantError(t, g.do(http.MethodPost, "/users/"+unknown+"/checkMemberGroups", object{"groupIds": all}), http.StatusNotFound, "Request_ResourceNotFound", unknown)
@@ -287,7 +287,7 @@ func TestDirectoryObject(t *testing.T) {
 	}
 	full := g.must(http.StatusOK, http.MethodGet, "/directoryObjects/"+ann, nil)
 	if text(full.body, "userPrincipalName") != "ann@contoso.example" {
-		t.Errorf("without $select: %v", full.body)
+		t.Errorf("without $select: %v, want ann@contoso.example", full.body)
 	}
 	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
 	wantError(t, g.do(http.MethodGet, "/directoryObjects/"+ann, nil), http.StatusNotFound, "Request_ResourceNotFound", ann)
@@ -295,7 +295,8 @@ func TestDirectoryObject(t *testing.T) {
 	wantError(t, g.do(http.MethodGet, "/directoryObjects/"+group+"?$select=shoeSize", nil), http.StatusBadRequest, "BadRequest", "shoeSize")
 }
 
-// What Graph has and the simulator has not is answered with 501 and its name.
+// A request that Graph supports and the simulator does not is answered with 501 and its
+// name.
 func TestWhatIsNotSimulatedSaysSo(t *testing.T) {
 	g := start(t)
 	ann := g.create("ann")
@@ -332,7 +333,8 @@ func TestWhatIsNotSimulatedSaysSo(t *testing.T) {
 	}
 }
 
-// What has no meaning is refused: nothing that a client sends is passed over.
+// A part of a request without a meaning is refused: nothing that a client sends is
+// ignored.
 func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	g := start(t)
 	ann, bob := g.create("ann"), g.create("bob")
@@ -347,7 +349,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	}
 	for _, path := range reads {
 		if r := g.do(http.MethodGet, path, nil); r.status != http.StatusBadRequest {
-			t.Errorf("%s: %d %v", path, r.status, r.body)
+			t.Errorf("%s: %d %v, want 400", path, r.status, r.body)
 		}
 	}
 	withExtra := reference(ann)
@@ -371,10 +373,10 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	for _, w := range writes {
 		r := g.do(w.method, w.path, w.body)
 		if name := strings.Contains(text(r.body, "error", "message"), "shoeSize") || strings.Contains(text(r.body, "error", "message"), "passwort"); r.status != http.StatusBadRequest || !name {
-			t.Errorf("%s %s: %d %v", w.method, w.path, r.status, r.body)
+			t.Errorf("%s %s: %d %v, want 400 with the name in the message", w.method, w.path, r.status, r.body)
 		}
 	}
 	if u, _ := g.dir.User(bob); u.Deleted.IsZero() {
-		t.Error("a restore that was refused restored")
+		t.Error("a refused restore restored the user, want it still deleted")
 	}
 }

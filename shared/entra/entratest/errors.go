@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// graphError is an answer that refuses. Its shape on the wire is the ODataError
-// of the official description.
+// graphError is the refusal of a request. Its JSON is the ODataError of the official
+// description.
 type graphError struct {
 	status  int
 	code    string
@@ -43,7 +43,7 @@ func refuse(status int, code, format string, args ...any) *graphError {
 	return &graphError{status: status, code: code, message: fmt.Sprintf(format, args...)}
 }
 
-// badRequest is the refusal that most broken rules get.
+// badRequest is the refusal for most broken rules.
 func badRequest(format string, args ...any) *graphError {
 	return refuse(http.StatusBadRequest, "Request_BadRequest", format, args...)
 }
@@ -93,10 +93,11 @@ func masteredOnPremises() *graphError {
 	return badRequest("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.")
 }
 
-// originatedElsewhere is the refusal of what another service owns: the extension
-// attributes of a user that was synced once and is a cloud user now, and the
-// employeeId of one that Exchange made (Graph error observed by integrators and users:
-// microsoft-graph-docs-contrib 3564, 8048). It does not say which property it is about.
+// originatedElsewhere is the refusal of a write to a property that another service
+// controls: the extension attributes of a user that was synced once and is a cloud user
+// now, and the employeeId of one that Exchange made (Graph error observed by
+// integrators and users: microsoft-graph-docs-contrib 3564, 8048). It does not name the
+// property.
 func originatedElsewhere() *graphError {
 	return badRequest("Unable to update the specified properties for objects that have originated within an external service.")
 }
@@ -105,7 +106,7 @@ func unsupportedQuery(format string, args ...any) *graphError {
 	return refuse(http.StatusBadRequest, "Request_UnsupportedQuery", format, args...)
 }
 
-// malformed is the refusal of what is not OData at all.
+// malformed is the refusal of a request that is not OData at all.
 func malformed(format string, args ...any) *graphError {
 	return refuse(http.StatusBadRequest, "BadRequest", format, args...)
 }
@@ -115,8 +116,8 @@ func concurrencyViolation() *graphError {
 		"Error due to concurrent requests being made to the tenant. Please wait briefly and retry.")
 }
 
-// internalError is the answer when the simulator itself cannot go on, such as
-// when its journal cannot be written.
+// internalError is the answer when the simulator itself has an error, such as a journal
+// that cannot be written.
 func internalError(err error) *graphError {
 	return refuse(http.StatusInternalServerError, "Service_InternalServerError", "The simulator failed: %v", err)
 }

@@ -11,17 +11,17 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Fault is something that goes wrong on demand. It hits requests of their own
-// and items of a batch alike, and the requests of the login service.
+// Fault is an error on demand. It hits single requests and items of a batch alike, and
+// the requests to the login service.
 type Fault struct {
 	Method    string            `json:"method"` // "": any
 	Path      string            `json:"path"`   // a regular expression over the escaped path, such as ^/v1\.0/users$; "": any
-	Times     int               `json:"times"`  // requests that it hits; 0: 1
+	Times     int               `json:"times"`  // number of requests that it hits; 0: 1
 	Status    int               `json:"status"` // 0: the request is served
-	Body      any               `json:"body"`   // with Status: a JSON value, or a string that is sent as it is; nil: what Graph says
+	Body      any               `json:"body"`   // with Status: a JSON value, or a string that is sent as it is; nil: Graph's usual error
 	Header    map[string]string `json:"header"`
 	LoseReply bool              `json:"loseReply"` // drop the connection; without Status the write was applied
-	Delay     time.Duration     `json:"delay"`     // hang this long first, in nanoseconds
+	Delay     time.Duration     `json:"delay"`     // wait this long first, in nanoseconds
 }
 
 // armed is a fault that waits for its requests.
@@ -56,8 +56,8 @@ func (s *Simulator) ClearFaults() {
 	s.faults.list = nil
 }
 
-// PendingFaults are the faults that still wait for requests, with Times as what
-// is left.
+// PendingFaults are the faults that still wait for requests, with Times as the
+// remaining number.
 func (s *Simulator) PendingFaults() []Fault {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -86,8 +86,8 @@ func (f *faults) take(method, path string) *armed {
 	return nil
 }
 
-// answer hangs, then gives the answer that the fault prescribes; nil if the
-// request is to be served. The error says that the client left meanwhile.
+// answer waits, then returns the answer that the fault prescribes; nil if the request
+// is to be served. The error says that the client left meanwhile.
 func (a *armed) answer(ctx context.Context) (*answer, error) {
 	if a.Delay > 0 {
 		timer := time.NewTimer(a.Delay)
@@ -129,8 +129,8 @@ func (c *call) faulty(f *armed, unknown *graphError) *answer {
 	return prescribed
 }
 
-// usualError is what Graph says with a status (Microsoft Graph documentation,
-// error responses).
+// usualError is Graph's answer with a status (Microsoft Graph documentation, error
+// responses).
 func usualError(status int) *graphError {
 	switch status {
 	case http.StatusConflict:

@@ -35,11 +35,11 @@ func TestLag(t *testing.T) {
 		}
 		for i, status := range lagging() {
 			if status != http.StatusNotFound {
-				t.Errorf("use %d of a fresh user: %d", i, status)
+				t.Errorf("use %d of a fresh user: %d, want 404", i, status)
 			}
 		}
 		if list := g.must(http.StatusOK, http.MethodGet, "/users?$select=id", nil); len(texts(list.body["value"], "id")) != 1 {
-			t.Errorf("a fresh user is listed: %v", list.body)
+			t.Errorf("with a new user: %v, want one user listed", list.body)
 		}
 		g.must(http.StatusNoContent, http.MethodPatch, "/users/"+ann, object{"jobTitle": "x"})
 		wantError(t, g.do(http.MethodPost, "/users", person("ann")), http.StatusBadRequest, "Request_BadRequest", "already exists") // names are taken at once
@@ -49,11 +49,11 @@ func TestLag(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if took := time.Since(began); took < 5*time.Second || took > 61*time.Second {
-			t.Errorf("the lag took %v", took)
+			t.Errorf("the lag took %v, want 5s to 61s", took)
 		}
 		for i, status := range lagging()[2:] {
 			if status != http.StatusNoContent {
-				t.Errorf("write %d after the lag: %d", i, status)
+				t.Errorf("write %d after the lag: %d, want 204", i, status)
 			}
 		}
 	})
@@ -73,26 +73,26 @@ func TestFaults(t *testing.T) {
 	r := g.do(http.MethodGet, "/users/"+id, nil)
 	wantError(t, r, http.StatusServiceUnavailable, "serviceNotAvailable", "")
 	if r.header.Get("Retry-After") != "2.128" {
-		t.Errorf("headers: %v", r.header)
+		t.Errorf("headers: %v, want 2.128", r.header)
 	}
 	answers := g.batch(http.StatusOK, item("1", "GET", "/users/"+id, nil), item("2", "GET", "/users/"+id, nil))
 	if got := statuses(answers); got != "503 200" {
-		t.Errorf("the second hit is an item of a batch: %s", got)
+		t.Errorf("the second hit: %s, want the item of a batch, 503 200", got)
 	}
 	fail(entratest.Fault{Status: http.StatusConflict})
 	wantError(t, g.do(http.MethodPatch, "/users/"+id, object{}), http.StatusConflict, "Directory_ConcurrencyViolation", "concurrent requests")
 	fail(entratest.Fault{Status: http.StatusBadRequest, Body: object{"error": object{"code": "Mine"}}})
 	if r := g.must(http.StatusBadRequest, http.MethodGet, "/users", nil); text(r.body, "error", "code") != "Mine" {
-		t.Errorf("own body: %v", r.body)
+		t.Errorf("own body: %v, want Mine", r.body)
 	}
 	fail(entratest.Fault{Status: http.StatusInternalServerError, Times: 5})
 	if n := g.sim.PendingFaults(); len(n) != 1 || n[0].Times != 5 {
-		t.Errorf("pending: %v", n)
+		t.Errorf("pending: %v, want one with 5 left", n)
 	}
 	g.sim.ClearFaults()
 	g.must(http.StatusOK, http.MethodGet, "/users", nil)
 	if err := g.sim.FailNext(entratest.Fault{Path: "("}); !fault.Is(err, fault.Invalid) {
-		t.Errorf("broken expression: %v", err)
+		t.Errorf("broken expression: %v, want a fault of kind Invalid", err)
 	}
 }
 
@@ -115,13 +115,13 @@ func TestLostReply(t *testing.T) {
 		return g.client.Do(r)
 	}
 	if _, err := send(t.Context(), g); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("the reply was not lost: %v", err)
+		t.Errorf("the reply was not lost: %v, want an unexpected end", err)
 	}
 	if _, found := g.dir.User("ann@contoso.example"); !found {
-		t.Error("the write was not applied")
+		t.Error("the write was not applied, want the user")
 	}
 	if last := g.sim.Requests(); len(last) != 1 || !last[0].ReplyLost || last[0].Status != http.StatusCreated || text(last[0].Body, "passwordProfile", "password") != "(redacted)" {
-		t.Errorf("log: %+v", last)
+		t.Errorf("log: %+v, want one request with 201, a lost reply and no password", last)
 	}
 	inBubble(t, func(t *testing.T) {
 		g := start(t)
@@ -132,7 +132,7 @@ func TestLostReply(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		if _, err := send(ctx, g); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
-			t.Errorf("a hanging request ended with %v after %v", err, time.Since(began))
+			t.Errorf("a hanging request ended with %v after %v, want the deadline after a minute", err, time.Since(began))
 		}
 	})
 }
@@ -181,16 +181,16 @@ func TestGzip(t *testing.T) {
 	}
 	for _, row := range rows {
 		if r, answer := send(row.body, map[string]string{"Content-Encoding": row.encoding}, http.MethodPost, "/users"); r.StatusCode != row.status {
-			t.Errorf("%s: %d %s", row.name, r.StatusCode, answer)
+			t.Errorf("%s: %d %s, want the status of the row", row.name, r.StatusCode, answer)
 		}
 	}
 	if r, _ := send(raw, map[string]string{"Content-Type": "text/plain"}, http.MethodPost, "/users"); r.StatusCode != http.StatusUnsupportedMediaType {
-		t.Errorf("text/plain: %d", r.StatusCode)
+		t.Errorf("text/plain: %d, want 415", r.StatusCode)
 	}
 	for accept, want := range map[string]string{"gzip": "gzip", "deflate, gzip;q=1.0": "gzip", "": "", "gzip;q=0": "", "br": ""} {
 		r, answer := send(nil, map[string]string{"Accept-Encoding": accept}, http.MethodGet, "/users")
 		if got := r.Header.Get("Content-Encoding"); got != want {
-			t.Errorf("Accept-Encoding %q: Content-Encoding %q", accept, got)
+			t.Errorf("Accept-Encoding %q: Content-Encoding %q, want %q", accept, got, want)
 		}
 		if want == "gzip" {
 			reader, err := gzip.NewReader(bytes.NewReader(answer))
@@ -202,7 +202,7 @@ func TestGzip(t *testing.T) {
 			}
 		}
 		if !strings.HasPrefix(string(answer), `{"@odata.context"`) {
-			t.Errorf("Accept-Encoding %q: %.40s", accept, answer)
+			t.Errorf("Accept-Encoding %q: %.40s, want the JSON of an answer", accept, answer)
 		}
 	}
 }

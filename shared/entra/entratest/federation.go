@@ -6,13 +6,13 @@ import (
 	"entrasync/shared/fault"
 )
 
-// checkFederation keeps the rules of federated domains, whose users sign in elsewhere
-// and are known there by their onPremisesImmutableId: it cannot be changed while the
-// userPrincipalName is in one (Windows education documentation, federated sign-in;
-// azure-docs 5108), a name that moves into one needs it in the same PATCH (users of
-// the older modules), and there is no password to write (remarks of passwordProfile;
-// microsoft-graph-docs 6811). From one federated domain to another is a move as well
-// (allowed since 2019, azure-docs 51233). The caller holds the lock.
+// checkFederation checks the rules of federated domains, whose users sign in in another
+// system that knows them by onPremisesImmutableId. It cannot be changed while the
+// userPrincipalName is in a federated domain (Windows education documentation,
+// federated sign-in; azure-docs 5108), a name that moves into one needs it in the same
+// PATCH (users of the older modules), and no password can be written (remarks of
+// passwordProfile; microsoft-graph-docs 6811). From one federated domain to another is
+// a move as well (allowed since 2019, azure-docs 51233). The caller holds the lock.
 func (c *call) checkFederation(o *object, body map[string]any) *graphError {
 	before := c.tenant.domainOf(o.text("userPrincipalName"))
 	after := before

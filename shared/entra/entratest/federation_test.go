@@ -8,7 +8,7 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// What can be written to an account whose name is, or is to be, in a federated domain.
+// The changes allowed for an account whose name is, or will be, in a federated domain.
 func TestFederatedDomains(t *testing.T) {
 	const anchor, domain, secret = "FederatedUser.SourceAnchor", "The domain portion of the userPrincipalName property is invalid.", "The password of a user in a federated domain"
 	name := func(upn string) object { return object{"userPrincipalName": upn} }
@@ -54,17 +54,17 @@ func TestFederatedDomains(t *testing.T) {
 			if row.refused != "" {
 				wantError(t, r, http.StatusBadRequest, "Request_BadRequest", row.refused)
 				if after.UserPrincipalName != row.upn || after.Properties["onPremisesImmutableId"] != row.id || after.PasswordChanges != 0 {
-					t.Errorf("half of it was stored: %+v", after)
+					t.Errorf("a part of a refused change was stored: %+v, want nothing stored", after)
 				}
 			} else if r.status != http.StatusNoContent {
-				t.Errorf("%d %v", r.status, r.body)
+				t.Errorf("%d %v, want 204", r.status, r.body)
 			}
 		})
 	}
 }
 
-// A domain may change its kind; /domains and /organization say so, and from then on
-// its rules are others.
+// A domain may become federated or managed; /domains and /organization show it, and its
+// rules change at once.
 func TestADomainBecomesFederated(t *testing.T) {
 	g := start(t)
 	id := g.create("ann")
@@ -88,6 +88,6 @@ func TestADomainBecomesFederated(t *testing.T) {
 		g.must(status, http.MethodPatch, "/users/"+id, change)
 	}
 	if err := g.dir.SetFederated("nothing.example", true); err == nil {
-		t.Error("a domain that is not there became federated")
+		t.Error("an unknown domain became federated, want an error")
 	}
 }

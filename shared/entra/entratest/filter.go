@@ -14,10 +14,10 @@ type filter struct {
 	exact string   // the property that names are values of
 }
 
-// parseFilter reads a $filter. What the simulator or the service does not do is
-// refused, never ignored; ne, not, endsWith and nested properties need the
-// advanced query capabilities (Microsoft Graph documentation, advanced queries
-// on directory objects).
+// parseFilter reads a $filter. A filter that the simulator or the service does not
+// support is refused, never ignored; ne, not, endsWith and nested properties need the
+// advanced query capabilities (Microsoft Graph documentation, advanced queries on
+// directory objects).
 func (c *call) parseFilter(kind string) (*filter, *graphError) {
 	raw := c.query.Get("$filter")
 	if !c.query.Has("$filter") {
@@ -73,7 +73,8 @@ func tokenize(s string) ([]string, bool) {
 	return out, true
 }
 
-// filterParser is a recursive descent over the tokens. The first failure stays.
+// filterParser is a recursive descent parser over the tokens. It keeps the first
+// failure.
 type filterParser struct {
 	tokens   []string
 	at       int
@@ -258,7 +259,7 @@ func (p *filterParser) comparison(property string) *filter {
 	return f
 }
 
-// allowed refuses operators that the property does not have.
+// allowed refuses operators that the property does not support.
 func (p *filterParser) allowed(property, operator string) {
 	d, err := described()
 	if err != nil || p.failure != nil {
@@ -282,7 +283,7 @@ func (p *filterParser) allowed(property, operator string) {
 	}
 }
 
-// fits refuses texts that are too long for a filter. Graph's words do not say so
+// fits refuses texts that are too long for a filter. Graph's message does not say that
 // (observed by users, with eq and with startsWith: microsoft-graph-explorer-v4 2103,
 // msgraph-sdk-dotnet 159).
 func (p *filterParser) fits(property string, values ...any) {
@@ -293,7 +294,7 @@ func (p *filterParser) fits(property string, values ...any) {
 	}
 }
 
-// invalidClause is the refusal of what a property cannot be compared with.
+// invalidClause is the refusal of a value that a property cannot be compared with.
 func (p *filterParser) invalidClause(property string) {
 	p.unsupported("Unsupported or invalid query filter clause specified for property '%s' of resource '%s'.", property, resourceName(p.kind))
 }
@@ -343,7 +344,7 @@ func valueOf(o *object, property string) any {
 	return value
 }
 
-// equal compares as the directory does: texts without regard to case.
+// equal compares as the directory does: texts without case.
 func equal(a, b any) bool {
 	left, leftText := a.(string)
 	right, rightText := b.(string)
@@ -360,7 +361,7 @@ func equal(a, b any) bool {
 	return false
 }
 
-// resourceName is how error messages call a kind of object.
+// resourceName is the name of a kind of object in error messages.
 func resourceName(kind string) string {
 	switch kind {
 	case kindUser:

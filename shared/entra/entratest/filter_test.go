@@ -10,8 +10,8 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// A text of more than 120 characters is refused in every filter, in words that do
-// not say why; up to there quotes count once.
+// A text of more than 120 characters is refused in every filter, with a message that
+// does not say why; up to that length quotes count once.
 func TestLongTextsInFilters(t *testing.T) {
 	g := start(t)
 	name := strings.Repeat("x", 119)
@@ -48,14 +48,14 @@ func TestLongTextsInFilters(t *testing.T) {
 		if row.refused {
 			wantError(t, r, http.StatusBadRequest, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified for property '"+property+"' of resource 'Group'.")
 		} else if found := texts(r.body["value"], "displayName"); r.status != http.StatusOK || len(found) != row.want {
-			t.Errorf("%s%s: %d %v", row.filter, row.value[118:], r.status, found)
+			t.Errorf("%s%s: %d %v, want 200 and %d groups", row.filter, row.value[118:], r.status, found, row.want)
 		}
 	}
 }
 
-// A name that ends in a space or a line break is another name to eq, and
-// startsWith finds it (as observed: msgraph-sdk-powershell 3316). Nothing finds one
-// that begins with a space.
+// A name that ends with a space or a line break is a different name for eq, but
+// startsWith finds it (as observed: msgraph-sdk-powershell 3316). No filter finds a
+// name that begins with a space.
 func TestNamesThatEndInSpace(t *testing.T) {
 	g := start(t)
 	for _, name := range []string{"Sales", "Sales ", "Sales\r\n", " Sales"} {

@@ -16,7 +16,7 @@ func timeOrNil(at time.Time) any {
 	return at
 }
 
-// moment is a value as a point in time, which may be stored as text.
+// moment is a value as a time; it may be stored as text.
 func moment(value any) (time.Time, bool) {
 	switch v := value.(type) {
 	case time.Time:
@@ -29,8 +29,8 @@ func moment(value any) (time.Time, bool) {
 	}
 }
 
-// compared orders two values of which one is a point in time. Graph shows whole seconds,
-// and compares so here (assumed).
+// compared orders two values of which one is a time. Graph shows whole seconds, and
+// this compares whole seconds, too (assumed).
 func compared(a, b any) (order int, are bool) {
 	_, isTime := a.(time.Time)
 	_, isToo := b.(time.Time)
@@ -42,7 +42,7 @@ func compared(a, b any) (order int, are bool) {
 	return left.Truncate(time.Second).Compare(right.Truncate(time.Second)), true
 }
 
-// order is the filter for ge and le. What is unset is neither.
+// order is the filter for ge and le. An unset property never matches.
 func (p *filterParser) order(property, operator string, value any) *filter {
 	want := map[string]int{"ge": 1, "le": -1}[operator]
 	return &filter{match: func(o *object) bool {
@@ -58,8 +58,8 @@ func (p *filterParser) order(property, operator string, value any) *filter {
 }
 
 // identity reads the rest of identities/any(x:x/issuer eq 'i' and x/issuerAssignedId eq
-// 'a'): both are needed, and an identity of the type userPrincipalName is never found
-// (Microsoft Graph documentation, objectIdentity; observed by users:
+// 'a'): both parts are required, and an identity of the type userPrincipalName is never
+// found (Microsoft Graph documentation, objectIdentity; observed by users:
 // microsoft-graph-docs 7282, docs-contrib 4667).
 func (p *filterParser) identity(variable, first string) *filter {
 	given := map[string]string{}
@@ -92,7 +92,8 @@ func (p *filterParser) identity(variable, first string) *filter {
 	}}
 }
 
-// comparable refuses values of another type than the property's; null goes with all.
+// comparable refuses values of another type than the property's; null is allowed for
+// all types.
 func (p *filterParser) comparable(property string, values ...any) {
 	d, err := described()
 	if err != nil || p.failure != nil {
@@ -124,7 +125,8 @@ func typeOf(value any) string {
 	}
 }
 
-// compares is the type of what a property, or an item of a collection, is compared with.
+// compares is the type of the values that a property, or an item of a collection, can
+// be compared with.
 func (p property) compares() string {
 	schema := p.schema
 	if p.isCollection() && schema.Items != nil {

@@ -47,7 +47,7 @@ func (s *Simulator) serveGraph(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, r, c, a)
 }
 
-// baseURL is where the client reached us, so that links in answers lead back.
+// baseURL is the address that the client used, so that links in answers lead back.
 func baseURL(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil || r.URL.Scheme == "https" {
@@ -56,8 +56,8 @@ func baseURL(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
-// readBody reads a body, unpacking gzip: the Go SDK packs every body. What says
-// gzip and is not is refused, as the service does.
+// readBody reads a body and decompresses gzip: the Go SDK compresses every body. A body
+// that is declared as gzip and is not is refused, as by the service.
 func readBody(r *http.Request) ([]byte, *graphError) {
 	var reader io.Reader = r.Body
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {

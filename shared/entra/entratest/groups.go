@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// requiredOfGroup must be in every create.
+// requiredOfGroup are the properties that every create must have.
 var requiredOfGroup = []string{"displayName", "mailEnabled", "mailNickname", "securityEnabled"}
 
 // findGroup finds the group that the path names by id or by uniqueName.
@@ -63,8 +63,8 @@ func (c *call) makeGroup(body map[string]any) (*answer, *graphError) {
 }
 
 // newGroupValues checks a new group and completes its properties. Graph creates
-// security groups and Microsoft 365 groups; mail-enabled security groups and
-// distribution lists belong to Exchange.
+// security groups and Microsoft 365 groups; only Exchange creates mail-enabled security
+// groups and distribution lists.
 func newGroupValues(t *tenant, body map[string]any) (map[string]any, *graphError) {
 	set := groupValues(body)
 	if failure := checkGroupValues(set); failure != nil {
@@ -132,9 +132,10 @@ func textsOf(value any) []string {
 	return out
 }
 
-// groupConflicts refuses a uniqueName, or a mailNickname among Microsoft 365
-// groups, that another group has. Display names are not unique. A deleted group keeps
-// its uniqueName as long as it can be restored (assumed; [Behaviour] has it otherwise).
+// groupConflicts refuses a uniqueName, or a mailNickname among Microsoft 365 groups,
+// that another group has. Display names need not be unique. A deleted group keeps its
+// uniqueName as long as it can be restored (assumed; a switch of [Behaviour] changes
+// it).
 func (t *tenant) groupConflicts(self string, set map[string]any, how Behaviour, now time.Time) *graphError {
 	if name, has := set["uniqueName"].(string); has {
 		name = strings.ToLower(name)
@@ -191,8 +192,8 @@ func (c *call) patchGroup() (*answer, *graphError) {
 	return c.updateGroup(o)
 }
 
-// upsertGroup updates the group of that uniqueName, and with "Prefer:
-// create-if-missing" makes it when there is none.
+// upsertGroup updates the group with that uniqueName, and with "Prefer:
+// create-if-missing" creates it if there is none.
 func (c *call) upsertGroup() (*answer, *graphError) {
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
@@ -217,11 +218,11 @@ func (c *call) upsertGroup() (*answer, *graphError) {
 	return c.makeGroup(body)
 }
 
-// immutableOfGroup cannot be changed after create.
+// immutableOfGroup are the properties that cannot be changed after create.
 var immutableOfGroup = []string{"isAssignableToRole", "uniqueName", "mailEnabled"}
 
-// updateGroup writes properties and binds members, all or nothing. The caller
-// holds the lock.
+// updateGroup writes properties and binds members, all or nothing. The caller holds the
+// lock.
 func (c *call) updateGroup(o *object) (*answer, *graphError) {
 	set := groupValues(c.body)
 	if failure := c.checkGroupWrite(o, set); failure != nil {
@@ -246,8 +247,8 @@ func (c *call) updateGroup(o *object) (*answer, *graphError) {
 	return noContent(), failure
 }
 
-// checkGroupWrite holds a PATCH against the permissions and the kind of the
-// group. Members have rules of their own.
+// checkGroupWrite checks a PATCH against the permissions and the kind of the group.
+// Members have rules of their own.
 func (c *call) checkGroupWrite(o *object, set map[string]any) *graphError {
 	if o.is("isManagementRestricted") {
 		return forbidden()
@@ -278,7 +279,7 @@ func (c *call) checkGroupWrite(o *object, set map[string]any) *graphError {
 }
 
 // deleteGroup moves a group to deletedItems (Microsoft Graph documentation, delete
-// group; security groups wait there since 2026, in the public cloud).
+// group; since 2026 security groups stay there, too, in the public cloud).
 func (c *call) deleteGroup() (*answer, *graphError) {
 	t := c.tenant
 	t.mu.Lock()

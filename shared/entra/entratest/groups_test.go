@@ -26,7 +26,7 @@ func team(name string, more ...any) object {
 	return body
 }
 
-// people seeds n users and gives their ids.
+// people seeds n users and returns their ids.
 func (g *graph) people(n int) []string {
 	g.t.Helper()
 	var ids []string
@@ -46,19 +46,19 @@ func TestCreateGroup(t *testing.T) {
 		}
 	}
 	if _, has := r.body["isManagementRestricted"]; has {
-		t.Error("isManagementRestricted is returned without $select")
+		t.Error("isManagementRestricted is returned without $select, want it left out")
 	}
 	stored, _ := g.dir.Group(text(r.body, "id"))
 	if !slices.Equal(stored.Members, ids[:2]) || !slices.Equal(stored.Owners, ids[2:]) {
-		t.Errorf("stored: %+v", stored)
+		t.Errorf("stored: %+v, want two members and the owners", stored)
 	}
 	g.must(http.StatusCreated, http.MethodPost, "/groups", team("Eng")) // names are not unique
 	if found := g.must(http.StatusOK, http.MethodGet, "/groups?$filter=displayName%20eq%20'ENG'&$select=id,groupTypes", nil); len(texts(found.body["value"], "id")) != 2 {
-		t.Errorf("by name: %v", found.body)
+		t.Errorf("by name: %v, want two groups", found.body)
 	}
 	m365 := team("All", "mailEnabled", true, "securityEnabled", false, "groupTypes", []string{"Unified"})
 	if r := g.must(http.StatusCreated, http.MethodPost, "/groups", m365); text(r.body, "mail") != "all@contoso.example" {
-		t.Errorf("Microsoft 365 group: %v", r.body)
+		t.Errorf("Microsoft 365 group: %v, want all@contoso.example", r.body)
 	}
 	many := references(g.seed(entratest.User{UserPrincipalName: "x@contoso.example"}).ID)
 	for len(many) < 21 {
@@ -92,7 +92,7 @@ func TestCreateGroup(t *testing.T) {
 	}
 	wantError(t, g.do(http.MethodPost, "/groups", team("A", "members@odata.bind", references("00000000-0000-4000-8000-000000000009"))), http.StatusNotFound, "Request_ResourceNotFound", "")
 	if len(g.dir.Groups()) != before {
-		t.Error("a refused group was made")
+		t.Error("a refused group was created, want none")
 	}
 }
 
@@ -104,12 +104,12 @@ func TestUpsertGroup(t *testing.T) {
 	g.must(http.StatusNotFound, http.MethodPatch, path, team("Eng"))
 	r := g.must(http.StatusCreated, http.MethodPatch, path, team("Eng", "members@odata.bind", references(ids[0])), prefer...)
 	if text(r.body, "uniqueName") != "jc.1" {
-		t.Errorf("created: %v", r.body)
+		t.Errorf("created: %v, want jc.1", r.body)
 	}
 	g.must(http.StatusNoContent, http.MethodPatch, path, team("Engineering"), prefer...)
 	got := g.must(http.StatusOK, http.MethodGet, path+"?$select=id,displayName", nil)
 	if text(got.body, "displayName") != "Engineering" || text(got.body, "id") != text(r.body, "id") {
-		t.Errorf("updated: %v", got.body)
+		t.Errorf("updated: %v, want the same group named Engineering", got.body)
 	}
 	wantError(t, g.do(http.MethodPatch, "/groups/"+text(r.body, "id"), object{"uniqueName": "other"}), http.StatusBadRequest, "Request_BadRequest", "read-only")
 	wantError(t, g.do(http.MethodPost, "/groups", team("Again", "uniqueName", "JC.1")), http.StatusBadRequest, "Request_BadRequest", "property uniqueName already exists")
@@ -136,11 +136,11 @@ func TestMembers(t *testing.T) {
 	g.must(http.StatusNotFound, http.MethodPatch, path, object{"members@odata.bind": references(ids[2], "00000000-0000-4000-8000-000000000009")})
 	g.must(http.StatusBadRequest, http.MethodPatch, path, object{"members@odata.bind": references(ids[2:23]...)})
 	if count() != 2 {
-		t.Fatalf("refused binds changed the group: %d members", count())
+		t.Fatalf("after refused binds: %d members, want 2", count())
 	}
 	g.must(http.StatusNoContent, http.MethodPatch, path, object{"@odata.type": "#microsoft.graph.group", "members@odata.bind": references(ids[2:22]...)})
 	if count() != 22 {
-		t.Errorf("%d members after binding 20", count())
+		t.Errorf("%d members after binding 20, want 22", count())
 	}
 
 	var seen []string
@@ -150,7 +150,7 @@ func TestMembers(t *testing.T) {
 		link = text(r.body, "@odata.nextLink")
 	}
 	if !slices.Equal(seen, ids[:22]) {
-		t.Errorf("members page by page: %v", seen)
+		t.Errorf("members page by page: %v, want all 22 in order", seen)
 	}
 	g.must(http.StatusNoContent, http.MethodDelete, path+"/members/"+ids[0]+"/$ref", nil)
 	g.must(http.StatusNoContent, http.MethodDelete, path+"/members/$ref?@id=https://graph.microsoft.com/v1.0/directoryObjects/"+ids[1], nil)
@@ -164,7 +164,7 @@ func TestMembers(t *testing.T) {
 	// without /$ref the member itself is deleted
 	g.must(http.StatusNoContent, http.MethodDelete, path+"/members/"+ids[5], nil)
 	if u, _ := g.dir.User(ids[5]); u.Deleted.IsZero() {
-		t.Error("DELETE without /$ref left the user alone")
+		t.Error("a DELETE without /$ref kept the user, want it deleted")
 	}
 }
 
@@ -194,10 +194,10 @@ func TestNestedGroups(t *testing.T) {
 	g.must(http.StatusBadRequest, http.MethodGet, "/groups/"+outer.ID+"/members/graph.user", nil)
 	r := g.must(http.StatusOK, http.MethodPost, "/directoryObjects/getByIds", object{"ids": []string{ids[0], outer.ID, "00000000-0000-4000-8000-000000000009"}, "types": []string{"user", "group"}})
 	if got := texts(r.body["value"], "@odata.type"); !slices.Equal(got, []string{"#microsoft.graph.user", "#microsoft.graph.group"}) {
-		t.Errorf("getByIds: %v", r.body)
+		t.Errorf("getByIds: %v, want a user and a group", r.body)
 	}
 	if refs := g.must(http.StatusOK, http.MethodGet, "/groups/"+outer.ID+"/members/$ref", nil); len(texts(refs.body["value"], "@odata.id")) != 2 {
-		t.Errorf("refs: %v", refs.body)
+		t.Errorf("refs: %v, want two", refs.body)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestGroupKinds(t *testing.T) {
 	for _, row := range rows {
 		group := g.seedGroup(entratest.Group{DisplayName: string(row.kind), Kind: row.kind, Members: ids[:1]})
 		if stored, _ := g.dir.Group(group.ID); stored.Kind != row.kind {
-			t.Errorf("%s is stored as %s", row.kind, stored.Kind)
+			t.Errorf("%s is stored as %s, want its own kind", row.kind, stored.Kind)
 		}
 		path := "/groups/" + group.ID
 		for _, call := range []struct {
@@ -243,15 +243,15 @@ func TestGroupKinds(t *testing.T) {
 	g.must(http.StatusNoContent, http.MethodDelete, "/groups/"+hard.ID, nil)
 	list := g.must(http.StatusOK, http.MethodGet, "/directory/deletedItems/microsoft.graph.group?$select=id", nil)
 	if got := texts(list.body["value"], "id"); !slices.Equal(got, []string{soft.ID}) {
-		t.Errorf("deleted groups: %v", got)
+		t.Errorf("deleted groups: %v, want the softly deleted one only", got)
 	}
 	g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+soft.ID+"/restore", object{})
 	g.must(http.StatusForbidden, http.MethodPost, "/groups", team("Admins", "isAssignableToRole", true))
 	g.must(http.StatusForbidden, http.MethodDelete, "/groups/"+g.dir.GroupsNamed("distribution")[0].ID, nil)
 }
 
-// A security group that was deleted can be restored for 30 days, with its members,
-// and keeps its uniqueName from others so long; then both are free.
+// A deleted security group can be restored for 30 days, with its members, and no other
+// group can get its uniqueName until then; afterwards both are free.
 func TestDeletedSecurityGroups(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		g := start(t, func(c *entratest.Config) { c.Behaviour.TokenLife = 60 * 24 * time.Hour })
@@ -268,16 +268,16 @@ func TestDeletedSecurityGroups(t *testing.T) {
 		refused := upsert(http.StatusBadRequest)
 		wantError(t, refused, http.StatusBadRequest, "Request_BadRequest", "Another object with the same value for property uniqueName already exists.")
 		if text(refused.body, "error", "details", 0, "target") != "uniqueName" || text(refused.body, "error", "details", 1, "target") != first {
-			t.Errorf("refused with %v", refused.body)
+			t.Errorf("refused with %v, want a conflict about uniqueName with the deleted group", refused.body)
 		}
 		g.must(http.StatusBadRequest, http.MethodPost, "/groups", team("Eng", "uniqueName", "JC.1"))
 		list := g.must(http.StatusOK, http.MethodGet, "/directory/deletedItems/graph.group?$select=id,displayName,uniqueName,deletedDateTime&$top=999", nil)
 		if text(list.body, "value", 0, "id") != first || text(list.body, "value", 0, "uniqueName") != "jc.1" || text(list.body, "value", 0, "deletedDateTime") == "" {
-			t.Errorf("deleted groups: %v", list.body)
+			t.Errorf("deleted groups: %v, want the group with its uniqueName and the time", list.body)
 		}
 		r := g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+first+"/restore", nil)
 		if stored, _ := g.dir.Group(first); text(r.body, "uniqueName") != "jc.1" || !slices.Equal(stored.Members, ids) || !stored.Deleted.IsZero() {
-			t.Errorf("restored: %v, %+v", r.body, stored)
+			t.Errorf("restored: %v, %+v, want the group with its uniqueName and members", r.body, stored)
 		}
 		upsert(http.StatusNoContent)
 
@@ -291,13 +291,13 @@ func TestDeletedSecurityGroups(t *testing.T) {
 		upsert(http.StatusCreated)
 
 		if third := text(upsert(http.StatusNoContent).body, "id"); third != "" {
-			t.Errorf("an update answers %q", third)
+			t.Errorf("an update answers with the id %q, want none", third)
 		}
 	})
 }
 
-// The other world: a group that was deleted gives its uniqueName free, and cannot be
-// restored beside another one that took it.
+// The other behaviour: a deleted group does not keep its uniqueName, and cannot be
+// restored once another group has it.
 func TestDeletedGroupsThatGiveTheirNameFree(t *testing.T) {
 	g := start(t, func(c *entratest.Config) { c.Behaviour.FreeDeletedName = true })
 	first := text(g.must(http.StatusCreated, http.MethodPost, "/groups", team("Eng", "uniqueName", "jc.1")).body, "id")
@@ -308,7 +308,7 @@ func TestDeletedGroupsThatGiveTheirNameFree(t *testing.T) {
 	g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+first+"/restore", nil)
 }
 
-// What keeps its name is known after a start as well.
+// A deleted group keeps its name after a restart as well.
 func TestDeletedGroupsAreInTheJournal(t *testing.T) {
 	journal := withJournal(filepath.Join(t.TempDir(), "journal.jsonl"))
 	for compacted := range 2 {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// addresses are the mail addresses that an object keeps from others, in lower
-// case: a UPN is unique also against proxyAddresses.
+// addresses are the mail addresses, in lower case, that no other object may have: a UPN
+// must also differ from all proxyAddresses.
 func (o *object) addresses() []string {
 	var out []string
 	if mail := o.text("mail"); mail != "" {
@@ -25,7 +25,7 @@ func (o *object) addresses() []string {
 // isM365 reports whether a group is a Microsoft 365 group.
 func (o *object) isM365() bool { return slices.Contains(o.texts("groupTypes"), "Unified") }
 
-// link notes in a reverse index that from points at to.
+// link records in a reverse index that from refers to to.
 func link(index map[string]map[string]bool, to, from string) {
 	if to == "" {
 		return
@@ -36,7 +36,8 @@ func link(index map[string]map[string]bool, to, from string) {
 	index[to][strings.ToLower(from)] = true
 }
 
-// index enters an object under its names, a deleted one under the name that it keeps.
+// index adds an object to the indexes of names; a deleted one only by the name that it
+// keeps.
 func (t *tenant) index(o *object) {
 	if !o.Deleted.IsZero() {
 		if name := o.text("uniqueName"); name != "" {
@@ -53,7 +54,7 @@ func (t *tenant) index(o *object) {
 	eachName(t, o, func(index map[string]string, name string) { index[name] = o.ID })
 }
 
-// unindex takes an object out of the names before it changes.
+// unindex removes an object from the indexes of names before it changes.
 func (t *tenant) unindex(o *object) {
 	if !o.Deleted.IsZero() {
 		if name := strings.ToLower(o.text("uniqueName")); t.deletedUniqueName[name] == o.ID {
@@ -72,7 +73,7 @@ func (t *tenant) unindex(o *object) {
 	})
 }
 
-// eachName calls f with every index and name under which the object is found.
+// eachName calls f for every index that has the object, with its name there.
 func eachName(t *tenant, o *object, f func(index map[string]string, name string)) {
 	for _, address := range o.addresses() {
 		f(t.byAddress, address)

@@ -16,17 +16,17 @@ import (
 	"entrasync/shared/fault"
 )
 
-// journal keeps every change as one JSON line, written before the answer goes
-// out. A process that is killed loses nothing that it acknowledged, because the
-// line is with the operating system by then; there is no fsync, so a machine
-// that loses power may forget the last moments.
+// journal keeps every change as one JSON line, written before the answer is sent. A
+// process that is killed loses nothing that it acknowledged, because the operating
+// system has the line by then; there is no fsync, so a machine that loses power may
+// lose the last changes.
 type journal struct {
 	mu   sync.Mutex
 	file *os.File
-	size int64 // of the whole lines in it
+	size int64 // of its complete lines
 }
 
-// entry is one line: a change, or a whole object in the compacted beginning.
+// entry is one line: a change, or a complete object in the compacted beginning.
 type entry struct {
 	Tenant string  `json:"tenant"`
 	Change *change `json:"change,omitempty"`
@@ -35,9 +35,9 @@ type entry struct {
 	Next   int64   `json:"next,omitempty"` // with Object: ordinal of the next object
 }
 
-// openJournal replays the file into the tenants, writes it anew with one line
-// per object, and opens it for appending. A torn last line is what kill -9
-// leaves: it was never acknowledged and is dropped.
+// openJournal replays the file into the tenants, writes it again with one line per
+// object, and opens it for appending. kill -9 may leave an incomplete last line: it was
+// never acknowledged and is dropped.
 func openJournal(path string, tenants map[string]*tenant) (*journal, error) {
 	if path == "" {
 		return &journal{}, nil
@@ -59,7 +59,7 @@ func openJournal(path string, tenants map[string]*tenant) (*journal, error) {
 	return &journal{file: file, size: info.Size()}, nil
 }
 
-// append keeps one change.
+// append writes one change.
 func (j *journal) append(tenant string, c change) error {
 	if j.file == nil {
 		return nil
@@ -72,7 +72,7 @@ func (j *journal) append(tenant string, c change) error {
 	defer j.mu.Unlock()
 	n, err := j.file.Write(append(line, '\n'))
 	if err != nil {
-		// half a line must not stay before the next whole one
+		// an incomplete line must not stay before the next line
 		return errors.Join(err, j.file.Truncate(j.size))
 	}
 	j.size += int64(n)
@@ -99,7 +99,7 @@ func replay(path string, tenants map[string]*tenant) error {
 	for number := 1; ; number++ {
 		line, err := reader.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			break // a last line without its end is torn
+			break // a last line without its end is incomplete
 		}
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func replayLine(line []byte, tenants map[string]*tenant) error {
 	return nil
 }
 
-// load puts a whole object from the compacted beginning into the tenant.
+// load puts a complete object from the compacted beginning into the tenant.
 func (t *tenant) load(e entry) {
 	o := e.Object
 	if o.Props == nil {
@@ -155,14 +155,14 @@ func (t *tenant) load(e entry) {
 	}
 }
 
-// sortLoaded restores the orders that loading by object does not keep.
+// sortLoaded restores the orders that are lost when objects are loaded one by one.
 func (t *tenant) sortLoaded() {
 	sort.SliceStable(t.changes, func(i, k int) bool { return t.changes[i].seq < t.changes[k].seq })
 	sort.Slice(t.order, func(i, k int) bool { return t.order[i].Ordinal < t.order[k].Ordinal })
 }
 
-// compact writes the file anew, one line per object, and puts it in place of the
-// old one in a single step.
+// compact writes a new file, one line per object, and replaces the old one in a single
+// step.
 func compact(path string, tenants map[string]*tenant) error {
 	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {

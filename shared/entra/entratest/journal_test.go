@@ -43,17 +43,17 @@ func TestJournal(t *testing.T) {
 			t.Fatalf("start %d (-before +after):\n%s", restart+1, diff)
 		}
 		if u, _ := again.dir.User(ann); !u.HasPassword(password) {
-			t.Error("the password is forgotten")
+			t.Error("the password is lost after the restart, want it kept")
 		}
 		again.token = g.token // tokens stay good
 		again.must(http.StatusOK, http.MethodGet, "/groups(uniqueName='jc.1')", nil)
 		entries, _ := again.round(link) // and so do delta links
 		if got := len(entries); got != 3+restart || text(entries, 0, "jobTitle")+text(entries, 1, "jobTitle")+text(entries, 2, "jobTitle") != "Chief" {
-			t.Errorf("delta after a restart: %v", entries)
+			t.Errorf("delta after a restart: %v, want the entries of all changes", entries)
 		}
 		wantError(t, again.do(http.MethodPost, "/users", person("ann")), http.StatusBadRequest, "Request_BadRequest", "already exists")
 		if id := text(again.must(http.StatusCreated, http.MethodPost, "/users", person("cy")).body, "id"); id == cy {
-			t.Error("the id of a purged user came back")
+			t.Error("the id of a purged user was used again, want a new one")
 		} else if err := again.dir.PurgeUser(id); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(raw), password) {
-		t.Error("the journal holds a password")
+		t.Error("the journal has a password, want none")
 	}
 }
 
@@ -75,26 +75,26 @@ func TestTornJournal(t *testing.T) {
 	g := start(t, withJournal(path))
 	g.create("ann")
 	g.create("bob")
-	whole, err := os.ReadFile(path)
+	complete, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := strings.Index(string(whole), "\n") + 1
-	for _, cut := range []int{len(whole) - 1, len(whole) - 40, second + 1, second} {
+	second := strings.Index(string(complete), "\n") + 1
+	for _, cut := range []int{len(complete) - 1, len(complete) - 40, second + 1, second} {
 		torn := filepath.Join(t.TempDir(), "torn.jsonl")
-		if err := os.WriteFile(torn, whole[:cut], 0o600); err != nil {
+		if err := os.WriteFile(torn, complete[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		again := start(t, withJournal(torn))
 		if users := again.dir.Users(); len(users) != 1 || users[0].UserPrincipalName != "ann@contoso.example" {
-			t.Errorf("cut at %d: %v", cut, users)
+			t.Errorf("cut at %d: %v, want ann only", cut, users)
 		}
 		again.create("bob") // and it goes on
 		if err := again.sim.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if after := start(t, withJournal(torn)); len(after.dir.Users()) != 2 {
-			t.Errorf("cut at %d: %d users after the repair", cut, len(after.dir.Users()))
+			t.Errorf("cut at %d: %d users after the repair, want 2", cut, len(after.dir.Users()))
 		}
 	}
 }
@@ -106,10 +106,10 @@ func TestBrokenJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := entratest.New(entratest.Config{Journal: path}); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want a fault of kind Invalid", name, err)
 		}
 		if left, _ := os.ReadFile(path); string(left) != content {
-			t.Errorf("%s: the journal was changed", name)
+			t.Errorf("%s: the journal was changed, want it unchanged", name)
 		}
 	}
 	g := start(t, withJournal(filepath.Join(t.TempDir(), "journal.jsonl")))
@@ -118,7 +118,7 @@ func TestBrokenJournal(t *testing.T) {
 	}
 	g.must(http.StatusInternalServerError, http.MethodPost, "/users", person("ann"))
 	if len(g.dir.Users()) != 0 {
-		t.Error("a change that was not kept was made")
+		t.Error("a change that was not written was made, want no user")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestConfig(t *testing.T) {
 		}},
 	} {
 		if _, err := entratest.New(config); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want a fault of kind Invalid", name, err)
 		}
 	}
 }

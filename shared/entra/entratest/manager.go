@@ -2,8 +2,8 @@ package entratest
 
 import "strings"
 
-// managerOf is the manager of the user that the path names; 404 when the user
-// has none or it cannot be read.
+// managerOf is the manager of the user that the path names; 404 if the user has none or
+// the manager cannot be read.
 func (c *call) managerOf() (*object, *graphError) {
 	user, failure := c.findUser(c.params[0])
 	if failure != nil {

@@ -10,8 +10,8 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// withManager is the look-up of one user with its manager, as the Go SDK spells
-// it in an item of a batch.
+// withManager is the read of one user with its manager, as the Go SDK spells it in an
+// item of a batch.
 func withManager(key string) string {
 	return "/users/" + key + "?%24expand=manager%28%24select%3Did%29&%24select=id,accountEnabled"
 }
@@ -32,17 +32,17 @@ func TestLookUpWithManager(t *testing.T) {
 			}
 		}
 		if units := alone.header.Get("x-ms-resource-unit"); units != "1" {
-			t.Errorf("%s costs %s units", path, units)
+			t.Errorf("%s costs %s units, want 1", path, units)
 		}
 	}
 	none := g.must(http.StatusOK, http.MethodGet, withManager(bob), nil)
 	if _, there := none.body["manager"]; there {
-		t.Errorf("a user without a manager shows one: %v", none.body)
+		t.Errorf("a user without a manager has one: %v, want no manager", none.body)
 	}
 	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+bob, nil)
 	gone := g.must(http.StatusOK, http.MethodGet, withManager(ann), nil)
 	if _, there := gone.body["manager"]; there {
-		t.Errorf("a deleted manager is shown: %v", gone.body)
+		t.Errorf("a deleted manager is shown: %v, want no manager", gone.body)
 	}
 	wantError(t, g.do(http.MethodGet, "/users/"+ann+"?$expand=manager($select=shoeSize)", nil), http.StatusBadRequest, "BadRequest", "shoeSize")
 	wantError(t, g.do(http.MethodGet, "/users/"+ann+"?$expand=directReports", nil), http.StatusNotImplemented, "NotImplemented", "$expand=directReports")
@@ -58,16 +58,16 @@ func TestManagersInBatch(t *testing.T) {
 		item("1", "PUT", path(ann), reference(cy)), item("2", "PUT", path(bob), object{"@odata.id": "http://graph.test/v1.0/directoryObjects/" + cy}),
 		item("3", "PUT", path(cy), reference(unknown)), item("4", "DELETE", path(cy), nil), item("5", "PUT", path(unknown), reference(cy)))
 	if got := statuses(answers); got != "204 204 404 404 404" {
-		t.Fatalf("statuses %s: %v", got, answers)
+		t.Fatalf("statuses %s: %v, want 204 204 404 404 404", got, answers)
 	}
 	for _, id := range []string{"3", "4", "5"} {
 		if text(answers[id], "body", "error", "code") != "Request_ResourceNotFound" {
-			t.Errorf("item %s: %v", id, answers[id])
+			t.Errorf("item %s: %v, want Request_ResourceNotFound", id, answers[id])
 		}
 	}
 	answers = g.batch(http.StatusOK, item("1", "DELETE", path(ann), nil), item("2", "PUT", path(bob), reference(ann))) // replaced without a DELETE
 	if got := statuses(answers); got != "204 204" {
-		t.Fatalf("statuses %s: %v", got, answers)
+		t.Fatalf("statuses %s: %v, want 204 204", got, answers)
 	}
 	for id, want := range map[string]string{ann: "", bob: ann, cy: ""} {
 		if u, _ := g.dir.User(id); u.Manager != want {
@@ -98,7 +98,7 @@ func TestWhoseManagerCanBeWritten(t *testing.T) {
 			r := g.do(http.MethodPut, "/users/"+user.ID+"/manager/$ref", reference(boss))
 			if row.status == http.StatusNoContent {
 				if r.status != row.status {
-					t.Errorf("%d: %v", r.status, r.body)
+					t.Errorf("%d: %v, want the status of the row", r.status, r.body)
 				}
 				return
 			}
@@ -107,8 +107,8 @@ func TestWhoseManagerCanBeWritten(t *testing.T) {
 	}
 }
 
-// A manager who was just created is not found by some replicas, neither as the
-// target of the reference nor in an answer.
+// Some replicas do not find a manager who was just created, neither as the target of
+// the reference nor in an answer.
 func TestLaggingManager(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		g := start(t, func(c *entratest.Config) {
@@ -122,7 +122,7 @@ func TestLaggingManager(t *testing.T) {
 		g.must(http.StatusNoContent, http.MethodPut, put, reference(boss))
 		r := g.must(http.StatusOK, http.MethodGet, withManager(ann), nil)
 		if text(r.body, "manager", "id") != boss {
-			t.Errorf("manager: %v", r.body)
+			t.Errorf("manager: %v, want the boss", r.body)
 		}
 	})
 }

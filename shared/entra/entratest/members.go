@@ -15,8 +15,8 @@ func isGUID(s string) bool {
 	return err == nil
 }
 
-// referenced finds the object that an @odata.id names: the URL of a user, a
-// group or a directory object. The host does not matter.
+// referenced finds the object that an @odata.id names: the URL of a user, a group or a
+// directory object, with any host.
 func (c *call) referenced(reference any) (*object, *graphError) {
 	text, _ := reference.(string)
 	u, err := url.Parse(text)
@@ -54,8 +54,8 @@ func (c *call) referenced(reference any) (*object, *graphError) {
 	return o, nil
 }
 
-// bound reads members@odata.bind and owners@odata.bind: at most 20 together, and
-// everything must be right or nothing is written. group is nil at create.
+// bound reads members@odata.bind and owners@odata.bind: at most 20 together, and all of
+// them must be valid or nothing is written. group is nil at create.
 func (c *call) bound(group *object, body map[string]any) (members, owners []string, failure *graphError) {
 	given := map[string][]any{}
 	for _, name := range []string{"members@odata.bind", "owners@odata.bind"} {
@@ -84,8 +84,8 @@ func (c *call) bound(group *object, body map[string]any) (members, owners []stri
 	return members, owners, failure
 }
 
-// newMembers are the ids to add. An unknown object is a 404, one that is a
-// member already, or named twice, a 400.
+// newMembers are the ids to add. An unknown object is a 404; one that is a member
+// already, or named twice, is a 400.
 func (c *call) newMembers(group *object, references []any) ([]string, *graphError) {
 	var ids []string
 	for _, reference := range references {
@@ -116,8 +116,8 @@ func mayBeMember(group, o *object) *graphError {
 	return nil
 }
 
-// newOwners checks the limit of 100 before it looks for duplicates, as the
-// service does.
+// newOwners checks the limit of 100 before it searches for duplicates, as the service
+// does.
 func (c *call) newOwners(group *object, references []any) ([]string, *graphError) {
 	var before []string
 	if group != nil {
@@ -180,8 +180,8 @@ func (c *call) addMember() (*answer, *graphError) {
 	return noContent(), failure
 }
 
-// removeMember serves members/{id}/$ref and members/$ref?@id=. A group, a user
-// and a membership that do not exist look the same: 404.
+// removeMember serves members/{id}/$ref and members/$ref?@id=. A missing group, a
+// missing user and a missing membership all answer 404.
 func (c *call) removeMember() (*answer, *graphError) {
 	t := c.tenant
 	t.mu.Lock()
@@ -214,8 +214,8 @@ func (c *call) removeMember() (*answer, *graphError) {
 	return noContent(), failure
 }
 
-// deleteMemberObject is the trap of a DELETE without /$ref: it addresses the
-// member itself and, with enough rights, deletes it.
+// deleteMemberObject is a DELETE without /$ref: it addresses the member itself and,
+// with enough rights, deletes it.
 func (c *call) deleteMemberObject() (*answer, *graphError) {
 	t := c.tenant
 	t.mu.Lock()
@@ -284,8 +284,7 @@ func direct(members []member) []related {
 	return out
 }
 
-// transitive are the members of a group and of the groups in it, each once, by
-// age.
+// transitive are the members of a group and of the groups in it, each once, by age.
 func (c *call) transitive(group *object) []related {
 	seen := map[string]bool{group.ID: true}
 	var out []related

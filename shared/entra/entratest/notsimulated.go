@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// notSimulated is the answer to what Graph does and the simulator does not: it says so,
-// and what it is.
+// notSimulated is the answer to a request that Graph supports and the simulator does
+// not. It names what is missing.
 func notSimulated(what string) *graphError {
 	return refuse(http.StatusNotImplemented, "NotImplemented", "The simulator does not simulate %s.", what)
 }
 
-// What Graph v1.0 has beside what the simulator has, by the names of the request
-// builders of msgraph-sdk-go v1.89.0: collections, then what is below them and below one
-// of their objects.
+// Paths of Graph v1.0 that the simulator does not have, by the names of the request
+// builders of msgraph-sdk-go v1.89.0: collections, then the paths below them and below
+// one of their objects.
 var (
 	otherCollections = words(`admin agreementAcceptances agreements appCatalogs applications applicationTemplates auditLogs
 		authenticationMethodConfigurations authenticationMethodsPolicy certificateBasedAuthConfiguration chats communications
@@ -58,7 +58,7 @@ var (
 		"organization":     words("branding certificateBasedAuthConfiguration extensions setMobileDeviceManagementAuthority"),
 	}
 
-	// otherMethods are what Graph does at paths where the simulator does less.
+	// otherMethods are methods that Graph has at paths where the simulator has fewer.
 	otherMethods = map[string][]string{
 		"/domains": {http.MethodPost}, "/domains/{domain-id}": {http.MethodPatch, http.MethodDelete},
 		"/organization": {http.MethodPost}, "/directoryObjects/{directoryObject-id}": {http.MethodPatch, http.MethodDelete},
@@ -68,15 +68,14 @@ var (
 // words splits a list of names.
 func words(list string) []string { return strings.Fields(list) }
 
-// holds reports whether a list has a name, whatever its letters: Graph's paths do not
-// tell them apart.
+// holds reports whether a list contains a name, in any case: Graph's paths ignore case.
 func holds(list []string, name string) bool {
 	name, _, _ = strings.Cut(name, "(")
 	return slices.ContainsFunc(list, func(each string) bool { return strings.EqualFold(each, name) })
 }
 
-// missing says what a path asks for that Graph has and the simulator has not; "" if
-// Graph has no such path either.
+// missing is the part of a path that Graph has and the simulator does not; "" if Graph
+// has no such path either.
 func missing(segments []string) string {
 	collection, _, _ := strings.Cut(strings.ToLower(segments[0]), "(")
 	path := "/" + strings.Join(segments, "/")
@@ -100,7 +99,7 @@ func isBelowObject(collection, name string) bool {
 	return isCollection && (holds(names, name) || holds(anyObject, name) || isProperty(collection, name))
 }
 
-// isProperty reports whether a path goes on with a property of an object.
+// isProperty reports whether a path continues with a property of an object.
 func isProperty(collection, name string) bool {
 	kind := map[string]string{"users": kindUser, "groups": kindGroup, "domains": kindDomain, "organization": kindOrganization}[collection]
 	d, err := described()

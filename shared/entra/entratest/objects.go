@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// maxCheckedGroups is how many groups one checkMemberGroups takes (Microsoft Graph
-// documentation, directoryObject: checkMemberGroups).
+// maxCheckedGroups is the highest number of groups for one checkMemberGroups (Microsoft
+// Graph documentation, directoryObject: checkMemberGroups).
 const maxCheckedGroups = 20
 
-// findObject finds the object that the path names, of whatever kind it is; a user may
-// be named by userPrincipalName below /users. The caller holds the lock.
+// findObject finds the object of any kind that the path names; below /users the name
+// may be a userPrincipalName. The caller holds the lock.
 func (c *call) findObject() (*object, *graphError) {
 	key := c.params[0]
 	switch {
@@ -64,14 +64,14 @@ func (c *call) listDirectReports() (*answer, *graphError) {
 	return c.relatedPage(byN(reports))
 }
 
-// checkMemberGroups answers with those of some groups that hold an object, directly or
-// through other groups.
+// checkMemberGroups returns those of the given groups that have an object as a member,
+// directly or through other groups.
 func (c *call) checkMemberGroups() (*answer, *graphError) {
-	asked, isList := c.body["groupIds"].([]any)
+	given, isList := c.body["groupIds"].([]any)
 	if !isList {
 		return nil, malformed("The parameter 'groupIds' must be a collection of identifiers.")
 	}
-	if len(asked) > maxCheckedGroups {
+	if len(given) > maxCheckedGroups {
 		return nil, badRequest("The number of values in 'groupIds' must not exceed %d.", maxCheckedGroups)
 	}
 	c.tenant.mu.RLock()
@@ -80,23 +80,23 @@ func (c *call) checkMemberGroups() (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
-	holding := c.groupsHolding(o)
+	containing := c.groupsWith(o)
 	value := []any{}
-	for _, each := range asked {
+	for _, each := range given {
 		id, isText := each.(string)
 		if !isText || !isGUID(id) {
 			return nil, badRequest("Invalid object identifier '%v'.", each)
 		}
-		if group := c.tenant.live(id, c.now); group != nil && slices.Contains(holding, group.ID) {
+		if group := c.tenant.live(id, c.now); group != nil && slices.Contains(containing, group.ID) {
 			value = append(value, group.ID)
 		}
 	}
 	return ok(map[string]any{"@odata.context": c.base + "/$metadata#Collection(Edm.String)", "value": value}), nil
 }
 
-// groupsHolding are the groups that hold an object at any depth. The caller holds the
-// lock.
-func (c *call) groupsHolding(o *object) []string {
+// groupsWith are the groups that have an object as a member at any depth. The caller
+// holds the lock.
+func (c *call) groupsWith(o *object) []string {
 	seen := map[string]bool{}
 	for todo := []string{o.ID}; len(todo) > 0; todo = todo[1:] {
 		for id := range c.tenant.memberOf[todo[0]] {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// operation is what the simulator does for one method of one path, what it costs
-// and what it needs.
+// operation is what the simulator does for one method of one path, its cost and the
+// permissions that it needs.
 type operation struct {
 	template string
 	method   string
@@ -16,18 +16,18 @@ type operation struct {
 	roles    []all
 
 	units        int // resource units; 0 means 1
-	selectSaves  int // what $select saves, if not 1
+	selectSaves  int // units that $select saves, if not 1
 	write        bool
-	reference    bool   // writes a $ref, which a replica that lags does not find either
+	reference    bool   // writes a $ref, a replica that lags does not find its object either
 	free         bool   // costs nothing itself: $batch
 	object       string // kind of object in the body: checked property by property
 	bodyOptional bool
 	query        []string // options that the service knows and the description lacks
 	body         []string // properties of a body that the description lacks
-	counted      bool     // how many there are can be asked for alone, with /$count
+	counted      bool     // the list has a /$count
 }
 
-// key is how the description is looked up.
+// key is the key of the operation in the description.
 func (o *operation) key() string { return o.method + " " + o.template }
 
 // Endings of a list that is cast to one type.
@@ -38,8 +38,8 @@ var (
 	routeTable []*route
 )
 
-// routes are all paths, in an order in which literals come before parameters.
-// The table is made at first use: handlers of batches look into it themselves.
+// routes are all paths, sorted so that literals come before parameters. The table is
+// made at first use, because the handler of batches uses it.
 func routes() []*route {
 	routeOnce.Do(func() { routeTable = makeRoutes() })
 	return routeTable
@@ -69,7 +69,7 @@ func makeRoutes() []*route {
 	return all
 }
 
-// order makes a key that is greater for patterns with literals further left.
+// order is a sort key that is greater for paths with literals further left.
 func order(r *route) string {
 	key := ""
 	for _, segment := range r.pattern {

@@ -14,7 +14,7 @@ var pageHTML string
 
 var page = sync.OnceValues(func() (*template.Template, error) { return template.New("page").Parse(pageHTML) })
 
-// What one page shows at most.
+// The highest numbers on one page.
 const pageUsers, pageGroups, pageRequests = 200, 200, 40
 
 // servePage shows the directories and the last requests to a person.

@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// checkPassword is the policy for cloud users: 8 to 256 characters of ASCII, 3
-// of 4 classes unless DisableStrongPassword, not the user name, not banned
-// (Microsoft Entra documentation, password policies). The password that a create in a
-// federated domain needs is never used and gets no check.
+// checkPassword checks the policy for cloud users: 8 to 256 characters of ASCII, 3 of 4
+// classes unless DisableStrongPassword, not the user name, not banned (Microsoft Entra
+// documentation, password policies). A user in a federated domain needs a password at
+// create, which is never used and not checked.
 func checkPassword(password, upn, policies string, d Domain) *graphError {
 	if d.Federated {
 		return nil
@@ -46,8 +46,8 @@ func classes(password string) int {
 	return count
 }
 
-// withPassword are the facts of a user after a passwordProfile was written. Even
-// an equal password counts as a change.
+// withPassword are the facts of a user after a passwordProfile was written. An equal
+// password counts as a change, too.
 func (s *Simulator) withPassword(old facts, id string, profile map[string]any, now time.Time) facts {
 	if must, has := profile["forceChangePasswordNextSignIn"].(bool); has {
 		old.MustChange = must

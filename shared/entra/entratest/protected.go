@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// The directory roles that the protection of administrators speaks of, by
-// display name (Microsoft Graph documentation, user resource, "Who can perform
-// sensitive actions").
+// The directory roles in the rules about the protection of administrators, by display
+// name (Microsoft Graph documentation, user resource, "Who can perform sensitive
+// actions").
 const (
 	roleGlobal       = "Global Administrator"
 	rolePrivAuth     = "Privileged Authentication Administrator"
@@ -20,16 +20,16 @@ const (
 	roleGuestInviter = "Guest Inviter"
 )
 
-// sensitive are the properties of a user that only some may change on an
-// administrator or on a member or owner of a role-assignable group. Delete and
-// restore are sensitive too.
+// sensitive are the properties that only some may change if the user is an
+// administrator, or a member or owner of a role-assignable group. Delete and restore
+// are sensitive too.
 var sensitive = map[string]bool{
 	"accountEnabled": true, "businessPhones": true, "mobilePhone": true, "otherMails": true,
 	"onPremisesImmutableId": true, "passwordProfile": true, "userPrincipalName": true,
 }
 
-// whoMayAct are the roles that may do sensitive actions to the holder of a role;
-// resetting a password has a column of its own.
+// whoMayAct are the roles that may do sensitive actions to a user with a role;
+// resetting a password has its own list.
 var whoMayAct = map[string]struct{ password, other []string }{
 	roleReaders:      {nil, nil}, // as if no role at all
 	roleGuestInviter: {nil, nil},
@@ -42,12 +42,12 @@ var whoMayAct = map[string]struct{ password, other []string }{
 	rolePassword: {[]string{rolePassword, UserAdministrator, rolePrivAuth, roleGlobal}, []string{UserAdministrator, rolePrivAuth, roleGlobal}},
 }
 
-// onlyTopRoles is who may act on the holders of every other role, and on members
-// and owners of role-assignable groups.
+// onlyTopRoles may act on users with every other role, and on members and owners of
+// role-assignable groups.
 var onlyTopRoles = []string{rolePrivAuth, roleGlobal}
 
-// passwordRoles is what an app needs to write the password of anybody: "at least
-// User Administrator" (remarks of the passwordProfile property).
+// passwordRoles are the roles with which an app may write the password of any user: "at
+// least User Administrator" (remarks of the passwordProfile property).
 var passwordRoles = []string{UserAdministrator, rolePrivAuth, roleGlobal}
 
 // mayActOn reports whether the app may do a sensitive action to a user.
@@ -78,7 +78,7 @@ func (c *call) hasDirectoryRole(roles []string) bool {
 }
 
 // inRoleAssignableGroup reports whether a user is a member or an owner of a
-// group that directory roles can be assigned to.
+// role-assignable group.
 func (t *tenant) inRoleAssignableGroup(user *object) bool {
 	for id := range t.memberOf[user.ID] {
 		if t.assignable[id] {
@@ -93,8 +93,8 @@ func (t *tenant) inRoleAssignableGroup(user *object) bool {
 	return false
 }
 
-// checkUserWrite holds a PATCH of a user against permissions, protection and the
-// state of the user. The caller holds the lock.
+// checkUserWrite checks a PATCH of a user against permissions, protection and the state
+// of the user. The caller holds the lock.
 func (c *call) checkUserWrite(user *object, body map[string]any) *graphError {
 	if user.is("isManagementRestricted") {
 		return forbidden()

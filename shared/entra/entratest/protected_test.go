@@ -154,7 +154,7 @@ func TestSyncedUsers(t *testing.T) {
 	g.must(http.StatusNoContent, http.MethodPatch, synced, object{"usageLocation": "US"})
 	g.must(http.StatusOK, http.MethodPost, synced+"/revokeSignInSessions", nil)
 	if r := g.must(http.StatusOK, http.MethodGet, synced+"?$select=onPremisesSyncEnabled", nil); at(r.body, "onPremisesSyncEnabled") != true {
-		t.Errorf("%v", r.body)
+		t.Errorf("%v, want true", r.body)
 	}
 
 	once := "/users/" + g.seed(entratest.User{UserPrincipalName: "once@contoso.example", EverSynced: true}).ID
@@ -176,13 +176,13 @@ func TestDomains(t *testing.T) {
 	r := g.must(http.StatusOK, http.MethodGet, "/domains?$select=id,authenticationType,isVerified,isDefault", nil)
 	if got := texts(r.body["value"], "id"); !slices.Equal(got, []string{"contoso.example", "fed.example", "new.example"}) ||
 		text(r.body, "value", 1, "authenticationType") != "Federated" || at(r.body, "value", 2, "isVerified") != false || at(r.body, "value", 0, "isDefault") != true {
-		t.Errorf("domains: %v", r.body)
+		t.Errorf("domains: %v, want three domains, one federated and one not verified", r.body)
 	}
 	g.must(http.StatusOK, http.MethodGet, "/domains/fed.example", nil)
 	g.must(http.StatusNotFound, http.MethodGet, "/domains/other.example", nil)
 	r = g.must(http.StatusOK, http.MethodGet, "/organization?$select=id,verifiedDomains", nil)
 	if got := texts(at(r.body, "value", 0, "verifiedDomains"), "name"); text(r.body, "value", 0, "id") != tenantID || !slices.Equal(got, []string{"contoso.example", "fed.example"}) {
-		t.Errorf("organization: %v", r.body)
+		t.Errorf("organization: %v, want the tenant with its two verified domains", r.body)
 	}
 	wantError(t, g.do(http.MethodPost, "/users", person("ann", "userPrincipalName", "ann@new.example")), http.StatusBadRequest, "Request_BadRequest", "The domain portion")
 }

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// checkQuery refuses query options that the description does not have for this call,
-// and values that make no sense. Graph refuses names without the dollar sign where it
-// does not know them (observed by users: microsoft-graph-explorer-v4 2567); where it
-// ignores them a client would not learn that they have no effect.
+// checkQuery refuses query options that the description of this call does not have, and
+// invalid values. Graph refuses unknown names without the dollar sign (observed by
+// users: microsoft-graph-explorer-v4 2567); where it ignores some, a client would not
+// notice that they have no effect.
 func (c *call) checkQuery() *graphError {
 	d, err := described()
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *call) checkQuery() *graphError {
 	return c.checkOptions()
 }
 
-// checkOptions holds the values of options against their form.
+// checkOptions checks the form of the values of options.
 func (c *call) checkOptions() *graphError {
 	if top := c.query.Get("$top"); c.query.Has("$top") {
 		n, err := strconv.Atoi(top)
@@ -76,8 +76,8 @@ func (c *call) pageSize() (int, *graphError) {
 	return n, nil
 }
 
-// selection is what $select and $expand ask for. A nil list means the default
-// properties.
+// selection are the properties requested by $select and $expand. A nil list means the
+// default properties.
 type selection struct {
 	names    []string
 	manager  bool     // $expand=manager
@@ -120,7 +120,7 @@ func (c *call) selected(kind string) (selection, *graphError) {
 	return s, nil
 }
 
-// selectedLinks refuses relationships in $select: only delta queries show them so.
+// selectedLinks refuses relationships in $select: only delta queries allow them.
 func (c *call) selectedLinks(kind string, names []string) *graphError {
 	if strings.Contains(c.op.template, "/delta()") {
 		return nil
@@ -153,8 +153,8 @@ func selectNames(kind, raw string) ([]string, *graphError) {
 	return names, nil
 }
 
-// selectableEverywhere: a list of directory objects may be asked for properties
-// of users and groups.
+// selectableEverywhere: a request for directory objects may select properties of users
+// and groups.
 func selectableEverywhere(kind, name string) bool {
 	if kind != kindObject {
 		return false
@@ -168,7 +168,7 @@ func selectableEverywhere(kind, name string) bool {
 	return user || group
 }
 
-// pageToken is what a nextLink carries in $skiptoken. Clients must take it as
+// pageToken is the content of the $skiptoken in a nextLink. Clients must treat it as
 // opaque.
 type pageToken struct {
 	After int64 `json:"a"`
@@ -191,7 +191,7 @@ func decodeToken(token string, v any) *graphError {
 	return nil
 }
 
-// after is where the page begins.
+// after is the ordinal after which the page begins.
 func (c *call) after() (int64, *graphError) {
 	raw := c.query.Get("$skiptoken")
 	if raw == "" {
@@ -212,13 +212,13 @@ func (c *call) nextLink(after int64) string {
 	return c.linkBase() + c.path + "?" + queryString(query)
 }
 
-// queryString encodes options and leaves the dollar sign readable, as Graph does.
+// queryString encodes options but keeps the dollar sign, as Graph does.
 func queryString(query url.Values) string { return strings.ReplaceAll(query.Encode(), "%24", "$") }
 
-// advanced reports whether the request asks for the advanced query capabilities:
+// advanced reports whether the request uses the advanced query capabilities:
 // ConsistencyLevel: eventual together with $count=true.
 //
-// A path that ends in /$count needs the header alone.
+// A path that ends in /$count needs the header only.
 func (c *call) advanced() bool {
 	return c.eventual() && (strings.EqualFold(c.query.Get("$count"), "true") || strings.HasSuffix(c.op.template, countSegment))
 }

@@ -24,7 +24,7 @@ const (
 	throttleHeaderFrom, throttleHeaderMax = 0.8, 1.8
 )
 
-// meterResult is what a call cost.
+// meterResult is the cost of a call.
 type meterResult struct {
 	metered bool
 	units   int
@@ -33,7 +33,7 @@ type meterResult struct {
 	refused bool
 }
 
-// describe adds the headers that tell the client about its usage.
+// describe adds the headers that state the client's usage.
 func (m meterResult) describe(header http.Header) {
 	if !m.metered {
 		return
@@ -58,7 +58,7 @@ type bucket struct {
 	at               time.Time
 }
 
-// limit is one limit that a call falls under.
+// limit is one limit that applies to a call.
 type limit struct {
 	key, scope, kind string // scope and kind as x-ms-throttle-scope writes them
 	information      string
@@ -67,7 +67,7 @@ type limit struct {
 	cost             int
 }
 
-// meterCall takes what the call costs out of the buckets, or refuses the call.
+// meterCall takes the cost of the call from the buckets, or refuses the call.
 func (c *call) meterCall() *graphError {
 	if c.op != nil && c.op.free {
 		return nil
@@ -88,7 +88,7 @@ func (c *call) meterCall() *graphError {
 	return c.throttled(*hit, wait)
 }
 
-// units is what the call costs in resource units (Microsoft Graph documentation,
+// units is the cost of the call in resource units (Microsoft Graph documentation,
 // identity and access service limits).
 func (c *call) units() int {
 	if c.op == nil || c.op.write {
@@ -110,9 +110,8 @@ func (c *call) units() int {
 	return max(units, 1)
 }
 
-// writeUnits is what the call costs of the write quota: 1, and one for every
-// three members that it binds (said by Microsoft to an integrator; the published
-// table says 1).
+// writeUnits is the cost of the call in write units: 1, and one for every three members
+// that it binds (said by Microsoft to an integrator; the published table says 1).
 func (c *call) writeUnits() int {
 	if c.op == nil || !c.op.write {
 		return 0
@@ -155,7 +154,7 @@ func (c *call) limits(users int) []limit {
 	)
 }
 
-// unitsOfSize is the quota of resource units by the size of the tenant.
+// unitsOfSize is the quota of resource units for the size of the tenant.
 func unitsOfSize(users int) int {
 	switch {
 	case users < usersOfSmall:
@@ -167,8 +166,9 @@ func unitsOfSize(users int) int {
 	}
 }
 
-// take charges every limit, or names the one that refuses and how long to wait.
-// A refused call is charged too, down to a floor: hammering makes it worse.
+// take takes the cost from every bucket, or returns the limit that refuses and the time
+// to wait. A refused call is charged too, down to a floor: a client that does not wait
+// waits longer.
 func (q *quotas) take(limits []limit, now time.Time, low, startEmpty bool, used *float64) (*limit, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -233,7 +233,7 @@ func (c *call) throttled(l limit, wait time.Duration) *graphError {
 	return e
 }
 
-// retryAfter writes a time to wait; "" when the form is to say nothing.
+// retryAfter writes a time to wait; "" for the form without a header.
 func retryAfter(form RetryAfterForm, wait time.Duration, now time.Time) string {
 	switch form {
 	case RetryAfterAbsent:

@@ -22,9 +22,9 @@ func TestWriteQuota(t *testing.T) {
 		write := func() reply { return g.do(http.MethodPatch, "/users/"+id, object{"jobTitle": "x"}) }
 		for i := range 3000 {
 			if r := write(); r.status != http.StatusNoContent {
-				t.Fatalf("write %d: %d", i, r.status)
+				t.Fatalf("write %d: %d, want 204", i, r.status)
 			} else if percentage := r.header.Get("x-ms-throttle-limit-percentage"); (percentage != "") != (i+1 > 2400) {
-				t.Fatalf("write %d: limit percentage %q", i, percentage)
+				t.Fatalf("write %d: limit percentage %q, want one above 80 percent only", i, percentage)
 			}
 			if i%80 == 79 {
 				time.Sleep(time.Millisecond) // 0.02 units: below one write all in all
@@ -33,13 +33,13 @@ func TestWriteQuota(t *testing.T) {
 		r := write()
 		wantError(t, r, http.StatusTooManyRequests, "TooManyRequests", "Please retry again later.")
 		if text(r.body, "error", "innerError", "code") != "429" || text(r.body, "error", "innerError", "status") != "429" {
-			t.Errorf("innerError: %v", r.body)
+			t.Errorf("innerError: %v, want the code and status 429", r.body)
 		}
 		if got, want := r.header.Get("x-ms-throttle-scope"), "Tenant_Application/Write/"+clientID+"/"+tenantID; got != want {
 			t.Errorf("scope %q, want %q", got, want)
 		}
 		if got := r.header.Get("x-ms-throttle-information"); got != "WriteLimitExceeded" {
-			t.Errorf("information %q", got)
+			t.Errorf("information %q, want WriteLimitExceeded", got)
 		}
 		g.must(http.StatusOK, http.MethodGet, "/users/"+id, nil) // reads have a quota of their own
 
@@ -50,16 +50,16 @@ func TestWriteQuota(t *testing.T) {
 		}
 		last, _ := strconv.Atoi(write().header.Get("Retry-After"))
 		if first < 1 || last < first+2 {
-			t.Errorf("Retry-After %d, then %d after hammering", first, last)
+			t.Errorf("Retry-After %d, then %d after more requests; want a longer wait", first, last)
 		}
 		time.Sleep(time.Duration(last+1) * time.Second)
 		if r := write(); r.status != http.StatusNoContent {
-			t.Errorf("after waiting: %d", r.status)
+			t.Errorf("after waiting: %d, want 204", r.status)
 		}
 		time.Sleep(150 * time.Second)
 		for i := range 3000 {
 			if r := write(); r.status != http.StatusNoContent {
-				t.Fatalf("write %d of the full bucket: %d", i, r.status)
+				t.Fatalf("write %d of the full bucket: %d, want 204", i, r.status)
 			}
 		}
 	})
@@ -87,7 +87,7 @@ func TestRetryAfterForms(t *testing.T) {
 			}
 			r := g.must(http.StatusTooManyRequests, http.MethodPatch, "/users/"+id, object{})
 			if got := r.header.Get("Retry-After"); !check(got) {
-				t.Errorf("form %q: Retry-After %q", form, got)
+				t.Errorf("form %q: Retry-After %q, want that form", form, got)
 			}
 			time.Sleep(30 * time.Second)
 			g.must(http.StatusNoContent, http.MethodPatch, "/users/"+id, object{})
@@ -124,14 +124,14 @@ func TestCosts(t *testing.T) {
 			t.Errorf("%s %s (%d): %d units and %d writes, want %d and %d", row.method, row.path, r.status, units, writes, row.units, row.writes)
 		}
 		if got := r.header.Get("x-ms-resource-unit"); got != strconv.Itoa(row.units) {
-			t.Errorf("%s %s: x-ms-resource-unit %q", row.method, row.path, got)
+			t.Errorf("%s %s: x-ms-resource-unit %q, want %d", row.method, row.path, got, row.units)
 		}
 	}
 	g.sim.Set(func(b *entratest.Behaviour) { b.Quota.BindCostOne = true })
 	before := g.sim.Counters().WriteUnits
 	g.must(http.StatusNoContent, http.MethodPatch, path, object{"members@odata.bind": references(ids[21:25]...)})
 	if got := g.sim.Counters().WriteUnits - before; got != 1 {
-		t.Errorf("a bind by the published table costs %d", got)
+		t.Errorf("a bind by the published table costs %d, want 1", got)
 	}
 }
 
@@ -142,12 +142,12 @@ func TestResourceUnitsBySize(t *testing.T) {
 			g.people(row.users)
 			for i := range row.units / 5 {
 				if r := g.do(http.MethodGet, "/groups/none/transitiveMembers", nil); r.status == http.StatusTooManyRequests {
-					t.Fatalf("%d users: throttled after %d units", row.users, i*5)
+					t.Fatalf("%d users: throttled after %d units, want the quota of the size", row.users, i*5)
 				}
 			}
 			r := g.must(http.StatusTooManyRequests, http.MethodGet, "/users/x", nil)
 			if !strings.Contains(r.header.Get("x-ms-throttle-scope"), "Tenant_Application/ReadWrite/") || r.header.Get("x-ms-throttle-information") != "ResourceUnitLimitExceeded" {
-				t.Errorf("headers: %v", r.header)
+				t.Errorf("headers: %v, want the scope of the app in the tenant and ResourceUnitLimitExceeded", r.header)
 			}
 		})
 	}
@@ -163,13 +163,13 @@ func TestBatchQuota(t *testing.T) {
 		}
 		answers := g.batch(http.StatusOK, items...)
 		if got := statuses(answers); got != "204 204 204 204 204 429 429 429" {
-			t.Errorf("items are metered one by one: %s", got)
+			t.Errorf("items have their own costs: %s, want 204 204 204 204 204 429 429 429", got)
 		}
 		if text(answers["6"], "headers", "Retry-After") == "" || text(answers["6"], "body", "error", "code") != "TooManyRequests" {
-			t.Errorf("throttled item: %v", answers["6"])
+			t.Errorf("throttled item: %v, want a Retry-After and TooManyRequests", answers["6"])
 		}
 		if c := g.sim.Counters(); c.Throttled != 3 || c.WriteUnits != 8 || c.Requests != 1 {
-			t.Errorf("counters: %+v", c)
+			t.Errorf("counters: %+v, want 3 throttled, 8 write units and 1 request", c)
 		}
 		g.sim.Set(func(b *entratest.Behaviour) { b.BatchThrottle424 = true })
 		g.batch(http.StatusFailedDependency, items[:2]...)
@@ -189,7 +189,7 @@ func TestQuotaSwitches(t *testing.T) {
 		}
 		low := g.do(http.MethodPatch, "/users/"+id, object{}, "x-ms-throttle-priority", "low")
 		if low.status != http.StatusTooManyRequests {
-			t.Errorf("low priority at the limit: %d", low.status)
+			t.Errorf("low priority at the limit: %d, want 429", low.status)
 		}
 		g.sim.Set(func(b *entratest.Behaviour) { b.Quota.Off = true })
 		for range 100 {

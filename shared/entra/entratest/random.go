@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// random is where everything accidental comes from. Ids and lag of objects
-// follow from the seed and the object alone, so that they do not depend on the
-// order in which parallel requests arrive.
+// random makes all random values. Ids and lag of objects depend only on the seed and
+// the object, so that they do not depend on the order in which parallel requests
+// arrive.
 type random struct {
 	seed int64
 	mu   sync.Mutex
@@ -39,7 +39,7 @@ func (r *random) uuid() string {
 	return guid(b)
 }
 
-// objectID is an id for a new object that nothing in the tenant ever had.
+// objectID is an id for a new object that no object of the tenant ever had.
 func (r *random) objectID(t *tenant, kind, name string) string {
 	for n := 0; ; n++ {
 		hash := r.hash("id", t.ID, kind, strings.ToLower(name), fmt.Sprint(n))
@@ -50,7 +50,7 @@ func (r *random) objectID(t *tenant, kind, name string) string {
 	}
 }
 
-// lag is how long the object stays unreadable.
+// lag is how long the object cannot be read.
 func (r *random) lag(l Lag, id string) time.Duration {
 	if l.Max <= l.Min {
 		return l.Min
@@ -59,7 +59,7 @@ func (r *random) lag(l Lag, id string) time.Duration {
 	return l.Min + time.Duration(binary.LittleEndian.Uint64(hash[:8])%uint64(l.Max-l.Min+1))
 }
 
-// shuffle puts n things into an accidental order.
+// shuffle puts n elements into a random order.
 func (r *random) shuffle(n int, swap func(i, k int)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

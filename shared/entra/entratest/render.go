@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// render is an object as an answer shows it. The caller holds the lock; the
-// values may be read after it is gone.
+// render is an object as an answer shows it. The caller holds the lock; the values may
+// be read after the lock is released.
 func (c *call) render(o *object, s selection) map[string]any {
 	names := s.names
 	if names == nil {
@@ -59,8 +59,8 @@ func defaultNames(kind string) []string {
 	return names
 }
 
-// value is one property. What was never set is null, or empty for a collection;
-// a password is never shown.
+// value is one property: null, or an empty collection, if it was never set; a password
+// is never shown.
 func (c *call) value(o *object, name string, p property) any {
 	switch name {
 	case "id":
@@ -93,7 +93,7 @@ func (c *call) value(o *object, name string, p property) any {
 	return value
 }
 
-// extensionAttributes always shows all fifteen.
+// extensionAttributes always returns all fifteen.
 func extensionAttributes(o *object) map[string]any {
 	stored, _ := o.Props["onPremisesExtensionAttributes"].Value.(map[string]any)
 	out := map[string]any{}
@@ -104,7 +104,7 @@ func extensionAttributes(o *object) map[string]any {
 	return out
 }
 
-// orgData always shows both parts, a part that was not sent as null.
+// orgData always returns both parts; a part that was not sent is null.
 func orgData(o *object) any {
 	stored, isSet := o.Props["employeeOrgData"].Value.(map[string]any)
 	if !isSet {
@@ -113,11 +113,11 @@ func orgData(o *object) any {
 	return map[string]any{"costCenter": stored["costCenter"], "division": stored["division"]}
 }
 
-// upnSignIn is the type of the identity that every user has by its name.
+// upnSignIn is the type of the identity that every user has because of its name.
 const upnSignIn = "userPrincipalName"
 
-// identities are those that were written and the one by the sign-in name, whose issuer
-// is the tenant.
+// identities are the written ones and the one of the sign-in name, whose issuer is the
+// tenant.
 func (c *call) identities(o *object) []any {
 	list, _ := o.Props["identities"].Value.([]any)
 	others := slices.DeleteFunc(slices.Clone(list), func(each any) bool {
@@ -186,8 +186,8 @@ func (c *call) countOf(wanted func(*object) bool) int {
 	return count
 }
 
-// candidates are the objects after an ordinal that may match. A filter by name
-// needs no look at the whole directory.
+// candidates are the objects after an ordinal that may match. A filter by name needs no
+// search through all objects.
 func (c *call) candidates(f *filter, after int64) []*object {
 	t := c.tenant
 	if f.exact == "" {

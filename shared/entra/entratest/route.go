@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// A path is matched segment by segment after the spellings that OData allows for
-// the same thing were made one: users('x') is users/x, delta() is delta,
-// microsoft.graph.user is graph.user, and the alternate key
-// users(userPrincipalName='x') becomes a literal followed by the key.
+// A path is compared segment by segment, after different OData spellings of the same
+// path were made equal: users('x') is users/x, delta() is delta, microsoft.graph.user
+// is graph.user, and the alternate key users(userPrincipalName='x') becomes a literal
+// followed by the key.
 
 // pathSegments splits an escaped path below the version into such segments. It
 // reports false if the escaping or the quoting is broken.
@@ -104,8 +104,8 @@ func newRoute(template string) *route {
 	return r
 }
 
-// match gives the values of the parameters of a path, or reports that the path
-// is another one.
+// match returns the values of the parameters of a path, or reports that the path is
+// another one.
 func (r *route) match(segments []string) ([]string, bool) {
 	if len(segments) != len(r.pattern) {
 		return nil, false
@@ -121,8 +121,8 @@ func (r *route) match(segments []string) ([]string, bool) {
 	return params, true
 }
 
-// findRoute finds the route of a path. Routes are in the order in which literals
-// come before parameters.
+// findRoute finds the route of a path. The routes are sorted so that literals come
+// before parameters.
 func findRoute(segments []string) (*route, []string) {
 	for _, r := range routes() {
 		if params, ok := r.match(segments); ok {
@@ -132,7 +132,7 @@ func findRoute(segments []string) (*route, []string) {
 	return nil, nil
 }
 
-// resolve finds what a method does at a path below the version.
+// resolve finds the operation for a method and a path below the version.
 func resolve(method, escapedPath string) (*operation, []string, *graphError) {
 	segments, ok := pathSegments(escapedPath)
 	if !ok {

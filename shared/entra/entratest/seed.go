@@ -9,14 +9,14 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Directory is a tenant as a test sees it: without quota, lag or validation.
+// Directory is direct access to a tenant for a test: without quota, lag or validation.
 type Directory struct {
 	sim *Simulator
 	t   *tenant
 }
 
-// User is a user as it is stored. Properties holds every property that was ever
-// set, by its Graph name; the other fields repeat some of them.
+// User is a stored user. Properties has every property that was ever set, by its Graph
+// name; the other fields repeat some of them.
 type User struct {
 	ID                string         `json:"id"`
 	UserPrincipalName string         `json:"userPrincipalName"`
@@ -40,12 +40,12 @@ func (u User) Text(name string) string {
 	return s
 }
 
-// HasPassword reports whether password is the one that was set last.
+// HasPassword reports whether password is the user's last password.
 func (u User) HasPassword(password string) bool {
 	return u.sim != nil && u.passwordHash != "" && u.passwordHash == u.sim.passwordHash(u.ID, password)
 }
 
-// Group is a group as it is stored.
+// Group is a stored group.
 type Group struct {
 	ID          string         `json:"id"`
 	DisplayName string         `json:"displayName"`
@@ -56,7 +56,7 @@ type Group struct {
 	Deleted     time.Time      `json:"deleted,omitzero"` // zero: not deleted
 }
 
-// GroupKind is what sort of group a group is.
+// GroupKind is the kind of a group.
 type GroupKind string
 
 // The kinds of groups (Microsoft Graph documentation, groups overview).
@@ -70,7 +70,7 @@ const (
 	SyncedSecurity      GroupKind = "syncedSecurity" // mastered on premises
 )
 
-// flags are the properties that make a group of a kind.
+// flags are the properties of a group of a kind.
 func (k GroupKind) flags() map[string]any {
 	flags := map[string]any{"mailEnabled": false, "securityEnabled": true, "groupTypes": []any{}}
 	switch k {
@@ -91,8 +91,8 @@ func (k GroupKind) flags() map[string]any {
 	return flags
 }
 
-// Tenant is the directory of a tenant, by id. The zero Directory of a tenant
-// that does not exist finds nothing and refuses to add.
+// Tenant returns the directory of a tenant by its id. For an unknown tenant it is the
+// zero Directory, which finds nothing and refuses to add.
 func (s *Simulator) Tenant(id string) Directory {
 	return Directory{s, s.tenants[strings.ToLower(id)]}
 }
@@ -110,10 +110,10 @@ func (d Directory) unknown(op string) error {
 	return fault.New(fault.NotFound, "entratest."+op, "no such tenant")
 }
 
-// AddUser puts a user into the directory. Empty fields get values: an id, a
-// displayName and a mailNickname from the UPN; an unset AccountEnabled means
-// enabled unless Properties says otherwise. Conflict if the UPN or the id is
-// taken, Invalid without a UPN.
+// AddUser puts a user into the directory. Empty fields get values: an id, and a
+// displayName and a mailNickname from the UPN; an unset AccountEnabled means enabled
+// unless Properties says otherwise. Conflict if the UPN or the id is taken, Invalid
+// without a UPN.
 func (d Directory) AddUser(u User) (User, error) {
 	if d.t == nil {
 		return User{}, d.unknown("AddUser")
@@ -156,7 +156,7 @@ func (d Directory) AddUser(u User) (User, error) {
 	return d.commitUser(c)
 }
 
-// plain turns Go values into the ones that JSON would give.
+// plain turns Go values into the types of decoded JSON.
 func plain(set map[string]any) map[string]any {
 	out := map[string]any{}
 	for name, value := range set {
@@ -233,7 +233,7 @@ func (d Directory) find(kind, key string) *object {
 	return o
 }
 
-// Users are all users in the order in which they were made, deleted ones too.
+// Users are all users in the order of their creation, deleted ones too.
 func (d Directory) Users() []User {
 	var out []User
 	d.each(kindUser, func(o *object) { out = append(out, d.user(o)) })
@@ -253,8 +253,8 @@ func (d Directory) each(kind string, f func(*object)) {
 	}
 }
 
-// UpdateUser sets properties of a user, as an administrator would behind our
-// back; nil clears one. NotFound if there is no such user.
+// UpdateUser sets properties of a user, as an administrator does outside of entrasync;
+// nil clears a property. NotFound if there is no such user.
 func (d Directory) UpdateUser(idOrUPN string, properties map[string]any) (User, error) {
 	return d.editUser(idOrUPN, "UpdateUser", func(o *object) change {
 		return change{Set: userValues(o, plain(properties))}
@@ -270,7 +270,7 @@ func (d Directory) SetUserRoles(idOrUPN string, roles ...string) (User, error) {
 	})
 }
 
-// SetManager sets the manager of a user by id; "" takes it away.
+// SetManager sets the manager of a user by id; "" clears it.
 func (d Directory) SetManager(idOrUPN, managerID string) (User, error) {
 	return d.editUser(idOrUPN, "SetManager", func(*object) change { return change{Manager: &managerID} })
 }
@@ -280,7 +280,7 @@ func (d Directory) DeleteUser(idOrUPN string) (User, error) {
 	return d.editUser(idOrUPN, "DeleteUser", func(o *object) change { return softDeletion(o, d.sim.behaviour()) })
 }
 
-// PurgeUser deletes a user for good.
+// PurgeUser deletes a user permanently.
 func (d Directory) PurgeUser(idOrUPN string) error {
 	_, err := d.editUser(idOrUPN, "PurgeUser", func(*object) change { return change{Purge: true} })
 	return err

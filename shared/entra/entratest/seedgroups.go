@@ -9,10 +9,10 @@ import (
 	"entrasync/shared/fault"
 )
 
-// AddGroup puts a group into the directory. Kind decides its flags unless
-// Properties has them; a mailNickname is made from the name. Conflict if the id,
-// the uniqueName or the mail name is taken, Invalid without a DisplayName,
-// NotFound for a member that does not exist.
+// AddGroup puts a group into the directory. Kind decides its flags unless Properties
+// has them; the mailNickname is made from the name. Conflict if the id, the uniqueName
+// or the mail name is taken, Invalid without a DisplayName, NotFound for a member that
+// does not exist.
 func (d Directory) AddGroup(g Group) (Group, error) {
 	if d.t == nil {
 		return Group{}, d.unknown("AddGroup")
@@ -50,7 +50,7 @@ func (d Directory) AddGroup(g Group) (Group, error) {
 	return d.commitGroup(c)
 }
 
-// nicknameOf keeps what a mailNickname may have.
+// nicknameOf keeps the characters that a mailNickname may have.
 func nicknameOf(name string) string {
 	return strings.Map(func(r rune) rune {
 		if goodGroupMailNickname(string(r)) {
@@ -76,7 +76,7 @@ func groupOf(o *object) Group {
 	return g
 }
 
-// kindOf tells the kind from the flags.
+// kindOf is the kind of group that the flags mean.
 func kindOf(o *object) GroupKind {
 	types := o.texts("groupTypes")
 	switch {
@@ -111,14 +111,14 @@ func (d Directory) Group(id string) (Group, bool) {
 	return groupOf(o), true
 }
 
-// Groups are all groups in the order in which they were made, deleted ones too.
+// Groups are all groups in the order of their creation, deleted ones too.
 func (d Directory) Groups() []Group {
 	var out []Group
 	d.each(kindGroup, func(o *object) { out = append(out, groupOf(o)) })
 	return out
 }
 
-// GroupsNamed are the groups of that name that are not deleted.
+// GroupsNamed are the groups with that name that are not deleted.
 func (d Directory) GroupsNamed(name string) []Group {
 	return slices.DeleteFunc(d.Groups(), func(g Group) bool { return !g.Deleted.IsZero() || !strings.EqualFold(g.DisplayName, name) })
 }
@@ -128,8 +128,8 @@ func (d Directory) UpdateGroup(id string, properties map[string]any) (Group, err
 	return d.editGroup(id, "UpdateGroup", func(*object) change { return change{Set: plain(properties)} })
 }
 
-// AddMember puts an object into a group, whatever the kind of the group. It does
-// nothing if the object is in it already or does not exist.
+// AddMember adds a member to a group of any kind. It does nothing if the object is a
+// member already or does not exist.
 func (d Directory) AddMember(groupID, memberID string) (Group, error) {
 	return d.editGroup(groupID, "AddMember", func(o *object) change {
 		m := d.t.objects[strings.ToLower(memberID)]
@@ -140,8 +140,8 @@ func (d Directory) AddMember(groupID, memberID string) (Group, error) {
 	})
 }
 
-// RemoveMember takes an object out of a group. It does nothing if the object is
-// not in it.
+// RemoveMember removes a member from a group. It does nothing if the object is not a
+// member.
 func (d Directory) RemoveMember(groupID, memberID string) (Group, error) {
 	return d.editGroup(groupID, "RemoveMember", func(o *object) change {
 		m := d.t.objects[strings.ToLower(memberID)]
@@ -157,12 +157,12 @@ func (d Directory) DeleteGroup(id string) (Group, error) {
 	return d.editGroup(id, "DeleteGroup", func(*object) change { return change{Delete: true} })
 }
 
-// RestoreGroup brings a group back from deletedItems.
+// RestoreGroup restores a group from deletedItems.
 func (d Directory) RestoreGroup(id string) (Group, error) {
 	return d.editGroup(id, "RestoreGroup", func(*object) change { return change{Restore: true} })
 }
 
-// PurgeGroup deletes a group for good.
+// PurgeGroup deletes a group permanently.
 func (d Directory) PurgeGroup(id string) error {
 	_, err := d.editGroup(id, "PurgeGroup", func(*object) change { return change{Purge: true} })
 	return err

@@ -9,8 +9,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Simulator is the login service and Graph for some tenants. It is safe for
-// concurrent use, starts no goroutines and takes time from time.Now only.
+// Simulator is the login service and Graph for some tenants. It is safe for concurrent
+// use, starts no goroutines and uses only time.Now for time.
 type Simulator struct {
 	config  Config
 	tenants map[string]*tenant // by id in lower case
@@ -29,9 +29,9 @@ type Simulator struct {
 	ended  int             // up to this one they are revoked
 }
 
-// New makes a simulator. With [Config.Journal] it goes on where the process
-// before it stopped. Errors are faults: Invalid for a configuration or a journal
-// that makes no sense, Internal when the file cannot be used.
+// New makes a simulator. With [Config.Journal] it continues where the previous process
+// stopped. Errors are faults: Invalid for an invalid configuration or journal, Internal
+// when the file cannot be used.
 func New(config Config) (*Simulator, error) {
 	config, err := config.complete()
 	if err != nil {
@@ -56,12 +56,12 @@ func New(config Config) (*Simulator, error) {
 	return s, nil
 }
 
-// Close closes the journal. Requests still in flight then answer 500.
+// Close closes the journal. Running requests then answer 500.
 func (s *Simulator) Close() error {
 	return fault.Wrap(s.journal.close(), fault.Internal, "entratest.Close")
 }
 
-// Set changes behaviours for the requests that come after it.
+// Set changes the behaviour for the requests that come after it.
 func (s *Simulator) Set(edit func(*Behaviour)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,9 +74,8 @@ func (s *Simulator) behaviour() Behaviour {
 	return s.how
 }
 
-// SetApp changes an app: its secret, its roles, whether it is disabled. Tokens
-// given out before keep the roles that they have, as in Entra. NotFound if there
-// is no such app.
+// SetApp changes an app: its secret, its roles, whether it is disabled. Earlier tokens
+// keep their roles, as in Entra. NotFound if there is no such app.
 func (s *Simulator) SetApp(clientID string, edit func(*App)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,9 +95,8 @@ func (s *Simulator) app(clientID string) *App {
 	return s.apps[strings.ToLower(clientID)]
 }
 
-// ServeHTTP serves the login service, Graph below /v1.0, the page at / and the
-// controls below /_sim/. The controls ask for no credentials: serve them on the
-// loopback only.
+// ServeHTTP serves the login service, Graph below /v1.0, the page at / and the controls
+// below /_sim/. The controls need no credentials: serve them on the loopback only.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	switch {

@@ -14,9 +14,9 @@ const (
 	kindGroup = "group"
 )
 
-// tenant is the directory of one tenant. Objects change only through apply, so
-// that replaying the journal gives the same directory again; values of
-// properties are never changed in place and may be read after the lock is gone.
+// tenant is the directory of one tenant. Objects change only through apply, so that
+// replaying the journal gives the same directory again; values of properties are never
+// changed in place, so they may be read after the lock is released.
 type tenant struct {
 	Tenant
 	mu      sync.RWMutex
@@ -36,10 +36,10 @@ type tenant struct {
 	memberOf          map[string]map[string]bool // member to groups, deleted ones too
 	reports           map[string]map[string]bool // manager to users
 	assignable        map[string]bool            // role-assignable groups
-	users             int                        // that are not deleted: the size of the tenant
+	users             int                        // users that are not deleted: the size of the tenant
 }
 
-// changeMark says which object changed when.
+// changeMark records which object changed when.
 type changeMark struct {
 	seq int64
 	id  string
@@ -76,8 +76,8 @@ type object struct {
 	members map[string]bool
 }
 
-// prop is the value of a property and the change that set it. nil is a value
-// that was cleared.
+// prop is the value of a property and the number of the change that set it. A nil value
+// was cleared.
 type prop struct {
 	Value any   `json:"v"`
 	Seq   int64 `json:"s"`
@@ -90,7 +90,7 @@ type member struct {
 	N   int64  `json:"n"`
 }
 
-// facts is what a test seeds and Graph never writes.
+// facts are set by a test and never written through Graph.
 type facts struct {
 	DirectoryRoles  []string  `json:"directoryRoles,omitempty"` // of a user, by display name
 	EverSynced      bool      `json:"everSynced,omitempty"`     // was mastered on premises once
@@ -101,7 +101,7 @@ type facts struct {
 	MustChange      bool      `json:"mustChange,omitempty"` // forceChangePasswordNextSignIn
 }
 
-// change is one change of one object: what the journal holds and apply does.
+// change is one change of one object: an entry of the journal, made by apply.
 type change struct {
 	Seq    int64          `json:"seq"`
 	At     time.Time      `json:"at"`
@@ -151,7 +151,7 @@ func (t *tenant) apply(c change) *object {
 	}
 	t.applyValues(o, c)
 	t.applyMembers(o, c)
-	t.touch(o, c)
+	t.markChanged(o, c)
 	if c.Purge {
 		t.purge(o, c)
 		return o
@@ -177,7 +177,7 @@ func (t *tenant) applyValues(o *object, c change) {
 	}
 	if c.Restore {
 		o.Deleted, o.DeletedSeq, o.Since = time.Time{}, 0, c.Seq
-		for name, value := range o.Props { // a restored object shows up whole in delta queries
+		for name, value := range o.Props { // delta queries show all properties of a restored object
 			o.Props[name] = prop{Value: value.Value, Seq: c.Seq}
 		}
 	}
@@ -219,28 +219,28 @@ func (o *object) dropMember(id string, seq int64) {
 	o.Removed[id] = seq
 }
 
-// touch notes for delta queries that the object changed.
-func (t *tenant) touch(o *object, c change) {
+// markChanged records for delta queries that the object changed.
+func (t *tenant) markChanged(o *object, c change) {
 	o.Seq, o.At = c.Seq, c.At
 	t.changes = append(t.changes, changeMark{seq: c.Seq, id: strings.ToLower(o.ID), at: c.At})
 	if len(t.changes) > 1<<16 && c.At.Sub(t.changes[1<<15].at) > deltaTokenLife {
-		t.changes = slices.Clone(t.changes[1<<15:]) // no delta token is old enough to ask for these
+		t.changes = slices.Clone(t.changes[1<<15:]) // no delta token is old enough to need these
 	}
 }
 
-// purge leaves a tombstone, so that delta queries can tell and ids never return,
-// and takes the object out of groups, lists and the reports of its manager.
+// purge leaves a tombstone, so that delta queries can report it and ids are never used
+// again. It removes the object from groups, lists and the reports of its manager.
 func (t *tenant) purge(o *object, c change) {
 	for groupID := range t.memberOf[o.ID] {
 		if group := t.objects[groupID]; group != nil && group.members[o.ID] {
 			group.dropMember(o.ID, c.Seq)
-			t.touch(group, c)
+			t.markChanged(group, c)
 		}
 	}
 	for userID := range t.reports[o.ID] {
 		if user := t.objects[userID]; user != nil && user.Manager == o.ID {
 			user.setManager("", c.Seq)
-			t.touch(user, c)
+			t.markChanged(user, c)
 		}
 	}
 	for _, m := range o.Members {
@@ -299,7 +299,7 @@ func (t *tenant) domain(name string) (Domain, bool) {
 	return Domain{}, false
 }
 
-// issuer is the name of the tenant in identities: its own domain.
+// issuer is the name of the tenant in identities: its initial or default domain.
 func (t *tenant) issuer() string {
 	for _, d := range t.Domains {
 		if d.Initial {
@@ -309,7 +309,7 @@ func (t *tenant) issuer() string {
 	return t.defaultDomain()
 }
 
-// defaultDomain is where addresses of new Microsoft 365 groups live.
+// defaultDomain is the domain of the addresses of new Microsoft 365 groups.
 func (t *tenant) defaultDomain() string {
 	for _, d := range t.Domains {
 		if d.Default && !d.Unverified {

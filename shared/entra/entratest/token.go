@@ -19,7 +19,7 @@ var graphResources = []string{
 }
 
 // loginError is a refusal of the token endpoint (Microsoft identity platform,
-// authentication error codes). Which OAuth word goes with which code is assumed.
+// authentication error codes). It is assumed which OAuth word belongs to which code.
 type loginError struct {
 	status  int
 	word    string
@@ -78,7 +78,7 @@ func (s *Simulator) serveToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-// signInDown is what the login service says when it cannot serve anybody.
+// signInDown is the answer of the login service when it has an outage.
 func signInDown() *loginError {
 	return refuseLogin(http.StatusServiceUnavailable, "temporarily_unavailable", 90033, "A transient error has occurred. Please try again.")
 }
@@ -143,12 +143,12 @@ func (a *App) consentedIn(t *tenant) bool {
 	return len(a.Tenants) == 0 || slices.ContainsFunc(a.Tenants, func(id string) bool { return strings.EqualFold(id, t.ID) })
 }
 
-// signInScopes are what Microsoft's own library (MSAL) asks for besides the
-// resource in every flow; in this one they mean nothing and are let pass.
+// signInScopes are the scopes that Microsoft's own library (MSAL) requests besides the
+// resource in every flow; in this flow they mean nothing and are accepted.
 var signInScopes = []string{"openid", "profile", "offline_access"}
 
-// checkScope wants "<resource>/.default" of one resource. Beside the roots of
-// Graph the loopback is a resource: it is where the simulator is.
+// checkScope requires "<resource>/.default" for one resource. Besides the roots of
+// Graph, a loopback address is a resource: the simulator runs there.
 func checkScope(scope string) *loginError {
 	scopes := slices.DeleteFunc(strings.Fields(scope), func(s string) bool { return slices.Contains(signInScopes, s) })
 	if len(scopes) != 1 {
@@ -188,7 +188,7 @@ func (s *Simulator) prove(app *App, form url.Values) *loginError {
 	return nil
 }
 
-// refuseToken writes the error shape of the token endpoint.
+// refuseToken writes a refusal in the form of the token endpoint.
 func (s *Simulator) refuseToken(w http.ResponseWriter, e *loginError) {
 	trace, correlation := s.random.uuid(), s.random.uuid()
 	stamp := time.Now().UTC().Format("2006-01-02 15:04:05Z")
@@ -201,7 +201,7 @@ func (s *Simulator) refuseToken(w http.ResponseWriter, e *loginError) {
 	})
 }
 
-// claims are what is in an access token for an app.
+// claims are the claims in an access token for an app.
 type claims struct {
 	jwt.RegisteredClaims
 	Number   int      `json:"uti"` // of the token; Entra's are unique texts
@@ -213,9 +213,9 @@ type claims struct {
 	Roles    []string `json:"roles,omitempty"`
 }
 
-// issue makes an access token. It is signed with a key that follows from the
-// seed, so that tokens stay good when the process is started again. An app that
-// was granted nothing gets a token too; it has no roles.
+// issue makes an access token. It is signed with a key that depends on the seed, so
+// that tokens stay valid when the process is restarted. An app that was granted nothing
+// gets a token without roles.
 func (s *Simulator) issue(app *App, t *tenant, issuer string, now time.Time, life time.Duration) (string, error) {
 	object := s.random.hash("service principal", t.ID, app.ClientID)
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
@@ -235,15 +235,15 @@ func (s *Simulator) numberToken() int {
 	return s.issued
 }
 
-// RevokeTokens has Graph refuse every token that was given out before, as when an
-// administrator ends an application's sessions (continuous access evaluation).
+// RevokeTokens makes Graph refuse every token issued before, as when an administrator
+// ends an application's sessions (continuous access evaluation).
 func (s *Simulator) RevokeTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = s.issued
 }
 
-// revoked reports whether a token was given out before all of them were revoked.
+// revoked reports whether RevokeTokens was called after the token was issued.
 func (s *Simulator) revoked(token claims) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -255,8 +255,8 @@ func (s *Simulator) tokenKey() []byte {
 	return key[:]
 }
 
-// Token issues an access token for an app in a tenant without a request, for
-// tests that talk to Graph directly. It is "" if there is no such app or tenant.
+// Token issues an access token for an app in a tenant without a request, for tests that
+// call Graph directly. It is "" if there is no such app or tenant.
 func (s *Simulator) Token(clientID, tenantID string) string {
 	app, t := s.app(clientID), s.tenants[strings.ToLower(tenantID)]
 	if app == nil || t == nil {

@@ -66,14 +66,14 @@ func TestToken(t *testing.T) {
 	for _, tenant := range []string{tenantID, strings.ToUpper(tenantID), "contoso.example"} {
 		r := g.login(tenant, secretForm())
 		if r.status != http.StatusOK || text(r.body, "token_type") != "Bearer" || at(r.body, "expires_in") != 3599.0 || at(r.body, "ext_expires_in") != 3599.0 {
-			t.Fatalf("%s: %d %v", tenant, r.status, r.body)
+			t.Fatalf("%s: %d %v, want 200 with a Bearer token of 3599 s", tenant, r.status, r.body)
 		}
 		var presented jwt.MapClaims
 		if _, _, err := jwt.NewParser().ParseUnverified(text(r.body, "access_token"), &presented); err != nil {
 			t.Fatal(err)
 		}
 		if presented["tid"] != tenantID || presented["appid"] != clientID || presented["idtyp"] != "app" || presented["oid"] == "" || len(presented["roles"].([]any)) < 7 {
-			t.Errorf("claims: %v", presented)
+			t.Errorf("claims: %v, want those of the app in the tenant with its roles", presented)
 		}
 		g.token = text(r.body, "access_token")
 		g.must(http.StatusOK, http.MethodGet, "/users", nil)
@@ -82,7 +82,7 @@ func TestToken(t *testing.T) {
 	basic.Del("client_id")
 	basic.Del("client_secret")
 	if r := g.login(tenantID, basic, func(r *http.Request) { r.SetBasicAuth(clientID, url.QueryEscape("simulated-secret")) }); r.status != http.StatusOK {
-		t.Errorf("Basic: %v", r.body)
+		t.Errorf("Basic: %v, want a token", r.body)
 	}
 }
 
@@ -143,14 +143,14 @@ func TestLoginErrors(t *testing.T) {
 			}
 			r := g.login(row.tenant, form)
 			if r.status != row.status || text(r.body, "error") != row.word {
-				t.Fatalf("%d %v", r.status, r.body)
+				t.Fatalf("%d %v, want the status and word of the row", r.status, r.body)
 			}
 			if row.code == 0 {
 				return
 			}
 			if at(r.body, "error_codes", 0) != float64(row.code) || !strings.HasPrefix(text(r.body, "error_description"), "AADSTS") ||
 				text(r.body, "timestamp") == "" || text(r.body, "trace_id") == "" || text(r.body, "correlation_id") == "" || text(r.body, "error_uri") == "" {
-				t.Errorf("body: %v", r.body)
+				t.Errorf("body: %v, want the code of the row and all fields of a refusal", r.body)
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestUnauthenticated(t *testing.T) {
 			r := g.do(http.MethodGet, "/users", nil)
 			wantError(t, r, http.StatusUnauthorized, "InvalidAuthenticationToken", "")
 			if !strings.HasPrefix(r.header.Get("WWW-Authenticate"), "Bearer ") {
-				t.Errorf("%s: %v", name, r.header)
+				t.Errorf("%s: %v, want a Bearer challenge", name, r.header)
 			}
 		}
 		g.token = own
@@ -213,7 +213,7 @@ func TestAzidentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := wrong.GetToken(t.Context(), scope); err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
-		t.Errorf("wrong secret: %v", err)
+		t.Errorf("wrong secret: %v, want AADSTS7000215", err)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestConsent(t *testing.T) {
 	g := start(t, func(c *entratest.Config) { c.Apps[0].Tenants = []string{"none yet"} })
 	g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if r := g.login(tenantID, secretForm()); r.status != http.StatusBadRequest {
-		t.Fatalf("before the consent: %d", r.status)
+		t.Fatalf("before the consent: %d, want 400", r.status)
 	}
 	visit := func(scope string) url.Values {
 		t.Helper()
@@ -242,13 +242,13 @@ func TestConsent(t *testing.T) {
 		return location.Query()
 	}
 	if back := visit("User.Read.All"); back.Get("error") != "consent_required" || back.Get("admin_consent") != "True" {
-		t.Errorf("without /.default: %v", back)
+		t.Errorf("without /.default: %v, want consent_required with admin_consent", back)
 	}
 	if back := visit("https://graph.microsoft.com/.default"); back.Get("error") != "" || back.Get("tenant") != tenantID || back.Get("state") != "s1" {
-		t.Errorf("consent: %v", back)
+		t.Errorf("consent: %v, want the tenant and the state without an error", back)
 	}
 	if r := g.login(tenantID, secretForm()); r.status != http.StatusOK {
-		t.Errorf("after the consent: %v", r.body)
+		t.Errorf("after the consent: %v, want a token", r.body)
 	}
 }
 
@@ -261,9 +261,9 @@ func TestLoginFault(t *testing.T) {
 	}
 	r := g.login(tenantID, secretForm())
 	if r.status != http.StatusServiceUnavailable || at(r.body, "error_codes", 0) != 90033.0 || r.header.Get("Retry-After") != "5" {
-		t.Errorf("%d %v %v", r.status, r.body, r.header)
+		t.Errorf("%d %v %v, want 503 with the code 90033 and a wait of 5s", r.status, r.body, r.header)
 	}
 	if r := g.login(tenantID, secretForm()); r.status != http.StatusOK || g.sim.Counters().Logins != 2 {
-		t.Errorf("afterwards: %d, %d logins", r.status, g.sim.Counters().Logins)
+		t.Errorf("afterwards: %d, %d logins, want 200 and 2 logins", r.status, g.sim.Counters().Logins)
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// Transport calls handler in the goroutine of the caller instead of dialling:
-// no socket, no other goroutine, so that it works inside a synctest bubble. The
-// host of the request is ignored. A cancelled context ends the request as it
-// would over a wire, and a handler that aborts is a connection that was lost.
+// Transport calls handler in the goroutine of the caller, without a socket or another
+// goroutine, so that it works inside a synctest bubble. It ignores the host of the
+// request. A cancelled context ends the request as over a network, and a handler that
+// aborts is a lost connection.
 func Transport(handler http.Handler) http.RoundTripper { return transport{handler} }
 
 type transport struct{ handler http.Handler }
@@ -47,7 +47,7 @@ func (t transport) RoundTrip(r *http.Request) (response *http.Response, err erro
 	return w.response(r), nil
 }
 
-// memoryWriter keeps what a handler answers.
+// memoryWriter keeps the answer of a handler.
 type memoryWriter struct {
 	header http.Header
 	sent   http.Header // as it was when the status went out

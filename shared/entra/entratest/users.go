@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// defaultUserProperties is what an answer holds without $select (Microsoft Graph
-// documentation, user resource); accountEnabled is not among them.
+// defaultUserProperties are the properties in an answer without $select (Microsoft
+// Graph documentation, user resource); accountEnabled is not among them.
 var defaultUserProperties = []string{
 	"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation",
 	"preferredLanguage", "surname", "userPrincipalName", "id",
 }
 
-// requiredOfUser must be in every create.
+// requiredOfUser are the properties that every create must have.
 var requiredOfUser = []string{"accountEnabled", "displayName", "mailNickname", "userPrincipalName", "passwordProfile"}
 
-// commit numbers a change, keeps it in the journal and makes it. The caller
-// holds the lock of the tenant.
+// commit numbers a change, writes it to the journal and makes it. The caller holds the
+// lock of the tenant.
 func (s *Simulator) commit(t *tenant, c change, now time.Time) (*object, *graphError) {
 	c.Seq, c.At = t.seq+1, now.UTC()
 	if err := s.journal.append(t.ID, c); err != nil {
@@ -26,7 +26,7 @@ func (s *Simulator) commit(t *tenant, c change, now time.Time) (*object, *graphE
 	return t.apply(c), nil
 }
 
-// hiddenUntil is when an object that is made now can be read.
+// hiddenUntil is the time from which an object created now can be read.
 func (c *call) hiddenUntil(id string) time.Time {
 	if c.behaviour.Lag.Max <= 0 && c.behaviour.Lag.Min <= 0 {
 		return time.Time{}
@@ -43,7 +43,7 @@ func (c *call) findUser(key string) (*object, *graphError) {
 	return c.found(o, kindUser, key)
 }
 
-// found refuses what is gone, deleted, of another kind or not replicated yet.
+// found refuses an object that is gone, deleted, of another kind or not replicated yet.
 func (c *call) found(o *object, kind, key string) (*object, *graphError) {
 	if o == nil || o.Kind != kind || o.Purged || !o.Deleted.IsZero() {
 		return nil, notFound(key)
@@ -90,7 +90,8 @@ func (c *call) createUser() (*answer, *graphError) {
 	return c.created(o, "users"), nil
 }
 
-// checkNewUser checks everything about a new user that needs no directory.
+// checkNewUser checks everything about a new user that does not depend on other
+// objects.
 func checkNewUser(body map[string]any) (upn string, profile map[string]any, failure *graphError) {
 	for _, name := range requiredOfUser {
 		if body[name] == nil {
@@ -129,9 +130,9 @@ func (c *call) prefers(what string) bool {
 }
 
 // userValues turns a body into the properties to store. The old object is nil at
-// create. mail also becomes the primary proxy address; employeeOrgData is
-// replaced whole, so that a part that is not sent becomes null; extension
-// attributes are kept one by one.
+// create. mail also becomes the primary proxy address; employeeOrgData is replaced
+// completely, so that a part that is not sent becomes null; extension attributes are
+// kept one by one.
 func userValues(old *object, body map[string]any) map[string]any {
 	set := map[string]any{}
 	for name, value := range body {

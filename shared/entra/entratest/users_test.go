@@ -33,15 +33,15 @@ func TestCreateUser(t *testing.T) {
 		t.Errorf("GET without $select (-want +got):\n%s", diff)
 	}
 	if u, found := g.dir.User("ANN@contoso.example"); !found || !u.AccountEnabled || !u.HasPassword(password) || u.HasPassword("other") {
-		t.Errorf("stored user: %+v", u)
+		t.Errorf("stored user: %+v, want ann enabled with her password", u)
 	}
 	for _, header := range []string{"request-id", "client-request-id", "Date", "x-ms-resource-unit", "x-ms-ags-diagnostic"} {
 		if r.header.Get(header) == "" {
-			t.Errorf("the answer has no %s", header)
+			t.Errorf("the answer has no header %s, want one", header)
 		}
 	}
 	if minimal := g.must(http.StatusNoContent, http.MethodPost, "/users", person("bob"), "Prefer", "return=minimal"); minimal.body != nil {
-		t.Errorf("return=minimal still has a body: %v", minimal.body)
+		t.Errorf("return=minimal: the body %v, want none", minimal.body)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestRefusedUserValues(t *testing.T) {
 		})
 	}
 	if n := len(g.dir.Users()); n != 1 {
-		t.Errorf("%d users exist, refused ones were made", n)
+		t.Errorf("%d users exist, want 1 without the refused ones", n)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestPasswordPolicy(t *testing.T) {
 		}
 		r := g.do(http.MethodPost, "/users", body)
 		if row.ok != (r.status == http.StatusCreated) {
-			t.Errorf("row %d: %q answered %d %v", i, row.password, r.status, r.body)
+			t.Errorf("row %d: %q answered %d %v, want 201 only for a good password", i, row.password, r.status, r.body)
 		}
 		if !row.ok {
 			wantError(t, r, http.StatusBadRequest, "Request_BadRequest", "The specified password does not comply with password complexity requirements.")
@@ -139,7 +139,7 @@ func TestPasswordPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// what signs in elsewhere is not checked
+	// the password of a federated account is not checked
 	g.must(http.StatusCreated, http.MethodPost, "/users", person("fred", "userPrincipalName", "fred@fed.example",
 		"onPremisesImmutableId", "abc", "passwordProfile", object{"password": "x"}))
 }
@@ -157,14 +157,14 @@ func TestReadUser(t *testing.T) {
 	} {
 		r := g.must(http.StatusOK, http.MethodGet, path+"?$select=id,accountEnabled,department,passwordProfile,onPremisesExtensionAttributes,otherMails", nil)
 		if text(r.body, "id") != id || at(r.body, "accountEnabled") != true || text(r.body, "department") != "Ops" || at(r.body, "passwordProfile") != nil {
-			t.Errorf("%s: %v", path, r.body)
+			t.Errorf("%s: %v, want the selected values of the user", path, r.body)
 		}
 		if extensions, _ := at(r.body, "onPremisesExtensionAttributes").(object); len(extensions) != 15 {
-			t.Errorf("extension attributes: %v", extensions)
+			t.Errorf("extension attributes: %v, want 15", extensions)
 		}
 	}
 	if r := g.must(http.StatusOK, http.MethodGet, "/users('$x@contoso.example')", nil); text(r.body, "id") != other {
-		t.Errorf("UPN that begins with a dollar: %v", r.body)
+		t.Errorf("a UPN that begins with a dollar: %v, want that user", r.body)
 	}
 	wantError(t, g.do(http.MethodGet, "/users/nobody@contoso.example", nil), http.StatusNotFound, "Request_ResourceNotFound",
 		"Resource 'nobody@contoso.example' does not exist or one of its queried reference-property objects are not present.")
@@ -184,7 +184,7 @@ func TestPatchUser(t *testing.T) {
 		"onPremisesExtensionAttributes": object{"extensionAttribute2": "two"}, "accountEnabled": false, "mail": "ann.example@contoso.example",
 	})
 	if r.body != nil {
-		t.Errorf("204 with a body: %v", r.body)
+		t.Errorf("a 204 with the body %v, want none", r.body)
 	}
 	u, _ := g.dir.User(id)
 	want := object{
@@ -207,12 +207,12 @@ func TestPatchUser(t *testing.T) {
 	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+id, object{"passwordProfile": object{"password": "Another-1-word"}})
 	u, _ = g.dir.User(id)
 	if !u.HasPassword("Another-1-word") || u.PasswordChanges != 2 || u.Text("signInSessionsValidFromDateTime") == "" {
-		t.Errorf("password change: %+v", u)
+		t.Errorf("password change: %+v, want the new password and ended sessions", u)
 	}
 	wantError(t, g.do(http.MethodPatch, "/users/"+id, object{"passwordProfile": object{"password": "weak"}}), http.StatusBadRequest, "Request_BadRequest", "password complexity")
 	revoked := g.must(http.StatusOK, http.MethodPost, "/users/"+id+"/revokeSignInSessions", nil)
 	if at(revoked.body, "value") != true {
-		t.Errorf("revokeSignInSessions: %v", revoked.body)
+		t.Errorf("revokeSignInSessions: %v, want true", revoked.body)
 	}
 	g.must(http.StatusOK, http.MethodPost, "/users/"+id+"/microsoft.graph.revokeSignInSessions", nil)
 }
@@ -230,7 +230,7 @@ func TestListUsers(t *testing.T) {
 		link = text(r.body, "@odata.nextLink")
 	}
 	if want := []string{"Ann Example", "Bob Example", "Cy Example", "Dee Example", "Eve Example"}; pages != 3 || !slices.Equal(seen, want) {
-		t.Errorf("%d pages: %v", pages, seen)
+		t.Errorf("%d pages: %v, want 3 with %v", pages, seen, want)
 	}
 	eventual := []string{"ConsistencyLevel", "eventual"}
 	rows := []struct {
@@ -262,7 +262,7 @@ func TestListUsers(t *testing.T) {
 			t.Errorf("%s: %q, want %q", row.query, got, row.want)
 		}
 		if row.headers != nil && at(r.body, "@odata.count") != float64(len(row.want)) {
-			t.Errorf("%s: count %v", row.query, at(r.body, "@odata.count"))
+			t.Errorf("%s: count %v, want %d", row.query, at(r.body, "@odata.count"), len(row.want))
 		}
 	}
 	many := "userPrincipalName in ('" + strings.Repeat("a','", 15) + "a')"
@@ -279,7 +279,7 @@ func TestListUsers(t *testing.T) {
 	g.must(http.StatusOK, http.MethodGet, "/users?$top=1000", nil)
 	for _, bad := range []string{"$top=x", "$top=0", "$skiptoken=garbage", "$levels=2", "$orderby=department", "$expand=friends"} {
 		if r := g.do(http.MethodGet, "/users?"+bad, nil); r.status != http.StatusBadRequest {
-			t.Errorf("%s: %d", bad, r.status)
+			t.Errorf("%s: %d, want 400", bad, r.status)
 		}
 	}
 }
@@ -294,14 +294,14 @@ func TestManager(t *testing.T) {
 	g.must(http.StatusNoContent, http.MethodPut, path+"/$ref", object{"@odata.id": "https://graph.microsoft.com/v1.0/users/" + bob})
 	r := g.must(http.StatusOK, http.MethodGet, path+"?$select=id,displayName", nil)
 	if text(r.body, "id") != bob || text(r.body, "@odata.type") != "#microsoft.graph.user" || text(r.body, "displayName") != "Bob Example" {
-		t.Errorf("manager: %v", r.body)
+		t.Errorf("manager: %v, want the user Bob Example", r.body)
 	}
 	if r := g.must(http.StatusOK, http.MethodGet, path+"/$ref", nil); !strings.HasSuffix(text(r.body, "@odata.id"), "/directoryObjects/"+bob) {
-		t.Errorf("$ref: %v", r.body)
+		t.Errorf("$ref: %v, want the URL of Bob", r.body)
 	}
 	list := g.must(http.StatusOK, http.MethodGet, "/users?$select=id&$expand=manager($select=id)", nil)
 	if text(list.body, "value", 0, "manager", "id") != bob || at(list.body, "value", 1, "manager") != nil {
-		t.Errorf("$expand: %v", list.body)
+		t.Errorf("$expand: %v, want Bob for the first and none for the second", list.body)
 	}
 	g.must(http.StatusNotFound, http.MethodPut, path+"/$ref", reference("00000000-0000-4000-8000-000000000009"))
 	for _, bad := range []object{reference(group.ID), {"@odata.id": "nonsense"}, {}, reference("no-guid")} {
@@ -320,14 +320,14 @@ func TestDeletedItems(t *testing.T) {
 	g.must(http.StatusNotFound, http.MethodGet, "/users/"+first, nil)
 	g.must(http.StatusNotFound, http.MethodDelete, "/users/"+first, nil)
 	if members := g.must(http.StatusOK, http.MethodGet, "/groups/"+group.ID+"/members", nil); len(texts(members.body["value"], "id")) != 0 {
-		t.Errorf("a deleted member is listed: %v", members.body)
+		t.Errorf("a deleted member is listed: %v, want no members", members.body)
 	}
 	second := g.create("ann", "mail", "ann@contoso.example") // the twin does not block its name
 	for _, path := range []string{"/directory/deletedItems/microsoft.graph.user", "/directory/deletedItems/graph.user"} {
 		r := g.must(http.StatusOK, http.MethodGet, path+"?$select=id,userPrincipalName,deletedDateTime", nil)
 		if got := text(r.body, "value", 0, "userPrincipalName"); text(r.body, "value", 0, "id") != first ||
 			got != strings.ReplaceAll(first, "-", "")+"ann@contoso.example" || text(r.body, "value", 0, "deletedDateTime") == "" {
-			t.Errorf("%s: %v", path, r.body)
+			t.Errorf("%s: %v, want the deleted user with its id before the name", path, r.body)
 		}
 	}
 	wantError(t, g.do(http.MethodGet, "/directory/deletedItems", nil), http.StatusBadRequest, "Request_UnsupportedQuery", "Searches against this resource are not supported.")
@@ -336,10 +336,10 @@ func TestDeletedItems(t *testing.T) {
 	wantError(t, g.do(http.MethodPost, restore, object{"newUserPrincipalName": "ann2@contoso.example"}), http.StatusBadRequest, "Request_BadRequest", "proxyAddresses already exists")
 	r := g.must(http.StatusOK, http.MethodPost, restore, object{"newUserPrincipalName": "ann2@contoso.example", "autoReconcileProxyConflict": true})
 	if text(r.body, "userPrincipalName") != "ann2@contoso.example" || text(r.body, "id") != first {
-		t.Errorf("restored: %v", r.body)
+		t.Errorf("restored: %v, want the same user as ann2", r.body)
 	}
 	if u, _ := g.dir.User(first); !slices.Equal(u.Groups, []string{group.ID}) {
-		t.Errorf("memberships came back as %v", u.Groups)
+		t.Errorf("the restored memberships are %v, want the group", u.Groups)
 	}
 	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+second, nil)
 	g.must(http.StatusOK, http.MethodGet, "/directory/deletedItems/"+second, nil)
@@ -356,12 +356,12 @@ func TestDeletedForGood(t *testing.T) {
 		time.Sleep(30*24*time.Hour - time.Second)
 		list := "/directory/deletedItems/graph.user?$select=id"
 		if r := g.must(http.StatusOK, http.MethodGet, list, nil); len(texts(r.body["value"], "id")) != 1 {
-			t.Errorf("gone before 30 days: %v", r.body)
+			t.Errorf("before 30 days: %v, want the user listed", r.body)
 		}
 		time.Sleep(time.Second)
 		g.must(http.StatusNotFound, http.MethodPost, "/directory/deletedItems/"+id+"/restore", nil)
 		if r := g.must(http.StatusOK, http.MethodGet, list, nil); len(texts(r.body["value"], "id")) != 0 || len(g.dir.Users()) != 0 {
-			t.Errorf("there after 30 days: %v", r.body)
+			t.Errorf("after 30 days: %v, want no user", r.body)
 		}
 	})
 }
@@ -382,13 +382,13 @@ func TestParallel(t *testing.T) {
 				g.must(http.StatusOK, http.MethodGet, "/groups/delta", nil)
 				g.sim.Set(func(b *entratest.Behaviour) { b.Lag.Min = 0 })
 				if n := len(g.sim.State().Tenants); n != 1 {
-					t.Errorf("%d tenants", n)
+					t.Errorf("%d tenants, want 1", n)
 				}
 			}
 		})
 	}
 	done.Wait()
 	if stored, _ := g.dir.Group(group); len(stored.Members) != 160 || len(g.dir.Users()) != 160 {
-		t.Errorf("%d members, %d users", len(stored.Members), len(g.dir.Users()))
+		t.Errorf("%d members, %d users, want 160 of each", len(stored.Members), len(g.dir.Users()))
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// The published lengths of a user's properties: as long is taken, one more is
-// refused, with a body that names the property.
+// The published lengths of a user's properties: a value of that length is accepted, a
+// longer one is refused, with a body that names the property.
 func TestLengths(t *testing.T) {
 	g := start(t)
 	path := "/users/" + g.create("ann")
@@ -26,7 +26,7 @@ func TestLengths(t *testing.T) {
 		wantError(t, r, http.StatusBadRequest, "Request_BadRequest", "Invalid value specified for property '"+property+"' of resource 'User'.")
 		wantDetail(t, r, "InvalidValue", property)
 		if u, _ := g.dir.User(path[len("/users/"):]); u.Text(property) != longest {
-			t.Errorf("%s: a refused value was stored", property)
+			t.Errorf("%s: a refused value was stored, want the longest one", property)
 		}
 	}
 	upn := func(local, domain int) string {
@@ -54,7 +54,7 @@ func wantDetail(t *testing.T, r reply, code, target string) {
 	}
 }
 
-// Forms and characters, and what may be null.
+// Forms and characters, and which properties may be null.
 func TestGoodAndBadValues(t *testing.T) {
 	many := func(n int, s string) []string {
 		out := make([]string, n)
@@ -82,25 +82,25 @@ func TestGoodAndBadValues(t *testing.T) {
 	} {
 		for _, value := range values.good {
 			if r := g.do(http.MethodPatch, path, object{property: value}); r.status != http.StatusNoContent {
-				t.Errorf("%s %v: %d %v", property, value, r.status, r.body)
+				t.Errorf("%s %v: %d %v, want 204", property, value, r.status, r.body)
 			}
 		}
 		for _, value := range values.bad {
 			r := g.do(http.MethodPatch, path, object{property: value, "jobTitle": "refused"})
 			if r.status != http.StatusBadRequest || text(r.body, "error", "code") != "Request_BadRequest" {
-				t.Errorf("%s %v: %d %v", property, value, r.status, r.body)
+				t.Errorf("%s %v: %d %v, want 400 Request_BadRequest", property, value, r.status, r.body)
 			}
 			if detail := at(r.body, "error", "details", 0); detail != nil && text(detail, "target") != property {
-				t.Errorf("%s %v: the detail names %v", property, value, detail)
+				t.Errorf("%s %v: the detail names %v, want the property", property, value, detail)
 			}
 		}
 	}
 	if u, _ := g.dir.User(path[len("/users/"):]); u.Text("jobTitle") != "" {
-		t.Error("half of a refused PATCH was stored")
+		t.Error("a part of a refused PATCH was stored, want nothing stored")
 	}
 }
 
-// employeeOrgData is replaced whole, extension attributes one by one.
+// employeeOrgData is replaced completely, extension attributes one by one.
 func TestComplexProperties(t *testing.T) {
 	g := start(t)
 	path := "/users/" + g.create("ann")
@@ -108,7 +108,7 @@ func TestComplexProperties(t *testing.T) {
 		r := g.must(http.StatusOK, http.MethodGet, path+"?$select=employeeOrgData,onPremisesExtensionAttributes", nil)
 		extensions, _ = at(r.body, "onPremisesExtensionAttributes").(object)
 		if len(extensions) != 15 {
-			t.Errorf("%d extension attributes are shown", len(extensions))
+			t.Errorf("%d extension attributes are shown, want 15", len(extensions))
 		}
 		for name, value := range extensions {
 			if value == nil {
@@ -118,7 +118,7 @@ func TestComplexProperties(t *testing.T) {
 		return at(r.body, "employeeOrgData"), extensions
 	}
 	if orgData, extensions := read(); orgData != nil || len(extensions) != 0 {
-		t.Errorf("a new user has %v and %v", orgData, extensions)
+		t.Errorf("a new user has %v and %v, want none of them", orgData, extensions)
 	}
 	for _, row := range []struct {
 		send, orgData any
@@ -130,7 +130,7 @@ func TestComplexProperties(t *testing.T) {
 	} {
 		g.must(http.StatusNoContent, http.MethodPatch, path, object{"employeeOrgData": row.send})
 		if got, _ := read(); !cmp.Equal(got, row.orgData) {
-			t.Errorf("after %v it is %v", row.send, got)
+			t.Errorf("after %v it is %v, want %v", row.send, got, row.orgData)
 		}
 	}
 	for _, row := range []struct{ send, want object }{
@@ -140,7 +140,7 @@ func TestComplexProperties(t *testing.T) {
 	} {
 		g.must(http.StatusNoContent, http.MethodPatch, path, object{"onPremisesExtensionAttributes": row.send})
 		if _, got := read(); !cmp.Equal(got, row.want) {
-			t.Errorf("after %v they are %v", row.send, got)
+			t.Errorf("after %v they are %v, want %v", row.send, got, row.want)
 		}
 	}
 }
@@ -165,14 +165,14 @@ func TestExtensionAttributesOfSyncedUsers(t *testing.T) {
 				wantError(t, r, http.StatusBadRequest, "Request_BadRequest", row.message)
 			}
 			if u, _ := g.dir.User(id); u.Text("jobTitle") != "" {
-				t.Error("half of a refused PATCH was stored")
+				t.Error("a part of a refused PATCH was stored, want nothing stored")
 			}
 		})
 	}
 }
 
-// What another service owns is refused with one text, whichever property it is, and
-// nothing else of the same PATCH is written.
+// A write to a property that another service controls is refused with one text for all
+// such properties, and nothing else of the same PATCH is written.
 func TestPropertiesThatAnotherServiceOwns(t *testing.T) {
 	extensions, employeeID := object{"onPremisesExtensionAttributes": object{"extensionAttribute1": "x"}}, object{"employeeId": "E1"}
 	for name, row := range map[string]struct {
@@ -194,21 +194,21 @@ func TestPropertiesThatAnotherServiceOwns(t *testing.T) {
 				r := g.do(http.MethodPatch, "/users/"+id, body)
 				wantError(t, r, http.StatusBadRequest, "Request_BadRequest", "Unable to update the specified properties for objects that have originated within an external service.")
 				if at(r.body, "error", "details") != nil {
-					t.Errorf("it says which: %v", r.body)
+					t.Errorf("the refusal names the property: %v, want no details", r.body)
 				}
 			}
 			for _, body := range row.others {
 				g.must(http.StatusNoContent, http.MethodPatch, "/users/"+id, body)
 			}
 			if u, _ := g.dir.User(id); u.Text("department") != "" {
-				t.Error("half of a refused PATCH was stored")
+				t.Error("a part of a refused PATCH was stored, want nothing stored")
 			}
 		})
 	}
 }
 
-// A PATCH of a plain and a sensitive property of an administrator fails whole,
-// and says nothing of which property it was.
+// A PATCH of a plain and a sensitive property of an administrator fails completely, and
+// the refusal does not name the property.
 func TestMixedPatchOfAnAdministrator(t *testing.T) {
 	g := start(t)
 	id := g.seed(entratest.User{UserPrincipalName: "admin@contoso.example", DirectoryRoles: []string{"Global Administrator"}}).ID
@@ -217,14 +217,14 @@ func TestMixedPatchOfAnAdministrator(t *testing.T) {
 		item("2", "PATCH", "/users/"+id, object{"department": "Board", "employeeId": "1", "displayName": "The Chief"}),
 		item("3", "PATCH", "/users/"+id, object{"passwordProfile": object{"password": password}}))
 	if got := statuses(answers); got != "403 204 403" {
-		t.Fatalf("statuses %s: %v", got, answers)
+		t.Fatalf("statuses %s: %v, want 403 204 403", got, answers)
 	}
 	refused := at(answers["1"], "body", "error")
 	if text(refused, "code") != "Authorization_RequestDenied" || at(refused, "details") != nil || strings.Contains(text(refused, "message"), "mobilePhone") {
-		t.Errorf("refused with %v", refused)
+		t.Errorf("refused with %v, want Authorization_RequestDenied without the property", refused)
 	}
 	u, _ := g.dir.User(id)
 	if u.Text("jobTitle") != "" || u.Text("department") != "Board" || u.PasswordChanges != 0 {
-		t.Errorf("stored: %+v", u)
+		t.Errorf("stored: %+v, want only the department stored", u)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"entrasync/shared/entra/entratest"
 )
 
-// sample is a request as msgraph-sdk-go v1.89.0 put it on the wire.
+// sample is a request as msgraph-sdk-go v1.89.0 sent it.
 type sample struct {
 	Name               string            `json:"name"`
 	Method             string            `json:"method"`
@@ -75,7 +75,7 @@ func TestWireSamples(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", s.Name, response.StatusCode, status, answer.String())
 		}
 		if got := response.Header.Get("client-request-id"); got != s.Headers["Client-Request-Id"] {
-			t.Errorf("%s: client-request-id %q", s.Name, got)
+			t.Errorf("%s: client-request-id %q, want that of the request", s.Name, got)
 		}
 		delete(want, s.Name)
 	}
@@ -83,7 +83,7 @@ func TestWireSamples(t *testing.T) {
 		t.Errorf("not in the file: %v", want)
 	}
 	if u, _ := g.dir.User("p@example.test"); u.Text("department") != "Ops" || u.Properties["jobTitle"] != nil {
-		t.Errorf("patched user: %+v", u)
+		t.Errorf("patched user: %+v, want the department Ops and no job title", u)
 	}
 }
 
@@ -97,8 +97,8 @@ func BenchmarkGetUser(b *testing.B) {
 	benchmark(b, http.MethodGet, "/v1.0/users/u@contoso.example?$select=id,accountEnabled,displayName", "")
 }
 
-// benchmark sends one request again and again, everything included: token,
-// description, rules, answer.
+// benchmark sends one request repeatedly, with everything included: token, description,
+// rules, answer.
 func benchmark(b *testing.B, method, path, body string) {
 	sim, err := entratest.New(entratest.Config{Behaviour: entratest.Behaviour{Quota: entratest.Quota{Off: true}}})
 	if err != nil {

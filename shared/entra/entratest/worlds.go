@@ -6,30 +6,29 @@ import (
 	"strings"
 )
 
-// World is what nobody established about Graph, or what was seen in some places and
-// not in others: the product has to be right in all of them. The zero value is what
-// the documentation says.
+// World is behaviour of Graph that is not known, or that differs between observations:
+// the product must work in all worlds. The zero value is as documented.
 type World struct {
-	UpsertAlone     bool     `json:"upsertAlone"`     // "Prefer: create-if-missing" counts outside a batch only: in one a missing group is a 404
+	UpsertAlone     bool     `json:"upsertAlone"`     // "Prefer: create-if-missing" works outside of a batch only: in a batch a missing group is a 404
 	LooseHeaders    bool     `json:"looseHeaders"`    // headers of batch items come as numbers, booleans, lists and null, too
 	LooseIDs        bool     `json:"looseIDs"`        // ids of batch items come back as numbers where they are digits, else in upper case
 	Links           LinkForm `json:"links"`           // nextLink and deltaLink
-	ItemTokens      bool     `json:"itemTokens"`      // a token that is not accepted gets 401 for each item of a batch that answers 200 itself
+	ItemTokens      bool     `json:"itemTokens"`      // with a token that is not accepted, a batch answers 200 and each item 401
 	NoDeletedSearch bool     `json:"noDeletedSearch"` // deletedItems cannot be filtered by userPrincipalName
 }
 
 // LinkForm is how Graph writes the links to the next page or round of a list.
 type LinkForm string
 
-// The forms that were seen.
+// The forms that were observed.
 const (
 	LinksAsAsked   LinkForm = ""     // with the host and the version of the request
 	LinksUpperHost LinkForm = "host" // with the host in upper case
 	LinksBeta      LinkForm = "beta" // with /beta instead of /v1.0
 )
 
-// Worlds are the ones that a test of the product goes through: as documented, and
-// everything the other way.
+// Worlds are the worlds that a test of the product goes through: as documented, and
+// with every field the other way.
 func Worlds() map[string]World {
 	other := World{UpsertAlone: true, LooseHeaders: true, LooseIDs: true, Links: LinksUpperHost, ItemTokens: true, NoDeletedSearch: true}
 	beta := other
@@ -37,7 +36,7 @@ func Worlds() map[string]World {
 	return map[string]World{"as documented": {}, "the other way": other, "the other way, beta links": beta}
 }
 
-// linkBase is what links to the next page or round begin with.
+// linkBase is the beginning of links to the next page or round.
 func (c *call) linkBase() string {
 	scheme, rest, _ := strings.Cut(c.base, "://")
 	host, version, _ := strings.Cut(rest, "/")
@@ -50,7 +49,7 @@ func (c *call) linkBase() string {
 	return scheme + "://" + host + "/" + version
 }
 
-// writeHeaders are the headers of a batch item as the world writes them.
+// writeHeaders are the headers of a batch item in the form of the world.
 func (w World) writeHeaders(header http.Header) map[string]any {
 	out := map[string]any{}
 	for name, values := range header {
@@ -69,7 +68,7 @@ func (w World) writeHeaders(header http.Header) map[string]any {
 	return out
 }
 
-// writeID is the id of a batch item as the world writes it.
+// writeID is the id of a batch item in the form of the world.
 func (w World) writeID(id string) any {
 	if !w.LooseIDs {
 		return id

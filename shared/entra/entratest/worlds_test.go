@@ -18,7 +18,7 @@ func in(t *testing.T, w entratest.World) *graph {
 	return start(t, func(c *entratest.Config) { c.Behaviour.World = w })
 }
 
-// upsertItem is the batch item that makes a group unless there is one.
+// upsertItem is the batch item that creates a group unless it exists.
 func upsertItem(id string) object {
 	out := item(id, "PATCH", "/groups(uniqueName='jc.1')", team("Eng"))
 	out["headers"] = object{"Content-Type": "application/json", "Prefer": "create-if-missing"}
@@ -27,15 +27,15 @@ func upsertItem(id string) object {
 
 func TestUpsertAlone(t *testing.T) {
 	if got := statuses(in(t, entratest.World{}).batch(http.StatusOK, upsertItem("1"))); got != "201" {
-		t.Errorf("as documented: %s", got)
+		t.Errorf("as documented: %s, want 201", got)
 	}
 	g := in(t, entratest.World{UpsertAlone: true})
 	if got := statuses(g.batch(http.StatusOK, upsertItem("1"))); got != "404" {
-		t.Errorf("in a batch: %s", got)
+		t.Errorf("in a batch: %s, want 404", got)
 	}
 	g.must(http.StatusCreated, http.MethodPatch, "/groups(uniqueName='jc.1')", team("Eng"), "Prefer", "create-if-missing")
 	if got := statuses(g.batch(http.StatusOK, upsertItem("1"))); got != "204" {
-		t.Errorf("of a group that exists: %s", got)
+		t.Errorf("of a group that exists: %s, want 204", got)
 	}
 }
 
@@ -48,10 +48,10 @@ func TestLooseBatchAnswers(t *testing.T) {
 		ids = append(ids, at(answer, "id"))
 		header, _ := at(answer, "headers").(object)
 		if header["x-ms-resource-unit"] != 2.0 || header["x-ms-cached"] != false || at(header, "Vary", 0) != "Accept-Encoding" || header["Cache-Control"] != "no-cache" {
-			t.Errorf("headers: %v", header)
+			t.Errorf("headers: %v, want a number, a boolean, a list and a text", header)
 		}
 		if value, there := header["Location-Hint"]; !there || value != nil {
-			t.Errorf("headers: %v", header)
+			t.Errorf("headers: %v, want Location-Hint as null", header)
 		}
 	}
 	for _, want := range []any{7.0, "A7", "07"} {
@@ -70,11 +70,11 @@ func TestFormsOfLinks(t *testing.T) {
 		next := text(g.must(http.StatusOK, http.MethodGet, "/users?$top=1", nil).body, "@odata.nextLink")
 		delta := text(g.must(http.StatusOK, http.MethodGet, "/users/delta", nil).body, "@odata.deltaLink")
 		if !strings.HasPrefix(next, want+"users?") || !strings.HasPrefix(delta, want+"users/delta?") {
-			t.Errorf("%q: %s and %s", form, next, delta)
+			t.Errorf("%q: %s and %s, want links that begin with %s", form, next, delta, want)
 		}
 		rest := strings.TrimPrefix(next, want)
 		if got := len(g.must(http.StatusOK, http.MethodGet, "/"+rest, nil).body["value"].([]any)); got != 1 {
-			t.Errorf("%q: %d users on the next page", form, got)
+			t.Errorf("%q: %d users on the next page, want 1", form, got)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func TestRefusedTokens(t *testing.T) {
 		if world.ItemTokens {
 			answer := g.batch(http.StatusOK, read)["1"]
 			if at(answer, "status") != 401.0 || text(answer, "body", "error", "code") != "InvalidAuthenticationToken" {
-				t.Errorf("item by item: %v", answer)
+				t.Errorf("item by item: %v, want 401 InvalidAuthenticationToken", answer)
 			}
 		} else {
 			wantError(t, g.do(http.MethodPost, "/$batch", object{"requests": []object{read}}), http.StatusUnauthorized, "InvalidAuthenticationToken", "")
@@ -107,7 +107,7 @@ func TestNoDeletedSearch(t *testing.T) {
 	g.must(http.StatusOK, http.MethodGet, "/directory/deletedItems/graph.user", nil)
 }
 
-// What was granted or taken away after a token was made is in the next one only.
+// A permission granted or removed after a token was made changes the next token only.
 func TestRolesAreFixedInTheToken(t *testing.T) {
 	g := start(t, func(c *entratest.Config) { c.Apps[0].Roles = []string{"User.Read.All"} })
 	set := func(roles ...string) {
@@ -127,22 +127,22 @@ func TestRolesAreFixedInTheToken(t *testing.T) {
 	wantError(t, g.do(http.MethodGet, "/users", nil), http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges")
 	var presented jwt.MapClaims
 	if _, _, err := jwt.NewParser().ParseUnverified(g.token, &presented); err != nil || presented["roles"] != nil {
-		t.Errorf("without permissions: %v, roles %v", err, presented["roles"])
+		t.Errorf("without permissions: %v, roles %v, want a token without roles", err, presented["roles"])
 	}
 }
 
 func TestEarlyRefreshAndSignInDown(t *testing.T) {
 	g := start(t)
 	if r := g.login(tenantID, secretForm()); at(r.body, "refresh_in") != nil {
-		t.Errorf("refresh_in is %v unasked", at(r.body, "refresh_in"))
+		t.Errorf("refresh_in is %v without the switch, want none", at(r.body, "refresh_in"))
 	}
 	g.sim.Set(func(b *entratest.Behaviour) { b.TokenLife, b.TokenRefresh = 24*time.Hour, 12*time.Hour })
 	if r := g.login(tenantID, secretForm()); at(r.body, "refresh_in") != 43200.0 || at(r.body, "expires_in") != 86400.0 {
-		t.Errorf("%v", r.body)
+		t.Errorf("%v, want 43200 and 86400", r.body)
 	}
 	g.sim.Set(func(b *entratest.Behaviour) { b.SignInDown = true })
 	if r := g.login(tenantID, secretForm()); r.status != http.StatusServiceUnavailable || at(r.body, "error_codes", 0) != 90033.0 {
-		t.Errorf("down: %d %v", r.status, r.body)
+		t.Errorf("down: %d %v, want 503 with the code 90033", r.status, r.body)
 	}
 	r, err := g.client.Get("http://login.test/" + tenantID + "/v2.0/.well-known/openid-configuration")
 	if err != nil {
@@ -150,7 +150,7 @@ func TestEarlyRefreshAndSignInDown(t *testing.T) {
 	}
 	defer r.Body.Close()
 	if r.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("discovery while down: %d", r.StatusCode)
+		t.Errorf("discovery while down: %d, want 503", r.StatusCode)
 	}
 	g.must(http.StatusOK, http.MethodGet, "/users", nil)
 }

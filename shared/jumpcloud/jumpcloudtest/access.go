@@ -11,7 +11,7 @@ import (
 // The methods of this file do what an administrator does in the portal, with the
 // same rules and events as the API. Their errors are *Refusal.
 
-// do makes a change on behalf of an administrator in the portal.
+// do makes a change for an administrator in the portal.
 func (s *Simulator) do(change func(*tx) error) error { return s.change(byPortal, change) }
 
 // one makes a change to the user with the id.
@@ -32,11 +32,11 @@ func (s *Simulator) CreateUser(fields Fields) (id string, err error) {
 	return id, err
 }
 
-// objectID is what JumpCloud's ids look like.
+// objectID is the form of JumpCloud's ids.
 var objectID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// CreateUserAs adds a user with an id that is known from elsewhere, such as from
-// a recorded event; 24 hex digits that no user has yet.
+// CreateUserAs adds a user with a given id, such as one from a recorded event; 24 hex
+// digits that no user has yet.
 func (s *Simulator) CreateUserAs(id string, fields Fields) error {
 	return s.do(func(tx *tx) error {
 		if !objectID.MatchString(id) || tx.s.store.get(kindUser, id) != nil {
@@ -96,7 +96,7 @@ func (s *Simulator) SetPassword(id, password string) error {
 	return s.do(func(tx *tx) error { return tx.setPassword(id, password) })
 }
 
-// DeleteUser deletes a user; whoever reports to it has no manager afterwards.
+// DeleteUser deletes a user; the users who report to it have no manager afterwards.
 func (s *Simulator) DeleteUser(id string) error {
 	return s.one(id, func(tx *tx, id string) (Fields, error) { return tx.deleteUser(id, true) })
 }
@@ -159,7 +159,7 @@ func (s *Simulator) associate(op, id, target string) error {
 	})
 }
 
-// find is the object with the id among some kinds.
+// find is the object with the id, of one of the kinds.
 func (tx *tx) find(id string, kinds ...kind) (node, error) {
 	for _, k := range kinds {
 		if tx.get(k, id) != nil {
@@ -169,9 +169,9 @@ func (tx *tx) find(id string, kinds ...kind) (node, error) {
 	return node{}, notFound("object", id)
 }
 
-// SetImportable says which accounts a directory's Microsoft tenant would list
-// for an import: objects with id, userPrincipalName, givenName and surname. The
-// journal does not keep them.
+// SetImportable sets the accounts that a directory's Microsoft tenant lists for an
+// import: objects with id, userPrincipalName, givenName and surname. The journal does
+// not keep them.
 func (s *Simulator) SetImportable(directory string, accounts []Fields) {
 	copies := make([]Fields, 0, len(accounts))
 	for _, account := range accounts {
@@ -182,8 +182,8 @@ func (s *Simulator) SetImportable(directory string, accounts []Fields) {
 	s.imports[directory] = copies
 }
 
-// Emit emits any Directory Insights event, such as one of JumpCloud's own
-// provisioning: fields replace or add to those every event has.
+// Emit emits any Directory Insights event, such as one of JumpCloud's own provisioning:
+// fields replace or add to the fields of every event.
 func (s *Simulator) Emit(eventType string, fields Fields) error {
 	fields = copyOf(fields)
 	return s.do(func(tx *tx) error {
@@ -192,7 +192,7 @@ func (s *Simulator) Emit(eventType string, fields Fields) error {
 	})
 }
 
-// Users is all users in order of their ids.
+// Users are all users in order of their ids.
 func (s *Simulator) Users() []Fields { return copies(s.objects(kindUser)) }
 
 // User is one user.
@@ -201,11 +201,10 @@ func (s *Simulator) User(id string) (user Fields, found bool) {
 	return copyOf(stored), stored != nil
 }
 
-// Groups is all user groups in order of their ids.
+// Groups are all user groups in order of their ids.
 func (s *Simulator) Groups() []Fields { return copies(s.objects(kindGroup)) }
 
-// Events is every event of the feed, whether it is visible already or not,
-// oldest first.
+// Events are all events of the feed, visible or not yet, oldest first.
 func (s *Simulator) Events() []Fields {
 	s.mu.Lock()
 	var events []Fields
@@ -224,7 +223,7 @@ func copies(stored []Fields) []Fields {
 	return list
 }
 
-// Counters is what has happened so far.
+// Counters counts what has happened so far.
 func (s *Simulator) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,7 +235,7 @@ func (s *Simulator) Counters() Counters {
 	return counters
 }
 
-// Deliveries is the latest notifications, at least the last 1,000, oldest first.
+// Deliveries are the latest notifications, at least the last 1,000, oldest first.
 func (s *Simulator) Deliveries() []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,18 +9,17 @@ import (
 	. "entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// stamp is how JumpCloud writes a time.
+// stamp is a time in JumpCloud's form.
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// A new password is dated, by whichever call it comes, and a refused one changes
-// nothing at all.
+// Every call that sets a new password sets its date, and a refused one changes nothing.
 func TestPasswordDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, nil)
 		id := b.user("mira", nil)
 		path := "/api/systemusers/" + id
 		if user := b.want(200, "GET", path, nil).fields(); user["password_date"] != nil || user.Flag("activated") {
-			t.Errorf("before the first password: %v", user)
+			t.Errorf("before the first password: %v, want no date and not activated", user)
 		}
 		var changed time.Time
 		for i, send := range []func(password string) answer{
@@ -37,7 +36,7 @@ func TestPasswordDate(t *testing.T) {
 			send("Correct-Horse-" + string(rune('1'+i)))
 			user := b.want(200, "GET", path, nil).fields()
 			if user.Text("password_date") != stamp(changed) || !user.Flag("activated") || user.Flag("password_expired") || user["password"] != nil {
-				t.Errorf("password %d, set at %s: %v", i, stamp(changed), user)
+				t.Errorf("password %d, set at %s: %v, want it dated, activated and not expired", i, stamp(changed), user)
 			}
 		}
 		time.Sleep(time.Hour)
@@ -47,13 +46,13 @@ func TestPasswordDate(t *testing.T) {
 		b.want(200, "PUT", path, Fields{"department": "Ops"})
 		user := b.want(200, "GET", path, nil).fields()
 		if user.Text("password_date") != stamp(changed) || user.Text("jobTitle") != "" || b.types(before) != "user_update" {
-			t.Errorf("after a refused password and another change: %v, events %s", user, b.types(before))
+			t.Errorf("after a refused password and another change: %v, events %s, want the same date and one user_update", user, b.types(before))
 		}
 		if body := refused.fields(); body["code"] != 400.0 || body.Text("message") == "" || len(violations(body)) == 0 {
-			t.Errorf("refused with %s", refused.raw)
+			t.Errorf("refused with %s, want 400 with the violations", refused.raw)
 		}
 		if strings.Contains(string(refused.raw), "weak") {
-			t.Error("the refusal repeats the password")
+			t.Error("the refusal repeats the password, want it left out")
 		}
 	})
 }
@@ -122,20 +121,19 @@ func TestExpiry(t *testing.T) {
 		b.want(200, "PUT", path, Fields{"jobTitle": "x"})
 		user := b.want(200, "GET", path, nil).fields()
 		if !user.Flag("password_expired") || user.Text("password_expiration_date") != stamp(expired) || b.types(before) != "user_password_expired user_update" {
-			t.Errorf("expired at %s: %v, events %s", stamp(expired), user, b.types(before))
+			t.Errorf("expired at %s: %v, events %s, want it expired at that time with its event", stamp(expired), user, b.types(before))
 		}
 		before = len(b.Events())
 		b.want(200, "PUT", path, Fields{"password": "Correct-Horse-2"})
 		user = b.want(200, "GET", path, nil).fields()
 		if user.Flag("password_expired") || user["password_expiration_date"] != nil || !strings.Contains(b.types(before), "user_password_change") {
-			t.Errorf("renewed: %v, events %s", user, b.types(before))
+			t.Errorf("renewed: %v, events %s, want it not expired, with user_password_change", user, b.types(before))
 		}
 		b.want(404, "POST", "/api/systemusers/64a1b2c3d4e5f60718293a4b/expire", nil)
 	})
 }
 
-// Without being told that the reports are to lose their manager, JumpCloud does
-// not delete one.
+// Without cascade_manager=null, JumpCloud does not delete a manager.
 func TestDeletedManager(t *testing.T) {
 	b := start(t, nil)
 	boss := b.user("boss", nil)
@@ -145,23 +143,24 @@ func TestDeletedManager(t *testing.T) {
 	b.want(409, "DELETE", "/api/systemusers/"+boss, nil)
 	b.want(409, "DELETE", "/api/systemusers/"+boss+"?cascade_manager=true", nil)
 	if b.types(before) != "" {
-		t.Errorf("refused, and yet %s", b.types(before))
+		t.Errorf("a refused change emitted %s, want no events", b.types(before))
 	}
 	b.want(200, "DELETE", "/api/systemusers/"+boss+"?cascade_manager=null", nil)
 	for _, id := range reports {
 		if user, _ := b.User(id); user.Text("manager") != "" {
-			t.Errorf("%s still has the manager %s", user.Text("username"), user.Text("manager"))
+			t.Errorf("%s still has the manager %s, want none", user.Text("username"), user.Text("manager"))
 		}
 	}
 	if user, _ := b.User(other); user.Text("manager") != reports[0] {
-		t.Error("somebody lost another manager")
+		t.Error("another user lost the manager, want it kept")
 	}
 	if b.types(before) != "user_update user_update user_delete" {
-		t.Errorf("events %s", b.types(before))
+		t.Errorf("events %s, want user_update user_update user_delete", b.types(before))
 	}
 }
 
-// A staged user is brought on by the call or by an update, and never goes back.
+// A staged user is activated by the call or by an update, and never becomes staged
+// again.
 func TestStates(t *testing.T) {
 	b := start(t, nil)
 	for name, step := range map[string]struct {

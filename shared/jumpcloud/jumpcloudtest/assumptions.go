@@ -5,34 +5,33 @@ import (
 	"time"
 )
 
-// What JumpCloud does not publish, chosen here alone. What also needs to be
-// switched during a test is a field of [Behaviour] that starts with one of
-// these.
+// Choices about what JumpCloud does not publish. A choice that tests must switch is a
+// field of [Behaviour] that starts with one of these.
 var assumedRetryDelays = []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second}
 
 const (
 	assumedResponseTimeout = 10 * time.Second
 	assumedReorderDelay    = 5 * time.Second
 	assumedConcurrency     = 8
-	assumedFeedLag         = time.Minute // pollers of others leave a margin of minutes
+	assumedFeedLag         = time.Minute // other pollers leave a margin of minutes
 	assumedBulkDelay       = 2 * time.Second
 	assumedMaxDeliveries   = 1000 // kept for Deliveries; older ones are only counted
 
-	// The administrator who is said to have made changes.
+	// The administrator who makes the changes.
 	assumedAdminID    = "60aa11bb22cc33dd44ee55ff"
 	assumedAdminEmail = "admin@example.com"
 
-	// Where changes are said to come from.
+	// The IP address of the changes.
 	assumedAddress = "203.0.113.20"
 )
 
-// assumedUsername is what a username may look like. The specification has no
-// rule but a length of 1024.
+// assumedUsername is the form of a username. The specification limits only its length,
+// to 1024.
 var assumedUsername = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// The texts of refusals and of the lines of an import. JumpCloud publishes only
-// that conflicting states are refused, and that a second association is
-// answered "Already Exists".
+// The texts of refusals and of the lines of an import. JumpCloud publishes only that
+// conflicting states are refused, and that a second association gets the answer
+// "Already Exists".
 const (
 	textConflictingState = "cannot save conflicting state and suspended fields"
 	textAlreadyExists    = "Already Exists"
@@ -48,7 +47,7 @@ const (
 	assumedEmployeeInUse   = "employeeIdentifier already in use"
 )
 
-// The status words of the lines of a bulk job.
+// The statuses of the lines of a bulk job.
 const (
 	assumedPending  = "pending"
 	assumedFinished = "finished"
@@ -67,20 +66,21 @@ const (
 	assumedHasUsername   = "usernameSubstring"
 )
 
-// What association_change says of who acted. Recorded is manual; that a dynamic
-// group has a word of its own, and which, is assumed.
+// The actions in association_change, which say what made the change. manual is
+// recorded; it is assumed that changes of dynamic groups have another value, and which
+// one.
 const (
 	actionManual           = "manual"
 	assumedActionAutomatic = "automatic"
 )
 
-// What a list is filtered and sorted by, and which fields can be chosen, is
-// published for few lists. Assumed is what an answer is described with, and these: a
-// user has its id under both names (third-party recordings), memberships name the id
-// of the other end (JumpCloud API documentation), and the best practices of JumpCloud
-// sort everything by _id. Whether JumpCloud refuses another field or passes over it
-// is not published; here it is refused, so that a misspelt one is not taken for an
-// empty list.
+// JumpCloud publishes for few lists by which fields they can be filtered and sorted,
+// and which fields can be selected. Assumed are the fields that the description of the
+// answer has, and these: a user has its id under both names (third-party recordings),
+// memberships have the id of the other end (JumpCloud API documentation), and
+// JumpCloud's best practices sort everything by _id. It is not published whether
+// JumpCloud refuses or ignores other fields; here they are refused, so that a typing
+// error does not seem an empty list.
 var assumedMoreFields = map[version][]string{v1: {"id"}, v2: {graphID}}
 
 const (

@@ -15,8 +15,8 @@ const (
 	Array            Shape = "array"             // an array with the rule notification
 )
 
-// StateEvents says how a suspension is reported: JumpCloud documents an event of
-// its own, recordings show a user_update.
+// StateEvents says how a suspension is reported: JumpCloud documents an event for it,
+// recordings show a user_update.
 type StateEvents string
 
 // The ways to report a suspension and its end.
@@ -26,9 +26,8 @@ const (
 	DedicatedOnly      StateEvents = "dedicated" // only user_suspended or user_unsuspended
 )
 
-// Behaviour is everything about the simulator that can be switched, because
-// JumpCloud does not publish it or because it goes wrong at times. Rates are
-// between 0 and 1.
+// Behaviour are the settings of the simulator: behaviour that JumpCloud does not
+// publish, or that sometimes fails. Rates are between 0 and 1.
 type Behaviour struct {
 	// Webhooks.
 	Shape           Shape
@@ -45,30 +44,30 @@ type Behaviour struct {
 	// Events.
 	StateEvents         StateEvents
 	ReverseAssociations bool          // from = directory or application, to = user or group
-	FeedLag             time.Duration // before an event is visible in the feed
-	FeedLagSpread       time.Duration // up to this is added, drawn for each event
+	FeedLag             time.Duration // time until an event is visible in the feed
+	FeedLagSpread       time.Duration // at most this is added, at random for each event
 	Retention           time.Duration // of the feed
 
-	// How long after a change, and after its event, reads of the API show what was
-	// before. Whoever reads at once may see the state before the event; for how long
-	// is not known.
+	// How long after a change, and after its event, reads of the API return the state
+	// before. A receiver of an event that reads at once may get the state before the
+	// event; for how long is not known.
 	UserReadLag        time.Duration // users
 	GroupReadLag       time.Duration // user groups
-	MembershipReadLag  time.Duration // who is in which group, from either side
-	AssociationReadLag time.Duration // what is associated with a directory or an application, from either side
+	MembershipReadLag  time.Duration // members of groups, from either side
+	AssociationReadLag time.Duration // associations with a directory or an application, from either side
 
 	// REST API.
-	GoneMembers            GoneMembers   // what the lists show of members that are deleted from here on
-	OmitTotals             bool          // lists say nothing of how long they are
+	GoneMembers            GoneMembers   // what lists show of members that are deleted from now on
+	OmitTotals             bool          // lists have no totals
 	NestedGroups           NestedGroups  // whether a group can be in a group
 	RequireOrgID           bool          // 401 without x-org-id, as for administrators of several organizations
 	RefuseUnsupportedOrgID bool          // 403 for x-org-id on routes whose description lacks it
-	BulkDelay              time.Duration // before a bulk job is finished
-	LicenseLimit           int           // users an import may fill the organization up to; 0: no limit
+	BulkDelay              time.Duration // time until a bulk job is finished
+	LicenseLimit           int           // users in the organization up to which an import may add some; 0: no limit
 }
 
-// DefaultBehaviour is how JumpCloud is documented or, in silence, assumed to
-// behave.
+// DefaultBehaviour is JumpCloud's behaviour as documented or, where nothing is
+// documented, as assumed.
 func DefaultBehaviour() Behaviour {
 	return Behaviour{
 		Shape:           RuleNotification,
@@ -93,9 +92,9 @@ type Counters struct {
 	Requests       int            `json:"requests"`       // to the APIs, refused ones included
 	ByRoute        map[string]int `json:"byRoute"`        // requests by method and route
 	Events         int            `json:"events"`         // emitted
-	Notifications  int            `json:"notifications"`  // to be delivered, duplicates included
+	Notifications  int            `json:"notifications"`  // including duplicates
 	Lost           int            `json:"lost"`           // by LossRate
-	Suppressed     int            `json:"suppressed"`     // by OnePerOpenAlert
+	Suppressed     int            `json:"suppressed"`     // not sent because of OnePerOpenAlert
 	Attempts       int            `json:"attempts"`       // requests made to webhooks
 	Delivered      int            `json:"delivered"`      // notifications answered with 2xx
 	Dropped        int            `json:"dropped"`        // notifications given up

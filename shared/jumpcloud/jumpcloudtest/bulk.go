@@ -64,7 +64,7 @@ func (s *Simulator) postBulkUsers(r *request) (reply, error) {
 	})
 }
 
-// bulkCall starts a job that does one thing to each user named.
+// bulkCall starts a job that makes one change to each user named.
 func (s *Simulator) bulkCall(do func(*tx, Fields) error, update bool) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		schema := ""
@@ -92,7 +92,7 @@ func (s *Simulator) bulkItems(r *request, schema string) ([]Fields, error) {
 			return nil, refuse(http.StatusBadRequest, "the elements must be objects")
 		}
 		if schema != "" {
-			user := maps.Clone(item) // which says by its id who it is
+			user := maps.Clone(item) // its id names the user
 			delete(user, "id")
 			if err := s.schemas.checkUser(schema, user); err != nil {
 				return nil, err
@@ -103,8 +103,8 @@ func (s *Simulator) bulkItems(r *request, schema string) ([]Fields, error) {
 	return items, nil
 }
 
-// startJob stores a job with pending results and does it after a while. What the
-// items say stays in memory, as it may hold passwords.
+// startJob stores a job with pending results and runs it after a while. Its items stay
+// in memory, because they may have passwords.
 func (s *Simulator) startJob(items []Fields, correlation string, do func(*tx, Fields) error) (reply, error) {
 	var id string
 	err := s.change(byAPI, func(tx *tx) error {
@@ -128,7 +128,7 @@ func (s *Simulator) startJob(items []Fields, correlation string, do func(*tx, Fi
 	return created(Fields{"jobId": id})
 }
 
-// runJob does the items one after the other; one that fails does not stop the
+// runJob processes the items one after the other; a failed one does not stop the
 // others.
 func (s *Simulator) runJob(id string, items []Fields, correlation string, do func(*tx, Fields) error) {
 	for i, item := range items {
@@ -150,7 +150,7 @@ func (s *Simulator) runJob(id string, items []Fields, correlation string, do fun
 		if errors.As(err, &refused) {
 			text = refused.Message
 		}
-		// When even this fails the journal is gone, and every request says so.
+		// If even this fails, the journal cannot be written, and every request reports that.
 		_ = s.change(byAPI, func(tx *tx) error {
 			tx.finishItem(id, i, assumedFailed, text)
 			return nil
@@ -166,8 +166,8 @@ func (tx *tx) finishItem(job string, item int, status, text string) {
 	tx.put(kindJob, job, changed)
 }
 
-// resumeJobs fails what was pending when the last simulator ended: the items are
-// gone.
+// resumeJobs marks results as failed that were pending when the last simulator ended:
+// the items are lost.
 func (tx *tx) resumeJobs() {
 	for _, job := range tx.s.store.all(kindJob) {
 		results, _ := job["results"].([]any)

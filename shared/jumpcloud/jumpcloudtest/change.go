@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// actor is who makes a change.
+// actor makes a change.
 type actor struct {
 	initiatedBy Fields // nil for automatic events
 	method      string // auth_method of the events
 }
 
-// The actors there are, besides users themselves.
+// The actors, besides the users themselves.
 var (
 	byAPI     = actor{Fields{"id": assumedAdminID, "type": "admin", "email": assumedAdminEmail}, "api key"}
 	byPortal  = actor{Fields{"id": assumedAdminID, "type": "admin", "email": assumedAdminEmail}, "session"}
 	automatic = actor{nil, "other"}
 )
 
-// tx is one change: what it replaces, so that it can be undone, and what it
-// emits. It lives under the simulator's lock.
+// tx is one change: the replaced objects, so that it can be undone, and the events to
+// emit. The simulator's lock guards it.
 type tx struct {
 	s           *Simulator
 	now         time.Time
@@ -28,7 +28,7 @@ type tx struct {
 	records     []record
 	undo        []record
 	events      []feedEvent
-	after       []func() // done once the change is kept
+	after       []func() // called after the change is written
 }
 
 // record is one stored object in the journal; without Object it was removed.
@@ -38,9 +38,9 @@ type record struct {
 	Object Fields `json:"object,omitempty"`
 }
 
-// change makes a change as a whole: when do fails, or the journal cannot be
-// written, nothing happened. Otherwise the change is in the journal, its events
-// are in the feed and their deliveries under way.
+// change makes a complete change or none: when do fails, or the journal cannot be
+// written, nothing is changed. Otherwise the change is in the journal, its events are
+// in the feed and their deliveries have started.
 func (s *Simulator) change(by actor, do func(*tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,21 +70,22 @@ func (s *Simulator) change(by actor, do func(*tx) error) error {
 	return nil
 }
 
-// read looks at the objects under the lock.
+// read calls do with the objects under the lock.
 func (s *Simulator) read(do func(*store)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	do(s.store)
 }
 
-// object is one stored object, nil if there is none. Stored objects are never
-// changed, so it may be read without the lock; it is not for callers outside.
+// object is one stored object, nil if there is none. Stored objects are never changed,
+// so it may be read without the lock; it must not be returned to callers outside of the
+// package.
 func (s *Simulator) object(k kind, id string) (found Fields) {
 	s.read(func(store *store) { found = store.get(k, id) })
 	return found
 }
 
-// objects is the stored objects of a kind in order of their ids.
+// objects are the stored objects of a kind in order of their ids.
 func (s *Simulator) objects(k kind) (found []Fields) {
 	s.read(func(store *store) { found = store.all(k) })
 	return found
@@ -96,8 +97,8 @@ func (tx *tx) newID() string { return tx.s.ids.next(tx.now) }
 // get is an object as it is within the change, nil if there is none.
 func (tx *tx) get(k kind, id string) Fields { return tx.s.store.get(k, id) }
 
-// put replaces an object; nil removes it. What is kept is a copy in the types of
-// JSON, so that equal objects compare equal.
+// put replaces an object; nil removes it. It stores a copy with the types of JSON, so
+// that equal objects compare equal.
 func (tx *tx) put(k kind, id string, object Fields) {
 	if object != nil {
 		object = copyOf(object)
@@ -107,8 +108,8 @@ func (tx *tx) put(k kind, id string, object Fields) {
 	tx.records = append(tx.records, record{k, id, object})
 }
 
-// write appends the change to the journal as one line, so that a torn line
-// loses it whole.
+// write appends the change to the journal as one line, so that an incomplete line loses
+// all of the change.
 func (tx *tx) write() error {
 	if tx.s.journal == nil || len(tx.records)+len(tx.events) == 0 {
 		return nil
@@ -122,7 +123,7 @@ func (tx *tx) write() error {
 		return err
 	}
 	if _, err := tx.s.journal.Write(line); err != nil {
-		tx.s.broken = err // the file may end in half a line now
+		tx.s.broken = err // the file may end with an incomplete line now
 		return err
 	}
 	return nil

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// The ways a channel authenticates itself (JumpCloud API documentation,
-// WebhookAuthType). There is no signature.
+// The authentication types of a channel (JumpCloud API documentation, WebhookAuthType).
+// There is no signature.
 const (
 	authNone   = "WEBHOOK_AUTH_TYPE_UNSPECIFIED"
 	authBasic  = "WEBHOOK_AUTH_TYPE_BASIC"
@@ -30,13 +30,13 @@ func (s *Simulator) channelEndpoints() []endpoint {
 	}
 }
 
-// listNamed lists objects of the newer services: under a name, with a count.
+// listNamed lists objects of the newer services: in a named field, with a count.
 func (s *Simulator) listNamed(k kind, name string) func(*request) (reply, error) {
 	return func(r *request) (reply, error) { return named(r, name, s.objects(k)) }
 }
 
-// named is one page of a list of the newer services, by the conventions of version
-// 2 but for its form.
+// named is one page of a list of the newer services: as in version 2, but in another
+// form.
 func named(r *request, name string, objects []Fields) (reply, error) {
 	objects, total, err := listed(r, objects, namedLimit)
 	if err != nil {
@@ -55,9 +55,9 @@ func (s *Simulator) getNamed(k kind, name string) func(*request) (reply, error) 
 	}
 }
 
-// saveChannel creates a channel (id "") or replaces one. Secrets are stored
-// apart and never shown again; one that a replacement leaves empty is kept, as
-// nobody can read it back to repeat it (assumed).
+// saveChannel creates a channel (id "") or replaces one. Secrets are stored apart and
+// never shown again; a replacement without a secret keeps it, because nobody can read
+// it to repeat it (assumed).
 func (tx *tx) saveChannel(id string, input Fields) (Fields, error) {
 	channel := copyOf(input)
 	if err := tx.checkChannel(id, channel); err != nil {
@@ -134,9 +134,8 @@ func webhookOf(channel Fields) (Fields, bool) {
 	return config, isWebhook
 }
 
-// takeSecrets moves the secrets out of the configuration of a webhook into an
-// object of their own: token, password, masked headers, protected parts of the
-// URL.
+// takeSecrets moves the secrets from the configuration of a webhook into an object of
+// their own: token, password, masked headers, protected parts of the URL.
 func takeSecrets(config, before Fields) Fields {
 	secrets := Fields{}
 	move := func(object map[string]any, field, name string) {

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// control is the page at / and what it and scripts use under /_sim. It has no
-// key: whoever reaches the simulator may change it, except pages of other
-// origins in a browser.
+// control serves the page at / and the requests of the page and of scripts under /_sim.
+// It needs no key: everyone who reaches the simulator may change it, except web pages
+// of other origins in a browser.
 //
-//	GET  /_sim/state                      everything there is, secrets left out
+//	GET  /_sim/state                      everything, without secrets
 //	GET  /_sim/deliveries                 the latest notifications
 //	GET  /_sim/counters
 //	POST /_sim/users                      add a user: JSON or form → {"id"}
@@ -26,7 +26,7 @@ import (
 //	POST /_sim/notify                     {"url", "token"} → {"id"}
 //	POST /_sim/behaviour                  some fields of Behaviour, durations in nanoseconds
 //	POST /_sim/fail                       a Fault
-//	POST /_sim/mend                       forget all faults
+//	POST /_sim/mend                       remove all faults
 //	POST /_sim/resolve                    close open alerts
 //	POST /_sim/emit                       {"type", "fields"} any event
 func (s *Simulator) control() http.Handler {
@@ -76,8 +76,8 @@ func (s *Simulator) control() http.Handler {
 
 func identified(id string, err error) (any, error) { return Fields{"id": id}, err }
 
-// controlled reads JSON or a form, does what was asked, and answers JSON or, to
-// a form, sends the browser back to the page.
+// controlled reads JSON or a form, calls do, and answers with JSON or, for a form,
+// redirects the browser to the page.
 func controlled(w http.ResponseWriter, r *http.Request, do func(*http.Request, Fields) (any, error)) {
 	in, isForm, err := input(w, r)
 	var answer any
@@ -166,8 +166,8 @@ func (s *Simulator) controlFault(_ *http.Request, in Fields) (any, error) {
 	return nil, nil
 }
 
-// into reads the fields of a body into a struct. One that the struct does not
-// have is refused: whoever wrote it believes that it did something.
+// into reads the fields of a body into a struct. It refuses unknown fields: their
+// author believes that they have an effect.
 func into(target any, in Fields) error {
 	encoded, err := json.Marshal(in)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// sender holds the deliveries that are to be tried. Everything in it is under
-// the simulator's lock.
+// sender has the deliveries that must be tried. The simulator's lock guards everything
+// in it.
 type sender struct {
 	ready    []*Delivery
 	inFlight int
@@ -22,7 +22,7 @@ type sender struct {
 	health   map[string]*health
 }
 
-// health is what JumpCloud shows about a webhook channel.
+// health is JumpCloud's count of the deliveries of a webhook channel.
 type health struct {
 	total, succeeded, lastStatus int
 	last                         time.Time
@@ -34,7 +34,7 @@ func deliveryClient(given *http.Client) *http.Client {
 	if given != nil {
 		client = *given
 	} else if standard, isStandard := http.DefaultTransport.(*http.Transport); isStandard {
-		client.Transport = standard.Clone() // with connections of its own, for Close to end
+		client.Transport = standard.Clone() // with connections of its own, which Close can close
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
@@ -61,7 +61,7 @@ func (s *Simulator) enqueue(d *Delivery, delay time.Duration) {
 	})
 }
 
-// pump starts attempts while there is something to try and room for it.
+// pump starts attempts while deliveries are ready and fewer than Concurrency run.
 func (s *Simulator) pump() {
 	for len(s.sender.ready) > 0 && s.sender.inFlight < max(1, s.behaviour.Concurrency) {
 		d := s.sender.ready[0]
@@ -75,7 +75,7 @@ func (s *Simulator) pump() {
 	}
 }
 
-// outcome is how an attempt ended.
+// outcome is the result of an attempt.
 type outcome struct {
 	status int
 	err    error
@@ -99,7 +99,7 @@ func (s *Simulator) send(ctx context.Context, request *http.Request, timeout tim
 	if err != nil {
 		return 0, err
 	}
-	const drained = 64 << 10 // so that the connection can be used again
+	const drained = 64 << 10 // so that the connection can be reused
 	_, err = io.CopyN(io.Discard, response.Body, drained)
 	if errors.Is(err, io.EOF) {
 		err = nil
@@ -107,9 +107,9 @@ func (s *Simulator) send(ctx context.Context, request *http.Request, timeout tim
 	return response.StatusCode, errors.Join(err, response.Body.Close())
 }
 
-// attempted notes how an attempt ended and plans the next one if there is to be
-// one: after 5xx, 408, 429 (JumpCloud's webhook FAQ) and a failed connection
-// (assumed), as often as there are delays. Retry-After is ignored (assumed).
+// attempted records the result of an attempt and plans the next one if there must be
+// one: after 5xx, 408, 429 (JumpCloud's webhook FAQ) and a failed connection (assumed),
+// as often as there are delays. Retry-After is ignored (assumed).
 func (s *Simulator) attempted(d *Delivery, how outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +141,7 @@ func (s *Simulator) attempted(d *Delivery, how outcome) {
 	s.pump()
 }
 
-// plain is an error without the address, which may hold protected values.
+// plain is an error without the address, which may contain protected values.
 func plain(err error) string {
 	var address *url.Error
 	if errors.As(err, &address) {
@@ -173,7 +173,7 @@ func (s *Simulator) noteHealth(channel string, status int, now time.Time) {
 	}
 }
 
-// webhookRequest builds the request of a stored channel, secrets put in.
+// webhookRequest builds the request of a stored channel, with its secrets.
 func (s *Simulator) webhookRequest(channel string, body []byte) (*http.Request, error) {
 	object := s.store.get(kindChannel, channel)
 	config, isWebhook := webhookOf(object)
@@ -183,8 +183,8 @@ func (s *Simulator) webhookRequest(channel string, body []byte) (*http.Request, 
 	return buildWebhook(config, s.store.get(kindSecret, channel), body)
 }
 
-// buildWebhook builds the request of a configuration: JSON, the credentials of
-// the auth type, the custom headers, and the URL with its protected values.
+// buildWebhook builds the request of a configuration: JSON, the credentials of the auth
+// type, the custom headers, and the URL with its protected values.
 func buildWebhook(config, secrets Fields, body []byte) (*http.Request, error) {
 	target := config.Text("url")
 	portions, _ := config["maskedUrlPortion"].([]any)
@@ -214,7 +214,7 @@ func buildWebhook(config, secrets Fields, body []byte) (*http.Request, error) {
 	return request, nil
 }
 
-// listHealth lists how the webhook channels are doing.
+// listHealth lists the counts of the deliveries of the webhook channels.
 func (s *Simulator) listHealth(r *request) (reply, error) {
 	var all []Fields
 	s.mu.Lock()
@@ -235,9 +235,9 @@ func (s *Simulator) listHealth(r *request) (reply, error) {
 	return named(r, "channels", all)
 }
 
-// testWebhook is the Test Webhook button: one request, answered with how it
-// went. Before saving, the configuration comes with the request; afterwards what
-// the request leaves out is taken from the channel.
+// testWebhook is the Test Webhook button: it sends one request and answers with the
+// result. Before saving, the request has the configuration; afterwards, fields that the
+// request leaves out are taken from the channel.
 func (s *Simulator) testWebhook(r *request) (reply, error) {
 	var config Fields
 	var id string

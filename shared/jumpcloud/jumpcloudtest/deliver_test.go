@@ -18,7 +18,7 @@ import (
 
 const token = "canary-webhook-token-0123456789"
 
-// hook is a webhook that notes what it gets.
+// hook is a webhook that records its requests.
 type hook struct {
 	mu     sync.Mutex
 	answer func(n int, w http.ResponseWriter, r *http.Request) // n counts from 1
@@ -45,7 +45,7 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// events is the events that arrived, by the receiver's own parser.
+// events are the events that arrived, parsed by the receiver's own parser.
 func (h *hook) events(t *testing.T) (events []jumpcloud.Event) {
 	t.Helper()
 	for _, body := range h.bodies {
@@ -70,8 +70,8 @@ func bubble(t *testing.T, test func(t *testing.T, b bench, h *hook)) {
 	})
 }
 
-// settle waits until nothing is under way any more.
-func settle() {
+// waitIdle waits until no delivery runs any more.
+func waitIdle() {
 	time.Sleep(time.Hour)
 	synctest.Wait()
 }
@@ -82,21 +82,21 @@ func TestShapesOfNotifications(t *testing.T) {
 			bubble(t, func(t *testing.T, b bench, h *hook) {
 				b.Set(func(behaviour *Behaviour) { behaviour.Shape = shape })
 				id := b.user("mira", nil)
-				settle()
+				waitIdle()
 				if len(h.bodies) != 1 || strings.HasPrefix(h.bodies[0], "[") != (shape == Array) {
-					t.Fatalf("bodies %v", h.bodies)
+					t.Fatalf("bodies %v, want one in the shape of the row", h.bodies)
 				}
 				parsed, err := jumpcloud.ParseBody([]byte(h.bodies[0]))
 				if err != nil || parsed.Elements[0].Shape != want {
-					t.Errorf("%+v, %v", parsed, err)
+					t.Errorf("%+v, %v, want %s", parsed, err, want)
 				}
 				event := h.events(t)[0]
 				stored := b.Events()
 				if event.ID != stored[len(stored)-1].Text("id") || event.Type != "user_create" || fmt.Sprint(event.Users()) != "["+id+"]" {
-					t.Errorf("event %+v", event)
+					t.Errorf("event %+v, want user_create of the user with its id", event)
 				}
 				if strings.Contains(fmt.Sprint(event), "mira") {
-					t.Errorf("a name is in %+v", event)
+					t.Errorf("a name is in %+v, want none", event)
 				}
 			})
 		})
@@ -106,9 +106,9 @@ func TestShapesOfNotifications(t *testing.T) {
 func TestOnlySelectedEventsAreNotified(t *testing.T) {
 	bubble(t, func(t *testing.T, b bench, h *hook) {
 		b.must(b.CreateApplication("CRM")) // application_create is in no rule
-		settle()
+		waitIdle()
 		if len(h.bodies) != 0 {
-			t.Errorf("bodies %v", h.bodies)
+			t.Errorf("bodies %v, want 0", h.bodies)
 		}
 	})
 }
@@ -143,20 +143,20 @@ func TestRetries(t *testing.T) {
 			bubble(t, func(t *testing.T, b bench, h *hook) {
 				h.answer = c.answer
 				b.user("mira", nil)
-				settle()
+				waitIdle()
 				if got := fmt.Sprint(h.at); got != c.at {
 					t.Errorf("attempts at %s, want %s", got, c.at)
 				}
 				d := b.Deliveries()[0]
 				if d.Delivered != c.delivered || d.Dropped == c.delivered || d.Attempts != len(h.at) || d.Status != c.status || (d.Error != "") != (c.status == 0) {
-					t.Errorf("delivery %+v", d)
+					t.Errorf("delivery %+v, want the result of the row", d)
 				}
 				if counters := b.Counters(); counters.Pending != 0 || counters.Attempts != len(h.at) || counters.Delivered+counters.Dropped != 1 {
-					t.Errorf("counters %+v", counters)
+					t.Errorf("counters %+v, want nothing pending and one result", counters)
 				}
 				for _, body := range h.bodies {
 					if body != h.bodies[0] {
-						t.Error("a retry has another body")
+						t.Error("a retry has another body, want the same")
 					}
 				}
 				health := b.want(200, "GET", "/api/v2/notifications/webhook/channels", nil).fields()["channels"].([]any)[0].(map[string]any)
@@ -165,7 +165,7 @@ func TestRetries(t *testing.T) {
 					percentage = float64(100 / len(h.at))
 				}
 				if health["totalRequests"] != float64(len(h.at)) || health["lastResponseStatusCode"] != float64(c.status) || health["successPercentage"] != percentage {
-					t.Errorf("health %v", health)
+					t.Errorf("health %v, want the counts of the row", health)
 				}
 			})
 		})
@@ -201,18 +201,18 @@ func TestAuthentication(t *testing.T) {
 					"notificationChannelObjectIds": []any{id}, "eventFilters": []any{Fields{"eventTypes": []any{"user_create"}}}}
 				b.want(200, "POST", "/api/v2/healthmonitoring/rules", Fields{"rule": rule})
 				b.user("mira", nil)
-				settle()
+				waitIdle()
 				if len(h.bodies) != 1 {
-					t.Fatalf("%d requests", len(h.bodies))
+					t.Fatalf("%d requests, want one", len(h.bodies))
 				}
 				header := h.header[0]
 				if header.Get("Authorization") != c.authorization || header.Get("X-Secret") != c.custom || h.path[0] != "http://hook"+c.path || header.Get("Content-Type") != "application/json" {
-					t.Errorf("%s %v", h.path[0], header)
+					t.Errorf("%s %v, want the headers and the address of the row", h.path[0], header)
 				}
 				shown := b.want(200, "GET", fmt.Sprintf("/api/v2/notifications/channels/%v", id), nil)
 				for _, text := range []string{string(made.raw), string(shown.raw)} {
 					if strings.Contains(text, token) || strings.Contains(text, `"pw"`) || strings.Contains(text, "sesame") {
-						t.Errorf("a secret is in %s", text)
+						t.Errorf("a secret is in %s, want it nowhere", text)
 					}
 				}
 				b.Close()
@@ -229,23 +229,23 @@ func TestMishaps(t *testing.T) {
 			for i := range 100 {
 				b.user(fmt.Sprintf("user%d", i), nil)
 			}
-			settle()
+			waitIdle()
 			arrived, counters = len(h.bodies), b.Counters()
 		})
 		return arrived, counters
 	}
 	if arrived, counters := count(t, func(b *Behaviour) { b.LossRate = 0.3 }); arrived < 50 || arrived > 90 || counters.Lost != 100-arrived {
-		t.Errorf("loss: %d arrived, %+v", arrived, counters)
+		t.Errorf("loss: %d arrived, %+v, want 50 to 90", arrived, counters)
 	}
 	if arrived, counters := count(t, func(b *Behaviour) { b.DuplicateRate = 0.3 }); arrived < 110 || arrived > 150 || counters.Notifications != arrived {
-		t.Errorf("duplicates: %d arrived, %+v", arrived, counters)
+		t.Errorf("duplicates: %d arrived, %+v, want 110 to 150", arrived, counters)
 	}
 	again, _ := count(t, func(b *Behaviour) { b.LossRate = 0.3 })
 	if first, _ := count(t, func(b *Behaviour) { b.LossRate = 0.3 }); first != again {
-		t.Errorf("the same seed lost %d and %d", 100-first, 100-again)
+		t.Errorf("the same seed lost %d and %d, want the same", 100-first, 100-again)
 	}
 	if arrived, counters := count(t, func(b *Behaviour) { b.OnePerOpenAlert = true }); arrived != 1 || counters.Suppressed != 99 {
-		t.Errorf("one per alert: %d arrived, %+v", arrived, counters)
+		t.Errorf("one per alert: %d arrived, %+v, want 1 and 99 suppressed", arrived, counters)
 	}
 }
 
@@ -257,7 +257,7 @@ func TestOrder(t *testing.T) {
 			for i := range 50 {
 				want = append(want, b.user(fmt.Sprintf("user%d", i), nil))
 			}
-			settle()
+			waitIdle()
 			var got []string
 			for _, event := range h.events(t) {
 				got = append(got, event.Resource.ID)
@@ -276,9 +276,9 @@ func TestResolvedAlertNotifiesAgain(t *testing.T) {
 		b.user("two", nil)
 		b.ResolveAlerts()
 		b.user("three", nil)
-		settle()
+		waitIdle()
 		if len(h.bodies) != 2 {
-			t.Errorf("%d notifications", len(h.bodies))
+			t.Errorf("%d notifications, want 2", len(h.bodies))
 		}
 	})
 }
@@ -301,9 +301,9 @@ func TestConcurrencyIsLimited(t *testing.T) {
 		for i := range 20 {
 			b.user(fmt.Sprintf("user%d", i), nil)
 		}
-		settle()
+		waitIdle()
 		if most != DefaultBehaviour().Concurrency || b.Counters().Delivered != 20 {
-			t.Errorf("%d at once, %+v", most, b.Counters())
+			t.Errorf("%d at once, %+v, want the concurrency and all 20 delivered", most, b.Counters())
 		}
 	})
 }
@@ -322,9 +322,9 @@ func TestCloseStopsDeliveries(t *testing.T) {
 		b.user("otto", nil)
 		synctest.Wait()
 		b.ok(b.Close())
-		settle()
+		waitIdle()
 		if len(h.bodies) != 2 {
-			t.Errorf("%d attempts; the retry came after Close", len(h.bodies))
+			t.Errorf("%d attempts, want 2, because a retry must not come after Close", len(h.bodies))
 		}
 	})
 }
@@ -336,17 +336,17 @@ func TestEventsWithoutID(t *testing.T) {
 		})
 		b.user("mira", nil)
 		b.user("otto", nil)
-		settle()
+		waitIdle()
 		ids := map[string]int{}
 		for _, event := range h.events(t) {
 			ids[event.ID]++
 		}
 		if len(h.bodies) != 4 || len(ids) != 2 {
-			t.Errorf("%d bodies, ids %v", len(h.bodies), ids)
+			t.Errorf("%d bodies, ids %v, want 4 with 2 ids", len(h.bodies), ids)
 		}
 		var raw Fields
 		if json.Unmarshal([]byte(h.bodies[0]), &raw) != nil || raw["id"] != nil {
-			t.Errorf("body %s", h.bodies[0])
+			t.Errorf("body %s, want one without an id", h.bodies[0])
 		}
 	})
 }

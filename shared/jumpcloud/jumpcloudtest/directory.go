@@ -24,8 +24,8 @@ func (s *Simulator) directoryEndpoints() []endpoint {
 	}
 }
 
-// createDirectory adds a Microsoft 365 directory, which in JumpCloud only the
-// consent of an administrator does.
+// createDirectory adds a Microsoft 365 directory. In JumpCloud only the consent of an
+// administrator does this.
 func (tx *tx) createDirectory(name string) (string, error) {
 	if name == "" {
 		return "", refuse(http.StatusBadRequest, "name is required")
@@ -91,7 +91,7 @@ func (s *Simulator) patchDirectory(r *request) (reply, error) {
 	return reply{status: http.StatusOK, body: changed}, err
 }
 
-// setDefaultDomain makes one domain of a directory the default one, or none.
+// setDefaultDomain makes one domain of a directory the default one; "" sets none.
 func (tx *tx) setDefaultDomain(directory Fields, domain string) error {
 	directory["defaultDomain"] = nil
 	if domain != "" {
@@ -176,8 +176,8 @@ func (s *Simulator) removeDomain(r *request) (reply, error) {
 	return reply{status: http.StatusOK, body: Fields{}}, err
 }
 
-// listImportable stands for the pass-through to Microsoft Graph: what
-// SetImportable said, by pages of top and skipToken.
+// listImportable simulates the pass-through to Microsoft Graph: it returns the accounts
+// of SetImportable, in pages by top and skipToken.
 func (s *Simulator) listImportable(r *request) (reply, error) {
 	query := r.URL.Query()
 	top, err := strconv.Atoi(query.Get("top"))

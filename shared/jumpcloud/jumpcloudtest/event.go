@@ -9,8 +9,7 @@ import (
 	"entrasync/shared/directory"
 )
 
-// feedEvent is a Directory Insights event with the time from which the feed
-// shows it.
+// feedEvent is a Directory Insights event with the time from which the feed shows it.
 type feedEvent struct {
 	at, visible time.Time
 	fields      Fields
@@ -27,8 +26,8 @@ func eventFromRecord(r record) feedEvent {
 	return feedEvent{at, visible, fields}
 }
 
-// emit adds an event to the change. more holds what is special about it:
-// resource, changes, association.
+// emit adds an event to the change. more has its special fields: resource, changes,
+// association.
 func (tx *tx) emit(name string, more Fields) {
 	event := Fields{
 		"id": tx.newID(), "@version": "1", "service": "directory", "event_type": name,
@@ -56,7 +55,7 @@ func (tx *tx) emit(name string, more Fields) {
 	tx.events = append(tx.events, feedEvent{tx.now.Truncate(time.Millisecond), tx.now.Add(lag), copyOf(event)})
 }
 
-// userResource is a user as the resource of an event: without e-mail address
+// userResource is a user as the resource of an event: without the e-mail address
 // (recorded events).
 func userResource(user Fields) Fields {
 	return Fields{"id": user.Text("_id"), "type": "user", "username": user.Text("username")}
@@ -71,16 +70,15 @@ func (tx *tx) emitUser(name string, user Fields, changes []any) {
 		more["resource"].(Fields)["recipient_email"] = user.Text("email")
 		more["resource"].(Fields)["email_type"] = "company"
 	}
-	if name == "user_lockout" { // by the user who failed to sign in
+	if name == "user_lockout" { // the actor is the user who failed to sign in
 		more["initiated_by"] = userResource(user)
 		more["auth_method"] = "session"
 	}
 	tx.emit(name, more)
 }
 
-// emitUserChange reports a changed user: attributes as user_update, a lock and
-// an expired password by their own events, a state as Behaviour.StateEvents
-// says.
+// emitUserChange reports a changed user: attributes as user_update, a lock and an
+// expired password by their own events, a state according to Behaviour.StateEvents.
 func (tx *tx) emitUserChange(before, user Fields) {
 	attributes := changesOf(before, user, func(name string) bool { return !silent[name] && !stateFields[name] })
 	state := changesOf(before, user, func(name string) bool { return stateFields[name] })
@@ -104,10 +102,10 @@ func (tx *tx) emitUserChange(before, user Fields) {
 	}
 }
 
-// stateFields are the two fields that a state is told by.
+// stateFields are the two fields with the state of a user.
 var stateFields = map[string]bool{"state": true, "suspended": true}
 
-// silent are fields that change along with something that has its own event.
+// silent are fields that change together with something that has its own event.
 var silent = map[string]bool{"account_locked": true, "account_locked_date": true, "badLoginAttempts": true,
 	"password_expired": true, "password_expiration_date": true, "password_date": true, "activated": true}
 
@@ -127,7 +125,7 @@ func stateEvent(before, user Fields) string {
 	return ""
 }
 
-// createChanges lists what a new user has, without from (recorded events).
+// createChanges are the fields of a new user, without from (recorded events).
 func createChanges(user Fields) []any {
 	var changes []any
 	for _, name := range fieldNames(user) {
@@ -143,7 +141,7 @@ func createChanges(user Fields) []any {
 	return changes
 }
 
-// changesOf lists the fields that differ.
+// changesOf are the fields that differ.
 func changesOf(before, after Fields, wanted func(name string) bool) []any {
 	all := Fields{}
 	for name := range before {
@@ -199,9 +197,9 @@ func (tx *tx) emitNamed(event, id, kind, name string, changes []any) {
 	tx.emit(event, more)
 }
 
-// emitAssociation reports an edge or match. Memberships run from the group to the
-// user (JumpCloud's workflow templates); for directories and applications the
-// direction is recorded nowhere and can be switched.
+// emitAssociation reports an edge or a match. Memberships go from the group to the user
+// (JumpCloud's workflow templates); for directories and applications no recording shows
+// the direction, and it can be switched.
 func (tx *tx) emitAssociation(op, action string, from, to node) {
 	if rank[kind(to.Type)] == rank[kindDirectory] && tx.s.behaviour.ReverseAssociations {
 		from, to = to, from
@@ -213,7 +211,7 @@ func (tx *tx) emitAssociation(op, action string, from, to node) {
 		"connection": Fields{"from": end(from), "to": end(to)}}})
 }
 
-// nameOf is what an object is called by in an event.
+// nameOf is the name of an object in an event.
 func nameOf(object Fields) string {
 	for _, field := range []string{"name", "username", "displayLabel"} {
 		if name := strings.TrimSpace(object.Text(field)); name != "" {

@@ -9,51 +9,50 @@ import (
 	"time"
 )
 
-// Fault makes matching requests to the simulator go wrong. The zero value of a
-// field matches everything, or does nothing.
+// Fault makes matching requests to the simulator fail. The zero value of a field
+// matches everything, or does nothing.
 //
-// Which of the requests that match go wrong follow from Skip, Every and Times:
-// {Skip: 2} is the third, {Skip: 2, Times: 2} the third and the fourth,
-// {Every: 3} the third, the sixth and so on without end.
+// Skip, Every and Times select the matching requests that fail: {Skip: 2} selects the
+// third, {Skip: 2, Times: 2} the third and the fourth, {Every: 3} the third, the sixth
+// and so on without end.
 type Fault struct {
 	Method       string        `json:"method"`       // of the request
-	Path         string        `json:"path"`         // pattern of the whole path, * for one part: /api/v2/usergroups/*/membership
+	Path         string        `json:"path"`         // pattern of the complete path, * for one part: /api/v2/usergroups/*/membership
 	PathContains string        `json:"pathContains"` // part of the path of the request
 	Times        int           `json:"times"`        // how often; 0 means once, or without end if Every is set
-	Skip         int           `json:"skip"`         // matching requests that are let through before
-	Every        int           `json:"every"`        // of the others only every n-th; 0 means each
-	Status       int           `json:"status"`       // to answer with
-	RetryAfter   string        `json:"retryAfter"`   // header to send as it is
-	Body         string        `json:"body"`         // to answer with instead of the usual error
-	Answer       Mistake       `json:"answer"`       // what is wrong with the list that is answered
-	Count        int           `json:"count"`        // elements that Answer is about; 0 means one
+	Skip         int           `json:"skip"`         // matching requests before the first that fails
+	Every        int           `json:"every"`        // of the others only every n-th fails; 0 means each
+	Status       int           `json:"status"`       // status of the answer
+	RetryAfter   string        `json:"retryAfter"`   // value of the header
+	Body         string        `json:"body"`         // body of the answer instead of the usual error
+	Answer       Mistake       `json:"answer"`       // the mistake in the list of the answer
+	Count        int           `json:"count"`        // number of elements for Answer; 0 means one
 	Delay        time.Duration `json:"delay"`        // before answering, in nanoseconds
 	Drop         bool          `json:"drop"`         // break the connection without an answer
-	AfterChange  bool          `json:"afterChange"`  // do what was asked, then go wrong
+	AfterChange  bool          `json:"afterChange"`  // make the change, then fail
 }
 
-// Mistake is a way in which a list looks right, with status 200, and is not.
-// Totals are totalCount and count of lists under a name, and the header
-// x-total-count of bare ones.
+// Mistake is a mistake in a list that looks right and has status 200. Totals are
+// totalCount, count of named lists, and the header x-total-count of bare lists.
 type Mistake string
 
-// The mistakes. A page that is short, or has nulls in it, need not be a mistake:
-// see [Behaviour.GoneMembers].
+// The mistakes. A page that is short, or has nulls in it, need not be a mistake: see
+// [Behaviour.GoneMembers].
 const (
 	EmptyList  Mistake = "empty"       // no element; a total in the body is 0, and there is no header
 	EmptyTotal Mistake = "empty_total" // no element and a total of 0
 	EmptyPage  Mistake = "empty_page"  // no element and the right total
 	ShortPage  Mistake = "short"       // the last Count elements of the page are left out, the total is right
-	FewerOf    Mistake = "fewer"       // the same with a total that is less by Count: as if they were not in the list
+	FewerOf    Mistake = "fewer"       // as ShortPage, with a total that is less by Count: as if they were not in the list
 	Nulls      Mistake = "nulls"       // the first Count elements are null
-	Strangers  Mistake = "strangers"   // Count elements more at the front, and in the total, that nobody is
+	Strangers  Mistake = "strangers"   // Count more elements at the front, and in the total, that do not exist
 )
 
 var mistakes = []Mistake{EmptyList, EmptyTotal, EmptyPage, ShortPage, FewerOf, Nulls, Strangers}
 
-// FailNext makes the next requests that match go wrong. Several faults apply in
-// the order in which they were added, one to a request. It panics on a fault that
-// makes no sense, because a test would not notice that nothing goes wrong.
+// FailNext makes the next matching requests fail. Several faults apply in the order in
+// which they were added, one to a request. It panics on a fault that can never apply,
+// because a test would not notice that nothing fails.
 func (s *Simulator) FailNext(fault Fault) {
 	if err := fault.check(); err != nil {
 		panic(err)
@@ -66,7 +65,7 @@ func (s *Simulator) FailNext(fault Fault) {
 	s.faults = append(s.faults, &fault)
 }
 
-// Mend forgets all faults.
+// Mend removes all faults.
 func (s *Simulator) Mend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +77,7 @@ func (f Fault) check() error {
 	_, malformed := path.Match(f.Path, "")
 	switch {
 	case malformed != nil || f.Path != "" && !strings.HasPrefix(f.Path, "/"):
-		return refuse(http.StatusBadRequest, "path %q is not the pattern of a whole path", f.Path)
+		return refuse(http.StatusBadRequest, "path %q is not the pattern of a complete path", f.Path)
 	case f.Times < 0 || f.Skip < 0 || f.Every < 0 || f.Count < 0 || f.Delay < 0:
 		return refuse(http.StatusBadRequest, "a fault has no negative numbers")
 	case f.Answer != "" && !slices.Contains(mistakes, f.Answer):
@@ -89,7 +88,7 @@ func (f Fault) check() error {
 	return nil
 }
 
-// arrived counts the request and takes the fault that is meant for it.
+// arrived counts the request and takes its fault.
 func (s *Simulator) arrived(r *http.Request, e endpoint) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,15 +113,14 @@ func (s *Simulator) arrived(r *http.Request, e endpoint) *Fault {
 
 func (f *Fault) matches(r *http.Request) bool {
 	if f.Path != "" {
-		if whole, _ := path.Match(f.Path, r.URL.Path); !whole {
+		if matching, _ := path.Match(f.Path, r.URL.Path); !matching {
 			return false
 		}
 	}
 	return (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.Path, f.PathContains)
 }
 
-// due counts a request that matches and reports whether it is one that goes
-// wrong.
+// due counts a matching request and reports whether it is one that fails.
 func (f *Fault) due() bool {
 	f.Skip--
 	switch {
@@ -130,15 +128,16 @@ func (f *Fault) due() bool {
 		return false
 	case f.Every < 2:
 		return true
-	default: // below 0, Skip counts what came since
+	default: // a negative Skip counts the requests since
 		return -f.Skip%f.Every == 0
 	}
 }
 
-// goWrong answers as the fault says; false if it was only a delay or a mistake.
+// goWrong sends the wrong answer of the fault; it reports false if the fault is only a
+// delay or a mistake.
 func (s *Simulator) goWrong(w http.ResponseWriter, fault *Fault, api version) bool {
 	if fault.Drop {
-		panic(http.ErrAbortHandler) // the way net/http has to break a connection
+		panic(http.ErrAbortHandler) // as net/http documents for breaking a connection
 	}
 	if fault.Status == 0 {
 		return false

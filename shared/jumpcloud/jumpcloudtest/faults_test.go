@@ -9,8 +9,7 @@ import (
 	. "entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// Which of ten requests go wrong. Requests of other paths between them do not
-// count.
+// Which of ten requests fail. Requests of other paths between them do not count.
 func TestWhichRequestsAFaultIsFor(t *testing.T) {
 	const groups = "/api/v2/usergroups"
 	for _, test := range []struct {
@@ -52,8 +51,7 @@ func TestWhichRequestsAFaultIsFor(t *testing.T) {
 	}
 }
 
-// What the three forms of lists look like with each mistake, and that they are
-// right again afterwards.
+// The three forms of lists with each mistake; afterwards they are right again.
 func TestMistakes(t *testing.T) {
 	b := start(t, nil)
 	var ids []string
@@ -79,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		right, rightTotal := read(b.want(200, "GET", path, nil))
 		n := len(right)
 		if n == 0 || rightTotal != fmt.Sprint(n) {
-			t.Fatalf("%s: %v of %s", path, right, rightTotal)
+			t.Fatalf("%s: %v of %s, want some and the right total", path, right, rightTotal)
 		}
 		noTotal := "0"
 		if strings.Contains(path, "/member") { // the total of a bare list is a header
@@ -101,20 +99,20 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%s, %s: %s of %q, want %s of %q", path, mistake, asJSON(got), total, asJSON(want.elements), want.total)
 			}
 			if again, total := read(b.want(200, "GET", path, nil)); asJSON(again) != asJSON(right) || total != rightTotal {
-				t.Errorf("%s after %s: %s of %q", path, mistake, asJSON(again), total)
+				t.Errorf("%s after %s: %s of %q, want the right list again", path, mistake, asJSON(again), total)
 			}
 		}
 		b.FailNext(Fault{Answer: Strangers, Count: 2})
 		got, total := read(b.want(200, "GET", path, nil))
 		if len(got) != n+2 || total != fmt.Sprint(n+2) || asJSON(got[2:]) != asJSON(right) || asJSON(got[0]) == asJSON(got[1]) {
-			t.Errorf("%s with strangers: %s of %s", path, asJSON(got), total)
+			t.Errorf("%s with strangers: %s of %s, want two different strangers before the right list", path, asJSON(got), total)
 		}
 	}
-	// The page of the feed says by a header how many events it holds.
+	// The page of the feed has the number of its events in a header.
 	ask := Fields{"service": []any{"directory"}, "start_time": "2000-01-01T00:00:00Z"}
 	b.FailNext(Fault{Answer: EmptyTotal})
 	if got := b.want(200, "POST", "/insights/directory/v1/events", ask); string(got.raw) != "[]" || got.header.Get("X-Result-Count") != "0" || got.header.Get("X-Limit") != "1000" {
-		t.Errorf("feed: %s %v", got.raw, got.header)
+		t.Errorf("feed: %s %v, want an empty page with its headers", got.raw, got.header)
 	}
 }
 
@@ -137,26 +135,27 @@ func asJSON(value any) string {
 	return string(encoded)
 }
 
-// A wrong list beside a 404 for the object: two faults, one for each request.
+// A wrong list and a 404 for the object: two faults, one for each request.
 func TestWrongListBesideAnAbsence(t *testing.T) {
 	b := start(t, nil)
 	id := b.user("mira", nil)
 	b.want(204, "POST", "/_sim/fail", Fields{"method": "GET", "path": "/api/systemusers", "answer": "empty"})
 	b.want(204, "POST", "/_sim/fail", Fields{"method": "GET", "path": "/api/systemusers/*", "status": 404})
 	if got := b.want(200, "GET", "/api/systemusers?limit=1", nil); string(got.raw) != `{"results":[],"totalCount":0}` {
-		t.Errorf("%s", got.raw)
+		t.Errorf("%s, want an empty list", got.raw)
 	}
 	b.want(404, "GET", "/api/systemusers/"+id, nil)
 	b.want(200, "GET", "/api/systemusers/"+id, nil)
 }
 
-// A fault that could not go wrong is refused, since a test would pass with it.
+// A fault without an effect is refused, because a test with it would pass without a
+// failure.
 func TestFaultsThatMakeNoSense(t *testing.T) {
 	b := start(t, nil)
 	for _, body := range []Fields{{"answer": "short page"}, {"path": "usergroups"}, {"path": "/api/["}, {"times": -1}, {"answer": "empty", "status": 404},
 		{"pathcontains ": "x"}, {"statuscode": 404}, {"status": "404"}} {
 		if got := b.want(400, "POST", "/_sim/fail", body); got.fields().Text("message") == "" {
-			t.Errorf("%v: %s", body, got.raw)
+			t.Errorf("%v: %s, want a message", body, got.raw)
 		}
 	}
 	b.want(400, "POST", "/_sim/behaviour", Fields{"lossrates": 1})
@@ -165,17 +164,17 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 		b.FailNext(Fault{Answer: "none"})
 		return nil
 	}(); panicked == nil {
-		t.Error("no panic")
+		t.Error("no panic, want one")
 	}
 	b.FailNext(Fault{Answer: EmptyList})
 	id := b.user("mira", nil)
 	if got := b.want(500, "GET", "/api/systemusers/"+id, nil); !strings.Contains(string(got.raw), "Internal Server Error") {
-		t.Errorf("one object: %s", got.raw)
+		t.Errorf("one object: %s, want the usual error", got.raw)
 	}
 	b.FailNext(Fault{Answer: EmptyList, Times: 5})
 	b.want(404, "GET", "/api/systemusers/64a1b2c3d4e5f60718293fff", nil)
 	b.want(204, "POST", "/_sim/mend", nil)
 	if got := b.want(200, "GET", "/api/systemusers", nil).results(); len(got) != 1 {
-		t.Errorf("mended: %v", got)
+		t.Errorf("mended: %v, want 1", got)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// shownBy is the schema of what an endpoint shows one or a list of, nil if it is
-// not described.
+// shownBy is the schema of the objects that an endpoint returns, alone or in a list;
+// nil if they are not described.
 func (s *schemas) shownBy(e endpoint) *openapi3.Schema {
 	if e.shows != "" {
 		return s.v2.Components.Schemas[e.shows].Value
@@ -34,8 +34,8 @@ func (s *schemas) shownBy(e endpoint) *openapi3.Schema {
 	return schema
 }
 
-// propertyOf is a property of a schema, or of the elements of a list; nil if there
-// is none.
+// propertyOf is a property of a schema, or of the elements of a list; nil if there is
+// none.
 func propertyOf(schema *openapi3.Schema, name string) *openapi3.Schema {
 	if schema.Items != nil {
 		return propertyOf(schema.Items.Value, name)
@@ -53,7 +53,8 @@ func propertyOf(schema *openapi3.Schema, name string) *openapi3.Schema {
 	return nil
 }
 
-// knows reports whether what a request shows has a field, by its dotted name.
+// knows reports whether the objects that a request returns have a field, by its dotted
+// name.
 func (r *request) knows(field string) bool {
 	if r.shown == nil {
 		return false
@@ -70,7 +71,7 @@ func (r *request) knows(field string) bool {
 	return true
 }
 
-// mustKnow refuses a field that nobody knows.
+// mustKnow refuses an unknown field.
 func (r *request) mustKnow(field string) error {
 	if !r.knows(field) {
 		return refuse(http.StatusBadRequest, "unknown field %q", field)
@@ -78,7 +79,7 @@ func (r *request) mustKnow(field string) error {
 	return nil
 }
 
-// sorting is what a request sorts by.
+// sorting are the fields that a request sorts by.
 func (r *request) sorting() ([]string, error) {
 	by := names(r.URL.Query(), "sort", r.api)
 	for _, field := range by {
@@ -92,8 +93,8 @@ func (r *request) sorting() ([]string, error) {
 	return by, nil
 }
 
-// chosen is the fields that a request wants to see, all of them if none is named.
-// They are whole: what is in a field cannot be chosen.
+// chosen are the fields that a request selects, all of them if it names none. Parts of
+// a field cannot be selected.
 func (r *request) chosen() ([]string, error) {
 	fields := names(r.URL.Query(), "fields", r.api)
 	for _, field := range fields {
@@ -107,8 +108,8 @@ func (r *request) chosen() ([]string, error) {
 	return fields, nil
 }
 
-// ofObject is the value of a field of an object; the id has other names in filters
-// and sorts.
+// ofObject is the value of a field of an object; the id has other names in filters and
+// sorts.
 func ofObject(object Fields, field string) any {
 	value := lookup(object, field)
 	if value == nil && (field == graphID || field == assumedSortID) {

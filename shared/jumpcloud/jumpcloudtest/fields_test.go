@@ -9,9 +9,8 @@ import (
 	. "entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// A field that nobody knows is refused in every parameter and body that names
-// fields, in the form of its service: an answer with nobody in it would hide that a
-// client has misspelt it.
+// An unknown field is refused in every parameter and body that names fields, in the
+// form of its service: an empty answer would hide a typing error of the client.
 func TestFieldsThatNobodyKnowsAreRefused(t *testing.T) {
 	b := start(t, nil)
 	user, group, m365 := b.user("mira", nil), b.must(b.CreateGroup("Sales")), b.must(b.CreateDirectory("M365"))
@@ -72,17 +71,17 @@ func TestFieldsThatNobodyKnowsAreRefused(t *testing.T) {
 		t.Run(test.method+" "+test.path+fmt.Sprint(test.body), func(t *testing.T) {
 			got := b.call(test.method, test.path, test.body)
 			if got.status != 400 || !strings.Contains(got.fields().Text("message"), test.words) {
-				t.Errorf("%d %s", got.status, got.raw)
+				t.Errorf("%d %s, want 400 with the words of the row", got.status, got.raw)
 			}
 			if inForm := got.fields().Text("status") == "INVALID_ARGUMENT"; inForm != strings.HasPrefix(test.path, "/api/v2/") {
-				t.Errorf("the form of another service: %s", got.raw)
+				t.Errorf("the form of another service: %s, want the form of its own service", got.raw)
 			}
 		})
 	}
 }
 
-// What an answer is described with can be filtered, sorted and chosen by, whether or
-// not an object has it.
+// Fields in the description of an answer can be used in filters, sorts and selections,
+// even if an object does not have them.
 func TestDescribedFieldsAreUnderstood(t *testing.T) {
 	b := start(t, nil)
 	mira := b.user("mira", Fields{"addresses": []any{Fields{"type": "work", "country": "DE"}}, "attributes": []any{Fields{"name": "badge", "value": "7"}}})
@@ -123,7 +122,7 @@ func TestDescribedFieldsAreUnderstood(t *testing.T) {
 		{"searchFilter": Fields{"searchTerm": "MIR", "fields": []any{"username", "email"}}},
 	} {
 		if got := idsIn(b.want(200, "POST", "/api/search/systemusers", body).results()); got != mira {
-			t.Errorf("%v: %s", body, got)
+			t.Errorf("%v: %s, want mira", body, got)
 		}
 	}
 }

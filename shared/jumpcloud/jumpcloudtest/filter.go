@@ -12,13 +12,13 @@ type condition struct {
 	values    []string
 }
 
-// filter is what the filter parameters of a list ask for.
+// filter is the parsed filter of a list.
 type filter struct {
 	all []condition
 	any []condition
 }
 
-// The operators of both versions (JumpCloud API documentation). The ones marked
+// The operators of both versions (JumpCloud API documentation). Those marked as
 // eventual need the header x-eventually-consistent.
 var (
 	operatorsV1 = map[string]bool{"eq": true, "ne": true, "in": true, "nin": true, "gt": true, "gte": true,
@@ -28,8 +28,8 @@ var (
 		"between": "between", "search": "co", "in": "in"}
 )
 
-// parseFilter reads every filter parameter: filter, filter[0], filter[and][0]
-// (all of which must hold) and filter[or][0] (one of which must).
+// parseFilter reads every filter parameter: filter, filter[0], filter[and][0] (all must
+// match) and filter[or][0] (one must match).
 func parseFilter(r *request) (filter, error) {
 	var f filter
 	query := r.URL.Query()
@@ -58,8 +58,8 @@ func parseFilter(r *request) (filter, error) {
 	return f, nil
 }
 
-// filterParts splits the comma-separated conditions of version 2; a piece that
-// is no condition belongs to the value before it.
+// filterParts splits the comma-separated conditions of version 2; a piece that is no
+// condition belongs to the value before it.
 func filterParts(text string, api version) []string {
 	if text == "" {
 		return nil
@@ -80,8 +80,8 @@ func filterParts(text string, api version) []string {
 
 func parseCondition(text string, r *request) (condition, error) {
 	field, rest, _ := strings.Cut(text, ":")
-	op, value, whole := strings.Cut(rest, ":")
-	if !whole || field == "" {
+	op, value, complete := strings.Cut(rest, ":")
+	if !complete || field == "" {
 		return condition{}, refuse(http.StatusBadRequest, "invalid filter")
 	}
 	if r.api == v1 {
@@ -116,7 +116,7 @@ func parseCondition(text string, r *request) (condition, error) {
 	return c, nil
 }
 
-// splitValues splits at | that is not escaped by a backslash.
+// splitValues splits at each | without a backslash before it.
 func splitValues(text string) []string {
 	var values []string
 	var value strings.Builder
@@ -135,8 +135,8 @@ func splitValues(text string) []string {
 	return append(values, value.String())
 }
 
-// ids is the ids that the filter allows if it names them, else nil: a look-up
-// instead of a walk through everybody.
+// ids are the ids that the filter allows if it names them, else nil: a lookup instead
+// of a walk through all users.
 func (f filter) ids() []string {
 	for _, c := range f.all {
 		if c.field == "_id" && (c.op == "in" || c.op == "eq") {

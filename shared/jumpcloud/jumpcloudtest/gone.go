@@ -1,24 +1,24 @@
 package jumpcloudtest
 
-// GoneMembers is what lists of members and associations show of what was deleted.
-// Its memberships take a place in their page and count in the total (JumpCloud's
-// PowerShell module, issues 239, 369 and 370), so a page in the middle can be
-// shorter than it was asked for.
+// GoneMembers says what lists of members and associations show for deleted objects.
+// Their memberships take a place in their page and count in the total (JumpCloud's
+// PowerShell module, issues 239, 369 and 370), so a page in the middle can be shorter
+// than requested.
 type GoneMembers string
 
-// What becomes of the memberships of what is deleted.
+// What happens to the memberships of a deleted object.
 const (
-	ForgetGone GoneMembers = ""      // they end with it
+	ForgetGone GoneMembers = ""      // they are deleted with it
 	OmitGone   GoneMembers = "omit"  // they are left out of their page
 	NullGone   GoneMembers = "nulls" // they are null in their page
-	ListGone   GoneMembers = "list"  // they stand in their page as before
+	ListGone   GoneMembers = "list"  // they are in their page as before
 )
 
 // goneMark marks elements of lists that are gone; it never leaves the simulator.
 const goneMark = "\x00gone"
 
-// gone are the elements that stand for edges of a node with what was deleted. The
-// caller holds the lock.
+// gone are the elements for the edges of a node to deleted objects. The caller holds
+// the lock.
 func (s *Simulator) gone(from node, target kind, element func(node) Fields) []Fields {
 	if s.behaviour.GoneMembers == ForgetGone {
 		return nil
@@ -34,7 +34,7 @@ func (s *Simulator) gone(from node, target kind, element func(node) Fields) []Fi
 	return all
 }
 
-// showGone makes the elements of a page that are gone what the behaviour says.
+// showGone changes the elements of deleted objects on a page as the behaviour says.
 func showGone(page []Fields, how GoneMembers) []Fields {
 	shown := make([]Fields, 0, len(page))
 	for _, each := range page {

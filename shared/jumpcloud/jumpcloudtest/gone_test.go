@@ -7,8 +7,8 @@ import (
 	. "entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// 208 memberships, of which three belong to users who are gone: they take places
-// in the first page and count in the total.
+// 208 memberships, three of them of deleted users: they take places in the first page
+// and count in the total.
 func TestGoneMembersKeepTheirPlaces(t *testing.T) {
 	for how, want := range map[GoneMembers]struct {
 		total, nulls int
@@ -47,24 +47,24 @@ func TestGoneMembersKeepTheirPlaces(t *testing.T) {
 						if each == nil {
 							nulls++
 						} else if seen[id] || id == "" {
-							t.Errorf("%s comes twice", id)
+							t.Errorf("%s comes twice or has no id, want each once", id)
 						}
 						seen[id] = true
 					}
 				}
 				if _, stays := seen[ids[3]]; nulls != want.nulls || stays != (how == ListGone) || !seen[ids[4]] || !seen[ids[207]] {
-					t.Errorf("%s: %d nulls, the deleted user %v", list, nulls, stays)
+					t.Errorf("%s: %d nulls, the deleted user %v, want the nulls of the row, and the user only where lists keep it", list, nulls, stays)
 				}
 			}
 			if got := len(b.Members(group)); got != 205 {
-				t.Errorf("%d members", got)
+				t.Errorf("%d members, want 205", got)
 			}
 		})
 	}
 }
 
-// It is so from every side: for the groups of a user, for what is associated with
-// a source, and for the associations of a user.
+// The same from every side: for the groups of a user, for the associations of a source,
+// and for the associations of a user.
 func TestGoneOnEverySide(t *testing.T) {
 	b := start(t, nil)
 	b.Set(func(behaviour *Behaviour) { behaviour.GoneMembers = OmitGone })
@@ -89,11 +89,11 @@ func TestGoneOnEverySide(t *testing.T) {
 		}
 	}
 	if elements, total := bare(b.want(200, "GET", "/api/v2/office365s/"+m365+"/associations?targets=user", nil)); len(elements) != 0 || total != "1" {
-		t.Errorf("users: %d of %s", len(elements), total)
+		t.Errorf("users: %d of %s, want none of 1", len(elements), total)
 	}
 	b.ok(b.DeleteGroup(kept)) // and what is gone with it
 	if elements, total := bare(b.want(200, "GET", "/api/v2/users/"+user+"/memberof", nil)); len(elements) != 0 || total != "2" {
-		t.Errorf("memberof: %d of %s", len(elements), total)
+		t.Errorf("memberof: %d of %s, want none of 2", len(elements), total)
 	}
 }
 
@@ -104,12 +104,12 @@ func TestOmitTotals(t *testing.T) {
 	b.must(b.Notify("http://receiver/", "token"))
 	b.Set(func(behaviour *Behaviour) { behaviour.OmitTotals = true })
 	if elements, total := bare(b.want(200, "GET", "/api/v2/usergroups", nil)); len(elements) != 1 || total != "" {
-		t.Errorf("bare: %d of %q", len(elements), total)
+		t.Errorf("bare: %d of %q, want 1 without a total", len(elements), total)
 	}
 	if got := b.want(200, "GET", "/api/systemusers", nil); len(got.results()) != 1 || got.fields()["totalCount"] != nil {
-		t.Errorf("version 1: %s", got.raw)
+		t.Errorf("version 1: %s, want 1 without a total", got.raw)
 	}
 	if got := b.want(200, "GET", "/api/v2/notifications/channels", nil).fields(); len(elementsOf(got["channels"])) != 1 || got["count"] != nil {
-		t.Errorf("newer service: %v", got)
+		t.Errorf("newer service: %v, want 1 without a count", got)
 	}
 }

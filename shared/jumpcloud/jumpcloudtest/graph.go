@@ -10,7 +10,7 @@ import (
 type graphRoute struct {
 	base, part string // "/users/{user_id}", "user_id"
 	kind       kind
-	reach      map[string]kind // last part of the path to what is listed with its paths
+	reach      map[string]kind // last part of the path, to the kind that is listed with its paths
 }
 
 var graphRoutes = []graphRoute{
@@ -34,7 +34,7 @@ func (s *Simulator) graphEndpoints() []endpoint {
 	}
 	members := graphRoutes[0]
 	return append(all,
-		// Not described any more; JumpCloud's own clients have it.
+		// No longer described, but in JumpCloud's own clients.
 		endpoint{api: v2, method: http.MethodGet, path: members.base + "/memberof", serve: s.getParents, takes: []string{"limit", "skip", "sort", "filter"}, shows: "GraphObjectWithPaths"},
 		endpoint{api: v2, method: http.MethodGet, path: members.base + "/members", serve: s.getMembers},
 		endpoint{api: v2, method: http.MethodPost, path: members.base + "/members", serve: s.postEdge(members)})
@@ -49,8 +49,8 @@ func (s *Simulator) start(r *request, route graphRoute) (node, error) {
 	return n, nil
 }
 
-// getReach lists everything of a kind that the start reaches, directly or
-// through user groups, each with its paths.
+// getReach lists all objects of a kind that the start reaches, directly or through user
+// groups, each with its paths.
 func (s *Simulator) getReach(route graphRoute, target kind) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		from, err := s.start(r, route)
@@ -73,7 +73,7 @@ func (s *Simulator) getReach(route graphRoute, target kind) func(*request) (repl
 	}
 }
 
-// getAssociations lists the direct edges to the kinds in targets.
+// getAssociations lists the direct edges to objects of the kinds in targets.
 func (s *Simulator) getAssociations(route graphRoute) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		from, err := s.start(r, route)
@@ -110,7 +110,7 @@ func (s *Simulator) edges(r *request, from node, targets []string) (reply, error
 	return list(r, found)
 }
 
-// edgeTo is an edge as lists show it: by its other end.
+// edgeTo is an edge as lists show it: its other end.
 func edgeTo(n node) Fields {
 	return Fields{"attributes": nil, "to": Fields{"id": n.ID, "type": n.Type, "attributes": nil}}
 }
@@ -119,8 +119,8 @@ func byOtherEnd(a, b Fields) int {
 	return strings.Compare(textOf(lookup(a, "to.id")), textOf(lookup(b, "to.id")))
 }
 
-// postEdge adds or removes an edge. Which kinds are allowed is in the schema of
-// the body, and members and associations differ in nothing else.
+// postEdge adds or removes an edge. The schema of the body says which kinds are
+// allowed; otherwise members and associations are the same.
 func (s *Simulator) postEdge(route graphRoute) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		body := r.fields()
@@ -136,11 +136,11 @@ func (s *Simulator) postEdge(route graphRoute) func(*request) (reply, error) {
 	}
 }
 
-// rank orders the ends of an edge: it runs from the lower to the higher.
+// rank orders the ends of an edge: an edge goes from the lower to the higher rank.
 var rank = map[kind]int{kindGroup: 0, kindUser: 1, kindDirectory: 2, kindApplication: 2}
 
-// operate adds, removes or updates the edge between two nodes, whichever of
-// them it was asked of. Of two groups, the second is to be in the first.
+// operate adds, removes or updates the edge between two nodes, in either order. Of two
+// groups, the second becomes a member of the first.
 func (tx *tx) operate(op string, from, to node) error {
 	for _, end := range []node{from, to} {
 		if tx.get(kind(end.Type), end.ID) == nil {
@@ -170,8 +170,8 @@ func (tx *tx) operate(op string, from, to node) error {
 	return nil
 }
 
-// dropEdges removes every edge and match of a node without events. Edges leave
-// what Behaviour.GoneMembers says.
+// dropEdges removes every edge and match of a node without events.
+// Behaviour.GoneMembers says what the edges leave behind.
 func (tx *tx) dropEdges(n node) {
 	drop := func(k kind, from, to node) {
 		tx.put(k, edgeID(from, to), nil)

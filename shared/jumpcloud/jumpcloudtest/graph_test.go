@@ -22,7 +22,7 @@ func TestGroupsAndMembers(t *testing.T) {
 	before := len(b.Events()) - 1
 	b.want(204, "POST", path+"/members", Fields{"op": "add", "type": "user", "id": mira})
 	if got := b.want(409, "POST", path+"/members", Fields{"op": "add", "type": "user", "id": mira}).fields(); got.Text("message") != "Already Exists" {
-		t.Errorf("%v", got)
+		t.Errorf("%v, want Already Exists", got)
 	}
 	b.want(400, "POST", path+"/members", Fields{"op": "join", "type": "user", "id": mira})
 	b.want(400, "POST", path+"/members", Fields{"op": "add", "type": "user_group", "id": group})
@@ -34,26 +34,26 @@ func TestGroupsAndMembers(t *testing.T) {
 	b.want(204, "POST", path+"/members", Fields{"op": "remove", "type": "user", "id": otto})
 	b.want(200, "PUT", path, Fields{"name": "Sales EU"})
 	if got := b.types(before); got != "group_create association_change o365_directory_create association_change association_change group_update" {
-		t.Errorf("events %s", got)
+		t.Errorf("events %s, want group_create association_change o365_directory_create association_change association_change group_update", got)
 	}
 	edge, _ := json.Marshal(b.Events()[before+1]["association"])
 	want := fmt.Sprintf(`{"action_source":"manual","attributes":null,"connection":{"from":{"name":"Sales","object_id":"%s","type":"user_group"},"to":{"name":"mira","object_id":"%s","type":"user"}},"op":"add"}`, group, mira)
 	if string(edge) != want || b.Events()[before+1]["resource"] != nil {
-		t.Errorf("association %s", edge)
+		t.Errorf("association %s, want %s and no resource", edge, want)
 	}
 	if got := b.want(200, "GET", path+"/members", nil); string(got.raw) != fmt.Sprintf(`[{"attributes":null,"to":{"attributes":null,"id":"%s","type":"user"}}]`, mira) {
-		t.Errorf("members %s", got.raw)
+		t.Errorf("members %s, want mira by an edge", got.raw)
 	}
 	if got := b.want(200, "GET", path+"/membership", nil).list(); len(got) != 1 || got[0].Text("id") != mira {
-		t.Errorf("membership %v", got)
+		t.Errorf("membership %v, want mira", got)
 	}
 	if got := b.want(200, "GET", "/api/v2/users/"+mira+"/memberof?filter=object_id:eq:"+group, nil).list(); len(got) != 1 || got[0].Text("type") != "user_group" {
-		t.Errorf("memberof %v", got)
+		t.Errorf("memberof %v, want one group", got)
 	}
 	before = len(b.Events())
 	b.want(204, "DELETE", path, nil)
 	if got := b.want(200, "GET", "/api/v2/users/"+mira+"/memberof", nil).list(); len(got) != 0 || b.types(before) != "group_delete" {
-		t.Errorf("memberof %v, events %s", got, b.types(before))
+		t.Errorf("memberof %v, events %s, want none and group_delete", got, b.types(before))
 	}
 	b.want(404, "GET", path, nil)
 }
@@ -75,7 +75,7 @@ func TestPathsToADirectory(t *testing.T) {
 	b.want(400, "GET", office+"/associations", nil)
 	b.want(400, "GET", office+"/associations?targets=system", nil)
 	if got := b.want(200, "GET", office+"/associations?targets=user,user_group", nil).list(); len(got) != 4 {
-		t.Errorf("associations %v", got)
+		t.Errorf("associations %v, want 4", got)
 	}
 	paths := func() map[string]int {
 		counts := map[string]int{}
@@ -85,22 +85,22 @@ func TestPathsToADirectory(t *testing.T) {
 		return counts
 	}
 	if got := paths(); got[direct] != 1 || got[both] != 2 || got[member] != 2 || len(got) != 3 {
-		t.Errorf("paths %v", got)
+		t.Errorf("paths %v, want one, two and two", got)
 	}
 	b.ok(b.RemoveMember(one, member))
 	b.ok(b.Dissociate(both, directory))
 	if got := paths(); got[both] != 1 || got[member] != 1 {
-		t.Errorf("paths %v", got)
+		t.Errorf("paths %v, want one path each", got)
 	}
 	b.ok(b.DeleteGroup(two))
 	if got := paths(); len(got) != 2 || got[member] != 0 {
-		t.Errorf("paths %v", got)
+		t.Errorf("paths %v, want two users without the member", got)
 	}
 	if got := b.want(200, "GET", "/api/v2/users/"+both+"/office365s", nil).list(); len(got) != 1 || got[0].Text("id") != directory {
-		t.Errorf("directories of a user %v", got)
+		t.Errorf("directories of a user %v, want the directory", got)
 	}
 	if got := b.want(200, "GET", office+"/usergroups", nil).list(); len(got) != 1 || got[0].Text("id") != one {
-		t.Errorf("groups %v", got)
+		t.Errorf("groups %v, want the group", got)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestDirectionOfAssociations(t *testing.T) {
 			t.Errorf("association from %s, want %s", got, want)
 		}
 		if got := from(events[len(events)-1]); got != "user_group" {
-			t.Errorf("membership from %s", got)
+			t.Errorf("membership from %s, want user_group", got)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func TestDirectorySettings(t *testing.T) {
 	before := len(b.Events())
 	list := b.want(200, "GET", "/api/v2/directories?filter=type:eq:office_365", nil).list()
 	if len(list) != 1 || list[0].Text("id") != directory || list[0].Text("type") != "office_365" {
-		t.Errorf("directories %v", list)
+		t.Errorf("directories %v, want the one directory", list)
 	}
 	b.want(400, "PATCH", office, Fields{"userLockoutAction": "remove_access"})
 	b.want(200, "PATCH", office, Fields{"groupsEnabled": true, "userLockoutAction": "suspend"})
@@ -148,11 +148,11 @@ func TestDirectorySettings(t *testing.T) {
 	b.want(200, "PATCH", office, Fields{"defaultDomain": Fields{"id": domain["objectId"]}})
 	got := b.want(200, "GET", office+"/domains", nil)
 	if want := fmt.Sprintf(`{"domains":[{"default":true,"domain":"example.com","objectId":"%s","resourceObjectId":"%s"}],"totalCount":1}`, domain["objectId"], directory); string(got.raw) != want {
-		t.Errorf("domains %s", got.raw)
+		t.Errorf("domains %s, want %s", got.raw, want)
 	}
 	b.want(200, "PATCH", office, Fields{"defaultDomain": Fields{}})
 	if got := b.want(200, "GET", office, nil).fields(); got["defaultDomain"] != nil || !got.Flag("groupsEnabled") || got.Text("userLockoutAction") != "suspend" {
-		t.Errorf("directory %v", got)
+		t.Errorf("directory %v, want no default domain and the changed settings", got)
 	}
 	rule := b.want(201, "POST", office+"/translationrules", Fields{"builtIn": "user_department"}).fields().Text("id")
 	b.want(400, "POST", office+"/translationrules", Fields{"builtIn": "user_shoe_size"})
@@ -162,13 +162,13 @@ func TestDirectorySettings(t *testing.T) {
 	b.want(200, "DELETE", office+"/domains/"+fmt.Sprint(domain["objectId"]), nil)
 	if got := b.types(before); got != "o365_directory_update integration_domain_add integration_default_domain_update o365_directory_update "+
 		"integration_default_domain_update o365_directory_update integrationattribute_include integrationattribute_exclude integration_domain_delete" {
-		t.Errorf("events %s", got)
+		t.Errorf("events %s, want those of each change", got)
 	}
 	b.SetImportable(directory, []Fields{{"id": "1"}, {"id": "2"}, {"id": "3"}})
 	page := b.want(200, "GET", office+"/import/users?top=2", nil).fields()
 	rest := b.want(200, "GET", office+"/import/users?top=2&skipToken="+page.Text("skipToken"), nil).fields()
 	if len(page["users"].([]any)) != 2 || len(rest["users"].([]any)) != 1 || rest["skipToken"] != nil {
-		t.Errorf("importable %v then %v", page, rest)
+		t.Errorf("importable %v then %v, want two users, then one without a token", page, rest)
 	}
 }
 
@@ -194,17 +194,17 @@ func TestBulkUsers(t *testing.T) {
 			return lines
 		}
 		if got := fmt.Sprintf("%q", results()); got != `["pending " "pending " "pending " "pending " "pending "]` || len(b.Users()) != 1 {
-			t.Errorf("before: %s", got)
+			t.Errorf("before: %s, want all pending", got)
 		}
 		time.Sleep(DefaultBehaviour().BulkDelay)
 		synctest.Wait()
 		want := `["finished " "failed User already exists" "failed Missing email" "finished " "failed License limit reached, contact your provider"]`
 		if got := fmt.Sprintf("%q", results()); got != want {
-			t.Errorf("after: %s", got)
+			t.Errorf("after: %s, want %s", got, want)
 		}
 		events := b.Events()[before:]
 		if correlation, _ := json.Marshal(events[0]["correlation"]); len(events) != 2 || string(correlation) != `{"id":"`+job+`","type":"user_import"}` {
-			t.Errorf("%d events, correlation %s", len(events), correlation)
+			t.Errorf("%d events, correlation %s, want 2 with the job", len(events), correlation)
 		}
 		users := b.Users()
 		ids := []any{Fields{"id": users[0]["_id"]}, Fields{"id": users[1]["_id"]}}
@@ -214,11 +214,11 @@ func TestBulkUsers(t *testing.T) {
 		synctest.Wait()
 		for _, user := range b.Users()[:2] {
 			if !user.Flag("password_expired") {
-				t.Errorf("%s is not expired", user.Text("username"))
+				t.Errorf("%s is not expired, want it expired", user.Text("username"))
 			}
 		}
 		if b.Users()[0].Text("lastname") != "New" {
-			t.Error("not updated")
+			t.Error("the user was not updated, want the new name")
 		}
 		b.Close()
 	})
@@ -234,21 +234,21 @@ func TestScheduledStates(t *testing.T) {
 		b.want(400, "POST", "/api/v2/bulk/userstates", Fields{"user_ids": []any{one}, "state": "STAGED", "start_date": at.Format(time.RFC3339)})
 		b.want(404, "POST", "/api/v2/bulk/userstates", Fields{"user_ids": []any{one, DefaultOrganizationID}, "state": "SUSPENDED", "start_date": at.Format(time.RFC3339)})
 		if got := b.want(200, "GET", "/api/v2/bulk/userstates?userid="+one, nil).list(); len(got) != 1 {
-			t.Errorf("a refused request left something behind: %v", got)
+			t.Errorf("after a refused request: %v, want one schedule", got)
 		}
 		b.want(204, "DELETE", "/api/v2/bulk/userstates/"+made[1].Text("scheduledJobId"), nil)
 		if got := b.want(200, "GET", "/api/v2/bulk/userstates/eventlist/next?users="+one, nil).list(); len(got) != 1 || got[0].Text("systemUserId") != one {
-			t.Errorf("next %v", got)
+			t.Errorf("next %v, want the schedule of the user", got)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		first, _ := b.User(one)
 		second, _ := b.User(two)
 		if first.Text("state") != "SUSPENDED" || second.Text("state") != "ACTIVATED" {
-			t.Errorf("%s and %s", first.Text("state"), second.Text("state"))
+			t.Errorf("%s and %s, want SUSPENDED and ACTIVATED", first.Text("state"), second.Text("state"))
 		}
 		if got := b.types(before); got != "user_suspension_schedule_create user_suspension_schedule_create user_suspension_schedule_delete user_update user_suspended" {
-			t.Errorf("events %s", got)
+			t.Errorf("events %s, want user_suspension_schedule_create user_suspension_schedule_create user_suspension_schedule_delete user_update user_suspended", got)
 		}
 		b.Close()
 	})

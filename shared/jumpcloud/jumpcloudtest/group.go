@@ -13,7 +13,7 @@ func (s *Simulator) groupEndpoints() []endpoint {
 		{api: v2, method: http.MethodPost, path: "/usergroups", serve: s.postGroup},
 		{api: v2, method: http.MethodGet, path: one, serve: s.oneOf(kindGroup, "id")},
 		{api: v2, method: http.MethodPut, path: one, serve: s.putGroup},
-		// Not described any more; JumpCloud's own Go client has it, and so what uses it.
+		// No longer described, but in JumpCloud's own Go client and the programs that use it.
 		{api: v2, method: http.MethodPatch, path: one, serve: s.putGroup, fields: groupText},
 		{api: v2, method: http.MethodDelete, path: one, serve: s.removeGroup},
 	}, s.graphEndpoints()...)
@@ -24,7 +24,7 @@ func (s *Simulator) listOf(k kind) func(*request) (reply, error) {
 	return func(r *request) (reply, error) { return list(r, s.shownObjects(k, nil)) }
 }
 
-// oneOf answers with one object, whose id the named part of the path is.
+// oneOf answers with one object; the named part of the path is its id.
 func (s *Simulator) oneOf(k kind, part string) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		object := s.shownObject(k, r.PathValue(part))
@@ -39,11 +39,10 @@ func (s *Simulator) oneOf(k kind, part string) func(*request) (reply, error) {
 	}
 }
 
-// groupText are the fields of a group that a client writes.
+// groupText are the fields of a group that a client can write.
 var groupText = []string{"name", "description", "email", "attributes", "memberQuery", "memberQueryExemptions", "memberSuggestionsNotify", "membershipMethod"}
 
-// saveGroup creates a group (id "") or changes one. A name is free of others:
-// that JumpCloud allows none twice is assumed.
+// saveGroup creates a group (id "") or changes one. Names must be unique (assumed).
 func (tx *tx) saveGroup(id string, input Fields) (Fields, error) {
 	group := Fields{"id": tx.newID(), "type": string(kindGroup), "description": "", "email": "", "attributes": nil,
 		"membershipMethod": "STATIC", "memberQuery": nil, "memberQueryExemptions": []any{},
@@ -81,8 +80,7 @@ func (tx *tx) saveGroup(id string, input Fields) (Fields, error) {
 	return group, nil
 }
 
-// deleteGroup removes a group with its edges; the edges emit no events of their
-// own (assumed).
+// deleteGroup removes a group with its edges; the edges emit no events (assumed).
 func (tx *tx) deleteGroup(id string) error {
 	group := tx.get(kindGroup, id)
 	if group == nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// idMaker makes ids as JumpCloud has them, 24 hex digits: the time in seconds, a
-// part of its own, and a counter. So ids sort by the time they were made.
+// idMaker makes ids in JumpCloud's form, 24 hex digits: the time in seconds, a random
+// part, and a counter. So ids sort by the time of their creation.
 type idMaker struct {
 	own   [5]byte
 	count uint32
@@ -31,7 +31,7 @@ func (m *idMaker) next(now time.Time) string {
 	return hex.EncodeToString(append(raw, byte(m.count>>16), byte(m.count>>8), byte(m.count)))
 }
 
-// saw keeps next from making an id that a journal already has.
+// saw keeps next from making an id that the journal already has.
 func (m *idMaker) saw(id string) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != 12 {

@@ -32,12 +32,12 @@ var services = []string{"alerts", "all", "directory", "ldap", "mdm", "notificati
 	"password_vault", "radius", "reports", "saas_app_management", "software", "sso", "systems", "access_management",
 	"asset_management", "workflows", "genai", "aigw", "ai_admin", "generic_di"}
 
-// feedQuery is a query that was understood.
+// feedQuery is a parsed query.
 type feedQuery struct {
 	services []string
 	from, to time.Time
 	terms    []term
-	text     string // q: anywhere in the event, lower case
+	text     string // q, in lower case: found anywhere in the event
 	limit    int
 	skip     int
 	newest   bool // sort DESC
@@ -45,7 +45,7 @@ type feedQuery struct {
 	after    *position
 }
 
-// position is a place between two events, what search_after holds.
+// position is a place between two events, the content of search_after.
 type position struct {
 	millisecond int64
 	id          string
@@ -85,7 +85,7 @@ func parseFeedQuery(body Fields, now time.Time) (feedQuery, error) {
 	case q.to.Before(q.from):
 		return q, refuse(http.StatusBadRequest, "end_time is before start_time")
 	}
-	// What makes no sense as a limit falls back to the default.
+	// An invalid limit means the default.
 	if limit, isNumber := body["limit"].(float64); isNumber && limit >= 1 && limit <= feedMaximum {
 		q.limit = int(limit)
 	}
@@ -110,8 +110,8 @@ func parseFeedQuery(body Fields, now time.Time) (feedQuery, error) {
 	return q, err
 }
 
-// mustBeOfEvents refuses a field that no event has, by the first part of its name:
-// of what is below it little is described.
+// mustBeOfEvents refuses a field that no event has. It checks only the first part of
+// the name, because little is described below it.
 func mustBeOfEvents(field string) error {
 	if head, _, _ := strings.Cut(field, "."); !slices.Contains(eventFields, head) {
 		return refuse(http.StatusBadRequest, "unknown field %q", field)
@@ -134,8 +134,8 @@ func parsePosition(given any) (*position, error) {
 	return nil, refuse(http.StatusBadRequest, "search_after is not the value of a header X-Search_after")
 }
 
-// run finds the events, sorted; total counts them before search_after, skip and
-// limit.
+// run finds the matching events, sorted; [feedQuery.page] applies search_after, skip
+// and limit.
 func (s *Simulator) run(q feedQuery, now time.Time) (found []feedEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +169,7 @@ func (q feedQuery) matches(event feedEvent) bool {
 	return err == nil && strings.Contains(strings.ToLower(string(encoded)), q.text)
 }
 
-// page cuts the page that search_after and skip ask for.
+// page is the page that search_after and skip select.
 func (q feedQuery) page(found []feedEvent) []feedEvent {
 	if q.after != nil {
 		start := slices.IndexFunc(found, func(event feedEvent) bool {

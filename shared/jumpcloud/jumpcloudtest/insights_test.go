@@ -26,19 +26,19 @@ func TestFeedLagsAndForgets(t *testing.T) {
 		b.user("mira", nil)
 		count := func() int { return len(b.want(200, "POST", events, query(begin, nil)).list()) }
 		if count() != 0 {
-			t.Error("visible at once")
+			t.Error("the event is visible at once, want the lag")
 		}
 		time.Sleep(DefaultBehaviour().FeedLag)
 		if count() != 1 {
-			t.Error("not visible after the lag")
+			t.Error("the event is not visible after the lag, want it")
 		}
 		time.Sleep(89 * 24 * time.Hour)
 		if count() != 1 {
-			t.Error("forgotten too early")
+			t.Error("the event is deleted too early, want it until the retention ends")
 		}
 		time.Sleep(2 * 24 * time.Hour)
 		if count() != 0 {
-			t.Error("kept too long")
+			t.Error("the event is kept too long, want it deleted")
 		}
 		b.Close()
 	})
@@ -64,7 +64,7 @@ func TestFeedPages(t *testing.T) {
 					got = append(got, event["resource"].(map[string]any)["username"].(string))
 				}
 				if answer.header.Get("X-Limit") != "10" || answer.header.Get("X-Sort") != sort || answer.header.Get("X-Result-Count") != fmt.Sprint(len(answer.list())) {
-					t.Fatalf("headers %v", answer.header)
+					t.Fatalf("headers %v, want the limit, the sort and the number of events", answer.header)
 				}
 				pages++
 				if len(answer.list()) < 10 {
@@ -78,7 +78,7 @@ func TestFeedPages(t *testing.T) {
 				distinct[name] = true
 			}
 			if pages != 3 || len(got) != 25 || len(distinct) != 25 || got[0] != first {
-				t.Errorf("%s: %d pages, %v", sort, pages, got)
+				t.Errorf("%s: %d pages, %v, want 3 with all 25 events, each once", sort, pages, got)
 			}
 		}
 		b.Close()
@@ -88,7 +88,7 @@ func TestFeedPages(t *testing.T) {
 // rawJSON is text that is JSON already.
 type rawJSON string
 
-// MarshalJSON is the text as it is.
+// MarshalJSON is the text unchanged.
 func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
 func TestFeedQueries(t *testing.T) {
@@ -127,14 +127,14 @@ func TestFeedQueries(t *testing.T) {
 		}
 		b.want(401, "POST", events, query(begin, nil), "x-api-key", "wrong")
 		if got := b.want(200, "POST", events+"/count", query(begin, nil)).fields(); got["count"] != 3.0 {
-			t.Errorf("count %v", got)
+			t.Errorf("count %v, want 3", got)
 		}
 		if got := b.want(200, "POST", events+"/distinct", query(begin, Fields{"field": "event_type"})); string(got.raw) !=
 			`{"buckets":[{"doc_count":1,"key":"group_create"},{"doc_count":1,"key":"user_create"},{"doc_count":1,"key":"user_update"}],"doc_count_error_upper_bound":0,"sum_other_doc_count":0}` {
-			t.Errorf("distinct %s", got.raw)
+			t.Errorf("distinct %s, want one event of each type", got.raw)
 		}
 		if got := b.want(200, "POST", events, query(begin, Fields{"fields": []any{"id", "event_type"}})).list(); len(got[0]) != 2 {
-			t.Errorf("fields %v", got[0])
+			t.Errorf("fields %v, want 2", got[0])
 		}
 		b.Close()
 	})
@@ -158,7 +158,7 @@ func TestRefusedFeedQueries(t *testing.T) {
 		"bad operator":    query(begin, Fields{"search_term": Fields{"and": []any{Fields{"field": "id", "operator": "like", "value": "a"}}}}),
 	} {
 		if got := b.call("POST", events, body); got.status != 400 {
-			t.Errorf("%s: %d %s", name, got.status, got.raw)
+			t.Errorf("%s: %d %s, want 400", name, got.status, got.raw)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// openJournal replays the file, writes it anew with only what is left, and keeps
-// it open for appending.
+// openJournal replays the file, writes a new one with only the present objects and
+// events, and keeps it open for appending.
 func (s *Simulator) openJournal(path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -34,13 +34,13 @@ func (s *Simulator) openJournal(path string) error {
 	return nil
 }
 
-// replay takes every whole line. The last line has no end when the process was
-// killed while it wrote it: nobody was told of that change, so it is left out.
+// replay reads every complete line. The last line is incomplete if the process was
+// killed while it wrote the line: that change was never acknowledged, so it is dropped.
 func (s *Simulator) replay(content []byte) error {
 	oldest := time.Now().Add(-s.behaviour.Retention)
 	for number := 1; ; number++ {
-		line, rest, whole := bytes.Cut(content, []byte("\n"))
-		if !whole {
+		line, rest, complete := bytes.Cut(content, []byte("\n"))
+		if !complete {
 			return nil
 		}
 		content = rest
@@ -64,8 +64,8 @@ func (s *Simulator) replay(content []byte) error {
 	}
 }
 
-// compact writes what is left to a new file and puts it in place of the old
-// one.
+// compact writes the present objects and events to a new file, and replaces the old one
+// with it.
 func (s *Simulator) compact(path string) error {
 	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -95,8 +95,8 @@ func (s *Simulator) compact(path string) error {
 	return os.Rename(path+".new", path)
 }
 
-// sealer encrypts with a key made from the API key: the journal shows no
-// webhook secret, and a simulator started with the same API key has them again.
+// sealer encrypts with a key made from the API key: the journal shows no webhook
+// secret, and a simulator started with the same API key can read them again.
 func (s *Simulator) sealer() (cipher.AEAD, error) {
 	key := sha256.Sum256([]byte("jumpcloudtest journal " + s.key))
 	block, err := aes.NewCipher(key[:])
@@ -118,8 +118,8 @@ func (s *Simulator) seal(secret Fields) (string, error) {
 	return base64.StdEncoding.EncodeToString(sealer.Seal(nil, nil, plain, nil)), nil //nolint:gosec // the sealer draws a nonce for every message itself
 }
 
-// unseal opens a sealed secret. Under another API key it cannot, and the channel
-// then has no secret until one is set again.
+// unseal decrypts a sealed secret. With another API key it cannot, and the channel has
+// no secret until one is set again.
 func (s *Simulator) unseal(object Fields) Fields {
 	if object == nil {
 		return nil

@@ -21,7 +21,7 @@ func withJournal(path string) func(*Config) {
 	return func(config *Config) { config.Journal = path }
 }
 
-// fill makes one of everything that is stored.
+// fill makes one of every kind of stored object.
 func fill(t *testing.T, b bench) {
 	t.Helper()
 	mira, otto := b.user("mira", Fields{"addresses": []any{Fields{"type": "work", "country": "DE"}}}), b.user("otto", nil)
@@ -50,7 +50,7 @@ func TestJournalBringsEverythingBack(t *testing.T) {
 	b := start(t, withJournal(path))
 	fill(t, b)
 	want, events := stored(b), b.Events()
-	// Not closed: that is what a kill looks like.
+	// Not closed: as after a kill.
 	again := start(t, withJournal(path))
 	if diff := cmp.Diff(want, stored(again)); diff != "" {
 		t.Errorf("state (-before +after):\n%s", diff)
@@ -63,11 +63,11 @@ func TestJournalBringsEverythingBack(t *testing.T) {
 		seen[user.Text("_id")] = true
 	}
 	if id := again.user("new", nil); seen[id] {
-		t.Errorf("the id %s was given again", id)
+		t.Errorf("the id %s was used again, want a new one", id)
 	}
 	third := start(t, withJournal(path))
 	if len(third.Users()) != 3 {
-		t.Errorf("%d users after the second restart", len(third.Users()))
+		t.Errorf("%d users after the second restart, want 3", len(third.Users()))
 	}
 }
 
@@ -75,22 +75,22 @@ func TestTornJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	b := start(t, withJournal(path))
 	b.user("kept", nil)
-	whole, err := os.ReadFile(path)
+	complete, err := os.ReadFile(path)
 	b.ok(err)
 	b.user("torn", nil)
 	all, err := os.ReadFile(path)
 	b.ok(err)
 	b.ok(b.Close())
-	for _, cut := range []int{len(whole), len(whole) + 1, (len(whole) + len(all)) / 2, len(all) - 1} {
+	for _, cut := range []int{len(complete), len(complete) + 1, (len(complete) + len(all)) / 2, len(all) - 1} {
 		b.ok(os.WriteFile(path, all[:cut], 0o600))
 		again := start(t, withJournal(path))
 		if users := again.Users(); len(users) != 1 || users[0].Text("username") != "kept" || again.types(0) != "user_create" {
-			t.Errorf("cut at %d of %d: %d users, events %s", cut, len(all), len(users), again.types(0))
+			t.Errorf("cut at %d of %d: %d users, events %s, want only the first change", cut, len(all), len(users), again.types(0))
 		}
 		again.user("after", nil)
 		b.ok(again.Close())
 		if third := start(t, withJournal(path)); len(third.Users()) != 2 {
-			t.Errorf("cut at %d: a change after the torn line is lost", cut)
+			t.Errorf("cut at %d: a change after the incomplete line is lost, want it kept", cut)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestBrokenJournalIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := New(Config{APIKey: apiKey, Journal: path}); err == nil || !strings.Contains(err.Error(), "line 1") {
-		t.Errorf("a journal that is none: %v", err)
+		t.Errorf("a file that is no journal: %v, want an error about line 1", err)
 	}
 }
 
@@ -113,13 +113,13 @@ func TestChangeIsInTheJournalBeforeTheAnswer(t *testing.T) {
 		content, err := os.ReadFile(path)
 		b.ok(err)
 		if !bytes.Contains(content, fmt.Appendf(nil, `"username":"user%d"`, i)) || !bytes.HasSuffix(content, []byte("\n")) {
-			t.Errorf("change %d is not there", i)
+			t.Errorf("change %d is not in the journal, want it complete", i)
 		}
 	}
 	b.ok(b.Close())
 	b.want(500, "POST", "/api/systemusers", Fields{"username": "late", "email": "late@example.com"})
 	if len(b.Users()) != 5 {
-		t.Error("a change that could not be kept was made")
+		t.Error("a change that could not be written was made, want none")
 	}
 }
 
@@ -146,7 +146,7 @@ func TestJournalIsCompacted(t *testing.T) {
 	after, err := os.Stat(path)
 	b.ok(err)
 	if user, _ := again.User(id); after.Size() > before.Size()/20 || user.Text("jobTitle") != "title 199" {
-		t.Errorf("%d bytes became %d, job title %q", before.Size(), after.Size(), user.Text("jobTitle"))
+		t.Errorf("%d bytes became %d, job title %q; want a small journal with the last title", before.Size(), after.Size(), user.Text("jobTitle"))
 	}
 }
 
@@ -161,9 +161,9 @@ func TestWebhookSecretsSurviveSealed(t *testing.T) {
 			config.Journal, config.Client = path, &http.Client{Transport: Transport(h)}
 		})
 		again.user("mira", nil)
-		settle()
+		waitIdle()
 		if len(h.header) != 1 || h.header[0].Get("Authorization") != "Bearer "+token {
-			t.Errorf("%v", h.header)
+			t.Errorf("%v, want one request with the token", h.header)
 		}
 		b.ok(again.Close())
 	})
@@ -179,17 +179,17 @@ func TestPendingJobsFailAfterARestart(t *testing.T) {
 		b.ok(b.Close())
 		again := start(t, withJournal(path))
 		if got := again.want(200, "GET", "/api/v2/bulk/users/"+job+"/results", nil).list(); len(got) != 1 || got[0].Text("status") != "failed" {
-			t.Errorf("%v", got)
+			t.Errorf("%v, want the one result as failed", got)
 		}
-		settle()
+		waitIdle()
 		if user, _ := again.User(mira); user.Text("state") != "SUSPENDED" {
-			t.Error("the planned suspension is forgotten")
+			t.Error("the planned suspension is lost after the restart, want it made")
 		}
 		b.ok(again.Close())
 	})
 }
 
-// TestNoSecretIsWritten plants secrets everywhere and looks at all that the
+// TestNoSecretIsWritten puts secrets everywhere and checks everything that the
 // simulator writes or shows.
 func TestNoSecretIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestNoSecretIsWritten(t *testing.T) {
 		wrong := b.call("POST", "/api/systemusers/"+id+"/password", Fields{"password": []any{password}})
 		b.ok(b.SetPassword(id, password+"x"))
 		b.call("POST", "/api/v2/bulk/users", []any{Fields{"username": "a", "email": "a@example.com", "password": password}})
-		settle()
+		waitIdle()
 		state, err := json.Marshal(b.State())
 		b.ok(err)
 		journal, err := os.ReadFile(path)
@@ -225,12 +225,12 @@ func TestNoSecretIsWritten(t *testing.T) {
 		} {
 			for _, secret := range []string{apiKey, token, password, strings.ToLower(password)} {
 				if strings.Contains(text, secret) {
-					t.Errorf("%q is in the %s", secret, name)
+					t.Errorf("the secret %q is in the %s", secret, name)
 				}
 			}
 		}
 		if !strings.Contains(string(state), `"authToken":"********"`) || !strings.Contains(string(journal), `"sealed":`) || len(h.bodies) == 0 {
-			t.Error("the test does not look at what it should")
+			t.Error("the test does not check what it should")
 		}
 		b.ok(b.Close())
 	})

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// Reads that lag behind events: a change is made at once, as its events say, and
-// reads of the API show it only after the lag of its kind. Instead of a second
-// copy of everything there is the list of the changes that are not shown yet: a
-// read takes them back, looks, and makes them again.
+// Reads that lag behind events: a change is made at once, as its events say, but reads
+// of the API show it only after the lag of its kind. There is no second copy of all
+// objects, only a list of the changes that are not shown yet: a read undoes them, reads
+// the objects, and redoes them.
 
 // lateChange is one stored object that was replaced and is still shown as before.
 type lateChange struct {
 	what          readKind
 	before, after record
-	shown         time.Time // from when on reads show it
+	shown         time.Time // reads show it from then on
 }
 
-// readKind is what has a lag of its own.
+// readKind is a kind of reads with a lag of its own.
 type readKind int
 
 const (
@@ -28,7 +28,7 @@ const (
 	associationReads
 )
 
-// readKindOf is the lag that a change falls under.
+// readKindOf is the kind of reads whose lag applies to a change.
 func readKindOf(r record) readKind {
 	switch r.Kind {
 	case kindUser:
@@ -51,18 +51,18 @@ func (b Behaviour) lag(what readKind) time.Duration {
 		membershipReads: b.MembershipReadLag, associationReads: b.AssociationReadLag}[what]
 }
 
-// showLate notes what a change replaced for as long as reads do not show it. What
-// is of one kind is shown in the order in which it was done, also when the lag
-// was shortened meanwhile. The caller holds the lock.
+// showLate records the replaced objects until reads show the change. Changes of one
+// kind are shown in the order in which they were made, even if the lag was shortened
+// meanwhile. The caller holds the lock.
 func (s *Simulator) showLate(tx *tx) {
 	s.forgetShown(tx.now)
 	for i, after := range tx.records {
 		before := tx.undo[i]
-		told := after
-		if told.Object == nil {
-			told = before
+		stored := after
+		if stored.Object == nil {
+			stored = before
 		}
-		what := readKindOf(told)
+		what := readKindOf(stored)
 		shown := tx.now.Add(s.behaviour.lag(what))
 		if last := s.lastShown(what); last.After(shown) {
 			shown = last
@@ -73,7 +73,7 @@ func (s *Simulator) showLate(tx *tx) {
 	}
 }
 
-// lastShown is when the latest change of a kind is shown that is not yet.
+// lastShown is the time when reads show the last pending change of a kind.
 func (s *Simulator) lastShown(what readKind) time.Time {
 	for i := len(s.late) - 1; i >= 0; i-- {
 		if s.late[i].what == what {
@@ -83,12 +83,12 @@ func (s *Simulator) lastShown(what readKind) time.Time {
 	return time.Time{}
 }
 
-// forgetShown drops what reads show by now.
+// forgetShown drops the changes that reads show by now.
 func (s *Simulator) forgetShown(now time.Time) {
 	s.late = slices.DeleteFunc(s.late, func(c lateChange) bool { return !c.shown.After(now) })
 }
 
-// shown looks at the objects as reads of the API show them at this moment.
+// shown calls do with the objects as reads of the API show them at this moment.
 func (s *Simulator) shown(do func(*store)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,15 +103,15 @@ func (s *Simulator) shown(do func(*store)) {
 	}
 }
 
-// shownObject is one object as reads show it, nil if there is none. It is not for
-// changing.
+// shownObject is one object as reads show it, nil if there is none. It must not be
+// changed.
 func (s *Simulator) shownObject(k kind, id string) (found Fields) {
 	s.shown(func(store *store) { found = store.get(k, id) })
 	return found
 }
 
-// shownObjects is the objects of a kind as reads show them, in order of their
-// ids; with ids, only those.
+// shownObjects are the objects of a kind as reads show them, in order of their ids;
+// with ids, only those.
 func (s *Simulator) shownObjects(k kind, ids []string) (found []Fields) {
 	s.shown(func(store *store) { found = store.some(k, ids) })
 	return found

@@ -11,9 +11,9 @@ import (
 	. "entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// reads is what the API shows of one person in one group and directory: the state,
-// whether the group has the name Sales, whether the membership and the
-// association are there, each from both sides.
+// reads is what the API shows of one user in one group and directory: the state,
+// whether the group has the name Sales, whether the membership and the association
+// exist, each from both sides.
 func (b bench) reads(user, group, m365 string) string {
 	b.t.Helper()
 	on := func(path, id string) bool {
@@ -30,7 +30,7 @@ func (b bench) reads(user, group, m365 string) string {
 	state := b.want(200, "GET", "/api/systemusers/"+user, nil).fields().Text("state")
 	listed := b.want(200, "GET", "/api/systemusers?filter=_id:$in:"+user, nil).results()
 	if len(listed) != 1 || listed[0].Text("state") != state {
-		b.t.Errorf("the list says %v, the user %s", listed, state)
+		b.t.Errorf("the list says %v, the user %s, want the same state", listed, state)
 	}
 	member := on("/api/v2/usergroups/"+group+"/membership", user)
 	if on("/api/v2/users/"+user+"/memberof", group) != member || on("/api/v2/usergroups/"+group+"/members", user) != member {
@@ -44,8 +44,8 @@ func (b bench) reads(user, group, m365 string) string {
 	return fmt.Sprintf("%s %s %v %v", state, name, member, associated)
 }
 
-// Events are delivered at once, and each kind of read shows what was before for
-// its own time.
+// Events are delivered at once, and each kind of read shows the state before for a time
+// of its own.
 func TestReadsLagBehindEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, func(config *Config) {
@@ -64,10 +64,10 @@ func TestReadsLagBehindEvents(t *testing.T) {
 		synctest.Wait()
 		deliveries := b.Deliveries()[before:]
 		if len(deliveries) < 4 || !deliveries[len(deliveries)-1].Delivered {
-			t.Fatalf("events wait: %+v", deliveries)
+			t.Fatalf("deliveries wait: %+v, want all delivered", deliveries)
 		}
 		if got, _ := b.User(user); got.Text("state") != "SUSPENDED" || len(b.Members(group)) != 1 {
-			t.Error("the Go access does not show what is")
+			t.Error("the Go methods do not show the present state")
 		}
 		for _, want := range []string{"ACTIVATED Old false false", "SUSPENDED Old false false", "SUSPENDED Sales false false",
 			"SUSPENDED Sales true false", "SUSPENDED Sales true true"} {
@@ -77,18 +77,18 @@ func TestReadsLagBehindEvents(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}
 
-		// And the other way round, with what is deleted.
+		// And the same for deletions.
 		b.ok(b.RemoveMember(group, user))
 		b.ok(b.DeleteUser(user))
 		b.want(200, "GET", "/api/systemusers/"+user, nil)
 		time.Sleep(2 * time.Second)
 		b.want(404, "GET", "/api/systemusers/"+user, nil)
 		if got := b.want(200, "GET", "/api/v2/usergroups/"+group+"/membership", nil).list(); len(got) != 1 {
-			t.Errorf("the membership is shown as gone too soon: %v", got)
+			t.Errorf("the membership is gone too soon: %v, want it still shown", got)
 		}
 		time.Sleep(4 * time.Second)
 		if got := b.want(200, "GET", "/api/v2/usergroups/"+group+"/membership", nil).list(); len(got) != 0 {
-			t.Errorf("the membership is still shown: %v", got)
+			t.Errorf("the membership is still shown: %v, want it gone", got)
 		}
 		b.ok(b.DeleteGroup(group))
 		b.want(200, "GET", "/api/v2/usergroups/"+group, nil)
@@ -97,8 +97,8 @@ func TestReadsLagBehindEvents(t *testing.T) {
 	})
 }
 
-// What is shown late is shown in order, also when the lag ends meanwhile; and
-// what was shown late is in the end what is.
+// Late changes are shown in order, even if the lag ends meanwhile; in the end reads
+// show the present state.
 func TestLagThatChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, nil)
@@ -113,19 +113,19 @@ func TestLagThatChanges(t *testing.T) {
 		b.ok(b.UpdateUser(user, Fields{"username": "mira2"}))
 		other := b.user("mira", Fields{"email": "another@example.com"}) // the name is free, and taken again
 		if got := title(); got != "" {
-			t.Errorf("shown at once: %q", got)
+			t.Errorf("shown at once: %q, want the title before", got)
 		}
 		b.want(404, "GET", "/api/systemusers/"+other, nil)
 		b.want(400, "POST", "/api/systemusers", Fields{"username": "mira", "email": "x@example.com"})
 		time.Sleep(10 * time.Second)
 		if got := title(); got != "two" {
-			t.Errorf("in the end: %q", got)
+			t.Errorf("in the end: %q, want two", got)
 		}
 		b.want(200, "GET", "/api/systemusers/"+other, nil)
 		b.want(400, "POST", "/api/systemusers", Fields{"username": "mira2", "email": "x@example.com"})
 		set(0, "three")
 		if got := title(); got != "three" {
-			t.Errorf("without a lag: %q", got)
+			t.Errorf("without a lag: %q, want three", got)
 		}
 	})
 }
@@ -136,7 +136,7 @@ func TestNoLagByDefault(t *testing.T) {
 	for _, b := range []Behaviour{DefaultBehaviour(), none} {
 		if b.UserReadLag+b.GroupReadLag+b.MembershipReadLag+b.AssociationReadLag != 0 || b.GoneMembers != ForgetGone || b.OmitTotals {
 			encoded, _ := json.Marshal(b)
-			t.Errorf("%s", encoded)
+			t.Errorf("%s, want no lag, no gaps and totals", encoded)
 		}
 	}
 }

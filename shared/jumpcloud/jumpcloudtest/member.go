@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// NestedGroups says whether a group can be in a group and how memberships show
-// it. JumpCloud documents users as the only members.
+// NestedGroups says whether a group can be a member of a group, and how memberships
+// show it. JumpCloud documents users as the only members.
 type NestedGroups string
 
-// What becomes of groups in groups.
+// What happens to groups in groups.
 const (
 	NoNestedGroups      NestedGroups = ""         // refused
 	ResolveNestedGroups NestedGroups = "resolved" // their users are members, with paths through them
 	ListNestedGroups    NestedGroups = "listed"   // they are members like users
 )
 
-// getMembers lists what is in a group by an edge of its own.
+// getMembers lists the members of a group that have an edge of their own.
 func (s *Simulator) getMembers(r *request) (reply, error) {
 	from, err := s.start(r, graphRoutes[0])
 	if err != nil {
@@ -37,7 +37,8 @@ func (s *Simulator) getMembers(r *request) (reply, error) {
 	return list(r, found)
 }
 
-// getParents lists the groups that hold a group, themselves or through others.
+// getParents lists the groups that have a group as a member, directly or through
+// others.
 func (s *Simulator) getParents(r *request) (reply, error) {
 	from, err := s.start(r, graphRoutes[0])
 	if err != nil {
@@ -48,8 +49,8 @@ func (s *Simulator) getParents(r *request) (reply, error) {
 	return list(r, found)
 }
 
-// AddMember makes a user, or where Behaviour.NestedGroups allows it a group, a
-// member of a group.
+// AddMember makes a user, or a group if Behaviour.NestedGroups allows it, a member of a
+// group.
 func (s *Simulator) AddMember(group, member string) error { return s.member("add", group, member) }
 
 // RemoveMember ends a membership that AddMember made.
@@ -67,10 +68,9 @@ func (s *Simulator) member(op, group, member string) error {
 	})
 }
 
-// SetDynamicMembers says which users the query of a group finds, and makes the
-// group a dynamic one. Each who comes or goes is reported by an
-// association_change. They are in the membership of the group, not among its
-// members, which are edges.
+// SetDynamicMembers sets the users that the query of a group finds, and makes the group
+// a dynamic one. It reports every user that comes or goes by an association_change. The
+// users are in the membership of the group, but not among its members, which are edges.
 func (s *Simulator) SetDynamicMembers(group string, users []string) error {
 	return s.do(func(tx *tx) error {
 		if _, err := tx.saveGroup(group, Fields{"membershipMethod": "DYNAMIC_AUTOMATED"}); err != nil {
@@ -98,8 +98,8 @@ func (s *Simulator) SetDynamicMembers(group string, users []string) error {
 	})
 }
 
-// Members is the ids of the users in a group, sorted: its own members, those that
-// its query finds, and those of groups within it.
+// Members are the ids of the users in a group, sorted: its own members, those that its
+// query finds, and those of groups within it.
 func (s *Simulator) Members(group string) (ids []string) {
 	s.read(func(store *store) {
 		for _, user := range store.reach(node{string(kindGroup), group}, kindUser, true) {

@@ -11,8 +11,7 @@ import (
 	. "entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// ids is the ids of the elements of a list, whether connections or objects with
-// paths.
+// ids are the ids of the elements of a list, of connections or of objects with paths.
 func ids(list []Fields) []string {
 	var all []string
 	for _, each := range list {
@@ -24,7 +23,7 @@ func ids(list []Fields) []string {
 	return all
 }
 
-// through is the groups that the paths of an element name, each once, sorted.
+// through are the groups on the paths of an element, each once, sorted.
 func through(element Fields) []string {
 	var groups []string
 	paths, _ := element["paths"].([]any)
@@ -73,26 +72,26 @@ func TestDynamicGroup(t *testing.T) {
 	same(t, "membership", ids(b.membership(group)), direct, found, both)
 	for _, each := range b.membership(group) {
 		if paths, _ := each["paths"].([]any); len(paths) != 1 {
-			t.Errorf("paths %v", paths)
+			t.Errorf("paths %v, want 1", paths)
 		}
 	}
 	same(t, "Members", b.Members(group), direct, found, both)
 	same(t, "memberof", ids(b.memberOf(found)), group)
 	same(t, "users of the application", ids(b.want(200, "GET", "/api/v2/applications/"+app+"/users", nil).list()), direct, found, both)
 	if got := b.types(before); got != "group_update association_change association_change" {
-		t.Errorf("events %s", got)
+		t.Errorf("events %s, want group_update association_change association_change", got)
 	}
 	event := b.Events()[before+1]
 	edge, _ := json.Marshal(event["association"])
 	want := fmt.Sprintf(`{"action_source":"automatic","attributes":null,"connection":{"from":{"name":"All","object_id":"%s","type":"user_group"},"to":{"name":"found","object_id":"%s","type":"user"}},"op":"add"}`, group, found)
 	if string(edge) != want || event["initiated_by"] != nil {
-		t.Errorf("event %v", event)
+		t.Errorf("event %v, want the association %s and no actor", event, want)
 	}
 
 	before = len(b.Events())
 	b.ok(b.SetDynamicMembers(group, []string{found, both}))
 	if len(b.Events()) != before {
-		t.Error("nothing changed, and there are events")
+		t.Error("nothing changed, and there are events; want none")
 	}
 	b.ok(b.RemoveMember(group, both))
 	same(t, "both ways, one ended", b.Members(group), direct, found, both)
@@ -101,10 +100,10 @@ func TestDynamicGroup(t *testing.T) {
 	b.ok(b.SetDynamicMembers(other, []string{found}))
 	same(t, "found by two", ids(b.memberOf(found)), group, other)
 	if err := b.SetDynamicMembers(group, []string{direct, DefaultOrganizationID}); err == nil || len(b.Members(group)) != 2 {
-		t.Errorf("an unknown user: %v, members %v", err, b.Members(group))
+		t.Errorf("an unknown user: %v, members %v, want an error and the two members", err, b.Members(group))
 	}
 	if err := b.SetDynamicMembers(DefaultOrganizationID, nil); err == nil {
-		t.Error("an unknown group is taken")
+		t.Error("an unknown group was changed, want an error")
 	}
 
 	before = len(b.Events())
@@ -112,7 +111,7 @@ func TestDynamicGroup(t *testing.T) {
 	same(t, "a deleted user", b.Members(group), direct)
 	b.ok(b.DeleteGroup(group))
 	if got := b.types(before); got != "user_delete group_delete" || len(b.State().Matches) != 0 || len(b.State().Edges) != 0 {
-		t.Errorf("events %s, left %v %v", got, b.State().Matches, b.State().Edges)
+		t.Errorf("events %s, left %v %v, want both deletions and nothing left", got, b.State().Matches, b.State().Edges)
 	}
 }
 
@@ -131,15 +130,15 @@ func TestNestedGroupsAreRefused(t *testing.T) {
 	outer, inner := b.must(b.CreateGroup("Outer")), b.must(b.CreateGroup("Inner"))
 	before := len(b.Events())
 	if err := b.AddMember(outer, inner); err == nil || !strings.HasPrefix(err.Error(), "400") {
-		t.Errorf("%v", err)
+		t.Errorf("%v, want 400", err)
 	}
 	b.want(400, "POST", "/api/v2/usergroups/"+outer+"/members", Fields{"op": "add", "type": "user_group", "id": inner})
 	b.Set(func(behaviour *Behaviour) { behaviour.NestedGroups = ResolveNestedGroups })
 	if err := b.AddMember(outer, outer); err == nil || !strings.HasPrefix(err.Error(), "400") {
-		t.Errorf("in itself: %v", err)
+		t.Errorf("in itself: %v, want 400", err)
 	}
 	if len(b.Events()) != before || len(b.State().Edges) != 0 {
-		t.Errorf("edges %v", b.State().Edges)
+		t.Errorf("edges %v, want none and no events", b.State().Edges)
 	}
 }
 
@@ -162,7 +161,7 @@ func TestLoopOfNestedGroups(t *testing.T) {
 			}
 			edge, _ := json.Marshal(b.Events()[before]["association"])
 			if !strings.Contains(string(edge), `"from":{"name":"a"`) || !strings.Contains(string(edge), `"to":{"name":"b"`) {
-				t.Errorf("event %s", edge)
+				t.Errorf("event %s, want from a to b", edge)
 			}
 			same(t, "members", b.members(groups[0]), users[0], groups[1])
 			if how == ListNestedGroups {
@@ -189,7 +188,7 @@ func TestLoopOfNestedGroups(t *testing.T) {
 			b.ok(b.DeleteGroup(groups[2]))
 			same(t, "inner deleted", b.Members(groups[1]), users[1])
 			if got := b.types(before); got != "group_delete" {
-				t.Errorf("events %s", got)
+				t.Errorf("events %s, want group_delete", got)
 			}
 		})
 	}
@@ -224,15 +223,15 @@ func TestPagesOfTheGraph(t *testing.T) {
 		for skip := 0; skip < total+5; skip += 5 {
 			page := b.want(200, "GET", fmt.Sprintf("/api/v2%slimit=5&skip=%d", path, skip), nil)
 			if page.header.Get("x-total-count") != fmt.Sprint(total) || len(page.list()) != max(0, min(5, total-skip)) {
-				t.Errorf("%s from %d: %d of %s", path, skip, len(page.list()), page.header.Get("x-total-count"))
+				t.Errorf("%s from %d: %d of %s, want the page and its total", path, skip, len(page.list()), page.header.Get("x-total-count"))
 			}
 			got = append(got, ids(page.list())...)
 		}
 		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != total {
-			t.Errorf("%s: %v", path, got)
+			t.Errorf("%s: %v, want all ids once, sorted", path, got)
 		}
 		if first := b.want(200, "GET", "/api/v2"+strings.TrimRight(path, "?&"), nil).list(); len(first) != min(10, total) {
-			t.Errorf("%s: %d without a limit", path, len(first))
+			t.Errorf("%s: %d without a limit, want %d", path, len(first), min(10, total))
 		}
 	}
 }

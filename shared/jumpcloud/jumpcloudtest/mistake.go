@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// mistaken is a right answer with the mistake of the fault in it.
+// mistaken is a right answer changed by the mistake of the fault.
 func (f *Fault) mistaken(right reply) (reply, error) {
 	if f.Answer == "" {
 		return right, nil
@@ -41,28 +41,28 @@ func (f *Fault) mistaken(right reply) (reply, error) {
 	return l.reply(), nil
 }
 
-// Where a bare list has its total, and a page of the feed the number of its
-// events.
+// totalHeader has the total of a bare list, resultHeader the number of events on a page
+// of the feed.
 const (
 	totalHeader  = "X-Total-Count"
 	resultHeader = "X-Result-Count"
 )
 
-// listReply is the answer to a list request, taken apart.
+// listReply is the answer to a list request, split into its parts.
 type listReply struct {
 	status   int
 	header   http.Header
-	wrapped  map[string]any // what is around the list; nil if it is bare
-	in       string         // the field of it that holds the list
-	counted  string         // the field or the header that holds the total, "" for none
+	wrapped  map[string]any // the object around the list; nil if it is bare
+	in       string         // the field of the object with the list
+	counted  string         // the field or the header with the total, "" for none
 	elements []any
 	total    int
 }
 
-// wrapping are the fields that hold a list with something around it.
+// wrapping are the fields of objects that have a list.
 var wrapping = []string{"results", "channels", "rules", "domains", "users"}
 
-// readList takes apart a bare list or an object with one.
+// readList splits a bare list or an object with one.
 func readList(right reply) (*listReply, error) {
 	l := &listReply{status: right.status, header: right.header.Clone()}
 	if l.header == nil {
@@ -106,7 +106,7 @@ func readList(right reply) (*listReply, error) {
 	return l, nil
 }
 
-// reply puts the answer together again.
+// reply builds the answer again.
 func (l *listReply) reply() reply {
 	if l.elements == nil {
 		l.elements = []any{}
@@ -124,7 +124,7 @@ func (l *listReply) reply() reply {
 	return reply{l.status, l.header, l.wrapped}
 }
 
-// strangers are elements like those of the list with ids that nothing has.
+// strangers are elements like those of the list, with ids that do not exist.
 func (l *listReply) strangers(count int) []any {
 	var all []any
 	for i := range count {
@@ -140,7 +140,7 @@ func (l *listReply) strangers(count int) []any {
 	return all
 }
 
-// rename gives an element of a list another id, wherever its own one stands.
+// rename gives an element of a list another id, in all its fields.
 func rename(element map[string]any, id string) {
 	for _, field := range []string{"_id", "id", "objectId"} {
 		if _, has := element[field]; has {

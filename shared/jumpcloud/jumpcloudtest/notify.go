@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// alert is what a rule has open. JumpCloud collects the events that match a rule
-// in one alert until somebody resolves it.
+// alert is an open alert of a rule. JumpCloud collects the events that match a rule in
+// one alert until a person resolves it.
 type alert struct {
 	id   string
 	open bool
 }
 
-// Delivery is one notification to one channel and what became of it.
+// Delivery is one notification to one channel and its result.
 type Delivery struct {
 	Channel   string    `json:"channel"` // id
-	EventID   string    `json:"eventId"` // of the Directory Insights event, also when the body leaves it out
+	EventID   string    `json:"eventId"` // of the Directory Insights event, even if the body has no id
 	EventType string    `json:"eventType"`
-	Resource  string    `json:"resource"`            // id of what changed, "" for associations
+	Resource  string    `json:"resource"`            // id of the changed object, "" for associations
 	Emitted   time.Time `json:"emitted"`             // when the change was made
 	Tried     time.Time `json:"tried,omitzero"`      // when first sent
 	Answered  time.Time `json:"answered,omitzero"`   // when it was delivered or given up
@@ -30,8 +30,8 @@ type Delivery struct {
 	body      []byte    // as sent
 }
 
-// notify starts the deliveries of an event that has just happened. It is called
-// under the lock, so deliveries start in the order of the changes.
+// notify starts the deliveries of a new event. It is called under the lock, so
+// deliveries start in the order of the changes.
 func (s *Simulator) notify(event feedEvent) {
 	for _, rule := range s.store.all(kindRule) {
 		if !s.selects(rule, event.fields) {
@@ -48,8 +48,8 @@ func (s *Simulator) notify(event feedEvent) {
 	}
 }
 
-// alert is the id of the alert that an event makes by a rule, "" for a rule that
-// makes none. It is suppressed if the rule has one open that collects it.
+// alert is the id of the alert that an event makes by a rule, "" for a rule that makes
+// none. suppressed is true if an open alert of the rule collects the event.
 func (s *Simulator) alert(rule Fields, event feedEvent) (id string, suppressed bool) {
 	if !rule.Flag("alertsEnabled") {
 		return "", false
@@ -72,8 +72,7 @@ func (s *Simulator) ResolveAlerts() {
 	}
 }
 
-// notifyChannel sends one body to one channel, with the mishaps of the
-// behaviour.
+// notifyChannel sends one body to one channel, with the failures of the behaviour.
 func (s *Simulator) notifyChannel(channel string, event feedEvent, body []byte) {
 	object := s.store.get(kindChannel, channel)
 	if !object.Flag("enabled") || object.Text("type") != typeWebhook {
@@ -100,9 +99,8 @@ func (s *Simulator) notifyChannel(channel string, event feedEvent, body []byte) 
 	}
 }
 
-// body writes a notification, of an alert if there is one, in the shape that is
-// set. JumpCloud publishes no schema; the names are those of a large vendor's
-// parser.
+// body writes a notification, of an alert if there is one, in the configured shape.
+// JumpCloud publishes no schema; the names are those in a large vendor's parser.
 func (s *Simulator) body(rule Fields, alert string, event Fields) []byte {
 	event = copyOf(event)
 	if s.behaviour.OmitEventIDs {
@@ -113,7 +111,7 @@ func (s *Simulator) body(rule Fields, alert string, event Fields) []byte {
 		notification := Fields{"alert_id": alert, "alert_title": rule["name"], "category": "Directory",
 			"description": rule.Text("description"), "priority": "Low", "rule_id": rule["objectId"],
 			"event_description": event.Text("event_type"), "di_event": event}
-		if alert == "" { // of a rule that makes none; that the field is missing then is assumed
+		if alert == "" { // the rule makes none; it is assumed that the field is missing then
 			delete(notification, "alert_id")
 		}
 		content = notification
@@ -122,14 +120,14 @@ func (s *Simulator) body(rule Fields, alert string, event Fields) []byte {
 		content = []any{content}
 	}
 	encoded, err := json.Marshal(content)
-	if err != nil { // cannot be: these are the types of JSON
+	if err != nil { // cannot happen: these are the types of JSON
 		return nil
 	}
 	return encoded
 }
 
-// testBody is what the Test Webhook button sends, with the placeholder values
-// that a receiver's documentation shows.
+// testBody is the body that the Test Webhook button sends, with the placeholder values
+// in a receiver's documentation.
 func (s *Simulator) testBody(channel string) []byte {
 	encoded, err := json.Marshal(Fields{"type": "user_lockout",
 		"tags":                   []any{Fields{"key": "user_id_123", "value": "user_123"}, Fields{"key": "event_type", "value": "lockout"}},

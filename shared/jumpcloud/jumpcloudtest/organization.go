@@ -14,8 +14,7 @@ func (s *Simulator) organizationEndpoints() []endpoint {
 	}
 }
 
-// newOrganization is an organization with the settings that a recorded new one
-// had.
+// newOrganization is an organization with the settings of a recorded new one.
 func newOrganization(organization Organization, now time.Time) Fields {
 	return Fields{"_id": organization.ID, "displayName": organization.Name, "logoUrl": nil, "created": timestamp(now),
 		"provider": nil, "settings": Fields{
@@ -31,8 +30,8 @@ func newOrganization(organization Organization, now time.Time) Fields {
 		}}
 }
 
-// defaultState is the state of a new user that is given none: it depends on how
-// the user came about (JumpCloud API documentation).
+// defaultState is the state of a new user without a given state: it depends on the
+// source of the user (JumpCloud API documentation).
 func (tx *tx) defaultState(source string) string {
 	name := "applicationImport"
 	switch source {
@@ -53,7 +52,7 @@ func (s *Simulator) listOrganizations(r *request) (reply, error) {
 	return list(r, all)
 }
 
-// putOrganization changes the settings that are named; nested ones are merged.
+// putOrganization changes the named settings; nested ones are merged.
 func (s *Simulator) putOrganization(r *request) (reply, error) {
 	var changed Fields
 	err := s.change(byAPI, func(tx *tx) error {
@@ -80,8 +79,8 @@ func (s *Simulator) putOrganization(r *request) (reply, error) {
 	return reply{status: http.StatusOK, body: changed}, err
 }
 
-// merge puts the values of update into object and lists the changes under dotted
-// names, one for each setting at the second level (recorded events).
+// merge puts the values of update into object and lists the changes with dotted names,
+// one for each setting at the second level (recorded events).
 func merge(object, update map[string]any, path string) []any {
 	var changes []any
 	for _, name := range fieldNames(update) {

@@ -13,11 +13,10 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// editable are the fields that the page lets one change.
+// editable are the fields that can be changed on the page.
 var editable = []string{"firstname", "lastname", "displayname", "username", "email", "alternateEmail", "jobTitle", "department", "location", "company", "employeeIdentifier"}
 
-// page shows the users with what can be done to them, and the latest
-// notifications.
+// page shows the users with the possible actions, and the latest notifications.
 func (s *Simulator) page(w http.ResponseWriter, _ *http.Request) {
 	deliveries := s.Deliveries()
 	slices.Reverse(deliveries)

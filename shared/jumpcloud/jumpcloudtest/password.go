@@ -9,8 +9,7 @@ import (
 	"unicode"
 )
 
-// passwordChange is the changes of a password event: the field and never a
-// value.
+// passwordChange are the changes in a password event: the field without a value.
 var passwordChange = []any{map[string]any{"field": "password"}}
 
 // policy is the password policy in the settings of the organization.
@@ -26,13 +25,13 @@ func number(policy Fields, name string) int {
 }
 
 // checkPassword refuses a password that breaks the organization's policy. With
-// validation the refusal lists the rules that were broken (JumpCloud API
-// documentation, fullValidationDetails).
+// validation the refusal lists the broken rules (JumpCloud API documentation,
+// fullValidationDetails).
 func (tx *tx) checkPassword(user Fields, password string, validation bool) error {
 	policy := tx.policy()
 	var broken []string
-	need := func(rule, code string, met func(rune) bool) {
-		if policy.Flag(rule) && !strings.ContainsFunc(password, met) {
+	need := func(rule, code string, hasClass func(rune) bool) {
+		if policy.Flag(rule) && !strings.ContainsFunc(password, hasClass) {
 			broken = append(broken, code)
 		}
 	}
@@ -67,13 +66,13 @@ func (tx *tx) checkPassword(user Fields, password string, validation bool) error
 	return refused
 }
 
-// digest is all that is kept of a password, in memory only, to know it again.
+// digest is all that is kept of a password, in memory only, to recognise it later.
 func digest(user Fields, password string) [32]byte {
 	return sha256.Sum256([]byte(user.Text("_id") + "\x00" + password))
 }
 
-// HasPassword reports whether a password is the one that a user has. Nobody has
-// one any more after a restart of the simulator.
+// HasPassword reports whether a user has the password. After a restart of the simulator
+// no user has one.
 func (s *Simulator) HasPassword(id, password string) bool {
 	user := s.object(kindUser, id)
 	s.mu.Lock()

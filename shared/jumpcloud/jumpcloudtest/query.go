@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// page reads limit and skip. What is over the cap is cut to it.
+// page reads limit and skip. A limit above the maximum is reduced to it.
 func page(query url.Values, fallback int) (skip, limit int, err error) {
 	number := func(name string, fallback int) (int, error) {
 		if query.Get(name) == "" {
@@ -51,8 +51,8 @@ func names(query url.Values, parameter string, api version) []string {
 	return all
 }
 
-// sorted sorts by the fields named, each descending with a leading hyphen. The
-// list comes in order of ids.
+// sorted sorts by the named fields; a leading hyphen means descending. The list must be
+// in order of ids.
 func sorted(list []Fields, by []string) []Fields {
 	if len(by) == 0 || len(by) == 1 && (by[0] == "_id" || by[0] == "id") {
 		return list
@@ -74,7 +74,7 @@ func sorted(list []Fields, by []string) []Fields {
 	return list
 }
 
-// only keeps the fields named, and the id; all of them if none is named.
+// only keeps the named fields, and the id; all of them if none is named.
 func only(object Fields, fields []string) Fields {
 	if len(fields) == 0 || object == nil {
 		return object
@@ -88,9 +88,8 @@ func only(object Fields, fields []string) Fields {
 	return kept
 }
 
-// list answers a list request by the conventions of its version: filter, sort,
-// page and fields; version 1 wraps the page, version 2 sends the total in a
-// header.
+// list answers a list request as its version does: filter, sort, page and fields;
+// version 1 wraps the page, version 2 sends the total in a header.
 func list(r *request, objects []Fields) (reply, error) {
 	objects, total, err := listed(r, objects, defaultLimit)
 	if err != nil {
@@ -106,8 +105,7 @@ func list(r *request, objects []Fields) (reply, error) {
 	return answer, err
 }
 
-// listed is the page of a list that a request asks for, and how many objects the
-// list has.
+// listed is the requested page of a list, and the number of objects in the list.
 func listed(r *request, objects []Fields, fallback int) (shown []Fields, total int, err error) {
 	wanted, err := parseFilter(r)
 	if err != nil {
@@ -141,8 +139,8 @@ func counted(r *request, answer Fields, field string, total int) Fields {
 	return answer
 }
 
-// lookup follows a dotted name into an object. In a list it finds the values of
-// all elements.
+// lookup reads a dotted name in an object. In a list it finds the values of all
+// elements.
 func lookup(value any, name string) any {
 	head, rest, nested := strings.Cut(name, ".")
 	var found any
@@ -168,7 +166,7 @@ func lookup(value any, name string) any {
 	return found
 }
 
-// textOf is a value as filters compare it.
+// textOf is a value as text, as filters compare it.
 func textOf(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -183,7 +181,7 @@ func textOf(value any) string {
 	return ""
 }
 
-// compareText compares as numbers if both are, else as text.
+// compareText compares numbers if both are numbers, else texts.
 func compareText(a, b string) int {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)

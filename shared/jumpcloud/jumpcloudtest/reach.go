@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// membership is what a group holds: its users, with those that its query finds,
-// and what the groups within it hold in the form that nested says.
+// membership lists the members of a group: its users, those that its query finds, and
+// the members of the groups within it in the form that nested says.
 func (s *store) membership(group node, nested NestedGroups) []Fields {
 	if nested != ListNestedGroups {
 		return s.reach(group, kindUser, true)
@@ -16,18 +16,18 @@ func (s *store) membership(group node, nested NestedGroups) []Fields {
 	return listed
 }
 
-// reach is everything of a kind that can be reached from a node, directly or
-// through user groups, sorted by id. Users are reached from the groups that hold
-// them and directories and applications from what is associated with them, and
-// the other way round. There is one path for each group that has the object
-// directly; that JumpCloud shows every way to a group is not known. Without deep,
-// groups in groups count for themselves only.
+// reach lists all objects of a kind that can be reached from a node, directly or
+// through user groups, sorted by id. Users are reached from their groups, directories
+// and applications from the users and groups associated with them, and the other way
+// round. There is one path for each group that has the object directly; it is not known
+// whether JumpCloud shows every path to a group. Without deep, groups in groups do not
+// count.
 func (s *store) reach(from node, target kind, deep bool) []Fields {
-	// From a user, or from what a user or group is associated with, groups are
-	// left for those that hold them; otherwise for those they hold.
+	// From a user, or towards directories and applications, the walk goes from a member
+	// to its groups; otherwise from a group to its members.
 	outward := from.Type == string(kindUser) || from.Type == string(kindGroup) && rank[target] == rank[kindDirectory]
 	paths := map[node][]any{}
-	way := map[node][]any{from: nil} // to every group that was found
+	way := map[node][]any{from: nil} // path to every group that was found
 	for open := []node{from}; len(open) > 0; open = open[1:] {
 		here := open[0]
 		for _, to := range s.next(here, target, outward) {
@@ -53,8 +53,8 @@ func (s *store) reach(from node, target kind, deep bool) []Fields {
 	return reached
 }
 
-// parents are the groups that hold a group, themselves or through others, sorted by
-// id, each with one path.
+// parents are the groups that have a group as a member, directly or through others,
+// sorted by id, each with one path.
 func (s *store) parents(from node) []Fields {
 	way := map[node][]any{from: nil}
 	var found []Fields
@@ -72,7 +72,7 @@ func (s *store) parents(from node) []Fields {
 	return found
 }
 
-// next is the nodes of a kind one step from a node.
+// next are the nodes of a kind one step from a node.
 func (s *store) next(here node, target kind, outward bool) []node {
 	incoming := rank[kind(here.Type)] > rank[target] || kind(here.Type) == kindGroup && target == kindGroup && outward
 	found := s.at(side{kindEdge, incoming, here}, target)

@@ -6,12 +6,11 @@ import (
 	"net/http"
 )
 
-// Refusal is why the simulator did not do what it was asked, with the status
-// that the API answers.
+// Refusal is why the simulator refused something, with the status of the API's answer.
 type Refusal struct {
 	Status  int
 	Message string
-	Details []any // of a password that was refused
+	Details []any // details of a refused password
 }
 
 // Error is the message with its status.
@@ -23,7 +22,7 @@ func refuse(status int, format string, args ...any) error {
 
 func notFound(what, id string) error { return refuse(http.StatusNotFound, "%s %s not found", what, id) }
 
-// rpcStatus is the status word of version 2 errors (google.rpc.Code).
+// rpcStatus are the statuses of version 2 errors by name (google.rpc.Code).
 var rpcStatus = map[int]string{
 	http.StatusBadRequest:          "INVALID_ARGUMENT",
 	http.StatusUnauthorized:        "UNAUTHENTICATED",

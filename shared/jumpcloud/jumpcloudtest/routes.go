@@ -10,7 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// version is which of JumpCloud's APIs a route belongs to.
+// version is the API of a route.
 type version string
 
 const (
@@ -19,13 +19,13 @@ const (
 	insights version = "/insights/directory/v1"
 )
 
-// request is a request to an API that was let in.
+// request is a request to an API that passed the checks.
 type request struct {
 	*http.Request
 	api       version
 	body      any              // decoded JSON; nil without a body
-	shown     *openapi3.Schema // what the endpoint shows one or a list of; nil if it is not described
-	behaviour Behaviour        // when the request came
+	shown     *openapi3.Schema // schema of the objects in the answer; nil if it is not described
+	behaviour Behaviour        // at the time of the request
 }
 
 // fields is the body as an object.
@@ -55,7 +55,7 @@ type endpoint struct {
 	serve    func(*request) (reply, error)
 	takes    []string // query parameters, where JumpCloud's description has none
 	fields   []string // likewise of the body
-	shows    string   // the schema of what it lists, where JumpCloud's description has none
+	shows    string   // the schema of the listed objects, where JumpCloud's description has none
 	lenient  bool     // the vendor's schema of the body contradicts the vendor's text
 	nobodyIn bool     // the body must be empty
 }
@@ -85,8 +85,8 @@ func (s *Simulator) routes() http.Handler {
 	return mux
 }
 
-// serve lets a request through to its endpoint, unless a fault, the key, the
-// organization or the body stands against it.
+// serve passes a request to its endpoint, unless a fault, the key, the organization or
+// the body prevents it.
 func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	fault := s.arrived(r, e)
 	if fault != nil {
@@ -170,7 +170,7 @@ func (s *Simulator) authorize(r *http.Request, e endpoint) error {
 	return nil
 }
 
-// wait waits for d or until the request is given up, which it says with false.
+// wait waits for d; it reports false if the request ends before.
 func wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -192,7 +192,7 @@ func write(w http.ResponseWriter, answer reply) {
 		return
 	}
 	encoded, err := json.Marshal(answer.body)
-	if raw, isRaw := answer.body.(json.RawMessage); isRaw { // a fault may send what is not JSON
+	if raw, isRaw := answer.body.(json.RawMessage); isRaw { // a fault may send a body that is not JSON
 		encoded, err = raw, nil
 	}
 	if err != nil {
@@ -201,5 +201,5 @@ func write(w http.ResponseWriter, answer reply) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(answer.status)
-	_, _ = w.Write(encoded) // the client may be gone, which is its own affair
+	_, _ = w.Write(encoded) // the client may be gone
 }

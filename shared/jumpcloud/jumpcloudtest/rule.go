@@ -23,9 +23,9 @@ func (s *Simulator) ruleEndpoints() []endpoint {
 	}
 }
 
-// saveRule creates a rule (id "") or replaces one. Conditions and thresholds are
-// refused: the simulator does not evaluate them, and a rule that fires more
-// often than written would prove nothing.
+// saveRule creates a rule (id "") or replaces one. It refuses conditions and
+// thresholds: the simulator does not evaluate them, and a test with a rule that fires
+// more often than it says would prove nothing.
 func (tx *tx) saveRule(id string, input Fields) (Fields, error) {
 	rule := copyOf(input)
 	if strings.TrimSpace(rule.Text("name")) == "" {
@@ -115,9 +115,9 @@ func (s *Simulator) removeRule(r *request) (reply, error) {
 	return reply{status: http.StatusOK, body: Fields{}}, err
 }
 
-// selects reports whether a rule notifies of an event: it is enabled, notifies
-// of violations, whether it makes alerts or not, names the event's type, and does
-// not leave out the user concerned for being suspended or in none of its groups.
+// selects reports whether a rule notifies of an event: it is enabled, notifies of
+// violations (with or without alerts), selects the event's type, and does not exclude
+// the user because the user is suspended or in none of its groups.
 func (s *Simulator) selects(rule Fields, event Fields) bool {
 	if rule.Text("status") != ruleEnabled || !rule.Flag("notifyOnViolation") {
 		return false

@@ -19,7 +19,7 @@ func (s *Simulator) scheduleEndpoints() []endpoint {
 	}
 }
 
-// scheduleEvent names the event of a planned change that is made or cancelled.
+// scheduleEvent is the name of the event when a planned change is made or cancelled.
 func scheduleEvent(schedule Fields, what string) string {
 	if schedule.Text("state") == string(directory.Suspended) {
 		return "user_suspension_schedule_" + what
@@ -55,7 +55,7 @@ func (s *Simulator) postSchedules(r *request) (reply, error) {
 	return reply{status: http.StatusCreated, body: planned}, err
 }
 
-// runLater does what is planned at its time.
+// runLater makes a planned change at its time.
 func (tx *tx) runLater(schedule Fields) {
 	at, _ := time.Parse(time.RFC3339, schedule.Text("scheduledDate"))
 	s, delay := tx.s, max(0, at.Sub(tx.now))
@@ -64,8 +64,7 @@ func (tx *tx) runLater(schedule Fields) {
 	})
 }
 
-// runSchedule fails, and nothing happens, when the schedule was cancelled
-// meanwhile.
+// runSchedule fails, and changes nothing, if the schedule was cancelled meanwhile.
 func (s *Simulator) runSchedule(schedule Fields) {
 	_ = s.change(automatic, func(tx *tx) error { return tx.runSchedule(schedule) })
 }
@@ -86,7 +85,8 @@ func (tx *tx) runSchedule(schedule Fields) error {
 	return err
 }
 
-// resumeSchedules takes up what was planned when the last simulator ended.
+// resumeSchedules continues the schedules that were planned when the last simulator
+// ended.
 func (tx *tx) resumeSchedules() {
 	for _, schedule := range tx.s.store.all(kindSchedule) {
 		tx.runLater(schedule)

@@ -40,9 +40,9 @@ var loadSchemas = sync.OnceValues(func() (*schemas, error) {
 	return &schemas{first, second}, nil
 })
 
-// constAsEnum writes const as an enum of one value: the quick validator of
-// kin-openapi knows enum only, the one that knows const compiles every schema
-// anew for every value.
+// constAsEnum writes const as an enum of one value: the fast validator of kin-openapi
+// knows only enum, and the one that knows const compiles every schema again for every
+// value.
 func constAsEnum(ref *openapi3.SchemaRef, seen map[*openapi3.Schema]bool) {
 	if ref == nil || ref.Value == nil || seen[ref.Value] {
 		return
@@ -82,8 +82,8 @@ func (s *schemas) pathsOf(api version) map[string]*openapi3.PathItem {
 	}
 }
 
-// takesOrgID reports whether the description of the endpoint has x-org-id. The
-// feed and what is not described take it.
+// takesOrgID reports whether the description of the endpoint has x-org-id. The feed and
+// undescribed endpoints accept it.
 func (s *schemas) takesOrgID(e endpoint) bool {
 	operation := s.operation(e)
 	return operation == nil || operation.Parameters.GetByInAndName("header", "x-org-id") != nil
@@ -108,8 +108,8 @@ func (s *schemas) checkBody(e endpoint, body any, given bool) error {
 	return conforms(media.Schema.Value, body)
 }
 
-// conforms refuses a value that does not fit a schema, naming the place and the
-// rule but not the value: it may be a password.
+// conforms refuses a value that does not fit a schema. It names the place and the rule
+// but not the value, which may be a password.
 func conforms(schema *openapi3.Schema, value any) error {
 	err := schema.VisitJSON(value)
 	if err == nil {
@@ -122,8 +122,7 @@ func conforms(schema *openapi3.Schema, value any) error {
 	return refuse(http.StatusBadRequest, "/%s: %s", strings.Join(at.JSONPointer(), "/"), ruleOf(at))
 }
 
-// ruleOf names the rule that was broken; the reason of a schema error may quote
-// the value.
+// ruleOf names the broken rule; the reason of a schema error may quote the value.
 func ruleOf(err *openapi3.SchemaError) string {
 	if err.SchemaField == "required" || err.SchemaField == "enum" || err.SchemaField == "type" {
 		return err.Reason
@@ -136,8 +135,8 @@ func (s *schemas) userSchema(name string) *openapi3.Schema {
 	return s.v1.Components.Schemas[name].Value
 }
 
-// checkUser refuses a user that does not fit a schema or has fields that it does
-// not know.
+// checkUser refuses a user that does not fit a schema or has fields that the schema
+// does not have.
 func (s *schemas) checkUser(schema string, fields Fields) error {
 	known := s.userSchema(schema)
 	for _, name := range fieldNames(fields) {
@@ -148,8 +147,8 @@ func (s *schemas) checkUser(schema string, fields Fields) error {
 	return conforms(known, map[string]any(fields))
 }
 
-// allowedTarget reports whether the targets parameter of a list of associations
-// takes the value.
+// allowedTarget reports whether the targets parameter of a list of associations accepts
+// the value.
 func (s *schemas) allowedTarget(path, target string) bool {
 	parameter := s.v2.Paths.Value(path).Get.Parameters.GetByInAndName("query", "targets")
 	for _, allowed := range parameter.Schema.Value.Items.Value.Enum {

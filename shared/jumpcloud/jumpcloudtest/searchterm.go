@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// term is one joint of a search_term: conditions of which all, one or none must
-// hold.
+// term is one joint of a search_term: conditions of which all, one or none must match.
 type term struct {
 	joint      string // and, or, not
 	conditions []feedCondition
@@ -62,8 +61,7 @@ func parseTerms(given any) ([]term, error) {
 	return terms, nil
 }
 
-// parseFeedCondition reads one condition; the operator stays empty for the older
-// form.
+// parseFeedCondition reads one condition; the operator stays empty in the older form.
 func parseFeedCondition(element any) (feedCondition, error) {
 	object, _ := element.(map[string]any)
 	var c feedCondition

@@ -1,26 +1,24 @@
-// Package jumpcloudtest is a JumpCloud to test against: an [http.Handler] with
-// the REST API (versions 1 and 2), the Directory Insights feed, webhook channels
-// and rules, and a small page to change people by hand.
+// Package jumpcloudtest simulates JumpCloud for tests: an [http.Handler] with the REST
+// API (versions 1 and 2), the Directory Insights feed, webhook channels and rules, and
+// a small page to change users by hand.
 //
-// Every change, whether it comes through the API, the page or the Go methods of
-// [Simulator], emits the Directory Insights events that JumpCloud would emit.
-// They appear in the feed after a lag and, where a rule selects them, are
-// delivered to the rule's webhook channels by the simulator itself, with
-// retries. What JumpCloud does not publish is in assumptions.go or can be
-// switched in [Behaviour].
+// Every change, through the API, the page or the Go methods of [Simulator], emits the
+// Directory Insights events that JumpCloud would emit. They appear in the feed after a
+// lag. The simulator itself delivers the events that a rule selects to the rule's
+// webhook channels, with retries. Behaviour that JumpCloud does not publish is in
+// assumptions.go or can be switched in [Behaviour].
 //
-// It holds one organization. It takes the time only from the time package, so
-// it works inside testing/synctest bubbles together with [Transport], and draws
-// ids and chances from a seed. Not simulated: OAuth service accounts, devices,
-// administrators and roles, SSO, the queries of dynamic groups
-// ([Simulator.SetDynamicMembers] says what they find), conditions and thresholds
-// of rules, sync results of JumpCloud's own Microsoft 365 integration, and
-// /events/interval. Whoever asks for any of this is told so, and what is not
-// understood is refused: nothing is ignored.
+// It has one organization. It uses only the time package for time, so it works inside
+// testing/synctest bubbles together with [Transport], and takes ids and random numbers
+// from a seed. Not simulated: OAuth service accounts, devices, administrators and
+// roles, SSO, the queries of dynamic groups ([Simulator.SetDynamicMembers] sets their
+// results), conditions and thresholds of rules, sync results of JumpCloud's own
+// Microsoft 365 integration, and /events/interval. A request for any of this gets a
+// refusal that says so, and unknown parts of requests are refused: nothing is ignored.
 //
-// It can be as unreliable as JumpCloud is or may be: requests fail or are answered
-// wrongly as a [Fault] says, reads lag behind events, memberships of what is gone
-// leave holes in lists, and webhooks are lost, doubled, late and out of order.
+// It can be as unreliable as JumpCloud is or may be: requests fail or get wrong answers
+// as a [Fault] says, reads lag behind events, memberships of deleted objects leave gaps
+// in lists, and webhooks are lost, duplicated, late and out of order.
 package jumpcloudtest
 
 import (
@@ -51,13 +49,13 @@ func (f Fields) Flag(name string) bool {
 	return b
 }
 
-// Organization is the organization that the simulator holds.
+// Organization is the organization of the simulator.
 type Organization struct {
 	ID   string // 24 hex digits; "" means DefaultOrganizationID
 	Name string // the display name; "" means Example
 }
 
-// DefaultOrganizationID is the organization of a simulator that is given none.
+// DefaultOrganizationID is the organization of a simulator without a configured one.
 const DefaultOrganizationID = "5f0c1e2d3a4b5c6d7e8f9012"
 
 // Config says what to simulate.
@@ -65,22 +63,22 @@ type Config struct {
 	Organization Organization
 	// APIKey is the only key that is accepted; required.
 	APIKey string `json:"-"`
-	// Seed decides ids and chances; the same seed and the same calls at the
-	// same times give the same objects.
+	// Seed decides ids and random numbers; the same seed and the same calls at the same
+	// times give the same objects.
 	Seed uint64
-	// Journal is the path of a file to which every change is appended, so that
-	// a killed simulator comes back as it was; "" keeps everything in memory.
-	// It holds no password, and webhook secrets only sealed with the API key.
+	// Journal is the path of a file to which every change is appended, so that a killed
+	// simulator restarts as it was; "" keeps everything in memory. It has no passwords,
+	// and webhook secrets only encrypted with the API key.
 	Journal string
 	// Client delivers the webhooks; nil means one of our own. Redirects are not
 	// followed.
 	Client *http.Client
-	// Behaviour starts other than [DefaultBehaviour] if it is not nil.
+	// Behaviour replaces [DefaultBehaviour] if it is not nil.
 	Behaviour *Behaviour
 }
 
-// Simulator is a JumpCloud with one organization. All its methods may be called
-// at the same time.
+// Simulator is a JumpCloud with one organization. Its methods are safe for concurrent
+// use.
 type Simulator struct {
 	organization string
 	key          string
@@ -91,7 +89,7 @@ type Simulator struct {
 	mu        sync.Mutex
 	behaviour Behaviour
 	store     *store
-	late      []lateChange // made already and not shown yet, in order
+	late      []lateChange // made already but not shown yet, in order
 	ids       idMaker
 	random    *rand.Rand
 	feed      []feedEvent
@@ -99,7 +97,7 @@ type Simulator struct {
 	broken    error // why the journal can no longer be written
 	faults    []*Fault
 	digests   map[string][][32]byte // of past passwords, in memory only
-	imports   map[string][]Fields   // what a Microsoft tenant would list
+	imports   map[string][]Fields   // accounts that a Microsoft tenant lists
 	alerts    map[string]*alert     // by rule
 	counters  Counters
 
@@ -107,7 +105,7 @@ type Simulator struct {
 	timers timers
 }
 
-// New starts a simulator. With a journal it takes up where the last one ended.
+// New starts a simulator. With a journal it continues where the last one ended.
 func New(config Config) (*Simulator, error) {
 	if config.APIKey == "" {
 		return nil, errors.New("jumpcloudtest: an API key is required")
@@ -154,8 +152,8 @@ func New(config Config) (*Simulator, error) {
 	return s, nil
 }
 
-// begin makes the organization if there is none yet and takes up what was under
-// way when the last simulator ended.
+// begin creates the organization if there is none yet, and continues the work that was
+// running when the last simulator ended.
 func (s *Simulator) begin(organization Organization) error {
 	return s.change(automatic, func(tx *tx) error {
 		if tx.get(kindOrganization, organization.ID) == nil {
@@ -167,9 +165,8 @@ func (s *Simulator) begin(organization Organization) error {
 	})
 }
 
-// Close stops deliveries and everything that was scheduled, waits for what is
-// running, and closes the journal. No goroutine outlives it. Closing again does
-// nothing.
+// Close stops deliveries and everything that was scheduled, waits for what is running,
+// and closes the journal. No goroutine runs after it. A second call does nothing.
 func (s *Simulator) Close() error {
 	s.timers.close()
 	s.client.CloseIdleConnections()
@@ -190,14 +187,14 @@ var errClosed = errors.New("jumpcloudtest: the simulator is closed")
 // at / and the controls under /_sim.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Set changes how the simulator behaves from now on.
+// Set changes the behaviour of the simulator from now on.
 func (s *Simulator) Set(change func(*Behaviour)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.behaviour)
 }
 
-// copyOf copies an object so deep that the copy shares nothing with it.
+// copyOf makes a deep copy of an object.
 func copyOf(f Fields) Fields {
 	encoded, err := json.Marshal(f)
 	if err != nil {

@@ -38,7 +38,7 @@ func start(t *testing.T, change func(*Config)) bench {
 	return bench{sim, t}
 }
 
-// answer is what the API answered.
+// answer is an answer of the API.
 type answer struct {
 	status int
 	header http.Header
@@ -65,7 +65,7 @@ func (a answer) results() []Fields {
 	return f.Results
 }
 
-// call sends a request with the right key. body is nil, text or what becomes
+// call sends a request with the right key. body is nil, a text or a value to encode as
 // JSON.
 func (b bench) call(method, path string, body any, headers ...string) answer {
 	b.t.Helper()
@@ -135,7 +135,7 @@ func (b bench) ok(err error) {
 	}
 }
 
-// types is the types of the events since the first n.
+// types are the types of the events after the first n.
 func (b bench) types(n int) string {
 	var types []string
 	for _, event := range b.Events()[n:] {
@@ -165,10 +165,10 @@ func TestWhoIsLetIn(t *testing.T) {
 func TestErrorBodies(t *testing.T) {
 	b := start(t, nil)
 	if got := b.want(404, "GET", "/api/systemusers/64a1b2c3d4e5f60718293a4b", nil).fields(); len(got) != 1 || got.Text("message") == "" {
-		t.Errorf("version 1: %v", got)
+		t.Errorf("version 1: %v, want the message alone", got)
 	}
 	if got := b.want(404, "GET", "/api/v2/usergroups/64a1b2c3d4e5f60718293a4b", nil).fields(); got["code"] != 404.0 || got["status"] != "NOT_FOUND" || got.Text("message") == "" {
-		t.Errorf("version 2: %v", got)
+		t.Errorf("version 2: %v, want code, status and message", got)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestFaults(t *testing.T) {
 	b := start(t, nil)
 	b.FailNext(Fault{Method: "POST", PathContains: "/systemusers", Status: 503, RetryAfter: "7", Times: 2, Skip: 1})
 	if got := b.want(200, "GET", "/api/systemusers", nil); got.header.Get("Retry-After") != "" {
-		t.Error("another method is affected")
+		t.Error("the fault hits another method, want it unaffected")
 	}
 	post := func(name string) answer {
 		return b.call("POST", "/api/systemusers", Fields{"username": name, "email": name + "@example.com"})
@@ -186,18 +186,18 @@ func TestFaults(t *testing.T) {
 		statuses = append(statuses, post(name).status)
 	}
 	if fmt.Sprint(statuses) != "[200 503 503 200]" || len(b.Users()) != 2 {
-		t.Errorf("%v with %d users", statuses, len(b.Users()))
+		t.Errorf("%v with %d users, want 200 503 503 200 with 2", statuses, len(b.Users()))
 	}
 	b.FailNext(Fault{Status: 500, AfterChange: true})
 	if got := post("e"); got.status != 500 || len(b.Users()) != 3 {
-		t.Errorf("%d with %d users", got.status, len(b.Users()))
+		t.Errorf("%d with %d users, want 500 with 3", got.status, len(b.Users()))
 	}
 	b.FailNext(Fault{Status: 429})
 	if got := b.call("GET", "/api/systemusers", nil); got.status != 429 || got.header.Get("Retry-After") != "" {
-		t.Errorf("%d %v", got.status, got.header)
+		t.Errorf("%d %v, want 429 without a Retry-After", got.status, got.header)
 	}
 	if got := b.Counters(); got.FaultsInjected != 4 {
-		t.Errorf("%+v", got)
+		t.Errorf("%+v, want 4", got)
 	}
 }
 
@@ -238,19 +238,19 @@ func TestListConventionsV1(t *testing.T) {
 		b.want(400, "GET", "/api/systemusers?"+query, nil)
 	}
 	if got := b.want(200, "GET", "/api/systemusers?filter=department:$co:ALE", nil, "x-eventually-consistent", "true"); got.fields()["totalCount"] != 40.0 {
-		t.Errorf("contains: %v", got.fields()["totalCount"])
+		t.Errorf("contains: %v, want 40", got.fields()["totalCount"])
 	}
 	got := b.want(200, "GET", "/api/systemusers?sort=-username&limit=2&fields=username+email", nil).results()
 	if len(got) != 2 || got[0].Text("username") != "user119" || len(got[0]) != 4 || got[0].Text("_id") != ids[0] || got[0].Text("id") != ids[0] {
-		t.Errorf("sorted, some fields: %v", got)
+		t.Errorf("sorted, some fields: %v, want two users from user119 on with the chosen fields", got)
 	}
 	if got := b.want(200, "GET", "/api/systemusers?sort=_id", nil).results(); got[0].Text("_id") != ids[0] {
-		t.Errorf("sorted by id: %v", got[0])
+		t.Errorf("sorted by id: %v, want the first id", got[0])
 	}
 	search := b.want(200, "POST", "/api/search/systemusers", Fields{"filter": Fields{"and": []any{Fields{"department": "Ops"}}},
 		"searchFilter": Fields{"searchTerm": "user00", "fields": []any{"username"}}, "fields": "username", "limit": 2, "skip": 1})
 	if len(search.results()) != 2 || search.fields()["totalCount"] != 3.0 {
-		t.Errorf("search: %s", search.raw)
+		t.Errorf("search: %s, want 2 of 3", search.raw)
 	}
 }
 
@@ -271,16 +271,16 @@ func TestListConventionsV2(t *testing.T) {
 	} {
 		got := b.want(200, "GET", "/api/v2/usergroups?"+query, nil)
 		if len(got.list()) != want.count || got.header.Get("x-total-count") != fmt.Sprint(want.total) {
-			t.Errorf("%s: %d of %s", query, len(got.list()), got.header.Get("x-total-count"))
+			t.Errorf("%s: %d of %s, want the page and its total", query, len(got.list()), got.header.Get("x-total-count"))
 		}
 	}
 	b.want(400, "GET", "/api/v2/usergroups?filter=name:$eq:x", nil)
 	got := b.want(200, "GET", "/api/v2/usergroups?sort=-name&fields=name,type&limit=1", nil).list()
 	if len(got) != 1 || got[0].Text("name") != "Group 11" || len(got[0]) != 3 {
-		t.Errorf("sorted, some fields: %v", got)
+		t.Errorf("sorted, some fields: %v, want Group 11 with three fields", got)
 	}
 	if empty := start(t, nil).want(200, "GET", "/api/v2/usergroups", nil); strings.TrimSpace(string(empty.raw)) != "[]" {
-		t.Errorf("an empty list is %s", empty.raw)
+		t.Errorf("an empty list is %s, want []", empty.raw)
 	}
 }
 
@@ -291,6 +291,6 @@ func TestSameSeedSameObjects(t *testing.T) {
 	}
 	first, again, other := own(1), own(1), own(2)
 	if first != again || first == other {
-		t.Error("ids do not follow the seed")
+		t.Error("ids do not depend on the seed alone, want the same ids for the same seed")
 	}
 }

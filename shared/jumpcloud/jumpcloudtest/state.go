@@ -1,13 +1,13 @@
 package jumpcloudtest
 
-// State is everything the simulator holds. Secrets are not in it: a channel
-// shows whether it has some.
+// State is everything in the simulator. It has no secrets: a channel only shows whether
+// it has some.
 type State struct {
 	Organization Fields     `json:"organization"`
 	Users        []Fields   `json:"users"`
 	Groups       []Fields   `json:"groups"`
 	Edges        []Fields   `json:"edges"`   // memberships and associations
-	Matches      []Fields   `json:"matches"` // users whom the queries of dynamic groups find
+	Matches      []Fields   `json:"matches"` // users that the queries of dynamic groups find
 	Directories  []Fields   `json:"directories"`
 	Domains      []Fields   `json:"domains"`
 	Translations []Fields   `json:"translationRules"`
@@ -19,10 +19,10 @@ type State struct {
 	Deliveries   []Delivery `json:"deliveries"`
 }
 
-// masked stands for a secret that is there.
+// masked replaces a secret.
 const masked = "********"
 
-// State is a copy of everything at this moment.
+// State returns a copy of everything at this moment.
 func (s *Simulator) State() State {
 	state := State{
 		Organization: copyOf(s.object(kindOrganization, s.organization)),

@@ -15,7 +15,7 @@ const (
 	kindDirectory    kind = "office_365"
 	kindApplication  kind = "application"
 	kindEdge         kind = "edge"
-	kindMatch        kind = "match" // a user whom the query of a dynamic group finds
+	kindMatch        kind = "match" // a user that the query of a dynamic group finds
 	kindGone         kind = "gone"  // an edge to or from something that was deleted
 	kindDomain       kind = "domain"
 	kindTranslation  kind = "translation_rule"
@@ -27,26 +27,26 @@ const (
 	kindEvent        kind = "event"
 )
 
-// node is an object as a graph edge names it.
+// node is an object at the end of a graph edge.
 type node struct {
 	Type string
 	ID   string
 }
 
-// side is one side of a node: of its edges, of its matches, or of its edges with
-// what is gone, those that lead to it or those that lead from it.
+// side is one side of a node: its incoming or outgoing edges, matches, or edges to
+// deleted objects.
 type side struct {
 	of       kind // kindEdge, kindMatch or kindGone
 	incoming bool
 	at       node
 }
 
-// store holds every object. Objects are never changed, only replaced, so that
-// the undo of a change is to put the old one back.
+// store has every object. Objects are never changed, only replaced, so that a change is
+// undone by putting the old ones back.
 type store struct {
 	objects  map[kind]map[string]Fields
 	order    map[kind][]string // ids, sorted
-	unique   map[string]string // what must be unique among users, to the user's id
+	unique   map[string]string // values that must be unique among users, to the user's id
 	adjacent map[side][]node   // sorted
 }
 
@@ -62,7 +62,7 @@ func newStore() *store {
 // get is an object, nil if there is none.
 func (s *store) get(k kind, id string) Fields { return s.objects[k][id] }
 
-// all is every object of a kind in order of the ids.
+// all are all objects of a kind in order of the ids.
 func (s *store) all(k kind) []Fields {
 	list := make([]Fields, 0, len(s.order[k]))
 	for _, id := range s.order[k] {
@@ -71,8 +71,8 @@ func (s *store) all(k kind) []Fields {
 	return list
 }
 
-// some is the objects of a kind that have one of the ids, in order of the ids;
-// all of them if ids is nil.
+// some are the objects of a kind with one of the ids, in order of the ids; all of them
+// if ids is nil.
 func (s *store) some(k kind, ids []string) (found []Fields) {
 	if ids == nil {
 		return s.all(k)
@@ -85,8 +85,8 @@ func (s *store) some(k kind, ids []string) (found []Fields) {
 	return found
 }
 
-// put replaces an object, or removes it when it is nil, and returns what was
-// there before.
+// put replaces an object, or removes it if object is nil, and returns the object that
+// was there before.
 func (s *store) put(k kind, id string, object Fields) (before Fields) {
 	if s.objects[k] == nil {
 		s.objects[k] = map[string]Fields{}
@@ -108,16 +108,15 @@ func (s *store) put(k kind, id string, object Fields) (before Fields) {
 	return before
 }
 
-// uniqueFields are the fields of a user that no other user may share, each
-// compared without regard to case.
+// uniqueFields are the fields of a user that must be unique, compared without case.
 var uniqueFields = []string{"username", "email", "employeeIdentifier"}
 
-// holder is the id of the user who has the value in a unique field, or "".
+// holder is the id of the user with the value in a unique field, or "".
 func (s *store) holder(field, value string) string {
 	return s.unique[field+":"+strings.ToLower(value)]
 }
 
-// index adds what an object can be found by, or takes it away.
+// index adds an object to the indexes, or removes it.
 func (s *store) index(k kind, object Fields, add bool) {
 	if object == nil {
 		return
@@ -158,7 +157,7 @@ func compareNodes(a, b node) int {
 	return strings.Compare(a.ID, b.ID)
 }
 
-// at is the nodes of a type on a side, sorted.
+// at are the nodes of a type on a side, sorted.
 func (s *store) at(of side, k kind) []node {
 	var found []node
 	for _, other := range s.adjacent[of] {
@@ -169,9 +168,8 @@ func (s *store) at(of side, k kind) []node {
 	return found
 }
 
-// edgeID names the edge between two nodes; memberships run from the group to
-// what is in it, associations from the user or group to the directory or
-// application.
+// edgeID names the edge between two nodes; memberships go from the group to its member,
+// associations from the user or group to the directory or application.
 func edgeID(from, to node) string { return from.Type + ":" + from.ID + ">" + to.Type + ":" + to.ID }
 
 func edgeFields(from, to node) Fields {

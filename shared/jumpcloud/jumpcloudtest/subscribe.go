@@ -22,7 +22,7 @@ func (s *Simulator) AddRule(rule Fields) (id string, err error) {
 	return id, err
 }
 
-// notifyName is what Notify calls its channel and its rule.
+// notifyName is the name of Notify's channel and rule.
 const notifyName = "M365 sync"
 
 // notifyTypes are the event types a rule for a Microsoft 365 sync selects.
@@ -34,10 +34,9 @@ var notifyTypes = []any{"user_create", "user_update", "user_delete", "user_suspe
 	"integration_default_domain_update", "integration_default_domain_delete",
 	"integrationattribute_include", "integrationattribute_exclude"}
 
-// Notify sets up what an administrator would: a webhook channel with a bearer
-// token ("" for none), and a rule that sends it everything a sync needs. Called
-// again, also after a restart, it changes that channel. It returns the id of the
-// channel.
+// Notify makes the setup of an administrator: a webhook channel with a bearer token (""
+// for none), and a rule that sends it every event that a sync needs. A second call,
+// also after a restart, changes that channel. It returns the id of the channel.
 func (s *Simulator) Notify(url, token string) (channel string, err error) {
 	auth := authBearer
 	if token == "" {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// timers runs things later and ends them all at once. A thing that runs when
-// close is called is waited for, one that still waits is dropped.
+// timers runs functions later and ends them all at once. close waits for functions that
+// run, and drops those that still wait.
 type timers struct {
 	running context.Context
 	stop    context.CancelFunc
@@ -18,8 +18,7 @@ type timers struct {
 	busy    sync.WaitGroup
 }
 
-// after runs do in its own goroutine once d has passed. It does nothing after
-// close.
+// after runs do in its own goroutine after d. It does nothing after close.
 func (t *timers) after(d time.Duration, do func(context.Context)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// translations is the attribute mappings of the directory in the path.
+// translations are the attribute mappings of the directory in the path.
 func (s *Simulator) translations(r *request) ([]Fields, error) {
 	directory := r.PathValue("office365_id")
 	if s.shownObject(kindDirectory, directory) == nil {
@@ -14,7 +14,7 @@ func (s *Simulator) translations(r *request) ([]Fields, error) {
 	return slices.DeleteFunc(s.shownObjects(kindTranslation, nil), func(rule Fields) bool { return rule["directory"] != directory }), nil
 }
 
-// shown is a mapping without what the API does not return.
+// shown is a mapping without the fields that the API does not return.
 func shown(rule Fields) Fields {
 	return Fields{"id": rule["id"], "builtIn": rule["builtIn"], "direction": rule["direction"]}
 }
@@ -43,8 +43,7 @@ func (s *Simulator) getTranslation(r *request) (reply, error) {
 	return reply{}, notFound("translation rule", r.PathValue("id"))
 }
 
-// postTranslation adds a mapping; which ones there are is in the schema of the
-// body.
+// postTranslation adds a mapping; the schema of the body lists the possible ones.
 func (s *Simulator) postTranslation(r *request) (reply, error) {
 	var rule Fields
 	err := s.change(byAPI, func(tx *tx) error {

@@ -8,16 +8,16 @@ import (
 	"strconv"
 )
 
-// Transport carries requests to a handler without a network: the handler runs in
-// the goroutine of the caller, so it works inside testing/synctest bubbles,
-// where real connections block time. A handler that panics with
-// http.ErrAbortHandler breaks the connection, as under net/http.
+// Transport passes requests to a handler without a network: the handler runs in the
+// goroutine of the caller, so it works inside testing/synctest bubbles, where real
+// connections stop the virtual time. A handler that panics with http.ErrAbortHandler
+// breaks the connection, as in net/http.
 func Transport(handler http.Handler) http.RoundTripper { return transport{handler} }
 
 type transport struct{ handler http.Handler }
 
-// RoundTrip calls the handler. When the request's context ends meanwhile the
-// answer comes too late and is replaced by the context's error.
+// RoundTrip calls the handler. If the request's context ends meanwhile, it returns the
+// context's error instead of the answer.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	if r.Body == nil {
@@ -48,7 +48,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// recorder keeps what a handler writes.
+// recorder keeps the answer of a handler.
 type recorder struct {
 	header, sent http.Header
 	status       int

@@ -10,13 +10,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// A client that asks for what the simulator does not do must not be told that it
-// was done. What JumpCloud describes and the simulator leaves out is answered 501
-// in words that name it, and what JumpCloud does not describe 400. Whether
-// JumpCloud itself ignores what it does not know is published nowhere.
+// The simulator must not pretend to do what it does not do. A parameter, field or path
+// that JumpCloud describes and the simulator does not support gets a 501 with its name,
+// and one that JumpCloud does not describe a 400. It is not published whether JumpCloud
+// itself ignores unknown ones.
 
-// notSimulated are the parameters, and the fields of bodies, that are described and
-// left out, by route.
+// notSimulated are the parameters, and the fields of bodies, that are described and not
+// supported, by route.
 var notSimulated = map[string][]string{
 	"GET /api/systemusers/{id}":                          {"filter"},
 	"GET /api/organizations":                             {"search", "sortIgnoreCase"},
@@ -33,12 +33,12 @@ var notSimulated = map[string][]string{
 }
 
 var (
-	queriesOfGroups = []string{"memberQuery", "memberQueryExemptions"} // SetDynamicMembers says whom a query finds
+	queriesOfGroups = []string{"memberQuery", "memberQueryExemptions"} // SetDynamicMembers sets the results of a query
 	restOfFeed      = []string{"exact_match", "exclude_provider_activity"}
 )
 
 // kinds are the first parts of the paths of JumpCloud's API (JumpCloud API
-// documentation). Of most of them nothing is simulated, of the others not all.
+// documentation). Most of them are not simulated, the others not completely.
 var kinds = []string{"activedirectories", "administrators", "appcatalog", "applemdms", "applications", "assets", "auth", "authn", "bulk",
 	"cloudinsights", "commandresults", "commands", "customemails", "devices", "directories", "duo", "fdekey", "groups", "gsuites",
 	"healthmonitoring", "identity-provider", "iplists", "jobs", "knowledge", "ldapservers", "linux", "logos", "notifications", "office365",
@@ -65,13 +65,13 @@ func (s *schemas) parametersOf(e endpoint) []string {
 	return all
 }
 
-// filterForm is how several conditions are given: filter[0], filter[and][0] and
+// filterForm matches the names of several conditions: filter[0], filter[and][0] and
 // filter[or][0].
 var filterForm = regexp.MustCompile(`^filter(\[(and|or)\])?\[\d+\]$`)
 
-// checkParameters refuses parameters that nobody knows, or that the simulator
-// leaves out. One without a value asks for nothing: JumpCloud's client libraries
-// send them all.
+// checkParameters refuses unknown parameters and those that the simulator does not
+// support. It accepts one without a value, which has no effect: JumpCloud's client
+// libraries send them all.
 func (s *schemas) checkParameters(r *http.Request, e endpoint) error {
 	query := r.URL.Query()
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -91,8 +91,8 @@ func (s *schemas) checkParameters(r *http.Request, e endpoint) error {
 	return nil
 }
 
-// checkFields refuses fields of a body that nobody knows, or that the simulator
-// leaves out; of those that hold other objects only the first level.
+// checkFields refuses unknown fields of a body and those that the simulator does not
+// support; in nested objects it checks only the first level.
 func (s *schemas) checkFields(e endpoint, body any) error {
 	fields, _ := body.(map[string]any)
 	described := e.fields
@@ -110,14 +110,14 @@ func (s *schemas) checkFields(e endpoint, body any) error {
 	return nil
 }
 
-// isNothing reports whether a value asks for nothing.
+// isNothing reports whether a value has no effect.
 func isNothing(value any) bool {
 	list, isList := value.([]any)
 	return value == nil || value == false || value == "" || isList && len(list) == 0
 }
 
-// fieldsOf are the fields that the body of an endpoint is described with, nil if
-// it is not.
+// fieldsOf are the fields in the description of an endpoint's body, nil if it is not
+// described.
 func (s *schemas) fieldsOf(e endpoint) []string {
 	operation := s.operation(e)
 	if operation == nil || operation.RequestBody == nil {
@@ -166,7 +166,7 @@ func (s *Simulator) elsewhere(r *http.Request, api version, all []endpoint) (ans
 	return refusalReply(refuse(http.StatusNotFound, "no such route"), api)
 }
 
-// describedAs is the path by which a request is described, "" if it is not.
+// describedAs is the path of a request in the description, "" if it is not described.
 func (s *schemas) describedAs(api version, method, path string) string {
 	if api == insights && method == http.MethodPost && path == "/events/interval" {
 		return path
@@ -179,7 +179,7 @@ func (s *schemas) describedAs(api version, method, path string) string {
 	return ""
 }
 
-// fits reports whether a path is one of a template, whose {parts} stand for any.
+// fits reports whether a path matches a template, in which {parts} match anything.
 func fits(template, path string) bool {
 	wanted, given := strings.Split(template, "/"), strings.Split(path, "/")
 	return slices.EqualFunc(wanted, given, func(a, b string) bool { return a == b || strings.HasPrefix(a, "{") && b != "" })

@@ -26,7 +26,7 @@ func TestEmptyParametersAskForNothing(t *testing.T) {
 		sign := map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")]
 		full := b.want(200, "GET", path+sign+"filter=&sort=&fields=&limit=&skip=&search=", nil)
 		if string(full.raw) != string(plain.raw) || full.header.Get("x-total-count") != plain.header.Get("x-total-count") {
-			t.Errorf("%s: %s, without parameters %s", path, full.raw, plain.raw)
+			t.Errorf("%s: %s, without parameters %s, want the same", path, full.raw, plain.raw)
 		}
 	}
 }
@@ -37,7 +37,7 @@ func TestGroupsArePatched(t *testing.T) {
 	group := b.want(201, "POST", "/api/v2/usergroups", Fields{"name": "Sales", "description": "who sell"}).fields().Text("id")
 	got := b.want(200, "PATCH", "/api/v2/usergroups/"+group, Fields{"name": "Sales EU"}).fields()
 	if got.Text("name") != "Sales EU" || got.Text("description") != "who sell" || b.types(len(b.Events())-1) != "group_update" {
-		t.Errorf("%v, events %s", got, b.types(0))
+		t.Errorf("%v, events %s, want the group changed with group_update", got, b.types(0))
 	}
 	b.want(404, "PATCH", "/api/v2/usergroups/64a1b2c3d4e5f60718293fff", Fields{"name": "x"})
 	b.want(400, "PATCH", "/api/v2/usergroups/"+group, Fields{"name": ""})
@@ -48,7 +48,7 @@ func TestParentsOfAGroup(t *testing.T) {
 	b := start(t, nil)
 	outer, middle, inner := b.must(b.CreateGroup("outer")), b.must(b.CreateGroup("middle")), b.must(b.CreateGroup("inner"))
 	if got := b.want(200, "GET", "/api/v2/usergroups/"+inner+"/memberof", nil); string(got.raw) != "[]" || got.header.Get("x-total-count") != "0" {
-		t.Errorf("%s", got.raw)
+		t.Errorf("%s, want an empty list", got.raw)
 	}
 	b.want(404, "GET", "/api/v2/usergroups/64a1b2c3d4e5f60718293fff/memberof", nil)
 	b.Set(func(behaviour *Behaviour) { behaviour.NestedGroups = ResolveNestedGroups })
@@ -57,12 +57,13 @@ func TestParentsOfAGroup(t *testing.T) {
 	b.ok(b.AddMember(inner, outer)) // a circle
 	got := b.want(200, "GET", "/api/v2/usergroups/"+inner+"/memberof?sort=_id&limit=100", nil).list()
 	if len(got) != 2 || got[0].Text("id") != outer || got[1].Text("id") != middle || got[1].Text("type") != "user_group" || got[1]["paths"] == nil {
-		t.Errorf("parents of the inner group: %v", got)
+		t.Errorf("parents of the inner group: %v, want the outer and the middle group with their paths", got)
 	}
 }
 
-// What the simulator does not do is 501 in words that name it, what nobody
-// understands 400, and what no route takes 404 or 405: nothing is ignored.
+// A request that the simulator does not support gets a 501 with its name, one that
+// JumpCloud does not describe a 400, and one without a route a 404 or 405: nothing is
+// ignored.
 func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	b := start(t, nil)
 	user, group, m365 := b.user("mira", nil), b.must(b.CreateGroup("Sales")), b.must(b.CreateDirectory("M365"))
@@ -121,14 +122,14 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 			}
 			got := b.call(test.method, test.path, test.body, headers...)
 			if got.status != test.status || !strings.Contains(got.fields().Text("message"), test.words) || len(b.Events()) != before {
-				t.Errorf("%d %s", got.status, got.raw)
+				t.Errorf("%d %s, want the status and words of the row and no event", got.status, got.raw)
 			}
 			if allowed := got.header.Get("Allow"); (test.status == http.StatusMethodNotAllowed) != (allowed != "") || strings.Contains(allowed, test.method) {
-				t.Errorf("Allow: %q", allowed)
+				t.Errorf("Allow: %q, want other methods only with a 405", allowed)
 			}
 		})
 	}
-	// And what is asked for harmlessly still works.
+	// And parameters without an effect are accepted.
 	b.want(200, "POST", "/insights/directory/v1/events", with("exclude_provider_activity", false))
 	b.want(200, "GET", "/api/v2/office365s/"+m365+"/users?syncStatus=false", nil)
 	b.want(201, "POST", "/api/v2/usergroups", Fields{"name": "x", "memberQuery": nil})
@@ -144,6 +145,6 @@ func TestListsOfNewerServicesAreFiltered(t *testing.T) {
 	got := b.want(200, "GET", "/api/v2/notifications/channels?filter=name:in:a%7Cb&sort=name&fields=name&limit=5", nil).fields()
 	list := elementsOf(got["channels"])
 	if len(list) != 2 || got["count"] != 2.0 || list[0].(map[string]any)["name"] != "a" || list[0].(map[string]any)["type"] != nil || list[0].(map[string]any)["objectId"] == nil {
-		t.Errorf("%v", got)
+		t.Errorf("%v, want two names without the other fields", got)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"entrasync/shared/directory"
 )
 
-// listFields are the fields of a user that are lists of objects. JumpCloud gives
-// their elements new ids on every write, so they can look changed when they are
-// not (recorded events).
+// listFields are the fields of a user that are lists of objects. JumpCloud gives their
+// elements new ids on every write, so they can seem changed although they are not
+// (recorded events).
 var listFields = []string{"addresses", "phoneNumbers", "attributes"}
 
 // newUser is a user with every field that JumpCloud returns for an empty one.
@@ -35,8 +35,8 @@ func (tx *tx) newUser(id string) Fields {
 	return user
 }
 
-// createUser adds a user with an id that is free. source is how it came about; it
-// decides the state if the input has none.
+// createUser adds a user with an unused id. source decides the state if the input has
+// none.
 func (tx *tx) createUser(id string, input Fields, source string, validation bool) (Fields, error) {
 	user := tx.newUser(id)
 	user["creationSource"] = source
@@ -63,7 +63,7 @@ func (tx *tx) createUser(id string, input Fields, source string, validation bool
 	return user, nil
 }
 
-// updateUser changes the fields that the input names.
+// updateUser changes the fields in the input.
 func (tx *tx) updateUser(id string, input Fields, validation bool) (Fields, error) {
 	before := tx.get(kindUser, id)
 	if before == nil {
@@ -94,7 +94,7 @@ func (tx *tx) updateUser(id string, input Fields, validation bool) (Fields, erro
 	return user, nil
 }
 
-// replaceUser stores a changed user and emits what changed.
+// replaceUser stores a changed user and emits the changes.
 func (tx *tx) replaceUser(before, user Fields) {
 	if reflect.DeepEqual(before, user) {
 		return
@@ -103,8 +103,8 @@ func (tx *tx) replaceUser(before, user Fields) {
 	tx.emitUserChange(before, user)
 }
 
-// fill takes over the fields that the schema lets a client write; others are
-// ignored. State, lock and password have rules of their own.
+// fill copies the fields that the schema lets a client write and ignores others. State,
+// lock and password have rules of their own.
 func (tx *tx) fill(user, input Fields, schema string) {
 	for name := range tx.s.schemas.userSchema(schema).Properties {
 		value, given := input[name]
@@ -136,9 +136,9 @@ func (tx *tx) withIDs(elements []any) []any {
 	return list
 }
 
-// setState sets the state and its older twin, the boolean suspended, from the
-// input; fallback is the state without either. Contradictory values are refused
-// (JumpCloud's PowerShell module).
+// setState sets the state and the older field suspended from the input; fallback is the
+// state if the input has neither. Contradictory values are refused (JumpCloud's
+// PowerShell module).
 func setState(user, input Fields, fallback directory.UserState) error {
 	state := directory.UserState(input.Text("state"))
 	suspended, given := input["suspended"].(bool)
@@ -169,7 +169,7 @@ func lock(user Fields, locked bool, now time.Time) {
 	}
 }
 
-// checkUser applies the rules that no schema has.
+// checkUser checks the rules that no schema has.
 func (tx *tx) checkUser(user Fields) error {
 	email, username, id := user.Text("email"), user.Text("username"), user.Text("_id")
 	taken := func(field string) bool {
@@ -206,8 +206,8 @@ func (tx *tx) checkUser(user Fields) error {
 	return nil
 }
 
-// deleteUser removes a user with its edges. The manager of somebody can only be
-// removed if the reports are to lose their manager (cascade_manager=null).
+// deleteUser removes a user with its edges. A user who is a manager can be removed only
+// if the reports lose their manager (cascade_manager=null).
 func (tx *tx) deleteUser(id string, clearReports bool) (Fields, error) {
 	user := tx.get(kindUser, id)
 	if user == nil {
@@ -234,7 +234,7 @@ func (tx *tx) deleteUser(id string, clearReports bool) (Fields, error) {
 	return user, nil
 }
 
-// alter changes one user by a rule of its own.
+// alter changes one user by a function.
 func (tx *tx) alter(id string, rule func(user Fields) error) (Fields, error) {
 	before := tx.get(kindUser, id)
 	if before == nil {
@@ -248,9 +248,9 @@ func (tx *tx) alter(id string, rule func(user Fields) error) (Fields, error) {
 	return user, nil
 }
 
-// suspend and activate are the state calls. Activating is for staged users;
-// a suspended one is brought back with an update (JumpCloud API documentation
-// for the first, assumed for the refusal).
+// suspend and activate are the state calls. activate is for staged users; a suspended
+// user is activated by an update (JumpCloud API documentation for the first, assumed
+// for the refusal).
 func (tx *tx) suspend(id string) (Fields, error) {
 	return tx.alter(id, func(user Fields) error { return setState(user, nil, directory.Suspended) })
 }

@@ -32,8 +32,8 @@ func (s *Simulator) userEndpoints() []endpoint {
 	}
 }
 
-// userID is the id in the path; a malformed one is refused as invalid, as
-// assumed of JumpCloud.
+// userID is the id in the path; a malformed one is refused as invalid, as is assumed of
+// JumpCloud.
 func userID(r *request) (string, error) {
 	id := r.PathValue("id")
 	if !isObjectID(id) {
@@ -117,7 +117,7 @@ func (s *Simulator) removeUser(r *request) (reply, error) {
 	return reply{status: http.StatusOK, body: user}, err
 }
 
-// userCall serves a call that does one thing to one user and answers only OK.
+// userCall serves a call that changes one user and answers only OK.
 func (s *Simulator) userCall(do func(*tx, string) (Fields, error)) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		id, err := userID(r)
@@ -140,7 +140,7 @@ func (tx *tx) unlock(id string) (Fields, error) {
 	})
 }
 
-// remind sends the activation mail again, of which only the event is seen.
+// remind sends the activation mail again; only its event is simulated.
 func (tx *tx) remind(id string) (Fields, error) {
 	user := tx.get(kindUser, id)
 	if user == nil {
@@ -159,8 +159,8 @@ func (s *Simulator) postPassword(r *request) (reply, error) {
 	return reply{status: http.StatusOK, body: Fields{}}, err
 }
 
-// searchUsers is the list with its filter in the body: fields that must be equal
-// under and, one of which must be equal under or.
+// searchUsers is the list with its filter in the body: fields that must all be equal
+// under and, and fields of which one must be equal under or.
 func (s *Simulator) searchUsers(r *request) (reply, error) {
 	body := r.fields()
 	users := s.shownObjects(kindUser, nil)
@@ -185,8 +185,7 @@ func (s *Simulator) searchUsers(r *request) (reply, error) {
 	return list(r, users)
 }
 
-// searchTerm is what a search looks for, in lower case, and the fields in which it
-// does.
+// searchTerm is the text of a search, in lower case, and the fields to search.
 func searchTerm(r *request, given any) (term string, fields []string, err error) {
 	search, _ := given.(map[string]any)
 	for _, name := range fieldNames(search) {

@@ -30,16 +30,16 @@ func TestUserRules(t *testing.T) {
 		"unheard of": user(Fields{"unheardOf": 1}), "too long": user(Fields{"jobTitle": strings.Repeat("x", 1025)}), "weak password": user(Fields{"password": "password"}),
 	} {
 		if got := b.call("POST", "/api/systemusers", body); got.status != 400 {
-			t.Errorf("%s: %d %s", name, got.status, got.raw)
+			t.Errorf("%s: %d %s, want 400", name, got.status, got.raw)
 		}
 	}
 	if len(b.Users()) != 1 {
-		t.Fatalf("%d users after refusals", len(b.Users()))
+		t.Fatalf("%d users after refusals, want 1", len(b.Users()))
 	}
 	made := b.want(200, "POST", "/api/systemusers", user(Fields{"manager": boss})).fields()
 	id := made.Text("_id")
 	if made.Text("state") != "STAGED" || made.Flag("activated") || made.Text("id") != id || made.Text("organization") != DefaultOrganizationID {
-		t.Errorf("made %v", made)
+		t.Errorf("made %v, want it staged, with both ids and the organization", made)
 	}
 	b.want(400, "PUT", "/api/systemusers/"+id, Fields{"state": "STAGED"})
 	b.want(400, "PUT", "/api/systemusers/"+id, Fields{"username": "boss"})
@@ -51,7 +51,7 @@ func TestUserRules(t *testing.T) {
 	before := len(b.Events())
 	b.want(200, "DELETE", "/api/systemusers/"+boss+"?cascade_manager=null", nil)
 	if report, _ := b.User(id); report.Text("manager") != "" || b.types(before) != "user_update user_delete" {
-		t.Errorf("manager %q, events %s", report.Text("manager"), b.types(before))
+		t.Errorf("manager %q, events %s, want no manager and both events", report.Text("manager"), b.types(before))
 	}
 	b.want(404, "GET", "/api/systemusers/"+boss, nil)
 	b.want(404, "DELETE", "/api/systemusers/"+boss, nil)
@@ -110,7 +110,7 @@ func TestEventsOfUserChanges(t *testing.T) {
 			for _, event := range b.Events()[before:] {
 				resource, _ := event["resource"].(map[string]any)
 				if resource["id"] != id || resource["type"] != "user" || resource["email"] != nil || event.Text("organization") != DefaultOrganizationID {
-					t.Errorf("event %v", event)
+					t.Errorf("event %v, want the user without the address", event)
 				}
 			}
 		})
@@ -123,13 +123,13 @@ func TestStagedUserIsActivated(t *testing.T) {
 	before := len(b.Events())
 	b.want(200, "POST", "/api/systemusers/"+id+"/state/activate", Fields{"email": false})
 	if user, _ := b.User(id); user.Text("state") != "ACTIVATED" || b.types(before) != "user_update user_activated" {
-		t.Errorf("%s, events %s", user.Text("state"), b.types(before))
+		t.Errorf("%s, events %s, want ACTIVATED with both events", user.Text("state"), b.types(before))
 	}
 	b.want(200, "POST", "/api/systemusers/"+id+"/state/suspend", nil)
 	b.want(409, "POST", "/api/systemusers/"+id+"/state/activate", nil)
 	b.ok(b.ActivateUser(id))
 	if user, _ := b.User(id); user.Text("state") != "ACTIVATED" || user.Flag("suspended") {
-		t.Errorf("%v", user)
+		t.Errorf("%v, want it activated", user)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestRecordedSuspensionIsImitated(t *testing.T) {
 	b.ok(b.SuspendUser(id))
 	changes, _ := json.Marshal(b.Events()[before]["changes"])
 	if string(changes) != `[{"field":"state","from":"ACTIVATED","to":"SUSPENDED"},{"field":"suspended","from":false,"to":true}]` {
-		t.Errorf("changes %s", changes)
+		t.Errorf("changes %s, want the change of both fields", changes)
 	}
 	b.ok(b.UpdateUser(id, Fields{"addresses": []any{Fields{"type": "work", "country": "DE"}}}))
 	b.ok(b.UpdateUser(id, Fields{"addresses": []any{Fields{"type": "work", "country": "DE"}}}))
@@ -148,7 +148,7 @@ func TestRecordedSuspensionIsImitated(t *testing.T) {
 	last := events[len(events)-1]["changes"].([]any)[0].(map[string]any)
 	from, to := last["from"].([]any)[0].(map[string]any), last["to"].([]any)[0].(map[string]any)
 	if from["_id"] == to["_id"] || from["id"] != from["_id"] || from["country"] != to["country"] {
-		t.Errorf("addresses from %v to %v", from, to)
+		t.Errorf("addresses from %v to %v, want a new id and the same country", from, to)
 	}
 }
 
@@ -159,11 +159,11 @@ func TestPasswords(t *testing.T) {
 	refused := b.want(400, "PUT", path+"?fullValidationDetails=password", Fields{"password": "mira"})
 	for _, code := range []string{"minLength", "uppercase", "number", "specialCharacter", "usernameSubstring"} {
 		if !strings.Contains(string(refused.raw), `{"description":"`+code+`","field":"password"}`) {
-			t.Errorf("%s is not in %s", code, refused.raw)
+			t.Errorf("%s is not in %s, want it", code, refused.raw)
 		}
 	}
 	if got := b.want(400, "PUT", path, Fields{"password": "mira"}).fields(); got["details"] != nil {
-		t.Errorf("details without being asked for: %v", got)
+		t.Errorf("details without being asked for: %v, want none", got)
 	}
 	b.want(200, "PUT", "/api/organizations/"+DefaultOrganizationID, Fields{"settings": Fields{"passwordPolicy": Fields{
 		"enableMaxHistory": true, "maxHistory": 2, "enablePasswordExpirationInDays": true, "passwordExpirationInDays": 30}}})
@@ -178,15 +178,15 @@ func TestPasswords(t *testing.T) {
 	b.want(200, "POST", path+"/password", Fields{"password": "Correct-Horse-9"})
 	user, _ := b.User(id)
 	if user.Flag("password_expired") || user.Text("password_expiration_date") == "" || !user.Flag("activated") || b.types(before) != "user_password_change" {
-		t.Errorf("%v, events %s", user, b.types(before))
+		t.Errorf("%v, events %s, want it renewed with user_password_change", user, b.types(before))
 	}
 	event := b.Events()[before]
 	if changes, _ := json.Marshal(event["changes"]); string(changes) != `[{"field":"password"}]` {
-		t.Errorf("changes %s", changes)
+		t.Errorf("changes %s, want only the field", changes)
 	}
 	b.want(400, "POST", path+"/password", Fields{"password": ""})
 	if user["password"] != nil {
-		t.Error("the password is returned")
+		t.Error("the password is returned, want it left out")
 	}
 }
 
@@ -194,7 +194,7 @@ func TestOrganizationSettings(t *testing.T) {
 	b := start(t, nil)
 	path := "/api/organizations/" + DefaultOrganizationID
 	if got := b.want(200, "GET", "/api/organizations", nil).results(); len(got) != 1 || got[0].Text("displayName") != "Example" || got[0]["settings"] != nil {
-		t.Errorf("%v", got)
+		t.Errorf("%v, want one without settings", got)
 	}
 	b.want(400, "PUT", path, Fields{"settings": Fields{"newSystemUserStateDefaults": Fields{"manualEntry": "GONE"}}})
 	before := len(b.Events())
@@ -202,10 +202,10 @@ func TestOrganizationSettings(t *testing.T) {
 	changes, _ := json.Marshal(b.Events()[before]["changes"])
 	if b.types(before) != "organization_update" || !strings.Contains(string(changes), `"field":"settings.newSystemUserStateDefaults"`) ||
 		!strings.Contains(string(changes), `"from":{"applicationImport":"STAGED","csvImport":"STAGED","manualEntry":"STAGED"}`) {
-		t.Errorf("%s: %s", b.types(before), changes)
+		t.Errorf("%s: %s, want organization_update with the changed setting", b.types(before), changes)
 	}
 	made := b.want(200, "POST", "/api/systemusers", Fields{"username": "a", "email": "a@example.com"}).fields()
 	if made.Text("state") != "ACTIVATED" {
-		t.Errorf("state %v", made["state"])
+		t.Errorf("state %v, want ACTIVATED", made["state"])
 	}
 }
