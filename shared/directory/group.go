@@ -55,7 +55,7 @@ type GroupLink struct {
 	// wait.
 	Coming   int       `json:"coming,omitempty"`
 	ComingAt time.Time `json:"comingAt,omitzero"`
-	// Telling says that memberships were changed, and that the tasks for the users may
+	// NotifyPending says that memberships were changed, and that the tasks for the users may
 	// not have been sent.
 	Telling bool `json:"telling,omitempty"`
 	// Lost are the paths by which the group was connected before it was believed to be

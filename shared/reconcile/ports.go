@@ -132,7 +132,7 @@ type GroupResult struct {
 	// Refused are the members that could not be added or removed, with the fault.
 	// All others are as the action wants them; some were so before.
 	Refused map[directory.EntraID]error
-	// Met says that a group that was to be created existed already: an earlier attempt
+	// Existed says that a group that was to be created existed already: an earlier attempt
 	// created it, or somebody restored it. Its members are not known.
 	Met bool
 	// Deleted is the deleted group that has the unique name of the group that was to be
