@@ -47,8 +47,8 @@ type Store interface {
 }
 
 // TooManyUnknown is the reason of a fault of kind Throttled: there were too many requests
-// for organizations that do not exist, so an organization that the process does not know
-// yet cannot be looked up now. The caller may try again later.
+// for organizations that do not exist, so the secrets of an organization that the process
+// does not know yet cannot be read now. The caller may try again later.
 const TooManyUnknown = "too_many_unknown"
 
 // freshKey marks a context; see Fresh.

@@ -274,8 +274,8 @@ func TestAListThatCannotBeWritten(t *testing.T) {
 	})
 }
 
-// Without strangers the list is not read, so it costs nothing: organizations are looked up
-// as if there were no list.
+// Without strangers the list is not read, so it costs nothing: tokens are read as if there
+// were no list.
 func TestTheListIsReadDuringAnAttackOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()

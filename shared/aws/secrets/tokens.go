@@ -28,7 +28,7 @@ func NewTokens(client *secretsmanager.Client, prefix string) *Tokens {
 
 // WebhookTokens are the secrets that the webhook of an organization accepts. An
 // organization that is not served is a fault of kind NotFound. While there are many
-// requests for unknown organizations, only organizations on the list are looked up. Any
+// requests for unknown organizations, only organizations on the list are read. Any
 // other is Throttled with the reason [secret.TooManyUnknown], and not NotFound: it may
 // have been added just now, and two seconds later the list that is read has it.
 func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
@@ -52,9 +52,9 @@ func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID)
 	return o.WebhookTokens, err
 }
 
-// admit returns nil if an organization that this process does not know yet may be looked
-// up. The list is only read while there are too many unknown organizations to look up
-// each.
+// admit returns nil if the tokens of an organization that this process does not know yet
+// may be read. The list is only read while there are too many unknown organizations to
+// send a request for each.
 func (t *Tokens) admit(ctx context.Context, op string, id directory.OrganizationID) error {
 	known, many := t.strangers.know(id)
 	if known {

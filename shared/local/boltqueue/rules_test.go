@@ -171,14 +171,14 @@ func TestRetentionInFlight(t *testing.T) {
 // commit.
 type fading struct {
 	context.Context
-	asked bool
+	checked bool
 }
 
 func (f *fading) Err() error {
-	if f.asked {
+	if f.checked {
 		return context.Canceled
 	}
-	f.asked = true
+	f.checked = true
 	return nil
 }
 
