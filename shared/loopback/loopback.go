@@ -1,5 +1,5 @@
-// Package loopback knows which hosts are this machine: what goes there may go by plain
-// http, and what listens there hears nobody else.
+// Package loopback knows which hosts are this machine. Requests to them may use plain
+// http, and a listener on them accepts no connection from another machine.
 package loopback
 
 import (
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Is reports whether a host, a name or an address without port and brackets, is this
-// machine for itself alone. Of names only localhost is.
+// Is reports whether a host is this machine, reached by its loopback interface. The host
+// is a name or an address, without port and brackets. The only such name is localhost.
 func Is(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()

@@ -1,8 +1,8 @@
 // Package metric counts what happens, by a name and a few labels.
 //
-// It is a port: [Memory] keeps the counts of one process, on AWS they become
-// CloudWatch embedded metrics. Labels are words of a closed list (a shape, a
-// reason, a kind), never ids or names of people.
+// It is a port: [Memory] stores the counts of one process; on AWS they become CloudWatch
+// embedded metrics. Labels are words of a closed list (a shape, a reason, a kind), never
+// ids or names of people.
 package metric
 
 import (

@@ -10,43 +10,44 @@ import (
 	"unicode/utf8"
 )
 
-// maxDecoded is how many bytes a text may have to be looked through in all forms.
+// maxDecoded is the longest text, in bytes, that is searched for all forms.
 const maxDecoded = 1 << 20
 
-// secret is a secret and what it is looked for as.
+// secret is a secret and the forms that a text is searched for.
 type secret struct {
 	plain   string
 	forms   []string // as it is, and in base64
 	decoded string   // what every other form of it decodes to
 	enough  int      // how many bytes of that are enough to hide what follows too
-	asWord  bool     // too short to be looked for within words
+	asWord  bool     // too short to be searched for within words
 }
 
 func secretOf(plain string) secret {
-	if utf8.RuneCountInString(plain) < telling {
+	if utf8.RuneCountInString(plain) < fewestShown {
 		return secret{plain: plain, decoded: plain, enough: len(plain), asWord: true}
 	}
 	decoded, _ := decode(plain)
-	// Somebody may show the beginning only. Less than a dozen signs, such as those of
-	// a password that begins with a word, would be found where they are not meant.
+	// A text may contain only the beginning of a secret. Fewer than twelve characters
+	// would be found where they are not meant: a password may begin with a common word.
 	const dozen = 12
 	return secret{plain: plain, forms: append(inBase64(plain), plain), decoded: decoded, enough: min(len(decoded), max(dozen, len(decoded)/2))}
 }
 
-// inBase64 is what a secret looks like in base64, alone or within something longer:
-// there are three ways, of which the ends depend on what stands beside it.
+// inBase64 returns what a secret looks like in base64, alone or within a longer text.
+// There are three ways, one for each position in a group of three bytes. The first and
+// the last characters depend on the bytes beside the secret, so they are left out.
 func inBase64(plain string) []string {
-	const fewest = 6 // signs; fewer would be found anywhere
+	const fewest = 6 // characters; fewer would be found anywhere
 	var all []string
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before := range 3 {
-			whole := encoding.EncodeToString([]byte(strings.Repeat("x", before) + plain))
-			begin, end := []int{0, 2, 3}[before], len(whole)
+			encoded := encoding.EncodeToString([]byte(strings.Repeat("x", before) + plain))
+			begin, end := []int{0, 2, 3}[before], len(encoded)
 			if (before+len(plain))%3 != 0 {
-				end-- // the last sign holds bits of what follows
+				end-- // the last character also has bits of what follows
 			}
 			if end-begin >= fewest {
-				all = append(all, whole[begin:end])
+				all = append(all, encoded[begin:end])
 			}
 		}
 	}
@@ -54,9 +55,9 @@ func inBase64(plain string) []string {
 	return slices.Compact(all)
 }
 
-// without takes the secrets out of a text in whatever escapes they stand: those of
-// URLs, JSON, Go and HTML, each within any other. To that end text and secret are
-// both decoded until nothing is left to be decoded, and compared then.
+// without removes the secrets from a text, also where they are escaped for URLs, JSON,
+// Go or HTML, each within any other. For this it decodes the text and the secrets until
+// nothing is left to decode, and then compares them.
 func without(text string, secrets []secret) string {
 	decoded, at := decode(text)
 	var spans []span
@@ -91,7 +92,7 @@ func without(text string, secrets []secret) string {
 	return out.String() + text[done:]
 }
 
-// isWord reports whether a part of a text is no part of a longer word.
+// isWord reports whether a part of a text is not within a longer word.
 func isWord(text string, begin, end int) bool {
 	letter := func(i int) bool {
 		return i >= 0 && i < len(text) && (text[i] >= utf8.RuneSelf || text[i] == '_' || text[i] >= '0' && text[i] <= '9' ||
@@ -101,15 +102,15 @@ func isWord(text string, begin, end int) bool {
 	return !goesOn(begin) && !goesOn(end)
 }
 
-// span is where in a text something stands.
+// span is a position in a text: bytes begin to end, without end.
 type span struct{ begin, end int }
 
-// maxPasses bounds how many escapes stand within each other.
+// maxPasses is how many levels of escapes are decoded.
 const maxPasses = 8
 
-// decode takes all escapes out of a text. It loses the difference between signs
-// that some form writes alike: all space, a plus and a control character become a
-// space, and backslashes vanish. at says for every byte where it stood.
+// decode replaces all escapes of a text. It loses the difference between characters
+// that some form writes alike: white space, a plus and a control character become a
+// space, and backslashes are removed. at has, for every byte, its place in the text.
 func decode(text string) (decoded string, at []span) {
 	at = make([]span, len(text))
 	for i := range at {
@@ -131,8 +132,8 @@ func decode(text string) (decoded string, at []span) {
 	return string(plain), at
 }
 
-// decodeOnce takes one level of escapes out of a text. Backslashes stand with what
-// follows them, so that none is left alone before what is put in its place.
+// decodeOnce replaces one level of escapes of a text. A backslash belongs to the span
+// of the byte after it, so that no backslash is left before [Hidden].
 func decodeOnce(text string, at []span) (string, []span) {
 	out, where := make([]byte, 0, len(text)), make([]span, 0, len(text))
 	begin := -1
@@ -152,7 +153,7 @@ func decodeOnce(text string, at []span) (string, []span) {
 	return string(out), where
 }
 
-// escape reads what a text begins with: a byte, or an escape and what it means.
+// escape reads the beginning of a text: one byte, or one escape and what it means.
 func escape(text string) (means string, length int) {
 	switch text[0] {
 	case '%':
@@ -173,8 +174,8 @@ func escape(text string) (means string, length int) {
 	return text[:1], 1
 }
 
-// afterBackslash reads an escape of JSON or Go. A backslash before anything else,
-// and before another one, only says that this is meant as it is.
+// afterBackslash reads an escape of JSON or Go. A backslash before any other byte, or
+// before another backslash, is removed.
 func afterBackslash(text string) (means string, length int) {
 	if len(text) == 1 {
 		return "", 1

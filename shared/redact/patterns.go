@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// patterns are what secrets look like that nobody told us of, each with what is put
-// in their place.
+// patterns describe what unknown secrets look like, each with the text that replaces
+// such a secret.
 var patterns = []struct {
 	form    *regexp.Regexp
 	instead string
@@ -18,27 +18,28 @@ var patterns = []struct {
 	{beside(inProse, `(?:\\*["']\s*:|=|%3[dD])\s*`), "${1}" + Hidden}, // but not "password: choose another one"
 }
 
-// named are what stands before a secret in headers, forms and JSON; inProse are
-// those that stand in sentences too.
+// named are the names before a secret in headers, forms and JSON. inProse are names that
+// also occur in sentences.
 var (
 	named = []string{"x-api-key", "x-entrasync-token", "api[-_]?key", "client[-_]?secret", "client[-_]?assertion", "auth[-_]?token",
 		"(?:access|refresh|id|security|session)[-_]?token", "set-cookie"}
 	inProse = []string{"password", "passwd", "secret", "cookie", "signature"}
 )
 
-// beside is the form of a value, quoted or not, beside one of some names.
+// beside matches a value, quoted or not, after one of some names.
 func beside(names []string, between string) *regexp.Regexp {
 	return regexp.MustCompile(`(?i)((?:` + strings.Join(names, "|") + `)` + between + `)(?:\\*"[^"\\]*\\*"?|\\*'[^'\\]*\\*'?|[^\s"'\\&,;{}\[\]<>()]+)`)
 }
 
-// schemes is a header by which somebody signs in (RFC 6750 and RFC 7617).
+// schemes matches the credentials of a header by which somebody signs in (RFC 6750 and
+// RFC 7617).
 var schemes = regexp.MustCompile(`(?i)\b(bearer|basic)((?:\s|%20|\+)+)([A-Za-z0-9._~+/=%-]+)`)
 
 // prose are words that follow Bearer and Basic in a sentence.
 var prose = []string{"auth", "authentication", "authorization", "challenge", "credential", "credentials", "error", "header", "is", "or", "realm",
 	"scheme", "token", "tokens", "was"}
 
-// hidePatterns takes out of a text whatever looks like a secret.
+// hidePatterns removes from a text whatever looks like a secret.
 func hidePatterns(text string) string {
 	text = schemes.ReplaceAllStringFunc(text, func(found string) string {
 		parts := schemes.FindStringSubmatch(found)
@@ -47,8 +48,8 @@ func hidePatterns(text string) string {
 		}
 		return parts[1] + parts[2] + Hidden
 	})
-	for _, look := range patterns {
-		text = look.form.ReplaceAllString(text, look.instead)
+	for _, pattern := range patterns {
+		text = pattern.form.ReplaceAllString(text, pattern.instead)
 	}
 	return text
 }

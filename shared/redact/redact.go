@@ -1,12 +1,11 @@
-// Package redact takes secrets out of texts that come from outside, before they
-// are shown: in the message of a link, in a problem document, in a log.
+// Package redact removes secrets from texts of outside systems before they are shown:
+// in the message of a link, in a problem document, in a log.
 //
-// Outside systems repeat what they were sent, in whatever form they have it at
-// hand: as it was, in a URL, in JSON within JSON, in base64. So a [Redactor]
-// knows the secrets in play and looks for all those forms; what is no secret of
-// ours, or is one that nobody told it of, it finds by what it stands beside
-// (Bearer, Basic, x-api-key, password and their like) or by its looks (JSON web
-// tokens, keys of JumpCloud). What is left is bounded, valid UTF-8 and one line.
+// Outside systems repeat what they were sent, in many forms: unchanged, in a URL, in
+// JSON within JSON, in base64. So a [Redactor] knows the secrets that are in use and
+// searches for all these forms. It finds other secrets by the word before them
+// (Bearer, Basic, x-api-key, password and similar) or by their form (JSON web tokens,
+// API keys of JumpCloud). The result is bounded, valid UTF-8 and one line.
 package redact
 
 import (
@@ -21,22 +20,23 @@ import (
 // Hidden stands where a secret was.
 const Hidden = "[redacted]"
 
-// MaxText is how many bytes of a text are shown at most, and MaxError how many of
-// an error, which says of more than one thing what went wrong.
+// MaxText is how many bytes of a text are shown at most, and MaxError how many bytes of
+// an error, which may have more than one message.
 const (
 	MaxText  = 300
 	MaxError = 1000
 )
 
-// maxSearched is how many bytes of a text are looked at: enough to fill MaxError
-// however much of it is secret, and little enough to be looked through at once.
+// maxSearched is how many bytes of a text are searched: enough to fill MaxError also
+// where much of it is secret, and few enough to be fast.
 const maxSearched = 16 << 10
 
-// Redactor knows secrets. The zero value knows none and still finds what looks
-// like one. It prints as nothing, and is safe for concurrent use.
+// Redactor removes the secrets that it knows. The zero value knows none and still
+// finds what looks like a secret. Printing a Redactor shows no secret. It is safe for
+// concurrent use.
 type Redactor struct{ known *[]secret } // behind a pointer, so that no format verb reaches it
 
-// New makes a redactor of some secrets. Empty ones are left out.
+// New makes a redactor that knows some secrets. Empty ones are left out.
 func New(all ...string) Redactor {
 	all = slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s == "" })
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // one may be a part of another
@@ -50,7 +50,7 @@ func New(all ...string) Redactor {
 	return Redactor{&known}
 }
 
-// And is a redactor that knows more secrets.
+// And returns a redactor that knows more secrets.
 func (r Redactor) And(more ...string) Redactor {
 	if r.known != nil {
 		for _, each := range *r.known {
@@ -60,14 +60,14 @@ func (r Redactor) And(more ...string) Redactor {
 	return New(more...)
 }
 
-// String says nothing of the secrets, however a redactor is printed.
+// String contains nothing of the secrets, whatever format prints a redactor.
 func (r Redactor) String() string { return "redactor" }
 
 // GoString is String.
 func (r Redactor) GoString() string { return r.String() }
 
-// Text is a text of outside that may be shown: without secrets, on one line, at
-// most MaxText bytes, and an ellipsis where it was cut.
+// Text makes a text of an outside system fit to be shown: without secrets, on one line,
+// at most MaxText bytes, and with an ellipsis where it was cut.
 func (r Redactor) Text(text string) string { return r.bounded(text, MaxText) }
 
 func (r Redactor) bounded(text string, most int) string {
@@ -83,13 +83,13 @@ func (r Redactor) bounded(text string, most int) string {
 // Text is [Redactor.Text] where no secrets are known.
 func Text(text string) string { return Redactor{}.Text(text) }
 
-// Known takes out of a text what the redactor knows, and nothing else; the text
-// may be long, such as a whole answer that is still to be read.
+// Known removes from a text the secrets that the redactor knows, and nothing else. The
+// text may be long, such as a complete response that is not parsed yet.
 func (r Redactor) Known(text string) string {
 	if r.known == nil {
 		return text
 	}
-	if len(text) <= maxDecoded { // first, as it takes escapes whole
+	if len(text) <= maxDecoded { // first, because it leaves no half of an escape behind
 		text = without(text, *r.known)
 	}
 	for _, each := range *r.known {
@@ -97,18 +97,18 @@ func (r Redactor) Known(text string) string {
 			text = strings.ReplaceAll(text, form, Hidden)
 		}
 	}
-	for _, each := range *r.known { // cut off by whoever wrote it
+	for _, each := range *r.known { // the outside system may have cut its text
 		text = withoutCut(text, each.plain)
 	}
 	return text
 }
 
-// telling is how many characters of a secret say something.
-const telling = 4
+// fewestShown is the shortest part of a secret, in characters, that must not be shown.
+const fewestShown = 4
 
-// withoutCut takes the beginning of a secret off the end of a text.
+// withoutCut removes the beginning of a secret from the end of a text.
 func withoutCut(text, secret string) string {
-	for n := len(secret) - 1; n >= telling; n-- {
+	for n := len(secret) - 1; n >= fewestShown; n-- {
 		if rest, cut := strings.CutSuffix(text, secret[:n]); cut {
 			return rest + Hidden
 		}
@@ -116,7 +116,7 @@ func withoutCut(text, secret string) string {
 	return text
 }
 
-// oneLine is a text as valid UTF-8 with spaces for what would break a line.
+// oneLine makes a text valid UTF-8 and replaces control characters by spaces.
 func oneLine(text string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
@@ -126,10 +126,10 @@ func oneLine(text string) string {
 	}, strings.ToValidUTF8(text, ""))
 }
 
-// Error gives err with its text made fit to be shown. Of a fault the subject, the
-// message and the cause are, and all else stays; a message is bounded like an error,
-// as it may hold a sentence of ours besides. What errors.Is finds stays too,
-// but the old text is not reachable.
+// Error returns err with a text that is fit to be shown. Of a fault it changes the
+// subject, the message and the cause; all else stays. A message may have MaxError
+// bytes, because it may have a sentence of our own too. errors.Is finds the same as
+// before, but nothing gives access to the old text.
 func (r Redactor) Error(err error) error {
 	if err == nil {
 		return nil
@@ -154,5 +154,5 @@ type hiding struct {
 
 func (e *hiding) Error() string { return e.text }
 
-// Is lets errors.Is look at the cause without giving its text away.
+// Is lets errors.Is compare the cause without making its text reachable.
 func (e *hiding) Is(target error) bool { return errors.Is(e.cause, target) }

@@ -95,7 +95,7 @@ func TestEveryFormOfASecret(t *testing.T) {
 	}
 }
 
-// Of a secret in base64 hardly anything is left, whatever stands beside it.
+// Hardly anything is left of a secret in base64, whatever is beside it.
 func TestSecretWithinBase64(t *testing.T) {
 	const secret = "canary-0123456789-canary-0123456789"
 	for before := range 7 {
@@ -110,8 +110,8 @@ func TestSecretWithinBase64(t *testing.T) {
 	}
 }
 
-// What nobody told of is found by what it stands beside, or by its looks.
-func TestLooks(t *testing.T) {
+// A secret that the redactor does not know is found by the word before it, or by its form.
+func TestPatterns(t *testing.T) {
 	const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLWNhbmFyeQ"
 	const sealed = "eyJhbGciOiJFQ0RILUVTIn0..aXY.Y2lwaGVy.dGFn"
 	for text, want := range map[string]string{
@@ -126,7 +126,7 @@ func TestLooks(t *testing.T) {
 		"key jca_0123456789abcdef is not allowed":                 "key [redacted] is not allowed",
 		"key jcs_0123456789abcdef":                                "key [redacted]",
 		"x-api-key: canary":                                       "x-api-key: [redacted]",
-		`{"x-api-key":["canary"]}`:                                `{"x-api-key":["canary"]}`, // beside nothing that we know; see below
+		`{"x-api-key":["canary"]}`:                                `{"x-api-key":["canary"]}`, // after nothing that we know
 		`{"client_secret":"canary canary","next":1}`:              `{"client_secret":[redacted],"next":1}`,
 		`{\"password\":\"can ary\",\"x\":1}`:                      `{\"password\":[redacted],\"x\":1}`,
 		"grant=x&client_secret=can%2Bary&scope=y":                 "grant=x&client_secret=[redacted]&scope=y",
@@ -148,38 +148,39 @@ func TestTextIsBoundedAndOneLine(t *testing.T) {
 	for _, text := range []string{strings.Repeat("x", 10_000_000), strings.Repeat("ü", 200), "a\r\nb\x00c\x1b[31m\t", "\xff\xfebad\xc3", strings.Repeat("\xf0\x9f\x98", 400)} {
 		got := redact.Text(text)
 		if len(got) > redact.MaxText || !utf8.ValidString(got) || strings.ContainsAny(got, "\r\n\x00\x1b\t") {
-			t.Errorf("%.40q: %d bytes %q", text, len(got), got)
+			t.Errorf("%.40q: %d bytes %q, want one line of valid UTF-8 of at most %d", text, len(got), got, redact.MaxText)
 		}
 	}
 	if got := redact.Text("short"); got != "short" {
-		t.Error(got)
+		t.Errorf("got %q, want it unchanged", got)
 	}
 	// A text that was cut within a secret shows no part of it.
 	const secret = "canary-key-0123456789"
 	for n := 4; n <= len(secret); n++ {
 		if got := redact.New(secret).Text("the key " + secret[:n]); got != "the key "+redact.Hidden {
-			t.Errorf("cut after %d: %s", n, got)
+			t.Errorf("cut after %d: got %s, want no part of the secret", n, got)
 		}
 	}
-	// Nor does one that goes on behind it, if it is enough to tell.
+	// The same holds where more text follows the part, if the part is long enough.
 	for _, form := range []func(string) string{forms["as it is"], url.QueryEscape, asJSON} {
 		const secret = `canary "key" 0123456789`
 		if got := redact.New(secret).Text("the key " + form(secret[:14]) + ", cut"); got != "the key "+redact.Hidden+", cut" {
-			t.Errorf("cut in the middle: %s", got)
+			t.Errorf("cut in the middle: got %s, want no part of the secret", got)
 		}
 	}
 	if got := redact.New("Password123!-and-more").Text("the Password is too short"); got != "the Password is too short" {
-		t.Errorf("a word: %s", got)
+		t.Errorf("a word that a secret begins with: got %s, want it unchanged", got)
 	}
-	// Nor one that we cut ourselves.
+	// And where the redactor itself cuts the text.
 	for at := 250; at < 320; at++ {
 		if got := redact.New(secret).Text(strings.Repeat(".", at) + secret); strings.Contains(got, "cana") {
-			t.Errorf("at %d: %s", at, got)
+			t.Errorf("at %d: got %s, want no part of the secret", at, got)
 		}
 	}
 }
 
-// A secret of a few letters is a word of its own, or nothing could be read.
+// A secret of a few letters is removed only where it is a complete word: otherwise hardly
+// any text could be read.
 func TestShortSecrets(t *testing.T) {
 	for secret, want := range map[string]string{
 		"":    "a cat sat, a!b",
@@ -189,7 +190,7 @@ func TestShortSecrets(t *testing.T) {
 		"!b":  "a cat sat, a[redacted]",
 	} {
 		if got := redact.New(secret).Text("a cat sat, a!b"); got != want {
-			t.Errorf("%q: %s", secret, got)
+			t.Errorf("%q: got %s, want %s", secret, got, want)
 		}
 	}
 }
@@ -198,17 +199,17 @@ func TestErrors(t *testing.T) {
 	const secret = "canary-key-0123456789"
 	r := redact.New(secret)
 	if r.Error(nil) != nil {
-		t.Error("an error came of nothing")
+		t.Error("got an error for nil, want nil")
 	}
 	plain := errors.New("nothing secret")
 	if got := r.Error(plain); fmt.Sprintf("%p", got) != fmt.Sprintf("%p", plain) {
-		t.Error("another error came of one without secrets")
+		t.Errorf("got %v, want the same error where it has no secret", got)
 	}
 	cause := fmt.Errorf("sending %s: %w", url.QueryEscape(secret+"/"), context.DeadlineExceeded)
 	err := r.Error(fmt.Errorf("over all %s: %w", secret, &fault.Error{Op: "op", Kind: fault.Throttled, Reason: "why", Subject: "id " + secret, Message: "no " + secret, RetryAfter: 5, Err: cause}))
 	f := fault.Of(err)
 	if f.Kind != fault.Throttled || f.Op != "op" || f.Reason != "why" || f.RetryAfter != 5 || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		t.Errorf("%+v", f)
+		t.Errorf("got %+v, want the fault unchanged but for its texts", f)
 	}
 	var shown []string
 	for e := err; e != nil; e = errors.Unwrap(e) {
@@ -216,12 +217,12 @@ func TestErrors(t *testing.T) {
 	}
 	for _, text := range append(shown, fmt.Sprintf("%v %+v %#v", r, r, r), fmt.Sprintf("%v %+v %#v", &r, &r, &r)) {
 		if strings.Contains(text, "canary") {
-			t.Errorf("shown: %s", text)
+			t.Errorf("got %s, want no secret", text)
 		}
 	}
 }
 
-// Whatever a secret is, no form of it comes through, and what is not secret does.
+// No form of any secret is left, and what is not secret stays.
 func TestNoFormComesThrough(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringOfN(rapid.RuneFrom([]rune(`abcXYZ019 "'\<>&%+/=?#!~-_.:;,{}()[]@$*^|ü€😀`)), 6, 40, -1).Draw(t, "secret")

@@ -1,13 +1,14 @@
-// Package redirect keeps what we prove ourselves with where it belongs.
+// Package redirect keeps credentials from being sent to another host.
 //
-// Go's HTTP client follows redirects by itself: after a 307 it sends the body again,
-// client secret included, and headers of our own such as an API key after any of
-// them, to whatever host the answer names. No system that entrasync calls answers with
-// one when it is well, so none is ever followed; the answer is what the caller gets
-// and has to explain. shared/house_test.go has every HTTP client say so.
+// Go's HTTP client follows redirects by itself, to whatever host the response names.
+// After a 307 it sends the body again, client secret included; after any redirect it
+// sends custom headers again, such as an API key. No system that entrasync calls
+// redirects in normal operation, so no redirect is ever followed: the caller gets the
+// redirect as the response and has to explain it. shared/house_test.go checks that every
+// HTTP client uses this package.
 package redirect
 
 import "net/http"
 
-// FollowNone is for http.Client.CheckRedirect: a redirect is given back as the answer.
+// FollowNone is for http.Client.CheckRedirect: it returns a redirect as the response.
 func FollowNone(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

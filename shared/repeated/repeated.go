@@ -1,6 +1,6 @@
-// Package repeated tells the log of what may come any number of times, such as
-// requests that strangers send: the first at once, and those that follow with their
-// number once a minute, until a minute is quiet. So it is heard of and fills no log.
+// Package repeated logs events that may come any number of times, such as requests
+// that strangers send. It logs the first at once, and once a minute how many followed,
+// until a minute has none. So they are seen in the log and do not fill it.
 package repeated
 
 import (
@@ -8,34 +8,35 @@ import (
 	"time"
 )
 
-// every is how often the log says how many there were since.
+// every is how often the number of further events is logged.
 const every = time.Minute
 
-// Log tells of what comes, by its sort. The sorts are to be few, and none of the
-// strangers' choosing, as each has lines of its own. The zero value is ready to use.
+// Log logs events by their sort. There must be few sorts, and strangers must not be able
+// to choose them, because each has lines of its own. The zero value is ready to use.
 //
-// On Lambda each process says its own, and a frozen one when it runs again.
+// On Lambda each process logs its own events, and a frozen process logs when it runs
+// again.
 type Log[Sort comparable] struct {
 	mu   sync.Mutex
 	open map[Sort]*minute
 }
 
-// minute is what is not said yet.
+// minute counts the events that are not logged yet.
 type minute struct {
-	say   func(count int) // of the last one
+	say   func(count int) // that of the last event
 	count int
 }
 
-// Note tells of one, or counts it. say writes a line about so many of the sort, of
-// which this one is the last; it may be called later, from another goroutine.
+// Note logs an event, or counts it. say logs count events of the sort, the last of which
+// is this one; it may be called later, from another goroutine.
 func (l *Log[Sort]) Note(sort Sort, say func(count int)) {
 	if l.first(sort, say) {
 		say(1)
 	}
 }
 
-// first reports whether one is the first of its sort for a minute; if not, it is
-// counted.
+// first reports whether an event is the first of its sort for a minute; if not, it
+// counts the event.
 func (l *Log[Sort]) first(sort Sort, say func(int)) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,8 +58,8 @@ func (l *Log[Sort]) begin(sort Sort) {
 	time.AfterFunc(every, func() { l.end(sort) })
 }
 
-// end tells how many there were in the last minute, and begins another one; after a
-// quiet minute the next one counts as the first.
+// end logs how many events the last minute had, and begins another minute. After a
+// minute without events the next event is a first one.
 func (l *Log[Sort]) end(sort Sort) {
 	l.mu.Lock()
 	m := *l.open[sort]

@@ -13,8 +13,8 @@ import (
 	"entrasync/shared/repeated"
 )
 
-// The first of a sort is said at once, the others once a minute with their number
-// and the words of the last one, and after a quiet minute it begins anew.
+// The first event of a sort is logged at once, the others once a minute with their number
+// and the text of the last one. After a minute without events this begins anew.
 func TestWhatIsRepeatedIsSummedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log repeated.Log[string]

@@ -16,7 +16,7 @@ func TestOf(t *testing.T) {
 		wait   time.Duration
 		said   bool
 	}{
-		{"whole seconds", []string{"17"}, 17 * time.Second, true},
+		{"an integer", []string{"17"}, 17 * time.Second, true},
 		{"none to wait", []string{"0"}, 0, true},
 		{"decimals", []string{"2.128"}, 2128 * time.Millisecond, true},
 		{"spaces", []string{" 17 "}, 17 * time.Second, true},

@@ -24,17 +24,17 @@ type Opener struct {
 	public []byte
 }
 
-// The key is derived from a secret text, so that any generator of random texts
-// can make it. minSeed is the least that the text may have: 22 letters and digits
-// hold 128 bits.
+// The key is derived from a secret text, so that any generator of random texts can make
+// the secret. minSeed is the shortest text in characters: 22 letters and digits have 128
+// bits.
 const (
 	minSeed   = 22
 	keyInfo   = "entrasync: P-256 key that opens sealed passwords"
 	wideBytes = 48 // 128 bits more than a key has, so that all keys are equally likely (NIST SP 800-56A, 5.6.1.2.1)
 )
 
-// NewOpener makes the opener of a secret text; the same text always makes the
-// same one. A text too short to be secret is a fault of kind Invalid.
+// NewOpener makes an opener from a secret text; the same text always makes the same
+// opener. A text that is too short to be secret is a fault of kind Invalid.
 func NewOpener(seed string) (*Opener, error) {
 	const op = "seal.open key"
 	if len(seed) < minSeed {
@@ -68,10 +68,10 @@ func NewOpener(seed string) (*Opener, error) {
 // Public is the key to seal with, a JSON Web Key (RFC 7517). It is no secret.
 func (o *Opener) Public() []byte { return o.public }
 
-// Open gives the password out for a purpose. What was sealed for another key or
-// another purpose, was changed on the way, or is too old, is a fault of kind
-// Invalid with the reason [directory.PasswordUnopened]; one for another key can be
-// told by [Opener.Fits]. No fault says anything of what was sealed.
+// Open returns the password that was sealed for a purpose. A sealed password that is for
+// another key or another purpose, was changed on the way, or is too old, is a fault of
+// kind Invalid with the reason [directory.PasswordUnopened]. [Opener.Fits] reports
+// whether the key is another one. No fault contains anything of what was sealed.
 func (o *Opener) Open(sealed string, purpose Purpose) (string, error) {
 	message, err := parse(sealed)
 	if err != nil || message.Header.KeyID != o.id {
@@ -97,12 +97,12 @@ func (o *Opener) Fits(sealed string) bool {
 	return err == nil && message.Header.KeyID == o.id
 }
 
-// parse reads a sealed password; no algorithm but ours is taken.
+// parse reads a sealed password and accepts no algorithm but ours.
 func parse(sealed string) (*jose.JSONWebEncryption, error) {
 	return jose.ParseEncryptedCompact(sealed, []jose.KeyAlgorithm{keyAlgorithm}, []jose.ContentEncryption{contentEncryption})
 }
 
-// unopened is the fault of a password that cannot be given out.
+// unopened makes the fault of a password that cannot be opened.
 func unopened(why string) error {
 	return &fault.Error{Op: "seal.open", Kind: fault.Invalid, Reason: directory.PasswordUnopened, Message: why + ": set it again"}
 }

@@ -1,12 +1,11 @@
-// Package seal closes a password so that it can travel through a queue and lie
-// on a disk, and only the one who is to use it can open it.
+// Package seal encrypts a password for a queue or a disk, so that only the function
+// that sets the password can open it.
 //
 // A sealed password is a JSON Web Encryption (RFC 7516) to the public key of an
-// [Opener]. Whoever seals needs nothing secret. The password travels together
-// with the account and the action that it is for, and with the time until which
-// it is good; an Opener gives it out for exactly those, so that a sealed password
-// can neither be moved to another account nor be used twice for another action,
-// nor lie in wait in a dead-letter queue.
+// [Opener]. Sealing needs no secret. The account, the action and an expiry time are
+// encrypted together with the password, and an Opener opens it only for exactly these.
+// So a sealed password cannot be used for another account or another action, and it
+// expires in a dead-letter queue.
 package seal
 
 import (
@@ -19,8 +18,8 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Life is how long a sealed password is good: longer than any queue makes
-// somebody wait who is still there.
+// Life is how long a sealed password is valid: longer than a person waits for a password
+// to be set.
 const Life = time.Hour
 
 // How passwords are sealed (RFC 7518, ECDH-ES with key wrapping, AES-GCM).
@@ -29,7 +28,7 @@ const (
 	contentEncryption = jose.A256GCM
 )
 
-// Purpose is what a password is sealed for. It can be opened for that alone.
+// Purpose is what a password is sealed for. It can be opened for nothing else.
 type Purpose struct {
 	Directory directory.ID      `json:"directory"`
 	User      directory.UserID  `json:"user"`
@@ -37,15 +36,15 @@ type Purpose struct {
 	Action    string            `json:"action"` // the id of the action that writes it
 }
 
-// claims are what lies in a sealed password.
+// claims are the content of a sealed password.
 type claims struct {
 	Purpose
 	Password string `json:"password"`
 	Expires  int64  `json:"exp"` // Unix time in seconds, as in a JSON Web Token
 }
 
-// Seal closes a password for a purpose. public is what [Opener.Public] gave; one
-// that is no such key is a fault of kind Invalid. The result is ASCII.
+// Seal encrypts a password for a purpose. public is what [Opener.Public] returned;
+// anything else is a fault of kind Invalid. The result is ASCII.
 func Seal(public []byte, password string, purpose Purpose) (string, error) {
 	const op = "seal.seal"
 	var key jose.JSONWebKey

@@ -43,20 +43,20 @@ func TestOpensWhatWasSealed(t *testing.T) {
 	first := sealed(t, opener(t, seed))
 	again := opener(t, seed) // another process with the same seed
 	if got, err := again.Open(first, purpose); err != nil || got != password {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("got %q, %v, want %q", got, err, password)
 	}
 	if strings.Contains(first, "canary") || strings.Count(first, ".") != 4 {
 		t.Errorf("not a compact JWE: %s", first)
 	}
 	if second := sealed(t, again); second == first {
-		t.Error("sealing the same twice looks the same")
+		t.Error("got the same text twice for one password, want two")
 	}
 }
 
 func TestTheKeyFollowsFromTheSeed(t *testing.T) {
 	one := opener(t, seed)
 	if !bytes.Equal(one.Public(), opener(t, seed).Public()) || bytes.Equal(one.Public(), opener(t, seed+"!").Public()) {
-		t.Error("the same seed makes the same key, another one another")
+		t.Error("want the same key from the same seed, and another key from another seed")
 	}
 	var key map[string]string
 	if err := json.Unmarshal(one.Public(), &key); err != nil || key["kid"] == "" || key["kty"] != "EC" || key["crv"] != "P-256" || key["d"] != "" {
@@ -67,7 +67,7 @@ func TestTheKeyFollowsFromTheSeed(t *testing.T) {
 		t.Errorf("the key of a known seed is %s, want %s…", key["kid"], want)
 	}
 	if _, err := seal.NewOpener("short"); !fault.Is(err, fault.Invalid) {
-		t.Errorf("a short seed: %v", err)
+		t.Errorf("a short seed: got %v, want kind %s", err, fault.Invalid)
 	}
 }
 
@@ -116,12 +116,12 @@ func TestWhatIsNotOpened(t *testing.T) {
 			}
 			got, err := own.Open(tc.sealed, meant)
 			if got != "" || !fault.Is(err, fault.Invalid) || fault.Of(err).Reason != directory.PasswordUnopened || !strings.Contains(err.Error(), tc.says) {
-				t.Errorf("%q, %v", got, err)
+				t.Errorf("got %q, %v, want kind %s, reason %s and %q", got, err, fault.Invalid, directory.PasswordUnopened, tc.says)
 			}
 		})
 	}
 	if !own.Fits(good) || own.Fits(sealed(t, opener(t, seed+"!"))) || own.Fits("x") {
-		t.Error("a sealed password says which key it is for")
+		t.Error("want Fits to be true only for a password that was sealed for this key")
 	}
 }
 
@@ -131,11 +131,11 @@ func TestWhatIsTooOld(t *testing.T) {
 		s := sealed(t, own)
 		time.Sleep(seal.Life - 2*time.Second)
 		if got, err := own.Open(s, purpose); err != nil || got != password {
-			t.Errorf("shortly before: %v", err)
+			t.Errorf("shortly before it expires: got %q, %v, want %q", got, err, password)
 		}
 		time.Sleep(2 * time.Second)
 		if _, err := own.Open(s, purpose); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "too long") {
-			t.Errorf("after it: %v", err)
+			t.Errorf("after it expired: got %v, want kind %s and \"too long\"", err, fault.Invalid)
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestWhatIsTooOld(t *testing.T) {
 func TestOnlyAPublicKeySeals(t *testing.T) {
 	for _, key := range []string{"", "{}", "canary", `{"kty":"oct","k":"c2VjcmV0"}`} {
 		if got, err := seal.Seal([]byte(key), password, purpose); got != "" || !fault.Is(err, fault.Invalid) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: %q, %v", key, got, err)
+			t.Errorf("%s: got %q, %v, want kind %s without the key", key, got, err, fault.Invalid)
 		}
 	}
 }

@@ -1,11 +1,11 @@
-// Package secret is the port to what must never be seen: API keys, webhook
-// secrets, the token of the API, what the application proves itself with to
-// Entra, and what opens sealed passwords.
+// Package secret is the port to the secrets: API keys, webhook secrets, the token of
+// the API, the application's credentials for Entra, and the seed of the key that opens
+// sealed passwords.
 //
-// A secret is fetched by name where it is used and goes nowhere else: not into a
-// log, an error, a queue, a table or a variable of a template. The two secrets of
-// an organization are kept apart: who reads its webhook tokens need not be able
-// to read its API key, and who replaces the one leaves the other as it is.
+// A secret is read by name where it is used and goes nowhere else: not into a log, an
+// error, a queue, a table or a variable of a template. The two secrets of an
+// organization are separate: a function that reads the webhook tokens needs no right
+// to read the API key, and replacing one does not change the other.
 package secret
 
 import (
@@ -14,25 +14,24 @@ import (
 	"entrasync/shared/directory"
 )
 
-// Organization holds the secrets of one organization, where they are given or
-// were stored together.
+// Organization has the secrets of one organization, where both are given or stored
+// together.
 type Organization struct {
 	APIKey        string   `json:"apiKey,omitempty"`
 	WebhookTokens []string `json:"webhookTokens,omitempty"`
 }
 
-// Entra holds what the application signs in to Entra with; one of the two, or
-// none where the sign-in needs no stored secret.
+// Entra has the application's credentials for Entra: one of the two, or none where the
+// sign-in needs no stored secret.
 type Entra struct {
 	ClientSecret string `json:"clientSecret,omitempty"`
 	Certificate  string `json:"certificate,omitempty"` // PEM, certificate and private key
 }
 
-// Store keeps secrets. What does not exist is a fault of kind NotFound. What is
-// put replaces what was there, as a whole; of two that put at once the later one
-// counts.
+// Store stores secrets. A secret that does not exist is a fault of kind NotFound. A put
+// replaces all of what was stored; of two puts at the same time the later one is stored.
 type Store interface {
-	// APIKey is what an organization's JumpCloud is called with.
+	// APIKey is the API key for an organization's JumpCloud.
 	APIKey(ctx context.Context, id directory.OrganizationID) (string, error)
 	PutAPIKey(ctx context.Context, id directory.OrganizationID, key string) error
 	// WebhookTokens are the secrets that a notification channel may present, the
@@ -42,23 +41,22 @@ type Store interface {
 	// AdminToken is the bearer token of the API.
 	AdminToken(ctx context.Context) (string, error)
 	Entra(ctx context.Context) (Entra, error)
-	// PasswordSeed is the random text that the key is made of which opens
-	// sealed passwords. It stays the same for as long as nobody replaces it.
+	// PasswordSeed is the random text from which the key is derived that opens sealed
+	// passwords. It stays the same until somebody replaces it.
 	PasswordSeed(ctx context.Context) (string, error)
 }
 
-// TooManyUnknown is the reason of a fault of kind Throttled: so many organizations
-// were asked for that do not exist, that one which is not known yet cannot be looked
-// up at the moment. Whoever asks may come again.
+// TooManyUnknown is the reason of a fault of kind Throttled: there were too many requests
+// for organizations that do not exist, so the secrets of an organization that the process
+// does not know yet cannot be read now. The caller may try again later.
 const TooManyUnknown = "too_many_unknown"
 
 // freshKey marks a context; see Fresh.
 type freshKey struct{}
 
-// Fresh asks a store, through the context, to read a secret anew instead of
-// giving what it keeps, when what somebody presents matches none that is known,
-// because it may have been replaced. A store may still give what it read some
-// seconds ago.
+// Fresh asks a store, through the context, to read a secret again instead of returning a
+// cached one. It is used where a presented token matches no known one, since the secret
+// may have been replaced. A store may still return what it read some seconds ago.
 func Fresh(ctx context.Context) context.Context { return context.WithValue(ctx, freshKey{}, true) }
 
 // WantsFresh reports whether a context was marked by [Fresh].

@@ -1,7 +1,7 @@
-// Package awsfault turns what the AWS SDK says went wrong into faults.
+// Package awsfault turns errors of the AWS SDK into faults.
 //
-// It knows what means the same everywhere: throttling, outages, credentials that
-// ran out. What only one service says, its adapter maps before it asks here.
+// It knows the errors that mean the same in all services: throttling, outages, expired
+// credentials. The adapter of a service maps that service's own errors first.
 package awsfault
 
 import (
@@ -16,27 +16,26 @@ import (
 	"entrasync/shared/redact"
 )
 
-// throttling are the codes by which the services of this product ask to slow
-// down (Amazon's pages "Common errors" of DynamoDB, SQS, Secrets Manager and
-// EventBridge).
+// throttling are the error codes for throttling of the services that entrasync uses
+// (Amazon's pages "Common errors" of DynamoDB, SQS, Secrets Manager and EventBridge).
 var throttling = []string{
 	"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "ThrottledException", "Throttling",
 	"ThrottlingError", "RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown", "KmsThrottled",
 	"OverLimit",
 }
 
-// passing are codes that the service counts as our mistake and that end by
-// themselves: credentials of a role that are being replaced, a clock that
-// drifted, a key that KMS cannot give at the moment.
+// passing are codes of errors that the service counts as the caller's mistake and that
+// go away by themselves: credentials of a role that are being replaced, a clock that
+// drifted, a key that KMS cannot provide at the moment.
 var passing = []string{
 	"ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch",
 	"RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete", "IDPCommunicationError",
 }
 
-// Of is the fault for an error of the SDK, fit to be shown: Amazon repeats what it
-// cannot verify the signature of, with the token of the session. nil stays nil. Throttling is
-// Throttled. What the service refuses otherwise, an unknown table or a missing
-// permission, is a defect of the deployment: Internal. The service's own
+// Of returns the fault for an error of the SDK; nil stays nil. The text is redacted,
+// because AWS repeats a request whose signature it cannot verify, with the session
+// token. Throttling is Throttled. Any other refusal, such as an unknown table or a
+// missing permission, is a defect of the deployment: Internal. The service's own
 // failures, the network and a cancelled context are Transient.
 func Of(ctx context.Context, err error, op string) error {
 	if err == nil {
@@ -55,16 +54,16 @@ func kind(ctx context.Context, err error) fault.Kind {
 	}
 }
 
-// refused reports whether the service answered with a status of the caller's
-// mistakes. The SDK knows whose fault an error is only for those of the one
-// service's own list, which a missing permission is never on.
+// refused reports whether the status of the response is 4xx, a mistake of the caller.
+// The SDK knows whether client or server is at fault only for the errors on the
+// service's own list, and a missing permission is never on it.
 func refused(err error) bool {
-	var answer *smithyhttp.ResponseError
-	return errors.As(err, &answer) && answer.HTTPStatusCode()/100 == 4
+	var response *smithyhttp.ResponseError
+	return errors.As(err, &response) && response.HTTPStatusCode()/100 == 4
 }
 
-// Kind is that of an error code; client says whether the service counts it as
-// the caller's mistake.
+// Kind returns the kind of fault for an error code; client says whether the service
+// counts the error as the caller's mistake.
 func Kind(code string, client bool) fault.Kind {
 	switch {
 	case slices.Contains(throttling, code):
@@ -76,7 +75,7 @@ func Kind(code string, client bool) fault.Kind {
 	}
 }
 
-// Is reports whether the service answered with one of the error codes.
+// Is reports whether err is a response of the service with one of the error codes.
 func Is(err error, codes ...string) bool {
 	var refusal smithy.APIError
 	return errors.As(err, &refusal) && slices.Contains(codes, refusal.ErrorCode())

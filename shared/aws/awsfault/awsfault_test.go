@@ -15,12 +15,12 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Amazon repeats what it signed, and with it the token of the session.
+// AWS repeats the request that it verified, with the session token.
 func TestSessionTokenIsShownNobody(t *testing.T) {
 	said := "The request signature we calculated does not match the signature you provided. The Canonical String for this request should have been 'POST\n/\n\nhost:sqs.eu-west-1.amazonaws.com\nx-amz-security-token:IQoJcanary/+==\n'"
 	err := awsfault.Of(t.Context(), &smithy.OperationError{ServiceID: "SQS", Err: &smithy.GenericAPIError{Code: "SignatureDoesNotMatch", Message: said, Fault: smithy.FaultClient}}, "op")
 	if !fault.Is(err, fault.Transient) || strings.Contains(fmt.Sprintf("%v %+v", err, fault.Of(err).Err), "canary") || !strings.Contains(err.Error(), "does not match the signature") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want kind %s and the message without the session token", err, fault.Transient)
 	}
 }
 
@@ -43,11 +43,11 @@ func TestOf(t *testing.T) {
 		{"nothing", t.Context(), nil, ""},
 		{"throttled by DynamoDB", t.Context(), refusal("ProvisionedThroughputExceededException", smithy.FaultClient), fault.Throttled},
 		{"throttled by SQS", t.Context(), refusal("RequestThrottled", smithy.FaultClient), fault.Throttled},
-		{"throttled, said by nobody in particular", t.Context(), refusal("ThrottlingException", smithy.FaultUnknown), fault.Throttled},
+		{"throttled, fault unknown", t.Context(), refusal("ThrottlingException", smithy.FaultUnknown), fault.Throttled},
 		{"no permission", t.Context(), answered(http.StatusBadRequest, "AccessDeniedException"), fault.Internal},
 		{"an error that nobody listed", t.Context(), answered(http.StatusServiceUnavailable, "Whatever"), fault.Transient},
 		{"no such table", t.Context(), refusal("ResourceNotFoundException", smithy.FaultClient), fault.Internal},
-		{"credentials that ran out", t.Context(), refusal("ExpiredTokenException", smithy.FaultClient), fault.Transient},
+		{"expired credentials", t.Context(), refusal("ExpiredTokenException", smithy.FaultClient), fault.Transient},
 		{"their failure", t.Context(), refusal("InternalServerError", smithy.FaultServer), fault.Transient},
 		{"the network", t.Context(), errors.New("connection reset by peer"), fault.Transient},
 		{"cancelled", cancelled, refusal("AccessDeniedException", smithy.FaultClient), fault.Transient},

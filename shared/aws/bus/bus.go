@@ -1,10 +1,10 @@
-// Package bus publishes actions as events on an EventBridge bus, for whoever
-// wants to follow what entrasync does: audit, chat, tickets.
+// Package bus publishes actions as events on an EventBridge bus, so that other systems
+// can follow what entrasync does: audit, chat, tickets.
 //
-// An event has the source "entrasync", as its detail type the type of the
-// action (provision, update, deprovision, …), and as its detail the action as it
-// is recorded, which says more than the event that the API makes of it. Rules can
-// therefore choose by type, directory, status and reason.
+// The source of an event is "entrasync", its detail type is the type of the action
+// (provision, update, deprovision, …), and its detail is the recorded action, which has
+// more fields than the event in the API. So rules can filter by type, directory, status
+// and reason.
 package bus
 
 import (
@@ -27,8 +27,8 @@ import (
 // Source is the source of every event.
 const Source = "entrasync"
 
-// The limits of PutEvents (Amazon EventBridge quotas), and what an entry counts
-// beside its texts (Calculating PutEvents event entry size: 14 bytes for Time).
+// The limits of PutEvents (Amazon EventBridge quotas), and what the size of an entry
+// includes besides its texts (Calculating PutEvents event entry size: 14 bytes for Time).
 const (
 	maxEntries = 10
 	maxBytes   = 256 << 10
@@ -46,10 +46,11 @@ func New(client *eventbridge.Client, busName string) *Publisher {
 	return &Publisher{client: client, bus: busName}
 }
 
-// Publish puts an event on the bus for each action, in as few requests as
-// possible. It goes on after a failure and then says in one fault which actions
-// have no event: Invalid for one that is too large, otherwise the kind of what
-// EventBridge answered. Publishing again repeats the events that were put.
+// Publish puts an event on the bus for each action, in as few requests as possible. It
+// goes on after a failure and returns one fault that names all actions without an event.
+// The kind is that of the first failure: Invalid for an action that is too large,
+// otherwise the kind of EventBridge's error. Publishing again repeats the events that
+// were put.
 func (p *Publisher) Publish(ctx context.Context, actions ...plan.Action) error {
 	const op = "bus.publish"
 	var failures failed
@@ -82,8 +83,7 @@ func (p *Publisher) Publish(ctx context.Context, actions ...plan.Action) error {
 	return failures.fault(op, len(actions))
 }
 
-// entry is the event of an action. Its time is when the action got as far as it
-// says.
+// entry is the event of an action. Its time is when the action reached its status.
 func (p *Publisher) entry(action plan.Action) (types.PutEventsRequestEntry, error) {
 	detail, err := json.Marshal(action)
 	at := action.CompletedAt

@@ -96,7 +96,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	if event.Source != bus.Source || event.DetailType != "deprovision" || !event.Time.Equal(want.CompletedAt) {
-		t.Errorf("the event is %+v", event)
+		t.Errorf("got event %+v, want source %q, type deprovision, time %s", event, bus.Source, want.CompletedAt)
 	}
 	if diff := cmp.Diff(want, event.Detail); diff != "" {
 		t.Errorf("the action (-want +got):\n%s", diff)
@@ -116,18 +116,18 @@ func TestPublishMany(t *testing.T) {
 		t.Errorf("%d events, want %d", got, len(actions))
 	}
 	if err := publisher.Publish(bg); err != nil {
-		t.Errorf("no actions: %v", err)
+		t.Errorf("no actions: got %v, want no error", err)
 	}
 }
 
 func TestNoSuchBus(t *testing.T) {
 	publisher := bus.New(eventbridge.NewFromConfig(awstest.Moto(t)), awstest.Name("none"))
 	if err := publisher.Publish(bg, action("a1", plan.Update)); !fault.Is(err, fault.Internal) && !fault.Is(err, fault.Transient) {
-		t.Errorf("got %v, want a fault", err)
+		t.Errorf("got %v, want kind %s or %s", err, fault.Internal, fault.Transient)
 	}
 }
 
-// service answers PutEvents, refusing the entries whose detail holds a word.
+// service answers PutEvents and refuses the entries with one of some words in the detail.
 type service struct {
 	refuse map[string]string // word: error code
 	down   bool

@@ -32,17 +32,17 @@ func decimal(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// bytesOf never is nil, which would not be sent.
+// bytesOf never returns a nil value, because the SDK does not send one.
 func bytesOf(b []byte) types.AttributeValue {
 	return &types.AttributeValueMemberB{Value: append([]byte{}, b...)}
 }
 
-// keyAttributes name an item.
+// keyAttributes are the attributes of an item's key.
 func keyAttributes(key store.Key) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{pkAttribute: text(key.PK), skAttribute: text(key.SK)}
 }
 
-// optional are the attributes that not every item has, those of this one only.
+// optional are the attributes of an item that not every item has.
 func optional(item store.Item) map[string]types.AttributeValue {
 	found := map[string]types.AttributeValue{}
 	if item.IndexPK != "" {
@@ -54,7 +54,7 @@ func optional(item store.Item) map[string]types.AttributeValue {
 	return found
 }
 
-// encode is the whole item.
+// encode returns all attributes of an item.
 func encode(item store.Item) map[string]types.AttributeValue {
 	attributes := optional(item)
 	attributes[pkAttribute], attributes[skAttribute] = text(item.PK), text(item.SK)
@@ -62,8 +62,8 @@ func encode(item store.Item) map[string]types.AttributeValue {
 	return attributes
 }
 
-// decode is the inverse of encode. No attributes are the item of version 0 that
-// stands for none.
+// decode is the inverse of encode. Without attributes it returns the zero item, which
+// means that there is none.
 func decode(attributes map[string]types.AttributeValue) (store.Item, error) {
 	var item store.Item
 	for name, value := range attributes {

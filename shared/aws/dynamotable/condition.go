@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// condition is a condition expression with what it names. The zero condition
-// always holds.
+// condition is a condition expression with its names and values. The zero condition is
+// always true.
 type condition struct {
 	expression *string
 	names      map[string]string
@@ -36,13 +36,13 @@ func newCondition(expression string, now time.Time) condition {
 	}
 }
 
-// notExpired also holds where there is no item.
+// notExpired is also true if there is no item.
 func notExpired(now time.Time) condition { return newCondition(neverOrLater, now) }
 
-// expired holds for an item that is there and as if absent.
+// expired is true for an item that is stored and has expired.
 func expired(now time.Time) condition { return newCondition(over, now) }
 
-// versionIs is the condition of the port.
+// versionIs is the condition of the port as an expression.
 func versionIs(cond store.IfVersion, now time.Time) condition {
 	switch cond {
 	case store.Any:
@@ -61,8 +61,8 @@ func putInput(table string, item store.Item, c condition) *dynamodb.PutItemInput
 		ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values}
 }
 
-// update is the expression that replaces a living item, or makes it, and counts
-// its version; the condition that comes with it is that it has not expired.
+// update is the expression that creates an item, or replaces it and increments its
+// version. c is the condition that there is no expired item.
 func update(item store.Item, now time.Time) (expression string, c condition) {
 	c = notExpired(now)
 	c.names = maps.Clone(c.names)

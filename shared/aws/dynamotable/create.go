@@ -11,13 +11,12 @@ import (
 	"entrasync/shared/aws/awsfault"
 )
 
-// createPatience is how long a new table may take to become active.
+// createPatience is the time limit for a new table to become active.
 const createPatience = 2 * time.Minute
 
-// CreateTable makes the table as the template of the stack describes it, on
-// demand and with expiry, and waits until it can be used. It is for tests and
-// for trying things out: what the template adds for production, recovery and
-// protection from deletion, is left out.
+// CreateTable creates the table as the template of the stack describes it, on demand and
+// with expiry, and waits until it can be used. It is for tests and experiments: it leaves
+// out recovery and deletion protection, which the template adds for production.
 func CreateTable(ctx context.Context, client *dynamodb.Client, name string) error {
 	const op = "dynamotable.create"
 	input := &dynamodb.CreateTableInput{

@@ -1,13 +1,13 @@
-// Package dynamotable is the table of entrasync on AWS: store.Table in one
-// DynamoDB table.
+// Package dynamotable implements store.Table with one DynamoDB table.
 //
-// An item has its key in pk and sk, its version in v, its value in d, its place
-// in the index in ipk and isk, and its expiry in ttl; attributes that an item
-// does not need are absent, so that the index is sparse. DynamoDB removes an
-// expired item within days, so every condition and every read here takes one
-// for absent. A put that must not depend on what is stored is an update that
-// counts the version, everything else a put, delete or check under a condition:
-// each call of the port is one request, unless an expired item is in the way.
+// An item has its key in pk and sk, its version in v, its value in d, its place in the
+// index in ipk and isk, and its expiry in ttl. Attributes that an item does not need are
+// absent, so that the index is sparse. DynamoDB removes an expired item only within
+// days, so every condition and every read here treats an expired item as absent.
+//
+// A put on any version is an update that increments the version. Every other write is a
+// put, delete or check with a condition. So each call of the port is one request, unless
+// there is an expired item under the key.
 package dynamotable
 
 import (
@@ -33,10 +33,10 @@ type Table struct {
 
 var _ store.Table = (*Table)(nil)
 
-// New makes a Table of the DynamoDB table with that name or ARN. The client's
-// own retries stay as they are: a transaction carries a token by which DynamoDB
-// recognises it, and a conditional write that was done already is then refused
-// as Changed, which the caller tries again as it does after any other writer.
+// New makes a Table of the DynamoDB table with that name or ARN. The client's own retries
+// do no harm: DynamoDB recognises a repeated transaction by its token, and refuses a
+// repeated conditional write as Changed. Then the caller reads and tries again, as after
+// a write of another process.
 func New(client *dynamodb.Client, name string) *Table { return &Table{client: client, name: name} }
 
 // Get implements store.Table.
@@ -73,13 +73,12 @@ func (t *Table) Put(ctx context.Context, item store.Item, cond store.IfVersion) 
 	return item.Version, nil
 }
 
-// putAttempts is how often a put that fits any version looks again whether an
-// expired item is in the way. Each further attempt means that another writer
-// put or removed one in between.
+// putAttempts is how often a put on any version checks for an expired item. A further
+// attempt is only needed if another writer put or removed an expired item in between.
 const putAttempts = 4
 
-// putAny counts the version of an item that lives, or writes over one that
-// expired.
+// putAny increments the version of an item that has not expired, or replaces one that
+// has.
 func (t *Table) putAny(ctx context.Context, op string, item store.Item) (int64, error) {
 	var err error
 	for range putAttempts {
@@ -115,13 +114,13 @@ func (t *Table) Delete(ctx context.Context, key store.Key, cond store.IfVersion)
 	return refusal(ctx, err, op)
 }
 
-// conditionFailed reports whether a single write lost.
+// conditionFailed reports whether the condition of a single write did not hold.
 func conditionFailed(err error) bool {
 	var failed *types.ConditionalCheckFailedException
 	return errors.As(err, &failed)
 }
 
-// refusal is the fault for an error of DynamoDB; nil stays nil.
+// refusal makes the fault for an error of DynamoDB; nil stays nil.
 func refusal(ctx context.Context, err error, op string) error {
 	if err == nil {
 		return nil

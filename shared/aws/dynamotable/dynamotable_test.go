@@ -25,8 +25,8 @@ import (
 
 var bg = context.Background()
 
-// TestMain lets the model, which on one machine takes a hundred walks, take
-// fewer: each step is a request here. -rapid.checks says otherwise.
+// TestMain sets fewer checks for the model than the usual hundred, because each step is a
+// request here. The flag -rapid.checks overrides it.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "25"); err != nil {
 		panic(err)
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// open makes a table of its own for a test.
+// open creates a table for one test.
 func open(t *testing.T) *dynamotable.Table {
 	t.Helper()
 	client, name := awstest.DynamoDB(t), awstest.Name("table")
@@ -75,7 +75,7 @@ func (c *counting) Do(r *http.Request) (*http.Response, error) {
 	return c.next.Do(r)
 }
 
-// Requests are what a change costs on AWS.
+// The number of requests decides what a change costs on AWS.
 func TestRequests(t *testing.T) {
 	client, name := awstest.DynamoDB(t), awstest.Name("table")
 	if err := dynamotable.CreateTable(bg, client, name); err != nil {

@@ -15,11 +15,11 @@ import (
 	"entrasync/shared/store"
 )
 
-// How often a batch get asks again for keys that DynamoDB left over, and how
-// long it waits at first where an answer brought nothing: such an answer means
-// throttling, and the wait doubles (BatchGetItem: "use an exponential backoff
-// algorithm"). An answer that brought something was cut off at 16 MB, and is
-// followed at once.
+// The number of attempts of a batch get for keys that DynamoDB left unprocessed, and the
+// first pause. A response without items means throttling: the next request is sent after
+// a pause, which doubles each time (BatchGetItem: "use an exponential backoff
+// algorithm"). A response with items was cut off at 16 MB: the next request is sent at
+// once, and does not count.
 const (
 	batchAttempts = 8
 	batchPause    = 50 * time.Millisecond
@@ -65,7 +65,7 @@ func (t *Table) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, e
 	return nil, fault.New(fault.Throttled, op, "DynamoDB leaves keys unread")
 }
 
-// appendLiving decodes items and leaves out those that expired.
+// appendLiving decodes items and leaves out the expired ones.
 func appendLiving(items []store.Item, found []map[string]types.AttributeValue) ([]store.Item, error) {
 	now := time.Now()
 	for _, attributes := range found {
@@ -89,8 +89,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Query implements store.Table. Of the table it is strongly consistent; an index
-// cannot be.
+// Query implements store.Table. A query of the table is strongly consistent; a query of
+// an index cannot be.
 func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	const op = "store.query"
 	if err := store.CheckQuery(op, q); err != nil {
@@ -122,8 +122,8 @@ func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	return store.Page{Items: items, Cursor: q.CursorAt(place)}, fault.Wrap(err, fault.Internal, op)
 }
 
-// fitting is how many of the items fit a page. DynamoDB may give the one more
-// with which it noticed that it had read 1 MB.
+// fitting is how many of the items fit on a page. DynamoDB may return one item more: the
+// one with which it reached 1 MB.
 func fitting(items []store.Item) int {
 	total := 0
 	for i, item := range items {
@@ -134,7 +134,7 @@ func fitting(items []store.Item) int {
 	return len(items)
 }
 
-// keysOf is the place of an item as DynamoDB writes it.
+// keysOf is the place of an item in the form of DynamoDB.
 func keysOf(q store.Query, item store.Item) map[string]types.AttributeValue {
 	keys := keyAttributes(item.Key)
 	if q.Index {
@@ -165,11 +165,11 @@ func (t *Table) queryInput(q store.Query, start map[string]types.AttributeValue)
 	return input
 }
 
-// maxLimit is more items than a page can hold, and fits DynamoDB's number.
+// maxLimit is more items than a page can have, and fits into DynamoDB's int32.
 const maxLimit = store.MaxPageBytes
 
-// placeAttributes are what a place in the table or the index is made of: first
-// what it lies under, then what it is sorted by.
+// placeAttributes are the attributes of a place in the table or the index: first the
+// partition key, then the sort key; in the index also the key of the item.
 func placeAttributes(q store.Query) []string {
 	if q.Index {
 		return []string{indexPKAttribute, indexSKAttribute, pkAttribute, skAttribute}
@@ -177,7 +177,7 @@ func placeAttributes(q store.Query) []string {
 	return []string{pkAttribute, skAttribute}
 }
 
-// placeOf is the place behind the keys that DynamoDB gave.
+// placeOf encodes the keys that DynamoDB returned as a place.
 func placeOf(q store.Query, last map[string]types.AttributeValue) ([]byte, error) {
 	var parts []string
 	for _, name := range placeAttributes(q) {
@@ -190,7 +190,8 @@ func placeOf(q store.Query, last map[string]types.AttributeValue) ([]byte, error
 	return json.Marshal(parts)
 }
 
-// startKey is the inverse of placeOf; false if the place is not within the query.
+// startKey is the inverse of placeOf. It returns false if the place is not within the
+// query.
 func startKey(q store.Query, place []byte) (map[string]types.AttributeValue, bool) {
 	names := placeAttributes(q)
 	var parts []string

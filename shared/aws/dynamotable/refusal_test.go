@@ -19,9 +19,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// service gives its answers one after the other, the last one again and again:
-// what a server on this machine cannot be brought to say. It works inside a
-// bubble.
+// service returns its responses one after the other, and the last one again and again. It
+// is for responses that the test server never returns. It works inside a bubble.
 type service struct {
 	status  int
 	answers []string
@@ -45,7 +44,7 @@ func (s *service) table() *dynamotable.Table {
 	return dynamotable.New(dynamodb.NewFromConfig(config), "table")
 }
 
-// refused is an error answer with the codes of a transaction's reasons.
+// refused is an error response with the codes of a transaction's reasons.
 func refused(code string, reasons ...string) *service {
 	type reason struct{ Code string }
 	answer := struct {
@@ -149,7 +148,7 @@ func TestUnprocessedKeys(t *testing.T) {
 	}
 }
 
-// What is in the table and not an item of ours is a defect, not an absence.
+// An item in the table that entrasync did not write is a defect, not an absence.
 func TestForeignItem(t *testing.T) {
 	for _, item := range []string{
 		`{"pk":{"S":"p"},"sk":{"S":"s"}}`, `{"pk":{"S":"p"},"sk":{"S":"s"},"v":{"N":"0"}}`, `{"pk":{"S":"p"},"sk":{"S":"s"},"v":{"N":"1.5"}}`,

@@ -19,7 +19,7 @@ import (
 const (
 	reasonNone      = "None"
 	reasonCondition = "ConditionalCheckFailed"
-	reasonConflict  = "TransactionConflict" // another transaction holds the item
+	reasonConflict  = "TransactionConflict" // another transaction uses the item
 )
 
 // Transact implements store.Table.
@@ -28,7 +28,7 @@ func (t *Table) Transact(ctx context.Context, writes []store.Write) error {
 	if err := store.CheckWrites(op, writes); err != nil || len(writes) == 0 {
 		return err
 	}
-	over := make([]bool, len(writes)) // puts that fit any version and meet an expired item
+	over := make([]bool, len(writes)) // puts on any version that replace an expired item
 	var err error
 	for range putAttempts {
 		now := time.Now()
@@ -44,8 +44,8 @@ func (t *Table) Transact(ctx context.Context, writes []store.Write) error {
 	return refusal(ctx, err, op)
 }
 
-// onlyExpired reports whether nothing but expired items stood in the way of puts
-// that fit any version, and turns round what is known of those.
+// onlyExpired reports whether a transaction failed only because puts on any version
+// assumed wrongly that there is or is no expired item, and corrects over for these puts.
 func onlyExpired(err error, writes []store.Write, over []bool) bool {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) != len(writes) {
@@ -66,7 +66,8 @@ func onlyExpired(err error, writes []store.Write, over []bool) bool {
 	return len(turn) > 0
 }
 
-// transactItem is one write of a transaction.
+// transactItem returns one write of a transaction. over says that a put on any version
+// replaces an expired item.
 func (t *Table) transactItem(w store.Write, over bool, now time.Time) types.TransactWriteItem {
 	c := versionIs(w.If, now)
 	switch {
@@ -90,9 +91,9 @@ func (t *Table) transactItem(w store.Write, over bool, now time.Time) types.Tran
 		ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values}}
 }
 
-// cancellation is the kind of a cancelled transaction: Changed if a condition
-// did not hold or another writer was there at the same moment, otherwise that of
-// the first reason.
+// cancellation is the kind of fault of a cancelled transaction: Changed if a condition
+// did not hold or another writer was active at the same moment, otherwise the kind of the
+// first reason.
 func cancellation(reasons []types.CancellationReason) fault.Kind {
 	lost := func(r types.CancellationReason) bool {
 		return slices.Contains([]string{reasonCondition, reasonConflict}, aws.ToString(r.Code))

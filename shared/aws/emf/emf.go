@@ -1,10 +1,10 @@
-// Package emf counts into CloudWatch by writing: metric.Counter in the CloudWatch
-// embedded metric format, one line of JSON for each count.
+// Package emf implements metric.Counter with the CloudWatch embedded metric format: it
+// writes one line of JSON for each count.
 //
-// On Lambda, what a function prints goes to its log group, and CloudWatch makes
-// metrics of such lines without a request and without a permission. The labels
-// of a count become dimensions, so every combination of their values is a metric
-// of its own, and paid for.
+// On Lambda, the output of a function goes to its log group, and CloudWatch makes metrics
+// from such lines without a request and without a permission. The labels of a count
+// become dimensions. So every combination of their values is a metric of its own that
+// AWS charges for.
 package emf
 
 import (
@@ -17,9 +17,8 @@ import (
 	"entrasync/shared/metric"
 )
 
-// The limits of the format (Specification: Embedded metric format). A dimension
-// without a value would make CloudWatch ignore the line, so emptyValue stands
-// for none.
+// The limits of the format (Specification: Embedded metric format). CloudWatch ignores a
+// line with an empty dimension value, so emptyValue is written instead.
 const (
 	maxDimensions = 30
 	maxValueBytes = 1024
@@ -37,8 +36,8 @@ type Counter struct {
 
 var _ metric.Counter = (*Counter)(nil)
 
-// New makes a Counter that writes lines to w, usually standard output. The
-// dimensions are pairs of a name and a value that every count has.
+// New makes a Counter that writes lines to w, usually standard output. The dimensions are
+// pairs of a name and a value; every count has them.
 func New(w io.Writer, namespace string, dimensions ...string) *Counter {
 	return &Counter{namespace: namespace, dimensions: dimensions, w: w}
 }
@@ -60,8 +59,8 @@ type (
 	}
 )
 
-// Count implements metric.Counter. There is nobody to tell of a line that could
-// not be written.
+// Count implements metric.Counter. It ignores an error of the writer, because it could
+// not be reported anywhere.
 func (c *Counter) Count(name string, n int, labels ...string) {
 	line := map[string]any{}
 	names := []string{}
@@ -69,7 +68,7 @@ func (c *Counter) Count(name string, n int, labels ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		label, value := pairs[i], pairs[i+1]
 		if label == name || len(names) == maxDimensions {
-			continue // the first would be the metric itself, the second is refused
+			continue // a label with the metric's name would overwrite it, and CloudWatch refuses more dimensions
 		}
 		if !slices.Contains(names, label) {
 			names = append(names, label)
@@ -88,7 +87,7 @@ func (c *Counter) Count(name string, n int, labels ...string) {
 	_, _ = c.w.Write(append(text, '\n'))
 }
 
-// fitting is a value that a dimension may have.
+// fitting returns a value as a dimension may have it.
 func fitting(value string) string {
 	if value == "" {
 		return emptyValue

@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/aws/emf"
 )
 
-// lines are what was written, each of which must be a JSON object on one line.
+// lines parses the output; each line must be a JSON object.
 func lines(t *testing.T, w *bytes.Buffer) []map[string]any {
 	t.Helper()
 	var all []map[string]any
@@ -87,12 +87,12 @@ func TestDimensions(t *testing.T) {
 			}
 		}
 		if line["events"] != 1.0 {
-			t.Errorf("%s: the count is %v", test.name, line["events"])
+			t.Errorf("%s: the count is %v, want 1", test.name, line["events"])
 		}
 	}
 }
 
-// Many at once do not write into each other's lines.
+// Concurrent counts do not write into each other's lines.
 func TestConcurrent(t *testing.T) {
 	var w bytes.Buffer
 	counter := emf.New(&w, "entrasync")

@@ -1,9 +1,9 @@
-// Package lambdaenv is what a function finds around itself on Lambda: the table,
-// the queues, the secrets, the bus and the metrics that its environment
-// variables name. With it a function's main is a few lines of wiring.
+// Package lambdaenv is the environment of a function on Lambda: the table, the queues,
+// the secrets, the bus and the metrics that its environment variables name. With it a
+// function's main is a few lines of wiring.
 //
-// A variable that is missing is said by name when the function starts, before it
-// takes its first event.
+// If variables are missing, the function logs their names when it starts, before it
+// receives its first event.
 package lambdaenv
 
 import (
@@ -64,7 +64,7 @@ const (
 // GatewayAuth is the value of [APIAuth] when the HTTP API checks JSON web tokens.
 const GatewayAuth = "jwt"
 
-// Environment is a function's surroundings.
+// Environment is the environment of a function.
 type Environment struct {
 	AWS     aws.Config
 	Log     zerolog.Logger
@@ -73,8 +73,8 @@ type Environment struct {
 	err     error
 }
 
-// Open reads the AWS configuration and sets up the log. waits is how long the
-// function waits for AWS.
+// Open reads the AWS configuration and sets up the log. waits are the time-outs and
+// retries of calls to AWS.
 func Open(waits patience.Patience) *Environment {
 	e := &Environment{Log: newLog(os.Stdout), waits: waits}
 	takeOver(e.Log)
@@ -84,10 +84,10 @@ func Open(waits patience.Patience) *Environment {
 	return e
 }
 
-// fromLambda is the AWS configuration of a function: region and credentials are
-// in the variables that Lambda sets, and there is nowhere else to look for them.
-// The SDK's own way of looking everywhere, in files, at the sign-in service and at
-// the metadata of a machine, would make the webhook's program a sixth larger.
+// fromLambda reads the AWS configuration of a function: region and credentials are only
+// in the variables that Lambda sets. The SDK's default search in files, at the sign-in
+// service and at the metadata of a machine would make the webhook's program a sixth
+// larger.
 func fromLambda() (aws.Config, error) {
 	variables, err := config.NewEnvConfig()
 	if err == nil && (variables.Region == "" || !variables.Credentials.HasKeys()) {
@@ -97,8 +97,7 @@ func fromLambda() (aws.Config, error) {
 	return aws.Config{Region: variables.Region, Credentials: aws.CredentialsProviderFunc(role), ConfigSources: []any{variables}}, err
 }
 
-// Variable is the value of a variable; one that is not set stops the function at
-// [Environment.Start].
+// Variable is the value of a variable. If it is not set, [Environment.Start] exits.
 func (e *Environment) Variable(name string) string {
 	value := os.Getenv(name)
 	if value == "" {
@@ -107,7 +106,7 @@ func (e *Environment) Variable(name string) string {
 	return value
 }
 
-// Number is the value of a variable that holds a number above zero.
+// Number is the value of a variable that must be a number above zero.
 func (e *Environment) Number(name string) int {
 	value := e.Variable(name)
 	n, err := strconv.Atoi(value)
@@ -135,8 +134,8 @@ func (e *Environment) Secrets() *secrets.Store {
 	return secrets.New(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix))
 }
 
-// KeptSecrets are the secrets below the stack's prefix, for the function that
-// writes them. records knows all organizations.
+// KeptSecrets reads and writes the secrets below the stack's prefix. records lists all
+// organizations.
 func (e *Environment) KeptSecrets(records *store.Store) secret.Store {
 	return secrets.NewKeeper(secretsmanager.NewFromConfig(e.AWS), e.Variable(SecretsPrefix), records)
 }
@@ -155,7 +154,7 @@ func (e *Environment) Publisher() reconcile.Publisher {
 	return bus.New(eventbridge.NewFromConfig(e.AWS), name)
 }
 
-// Metrics counts into the function's log, where CloudWatch finds it.
+// Metrics writes the counts to the function's log, from where CloudWatch reads them.
 func (e *Environment) Metrics() metric.Counter {
 	return emf.New(os.Stdout, e.Variable(MetricsNamespace))
 }
@@ -168,7 +167,7 @@ func (e *Environment) Lanes() reconcile.Lanes {
 	}
 }
 
-// Parts are what the functions that bring objects up to date work with.
+// Parts are the dependencies of the functions that bring objects up to date.
 func (e *Environment) Parts(records *store.Store, outside reconcile.Clients) reconcile.Parts {
 	return reconcile.Parts{Store: records, Clients: outside, Lanes: e.Lanes(), Metrics: e.Metrics(), Publisher: e.Publisher()}
 }
@@ -196,9 +195,9 @@ func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Dur
 	return queue.Postpone(ctx, receipt, d)
 }
 
-// Start hands a handler function of any form that aws-lambda-go takes to Lambda
-// and does not return. Every invocation has a log that carries its request id.
-// unmade is why the handler could not be made, nil if it could.
+// Start registers a handler with Lambda and does not return. The handler is a function
+// of any form that aws-lambda-go accepts. The log of every invocation has the request
+// id. unmade is the error if the handler could not be made, or nil.
 func (e *Environment) Start(handler any, unmade error) {
 	if err := errors.Join(e.check(), unmade); err != nil {
 		e.Log.Error().Err(err).Msg("the function cannot start")
@@ -207,7 +206,7 @@ func (e *Environment) Start(handler any, unmade error) {
 	lambda.Start(invoked{lambda.NewHandler(handler), e.Log, e.waits.Answer})
 }
 
-// check says what keeps the function from starting.
+// check returns an error if the function cannot start.
 func (e *Environment) check() error {
 	if len(e.missing) > 0 {
 		return errors.Join(e.err, fmt.Errorf("the template does not set %s", strings.Join(e.missing, ", ")))
@@ -215,7 +214,7 @@ func (e *Environment) check() error {
 	return e.err
 }
 
-// invoked gives every invocation its log, and the time in which it answers.
+// invoked gives every invocation its log and its time limit.
 type invoked struct {
 	next   lambda.Handler
 	log    zerolog.Logger

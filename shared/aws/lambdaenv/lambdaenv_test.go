@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 	}, nil)
 }
 
-// run runs the test program as a function that gets these events, and gives the
+// run runs the test program as a function that receives these events, and returns the
 // lines that it wrote.
 func run(t *testing.T, level string, events ...string) []string {
 	t.Helper()
@@ -79,7 +79,7 @@ func run(t *testing.T, level string, events ...string) []string {
 	})
 	runtime := httptest.NewServer(mux)
 	defer runtime.Close()
-	// SQS with a clock that nobody can read, of which the SDK warns.
+	// SQS with a date that cannot be parsed; the SDK logs a warning about it.
 	sqs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", "yesterday")
 		_, _ = io.WriteString(w, `{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"900150983cd24fb0d6963f7d28e17f72"}]}`)
@@ -115,8 +115,8 @@ func run(t *testing.T, level string, events ...string) []string {
 	return lines
 }
 
-// Every line is JSON with a level, a time, the function and what happened,
-// whoever wrote it.
+// Every line is JSON with a level, a time, the function and a message, whichever library
+// wrote it.
 func TestEveryLineIsJSON(t *testing.T) {
 	lines := run(t, "debug", "print", "call", "fail", "panic")
 	var said []string
@@ -126,23 +126,23 @@ func TestEveryLineIsJSON(t *testing.T) {
 			Error                          json.RawMessage
 		}
 		if err := json.Unmarshal([]byte(text), &line); err != nil || line.Level == "" || line.Time == "" || line.Function != "stack-test" || line.Message == "" {
-			t.Errorf("not such a line: %s", text)
+			t.Errorf("got line %s, want JSON with level, time, function and message", text)
 		}
 		said = append(said, line.Level+" "+line.Message+" "+string(line.Error))
 	}
 	for _, want := range []string{"warn printed by a library", "warn failed to parse response Date", "no luck", "at the disco", "the process should exit"} {
 		if !slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, want) }) {
-			t.Errorf("nobody said %q:\n%s", want, strings.Join(said, "\n"))
+			t.Errorf("got lines without %q:\n%s", want, strings.Join(said, "\n"))
 		}
 	}
 	if !slices.ContainsFunc(lines, func(line string) bool {
 		return strings.Contains(line, "failed to parse response Date") && strings.Contains(line, `"request":"request-1"`)
 	}) {
-		t.Error("the SDK's line does not name the request")
+		t.Errorf("got no line of the SDK with the request id:\n%s", strings.Join(lines, "\n"))
 	}
 }
 
-// A level leaves out what is less important, and never a metric.
+// A level filters out less important lines, but never a metric.
 func TestLevels(t *testing.T) {
 	for level, want := range map[string]int{"debug": 3, "info": 2, "warn": 1, "": 2, "WARN": 1, "nonsense": 2} {
 		lines := run(t, level, "log at every level")
@@ -156,7 +156,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// waiting is a handler that waits as long as it may.
+// waiting is a handler that waits until its context ends.
 type waiting struct{}
 
 func (waiting) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
@@ -164,8 +164,7 @@ func (waiting) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	return nil, ctx.Err()
 }
 
-// A function that somebody waits for answers in its time, and any other one may
-// use all that Lambda gives it.
+// A function with a time limit ends within it; any other one may use Lambda's own time-out.
 func TestAnswerInTime(t *testing.T) {
 	for want, waits := range map[time.Duration]patience.Patience{3 * time.Second: patience.Webhook, 10 * time.Second: patience.Worker} {
 		synctest.Test(t, func(t *testing.T) {
@@ -179,7 +178,7 @@ func TestAnswerInTime(t *testing.T) {
 	}
 }
 
-// Without what Lambda sets the function says so, before anything else fails.
+// If a variable of Lambda is missing, the check names it, before anything else fails.
 func TestOutsideLambda(t *testing.T) {
 	for _, missing := range []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		t.Run(missing, func(t *testing.T) {
@@ -189,7 +188,7 @@ func TestOutsideLambda(t *testing.T) {
 			env := Open(patience.Worker)
 			defer stdlog.SetOutput(os.Stderr)
 			if err := env.check(); err == nil || !strings.Contains(err.Error(), missing) {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want an error that names %s", err, missing)
 			}
 		})
 	}

@@ -14,13 +14,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// newLog makes the function's log: lines of JSON on w, from the level that the
-// template names on, info where it names none.
+// newLog makes the function's log: lines of JSON on w, of the level that the template
+// sets and above; the default is info.
 //
-// The level is applied here and nowhere else. Lambda could leave lines out too,
-// but it takes every line without a level, such as those of the metrics, for one
-// of level INFO (AWS Lambda documentation, log-level filtering); therefore the
-// template has Lambda let everything through.
+// The level is applied only here. Lambda could filter lines too, but it treats every line
+// without a level, such as those of the metrics, as INFO (AWS Lambda documentation,
+// log-level filtering). So the template makes Lambda keep all lines.
 func newLog(w io.Writer) zerolog.Logger {
 	level, err := zerolog.ParseLevel(strings.ToLower(os.Getenv(LogLevel)))
 	if err != nil || level == zerolog.NoLevel {
@@ -29,17 +28,17 @@ func newLog(w io.Writer) zerolog.Logger {
 	return zerolog.New(w).Level(level).With().Timestamp().Str("function", os.Getenv("AWS_LAMBDA_FUNCTION_NAME")).Logger()
 }
 
-// takeOver makes lines of log of what others print by Go's own logger: Lambda's
-// runtime when an invocation fails, and net/http.
+// takeOver sends the output of Go's own logger to the log. Lambda's runtime uses that
+// logger when an invocation fails, and so does net/http.
 func takeOver(log zerolog.Logger) {
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(printed{log})
 }
 
-// printed is what is printed by Go's own logger.
+// printed receives the output of Go's own logger.
 type printed struct{ log zerolog.Logger }
 
-// Write logs one line. JSON is how the runtime says that an invocation failed.
+// Write logs one line. The runtime reports a failed invocation as JSON.
 func (p printed) Write(line []byte) (int, error) {
 	if text := bytes.TrimSpace(line); json.Valid(text) {
 		p.log.Error().RawJSON("error", text).Msg("an invocation failed")
@@ -63,7 +62,7 @@ func (l sdkLog) Logf(class logging.Classification, format string, values ...any)
 	l.log.WithLevel(level).Str("by", "aws sdk").Msg(fmt.Sprintf(format, values...))
 }
 
-// WithContext gives the log of the invocation that a call is part of.
+// WithContext returns the log of the invocation that a call belongs to.
 func (l sdkLog) WithContext(ctx context.Context) logging.Logger {
 	if log := zerolog.Ctx(ctx); log.GetLevel() != zerolog.Disabled {
 		return sdkLog{*log}

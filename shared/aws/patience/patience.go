@@ -1,13 +1,13 @@
-// Package patience says how entrasync waits for AWS: how often a call is tried,
-// how far apart, how long one attempt and the whole call may take. It is the one
-// place where that is chosen, for the clients of all services.
+// Package patience sets the time-outs and retries of all AWS clients: how many attempts
+// a call has, the pause between them, and how long one attempt and the complete call may
+// take.
 //
-// The SDK's own choice is no foundation. Up to aws-sdk-go-v2 v1.47 it tried three
-// times with pauses of up to two and four seconds, DynamoDB included; from v1.48
-// on, a minor version, SQS is tried three times within 0.15 seconds and DynamoDB
-// four times within 0.18 (Retry Behavior 2.1). In both, one attempt may wait for
-// an answer without end, and repetitions cost tokens that come back so slowly
-// that a process may try only once long after an outage is over.
+// The SDK's defaults are not reliable. Up to aws-sdk-go-v2 v1.47 it made three attempts
+// with pauses of up to two and four seconds, DynamoDB included. From v1.48 on, a minor
+// version, it makes three attempts within 0.15 seconds for SQS and four within 0.18 for
+// DynamoDB (Retry Behavior 2.1). In both, an attempt may wait for a response without
+// limit, and retries use up tokens that come back slowly: long after an outage a process
+// may still make only one attempt for each call.
 package patience
 
 import (
@@ -27,35 +27,36 @@ import (
 
 // Patience is how long to wait for AWS.
 type Patience struct {
-	// Attempts is how often a call is tried at most, the first time included.
+	// Attempts is the highest number of attempts of a call, with the first one.
 	Attempts int
-	// Each bounds one attempt, from the connection to the end of the answer.
+	// Each is the time limit of one attempt, from the connection to the end of the
+	// response.
 	Each time.Duration
-	// Pause lies between two attempts, on average: it is up to a quarter shorter
-	// or longer, so that many processes do not come back all at once. It is the
-	// same before every attempt, because the number that the SDK gives a pause
-	// counts from 1 or, in v1.42 to v1.47 with AWS_NEW_RETRIES_2026, from 0.
+	// Pause is the average time between two attempts. Each pause is up to a quarter
+	// shorter or longer, so that many processes do not retry at the same moment. The
+	// average is the same before every attempt, because the SDK numbers the pauses from
+	// 1 or, in v1.42 to v1.47 with AWS_NEW_RETRIES_2026, from 0.
 	Pause time.Duration
-	// Call bounds a call with all its attempts and pauses, also those that AWS
-	// asks for (x-amz-retry-after, from v1.48 on).
+	// Call is the time limit of a call with all its attempts and pauses, also with the
+	// pauses that AWS asks for (x-amz-retry-after, from v1.48 on).
 	Call time.Duration
-	// Answer bounds all that a function does with one event; 0: only Lambda's
-	// own time-out does.
+	// Answer is the time limit of a function for one event; 0: only Lambda's own
+	// time-out applies.
 	Answer time.Duration
 }
 
-// Webhook is for the function that JumpCloud waits for. JumpCloud is believed to
-// give up after 10 seconds, and tries again three times within 14, so the answer
-// comes within 3, whatever AWS does. A second of trouble with SQS is bridged: the
-// pauses together last at least that long.
+// Webhook is for the function whose response JumpCloud waits for. JumpCloud is believed
+// to give up after 10 seconds, and tries again three times within 14. So the function
+// responds within 3 seconds, whatever AWS does. An outage of SQS of one second loses no
+// request, because the pauses together last at least that long.
 var Webhook = Patience{Attempts: 5, Each: time.Second, Pause: 350 * time.Millisecond, Call: 2500 * time.Millisecond, Answer: 3 * time.Second}
 
-// Worker is for everything else. What was done in Entra is recorded within 5
-// seconds (reconcile, recordLimit): in that time a call bridges 2.6 seconds of
-// refusals, or one attempt without an answer.
+// Worker is for all other functions. Actions in Entra must be recorded within 5 seconds
+// (reconcile, recordLimit): in this time a call survives 2.6 seconds of errors, or one
+// attempt without a response.
 var Worker = Patience{Attempts: 6, Each: 2 * time.Second, Pause: 700 * time.Millisecond, Call: 10 * time.Second}
 
-// Configure makes every client that is made with c wait in this way.
+// Configure sets these limits for every client that is made with c.
 func (p Patience) Configure(c *aws.Config) {
 	client, known := c.HTTPClient.(*awshttp.BuildableClient)
 	if !known {
@@ -67,10 +68,10 @@ func (p Patience) Configure(c *aws.Config) {
 	c.APIOptions = append(c.APIOptions, p.bound)
 }
 
-// once is a client that lets a request be sent once. The SDK closes a request's body
-// as soon as the head of the answer is there. The body can write itself, and says then
-// that it could not; net/http gives up the connection, in the middle of a good answer,
-// and the SDK sends the request again. A body that is only read does not say so.
+// once is a client that keeps the SDK from sending a request twice. The SDK closes the
+// body of a request as soon as the headers of the response are there. A body with WriteTo
+// then returns an error, net/http closes the connection in the middle of a good
+// response, and the SDK sends the request again. A body with Read alone does not.
 type once struct{ client aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
@@ -82,11 +83,11 @@ func (o once) Do(r *http.Request) (*http.Response, error) {
 	return o.client.Do(r)
 }
 
-// retryer repeats what the SDK's standard mode repeats: throttling, answers 500,
-// 502, 503 and 504, and failures of the network; and answers that end too early,
-// which the SDK takes for a broken answer instead of a broken connection. No
-// tokens are counted: a process works on one event at a time and its attempts are
-// few, which bounds them well enough.
+// retryer retries what the SDK's standard mode retries: throttling, the statuses 500,
+// 502, 503 and 504, and failures of the network. It also retries after a response that
+// ends too early, which the SDK takes for a malformed response instead of a broken
+// connection. It uses no retry tokens: a process handles one event at a time with few
+// attempts, which is limit enough.
 func (p Patience) retryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = p.Attempts
@@ -103,7 +104,7 @@ func (p Patience) retryer() aws.Retryer {
 	})
 }
 
-// bound ends a call after its time.
+// bound adds the time limit of a call.
 func (p Patience) bound(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("entrasync/patience",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {

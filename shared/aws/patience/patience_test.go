@@ -35,14 +35,14 @@ import (
 // and the real transport work inside a bubble. It notes when each attempt comes.
 type cloud struct {
 	answer func(attempt int, since time.Duration) reply
-	busy   bool // the machine that asks is
+	busy   bool // the machine of the client is busy
 
 	mu    sync.Mutex
 	began time.Time
 	at    []time.Duration
 }
 
-// reply is what becomes of an attempt.
+// reply is how an attempt ends.
 type reply int
 
 const (
@@ -51,13 +51,13 @@ const (
 	throttled
 	silence
 	noConnection
-	part        // the answer says that a part of the batch was not taken
-	cutOff      // the answer ends too early
-	askedToWait // a failure with a request for five seconds
-	inTwo       // the body comes half a second after the head
+	part        // the response says that a part of the batch was not taken
+	cutOff      // the response ends too early
+	askedToWait // a failure with a request to wait for five seconds
+	inTwo       // the body comes half a second after the headers
 )
 
-// note notes an attempt and says what becomes of it.
+// note records an attempt and returns its reply.
 func (c *cloud) note() reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, body)
 }
 
-// busy is a connection of a busy machine: who wrote to it goes on late.
+// busy is a connection of a busy machine: a write returns 50 ms late.
 type busy struct{ net.Conn }
 
 func (b busy) Write(p []byte) (int, error) {
@@ -190,11 +190,11 @@ var calls = map[string]func(context.Context, aws.Config) error{
 	},
 }
 
-// flags are the two behaviours that one version of the SDK has.
+// flags choose between the two behaviours that one version of the SDK has.
 var flags = []string{"", "true"}
 
-// The number of attempts and what lies between them is ours, whatever the
-// service, the trouble and the SDK's defaults.
+// The number of attempts and the pauses between them are as configured, whatever the
+// service, the failure and the SDK's defaults.
 func TestAttempts(t *testing.T) {
 	for name, p := range map[string]patience.Patience{"webhook": patience.Webhook, "worker": patience.Worker} {
 		for service, call := range calls {
@@ -217,7 +217,7 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// checkSpacing compares attempts with what was chosen.
+// checkSpacing compares the times of attempts with the configuration.
 func checkSpacing(t *testing.T, at []time.Duration, p patience.Patience) {
 	t.Helper()
 	if len(at) != p.Attempts {
@@ -227,12 +227,12 @@ func checkSpacing(t *testing.T, at []time.Duration, p patience.Patience) {
 	for i := range at[1:] {
 		pause := at[i+1] - at[i]
 		if pause < p.Pause*3/4 || pause > p.Pause*5/4 {
-			t.Errorf("the pause before attempt %d is %s, want %s and up to a quarter less or more", i+2, pause, p.Pause)
+			t.Errorf("the pause before attempt %d is %s, want %s or up to a quarter less or more", i+2, pause, p.Pause)
 		}
 		pauses = append(pauses, pause)
 	}
 	if len(slices.Compact(slices.Sorted(slices.Values(pauses)))) < 2 {
-		t.Errorf("every pause is %s: many processes would come back at once", pauses[0])
+		t.Errorf("every pause is %s, want different ones: many processes would retry at the same moment", pauses[0])
 	}
 }
 
@@ -254,7 +254,7 @@ func TestASecondOfTrouble(t *testing.T) {
 						t.Fatalf("%v after %v", err, c.attempts())
 					}
 					if took := time.Since(start); took > patience.Webhook.Answer {
-						t.Errorf("it took %s", took)
+						t.Errorf("it took %s, want at most %s", took, patience.Webhook.Answer)
 					}
 				})
 			}
@@ -262,8 +262,7 @@ func TestASecondOfTrouble(t *testing.T) {
 	}
 }
 
-// What never answers, and what asks for more time than there is, ends a call in
-// its time.
+// A call ends within its time limit, also if AWS never answers or asks to wait longer.
 func TestACallEnds(t *testing.T) {
 	for name, p := range map[string]patience.Patience{"webhook": patience.Webhook, "worker": patience.Worker} {
 		for trouble, what := range map[string]reply{"silence": silence, "a request to wait": askedToWait} {
@@ -289,8 +288,8 @@ func TestACallEnds(t *testing.T) {
 	}
 }
 
-// What is recorded within five seconds survives an answer that never came, and
-// more than two seconds of failures.
+// A record that must be written within five seconds survives an attempt without a
+// response, and more than two seconds of failures.
 func TestTimeToRecord(t *testing.T) {
 	const recordLimit = 5 * time.Second
 	for name, answer := range map[string]func(int, time.Duration) reply{
@@ -312,7 +311,7 @@ func TestTimeToRecord(t *testing.T) {
 	}
 }
 
-// A connection that breaks in the middle of an answer is no reason to give up.
+// A call is retried after a connection that breaks in the middle of a response.
 func TestAnAnswerThatEndsEarly(t *testing.T) {
 	var attempts atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -327,7 +326,7 @@ func TestAnAnswerThatEndsEarly(t *testing.T) {
 	cfg := awstest.Config(server.URL)
 	patience.Patience{Attempts: 2, Each: time.Minute, Pause: time.Millisecond, Call: time.Minute}.Configure(&cfg)
 	if err := ports.Queue(cfg, server.URL+"/1/changes.fifo").Send(t.Context(), queue.Message{Body: []byte("abc"), GroupID: "g", DedupID: "d"}); err != nil || attempts.Load() != 2 {
-		t.Errorf("%v after %d attempts", err, attempts.Load())
+		t.Errorf("got %v after %d attempts, want no error after 2", err, attempts.Load())
 	}
 }
 
@@ -338,7 +337,7 @@ func TestAnAnswerInTwoParts(t *testing.T) {
 		err := send(t.Context(), c.config(t, patience.Worker, false))
 		time.Sleep(time.Second) // the server has answered all that came
 		if err != nil || len(c.attempts()) != 1 {
-			t.Errorf("%v after %v", err, c.attempts())
+			t.Errorf("got %v after attempts at %v, want no error after one attempt", err, c.attempts())
 		}
 	})
 }
@@ -351,7 +350,7 @@ func TestARefusalIsFinal(t *testing.T) {
 		cfg.HTTPClient = refusing{c}
 		c.answer = func(int, time.Duration) reply { return fine }
 		if err := send(t.Context(), cfg); err == nil || len(c.attempts()) != 1 {
-			t.Errorf("%v after %d attempts", err, len(c.attempts()))
+			t.Errorf("got %v after %d attempts, want an error after 1", err, len(c.attempts()))
 		}
 	})
 }

@@ -1,5 +1,5 @@
-// Package ports gives programs outside shared/aws tables, queues and secrets of
-// AWS by the ports of the product, so that they need not know the AWS SDK.
+// Package ports makes tables, queues and secrets on AWS for programs outside shared/aws,
+// as the ports of the product, so that these programs do not depend on the AWS SDK.
 package ports
 
 import (
@@ -16,18 +16,18 @@ import (
 	"entrasync/shared/store"
 )
 
-// Table is the table of that name.
+// Table returns the table of that name.
 func Table(c aws.Config, name string) store.Table {
 	return dynamotable.New(dynamodb.NewFromConfig(c), name)
 }
 
-// Queue is the queue with that URL.
+// Queue returns the queue with that URL.
 func Queue(c aws.Config, url string) queue.Queue {
 	return sqsqueue.New(sqs.NewFromConfig(c), url)
 }
 
-// Secrets are the secrets of a stack, whose names begin with prefix and a slash.
-// records knows all organizations.
+// Secrets returns the secrets of a stack: their names begin with prefix and a slash.
+// records lists all organizations.
 func Secrets(c aws.Config, prefix string, records *store.Store) secret.Store {
 	return secrets.NewKeeper(secretsmanager.NewFromConfig(c), prefix, records)
 }

@@ -11,27 +11,23 @@ import (
 	"entrasync/shared/secret"
 )
 
-// How long what was read is served without asking again, how long after that it
-// is served while Secrets Manager does not answer, how long we wait for an answer
-// when there is an old value to serve, and how long we leave Secrets Manager
-// alone when none came. JumpCloud waits for the webhook meanwhile.
 const (
-	freshFor   = 5 * time.Minute
-	justNow    = 10 * time.Second // the same when a caller wants it fresh: strangers with wrong tokens must not cost a request each
-	staleFor   = time.Hour
-	patience   = 2 * time.Second
-	retryAfter = 10 * time.Second
+	freshFor   = 5 * time.Minute  // a value is returned without a request
+	justNow    = 10 * time.Second // the same for a caller that wants a fresh value: not every wrong token of a stranger may cost a request
+	staleFor   = time.Hour        // after freshFor: a value is returned if Secrets Manager does not answer
+	patience   = 2 * time.Second  // time limit of a request if there is an old value: JumpCloud waits for the webhook meanwhile
+	retryAfter = 10 * time.Second // no further request after one that failed
 )
 
-// cache keeps secrets by name. Those that do not exist are not kept, so that a
-// new organization is known at once.
+// cache stores secrets by name. It does not remember that a secret does not exist, so
+// that a new organization is known at once.
 type cache struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 }
 
-// entry is one secret. Its lock is held while it is read, so that callers who
-// come at the same time share one request.
+// entry is one secret. The lock is held while it is read, so that concurrent callers
+// share one request.
 type entry struct {
 	mu    sync.Mutex
 	value string
@@ -64,14 +60,14 @@ func (c *cache) holds(name string) bool {
 	return !e.read.IsZero()
 }
 
-// forget drops an entry that holds nothing.
+// forget removes an entry without a value.
 func (c *cache) forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.entries, name)
 }
 
-// put keeps what was written.
+// put stores a value that was written.
 func (c *cache) put(name, value string) {
 	e := c.entry(name)
 	e.mu.Lock()
@@ -79,9 +75,9 @@ func (c *cache) put(name, value string) {
 	e.value, e.read, e.tried = value, time.Now(), time.Time{}
 }
 
-// get gives a secret, fetching it if it is not fresh. A secret that is gone is
-// gone; any other failure is logged, and the old value given, until it is too
-// old for that.
+// get returns a secret and fetches it if it is not fresh. If the secret does not exist
+// any more, its old value is dropped. Any other failure is logged, and the old value is
+// returned until it is too old.
 func (c *cache) get(ctx context.Context, name string, fetch func(context.Context) (string, error)) (string, error) {
 	e := c.entry(name)
 	e.mu.Lock()
@@ -94,13 +90,13 @@ func (c *cache) get(ctx context.Context, name string, fetch func(context.Context
 	if known && (time.Since(e.read) < fresh || time.Since(e.tried) < retryAfter && e.usable()) {
 		return e.value, nil
 	}
-	asking := ctx
+	bounded := ctx
 	if known && e.usable() {
 		var stop context.CancelFunc
-		asking, stop = context.WithTimeout(ctx, patience)
+		bounded, stop = context.WithTimeout(ctx, patience)
 		defer stop()
 	}
-	value, err := fetch(asking)
+	value, err := fetch(bounded)
 	switch {
 	case err == nil:
 		e.value, e.read, e.tried = value, time.Now(), time.Time{}
@@ -117,5 +113,5 @@ func (c *cache) get(ctx context.Context, name string, fetch func(context.Context
 	}
 }
 
-// usable reports whether the value may be served although it is not fresh.
+// usable reports whether the value may be returned although it is not fresh.
 func (e *entry) usable() bool { return time.Since(e.read) < freshFor+staleFor }

@@ -104,12 +104,12 @@ func TestCache(t *testing.T) {
 		m.set("", "InternalServiceError")
 		time.Sleep(5 * time.Minute)
 		want("two", 3)
-		want("two", 3) // leaves it alone for a moment
+		want("two", 3) // no further request for a moment
 		time.Sleep(10 * time.Second)
 		m.set("", "network")
 		want("two", 4)
 		if n := strings.Count(log.String(), "its old value is used"); n != 2 {
-			t.Errorf("logged %d times: %s", n, log.String())
+			t.Errorf("logged %d times, want 2: %s", n, log.String())
 		}
 		time.Sleep(time.Hour - 11*time.Second)
 		want("two", 5)
@@ -121,14 +121,14 @@ func TestCache(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		m.set("", "ResourceNotFoundException")
 		if _, err := s.AdminToken(ctx); !fault.Is(err, fault.NotFound) {
-			t.Errorf("a secret that was deleted: %v", err)
+			t.Errorf("a secret that was deleted: got %v, want kind %s", err, fault.NotFound)
 		}
 		m.set("", "InternalServiceError")
-		want("", 9) // nothing is left of it
+		want("", 9) // the old value is gone
 	})
 }
 
-// A webhook does not wait for long while there is a value to go on with.
+// A webhook does not wait for long while there is an old value.
 func TestCacheDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &manager{value: "one"}
@@ -151,7 +151,7 @@ func TestCacheDoesNotWait(t *testing.T) {
 	})
 }
 
-// Callers that come at once share one request.
+// Concurrent callers share one request.
 func TestCacheShares(t *testing.T) {
 	m := &manager{value: "one"}
 	s := m.store()
@@ -159,7 +159,7 @@ func TestCacheShares(t *testing.T) {
 	for range 20 {
 		all.Go(func() {
 			if got, err := s.AdminToken(t.Context()); err != nil || got != "one" {
-				t.Error(got, err)
+				t.Errorf("got %q, %v, want one", got, err)
 			}
 		})
 	}
@@ -186,7 +186,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A value is in no error, whatever is wrong with it.
+// An error never contains a value, whatever is wrong with the value.
 func TestValuesAreNotInErrors(t *testing.T) {
 	for _, value := range []string{canary, `{"apiKey": ` + canary, `{"apiKey": 1, "x": "` + canary + `"}`, `"` + canary + `"`} {
 		m := &manager{value: value}

@@ -13,8 +13,8 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Keeper is a Store that writes the secrets of organizations, and the list of those
-// that are served.
+// Keeper is a Store that also writes the secrets of organizations, and the list of the
+// organizations that are served.
 type Keeper struct {
 	*Store
 	records Organizations
@@ -24,7 +24,7 @@ type Keeper struct {
 var _ secret.Store = Keeper{}
 
 // NewKeeper makes a Keeper of the secrets whose names begin with prefix and a slash.
-// records knows the organizations.
+// records lists the organizations.
 func NewKeeper(client *secretsmanager.Client, prefix string, records Organizations) Keeper {
 	return Keeper{New(client, prefix), records, &listing{}}
 }
@@ -55,9 +55,9 @@ func (k Keeper) PutAPIKey(ctx context.Context, id directory.OrganizationID, key 
 	return k.put(ctx, "secrets.put api key", apiKeys, id, secret.Organization{APIKey: key})
 }
 
-// PutWebhookTokens implements secret.Store. The organization comes on the list
-// first: one that is on it and has no tokens yet harms nobody, the other way round
-// strangers could keep it out.
+// PutWebhookTokens implements secret.Store. It puts the organization on the list first:
+// an organization on the list without tokens does no harm, but with tokens and not on
+// the list, strangers could keep its webhooks out.
 func (k Keeper) PutWebhookTokens(ctx context.Context, id directory.OrganizationID, tokens []string) error {
 	const op = "secrets.put webhook tokens"
 	if directory.IsJumpCloudID(string(id)) {
@@ -69,10 +69,10 @@ func (k Keeper) PutWebhookTokens(ctx context.Context, id directory.OrganizationI
 	return k.put(ctx, op, webhookTokens, id, secret.Organization{WebhookTokens: tokens})
 }
 
-// separate writes the two secrets of an organization whose secret of a kind is
-// missing and which has a combined one. What is there already is newer and stays.
-// The key comes last, as whoever finds it does not look for the tokens. Failing
-// is no harm: the combined secret is read on, and the next one tries again.
+// separate writes the two secrets of an organization if its secret of a kind is missing
+// and it has a combined one. A secret that exists is newer and stays. The API key is
+// written last, because a reader that finds it does not check for the tokens. A failure
+// does no harm: the combined secret is still read, and a later call tries again.
 func (k Keeper) separate(ctx context.Context, kind string, id directory.OrganizationID) {
 	const op = "secrets.separate"
 	o, together, err := k.organization(ctx, op, kind, id)
@@ -103,7 +103,7 @@ func (k Keeper) separate(ctx context.Context, kind string, id directory.Organiza
 		Msg("the API key and the webhook tokens are kept apart now; the secret that held both is not read any more")
 }
 
-// put keeps a secret of an organization.
+// put stores a secret of an organization.
 func (k Keeper) put(ctx context.Context, op, kind string, id directory.OrganizationID, o secret.Organization) error {
 	if !directory.IsJumpCloudID(string(id)) {
 		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: string(id), Message: "this cannot be the id of an organization"}
@@ -119,7 +119,7 @@ func (k Keeper) put(ctx context.Context, op, kind string, id directory.Organizat
 	return nil
 }
 
-// encoded is a secret of an organization as it is stored.
+// encoded returns a secret of an organization as it is stored.
 func encoded(op string, o secret.Organization) (string, error) {
 	text, err := json.Marshal(o) //nolint:gosec // what is written to Secrets Manager is the secret
 	if err != nil {
@@ -128,8 +128,8 @@ func encoded(op string, o secret.Organization) (string, error) {
 	return string(text), nil
 }
 
-// write gives a secret a new value, or makes it. Two that make it at once both
-// succeed; one of the values stays.
+// write gives a secret a new value, or creates it. Two concurrent calls both succeed;
+// one of the values stays.
 func (k Keeper) write(ctx context.Context, op, name, text string) error {
 	put := func() error {
 		_, err := k.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &text})
@@ -145,19 +145,19 @@ func (k Keeper) write(ctx context.Context, op, name, text string) error {
 	return unwritten(ctx, err, op, name)
 }
 
-// What Secrets Manager shows beside a secret.
+// The descriptions of the secrets in Secrets Manager.
 const (
 	ofOne = "entrasync: a secret of one JumpCloud organization"
 	ofAll = "entrasync: the ids of the JumpCloud organizations that are served"
 )
 
-// create makes a secret.
+// create creates a secret. One that exists is an error with codeExists.
 func (k Keeper) create(ctx context.Context, op, name, text, description string) error {
 	_, err := k.client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &text, Description: &description})
 	return awsfault.Of(ctx, err, op)
 }
 
-// unwritten is the fault about a secret that could not be written.
+// unwritten makes the fault of a secret that could not be written.
 func unwritten(ctx context.Context, err error, op, name string) error {
 	if awsfault.Is(err, codeDeleted) {
 		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: name, Err: err,

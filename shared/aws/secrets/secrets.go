@@ -1,24 +1,24 @@
-// Package secrets is the secrets of entrasync on AWS, in Secrets Manager. Three
-// types read them, so that a program holds no more than what its function may
-// do: [Tokens] reads webhook tokens alone, [Store] reads, and [Keeper] is the
-// secret.Store that writes too.
+// Package secrets stores the secrets of entrasync on AWS, in Secrets Manager. It has
+// three types, so that a program has no more rights than its function needs: [Tokens]
+// reads only webhook tokens, [Store] reads all secrets, and [Keeper], the secret.Store,
+// writes too.
 //
 // All names begin with the prefix of the stack: "<prefix>/admin-token" and
 // "<prefix>/password-key" are plain text, "<prefix>/api-keys/<id>",
-// "<prefix>/webhook-tokens/<id>" and "<prefix>/entra" are JSON. Before keys and
-// tokens were kept apart, "<prefix>/organizations/<id>" held both; it is still
-// read where the others are missing, and a Keeper that reads it writes the others.
-// It stays as it was, and nothing reads it then.
+// "<prefix>/webhook-tokens/<id>" and "<prefix>/entra" are JSON. Older versions stored
+// API key and tokens together in "<prefix>/organizations/<id>". It is still read where
+// one of the others is missing, and a Keeper that reads it writes the two others. It is
+// not changed, and not read after that.
 //
-// "<prefix>/webhook-tokens/served" is no token, but the list of the organizations
-// that are served. It lies where the webhook may read, and no id looks like it. With
-// it the webhook tells them from those that strangers make up, without asking for
-// each; it is a help, and where it is missing the webhook asks as long as few are
-// unknown.
+// "<prefix>/webhook-tokens/served" is not a token but the list of the organizations that
+// are served. The webhook may read this name, and no id can have this form. With the list
+// the webhook distinguishes served organizations from ids that strangers make up,
+// without a request for each. Without the list it sends a request for each while few ids
+// are unknown.
 //
-// What was read is kept for a few minutes, and served for a while longer when
-// Secrets Manager does not answer, so that an outage there does not stop
-// webhooks. A value is never part of an error or of the log.
+// A secret is cached for five minutes, and for an hour longer when Secrets Manager does
+// not answer, so that an outage does not stop webhooks. A value is never part of an error
+// or of the log.
 package secrets
 
 import (
@@ -42,13 +42,13 @@ const (
 	apiKeys       = "api-keys/"
 	webhookTokens = "webhook-tokens/"
 	servedList    = webhookTokens + "served" // the ids of the organizations that are served
-	combined      = "organizations/"         // key and tokens together, as they were kept before
+	combined      = "organizations/"         // key and tokens together, as older versions stored them
 )
 
-// The codes of Secrets Manager (GetSecretValue, CreateSecret and PutSecretValue,
-// errors). An invalid request is one about a secret that is scheduled for
-// deletion. That a secret is not there is said to a role that may read the name;
-// AWS makes up the end of its ARN to find out (assumed, from reports of others).
+// The error codes of Secrets Manager (GetSecretValue, CreateSecret and PutSecretValue).
+// An invalid request is one for a secret that is scheduled for deletion. Only a role
+// that may read the name gets codeNotFound; to check this, AWS makes up the random end
+// of the ARN (assumed, from reports of others).
 const (
 	codeNotFound = "ResourceNotFoundException"
 	codeExists   = "ResourceExistsException"
@@ -68,8 +68,8 @@ func New(client *secretsmanager.Client, prefix string) *Store {
 	return &Store{client: client, prefix: prefix, cache: cache{entries: map[string]*entry{}}}
 }
 
-// APIKey is what an organization's JumpCloud is called with. One that does not
-// exist is a fault of kind NotFound, like everything else that does not.
+// APIKey is the API key for an organization's JumpCloud. Here and below, a secret that
+// does not exist is a fault of kind NotFound.
 func (s *Store) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
 	o, _, err := s.organization(ctx, "secrets.api key", apiKeys, id)
 	if err == nil && o.APIKey == "" {
@@ -78,8 +78,8 @@ func (s *Store) APIKey(ctx context.Context, id directory.OrganizationID) (string
 	return o.APIKey, err
 }
 
-// organization reads the secret of a kind, or, where there is none, the one that
-// holds both kinds; together says which of them it was.
+// organization reads the secret of a kind or, if there is none, the combined one;
+// together says whether it was the combined one.
 func (s *Store) organization(ctx context.Context, op, kind string, id directory.OrganizationID) (o secret.Organization, together bool, err error) {
 	if !directory.IsJumpCloudID(string(id)) {
 		return o, false, missing(op, string(id))
@@ -97,13 +97,13 @@ func (s *Store) AdminToken(ctx context.Context) (string, error) {
 	return s.text(ctx, "secrets.admin token", adminToken)
 }
 
-// PasswordSeed is what the key is made of that opens sealed passwords.
-// CloudFormation made the secret, and the role of one function lets it be read.
+// PasswordSeed is the text from which the key that opens sealed passwords is derived.
+// CloudFormation made the secret, and the role of only one function may read it.
 func (s *Store) PasswordSeed(ctx context.Context) (string, error) {
 	return s.text(ctx, "secrets.password seed", passwordSeed)
 }
 
-// text reads a secret of plain text; an empty one is as none.
+// text reads a secret of plain text; an empty one counts as missing.
 func (s *Store) text(ctx context.Context, op, name string) (string, error) {
 	text, err := s.read(ctx, op, name)
 	if err == nil && text == "" {
@@ -112,7 +112,7 @@ func (s *Store) text(ctx context.Context, op, name string) (string, error) {
 	return text, err
 }
 
-// Entra is what the application signs in to Entra with.
+// Entra is the application's credentials for Entra.
 func (s *Store) Entra(ctx context.Context) (secret.Entra, error) {
 	return parsed[secret.Entra](ctx, s, "secrets.entra", entraSignIn)
 }
@@ -127,8 +127,8 @@ func parsed[T any](ctx context.Context, s *Store, op, name string) (T, error) {
 	return decoded[T](op, s.fullName(name), text)
 }
 
-// decoded is the value of a secret of JSON. What is wrong with it is not said in the
-// words of the parser, which repeats pieces of its input.
+// decoded parses a secret of JSON. The fault does not have the parser's error, because
+// that repeats parts of its input.
 func decoded[T any](op, fullName, text string) (T, error) {
 	var value T
 	if json.Unmarshal([]byte(text), &value) != nil {
@@ -140,7 +140,7 @@ func decoded[T any](op, fullName, text string) (T, error) {
 
 func (s *Store) fullName(name string) string { return s.prefix + "/" + name }
 
-// read gives a secret from the cache or from Secrets Manager.
+// read returns a secret from the cache or from Secrets Manager.
 func (s *Store) read(ctx context.Context, op, name string) (string, error) {
 	return s.cache.get(ctx, name, func(ctx context.Context) (string, error) { return s.fetch(ctx, op, name) })
 }

@@ -25,7 +25,7 @@ var bg = context.Background()
 
 const organization = directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f9012")
 
-// open gives the client of a server and a prefix of its own.
+// open returns the client of a server and a prefix for this test alone.
 func open(t *testing.T) (client *secretsmanager.Client, prefix string) {
 	t.Helper()
 	return secretsmanager.NewFromConfig(awstest.Moto(t)), awstest.Name("stack")
@@ -53,15 +53,14 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 	create(t, client, prefix+"/admin-token", "a token")
 	if got, err := s.AdminToken(bg); err != nil || got != "a token" {
-		t.Errorf("made a moment later: %q, %v", got, err)
+		t.Errorf("created a moment later: got %q, %v, want a token", got, err)
 	}
 	if _, err := secrets.New(client, prefix+"-other").AdminToken(bg); !fault.Is(err, fault.NotFound) {
-		t.Errorf("another stack reads it: %v", err)
+		t.Errorf("another stack: got %v, want kind %s", err, fault.NotFound)
 	}
 }
 
-// Of the suite's promises, that of the secrets which Secrets Manager holds before
-// us: CloudFormation or an administrator made them.
+// The suite, with the secrets that CloudFormation or an administrator creates.
 func TestStore(t *testing.T) {
 	client, prefix := open(t)
 	known := secrettest.Known{AdminToken: "a token", Entra: secret.Entra{ClientSecret: "proof"}}
@@ -76,12 +75,12 @@ func TestEntra(t *testing.T) {
 	client, prefix := open(t)
 	create(t, client, prefix+"/entra", `{"certificate":"PEM"}`)
 	if got, err := secrets.New(client, prefix).Entra(bg); err != nil || got.Certificate != "PEM" || got.ClientSecret != "" {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %+v, %v, want only the certificate PEM", got, err)
 	}
 }
 
-// What is put is seen by the one who put it and by everybody else, and what each of
-// them may read has a name of its own, as the roles of the functions need it.
+// Every process reads what one process put. API key and tokens have names of their own, as
+// the roles of the functions need it.
 func TestOrganizations(t *testing.T) {
 	client, prefix := open(t)
 	writer := secrets.NewKeeper(client, prefix, &table{})
@@ -92,7 +91,7 @@ func TestOrganizations(t *testing.T) {
 		putAll(t, writer, want)
 		key, err := secrets.New(client, prefix).APIKey(bg, organization)
 		if err != nil || key != want.APIKey {
-			t.Errorf("another process: %v", err)
+			t.Errorf("another process: got %q, %v, want %q", key, err, want.APIKey)
 		}
 		tokens, err := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
 		if diff := cmp.Diff(want.WebhookTokens, tokens); err != nil || diff != "" {
@@ -108,7 +107,7 @@ func TestOrganizations(t *testing.T) {
 		}
 	}
 	if _, err := writer.APIKey(bg, "5f0c1e2d3a4b5c6d7e8f0000"); !fault.Is(err, fault.NotFound) {
-		t.Errorf("another organization: %v", err)
+		t.Errorf("another organization: got %v, want kind %s", err, fault.NotFound)
 	}
 }
 
@@ -120,7 +119,7 @@ func putAll(t *testing.T, s secret.Store, o secret.Organization) {
 	}
 }
 
-// value is what a secret holds, "" if there is none.
+// value is the value of a secret, "" if there is none.
 func value(t *testing.T, client *secretsmanager.Client, name string) string {
 	t.Helper()
 	got, err := client.GetSecretValue(bg, &secretsmanager.GetSecretValueInput{SecretId: &name})
@@ -133,11 +132,11 @@ func value(t *testing.T, client *secretsmanager.Client, name string) string {
 	return aws.ToString(got.SecretString)
 }
 
-// together is a secret of before keys and tokens were kept apart.
+// together is a secret with key and tokens, as older versions stored them.
 const together = `{"apiKey":"old key","webhookTokens":["old","older"]}`
 
-// A secret that holds key and tokens is read by those who may, and separated by the
-// one who writes, whatever it does first. It stays as it is.
+// A secret with key and tokens is read by a Store, and separated by the first call of a
+// Keeper, whatever the call. It stays unchanged.
 func TestKeyAndTokensTogether(t *testing.T) {
 	oldKey, oldTokens := `{"apiKey":"old key"}`, `{"webhookTokens":["old","older"]}`
 	for name, tc := range map[string]struct {
@@ -159,7 +158,7 @@ func TestKeyAndTokensTogether(t *testing.T) {
 			client, prefix := open(t)
 			create(t, client, prefix+"/organizations/"+string(organization), together)
 			if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "old key" {
-				t.Errorf("the key before: %v", err)
+				t.Errorf("the key before: got %q, %v, want old key", got, err)
 			}
 			if err := tc.do(secrets.NewKeeper(client, prefix, &table{})); err != nil {
 				t.Fatal(err)
@@ -171,31 +170,31 @@ func TestKeyAndTokensTogether(t *testing.T) {
 				t.Errorf("the tokens' secret holds %s, want %s", got, tc.wantTokens)
 			}
 			if got := value(t, client, prefix+"/organizations/"+string(organization)); got != together {
-				t.Errorf("the old secret holds %s", got)
+				t.Errorf("the old secret holds %s, want %s", got, together)
 			}
 			_, err := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
 			if want := tc.wantTokens == ""; fault.Is(err, fault.NotFound) != want {
-				t.Errorf("the webhook: %v", err)
+				t.Errorf("the webhook: got %v, want kind %s: %t", err, fault.NotFound, want)
 			}
 		})
 	}
 }
 
-// What was put since is newer than what lies in the old secret.
+// A secret that was put since is newer than the old combined secret.
 func TestSeparatingOverwritesNothing(t *testing.T) {
 	client, prefix := open(t)
 	create(t, client, prefix+"/organizations/"+string(organization), together)
 	create(t, client, prefix+"/webhook-tokens/"+string(organization), `{"webhookTokens":["newer"]}`)
 	k := secrets.NewKeeper(client, prefix, &table{})
 	if got, err := k.APIKey(bg, organization); err != nil || got != "old key" {
-		t.Errorf("the key: %v", err)
+		t.Errorf("the key: got %q, %v, want old key", got, err)
 	}
 	if got, err := k.WebhookTokens(bg, organization); err != nil || !slices.Equal(got, []string{"newer"}) {
-		t.Errorf("the tokens: %v (%v)", got, err)
+		t.Errorf("the tokens: got %v (%v), want [newer]", got, err)
 	}
 }
 
-// Nobody gets another secret by an id with more in it.
+// An id that is not an id of JumpCloud gives access to no secret.
 func TestIDsThatAreNone(t *testing.T) {
 	client, prefix := open(t)
 	create(t, client, prefix+"/admin-token", `{"apiKey":"not yours","webhookTokens":["not yours"]}`)
@@ -208,12 +207,12 @@ func TestIDsThatAreNone(t *testing.T) {
 		_, errWebhook := tokens.WebhookTokens(bg, id)
 		for _, err := range []error{errKey, errTokens, errWebhook} {
 			if !fault.Is(err, fault.NotFound) {
-				t.Errorf("%q: %v", id, err)
+				t.Errorf("%q: got %v, want kind %s", id, err, fault.NotFound)
 			}
 		}
 		for _, err := range []error{k.PutAPIKey(bg, id, "k"), k.PutWebhookTokens(bg, id, []string{"t"})} {
 			if !fault.Is(err, fault.Invalid) {
-				t.Errorf("put %q: %v", id, err)
+				t.Errorf("put %q: got %v, want kind %s", id, err, fault.Invalid)
 			}
 		}
 	}
@@ -231,7 +230,7 @@ func TestMadeByTwoAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "k" {
-		t.Error(err)
+		t.Errorf("got %q, %v, want k", got, err)
 	}
 }
 
@@ -248,7 +247,7 @@ func TestScheduledForDeletion(t *testing.T) {
 	if _, err := secrets.New(client, prefix).APIKey(bg, organization); !fault.Is(err, fault.NotFound) {
 		t.Errorf("read: got %v, want a fault of kind not_found", err)
 	}
-	// The server would take a new value, Secrets Manager does not.
+	// The test server would accept a new value, Secrets Manager does not.
 	deleted := &manager{failure: "InvalidRequestException"}
 	if err := secrets.NewKeeper(deleted.client(), "stack", &table{}).PutAPIKey(bg, organization, "k"); !fault.Is(err, fault.Conflict) {
 		t.Errorf("put: got %v, want a fault of kind conflict", err)

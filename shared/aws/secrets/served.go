@@ -18,41 +18,41 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Organizations knows the organizations that are served (store.Store).
+// Organizations lists the organizations that are served (store.Store).
 type Organizations interface {
-	// AllOrganizations lists them. One that was added a moment ago may be missing.
+	// AllOrganizations may miss an organization that was added a moment ago.
 	AllOrganizations(ctx context.Context) ([]directory.Organization, error)
 }
 
-// served is the list of the organizations that are served, as it is stored: sorted.
+// served is the list of the served organizations as it is stored: sorted.
 type served struct {
 	Organizations []directory.OrganizationID `json:"organizations"`
 }
 
-// maxServed is how many organizations fit on the list: a secret holds 65,536 bytes
-// (Secrets Manager, quotas), an id with its quotation marks and comma is 27.
+// maxServed is how many organizations fit on the list: a secret has at most 65,536 bytes
+// (Secrets Manager, quotas), and an id with its quotation marks and comma 27.
 const maxServed = 2400
 
-// How often the list is written when others write it at the same moment, and how
-// long between. What was written may be seen a little later (Secrets Manager is
-// eventually consistent).
+// How many times writing the list is tried when other processes write it too, and the
+// pause between. A read may see a write a little later (Secrets Manager is eventually
+// consistent).
 const (
 	listTries = 8
 	listPause = 100 * time.Millisecond
 )
 
-// listing is what a process knows of its own work on the list. Its lock is held
-// meanwhile.
+// listing is how far this process is with completing the list. The lock is held while
+// the list is completed.
 type listing struct {
 	mu       sync.Mutex
-	complete bool      // all organizations of the table are on the list
+	complete bool      // all organizations in the table are on the list
 	tried    time.Time // the last try that failed
 }
 
-// complete puts the organizations that the table knows on the list, once in a
-// process: those whose tokens were kept before there was a list, or by an older
-// version that was put back for a while. Failing is no harm: the webhook asks for
-// tokens without it, and the next one tries again.
+// complete puts the organizations of the table on the list, once in a process. They may
+// be missing on it if their tokens were stored before there was a list, or by an older
+// version after a rollback. A failure does no harm: the webhook reads tokens without
+// the list, and a later call tries again.
 func (k Keeper) complete(ctx context.Context) {
 	k.listing.mu.Lock()
 	defer k.listing.mu.Unlock()
@@ -67,8 +67,8 @@ func (k Keeper) complete(ctx context.Context) {
 	k.listing.complete = true
 }
 
-// enlist puts organizations and all that the table knows on the list. Nobody is
-// ever taken off it. Of several that write at once each finds what the others wrote.
+// enlist puts the given organizations and all of the table on the list. No organization
+// is ever removed from it. Concurrent writers do not lose each other's changes.
 func (k Keeper) enlist(ctx context.Context, op string, ids ...directory.OrganizationID) error {
 	all, err := k.records.AllOrganizations(ctx)
 	if err != nil {
@@ -102,8 +102,8 @@ func (k Keeper) enlist(ctx context.Context, op string, ids ...directory.Organiza
 	}
 }
 
-// addToList reads the list and writes it if somebody is missing. A list that was
-// written meanwhile is an error with codeExists.
+// addToList reads the list and writes it if an organization is missing. It returns an
+// error with codeExists if another process wrote the list meanwhile.
 func (k Keeper) addToList(ctx context.Context, op string, ids []directory.OrganizationID) error {
 	listed, version, err := k.list(ctx, op)
 	if err != nil {
@@ -129,8 +129,8 @@ func (k Keeper) addToList(ctx context.Context, op string, ids []directory.Organi
 	return unwritten(ctx, err, op, name)
 }
 
-// joined is the list with the organizations that are not on it yet, as many as fit,
-// and how many do not.
+// joined returns the list with the missing organizations, as many as fit, and how many
+// do not fit.
 func joined(list, ids []directory.OrganizationID) (want []directory.OrganizationID, left int) {
 	on := map[directory.OrganizationID]bool{}
 	for _, id := range list {
@@ -151,8 +151,8 @@ func joined(list, ids []directory.OrganizationID) (want []directory.Organization
 	return want, left
 }
 
-// list reads the list past every cache, and its version, which is "" if there is
-// none. What is no list is written anew.
+// list reads the list and its version without a cache. The version is "" if there is no
+// list. A value that is not a list counts as an empty list.
 func (k Keeper) list(ctx context.Context, op string) ([]directory.OrganizationID, string, error) {
 	name := k.fullName(servedList)
 	answer, err := k.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
@@ -169,10 +169,10 @@ func (k Keeper) list(ctx context.Context, op string) ([]directory.OrganizationID
 	return s.Organizations, aws.ToString(answer.VersionId), nil
 }
 
-// after names the version that follows one. Secrets Manager takes one value under a
-// name and refuses any other (PutSecretValue, ClientRequestToken), and keeps a
-// version for a day at least; so of two that both read the same list and change it,
-// one is told to read again.
+// after names the version that follows a version. Secrets Manager accepts only one value
+// for each version name and refuses another (PutSecretValue, ClientRequestToken), and
+// keeps a version for at least a day. So if two processes read the same list and change
+// it, the second write is refused and its process reads the list again.
 func after(version string) *string {
 	sum := sha256.Sum256([]byte("after " + version))
 	return aws.String(hex.EncodeToString(sum[:]))

@@ -21,7 +21,7 @@ import (
 	"entrasync/shared/secret"
 )
 
-// table knows organizations.
+// table is a store that lists organizations.
 type table struct {
 	mu  sync.Mutex
 	ids []directory.OrganizationID
@@ -52,7 +52,7 @@ func listOf(ids ...directory.OrganizationID) string {
 	return string(text)
 }
 
-// numbered are n ids of organizations.
+// numbered makes n ids of organizations.
 func numbered(n int) (ids []directory.OrganizationID) {
 	for i := range n {
 		ids = append(ids, directory.OrganizationID(fmt.Sprintf("5f0c1e2d3a4b5c6d%08x", i)))
@@ -60,7 +60,7 @@ func numbered(n int) (ids []directory.OrganizationID) {
 	return ids
 }
 
-// served has the API serve organizations, whose tokens are "right".
+// served adds organizations with the token "right", as the API does.
 func served(t *testing.T, s *shelf, ids ...directory.OrganizationID) {
 	t.Helper()
 	k := secrets.NewKeeper(s.client(), "stack", &table{})
@@ -71,16 +71,16 @@ func served(t *testing.T, s *shelf, ids ...directory.OrganizationID) {
 	}
 }
 
-// onlyTokens leaves the tokens and no list, as they were kept before there was one.
+// onlyTokens stores tokens and no list, as before there was a list.
 func onlyTokens(s *shelf, ids ...directory.OrganizationID) {
 	for _, id := range ids {
 		s.put(tokensOf(id), `{"webhookTokens":["right"]}`)
 	}
 }
 
-// The list is written whole by whatever the API does first, also where tokens were
-// kept before there was a list, or by a version that knew none.
-func TestTheListIsWrittenWhole(t *testing.T) {
+// The first call of the API writes the complete list, also with tokens from before there
+// was a list, or from a version that knew none.
+func TestTheListIsWrittenCompletely(t *testing.T) {
 	old := numbered(3)
 	for name, do := range map[string]func(secrets.Keeper) error{
 		"reads a key":  func(k secrets.Keeper) error { _, err := k.APIKey(bg, old[0]); return ignoring(err, fault.NotFound) },
@@ -100,7 +100,7 @@ func TestTheListIsWrittenWhole(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got := s.value(list); got != listOf(old...) {
-					t.Errorf("the list is %s", got)
+					t.Errorf("the list is %s, want %s", got, listOf(old...))
 				}
 				written := s.written
 				s.calls()
@@ -110,7 +110,7 @@ func TestTheListIsWrittenWhole(t *testing.T) {
 					}
 				}
 				if n := s.calls(); n > 2 || s.written != written {
-					t.Errorf("once it is complete it is read and written again: %d, %d", n, s.written-written)
+					t.Errorf("after the list was complete: %d reads, %d writes, want at most 2 and none", n, s.written-written)
 				}
 			})
 		}
@@ -124,8 +124,8 @@ func ignoring(err error, kind fault.Kind) error {
 	return err
 }
 
-// An organization that is added comes on the list, the others stay, and its tokens
-// that are replaced write the list no more.
+// An organization that is added is put on the list, and the others stay. Replacing its
+// tokens does not write the list again.
 func TestAnAddedOrganizationIsListed(t *testing.T) {
 	client, prefix := open(t)
 	ids := numbered(2)
@@ -136,20 +136,20 @@ func TestAnAddedOrganizationIsListed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := value(t, client, prefix+"/webhook-tokens/served"); got != listOf(ids[:i+1]...) {
-				t.Errorf("the list is %s", got)
+				t.Errorf("the list is %s, want %s", got, listOf(ids[:i+1]...))
 			}
 		}
 	}
 	if err := k.PutWebhookTokens(bg, "served", []string{"one"}); !fault.Is(err, fault.Invalid) {
-		t.Errorf("the list's own name: %v", err)
+		t.Errorf("put to the list's own name: got %v, want kind %s", err, fault.Invalid)
 	}
 	if _, err := secrets.NewTokens(client, prefix).WebhookTokens(bg, "served"); !fault.Is(err, fault.NotFound) {
-		t.Errorf("the list's own name: %v", err)
+		t.Errorf("read of the list's own name: got %v, want kind %s", err, fault.NotFound)
 	}
 }
 
-// Several that add organizations at once lose none of one another's, whichever of
-// their requests comes first.
+// Processes that add organizations at once lose none of each other's, whichever request
+// comes first.
 func TestWritersOfTheListLoseNothing(t *testing.T) {
 	ids := numbered(6)
 	for _, first := range []bool{true, false} {
@@ -162,7 +162,7 @@ func TestWritersOfTheListLoseNothing(t *testing.T) {
 					want = append(want, organization)
 				}
 				s.calls()
-				var all, everybody sync.WaitGroup // everybody has read the list before anybody writes it
+				var all, everybody sync.WaitGroup // all have read the list before the first one writes it
 				everybody.Add(len(ids))
 				for _, id := range ids {
 					all.Go(func() {
@@ -174,15 +174,15 @@ func TestWritersOfTheListLoseNothing(t *testing.T) {
 				}
 				all.Wait()
 				if got := s.value(list); got != listOf(want...) {
-					t.Errorf("the list is %s", got)
+					t.Errorf("the list is %s, want %s", got, listOf(want...))
 				}
 			})
 		})
 	}
 }
 
-// Where the list is at the end of what it holds, or of what it takes in a day, tokens
-// are kept all the same, and it is said.
+// If the list is full, or may not be written again on this day, tokens are stored all the
+// same, and a warning is logged.
 func TestAListThatTakesNoMore(t *testing.T) {
 	full := numbered(2400)
 	for name, tc := range map[string]struct {
@@ -216,23 +216,23 @@ func TestAListThatTakesNoMore(t *testing.T) {
 				t.Error(err)
 			}
 			if !strings.Contains(log.String(), tc.want) {
-				t.Errorf("logged: %s", log.String())
+				t.Errorf("logged %s, want %q", log.String(), tc.want)
 			}
 			if got := s.value(tokensOf(lowest)); got == "" {
-				t.Error("the tokens are not kept")
+				t.Error("got no stored tokens, want one")
 			}
 			if got := s.value(list); len(got) > 65536 || before != "" && got != before || got == "" {
-				t.Errorf("the list has %d bytes, before %d", len(got), len(before))
+				t.Errorf("the list has %d bytes, before %d, want it unchanged or at most 65536", len(got), len(before))
 			}
 			if got, err := secrets.NewTokens(s.client(), "stack").WebhookTokens(t.Context(), lowest); err != nil || len(got) != 1 {
-				t.Errorf("the webhook: %v", err)
+				t.Errorf("the webhook: got %v, %v, want one token", got, err)
 			}
 		})
 	}
 }
 
-// Whoever adds an organization is told where the list cannot be written, and nothing
-// is kept that he believes to be whole; whoever only reads goes on.
+// If the list cannot be written, adding an organization fails and stores nothing. Reading
+// still works.
 func TestAListThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for code, want := range map[string]fault.Kind{"AccessDeniedException": fault.Internal, "InternalServiceError": fault.Internal,
@@ -249,33 +249,33 @@ func TestAListThatCannotBeWritten(t *testing.T) {
 			k := secrets.NewKeeper(s.client(), "stack", &table{ids: numbered(1)})
 			err := k.PutWebhookTokens(t.Context(), organization, []string{"new"})
 			if !fault.Is(err, want) || want == fault.Conflict && !strings.Contains(fault.Of(err).Message, list) {
-				t.Errorf("%s: %v", code, err)
+				t.Errorf("%s: got %v, want kind %s", code, err, want)
 			}
 			var log bytes.Buffer
 			ctx := zerolog.New(&log).WithContext(t.Context())
 			for range 5 {
 				if got, err := k.WebhookTokens(ctx, organization); err != nil || !slices.Equal(got, []string{"right"}) {
-					t.Errorf("%s: read %v, %v", code, got, err)
+					t.Errorf("%s: read %v, %v, want [right]", code, got, err)
 				}
 			}
 			if n := strings.Count(log.String(), "cannot be written yet"); n != 1 {
-				t.Errorf("%s: said %d times", code, n)
+				t.Errorf("%s: logged %d times, want once", code, n)
 			}
 			time.Sleep(10 * time.Second)
 			s.refusing(nil)
 			if _, err := k.WebhookTokens(t.Context(), organization); err != nil || s.value(list) != listOf(numbered(1)...) {
-				t.Errorf("%s: later: %v, %s", code, err, s.value(list))
+				t.Errorf("%s: later: got %v and the list %s, want %s", code, err, s.value(list), listOf(numbered(1)...))
 			}
 		}
 		broken := secrets.NewKeeper(newShelf().client(), "stack", &table{err: fault.New(fault.Throttled, "test", "too fast")})
 		if err := broken.PutWebhookTokens(t.Context(), organization, []string{"new"}); !fault.Is(err, fault.Throttled) {
-			t.Errorf("without the table: %v", err)
+			t.Errorf("without the table: got %v, want kind %s", err, fault.Throttled)
 		}
 	})
 }
 
-// Without strangers nobody reads the list, so that it costs nothing: organizations are
-// looked up as if there were none.
+// Without strangers the list is not read, so it costs nothing: tokens are read as if there
+// were no list.
 func TestTheListIsReadDuringAnAttackOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()
@@ -289,13 +289,13 @@ func TestTheListIsReadDuringAnAttackOnly(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if slices.Contains(s.asked, list) || len(s.asked) != len(ids) {
-			t.Errorf("%d requests", len(s.asked))
+		if slices.Contains(s.reads, list) || len(s.reads) != len(ids) {
+			t.Errorf("read %v, want %d secrets and not the list", s.reads, len(ids))
 		}
 	})
 }
 
-// attacked is a reader that was asked for many organizations that are not served.
+// attacked is a reader after requests for many organizations that are not served.
 func attacked(t *testing.T, s *shelf) *secrets.Tokens {
 	t.Helper()
 	reader := secrets.NewTokens(s.client(), "stack")
@@ -306,8 +306,8 @@ func attacked(t *testing.T, s *shelf) *secrets.Tokens {
 	return reader
 }
 
-// One that is added in the middle of an attack is put off, not refused, and known
-// before JumpCloud has come again.
+// An organization that is added during an attack is throttled, not refused, and is known
+// before JumpCloud's first retry.
 func TestAnOrganizationIsAddedDuringAnAttack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()
@@ -315,17 +315,17 @@ func TestAnOrganizationIsAddedDuringAnAttack(t *testing.T) {
 		reader, added := attacked(t, s), numbered(1)[0]
 		served(t, s, added)
 		if _, err := reader.WebhookTokens(t.Context(), added); fault.Of(err).Reason != secret.TooManyUnknown {
-			t.Errorf("at once: %v", err)
+			t.Errorf("at once: got %v, want reason %s", err, secret.TooManyUnknown)
 		}
 		time.Sleep(2 * time.Second)
 		if _, err := reader.WebhookTokens(t.Context(), added); err != nil {
-			t.Errorf("when JumpCloud comes again: %v", err)
+			t.Errorf("at JumpCloud's first retry: got %v, want no error", err)
 		}
 	})
 }
 
-// A list that cannot be read costs a request each two seconds, and what was on it
-// stays known; the fault says what is wrong with it.
+// A list that cannot be read costs one request every two seconds, and the fault says why
+// it cannot be read.
 func TestAListThatCannotBeRead(t *testing.T) {
 	for name, tc := range map[string]struct{ value, code, want string }{
 		"none":       {"", "", "POST /v1/organizations/{id}/webhook"},
@@ -353,25 +353,25 @@ func TestAListThatCannotBeRead(t *testing.T) {
 				for range 199 {
 					_, err := reader.WebhookTokens(t.Context(), organization)
 					if f := fault.Of(err); f.Kind != fault.Throttled || f.Reason != secret.TooManyUnknown || !strings.Contains(f.Message, tc.want) || strings.Contains(err.Error(), "canary") {
-						t.Fatal(err)
+						t.Fatalf("got %v, want kind %s, reason %s and %q", err, fault.Throttled, secret.TooManyUnknown, tc.want)
 					}
 					time.Sleep(100 * time.Millisecond)
 				}
-				if diff := cmp.Diff(slices.Repeat([]string{list}, 10), s.asked); diff != "" {
+				if diff := cmp.Diff(slices.Repeat([]string{list}, 10), s.reads); diff != "" {
 					t.Errorf("in 20 s (-want +got):\n%s", diff)
 				}
 				s.refusing(nil)
 				s.put(list, listOf(organization))
 				time.Sleep(2 * time.Second)
 				if _, err := reader.WebhookTokens(t.Context(), organization); err != nil {
-					t.Errorf("when it can be read: %v", err)
+					t.Errorf("after the list can be read: got %v, want no error", err)
 				}
 			})
 		})
 	}
 }
 
-// What was on the list stays known while it cannot be read any more.
+// An organization that was on the list stays known while the list cannot be read any more.
 func TestAListThatWasRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()

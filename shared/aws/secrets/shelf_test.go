@@ -16,21 +16,21 @@ import (
 	"entrasync/shared/aws/awsfault"
 )
 
-// shelf is a Secrets Manager in memory that notes what was asked for. A version is
-// named by the token of the request that made it, and does not change: a request
-// with the same token and another value fails (PutSecretValue, ClientRequestToken).
+// shelf is a Secrets Manager in memory that records its reads. The name of a version is
+// the token of the request that made it. A version does not change: a request with the
+// same token and another value fails (PutSecretValue, ClientRequestToken).
 type shelf struct {
 	mu      sync.Mutex
-	holds   map[string]string            // the current values
+	secrets map[string]string            // the current values
 	current map[string]string            // the current versions
 	values  map[string]map[string]string // the values of all versions
-	asked   []string                     // the names of what was read
+	reads   []string                     // the names of the secrets that were read
 	refuse  func(operation, name string) (code string)
 	written int
 }
 
 func newShelf() *shelf {
-	return &shelf{holds: map[string]string{}, current: map[string]string{}, values: map[string]map[string]string{}}
+	return &shelf{secrets: map[string]string{}, current: map[string]string{}, values: map[string]map[string]string{}}
 }
 
 // client is a client of the shelf.
@@ -47,7 +47,7 @@ func (s *shelf) Do(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if operation == "GetSecretValue" {
-		s.asked = append(s.asked, name)
+		s.reads = append(s.reads, name)
 	}
 	code := s.refusal(operation, name, in.ClientRequestToken, in.SecretString)
 	status, body := http.StatusBadRequest, map[string]string{"__type": code}
@@ -56,7 +56,7 @@ func (s *shelf) Do(r *http.Request) (*http.Response, error) {
 			s.written++
 			s.keep(name, in.ClientRequestToken, in.SecretString)
 		}
-		status, body = http.StatusOK, map[string]string{"SecretString": s.holds[name], "VersionId": s.current[name]}
+		status, body = http.StatusOK, map[string]string{"SecretString": s.secrets[name], "VersionId": s.current[name]}
 	}
 	text, err := json.Marshal(body)
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(text)), Request: r}, err
@@ -69,7 +69,7 @@ func (s *shelf) refusal(operation, name, token, value string) string {
 			return code
 		}
 	}
-	_, known := s.holds[name]
+	_, known := s.secrets[name]
 	before, used := s.values[name][token]
 	switch {
 	case operation == "CreateSecret" && known:
@@ -83,41 +83,41 @@ func (s *shelf) refusal(operation, name, token, value string) string {
 	}
 }
 
-// keep keeps a value as the current one.
+// keep stores a value as the current one.
 func (s *shelf) keep(name, token, value string) {
 	if s.values[name] == nil {
 		s.values[name] = map[string]string{}
 	}
-	s.holds[name], s.current[name], s.values[name][token] = value, token, value
+	s.secrets[name], s.current[name], s.values[name][token] = value, token, value
 }
 
-// put keeps a value as somebody else does.
+// put stores a value as another process does.
 func (s *shelf) put(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keep(name, fmt.Sprintf("%032d", len(s.values[name])), value)
 }
 
-// value is what a secret holds, "" if there is none.
+// value is the value of a secret, "" if there is none.
 func (s *shelf) value(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.holds[name]
+	return s.secrets[name]
 }
 
-// refusing has requests fail with the code that refuse gives them, where it is not "".
+// refusing makes requests fail with the code that refuse returns for them; "" is no failure.
 func (s *shelf) refusing(refuse func(operation, name string) string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuse = refuse
 }
 
-// calls is how often something was read since the last call.
+// calls is the number of reads since the last call.
 func (s *shelf) calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.asked)
-	s.asked = nil
+	n := len(s.reads)
+	s.reads = nil
 	return n
 }
 
@@ -144,7 +144,7 @@ func TestVersionsDoNotChange(t *testing.T) {
 				{first, "another two", true, "three"},
 			} {
 				if err := put(step.token, step.value); awsfault.Is(err, "ResourceExistsException") != step.refused || !step.refused && err != nil {
-					t.Errorf("%+v: %v", step, err)
+					t.Errorf("%+v: got %v", step, err)
 				}
 				got, err := client.GetSecretValue(bg, &secretsmanager.GetSecretValueInput{SecretId: &name})
 				if err != nil || aws.ToString(got.SecretString) != step.want || !step.refused && aws.ToString(got.VersionId) != step.token {
@@ -155,8 +155,8 @@ func TestVersionsDoNotChange(t *testing.T) {
 	}
 }
 
-// meeting is a client of a shelf whose first answer waits until those of all others
-// that share everybody are there.
+// meeting is a client of a shelf. It returns its first response only when all clients with
+// the same everybody have theirs.
 type meeting struct {
 	*shelf
 	everybody *sync.WaitGroup

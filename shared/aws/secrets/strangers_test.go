@@ -21,17 +21,17 @@ import (
 	"entrasync/shared/queue"
 )
 
-// outbox is a queue that is looked at.
+// outbox is a queue that keeps its messages for the test.
 type outbox struct {
-	mu    sync.Mutex
-	holds []queue.Message
+	mu       sync.Mutex
+	messages []queue.Message
 }
 
 // Send implements queue.Sender.
 func (o *outbox) Send(_ context.Context, messages ...queue.Message) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.holds = append(o.holds, messages...)
+	o.messages = append(o.messages, messages...)
 	return nil
 }
 
@@ -74,7 +74,7 @@ func (p *process) lines() []map[string]any {
 	return lines
 }
 
-// post handles a webhook for an organization and gives the status of the answer.
+// post handles a webhook for an organization and returns the status of the response.
 func (p *process) post(id directory.OrganizationID, token string) int {
 	body := fmt.Sprintf(`{"id":"6650a1b2c3d4e5f607180003","@version":"1","service":"directory","event_type":"user_suspended","timestamp":"2026-03-02T09:14:07Z","organization":%q,"resource":{"id":"64a1b2c3d4e5f60718293a4b","type":"user"}}`, id)
 	r := events.APIGatewayV2HTTPRequest{RawPath: "/webhooks/jumpcloud/" + string(id), Headers: map[string]string{"authorization": "Bearer " + token}, Body: body}
@@ -87,7 +87,7 @@ func (p *process) post(id directory.OrganizationID, token string) int {
 }
 
 // deliver posts an event as JumpCloud does: a 5xx, 408 or 429 is tried again after
-// 2, 4 and 8 seconds, and nothing else is. It gives the statuses of the answers.
+// 2, 4 and 8 seconds, and nothing else is. It returns the statuses of the responses.
 func (p *process) deliver(id directory.OrganizationID, token string) (answers []int) {
 	for _, wait := range []time.Duration{0, 2, 4, 8} {
 		time.Sleep(wait * time.Second)
@@ -100,8 +100,8 @@ func (p *process) deliver(id directory.OrganizationID, token string) (answers []
 	return answers
 }
 
-// attack has a stranger make up organizations, 10 a second, until end is called,
-// which gives how often he was answered what.
+// attack sends webhooks for made-up organizations, 10 a second, until end is called. end
+// returns how often each status was the response.
 func (p *process) attack(seed int) (end func() map[int]int) {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	done, answers := make(chan struct{}), map[int]int{}
@@ -124,9 +124,9 @@ func (p *process) levels() map[string]int {
 	return levels
 }
 
-// A served organization gets in while strangers make up ids, in a process that
-// started in the middle of it too. What they do costs a bounded number of requests
-// and of lines, and is no outage.
+// Webhooks of a served organization are accepted while strangers make up ids, also in a
+// process that started during the attack. The attack causes a bounded number of requests
+// and of log lines, and no errors.
 func TestStrangersKeepNobodyOut(t *testing.T) {
 	for seed := range 20 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -137,20 +137,20 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 				s.calls()
 				end := p.attack(seed)
 				time.Sleep(6*time.Second + time.Duration(seed)*450*time.Millisecond)
-				if answers := p.deliver(organization, "right"); answers[len(answers)-1] != 202 || len(p.changes.holds) != 1 {
-					t.Errorf("JumpCloud was answered %v, %d events are kept", answers, len(p.changes.holds))
+				if answers := p.deliver(organization, "right"); answers[len(answers)-1] != 202 || len(p.changes.messages) != 1 {
+					t.Errorf("JumpCloud got %v and %d events are stored, want 202 in the end and 1", answers, len(p.changes.messages))
 				}
 				time.Sleep(time.Minute)
 				answers := end()
 				synctest.Wait()
 				if answers[404] == 0 || answers[404]+answers[429] < 600 || len(answers) > 2 {
-					t.Errorf("strangers were answered %v", answers)
+					t.Errorf("strangers got %v, want 600 or more of 404 and 429, and nothing else", answers)
 				}
 				if n := s.calls(); n > 250 {
-					t.Errorf("%d requests to Secrets Manager for %v of a stranger's", n, answers)
+					t.Errorf("%d requests to Secrets Manager for %v of a stranger's, want at most 250", n, answers)
 				}
 				if levels := p.levels(); levels["error"] > 0 || len(p.lines()) > 10 {
-					t.Errorf("lines of log: %v", levels)
+					t.Errorf("log lines by level: %v, want at most 10 and no error", levels)
 				}
 			})
 		})

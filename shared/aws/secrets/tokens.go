@@ -13,9 +13,8 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Tokens reads the webhook tokens of organizations, for a function that everybody
-// can call and whose role lets it read nothing else. It is safe for concurrent
-// use.
+// Tokens reads the webhook tokens of organizations, for a function that everybody can
+// call and that may read no other secret. It is safe for concurrent use.
 type Tokens struct {
 	store     *Store
 	strangers strangers
@@ -28,10 +27,10 @@ func NewTokens(client *secretsmanager.Client, prefix string) *Tokens {
 }
 
 // WebhookTokens are the secrets that the webhook of an organization accepts. An
-// organization that is not served is a fault of kind NotFound. While many are asked
-// for that are not, only those on the list of the organizations that are served are
-// looked up; any other is Throttled, for the reason [secret.TooManyUnknown], because
-// one that was just added is on the list two seconds later.
+// organization that is not served is a fault of kind NotFound. While there are many
+// requests for unknown organizations, only organizations on the list are read. Any
+// other is Throttled with the reason [secret.TooManyUnknown], and not NotFound: it may
+// have been added just now, and two seconds later the list that is read has it.
 func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error) {
 	const op = "secrets.webhook tokens"
 	if !directory.IsJumpCloudID(string(id)) {
@@ -53,8 +52,9 @@ func (t *Tokens) WebhookTokens(ctx context.Context, id directory.OrganizationID)
 	return o.WebhookTokens, err
 }
 
-// admit is nil if an organization that this process has not met may be looked up.
-// The list is only read when there are too many strangers for looking up each.
+// admit returns nil if the tokens of an organization that this process does not know yet
+// may be read. The list is only read while there are too many unknown organizations to
+// send a request for each.
 func (t *Tokens) admit(ctx context.Context, op string, id directory.OrganizationID) error {
 	known, many := t.strangers.know(id)
 	if known {
@@ -88,23 +88,23 @@ func (t *Tokens) list(ctx context.Context, op string) ([]directory.OrganizationI
 	return s.Organizations, err
 }
 
-// How long an organization that does not exist is remembered, and how many are:
-// so many look-ups in vain a process makes in that time. One that is added
-// meanwhile is known as late as that.
+// How long an organization that does not exist is remembered, and how many of them are.
+// In this time a process makes at most so many requests for organizations that do not
+// exist. If a remembered organization is added meanwhile, it is known after this time.
 const (
 	strangerFor  = 30 * time.Second
 	maxStrangers = 50
 )
 
-// strangers are organizations that do not exist. Whoever knows the address of the
-// webhook can make up ids, and each of them must not cost a request.
+// strangers are organizations that do not exist. Everybody who knows the address of the
+// webhook can make up ids, and not every id may cost a request.
 type strangers struct {
 	mu    sync.Mutex
 	until map[directory.OrganizationID]time.Time
 }
 
-// know reports whether an organization is remembered not to exist, and whether as
-// many are as may be.
+// know reports whether an organization is remembered not to exist, and whether as many
+// are remembered as the limit allows.
 func (s *strangers) know(id directory.OrganizationID) (known, many bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,13 +121,13 @@ func (s *strangers) note(id directory.OrganizationID) {
 	s.until[id] = time.Now().Add(strangerFor)
 }
 
-// listEvery is how long the list is not read again. It is shorter than the time after
-// which JumpCloud comes again first, and long enough that strangers cost little.
+// listEvery is the time after which the list is read again. It is shorter than the time
+// until JumpCloud's first retry, and long enough that strangers cause few requests.
 const listEvery = 2 * time.Second
 
-// listed are the organizations that were on the list when it was read last. Its lock
-// is held while it is read, so that callers who come at the same time share one
-// request. What was on it once is believed: nobody is taken off it.
+// listed are the organizations that were on the list at the last read. The lock is held
+// during a read, so that concurrent callers share one request. An organization that was
+// on the list stays known, because none is ever removed from it.
 type listed struct {
 	mu   sync.Mutex
 	ids  map[directory.OrganizationID]bool
@@ -135,8 +135,8 @@ type listed struct {
 	err  error     // why the last try failed
 }
 
-// holds reports whether an organization is on the list, which it reads if need be. The
-// error says why the list could not be read the last time.
+// holds reports whether an organization is on the list, and reads the list if needed. The
+// error says why the last read of the list failed.
 func (l *listed) holds(id directory.OrganizationID, read func() ([]directory.OrganizationID, error)) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,9 +13,10 @@ import (
 	"entrasync/shared/secret"
 )
 
-// A token of the function's role is asked of AWS and of nobody that it names. The SDK's
-// HTTP client would follow 307 and 308, although its documentation says otherwise; what
-// keeps it from that is that its requests have bodies which it cannot send twice.
+// A token of the function's role is requested from AWS, and not from a host that a
+// redirect names. The SDK's HTTP client would follow 307 and 308, although its
+// documentation says otherwise; it does not only because it cannot send the bodies of
+// its requests twice.
 func TestTheProofFollowsNoRedirect(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		var called atomic.Int64
@@ -35,7 +36,7 @@ func TestTheProofFollowsNoRedirect(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := proof.Assertion(t.Context()); err == nil || called.Load() != 0 {
-			t.Errorf("%d: %v; the other host got %d requests", status, err, called.Load())
+			t.Errorf("%d: got %v and %d requests to the other host, want an error and none", status, err, called.Load())
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package signin is how the application proves itself to Entra from Lambda: with
-// a token that AWS issues for the function's role, and then no secret is stored
-// anywhere; or with a certificate or a client secret from the secret store.
+// Package signin signs the application in to Entra from Lambda: with a token that AWS
+// issues for the function's role, so that no secret is stored anywhere; or with a
+// certificate or a client secret from the secret store.
 package signin
 
 import (
@@ -19,16 +19,16 @@ import (
 	"entrasync/shared/secret"
 )
 
-// The three ways, as the template's parameter names them.
+// The three ways to sign in, as the template's parameter names them.
 const (
 	Federated   = "federated"
 	Certificate = "certificate"
 	Secret      = "secret"
 )
 
-// What the token of the function's role is made for (Microsoft Entra, workload
-// identity federation: the audience of the public cloud; AWS STS,
-// GetWebIdentityToken: RS256 or ES384, 60 to 3600 seconds).
+// The parameters of the token of the function's role (Microsoft Entra, workload identity
+// federation: the audience of the public cloud; AWS STS, GetWebIdentityToken: RS256 or
+// ES384, 60 to 3600 seconds).
 const (
 	audience      = "api://AzureADTokenExchange"
 	algorithm     = "RS256"
@@ -40,13 +40,13 @@ type issuer interface {
 	GetWebIdentityToken(context.Context, *sts.GetWebIdentityTokenInput, ...func(*sts.Options)) (*sts.GetWebIdentityTokenOutput, error)
 }
 
-// Secrets are those that a function needs to talk to the outside systems.
+// Secrets are the secrets that a function needs to call the outside systems.
 type Secrets interface {
 	clients.Keys
 	Entra(ctx context.Context) (secret.Entra, error)
 }
 
-// Clients gives a function access to the outside systems that its variables name.
+// Clients makes the clients of the outside systems that the function's variables name.
 func Clients(env *lambdaenv.Environment, regions clients.Regions, secrets Secrets) *clients.Set {
 	return clients.New(clients.Config{
 		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight),
@@ -55,8 +55,8 @@ func Clients(env *lambdaenv.Environment, regions clients.Regions, secrets Secret
 	})
 }
 
-// Proof gives what the application proves itself with, in the way that kind
-// names.
+// Proof returns a function that returns the application's credentials of the given kind:
+// Federated, Certificate or Secret.
 func Proof(cfg aws.Config, kind string, secrets Secrets) func(context.Context) (entra.Proof, error) {
 	return proof(sts.NewFromConfig(cfg), kind, secrets)
 }
@@ -85,7 +85,7 @@ func proof(tokens issuer, kind string, secrets Secrets) func(context.Context) (e
 	}
 }
 
-// assertion asks AWS for a token of the function's role.
+// assertion requests a token of the function's role from AWS.
 func assertion(tokens issuer) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		answer, err := tokens.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{
@@ -104,7 +104,7 @@ func assertion(tokens issuer) func(context.Context) (string, error) {
 // passing reports whether an error of AWS goes away by itself.
 func passing(err error) bool { return fault.Is(err, fault.Transient) || fault.Is(err, fault.Throttled) }
 
-// refuse is a sign-in that a person has to mend.
+// refuse makes the fault of a sign-in that a person has to repair.
 func refuse(format, kind string, err error) error {
 	return &fault.Error{Op: "signin", Kind: fault.Unauthorized, Reason: directory.ConsentLost, Message: fmt.Sprintf(format, kind), Err: err}
 }

@@ -16,14 +16,14 @@ import (
 	"entrasync/shared/secret"
 )
 
-// issuerStub is an STS that notes what it was asked for.
+// issuerStub is an STS that records the last request.
 type issuerStub struct {
-	err   error
-	asked *sts.GetWebIdentityTokenInput
+	err     error
+	request *sts.GetWebIdentityTokenInput
 }
 
 func (s *issuerStub) GetWebIdentityToken(_ context.Context, in *sts.GetWebIdentityTokenInput, _ ...func(*sts.Options)) (*sts.GetWebIdentityTokenOutput, error) {
-	s.asked = in
+	s.request = in
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -49,11 +49,11 @@ func TestProofByKind(t *testing.T) {
 		}
 		_, err = proof(&issuerStub{}, kind, storeWith(t, secret.Entra{}))(t.Context())
 		if f := fault.Of(err); f == nil || f.Kind != fault.Unauthorized || f.Reason != directory.ConsentLost || !strings.Contains(f.Message, kind) {
-			t.Errorf("%s that is not stored: %v", kind, err)
+			t.Errorf("%s that is not stored: got %v, want kind %s, reason %s", kind, err, fault.Unauthorized, directory.ConsentLost)
 		}
 	}
 	if _, err := proof(&issuerStub{}, "handshake", storeWith(t, both))(t.Context()); err == nil || strings.Contains(err.Error(), "canary") {
-		t.Errorf("an unknown kind: %v", err)
+		t.Errorf("an unknown kind: got %v, want an error without the secrets", err)
 	}
 }
 
@@ -64,13 +64,13 @@ func TestFederatedNeedsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	if token, err := got.Assertion(t.Context()); err != nil || token != "token-of-aws" {
-		t.Errorf("%q, %v", token, err)
+		t.Errorf("got %q, %v, want token-of-aws", token, err)
 	}
-	if in := tokens.asked; len(in.Audience) != 1 || in.Audience[0] != "api://AzureADTokenExchange" || aws.ToString(in.SigningAlgorithm) != "RS256" || aws.ToInt32(in.DurationSeconds) > 3600 || aws.ToInt32(in.DurationSeconds) < 60 {
-		t.Errorf("asked for %+v", in)
+	if in := tokens.request; len(in.Audience) != 1 || in.Audience[0] != "api://AzureADTokenExchange" || aws.ToString(in.SigningAlgorithm) != "RS256" || aws.ToInt32(in.DurationSeconds) > 3600 || aws.ToInt32(in.DurationSeconds) < 60 {
+		t.Errorf("got request %+v, want the audience of Entra, RS256 and 60 to 3600 seconds", in)
 	}
 	tokens.err = &smithy.GenericAPIError{Code: "OutboundWebIdentityFederationDisabled", Fault: smithy.FaultClient}
 	if _, err := got.Assertion(t.Context()); !fault.Is(err, fault.Unauthorized) || !strings.Contains(err.Error(), "switch outbound web identity federation on") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want kind %s and how to switch federation on", err, fault.Unauthorized)
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"entrasync/shared/fault"
 )
 
-// refusedPart says that SQS took a part of a batch only.
+// refusedPart is the error that SQS accepted only a part of a batch.
 type refusedPart struct{ error }
 
-// Unwrap gives the fault.
+// Unwrap returns the fault.
 func (r refusedPart) Unwrap() error { return r.error }
 
-// RetryableError tells the SDK whether the batch is worth sending again.
+// RetryableError reports to the SDK whether the batch may be sent again.
 func (r refusedPart) RetryableError() bool {
 	return fault.Is(r.error, fault.Transient) || fault.Is(r.error, fault.Throttled)
 }
 
-// wholeBatch makes an answer that refuses a part of a batch of n messages an
-// error of the attempt, so that the SDK repeats the batch as it does after any
-// other trouble. What was taken before is dropped by its de-duplication id.
-func wholeBatch(op string, n int) func(*sqs.Options) {
-	check := middleware.DeserializeMiddlewareFunc("entrasync/whole batch",
+// failPartial turns a response that refuses a part of a batch of n messages into an error
+// of the attempt, so that the SDK sends the batch again as after any other failure. SQS
+// drops the messages that it accepted before by their de-duplication ids.
+func failPartial(op string, n int) func(*sqs.Options) {
+	check := middleware.DeserializeMiddlewareFunc("entrasync/fail partial batch",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			out, metadata, err := next.HandleDeserialize(ctx, in)
 			answer, is := out.Result.(*sqs.SendMessageBatchOutput)
@@ -33,8 +33,8 @@ func wholeBatch(op string, n int) func(*sqs.Options) {
 			}
 			if refusal := partial(op, answer.Failed, n); refusal != nil {
 				err = refusedPart{refusal}
-				// The SDK reads the answer to the next attempt into the same struct,
-				// and SQS leaves out a list that is empty.
+				// The SDK decodes the response to the next attempt into the same struct,
+				// and SQS leaves out an empty list.
 				*answer = sqs.SendMessageBatchOutput{}
 			}
 			return out, metadata, err

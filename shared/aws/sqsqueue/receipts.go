@@ -18,11 +18,10 @@ import (
 	"entrasync/shared/queue"
 )
 
-// What SQS answers for a receipt that is not valid: unknown or of another queue,
-// of a message that is not in flight, and, for FIFO queues, expired (SQS API
-// reference, errors of DeleteMessage and ChangeMessageVisibility; the last is
-// "Value … for parameter ReceiptHandle is invalid. Reason: The receipt handle
-// has expired.").
+// The errors of SQS for a receipt that is not valid: unknown or of another queue, of a
+// message that is not in flight, and, for FIFO queues, expired (SQS API reference,
+// errors of DeleteMessage and ChangeMessageVisibility; the last is "Value … for
+// parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.").
 const (
 	codeInvalidReceipt = "ReceiptHandleIsInvalid"
 	codeNotInFlight    = "MessageNotInflight"
@@ -30,9 +29,9 @@ const (
 	receiptParameter   = "ReceiptHandle"
 )
 
-// staleReceipt reports whether an error code, with the prefix that older answers
-// have, says so. A parameter is told apart by its name, which only the message
-// has: the visibility timeout may be refused with the same code.
+// staleReceipt reports whether an error code, with or without the prefix of older
+// responses, means that a receipt is not valid. codeParameter may also mean an invalid
+// visibility timeout; only the message has the parameter's name.
 func staleReceipt(code, message string) bool {
 	switch strings.TrimPrefix(code, "AWS.SimpleQueueService.") {
 	case codeInvalidReceipt, codeNotInFlight:
@@ -66,9 +65,9 @@ func (q *Queue) Delete(ctx context.Context, receipts ...string) error {
 	return partial(op, failed, len(receipts))
 }
 
-// Postpone implements queue.Receiver. It counts in whole seconds, rounded up.
-// SQS hides a message for twelve hours at most from its receive, so the longest
-// times are refused as Invalid.
+// Postpone implements queue.Receiver. It rounds d up to full seconds. SQS hides a message
+// for at most twelve hours after it was received, so the longest times are refused as
+// Invalid.
 func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) error {
 	const op = "queue.postpone"
 	if err := queue.CheckPostpone(op, d); err != nil {
@@ -89,8 +88,8 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) e
 	}
 }
 
-// Depth implements queue.Queue. Messages that a delay of the queue holds back
-// count as waiting.
+// Depth implements queue.Queue. Messages that are delayed by a setting of the queue count
+// as visible.
 func (q *Queue) Depth(ctx context.Context) (queue.Depth, error) {
 	const op = "queue.depth"
 	waiting := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesDelayed}

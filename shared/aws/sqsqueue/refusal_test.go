@@ -18,8 +18,8 @@ import (
 	"entrasync/shared/queue"
 )
 
-// service gives one answer to everything: what a server on this machine cannot
-// be brought to say.
+// service returns one response to every request. It is for responses that the test server
+// never returns.
 type service struct {
 	status int
 	answer map[string]any

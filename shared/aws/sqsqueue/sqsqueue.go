@@ -1,9 +1,8 @@
-// Package sqsqueue is the queues of entrasync on AWS: queue.Queue on an SQS FIFO
-// queue.
+// Package sqsqueue implements queue.Queue with an SQS FIFO queue.
 //
-// On Lambda only sending and postponing go through it: the event source receives
-// and deletes. Every call of the port is one request, but a Receive that waits
-// longer than SQS lets one wait.
+// On Lambda it only sends and postpones; the event source receives and deletes. Every
+// call of the port is one request, except a Receive that waits longer than SQS allows
+// for one request.
 package sqsqueue
 
 import (
@@ -36,8 +35,8 @@ type Queue struct {
 
 var _ queue.Queue = (*Queue)(nil)
 
-// New makes a Queue of the SQS FIFO queue with that URL. The queue is expected
-// to have SQS's own defaults for message size and waiting.
+// New makes a Queue of the SQS FIFO queue with that URL. The queue must have SQS's
+// defaults for message size and receive wait time.
 func New(client *sqs.Client, url string) *Queue { return &Queue{client: client, url: url} }
 
 // Send implements queue.Sender.
@@ -56,12 +55,12 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 			MessageGroupId: aws.String(m.GroupID), MessageDeduplicationId: aws.String(m.DedupID),
 		}
 	}
-	_, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries}, wholeBatch(op, len(messages)))
+	_, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries}, failPartial(op, len(messages)))
 	return awsfault.Of(ctx, err, op)
 }
 
-// partial is the fault for a batch of which SQS refused some entries. One that
-// it will always refuse decides, for sending again would not end.
+// partial makes the fault for a batch from which SQS refused some entries. If one entry
+// would be refused every time, the kind is Internal, so that nobody retries forever.
 func partial(op string, failed []types.BatchResultErrorEntry, of int) error {
 	if len(failed) == 0 {
 		return nil
@@ -80,7 +79,7 @@ func partial(op string, failed []types.BatchResultErrorEntry, of int) error {
 	return &fault.Error{Op: op, Kind: kind, Message: fmt.Sprintf("SQS refused %d of %d entries", len(failed), of), Err: errors.Join(causes...)}
 }
 
-// Receive implements queue.Receiver. It waits in whole seconds, rounded up.
+// Receive implements queue.Receiver. It rounds wait up to full seconds.
 func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]queue.Received, error) {
 	const op = "queue.receive"
 	if err := queue.CheckReceive(op, limit); err != nil {
@@ -90,7 +89,7 @@ func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]q
 		left := min(max(time.Until(end), 0), maxWait)
 		answer, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: &q.url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: seconds(left),
-			// The client's retry after an answer that was lost gets the same messages.
+			// If a response is lost, the client's retry receives the same messages.
 			ReceiveRequestAttemptId: aws.String(rand.Text()),
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 				types.MessageSystemAttributeNameMessageGroupId, types.MessageSystemAttributeNameMessageDeduplicationId,
@@ -107,7 +106,7 @@ func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]q
 	}
 }
 
-// seconds rounds up to what SQS counts in.
+// seconds rounds up to full seconds, the unit of SQS.
 func seconds(d time.Duration) int32 { return int32(math.Ceil(d.Seconds())) }
 
 func received(op string, messages []types.Message) ([]queue.Received, error) {
@@ -130,7 +129,7 @@ func received(op string, messages []types.Message) ([]queue.Received, error) {
 	return all, nil
 }
 
-// moment reads milliseconds since 1970.
+// moment parses milliseconds since 1970.
 func moment(text string) (time.Time, error) {
 	ms, err := strconv.ParseInt(text, 10, 64)
 	return time.UnixMilli(ms).UTC(), err

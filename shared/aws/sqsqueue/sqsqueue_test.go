@@ -20,8 +20,8 @@ import (
 
 var bg = context.Background()
 
-// TestMain lets more tests run at a time than there are processors, for they
-// spend their time waiting.
+// TestMain lets more tests run at a time than there are processors, because they mostly
+// wait.
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)

@@ -1,30 +1,30 @@
-// Package backup keeps daily copies of the table of one machine, and puts one back.
+// Package backup makes daily copies of the table of one machine, and restores one.
 //
-// A copy is made while the table is in use, synced, and opened and read as a whole
-// before it counts. Only the table is copied: the queues hold what is to be looked
-// at, which the next look finds again, and the secrets are not to lie about.
+// A copy is made while the table is in use. It is synced, and opened and read completely
+// before it counts. Only the table is copied: the queues have tasks, which the next resync
+// creates again, and copies of the secrets would be a risk.
 //
 // # An older table beside newer queues
 //
-// A copy that is put back is older than the queues beside it, and than JumpCloud and
-// Entra. What concerns people is safe, if everybody is looked at after that as if
-// nothing was known of their accounts, which whoever calls [Restore] has to see to:
+// A restored copy is older than the queues beside it, and than JumpCloud and Entra.
+// Accounts are safe if all users and groups are checked after that as if nothing was known
+// of their accounts. The caller of [Restore] must make sure of this:
 //
-//   - A message names a user or a group, never what to do. Whoever handles it reads
-//     what JumpCloud says now: nobody is enabled or disabled because of what was so
-//     when the copy was made.
-//   - What the links do not know of Entra is found there: accounts by the immutable
-//     id that we gave them or by name, groups by their unique name. Nobody is made
-//     twice.
-//   - A link compares with what was last written as far as it knows. Of somebody who
-//     was suspended when the copy was made, enabled since and suspended again it would
-//     think that all is done; therefore the look.
+//   - A message names a user or a group, never what to do. The function that handles it
+//     reads the present state from JumpCloud: no account is enabled or disabled because of
+//     the state at the time of the copy.
+//   - Accounts and groups that the links do not know are found in Entra: accounts by the
+//     immutable id that we gave them or by name, groups by their unique name. So no account
+//     is created twice.
+//   - A link has what entrasync last wrote, as of the copy. If a user was suspended at the
+//     time of the copy, enabled since and suspended again, the link alone would say that
+//     there is nothing to do. This is why all users are checked.
 //   - Messages about a directory that the table does not know any more are dropped.
 //
-// What administrators decided through the API since the copy was made is not safe:
-// directories, settings and connections are as they were then. Somebody whose
-// connection was taken away since is connected again, and gets the account back. So
-// it has to be decided again; whoever puts a copy back is told so.
+// Changes that administrators made through the API since the copy are lost: directories,
+// settings and connections are as they were then. A user whose connection was removed
+// since is connected again, and gets the account back. So administrators must make these
+// changes again; the restore command says so.
 package backup
 
 import (
@@ -56,7 +56,8 @@ const (
 	dateForm = time.DateOnly // of UTC
 )
 
-// folderMode lets only the owner in: the table holds who is who.
+// folderMode lets only the user of the process read the folder: the table has personal
+// data.
 const (
 	folderMode = 0o700
 	fileMode   = 0o600
@@ -64,11 +65,11 @@ const (
 
 // Source is the table that is copied.
 type Source interface {
-	// WriteTo writes the table as it is now.
+	// WriteTo writes the present state of the table.
 	WriteTo(ctx context.Context, w io.Writer) error
-	// Damaged reads every record and names those that are damaged.
+	// Damaged reads every record and returns the keys of the damaged ones.
 	Damaged(ctx context.Context) ([]store.Key, error)
-	// Identity tells the table from others; "" if it has none.
+	// Identity distinguishes the table from others; "" if it has none.
 	Identity(ctx context.Context) (string, error)
 }
 
@@ -78,15 +79,15 @@ type Keeper struct {
 	Source  Source
 	Log     zerolog.Logger
 	Metrics metric.Counter
-	// Checked is called after each look, unless it is nil.
+	// Checked is called after each check, unless it is nil.
 	Checked func(ctx context.Context)
 }
 
-// checkEvery is how often the keeper looks whether there is a copy of the day.
+// checkEvery is how often the keeper checks whether there is a copy of the day.
 const checkEvery = time.Hour
 
-// Run makes a copy of every day, and looks for it once an hour, until ctx ends. The
-// first look is at once unless the table is new, since there is nothing in it then.
+// Run makes a copy every day, and checks once an hour whether there is one, until ctx
+// ends. The first check is at once, unless the table is new and so has no records.
 func (k Keeper) Run(ctx context.Context, isNew bool) {
 	if !isNew {
 		k.check(ctx)
@@ -103,7 +104,7 @@ func (k Keeper) Run(ctx context.Context, isNew bool) {
 	}
 }
 
-// check makes the copy of the day unless it is there, and tells of it.
+// check makes the copy of the day unless there is one, and logs the result.
 func (k Keeper) check(ctx context.Context) {
 	path, made, err := k.Copy(ctx, time.Now())
 	if ctx.Err() != nil {
@@ -122,10 +123,10 @@ func (k Keeper) check(ctx context.Context) {
 	}
 }
 
-// Copy makes the copy of a day, unless it is there, and removes the oldest of more
-// than Kept. As long as the table has damaged records none is removed, because an
-// older copy may have them whole. Copies of another table, and what cannot be read,
-// are not counted and stay: nobody knows whether they are all that is left of it.
+// Copy makes the copy of a day unless there is one, and removes the oldest copies if there
+// are more than Kept. While the table has damaged records it removes none, because an
+// older copy may have them undamaged. Copies of another table, and copies that cannot be
+// read, are not counted and stay, because there may be no other copy of their records.
 func (k Keeper) Copy(ctx context.Context, day time.Time) (path string, made bool, err error) {
 	folder := filepath.Join(k.Data, Folder)
 	path = filepath.Join(folder, prefix+day.UTC().Format(dateForm)+suffix)
@@ -155,7 +156,7 @@ func (k Keeper) Copy(ctx context.Context, day time.Time) (path string, made bool
 	return path, true, fault.Wrap(k.prune(ctx, folder), fault.Transient, "backup.prune")
 }
 
-// prune removes the oldest copies of this table of more than Kept.
+// prune removes the oldest copies of this table if there are more than Kept.
 func (k Keeper) prune(ctx context.Context, folder string) error {
 	copies, err := List(folder)
 	if err != nil {
@@ -177,11 +178,11 @@ func (k Keeper) prune(ctx context.Context, folder string) error {
 	return nil
 }
 
-// foreign reports whether two identities are those of two tables. A file of before
-// there were identities may be of any.
+// foreign reports whether two identities are of different tables. A file without an
+// identity, of an older version, may belong to any table.
 func foreign(one, other string) bool { return one != "" && other != "" && one != other }
 
-// List is the copies in a folder, the newest first. What has another name is none.
+// List returns the copies in a folder, the newest first. It ignores files with other names.
 func List(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if os.IsNotExist(err) {
@@ -198,7 +199,7 @@ func List(folder string) ([]string, error) {
 	return copies, err
 }
 
-// DayOf is the day of a copy, by its name.
+// DayOf is the day of a copy, from its name; false if the name is not that of a copy.
 func DayOf(name string) (time.Time, bool) {
 	name, begins := strings.CutPrefix(filepath.Base(name), prefix)
 	name, ends := strings.CutSuffix(name, suffix)

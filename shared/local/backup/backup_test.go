@@ -94,7 +94,7 @@ func TestACopyOfEveryDayAndSevenAreKept(t *testing.T) {
 		go backup.Keeper{Data: data, Source: table, Log: zerolog.Nop(), Metrics: metrics}.Run(ctx, false)
 		synctest.Wait()
 		if got := days(t, data); len(got) != 1 || got[0] != "2000-01-01" {
-			t.Fatalf("at the start: %v", got)
+			t.Fatalf("at the start: got copies of %v, want 2000-01-01", got)
 		}
 		time.Sleep(time.Minute) // what is put and what is copied never come at the same moment
 		for day := 1; day <= 9; day++ {
@@ -109,20 +109,20 @@ func TestACopyOfEveryDayAndSevenAreKept(t *testing.T) {
 			t.Error(diff)
 		}
 		if _, err := os.Stat(mine); err != nil {
-			t.Errorf("a file of another name: %v", err)
+			t.Errorf("a file with another name: got %v, want it kept", err)
 		}
 		if n := metrics.Counts()[metric.Key("table_copies", "outcome", "made")]; n != 10 {
-			t.Errorf("%d copies were counted", n)
+			t.Errorf("%d copies were counted, want 10", n)
 		}
 		for _, copied := range []string{"2000-01-10", "2000-01-04"} {
 			path := filepath.Join(data, backup.Folder, "table-"+copied+".db")
 			info, err := os.Stat(path)
 			if err != nil || info.Mode().Perm() != 0o600 {
-				t.Errorf("%s: %v, %v", copied, info, err)
+				t.Errorf("%s: got %v, %v, want mode 0600", copied, info, err)
 			}
 		}
 		if got := values(t, filepath.Join(data, backup.Folder, "table-2000-01-05.db"))["day"]; got != "4" {
-			t.Errorf("the copy of the fifth day holds day %s", got)
+			t.Errorf("the copy of the fifth day has day %s, want 4", got)
 		}
 	})
 }
@@ -135,19 +135,19 @@ func TestANewTableIsCopiedLater(t *testing.T) {
 		go backup.Keeper{Data: data, Source: table, Log: zerolog.Nop(), Metrics: &metric.Memory{}}.Run(ctx, true)
 		synctest.Wait()
 		if got := days(t, data); len(got) != 0 {
-			t.Errorf("at once: %v", got)
+			t.Errorf("at once: got copies of %v, want none", got)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got := days(t, data); len(got) != 1 {
-			t.Errorf("after an hour: %v", got)
+			t.Errorf("after an hour: got copies of %v, want one", got)
 		}
 		stop()
 		synctest.Wait()
 	})
 }
 
-// broken is a table that is written wrongly.
+// broken is a table with a wrong WriteTo.
 type broken struct {
 	backup.Source
 	write func(io.Writer) error
@@ -155,8 +155,8 @@ type broken struct {
 
 func (b broken) WriteTo(_ context.Context, w io.Writer) error { return b.write(w) }
 
-// A copy that cannot be opened is none: it is said, nothing is left of it, and no
-// older copy goes for it.
+// A copy that cannot be opened does not count: Copy returns an error, removes the new file,
+// and removes no older copy.
 func TestACopyCountsOnlyIfItCanBeOpened(t *testing.T) {
 	for name, write := range map[string]func(io.Writer) error{
 		"the disk is full": func(w io.Writer) error { return errors.New("no space left on device") },
@@ -175,11 +175,11 @@ func TestACopyCountsOnlyIfItCanBeOpened(t *testing.T) {
 			}
 			keeper.Source = broken{table, write}
 			if path, made, err := keeper.Copy(t.Context(), first.AddDate(0, 0, backup.Kept)); err == nil || made {
-				t.Errorf("%s: made %v, %v", path, made, err)
+				t.Errorf("%s: made %v, %v, want an error", path, made, err)
 			}
 			entries, err := os.ReadDir(filepath.Join(data, backup.Folder))
 			if err != nil || len(entries) != backup.Kept {
-				t.Errorf("%v, %v", entries, err)
+				t.Errorf("got files %v, %v, want %d", entries, err, backup.Kept)
 			}
 		})
 	}
@@ -203,7 +203,7 @@ func damage(t *testing.T, path, sk string) {
 	}
 }
 
-// While the table has damaged records, the copies that may have them whole stay.
+// While the table has damaged records, copies that may have them undamaged stay.
 func TestNoCopyGoesWhileTheTableIsDamaged(t *testing.T) {
 	data := t.TempDir()
 	table := open(t, data)
@@ -221,18 +221,18 @@ func TestNoCopyGoesWhileTheTableIsDamaged(t *testing.T) {
 	table = open(t, data)
 	for day := range 3 {
 		if _, made, err := (backup.Keeper{Data: data, Source: table}).Copy(t.Context(), first.AddDate(0, 0, backup.Kept+day)); err != nil || !made {
-			t.Errorf("made %v, %v", made, err)
+			t.Errorf("made %v, %v, want true", made, err)
 		}
 	}
 	if got := days(t, data); len(got) != backup.Kept+3 {
-		t.Errorf("%v", got)
+		t.Errorf("got copies of %v, want %d", got, backup.Kept+3)
 	}
 	if err := table.Close(); err != nil {
 		t.Fatal(err)
 	}
 	done, err := backup.Restore(t.Context(), files(data), "", time.Now(), func() error { return nil })
 	if day, _ := backup.DayOf(done.Copy); err != nil || day.Day() != backup.Kept || done.Damaged != 0 {
-		t.Errorf("put back %+v, %v: want the newest that is whole", done, err)
+		t.Errorf("restored %+v, %v, want the newest copy without damaged records", done, err)
 	}
 }
 
@@ -277,10 +277,10 @@ func TestRestore(t *testing.T) {
 		spoil    func(t *testing.T, path string)
 		replaced bool
 	}{
-		"a table that is whole": {func(*testing.T, string) {}, true},
-		"a missing one":         {func(t *testing.T, path string) { remove(t, path) }, false},
-		"an empty one":          {func(t *testing.T, path string) { truncate(t, path, 0) }, true},
-		"a cut one":             {func(t *testing.T, path string) { truncate(t, path, 12_288) }, true},
+		"an undamaged table": {func(*testing.T, string) {}, true},
+		"a missing one":      {func(t *testing.T, path string) { remove(t, path) }, false},
+		"an empty one":       {func(t *testing.T, path string) { truncate(t, path, 0) }, true},
+		"a cut one":          {func(t *testing.T, path string) { truncate(t, path, 12_288) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := used(t, "ours")
@@ -292,18 +292,18 @@ func TestRestore(t *testing.T) {
 				t.Fatal(err)
 			}
 			if (done.Replaced == filepath.Join(data, aside)) != tc.replaced || done.Records != 1 || done.Made.IsZero() || !strings.HasPrefix(done.Copy, filepath.Join(data, backup.Folder)) {
-				t.Errorf("%+v", done)
+				t.Errorf("got %+v, want one record from a copy, and the old table kept: %t", done, tc.replaced)
 			}
 			if tc.replaced {
 				if kept, err := os.ReadFile(done.Replaced); err != nil || !bytes.Equal(kept, before) {
-					t.Errorf("the table of before is not kept as it was: %v", err)
+					t.Errorf("the old table was changed (%v), want it kept", err)
 				}
 			}
 			if got := values(t, path)["value"]; got != "old" {
-				t.Errorf("the table holds %q", got)
+				t.Errorf("the table has %q, want old", got)
 			}
 			if got := values(t, done.Copy)["value"]; got != "old" {
-				t.Errorf("the copy holds %q", got)
+				t.Errorf("the copy has %q, want old", got)
 			}
 		})
 	}
@@ -323,7 +323,7 @@ func truncate(t *testing.T, path string, size int64) {
 	}
 }
 
-// What cannot be put back is refused, and nothing is changed.
+// A copy that cannot be restored is refused, and nothing is changed.
 func TestRestoreRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prepare func(t *testing.T, data string) (path string)
@@ -372,28 +372,28 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			_, err = backup.Restore(t.Context(), files(data), path, time.Now(), func() error { return nil })
 			if !fault.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.words) {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want kind %s and %q", err, tc.kind, tc.words)
 			}
 			after, err := os.ReadFile(filepath.Join(data, "table.db"))
 			if err != nil || !bytes.Equal(before, after) {
-				t.Errorf("the table was changed (%v)", err)
+				t.Errorf("the table was changed (%v), want it unchanged", err)
 			}
 		})
 	}
 }
 
-// A copy of before there were identities becomes the table of the queues beside it.
+// A copy without an identity, of an older version, becomes the table of the queues beside it.
 func TestAnOldCopyIsAdopted(t *testing.T) {
 	data := used(t, "")
 	if _, err := backup.Restore(t.Context(), files(data), "", time.Now(), func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if content, err := bolttable.Inspect(t.Context(), filepath.Join(data, "table.db")); err != nil || content.Identity != "ours" {
-		t.Errorf("%+v, %v", content, err)
+		t.Errorf("got %+v, %v, want the identity ours", content, err)
 	}
 }
 
-// A table that is in use can be copied, and the copy holds what was there then.
+// A table that is in use can be copied, and the copy has the state of one moment.
 func TestACopyIsOfOneMoment(t *testing.T) {
 	data := t.TempDir()
 	table := open(t, data)
@@ -425,7 +425,7 @@ func TestACopyIsOfOneMoment(t *testing.T) {
 			t.Error(err)
 		}
 		if got := values(t, path); got["a"] != got["b"] {
-			t.Errorf("%v", got)
+			t.Errorf("got %v, want a and b equal", got)
 		}
 	}
 	close(stop)

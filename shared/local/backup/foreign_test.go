@@ -31,8 +31,8 @@ func copiesOf(t *testing.T, data, identity string, first time.Time, days int) {
 	}
 }
 
-// Copies of another table may be all that is left of it: they are not counted, and do
-// not go for copies of this one. What cannot be read may be one of them.
+// Copies of another table are not counted and not removed, because there may be no other
+// copy of that table. A copy that cannot be read may be one of them.
 func TestCopiesOfAnotherTableStay(t *testing.T) {
 	data := t.TempDir()
 	copiesOf(t, data, "theirs", time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC), backup.Kept)

@@ -23,25 +23,24 @@ type Files struct {
 	Table, Queues string // their paths
 }
 
-// Restored is what was done.
+// Restored describes a finished restore.
 type Restored struct {
-	Copy     string    // the copy that was put back
+	Copy     string    // the copy that was restored
 	Made     time.Time // when it was last written
 	Records  int
-	Damaged  int    // of the records
-	Replaced string // where the table of before is now; "" if there was none
+	Damaged  int    // how many of the records are damaged
+	Replaced string // where the old table is now; "" if there was none
 }
 
 const opRestore = "backup.restore"
 
-// Restore puts a copy of the table back, the newest of this table that is whole if path
-// is "", and keeps the table of before beside it. Nobody may use the data folder
-// meanwhile; the caller holds its lock. About is called when everything is known to be
-// right, before anything is changed. The path may be that of the table itself: one that
-// somebody put there is as if it had been put back here.
+// Restore replaces the table by a copy, and keeps the old table beside it. If path is "",
+// it takes the newest copy of this table without damaged records. The caller holds the lock
+// of the data folder. about is called after all checks and before the first change. path
+// may be that of the table itself: an older table that somebody put there is restored too.
 //
-// A copy that cannot be opened, or belongs to other queues, is a fault of kind
-// Invalid, no copy at all of kind NotFound, a file that is in use of kind Conflict.
+// A copy that cannot be opened, or belongs to other queues, is a fault of kind Invalid; no
+// copy at all is one of kind NotFound, and a file in use is one of kind Conflict.
 func Restore(ctx context.Context, files Files, path string, now time.Time, about func() error) (Restored, error) {
 	for _, file := range []string{files.Table, files.Queues} {
 		if err := boltfile.Check(file); fault.Is(err, fault.Conflict) {
@@ -76,15 +75,15 @@ func Restore(ctx context.Context, files Files, path string, now time.Time, about
 	return done, fault.Wrap(err, fault.Transient, opRestore)
 }
 
-// notOf says that a copy is not of the table that the queues belong to, and how to put
-// it back all the same.
+// notOf is the text that a copy is not of the table that the queues belong to, and how to
+// restore it all the same.
 func notOf(files Files) string {
 	return files.Queues + " belongs to one that it was not made of. To put it back all the same, move " + files.Queues +
-		" away first; what waits in there is lost, and everybody is looked at anyway"
+		" away first; the messages in it are lost, and every user and group is checked anyway"
 }
 
-// newest is the newest copy of the table whose records are all whole, or else the
-// newest that can be opened.
+// newest is the newest copy of the table without damaged records, or else the newest copy
+// that can be opened.
 func newest(ctx context.Context, files Files, beside queues) (string, error) {
 	folder := filepath.Join(files.Data, Folder)
 	copies, err := List(folder)
@@ -117,14 +116,14 @@ func newest(ctx context.Context, files Files, beside queues) (string, error) {
 	return second, nil
 }
 
-// queues is what is to be known of the queues beside a table; nothing if there are
-// none, or none that can be read.
+// queues has the identity and generation of the queues beside a table; it is zero if there
+// are no queues, or they cannot be read.
 type queues struct {
 	identity   string
 	generation uint64
 }
 
-// readQueues reads that.
+// readQueues reads identity and generation of the queues.
 func readQueues(path string) (q queues, err error) {
 	err = boltfile.Read(path, func(tx *bbolt.Tx) error {
 		q = queues{boltfile.IdentityIn(tx), boltfile.GenerationIn(tx)}
@@ -136,9 +135,9 @@ func readQueues(path string) (q queues, err error) {
 	return q, err
 }
 
-// replace moves the table aside, if there is one, and puts a copy of the file in its
-// place that goes with the queues beside it. Should the machine stop in between there
-// is no table, and the start says so.
+// replace renames the table, if there is one, and puts a copy of the file in its place that
+// fits the queues beside it. If the machine stops in between, there is no table, and the
+// next start reports it.
 func replace(ctx context.Context, table, from string, beside queues, now time.Time) (aside string, err error) {
 	fresh := table + ".restoring"
 	err = durable.WriteFrom(fresh, fileMode, func(w io.Writer) error {
@@ -164,8 +163,8 @@ func replace(ctx context.Context, table, from string, beside queues, now time.Ti
 	return aside, durable.Rename(fresh, table)
 }
 
-// adopt makes a table go with the queues: a copy is older than they are, and one of
-// before there were identities has none.
+// adopt gives a table the identity and generation of the queues: a copy has an older
+// generation, and one of an older version has no identity.
 func adopt(ctx context.Context, path string, beside queues) error {
 	if beside.identity == "" {
 		return nil

@@ -1,17 +1,17 @@
-// Package boltfile is one bbolt file as the adapters on one machine use it:
-// opened by one process only, every change synced to disk before it is
-// acknowledged, and changes of concurrent writers committed together.
+// Package boltfile is one bbolt file as the adapters on one machine use it: only one
+// process opens it, every change is synced to disk before it is acknowledged, and
+// changes of concurrent writers are committed together.
 //
-// bbolt has one writer at a time and a commit waits for the disk, so writers
-// that commit one by one wait for each other's disk. Here the first writer
-// commits alone and at once; those that arrive meanwhile are committed together
-// by one of them as soon as it has finished. A lone writer therefore never
-// waits for company, as it would with bbolt's own Batch, and fifty at once cost
-// two commits instead of fifty.
+// bbolt has one writer at a time and a commit waits for the disk, so writers that commit
+// one by one wait for each other's disk. Here the first writer commits alone and at
+// once. One of the writers that arrive meanwhile commits the changes of all of them as
+// soon as the first commit has finished. So a single writer never waits for others, as
+// it would with bbolt's own Batch, and fifty writers at once cost two commits instead of
+// fifty.
 //
-// A file is read and checked as a whole before it is opened (check.go), because
-// bbolt ends the process over a damaged one. What becomes damaged later is an error
-// of the call that meets it.
+// The complete file is read and checked before it is opened (check.go), because a damaged
+// file can make bbolt end the process. Damage that happens later is an error of the call
+// that reads the damaged page.
 package boltfile
 
 import (
@@ -34,8 +34,8 @@ import (
 	"entrasync/shared/local/durable"
 )
 
-// lockPatience is how long Open waits for another process to let go of the
-// file, so that a restart does not fail over its own predecessor.
+// lockPatience is how long Open waits for another process to release the file, so that a
+// restart does not fail because the process before it still runs.
 const lockPatience = time.Second
 
 // mapBytes is how much address space is mapped at the start. Growing the map
@@ -53,7 +53,7 @@ type File struct {
 
 	mu      sync.Mutex
 	waiting []*change // to be committed next
-	busy    bool      // somebody is committing
+	busy    bool      // a writer is committing
 }
 
 // change is one writer's part of a commit.
@@ -61,14 +61,14 @@ type change struct {
 	ctx       context.Context
 	apply     func(*bbolt.Tx) error
 	committed func()
-	turn      chan bool // true: commit yourself; false: it is done
+	turn      chan bool // true: this writer must commit; false: the change was committed
 	err       error
 }
 
-// Open opens the file, making it if need be, for this process alone, and makes
-// the top-level buckets. A file that another process holds is a fault of kind
-// Conflict after a second, one that is damaged is a fault of kind Invalid with the
-// reason [directory.Damaged].
+// Open opens the file for this process alone, and creates the file and the top-level
+// buckets if they are missing. A file that another process has open is a fault of kind
+// Conflict after a second. A damaged file is a fault of kind Invalid with the reason
+// [directory.Damaged].
 func Open(path string, buckets ...string) (*File, error) {
 	existed, err := inspect(path, lockPatience)
 	if err != nil {
@@ -105,10 +105,10 @@ const opOpen = "boltfile.open"
 // ownerOnly is the mode of the file.
 const ownerOnly = 0o600
 
-// Check reads the whole file and says, as a fault of kind Invalid with the reason
-// [directory.Damaged], what keeps bbolt from relying on it. A file that another process may
-// be writing is a fault of kind Conflict after a second, one that is not there or
-// has no byte of kind NotFound.
+// Check reads the complete file. Damage is a fault of kind Invalid with the reason
+// [directory.Damaged] that says what is damaged. A file that another process may be
+// writing is a fault of kind Conflict after a second. A file that does not exist or is
+// empty is a fault of kind NotFound.
 func Check(path string) error {
 	exists, err := inspect(path, lockPatience)
 	if err == nil && !exists {
@@ -117,8 +117,8 @@ func Check(path string) error {
 	return err
 }
 
-// Read checks a file that is not open and reads it, without changing it. Its errors
-// are those of [Check], and those of read.
+// Read checks a file that is not open, and calls read with a transaction. It does not
+// change the file. Its errors are those of [Check] and those of read.
 func Read(path string, read func(*bbolt.Tx) error) error {
 	if err := Check(path); err != nil {
 		return err
@@ -131,9 +131,8 @@ func Read(path string, read func(*bbolt.Tx) error) error {
 	return errors.Join(f.View(context.Background(), read), f.Close())
 }
 
-// Lock makes a file that is there for its lock alone, and holds it until release is
-// called. A lock that another process holds is a fault of kind Conflict after a
-// second.
+// Lock creates a file that only serves as a lock, and holds the lock until release is
+// called. A lock that another process holds is a fault of kind Conflict after a second.
 func Lock(path string) (release func() error, err error) {
 	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{Timeout: lockPatience})
 	if err != nil {
@@ -142,8 +141,8 @@ func Lock(path string) (release func() error, err error) {
 	return db.Close, nil
 }
 
-// inspect checks a file, if it is there and has a byte, while no other process can
-// write it. For that it lets bbolt take its lock, reading nothing but the two pages
+// inspect checks a file that exists and is not empty, while no other process can write
+// it. For this it opens the file with bbolt, which locks it and reads only the two pages
 // that have a checksum.
 func inspect(path string, patience time.Duration) (exists bool, err error) {
 	info, err := os.Stat(path)
@@ -174,7 +173,7 @@ func inspect(path string, patience time.Duration) (exists bool, err error) {
 	return true, nil
 }
 
-// refused is the fault about a file that cannot be opened.
+// refused makes the fault of a file that cannot be opened.
 func refused(path string, err error) error {
 	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return &fault.Error{Op: opOpen, Kind: fault.Conflict, Err: err,
@@ -183,8 +182,8 @@ func refused(path string, err error) error {
 	return &fault.Error{Op: opOpen, Kind: fault.Invalid, Subject: path, Err: err, Message: "the database cannot be opened"}
 }
 
-// unusable is why the file can no longer be written: a change ended in a panic, and
-// bbolt may hold its locks for ever.
+// unusable returns the error of a file that can no longer be written: a change ended in a
+// panic, and bbolt may hold its locks forever.
 func (f *File) unusable() error {
 	if broken := f.broken.Load(); broken != nil {
 		return *broken
@@ -192,9 +191,8 @@ func (f *File) unusable() error {
 	return nil
 }
 
-// Close waits for the transactions under way and lets go of the file. What is
-// called after it fails with a fault of kind Transient. A file that a change left
-// broken is let go of with the process.
+// Close waits for running transactions and closes the file. Calls after it fail with a
+// fault of kind Transient. An unusable file stays open until the process ends.
 func (f *File) Close() error {
 	if f.unusable() != nil {
 		return nil
@@ -202,7 +200,7 @@ func (f *File) Close() error {
 	return fault.Wrap(f.db.Close(), fault.Transient, "boltfile.close")
 }
 
-// View reads. What read takes from the transaction it must copy.
+// View calls read with a transaction. read must copy the data that it keeps.
 func (f *File) View(ctx context.Context, read func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap(err, fault.Transient, "boltfile.view")
@@ -211,8 +209,8 @@ func (f *File) View(ctx context.Context, read func(*bbolt.Tx) error) error {
 	return fault.Wrap(err, fault.Transient, "boltfile.view")
 }
 
-// guard makes an error of what bbolt does about a damaged page: it panics, or
-// reads where nothing is.
+// guard returns an error if bbolt panics over a damaged page, or reads memory that is not
+// mapped.
 func (f *File) guard(work func() error) (err error, panicked bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -224,8 +222,8 @@ func (f *File) guard(work func() error) (err error, panicked bool) {
 	return work(), false
 }
 
-// WriteTo writes the file as it is now to w, while changes go on, until it is done
-// or ctx ends. A copy can be opened like the original.
+// WriteTo writes the present state of the file to w, until it is done or ctx ends. Changes
+// continue meanwhile. The copy can be opened like the original.
 func (f *File) WriteTo(ctx context.Context, w io.Writer) error {
 	return f.View(ctx, func(tx *bbolt.Tx) error {
 		_, err := tx.WriteTo(whileAllowed{ctx, w})
@@ -247,13 +245,12 @@ func (a whileAllowed) Write(p []byte) (int, error) {
 	return a.w.Write(p)
 }
 
-// Update applies a change and returns when it is on disk. Apply is called at
-// most once, possibly on another goroutine and in one transaction with the
-// changes of others, in the order of the calls; it sees what those before it
-// wrote. A fault that apply returns refuses this change alone and must come
-// before its first write; any other error of it fails the whole transaction.
-// Committed, unless nil, is called after the commit, in the same order, and
-// before Update of any of them returns.
+// Update applies a change and returns when it is on disk. apply is called at most once,
+// possibly on another goroutine. It may share a transaction with other changes, which are
+// applied in the order of the calls, and it reads what they wrote before. If apply returns
+// a fault, only this change is refused; it must return a fault before its first write.
+// Any other error fails all changes of the transaction. committed, unless nil, is called
+// after the commit, in the same order, and before Update returns for any of the changes.
 func (f *File) Update(ctx context.Context, apply func(*bbolt.Tx) error, committed func()) error {
 	c := &change{ctx: ctx, apply: apply, committed: committed, turn: make(chan bool, 1)}
 	f.mu.Lock()
@@ -267,7 +264,7 @@ func (f *File) Update(ctx context.Context, apply func(*bbolt.Tx) error, committe
 	return c.err
 }
 
-// commit commits all that waits and hands over to the next writer.
+// commit commits all waiting changes, and lets the next writer commit.
 func (f *File) commit() {
 	f.mu.Lock()
 	batch := f.waiting
@@ -290,7 +287,7 @@ func (f *File) commit() {
 
 const opUpdate = "boltfile.update"
 
-// write commits changes together.
+// write commits changes in one transaction.
 func (f *File) write(batch []*change) {
 	err := f.unusable()
 	if err == nil {
@@ -310,7 +307,7 @@ func (f *File) write(batch []*change) {
 	}
 }
 
-// applyAll applies the changes; one that is refused is left out.
+// applyAll applies the changes and leaves out refused ones.
 func applyAll(tx *bbolt.Tx, batch []*change) error {
 	result := errNothing
 	for _, c := range batch {

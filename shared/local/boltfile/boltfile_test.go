@@ -116,10 +116,10 @@ func refusedAlone(t *testing.T) {
 		func() error { return f.Update(bg, put("b"), nil) },
 	)
 	if errs[0] != nil || !fault.Is(errs[1], fault.Changed) || errs[2] != nil {
-		t.Errorf("got %v", errs)
+		t.Errorf("got errors %v, want only the second, of kind %s", errs, fault.Changed)
 	}
 	if got := keys(t, f); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("stored %v", got)
+		t.Errorf("stored %v, want [a b]", got)
 	}
 }
 
@@ -133,13 +133,13 @@ func cancelledWhileWaiting(t *testing.T) {
 		func() error { return f.Update(ctx, put("never"), nil) },
 	)
 	if errs[0] != nil || !fault.Is(errs[1], fault.Transient) || !errors.Is(errs[1], context.Canceled) {
-		t.Errorf("got %v", errs)
+		t.Errorf("got errors %v, want only the second, of kind %s", errs, fault.Transient)
 	}
 	if got := keys(t, f); len(got) != 0 {
-		t.Errorf("stored %v", got)
+		t.Errorf("stored %v, want nothing", got)
 	}
 	if err := f.View(ctx, func(*bbolt.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
-		t.Errorf("view: got %v", err)
+		t.Errorf("view: got %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -155,14 +155,14 @@ func brokenFailsAll(t *testing.T) {
 	)
 	for i, err := range errs {
 		if !fault.Is(err, fault.Transient) || !errors.Is(err, broken) {
-			t.Errorf("change %d: got %v", i, err)
+			t.Errorf("change %d: got %v, want kind %s and %q", i, err, fault.Transient, broken)
 		}
 	}
 	if got := keys(t, f); len(got) != 0 {
-		t.Errorf("stored %v", got)
+		t.Errorf("stored %v, want nothing", got)
 	}
 	if err := f.Update(bg, put("after"), nil); err != nil {
-		t.Errorf("the next change: %v", err)
+		t.Errorf("the next change: got %v, want no error", err)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestManyWriters(t *testing.T) {
 	}
 	group.Wait()
 	if n := len(keys(t, f)); n != writers*each || committed.Load() != writers*each {
-		t.Errorf("%d keys stored, %d told committed, want %d", n, committed.Load(), writers*each)
+		t.Errorf("%d keys stored, %d reported as committed, want %d", n, committed.Load(), writers*each)
 	}
 }
 

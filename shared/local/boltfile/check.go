@@ -9,12 +9,11 @@ import (
 	"math"
 )
 
-// bbolt believes its file. It maps it into memory and follows what stands there, so
-// that a damaged page ends in a panic, in a loop, in a fault that no recover
-// catches (its own Check included, which follows the pages in a goroutine of its
-// own), or unnoticed in the wrong record. So the file is read once before bbolt
-// opens it, with every length and every reference compared with what there is. 100 MB take
-// about a tenth of a second.
+// bbolt does not check its file. It maps the file into memory and follows its references.
+// So a damaged page causes a panic, a loop, a memory fault that no recover catches (also
+// in bbolt's own Check, which runs in another goroutine), or a wrong record that nobody
+// notices. So the file is read once before bbolt opens it, and every length and every
+// reference is checked. 100 MB take about a tenth of a second.
 //
 // The layout is that of bbolt 1.5 (internal/common: page.go, meta.go, inode.go),
 // which has not changed since version 2 of the file. All numbers have the byte
@@ -28,12 +27,12 @@ const (
 	element       = 16 // of a branch: pos 4, key size 4, page 8; of a leaf: flags 4, pos 4, key size 4, value size 4
 	bucketHeader  = 16 // root page 8, sequence 8
 	metaBytes     = 64
-	metaChecksum  = 56 // where it stands, and what it is about
+	metaChecksum  = 56 // its position, and the number of bytes that it is about
 	branchPage    = 0x01
 	leafPage      = 0x02
 	freelistPage  = 0x10
 	leafBucket    = 0x01
-	manyFreePages = 0xFFFF // as a count: the real one is the first entry
+	manyFreePages = 0xFFFF // this count means that the first entry is the real count
 
 	minPageSize = 512
 	maxPageSize = 1 << 24
@@ -41,12 +40,12 @@ const (
 
 var order = binary.NativeEndian
 
-// meta is one of the two pages that say where everything is.
+// meta is one of the two pages that refer to all others.
 type meta struct {
 	pageSize int
 	root     uint64
 	freelist uint64
-	pages    uint64 // how many there are
+	pages    uint64 // the number of pages
 	txid     uint64
 }
 
@@ -58,8 +57,7 @@ type checker struct {
 	nodes [][]byte
 }
 
-// check reads a file of size bytes and says what is wrong with it; nil if bbolt can
-// rely on it.
+// check reads a file of size bytes and returns an error if it is damaged.
 func check(file io.ReaderAt, size int64) error {
 	m, err := readMeta(file, size)
 	if err != nil {
@@ -76,8 +74,8 @@ func check(file io.ReaderAt, size int64) error {
 	return c.freelist()
 }
 
-// readMeta reads the newer of the two meta pages that are whole. A crash may have
-// torn one of them; the other one is as good, one change earlier.
+// readMeta reads the newer of the undamaged meta pages. A crash may have damaged one of the
+// two; then the other one has the state of one change earlier.
 func readMeta(file io.ReaderAt, size int64) (newest meta, err error) {
 	found := false
 	consider := func(at int64) (pageSize int) {
@@ -117,8 +115,8 @@ func metaAt(file io.ReaderAt, at int64) (meta, bool) {
 		m.pageSize >= minPageSize && m.pageSize <= maxPageSize && m.pageSize&(m.pageSize-1) == 0
 }
 
-// node reads a page of a kind with those that continue it, into a buffer that is
-// kept for each depth.
+// node reads a page of one of the kinds with its overflow pages. It reuses one buffer for
+// each depth.
 func (c *checker) node(id uint64, depth int, kinds ...uint16) (node []byte, kind uint16, err error) {
 	if id < 2 || id >= c.meta.pages {
 		return nil, 0, fmt.Errorf("it refers to page %d of %d", id, c.meta.pages)
@@ -161,8 +159,8 @@ func contains(kinds []uint16, kind uint16) bool {
 	return false
 }
 
-// tree walks through the tree below a page, all keys of which are at least low and
-// less than high; nil bounds nothing.
+// tree walks through the tree below a page. All of its keys must be at least low and less
+// than high; nil is no bound.
 func (c *checker) tree(id uint64, low, high []byte, depth int) error {
 	node, kind, err := c.node(id, depth, branchPage, leafPage)
 	if err != nil {
@@ -221,8 +219,8 @@ func (c *checker) leaf(id uint64, node []byte, count int, low, high []byte, dept
 	return nil
 }
 
-// bucket walks through a bucket: a tree of its own, or a leaf within the value if
-// it is small.
+// bucket walks through a bucket: it is a tree, or, if it is small, a leaf within the
+// value.
 func (c *checker) bucket(id uint64, value []byte, depth int) error {
 	if len(value) < bucketHeader {
 		return fmt.Errorf("page %d has a bucket that is damaged", id)
@@ -237,8 +235,9 @@ func (c *checker) bucket(id uint64, value []byte, depth int) error {
 	return c.leaf(id, inline, int(order.Uint16(inline[10:])), nil, nil, depth)
 }
 
-// cut takes entry i of a node apart; at are the places of its position and sizes
-// within the entry, 0 for no value. ok is false if it reaches out of the node.
+// cut returns key and value of entry i of a node. pos, keySize and valueSize are the
+// offsets of these fields within the entry; a valueSize of 0 means that there is no
+// value. ok is false if the entry is not within the node.
 func cut(node []byte, i, count, pos, keySize, valueSize int) (key, value []byte, ok bool) {
 	start := pageHeader + i*element
 	if pageHeader+count*element > len(node) {
@@ -256,13 +255,13 @@ func cut(node []byte, i, count, pos, keySize, valueSize int) (key, value []byte,
 	return node[from:middle], node[middle:end], true
 }
 
-// between reports whether a key lies within bounds.
+// between reports whether a key is within bounds.
 func between(key, low, high []byte) bool {
 	return (low == nil || bytes.Compare(key, low) >= 0) && (high == nil || bytes.Compare(key, high) < 0)
 }
 
-// freelist looks at the list of the pages that are free: one that is in use would
-// be overwritten by the next change.
+// freelist checks the list of free pages: a page on it that is in use would be overwritten
+// by the next change.
 func (c *checker) freelist() error {
 	if c.meta.freelist == noFreelist {
 		return nil

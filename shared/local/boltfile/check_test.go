@@ -103,7 +103,7 @@ func readAll(path string) (err error) {
 	})
 }
 
-// What bbolt wrote is never called damaged.
+// A file that bbolt wrote is never reported as damaged.
 func TestWhatBboltWritesIsSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		folder, err := os.MkdirTemp("", "boltfile-")
@@ -152,16 +152,16 @@ func TestWhatBboltWritesIsSound(t *testing.T) {
 	})
 }
 
-// Whatever happens to a file, it is called damaged or bbolt can read all of it.
-// Without the check, some of these files end the process.
+// Whatever happens to a file, it is reported as damaged or bbolt can read all of it. Without
+// the check, some of these files end the process.
 func TestADamagedFileIsSaidOrHarmless(t *testing.T) {
 	folder := t.TempDir()
-	whole := filepath.Join(folder, "whole.db")
-	write(t, whole)
-	if err := boltfile.Check(whole); err != nil {
+	undamaged := filepath.Join(folder, "undamaged.db")
+	write(t, undamaged)
+	if err := boltfile.Check(undamaged); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(whole)
+	content, err := os.ReadFile(undamaged)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,17 +195,17 @@ func TestADamagedFileIsSaidOrHarmless(t *testing.T) {
 		switch err := boltfile.Check(path); {
 		case err == nil:
 			if err := readAll(path); err != nil {
-				t.Fatalf("damage %d, %s, is not seen: %v", n, kind, err)
+				t.Fatalf("damage %d, %s: got no error of Check, and bbolt reports %v", n, kind, err)
 			}
 		case fault.Of(err).Reason == directory.Damaged:
 			said[kind]++
 		case !fault.Is(err, fault.NotFound) || len(damaged) > 0:
-			t.Fatalf("damage %d, %s: %v", n, kind, err)
+			t.Fatalf("damage %d, %s: got %v, want kind %s", n, kind, err, fault.Invalid)
 		}
 	}
 	for _, kind := range []string{"a byte of a header", "a byte among the entries", "a page of zeros", "a cut", "a page over another", "a random page"} {
 		if said[kind] == 0 {
-			t.Errorf("%s was never seen in 60 times", kind)
+			t.Errorf("%s: found 0 times of 60, want at least once", kind)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func TestDamageIsAnErrorOfOpen(t *testing.T) {
 			}
 			_, err = boltfile.Open(path, "b")
 			if f := fault.Of(err); !fault.Is(err, fault.Invalid) || f.Reason != directory.Damaged || f.Subject != path || f.Message == "" {
-				t.Errorf("%v", err)
+				t.Errorf("got %v, want kind %s, reason %s and the path", err, fault.Invalid, directory.Damaged)
 			}
 			if after, err := os.ReadFile(path); err != nil || string(after) != string(damaged) {
 				t.Errorf("the damaged file was changed (%v)", err)
@@ -246,8 +246,7 @@ func TestDamageIsAnErrorOfOpen(t *testing.T) {
 	}
 }
 
-// A crash may tear one of the two pages that say where everything is; the other one
-// is there for that.
+// A crash may damage one of the two meta pages; then the other one is used.
 func TestOneBeginningIsEnough(t *testing.T) {
 	for _, torn := range []int{0, 1} {
 		path := filepath.Join(t.TempDir(), "file.db")
@@ -261,7 +260,7 @@ func TestOneBeginningIsEnough(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := boltfile.Check(path); err != nil {
-			t.Errorf("without page %d: %v", torn, err)
+			t.Errorf("without page %d: got %v, want no error", torn, err)
 		}
 		f, err := boltfile.Open(path, "b")
 		if err != nil {
@@ -277,7 +276,7 @@ func TestCheckOfNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file.db")
 	for range 2 {
 		if err := boltfile.Check(path); !fault.Is(err, fault.NotFound) {
-			t.Errorf("%v", err)
+			t.Errorf("got %v, want kind %s", err, fault.NotFound)
 		}
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -292,7 +291,7 @@ func TestCheckOfAFileInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := boltfile.Check(path); !fault.Is(err, fault.Conflict) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want kind %s", err, fault.Conflict)
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
@@ -302,8 +301,8 @@ func TestCheckOfAFileInUse(t *testing.T) {
 	}
 }
 
-// A page that goes bad while the file is open is an error of the calls that meet
-// it, and ends neither the process nor the other callers.
+// A page that is damaged while the file is open is an error of the calls that read it. It
+// ends neither the process nor the other calls.
 func TestDamageWhileOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file.db")
 	f, err := boltfile.Open(path, "b")
@@ -330,15 +329,15 @@ func TestDamageWhileOpen(t *testing.T) {
 		return tx.Bucket([]byte("b")).ForEach(func(_, _ []byte) error { return nil })
 	})
 	if !fault.Is(read, fault.Internal) || !strings.Contains(fault.Of(read).Message, "start entrasync again") {
-		t.Errorf("a read: %v", read)
+		t.Errorf("a read: got %v, want kind %s and what to do", read, fault.Internal)
 	}
 	for range 3 {
 		if err := f.Update(bg, put("x"), nil); !fault.Is(err, fault.Internal) {
-			t.Errorf("a change: %v", err)
+			t.Errorf("a change: got %v, want kind %s", err, fault.Internal)
 		}
 	}
 	if err := f.Close(); err != nil {
-		t.Errorf("close: %v", err)
+		t.Errorf("close: got %v, want no error", err)
 	}
 	_ = file.Close()
 }

@@ -9,7 +9,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// ownBucket is the bucket of this package, and what is in it.
+// ownBucket is the bucket of this package, and the keys in it.
 const (
 	ownBucket     = "boltfile"
 	identityKey   = "identity"
@@ -17,8 +17,8 @@ const (
 	probeKey      = "probe"
 )
 
-// Identity is what [File.SetIdentity] gave the file, "" if it never did. Files that
-// belong together have the same.
+// Identity is the identity that [File.SetIdentity] stored, "" if there is none. Files that
+// belong together have the same identity.
 func (f *File) Identity(ctx context.Context) (identity string, err error) {
 	err = f.View(ctx, func(tx *bbolt.Tx) error {
 		identity = IdentityIn(tx)
@@ -30,7 +30,7 @@ func (f *File) Identity(ctx context.Context) (identity string, err error) {
 // IdentityIn is the identity of the file that a transaction reads, "" if it has none.
 func IdentityIn(tx *bbolt.Tx) string {
 	own := tx.Bucket([]byte(ownBucket))
-	if own == nil { // a file of before there were identities
+	if own == nil { // a file of a version without identities
 		return ""
 	}
 	return string(own.Get([]byte(identityKey)))
@@ -41,7 +41,7 @@ func (f *File) SetIdentity(ctx context.Context, identity string) error {
 	return f.put(ctx, identityKey, identity)
 }
 
-// Generation is what [File.SetGeneration] gave the file last, 0 if it never did.
+// Generation is the last generation that [File.SetGeneration] stored, 0 if there is none.
 func (f *File) Generation(ctx context.Context) (generation uint64, err error) {
 	err = f.View(ctx, func(tx *bbolt.Tx) error {
 		generation = GenerationIn(tx)
@@ -69,8 +69,8 @@ func (f *File) SetGeneration(ctx context.Context, generation uint64) error {
 	return f.put(ctx, generationKey, strconv.FormatUint(generation, 10))
 }
 
-// IdentityOf is the identity of a file that is not open. Unlike [Read] it does not
-// check the file as a whole. A file that cannot be read is an error.
+// IdentityOf is the identity of a file that is not open. Unlike [Read] it does not check
+// the complete file. A file that cannot be read is an error.
 func IdentityOf(path string) (identity string, err error) {
 	db, err := bbolt.Open(path, ownerOnly, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
 	if err != nil {
@@ -81,8 +81,7 @@ func IdentityOf(path string) (identity string, err error) {
 	return identity, errors.Join(err, f.Close())
 }
 
-// Probe writes something of no meaning, to find out whether the file can be
-// written.
+// Probe writes a value that nothing reads, to find out whether the file can be written.
 func (f *File) Probe(ctx context.Context) error {
 	return f.put(ctx, probeKey, time.Now().UTC().Format(time.RFC3339Nano))
 }

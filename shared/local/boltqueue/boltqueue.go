@@ -1,26 +1,24 @@
-// Package boltqueue is the queues of entrasync on one machine: queue.Queue with
-// the rules of an SQS FIFO queue, all queues of a process in one bbolt file.
+// Package boltqueue implements queue.Queue on one machine, with the rules of an SQS FIFO
+// queue. All queues of a process are in one bbolt file.
 //
-// What must survive a crash is on disk before a call returns: messages and
-// de-duplication ids before Send, the count of a receive before the message is
-// handed out (so that a message that kills its consumer is counted), the end of
-// a message before Delete. What is in flight is known in memory only. A restart
-// is like every visibility timeout ending at once: everything not deleted is
-// visible again, receipts from before are void, and a message that was
-// postponed waits no longer.
+// Everything that must survive a crash is on disk before a call returns. Send stores
+// messages and de-duplication ids. Receive stores the receive count before it returns the
+// message, so that a message that kills its consumer is counted. Delete removes the
+// message. Only memory has which messages are in flight. So a restart is as if every
+// visibility timeout ended: each message that was not deleted is visible again, older
+// receipts are not valid, and a postponed message waits no longer.
 //
-// In memory is also the order: each group has its messages in the order of
-// Send, and the groups that may be received from stand in a heap by their
-// oldest message. A receive therefore takes the oldest messages of all groups,
-// and costs the same with ten waiting groups as with ten thousand. Bodies stay
-// on disk. There are no goroutines and no background timers: a waiting Receive
-// sleeps until a call changes something or until the next visibility timeout or
-// delay ends.
+// The order is in memory too. Each group has its messages in the order of Send, and the
+// groups that may be received from are in a heap, sorted by their oldest message. So a
+// receive takes the oldest messages of all groups, and is as fast with ten thousand
+// waiting groups as with ten. Bodies stay on disk. There are no goroutines and no
+// background timers: a waiting Receive sleeps until a call changes something or until the
+// next visibility timeout or delay ends.
 //
-// A record carries a checksum. A message that is not what was sent is set aside in
-// the file as soon as it is met, and reported; the others go on. What it was about
-// is lost until somebody looks at it again: an event says only that something
-// changed.
+// A record has a checksum. A damaged message is set aside in the file and reported when
+// it is read; the other messages are not affected. The change that it was about is not
+// noticed until its user or group is checked again, because a message says only that
+// something changed.
 package boltqueue
 
 import (
@@ -34,7 +32,7 @@ import (
 	"entrasync/shared/local/boltfile"
 )
 
-// queuesBucket is the top-level bucket; it holds one bucket for each queue.
+// queuesBucket is the top-level bucket; it has one bucket for each queue.
 const queuesBucket = "queues"
 
 // DB is an open file of queues, safe for concurrent use.
@@ -49,8 +47,8 @@ type DB struct {
 	damaged func(queue string, number uint64)
 }
 
-// Open opens the file at path, making it if need be. A file that another
-// process holds is a fault of kind Conflict after a second.
+// Open opens the file at path, and creates it if it is missing. A file that another
+// process has open is a fault of kind Conflict after a second.
 func Open(path string) (*DB, error) {
 	file, err := boltfile.Open(path, queuesBucket)
 	if err != nil {
@@ -59,23 +57,23 @@ func Open(path string) (*DB, error) {
 	return &DB{file: file, closed: make(chan struct{}), queues: map[string]*Queue{}}, nil
 }
 
-// OnDamage has report called for each message that was found damaged and set
-// aside: its queue and its number there. It must be called before a queue is opened.
+// OnDamage sets the function that is called for each damaged message that was set aside,
+// with its queue and its number there. It must be called before a queue is opened.
 func (db *DB) OnDamage(report func(queue string, number uint64)) { db.damaged = report }
 
-// Identity is what [DB.SetIdentity] gave the file, "" if it never did.
+// Identity is the identity that [DB.SetIdentity] stored, "" if there is none.
 func (db *DB) Identity(ctx context.Context) (string, error) { return db.file.Identity(ctx) }
 
-// SetIdentity gives the file an identity, so that files that do not belong together
-// can be told apart.
+// SetIdentity gives the file an identity, which distinguishes files that do not belong
+// together.
 func (db *DB) SetIdentity(ctx context.Context, identity string) error {
 	return db.file.SetIdentity(ctx, identity)
 }
 
-// Generation is what SetGeneration gave the file last, 0 if it never did.
+// Generation is the last generation that SetGeneration stored, 0 if there is none.
 func (db *DB) Generation(ctx context.Context) (uint64, error) { return db.file.Generation(ctx) }
 
-// SetGeneration gives the file a generation, so that an older state of it can be told.
+// SetGeneration gives the file a generation, which shows an older state of the file.
 func (db *DB) SetGeneration(ctx context.Context, generation uint64) error {
 	return db.file.SetGeneration(ctx, generation)
 }
@@ -83,17 +81,17 @@ func (db *DB) SetGeneration(ctx context.Context, generation uint64) error {
 // Probe finds out whether the file can be written.
 func (db *DB) Probe(ctx context.Context) error { return db.file.Probe(ctx) }
 
-// Close ends every waiting Receive, waits for the commits under way and lets go
-// of the file. Calls after it fail with a fault of kind Transient.
+// Close ends every waiting Receive, waits for running commits and closes the file. Calls
+// after it fail with a fault of kind Transient.
 func (db *DB) Close() error {
 	db.end.Do(func() { close(db.closed) })
 	return db.file.Close()
 }
 
-// Queue opens a queue, making it if need be. Its dead-letter queue must be open
-// already. Opening a queue again gives the same one; opening it with another
-// configuration is a fault of kind Conflict, a configuration that SQS would
-// refuse one of kind Invalid.
+// Queue opens a queue, and creates it if it is missing. Its dead-letter queue must be
+// open already. Opening a queue again returns the same queue. Opening it with another
+// configuration is a fault of kind Conflict, and a configuration that SQS would refuse is
+// a fault of kind Invalid.
 func (db *DB) Queue(config Config) (*Queue, error) {
 	const op = "queue.open"
 	config = config.withDefaults()
@@ -121,7 +119,7 @@ func (db *DB) Queue(config Config) (*Queue, error) {
 	return q, nil
 }
 
-// opened is the open queues by name.
+// opened returns the open queues by name.
 func (db *DB) opened() map[string]*Queue {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -138,8 +136,8 @@ func (db *DB) alive(ctx context.Context, op string) error {
 	}
 }
 
-// load makes the buckets of the queue and reads its messages, without bodies,
-// into the index. Those that are damaged are set aside.
+// load creates the buckets of the queue and reads its messages, without bodies, into the
+// index. It sets damaged messages aside.
 func (q *Queue) load() error {
 	ctx := context.Background()
 	err := q.db.file.Update(ctx, func(tx *bbolt.Tx) error {
@@ -179,5 +177,5 @@ func (q *Queue) load() error {
 	if err != nil || len(bad) == 0 {
 		return err
 	}
-	return q.db.file.Update(ctx, func(tx *bbolt.Tx) error { return q.buckets(tx).setAside(bad...) }, func() { q.tellDamaged(bad...) })
+	return q.db.file.Update(ctx, func(tx *bbolt.Tx) error { return q.buckets(tx).setAside(bad...) }, func() { q.reportDamaged(bad...) })
 }

@@ -9,13 +9,13 @@ import (
 	"entrasync/shared/queue"
 )
 
-// Config is what a queue is opened with. The ranges are those of the attributes
-// of an SQS queue (CreateQueue).
+// Config is the configuration of a queue. The ranges are those of the attributes of an
+// SQS queue (CreateQueue).
 type Config struct {
 	Name        string        // 1 to 80 letters, digits, hyphens, underscores and dots
 	Visibility  time.Duration // how long a received message is hidden, up to queue.MaxVisibility; 0: 30 s
-	MaxReceives int           // a message received this often goes to DeadLetter instead of being received again; 1 to 1000
-	DeadLetter  string        // name of another queue of the same file; "" none, and then MaxReceives is 0
+	MaxReceives int           // a message that was received this often is moved to DeadLetter instead of being received again; 1 to 1000
+	DeadLetter  string        // name of another queue in the same file; "" for none, and then MaxReceives is 0
 	Delay       time.Duration // how long a new message waits before it can be received, up to 15 min
 	Retention   time.Duration // after which a message is dropped, 1 min to 14 days; 0: 14 days
 }
@@ -61,7 +61,7 @@ func (c Config) check(op string) error {
 	return nil
 }
 
-// invalid is the refusal of what is over a limit or against a rule.
+// invalid makes the fault of an argument that is over a limit or against a rule.
 func invalid(op, subject, format string, args ...any) error {
 	return &fault.Error{Op: op, Kind: fault.Invalid, Subject: subject, Message: fmt.Sprintf(format, args...)}
 }

@@ -1,6 +1,6 @@
 package boltqueue
 
-// setAside takes damaged messages out of the queue and keeps what stood there.
+// setAside moves damaged messages from the queue to the bucket of damaged records.
 func (b buckets) setAside(seqs ...uint64) error {
 	for _, seq := range seqs {
 		if err := b.damaged.Put(seqKey(seq), append([]byte(nil), b.messages.Get(seqKey(seq))...)); err != nil {
@@ -13,8 +13,8 @@ func (b buckets) setAside(seqs ...uint64) error {
 	return nil
 }
 
-// tellDamaged reports messages that were set aside.
-func (q *Queue) tellDamaged(seqs ...uint64) {
+// reportDamaged reports messages that were set aside.
+func (q *Queue) reportDamaged(seqs ...uint64) {
 	if q.db.damaged == nil {
 		return
 	}
@@ -23,13 +23,14 @@ func (q *Queue) tellDamaged(seqs ...uint64) {
 	}
 }
 
-// dropDamaged does in memory what setAside did on disk, and reports.
+// dropDamaged removes damaged messages from the index after setAside removed them on disk,
+// and reports them.
 func (q *Queue) dropDamaged(messages []*message) {
 	if len(messages) == 0 {
 		return
 	}
 	q.drop(messages)
 	for _, m := range messages {
-		q.tellDamaged(m.seq)
+		q.reportDamaged(m.seq)
 	}
 }

@@ -27,7 +27,7 @@ func change(t *testing.T, path string, work func(q *bbolt.Bucket) error) {
 	}
 }
 
-// numberKey is where a message lies.
+// numberKey is the key of a message.
 func numberKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
 // flip changes one byte of the second message's body.
@@ -46,7 +46,7 @@ func corrupt(t *testing.T, db *boltqueue.DB, queue string, number uint64) {
 	}
 }
 
-// A message that is not what was sent is set aside and told, and the queue goes on.
+// A damaged message is set aside and reported, and the other messages are received.
 func TestADamagedMessageIsSetAside(t *testing.T) {
 	for name, damage := range map[string]func(*bbolt.Bucket) error{
 		"a byte of its body": flip,
@@ -79,8 +79,8 @@ func TestADamagedMessageIsSetAside(t *testing.T) {
 				if db, err = boltqueue.Open(path); err != nil {
 					t.Fatal(err)
 				}
-				var told []string
-				db.OnDamage(func(queue string, number uint64) { told = append(told, fmt.Sprint(queue, " ", number)) })
+				var reported []string
+				db.OnDamage(func(queue string, number uint64) { reported = append(reported, fmt.Sprint(queue, " ", number)) })
 				if q, err = db.Queue(boltqueue.Config{Name: "q"}); err != nil {
 					t.Fatal(err)
 				}
@@ -89,42 +89,43 @@ func TestADamagedMessageIsSetAside(t *testing.T) {
 					t.Fatal(err)
 				}
 				if n := countKeys(t, path, "queues", "q", "damaged"); n != 1 {
-					t.Errorf("%d messages are set aside", n)
+					t.Errorf("%d messages are set aside, want 1", n)
 				}
-				if len(told) > 1 || (len(told) == 1 && told[0] != "q 2") {
-					t.Errorf("told of %v", told)
+				if len(reported) > 1 || (len(reported) == 1 && reported[0] != "q 2") {
+					t.Errorf("reported %v, want only q 2", reported)
 				}
 			}
 		})
 	}
 }
 
-// One that goes bad while it waits is set aside by the receive that meets it.
+// A message that is damaged while it waits is set aside by the receive that reads it.
 func TestAMessageThatGoesBadIsSetAside(t *testing.T) {
 	path := newPath(t)
 	db := openDB(t, path)
-	var told []string
-	db.OnDamage(func(queue string, number uint64) { told = append(told, fmt.Sprint(queue, " ", number)) })
+	var reported []string
+	db.OnDamage(func(queue string, number uint64) { reported = append(reported, fmt.Sprint(queue, " ", number)) })
 	q := openQueue(t, db, boltqueue.Config{Name: "q", Visibility: time.Second})
 	send(t, q, message("g", "a"), message("g", "b"), message("g", "c"))
 	corrupt(t, db, "q", 2)
 	got := receive(t, q, "a", "c")
-	if diff := cmp.Diff([]string{"q 2"}, told); diff != "" {
+	if diff := cmp.Diff([]string{"q 2"}, reported); diff != "" {
 		t.Error(diff)
 	}
 	if err := q.Delete(bg, got[0].Receipt, got[1].Receipt); err != nil {
 		t.Error(err)
 	}
 	if depth, err := q.Depth(bg); err != nil || depth != (queue.Depth{}) {
-		t.Errorf("%+v, %v", depth, err)
+		t.Errorf("got depth %+v, %v, want 0", depth, err)
 	}
 }
 
-// So is one that is on its way to the dead letters, or back.
+// A message that is damaged before it is moved to the dead-letter queue, or back, is set
+// aside too.
 func TestADeadLetterThatGoesBadIsSetAside(t *testing.T) {
 	db := openDB(t, newPath(t))
-	var told []string
-	db.OnDamage(func(queue string, number uint64) { told = append(told, fmt.Sprint(queue, " ", number)) })
+	var reported []string
+	db.OnDamage(func(queue string, number uint64) { reported = append(reported, fmt.Sprint(queue, " ", number)) })
 	dead := openQueue(t, db, boltqueue.Config{Name: "dead"})
 	q := openQueue(t, db, boltqueue.Config{Name: "q", MaxReceives: 1, DeadLetter: "dead"})
 	send(t, q, message("a", "a"), message("b", "b"), message("c", "c"))
@@ -136,19 +137,19 @@ func TestADeadLetterThatGoesBadIsSetAside(t *testing.T) {
 	corrupt(t, db, "q", 2)
 	receive(t, q) // moves the rest to the dead letters
 	if depth, err := dead.Depth(bg); err != nil || depth.Visible != 2 {
-		t.Fatalf("%+v, %v", depth, err)
+		t.Fatalf("got dead letters %+v, %v, want 2 visible", depth, err)
 	}
 	corrupt(t, db, "dead", 1)
 	if moved, err := dead.Redrive(bg); err != nil || moved != 1 {
-		t.Errorf("%d moved, %v", moved, err)
+		t.Errorf("moved %d, %v, want 1", moved, err)
 	}
 	receive(t, q, "c")
-	if diff := cmp.Diff([]string{"q 2", "dead 1"}, told); diff != "" {
+	if diff := cmp.Diff([]string{"q 2", "dead 1"}, reported); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// Messages of before the checksum are received.
+// Messages of a version without checksums are received.
 func TestMessagesWithoutChecksumAreReceived(t *testing.T) {
 	path := newPath(t)
 	db, err := boltqueue.Open(path)

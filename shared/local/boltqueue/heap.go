@@ -2,9 +2,9 @@ package boltqueue
 
 import "container/heap"
 
-// sorted is a heap whose elements know their place in it, so that any of them
-// can be taken out. An element is in one such heap at a time; its place is
-// absent while it is in none.
+// sorted is a heap in which each element has its place, so that any element can be
+// removed. An element is in at most one such heap at a time; its place is absent while it
+// is in none.
 type sorted[T any] struct {
 	less  func(a, b T) bool
 	place func(T) *int

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// index is what a queue knows in memory: which messages there are, in which
-// order, and which are in flight. It is not safe for concurrent use.
+// index is the part of a queue in memory: its messages without bodies, their order, and
+// which of them are in flight. It is not safe for concurrent use.
 type index struct {
 	config   Config
 	groups   map[string]*group
@@ -16,9 +16,9 @@ type index struct {
 	receipts map[string]*message // in flight, by the receipt that is valid
 	held     int                 // messages in flight or about to be
 
-	ready    sorted[*group]   // may be received from, by their oldest message
-	delayed  sorted[*group]   // their oldest message is delayed, by the end of that
-	inFlight sorted[*message] // by the end of their visibility timeout
+	ready    sorted[*group]   // groups that may be received from, sorted by their oldest message
+	delayed  sorted[*group]   // groups with a delayed oldest message, sorted by the end of its delay
+	inFlight sorted[*message] // sorted by the end of their visibility timeout
 
 	dropped []uint64 // past their retention and still on disk
 }
@@ -27,10 +27,10 @@ type index struct {
 type group struct {
 	id       string
 	messages []*message
-	held     int             // of them
-	next     int             // within take: the first that is not taken
-	place    int             // in the heap that it is in
-	heap     *sorted[*group] // nil: in none
+	held     int             // how many of them are held
+	next     int             // during take: the first message that is not taken
+	place    int             // in its heap
+	heap     *sorted[*group] // nil: in no heap
 }
 
 // message is one message, without its body.
@@ -44,7 +44,7 @@ type message struct {
 	held      bool      // not to be received: in flight, or about to be received, deleted or moved
 	receipt   string    // "" unless in flight
 	until     time.Time // end of the visibility timeout
-	postponed bool      // by who received it last, who is about it no more
+	postponed bool      // the last receiver postponed it and does not work on it any more
 	place     int       // in index.inFlight
 }
 
@@ -63,7 +63,7 @@ func newIndex(config Config) *index {
 	return x
 }
 
-// message makes a message that came into the queue at a time.
+// message makes a message that was stored in the queue at keptAt.
 func (x *index) message(seq uint64, keptAt time.Time) *message {
 	return &message{seq: seq, place: absent, readyAt: keptAt.Add(x.config.Delay), droppedAt: keptAt.Add(x.config.Retention)}
 }
@@ -82,11 +82,11 @@ func (x *index) add(groupID string, m *message, now time.Time) {
 	}
 }
 
-// remove takes a message out of everything.
+// remove removes a message that is not in flight from the index.
 func (x *index) remove(m *message, now time.Time) {
 	x.order.Remove(m.element)
 	g := m.group
-	if g.heap != nil { // before its messages, which are its place in the heap, change
+	if g.heap != nil { // before its messages change, because they decide its place in the heap
 		g.heap.remove(g)
 		g.heap = nil
 	}
@@ -106,7 +106,7 @@ func (x *index) remove(m *message, now time.Time) {
 
 func bySeq(m *message, seq uint64) int { return cmp.Compare(m.seq, seq) }
 
-// reorder puts a group where it belongs.
+// reorder moves a group to the heap that it belongs to.
 func (x *index) reorder(g *group, now time.Time) {
 	if g.heap != nil {
 		g.heap.remove(g)
@@ -126,7 +126,7 @@ func (x *index) reorder(g *group, now time.Time) {
 	g.heap.add(g)
 }
 
-// hold keeps a message, and with it its group, from being received.
+// hold keeps a message and the other messages of its group from being received.
 func (x *index) hold(m *message, now time.Time) {
 	m.held = true
 	m.group.held++
@@ -149,14 +149,14 @@ func (x *index) fly(m *message, receipt string, until time.Time) {
 	x.inFlight.add(m)
 }
 
-// land takes a message out of flight; it stays held. Its receipt is void.
+// land ends the flight of a message; it stays held. Its receipt is not valid any more.
 func (x *index) land(m *message) {
 	delete(x.receipts, m.receipt)
 	m.receipt = ""
 	x.inFlight.remove(m)
 }
 
-// advance does what is due: visibility timeouts, delays and retention end.
+// advance ends the visibility timeouts, delays and retentions that are due.
 func (x *index) advance(now time.Time) {
 	for x.inFlight.Len() > 0 && !x.inFlight.first().until.After(now) {
 		m := x.inFlight.first()
@@ -176,8 +176,8 @@ func (x *index) advance(now time.Time) {
 	}
 }
 
-// next is when advance has something to do again; zero if never. The end of a
-// retention is not among it, as no receiver waits for that.
+// next is when the next visibility timeout or delay ends; zero if there is none. It
+// ignores the end of a retention, because no receiver waits for that.
 func (x *index) next() time.Time {
 	var at time.Time
 	if x.inFlight.Len() > 0 {
@@ -191,11 +191,11 @@ func (x *index) next() time.Time {
 	return at
 }
 
-// maxMoves bounds how many messages one receive moves to the dead-letter queue.
+// maxMoves is how many messages one receive moves to the dead-letter queue at most.
 const maxMoves = 100
 
-// take holds up to limit messages to be received, the oldest first, and those
-// met on the way that were received too often.
+// take holds up to limit messages to be received, the oldest first. It also holds, as
+// dead, the messages among them that were received too often.
 func (x *index) take(limit int, now time.Time) (taken, dead []*message) {
 	for len(taken) < limit && len(dead) < maxMoves && x.ready.Len() > 0 {
 		g := x.ready.first()

@@ -14,11 +14,11 @@ import (
 type Entry struct {
 	queue.Received
 	InFlight bool
-	Source   string // in a dead-letter queue, the queue that the message died in
+	Source   string // in a dead-letter queue: the queue that the message was moved from
 }
 
-// Peek lists up to limit messages, the oldest first, waiting or in flight. It
-// changes nothing and counts as no receive.
+// Peek lists up to limit messages, the oldest first, waiting or in flight. It changes
+// nothing and does not count as a receive.
 func (q *Queue) Peek(ctx context.Context, limit int) ([]Entry, error) {
 	const op = "queue.peek"
 	if err := q.db.alive(ctx, op); err != nil {
@@ -50,7 +50,7 @@ func (q *Queue) Peek(ctx context.Context, limit int) ([]Entry, error) {
 			}
 			r, err := decode(seqKey(m.seq), data)
 			if err != nil {
-				continue // the receive that meets it sets it aside
+				continue // the receive that reads it sets it aside
 			}
 			entries = append(entries, Entry{InFlight: m.held, Source: r.source, Received: queue.Received{
 				ID: r.id, Body: r.body, GroupID: r.group, DedupID: r.dedup, SentAt: r.sentAt,
@@ -61,15 +61,14 @@ func (q *Queue) Peek(ctx context.Context, limit int) ([]Entry, error) {
 	return entries, fault.Wrap(err, fault.Internal, op)
 }
 
-// movesPerCommit bounds one commit of Redrive.
+// movesPerCommit is how many messages one commit of Redrive moves.
 const movesPerCommit = 100
 
-// Redrive moves the dead letters that wait in this queue back to the queues
-// they died in, behind what waits there, with their receive counts starting
-// again; it returns how many. They are not compared with de-duplication ids.
-// Messages that were sent to this queue directly stay. If a queue they came
-// from is not open its messages stay too, and the fault, of kind NotFound,
-// names it.
+// Redrive moves the dead letters that wait in this queue back to the queues that they came
+// from, after the messages that wait there, and returns how many it moved. Their receive
+// counts start again, and their de-duplication ids are not checked. Messages that were sent
+// to this queue directly stay. If the queue that a message came from is not open, the
+// message stays too, and a fault of kind NotFound names that queue.
 func (q *Queue) Redrive(ctx context.Context) (int, error) {
 	const op = "queue.redrive"
 	if err := q.db.alive(ctx, op); err != nil {
@@ -103,8 +102,8 @@ func (q *Queue) Redrive(ctx context.Context) (int, error) {
 	return total, nil
 }
 
-// redrive moves held messages in one commit and releases those that stay. An
-// error leaves all of them held.
+// redrive moves held messages in one commit and releases those that stay. After an error
+// all of them are still held.
 func (q *Queue) redrive(ctx context.Context, messages []*message) (total int, missing string, err error) {
 	var moved []*move
 	var staying, damaged []*message

@@ -26,7 +26,7 @@ type Queue struct {
 
 var _ queue.Queue = (*Queue)(nil)
 
-// change works on the index and wakes those who wait.
+// change calls work with the index and wakes waiting receivers.
 func (q *Queue) change(work func(x *index, now time.Time)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -37,8 +37,8 @@ func (q *Queue) change(work func(x *index, now time.Time)) {
 	q.changed = make(chan struct{})
 }
 
-// Send implements queue.Sender. Messages sent one after the other are received
-// in that order; those of concurrent calls in some order.
+// Send implements queue.Sender. Messages that are sent one after the other are received in
+// that order. The order of concurrent calls is not defined.
 func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	const op = "queue.send"
 	if err := q.db.alive(ctx, op); err != nil {
@@ -80,8 +80,8 @@ func (q *Queue) Send(ctx context.Context, messages ...queue.Message) error {
 	return fault.Wrap(err, fault.Internal, op)
 }
 
-// remember keeps a de-duplication id for the window, and reports false if it is
-// kept already.
+// remember stores a de-duplication id for the window, and returns false if it is stored
+// already.
 func (b buckets) remember(id string, now time.Time) (isNew bool, err error) {
 	end := b.dedup.Get([]byte(id))
 	if end != nil && parseTime(end).After(now) {
@@ -117,8 +117,8 @@ func (b buckets) forget(now time.Time, limit int) error {
 	return nil
 }
 
-// sweep removes from the disk what is past its retention. Should the commit
-// fail, it is found past its retention again at the next start.
+// sweep removes messages past their retention from the disk. If the commit fails, they are
+// dropped again after the next start.
 func (q *Queue) sweep(b buckets) error {
 	q.mu.Lock()
 	dropped := q.index.dropped
@@ -179,7 +179,7 @@ func (q *Queue) Delete(ctx context.Context, receipts ...string) error {
 	return fault.Wrap(err, fault.Internal, op)
 }
 
-// Postpone implements queue.Receiver. It is not remembered across a restart.
+// Postpone implements queue.Receiver. A restart ends it.
 func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) error {
 	const op = "queue.postpone"
 	if err := q.db.alive(ctx, op); err != nil {
@@ -207,8 +207,8 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) e
 	return nil
 }
 
-// Busy reports whether somebody works on a message, or one is to be received within a
-// while: one that was neither postponed nor delayed for longer.
+// Busy reports whether a receiver works on a message, or a message can be received within
+// the given time: it is neither postponed nor delayed for longer.
 func (q *Queue) Busy(ctx context.Context, within time.Duration) (bool, error) {
 	if err := q.db.alive(ctx, "queue.busy"); err != nil {
 		return false, err

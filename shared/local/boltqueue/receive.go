@@ -43,8 +43,8 @@ func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]q
 	}
 }
 
-// take holds the messages to receive. With none, changed and next say what to
-// wait for.
+// take holds the messages to receive. If there are none, changed and next are the events
+// to wait for.
 func (q *Queue) take(limit int, now time.Time) (taken, dead []*message, changed <-chan struct{}, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -53,7 +53,7 @@ func (q *Queue) take(limit int, now time.Time) (taken, dead []*message, changed 
 	return taken, dead, q.changed, q.index.next()
 }
 
-// sleep returns when there may be something to receive.
+// sleep waits until there may be a message to receive.
 func (q *Queue) sleep(ctx context.Context, changed <-chan struct{}, until time.Time) {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
@@ -65,9 +65,9 @@ func (q *Queue) sleep(ctx context.Context, changed <-chan struct{}, until time.T
 	}
 }
 
-// deliver counts the receive of the messages taken and moves the dead ones,
-// both in one commit; if it fails all of them are visible again, uncounted. Damaged
-// ones are set aside.
+// deliver counts the receive of the taken messages and moves the dead ones, in one commit.
+// It sets damaged ones aside. If the commit fails, all of them are visible again and
+// nothing is counted.
 func (q *Queue) deliver(ctx context.Context, taken, dead []*message, now time.Time) ([]queue.Received, error) {
 	var flying, damaged []*message
 	var received []queue.Received
@@ -137,7 +137,7 @@ func (q *Queue) receive(b buckets, m *message, now time.Time) (queue.Received, e
 	}, nil
 }
 
-// drop takes messages out of the index.
+// drop removes messages from the index.
 func (q *Queue) drop(messages []*message) {
 	q.change(func(x *index, now time.Time) {
 		for _, m := range messages {
@@ -161,10 +161,10 @@ type move struct {
 	group    string
 }
 
-// move puts a held message into another queue, dead or alive again. It keeps
-// its id, body, group, de-duplication id and first sending, and a dead one its
-// count. It is new in that queue: there its delay and retention start again. A
-// damaged one is errRecord, before anything is written.
+// move moves a held message to another queue: to the dead-letter queue, or back from it.
+// The message keeps its id, body, group, de-duplication id and time of sending, and on the
+// way to the dead-letter queue its count. Its delay and retention start again. If the
+// message is damaged, move returns errRecord and writes nothing.
 func (q *Queue) move(tx *bbolt.Tx, m *message, to *Queue, now time.Time) (*move, error) {
 	r, err := decode(seqKey(m.seq), q.buckets(tx).messages.Get(seqKey(m.seq)))
 	if err != nil {
@@ -190,7 +190,7 @@ func (q *Queue) move(tx *bbolt.Tx, m *message, to *Queue, now time.Time) (*move,
 	return mv, err
 }
 
-// arrive does in memory what move did on disk.
+// arrive changes the indexes after move changed the disk.
 func (q *Queue) arrive(moved []*move) {
 	for _, mv := range moved {
 		mv.from.change(func(x *index, now time.Time) { x.remove(mv.old, now) })

@@ -16,7 +16,7 @@ const (
 	receivesBucket  = "receives"   // sequence number: count
 	dedupBucket     = "dedup"      // de-duplication id: end of its window
 	dedupEndsBucket = "dedup ends" // end of the window and de-duplication id: nothing
-	damagedBucket   = "damaged"    // sequence number: what stood there instead of a record
+	damagedBucket   = "damaged"    // sequence number: damaged record
 )
 
 // buckets are the buckets of one queue in one transaction.
@@ -33,7 +33,7 @@ func (q *Queue) buckets(tx *bbolt.Tx) buckets {
 	}
 }
 
-// insert stores a record behind all others and returns its sequence number.
+// insert stores a record after all others and returns its sequence number.
 func (b buckets) insert(r record) (uint64, error) {
 	seq, err := b.messages.NextSequence()
 	if err != nil {
@@ -42,7 +42,7 @@ func (b buckets) insert(r record) (uint64, error) {
 	return seq, b.messages.Put(seqKey(seq), r.encode(seqKey(seq)))
 }
 
-// delete removes a message; what is not there is no error.
+// delete removes a message; it is no error if there is none.
 func (b buckets) delete(seq uint64) error {
 	if err := b.receives.Delete(seqKey(seq)); err != nil {
 		return err
@@ -57,13 +57,13 @@ type record struct {
 	id     string
 	group  string
 	dedup  string
-	source string // the queue that it died in; "" if it did not
+	source string // in a dead-letter queue: the queue that it was moved from, "" for none
 	body   []byte
 }
 
-// errRecord says that a record is not what was written. It is not a fault, for it
-// may come after other writes of the same change and must then fail the whole
-// transaction.
+// errRecord is the error of a record that is not as it was written. It is not a fault: it
+// may come after other writes of the same change, and then the complete transaction must
+// fail.
 var errRecord = errors.New("a stored message is damaged, or was written by a newer version of entrasync")
 
 func (r record) encode(key []byte) []byte {
@@ -76,14 +76,14 @@ func (r record) encode(key []byte) []byte {
 	return boltfile.Seal(key, append(data, r.body...))
 }
 
-// decode reads a record into memory of its own.
+// decode reads a record. The record does not share memory with data.
 func decode(key, data []byte) (record, error) {
 	r, err := decodeHeader(key, data)
 	r.body = append([]byte(nil), r.body...)
 	return r, err
 }
 
-// decodeHeader reads a record whose body still is the bytes of data.
+// decodeHeader reads a record. Its body shares memory with data.
 func decodeHeader(key, data []byte) (record, error) {
 	var r record
 	rest, ok := boltfile.Content(key, data)
@@ -110,7 +110,7 @@ func (c count) encode() []byte {
 	return binary.AppendVarint(binary.AppendVarint(nil, int64(c.receives)), c.first.UnixNano())
 }
 
-// decodeCount reads a count; no data is none.
+// decodeCount reads a count; without data it is zero.
 func decodeCount(data []byte) (count, error) {
 	if len(data) == 0 {
 		return count{}, nil

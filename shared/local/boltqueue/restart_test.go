@@ -28,7 +28,7 @@ func send(t testing.TB, q *boltqueue.Queue, messages ...queue.Message) {
 	}
 }
 
-// receive fails unless exactly the named messages come, without a wait.
+// receive fails unless exactly the named messages are received, without a wait.
 func receive(t testing.TB, q *boltqueue.Queue, names ...string) []queue.Received {
 	t.Helper()
 	got, err := q.Receive(bg, queue.MaxBatch, 0)
@@ -61,8 +61,8 @@ func copyFile(t testing.TB, path string) string {
 	return copied
 }
 
-// What a restart keeps and what it forgets. The file is copied while it is open,
-// which is how a kill leaves it.
+// What a restart keeps and what it loses. The file is copied while it is open, as a kill
+// would leave it.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := newPath(t)
@@ -87,7 +87,7 @@ func TestRestart(t *testing.T) {
 			}
 			more, err := q.Receive(bg, 1, 0)
 			if err != nil || len(more) != 1 || string(more[0].Body) != "dying" {
-				t.Fatalf("%q, %v", bodiesOf(more), err)
+				t.Fatalf("received %q, %v, want dying", bodiesOf(more), err)
 			}
 			got[1] = more[0]
 		}
@@ -121,7 +121,7 @@ func TestRestart(t *testing.T) {
 }
 
 // TestKill kills a process that sends, receives and deletes as fast as it can
-// and looks at what it leaves: everything acknowledged, in order.
+// and checks what it leaves: everything acknowledged, in order.
 func TestKill(t *testing.T) {
 	path := os.Getenv("BOLTQUEUE_KILLED_CHILD")
 	if path != "" {
@@ -157,8 +157,7 @@ func TestKill(t *testing.T) {
 	}
 	q := openQueue(t, openDB(t, path), boltqueue.Config{Name: "q"})
 	left := drain(t, q)
-	// The child had one send and one delete under way that it may not have told
-	// us of.
+	// The child may have done one more send and one more delete than it reported.
 	if len(left) == 0 {
 		t.Fatal("nothing is left")
 	}
@@ -194,7 +193,7 @@ func scan(line, format string, n *int) bool {
 	return err == nil
 }
 
-// work sends two messages and ends one, for ever.
+// work sends two messages and deletes one, forever.
 func work(path string) {
 	err := func() error {
 		db, err := boltqueue.Open(path)

@@ -50,8 +50,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// The oldest messages of all groups come first, and a batch of one group comes
-// whole.
+// The oldest messages of all groups are received first, and a batch may have all messages of
+// one group.
 func TestOldestFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openQueue(t, openDB(t, newPath(t)), boltqueue.Config{Name: "q"})
@@ -65,7 +65,7 @@ func TestOldestFirst(t *testing.T) {
 	})
 }
 
-// A timeout ends at its moment, not before.
+// A visibility timeout or delay ends at its time, not before.
 func TestVisibilityMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openQueue(t, openDB(t, newPath(t)), boltqueue.Config{Name: "q", Visibility: 10 * time.Second})
@@ -116,15 +116,15 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// A queue is busy with what somebody works on and with what is due soon, and not with
-// what was postponed for longer.
+// A queue is busy while a receiver works on a message or a message is due soon, and not with
+// messages that were postponed for longer.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openQueue(t, openDB(t, newPath(t)), boltqueue.Config{Name: "q", Visibility: time.Hour})
 		busy := func(when string, want bool) {
 			t.Helper()
 			if got, err := q.Busy(bg, 30*time.Second); err != nil || got != want {
-				t.Fatalf("%s: busy %t, %v", when, got, err)
+				t.Fatalf("%s: busy %t, %v, want %t", when, got, err, want)
 			}
 		}
 		busy("empty", false)
@@ -145,8 +145,8 @@ func TestBusy(t *testing.T) {
 	})
 }
 
-// A message in flight is its consumer's until the visibility timeout ends, even
-// past its retention.
+// A message in flight belongs to its receiver until the visibility timeout ends, also past
+// its retention.
 func TestRetentionInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := boltqueue.Config{Name: "q", Retention: time.Minute, Visibility: time.Hour}
@@ -167,18 +167,18 @@ func TestRetentionInFlight(t *testing.T) {
 	})
 }
 
-// fading is a context that is cancelled after it was asked once: between the
-// call and its commit.
+// fading is a context that is cancelled after its first check: between the call and its
+// commit.
 type fading struct {
 	context.Context
-	asked bool
+	checked bool
 }
 
 func (f *fading) Err() error {
-	if f.asked {
+	if f.checked {
 		return context.Canceled
 	}
-	f.asked = true
+	f.checked = true
 	return nil
 }
 
@@ -198,7 +198,7 @@ func TestFailedCommit(t *testing.T) {
 		}
 		got := receive(t, q, "a", "b")
 		if got[0].ReceiveCount != 1 {
-			t.Fatalf("a receive that failed was counted: %d", got[0].ReceiveCount)
+			t.Fatalf("after a receive that failed: count %d, want 1", got[0].ReceiveCount)
 		}
 		if err := q.Delete(&fading{Context: bg}, got[0].Receipt); !fault.Is(err, fault.Transient) {
 			t.Fatalf("delete: got %v, want a fault of kind transient", err)
@@ -236,43 +236,43 @@ func TestPeekAndRedrive(t *testing.T) {
 		receive(t, q, "a", "b", "c")
 		entries, err := q.Peek(bg, 2)
 		if err != nil || len(entries) != 2 || string(entries[1].Body) != "b" || !entries[1].InFlight || entries[1].Receipt != "" {
-			t.Fatalf("peek of the queue: %+v, %v", entries, err)
+			t.Fatalf("peek of the queue: %+v, %v, want 2, the second in flight", entries, err)
 		}
 		time.Sleep(time.Minute)
 		receive(t, q)
 		send(t, dead, message("x", "sent-here"))
 		entries, err = dead.Peek(bg, 10)
 		if err != nil || len(entries) != 4 {
-			t.Fatalf("peek of the dead letters: %+v, %v", entries, err)
+			t.Fatalf("peek of the dead letters: %+v, %v, want 4", entries, err)
 		}
 		if e := entries[0]; string(e.Body) != "a" || e.Source != "q" || e.InFlight || e.ReceiveCount != 1 ||
 			!e.SentAt.Equal(sent) || e.GroupID != "g" || e.DedupID != "a" {
-			t.Fatalf("the first dead letter is %+v", e)
+			t.Fatalf("the first dead letter is %+v, want a of q with count 1", e)
 		}
 
 		// With the source not open nothing is lost.
 		other := openDB(t, copyFile(t, path))
 		orphans := openQueue(t, other, boltqueue.Config{Name: "dead"})
 		if n, err := orphans.Redrive(bg); n != 0 || !fault.Is(err, fault.NotFound) {
-			t.Fatalf("redrive to a queue that is not open: %d, %v", n, err)
+			t.Fatalf("redrive to a queue that is not open: got %d, %v, want 0 and kind %s", n, err, fault.NotFound)
 		}
 		entries, err = orphans.Peek(bg, 1)
 		if err != nil || len(entries) != 1 || entries[0].ReceiveCount != 1 || entries[0].Source != "q" {
-			t.Fatalf("a dead letter after a restart: %+v, %v", entries, err)
+			t.Fatalf("a dead letter after a restart: %+v, %v, want one of q with count 1", entries, err)
 		}
 		receive(t, orphans, "a", "b", "c", "sent-here")
 		if depth, err := openQueue(t, other, config).Depth(bg); err != nil || depth != (queue.Depth{}) {
-			t.Fatalf("after a restart the queue they died in has depth %+v, %v", depth, err)
+			t.Fatalf("after a restart the queue that they came from has depth %+v, %v, want 0", depth, err)
 		}
 
 		send(t, q, message("g", "waiting"))
 		if n, err := dead.Redrive(bg); n != 3 || err != nil {
-			t.Fatalf("redrive: %d, %v", n, err)
+			t.Fatalf("redrive: got %d, %v, want 3", n, err)
 		}
 		receive(t, dead, "sent-here")
 		got := receive(t, q, "waiting", "a", "b", "c")
 		if got[1].ReceiveCount != 1 || !got[1].SentAt.Equal(sent) {
-			t.Fatalf("a redriven message is %+v", got[1])
+			t.Fatalf("a redriven message is %+v, want count 1 and sent at %s", got[1], sent)
 		}
 	})
 }
@@ -288,22 +288,22 @@ func TestRedriveMany(t *testing.T) {
 		}
 		for range count / queue.MaxBatch {
 			if got, err := q.Receive(bg, queue.MaxBatch, 0); err != nil || len(got) != queue.MaxBatch {
-				t.Fatalf("%d, %v", len(got), err)
+				t.Fatalf("received %d, %v, want %d", len(got), err, queue.MaxBatch)
 			}
 		}
 		time.Sleep(time.Minute)
-		receive(t, q) // one receive meets all of them
+		receive(t, q) // one receive moves all of them
 		if n, err := dead.Redrive(bg); n != count || err != nil {
-			t.Fatalf("redrive: %d, %v", n, err)
+			t.Fatalf("redrive: got %d, %v, want %d", n, err, count)
 		}
 		receive(t, q, "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
 		if depth, err := dead.Depth(bg); err != nil || depth != (queue.Depth{}) {
-			t.Fatalf("depth of the dead letters: %+v, %v", depth, err)
+			t.Fatalf("depth of the dead letters: %+v, %v, want 0", depth, err)
 		}
 	})
 }
 
-// De-duplication ids do not pile up.
+// De-duplication ids are removed after their window.
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := newPath(t)
@@ -328,8 +328,8 @@ func TestForget(t *testing.T) {
 	})
 }
 
-// A receive with many groups takes the oldest, whatever order they were freed
-// in.
+// A receive with many groups takes the oldest messages, in whatever order the groups were
+// released.
 func TestManyGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openQueue(t, openDB(t, newPath(t)), boltqueue.Config{Name: "q"})
@@ -347,7 +347,7 @@ func TestManyGroups(t *testing.T) {
 			all = append(all, got...)
 		}
 		if !slices.Equal(bodiesOf(all), want) {
-			t.Fatalf("received %q", bodiesOf(all))
+			t.Fatalf("received %q, want %q", bodiesOf(all), want)
 		}
 		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		for _, m := range all {

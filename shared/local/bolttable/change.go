@@ -10,9 +10,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// stored reads an item. The zero Item, of version 0, stands for none and for
-// one that has expired. A damaged one is a fault: to take it for absent would be a
-// decision about somebody.
+// stored reads an item. The zero Item, of version 0, means that there is none, or that it
+// has expired. A damaged item is a fault: treating it as absent could disable a user.
 func stored(tx *bbolt.Tx, key store.Key, now time.Time) (store.Item, error) {
 	k := itemKey(key)
 	record := tx.Bucket([]byte(itemsBucket)).Get(k)
@@ -29,7 +28,7 @@ func stored(tx *bbolt.Tx, key store.Key, now time.Time) (store.Item, error) {
 	return item, nil
 }
 
-// apply does one write whose condition holds.
+// apply does one write. The caller has checked its condition.
 func apply(tx *bbolt.Tx, w store.Write, version int64) error {
 	if w.Check {
 		return nil
@@ -53,7 +52,7 @@ func apply(tx *bbolt.Tx, w store.Write, version int64) error {
 	return tx.Bucket([]byte(itemsBucket)).Put(key, encode(key, item))
 }
 
-// remove takes an item, expired or not, out of all three buckets.
+// remove removes an item, expired or not, from all three buckets.
 func remove(tx *bbolt.Tx, key []byte) error {
 	items := tx.Bucket([]byte(itemsBucket))
 	record := items.Get(key)
@@ -77,8 +76,8 @@ func remove(tx *bbolt.Tx, key []byte) error {
 	return items.Delete(key)
 }
 
-// sweep removes up to limit of the items that expired first. One that cannot be
-// read stays, rather than stand in the way of every write.
+// sweep removes up to limit of the items that expired first. An item that cannot be read
+// stays, because otherwise every write would fail.
 func sweep(tx *bbolt.Tx, now time.Time, limit int) error {
 	var keys [][]byte
 	entries := tx.Bucket([]byte(expiresBucket)).Cursor()

@@ -12,51 +12,51 @@ import (
 	"entrasync/shared/store"
 )
 
-// damage tells of damaged records, of each once.
+// damage reports damaged records, each of them once.
 type damage struct {
-	mu     sync.Mutex
-	report func(store.Key)
-	told   map[store.Key]bool
+	mu       sync.Mutex
+	report   func(store.Key)
+	reported map[store.Key]bool
 }
 
-// maxReported bounds what is remembered of damaged records; of those after it nobody
-// is told, but by the daily look at all of them.
+// maxReported is how many damaged records are reported. Further ones are only found by
+// [Table.Damaged].
 const maxReported = 1000
 
-// OnDamage has report called, with its key, when a damaged record is met for the
-// first time. It must be called before the table is used.
+// OnDamage sets the function that is called with the key of a damaged record when the
+// record is read for the first time. It must be called before the table is used.
 func (t *Table) OnDamage(report func(store.Key)) { t.damage.report = report }
 
-// tell reports damaged records that were not reported before.
-func (t *Table) tell(keys ...store.Key) {
+// report reports damaged records that were not reported before.
+func (t *Table) report(keys ...store.Key) {
 	if t.damage.report == nil {
 		return
 	}
 	t.damage.mu.Lock()
 	defer t.damage.mu.Unlock()
 	for _, key := range keys {
-		if t.damage.told[key] || len(t.damage.told) == maxReported {
+		if t.damage.reported[key] || len(t.damage.reported) == maxReported {
 			continue
 		}
-		if t.damage.told == nil {
-			t.damage.told = map[store.Key]bool{}
+		if t.damage.reported == nil {
+			t.damage.reported = map[store.Key]bool{}
 		}
-		t.damage.told[key] = true
+		t.damage.reported[key] = true
 		t.damage.report(key)
 	}
 }
 
-// tellOf reports the record that err is about, if it is about a damaged one.
-func (t *Table) tellOf(err error, key store.Key) {
+// reportDamaged reports a record if err says that it is damaged.
+func (t *Table) reportDamaged(err error, key store.Key) {
 	if store.IsDamaged(err) {
-		t.tell(key)
+		t.report(key)
 	}
 }
 
-// damaged is the fault about a record.
+// damaged makes the fault of a damaged record.
 func damaged(key store.Key) error { return store.DamagedRecord("bolttable", key, errRecord) }
 
-// nameOf is the key of a record, also of one whose key is damaged itself.
+// nameOf is the key of a record, or its bytes as hex if the key itself is damaged.
 func nameOf(key []byte) store.Key {
 	if name, ok := parseItemKey(key); ok {
 		return name
@@ -64,17 +64,17 @@ func nameOf(key []byte) store.Key {
 	return store.Key{PK: fmt.Sprintf("%x", key)}
 }
 
-// Damaged reads every record and names those that are damaged, and reports them.
+// Damaged reads every record, and returns and reports the damaged ones.
 func (t *Table) Damaged(ctx context.Context) (keys []store.Key, err error) {
 	err = t.file.View(ctx, func(tx *bbolt.Tx) (err error) {
 		_, keys, err = readAll(ctx, tx)
 		return err
 	})
-	t.tell(keys...)
+	t.report(keys...)
 	return keys, fault.Wrap(err, fault.Internal, "bolttable.damaged")
 }
 
-// readAll reads every record, counts them and names those that are damaged.
+// readAll reads every record, counts them and returns the keys of the damaged ones.
 func readAll(ctx context.Context, tx *bbolt.Tx) (records int, keys []store.Key, err error) {
 	items := tx.Bucket([]byte(itemsBucket))
 	if items == nil {
@@ -90,17 +90,17 @@ func readAll(ctx context.Context, tx *bbolt.Tx) (records int, keys []store.Key, 
 	return records, keys, err
 }
 
-// Content is what is in the file of a table that is not open.
+// Content describes the file of a table that is not open.
 type Content struct {
 	Identity string // "" if it has none
 	Records  int
 	Damaged  []store.Key
 }
 
-// Inspect reads the whole file of a table that is not open, and leaves it as it is.
-// One that is damaged so that it cannot be opened is a fault of kind Invalid with
-// the reason directory.Damaged, one that is in use of kind Conflict, one that is not
-// there or empty of kind NotFound.
+// Inspect reads the complete file of a table that is not open, and does not change it. A
+// file that is too damaged to be opened is a fault of kind Invalid with the reason
+// directory.Damaged, a file in use is one of kind Conflict, and a file that is missing or
+// empty is one of kind NotFound.
 func Inspect(ctx context.Context, path string) (Content, error) {
 	var c Content
 	err := boltfile.Read(path, func(tx *bbolt.Tx) (err error) {

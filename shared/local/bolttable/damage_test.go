@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// itemKey is where an item lies in the file: the length of pk, pk, sk.
+// itemKey is the key of an item in the file: the length of pk, pk, sk.
 func itemKey(pk, sk string) []byte { return append([]byte{0, byte(len(pk))}, pk+sk...) }
 
 // change changes records of a closed file.
@@ -56,8 +56,8 @@ func filled(t *testing.T) string {
 	return path
 }
 
-// A record that is not what was written is named, once, and stops no list; what
-// asks for it by its key fails instead of taking it for absent.
+// A damaged record is reported once, and does not fail a list. A call with its key fails
+// and does not treat the record as absent.
 func TestADamagedRecordIsNamedAndStopsNoList(t *testing.T) {
 	for name, damage := range map[string]func(*bbolt.Bucket) error{
 		"a byte of its value":  func(items *bbolt.Bucket) error { return flip(items, "p", "b") },
@@ -72,8 +72,8 @@ func TestADamagedRecordIsNamedAndStopsNoList(t *testing.T) {
 			path := filled(t)
 			change(t, path, damage)
 			table := open(t, path)
-			var told []store.Key
-			table.OnDamage(func(key store.Key) { told = append(told, key) })
+			var reported []store.Key
+			table.OnDamage(func(key store.Key) { reported = append(reported, key) })
 			bad := store.Key{PK: "p", SK: "b"}
 			for _, q := range []store.Query{{PK: "p"}, {PK: "i", Index: true}, {PK: "p", Backward: true}} {
 				page, err := table.Query(bg, q)
@@ -85,7 +85,7 @@ func TestADamagedRecordIsNamedAndStopsNoList(t *testing.T) {
 					got = append(got, string(item.Value))
 				}
 				if len(got) != 2 || len(page.Damaged) != 1 || page.Damaged[0] != bad {
-					t.Errorf("%+v: %q, damaged %v", q, got, page.Damaged)
+					t.Errorf("%+v: got %q and damaged %v, want two items and damaged %v", q, got, page.Damaged, bad)
 				}
 			}
 			_, get := table.Get(bg, bad)
@@ -93,23 +93,23 @@ func TestADamagedRecordIsNamedAndStopsNoList(t *testing.T) {
 			_, put := table.Put(bg, store.Item{Key: bad}, store.Absent)
 			for call, err := range map[string]error{"get": get, "batch get": batch, "put": put, "delete": table.Delete(bg, bad, store.Any)} {
 				if f := fault.Of(err); !fault.Is(err, fault.Internal) || f.Subject != "p b" || f.Message == "" {
-					t.Errorf("%s: %v", call, err)
+					t.Errorf("%s: got %v, want kind %s with the key", call, err, fault.Internal)
 				}
 			}
 			if _, err := table.Put(bg, store.Item{Key: store.Key{PK: "p", SK: "d"}}, store.Absent); err != nil {
-				t.Errorf("another record: %v", err)
+				t.Errorf("another record: got %v, want no error", err)
 			}
-			if diff := cmp.Diff([]store.Key{bad}, told); diff != "" {
-				t.Errorf("told: %s", diff)
+			if diff := cmp.Diff([]store.Key{bad}, reported); diff != "" {
+				t.Errorf("reported (-want +got):\n%s", diff)
 			}
 			if all, err := table.Damaged(bg); err != nil || len(all) != 1 || all[0] != bad {
-				t.Errorf("all damaged: %v, %v", all, err)
+				t.Errorf("all damaged: got %v, %v, want %v", all, err, bad)
 			}
 		})
 	}
 }
 
-// Records of before the checksum are read, and get one when they are written.
+// Records of a version without checksums are read, and get a checksum when they are written.
 func TestRecordsWithoutChecksumAreRead(t *testing.T) {
 	path := filled(t)
 	change(t, path, func(items *bbolt.Bucket) error {
@@ -119,14 +119,14 @@ func TestRecordsWithoutChecksumAreRead(t *testing.T) {
 	table := open(t, path)
 	item, err := table.Get(bg, store.Key{PK: "p", SK: "b"})
 	if err != nil || string(item.Value) != "old value" || item.Version != 1 || item.IndexPK != "i" || item.IndexSK != "b" {
-		t.Fatalf("%+v, %v", item, err)
+		t.Fatalf("got %+v, %v, want version 1 of the old value with its index keys", item, err)
 	}
 	if damaged, err := table.Damaged(bg); err != nil || len(damaged) > 0 {
-		t.Errorf("%v, %v", damaged, err)
+		t.Errorf("got damaged %v, %v, want none", damaged, err)
 	}
 	item.Value = []byte("new value")
 	if version, err := table.Put(bg, item, 1); err != nil || version != 2 {
-		t.Errorf("version %d, %v", version, err)
+		t.Errorf("got version %d, %v, want 2", version, err)
 	}
 	if err := table.Close(); err != nil {
 		t.Fatal(err)
@@ -137,14 +137,14 @@ func TestRecordsWithoutChecksumAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if damaged, err := again.Damaged(bg); err != nil || len(damaged) != 1 {
-		t.Errorf("written again it has no checksum: %v, %v", damaged, err)
+		t.Errorf("written again and damaged: got %v, %v, want one damaged record", damaged, err)
 	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// Of many damaged records not every one is remembered.
+// At most 1000 damaged records are reported.
 func TestReportingIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "table.db")
 	table, err := bolttable.Open(path)
@@ -163,14 +163,14 @@ func TestReportingIsBounded(t *testing.T) {
 		return nil
 	})
 	table = open(t, path)
-	told := 0
-	table.OnDamage(func(store.Key) { told++ })
+	reported := 0
+	table.OnDamage(func(store.Key) { reported++ })
 	for range 2 {
 		if damaged, err := table.Damaged(bg); err != nil || len(damaged) != 1500 {
-			t.Errorf("%d, %v", len(damaged), err)
+			t.Errorf("got %d damaged, %v, want 1500", len(damaged), err)
 		}
 	}
-	if told != 1000 {
-		t.Errorf("told of %d", told)
+	if reported != 1000 {
+		t.Errorf("reported %d, want 1000", reported)
 	}
 }

@@ -7,23 +7,22 @@ import (
 	"entrasync/shared/store"
 )
 
-// The keys of the three buckets. All sort byte by byte, so that one partition
-// is one run of keys in the order of its sort keys:
+// The keys of the three buckets. They sort byte by byte, so that the keys of a partition
+// follow each other in the order of its sort keys:
 //
 //	items    length of pk, pk, sk
 //	index    length of index pk, index pk, index sk escaped and ended, items key
 //	expires  Unix seconds, items key
 //
-// The length (two bytes) before a partition key keeps partitions apart whatever
-// bytes they hold. An index sort key is followed by more, so it is ended by a
-// pair of bytes that sorts before any continuation, and its own zero bytes are
-// escaped.
+// The length (two bytes) before a partition key separates partitions whatever bytes they
+// contain. An index sort key is followed by the items key. So it ends with a pair of bytes
+// that sorts before any longer sort key, and its own zero bytes are escaped.
 var (
 	escapedZero = []byte{0x00, 0xff}
 	sortKeyEnd  = []byte{0x00, 0x01}
 )
 
-// partition is how the keys of one partition begin.
+// partition is the prefix of the keys of a partition.
 func partition(pk string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(pk))), pk...)
 }
@@ -43,8 +42,8 @@ func parseItemKey(key []byte) (store.Key, bool) {
 	return store.Key{PK: string(key[2 : 2+size]), SK: string(key[2+size:])}, true
 }
 
-// indexPrefix is how the keys of index entries begin whose index sort key
-// begins with prefix.
+// indexPrefix is the prefix of the keys of index entries with an index sort key that begins
+// with prefix.
 func indexPrefix(pk, prefix string) []byte {
 	return append(partition(pk), bytes.ReplaceAll([]byte(prefix), []byte{0}, escapedZero)...)
 }

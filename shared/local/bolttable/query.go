@@ -11,9 +11,9 @@ import (
 	"entrasync/shared/store"
 )
 
-// Query implements store.Table. A cursor names the last item of its page, not a
-// place in a list, so items that come and go between two pages neither repeat
-// nor hide others.
+// Query implements store.Table. A cursor is the place of the last item of its page, not a
+// number in a list. So items that are added or removed between two pages do not make
+// others appear twice or be missing.
 func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	const op = "store.query"
 	if err := store.CheckQuery(op, q); err != nil {
@@ -28,13 +28,13 @@ func (t *Table) Query(ctx context.Context, q store.Query) (store.Page, error) {
 		page, err = readPage(ctx, tx, q, after)
 		return err
 	})
-	t.tell(page.Damaged...)
+	t.report(page.Damaged...)
 	return page, fault.Wrap(err, fault.Internal, op)
 }
 
-// readPage collects items behind after until the limit or the size of a page is
-// reached; damaged ones are named and passed over. The cursor is set only if there
-// is a further item.
+// readPage reads items after a place until the limit or the size of a page is reached. The
+// page names damaged items and does not contain them. The cursor is set only if there is
+// a further item.
 func readPage(ctx context.Context, tx *bbolt.Tx, q store.Query, after []byte) (store.Page, error) {
 	var page store.Page
 	var last []byte
@@ -62,7 +62,7 @@ func readPage(ctx context.Context, tx *bbolt.Tx, q store.Query, after []byte) (s
 	return page, nil
 }
 
-// walk goes through one run of keys, of the items or of the index.
+// walk goes through the keys with one prefix, of the items or of the index.
 type walk struct {
 	items    *bbolt.Bucket
 	cursor   *bbolt.Cursor
@@ -80,7 +80,7 @@ func newWalk(tx *bbolt.Tx, q store.Query) *walk {
 	return w
 }
 
-// placePrefix is how every key of the run begins.
+// placePrefix is the prefix of every key of the walk.
 func placePrefix(q store.Query) []byte {
 	if q.Index {
 		return indexPrefix(q.PK, q.SKPrefix)
@@ -88,7 +88,7 @@ func placePrefix(q store.Query) []byte {
 	return append(partition(q.PK), q.SKPrefix...)
 }
 
-// start goes to the first place, or to the one next to after.
+// start goes to the first place, or to the one that follows after.
 func (w *walk) start(after []byte) (place, key []byte) {
 	var found, value []byte
 	switch {
@@ -106,7 +106,7 @@ func (w *walk) start(after []byte) (place, key []byte) {
 	return w.within(found, value)
 }
 
-// before goes to the greatest key less than bound; bound nil has none above it.
+// before goes to the greatest key less than bound, or to the last key if bound is nil.
 func (w *walk) before(bound []byte) (place, value []byte) {
 	if bound != nil {
 		if found, _ := w.cursor.Seek(bound); found != nil {
@@ -123,8 +123,8 @@ func (w *walk) next() (place, key []byte) {
 	return w.within(w.cursor.Next())
 }
 
-// within ends the walk outside the run. The key of the item is the place itself
-// or, in the index, its value.
+// within ends the walk at a key without the prefix. The key of the item is the place
+// itself or, in the index, its value.
 func (w *walk) within(found, value []byte) (place, key []byte) {
 	switch {
 	case !bytes.HasPrefix(found, w.prefix):
@@ -136,8 +136,7 @@ func (w *walk) within(found, value []byte) (place, key []byte) {
 	}
 }
 
-// beyond is the least key greater than every key with the prefix; nil if there
-// is none.
+// beyond is the least key greater than every key with the prefix; nil if there is none.
 func beyond(prefix []byte) []byte {
 	bound := bytes.Clone(prefix)
 	for i := len(bound) - 1; i >= 0; i-- {

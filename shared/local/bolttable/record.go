@@ -9,11 +9,11 @@ import (
 	"entrasync/shared/store"
 )
 
-// errRecord says that a record is not what was written.
+// errRecord is the error of a record that is not as it was written.
 var errRecord = errors.New("the record is damaged, or was written by a newer version of entrasync")
 
-// encode lays out what is not in the key: version, expiry, the two index keys with
-// their lengths, and the value.
+// encode writes the fields that are not in the key: version, expiry, the two index keys
+// with their lengths, and the value.
 func encode(key []byte, item store.Item) []byte {
 	record := boltfile.NewRecord(32 + len(item.IndexPK) + len(item.IndexSK) + len(item.Value))
 	record = binary.AppendVarint(record, item.Version)
@@ -22,8 +22,8 @@ func encode(key []byte, item store.Item) []byte {
 	return boltfile.Seal(key, append(record, item.Value...))
 }
 
-// decode is the inverse of encode; errRecord if the record is not what was written.
-// What it returns does not share memory with the record.
+// decode is the inverse of encode. It returns errRecord if the record is not as it was
+// written. The item does not share memory with the record.
 func decode(key, record []byte) (store.Item, error) {
 	var item store.Item
 	var ok bool
@@ -48,7 +48,7 @@ func decode(key, record []byte) (store.Item, error) {
 	return item, nil
 }
 
-// expired reports whether the item is as if absent.
+// expired reports whether the item has expired and so counts as absent.
 func expired(item store.Item, now time.Time) bool {
 	return item.Expires != 0 && item.Expires <= now.Unix()
 }

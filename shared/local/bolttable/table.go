@@ -1,18 +1,17 @@
-// Package bolttable is the table of entrasync on one machine: store.Table in a
-// bbolt file.
+// Package bolttable implements store.Table with a bbolt file on one machine.
 //
-// An item lives in one bucket under its key; two more buckets, changed in the
-// same transaction, hold the index and the items that expire in the order of
-// their expiry. A partition is one run of keys, so a page of a query is one
-// walk of a cursor. Writers that come at the same time share a commit (package
-// boltfile), which keeps fifty concurrent writers as fast as two in a row.
+// An item is in one bucket under its key. Two more buckets, changed in the same
+// transaction, have the index, and the items that expire in the order of their expiry.
+// The keys of a partition follow each other, so a page of a query is one walk of a cursor.
+// Concurrent writers share a commit (package boltfile), so that fifty of them are as fast
+// as two in a row.
 //
-// The rules and limits are those of the port, which are DynamoDB's. Only one
-// process at a time may hold the file.
+// The rules and limits are those of the port, which are DynamoDB's. Only one process at a
+// time may open the file.
 //
-// A record carries a checksum. One that is not what was written is left out of
-// lists, which name it, and fails everything that asks for it by its key: nobody is
-// taken for absent because a disk forgot something.
+// A record has a checksum. A list leaves a damaged record out and names it, and reading
+// or writing the record by its key fails: no user is treated as absent because the disk
+// lost data.
 package bolttable
 
 import (
@@ -35,9 +34,8 @@ const (
 	expiresBucket = "expires"
 )
 
-// sweepPerWrite is how many expired items a write removes at most: more than
-// one, so that the space comes back, and few, so that no write pays for an
-// evening's worth.
+// sweepPerWrite is how many expired items a write removes at most: more than one, so that
+// space is freed faster than it is used, and few, so that every write is fast.
 const sweepPerWrite = 8
 
 // Table is an open table, safe for concurrent use.
@@ -49,8 +47,8 @@ type Table struct {
 
 var _ store.Table = (*Table)(nil)
 
-// Open opens the table in the file at path, making it if need be. A file that
-// another process holds is a fault of kind Conflict after a second.
+// Open opens the table in the file at path, and creates the file if it is missing. A file
+// that another process has open is a fault of kind Conflict after a second.
 func Open(path string) (*Table, error) {
 	file, err := boltfile.Open(path, itemsBucket, indexBucket, expiresBucket)
 	if err != nil {
@@ -59,19 +57,19 @@ func Open(path string) (*Table, error) {
 	return &Table{file: file}, nil
 }
 
-// Identity is what [Table.SetIdentity] gave the file, "" if it never did.
+// Identity is the identity that [Table.SetIdentity] stored, "" if there is none.
 func (t *Table) Identity(ctx context.Context) (string, error) { return t.file.Identity(ctx) }
 
-// SetIdentity gives the file an identity, so that files that do not belong together
-// can be told apart.
+// SetIdentity gives the file an identity, which distinguishes files that do not belong
+// together.
 func (t *Table) SetIdentity(ctx context.Context, identity string) error {
 	return t.file.SetIdentity(ctx, identity)
 }
 
-// Generation is what SetGeneration gave the file last, 0 if it never did.
+// Generation is the last generation that SetGeneration stored, 0 if there is none.
 func (t *Table) Generation(ctx context.Context) (uint64, error) { return t.file.Generation(ctx) }
 
-// SetGeneration gives the file a generation, so that an older state of it can be told.
+// SetGeneration gives the file a generation, which shows an older state of the file.
 func (t *Table) SetGeneration(ctx context.Context, generation uint64) error {
 	return t.file.SetGeneration(ctx, generation)
 }
@@ -79,11 +77,11 @@ func (t *Table) SetGeneration(ctx context.Context, generation uint64) error {
 // Probe finds out whether the file can be written.
 func (t *Table) Probe(ctx context.Context) error { return t.file.Probe(ctx) }
 
-// WriteTo writes the table as it is now to w, while it is in use: a file that [Open]
-// opens.
+// WriteTo writes the present state of the table to w, while it is in use. The result is a
+// file for [Open].
 func (t *Table) WriteTo(ctx context.Context, w io.Writer) error { return t.file.WriteTo(ctx, w) }
 
-// Close waits for the calls under way and lets go of the file.
+// Close waits for running calls and closes the file.
 func (t *Table) Close() error { return t.file.Close() }
 
 // Get implements store.Table.
@@ -97,7 +95,7 @@ func (t *Table) Get(ctx context.Context, key store.Key) (store.Item, error) {
 		item, err = stored(tx, key, time.Now())
 		return err
 	})
-	t.tellOf(err, key)
+	t.reportDamaged(err, key)
 	if err == nil && item.Version == 0 {
 		err = &fault.Error{Op: op, Kind: fault.NotFound, Subject: key.PK + " " + key.SK}
 	}
@@ -116,7 +114,7 @@ func (t *Table) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, e
 		for _, key := range keys {
 			item, err := stored(tx, key, now)
 			if err != nil {
-				t.tellOf(err, key)
+				t.reportDamaged(err, key)
 				return err
 			}
 			if item.Version != 0 {
@@ -167,7 +165,7 @@ func (t *Table) write(ctx context.Context, op string, writes []store.Write) ([]i
 		for i, w := range writes {
 			before, err := stored(tx, w.Item.Key, now)
 			if err != nil {
-				t.tellOf(err, w.Item.Key)
+				t.reportDamaged(err, w.Item.Key)
 				return err
 			}
 			if w.If != store.Any && int64(w.If) != before.Version {

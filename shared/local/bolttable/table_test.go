@@ -53,7 +53,7 @@ func TestReopen(t *testing.T) {
 	}
 	page, err := table.Query(bg, store.Query{PK: "ip", Index: true})
 	if err != nil || len(page.Items) != 1 {
-		t.Fatalf("%v, %v", page, err)
+		t.Fatalf("got %v, %v, want one item", page, err)
 	}
 	if err := table.Close(); err != nil {
 		t.Fatal(err)
@@ -68,15 +68,15 @@ func TestReopen(t *testing.T) {
 	table = open(t, path)
 	got, err := table.Get(bg, want.Key)
 	if err != nil || got.Version != 1 || !bytes.Equal(got.Value, want.Value) || got.Expires != want.Expires {
-		t.Fatalf("after reopening: %+v, %v", got, err)
+		t.Fatalf("after reopening: got %+v, %v, want version 1 of %+v", got, err, want)
 	}
 	if page, err = table.Query(bg, store.Query{PK: "ip", Index: true}); err != nil || len(page.Items) != 1 {
-		t.Fatalf("after reopening, the index holds %v, %v", page, err)
+		t.Fatalf("after reopening, the index has %v, %v, want one item", page, err)
 	}
 }
 
-// A second opener is told so in about a second. flock tells apart open files,
-// not processes, so this process can stand for another.
+// A second Open fails after about a second. flock distinguishes open files, not processes,
+// so this process can act as another one.
 func TestSecondProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "table.db")
@@ -87,7 +87,7 @@ func TestSecondProcess(t *testing.T) {
 			t.Fatalf("got %v, want a fault of kind conflict that says why", err)
 		}
 		if waited := time.Since(start); waited > 2*time.Second {
-			t.Fatalf("it took %s", waited)
+			t.Fatalf("it took %s, want at most 2s", waited)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestNotADatabase(t *testing.T) {
 	}
 }
 
-// An item is there until the second it expires in, and then in no reading.
+// Every read returns an item until the second in which it expires, and no read after that.
 func TestExpiryMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := open(t, filepath.Join(t.TempDir(), "table.db"))
@@ -125,19 +125,19 @@ func TestExpiryMoment(t *testing.T) {
 		}
 		time.Sleep(10*time.Second - 1)
 		if n := readings(); n != 5 {
-			t.Fatalf("just before its expiry %d of 5 readings see the item", n)
+			t.Fatalf("just before its expiry %d reads return the item, want 5", n)
 		}
 		time.Sleep(time.Nanosecond)
 		if n := readings(); n != 0 {
-			t.Fatalf("at its expiry %d readings still see the item", n)
+			t.Fatalf("at its expiry %d reads return the item, want 0", n)
 		}
 		if version, err := table.Put(bg, item, store.Absent); err != nil || version != 1 {
-			t.Fatalf("put again: version %d, %v", version, err)
+			t.Fatalf("put again: got version %d, %v, want 1", version, err)
 		}
 	})
 }
 
-// Expired items leave the file as others are written.
+// Writing other items removes expired ones from the file.
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "table.db")

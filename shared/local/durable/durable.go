@@ -1,9 +1,9 @@
-// Package durable replaces files so that a reader finds the old one or the new
-// one, whole, and so that the new one is still there after the power failed.
+// Package durable replaces files so that a reader finds either the complete old file or
+// the complete new one, and the new one is still there after a power failure.
 //
-// A rename alone promises only the first: the name may reach the disk before what
-// was written under it, and then stands for an empty file. So the file is synced
-// before it is renamed, and the folder, which holds the name, after that.
+// A rename alone promises only the first: the name may reach the disk before the content,
+// and then the file is empty after a power failure. So the file is synced before it is
+// renamed, and the folder, which has the name, after that.
 package durable
 
 import (
@@ -18,7 +18,7 @@ import (
 // see when it is called.
 var sync = (*os.File).Sync
 
-// Write replaces the file at path by one of the content and the mode.
+// Write replaces the file at path by one with the given content and mode.
 func Write(path string, content []byte, mode fs.FileMode) error {
 	return WriteFrom(path, mode, func(w io.Writer) error {
 		_, err := w.Write(content)
@@ -26,9 +26,9 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	}, nil)
 }
 
-// WriteFrom replaces the file at path by what write writes. If that fails, or the
-// file cannot be flushed, or check, unless nil, has something against the new file,
-// the old one stays and nothing is left beside it.
+// WriteFrom replaces the file at path by a new one with what write writes. check, unless
+// nil, is called with the name of the new file. If write, the sync or check fails, the old
+// file stays and the new one is removed.
 func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error, check func(fresh string) error) error {
 	fresh, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -48,7 +48,7 @@ func WriteFrom(path string, mode fs.FileMode, write func(io.Writer) error, check
 	return Rename(fresh.Name(), path)
 }
 
-// Rename gives a file that is on disk already another name, for good.
+// Rename renames a file that is synced already, and syncs the folder.
 func Rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
@@ -56,8 +56,8 @@ func Rename(from, to string) error {
 	return SyncFolder(filepath.Dir(to))
 }
 
-// SyncFolder flushes the names in a folder: a file that was made in it can be
-// relied on only after that.
+// SyncFolder flushes the names in a folder to the disk. Without it a new file may be gone
+// after a power failure.
 func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// observed tells what was on disk by name whenever something was synced.
+// observed records what the name was on disk at each sync.
 func observed(t *testing.T, path string, fail func(what string) error) *[]string {
 	t.Helper()
 	var steps []string
@@ -40,10 +40,10 @@ func TestTheFileIsSyncedBeforeItsNameAndTheNameAfter(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := []string{"file while the name stands for old", "folder while the name stands for new"}; !slices.Equal(*steps, want) {
-		t.Errorf("%q, want %q", *steps, want)
+		t.Errorf("got %q, want %q", *steps, want)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
+		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
 	}
 }
 
@@ -61,12 +61,12 @@ func TestAFailureLeavesTheOldFileAlone(t *testing.T) {
 		return nil
 	})
 	if err := Write(path, []byte("new"), 0o600); !errors.Is(err, broken) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want %v", err, broken)
 	}
 	content, err := os.ReadFile(path)
 	entries, listed := os.ReadDir(folder)
 	if string(content) != "old" || err != nil || listed != nil || len(entries) != 1 {
-		t.Errorf("%q, %v; %v", content, err, entries)
+		t.Errorf("got content %q, %v and files %v, want old and one file", content, err, entries)
 	}
 }
 
@@ -76,13 +76,13 @@ func TestWhatTheCheckRefusesIsNotThere(t *testing.T) {
 	path := filepath.Join(folder, "copy")
 	err := WriteFrom(path, 0o600, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }, func(fresh string) error {
 		if content, err := os.ReadFile(fresh); err != nil || string(content) != "new" {
-			t.Errorf("checked %q, %v", content, err)
+			t.Errorf("checked %q, %v, want new", content, err)
 		}
 		return refused
 	})
 	entries, listed := os.ReadDir(folder)
 	if !errors.Is(err, refused) || listed != nil || len(entries) != 0 {
-		t.Errorf("%v; %v", err, entries)
+		t.Errorf("got %v and files %v, want %v and none", err, entries, refused)
 	}
 }
 
@@ -96,6 +96,6 @@ func TestAFolderThatCannotBeSyncedIsSaid(t *testing.T) {
 		return nil
 	})
 	if err := Write(path, []byte("new"), 0o600); !errors.Is(err, broken) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want %v", err, broken)
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// replacing is how a file is replaced without us.
+// replacing matches code that replaces a file without this package.
 var replacing = regexp.MustCompile(`\bos\.(Rename|WriteFile|Create)\(`)
 
-// What the product keeps is replaced by this package only, so that nobody has to
-// remember to sync. Simulators forget what they like.
+// Only this package replaces files of the product, so that nobody has to remember to sync.
+// Simulators need no durable files.
 func TestNobodyElseReplacesFiles(t *testing.T) {
 	const root = "../../.."
-	looked := 0
+	checked := 0
 	for _, folder := range []string{"functions", "shared", "scripts/machine", "scripts/local"} {
 		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
@@ -31,10 +31,10 @@ func TestNobodyElseReplacesFiles(t *testing.T) {
 			if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return nil
 			}
-			looked++
+			checked++
 			text, err := os.ReadFile(path)
 			if found := replacing.Find(text); found != nil {
-				t.Errorf("%s uses %s", strings.TrimPrefix(path, root+"/"), found)
+				t.Errorf("%s uses %s, want shared/local/durable", strings.TrimPrefix(path, root+"/"), found)
 			}
 			return err
 		})
@@ -42,7 +42,7 @@ func TestNobodyElseReplacesFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if looked < 100 {
-		t.Errorf("only %d files were looked at", looked)
+	if checked < 100 {
+		t.Errorf("checked %d files, want at least 100", checked)
 	}
 }

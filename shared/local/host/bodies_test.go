@@ -26,14 +26,14 @@ import (
 
 const mebi = 1 << 20
 
-// request and response are what functions take and give.
+// request and response are the types of a function's handler.
 type (
 	request  = events.APIGatewayV2HTTPRequest
 	response = events.APIGatewayV2HTTPResponse
 )
 
-// guarded is a function that lets in who carries a token and brings at most 1 MiB.
-// It counts what came in and how large it was.
+// guarded is a function that admits requests with a token and at most 1 MiB. It counts the
+// admitted requests and their bytes.
 type guarded struct {
 	handled atomic.Int64
 	bytes   atomic.Int64
@@ -59,7 +59,7 @@ func (g *guarded) admit(_ context.Context, r request, size int64) (response, boo
 	return response{}, true
 }
 
-// watched is a body that tells how much of it was read.
+// watched is a body that counts how much of it was read.
 type watched struct {
 	io.Reader
 	read int64
@@ -71,7 +71,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// The function says who may send a body, and how large, before it is read.
+// The function decides who may send a body, and how large, before the body is read.
 func TestNothingIsReadBeforeItIsAdmitted(t *testing.T) {
 	for _, tc := range []struct {
 		name, authorization string
@@ -101,13 +101,13 @@ func TestNothingIsReadBeforeItIsAdmitted(t *testing.T) {
 				t.Errorf("status %d after %d bytes, want %d and at most %d", w.Code, body.read, tc.status, tc.read)
 			}
 			if in := tc.status == 202; (g.handled.Load() == 1) != in || (in && g.bytes.Load() != tc.size) {
-				t.Errorf("%d requests with %d bytes were handled", g.handled.Load(), g.bytes.Load())
+				t.Errorf("handled %d requests with %d bytes, want handled %t with %d", g.handled.Load(), g.bytes.Load(), in, tc.size)
 			}
 		})
 	}
 }
 
-// letters is a text without an end.
+// letters is an endless text.
 type letters struct{}
 
 func (letters) Read(p []byte) (int, error) {
@@ -117,8 +117,8 @@ func (letters) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A caller who sends everything before it reads gets the answer all the same,
-// though nothing of the body is kept.
+// A caller that sends everything before it reads gets the response all the same, although
+// the body is discarded.
 func TestTheRefusalArrives(t *testing.T) {
 	g := &guarded{}
 	server := httptest.NewServer(host.New(zerolog.Nop()).HTTP(g.function()))
@@ -135,21 +135,21 @@ func TestTheRefusalArrives(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.CopyN(conn, letters{}, 10*mebi); err != nil {
-			t.Errorf("%s: the body could not be sent: %v", tc.want, err)
+			t.Errorf("%s: sending the body: got %v, want no error", tc.want, err)
 		}
 		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if answer.Status[:3] != tc.want || !answer.Close {
-			t.Errorf("%s, closing %v; want %s", answer.Status, answer.Close, tc.want)
+			t.Errorf("got %s, closing %v, want %s, closing", answer.Status, answer.Close, tc.want)
 		}
 		_, _ = answer.Body.Close(), conn.Close()
 	}
 }
 
-// However many come at once, only so many bodies are in memory. The others wait a
-// little, and are told to come again.
+// However many requests come at once, only MaxBodies bodies are in memory. The others wait
+// a little, and are then refused with Retry-After.
 func TestBodiesInMemoryAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const callers = 3 * host.MaxBodies
@@ -168,7 +168,7 @@ func TestBodiesInMemoryAreBounded(t *testing.T) {
 				w := httptest.NewRecorder()
 				server.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}")))
 				if w.Code == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
-					t.Error("a refusal does not say when to come again")
+					t.Error("got a 503 without Retry-After, want one with it")
 				}
 				statuses <- w.Code
 			}()
@@ -179,7 +179,7 @@ func TestBodiesInMemoryAreBounded(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if w.Code != http.StatusAccepted {
-			t.Errorf("a request without a body waited: %d", w.Code)
+			t.Errorf("a request without a body: got %d, want 202 without waiting", w.Code)
 		}
 		time.Sleep(time.Minute)
 		got := map[int]int{}
@@ -187,13 +187,13 @@ func TestBodiesInMemoryAreBounded(t *testing.T) {
 			got[<-statuses]++
 		}
 		if most.Load() > host.MaxBodies+1 || got[202] != 2*host.MaxBodies || got[503] != host.MaxBodies {
-			t.Errorf("at most %d at once, statuses %v", most.Load(), got)
+			t.Errorf("%d at once, statuses %v, want at most %d at once, %d of 202 and %d of 503", most.Load(), got, host.MaxBodies+1, 2*host.MaxBodies, host.MaxBodies)
 		}
 	})
 }
 
-// An event is handed over, not copied by way of JSON: a body costs a small multiple
-// of itself, whatever is in it.
+// An event is passed directly, not encoded as JSON: a body costs a small multiple of its
+// size, whatever is in it.
 func TestAnEventIsNotEncoded(t *testing.T) {
 	body := bytes.Repeat([]byte{1}, mebi) // each byte is six in JSON
 	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
@@ -203,18 +203,18 @@ func TestAnEventIsNotEncoded(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	h.HTTP(host.Function{Name: "test", Timeout: time.Second, Handler: func(_ context.Context, r request) (response, error) {
 		if len(r.Body) != mebi {
-			t.Errorf("%d bytes arrived", len(r.Body))
+			t.Errorf("%d bytes arrived, want %d", len(r.Body), mebi)
 		}
 		return response{StatusCode: http.StatusAccepted}, nil
 	}}).ServeHTTP(httptest.NewRecorder(), r)
 	runtime.ReadMemStats(&after)
 	if got := after.TotalAlloc - before.TotalAlloc; got > 2*mebi {
-		t.Errorf("%d bytes were allocated for a body of %d", got, mebi)
+		t.Errorf("%d bytes were allocated for a body of %d, want at most %d", got, mebi, 2*mebi)
 	}
 }
 
-// pipes is a listener whose connections are in memory, so that they know the time
-// of a bubble.
+// pipes is a listener with connections in memory, so that they use the virtual time of a
+// bubble.
 type pipes struct {
 	connections chan net.Conn
 	closed      chan struct{}
@@ -240,7 +240,7 @@ func (p *pipes) dial() net.Conn {
 	return ours
 }
 
-// A body that comes slowly is cut, as headers are.
+// A connection with a slow body is closed, and so is one with slow headers.
 func TestSlowCallersAreCut(t *testing.T) {
 	const start = "POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token\r\n"
 	for _, tc := range []struct {
@@ -279,14 +279,14 @@ func TestSlowCallersAreCut(t *testing.T) {
 				reader := bufio.NewReader(conn)
 				line, err := reader.ReadString('\n')
 				if line != tc.answer || (tc.answer == "") != (err != nil) {
-					t.Errorf("%q, %v; want %q", line, err, tc.answer)
+					t.Errorf("got %q, %v, want %q", line, err, tc.answer)
 				}
 				_, _ = io.Copy(io.Discard, reader) // until it is closed
 				if took := time.Since(began); took > tc.within {
-					t.Errorf("cut after %s", took)
+					t.Errorf("closed after %s, want at most %s", took, tc.within)
 				}
 				if g.handled.Load() != 0 {
-					t.Error("it was handled")
+					t.Errorf("handled %d requests, want none", g.handled.Load())
 				}
 				_ = conn.Close()
 				caller.Wait()
@@ -295,7 +295,7 @@ func TestSlowCallersAreCut(t *testing.T) {
 	}
 }
 
-// Headers are small, for they are read before anybody knows whose they are.
+// The size of headers is limited, because they are read before the sender is known.
 func TestLongHeadersAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := newPipes()
@@ -309,14 +309,14 @@ func TestLongHeadersAreRefused(t *testing.T) {
 		reader := bufio.NewReader(conn)
 		line, err := reader.ReadString('\n')
 		if err != nil || !strings.HasPrefix(line, "HTTP/1.1 431") {
-			t.Errorf("%q, %v", line, err)
+			t.Errorf("got %q, %v, want HTTP/1.1 431", line, err)
 		}
 		_, _ = io.Copy(io.Discard, reader) // until it is closed
 		_ = conn.Close()
 	})
 }
 
-// What net/http complains about is a line like every other.
+// A message of net/http is a log line like every other.
 func TestComplaintsOfTheServerAreJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := newPipes()
@@ -332,12 +332,12 @@ func TestComplaintsOfTheServerAreJSON(t *testing.T) {
 		_ = server.Close()
 		var line struct{ Level, Message string }
 		if err := json.Unmarshal(log.Bytes(), &line); err != nil || line.Level != "warn" || !strings.Contains(line.Message, "panic serving") {
-			t.Errorf("%v: %s", err, log.String())
+			t.Errorf("got %s (%v), want a warning with \"panic serving\"", log.String(), err)
 		}
 	})
 }
 
-// What Admit cannot decide because it panics is not let in.
+// If Admit panics, the request is not admitted.
 func TestAdmitMayPanic(t *testing.T) {
 	w := httptest.NewRecorder()
 	host.New(zerolog.Nop()).HTTP(host.Function{Name: "test", Timeout: time.Second,
@@ -345,6 +345,6 @@ func TestAdmitMayPanic(t *testing.T) {
 		Handler: func(context.Context, request) (response, error) { return response{StatusCode: 202}, nil },
 	}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}")))
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Type") != "application/problem+json" {
-		t.Errorf("%d %v", w.Code, w.Header())
+		t.Errorf("got %d %v, want 503 with a problem document", w.Code, w.Header())
 	}
 }

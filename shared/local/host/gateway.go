@@ -14,18 +14,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// How API Gateway hands a request to a function, for an HTTP API with payload
-// format 2.0. Where the developer guide ("Create AWS Lambda proxy integrations for
-// HTTP APIs") is silent, the source is an event that somebody captured:
+// How API Gateway passes a request to a function, for an HTTP API with payload format 2.0.
+// Where the developer guide ("Create AWS Lambda proxy integrations for HTTP APIs") says
+// nothing, the source is an event that somebody captured:
 //
 //   - github.com/hotsock/voker, vokerhttp/testdata/ingress-paths.json and
 //     apigwv2-request.json, captured in July 2026
 //   - github.com/floci-io/floci, issue 2172 and pull request 2203, and
 //     github.com/ministackorg/ministack, pull request 766: which bodies are text
 
-// requestOf is an HTTP request as API Gateway presents it, without the body. The
-// headers that the gateway adds by itself (x-forwarded-for, x-amzn-trace-id …) are
-// only there if something in front of us set them.
+// requestOf is an HTTP request in the form of API Gateway, without the body. The headers
+// that the gateway adds (x-forwarded-for, x-amzn-trace-id …) are only there if a proxy in
+// front of this process set them.
 func requestOf(r *http.Request) events.APIGatewayV2HTTPRequest {
 	source, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -45,15 +45,14 @@ func requestOf(r *http.Request) events.APIGatewayV2HTTPRequest {
 	}
 }
 
-// Path is the path of a request as an HTTP API hands it over (rawPath): decoded,
-// cut at a question mark that comes out of that, and decoded once more. So
-// /a%2Fb and /a%252Fb both arrive as /a/b, /a%3Fb as /a, /a%253Fb as /a?b; slashes
-// that stand together or at the end stay. All of it is in the captured events.
+// Path is the path of a request as an HTTP API passes it on (rawPath): decoded, cut at a
+// question mark in the result, and decoded once more. So /a%2Fb and /a%252Fb both become
+// /a/b, /a%3Fb becomes /a, and /a%253Fb becomes /a?b. Double slashes and a slash at the
+// end stay. All of this is in the captured events.
 //
-// One of them shows a path refused with 400 whose second decoding is impossible
-// (/percent%25done). Others saw such a path arrive as /percent%done, so it arrives
-// here: a function has to stand it, because /percent%2525done arrives like that in
-// any case.
+// In one captured event, a path with an impossible second decoding (/percent%25done) was
+// refused with 400. Others saw such a path arrive as /percent%done, so Path returns that: a
+// function must handle it anyway, because /percent%2525done arrives like that too.
 func Path(r *http.Request) string {
 	path, _, _ := strings.Cut(r.URL.Path, "?")
 	if again, err := url.PathUnescape(path); err == nil {
@@ -62,13 +61,13 @@ func Path(r *http.Request) string {
 	return path
 }
 
-// ofTheConnection are the headers that end at the gateway (RFC 9110, 7.6.1).
+// ofTheConnection are the headers that the gateway does not pass on (RFC 9110, 7.6.1).
 var ofTheConnection = map[string]bool{
 	"connection": true, "keep-alive": true, "proxy-connection": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
 }
 
-// headersOf is the headers by their names in lower case, those that came several
-// times joined by commas, and without the cookies, which have a field of their own.
+// headersOf returns the headers by their names in lower case. Several values of a header
+// are joined by commas. Cookies are left out, because they have their own field.
 func headersOf(r *http.Request) map[string]string {
 	headers := map[string]string{"host": r.Host}
 	for name, values := range r.Header {
@@ -79,7 +78,7 @@ func headersOf(r *http.Request) map[string]string {
 	return headers
 }
 
-// cookiesOf is the cookies, one by one; nil if there are none.
+// cookiesOf returns the cookies, one by one; nil if there are none.
 func cookiesOf(r *http.Request) []string {
 	var cookies []string
 	for _, line := range r.Header.Values("Cookie") {
@@ -92,8 +91,9 @@ func cookiesOf(r *http.Request) []string {
 	return cookies
 }
 
-// parametersOf is the query, decoded, and what came several times joined by commas;
-// nil if there is none. The query as a whole (rawQueryString) stays as it was sent.
+// parametersOf returns the parameters of the query, decoded, several values of one joined
+// by commas; nil if there are none. The query string itself (rawQueryString) stays as it
+// was sent.
 func parametersOf(u *url.URL) map[string]string {
 	var parameters map[string]string
 	for name, values := range u.Query() {
@@ -105,8 +105,7 @@ func parametersOf(u *url.URL) map[string]string {
 	return parameters
 }
 
-// setBody gives the event its body: as it is if it is text, else as base64. No
-// body is text.
+// setBody sets the body of the event: unchanged if it is text or empty, else as base64.
 func setBody(event *events.APIGatewayV2HTTPRequest, body string) {
 	if body == "" || (isText(event.Headers["content-type"]) && utf8.ValidString(body)) {
 		event.Body = body
@@ -120,10 +119,10 @@ var textTypes = map[string]bool{
 	"application/json": true, "application/xml": true, "application/javascript": true, "application/graphql": true,
 }
 
-// isText reports whether a body of a content type arrives as text. Measured were
-// these types without parameters or with the character set UTF-8; everything else,
-// application/problem+json, forms and a missing type among it, arrived as base64.
-// Whether a JSON type with another parameter does was not measured.
+// isText reports whether a body of a content type arrives as text. In the measurements
+// these types arrived as text without parameters or with the character set UTF-8. All
+// others arrived as base64, also application/problem+json, forms and a missing type. A
+// JSON type with another parameter was not measured.
 func isText(contentType string) bool {
 	kind, parameters, err := mime.ParseMediaType(contentType)
 	if err != nil || (!textTypes[kind] && !strings.HasPrefix(kind, "text/")) {

@@ -17,7 +17,7 @@ import (
 	"entrasync/shared/local/host"
 )
 
-// eventFor is the event that a request becomes.
+// eventFor is the event for a request.
 func eventFor(t *testing.T, r *http.Request) events.APIGatewayV2HTTPRequest {
 	t.Helper()
 	var got events.APIGatewayV2HTTPRequest
@@ -27,12 +27,12 @@ func eventFor(t *testing.T, r *http.Request) events.APIGatewayV2HTTPRequest {
 		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK}, nil
 	}}).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
-		t.Fatalf("status %d", w.Code)
+		t.Fatalf("got status %d, want 200", w.Code)
 	}
 	return got
 }
 
-// What AWS made of each path was captured there; see gateway.go.
+// The path that AWS makes of each path was captured there; see gateway.go.
 func TestThePathIsHandedOverAsAWSDoes(t *testing.T) {
 	for sent, want := range map[string]string{
 		"/capture/plain":                               "/capture/plain",
@@ -60,7 +60,7 @@ func TestThePathIsHandedOverAsAWSDoes(t *testing.T) {
 	}
 }
 
-// The request of a capture becomes its event, but for what only AWS knows.
+// A captured request becomes its captured event, except for the fields that only AWS knows.
 func TestTheEventIsThatOfAnHTTPAPI(t *testing.T) {
 	body := `{"message":"hello from the public internet","unicode":"lambda-λ"}`
 	r := httptest.NewRequest(http.MethodPost, "/capture/space%20value?repeat=one&repeat=two&redirect=https%3A%2F%2Fexample.com%2Fa%2Fb&literalPlus=a+b&encodedPlus=a%2Bb&empty=", strings.NewReader(body))
@@ -84,14 +84,14 @@ func TestTheEventIsThatOfAnHTTPAPI(t *testing.T) {
 	}
 	got := eventFor(t, r)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(events.APIGatewayV2HTTPRequestContext{}, "RequestID", "Time", "TimeEpoch")); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Errorf("the event (-want +got):\n%s", diff)
 	}
 	if _, err := time.Parse("02/Jan/2006:15:04:05 -0700", got.RequestContext.Time); err != nil || got.RequestContext.RequestID == "" {
-		t.Errorf("time %q, id %q", got.RequestContext.Time, got.RequestContext.RequestID)
+		t.Errorf("got time %q, id %q, want a time in the form of AWS and an id", got.RequestContext.Time, got.RequestContext.RequestID)
 	}
 	bare := eventFor(t, httptest.NewRequest(http.MethodGet, "/", nil))
 	if bare.Cookies != nil || bare.QueryStringParameters != nil || bare.Body != "" || bare.IsBase64Encoded {
-		t.Errorf("a request without anything: %+v", bare)
+		t.Errorf("an empty request: got %+v, want no cookies, parameters and body", bare)
 	}
 }
 
@@ -115,14 +115,14 @@ func TestWhichBodiesAreText(t *testing.T) {
 			want = base64.StdEncoding.EncodeToString([]byte(body))
 		}
 		if got.Body != want || got.IsBase64Encoded == text {
-			t.Errorf("%q: %q, base64 %v", contentType, got.Body, got.IsBase64Encoded)
+			t.Errorf("%q: got %q, base64 %v, want %q, base64 %v", contentType, got.Body, got.IsBase64Encoded, want, !text)
 		}
 	}
 	for _, contentType := range []string{"application/json", "application/pdf"} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(""))
 		r.Header.Set("Content-Type", contentType)
 		if got := eventFor(t, r); got.Body != "" || got.IsBase64Encoded {
-			t.Errorf("no body of type %q: %q, base64 %v", contentType, got.Body, got.IsBase64Encoded)
+			t.Errorf("no body of type %q: got %q, base64 %v, want no body and false", contentType, got.Body, got.IsBase64Encoded)
 		}
 	}
 }

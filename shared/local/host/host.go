@@ -1,13 +1,13 @@
-// Package host runs Lambda functions as Lambda would: it turns HTTP requests
-// into API Gateway events, messages of a queue into SQS batches and the times of a
-// schedule into scheduled events, bounds each invocation by the function's time-out,
-// survives a panic, deletes what succeeded and leaves what failed to the queue. A
-// function is a handler in this process, or whatever takes and gives JSON, such as a
-// shipped program that runs as a process.
+// Package host runs Lambda functions as Lambda does. It turns HTTP requests into API
+// Gateway events, messages of a queue into SQS batches, and the times of a schedule into
+// scheduled events. It ends each invocation at the function's time-out and survives a
+// panic. It deletes messages that succeeded and leaves failed ones in the queue. A function
+// is a handler in this process, or a lambda.Handler with JSON in and out, such as a shipped
+// program that runs as another process.
 //
-// What strangers send is refused before it is read ([Function.Admit]), and how much
-// is read at once is bounded, so that a process that many can reach keeps to its
-// memory ([Host.HTTP]).
+// Requests of strangers are refused before their body is read ([Function.Admit]), and the
+// number of bodies in memory is limited ([Host.HTTP]), so that the memory of a process is
+// bounded although many can reach it.
 package host
 
 import (
@@ -42,8 +42,8 @@ func New(log zerolog.Logger) *Host {
 	return &Host{log: log, ctx: ctx, stop: stop, bodies: make(chan struct{}, MaxBodies)}
 }
 
-// Stop takes no more messages, leaves the schedules and waits until the running invocations are over,
-// for at most the time given. It reports whether all of them ended.
+// Stop receives no more messages, stops the schedules and waits for running invocations of
+// both, for at most the given time. It reports whether all of them ended.
 func (h *Host) Stop(within time.Duration) bool {
 	h.stop()
 	done := make(chan struct{})
@@ -64,17 +64,17 @@ func (h *Host) Stop(within time.Duration) bool {
 // Function is one Lambda function.
 type Function struct {
 	Name string
-	// Handler is a handler function of any form that aws-lambda-go takes, or a
-	// lambda.Handler: then events and answers pass through it as they are.
+	// Handler is a handler function of any form that aws-lambda-go accepts, or a
+	// lambda.Handler, which gets the event and returns the response as JSON.
 	Handler any
 	Timeout time.Duration
-	// Admit, unless nil, decides about an HTTP request before its body is read. It
-	// is given the event without the body, and how many bytes the body has, -1 if
-	// nobody knows yet. If it reports false its answer is sent and nothing is read.
-	// It is asked again when a body turns out to be larger than MaxBody.
+	// Admit, unless nil, decides about an HTTP request before its body is read. It gets the
+	// event without the body, and the size of the body in bytes, -1 if it is not known yet.
+	// If it returns false, its response is sent and the body is not read. It is called again
+	// if a body of unknown size is larger than MaxBody.
 	Admit func(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool)
-	// MaxBody is how many bytes of a body are read at most; what is larger is
-	// refused. 0 is what API Gateway passes on.
+	// MaxBody is the largest body in bytes; a larger one is refused. 0 means the limit of API
+	// Gateway.
 	MaxBody int64
 }
 
@@ -88,11 +88,10 @@ func (h *Host) invocation(f Function) (context.Context, context.CancelFunc) {
 	return h.log.With().Str("function", f.Name).Str("request", id).Logger().WithContext(ctx), cancel
 }
 
-// invoke runs one invocation. A handler of the one form that all of ours have is
-// called as it is, since a copy of the event by way of JSON costs many times the
-// event. Any other is run by aws-lambda-go's own handler: the event goes in and the
-// answer comes out as JSON, and each invocation has a handler of its own, because
-// that gives the buffer of an answer to the next one.
+// invoke runs one invocation. A handler of the form that all handlers of entrasync have is
+// called directly, because encoding the event as JSON costs many times its memory. Any
+// other runs in aws-lambda-go's own handler, with the event and the response as JSON. Each
+// invocation gets a new such handler, because one reuses the buffer of its last response.
 func invoke[E, A any](ctx context.Context, h *Host, f Function, event E) (answer A, err error) {
 	op := "host.invoke " + f.Name
 	defer h.survive(f, &err)
@@ -111,7 +110,7 @@ func invoke[E, A any](ctx context.Context, h *Host, f Function, event E) (answer
 	return answer, fault.Wrap(json.Unmarshal(result, &answer), fault.Internal, op)
 }
 
-// survive makes a panic an error of the invocation.
+// survive turns a panic into an error of the invocation.
 func (h *Host) survive(f Function, err *error) {
 	if cause := recover(); cause != nil {
 		h.log.Error().Str("function", f.Name).Any("panic", cause).Bytes("stack", debug.Stack()).Msg("a function panicked")

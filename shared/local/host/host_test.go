@@ -26,7 +26,7 @@ import (
 	"entrasync/shared/queue"
 )
 
-// newQueue opens a queue in a file of its own.
+// newQueue opens a queue in a new file.
 func newQueue(t *testing.T) *boltqueue.Queue {
 	t.Helper()
 	db, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
@@ -45,7 +45,7 @@ func newQueue(t *testing.T) *boltqueue.Queue {
 	return q
 }
 
-// send puts numbered messages into a queue, each in a group of its own.
+// send sends numbered messages to a queue, each in another group.
 func send(t *testing.T, q queue.Sender, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
@@ -55,7 +55,7 @@ func send(t *testing.T, q queue.Sender, bodies ...string) {
 	}
 }
 
-// recorder is a function that notes what it was invoked with.
+// recorder is a function that records its events.
 type recorder struct {
 	mu      sync.Mutex
 	batches [][]string
@@ -85,14 +85,14 @@ func (r *recorder) function() host.Function {
 	return host.Function{Name: "test", Handler: r.invoke, Timeout: 10 * time.Second}
 }
 
-// flat is everything the function got, in order.
+// flat is all messages that the function received, in order.
 func (r *recorder) flat() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Concat(r.batches...)
 }
 
-// depth is what the queue still holds.
+// depth is the depth of the queue.
 func depth(t *testing.T, q queue.Queue) queue.Depth {
 	t.Helper()
 	d, err := q.Depth(t.Context())
@@ -178,10 +178,10 @@ func TestStopWaitsForWhatRuns(t *testing.T) {
 		time.Sleep(time.Second)
 		start := time.Now()
 		if !h.Stop(10*time.Second) || time.Since(start) != 2*time.Second {
-			t.Errorf("stopped after %s", time.Since(start))
+			t.Errorf("stopped after %s, want 2s", time.Since(start))
 		}
 		if d := depth(t, q); d != (queue.Depth{}) {
-			t.Errorf("the queue still holds %+v: handled work was lost", d)
+			t.Errorf("the depth is %+v, want 0: handled messages must be deleted", d)
 		}
 	})
 }
@@ -199,14 +199,14 @@ func TestHTTPIsPassedOnWhole(t *testing.T) {
 	w := httptest.NewRecorder()
 	server.ServeHTTP(w, r)
 	if w.Code != 418 || w.Body.String() != "hi" || w.Header().Get("X-A") != "1" || w.Header().Get("Set-Cookie") != "c=1" {
-		t.Errorf("answer %d %q %v", w.Code, w.Body, w.Header())
+		t.Errorf("got response %d %q %v, want 418 hi with both headers", w.Code, w.Body, w.Header())
 	}
 	if got.RawPath != "/v1/a/b" || got.RawQueryString != "x=1&x=2" || got.Headers["x-two"] != "a,b" || got.RequestContext.HTTP.Method != "PUT" || !got.IsBase64Encoded || got.Body != "/wA=" || got.RequestContext.HTTP.SourceIP == "" {
-		t.Errorf("event %+v", got)
+		t.Errorf("got event %+v, want the path, query, headers, body and address of the request", got)
 	}
 }
 
-// Each of many invocations at once has its own answer.
+// Each of many concurrent invocations has its own response.
 func TestAnswersAreNotMixedUp(t *testing.T) {
 	h := host.New(zerolog.Nop())
 	echo := h.HTTP(host.Function{Name: "test", Timeout: time.Minute, Handler: func(r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
@@ -219,7 +219,7 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 				path, w := fmt.Sprintf("/%d/%d", caller, n), httptest.NewRecorder()
 				echo.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 				if w.Body.String() != path {
-					t.Errorf("%s got %d %q", path, w.Code, w.Body)
+					t.Errorf("%s: got %d %q, want the path", path, w.Code, w.Body)
 					return
 				}
 			}
@@ -249,12 +249,12 @@ func TestHTTPFailures(t *testing.T) {
 		w := httptest.NewRecorder()
 		tc.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", tc.body))
 		if w.Code != tc.want {
-			t.Errorf("%s: %d, want %d", name, w.Code, tc.want)
+			t.Errorf("%s: got %d, want %d", name, w.Code, tc.want)
 		}
 	}
 }
 
-// zeros is a body without an end.
+// zeros is an endless body.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -271,7 +271,7 @@ func TestAFunctionElsewhereGetsTheSameEvents(t *testing.T) {
 		var got []events.SQSMessage
 		outside := raw(func(ctx context.Context, event []byte) ([]byte, error) {
 			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) != time.Second {
-				t.Errorf("the deadline is in %s", time.Until(deadline))
+				t.Errorf("the deadline is in %s, want 1s", time.Until(deadline))
 			}
 			var e events.SQSEvent
 			if err := json.Unmarshal(event, &e); err != nil {
@@ -289,10 +289,10 @@ func TestAFunctionElsewhereGetsTheSameEvents(t *testing.T) {
 		time.Sleep(5 * time.Minute) // the bubble's time
 		h.Stop(time.Minute)
 		if len(got) != 2 || got[1].Attributes["ApproximateReceiveCount"] != "2" || got[1].EventSourceARN != "arn:aws:sqs:eu-central-1:123456789012:stack-test.fifo" || got[1].AWSRegion != "eu-central-1" {
-			t.Errorf("got %+v", got)
+			t.Errorf("got %+v, want two messages, the second with count 2 and the ARN and region of the source", got)
 		}
 		if d := depth(t, q); d != (queue.Depth{}) {
-			t.Errorf("the queue still holds %+v", d)
+			t.Errorf("the depth is %+v, want 0", d)
 		}
 	})
 }

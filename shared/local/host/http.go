@@ -15,21 +15,21 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// maxRequest is the largest body that API Gateway passes on, in bytes (Amazon
-// API Gateway quotas).
+// maxRequest is the largest body that API Gateway accepts, in bytes (Amazon API Gateway
+// quotas).
 const maxRequest = 10 << 20
 
-// MaxBodies is how many requests with a body are in memory at once, on their way
-// in and while their function runs: with the largest body that a function takes,
-// and the copies that are made of one, the memory that all callers together can
-// use. Others wait for bodyPatience before they are told to come again.
+// MaxBodies is how many requests with a body are in memory at once, while they are read
+// and while their function runs. Together with the largest body that a function accepts,
+// and the copies of it, it limits the memory that all callers can use. Further requests
+// wait for bodyPatience, and are then refused with 503.
 const (
 	MaxBodies    = 16
 	bodyPatience = 5 * time.Second
 )
 
-// HTTP serves a function as API Gateway's HTTP API would, with payload format
-// 2.0. A failed invocation is a 503, so that callers try again.
+// HTTP serves a function as API Gateway's HTTP API does, with payload format 2.0. The
+// response to a failed invocation is a 503, so that callers try again.
 func (h *Host) HTTP(f Function) http.Handler {
 	if f.MaxBody == 0 {
 		f.MaxBody = maxRequest
@@ -59,10 +59,11 @@ func (h *Host) HTTP(f Function) http.Handler {
 	})
 }
 
-// admit asks the function whether a body may be read; the refusal is nil if so.
+// admit returns nil if the function admits the request and the body is not too large, or
+// else the response that refuses it.
 func (h *Host) admit(f Function, event events.APIGatewayV2HTTPRequest, size int64) *events.APIGatewayV2HTTPResponse {
 	if f.Admit != nil {
-		if response, admitted := h.ask(f, event, size); !admitted {
+		if response, admitted := h.callAdmit(f, event, size); !admitted {
 			return &response
 		}
 	}
@@ -73,8 +74,8 @@ func (h *Host) admit(f Function, event events.APIGatewayV2HTTPRequest, size int6
 	return nil
 }
 
-// ask calls Admit; one that fails admits nobody.
-func (h *Host) ask(f Function, event events.APIGatewayV2HTTPRequest, size int64) (response events.APIGatewayV2HTTPResponse, admitted bool) {
+// callAdmit calls Admit. If Admit panics, the request is not admitted.
+func (h *Host) callAdmit(f Function, event events.APIGatewayV2HTTPRequest, size int64) (response events.APIGatewayV2HTTPResponse, admitted bool) {
 	ctx, cancel := h.invocation(f)
 	defer cancel()
 	var err error
@@ -103,7 +104,7 @@ func (h *Host) reserve(ctx context.Context) (release func(), refusal *events.API
 	return nil, &response
 }
 
-// read reads the body into the event, no more than the function takes.
+// read reads the body into the event, at most as much as the function accepts.
 func (h *Host) read(f Function, w http.ResponseWriter, r *http.Request, event *events.APIGatewayV2HTTPRequest) *events.APIGatewayV2HTTPResponse {
 	var body strings.Builder
 	if r.ContentLength > 0 {
@@ -126,9 +127,9 @@ func (h *Host) read(f Function, w http.ResponseWriter, r *http.Request, event *e
 	return nil
 }
 
-// refuse answers a request whose body was not read, and closes its connection.
-// What is still on its way is thrown away for a while, because a caller who has not
-// sent everything yet would find the connection broken and never see the answer.
+// refuse responds to a request without reading its body, and closes the connection. Before
+// that it discards up to 20 MiB of the body, because a caller that is still sending would
+// get a broken connection instead of the response.
 func (h *Host) refuse(w http.ResponseWriter, r *http.Request, response events.APIGatewayV2HTTPResponse) {
 	w.Header().Set("Connection", "close")
 	control := http.NewResponseController(w)
@@ -142,7 +143,7 @@ func (h *Host) refuse(w http.ResponseWriter, r *http.Request, response events.AP
 	}
 }
 
-// write sends a function's answer.
+// write sends a function's response.
 func (h *Host) write(w http.ResponseWriter, response events.APIGatewayV2HTTPResponse) {
 	body := []byte(response.Body)
 	if response.IsBase64Encoded {
@@ -168,12 +169,12 @@ func (h *Host) write(w http.ResponseWriter, response events.APIGatewayV2HTTPResp
 	}
 }
 
-// failed is the answer of a function that gave none.
+// failed is the response if a function returned none.
 func failed() events.APIGatewayV2HTTPResponse {
 	return problem(http.StatusServiceUnavailable, "the request failed for a reason of ours: try again")
 }
 
-// problem is an answer that says what was wrong (RFC 9457).
+// problem is a response with a problem document (RFC 9457).
 func problem(status int, detail string) events.APIGatewayV2HTTPResponse {
 	body, err := json.Marshal(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
 	if err != nil {

@@ -8,21 +8,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// Schedule says when a function is invoked without a request and without a
-// message, as a schedule of EventBridge Scheduler does.
+// Schedule is when a function is invoked without a request and without a message, as by a
+// schedule of EventBridge Scheduler.
 type Schedule struct {
 	Name string
-	ARN  string // what the function knows it by; "" for that of a schedule on this machine
-	// Every is the time from one invocation to the next, above zero. The first one
-	// comes at once, so that a process which is often started anew leaves none out
-	// for ever.
+	ARN  string // the ARN in the events; "" for that of a schedule on this machine
+	// Every is the time from one invocation to the next, above zero. The first invocation
+	// is at once, so that it also happens in a process that is restarted often.
 	Every time.Duration
 }
 
-// Schedule starts invoking a function at the times of a schedule, until the host
-// stops. The function never runs twice side by side: a time at which it still runs
-// is left out. An invocation that fails is logged and not repeated; the next time
-// takes its place.
+// Schedule starts to invoke a function at the times of a schedule, until the host stops.
+// The function never runs twice at once: a time at which it still runs is skipped. A failed
+// invocation is logged and not repeated until the next time.
 func (h *Host) Schedule(f Function, s Schedule) {
 	h.pollers.Go(func() {
 		ticker := time.NewTicker(s.Every)
@@ -31,7 +29,7 @@ func (h *Host) Schedule(f Function, s Schedule) {
 			if err := h.Fire(f, s); err != nil {
 				h.log.Error().Err(err).Str("schedule", s.Name).Dur("every", s.Every).Msg("a scheduled invocation failed: the next one comes at its time")
 			}
-			leaveOut(ticker)
+			skipMissed(ticker)
 			select {
 			case <-ticker.C:
 			case <-h.ctx.Done():
@@ -40,15 +38,15 @@ func (h *Host) Schedule(f Function, s Schedule) {
 	})
 }
 
-// leaveOut forgets a time that passed while the function ran.
-func leaveOut(ticker *time.Ticker) {
+// skipMissed skips a time that passed while the function ran.
+func skipMissed(ticker *time.Ticker) {
 	select {
 	case <-ticker.C:
 	default:
 	}
 }
 
-// Fire invokes a function once, now, as its schedule does, and waits for the end.
+// Fire invokes a function once, now, as its schedule does, and waits until it has ended.
 func (h *Host) Fire(f Function, s Schedule) error {
 	ctx, cancel := h.invocation(f)
 	defer cancel()
@@ -56,9 +54,9 @@ func (h *Host) Fire(f Function, s Schedule) error {
 	return err
 }
 
-// scheduledEvent is what EventBridge Scheduler sends to a function when the schedule
-// names no input. The source is an event that somebody captured in June 2024: detail
-// is the text {}, not an object.
+// scheduledEvent is the event that EventBridge Scheduler sends to a function if the
+// schedule has no input. The source is an event that somebody captured in June 2024: detail
+// is the string "{}", not an object.
 func scheduledEvent(s Schedule) events.EventBridgeEvent {
 	arn := s.ARN
 	if arn == "" {

@@ -22,8 +22,8 @@ import (
 // hourly is a schedule of every hour.
 func hourly() host.Schedule { return host.Schedule{Name: "tick", Every: time.Hour} }
 
-// A scheduled function runs at once and then at its times. It never runs beside
-// itself, and a run that fails, panics or exceeds its time costs no later one.
+// A scheduled function runs at once and then at its times. It never runs twice at once, and
+// a run that fails, panics or exceeds its time-out does not prevent a later one.
 func TestAScheduledFunctionRunsAtItsTimes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		run  func(ctx context.Context, n int) error // n counts from 0
@@ -55,7 +55,7 @@ func TestAScheduledFunctionRunsAtItsTimes(t *testing.T) {
 				running := 0
 				h.Schedule(host.Function{Name: "test", Timeout: 200 * time.Minute, Handler: func(ctx context.Context, _ events.EventBridgeEvent) error {
 					if running++; running > 1 {
-						t.Error("it runs beside itself")
+						t.Errorf("%d runs at once, want 1", running)
 					}
 					defer func() { running-- }()
 					got = append(got, time.Since(start))
@@ -73,7 +73,7 @@ func TestAScheduledFunctionRunsAtItsTimes(t *testing.T) {
 	}
 }
 
-// takes is a function of which one run takes long.
+// takes is a function with one long run.
 func takes(which int, long time.Duration) func(context.Context, int) error {
 	return func(_ context.Context, n int) error {
 		if n == which {
@@ -92,8 +92,7 @@ func hours(all ...int) []time.Duration {
 	return times
 }
 
-// The host that stops waits for a run that is under way, for as long as it was told,
-// and begins none.
+// Stop waits for a running invocation, at most for the given time, and begins no other.
 func TestAScheduleEndsWithTheHost(t *testing.T) {
 	for name, tc := range map[string]struct {
 		takes, within time.Duration
@@ -128,8 +127,8 @@ func TestAScheduleEndsWithTheHost(t *testing.T) {
 	}
 }
 
-// What the function gets is what EventBridge Scheduler sends, in this process and
-// outside of it.
+// The function receives the event that EventBridge Scheduler sends, in this process and in
+// another one.
 func TestTheScheduledEvent(t *testing.T) {
 	for name, tc := range map[string]struct{ arn, account, region, resource string }{
 		"of this machine": {"", "000000000000", "local", "arn:aws:scheduler:local:000000000000:schedule/default/tick"},
@@ -149,7 +148,7 @@ func TestTheScheduledEvent(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got["id"] == "" {
-					t.Error("the event has no id")
+					t.Errorf("got event %v, want one with an id", got)
 				}
 				delete(got, "id")
 				want := map[string]any{
@@ -164,7 +163,7 @@ func TestTheScheduledEvent(t *testing.T) {
 	}
 }
 
-// A run that fails is in the log, with the function and the schedule.
+// A run that fails is logged, with the function and the schedule.
 func TestAFailedRunIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -174,7 +173,7 @@ func TestAFailedRunIsLogged(t *testing.T) {
 		h.Stop(time.Minute)
 		for _, want := range []string{`"level":"error"`, `"schedule":"tick"`, "no luck", "host.invoke test"} {
 			if !strings.Contains(log.String(), want) {
-				t.Errorf("the log does not hold %s: %s", want, log.String())
+				t.Errorf("got log %s, want %s in it", log.String(), want)
 			}
 		}
 	})

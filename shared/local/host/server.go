@@ -9,10 +9,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// What a caller may take. A request has to be there within requestTime, its
-// headers within headerTime; one that comes more slowly is cut. The headers are
-// those of API Gateway (Amazon API Gateway quotas: request line and header values
-// together), to which net/http adds 4 KiB.
+// The limits of a request. It must arrive within requestTime, and its headers within
+// headerTime; else the connection is closed. maxHeaders is the limit of API Gateway (Amazon
+// API Gateway quotas: request line and header values together), to which net/http adds
+// 4 KiB.
 const (
 	headerTime  = 10 * time.Second
 	requestTime = 30 * time.Second
@@ -21,8 +21,8 @@ const (
 	maxHeaders  = 10240
 )
 
-// NewServer is an HTTP server that no slow caller can hold up and no long header
-// can fill. What net/http has to say, such as a handler's panic, goes to the log.
+// NewServer makes an HTTP server with limits on the time and the headers of a request.
+// Messages of net/http, such as a handler's panic, go to the log.
 func NewServer(handler http.Handler, logger zerolog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ErrorLog: log.New(complaints{logger}, "", 0), MaxHeaderBytes: maxHeaders,
@@ -30,7 +30,7 @@ func NewServer(handler http.Handler, logger zerolog.Logger) *http.Server {
 	}
 }
 
-// complaints turns each text of a standard logger into a line of ours.
+// complaints writes the messages of a standard logger to our log.
 type complaints struct{ log zerolog.Logger }
 
 // Write implements io.Writer.

@@ -14,28 +14,28 @@ import (
 	"entrasync/shared/queue"
 )
 
-// Source is an event source mapping: which queue feeds a function, and how.
+// Source is an event source mapping: the queue that a function receives from, and how.
 type Source struct {
 	Queue       string // the queue's name
-	ARN         string // what the function knows it by; "" for that of a queue on this machine
+	ARN         string // the ARN in the events; "" for that of a queue on this machine
 	From        queue.Queue
 	BatchSize   int // at most queue.MaxBatch
 	Concurrency int // invocations side by side
-	// Window is how long to wait for a batch to fill once it has a message. It
-	// trades that much delay for fewer, fuller batches.
+	// Window is how long to wait for further messages once a batch has one. A longer window
+	// means more delay and fewer, fuller batches.
 	Window time.Duration
 }
 
-// ARN is the name by which a function knows one of this machine's queues.
+// ARN is the ARN of a queue on this machine, as functions receive it in events.
 func ARN(queueName string) string { return "arn:aws:sqs:local:000000000000:" + queueName }
 
 // longPoll is how long one receive waits for a message, SQS's longest.
 const longPoll = 20 * time.Second
 
-// pauseAfterError is how long a poller rests when its queue cannot be read.
+// pauseAfterError is how long a poller waits after its queue could not be read.
 const pauseAfterError = time.Second
 
-// Feed starts invoking a function with what the source receives.
+// Feed starts to invoke a function with the messages that the source receives.
 func (h *Host) Feed(f Function, s Source) {
 	for range s.Concurrency {
 		h.pollers.Go(func() {
@@ -46,7 +46,7 @@ func (h *Host) Feed(f Function, s Source) {
 	}
 }
 
-// poll receives one batch and has it handled.
+// poll receives one batch and invokes the function with it.
 func (h *Host) poll(f Function, s Source) {
 	batch, err := s.From.Receive(h.ctx, s.BatchSize, longPoll)
 	if h.ctx.Err() != nil && len(batch) == 0 {
@@ -70,7 +70,7 @@ func (h *Host) poll(f Function, s Source) {
 	h.handle(f, s, batch)
 }
 
-// rest waits, or until the host stops.
+// rest waits for d, or until the host stops.
 func (h *Host) rest(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -80,8 +80,8 @@ func (h *Host) rest(d time.Duration) {
 	}
 }
 
-// handle invokes the function and deletes the messages it did not report as
-// failed. When the invocation itself failed none is deleted.
+// handle invokes the function and deletes the messages that it did not report as failed. If
+// the invocation itself failed, it deletes none.
 func (h *Host) handle(f Function, s Source, batch []queue.Received) {
 	ctx, cancel := h.invocation(f)
 	defer cancel()
@@ -108,7 +108,7 @@ func (h *Host) handle(f Function, s Source, batch []queue.Received) {
 	}
 }
 
-// Where an ARN names the region and the account, counted in its parts.
+// The parts of an ARN with the region and the account.
 const (
 	regionOfARN  = 3
 	accountOfARN = 4

@@ -1,14 +1,15 @@
-// Package pair notices when table and queues of one machine do not belong together
-// any more, because somebody put one of the two files back.
+// Package pair notices when table and queues of one machine do not belong together any
+// more, because somebody replaced one of the two files by an older one.
 //
-// Both files have the same identity, which tells them from those of another product,
-// and a generation, a number that grows from time to time in both. It is written to
-// the table first. So whatever moment the machine stops at, the table is never behind
-// its queues, and a table that is behind is an older one.
+// Both files have the same identity, which distinguishes them from files of another
+// installation, and a generation, a number that grows from time to time in both. A new
+// generation is written to the table first. So, whenever the machine stops, the
+// generation of the table is not less than that of its queues. A table with a lesser
+// generation is an older file.
 //
-// What that means: messages are about what JumpCloud says now and may come again, so
-// older queues lose only what was sent since. An older table believes that accounts
-// are as they were when it was written, and would leave them wrong for good.
+// Older queues lose only the messages that were sent since; a message only names a user
+// or a group to check, and may come again. An older table has old links: entrasync would
+// believe that accounts are as they were then, and never correct them.
 package pair
 
 import (
@@ -18,10 +19,10 @@ import (
 
 // File is one of the two files.
 type File interface {
-	// Identity is "" for a file that was given none yet.
+	// Identity is "" for a file without one.
 	Identity(ctx context.Context) (string, error)
 	SetIdentity(ctx context.Context, identity string) error
-	// Generation is 0 for a file that was given none yet.
+	// Generation is 0 for a file without one.
 	Generation(ctx context.Context) (uint64, error)
 	SetGeneration(ctx context.Context, generation uint64) error
 }
@@ -29,7 +30,7 @@ type File interface {
 // Pair are the two files.
 type Pair struct{ Table, Queues File }
 
-// Finding is how the two stand to one another.
+// Finding is the result of comparing the two files.
 type Finding string
 
 // The findings.
@@ -40,9 +41,8 @@ const (
 	OldQueues Finding = "old_queues" // the queues are older than the table
 )
 
-// Join finds out how the two stand to one another and, unless the table cannot be
-// used with the queues, begins a new generation. Files of before there were
-// identities are given one, and so are queues that are new.
+// Join compares the two files and, unless the finding is Foreign or OldTable, begins a new
+// generation. Files of a version without identities get one, and so do new queues.
 func (p Pair) Join(ctx context.Context) (Finding, error) {
 	identity, err := p.Table.Identity(ctx)
 	if err != nil {
@@ -67,14 +67,14 @@ func (p Pair) Join(ctx context.Context) (Finding, error) {
 		if err := p.identify(ctx, identity); err != nil {
 			return "", err
 		}
-	} else if table > queues+1 { // a crash leaves it one ahead at most
+	} else if table > queues+1 { // after a crash the table is at most one ahead
 		finding = OldQueues
 	}
 	return finding, p.Advance(ctx)
 }
 
-// identify gives queues without an identity that of the table, which is made up if
-// it has none either.
+// identify gives the queues the identity of the table. If the table has none, it generates
+// one for both.
 func (p Pair) identify(ctx context.Context, identity string) error {
 	if identity == "" {
 		identity = rand.Text()
@@ -94,8 +94,8 @@ func (p Pair) generations(ctx context.Context) (table, queues uint64, err error)
 	return table, queues, err
 }
 
-// Advance begins a new generation: every table that was copied before is older than
-// the queues from then on.
+// Advance begins a new generation. After it, every copy of the table that was made before
+// is older than the queues.
 func (p Pair) Advance(ctx context.Context) error {
 	table, queues, err := p.generations(ctx)
 	if err == nil && table > queues { // so that the table is never more than one ahead

@@ -10,7 +10,7 @@ import (
 	"entrasync/shared/local/pair"
 )
 
-// errCrash is what a machine that stopped says.
+// errCrash is the error of a machine that stopped.
 var errCrash = errors.New("the machine stopped")
 
 // machine lets so many writes through until it stops.
@@ -55,8 +55,8 @@ func join(t interface{ Fatal(...any) }, table, queues file) pair.Finding {
 	return finding
 }
 
-// Wherever the machine stops, its own files go together; a table that was copied
-// before the last generation was complete is older than the queues.
+// Whenever the machine stops, its own files belong together. A table that was copied before
+// the last generation was complete is older than the queues.
 func TestOnlyAnOlderTableIsFound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table, queues := file{}, file{}
@@ -99,7 +99,7 @@ func TestOnlyAnOlderTableIsFound(t *testing.T) {
 				continue // of before the first start
 			}
 			if finding := join(t, s.file, queues); s.advanced && finding != pair.OldTable {
-				t.Fatalf("a snapshot is %s: %+v %+v", finding, s.file, queues)
+				t.Fatalf("a snapshot is %s, want %s: %+v %+v", finding, pair.OldTable, s.file, queues)
 			}
 		}
 	})
@@ -126,14 +126,14 @@ func TestJoin(t *testing.T) {
 			before := tc.table
 			finding, err := pair.Pair{Table: &tc.table, Queues: &tc.queues}.Join(t.Context())
 			if err != nil || finding != tc.want {
-				t.Fatalf("%s, %v", finding, err)
+				t.Fatalf("got %s, %v, want %s", finding, err, tc.want)
 			}
 			used := finding == pair.Together || finding == pair.OldQueues
 			if used && (tc.table.identity == "" || tc.table.identity != tc.queues.identity || tc.table.generation != before.generation+1 || tc.table.generation != tc.queues.generation) {
-				t.Errorf("afterwards %+v %+v", tc.table, tc.queues)
+				t.Errorf("afterwards %+v %+v, want one identity and generation %d", tc.table, tc.queues, before.generation+1)
 			}
 			if !used && tc.table != before {
-				t.Errorf("the table was changed: %+v", tc.table)
+				t.Errorf("the table is %+v, want it unchanged: %+v", tc.table, before)
 			}
 		})
 	}

@@ -1,11 +1,11 @@
-// Package secretfile is the secret store of one machine: what the environment
-// gave stays in memory and can be changed there alone. In one file that only its owner
-// may read lie the secrets that were given through the API, the tokens that were made
-// up because the environment gave none, and the seed of the key that opens sealed
-// passwords.
+// Package secretfile is the secret store of one machine. Secrets from the environment
+// stay in memory and can be changed only in the environment. All others are in one file
+// that only the user of the process may read: the secrets that were set through the API,
+// the tokens that were generated because the environment has none, and the seed of the
+// key that opens sealed passwords.
 //
-// What is made up is kept before it is used, so that the next start has the same:
-// somebody has told JumpCloud, and somebody works with the API.
+// A generated secret is stored before it is used, so that it is the same after a restart:
+// JumpCloud and the clients of the API have it in their configuration.
 package secretfile
 
 import (
@@ -27,15 +27,15 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Environment is what the environment gave. It is never written to the file, and
-// wins over what is there, secret by secret. An AdminToken of "" and an organization
-// without webhook tokens have one made up.
+// Environment has the secrets from the environment. They are never written to the file,
+// and each of them takes precedence over the same secret in the file. If AdminToken is ""
+// or an organization has no webhook tokens, a token is generated.
 type Environment struct {
 	AdminToken    string
 	Entra         secret.Entra
 	Organizations map[directory.OrganizationID]secret.Organization
-	// APIKeyFrom and WebhookTokensFrom are where those of the organizations were given,
-	// in words for who wants to change them, such as "the variable NAME".
+	// APIKeyFrom and WebhookTokensFrom describe where the API keys and webhook tokens come
+	// from, for a person who wants to change them, such as "the variable NAME".
 	APIKeyFrom, WebhookTokensFrom string
 }
 
@@ -48,18 +48,18 @@ type Store struct {
 	kept content
 }
 
-// content is what the file holds.
+// content is the content of the file.
 type content struct {
 	Organizations map[directory.OrganizationID]secret.Organization `json:"organizations"`
-	PasswordSeed  string                                           `json:"passwordSeed,omitempty"` // "" until it is first asked for
-	// The tokens that were made up: the API's, and the webhook's of organizations that
-	// the environment gives, until they are replaced.
+	PasswordSeed  string                                           `json:"passwordSeed,omitempty"` // "" until it is first read
+	// The generated tokens: that of the API, and the webhook tokens of organizations in
+	// the environment, until they are replaced.
 	AdminToken    string                              `json:"adminToken,omitempty"`
 	WebhookTokens map[directory.OrganizationID]string `json:"webhookTokens,omitempty"`
 }
 
-// read reads what a file holds. Files of before the seed was kept are the
-// organizations alone.
+// read parses the file. A file of an older version, without the seed, has only the
+// organizations.
 func read(text []byte) (content, error) {
 	var c content
 	strict := json.NewDecoder(bytes.NewReader(text))
@@ -91,7 +91,7 @@ func Open(path string, given Environment) (*Store, error) {
 	return s, nil
 }
 
-// APIKey is what an organization's JumpCloud is called with.
+// APIKey is the API key for an organization's JumpCloud.
 func (s *Store) APIKey(_ context.Context, id directory.OrganizationID) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *Store) APIKey(_ context.Context, id directory.OrganizationID) (string, 
 }
 
 // WebhookTokens are the secrets that a notification channel may present. For an
-// organization that the environment gave without any, one is made up.
+// organization that the environment has without tokens, one is generated.
 func (s *Store) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *Store) WebhookTokens(_ context.Context, id directory.OrganizationID) ([
 	if _, given := s.given.Organizations[id]; !given && s.kept.WebhookTokens[id] == "" {
 		return nil, missing(id, "webhook token")
 	}
-	token, err := s.madeUp(s.kept.WebhookTokens[id], func(c *content, token string) {
+	token, err := s.generated(s.kept.WebhookTokens[id], func(c *content, token string) {
 		c.WebhookTokens = maps.Clone(c.WebhookTokens)
 		if c.WebhookTokens == nil {
 			c.WebhookTokens = map[directory.OrganizationID]string{}
@@ -132,24 +132,24 @@ func (s *Store) KeepsWebhookToken(id directory.OrganizationID) bool {
 	return s.kept.WebhookTokens[id] != "" || len(s.kept.Organizations[id].WebhookTokens) > 0
 }
 
-// ReplacedWebhookToken reports whether the one in the file was put there, and not made
-// up.
+// ReplacedWebhookToken reports whether the token in the file was set through the API, and
+// not generated.
 func (s *Store) ReplacedWebhookToken(id directory.OrganizationID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.kept.Organizations[id].WebhookTokens) > 0
 }
 
-// KeepsAdminToken reports whether the file has a token of the API that was made up.
+// KeepsAdminToken reports whether the file has a generated token of the API.
 func (s *Store) KeepsAdminToken() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.kept.AdminToken != ""
 }
 
-// madeUp is what was made up earlier or, if that is "", what is made up and kept
-// now. The caller holds the lock.
-func (s *Store) madeUp(kept string, keep func(*content, string)) (string, error) {
+// generated returns a secret that was generated earlier or, if kept is "", generates and
+// stores one. The caller holds the lock.
+func (s *Store) generated(kept string, keep func(*content, string)) (string, error) {
 	if kept != "" {
 		return kept, nil
 	}
@@ -165,8 +165,8 @@ func missing(id directory.OrganizationID, what string) error {
 	return &fault.Error{Op: "secretfile", Kind: fault.NotFound, Subject: string(id), Message: "there is no " + what + " of the organization " + string(id)}
 }
 
-// PutAPIKey keeps the API key of an organization. One that the environment gave is a
-// Conflict.
+// PutAPIKey stores the API key of an organization. If the environment has its API key, the
+// result is a fault of kind Conflict.
 func (s *Store) PutAPIKey(_ context.Context, id directory.OrganizationID, key string) error {
 	if s.given.Organizations[id].APIKey != "" {
 		return mustStay(id, "the API key of this organization comes from "+s.given.APIKeyFrom+": change it there")
@@ -174,8 +174,8 @@ func (s *Store) PutAPIKey(_ context.Context, id directory.OrganizationID, key st
 	return s.change(id, func(o *secret.Organization) { o.APIKey = key }, func(*content) {})
 }
 
-// PutWebhookTokens keeps the webhook tokens of an organization instead of those there
-// were, also of one that was made up. Those that the environment gave are a Conflict.
+// PutWebhookTokens replaces the webhook tokens of an organization, also a generated one.
+// If the environment has its tokens, the result is a fault of kind Conflict.
 func (s *Store) PutWebhookTokens(_ context.Context, id directory.OrganizationID, tokens []string) error {
 	if len(s.given.Organizations[id].WebhookTokens) > 0 {
 		return mustStay(id, "the webhook tokens of this organization come from "+s.given.WebhookTokensFrom+": change them there")
@@ -190,7 +190,7 @@ func mustStay(id directory.OrganizationID, why string) error {
 	return &fault.Error{Op: "secretfile.put", Kind: fault.Conflict, Subject: string(id), Message: why}
 }
 
-// change changes the secrets of an organization, and what else the file holds.
+// change changes the secrets of an organization, and the rest of the file.
 func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organization), rest func(*content)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +204,7 @@ func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organizati
 	return s.keep(after)
 }
 
-// keep writes the file anew. The caller holds the lock.
+// keep replaces the file. The caller holds the lock.
 func (s *Store) keep(after content) error {
 	const op = "secretfile.put"
 	text, err := json.Marshal(after)
@@ -218,23 +218,24 @@ func (s *Store) keep(after content) error {
 	return nil
 }
 
-// PasswordSeed makes the seed up when it is first asked for.
+// PasswordSeed is the text from which the key that opens sealed passwords is derived. The
+// first call generates it.
 func (s *Store) PasswordSeed(context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.madeUp(s.kept.PasswordSeed, func(c *content, seed string) { c.PasswordSeed = seed })
+	return s.generated(s.kept.PasswordSeed, func(c *content, seed string) { c.PasswordSeed = seed })
 }
 
-// AdminToken is the bearer token of the API. It is made up when it is first asked
-// for, unless the environment gave one.
+// AdminToken is the bearer token of the API. The first call generates it, unless the
+// environment has one.
 func (s *Store) AdminToken(context.Context) (string, error) {
 	if s.given.AdminToken != "" {
 		return s.given.AdminToken, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.madeUp(s.kept.AdminToken, func(c *content, token string) { c.AdminToken = token })
+	return s.generated(s.kept.AdminToken, func(c *content, token string) { c.AdminToken = token })
 }
 
-// Entra is what the application proves itself with.
+// Entra is the application's credentials for Entra.
 func (s *Store) Entra(context.Context) (secret.Entra, error) { return s.given.Entra, nil }

@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/secret/secrettest"
 )
 
-// given is what the environment gives.
+// given is an environment.
 var given = secretfile.Environment{
 	AdminToken: "canary-admin", Entra: secret.Entra{ClientSecret: "canary-entra"},
 	Organizations: map[directory.OrganizationID]secret.Organization{"5f0c1e2d3a4b5c6d7e8f9012": {APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}},
@@ -46,20 +46,20 @@ func TestWhatTheEnvironmentGaveStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.PutAPIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", "other"); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the API key of this organization comes from the variable KEY: change it there" {
-		t.Errorf("put the key: %v", err)
+		t.Errorf("put the key: got %v, want kind %s and where the key comes from", err, fault.Conflict)
 	}
 	if err := s.PutWebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", []string{"other"}); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the webhook tokens of this organization come from the variable TOKENS: change them there" {
-		t.Errorf("put tokens: %v", err)
+		t.Errorf("put tokens: got %v, want kind %s and where the tokens come from", err, fault.Conflict)
 	}
 	if got, err := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got != "canary-key" {
-		t.Errorf("the key: %v", err)
+		t.Errorf("the key: got %q, %v, want canary-key", got, err)
 	}
 	if got, err := s.WebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || len(got) != 1 || got[0] != "canary-token" {
-		t.Errorf("the tokens: %v", err)
+		t.Errorf("the tokens: got %q, %v, want canary-token", got, err)
 	}
 }
 
-// A file of before the seed was kept is read, and keeps what it holds.
+// A file of a version without the seed is read, and keeps its content.
 func TestAnOldFileIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets.json")
 	if err := os.WriteFile(path, []byte(`{"5f0c1e2d3a4b5c6d7e8f0001":{"apiKey":"k","webhookTokens":["t"]}}`), 0o600); err != nil {
@@ -79,7 +79,7 @@ func TestAnOldFileIsRead(t *testing.T) {
 		key, errKey := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
 		tokens, errTokens := s.WebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
 		if errKey != nil || errTokens != nil || key != "k" || len(tokens) != 1 || tokens[0] != "t" {
-			t.Errorf("the organization: %v, %v", errKey, errTokens)
+			t.Errorf("the organization: got key %q, %v and tokens %q, %v, want k and t", key, errKey, tokens, errTokens)
 		}
 	}
 	if len(seeds) != 1 {
@@ -93,12 +93,12 @@ func TestUnreadableFileIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := secretfile.Open(path, given); !fault.Is(err, fault.Invalid) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want kind %s", err, fault.Invalid)
 	}
 }
 
-// What the environment does not give is made up once, and is the same after a
-// restart. What it gives wins, and what was made up comes back when it is gone.
+// A secret that the environment does not have is generated once, and is the same after a
+// restart. The environment takes precedence; without it the generated secret is used again.
 func TestMadeUpTokensStay(t *testing.T) {
 	const organization directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f9012"
 	path := filepath.Join(t.TempDir(), "secrets.json")
@@ -121,22 +121,22 @@ func TestMadeUpTokensStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !s.KeepsWebhookToken(organization) || !s.KeepsAdminToken() {
-			t.Error("the store does not know that it keeps tokens")
+			t.Error("got no generated tokens in the file, want a webhook token and an admin token")
 		}
 		return gotAdmin, got
 	}
 	admin, webhook := tokens("")
 	if len(admin) < 20 || len(webhook) != 1 || len(webhook[0]) < 20 || webhook[0] == admin {
-		t.Fatalf("made up: %d characters and %d tokens", len(admin), len(webhook))
+		t.Fatalf("generated an admin token of %d characters and %d webhook tokens, want at least 20, and another one", len(admin), len(webhook))
 	}
 	if again, same := tokens(""); again != admin || same[0] != webhook[0] {
-		t.Error("after a restart they are others")
+		t.Error("got other tokens after a restart, want the same")
 	}
 	if given, tokens := tokens("canary-admin", "canary-token", "canary-token-before"); given != "canary-admin" || len(tokens) != 2 || tokens[0] != "canary-token" {
-		t.Error("what is given does not win")
+		t.Errorf("got %q, %q, want the tokens of the environment", given, tokens)
 	}
 	if again, same := tokens(""); again != admin || same[0] != webhook[0] {
-		t.Error("what was given replaced what was made up")
+		t.Error("got other tokens after the environment was gone, want the generated ones")
 	}
 	content, err := os.ReadFile(path)
 	if err != nil || strings.Contains(string(content), "canary") {
@@ -147,8 +147,8 @@ func TestMadeUpTokensStay(t *testing.T) {
 	}
 }
 
-// What the environment does not give can be replaced, secret by secret, and is the
-// same after a restart. What it gives wins.
+// A secret that the environment does not have can be replaced, and is the same after a
+// restart. The environment takes precedence.
 func TestMadeUpTokensAreReplaced(t *testing.T) {
 	const organization directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f9012"
 	path := filepath.Join(t.TempDir(), "secrets.json")
@@ -166,7 +166,7 @@ func TestMadeUpTokensAreReplaced(t *testing.T) {
 		gotKey, errKey := s.APIKey(t.Context(), organization)
 		got, errTokens := s.WebhookTokens(t.Context(), organization)
 		if errKey != nil || errTokens != nil || gotKey != key || !slices.Equal(got, tokens) {
-			t.Errorf("key %q, tokens %q; %v, %v", gotKey, got, errKey, errTokens)
+			t.Errorf("got key %q, tokens %q; %v, %v, want %q, %q", gotKey, got, errKey, errTokens, key, tokens)
 		}
 	}
 	s := open(secret.Organization{APIKey: "canary-key"})
@@ -182,18 +182,18 @@ func TestMadeUpTokensAreReplaced(t *testing.T) {
 		s = open(secret.Organization{APIKey: "canary-key"})
 		holds(s, "canary-key", tokens...)
 		if !s.KeepsWebhookToken(organization) || !s.ReplacedWebhookToken(organization) {
-			t.Error("the store does not know that it keeps tokens that were put there")
+			t.Error("got no replaced webhook token in the file, want one")
 		}
 	}
 	if err := s.PutAPIKey(t.Context(), organization, "other"); !fault.Is(err, fault.Conflict) {
-		t.Errorf("the key: %v", err)
+		t.Errorf("put a key of the environment: got %v, want kind %s", err, fault.Conflict)
 	}
 	holds(open(secret.Organization{APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}), "canary-key", "canary-token")
 	if err := open(secret.Organization{APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}).PutWebhookTokens(t.Context(), organization, []string{"other"}); !fault.Is(err, fault.Conflict) {
-		t.Errorf("tokens that are given: %v", err)
+		t.Errorf("put tokens of the environment: got %v, want kind %s", err, fault.Conflict)
 	}
 
-	// The other way round: the tokens are given, and the key is kept.
+	// The other way round: the environment has the tokens, and the file has the key.
 	s = open(secret.Organization{WebhookTokens: []string{"canary-token"}})
 	if err := s.PutAPIKey(t.Context(), organization, "key-put"); err != nil {
 		t.Fatal(err)

@@ -11,8 +11,7 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Known is what an opened store holds besides the organizations that are put
-// into it.
+// Known has the secrets that an opened store has besides those of organizations.
 type Known struct {
 	AdminToken string
 	Entra      secret.Entra
@@ -25,9 +24,9 @@ const (
 	three directory.OrganizationID = "5f0c1e2d3a4b5c6d7e8f0003"
 )
 
-// TestStore checks that a store keeps the promises of secret.Store. open gives a
-// store that holds no organization of the suite, and reopen the same store as
-// another process would find it.
+// TestStore checks that a store keeps the promises of secret.Store. open returns a store
+// that has no organization of the suite, and reopen returns the same store as another
+// process would read it.
 func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret.Store) {
 	s := open(t)
 	t.Run("what nobody put there", func(t *testing.T) { nothing(t, s, one) })
@@ -36,7 +35,7 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 	t.Run("many at once", func(t *testing.T) { atOnce(t, s) })
 	seed, err := s.PasswordSeed(t.Context())
 	if err != nil || len(seed) < 22 {
-		t.Errorf("a seed of %d characters (%v)", len(seed), err)
+		t.Errorf("got a seed of %d characters (%v), want at least 22", len(seed), err)
 	}
 	for name, each := range map[string]secret.Store{"the same store": s, "another process": reopen(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -58,10 +57,10 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 func nothing(t *testing.T, s secret.Store, id directory.OrganizationID) {
 	t.Helper()
 	if _, err := s.APIKey(t.Context(), id); !fault.Is(err, fault.NotFound) {
-		t.Errorf("the key of %s: %v", id, err)
+		t.Errorf("the key of %s: got %v, want kind %s", id, err, fault.NotFound)
 	}
 	if _, err := s.WebhookTokens(t.Context(), id); !fault.Is(err, fault.NotFound) {
-		t.Errorf("the tokens of %s: %v", id, err)
+		t.Errorf("the tokens of %s: got %v, want kind %s", id, err, fault.NotFound)
 	}
 }
 
@@ -69,10 +68,10 @@ func nothing(t *testing.T, s secret.Store, id directory.OrganizationID) {
 func holds(t *testing.T, s secret.Store, key string, tokens ...string) {
 	t.Helper()
 	if got, err := s.APIKey(t.Context(), one); err != nil || got != key {
-		t.Errorf("another key (%v)", err)
+		t.Errorf("got key %q (%v), want %q", got, err, key)
 	}
 	if got, err := s.WebhookTokens(t.Context(), one); err != nil || !slices.Equal(got, tokens) {
-		t.Errorf("other tokens (%v)", err)
+		t.Errorf("got tokens %q (%v), want %q", got, err, tokens)
 	}
 }
 
@@ -91,21 +90,21 @@ func put(t *testing.T, s secret.Store, id directory.OrganizationID, key string, 
 	}
 }
 
-// apart checks that the one secret is there without the other.
+// apart checks that each secret of an organization can be there without the other.
 func apart(t *testing.T, s secret.Store) {
 	put(t, s, one, "key-1")
 	if _, err := s.WebhookTokens(t.Context(), one); !fault.Is(err, fault.NotFound) {
-		t.Errorf("tokens where a key was put: %v", err)
+		t.Errorf("tokens where only a key was put: got %v, want kind %s", err, fault.NotFound)
 	}
 	put(t, s, two, "", "token-of-two")
 	if _, err := s.APIKey(t.Context(), two); !fault.Is(err, fault.NotFound) {
-		t.Errorf("a key where tokens were put: %v", err)
+		t.Errorf("a key where only tokens were put: got %v, want kind %s", err, fault.NotFound)
 	}
 	put(t, s, one, "", "token-1")
 	holds(t, s, "key-1", "token-1")
 }
 
-// replaced checks that the one is replaced and the other stays.
+// replaced checks that one secret is replaced and the other stays.
 func replaced(t *testing.T, s secret.Store) {
 	put(t, s, one, "key-2")
 	holds(t, s, "key-2", "token-1")
@@ -115,12 +114,12 @@ func replaced(t *testing.T, s secret.Store) {
 		t.Error(err)
 	}
 	if _, err := s.APIKey(t.Context(), two); !fault.Is(err, fault.NotFound) {
-		t.Errorf("another organization: %v", err)
+		t.Errorf("the key of another organization: got %v, want kind %s", err, fault.NotFound)
 	}
 }
 
-// atOnce checks that those who put keys and tokens of one organization at once do
-// not overwrite each other, and that of several tokens one request's stay whole.
+// atOnce checks that concurrent puts of keys and tokens of one organization do not
+// overwrite each other, and that the stored tokens are all of one put.
 func atOnce(t *testing.T, s secret.Store) {
 	pairs := [][]string{{"a-1", "a-2"}, {"b-1", "b-2"}, {"c-1", "c-2"}}
 	var all sync.WaitGroup
@@ -131,9 +130,9 @@ func atOnce(t *testing.T, s secret.Store) {
 	all.Wait()
 	got, err := s.WebhookTokens(t.Context(), three)
 	if err != nil || !slices.ContainsFunc(pairs, func(pair []string) bool { return slices.Equal(pair, got) }) {
-		t.Errorf("the tokens are %v (%v)", got, err)
+		t.Errorf("got tokens %v (%v), want one of %v", got, err, pairs)
 	}
 	if key, err := s.APIKey(t.Context(), three); err != nil || key != "key-3" {
-		t.Errorf("the key is lost (%v)", err)
+		t.Errorf("got key %q (%v), want %q", key, err, "key-3")
 	}
 }
