@@ -237,7 +237,7 @@ func TestUsersGetTheirTasksLater(t *testing.T) {
 		}
 		f.handle(f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 2))
 		f.finish()
-		if f.userLink(ann).State != directory.Enabled || f.link(id).Telling {
+		if f.userLink(ann).State != directory.Enabled || f.link(id).NotifyPending {
 			t.Fatalf("never connected: %+v, %+v", f.userLink(ann), f.link(id))
 		}
 		f.disconnect(id)

@@ -57,7 +57,7 @@ type GroupLink struct {
 	ComingAt time.Time `json:"comingAt,omitzero"`
 	// NotifyPending says that memberships were changed, and that the tasks for the users may
 	// not have been sent.
-	Telling bool `json:"telling,omitempty"`
+	NotifyPending bool `json:"telling,omitempty"`
 	// Lost are the paths by which the group was connected before it was believed to be
 	// gone: they connect it again if JumpCloud shows it later.
 	Lost []Path `json:"lost,omitempty"`

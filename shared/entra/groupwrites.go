@@ -272,7 +272,7 @@ func (w *groupWork) identify(ctx context.Context, g newGroup, answer response, n
 	if w.found(answer, next) {
 		return
 	}
-	w.made, w.result.Met = true, true
+	w.made, w.result.Existed = true, true
 	item, err := w.client.asItem(w.client.byUniqueName(g.unique).ToGetRequestInformation(ctx, &groupswithuniquename.GroupsWithUniqueNameRequestBuilderGetRequestConfiguration{
 		QueryParameters: &groupswithuniquename.GroupsWithUniqueNameRequestBuilderGetQueryParameters{Select: []string{"id"}},
 	}))

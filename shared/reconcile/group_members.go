@@ -161,8 +161,8 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 	if err := b.notifyAgain(ctx, g, known); err != nil {
 		return err
 	}
-	if len(changes) > 0 && !g.link.Telling {
-		g.link.Telling = true
+	if len(changes) > 0 && !g.link.NotifyPending {
+		g.link.NotifyPending = true
 		if b.record(ctx, []*group{g}); g.over {
 			return nil
 		}
@@ -190,14 +190,14 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 			return err
 		}
 	}
-	g.link.Telling = false
+	g.link.NotifyPending = false
 	return nil
 }
 
 // notifyAgain sends tasks for users whose memberships an earlier attempt changed and that
 // perhaps ended before it could send them.
 func (b *groupBatch) notifyAgain(ctx context.Context, g *group, known []directory.Member) error {
-	if !g.link.Telling {
+	if !g.link.NotifyPending {
 		return nil
 	}
 	marks, err := b.Store.Marks(ctx, b.dir.ID, g.attempt.Group)

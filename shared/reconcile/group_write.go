@@ -50,7 +50,7 @@ func (g *group) beginning(action *plan.Action) {
 // complete takes the result of an action into the link and the members.
 func (b *groupBatch) complete(ctx context.Context, g *group, action plan.Action, result GroupResult) {
 	action.CompletedAt = time.Now().UTC()
-	existed := result.Met || result.Err == nil && action.Type == plan.RestoreGroup
+	existed := result.Existed || result.Err == nil && action.Type == plan.RestoreGroup
 	if existed { // it is not the new group that the plan was made for
 		g.written.members = map[directory.UserID]directory.Member{}
 	}

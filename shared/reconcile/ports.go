@@ -134,7 +134,7 @@ type GroupResult struct {
 	Refused map[directory.EntraID]error
 	// Existed says that a group that was to be created existed already: an earlier attempt
 	// created it, or somebody restored it. Its members are not known.
-	Met bool
+	Existed bool
 	// Deleted is the deleted group that has the unique name of the group that was to be
 	// created; nil if there is none.
 	Deleted *directory.DeletedGroup
