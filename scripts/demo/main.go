@@ -15,6 +15,7 @@ import (
 
 	"entrasync/scripts/machine"
 	"entrasync/scripts/play"
+	"entrasync/scripts/simulated/onemachine"
 )
 
 // help is what --help says.
@@ -88,12 +89,12 @@ func run(ctx context.Context) (err error) {
 			err = closed
 		}
 	}()
-	m, err := machine.Start(ctx, config, log)
+	m, err := onemachine.Start(ctx, config, log)
 	if err != nil {
 		return err
 	}
 	err = play.Day(ctx, play.Stage{
-		Administrator: m.Administrator, Store: m.Store, JumpCloud: m.Simulators.JumpCloud, Entra: m.Simulators.Entra, Settle: m.Settle,
+		Administrator: m.Administrator, Store: m.Store, JumpCloud: m.JumpCloud, Entra: m.Entra, Settle: m.Settle,
 	}, os.Stdout)
 	if stopped := m.Stop(); err == nil {
 		err = stopped

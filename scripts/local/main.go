@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/fault"
 )
 
@@ -85,11 +86,12 @@ func product() int {
 func serve(config machine.Config, log zerolog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	m, err := machine.Start(ctx, config, log)
+	m, err := onemachine.Start(ctx, config, log)
 	if err != nil {
 		return err
 	}
 	m.Describe(os.Stdout)
+	_, _ = fmt.Println("Press Ctrl-C to stop.")
 	<-ctx.Done()
 	_, _ = fmt.Println("Stopping; work that is not finished goes on at the next start.")
 	return m.Stop()

@@ -65,7 +65,7 @@ func checkToken(c Config, token string) string {
 
 // checkWebhookTokens looks at one token, or two separated by a comma.
 func checkWebhookTokens(c Config, _ string) string {
-	tokens := c.webhookTokens()
+	tokens := c.WebhookTokens()
 	if len(tokens) == 0 || len(tokens) > maxTokens {
 		return fmt.Sprintf("holds %d tokens: it must be one, or the new one and the old one separated by a comma", len(tokens))
 	}
@@ -119,7 +119,7 @@ func (c Config) sameSecrets() []error {
 		variable string
 		values   []string
 	}{
-		{adminVariable, []string{c.AdminToken}}, {webhookVariable, c.webhookTokens()},
+		{adminVariable, []string{c.AdminToken}}, {webhookVariable, c.WebhookTokens()},
 		{keyVariable, []string{c.JumpCloudKey}}, {secretVariable, []string{c.ClientSecret}},
 	} {
 		for _, value := range secret.values {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 )
 
 // Config is what one machine runs with: the variables of the local runner.
@@ -17,15 +18,22 @@ type Config struct {
 	AdminToken   string // bearer token of the API; "" has one made up and kept
 	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" has one made up and kept
 
-	JumpCloudAPI      string // root of v1; "" runs the simulator
+	JumpCloudAPI      string // root of v1
 	JumpCloudInsights string
 	JumpCloudKey      string
+	KeyFrom           string // where the key comes from, in words; "" for its variable
 	Organization      directory.OrganizationID
 
-	GraphURL     string // "" runs the simulator
+	GraphURL     string
 	LoginURL     string
 	ClientID     string
 	ClientSecret string
+
+	// Simulate starts a simulator for each outside system without an address, and gives
+	// the config the addresses. stop ends them, and is not nil even beside an error. The
+	// config has everything else by then, also what the simulators accept as key and
+	// secret. Nil if every outside system is named.
+	Simulate func(c *Config) (stop func() error, err error)
 }
 
 // variable is one environment variable of the runner.
@@ -99,8 +107,8 @@ var needs = []struct{ when, needed, why string }{
 	{loginVariable, graphVariable, "its tokens would go to the simulator"},
 }
 
-// ConfigFrom reads the variables. Without those of a real system its simulator
-// runs. The error says of every variable that is missing or wrong, one a line, what
+// ConfigFrom reads the variables. Those of a real system may be missing all together, for
+// its simulator. The error says of every variable that is missing or wrong, one a line, what
 // is wrong with it and how a right one looks; it never shows a secret.
 func ConfigFrom(getenv func(string) string) (Config, error) {
 	var c Config
@@ -129,13 +137,32 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 	return c, errors.Join(wrong...)
 }
 
+// mustNameAll refuses a config without simulators that does not name every outside
+// system. The error says of every variable that is missing how its value looks, one a
+// line.
+func (c Config) mustNameAll() error {
+	if c.Simulate != nil {
+		return nil
+	}
+	var missing []error
+	for _, name := range []string{apiVariable, keyVariable, orgVariable, graphVariable, loginVariable, clientVariable, secretVariable} {
+		if v := named(name); *v.into(&c) == "" {
+			missing = append(missing, fmt.Errorf("%s is missing, and no simulator is plugged in: set it, %s", name, v.suchAs()))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fault.New(fault.Invalid, "start", errors.Join(missing...).Error())
+}
+
 // named is a variable by its name.
 func named(name string) variable {
 	return variables[slices.IndexFunc(variables, func(v variable) bool { return v.name == name })]
 }
 
-// webhookTokens are the tokens that the webhook accepts, the current one first.
-func (c Config) webhookTokens() []string {
+// WebhookTokens are the tokens that the webhook accepts, the current one first.
+func (c Config) WebhookTokens() []string {
 	var tokens []string
 	for token := range strings.SplitSeq(c.WebhookToken, ",") {
 		if token = strings.TrimSpace(token); token != "" {

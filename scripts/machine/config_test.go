@@ -2,6 +2,11 @@ package machine_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +14,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
+	"entrasync/shared/fault"
 )
 
 // realSystems are the variables of a product without simulators.
@@ -103,6 +110,66 @@ func TestAllWrongVariablesAreSaidAtOnce(t *testing.T) {
 	want := []string{"ENTRASYNC_ADMIN_TOKEN", "ENTRASYNC_WEBHOOK_TOKEN", "JUMPCLOUD_ORG_ID", "GRAPH_URL", "ENTRA_CLIENT_ID"}
 	if diff := cmp.Diff(want, named); diff != "" {
 		t.Errorf("%s\n%v", diff, err)
+	}
+}
+
+// Without simulators every variable of an outside system has to be set. The start names
+// those that are missing, one a line, and leaves the data folder alone.
+func TestAMachineWithoutSimulatorsNeedsEveryVariable(t *testing.T) {
+	jumpcloud := []string{"JUMPCLOUD_API_URL", "JUMPCLOUD_API_KEY", "JUMPCLOUD_ORG_ID"}
+	entra := []string{"GRAPH_URL", "ENTRA_LOGIN_URL", "ENTRA_CLIENT_ID", "ENTRA_CLIENT_SECRET"}
+	for name, missing := range map[string][]string{"all": slices.Concat(jumpcloud, entra), "JumpCloud": jumpcloud, "Entra": entra} {
+		t.Run(name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			change := map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": folder}
+			for _, variable := range missing {
+				change[variable] = ""
+			}
+			c, err := configWith(change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := machine.Start(t.Context(), c, zerolog.Nop())
+			if err == nil {
+				t.Fatalf("it starts, and needs %v: %v", missing, m.Stop())
+			}
+			var named []string
+			for line := range strings.Lines(fault.Of(err).Message) {
+				variable, rest, _ := strings.Cut(line, " ")
+				named = append(named, variable)
+				if want := "is missing, and no simulator is plugged in: set it, such as " + examples[variable]; strings.TrimSpace(rest) != want {
+					t.Errorf("%s %q, want %q", variable, rest, want)
+				}
+			}
+			if diff := cmp.Diff(missing, named); diff != "" || !fault.Is(err, fault.Invalid) {
+				t.Errorf("%v, of kind %v, want kind %v; variables (-want +got):\n%s", err, fault.Of(err).Kind, fault.Invalid, diff)
+			}
+			if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the data folder: %v, want none", err)
+			}
+		})
+	}
+}
+
+func TestAMachineWithoutSimulatorsStarts(t *testing.T) {
+	const nobody = "http://127.0.0.1:1"
+	c, err := configWith(map[string]string{
+		"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir(), "JUMPCLOUD_API_URL": nobody, "GRAPH_URL": nobody, "ENTRA_LOGIN_URL": nobody,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := machine.Start(t.Context(), c, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described bytes.Buffer
+	m.Describe(&described)
+	if got, want := described.String(), "GRAPH_URL                "+nobody+"\n"; !strings.Contains(got, want) || strings.Contains(got, "simulat") {
+		t.Errorf("it describes itself with\n%s, want %q and no simulator", got, want)
+	}
+	if err := m.Stop(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -226,13 +293,13 @@ func TestNoTwoSecretsAreTheSame(t *testing.T) {
 // the other one.
 func TestAMadeUpTokenIsNoOtherSecret(t *testing.T) {
 	variables := map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir()}
-	start := func() (*machine.Machine, error) {
+	start := func() (*onemachine.Machine, error) {
 		t.Helper()
 		c, err := machine.ConfigFrom(func(name string) string { return variables[name] })
 		if err != nil {
 			t.Fatal(err)
 		}
-		return machine.Start(t.Context(), c, zerolog.Nop())
+		return onemachine.Start(t.Context(), c, zerolog.Nop())
 	}
 	m, err := start()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func (m *Machine) counters() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		depths := map[string]any{}
-		for name, q := range m.queues {
+		for name, q := range m.Queues {
 			depth, err := q.Depth(r.Context())
 			if err != nil {
 				problem(w, http.StatusServiceUnavailable, "the queues cannot be read")

@@ -68,7 +68,7 @@ func (p *product) event(item any) event {
 // A user's life is in the log: made, changed, changed in vain, suspended.
 func TestEventsTellAUsersLife(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	ada, alan := jc.Users()[0].Text("_id"), jc.Users()[1].Text("_id")
 	live := func(change func() error) {
 		t.Helper()
@@ -81,7 +81,7 @@ func TestEventsTellAUsersLife(t *testing.T) {
 	p.connect(alan)
 	p.settle()
 	live(func() error { return jc.UpdateUser(ada, jumpcloudtest.Fields{"location": "Stockholm"}) })
-	if err := p.machine.Simulators.Entra.FailNext(entratest.Fault{Method: "PATCH", Path: `/users/`, Status: 403}); err != nil {
+	if err := p.machine.Entra.FailNext(entratest.Fault{Method: "PATCH", Path: `/users/`, Status: 403}); err != nil {
 		t.Fatal(err)
 	}
 	live(func() error { return jc.UpdateUser(ada, jumpcloudtest.Fields{"company": "Analytical Engines"}) })

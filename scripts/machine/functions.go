@@ -48,7 +48,7 @@ const maxAPIBody = 1 << 20
 // the routes there it takes a path as it is: net/http's own would answer some with
 // a redirection.
 func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
-	hook := webhook.Handler{Secrets: m.secrets, Changes: m.queues[wiring.Changes], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
+	hook := webhook.Handler{Secrets: m.secrets, Changes: m.Queues[wiring.Changes], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
 	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout})
 	handler, err := m.admin(outside)
 	if err != nil {
@@ -91,12 +91,12 @@ func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, eve
 // feed starts the functions that queues or a schedule invoke.
 func (m *Machine) feed(outside *clients.Set) error {
 	parts := reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}
-	return wiring.Start(m.host, wiring.Functions, wiring.NewParts(parts, m.queues, m.secrets.PasswordSeed), bulkWindow)
+	return wiring.Start(m.host, wiring.Functions, wiring.NewParts(parts, m.Queues, m.secrets.PasswordSeed), bulkWindow)
 }
 
 // admin makes the handler of the API.
 func (m *Machine) admin(outside *clients.Set) (admin.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.queues.Lanes(), Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 	})
 }

@@ -11,7 +11,7 @@ import (
 // hire makes an active user in JumpCloud.
 func (p *product) hire(name string) (id string) {
 	p.t.Helper()
-	id, err := p.machine.Simulators.JumpCloud.CreateUser(jumpcloudtest.Fields{
+	id, err := p.machine.JumpCloud.CreateUser(jumpcloudtest.Fields{
 		"username": name, "email": name + "@contoso.example", "firstname": name, "lastname": "Doe", "state": "ACTIVATED"})
 	if err != nil {
 		p.t.Fatal(err)
@@ -31,7 +31,7 @@ func (p *product) must(err error) {
 // part of their sign-in names.
 func (p *product) mustHave(when, group string, want ...string) {
 	p.t.Helper()
-	tenant := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant()))
+	tenant := p.machine.Entra.Tenant(string(p.machine.Tenant))
 	groups := tenant.GroupsNamed(group)
 	if len(groups) != 1 {
 		p.t.Fatalf("%s: Entra has %d groups %s\n%s", when, len(groups), group, p.log)
@@ -61,7 +61,7 @@ func (p *product) mustStand(when, user, state, reason string, paths ...string) {
 // connected until it is not.
 func TestALifeOfAGroup(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	group, err := jc.CreateGroup("Design")
 	p.must(err)
 	ina, ivo, isa := p.hire("ina"), p.hire("ivo"), p.hire("isa")
@@ -94,7 +94,7 @@ func TestALifeOfAGroup(t *testing.T) {
 	if view["connected"] != false || view["status"] != "released" {
 		t.Errorf("disconnected: %v", view)
 	}
-	if groups := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).GroupsNamed("Product Design"); len(groups) != 1 {
+	if groups := p.machine.Entra.Tenant(string(p.machine.Tenant)).GroupsNamed("Product Design"); len(groups) != 1 {
 		t.Errorf("the security group of a disconnected group is gone: %v", groups)
 	}
 
@@ -110,7 +110,7 @@ func TestALifeOfAGroup(t *testing.T) {
 // With a connection source the administrator never leaves JumpCloud's portal.
 func TestConnectionsKeptInJumpCloud(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	application, err := jc.CreateApplication("Microsoft 365")
 	p.must(err)
 	group, err := jc.CreateGroup("Design")
@@ -146,7 +146,7 @@ func TestConnectionsKeptInJumpCloud(t *testing.T) {
 // minutes, and two people join the group with it.
 func TestAPersonWhoComesForAnotherJoinsTheGroup(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	group, err := jc.CreateGroup("Design")
 	p.must(err)
 	p.call("PUT", "/v1/directories/"+p.directory+"/connections/groups/"+group, nil, 202)

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
@@ -39,7 +40,7 @@ type product struct {
 	folder    string
 	address   string         // "" for any on loopback
 	given     machine.Config // the variables of the last start
-	machine   *machine.Machine
+	machine   *onemachine.Machine
 	log       *syncBuffer
 	directory string
 }
@@ -69,7 +70,7 @@ func start(t *testing.T) *product {
 	p.open()
 	t.Cleanup(p.close)
 	p.directory = p.call("POST", "/v1/directories", map[string]any{
-		"name": "Contoso", "organizationId": p.machine.Config.Organization, "tenantId": p.machine.Simulators.Tenant(),
+		"name": "Contoso", "organizationId": p.machine.Config.Organization, "tenantId": p.machine.Tenant,
 		"settings": map[string]any{"attributes": map[string]bool{"companyName": true, "user_office_location": true}},
 	}, 201)["id"].(string)
 	return p
@@ -177,7 +178,7 @@ func (p *product) settle() {
 // account reads an account of Entra.
 func (p *product) account(upn string) entratest.User {
 	p.t.Helper()
-	account, found := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).User(upn)
+	account, found := p.machine.Entra.Tenant(string(p.machine.Tenant)).User(upn)
 	if !found {
 		p.t.Fatalf("Entra has no account %s", upn)
 	}
@@ -198,7 +199,7 @@ func recorded(t *testing.T, name string) []byte {
 // one tells us; so the test shows that it is the recording that made us look.
 func TestRecordedEvents(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	people := map[string]string{"jane.doe": "6127579ec58b6d6144c06492", "jane.roe": "627232d9c2bb20373d84eb63", "john.wick": "628cf9c0d6f4831f8192fa8d"}
 	for name, id := range people {
 		if err := jc.CreateUserAs(id, jumpcloudtest.Fields{"username": name, "email": name + "@contoso.example", "firstname": name, "state": "ACTIVATED", "company": "SEKOIA.IO", "location": "Paris"}); err != nil {
@@ -224,14 +225,14 @@ func TestRecordedEvents(t *testing.T) {
 		t.Fatal("something else than the recordings told us")
 	}
 
-	writes := p.machine.Simulators.Entra.Counters().WriteUnits
+	writes := p.machine.Entra.Counters().WriteUnits
 	for _, name := range []string{"admin_login", "association_change", "user_update"} {
 		if got := p.post(recorded(t, name)); got != 202 {
 			t.Errorf("%s: %d", name, got)
 		}
 	}
 	p.settle()
-	if now := p.machine.Simulators.Entra.Counters().WriteUnits; now != writes {
+	if now := p.machine.Entra.Counters().WriteUnits; now != writes {
 		t.Errorf("events that change nothing that is mapped cost %d write units", now-writes)
 	}
 	for _, name := range []string{"user_update2", "user_update3"} {
@@ -260,7 +261,7 @@ func TestRecordedEvents(t *testing.T) {
 // Every form in which JumpCloud may deliver reaches Entra.
 func TestEveryShapeOfDelivery(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	ada := jc.Users()[0]
 	p.connect(ada.Text("_id"))
 	p.settle()
@@ -302,11 +303,11 @@ func TestTheOldTokenWorksWhileItIsReplaced(t *testing.T) {
 // again.
 func TestRestartGoesOn(t *testing.T) {
 	p := start(t)
-	if err := p.machine.Simulators.Entra.FailNext(entratest.Fault{Path: `batch$`, Status: 503, Times: 1}); err != nil {
+	if err := p.machine.Entra.FailNext(entratest.Fault{Path: `batch$`, Status: 503, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	ids := map[string]string{}
-	for _, u := range p.machine.Simulators.JumpCloud.Users() {
+	for _, u := range p.machine.JumpCloud.Users() {
 		ids[u.Text("email")] = u.Text("_id")
 		p.connect(u.Text("_id"))
 	}
@@ -318,7 +319,7 @@ func TestRestartGoesOn(t *testing.T) {
 			t.Errorf("%s: %+v", email, account)
 		}
 	}
-	if n := len(p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).Users()); n != len(ids) {
+	if n := len(p.machine.Entra.Tenant(string(p.machine.Tenant)).Users()); n != len(ids) {
 		t.Errorf("%d accounts for %d users", n, len(ids))
 	}
 }
@@ -327,7 +328,7 @@ func TestRestartGoesOn(t *testing.T) {
 // when everything goes wrong.
 func TestSecretsStayWhereTheyAre(t *testing.T) {
 	p := start(t)
-	entra, jc := p.machine.Simulators.Entra, p.machine.Simulators.JumpCloud
+	entra, jc := p.machine.Entra, p.machine.JumpCloud
 	people := jc.Users()
 	for i, u := range people {
 		switch i % 4 {
@@ -385,7 +386,7 @@ func TestASecondProcessIsRefusedClearly(t *testing.T) {
 	p := start(t)
 	config := p.machine.Config
 	config.Addr = "127.0.0.1:0"
-	if second, err := machine.Start(t.Context(), config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use") {
+	if second, err := onemachine.Start(t.Context(), config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second process on the same folder: %v", err)
 		if second != nil {
 			_ = second.Stop()
@@ -393,7 +394,7 @@ func TestASecondProcessIsRefusedClearly(t *testing.T) {
 	}
 	other := config
 	other.Data, other.Addr = t.TempDir(), p.machine.Config.Addr
-	if second, err := machine.Start(t.Context(), other, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_ADDR") {
+	if second, err := onemachine.Start(t.Context(), other, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_ADDR") {
 		t.Errorf("a second process on the same address: %v", err)
 		if second != nil {
 			_ = second.Stop()
@@ -403,10 +404,10 @@ func TestASecondProcessIsRefusedClearly(t *testing.T) {
 
 func TestLinksTellTheStory(t *testing.T) {
 	p := start(t)
-	ada := p.machine.Simulators.JumpCloud.Users()[0]
+	ada := p.machine.JumpCloud.Users()[0]
 	p.connect(ada.Text("_id"))
 	p.settle()
-	if err := p.machine.Simulators.JumpCloud.UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
+	if err := p.machine.JumpCloud.UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
 		t.Fatal(err)
 	}
 	p.settle()

@@ -16,6 +16,7 @@ import (
 
 	"entrasync/scripts/machine"
 	"entrasync/scripts/simulated"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
@@ -127,7 +128,7 @@ func startServing(t *testing.T, customers []*customer, jumpcloud http.Handler) (
 func (p *product) again(config machine.Config) (err error) {
 	p.t.Helper()
 	p.given = config
-	p.machine, err = machine.Start(context.Background(), config, zerolog.New(p.log))
+	p.machine, err = onemachine.Start(context.Background(), config, zerolog.New(p.log))
 	return err
 }
 

@@ -44,7 +44,7 @@ func (p *product) differs(user string) string {
 // the answer and the link say so. It is in no file, no log line and no answer.
 func TestPasswordGateway(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	ada := jc.Users()[0]
 	id, email := ada.Text("_id"), ada.Text("email")
 	p.connect(id)
@@ -83,7 +83,7 @@ func TestPasswordGateway(t *testing.T) {
 
 	p.close() // the key is the same after a restart
 	p.open()
-	jc = p.machine.Simulators.JumpCloud
+	jc = p.machine.JumpCloud
 	p.setPassword(id, nextPassword, 200)
 	if sides(nextPassword) != "jumpcloud true, entra true" || p.differs(id) != "" {
 		t.Errorf("the next one: %s, differs %q", sides(nextPassword), p.differs(id))

@@ -105,7 +105,7 @@ func (m *Machine) forget(ctx context.Context, dir directory.Directory, cause pla
 		if err := changes.Wait(); err != nil {
 			return err
 		}
-		return reconcile.Enqueue(ctx, m.queues[wiring.UsersBulk], tasks...)
+		return reconcile.Enqueue(ctx, m.Queues[wiring.UsersBulk], tasks...)
 	})
 	return users, err
 }
@@ -121,7 +121,7 @@ func (m *Machine) enqueueGroups(ctx context.Context, id directory.ID, cause plan
 		for _, c := range connections {
 			tasks = append(tasks, reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, AllMembers: true})
 		}
-		return reconcile.Enqueue(ctx, m.queues[wiring.GroupsBulk], tasks...)
+		return reconcile.Enqueue(ctx, m.Queues[wiring.GroupsBulk], tasks...)
 	})
 	return groups, err
 }

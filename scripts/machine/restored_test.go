@@ -37,7 +37,7 @@ func (p *product) copied() string {
 // so when it was made and in between.
 func TestAfterARestoreNothingIsTakenForDone(t *testing.T) {
 	p := start(t)
-	jc := func() *jumpcloudtest.Simulator { return p.machine.Simulators.JumpCloud }
+	jc := func() *jumpcloudtest.Simulator { return p.machine.JumpCloud }
 	ada, alan := jc().Users()[0], jc().Users()[1]
 	group, err := jc().CreateGroup("Pioneers")
 	p.must(err)

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strings"
@@ -17,9 +18,9 @@ func (m *Machine) fromVariables() secretfile.Environment {
 		AdminToken: c.AdminToken,
 		Entra:      secret.Entra{ClientSecret: c.ClientSecret},
 		Organizations: map[directory.OrganizationID]secret.Organization{
-			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.webhookTokens()},
+			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.WebhookTokens()},
 		},
-		APIKeyFrom: m.keyFrom, WebhookTokensFrom: "the variable " + webhookVariable,
+		APIKeyFrom: cmp.Or(c.KeyFrom, "the variable "+keyVariable), WebhookTokensFrom: "the variable " + webhookVariable,
 	}
 }
 
