@@ -77,7 +77,7 @@ func (p *product) connectAll(ctx context.Context) error {
 	return p.settle(ctx)
 }
 
-// settle waits until nothing is left to do, but not for ever.
+// settle waits until nothing is left to do, for at most giveUp.
 func (p *product) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, giveUp)
 	defer cancel()
@@ -139,8 +139,8 @@ func burstLatency(ctx context.Context) (string, error) {
 	})
 }
 
-// latencyOf connects all users, has them changed, and sums up how long that took
-// to reach Entra.
+// latencyOf connects all users, changes them, and gives how long the changes took to reach
+// Entra.
 func latencyOf(ctx context.Context, change func(*product) error) (string, error) {
 	return withProduct(ctx, func(p *product) (string, error) {
 		if err := p.connectAll(ctx); err != nil {
@@ -157,7 +157,7 @@ func latencyOf(ctx context.Context, change func(*product) error) (string, error)
 	})
 }
 
-// requestsPerUser counts what Graph sees of a first connection.
+// requestsPerUser counts the requests to Graph of a first connection.
 func requestsPerUser(ctx context.Context) (string, error) {
 	return withProduct(ctx, func(p *product) (string, error) {
 		before := p.Entra.Counters()
@@ -172,7 +172,7 @@ func requestsPerUser(ctx context.Context) (string, error) {
 			}
 		}
 		if made != benchUsers {
-			return "", fmt.Errorf("%d accounts for %d users", made, benchUsers)
+			return "", fmt.Errorf("%d accounts are enabled, want %d", made, benchUsers)
 		}
 		requests := after.Requests - before.Requests
 		return fmt.Sprintf("%d requests for %d users: %.2f for each (%d write units)", requests, benchUsers, float64(requests)/benchUsers, after.WriteUnits-before.WriteUnits), nil

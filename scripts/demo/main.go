@@ -1,8 +1,7 @@
-// Command demo plays a short working day on one machine: both simulators and the
-// whole product, an administrator who uses the API and changes people in
-// JumpCloud, and what Microsoft makes of it. It says what each event did and how
-// long it took from the webhook to Entra, shows both directories side by side,
-// and fails if they differ.
+// Command demo plays a short working day on one machine: both simulators, the product
+// between them, and an administrator who uses the API and changes people in JumpCloud. It
+// prints what each event did and how long it took from the webhook to Entra, shows both
+// directories side by side, and fails if they differ.
 package main
 
 import (

@@ -41,12 +41,12 @@ type variable struct {
 	name     string
 	fallback string // what it has if it is not set
 	meaning  string // for the help
-	example  string // how its value looks, and that of no other system; "" where the fallback shows it
+	example  string // of its value, and never that of another system; "" where the fallback is one
 	into     func(*Config) *string
 	check    func(Config, string) string // what is wrong with a value; "" if nothing is
 }
 
-// Names of variables that others speak of.
+// Names of variables that messages mention.
 const (
 	addrVariable     = "ENTRASYNC_ADDR"
 	dataVariable     = "ENTRASYNC_DATA"
@@ -96,7 +96,7 @@ var variables = []variable{
 // suchAs is a value's example, for the end of a sentence.
 func (v variable) suchAs() string { return "such as " + cmp.Or(v.example, v.fallback) }
 
-// needs lists what cannot do without something else, and why.
+// needs lists variables that need another one, and why.
 var needs = []struct{ when, needed, why string }{
 	{apiVariable, keyVariable, "JumpCloud answers only to an administrator's API key"},
 	{apiVariable, orgVariable, "every user and webhook belongs to an organization"},
@@ -108,8 +108,8 @@ var needs = []struct{ when, needed, why string }{
 }
 
 // ConfigFrom reads the variables. Those of a real system may be missing all together, for
-// its simulator. The error says of every variable that is missing or wrong, one a line, what
-// is wrong with it and how a right one looks; it never shows a secret.
+// its simulator. The error has a line for every variable that is missing or wrong, with
+// what is wrong and an example; it never shows a secret.
 func ConfigFrom(getenv func(string) string) (Config, error) {
 	var c Config
 	for _, v := range variables {
@@ -138,8 +138,7 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 }
 
 // mustNameAll refuses a config without simulators that does not name every outside
-// system. The error says of every variable that is missing how its value looks, one a
-// line.
+// system. The error has a line for every missing variable, with an example.
 func (c Config) mustNameAll() error {
 	if c.Simulate != nil {
 		return nil

@@ -16,7 +16,7 @@ func TestHealthIsAskedRarelyAndToldOnce(t *testing.T) {
 		var asked atomic.Int64
 		var trouble error
 		var told []error
-		h := &health{probe: func(context.Context) error { asked.Add(1); return trouble }, tell: func(err error) { told = append(told, err) }}
+		h := &health{probe: func(context.Context) error { asked.Add(1); return trouble }, report: func(err error) { told = append(told, err) }}
 		ask := func(want error) {
 			t.Helper()
 			var callers sync.WaitGroup
@@ -53,7 +53,7 @@ func TestADiskThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		answer := make(chan error)
-		h := &health{probe: func(context.Context) error { asked.Add(1); return <-answer }, tell: func(error) {}}
+		h := &health{probe: func(context.Context) error { asked.Add(1); return <-answer }, report: func(error) {}}
 		for range 3 {
 			began := time.Now()
 			if err := h.state(); err == nil || time.Since(began) != healthPatience {

@@ -38,14 +38,14 @@ type Machine struct {
 	server  *http.Server
 	host    *host.Host
 	isNew   bool                  // there was no table before this start
-	advance func(context.Context) // see package pair
+	advance func(context.Context) // marks table and queues as of one time, see package pair
 	table   *bolttable.Table
 	files   *boltqueue.DB
 	secrets *secretfile.Store
 	closer  []func() error // in the order of opening
 
-	adminOrigin, webhookOrigin origin // where the tokens come from
-	simulates                  struct{ jumpCloud, entra bool }
+	adminOrigin, webhookOrigin origin                          // where the tokens come from
+	simulates                  struct{ jumpCloud, entra bool } // which systems had no address
 }
 
 // How the queues behave on one machine.
@@ -68,8 +68,7 @@ func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) 
 	return m, nil
 }
 
-// start does the work of Start. A record that is needed for it and is damaged keeps
-// it from starting.
+// start does the work of Start. It fails if a record that it needs is damaged.
 func (m *Machine) start(ctx context.Context) error {
 	if err := m.openFiles(ctx); err != nil {
 		return err
@@ -82,7 +81,7 @@ func (m *Machine) start(ctx context.Context) error {
 	return err
 }
 
-// startOn starts on the files.
+// startOn starts everything else, on open files.
 func (m *Machine) startOn(ctx context.Context) error {
 	if err := m.openQueues(); err != nil {
 		return err
@@ -110,7 +109,7 @@ func (m *Machine) startOn(ctx context.Context) error {
 	if err := m.afterRestore(ctx); err != nil {
 		return err
 	}
-	if err := m.tellOfMissingSecrets(ctx); err != nil {
+	if err := m.logMissingSecrets(ctx); err != nil {
 		return err
 	}
 	return m.serve(listener)
@@ -127,7 +126,7 @@ func (m *Machine) simulate() error {
 	return err
 }
 
-// keepCopies has a copy of the table made of every day.
+// keepCopies starts the copies of the table, one a day.
 func (m *Machine) keepCopies() {
 	ctx, stop := context.WithCancel(context.Background())
 	var keeper sync.WaitGroup
@@ -141,7 +140,7 @@ func (m *Machine) keepCopies() {
 	})
 }
 
-// proof is what the application proves itself with to Entra.
+// proof is the secret with which the application signs in to Entra.
 func (m *Machine) proof(ctx context.Context) (entra.Proof, error) {
 	stored, err := m.secrets.Entra(ctx)
 	return entra.Proof{ClientSecret: stored.ClientSecret}, err
@@ -157,7 +156,7 @@ func closeQuietly(l net.Listener) func() error {
 	}
 }
 
-// openQueues opens the queues of the functions, each with its dead letters.
+// openQueues opens the queues of the functions, each with a queue for its dead letters.
 func (m *Machine) openQueues() (err error) {
 	m.Queues = wiring.Queues{}
 	for _, q := range wiring.Configs(wiring.Functions) {
