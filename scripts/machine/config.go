@@ -15,8 +15,8 @@ import (
 type Config struct {
 	Addr         string // where webhook and API listen
 	Data         string // the folder for everything that is kept
-	AdminToken   string // bearer token of the API; "" has one made up and kept
-	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" has one made up and kept
+	AdminToken   string // bearer token of the API; "" for one that is made up and kept
+	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" for one that is made up and kept
 
 	JumpCloudAPI      string // root of v1
 	JumpCloudInsights string

@@ -38,7 +38,7 @@ type Machine struct {
 	server  *http.Server
 	host    *host.Host
 	isNew   bool                  // there was no table before this start
-	advance func(context.Context) // marks table and queues as of one time, see package pair
+	advance func(context.Context) // begins a new generation of table and queues, see package pair
 	table   *bolttable.Table
 	files   *boltqueue.DB
 	secrets *secretfile.Store

@@ -34,7 +34,7 @@ const (
 	clientSecret  = "canary-client-secret"
 )
 
-// product is the whole product over TCP, with both simulators.
+// product is the product over TCP, with both simulators.
 type product struct {
 	t         *testing.T
 	folder    string
@@ -195,8 +195,8 @@ func recorded(t *testing.T, name string) []byte {
 	return body
 }
 
-// JumpCloud's state changes without an event of its own, and only the recorded
-// one tells us; so the test shows that it is the recording that made us look.
+// The simulated JumpCloud changes and loses its own webhooks, and then the recorded events
+// are sent. So the test shows that a recorded event alone starts the task.
 func TestRecordedEvents(t *testing.T) {
 	p := start(t)
 	jc := p.machine.JumpCloud
@@ -222,30 +222,30 @@ func TestRecordedEvents(t *testing.T) {
 	}
 	p.settle()
 	if !p.account("john.wick@contoso.example").AccountEnabled || p.account("jane.roe@contoso.example").Text("companyName") != "SEKOIA.IO" {
-		t.Fatal("something else than the recordings told us")
+		t.Fatal("john.wick or jane.roe changed before the recordings were sent, want no change")
 	}
 
 	writes := p.machine.Entra.Counters().WriteUnits
 	for _, name := range []string{"admin_login", "association_change", "user_update"} {
 		if got := p.post(recorded(t, name)); got != 202 {
-			t.Errorf("%s: %d", name, got)
+			t.Errorf("%s: %d, want 202", name, got)
 		}
 	}
 	p.settle()
 	if now := p.machine.Entra.Counters().WriteUnits; now != writes {
-		t.Errorf("events that change nothing that is mapped cost %d write units", now-writes)
+		t.Errorf("events that change nothing that is mapped cost %d write units, want 0", now-writes)
 	}
 	for _, name := range []string{"user_update2", "user_update3"} {
 		if got := p.post(recorded(t, name)); got != 202 {
-			t.Errorf("%s: %d", name, got)
+			t.Errorf("%s: %d, want 202", name, got)
 		}
 	}
 	p.settle()
 	if account := p.account("jane.roe@contoso.example"); account.Text("companyName") != "Sekoia.io" || account.Text("officeLocation") != "France" || !account.AccountEnabled {
-		t.Errorf("updated: %+v", account.Properties)
+		t.Errorf("jane.roe: enabled %t, %+v; want enabled, Sekoia.io in France", account.AccountEnabled, account.Properties)
 	}
 	if account := p.account("john.wick@contoso.example"); account.AccountEnabled || account.Text("companyName") != "Sekoia.io" {
-		t.Errorf("suspended: %+v", account.Properties)
+		t.Errorf("john.wick: enabled %t, %+v; want disabled, of Sekoia.io", account.AccountEnabled, account.Properties)
 	}
 	counts := p.machine.Metrics.Counts()
 	for _, want := range []string{
@@ -299,7 +299,7 @@ func TestTheOldTokenWorksWhileItIsReplaced(t *testing.T) {
 	}
 }
 
-// What was asked for and not done when the machine stops is done when it starts
+// Requests that were accepted and not done when the machine stops are done when it starts
 // again.
 func TestRestartGoesOn(t *testing.T) {
 	p := start(t)
@@ -316,11 +316,11 @@ func TestRestartGoesOn(t *testing.T) {
 	p.settle()
 	for email, id := range ids {
 		if account := p.account(email); account.Text("onPremisesImmutableId") != id {
-			t.Errorf("%s: %+v", email, account)
+			t.Errorf("%s: %+v, want the immutable id %s", email, account, id)
 		}
 	}
 	if n := len(p.machine.Entra.Tenant(string(p.machine.Tenant)).Users()); n != len(ids) {
-		t.Errorf("%d accounts for %d users", n, len(ids))
+		t.Errorf("%d accounts, want %d", n, len(ids))
 	}
 }
 
@@ -346,7 +346,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		status, answer := p.send("PUT", p.machine.URL()+"/v1/directories/"+p.directory+"/connections/users/"+u.Text("_id"), "Bearer "+adminToken, nil)
 		p.mustHaveNoSecret("the answer", string(answer))
 		if status != 202 && status != 502 {
-			t.Errorf("connect: %d %s", status, answer)
+			t.Errorf("connect: %d %s, want 202 or 502", status, answer)
 		}
 	}
 	p.post([]byte(`{"secret":"` + webhookToken + `"}`))
@@ -368,7 +368,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		return err
 	})
 	if err != nil || files < 4 {
-		t.Errorf("%d files: %v", files, err)
+		t.Errorf("read %d files (%v), want at least 4", files, err)
 	}
 }
 
@@ -377,7 +377,7 @@ func (p *product) mustHaveNoSecret(where, text string) {
 	p.t.Helper()
 	for _, secret := range []string{adminToken, webhookToken, previousToken, apiKey, clientSecret} {
 		if strings.Contains(text, secret) {
-			p.t.Errorf("%s is in %s", secret, where)
+			p.t.Errorf("%s is in %s, want it nowhere", secret, where)
 		}
 	}
 }
@@ -387,7 +387,7 @@ func TestASecondProcessIsRefusedClearly(t *testing.T) {
 	config := p.machine.Config
 	config.Addr = "127.0.0.1:0"
 	if second, err := onemachine.Start(t.Context(), config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("a second process on the same folder: %v", err)
+		t.Errorf("a second process on the same folder: %v, want that it is in use", err)
 		if second != nil {
 			_ = second.Stop()
 		}
@@ -395,14 +395,14 @@ func TestASecondProcessIsRefusedClearly(t *testing.T) {
 	other := config
 	other.Data, other.Addr = t.TempDir(), p.machine.Config.Addr
 	if second, err := onemachine.Start(t.Context(), other, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_ADDR") {
-		t.Errorf("a second process on the same address: %v", err)
+		t.Errorf("a second process on the same address: %v, want ENTRASYNC_ADDR in the error", err)
 		if second != nil {
 			_ = second.Stop()
 		}
 	}
 }
 
-func TestLinksTellTheStory(t *testing.T) {
+func TestLinksShowWhatWasWritten(t *testing.T) {
 	p := start(t)
 	ada := p.machine.JumpCloud.Users()[0]
 	p.connect(ada.Text("_id"))
@@ -419,17 +419,17 @@ func TestLinksTellTheStory(t *testing.T) {
 	}
 	for _, field := range []string{"lastEventAt", "lastWriteAt"} {
 		if _, err := time.Parse(time.RFC3339, fmt.Sprint(link[field])); err != nil {
-			t.Errorf("%s is %v", field, link[field])
+			t.Errorf("%s is %v, want a time", field, link[field])
 		}
 	}
 	if applied, _ := link["applied"].(map[string]any); applied["givenName"] != ada.Text("firstname") || applied["accountEnabled"] != true {
-		t.Errorf("applied: %v", link["applied"])
+		t.Errorf("applied: %v, want the first name %s and accountEnabled", link["applied"], ada.Text("firstname"))
 	}
 }
 
-// The webhook is set up in JumpCloud by one request to the API, and by itself
-// brings changes from then on; asking again changes nothing. The channel and the
-// rule that JumpCloud has already are taken for it, as they call the same address.
+// One request to the API sets the webhook up in JumpCloud; a second one changes nothing.
+// The channel and the rule that JumpCloud has already are used, as they have the same
+// address.
 func TestWebhookIsSetUpInJumpCloud(t *testing.T) {
 	p := start(t)
 	org := string(p.machine.Config.Organization)
@@ -441,11 +441,11 @@ func TestWebhookIsSetUpInJumpCloud(t *testing.T) {
 		health, _ := got["health"].(map[string]any)
 		rule, _ := got["rule"].(map[string]any)
 		if channel["created"] == true || rule["created"] == true || channel["name"] != "M365 sync" || (rule["changed"] != nil) != (attempt == 0) || got["advice"] != nil || test["statusCode"] != 202.0 || health["enabled"] != true || got["url"] != p.machine.WebhookURL() {
-			t.Errorf("attempt %d: %v", attempt+1, got)
+			t.Errorf("attempt %d: %v, want the existing channel, changed by the first attempt only, and a test with 202", attempt+1, got)
 		}
 	}
 	p.call("POST", "/v1/organizations/nope/webhook", map[string]any{}, 404)
 	if status, _ := p.send("POST", p.machine.URL()+"/v1/organizations/"+org+"/webhook", "Bearer "+adminToken, nil); status != 200 {
-		t.Errorf("without a body: %d", status)
+		t.Errorf("without a body: %d, want 200", status)
 	}
 }
