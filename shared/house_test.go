@@ -132,9 +132,10 @@ var importRules = []struct {
 		},
 	},
 	{
-		"a function in one process is wired without simulators",
+		"one machine and its wiring know no simulator: whoever starts them plugs it in",
 		func(s source, imp string) bool {
-			return below(imp, module) && strings.HasSuffix(imp, "test") && !s.isTest() && below(s.dir(), "scripts/wiring")
+			isSimulator := below(imp, module) && strings.HasSuffix(imp, "test") || below(imp, module+"/scripts/simulated")
+			return isSimulator && !s.isTest() && below(s.dir(), "scripts/machine", "scripts/wiring")
 		},
 	},
 	{
@@ -339,8 +340,14 @@ func TestViolations(t *testing.T) {
 		{"the day in the demo", file("scripts/demo/main.go", "entrasync/scripts/play"), ""},
 		{"the day on one machine", file("scripts/machine/a.go", "entrasync/scripts/play"), "one machine does without the demo"},
 		{"the demo on one machine", file("scripts/local/main.go", "entrasync/scripts/demo"), "one machine does without the demo"},
-		{"a simulator on one machine", file("scripts/machine/a.go", "entrasync/shared/entra/entratest"), ""},
-		{"a simulator in the wiring", file("scripts/wiring/a.go", "entrasync/shared/entra/entratest"), "wired without simulators"},
+		{"the simulator of Entra on one machine", file("scripts/machine/a.go", "entrasync/shared/entra/entratest"), "know no simulator"},
+		{"the simulator of JumpCloud on one machine", file("scripts/machine/a.go", "entrasync/shared/jumpcloud/jumpcloudtest"), "know no simulator"},
+		{"the plug of the simulators on one machine", file("scripts/machine/a.go", "entrasync/scripts/simulated/onemachine"), "know no simulator"},
+		{"an administrator on one machine", file("scripts/machine/a.go", "entrasync/scripts/simulated"), "know no simulator"},
+		{"a simulator in a test of one machine", file("scripts/machine/a_test.go", "entrasync/shared/entra/entratest", "entrasync/scripts/simulated/onemachine"), ""},
+		{"a simulator in the wiring", file("scripts/wiring/a.go", "entrasync/shared/entra/entratest"), "know no simulator"},
+		{"an administrator in the wiring", file("scripts/wiring/a.go", "entrasync/scripts/simulated"), "know no simulator"},
+		{"a simulator in the program of one machine", file("scripts/local/main.go", "entrasync/scripts/simulated/onemachine"), ""},
 		{"azidentity in a script", file("scripts/local/main.go", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"), "only shared/entra"},
 
 		{"AWS in its adapter", file("shared/aws/dynamodb/a.go", "github.com/aws/aws-sdk-go-v2/service/dynamodb"), ""},

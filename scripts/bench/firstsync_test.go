@@ -27,8 +27,8 @@ type size struct {
 	apart         bool // every worker is a process of its own, as on AWS
 }
 
-// The first syncs of the figures, and a small one that fits into the quota, which
-// shows at every test that nothing is written in vain.
+// The first syncs of the figures, and a small one that fits into the quota, with which every
+// run of the tests checks that there is no needless write.
 var (
 	fullSizes = []size{
 		{name: "entrasync in one process", users: 10000, groups: 500},
@@ -48,7 +48,7 @@ func TestFirstSyncOfGroups(t *testing.T) {
 	var spent []cost
 	for _, s := range sizes {
 		if got := int(float64(s.users) * groupsPerUser / groupSize); got != s.groups {
-			t.Fatalf("%d users fill %d groups, not %d", s.users, got, s.groups)
+			t.Fatalf("%d users fill %d groups, want %d", s.users, got, s.groups)
 		}
 		t.Run(s.name, func(t *testing.T) {
 			progress("%s:", s.name)
@@ -67,8 +67,7 @@ type cost struct {
 	took            time.Duration
 }
 
-// firstSync plays one. A minute is what a small one may take that the quota does
-// not hold up.
+// firstSync plays one. A small one, for which the quota is enough, may take a minute.
 func firstSync(t *testing.T, s size) cost {
 	t.Helper()
 	o := newOrganization(t, s)
@@ -78,10 +77,10 @@ func firstSync(t *testing.T, s size) cost {
 	seen, fewest := o.Entra.Counters(), s.fewest()
 	progress("%d requests were refused for want of quota", seen.Throttled)
 	if seen.WriteUnits > fewest+fewest/20 {
-		t.Errorf("%d write units: %d would do", seen.WriteUnits, fewest)
+		t.Errorf("%d write units, want at most %d", seen.WriteUnits, fewest+fewest/20)
 	}
 	if least := bound(fewest); took > least+max(least/10, time.Minute) {
-		t.Errorf("the first sync took %s: the quota alone takes %s", took, least)
+		t.Errorf("the first sync took %s, want at most %s", took, least+max(least/10, time.Minute))
 	}
 	return cost{s.name, seen.WriteUnits, seen.Requests, took}
 }
@@ -89,8 +88,8 @@ func firstSync(t *testing.T, s size) cost {
 // boundPerUnit is for how many members Microsoft counts one write unit.
 const boundPerUnit = 3
 
-// fewest are the write units without which it cannot be done: one for each account
-// and each group's members 20 to a request.
+// fewest are the least write units that a first sync needs: one for each account, and those
+// of each group's members with 20 in a request.
 func (s size) fewest() int {
 	units := s.users
 	for left := groupSize; left > 0; left -= 20 {
@@ -109,7 +108,8 @@ func bound(units int) time.Duration {
 	return time.Duration(max(units-burst, 0)) * window / time.Duration(burst)
 }
 
-// table is what first syncs cost, beside what they must and what they might.
+// table is what first syncs cost, beside the lower bound and the cost with one call for each
+// write.
 func table(s size, spent []cost) string {
 	fewest, singly := s.fewest(), s.singly()
 	spent = append(spent,
@@ -131,7 +131,7 @@ func table(s size, spent []cost) string {
 	return out.String()
 }
 
-// progress tells whoever waits for the figures how far they are.
+// progress prints how far the figures are.
 func progress(format string, arguments ...any) {
 	if *figures {
 		fmt.Fprintf(os.Stderr, format+"\n", arguments...)

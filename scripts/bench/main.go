@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// run measures one thing after the other, so that none disturbs another.
+// run measures one figure after the other, so that none disturbs another.
 func run(ctx context.Context) error {
 	for _, b := range []benchmark{
 		{"Webhook handler on one core, the event kept on disk before the answer", webhookLatency},

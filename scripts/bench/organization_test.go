@@ -68,46 +68,46 @@ func (o *organization) fillGroups(people []string) {
 	}
 }
 
-// How often it is looked whether all is done, how long tasks may go on that write
-// nothing any more, and when it is hopeless.
+// How often the queues are checked, how long tasks may go on after the last write, and after
+// which time the test gives up.
 const (
-	lookEvery = time.Second
-	idle      = time.Minute
-	hopeless  = 3 * time.Hour
+	checkEvery = time.Second
+	idle       = time.Minute
+	hopeless   = 3 * time.Hour
 )
 
-// work waits until nothing is left to do, and returns how long it was until Graph
-// saw the last write.
+// work waits until nothing is left to do, and returns the time until the last write at
+// Graph.
 func (o *organization) work() time.Duration {
 	o.t.Helper()
-	start, told := time.Now(), time.Duration(0)
+	start, shown := time.Now(), time.Duration(0)
 	for {
-		time.Sleep(lookEvery)
+		time.Sleep(checkEvery)
 		waiting := o.Waiting()
 		units, last := o.Written()
 		since, took := time.Since(start), last.Sub(start)
 		if len(waiting) == 0 {
 			progress("after %.0f s, with the last write after %.0f s, nothing is left to do", since.Seconds(), took.Seconds())
 			if since-took > idle {
-				o.t.Errorf("tasks went on for %s after the last write", since-took)
+				o.t.Errorf("tasks went on for %s after the last write, want at most %s", since-took, idle)
 			}
 			return took
 		}
-		if since-told >= time.Minute {
-			told = since
+		if since-shown >= time.Minute {
+			shown = since
 			progress("after %.0f s: %d write units, %d refused, waiting %v", since.Seconds(), units, o.Entra.Counters().Throttled, waiting)
 		}
 		if since > hopeless {
-			o.t.Fatalf("after %s there is still something to do: %v", since, waiting)
+			o.t.Fatalf("after %s the queues have %v, want them empty", since, waiting)
 		}
 	}
 }
 
-// compare holds Entra against JumpCloud.
+// compare compares Entra with JumpCloud.
 func (o *organization) compare() {
 	o.t.Helper()
 	if depth, err := o.Dead.Depth(o.t.Context()); err != nil || depth.Visible > 0 {
-		o.t.Errorf("%d tasks are dead letters: %v", depth.Visible, err)
+		o.t.Errorf("%d tasks are dead letters (%v), want none", depth.Visible, err)
 	}
 	account := map[string]string{} // by the JumpCloud user
 	for _, user := range o.Tenant.Users() {
@@ -116,7 +116,7 @@ func (o *organization) compare() {
 		}
 	}
 	if len(account) != o.size.users {
-		o.t.Errorf("%d accounts for %d users", len(account), o.size.users)
+		o.t.Errorf("%d enabled accounts, want %d", len(account), o.size.users)
 	}
 	for i, id := range o.groups {
 		found := o.Tenant.GroupsNamed(fmt.Sprintf("Group %d", i))
@@ -125,10 +125,10 @@ func (o *organization) compare() {
 			want[account[member]] = true
 		}
 		if len(found) != 1 || !slices.Equal(slices.Sorted(slices.Values(found[0].Members)), slices.Sorted(maps.Keys(want))) {
-			o.t.Errorf("Group %d is wrong in Entra: %d groups", i, len(found))
+			o.t.Errorf("Entra has %d groups of the name Group %d, want 1 with the %d members of JumpCloud", len(found), i, len(want))
 		}
 		if link := o.GroupLink(id); link.Status != directory.Synced {
-			o.t.Errorf("Group %d: %s, %s: %s", i, link.Status, link.Reason, link.Message)
+			o.t.Errorf("Group %d: %s, %s: %s; want %s", i, link.Status, link.Reason, link.Message, directory.Synced)
 		}
 	}
 }

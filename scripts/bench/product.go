@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
@@ -23,7 +24,7 @@ const (
 
 // product is a running product with users that are not connected yet.
 type product struct {
-	*machine.Machine
+	*onemachine.Machine
 	directory directory.ID
 	users     []string
 }
@@ -41,14 +42,14 @@ func withProduct(ctx context.Context, do func(*product) (string, error)) (result
 	if err != nil {
 		return "", err
 	}
-	m, err := machine.Start(ctx, config, zerolog.Nop())
+	m, err := onemachine.Start(ctx, config, zerolog.Nop())
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = firstOf(err, m.Stop()) }()
 	p := &product{Machine: m}
 	for i := range benchUsers {
-		id, err := m.Simulators.JumpCloud.CreateUser(jumpcloudtest.Fields{
+		id, err := m.JumpCloud.CreateUser(jumpcloudtest.Fields{
 			"username": fmt.Sprintf("bench%d", i), "email": fmt.Sprintf("bench%d@contoso.example", i), "firstname": "Bench", "lastname": fmt.Sprint(i), "state": "ACTIVATED"})
 		if err != nil {
 			return "", err
@@ -76,7 +77,7 @@ func (p *product) connectAll(ctx context.Context) error {
 	return p.settle(ctx)
 }
 
-// settle waits until nothing is left to do, but not for ever.
+// settle waits until nothing is left to do, for at most giveUp.
 func (p *product) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, giveUp)
 	defer cancel()
@@ -85,13 +86,13 @@ func (p *product) settle(ctx context.Context) error {
 
 // retitle changes one user in JumpCloud.
 func (p *product) retitle(i int, title string) error {
-	return p.Simulators.JumpCloud.UpdateUser(p.users[i%len(p.users)], jumpcloudtest.Fields{"jobTitle": title})
+	return p.JumpCloud.UpdateUser(p.users[i%len(p.users)], jumpcloudtest.Fields{"jobTitle": title})
 }
 
 // latencies are how long every update took from the webhook to Entra.
 func (p *product) latencies(ctx context.Context) ([]time.Duration, error) {
 	arrived := map[string]time.Time{}
-	for _, d := range p.Simulators.JumpCloud.Deliveries() {
+	for _, d := range p.JumpCloud.Deliveries() {
 		arrived[d.EventID] = d.Tried
 	}
 	var took []time.Duration
@@ -138,8 +139,8 @@ func burstLatency(ctx context.Context) (string, error) {
 	})
 }
 
-// latencyOf connects all users, has them changed, and sums up how long that took
-// to reach Entra.
+// latencyOf connects all users, changes them, and gives how long the changes took to reach
+// Entra.
 func latencyOf(ctx context.Context, change func(*product) error) (string, error) {
 	return withProduct(ctx, func(p *product) (string, error) {
 		if err := p.connectAll(ctx); err != nil {
@@ -156,22 +157,22 @@ func latencyOf(ctx context.Context, change func(*product) error) (string, error)
 	})
 }
 
-// requestsPerUser counts what Graph sees of a first connection.
+// requestsPerUser counts the requests to Graph of a first connection.
 func requestsPerUser(ctx context.Context) (string, error) {
 	return withProduct(ctx, func(p *product) (string, error) {
-		before := p.Simulators.Entra.Counters()
+		before := p.Entra.Counters()
 		if err := p.connectAll(ctx); err != nil {
 			return "", err
 		}
-		after := p.Simulators.Entra.Counters()
+		after := p.Entra.Counters()
 		made := 0
-		for _, account := range p.Simulators.Entra.Tenant(string(p.Simulators.Tenant())).Users() {
+		for _, account := range p.Entra.Tenant(string(p.Tenant)).Users() {
 			if account.AccountEnabled {
 				made++
 			}
 		}
 		if made != benchUsers {
-			return "", fmt.Errorf("%d accounts for %d users", made, benchUsers)
+			return "", fmt.Errorf("%d accounts are enabled, want %d", made, benchUsers)
 		}
 		requests := after.Requests - before.Requests
 		return fmt.Sprintf("%d requests for %d users: %.2f for each (%d write units)", requests, benchUsers, float64(requests)/benchUsers, after.WriteUnits-before.WriteUnits), nil

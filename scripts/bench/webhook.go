@@ -55,7 +55,7 @@ func webhookLatency(ctx context.Context) (result string, err error) {
 		start := time.Now()
 		response, err := handler.Handle(ctx, r)
 		if err != nil || response.StatusCode != 202 {
-			return "", fmt.Errorf("the webhook answered %d: %w", response.StatusCode, err)
+			return "", fmt.Errorf("the webhook answered %d, want 202: %v", response.StatusCode, err)
 		}
 		took = append(took, time.Since(start))
 	}

@@ -1,8 +1,7 @@
-// Command demo plays a short working day on one machine: both simulators and the
-// whole product, an administrator who uses the API and changes people in
-// JumpCloud, and what Microsoft makes of it. It says what each event did and how
-// long it took from the webhook to Entra, shows both directories side by side,
-// and fails if they differ.
+// Command demo plays a short working day on one machine: both simulators, the product
+// between them, and an administrator who uses the API and changes people in JumpCloud. It
+// prints what each event did and how long it took from the webhook to Entra, shows both
+// directories side by side, and fails if they differ.
 package main
 
 import (
@@ -15,6 +14,7 @@ import (
 
 	"entrasync/scripts/machine"
 	"entrasync/scripts/play"
+	"entrasync/scripts/simulated/onemachine"
 )
 
 // help is what --help says.
@@ -88,12 +88,12 @@ func run(ctx context.Context) (err error) {
 			err = closed
 		}
 	}()
-	m, err := machine.Start(ctx, config, log)
+	m, err := onemachine.Start(ctx, config, log)
 	if err != nil {
 		return err
 	}
 	err = play.Day(ctx, play.Stage{
-		Administrator: m.Administrator, Store: m.Store, JumpCloud: m.Simulators.JumpCloud, Entra: m.Simulators.Entra, Settle: m.Settle,
+		Administrator: m.Administrator, Store: m.Store, JumpCloud: m.JumpCloud, Entra: m.Entra, Settle: m.Settle,
 	}, os.Stdout)
 	if stopped := m.Stop(); err == nil {
 		err = stopped

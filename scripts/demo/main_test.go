@@ -34,7 +34,7 @@ func TestArguments(t *testing.T) {
 			t.Fatal(err)
 		}
 		if code != want || !strings.Contains(string(said), "--help") || strings.Contains(string(said), "Starting") {
-			t.Errorf("%q: code %d, %q", argument, code, said)
+			t.Errorf("%q: code %d, %q; want %d and --help", argument, code, said, want)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// inUse is a data folder that a product used, with a directory in its table, and a
-// copy of that; the product was killed.
+// inUse is the data folder of a killed product, with a directory in the table and a copy of
+// the table.
 func inUse(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -39,8 +39,8 @@ func (p *process) directories() (names []string) {
 	return names
 }
 
-// A table that cannot be used beside queues that were is refused in a sentence that
-// names the file and the way back; the way back works.
+// Beside used queues, a table that cannot be used is refused in one sentence with the file
+// and the way back; the way back works.
 func TestATableThatCannotBeUsedIsRefused(t *testing.T) {
 	used, other := inUse(t), inUse(t)
 	for name, spoil := range map[string]func(t *testing.T, table string){
@@ -70,19 +70,19 @@ func TestATableThatCannotBeUsedIsRefused(t *testing.T) {
 
 			code, out, errs := ended(t, variables)
 			if code != 1 || !strings.Contains(out, table) || !strings.Contains(out, "`bin/local restore`") || !strings.Contains(out, filepath.Join(folder, "backup", "table-")) || strings.Count(out, "\n") != 1 {
-				t.Errorf("code %d, %q", code, out)
+				t.Errorf("code %d, %q; want 1, and one line with %s and the way back", code, out, table)
 			}
 			mustBeJSON(t, errs)
 			if strings.Contains(out+errs, "goroutine ") {
-				t.Errorf("a stack trace: %s", errs)
+				t.Errorf("the log is %s, want no stack trace", errs)
 			}
 
 			code, out, errs = ended(t, variables, "restore")
 			if code != 0 || !strings.Contains(out, "The table is the copy "+filepath.Join(folder, "backup", "table-")) || !strings.Contains(out, "is connected again") {
-				t.Fatalf("restore: code %d, %q, %q", code, out, errs)
+				t.Fatalf("restore: code %d, %q, %q; want 0 and the copy", code, out, errs)
 			}
 			if got := startWith(t, variables).directories(); len(got) != 1 || got[0] != "Contoso" {
-				t.Errorf("after the restore the directories are %v", got)
+				t.Errorf("after the restore the directories are %v, want Contoso", got)
 			}
 		})
 	}
@@ -103,17 +103,17 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, content, 0o600)
 }
 
-// Without a copy the sentence says what else can be done.
+// Without a copy, the error names what else can be done.
 func TestATableWithoutACopy(t *testing.T) {
 	folder := inUse(t)
 	check(t, os.RemoveAll(filepath.Join(folder, "backup")))
 	check(t, os.Remove(filepath.Join(folder, "table.db")))
 	variables := map[string]string{"ENTRASYNC_DATA": folder}
 	if code, out, _ := ended(t, variables); code != 1 || !strings.Contains(out, "there is no copy in "+filepath.Join(folder, "backup")) || !strings.Contains(out, "restore FILE") {
-		t.Errorf("code %d, %q", code, out)
+		t.Errorf("code %d, %q; want 1, no copy, restore FILE", code, out)
 	}
 	if code, _, errs := ended(t, variables, "restore"); code != 1 || !strings.Contains(errs, "there is no copy") {
-		t.Errorf("restore: code %d, %q", code, errs)
+		t.Errorf("restore: code %d, %q; want 1, no copy", code, errs)
 	}
 }
 
@@ -123,38 +123,39 @@ func TestRestoreIsRefusedWhileTheProductRuns(t *testing.T) {
 	p := startProcess(t, folder)
 	code, out, errs := ended(t, map[string]string{"ENTRASYNC_DATA": folder}, "restore")
 	if code != 1 || !strings.Contains(errs, folder+" is in use by another entrasync process") {
-		t.Errorf("code %d, %q, %q", code, out, errs)
+		t.Errorf("code %d, %q, %q; want 1, in use", code, out, errs)
 	}
 	if got := p.directories(); len(got) != 1 {
-		t.Errorf("%v", got)
+		t.Errorf("the directories are %v, want 1", got)
 	}
 }
 
-// Damaged queues are said too; without them the product starts and says what that
-// means.
+// Damaged queues are refused too; without them the product starts and logs that they are
+// missing.
 func TestQueuesThatCannotBeUsed(t *testing.T) {
 	folder := inUse(t)
 	queues := filepath.Join(folder, "queues.db")
 	check(t, os.Truncate(queues, 12_288))
 	variables := map[string]string{"ENTRASYNC_DATA": folder, "ENTRASYNC_ADMIN_TOKEN": token}
 	if code, out, errs := ended(t, variables); code != 1 || !strings.Contains(out, queues) || !strings.Contains(out, "move it away") || strings.Contains(errs, "goroutine ") {
-		t.Errorf("code %d, %q, %q", code, out, errs)
+		t.Errorf("code %d, %q, %q; want 1, and that %s is moved away", code, out, errs, queues)
 	}
 	check(t, os.Remove(queues))
 	p := startWith(t, variables)
 	if got := p.directories(); len(got) != 1 {
-		t.Errorf("%v", got)
+		t.Errorf("the directories are %v, want 1", got)
 	}
 	p.kill()
 	if !strings.Contains(p.log.String(), "the queues are missing") {
-		t.Errorf("nothing is said: %s", p.log.String())
+		t.Errorf("the log is %s, want that the queues are missing", p.log.String())
 	}
 	if code, out, _ := ended(t, variables, "restore"); code != 0 { // the new queues are those of the table
-		t.Errorf("restore: code %d, %q", code, out)
+		t.Errorf("restore: code %d, %q; want 0", code, out)
 	}
 }
 
-// A folder of before there were identities goes on, and has them from then on.
+// A folder without identities, as former versions made it, starts, and has them from then
+// on.
 func TestAFolderOfBeforeIdentitiesGoesOn(t *testing.T) {
 	folder := inUse(t)
 	for _, name := range []string{"table.db", "queues.db"} {
@@ -165,22 +166,23 @@ func TestAFolderOfBeforeIdentitiesGoesOn(t *testing.T) {
 	}
 	p := startProcess(t, folder)
 	if got := p.directories(); len(got) != 1 {
-		t.Errorf("%v", got)
+		t.Errorf("the directories are %v, want 1", got)
 	}
 	p.kill()
 	check(t, copyFile(filepath.Join(inUse(t), "table.db"), filepath.Join(folder, "table.db")))
 	if code, out, _ := ended(t, map[string]string{"ENTRASYNC_DATA": folder}); code != 1 || !strings.Contains(out, "is not the table that") {
-		t.Errorf("code %d, %q", code, out)
+		t.Errorf("code %d, %q; want 1, and that it is not the table of the queues", code, out)
 	}
 }
 
-// A first start that was killed while it made the table is no table that was lost.
+// After a first start that was killed while it made the table, the next start is not
+// refused.
 func TestAFreshFolderIsNotRefused(t *testing.T) {
 	folder := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(folder, "table.db"), nil, 0o600))
 	p := startProcess(t, folder)
 	p.kill()
 	if got := startProcess(t, folder).directories(); len(got) != 0 {
-		t.Errorf("%v", got)
+		t.Errorf("the directories are %v, want none", got)
 	}
 }

@@ -21,7 +21,7 @@ func limitFiles(t *testing.T, pid int, bytes uint64) {
 	}
 }
 
-// health asks whether the product is well.
+// health requests /healthz.
 func (p *process) health() (status int, detail string) {
 	p.t.Helper()
 	response, err := http.Get(strings.TrimSuffix(p.api, "/v1") + "/healthz")
@@ -40,15 +40,15 @@ func (p *process) health() (status int, detail string) {
 	return response.StatusCode, problem.Detail
 }
 
-// While nothing can be written the product is not well and says why, and refuses
-// webhooks so that JumpCloud sends them again; afterwards it goes on by itself.
+// While nothing can be written, /healthz says why, and webhooks are refused, so that
+// JumpCloud sends them again; afterwards the product goes on by itself.
 func TestTheProductIsNotWellWhileNothingCanBeWritten(t *testing.T) {
 	p := startWith(t, map[string]string{"ENTRASYNC_ADMIN_TOKEN": token, "ENTRASYNC_WEBHOOK_TOKEN": webhookToken})
 	if code, _ := p.health(); code != 200 {
-		t.Fatalf("at the start: %d", code)
+		t.Fatalf("health at the start: %d, want 200", code)
 	}
 	if got := status(t, "POST", p.webhook, webhookToken, loginEvent); got != 202 {
-		t.Fatalf("at the start: %d", got)
+		t.Fatalf("the webhook at the start: %d, want 202", got)
 	}
 	limitFiles(t, p.command.Process.Pid, 4096)
 	detail := ""
@@ -58,15 +58,15 @@ func TestTheProductIsNotWellWhileNothingCanBeWritten(t *testing.T) {
 		return code == 503
 	})
 	if !strings.Contains(detail, "cannot be written: file too large") {
-		t.Errorf("the reason: %q", detail)
+		t.Errorf("the reason is %q, want file too large", detail)
 	}
 	if got := status(t, "POST", p.webhook, webhookToken, strings.Replace(loginEvent, "180003", "180004", 1)); got != 503 {
-		t.Errorf("a webhook that cannot be kept: %d", got)
+		t.Errorf("a webhook that cannot be kept: %d, want 503", got)
 	}
 	limitFiles(t, p.command.Process.Pid, ^uint64(0))
 	p.waitFor("the end of the trouble", func() bool { code, _ := p.health(); return code == 200 })
 	if got := status(t, "POST", p.webhook, webhookToken, strings.Replace(loginEvent, "180003", "180004", 1)); got != 202 {
-		t.Errorf("after the trouble: %d", got)
+		t.Errorf("a webhook after the trouble: %d, want 202", got)
 	}
 	p.kill()
 	log := p.log.String()

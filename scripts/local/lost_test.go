@@ -25,7 +25,7 @@ func mustBeRefused(t *testing.T, variables map[string]string, words ...string) {
 	code, out, errs := ended(t, variables)
 	for _, word := range words {
 		if code != 1 || !strings.Contains(out, word) || strings.Count(out, "\n") != 1 {
-			t.Fatalf("code %d, %q: no %q", code, out, word)
+			t.Fatalf("code %d, %q; want 1, and one line with %q", code, out, word)
 		}
 	}
 	mustBeJSON(t, errs)
@@ -35,7 +35,7 @@ func mustBeRefused(t *testing.T, variables map[string]string, words ...string) {
 func mustRestore(t *testing.T, variables map[string]string, arguments ...string) {
 	t.Helper()
 	if code, out, errs := ended(t, variables, append([]string{"restore"}, arguments...)...); code != 0 || !strings.Contains(out, "The table is the copy ") {
-		t.Fatalf("restore: code %d, %q, %q", code, out, errs)
+		t.Fatalf("restore: code %d, %q, %q; want 0 and the copy", code, out, errs)
 	}
 }
 
@@ -44,12 +44,13 @@ func mustServe(t *testing.T, variables map[string]string, directories int) *proc
 	t.Helper()
 	p := startWith(t, variables)
 	if got := p.directories(); len(got) != directories || (directories == 1 && got[0] != "Contoso") {
-		t.Fatalf("the directories are %v", got)
+		t.Fatalf("the directories are %v, want %d", got, directories)
 	}
 	return p
 }
 
-// Without table and queues beside copies of the table nothing begins anew by itself.
+// With copies of the table, but without table and queues, the product does not begin anew
+// by itself.
 func TestTableAndQueuesThatAreGone(t *testing.T) {
 	used := inUse(t)
 	for name, spoil := range map[string]func(path string) error{
@@ -75,13 +76,13 @@ func TestTableAndQueuesThatAreGone(t *testing.T) {
 		p := mustServe(t, variables, 0)
 		p.kill()
 		if log := p.log.String(); !strings.Contains(log, "begins anew") || !strings.Contains(log, filepath.Join(folder, "secrets.json")) {
-			t.Errorf("nothing is said: %s", log)
+			t.Errorf("the log is %s, want that the product begins anew, and the file with the secrets", log)
 		}
 	})
 }
 
-// A copy of another table is refused with the way to have it all the same, and the
-// newest of this one is taken.
+// A copy of another table is refused with the way to use it nevertheless, and the newest
+// copy of this table is taken.
 func TestCopiesOfAnotherTable(t *testing.T) {
 	folder, variables := folderLike(t, inUse(t))
 	table, queues, copies := filepath.Join(folder, "table.db"), filepath.Join(folder, "queues.db"), filepath.Join(folder, "backup")
@@ -92,10 +93,10 @@ func TestCopiesOfAnotherTable(t *testing.T) {
 
 	code, _, errs := ended(t, variables, "restore", foreign)
 	if code != 1 || !strings.Contains(errs, "of another table") || !strings.Contains(errs, "move "+queues+" away") || strings.Count(errs, "\n") != 1 {
-		t.Errorf("code %d, %q", code, errs)
+		t.Errorf("code %d, %q; want 1, and one line with another table and the way", code, errs)
 	}
 	if code, out, errs := ended(t, variables, "restore"); code != 0 || strings.Contains(out, foreign) {
-		t.Errorf("code %d, %q, %q", code, out, errs)
+		t.Errorf("code %d, %q, %q; want 0, and not %s", code, out, errs, foreign)
 	}
 	own, err := filepath.Glob(filepath.Join(copies, "table-2*.db"))
 	check(t, err)
@@ -105,7 +106,7 @@ func TestCopiesOfAnotherTable(t *testing.T) {
 		}
 	}
 	if code, _, errs := ended(t, variables, "restore"); code != 1 || !strings.Contains(errs, "of another table") || !strings.Contains(errs, "move "+queues+" away") {
-		t.Errorf("code %d, %q", code, errs)
+		t.Errorf("code %d, %q; want 1, another table and the way", code, errs)
 	}
 	check(t, os.Remove(queues))
 	mustRestore(t, variables, foreign)
@@ -115,7 +116,7 @@ func TestCopiesOfAnotherTable(t *testing.T) {
 	}
 }
 
-// An older table of this folder, however it came back, is refused with the way: what
+// An older table of this folder is refused with the way back, whoever put it there: what
 // was done since is not in it.
 func TestAnOlderTableIsRefused(t *testing.T) {
 	used := inUse(t)
@@ -152,7 +153,7 @@ func TestAnOlderTableIsRefused(t *testing.T) {
 				p := mustServe(t, map[string]string{"ENTRASYNC_DATA": kept, "ENTRASYNC_ADMIN_TOKEN": token}, 1)
 				p.kill()
 				if !strings.Contains(p.log.String(), "the table is an older copy") {
-					t.Errorf("nobody is looked at: %s", p.log.String())
+					t.Errorf("the log is %s, want that the table is an older copy", p.log.String())
 				}
 				mustServe(t, map[string]string{"ENTRASYNC_DATA": kept, "ENTRASYNC_ADMIN_TOKEN": token}, 1).kill()
 				check(t, os.RemoveAll(kept))
@@ -184,8 +185,8 @@ func ahead(t *testing.T, folder string, generations int) {
 	check(t, db.Close())
 }
 
-// A crash between the two files is no reason to refuse anything. Queues that are older
-// than that are said: what waited in the newer ones is not known.
+// After a crash between the writes of the two files the product starts. Queues that are
+// older than that are logged: what waited in the newer ones is not known.
 func TestATableAheadOfItsQueues(t *testing.T) {
 	folder, variables := folderLike(t, inUse(t))
 	for generations, said := range map[int]bool{1: false, 5: true} {
@@ -193,7 +194,7 @@ func TestATableAheadOfItsQueues(t *testing.T) {
 		p := mustServe(t, variables, 1)
 		p.kill()
 		if strings.Contains(p.log.String(), "the queues are older than the table") != said {
-			t.Errorf("%d generations ahead: %s", generations, p.log.String())
+			t.Errorf("%d generations ahead: the log is %s, want that the queues are older: %t", generations, p.log.String(), said)
 		}
 	}
 }

@@ -1,7 +1,7 @@
-// Command local runs the whole product on this machine until it is told to
-// stop: against the simulators, or against the JumpCloud and the Entra that the
-// environment names. Killed at any moment and started again, it goes on where it
-// was. `local restore` puts a copy of the table back.
+// Command local runs the product on this machine until a signal stops it: against the
+// simulators, or against the JumpCloud and the Entra that the environment names. Killed at
+// any moment and started again, it goes on where it was. `local restore` puts a copy of
+// the table back.
 //
 // Standard output is for people. Standard error is the log, a JSON object a line,
 // from the moment that the variables are found to be right.
@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/fault"
 )
 
@@ -29,7 +30,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run does what the arguments ask for and gives the exit code.
+// run runs the command of the arguments and gives the exit code.
 func run(args []string) int {
 	switch {
 	case len(args) == 0:
@@ -85,11 +86,12 @@ func product() int {
 func serve(config machine.Config, log zerolog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	m, err := machine.Start(ctx, config, log)
+	m, err := onemachine.Start(ctx, config, log)
 	if err != nil {
 		return err
 	}
 	m.Describe(os.Stdout)
+	_, _ = fmt.Println("Press Ctrl-C to stop.")
 	<-ctx.Done()
 	_, _ = fmt.Println("Stopping; work that is not finished goes on at the next start.")
 	return m.Stop()
@@ -120,8 +122,7 @@ directories, their settings and their connections; who was disconnected since is
 	return 0
 }
 
-// sentence is an error in the words for the person who must act, as far as there
-// are any.
+// sentence is the message for the person who must act; the error's own text if it has none.
 func sentence(err error) string {
 	f := fault.Of(err)
 	switch {

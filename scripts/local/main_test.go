@@ -38,7 +38,7 @@ type process struct {
 	t       *testing.T
 	command *exec.Cmd
 	log     *safeBuffer // its standard error
-	printed []string    // what it told people at the start
+	printed []string    // its standard output at the start
 	api     string
 	webhook string
 	jc      string // the simulated JumpCloud
@@ -122,11 +122,11 @@ func startWith(t *testing.T, variables map[string]string) *process {
 			return p
 		}
 	}
-	t.Fatalf("the program ended: %s", p.log.String())
+	t.Fatalf("the program ended, want that it serves: %s", p.log.String())
 	return nil
 }
 
-// kill ends the program as the machine would: without a word.
+// kill kills the program without a signal that it could handle.
 func (p *process) kill() {
 	if p.command.ProcessState != nil {
 		return
@@ -163,7 +163,7 @@ func (p *process) call(method, url, body string, answer any) (int, error) {
 func (p *process) must(method, url, body string, answer any) {
 	p.t.Helper()
 	if status, err := p.call(method, url, body, answer); err != nil || status >= 300 {
-		p.t.Fatalf("%s %s: %d %v", method, url, status, err)
+		p.t.Fatalf("%s %s: %d (%v), want a status below 300", method, url, status, err)
 	}
 }
 
@@ -189,18 +189,18 @@ func (p *process) accounts() []string {
 	return names
 }
 
-// waitFor looks until done says so.
+// waitFor waits until done is true, for at most 2 minutes.
 func (p *process) waitFor(what string, done func() bool) {
 	p.t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
 	for !done() {
 		select {
 		case <-deadline.C:
-			p.t.Fatalf("%s did not happen", what)
-		case <-look.C:
+			p.t.Fatalf("%s did not happen within 2 minutes", what)
+		case <-poll.C:
 		}
 	}
 }
@@ -220,8 +220,8 @@ func (p *process) idle() bool {
 	return len(state.Queues) > 0
 }
 
-// slow makes every batch to the simulated Graph take a while, so that a kill
-// finds work half done. The simulator forgets it with the process.
+// slow makes every batch to the simulated Graph take 100 ms, so that a kill finds work half
+// done. It ends with the process.
 func (p *process) slow() {
 	p.t.Helper()
 	p.must("POST", p.entra+"_sim/faults", fmt.Sprintf(`{"path":"batch$","times":1000,"delay":%d}`, 100*time.Millisecond), nil)
@@ -253,7 +253,7 @@ func TestKilledWhileConnecting200Users(t *testing.T) {
 		p.kill()
 		p = startProcess(t, folder)
 		if made = len(p.accounts()); kill == 0 && (made == 0 || made == people) {
-			t.Errorf("the first kill found %d of %d accounts made: that is not in the middle", made, people)
+			t.Errorf("the first kill found %d accounts, want more than 0 and less than %d", made, people)
 		}
 		p.slow()
 		if made == people {
@@ -264,7 +264,7 @@ func TestKilledWhileConnecting200Users(t *testing.T) {
 	seen := map[string]bool{}
 	for _, name := range p.accounts() {
 		if seen[name] {
-			t.Errorf("%s is there twice", name)
+			t.Errorf("%s is there twice, want once", name)
 		}
 		seen[name] = true
 	}
@@ -275,7 +275,7 @@ func TestKilledWhileConnecting200Users(t *testing.T) {
 		var link struct{ Status, State, Owner, Message string }
 		p.must("GET", p.api+"/directories/"+created.ID+"/users/"+id, "", &link)
 		if link.Status != "synced" || link.State != "enabled" || link.Owner != "created" {
-			t.Errorf("%s: %+v", id, link)
+			t.Errorf("%s: %+v, want synced, enabled, created", id, link)
 		}
 	}
 }
@@ -293,10 +293,10 @@ func TestSIGTERMEndsItInTime(t *testing.T) {
 	select {
 	case err := <-done:
 		if err != nil {
-			t.Errorf("ended with %v", err)
+			t.Errorf("it ended with %v, want no error", err)
 		}
 		t.Logf("ended after %s", time.Since(start))
 	case <-limit.C:
-		t.Error("still running 20 s after SIGTERM")
+		t.Error("it still runs 20 s after SIGTERM, want that it ended")
 	}
 }

@@ -48,7 +48,7 @@ func TestHelpIsPrinted(t *testing.T) {
 	for _, argument := range []string{"--help", "-h", "help"} {
 		code, out, errs := ended(t, map[string]string{"GRAPH_URL": "nonsense"}, argument)
 		if code != 0 || errs != "" || !strings.Contains(out, "ENTRASYNC_ADDR") || !strings.Contains(out, "127.0.0.1:8080") || !strings.Contains(out, "restore") {
-			t.Errorf("%s: code %d, %q, %q", argument, code, out, errs)
+			t.Errorf("%s: code %d, %q, %q; want 0 and the help", argument, code, out, errs)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestUnknownArgumentsAreRefused(t *testing.T) {
 	for _, arguments := range [][]string{{"--port=8080"}, {"serve"}, {"--help", "me"}, {"restore", "a", "b"}, {"restore", "--newest"}, {""}} {
 		code, out, errs := ended(t, nil, arguments...)
 		if code != 2 || out != "" || !strings.Contains(errs, "--help") || strings.Count(errs, "\n") != 1 {
-			t.Errorf("%q: code %d, %q, %q", arguments, code, out, errs)
+			t.Errorf("%q: code %d, %q, %q; want 2, and one line that names --help", arguments, code, out, errs)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestUnknownArgumentsAreRefused(t *testing.T) {
 func TestMissingVariableIsSaid(t *testing.T) {
 	code, _, errs := ended(t, map[string]string{"GRAPH_URL": "https://graph.microsoft.com/v1.0"})
 	if code != 1 || !strings.Contains(errs, "ENTRA_LOGIN_URL is missing: GRAPH_URL is set, and a token") {
-		t.Errorf("code %d: %s", code, errs)
+		t.Errorf("code %d: %s; want 1 and ENTRA_LOGIN_URL", code, errs)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestAllWrongVariablesAreSaid(t *testing.T) {
 		}
 	}
 	if code != 1 || out != "" || strings.Contains(errs, "canary") {
-		t.Errorf("code %d, %q, %q", code, out, errs)
+		t.Errorf("code %d, %q, %q; want 1, nothing printed, no secret", code, out, errs)
 	}
 }
 
@@ -88,7 +88,7 @@ func mustBeJSON(t *testing.T, log string) (lines []map[string]any) {
 	for text := range strings.Lines(log) {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil || line["level"] == nil || line["time"] == nil {
-			t.Errorf("not a line of the log: %s", text)
+			t.Errorf("the line %s (%v), want JSON with level and time", text, err)
 		}
 		lines = append(lines, line)
 	}
@@ -103,7 +103,7 @@ func TestUnknownVariablesAreWarnedAbout(t *testing.T) {
 			return
 		}
 	}
-	t.Errorf("no warning: %s", p.log.String())
+	t.Errorf("the log is %s, want a warning about ENTRASYNC_ADRR", p.log.String())
 }
 
 // Everything that ends up on standard error is a JSON object, also what Microsoft's
@@ -131,9 +131,9 @@ func TestAStartThatFailsIsSaid(t *testing.T) {
 	code, out, errs := ended(t, map[string]string{"ENTRASYNC_ADDR": taken.Addr().String()})
 	lines := mustBeJSON(t, errs)
 	if code != 1 || !strings.Contains(out, "entrasync: ENTRASYNC_ADDR: cannot listen on "+taken.Addr().String()) || strings.Count(out, "\n") != 1 {
-		t.Errorf("code %d, %q", code, out)
+		t.Errorf("code %d, %q; want 1, and one line about ENTRASYNC_ADDR", code, out)
 	}
 	if len(lines) == 0 || !strings.Contains(errs, "ENTRASYNC_ADDR") || lines[len(lines)-1]["level"] != "error" {
-		t.Errorf("the log: %s", errs)
+		t.Errorf("the log is %s, want an error about ENTRASYNC_ADDR at its end", errs)
 	}
 }

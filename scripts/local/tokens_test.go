@@ -19,7 +19,7 @@ func (p *process) shown(variable string) (value, rest string) {
 			return value, rest
 		}
 	}
-	p.t.Fatalf("%s was not printed: %q", variable, p.printed)
+	p.t.Fatalf("%s was not printed, want it in %q", variable, p.printed)
 	return "", ""
 }
 
@@ -44,8 +44,8 @@ func status(t *testing.T, method, url, bearer, body string) int {
 
 const loginEvent = `{"id":"6650a1b2c3d4e5f607180003","@version":"1","service":"directory","event_type":"admin_login_attempt","timestamp":"2026-03-02T09:14:07.498Z"}`
 
-// Who was given a token keeps working with it, however often the program is killed;
-// a variable wins, and is said to.
+// A token that was made up stays valid, however often the program is killed; a variable
+// wins, and the program prints that.
 func TestMadeUpTokensSurviveARestart(t *testing.T) {
 	folder := t.TempDir()
 	start := func(variables map[string]string) *process {
@@ -61,7 +61,7 @@ func TestMadeUpTokensSurviveARestart(t *testing.T) {
 	admin, adminNote := first.shown("ENTRASYNC_ADMIN_TOKEN")
 	for _, note := range []string{webhookNote, adminNote} {
 		if !strings.Contains(note, "made up at this start") || !strings.Contains(note, "secrets.json") {
-			t.Errorf("the note at the first start: %q", note)
+			t.Errorf("the note at the first start is %q, want made up at this start, and the file", note)
 		}
 	}
 	first.kill()
@@ -70,21 +70,21 @@ func TestMadeUpTokensSurviveARestart(t *testing.T) {
 	second := start(nil)
 	for variable, want := range map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": webhook, "ENTRASYNC_ADMIN_TOKEN": admin} {
 		if got, note := second.shown(variable); got != want || !strings.Contains(note, "made up at an earlier start") {
-			t.Errorf("%s is another one at the second start (%s)", variable, note)
+			t.Errorf("%s at the second start is the first one: %t, noted as %q; want the first one, made up at an earlier start", variable, got == want, note)
 		}
 	}
 	if got := status(t, "POST", second.webhook, webhook, loginEvent); got != 202 {
-		t.Errorf("the webhook with the token of the first start: %d", got)
+		t.Errorf("the webhook with the token of the first start: %d, want 202", got)
 	}
 	if got := status(t, "GET", second.api+"/organizations", admin, ""); got != 200 {
-		t.Errorf("the API with the token of the first start: %d", got)
+		t.Errorf("the API with the token of the first start: %d, want 200", got)
 	}
 	second.kill()
 	logs += second.log.String()
 
 	third := start(map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": "canary-given"})
 	if value, note := third.shown("ENTRASYNC_WEBHOOK_TOKEN"); strings.Contains(value+note, "canary") || !strings.Contains(value+note, "set") || !strings.Contains(note, "is not used") {
-		t.Errorf("the note about a variable: %s %s", value, note)
+		t.Errorf("the note about a variable is %s %s, want set, and that the kept one is not used", value, note)
 	}
 	for presented, want := range map[string]int{"canary-given": 202, webhook: 401} {
 		if got := status(t, "POST", third.webhook, presented, loginEvent); got != want {
@@ -96,21 +96,21 @@ func TestMadeUpTokensSurviveARestart(t *testing.T) {
 
 	fourth := start(nil)
 	if got, _ := fourth.shown("ENTRASYNC_WEBHOOK_TOKEN"); got != webhook {
-		t.Error("without the variable the token is another one")
+		t.Error("without the variable the token is another one, want the kept one")
 	}
 	fourth.kill()
 	for _, secret := range []string{webhook, admin, "canary-given"} {
 		if strings.Contains(logs+fourth.log.String(), secret) {
-			t.Error("a token is in the log")
+			t.Error("a token is in the log, want none")
 		}
 	}
 	if info, err := os.Stat(filepath.Join(folder, "secrets.json")); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info, err)
+		t.Errorf("secrets.json is %v (%v), want mode 0600", info, err)
 	}
 }
 
-// Without the file a new token is made up, which JumpCloud does not have: that is
-// said, and what is refused because of it.
+// Without the file a new token is made up, which JumpCloud does not have. The log says so,
+// and logs the refusals because of it.
 func TestALostTokenIsSaid(t *testing.T) {
 	folder := t.TempDir()
 	first := startWith(t, map[string]string{"ENTRASYNC_DATA": folder})
@@ -122,7 +122,7 @@ func TestALostTokenIsSaid(t *testing.T) {
 	second := startWith(t, map[string]string{"ENTRASYNC_DATA": folder, "ENTRASYNC_ADMIN_TOKEN": token})
 	for range 5 {
 		if got := status(t, "POST", second.webhook, webhook, loginEvent); got != 401 {
-			t.Errorf("%d", got)
+			t.Errorf("the webhook with the lost token: %d, want 401", got)
 		}
 	}
 	var state struct {
@@ -138,7 +138,7 @@ func TestALostTokenIsSaid(t *testing.T) {
 	}
 	all := strings.Join(said, "\n")
 	if !strings.Contains(all, "a new webhook token was made up") || strings.Count(all, "wrong_secret") != 1 || state.Counters[`webhook_refused{cause="wrong_secret"}`] != 5 {
-		t.Errorf("%s\n%v", all, state.Counters)
+		t.Errorf("warnings %s, counters %v; want the new token, and 5 refusals logged once", all, state.Counters)
 	}
 }
 
@@ -177,7 +177,7 @@ func TestTokensAreReplacedThroughTheAPI(t *testing.T) {
 	p = start(nil)
 	accepted("after a restart", map[string]int{next: 202, former: 401})
 	if value, note := p.shown("ENTRASYNC_WEBHOOK_TOKEN"); strings.Contains(value+note, next) || !strings.Contains(value+" "+note, "replaced through the API, kept in secrets.json") {
-		t.Errorf("the note about replaced tokens: %s %s", value, note)
+		t.Errorf("the note about replaced tokens is %s %s, want replaced through the API, and no token", value, note)
 	}
 	p.kill()
 	logs += p.log.String()
@@ -202,11 +202,11 @@ func TestTokensAreReplacedThroughTheAPI(t *testing.T) {
 
 	p = start(map[string]string{"JUMPCLOUD_API_KEY": "simulated-api-key"})
 	if code, err := p.call("PATCH", organization(), `{"apiKey":"simulated-api-key"}`, &refused); err != nil || code != 409 || !strings.Contains(fmt.Sprint(refused), "comes from the variable JUMPCLOUD_API_KEY: change it there") {
-		t.Errorf("%d %+v %v", code, refused, err)
+		t.Errorf("%d %+v (%v), want 409 and the variable JUMPCLOUD_API_KEY", code, refused, err)
 	}
 	accepted("without the variable", map[string]int{next: 202})
 	p.kill()
 	if logs += p.log.String(); strings.Contains(logs, "canary") || strings.Contains(logs, former) {
-		t.Error("a token is in the log")
+		t.Error("a token is in the log, want none")
 	}
 }

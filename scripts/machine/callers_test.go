@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The counters are for this machine and for who has the API's token; a proxy on this
-// machine that brings the requests of others has to show it too.
+// Requests for the counters need the API's token, unless they come from this machine
+// itself. Those that a proxy on this machine passes on need it too.
 func TestWhoSeesTheCounters(t *testing.T) {
 	loopback := start(t)
 	public := startOn(t, "0.0.0.0:0")
@@ -56,8 +56,8 @@ func TestWhoSeesTheCounters(t *testing.T) {
 	}
 }
 
-// No operation of the API takes a body from somebody without the token, so that none
-// is read; the answer is the one that a request without a body gets.
+// The API reads no body of a request without the token; the answer is that of a request
+// without a body.
 func TestTheAPIReadsNoBodyOfStrangers(t *testing.T) {
 	p := start(t)
 	large := bytes.Repeat([]byte("x"), 2<<20)
@@ -80,7 +80,7 @@ func TestTheAPIReadsNoBodyOfStrangers(t *testing.T) {
 	}
 }
 
-// A path is handed over as it is: net/http would answer these with a redirection.
+// A path stays unchanged: the ServeMux of net/http would answer these with a redirect.
 func TestNoPathIsRedirected(t *testing.T) {
 	p := start(t)
 	for path, want := range map[string]int{"/webhooks//jumpcloud/x": 404, "/webhooks/jumpcloud/../x": 404, "/webhooks/jumpcloud/%2e%2e/x": 404} {

@@ -11,11 +11,10 @@ import (
 	"entrasync/shared/loopback"
 )
 
-// The rules of the values. Each check gives what is wrong, beginning with a verb,
-// so that an example can follow, which is the variable's; "" if nothing is.
+// The rules of the values. Each check returns what is wrong, beginning with a verb, so that
+// the variable's example can follow; "" if nothing is wrong.
 
-// minToken is how long a token is at least where others than this machine's users
-// can try one.
+// minToken is the least length of a token on an address that other machines can reach.
 const minToken = 16
 
 // maxTokens is how many webhook tokens are valid at once: the new one, and the old
@@ -26,11 +25,11 @@ var (
 	// tokenSyntax is that of bearer tokens (RFC 6750, 2.1).
 	tokenSyntax        = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 	organizationSyntax = regexp.MustCompile(`^[0-9a-fA-F]{24}$`)
-	// secretSyntax is what can stand in a header.
+	// secretSyntax is what an HTTP header can have.
 	secretSyntax = regexp.MustCompile(`^[!-~]+$`)
 )
 
-// checkAddress looks at host:port.
+// checkAddress checks host:port.
 func checkAddress(_ Config, value string) string {
 	host, port, err := net.SplitHostPort(value)
 	_, notNumber := strconv.ParseUint(port, 10, 16)
@@ -52,7 +51,7 @@ func onLoopback(address string) bool {
 	return err == nil && loopback.Is(host)
 }
 
-// checkToken looks at a token, which it never shows.
+// checkToken checks a token, and never shows it.
 func checkToken(c Config, token string) string {
 	if !tokenSyntax.MatchString(token) {
 		return "has a character that cannot stand in a bearer token: letters, digits and -._~+/ can"
@@ -63,9 +62,9 @@ func checkToken(c Config, token string) string {
 	return ""
 }
 
-// checkWebhookTokens looks at one token, or two separated by a comma.
+// checkWebhookTokens checks one token, or two separated by a comma.
 func checkWebhookTokens(c Config, _ string) string {
-	tokens := c.webhookTokens()
+	tokens := c.WebhookTokens()
 	if len(tokens) == 0 || len(tokens) > maxTokens {
 		return fmt.Sprintf("holds %d tokens: it must be one, or the new one and the old one separated by a comma", len(tokens))
 	}
@@ -77,7 +76,7 @@ func checkWebhookTokens(c Config, _ string) string {
 	return ""
 }
 
-// checkSecret looks at what is sent as it is, and never shows it.
+// checkSecret checks a key or secret that is sent unchanged, and never shows it.
 func checkSecret(_ Config, value string) string {
 	if !secretSyntax.MatchString(value) {
 		return "has a blank or another character in it that no key or secret has: copy it again, without quotation marks"
@@ -85,7 +84,7 @@ func checkSecret(_ Config, value string) string {
 	return ""
 }
 
-// checkOrganization looks at an id of JumpCloud.
+// checkOrganization checks an organization's id of JumpCloud.
 func checkOrganization(_ Config, value string) string {
 	if !organizationSyntax.MatchString(value) {
 		return fmt.Sprintf("is %q: it must be the 24 hex digits of the organization, which JumpCloud shows under Settings", value)
@@ -93,7 +92,7 @@ func checkOrganization(_ Config, value string) string {
 	return ""
 }
 
-// checkURL looks at the address of an outside system.
+// checkURL checks the address of an outside system.
 func checkURL(_ Config, value string) string {
 	u, err := url.Parse(value)
 	switch {
@@ -109,9 +108,8 @@ func checkURL(_ Config, value string) string {
 	return ""
 }
 
-// sameSecrets refuses one value in two of the secrets: who is given the one would
-// have the other, such as JumpCloud, which is told the webhook's token, that of the
-// API.
+// sameSecrets refuses two secrets with one value: whoever gets one of them would have the
+// other. JumpCloud, for example, gets the webhook's token, and could use the API with it.
 func (c Config) sameSecrets() []error {
 	var wrong []error
 	holder := map[string]string{}
@@ -119,7 +117,7 @@ func (c Config) sameSecrets() []error {
 		variable string
 		values   []string
 	}{
-		{adminVariable, []string{c.AdminToken}}, {webhookVariable, c.webhookTokens()},
+		{adminVariable, []string{c.AdminToken}}, {webhookVariable, c.WebhookTokens()},
 		{keyVariable, []string{c.JumpCloudKey}}, {secretVariable, []string{c.ClientSecret}},
 	} {
 		for _, value := range secret.values {

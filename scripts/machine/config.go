@@ -8,24 +8,32 @@ import (
 	"strings"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 )
 
 // Config is what one machine runs with: the variables of the local runner.
 type Config struct {
 	Addr         string // where webhook and API listen
 	Data         string // the folder for everything that is kept
-	AdminToken   string // bearer token of the API; "" has one made up and kept
-	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" has one made up and kept
+	AdminToken   string // bearer token of the API; "" for one that is made up and kept
+	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" for one that is made up and kept
 
-	JumpCloudAPI      string // root of v1; "" runs the simulator
+	JumpCloudAPI      string // root of v1
 	JumpCloudInsights string
 	JumpCloudKey      string
+	KeyFrom           string // where the key comes from, in words; "" for its variable
 	Organization      directory.OrganizationID
 
-	GraphURL     string // "" runs the simulator
+	GraphURL     string
 	LoginURL     string
 	ClientID     string
 	ClientSecret string
+
+	// Simulate starts a simulator for each outside system without an address, and gives
+	// the config the addresses. stop ends them, and is not nil even beside an error. The
+	// config has everything else by then, also what the simulators accept as key and
+	// secret. Nil if every outside system is named.
+	Simulate func(c *Config) (stop func() error, err error)
 }
 
 // variable is one environment variable of the runner.
@@ -33,12 +41,12 @@ type variable struct {
 	name     string
 	fallback string // what it has if it is not set
 	meaning  string // for the help
-	example  string // how its value looks, and that of no other system; "" where the fallback shows it
+	example  string // of its value, and never that of another system; "" where the fallback is one
 	into     func(*Config) *string
 	check    func(Config, string) string // what is wrong with a value; "" if nothing is
 }
 
-// Names of variables that others speak of.
+// Names of variables that messages mention.
 const (
 	addrVariable     = "ENTRASYNC_ADDR"
 	dataVariable     = "ENTRASYNC_DATA"
@@ -88,7 +96,7 @@ var variables = []variable{
 // suchAs is a value's example, for the end of a sentence.
 func (v variable) suchAs() string { return "such as " + cmp.Or(v.example, v.fallback) }
 
-// needs lists what cannot do without something else, and why.
+// needs lists variables that need another one, and why.
 var needs = []struct{ when, needed, why string }{
 	{apiVariable, keyVariable, "JumpCloud answers only to an administrator's API key"},
 	{apiVariable, orgVariable, "every user and webhook belongs to an organization"},
@@ -99,9 +107,9 @@ var needs = []struct{ when, needed, why string }{
 	{loginVariable, graphVariable, "its tokens would go to the simulator"},
 }
 
-// ConfigFrom reads the variables. Without those of a real system its simulator
-// runs. The error says of every variable that is missing or wrong, one a line, what
-// is wrong with it and how a right one looks; it never shows a secret.
+// ConfigFrom reads the variables. Those of a real system may be missing all together, for
+// its simulator. The error has a line for every variable that is missing or wrong, with
+// what is wrong and an example; it never shows a secret.
 func ConfigFrom(getenv func(string) string) (Config, error) {
 	var c Config
 	for _, v := range variables {
@@ -129,13 +137,31 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 	return c, errors.Join(wrong...)
 }
 
+// mustNameAll refuses a config without simulators that does not name every outside
+// system. The error has a line for every missing variable, with an example.
+func (c Config) mustNameAll() error {
+	if c.Simulate != nil {
+		return nil
+	}
+	var missing []error
+	for _, name := range []string{apiVariable, keyVariable, orgVariable, graphVariable, loginVariable, clientVariable, secretVariable} {
+		if v := named(name); *v.into(&c) == "" {
+			missing = append(missing, fmt.Errorf("%s is missing, and no simulator is plugged in: set it, %s", name, v.suchAs()))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fault.New(fault.Invalid, "start", errors.Join(missing...).Error())
+}
+
 // named is a variable by its name.
 func named(name string) variable {
 	return variables[slices.IndexFunc(variables, func(v variable) bool { return v.name == name })]
 }
 
-// webhookTokens are the tokens that the webhook accepts, the current one first.
-func (c Config) webhookTokens() []string {
+// WebhookTokens are the tokens that the webhook accepts, the current one first.
+func (c Config) WebhookTokens() []string {
 	var tokens []string
 	for token := range strings.SplitSeq(c.WebhookToken, ",") {
 		if token = strings.TrimSpace(token); token != "" {

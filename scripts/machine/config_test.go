@@ -2,6 +2,11 @@ package machine_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +14,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
+	"entrasync/shared/fault"
 )
 
 // realSystems are the variables of a product without simulators.
@@ -27,7 +34,7 @@ func configWith(change map[string]string) (machine.Config, error) {
 	})
 }
 
-// Every wrong value is said with its variable, what is wrong, and an example.
+// The error names the variable of a wrong value, what is wrong, and an example.
 func TestConfigFrom(t *testing.T) {
 	const long = "0123456789abcdef"
 	for _, tc := range []struct {
@@ -78,22 +85,22 @@ func TestConfigFrom(t *testing.T) {
 				t.Errorf("error = %v, want %q", err, tc.want)
 			}
 			if err != nil && !strings.Contains(err.Error(), "such as") {
-				t.Errorf("no example: %v", err)
+				t.Errorf("error = %v, want one with an example", err)
 			}
 			if err != nil && strings.Contains(err.Error(), "canary") {
-				t.Errorf("a secret is shown: %v", err)
+				t.Errorf("error = %v, want one without the secret", err)
 			}
 		})
 	}
 }
 
-// Whoever got several variables wrong hears of all of them at once, a line each.
+// The error names all wrong variables at once, a line each.
 func TestAllWrongVariablesAreSaidAtOnce(t *testing.T) {
 	_, err := configWith(map[string]string{
 		"ENTRASYNC_ADDR": "0.0.0.0:8080", "ENTRASYNC_ADMIN_TOKEN": "short", "ENTRASYNC_WEBHOOK_TOKEN": "brief", "JUMPCLOUD_ORG_ID": "x", "GRAPH_URL": "y", "ENTRA_CLIENT_ID": "",
 	})
 	if err == nil {
-		t.Fatal("no error")
+		t.Fatal("no error, want one about five variables")
 	}
 	var named []string
 	for line := range strings.Lines(err.Error()) {
@@ -102,7 +109,83 @@ func TestAllWrongVariablesAreSaidAtOnce(t *testing.T) {
 	}
 	want := []string{"ENTRASYNC_ADMIN_TOKEN", "ENTRASYNC_WEBHOOK_TOKEN", "JUMPCLOUD_ORG_ID", "GRAPH_URL", "ENTRA_CLIENT_ID"}
 	if diff := cmp.Diff(want, named); diff != "" {
-		t.Errorf("%s\n%v", diff, err)
+		t.Errorf("the variables of the error %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// Without simulators every variable of an outside system has to be set. The start names
+// those that are missing, one a line, and leaves the data folder alone.
+func TestAMachineWithoutSimulatorsNeedsEveryVariable(t *testing.T) {
+	jumpcloud := []string{"JUMPCLOUD_API_URL", "JUMPCLOUD_API_KEY", "JUMPCLOUD_ORG_ID"}
+	entra := []string{"GRAPH_URL", "ENTRA_LOGIN_URL", "ENTRA_CLIENT_ID", "ENTRA_CLIENT_SECRET"}
+	for name, missing := range map[string][]string{"all": slices.Concat(jumpcloud, entra), "JumpCloud": jumpcloud, "Entra": entra} {
+		t.Run(name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "data")
+			change := map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": folder}
+			for _, variable := range missing {
+				change[variable] = ""
+			}
+			c, err := configWith(change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := machine.Start(t.Context(), c, zerolog.Nop())
+			if err == nil {
+				t.Fatalf("it starts, and needs %v: %v", missing, m.Stop())
+			}
+			var named []string
+			for line := range strings.Lines(fault.Of(err).Message) {
+				variable, rest, _ := strings.Cut(line, " ")
+				named = append(named, variable)
+				if want := "is missing, and no simulator is plugged in: set it, such as " + examples[variable]; strings.TrimSpace(rest) != want {
+					t.Errorf("%s %q, want %q", variable, rest, want)
+				}
+			}
+			if diff := cmp.Diff(missing, named); diff != "" || !fault.Is(err, fault.Invalid) {
+				t.Errorf("%v, of kind %v, want kind %v; variables (-want +got):\n%s", err, fault.Of(err).Kind, fault.Invalid, diff)
+			}
+			if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the data folder: %v, want none", err)
+			}
+		})
+	}
+}
+
+func TestAMachineWithoutSimulatorsStarts(t *testing.T) {
+	const nobody = "http://127.0.0.1:1"
+	c, err := configWith(map[string]string{
+		"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir(), "JUMPCLOUD_API_URL": nobody, "GRAPH_URL": nobody, "ENTRA_LOGIN_URL": nobody,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := machine.Start(t.Context(), c, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described bytes.Buffer
+	m.Describe(&described)
+	if got, want := described.String(), "GRAPH_URL                "+nobody+"\n"; !strings.Contains(got, want) || strings.Contains(got, "simulat") {
+		t.Errorf("it describes itself with\n%s, want %q and no simulator", got, want)
+	}
+	if err := m.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Simulators that fail at start are stopped, and the start fails with their error.
+func TestSimulatorsThatFailAreStopped(t *testing.T) {
+	c, err := configWith(map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken, stopped := errors.New("no simulator today"), 0
+	c.Simulate = func(*machine.Config) (func() error, error) {
+		return func() error { stopped++; return nil }, broken
+	}
+	m, err := machine.Start(t.Context(), c, zerolog.Nop())
+	if m != nil || !errors.Is(err, broken) || stopped != 1 {
+		t.Errorf("started: %t, error %v, stopped %d times; want not started, %v, once", m != nil, err, stopped, broken)
 	}
 }
 
@@ -112,14 +195,14 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local"}, c); diff != "" {
-		t.Error(diff)
+		t.Errorf("the defaults (-want +got):\n%s", diff)
 	}
 }
 
 func TestTheOrganizationIsWrittenAsJumpCloudDoes(t *testing.T) {
 	c, err := configWith(map[string]string{"JUMPCLOUD_ORG_ID": "5F0C1E2D3A4B5C6D7E8F9012"})
 	if err != nil || c.Organization != "5f0c1e2d3a4b5c6d7e8f9012" {
-		t.Errorf("%q, %v", c.Organization, err)
+		t.Errorf("the organization is %q (%v), want it in lower case", c.Organization, err)
 	}
 }
 
@@ -133,7 +216,7 @@ func TestUnknownVariables(t *testing.T) {
 		{Name: "ENTRASYNC_WEBHOOK_TOKENS", Nearest: "ENTRASYNC_WEBHOOK_TOKEN"}, {Name: "GRAPH_URI", Nearest: "GRAPH_URL"}, {Name: "JUMPCLOUD_ORGID", Nearest: "JUMPCLOUD_ORG_ID"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+		t.Errorf("unknown variables (-want +got):\n%s", diff)
 	}
 }
 
@@ -151,8 +234,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// examples are how a right value of each variable looks that can be wrong or
-// missing.
+// examples are the examples of the variables that can be wrong or missing.
 var examples = map[string]string{
 	"ENTRASYNC_ADDR": "127.0.0.1:8080", "ENTRASYNC_ADMIN_TOKEN": "what `openssl rand -hex 24` prints", "ENTRASYNC_WEBHOOK_TOKEN": "what `openssl rand -hex 24` prints",
 	"JUMPCLOUD_API_URL": "https://console.jumpcloud.com/api", "JUMPCLOUD_INSIGHTS_URL": "https://api.jumpcloud.com/insights/directory/v1",
@@ -161,8 +243,8 @@ var examples = map[string]string{
 	"ENTRA_CLIENT_ID": "8f1b6c0e-6d1a-4a55-9c83-0d2f7b3e5a10", "ENTRA_CLIENT_SECRET": "abc8Q~…",
 }
 
-// Whoever follows an example gives each system what is its own: the address of
-// another would be sent a key that is not for it.
+// An error has the example of its own variable and of no other: with the address of another
+// system, that one would get a key that is not for it.
 func TestEachVariableHasItsOwnExample(t *testing.T) {
 	wrong := map[string][]string{
 		"ENTRASYNC_ADDR": {"localhost", "127.0.0.1:x", "a b:1"}, "ENTRASYNC_ADMIN_TOKEN": {"a b"}, "ENTRASYNC_WEBHOOK_TOKEN": {"a b", ",", "a,b,c"},
@@ -181,18 +263,18 @@ func TestEachVariableHasItsOwnExample(t *testing.T) {
 			}
 			for other, example := range examples {
 				if example != examples[name] && strings.Contains(err.Error(), example) {
-					t.Errorf("%s=%q: %v: the example of %s", name, value, err, other)
+					t.Errorf("%s=%q: %v, want no example of %s", name, value, err, other)
 				}
 			}
 		}
 	}
 	_, err := configWith(map[string]string{"JUMPCLOUD_API_URL": "", "JUMPCLOUD_INSIGHTS_URL": "https://api.jumpcloud.com/insights/directory/v1"})
 	if err == nil || !strings.Contains(err.Error(), "such as "+examples["JUMPCLOUD_API_URL"]) {
-		t.Errorf("%v", err)
+		t.Errorf("error = %v, want the example %s", err, examples["JUMPCLOUD_API_URL"])
 	}
 }
 
-// Two secrets of one value are one secret: who holds the one has the other.
+// Two secrets with one value are one secret: who has one of them has the other.
 func TestNoTwoSecretsAreTheSame(t *testing.T) {
 	const same = "canary-0123456789abcdef"
 	secrets := []string{"ENTRASYNC_ADMIN_TOKEN", "ENTRASYNC_WEBHOOK_TOKEN", "JUMPCLOUD_API_KEY", "ENTRA_CLIENT_SECRET"}
@@ -207,32 +289,32 @@ func TestNoTwoSecretsAreTheSame(t *testing.T) {
 				}
 				_, err := configWith(change)
 				if err == nil || !strings.Contains(err.Error(), second+" holds the same as "+first) || !strings.Contains(err.Error(), "such as "+examples[second]) {
-					t.Errorf("%s and %s: %v", first, second, err)
+					t.Errorf("%s and %s: %v, want that they are the same, and an example of %s", first, second, err, second)
 				} else if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "\n") {
-					t.Errorf("%v", err)
+					t.Errorf("error = %v, want one line without the secret", err)
 				}
 			}
 		}
 	}
 	if _, err := configWith(map[string]string{"ENTRASYNC_WEBHOOK_TOKEN": same + "," + same}); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_WEBHOOK_TOKEN holds the same token twice") {
-		t.Errorf("the same token twice: %v", err)
+		t.Errorf("the same token twice: %v, want that it is refused", err)
 	}
 	if _, err := configWith(map[string]string{"ENTRASYNC_ADMIN_TOKEN": same, "ENTRASYNC_WEBHOOK_TOKEN": same + "x," + same + "y", "JUMPCLOUD_API_KEY": same + "z"}); err != nil {
-		t.Errorf("secrets that differ: %v", err)
+		t.Errorf("secrets that differ: %v, want no error", err)
 	}
 }
 
-// A token that was made up counts as well: it was printed, and could be taken for
-// the other one.
+// This includes a token that was made up: it was printed, and somebody could copy it into
+// the other variable.
 func TestAMadeUpTokenIsNoOtherSecret(t *testing.T) {
 	variables := map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:0", "ENTRASYNC_DATA": t.TempDir()}
-	start := func() (*machine.Machine, error) {
+	start := func() (*onemachine.Machine, error) {
 		t.Helper()
 		c, err := machine.ConfigFrom(func(name string) string { return variables[name] })
 		if err != nil {
 			t.Fatal(err)
 		}
-		return machine.Start(t.Context(), c, zerolog.Nop())
+		return onemachine.Start(t.Context(), c, zerolog.Nop())
 	}
 	m, err := start()
 	if err != nil {
@@ -245,7 +327,7 @@ func TestAMadeUpTokenIsNoOtherSecret(t *testing.T) {
 	variables["ENTRASYNC_WEBHOOK_TOKEN"] = madeUp
 	switch m, err = start(); {
 	case err == nil:
-		t.Error("JumpCloud would be told the API's token", m.Stop())
+		t.Error("it starts with the API's token as the webhook's, want an error; its stop:", m.Stop())
 	case !strings.Contains(err.Error(), "ENTRASYNC_WEBHOOK_TOKEN holds the same as ENTRASYNC_ADMIN_TOKEN") || strings.Contains(err.Error(), madeUp):
 		t.Error(err)
 	}

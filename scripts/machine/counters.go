@@ -16,7 +16,7 @@ import (
 func (m *Machine) counters() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		depths := map[string]any{}
-		for name, q := range m.queues {
+		for name, q := range m.Queues {
 			depth, err := q.Depth(r.Context())
 			if err != nil {
 				problem(w, http.StatusServiceUnavailable, "the queues cannot be read")
@@ -54,27 +54,27 @@ func (m *Machine) hasToken(authorization string) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// ofAProxy are headers that say that somebody else asks through the caller.
+// ofAProxy are headers of requests that a proxy passes on for somebody else.
 var ofAProxy = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
 
-// fromHere reports whether a request was made on this machine: we listen for it
-// alone, the caller is on it and asked for it by such a name. A proxy or a tunnel
-// that brings the requests of strangers is on this machine too; it asks for another
-// name, or says for whom it asks.
+// fromHere reports whether a request was made on this machine: the product listens on a
+// loopback address, the caller has one, and the Host header names one. A proxy or a tunnel
+// on this machine passes on requests of strangers; their Host header has another name, or
+// a header of the proxy is there.
 func (m *Machine) fromHere(r *http.Request) bool {
 	caller, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !onLoopback(m.Config.Addr) || !loopback.Is(caller) {
 		return false
 	}
-	asked := r.Host
-	if host, _, err := net.SplitHostPort(asked); err == nil {
-		asked = host
+	name := r.Host
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		name = host
 	}
-	if !loopback.Is(asked) {
+	if !loopback.Is(name) {
 		return false
 	}
-	for _, name := range ofAProxy {
-		if r.Header.Get(name) != "" {
+	for _, header := range ofAProxy {
+		if r.Header.Get(header) != "" {
 			return false
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Describe tells a person where everything is and what was chosen. Secrets are
+// Describe prints for a person where everything is and what was chosen. Secrets are
 // shown only if they were made up and can be known no other way.
 func (m *Machine) Describe(w io.Writer) {
 	c := m.Config
@@ -14,12 +14,12 @@ func (m *Machine) Describe(w io.Writer) {
 		{"ENTRASYNC_DATA", c.Data},
 		{"ENTRASYNC_ADMIN_TOKEN", shown(c.AdminToken, m.adminOrigin)},
 		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, m.webhookOrigin)},
-		{"JUMPCLOUD_API_URL", shownURL(c.JumpCloudAPI, m.Simulators.JumpCloud != nil)},
-		{"JUMPCLOUD_INSIGHTS_URL", shownURL(c.JumpCloudInsights, m.Simulators.JumpCloud != nil)},
+		{"JUMPCLOUD_API_URL", shownURL(c.JumpCloudAPI, m.simulates.jumpCloud)},
+		{"JUMPCLOUD_INSIGHTS_URL", shownURL(c.JumpCloudInsights, m.simulates.jumpCloud)},
 		{"JUMPCLOUD_API_KEY", "set"},
 		{"JUMPCLOUD_ORG_ID", string(c.Organization)},
-		{"GRAPH_URL", shownURL(c.GraphURL, m.Simulators.Entra != nil)},
-		{"ENTRA_LOGIN_URL", shownURL(c.LoginURL, m.Simulators.Entra != nil)},
+		{"GRAPH_URL", shownURL(c.GraphURL, m.simulates.entra)},
+		{"ENTRA_LOGIN_URL", shownURL(c.LoginURL, m.simulates.entra)},
 		{"ENTRA_CLIENT_ID", c.ClientID},
 		{"ENTRA_CLIENT_SECRET", "set"},
 	}
@@ -30,13 +30,6 @@ func (m *Machine) Describe(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "API          %s/v1 (described at %s/openapi.json)\n", m.URL(), m.URL())
 	_, _ = fmt.Fprintf(w, "Webhook      %s\n", m.WebhookURL())
 	_, _ = fmt.Fprintf(w, "Counters     %s/metrics\n", m.URL())
-	if m.Simulators.JumpCloud != nil {
-		_, _ = fmt.Fprintf(w, "JumpCloud    %s (simulated: change people here)\n", m.Simulators.JumpCloudPage)
-	}
-	if m.Simulators.Entra != nil {
-		_, _ = fmt.Fprintf(w, "Entra        %s (simulated: watch accounts here), tenant %s\n", m.Simulators.EntraPage, m.Simulators.Tenant())
-	}
-	_, _ = fmt.Fprintln(w, "Press Ctrl-C to stop.")
 }
 
 // shown is a token that was made up, and only where it comes from for one that was

@@ -11,7 +11,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// event is what the tests look at in an event.
+// event is what the tests compare of an event.
 type event struct {
 	kind, user, correlation, reason, answer string
 	success                                 bool
@@ -48,10 +48,10 @@ func (p *product) event(item any) event {
 	application := part("application", "id")
 	if got["@version"] != "1" || got["service"] != "directory" || application == "" || part("application", "name") == "" ||
 		part("resource", "type") != "user" || part("resource", "username") == "" || part("correlation", "id") == "" {
-		p.t.Errorf("not the envelope of an event: %v", got)
+		p.t.Errorf("got %v, want the complete envelope of an event", got)
 	}
 	if at, err := time.Parse(time.RFC3339, fmt.Sprint(got["timestamp"])); err != nil || time.Since(at) > time.Hour {
-		p.t.Errorf("timestamp %v: %v", got["timestamp"], err)
+		p.t.Errorf("timestamp %v (%v), want one of the last hour", got["timestamp"], err)
 	}
 	e := event{user: part("resource", "id"), correlation: part("correlation", "type"), answer: part("message_chain", "response_code")}
 	e.kind, _ = got["event_type"].(string)
@@ -65,10 +65,10 @@ func (p *product) event(item any) event {
 	return e
 }
 
-// A user's life is in the log: made, changed, changed in vain, suspended.
-func TestEventsTellAUsersLife(t *testing.T) {
+// The events show a user's life: created, changed, a refused change, suspended.
+func TestEventsShowAUsersLife(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	ada, alan := jc.Users()[0].Text("_id"), jc.Users()[1].Text("_id")
 	live := func(change func() error) {
 		t.Helper()
@@ -81,7 +81,7 @@ func TestEventsTellAUsersLife(t *testing.T) {
 	p.connect(alan)
 	p.settle()
 	live(func() error { return jc.UpdateUser(ada, jumpcloudtest.Fields{"location": "Stockholm"}) })
-	if err := p.machine.Simulators.Entra.FailNext(entratest.Fault{Method: "PATCH", Path: `/users/`, Status: 403}); err != nil {
+	if err := p.machine.Entra.FailNext(entratest.Fault{Method: "PATCH", Path: `/users/`, Status: 403}); err != nil {
 		t.Fatal(err)
 	}
 	live(func() error { return jc.UpdateUser(ada, jumpcloudtest.Fields{"company": "Analytical Engines"}) })
@@ -89,32 +89,32 @@ func TestEventsTellAUsersLife(t *testing.T) {
 
 	created := p.events("type=user_create_provision&user=" + ada)
 	if len(created) != 1 || !created[0].success || created[0].answer != "201" || created[0].correlation != "connected" || !slices.Contains(created[0].fields, "userPrincipalName") {
-		t.Errorf("created: %+v", created)
+		t.Errorf("created: %+v, want one event with 201, caused by connected", created)
 	}
 	updates := p.events("type=user_update_provision&user=" + ada)
 	if len(updates) < 3 {
-		t.Fatalf("updates: %+v", updates)
+		t.Fatalf("updates: %+v, want at least 3", updates)
 	}
 	oldest, refused := updates[len(updates)-1], updates[len(updates)-2]
 	if !oldest.success || oldest.correlation != "user_update" || !slices.Equal(oldest.fields, []string{"officeLocation"}) {
-		t.Errorf("changed: %+v", oldest)
+		t.Errorf("changed: %+v, want success with officeLocation, caused by user_update", oldest)
 	}
 	if refused.success || refused.answer != "forbidden" || !slices.Equal(refused.fields, []string{"companyName"}) {
-		t.Errorf("changed in vain: %+v", refused)
+		t.Errorf("refused: %+v, want forbidden for companyName", refused)
 	}
 	if !slices.ContainsFunc(updates, func(e event) bool {
 		return slices.Equal(e.fields, []string{"signInSessionsValidFromDateTime"})
 	}) {
-		t.Errorf("the sessions were not ended: %+v", updates)
+		t.Errorf("updates: %+v, want one that ends the sessions", updates)
 	}
 	suspended := p.events("type=user_deprovision")
 	if len(suspended) != 1 || suspended[0].user != ada || suspended[0].reason != "suspended" || !suspended[0].success || !slices.Equal(suspended[0].fields, []string{"accountEnabled"}) {
-		t.Errorf("suspended: %+v", suspended)
+		t.Errorf("suspended: %+v, want one success for %s with accountEnabled", suspended, ada)
 	}
 
 	all := p.events("")
 	if own := p.events("user=" + ada); len(own)+1 != len(all) || len(own) != len(created)+len(updates)+len(suspended) {
-		t.Errorf("%d events of Ada's, %d in all", len(own), len(all))
+		t.Errorf("%d events of Ada's and %d in all, want %d and one more", len(own), len(all), len(created)+len(updates)+len(suspended))
 	}
 	for query, want := range map[string]int{
 		"directory=" + p.directory: len(all), "organization=" + string(p.machine.Config.Organization): len(all),

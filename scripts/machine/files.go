@@ -44,10 +44,10 @@ func (c Config) openFolder() (release func() error, err error) {
 	return release, err
 }
 
-// openFiles opens table and queues. A table that is missing, empty, damaged, older or
-// another one beside queues that are in use is refused, and so is a folder without
-// both that has copies of a table: with an empty table every webhook would be accepted
-// and dropped, because no directory wants it.
+// openFiles opens table and queues. Beside used queues it refuses a table that is missing,
+// empty, damaged, older or of other queues. It also refuses a folder that has neither and
+// has copies of a table: with an empty table every webhook would be accepted and dropped,
+// because no directory wants it.
 func (m *Machine) openFiles(ctx context.Context) error {
 	release, err := m.Config.openFolder()
 	if err != nil {
@@ -65,20 +65,20 @@ func (m *Machine) openFiles(ctx context.Context) error {
 		return refused(files, err)
 	}
 	m.closer = append(m.closer, m.table.Close)
-	m.table.OnDamage(m.tellOfRecord)
+	m.table.OnDamage(m.reportRecord)
 	if hasTable && !hasQueues {
-		m.log.Warn().Str("file", files.Queues).Msg("the queues are missing and were made anew: what waited in them is not known any more, so have the users and groups looked at that changed meanwhile")
+		m.log.Warn().Str("file", files.Queues).Msg("the queues are missing and were made anew: what waited in them is not known any more, so sync the users and groups that changed meanwhile")
 	}
 	if m.files, err = boltqueue.Open(files.Queues); err != nil {
 		return refusedQueues(files, err)
 	}
 	m.closer = append(m.closer, m.files.Close)
-	m.files.OnDamage(m.tellOfMessage)
+	m.files.OnDamage(m.reportMessage)
 	m.isNew = !hasTable
 	return m.join(ctx)
 }
 
-// mayBeginAnew refuses to make a table where there was one.
+// mayBeginAnew refuses to make a new table where there was one before.
 func (m *Machine) mayBeginAnew(files backup.Files, hasQueues bool) error {
 	if hasQueues {
 		return refuse(files, fmt.Sprintf("%s is missing or empty, and %s beside it has been in use", files.Table, files.Queues))
@@ -116,7 +116,7 @@ func (m *Machine) join(ctx context.Context) error {
 	case finding == pair.OldTable:
 		return refuse(files, fmt.Sprintf("%s is older than %s, so what was done since is not in it: have everybody in it looked at with `bin/local restore %s`, or take another one", files.Table, files.Queues, files.Table))
 	case finding == pair.OldQueues:
-		m.log.Warn().Str("file", files.Queues).Msg("the queues are older than the table: what waited in the newer ones is not known any more, so have the users and groups looked at that changed meanwhile")
+		m.log.Warn().Str("file", files.Queues).Msg("the queues are older than the table: what waited in the newer ones is not known any more, so sync the users and groups that changed meanwhile")
 	}
 	m.advance = func(ctx context.Context) {
 		if err := both.Advance(ctx); err != nil && ctx.Err() == nil {
@@ -130,18 +130,18 @@ func (m *Machine) join(ctx context.Context) error {
 	return nil
 }
 
-// tellOfRecord says that a record of the table is damaged.
-func (m *Machine) tellOfRecord(key store.Key) {
+// reportRecord logs and counts a damaged record of the table.
+func (m *Machine) reportRecord(key store.Key) {
 	m.Metrics.Count("damaged_records", 1, "file", "table")
 	m.log.Error().Str("file", m.Config.files().Table).Str("pk", key.PK).Str("sk", key.SK).
 		Msg("a record of the table is damaged: lists go on without it, what needs it fails; put a copy back with `bin/local restore`")
 }
 
-// tellOfMessage says that a message was damaged.
-func (m *Machine) tellOfMessage(queue string, number uint64) {
+// reportMessage logs and counts a damaged message.
+func (m *Machine) reportMessage(queue string, number uint64) {
 	m.Metrics.Count("damaged_records", 1, "file", "queues")
 	m.log.Error().Str("file", m.Config.files().Queues).Str("queue", queue).Uint64("number", number).
-		Msg("a message is damaged and was set aside: what it was about is not looked at because of it")
+		Msg("a message is damaged and was set aside: the change or task in it is lost")
 }
 
 // refuse is the fault about a table that cannot be used, with the way back.

@@ -40,15 +40,13 @@ func (m *Machine) serve(listener net.Listener) error {
 	return nil
 }
 
-// maxAPIBody is how many bytes a request to the API may bring, the limit of its
-// operations.
+// maxAPIBody is the limit of a request's body in bytes, as the operations of the API have.
 const maxAPIBody = 1 << 20
 
-// routes is who answers what, by the path as API Gateway would hand it over. Like
-// the routes there it takes a path as it is: net/http's own would answer some with
-// a redirection.
+// routes chooses the handler by the path that API Gateway would pass on. Like API Gateway
+// it takes a path unchanged: the ServeMux of net/http would answer some with a redirect.
 func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
-	hook := webhook.Handler{Secrets: m.secrets, Changes: m.queues[wiring.Changes], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
+	hook := webhook.Handler{Secrets: m.secrets, Changes: m.Queues[wiring.Changes], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
 	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout})
 	handler, err := m.admin(outside)
 	if err != nil {
@@ -71,9 +69,8 @@ func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
 	}), nil
 }
 
-// onlyWithToken admits the bodies of those who have the API's token, because no
-// operation takes one from others. What others ask is answered as if they had sent
-// none.
+// onlyWithToken admits the body of a request that has the API's token, because no
+// operation takes a body without it. Any other request is answered as if it had no body.
 func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, events.APIGatewayV2HTTPRequest, int64) (events.APIGatewayV2HTTPResponse, bool) {
 	return func(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool) {
 		if size == 0 || m.hasToken(r.Headers["authorization"]) {
@@ -88,15 +85,15 @@ func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, eve
 	}
 }
 
-// feed starts the functions that queues or a schedule invoke.
+// feed starts the functions that queues or schedules invoke.
 func (m *Machine) feed(outside *clients.Set) error {
 	parts := reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}
-	return wiring.Start(m.host, wiring.Functions, wiring.NewParts(parts, m.queues, m.secrets.PasswordSeed), bulkWindow)
+	return wiring.Start(m.host, wiring.Functions, wiring.NewParts(parts, m.Queues, m.secrets.PasswordSeed), bulkWindow)
 }
 
 // admin makes the handler of the API.
 func (m *Machine) admin(outside *clients.Set) (admin.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.queues.Lanes(), Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 	})
 }

@@ -11,7 +11,7 @@ import (
 // hire makes an active user in JumpCloud.
 func (p *product) hire(name string) (id string) {
 	p.t.Helper()
-	id, err := p.machine.Simulators.JumpCloud.CreateUser(jumpcloudtest.Fields{
+	id, err := p.machine.JumpCloud.CreateUser(jumpcloudtest.Fields{
 		"username": name, "email": name + "@contoso.example", "firstname": name, "lastname": "Doe", "state": "ACTIVATED"})
 	if err != nil {
 		p.t.Fatal(err)
@@ -31,10 +31,10 @@ func (p *product) must(err error) {
 // part of their sign-in names.
 func (p *product) mustHave(when, group string, want ...string) {
 	p.t.Helper()
-	tenant := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant()))
+	tenant := p.machine.Entra.Tenant(string(p.machine.Tenant))
 	groups := tenant.GroupsNamed(group)
 	if len(groups) != 1 {
-		p.t.Fatalf("%s: Entra has %d groups %s\n%s", when, len(groups), group, p.log)
+		p.t.Fatalf("%s: Entra has %d groups %s, want 1\n%s", when, len(groups), group, p.log)
 	}
 	var got []string
 	for _, id := range groups[0].Members {
@@ -47,7 +47,7 @@ func (p *product) mustHave(when, group string, want ...string) {
 	}
 }
 
-// mustStand compares how a user stands: the state, the reason and the paths.
+// mustStand compares the state of a user, the reason and the paths of the connection.
 func (p *product) mustStand(when, user, state, reason string, paths ...string) {
 	p.t.Helper()
 	link := p.call("GET", "/v1/directories/"+p.directory+"/users/"+user, nil, 200)
@@ -61,7 +61,7 @@ func (p *product) mustStand(when, user, state, reason string, paths ...string) {
 // connected until it is not.
 func TestALifeOfAGroup(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	group, err := jc.CreateGroup("Design")
 	p.must(err)
 	ina, ivo, isa := p.hire("ina"), p.hire("ivo"), p.hire("isa")
@@ -76,7 +76,7 @@ func TestALifeOfAGroup(t *testing.T) {
 	p.mustStand("connected", ina, "enabled", "", path)
 	view := p.call("GET", "/v1/directories/"+p.directory+"/groups/"+group, nil, 200)
 	if members, _ := view["members"].(map[string]any); view["status"] != "synced" || view["owner"] != "created" || view["name"] != "Design" || view["displayName"] != "Design" || members["inSync"] != 2.0 {
-		t.Errorf("connected: %v", view)
+		t.Errorf("connected: %v, want Design, created, synced, with 2 members in sync", view)
 	}
 
 	p.must(jc.AddMember(group, isa))
@@ -92,10 +92,10 @@ func TestALifeOfAGroup(t *testing.T) {
 	p.mustStand("disconnected", ina, "disabled", "group_disconnected")
 	view = p.call("GET", "/v1/directories/"+p.directory+"/groups/"+group, nil, 200)
 	if view["connected"] != false || view["status"] != "released" {
-		t.Errorf("disconnected: %v", view)
+		t.Errorf("disconnected: %v, want released and not connected", view)
 	}
-	if groups := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).GroupsNamed("Product Design"); len(groups) != 1 {
-		t.Errorf("the security group of a disconnected group is gone: %v", groups)
+	if groups := p.machine.Entra.Tenant(string(p.machine.Tenant)).GroupsNamed("Product Design"); len(groups) != 1 {
+		t.Errorf("the security groups of a disconnected group are %v, want 1", groups)
 	}
 
 	p.call("PUT", "/v1/directories/"+p.directory+"/connections/groups/"+group, nil, 202)
@@ -110,7 +110,7 @@ func TestALifeOfAGroup(t *testing.T) {
 // With a connection source the administrator never leaves JumpCloud's portal.
 func TestConnectionsKeptInJumpCloud(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	application, err := jc.CreateApplication("Microsoft 365")
 	p.must(err)
 	group, err := jc.CreateGroup("Design")
@@ -141,12 +141,12 @@ func TestConnectionsKeptInJumpCloud(t *testing.T) {
 	p.mustStand("the group is associated again", ina, "enabled", "", "group:"+group)
 }
 
-// A message that has to be worked off after now is never taken for one that was
-// worked off before: here the account of somebody who left is free twice within
-// minutes, and two people join the group with it.
+// A task for a later time is never dropped as a duplicate of one that is done: here the
+// address of a user who left becomes free twice within minutes, and two people join the
+// group with it.
 func TestAPersonWhoComesForAnotherJoinsTheGroup(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	group, err := jc.CreateGroup("Design")
 	p.must(err)
 	p.call("PUT", "/v1/directories/"+p.directory+"/connections/groups/"+group, nil, 202)

@@ -12,19 +12,19 @@ import (
 	"entrasync/shared/fault"
 )
 
-// How the product finds out whether it can keep what it is given. Whoever asks gets
-// an answer that is at most healthAge old, so that strangers who ask often cost
-// nothing; a disk that says nothing for healthPatience is not well.
+// How the product finds out whether the data folder can be written. The result is used
+// for healthAge, so that strangers who send many requests cost nothing. A disk that does
+// not answer within healthPatience counts as broken.
 const (
 	healthAge      = 2 * time.Second
 	healthPatience = 5 * time.Second
 	probeBytes     = 64 << 10 // more than fits a page that is there already
 )
 
-// health knows how the data folder is.
+// health checks the data folder.
 type health struct {
-	probe func(context.Context) error
-	tell  func(trouble error) // is called when it changes; nil: all is well again
+	probe  func(context.Context) error
+	report func(trouble error) // is called when it changes; nil: all is well again
 
 	mu      sync.Mutex
 	at      time.Time
@@ -32,7 +32,7 @@ type health struct {
 	running chan error // of a probe that has not answered; nil: there is none
 }
 
-// state is what keeps the product from keeping anything; nil if nothing does.
+// state is why nothing can be written; nil if everything can.
 func (h *health) state() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,7 +53,7 @@ func (h *health) state() error {
 		h.trouble = errors.New("the disk does not answer")
 	}
 	if h.at = time.Now(); (before == nil) != (h.trouble == nil) {
-		h.tell(h.trouble)
+		h.report(h.trouble)
 	}
 	return h.trouble
 }
@@ -72,8 +72,8 @@ func (m *Machine) probe(ctx context.Context) error {
 	return nil
 }
 
-// probeFolder makes a file of some size, syncs it and removes it: what is full is
-// often full only for what grows.
+// probeFolder makes a file of some size, syncs it and removes it: a full disk often
+// refuses new data only, and still takes changes of existing files.
 func probeFolder(folder string) error {
 	file, err := os.CreateTemp(folder, ".probe.*")
 	if err != nil {
@@ -86,7 +86,7 @@ func probeFolder(folder string) error {
 	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
-// cause is what the system said, without the paths that strangers need not know.
+// cause is the error of the operating system, without paths, which strangers must not see.
 func cause(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -98,8 +98,8 @@ func cause(err error) string {
 	return "see the log"
 }
 
-// tellOfHealth says that the product can or cannot keep anything.
-func (m *Machine) tellOfHealth(trouble error) {
+// logHealth logs that everything can be written again, or what keeps it from that.
+func (m *Machine) logHealth(trouble error) {
 	if trouble == nil {
 		m.log.Info().Msg("the data folder can be written again")
 		return
@@ -109,7 +109,7 @@ func (m *Machine) tellOfHealth(trouble error) {
 
 // healthy lets requests through as long as everything can be written.
 func (m *Machine) healthy(next http.Handler) http.Handler {
-	h := &health{probe: m.probe, tell: m.tellOfHealth}
+	h := &health{probe: m.probe, report: m.logHealth}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if trouble := h.state(); trouble != nil {
 			problem(w, http.StatusServiceUnavailable, trouble.Error())

@@ -12,10 +12,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// OpenLog makes the log of the process, a JSON object a line, on w, and lets
-// everything into it that libraries would write elsewhere: through the packages log
-// and log/slog, or to the standard error by its name. Close gives that back, after
-// the last of it has been written.
+// OpenLog makes the log of the process on w, a JSON object a line. What libraries write
+// through the packages log and log/slog, or to os.Stderr, becomes lines of it too. close
+// writes the last of them, and restores those packages and os.Stderr.
 func OpenLog(w io.Writer) (logger zerolog.Logger, close func() error, err error) {
 	logger = zerolog.New(zerolog.SyncWriter(w)).With().Timestamp().Logger()
 	read, write, err := os.Pipe()
@@ -49,7 +48,7 @@ func OpenLog(w io.Writer) (logger zerolog.Logger, close func() error, err error)
 	}, nil
 }
 
-// foreign turns what others write into lines of the log.
+// foreign makes lines of the log of what libraries write.
 type foreign struct {
 	log  zerolog.Logger
 	from string

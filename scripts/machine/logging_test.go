@@ -14,8 +14,8 @@ import (
 	"entrasync/scripts/machine"
 )
 
-// Whatever libraries write, by whichever way, is a line of the log like every other,
-// and nothing of it is lost when the log is closed.
+// What libraries write by any way becomes a line of the log, and closing the log loses
+// nothing of it.
 func TestEverybodyWritesToTheLog(t *testing.T) {
 	var written syncBuffer
 	stderr := os.Stderr
@@ -32,13 +32,13 @@ func TestEverybodyWritesToTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if os.Stderr != stderr {
-		t.Error("the standard error is another one afterwards")
+		t.Error("os.Stderr is another file after the close, want the one of before")
 	}
 	got := map[string]string{}
 	for text := range strings.Lines(written.String()) {
 		var line struct{ Level, Time, Message, From string }
 		if err := json.Unmarshal([]byte(text), &line); err != nil || line.Level == "" || line.Time == "" {
-			t.Errorf("%v: %s", err, text)
+			t.Errorf("the line %s (%v), want JSON with level and time", text, err)
 		}
 		got[line.Message] = line.Level + " " + line.From
 	}
@@ -47,6 +47,6 @@ func TestEverybodyWritesToTheLog(t *testing.T) {
 		"by name": "warn stderr", "two lines": "warn stderr", `and "no" end`: "warn stderr",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+		t.Errorf("the log (-want +got):\n%s", diff)
 	}
 }

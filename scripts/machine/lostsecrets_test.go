@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// When the file with the secrets is lost or damaged, the administrator is told whose
-// are missing and what gives them new ones; and that works.
+// When the file with the secrets is lost or damaged, the log names the organizations
+// without secrets and the request that gives them new ones; and that request works.
 func TestSecretsThatAreLost(t *testing.T) {
 	customers := newCustomers(t)
 	p, _ := startServing(t, customers, &entrance{customers: customers})
@@ -17,7 +17,7 @@ func TestSecretsThatAreLost(t *testing.T) {
 		return p.send("POST", p.machine.URL()+"/webhooks/jumpcloud/"+second.organization, "Bearer "+second.token, recorded(t, "admin_login"))
 	}
 	if status, answer := webhook(); status != 202 {
-		t.Fatalf("before: %d %s", status, answer)
+		t.Fatalf("before the loss: %d %s, want 202", status, answer)
 	}
 	config, path := p.given, filepath.Join(p.folder, "secrets.json")
 	p.close()
@@ -28,11 +28,11 @@ func TestSecretsThatAreLost(t *testing.T) {
 		}
 		err := p.again(config)
 		if err == nil {
-			t.Fatal("secrets that cannot be read are taken")
+			t.Fatal("it starts with secrets that cannot be read, want an error")
 		}
 		for _, word := range []string{path, "PATCH /v1/organizations/{id}", "move it away"} {
 			if !strings.Contains(err.Error(), word) {
-				t.Errorf("%v: no %q", err, word)
+				t.Errorf("error = %v, want one that says %q", err, word)
 			}
 		}
 	}
@@ -52,23 +52,23 @@ func TestSecretsThatAreLost(t *testing.T) {
 	}
 	for _, word := range []string{"no API key", "no webhook token", "PATCH /v1/organizations/{id}"} {
 		if !strings.Contains(said, word) {
-			t.Errorf("at the start %q is said: no %q", said, word)
+			t.Errorf("the start logs %q, want %q in it", said, word)
 		}
 	}
 	if strings.Contains(p.log.String()[before:], `"organization":"`+customers[0].organization+`"`) {
-		t.Errorf("the organization of the variables misses nothing: %s", p.log.String()[before:])
+		t.Errorf("the log is %s, want nothing of the organization of the variables", p.log.String()[before:])
 	}
 	status, answer := webhook()
 	if status != 404 || !strings.Contains(string(answer), "no webhook token") || strings.Contains(string(answer), "no organization of that id is served here") {
-		t.Errorf("the webhook answers %d %s", status, answer)
+		t.Errorf("the webhook answers %d %s, want 404 and no webhook token", status, answer)
 	}
 	if log := p.log.String()[before:]; !strings.Contains(log, "GET /v1/organizations lists it") {
-		t.Errorf("the log of the refusal: %s", log)
+		t.Errorf("the log of the refusal is %s, want the way to list the organizations", log)
 	}
 
 	p.call("PATCH", "/v1/organizations/"+second.organization, map[string]any{"apiKey": second.key, "webhookTokens": []string{second.token}}, 200)
 	if status, answer := webhook(); status != 202 {
-		t.Errorf("after the PATCH: %d %s", status, answer)
+		t.Errorf("after the PATCH: %d %s, want 202", status, answer)
 	}
 	p.close()
 	before = len(p.log.String())
@@ -76,6 +76,6 @@ func TestSecretsThatAreLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	if log := p.log.String()[before:]; strings.Contains(log, "no webhook token") {
-		t.Errorf("nothing is missing any more: %s", log)
+		t.Errorf("the log is %s, want no missing token", log)
 	}
 }

@@ -1,7 +1,6 @@
-// Package machine is the whole product on one machine: the functions in the
-// in-process Lambda host, table and queues in two files, and a simulator for
-// each outside system that no variable names. The local runner, the demo and
-// the benchmarks are three ways to start it.
+// Package machine is the product on one machine: the functions in the in-process Lambda
+// host, table and queues in two files, and one HTTP server. It knows no simulator:
+// whoever starts it may plug some in, see [Config.Simulate].
 package machine
 
 import (
@@ -15,7 +14,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"entrasync/scripts/simulated"
 	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
@@ -31,25 +29,23 @@ import (
 
 // Machine is a running product.
 type Machine struct {
-	simulated.Administrator        // of this machine's API, for the simulated tenant
-	Config                  Config // with the addresses that were chosen
-	Store                   *store.Store
-	Metrics                 *metric.Memory
-	Simulators              Simulators
+	Config  Config // with the addresses that were chosen
+	Store   *store.Store
+	Metrics *metric.Memory
+	Queues  wiring.Queues // of the functions
 
 	log     zerolog.Logger
 	server  *http.Server
 	host    *host.Host
 	isNew   bool                  // there was no table before this start
-	advance func(context.Context) // see package pair
+	advance func(context.Context) // begins a new generation of table and queues, see package pair
 	table   *bolttable.Table
 	files   *boltqueue.DB
-	queues  wiring.Queues
 	secrets *secretfile.Store
 	closer  []func() error // in the order of opening
 
-	adminOrigin, webhookOrigin origin // where the tokens come from
-	keyFrom                    string // and the API key, in words
+	adminOrigin, webhookOrigin origin                          // where the tokens come from
+	simulates                  struct{ jumpCloud, entra bool } // which systems had no address
 }
 
 // How the queues behave on one machine.
@@ -62,6 +58,9 @@ const (
 // Start opens everything and starts serving. When it fails, what was opened is
 // closed again.
 func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) {
+	if err := c.mustNameAll(); err != nil {
+		return nil, err
+	}
 	m := &Machine{Config: c, Metrics: &metric.Memory{}, log: log, host: host.New(log)}
 	if err := m.start(ctx); err != nil {
 		return nil, errors.Join(err, m.Stop())
@@ -69,14 +68,8 @@ func Start(ctx context.Context, c Config, log zerolog.Logger) (*Machine, error) 
 	return m, nil
 }
 
-// start does the work of Start. A record that is needed for it and is damaged keeps
-// it from starting.
+// start does the work of Start. It fails if a record that it needs is damaged.
 func (m *Machine) start(ctx context.Context) error {
-	m.keyFrom = "the variable " + keyVariable
-	if m.Config.JumpCloudKey == "" {
-		m.keyFrom = "the simulator, which takes no other"
-	}
-	m.Config = m.Config.withSimulated()
 	if err := m.openFiles(ctx); err != nil {
 		return err
 	}
@@ -88,7 +81,7 @@ func (m *Machine) start(ctx context.Context) error {
 	return err
 }
 
-// startOn starts on the files.
+// startOn starts everything else, on open files.
 func (m *Machine) startOn(ctx context.Context) error {
 	if err := m.openQueues(); err != nil {
 		return err
@@ -107,7 +100,7 @@ func (m *Machine) startOn(ctx context.Context) error {
 	}
 	m.closer = append(m.closer, closeQuietly(listener))
 	m.Config.Addr = listener.Addr().String()
-	if err := m.startSimulators(); err != nil {
+	if err := m.simulate(); err != nil {
 		return err
 	}
 	if err := m.keepOrganization(ctx); err != nil {
@@ -116,17 +109,24 @@ func (m *Machine) startOn(ctx context.Context) error {
 	if err := m.afterRestore(ctx); err != nil {
 		return err
 	}
-	if err := m.tellOfMissingSecrets(ctx); err != nil {
+	if err := m.logMissingSecrets(ctx); err != nil {
 		return err
 	}
-	if err := m.serve(listener); err != nil {
-		return err
-	}
-	m.Administrator = simulated.Administrator{API: m.URL(), Token: m.Config.AdminToken, Organization: m.Config.Organization, Tenant: m.Simulators.Tenant()}
-	return nil
+	return m.serve(listener)
 }
 
-// keepCopies has a copy of the table made of every day.
+// simulate starts the simulators that are plugged in.
+func (m *Machine) simulate() error {
+	m.simulates.jumpCloud, m.simulates.entra = m.Config.JumpCloudAPI == "", m.Config.GraphURL == ""
+	if m.Config.Simulate == nil {
+		return nil
+	}
+	stop, err := m.Config.Simulate(&m.Config)
+	m.closer = append(m.closer, stop)
+	return err
+}
+
+// keepCopies starts the copies of the table, one a day.
 func (m *Machine) keepCopies() {
 	ctx, stop := context.WithCancel(context.Background())
 	var keeper sync.WaitGroup
@@ -140,7 +140,7 @@ func (m *Machine) keepCopies() {
 	})
 }
 
-// proof is what the application proves itself with to Entra.
+// proof is the secret with which the application signs in to Entra.
 func (m *Machine) proof(ctx context.Context) (entra.Proof, error) {
 	stored, err := m.secrets.Entra(ctx)
 	return entra.Proof{ClientSecret: stored.ClientSecret}, err
@@ -156,15 +156,15 @@ func closeQuietly(l net.Listener) func() error {
 	}
 }
 
-// openQueues opens the queues of the functions, each with its dead letters.
+// openQueues opens the queues of the functions, each with a queue for its dead letters.
 func (m *Machine) openQueues() (err error) {
-	m.queues = wiring.Queues{}
+	m.Queues = wiring.Queues{}
 	for _, q := range wiring.Configs(wiring.Functions) {
 		q.Retention, q.DeadLetter = retention, q.Name+deadSuffix
 		if _, err := m.files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
 			return err
 		}
-		if m.queues[q.Name], err = m.files.Queue(q); err != nil {
+		if m.Queues[q.Name], err = m.files.Queue(q); err != nil {
 			return err
 		}
 	}
@@ -180,17 +180,6 @@ func (m *Machine) keepOrganization(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// endServer lets requests end that are under way, and breaks off what is left
-// then: mostly connections that were opened and never used.
-func endServer(server *http.Server, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return server.Close()
-	}
-	return nil
 }
 
 // URL is where webhook and API are served.
@@ -212,7 +201,7 @@ const (
 func (m *Machine) Stop() error {
 	var errs []error
 	if m.server != nil {
-		errs = append(errs, endServer(m.server, requestsEnd))
+		errs = append(errs, host.EndServer(m.server, requestsEnd))
 	}
 	if !m.host.Stop(invocationsEnd) {
 		m.log.Warn().Msg("some invocations did not end in time: their messages come again at the next start")

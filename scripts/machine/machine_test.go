@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
@@ -33,13 +34,13 @@ const (
 	clientSecret  = "canary-client-secret"
 )
 
-// product is the whole product over TCP, with both simulators.
+// product is the product over TCP, with both simulators.
 type product struct {
 	t         *testing.T
 	folder    string
 	address   string         // "" for any on loopback
 	given     machine.Config // the variables of the last start
-	machine   *machine.Machine
+	machine   *onemachine.Machine
 	log       *syncBuffer
 	directory string
 }
@@ -69,7 +70,7 @@ func start(t *testing.T) *product {
 	p.open()
 	t.Cleanup(p.close)
 	p.directory = p.call("POST", "/v1/directories", map[string]any{
-		"name": "Contoso", "organizationId": p.machine.Config.Organization, "tenantId": p.machine.Simulators.Tenant(),
+		"name": "Contoso", "organizationId": p.machine.Config.Organization, "tenantId": p.machine.Tenant,
 		"settings": map[string]any{"attributes": map[string]bool{"companyName": true, "user_office_location": true}},
 	}, 201)["id"].(string)
 	return p
@@ -177,7 +178,7 @@ func (p *product) settle() {
 // account reads an account of Entra.
 func (p *product) account(upn string) entratest.User {
 	p.t.Helper()
-	account, found := p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).User(upn)
+	account, found := p.machine.Entra.Tenant(string(p.machine.Tenant)).User(upn)
 	if !found {
 		p.t.Fatalf("Entra has no account %s", upn)
 	}
@@ -194,11 +195,11 @@ func recorded(t *testing.T, name string) []byte {
 	return body
 }
 
-// JumpCloud's state changes without an event of its own, and only the recorded
-// one tells us; so the test shows that it is the recording that made us look.
+// The simulated JumpCloud changes and loses its own webhooks, and then the recorded events
+// are sent. So the test shows that a recorded event alone starts the task.
 func TestRecordedEvents(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	people := map[string]string{"jane.doe": "6127579ec58b6d6144c06492", "jane.roe": "627232d9c2bb20373d84eb63", "john.wick": "628cf9c0d6f4831f8192fa8d"}
 	for name, id := range people {
 		if err := jc.CreateUserAs(id, jumpcloudtest.Fields{"username": name, "email": name + "@contoso.example", "firstname": name, "state": "ACTIVATED", "company": "SEKOIA.IO", "location": "Paris"}); err != nil {
@@ -221,30 +222,30 @@ func TestRecordedEvents(t *testing.T) {
 	}
 	p.settle()
 	if !p.account("john.wick@contoso.example").AccountEnabled || p.account("jane.roe@contoso.example").Text("companyName") != "SEKOIA.IO" {
-		t.Fatal("something else than the recordings told us")
+		t.Fatal("john.wick or jane.roe changed before the recordings were sent, want no change")
 	}
 
-	writes := p.machine.Simulators.Entra.Counters().WriteUnits
+	writes := p.machine.Entra.Counters().WriteUnits
 	for _, name := range []string{"admin_login", "association_change", "user_update"} {
 		if got := p.post(recorded(t, name)); got != 202 {
-			t.Errorf("%s: %d", name, got)
+			t.Errorf("%s: %d, want 202", name, got)
 		}
 	}
 	p.settle()
-	if now := p.machine.Simulators.Entra.Counters().WriteUnits; now != writes {
-		t.Errorf("events that change nothing that is mapped cost %d write units", now-writes)
+	if now := p.machine.Entra.Counters().WriteUnits; now != writes {
+		t.Errorf("events that change nothing that is mapped cost %d write units, want 0", now-writes)
 	}
 	for _, name := range []string{"user_update2", "user_update3"} {
 		if got := p.post(recorded(t, name)); got != 202 {
-			t.Errorf("%s: %d", name, got)
+			t.Errorf("%s: %d, want 202", name, got)
 		}
 	}
 	p.settle()
 	if account := p.account("jane.roe@contoso.example"); account.Text("companyName") != "Sekoia.io" || account.Text("officeLocation") != "France" || !account.AccountEnabled {
-		t.Errorf("updated: %+v", account.Properties)
+		t.Errorf("jane.roe: enabled %t, %+v; want enabled, Sekoia.io in France", account.AccountEnabled, account.Properties)
 	}
 	if account := p.account("john.wick@contoso.example"); account.AccountEnabled || account.Text("companyName") != "Sekoia.io" {
-		t.Errorf("suspended: %+v", account.Properties)
+		t.Errorf("john.wick: enabled %t, %+v; want disabled, of Sekoia.io", account.AccountEnabled, account.Properties)
 	}
 	counts := p.machine.Metrics.Counts()
 	for _, want := range []string{
@@ -260,7 +261,7 @@ func TestRecordedEvents(t *testing.T) {
 // Every form in which JumpCloud may deliver reaches Entra.
 func TestEveryShapeOfDelivery(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	ada := jc.Users()[0]
 	p.connect(ada.Text("_id"))
 	p.settle()
@@ -298,15 +299,15 @@ func TestTheOldTokenWorksWhileItIsReplaced(t *testing.T) {
 	}
 }
 
-// What was asked for and not done when the machine stops is done when it starts
+// Requests that were accepted and not done when the machine stops are done when it starts
 // again.
 func TestRestartGoesOn(t *testing.T) {
 	p := start(t)
-	if err := p.machine.Simulators.Entra.FailNext(entratest.Fault{Path: `batch$`, Status: 503, Times: 1}); err != nil {
+	if err := p.machine.Entra.FailNext(entratest.Fault{Path: `batch$`, Status: 503, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	ids := map[string]string{}
-	for _, u := range p.machine.Simulators.JumpCloud.Users() {
+	for _, u := range p.machine.JumpCloud.Users() {
 		ids[u.Text("email")] = u.Text("_id")
 		p.connect(u.Text("_id"))
 	}
@@ -315,11 +316,11 @@ func TestRestartGoesOn(t *testing.T) {
 	p.settle()
 	for email, id := range ids {
 		if account := p.account(email); account.Text("onPremisesImmutableId") != id {
-			t.Errorf("%s: %+v", email, account)
+			t.Errorf("%s: %+v, want the immutable id %s", email, account, id)
 		}
 	}
-	if n := len(p.machine.Simulators.Entra.Tenant(string(p.machine.Simulators.Tenant())).Users()); n != len(ids) {
-		t.Errorf("%d accounts for %d users", n, len(ids))
+	if n := len(p.machine.Entra.Tenant(string(p.machine.Tenant)).Users()); n != len(ids) {
+		t.Errorf("%d accounts, want %d", n, len(ids))
 	}
 }
 
@@ -327,7 +328,7 @@ func TestRestartGoesOn(t *testing.T) {
 // when everything goes wrong.
 func TestSecretsStayWhereTheyAre(t *testing.T) {
 	p := start(t)
-	entra, jc := p.machine.Simulators.Entra, p.machine.Simulators.JumpCloud
+	entra, jc := p.machine.Entra, p.machine.JumpCloud
 	people := jc.Users()
 	for i, u := range people {
 		switch i % 4 {
@@ -345,7 +346,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		status, answer := p.send("PUT", p.machine.URL()+"/v1/directories/"+p.directory+"/connections/users/"+u.Text("_id"), "Bearer "+adminToken, nil)
 		p.mustHaveNoSecret("the answer", string(answer))
 		if status != 202 && status != 502 {
-			t.Errorf("connect: %d %s", status, answer)
+			t.Errorf("connect: %d %s, want 202 or 502", status, answer)
 		}
 	}
 	p.post([]byte(`{"secret":"` + webhookToken + `"}`))
@@ -367,7 +368,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		return err
 	})
 	if err != nil || files < 4 {
-		t.Errorf("%d files: %v", files, err)
+		t.Errorf("read %d files (%v), want at least 4", files, err)
 	}
 }
 
@@ -376,7 +377,7 @@ func (p *product) mustHaveNoSecret(where, text string) {
 	p.t.Helper()
 	for _, secret := range []string{adminToken, webhookToken, previousToken, apiKey, clientSecret} {
 		if strings.Contains(text, secret) {
-			p.t.Errorf("%s is in %s", secret, where)
+			p.t.Errorf("%s is in %s, want it nowhere", secret, where)
 		}
 	}
 }
@@ -385,28 +386,28 @@ func TestASecondProcessIsRefusedClearly(t *testing.T) {
 	p := start(t)
 	config := p.machine.Config
 	config.Addr = "127.0.0.1:0"
-	if second, err := machine.Start(t.Context(), config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("a second process on the same folder: %v", err)
+	if second, err := onemachine.Start(t.Context(), config, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second process on the same folder: %v, want that it is in use", err)
 		if second != nil {
 			_ = second.Stop()
 		}
 	}
 	other := config
 	other.Data, other.Addr = t.TempDir(), p.machine.Config.Addr
-	if second, err := machine.Start(t.Context(), other, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_ADDR") {
-		t.Errorf("a second process on the same address: %v", err)
+	if second, err := onemachine.Start(t.Context(), other, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "ENTRASYNC_ADDR") {
+		t.Errorf("a second process on the same address: %v, want ENTRASYNC_ADDR in the error", err)
 		if second != nil {
 			_ = second.Stop()
 		}
 	}
 }
 
-func TestLinksTellTheStory(t *testing.T) {
+func TestLinksShowWhatWasWritten(t *testing.T) {
 	p := start(t)
-	ada := p.machine.Simulators.JumpCloud.Users()[0]
+	ada := p.machine.JumpCloud.Users()[0]
 	p.connect(ada.Text("_id"))
 	p.settle()
-	if err := p.machine.Simulators.JumpCloud.UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
+	if err := p.machine.JumpCloud.UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"location": "Stockholm"}); err != nil {
 		t.Fatal(err)
 	}
 	p.settle()
@@ -418,17 +419,17 @@ func TestLinksTellTheStory(t *testing.T) {
 	}
 	for _, field := range []string{"lastEventAt", "lastWriteAt"} {
 		if _, err := time.Parse(time.RFC3339, fmt.Sprint(link[field])); err != nil {
-			t.Errorf("%s is %v", field, link[field])
+			t.Errorf("%s is %v, want a time", field, link[field])
 		}
 	}
 	if applied, _ := link["applied"].(map[string]any); applied["givenName"] != ada.Text("firstname") || applied["accountEnabled"] != true {
-		t.Errorf("applied: %v", link["applied"])
+		t.Errorf("applied: %v, want the first name %s and accountEnabled", link["applied"], ada.Text("firstname"))
 	}
 }
 
-// The webhook is set up in JumpCloud by one request to the API, and by itself
-// brings changes from then on; asking again changes nothing. The channel and the
-// rule that JumpCloud has already are taken for it, as they call the same address.
+// One request to the API sets the webhook up in JumpCloud; a second one changes nothing.
+// The channel and the rule that JumpCloud has already are used, as they have the same
+// address.
 func TestWebhookIsSetUpInJumpCloud(t *testing.T) {
 	p := start(t)
 	org := string(p.machine.Config.Organization)
@@ -440,11 +441,11 @@ func TestWebhookIsSetUpInJumpCloud(t *testing.T) {
 		health, _ := got["health"].(map[string]any)
 		rule, _ := got["rule"].(map[string]any)
 		if channel["created"] == true || rule["created"] == true || channel["name"] != "M365 sync" || (rule["changed"] != nil) != (attempt == 0) || got["advice"] != nil || test["statusCode"] != 202.0 || health["enabled"] != true || got["url"] != p.machine.WebhookURL() {
-			t.Errorf("attempt %d: %v", attempt+1, got)
+			t.Errorf("attempt %d: %v, want the existing channel, changed by the first attempt only, and a test with 202", attempt+1, got)
 		}
 	}
 	p.call("POST", "/v1/organizations/nope/webhook", map[string]any{}, 404)
 	if status, _ := p.send("POST", p.machine.URL()+"/v1/organizations/"+org+"/webhook", "Bearer "+adminToken, nil); status != 200 {
-		t.Errorf("without a body: %d", status)
+		t.Errorf("without a body: %d, want 200", status)
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"entrasync/shared/store"
 )
 
-// tellOfMissingSecrets says of which organizations the API key or the webhook token is
-// missing, as when the file with them was lost: nothing of them can be read then, or
-// their webhooks are refused.
-func (m *Machine) tellOfMissingSecrets(ctx context.Context) error {
+// logMissingSecrets logs the organizations whose API key or webhook token is missing, as
+// after the file with the secrets was lost. Without the key nothing can be read in
+// JumpCloud, without the token every webhook is refused.
+func (m *Machine) logMissingSecrets(ctx context.Context) error {
 	return pages(func(cursor string) (store.List[directory.Organization], error) {
 		return m.Store.Organizations(ctx, 0, cursor)
 	}, func(organizations []directory.Organization) error {

@@ -16,6 +16,7 @@ import (
 
 	"entrasync/scripts/machine"
 	"entrasync/scripts/simulated"
+	"entrasync/scripts/simulated/onemachine"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
@@ -66,7 +67,7 @@ func newCustomers(t *testing.T) []*customer {
 type entrance struct {
 	customers []*customer
 	mu        sync.Mutex
-	mixed     []string // organizations that were asked for with another one's key
+	mixed     []string // organizations that were requested with another one's key
 }
 
 func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -74,9 +75,9 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("x-api-key") != c.key {
 			continue
 		}
-		if asked := r.Header.Get("x-org-id"); asked != "" && asked != c.organization {
+		if named := r.Header.Get("x-org-id"); named != "" && named != c.organization {
 			e.mu.Lock()
-			e.mixed = append(e.mixed, asked)
+			e.mixed = append(e.mixed, named)
 			e.mu.Unlock()
 		}
 		c.jumpcloud.ServeHTTP(w, r)
@@ -127,7 +128,7 @@ func startServing(t *testing.T, customers []*customer, jumpcloud http.Handler) (
 func (p *product) again(config machine.Config) (err error) {
 	p.t.Helper()
 	p.given = config
-	p.machine, err = machine.Start(context.Background(), config, zerolog.New(p.log))
+	p.machine, err = onemachine.Start(context.Background(), config, zerolog.New(p.log))
 	return err
 }
 
@@ -143,7 +144,7 @@ func startFor(t *testing.T, customers []*customer, jumpcloud http.Handler) *prod
 		}, 201)
 		c.directory, _ = created["id"].(string)
 		if created["status"] != "active" {
-			t.Errorf("%v", created)
+			t.Errorf("the directory is %v, want it active", created)
 		}
 		if _, err := c.jumpcloud.Notify(p.machine.URL()+"/webhooks/jumpcloud/"+c.organization, c.token); err != nil {
 			t.Fatal(err)
@@ -154,8 +155,7 @@ func startFor(t *testing.T, customers []*customer, jumpcloud http.Handler) *prod
 	return p
 }
 
-// settleAll waits until every company's webhooks have come and everything is
-// done.
+// settleAll waits until nothing is left to do, for all companies.
 func (p *product) settleAll(customers []*customer) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
@@ -173,12 +173,12 @@ func (c *customer) account(t *testing.T) entratest.User {
 	t.Helper()
 	account, found := c.accounts.User("ada@" + c.tenant.Domains[0].Name)
 	if !found || len(c.accounts.Users()) != 1 {
-		t.Fatalf("%s has %d accounts", c.tenant.Name, len(c.accounts.Users()))
+		t.Fatalf("%s has %d accounts (ada found: %t), want 1", c.tenant.Name, len(c.accounts.Users()), found)
 	}
 	return account
 }
 
-// Two companies in one process: what happens in one never touches the other.
+// Two companies in one process: a change in one never changes the other.
 func TestTwoOrganizationsStayApart(t *testing.T) {
 	customers := newCustomers(t)
 	door := &entrance{customers: customers}
@@ -198,31 +198,31 @@ func TestTwoOrganizationsStayApart(t *testing.T) {
 		}, func(a entratest.User) bool { return a.Text("surname") == "King" && a.AccountEnabled }},
 		{one, two, func(jc *jumpcloudtest.Simulator) error { return jc.DeleteUser(person) }, func(a entratest.User) bool { return !a.AccountEnabled }},
 	} {
-		untouched := change.other.account(t)
+		before := change.other.account(t)
 		if err := change.change(change.of.jumpcloud); err != nil {
 			t.Fatal(err)
 		}
 		p.settleAll(customers)
 		if !change.changed(change.of.account(t)) {
-			t.Errorf("step %d did nothing: %+v", step+1, change.of.account(t))
+			t.Errorf("step %d: the account is %+v, want it changed", step+1, change.of.account(t))
 		}
-		if diff := cmp.Diff(untouched, change.other.account(t), cmpopts.IgnoreUnexported(entratest.User{})); diff != "" {
-			t.Errorf("step %d touched the other company:\n%s", step+1, diff)
+		if diff := cmp.Diff(before, change.other.account(t), cmpopts.IgnoreUnexported(entratest.User{})); diff != "" {
+			t.Errorf("step %d: the account of the other company (-want +got):\n%s", step+1, diff)
 		}
 	}
 	if len(door.mixed) > 0 {
-		t.Errorf("organizations asked for with another one's key: %v", door.mixed)
+		t.Errorf("organizations that were requested with another one's key: %v, want none", door.mixed)
 	}
 	for target, c := range map[*customer]*customer{one: two, two: one} {
 		if status, _ := p.send("POST", p.machine.URL()+"/webhooks/jumpcloud/"+target.organization, "Bearer "+c.token, recorded(t, "admin_login")); status != 401 {
-			t.Errorf("another organization's webhook token: %d", status)
+			t.Errorf("another organization's webhook token: %d, want 401", status)
 		}
 	}
 	p.mustKeepEventsApart(one, two)
 	p.close()
 	for _, c := range customers {
 		if log := p.log.String(); slices.ContainsFunc([]string{c.key, c.token}, func(secret string) bool { return strings.Contains(log, secret) }) {
-			t.Errorf("a secret of %s is in the log", c.tenant.Name)
+			t.Errorf("a secret of %s is in the log, want none", c.tenant.Name)
 		}
 	}
 }
@@ -240,15 +240,15 @@ func (p *product) mustKeepEventsApart(customers ...*customer) {
 			e, _ := item.(map[string]any)
 			application, _ := e["application"].(map[string]any)
 			if e["organization"] != c.organization || application["id"] != c.directory || application["name"] != c.tenant.Name {
-				p.t.Errorf("among the events of %s: %v", c.tenant.Name, e)
+				p.t.Errorf("among the events of %s is %v, want only its own", c.tenant.Name, e)
 			}
 		}
 		if len(items) < 2 || len(p.events("directory="+c.directory)) != len(items) {
-			p.t.Errorf("%d events of %s", len(items), c.tenant.Name)
+			p.t.Errorf("%d events of %s and %d of its directory, want at least 2 and the same", len(items), c.tenant.Name, len(p.events("directory="+c.directory)))
 		}
 		p.call("GET", "/v1/events?organization="+c.organization+"&directory="+customers[1-i].directory, nil, 422)
 	}
 	if got := len(p.events("user=" + person)); got != all {
-		p.t.Errorf("%d events in all, %d of both", got, all)
+		p.t.Errorf("%d events of the person, want %d", got, all)
 	}
 }

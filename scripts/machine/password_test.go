@@ -21,7 +21,7 @@ const (
 	commonPassword = "P@ssw0rd!!"
 )
 
-// setPassword asks the gateway for a password of a user.
+// setPassword sets the password of a user through the gateway.
 func (p *product) setPassword(user, password string, want int) map[string]any {
 	p.t.Helper()
 	answer := p.call("PUT", "/v1/organizations/"+string(p.machine.Config.Organization)+"/users/"+user+"/password", map[string]any{"password": password}, want)
@@ -44,7 +44,7 @@ func (p *product) differs(user string) string {
 // the answer and the link say so. It is in no file, no log line and no answer.
 func TestPasswordGateway(t *testing.T) {
 	p := start(t)
-	jc := p.machine.Simulators.JumpCloud
+	jc := p.machine.JumpCloud
 	ada := jc.Users()[0]
 	id, email := ada.Text("_id"), ada.Text("email")
 	p.connect(id)
@@ -56,43 +56,43 @@ func TestPasswordGateway(t *testing.T) {
 
 	answer := p.setPassword(id, goodPassword, 200)
 	if accounts, _ := answer["accounts"].([]any); answer["jumpcloud"] != "set" || len(accounts) != 1 || sides(goodPassword) != "jumpcloud true, entra true" {
-		t.Errorf("%v; %s", answer, sides(goodPassword))
+		t.Errorf("%v; %s; want it set on both sides, in one account", answer, sides(goodPassword))
 	}
-	p.settle() // JumpCloud's own event about it leads to a look that changes nothing
+	p.settle() // JumpCloud's own event about it starts a task that changes nothing
 	if n := p.account(email).PasswordChanges; n != before+1 || p.differs(id) != "" {
-		t.Errorf("%d passwords, differs %q", n-before, p.differs(id))
+		t.Errorf("the password was written %d times, differs %q; want once, no difference", n-before, p.differs(id))
 	}
 
 	for _, refused := range []string{"xq1x", plainPassword} { // by Entra's rules, by JumpCloud
 		p.setPassword(id, refused, 422)
 		if sides(goodPassword) != "jumpcloud true, entra true" || p.differs(id) != "" {
-			t.Errorf("refused: %s, differs %q", sides(goodPassword), p.differs(id))
+			t.Errorf("after a refusal of both: %s, differs %q; want the former one on both sides, no difference", sides(goodPassword), p.differs(id))
 		}
 	}
 	problem := fmt.Sprint(p.setPassword(id, commonPassword, 422))
 	if !strings.Contains(problem, "JumpCloud: has the new password") || !strings.Contains(problem, email+" in the directory Contoso: has the old password (password_refused)") {
-		t.Errorf("refused by Entra: %s", strings.ReplaceAll(problem, commonPassword, "…"))
+		t.Errorf("refused by Entra: the answer is %s, want both sides in it", strings.ReplaceAll(problem, commonPassword, "…"))
 	}
 	if sides(commonPassword) != "jumpcloud true, entra false" || p.differs(id) != "password_refused" || !p.account(email).HasPassword(goodPassword) {
-		t.Errorf("refused by Entra: %s, differs %q", sides(commonPassword), p.differs(id))
+		t.Errorf("refused by Entra: %s, differs %q; want it in JumpCloud only, password_refused", sides(commonPassword), p.differs(id))
 	}
-	p.settle() // a look at the user leaves what the link says
+	p.settle() // a task for the user does not change what the link says
 	if p.differs(id) != "password_refused" {
-		t.Errorf("after a look: differs %q", p.differs(id))
+		t.Errorf("after a task for the user: differs %q, want password_refused", p.differs(id))
 	}
 
 	p.close() // the key is the same after a restart
 	p.open()
-	jc = p.machine.Simulators.JumpCloud
+	jc = p.machine.JumpCloud
 	p.setPassword(id, nextPassword, 200)
 	if sides(nextPassword) != "jumpcloud true, entra true" || p.differs(id) != "" {
-		t.Errorf("the next one: %s, differs %q", sides(nextPassword), p.differs(id))
+		t.Errorf("the next one: %s, differs %q; want it on both sides, no difference", sides(nextPassword), p.differs(id))
 	}
 	p.checkPasswordActions()
 	p.mustHaveKeptNoPassword()
 }
 
-// checkPasswordActions looks at what was recorded.
+// checkPasswordActions checks the recorded actions.
 func (p *product) checkPasswordActions() {
 	p.t.Helper()
 	p.settle()
@@ -107,7 +107,7 @@ func (p *product) checkPasswordActions() {
 		}
 	}
 	if count[plan.Succeeded] != 2 || count[plan.Failed] != 1 || len(count) != 2 {
-		p.t.Errorf("actions: %v", count)
+		p.t.Errorf("actions: %v, want 2 that succeeded and 1 that failed", count)
 	}
 }
 
@@ -125,12 +125,12 @@ func (p *product) mustHaveKeptNoPassword() {
 		texts[path] = string(content)
 		return err
 	}); err != nil || len(texts) < 7 {
-		p.t.Errorf("%d files: %v", len(texts)-2, err)
+		p.t.Errorf("read %d files (%v), want at least 5", len(texts)-2, err)
 	}
 	for where, text := range texts {
 		for _, password := range []string{goodPassword, nextPassword, plainPassword, commonPassword} {
 			if strings.Contains(text, password) {
-				p.t.Errorf("%s is in %s", password, where)
+				p.t.Errorf("%s is in %s, want it nowhere", password, where)
 			}
 		}
 	}

@@ -21,16 +21,15 @@ import (
 	"entrasync/shared/store"
 )
 
-// restoredName is the file that says, from the moment that a copy is put back until
-// the next start has done what that asks for, that the table is older than what was
-// done with it.
+// restoredName is a file that says that the table is an older copy. Restore makes it, and
+// the next start removes it after it has sent a task for every user and group.
 const restoredName = "restored"
 
-// atOnce is how many links are changed at a time: those that come together share a
+// atOnce is how many links are changed at a time: changes that arrive together share a
 // commit.
 const atOnce = 50
 
-// Restore puts a copy of the table of a data folder back: the newest that is whole
+// Restore puts a copy of the table of a data folder back: the newest one without damage
 // if path is "". See package backup for what that means beside newer queues.
 func Restore(ctx context.Context, c Config, path string) (done backup.Restored, err error) {
 	release, err := c.openFolder()
@@ -45,10 +44,10 @@ func Restore(ctx context.Context, c Config, path string) (done backup.Restored, 
 	return backup.Restore(ctx, c.files(), path, time.Now(), marked)
 }
 
-// afterRestore has everybody looked at if the table was put back since the last
-// start, as if nothing was known of what their accounts hold. What the links know is
-// older than what was written: somebody who was suspended when the copy was made,
-// enabled after that, and is suspended again would be taken for done.
+// afterRestore sends a task for every user and group if the table was put back since the
+// last start, and clears what the links say of the accounts, which is older than what was
+// written. Without that, a user who was suspended when the copy was made, enabled after
+// that, and is suspended again would look up to date, and nothing would be written.
 func (m *Machine) afterRestore(ctx context.Context) error {
 	marker := filepath.Join(m.Config.Data, restoredName)
 	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
@@ -79,13 +78,13 @@ func (m *Machine) afterRestore(ctx context.Context) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Transient, "machine.after restore")
 	}
-	m.log.Warn().Int("users", users).Int("groups", groups).Msg("the table is an older copy: all that it knows of are looked at, and their accounts written anew")
+	m.log.Warn().Int("users", users).Int("groups", groups).Msg("the table is an older copy: every user and group in it is checked, and the accounts are written anew")
 	return nil
 }
 
-// forget has the links of a directory know nothing of what their accounts hold but
-// the immutable id, and each user looked at, with all by which the user is connected:
-// who left a group since is not let in again.
+// forget clears what the links of a directory say of their accounts, but for the immutable
+// id, and sends a task for each user. The task reads the memberships too, so that a user
+// who left a group since the copy does not get access again.
 func (m *Machine) forget(ctx context.Context, dir directory.Directory, cause plan.Cause) (users int, err error) {
 	id, source := dir.ID, dir.Settings.ConnectionSource.Type != directory.NoSource
 	err = pages(func(cursor string) (store.List[directory.Link], error) { return m.Store.Links(ctx, id, 0, cursor) }, func(links []directory.Link) error {
@@ -105,13 +104,13 @@ func (m *Machine) forget(ctx context.Context, dir directory.Directory, cause pla
 		if err := changes.Wait(); err != nil {
 			return err
 		}
-		return reconcile.Enqueue(ctx, m.queues[wiring.UsersBulk], tasks...)
+		return reconcile.Enqueue(ctx, m.Queues[wiring.UsersBulk], tasks...)
 	})
 	return users, err
 }
 
-// enqueueGroups has every connected group of a directory compared with Entra as a
-// whole.
+// enqueueGroups sends a task for every connected group of a directory, which compares all
+// its members with Entra.
 func (m *Machine) enqueueGroups(ctx context.Context, id directory.ID, cause plan.Cause) (groups int, err error) {
 	err = pages(func(cursor string) (store.List[directory.GroupConnection], error) {
 		return m.Store.GroupConnections(ctx, id, 0, cursor)
@@ -121,7 +120,7 @@ func (m *Machine) enqueueGroups(ctx context.Context, id directory.ID, cause plan
 		for _, c := range connections {
 			tasks = append(tasks, reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, AllMembers: true})
 		}
-		return reconcile.Enqueue(ctx, m.queues[wiring.GroupsBulk], tasks...)
+		return reconcile.Enqueue(ctx, m.Queues[wiring.GroupsBulk], tasks...)
 	})
 	return groups, err
 }

@@ -17,27 +17,27 @@ import (
 func (p *product) copied() string {
 	p.t.Helper()
 	made := metric.Key("table_copies", "outcome", "made")
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
 	for range 2000 {
 		if p.machine.Metrics.Counts()[made] > 0 {
 			copies, err := filepath.Glob(filepath.Join(p.folder, "backup", "table-*.db"))
 			if err != nil || len(copies) != 1 {
-				p.t.Fatal(copies, err)
+				p.t.Fatalf("copies %q (%v), want 1", copies, err)
 			}
 			return copies[0]
 		}
-		<-look.C
+		<-poll.C
 	}
-	p.t.Fatal("no copy was made")
+	p.t.Fatal("no copy was made within 10 s, want 1")
 	return ""
 }
 
-// Who is suspended in JumpCloud is suspended after a copy was put back, whatever was
-// so when it was made and in between.
+// A user who is suspended in JumpCloud is disabled after a copy was put back, whatever the
+// state was when the copy was made and in between.
 func TestAfterARestoreNothingIsTakenForDone(t *testing.T) {
 	p := start(t)
-	jc := func() *jumpcloudtest.Simulator { return p.machine.Simulators.JumpCloud }
+	jc := func() *jumpcloudtest.Simulator { return p.machine.JumpCloud }
 	ada, alan := jc().Users()[0], jc().Users()[1]
 	group, err := jc().CreateGroup("Pioneers")
 	p.must(err)
@@ -47,7 +47,7 @@ func TestAfterARestoreNothingIsTakenForDone(t *testing.T) {
 	p.must(jc().SuspendUser(ada.Text("_id")))
 	p.settle()
 	if p.account(ada.Text("email")).AccountEnabled {
-		t.Fatal("suspended, and still enabled")
+		t.Fatal("ada is suspended and enabled, want disabled")
 	}
 
 	p.close()
@@ -56,33 +56,33 @@ func TestAfterARestoreNothingIsTakenForDone(t *testing.T) {
 	p.must(jc().UpdateUser(ada.Text("_id"), jumpcloudtest.Fields{"state": "ACTIVATED", "suspended": false}))
 	p.settle()
 	if !p.account(ada.Text("email")).AccountEnabled {
-		t.Fatal("activated, and not enabled")
+		t.Fatal("ada is activated and disabled, want enabled")
 	}
-	jc().Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 }) // what comes now is not heard of
+	jc().Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 }) // these changes send no webhook
 	p.must(jc().SuspendUser(ada.Text("_id")))
 	p.must(jc().AddMember(group, alan.Text("_id")))
 	p.settle()
 
 	config := p.machine.Config
 	if _, err := machine.Restore(t.Context(), config, ""); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("while it runs: %v", err)
+		t.Errorf("a restore while it runs: %v, want that the folder is in use", err)
 	}
 	p.close()
 	done, err := machine.Restore(t.Context(), config, "")
 	if err != nil || done.Copy != path {
-		t.Fatalf("%+v, %v", done, err)
+		t.Fatalf("restored %+v (%v), want %s", done, err, path)
 	}
 	p.open()
 	p.settle()
 	if p.account(ada.Text("email")).AccountEnabled {
-		t.Error("a suspended user has her account back")
+		t.Error("ada is suspended and enabled after the restore, want disabled")
 	}
 	p.mustHave("after the restore", "Pioneers", "Alan")
 	p.mustStand("after the restore", ada.Text("_id"), "disabled", "suspended", "direct")
 	if _, err := os.Stat(filepath.Join(p.folder, "restored")); !os.IsNotExist(err) {
-		t.Errorf("it would be done again: %v", err)
+		t.Errorf("the marker of the restore: %v, want that it is gone", err)
 	}
 	if n := strings.Count(p.log.String(), "the table is an older copy"); n != 1 {
-		t.Errorf("said %d times", n)
+		t.Errorf("the restore is logged %d times, want once", n)
 	}
 }

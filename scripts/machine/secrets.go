@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strings"
@@ -10,16 +11,16 @@ import (
 	"entrasync/shared/secret"
 )
 
-// fromVariables are the secrets that the variables hold.
+// fromVariables are the secrets that the variables give.
 func (m *Machine) fromVariables() secretfile.Environment {
 	c := m.Config
 	return secretfile.Environment{
 		AdminToken: c.AdminToken,
 		Entra:      secret.Entra{ClientSecret: c.ClientSecret},
 		Organizations: map[directory.OrganizationID]secret.Organization{
-			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.webhookTokens()},
+			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.WebhookTokens()},
 		},
-		APIKeyFrom: m.keyFrom, WebhookTokensFrom: "the variable " + webhookVariable,
+		APIKeyFrom: cmp.Or(c.KeyFrom, "the variable "+keyVariable), WebhookTokensFrom: "the variable " + webhookVariable,
 	}
 }
 
@@ -35,7 +36,7 @@ const (
 	madeUp      origin = "made up at this start, kept in " + secretsName
 )
 
-// originOf tells where a token comes from.
+// originOf is where a token comes from.
 func originOf(isGiven, isKept bool) origin {
 	switch {
 	case isGiven && isKept:
@@ -49,12 +50,12 @@ func originOf(isGiven, isKept bool) origin {
 	}
 }
 
-// shown reports whether the token itself has to be shown, because it can be known
-// in no other way.
+// shown reports whether the token itself is shown at start: the administrator did not
+// choose it, and cannot know it in another way.
 func (o origin) shown() bool { return o == kept || o == madeUp }
 
-// openSecrets opens the secret store and has the tokens made up that no variable
-// holds; the config has all of them from then on.
+// openSecrets opens the secret store, which makes up the tokens that no variable gives.
+// The config has all of them from then on.
 func (m *Machine) openSecrets(ctx context.Context) (err error) {
 	c := &m.Config
 	if m.secrets, err = secretfile.Open(filepath.Join(c.Data, secretsName), m.fromVariables()); err != nil {

@@ -5,19 +5,18 @@ import (
 	"strings"
 )
 
-// Unknown is a variable of the environment that looks like one of ours and is none.
+// Unknown is a variable of the environment that looks like one of entrasync and is none.
 type Unknown struct{ Name, Nearest string }
 
-// ourPrefix is how the variables begin that nobody else has.
+// ourPrefix begins the variables that only entrasync has.
 const ourPrefix = "ENTRASYNC_"
 
-// nearEnough is how many letters may differ in a name that was probably meant to
-// be one of ours, if it does not begin like one.
+// nearEnough is in how many letters a name without the prefix may differ from a variable
+// to count as a typing error.
 const nearEnough = 2
 
-// UnknownVariables finds, in the form of os.Environ, variables that were probably
-// meant for us: all that begin with ENTRASYNC_, and those that are a slip of the
-// hand away from one of ours.
+// UnknownVariables finds variables that were probably meant for entrasync, in the form of
+// os.Environ: all that begin with ENTRASYNC_, and those with a typing error in the name.
 func UnknownVariables(environment []string) []Unknown {
 	var found []Unknown
 	for _, entry := range environment {

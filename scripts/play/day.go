@@ -37,8 +37,8 @@ type day struct {
 	out       io.Writer
 	directory directory.ID
 	ids       map[string]string // JumpCloud ids by user name
-	seen      map[string]bool   // actions that were told already
-	told      map[string]string // why users are parked, as far as that was told
+	seen      map[string]bool   // actions that were printed already
+	parked    map[string]string // why users are parked, as printed last
 	latencies []time.Duration   // from webhook to Entra
 }
 
@@ -48,11 +48,11 @@ type step struct {
 	do          func(context.Context) error
 }
 
-// Day plays a short working day on a product that holds [simulated.SeedPeople] and nothing
-// else. It tells what each event did in Entra and how long that took, shows both
+// Day plays a short working day on a product that has [simulated.SeedPeople] and nothing
+// else. It prints what each event did in Entra and how long that took, shows both
 // directories side by side at the end, and fails if they differ.
 func Day(ctx context.Context, stage Stage, out io.Writer) error {
-	d := &day{stage: stage, out: out, seen: map[string]bool{}, told: map[string]string{}}
+	d := &day{stage: stage, out: out, seen: map[string]bool{}, parked: map[string]string{}}
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -64,19 +64,19 @@ func Day(ctx context.Context, stage Stage, out io.Writer) error {
 		if err := d.settle(ctx); err != nil {
 			return err
 		}
-		if err := d.tell(ctx); err != nil {
+		if err := d.report(ctx); err != nil {
 			return err
 		}
 	}
-	d.tellLatencies()
+	d.reportLatencies()
 	if err := d.compare(ctx); err != nil {
 		return err
 	}
 	return d.compareTeam()
 }
 
-// prepare reads who is in JumpCloud and puts two accounts into Entra that are
-// there before us.
+// prepare reads the users of JumpCloud, adds two accounts to Entra that exist before the
+// first sync, and creates the directory.
 func (d *day) prepare(ctx context.Context) error {
 	d.ids = map[string]string{}
 	for _, u := range d.stage.JumpCloud.Users() {
@@ -156,8 +156,7 @@ func (d *day) everybodyMoves(context.Context) error {
 // stepLimit is how long a step may take before the demo gives up on it.
 const stepLimit = 30 * time.Second
 
-// settle waits until everything that the step set off is done, and shows that it
-// waits.
+// settle waits until nothing of the step is left to do, and shows that it waits.
 func (d *day) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
@@ -172,7 +171,7 @@ func (d *day) settle(ctx context.Context) error {
 	return err
 }
 
-// newActions are the actions that were not told yet, oldest first.
+// newActions are the actions that were not printed yet, oldest first.
 func (d *day) newActions(ctx context.Context) ([]plan.Action, error) {
 	var found []plan.Action
 	for cursor := ""; ; {

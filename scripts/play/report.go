@@ -2,7 +2,6 @@ package play
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,9 +14,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// tell says what the last step did in Entra, and who could not be brought up to
-// date.
-func (d *day) tell(ctx context.Context) error {
+// report prints what the last step did in Entra, and which users are parked.
+func (d *day) report(ctx context.Context) error {
 	actions, err := d.newActions(ctx)
 	if err != nil {
 		return err
@@ -40,13 +38,13 @@ func (d *day) tell(ctx context.Context) error {
 		}
 		_, _ = fmt.Fprintf(d.out, "       %-18s %s, %d ms after %s\n", a.Subject.Name, sentence(a), took.Milliseconds(), since)
 	}
-	return d.tellParked(ctx, actions)
+	return d.reportParked(ctx, actions)
 }
 
-// tellParked names the users that began or ceased to wait for somebody, and
-// what for.
-func (d *day) tellParked(ctx context.Context, actions []plan.Action) error {
-	parked, err := d.parked(ctx)
+// reportParked prints the users that are newly parked, with the reason, and those that are
+// not parked any more.
+func (d *day) reportParked(ctx context.Context, actions []plan.Action) error {
+	parked, err := d.parkedLinks(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,26 +52,26 @@ func (d *day) tellParked(ctx context.Context, actions []plan.Action) error {
 	now := map[string]string{}
 	for _, link := range parked {
 		now[string(link.User)] = link.Message
-		if d.told[string(link.User)] != link.Message {
+		if d.parked[string(link.User)] != link.Message {
 			changed = true
 			_, _ = fmt.Fprintf(d.out, "       parked (%s): %s\n", link.Reason, link.Message)
 		}
 	}
 	for name, id := range d.ids {
-		if d.told[id] != "" && now[id] == "" {
+		if d.parked[id] != "" && now[id] == "" {
 			changed = true
 			_, _ = fmt.Fprintf(d.out, "       %s is not parked any more\n", name)
 		}
 	}
-	d.told = now
+	d.parked = now
 	if len(actions) == 0 && !changed {
 		_, _ = fmt.Fprintln(d.out, "       nothing to write in Entra")
 	}
 	return nil
 }
 
-// parked are the links that wait for somebody.
-func (d *day) parked(ctx context.Context) ([]directory.Link, error) {
+// parkedLinks are the links that are parked.
+func (d *day) parkedLinks(ctx context.Context) ([]directory.Link, error) {
 	var parked []directory.Link
 	links, err := d.stage.Store.Links(ctx, d.directory, 0, "")
 	for _, link := range links.Items {
@@ -154,8 +152,8 @@ func members(n int) string {
 	return fmt.Sprintf("%d members", n)
 }
 
-// tellLatencies sums up how fast events reached Entra.
-func (d *day) tellLatencies() {
+// reportLatencies prints how fast events reached Entra.
+func (d *day) reportLatencies() {
 	if len(d.latencies) == 0 {
 		return
 	}
@@ -167,18 +165,18 @@ func (d *day) tellLatencies() {
 		len(d.latencies), at(0.5).Milliseconds(), at(1).Milliseconds())
 }
 
-// row is one person on both sides, in words that must be the same.
+// row is one person on both sides. Both texts must be the same.
 type row struct {
 	name, jumpCloud, entra string
 	parked                 string // why entrasync stopped at this person, "" if it did not
 }
 
-// leftAlone are the people whose accounts entrasync is right to leave alone, and
-// its reason. Anybody else who is parked at the end is a difference.
+// leftAlone are the people whose accounts entrasync must not write, with the reason.
+// Anybody else who is parked at the end is a difference.
 var leftAlone = map[string]directory.Reason{"radia.perlman": directory.SyncedFromOnPremises}
 
-// compare shows both directories and fails if they differ. It reads the
-// simulators, not what entrasync believes.
+// compare shows both directories and fails if they differ. It reads the simulators, not
+// entrasync's records.
 func (d *day) compare(ctx context.Context) error {
 	rows, err := d.rows(ctx)
 	if err != nil {
@@ -210,7 +208,7 @@ func (d *day) compare(ctx context.Context) error {
 		return fmt.Errorf("%d people differ", different)
 	}
 	if len(rows) == 0 || parked != len(leftAlone) {
-		return errors.New("not everybody was compared, or somebody was not left alone")
+		return fmt.Errorf("%d people were compared and %d left alone, want at least 1 and exactly %d", len(rows), parked, len(leftAlone))
 	}
 	_, _ = fmt.Fprintf(d.out, "\nBoth directories agree about all %d people; %d of them entrasync leaves alone and says why.\n", len(rows), parked)
 	return nil
@@ -218,7 +216,7 @@ func (d *day) compare(ctx context.Context) error {
 
 // rows pairs the people of both sides.
 func (d *day) rows(ctx context.Context) ([]row, error) {
-	parked, err := d.parked(ctx)
+	parked, err := d.parkedLinks(ctx)
 	if err != nil {
 		return nil, err
 	}

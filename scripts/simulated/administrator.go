@@ -20,17 +20,16 @@ import (
 type Administrator struct {
 	API   string // its root, without a slash at the end
 	Token string
-	// Organization and Tenant are what directories are made of.
+	// Organization and Tenant are those of new directories.
 	Organization directory.OrganizationID
 	Tenant       directory.TenantID
 }
 
-// caller carries the requests of administrators.
+// caller sends the requests of administrators.
 var caller = http.Client{CheckRedirect: redirect.FollowNone}
 
-// Call sends one request to the API, with the token, and decodes the answer
-// unless answer is nil. An answer that is not a success is an error that shows
-// it.
+// Call sends one request to the API, with the token, and decodes the answer unless answer
+// is nil. An answer of status 300 or above is an error with its text.
 func (a Administrator) Call(ctx context.Context, method, path string, body, answer any) error {
 	var payload io.Reader = http.NoBody
 	if body != nil {
@@ -64,8 +63,8 @@ func (a Administrator) Call(ctx context.Context, method, path string, body, answ
 	return json.Unmarshal(text, answer)
 }
 
-// CreateDirectory connects the tenant, with some of the optional attribute rules
-// on.
+// CreateDirectory connects the tenant, with some of the optional attribute rules on. It
+// fails if the directory is not active at once.
 func (a Administrator) CreateDirectory(ctx context.Context, name string, rules ...directory.Rule) (directory.ID, error) {
 	on := map[directory.Rule]bool{}
 	for _, rule := range rules {

@@ -7,7 +7,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// people are in a JumpCloud that is simulated for the first time.
+// people are the users of a new simulated JumpCloud.
 var people = []struct{ username, first, last, department string }{
 	{"ada.lovelace", "Ada", "Lovelace", "Research"},
 	{"alan.turing", "Alan", "Turing", "Research"},
@@ -19,8 +19,7 @@ var people = []struct{ username, first, last, department string }{
 	{"sean.oneil", "Seán", "O'Neil", "Sales"},
 }
 
-// Team is a group that is in a JumpCloud that is simulated for the first time, and
-// teamMembers are who is in it.
+// Team is the group of a new simulated JumpCloud, and teamMembers are its members.
 const Team = "Flight Software"
 
 var teamMembers = []string{"katherine.johnson", "margaret.hamilton"}
@@ -44,7 +43,7 @@ func SeedPeople(simulator *jumpcloudtest.Simulator) error {
 	return seedTeam(simulator, ids)
 }
 
-// seedTeam makes the team out of people who are there already.
+// seedTeam makes the team of people who are there already.
 func seedTeam(simulator *jumpcloudtest.Simulator, ids map[string]string) error {
 	group, err := simulator.CreateGroup(Team)
 	if err != nil {

@@ -9,17 +9,17 @@ import (
 	"entrasync/shared/queue"
 )
 
-// soon is how far ahead Settle looks: what is to be done later, such as to read once more
-// what was connected, is not awaited where a queue can tell.
+// soon is how far ahead Settle waits for tasks. A queue that knows the time of its tasks is
+// idle if all of them are later, such as the second read of what was connected.
 const soon = 5 * time.Second
 
-// Settle looks every so often, until all queues are empty and the simulated
-// JumpCloud, unless it is nil, has delivered every webhook. From time to time it
-// says so by calling waiting, unless that is nil.
+// Settle waits until nothing is left to do: all queues are empty, and the simulated
+// JumpCloud, unless it is nil, has delivered every webhook. It checks that every so often,
+// and calls waiting, unless it is nil, twice a second.
 func Settle(ctx context.Context, every time.Duration, jumpCloud *jumpcloudtest.Simulator, queues map[string]queue.Queue, waiting func()) error {
 	const sayEvery = 500 * time.Millisecond
-	look, say := time.NewTicker(every), time.NewTicker(sayEvery)
-	defer look.Stop()
+	check, say := time.NewTicker(every), time.NewTicker(sayEvery)
+	defer check.Stop()
 	defer say.Stop()
 	for {
 		select {
@@ -29,8 +29,8 @@ func Settle(ctx context.Context, every time.Duration, jumpCloud *jumpcloudtest.S
 			if waiting != nil {
 				waiting()
 			}
-		case <-look.C:
-			// First the deliveries: what they bring is in the queues then.
+		case <-check.C:
+			// Deliveries first: their events are in the queues then.
 			if !delivered(jumpCloud) {
 				continue
 			}
@@ -41,8 +41,8 @@ func Settle(ctx context.Context, every time.Duration, jumpCloud *jumpcloudtest.S
 	}
 }
 
-// idle reports whether all queues are empty. It looks twice, because work may
-// have gone from a queue that was not looked at yet to one that was.
+// idle reports whether all queues are empty. It reads them twice, because a task may have
+// moved from a queue that was not read yet to one that was.
 func idle(ctx context.Context, queues map[string]queue.Queue) (bool, error) {
 	for range 2 {
 		for _, q := range queues {
@@ -54,7 +54,7 @@ func idle(ctx context.Context, queues map[string]queue.Queue) (bool, error) {
 	return true, nil
 }
 
-// busy reports whether a queue holds what is to be done soon.
+// busy reports whether a queue has something to do soon.
 func busy(ctx context.Context, q queue.Queue) (bool, error) {
 	if dated, can := q.(interface {
 		Busy(context.Context, time.Duration) (bool, error)
@@ -65,7 +65,7 @@ func busy(ctx context.Context, q queue.Queue) (bool, error) {
 	return depth.Visible+depth.InFlight > 0, err
 }
 
-// delivered reports whether no webhook is under way.
+// delivered reports whether no webhook waits for its delivery.
 func delivered(jumpCloud *jumpcloudtest.Simulator) bool {
 	if jumpCloud == nil {
 		return true

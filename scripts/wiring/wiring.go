@@ -1,8 +1,9 @@
-// Package wiring is the product's functions in one process: which there are, what
-// invokes them and what they are made of. One machine, the worlds of tests and the bench
-// start what stands in [Functions]. A test holds it against template.yaml.
+// Package wiring is the product's functions in one process: which there are, what invokes
+// them and which parts they need. One machine, the worlds of tests and the bench start
+// the functions of [Functions]. A test compares them with template.yaml.
 //
-// The functions that HTTP invokes are not in it: who is let in is each process's own.
+// The functions that HTTP invokes are not in it: each process has its own rules for who
+// may call.
 package wiring
 
 import (
@@ -24,7 +25,7 @@ type Function struct {
 	Name    string
 	Timeout time.Duration
 	Queues  []Queue
-	Every   time.Duration // between two times of its schedule; 0 for none
+	Every   time.Duration // between two runs of its schedule; 0 for none
 	// New makes the handler; the error names what is missing.
 	New func(Parts) (handler any, err error)
 }
@@ -33,7 +34,7 @@ type Function struct {
 type Queue struct {
 	Name        string
 	Concurrency int // invocations side by side
-	Receives    int // how often a message comes before it is a dead letter
+	Receives    int // how often a message is received before it is a dead letter
 	Bulk        bool
 }
 
@@ -52,8 +53,8 @@ const (
 	AdminTimeout   = 29 * time.Second
 )
 
-// taskReceives is how often a task comes before it is a dead letter. The functions know
-// the number too: at the last time they park what the task is about, with the reason.
+// taskReceives is how often a task is received before it is a dead letter. The functions
+// know the number too: the last time they park the user or group, with the reason.
 const taskReceives = 20
 
 // Functions are the functions that queues or a schedule invoke.
@@ -83,7 +84,7 @@ var Functions = []Function{
 	},
 }
 
-// Parts are what the functions are made of. [NewParts] adds the lanes.
+// Parts are the parts of the functions. [NewParts] adds the lanes.
 type Parts struct {
 	reconcile.Parts
 	Queues       Queues
@@ -96,8 +97,8 @@ func NewParts(p reconcile.Parts, queues Queues, passwordSeed func(context.Contex
 	return Parts{p, queues, passwordSeed}
 }
 
-// visibility is how many time-outs of its function a message stays hidden, the margin
-// that AWS asks for.
+// visibility is the visibility time-out of a queue in time-outs of its function, as AWS
+// recommends.
 const visibility = 6
 
 // Queues are open queues by name.
@@ -118,7 +119,7 @@ func (q Queues) Postpone(ctx context.Context, source, receipt string, d time.Dur
 	return fault.New(fault.Internal, "wiring.postpone", "no queue has the ARN "+source)
 }
 
-// Configs are how the queues of some functions behave, without their dead letters.
+// Configs are the configurations of the queues of some functions, without dead letters.
 func Configs(functions []Function) []boltqueue.Config {
 	var configs []boltqueue.Config
 	for _, f := range functions {
@@ -129,8 +130,8 @@ func Configs(functions []Function) []boltqueue.Config {
 	return configs
 }
 
-// Start has some functions invoked by their queues and schedules. First connections wait
-// bulkWindow for company, so that they share requests.
+// Start starts functions on their queues and schedules. Tasks of the bulk lane wait up to
+// bulkWindow for others, so that they share requests.
 func Start(h *host.Host, functions []Function, p Parts, bulkWindow time.Duration) error {
 	for _, f := range functions {
 		hosted, err := f.hosted(p)
@@ -145,8 +146,8 @@ func Start(h *host.Host, functions []Function, p Parts, bulkWindow time.Duration
 	return nil
 }
 
-// StartApart is Start with a process of its own for every invocation that may run beside
-// another one, as on AWS: each is made of parts of its own.
+// StartApart is Start for a process of its own for every concurrent invocation, as on AWS:
+// each has parts of its own.
 func StartApart(h *host.Host, functions []Function, parts func() Parts) error {
 	for _, f := range functions {
 		for _, q := range f.Queues {
@@ -177,14 +178,14 @@ func (f Function) hosted(p Parts) (host.Function, error) {
 	return host.Function{Name: f.Name, Timeout: f.Timeout, Handler: handler}, err
 }
 
-// schedule has the function invoked at its times, if it has any.
+// schedule starts the schedule of the function, if it has one.
 func (f Function) schedule(h *host.Host, hosted host.Function) {
 	if f.Every > 0 {
 		h.Schedule(hosted, host.Schedule{Name: f.Name, Every: f.Every})
 	}
 }
 
-// source is the queue as it feeds a function.
+// source is the queue as a source of events of a function.
 func (q Queue) source(queues Queues, concurrency int, bulkWindow time.Duration) host.Source {
 	s := host.Source{Queue: q.Name, From: queues[q.Name], BatchSize: queue.MaxBatch, Concurrency: concurrency}
 	if q.Bulk {

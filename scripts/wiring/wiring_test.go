@@ -112,7 +112,7 @@ func TestAMissingPartIsRefused(t *testing.T) {
 	}
 }
 
-// sample is a function with a queue and a schedule that notes what invokes it.
+// sample is a function with a queue and a schedule that records its events.
 type sample struct {
 	mu   sync.Mutex
 	made int
@@ -176,7 +176,7 @@ func TestAFunctionWithAQueueAndASchedule(t *testing.T) {
 				}
 				time.Sleep(30 * time.Hour)
 				if !h.Stop(time.Hour) {
-					t.Error("the host did not stop")
+					t.Error("an invocation still runs an hour after the stop, want none")
 				}
 				if want := []string{"aws.scheduler", "aws.scheduler", "a message", "aws.scheduler"}; !slices.Equal(s.got, want) || s.made != tc.made {
 					t.Errorf("%d handlers got %q, want %d and %q", s.made, s.got, tc.made, want)

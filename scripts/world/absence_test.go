@@ -12,8 +12,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// company is a world with so many people in one connected group, who all have their
-// accounts.
+// company is a world with people in one connected group, who all have accounts.
 type company struct {
 	*world.World
 	t      world.T
@@ -34,7 +33,7 @@ func newCompany(t world.T, size int, c world.Config) *company {
 	o.ConnectGroups(o.group)
 	o.Settle(30 * time.Minute)
 	if n := o.disabled(); n > 0 {
-		t.Fatalf("%d of %d are disabled at the start", n, size)
+		t.Fatalf("%d of %d are disabled at the start, want none", n, size)
 	}
 	return o
 }
@@ -46,14 +45,14 @@ func (o *company) addSecond() {
 	o.Settle(30 * time.Minute)
 }
 
-// lag has JumpCloud show changes only a while after it tells of them.
+// lag makes JumpCloud show changes only some time after the events about them.
 func (o *company) lag(lag time.Duration) {
 	o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) {
 		b.UserReadLag, b.GroupReadLag, b.MembershipReadLag, b.AssociationReadLag = lag, lag, lag, lag
 	})
 }
 
-// disabled counts those whose account does not open.
+// disabled counts the people without an enabled account.
 func (o *company) disabled() int {
 	n := 0
 	for _, name := range o.names {
@@ -64,41 +63,41 @@ func (o *company) disabled() int {
 	return n
 }
 
-// never ends the test when anybody is disabled until nothing is left to do.
+// never ends the test if anybody is disabled before nothing is left to do.
 func (o *company) never(when string) {
 	o.t.Helper()
 	for start := time.Now(); time.Since(start) < time.Hour; time.Sleep(250 * time.Millisecond) {
 		if n := o.disabled(); n > 0 {
-			o.t.Fatalf("%s: %d of %d are disabled after %s", when, n, len(o.names), time.Since(start))
+			o.t.Fatalf("%s: %d of %d are disabled after %s, want none", when, n, len(o.names), time.Since(start))
 		}
 		if o.Idle() {
 			return
 		}
 	}
-	o.t.Fatalf("%s: it does not settle: %v", when, o.Waiting())
+	o.t.Fatalf("%s: after an hour the queues have %v, want them empty", when, o.Waiting())
 }
 
-// lookAtAll has everybody looked at, as a change of the settings does.
-func (o *company) lookAtAll(edit func(*world.World, directory.UserID)) {
+// forAll calls do for all people.
+func (o *company) forAll(do func(*world.World, directory.UserID)) {
 	for _, id := range o.people {
-		edit(o.World, id)
+		do(o.World, id)
 	}
 }
 
-// One wrong answer of JumpCloud, of any of the forms that were met, disables nobody.
+// One wrong answer of JumpCloud, of any known form, disables nobody.
 func TestOneWrongAnswerDisablesNobody(t *testing.T) {
 	const apiGroup, apiMembers, apiMemberOf, apiUser, apiUsers = "/api/v2/usergroups/*", "/api/v2/usergroups/*/membership", "/api/v2/users/*/memberof", "/api/systemusers/*", "/api/systemusers"
 	syncGroup := func(o *company) { o.SyncGroup(o.group) }
 	moved := func(o *company) { // an event that says nothing of what changed
-		o.lookAtAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) })
+		o.forAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) })
 	}
 	changed := func(o *company) {
-		o.lookAtAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, false) })
+		o.forAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, false) })
 	}
 	for name, tc := range map[string]struct {
 		size   int
 		faults []jumpcloudtest.Fault
-		look   func(*company)
+		start  func(*company) // the tasks
 	}{
 		"an empty list of members, without a total":     {20, []jumpcloudtest.Fault{{Path: apiMembers, Answer: jumpcloudtest.EmptyList}}, syncGroup},
 		"an empty list of members, with a total of 0":   {20, []jumpcloudtest.Fault{{Path: apiMembers, Answer: jumpcloudtest.EmptyTotal}}, syncGroup},
@@ -122,22 +121,22 @@ func TestOneWrongAnswerDisablesNobody(t *testing.T) {
 				for _, fault := range tc.faults {
 					o.JumpCloud.FailNext(fault)
 				}
-				tc.look(o)
+				tc.start(o)
 				o.never("after one wrong answer")
 				if o.JumpCloud.Counters().FaultsInjected == 0 {
-					t.Error("nothing went wrong")
+					t.Error("no fault was injected, want at least 1")
 				}
 				o.JumpCloud.Mend()
-				tc.look(o)
+				tc.start(o)
 				o.never("after right answers")
 			})
 		})
 	}
 }
 
-// What JumpCloud shows no more and no event stated takes access away after a second
-// read some seconds later, and when it concerns more than three people, after a third
-// one a minute after that.
+// A user or membership that JumpCloud does not show any more, without an event about it,
+// costs access after a second read some seconds later. If more than three people lose
+// access, a third read a minute later has to show the same.
 func TestAnAbsenceIsBelievedInTheEnd(t *testing.T) {
 	const few, many = plan.SecondRead, plan.SecondRead + plan.ThirdRead
 	leave := func(n int) func(*company) {
@@ -193,7 +192,7 @@ func TestAnAbsenceIsBelievedInTheEnd(t *testing.T) {
 	}
 }
 
-// What JumpCloud states is done at once, however many it concerns.
+// What an event of JumpCloud states is done at once, for any number of people.
 func TestWhatIsStatedNeedsNoSecondRead(t *testing.T) {
 	for name, what := range map[string]func(*company, directory.UserID) error{
 		"suspended": func(o *company, id directory.UserID) error { return o.JumpCloud.SuspendUser(string(id)) },
@@ -206,10 +205,10 @@ func TestWhatIsStatedNeedsNoSecondRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := newCompany(t, 20, world.Config{Latency: 10 * time.Millisecond})
 				start := time.Now()
-				o.lookAtAll(func(_ *world.World, id directory.UserID) { o.Must(what(o, id)) })
+				o.forAll(func(_ *world.World, id directory.UserID) { o.Must(what(o, id)) })
 				o.Until("nobody has access", time.Minute, func() bool { return o.disabled() == len(o.names) })
 				if took := time.Since(start); took > 2*time.Second {
-					t.Errorf("it took %s", took)
+					t.Errorf("it took %s, want at most 2s", took)
 				}
 				o.Settle(time.Hour)
 			})
@@ -221,7 +220,7 @@ func TestWhatIsStatedNeedsNoSecondRead(t *testing.T) {
 		o.Must(o.JumpCloud.DeleteGroup(string(o.group)))
 		o.Until("nobody has access", time.Minute, func() bool { return o.disabled() == len(o.names) })
 		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("a deleted group: it took %s", took)
+			t.Errorf("a deleted group: it took %s, want at most 2s", took)
 		}
 		o.Settle(time.Hour)
 	})
@@ -231,14 +230,14 @@ func TestWhatIsStatedNeedsNoSecondRead(t *testing.T) {
 		o.DisconnectGroup(o.group)
 		o.Until("nobody has access", time.Minute, func() bool { return o.disabled() == len(o.names) })
 		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("a disconnected group: it took %s", took)
+			t.Errorf("a disconnected group: it took %s, want at most 2s", took)
 		}
 		o.Settle(time.Hour)
 	})
 }
 
-// A list that was wrong once leaves no doubt behind: the next absence that is real is
-// believed as soon as it would have been.
+// A list that was wrong once has no effect on later ones: the next real absence is done
+// after the same time as without it.
 func TestADoubtThatWasDispelledIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newCompany(t, 20, world.Config{Latency: 10 * time.Millisecond, Silent: true})
@@ -248,20 +247,20 @@ func TestADoubtThatWasDispelledIsForgotten(t *testing.T) {
 		o.Must(o.JumpCloud.RemoveMember(string(o.group), string(o.people[0])))
 		o.SyncGroup(o.group)
 		if took := o.Until("the one who left has no access", 10*time.Minute, func() bool { return o.disabled() == 1 }); took > plan.SecondRead+2*time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("it took %s, want at most %s", took, plan.SecondRead+2*time.Second)
 		}
 		o.Settle(time.Hour)
 	})
 }
 
-// An account that was closed is not opened on the word of an old record: while all that
-// connects a person is in doubt it stays as it is.
+// An account that is disabled is not enabled because of an old record: it stays as it is
+// while every connection of the person waits for a second read.
 func TestNobodyIsLetInAgainOnTheWordOfAnOldRecord(t *testing.T) {
 	for _, size := range []int{2, 6} { // of more than three a third read decides
 		synctest.Test(t, func(t *testing.T) {
 			o := newCompany(t, size, world.Config{Latency: 10 * time.Millisecond})
 			o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 })
-			for i, id := range o.people { // they left, and the table is older than that
+			for i, id := range o.people { // they left after the table was copied
 				o.Must(o.JumpCloud.RemoveMember(string(o.group), string(id)))
 				_, err := o.Tenant.UpdateUser(o.names[i]+"@"+world.Domain, map[string]any{"accountEnabled": false})
 				o.Must(err)
@@ -271,15 +270,15 @@ func TestNobodyIsLetInAgainOnTheWordOfAnOldRecord(t *testing.T) {
 				}))
 			}
 			moved := func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) }
-			o.lookAtAll(moved)
+			o.forAll(moved)
 			for start := time.Now(); time.Since(start) < 30*time.Minute; time.Sleep(250 * time.Millisecond) {
 				if n := size - o.disabled(); n > 0 {
-					t.Fatalf("%d of %d are let in again after %s", n, size, time.Since(start))
+					t.Fatalf("%d of %d have access again after %s, want none", n, size, time.Since(start))
 				}
 			}
 			for _, id := range o.people {
 				if link := o.Link(id); link.Status != directory.Released || link.Reason != directory.LeftGroup {
-					t.Errorf("%s stands as %s (%s)", id, link.Status, link.Reason)
+					t.Errorf("%s is %s (%s), want %s (%s)", id, link.Status, link.Reason, directory.Released, directory.LeftGroup)
 				}
 			}
 		})

@@ -14,7 +14,7 @@ func (w *World) webhook() host.Function {
 	}.Handle}
 }
 
-// feedAll has all queues worked off.
+// feedAll starts all functions on their queues and schedules.
 func (w *World) feedAll() {
 	if w.config.Apart {
 		w.Must(wiring.StartApart(w.host, wiring.Functions, w.parts))
@@ -23,7 +23,7 @@ func (w *World) feedAll() {
 	w.Must(wiring.Start(w.host, wiring.Functions, w.parts(), 0))
 }
 
-// parts are what the functions of one process are made of.
+// parts are the parts of the functions of one process.
 func (w *World) parts() wiring.Parts {
 	return wiring.NewParts(reconcile.Parts{Store: w.Store, Clients: w.Clients(), Metrics: w.Metrics}, w.Queues, passwordSeed)
 }

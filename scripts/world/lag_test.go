@@ -13,8 +13,8 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// What an event tells comes to Entra although JumpCloud shows it only a while after,
-// soon after it does.
+// A change reaches Entra soon after JumpCloud shows it, also if JumpCloud shows it only some
+// time after its event.
 func TestReadsThatLagBehindEvents(t *testing.T) {
 	title := func(account entratest.User) string { return account.Text("jobTitle") }
 	for name, tc := range map[string]struct {
@@ -24,7 +24,7 @@ func TestReadsThatLagBehindEvents(t *testing.T) {
 		"suspended": {
 			func(o *company, id directory.UserID) error { return o.JumpCloud.SuspendUser(string(id)) },
 			func(o *company, name string) bool { return !o.Enabled(name) }},
-		"suspended, told as an update": {
+		"suspended, with an event of an update": {
 			func(o *company, id directory.UserID) error {
 				o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.StateEvents = jumpcloudtest.UpdateOnly })
 				return o.JumpCloud.SuspendUser(string(id))
@@ -86,7 +86,7 @@ func TestReadsThatLagBehindEvents(t *testing.T) {
 	}
 }
 
-// nextStep is when JumpCloud is read again after it shows a change.
+// nextStep is when the first read is that shows the change.
 func nextStep(lag time.Duration) time.Duration {
 	for _, step := range []time.Duration{0, 2 * time.Second, 10 * time.Second} {
 		if lag <= step {
@@ -96,8 +96,8 @@ func nextStep(lag time.Duration) time.Duration {
 	return time.Minute
 }
 
-// A hire joins a group, and JumpCloud shows neither yet when it tells: there is no
-// record of ours that could wait for it.
+// A new user joins a group, and JumpCloud shows neither at the time of the events. Nothing
+// of the user is in the table then.
 func TestAHireWhoIsShownLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newCompany(t, 1, world.Config{Latency: 10 * time.Millisecond})
@@ -105,13 +105,13 @@ func TestAHireWhoIsShownLate(t *testing.T) {
 		eve := o.Hire("eve")
 		o.Must(o.JumpCloud.AddMember(string(o.group), string(eve)))
 		if took := o.Until("eve has an account and is a member", 2*time.Minute, func() bool { return o.Enabled("eve") && slices.Contains(o.Members("Staff"), "eve") }); took > 12*time.Second {
-			t.Errorf("it took %s", took)
+			t.Errorf("it took %s, want at most 12s", took)
 		}
 		o.Settle(time.Hour)
 	})
 }
 
-// What JumpCloud does not show within a minute is not waited for: the read counts.
+// If JumpCloud does not show within a minute what an event said, what it shows counts.
 func TestAReadIsBelievedInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newCompany(t, 1, world.Config{Latency: 10 * time.Millisecond})
@@ -119,17 +119,17 @@ func TestAReadIsBelievedInTheEnd(t *testing.T) {
 		before, events := o.JumpCloud.Counters().Requests, len(o.JumpCloud.Events())
 		o.Must(o.JumpCloud.SuspendUser(string(o.people[0])))
 		if took := o.Settle(time.Hour); took < time.Minute || took > 70*time.Second {
-			t.Errorf("it was waited for %s", took)
+			t.Errorf("the wait took %s, want 60s to 70s", took)
 		}
-		told := len(o.JumpCloud.Events()) - events
-		if reads := o.JumpCloud.Counters().Requests - before; reads > 6*told { // a look or two that meet beside the four of each
-			t.Errorf("%d reads for %d events", reads, told)
+		sent := len(o.JumpCloud.Events()) - events
+		if reads := o.JumpCloud.Counters().Requests - before; reads > 6*sent { // four reads for each, and one or two more where two tasks of one user overlap
+			t.Errorf("%d reads for %d events, want at most %d", reads, sent, 6*sent)
 		}
 	})
 }
 
-// A JumpCloud that shows at once what it tells is read no more often than it tells,
-// however fast people change their minds.
+// A JumpCloud that shows changes at once is read at most once for each event, however fast
+// the changes follow each other.
 func TestReadsThatDoNotLagAreNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newCompany(t, 1, world.Config{Latency: 10 * time.Millisecond, Settings: func(s *directory.Settings) { s.Attributes["user_job_title"] = true }})
@@ -140,24 +140,24 @@ func TestReadsThatDoNotLagAreNotRepeated(t *testing.T) {
 		}
 		o.Must(o.JumpCloud.LockUser(ann))
 		o.Settle(time.Hour)
-		told := len(o.JumpCloud.Events()) - events
-		if reads := o.JumpCloud.Counters().Requests - before; reads > told {
-			t.Errorf("%d reads for %d events", reads, told)
+		sent := len(o.JumpCloud.Events()) - events
+		if reads := o.JumpCloud.Counters().Requests - before; reads > sent {
+			t.Errorf("%d reads for %d events, want at most one for each", reads, sent)
 		}
 	})
 }
 
-// Later events of somebody do not wait for what JumpCloud does not show yet of them.
+// Later events of a user do not wait until JumpCloud shows an earlier change.
 func TestALaggingReadHoldsUpNoLaterEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newCompany(t, 1, world.Config{Latency: 10 * time.Millisecond})
 		o.addSecond()
 		o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.MembershipReadLag = 2 * time.Hour })
 		o.Must(o.JumpCloud.AddMember(string(o.second), string(o.people[0])))
-		time.Sleep(15 * time.Second) // the next look is due in 45 s
+		time.Sleep(15 * time.Second) // the next read is due in 45 s
 		o.Must(o.JumpCloud.SuspendUser(string(o.people[0])))
 		if took := o.Until("the suspended one is out", time.Minute, func() bool { return !o.Enabled(o.names[0]) }); took > time.Second {
-			t.Errorf("a suspension took %s", took)
+			t.Errorf("a suspension took %s, want at most 1s", took)
 		}
 		o.Settle(time.Hour)
 	})

@@ -15,11 +15,10 @@ import (
 	"entrasync/shared/store"
 )
 
-// soon is what is left to look at, beside the time that requests take, when
-// somebody waits.
+// soon is how long a task may wait for another one, without the time of its requests.
 const soon = 2 * time.Second
 
-// A small group that is new stands as soon as its members have their accounts.
+// A small new group is complete as soon as its members have their accounts.
 func TestANewGroupOfThreeStandsAtOnce(t *testing.T) {
 	for _, latency := range []time.Duration{10, 50, 100, 200, 400} {
 		synctest.Test(t, func(t *testing.T) {
@@ -36,7 +35,8 @@ func TestANewGroupOfThreeStandsAtOnce(t *testing.T) {
 	}
 }
 
-// Who leaves a group while the other lane is at it leaves when that is done.
+// A member who leaves while the other lane writes the group is removed as soon as that is
+// done.
 func TestALeaveAfterAJoinDoesNotWait(t *testing.T) {
 	for after := time.Duration(0); after <= 600; after += 50 {
 		synctest.Test(t, func(t *testing.T) {
@@ -58,7 +58,8 @@ func TestALeaveAfterAJoinDoesNotWait(t *testing.T) {
 	}
 }
 
-// A worker that dies at a group leaves its lease behind: it runs out within seconds.
+// A worker that dies while it writes a group leaves its lease behind, which ends within
+// seconds.
 func TestAWorkerThatDiesDoesNotKeepTheGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const lease = 6 * time.Second
@@ -78,7 +79,7 @@ func TestAWorkerThatDiesDoesNotKeepTheGroup(t *testing.T) {
 	})
 }
 
-// A worker that is at a group for long keeps its lease, and frees it when it is done.
+// A worker that writes a group for long keeps its lease, and frees it when it is done.
 func TestASlowWorkerKeepsTheGroupAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at, most int
@@ -107,7 +108,7 @@ func TestASlowWorkerKeepsTheGroupAlone(t *testing.T) {
 		w.Until("all are members", 5*time.Minute, func() bool { return slices.Equal(w.Members("Design"), []string{"ann", "bob", "cid"}) })
 		w.Settle(5 * time.Minute)
 		if most != 1 {
-			t.Errorf("%d wrote to the group side by side", most)
+			t.Errorf("%d workers wrote to the group at a time, want 1", most)
 		}
 	})
 }

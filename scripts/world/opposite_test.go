@@ -11,8 +11,8 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// opposites are changes and what undoes them, and whether the people of a company are
-// as they should be after one and after the other.
+// opposites are changes, what undoes them, and whether Entra is right after the one and
+// after the other.
 var opposites = map[string]struct {
 	do, undo func(*company)
 	right    func(o *company, undone bool) bool
@@ -48,8 +48,8 @@ var opposites = map[string]struct {
 	},
 }
 
-// A change that is undone while reads lag ends as it was last, whichever of the two the
-// reads show first.
+// Entra gets the last one of a change and its undoing, also if reads lag and show them in
+// any order.
 func TestAChangeThatIsUndoneWhileReadsLag(t *testing.T) {
 	for name, tc := range opposites {
 		for _, twice := range []bool{false, true} {
@@ -69,7 +69,7 @@ func TestAChangeThatIsUndoneWhileReadsLag(t *testing.T) {
 							time.Sleep(2 * time.Minute)
 							o.Settle(time.Hour)
 							if !tc.right(o, !twice) {
-								t.Errorf("lag %s, gap %s: it is not as it was last", lag, gap)
+								t.Errorf("lag %s, gap %s: the last change is undone: %t, and Entra does not show it", lag, gap, !twice)
 							}
 						})
 					}
@@ -79,7 +79,7 @@ func TestAChangeThatIsUndoneWhileReadsLag(t *testing.T) {
 	}
 }
 
-// An event that comes late states nothing that a later one took back.
+// An event that arrives late does not undo a later one.
 func TestAnEventThatComesLateStatesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newCompany(t, 3, world.Config{Latency: 10 * time.Millisecond})
@@ -97,8 +97,8 @@ func TestAnEventThatComesLateStatesNothing(t *testing.T) {
 	})
 }
 
-// The person who rejoins a connected group, or joins one for the first time, is not let
-// down by one wrong 404.
+// One wrong 404 does not keep a user out who joins a connected group again or for the first
+// time.
 func TestOneWrongAnswerKeepsNoMemberOut(t *testing.T) {
 	for name, before := range map[string]func(*company) directory.UserID{
 		"rejoins": func(o *company) directory.UserID {
@@ -122,10 +122,10 @@ func TestOneWrongAnswerKeepsNoMemberOut(t *testing.T) {
 				time.Sleep(time.Second)
 				o.Settle(time.Hour)
 				if o.JumpCloud.Counters().FaultsInjected == 0 {
-					t.Error("nothing went wrong")
+					t.Error("no fault was injected, want at least 1")
 				}
 				if n := o.disabled(); n > 0 || len(o.Members("Staff")) != len(o.names) {
-					t.Errorf("%d have no account that opens, members %v", n, o.Members("Staff"))
+					t.Errorf("%d have no enabled account, members %v; want none, and %d members", n, o.Members("Staff"), len(o.names))
 				}
 			})
 		})

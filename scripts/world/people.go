@@ -17,7 +17,7 @@ import (
 // Domain is the verified domain of the tenant in which people have their addresses.
 const Domain = functiontest.Domain
 
-// request is the cause of what an administrator asked for.
+// request is the cause of a request of an administrator.
 func request(kind string) plan.Cause {
 	return plan.Cause{Type: kind, ID: uuid.NewString(), At: time.Now().UTC()}
 }
@@ -43,19 +43,20 @@ func (w *World) ConnectGroups(ids ...directory.GroupID) {
 	}
 }
 
-// SyncGroup has a group read as a whole, as the API does on request.
+// SyncGroup sends a task that reads a group and all its members, as the API does on
+// request.
 func (w *World) SyncGroup(id directory.GroupID) {
 	w.t.Helper()
 	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, AllMembers: true, Cause: request("retried")}))
 }
 
-// Account is the account of whoever was hired under a name; found is false if there
-// is none.
+// Account is the account of the user who was hired under a name; found is false if there is
+// none.
 func (w *World) Account(name string) (account entratest.User, found bool) {
 	return w.Tenant.User(name + "@" + Domain)
 }
 
-// Enabled reports whether whoever was hired under a name has an account that opens.
+// Enabled reports whether the user who was hired under a name has an enabled account.
 func (w *World) Enabled(name string) bool {
 	account, found := w.Account(name)
 	return found && account.AccountEnabled
@@ -77,7 +78,7 @@ func (w *World) Members(group string) []string {
 	return names
 }
 
-// Link is how a user stands in the directory.
+// Link is the link of a user in the directory.
 func (w *World) Link(id directory.UserID) directory.Link {
 	w.t.Helper()
 	known, err := w.Store.User(w.t.Context(), organization, id)
@@ -86,7 +87,7 @@ func (w *World) Link(id directory.UserID) directory.Link {
 	return link
 }
 
-// GroupLink is how a group stands in the directory.
+// GroupLink is the link of a group in the directory.
 func (w *World) GroupLink(id directory.GroupID) directory.GroupLink {
 	w.t.Helper()
 	known, err := w.Store.Group(w.t.Context(), organization, id)
@@ -103,8 +104,8 @@ func (w *World) DisconnectGroup(id directory.GroupID) {
 	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, Cause: request("disconnected")}))
 }
 
-// EnqueueUser has a user looked at, as an event does that says nothing of what happened;
-// with memberships, as one that says who is in which group.
+// EnqueueUser sends a task for a user, as an event without details does; with memberships,
+// as an event about a membership.
 func (w *World) EnqueueUser(id directory.UserID, memberships bool) {
 	w.t.Helper()
 	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersLive], reconcile.Task{Directory: w.Directory.ID, User: id, Memberships: memberships, Cause: request("retried")}))

@@ -1,8 +1,7 @@
-// Package world is the whole product in one process, for tests inside
-// testing/synctest bubbles: the functions with real clients, real queues and a real
-// table, against both simulators, without a network and in virtual time. What takes
-// minutes or hours takes as long as the computing in between, and the same run
-// gives the same times.
+// Package world is the product in one process, for tests inside testing/synctest bubbles:
+// the functions with real clients, real queues and a real table, against both simulators,
+// without a network and in virtual time. Hours of virtual time take only as long as the
+// computing in them, and the same run gives the same times.
 package world
 
 import (
@@ -35,7 +34,7 @@ type Config struct {
 	// Apart makes every worker a process of its own, as on AWS; else all share
 	// their clients, as on one machine.
 	Apart bool
-	// Silent sets no webhook up: nobody tells of changes.
+	// Silent sets no webhook up: changes send no events.
 	Silent bool
 	// Settings changes the settings of the directory.
 	Settings func(*directory.Settings)
@@ -46,7 +45,7 @@ type Config struct {
 	Log *zerolog.Logger
 }
 
-// T is what ends a test: of testing, or of rapid.
+// T is a test, of testing or of rapid.
 type T interface {
 	Helper()
 	Fatal(args ...any)
@@ -61,7 +60,7 @@ type World struct {
 	*functiontest.Kit
 	Directory directory.Directory
 	Queues    wiring.Queues
-	Dead      queue.Queue // what became of messages that failed too often
+	Dead      queue.Queue // dead letters of all queues
 	Metrics   *metric.Memory
 
 	t      T
@@ -89,7 +88,7 @@ func New(t T, c Config) *World {
 	w.feedAll()
 	t.Cleanup(func() {
 		if !w.host.Stop(time.Hour) {
-			t.Error("an invocation does not end")
+			t.Error("an invocation still runs an hour after the stop, want none")
 		}
 	})
 	if !c.Silent {
@@ -117,7 +116,7 @@ func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]
 	return []string{webhookToken}, nil
 }
 
-// passwordSeed is what the key is made of that opens sealed passwords.
+// passwordSeed is the seed of the key that opens sealed passwords.
 func passwordSeed(context.Context) (string, error) { return "a seed that is long enough", nil }
 
 // folder is a folder for the files of the world, in memory where the machine has one
@@ -151,11 +150,11 @@ func (w *World) openQueues(folder string) {
 	}
 }
 
-// RoundTrip carries the requests of the product to the simulators, and those of
-// JumpCloud to the product.
+// RoundTrip sends the requests of the product to the simulators, and those of JumpCloud to
+// the product.
 func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
-	// Who needs a token waits at a lock while somebody gets it, and in a bubble no time
-	// passes then: where tokens come from has no latency.
+	// While one request gets a token, others wait for it at a lock, and in a bubble no time
+	// passes during that. So the sign-in has no latency.
 	if r.URL.Host != functiontest.LoginHost {
 		time.Sleep(w.config.Latency)
 	}
@@ -186,8 +185,7 @@ func (w *World) Written() (units int, last time.Time) {
 	return w.written, w.lastWrite
 }
 
-// Waiting is how many messages each queue holds that is not empty, in flight ones
-// included.
+// Waiting is how many messages each queue has that is not empty, with those in flight.
 func (w *World) Waiting() map[string]int {
 	w.t.Helper()
 	waiting := map[string]int{}
@@ -201,29 +199,30 @@ func (w *World) Waiting() map[string]int {
 	return waiting
 }
 
-// nextPoll is how long to wait before it is looked again whether something has come
-// about: a hundredth of what it has taken so far.
+// nextPoll is how long to wait until the next check of a condition: a hundredth of the wait
+// so far.
 func nextPoll(since time.Duration) time.Duration {
 	const shortest, longest = 10 * time.Millisecond, time.Second
 	return min(max(since/100, shortest), longest)
 }
 
-// Until waits until something is so, for at most a while, and returns how long it
-// took. If it does not come about the test ends.
+// Until waits until a condition is true, and returns how long that took; if it takes longer
+// than within, the test ends.
 func (w *World) Until(what string, within time.Duration, is func() bool) time.Duration {
 	w.t.Helper()
 	start := time.Now()
 	for !is() {
 		if time.Since(start) > within {
-			w.t.Fatalf("after %s it is still not so that %s; waiting: %v", within, what, w.Waiting())
+			w.t.Fatalf("after %s: want that %s, and the queues have %v", within, what, w.Waiting())
 		}
 		time.Sleep(nextPoll(time.Since(start)))
 	}
 	return time.Since(start)
 }
 
-// Settle waits until JumpCloud has told everything and all queues are empty, for at
-// most a while, and returns how long it took.
+// Settle waits until nothing is left to do: JumpCloud has delivered every webhook and all
+// queues are empty. It returns how long that took; if it takes longer than within, the
+// test ends.
 func (w *World) Settle(within time.Duration) time.Duration {
 	w.t.Helper()
 	return w.Until("nothing is left to do", within, func() bool {
@@ -236,8 +235,8 @@ func (w *World) Settle(within time.Duration) time.Duration {
 	})
 }
 
-// Idle reports whether all queues are empty. It looks twice, because work may have gone
-// from a queue that was not looked at yet to one that was.
+// Idle reports whether all queues are empty. It reads them twice, because a task may have
+// moved from a queue that was not read yet to one that was.
 func (w *World) Idle() bool {
 	w.t.Helper()
 	for range 2 {

@@ -12,8 +12,8 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
-// wrongAnswers are the forms in which JumpCloud's answers were wrong: they look right,
-// and show less than there is.
+// wrongAnswers are known forms of wrong answers of JumpCloud: they are valid, and show less
+// than there is.
 var wrongAnswers = []jumpcloudtest.Fault{
 	{Path: "/api/v2/usergroups/*/membership", Answer: jumpcloudtest.EmptyList},
 	{Path: "/api/v2/usergroups/*/membership", Answer: jumpcloudtest.EmptyTotal},
@@ -31,8 +31,8 @@ var wrongAnswers = []jumpcloudtest.Fault{
 	{Path: "/api/search/systemusers", Answer: jumpcloudtest.EmptyTotal},
 }
 
-// looks are what may make us look at the people of a company; nobody leaves.
-func (o *company) looks(t *rapid.T) {
+// cause draws and does one of the things that start tasks for the people; nobody leaves.
+func (o *company) cause(t *rapid.T) {
 	id := rapid.SampledFrom(o.people).Draw(t, "who")
 	switch rapid.SampledFrom([]string{"sync the group", "an event", "a membership event", "all of them", "a change", "a rename"}).Draw(t, "what") {
 	case "sync the group":
@@ -42,7 +42,7 @@ func (o *company) looks(t *rapid.T) {
 	case "a membership event":
 		o.EnqueueUser(id, true)
 	case "all of them":
-		o.lookAtAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) })
+		o.forAll(func(w *world.World, id directory.UserID) { w.EnqueueUser(id, true) })
 	case "a change":
 		o.Must(o.JumpCloud.UpdateUser(string(id), jumpcloudtest.Fields{"jobTitle": rapid.SampledFrom([]string{"Dev", "Lead", "Boss"}).Draw(t, "title")}))
 	case "a rename":
@@ -53,8 +53,8 @@ func (o *company) looks(t *rapid.T) {
 // timeless is a test that hides its deadline, which is none inside a bubble.
 type timeless struct{ testing.TB }
 
-// A JumpCloud that is wrong once disables nobody, whatever made us look and wherever
-// it is wrong; one that is wrong again and again disables nobody for good.
+// A JumpCloud that is wrong once disables nobody, whatever started the task and whichever
+// answer is wrong; one that is wrong again and again disables nobody for good.
 func TestWrongAnswersDisableNobodyForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(t *rapid.T) {
@@ -71,11 +71,11 @@ func TestWrongAnswersDisableNobodyForGood(t *testing.T) {
 					o.JumpCloud.FailNext(fault)
 				}
 			}
-			for range rapid.IntRange(1, 6).Draw(t, "looks") {
-				o.looks(t)
+			for range rapid.IntRange(1, 6).Draw(t, "causes") {
+				o.cause(t)
 				for range rapid.IntRange(0, 60).Draw(t, "half seconds") {
 					if n := o.disabled(); once && n > 0 {
-						t.Fatalf("%d of %d are disabled by one wrong answer", n, len(o.names))
+						t.Fatalf("%d of %d are disabled by one wrong answer, want none", n, len(o.names))
 					}
 					time.Sleep(500 * time.Millisecond)
 				}
@@ -87,10 +87,10 @@ func TestWrongAnswersDisableNobodyForGood(t *testing.T) {
 			o.JumpCloud.Mend()
 			o.Settle(2 * time.Hour)
 			if n := o.disabled(); n > 0 {
-				t.Fatalf("%d of %d are disabled for good", n, len(o.names))
+				t.Fatalf("%d of %d are disabled for good, want none", n, len(o.names))
 			}
 			if members := o.Members(o.GroupLink(o.group).Name); len(members) != len(o.names) {
-				t.Fatalf("the group has %d of %d members", len(members), len(o.names))
+				t.Fatalf("the group has %d members, want %d", len(members), len(o.names))
 			}
 		})
 	})

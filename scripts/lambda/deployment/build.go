@@ -12,9 +12,9 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Build builds the bootstraps of functions, by their logical ids, into folders
-// of their own below into. It asks make for them as `sam build` does, but for
-// the processor of this machine. What comes out runs on Linux only.
+// Build builds the bootstraps of functions, each into a folder of its own below into, and
+// gives their paths by logical id. It runs make as `sam build` does, but for the processor
+// of this machine. The programs run on Linux only.
 func Build(ctx context.Context, root, into string, functions ...string) (map[string]string, error) {
 	built := map[string]string{}
 	for _, function := range functions {
@@ -34,7 +34,7 @@ func Build(ctx context.Context, root, into string, functions ...string) (map[str
 	return built, nil
 }
 
-// Supported reports, as an error, that the bootstraps cannot run here.
+// Supported is an error if the bootstraps cannot run here.
 func Supported() error {
 	if runtime.GOOS != "linux" {
 		return fault.New(fault.Invalid, "deployment", fmt.Sprintf("the functions are programs for Linux and this is %s", runtime.GOOS))

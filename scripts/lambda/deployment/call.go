@@ -13,7 +13,7 @@ import (
 	"entrasync/shared/redirect"
 )
 
-// service is one service of AWS on this machine and how it is spoken to.
+// service is one service of AWS on this machine and its protocol.
 type service struct {
 	name, target, version string
 }
@@ -27,7 +27,7 @@ var (
 	eventBridge    = service{"events", "AWSEvents", "1.1"}
 )
 
-// caller carries the requests to the servers.
+// caller sends the requests to the servers.
 var caller = http.Client{CheckRedirect: redirect.FollowNone}
 
 // call runs one operation of a service, as CloudFormation would do for a
@@ -44,7 +44,7 @@ func (s service) call(ctx context.Context, server, operation string, in any) err
 	request.Header.Set("Content-Type", "application/x-amz-json-"+s.version)
 	request.Header.Set("X-Amz-Target", s.target+"."+operation)
 	request.Header.Set("X-Amz-Date", "20250101T000000Z")
-	// The servers look at the key and the region, not at the signature.
+	// The servers check the key and the region, not the signature.
 	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/20250101/%s/%s/aws4_request, SignedHeaders=host, Signature=0",
 		awstest.AccessKey, awstest.Region, s.name))
 	response, err := caller.Do(request)

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// isDynamoDB tells requests to DynamoDB from others.
+// isDynamoDB reports whether a request goes to DynamoDB.
 func isDynamoDB(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("X-Amz-Target"), dynamoDB.target)
 }
 
-// metered notes the write units of a request to DynamoDB, and makes it ask for
-// the read units. The server on this machine does not check signatures; what it
-// says about writes in a transaction is too little, so that we reckon them.
+// metered counts the write units of a request to DynamoDB, and adds to it that the answer
+// has the read units. That changes the body, which the server on this machine allows: it
+// does not check signatures. Its figure for writes in a transaction is too low, so that
+// the write units are computed here.
 func (c *counter) metered(r *http.Request) error {
 	if !isDynamoDB(r) {
 		return nil
@@ -58,7 +59,7 @@ type writing struct {
 	}
 }
 
-// unitBytes is how much of an item a write unit pays for.
+// unitBytes is how many bytes of an item one write unit covers.
 const unitBytes = 1024
 
 // units are the write units of an operation (Amazon DynamoDB documentation, read
@@ -83,8 +84,7 @@ func (w writing) units(operation string) float64 {
 	return sum
 }
 
-// units are the write units of putting an item whose every KB costs the table so
-// many units.
+// units are the write units of putting an item; price are those of the table for one KB.
 func (i item) units(price int) float64 {
 	size := 0
 	for name, value := range i {
@@ -97,7 +97,7 @@ func (i item) units(price int) float64 {
 	return float64(kilobytes * price)
 }
 
-// consumed is how DynamoDB says what it used: of one table, or of several.
+// consumed is the ConsumedCapacity of an answer: of one table, or a list of several.
 type consumed []struct{ CapacityUnits float64 }
 
 // UnmarshalJSON takes either form.
@@ -111,8 +111,8 @@ func (c *consumed) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// answered looks into an answer: for the read units that DynamoDB used, and for
-// a receive that brought nothing.
+// answered counts, from an answer, the read units of DynamoDB and the receives without a
+// message.
 func (c *counter) answered(response *http.Response) error {
 	target := response.Request.Header.Get("X-Amz-Target")
 	receive := target == sqs.target+".ReceiveMessage"

@@ -41,7 +41,7 @@ func TestConsumedInBothForms(t *testing.T) {
 			sum += each.CapacityUnits
 		}
 		if sum != 1.5 {
-			t.Errorf("%s: %v", text, sum)
+			t.Errorf("%s: %v units, want 1.5", text, sum)
 		}
 	}
 }

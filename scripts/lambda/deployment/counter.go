@@ -13,19 +13,19 @@ import (
 	"entrasync/shared/fault"
 )
 
-// Usage is what was asked of AWS.
+// Usage is how much of AWS was used.
 type Usage struct {
 	// Requests are counted by operation, such as SQS.SendMessage.
 	Requests map[string]int
-	// EmptyReceives are those of SQS.ReceiveMessage that brought nothing. On AWS
-	// they come with time, not with messages: when a message arrives, the server
-	// on this machine wakes everybody who waits.
+	// EmptyReceives are the calls of SQS.ReceiveMessage without a message in the answer. On
+	// AWS their number depends on time, not on messages. Here it depends on messages too:
+	// the server answers all waiting calls when one message arrives.
 	EmptyReceives int
 	// ReadUnits and WriteUnits are the capacity of DynamoDB that was used.
 	ReadUnits, WriteUnits float64
 }
 
-// counter stands in front of the services and counts what they are asked.
+// counter is a proxy in front of the services that counts requests.
 type counter struct {
 	mu        sync.Mutex
 	usage     Usage
@@ -33,8 +33,7 @@ type counter struct {
 	postponed postponed
 }
 
-// front starts a server that passes everything on to another one. It returns
-// its URL.
+// front starts a proxy of a server and returns its URL.
 func (c *counter) front(server string) (string, error) {
 	to, err := url.Parse(server)
 	if err != nil {
@@ -46,7 +45,7 @@ func (c *counter) front(server string) (string, error) {
 			r.Out.Host = r.In.Host
 		},
 		ModifyResponse: c.answered,
-		// A long poll that a process leaves behind when it dies is no news.
+		// A process that was killed leaves long polls behind: no error worth a line.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	return c.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +70,7 @@ func (c *counter) serve(handler http.Handler) (string, error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-// count notes a request; target is AmazonSQS.SendMessage and the like.
+// count counts a request; target is AmazonSQS.SendMessage, for example.
 func (c *counter) count(target string) {
 	service, operation, _ := strings.Cut(target, ".")
 	service, _, _ = strings.Cut(service, "_") // DynamoDB_20120810

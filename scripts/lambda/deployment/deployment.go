@@ -1,8 +1,8 @@
-// Package deployment puts the product up on this machine as it is shipped: the
-// bootstraps as processes with exactly the environment that template.yaml gives
-// them, fed by an HTTP API and by event source mappings as the template has
-// them, and by its schedules when a test says so, on real servers for DynamoDB, SQS, Secrets Manager and EventBridge,
-// between a simulated JumpCloud and a simulated Entra.
+// Package deployment puts the product up on this machine as it is shipped: the bootstraps
+// run as processes with exactly the environment that template.yaml gives them. They are
+// invoked by an HTTP API and by event source mappings as in the template, and by its
+// schedules when a test says so. DynamoDB, SQS, Secrets Manager and EventBridge are local
+// servers, JumpCloud and Entra are simulated.
 package deployment
 
 import (
@@ -41,8 +41,8 @@ type Config struct {
 	Name       string            // of the stack; one that no other has
 	Bootstraps map[string]string // by logical id; what Build gives
 	Parameters map[string]string // of the template, beside those that point it at the simulators; nil for the defaults
-	// Entra stands around the simulated Entra, so that a test can come between;
-	// nil for nothing.
+	// Entra wraps the simulated Entra, so that a test can hold up requests and answers; nil
+	// for nothing.
 	Entra func(http.Handler) http.Handler
 	Log   io.Writer // gets the logs of everything
 }
@@ -72,8 +72,8 @@ type servers struct {
 	countedDynamoDB, countedSQS, countedMoto string
 }
 
-// Start puts everything up. When it fails, what was started is stopped again. A
-// server that is not installed is the error that awstest gives.
+// Start puts everything up. If it fails, it stops what was started. A server that is not
+// installed is the error of awstest.
 func Start(ctx context.Context, c Config) (*Deployment, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
@@ -89,7 +89,7 @@ func Start(ctx context.Context, c Config) (*Deployment, error) {
 	return d, nil
 }
 
-// startServers starts the services of AWS and counts in front of them.
+// startServers starts the services of AWS, each with a counting proxy.
 func (d *Deployment) startServers(context.Context) error {
 	d.closer = append(d.closer, d.counter.close)
 	for _, s := range []struct {
@@ -128,8 +128,7 @@ func (d *Deployment) startSimulators(context.Context) error {
 	return simulated.SeedPeople(d.JumpCloud)
 }
 
-// readTemplate resolves the template with parameters that point it at the
-// simulators.
+// readTemplate resolves the template with the addresses of the simulators as parameters.
 func (d *Deployment) readTemplate(context.Context) error {
 	var around http.Handler = d.Entra
 	if d.config.Entra != nil {
@@ -155,7 +154,7 @@ func (d *Deployment) readTemplate(context.Context) error {
 	return err
 }
 
-// startFunctions prepares the functions and opens the ways into them.
+// startFunctions prepares the functions with their routes and event source mappings.
 func (d *Deployment) startFunctions(context.Context) error {
 	d.closer = append(d.closer, d.stopFunctions)
 	mux := http.NewServeMux()
@@ -173,7 +172,7 @@ func (d *Deployment) startFunctions(context.Context) error {
 			return err
 		}
 		d.Functions[f.LogicalID] = function
-		// The process bounds the invocation itself; a cold start comes on top.
+		// runtimeapi ends an invocation that takes too long; a cold start comes on top.
 		hosted := host.Function{Name: f.Name, Handler: function, Timeout: f.Timeout + 2*runtimeapi.MaxInit}
 		d.hosted[f.LogicalID] = hosted
 		for _, route := range f.Routes {
@@ -190,7 +189,7 @@ func (d *Deployment) startFunctions(context.Context) error {
 	return err
 }
 
-// pattern is a route of API Gateway in the words of net/http.
+// pattern is a route of API Gateway as a pattern of net/http.
 func pattern(route stack.Route) string {
 	if route == "$default" {
 		return "/"
@@ -198,8 +197,7 @@ func pattern(route stack.Route) string {
 	return strings.TrimPrefix(string(route), "ANY ")
 }
 
-// feed starts an event source mapping. What it asks of SQS is counted, as AWS
-// bills it.
+// feed starts an event source mapping. Its requests to SQS are counted, as AWS bills them.
 func (d *Deployment) feed(function host.Function, s stack.Source) error {
 	from, err := d.Stack.QueueByARN(s.QueueARN)
 	if err != nil {
@@ -212,9 +210,8 @@ func (d *Deployment) feed(function host.Function, s stack.Source) error {
 	return nil
 }
 
-// Fire invokes a function as each of its schedules does, once, and waits for the end. By
-// itself no schedule runs here: a test would wait for hours, or find that something ran
-// in between.
+// Fire invokes a function once for each of its schedules, and waits for the end. Schedules
+// do not run by themselves here: a test would wait for hours, or a run could disturb it.
 func (d *Deployment) Fire(logicalID string) error {
 	for _, f := range d.Stack.Functions {
 		if f.LogicalID != logicalID || len(f.Schedules) == 0 {
@@ -253,10 +250,10 @@ func (d *Deployment) Stop() error {
 	return errors.Join(errs...)
 }
 
-// pollEvery is how often Settle looks.
+// pollEvery is how often Settle checks the queues.
 const pollEvery = 20 * time.Millisecond
 
-// Settle waits until every webhook is delivered and every queue is empty.
+// Settle waits until nothing is left to do, see [simulated.Settle].
 func (d *Deployment) Settle(ctx context.Context, waiting func()) error {
 	return simulated.Settle(ctx, pollEvery, d.JumpCloud, d.Queues, waiting)
 }
@@ -266,6 +263,6 @@ func (d *Deployment) Stage() play.Stage {
 	return play.Stage{Administrator: d.Administrator, Store: d.Store, JumpCloud: d.JumpCloud, Entra: d.Entra, Settle: d.Settle}
 }
 
-// Usage is what was asked of AWS since the last call, by the functions and by
-// the event source mappings; nothing of ours is in it.
+// Usage is what the functions and the event source mappings used of AWS since the last
+// call. What this package itself uses is not in it.
 func (d *Deployment) Usage() Usage { return d.counter.since() }

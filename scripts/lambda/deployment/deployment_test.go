@@ -84,8 +84,8 @@ func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.D
 	return d, log, bootstraps
 }
 
-// pollSources looks at what the functions are built from, so that the go
-// command does not take the result of this test from its cache after a change.
+// pollSources reads the attributes of the files that the functions are built from, so that
+// the go command does not take the result of this test from its cache after a change.
 func pollSources(t *testing.T) {
 	t.Helper()
 	for _, folder := range []string{"functions", "shared", "infra", "go.mod", "Makefile"} {
@@ -192,22 +192,22 @@ func sizes(t *testing.T, bootstraps map[string]string) {
 	}
 }
 
-// theDay plays the day and looks at what it left behind.
+// theDay plays the day, and checks the dead letters and what was used of AWS.
 func theDay(t *testing.T, d *deployment.Deployment) {
-	var told bytes.Buffer
-	if err := play.Day(t.Context(), d.Stage(), &told); err != nil {
-		t.Fatalf("%v\n%s", err, &told)
+	var printed bytes.Buffer
+	if err := play.Day(t.Context(), d.Stage(), &printed); err != nil {
+		t.Fatalf("%v\n%s", err, &printed)
 	}
 	if dead := deadLetters(t, d); len(dead) > 0 {
-		t.Errorf("dead letters after the day: %v", dead)
+		t.Errorf("dead letters after the day: %v, want none", dead)
 	}
 	if used := d.Usage(); used.Requests["Events.PutEvents"] == 0 || used.ReadUnits == 0 || used.WriteUnits == 0 {
-		t.Errorf("no action was published or no record kept: %+v", used)
+		t.Errorf("the day used %+v, want published actions, reads and writes", used)
 	}
 }
 
-// gate lets the creation of an account or a password through to Entra, once it is
-// armed, and keeps the answer back.
+// gate, once it is armed, passes the creation of an account, or the change of a password,
+// on to Entra, and keeps the answer back.
 type gate struct {
 	armed         atomic.Bool
 	arrived, open chan struct{}
@@ -242,7 +242,7 @@ func (g *gate) kill(t *testing.T, users *runtimeapi.Function) {
 	}
 }
 
-// around stands before the simulator.
+// around wraps the simulator.
 func (g *gate) around(entra http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -278,7 +278,7 @@ func killedAtTheWorstMoment(t *testing.T, d *deployment.Deployment, g *gate) {
 	settle(t, d)
 	directories, err := d.Store.Directories(t.Context(), 0, "")
 	if err != nil || len(directories.Items) != 1 {
-		t.Fatalf("%d directories: %v", len(directories.Items), err)
+		t.Fatalf("%d directories (%v), want 1", len(directories.Items), err)
 	}
 	contoso := directories.Items[0].ID
 	g.arm()
@@ -293,17 +293,17 @@ func killedAtTheWorstMoment(t *testing.T, d *deployment.Deployment, g *gate) {
 	var link directory.Link
 	if err := d.Administrator.Call(t.Context(), http.MethodGet, "/v1/directories/"+string(contoso)+"/users/"+id, nil, &link); err != nil ||
 		link.Status != directory.Synced || link.State != directory.Enabled || link.Origin != directory.CreatedByUs {
-		t.Errorf("the link is %+v: %v", link, err)
+		t.Errorf("the link is %+v (%v), want %s, %s and %s", link, err, directory.Synced, directory.Enabled, directory.CreatedByUs)
 	}
 	account, found := tenant.User("nora.berg@contoso.example")
 	if !found || !account.AccountEnabled || account.ID != string(link.EntraID) || len(tenant.Users()) != accounts+1 {
-		t.Errorf("%d accounts were made, hers is %+v", len(tenant.Users())-accounts, account)
+		t.Errorf("%d accounts were made, hers is %+v; want 1, enabled, with the id %s", len(tenant.Users())-accounts, account, link.EntraID)
 	}
 	if users.ColdStarts() <= coldStarts && len(users.Instances()) == 0 {
 		t.Error("no process took the place of the killed one")
 	}
 	if dead := deadLetters(t, d); len(dead) > 0 {
-		t.Errorf("dead letters: %v", dead)
+		t.Errorf("dead letters: %v, want none", dead)
 	}
 }
 
@@ -313,8 +313,8 @@ const (
 	lostPassword = "Canary-Passw0rd-10"
 )
 
-// passwords sets one password, and another one whose writer is killed when Entra
-// has it: it is not sent again, and the answer says that nobody knows.
+// passwords sets a password, and then another one, whose process is killed after Entra has
+// taken it. It must not be sent again, and the answer must say that it was interrupted.
 func passwords(t *testing.T, d *deployment.Deployment, g *gate) {
 	const upn = "nora.berg@contoso.example"
 	tenant := d.Entra.Tenant(string(d.Administrator.Tenant))
@@ -332,7 +332,7 @@ func passwords(t *testing.T, d *deployment.Deployment, g *gate) {
 	}
 	set, _ := tenant.User(upn)
 	if len(answer.Accounts) != 1 || answer.Accounts[0].Status != "succeeded" || !set.HasPassword(goodPassword) || !d.JumpCloud.HasPassword(account.Text("onPremisesImmutableId"), goodPassword) {
-		t.Errorf("the answer is %+v", answer)
+		t.Errorf("the answer is %+v, want one account that succeeded, and the password on both sides", answer)
 	}
 	settle(t, d)
 	g.arm()
@@ -342,19 +342,19 @@ func passwords(t *testing.T, d *deployment.Deployment, g *gate) {
 	}()
 	g.kill(t, d.Functions["UsersFunction"])
 	if err := <-refused; err == nil || !strings.Contains(err.Error(), "interrupted") || strings.Contains(err.Error(), lostPassword) {
-		t.Errorf("the answer is %v", err)
+		t.Errorf("the answer is %v, want interrupted, and no password in it", err)
 	}
 	settle(t, d)
 	if lost, _ := tenant.User(upn); !lost.HasPassword(lostPassword) || lost.PasswordChanges != set.PasswordChanges+1 {
-		t.Errorf("it was written %d times", lost.PasswordChanges-set.PasswordChanges)
+		t.Errorf("the password was written %d times (the new one is set: %t), want once", lost.PasswordChanges-set.PasswordChanges, lost.HasPassword(lostPassword))
 	}
 	if dead := deadLetters(t, d); len(dead) > 0 {
-		t.Errorf("dead letters: %v", dead)
+		t.Errorf("dead letters: %v, want none", dead)
 	}
 }
 
-// poison sends a message that is not a change. It comes as often as the template
-// says, then it waits in the dead-letter queue.
+// poison sends a message that is not a change. It is received as often as the template
+// says, and then waits in the dead-letter queue.
 func poison(t *testing.T, d *deployment.Deployment) {
 	// With 0 the server on this machine would give a message out without end.
 	if err := d.HideFor(t.Context(), time.Second); err != nil {
@@ -371,11 +371,11 @@ func poison(t *testing.T, d *deployment.Deployment) {
 	settle(t, d)
 	dead := deadLetters(t, d)
 	if len(dead) != 1 {
-		t.Fatalf("dead letters: %v", dead)
+		t.Fatalf("dead letters: %v, want those of one queue", dead)
 	}
 	for name, n := range dead {
 		if !strings.HasSuffix(name, "-changes-dead.fifo") || n != 1 {
-			t.Errorf("%d dead letters in %s", n, name)
+			t.Errorf("%d dead letters in %s, want 1 in the queue of changes", n, name)
 		}
 	}
 }

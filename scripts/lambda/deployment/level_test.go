@@ -40,10 +40,10 @@ func atLevelWarn(t *testing.T, bootstraps map[string]string) {
 	for line := range strings.Lines(log.String()) {
 		var said map[string]any
 		if err := json.Unmarshal([]byte(line), &said); err != nil {
-			t.Errorf("a line is not JSON: %s", line)
+			t.Errorf("the line %s is not JSON: %v", line, err)
 		}
 		if said["function"] != nil && said["level"] != "warn" && said["level"] != "error" {
-			t.Errorf("a line below warn: %s", line)
+			t.Errorf("the level of a line is %v, want warn or error: %s", said["level"], line)
 		}
 		for name := range said {
 			counted[name]++
@@ -51,7 +51,7 @@ func atLevelWarn(t *testing.T, bootstraps map[string]string) {
 	}
 	for _, metric := range []string{"webhook_requests", "fanout_events", "users_settled", "actions"} {
 		if counted[metric] == 0 {
-			t.Errorf("nothing of the metric %s reached the log:\n%s", metric, log.end())
+			t.Errorf("no line of the log has the metric %s, want at least 1:\n%s", metric, log.end())
 		}
 	}
 }

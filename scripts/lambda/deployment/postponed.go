@@ -14,14 +14,14 @@ import (
 	"entrasync/shared/queue"
 )
 
-// postponed knows which messages the functions put off, and until when: SQS counts
-// those among the messages that somebody works on.
+// postponed keeps which messages the functions postponed, and until when: SQS counts them
+// among the messages in flight.
 type postponed struct {
 	mu    sync.Mutex
 	until map[string][]time.Time // by the name of the queue
 }
 
-// note reads a request to SQS; one that puts a message off is kept.
+// note reads a request to SQS, and keeps the time of one that postpones a message.
 func (p *postponed) note(r *http.Request) error {
 	if r.Header.Get("X-Amz-Target") != "AmazonSQS.ChangeMessageVisibility" {
 		return nil
@@ -48,7 +48,7 @@ func (p *postponed) note(r *http.Request) error {
 	return nil
 }
 
-// after counts the messages of a queue that were put off until after a time.
+// after counts the messages of a queue that were postponed until after a time.
 func (p *postponed) after(name string, at time.Time) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,17 +61,16 @@ func (p *postponed) after(name string, at time.Time) int {
 	return n
 }
 
-// datedQueue is a queue of which it is known what was put off.
+// datedQueue is a queue that knows which of its messages were postponed.
 type datedQueue struct {
 	queue.Queue
 	name      string
 	postponed *postponed
 }
 
-// Busy reports whether the queue holds a message that was not put off for longer than a
-// while.
+// Busy reports whether the queue has a message that is due within a time.
 func (q datedQueue) Busy(ctx context.Context, within time.Duration) (bool, error) {
-	putOff := q.postponed.after(q.name, time.Now().Add(within))
+	later := q.postponed.after(q.name, time.Now().Add(within))
 	depth, err := q.Depth(ctx)
-	return depth.Visible+depth.InFlight > putOff, err
+	return depth.Visible+depth.InFlight > later, err
 }

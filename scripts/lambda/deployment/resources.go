@@ -23,8 +23,8 @@ const (
 	entraSecret = "/entra"
 )
 
-// createResources creates what CloudFormation would create, and the one secret
-// that an administrator has to.
+// createResources creates what CloudFormation would create, and the one secret that an
+// administrator has to create.
 func (d *Deployment) createResources(ctx context.Context) error {
 	if err := d.createQueues(ctx); err != nil {
 		return err
@@ -85,9 +85,8 @@ func (d *Deployment) createSecret(ctx context.Context, name, value string) error
 	})
 }
 
-// HideFor changes how long a message that was received stays hidden in every
-// queue, from the next receive on. With the template's times a test would wait
-// minutes for a message whose function died.
+// HideFor changes the visibility time-out of every queue, from the next receive on. With
+// the template's times a test would wait minutes for the message of a killed function.
 func (d *Deployment) HideFor(ctx context.Context, visibility time.Duration) error {
 	for _, q := range d.Stack.Queues {
 		if err := sqs.call(ctx, d.servers.sqs, "SetQueueAttributes", map[string]any{
@@ -99,8 +98,8 @@ func (d *Deployment) HideFor(ctx context.Context, visibility time.Duration) erro
 	return nil
 }
 
-// serveOrganization does what an administrator does after `sam deploy`: adds the
-// organization through the API, and the webhook in JumpCloud.
+// serveOrganization does what an administrator does after `sam deploy`: it adds the
+// organization through the API and the webhook in JumpCloud.
 func (d *Deployment) serveOrganization(ctx context.Context) error {
 	d.Administrator.Organization = jumpcloudtest.DefaultOrganizationID
 	d.Administrator.Tenant = directory.TenantID(entratest.DefaultTenant().ID)

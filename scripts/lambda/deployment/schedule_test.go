@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	lambda.Start(sample)
 }
 
-// sample is the handler of the sample function. It does not like the schedule "never".
+// sample is the handler of the sample function. It fails on the schedule "never".
 func sample(_ context.Context, e events.EventBridgeEvent) error {
 	if strings.HasSuffix(e.Resources[0], "/never") {
 		return fault.New(fault.Invalid, "sample", "never say never")
@@ -121,7 +121,7 @@ func TestAFunctionIsFired(t *testing.T) {
 	}
 }
 
-// What goes wrong is said: a run that fails, and a function without a schedule.
+// A run that fails, and a function without a schedule, are errors with the reason.
 func TestFiringInVain(t *testing.T) {
 	d, _ := putUp(t, strings.Replace(scheduled, "Name: weekly", "Name: never", 1))
 	if err := d.Fire("SampleFunction"); err == nil || !strings.Contains(err.Error(), "never say never") {

@@ -15,11 +15,11 @@ var sizesOfCompany = []float64{1000, 10_000, 100_000}
 type line struct {
 	price price
 	units func(users float64) float64
-	says  string // how the units come about
+	says  string // how the units are computed
 }
 
-// cost shows what a month would cost, with the arithmetic. Every change is
-// reckoned as if it came alone, which is the dearest way.
+// cost shows what a month would cost, with the arithmetic. It takes the usage of a change
+// that comes alone, which costs most.
 func cost(out io.Writer, s *stack.Stack, used usage) {
 	lines := bill(s, used.alone)
 	fmt.Fprintf(out, "\nEstimated cost of a month in us-east-1 (AWS public price list, as known in 2025; free tier and outgoing traffic left out)\n")
@@ -69,7 +69,7 @@ func bill(s *stack.Stack, one share) []line {
 			alarms++
 		}
 	}
-	// per is what every change uses, fixed what the stack does without any.
+	// per is for what every change uses, fixed for what the stack uses without any.
 	per := func(each float64) func(float64) float64 {
 		return func(users float64) float64 { return users * changesPerUser * each }
 	}

@@ -1,8 +1,7 @@
-// Command figures measures what the shipped functions cost: how large their
-// programs are, how fast they start and how much memory they hold then, how many
-// requests to AWS a change needs, and what AWS would bill for that in a month.
-// Run it at the root of the module. What needs a server that is not installed is
-// left out in one line.
+// Command figures measures what the shipped functions cost: how large their programs are,
+// how fast they start and how much memory they have then, how many requests to AWS a
+// change needs, and what AWS would bill for that in a month. Run it at the root of the
+// module. If a server is not installed, it says so in one line and leaves out the rest.
 package main
 
 import (
@@ -29,7 +28,7 @@ func main() {
 	}
 }
 
-// run measures one thing after the other, so that none disturbs another.
+// run measures one figure after the other, so that none disturbs another.
 func run(ctx context.Context, out io.Writer) (err error) {
 	if err := deployment.Supported(); err != nil {
 		return err
@@ -76,12 +75,12 @@ func run(ctx context.Context, out io.Writer) (err error) {
 type program struct {
 	stack.Function
 	bootstrap string
-	graph     bool  // it holds the Graph SDK
+	graph     bool  // it has the Graph SDK in it
 	most      int64 // bytes that it may have; 0 for any number
 }
 
-// readStack reads the template with parameters that lead nowhere: no function
-// calls anybody before its first event.
+// readStack reads the template with addresses at which nothing listens: no function sends
+// a request before its first event.
 func readStack() (*stack.Stack, error) {
 	return stack.Read("template.yaml", stack.Place{
 		StackName: "figures", Region: awstest.Region, AccountID: "000000000000",

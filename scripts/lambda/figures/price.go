@@ -41,9 +41,9 @@ func (p price) String() string {
 	return fmt.Sprintf("$%.6g for %.0f", p.dollars, p.per)
 }
 
-// What the estimate supposes, for want of anything to measure it by.
+// Assumptions of the estimate, where nothing can be measured.
 const (
-	changesPerUser  = 10.0             // changes that JumpCloud tells of, of one user in a month, each with one write
+	changesPerUser  = 10.0             // events of JumpCloud for one user in a month, each with one write
 	secondsPerMonth = 30 * 24 * 3600.0 // seconds
 
 	// A change is billed for the time of its invocations: 30 ms of the webhook,

@@ -32,7 +32,7 @@ type usage struct {
 // share is what one of several changes needs.
 type share struct {
 	requests   map[string]float64 // by operation
-	empty      float64            // receives that brought nothing, not among the requests
+	empty      float64            // receives without a message, not among the requests
 	read, kept float64            // capacity units of DynamoDB: reads, writes
 }
 
@@ -80,7 +80,7 @@ func requests(ctx context.Context, out io.Writer, programs []program) (used usag
 	return used, used.show(out)
 }
 
-// connected makes users that are in sync.
+// connected creates users, and connects them; they are in sync.
 func connected(ctx context.Context, d *deployment.Deployment) ([]string, error) {
 	id, err := d.Administrator.CreateDirectory(ctx, "Figures", "user_job_title")
 	if err != nil {
@@ -109,15 +109,15 @@ func connected(ctx context.Context, d *deployment.Deployment) ([]string, error) 
 	return users, settle(ctx, d)
 }
 
-// settle waits until nothing is left to do, but not for ever.
+// settle waits until nothing is left to do, for at most giveUp.
 func settle(ctx context.Context, d *deployment.Deployment) error {
 	ctx, cancel := context.WithTimeout(ctx, giveUp)
 	defer cancel()
 	return d.Settle(ctx, nil)
 }
 
-// shareOf divides what was used among changes. Receives that brought nothing are
-// kept apart: AWS bills them for the time that nothing happens.
+// shareOf divides what was used by the number of changes. Receives without a message are
+// kept apart: on AWS they depend on time, not on changes.
 func shareOf(used deployment.Usage, changes int) share {
 	used.Requests["SQS.ReceiveMessage"] -= used.EmptyReceives
 	s := share{requests: map[string]float64{}, empty: float64(used.EmptyReceives) / float64(changes), read: used.ReadUnits / float64(changes), kept: used.WriteUnits / float64(changes)}
@@ -127,7 +127,7 @@ func shareOf(used deployment.Usage, changes int) share {
 	return s
 }
 
-// of are all requests whose name begins so.
+// of counts all requests with a prefix.
 func (s share) of(prefix string) float64 {
 	var sum float64
 	for name, n := range s.requests {
@@ -150,7 +150,7 @@ func (u usage) show(out io.Writer) error {
 	}
 	fmt.Fprintf(w, "all\t%.2f\t%.2f\n", u.burst.of(""), u.alone.of(""))
 	fmt.Fprintf(w, "target\t%s\t%s\n", verdict(u.burst.of(""), maxBurstRequests, ""), verdict(u.alone.of(""), maxOneRequests, ""))
-	fmt.Fprintf(w, "receives that brought nothing, reckoned with the idle polls\t%.2f\t%.2f\n", u.burst.empty, u.alone.empty)
+	fmt.Fprintf(w, "receives without a message, part of the idle polls\t%.2f\t%.2f\n", u.burst.empty, u.alone.empty)
 	fmt.Fprintf(w, "read units of DynamoDB\t%.2f\t%.2f\n", u.burst.read, u.alone.read)
 	fmt.Fprintf(w, "write units of DynamoDB\t%.2f\t%.2f\n", u.burst.kept, u.alone.kept)
 	return w.Flush()

@@ -42,7 +42,7 @@ func (p program) limit(webhook, graph float64) float64 {
 	}
 }
 
-// verdict compares with a target.
+// verdict is the target, and whether a figure misses it.
 func verdict(measured, limit float64, unit string) string {
 	switch {
 	case limit == 0:

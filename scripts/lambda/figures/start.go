@@ -16,9 +16,9 @@ import (
 // startsMeasured is how often each program is started.
 const startsMeasured = 20
 
-// starts shows how long each program takes from the start of its process to its
-// first call of next, and how much memory it holds then. The programs take
-// turns, so that whatever else the machine does hits all of them.
+// starts shows how long each program takes from the start of its process to its first call
+// of next, and how much memory it has then. The programs take turns, so that other work of
+// the machine slows down all of them.
 func starts(ctx context.Context, out io.Writer, programs []program) error {
 	took := make([][]time.Duration, len(programs))
 	held := make([][]int64, len(programs))

@@ -20,12 +20,12 @@ func (i *instance) api() http.Handler {
 	return mux
 }
 
-// next says that the process is done with what it had, and waits for the next
-// event.
+// next answers with the next event. The call says that the process is done with the one
+// before.
 func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	i.asked++
-	first := i.asked == 1
+	i.nexts++
+	first := i.nexts == 1
 	if first {
 		i.init = time.Since(i.started)
 	}
@@ -34,7 +34,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 	i.mu.Unlock()
 	if previous != nil {
 		previous.limit.Stop()
-		i.decide(previous, result{err: &FunctionError{Function: i.function.config.Name, Type: NoErrorGiven, Message: "the next event was asked for without an answer to this one"}})
+		i.decide(previous, result{err: &FunctionError{Function: i.function.config.Name, Type: NoErrorGiven, Message: "the process requested the next event without an answer to this one"}})
 	}
 	if first {
 		close(i.ready)
@@ -111,8 +111,7 @@ func (i *instance) initFailure(w http.ResponseWriter, r *http.Request) {
 	accept(w)
 }
 
-// named is the event that a request is about; any other than the current one is
-// refused.
+// named is the event that a request names. It refuses any other than the current one.
 func (i *instance) named(w http.ResponseWriter, r *http.Request) *invocation {
 	i.mu.Lock()
 	v := i.current

@@ -48,8 +48,7 @@ const runtimeAddress = "AWS_LAMBDA_RUNTIME_API"
 // page: the keys that are not reserved).
 var overridable = []string{"LANG", "PATH", "TZ"}
 
-// environmentOf is all that a process finds in its environment, but for the
-// address of its Runtime API.
+// environmentOf is the environment of a process, without the address of its Runtime API.
 func environmentOf(c Config) ([]string, error) {
 	variables := ownVariables(c)
 	for name, value := range c.Environment {

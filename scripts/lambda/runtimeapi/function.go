@@ -1,6 +1,6 @@
-// Package runtimeapi runs a shipped Lambda function on this machine: it starts
-// the real bootstrap as a process of its own with the environment that Lambda
-// would give it and nothing else, and talks to it by the Lambda Runtime API.
+// Package runtimeapi runs a shipped Lambda function on this machine: it starts the real
+// bootstrap as a process, with the environment of Lambda and nothing else, and serves the
+// Lambda Runtime API to it.
 //
 // A process handles one invocation at a time. When all are busy another one is
 // started, which is a cold start; a process that dies or takes too long is a
@@ -31,7 +31,7 @@ const (
 // Config describes a function.
 type Config struct {
 	Name string
-	// Bootstrap is the program. It runs in the folder that it lies in.
+	// Bootstrap is the program. It runs in its own folder.
 	Bootstrap string
 	// Environment is what the template gives the function. Names that belong to
 	// Lambda are refused.
@@ -91,9 +91,9 @@ func (f *Function) ARN() string {
 	return fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", f.config.Region, f.config.AccountID, f.config.Name)
 }
 
-// Invoke runs one invocation. What the function answers as an error is a
-// [*FunctionError], and so are a process that ended, took too long or could not
-// be started. When ctx ends first the invocation goes on without its caller.
+// Invoke runs one invocation. An error that the function reports is a [*FunctionError], and
+// so is a process that ended, took too long or could not be started. If ctx ends first,
+// the invocation goes on without its caller.
 func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if len(payload) > MaxPayloadBytes {
 		return nil, fault.New(fault.Invalid, "runtimeapi.Invoke", fmt.Sprintf("the event has %d bytes, over Lambda's limit of %d", len(payload), MaxPayloadBytes))
@@ -116,8 +116,7 @@ func (f *Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// Prepare starts a process that waits for the first event, and returns when it
-// does.
+// Prepare starts a process, and returns when it waits for its first event.
 func (f *Function) Prepare(ctx context.Context) (Instance, error) {
 	i, err := f.start()
 	if err != nil {
@@ -161,7 +160,7 @@ func (f *Function) start() (*instance, error) {
 	return i, nil
 }
 
-// release puts an instance back that asked for the next event.
+// release makes an instance idle again that called next.
 func (f *Function) release(i *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -198,9 +197,9 @@ func (f *Function) Instances() []Instance {
 	return list
 }
 
-// Stop ends every process, as Lambda does: without notice, because a function
-// that has no extension gets none. It returns when all of them are gone. Who
-// wants running invocations to end waits for their answers first.
+// Stop kills every process without a signal before, as Lambda does with a function that has
+// no extension. It returns when all of them are gone. A caller that wants running
+// invocations to end waits for their answers first.
 func (f *Function) Stop() {
 	f.mu.Lock()
 	f.stopped = true

@@ -155,7 +155,7 @@ func TestAProcessGetsWhatLambdaGivesAndNothingElse(t *testing.T) {
 	}
 	if r.RequestID == "" || r.ARN != "arn:aws:lambda:eu-central-1:000000000000:function:test" || r.ARN != f.ARN() ||
 		!strings.HasPrefix(r.Trace, "Root=1-") || r.Left <= 0 || r.Left > 20*time.Second {
-		t.Errorf("the invocation's context: %+v", r)
+		t.Errorf("the invocation's context is %+v, want a request id, the ARN %s, a trace and up to 20 s left", r, f.ARN())
 	}
 	if r.Folder != r.Environment["LAMBDA_TASK_ROOT"] {
 		t.Errorf("it runs in %s, want its task root %s", r.Folder, r.Environment["LAMBDA_TASK_ROOT"])
@@ -168,7 +168,7 @@ func TestOneProcessTakesOneInvocationAfterTheOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The process asks for the next event a moment after it answered.
+	// The process calls next a moment after it answered.
 	for !slices.ContainsFunc(f.Instances(), func(i runtimeapi.Instance) bool { return !i.Busy && i.PID == first.PID }) {
 		time.Sleep(time.Millisecond)
 	}
@@ -177,10 +177,10 @@ func TestOneProcessTakesOneInvocationAfterTheOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.PID != second.PID || first.RequestID == second.RequestID || f.ColdStarts() != 1 {
-		t.Errorf("processes %d and %d, requests %s and %s, %d cold starts", first.PID, second.PID, first.RequestID, second.RequestID, f.ColdStarts())
+		t.Errorf("processes %d and %d, requests %s and %s, %d cold starts; want one process, two requests and 1 cold start", first.PID, second.PID, first.RequestID, second.RequestID, f.ColdStarts())
 	}
 	if i := f.Instances(); len(i) != 1 || i[0].PID != first.PID || i[0].Init <= 0 {
-		t.Errorf("instances %+v", i)
+		t.Errorf("instances %+v, want one, of process %d, that is ready", i, first.PID)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestInvocationsAtOnceHaveProcessesOfTheirOwn(t *testing.T) {
 		pids[r.PID] = true
 	}
 	if len(pids) != 3 || f.ColdStarts() != 3 {
-		t.Errorf("%d processes and %d cold starts for 3 invocations at once", len(pids), f.ColdStarts())
+		t.Errorf("%d processes and %d cold starts for 3 invocations at once, want 3 and 3", len(pids), f.ColdStarts())
 	}
 }
 
@@ -248,7 +248,7 @@ func TestFailures(t *testing.T) {
 				time.Sleep(time.Millisecond) // a panic is reported before the process ends
 			}
 			if r, err := invoke(t, f, order{}); err != nil || r.PID == 0 {
-				t.Errorf("after it: %v", err)
+				t.Errorf("the next invocation: %v in process %d, want no error", err, r.PID)
 			}
 			if f.ColdStarts() != tc.starts {
 				t.Errorf("%d cold starts, want %d", f.ColdStarts(), tc.starts)
@@ -275,14 +275,14 @@ func TestKilledFromOutside(t *testing.T) {
 	}
 	var got *runtimeapi.FunctionError
 	if err := <-failed; !errors.As(err, &got) || got.Type != runtimeapi.ExitError || !strings.Contains(got.Message, "killed") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %s that says killed", err, runtimeapi.ExitError)
 	}
 	r, err := invoke(t, f, order{})
 	if err != nil || r.PID == victim.PID || f.ColdStarts() != 2 {
-		t.Errorf("after it: %v, process %d, %d cold starts", err, r.PID, f.ColdStarts())
+		t.Errorf("the next invocation: %v, process %d, %d cold starts; want no error, another process than %d, 2 cold starts", err, r.PID, f.ColdStarts(), victim.PID)
 	}
 
-	// One that waits for an event and dies is replaced without anybody noticing.
+	// An idle process that dies is replaced, and the caller does not see it.
 	for len(f.Instances()) != 1 || f.Instances()[0].Busy {
 		time.Sleep(time.Millisecond)
 	}
@@ -293,7 +293,7 @@ func TestKilledFromOutside(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	if next, err := invoke(t, f, order{}); err != nil || next.PID == r.PID {
-		t.Errorf("after an idle process died: %v, process %d", err, next.PID)
+		t.Errorf("after an idle process died: %v, process %d; want no error and another process than %d", err, next.PID, r.PID)
 	}
 }
 
@@ -305,7 +305,7 @@ func TestOutputIsKept(t *testing.T) {
 	}
 	f.Stop()
 	if got := output.String(); !strings.Contains(got, "to stdout\n") || !strings.Contains(got, "to stderr\n") {
-		t.Errorf("output %q", got)
+		t.Errorf("the output is %q, want a line of stdout and one of stderr", got)
 	}
 }
 
@@ -323,8 +323,7 @@ var logged = []struct{ text, level string }{
 	{`no JSON`, "INFO"},
 }
 
-// Lambda leaves out what is below the function's level, and takes lines that do not
-// say theirs for INFO.
+// Lambda drops lines below the function's level. A line without a level counts as INFO.
 func TestLogLevel(t *testing.T) {
 	detail := []string{"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
 	for n, level := range append([]string{""}, detail...) {
@@ -349,14 +348,14 @@ func TestStopEndsEveryProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if i.PID == 0 || i.Busy || i.Init <= 0 || i.Init > runtimeapi.MaxInit {
-		t.Errorf("prepared %+v", i)
+		t.Errorf("prepared %+v, want an idle process that is ready within %s", i, runtimeapi.MaxInit)
 	}
 	f.Stop()
 	if err := syscall.Kill(i.PID, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("process %d is still there: %v", i.PID, err)
+		t.Errorf("a signal to process %d: %v, want %v", i.PID, err, syscall.ESRCH)
 	}
 	if _, err := invoke(t, f, order{}); !fault.Is(err, fault.Transient) {
-		t.Errorf("a stopped function answered %v", err)
+		t.Errorf("a stopped function answered %v, want %s", err, fault.Transient)
 	}
 }
 
@@ -372,11 +371,11 @@ func TestWhatLambdaRefuses(t *testing.T) {
 		c := valid
 		change(&c)
 		if _, err := runtimeapi.New(c); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want %s", name, err, fault.Invalid)
 		}
 	}
 	f := function(t, nil)
 	if _, err := f.Invoke(t.Context(), make([]byte, runtimeapi.MaxPayloadBytes+1)); !fault.Is(err, fault.Invalid) {
-		t.Errorf("too large an event: %v", err)
+		t.Errorf("too large an event: %v, want %s", err, fault.Invalid)
 	}
 }

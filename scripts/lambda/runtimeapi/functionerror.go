@@ -11,13 +11,12 @@ import (
 const (
 	ExitError    = "Runtime.ExitError"    // the process ended
 	StartError   = "Runtime.StartError"   // the process could not be started
-	InitTimeout  = "Sandbox.InitTimedout" // it never asked for its first event
+	InitTimeout  = "Sandbox.InitTimedout" // it never called next
 	TimedOut     = "Sandbox.Timedout"     // the invocation took too long
 	NoErrorGiven = "Runtime.Unknown"      // an error report that is not one
 )
 
-// FunctionError is how an invocation failed, in the words of the function or
-// of Lambda.
+// FunctionError is the error of an invocation, as the function or Lambda reports it.
 type FunctionError struct {
 	Function string
 	Type     string

@@ -20,7 +20,7 @@ import (
 // Instance describes a process of a function.
 type Instance struct {
 	PID  int
-	Busy bool          // it has an event and has not asked for the next one
+	Busy bool          // it has an event and did not call next since
 	Init time.Duration // from its start to its first call of next; 0 until then
 }
 
@@ -36,22 +36,22 @@ type instance struct {
 	offer chan *invocation // from invoke to next
 
 	mu        sync.Mutex
-	asked     int // calls of next
+	nexts     int // calls of next
 	init      time.Duration
 	current   *invocation    // what the process has
 	initError *FunctionError // what it reported instead of becoming ready
 	verdict   *FunctionError // why we killed it
 }
 
-// invocation is one event and what becomes of it.
+// invocation is one event and its result.
 type invocation struct {
 	id       string
 	payload  []byte
 	deadline time.Time
 	trace    string
-	limit    *time.Timer // kills the process that does not get done with it
-	result   chan result // gets one
-	decided  bool        // under the instance's lock: it got one
+	limit    *time.Timer // kills the process when the time is over
+	result   chan result // gets exactly one
+	decided  bool        // it has its result; under the instance's lock
 }
 
 // result is what a process made of an event.
@@ -84,9 +84,9 @@ func startInstance(f *Function) (*instance, error) {
 	}()
 	initLimit := time.AfterFunc(MaxInit, func() {
 		select {
-		case <-i.ready: // it has long been at work
+		case <-i.ready:
 		default:
-			i.end(&FunctionError{Function: f.config.Name, Type: InitTimeout, Message: fmt.Sprintf("no event was asked for within %s", MaxInit)})
+			i.end(&FunctionError{Function: f.config.Name, Type: InitTimeout, Message: fmt.Sprintf("the process requested no event within %s", MaxInit)})
 		}
 	})
 	go func() {
@@ -121,7 +121,7 @@ func (i *instance) wait(served <-chan struct{}, initLimit *time.Timer) {
 	<-served
 }
 
-// untilReady waits until the process asked for its first event.
+// untilReady waits until the process called next for the first time.
 func (i *instance) untilReady(ctx context.Context) error {
 	select {
 	case <-i.ready:
@@ -144,7 +144,7 @@ func (i *instance) fate() error {
 // errGone says that the process ended before it got the event.
 var errGone = errors.New("the process ended before it got the event")
 
-// invoke hands the process an event and waits for what becomes of it.
+// invoke gives the process an event and waits for the result.
 func (i *instance) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	limit := i.function.config.Timeout
 	v := &invocation{
@@ -210,7 +210,7 @@ func (i *instance) end(why *FunctionError) {
 // kill kills the process, if it still runs.
 func (i *instance) kill() { _ = i.command.Process.Kill() }
 
-// describe says how the process stands.
+// describe is the state of the process.
 func (i *instance) describe() Instance {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// lines passes on what several processes write, one whole line at a time.
+// lines passes on what several processes write, only complete lines.
 type lines struct {
 	mu    sync.Mutex
 	to    io.Writer
-	level string // what is below it is dropped
+	level string // lines of lower levels are dropped
 	open  []*line
 }
 

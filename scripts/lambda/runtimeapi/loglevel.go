@@ -12,16 +12,16 @@ import (
 // documentation, log-level filtering).
 var levels = []string{"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
 
-// assumedLevel is that of a line that does not say it in Lambda's way.
+// assumedLevel is the level of a line without one that Lambda understands.
 const assumedLevel = "INFO"
 
-// timestampKey names the time of a line. Lambda says that it knows more names,
-// depending on the runtime, and not which; none of them is relied on here.
+// timestampKey names the time of a line. The documentation says that Lambda knows more
+// names for some runtimes, and not which; none of them counts here.
 const timestampKey = "timestamp"
 
-// levelOf is the level that Lambda takes a line to have (the same page): what its
-// key "level" says, in either case. A line without a valid one, or without a valid
-// RFC 3339 time, has level INFO.
+// levelOf is the level of a line for Lambda (the same page): the value of its key "level",
+// in upper or lower case. A line without a valid level, or without a valid RFC 3339 time,
+// has level INFO.
 func levelOf(line []byte) string {
 	var said map[string]any
 	if json.Unmarshal(line, &said) != nil {
@@ -35,8 +35,8 @@ func levelOf(line []byte) string {
 	return strings.ToUpper(level)
 }
 
-// passing are those of some lines that come through to the log group when the
-// function's level is this one; "" lets everything through.
+// passing are the lines that reach the log group when the function has a level; "" is for
+// all lines.
 func passing(lines []byte, level string) []byte {
 	if level == "" {
 		return lines

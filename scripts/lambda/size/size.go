@@ -1,4 +1,4 @@
-// Package size says how large the programs of the functions may be.
+// Package size limits how large the programs of the functions may be.
 package size
 
 import (
@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// The most that a stripped program may have, in bytes. The Graph SDK is half of one.
+// Limits of a stripped program, in bytes. The Graph SDK is half of a program that has it.
 const (
 	most          = 11e6
 	mostWithGraph = 20e6
 )
 
-// Most is the most that a program may have, in bytes, and whether it holds the Graph SDK.
+// Most is the limit of a program in bytes, and whether the program has the Graph SDK in it.
 func Most(bootstrap string) (bytes int64, graph bool, err error) {
 	info, err := buildinfo.ReadFile(bootstrap)
 	if err != nil {

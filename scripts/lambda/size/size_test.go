@@ -8,8 +8,8 @@ import (
 	"entrasync/scripts/lambda/size"
 )
 
-// The test's own program does without the Graph SDK. That those with it may have more,
-// the end-to-end tests of the shipped programs show.
+// The test's own program has no Graph SDK in it. The end-to-end tests of the shipped
+// programs cover those with it.
 func TestMost(t *testing.T) {
 	own, err := os.Executable()
 	if err != nil {

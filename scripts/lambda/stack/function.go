@@ -17,8 +17,7 @@ const (
 	defaultLogLevel    = "INFO" // of a log in JSON
 )
 
-// function makes a function of its properties and of what the template says of
-// all functions.
+// function makes a function of its properties and of the global ones of the template.
 func (r *resolver) function(logical string) (Function, error) {
 	f := Function{LogicalID: logical, Name: r.physical[logical].ref, Environment: map[string]string{}, Timeout: defaultTimeout}
 	names := []string{"Environment", "Timeout", "MemorySize", "Events", "LoggingConfig"}
@@ -56,8 +55,8 @@ func (r *resolver) function(logical string) (Function, error) {
 	return f, r.events(&f, own)
 }
 
-// logLevel is the level from which on Lambda lets lines through; what the function
-// says of its log comes before what the template says of all.
+// logLevel is the lowest level of lines that Lambda passes on. The function's own setting
+// wins over the global one.
 func logLevel(all, own map[string]any) string {
 	logging := map[string]any{"ApplicationLogLevel": defaultLogLevel}
 	for _, from := range []map[string]any{all, own} {
@@ -70,7 +69,7 @@ func logLevel(all, own map[string]any) string {
 	return fmt.Sprint(logging["ApplicationLogLevel"])
 }
 
-// events adds what invokes a function.
+// events adds the event sources and schedules of a function.
 func (r *resolver) events(f *Function, own map[string]any) error {
 	events, _ := own["Events"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(events)) {

@@ -16,7 +16,7 @@ type resolver struct {
 	physical map[string]identity // of the resources that exist
 }
 
-// identity is what the template's other resources can refer to.
+// identity is what other resources of the template can refer to.
 type identity struct {
 	ref        string
 	attributes map[string]string
@@ -25,8 +25,8 @@ type identity struct {
 // nothing is the value of AWS::NoValue: the property is left out.
 type nothing struct{}
 
-// value computes a value that may hold intrinsic functions; at says where it
-// stands.
+// value computes a value that may have intrinsic functions; at is its place in the
+// template.
 func (r *resolver) value(v any, at string) (any, error) {
 	switch v := v.(type) {
 	case map[string]any:

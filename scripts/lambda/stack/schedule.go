@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// scheduleKnown are the properties of a schedule that are understood here. The others
-// would change when it runs or what the function gets.
+// scheduleKnown are the properties of a schedule that are known here. The others would
+// change when it runs or what the function gets.
 var scheduleKnown = []string{"Name", "Description", "ScheduleExpression", "State", "RetryPolicy", "DeadLetterConfig"}
 
 // rate is the form of the schedules that are known here (EventBridge Scheduler user

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Stack is what a template becomes.
+// Stack are the resources that a template creates.
 type Stack struct {
 	Functions []Function // by logical id
 	Queues    []Queue    // by logical id
@@ -26,16 +26,16 @@ type Function struct {
 	Environment map[string]string
 	Timeout     time.Duration
 	MemoryMB    int
-	// LogLevel is the least important level of which lines reach the log group; ""
-	// where the log's format is text, of which none is left out.
+	// LogLevel is the lowest level of lines that reach the log group; "" where the log's
+	// format is text, of which all lines do.
 	LogLevel  string
 	Routes    []Route
 	Sources   []Source
 	Schedules []Schedule
 }
 
-// Route is a way into a function from the HTTP API, by the key that API Gateway
-// has for it: "GET /path/{parameter}", "ANY /path" or "$default".
+// Route is a route of the HTTP API to a function, as a route key of API Gateway: "GET
+// /path/{parameter}", "ANY /path" or "$default".
 type Route string
 
 // Source is an event source mapping.
@@ -58,10 +58,10 @@ type Queue struct {
 	LogicalID, Name, ARN, URL string
 	// Attributes are what SQS's CreateQueue takes.
 	Attributes map[string]string
-	// DeadLetterARN is where a message goes that was received too often, ""
-	// if the queue keeps it.
+	// DeadLetterARN is the queue to which a message moves that was received too often; ""
+	// if it stays.
 	DeadLetterARN string
-	// Metadata is what the template says of it beside what SQS takes.
+	// Metadata is that of the template, which SQS does not get.
 	Metadata map[string]any
 }
 
@@ -72,7 +72,7 @@ type Table struct {
 	Definition map[string]any
 }
 
-// The types of resources that are looked at.
+// The types of resources that a stack has.
 const (
 	typeFunction = "AWS::Serverless::Function"
 	typeQueue    = "AWS::SQS::Queue"
@@ -234,8 +234,8 @@ func (r *resolver) table(logical string) (Table, error) {
 	return t, err
 }
 
-// properties are some of the properties of a resource, computed. The others may
-// hold what this package does not know.
+// properties are some of the properties of a resource, computed. The others may have
+// functions that this package does not know.
 func (r *resolver) properties(logical string, names ...string) (map[string]any, error) {
 	return r.some(r.template.Resources[logical].Properties, logical, names...)
 }
@@ -266,7 +266,8 @@ func (s *Stack) QueueByARN(arn string) (Queue, error) {
 	return Queue{}, refuse(arn, "no queue of the stack has this ARN")
 }
 
-// Variable is the value that all functions that have a variable have for it.
+// Variable is the value of an environment variable, which is the same in all functions that
+// have it; "" if none has.
 func (s *Stack) Variable(name string) string {
 	for _, f := range s.Functions {
 		if value := f.Environment[name]; value != "" {
@@ -282,7 +283,7 @@ func seconds(v any) (time.Duration, error) {
 	return d, err
 }
 
-// number is a whole number of the template; fallback when it is not there.
+// number is an integer of the template; fallback when it is not there.
 func number(v any, fallback int) (int, error) {
 	if v == nil {
 		return fallback, nil

@@ -33,8 +33,8 @@ func read(t *testing.T, text string, parameters map[string]string) (*stack.Stack
 	return stack.Read(path, p)
 }
 
-// whole is a template with a bit of everything.
-const whole = `
+// everything is a template with one of each kind of resource.
+const everything = `
 Parameters:
   Level: {Type: String, Default: info}
   Client: {Type: String}
@@ -113,7 +113,7 @@ Resources:
 `
 
 func TestWhatATemplateBecomes(t *testing.T) {
-	got, err := read(t, whole, map[string]string{"Client": "42"})
+	got, err := read(t, everything, map[string]string{"Client": "42"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,21 +146,21 @@ func TestWhatATemplateBecomes(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the stack (-want +got):\n%s", diff)
 	}
-	loud, err := read(t, whole, map[string]string{"Client": "42", "Level": "debug"})
+	loud, err := read(t, everything, map[string]string{"Client": "42", "Level": "debug"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if level := loud.Functions[0].LogLevel; level != "DEBUG" {
-		t.Errorf("the function's own log level is %s", level)
+		t.Errorf("the function's own log level is %s, want DEBUG", level)
 	}
 	for logging, want := range map[string]string{"{LogFormat: Text, ApplicationLogLevel: WARN}": "", "{LogFormat: JSON}": "INFO"} {
-		s, err := read(t, strings.Replace(whole, "{LogFormat: JSON, ApplicationLogLevel: WARN}", logging, 1), map[string]string{"Client": "42"})
+		s, err := read(t, strings.Replace(everything, "{LogFormat: JSON, ApplicationLogLevel: WARN}", logging, 1), map[string]string{"Client": "42"})
 		if err != nil || s.Functions[0].LogLevel != want {
 			t.Errorf("with %s the log level is %+v, want %q (%v)", logging, s, want, err)
 		}
 	}
 	if e := loud.Functions[0].Environment; e["MOOD"] != "loud" || e["LEFT_OUT"] != "x" || len(loud.Secrets) != 0 {
-		t.Errorf("with the other level: %v, secrets %v", e, loud.Secrets)
+		t.Errorf("with the other level: %v, secrets %v; want MOOD loud, LEFT_OUT x, no secret", e, loud.Secrets)
 	}
 }
 
@@ -181,17 +181,17 @@ func TestWhatATemplateForgets(t *testing.T) {
 		"an integration with no function": {"!GetAtt WorkFunction.Arn", "!GetAtt Bus.Arn", "no function of this stack"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !strings.Contains(whole, tc.from) {
-				t.Fatalf("the template does not hold %q", tc.from)
+			if !strings.Contains(everything, tc.from) {
+				t.Fatalf("the template does not have %q", tc.from)
 			}
-			_, err := read(t, strings.Replace(whole, tc.from, tc.to, 1), map[string]string{"Client": "42"})
+			_, err := read(t, strings.Replace(everything, tc.from, tc.to, 1), map[string]string{"Client": "42"})
 			if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("got %v, want %q", err, tc.says)
 			}
 		})
 	}
 	if _, err := stack.Read(filepath.Join(t.TempDir(), "none"), place()); !fault.Is(err, fault.NotFound) {
-		t.Errorf("no file: %v", err)
+		t.Errorf("no file: %v, want %s", err, fault.NotFound)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestOurTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(s.Functions) < 5 || len(s.Queues) < 10 || len(s.Tables) != 1 || len(s.Buses) != 1 {
-		t.Fatalf("the stack has %d functions, %d queues, %d tables and %d buses", len(s.Functions), len(s.Queues), len(s.Tables), len(s.Buses))
+		t.Fatalf("the stack has %d functions, %d queues, %d tables and %d buses, want at least 5 and 10, 1 and 1", len(s.Functions), len(s.Queues), len(s.Tables), len(s.Buses))
 	}
 	for _, f := range s.Functions {
 		if f.LogLevel != "TRACE" {
@@ -215,7 +215,7 @@ func TestOurTemplate(t *testing.T) {
 		for _, source := range f.Sources {
 			q, err := s.QueueByARN(source.QueueARN)
 			if err != nil || q.DeadLetterARN == "" || !source.ReportFailures {
-				t.Errorf("%s is fed by %+v from %+v: %v", f.LogicalID, source, q, err)
+				t.Errorf("%s is fed by %+v from %+v (%v), want a queue with dead letters, and reported failures", f.LogicalID, source, q, err)
 			}
 		}
 	}

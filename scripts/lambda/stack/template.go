@@ -1,10 +1,10 @@
-// Package stack reads the SAM template of this product and says what
-// CloudFormation would make of it on a machine of one's own: every function with
-// its environment, time-out, routes, event sources and schedules, the queues with their
-// dead letters, the table and the bus.
+// Package stack reads the SAM template of this product and gives the resources that
+// CloudFormation would create from it: every function with its environment, time-out,
+// routes, event sources and schedules, the queues with their dead letters, the table and
+// the bus.
 //
-// It knows the part of CloudFormation that the template uses. Whatever else it
-// meets is an error that names the place, never a guess.
+// It knows the part of CloudFormation that the template uses. Anything else is an error
+// that names the place, never a guess.
 package stack
 
 import (
@@ -26,7 +26,7 @@ type Place struct {
 	QueueURL func(name string) string
 }
 
-// template is a template as it stands, its intrinsic functions in their long
+// template is a template before intrinsic functions are computed, which are in their long
 // form.
 type template struct {
 	Parameters map[string]map[string]any `yaml:"Parameters"`

@@ -6,7 +6,7 @@ import (
 )
 
 // The rows of infra/dashboard.yaml that are derived: alarms, and metrics of one queue or
-// of one function. Rows of a kind stand together; the first of them says how all look.
+// of one function. Rows of a kind follow each other; the first of them is the pattern.
 var (
 	alarmRow  = regexp.MustCompile(`^ *"\$\{Account\}-([a-z-]+)",?$`)
 	metricRow = regexp.MustCompile(`^ *\["AWS/(SQS|Lambda)","\w+","\w+Name","\$\{Prefix\}-([a-z-]+?)(?:-dead)?(?:\.fifo)?",\{.*\}\],?$`)
@@ -47,7 +47,7 @@ func withRows(text, alarms string, w watched) string {
 	return strings.Join(lines, "\n")
 }
 
-// rows are rows like the one of a name, for all names, with commas between.
+// rows repeat the row of one name for all names, with commas between.
 func rows(like, name string, names []string) []string {
 	like = strings.TrimSuffix(like, ",")
 	all := make([]string, len(names))

@@ -67,7 +67,7 @@ Resources:
 	return w
 }
 
-// A queue and a function that come have their alarms and rows, without another line.
+// A queue and a function that are added to the template get their alarms and rows.
 func TestWhatComesIsWatched(t *testing.T) {
 	w := changed(t)
 	alarms, err := withAlarms(file(t, alarmsFile), w)
@@ -98,8 +98,7 @@ func TestWhatComesIsWatched(t *testing.T) {
 	}
 }
 
-// What goes leaves nothing behind: with the things of the product alone the files are as
-// they were.
+// What is removed from the template leaves nothing behind: the files are as they were.
 func TestWhatGoesIsForgotten(t *testing.T) {
 	w := changed(t)
 	alarms, err := withAlarms(file(t, alarmsFile), w)
@@ -120,15 +119,15 @@ func TestWhatGoesIsForgotten(t *testing.T) {
 	}
 }
 
-// The alarm of a function that does not run looks back two times, as far as CloudWatch
-// can: a day with periods under an hour, a week else.
+// The alarm for missed runs covers two runs, as far as CloudWatch can: a day with periods
+// under an hour, a week else.
 func TestTheAlarmOfWhatDoesNotRun(t *testing.T) {
 	for rate, want := range map[string][2]int{
 		"rate(1 minute)": {300, 1}, "rate(30 minutes)": {300, 12}, "rate(59 minutes)": {300, 24}, "rate(1 hour)": {3600, 2}, "rate(1 day)": {3600, 48}, "rate(84 hours)": {3600, 168},
 	} {
 		f := changed(t, "rate(1 day)", rate).Functions[0]
 		if got := [2]int{f.Period(), f.Periods()}; got != want {
-			t.Errorf("%s: %v, want %v", rate, got, want)
+			t.Errorf("%s: period and periods %v, want %v", rate, got, want)
 		}
 	}
 }
@@ -144,7 +143,7 @@ func TestWhatCannotBeWatched(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(text, tc.from) {
-				t.Fatalf("the template does not hold %q", tc.from)
+				t.Fatalf("the template does not have %q", tc.from)
 			}
 			path := filepath.Join(t.TempDir(), templateFile)
 			if err := os.WriteFile(path, []byte(strings.Replace(text, tc.from, tc.to, 1)), 0o600); err != nil {
@@ -156,6 +155,6 @@ func TestWhatCannotBeWatched(t *testing.T) {
 		})
 	}
 	if _, err := withAlarms("nothing to replace", watched{}); err == nil {
-		t.Error("a file without the two lines is taken")
+		t.Error("a file without the two lines: no error, want one")
 	}
 }

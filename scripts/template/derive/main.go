@@ -1,7 +1,7 @@
 // Command derive writes what follows from template.yaml: the alarms of every queue and
 // function in infra/alarms.yaml, and their rows in infra/dashboard.yaml. Run it at the
-// root of the module, by `make derive`, after a queue or a function came or went. A test
-// fails as long as a file is not what it should be.
+// root of the module, by `make derive`, after a queue or a function was added or removed.
+// A test fails as long as a file is out of date.
 package main
 
 import (

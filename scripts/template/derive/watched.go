@@ -11,7 +11,8 @@ import (
 	"entrasync/scripts/lambda/stack"
 )
 
-// watched is what alarms and dashboard are about, in the order of the template.
+// watched are the queues and functions of alarms and dashboard, in the order of the
+// template.
 type watched struct {
 	Queues    []queue
 	Functions []function
@@ -21,8 +22,8 @@ type watched struct {
 type queue struct {
 	ID   string // begins the logical ids of its alarms: Changes
 	Name string // changes
-	// Minutes are how long the oldest message may wait, and Says is what is wrong when
-	// it waits longer.
+	// Minutes is how long the oldest message may wait, and Says is what is wrong when it
+	// waits longer.
 	Minutes int
 	Says    string
 }
@@ -40,7 +41,7 @@ func (q queue) Seconds() int { return 60 * q.Minutes }
 // The stack's name, for which the templates below have a parameter.
 const prefix = "${Prefix}"
 
-// read reads what there is to watch.
+// read reads the queues and functions of a template.
 func read(path string) (watched, error) {
 	var w watched
 	text, err := os.ReadFile(path)
@@ -87,16 +88,15 @@ func read(path string) (watched, error) {
 // nameOf is a name without that of the stack.
 func nameOf(name string) string { return strings.TrimPrefix(name, prefix+"-") }
 
-// CloudWatch looks back a week with periods of an hour and a day with shorter ones
-// (Amazon CloudWatch user guide, evaluating an alarm).
+// CloudWatch evaluates at most a week with periods of an hour or more, and at most a day
+// with shorter ones (Amazon CloudWatch user guide, evaluating an alarm).
 const (
 	hour       = time.Hour
 	short      = 5 * time.Minute
 	longestGap = 84 * time.Hour
 )
 
-// Period is the period of the alarm for a function that does not run at its times, in
-// seconds.
+// Period is the period of the alarm for missed runs, in seconds.
 func (f function) Period() int {
 	if f.Every >= hour {
 		return int(hour.Seconds())
@@ -104,7 +104,7 @@ func (f function) Period() int {
 	return int(short.Seconds())
 }
 
-// Periods are how many periods make up two times.
+// Periods is how many periods cover two runs.
 func (f function) Periods() int {
 	period := time.Duration(f.Period()) * time.Second
 	return int((2*f.Every + period - 1) / period)

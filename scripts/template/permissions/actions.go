@@ -31,8 +31,8 @@ var actions = map[call][]string{
 	{"sts", "GetWebIdentityToken"}: {"sts:GetWebIdentityToken"},
 }
 
-// runtimeActions are what Lambda itself does in the name of the role: it writes
-// the log and sends the traces.
+// runtimeActions are the actions of Lambda itself with the role: it writes the log and
+// sends the traces.
 var runtimeActions = []string{
 	"logs:CreateLogStream", "logs:PutLogEvents",
 	"xray:PutTelemetryRecords", "xray:PutTraceSegments",
@@ -42,8 +42,8 @@ var runtimeActions = []string{
 // Lambda documentation, Amazon SQS event source mapping).
 var sourceActions = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
-// withoutResource are the actions for which AWS knows no resource, so that a role
-// has to say *. Where a condition must narrow them it says which.
+// withoutResource are the actions without a resource, for which a role has to name *, each
+// with the keys on which it must have a condition.
 var withoutResource = map[string][]string{
 	"xray:PutTelemetryRecords": nil,
 	"xray:PutTraceSegments":    nil,

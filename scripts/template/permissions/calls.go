@@ -26,10 +26,9 @@ var clientMethod = regexp.MustCompile(`^github\.com/aws/aws-sdk-go-v2/service/([
 // discovery switched on sends.
 var notCalls = []string{"Options", "DescribeEndpoints"}
 
-// calls lists the calls that a program can make, sorted. The linker leaves out
-// every method that nothing can reach, and a stripped program still has the
-// names of its functions, for stack traces. So the list is that of what is
-// shipped, whichever way the code took to get there.
+// calls lists the calls that a program can make, sorted. The linker leaves out every method
+// that nothing can reach, and a stripped program still has the names of its functions, for
+// stack traces. So the list is that of the shipped program.
 func calls(program string) ([]call, error) {
 	file, err := elf.Open(program)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// check compares one function's role with what it can call, and says what does
-// not fit.
+// check compares one function's role with the calls that it can make, and gives the
+// differences.
 func check(name string, f function, can []call) []string {
 	var problems []string
 	needed, problems := needs(f, can)
@@ -40,7 +40,7 @@ func check(name string, f function, can []call) []string {
 	return append(problems, unnamed(f, allowed)...)
 }
 
-// needs are the actions that a function needs, each with what for.
+// needs are the actions that a function needs, each with what needs it.
 func needs(f function, can []call) (needed map[string]string, problems []string) {
 	needed = map[string]string{}
 	for _, action := range runtimeActions {
@@ -65,8 +65,8 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 	return needed, problems
 }
 
-// switchedOff reports whether the function's environment has it never do what the
-// action is for.
+// switchedOff reports whether the function never uses an action, because of its
+// environment.
 func switchedOff(f function, action string) bool {
 	switch action {
 	case "sts:GetWebIdentityToken":
@@ -78,10 +78,9 @@ func switchedOff(f function, action string) bool {
 	}
 }
 
-// secrets says which functions may have to do with which secrets of the stack, by
-// how their names go on after its prefix: the webhook, which everybody can call,
-// with nothing but the tokens that it compares with, and nobody but users with what
-// opens passwords.
+// secrets are the functions that may read or write a secret of the stack, by how its name
+// goes on after the prefix. The webhook, which everybody can call, gets only the tokens
+// that it compares with. Only users gets the key that opens passwords.
 var secrets = map[string][]string{
 	"admin-token-":    {"admin"},
 	"entra-":          {"users", "groups", "admin"},
@@ -91,7 +90,7 @@ var secrets = map[string][]string{
 	"organizations/":  {"users", "groups", "admin"}, // key and tokens together, as they were kept before
 }
 
-// mayHave reports whether a function may have to do with a secret.
+// mayHave reports whether a function may read or write a secret.
 func mayHave(name string, f function, resource string) bool {
 	_, rest, found := strings.Cut(resource, ":secret:"+f.Environment["ENTRASYNC_SECRETS_PREFIX"]+"/")
 	for begin, functions := range secrets {
@@ -102,8 +101,8 @@ func mayHave(name string, f function, resource string) bool {
 	return false
 }
 
-// about says what is wrong with allowing an action on a resource: it is not one
-// that the function's environment names.
+// about gives what is wrong with allowing an action on a resource, such as one that the
+// function's environment does not name.
 func about(name string, f function, action, resource string, condition map[string]any) []string {
 	if keys, known := withoutResource[action]; known {
 		var problems []string
@@ -142,8 +141,8 @@ func conditioned(condition map[string]any, key string) bool {
 	return false
 }
 
-// unnamed says which queues, tables and buses of the environment the role does
-// not name, and on which queues an event source lacks its rights.
+// unnamed gives the queues, tables and buses of the environment that the role does not
+// name, and the queues on which an event source lacks rights.
 func unnamed(f function, allowed map[string][]string) []string {
 	var all, problems []string
 	for _, resources := range allowed {

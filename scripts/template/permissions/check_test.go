@@ -86,13 +86,13 @@ func TestCheck(t *testing.T) {
 			got := check("fanout", f, can)
 			found := slices.ContainsFunc(got, func(problem string) bool { return strings.Contains(problem, tc.want) })
 			if tc.want == "" && len(got) > 0 || tc.want != "" && !found {
-				t.Errorf("%q, want %q", got, tc.want)
+				t.Errorf("problems %q, want %q", got, tc.want)
 			}
 		})
 	}
 }
 
-// Which function may have to do with which secrets of the stack.
+// Each function may read and write its own secrets of the stack and no other.
 func TestSecrets(t *testing.T) {
 	everybody := []string{"webhook", "fanout", "users", "groups", "admin"}
 	for secret, may := range map[string][]string{
@@ -114,7 +114,7 @@ func TestSecrets(t *testing.T) {
 			for _, action := range []string{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"} {
 				problems := about(name, example(), action, resource("secretsmanager", "secret:"+secret), nil)
 				if allowed := len(problems) == 0; allowed != slices.Contains(may, name) {
-					t.Errorf("%s on %s for %s: %v", action, secret, name, problems)
+					t.Errorf("%s on %s for %s is allowed: %t, want %t: %v", action, secret, name, allowed, !allowed, problems)
 				}
 			}
 		}
@@ -125,7 +125,7 @@ func TestListIsOneOrSeveral(t *testing.T) {
 	for text, want := range map[string]list{`"a"`: {"a"}, `["a","b"]`: {"a", "b"}} {
 		var got list
 		if err := json.Unmarshal([]byte(text), &got); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: %v, %v", text, got, err)
+			t.Errorf("%s: %v (%v), want %v", text, got, err, want)
 		}
 	}
 }
@@ -140,13 +140,13 @@ func TestCallsOfAProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found, err := calls(own); err != nil || len(found) > 0 {
-		t.Errorf("%v, %v", found, err)
+		t.Errorf("calls %v (%v), want none", found, err)
 	}
 	none := filepath.Join(t.TempDir(), "none")
 	if err := os.WriteFile(none, []byte("#!/bin/sh"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := calls(none); err == nil {
-		t.Error("what is no program has no error")
+		t.Error("a file that is no program: no error, want one")
 	}
 }

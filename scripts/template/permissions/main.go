@@ -1,10 +1,10 @@
-// Command permissions compares what each shipped function can call on AWS with
-// what its role allows, in both directions, and looks at every resource that a
-// role names. A schedule may invoke its function and do nothing else.
+// Command permissions compares the calls of AWS that each shipped function can make with
+// what its role allows, in both directions, and checks every resource that a role names. A
+// schedule may invoke its function and do nothing else.
 //
-// What a function can call stands in its program, as sam build made it. What its
-// role allows is what CloudFormation made of the template, with every reference
-// resolved; deploy.py writes it to a file.
+// The calls are read from the program that sam build made. The roles are those that
+// CloudFormation makes of the template, with every reference resolved; deploy.py writes
+// them to a file.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// function is a function as it was put up.
+// function is a deployed function.
 type function struct {
 	ARN         string            `json:"arn"`
 	Timeout     int               `json:"timeout"` // seconds
@@ -26,7 +26,7 @@ type function struct {
 	Statements  []statement       `json:"statements"`
 }
 
-// schedule is a schedule that invokes a function, with the role in whose name it does.
+// schedule is a schedule that invokes a function, with its role.
 type schedule struct {
 	Name       string      `json:"name"`
 	Expression string      `json:"expression"`
@@ -74,7 +74,7 @@ func main() {
 	}
 }
 
-// compare compares every function of every variant and says what it found.
+// compare checks every function of every variant, and gives the problems.
 func compare(rolesFile, buildFolder string) ([]string, error) {
 	text, err := os.ReadFile(rolesFile) //nolint:gosec // whoever runs this names the file
 	if err != nil {

@@ -15,9 +15,9 @@ const (
 	invocation = "lambda:InvokeFunction"
 )
 
-// scheduled says what is wrong with a schedule of a function: its role may not do what
-// is needed, or more than that; nothing would run; or one run would still be on its way
-// when the next one begins, because Lambda runs them side by side.
+// scheduled gives what is wrong with a schedule of a function: its role allows less or more
+// than is needed; it never runs; or a run may take so long that the next one begins before
+// its end, which Lambda does not prevent.
 func scheduled(f function, s schedule) []string {
 	var problems []string
 	say := func(format string, values ...any) {

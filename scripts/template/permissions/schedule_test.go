@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// sample is a function on a schedule, as deploy.py writes it; deploy_test.py holds it
-// against the file.
+// sample is a function on a schedule, as deploy.py writes it; deploy_test.py compares its
+// output with the same file.
 func sample(t *testing.T) function {
 	t.Helper()
 	text, err := os.ReadFile("testdata/scheduled.json")
@@ -59,7 +59,7 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// A schedule is looked at together with the role of its function.
+// A schedule is checked together with the role of its function.
 func TestScheduledFunctionsAreChecked(t *testing.T) {
 	f := example()
 	f.ARN, f.Timeout = "arn:aws:lambda:eu-central-1:123456789012:function:stack-fanout", 60

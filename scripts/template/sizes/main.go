@@ -1,4 +1,4 @@
-// Command sizes holds the programs that `sam build` made against what they may have.
+// Command sizes compares the sizes of the programs that `sam build` made with their limits.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"log"
 	"net/http"
 	"strings"
@@ -28,6 +29,17 @@ func NewServer(handler http.Handler, logger zerolog.Logger) *http.Server {
 		Handler: handler, ErrorLog: log.New(complaints{logger}, "", 0), MaxHeaderBytes: maxHeaders,
 		ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
 	}
+}
+
+// EndServer lets requests end that are under way, and breaks off what is left
+// after a time: mostly connections that were opened and never used.
+func EndServer(server *http.Server, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	return nil
 }
 
 // complaints writes the messages of a standard logger to our log.

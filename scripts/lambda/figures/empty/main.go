@@ -1,5 +1,5 @@
-// Command empty is a Lambda function that does nothing: the least that any
-// function needs to start and to hold.
+// Command empty is a Lambda function that does nothing. It shows the least time and memory
+// that any function needs to start.
 package main
 
 import "github.com/aws/aws-lambda-go/lambda"
