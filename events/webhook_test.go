@@ -42,7 +42,10 @@ func TestWebhook(t *testing.T) {
 	for file, want := range table {
 		t.Run(file, func(t *testing.T) {
 			changes := newQueue(t)
-			handler := webhook.Handler{Secrets: tokens{}, Changes: changes, Metrics: &metric.Memory{}}
+			handler, err := webhook.New(webhook.Config{Secrets: tokens{}, Changes: changes, Metrics: &metric.Memory{}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			request := read[events.APIGatewayV2HTTPRequest](t, filepath.Join("webhook", file))
 			for range 2 { // JumpCloud may send anything again
 				response, err := handler.Handle(t.Context(), request)

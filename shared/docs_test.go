@@ -36,6 +36,9 @@ type repository struct {
 var (
 	testFunction = regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+|Benchmark\w+)\(`)
 	makeTarget   = regexp.MustCompile(`(?m)^([a-z-]+):`)
+	codeBlock    = regexp.MustCompile("(?s)```.*?```")
+	listedFolder = regexp.MustCompile(`(?m)^ *([a-z]\w*)/ `)
+	folderName   = regexp.MustCompile(`^(functions|shared|infra|events|scripts|findings)(/[\w-]+)+/?$`)
 	codeSpan     = regexp.MustCompile("`([^`\n]+)`")
 	link         = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
 	testName     = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\w*$`)
@@ -105,6 +108,13 @@ func (r repository) untrue(name, text string) []string {
 			wrong = append(wrong, target)
 		}
 	}
+	for _, block := range codeBlock.FindAllString(text, -1) {
+		for _, found := range listedFolder.FindAllStringSubmatch(block, -1) {
+			if !r.hasFolder(found[1]) {
+				wrong = append(wrong, found[1]+"/")
+			}
+		}
+	}
 	for _, found := range codeSpan.FindAllStringSubmatch(text, -1) {
 		span := found[1]
 		command := makeCommand.FindStringSubmatch(span)
@@ -112,7 +122,8 @@ func (r repository) untrue(name, text string) []string {
 		case command != nil && !r.targets[command[1]],
 			testName.MatchString(span) && !r.tests[span],
 			variable.MatchString(span) && !strings.Contains(r.source, span),
-			fileName.MatchString(span) && !r.named(path.Dir(name), span):
+			fileName.MatchString(span) && !r.named(path.Dir(name), span),
+			folderName.MatchString(span) && !r.hasFolder(strings.TrimSuffix(span, "/")):
 			wrong = append(wrong, span)
 		}
 	}
@@ -124,19 +135,24 @@ func (r repository) exists(name string) bool {
 	return slices.ContainsFunc(r.files, func(f string) bool { return f == name || strings.HasPrefix(f, name+"/") || name == "." })
 }
 
+// hasFolder reports whether there is a folder whose path is a name or ends with it.
+func (r repository) hasFolder(name string) bool {
+	return slices.ContainsFunc(r.files, func(f string) bool { return strings.Contains("/"+f, "/"+name+"/") })
+}
+
 // named reports whether a document in a folder may call a file so: by its path, from
-// there or from the root, or by the end of it. A name of what a program makes stands in
-// the code.
+// there or from the root, or by the end of it. A name without a folder may also be that of
+// a file that a program makes: then the code has it.
 func (r repository) named(folder, name string) bool {
 	pattern := regexp.MustCompile(`(^|/)` + strings.ReplaceAll(regexp.QuoteMeta(strings.TrimPrefix(name, "./")), `\*`, `[\w-]*`) + `$`)
-	return r.exists(path.Join(folder, name)) || slices.ContainsFunc(r.files, pattern.MatchString) || strings.Contains(r.source, path.Base(name))
+	return r.exists(path.Join(folder, name)) || slices.ContainsFunc(r.files, pattern.MatchString) || !strings.Contains(name[1:], "/") && strings.Contains(r.source, name)
 }
 
 // The test finds what it looks for.
 func TestUntrueDocsAreFound(t *testing.T) {
 	r := repository{files: []string{"shared/plan/user.go"}, tests: map[string]bool{"TestA": true}, targets: map[string]bool{"run": true}, source: "ENTRASYNC_ADDR"}
-	got := r.untrue("functions/README.md", "`plan/user.go` `plan/gone.go` `TestA` `TestB` `make run` `make fun` `ENTRASYNC_ADDR` `ENTRASYNC_GONE` [a](../shared/plan) [b](../gone)")
-	if want := []string{"../gone", "plan/gone.go", "TestB", "make fun", "ENTRASYNC_GONE"}; !slices.Equal(got, want) {
+	got := r.untrue("functions/README.md", "```\nshared/ a\n  plan/ b\n  gone/ c\n```\n`shared/plan` `shared/lost/` `gone/user.go` `plan/user.go` `plan/gone.go` `TestA` `TestB` `make run` `make fun` `ENTRASYNC_ADDR` `ENTRASYNC_GONE` [a](../shared/plan) [b](../gone)")
+	if want := []string{"../gone", "gone/", "shared/lost/", "gone/user.go", "plan/gone.go", "TestB", "make fun", "ENTRASYNC_GONE"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

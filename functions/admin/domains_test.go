@@ -104,6 +104,14 @@ func TestDomainsOfATenantThatNeverAnswered(t *testing.T) {
 	}
 }
 
+// noKeys knows no organization.
+type noKeys struct{}
+
+// APIKey implements clients.Keys.
+func (noKeys) APIKey(context.Context, directory.OrganizationID) (string, error) {
+	return "", fault.New(fault.NotFound, "test", "there is no organization")
+}
+
 // The directory says why Entra refuses our credentials, until Entra accepts them.
 func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
 	app := entratest.DefaultApp()
@@ -114,8 +122,14 @@ func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
 	f := newFixture(t)
 	secret := "another"
 	api := f.api
-	api.Clients = parts{Clients: f.outside, Organizations: f.outside, Tenants: clients.New(clients.Config{GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.example", ClientID: app.ClientID, Transport: entratest.Transport(simulator),
-		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: secret}, nil }})}
+	tenants, err := clients.New(clients.Config{
+		JumpCloudAPI: "https://jumpcloud.example/api", JumpCloudInsights: "https://jumpcloud.example/insights", Keys: noKeys{}, Regions: f.records,
+		GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.example", ClientID: app.ClientID, Transport: entratest.Transport(simulator),
+		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: secret}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Clients = parts{Clients: f.outside, Organizations: f.outside, Tenants: tenants}
 	f.serve(api)
 	_, missing := f.create("Missing", organization, "no-such-tenant.example", "{}")
 	if message, _ := missing["message"].(string); missing["status"] != "pending_authorization" || missing["reason"] != "tenant_not_found" ||

@@ -25,20 +25,22 @@ type reasonFilter directory.Reason
 // Schema implements huma.SchemaProvider.
 func (reasonFilter) Schema(huma.Registry) *huma.Schema { return enumeration(directory.OfLink) }
 
-// shownReason is a reason in an answer: any of the list.
+// shownReason is a reason in an answer: that of a link, a member or an action.
 type shownReason directory.Reason
 
 // Schema implements huma.SchemaProvider.
-func (shownReason) Schema(huma.Registry) *huma.Schema { return enumeration() }
+func (shownReason) Schema(huma.Registry) *huma.Schema {
+	return enumeration(directory.OfLink, directory.OfMember, directory.OfAction)
+}
 
-// enumeration describes the reasons that one of the bearers can have, or all. What each
+// enumeration describes the reasons that the bearers can have. What each
 // means and what to do is in the extension x-enumDescriptions, which documentation tools
 // show.
 func enumeration(bearers ...directory.Bearer) *huma.Schema {
 	var words []any
 	meanings := map[string]string{}
 	for _, r := range directory.Reasons() {
-		if len(bearers) == 0 || slices.Contains(bearers, r.Of) {
+		if slices.Contains(bearers, r.Of) {
 			words = append(words, string(r.Reason))
 			meanings[string(r.Reason)] = r.Sentence + ". To do: " + r.Advice
 		}

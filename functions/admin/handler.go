@@ -71,15 +71,9 @@ type API struct {
 
 // check returns a fault that names the missing part of the API, if there is one.
 func (a API) check() error {
-	for _, part := range []struct {
-		name  string
-		there bool
-	}{
-		{"Store", a.Store != nil}, {"Clients", a.Clients != nil}, {"Auth", a.Auth != nil}, {"Secrets", a.Secrets != nil},
-	} {
-		if !part.there {
-			return &fault.Error{Op: "admin.new", Kind: fault.Internal, Subject: part.name, Message: part.name + " is missing: whoever starts the function must give it"}
-		}
+	if err := fault.Missing("admin.new", fault.Part{Name: "Store", There: a.Store != nil}, fault.Part{Name: "Clients", There: a.Clients != nil},
+		fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}); err != nil {
+		return err
 	}
 	return a.Lanes.Check()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
@@ -39,13 +40,23 @@ type Secrets interface {
 	WebhookTokens(ctx context.Context, organization directory.OrganizationID) ([]string, error)
 }
 
-// Handler answers JumpCloud.
-type Handler struct {
+// Config is what the handler needs.
+type Config struct {
 	Secrets Secrets
 	Changes queue.Sender
 	Metrics metric.Counter
-	// Refused logs refusals and their number. If it is nil, each refusal is logged.
-	Refused *Refusals
+}
+
+// Handler answers JumpCloud.
+type Handler struct {
+	Config
+	refused *refusals
+}
+
+// New returns a fault that names the first part that is missing.
+func New(c Config) (Handler, error) {
+	return Handler{c, &refusals{}}, fault.Missing("webhook.new", fault.Part{Name: "Secrets", There: c.Secrets != nil},
+		fault.Part{Name: "Changes", There: c.Changes != nil}, fault.Part{Name: "Metrics", There: c.Metrics != nil})
 }
 
 // Handle takes one request.
@@ -85,7 +96,7 @@ func (h Handler) answer(ctx context.Context, organization directory.Organization
 		return events.APIGatewayV2HTTPResponse{StatusCode: status}
 	}
 	if refusal.cause != "" {
-		h.Refused.note(ctx, organization, refusal)
+		h.refused.note(ctx, organization, refusal)
 	}
 	if refusal.cause != "" && !refusal.cause.postponed() {
 		h.Metrics.Count("webhook_refused", 1, "cause", string(refusal.cause))

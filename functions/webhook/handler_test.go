@@ -67,7 +67,10 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, changes: changes, metrics: &metric.Memory{}}
-	f.handler = webhook.Handler{Secrets: tokens{}, Changes: changes, Metrics: f.metrics}
+	f.handler, err = webhook.New(webhook.Config{Secrets: tokens{}, Changes: changes, Metrics: f.metrics})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return f
 }
 
@@ -361,8 +364,25 @@ func TestOutagesMakeJumpCloudTryAgain(t *testing.T) {
 	}
 }
 
+func TestAPartIsMissing(t *testing.T) {
+	for name, remove := range map[string]func(*webhook.Config){
+		"Secrets": func(c *webhook.Config) { c.Secrets = nil },
+		"Changes": func(c *webhook.Config) { c.Changes = nil },
+		"Metrics": func(c *webhook.Config) { c.Metrics = nil },
+	} {
+		config := webhook.Config{Secrets: tokens{}, Changes: acceptingQueue{}, Metrics: &metric.Memory{}}
+		remove(&config)
+		if _, err := webhook.New(config); fault.Of(err) == nil || fault.Of(err).Subject != name {
+			t.Errorf("without %s: %v, want a fault that names it", name, err)
+		}
+	}
+}
+
 func BenchmarkHandle(b *testing.B) {
-	handler := webhook.Handler{Secrets: tokens{}, Changes: acceptingQueue{}, Metrics: &metric.Memory{}}
+	handler, err := webhook.New(webhook.Config{Secrets: tokens{}, Changes: acceptingQueue{}, Metrics: &metric.Memory{}})
+	if err != nil {
+		b.Fatal(err)
+	}
 	r := request(event)
 	b.ReportAllocs()
 	for b.Loop() {

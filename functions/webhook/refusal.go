@@ -117,14 +117,14 @@ func presented(headers map[string]string) bool {
 	return false
 }
 
-// Refusals logs refused webhooks: the first of an organization and cause at once, and
+// refusals logs refused webhooks: the first of an organization and cause at once, and
 // the number of those that follow once a minute. So a channel with a wrong secret,
 // which JumpCloud uses for every change, is logged but does not fill the log. The zero
 // value is ready to use.
 //
 // All organizations that are unknown or could not be looked up count as one, because
 // strangers choose their ids.
-type Refusals struct{ log repeated.Log[refused] }
+type refusals struct{ log repeated.Log[refused] }
 
 // refused is the key by which refusals are counted together.
 type refused struct {
@@ -133,7 +133,7 @@ type refused struct {
 }
 
 // note logs one refusal, or counts it.
-func (r *Refusals) note(ctx context.Context, organization directory.OrganizationID, refusal *refusal) {
+func (r *refusals) note(ctx context.Context, organization directory.OrganizationID, refusal *refusal) {
 	log := *zerolog.Ctx(ctx)
 	if refusal.err != nil {
 		log = log.With().Err(refusal.err).Logger()

@@ -50,7 +50,6 @@ func (s *safeBuffer) String() string {
 func newLogged(t *testing.T) *logged {
 	t.Helper()
 	l := &logged{fixture: newFixture(t)}
-	l.handler.Refused = &webhook.Refusals{}
 	l.logger = zerolog.New(&l.log)
 	return l
 }

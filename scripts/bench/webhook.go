@@ -44,7 +44,10 @@ func webhookLatency(ctx context.Context) (result string, err error) {
 	if err != nil {
 		return "", err
 	}
-	handler := webhook.Handler{Secrets: oneToken("bench"), Changes: changes, Metrics: &metric.Memory{}}
+	handler, err := webhook.New(webhook.Config{Secrets: oneToken("bench"), Changes: changes, Metrics: &metric.Memory{}})
+	if err != nil {
+		return "", err
+	}
 	var took []time.Duration
 	for i := range webhookCalls {
 		r := events.APIGatewayV2HTTPRequest{

@@ -115,8 +115,8 @@ func restore(path string) int {
 	if done.Replaced != "" {
 		_, _ = fmt.Printf("The table of before is %s.\n", done.Replaced)
 	}
-	_, _ = fmt.Print(`The next start looks at everybody in it and writes their accounts anew, by what JumpCloud says now.
-What was decided through the API since the copy is undone, and has to be decided again: look at the
+	_, _ = fmt.Print(`The next start checks every user and group in it and writes their accounts anew, by what JumpCloud says now.
+What was decided through the API since the copy is undone, and has to be decided again: check the
 directories, their settings and their connections; who was disconnected since is connected again.
 `)
 	return 0

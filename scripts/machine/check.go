@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/loopback"
 )
 
@@ -23,8 +24,7 @@ const maxTokens = 2
 
 var (
 	// tokenSyntax is that of bearer tokens (RFC 6750, 2.1).
-	tokenSyntax        = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
-	organizationSyntax = regexp.MustCompile(`^[0-9a-fA-F]{24}$`)
+	tokenSyntax = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 	// secretSyntax is what an HTTP header can have.
 	secretSyntax = regexp.MustCompile(`^[!-~]+$`)
 )
@@ -86,7 +86,7 @@ func checkSecret(_ Config, value string) string {
 
 // checkOrganization checks an organization's id of JumpCloud.
 func checkOrganization(_ Config, value string) string {
-	if !organizationSyntax.MatchString(value) {
+	if !directory.IsJumpCloudID(strings.ToLower(value)) {
 		return fmt.Sprintf("is %q: it must be the 24 hex digits of the organization, which JumpCloud shows under Settings", value)
 	}
 	return ""

@@ -114,7 +114,7 @@ func (m *Machine) join(ctx context.Context) error {
 	case finding == pair.Foreign:
 		return refuse(files, fmt.Sprintf("%s is not the table that %s belongs to", files.Table, files.Queues))
 	case finding == pair.OldTable:
-		return refuse(files, fmt.Sprintf("%s is older than %s, so what was done since is not in it: have everybody in it looked at with `bin/local restore %s`, or take another one", files.Table, files.Queues, files.Table))
+		return refuse(files, fmt.Sprintf("%s is older than %s, so what was done since is not in it: `bin/local restore %s` checks every user and group anew, or take another one", files.Table, files.Queues, files.Table))
 	case finding == pair.OldQueues:
 		m.log.Warn().Str("file", files.Queues).Msg("the queues are older than the table: what waited in the newer ones is not known any more, so sync the users and groups that changed meanwhile")
 	}
@@ -182,5 +182,5 @@ func refusedQueues(files backup.Files, err error) error {
 		return err
 	}
 	return &fault.Error{Op: "start", Kind: fault.Invalid, Message: files.Queues + ": " + f.Message +
-		": move it away and start again, with new queues; what waited in them is lost with them, so have the users and groups looked at that changed meanwhile"}
+		": move it away and start again, with new queues; what waited in them is lost with them, so sync the users and groups that changed meanwhile"}
 }

@@ -19,11 +19,14 @@ import (
 
 // serve starts the functions and the HTTP server.
 func (m *Machine) serve(listener net.Listener) error {
-	outside := clients.New(clients.Config{
+	outside, err := clients.New(clients.Config{
 		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
 		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store,
 	})
+	if err != nil {
+		return err
+	}
 	if err := m.feed(outside); err != nil {
 		return err
 	}
@@ -46,7 +49,10 @@ const maxAPIBody = 1 << 20
 // routes chooses the handler by the path that API Gateway would pass on. Like API Gateway
 // it takes a path unchanged: the ServeMux of net/http would answer some with a redirect.
 func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
-	hook := webhook.Handler{Secrets: m.secrets, Changes: m.Queues[wiring.Changes], Metrics: m.Metrics, Refused: &webhook.Refusals{}}
+	hook, err := webhook.New(webhook.Config{Secrets: m.secrets, Changes: m.Queues[wiring.Changes], Metrics: m.Metrics})
+	if err != nil {
+		return nil, err
+	}
 	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout})
 	handler, err := m.admin(outside)
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 
 // webhook is the function that JumpCloud calls.
 func (w *World) webhook() host.Function {
-	return host.Function{Name: "webhook", Timeout: wiring.WebhookTimeout, Handler: webhook.Handler{
-		Secrets: secrets{}, Changes: w.Queues[wiring.Changes], Metrics: w.Metrics,
-	}.Handle}
+	w.t.Helper()
+	handler, err := webhook.New(webhook.Config{Secrets: secrets{}, Changes: w.Queues[wiring.Changes], Metrics: w.Metrics})
+	w.Must(err)
+	return host.Function{Name: "webhook", Timeout: wiring.WebhookTimeout, Handler: handler.Handle}
 }
 
 // feedAll starts all functions on their queues and schedules.

@@ -66,6 +66,7 @@ type World struct {
 	t      T
 	config Config
 	host   *host.Host
+	hook   host.Function
 
 	mu        sync.Mutex
 	written   int       // write units that Graph has seen
@@ -84,6 +85,7 @@ func New(t T, c Config) *World {
 	w.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
 	w.openQueues(folder)
+	w.hook = w.webhook()
 	w.Directory = w.Kit.Directory("main", c.Settings)
 	w.feedAll()
 	t.Cleanup(func() {
@@ -165,7 +167,7 @@ func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch r.URL.Host {
 	case productHost:
-		return jumpcloudtest.Transport(w.host.HTTP(w.webhook())).RoundTrip(r)
+		return jumpcloudtest.Transport(w.host.HTTP(w.hook)).RoundTrip(r)
 	case functiontest.JumpCloudHost:
 		return w.Kit.RoundTrip(r)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/redirect"
@@ -65,13 +66,18 @@ type organization struct {
 // may still be used for so long.
 const keyLife = 5 * time.Minute
 
-// New makes the access to the outside systems; it sends nothing.
-func New(cfg Config) *Set {
-	return &Set{
+// New makes the access to the outside systems; it sends nothing. It returns a fault that
+// names the first part that is missing.
+func New(cfg Config) (*Set, error) {
+	set := &Set{
 		cfg:           cfg,
 		organizations: map[directory.OrganizationID]organization{},
 		tenants:       map[directory.TenantID]*entra.Client{},
 	}
+	return set, fault.Missing("clients.new", fault.Part{Name: "JumpCloudAPI", There: cfg.JumpCloudAPI != ""},
+		fault.Part{Name: "GraphURL", There: cfg.GraphURL != ""},
+		fault.Part{Name: "LoginURL", There: cfg.LoginURL != ""}, fault.Part{Name: "ClientID", There: cfg.ClientID != ""},
+		fault.Part{Name: "Proof", There: cfg.Proof != nil}, fault.Part{Name: "Keys", There: cfg.Keys != nil}, fault.Part{Name: "Regions", There: cfg.Regions != nil})
 }
 
 // JumpCloud implements reconcile.Clients.

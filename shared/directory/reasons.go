@@ -91,6 +91,7 @@ const (
 // Reasons that are in no record.
 const (
 	TooManyElements Reason = "too_many_elements"
+	TooManyUnknown  Reason = "too_many_unknown"
 	Damaged         Reason = "damaged"
 )
 
@@ -180,6 +181,7 @@ var reasons = []Explained{
 	{PasswordUnopened, "the password was sealed for another key or purpose, or too long ago", "set a password again", OfAction},
 
 	{TooManyElements, "a body holds more events than are taken at once", "send them in several requests", OfBody},
+	{TooManyUnknown, "too many organizations were requested that are not served here, so the secrets of one that the process does not know yet are not read now", "nothing, if the organization is served here: JumpCloud sends it again", OfBody},
 	{Damaged, "the database on one machine is damaged", "put back a copy of it", OfFile},
 }
 

@@ -101,11 +101,14 @@ func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { 
 // Clients are the clients of one process.
 func (k *Kit) Clients() *clients.Set {
 	app := entratest.DefaultApp()
-	return clients.New(clients.Config{
-		JumpCloudAPI: "https://" + JumpCloudHost + "/api", GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
+	set, err := clients.New(clients.Config{
+		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
+		GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
 		ClientID: app.ClientID, Keys: keys{}, Regions: k.Store, Transport: k.transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
+	k.Must(err)
+	return set
 }
 
 // RoundTrip sends a request to the simulator that it is for.

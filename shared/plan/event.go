@@ -53,7 +53,7 @@ type Event struct {
 	Application  EventApplication         `json:"application" doc:"The directory that was written to"`
 	Changes      []EventChange            `json:"changes"`
 	Reason       directory.Reason         `json:"reason,omitempty" doc:"Why the account was disabled, as one typed word; JumpCloud has no such field"`
-	Correlation  EventCorrelation         `json:"correlation" doc:"Why the user was looked at"`
+	Correlation  EventCorrelation         `json:"correlation" doc:"Why the user was checked"`
 	MessageChain EventMessages            `json:"message_chain"`
 	Success      bool                     `json:"success"`
 	ErrorMessage string                   `json:"error_message,omitempty" doc:"Why it failed, with what to do"`

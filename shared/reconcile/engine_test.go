@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
 
@@ -165,10 +166,46 @@ func TestAThirdKindOfWork(t *testing.T) {
 	}
 }
 
-// A missing part is refused, by its name.
+// noClients and noQueue are there, and are never used.
+type (
+	noClients struct{ Clients }
+	noQueue   struct{ queue.Sender }
+)
+
+// A constructor refuses to work without any of its parts, and names the part.
 func TestMissingParts(t *testing.T) {
-	_, err := NewUsers(Parts{})
-	if f := fault.Of(err); f == nil || f.Subject != "Store" {
-		t.Errorf("got %v, want one that names the Store", err)
+	seed := func(context.Context) (string, error) { return "", nil }
+	for name, remove := range map[string]func(*Parts){
+		"":                 func(*Parts) {},
+		"Store":            func(p *Parts) { p.Store = nil },
+		"Clients":          func(p *Parts) { p.Clients = nil },
+		"Metrics":          func(p *Parts) { p.Metrics = nil },
+		"Lanes.UsersLive":  func(p *Parts) { p.Lanes.UsersLive = nil },
+		"Lanes.UsersBulk":  func(p *Parts) { p.Lanes.UsersBulk = nil },
+		"Lanes.GroupsLive": func(p *Parts) { p.Lanes.GroupsLive = nil },
+		"Lanes.GroupsBulk": func(p *Parts) { p.Lanes.GroupsBulk = nil },
+	} {
+		parts := Parts{Store: store.New(nil), Clients: noClients{}, Metrics: &metric.Memory{}, Lanes: Lanes{noQueue{}, noQueue{}, noQueue{}, noQueue{}}}
+		remove(&parts)
+		_, ofUsers := NewUsers(parts)
+		_, ofGroups := NewGroups(parts)
+		_, ofPasswords := NewPasswords(parts, seed)
+		for of, err := range map[string]error{"users": ofUsers, "groups": ofGroups, "passwords": ofPasswords} {
+			if got := missingIn(err); got != name {
+				t.Errorf("%s without %q: %v", of, name, err)
+			}
+		}
 	}
+	parts := Parts{Store: store.New(nil), Clients: noClients{}, Metrics: &metric.Memory{}, Lanes: Lanes{noQueue{}, noQueue{}, noQueue{}, noQueue{}}}
+	if _, err := NewPasswords(parts, nil); missingIn(err) != "PasswordSeed" {
+		t.Errorf("passwords without a seed: %v, want a fault that names PasswordSeed", err)
+	}
+}
+
+// missingIn is the part that an error says is missing; "" for no error.
+func missingIn(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.Of(err).Subject
 }

@@ -27,7 +27,7 @@ func (g Groups) Sync(ctx context.Context, id directory.ID, attempts []GroupAttem
 	b := &groupBatch{}
 	b.Parts = g.Parts
 	for _, a := range attempts {
-		b.objects = append(b.objects, &group{work: work{attempted: a.attempted(groups), linkless: a.Group == ""}, attempt: a})
+		b.objects = append(b.objects, &group{work: work{attempted: a.attempted(groups), stage: readingRecords, linkless: a.Group == ""}, attempt: a})
 	}
 	b.run(ctx, id)
 	return b.outcomes()

@@ -40,7 +40,10 @@ type Passwords struct {
 // NewPasswords returns a fault that names the first part that is missing. The key that
 // opens sealed passwords is derived from the secret text that seed returns.
 func NewPasswords(parts Parts, seed func(context.Context) (string, error)) (Passwords, error) {
-	return Passwords{parts, seed}, parts.check()
+	if err := parts.check(); err != nil {
+		return Passwords{}, err
+	}
+	return Passwords{parts, seed}, fault.Missing("reconcile.new", fault.Part{Name: "PasswordSeed", There: seed != nil})
 }
 
 // passwords names them in logs and records. The actions count what fails.

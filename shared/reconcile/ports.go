@@ -154,27 +154,9 @@ type Lanes struct {
 
 // Check returns a fault that names the first lane that is missing.
 func (l Lanes) Check() error {
-	return missingPart([]part{
-		{"Lanes.UsersLive", l.UsersLive != nil}, {"Lanes.UsersBulk", l.UsersBulk != nil},
-		{"Lanes.GroupsLive", l.GroupsLive != nil}, {"Lanes.GroupsBulk", l.GroupsBulk != nil},
-	})
-}
-
-// part is one thing that a use case needs.
-type part struct {
-	name  string
-	there bool
-}
-
-// missingPart returns a fault that names the first part that is missing: without the
-// check the program would fail only when it needs the part.
-func missingPart(parts []part) error {
-	for _, p := range parts {
-		if !p.there {
-			return &fault.Error{Op: "reconcile.new", Kind: fault.Internal, Subject: p.name, Message: p.name + " is missing: whoever starts the function must give it"}
-		}
-	}
-	return nil
+	return fault.Missing("reconcile.new",
+		fault.Part{Name: "Lanes.UsersLive", There: l.UsersLive != nil}, fault.Part{Name: "Lanes.UsersBulk", There: l.UsersBulk != nil},
+		fault.Part{Name: "Lanes.GroupsLive", There: l.GroupsLive != nil}, fault.Part{Name: "Lanes.GroupsBulk", There: l.GroupsBulk != nil})
 }
 
 // Parts are what the use cases work with.
@@ -189,7 +171,8 @@ type Parts struct {
 
 // check returns a fault that names the first part that is missing.
 func (p Parts) check() error {
-	if err := missingPart([]part{{"Store", p.Store != nil}, {"Clients", p.Clients != nil}, {"Metrics", p.Metrics != nil}}); err != nil {
+	if err := fault.Missing("reconcile.new", fault.Part{Name: "Store", There: p.Store != nil},
+		fault.Part{Name: "Clients", There: p.Clients != nil}, fault.Part{Name: "Metrics", There: p.Metrics != nil}); err != nil {
 		return err
 	}
 	return p.Lanes.Check()

@@ -101,7 +101,7 @@ func sentenceOf(f *fault.Error) string {
 	if f.Message != "" {
 		return f.Message
 	}
-	return fmt.Sprintf("%s failed (%s): it is tried again with the user's next change or on request", f.Op, f.Kind)
+	return fmt.Sprintf("%s failed (%s): it is tried again with the next change or on request", f.Op, f.Kind)
 }
 
 // certain reports whether an error says that nothing was done: Graph refused or throttled

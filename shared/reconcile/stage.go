@@ -14,6 +14,9 @@ type stage[B any, T object] struct {
 	all  bool // also for those whose attempts are over, as long as they have a link
 }
 
+// readingRecords is the stage that an attempt begins in: our own records of it are read.
+const readingRecords = "read records"
+
 // goThrough takes objects through stages, one after the other.
 func goThrough[B any, T object](ctx context.Context, b B, objects []T, stages []stage[B, T]) {
 	for _, s := range stages {

@@ -28,7 +28,7 @@ func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []
 	b := &userBatch{}
 	b.Parts = s.Parts
 	for _, a := range attempts {
-		b.objects = append(b.objects, &user{work: work{attempted: a.attempted(users)}, attempt: a})
+		b.objects = append(b.objects, &user{work: work{attempted: a.attempted(users), stage: readingRecords}, attempt: a})
 	}
 	b.run(ctx, id)
 	return b.outcomes()

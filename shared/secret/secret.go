@@ -49,7 +49,7 @@ type Store interface {
 // TooManyUnknown is the reason of a fault of kind Throttled: there were too many requests
 // for organizations that do not exist, so the secrets of an organization that the process
 // does not know yet cannot be read now. The caller may try again later.
-const TooManyUnknown = "too_many_unknown"
+const TooManyUnknown = directory.TooManyUnknown
 
 // freshKey marks a context; see Fresh.
 type freshKey struct{}

@@ -26,14 +26,7 @@ type Postponer interface {
 
 // Check returns a fault if a part is missing that is needed to receive messages again.
 func Check(postponer Postponer, maxReceives int) error {
-	switch {
-	case postponer == nil:
-		return fault.New(fault.Internal, "sqsbatch.check", "Postponer is missing: whoever starts the function must give it")
-	case maxReceives < 1:
-		return fault.New(fault.Internal, "sqsbatch.check", "MaxReceives is missing: whoever starts the function must give it")
-	default:
-		return nil
-	}
+	return fault.Missing("sqsbatch.check", fault.Part{Name: "Postponer", There: postponer != nil}, fault.Part{Name: "MaxReceives", There: maxReceives > 0})
 }
 
 // Duplicates are the messages of one batch that have the same task.

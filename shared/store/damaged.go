@@ -5,12 +5,13 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
 // Damaged is the reason of the fault about a record that cannot be read. Its subject is
 // the key, with a blank between pk and sk.
-const Damaged = "damaged"
+const Damaged = directory.Damaged
 
 // IsDamaged reports whether err is about a record that cannot be read.
 func IsDamaged(err error) bool {

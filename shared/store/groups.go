@@ -238,11 +238,16 @@ func (s *Store) batchGet(ctx context.Context, keys []Key) ([]Item, error) {
 	return all, nil
 }
 
+// withinKey is the key of the fact that a group is within another one.
+func withinKey(w Within) Key {
+	return Key{PK: groupPK(w.Directory.Organization(), w.Inner), SK: join(withinPart, string(w.Directory), string(w.Outer))}
+}
+
 // PutWithin stores which groups connected groups contain.
 func (s *Store) PutWithin(ctx context.Context, all ...Within) error {
 	var writes []Write
 	for _, w := range all {
-		key := Key{PK: groupPK(w.Directory.Organization(), w.Inner), SK: join(withinPart, string(w.Directory), string(w.Outer))}
+		key := withinKey(w)
 		item, err := encode(key, w)
 		if err != nil {
 			return err

@@ -1,6 +1,11 @@
 package store
 
-import "testing"
+import (
+	"testing"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/goldentest"
+)
 
 // No two sorts of records have the same key part: in one partition a list of the one
 // would show the other.
@@ -15,4 +20,20 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 		}
 		seen[part] = true
 	}
+}
+
+// Records stay where they are: the next version finds them by the same keys.
+func TestKeysKeepTheirForm(t *testing.T) {
+	const organization, user, group, tenant, account = directory.OrganizationID("org"), directory.UserID("user"), directory.GroupID("group"), directory.TenantID("Tenant"), directory.EntraID("account")
+	id := directory.NewID(organization, "main")
+	goldentest.Kept(t, "keys", map[string]Key{
+		"organization": organizationKey(organization), "directory": directoryKey(id), "tenant claim": tenantClaimKey("contoso.example"),
+		"connection": connectionKey(id, user), "link": linkKey(id, user),
+		"group connection": groupConnectionKey(id, group), "group link": groupLinkKey(id, group), "lease": leaseKey(id, group),
+		"within": withinKey(Within{Directory: id, Outer: group, Inner: "inner"}),
+		"member": memberKey(id, group, user), "mark": dirtyKey(id, group, user), "notice": noticeKey(id, group, user),
+		"owner": ownerKey(tenant, account), "turn": turnKey(organization, user), "password key": passwordKeyKey,
+		"doubt":  Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
+		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
+	})
 }

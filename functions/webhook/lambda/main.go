@@ -9,11 +9,6 @@ import (
 
 func main() {
 	env := lambdaenv.Open(patience.Webhook)
-	handler := webhook.Handler{
-		Secrets: env.WebhookTokens(),
-		Changes: env.Queue(lambdaenv.ChangesQueue),
-		Metrics: env.Metrics(),
-		Refused: &webhook.Refusals{},
-	}
-	env.Start(handler.Handle, nil)
+	handler, err := webhook.New(webhook.Config{Secrets: env.WebhookTokens(), Changes: env.Queue(lambdaenv.ChangesQueue), Metrics: env.Metrics()})
+	env.Start(handler.Handle, err)
 }

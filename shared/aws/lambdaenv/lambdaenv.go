@@ -116,6 +116,9 @@ func (e *Environment) Number(name string) int {
 	return n
 }
 
+// Refuse makes Start fail with an error; nil changes nothing.
+func (e *Environment) Refuse(err error) { e.err = errors.Join(e.err, err) }
+
 // Optional is the value of a variable that may be empty.
 func (e *Environment) Optional(name string) string { return os.Getenv(name) }
 

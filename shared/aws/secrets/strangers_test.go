@@ -47,7 +47,11 @@ type process struct {
 func newProcess(t *testing.T, s *shelf) *process {
 	t.Helper()
 	p := &process{t: t}
-	p.handler = webhook.Handler{Secrets: secrets.NewTokens(s.client(), "stack"), Changes: &p.changes, Metrics: &metric.Memory{}, Refused: &webhook.Refusals{}}
+	var err error
+	p.handler, err = webhook.New(webhook.Config{Secrets: secrets.NewTokens(s.client(), "stack"), Changes: &p.changes, Metrics: &metric.Memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 

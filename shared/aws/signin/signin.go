@@ -48,11 +48,13 @@ type Secrets interface {
 
 // Clients makes the clients of the outside systems that the function's variables name.
 func Clients(env *lambdaenv.Environment, regions clients.Regions, secrets Secrets) *clients.Set {
-	return clients.New(clients.Config{
+	set, err := clients.New(clients.Config{
 		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight),
 		GraphURL: env.Variable(lambdaenv.GraphURL), LoginURL: env.Variable(lambdaenv.LoginURL), ClientID: env.Variable(lambdaenv.ClientID),
 		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secrets, Regions: regions,
 	})
+	env.Refuse(err)
+	return set
 }
 
 // Proof returns a function that returns the application's credentials of the given kind:
