@@ -15,7 +15,7 @@ import (
 func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
 	tasks := make([]GroupTask, len(groups))
 	for i, id := range groups {
-		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true}
+		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true, Source: true}
 	}
 	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
 }
@@ -49,18 +49,19 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 const memberChunk = 100
 
 // readMembers sets the memberships to those that JumpCloud lists: users who are new in the
-// list join. For users who are missing it sends tasks that read them one by one: a list
-// that changes while it is read, or is wrong once, must take nobody's access away. The
-// next attempt does what there is no time for.
+// list join. It sends tasks that read one by one the users who are missing, because a list
+// that changes while it is read, or is wrong once, must take nobody's access away, and
+// the users who left after the list began to be read, because it may be older than that.
+// The next attempt does what there is no time for.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	asOf := time.Now().UTC()
-	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
-	if err != nil {
-		return jumpCloudTrouble(err)
-	}
 	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
 		return err
+	}
+	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
+	if err != nil {
+		return jumpCloudTrouble(err)
 	}
 	var changes []store.Membership
 	var missing []directory.UserID
@@ -76,7 +77,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	}
 	for _, id := range users {
 		if !wanted[id] {
-			changes = append(changes, store.Membership{User: id, In: true})
+			changes = append(changes, store.Membership{User: id, In: true, Since: asOf.Add(-longestLag)})
 		}
 	}
 	inside := make([]store.Within, len(within))
@@ -123,11 +124,27 @@ func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task
 	if err := b.Store.AddDoubts(ctx, about...); err != nil {
 		return err
 	}
-	lane := b.Lanes.UsersLive
-	if len(tasks) > liveDoubts {
-		lane = b.Lanes.UsersBulk
+	return Enqueue(ctx, b.laneFor(len(tasks)), tasks...)
+}
+
+// readThemselves sends a task for each user whom a list shows, but who left after the list
+// began to be read: it reads from JumpCloud whether the user is in.
+func (b *groupBatch) readThemselves(ctx context.Context, ask Task, users []directory.UserID) error {
+	tasks := make([]Task, len(users))
+	for i, id := range users {
+		tasks[i] = ask
+		tasks[i].Directory, tasks[i].User, tasks[i].NotBefore = b.dir.ID, id, time.Now().UTC().Add(plan.SecondRead)
 	}
-	return Enqueue(ctx, lane, tasks...)
+	return Enqueue(ctx, b.laneFor(len(tasks)), tasks...)
+}
+
+// laneFor is the lane for the tasks of so many users: the live lane for a few, the bulk
+// lane for more.
+func (b *groupBatch) laneFor(users int) queue.Sender {
+	if users > liveDoubts {
+		return b.Lanes.UsersBulk
+	}
+	return b.Lanes.UsersLive
 }
 
 // endMemberships ends all memberships of a group that is not connected any more: its members
@@ -172,14 +189,20 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 			b.comeAgain(g, firstWait, nil)
 			return nil
 		}
-		if _, err := b.Store.SetMemberships(ctx, b.dir.ID, g.attempt.Group, time.Now().UTC(), chunk...); err != nil {
+		all, err := b.Store.SetMemberships(ctx, b.dir.ID, g.attempt.Group, time.Now().UTC(), chunk...)
+		if err != nil {
+			return err
+		}
+		if err := b.readThemselves(ctx, Task{Cause: g.cause, Memberships: true}, all.Overtaken); err != nil {
 			return err
 		}
 		var joined, left []directory.UserID
 		for _, c := range chunk {
-			if c.In {
+			switch {
+			case slices.Contains(all.Overtaken, c.User):
+			case c.In:
 				joined = append(joined, c.User)
-			} else {
+			default:
 				left = append(left, c.User)
 			}
 		}
