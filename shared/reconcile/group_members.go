@@ -39,6 +39,8 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
+	case g.link.NotifyPending:
+		err = b.setMemberships(ctx, g, nil)
 	}
 	if err != nil {
 		b.fail(ctx, g, err)
@@ -90,7 +92,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	if err := b.askForMembers(ctx, g, missing); err != nil {
 		return err
 	}
-	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
+	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = asOf
@@ -155,6 +157,9 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	if !g.plan.Exists {
 		why = directory.GroupDeleted
 	}
+	if b.lease(ctx, []*group{g}); g.over { // another worker may not have sent all tasks yet
+		return nil
+	}
 	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
 		return err
@@ -165,7 +170,7 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 			changes = append(changes, store.Membership{User: m.User, Why: why})
 		}
 	}
-	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
+	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = time.Time{}
@@ -173,9 +178,16 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 }
 
 // setMemberships changes memberships and sends tasks for the users: those who leave to the
-// live lane, those who join to the bulk lane. known are the members before.
-func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []directory.Member, changes []store.Membership) error {
-	if err := b.notifyAgain(ctx, g, known); err != nil {
+// live lane, those who join to the bulk lane. It takes the lease of the group: while one
+// worker changes memberships, no other may clear marks for which no task was sent yet.
+func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []store.Membership) error {
+	if len(changes) == 0 && !g.link.NotifyPending {
+		return nil
+	}
+	if b.lease(ctx, []*group{g}); g.over {
+		return nil
+	}
+	if err := b.notifyAgain(ctx, g); err != nil {
 		return err
 	}
 	if len(changes) > 0 && !g.link.NotifyPending {
@@ -219,7 +231,7 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 
 // notifyAgain sends tasks for users whose memberships an earlier attempt changed and that
 // perhaps ended before it could send them.
-func (b *groupBatch) notifyAgain(ctx context.Context, g *group, known []directory.Member) error {
+func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
 	if !g.link.NotifyPending {
 		return nil
 	}
@@ -227,18 +239,21 @@ func (b *groupBatch) notifyAgain(ctx context.Context, g *group, known []director
 	if err != nil {
 		return err
 	}
-	wanted := map[directory.UserID]bool{}
-	for _, m := range known {
-		wanted[m.User] = m.Wanted
+	users := make([]directory.UserID, len(marks))
+	for i, m := range marks {
+		users[i] = m.User
 	}
-	var joined, left []directory.UserID
-	for _, t := range marks {
-		if wanted[t.User] {
-			joined = append(joined, t.User)
-		} else {
-			left = append(left, t.User)
+	members, err := b.Store.SomeMembers(ctx, b.dir.ID, g.attempt.Group, users)
+	if err != nil {
+		return err
+	}
+	var joined []directory.UserID
+	for _, m := range members {
+		if m.Wanted {
+			joined = append(joined, m.User)
 		}
 	}
+	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return slices.Contains(joined, id) })
 	if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
 		return err
 	}
