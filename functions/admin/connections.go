@@ -128,9 +128,23 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 		was = was || ended
 	}
 	if !was {
+		if was, err = a.isLeaving(ctx, dir, user); err != nil {
+			return nil, refuse(err, "", nil)
+		}
+	}
+	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
 	return a.enqueueShared(ctx, dir, user, "disconnected", a.Lanes.UsersLive)
+}
+
+// isLeaving reports whether nothing connects a user to a directory any more, and the
+// account is not released yet: an earlier request may have ended the connection and
+// failed to send the task.
+func (a API) isLeaving(ctx context.Context, dir directory.Directory, id directory.UserID) (bool, error) {
+	user, err := a.Store.User(ctx, dir.Organization, id)
+	link, found := user.Link(dir.ID)
+	return found && len(user.Paths(dir.ID)) == 0 && link.Status != directory.Released, err
 }
 
 // ends returns the paths that an administrator can end: the direct one and, if the

@@ -99,9 +99,21 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 		was = was || ended
 	}
 	if !was {
+		if was, err = a.isLeavingGroup(ctx, dir, id); err != nil {
+			return nil, refuse(err, "", nil)
+		}
+	}
+	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
 	}
 	return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
+}
+
+// isLeavingGroup is isLeaving for a group.
+func (a API) isLeavingGroup(ctx context.Context, dir directory.Directory, id directory.GroupID) (bool, error) {
+	group, err := a.Store.Group(ctx, dir.Organization, id)
+	link, found := group.Link(dir.ID)
+	return found && !group.Connected(dir.ID) && link.Status != directory.Released, err
 }
 
 // enqueueGroup sends a task for a group in a directory and answers with the group's

@@ -110,9 +110,10 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 		t.Errorf("disconnect: %d %v, want 202, connected %v", status, group, false)
 	}
 	check("disconnected", "disconnected", false, f.groupTasks(f.groupsLive))
-	if status, _ := f.call("DELETE", path, ""); status != 404 {
-		t.Errorf("disconnect again: %d, want 404", status)
+	if status, _ := f.call("DELETE", path, ""); status != 202 {
+		t.Errorf("disconnect again, before the group is released: %d, want 202", status)
 	}
+	check("disconnected again", "disconnected", false, f.groupTasks(f.groupsLive))
 	if status, group := f.call("GET", "/v1/directories/"+id+"/groups/"+engineering, ""); status != 200 || group["connected"] != false {
 		t.Errorf("the link is gone: %d %v, want 200, connected %v", status, group, false)
 	}

@@ -251,6 +251,36 @@ func TestUsersGetTheirTasksLater(t *testing.T) {
 	})
 }
 
+// A task of the other lane that works on the group before the users got their tasks does
+// not make the first task forget them.
+func TestAnotherLaneForgetsNoUser(t *testing.T) {
+	for _, managed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("managed is %t", managed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.ManageGroups = managed })
+				ann, bob := f.person("ann"), f.person("bob")
+				id := f.group("Sales", ann)
+				f.run(id)
+				f.finish()
+				f.must(f.jumpcloud.AddMember(string(id), string(bob)))
+				f.userTasks.fails = 1
+				f.handle(f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 1))
+				f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+				f.handle(f.message(reconcile.GroupTask{Group: id, AllMembers: true}, 2))
+				f.finish()
+				if got := f.userLink(bob).State; got != directory.Enabled {
+					t.Errorf("the account of the one who joined is %s, want %s", got, directory.Enabled)
+				}
+				marks, err := f.store.Marks(t.Context(), f.directory.ID, id)
+				if err != nil || len(marks) > 0 || f.link(id).NotifyPending {
+					t.Errorf("marks %+v, %v, link %+v; want no mark and no pending notice", marks, err, f.link(id))
+				}
+			})
+		})
+	}
+}
+
 // Quotas: the record of an object over a quota of Entra says so, and all other members
 // are added.
 func TestQuotaExceeded(t *testing.T) {

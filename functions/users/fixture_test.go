@@ -58,6 +58,7 @@ type fixture struct {
 	messages  int
 	// before is called with every request before Graph serves it.
 	before func(*http.Request)
+	after  func() // is called after Graph served a request
 }
 
 // newFixture starts everything, with one directory.
@@ -97,7 +98,11 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.before != nil && r.URL.Host == functiontest.GraphHost {
 		f.before(r)
 	}
-	return f.Kit.RoundTrip(r)
+	response, err := f.Kit.RoundTrip(r)
+	if f.after != nil && r.URL.Host == functiontest.GraphHost {
+		f.after()
+	}
+	return response, err
 }
 
 // Postpone implements sqsbatch.Postponer.

@@ -2,6 +2,7 @@ package users_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,79 @@ func TestLostWriteAndTheValueReturns(t *testing.T) {
 				f.work(ann)
 				if account := f.account("ann@contoso.example"); !account.AccountEnabled || account.Text("jobTitle") != "" {
 					t.Errorf("enabled %v, job title %q; link %+v, want AccountEnabled true, jobTitle \"\"", account.AccountEnabled, account.Text("jobTitle"), f.link(ann))
+				}
+			})
+		})
+	}
+}
+
+// One lane enables an account or writes an attribute, and its process dies before it
+// records the result. The other lane wrote the opposite meanwhile, and its write landed
+// first: what the dead process wrote is not known, and is written again.
+func TestTheOtherLaneWroteAndThisOneDied(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before, here, there func(*fixture, directory.UserID)
+		enabled             bool
+	}{
+		"suspended": {
+			before: func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) },
+			here:   func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.ActivateUser(string(id))) },
+			there:  func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) },
+		},
+		"disconnected": {
+			before: func(f *fixture, id directory.UserID) { f.disconnect(id) },
+			here:   func(f *fixture, id directory.UserID) { f.connect(id) },
+			there:  func(f *fixture, id directory.UserID) { f.disconnect(id) },
+		},
+		"activated": {
+			before:  func(*fixture, directory.UserID) {},
+			here:    func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) },
+			there:   func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.ActivateUser(string(id))) },
+			enabled: true,
+		},
+		"an attribute": {
+			before:  func(*fixture, directory.UserID) {},
+			here:    func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"jobTitle": "Boss"}) },
+			there:   func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"jobTitle": ""}) },
+			enabled: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.person("ann")
+				f.run(ann)
+				tc.before(f, ann)
+				f.work(ann)
+				tc.here(f, ann)
+				f.onRequest(1, func() {
+					f.before = nil
+					tc.there(f, ann)
+					f.run(ann)
+					f.after = func() { f.after = nil; panic("killed") }
+				})
+				func() {
+					defer func() { _ = recover() }()
+					f.run(ann)
+				}()
+				f.sentTasks()
+				f.work(ann) // at once, as after a restart on one machine
+				if got := f.sentTasks(); !slices.Contains(got, ann) {
+					t.Fatalf("tasks sent for %v, want one for %s: nobody may work on it any more", got, ann)
+				}
+				time.Sleep(3 * time.Minute) // now that task is due
+				f.work(ann)
+				account, link := f.account("ann@contoso.example"), f.link(ann)
+				if account.AccountEnabled != tc.enabled || account.Text("jobTitle") != "" || len(link.OpenActions) > 0 {
+					t.Errorf("enabled %t, job title %q, open actions %v; want enabled %t, no job title, no open action", account.AccountEnabled, account.Text("jobTitle"), link.OpenActions, tc.enabled)
+				}
+				for _, a := range f.actions() {
+					if a.Status == plan.Started {
+						t.Errorf("never ended: %+v, want it ended", a)
+					}
+				}
+				if n := f.requests(func() { f.run(ann) }); n != 0 {
+					t.Errorf("another task costs %d requests, want 0", n)
 				}
 			})
 		})

@@ -50,6 +50,12 @@ func (w *World) SyncGroup(id directory.GroupID) {
 	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: w.Directory.ID, Group: id, AllMembers: true, Cause: request("retried")}))
 }
 
+// SyncSource sends the task that reads the connection source, as the API does.
+func (w *World) SyncSource() {
+	w.t.Helper()
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsBulk], reconcile.GroupTask{Directory: w.Directory.ID, Source: true, Cause: request("connection_source")}))
+}
+
 // Account is the account of the user who was hired under a name; found is false if there is
 // none.
 func (w *World) Account(name string) (account entratest.User, found bool) {

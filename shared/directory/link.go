@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -22,12 +23,28 @@ type Connection struct {
 	Paths     []Path    `json:"paths"`
 	CreatedAt time.Time `json:"createdAt"` // of the first path
 	// Ended says why the last path ended; "" while there is one.
-	Ended   Reason `json:"ended,omitempty"`
-	Version int64  `json:"-"`
+	Ended Reason `json:"ended,omitempty"`
+	// Left is when each path ended that the user left within the last hour: a list that
+	// was read before then may still show the user.
+	Left    map[Path]time.Time `json:"left,omitempty"`
+	Version int64              `json:"-"`
 }
 
-// With is the connection with a path or without it. why becomes Ended if no path is left.
-func (c Connection) With(path Path, in bool, why Reason) Connection {
+// leftLife is how long it is kept when a path ended: longer than it takes to read any list.
+const leftLife = time.Hour
+
+// With is the connection with a path or without it, as of a time. why becomes Ended if no
+// path is left.
+func (c Connection) With(path Path, in bool, why Reason, at time.Time) Connection {
+	c.Left = maps.Clone(c.Left)
+	maps.DeleteFunc(c.Left, func(_ Path, left time.Time) bool { return at.Sub(left) > leftLife })
+	// When a group is not connected any more, its members stay members of it.
+	if !in && slices.Contains(c.Paths, path) && why != GroupDisconnected && why != GroupDeleted {
+		if c.Left == nil {
+			c.Left = map[Path]time.Time{}
+		}
+		c.Left[path] = at
+	}
 	c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p Path) bool { return p == path })
 	if in {
 		c.Paths = append(c.Paths, path)
@@ -37,6 +54,13 @@ func (c Connection) With(path Path, in bool, why Reason) Connection {
 		c.Ended = why
 	}
 	return c
+}
+
+// LeftAfter reports whether the user left a path after a time, and did not come back
+// since.
+func (c Connection) LeftAfter(path Path, at time.Time) bool {
+	left, ended := c.Left[path]
+	return ended && left.After(at) && !slices.Contains(c.Paths, path)
 }
 
 // LinkStatus is the status of a link.

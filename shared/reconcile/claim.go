@@ -13,7 +13,10 @@ import (
 // and the engine compares the claim with what it reads. If the read shows the value from
 // before the event, the engine reads again after these times, and then believes the read.
 // (For how long reads may lag is not published; these times are assumed.)
-var lagSteps = []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
+var lagSteps = []time.Duration{2 * time.Second, 10 * time.Second, longestLag}
+
+// longestLag is how far a read is assumed to lag behind at most.
+const longestLag = time.Minute
 
 // claimLife is how long the link keeps what was claimed last: longer than any claim is
 // compared with reads.
@@ -75,8 +78,7 @@ func (c claimed) contested(claim directory.Claim) bool {
 	if claim.From != "" {
 		earlier = []time.Time{c[leaving(claim, claim.To)]}
 	}
-	longest := lagSteps[len(lagSteps)-1]
-	return slices.ContainsFunc(earlier, func(at time.Time) bool { return at.Before(claim.At) && claim.At.Sub(at) <= longest })
+	return slices.ContainsFunc(earlier, func(at time.Time) bool { return at.Before(claim.At) && claim.At.Sub(at) <= longestLag })
 }
 
 // lagging returns the claims that the read does not show yet, or perhaps shows for another

@@ -118,12 +118,18 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 		return
 	}
 	goThrough(ctx, b, b.objects, []stage[*groupBatch, *group]{{"authorize", (*groupBatch).authorize, false}}) // sets the clients
+	b.leases = newLeases(b.Store)
+	defer b.leases.close()
 	inWaves(b.objects, func(g *group) {
 		goThrough(ctx, b, []*group{g}, groupReadStages())
 	}, func(wave []*group) {
 		own := *b
-		own.completed, own.leases = nil, newLeases(b.Store)
-		defer func() { own.leases.endAll(ctx, wave) }()
+		own.completed = nil
+		defer func() {
+			for _, g := range wave {
+				b.leases.end(ctx, g.attempt.Group)
+			}
+		}()
 		goThrough(ctx, &own, wave, groupStages())
 	})
 }

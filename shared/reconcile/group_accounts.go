@@ -9,12 +9,9 @@ import (
 	"entrasync/shared/plan"
 )
 
-// loadMembers reads the members that are to be compared, with the accounts that their
-// users have now.
+// loadMembers reads the marks, and for a managed group the members that are to be
+// compared, with the accounts that their users have now.
 func (b *groupBatch) loadMembers(ctx context.Context, groups []*group) {
-	if !b.dir.Settings.ManageGroups {
-		return
-	}
 	for _, g := range groups {
 		if err := b.loadMembersOf(ctx, g); err != nil {
 			b.fail(ctx, g, err)
@@ -28,6 +25,9 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	}
 	if g.read.marked, err = b.Store.Marks(ctx, b.dir.ID, g.attempt.Group); err != nil {
 		return err
+	}
+	if !b.dir.Settings.ManageGroups {
+		return nil
 	}
 	var members []directory.Member
 	g.plan.All = g.attempt.AllMembers || g.link.EntraID == "" || len(g.match.open) > 0 || g.link.Coming > 0

@@ -32,16 +32,17 @@ func busyWait(n int) time.Duration {
 type leases struct {
 	store  *store.Store
 	holder string
-	ended  chan struct{} // nil until there is a lease to keep
+	begin  sync.Once // of renewing, with the first lease
+	ended  chan struct{}
 	kept   sync.WaitGroup
 
 	mu   sync.Mutex
 	held map[directory.GroupID]store.Lease
 }
 
-// newLeases makes an empty set of leases.
+// newLeases makes an empty set of leases. close ends it.
 func newLeases(s *store.Store) *leases {
-	return &leases{store: s, holder: uuid.NewString(), held: map[directory.GroupID]store.Lease{}}
+	return &leases{store: s, holder: uuid.NewString(), ended: make(chan struct{}), held: map[directory.GroupID]store.Lease{}}
 }
 
 // take takes the lease of a group; a fault of kind Changed if another worker has it.
@@ -54,14 +55,11 @@ func (l *leases) take(ctx context.Context, id directory.ID, group directory.Grou
 	l.mu.Lock()
 	l.held[group] = lease
 	l.mu.Unlock()
-	if l.ended == nil {
-		l.ended = make(chan struct{})
-		l.kept.Go(func() { l.keep(context.WithoutCancel(ctx)) })
-	}
+	l.begin.Do(func() { l.kept.Go(func() { l.keep(context.WithoutCancel(ctx)) }) })
 	return nil
 }
 
-// keep renews the leases until they are ended.
+// keep renews the leases until close.
 func (l *leases) keep(ctx context.Context) {
 	ticker := time.NewTicker(leaseStep)
 	defer ticker.Stop()
@@ -120,15 +118,10 @@ func (l *leases) end(ctx context.Context, group directory.GroupID) {
 	}
 }
 
-// endAll gives all leases back.
-func (l *leases) endAll(ctx context.Context, groups []*group) {
-	for _, g := range groups {
-		l.end(ctx, g.attempt.Group)
-	}
-	if l.ended != nil {
-		close(l.ended)
-		l.kept.Wait()
-	}
+// close ends renewing. All leases have been given back before.
+func (l *leases) close() {
+	close(l.ended)
+	l.kept.Wait()
 }
 
 // lease makes sure that no worker of the other lane writes to the groups meanwhile, and

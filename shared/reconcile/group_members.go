@@ -15,7 +15,7 @@ import (
 func (b *groupBatch) sendGroups(ctx context.Context, cause plan.Cause, groups []directory.GroupID) error {
 	tasks := make([]GroupTask, len(groups))
 	for i, id := range groups {
-		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true}
+		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true, Source: true}
 	}
 	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
 }
@@ -39,6 +39,8 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
+	case g.link.NotifyPending:
+		err = b.setMemberships(ctx, g, nil)
 	}
 	if err != nil {
 		b.fail(ctx, g, err)
@@ -49,18 +51,19 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 const memberChunk = 100
 
 // readMembers sets the memberships to those that JumpCloud lists: users who are new in the
-// list join. For users who are missing it sends tasks that read them one by one: a list
-// that changes while it is read, or is wrong once, must take nobody's access away. The
-// next attempt does what there is no time for.
+// list join. It sends tasks that read one by one the users who are missing, because a list
+// that changes while it is read, or is wrong once, must take nobody's access away, and
+// the users who left after the list began to be read, because it may be older than that.
+// The next attempt does what there is no time for.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	asOf := time.Now().UTC()
-	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
-	if err != nil {
-		return jumpCloudTrouble(err)
-	}
 	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
 		return err
+	}
+	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
+	if err != nil {
+		return jumpCloudTrouble(err)
 	}
 	var changes []store.Membership
 	var missing []directory.UserID
@@ -76,7 +79,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	}
 	for _, id := range users {
 		if !wanted[id] {
-			changes = append(changes, store.Membership{User: id, In: true})
+			changes = append(changes, store.Membership{User: id, In: true, Since: asOf.Add(-longestLag)})
 		}
 	}
 	inside := make([]store.Within, len(within))
@@ -89,7 +92,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 	if err := b.askForMembers(ctx, g, missing); err != nil {
 		return err
 	}
-	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
+	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = asOf
@@ -123,11 +126,27 @@ func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task
 	if err := b.Store.AddDoubts(ctx, about...); err != nil {
 		return err
 	}
-	lane := b.Lanes.UsersLive
-	if len(tasks) > liveDoubts {
-		lane = b.Lanes.UsersBulk
+	return Enqueue(ctx, b.laneFor(len(tasks)), tasks...)
+}
+
+// readThemselves sends a task for each user whom a list shows, but who left after the list
+// began to be read: it reads from JumpCloud whether the user is in.
+func (b *groupBatch) readThemselves(ctx context.Context, ask Task, users []directory.UserID) error {
+	tasks := make([]Task, len(users))
+	for i, id := range users {
+		tasks[i] = ask
+		tasks[i].Directory, tasks[i].User, tasks[i].NotBefore = b.dir.ID, id, time.Now().UTC().Add(plan.SecondRead)
 	}
-	return Enqueue(ctx, lane, tasks...)
+	return Enqueue(ctx, b.laneFor(len(tasks)), tasks...)
+}
+
+// laneFor is the lane for the tasks of so many users: the live lane for a few, the bulk
+// lane for more.
+func (b *groupBatch) laneFor(users int) queue.Sender {
+	if users > liveDoubts {
+		return b.Lanes.UsersBulk
+	}
+	return b.Lanes.UsersLive
 }
 
 // endMemberships ends all memberships of a group that is not connected any more: its members
@@ -137,6 +156,9 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	why := directory.GroupDisconnected
 	if !g.plan.Exists {
 		why = directory.GroupDeleted
+	}
+	if b.lease(ctx, []*group{g}); g.over { // another worker may not have sent all tasks yet
+		return nil
 	}
 	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
@@ -148,7 +170,7 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 			changes = append(changes, store.Membership{User: m.User, Why: why})
 		}
 	}
-	if err := b.setMemberships(ctx, g, known, changes); err != nil || g.over {
+	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = time.Time{}
@@ -156,9 +178,16 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 }
 
 // setMemberships changes memberships and sends tasks for the users: those who leave to the
-// live lane, those who join to the bulk lane. known are the members before.
-func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []directory.Member, changes []store.Membership) error {
-	if err := b.notifyAgain(ctx, g, known); err != nil {
+// live lane, those who join to the bulk lane. It takes the lease of the group: while one
+// worker changes memberships, no other may clear marks for which no task was sent yet.
+func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []store.Membership) error {
+	if len(changes) == 0 && !g.link.NotifyPending {
+		return nil
+	}
+	if b.lease(ctx, []*group{g}); g.over {
+		return nil
+	}
+	if err := b.notifyAgain(ctx, g); err != nil {
 		return err
 	}
 	if len(changes) > 0 && !g.link.NotifyPending {
@@ -172,14 +201,20 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 			b.comeAgain(g, firstWait, nil)
 			return nil
 		}
-		if _, err := b.Store.SetMemberships(ctx, b.dir.ID, g.attempt.Group, time.Now().UTC(), chunk...); err != nil {
+		all, err := b.Store.SetMemberships(ctx, b.dir.ID, g.attempt.Group, time.Now().UTC(), chunk...)
+		if err != nil {
+			return err
+		}
+		if err := b.readThemselves(ctx, Task{Cause: g.cause, Memberships: true}, all.Overtaken); err != nil {
 			return err
 		}
 		var joined, left []directory.UserID
 		for _, c := range chunk {
-			if c.In {
+			switch {
+			case slices.Contains(all.Overtaken, c.User):
+			case c.In:
 				joined = append(joined, c.User)
-			} else {
+			default:
 				left = append(left, c.User)
 			}
 		}
@@ -196,7 +231,7 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, known []direc
 
 // notifyAgain sends tasks for users whose memberships an earlier attempt changed and that
 // perhaps ended before it could send them.
-func (b *groupBatch) notifyAgain(ctx context.Context, g *group, known []directory.Member) error {
+func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
 	if !g.link.NotifyPending {
 		return nil
 	}
@@ -204,18 +239,21 @@ func (b *groupBatch) notifyAgain(ctx context.Context, g *group, known []director
 	if err != nil {
 		return err
 	}
-	wanted := map[directory.UserID]bool{}
-	for _, m := range known {
-		wanted[m.User] = m.Wanted
+	users := make([]directory.UserID, len(marks))
+	for i, m := range marks {
+		users[i] = m.User
 	}
-	var joined, left []directory.UserID
-	for _, t := range marks {
-		if wanted[t.User] {
-			joined = append(joined, t.User)
-		} else {
-			left = append(left, t.User)
+	members, err := b.Store.SomeMembers(ctx, b.dir.ID, g.attempt.Group, users)
+	if err != nil {
+		return err
+	}
+	var joined []directory.UserID
+	for _, m := range members {
+		if m.Wanted {
+			joined = append(joined, m.User)
 		}
 	}
+	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return slices.Contains(joined, id) })
 	if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
 		return err
 	}

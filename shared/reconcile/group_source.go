@@ -89,26 +89,31 @@ func (b *groupBatch) reread(ctx context.Context, g *group) error {
 	return nil
 }
 
-// connectAll connects what the source has, and sends tasks for the users and groups that
-// are connected by a source but not in its list. Without a source all stay as they are.
+// connectAll connects the users that the source has, and sends a task for each of its
+// groups, which reads the source again. It sends tasks for the users and groups that are
+// connected by a source but not in its list, and for the users who left after the list
+// began to be read. Without a source all stay as they are.
 func (b *groupBatch) connectAll(ctx context.Context, source directory.ConnectionSource, cause plan.Cause) error {
 	if source.Type == directory.NoSource {
 		return nil
 	}
+	asOf := time.Now().UTC()
 	users, groups, err := b.jumpcloud.Associated(ctx, source)
 	if err != nil {
 		return jumpCloudTrouble(err)
 	}
-	now := time.Now().UTC()
+	var overtaken []directory.UserID
 	for _, id := range users {
-		if err := b.Store.Connect(ctx, b.dir.ID, id, directory.Source, now); err != nil {
+		left, err := b.Store.ConnectListed(ctx, b.dir.ID, id, directory.Source, time.Now().UTC(), asOf.Add(-longestLag))
+		if err != nil {
 			return err
+		}
+		if left {
+			overtaken = append(overtaken, id)
 		}
 	}
-	for _, id := range groups {
-		if err := b.connectBySource(ctx, id, cause); err != nil {
-			return err
-		}
+	if err := b.readThemselves(ctx, Task{Cause: cause, Source: true}, overtaken); err != nil {
+		return err
 	}
 	if err := b.sendUsers(ctx, b.Lanes.UsersBulk, cause, users); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/store"
 )
 
@@ -59,6 +60,7 @@ func (b *userBatch) readSource(ctx context.Context, u *user) error {
 
 // readGroups sets the paths by groups to those that JumpCloud has.
 func (b *userBatch) readGroups(ctx context.Context, u *user) error {
+	since := time.Now().UTC()
 	var err error
 	if u.read.groups, err = b.jumpcloud.GroupsOf(ctx, u.attempt.User); err != nil {
 		return jumpCloudTrouble(err)
@@ -86,7 +88,7 @@ func (b *userBatch) readGroups(ctx context.Context, u *user) error {
 			stay, u.read.doubted = append(stay, id), append(u.read.doubted, id.Path())
 		}
 	}
-	return b.setGroups(ctx, u, stay, directory.LeftGroup)
+	return b.setGroups(ctx, u, stay, directory.LeftGroup, since)
 }
 
 // groupsOf are the groups by which a user is connected to a directory.
@@ -101,8 +103,9 @@ func groupsOf(known store.User, id directory.ID) []directory.GroupID {
 }
 
 // setGroups makes a user a member of exactly those of the given groups that are connected,
-// and sends tasks for the groups that change.
-func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.GroupID, why directory.Reason) error {
+// and sends tasks for the groups that change. since is when JumpCloud began to be read for
+// the groups; Changed if the user left one of them since.
+func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.GroupID, why directory.Reason, since time.Time) error {
 	concerned := slices.Concat(groups, groupsOf(u.known, b.dir.ID))
 	slices.Sort(concerned)
 	concerned = slices.Compact(concerned)
@@ -119,8 +122,12 @@ func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.G
 		if in == before {
 			continue
 		}
-		if _, err := b.Store.SetMemberships(ctx, b.dir.ID, id, time.Now().UTC(), store.Membership{User: u.attempt.User, In: in, Why: why, Notify: true}); err != nil {
+		all, err := b.Store.SetMemberships(ctx, b.dir.ID, id, time.Now().UTC(), store.Membership{User: u.attempt.User, In: in, Why: why, Notify: true, Since: since})
+		if err != nil {
 			return err
+		}
+		if len(all.Overtaken) > 0 {
+			return fault.New(fault.Changed, "reconcile.set groups", "the user left a group while it was read who is in it: both are read again")
 		}
 	}
 	return b.notifyGroups(ctx, u)
@@ -131,7 +138,7 @@ func (b *userBatch) setGroups(ctx context.Context, u *user, groups []directory.G
 func (b *userBatch) leaveGroups(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.read.source == nil {
-			if err := b.setGroups(ctx, u, nil, directory.Deleted); err != nil {
+			if err := b.setGroups(ctx, u, nil, directory.Deleted, time.Time{}); err != nil {
 				b.fail(ctx, u, err)
 			}
 		}

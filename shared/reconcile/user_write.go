@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 )
 
@@ -66,19 +67,53 @@ func (u *user) givesUpName(action plan.Action) bool {
 	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
 }
 
-// closeInterrupted ends actions that a process left open when it died. If the lookup found
-// our account, its creation succeeded. The result of any other action is unknown, and the
-// actions of this attempt include what it left undone. A young action stays open: another
-// worker may still be at work on it.
-func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
+// interrupted reports whether an action was left open by a process that died. A young
+// action may still be in the hands of another worker.
+func interrupted(action plan.Action) bool {
+	return action.Status == plan.Started && time.Since(action.At) >= underWay
+}
+
+// recall reads the open actions. What an interrupted action wrote, and when it landed, is
+// not known, even if another worker wrote the same attributes since: the link forgets
+// their values, and they are written again. If the claim on the account was given up
+// since, it is claimed again, unless it belongs to somebody else by now.
+func (b *userBatch) recall(ctx context.Context, users []*user) {
 	for _, u := range users {
-		actions, err := b.openActions(ctx, u)
-		if err != nil {
+		var err error
+		if u.match.open, err = b.openActions(ctx, u); err != nil {
 			b.fail(ctx, u, err)
 			continue
 		}
+		var unknown []directory.Change
+		for _, action := range u.match.open {
+			if interrupted(action) {
+				unknown = append(unknown, action.Changes...)
+			}
+		}
+		if len(unknown) == 0 {
+			continue
+		}
+		if u.link.Freed {
+			if _, err := b.claim(ctx, u.link.EntraID, b.owner(u)); err != nil {
+				if !fault.Is(err, fault.Conflict) {
+					b.fail(ctx, u, err)
+				}
+				continue
+			}
+			u.link.Freed = false
+		}
+		u.link.Applied = u.link.Applied.Without(unknown)
+	}
+}
+
+// closeInterrupted ends actions that a process left open when it died. If the lookup found
+// our account, its creation succeeded. The result of any other action is unknown, and the
+// actions of this attempt include what it left undone. While an action is young, a task
+// is sent for the time when it is certain that no worker completes it any more.
+func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
+	for _, u := range users {
 		u.link.OpenActions = nil
-		for _, action := range actions {
+		for _, action := range u.match.open {
 			proven := action.Type == plan.Provision && u.match.adopted && u.link.Origin == directory.CreatedByUs
 			switch {
 			case action.Status != plan.Started:
@@ -86,10 +121,11 @@ func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
 				action.Status, action.EntraID, action.CompletedAt = plan.Succeeded, u.link.EntraID, time.Now().UTC()
 				u.link.LastWriteAt = action.At
 				b.note(ctx, u, action)
-			case time.Since(action.At) < underWay:
-				u.link.OpenActions = append(u.link.OpenActions, action.ID)
-			default:
+			case interrupted(action):
 				b.note(ctx, u, u.interrupt(action))
+			default:
+				u.link.OpenActions = append(u.link.OpenActions, action.ID)
+				u.recheckAt = earliest(u.recheckAt, action.At.Add(underWay))
 			}
 		}
 	}

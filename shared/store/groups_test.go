@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"entrasync/shared/directory"
 	"entrasync/shared/store"
 )
@@ -63,11 +65,11 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 		leaves = append(leaves, store.Membership{User: user, Why: directory.LeftGroup})
 	}
 	now := time.Now().UTC()
-	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed) != 60 {
-		t.Fatalf("%d changed, %v, want 60 changed", len(changed), err)
+	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed.Changed) != 60 {
+		t.Fatalf("%d changed, %v, want 60 changed", len(changed.Changed), err)
 	}
-	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed) != 0 {
-		t.Errorf("again: %d changed, %v, want 0 changed", len(changed), err)
+	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, joins...); err != nil || len(changed.Changed) != 0 {
+		t.Errorf("again: %d changed, %v, want 0 changed", len(changed.Changed), err)
 	}
 	user, err := s.User(t.Context(), organization, "u07")
 	if link, found := user.Link(one); err != nil || !found || link.Status != directory.Pending || !slices.Equal(user.Paths(one), []directory.Path{"group:g1"}) {
@@ -95,8 +97,8 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	if err := s.PutMembers(t.Context(), members...); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, leaves...); err != nil || len(changed) != 60 {
-		t.Errorf("left: %d changed, %v, want 60 changed", len(changed), err)
+	if changed, err := s.SetMemberships(t.Context(), one, "g1", now, leaves...); err != nil || len(changed.Changed) != 60 {
+		t.Errorf("left: %d changed, %v, want 60 changed", len(changed.Changed), err)
 	}
 	// A user who left while we added the member in Entra stays unwanted, and the record
 	// says that the member is in Entra.
@@ -128,7 +130,61 @@ func TestMembershipsChangeWithPaths(t *testing.T) {
 	}
 }
 
-// Many writers change the paths of the same users: no change is lost.
+// A list that was begun before a user left does not bring the user back; one that was
+// begun later does, and so does whoever reads the user alone. What ended only because
+// the group is connected no more says nothing of who is in it.
+func TestAListThatIsOlderThanALeave(t *testing.T) {
+	s := open(t)
+	one := directory.NewID(organization, "one")
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	set := func(at time.Time, change store.Membership) store.Memberships {
+		t.Helper()
+		change.User = "u1"
+		all, err := s.SetMemberships(t.Context(), one, "g1", at, change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	in := func(since time.Time) store.Membership { return store.Membership{In: true, Since: since} }
+	leave := func(why directory.Reason) store.Membership { return store.Membership{Why: why} }
+	set(noon, in(noon))
+	set(noon.Add(time.Minute), leave(directory.LeftGroup))
+	for name, since := range map[string]time.Time{"before": noon, "just before": noon.Add(time.Minute - 1)} {
+		got := set(noon.Add(2*time.Minute), in(since))
+		if want := (store.Memberships{Overtaken: []directory.UserID{"u1"}}); !cmp.Equal(got, want) {
+			t.Errorf("begun %s: %+v, want %+v", name, got, want)
+		}
+	}
+	joined := store.Memberships{Changed: []directory.UserID{"u1"}}
+	if got := set(noon.Add(3*time.Minute), in(noon.Add(time.Minute))); !cmp.Equal(got, joined) {
+		t.Errorf("begun later: %+v, want %+v", got, joined)
+	}
+	set(noon.Add(4*time.Minute), leave(directory.GroupDisconnected))
+	if got := set(noon.Add(5*time.Minute), in(noon.Add(3*time.Minute))); !cmp.Equal(got, joined) {
+		t.Errorf("connected again: %+v, want %+v", got, joined)
+	}
+	set(noon.Add(6*time.Minute), leave(directory.LeftGroup))
+	if got := set(noon.Add(7*time.Minute), in(time.Time{})); !cmp.Equal(got, joined) {
+		t.Errorf("read alone: %+v, want %+v", got, joined)
+	}
+	for _, path := range []directory.Path{directory.Source, "group:g2"} {
+		if err := s.Connect(t.Context(), one, "u1", path, noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Disconnect(t.Context(), one, "u1", path, directory.Disconnected); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now().UTC()
+		for since, want := range map[time.Time]bool{now.Add(-time.Minute): true, now.Add(time.Minute): false} {
+			if got, err := s.ConnectListed(t.Context(), one, "u1", path, now, since); got != want || err != nil {
+				t.Errorf("%s, begun %s from now: overtaken is %t, %v; want %t", path, since.Sub(now), got, err, want)
+			}
+		}
+	}
+}
+
+// Many writers at the paths of the same users: none is lost.
 func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
 	s := open(t)
 	one := directory.NewID(organization, "one")
@@ -139,8 +195,8 @@ func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
-			if changed, err := s.SetMemberships(t.Context(), one, directory.GroupID(fmt.Sprintf("g%d", g)), time.Now().UTC(), joins...); err != nil || len(changed) != 30 {
-				t.Errorf("group %d: %d changed, %v, want 30 changed", g, len(changed), err)
+			if changed, err := s.SetMemberships(t.Context(), one, directory.GroupID(fmt.Sprintf("g%d", g)), time.Now().UTC(), joins...); err != nil || len(changed.Changed) != 30 {
+				t.Errorf("group %d: %d changed, %v, want 30 changed", g, len(changed.Changed), err)
 			}
 		})
 	}

@@ -113,29 +113,39 @@ func (u *User) add(item Item) error {
 // Connect adds a path by which a user is connected to a directory and, if the user has
 // no link there yet, a pending link. Adding a path that exists changes nothing.
 func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now time.Time) error {
+	_, err := s.ConnectListed(ctx, id, user, path, now, time.Time{})
+	return err
+}
+
+// ConnectListed is Connect for a path that a list shows. A path that the user
+// left after since is not added, because the list may be older: overtaken reports that.
+func (s *Store) ConnectListed(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now, since time.Time) (overtaken bool, err error) {
 	link, err := linkItem(directory.NewLink(id, user))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, err := s.table.Put(ctx, link, Absent); err != nil && !fault.Is(err, fault.Changed) {
-		return err
+		return false, err
 	}
 	_, err = s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
+		overtaken = !since.IsZero() && c.LeftAfter(path, since)
+		if overtaken || slices.Contains(c.Paths, path) {
+			return c
+		}
 		if len(c.Paths) == 0 {
 			c.CreatedAt = now
 		}
-		if slices.Contains(c.Paths, path) {
-			return c
-		}
-		return c.With(path, true, "")
+		return c.With(path, true, "", now)
 	})
-	return err
+	return overtaken, err
 }
 
 // Disconnect removes a path, and stores why if it was the last one; it reports whether
 // the path existed.
 func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, why directory.Reason) (bool, error) {
-	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection { return c.With(path, false, why) })
+	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
+		return c.With(path, false, why, time.Now().UTC())
+	})
 }
 
 // changePaths reads a connection, changes it and writes it. It reports whether
