@@ -63,6 +63,7 @@ type work struct {
 	over     bool   // the attempt has ended
 	failed   bool   // the link is to say why
 	outcome  Outcome
+	open     []plan.Action // whose results were not known when the attempt began
 	todo     []plan.Action // what is still to be sent
 	unkept   []plan.Action // completed, not recorded yet
 	obstacle *directory.Obstacle

@@ -70,7 +70,6 @@ type groupMatch struct {
 	waited  bool // until this attempt
 	// byID are the members by their accounts: those in the group, and those to add.
 	byID map[directory.EntraID]directory.Member
-	open []plan.Action // whose results were not known when the attempt began
 }
 
 // groupWritten is the results of the actions.
@@ -95,7 +94,7 @@ func groupStages() []stage[*groupBatch, *group] {
 	return []stage[*groupBatch, *group]{
 		{"expect", (*groupBatch).expect, true},             // sets lagging and recheckAt
 		{"lease", (*groupBatch).lease, false},              // ends those that another worker works on
-		{"recall", (*groupBatch).recall, false},            // sets match.open and plan.Unsure
+		{"recall", (*groupBatch).recall, false},            // sets open and plan.Unsure
 		{"reclaim", (*groupBatch).reclaim, false},          // sets link: the group whose claim was given up
 		{"spare", (*groupBatch).spare, false},              // sets plan: no deletion of a group that another directory has
 		{"load members", (*groupBatch).loadMembers, false}, // sets plan.Members and match.byID

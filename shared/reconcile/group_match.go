@@ -134,7 +134,7 @@ func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory
 // forget removes the group in Entra from the link. If we began to delete the group, the
 // deletion counts as done.
 func (b *groupBatch) forget(ctx context.Context, g *group) error {
-	if slices.ContainsFunc(g.match.open, deletes) {
+	if slices.ContainsFunc(g.open, deletes) {
 		g.link.Former = g.link.EntraID
 	}
 	_, err := b.unclaim(ctx, g.link.EntraID, b.owner(g))

@@ -13,12 +13,10 @@ import (
 // open when it died: the lease says that no other worker works on them.
 func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 	for _, g := range groups {
-		var err error
-		if g.match.open, err = b.openActions(ctx, g); err != nil {
-			b.fail(ctx, g, err)
+		if b.readOpen(ctx, g); g.over {
 			continue
 		}
-		for _, action := range g.match.open {
+		for _, action := range g.open {
 			if action.Status == plan.Started {
 				b.note(ctx, g, g.interrupt(action))
 			}
@@ -36,7 +34,7 @@ func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 // is gone, and would not delete it now: then Entra is read.
 func (g *group) deleting() bool {
 	wanted := !g.plan.Connected && g.plan.Settings.DeleteGroups
-	return !wanted && slices.ContainsFunc(g.match.open, deletes)
+	return !wanted && slices.ContainsFunc(g.open, deletes)
 }
 
 // deletes reports whether an action deletes a group.
@@ -55,8 +53,8 @@ func accounts(value directory.Value) []directory.EntraID {
 // attempt leaves one.
 func (g *group) supersede(by plan.Action) {
 	repeated := func(id string) bool {
-		i := slices.IndexFunc(g.match.open, func(a plan.Action) bool { return a.ID == id })
-		return i >= 0 && g.match.open[i].Type == by.Type && slices.EqualFunc(g.match.open[i].Changes, by.Changes, func(a, b directory.Change) bool {
+		i := slices.IndexFunc(g.open, func(a plan.Action) bool { return a.ID == id })
+		return i >= 0 && g.open[i].Type == by.Type && slices.EqualFunc(g.open[i].Changes, by.Changes, func(a, b directory.Change) bool {
 			return a.Attribute == b.Attribute && slices.Equal(a.From, b.From) && slices.Equal(a.To, b.To)
 		})
 	}
@@ -72,7 +70,7 @@ func (g *group) close() {
 		g.written.unsure = nil
 	}
 	g.written.unsure = slices.DeleteFunc(slices.Clone(g.written.unsure), func(id string) bool {
-		return slices.ContainsFunc(g.match.open, func(a plan.Action) bool { return a.ID == id && deletes(a) })
+		return slices.ContainsFunc(g.open, func(a plan.Action) bool { return a.ID == id && deletes(a) })
 	})
 	g.link.OpenActions = g.written.unsure
 }

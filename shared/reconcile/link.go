@@ -203,20 +203,20 @@ func (e *linkEngine[T]) countEnded(o T) {
 	e.Metrics.Count(o.engaged().noun.ended, 1, "status", string(s.Status), "reason", string(s.Reason))
 }
 
-// openActions are the actions of an object that were begun and whose results are not known.
-func (e *linkEngine[T]) openActions(ctx context.Context, o T) ([]plan.Action, error) {
-	var open []plan.Action
+// readOpen reads the actions of an object that were begun and whose results are not known.
+func (e *linkEngine[T]) readOpen(ctx context.Context, o T) {
+	w := o.engaged()
 	for _, id := range o.standing().OpenActions {
 		action, err := e.Store.Action(ctx, e.dir.Organization, id)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			e.fail(ctx, o, err)
+			return
 		}
-		open = append(open, action)
+		w.open = append(w.open, action)
 	}
-	return open, nil
 }
 
 // interrupt ends an action that a process left open when it died.

@@ -75,7 +75,6 @@ type userRead struct {
 
 // userMatch is how the user came to the account.
 type userMatch struct {
-	open []plan.Action // whose results were not known when the attempt began
 	// adopted says that the decision gave the user an account that was not the user's
 	// so far; it is claimed first.
 	adopted bool
@@ -101,7 +100,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"judge reads", (*userBatch).endUnread, true},       // ends users who could not be read
 		{"expect", (*userBatch).expect, true},               // sets lagging and recheckAt
 		{"authorize", (*userBatch).authorize, false},        // ends all in a tenant that has not given consent yet
-		{"recall", (*userBatch).recall, false},              // sets match.open and link: what interrupted actions wrote is not known
+		{"recall", (*userBatch).recall, false},              // sets open and link: what interrupted actions wrote is not known
 		{"desire", (*userBatch).desire, false},              // sets plan
 		{"leave groups", (*userBatch).leaveGroups, false},   // removes deleted users from their groups
 		{"open Entra", (*userBatch).openEntra, false},       // sets the client of the tenant

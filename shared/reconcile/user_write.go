@@ -79,13 +79,11 @@ func interrupted(action plan.Action) bool {
 // since, it is claimed again, unless it belongs to somebody else by now.
 func (b *userBatch) recall(ctx context.Context, users []*user) {
 	for _, u := range users {
-		var err error
-		if u.match.open, err = b.openActions(ctx, u); err != nil {
-			b.fail(ctx, u, err)
+		if b.readOpen(ctx, u); u.over {
 			continue
 		}
 		var unknown []directory.Change
-		for _, action := range u.match.open {
+		for _, action := range u.open {
 			if interrupted(action) {
 				unknown = append(unknown, action.Changes...)
 			}
@@ -113,7 +111,7 @@ func (b *userBatch) recall(ctx context.Context, users []*user) {
 func (b *userBatch) closeInterrupted(ctx context.Context, users []*user) {
 	for _, u := range users {
 		u.link.OpenActions = nil
-		for _, action := range u.match.open {
+		for _, action := range u.open {
 			proven := action.Type == plan.Provision && u.match.adopted && u.link.Origin == directory.CreatedByUs
 			switch {
 			case action.Status != plan.Started:
