@@ -12,6 +12,7 @@ import (
 
 	"entrasync/functions/fanout"
 	"entrasync/functions/groups"
+	"entrasync/functions/sweep"
 	"entrasync/functions/users"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/boltqueue"
@@ -79,6 +80,13 @@ var Functions = []Function{
 		Queues: []Queue{{Name: GroupsLive, Concurrency: 4, Receives: taskReceives}, {Name: GroupsBulk, Concurrency: 2, Receives: taskReceives, Bulk: true}},
 		New: func(p Parts) (any, error) {
 			handler, err := groups.New(groups.Config{Parts: p.Parts, Postponer: p.Queues, MaxReceives: taskReceives})
+			return handler.Handle, err
+		},
+	},
+	{
+		Name: "sweep", Timeout: 60 * time.Second, Every: 5 * time.Minute,
+		New: func(p Parts) (any, error) {
+			handler, err := sweep.New(reconcile.Sweep{Store: p.Store, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics, Publisher: p.Publisher})
 			return handler.Handle, err
 		},
 	},

@@ -41,6 +41,9 @@ type Config struct {
 	// Before is called with every request to an outside system before it is served;
 	// an error is what the transport answers instead.
 	Before func(*http.Request) error
+	// Queue replaces a queue by its name, such as with one that loses messages; nil
+	// replaces none.
+	Queue func(name string, q queue.Queue) queue.Queue
 	// Log gets the log; nil keeps it nowhere.
 	Log *zerolog.Logger
 }
@@ -147,8 +150,12 @@ func (w *World) openQueues(folder string) {
 	w.Must(err)
 	for _, config := range wiring.Configs(wiring.Functions) {
 		config.DeadLetter = deadLetters
-		w.Queues[config.Name], err = files.Queue(config)
+		q, err := files.Queue(config)
 		w.Must(err)
+		w.Queues[config.Name] = q
+		if w.config.Queue != nil {
+			w.Queues[config.Name] = w.config.Queue(config.Name, q)
+		}
 	}
 }
 

@@ -49,20 +49,27 @@ const waveWait = 50 * time.Millisecond
 // inWaves reads all objects at once, each by itself, and calls work for those that were
 // read at about the same time, together and in their order. So an object that takes long
 // to read, or cannot be read, delays no other. A panic in read or work becomes a panic of
-// the caller.
+// the caller; an object whose read panicked is not worked on, because nothing is known of
+// it.
 func inWaves[T any](objects []T, read func(T), work func([]T)) {
+	const unread = -1
 	var running sync.WaitGroup
 	panics := make(chan any, 2*len(objects))
 	ready := make(chan int, len(objects))
 	for i := range objects {
 		running.Go(func() {
-			defer func() { panics <- recover(); ready <- i }()
+			result := unread
+			defer func() { panics <- recover(); ready <- result }()
 			read(objects[i])
+			result = i
 		})
 	}
 	for left := len(objects); left > 0; {
 		wave := nextWave(ready, left)
 		left -= len(wave)
+		if wave = slices.DeleteFunc(wave, func(at int) bool { return at == unread }); len(wave) == 0 {
+			continue
+		}
 		running.Go(func() {
 			defer func() { panics <- recover() }()
 			members := make([]T, len(wave))

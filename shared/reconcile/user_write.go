@@ -67,10 +67,11 @@ func (u *user) givesUpName(action plan.Action) bool {
 	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
 }
 
-// interrupted reports whether an action was left open by a process that died. A young
-// action may still be in the hands of another worker.
+// interrupted reports whether an action was left open by a process that died, also if the
+// sweep has ended it since. A young action may still be in the hands of another worker.
 func interrupted(action plan.Action) bool {
-	return action.Status == plan.Started && time.Since(action.At) >= underWay
+	ended := action.Error != nil && action.Error.Reason == directory.Interrupted
+	return ended || action.Status == plan.Started && time.Since(action.At) >= underWay
 }
 
 // recall reads the open actions. What an interrupted action wrote, and when it landed, is

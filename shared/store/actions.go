@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -14,11 +15,19 @@ import (
 const actionRetention = 360 * 24 * time.Hour
 
 // actionItem is the item of an action: in the partition of its organization, ordered by
-// time, and in the index under its directory.
+// time, and in the index under its directory, where it is unfinished until it is
+// completed.
 func actionItem(a plan.Action) (Item, error) {
 	organization := a.Directory.Organization()
 	item, err := encode(Key{PK: join(organizationPart, string(organization), actionPart), SK: a.ID}, a)
-	item.IndexPK, item.IndexSK = join(actionPart, string(a.Directory)), a.ID
+	switch a.Status {
+	case plan.Started:
+		item.setUnfinished(a.Directory, OpenAction, dueAfter)
+	case plan.Queued:
+		item.setUnfinished(a.Directory, OpenAction, queuedDueAfter)
+	default:
+		item.IndexPK, item.IndexSK = join(actionPart, string(a.Directory)), a.ID
+	}
 	item.Expires = a.At.Add(actionRetention).Unix()
 	return item, err
 }
@@ -49,7 +58,27 @@ func (r Recording) writes() ([]Write, error) {
 		}
 		writes = append(writes, Write{Item: item, If: Any})
 	}
-	return writes, nil
+	if !r.leavesOpen() {
+		return writes, nil
+	}
+	check, err := Check{Directory: r.Link.Directory, User: r.Link.User}.write()
+	if r.Group != nil {
+		check, err = Check{Directory: r.Group.Directory, Group: r.Group.Group}.write()
+	}
+	return append(writes, check), err
+}
+
+// leavesOpen reports whether the link says that something is left to do which no action
+// says: users are to be notified, or it names an action of an earlier recording.
+func (r Recording) leavesOpen() bool {
+	open, notify := r.Link.OpenActions, false
+	if r.Group != nil {
+		open, notify = r.Group.OpenActions, r.Group.NotifyPending
+	}
+	begun := func(id string) bool {
+		return slices.ContainsFunc(r.Actions, func(a plan.Action) bool { return a.ID == id && a.Status == plan.Started })
+	}
+	return notify || slices.ContainsFunc(open, func(id string) bool { return !begun(id) })
 }
 
 // Record writes recordings, each of a different link. Each is written completely or not
@@ -80,15 +109,29 @@ func (s *Store) Record(ctx context.Context, recordings ...Recording) []error {
 	return faults
 }
 
-// RecordActions writes actions without a link, for links that another writer changed.
+// RecordActions writes actions without a link, for links that another writer changed. The
+// links may still name actions that are completed here, so each is to be checked.
 func (s *Store) RecordActions(ctx context.Context, actions ...plan.Action) error {
-	var writes []Write
+	var writes, checks []Write
 	for _, a := range actions {
 		item, err := actionItem(a)
 		if err != nil {
 			return err
 		}
 		writes = append(writes, Write{Item: item, If: Any})
+		if a.Subject.Kind != "user" || !a.Completed() || a.Type == plan.SetPassword {
+			continue
+		}
+		check, err := Check{Directory: a.Directory, User: directory.UserID(a.Subject.ID)}.write()
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(checks, func(w Write) bool { return w.Item.Key == check.Item.Key }) {
+			checks = append(checks, check)
+		}
+	}
+	if err := s.transactAll(ctx, checks); err != nil {
+		return err
 	}
 	return s.table.Transact(ctx, writes)
 }
@@ -116,9 +159,12 @@ func (s *Store) transactEach(ctx context.Context, recordings []Recording, togeth
 	}
 }
 
-// Actions lists the actions of a directory, newest first.
+// Actions lists the actions of a directory, completed or not, newest first. It reads those
+// of the whole organization, so a page may be short, or empty, and still have a cursor.
 func (s *Store) Actions(ctx context.Context, id directory.ID, limit int, cursor string) (List[plan.Action], error) {
-	return list[plan.Action](ctx, s, Query{PK: join(actionPart, string(id)), Index: true, Backward: true, Limit: limit, Cursor: cursor})
+	all, err := list[plan.Action](ctx, s, Query{PK: join(organizationPart, string(id.Organization()), actionPart), Backward: true, Limit: limit, Cursor: cursor})
+	all.Items = slices.DeleteFunc(all.Items, func(a plan.Action) bool { return a.Directory != id })
+	return all, err
 }
 
 // Action reads one action; NotFound if there is none.

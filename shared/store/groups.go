@@ -157,24 +157,31 @@ func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group dir
 		if changed = !slices.Equal(before, c.Paths); !changed {
 			return nil
 		}
-		return s.putGroupConnection(ctx, c, IfVersion(version))
+		return s.putGroupConnection(ctx, c, IfVersion(version), beginsOrEnds(before, c.Paths))
 	})
 	return changed && err == nil, err
 }
 
 // putGroupConnection writes the connection of a group, or deletes it if it has no path
-// left.
-func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnection, cond IfVersion) error {
+// left; with check, it also writes the check that the link follows it.
+func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnection, cond IfVersion, check bool) error {
 	item, err := encode(groupConnectionKey(c.Directory, c.Group), c)
 	if err != nil {
 		return err
 	}
-	if len(c.Paths) == 0 {
-		return s.table.Delete(ctx, item.Key, cond)
+	writes := []Write{{Item: item, If: cond, Delete: true}}
+	if len(c.Paths) > 0 {
+		item.IndexPK, item.IndexSK = join(groupPart, connectionPart, string(c.Directory)), string(c.Group)
+		writes = []Write{{Item: item, If: cond}}
 	}
-	item.IndexPK, item.IndexSK = join(groupPart, connectionPart, string(c.Directory)), string(c.Group)
-	_, err = s.table.Put(ctx, item, cond)
-	return err
+	if check {
+		due, err := Check{Directory: c.Directory, Group: c.Group}.write()
+		if err != nil {
+			return err
+		}
+		writes = append(writes, due)
+	}
+	return s.table.Transact(ctx, writes)
 }
 
 // GroupConnections lists the connected groups of a directory.

@@ -39,6 +39,7 @@ func (m Mark) write(remove bool) (Write, error) {
 	if remove {
 		return Write{Item: item, If: IfVersion(m.Version), Delete: true}, err
 	}
+	item.setUnfinished(m.Directory, DirtyMember, dueAfter)
 	return Write{Item: item, If: Any}, err
 }
 
@@ -241,8 +242,8 @@ type Membership struct {
 }
 
 // membershipChunk is how many memberships change in one transaction. Each writes up to
-// five items.
-const membershipChunk = MaxTransactItems / 5
+// six items.
+const membershipChunk = MaxTransactItems / 6
 
 // SetMemberships changes who is in a group of a directory. For each user it writes the
 // path, the member and the mark in one transaction.
@@ -376,7 +377,15 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		if item, err = encode(noticeKey(id, group, c.User), Mark{Directory: id, Group: group, User: c.User}); err != nil {
 			return nil, false, err
 		}
+		item.setUnfinished(id, PendingNotice, dueAfter)
 		writes = append(writes, Write{Item: item, If: Any})
+	}
+	if beginsOrEnds(before.Paths, after.Paths) {
+		check, err := Check{Directory: id, User: c.User}.write()
+		if err != nil {
+			return nil, false, err
+		}
+		writes = append(writes, check)
 	}
 	if _, linked := known[linkKey(id, c.User)]; !linked {
 		if item, err = linkItem(directory.NewLink(id, c.User)); err != nil {

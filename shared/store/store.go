@@ -45,6 +45,8 @@ const (
 	leasePart        = "B"
 	doubtPart        = "Q"
 	waitPart         = "W"
+	unfinishedPart   = "F"
+	sweepPart        = "S"
 )
 
 // join makes a key of parts.

@@ -163,19 +163,31 @@ func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory
 		if changed = !slices.Equal(before.Paths, after.Paths); !changed {
 			return nil
 		}
-		return s.putConnection(ctx, after, IfVersion(version))
+		return s.putConnection(ctx, after, IfVersion(version), beginsOrEnds(before.Paths, after.Paths))
 	})
 	return changed && err == nil, err
 }
 
-// putConnection writes a connection.
-func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond IfVersion) error {
+// beginsOrEnds reports whether a change of the paths makes the connection, or ends it.
+func beginsOrEnds(before, after []directory.Path) bool {
+	return (len(before) == 0) != (len(after) == 0)
+}
+
+// putConnection writes a connection; with check, also the check that the link follows it.
+func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond IfVersion, check bool) error {
 	item, err := connectionItem(c)
 	if err != nil {
 		return err
 	}
-	_, err = s.table.Put(ctx, item, cond)
-	return err
+	if !check {
+		_, err = s.table.Put(ctx, item, cond)
+		return err
+	}
+	due, err := Check{Directory: c.Directory, User: c.User}.write()
+	if err != nil {
+		return err
+	}
+	return s.table.Transact(ctx, []Write{{Item: item, If: cond}, due})
 }
 
 // connectionItem is the item of a connection, in the index under its directory. A

@@ -162,6 +162,11 @@ func TestTheShippedProductOnADay(t *testing.T) {
 	}
 	t.Run("a process is killed after its write and before the answer", func(t *testing.T) { killedAtTheWorstMoment(t, d, g) })
 	t.Run("a password reaches both sides, and is not sent again after a process was killed", func(t *testing.T) { passwords(t, d, g) })
+	t.Run("the sweep runs on its schedule", func(t *testing.T) {
+		if err := d.Fire("SweepFunction"); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("what nobody can handle becomes a dead letter", func(t *testing.T) { poison(t, d) })
 	t.Run("at the level warn, what the alarms count comes through", func(t *testing.T) { atLevelWarn(t, bootstraps) })
 	t.Run("the programs are small", func(t *testing.T) { sizes(t, bootstraps) })
