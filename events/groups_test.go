@@ -113,7 +113,7 @@ func TestGroups(t *testing.T) {
 	table := map[string]want{
 		"tasks.json":     {[]plan.Type{plan.CreateGroup, plan.CreateGroup}, 0, 1, 0, nil},
 		"bulk.json":      {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
-		"source.json":    {nil, 0, 2 * 1, 2*2 + 2, nil}, // both times a task for each association, and for new ones another a minute later
+		"source.json":    {nil, 0, 2 * 1, 2 * 2, nil}, // both times a task for each association
 		"duplicate.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
 		"malformed.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, []int{1}},
 	}

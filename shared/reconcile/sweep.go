@@ -45,7 +45,8 @@ const sweepLimit = 10 * time.Second
 
 // Check returns a fault that names the first part that is missing.
 func (s Sweep) Check() error {
-	return missingPart([]part{{"Store", s.Store != nil}, {"Users", s.Users != nil}, {"Groups", s.Groups != nil}, {"Metrics", s.Metrics != nil}})
+	return fault.Missing("reconcile.new", fault.Part{Name: "Store", There: s.Store != nil}, fault.Part{Name: "Users", There: s.Users != nil},
+		fault.Part{Name: "Groups", There: s.Groups != nil}, fault.Part{Name: "Metrics", There: s.Metrics != nil})
 }
 
 // Run sweeps all directories, each run in another order, so that none is left out if there
