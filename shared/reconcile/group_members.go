@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -197,7 +198,7 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 		}
 	}
 	for chunk := range slices.Chunk(changes, memberChunk) {
-		if !hasTimeFor(ctx, groupWriteLimit) {
+		if !deadline.Allows(ctx, groupWriteLimit) {
 			b.comeAgain(g, firstWait, nil)
 			return nil
 		}

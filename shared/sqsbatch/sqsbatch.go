@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
@@ -52,6 +53,9 @@ func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Receives = max(a.Receives, receives)
 }
 
+// answerLimit is the time limit for making messages wait, or for sending a task again.
+const answerLimit = 5 * time.Second
+
 // Task is the task in the body of a message.
 type Task interface {
 	Message() (queue.Message, error)
@@ -81,7 +85,9 @@ func EachDue[T Task](ctx context.Context, batch events.SQSEvent, response *Respo
 func End[T Task](ctx context.Context, response *Response, duplicates Duplicates, outcome reconcile.Outcome, task T, bulk queue.Sender) {
 	switch {
 	case outcome.Afresh:
-		response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), bulk, task), duplicates.Messages...)
+		sending, cancel := deadline.ForAnswer(ctx, answerLimit)
+		defer cancel()
+		response.Replace(ctx, reconcile.Enqueue(sending, bulk, task), duplicates.Messages...)
 	case outcome.Retry:
 		response.Postpone(ctx, outcome.After, duplicates.Messages...)
 	}
@@ -109,8 +115,10 @@ func (r *Response) Malformed(ctx context.Context, m events.SQSMessage, err error
 
 // Postpone fails messages so that they are received again after a wait.
 func (r *Response) Postpone(ctx context.Context, wait time.Duration, messages ...events.SQSMessage) {
+	ctx, cancel := deadline.ForAnswer(ctx, answerLimit)
+	defer cancel()
 	for _, m := range messages {
-		if err := r.Postponer.Postpone(context.WithoutCancel(ctx), m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
+		if err := r.Postponer.Postpone(ctx, m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
 			// It is received again after the queue's visibility timeout instead.
 			zerolog.Ctx(ctx).Warn().Err(err).Str("messageId", m.MessageId).Msg("a message could not be postponed")
 		}

@@ -1,0 +1,229 @@
+package users_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+)
+
+// The function's time-out, and what must be left of it when the handler returns.
+const (
+	timeOut   = time.Minute
+	leastLeft = 5 * time.Second
+)
+
+// hanging makes an outside system accept requests and never answer them, from the nth
+// request of an attempt on. The other systems answer.
+type hanging struct {
+	mu    sync.Mutex
+	from  int // 1 for the first request; 0: nothing hangs
+	seen  int
+	host  string // that hangs
+	first string // the request that was the first to hang
+}
+
+// begin makes the nth request from now on hang, and all later ones to the same system.
+func (h *hanging) begin(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.from, h.seen = n, 0
+}
+
+// end makes all systems answer again.
+func (h *hanging) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.from, h.host = 0, ""
+}
+
+// outside is what the fixture calls with every request.
+func (h *hanging) outside(r *http.Request) error {
+	h.mu.Lock()
+	h.seen++
+	if h.seen == h.from {
+		h.host, h.first = r.URL.Host, r.Method+" "+r.URL.Host+r.URL.Path
+	}
+	hangs := h.from > 0 && h.host == r.URL.Host
+	h.mu.Unlock()
+	if !hangs {
+		return nil
+	}
+	<-r.Context().Done()
+	return r.Context().Err()
+}
+
+// changes are what users have to be brought up to date for. make returns the message.
+var changes = map[string]struct {
+	make func(*fixture) events.SQSMessage
+	// right reports whether the change is in Entra.
+	right func(*fixture) bool
+}{
+	"somebody new": {
+		func(f *fixture) events.SQSMessage { return asking(f, f.person("ann")) },
+		func(f *fixture) bool { return enabled(f, "ann") },
+	},
+	"somebody who has an account already": {
+		func(f *fixture) events.SQSMessage {
+			ann := f.person("ann")
+			f.run(ann)
+			f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
+			return asking(f, ann)
+		},
+		func(f *fixture) bool { return f.account("ann@contoso.example").Text("jobTitle") == "Lead" },
+	},
+	"a suspension": {
+		func(f *fixture) events.SQSMessage {
+			ann := f.person("ann")
+			f.run(ann)
+			f.must(f.jumpcloud.SuspendUser(string(ann)))
+			return asking(f, ann)
+		},
+		func(f *fixture) bool { return !enabled(f, "ann") },
+	},
+	"a deletion": {
+		func(f *fixture) events.SQSMessage {
+			ann := f.person("ann")
+			f.run(ann)
+			f.must(f.jumpcloud.DeleteUser(string(ann)))
+			return f.message(ann, 1)
+		},
+		func(f *fixture) bool { return !enabled(f, "ann") },
+	},
+}
+
+// enabled reports whether somebody has exactly one account, and it is enabled.
+func enabled(f *fixture, name string) bool {
+	account, found := f.accounts.User(name + "@contoso.example")
+	return found && account.AccountEnabled
+}
+
+// asking is a message for a user that makes the function read all that it can read.
+func asking(f *fixture, id directory.UserID) events.SQSMessage {
+	f.t.Helper()
+	task, err := reconcile.Task{Directory: f.directory.ID, User: id, Memberships: true, Source: true,
+		Cause: plan.Cause{Type: "association_change", ID: "e1", At: time.Now().UTC(), Event: true}}.Message()
+	f.must(err)
+	m := f.message(id, 1)
+	m.Body = string(task.Body)
+	return m
+}
+
+// Whichever request is never answered, the handler ends before the function's time-out,
+// the link says why, and the message comes again after a wait; when the system answers
+// again, the change is applied.
+func TestNoRequestThatHangsUsesUpTheInvocation(t *testing.T) {
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			for n, hung := 1, true; hung; n++ {
+				synctest.Test(t, func(t *testing.T) { hung = testHang(t, n, change.make, change.right) })
+			}
+		})
+	}
+}
+
+// testHang makes the nth request of an attempt hang; it reports whether there was one.
+func testHang(t *testing.T, n int, prepare func(*fixture) events.SQSMessage, right func(*fixture) bool) bool {
+	t.Helper()
+	f, h := newFixture(t), &hanging{}
+	f.outside = h.outside
+	source, err := f.jumpcloud.CreateDirectory("M365")
+	f.must(err)
+	f.settings(func(s *directory.Settings) {
+		s.ConnectionSource = directory.ConnectionSource{Type: directory.Office365Source, ID: source}
+	})
+	m := prepare(f)
+	f.restart()
+	h.begin(n)
+	start := time.Now()
+	failed := within(f, m)
+	took := time.Since(start)
+	defer time.Sleep(timeOut) // a sign-in ends by itself
+	if h.end(); h.first == "" {
+		if failed || !right(f) {
+			t.Errorf("nothing hangs: again %v, the change is applied %v, want false and true", failed, right(f))
+		}
+		return false
+	}
+	what := fmt.Sprintf("request %d, %s, hangs: ", n, h.first)
+	if left := timeOut - took; left < leastLeft {
+		t.Errorf("%sthe handler returns with %s left, want at least %s", what, left, leastLeft)
+	}
+	task, err := reconcile.ReadTask([]byte(m.Body))
+	f.must(err)
+	link, wait := f.link(task.User), f.postponed[m.ReceiptHandle]
+	if !failed || wait <= 0 || wait > time.Minute {
+		t.Errorf("%sthe message comes again %v after %s, want true after at most a minute", what, failed, wait)
+	}
+	if link.Status != directory.Pending || link.Reason != directory.Unavailable && link.Reason != directory.JumpCloudUnavailable || link.Message == "" {
+		t.Errorf("%sthe link says %s, %s, %q, want that the system is not available", what, link.Status, link.Reason, link.Message)
+	}
+	for _, a := range f.actions() {
+		if a.Status == plan.Started {
+			t.Errorf("%sthe action %s is still started", what, a.Type)
+		}
+	}
+	for receives := 2; failed && receives < maxReceives; receives++ {
+		time.Sleep(f.postponed[m.ReceiptHandle])
+		failed = within(f, asReceived(m, receives))
+	}
+	if failed || !right(f) || len(f.accounts.Users()) > 2 {
+		t.Errorf("%swhen it answers again: again %v, applied %v, %d accounts", what, failed, right(f), len(f.accounts.Users()))
+	}
+	return true
+}
+
+// within invokes the handler as Lambda does, and reports whether the message comes again.
+func within(f *fixture, m events.SQSMessage) bool {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), timeOut)
+	defer cancel()
+	response, err := f.handler.Handle(ctx, oneMessage(m))
+	f.must(err)
+	return len(response.BatchItemFailures) > 0
+}
+
+// A password is the same: its action says what is known, and it is never sent twice.
+func TestNoRequestThatHangsUsesUpTheInvocationOfAPassword(t *testing.T) {
+	for n, hung := 1, true; hung; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f, h := newFixture(t), &hanging{}
+			f.outside = h.outside
+			ann := f.person("ann")
+			f.run(ann)
+			m := f.passwordFor(ann, newPassword, 1)
+			f.restart()
+			h.begin(n)
+			start := time.Now()
+			failed := within(f, m)
+			took := time.Since(start)
+			h.end()
+			defer time.Sleep(timeOut) // a sign-in ends by itself
+			if hung = h.first != ""; !hung {
+				return
+			}
+			what := fmt.Sprintf("request %d, %s, hangs: ", n, h.first)
+			if left := timeOut - took; left < leastLeft {
+				t.Errorf("%sthe handler returns with %s left, want at least %s", what, left, leastLeft)
+			}
+			switch a := f.actionOf(m); {
+			case failed && (a.Status != plan.Queued || f.postponed[m.ReceiptHandle] <= 0):
+				t.Errorf("%sit comes again after %s and its action is %s, want queued", what, f.postponed[m.ReceiptHandle], a.Status)
+			case !failed && a.Status == plan.Failed && a.Error.Reason != directory.PasswordUnknown:
+				t.Errorf("%sthe action says %v, want that the result is unknown", what, a.Error)
+			case !failed && a.Status == plan.Started:
+				t.Errorf("%sthe action is still started", what)
+			}
+		})
+	}
+}
