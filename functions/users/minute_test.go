@@ -3,8 +3,6 @@ package users_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,56 +10,18 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 )
 
-// The function's time-out, and what must be left of it when the handler returns.
+// timeOut is the function's time-out, and leastLeft what must be left of it when the
+// handler returns.
 const (
 	timeOut   = time.Minute
 	leastLeft = 5 * time.Second
 )
-
-// hanging makes an outside system accept requests and never answer them, from the nth
-// request of an attempt on. The other systems answer.
-type hanging struct {
-	mu    sync.Mutex
-	from  int // 1 for the first request; 0: nothing hangs
-	seen  int
-	host  string // that hangs
-	first string // the request that was the first to hang
-}
-
-// begin makes the nth request from now on hang, and all later ones to the same system.
-func (h *hanging) begin(n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.from, h.seen = n, 0
-}
-
-// end makes all systems answer again.
-func (h *hanging) end() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.from, h.host = 0, ""
-}
-
-// outside is what the fixture calls with every request.
-func (h *hanging) outside(r *http.Request) error {
-	h.mu.Lock()
-	h.seen++
-	if h.seen == h.from {
-		h.host, h.first = r.URL.Host, r.Method+" "+r.URL.Host+r.URL.Path
-	}
-	hangs := h.from > 0 && h.host == r.URL.Host
-	h.mu.Unlock()
-	if !hangs {
-		return nil
-	}
-	<-r.Context().Done()
-	return r.Context().Err()
-}
 
 // changes are what users have to be brought up to date for. make returns the message.
 var changes = map[string]struct {
@@ -135,8 +95,8 @@ func TestNoRequestThatHangsUsesUpTheInvocation(t *testing.T) {
 // testHang makes the nth request of an attempt hang; it reports whether there was one.
 func testHang(t *testing.T, n int, prepare func(*fixture) events.SQSMessage, right func(*fixture) bool) bool {
 	t.Helper()
-	f, h := newFixture(t), &hanging{}
-	f.outside = h.outside
+	f, h := newFixture(t), &functiontest.Hanging{}
+	f.outside = h.Before
 	source, err := f.jumpcloud.CreateDirectory("M365")
 	f.must(err)
 	f.settings(func(s *directory.Settings) {
@@ -144,18 +104,18 @@ func testHang(t *testing.T, n int, prepare func(*fixture) events.SQSMessage, rig
 	})
 	m := prepare(f)
 	f.restart()
-	h.begin(n)
+	h.Begin(n)
 	start := time.Now()
 	failed := within(f, m)
 	took := time.Since(start)
 	defer time.Sleep(timeOut) // a sign-in ends by itself
-	if h.end(); h.first == "" {
+	if h.End(); h.First() == "" {
 		if failed || !right(f) {
 			t.Errorf("nothing hangs: again %v, the change is applied %v, want false and true", failed, right(f))
 		}
 		return false
 	}
-	what := fmt.Sprintf("request %d, %s, hangs: ", n, h.first)
+	what := fmt.Sprintf("request %d, %s, hangs: ", n, h.First())
 	if left := timeOut - took; left < leastLeft {
 		t.Errorf("%sthe handler returns with %s left, want at least %s", what, left, leastLeft)
 	}
@@ -197,22 +157,22 @@ func within(f *fixture, m events.SQSMessage) bool {
 func TestNoRequestThatHangsUsesUpTheInvocationOfAPassword(t *testing.T) {
 	for n, hung := 1, true; hung; n++ {
 		synctest.Test(t, func(t *testing.T) {
-			f, h := newFixture(t), &hanging{}
-			f.outside = h.outside
+			f, h := newFixture(t), &functiontest.Hanging{}
+			f.outside = h.Before
 			ann := f.person("ann")
 			f.run(ann)
 			m := f.passwordFor(ann, newPassword, 1)
 			f.restart()
-			h.begin(n)
+			h.Begin(n)
 			start := time.Now()
 			failed := within(f, m)
 			took := time.Since(start)
-			h.end()
+			h.End()
 			defer time.Sleep(timeOut) // a sign-in ends by itself
-			if hung = h.first != ""; !hung {
+			if hung = h.First() != ""; !hung {
 				return
 			}
-			what := fmt.Sprintf("request %d, %s, hangs: ", n, h.first)
+			what := fmt.Sprintf("request %d, %s, hangs: ", n, h.First())
 			if left := timeOut - took; left < leastLeft {
 				t.Errorf("%sthe handler returns with %s left, want at least %s", what, left, leastLeft)
 			}
