@@ -56,7 +56,7 @@ func TestFanout(t *testing.T) {
 	for file, want := range table {
 		t.Run(file, func(t *testing.T) {
 			users, groups := newQueue(t), newQueue(t)
-			handler := fanout.Handler{Store: connected(t), Users: users, Groups: groups, Metrics: &metric.Memory{}}
+			handler := fanout.Handler{Store: connected(t), Users: users, Groups: groups, Metrics: &metric.Memory{}, Postponer: &outside{}}
 			batch := read[events.SQSEvent](t, filepath.Join("fanout", file))
 			response, err := handler.Handle(t.Context(), batch)
 			if err != nil {

@@ -46,11 +46,16 @@ type Duplicates struct {
 // Add adds a message.
 func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Messages = append(a.Messages, m)
+	a.Receives = max(a.Receives, Receives(m))
+}
+
+// Receives is how often a message was received, at least once.
+func Receives(m events.SQSMessage) int {
 	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	if err != nil {
 		receives = 1
 	}
-	a.Receives = max(a.Receives, receives)
+	return max(receives, 1)
 }
 
 // answerLimit is the time limit for making messages wait, or for sending a task again.
@@ -107,10 +112,14 @@ func (r *Response) Fail(messages ...events.SQSMessage) {
 	}
 }
 
+// malformedWait is how long a message waits that is not what its queue is for: it becomes a
+// dead letter soon, because what comes after it in its message group waits for that.
+const malformedWait = time.Second
+
 // Malformed logs a message that is not a task, and fails it until it is a dead letter.
 func (r *Response) Malformed(ctx context.Context, m events.SQSMessage, err error) {
 	zerolog.Ctx(ctx).Error().Err(err).Str("messageId", m.MessageId).Msg("a message is not a task")
-	r.Fail(m)
+	r.Postpone(ctx, malformedWait, m)
 }
 
 // Postpone fails messages so that they are received again after a wait.

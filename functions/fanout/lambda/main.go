@@ -11,6 +11,7 @@ func main() {
 	env := lambdaenv.Open(patience.Worker)
 	handler := fanout.Handler{
 		Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Groups: env.Queue(lambdaenv.GroupsLiveQueue), Metrics: env.Metrics(),
+		Postponer: env.Postponer(lambdaenv.ChangesQueue),
 	}
 	env.Start(handler.Handle, nil)
 }
