@@ -10,8 +10,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"entrasync/functions/groups"
 	"entrasync/shared/directory"
 	"entrasync/shared/functiontest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 )
@@ -157,4 +160,24 @@ func within(f *fixture, m events.SQSMessage) bool {
 	response, err := f.handler.Handle(ctx, events.SQSEvent{Records: []events.SQSMessage{m}})
 	f.must(err)
 	return len(response.BatchItemFailures) > 0
+}
+
+// A task that fails its last try is sent again to the bulk lane.
+func TestALastTryThatFailsGoesToTheBulkLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		s := newStaff(f, true)
+		var live, bulk sent
+		var err error
+		f.handler, err = groups.New(groups.Config{Parts: reconcile.Parts{Store: f.store, Clients: f.Clients(), Metrics: &metric.Memory{},
+			Lanes: reconcile.Lanes{UsersLive: &live, UsersBulk: &bulk, GroupsLive: &live, GroupsBulk: &bulk}}, Postponer: f, MaxReceives: maxReceives})
+		f.must(err)
+		f.jumpcloud.FailNext(jumpcloudtest.Fault{PathContains: "/usergroups", Status: 503, Times: 100})
+		if within(f, f.message(reconcile.GroupTask{Group: s.group, AllMembers: true}, maxReceives)) {
+			t.Error("the message comes again, want that its task is sent as a new one")
+		}
+		if l, b := len(live.take()), len(bulk.take()); l != 0 || b != 1 {
+			t.Errorf("%d tasks in the live lane and %d in the bulk lane, want 0 and 1", l, b)
+		}
+	})
 }

@@ -9,10 +9,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"entrasync/functions/users"
 	"entrasync/shared/directory"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
 
@@ -186,4 +189,44 @@ func TestNoRequestThatHangsUsesUpTheInvocationOfAPassword(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lane counts the messages that are sent to it.
+type lane struct{ sent int }
+
+// Send implements queue.Sender.
+func (l *lane) Send(_ context.Context, messages ...queue.Message) error {
+	l.sent += len(messages)
+	return nil
+}
+
+// A task that fails its last try is sent again to the bulk lane, so that it delays nobody
+// whose change is new: also a password for which no time was left.
+func TestALastTryThatFailsGoesToTheBulkLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		f.run(ann)
+		var live, bulk lane
+		var err error
+		f.handler, err = users.New(users.Config{
+			Parts: reconcile.Parts{Store: f.store, Clients: f.clients, Metrics: &metric.Memory{},
+				Lanes: reconcile.Lanes{UsersLive: &live, UsersBulk: &bulk, GroupsLive: unread{}, GroupsBulk: unread{}}},
+			PasswordSeed: f.passwordSeed, Postponer: f, MaxReceives: maxReceives,
+		})
+		f.must(err)
+		f.jumpcloud.FailNext(jumpcloudtest.Fault{PathContains: "/systemusers", Status: 503, Times: 100})
+		if within(f, f.message(ann, maxReceives)) || live.sent != 0 || bulk.sent != 1 {
+			t.Errorf("a user: %d tasks in the live lane and %d in the bulk lane, want 0 and 1", live.sent, bulk.sent)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		m := f.passwordFor(ann, newPassword, maxReceives)
+		response, err := f.handler.Handle(ctx, oneMessage(m))
+		f.must(err)
+		if len(response.BatchItemFailures) > 0 || live.sent != 0 || bulk.sent != 2 || f.actionOf(m).Status != plan.Queued {
+			t.Errorf("a password: %v come again, %d tasks in the live lane and %d in the bulk lane, and the action is %s, want none, 0, 2 and queued",
+				response.BatchItemFailures, live.sent, bulk.sent, f.actionOf(m).Status)
+		}
+	})
 }

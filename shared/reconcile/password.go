@@ -144,7 +144,7 @@ func (b *passwordWork) prepare(ctx context.Context, p *password) {
 	switch {
 	case err == nil && !deadline.Allows(ctx, passwordLimit):
 		p.over = true
-		p.outcome = Outcome{Retry: true, After: firstWait, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
+		p.outcome = Outcome{Retry: true, After: firstWait, Afresh: p.last, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
 	case err == nil:
 	case fault.KindOf(err).Decide() == fault.Retry && !p.last:
 		b.retry(ctx, p, err)
