@@ -46,8 +46,8 @@ func TestAnInvocationHasTimeForItsRecordsAndItsAnswer(t *testing.T) {
 		if work.Err() == nil {
 			t.Error("the work has not ended 7 s before the deadline")
 		}
-		if got := records(); got != 3*time.Second {
-			t.Errorf("records have %s when 7 s are left, want 3s", got)
+		if got := records(); got != 4*time.Second {
+			t.Errorf("records have %s when 7 s are left, want 4s", got)
 		}
 		time.Sleep(4 * time.Second)
 		answer, cancel := deadline.ForAnswer(work, 5*time.Second)
