@@ -249,12 +249,13 @@ func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
 		return err
 	}
 	var joined []directory.UserID
+	in := map[directory.UserID]bool{}
 	for _, m := range members {
-		if m.Wanted {
+		if in[m.User] = m.Wanted; m.Wanted {
 			joined = append(joined, m.User)
 		}
 	}
-	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return slices.Contains(joined, id) })
+	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return in[id] })
 	if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
 		return err
 	}

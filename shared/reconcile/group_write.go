@@ -140,7 +140,11 @@ func (b *groupBatch) noteMembers(g *group, action *plan.Action, result GroupResu
 		}
 		for i, value := range slices.Concat(change.To, change.From) {
 			id := directory.EntraID(value)
-			member, known := g.match.byID[id]
+			var member directory.Member
+			at, known := g.byAccount()[id]
+			if known {
+				member = g.plan.Members[at].Member
+			}
 			if now, changed := g.written.members[member.User]; changed {
 				member = now
 			}

@@ -197,6 +197,8 @@ func BenchmarkNotifyAgain(b *testing.B) {
 			for i, user := range m.users {
 				marks[i] = store.Mark{Directory: id, Group: crowdGroup, User: user}
 			}
+			b.ResetTimer()
+			most := 0.0
 			for range b.N {
 				b.StopTimer()
 				ctx := context.Background()
@@ -213,8 +215,9 @@ func BenchmarkNotifyAgain(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.StartTimer()
-				m.sync(b, work, id)
+				most = max(most, mostHeap(func() { m.sync(b, work, id) }))
 			}
+			b.ReportMetric(most, "MB-at-most")
 		})
 	}
 }
