@@ -3,7 +3,9 @@ package groups_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,6 +180,78 @@ func TestALastTryThatFailsGoesToTheBulkLane(t *testing.T) {
 		}
 		if l, b := len(live.take()), len(bulk.take()); l != 0 || b != 1 {
 			t.Errorf("%d tasks in the live lane and %d in the bulk lane, want 0 and 1", l, b)
+		}
+	})
+}
+
+// A list that is longer than an invocation keeps its place, and is complete after some of
+// them: who left meanwhile stays out, and no page is read twice.
+func TestALongListKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const members, page = 1150, 5 * time.Second // 12 pages
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.ManageGroups = false })
+		var all []directory.UserID
+		for i := range members {
+			all = append(all, f.person(fmt.Sprintf("user%04d", i)))
+		}
+		group := f.Group("Staff", all...)
+		f.connect(group)
+		pages := 0
+		f.outside = func(r *http.Request) error {
+			if strings.HasSuffix(r.URL.Path, "/membership") {
+				pages++
+				time.Sleep(page)
+			}
+			return nil
+		}
+		leaver := slices.Sorted(slices.Values(all))[3] // on the first page
+		m := f.message(reconcile.GroupTask{Group: group, AllMembers: true}, 1)
+		invocations := 0
+		for next := []events.SQSMessage{m}; len(next) > 0; {
+			if invocations++; invocations > 5 {
+				t.Fatalf("after %d invocations and %d pages the list is not complete", invocations, pages)
+			}
+			start := time.Now()
+			again := within(f, next[0])
+			if left := timeOut - time.Since(start); left < leastLeft {
+				t.Errorf("invocation %d ends with %s left, want at least %s", invocations, left, leastLeft)
+			}
+			if listed := pages == 2*12; again && !listed { // two walks, because the list changed
+				t.Errorf("invocation %d counts as a failure, want that the task is sent as a new one", invocations)
+			}
+			if invocations == 1 {
+				f.must(f.jumpcloud.RemoveMember(string(group), string(leaver)))
+				f.changed(leaver)
+			}
+			if next = next[:0]; again {
+				next = append(next, comesAgain(m))
+			}
+			for _, sent := range f.groups.take() {
+				task, err := reconcile.ReadGroupTask(sent.Body)
+				f.must(err)
+				if task.AllMembers {
+					next = append(next, f.message(task, 1))
+				}
+			}
+		}
+		f.finish()
+		known, err := f.store.AllMembers(context.Background(), f.directory.ID, group)
+		f.must(err)
+		wanted := 0
+		for _, member := range known {
+			if member.Wanted {
+				wanted++
+			}
+			if member.User == leaver && member.Wanted {
+				t.Error("who left while the list was read is a member")
+			}
+		}
+		if pages > 2*12 {
+			t.Errorf("%d pages were read, want the 12 pages twice", pages)
+		}
+		if wanted != members-1 || f.link(group).ListedAt.IsZero() {
+			t.Errorf("%d members, listed at %s, want %d", wanted, f.link(group).ListedAt, members-1)
 		}
 	})
 }

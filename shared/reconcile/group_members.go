@@ -57,15 +57,15 @@ const memberChunk = 100
 // the users who left after the list began to be read, because it may be older than that.
 // The next attempt does what there is no time for.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
-	asOf := time.Now().UTC()
 	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
 		return err
 	}
-	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
-	if err != nil {
-		return jumpCloudTrouble(err)
+	list, err := b.listMembers(ctx, g)
+	if err != nil || g.over {
+		return err
 	}
+	users, within, asOf := list.Users, list.Within, list.Began
 	var changes []store.Membership
 	var missing []directory.UserID
 	listed, wanted := map[directory.UserID]bool{}, map[directory.UserID]bool{}
@@ -97,7 +97,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 		return err
 	}
 	g.link.ListedAt = asOf
-	return nil
+	return b.forgetList(ctx, g, list)
 }
 
 // askForMembers sends tasks for users who are not in the list of their group any more; the

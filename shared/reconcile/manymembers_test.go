@@ -58,8 +58,8 @@ func (j inJumpCloud) Group(context.Context, directory.GroupID) (directory.Group,
 	return directory.Group{ID: crowdGroup, Name: "Everybody"}, nil
 }
 
-func (j inJumpCloud) GroupMembers(context.Context, directory.GroupID) ([]directory.UserID, []directory.GroupID, error) {
-	return j.m.users, nil, nil
+func (j inJumpCloud) ListMembers(context.Context, directory.GroupID, directory.MemberList) (directory.MemberList, error) {
+	return directory.MemberList{Began: time.Now(), Complete: true, Users: j.m.users}, nil
 }
 
 // inEntra is the group in Entra.

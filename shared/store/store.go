@@ -45,6 +45,7 @@ const (
 	leasePart        = "B"
 	doubtPart        = "Q"
 	waitPart         = "W"
+	listPart         = "I"
 )
 
 // join makes a key of parts.
