@@ -13,9 +13,8 @@ import (
 // open when it died: the lease says that no other worker works on them.
 func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 	for _, g := range groups {
-		var err error
-		if g.match.open, err = b.openActions(ctx, g); err != nil {
-			b.fail(ctx, g, err)
+		var ok bool
+		if g.match.open, ok = b.openActions(ctx, g); !ok {
 			continue
 		}
 		for _, action := range g.match.open {

@@ -205,19 +205,20 @@ func (e *linkEngine[T]) countEnded(o T) {
 }
 
 // openActions are the actions of an object that were begun and whose results are not known.
-func (e *linkEngine[T]) openActions(ctx context.Context, o T) ([]plan.Action, error) {
-	var open []plan.Action
+// If they cannot be read, the attempt has failed.
+func (e *linkEngine[T]) openActions(ctx context.Context, o T) (open []plan.Action, ok bool) {
 	for _, id := range o.standing().OpenActions {
 		action, err := e.Store.Action(ctx, e.dir.Organization, id)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			e.fail(ctx, o, err)
+			return nil, false
 		}
 		open = append(open, action)
 	}
-	return open, nil
+	return open, true
 }
 
 // interrupt ends an action that a process left open when it died.

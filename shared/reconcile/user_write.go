@@ -79,9 +79,8 @@ func interrupted(action plan.Action) bool {
 // since, it is claimed again, unless it belongs to somebody else by now.
 func (b *userBatch) recall(ctx context.Context, users []*user) {
 	for _, u := range users {
-		var err error
-		if u.match.open, err = b.openActions(ctx, u); err != nil {
-			b.fail(ctx, u, err)
+		var ok bool
+		if u.match.open, ok = b.openActions(ctx, u); !ok {
 			continue
 		}
 		var unknown []directory.Change
