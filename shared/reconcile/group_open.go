@@ -13,8 +13,7 @@ import (
 // open when it died: the lease says that no other worker works on them.
 func (b *groupBatch) recall(ctx context.Context, groups []*group) {
 	for _, g := range groups {
-		var ok bool
-		if g.match.open, ok = b.openActions(ctx, g); !ok {
+		if !b.readOpen(ctx, g, &g.match.open) {
 			continue
 		}
 		for _, action := range g.match.open {

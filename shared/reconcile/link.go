@@ -204,9 +204,9 @@ func (e *linkEngine[T]) countEnded(o T) {
 	e.Metrics.Count(o.engaged().noun.ended, 1, "status", string(s.Status), "reason", string(s.Reason))
 }
 
-// openActions are the actions of an object that were begun and whose results are not known.
-// If they cannot be read, the attempt has failed.
-func (e *linkEngine[T]) openActions(ctx context.Context, o T) (open []plan.Action, ok bool) {
+// readOpen reads the actions of an object that were begun and whose results are not known. If
+// they cannot be read it returns false, and the attempt has failed.
+func (e *linkEngine[T]) readOpen(ctx context.Context, o T, open *[]plan.Action) bool {
 	for _, id := range o.standing().OpenActions {
 		action, err := e.Store.Action(ctx, e.dir.Organization, id)
 		if fault.Is(err, fault.NotFound) {
@@ -214,11 +214,11 @@ func (e *linkEngine[T]) openActions(ctx context.Context, o T) (open []plan.Actio
 		}
 		if err != nil {
 			e.fail(ctx, o, err)
-			return nil, false
+			return false
 		}
-		open = append(open, action)
+		*open = append(*open, action)
 	}
-	return open, true
+	return true
 }
 
 // interrupt ends an action that a process left open when it died.

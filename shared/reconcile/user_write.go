@@ -79,8 +79,7 @@ func interrupted(action plan.Action) bool {
 // since, it is claimed again, unless it belongs to somebody else by now.
 func (b *userBatch) recall(ctx context.Context, users []*user) {
 	for _, u := range users {
-		var ok bool
-		if u.match.open, ok = b.openActions(ctx, u); !ok {
+		if !b.readOpen(ctx, u, &u.match.open) {
 			continue
 		}
 		var unknown []directory.Change
