@@ -56,7 +56,10 @@ func TestFanout(t *testing.T) {
 	for file, want := range table {
 		t.Run(file, func(t *testing.T) {
 			users, groups := newQueue(t), newQueue(t)
-			handler := fanout.Handler{Store: connected(t), Users: users, Groups: groups, Metrics: &metric.Memory{}}
+			handler, err := fanout.New(fanout.Config{Store: connected(t), Users: users, Groups: groups, Metrics: &metric.Memory{}, Postponer: &outside{}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			batch := read[events.SQSEvent](t, filepath.Join("fanout", file))
 			response, err := handler.Handle(t.Context(), batch)
 			if err != nil {

@@ -54,6 +54,11 @@ func (o *outsideGroups) GroupMembers(_ context.Context, id directory.GroupID) ([
 	return nil, nil, nil
 }
 
+func (o *outsideGroups) ListMembers(ctx context.Context, id directory.GroupID, _ directory.MemberList) (directory.MemberList, error) {
+	users, within, err := o.GroupMembers(ctx, id)
+	return directory.MemberList{Began: time.Now().UTC(), Complete: true, Users: users, Within: within}, err
+}
+
 func (o *outsideGroups) GroupsOf(_ context.Context, id directory.UserID) ([]directory.GroupID, error) {
 	if id == ann {
 		return []directory.GroupID{engineering}, nil
@@ -113,7 +118,7 @@ func TestGroups(t *testing.T) {
 	table := map[string]want{
 		"tasks.json":     {[]plan.Type{plan.CreateGroup, plan.CreateGroup}, 0, 1, 0, nil},
 		"bulk.json":      {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
-		"source.json":    {nil, 0, 2 * 1, 2 * 2, nil}, // both times a task for each association
+		"source.json":    {nil, 0, 2 * 1, 2 * 2, nil}, // both times a task for each association; that of a group connects it
 		"duplicate.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, nil},
 		"malformed.json": {[]plan.Type{plan.CreateGroup}, 0, 1, 0, []int{1}},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -195,14 +196,14 @@ func (g *gateway) markUnknown(ctx context.Context) {
 	})
 }
 
-// handOverLimit is the time limit for writing our own records. It does not depend on
-// the time that the invocation has left, because JumpCloud already has the password.
+// handOverLimit is the time limit for writing our own records, also when the time for the
+// work is over, because JumpCloud may have the password already.
 const handOverLimit = 5 * time.Second
 
 // change changes what the links say about the password. A link that cannot be changed
 // keeps its value, which never says that both sides have the same password.
 func (g *gateway) change(ctx context.Context, to func(*account, *directory.Obstacle) *directory.Obstacle) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverLimit)
+	ctx, cancel := deadline.ForRecords(ctx, handOverLimit)
 	defer cancel()
 	for _, t := range g.accounts {
 		if err := g.differ(ctx, t, func(now *directory.Obstacle) *directory.Obstacle { return to(t, now) }); err != nil {
@@ -226,7 +227,9 @@ func (g *gateway) differ(ctx context.Context, t *account, to func(*directory.Obs
 
 // endTurn ends the turn, so that the next password of the user can be set.
 func (g *gateway) endTurn(ctx context.Context) {
-	if err := g.Store.EndPasswordTurn(context.WithoutCancel(ctx), g.organization, g.user.ID); err != nil {
+	ctx, cancel := deadline.ForRecords(ctx, handOverLimit)
+	defer cancel()
+	if err := g.Store.EndPasswordTurn(ctx, g.organization, g.user.ID); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("user", string(g.user.ID)).Msg("the next password of the user has to wait for a minute")
 	}
 }
@@ -234,7 +237,7 @@ func (g *gateway) endTurn(ctx context.Context) {
 // handOver records an action for each account and sends the sealed passwords to the
 // function that writes them.
 func (g *gateway) handOver(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOverLimit)
+	ctx, cancel := deadline.ForRecords(ctx, handOverLimit)
 	defer cancel()
 	var actions []plan.Action
 	var tasks []reconcile.Task
@@ -273,19 +276,17 @@ func (g *gateway) withdraw(ctx context.Context) {
 	}
 }
 
-// How long the gateway waits for the accounts, how much time of the invocation it keeps
-// for the answer, and the first wait between two reads.
+// How long the gateway waits for the accounts, and the first wait between two reads.
 const (
 	outcomePatience = 15 * time.Second
-	answerTime      = 2 * time.Second
 	firstPoll       = 25 * time.Millisecond
 )
 
 // wait reads the actions until all accounts are written or the time is over.
 func (g *gateway) wait(ctx context.Context) {
 	until := time.Now().Add(outcomePatience)
-	if deadline, set := ctx.Deadline(); set && deadline.Add(-answerTime).Before(until) {
-		until = deadline.Add(-answerTime)
+	if end, limited := ctx.Deadline(); limited && end.Before(until) {
+		until = end
 	}
 	for every := firstPoll; ; every = min(2*every, pollEvery) {
 		for _, t := range g.accounts {

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -132,9 +133,9 @@ func about(message string) error {
 // user at most. It is longer than any invocation runs.
 const turnLife = time.Minute
 
-// writeTime is how much time the invocation must have left before the first write: the
-// time limit of the request to JumpCloud, and handOverLimit.
-const writeTime = 9*time.Second + handOverLimit
+// writeTime is how much time must be left before the first write: the time limit of the
+// request to JumpCloud.
+const writeTime = 9 * time.Second
 
 // write sends the password to JumpCloud and then to the accounts. Before that it marks
 // every link: the account does not have the password yet. So the links are right even
@@ -145,7 +146,7 @@ func (g *gateway) write(ctx context.Context) error {
 	if err != nil {
 		return refuse(err, "", nil)
 	}
-	if deadline, set := ctx.Deadline(); set && time.Until(deadline) < writeTime {
+	if !deadline.Allows(ctx, writeTime) {
 		return refuse(fault.New(fault.Transient, op, "JumpCloud answers too slowly to begin; nothing was changed: try again"), "", nil)
 	}
 	if err := g.Store.TakePasswordTurn(ctx, g.organization, g.user.ID, time.Now().UTC().Add(turnLife)); err != nil {

@@ -53,6 +53,7 @@ type gateway struct {
 	broken    error                              // the error of the queue
 	before    func(*http.Request)                // sees every request to an outside system
 	instead   func(*http.Request) *http.Response // answers instead of a simulator, unless it returns nil
+	hang      functiontest.Hanging
 
 	mu       sync.Mutex
 	asleep   bool // the messages wait
@@ -62,7 +63,7 @@ type gateway struct {
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{fixture: &fixture{t: t}, log: &bytes.Buffer{}}
-	g.Kit = functiontest.New(t, functiontest.Config{Folder: t.TempDir(), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g,
+	g.Kit = functiontest.New(t, functiontest.Config{Folder: t.TempDir(), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g, Webhooks: &http.Client{Transport: g},
 		Tenants: []entratest.Tenant{entratest.DefaultTenant(), {ID: secondTenant, Name: "Fabrikam", Domains: []entratest.Domain{{Name: "fabrikam.example", Default: true}}}}})
 	g.records, g.jumpcloud, g.entra = g.Store, g.JumpCloud, g.Entra
 	var err error
@@ -87,6 +88,9 @@ func (g *gateway) must(err error) {
 
 // RoundTrip sends a request to the simulator that it is for.
 func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := g.hang.Before(r); err != nil {
+		return nil, err
+	}
 	if g.before != nil {
 		g.before(r)
 	}

@@ -12,12 +12,16 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/deadline"
 )
 
 // Handle takes one request. It never returns an error: an error would count as a
 // failure of the function and raise an alarm, and any stranger could cause it.
 func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	r = escaped(r)
+	ctx, stop := deadline.ForWork(ctx, deadline.Answer+handOverLimit)
+	defer stop()
 	entry := &auditEntry{}
 	response := h.answer(withAudit(ctx, entry), r)
 	h.audit(ctx, entry, r, response.StatusCode)

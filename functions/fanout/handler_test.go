@@ -38,6 +38,13 @@ type fixture struct {
 	records       *store.Store
 	users, groups *boltqueue.Queue
 	metrics       *metric.Memory
+	postponed     map[string]time.Duration // by receipt
+}
+
+// Postpone implements sqsbatch.Postponer.
+func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
+	f.postponed[receipt] = d
+	return nil
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -57,7 +64,7 @@ func newFixture(t *testing.T) *fixture {
 			}
 		}
 	})
-	f := &fixture{t: t, metrics: &metric.Memory{}}
+	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}}
 	for name, lane := range map[string]**boltqueue.Queue{"users-live.fifo": &f.users, "groups-live.fifo": &f.groups} {
 		if *lane, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
 			t.Fatal(err)
@@ -65,7 +72,10 @@ func newFixture(t *testing.T) *fixture {
 	}
 	records := store.New(table)
 	f.records = records
-	f.handler = fanout.Handler{Store: records, Users: f.users, Groups: f.groups, Metrics: f.metrics}
+	f.handler, err = fanout.New(fanout.Config{Store: records, Users: f.users, Groups: f.groups, Metrics: f.metrics, Postponer: f})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		id   directory.ID
 		user directory.UserID

@@ -58,6 +58,10 @@ type fixture struct {
 	before    func(*http.Request) // sees every request to Graph
 	after     func(*http.Request) // sees it after Graph served it
 	writing   writing
+	// outside is called with every request before it is served; its error is what the
+	// transport answers instead.
+	outside   func(*http.Request) error
+	postponed map[string]time.Duration // by receipt
 }
 
 // sent collects sent messages; several senders may use it at once.
@@ -97,23 +101,33 @@ func newFixture(t *testing.T) *fixture {
 // newFixtureIn is newFixture for any kind of test.
 func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	t.Helper()
-	f := &fixture{t: t}
+	f := &fixture{t: t, postponed: map[string]time.Duration{}}
 	f.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
 	f.store, f.jumpcloud, f.entra, f.tenant = f.Store, f.JumpCloud, f.Entra, f.Tenant
-	outside := f.Clients()
+	f.restart()
+	f.directory = f.Directory("main", nil)
+	return f
+}
+
+// restart makes the handlers of a new process, which has no tokens and knows no tenant.
+func (f *fixture) restart() {
+	f.t.Helper()
 	var err error
-	parts := reconcile.Parts{Store: f.store, Clients: outside, Metrics: &metric.Memory{},
+	parts := reconcile.Parts{Store: f.store, Clients: f.Clients(), Metrics: &metric.Memory{},
 		Lanes: reconcile.Lanes{UsersLive: &f.userTasks, UsersBulk: &f.userTasks, GroupsLive: &f.groups, GroupsBulk: &f.groups}}
 	f.handler, err = groups.New(groups.Config{Parts: parts, Postponer: f, MaxReceives: maxReceives})
 	f.must(err)
 	f.users, err = reconcile.NewUsers(parts)
 	f.must(err)
-	f.directory = f.Directory("main", nil)
-	return f
 }
 
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.outside != nil {
+		if err := f.outside(r); err != nil {
+			return nil, err
+		}
+	}
 	if r.URL.Host != functiontest.GraphHost {
 		return f.Kit.RoundTrip(r)
 	}
@@ -129,7 +143,12 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Postpone implements sqsbatch.Postponer.
-func (*fixture) Postpone(context.Context, string, string, time.Duration) error { return nil }
+func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
+	f.handling.Lock()
+	defer f.handling.Unlock()
+	f.postponed[receipt] = d
+	return nil
+}
 
 // must fails the test on an error.
 func (f *fixture) must(err error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/sqsbatch"
@@ -47,6 +48,8 @@ type task struct {
 // that must be tried again is postponed and reported as failed; a message that is not a
 // task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	ctx, stop := deadline.ForWork(ctx, deadline.Reserve)
+	defer stop()
 	response := &sqsbatch.Response{Postponer: h.config.Postponer}
 	byDirectory := map[directory.ID][]*task{}
 	var order []directory.ID

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/reconcile"
 )
 
@@ -26,6 +27,8 @@ func New(s reconcile.Sweep) (Handler, error) {
 // Handle runs the steps one after the other. The failure of one does not affect another.
 // What a run did not do, the next one does.
 func (h Handler) Handle(ctx context.Context, _ events.EventBridgeEvent) error {
+	ctx, stop := deadline.ForWork(ctx, deadline.Reserve)
+	defer stop()
 	var failed []error
 	for _, step := range h.steps {
 		failed = append(failed, step(ctx))

@@ -59,6 +59,9 @@ type fixture struct {
 	// before is called with every request before Graph serves it.
 	before func(*http.Request)
 	after  func() // is called after Graph served a request
+	// outside is called with every request before it is served; its error is what the
+	// transport answers instead.
+	outside func(*http.Request) error
 }
 
 // newFixture starts everything, with one directory.
@@ -73,16 +76,8 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}, seed: "a seed that is random and long enough"}
 	f.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: cleanup, Transport: f})
 	f.store, f.jumpcloud, f.entra, f.accounts = f.Store, f.JumpCloud, f.Entra, f.Tenant
-	outside := f.Clients()
-	var err error
-	f.clients = outside
-	f.handler, err = users.New(users.Config{
-		Parts: reconcile.Parts{Store: f.store, Clients: outside, Metrics: f.metrics,
-			Lanes: reconcile.Lanes{UsersLive: f, UsersBulk: f, GroupsLive: unread{}, GroupsBulk: unread{}}},
-		PasswordSeed: f.passwordSeed, Postponer: f, MaxReceives: maxReceives,
-	})
-	f.must(err)
-	_, err = outside.Describe(context.Background(), directory.TenantID(entratest.DefaultTenant().ID)) // now the domains are known, and no test counts the request
+	f.restart()
+	_, err := f.clients.Describe(context.Background(), directory.TenantID(entratest.DefaultTenant().ID)) // now the domains are known, and no test counts the request
 	f.must(err)
 	f.directory = f.newDirectory("main", func(s *directory.Settings) {
 		s.Attributes["user_job_title"], s.Attributes["user_business_phones"] = true, true
@@ -90,11 +85,29 @@ func newFixtureIn(t tester, folder string, cleanup func(func())) *fixture {
 	return f
 }
 
+// restart makes the handler of a new process, which has no tokens and knows no tenant.
+func (f *fixture) restart() {
+	f.t.Helper()
+	f.clients = f.Clients()
+	var err error
+	f.handler, err = users.New(users.Config{
+		Parts: reconcile.Parts{Store: f.store, Clients: f.clients, Metrics: f.metrics,
+			Lanes: reconcile.Lanes{UsersLive: f, UsersBulk: f, GroupsLive: unread{}, GroupsBulk: unread{}}},
+		PasswordSeed: f.passwordSeed, Postponer: f, MaxReceives: maxReceives,
+	})
+	f.must(err)
+}
+
 // passwordSeed returns the seed, as the secret store would.
 func (f *fixture) passwordSeed(context.Context) (string, error) { return f.seed, nil }
 
 // RoundTrip sends a request to the simulator that it is for.
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.outside != nil {
+		if err := f.outside(r); err != nil {
+			return nil, err
+		}
+	}
 	if f.before != nil && r.URL.Host == functiontest.GraphHost {
 		f.before(r)
 	}

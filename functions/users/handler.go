@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/sqsbatch"
@@ -60,6 +61,8 @@ type share struct {
 // passwords stay separate. A task that must be tried again is postponed and reported as
 // failed; a message that is not a task ends in the dead-letter queue.
 func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
+	ctx, stop := deadline.ForWork(ctx, deadline.Reserve)
+	defer stop()
 	response := &sqsbatch.Response{Postponer: h.config.Postponer}
 	shares, keyWanted := h.sort(ctx, batch, response)
 	if keyWanted {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -396,3 +398,33 @@ func BenchmarkHandle(b *testing.B) {
 type acceptingQueue struct{}
 
 func (acceptingQueue) Send(context.Context, ...queue.Message) error { return nil }
+
+// silentQueue never answers.
+type silentQueue struct{}
+
+// Send implements queue.Sender.
+func (silentQueue) Send(ctx context.Context, _ ...queue.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A queue that never answers does not use up the invocation: the handler answers when its
+// time is over, and JumpCloud sends again. On AWS that time is shorter than the time-out of
+// the function (shared/aws/patience, Webhook.Answer).
+func TestAQueueThatHangsIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const answer = 3 * time.Second
+		f := newFixture(t)
+		f.handler.Changes = silentQueue{}
+		ctx, cancel := context.WithTimeout(t.Context(), answer)
+		defer cancel()
+		start := time.Now()
+		response, err := f.handler.Handle(ctx, request(event))
+		if err != nil || response.StatusCode != 503 {
+			t.Errorf("got %d, %v, want 503", response.StatusCode, err)
+		}
+		if took := time.Since(start); took > answer {
+			t.Errorf("answered after %s, want at most %s", took, answer)
+		}
+	})
+}

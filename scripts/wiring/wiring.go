@@ -58,13 +58,17 @@ const (
 // know the number too: the last time they park the user or group, with the reason.
 const taskReceives = 20
 
+// eventReceives is how often an event is received before it is a dead letter.
+const eventReceives = 20
+
 // Functions are the functions that queues or a schedule invoke.
 var Functions = []Function{
 	{
 		Name: "fanout", Timeout: 30 * time.Second,
-		Queues: []Queue{{Name: Changes, Concurrency: 4, Receives: 10}},
+		Queues: []Queue{{Name: Changes, Concurrency: 4, Receives: eventReceives}},
 		New: func(p Parts) (any, error) {
-			return fanout.Handler{Store: p.Store, Users: p.Lanes.UsersLive, Groups: p.Lanes.GroupsLive, Metrics: p.Metrics}.Handle, nil
+			handler, err := fanout.New(fanout.Config{Store: p.Store, Users: p.Lanes.UsersLive, Groups: p.Lanes.GroupsLive, Metrics: p.Metrics, Postponer: p.Queues})
+			return handler.Handle, err
 		},
 	},
 	{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -71,6 +72,8 @@ func (e *linkEngine[T]) expect(ctx context.Context, objects []T) {
 // enqueueRechecks sends tasks, each for its time, for objects of which JumpCloud does not
 // show yet what its events said, or does not show any more what was there before.
 func (e *linkEngine[T]) enqueueRechecks(ctx context.Context, objects []T) {
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
 	for _, o := range objects {
 		w := o.engaged()
 		if w.outcome.Retry { // the same task comes again
@@ -81,7 +84,7 @@ func (e *linkEngine[T]) enqueueRechecks(ctx context.Context, objects []T) {
 			err = e.recheckAbsence(ctx, o, w.thought)
 		}
 		if err == nil && !w.recheckAt.IsZero() {
-			err = o.sendClaimRecheck(context.WithoutCancel(ctx), e.Lanes, w.recheckAt)
+			err = o.sendClaimRecheck(ctx, e.Lanes, w.recheckAt)
 		}
 		if err != nil {
 			e.retry(ctx, o, err)
@@ -95,7 +98,9 @@ func (e *linkEngine[T]) recheckAbsence(ctx context.Context, o T, n int) error {
 	if at.IsZero() {
 		return nil
 	}
-	return o.sendAbsenceRecheck(context.WithoutCancel(ctx), e.Lanes, e.dir.Settings, n+1, at)
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
+	return o.sendAbsenceRecheck(ctx, e.Lanes, e.dir.Settings, n+1, at)
 }
 
 // awaitSecondRead ends the attempt on an object of which JumpCloud does not show something

@@ -32,8 +32,8 @@ import (
 	"entrasync/shared/plan"
 )
 
-// recordLimit is the time limit for writing our own records. It does not depend on the
-// time that the invocation has left: what happened must be recorded.
+// recordLimit is the time limit for writing our own records. They are written also when
+// the time for the work is over: what happened must be recorded.
 const recordLimit = 5 * time.Second
 
 // noun names a kind of object in logs, metrics and records.
@@ -198,11 +198,4 @@ func (e *engine[T]) publish(ctx context.Context, _ []T) {
 		e.Metrics.Count("publish_failed", len(e.completed))
 		zerolog.Ctx(ctx).Error().Err(err).Int("actions", len(e.completed)).Msg("actions could not be published")
 	}
-}
-
-// hasTimeFor reports whether the invocation has time left for something that takes at
-// most so long, and for recording its result.
-func hasTimeFor(ctx context.Context, longest time.Duration) bool {
-	deadline, set := ctx.Deadline()
-	return !set || time.Until(deadline) > longest+recordLimit
 }

@@ -68,8 +68,8 @@ type groupMatch struct {
 	claimed bool // the group in Entra is new to us
 	awaits  bool // for members who will get their accounts soon
 	waited  bool // until this attempt
-	// byID are the members by their accounts: those in the group, and those to add.
-	byID map[directory.EntraID]directory.Member
+	// byID are the places of members by their accounts, see [group.byAccount].
+	byID map[directory.EntraID]int
 }
 
 // groupWritten is the results of the actions.
@@ -97,7 +97,7 @@ func groupStages() []stage[*groupBatch, *group] {
 		{"recall", (*groupBatch).recall, false},            // sets open and plan.Unsure
 		{"reclaim", (*groupBatch).reclaim, false},          // sets link: the group whose claim was given up
 		{"spare", (*groupBatch).spare, false},              // sets plan: no deletion of a group that another directory has
-		{"load members", (*groupBatch).loadMembers, false}, // sets plan.Members and match.byID
+		{"load members", (*groupBatch).loadMembers, false}, // sets plan.Members
 		{"await", (*groupBatch).await, false},              // ends those whose members will get accounts soon
 		{"look up", (*groupBatch).lookUp, false},           // sets plan: groups found by name and who is in them
 		{"decide", (*groupBatch).decide, false},            // sets todo, obstacle, link and match

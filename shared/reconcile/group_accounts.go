@@ -43,28 +43,40 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	if err != nil {
 		return err
 	}
-	users := make([]directory.UserID, len(members))
+	users, place := make([]directory.UserID, len(members)), make(map[directory.UserID]int, len(members))
+	g.plan.Members = make([]plan.Member, len(members))
 	for i, m := range members {
-		users[i] = m.User
+		users[i], place[m.User], g.plan.Members[i].Member = m.User, i, m
 	}
-	links, err := b.Store.LinksOf(ctx, b.dir.ID, users)
-	if err != nil {
-		return err
+	err = b.Store.EachLink(ctx, b.dir.ID, users, func(link directory.Link) {
+		m := &g.plan.Members[place[link.User]]
+		m.Account, m.Coming = link.Account(), link.Account() == "" && link.Status == directory.Pending
+		if m.Account == m.Applied {
+			m.Account = m.Applied // the same string
+		}
+	})
+	g.match.byID = nil
+	return err
+}
+
+// byAccount are the members by their accounts: those in the group, and those to add. It is
+// made when an action was sent: mostly there is none.
+func (g *group) byAccount() map[directory.EntraID]int {
+	if g.match.byID != nil {
+		return g.match.byID
 	}
-	g.match.byID = map[directory.EntraID]directory.Member{}
-	for _, m := range members {
-		link := links[m.User]
-		g.plan.Members = append(g.plan.Members, plan.Member{Member: m, Account: link.Account(), Coming: link.Account() == "" && link.Status == directory.Pending})
+	g.match.byID = map[directory.EntraID]int{}
+	for i, m := range g.plan.Members {
 		if m.Applied != "" {
-			g.match.byID[m.Applied] = m
+			g.match.byID[m.Applied] = i
 		}
 	}
-	for _, m := range g.plan.Members {
+	for i, m := range g.plan.Members {
 		if m.Wanted && m.Account != "" {
-			g.match.byID[m.Account] = m.Member
+			g.match.byID[m.Account] = i
 		}
 	}
-	return nil
+	return g.match.byID
 }
 
 // While at least manyComing members of a group wait for their accounts the group waits for

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 )
 
@@ -78,11 +79,13 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 
 // keepKnown stores what is known of the members of groups whose attempt failed.
 func (b *groupBatch) keepKnown(ctx context.Context, groups []*group) {
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
 	for _, g := range groups {
 		if !g.failed {
 			continue
 		}
-		if err := b.Store.PutMembers(context.WithoutCancel(ctx), g.known()...); err != nil {
+		if err := b.Store.PutMembers(ctx, g.known()...); err != nil {
 			g.line(zerolog.Ctx(ctx).Error()).Err(err).Msg("the results for members could not be recorded: the next attempt reads them from Entra")
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/store"
@@ -104,7 +105,7 @@ func (l *leases) has(group directory.GroupID) bool {
 
 // end gives the lease of a group back. A lease that cannot be given back expires.
 func (l *leases) end(ctx context.Context, group directory.GroupID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()

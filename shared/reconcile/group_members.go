@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -36,7 +37,7 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	switch {
 	case !g.plan.Connected || !g.plan.Exists:
 		err = b.endMemberships(ctx, g)
-	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || g.link.ListedAt.Before(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
+	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || !g.link.ListedAt.After(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
 	case g.link.NotifyPending:
@@ -56,15 +57,15 @@ const memberChunk = 100
 // the users who left after the list began to be read, because it may be older than that.
 // The next attempt does what there is no time for.
 func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
-	asOf := time.Now().UTC()
 	known, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
 		return err
 	}
-	users, within, err := b.jumpcloud.GroupMembers(ctx, g.attempt.Group)
-	if err != nil {
-		return jumpCloudTrouble(err)
+	list, err := b.listMembers(ctx, g)
+	if err != nil || g.over {
+		return err
 	}
+	users, within, asOf := list.Users, list.Within, list.Began
 	var changes []store.Membership
 	var missing []directory.UserID
 	listed, wanted := map[directory.UserID]bool{}, map[directory.UserID]bool{}
@@ -96,7 +97,7 @@ func (b *groupBatch) readMembers(ctx context.Context, g *group) error {
 		return err
 	}
 	g.link.ListedAt = asOf
-	return nil
+	return b.forgetList(ctx, g, list)
 }
 
 // askForMembers sends tasks for users who are not in the list of their group any more; the
@@ -197,7 +198,7 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 		}
 	}
 	for chunk := range slices.Chunk(changes, memberChunk) {
-		if !hasTimeFor(ctx, groupWriteLimit) {
+		if !deadline.Allows(ctx, groupWriteLimit) {
 			b.comeAgain(g, firstWait, nil)
 			return nil
 		}
@@ -248,12 +249,13 @@ func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
 		return err
 	}
 	var joined []directory.UserID
+	in := map[directory.UserID]bool{}
 	for _, m := range members {
-		if m.Wanted {
+		if in[m.User] = m.Wanted; m.Wanted {
 			joined = append(joined, m.User)
 		}
 	}
-	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return slices.Contains(joined, id) })
+	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return in[id] })
 	if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	if !g.plan.Connected && g.link.Status == directory.Released && !back {
 		return
 	}
-	found, err := b.jumpcloud.Group(ctx, g.attempt.Group)
+	found, err := b.askForGroup(ctx, g)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		g.read.answered = true
@@ -38,6 +38,17 @@ func (b *groupBatch) readGroup(ctx context.Context, g *group) {
 	if err != nil {
 		b.fail(ctx, g, err)
 	}
+}
+
+// askForGroup reads a group in JumpCloud. What a read finds of a group that is not connected
+// does not keep it from being released, so that read does not use up the time for it.
+func (b *groupBatch) askForGroup(ctx context.Context, g *group) (directory.Group, error) {
+	if !g.plan.Connected {
+		limited, cancel := context.WithTimeout(ctx, readLimit)
+		defer cancel()
+		ctx = limited
+	}
+	return b.jumpcloud.Group(ctx, g.attempt.Group)
 }
 
 // endConnection ends the connection of a group that JumpCloud does not show any more, once the

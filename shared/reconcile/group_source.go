@@ -127,17 +127,27 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 	return b.askUnlistedGroups(ctx, cause, groups)
 }
 
+// setOf is the set of some ids: there may be very many.
+func setOf[ID comparable](ids []ID) map[ID]bool {
+	set := make(map[ID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
 // askUnlistedUsers sends tasks for users who are connected by a source and not in its list;
 // each task reads the source again.
 func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, listed []directory.UserID) error {
 	var about []store.Doubt
+	in := setOf(listed)
 	for cursor, first := "", true; first || cursor != ""; first = false {
 		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
 		if err != nil {
 			return err
 		}
 		for _, c := range list.Items {
-			if slices.Contains(c.Paths, directory.Source) && !slices.Contains(listed, c.User) {
+			if slices.Contains(c.Paths, directory.Source) && !in[c.User] {
 				about = append(about, store.Doubt{What: store.UserSource, User: c.User})
 			}
 		}
@@ -151,14 +161,14 @@ func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, lis
 func (b *groupBatch) askUnlistedGroups(ctx context.Context, cause plan.Cause, listed []directory.GroupID) error {
 	var tasks []GroupTask
 	var about []store.Doubt
-	now := time.Now().UTC()
+	now, in := time.Now().UTC(), setOf(listed)
 	for cursor, first := "", true; first || cursor != ""; first = false {
 		list, err := b.Store.GroupConnections(ctx, b.dir.ID, 0, cursor)
 		if err != nil {
 			return err
 		}
 		for _, c := range list.Items {
-			if !slices.Contains(c.Paths, directory.Source) || slices.Contains(listed, c.Group) {
+			if !slices.Contains(c.Paths, directory.Source) || in[c.Group] {
 				continue
 			}
 			people, err := b.people(ctx, c.Group)

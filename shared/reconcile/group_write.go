@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -27,7 +28,7 @@ func (b *groupBatch) send(ctx context.Context, groups []*group) {
 func (b *groupBatch) mayWrite(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		switch {
-		case !hasTimeFor(ctx, groupWriteLimit):
+		case !deadline.Allows(ctx, groupWriteLimit):
 			b.comeAgain(g, firstWait, nil)
 		case !b.leases.has(g.attempt.Group):
 			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.write group", "another worker works on the group by now"))
@@ -139,7 +140,11 @@ func (b *groupBatch) noteMembers(g *group, action *plan.Action, result GroupResu
 		}
 		for i, value := range slices.Concat(change.To, change.From) {
 			id := directory.EntraID(value)
-			member, known := g.match.byID[id]
+			var member directory.Member
+			at, known := g.byAccount()[id]
+			if known {
+				member = g.plan.Members[at].Member
+			}
 			if now, changed := g.written.members[member.User]; changed {
 				member = now
 			}

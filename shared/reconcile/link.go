@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -126,7 +127,7 @@ func (e *linkEngine[T]) write(ctx context.Context, objects []T, mayWrite func(co
 // record stores the links of objects together with their actions. If another worker
 // changed a link meanwhile, the attempt ends and the task is retried.
 func (e *linkEngine[T]) record(ctx context.Context, objects []T) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
 	defer cancel()
 	recordings := make([]store.Recording, len(objects))
 	for i, o := range objects {

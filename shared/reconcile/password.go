@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -144,9 +145,9 @@ func (b *passwordWork) read(ctx context.Context, p *password) {
 func (b *passwordWork) prepare(ctx context.Context, p *password) {
 	err := b.makeReady(ctx, p)
 	switch {
-	case err == nil && !hasTimeFor(ctx, passwordLimit):
+	case err == nil && !deadline.Allows(ctx, passwordLimit):
 		p.over = true
-		p.outcome = Outcome{Retry: true, After: firstWait, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
+		p.outcome = Outcome{Retry: true, After: firstWait, Afresh: p.last, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
 	case err == nil:
 	case fault.KindOf(err).Decide() == fault.Retry && !p.last:
 		b.retry(ctx, p, err)
@@ -275,7 +276,7 @@ func (b *passwordWork) giveUp(ctx context.Context, p *password, f *fault.Error, 
 // is written to the links first, because a client that waits for the action may read them
 // next. If it was not sent, only the worker that can change the action writes the links.
 func (b *passwordWork) complete(ctx context.Context, p *password, obstacle *directory.Obstacle, sent bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
 	defer cancel()
 	p.action.CompletedAt = time.Now().UTC()
 	var err error

@@ -93,6 +93,9 @@ type JumpCloudGroups interface {
 	// a dynamic group and those of nested groups, at any depth. within are the nested
 	// groups.
 	GroupMembers(ctx context.Context, id directory.GroupID) (users []directory.UserID, within []directory.GroupID, err error)
+	// ListMembers reads on where a list of the users of a group ended: until it is complete,
+	// or until there is no time for more. With a fault it returns what it has found.
+	ListMembers(ctx context.Context, id directory.GroupID, from directory.MemberList) (directory.MemberList, error)
 	// GroupsOf lists the groups that have a user as member, in the same sense. A user
 	// that does not exist is in none.
 	GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error)

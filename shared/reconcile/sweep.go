@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/metric"
@@ -60,7 +61,7 @@ func (s Sweep) Run(ctx context.Context) error {
 	var failed []error
 	left := len(ids)
 	for _, i := range rand.Perm(len(ids)) { //nolint:gosec // nobody gains by guessing the order
-		if !hasTimeFor(ctx, sweepLimit) {
+		if !deadline.Allows(ctx, sweepLimit) {
 			break
 		}
 		failed = append(failed, s.sweep(ctx, ids[i], found))
@@ -87,7 +88,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	place := begin
 	var failed []error
 	for range sweepPages {
-		if !hasTimeFor(ctx, sweepLimit) {
+		if !deadline.Allows(ctx, sweepLimit) {
 			break
 		}
 		page, err := s.Store.Unfinished(ctx, id, sweepPageSize, place)

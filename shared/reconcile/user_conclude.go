@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -34,7 +35,9 @@ func (b *userBatch) recheck(ctx context.Context, u *user) {
 		return
 	}
 	task := Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause}.Recheck()
-	if err := Enqueue(context.WithoutCancel(ctx), b.Lanes.UsersBulk, task); err != nil {
+	sending, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
+	if err := Enqueue(sending, b.Lanes.UsersBulk, task); err != nil {
 		b.retry(ctx, u, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
@@ -38,12 +39,20 @@ type Duplicates struct {
 // Add adds a message.
 func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Messages = append(a.Messages, m)
+	a.Receives = max(a.Receives, Receives(m))
+}
+
+// Receives is how often a message was received, at least once.
+func Receives(m events.SQSMessage) int {
 	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	if err != nil {
 		receives = 1
 	}
-	a.Receives = max(a.Receives, receives)
+	return max(receives, 1)
 }
+
+// answerLimit is the time limit for making messages wait, or for sending a task again.
+const answerLimit = 5 * time.Second
 
 // Task is the task in the body of a message.
 type Task interface {
@@ -74,7 +83,9 @@ func EachDue[T Task](ctx context.Context, batch events.SQSEvent, response *Respo
 func End[T Task](ctx context.Context, response *Response, duplicates Duplicates, outcome reconcile.Outcome, task T, bulk queue.Sender) {
 	switch {
 	case outcome.Afresh:
-		response.Replace(ctx, reconcile.Enqueue(context.WithoutCancel(ctx), bulk, task), duplicates.Messages...)
+		sending, cancel := deadline.ForAnswer(ctx, answerLimit)
+		defer cancel()
+		response.Replace(ctx, reconcile.Enqueue(sending, bulk, task), duplicates.Messages...)
 	case outcome.Retry:
 		response.Postpone(ctx, outcome.After, duplicates.Messages...)
 	}
@@ -94,16 +105,22 @@ func (r *Response) Fail(messages ...events.SQSMessage) {
 	}
 }
 
+// malformedWait is how long a message waits that is not what its queue is for: it becomes a
+// dead letter soon, because what comes after it in its message group waits for that.
+const malformedWait = time.Second
+
 // Malformed logs a message that is not a task, and fails it until it is a dead letter.
 func (r *Response) Malformed(ctx context.Context, m events.SQSMessage, err error) {
 	zerolog.Ctx(ctx).Error().Err(err).Str("messageId", m.MessageId).Msg("a message is not a task")
-	r.Fail(m)
+	r.Postpone(ctx, malformedWait, m)
 }
 
 // Postpone fails messages so that they are received again after a wait.
 func (r *Response) Postpone(ctx context.Context, wait time.Duration, messages ...events.SQSMessage) {
+	ctx, cancel := deadline.ForAnswer(ctx, answerLimit)
+	defer cancel()
 	for _, m := range messages {
-		if err := r.Postponer.Postpone(context.WithoutCancel(ctx), m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
+		if err := r.Postponer.Postpone(ctx, m.EventSourceARN, m.ReceiptHandle, wait); err != nil {
 			// It is received again after the queue's visibility timeout instead.
 			zerolog.Ctx(ctx).Warn().Err(err).Str("messageId", m.MessageId).Msg("a message could not be postponed")
 		}

@@ -18,6 +18,8 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "group-connection", goldentest.Filled[directory.GroupConnection]())
 	goldentest.Kept(t, "group-link", goldentest.Filled[directory.GroupLink]())
 	goldentest.Kept(t, "member", goldentest.Filled[directory.Member]())
+	goldentest.Kept(t, "member-list", goldentest.Filled[MemberList]())
+	goldentest.Kept(t, "listed-part", goldentest.Filled[listedPart]())
 	goldentest.Kept(t, "within", goldentest.Filled[Within]())
 	goldentest.Kept(t, "mark", goldentest.Filled[Mark]())
 	goldentest.Kept(t, "check", goldentest.Filled[Check]())

@@ -122,7 +122,7 @@ func (s *Store) Marks(ctx context.Context, id directory.ID, group directory.Grou
 	var marks []Mark
 	err := s.each(ctx, Query{PK: dirtyKey(id, group, "").PK}, func(item Item) error {
 		t, err := decode[Mark](item)
-		t.Version = item.Version
+		t.Directory, t.Group, t.Version = id, group, item.Version // the same strings for all
 		marks = append(marks, t)
 		return err
 	})
@@ -138,32 +138,40 @@ func (s *Store) Members(ctx context.Context, id directory.ID, group directory.Gr
 func (s *Store) AllMembers(ctx context.Context, id directory.ID, group directory.GroupID) ([]directory.Member, error) {
 	var members []directory.Member
 	err := s.each(ctx, Query{PK: membersPK(id, group)}, func(item Item) error {
-		m, err := decode[directory.Member](item)
-		m.Version = item.Version
+		m, err := memberOf(item, id, group)
 		members = append(members, m)
 		return err
 	})
 	return members, err
 }
 
+// memberOf decodes a member of a group. All members of a group have the same strings for
+// what they have in common, because a group may have very many.
+func memberOf(item Item, id directory.ID, group directory.GroupID) (directory.Member, error) {
+	m, err := decode[directory.Member](item)
+	m.Directory, m.Group, m.Version = id, group, item.Version
+	return m, err
+}
+
 // SomeMembers reads some members of a group; unknown ones are left out.
 func (s *Store) SomeMembers(ctx context.Context, id directory.ID, group directory.GroupID, users []directory.UserID) ([]directory.Member, error) {
-	keys := make([]Key, len(users))
-	for i, user := range users {
-		keys[i] = memberKey(id, group, user)
-	}
-	items, err := s.batchGet(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
 	var members []directory.Member
-	for _, item := range items {
-		m, err := decode[directory.Member](item)
+	for chunk := range slices.Chunk(users, MaxBatchGet) {
+		keys := make([]Key, len(chunk))
+		for i, user := range chunk {
+			keys[i] = memberKey(id, group, user)
+		}
+		items, err := s.table.BatchGet(ctx, keys)
 		if err != nil {
 			return nil, err
 		}
-		m.Version = item.Version
-		members = append(members, m)
+		for _, item := range items {
+			m, err := memberOf(item, id, group)
+			if err != nil {
+				return nil, err
+			}
+			members = append(members, m)
+		}
 	}
 	return members, nil
 }

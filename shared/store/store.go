@@ -47,6 +47,7 @@ const (
 	waitPart         = "W"
 	unfinishedPart   = "F"
 	sweepPart        = "S"
+	listPart         = "I"
 )
 
 // join makes a key of parts.

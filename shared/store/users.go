@@ -280,39 +280,39 @@ func userOf(pk string) (directory.UserID, bool) {
 // Accounts reads which accounts users have in a directory. It leaves out users without
 // an account and users whose account was freed.
 func (s *Store) Accounts(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.EntraID, error) {
-	links, err := s.LinksOf(ctx, id, users)
-	if err != nil {
-		return nil, err
-	}
 	accounts := map[directory.UserID]directory.EntraID{}
-	for user, link := range links {
+	err := s.EachLink(ctx, id, users, func(link directory.Link) {
 		if account := link.Account(); account != "" {
-			accounts[user] = account
+			accounts[link.User] = account
 		}
-	}
-	return accounts, nil
+	})
+	return accounts, err
 }
 
-// LinksOf reads the links of some users in a directory; users without one are left out.
-func (s *Store) LinksOf(ctx context.Context, id directory.ID, users []directory.UserID) (map[directory.UserID]directory.Link, error) {
+// EachLink reads the links of some users in a directory and passes each to do; users without
+// one are left out. It keeps only a few links at a time: a group may have very many members.
+func (s *Store) EachLink(ctx context.Context, id directory.ID, users []directory.UserID, do func(directory.Link)) error {
 	users = slices.Clone(users)
 	slices.Sort(users)
-	var records UserRecords
-	records.Users = map[directory.UserID]User{}
-	var keys []Key
-	for _, user := range slices.Compact(users) {
-		keys = append(keys, linkKey(id, user))
-	}
-	if err := s.readRecords(ctx, &records, id, keys); err != nil {
-		return nil, err
-	}
-	links := map[directory.UserID]directory.Link{}
-	for user, known := range records.Users {
-		if link, found := known.Link(id); found {
-			links[user] = link
+	for chunk := range slices.Chunk(slices.Compact(users), MaxBatchGet) {
+		keys := make([]Key, len(chunk))
+		for i, user := range chunk {
+			keys[i] = linkKey(id, user)
+		}
+		items, err := s.table.BatchGet(ctx, keys)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			link, err := decode[directory.Link](item)
+			if err != nil {
+				return err
+			}
+			link.Version = item.Version
+			do(link)
 		}
 	}
-	return links, nil
+	return nil
 }
 
 // Connections lists the connections of a directory.

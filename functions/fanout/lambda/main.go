@@ -9,8 +9,9 @@ import (
 
 func main() {
 	env := lambdaenv.Open(patience.Worker)
-	handler := fanout.Handler{
+	handler, err := fanout.New(fanout.Config{
 		Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Groups: env.Queue(lambdaenv.GroupsLiveQueue), Metrics: env.Metrics(),
-	}
-	env.Start(handler.Handle, nil)
+		Postponer: env.Postponer(lambdaenv.ChangesQueue),
+	})
+	env.Start(handler.Handle, err)
 }
