@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/redirect"
+	"entrasync/shared/store"
 )
 
 // Config says what world to make.
@@ -43,6 +44,17 @@ type Config struct {
 	Before func(*http.Request) error
 	// Log gets the log; nil keeps it nowhere.
 	Log *zerolog.Logger
+	// Process, unless nil, returns how a new process reaches the table, the queues and the
+	// network, so that a test can make it die; by default as it is given.
+	Process func(Process) Process
+	Seed    uint64 // of both simulators; 0: 1
+}
+
+// Process is all by which a process has an effect on anything outside of it.
+type Process struct {
+	Table     store.Table
+	Queues    wiring.Queues
+	Transport http.RoundTripper
 }
 
 // T is a test, of testing or of rapid.
@@ -62,10 +74,12 @@ type World struct {
 	Queues    wiring.Queues
 	Dead      queue.Queue // dead letters of all queues
 	Metrics   *metric.Memory
+	Folder    string // of the files of the table and the queues
 
 	t      T
 	config Config
 	host   *host.Host
+	front  Process // serves the webhooks
 
 	mu        sync.Mutex
 	written   int       // write units that Graph has seen
@@ -80,10 +94,11 @@ func New(t T, c Config) *World {
 		log = *c.Log
 	}
 	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Metrics: &metric.Memory{}}
-	folder := w.folder()
-	w.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
+	w.Folder = w.folder()
+	w.Kit = functiontest.New(t, functiontest.Config{Folder: w.Folder, Seed: c.Seed, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
-	w.openQueues(folder)
+	w.openQueues(w.Folder)
+	w.front = w.process()
 	w.Directory = w.Kit.Directory("main", c.Settings)
 	w.feedAll()
 	t.Cleanup(func() {

@@ -1,0 +1,64 @@
+package simulate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// How long an account may be in the wrong state after that changed which state is right.
+//
+// On a day with nothing worse than late, repeated and shuffled webhooks and reads that lag,
+// the longest way is that of somebody who leaves: three reads at most, a minute apart.
+// A process that dies delays its messages by the visibility timeout of their queue, six
+// minutes, and other trouble by waits of up to a minute between tries.
+const (
+	calmBound  = 3 * time.Minute
+	roughBound = time.Hour
+)
+
+// samples are what the samples of a day have shown.
+type samples struct {
+	since map[int]time.Time // when it last changed which state is right, by person
+	want  map[int]bool
+	moved map[int]bool // whether it changed at all after the person first had the right state
+	good  map[int]bool // whether the person had the right state since then
+	wrong []string
+}
+
+// sample compares the state of each account with the rules.
+func (c *company) sample() {
+	if c.samples.since == nil {
+		c.samples = samples{since: map[int]time.Time{}, want: map[int]bool{}, moved: map[int]bool{}, good: map[int]bool{}}
+	}
+	s, now := &c.samples, time.Now()
+	bound := calmBound
+	if c.rough {
+		bound = roughBound
+	}
+	for _, n := range slices.Sorted(maps.Keys(c.people)) {
+		p := c.people[n]
+		p.ever = p.ever || c.managed(p)
+		want := c.mayEnter(p)
+		if was, known := s.want[n]; !known || was != want {
+			s.moved[n] = s.moved[n] || s.good[n]
+			s.want[n], s.since[n], s.good[n] = want, now, false
+		}
+		if !p.ever || c.keepsFound(p) {
+			continue
+		}
+		enabled := false
+		for _, a := range c.accountsOf(p) {
+			enabled = enabled || a.AccountEnabled
+		}
+		switch {
+		case enabled == want:
+			s.good[n] = true
+		case now.Sub(s.since[n]) <= bound, c.drops && s.moved[n]:
+		default:
+			s.wrong = append(s.wrong, fmt.Sprintf("the account of %s is enabled: %v, want %v for %s: %s", nameOf(n), enabled, want, now.Sub(s.since[n]), c.linkText(p)))
+			s.since[n] = now
+		}
+	}
+}
