@@ -43,9 +43,8 @@ type person struct {
 	id     directory.UserID // of the present or the last user; "" if there was none
 	ids    []string         // of all
 	gone   bool
-	found  string  // the account that was there before; "" if there was none
-	direct [2]bool // connected by hand to a directory
-	ever   bool    // connected at some time to some directory
+	found  entratest.User // the account that was there before, if there was one
+	direct [2]bool        // connected by hand to a directory
 }
 
 // group is a group of JumpCloud.
@@ -156,10 +155,10 @@ func groupName(group, variant int) string {
 
 // find makes an account that a person has before entrasync knows of the person.
 func (c *company) find(n int) {
-	if p := c.person(n); p.id == "" && p.found == "" {
+	if p := c.person(n); p.id == "" && p.found.ID == "" {
 		account, err := c.Tenant.AddUser(entratest.User{UserPrincipalName: address(n, 0), AccountEnabled: true})
 		c.Must(err)
-		p.found = account.ID
+		p.found = account
 	}
 }
 
@@ -176,13 +175,21 @@ func (c *company) hire(n, variant int) {
 	id, err := c.JumpCloud.CreateUser(jumpcloudtest.Fields{"username": nameOf(n), "email": address(n, 0), "firstname": nameOf(n),
 		"lastname": "Lee", "state": string(state)})
 	c.Must(err)
-	*p = person{number: n, id: directory.UserID(id), ids: append(p.ids, id), found: p.found, ever: p.ever}
+	*p = person{number: n, id: directory.UserID(id), ids: append(p.ids, id), found: p.found}
 }
 
 // change changes fields of a person.
 func (c *company) change(n int, fields jumpcloudtest.Fields) {
 	if p := c.present(n); p != nil {
 		c.Must(c.JumpCloud.UpdateUser(string(p.id), fields))
+	}
+}
+
+// move changes the address of a person. Who had an account before keeps the address, by
+// which that account is found.
+func (c *company) move(n, variant int) {
+	if c.person(n).found.ID == "" {
+		c.change(n, jumpcloudtest.Fields{"email": address(n, variant)})
 	}
 }
 

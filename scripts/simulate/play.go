@@ -103,7 +103,9 @@ func (c *company) live(day []Step) {
 	})
 	c.settle()
 	if c.drops || c.JumpCloud.Counters().Dropped > 0 {
-		// Nothing finds lost webhooks yet: an administrator asks for a sync of all.
+		// Nothing finds lost webhooks yet: an administrator asks for a sync of all, once
+		// JumpCloud shows everything.
+		c.pass(time.Minute)
 		for n := range c.groups {
 			c.syncGroup(n)
 		}

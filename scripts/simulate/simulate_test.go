@@ -12,9 +12,10 @@ import (
 )
 
 var (
-	seed = flag.Uint64("seed", 0, "the seed of the day that TestDay plays")
-	text = flag.String("history", "", "the steps of the day that TestDay plays, instead of those of the seed")
-	logs = flag.String("log", "", "the file that gets the product's log of TestDay")
+	seed  = flag.Uint64("seed", 0, "the seed of the day that TestDay plays")
+	text  = flag.String("history", "", "the steps of the day that TestDay plays, instead of those of the seed")
+	short = flag.Int("shrink", 0, "how many times TestDay plays a day that fails to make it shorter")
+	logs  = flag.String("log", "", "the file that gets the product's log of TestDay")
 )
 
 // TestDay plays the day of one seed.
@@ -35,6 +36,10 @@ func TestDay(t *testing.T) {
 	t.Logf("%s\n%s of virtual time", day, result.Took)
 	for _, wrong := range result.Wrong {
 		t.Error(wrong)
+	}
+	if *short > 0 && t.Failed() {
+		shorter := Shrink(day, *short, func(d Day) bool { return len(Play(t, d).Wrong) > 0 })
+		t.Logf("shorter: -seed %d -history %q\n%s", shorter.Seed, shorter, strings.Join(Play(t, shorter).Wrong, "\n"))
 	}
 }
 

@@ -39,7 +39,7 @@ var steps = map[string]kindOfStep{
 	"hire":     {do: (*company).hire, weight: 1},
 	"name":     {do: func(c *company, a, b int) { c.change(a, jumpcloudtest.Fields{"lastname": fmt.Sprint("Lee", b)}) }, weight: 2},
 	"title":    {do: func(c *company, a, b int) { c.change(a, jumpcloudtest.Fields{"jobTitle": titles[b%len(titles)]}) }, weight: 2},
-	"email":    {do: func(c *company, a, b int) { c.change(a, jumpcloudtest.Fields{"email": address(a, b)}) }, weight: 1},
+	"email":    {do: (*company).move, weight: 1},
 	"suspend":  {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.SuspendUser) }, weight: 3},
 	"activate": {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.ActivateUser) }, weight: 3},
 	"lock":     {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.LockUser) }, weight: 1},
