@@ -29,11 +29,12 @@ type company struct {
 	people  map[int]*person
 	groups  map[int]*group
 	dirs    []directory.Directory // the second one is there only on some days
-	rough   bool                  // some trouble but late and repeated webhooks was there
+	rough   bool                  // there was worse than late, repeated and lost webhooks
 	drops   bool                  // webhooks were dropped
 	exact   bool                  // membership was exact at some time
 	foreign foreign
 	samples samples
+	now     view
 }
 
 // person is a person with a name. Who is hired again after a deletion is another user of
@@ -177,6 +178,21 @@ func (c *company) hire(n, variant int) {
 	c.Must(err)
 	*p = person{number: n, id: directory.UserID(id), ids: append(p.ids, id), found: p.found}
 }
+
+// crowd hires so many people that they do not fit on one page of a list, and puts them
+// into a group. Their numbers begin with firstOfCrowd.
+func (c *company) crowd(of, more int) {
+	for n := firstOfCrowd; n < firstOfCrowd+pageSize+more; n++ {
+		c.hire(n, 0)
+		c.join(n, of)
+	}
+}
+
+// pageSize is how many elements a page of JumpCloud's lists has.
+const (
+	firstOfCrowd = 100
+	pageSize     = 100
+)
 
 // change changes fields of a person.
 func (c *company) change(n int, fields jumpcloudtest.Fields) {

@@ -41,10 +41,19 @@ func Draw(seed uint64) Day {
 			add(0, "connect-group", g, 0)
 		}
 	}
+	crowd := random.IntN(25) == 0
+	if crowd {
+		add(0, "crowd", 0, 1+random.IntN(9))
+		add(0, "connect-group", 0, 0)
+		add(0, "calm", 0, 0)
+	}
 	if random.IntN(3) > 0 {
 		add(time.Duration(random.IntN(3))*time.Minute, "calm", 0, 0)
 	}
 	drawWeather(random, add)
+	if crowd {
+		drawCrowd(random, add)
+	}
 	possible := possibleSteps(random, two)
 	for range 3 + random.IntN(25) {
 		do := possible[random.IntN(len(possible))]
@@ -63,6 +72,18 @@ func Draw(seed uint64) Day {
 		add(drawWait(random), do, random.IntN(a), b)
 	}
 	return d
+}
+
+// drawCrowd lets people of a crowd leave and come back while their group is listed.
+func drawCrowd(random *rand.Rand, add func(time.Duration, string, int, int)) {
+	const moves, soon = 4, 400
+	for range 1 + random.IntN(moves) {
+		add(drawWait(random), "sync-group", 0, 0)
+		for range 1 + random.IntN(moves) {
+			do := []string{"leave", "leave", "join"}[random.IntN(3)]
+			add(time.Duration(random.IntN(soon))*time.Millisecond, do, firstOfCrowd+random.IntN(pageSize), 0)
+		}
+	}
 }
 
 // drawWeather adds some kinds of trouble.

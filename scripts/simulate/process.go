@@ -170,6 +170,7 @@ const (
 	shortestLatency = 20 * time.Millisecond
 	latencySpread   = 100 * time.Millisecond
 	longestHang     = 10 * time.Minute
+	longestSlowness = 6 * time.Second
 )
 
 // RoundTrip implements http.RoundTripper. Sign-in has no latency and no trouble: others
@@ -202,6 +203,9 @@ func (n network) answer(r *http.Request, call string) (*http.Response, error) {
 	response, err := n.to.RoundTrip(r)
 	if err != nil {
 		return nil, err
+	}
+	if r.Method == http.MethodGet && r.URL.Host == functiontest.JumpCloudHost && n.p.strikes(slow, call) {
+		rest(r.Context(), time.Duration(n.p.number("slowness "+call, int(longestSlowness))))
 	}
 	unanswered := n.p.strikes(hangs, "served "+call)
 	if !unanswered && !n.p.strikes(lost, call) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"entrasync/scripts/world"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/functiontest"
@@ -27,6 +28,7 @@ func (f *findings) add(format string, args ...any) {
 // check compares everything when nothing is left to do.
 func (c *company) check() []string {
 	found := &findings{}
+	c.read()
 	accounts := map[string]*person{} // those of our people, by id
 	for _, n := range slices.Sorted(maps.Keys(c.people)) {
 		c.checkPerson(c.people[n], accounts, found)
@@ -45,10 +47,8 @@ func (c *company) check() []string {
 // the person, and the one that was there before.
 func (c *company) accountsOf(p *person) []entratest.User {
 	var own []entratest.User
-	for _, u := range c.Tenant.Users() {
-		if u.ID == p.found.ID || slices.Contains(p.ids, u.Text("onPremisesImmutableId")) {
-			own = append(own, u)
-		}
+	for _, key := range append([]string{p.found.ID}, p.ids...) {
+		own = append(own, c.now.accounts[key]...)
 	}
 	return own
 }
@@ -59,11 +59,19 @@ func (c *company) checkPerson(p *person, accounts map[string]*person, found *fin
 	for _, a := range own {
 		accounts[a.ID] = p
 	}
-	if len(own) > 1 {
-		found.add("%s has %d accounts, want one", nameOf(p.number), len(own))
-		return
+	for _, id := range p.ids {
+		if n := len(c.now.accounts[id]); n > 1 {
+			found.add("%s has %d accounts, want one", nameOf(p.number), n)
+		}
 	}
 	managed := c.managed(p)
+	user, _ := c.user(p)
+	own, others := present(own, signInName(user))
+	for _, a := range others { // of a user who was deleted, and has another name
+		if a.AccountEnabled && !c.isUntouched(p, a) {
+			found.add("the account %s is enabled, want it disabled: %s", a.UserPrincipalName, c.linkText(p))
+		}
+	}
 	if len(own) == 0 {
 		if managed {
 			found.add("%s is connected and has no account: %s", nameOf(p.number), c.linkText(p))
@@ -75,9 +83,25 @@ func (c *company) checkPerson(p *person, accounts map[string]*person, found *fin
 	if a.AccountEnabled != may && !free {
 		found.add("the account of %s is enabled: %v, want %v: %s", nameOf(p.number), a.AccountEnabled, may, c.linkText(p))
 	}
-	if user, there := c.user(p); there && managed {
+	if managed {
 		c.checkAttributes(p, user, a, found)
 	}
+}
+
+// present are the account that a person has now, if there is one, and the others. Who is
+// hired again takes over the former account, but not one that was given another name.
+func present(own []entratest.User, name string) (now, others []entratest.User) {
+	if len(own) == 1 {
+		return own, nil
+	}
+	for _, a := range own {
+		if a.UserPrincipalName == name {
+			now = append(now, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	return now, others
 }
 
 // isUntouched reports whether an account that was there before is as it was: entrasync may
@@ -131,7 +155,7 @@ func (c *company) checkGroup(g *group, accounts map[string]*person, found *findi
 		return
 	}
 	want := map[string]bool{}
-	in := c.members(g)
+	in := c.now.members[g.number]
 	for id, p := range accounts {
 		if in[p.number] {
 			want[nameOf(p.number)] = true
@@ -295,7 +319,7 @@ func (c *company) checkSecrets(found *findings) {
 		c.Must(err)
 		texts["the file "+filepath.Base(file)] = text
 	}
-	secrets := append(c.passwords(), passwordCanary, functiontest.APIKey, entratest.DefaultApp().ClientSecret)
+	secrets := append(c.passwords(), passwordCanary, functiontest.APIKey, world.WebhookToken, entratest.DefaultApp().ClientSecret)
 	for _, where := range slices.Sorted(maps.Keys(texts)) {
 		for _, s := range secrets {
 			if bytes.Contains(texts[where], []byte(s)) {

@@ -1,9 +1,8 @@
 package simulate
 
 import (
-	"slices"
-
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
@@ -24,13 +23,37 @@ func (c *company) members(g *group) map[int]bool {
 	if g.gone {
 		return in
 	}
-	ids := c.JumpCloud.Members(string(g.id))
+	ids := map[string]bool{}
+	for _, id := range c.JumpCloud.Members(string(g.id)) {
+		ids[id] = true
+	}
 	for n, p := range c.people {
-		if p.id != "" && !p.gone && slices.Contains(ids, string(p.id)) {
+		if p.id != "" && !p.gone && ids[string(p.id)] {
 			in[n] = true
 		}
 	}
 	return in
+}
+
+// view is what is so at one moment, read once.
+type view struct {
+	members  map[int]map[int]bool        // of each group
+	accounts map[string][]entratest.User // by immutable id; those without one by their own id
+}
+
+// read reads what is so now.
+func (c *company) read() {
+	c.now = view{members: map[int]map[int]bool{}, accounts: map[string][]entratest.User{}}
+	for n, g := range c.groups {
+		c.now.members[n] = c.members(g)
+	}
+	for _, u := range c.Tenant.Users() {
+		key := u.Text("onPremisesImmutableId")
+		if key == "" {
+			key = u.ID
+		}
+		c.now.accounts[key] = append(c.now.accounts[key], u)
+	}
 }
 
 // isConnected reports whether a person is connected to a directory: directly, or by a
@@ -42,8 +65,8 @@ func (c *company) isConnected(p *person, dir int) bool {
 	if p.direct[dir] {
 		return true
 	}
-	for _, g := range c.groups {
-		if g.connected[dir] && c.members(g)[p.number] {
+	for n, g := range c.groups {
+		if g.connected[dir] && c.now.members[n][p.number] {
 			return true
 		}
 	}

@@ -36,6 +36,7 @@ func (c *company) sample() {
 	if c.samples.since == nil {
 		c.samples = samples{since: map[int]time.Time{}, want: map[int]right{}, moved: map[int]bool{}, good: map[int]bool{}}
 	}
+	c.read()
 	s, now := &c.samples, time.Now()
 	bound := calmBound
 	if c.rough {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,7 @@ func TestDay(t *testing.T) {
 var (
 	days = flag.Int("days", 0, "how many days TestDays plays; 0 for the few that a usual run of the tests has time for")
 	from = flag.Uint64("from", 1, "the first seed of TestDays")
+	skip = flag.String("skip", "", "seeds that TestDays leaves out, separated by commas")
 	most = flag.Int("failures", 3, "after how many failed days TestDays ends")
 )
 
@@ -102,6 +104,9 @@ func (c *campaign) work(t *testing.T) {
 		seed, ok := c.next()
 		if !ok {
 			return
+		}
+		if slices.Contains(strings.Split(*skip, ","), fmt.Sprint(seed)) {
+			continue
 		}
 		day := Draw(seed)
 		result := Play(t, day)

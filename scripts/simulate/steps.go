@@ -34,6 +34,7 @@ var steps = map[string]kindOfStep{
 	"second": {do: func(c *company, _, _ int) { c.openSecond() }},
 	"found":  {do: func(c *company, a, _ int) { c.find(a) }},
 	"calm":   {do: func(c *company, _, _ int) { c.settle() }},
+	"crowd":  {do: func(c *company, a, b int) { c.crowd(a, b) }},
 
 	// The people.
 	"hire":     {do: (*company).hire, weight: 1},
@@ -77,6 +78,7 @@ var steps = map[string]kindOfStep{
 	"refused":  {do: troubled(refused)},
 	"refusing": {do: troubled(refusing)},
 	"again":    {do: troubled(again)},
+	"slow":     {do: troubled(slow)},
 	"drop":     {do: func(c *company, a, _ int) { c.drop(a) }},
 	"double":   {do: behaving(func(b *jumpcloudtest.Behaviour, a int) { b.DuplicateRate = float64(a) / 4 })},
 	"shuffle": {do: behaving(func(b *jumpcloudtest.Behaviour, a int) {
@@ -96,7 +98,7 @@ var steps = map[string]kindOfStep{
 }
 
 // weatherSteps are the steps that change the weather at the beginning of a day.
-var weatherSteps = map[string]bool{"deaths": true, "lost": true, "hangs": true, "refused": true, "refusing": true, "again": true, "drop": true,
+var weatherSteps = map[string]bool{"deaths": true, "lost": true, "hangs": true, "refused": true, "refusing": true, "again": true, "slow": true, "drop": true,
 	"double": true, "shuffle": true, "lag": true, "no-ids": true, "entra-lag": true, "wrong": true}
 
 // Values of the steps.
@@ -140,8 +142,10 @@ var wrongAnswers = []jumpcloudtest.Fault{
 	{Path: "/api/search/systemusers", Answer: jumpcloudtest.EmptyTotal},
 }
 
-// wrong makes JumpCloud give each wrong answer once, each time it is asked so often.
+// wrong makes JumpCloud give some wrong answers, each once. Two that agree are believed,
+// until the absence is read again.
 func (c *company) wrong(level int) {
+	c.rough = true
 	for i, fault := range wrongAnswers {
 		fault.Skip, fault.Times = c.weather.number("wrong", 4), 1
 		if (i+level)%3 == 0 {

@@ -19,11 +19,13 @@ const (
 	refused  trouble = "refused"  // an outside system answers that it is busy
 	refusing trouble = "refusing" // a queue takes no message, or takes it and does not say so
 	again    trouble = "again"    // a message that was handled comes again
+	slow     trouble = "slow"     // what JumpCloud read is seconds old when it arrives
 )
 
 // rates are how many of 1,000 calls a trouble strikes, by level less one.
 var rates = map[trouble][3]int{
 	deaths: {1, 3, 8}, lost: {5, 20, 60}, hangs: {1, 3, 6}, refused: {5, 20, 80}, refusing: {5, 20, 60}, again: {10, 40, 120},
+	slow: {50, 200, 500},
 }
 
 // weather decides which calls a trouble strikes. It depends on the seed, on what is called

@@ -107,7 +107,7 @@ func New(t T, c Config) *World {
 		}
 	})
 	if !c.Silent {
-		_, err := w.JumpCloud.Notify("https://"+productHost+"/webhooks/jumpcloud/"+string(organization), webhookToken)
+		_, err := w.JumpCloud.Notify("https://"+productHost+"/webhooks/jumpcloud/"+string(organization), WebhookToken)
 		w.Must(err)
 	}
 	return w
@@ -116,7 +116,8 @@ func New(t T, c Config) *World {
 // What the world is made of.
 const (
 	organization = functiontest.Organization
-	webhookToken = "world-webhook-token"
+	// WebhookToken is the secret that JumpCloud sends with its webhooks.
+	WebhookToken = "world-webhook-token"
 	productHost  = "entrasync.example"
 )
 
@@ -128,7 +129,7 @@ func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]
 	if id != organization {
 		return nil, fault.New(fault.NotFound, "world.webhook tokens", "there is only one organization")
 	}
-	return []string{webhookToken}, nil
+	return []string{WebhookToken}, nil
 }
 
 // passwordSeed is the seed of the key that opens sealed passwords.
