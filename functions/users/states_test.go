@@ -465,6 +465,7 @@ func TestManagerInEitherOrder(t *testing.T) {
 			t.Errorf("link: %+v", link)
 		}
 		f.run(boss)
+		f.sentTasks()
 		f.run(boss)
 		if sent := f.sentTasks(); len(sent) != 0 {
 			t.Errorf("new tasks for %v, want none", sent)

@@ -142,14 +142,23 @@ var wrongAnswers = []jumpcloudtest.Fault{
 	{Path: "/api/search/systemusers", Answer: jumpcloudtest.EmptyTotal},
 }
 
-// wrong makes JumpCloud give some wrong answers, each once. Two that agree are believed,
-// until the absence is read again.
+// wrong makes JumpCloud give one wrong answer, some time later: nobody may notice. At
+// level 3 it gives several. Two that agree are believed, until the absence is read again.
 func (c *company) wrong(level int) {
+	const several, often = 3, 4
+	arm := func(i int) {
+		fault := wrongAnswers[i]
+		fault.Skip, fault.Times = c.weather.number("wrong", often), 1
+		c.JumpCloud.FailNext(fault)
+	}
+	if level < several {
+		arm(c.weather.number("which is wrong", len(wrongAnswers)))
+		return
+	}
 	c.rough = true
-	for i, fault := range wrongAnswers {
-		fault.Skip, fault.Times = c.weather.number("wrong", 4), 1
-		if (i+level)%3 == 0 {
-			c.JumpCloud.FailNext(fault)
+	for i := range wrongAnswers {
+		if i%several == 0 {
+			arm(i)
 		}
 	}
 }

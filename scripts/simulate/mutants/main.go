@@ -2,7 +2,7 @@
 // deliberate bug of a table at a time, and plays days until one fails. The bugs are not in
 // the product: an overlay replaces the file for the build (go help build, -overlay).
 //
-//	go run ./scripts/simulate/mutants [-days 500] [-only part of a name]
+//	go run ./scripts/simulate/mutants [-days 200] [-only part of a name]
 //
 // Days that fail without a bug do not count. It ends with 1 if a bug was not found.
 package main
@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	days := flag.Int("days", 500, "how many days to play for each bug at most")
+	days := flag.Int("days", 200, "how many days to play for each bug at most")
 	only := flag.String("only", "", "only the bugs whose names contain this")
 	flag.Parse()
 	if err := run(*days, *only); err != nil {
