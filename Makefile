@@ -76,6 +76,13 @@ test: aws-servers ## run all tests (PKG=./shared/plan/... for some)
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
 	$(GO) test $(RACE) $(PKG)
 
+DAYS ?= 1000
+FROM ?= 1
+
+.PHONY: simulate
+simulate: ## play random days of a company in virtual time (DAYS=100000, FROM=seed)
+	@$(PLAIN) $(GO) test -C scripts/simulate -count=1 -timeout 0 -run 'TestDays$$' -days $(DAYS) -from $(FROM) -failures 20
+
 .PHONY: aws-servers
 aws-servers: ## install the servers that the tests of shared/aws run against
 	@scripts/aws/install

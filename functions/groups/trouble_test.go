@@ -306,7 +306,7 @@ func TestQuotaExceeded(t *testing.T) {
 		forward := full("Unable to perform operation as '2049' would exceed the maximum quota count '2048' for forward-link 'members'.")
 		f.must(f.jumpcloud.AddMember(string(id), string(bob)))
 		f.changed(bob)
-		f.must(f.entra.FailNext(entratest.Fault{Method: "POST", Path: `/members/\$ref`, Status: 403, Body: forward}))
+		f.must(f.entra.FailNext(entratest.Fault{Method: "POST", Path: `/members/\$ref`, Status: 403, Times: 2, Body: forward}))
 		f.finish()
 		for _, m := range f.records(id) {
 			if problem := m.Problem; m.User == bob && (problem == nil || problem.Reason != directory.QuotaExceeded || problem.Message == "") || m.User == ann && problem != nil {

@@ -455,15 +455,17 @@ func TestManagerInEitherOrder(t *testing.T) {
 		if link := f.link(ann); link.Status != directory.Synced || len(link.Problems) != 1 || link.Problems[0].Reason != directory.ManagerAbsent {
 			t.Errorf("while the manager is absent: %+v, want Status %v, 1 Problems, Reason %v", link, directory.Synced, directory.ManagerAbsent)
 		}
+		f.sentTasks()
 		f.run(boss)
-		if sent := f.sentTasks(); !slices.Equal(sent, []directory.UserID{ann}) {
-			t.Fatalf("new tasks for %v, want one for %s", sent, ann)
+		if sent := f.sentTasks(); !slices.Equal(sent, []directory.UserID{ann, boss}) {
+			t.Fatalf("new tasks for %v, want one for %s, and one that reads %s again", sent, ann, boss)
 		}
 		f.run(ann)
 		if link := f.link(ann); !manages(f, "ann@contoso.example", "boss@contoso.example") || len(link.Problems) != 0 {
 			t.Errorf("link: %+v", link)
 		}
 		f.run(boss)
+		f.sentTasks()
 		f.run(boss)
 		if sent := f.sentTasks(); len(sent) != 0 {
 			t.Errorf("new tasks for %v, want none", sent)

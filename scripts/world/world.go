@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/redirect"
+	"entrasync/shared/store"
 )
 
 // Config says what world to make.
@@ -46,6 +47,17 @@ type Config struct {
 	Queue func(name string, q queue.Queue) queue.Queue
 	// Log gets the log; nil keeps it nowhere.
 	Log *zerolog.Logger
+	// Process, unless nil, returns how a new process reaches the table, the queues and the
+	// network, so that a test can make it die; by default as it is given.
+	Process func(Process) Process
+	Seed    uint64 // of both simulators; 0: 1
+}
+
+// Process is all by which a process has an effect on anything outside of it.
+type Process struct {
+	Table     store.Table
+	Queues    wiring.Queues
+	Transport http.RoundTripper
 }
 
 // T is a test, of testing or of rapid.
@@ -65,11 +77,13 @@ type World struct {
 	Queues    wiring.Queues
 	Dead      queue.Queue // dead letters of all queues
 	Metrics   *metric.Memory
+	Folder    string // of the files of the table and the queues
 
 	t      T
 	config Config
 	host   *host.Host
 	hook   host.Function
+	front  Process // serves the webhooks
 
 	mu        sync.Mutex
 	written   int       // write units that Graph has seen
@@ -84,10 +98,11 @@ func New(t T, c Config) *World {
 		log = *c.Log
 	}
 	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Metrics: &metric.Memory{}}
-	folder := w.folder()
-	w.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
+	w.Folder = w.folder()
+	w.Kit = functiontest.New(t, functiontest.Config{Folder: w.Folder, Seed: c.Seed, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
-	w.openQueues(folder)
+	w.openQueues(w.Folder)
+	w.front = w.process()
 	w.hook = w.webhook()
 	w.Directory = w.Kit.Directory("main", c.Settings)
 	w.feedAll()
@@ -97,7 +112,7 @@ func New(t T, c Config) *World {
 		}
 	})
 	if !c.Silent {
-		_, err := w.JumpCloud.Notify("https://"+productHost+"/webhooks/jumpcloud/"+string(organization), webhookToken)
+		_, err := w.JumpCloud.Notify("https://"+productHost+"/webhooks/jumpcloud/"+string(organization), WebhookToken)
 		w.Must(err)
 	}
 	return w
@@ -106,7 +121,8 @@ func New(t T, c Config) *World {
 // What the world is made of.
 const (
 	organization = functiontest.Organization
-	webhookToken = "world-webhook-token"
+	// WebhookToken is the secret that JumpCloud sends with its webhooks.
+	WebhookToken = "world-webhook-token"
 	productHost  = "entrasync.example"
 )
 
@@ -118,7 +134,7 @@ func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]
 	if id != organization {
 		return nil, fault.New(fault.NotFound, "world.webhook tokens", "there is only one organization")
 	}
-	return []string{webhookToken}, nil
+	return []string{WebhookToken}, nil
 }
 
 // passwordSeed is the seed of the key that opens sealed passwords.

@@ -50,12 +50,14 @@ type Config struct {
 	Webhooks  *http.Client       // sends the webhooks of JumpCloud; nil sends none
 	// Requests is how many requests to Entra are kept for tests to read; 0: 500.
 	Requests int
+	Seed     uint64 // of both simulators; 0: 1
 }
 
 // Kit is the environment of the functions.
 type Kit struct {
 	t         T
 	transport http.RoundTripper
+	Table     store.Table
 	Store     *store.Store
 	JumpCloud *jumpcloudtest.Simulator
 	Entra     *entratest.Simulator
@@ -72,12 +74,13 @@ func New(t T, c Config) *Kit {
 	table, err := bolttable.Open(filepath.Join(c.Folder, "table.db"))
 	k.Must(err)
 	c.Cleanup(func() { k.Must(table.Close()) })
-	k.Store = store.New(table)
+	k.Table, k.Store = table, store.New(table)
 	k.Must(k.Store.CreateOrganization(context.Background(), directory.Organization{ID: Organization, Name: "Example", Region: directory.US}))
-	k.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: APIKey, Seed: 1, Client: c.Webhooks})
+	seed := max(c.Seed, 1)
+	k.JumpCloud, err = jumpcloudtest.New(jumpcloudtest.Config{APIKey: APIKey, Seed: seed, Client: c.Webhooks})
 	k.Must(err)
 	c.Cleanup(func() { k.Must(k.JumpCloud.Close()) })
-	k.Entra, err = entratest.New(entratest.Config{Seed: 1, Log: c.Requests, Tenants: c.Tenants})
+	k.Entra, err = entratest.New(entratest.Config{Seed: int64(seed), Log: c.Requests, Tenants: c.Tenants})
 	k.Must(err)
 	c.Cleanup(func() { k.Must(k.Entra.Close()) })
 	k.Tenant = k.Entra.Tenant(entratest.DefaultTenant().ID)
@@ -99,12 +102,16 @@ type keys struct{}
 func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return APIKey, nil }
 
 // Clients are the clients of one process.
-func (k *Kit) Clients() *clients.Set {
+func (k *Kit) Clients() *clients.Set { return k.ClientsThrough(k.transport) }
+
+// ClientsThrough are the clients of one process that send their requests through a
+// transport.
+func (k *Kit) ClientsThrough(transport http.RoundTripper) *clients.Set {
 	app := entratest.DefaultApp()
 	set, err := clients.New(clients.Config{
 		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
 		GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
-		ClientID: app.ClientID, Keys: keys{}, Regions: k.Store, Transport: k.transport,
+		ClientID: app.ClientID, Keys: keys{}, Regions: k.Store, Transport: transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	k.Must(err)

@@ -26,12 +26,14 @@ func (b *userBatch) end(ctx context.Context, users []*user) {
 	})
 }
 
-// recheck sends a task, due later, for a user who was just connected directly. It is sent
-// when the first attempt concludes, so that first connections share batches with one
-// another and not with messages that only wait.
+// recheck sends a task, due later, for a user who was just connected directly or has a new
+// account: entrasync gets no events from before it knew the user, and the first read may
+// lag behind them. It is sent when the first attempt concludes, so that first connections
+// share batches with one another and not with messages that only wait.
 func (b *userBatch) recheck(ctx context.Context, u *user) {
-	direct := slices.Contains(u.known.Paths(u.directory), directory.Direct)
-	if u.cause.Type != Connected || !direct || !u.attempt.NotBefore.IsZero() {
+	direct := u.cause.Type == Connected && slices.Contains(u.known.Paths(u.directory), directory.Direct)
+	arrives := u.link.Arrived
+	if !arrives && (!direct && !u.match.unannounced || !u.attempt.NotBefore.IsZero()) {
 		return
 	}
 	task := Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause}.Recheck()

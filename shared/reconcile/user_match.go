@@ -101,13 +101,15 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 	}
 }
 
-// reclaim claims accounts again whose claims were given up when their users were released,
-// and whose users are back. If an account belongs to somebody else by now, the link
-// forgets it and the user gets another one. Otherwise the link forgets the values of its
-// attributes, which may have changed since.
+// reclaim claims accounts again whose users were released and are back. The claim may have
+// been given up, then or later by another directory on the tenant that still had the
+// user. If an account belongs to somebody else by now, the link forgets it and the user
+// gets another one. Otherwise the link forgets the values of its attributes, which may
+// have changed since.
 func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 	for _, u := range users {
-		if !u.link.Freed || !u.plan.Desired.Managed {
+		left := u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != ""
+		if !left || !u.plan.Desired.Managed {
 			continue
 		}
 		_, err := b.claim(ctx, u.link.EntraID, b.owner(u))

@@ -1,0 +1,373 @@
+package simulate
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/scripts/wiring"
+	"entrasync/scripts/world"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// company is a company, its administrators, and what the simulation itself knows of them.
+type company struct {
+	*world.World
+	t       world.T
+	weather *weather
+	log     *output
+	people  map[int]*person
+	groups  map[int]*group
+	dirs    []directory.Directory // the second one is there only on some days
+	rough   bool                  // there was worse than late, repeated and lost webhooks
+	drops   bool                  // webhooks were dropped
+	exact   bool                  // membership was exact at some time
+	foreign foreign
+	samples samples
+	now     view
+}
+
+// person is a person with a name. Who is hired again after a deletion is another user of
+// JumpCloud with the same name.
+type person struct {
+	number int
+	id     directory.UserID // of the present or the last user; "" if there was none
+	ids    []string         // of all
+	gone   bool
+	found  entratest.User // the account that was there before, if there was one
+	direct [2]bool        // connected by hand to a directory
+}
+
+// group is a group of JumpCloud.
+type group struct {
+	number    int
+	id        directory.GroupID
+	gone      bool
+	connected [2]bool
+}
+
+// output is a log that can be searched.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// bytes are a copy of the log.
+func (o *output) bytes() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.text.Bytes())
+}
+
+// newCompany makes a company without people.
+func newCompany(t world.T, seed uint64) *company {
+	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}}
+	log := zerolog.New(c.log).With().Timestamp().Logger()
+	c.World = world.New(t, world.Config{Apart: true, Log: &log, Seed: seed + 1, Process: processes(c.weather), Settings: func(s *directory.Settings) {
+		s.Domains = []directory.Domain{{Name: world.Domain, Default: true}}
+		s.Attributes[titleRule] = true
+	}})
+	c.dirs = []directory.Directory{c.Directory}
+	c.addForeign()
+	return c
+}
+
+// openSecond adds a directory on the same tenant, which connects people and manages no
+// groups.
+func (c *company) openSecond() {
+	if len(c.dirs) > 1 {
+		return
+	}
+	second := c.Kit.Directory("second", func(s *directory.Settings) {
+		*s = c.dirs[0].Settings
+		s.Attributes = maps.Clone(s.Attributes)
+		s.ManageGroups, s.AllowSharedDomains = false, true
+	})
+	c.dirs = append(c.dirs, second)
+	for i, dir := range c.dirs {
+		other := c.dirs[1-i].ID
+		c.edit(dir.ID, func(d *directory.Directory) { d.Shares, d.Settings.AllowSharedDomains = []directory.ID{other}, true })
+	}
+}
+
+// edit changes the record of a directory.
+func (c *company) edit(id directory.ID, change func(*directory.Directory)) {
+	c.t.Helper()
+	c.Must(store.Contended(c.t.Context(), func() error {
+		d, err := c.Store.Directory(c.t.Context(), id)
+		if err != nil {
+			return err
+		}
+		change(&d)
+		_, err = c.Store.PutDirectory(c.t.Context(), d)
+		return err
+	}))
+}
+
+// person is the person with a number, who may not be hired yet.
+func (c *company) person(n int) *person {
+	if c.people[n] == nil {
+		c.people[n] = &person{number: n}
+	}
+	return c.people[n]
+}
+
+// present is a person who is in JumpCloud, or nil.
+func (c *company) present(n int) *person {
+	if p := c.person(n); p.id != "" && !p.gone {
+		return p
+	}
+	return nil
+}
+
+// group is the group with a number; nil if it was deleted. It is made when it is first
+// asked for.
+func (c *company) group(n int) *group {
+	if c.groups[n] == nil {
+		c.groups[n] = &group{number: n, id: c.World.Group(groupName(n, 0))}
+	}
+	if c.groups[n].gone {
+		return nil
+	}
+	return c.groups[n]
+}
+
+// groupName is a name of a group; no two groups share one.
+func groupName(group, variant int) string {
+	return []string{"Sales", "Ops", "Design"}[group%mostGroups] + []string{"", " 2", " north"}[variant%3]
+}
+
+// find makes an account that a person has before entrasync knows of the person.
+func (c *company) find(n int) {
+	if p := c.person(n); p.id == "" && p.found.ID == "" {
+		account, err := c.Tenant.AddUser(entratest.User{UserPrincipalName: address(n, 0), AccountEnabled: true})
+		c.Must(err)
+		p.found = account
+	}
+}
+
+// hire hires a person who is not there: active, or staged with variant 7.
+func (c *company) hire(n, variant int) {
+	if c.present(n) != nil {
+		return
+	}
+	p := c.person(n)
+	state := directory.Activated
+	if variant == 7 {
+		state = directory.Staged
+	}
+	id, err := c.JumpCloud.CreateUser(jumpcloudtest.Fields{"username": nameOf(n), "email": address(n, 0), "firstname": nameOf(n),
+		"lastname": "Lee", "state": string(state)})
+	c.Must(err)
+	*p = person{number: n, id: directory.UserID(id), ids: append(p.ids, id), found: p.found}
+}
+
+// crowd hires so many people that they do not fit on one page of a list, and puts them
+// into a group. Their numbers begin with firstOfCrowd.
+func (c *company) crowd(of, more int) {
+	for n := firstOfCrowd; n < firstOfCrowd+pageSize+more; n++ {
+		c.hire(n, 0)
+		c.join(n, of)
+	}
+}
+
+// pageSize is how many elements a page of JumpCloud's lists has.
+const (
+	firstOfCrowd = 100
+	pageSize     = 100
+)
+
+// change changes fields of a person.
+func (c *company) change(n int, fields jumpcloudtest.Fields) {
+	if p := c.present(n); p != nil {
+		c.Must(c.JumpCloud.UpdateUser(string(p.id), fields))
+	}
+}
+
+// move changes the address of a person. Who had an account before keeps the address, by
+// which that account is found.
+func (c *company) move(n, variant int) {
+	if c.person(n).found.ID == "" {
+		c.change(n, jumpcloudtest.Fields{"email": address(n, variant)})
+	}
+}
+
+// state changes the state of a person; JumpCloud may refuse it.
+func (c *company) state(n int, do func(string) error) {
+	if p := c.present(n); p != nil {
+		_ = do(string(p.id))
+	}
+}
+
+// remove deletes a person.
+func (c *company) remove(n int) {
+	if p := c.present(n); p != nil {
+		c.Must(c.JumpCloud.DeleteUser(string(p.id)))
+		p.gone = true
+	}
+}
+
+// join and leave are refused if the person is in the group, or is not.
+func (c *company) join(n, of int) {
+	if p, g := c.present(n), c.group(of); p != nil && g != nil {
+		_ = c.JumpCloud.AddMember(string(g.id), string(p.id))
+	}
+}
+
+func (c *company) leave(n, of int) {
+	if p, g := c.present(n), c.group(of); p != nil && g != nil {
+		_ = c.JumpCloud.RemoveMember(string(g.id), string(p.id))
+	}
+}
+
+func (c *company) rename(n, variant int) {
+	if g := c.group(n); g != nil {
+		c.Must(c.JumpCloud.RenameGroup(string(g.id), groupName(n, variant)))
+	}
+}
+
+func (c *company) removeGroup(n int) {
+	if g := c.group(n); g != nil {
+		c.Must(c.JumpCloud.DeleteGroup(string(g.id)))
+		g.gone = true
+	}
+}
+
+// request is the cause of a request of an administrator.
+func request(kind string) plan.Cause {
+	return plan.Cause{Type: kind, ID: uuid.NewString(), At: time.Now().UTC(), Requested: true}
+}
+
+// in is a directory, if it is there.
+func (c *company) in(dir int) (directory.ID, bool) {
+	if dir >= len(c.dirs) {
+		return "", false
+	}
+	return c.dirs[dir].ID, true
+}
+
+// send sends a task for a user in all directories, as a request of an administrator does
+// that changes a connection in one of them.
+func (c *company) send(lane string, kind string, id directory.UserID) {
+	for _, d := range c.dirs {
+		c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[lane], reconcile.Task{Directory: d.ID, User: id, Cause: request(kind)}))
+	}
+}
+
+func (c *company) connect(n, dir int) {
+	p := c.present(n)
+	id, there := c.in(dir)
+	if p == nil || !there {
+		return
+	}
+	c.Must(c.Store.Connect(c.t.Context(), id, p.id, directory.Direct, time.Now().UTC()))
+	p.direct[dir] = true
+	c.send(wiring.UsersBulk, reconcile.Connected, p.id)
+}
+
+func (c *company) disconnect(n, dir int) {
+	p := c.person(n)
+	id, there := c.in(dir)
+	if p.id == "" || !there || !p.direct[dir] {
+		return
+	}
+	_, err := c.Store.Disconnect(c.t.Context(), id, p.id, directory.Direct, directory.Disconnected)
+	c.Must(err)
+	p.direct[dir] = false
+	c.send(wiring.UsersLive, "disconnected", p.id)
+}
+
+func (c *company) connectGroup(n, dir int) {
+	g := c.group(n)
+	id, there := c.in(dir)
+	if g == nil || !there {
+		return
+	}
+	_, err := c.Store.ConnectGroup(c.t.Context(), id, g.id, directory.Direct, time.Now().UTC())
+	c.Must(err)
+	g.connected[dir] = true
+	task := reconcile.GroupTask{Directory: id, Group: g.id, AllMembers: true, Cause: request(reconcile.Connected)}
+	c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsBulk], task, task.Recheck()))
+}
+
+func (c *company) disconnectGroup(n, dir int) {
+	g := c.group(n)
+	id, there := c.in(dir)
+	if g == nil || !there || !g.connected[dir] {
+		return
+	}
+	_, err := c.Store.DisconnectGroup(c.t.Context(), id, g.id, "")
+	c.Must(err)
+	g.connected[dir] = false
+	c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: id, Group: g.id, Cause: request("disconnected")}))
+}
+
+// settings changes the settings of a directory, and sends the tasks that a request for
+// that sends.
+func (c *company) settings(dir int, change func(*directory.Settings)) {
+	id := c.dirs[dir].ID
+	c.edit(id, func(d *directory.Directory) {
+		change(&d.Settings)
+		c.dirs[dir] = *d
+	})
+	c.exact = c.exact || c.dirs[dir].Settings.ExactMembership
+	links, err := c.Store.Links(c.t.Context(), id, 0, "")
+	c.Must(err)
+	for _, l := range links.Items {
+		c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.UsersBulk], reconcile.Task{Directory: id, User: l.User, Cause: request("settings_changed")}))
+	}
+	connections, err := c.Store.GroupConnections(c.t.Context(), id, 0, "")
+	c.Must(err)
+	for _, g := range connections.Items {
+		c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsBulk], reconcile.GroupTask{Directory: id, Group: g.Group, Cause: request("settings_changed"), AllMembers: true}))
+	}
+}
+
+// sync asks for a sync of a person.
+func (c *company) sync(n int) {
+	if p := c.person(n); p.id != "" {
+		for _, id := range p.ids {
+			for _, d := range c.dirs {
+				c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.UsersLive], reconcile.Task{Directory: d.ID, User: directory.UserID(id), Memberships: true, Cause: request("retried")}))
+			}
+		}
+	}
+}
+
+// syncGroup asks for a sync of a group and all its members.
+func (c *company) syncGroup(n int) {
+	g := c.groups[n]
+	if g == nil {
+		return
+	}
+	for _, d := range c.dirs {
+		known, err := c.Store.Group(c.t.Context(), c.Organization(), g.id)
+		c.Must(err)
+		if _, linked := known.Link(d.ID); linked {
+			c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: d.ID, Group: g.id, AllMembers: true, Cause: request("retried")}))
+		}
+	}
+}
+
+// drop makes webhooks get lost: no event of theirs ever comes.
+func (c *company) drop(level int) {
+	c.drops = c.drops || level > 0
+	c.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = float64(level) / 10 })
+}
