@@ -73,6 +73,18 @@ type Cause struct {
 	// Requested says that it was a request of an administrator: what is known is read
 	// again, because the administrator may just have corrected something.
 	Requested bool `json:"asked,omitempty"`
+	// Many says that the cause concerns many users or groups: its tasks wait in the bulk
+	// lanes, and its writes leave a part of the quota to urgent ones.
+	Many bool `json:"many,omitempty"`
+}
+
+// FewObjects is for how many users or groups the tasks of one cause may be urgent.
+const FewObjects = 20
+
+// For is the cause of tasks for so many users or groups.
+func (c Cause) For(objects int) Cause {
+	c.Many = c.Many || objects > FewObjects
+	return c
 }
 
 // Failure is why an action failed.

@@ -8,7 +8,6 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
-	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
 
@@ -144,20 +143,6 @@ type GroupResult struct {
 type Publisher interface {
 	// Publish publishes completed actions.
 	Publish(ctx context.Context, actions ...plan.Action) error
-}
-
-// Lanes are the queues of tasks. The live lanes are for what somebody just did and
-// sees, the bulk lanes for what concerns many.
-type Lanes struct {
-	UsersLive, UsersBulk, GroupsLive, GroupsBulk queue.Sender
-}
-
-// Check returns a fault that names the first lane that is missing.
-func (l Lanes) Check() error {
-	return missingPart([]part{
-		{"Lanes.UsersLive", l.UsersLive != nil}, {"Lanes.UsersBulk", l.UsersBulk != nil},
-		{"Lanes.GroupsLive", l.GroupsLive != nil}, {"Lanes.GroupsBulk", l.GroupsBulk != nil},
-	})
 }
 
 // part is one thing that a use case needs.
