@@ -78,6 +78,16 @@ type Cause struct {
 	Many bool `json:"many,omitempty"`
 }
 
+// Join is the later of two causes of one task. It concerns many only if both do.
+func (c Cause) Join(other Cause) Cause {
+	many := c.Many && other.Many
+	if other.At.After(c.At) {
+		c = other
+	}
+	c.Many = many
+	return c
+}
+
 // FewObjects is for how many users or groups the tasks of one cause may be urgent.
 const FewObjects = 20
 

@@ -187,19 +187,19 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 	if b.lease(ctx, []*group{g}); g.over {
 		return nil
 	}
-	if err := b.notifyAgain(ctx, g); err != nil {
+	leaving, overtaken := 0, 0 // in all, with those of earlier attempts
+	for _, c := range changes {
+		if !c.In {
+			leaving++
+		}
+	}
+	if err := b.notifyAgain(ctx, g, &leaving); err != nil {
 		return err
 	}
 	if len(changes) > 0 && !g.link.NotifyPending {
 		g.link.NotifyPending = true
 		if b.record(ctx, []*group{g}); g.over {
 			return nil
-		}
-	}
-	leaving, overtaken := 0, 0 // in all
-	for _, c := range changes {
-		if !c.In {
-			leaving++
 		}
 	}
 	for chunk := range slices.Chunk(changes, memberChunk) {
@@ -234,8 +234,9 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 }
 
 // notifyAgain sends tasks for users whose memberships an earlier attempt changed and that
-// perhaps ended before it could send them.
-func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
+// perhaps ended before it could send them. It adds those who left to the number of those
+// who leave in all.
+func (b *groupBatch) notifyAgain(ctx context.Context, g *group, leaving *int) error {
 	if !g.link.NotifyPending {
 		return nil
 	}
@@ -258,5 +259,6 @@ func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
 		}
 	}
 	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return slices.Contains(joined, id) })
-	return b.sendChanged(ctx, g.cause, joined, left, len(left))
+	*leaving += len(left)
+	return b.sendChanged(ctx, g.cause, joined, left, *leaving)
 }
