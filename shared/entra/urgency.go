@@ -61,7 +61,7 @@ func urgencyOf(action plan.Action) urgency {
 	return bulk
 }
 
-// priorityHeader tells Graph which writes to refuse first when the quota is short. It does
+// priorityHeader says to Graph which writes to refuse first when the quota is short. It does
 // not change the quota (Microsoft Graph documentation, throttling limits of the identity
 // and access service).
 const priorityHeader = "x-ms-throttle-priority"
