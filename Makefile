@@ -54,7 +54,7 @@ run: bin/local ## run the whole product on this machine until Ctrl-C
 bench: bin/bench ## measure the figures in the README
 	@bin/bench
 	@echo "The first sync of groups, in virtual time (takes two minutes) …"
-	@$(PLAIN) $(GO) test -C scripts/bench -count=1 -run TestFirstSyncOfGroups -figures
+	@$(PLAIN) $(GO) test -C scripts/bench -count=1 -run 'TestFirstSyncOfGroups|TestRush' -figures
 	@$(GO) run ./scripts/lambda/figures
 
 # Go knows better than make whether a program is up to date.

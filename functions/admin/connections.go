@@ -11,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
@@ -100,7 +101,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], 
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	return a.enqueueShared(ctx, dir, user, reconcile.Connected, a.Lanes.UsersBulk)
+	return a.enqueueShared(ctx, dir, user, bulkRequest(reconcile.Connected), a.Lanes.UsersBulk)
 }
 
 // jumpCloudUser reads a user from JumpCloud; NotFound if there is none.
@@ -135,7 +136,7 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 	if !was {
 		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
-	return a.enqueueShared(ctx, dir, user, "disconnected", a.Lanes.UsersLive)
+	return a.enqueueShared(ctx, dir, user, request("disconnected"), a.Lanes.UsersLive)
 }
 
 // isLeaving reports whether nothing connects a user to a directory any more, and the
@@ -159,8 +160,8 @@ func ends(dir directory.Directory) []directory.Path {
 // enqueueShared sends tasks for a user when a connection of the user changed: for the
 // directory, and for each directory on the same tenant that also has the user. An
 // account stays enabled as long as any of them has the user connected.
-func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause string, lane queue.Sender) (*answer[linkView], error) {
-	task := reconcile.Task{User: id, Cause: request(cause)}
+func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause plan.Cause, lane queue.Sender) (*answer[linkView], error) {
+	task := reconcile.Task{User: id, Cause: cause}
 	if len(dir.Shares) == 0 {
 		return a.enqueueUser(ctx, dir, task, lane)
 	}

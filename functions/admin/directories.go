@@ -209,7 +209,7 @@ const connectionSource = "connectionSource"
 
 // enqueueSource sends the tasks to read the associations of the connection source.
 func (a API) enqueueSource(ctx context.Context, id directory.ID) error {
-	task := reconcile.GroupTask{Directory: id, Cause: request("connection_source"), Source: true}
+	task := reconcile.GroupTask{Directory: id, Cause: bulkRequest("connection_source"), Source: true}
 	return reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task, task.Recheck())
 }
 
@@ -241,7 +241,7 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 // enqueueDirectory sends a task for every user and for every connected group of a
 // directory.
 func (a API) enqueueDirectory(ctx context.Context, id directory.ID) error {
-	cause := request("settings_changed")
+	cause := bulkRequest("settings_changed")
 	err := enqueueAll(ctx, a.Lanes.UsersBulk,
 		func(cursor string) (store.List[directory.Link], error) { return a.Store.Links(ctx, id, 0, cursor) },
 		func(l directory.Link) reconcile.Task {
@@ -282,4 +282,12 @@ func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx cont
 // request returns the cause of a change that an administrator requests now.
 func request(kind string) plan.Cause {
 	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC(), Requested: true}
+}
+
+// bulkRequest is request for what concerns many, or is one of many requests: an
+// administrator connects a company user by user.
+func bulkRequest(kind string) plan.Cause {
+	cause := request(kind)
+	cause.Many = true
+	return cause
 }

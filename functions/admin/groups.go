@@ -76,7 +76,7 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 	if _, err := a.Store.ConnectGroup(ctx, dir.ID, id, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, refuse(err, "", nil)
 	}
-	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: request("connected"), AllMembers: true}
+	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: bulkRequest("connected"), AllMembers: true}
 	if err := reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task.Recheck()); err != nil {
 		return nil, refuse(err, "", nil)
 	}

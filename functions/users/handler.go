@@ -116,27 +116,53 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 	return shares, keyWanted
 }
 
-// work does the tasks for one directory. Passwords are first, because a person waits
-// for each of them. Passwords of one user are set one after the other. If one must be
-// tried again, the later ones wait, so that the newest password is set last.
+// work does the tasks for one directory. Passwords wait for nobody, because a person waits
+// for each of them, and nobody waits for them but the same user.
 func (h Handler) work(ctx context.Context, s *share) {
-	sqsbatch.SideBySide(len(s.passwords), func(i int) {
-		var before reconcile.Outcome
-		for _, t := range s.passwords[i] {
-			if !before.Retry {
-				before = h.passwords.Set(ctx, t.attempt)
-			}
-			t.outcome = before
+	same := map[directory.UserID]bool{}
+	for _, passwords := range s.passwords {
+		same[passwords[0].attempt.User] = true
+	}
+	var others, after []*task
+	for _, t := range s.syncs {
+		if same[t.attempt.User] {
+			after = append(after, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	sqsbatch.SideBySide(len(s.passwords)+1, func(i int) {
+		if i < len(s.passwords) {
+			h.setPasswords(ctx, s.passwords[i])
+		} else {
+			h.sync(ctx, s.directory, others)
 		}
 	})
-	if len(s.syncs) == 0 {
+	h.sync(ctx, s.directory, after)
+}
+
+// setPasswords sets the passwords of one user, one after the other. If one must be tried
+// again, the later ones wait, so that the newest password is set last.
+func (h Handler) setPasswords(ctx context.Context, passwords []*task) {
+	var before reconcile.Outcome
+	for _, t := range passwords {
+		if !before.Retry {
+			before = h.passwords.Set(ctx, t.attempt)
+		}
+		t.outcome = before
+	}
+}
+
+// sync brings users of one directory up to date.
+func (h Handler) sync(ctx context.Context, id directory.ID, tasks []*task) {
+	if len(tasks) == 0 {
 		return
 	}
-	attempts := make([]reconcile.Attempt, len(s.syncs))
-	for i, t := range s.syncs {
+	attempts := make([]reconcile.Attempt, len(tasks))
+	for i, t := range tasks {
 		attempts[i] = t.attempt
 	}
-	for i, outcome := range h.users.Sync(ctx, s.directory, attempts) {
-		s.syncs[i].outcome = outcome
+	for i, outcome := range h.users.Sync(ctx, id, attempts) {
+		tasks[i].outcome = outcome
 	}
 }

@@ -53,7 +53,7 @@ func (m *Machine) afterRestore(ctx context.Context) error {
 	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	cause := plan.Cause{Type: "table_restored", ID: rand.Text(), At: time.Now().UTC()}
+	cause := plan.Cause{Type: "table_restored", ID: rand.Text(), At: time.Now().UTC(), Many: true}
 	users, groups := 0, 0
 	err := pages(func(cursor string) (store.List[directory.Directory], error) {
 		return m.Store.Directories(ctx, 0, cursor)

@@ -22,12 +22,19 @@ func request(kind string) plan.Cause {
 	return plan.Cause{Type: kind, ID: uuid.NewString(), At: time.Now().UTC()}
 }
 
+// bulkRequest is the cause of a request that concerns many.
+func bulkRequest(kind string) plan.Cause {
+	cause := request(kind)
+	cause.Many = true
+	return cause
+}
+
 // Connect connects users directly, as the API does.
 func (w *World) Connect(ids ...directory.UserID) {
 	w.t.Helper()
 	for _, id := range ids {
 		w.Must(w.Store.Connect(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC()))
-		task := reconcile.Task{Directory: w.Directory.ID, User: id, Cause: request(reconcile.Connected)}
+		task := reconcile.Task{Directory: w.Directory.ID, User: id, Cause: bulkRequest(reconcile.Connected)}
 		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.UsersBulk], task))
 	}
 }
@@ -38,7 +45,7 @@ func (w *World) ConnectGroups(ids ...directory.GroupID) {
 	for _, id := range ids {
 		_, err := w.Store.ConnectGroup(w.t.Context(), w.Directory.ID, id, directory.Direct, time.Now().UTC())
 		w.Must(err)
-		task := reconcile.GroupTask{Directory: w.Directory.ID, Group: id, AllMembers: true, Cause: request("connected")}
+		task := reconcile.GroupTask{Directory: w.Directory.ID, Group: id, AllMembers: true, Cause: bulkRequest("connected")}
 		w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsBulk], task, task.Recheck()))
 	}
 }
@@ -53,7 +60,7 @@ func (w *World) SyncGroup(id directory.GroupID) {
 // SyncSource sends the task that reads the connection source, as the API does.
 func (w *World) SyncSource() {
 	w.t.Helper()
-	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsBulk], reconcile.GroupTask{Directory: w.Directory.ID, Source: true, Cause: request("connection_source")}))
+	w.Must(reconcile.Enqueue(w.t.Context(), w.Queues[wiring.GroupsBulk], reconcile.GroupTask{Directory: w.Directory.ID, Source: true, Cause: bulkRequest("connection_source")}))
 }
 
 // Account is the account of the user who was hired under a name; found is false if there is

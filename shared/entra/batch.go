@@ -24,8 +24,8 @@ type request struct {
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    json.RawMessage   `json:"body,omitempty"`
 
-	binds  int  // how many members it adds
-	urgent bool // see isUrgent
+	binds   int // how many members it adds
+	urgency urgency
 }
 
 // item turns what a typed builder made into a request. A write always has a body, even
@@ -55,11 +55,11 @@ func (c *Client) asItem(info *abstractions.RequestInformation, err error) (reque
 	return c.item("", info)
 }
 
-// send sends requests, at most maxBatch in an HTTP request, and returns the answer to
-// each of them by its id.
+// send sends requests, at most maxBatch in an HTTP request and the urgent ones first, and
+// returns the answer to each of them by its id.
 func (c *Client) send(ctx context.Context, requests []request) map[string]response {
 	answers := map[string]response{}
-	for chunk := range slices.Chunk(requests, maxBatch) {
+	for chunk := range slices.Chunk(urgentFirst(requests), maxBatch) {
 		c.sendChunk(ctx, chunk, answers)
 		for _, r := range chunk {
 			answer := c.afterBatch(ctx, r, answers[r.ID])
@@ -72,8 +72,9 @@ func (c *Client) send(ctx context.Context, requests []request) map[string]respon
 	return answers
 }
 
-// sendChunk sends the requests of one batch. Writes wait for their turn within the
-// quota; if that takes too long they are answered with 429. Items that Graph throttles
+// sendChunk sends the requests of one batch, which are sorted by urgency. Writes wait for
+// their turn within the quota; if that takes too long they are answered with 429. Urgent
+// ones do not wait for others: if these would have to wait, they are sent after them. Items that Graph throttles
 // are sent again after the longest wait that Graph names for any of them; if they are
 // throttled again, that is their answer. Items that Graph refused in a way that a new
 // token may change are sent once more with one. Nothing else is sent twice, because
@@ -81,6 +82,11 @@ func (c *Client) send(ctx context.Context, requests []request) map[string]respon
 func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[string]response) {
 	tries, renewed := 1, false
 	for len(chunk) > 0 {
+		if first, others := apart(chunk); len(others) > 0 && !c.limit.free(chunk) {
+			c.sendChunk(ctx, first, answers)
+			chunk = others
+			continue
+		}
 		if wait, inTime := c.limit.await(ctx, chunk); !inTime {
 			putOff(chunk, wait, answers)
 			return
@@ -93,7 +99,7 @@ func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[str
 		}
 		throttled, wait := c.throttled(chunk, answers)
 		if tries < maxTries && len(throttled) > 0 && pause(ctx, wait) {
-			again = append(again, throttled...)
+			again = urgentFirst(append(again, throttled...))
 			tries++
 		}
 		chunk = again
@@ -165,13 +171,17 @@ func (c *Client) post(ctx context.Context, chunk []request, answers map[string]r
 	}
 }
 
-// postBatch sends a batch.
+// postBatch sends a batch. Each of its items says how urgent it is.
 func (c *Client) postBatch(ctx context.Context, chunk []request) (reply, error) {
-	body, err := json.Marshal(map[string]any{"requests": chunk})
+	items := make([]request, len(chunk))
+	for i, r := range chunk {
+		items[i] = r.prioritized()
+	}
+	body, err := json.Marshal(map[string]any{"requests": items})
 	if err != nil {
 		return reply{}, fault.Wrap(err, fault.Internal, "entra.batch encode")
 	}
-	return c.accepted(ctx, request{Method: http.MethodPost, URL: "/$batch", Headers: map[string]string{"Content-Type": "application/json"}, Body: body})
+	return c.accepted(ctx, request{Method: http.MethodPost, URL: "/$batch", Headers: map[string]string{"Content-Type": "application/json"}, Body: body, urgency: live})
 }
 
 // ranNothing reports whether Graph refused a batch before it ran any item, perhaps

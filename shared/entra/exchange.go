@@ -40,6 +40,11 @@ func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInforma
 	if err != nil {
 		return 0, nil, nil, err
 	}
+	return c.exchangeItem(ctx, r)
+}
+
+// exchangeItem is [Client.exchange] for a request that was made before.
+func (c *Client) exchangeItem(ctx context.Context, r request) (status int, header http.Header, answer []byte, err error) {
 	got, err := c.accepted(ctx, r)
 	if err == nil {
 		err = missingPermission(r, got.status, got.body, got.token)
@@ -96,7 +101,7 @@ func (c *Client) once(ctx context.Context, r request) (reply, error) {
 	if err != nil {
 		return reply{}, fault.Wrap(err, fault.Internal, "entra.prepare request")
 	}
-	for name, value := range r.Headers {
+	for name, value := range r.prioritized().Headers {
 		native.Header.Set(name, value)
 	}
 	native.Header.Set("Accept", "application/json")

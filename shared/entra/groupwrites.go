@@ -59,9 +59,9 @@ type groupWork struct {
 	client  *Client
 	op      string
 	result  reconcile.GroupResult
-	made    bool         // by this action: a replica that does not show the group only lags
-	there   bool         // Graph confirmed that the group exists
-	urgent  bool         // see isUrgent
+	made    bool // by this action: a replica that does not show the group only lags
+	there   bool // Graph confirmed that the group exists
+	urgency urgency
 	clashes int          // in a row
 	clash   *fault.Error // the last one
 }
@@ -71,7 +71,7 @@ type groupWork struct {
 func (w *groupWork) begin(ctx context.Context, action plan.Action) {
 	add, remove := memberChange(action)
 	name, renamed := action.Value(directory.DisplayName)
-	w.urgent = isUrgent(action)
+	w.urgency = urgencyOf(action)
 	switch {
 	case action.Type == plan.CreateGroup:
 		unique, _ := action.Value(directory.UniqueName)
@@ -142,7 +142,7 @@ func (w *groupWork) once(item request, err error, then func(response)) {
 		w.fail(fault.Wrap(err, fault.Internal, w.op))
 		return
 	}
-	item.urgent = w.urgent
+	item.urgency = w.urgency
 	w.requests = []request{item}
 	w.then = func(answers []response) {
 		w.clashes++

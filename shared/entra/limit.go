@@ -3,13 +3,10 @@ package entra
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"entrasync/shared/plan"
 )
 
 // Graph limits writes most: to so many units in each window for one application in one
@@ -22,13 +19,6 @@ const (
 	// unitMembers is the number of added members that cost one unit (said by Microsoft
 	// to an integrator; the published table says one for all).
 	unitMembers = 3
-	// keptForUrgent are the units of a full bucket that a first sync may not use.
-	// They also absorb the writes of other programs in the tenant, which would
-	// otherwise lead to refusals at once.
-	keptForUrgent = 300
-	// longestQueue is the longest time that a worker waits for its turn. Beyond that
-	// its tasks had better wait in their queue.
-	longestQueue = 30 * time.Second
 )
 
 // How several processes share the quota, in units a second (assumed): when Graph says
@@ -45,19 +35,21 @@ const (
 // bucket as Graph does: who takes more units than there are waits until they have come
 // in.
 //
-// An urgent action may use the complete bucket; any other leaves keptForUrgent in it.
-// So a suspension in the middle of a first sync finds units and is sent at once.
+// An urgent write may use the complete bucket; any other leaves its part of the reserves
+// in it. So a suspension in the middle of a first sync finds units and is sent at once.
 //
 // It counts the writes of this process only. It notices other processes and programs
-// when Graph refuses a write: then nothing here writes for as long as Graph says, and
-// more slowly after that.
+// when Graph refuses a write: then no write that is as urgent or less is sent here for as
+// long as Graph says, and they are sent more slowly after that. A more urgent one is still
+// sent, because Graph refuses those last.
 type limiter struct {
 	mu     sync.Mutex
 	tokens float64 // at the time below; negative: promised already
 	rate   float64 // at which they come in
 	at     time.Time
-	closed time.Time // until then Graph wants no writes
 	slowed time.Time // when the rate was last halved
+	// closed says until when Graph wants no writes of each urgency.
+	closed [urgent + 1]time.Time
 }
 
 // fill adds the units that came in until now. A new bucket is full.
@@ -74,20 +66,14 @@ func (l *limiter) fill() {
 
 // take takes units and returns how long to wait before they may be used. If that is
 // longer than most, it takes nothing.
-func (l *limiter) take(units int, urgent bool, most time.Duration) (wait time.Duration, ok bool) {
+func (l *limiter) take(units int, u urgency, most time.Duration) (wait time.Duration, ok bool) {
 	if units == 0 {
 		return 0, true
-	}
-	need := float64(units)
-	if !urgent {
-		need += keptForUrgent
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fill()
-	wait = time.Duration(max(need-l.tokens, 0) / l.rate * float64(time.Second))
-	wait = max(wait, l.closed.Sub(l.at))
-	if wait > most {
+	if wait = l.wait(units, u); wait > most {
 		return wait, false
 	}
 	l.tokens -= float64(units)
@@ -97,11 +83,11 @@ func (l *limiter) take(units int, urgent bool, most time.Duration) (wait time.Du
 // note records which requests Graph throttled. If that was because of the limit of
 // writes in the tenant, the bucket is empty, whatever we counted.
 func (l *limiter) note(throttled []request, answers map[string]response) {
-	refused, wait := false, time.Duration(0)
+	refused, wait, u := false, time.Duration(0), bulk
 	for _, r := range throttled {
 		header := answers[r.ID].header()
 		if strings.Contains(header.Get(throttleScope), writeScope) {
-			refused, wait = true, max(wait, min(retryAfter(header, time.Now()), quotaWindow))
+			refused, wait, u = true, max(wait, min(retryAfter(header, time.Now()), quotaWindow)), max(u, r.urgency)
 		}
 	}
 	if !refused {
@@ -113,10 +99,16 @@ func (l *limiter) note(throttled []request, answers map[string]response) {
 	if l.at.Sub(l.slowed) >= slowPause {
 		l.rate, l.slowed = max(l.rate/2, slowestRate), l.at
 	}
-	if until := l.at.Add(wait); until.After(l.closed) {
-		l.closed = until
+	for each := range u + 1 {
+		if until := l.at.Add(wait); until.After(l.closed[each]) {
+			l.closed[each] = until
+		}
 	}
-	l.tokens = min(l.tokens, keptForUrgent-wait.Seconds()*l.rate)
+	left := reserves[u] - wait.Seconds()*l.rate
+	if u < urgent {
+		left = max(left, 0) // for the more urgent ones
+	}
+	l.tokens = min(l.tokens, left)
 }
 
 // throttleScope is the header in which Graph names the limit that was reached, as
@@ -127,21 +119,41 @@ const (
 	writeScope    = "/Write/"
 )
 
-// await waits until requests may be sent. If that would take longer than longestQueue
-// or than there is time, it returns at once how long it would take.
+// free reports whether sorted requests may be sent without a wait.
+func (l *limiter) free(requests []request) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill()
+	units, u := unitsOf(requests), least(requests)
+	return units == 0 || l.wait(units, u) <= 0
+}
+
+// wait is how long units are not there.
+func (l *limiter) wait(units int, u urgency) time.Duration {
+	missing := float64(units) + reserves[u] - l.tokens
+	return max(time.Duration(max(missing, 0)/l.rate*float64(time.Second)), l.closed[u].Sub(l.at))
+}
+
+// await waits until sorted requests may be sent. If that would take longer than the least
+// urgent may wait or than there is time, it returns at once how long it would take.
 func (l *limiter) await(ctx context.Context, requests []request) (wait time.Duration, ok bool) {
-	units, most := 0, longestQueue
-	for _, r := range requests {
-		units += r.units()
-	}
+	units, u := unitsOf(requests), least(requests)
+	most := u.longestWait()
 	if deadline, set := ctx.Deadline(); set {
 		most = min(most, max(time.Until(deadline)-spareTime, 0))
 	}
-	urgent := slices.ContainsFunc(requests, func(r request) bool { return r.urgent })
-	if wait, ok = l.take(units, urgent, most); !ok {
+	if wait, ok = l.take(units, u, most); !ok {
 		return wait, false
 	}
 	return wait, sleep(ctx, wait)
+}
+
+// unitsOf are the units that requests cost.
+func unitsOf(requests []request) (units int) {
+	for _, r := range requests {
+		units += r.units()
+	}
+	return units
 }
 
 // units are the units that a request costs.
@@ -164,20 +176,4 @@ func putOff(chunk []request, wait time.Duration, answers map[string]response) {
 func postponed(r request, wait time.Duration) response {
 	return response{ID: r.ID, Status: http.StatusTooManyRequests,
 		Headers: map[string]string{"Retry-After": strconv.FormatFloat(wait.Seconds(), 'f', 3, 64)}}
-}
-
-// isUrgent reports whether an action must not wait behind a first sync: it takes access
-// away, or it changes an existing object because of an event in JumpCloud. A first sync
-// creates objects and fills them.
-func isUrgent(action plan.Action) bool {
-	switch action.Type {
-	case plan.Deprovision, plan.EndSessions, plan.RemoveMembers, plan.SetPassword:
-		return true
-	case plan.JoinDomain: // the account may be outside of its domain until then
-		return true
-	case plan.Update, plan.Enable, plan.RenameGroup:
-		return action.Cause.Event
-	default:
-		return false
-	}
 }

@@ -121,7 +121,7 @@ func (s *singles) send(ctx context.Context) {
 			s.work.fail(fault.Wrap(err, fault.Internal, s.work.op))
 			return
 		}
-		items[i].urgent = s.work.urgent
+		items[i].urgency = s.work.urgency
 	}
 	s.work.requests = items
 	s.work.then = func(answers []response) { s.take(ctx, sent, answers) }

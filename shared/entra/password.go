@@ -27,8 +27,13 @@ func (c *Client) SetPassword(ctx context.Context, id directory.EntraID, password
 	if err != nil {
 		return fault.New(fault.Internal, op, "the request cannot be made")
 	}
-	c.limit.take(1, true, longestQueue) // a person waits for it: it is sent at once
-	status, header, body, err := c.exchange(ctx, info)
+	c.limit.take(1, urgent, quotaWindow) // a person waits for it: it is sent at once
+	item, err := c.item("", info)
+	if err != nil {
+		return fault.New(fault.Internal, op, "the request cannot be made")
+	}
+	item.urgency = urgent
+	status, header, body, err := c.exchangeItem(ctx, item)
 	if err != nil {
 		return notSet(op, err)
 	}

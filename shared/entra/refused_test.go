@@ -203,7 +203,7 @@ func TestTroubleOfTheSimulator(t *testing.T) {
 		config func(*entratest.Config)
 		do     func(*testing.T, tenant) error
 	}{
-		{refused{name: "no write units left", kind: fault.Throttled, reason: directory.ThrottledReason, wait: 50 * time.Second, words: []string{"slow down"}}, quota, write},
+		{refused{name: "no write units left", kind: fault.Throttled, reason: directory.ThrottledReason, wait: 58 * time.Second, words: []string{"slow down"}}, quota, write},
 		{refused{name: "no permission to write", kind: fault.Unauthorized, reason: directory.PermissionMissing, words: []string{"lacks the permission User.ReadWrite.All"}}, without("User.Read.All"), write},
 		{refused{name: "no permission to create", kind: fault.Unauthorized, reason: directory.PermissionMissing, words: []string{"admin consent"}}, without("User.Read.All"), func(t *testing.T, n tenant) error {
 			return n.client.Apply(t.Context(), []plan.Action{creation()})[0].Err

@@ -35,7 +35,7 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 		if err != nil {
 			results[i].Err = fault.Wrap(err, fault.Internal, "entra."+string(action.Type))
 		} else if needed {
-			item.urgent = isUrgent(action)
+			item.urgency = urgencyOf(action)
 			requests = append(requests, item)
 		}
 	}

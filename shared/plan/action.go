@@ -73,6 +73,28 @@ type Cause struct {
 	// Requested says that it was a request of an administrator: what is known is read
 	// again, because the administrator may just have corrected something.
 	Requested bool `json:"asked,omitempty"`
+	// Many says that the cause concerns many users or groups: its tasks wait in the bulk
+	// lanes, and its writes leave a part of the quota to urgent ones.
+	Many bool `json:"many,omitempty"`
+}
+
+// Join is the later of two causes of one task. It concerns many only if both do.
+func (c Cause) Join(other Cause) Cause {
+	many := c.Many && other.Many
+	if other.At.After(c.At) {
+		c = other
+	}
+	c.Many = many
+	return c
+}
+
+// FewObjects is for how many users or groups the tasks of one cause may be urgent.
+const FewObjects = 20
+
+// For is the cause of tasks for so many users or groups.
+func (c Cause) For(objects int) Cause {
+	c.Many = c.Many || objects > FewObjects
+	return c
 }
 
 // Failure is why an action failed.

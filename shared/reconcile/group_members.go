@@ -30,6 +30,16 @@ func (b *groupBatch) sendUsers(ctx context.Context, lane queue.Sender, cause pla
 	return Enqueue(ctx, lane, tasks...)
 }
 
+// sendChanged sends tasks for users whose memberships changed: those who join to the bulk
+// lane, and those who left to the lane for so many as left in all.
+func (b *groupBatch) sendChanged(ctx context.Context, cause plan.Cause, joined, left []directory.UserID, leftInAll int) error {
+	leaving := cause.For(leftInAll)
+	if err := b.sendUsers(ctx, b.Lanes.users(leaving), leaving, left); err != nil {
+		return err
+	}
+	return b.sendUsers(ctx, b.Lanes.UsersBulk, cause.For(len(joined)), joined)
+}
+
 // readMembership compares the members of a group with our records: it reads all members
 // the first time and on request. A group that is not connected any more has no members.
 func (b *groupBatch) readMembership(ctx context.Context, g *group) {
@@ -110,14 +120,11 @@ func (b *groupBatch) askForMembers(ctx context.Context, g *group, missing []dire
 	return b.askUsers(ctx, about, Task{Cause: g.cause, Memberships: true})
 }
 
-// liveDoubts is for how many users askForMembers sends tasks to the live lane; more go to
-// the bulk lane.
-const liveDoubts = 20
-
 // askUsers sends tasks, due a little later, for users whom a list does not show any more.
 // ask says what the tasks read.
 func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task) error {
 	now := time.Now().UTC()
+	ask.Cause = ask.Cause.For(len(about))
 	tasks := make([]Task, len(about))
 	for i := range about {
 		about[i].Directory, about[i].People, about[i].Listed, about[i].Since = b.dir.ID, 1, true, now
@@ -127,27 +134,20 @@ func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task
 	if err := b.Store.AddDoubts(ctx, about...); err != nil {
 		return err
 	}
-	return Enqueue(ctx, b.laneFor(len(tasks)), tasks...)
+	return Enqueue(ctx, b.Lanes.users(ask.Cause), tasks...)
 }
 
 // readThemselves sends a task for each user whom a list shows, but who left after the list
-// began to be read: it reads from JumpCloud whether the user is in.
-func (b *groupBatch) readThemselves(ctx context.Context, ask Task, users []directory.UserID) error {
+// began to be read: it reads from JumpCloud whether the user is in. inAll is how many such
+// users the list has so far.
+func (b *groupBatch) readThemselves(ctx context.Context, ask Task, users []directory.UserID, inAll int) error {
+	ask.Cause = ask.Cause.For(inAll)
 	tasks := make([]Task, len(users))
 	for i, id := range users {
 		tasks[i] = ask
 		tasks[i].Directory, tasks[i].User, tasks[i].NotBefore = b.dir.ID, id, time.Now().UTC().Add(plan.SecondRead)
 	}
-	return Enqueue(ctx, b.laneFor(len(tasks)), tasks...)
-}
-
-// laneFor is the lane for the tasks of so many users: the live lane for a few, the bulk
-// lane for more.
-func (b *groupBatch) laneFor(users int) queue.Sender {
-	if users > liveDoubts {
-		return b.Lanes.UsersBulk
-	}
-	return b.Lanes.UsersLive
+	return Enqueue(ctx, b.Lanes.users(ask.Cause), tasks...)
 }
 
 // endMemberships ends all memberships of a group that is not connected any more: its members
@@ -178,8 +178,8 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists)
 }
 
-// setMemberships changes memberships and sends tasks for the users: those who leave to the
-// live lane, those who join to the bulk lane. It takes the lease of the group: while one
+// setMemberships changes memberships and sends tasks for the users: a few who leave to the
+// live lane, many, and those who join, to the bulk lane. It takes the lease of the group: while one
 // worker changes memberships, no other may clear marks for which no task was sent yet.
 func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []store.Membership) error {
 	if len(changes) == 0 && !g.link.NotifyPending {
@@ -188,7 +188,13 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 	if b.lease(ctx, []*group{g}); g.over {
 		return nil
 	}
-	if err := b.notifyAgain(ctx, g); err != nil {
+	leaving, overtaken := 0, 0 // in all, with those of earlier attempts
+	for _, c := range changes {
+		if !c.In {
+			leaving++
+		}
+	}
+	if err := b.notifyAgain(ctx, g, &leaving); err != nil {
 		return err
 	}
 	if len(changes) > 0 && !g.link.NotifyPending {
@@ -206,7 +212,8 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 		if err != nil {
 			return err
 		}
-		if err := b.readThemselves(ctx, Task{Cause: g.cause, Memberships: true}, all.Overtaken); err != nil {
+		overtaken += len(all.Overtaken)
+		if err := b.readThemselves(ctx, Task{Cause: g.cause, Memberships: true}, all.Overtaken, overtaken); err != nil {
 			return err
 		}
 		var joined, left []directory.UserID
@@ -219,10 +226,7 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 				left = append(left, c.User)
 			}
 		}
-		if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
-			return err
-		}
-		if err := b.sendUsers(ctx, b.Lanes.UsersBulk, g.cause, joined); err != nil {
+		if err := b.sendChanged(ctx, g.cause, joined, left, leaving); err != nil {
 			return err
 		}
 	}
@@ -231,8 +235,9 @@ func (b *groupBatch) setMemberships(ctx context.Context, g *group, changes []sto
 }
 
 // notifyAgain sends tasks for users whose memberships an earlier attempt changed and that
-// perhaps ended before it could send them.
-func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
+// perhaps ended before it could send them. It adds those who left to the number of those
+// who leave in all.
+func (b *groupBatch) notifyAgain(ctx context.Context, g *group, leaving *int) error {
 	if !g.link.NotifyPending {
 		return nil
 	}
@@ -256,8 +261,6 @@ func (b *groupBatch) notifyAgain(ctx context.Context, g *group) error {
 		}
 	}
 	left := slices.DeleteFunc(users, func(id directory.UserID) bool { return in[id] })
-	if err := b.sendUsers(ctx, b.Lanes.UsersLive, g.cause, left); err != nil {
-		return err
-	}
-	return b.sendUsers(ctx, b.Lanes.UsersBulk, g.cause, joined)
+	*leaving += len(left)
+	return b.sendChanged(ctx, g.cause, joined, left, *leaving)
 }

@@ -112,7 +112,7 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 			overtaken = append(overtaken, id)
 		}
 	}
-	if err := b.readThemselves(ctx, Task{Cause: cause, Source: true}, overtaken); err != nil {
+	if err := b.readThemselves(ctx, Task{Cause: cause, Source: true}, overtaken, len(overtaken)); err != nil {
 		return err
 	}
 	if err := b.sendUsers(ctx, b.Lanes.UsersBulk, cause, users); err != nil {

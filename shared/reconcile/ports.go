@@ -8,7 +8,6 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
-	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
 
@@ -147,19 +146,6 @@ type GroupResult struct {
 type Publisher interface {
 	// Publish publishes completed actions.
 	Publish(ctx context.Context, actions ...plan.Action) error
-}
-
-// Lanes are the queues of tasks. The live lanes are for what somebody just did and
-// sees, the bulk lanes for what concerns many.
-type Lanes struct {
-	UsersLive, UsersBulk, GroupsLive, GroupsBulk queue.Sender
-}
-
-// Check returns a fault that names the first lane that is missing.
-func (l Lanes) Check() error {
-	return fault.Missing("reconcile.new",
-		fault.Part{Name: "Lanes.UsersLive", There: l.UsersLive != nil}, fault.Part{Name: "Lanes.UsersBulk", There: l.UsersBulk != nil},
-		fault.Part{Name: "Lanes.GroupsLive", There: l.GroupsLive != nil}, fault.Part{Name: "Lanes.GroupsBulk", There: l.GroupsBulk != nil})
 }
 
 // Parts are what the use cases work with.

@@ -88,6 +88,36 @@ func inWaves[T any](objects []T, read func(T), work func([]T)) {
 	}
 }
 
+// apart divides objects into those that have a property and the others.
+func apart[T any](objects []T, has func(T) bool) (those, others []T) {
+	for _, o := range objects {
+		if has(o) {
+			those = append(those, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	return those, others
+}
+
+// sideBySide does two things at the same time. A panic in one of them becomes a panic of the
+// caller.
+func sideBySide(one, other func()) {
+	var running sync.WaitGroup
+	var cause any
+	running.Go(func() {
+		defer func() { cause = recover() }()
+		other()
+	})
+	func() {
+		defer running.Wait()
+		one()
+	}()
+	if cause != nil {
+		panic(cause)
+	}
+}
+
 // nextWave waits for the next objects that become ready at about the same time, at most
 // left of them.
 func nextWave(ready <-chan int, left int) []int {

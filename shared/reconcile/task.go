@@ -51,9 +51,7 @@ func (t Task) Due() time.Time { return t.NotBefore }
 func (t Task) Join(other Task) Task {
 	t.Memberships, t.Source = t.Memberships || other.Memberships, t.Source || other.Source
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
-	if other.Cause.At.After(t.Cause.At) {
-		t.Cause = other.Cause
-	}
+	t.Cause = t.Cause.Join(other.Cause)
 	if other.PasswordAt.After(t.PasswordAt) {
 		t.PasswordAt = other.PasswordAt
 	}
@@ -94,9 +92,7 @@ func (t GroupTask) Due() time.Time { return t.NotBefore }
 func (t GroupTask) Join(other GroupTask) GroupTask {
 	t.AllMembers, t.Source = t.AllMembers || other.AllMembers, t.Source || other.Source
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
-	if other.Cause.At.After(t.Cause.At) {
-		t.Cause = other.Cause
-	}
+	t.Cause = t.Cause.Join(other.Cause)
 	return t
 }
 

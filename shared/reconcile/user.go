@@ -93,15 +93,22 @@ type userWritten struct {
 	lost     directory.EntraID   // the account, if it and the user are gone
 }
 
-// userStages are the stages of the work on users, after they were read.
+// userPlanStages are the stages that decide how users are to stand, after they were read.
+func userPlanStages() []stage[*userBatch, *user] {
+	return []stage[*userBatch, *user]{
+		{"refresh", (*userBatch).refresh, true},       // reads known, link and connected again after paths changed
+		{"judge reads", (*userBatch).endUnread, true}, // ends users who could not be read
+		{"expect", (*userBatch).expect, true},         // sets lagging and recheckAt
+		{"authorize", (*userBatch).authorize, false},  // ends all in a tenant that has not given consent yet
+		{"recall", (*userBatch).recall, false},        // sets open and link: what interrupted actions wrote is not known
+		{"desire", (*userBatch).desire, false},        // sets plan
+	}
+}
+
+// userStages are the stages that make it so. Who loses access goes through them apart from
+// the others.
 func userStages() []stage[*userBatch, *user] {
 	return []stage[*userBatch, *user]{
-		{"refresh", (*userBatch).refresh, true},             // reads known, link and connected again after paths changed
-		{"judge reads", (*userBatch).endUnread, true},       // ends users who could not be read
-		{"expect", (*userBatch).expect, true},               // sets lagging and recheckAt
-		{"authorize", (*userBatch).authorize, false},        // ends all in a tenant that has not given consent yet
-		{"recall", (*userBatch).recall, false},              // sets open and link: what interrupted actions wrote is not known
-		{"desire", (*userBatch).desire, false},              // sets plan
 		{"leave groups", (*userBatch).leaveGroups, false},   // removes deleted users from their groups
 		{"open Entra", (*userBatch).openEntra, false},       // sets the client of the tenant
 		{"reclaim", (*userBatch).reclaim, false},            // sets link: the account whose claim was given up
@@ -145,8 +152,22 @@ func (b *userBatch) run(ctx context.Context, id directory.ID) {
 	}, func(wave []*user) {
 		own := *b
 		own.completed = nil
-		goThrough(ctx, &own, wave, userStages())
+		goThrough(ctx, &own, wave, userPlanStages())
+		closing, others := apart(wave, (*user).losesAccess)
+		sideBySide(func() {
+			part := own
+			goThrough(ctx, &part, closing, userStages())
+		}, func() {
+			part := own
+			part.completed = nil
+			goThrough(ctx, &part, others, userStages())
+		})
 	})
+}
+
+// losesAccess reports whether the account is enabled and is to be disabled.
+func (u *user) losesAccess() bool {
+	return !u.over && u.link.State == directory.Enabled && u.plan.Desired.State == directory.Disabled
 }
 
 // refresh reads our records again if paths may have changed since.
