@@ -45,6 +45,7 @@ const (
 	leasePart        = "B"
 	doubtPart        = "Q"
 	waitPart         = "W"
+	strandedPart     = "Z"
 )
 
 // join makes a key of parts.
