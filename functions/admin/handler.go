@@ -20,6 +20,7 @@ import (
 	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -65,6 +66,7 @@ type API struct {
 	Store   *store.Store
 	Clients Clients
 	Lanes   reconcile.Lanes
+	Changes queue.Sender // the queue of events
 	Auth    Auth
 	Secrets secret.Store
 }
@@ -75,7 +77,7 @@ func (a API) check() error {
 		name  string
 		there bool
 	}{
-		{"Store", a.Store != nil}, {"Clients", a.Clients != nil}, {"Auth", a.Auth != nil}, {"Secrets", a.Secrets != nil},
+		{"Store", a.Store != nil}, {"Clients", a.Clients != nil}, {"Changes", a.Changes != nil}, {"Auth", a.Auth != nil}, {"Secrets", a.Secrets != nil},
 	} {
 		if !part.there {
 			return &fault.Error{Op: "admin.new", Kind: fault.Internal, Subject: part.name, Message: part.name + " is missing: whoever starts the function must give it"}
@@ -137,6 +139,7 @@ func (a API) routes() http.Handler {
 	a.users(api)
 	a.groups(api)
 	a.events(api)
+	a.stranded(api)
 	describe(api.OpenAPI())
 	return routed(mux)
 }

@@ -94,6 +94,6 @@ func (m *Machine) feed(outside *clients.Set) error {
 // admin makes the handler of the API.
 func (m *Machine) admin(outside *clients.Set) (admin.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 	})
 }

@@ -33,9 +33,9 @@ type Stranded struct {
 	Organization directory.OrganizationID `json:"organizationId,omitempty"`
 	Directory    directory.ID             `json:"directoryId,omitempty"`
 	Lane         Lane                     `json:"queue"`
-	// Subject is the user or group that the message is about; Kind is "" if it names none.
-	Subject plan.Subject `json:"subject,omitzero"`
-	Cause   plan.Cause   `json:"cause,omitzero"`
+	// About are the users and groups that the message is about.
+	About []plan.Subject `json:"about,omitempty"`
+	Cause plan.Cause     `json:"cause,omitzero"`
 	// Body is the message, and Group its message group. There is no body if the message
 	// must not be stored, because it has a sealed password, or cannot be, because it is
 	// too large.
@@ -105,7 +105,7 @@ func (s *Store) RemoveStranded(ctx context.Context, m Stranded) error {
 // ChangeStanding reads the link of a user or a group, changes the part that all links have
 // in common, and writes it as [Store.ChangeLink] does; NotFound if there is no such link.
 func (s *Store) ChangeStanding(ctx context.Context, id directory.ID, subject plan.Subject, change func(directory.Standing) directory.Standing) error {
-	if subject.Kind == "user" {
+	if subject.Kind == plan.OfUser {
 		return s.ChangeLink(ctx, id, directory.UserID(subject.ID), func(link directory.Link) directory.Link {
 			link.Standing = change(link.Standing)
 			return link

@@ -25,8 +25,11 @@ type place struct {
 
 // mark parks the links that a message is about, and records an action for each.
 func (t Taker) mark(ctx context.Context, m message) error {
-	if m.password != nil {
+	switch {
+	case m.password != nil:
 		return t.endPassword(ctx, m)
+	case !m.marks:
+		return nil
 	}
 	places, err := t.places(ctx, m)
 	if err != nil {
@@ -57,8 +60,8 @@ func (t Taker) mark(ctx context.Context, m message) error {
 // of its users and groups in all directories of the organization; a change of a user who
 // is not connected there any more concerns nobody.
 func (t Taker) places(ctx context.Context, m message) (places []place, err error) {
-	for _, subject := range m.about {
-		if subject.Kind == ofUser {
+	for _, subject := range m.record.About {
+		if subject.Kind == plan.OfUser {
 			user, err := t.Store.User(ctx, m.record.Organization, directory.UserID(subject.ID))
 			if err != nil {
 				return nil, err
@@ -112,9 +115,9 @@ func (m message) failed(p place) plan.Action {
 		Error: &plan.Failure{Kind: string(fault.Internal), Reason: directory.Stranded, Message: m.sentence()},
 	}
 	switch {
-	case p.subject.Kind == ofGroup && p.account == "":
+	case p.subject.Kind == plan.OfGroup && p.account == "":
 		action.Type = plan.CreateGroup
-	case p.subject.Kind == ofGroup:
+	case p.subject.Kind == plan.OfGroup:
 		action.Type = plan.AddMembers
 	case p.account == "":
 		action.Type = plan.Provision
@@ -154,7 +157,7 @@ func (t Taker) endPassword(ctx context.Context, m message) error {
 		why.Message = "entrasync stopped before Entra's answer was known: the account may have the new password or the old one. Set it again"
 	}
 	for _, id := range slices.Concat([]directory.ID{m.record.Directory}, m.password.Also) {
-		err := t.Store.ChangeLink(ctx, id, directory.UserID(m.record.Subject.ID), func(link directory.Link) directory.Link {
+		err := t.Store.ChangeLink(ctx, id, directory.UserID(m.record.About[0].ID), func(link directory.Link) directory.Link {
 			pending := link.PasswordDiffers != nil && link.PasswordDiffers.Reason == directory.PasswordPending
 			if link.EntraID == action.EntraID && pending {
 				link.PasswordDiffers = &why

@@ -15,17 +15,11 @@ import (
 	"entrasync/shared/store"
 )
 
-// The kinds of subjects.
-const (
-	ofUser  = "user"
-	ofGroup = "group"
-)
-
 // message is a dead letter that was read.
 type message struct {
 	record store.Stranded
-	// about are the users and groups that it is about.
-	about []plan.Subject
+	// marks says that the links of those that it is about are to be marked.
+	marks bool
 	// asksMore says that it asks for more than the read of the object, so that a later
 	// change of the object does not stand for it.
 	asksMore bool
@@ -76,17 +70,12 @@ func (m *message) change(body []byte) error {
 	m.record.Cause = plan.Cause{Type: event.Type, ID: event.ID, At: event.Timestamp, Event: true}
 	m.asksMore = concern != jumpcloud.UserChanged
 	for _, id := range event.Users() {
-		m.about = append(m.about, plan.Subject{Kind: ofUser, ID: string(id)})
+		m.record.About = append(m.record.About, plan.Subject{Kind: plan.OfUser, ID: string(id)})
 	}
 	for _, id := range event.Groups() {
-		m.about = append(m.about, plan.Subject{Kind: ofGroup, ID: string(id)})
+		m.record.About = append(m.record.About, plan.Subject{Kind: plan.OfGroup, ID: string(id)})
 	}
-	if len(m.about) > 0 {
-		m.record.Subject = m.about[0]
-	}
-	if concern == jumpcloud.Irrelevant || concern == jumpcloud.OwnWrite {
-		m.about = nil // it changes nobody
-	}
+	m.marks = concern != jumpcloud.Irrelevant && concern != jumpcloud.OwnWrite // the others change nobody
 	return nil
 }
 
@@ -96,10 +85,10 @@ func (m *message) task(body []byte) error {
 	if err != nil {
 		return err
 	}
-	m.of(t.Directory, plan.Subject{Kind: ofUser, ID: string(t.User)}, t.Cause)
+	m.of(t.Directory, plan.Subject{Kind: plan.OfUser, ID: string(t.User)}, t.Cause)
 	m.asksMore = t.Memberships || t.Source || !t.PasswordAt.IsZero()
 	if t.Password != nil {
-		m.password, m.about = t.Password, nil
+		m.password, m.marks = t.Password, false
 		m.record.Body, m.record.Password = nil, true
 	}
 	return nil
@@ -111,10 +100,10 @@ func (m *message) groupTask(body []byte) error {
 	if err != nil {
 		return err
 	}
-	m.of(t.Directory, plan.Subject{Kind: ofGroup, ID: string(t.Group)}, t.Cause)
+	m.of(t.Directory, plan.Subject{Kind: plan.OfGroup, ID: string(t.Group)}, t.Cause)
 	m.asksMore = t.AllMembers || t.Source
 	if t.Group == "" {
-		m.about, m.record.Subject = nil, plan.Subject{}
+		m.marks, m.record.About = false, nil
 	}
 	return nil
 }
@@ -122,8 +111,7 @@ func (m *message) groupTask(body []byte) error {
 // of fills in what a task is about.
 func (m *message) of(id directory.ID, subject plan.Subject, cause plan.Cause) {
 	m.record.Organization, m.record.Directory = id.Organization(), id
-	m.record.Subject, m.record.Cause = subject, cause
-	m.about = []plan.Subject{subject}
+	m.record.About, m.record.Cause, m.marks = []plan.Subject{subject}, cause, true
 }
 
 // unreadable fills in the record of a message that cannot be read. It belongs to the

@@ -148,11 +148,14 @@ func (t Taker) take(ctx context.Context, lane store.Lane, m queue.Received) erro
 func (t Taker) report(ctx context.Context, r store.Stranded) {
 	t.Metrics.Count("stranded", 1, "queue", string(r.Lane))
 	line := zerolog.Ctx(ctx).Error().Str("queue", string(r.Lane)).Str("stranded", r.ID).Int("receives", r.Receives)
+	for _, about := range r.About {
+		line = line.Str(about.Kind, about.ID)
+	}
 	for _, field := range [][2]string{
-		{"organization", string(r.Organization)}, {"directory", string(r.Directory)}, {r.Subject.Kind, r.Subject.ID},
+		{"organization", string(r.Organization)}, {"directory", string(r.Directory)},
 		{"cause", r.Cause.Type}, {"event", r.Cause.ID}, {"unreadable", r.Unreadable},
 	} {
-		if field[0] != "" && field[1] != "" {
+		if field[1] != "" {
 			line = line.Str(field[0], field[1])
 		}
 	}
