@@ -46,26 +46,33 @@ const waveWait = 50 * time.Millisecond
 // inWaves reads all objects at once, each by itself, and calls work for those that were
 // read at about the same time, together and in their order. So an object that takes long
 // to read, or cannot be read, delays no other. A panic in read or work becomes a panic of
-// the caller.
+// the caller. An object whose read panicked is not worked on: as nothing was read of it, it
+// would look as if it were gone.
 func inWaves[T any](objects []T, read func(T), work func([]T)) {
 	var running sync.WaitGroup
 	panics := make(chan any, 2*len(objects))
-	ready := make(chan int, len(objects))
+	ready, isRead := make(chan int, len(objects)), make([]bool, len(objects))
 	for i := range objects {
 		running.Go(func() {
 			defer func() { panics <- recover(); ready <- i }()
 			read(objects[i])
+			isRead[i] = true
 		})
 	}
 	for left := len(objects); left > 0; {
 		wave := nextWave(ready, left)
 		left -= len(wave)
+		var members []T
+		for _, at := range wave {
+			if isRead[at] {
+				members = append(members, objects[at])
+			}
+		}
+		if len(members) == 0 {
+			continue
+		}
 		running.Go(func() {
 			defer func() { panics <- recover() }()
-			members := make([]T, len(wave))
-			for i, at := range wave {
-				members[i] = objects[at]
-			}
 			work(members)
 		})
 	}
