@@ -25,5 +25,7 @@ func (w *World) feedAll() {
 
 // parts are the parts of the functions of one process.
 func (w *World) parts() wiring.Parts {
-	return wiring.NewParts(reconcile.Parts{Store: w.Store, Clients: w.Clients(), Metrics: w.Metrics}, w.Queues, passwordSeed)
+	parts := wiring.NewParts(reconcile.Parts{Store: w.Store, Clients: w.Clients(), Metrics: w.Metrics}, w.Queues, passwordSeed)
+	parts.Dead = w.Dead.ByLane()
+	return parts
 }

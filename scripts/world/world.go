@@ -23,7 +23,6 @@ import (
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/host"
 	"entrasync/shared/metric"
-	"entrasync/shared/queue"
 	"entrasync/shared/redirect"
 )
 
@@ -60,7 +59,7 @@ type World struct {
 	*functiontest.Kit
 	Directory directory.Directory
 	Queues    wiring.Queues
-	Dead      queue.Queue // dead letters of all queues
+	Dead      wiring.DeadLetters
 	Metrics   *metric.Memory
 
 	t      T
@@ -79,7 +78,7 @@ func New(t T, c Config) *World {
 	if c.Log != nil {
 		log = *c.Log
 	}
-	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Metrics: &metric.Memory{}}
+	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Dead: wiring.DeadLetters{}, Metrics: &metric.Memory{}}
 	folder := w.folder()
 	w.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
@@ -140,11 +139,10 @@ func (w *World) openQueues(folder string) {
 	files, err := boltqueue.Open(filepath.Join(folder, "queues.db"))
 	w.Must(err)
 	w.t.Cleanup(func() { w.Must(files.Close()) })
-	const deadLetters = "dead.fifo"
-	w.Dead, err = files.Queue(boltqueue.Config{Name: deadLetters})
-	w.Must(err)
 	for _, config := range wiring.Configs(wiring.Functions) {
-		config.DeadLetter = deadLetters
+		config.DeadLetter = config.Name + wiring.DeadSuffix
+		w.Dead[config.Name], err = files.Queue(boltqueue.Config{Name: config.DeadLetter, Visibility: config.Visibility})
+		w.Must(err)
 		w.Queues[config.Name], err = files.Queue(config)
 		w.Must(err)
 	}
