@@ -68,7 +68,7 @@ func TestAdmin(t *testing.T) {
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler, err := admin.New(admin.API{Store: records, Clients: api{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{},
+			handler, err := admin.New(admin.API{Store: records, Clients: api{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Changes: newQueue(t),
 				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: groups}})
 			if err != nil {
 				t.Fatal(err)

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -11,8 +12,10 @@ import (
 	"entrasync/functions/sweep"
 	"entrasync/shared/directory"
 	"entrasync/shared/metric"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
+	"entrasync/shared/stranded"
 )
 
 func TestSweep(t *testing.T) {
@@ -27,7 +30,7 @@ func TestSweep(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(10 * time.Minute)
-				handler, err := sweep.New(reconcile.Sweep{Store: records, Users: users, Groups: groups, Metrics: &metric.Memory{}})
+				handler, err := sweep.New(reconcile.Sweep{Store: records, Users: users, Groups: groups, Metrics: &metric.Memory{}}, noDeadLetters())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -40,4 +43,21 @@ func TestSweep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// noDeadLetter is an empty queue of dead letters.
+type noDeadLetter struct{ stranded.DeadLetters }
+
+// Receive implements stranded.DeadLetters.
+func (noDeadLetter) Receive(context.Context, int, time.Duration) ([]queue.Received, error) {
+	return nil, nil
+}
+
+// noDeadLetters are the dead letters of all lanes: none.
+func noDeadLetters() stranded.Queues {
+	all := stranded.Queues{}
+	for _, lane := range stranded.Lanes {
+		all[lane] = noDeadLetter{}
+	}
+	return all
 }

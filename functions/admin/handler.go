@@ -20,6 +20,7 @@ import (
 	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -65,6 +66,7 @@ type API struct {
 	Store   *store.Store
 	Clients Clients
 	Lanes   reconcile.Lanes
+	Changes queue.Sender // the queue of events
 	Auth    Auth
 	Secrets secret.Store
 }
@@ -72,7 +74,7 @@ type API struct {
 // check returns a fault that names the missing part of the API, if there is one.
 func (a API) check() error {
 	if err := fault.Missing("admin.new", fault.Part{Name: "Store", There: a.Store != nil}, fault.Part{Name: "Clients", There: a.Clients != nil},
-		fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}); err != nil {
+		fault.Part{Name: "Changes", There: a.Changes != nil}, fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}); err != nil {
 		return err
 	}
 	return a.Lanes.Check()
@@ -131,6 +133,7 @@ func (a API) routes() http.Handler {
 	a.users(api)
 	a.groups(api)
 	a.events(api)
+	a.stranded(api)
 	describe(api.OpenAPI())
 	return routed(mux)
 }

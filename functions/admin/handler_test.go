@@ -102,6 +102,7 @@ type fixture struct {
 	outside                *outside
 	live, bulk             *boltqueue.Queue
 	groupsLive, groupsBulk *boltqueue.Queue
+	changes                *boltqueue.Queue
 	secrets                *secretfile.Store
 	records                *store.Store
 	table                  *bolttable.Table
@@ -144,7 +145,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 		}
 	})
 	f := &fixture{t: t, outside: &outside{}, table: table}
-	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk, "groups-live": &f.groupsLive, "groups-bulk": &f.groupsBulk} {
+	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk, "groups-live": &f.groupsLive, "groups-bulk": &f.groupsBulk, "changes": &f.changes} {
 		if *q, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +161,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	}
 	f.api = admin.API{Store: records, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
-		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}}
+		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes}
 	f.serve(f.api)
 	return f
 }

@@ -27,6 +27,7 @@ var (
 	organizationID = idForm{"organization", jumpCloudID, directory.JumpCloudIDSays}
 	userID         = idForm{"user", jumpCloudID, directory.JumpCloudIDSays}
 	groupID        = idForm{"group", jumpCloudID, directory.JumpCloudIDSays}
+	strandedID     = idForm{"stranded message", regexp.MustCompile(`^[0-9a-f]{32}$`), "32 digits of 0 to 9 and a to f"}
 	directoryID    = idForm{"directory", regexp.MustCompile(directory.IDPattern), "that of its organization, a hyphen, and letters and digits"}
 )
 
@@ -41,6 +42,8 @@ func formOf(path string, p *huma.Param) (form idForm, is bool) {
 		return userID, true
 	case p.Name == "groupId":
 		return groupID, true
+	case p.Name == "strandedId":
+		return strandedID, true
 	case strings.HasPrefix(path, organizationsPath):
 		return organizationID, true
 	default:

@@ -1,6 +1,6 @@
 // Package sweep is the function that finds, every few minutes, what was begun and what
 // nobody works on any more: a process died, or a message was lost. It sends the task that
-// does the rest.
+// does the rest. What was received too often is taken out of the dead letters, and shown.
 package sweep
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	"entrasync/shared/deadline"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/stranded"
 )
 
 // Handler is invoked by a schedule.
@@ -18,10 +19,18 @@ type Handler struct {
 	steps []func(context.Context) error
 }
 
-// New makes the handler. If a part of the sweep is missing, it returns a fault that names
-// the part.
-func New(s reconcile.Sweep) (Handler, error) {
-	return Handler{steps: []func(context.Context) error{s.Run}}, s.Check()
+// New makes the handler, which takes the dead letters first and then sweeps. If a part is
+// missing, it returns a fault that names the part.
+func New(s reconcile.Sweep, dead stranded.Queues) (Handler, error) {
+	if err := s.Check(); err != nil {
+		return Handler{}, err
+	}
+	taker, err := stranded.New(stranded.Config{Store: s.Store, Dead: dead, Metrics: s.Metrics})
+	take := func(ctx context.Context) error {
+		_, err := taker.Take(ctx)
+		return err
+	}
+	return Handler{steps: []func(context.Context) error{take, s.Run}}, err
 }
 
 // Handle runs the steps one after the other. The failure of one does not affect another.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
+	"entrasync/shared/stranded"
 )
 
 const (
@@ -38,6 +40,7 @@ var dir = directory.NewID(organization, "main")
 // fixture is the function with a table, and queues of tasks.
 type fixture struct {
 	t       *testing.T
+	dead    letters
 	handler sweep.Handler
 	store   *store.Store
 	table   *counted
@@ -99,7 +102,7 @@ func newFixture(t *testing.T) *fixture {
 	f.must(err)
 	f.table = &counted{Table: table}
 	f.store = store.New(f.table)
-	f.handler, err = sweep.New(reconcile.Sweep{Store: f.store, Users: f.users, Groups: f.groups, Metrics: f.metrics})
+	f.handler, err = sweep.New(reconcile.Sweep{Store: f.store, Users: f.users, Groups: f.groups, Metrics: f.metrics}, f.deadLetters())
 	f.must(err)
 	_, err = f.store.PutDirectory(t.Context(), directory.Directory{ID: dir, Organization: organization, Name: "main", Tenant: "t", TenantObject: "t", Status: directory.Active})
 	f.must(err)
@@ -451,7 +454,56 @@ func TestARunEndsBeforeItsDeadline(t *testing.T) {
 
 // A missing part is refused, by its name.
 func TestAMissingPart(t *testing.T) {
-	if _, err := sweep.New(reconcile.Sweep{}); fault.Of(err) == nil || fault.Of(err).Subject != "Store" {
+	if _, err := sweep.New(reconcile.Sweep{}, nil); fault.Of(err) == nil || fault.Of(err).Subject != "Store" {
 		t.Errorf("got %v, want that the Store is missing", err)
 	}
+	f := newFixture(t)
+	if _, err := sweep.New(reconcile.Sweep{Store: f.store, Users: f.users, Groups: f.groups, Metrics: f.metrics}, nil); fault.Of(err) == nil || fault.Of(err).Subject != "Dead[changes]" {
+		t.Errorf("got %v, want that the dead letters are missing", err)
+	}
+}
+
+// deadLetters are the dead letters of all lanes; those of the users are f.dead.
+func (f *fixture) deadLetters() stranded.Queues {
+	all := stranded.Queues{}
+	for _, lane := range stranded.Lanes {
+		all[lane] = &f.dead
+	}
+	return all
+}
+
+// letters are dead letters, each of which is received until it is deleted.
+type letters struct {
+	mu   sync.Mutex
+	held []queue.Received
+}
+
+// Receive implements stranded.DeadLetters.
+func (l *letters) Receive(context.Context, int, time.Duration) ([]queue.Received, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	received := l.held
+	l.held = nil
+	return received, nil
+}
+
+// Delete implements stranded.DeadLetters.
+func (*letters) Delete(context.Context, ...string) error { return nil }
+
+// What was received too often is taken out of the dead letters: the user is parked, with
+// the reason.
+func TestADeadLetterIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		m, err := reconcile.Task{Directory: dir, User: ann, Cause: plan.Cause{Type: "user_update", ID: "e1", At: time.Now().UTC()}}.Message()
+		f.must(err)
+		f.dead.held = []queue.Received{{Body: m.Body, ReceiveCount: 21}}
+		f.must(f.handler.Handle(t.Context(), events.EventBridgeEvent{}))
+		known, err := f.store.User(t.Context(), organization, ann)
+		f.must(err)
+		link, _ := known.Link(dir)
+		if link.Status != directory.Parked || link.Reason != directory.Stranded {
+			t.Errorf("the link is %s (%s), want %s (%s)", link.Status, link.Reason, directory.Parked, directory.Stranded)
+		}
+	})
 }

@@ -94,12 +94,14 @@ func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, eve
 // feed starts the functions that queues or schedules invoke.
 func (m *Machine) feed(outside *clients.Set) error {
 	parts := reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}
-	return wiring.Start(m.host, wiring.Functions, wiring.NewParts(parts, m.Queues, m.secrets.PasswordSeed), bulkWindow)
+	all := wiring.NewParts(parts, m.Queues, m.secrets.PasswordSeed)
+	all.Dead = m.Dead.ByLane()
+	return wiring.Start(m.host, wiring.Functions, all, bulkWindow)
 }
 
 // admin makes the handler of the API.
 func (m *Machine) admin(outside *clients.Set) (admin.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 	})
 }

@@ -32,7 +32,8 @@ type Machine struct {
 	Config  Config // with the addresses that were chosen
 	Store   *store.Store
 	Metrics *metric.Memory
-	Queues  wiring.Queues // of the functions
+	Queues  wiring.Queues      // of the functions
+	Dead    wiring.DeadLetters // of those queues
 
 	log     zerolog.Logger
 	server  *http.Server
@@ -50,7 +51,6 @@ type Machine struct {
 
 // How the queues behave on one machine.
 const (
-	deadSuffix = "-dead"
 	bulkWindow = 200 * time.Millisecond
 	retention  = 14 * 24 * time.Hour
 )
@@ -158,10 +158,10 @@ func closeQuietly(l net.Listener) func() error {
 
 // openQueues opens the queues of the functions, each with a queue for its dead letters.
 func (m *Machine) openQueues() (err error) {
-	m.Queues = wiring.Queues{}
+	m.Queues, m.Dead = wiring.Queues{}, wiring.DeadLetters{}
 	for _, q := range wiring.Configs(wiring.Functions) {
-		q.Retention, q.DeadLetter = retention, q.Name+deadSuffix
-		if _, err := m.files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
+		q.Retention, q.DeadLetter = retention, q.Name+wiring.DeadSuffix
+		if m.Dead[q.Name], err = m.files.Queue(boltqueue.Config{Name: q.DeadLetter, Visibility: q.Visibility, Retention: retention}); err != nil {
 			return err
 		}
 		if m.Queues[q.Name], err = m.files.Queue(q); err != nil {

@@ -8,6 +8,7 @@ package wiring
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"entrasync/functions/fanout"
@@ -19,6 +20,8 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+	"entrasync/shared/stranded"
 )
 
 // Function is a function that queues or a schedule invoke.
@@ -90,7 +93,7 @@ var Functions = []Function{
 	{
 		Name: "sweep", Timeout: 60 * time.Second, Every: 5 * time.Minute,
 		New: func(p Parts) (any, error) {
-			handler, err := sweep.New(reconcile.Sweep{Store: p.Store, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics, Publisher: p.Publisher})
+			handler, err := sweep.New(reconcile.Sweep{Store: p.Store, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics, Publisher: p.Publisher}, p.Dead)
 			return handler.Handle, err
 		},
 	},
@@ -101,12 +104,40 @@ type Parts struct {
 	reconcile.Parts
 	Queues       Queues
 	PasswordSeed func(context.Context) (string, error)
+	Dead         stranded.Queues // the dead letters of the queues
 }
 
 // NewParts are parts whose lanes are the queues.
 func NewParts(p reconcile.Parts, queues Queues, passwordSeed func(context.Context) (string, error)) Parts {
 	p.Lanes = queues.Lanes()
-	return Parts{p, queues, passwordSeed}
+	return Parts{Parts: p, Queues: queues, PasswordSeed: passwordSeed}
+}
+
+// DeadSuffix is what the name of a queue of dead letters has after that of its queue.
+const DeadSuffix = "-dead"
+
+// DeadLetters are queues of dead letters, by the names of the queues that they come from.
+type DeadLetters map[string]queue.Queue
+
+// ByLane are the dead letters as package stranded takes them.
+func (d DeadLetters) ByLane() stranded.Queues {
+	lanes := stranded.Queues{}
+	for name, q := range d {
+		lanes[store.Lane(strings.TrimSuffix(name, ".fifo"))] = q
+	}
+	return lanes
+}
+
+// Depth counts the dead letters of all queues.
+func (d DeadLetters) Depth(ctx context.Context) (all queue.Depth, err error) {
+	for _, q := range d {
+		depth, err := q.Depth(ctx)
+		if err != nil {
+			return all, err
+		}
+		all.Visible, all.InFlight = all.Visible+depth.Visible, all.InFlight+depth.InFlight
+	}
+	return all, nil
 }
 
 // visibility is the visibility time-out of a queue in time-outs of its function, as AWS

@@ -38,5 +38,7 @@ func (w *World) process() Process {
 func (w *World) parts() wiring.Parts {
 	p := w.process()
 	parts := reconcile.Parts{Store: store.New(p.Table), Clients: w.ClientsThrough(p.Transport), Metrics: w.Metrics}
-	return wiring.NewParts(parts, p.Queues, passwordSeed)
+	all := wiring.NewParts(parts, p.Queues, passwordSeed)
+	all.Dead = w.Dead.ByLane()
+	return all
 }

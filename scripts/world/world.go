@@ -75,7 +75,7 @@ type World struct {
 	*functiontest.Kit
 	Directory directory.Directory
 	Queues    wiring.Queues
-	Dead      queue.Queue // dead letters of all queues
+	Dead      wiring.DeadLetters
 	Metrics   *metric.Memory
 	Folder    string // of the files of the table and the queues
 
@@ -97,7 +97,7 @@ func New(t T, c Config) *World {
 	if c.Log != nil {
 		log = *c.Log
 	}
-	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Metrics: &metric.Memory{}}
+	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Dead: wiring.DeadLetters{}, Metrics: &metric.Memory{}}
 	w.Folder = w.folder()
 	w.Kit = functiontest.New(t, functiontest.Config{Folder: w.Folder, Seed: c.Seed, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
@@ -161,11 +161,10 @@ func (w *World) openQueues(folder string) {
 	files, err := boltqueue.Open(filepath.Join(folder, "queues.db"))
 	w.Must(err)
 	w.t.Cleanup(func() { w.Must(files.Close()) })
-	const deadLetters = "dead.fifo"
-	w.Dead, err = files.Queue(boltqueue.Config{Name: deadLetters})
-	w.Must(err)
 	for _, config := range wiring.Configs(wiring.Functions) {
-		config.DeadLetter = deadLetters
+		config.DeadLetter = config.Name + wiring.DeadSuffix
+		w.Dead[config.Name], err = files.Queue(boltqueue.Config{Name: config.DeadLetter, Visibility: config.Visibility})
+		w.Must(err)
 		q, err := files.Queue(config)
 		w.Must(err)
 		w.Queues[config.Name] = q

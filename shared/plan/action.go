@@ -56,9 +56,15 @@ const (
 	Failed    Status = "failed"
 )
 
+// The kinds of subjects.
+const (
+	OfUser  = "user"
+	OfGroup = "group"
+)
+
 // Subject is the JumpCloud object that an action is about.
 type Subject struct {
-	Kind string `json:"kind"` // "user" or "group"
+	Kind string `json:"kind"` // OfUser or OfGroup
 	ID   string `json:"id"`
 	Name string `json:"name"` // the user name, for people
 }

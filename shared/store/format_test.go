@@ -30,5 +30,6 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "lease", goldentest.Filled[Lease]())
 	goldentest.Kept(t, "doubt", goldentest.Filled[Doubt]())
 	goldentest.Kept(t, "turn", goldentest.Filled[turn]())
+	goldentest.Kept(t, "stranded", goldentest.Filled[Stranded]())
 	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
 }

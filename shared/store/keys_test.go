@@ -13,7 +13,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
-		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart,
+		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)

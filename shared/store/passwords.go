@@ -86,16 +86,27 @@ func (s *Store) ChangeAction(ctx context.Context, a plan.Action, version int64) 
 // ChangeLink reads a link, changes it and writes it with [Contended]. It writes nothing
 // if the link stays equal; NotFound if there is no such link.
 func (s *Store) ChangeLink(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Link) directory.Link) error {
+	return changeRecord(ctx, s, linkKey(id, user), string(user), change, linkItem)
+}
+
+// changeGroupLink is ChangeLink for the link of a group.
+func (s *Store) changeGroupLink(ctx context.Context, id directory.ID, group directory.GroupID, change func(directory.GroupLink) directory.GroupLink) error {
+	return changeRecord(ctx, s, groupLinkKey(id, group), string(group), change, groupLinkItem)
+}
+
+// changeRecord reads a link, changes it and writes it with [Contended], unless it stays
+// equal.
+func changeRecord[L any](ctx context.Context, s *Store, key Key, of string, change func(L) L, itemOf func(L) (Item, error)) error {
 	return Contended(ctx, func() error {
-		before, version, err := get[directory.Link](ctx, s, linkKey(id, user))
+		before, version, err := get[L](ctx, s, key)
 		if err != nil {
-			return missing(err, "link", string(user))
+			return missing(err, "link", of)
 		}
 		after := change(before)
 		if reflect.DeepEqual(before, after) {
 			return nil
 		}
-		item, err := linkItem(after)
+		item, err := itemOf(after)
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,7 @@ const (
 	unfinishedPart   = "F"
 	sweepPart        = "S"
 	listPart         = "I"
+	strandedPart     = "Z"
 )
 
 // join makes a key of parts.

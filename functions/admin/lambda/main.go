@@ -17,6 +17,6 @@ func main() {
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {
 		auth = admin.GatewayAuth
 	}
-	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Auth: auth, Secrets: secrets})
+	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue), Auth: auth, Secrets: secrets})
 	env.Start(handler.Handle, err)
 }

@@ -27,18 +27,36 @@ func withAlarms(text string, w watched) (string, error) {
 }
 
 // alarms are the alarms of the queues, then those of the functions.
-var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that failed too often. They stay for 14 days; when the cause is
-  # mended, redrive them from the console of SQS.
+var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that failed too often. They are taken out of the dead letters every few
+  # minutes and stay for 14 days in a list of the API, which sends them back; one that is
+  # still among the dead letters is not taken out.
 
 {{range .Queues}}  {{.ID}}DeadAlarm:
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: !Sub "${Prefix}-{{.Name}}-dead"
-      AlarmDescription: !Sub There are messages in ${Prefix}-{{.Name}}-dead.fifo. Look into the logs for why, mend it, and redrive them.
+      AlarmDescription: !Sub There are messages in ${Prefix}-{{.Name}}-dead.fifo. Read the logs for why and mend it; GET …/stranded of the API lists them soon.
       Namespace: AWS/SQS
       MetricName: ApproximateNumberOfMessagesVisible
       Dimensions: [{Name: QueueName, Value: !Sub "${Prefix}-{{.Name}}-dead.fifo"}]
       Statistic: Maximum
+      Period: 300
+      EvaluationPeriods: 1
+      ComparisonOperator: GreaterThanOrEqualToThreshold
+      Threshold: 1
+      TreatMissingData: notBreaching
+      AlarmActions: [!Ref AlarmTopic]
+      OKActions: [!Ref AlarmTopic]
+
+  {{.ID}}StrandedAlarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      AlarmName: !Sub "${Prefix}-{{.Name}}-stranded"
+      AlarmDescription: "A message of {{.Name}} was not finished in any of its tries; its user or group is parked as stranded. GET …/stranded of the API lists it: mend the cause, and send it back with POST …/retry."
+      Namespace: !Ref Prefix
+      MetricName: stranded
+      Dimensions: [{Name: queue, Value: {{.Name}}}]
+      Statistic: Sum
       Period: 300
       EvaluationPeriods: 1
       ComparisonOperator: GreaterThanOrEqualToThreshold

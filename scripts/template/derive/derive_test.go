@@ -75,7 +75,7 @@ func TestWhatComesIsWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`!Sub "${Prefix}-sample-live-dead"`, "Samples do not arrive; the oldest message has waited for over 7 minutes.", "Threshold: 420",
+		`!Sub "${Prefix}-sample-live-dead"`, `!Sub "${Prefix}-sample-live-stranded"`, `{Name: queue, Value: sample-live}`, "Samples do not arrive; the oldest message has waited for over 7 minutes.", "Threshold: 420",
 		`!Sub "${Prefix}-sample-errors"`, `!Sub "${Prefix}-sample-throttles"`, `!Sub "${Prefix}-sample-missed"`,
 	} {
 		if n := strings.Count(alarms, want); n != 1 {
@@ -84,7 +84,7 @@ func TestWhatComesIsWatched(t *testing.T) {
 	}
 	dashboard := withRows(file(t, dashboardFile), alarms, w)
 	for want, times := range map[string]int{
-		`"${Account}-sample-live-dead"`: 1, `"${Account}-sample-live-age"`: 1, `"${Account}-sample-missed"`: 1, `"${Account}-sample-errors"`: 1,
+		`"${Account}-sample-live-dead"`: 1, `"${Account}-sample-live-stranded"`: 1, `"${Account}-sample-live-age"`: 1, `"${Account}-sample-missed"`: 1, `"${Account}-sample-errors"`: 1,
 		`"${Prefix}-sample-live.fifo",{"label":"sample-live","stat":"Maximum"}`: 2, `"${Prefix}-sample-live-dead.fifo",{"label":"sample-live-dead"`: 1,
 		`["AWS/Lambda","Duration","FunctionName","${Prefix}-sample",{"label":"sample","stat":"p95"}]`: 1, `"FunctionName","${Prefix}-sample"`: 3,
 	} {

@@ -61,6 +61,15 @@ const (
 	JumpCloudInsight = "JUMPCLOUD_INSIGHTS_URL"
 )
 
+// The variables with the queues of dead letters, for whoever takes messages out of them.
+const (
+	ChangesDead    = "ENTRASYNC_CHANGES_DEAD_QUEUE_URL"
+	UsersLiveDead  = "ENTRASYNC_USERS_LIVE_DEAD_QUEUE_URL"
+	UsersBulkDead  = "ENTRASYNC_USERS_BULK_DEAD_QUEUE_URL"
+	GroupsLiveDead = "ENTRASYNC_GROUPS_LIVE_DEAD_QUEUE_URL"
+	GroupsBulkDead = "ENTRASYNC_GROUPS_BULK_DEAD_QUEUE_URL"
+)
+
 // GatewayAuth is the value of [APIAuth] when the HTTP API checks JSON web tokens.
 const GatewayAuth = "jwt"
 

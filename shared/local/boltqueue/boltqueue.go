@@ -4,9 +4,12 @@
 // Everything that must survive a crash is on disk before a call returns. Send stores
 // messages and de-duplication ids. Receive stores the receive count before it returns the
 // message, so that a message that kills its consumer is counted. Delete removes the
-// message. Only memory has which messages are in flight. So a restart is as if every
-// visibility timeout ended: each message that was not deleted is visible again, older
-// receipts are not valid, and a postponed message waits no longer.
+// message. Only memory has which messages are in flight. So a restart ends every
+// visibility timeout: older receipts are not valid, and a postponed message waits no longer
+// than the others. A message that was received once is visible again at once, because most
+// restarts are meant. One that was received more often waits a time that doubles with every
+// receive (see spacing): otherwise a process that dies whenever it receives the message
+// would use up all receives within seconds.
 //
 // The order is in memory too. Each group has its messages in the order of Send, and the
 // groups that may be received from are in a heap, sorted by their oldest message. So a
@@ -23,8 +26,10 @@ package boltqueue
 
 import (
 	"context"
+	"crypto/rand"
 	"maps"
 	"sync"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -136,6 +141,28 @@ func (db *DB) alive(ctx context.Context, op string) error {
 	}
 }
 
+// firstSpacing is how long a message waits after its second receive when the process was
+// started again.
+const firstSpacing = time.Second
+
+// spacing is how long a message that was received and not deleted is hidden from its last
+// receive on, when the process was started again: not at all after the first receive, then
+// 1, 2, 4 … seconds, at most the visibility timeout. A message that is to move to the dead
+// letters does not wait, nor do the dead letters themselves.
+func spacing(receives int, c Config) time.Duration {
+	const first = 2
+	if receives < first || c.DeadLetter == "" || receives >= c.MaxReceives {
+		return 0
+	}
+	wait := firstSpacing
+	for range receives - first {
+		if wait *= 2; wait >= c.Visibility {
+			return c.Visibility
+		}
+	}
+	return min(wait, c.Visibility)
+}
+
 // load creates the buckets of the queue and reads its messages, without bodies, into the
 // index. It sets damaged messages aside.
 func (q *Queue) load() error {
@@ -156,6 +183,7 @@ func (q *Queue) load() error {
 		return err
 	}
 	var bad []uint64
+	now := time.Now()
 	err = q.db.file.View(ctx, func(tx *bbolt.Tx) error {
 		b := q.buckets(tx)
 		return b.messages.ForEach(func(key, value []byte) error {
@@ -171,6 +199,11 @@ func (q *Queue) load() error {
 			m := q.index.message(parseSeq(key), r.keptAt)
 			m.count = received
 			q.index.add(r.group, m, r.keptAt)
+			if until := received.last.Add(spacing(received.receives, q.config)); until.After(now) {
+				q.index.hold(m, now)
+				q.index.fly(m, rand.Text(), until)
+				m.postponed = true
+			}
 			return nil
 		})
 	})

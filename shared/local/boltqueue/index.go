@@ -52,6 +52,7 @@ type message struct {
 type count struct {
 	receives int
 	first    time.Time
+	last     time.Time // zero if an older version of entrasync stored the count
 }
 
 func newIndex(config Config) *index {

@@ -47,7 +47,7 @@ func TestConformance(t *testing.T) {
 			config := boltqueue.Config{Name: "q", Visibility: o.Visibility}
 			if o.MaxReceives > 0 {
 				config.MaxReceives, config.DeadLetter = o.MaxReceives, "q-dead"
-				dead = openQueue(t, db, boltqueue.Config{Name: "q-dead"})
+				dead = openQueue(t, db, boltqueue.Config{Name: "q-dead", Visibility: o.Visibility})
 			}
 			return openQueue(t, db, config), dead
 		},

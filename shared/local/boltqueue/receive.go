@@ -104,7 +104,7 @@ func (q *Queue) deliver(ctx context.Context, taken, dead []*message, now time.Ti
 	}, func() {
 		q.change(func(x *index, _ time.Time) {
 			for i, m := range flying {
-				m.count = count{receives: received[i].ReceiveCount, first: received[i].FirstReceive}
+				m.count = count{receives: received[i].ReceiveCount, first: received[i].FirstReceive, last: now.UTC()}
 				x.fly(m, received[i].Receipt, now.Add(q.config.Visibility))
 			}
 		})
@@ -124,7 +124,7 @@ func (q *Queue) receive(b buckets, m *message, now time.Time) (queue.Received, e
 	if err != nil {
 		return queue.Received{}, err
 	}
-	c := count{receives: m.count.receives + 1, first: m.count.first}
+	c := count{receives: m.count.receives + 1, first: m.count.first, last: now}
 	if c.first.IsZero() {
 		c.first = now
 	}

@@ -106,8 +106,14 @@ func decodeHeader(key, data []byte) (record, error) {
 	return r, nil
 }
 
+// encode writes a count. Older versions of entrasync do not read the time of the last
+// receive.
 func (c count) encode() []byte {
-	return binary.AppendVarint(binary.AppendVarint(nil, int64(c.receives)), c.first.UnixNano())
+	data := binary.AppendVarint(binary.AppendVarint(nil, int64(c.receives)), c.first.UnixNano())
+	if c.last.IsZero() {
+		return data
+	}
+	return binary.AppendVarint(data, c.last.UnixNano())
 }
 
 // decodeCount reads a count; without data it is zero.
@@ -119,11 +125,15 @@ func decodeCount(data []byte) (count, error) {
 	if !ok {
 		return count{}, errRecord
 	}
-	nanos, _, ok := boltfile.Number(rest)
+	first, rest, ok := boltfile.Number(rest)
 	if !ok {
 		return count{}, errRecord
 	}
-	return count{receives: int(receives), first: time.Unix(0, nanos).UTC()}, nil
+	c := count{receives: int(receives), first: time.Unix(0, first).UTC()}
+	if last, _, has := boltfile.Number(rest); has {
+		c.last = time.Unix(0, last).UTC()
+	}
+	return c, nil
 }
 
 func seqKey(seq uint64) []byte       { return binary.BigEndian.AppendUint64(nil, seq) }

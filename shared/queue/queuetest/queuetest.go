@@ -38,7 +38,7 @@ type Options struct {
 // Subject is the adapter under test.
 type Subject struct {
 	// Open makes an empty queue and, with MaxReceives, its dead-letter queue, otherwise
-	// nil. It closes them with t.Cleanup.
+	// nil. Both have the visibility timeout. It closes them with t.Cleanup.
 	Open func(t *testing.T, options Options) (q, dead queue.Queue)
 	// Run runs a test, usually synctest.Test; nil runs it directly, in real time.
 	Run func(t *testing.T, test func(t *testing.T))
@@ -89,6 +89,7 @@ func TestQueue(t *testing.T, subject Subject) {
 		{"postpone holds the group", short, testPostponeGroup},
 		{"received too often", dying, testDeadLetter},
 		{"a dead letter lets its group go on", dying, testDeadLetterGroup},
+		{"dead letters are taken", dying, testDeadLetterTaken},
 		{"no dead-letter queue", short, testNoDeadLetter},
 		{"de-duplication", long, testDedup},
 		{"de-duplication after the delete", long, testDedupDeleted},

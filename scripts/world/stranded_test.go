@@ -1,0 +1,173 @@
+package world_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/admin"
+	"entrasync/scripts/wiring"
+	"entrasync/scripts/world"
+	"entrasync/shared/directory"
+	"entrasync/shared/functiontest"
+	"entrasync/shared/local/secretfile"
+	"entrasync/shared/metric"
+	"entrasync/shared/store"
+	"entrasync/shared/stranded"
+)
+
+// crashing is a world whose workers die at every request to JumpCloud, as long as dying is
+// set.
+type crashing struct {
+	*world.World
+	t     *testing.T
+	dying atomic.Bool
+	taker stranded.Taker
+}
+
+func newCrashing(t *testing.T) *crashing {
+	t.Helper()
+	c := &crashing{t: t}
+	c.World = world.New(t, world.Config{Latency: 50 * time.Millisecond, Before: func(r *http.Request) error {
+		if c.dying.Load() && r.URL.Host == functiontest.JumpCloudHost {
+			panic("the process was killed")
+		}
+		return nil
+	}})
+	var err error
+	c.taker, err = stranded.New(stranded.Config{Store: c.Store, Dead: c.Dead.ByLane(), Metrics: c.Metrics})
+	c.Must(err)
+	return c
+}
+
+// untilDead waits until the workers used up all receives, and mends them.
+func (c *crashing) untilDead() {
+	c.t.Helper()
+	c.Until("the message is a dead letter", 5*time.Hour, func() bool {
+		depth, err := c.Dead.Depth(c.t.Context())
+		c.Must(err)
+		return depth.Visible > 0 && c.Idle()
+	})
+	c.dying.Store(false)
+}
+
+// failures are the reasons of the failed actions that the events show.
+func (c *crashing) failures() (reasons []directory.Reason) {
+	c.t.Helper()
+	list, err := c.Store.CompletedActions(c.t.Context(), store.ActionQuery{})
+	c.Must(err)
+	for _, a := range list.Items {
+		if a.Error != nil {
+			reasons = append(reasons, a.Error.Reason)
+		}
+	}
+	return reasons
+}
+
+// call sends a request to the API.
+func (c *crashing) call(method, path string) (status int, answer map[string]any) {
+	c.t.Helper()
+	const token = "a-token-of-the-world"
+	secrets, err := secretfile.Open(filepath.Join(c.t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token})
+	c.Must(err)
+	handler, err := admin.New(admin.API{Store: c.Store, Clients: admin.Through(c.Clients()), Lanes: c.Queues.Lanes(), Changes: c.Queues[wiring.Changes],
+		Auth: admin.TokenAuth(secrets.AdminToken), Secrets: secrets})
+	c.Must(err)
+	request := events.APIGatewayV2HTTPRequest{RawPath: path, Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost"}}
+	request.RequestContext.HTTP.Method, request.RequestContext.HTTP.Path = method, path
+	response, err := handler.Handle(c.t.Context(), request)
+	c.Must(err)
+	c.Must(json.Unmarshal([]byte(response.Body), &answer))
+	return response.StatusCode, answer
+}
+
+// A suspension whose worker dies at every receive is hidden in the dead letters: the
+// account opens, and nothing says so. Taken out of them, it is shown with its reason, and
+// sent back it is done.
+func TestACrashLoopHidesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 2 // JumpCloud sends two for a suspension
+		c := newCrashing(t)
+		ann := c.Hire("ann")
+		c.Connect(ann)
+		c.Settle(5 * time.Minute)
+		before := c.Metrics.Counts()
+		c.dying.Store(true)
+		c.Must(c.JumpCloud.SuspendUser(string(ann)))
+		c.untilDead()
+
+		if link := c.Link(ann); !c.Enabled("ann") || link.Status != directory.Synced || link.Reason != "" || len(c.failures()) > 0 {
+			t.Fatalf("enabled %t, %s %s, failures %v, want that the harm is there: enabled, synced and nothing said", c.Enabled("ann"), link.Status, link.Reason, c.failures())
+		}
+		for name, n := range c.Metrics.Counts() { // nothing but the events themselves was counted
+			if n != before[name] && !strings.HasPrefix(name, "webhook_") && !strings.HasPrefix(name, "fanout_") {
+				t.Errorf("%s was %d and is %d, want nothing said", name, before[name], n)
+			}
+		}
+
+		if n, err := c.taker.Take(t.Context()); err != nil || n != events {
+			t.Fatalf("took %d, %v, want %d", n, err, events)
+		}
+		if link := c.Link(ann); link.Status != directory.Parked || link.Reason != directory.Stranded || !strings.Contains(link.Message, "(user_") || !strings.Contains(link.Message, "20 tries") {
+			t.Errorf("%s %s %q, want parked as stranded, with the event and the tries", link.Status, link.Reason, link.Message)
+		}
+		if got := c.failures(); !slices.Equal(got, []directory.Reason{directory.Stranded, directory.Stranded}) {
+			t.Errorf("the events show %v, want stranded for both messages", got)
+		}
+		if n := c.Metrics.Counts()[metric.Key("stranded", "queue", string(store.UsersLive))]; n != events {
+			t.Errorf("counted %d, want %d", n, events)
+		}
+		path := "/v1/directories/" + string(c.Directory.ID) + "/stranded"
+		_, list := c.call(http.MethodGet, path)
+		items, _ := list["items"].([]any)
+		if len(items) != events {
+			t.Fatalf("listed %v, want both messages", list)
+		}
+		for _, item := range items {
+			id, _ := item.(map[string]any)["id"].(string)
+			if status, _ := c.call(http.MethodPost, path+"/"+id+"/retry"); status != http.StatusAccepted {
+				t.Fatalf("sent back with %d, want 202", status)
+			}
+		}
+		c.Settle(5 * time.Minute)
+		if link := c.Link(ann); c.Enabled("ann") || link.Status != directory.Synced || link.Reason != directory.SuspendedReason || link.Message == "" || len(link.OpenActions) > 0 {
+			t.Errorf("enabled %t, %+v, want disabled, because suspended", c.Enabled("ann"), link)
+		}
+	})
+}
+
+// A later change brings the user up to date by itself, and its conclusion replaces the
+// reason.
+func TestALaterChangeEndsTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrashing(t)
+		ann := c.Hire("ann")
+		group := c.Group("Design", ann)
+		c.ConnectGroups(group)
+		c.Settle(5 * time.Minute)
+		c.dying.Store(true)
+		c.Must(c.JumpCloud.SuspendUser(string(ann)))
+		c.SyncGroup(group)
+		c.untilDead()
+		if n, err := c.taker.Take(t.Context()); err != nil || n != 3 {
+			t.Fatalf("took %d, %v, want both events and the task of the group", n, err)
+		}
+		if user, group := c.Link(ann), c.GroupLink(group); user.Reason != directory.Stranded || group.Reason != directory.Stranded {
+			t.Fatalf("the user is %s, the group %s, want both stranded", user.Reason, group.Reason)
+		}
+		c.EnqueueUser(ann, false)
+		c.SyncGroup(group)
+		c.Settle(5 * time.Minute)
+		if user, group := c.Link(ann), c.GroupLink(group); c.Enabled("ann") || user.Status != directory.Synced || user.Reason != directory.SuspendedReason || group.Status != directory.Synced || group.Reason != "" {
+			t.Errorf("enabled %t, the user is %s %s, the group %s %s, want disabled, both synced", c.Enabled("ann"), user.Status, user.Reason, group.Status, group.Reason)
+		}
+	})
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+)
+
+// strandedRetention is how long it is kept that a message was set aside: as long as SQS
+// keeps dead letters.
+const strandedRetention = 14 * 24 * time.Hour
+
+// Lane names a queue of the functions.
+type Lane string
+
+// The lanes. The template names the queues of AWS after them.
+const (
+	Changes    Lane = "changes"
+	UsersLive  Lane = "users-live"
+	UsersBulk  Lane = "users-bulk"
+	GroupsLive Lane = "groups-live"
+	GroupsBulk Lane = "groups-bulk"
+)
+
+// Stranded is a message that was received too often and was taken out of the dead letters.
+// It belongs to a directory; without one to an organization, as events do; and without
+// both to the deployment, as what cannot be read.
+type Stranded struct {
+	ID           string                   `json:"id"` // sorts by the time of sending, and is the same for the same message
+	Organization directory.OrganizationID `json:"organizationId,omitempty"`
+	Directory    directory.ID             `json:"directoryId,omitempty"`
+	Lane         Lane                     `json:"queue"`
+	// About are the users and groups that the message is about.
+	About []plan.Subject `json:"about,omitempty"`
+	Cause plan.Cause     `json:"cause,omitzero"`
+	// Body is the message, and Group its message group. There is no body if the message
+	// must not be stored, because it has a sealed password, or cannot be, because it is
+	// too large.
+	Body     []byte    `json:"body,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	Receives int       `json:"receives"`
+	SentAt   time.Time `json:"sentAt"`
+	At       time.Time `json:"at"` // when it was taken out of the dead letters
+	// Password says that the message was the task of a password.
+	Password bool `json:"password,omitempty"`
+	// Unreadable is why the message cannot be read; "" if it can.
+	Unreadable string `json:"unreadable,omitempty"`
+}
+
+// strandedPK is the partition key of the stranded messages of a directory; without one of
+// those of an organization that belong to no directory; without both of the others.
+func strandedPK(organization directory.OrganizationID, id directory.ID) string {
+	switch {
+	case id != "":
+		return join(organizationPart, string(id.Organization()), strandedPart, string(id))
+	case organization != "":
+		return join(organizationPart, string(organization), strandedPart)
+	default:
+		return strandedPart
+	}
+}
+
+// key is the key of a stranded message.
+func (s Stranded) key() Key {
+	return Key{PK: strandedPK(s.Organization, s.Directory), SK: s.ID}
+}
+
+// AddStranded stores a stranded message, and returns the stored one: if the message was
+// stored before, that is the earlier record, which stays as it is.
+func (s *Store) AddStranded(ctx context.Context, m Stranded) (Stranded, error) {
+	item, err := encode(m.key(), m)
+	if err != nil {
+		return Stranded{}, err
+	}
+	item.Expires = m.At.Add(strandedRetention).Unix()
+	_, err = s.table.Put(ctx, item, Absent)
+	if !fault.Is(err, fault.Changed) {
+		return m, err
+	}
+	return s.StrandedMessage(ctx, m.Organization, m.Directory, m.ID)
+}
+
+// StrandedMessages lists the stranded messages of a directory, the last ones first;
+// without one those of an organization that belong to no directory; without both those
+// that belong to no organization.
+func (s *Store) StrandedMessages(ctx context.Context, organization directory.OrganizationID, id directory.ID, limit int, cursor string) (List[Stranded], error) {
+	return list[Stranded](ctx, s, Query{PK: strandedPK(organization, id), Backward: true, Limit: limit, Cursor: cursor})
+}
+
+// StrandedMessage reads one stranded message of a list of [Store.StrandedMessages];
+// NotFound if there is none.
+func (s *Store) StrandedMessage(ctx context.Context, organization directory.OrganizationID, id directory.ID, message string) (Stranded, error) {
+	m, _, err := get[Stranded](ctx, s, Key{PK: strandedPK(organization, id), SK: message})
+	return m, missing(err, "stranded message", message)
+}
+
+// RemoveStranded deletes a stranded message that was sent back.
+func (s *Store) RemoveStranded(ctx context.Context, m Stranded) error {
+	return s.table.Delete(ctx, m.key(), Any)
+}
+
+// ChangeStanding reads the link of a user or a group, changes the part that all links have
+// in common, and writes it as [Store.ChangeLink] does; NotFound if there is no such link.
+func (s *Store) ChangeStanding(ctx context.Context, id directory.ID, subject plan.Subject, change func(directory.Standing) directory.Standing) error {
+	if subject.Kind == plan.OfUser {
+		return s.ChangeLink(ctx, id, directory.UserID(subject.ID), func(link directory.Link) directory.Link {
+			link.Standing = change(link.Standing)
+			return link
+		})
+	}
+	return s.changeGroupLink(ctx, id, directory.GroupID(subject.ID), func(link directory.GroupLink) directory.GroupLink {
+		link.Standing = change(link.Standing)
+		return link
+	})
+}

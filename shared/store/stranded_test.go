@@ -1,0 +1,93 @@
+package store_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// A stranded message is listed where it belongs, the last one first, stays as it was first
+// stored, and is kept for 14 days.
+func TestStrandedMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, now := open(t), time.Now().UTC()
+		one, two := directory.NewID(organization, "one"), directory.NewID(organization, "two")
+		add := func(id string, organization directory.OrganizationID, dir directory.ID, at time.Time) store.Stranded {
+			t.Helper()
+			m, err := s.AddStranded(t.Context(), store.Stranded{ID: id, Organization: organization, Directory: dir, Lane: store.UsersLive, Body: []byte("body of " + id), At: at})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		a, b := add("a", organization, one, now), add("b", organization, one, now)
+		add("c", organization, two, now)
+		event := add("d", organization, "", now)
+		malformed := add("e", "", "", now)
+		if again := add("a", organization, one, now.Add(time.Hour)); !again.At.Equal(a.At) {
+			t.Errorf("stored again at %s, want the first time %s", again.At, a.At)
+		}
+		for _, tc := range []struct {
+			organization directory.OrganizationID
+			directory    directory.ID
+			want         []store.Stranded
+		}{{organization, one, []store.Stranded{b, a}}, {organization, "", []store.Stranded{event}}, {"", "", []store.Stranded{malformed}}} {
+			got, err := s.StrandedMessages(t.Context(), tc.organization, tc.directory, 10, "")
+			if diff := cmp.Diff(tc.want, got.Items); err != nil || diff != "" {
+				t.Errorf("of %q, %q: %v, want none, got+ %s", tc.organization, tc.directory, err, diff)
+			}
+		}
+		if got, err := s.StrandedMessage(t.Context(), organization, one, "a"); err != nil || got.ID != "a" {
+			t.Errorf("read: %+v, %v, want a", got, err)
+		}
+		if err := s.RemoveStranded(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.StrandedMessage(t.Context(), organization, one, "a"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("removed: %v, want a fault of kind %s", err, fault.NotFound)
+		}
+		time.Sleep(14*24*time.Hour + time.Second)
+		if got, err := s.StrandedMessages(t.Context(), organization, one, 10, ""); err != nil || len(got.Items) > 0 {
+			t.Errorf("after 14 days: %+v, %v, want none", got.Items, err)
+		}
+	})
+}
+
+// The common part of a link is changed for a user and for a group.
+func TestChangeStanding(t *testing.T) {
+	s, id := open(t), directory.NewID(organization, "one")
+	if err := s.Connect(t.Context(), id, "u1", directory.Direct, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ConnectGroup(t.Context(), id, "g1", directory.Direct, time.Now().UTC()); err != nil {
+		t.Fatal(err)
+	}
+	park := func(l directory.Standing) directory.Standing {
+		l.Status = directory.Parked
+		return l
+	}
+	for _, subject := range []plan.Subject{{Kind: "user", ID: "u1"}, {Kind: "group", ID: "g1"}} {
+		if err := s.ChangeStanding(t.Context(), id, subject, park); err != nil {
+			t.Errorf("%s: %v", subject.Kind, err)
+		}
+	}
+	user, userErr := s.User(t.Context(), organization, "u1")
+	group, groupErr := s.Group(t.Context(), organization, "g1")
+	link, _ := user.Link(id)
+	groupLink, _ := group.Link(id)
+	if userErr != nil || groupErr != nil || link.Status != directory.Parked || groupLink.Status != directory.Parked {
+		t.Errorf("links %+v, %+v, %v, %v, want both parked", link, groupLink, userErr, groupErr)
+	}
+	for _, kind := range []string{"user", "group"} {
+		if err := s.ChangeStanding(t.Context(), id, plan.Subject{Kind: kind, ID: "nobody"}, park); !fault.Is(err, fault.NotFound) {
+			t.Errorf("%s without a link: %v, want a fault of kind %s", kind, err, fault.NotFound)
+		}
+	}
+}
