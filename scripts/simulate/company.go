@@ -141,7 +141,7 @@ func (c *company) present(n int) *person {
 // asked for.
 func (c *company) group(n int) *group {
 	if c.groups[n] == nil {
-		c.groups[n] = &group{number: n, id: c.World.Group(groupName(n, 0))}
+		c.groups[n] = &group{number: n, id: c.Group(groupName(n, 0))}
 	}
 	if c.groups[n].gone {
 		return nil

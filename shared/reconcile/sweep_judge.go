@@ -64,12 +64,12 @@ func (w *sweeping) judge(ctx context.Context, s sweptSubject, records []store.Un
 	for _, u := range records {
 		switch u.Kind {
 		case store.OpenAction:
-			listed := s.linked && slices.Contains(s.OpenActions, u.Action.ID)
-			if !listed || u.Action.Type == plan.SetPassword || w.now.Sub(u.Action.At) > longestOpen {
+			switch {
+			case w.ends(s, u.Action):
 				if err := w.end(ctx, s, u.Action); err != nil {
 					return task, err
 				}
-			} else if !s.awaited {
+			case !s.awaited:
 				task.need(u)
 			}
 		case store.DirtyMember:
@@ -94,6 +94,12 @@ func (w *sweeping) judge(ctx context.Context, s sweptSubject, records []store.Un
 		}
 	}
 	return task, nil
+}
+
+// ends reports whether the sweep itself ends an action: no attempt will.
+func (w *sweeping) ends(s sweptSubject, action plan.Action) bool {
+	listed := s.linked && slices.Contains(s.OpenActions, action.ID)
+	return !listed || action.Type == plan.SetPassword || w.now.Sub(action.At) > longestOpen
 }
 
 // end ends an action that no attempt will end: its process died, and the link does not
