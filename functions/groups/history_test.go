@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,7 @@ type history struct {
 	tasks     []events.SQSMessage
 	seeded    string          // a group that existed in Entra before
 	stranger  string          // its member
+	entering  sync.Mutex      // guards deathAt and inside
 	inside    bool            // a request to Graph is under way
 	exactOnce bool            // unknown members may have been removed
 	byHand    map[string]bool // groups that somebody restored in Entra
@@ -304,15 +306,14 @@ func (h *history) userTask(p *person, memberships bool) waiting {
 // meanwhile makes random changes while a request to Graph is under way: the process may
 // die, a user may join or leave, and the other lane may do a task for the same group.
 func (h *history) meanwhile(when string) {
-	if h.deathAt == when {
-		h.deathAt = ""
-		panic(death{})
-	}
-	if h.inside || rapid.IntRange(0, 9).Draw(h.t, "meanwhile") > 0 {
+	if !h.enter(when) {
 		return
 	}
-	h.inside = true
-	defer func() { h.inside = false }()
+	defer func() {
+		h.entering.Lock()
+		defer h.entering.Unlock()
+		h.inside = false
+	}()
 	p, g := rapid.SampledFrom(h.people).Draw(h.t, "person"), rapid.SampledFrom(h.groups).Draw(h.t, "group")
 	switch {
 	case rapid.IntRange(0, 3).Draw(h.t, "other lane") == 0:
@@ -325,6 +326,22 @@ func (h *history) meanwhile(when string) {
 		h.must(h.jumpcloud.AddMember(string(g.id), string(p.id)))
 	}
 	h.work([]waiting{h.userTask(p, true)})
+}
+
+// enter reports whether changes are to be made now; of requests that are under way at the
+// same time one makes them.
+func (h *history) enter(when string) bool {
+	h.entering.Lock()
+	defer h.entering.Unlock()
+	if h.deathAt == when {
+		h.deathAt = ""
+		panic(death{})
+	}
+	if h.inside || rapid.IntRange(0, 9).Draw(h.t, "meanwhile") > 0 {
+		return false
+	}
+	h.inside = true
+	return true
 }
 
 // end delivers everything and does a task for all members of every group, without

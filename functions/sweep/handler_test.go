@@ -463,12 +463,13 @@ func TestAMissingPart(t *testing.T) {
 	}
 }
 
-// deadLetters are the dead letters of all lanes; those of the users are f.dead.
+// deadLetters are the dead letters of all lanes; f.dead are those of the users.
 func (f *fixture) deadLetters() stranded.Queues {
 	all := stranded.Queues{}
 	for _, lane := range stranded.Lanes {
-		all[lane] = &f.dead
+		all[lane] = &letters{}
 	}
+	all[store.UsersLive] = &f.dead
 	return all
 }
 

@@ -68,11 +68,12 @@ func (o *organization) fillGroups(people []string) {
 	}
 }
 
-// How often the queues are checked, how long tasks may go on after the last write, and after
-// which time the test gives up.
+// How often the queues are checked, how long tasks may go on after the last write, because
+// each new user is read once more a minute after the account arrived, and after which time
+// the test gives up.
 const (
 	checkEvery = time.Second
-	idle       = time.Minute
+	idle       = 2 * time.Minute
 	hopeless   = 3 * time.Hour
 )
 
