@@ -68,6 +68,7 @@ const { dequeueFifo } = SqsQueue.prototype;
 SqsQueue.prototype.dequeueFifo = function (limit, visibility, deadLetters) {
   if (calls.getStore()?.socket.destroyed) return [];
   this.processTimers();
+  this.processTimers = () => {}; // the call is one moment: a timeout that ends now frees a group after it
   const locked = new Map(this.fifoLockedGroups);
   const received = [];
   while (received.length < limit) {
@@ -78,6 +79,7 @@ SqsQueue.prototype.dequeueFifo = function (limit, visibility, deadLetters) {
     locked.set(group, (locked.get(group) ?? 0) + 1);
     this.fifoLockedGroups.delete(group); // open to the next message of this very call
   }
+  delete this.processTimers; // the one of the class again
   this.fifoLockedGroups = locked;
   return received;
 };

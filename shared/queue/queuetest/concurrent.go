@@ -9,6 +9,10 @@ import (
 	"entrasync/shared/queue"
 )
 
+// concurrentLimit is how long the consumers of one test go on. It is far more than they
+// need: a message that never comes is a failure and not a test that never ends.
+const concurrentLimit = time.Minute
+
 // testConcurrent starts producers, each with groups of its own so that the order within
 // a group is known, and consumers that abandon the first message of every group once.
 // No message is lost or comes again after its delete, no group is with two consumers at
@@ -32,9 +36,10 @@ func testConcurrent(b *bench) {
 			}
 		})
 	}
+	end := time.Now().Add(concurrentLimit)
 	for n := range consumers {
 		group.Go(func() {
-			for c.done.Load() < total && !b.Failed() {
+			for c.done.Load() < total && !b.Failed() && time.Now().Before(end) {
 				got, err := b.q.Receive(bg, 1+n, time.Second)
 				if err != nil {
 					b.Errorf("receive: %v", err)
@@ -50,11 +55,51 @@ func testConcurrent(b *bench) {
 		}
 	}
 	if c.done.Load() != total {
-		b.Fatalf("%d messages were deleted, want %d", c.done.Load(), total)
+		b.Fatalf("%d messages were deleted within %s, want %d", c.done.Load(), concurrentLimit, total)
 	}
 	b.elapse(visibility)
 	b.receive()
 	b.wantDepth(queue.Depth{})
+}
+
+// testTimeoutsBetweenReceives lets the visibility timeouts of many messages end while
+// consumers receive all the time. Each message comes again, because a timeout that ends
+// in the middle of a receive of other messages frees its group too.
+func testTimeoutsBetweenReceives(b *bench) {
+	const groups, consumers = 400, 4
+	for first := 0; first < groups; first += queue.MaxBatch {
+		var batch []queue.Message
+		for g := first; g < first+queue.MaxBatch; g++ {
+			batch = append(batch, message(fmt.Sprint("g", g), fmt.Sprint("m", g)))
+		}
+		b.sendAll(batch...)
+	}
+	var deleted atomic.Int64
+	end := time.Now().Add(concurrentLimit)
+	var group sync.WaitGroup
+	for n := range consumers {
+		group.Go(func() {
+			for deleted.Load() < groups && !b.Failed() && time.Now().Before(end) {
+				got, err := b.q.Receive(bg, 1+n, time.Second)
+				if err != nil {
+					b.Errorf("receive: %v", err)
+				}
+				for _, m := range got {
+					if m.ReceiveCount == 1 {
+						continue // its timeout ends
+					}
+					if err := b.q.Delete(bg, m.Receipt); err != nil {
+						b.Errorf("delete: %v", err)
+					}
+					deleted.Add(1)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if deleted.Load() != groups {
+		b.Errorf("%d messages came again within %s, want %d", deleted.Load(), concurrentLimit, groups)
+	}
 }
 
 // consumption is the shared state of the consumers.

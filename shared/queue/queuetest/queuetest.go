@@ -104,6 +104,7 @@ func TestQueue(t *testing.T, subject Subject) {
 		{"wait is woken by the end of a batch", long, testWaitGroup},
 		{"cancelled context", long, testCancelled},
 		{"producers and consumers", short, testConcurrent},
+		{"timeouts between receives", short, testTimeoutsBetweenReceives},
 		{"model", Options{Visibility: visibility, MaxReceives: 3}, testModel},
 	} {
 		t.Run(test.name, func(t *testing.T) {
