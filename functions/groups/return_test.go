@@ -1,12 +1,14 @@
 package groups_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -130,4 +132,73 @@ func TestAGroupWhoseOldOneIsAnothers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A group leaves one directory while another one on the tenant keeps the group in Entra and
+// renames it, and then leaves that one too. A directory to which the group comes back under
+// its old name does not know the name in Entra any more; also if it was away so shortly that
+// nothing was done for it, or if its attempts failed meanwhile.
+func TestAGroupThatComesBackHasANameThatOthersWrote(t *testing.T) {
+	for name, tc := range map[string]struct{ attempt, fails bool }{
+		"it was let go":                         {attempt: true},
+		"it was not let go":                     {},
+		"an attempt failed while it was not in": {attempt: true, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				one, two := f.directory, f.Directory("two", func(s *directory.Settings) { s.AllowSharedDomains = true })
+				for _, each := range []struct{ dir, other *directory.Directory }{{&one, &two}, {&two, &one}} {
+					each.dir.Shares = []directory.ID{each.other.ID}
+					var err error
+					each.dir.Version, err = f.store.PutDirectory(t.Context(), *each.dir)
+					f.must(err)
+				}
+				task := func(dir directory.Directory, id directory.GroupID) {
+					f.directory = dir
+					f.run(id)
+					f.finish()
+					time.Sleep(time.Minute)
+				}
+				f.directory = one
+				id := f.group("Sales")
+				task(one, id)
+				f.directory = two
+				f.connect(id)
+				task(two, id)
+				if f.link(id).EntraID != f.inEntraOf(one, id) {
+					t.Fatal("the directories have different groups in Entra: the test shows nothing")
+				}
+				f.disconnect(id)
+				if tc.attempt {
+					task(two, id)
+				}
+				f.must(f.jumpcloud.RenameGroup(string(id), "Field sales"))
+				task(one, id)
+				f.disconnect(id)
+				task(one, id)
+				f.must(f.jumpcloud.RenameGroup(string(id), "Sales"))
+				f.directory = two
+				if tc.fails {
+					f.jumpcloud.FailNext(jumpcloudtest.Fault{Status: 503, Times: 20})
+					f.run(id)
+					f.jumpcloud.Mend()
+				}
+				f.connect(id)
+				task(two, id)
+				if got := f.inEntra(id).DisplayName; got != "Sales" {
+					t.Errorf("after the return the group is named %q, want Sales: %+v", got, f.link(id))
+				}
+			})
+		})
+	}
+}
+
+// inEntraOf is the group in Entra that a group has in a directory.
+func (f *fixture) inEntraOf(dir directory.Directory, id directory.GroupID) directory.EntraID {
+	f.t.Helper()
+	known, err := f.store.Group(context.Background(), organization, id)
+	f.must(err)
+	link, _ := known.Link(dir.ID)
+	return link.EntraID
 }

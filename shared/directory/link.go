@@ -21,7 +21,7 @@ type Connection struct {
 	Directory ID        `json:"directoryId"`
 	User      UserID    `json:"userId"`
 	Paths     []Path    `json:"paths"`
-	CreatedAt time.Time `json:"createdAt"` // of the first path
+	CreatedAt time.Time `json:"createdAt"` // of the first path since there was none
 	// Ended says why the last path ended; "" while there is one.
 	Ended Reason `json:"ended,omitempty"`
 	// Left is when each path ended that the user left within the last hour: a list that
@@ -44,6 +44,9 @@ func (c Connection) With(path Path, in bool, why Reason, at time.Time) Connectio
 			c.Left = map[Path]time.Time{}
 		}
 		c.Left[path] = at
+	}
+	if in && len(c.Paths) == 0 {
+		c.CreatedAt = at
 	}
 	c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p Path) bool { return p == path })
 	if in {
@@ -123,6 +126,11 @@ type Standing struct {
 	// release. It may belong to somebody else by now: nothing is written to it before it
 	// is claimed again.
 	Freed bool `json:"freed,omitempty"`
+	// Since is the CreatedAt of the connection for which the link knows what Entra has. Another
+	// directory on the tenant may write the object while it is not connected to this one, so
+	// that nothing is known for a later connection. Zero in links that are older than this
+	// field.
+	Since time.Time `json:"since,omitzero"`
 	// Claimed is when events last claimed something, within the last minutes, by what
 	// they claimed (see [Claim.About]).
 	Claimed     map[string]time.Time `json:"claimed,omitempty"`

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -56,6 +57,7 @@ type group struct {
 // groupRead is what JumpCloud has of a group, and what we know of it.
 type groupRead struct {
 	paths []directory.Path // that connect it
+	since time.Time        // it is connected; zero if it is not
 	// source is the group in JumpCloud, nil if it is gone there; answered says whether
 	// JumpCloud was read, held whether the connection source has the group.
 	source         *directory.Group

@@ -12,9 +12,19 @@ import (
 // reclaim claims groups in Entra again whose claims were given up when their groups were
 // released, if the groups are connected again or are now to be deleted. If a group in
 // Entra belongs to another group by now, the link forgets it, and lookUp searches by name.
+//
+// Another directory on the tenant may have renamed the group in Entra while it was not connected
+// to this one: then its name is not known.
 func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		back := g.plan.Connected && g.plan.Exists
+		if back {
+			again := !g.link.Since.IsZero() && !g.link.Since.Equal(g.read.since)
+			if len(b.dir.Shares) > 0 && (again || g.link.Freed) {
+				g.link.Applied = ""
+			}
+			g.link.Since = g.read.since
+		}
 		deletes := b.dir.Settings.DeleteGroups && g.link.Origin == directory.CreatedByUs
 		if !g.link.Freed || !back && !deletes {
 			continue

@@ -24,7 +24,7 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 	for _, g := range b.objects {
 		known := records.Groups[g.attempt.Group]
 		link, found := known.Link(id)
-		g.link, g.written.unsure, g.read.paths = link, link.OpenActions, known.Paths(id)
+		g.link, g.written.unsure, g.read.paths, g.read.since = link, link.OpenActions, known.Paths(id), known.Since(id)
 		g.plan = plan.Group{Settings: records.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
 			Exists: known.Connected(id) || link.Reason != directory.GroupDeleted}
 		// A group that nobody ever connected needs no work, unless the connection source

@@ -101,15 +101,18 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 	}
 }
 
-// reclaim claims accounts again whose users were released and are back. The claim may have
-// been given up, then or later by another directory on the tenant that still had the
-// user. If an account belongs to somebody else by now, the link forgets it and the user
-// gets another one. Otherwise the link forgets the values of its attributes, which may
-// have changed since.
+// reclaim claims accounts again whose users left and are back. The claim may have been given
+// up, then or later by another directory on the tenant that still had the user. If an
+// account belongs to somebody else by now, the link forgets it and the user gets another
+// one. Otherwise the link forgets the values of its attributes, which may have changed since.
 func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 	for _, u := range users {
-		left := u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != ""
-		if !left || !u.plan.Desired.Managed {
+		if !u.plan.Desired.Managed {
+			continue
+		}
+		isBack := b.isBack(u)
+		u.link.Since = u.known.Since(b.dir.ID)
+		if u.plan.Link = u.link; !isBack {
 			continue
 		}
 		_, err := b.claim(ctx, u.link.EntraID, b.owner(u))
@@ -124,6 +127,13 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 		}
 		u.plan.Link = u.link
 	}
+}
+
+// isBack reports whether the user left since the link learnt what Entra has. The status alone
+// does not say so: attempts that failed since then have replaced it.
+func (b *userBatch) isBack(u *user) bool {
+	again := len(b.siblings) > 0 && !u.link.Since.IsZero() && !u.link.Since.Equal(u.known.Since(b.dir.ID))
+	return u.link.Freed || u.link.EntraID != "" && (again || u.link.Status == directory.Released)
 }
 
 // lookUp searches the accounts of users that have none yet, in one batch.

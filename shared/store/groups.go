@@ -56,6 +56,16 @@ func (g Group) Connected(id directory.ID) bool {
 	return slices.ContainsFunc(g.Connections, func(c directory.GroupConnection) bool { return c.Directory == id })
 }
 
+// Since is when the connection of the group to a directory began; zero if there is none.
+func (g Group) Since(id directory.ID) time.Time {
+	for _, c := range g.Connections {
+		if c.Directory == id {
+			return c.CreatedAt
+		}
+	}
+	return time.Time{}
+}
+
 // Paths returns the paths by which the group is connected to a directory.
 func (g Group) Paths(id directory.ID) []directory.Path {
 	for _, c := range g.Connections {

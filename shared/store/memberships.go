@@ -119,7 +119,7 @@ func (s *Store) membershipWrites(ctx context.Context, id directory.ID, group dir
 func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.GroupID, now time.Time) (writes []Write, overtaken bool, err error) {
 	connection, connected := known[connectionKey(id, c.User)]
 	member, is := known[memberKey(id, group, c.User)]
-	before := directory.Connection{Directory: id, User: c.User, CreatedAt: now}
+	before := directory.Connection{Directory: id, User: c.User}
 	m := directory.Member{Directory: id, Group: group, User: c.User}
 	if connected {
 		if before, err = decode[directory.Connection](connection); err != nil {

@@ -36,6 +36,17 @@ func (u User) Paths(id directory.ID) []directory.Path {
 	return nil
 }
 
+// Since is when the connection of the user to a directory began; zero if there is none, or
+// never was one.
+func (u User) Since(id directory.ID) time.Time {
+	for _, c := range u.Connections {
+		if c.Directory == id {
+			return c.CreatedAt
+		}
+	}
+	return time.Time{}
+}
+
 // Ended says why the user's last path to a directory ended; "" if the user has a path,
 // or never had one.
 func (u User) Ended(id directory.ID) directory.Reason {
@@ -131,9 +142,6 @@ func (s *Store) ConnectListed(ctx context.Context, id directory.ID, user directo
 		overtaken = !since.IsZero() && c.LeftAfter(path, since)
 		if overtaken || slices.Contains(c.Paths, path) {
 			return c
-		}
-		if len(c.Paths) == 0 {
-			c.CreatedAt = now
 		}
 		return c.With(path, true, "", now)
 	})
