@@ -214,11 +214,16 @@ func (g *gateway) change(ctx context.Context, to func(*account, *directory.Obsta
 
 // differ changes PasswordDiffers in every link of an account.
 func (g *gateway) differ(ctx context.Context, t *account, to func(*directory.Obstacle) *directory.Obstacle) error {
+	return g.changeLinks(ctx, t, func(link directory.Link) directory.Link {
+		link.PasswordDiffers = to(link.PasswordDiffers)
+		return link
+	})
+}
+
+// changeLinks changes every link of an account.
+func (g *gateway) changeLinks(ctx context.Context, t *account, change func(directory.Link) directory.Link) error {
 	for _, id := range slices.Concat([]directory.ID{t.dir.ID}, t.also) {
-		if err := g.Store.ChangeLink(ctx, id, g.user.ID, func(link directory.Link) directory.Link {
-			link.PasswordDiffers = to(link.PasswordDiffers)
-			return link
-		}); err != nil {
+		if err := g.Store.ChangeLink(ctx, id, g.user.ID, change); err != nil {
 			return err
 		}
 	}
@@ -256,7 +261,8 @@ func (g *gateway) handOver(ctx context.Context) error {
 }
 
 // withdraw ends the actions of passwords that perhaps were not sent. If a password was
-// sent, its task finds the action ended. An action that has already started goes on.
+// sent, its task finds the action ended. An action that has already started goes on, and
+// writes its result to the links. They are written first: nobody finds an ended action again.
 func (g *gateway) withdraw(ctx context.Context) {
 	for _, t := range g.accounts {
 		action, version, err := g.Store.ActionVersion(ctx, g.organization, t.action.ID)
@@ -265,13 +271,13 @@ func (g *gateway) withdraw(ctx context.Context) {
 		}
 		action.Status, action.CompletedAt = plan.Failed, time.Now().UTC()
 		action.Error = &plan.Failure{Kind: string(fault.Transient), Reason: directory.Unavailable, Message: "the password could not be handed on: set a password again"}
-		if g.Store.ChangeAction(ctx, action, version) != nil {
-			continue
-		}
-		t.action = action
-		why := &directory.Obstacle{Reason: action.Error.Reason, Message: action.Error.Message}
-		if err := g.differ(ctx, t, func(*directory.Obstacle) *directory.Obstacle { return why }); err != nil {
+		why := directory.Obstacle{Reason: action.Error.Reason, Message: action.Error.Message}
+		if err := g.changeLinks(ctx, t, func(l directory.Link) directory.Link { return l.WithoutPassword(action.EntraID, why) }); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(t.dir.ID)).Str("user", string(g.user.ID)).Msg("the result of a password could not be written to a link")
+			continue // the sweep ends the action, and then the link
+		}
+		if g.Store.ChangeAction(ctx, action, version) == nil {
+			t.action = action
 		}
 	}
 }

@@ -49,40 +49,57 @@ type fixture struct {
 	metrics *metric.Memory
 }
 
-// counted counts the requests to a table.
+// counted counts the requests to a table. The process dies before or after the nth request;
+// 0 for never.
 type counted struct {
 	store.Table
-	requests int
+	requests, dieBefore, dieAfter int
+}
+
+// death is what a process panics with.
+type death struct{}
+
+// request counts a request that begins; the result is to be called when it has ended.
+func (c *counted) request() (ended func()) {
+	c.requests++
+	if c.requests == c.dieBefore {
+		panic(death{})
+	}
+	return func() {
+		if c.requests == c.dieAfter {
+			panic(death{})
+		}
+	}
 }
 
 func (c *counted) Get(ctx context.Context, key store.Key) (store.Item, error) {
-	c.requests++
+	defer c.request()()
 	return c.Table.Get(ctx, key)
 }
 
 func (c *counted) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
-	c.requests++
+	defer c.request()()
 	return c.Table.BatchGet(ctx, keys)
 }
 
 func (c *counted) Query(ctx context.Context, q store.Query) (store.Page, error) {
-	c.requests++
+	defer c.request()()
 	return c.Table.Query(ctx, q)
 }
 
 func (c *counted) Put(ctx context.Context, item store.Item, cond store.IfVersion) (int64, error) {
-	c.requests++
+	defer c.request()()
 	return c.Table.Put(ctx, item, cond)
 }
 
 func (c *counted) Delete(ctx context.Context, key store.Key, cond store.IfVersion) error {
-	c.requests++
+	defer c.request()()
 	return c.Table.Delete(ctx, key, cond)
 }
 
 func (c *counted) Transact(ctx context.Context, writes []store.Write) error {
 	if len(writes) > 0 {
-		c.requests++
+		defer c.request()()
 	}
 	return c.Table.Transact(ctx, writes)
 }
@@ -321,6 +338,16 @@ func (f *fixture) waitOpen() {
 	f.link(func(l *directory.Link) { l.NextTryAt = time.Now().Add(time.Hour) })
 }
 
+// password records the action of a password for Ann, for which her link waits.
+func (f *fixture) password(status plan.Status) plan.Action {
+	a := begun("user", string(ann))
+	a.Type, a.Status = plan.SetPassword, status
+	f.link(func(l *directory.Link) {
+		l.PasswordDiffers = &directory.Obstacle{Reason: directory.PasswordPending, Message: "it is on its way"}
+	}, a)
+	return a
+}
+
 // openGroup records an action of the group that was begun.
 func (f *fixture) openGroup() {
 	a := begun("group", string(sales))
@@ -330,12 +357,7 @@ func (f *fixture) openGroup() {
 // An action that nobody would end is ended, with what is known.
 func TestAnActionThatNobodyEndsIsEnded(t *testing.T) {
 	password := func(status plan.Status) func(*fixture) plan.Action {
-		return func(f *fixture) plan.Action {
-			a := begun("user", string(ann))
-			a.Type, a.Status = plan.SetPassword, status
-			f.must(f.store.RecordActions(f.t.Context(), a))
-			return a
-		}
+		return func(f *fixture) plan.Action { return f.password(status) }
 	}
 	for name, tc := range map[string]struct {
 		begin   func(*fixture) plan.Action
@@ -358,7 +380,13 @@ func TestAnActionThatNobodyEndsIsEnded(t *testing.T) {
 			f.link(func(l *directory.Link) { l.OpenActions = []string{a.ID} }, a)
 			return a
 		}, 23 * time.Hour, 25 * time.Hour, false},
-		"a password":                 {password(plan.Started), 4 * time.Minute, 6 * time.Minute, true},
+		"a password": {password(plan.Started), 4 * time.Minute, 6 * time.Minute, true},
+		"a password, and a later one was set": {func(f *fixture) plan.Action {
+			a := f.password(plan.Started)
+			time.Sleep(time.Minute)
+			f.link(func(l *directory.Link) { l.PasswordDiffers, l.PasswordAt = nil, time.Now().UTC() })
+			return a
+		}, 3 * time.Minute, 5 * time.Minute, false},
 		"a password that was queued": {password(plan.Queued), 23 * time.Hour, 25 * time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {

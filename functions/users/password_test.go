@@ -34,6 +34,10 @@ func (f *fixture) passwordFor(id directory.UserID, password string, receives int
 		ID: fmt.Sprintf("p%03d", f.messages), Type: plan.SetPassword, Directory: f.directory.ID, Subject: plan.Subject{Kind: "user", ID: string(id)},
 		EntraID: link.EntraID, Cause: plan.Cause{Type: "password_gateway", ID: "c"}, Status: plan.Queued, At: time.Now().UTC(),
 	}
+	f.must(f.store.ChangeLink(context.Background(), f.directory.ID, id, func(l directory.Link) directory.Link {
+		l.PasswordDiffers = &directory.Obstacle{Reason: directory.PasswordPending, Message: "it was given to JumpCloud"}
+		return l
+	}))
 	f.must(f.store.RecordActions(context.Background(), action))
 	opener, err := seal.NewOpener(f.seed)
 	f.must(err)

@@ -198,6 +198,16 @@ func (l Link) Stands(status LinkStatus, reason Reason) bool {
 		l.Standing.Stands(status, "") && slices.ContainsFunc(l.Problems, func(p Problem) bool { return p.Reason == reason })
 }
 
+// WithoutPassword is the link after a password for an account was not sent, or nobody knows
+// whether it was set; why says so. A link that does not wait for a password stays as it is: its
+// account got a later one, or another worker knew the result.
+func (l Link) WithoutPassword(account EntraID, why Obstacle) Link {
+	if l.EntraID == account && l.PasswordDiffers != nil && l.PasswordDiffers.Reason == PasswordPending {
+		l.PasswordDiffers = &why
+	}
+	return l
+}
+
 // Account is the account that certainly belongs to the user; "" if there is none.
 func (l Link) Account() EntraID {
 	if l.Freed {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -272,19 +273,19 @@ func (b *passwordWork) giveUp(ctx context.Context, p *password, f *fault.Error, 
 }
 
 // complete records the result for the password; obstacle is why the account does not have
-// it. If the password was sent, the answer counts whoever else works on the action, and
-// is written to the links first, because a client that waits for the action may read them
-// next. If it was not sent, only the worker that can change the action writes the links.
+// it. The links are written first: a client that waits for the action may read them next,
+// and nobody finds an ended action again. If the password was sent, the answer counts
+// whoever else works on the action. If it was not, only links that wait for a password are
+// changed, and the attempt is repeated if they cannot be.
 func (b *passwordWork) complete(ctx context.Context, p *password, obstacle *directory.Obstacle, sent bool) {
 	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
 	defer cancel()
 	p.action.CompletedAt = time.Now().UTC()
-	var err error
+	err := b.recordInLinks(ctx, p, obstacle, sent)
 	if sent {
-		b.recordInLinks(ctx, p, obstacle)
 		err = b.Store.RecordActions(ctx, p.action)
-	} else if err = b.change(ctx, p); err == nil {
-		b.recordInLinks(ctx, p, obstacle)
+	} else if err == nil {
+		err = b.change(ctx, p)
 	}
 	if err != nil {
 		b.retry(ctx, p, err)
@@ -295,9 +296,13 @@ func (b *passwordWork) complete(ctx context.Context, p *password, obstacle *dire
 }
 
 // recordInLinks writes to every link of the account whether it has the password.
-func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle *directory.Obstacle) {
+func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle *directory.Obstacle, sent bool) error {
+	var failed []error
 	for _, id := range slices.Concat([]directory.ID{p.directory}, p.attempt.Password.Also) {
 		err := b.Store.ChangeLink(ctx, id, p.attempt.User, func(link directory.Link) directory.Link {
+			if !sent {
+				return link.WithoutPassword(p.action.EntraID, *obstacle)
+			}
 			if link.EntraID != p.action.EntraID {
 				return link
 			}
@@ -308,8 +313,10 @@ func (b *passwordWork) recordInLinks(ctx context.Context, p *password, obstacle 
 		})
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Str("link", string(id)).Msg("the result for the password could not be recorded in a link")
+			failed = append(failed, err)
 		}
 	}
+	return errors.Join(failed...)
 }
 
 // change records the action, unless another worker changed it.

@@ -37,13 +37,16 @@ func groupSubject(known store.Group, id directory.ID, now time.Time) sweptSubjec
 		awaited: link.NextTryAt.After(now) || known.Busy(id, now)}
 }
 
-// undone reports whether the link shows that something is left to do.
+// undone reports whether the link shows that something is left to do. The open actions of a link
+// that is parked or released are left for the next change: those that have not ended have
+// records of their own.
 func (s sweptSubject) undone() bool {
 	follows := s.Status == directory.Released
 	if s.connected {
 		follows = s.Status == directory.Synced || s.Status == directory.Parked
 	}
-	return s.linked && (s.notify || len(s.OpenActions) > 0 || !follows)
+	open := len(s.OpenActions) > 0 && !s.ended()
+	return s.linked && (s.notify || open || !follows)
 }
 
 // ended reports whether the link shows a state that stays until something changes: parked
@@ -104,7 +107,7 @@ func (w *sweeping) ends(s sweptSubject, action plan.Action) bool {
 
 // end ends an action that no attempt will end: its process died, and the link does not
 // name it any more, or it is a password, which is never sent twice. Somebody who changed
-// the action meanwhile was faster.
+// the action meanwhile was faster. The links come first: an ended action is not found again.
 func (w *sweeping) end(ctx context.Context, s sweptSubject, action plan.Action) error {
 	a, version, err := w.Store.ActionVersion(ctx, w.directory.Organization(), action.ID)
 	if fault.Is(err, fault.NotFound) {
@@ -115,6 +118,9 @@ func (w *sweeping) end(ctx context.Context, s sweptSubject, action plan.Action) 
 	}
 	a.Error = &plan.Failure{Kind: string(fault.Transient), Reason: directory.Interrupted, Message: interruptedSentence(a)}
 	a.Status, a.CompletedAt = plan.Failed, w.now
+	if err := w.endPassword(ctx, s, a); err != nil {
+		return err
+	}
 	switch err := w.Store.ChangeAction(ctx, a, version); {
 	case fault.Is(err, fault.Changed):
 		return nil
@@ -124,19 +130,18 @@ func (w *sweeping) end(ctx context.Context, s sweptSubject, action plan.Action) 
 	w.ended = append(w.ended, a)
 	w.found[store.OpenAction]++
 	w.Metrics.Count("actions", 1, "type", string(a.Type), "status", string(a.Status), "reason", string(a.Error.Reason))
+	return nil
+}
+
+// endPassword writes to the links that wait for the password of an action that it has to be
+// set again. Other actions change no link.
+func (w *sweeping) endPassword(ctx context.Context, s sweptSubject, a plan.Action) error {
 	if a.Type != plan.SetPassword {
 		return nil
 	}
+	why := directory.Obstacle{Reason: a.Error.Reason, Message: a.Error.Message}
 	for _, link := range s.links {
-		if link.EntraID != a.EntraID {
-			continue
-		}
-		err := w.Store.ChangeLink(ctx, link.Directory, link.User, func(l directory.Link) directory.Link {
-			if l.EntraID == a.EntraID {
-				l.PasswordDiffers = &directory.Obstacle{Reason: a.Error.Reason, Message: a.Error.Message}
-			}
-			return l
-		})
+		err := w.Store.ChangeLink(ctx, link.Directory, link.User, func(l directory.Link) directory.Link { return l.WithoutPassword(a.EntraID, why) })
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}

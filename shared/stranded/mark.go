@@ -158,11 +158,7 @@ func (t Taker) endPassword(ctx context.Context, m message) error {
 	}
 	for _, id := range slices.Concat([]directory.ID{m.record.Directory}, m.password.Also) {
 		err := t.Store.ChangeLink(ctx, id, directory.UserID(m.record.About[0].ID), func(link directory.Link) directory.Link {
-			pending := link.PasswordDiffers != nil && link.PasswordDiffers.Reason == directory.PasswordPending
-			if link.EntraID == action.EntraID && pending {
-				link.PasswordDiffers = &why
-			}
-			return link
+			return link.WithoutPassword(action.EntraID, why)
 		})
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err

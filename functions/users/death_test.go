@@ -1,0 +1,245 @@
+package users_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"entrasync/functions/users"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/metric"
+	"entrasync/shared/plan"
+	"entrasync/shared/queue"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// mortal is a process that dies at the nth of its calls of the table, of the queues and of
+// outside systems. Once it is dead no call has an effect.
+type mortal struct {
+	store.Table
+	queue.Sender
+	mu       sync.Mutex
+	calls, n int
+	dead     bool
+}
+
+// errDead is what a dead process gets for an answer; nobody sees it.
+var errDead = fault.New(fault.Transient, "test", "the process is dead")
+
+// call counts a call; it is an error if the process is dead, or dies now.
+func (m *mortal) call() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.calls++; m.calls == m.n {
+		m.dead = true
+	}
+	if m.dead {
+		return errDead
+	}
+	return nil
+}
+
+func (m *mortal) Get(ctx context.Context, key store.Key) (store.Item, error) {
+	if err := m.call(); err != nil {
+		return store.Item{}, err
+	}
+	return m.Table.Get(ctx, key)
+}
+
+func (m *mortal) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
+	if err := m.call(); err != nil {
+		return nil, err
+	}
+	return m.Table.BatchGet(ctx, keys)
+}
+
+func (m *mortal) Query(ctx context.Context, q store.Query) (store.Page, error) {
+	if err := m.call(); err != nil {
+		return store.Page{}, err
+	}
+	return m.Table.Query(ctx, q)
+}
+
+func (m *mortal) Put(ctx context.Context, item store.Item, cond store.IfVersion) (int64, error) {
+	if err := m.call(); err != nil {
+		return 0, err
+	}
+	return m.Table.Put(ctx, item, cond)
+}
+
+func (m *mortal) Delete(ctx context.Context, key store.Key, cond store.IfVersion) error {
+	if err := m.call(); err != nil {
+		return err
+	}
+	return m.Table.Delete(ctx, key, cond)
+}
+
+func (m *mortal) Transact(ctx context.Context, writes []store.Write) error {
+	if err := m.call(); err != nil {
+		return err
+	}
+	return m.Table.Transact(ctx, writes)
+}
+
+func (m *mortal) Send(ctx context.Context, messages ...queue.Message) error {
+	if err := m.call(); err != nil {
+		return err
+	}
+	return m.Sender.Send(ctx, messages...)
+}
+
+// dies handles messages in a process that dies at its nth call; it reports whether it had
+// so many.
+func (f *fixture) dies(n int, messages ...events.SQSMessage) bool {
+	f.t.Helper()
+	m := &mortal{Table: f.Table, Sender: f, n: n}
+	handler, err := users.New(users.Config{
+		Parts: reconcile.Parts{Store: store.New(m), Clients: f.Clients(), Metrics: f.metrics,
+			Lanes: reconcile.Lanes{UsersLive: m, UsersBulk: m, GroupsLive: unread{}, GroupsBulk: unread{}}},
+		PasswordSeed: f.passwordSeed, Postponer: f, MaxReceives: maxReceives,
+	})
+	f.must(err)
+	f.outside = func(*http.Request) error { return m.call() }
+	defer func() { f.outside = nil }()
+	_, err = handler.Handle(context.Background(), events.SQSEvent{Records: messages})
+	f.must(err)
+	return m.dead
+}
+
+// drain handles the tasks that were sent, and those that come of them.
+func (f *fixture) drain() {
+	f.t.Helper()
+	for range 100 {
+		tasks := f.again
+		if f.again = nil; len(tasks) == 0 {
+			return
+		}
+		for _, m := range tasks {
+			f.messages++
+			name := fmt.Sprintf("d%d", f.messages)
+			if again := f.handOver(events.SQSMessage{MessageId: name, ReceiptHandle: name, Body: string(m.Body), EventSourceARN: "queue",
+				Attributes: map[string]string{"ApproximateReceiveCount": "1"}}); len(again) > 0 {
+				f.again = append(f.again, m)
+			}
+		}
+		time.Sleep(20 * time.Second)
+	}
+	f.t.Fatalf("%d tasks are left after 100 rounds", len(f.again))
+}
+
+// The process dies at any of its calls, and its message comes again or, where the beginning
+// left a record, is lost. After two runs of the sweep Entra is as it should be, every action
+// has ended, and no link waits.
+func TestTheProcessDiesAtAnyCall(t *testing.T) {
+	none := func(*fixture, directory.UserID) {}
+	for name, tc := range map[string]struct {
+		before  func(*fixture, directory.UserID) // is done and applied
+		change  func(*fixture, directory.UserID)
+		lost    bool // the message
+		enabled bool
+		surname string
+	}{
+		"connected":                       {nil, none, false, true, "Lee"},
+		"connected, the message is lost":  {nil, none, true, true, "Lee"},
+		"changed":                         {none, func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"lastname": "Moss"}) }, false, true, "Moss"},
+		"suspended":                       {none, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) }, false, false, "Lee"},
+		"left":                            {none, (*fixture).disconnect, false, false, "Lee"},
+		"left, and the message is lost":   {none, (*fixture).disconnect, true, false, "Lee"},
+		"back":                            {func(f *fixture, id directory.UserID) { f.disconnect(id); f.run(id) }, (*fixture).connect, false, true, "Lee"},
+		"back, and the message is lost":   {func(f *fixture, id directory.UserID) { f.disconnect(id); f.run(id) }, (*fixture).connect, true, true, "Lee"},
+		"a password":                      {none, nil, false, true, "Lee"},
+		"a password, the message is lost": {none, nil, true, true, "Lee"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n, died := 1, true; died; n++ {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFixture(t)
+					ann := f.unconnected("ann", "ann@contoso.example")
+					f.update(ann, jumpcloudtest.Fields{"lastname": "Lee"})
+					f.connect(ann)
+					if tc.before != nil {
+						f.run(ann)
+						tc.before(f, ann)
+						f.drain()
+						time.Sleep(15 * time.Minute)
+					}
+					var m events.SQSMessage
+					if tc.change == nil {
+						m = f.passwordFor(ann, newPassword, 1)
+					} else {
+						tc.change(f, ann)
+						m = f.message(ann, 1)
+					}
+					died = f.dies(n, m)
+					time.Sleep(6 * time.Minute)
+					if !tc.lost {
+						for range 20 {
+							if len(f.handOver(m)) == 0 {
+								break
+							}
+							time.Sleep(time.Minute)
+						}
+					}
+					f.drain()
+					wait := 11 * time.Minute
+					if tc.change == nil {
+						wait = 25 * time.Hour // it may be queued for a day
+					}
+					for range 2 {
+						time.Sleep(wait)
+						f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: &metric.Memory{}}.Run(t.Context()))
+						f.drain()
+					}
+					f.ended(n, ann)
+					if account := f.account("ann@contoso.example"); account.AccountEnabled != tc.enabled || account.Text("surname") != tc.surname {
+						t.Errorf("call %d: enabled is %t and the surname %q, want %t and %q: %+v", n, account.AccountEnabled, account.Text("surname"), tc.enabled, tc.surname, f.link(ann))
+					}
+				})
+				if !died {
+					t.Logf("died at each of %d calls", n-1)
+				}
+				if n > 300 {
+					t.Fatal("an attempt takes more than 300 calls, want fewer")
+				}
+			}
+		})
+	}
+}
+
+// ended checks that nothing about a user is left to do after a death at the nth call.
+func (f *fixture) ended(n int, id directory.UserID) {
+	f.t.Helper()
+	for _, a := range f.actions() {
+		if !a.Completed() {
+			f.t.Errorf("call %d: the action %s is %s, want it ended", n, a.Type, a.Status)
+		}
+		if a.Error != nil && a.Error.Reason == "" {
+			f.t.Errorf("call %d: the action %s ended without a reason: %+v", n, a.Type, a.Error)
+		}
+	}
+	link := f.link(id)
+	pending := link.PasswordDiffers != nil && link.PasswordDiffers.Reason == directory.PasswordPending
+	if len(link.OpenActions) > 0 || link.Status == directory.Pending || pending {
+		f.t.Errorf("call %d: got the link %+v, want no open action, no status %s and no reason %s", n, link, directory.Pending, directory.PasswordPending)
+	}
+	page, err := f.store.Unfinished(context.Background(), f.directory.ID, 0, "")
+	if err != nil || len(page.Items) > 0 {
+		f.t.Errorf("call %d: got %d unfinished records, %v; want none", n, len(page.Items), err)
+	}
+	if set := f.account("ann@contoso.example"); f.hasPassword(set.UserPrincipalName, newPassword) {
+		for _, a := range f.actions() {
+			if a.Type == plan.SetPassword && a.Status == plan.Succeeded && link.PasswordDiffers != nil {
+				f.t.Errorf("call %d: the account has the password, and the link says %+v", n, link.PasswordDiffers)
+			}
+		}
+	}
+}
