@@ -69,11 +69,17 @@ func (r Recording) writes() ([]Write, error) {
 }
 
 // leavesOpen reports whether the link says that something is left to do which no action
-// says: users are to be notified, or it names an action of an earlier recording.
+// says: users are to be notified, or it names an action of an earlier recording. A link
+// that is parked or released may name one for as long as it stays so: the next change
+// compares what the action wrote.
 func (r Recording) leavesOpen() bool {
-	open, notify := r.Link.OpenActions, false
+	standing, notify := r.Link.Standing, false
 	if r.Group != nil {
-		open, notify = r.Group.OpenActions, r.Group.NotifyPending
+		standing, notify = r.Group.Standing, r.Group.NotifyPending
+	}
+	open := standing.OpenActions
+	if standing.Status == directory.Parked || standing.Status == directory.Released {
+		open = nil
 	}
 	begun := func(id string) bool {
 		return slices.ContainsFunc(r.Actions, func(a plan.Action) bool { return a.ID == id && a.Status == plan.Started })
