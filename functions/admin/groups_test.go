@@ -12,6 +12,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -323,5 +324,27 @@ func TestAGroupMayBeConnectedInBothWays(t *testing.T) {
 	}
 	if status, group := f.call("DELETE", path, ""); status != 202 || group["connected"] != false {
 		t.Errorf("after the source was turned off: %d %v, want 202, connected %v", status, group, false)
+	}
+}
+
+// A write to a group whose result nobody knows is shown with the group, because the events do
+// not show it.
+func TestAGroupShowsWritesWhoseResultIsNotKnown(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	f.connectGroups(id, engineering)
+	at := time.Date(2026, 3, 6, 12, 0, 0, 0, time.UTC)
+	why := &plan.Failure{Kind: "transient", Reason: directory.Interrupted, Message: "entrasync stopped"}
+	add := plan.Action{ID: "a1", Type: plan.AddMembers, Directory: directory.ID(id), Subject: plan.Subject{Kind: plan.OfGroup, ID: engineering}, Status: plan.Failed, At: at, CompletedAt: at, Error: why}
+	if err := f.records.RecordActions(t.Context(), add); err != nil {
+		t.Fatal(err)
+	}
+	f.groupLink(id, engineering, func(l *directory.GroupLink) { l.OpenActions = []string{add.ID} })
+	_, view := f.call("GET", "/v1/directories/"+id+"/groups/"+engineering, "")
+	got := fmt.Sprint(view["unknown"])
+	for _, want := range []string{"a1", "interrupted", "entrasync stopped", "2026-03-06T12:00:00Z"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got the unknown writes %s, want %q among them", got, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
 
@@ -24,9 +25,19 @@ type groupView struct {
 	Message     string               `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
 	Origin      directory.Origin     `json:"owner,omitempty" enum:"created,taken_over"`
 	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups, and of a group that is not connected any more"`
+	Unknown     []unknownWrite       `json:"unknown,omitempty" doc:"The writes of which nobody knows whether Entra did them, because entrasync stopped or got no answer; the next sync of a connected group compares them with Entra. Only in the view of one group"`
 	LastEventAt *time.Time           `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time           `json:"lastWriteAt,omitempty"`
 	NextTryAt   *time.Time           `json:"nextTryAt,omitempty"`
+}
+
+// unknownWrite is a write whose result is not known.
+type unknownWrite struct {
+	Action  string           `json:"actionId"`
+	Type    plan.Type        `json:"type" doc:"What was written, such as add_members"`
+	At      time.Time        `json:"at" doc:"When it was begun"`
+	Reason  directory.Reason `json:"reason,omitempty" doc:"One typed word: why the result is not known; missing while the write may be under way"`
+	Message string           `json:"message"`
 }
 
 // membersView is the state of the members of a group.
@@ -119,8 +130,14 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	if !found {
 		return groupView{}, fault.New(fault.NotFound, "admin.group", "the group "+string(id)+" was never connected to this directory")
 	}
+	unknown, err := a.unknownWrites(ctx, link)
+	if err != nil {
+		return groupView{}, err
+	}
 	if !dir.Settings.ManageGroups || !group.Connected(dir.ID) {
-		return viewOfGroup(link, pathsOf(group, dir.ID), nil), nil
+		shown := viewOfGroup(link, pathsOf(group, dir.ID), nil)
+		shown.Unknown = unknown
+		return shown, nil
 	}
 	members, damaged, err := a.membersOf(ctx, link)
 	if err != nil {
@@ -129,7 +146,30 @@ func (a API) groupOf(ctx context.Context, dir directory.Directory, id directory.
 	view := countOf(members, damaged)
 	view.NotInSync, err = a.troubles(ctx, dir.ID, members)
 	view.More = view.Waiting + view.Refused - len(view.NotInSync)
-	return viewOfGroup(link, pathsOf(group, dir.ID), view), err
+	shown := viewOfGroup(link, pathsOf(group, dir.ID), view)
+	shown.Unknown = unknown
+	return shown, err
+}
+
+// unknownWrites are the open actions of a group. The events show no actions of groups, because
+// Directory Insights has no such event of an application.
+func (a API) unknownWrites(ctx context.Context, link directory.GroupLink) ([]unknownWrite, error) {
+	var unknown []unknownWrite
+	for _, id := range link.OpenActions {
+		action, err := a.Store.Action(ctx, link.Directory.Organization(), id)
+		if fault.Is(err, fault.NotFound) || err == nil && action.Status == plan.Succeeded {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		each := unknownWrite{Action: id, Type: action.Type, At: action.At, Message: "the write was begun, and its result is not known yet"}
+		if action.Error != nil {
+			each.Reason, each.Message = action.Error.Reason, action.Error.Message
+		}
+		unknown = append(unknown, each)
+	}
+	return unknown, nil
 }
 
 // membersOf reads the members of a group, and counts the records that cannot be read.
