@@ -144,20 +144,23 @@ func TestTheProcessDiesAtAnyCall(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before  func(*fixture, directory.UserID) // is done and applied
 		change  func(*fixture, directory.UserID)
+		begun   bool // an earlier process died while it sent the password
 		lost    bool // the message
 		enabled bool
 		surname string
 	}{
-		"connected":                       {nil, none, false, true, "Lee"},
-		"connected, the message is lost":  {nil, none, true, true, "Lee"},
-		"changed":                         {none, func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"lastname": "Moss"}) }, false, true, "Moss"},
-		"suspended":                       {none, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) }, false, false, "Lee"},
-		"left":                            {none, (*fixture).disconnect, false, false, "Lee"},
-		"left, and the message is lost":   {none, (*fixture).disconnect, true, false, "Lee"},
-		"back":                            {func(f *fixture, id directory.UserID) { f.disconnect(id); f.run(id) }, (*fixture).connect, false, true, "Lee"},
-		"back, and the message is lost":   {func(f *fixture, id directory.UserID) { f.disconnect(id); f.run(id) }, (*fixture).connect, true, true, "Lee"},
-		"a password":                      {none, nil, false, true, "Lee"},
-		"a password, the message is lost": {none, nil, true, true, "Lee"},
+		"connected":                             {nil, none, false, false, true, "Lee"},
+		"connected, the message is lost":        {nil, none, false, true, true, "Lee"},
+		"changed":                               {none, func(f *fixture, id directory.UserID) { f.update(id, jumpcloudtest.Fields{"lastname": "Moss"}) }, false, false, true, "Moss"},
+		"suspended":                             {none, func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(id))) }, false, false, false, "Lee"},
+		"left":                                  {none, (*fixture).disconnect, false, false, false, "Lee"},
+		"left, and the message is lost":         {none, (*fixture).disconnect, false, true, false, "Lee"},
+		"back":                                  {func(f *fixture, id directory.UserID) { f.disconnect(id); f.run(id) }, (*fixture).connect, false, false, true, "Lee"},
+		"back, and the message is lost":         {func(f *fixture, id directory.UserID) { f.disconnect(id); f.run(id) }, (*fixture).connect, false, true, true, "Lee"},
+		"a password":                            {none, nil, false, false, true, "Lee"},
+		"a password, the message is lost":       {none, nil, false, true, true, "Lee"},
+		"a password that was begun":             {none, nil, true, false, true, "Lee"},
+		"a begun password, the message is lost": {none, nil, true, true, true, "Lee"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n, died := 1, true; died; n++ {
@@ -175,6 +178,11 @@ func TestTheProcessDiesAtAnyCall(t *testing.T) {
 					var m events.SQSMessage
 					if tc.change == nil {
 						m = f.passwordFor(ann, newPassword, 1)
+						if tc.begun {
+							begun := f.actionOf(m)
+							begun.Status = plan.Started
+							f.must(f.store.RecordActions(t.Context(), begun))
+						}
 					} else {
 						tc.change(f, ann)
 						m = f.message(ann, 1)
