@@ -194,13 +194,38 @@ func (s *Simulator) Set(change func(*Behaviour)) {
 	change(&s.behaviour)
 }
 
-// copyOf makes a deep copy of an object.
+// copyOf makes a deep copy of an object, with the types that JSON has when it is read.
 func copyOf(f Fields) Fields {
-	encoded, err := json.Marshal(f)
+	if f == nil {
+		return nil
+	}
+	copied := make(Fields, len(f))
+	for name, value := range f {
+		copied[name] = copyOfValue(value)
+	}
+	return copied
+}
+
+// copyOfValue makes a deep copy of a value: at once if it has a type that JSON has when it
+// is read, else by writing and reading it. What cannot be written is nil.
+func copyOfValue(value any) any {
+	switch v := value.(type) {
+	case nil, string, bool, float64:
+		return v
+	case map[string]any:
+		return map[string]any(copyOf(v))
+	case []any:
+		copied := make([]any, len(v))
+		for i, each := range v {
+			copied[i] = copyOfValue(each)
+		}
+		return copied
+	}
+	encoded, err := json.Marshal(value)
 	if err != nil {
 		return nil
 	}
-	var copied Fields
+	var copied any
 	if json.Unmarshal(encoded, &copied) != nil {
 		return nil
 	}
