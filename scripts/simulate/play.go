@@ -114,7 +114,29 @@ func (c *company) live(day []Step) {
 		}
 		c.settle()
 	}
+	if c.rough {
+		c.sweepUp()
+	}
 	c.sample()
+}
+
+// The sweep looks for what nobody works on every five minutes, and sends a task about the
+// same thing again after waits of up to a day.
+const (
+	sweepPause   = 15 * time.Minute
+	longestSweep = 30 * time.Hour
+)
+
+// sweepUp waits until the sweep has found all that dead processes left. Without deaths and
+// the like there is nothing for it to find.
+func (c *company) sweepUp() {
+	for start := time.Now(); time.Since(start) < longestSweep; c.settle() {
+		left := &findings{}
+		if c.checkRecords(left); len(left.list) == 0 {
+			return
+		}
+		time.Sleep(sweepPause)
+	}
 }
 
 // pass lets time pass.

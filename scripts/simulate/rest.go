@@ -241,13 +241,9 @@ func (c *company) checkRecords(found *findings) {
 		found.add("%d messages are dead letters, want none", depth.Visible+depth.InFlight)
 	}
 	for _, d := range c.dirs {
-		listed := map[string]bool{}
 		links, err := c.Store.Links(c.t.Context(), d.ID, 0, "")
 		c.Must(err)
 		for _, l := range links.Items {
-			for _, id := range l.OpenActions {
-				listed[id] = true
-			}
 			if len(l.OpenActions) > 0 || l.Status == directory.Pending && l.EntraID != "" || !l.NextTryAt.IsZero() {
 				found.add("the work on user %s has not ended: %+v", l.User, l.Standing)
 			}
@@ -258,27 +254,21 @@ func (c *company) checkRecords(found *findings) {
 			}
 		}
 		for _, g := range c.groups {
-			c.checkGroupRecords(d, g, listed, found)
+			c.checkGroupRecords(d, g, found)
 		}
-		c.checkActions(d, listed, found)
+		c.checkActions(d, found)
 	}
 }
 
 // checkGroupRecords finds work on a group that has not ended.
-func (c *company) checkGroupRecords(d directory.Directory, g *group, listed map[string]bool, found *findings) {
+func (c *company) checkGroupRecords(d directory.Directory, g *group, found *findings) {
 	known, err := c.Store.Group(c.t.Context(), c.Organization(), g.id)
 	c.Must(err)
 	l, linked := known.Link(d.ID)
 	if !linked {
 		return
 	}
-	for _, id := range l.OpenActions {
-		listed[id] = true
-	}
-	// An action that a process left open is closed by the next attempt that compares the
-	// group with Entra. For a group that is let go that is for the sweep.
-	open := len(l.OpenActions) > 0 && (!c.rough || l.Status != directory.Released)
-	if open || l.Status == directory.Pending || !l.NextTryAt.IsZero() || l.NotifyPending {
+	if len(l.OpenActions) > 0 || l.Status == directory.Pending || !l.NextTryAt.IsZero() || l.NotifyPending {
 		found.add("the work on group %s has not ended: %+v", g.id, l)
 	}
 	marks, err := c.Store.Marks(c.t.Context(), d.ID, g.id)
@@ -288,15 +278,13 @@ func (c *company) checkGroupRecords(d directory.Directory, g *group, listed map[
 	}
 }
 
-// checkActions finds actions that were begun and never ended. Those of a process that died
-// before it recorded them in a link are for the sweep; they are not among the promises
-// yet.
-func (c *company) checkActions(d directory.Directory, listed map[string]bool, found *findings) {
+// checkActions finds actions that were begun and never ended.
+func (c *company) checkActions(d directory.Directory, found *findings) {
 	for cursor := ""; ; {
 		page, err := c.Store.Actions(c.t.Context(), d.ID, 0, cursor)
 		c.Must(err)
 		for _, a := range page.Items {
-			if a.Status == plan.Started && (listed[a.ID] || !c.rough) {
+			if a.Status == plan.Started {
 				found.add("the action %s of %s has not ended", a.Type, a.Subject.Name)
 			}
 		}
