@@ -85,6 +85,7 @@ func (c *company) checkPerson(p *person, accounts map[string]*person, found *fin
 	}
 	if managed {
 		c.checkAttributes(p, user, a, found)
+		c.checkLinks(p, found)
 	}
 }
 
@@ -126,6 +127,18 @@ func (c *company) checkAttributes(p *person, user jumpcloudtest.Fields, a entrat
 	}
 }
 
+// checkLinks finds records that do not say that the account of a connected person is as it
+// should be.
+func (c *company) checkLinks(p *person, found *findings) {
+	for dir, d := range c.dirs {
+		known, err := c.Store.User(c.t.Context(), c.Organization(), p.id)
+		c.Must(err)
+		if l, linked := known.Link(d.ID); c.isConnected(p, dir) && (!linked || l.Status != directory.Synced) {
+			found.add("%s is connected and not synced: %s", nameOf(p.number), c.linkText(p))
+		}
+	}
+}
+
 // linkText is how the records say that a person stands.
 func (c *company) linkText(p *person) string {
 	text := ""
@@ -153,6 +166,9 @@ func (c *company) checkGroup(g *group, accounts map[string]*person, found *findi
 	if len(own) != 1 || own[0].DisplayName != name {
 		found.add("%d groups of %s in Entra %v, want one named %q: %+v", len(own), groupName(g.number, 0), names(own), name, c.GroupLink(g.id))
 		return
+	}
+	if l := c.GroupLink(g.id); l.Status != directory.Synced {
+		found.add("%s is connected and not synced: %+v", name, l)
 	}
 	want := map[string]bool{}
 	in := c.now.members[g.number]
