@@ -2,39 +2,38 @@ package simulate
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
-	"entrasync/scripts/wiring"
 	"entrasync/scripts/world"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
-	"entrasync/shared/plan"
-	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
 
 // company is a company, its administrators, and what the simulation itself knows of them.
 type company struct {
 	*world.World
-	t       world.T
-	weather *weather
-	log     *output
-	people  map[int]*person
-	groups  map[int]*group
-	dirs    []directory.Directory // the second one is there only on some days
-	rough   bool                  // there was worse than late, repeated and lost webhooks
-	drops   bool                  // webhooks were dropped
-	exact   bool                  // membership was exact at some time
-	foreign foreign
-	samples samples
-	now     view
+	t         world.T
+	weather   *weather
+	processes *processes
+	log       *output
+	people    map[int]*person
+	groups    map[int]*group
+	dirs      []directory.Directory // the second one is there only on some days
+	rough     bool                  // there was worse than late, repeated and lost webhooks
+	drops     bool                  // webhooks were dropped
+	exact     bool                  // membership was exact at some time
+	foreign   foreign
+	samples   samples
+	now       view
 }
 
 // person is a person with a name. Who is hired again after a deletion is another user of
@@ -79,11 +78,13 @@ func (o *output) bytes() []byte {
 // newCompany makes a company without people.
 func newCompany(t world.T, seed uint64) *company {
 	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}}
+	c.processes = &processes{weather: c.weather}
 	log := zerolog.New(c.log).With().Timestamp().Logger()
-	c.World = world.New(t, world.Config{Apart: true, Log: &log, Seed: seed + 1, Process: processes(c.weather), Settings: func(s *directory.Settings) {
+	c.World = world.New(t, world.Config{Apart: true, Log: &log, Seed: seed + 1, Process: c.processes.make, Settings: func(s *directory.Settings) {
 		s.Domains = []directory.Domain{{Name: world.Domain, Default: true}}
 		s.Attributes[titleRule] = true
 	}})
+	c.API(http.MethodGet, "/healthz", "") // starts the process of the API
 	c.dirs = []directory.Directory{c.Directory}
 	c.addForeign()
 	return c
@@ -250,11 +251,6 @@ func (c *company) removeGroup(n int) {
 	}
 }
 
-// request is the cause of a request of an administrator.
-func request(kind string) plan.Cause {
-	return plan.Cause{Type: kind, ID: uuid.NewString(), At: time.Now().UTC(), Requested: true}
-}
-
 // in is a directory, if it is there.
 func (c *company) in(dir int) (directory.ID, bool) {
 	if dir >= len(c.dirs) {
@@ -263,23 +259,38 @@ func (c *company) in(dir int) (directory.ID, bool) {
 	return c.dirs[dir].ID, true
 }
 
-// send sends a task for a user in all directories, as a request of an administrator does
-// that changes a connection in one of them.
-func (c *company) send(lane string, kind string, id directory.UserID) {
-	for _, d := range c.dirs {
-		c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[lane], reconcile.Task{Directory: d.ID, User: id, Cause: request(kind)}))
+// How often an administrator repeats a request that failed, and how long after it.
+const (
+	requests    = 100
+	requestWait = 5 * time.Second
+)
+
+// ask sends a request of an administrator to the API, again and again until there is an
+// answer that says more than to try again.
+func (c *company) ask(method string, dir directory.ID, path, body string) {
+	for range requests {
+		c.revive()
+		status := c.API(method, "/v1/directories/"+string(dir)+path, body)
+		if died := c.revive(); !died && status < http.StatusInternalServerError {
+			return
+		}
+		c.pass(requestWait)
 	}
 }
 
+// revive starts the process of the API anew and reports whether it was dead.
+func (c *company) revive() (died bool) { return c.processes.last().dead.Swap(false) }
+
+// connect asks for a direct connection. JumpCloud may not know yet whom it hired, so what
+// the records have is what the administrator sees.
 func (c *company) connect(n, dir int) {
 	p := c.present(n)
 	id, there := c.in(dir)
 	if p == nil || !there {
 		return
 	}
-	c.Must(c.Store.Connect(c.t.Context(), id, p.id, directory.Direct, time.Now().UTC()))
-	p.direct[dir] = true
-	c.send(wiring.UsersBulk, reconcile.Connected, p.id)
+	c.ask(http.MethodPut, id, "/connections/users/"+string(p.id), "")
+	c.seeUser(p, dir)
 }
 
 func (c *company) disconnect(n, dir int) {
@@ -288,10 +299,15 @@ func (c *company) disconnect(n, dir int) {
 	if p.id == "" || !there || !p.direct[dir] {
 		return
 	}
-	_, err := c.Store.Disconnect(c.t.Context(), id, p.id, directory.Direct, directory.Disconnected)
+	c.ask(http.MethodDelete, id, "/connections/users/"+string(p.id), "")
+	c.seeUser(p, dir)
+}
+
+// seeUser reads whether a person is connected directly.
+func (c *company) seeUser(p *person, dir int) {
+	known, err := c.Store.User(c.t.Context(), c.Organization(), p.id)
 	c.Must(err)
-	p.direct[dir] = false
-	c.send(wiring.UsersLive, "disconnected", p.id)
+	p.direct[dir] = slices.Contains(known.Paths(c.dirs[dir].ID), directory.Direct)
 }
 
 func (c *company) connectGroup(n, dir int) {
@@ -300,11 +316,8 @@ func (c *company) connectGroup(n, dir int) {
 	if g == nil || !there {
 		return
 	}
-	_, err := c.Store.ConnectGroup(c.t.Context(), id, g.id, directory.Direct, time.Now().UTC())
-	c.Must(err)
-	g.connected[dir] = true
-	task := reconcile.GroupTask{Directory: id, Group: g.id, AllMembers: true, Cause: request(reconcile.Connected)}
-	c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsBulk], task, task.Recheck()))
+	c.ask(http.MethodPut, id, "/connections/groups/"+string(g.id), "")
+	c.seeGroup(g, dir)
 }
 
 func (c *company) disconnectGroup(n, dir int) {
@@ -313,55 +326,48 @@ func (c *company) disconnectGroup(n, dir int) {
 	if g == nil || !there || !g.connected[dir] {
 		return
 	}
-	_, err := c.Store.DisconnectGroup(c.t.Context(), id, g.id, "")
-	c.Must(err)
-	g.connected[dir] = false
-	c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: id, Group: g.id, Cause: request("disconnected")}))
+	c.ask(http.MethodDelete, id, "/connections/groups/"+string(g.id), "")
+	c.seeGroup(g, dir)
 }
 
-// settings changes the settings of a directory, and sends the tasks that a request for
-// that sends.
-func (c *company) settings(dir int, change func(*directory.Settings)) {
-	id := c.dirs[dir].ID
-	c.edit(id, func(d *directory.Directory) {
-		change(&d.Settings)
-		c.dirs[dir] = *d
-	})
-	c.exact = c.exact || c.dirs[dir].Settings.ExactMembership
-	links, err := c.Store.Links(c.t.Context(), id, 0, "")
+// seeGroup reads whether a group is connected.
+func (c *company) seeGroup(g *group, dir int) {
+	known, err := c.Store.Group(c.t.Context(), c.Organization(), g.id)
 	c.Must(err)
-	for _, l := range links.Items {
-		c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.UsersBulk], reconcile.Task{Directory: id, User: l.User, Cause: request("settings_changed")}))
-	}
-	connections, err := c.Store.GroupConnections(c.t.Context(), id, 0, "")
+	g.connected[dir] = known.Connected(c.dirs[dir].ID)
+}
+
+// settings changes the settings of the main directory.
+func (c *company) settings(change func(*directory.Settings)) {
+	want := c.dirs[0].Settings
+	want.Attributes = maps.Clone(want.Attributes)
+	change(&want)
+	body, err := json.Marshal(map[string]any{"settings": map[string]any{
+		"suspendOnLockout": want.SuspendOnLockout, "suspendOnPasswordExpiration": want.SuspendOnPasswordExpiration,
+		"exactMembership": want.ExactMembership, "revokeSessionsOnPasswordChange": want.RevokeSessionsOnPasswordChange,
+		"attributes": map[directory.Rule]bool{titleRule: want.Attributes[titleRule]},
+	}})
 	c.Must(err)
-	for _, g := range connections.Items {
-		c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsBulk], reconcile.GroupTask{Directory: id, Group: g.Group, Cause: request("settings_changed"), AllMembers: true}))
-	}
+	c.ask(http.MethodPatch, c.dirs[0].ID, "", string(body))
+	c.dirs[0], err = c.Store.Directory(c.t.Context(), c.dirs[0].ID)
+	c.Must(err)
+	c.exact = c.exact || c.dirs[0].Settings.ExactMembership
 }
 
 // sync asks for a sync of a person.
 func (c *company) sync(n int) {
-	if p := c.person(n); p.id != "" {
-		for _, id := range p.ids {
-			for _, d := range c.dirs {
-				c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.UsersLive], reconcile.Task{Directory: d.ID, User: directory.UserID(id), Memberships: true, Cause: request("retried")}))
-			}
+	for _, id := range c.person(n).ids {
+		for _, d := range c.dirs {
+			c.ask(http.MethodPost, d.ID, "/users/"+id+"/sync", "")
 		}
 	}
 }
 
 // syncGroup asks for a sync of a group and all its members.
 func (c *company) syncGroup(n int) {
-	g := c.groups[n]
-	if g == nil {
-		return
-	}
-	for _, d := range c.dirs {
-		known, err := c.Store.Group(c.t.Context(), c.Organization(), g.id)
-		c.Must(err)
-		if _, linked := known.Link(d.ID); linked {
-			c.Must(reconcile.Enqueue(c.t.Context(), c.Queues[wiring.GroupsLive], reconcile.GroupTask{Directory: d.ID, Group: g.id, AllMembers: true, Cause: request("retried")}))
+	if g := c.groups[n]; g != nil {
+		for _, d := range c.dirs {
+			c.ask(http.MethodPost, d.ID, "/groups/"+string(g.id)+"/sync", "")
 		}
 	}
 }

@@ -23,7 +23,8 @@ import (
 
 // process is a process of the product. Once it is dead, nothing that it does has an effect
 // any more: it reads and writes nothing, and its messages stay in the queue until they are
-// visible again. It begins anew when it receives its next messages.
+// visible again. It begins anew when it receives its next messages, that of the API when
+// an administrator sends the next request.
 type process struct {
 	*weather
 	name string
@@ -33,18 +34,26 @@ type process struct {
 	mortal bool
 }
 
-// processes makes the processes of a world.
-func processes(w *weather) func(world.Process) world.Process {
-	n := 0
-	return func(outside world.Process) world.Process {
-		p := &process{weather: w, name: fmt.Sprintf("process %d", n), mortal: n > 0}
-		n++
-		queues := wiring.Queues{}
-		for name, each := range outside.Queues {
-			queues[name] = &messages{each, p, name}
-		}
-		return world.Process{Table: records{outside.Table, p}, Queues: queues, Transport: network{outside.Transport, p}}
+// processes makes the processes of a world. The first one serves the webhooks, and the last
+// one the API.
+type processes struct {
+	weather *weather
+	made    []*process
+}
+
+// last is the process that was made last.
+func (all *processes) last() *process { return all.made[len(all.made)-1] }
+
+// make makes a process.
+func (all *processes) make(outside world.Process) world.Process {
+	n := len(all.made)
+	p := &process{weather: all.weather, name: fmt.Sprintf("process %d", n), mortal: n > 0}
+	all.made = append(all.made, p)
+	queues := wiring.Queues{}
+	for name, each := range outside.Queues {
+		queues[name] = &messages{each, p, name}
 	}
+	return world.Process{Table: records{outside.Table, p}, Queues: queues, Transport: network{outside.Transport, p}}
 }
 
 // errDied is what a dead process gets for an answer; nobody sees it.

@@ -125,7 +125,7 @@ func behaving(edit func(*jumpcloudtest.Behaviour, int)) func(*company, int, int)
 }
 
 func settings(edit func(*directory.Settings)) func(*company, int, int) {
-	return func(c *company, _, _ int) { c.settings(0, edit) }
+	return func(c *company, _, _ int) { c.settings(edit) }
 }
 
 // wrongAnswers are wrong answers of JumpCloud that show less than there is.

@@ -1,8 +1,14 @@
 package world
 
 import (
+	"context"
+	"net/http"
+	"strings"
+
+	"entrasync/functions/admin"
 	"entrasync/functions/webhook"
 	"entrasync/scripts/wiring"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/host"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
@@ -14,6 +20,36 @@ func (w *World) webhook() host.Function {
 	handler, err := webhook.New(webhook.Config{Secrets: secrets{}, Changes: w.front.Queues[wiring.Changes], Metrics: w.Metrics})
 	w.Must(err)
 	return host.Function{Name: "webhook", Timeout: wiring.WebhookTimeout, Handler: handler.Handle}
+}
+
+// apiToken is the bearer token of the API.
+const apiToken = "world-admin-token"
+
+// serveAPI makes the function of the API, in a process of its own.
+func (w *World) serveAPI() http.Handler {
+	w.t.Helper()
+	p := w.process()
+	handler, err := admin.New(admin.API{
+		Store: store.New(p.Table), Clients: admin.Through(w.ClientsThrough(p.Transport)), Lanes: p.Queues.Lanes(), Changes: p.Queues[wiring.Changes],
+		Auth: admin.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{},
+	})
+	w.Must(err)
+	return w.host.HTTP(host.Function{Name: "admin", Timeout: wiring.AdminTimeout, Handler: handler.Handle})
+}
+
+// API sends a request of an administrator to the API and returns the status of its answer.
+// The function starts with the first one.
+func (w *World) API(method, path, body string) (status int) {
+	w.t.Helper()
+	w.startAPI.Do(func() { w.api = w.serveAPI() })
+	r, err := http.NewRequestWithContext(w.t.Context(), method, "https://"+productHost+path, strings.NewReader(body))
+	w.Must(err)
+	r.Header.Set("Authorization", "Bearer "+apiToken)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := jumpcloudtest.Transport(w.api).RoundTrip(r)
+	w.Must(err)
+	w.Must(response.Body.Close())
+	return response.StatusCode
 }
 
 // feedAll starts all functions on their queues and schedules.

@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/redirect"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -85,6 +86,9 @@ type World struct {
 	hook   host.Function
 	front  Process // serves the webhooks
 
+	startAPI sync.Once
+	api      http.Handler
+
 	mu        sync.Mutex
 	written   int       // write units that Graph has seen
 	lastWrite time.Time // when it saw the last one
@@ -126,8 +130,9 @@ const (
 	productHost  = "entrasync.example"
 )
 
-// secrets are those of the one organization.
-type secrets struct{}
+// secrets are those of the one organization. No operation that a world is asked for needs
+// another one than these.
+type secrets struct{ secret.Store }
 
 // WebhookTokens implements webhook.Secrets.
 func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]string, error) {
