@@ -33,6 +33,7 @@ type company struct {
 	exact     bool                  // membership was exact at some time
 	foreign   foreign
 	samples   samples
+	trail     trail
 	now       view
 }
 
@@ -77,8 +78,8 @@ func (o *output) bytes() []byte {
 
 // newCompany makes a company without people.
 func newCompany(t world.T, seed uint64) *company {
-	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}}
-	c.processes = &processes{weather: c.weather}
+	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}, samples: newSamples()}
+	c.processes = &processes{weather: c.weather, written: c.written}
 	log := zerolog.New(c.log).With().Timestamp().Logger()
 	c.World = world.New(t, world.Config{Apart: true, Log: &log, Seed: seed + 1, Process: c.processes.make, Settings: func(s *directory.Settings) {
 		s.Domains = []directory.Domain{{Name: world.Domain, Default: true}}

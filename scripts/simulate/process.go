@@ -27,17 +27,19 @@ import (
 // an administrator sends the next request.
 type process struct {
 	*weather
-	name string
-	dead atomic.Bool
+	name    string
+	written func()
+	dead    atomic.Bool
 	// mortal says that it may die. The one that serves the webhooks does not: JumpCloud
 	// sees the same when a queue refuses.
 	mortal bool
 }
 
 // processes makes the processes of a world. The first one serves the webhooks, and the last
-// one the API.
+// one the API. They call written after every write to Graph.
 type processes struct {
 	weather *weather
+	written func()
 	made    []*process
 }
 
@@ -47,7 +49,7 @@ func (all *processes) last() *process { return all.made[len(all.made)-1] }
 // make makes a process.
 func (all *processes) make(outside world.Process) world.Process {
 	n := len(all.made)
-	p := &process{weather: all.weather, name: fmt.Sprintf("process %d", n), mortal: n > 0}
+	p := &process{weather: all.weather, name: fmt.Sprintf("process %d", n), written: all.written, mortal: n > 0}
 	all.made = append(all.made, p)
 	queues := wiring.Queues{}
 	for name, each := range outside.Queues {
@@ -180,6 +182,7 @@ const (
 	latencySpread   = 100 * time.Millisecond
 	longestHang     = 10 * time.Minute
 	longestSlowness = 6 * time.Second
+	longestLateness = 30 * time.Second
 )
 
 // RoundTrip implements http.RoundTripper. Sign-in has no latency and no trouble: others
@@ -209,9 +212,18 @@ func (n network) answer(r *http.Request, call string) (*http.Response, error) {
 	if err := n.p.overhear(r); err != nil {
 		return nil, err
 	}
-	response, err := n.to.RoundTrip(r)
+	if n.p.strikes(late, call) {
+		rest(r.Context(), time.Duration(n.p.number("lateness "+call, int(longestLateness))))
+	}
+	response, err := n.to.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 	if err != nil {
 		return nil, err
+	}
+	if r.URL.Host == functiontest.GraphHost && r.Method != http.MethodGet {
+		n.p.written()
+	}
+	if r.Context().Err() != nil {
+		return nil, errors.Join(r.Context().Err(), response.Body.Close())
 	}
 	if r.Method == http.MethodGet && r.URL.Host == functiontest.JumpCloudHost && n.p.strikes(slow, call) {
 		rest(r.Context(), time.Duration(n.p.number("slowness "+call, int(longestSlowness))))

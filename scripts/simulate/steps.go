@@ -79,6 +79,7 @@ var steps = map[string]kindOfStep{
 	"refusing": {do: troubled(refusing)},
 	"again":    {do: troubled(again)},
 	"slow":     {do: troubled(slow)},
+	"late":     {do: troubled(late)},
 	"drop":     {do: func(c *company, a, _ int) { c.drop(a) }},
 	"double":   {do: behaving(func(b *jumpcloudtest.Behaviour, a int) { b.DuplicateRate = float64(a) / 4 })},
 	"shuffle": {do: behaving(func(b *jumpcloudtest.Behaviour, a int) {
@@ -94,11 +95,12 @@ var steps = map[string]kindOfStep{
 			b.Lag = entratest.Lag{Max: time.Duration(a) * 10 * time.Second, Writes: a == 3}
 		})
 	}},
-	"wrong": {do: func(c *company, a, _ int) { c.wrong(a) }, weight: 0},
+	"wrong": {do: func(c *company, a, _ int) { c.wrong(a) }},
+	"odd":   {do: func(c *company, _, _ int) { c.wrong(1) }, weight: 2},
 }
 
 // weatherSteps are the steps that change the weather at the beginning of a day.
-var weatherSteps = map[string]bool{"deaths": true, "lost": true, "hangs": true, "refused": true, "refusing": true, "again": true, "slow": true, "drop": true,
+var weatherSteps = map[string]bool{"deaths": true, "lost": true, "hangs": true, "refused": true, "refusing": true, "again": true, "slow": true, "late": true, "drop": true,
 	"double": true, "shuffle": true, "lag": true, "no-ids": true, "entra-lag": true, "wrong": true}
 
 // Values of the steps.

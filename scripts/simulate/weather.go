@@ -20,12 +20,13 @@ const (
 	refusing trouble = "refusing" // a queue takes no message, or takes it and does not say so
 	again    trouble = "again"    // a message that was handled comes again
 	slow     trouble = "slow"     // what JumpCloud read is seconds old when it arrives
+	late     trouble = "late"     // a request is served seconds later, also if nobody waits for the answer any more
 )
 
 // rates are how many of 1,000 calls a trouble strikes, by level less one.
 var rates = map[trouble][3]int{
 	deaths: {1, 3, 8}, lost: {5, 20, 60}, hangs: {1, 3, 6}, refused: {5, 20, 80}, refusing: {5, 20, 60}, again: {10, 40, 120},
-	slow: {50, 200, 500},
+	slow: {50, 200, 500}, late: {20, 80, 200},
 }
 
 // weather decides which calls a trouble strikes. It depends on the seed, on what is called
