@@ -3,6 +3,7 @@ package simulate
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -176,7 +177,7 @@ func (c *company) hire(n, variant int) {
 		state = directory.Staged
 	}
 	id, err := c.JumpCloud.CreateUser(jumpcloudtest.Fields{"username": nameOf(n), "email": address(n, 0), "firstname": nameOf(n),
-		"lastname": "Lee", "state": string(state)})
+		"lastname": "Lee", "jobTitle": titles[variant%len(titles)], "state": string(state)})
 	c.Must(err)
 	*p = person{number: n, id: directory.UserID(id), ids: append(p.ids, id), found: p.found}
 }
@@ -224,6 +225,21 @@ func (c *company) remove(n int) {
 		c.Must(c.JumpCloud.DeleteUser(string(p.id)))
 		p.gone = true
 	}
+}
+
+// rehire deletes a person who is hired again at once, and connected: the new user wants
+// the account that the former one still has.
+func (c *company) rehire(n, variant int) {
+	c.remove(n)
+	c.hire(n, variant)
+	c.connect(n, 0)
+}
+
+// hasty changes a person and connects them at once, so that JumpCloud may still show what
+// was before.
+func (c *company) hasty(n, variant int) {
+	c.change(n, jumpcloudtest.Fields{"lastname": fmt.Sprint("Lee", variant)})
+	c.connect(n, 0)
 }
 
 // join and leave are refused if the person is in the group, or is not.

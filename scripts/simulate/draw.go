@@ -25,6 +25,11 @@ func Draw(seed uint64) Day {
 	if two {
 		add(0, "second", 0, 0)
 	}
+	for _, setting := range []string{"lockouts", "expiries", "titles", "exact"} {
+		if random.IntN(3) == 0 {
+			add(0, setting, 0, 0)
+		}
+	}
 	for p := range people {
 		if random.IntN(6) == 0 {
 			add(0, "found", p, 0)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"entrasync/shared/directory"
 )
 
 // How long an account may be in the wrong state after that changed which state is right.
@@ -34,8 +36,12 @@ func newSamples() samples {
 }
 
 // right is the state that is right for an account, whether any directory has the person,
-// and whether the person is staged: then the account keeps the state that it had.
-type right struct{ enabled, managed, staged bool }
+// whether the person is staged: then the account keeps the state that it had. Who is hired
+// again is another user, whom the account has to be given.
+type right struct {
+	enabled, managed, staged bool
+	user                     directory.UserID
+}
 
 // trail is what the writes to Graph did to the accounts since the last sample.
 type trail struct {
@@ -118,7 +124,7 @@ func (c *company) sampleTurns(p *person, turns map[string][]turn) {
 // samplePerson finds that the account of a person is in the wrong state for too long.
 func (c *company) samplePerson(p *person) {
 	s, now, n := &c.samples, time.Now(), p.number
-	want := right{c.mayEnter(p), c.managed(p), c.keepsFound(p)}
+	want := right{c.mayEnter(p), c.managed(p), c.keepsFound(p), p.id}
 	if was, known := s.want[n]; !known || was != want {
 		s.moved[n] = s.moved[n] || s.good[n]
 		s.want[n], s.since[n], s.good[n] = want, now, false

@@ -30,7 +30,7 @@ type kindOfStep struct {
 
 // steps are the steps by name.
 var steps = map[string]kindOfStep{
-	// The setup.
+	// The setup; the settings may also be changed before anybody is connected.
 	"second": {do: func(c *company, _, _ int) { c.openSecond() }},
 	"found":  {do: func(c *company, a, _ int) { c.find(a) }},
 	"calm":   {do: func(c *company, _, _ int) { c.settle() }},
@@ -40,16 +40,18 @@ var steps = map[string]kindOfStep{
 	"hire":     {do: (*company).hire, weight: 1},
 	"name":     {do: func(c *company, a, b int) { c.change(a, jumpcloudtest.Fields{"lastname": fmt.Sprint("Lee", b)}) }, weight: 2},
 	"title":    {do: func(c *company, a, b int) { c.change(a, jumpcloudtest.Fields{"jobTitle": titles[b%len(titles)]}) }, weight: 2},
-	"email":    {do: (*company).move, weight: 1},
+	"email":    {do: (*company).move, weight: 2},
 	"suspend":  {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.SuspendUser) }, weight: 3},
 	"activate": {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.ActivateUser) }, weight: 3},
 	"lock":     {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.LockUser) }, weight: 1},
 	"unlock":   {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.UnlockUser) }, weight: 1},
-	"expire":   {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.ExpirePassword) }, weight: 1},
+	"expire":   {do: func(c *company, a, _ int) { c.state(a, c.JumpCloud.ExpirePassword) }, weight: 2},
 	"password": {do: func(c *company, a, b int) {
 		c.state(a, func(id string) error { return c.JumpCloud.SetPassword(id, fmt.Sprint(passwordCanary, b)) })
 	}, weight: 1},
 	"delete": {do: func(c *company, a, _ int) { c.remove(a) }, weight: 1},
+	"rehire": {do: (*company).rehire, weight: 2},
+	"hasty":  {do: (*company).hasty, weight: 2},
 
 	// The groups.
 	"join":         {do: (*company).join, weight: 4, second: ofGroups},
