@@ -122,6 +122,25 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 			t.Errorf("the immutable id is still that of the one who left: %s", id)
 		}
 	})
+	t.Run("hired again after two directories had the old user", func(t *testing.T) {
+		f := newFixture(t)
+		one, two := shared(f)
+		old := f.unconnected("ann", "ann@contoso.example")
+		f.in(one).connect(old)
+		f.in(two).connect(old)
+		f.in(one).run(old)
+		f.in(two).run(old)
+		f.must(f.jumpcloud.DeleteUser(string(old)))
+		next := f.unconnected("ann2", "ann@contoso.example")
+		f.in(one).connect(next)
+		f.run(next)
+		f.in(two).run(old)
+		f.in(one).run(old)
+		f.run(f.sentTasks()...)
+		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
+			t.Errorf("link: %+v, want Status %v and the account enabled", link, directory.Synced)
+		}
+	})
 	t.Run("the first claimant leaves", func(t *testing.T) {
 		f := newFixture(t)
 		f.byDefault(&f.directory)

@@ -55,12 +55,16 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 	if u.withheld != nil {
 		b.postponeWithheld(ctx, u)
 	}
-	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.connected.Elsewhere
+	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.keptElsewhere()
 	if u.read.passwordAt.After(u.link.PasswordAt) {
 		u.link.PasswordAt = u.read.passwordAt
 	}
 	u.refused = u.parking(obstacleKind(u.link.Reason))
 }
+
+// keptElsewhere reports whether another directory keeps the account for the user. Who is gone
+// in JumpCloud stays connected there and is kept by none: each directory gives up its claim.
+func (u *user) keptElsewhere() bool { return u.connected.Elsewhere && u.read.source != nil }
 
 // parking returns the action that would have been sent, as failed, so that the events show
 // that the user is parked, and not only the link. It returns none if the link had the
