@@ -232,6 +232,7 @@ func (c *company) remove(n int) {
 func (c *company) rehire(n, variant int) {
 	c.remove(n)
 	c.hire(n, variant)
+	c.sample() // the account should belong to another user from now on
 	c.connect(n, 0)
 }
 

@@ -66,7 +66,7 @@ func (c *company) checkPerson(p *person, accounts map[string]*person, found *fin
 	}
 	managed := c.managed(p)
 	user, _ := c.user(p)
-	own, others := present(own, signInName(user))
+	own, others := present(own, string(p.id), signInName(user))
 	for _, a := range others { // of a user who was deleted, and has another name
 		if a.AccountEnabled && !c.isUntouched(p, a) {
 			found.add("the account %s is enabled, want it disabled: %s", a.UserPrincipalName, c.linkText(p))
@@ -83,20 +83,31 @@ func (c *company) checkPerson(p *person, accounts map[string]*person, found *fin
 	if a.AccountEnabled != may && !free {
 		found.add("the account of %s is enabled: %v, want %v: %s", nameOf(p.number), a.AccountEnabled, may, c.linkText(p))
 	}
-	if managed {
+	switch {
+	case !managed:
+	case slices.ContainsFunc(others, func(other entratest.User) bool { return other.UserPrincipalName == signInName(user) }):
+		// A former user's account has the name, and this user has another account by now:
+		// only an administrator can decide.
+		c.checkLinks(p, directory.Parked, found)
+	default:
 		c.checkAttributes(p, user, a, found)
-		c.checkLinks(p, found)
+		c.checkLinks(p, directory.Synced, found)
 	}
 }
 
-// present are the account that a person has now, if there is one, and the others. Who is
-// hired again takes over the former account, but not one that was given another name.
-func present(own []entratest.User, name string) (now, others []entratest.User) {
+// present are the account that a person has now, if there is one, and the others: it has the
+// id of the present user, or else the name. Who is hired again takes over the former
+// account, but not one that was given another name.
+func present(own []entratest.User, id, name string) (now, others []entratest.User) {
 	if len(own) == 1 {
 		return own, nil
 	}
+	is := func(a entratest.User) bool { return a.Text("onPremisesImmutableId") == id }
+	if !slices.ContainsFunc(own, is) {
+		is = func(a entratest.User) bool { return a.UserPrincipalName == name }
+	}
 	for _, a := range own {
-		if a.UserPrincipalName == name {
+		if is(a) {
 			now = append(now, a)
 		} else {
 			others = append(others, a)
@@ -127,14 +138,13 @@ func (c *company) checkAttributes(p *person, user jumpcloudtest.Fields, a entrat
 	}
 }
 
-// checkLinks finds records that do not say that the account of a connected person is as it
-// should be.
-func (c *company) checkLinks(p *person, found *findings) {
+// checkLinks finds records of a connected person that do not say what they should.
+func (c *company) checkLinks(p *person, want directory.LinkStatus, found *findings) {
 	for dir, d := range c.dirs {
 		known, err := c.Store.User(c.t.Context(), c.Organization(), p.id)
 		c.Must(err)
-		if l, linked := known.Link(d.ID); c.isConnected(p, dir) && (!linked || l.Status != directory.Synced) {
-			found.add("%s is connected and not synced: %s", nameOf(p.number), c.linkText(p))
+		if l, linked := known.Link(d.ID); c.isConnected(p, dir) && (!linked || l.Status != want) {
+			found.add("%s is connected and not %s: %s", nameOf(p.number), want, c.linkText(p))
 		}
 	}
 }
