@@ -197,6 +197,36 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// With exact membership, unknown accounts stay as long as one of them may be that of a
+// member who has no account yet. They are removed when the last member has one.
+func TestStrangersLeaveWhenTheLastMemberHasAnAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) {
+			s.Domains, s.ExactMembership = []directory.Domain{{Name: "contoso.example"}}, true
+		})
+		ann := f.person("ann")
+		late, err := f.jumpcloud.CreateUser(map[string]any{"username": "late", "email": "late@elsewhere.example", "firstname": "late", "lastname": "Lee", "state": "ACTIVATED"})
+		f.must(err)
+		stranger, err := f.tenant.AddUser(entratest.User{UserPrincipalName: "stranger@contoso.example"})
+		f.must(err)
+		_, err = f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Kind: entratest.Security, Members: []string{stranger.ID}})
+		f.must(err)
+		id := f.group("Sales", ann, directory.UserID(late))
+		f.run(id)
+		f.finish()
+		if got, want := f.names(id), []string{"ann", "stranger"}; !slices.Equal(got, want) {
+			t.Errorf("while one member has no account: members %v, want %v", got, want)
+		}
+		f.must(f.jumpcloud.UpdateUser(late, map[string]any{"email": "late@contoso.example"}))
+		f.changed(directory.UserID(late))
+		f.finish()
+		if got, want := f.names(id), []string{"ann", "late"}; !slices.Equal(got, want) {
+			t.Errorf("when all have accounts: members %v, want %v", got, want)
+		}
+	})
+}
+
 func TestAGroupOfNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)

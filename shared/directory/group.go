@@ -55,6 +55,10 @@ type GroupLink struct {
 	// wait.
 	Coming   int       `json:"coming,omitempty"`
 	ComingAt time.Time `json:"comingAt,omitzero"`
+	// StrangersKept says that accounts which are no member's stay in the group although its
+	// directory wants exact membership, because a member had no account when all members
+	// were last compared. Every attempt compares all of them until that is over.
+	StrangersKept bool `json:"strangersKept,omitempty"`
 	// NotifyPending says that memberships were changed, and that the tasks for the users may
 	// not have been sent.
 	NotifyPending bool `json:"telling,omitempty"`

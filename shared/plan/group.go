@@ -226,6 +226,18 @@ func (g Group) complete() bool {
 	return !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account == "" })
 }
 
+// strangers are the accounts in the group that are not to be members.
+func (g Group) strangers() []directory.EntraID {
+	var strangers []directory.EntraID
+	kept := g.kept()
+	for id := range g.Present {
+		if !kept[id] {
+			strangers = append(strangers, id)
+		}
+	}
+	return strangers
+}
+
 // kept are the accounts that are to be members.
 func (g Group) kept() map[directory.EntraID]bool {
 	kept := map[directory.EntraID]bool{}
@@ -270,11 +282,7 @@ func (g Group) removals() []directory.EntraID {
 		}
 	}
 	if g.Settings.ExactMembership && g.All && g.complete() {
-		for id := range g.Present {
-			if !kept[id] {
-				remove = append(remove, id)
-			}
-		}
+		remove = append(remove, g.strangers()...)
 	}
 	slices.Sort(remove)
 	return slices.Compact(remove)
@@ -362,6 +370,9 @@ func (g Group) Concluded(link directory.GroupLink, obstacle *directory.Obstacle)
 		return link
 	case g.Connected && g.Exists:
 		link.Status, link.Reason, link.Message = directory.Synced, "", link.Note
+		if g.All {
+			link.StrangersKept = g.Settings.ExactMembership && !g.complete() && len(g.strangers()) > 0
+		}
 		return link
 	case before == directory.Released: // the reason is there already
 	case !g.Exists:

@@ -30,7 +30,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		return nil
 	}
 	var members []directory.Member
-	g.plan.All = g.attempt.AllMembers || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0
+	g.plan.All = g.attempt.AllMembers || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
 	if g.plan.All {
 		members, err = b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	} else {
