@@ -46,7 +46,7 @@ func Draw(seed uint64) Day {
 			add(0, "connect-group", g, 0)
 		}
 	}
-	crowd := random.IntN(60) == 0
+	crowd := random.IntN(20) == 0
 	if crowd {
 		add(0, "crowd", 0, 1+random.IntN(9))
 		add(0, "connect-group", 0, 0)
