@@ -270,7 +270,10 @@ func (c *company) checkRecords(found *findings) {
 		links, err := c.Store.Links(c.t.Context(), d.ID, 0, "")
 		c.Must(err)
 		for _, l := range links.Items {
-			if len(l.OpenActions) > 0 || l.Status == directory.Pending && l.EntraID != "" || !l.NextTryAt.IsZero() {
+			// A group that is let go keeps the ids of actions whose result is not known, for the day
+	// when it comes back; the actions have ended.
+	open := len(l.OpenActions) > 0 && l.Status != directory.Released
+	if open || l.Status == directory.Pending && l.EntraID != "" || !l.NextTryAt.IsZero() {
 				found.add("the work on user %s has not ended: %+v", l.User, l.Standing)
 			}
 			notices, err := c.Store.PendingNotices(c.t.Context(), d.ID, l.User)
@@ -294,7 +297,10 @@ func (c *company) checkGroupRecords(d directory.Directory, g *group, found *find
 	if !linked {
 		return
 	}
-	if len(l.OpenActions) > 0 || l.Status == directory.Pending || !l.NextTryAt.IsZero() || l.NotifyPending {
+	// A group that is let go keeps the ids of actions whose result is not known, for the day
+	// when it comes back; the actions have ended.
+	open := len(l.OpenActions) > 0 && l.Status != directory.Released
+	if open || l.Status == directory.Pending || !l.NextTryAt.IsZero() || l.NotifyPending {
 		found.add("the work on group %s has not ended: %+v", g.id, l)
 	}
 	marks, err := c.Store.Marks(c.t.Context(), d.ID, g.id)
