@@ -43,6 +43,9 @@ type Config struct {
 	// Before is called with every request to an outside system before it is served;
 	// an error is what the transport answers instead.
 	Before func(*http.Request) error
+	// JumpCloud, unless nil, returns how requests reach JumpCloud, such as with answers
+	// that are late; by default as it is given.
+	JumpCloud func(http.RoundTripper) http.RoundTripper
 	// Queue replaces a queue by its name, such as with one that loses messages; nil
 	// replaces none.
 	Queue func(name string, q queue.Queue) queue.Queue
@@ -85,6 +88,8 @@ type World struct {
 	host   *host.Host
 	hook   host.Function
 	front  Process // serves the webhooks
+	// jumpCloud is how requests reach JumpCloud.
+	jumpCloud http.RoundTripper
 
 	startAPI sync.Once
 	api      http.Handler
@@ -102,6 +107,10 @@ func New(t T, c Config) *World {
 		log = *c.Log
 	}
 	w := &World{t: t, config: c, host: host.New(log), Queues: wiring.Queues{}, Dead: wiring.DeadLetters{}, Metrics: &metric.Memory{}}
+	w.jumpCloud = toJumpCloud{w}
+	if c.JumpCloud != nil {
+		w.jumpCloud = c.JumpCloud(w.jumpCloud)
+	}
 	w.Folder = w.folder()
 	w.Kit = functiontest.New(t, functiontest.Config{Folder: w.Folder, Seed: c.Seed, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
@@ -196,7 +205,7 @@ func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
 	case productHost:
 		return jumpcloudtest.Transport(w.host.HTTP(w.hook)).RoundTrip(r)
 	case functiontest.JumpCloudHost:
-		return w.Kit.RoundTrip(r)
+		return w.jumpCloud.RoundTrip(r)
 	}
 	response, err := w.Kit.RoundTrip(r)
 	w.mu.Lock()
@@ -206,6 +215,12 @@ func (w *World) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return response, err
 }
+
+// toJumpCloud sends requests to the simulator of JumpCloud.
+type toJumpCloud struct{ *World }
+
+// RoundTrip implements http.RoundTripper.
+func (j toJumpCloud) RoundTrip(r *http.Request) (*http.Response, error) { return j.Kit.RoundTrip(r) }
 
 // Written is how many write units Graph has seen, and when it saw the last one.
 func (w *World) Written() (units int, last time.Time) {

@@ -83,6 +83,45 @@ func (c Claim) Says() string {
 	return string(c.Kind) + string(c.State) + c.To
 }
 
+// Key names what the claim is about and what it says of it. [ClaimOf] reads it.
+func (c Claim) Key() string { return c.About() + "=" + c.Says() }
+
+// ClaimOf is the claim that has a key, without its user, its time and the value before.
+// Only a claim about the given source is known again as one about a source. ok is false for
+// anything else.
+func ClaimOf(key string, source ConnectionSource) (c Claim, ok bool) {
+	about, says, _ := strings.Cut(key, "=")
+	subject, of, _ := strings.Cut(about, " ")
+	c.Kind = ClaimKind(says)
+	switch subject {
+	case "state":
+		c.Kind, c.State = InState, UserState(strings.TrimPrefix(says, string(InState)))
+	case "field":
+		c.Kind, c.Field, c.To = Altered, of, strings.TrimPrefix(says, string(Altered))
+	case "group":
+		c.Group = GroupID(of)
+	case "source":
+		c.Source = source
+	}
+	return c, c.Key() == key
+}
+
+// Denies reports whether the claim says that its user must not sign in.
+func (c Claim) Denies(s Settings) bool {
+	switch c.Kind {
+	case Removed:
+		return true
+	case InState:
+		return c.State == Suspended
+	case LockedOut:
+		return s.SuspendOnLockout
+	case Expired:
+		return s.SuspendOnPasswordExpiration
+	default:
+		return false
+	}
+}
+
 // Shown says whether a read shows what a claim says.
 type Shown string
 

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,7 +33,21 @@ type GroupConnection struct {
 	// Paths say what connected it: an administrator, or the connection source.
 	Paths     []Path    `json:"paths"`
 	CreatedAt time.Time `json:"createdAt"`
-	Version   int64     `json:"-"`
+	// Left is when the group left paths within the last hour, as that of a [Connection].
+	Left    Departures `json:"left,omitempty"`
+	Version int64      `json:"-"`
+}
+
+// Departed is the connection after the group left a path at a time.
+func (c GroupConnection) Departed(path Path, at time.Time) GroupConnection {
+	c.Left = c.Left.with(path, at)
+	return c
+}
+
+// LeftAfter reports whether the group left a path after a time, and did not come back
+// since.
+func (c GroupConnection) LeftAfter(path Path, at time.Time) bool {
+	return c.Left[path].After(at) && !slices.Contains(c.Paths, path)
 }
 
 // GroupLink is what we know of one JumpCloud group in one directory.

@@ -24,26 +24,50 @@ type Connection struct {
 	CreatedAt time.Time `json:"createdAt"` // of the first path since there was none
 	// Ended says why the last path ended; "" while there is one.
 	Ended Reason `json:"ended,omitempty"`
-	// Left is when each path ended that the user left within the last hour: a list that
-	// was read before then may still show the user.
-	Left    map[Path]time.Time `json:"left,omitempty"`
-	Version int64              `json:"-"`
+	// Left is when the user left paths within the last hour: a read from before then may
+	// still show the user.
+	Left    Departures `json:"left,omitempty"`
+	Version int64      `json:"-"`
 }
 
-// leftLife is how long it is kept when a path ended: longer than it takes to read any list.
-const leftLife = time.Hour
+// Departures are when paths ended in JumpCloud: as its event says or, without one, when a
+// read first showed it.
+type Departures map[Path]time.Time
 
-// With is the connection with a path or without it, as of a time. why becomes Ended if no
-// path is left.
+// departureLife is how long it is kept when a path ended: longer than it takes to read any
+// list.
+const departureLife = time.Hour
+
+// with adds when a path ended, unless a later end is known, and drops what is too old.
+func (d Departures) with(path Path, at time.Time) Departures {
+	after := maps.Clone(d)
+	maps.DeleteFunc(after, func(_ Path, left time.Time) bool { return at.Sub(left) > departureLife })
+	if at.After(after[path]) {
+		if after == nil {
+			after = Departures{}
+		}
+		after[path] = at
+	}
+	return after
+}
+
+// End is when what is known of departures is of no use any more; zero: nothing is known.
+func (d Departures) End() time.Time {
+	var end time.Time
+	for _, at := range d {
+		if at = at.Add(departureLife); at.After(end) {
+			end = at
+		}
+	}
+	return end
+}
+
+// With is the connection with a path or without it, as of a time: when the user left the
+// path. why becomes Ended if no path is left.
 func (c Connection) With(path Path, in bool, why Reason, at time.Time) Connection {
-	c.Left = maps.Clone(c.Left)
-	maps.DeleteFunc(c.Left, func(_ Path, left time.Time) bool { return at.Sub(left) > leftLife })
 	// When a group is not connected any more, its members stay members of it.
 	if !in && slices.Contains(c.Paths, path) && why != GroupDisconnected && why != GroupDeleted {
-		if c.Left == nil {
-			c.Left = map[Path]time.Time{}
-		}
-		c.Left[path] = at
+		c.Left = c.Left.with(path, at)
 	}
 	if in && len(c.Paths) == 0 {
 		c.CreatedAt = at
@@ -59,11 +83,17 @@ func (c Connection) With(path Path, in bool, why Reason, at time.Time) Connectio
 	return c
 }
 
+// Departed is the connection after the user left a path at a time, by which the user was
+// not connected, or is not any more: a read may still be on its way that shows the user.
+func (c Connection) Departed(path Path, at time.Time) Connection {
+	c.Left = c.Left.with(path, at)
+	return c
+}
+
 // LeftAfter reports whether the user left a path after a time, and did not come back
 // since.
 func (c Connection) LeftAfter(path Path, at time.Time) bool {
-	left, ended := c.Left[path]
-	return ended && left.After(at) && !slices.Contains(c.Paths, path)
+	return c.Left[path].After(at) && !slices.Contains(c.Paths, path)
 }
 
 // LinkStatus is the status of a link.

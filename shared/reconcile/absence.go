@@ -28,10 +28,22 @@ type expectations struct {
 	believed bool
 }
 
-// states reports whether the events behind the task state something, so that it needs no
-// second read.
-func (e *linkEngine[T]) states(o T, kind directory.ClaimKind, about func(directory.Claim) bool) bool {
-	return states(o.engaged().claims, o.standing().Claimed, kind, about)
+// statedAt is when something happened that the events behind the task state, so that it
+// needs no second read; zero if they do not state it.
+func (e *linkEngine[T]) statedAt(o T, kind directory.ClaimKind, about func(directory.Claim) bool) time.Time {
+	return statedAt(o.engaged().claims, o.standing().Claimed, kind, about)
+}
+
+// certainly is a time at which JumpCloud certainly had what a read shows that began at a
+// time, unless it ended later.
+func (e *linkEngine[T]) certainly(o T, began time.Time, shown directory.Claim) time.Time {
+	return certainly(began, o.engaged().claims, o.standing().Claimed, shown)
+}
+
+// readAfterLag has an object read again when no read can be as old any more as what a read
+// has just shown: a path that it left.
+func (w *work) readAfterLag() {
+	w.recheckAt = earliest(w.recheckAt, time.Now().UTC().Add(longestLag))
 }
 
 // absenceRechecks are the waits before an absence that was believed without an event is
@@ -60,7 +72,8 @@ func (e *linkEngine[T]) expect(ctx context.Context, objects []T) {
 			continue
 		}
 		shows := func(c directory.Claim) directory.Shown { return o.shows(c, e.dir.Settings) }
-		left, again, givenUp := lagging(w.claims, s.Claimed, shows, now)
+		claims := slices.Concat(w.claims, claimed(s.Claimed).contradicting(w.claims, e.dir.Settings.ConnectionSource, shows, now))
+		left, again, givenUp := lagging(claims, s.Claimed, shows, now)
 		w.lagging, w.recheckAt = left, earliest(w.recheckAt, again)
 		if givenUp > 0 {
 			e.Metrics.Count("claims_given_up", givenUp)
@@ -112,40 +125,40 @@ func (e *linkEngine[T]) awaitSecondRead(o T, what string) {
 	s.Status, s.Reason, s.Message, s.NextTryAt = directory.Pending, reasonOf(f), sentenceOf(f), w.recheckAt
 }
 
-// judge decides from this read and those before whether an absence is believed.
-// differently makes the second read: it reads the other side of an edge, or another list.
+// judge decides from this read and those before whether an absence is believed. since is
+// when a read first showed it, zero as long as it is not believed. differently makes the second read: it reads the other side of an edge, or another list.
 // The task for the recheck is sent before the absence is believed, because the attempt
 // that believes it may fail.
-func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, differently func(context.Context) (absent bool, err error)) (believed bool, err error) {
+func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, differently func(context.Context) (absent bool, err error)) (since time.Time, err error) {
 	about.Directory = e.dir.ID
 	known, err := e.Store.Doubt(ctx, about)
 	if err != nil {
-		return false, err
+		return since, err
 	}
 	now := time.Now().UTC()
 	if known.WantsSecond(now) && !known.Listed {
 		absent, err := differently(ctx)
 		if err != nil {
-			return false, jumpCloudTrouble(err)
+			return since, jumpCloudTrouble(err)
 		}
 		if !absent {
 			e.reportAbsence(ctx, known, "contradicted")
-			return false, e.Store.RemoveDoubt(ctx, known)
+			return since, e.Store.RemoveDoubt(ctx, known)
 		}
 	}
 	people, err := e.Store.PeopleInDoubt(ctx, e.dir.ID, now, plan.FewPeople)
 	if err != nil {
-		return false, err
+		return since, err
 	}
 	w := o.engaged()
 	after, believed, again := known.Shown(now, max(people, known.People))
 	if believed {
 		if err := e.recheckAbsence(ctx, o, 0); err != nil {
-			return false, err
+			return since, err
 		}
 		w.believed = true
 		e.reportAbsence(ctx, known, "believed")
-		return true, e.Store.RemoveDoubt(ctx, known)
+		return known.Since, e.Store.RemoveDoubt(ctx, known)
 	}
 	if after != known.Absence {
 		e.reportAbsence(ctx, known, "doubted")
@@ -155,7 +168,7 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 	if err == nil {
 		w.recheckAt = earliest(w.recheckAt, again)
 	}
-	return false, err
+	return since, err
 }
 
 // reportAbsence logs and counts whether an absence was doubted, believed or contradicted.
@@ -171,13 +184,14 @@ func (e *linkEngine[T]) reportAbsence(ctx context.Context, about store.Doubt, wh
 // other that is an error; if they are too few, recheckAt is when to read again.
 func (e *linkEngine[T]) isGone(ctx context.Context, o T, about store.Doubt, found func(context.Context) (bool, error)) (bool, error) {
 	w := o.engaged()
-	if e.states(o, directory.Removed, anything) {
+	if !e.statedAt(o, directory.Removed, anything).IsZero() {
 		return true, nil
 	}
-	gone, err := e.judge(ctx, o, about, func(ctx context.Context) (bool, error) {
+	since, err := e.judge(ctx, o, about, func(ctx context.Context) (bool, error) {
 		found, err := found(ctx)
 		return !found, err
 	})
+	gone := !since.IsZero()
 	if err == nil && !gone && w.recheckAt.IsZero() {
 		err = contradicted("the " + w.noun.subject)
 	}
@@ -185,13 +199,25 @@ func (e *linkEngine[T]) isGone(ctx context.Context, o T, about store.Doubt, foun
 }
 
 // hasLeftSource decides whether an object has left the connection source, as a read of
-// the object says.
-func hasLeftSource[T linked, ID ~string](ctx context.Context, e *linkEngine[T], o T, about store.Doubt, id ID, list func(context.Context) ([]ID, error)) (bool, error) {
-	source := e.dir.Settings.ConnectionSource
-	if e.states(o, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source }) {
-		return true, nil
+// the object says. left is when that was, zero as long as it is not believed.
+func hasLeftSource[T linked, ID ~string](ctx context.Context, e *linkEngine[T], o T, about store.Doubt, id ID, list func(context.Context) ([]ID, error)) (left time.Time, err error) {
+	if left := e.statedToLeaveSource(o); !left.IsZero() {
+		return left, nil
 	}
 	return e.judge(ctx, o, about, isUnlisted(id, list))
+}
+
+// statedToLeaveSource is when the object left the connection source according to the events
+// behind the task; zero if they do not say so.
+func (e *linkEngine[T]) statedToLeaveSource(o T) time.Time {
+	source := e.dir.Settings.ConnectionSource
+	return e.statedAt(o, directory.Dissociated, func(c directory.Claim) bool { return c.Source == source })
+}
+
+// inSourceSince is a time at which the object certainly was in the connection source, if it
+// did not leave later, as a read shows that began at a time.
+func (e *linkEngine[T]) inSourceSince(o T, began time.Time) time.Time {
+	return e.certainly(o, began, directory.Claim{Kind: directory.Associated, Source: e.dir.Settings.ConnectionSource})
 }
 
 // isUnlisted is a second read of an absence: it reads a list. The list of something that

@@ -30,7 +30,7 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	after := maps.Clone(c)
 	maps.DeleteFunc(after, func(_ string, at time.Time) bool { return now.Sub(at) > claimLife })
 	for _, claim := range claims {
-		keys := []string{saying(claim)}
+		keys := []string{claim.Key()}
 		if claim.From != "" {
 			keys = append(keys, leaving(claim, claim.From))
 		}
@@ -49,9 +49,6 @@ func (c claimed) with(claims []directory.Claim, now time.Time) claimed {
 	return after
 }
 
-// saying is the key for what a claim is about and says.
-func saying(c directory.Claim) string { return c.About() + "=" + c.Says() }
-
 // leaving is the key for the value that the subject of a claim had until then.
 func leaving(c directory.Claim, value string) string { return c.About() + "<" + value }
 
@@ -59,7 +56,7 @@ func leaving(c directory.Claim, value string) string { return c.About() + "<" + 
 func (c claimed) others(claim directory.Claim) []time.Time {
 	var times []time.Time
 	for key, at := range c {
-		if strings.HasPrefix(key, claim.About()+"=") && key != saying(claim) {
+		if strings.HasPrefix(key, claim.About()+"=") && key != claim.Key() {
 			times = append(times, at)
 		}
 	}
@@ -79,6 +76,29 @@ func (c claimed) contested(claim directory.Claim) bool {
 		earlier = []time.Time{c[leaving(claim, claim.To)]}
 	}
 	return slices.ContainsFunc(earlier, func(at time.Time) bool { return at.Before(claim.At) && claim.At.Sub(at) <= longestLag })
+}
+
+// contradicting returns what events claimed within the longest lag about other subjects than
+// the task's claims, and what the read does not show: it may be older than these events,
+// which were compared with other reads.
+func (c claimed) contradicting(claims []directory.Claim, source directory.ConnectionSource, shown func(directory.Claim) directory.Shown, now time.Time) []directory.Claim {
+	var found []directory.Claim
+	for key, at := range c {
+		claim, ok := directory.ClaimOf(key, source)
+		if claim.At = at; !ok || now.Sub(at) >= longestLag || c.outdated(claim) ||
+			slices.ContainsFunc(claims, func(own directory.Claim) bool { return own.About() == claim.About() }) {
+			continue
+		}
+		for former, left := range c {
+			if value, is := strings.CutPrefix(former, leaving(claim, "")); is && left.Equal(at) {
+				claim.From = value
+			}
+		}
+		if shown(claim) == directory.Lags {
+			found = append(found, claim)
+		}
+	}
+	return found
 }
 
 // lagging returns the claims that the read does not show yet, or perhaps shows for another
@@ -108,14 +128,43 @@ func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim
 	return left, again, givenUp
 }
 
-// states reports whether claims state something, so that it needs no second read. A claim
-// does not count if a later event said otherwise; known is what was claimed before.
-func states(claims []directory.Claim, known claimed, kind directory.ClaimKind, about func(directory.Claim) bool) bool {
-	known = known.with(claims, time.Now().UTC())
-	return slices.ContainsFunc(claims, func(c directory.Claim) bool { return c.Kind == kind && about(c) && !known.outdated(c) })
+// statedAt is when claims state that something happened, which then needs no second read;
+// zero if none does. A claim does not count if a later event said otherwise; known is what
+// was claimed before. An event that does not say when it happened, or says that it will,
+// happened now.
+func statedAt(claims []directory.Claim, known claimed, kind directory.ClaimKind, about func(directory.Claim) bool) time.Time {
+	now := time.Now().UTC()
+	known = known.with(claims, now)
+	var at time.Time
+	for _, c := range claims {
+		if c.Kind != kind || !about(c) || known.outdated(c) {
+			continue
+		}
+		if c.At.IsZero() || c.At.After(now) {
+			return now
+		}
+		at = later(at, c.At)
+	}
+	return at
 }
 
-// anything accepts every claim, for [states].
+// certainly is a time at which JumpCloud certainly had what a read shows that began at a
+// time, unless it ended later: the read may lag behind, but not behind the events that
+// claimed just that.
+func certainly(began time.Time, claims []directory.Claim, known claimed, shown directory.Claim) time.Time {
+	claimedAt := known.with(claims, time.Now().UTC())[shown.Key()]
+	return later(began.Add(-longestLag), claimedAt)
+}
+
+// later is the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// anything accepts every claim, for [statedAt].
 func anything(directory.Claim) bool { return true }
 
 // earliest is the earlier of two times, either of which may be zero.

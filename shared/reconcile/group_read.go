@@ -116,6 +116,8 @@ func (b *groupBatch) about(ctx context.Context, g *group, what store.Doubted) (s
 // shows says whether what was read of the group shows what a claim says.
 func (g *group) shows(c directory.Claim, settings directory.Settings) directory.Shown {
 	switch {
+	case (c.Kind == directory.Associated || c.Kind == directory.Dissociated) && !g.attempt.Source:
+		return directory.Another
 	case c.Kind == directory.Associated || c.Kind == directory.Dissociated:
 		return c.ShownBySource(settings.ConnectionSource, g.read.held)
 	case !g.read.answered:

@@ -30,48 +30,57 @@ func (b *groupBatch) readSource(ctx context.Context, g *group) {
 
 // readHeld connects the group by the source or disconnects it, as the source has it.
 func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.ConnectionSource) (err error) {
+	began := time.Now().UTC()
 	if g.read.held, err = b.jumpcloud.IsGroupAssociated(ctx, source, g.attempt.Group); err != nil {
 		return jumpCloudTrouble(err)
 	}
-	if g.read.held || !slices.Contains(g.read.paths, directory.Source) {
-		return b.connectGroup(ctx, g, g.read.held)
+	known := slices.Contains(g.read.paths, directory.Source)
+	if left := b.statedToLeaveSource(g); !known && !left.IsZero() {
+		return b.leaveSource(ctx, g, left)
+	}
+	if g.read.held {
+		return b.connectGroup(ctx, g, began)
+	}
+	if !known {
+		return b.reread(ctx, g)
 	}
 	about, err := b.about(ctx, g, store.GroupSource)
 	if err != nil {
 		return err
 	}
-	gone, err := hasLeftSource(ctx, &b.linkEngine, g, about, g.attempt.Group, func(ctx context.Context) ([]directory.GroupID, error) {
+	left, err := hasLeftSource(ctx, &b.linkEngine, g, about, g.attempt.Group, func(ctx context.Context) ([]directory.GroupID, error) {
 		_, groups, err := b.jumpcloud.Associated(ctx, source)
 		return groups, err
 	})
-	if err != nil || !gone {
+	if err != nil || left.IsZero() {
 		return err
 	}
-	return b.connectGroup(ctx, g, false)
+	return b.leaveSource(ctx, g, left)
 }
 
-// connectGroup connects the group by the source, or disconnects it.
-func (b *groupBatch) connectGroup(ctx context.Context, g *group, held bool) error {
-	var err error
-	if held {
-		err = b.connectBySource(ctx, g.attempt.Group, g.cause)
-	} else {
-		_, err = b.Store.DisconnectGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source)
-	}
-	if err != nil {
+// leaveSource ends the path by the source of a group that left it at a time.
+func (b *groupBatch) leaveSource(ctx context.Context, g *group, at time.Time) error {
+	if _, err := b.Store.LeaveGroup(ctx, b.dir.ID, g.attempt.Group, directory.Source, at); err != nil {
 		return err
 	}
 	return b.reread(ctx, g)
 }
 
-// connectBySource connects a group by the source. A group that was not connected before is
-// read again a minute later.
-func (b *groupBatch) connectBySource(ctx context.Context, id directory.GroupID, cause plan.Cause) error {
-	isNew, err := b.Store.ConnectGroup(ctx, b.dir.ID, id, directory.Source, time.Now().UTC())
-	if err != nil || !isNew {
+// connectGroup connects a group that the source has, as a read shows that began at a time.
+// A group that was not connected before is read again a minute later, and so is a group
+// that left the source so late that the read may not show it yet.
+func (b *groupBatch) connectGroup(ctx context.Context, g *group, began time.Time) error {
+	isNew, overtaken, err := b.Store.ConnectGroupRead(ctx, b.dir.ID, g.attempt.Group, directory.Source, time.Now().UTC(), b.inSourceSince(g, began))
+	if err == nil && isNew {
+		err = Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: g.attempt.Group, Cause: g.cause, AllMembers: true}.Recheck())
+	}
+	if err != nil {
 		return err
 	}
-	return Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: id, Cause: cause, AllMembers: true}.Recheck())
+	if overtaken {
+		g.readAfterLag()
+	}
+	return b.reread(ctx, g)
 }
 
 // reread reads the link and the paths of a group again after they were changed.
@@ -104,7 +113,7 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 	}
 	var overtaken []directory.UserID
 	for _, id := range users {
-		left, err := b.Store.ConnectListed(ctx, b.dir.ID, id, directory.Source, time.Now().UTC(), asOf.Add(-longestLag))
+		left, err := b.Store.ConnectRead(ctx, b.dir.ID, id, directory.Source, time.Now().UTC(), asOf.Add(-longestLag))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
@@ -125,6 +126,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"write", (*userBatch).send, false},   // sets written, link and problems
 		{"conclude", (*userBatch).end, false}, // sets link: how the user stands
 		{"record failures", (*userBatch).recordFailures, true},
+		{"doubt first reads", (*userBatch).doubtFirst, true}, // sets recheckAt
 		{"recheck", (*userBatch).enqueueRechecks, true},
 		{"publish", (*userBatch).publish, true},
 	}
@@ -170,10 +172,24 @@ func (u *user) losesAccess() bool {
 	return !u.over && u.link.State == directory.Enabled && u.plan.Desired.State == directory.Disabled
 }
 
-// refresh reads our records again if paths may have changed since.
+// refresh reads our records again if paths may have changed since. If another worker changed
+// a link meanwhile, what was read in JumpCloud may be older than what that worker wrote.
 func (b *userBatch) refresh(ctx context.Context, users []*user) {
-	if slices.ContainsFunc(users, (*user).asksPaths) {
-		b.readRecords(ctx, b.dir.ID, users)
+	if !slices.ContainsFunc(users, (*user).asksPaths) {
+		return
+	}
+	const begun = 1 // the version of a link for which nothing was done yet
+	versions := make([]int64, len(users))
+	for i, u := range users {
+		versions[i] = max(u.link.Version, begun)
+	}
+	if !b.readRecords(ctx, b.dir.ID, users) {
+		return
+	}
+	for i, u := range users {
+		if !u.over && u.link.Version > versions[i] {
+			b.retry(ctx, u, fault.New(fault.Changed, "reconcile.refresh", "another worker changed the user while JumpCloud was read"))
+		}
 	}
 }
 

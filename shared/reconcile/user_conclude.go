@@ -44,6 +44,18 @@ func (b *userBatch) recheck(ctx context.Context, u *user) {
 	}
 }
 
+// doubtFirst has users read again, a minute later, who were parked by the first attempt
+// that was made for them: so does recheck with users who have a new account.
+func (b *userBatch) doubtFirst(_ context.Context, users []*user) {
+	for _, u := range users {
+		before, _ := u.known.Link(u.directory)
+		first := (before.Status == "" || before.Status == directory.Pending) && before.EntraID == "" && before.LastWriteAt.IsZero()
+		if first && u.link.Status == directory.Parked {
+			u.recheckAt = earliest(u.recheckAt, time.Now().UTC().Add(recheckAfter))
+		}
+	}
+}
+
 // stand fills in the link of a user for whom all was done.
 func (b *userBatch) stand(ctx context.Context, u *user) {
 	if u.match.unannounced { // an earlier attempt recorded the account and perhaps died then

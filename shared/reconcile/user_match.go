@@ -204,9 +204,22 @@ func (b *userBatch) decide(_ context.Context, users []*user) {
 			b.awaitSecondRead(u, "what connects the user to this directory")
 			continue
 		}
+		if slices.ContainsFunc(u.lagging, func(c directory.Claim) bool { return c.Denies(b.settings(u.known)) }) && slices.ContainsFunc(d.Actions, plan.Action.Opens) {
+			b.awaitLaterRead(u)
+			continue
+		}
 		u.match.adopted = d.Link.EntraID != u.link.EntraID
 		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
 	}
+}
+
+// awaitLaterRead ends the attempt on a user whose account a read would open, although an
+// event has just said that it is to be closed: an enabled account stays enabled until a
+// later read, and a disabled one disabled.
+func (b *userBatch) awaitLaterRead(u *user) {
+	f := fault.Of(contradicted("the user's state"))
+	u.over, u.failed = true, true
+	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Pending, reasonOf(f), sentenceOf(f), u.recheckAt
 }
 
 // heldByDoubt reports whether all paths of the user are in doubt: until that is decided

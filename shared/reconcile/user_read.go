@@ -102,8 +102,14 @@ func (b *userBatch) endUnread(ctx context.Context, users []*user) {
 func (u *user) shows(c directory.Claim, settings directory.Settings) directory.Shown {
 	switch c.Kind {
 	case directory.Joined, directory.Left:
+		if !u.attempt.Memberships {
+			return directory.Another
+		}
 		return c.ShownByGroups(u.read.groups)
 	case directory.Associated, directory.Dissociated:
+		if !u.attempt.Source {
+			return directory.Another
+		}
 		return c.ShownBySource(settings.ConnectionSource, u.read.held)
 	default:
 		return c.ShownBy(u.read.source)

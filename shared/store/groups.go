@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,9 @@ func (g *Group) add(item Item) error {
 	case connectionPart:
 		c, err := decode[directory.GroupConnection](item)
 		c.Version = item.Version
-		g.Connections = append(g.Connections, c)
+		if len(c.Paths) > 0 { // else it only says when the group left
+			g.Connections = append(g.Connections, c)
+		}
 		return err
 	case linkPart:
 		l, err := decode[directory.GroupLink](item)
@@ -128,62 +131,88 @@ func (s *Store) Group(ctx context.Context, organization directory.OrganizationID
 // ConnectGroup adds a path by which a group is connected to a directory and, if the
 // group has no link there yet, a pending link. It reports whether the path is new.
 func (s *Store) ConnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path, now time.Time) (bool, error) {
+	isNew, _, err := s.ConnectGroupRead(ctx, id, group, path, now, time.Time{})
+	return isNew, err
+}
+
+// ConnectGroupRead is ConnectGroup for a path that a read shows, as ConnectRead is for
+// users.
+func (s *Store) ConnectGroupRead(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path, now, since time.Time) (isNew, overtaken bool, err error) {
 	link, err := groupLinkItem(directory.NewGroupLink(id, group))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if _, err := s.table.Put(ctx, link, Absent); err != nil && !fault.Is(err, fault.Changed) {
-		return false, err
+		return false, false, err
 	}
-	return s.changeGroupPaths(ctx, id, group, func(paths []directory.Path) []directory.Path {
-		if slices.Contains(paths, path) {
-			return paths
+	isNew, err = s.changeGroupPaths(ctx, id, group, now, func(c directory.GroupConnection) directory.GroupConnection {
+		overtaken = !since.IsZero() && c.LeftAfter(path, since)
+		if !overtaken && !slices.Contains(c.Paths, path) {
+			c.Paths = append(c.Paths, path)
 		}
-		return append(paths, path)
-	}, now)
+		return c
+	})
+	return isNew, overtaken, err
 }
 
 // DisconnectGroup removes a path, or all paths if path is ""; it reports whether there
 // was one.
 func (s *Store) DisconnectGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path) (bool, error) {
-	return s.changeGroupPaths(ctx, id, group, func(paths []directory.Path) []directory.Path {
-		return slices.DeleteFunc(paths, func(p directory.Path) bool { return p == path || path == "" })
-	}, time.Time{})
+	return s.changeGroupPaths(ctx, id, group, time.Time{}, func(c directory.GroupConnection) directory.GroupConnection {
+		c.Paths = slices.DeleteFunc(c.Paths, func(p directory.Path) bool { return p == path || path == "" })
+		return c
+	})
 }
 
-// changeGroupPaths reads the connection of a group, changes its paths and writes
-// it. It reports whether anything changed.
-func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group directory.GroupID, change func([]directory.Path) []directory.Path, now time.Time) (bool, error) {
+// LeaveGroup is DisconnectGroup for a path that the group left in JumpCloud at a time. When
+// that was is kept also if the path does not exist.
+func (s *Store) LeaveGroup(ctx context.Context, id directory.ID, group directory.GroupID, path directory.Path, at time.Time) (bool, error) {
+	return s.changeGroupPaths(ctx, id, group, time.Time{}, func(c directory.GroupConnection) directory.GroupConnection {
+		c.Paths = slices.DeleteFunc(c.Paths, func(p directory.Path) bool { return p == path })
+		return c.Departed(path, at)
+	})
+}
+
+// changeGroupPaths reads the connection of a group, changes it and writes it. It reports
+// whether the paths changed. now is when a new connection begins.
+func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group directory.GroupID, now time.Time, change func(directory.GroupConnection) directory.GroupConnection) (bool, error) {
 	changed := false
 	err := Contended(ctx, func() error {
-		c, version, err := get[directory.GroupConnection](ctx, s, groupConnectionKey(id, group))
+		before, version, err := get[directory.GroupConnection](ctx, s, groupConnectionKey(id, group))
 		if fault.Is(err, fault.NotFound) {
-			c = directory.GroupConnection{Directory: id, Group: group, CreatedAt: now}
+			before = directory.GroupConnection{Directory: id, Group: group}
 		} else if err != nil {
 			return err
 		}
-		before := c.Paths
-		c.Paths = change(slices.Clone(before))
-		if changed = !slices.Equal(before, c.Paths); !changed {
+		c := before
+		c.Paths = slices.Clone(before.Paths)
+		if len(before.Paths) == 0 {
+			c.CreatedAt = now
+		}
+		c = change(c)
+		if changed = !slices.Equal(before.Paths, c.Paths); !changed && maps.Equal(before.Left, c.Left) {
 			return nil
 		}
-		return s.putGroupConnection(ctx, c, IfVersion(version), beginsOrEnds(before, c.Paths))
+		return s.putGroupConnection(ctx, c, IfVersion(version), beginsOrEnds(before.Paths, c.Paths))
 	})
 	return changed && err == nil, err
 }
 
-// putGroupConnection writes the connection of a group, or deletes it if it has no path
-// left; with check, it also writes the check that the link follows it.
+// putGroupConnection writes the connection of a group. Without a path it is kept, outside
+// of the index, only as long as it says when the group left. With check, the check that the
+// link follows it is written too.
 func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnection, cond IfVersion, check bool) error {
 	item, err := encode(groupConnectionKey(c.Directory, c.Group), c)
 	if err != nil {
 		return err
 	}
-	writes := []Write{{Item: item, If: cond, Delete: true}}
+	end := c.Left.End()
 	if len(c.Paths) > 0 {
 		item.IndexPK, item.IndexSK = join(groupPart, connectionPart, string(c.Directory)), string(c.Group)
-		writes = []Write{{Item: item, If: cond}}
+	} else if !end.IsZero() {
+		item.Expires = end.Unix()
 	}
+	writes := []Write{{Item: item, If: cond, Delete: len(c.Paths) == 0 && end.IsZero()}}
 	if check {
 		due, err := Check{Directory: c.Directory, Group: c.Group}.write()
 		if err != nil {

@@ -178,7 +178,7 @@ func TestAListThatIsOlderThanALeave(t *testing.T) {
 		now := time.Now().UTC()
 		for _, since := range []time.Time{now.Add(-time.Minute), now.Add(time.Minute)} { // the second one connects
 			want := since.Before(now)
-			if got, err := s.ConnectListed(t.Context(), one, "u1", path, now, since); got != want || err != nil {
+			if got, err := s.ConnectRead(t.Context(), one, "u1", path, now, since); got != want || err != nil {
 				t.Errorf("%s, begun %s from now: overtaken is %t, %v; want %t", path, since.Sub(now), got, err, want)
 			}
 		}

@@ -14,9 +14,12 @@ type Membership struct {
 	User directory.UserID
 	In   bool
 	Why  directory.Reason // of leaving
-	// Since is when the read began that shows the user in the group. If the user left after
-	// that time, the read may be older, and nothing changes. Zero if nothing was read.
+	// Since is a time at which JumpCloud certainly had the user in the group, if the user
+	// did not leave later. If the user did, nothing changes. Zero if nothing was read.
 	Since time.Time
+	// Left is when the user left, if that is known; it is kept also if the user was not in
+	// the group. Zero: now.
+	Left time.Time
 	// Notify says that the group must be notified: a pending notice is stored until
 	// then.
 	Notify bool
@@ -107,6 +110,8 @@ func (s *Store) membershipWrites(ctx context.Context, id directory.ID, group dir
 			return nil, Memberships{}, err
 		case overtaken:
 			all.Overtaken = append(all.Overtaken, c.User)
+		case len(own) == 1: // only when the user left
+			writes = append(writes, own...)
 		case len(own) > 0:
 			writes, all.Changed = append(writes, own...), append(all.Changed, c.User)
 		}
@@ -132,13 +137,18 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		}
 	}
 	if slices.Contains(before.Paths, group.Path()) == c.In && m.Wanted == c.In {
-		return nil, false, nil
+		writes, err := c.departure(before, group, connection.Version)
+		return writes, false, err
 	}
 	if c.In && !c.Since.IsZero() && before.LeftAfter(group.Path(), c.Since) {
 		return nil, true, nil
 	}
 	m.Wanted, m.Problem = c.In, nil
-	after := before.With(group.Path(), c.In, c.Why, now)
+	at := now
+	if !c.In && !c.Left.IsZero() {
+		at = c.Left
+	}
+	after := before.With(group.Path(), c.In, c.Why, at)
 	writes = make([]Write, 0, MaxTransactItems/membershipChunk)
 	item, err := connectionItem(after)
 	if err != nil {
@@ -175,4 +185,14 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		writes = append(writes, Write{Item: item, If: Absent})
 	}
 	return writes, false, nil
+}
+
+// departure returns the write of when a user left who was not in the group, or is not in
+// it any more; none if that is known.
+func (c Membership) departure(before directory.Connection, group directory.GroupID, version int64) ([]Write, error) {
+	if c.In || !c.Left.After(before.Left[group.Path()]) {
+		return nil, nil
+	}
+	item, err := connectionItem(before.Departed(group.Path(), c.Left))
+	return []Write{{Item: item, If: IfVersion(version)}}, err
 }

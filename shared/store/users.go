@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -124,13 +125,14 @@ func (u *User) add(item Item) error {
 // Connect adds a path by which a user is connected to a directory and, if the user has
 // no link there yet, a pending link. Adding a path that exists changes nothing.
 func (s *Store) Connect(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now time.Time) error {
-	_, err := s.ConnectListed(ctx, id, user, path, now, time.Time{})
+	_, err := s.ConnectRead(ctx, id, user, path, now, time.Time{})
 	return err
 }
 
-// ConnectListed is Connect for a path that a list shows. A path that the user
-// left after since is not added, because the list may be older: overtaken reports that.
-func (s *Store) ConnectListed(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now, since time.Time) (overtaken bool, err error) {
+// ConnectRead is Connect for a path that a read shows. since is a time at which JumpCloud
+// certainly had the path, if it did not end later. If the user left it after that, it is
+// not added: overtaken reports that.
+func (s *Store) ConnectRead(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, now, since time.Time) (overtaken bool, err error) {
 	link, err := linkItem(directory.NewLink(id, user))
 	if err != nil {
 		return false, err
@@ -156,8 +158,19 @@ func (s *Store) Disconnect(ctx context.Context, id directory.ID, user directory.
 	})
 }
 
-// changePaths reads a connection, changes it and writes it. It reports whether
-// anything changed.
+// Leave is Disconnect for a path that the user left in JumpCloud at a time. When that was is
+// kept also if the path does not exist.
+func (s *Store) Leave(ctx context.Context, id directory.ID, user directory.UserID, path directory.Path, why directory.Reason, at time.Time) (bool, error) {
+	return s.changePaths(ctx, id, user, func(c directory.Connection) directory.Connection {
+		if !slices.Contains(c.Paths, path) {
+			return c.Departed(path, at)
+		}
+		return c.With(path, false, why, at)
+	})
+}
+
+// changePaths reads a connection, changes it and writes it. It reports whether the paths
+// changed.
 func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory.UserID, change func(directory.Connection) directory.Connection) (bool, error) {
 	changed := false
 	err := Contended(ctx, func() error {
@@ -168,7 +181,7 @@ func (s *Store) changePaths(ctx context.Context, id directory.ID, user directory
 			return err
 		}
 		after := change(before)
-		if changed = !slices.Equal(before.Paths, after.Paths); !changed {
+		if changed = !slices.Equal(before.Paths, after.Paths); !changed && maps.Equal(before.Left, after.Left) {
 			return nil
 		}
 		return s.putConnection(ctx, after, IfVersion(version), beginsOrEnds(before.Paths, after.Paths))
