@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"path"
@@ -18,6 +19,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
 
@@ -138,6 +140,7 @@ type slowAnswer struct {
 	ann, bob bool
 	name     string // of the group, "" if it is not looked at
 	surname  string // of ann, "" if it is not looked at
+	unread   bool   // after the change nothing is read any more
 }
 
 // slowAnswers are the reads by what is read.
@@ -237,7 +240,7 @@ var slowAnswers = map[string]slowAnswer{
 		newer: func(o sourced, _ directory.UserID, crew directory.GroupID) error {
 			return o.JumpCloud.Dissociate(string(crew), o.source)
 		},
-		ann: true},
+		ann: true, unread: true},
 	"the groups of a user whose group is dissociated": {path: apiMemberOf,
 		read: func(o sourced, _ directory.UserID, _ directory.GroupID) {
 			o.bulkUser(reconcile.Task{User: o.people[1], Memberships: true})
@@ -299,8 +302,8 @@ func TestAStaleAnswerUndoesNoEvent(t *testing.T) {
 				time.Sleep(4 * time.Second)
 				answers.stale.Store(false)
 				o.rest()
-				if answers.old == 0 {
-					t.Fatal("no answer was stale, want one")
+				if (answers.old == 0) != tc.unread {
+					t.Fatalf("%d answers were stale, want some: %t", answers.old, !tc.unread)
 				}
 				tc.check(t, o)
 			})
@@ -320,5 +323,125 @@ func (tc slowAnswer) check(t *testing.T, o sourced) {
 	}
 	if tc.name != "" && len(o.Members(tc.name)) != 1 {
 		t.Errorf("the group %s has the members %v, want one", tc.name, o.Members(tc.name))
+	}
+}
+
+// swapped is a queue that keeps the first message back until shortly after the next one.
+type swapped struct {
+	queue.Queue
+	mu   sync.Mutex
+	on   bool
+	kept []queue.Message
+}
+
+// Send implements queue.Sender.
+func (s *swapped) Send(ctx context.Context, all ...queue.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.on && s.kept == nil {
+		s.kept = all
+		return nil
+	}
+	if s.kept != nil {
+		kept := s.kept
+		time.AfterFunc(300*time.Millisecond, func() { _ = s.Queue.Send(context.WithoutCancel(ctx), kept...) })
+	}
+	s.on, s.kept = false, nil
+	return s.Queue.Send(ctx, all...)
+}
+
+// edges are what connects ann or bob, and how it begins and ends.
+var edges = map[string]struct {
+	slow    string // the path of the read
+	name    string // of the person
+	add     func(o sourced, ann directory.UserID, crew directory.GroupID) error
+	removed func(o sourced, ann directory.UserID, crew directory.GroupID) error
+}{
+	"a user in the source": {apiUserSource, "ann",
+		func(o sourced, ann directory.UserID, _ directory.GroupID) error {
+			return o.JumpCloud.Associate(string(ann), o.source)
+		},
+		func(o sourced, ann directory.UserID, _ directory.GroupID) error {
+			return o.JumpCloud.Dissociate(string(ann), o.source)
+		}},
+	"a group in the source": {apiGroupSource, "bob",
+		func(o sourced, _ directory.UserID, crew directory.GroupID) error {
+			return o.JumpCloud.Associate(string(crew), o.source)
+		},
+		func(o sourced, _ directory.UserID, crew directory.GroupID) error {
+			return o.JumpCloud.Dissociate(string(crew), o.source)
+		}},
+	"a member": {apiMemberOf, "bob",
+		func(o sourced, _ directory.UserID, crew directory.GroupID) error {
+			return o.JumpCloud.AddMember(string(crew), string(o.people[1]))
+		},
+		func(o sourced, _ directory.UserID, crew directory.GroupID) error {
+			return o.JumpCloud.RemoveMember(string(crew), string(o.people[1]))
+		}},
+}
+
+// What begins and ends, or ends and begins, within the time that reads lag is right in the
+// end, also if the events arrive in the other order and an answer is slow.
+func TestAnEdgeThatChangesTwiceWhileReadsLag(t *testing.T) {
+	for name, tc := range edges {
+		for _, begins := range []bool{false, true} {
+			for _, swap := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, first added: %t, swapped: %t", name, begins, swap), func(t *testing.T) {
+					for _, slow := range []string{"", tc.slow, apiUser} {
+						for _, gap := range []time.Duration{300 * time.Millisecond, 3 * time.Second, 5 * time.Second, 8 * time.Second} {
+							synctest.Test(t, func(t *testing.T) {
+								var changes *swapped
+								answers := &late{path: slow, meanwhile: func() {}}
+								o, ann, bob, crew := newSourced(t, world.Config{Latency: 10 * time.Millisecond, JumpCloud: answers.over, Queue: func(name string, q queue.Queue) queue.Queue {
+									if name != wiring.Changes {
+										return q
+									}
+									changes = &swapped{Queue: q}
+									return changes
+								}})
+								o.people = append(o.people, bob)
+								first, second := tc.removed, tc.add
+								if begins {
+									o.Must(tc.removed(o, ann, crew))
+									o.rest()
+									first, second = second, first
+								}
+								o.lag(9 * time.Second)
+								changes.on = swap
+								answers.slow.Store(slow != "")
+								o.Must(first(o, ann, crew))
+								time.Sleep(gap)
+								o.Must(second(o, ann, crew))
+								o.rest()
+								if o.Enabled(tc.name) == begins {
+									t.Errorf("gap %s, slow %q: %s is enabled: %t, want %t", gap, slow, tc.name, begins, !begins)
+								}
+							})
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// A group that the source has for the first time, and for some seconds only, connects nobody
+// in the end.
+func TestAGroupThatIsAssociatedForSomeSeconds(t *testing.T) {
+	for _, gap := range []time.Duration{time.Second, 3 * time.Second, 8 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			o, _, bob, _ := newSourced(t, world.Config{Latency: 10 * time.Millisecond})
+			eve := o.Hire("eve")
+			group := o.Group("New", eve, bob)
+			time.Sleep(time.Minute)
+			o.lag(9 * time.Second)
+			o.Must(o.JumpCloud.Associate(string(group), o.source))
+			time.Sleep(gap)
+			o.Must(o.JumpCloud.Dissociate(string(group), o.source))
+			o.rest()
+			if o.Enabled("eve") {
+				t.Errorf("gap %s: eve is enabled, and the group is %s, want neither", gap, o.GroupLink(group).Status)
+			}
+		})
 	}
 }

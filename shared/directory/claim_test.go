@@ -129,3 +129,44 @@ func TestWhatClaimsAreAbout(t *testing.T) {
 		seen[c.About()] = c
 	}
 }
+
+// A claim is known again by its key.
+func TestClaimsAreReadFromTheirKeys(t *testing.T) {
+	source := directory.ConnectionSource{Type: directory.Office365Source, ID: "63f1a2b3c4d5e6f708192a3b"}
+	for _, c := range []directory.Claim{
+		{Kind: directory.Created}, {Kind: directory.Removed}, {Kind: directory.InState, State: directory.Suspended}, {Kind: directory.LockedOut}, {Kind: directory.Unlocked},
+		{Kind: directory.Expired}, {Kind: directory.Renewed}, {Kind: directory.Altered, Field: "email", To: "1a2b3c4d"}, {Kind: directory.Joined, Group: "g"},
+		{Kind: directory.Left, Group: "g"}, {Kind: directory.Associated, Source: source}, {Kind: directory.Dissociated, Source: source},
+	} {
+		if got, ok := directory.ClaimOf(c.Key(), source); !ok || got != c {
+			t.Errorf("%s: got %+v, %t, want %+v", c.Key(), got, ok, c)
+		}
+	}
+	other := directory.Claim{Kind: directory.Associated, Source: directory.ConnectionSource{Type: directory.Office365Source, ID: "other"}}
+	for _, key := range []string{other.Key(), "field email<1a2b3c4d", ""} {
+		if got, ok := directory.ClaimOf(key, source); ok {
+			t.Errorf("%q: got %+v, want no claim", key, got)
+		}
+	}
+}
+
+// What says that somebody must not sign in keeps an account closed that an older read would
+// open; a lock and an expired password only where the settings say so.
+func TestClaimsThatDenyAccess(t *testing.T) {
+	strict := directory.Settings{SuspendOnLockout: true, SuspendOnPasswordExpiration: true}
+	for _, tc := range []struct {
+		claim         directory.Claim
+		always, where bool
+	}{
+		{directory.Claim{Kind: directory.InState, State: directory.Suspended}, true, true},
+		{directory.Claim{Kind: directory.InState, State: directory.Activated}, false, false},
+		{directory.Claim{Kind: directory.Removed}, true, true},
+		{directory.Claim{Kind: directory.LockedOut}, false, true},
+		{directory.Claim{Kind: directory.Expired}, false, true},
+		{directory.Claim{Kind: directory.Left}, false, false},
+	} {
+		if always, where := tc.claim.Denies(directory.Settings{}), tc.claim.Denies(strict); always != tc.always || where != tc.where {
+			t.Errorf("%s: got %t and %t, want %t and %t", tc.claim.Key(), always, where, tc.always, tc.where)
+		}
+	}
+}

@@ -209,3 +209,66 @@ func TestMembershipsOfManyGroupsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// When a user left is kept also if the user was not in the group: a read that began before
+// brings nobody in.
+func TestWhoLeftIsNotBroughtInByAnOlderRead(t *testing.T) {
+	s, noon := open(t), time.Now().UTC().Truncate(time.Hour)
+	one := directory.NewID(organization, "one")
+	set := func(m store.Membership) store.Memberships {
+		m.User = "u1"
+		changed, err := s.SetMemberships(t.Context(), one, "g1", noon.Add(5*time.Minute), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changed
+	}
+	if got := set(store.Membership{Why: directory.LeftGroup, Left: noon}); !cmp.Equal(got, store.Memberships{}) {
+		t.Errorf("who was not in it left: %+v, want no change", got)
+	}
+	for since, want := range map[time.Duration]store.Memberships{-time.Second: {Overtaken: []directory.UserID{"u1"}}, 0: {Changed: []directory.UserID{"u1"}}} {
+		if got := set(store.Membership{In: true, Since: noon.Add(since)}); !cmp.Equal(got, want) {
+			t.Errorf("in as of %s after that: %+v, want %+v", since, got, want)
+		}
+		set(store.Membership{Why: directory.LeftGroup, Left: noon})
+	}
+	if got := set(store.Membership{In: true, Since: noon.Add(time.Second)}); len(got.Changed) != 1 {
+		t.Errorf("came back later: %+v, want the user changed", got)
+	}
+	if user, err := s.User(t.Context(), organization, "u1"); err != nil || len(user.Paths(one)) != 1 {
+		t.Errorf("the paths are %v, %v; want one", user.Paths(one), err)
+	}
+}
+
+// So it is with groups and users of the connection source. A group that is not connected is
+// none, although it is kept when it left.
+func TestWhatLeftTheSourceIsNotConnectedByAnOlderRead(t *testing.T) {
+	s, noon := open(t), time.Now().UTC().Truncate(time.Second)
+	one := directory.NewID(organization, "one")
+	for range 2 { // the second time it was connected before
+		if _, err := s.LeaveGroup(t.Context(), one, "g1", directory.Source, noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Leave(t.Context(), one, "u1", directory.Source, directory.Disconnected, noon); err != nil {
+			t.Fatal(err)
+		}
+		group, err := s.Group(t.Context(), organization, "g1")
+		if err != nil || group.Connected(one) || len(group.Connections) > 0 {
+			t.Errorf("the group has %+v, %v; want no connection", group.Connections, err)
+		}
+		for _, since := range []time.Time{noon.Add(-time.Second), noon} { // the second one connects
+			want := since.Before(noon)
+			isNew, overtaken, err := s.ConnectGroupRead(t.Context(), one, "g1", directory.Source, noon, since)
+			if overtaken != want || isNew == want || err != nil {
+				t.Errorf("the group, %s after that: new %t, overtaken %t, %v; want %t and %t", since.Sub(noon), isNew, overtaken, err, !want, want)
+			}
+			if overtaken, err := s.ConnectRead(t.Context(), one, "u1", directory.Source, noon, since); overtaken != want || err != nil {
+				t.Errorf("the user, %s after that: overtaken %t, %v; want %t", since.Sub(noon), overtaken, err, want)
+			}
+		}
+	}
+	list, err := s.GroupConnections(t.Context(), one, 0, "")
+	if err != nil || len(list.Items) != 1 || list.Items[0].CreatedAt != noon {
+		t.Errorf("the connections are %+v, %v; want one made at %s", list.Items, err, noon)
+	}
+}

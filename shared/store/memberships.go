@@ -110,7 +110,7 @@ func (s *Store) membershipWrites(ctx context.Context, id directory.ID, group dir
 			return nil, Memberships{}, err
 		case overtaken:
 			all.Overtaken = append(all.Overtaken, c.User)
-		case len(own) == 1: // only when the user left
+		case len(own) == 1: // only when the user left, who was not in it
 			writes = append(writes, own...)
 		case len(own) > 0:
 			writes, all.Changed = append(writes, own...), append(all.Changed, c.User)

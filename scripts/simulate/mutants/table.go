@@ -76,7 +76,7 @@ var mutants = []mutant{
 	{"the log has the secret of a webhook", "functions/webhook/handler.go",
 		"	logReceived(ctx, organization, parsed, received)\n", "	logReceived(ctx, organization, parsed, received)\n	zerolog.Ctx(ctx).Info().Any(\"headers\", r.Headers).Msg(\"webhook\")\n"},
 	{"a list undoes a leave (drop LeftAfter)", "shared/directory/link.go",
-		"return ended && left.After(at) &&", "return ended && left.After(at.Add(1<<62)) &&"},
+		"return c.Left[path].After(at) &&", "return c.Left[path].After(at.Add(1<<62)) &&"},
 	{"a list of members is believed as of now", "shared/reconcile/group_members.go",
 		"Since: asOf.Add(-longestLag)", "Since: time.Time{}"},
 	{"marks are cleared while a member is to be retried", "shared/reconcile/group_conclude.go",
