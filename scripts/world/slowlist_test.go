@@ -12,7 +12,6 @@ import (
 
 	"entrasync/scripts/world"
 	"entrasync/shared/directory"
-	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
 // slowly makes every page of lists whose path ends so take a while, and calls between
@@ -118,36 +117,6 @@ func TestASlowListOfTheConnectionSourceUndoesNoEvent(t *testing.T) {
 		w.Settle(time.Hour)
 		if !w.Enabled("joiner") {
 			t.Error("who joined has no account that opens")
-		}
-	})
-}
-
-// A list also brings nobody in who joined without an event and left while it was read: what
-// counts is the event of the leave, although it ended nothing that entrasync knew of.
-func TestASlowListBringsInNobodyWhoLeftMeanwhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := &slowly{suffix: "/membership", page: time.Second}
-		o := newCompany(t, 250, world.Config{Latency: 10 * time.Millisecond, Before: slow.before})
-		guest := slices.Sorted(slices.Values(o.people))[3] // on the first page
-		name := o.names[slices.Index(o.people, guest)]
-		o.Must(o.JumpCloud.RemoveMember(string(o.group), string(guest)))
-		time.Sleep(2 * time.Hour)
-		o.Settle(time.Hour)
-		lose := func(rate float64) { o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = rate }) }
-		lose(1)
-		o.Must(o.JumpCloud.AddMember(string(o.group), string(guest)))
-		o.Settle(time.Hour)
-		lose(0)
-		slow.between = func() { o.Must(o.JumpCloud.RemoveMember(string(o.group), string(guest))) }
-		slow.armed.Store(true)
-		o.SyncGroup(o.group)
-		for start := time.Now(); time.Since(start) < 15*time.Minute; time.Sleep(100 * time.Millisecond) {
-			if o.Enabled(name) {
-				t.Fatalf("who left has an enabled account %s after the list was begun, want none", time.Since(start))
-			}
-		}
-		if slow.pages.Load() < 2 {
-			t.Error("nobody left while the list was read, want one")
 		}
 	})
 }

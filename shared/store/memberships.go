@@ -144,11 +144,7 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		return nil, true, nil
 	}
 	m.Wanted, m.Problem = c.In, nil
-	at := now
-	if !c.In && !c.Left.IsZero() {
-		at = c.Left
-	}
-	after := before.With(group.Path(), c.In, c.Why, at)
+	after := before.With(group.Path(), c.In, c.Why, c.at(now))
 	writes = make([]Write, 0, MaxTransactItems/membershipChunk)
 	item, err := connectionItem(after)
 	if err != nil {
@@ -185,6 +181,14 @@ func (c Membership) writes(known map[Key]Item, id directory.ID, group directory.
 		writes = append(writes, Write{Item: item, If: Absent})
 	}
 	return writes, false, nil
+}
+
+// at is when the user joined or left, as far as it is known.
+func (c Membership) at(now time.Time) time.Time {
+	if c.In || c.Left.IsZero() {
+		return now
+	}
+	return c.Left
 }
 
 // departure returns the write of when a user left who was not in the group, or is not in
