@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
+	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
 
@@ -56,7 +57,8 @@ func TestFanout(t *testing.T) {
 	for file, want := range table {
 		t.Run(file, func(t *testing.T) {
 			users, groups := newQueue(t), newQueue(t)
-			handler, err := fanout.New(fanout.Config{Store: connected(t), Users: users, Groups: groups, Metrics: &metric.Memory{}, Postponer: &outside{}})
+			handler, err := fanout.New(fanout.Config{Store: connected(t), Metrics: &metric.Memory{}, Postponer: &outside{},
+				Lanes: reconcile.Lanes{UsersLive: users, UsersBulk: newQueue(t), GroupsLive: groups, GroupsBulk: newQueue(t)}})
 			if err != nil {
 				t.Fatal(err)
 			}

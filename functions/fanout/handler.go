@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
+	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/sqsbatch"
@@ -25,20 +26,26 @@ import (
 // Config is what the handler needs.
 type Config struct {
 	Store   *store.Store
-	Users   queue.Sender // the live lane
-	Groups  queue.Sender // the live lane of groups
+	Lanes   reconcile.Lanes
 	Metrics metric.Counter
 	// Postponer makes changes wait that could not be fanned out.
 	Postponer sqsbatch.Postponer
 }
 
 // Handler reads the changes queue.
-type Handler struct{ Config }
+type Handler struct {
+	Config
+	crowds *crowds
+}
 
 // New returns a fault that names the first part that is missing.
 func New(c Config) (Handler, error) {
-	return Handler{c}, fault.Missing("fanout.new", fault.Part{Name: "Store", There: c.Store != nil}, fault.Part{Name: "Users", There: c.Users != nil},
-		fault.Part{Name: "Groups", There: c.Groups != nil}, fault.Part{Name: "Metrics", There: c.Metrics != nil}, fault.Part{Name: "Postponer", There: c.Postponer != nil})
+	err := fault.Missing("fanout.new", fault.Part{Name: "Store", There: c.Store != nil},
+		fault.Part{Name: "Metrics", There: c.Metrics != nil}, fault.Part{Name: "Postponer", There: c.Postponer != nil})
+	if err == nil {
+		err = c.Lanes.Check()
+	}
+	return Handler{c, &crowds{}}, err
 }
 
 // Handle takes one batch and sends the tasks of all its changes together. If a message
@@ -56,8 +63,8 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			response.Postpone(ctx, wait(m), m)
 		}
 	}
-	var users lane[reconcile.Task]
-	var groups lane[reconcile.GroupTask]
+	var users lanes[reconcile.Task]
+	var groups lanes[reconcile.GroupTask]
 	for _, m := range batch.Records {
 		change, err := jumpcloud.ReadChange([]byte(m.Body))
 		if err != nil {
@@ -69,19 +76,17 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			fail(m, err)
 			continue
 		}
-		users.add(m, found.users)
-		groups.add(m, found.groups)
-	}
-	if err := reconcile.Enqueue(ctx, h.Users, users.tasks...); err != nil {
-		for _, m := range users.sources {
-			fail(m, err)
+		for _, t := range found.users {
+			users.of(t.Cause).add(m, t)
+		}
+		for _, t := range found.groups {
+			groups.of(t.Cause).add(m, t)
 		}
 	}
-	if err := reconcile.Enqueue(ctx, h.Groups, groups.tasks...); err != nil {
-		for _, m := range groups.sources {
-			fail(m, err)
-		}
-	}
+	users.live.send(ctx, h.Lanes.UsersLive, fail)
+	groups.live.send(ctx, h.Lanes.GroupsLive, fail)
+	users.bulk.send(ctx, h.Lanes.UsersBulk, fail)
+	groups.bulk.send(ctx, h.Lanes.GroupsBulk, fail)
 	return response.SQSEventResponse, nil
 }
 
@@ -99,16 +104,39 @@ func wait(m events.SQSMessage) time.Duration {
 	return min(firstWait<<min(sqsbatch.Receives(m)-1, beyond), longestWait)
 }
 
+// task is a task for a user or a group.
+type task interface {
+	Message() (queue.Message, error)
+}
+
+// lanes are the tasks for users, or those for groups.
+type lanes[T task] struct{ live, bulk lane[T] }
+
+// of is the lane for the tasks of a cause.
+func (l *lanes[T]) of(cause plan.Cause) *lane[T] {
+	if cause.Many {
+		return &l.bulk
+	}
+	return &l.live
+}
+
 // lane is the tasks for one queue.
-type lane[T any] struct {
+type lane[T task] struct {
 	tasks   []T
 	sources []events.SQSMessage // the messages that the tasks come from
 }
 
-// add adds the tasks of one message.
-func (l *lane[T]) add(source events.SQSMessage, tasks []T) {
-	if len(tasks) > 0 {
-		l.tasks, l.sources = append(l.tasks, tasks...), append(l.sources, source)
+// add adds a task of a message.
+func (l *lane[T]) add(source events.SQSMessage, task T) {
+	l.tasks, l.sources = append(l.tasks, task), append(l.sources, source)
+}
+
+// send sends the tasks; fail gets the messages that they come from if that fails.
+func (l *lane[T]) send(ctx context.Context, to queue.Sender, fail func(events.SQSMessage, error)) {
+	if err := reconcile.Enqueue(ctx, to, l.tasks...); err != nil {
+		for _, m := range l.sources {
+			fail(m, err)
+		}
 	}
 }
 
@@ -123,6 +151,9 @@ func (h Handler) fanOut(ctx context.Context, change jumpcloud.Change) (tasks, er
 	outcome := "dropped"
 	if count > 0 {
 		outcome = "fanned_out"
+		if kind := crowdKind(change); kind != "" && h.crowds.in(kind, time.Now()) {
+			found.inCrowd()
+		}
 	}
 	h.Metrics.Count("fanout_events", 1, "concern", string(concern), "outcome", outcome)
 	zerolog.Ctx(ctx).Info().Str("event", change.Event.ID).Str("type", change.Event.Type).Str("concern", string(concern)).

@@ -36,10 +36,14 @@ type fixture struct {
 	t             *testing.T
 	handler       fanout.Handler
 	records       *store.Store
-	users, groups *boltqueue.Queue
+	users, groups *boltqueue.Queue // the live lanes
+	bulk          bulk
 	metrics       *metric.Memory
 	postponed     map[string]time.Duration // by receipt
 }
+
+// bulk are the bulk lanes.
+type bulk struct{ users, groups *boltqueue.Queue }
 
 // Postpone implements sqsbatch.Postponer.
 func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration) error {
@@ -65,14 +69,16 @@ func newFixture(t *testing.T) *fixture {
 		}
 	})
 	f := &fixture{t: t, metrics: &metric.Memory{}, postponed: map[string]time.Duration{}}
-	for name, lane := range map[string]**boltqueue.Queue{"users-live.fifo": &f.users, "groups-live.fifo": &f.groups} {
+	for name, lane := range map[string]**boltqueue.Queue{"users-live.fifo": &f.users, "groups-live.fifo": &f.groups,
+		"users-bulk.fifo": &f.bulk.users, "groups-bulk.fifo": &f.bulk.groups} {
 		if *lane, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	records := store.New(table)
 	f.records = records
-	f.handler, err = fanout.New(fanout.Config{Store: records, Users: f.users, Groups: f.groups, Metrics: f.metrics, Postponer: f})
+	f.handler, err = fanout.New(fanout.Config{Store: records, Metrics: f.metrics, Postponer: f,
+		Lanes: reconcile.Lanes{UsersLive: f.users, UsersBulk: f.bulk.users, GroupsLive: f.groups, GroupsBulk: f.bulk.groups}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,12 +234,12 @@ func (downQueue) Send(context.Context, ...queue.Message) error {
 func TestWhatCannotBeFannedOutComesAgain(t *testing.T) {
 	f := newFixture(t)
 	f.connect(one, engineering)
-	f.handler.Users = downQueue{}
+	f.handler.Lanes.UsersLive = downQueue{}
 	changes := []jumpcloud.Change{change("user_update", ann), change("coffee_brewed", ann), groupChange("group_update", engineering), groupChange("group_delete", sales)}
 	if failed := f.handle(changes...); !slices.Equal(failed, []string{"e-user_update"}) {
 		t.Errorf("without the users' queue failed: %v", failed)
 	}
-	f.handler.Groups = downQueue{}
+	f.handler.Lanes.GroupsLive = downQueue{}
 	if failed := f.handle(changes...); !slices.Equal(failed, []string{"e-user_update", "e-group_update"}) {
 		t.Errorf("without any queue failed: %v", failed)
 	}

@@ -50,8 +50,8 @@ func received(t *testing.T, change jumpcloud.Change, n int) events.SQSMessage {
 func TestNothingThatHangsUsesUpTheInvocation(t *testing.T) {
 	for name, hang := range map[string]func(*fixture){
 		"the table":            func(f *fixture) { f.handler.Store = store.New(silentTable{}) },
-		"the queue of users":   func(f *fixture) { f.handler.Users = silentQueue{} },
-		"the queues of groups": func(f *fixture) { f.handler.Groups = silentQueue{} },
+		"the queue of users":   func(f *fixture) { f.handler.Lanes.UsersLive = silentQueue{} },
+		"the queues of groups": func(f *fixture) { f.handler.Lanes.GroupsLive = silentQueue{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestNothingThatHangsUsesUpTheInvocation(t *testing.T) {
 // all tries together outlast half an hour.
 func TestAnEventThatCannotBeFannedOutWaitsLonger(t *testing.T) {
 	f := newFixture(t)
-	f.handler.Users = downQueue{}
+	f.handler.Lanes.UsersLive = downQueue{}
 	var before, all time.Duration
 	for n := 1; n < 20; n++ {
 		m := received(t, change("user_update", ann), n)

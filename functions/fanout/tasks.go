@@ -42,6 +42,16 @@ func (t tasks) of(event jumpcloud.Event) tasks {
 	return t
 }
 
+// inCrowd marks the tasks as those of a cause that concerns many.
+func (t tasks) inCrowd() {
+	for i := range t.users {
+		t.users[i].Cause.Many = true
+	}
+	for i := range t.groups {
+		t.groups[i].Cause.Many = true
+	}
+}
+
 // tasks returns the tasks for a change.
 func (h Handler) tasks(ctx context.Context, change jumpcloud.Change, concern jumpcloud.Concern) (tasks, error) {
 	event := change.Event
@@ -98,7 +108,7 @@ func (h Handler) groupChanged(ctx context.Context, change jumpcloud.Change, caus
 			continue
 		}
 		for _, w := range group.Within {
-			found.groups = append(found.groups, reconcile.GroupTask{Directory: w.Directory, Group: w.Outer, Cause: cause, AllMembers: true})
+			found.groups = append(found.groups, reconcile.GroupTask{Directory: w.Directory, Group: w.Outer, Cause: cause.For(len(group.Within)), AllMembers: true})
 		}
 	}
 	return found, nil
@@ -161,7 +171,7 @@ func (h Handler) nestingChanged(ctx context.Context, organization directory.Orga
 	connecting, err := h.connecting(ctx, organization, groups)
 	var found tasks
 	for _, at := range connecting {
-		found.groups = append(found.groups, reconcile.GroupTask{Directory: at.directory, Group: at.group, Cause: cause, AllMembers: true})
+		found.groups = append(found.groups, reconcile.GroupTask{Directory: at.directory, Group: at.group, Cause: cause.For(len(connecting)), AllMembers: true})
 	}
 	return found, err
 }

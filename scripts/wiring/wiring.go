@@ -70,7 +70,7 @@ var Functions = []Function{
 		Name: "fanout", Timeout: 30 * time.Second,
 		Queues: []Queue{{Name: Changes, Concurrency: 4, Receives: eventReceives}},
 		New: func(p Parts) (any, error) {
-			handler, err := fanout.New(fanout.Config{Store: p.Store, Users: p.Lanes.UsersLive, Groups: p.Lanes.GroupsLive, Metrics: p.Metrics, Postponer: p.Queues})
+			handler, err := fanout.New(fanout.Config{Store: p.Store, Lanes: p.Lanes, Metrics: p.Metrics, Postponer: p.Queues})
 			return handler.Handle, err
 		},
 	},

@@ -14,11 +14,14 @@ import (
 // during which people are suspended one by one.
 type Rush struct {
 	Removed int // members of a group that is disconnected
-	First   int // people of a first sync, in groups of 50
-	Alone   int // people who are suspended, one every Step
-	Step    time.Duration
-	Burst   int // write units that the tenant takes at once; it takes 20 a second, as published
-	Apart   bool
+	// Pace, unless 0, is how often a script removes one of these members instead: JumpCloud
+	// sends an event for each of them.
+	Pace  time.Duration
+	First int // people of a first sync, in groups of 50
+	Alone int // people who are suspended, one every Step
+	Step  time.Duration
+	Burst int // write units that the tenant takes at once; it takes 20 a second, as published
+	Apart bool
 }
 
 // Rushed is what was seen during a rush.
@@ -51,7 +54,8 @@ func (r Rush) Play(t T) Rushed {
 	w := New(t, Config{Latency: rushLatency, Apart: r.Apart})
 	alone := w.crowd("alone", r.Alone)
 	w.Connect(alone...)
-	staff := w.Group("Staff", w.crowd("staff", r.Removed)...)
+	members := w.crowd("staff", r.Removed)
+	staff := w.Group("Staff", members...)
 	w.ConnectGroups(staff)
 	w.Settle(3 * time.Hour)
 	var groups []directory.GroupID
@@ -65,10 +69,16 @@ func (r Rush) Play(t T) Rushed {
 	})
 	before, start := w.Entra.Counters(), time.Now()
 	w.ConnectGroups(groups...)
-	w.DisconnectGroup(staff)
+	var script sync.WaitGroup
+	if r.Pace == 0 {
+		w.DisconnectGroup(staff)
+	} else {
+		script.Go(func() { w.removeOneByOne(staff, members, r.Pace) })
+	}
 	seen := Rushed{Suspensions: w.suspend(alone, r.Step)}
 	after := w.Entra.Counters()
 	seen.Busy, seen.Throttled, seen.Units = w.Waiting(), after.Throttled-before.Throttled, after.WriteUnits-before.WriteUnits
+	script.Wait()
 	w.Settle(10 * time.Hour)
 	_, last := w.Written()
 	seen.Took = last.Sub(start)
@@ -78,6 +88,14 @@ func (r Rush) Play(t T) Rushed {
 		}
 	}
 	return seen
+}
+
+// removeOneByOne removes members of a group in JumpCloud, one every pace, as a script does.
+func (w *World) removeOneByOne(group directory.GroupID, members []directory.UserID, pace time.Duration) {
+	for _, id := range members {
+		time.Sleep(pace)
+		w.Must(w.JumpCloud.RemoveMember(string(group), string(id)))
+	}
 }
 
 // suspend suspends people in JumpCloud, one every step, and returns how long each of them

@@ -10,8 +10,7 @@ import (
 func main() {
 	env := lambdaenv.Open(patience.Worker)
 	handler, err := fanout.New(fanout.Config{
-		Store: env.Store(), Users: env.Queue(lambdaenv.UsersLiveQueue), Groups: env.Queue(lambdaenv.GroupsLiveQueue), Metrics: env.Metrics(),
-		Postponer: env.Postponer(lambdaenv.ChangesQueue),
+		Store: env.Store(), Lanes: env.Lanes(), Metrics: env.Metrics(), Postponer: env.Postponer(lambdaenv.ChangesQueue),
 	})
 	env.Start(handler.Handle, err)
 }

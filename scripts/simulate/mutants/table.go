@@ -50,7 +50,7 @@ var mutants = []mutant{
 	{"a webhook is accepted before the queue has it", "functions/webhook/handler.go",
 		`return &refusal{status: http.StatusServiceUnavailable, message: "the event could not be kept: try again"}`, "return nil"},
 	{"fanout forgets what the queue refused", "functions/fanout/handler.go",
-		"		for _, m := range users.sources {", "		for _, m := range users.sources[:0] {"},
+		"		for _, m := range l.sources {", "		for _, m := range l.sources[:0] {"},
 	{"a task is given up after two tries", "scripts/wiring/wiring.go",
 		"const taskReceives = 20", "const taskReceives = 2"},
 	{"a lockout always disables", "shared/directory/reasons.go",

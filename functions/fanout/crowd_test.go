@@ -1,0 +1,143 @@
+package fanout_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud"
+	"entrasync/shared/plan"
+)
+
+// sent are how many tasks each lane got.
+type sent struct{ usersLive, usersBulk, groupsLive, groupsBulk int }
+
+// sent empties the lanes.
+func (f *fixture) sent() sent {
+	f.t.Helper()
+	return sent{len(f.bodies(f.users)), len(f.bodies(f.bulk.users)), len(f.bodies(f.groups)), len(f.bodies(f.bulk.groups))}
+}
+
+// person is the id of the nth person.
+func person(n int) string { return fmt.Sprintf("64a1b2c3d4e5f6071829%04x", n) }
+
+// people connects people to a directory.
+func (f *fixture) people(n int) {
+	f.t.Helper()
+	for i := range n {
+		if err := f.records.Connect(f.t.Context(), one, directory.UserID(person(i)), directory.Direct, time.Now().UTC()); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// Of many events with one cause, the first few go to the live lane and the others to the
+// bulk lane. What is urgent stays in the live lane, however many there are.
+func TestTheSurplusOfACrowdGoesToTheBulkLane(t *testing.T) {
+	const many = plan.FewObjects + 30
+	altered := func(c jumpcloud.Change) jumpcloud.Change {
+		c.Event.Altered = []jumpcloud.Alteration{{Field: "jobTitle", To: "aa"}}
+		return c
+	}
+	says := func(c jumpcloud.Change, word jumpcloud.Word) jumpcloud.Change {
+		c.Event.Says = []jumpcloud.Word{word}
+		return c
+	}
+	crowd, urgent := sent{usersLive: plan.FewObjects, usersBulk: many - plan.FewObjects}, sent{usersLive: many}
+	for name, tc := range map[string]struct {
+		known  func(*fixture)
+		change func(n int) jumpcloud.Change
+		want   sent
+	}{
+		"people leave a group":           {func(f *fixture) { f.connect(one, engineering) }, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, crowd},
+		"people leave the source":        {func(f *fixture) { f.source(one, directory.ApplicationSource, application) }, func(n int) jumpcloud.Change { return edge("user", person(n), "application", application) }, crowd},
+		"attributes of people change":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(change("user_update", person(n))) }, crowd},
+		"people are suspended":           {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_suspended", person(n)) }, urgent},
+		"people are locked out":          {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(says(change("user_update", person(n)), "locked")) }, urgent},
+		"people are deleted":             {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_delete", person(n)) }, urgent},
+		"people get passwords":           {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_password_set", person(n)) }, urgent},
+		"people change, nobody says how": {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_update", person(n)) }, urgent},
+		"groups that nobody connected":   {func(*fixture) {}, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, sent{}},
+		"each joins another group": {func(f *fixture) {
+			for i := range many {
+				f.connect(one, directory.GroupID(person(i)))
+			}
+		}, func(n int) jumpcloud.Change { return edge("user_group", person(n), "user", person(n)) }, urgent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				tc.known(f)
+				for n := range many {
+					c := tc.change(n)
+					c.Event.ID = fmt.Sprint("event", n)
+					f.handle(c)
+					time.Sleep(time.Second)
+				}
+				if got := f.sent(); got != tc.want {
+					t.Errorf("tasks in the lanes: %+v, want %+v", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// A crowd ends: what comes later, or from another group or organization, is live again.
+func TestACrowdEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.connect(one, engineering)
+		f.connect(one, sales)
+		leave := func(group string, n int) jumpcloud.Change {
+			c := edge("user_group", group, "user", person(n))
+			c.Event.ID = fmt.Sprint(group, n)
+			return c
+		}
+		for n := range plan.FewObjects + 1 {
+			f.handle(leave(engineering, n))
+		}
+		if got, want := f.sent(), (sent{usersLive: plan.FewObjects, usersBulk: 1}); got != want {
+			t.Errorf("the crowd: %+v, want %+v", got, want)
+		}
+		f.handle(leave(sales, 1))
+		if got, want := f.sent(), (sent{usersLive: 1}); got != want {
+			t.Errorf("another group: %+v, want %+v", got, want)
+		}
+		time.Sleep(time.Minute)
+		f.handle(leave(engineering, 100))
+		if got, want := f.sent(), (sent{usersLive: 1}); got != want {
+			t.Errorf("a minute later: %+v, want %+v", got, want)
+		}
+	})
+}
+
+// One event that concerns many connected groups makes tasks for the bulk lane.
+func TestOneEventOfManyGroupsGoesToTheBulkLane(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outer  int
+		change jumpcloud.Change
+		want   sent
+	}{
+		"put into a few":    {plan.FewObjects, edge("user_group", backend, "user_group", sales), sent{groupsLive: plan.FewObjects}},
+		"put into many":     {plan.FewObjects + 1, edge("user_group", backend, "user_group", sales), sent{groupsBulk: plan.FewObjects + 1}},
+		"deleted from many": {plan.FewObjects + 1, groupChange("group_delete", backend), sent{groupsLive: 1, groupsBulk: plan.FewObjects + 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			if tc.change.Event.Type == "group_delete" {
+				f.connect(one, backend)
+			}
+			for n := range tc.outer {
+				outer := directory.GroupID(person(n))
+				f.connect(one, outer)
+				f.within(one, outer, backend)
+			}
+			f.handle(tc.change)
+			if got := f.sent(); got != tc.want {
+				t.Errorf("tasks in the lanes: %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
