@@ -66,8 +66,16 @@ func (o *outsideGroups) GroupsOf(_ context.Context, id directory.UserID) ([]dire
 	return nil, nil
 }
 
-func (o *outsideGroups) Associated(context.Context, directory.ConnectionSource) ([]directory.UserID, []directory.GroupID, error) {
-	return []directory.UserID{bob}, []directory.GroupID{engineering, sales}, nil
+func (o *outsideGroups) AssociatedUsers(context.Context, directory.ConnectionSource) ([]directory.UserID, error) {
+	return []directory.UserID{bob}, nil
+}
+
+func (o *outsideGroups) AssociatedGroups(context.Context, directory.ConnectionSource) ([]directory.GroupID, error) {
+	return []directory.GroupID{engineering, sales}, nil
+}
+
+func (o *outsideGroups) ListAssociated(context.Context, directory.ConnectionSource, directory.MemberList) (directory.MemberList, error) {
+	return directory.MemberList{Began: time.Now().UTC(), Complete: true, Users: []directory.UserID{bob}, Nested: []directory.GroupID{engineering, sales}}, nil
 }
 
 func (o *outsideGroups) IsUserAssociated(_ context.Context, _ directory.ConnectionSource, id directory.UserID) (bool, error) {
@@ -82,8 +90,8 @@ func (o *outsideGroups) FindGroups(_ context.Context, names []string) []reconcil
 	return make([]reconcile.FoundGroups, len(names))
 }
 
-func (o *outsideGroups) MembersOf(context.Context, directory.EntraID) ([]directory.EntraID, error) {
-	return nil, nil
+func (o *outsideGroups) ListMembersOf(_ context.Context, id directory.EntraID, _ directory.AccountList) (directory.AccountList, error) {
+	return directory.AccountList{Group: id, Began: time.Now().UTC(), Complete: true, Pages: 1}, nil
 }
 
 func (o *outsideGroups) ApplyToGroups(_ context.Context, actions []plan.Action) []reconcile.GroupResult {

@@ -65,6 +65,9 @@ type GroupLink struct {
 	// ListedAt is when all members were last read from JumpCloud; zero if they were not
 	// read since the group was connected.
 	ListedAt time.Time `json:"listedAt,omitzero"`
+	// PresentAt is when a list of the members in Entra was begun that is read on; zero if
+	// there is none, or if the group was written since.
+	PresentAt time.Time `json:"presentAt,omitzero"`
 	// Coming counts the members who will get accounts while the group waits for them, so
 	// that they join together; ComingAt is when that number last changed. 0: it does not
 	// wait.

@@ -91,25 +91,3 @@ func appendNamed(list []directory.SecurityGroup, page []byte, name string) ([]di
 	}
 	return list, nil
 }
-
-// MembersOf lists the object ids of all members of a group, whatever they are. It costs
-// two resource units for each 999 members and no write unit.
-func (c *Client) MembersOf(ctx context.Context, group directory.EntraID) ([]directory.EntraID, error) {
-	const op = "entra.read members"
-	var members []directory.EntraID
-	var failure error
-	top := pageSize
-	first, err := c.asItem(c.groups.ByGroupId(string(group)).Members().ToGetRequestInformation(ctx, &groups.ItemMembersRequestBuilderGetRequestConfiguration{
-		QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Select: []string{"id"}, Top: &top},
-	}))
-	c.run(ctx, []*errand{c.pages(op, first, err, func(page []byte) error {
-		found, err := elementsOf[struct {
-			ID directory.EntraID `json:"id"`
-		}](page)
-		for _, m := range found {
-			members = append(members, m.ID)
-		}
-		return err
-	}, func(err error) { members, failure = nil, err })})
-	return members, failure
-}

@@ -1,11 +1,13 @@
 package entra_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -175,10 +177,23 @@ func TestBrokenPages(t *testing.T) {
 		if found := s.client().FindGroups(t.Context(), []string{"a"})[0]; !fault.Is(found.Err, fault.Transient) || found.Groups != nil {
 			t.Errorf("%v: groups %+v, want a transient fault and no groups", body, found)
 		}
-		if members, err := s.client().MembersOf(t.Context(), "g"); !fault.Is(err, fault.Transient) || members != nil {
+		if members, err := membersOf(t, s.client(), "g"); !fault.Is(err, fault.Transient) || members != nil {
 			t.Errorf("%v: members %v, %v, want a transient fault and no members", body, members, err)
 		}
 	}
+}
+
+// membersOf lists the members of a group; none after a fault.
+func membersOf(t *testing.T, c *entra.Client, group directory.EntraID) ([]directory.EntraID, error) {
+	t.Helper()
+	list, err := c.ListMembersOf(t.Context(), group, directory.AccountList{})
+	if err != nil {
+		return nil, err
+	}
+	if !list.Complete {
+		t.Errorf("the list of %s is not complete", group)
+	}
+	return list.Accounts, nil
 }
 
 func TestMembersOf(t *testing.T) {
@@ -186,7 +201,7 @@ func TestMembersOf(t *testing.T) {
 	people := n.people(t, 1200)
 	group := n.group(t, entratest.Group{DisplayName: "g", Members: texts(people)})
 	n.sim.ResetCounters()
-	members, err := n.client.MembersOf(t.Context(), group)
+	members, err := membersOf(t, n.client, group)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,12 +213,50 @@ func TestMembersOf(t *testing.T) {
 	if c := n.sim.Counters(); c.Operations != 2 || c.ResourceUnits != 4 || c.WriteUnits != 0 {
 		t.Errorf("%d operations, %d resource units, %d write units; want 2, 4 and 0", c.Operations, c.ResourceUnits, c.WriteUnits)
 	}
-	_, err = n.client.MembersOf(t.Context(), "00000000-0000-4000-8000-000000000009")
+	_, err = membersOf(t, n.client, "00000000-0000-4000-8000-000000000009")
 	if f := fault.Of(err); f == nil || f.Kind != fault.NotFound || f.Reason != directory.GroupMissing || strings.Contains(f.Message, "account") {
 		t.Errorf("no such group: %v, want NotFound (group missing) without the word account", err)
 	}
 	empty := n.group(t, entratest.Group{DisplayName: "empty"})
-	if members, err := n.client.MembersOf(t.Context(), empty); err != nil || len(members) != 0 {
+	if members, err := membersOf(t, n.client, empty); err != nil || len(members) != 0 {
 		t.Errorf("an empty group: %v, %v, want no members and no error", members, err)
+	}
+}
+
+// A list of members is read on where it ended. It begins again for another group, and when
+// Graph does not know the place any more.
+func TestAListOfMembersIsReadOn(t *testing.T) {
+	n := simulated(t)
+	people := n.people(t, 2500)
+	group := n.group(t, entratest.Group{DisplayName: "g", Members: texts(people)})
+	page := func(list directory.AccountList) directory.AccountList {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // time for one page
+		defer cancel()
+		list, err := n.client.ListMembersOf(ctx, group, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	first := page(directory.AccountList{})
+	second := page(first)
+	third := page(second)
+	for i, list := range []directory.AccountList{first, second, third} {
+		if list.Pages != i+1 || list.Complete != (i == 2) || len(list.Accounts) != min(999*(i+1), len(people)) || !list.Began.Equal(first.Began) {
+			t.Errorf("after page %d: page %d, complete %t, %d members, begun at %s; want %s", i+1, list.Pages, list.Complete, len(list.Accounts), list.Began, first.Began)
+		}
+	}
+	found := slices.Sorted(slices.Values(third.Accounts))
+	if slices.Sort(people); !slices.Equal(found, people) {
+		t.Errorf("%d members, want the %d of the group", len(slices.Compact(found)), len(people))
+	}
+	elsewhere, forgotten := second, second
+	elsewhere.Group = "another"
+	forgotten.Next = "/groups/" + string(group) + "/members?$select=id&$top=999&$skiptoken=forgotten"
+	for what, list := range map[string]directory.AccountList{"another group": elsewhere, "a place that Graph does not know": forgotten} {
+		if got := page(list); got.Pages != 1 || len(got.Accounts) != 999 || got.Group != group {
+			t.Errorf("%s: page %d with %d members, want the first page", what, got.Pages, len(got.Accounts))
+		}
 	}
 }

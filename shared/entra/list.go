@@ -37,13 +37,18 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 		}
 		switch {
 		case err != nil:
-			fail(&fault.Error{Op: op, Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err})
+			fail(unreadablePage(op, err))
 		case next != "":
 			read[next] = true
 			e.requests = []request{{Method: http.MethodGet, URL: next, Headers: first.Headers}}
 		}
 	}
 	return e
+}
+
+// unreadablePage is the fault for a page that cannot be right.
+func unreadablePage(op string, err error) error {
+	return &fault.Error{Op: op, Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
 }
 
 // elementsOf reads the elements of a page and skips those that are null. A page without

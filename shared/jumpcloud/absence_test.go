@@ -39,11 +39,11 @@ var graphReads = map[string]struct {
 		return len(groups) == 0, err
 	}, ""},
 	"directory": {"/v2/office365s/" + nobody, "/v2/directories", func(ctx context.Context, c *jumpcloud.Client) (bool, error) {
-		users, groups, err := c.Associated(ctx, directory.ConnectionSource{Type: directory.Office365Source, ID: nobody})
+		users, groups, err := associated(ctx, c, directory.ConnectionSource{Type: directory.Office365Source, ID: nobody})
 		return len(users)+len(groups) == 0, err
 	}, fault.NotFound},
 	"application": {"/v2/applications/" + nobody, "/applications", func(ctx context.Context, c *jumpcloud.Client) (bool, error) {
-		users, groups, err := c.Associated(ctx, directory.ConnectionSource{Type: directory.ApplicationSource, ID: nobody})
+		users, groups, err := associated(ctx, c, directory.ConnectionSource{Type: directory.ApplicationSource, ID: nobody})
 		return len(users)+len(groups) == 0, err
 	}, fault.NotFound},
 	"user associated": {"/systemusers/" + nobody, "/systemusers", func(ctx context.Context, c *jumpcloud.Client) (bool, error) {
@@ -169,7 +169,7 @@ func TestMalformedIDsAreInNoGraph(t *testing.T) {
 			t.Errorf("groups of %q: %v, %v, want none and no error", id, groups, err)
 		}
 		source := directory.ConnectionSource{Type: directory.ApplicationSource, ID: id}
-		if _, _, err := client.Associated(t.Context(), source); !fault.Is(err, fault.NotFound) {
+		if _, _, err := associated(t.Context(), client, source); !fault.Is(err, fault.NotFound) {
 			t.Errorf("source %q: %v, want a fault of kind NotFound", id, err)
 		}
 		source.ID = m365ID

@@ -1,11 +1,16 @@
 package jumpcloud_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 )
 
@@ -28,7 +33,7 @@ func TestAssociationsWithBothTypesOfSource(t *testing.T) {
 			must(t, sim.Associate(string(ids[1]), other))
 			must(t, sim.Associate(string(groups[1]), other))
 
-			users, holders, err := client.Associated(t.Context(), source)
+			users, holders, err := associated(t.Context(), client, source)
 			must(t, err)
 			equal(t, "users", users, []directory.UserID{ids[0], ids[2]})
 			equal(t, "groups", holders, []directory.GroupID{groups[0], groups[2]})
@@ -55,6 +60,66 @@ func TestAssociationsWithBothTypesOfSource(t *testing.T) {
 	}
 }
 
+// associated lists the users and the groups that are associated with a source.
+func associated(ctx context.Context, c *jumpcloud.Client, source directory.ConnectionSource) ([]directory.UserID, []directory.GroupID, error) {
+	users, err := c.AssociatedUsers(ctx, source)
+	if err != nil {
+		return users, nil, err
+	}
+	groups, err := c.AssociatedGroups(ctx, source)
+	return users, groups, err
+}
+
+// A list of associations that is read some pages at a time is what one read of it is, also
+// when it changes between two of them.
+func TestAListOfAssociationsIsReadOn(t *testing.T) {
+	for name, change := range map[string]func(*jumpcloudtest.Simulator, string, []directory.UserID) error{
+		"nothing changes": func(*jumpcloudtest.Simulator, string, []directory.UserID) error { return nil },
+		"a user leaves": func(s *jumpcloudtest.Simulator, source string, users []directory.UserID) error {
+			return s.Dissociate(string(users[0]), source)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim, client := simulator(t)
+				id, err := sim.CreateDirectory("Example")
+				must(t, err)
+				ids := addUsers(t, sim, 450)
+				for _, each := range ids {
+					must(t, sim.Associate(string(each), id))
+				}
+				must(t, sim.Associate(string(addGroup(t, sim, "One")), id))
+				source := directory.ConnectionSource{Type: directory.Office365Source, ID: id}
+				var list directory.MemberList
+				began := time.Now()
+				for calls := 1; !list.Complete; calls++ {
+					limit := time.Second // time for one page
+					if list.Pages == 5 {
+						limit = time.Minute // and for the groups
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), limit)
+					list, err = client.ListAssociated(ctx, source, list)
+					cancel()
+					if must(t, err); calls > 20 {
+						t.Fatalf("after %d calls: %+v", calls, list)
+					}
+					if calls == 3 {
+						must(t, change(sim, id, ids))
+					}
+					time.Sleep(time.Second)
+				}
+				users, groups, err := associated(t.Context(), client, source)
+				must(t, err)
+				equal(t, "users", slices.Sorted(slices.Values(list.Users)), users)
+				equal(t, "groups", list.Nested, groups)
+				if !list.Began.Equal(began) {
+					t.Errorf("the list began at %s, want %s", list.Began, began)
+				}
+			})
+		})
+	}
+}
+
 func TestAssociationsArePaged(t *testing.T) {
 	sim, client := simulator(t)
 	id, err := sim.CreateDirectory("Example")
@@ -68,7 +133,7 @@ func TestAssociationsArePaged(t *testing.T) {
 		want = append(want, addGroup(t, sim, fmt.Sprintf("Group %03d", i)))
 		must(t, sim.Associate(string(want[i]), id))
 	}
-	users, groups, err := client.Associated(t.Context(), directory.ConnectionSource{Type: directory.Office365Source, ID: id})
+	users, groups, err := associated(t.Context(), client, directory.ConnectionSource{Type: directory.Office365Source, ID: id})
 	must(t, err)
 	equal(t, "users", users, ids)
 	equal(t, "groups", groups, want)
@@ -90,8 +155,11 @@ func TestAssociationsArePaged(t *testing.T) {
 func TestNoSource(t *testing.T) {
 	sim, client := simulator(t)
 	for _, source := range []directory.ConnectionSource{{}, {Type: directory.NoSource}, {Type: "g_suite", ID: m365ID}} {
-		if _, _, err := client.Associated(t.Context(), source); !fault.Is(err, fault.Invalid) {
+		if _, _, err := associated(t.Context(), client, source); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%+v: %v, want a fault of kind Invalid", source, err)
+		}
+		if _, err := client.ListAssociated(t.Context(), source, directory.MemberList{}); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%+v, list: %v, want a fault of kind Invalid", source, err)
 		}
 		if _, err := client.IsUserAssociated(t.Context(), source, userID); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%+v, user: %v, want a fault of kind Invalid", source, err)

@@ -87,7 +87,7 @@ func TestAssociatesThatAreGone(t *testing.T) {
 			must(t, sim.Associate(string(each), id))
 		}
 		wantUsers, wantGroups := without(t, ids, sim.DeleteUser, 1, 2, 3), without(t, groups, sim.DeleteGroup, 0, 119)
-		gotUsers, gotGroups, err := client.Associated(t.Context(), source)
+		gotUsers, gotGroups, err := associated(t.Context(), client, source)
 		must(t, err)
 		equal(t, "users", gotUsers, wantUsers)
 		equal(t, "groups", gotGroups, wantGroups)
@@ -288,7 +288,7 @@ func TestListThatBreaksOff(t *testing.T) {
 	}
 	equal(t, "members", got, ids[:100])
 	sim.FailNext(refused)
-	users, _, err := client.Associated(t.Context(), source)
+	users, _, err := associated(t.Context(), client, source)
 	if !fault.Is(err, fault.Forbidden) {
 		t.Error(err)
 	}

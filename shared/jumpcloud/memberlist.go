@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,12 +31,10 @@ func (c *Client) ListMembers(ctx context.Context, id directory.GroupID, from dir
 	if !isObjectID(string(id)) {
 		return from, impossibleID(op, typeUserGroup, string(id))
 	}
-	w := newMemberWalk(id, from)
+	w := newMemberWalk(from)
 	what := call{op: op, subject: string(id), url: c.api + "/v2/usergroups/" + string(id) + "/membership", method: "GET"}
-	for read := 0; !w.list.Complete && (read == 0 || deadline.Allows(ctx, pageTime)); read++ {
-		if err := c.readMembers(ctx, what, w); err != nil {
-			return w.list, c.unlessThere(ctx, err, typeUserGroup, string(id))
-		}
+	if err := c.readOn(ctx, what, w); err != nil {
+		return w.list, c.unlessThere(ctx, err, typeUserGroup, string(id))
 	}
 	if !w.list.Complete {
 		return w.list, nil
@@ -55,20 +54,20 @@ func (c *Client) ListMembers(ctx context.Context, id directory.GroupID, from dir
 	return w.list, nil
 }
 
-// memberWalk is a walk through the list of a group's members.
+// memberWalk is a walk through a list of members.
 type memberWalk struct {
-	group directory.GroupID
+	query url.Values // of every page
 	list  directory.MemberList
 	seen  map[string]bool // what the current walk found
 	first string          // the first element of the page before
 }
 
 // newMemberWalk goes on with a list.
-func newMemberWalk(id directory.GroupID, list directory.MemberList) *memberWalk {
+func newMemberWalk(list directory.MemberList) *memberWalk {
 	if list.Began.IsZero() {
 		list.Began = time.Now().UTC()
 	}
-	w := &memberWalk{group: id, list: list, seen: make(map[string]bool, list.Total)}
+	w := &memberWalk{query: url.Values{}, list: list, seen: make(map[string]bool, list.Total)}
 	for _, user := range list.Users {
 		w.seen[string(user)] = true
 	}
@@ -78,9 +77,21 @@ func newMemberWalk(id directory.GroupID, list directory.MemberList) *memberWalk 
 	return w
 }
 
+// readOn reads pages until the list is complete, or until there is no time for another one.
+func (c *Client) readOn(ctx context.Context, what call, w *memberWalk) error {
+	for read := 0; !w.list.Complete && (read == 0 || deadline.Allows(ctx, pageTime)); read++ {
+		if err := c.readMembers(ctx, what, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readMembers reads the next page.
 func (c *Client) readMembers(ctx context.Context, what call, w *memberWalk) error {
-	query := url.Values{"limit": {strconv.Itoa(pageSize)}, "skip": {strconv.Itoa(w.list.Pages * pageSize)}}
+	query := maps.Clone(w.query)
+	query.Set("limit", strconv.Itoa(pageSize))
+	query.Set("skip", strconv.Itoa(w.list.Pages*pageSize))
 	if !w.list.Unsorted {
 		query.Set("sort", graphSort)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/deadline"
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/store"
 )
@@ -23,11 +24,19 @@ type memberList struct {
 	saved   int
 }
 
-// listMembers reads who is in a group in JumpCloud. A list that is longer than the
-// invocation keeps its place: the attempt ends, and its task is sent again as a new one,
-// which reads on. That does not count as a failure. A list that was begun before the cause
-// of the task is not read on, because it may be older.
+// listMembers reads who is in a group in JumpCloud.
 func (b *groupBatch) listMembers(ctx context.Context, g *group) (memberList, error) {
+	return b.readList(ctx, g, func(from directory.MemberList) (directory.MemberList, error) {
+		return b.jumpcloud.ListMembers(ctx, g.attempt.Group, from)
+	})
+}
+
+// readList reads a list in JumpCloud: the members of a group or, for a task without a group,
+// what the connection source has. A list that is longer than the invocation keeps its place:
+// the attempt ends, and its task is sent again as a new one, which reads on. That does not
+// count as a failure. A list that was begun before the cause of the task is not read on,
+// because it may be older.
+func (b *groupBatch) readList(ctx context.Context, g *group, readOn func(directory.MemberList) (directory.MemberList, error)) (memberList, error) {
 	kept, found, err := b.Store.MemberList(ctx, b.dir.ID, g.attempt.Group)
 	if err != nil {
 		return memberList{}, err
@@ -41,7 +50,7 @@ func (b *groupBatch) listMembers(ctx context.Context, g *group) (memberList, err
 		return list, nil
 	}
 	before := list.MemberList.MemberList
-	list.MemberList.MemberList, err = b.jumpcloud.ListMembers(ctx, g.attempt.Group, list.MemberList.MemberList)
+	list.MemberList.MemberList, err = readOn(before)
 	if list.Walks != before.Walks || list.Pages < before.Pages || list.Unsorted != before.Unsorted { // it began again
 		list.Parts, list.saved = nil, 0
 	}
@@ -58,7 +67,7 @@ func (b *groupBatch) listMembers(ctx context.Context, g *group) (memberList, err
 		return list, nil
 	}
 	g.line(zerolog.Ctx(ctx).Info()).Int("pages", list.Pages).Int("users", len(list.Users)).Int("of", list.Total).
-		Msg("a long list of members is read on by the next attempt")
+		Msg("a long list is read on by the next attempt")
 	b.comeAgain(g, 0, nil)
 	g.outcome.Afresh = true
 	return list, nil

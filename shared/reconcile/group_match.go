@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"slices"
-	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -116,29 +115,6 @@ func (b *groupBatch) awaitsCreation(ctx context.Context, g *group, id directory.
 	return slices.ContainsFunc(known.Links, func(link directory.GroupLink) bool {
 		return link.EntraID == "" && len(link.OpenActions) > 0
 	}), err
-}
-
-// readPresent reads who is in the group in Entra. If the group is gone there, the link
-// forgets it, and the next attempt searches by name and creates one if needed.
-func (b *groupBatch) readPresent(ctx context.Context, g *group, target directory.EntraID) {
-	members, err := b.entra.MembersOf(ctx, target)
-	if fault.Is(err, fault.NotFound) && g.link.EntraID != "" && time.Since(g.link.LastWriteAt) > replicationTime {
-		if err = b.forget(ctx, g); err == nil {
-			b.comeAgain(g, firstWait, nil)
-			return
-		}
-	}
-	if fault.Is(err, fault.NotFound) {
-		err = &fault.Error{Op: "reconcile.read members", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: replicationStep, Message: "Entra does not show the group everywhere yet"}
-	}
-	if err != nil {
-		b.fail(ctx, g, err)
-		return
-	}
-	g.plan.Present = map[directory.EntraID]bool{}
-	for _, id := range members {
-		g.plan.Present[id] = true
-	}
 }
 
 // forget removes the group in Entra from the link. If we began to delete the group, the

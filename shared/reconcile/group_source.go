@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
@@ -17,7 +18,7 @@ func (b *groupBatch) readSource(ctx context.Context, g *group) {
 	var err error
 	switch {
 	case g.attempt.Group == "":
-		if err = b.connectAll(ctx, source, g.cause); err == nil {
+		if err = b.connectAll(ctx, g, source); err == nil {
 			g.over = true
 		}
 	case g.attempt.Source && source.Type != directory.NoSource:
@@ -49,8 +50,7 @@ func (b *groupBatch) readHeld(ctx context.Context, g *group, source directory.Co
 		return err
 	}
 	left, err := hasLeftSource(ctx, &b.linkEngine, g, about, g.attempt.Group, func(ctx context.Context) ([]directory.GroupID, error) {
-		_, groups, err := b.jumpcloud.Associated(ctx, source)
-		return groups, err
+		return b.jumpcloud.AssociatedGroups(ctx, source)
 	})
 	if err != nil || left.IsZero() {
 		return err
@@ -101,19 +101,53 @@ func (b *groupBatch) reread(ctx context.Context, g *group) error {
 // connectAll connects the users that the source has, and sends a task for each of its
 // groups, which reads the source again. It sends tasks for the users and groups that are
 // connected by a source but not in its list, and for the users who left after the list
-// began to be read. Without a source all stay as they are.
-func (b *groupBatch) connectAll(ctx context.Context, source directory.ConnectionSource, cause plan.Cause) error {
+// began to be read. The next attempt does what there is no time for. Without a source all
+// stay as they are.
+func (b *groupBatch) connectAll(ctx context.Context, g *group, source directory.ConnectionSource) error {
 	if source.Type == directory.NoSource {
 		return nil
 	}
-	asOf := time.Now().UTC()
-	users, groups, err := b.jumpcloud.Associated(ctx, source)
-	if err != nil {
-		return jumpCloudTrouble(err)
+	list, err := b.readList(ctx, g, func(from directory.MemberList) (directory.MemberList, error) {
+		return b.jumpcloud.ListAssociated(ctx, source, from)
+	})
+	if err != nil || g.over {
+		return err
 	}
+	known, err := b.connectedBySource(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.connectListed(ctx, g, list, setOf(known)); err != nil || g.over {
+		return err
+	}
+	if err := b.sendUsers(ctx, b.Lanes.UsersBulk, g.cause, list.Users); err != nil {
+		return err
+	}
+	if err := b.sendGroups(ctx, g.cause, list.Nested); err != nil {
+		return err
+	}
+	if err := b.askUnlistedUsers(ctx, g.cause, known, setOf(list.Users)); err != nil {
+		return err
+	}
+	if err := b.askUnlistedGroups(ctx, g.cause, list.Nested); err != nil {
+		return err
+	}
+	return b.forgetList(ctx, g, list)
+}
+
+// connectListed connects the users of a list who are not known as connected by the source,
+// and sends tasks for those who left after the list began to be read.
+func (b *groupBatch) connectListed(ctx context.Context, g *group, list memberList, known map[directory.UserID]bool) error {
 	var overtaken []directory.UserID
-	for _, id := range users {
-		left, err := b.Store.ConnectRead(ctx, b.dir.ID, id, directory.Source, time.Now().UTC(), asOf.Add(-longestLag))
+	for _, id := range list.Users {
+		if known[id] {
+			continue
+		}
+		if !deadline.Allows(ctx, groupWriteLimit) {
+			b.comeAgain(g, firstWait, nil)
+			return nil
+		}
+		left, err := b.Store.ConnectRead(ctx, b.dir.ID, id, directory.Source, time.Now().UTC(), list.Began.Add(-longestLag))
 		if err != nil {
 			return err
 		}
@@ -121,19 +155,24 @@ func (b *groupBatch) connectAll(ctx context.Context, source directory.Connection
 			overtaken = append(overtaken, id)
 		}
 	}
-	if err := b.readThemselves(ctx, Task{Cause: cause, Source: true}, overtaken, len(overtaken)); err != nil {
-		return err
+	return b.readThemselves(ctx, Task{Cause: g.cause, Source: true}, overtaken, len(overtaken))
+}
+
+// connectedBySource are the users who are connected by a source.
+func (b *groupBatch) connectedBySource(ctx context.Context) (users []directory.UserID, err error) {
+	for cursor, first := "", true; first || cursor != ""; first = false {
+		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list.Items {
+			if slices.Contains(c.Paths, directory.Source) {
+				users = append(users, c.User)
+			}
+		}
+		cursor = list.Cursor
 	}
-	if err := b.sendUsers(ctx, b.Lanes.UsersBulk, cause, users); err != nil {
-		return err
-	}
-	if err := b.sendGroups(ctx, cause, groups); err != nil {
-		return err
-	}
-	if err := b.askUnlistedUsers(ctx, cause, users); err != nil {
-		return err
-	}
-	return b.askUnlistedGroups(ctx, cause, groups)
+	return users, nil
 }
 
 // setOf is the set of some ids: there may be very many.
@@ -145,22 +184,14 @@ func setOf[ID comparable](ids []ID) map[ID]bool {
 	return set
 }
 
-// askUnlistedUsers sends tasks for users who are connected by a source and not in its list;
-// each task reads the source again.
-func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, listed []directory.UserID) error {
+// askUnlistedUsers sends tasks for users who were connected by a source before its list was
+// applied and are not in it; each task reads the source again.
+func (b *groupBatch) askUnlistedUsers(ctx context.Context, cause plan.Cause, connected []directory.UserID, listed map[directory.UserID]bool) error {
 	var about []store.Doubt
-	in := setOf(listed)
-	for cursor, first := "", true; first || cursor != ""; first = false {
-		list, err := b.Store.Connections(ctx, b.dir.ID, 0, cursor)
-		if err != nil {
-			return err
+	for _, id := range connected {
+		if !listed[id] {
+			about = append(about, store.Doubt{What: store.UserSource, User: id})
 		}
-		for _, c := range list.Items {
-			if slices.Contains(c.Paths, directory.Source) && !in[c.User] {
-				about = append(about, store.Doubt{What: store.UserSource, User: c.User})
-			}
-		}
-		cursor = list.Cursor
 	}
 	return b.askUsers(ctx, about, Task{Cause: cause, Source: true})
 }

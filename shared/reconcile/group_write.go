@@ -39,6 +39,7 @@ func (b *groupBatch) mayWrite(ctx context.Context, groups []*group) {
 // beginning notes what an action is about to change. The action replaces the open actions
 // that it repeats.
 func (g *group) beginning(action *plan.Action) {
+	g.link.PresentAt = time.Time{}
 	if action.Type != plan.RestoreGroup {
 		action.EntraID = g.link.EntraID
 	}

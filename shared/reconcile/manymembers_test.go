@@ -68,8 +68,8 @@ type inEntra struct {
 	m *manyMembers
 }
 
-func (e inEntra) MembersOf(context.Context, directory.EntraID) ([]directory.EntraID, error) {
-	return e.m.accounts, nil
+func (e inEntra) ListMembersOf(_ context.Context, id directory.EntraID, _ directory.AccountList) (directory.AccountList, error) {
+	return directory.AccountList{Group: id, Began: time.Now(), Complete: true, Pages: 1, Accounts: e.m.accounts}, nil
 }
 
 // newManyMembers is a group with n members that is in sync, and what works on it.

@@ -100,9 +100,13 @@ type JumpCloudGroups interface {
 	GroupsOf(ctx context.Context, id directory.UserID) ([]directory.GroupID, error)
 	// IsGroupFound searches a group with another request than Group sends.
 	IsGroupFound(ctx context.Context, id directory.GroupID) (bool, error)
-	// Associated lists the users and groups that are associated with a connection
-	// source directly.
-	Associated(ctx context.Context, source directory.ConnectionSource) (users []directory.UserID, groups []directory.GroupID, err error)
+	// AssociatedUsers and AssociatedGroups list the users and the groups that are associated
+	// with a connection source directly.
+	AssociatedUsers(ctx context.Context, source directory.ConnectionSource) ([]directory.UserID, error)
+	AssociatedGroups(ctx context.Context, source directory.ConnectionSource) ([]directory.GroupID, error)
+	// ListAssociated reads on where a list of both ended, as ListMembers; the groups are in
+	// Nested.
+	ListAssociated(ctx context.Context, source directory.ConnectionSource, from directory.MemberList) (directory.MemberList, error)
 	// IsUserAssociated and IsGroupAssociated say whether one of them is associated.
 	IsUserAssociated(ctx context.Context, source directory.ConnectionSource, id directory.UserID) (bool, error)
 	IsGroupAssociated(ctx context.Context, source directory.ConnectionSource, id directory.GroupID) (bool, error)
@@ -113,9 +117,10 @@ type EntraGroups interface {
 	// FindGroups finds groups of every kind by display name. The answers are in the
 	// order of the names.
 	FindGroups(ctx context.Context, names []string) []FoundGroups
-	// MembersOf lists the object ids of all members of a group; NotFound if there
-	// is no such group.
-	MembersOf(ctx context.Context, group directory.EntraID) ([]directory.EntraID, error)
+	// ListMembersOf reads on where a list of the object ids of all members of a group ended:
+	// until it is complete, or until there is no time for more; NotFound if there is no such
+	// group. With any other fault it returns what it has found.
+	ListMembersOf(ctx context.Context, group directory.EntraID, from directory.AccountList) (directory.AccountList, error)
 	// ApplyToGroups sends actions, each for another group. The results are in their
 	// order.
 	ApplyToGroups(ctx context.Context, actions []plan.Action) []GroupResult

@@ -47,8 +47,7 @@ func (b *userBatch) readSource(ctx context.Context, u *user) error {
 		return nil
 	}
 	left, err := hasLeftSource(ctx, &b.linkEngine, u, about, u.attempt.User, func(ctx context.Context) ([]directory.UserID, error) {
-		users, _, err := b.jumpcloud.Associated(ctx, source)
-		return users, err
+		return b.jumpcloud.AssociatedUsers(ctx, source)
 	})
 	if err == nil && left.IsZero() {
 		u.read.doubted = append(u.read.doubted, directory.Source)

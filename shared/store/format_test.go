@@ -20,6 +20,8 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "member", goldentest.Filled[directory.Member]())
 	goldentest.Kept(t, "member-list", goldentest.Filled[MemberList]())
 	goldentest.Kept(t, "listed-part", goldentest.Filled[listedPart]())
+	goldentest.Kept(t, "account-list", goldentest.Filled[AccountList]())
+	goldentest.Kept(t, "accounts-part", goldentest.Filled[accountsPart]())
 	goldentest.Kept(t, "within", goldentest.Filled[Within]())
 	goldentest.Kept(t, "mark", goldentest.Filled[Mark]())
 	goldentest.Kept(t, "check", goldentest.Filled[Check]())

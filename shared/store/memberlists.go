@@ -43,24 +43,24 @@ type listedPart struct {
 // KeepMemberList keeps a list of members. saved is how many of its users the parts have
 // already. Another worker's list of the same group is replaced; each has parts of its own.
 func (s *Store) KeepMemberList(ctx context.Context, id directory.ID, group directory.GroupID, list MemberList, saved int) error {
-	expires := time.Now().Add(listLife).Unix()
+	in := memberListKey(id, group, "").PK
 	for chunk := range slices.Chunk(list.Users[saved:], listedUsers) {
 		part := uuid.NewString()
-		item, err := encode(memberListKey(id, group, part), listedPart{chunk})
-		if err != nil {
-			return err
-		}
-		item.Expires = expires
-		if _, err := s.table.Put(ctx, item, Any); err != nil {
+		if err := s.keepListed(ctx, Key{PK: in, SK: part}, listedPart{chunk}); err != nil {
 			return err
 		}
 		list.Parts = append(slices.Clone(list.Parts), part)
 	}
-	item, err := encode(memberListKey(id, group, listPlace), list)
+	return s.keepListed(ctx, Key{PK: in, SK: listPlace}, list)
+}
+
+// keepListed keeps the place in a list, or a part of it.
+func (s *Store) keepListed(ctx context.Context, key Key, record any) error {
+	item, err := encode(key, record)
 	if err != nil {
 		return err
 	}
-	item.Expires = expires
+	item.Expires = time.Now().Add(listLife).Unix()
 	_, err = s.table.Put(ctx, item, Any)
 	return err
 }
@@ -84,8 +84,13 @@ func (s *Store) MemberList(ctx context.Context, id directory.ID, group directory
 
 // ForgetMemberList deletes the list that was kept, with all parts.
 func (s *Store) ForgetMemberList(ctx context.Context, id directory.ID, group directory.GroupID) error {
+	return s.forgetListed(ctx, memberListKey(id, group, "").PK)
+}
+
+// forgetListed deletes a list that was kept under a partition key.
+func (s *Store) forgetListed(ctx context.Context, pk string) error {
 	var writes []Write
-	err := s.each(ctx, Query{PK: memberListKey(id, group, "").PK}, func(item Item) error {
+	err := s.each(ctx, Query{PK: pk}, func(item Item) error {
 		writes = append(writes, Write{Item: Item{Key: item.Key}, If: Any, Delete: true})
 		return nil
 	})
