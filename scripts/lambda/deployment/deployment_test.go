@@ -154,12 +154,13 @@ func deadLetters(t *testing.T, d *deployment.Deployment) map[string]int {
 // shipped, kills one of them at the worst moment, and sends a message that nobody
 // can handle.
 func TestTheShippedProductOnADay(t *testing.T) {
-	g := &gate{}
-	d, log, bootstraps := start(t, g.around)
+	g, q := &gate{}, &queueAtGraph{}
+	d, log, bootstraps := start(t, func(entra http.Handler) http.Handler { return g.around(q.around(entra)) })
 	t.Run("the day", func(t *testing.T) { theDay(t, d) })
 	if t.Failed() {
 		return
 	}
+	t.Run("a suspension goes before a crowd", func(t *testing.T) { aSuspensionGoesFirst(t, d, q) })
 	t.Run("a process is killed after its write and before the answer", func(t *testing.T) { killedAtTheWorstMoment(t, d, g) })
 	t.Run("a password reaches both sides, and is not sent again after a process was killed", func(t *testing.T) { passwords(t, d, g) })
 	t.Run("the sweep runs on its schedule", func(t *testing.T) {
