@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -138,7 +139,10 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 	now := time.Now().UTC()
 	if known.WantsSecond(now) && !known.Listed {
 		absent, err := differently(ctx)
-		if err != nil {
+		switch {
+		case errors.Is(err, errTooLong):
+			return since, e.leaveToList(ctx, known, o.engaged().cause)
+		case err != nil:
 			return since, jumpCloudTrouble(err)
 		}
 		if !absent {
@@ -169,6 +173,21 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 		w.recheckAt = earliest(w.recheckAt, again)
 	}
 	return since, err
+}
+
+// leaveToList removes a doubt whose second read is a list that is too long, and sends the task
+// that reads the list and keeps its place. If the list does not show the object either, the
+// doubt comes back as one that was first seen in a list.
+func (e *linkEngine[T]) leaveToList(ctx context.Context, about store.Doubt, cause plan.Cause) error {
+	task := GroupTask{Directory: e.dir.ID, Cause: cause, Source: true}
+	if about.What == store.UserInGroup {
+		task = GroupTask{Directory: e.dir.ID, Cause: cause, Group: about.Group, AllMembers: true}
+	}
+	if err := Enqueue(ctx, e.Lanes.GroupsBulk, task); err != nil {
+		return err
+	}
+	e.reportAbsence(ctx, about, "left to a list")
+	return e.Store.RemoveDoubt(ctx, about)
 }
 
 // reportAbsence logs and counts whether an absence was doubted, believed or contradicted.
@@ -220,15 +239,29 @@ func (e *linkEngine[T]) inSourceSince(o T, began time.Time) time.Time {
 	return e.certainly(o, began, directory.Claim{Kind: directory.Associated, Source: e.dir.Settings.ConnectionSource})
 }
 
+// secondReadLimit is the time limit for a second read that is a list: the attempt has more to
+// read.
+const secondReadLimit = readLimit / 3
+
+// errTooLong says that a second read is a list that takes longer than that.
+var errTooLong = errors.New("the list is too long for a second read")
+
 // isUnlisted is a second read of an absence: it reads a list. The list of something that
 // does not exist is empty.
 func isUnlisted[ID ~string](id ID, list func(context.Context) ([]ID, error)) func(context.Context) (bool, error) {
 	return func(ctx context.Context) (bool, error) {
-		ids, err := list(ctx)
-		if fault.Is(err, fault.NotFound) {
+		limited, cancel := context.WithTimeout(ctx, secondReadLimit)
+		defer cancel()
+		ids, err := list(limited)
+		switch {
+		case fault.Is(err, fault.NotFound):
 			return true, nil
+		case slices.Contains(ids, id): // also in a part of the list
+			return false, nil
+		case err != nil && limited.Err() != nil && ctx.Err() == nil:
+			return false, errTooLong
 		}
-		return !slices.Contains(ids, id), err
+		return true, err
 	}
 }
 
