@@ -79,25 +79,6 @@ func (f *fixture) bodyOf(r *http.Request) string {
 	return string(body)
 }
 
-// A list of 9,000 members in JumpCloud, with 800 ms for each of its 90 pages, is longer than
-// an invocation. It is finished by the second one, and no page is read twice.
-func TestAListOfNineThousandIsFinished(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const people, pages = 9000, 90
-		f := newFixture(t)
-		f.settings(func(s *directory.Settings) { s.ManageGroups = false })
-		group := f.Group("Staff", f.crowd(people)...)
-		f.connect(group)
-		read := f.slowPages("/membership", 800*time.Millisecond)
-		invocations := toTheEnd(f, f.message(reconcile.GroupTask{Group: group, AllMembers: true}, 1), 5)
-		known, err := f.store.AllMembers(context.Background(), f.directory.ID, group)
-		f.must(err)
-		if len(known) != people || *read != pages || invocations != 2 {
-			t.Errorf("%d members after %d pages in %d invocations, want %d, %d and 2", len(known), *read, invocations, people, pages)
-		}
-	})
-}
-
 // The list of what the connection source has keeps its place as well. One page of it lists
 // the groups.
 func TestALongListOfTheSourceKeepsItsPlace(t *testing.T) {

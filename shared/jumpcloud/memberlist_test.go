@@ -3,14 +3,18 @@ package jumpcloud_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
@@ -80,4 +84,50 @@ func TestAListOfMembersIsReadOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// everybody is a JumpCloud with one group of 9,000 members, which takes 800 ms for each page.
+type everybody struct{ pages int }
+
+// people is how many members the group has.
+const people = 9000
+
+// RoundTrip implements http.RoundTripper.
+func (e *everybody) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(800 * time.Millisecond)
+	e.pages++
+	query := r.URL.Query()
+	skip, _ := strconv.Atoi(query.Get("skip"))
+	limit, _ := strconv.Atoi(query.Get("limit"))
+	var page []string
+	for n := skip; n < min(skip+limit, people); n++ {
+		page = append(page, fmt.Sprintf(`{"id":"64a1b2c3d4e5f6071829%04x","type":"user"}`, n))
+	}
+	return &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{"X-Total-Count": {strconv.Itoa(people)}},
+		Body: io.NopCloser(strings.NewReader("[" + strings.Join(page, ",") + "]"))}, nil
+}
+
+// A list of 9,000 members is longer than the 50 seconds that an invocation of a minute has for
+// work. It is finished by the second one, and no page is read twice.
+func TestAListOfNineThousandIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pages, invocations = 90, 2
+		served := &everybody{}
+		client := jumpcloud.NewClient(jumpcloud.Config{APIURL: "https://jumpcloud.example/api", APIKey: "test-key", HTTP: &http.Client{Transport: served}})
+		var list directory.MemberList
+		calls := 0
+		for !list.Complete && calls < 5 {
+			calls++
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute-deadline.Reserve)
+			var err error
+			list, err = client.ListMembers(ctx, groupID, list)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(list.Users) != people || served.pages != pages || calls != invocations || !list.Complete {
+			t.Errorf("%d members after %d pages in %d invocations, complete %t; want %d, %d and %d", len(list.Users), served.pages, calls, list.Complete, people, pages, invocations)
+		}
+	})
 }
