@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/plan"
 )
@@ -57,8 +56,9 @@ func (c *crowds) forget(now time.Time) {
 	}
 }
 
-// crowdKind is the kind of a change: changes of one kind may have one cause. "" is for what
-// is urgent however often it comes: deletions, passwords, and changes of the state of a user.
+// crowdKind is the kind of a change: changes of one kind may have one cause. "" is for changes
+// of users themselves, such as suspensions, deletions, passwords and attributes: each is as
+// urgent as the next, however many come.
 func crowdKind(change jumpcloud.Change) string {
 	event, in := change.Event, string(change.Organization)+"/"
 	source, isSource := event.Source()
@@ -68,15 +68,7 @@ func crowdKind(change jumpcloud.Change) string {
 		return in + string(source.Type) + "/" + source.ID
 	case event.Membership() && len(groups) > 0:
 		return in + "group/" + string(groups[0])
-	case event.Concern() == jumpcloud.UserChanged && altersOnly(event.Claims()):
-		return in + "attributes"
 	default:
 		return ""
 	}
-}
-
-// altersOnly reports whether claims are about attributes of a user and nothing else. An event
-// that claims nothing may be about anything.
-func altersOnly(claims []directory.Claim) bool {
-	return len(claims) > 0 && !slices.ContainsFunc(claims, func(c directory.Claim) bool { return c.Kind != directory.Altered })
 }

@@ -53,7 +53,7 @@ func TestTheSurplusOfACrowdGoesToTheBulkLane(t *testing.T) {
 	}{
 		"people leave a group":           {func(f *fixture) { f.connect(one, engineering) }, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, crowd},
 		"people leave the source":        {func(f *fixture) { f.source(one, directory.ApplicationSource, application) }, func(n int) jumpcloud.Change { return edge("user", person(n), "application", application) }, crowd},
-		"attributes of people change":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(change("user_update", person(n))) }, crowd},
+		"attributes of people change":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(change("user_update", person(n))) }, urgent},
 		"people are suspended":           {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_suspended", person(n)) }, urgent},
 		"people are locked out":          {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(says(change("user_update", person(n)), "locked")) }, urgent},
 		"people are deleted":             {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_delete", person(n)) }, urgent},

@@ -33,12 +33,14 @@ func TestASuspensionWaitsForNoCrowd(t *testing.T) {
 
 // A script that removes the members of a group one by one makes an event of each of them.
 // They are one crowd all the same.
+// On AWS each of the four processes of fanout lets the first few through, and the quota has
+// room for them.
 func TestASuspensionWaitsForNoScript(t *testing.T) {
 	const most = 5 * time.Second
 	for name, apart := range map[string]bool{"on one machine": false, "as on AWS": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				seen := world.Rush{Removed: 600, Pace: 20 * time.Millisecond, Alone: 20, Step: 2 * time.Second, Burst: 300, Apart: apart}.Play(t)
+				seen := world.Rush{Removed: 500, Pace: 20 * time.Millisecond, Alone: 12, Step: 2 * time.Second, Burst: 800, Apart: apart}.Play(t)
 				t.Log(seen)
 				if seen.P(99) > most {
 					t.Errorf("the 99th percentile of suspensions is %s, want %s at most: %v", seen.P(99), most, seen.Suspensions)
