@@ -10,6 +10,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/store"
 )
 
 // These tests are about the owner of an account: a freed account may get another owner
@@ -140,6 +141,33 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("link: %+v, want Status %v and the account enabled", link, directory.Synced)
 		}
+	})
+	t.Run("the claimant died before the account was recorded, and is gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			old := f.person("ann")
+			f.run(old)
+			account := f.link(old).EntraID
+			f.must(f.jumpcloud.DeleteUser(string(old)))
+			f.run(old)
+			died := f.unconnected("ann2", "ann@contoso.example")
+			f.connect(died)
+			_, err := f.store.Claim(t.Context(), f.directory.TenantObject, account, store.Owner{Organization: f.directory.Organization, User: died}, f.directory.ID)
+			f.must(err)
+			f.must(f.jumpcloud.DeleteUser(string(died)))
+			next := f.unconnected("ann3", "ann@contoso.example")
+			f.connect(next)
+			f.run(next)
+			if link := f.link(next); link.Reason != directory.UPNConflict {
+				t.Errorf("while the claimant may still work: link %+v, want Reason %v", link, directory.UPNConflict)
+			}
+			f.run(died)
+			time.Sleep(3 * time.Minute)
+			f.run(f.sentTasks()...)
+			if link := f.link(next); link.Status != directory.Synced || link.EntraID != account {
+				t.Errorf("when nobody can work any more: link %+v, want Status %v, EntraID %v", link, directory.Synced, account)
+			}
+		})
 	})
 	t.Run("the first claimant leaves", func(t *testing.T) {
 		f := newFixture(t)

@@ -270,10 +270,7 @@ func (c *company) checkRecords(found *findings) {
 		links, err := c.Store.Links(c.t.Context(), d.ID, 0, "")
 		c.Must(err)
 		for _, l := range links.Items {
-			// A group that is let go keeps the ids of actions whose result is not known, for the day
-	// when it comes back; the actions have ended.
-	open := len(l.OpenActions) > 0 && l.Status != directory.Released
-	if open || l.Status == directory.Pending && l.EntraID != "" || !l.NextTryAt.IsZero() {
+			if len(l.OpenActions) > 0 || l.Status == directory.Pending && l.EntraID != "" || !l.NextTryAt.IsZero() {
 				found.add("the work on user %s has not ended: %+v", l.User, l.Standing)
 			}
 			notices, err := c.Store.PendingNotices(c.t.Context(), d.ID, l.User)

@@ -249,11 +249,47 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 }
 
 // claimOrWait records that the user waits for the account, and then tries the claim again,
-// in case the account became free just now.
+// in case the account became free just now, or its owner has abandoned it.
 func (b *userBatch) claimOrWait(ctx context.Context, u *user) (store.Owner, error) {
 	wait := store.Wait{For: store.FreeAccount(b.dir.TenantObject, u.link.EntraID), Directory: b.dir.ID, User: u.attempt.User}
 	if err := b.Store.AddWaits(ctx, wait); err != nil {
 		return store.Owner{}, err
 	}
-	return b.claim(ctx, u.link.EntraID, b.owner(u))
+	owner, err := b.claim(ctx, u.link.EntraID, b.owner(u))
+	if !fault.Is(err, fault.Conflict) {
+		return owner, err
+	}
+	recorded, abandoned, failed := b.hasRecorded(ctx, owner, u.link.EntraID)
+	switch age := time.Since(owner.At); {
+	case failed != nil:
+		return owner, failed
+	case recorded:
+		return owner, err
+	case abandoned && age >= underWay:
+		return b.Store.ClaimFrom(ctx, owner, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+	case age < longestUnrecorded:
+		u.recheckAt = earliest(u.recheckAt, time.Now().UTC().Add(max(age, underWay)))
+	}
+	return owner, err
+}
+
+// longestUnrecorded is how long after a claim that is not recorded somebody who waits for the
+// account comes again by themselves. Nobody tells them: the process of the owner may have died.
+const longestUnrecorded = time.Hour
+
+// hasRecorded reports whether the owner of an account has recorded it, and if not, whether
+// the owner has abandoned it: the process died between the claim and the record, and then
+// the user was released without an account. An attempt may still be under way.
+func (b *userBatch) hasRecorded(ctx context.Context, owner store.Owner, account directory.EntraID) (recorded, abandoned bool, err error) {
+	known, err := b.Store.User(ctx, owner.Organization, owner.User)
+	if err != nil {
+		return false, false, err
+	}
+	abandoned = true
+	for _, id := range owner.Directories {
+		link, linked := known.Link(id)
+		recorded = recorded || link.EntraID == account
+		abandoned = abandoned && (link.Status == directory.Released || !linked && len(known.Paths(id)) == 0)
+	}
+	return recorded, abandoned, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -18,7 +19,12 @@ type Owner struct {
 	Username     string                   `json:"username,omitempty"` // when the account was claimed
 	Group        directory.GroupID        `json:"groupId,omitempty"`  // instead of User, for a group in Entra
 	Directories  []directory.ID           `json:"directories"`
+	// At is when the owner last claimed the account, to within claimKept.
+	At time.Time `json:"at,omitzero"`
 }
+
+// claimKept is how old the time of a claim may be when the owner claims again and it stays.
+const claimKept = time.Minute
 
 // Name returns the owner's name and id, for people.
 func (o Owner) Name() string {
@@ -67,17 +73,47 @@ func (s *Store) Owner(ctx context.Context, tenant directory.TenantID, account di
 func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, error) {
 	return s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
 		if len(owner.Directories) == 0 {
-			claimant.Directories = []directory.ID{by}
-			return claimant, nil
+			return claimant.claimedBy(by), nil
 		}
 		if !owner.Is(claimant) {
-			return owner, &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: owner.claims() + " of organization " + string(owner.Organization)}
+			return owner, owner.conflict(account)
 		}
+		now := time.Now().UTC()
 		if !slices.Contains(owner.Directories, by) {
-			owner.Directories = append(slices.Clone(owner.Directories), by)
+			owner.Directories, owner.At = append(slices.Clone(owner.Directories), by), now
+		}
+		if now.Sub(owner.At) > claimKept {
+			owner.At = now
 		}
 		return owner, nil
 	})
+}
+
+// ClaimFrom is Claim in place of an owner who has abandoned the account. It is refused like
+// a Claim if the claim changed since that owner was read.
+func (s *Store) ClaimFrom(ctx context.Context, abandoned Owner, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, error) {
+	return s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
+		if len(owner.Directories) > 0 && !owner.equal(abandoned) {
+			return owner, owner.conflict(account)
+		}
+		return claimant.claimedBy(by), nil
+	})
+}
+
+// claimedBy is the owner who claims now by a directory.
+func (o Owner) claimedBy(id directory.ID) Owner {
+	o.Directories, o.At = []directory.ID{id}, time.Now().UTC()
+	return o
+}
+
+// conflict is the fault that the account belongs to the owner.
+func (o Owner) conflict(account directory.EntraID) error {
+	return &fault.Error{Op: "store.claim", Kind: fault.Conflict, Subject: string(account), Message: o.claims() + " of organization " + string(o.Organization)}
+}
+
+// equal reports whether nothing changed between two reads of an owner.
+func (o Owner) equal(other Owner) bool {
+	return o.Is(other) && o.At.Equal(other.At) && slices.Equal(o.Directories, other.Directories)
 }
 
 // Unclaim ends the claim of an account by a directory; free says that the account has
@@ -102,7 +138,7 @@ func (s *Store) changeOwner(ctx context.Context, key Key, change func(Owner) (Ow
 			return err
 		}
 		after, err = change(before)
-		if err != nil || slices.Equal(before.Directories, after.Directories) {
+		if err != nil || before.equal(after) {
 			return err
 		}
 		if len(after.Directories) == 0 {
