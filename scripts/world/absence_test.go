@@ -54,9 +54,13 @@ func (o *company) lag(lag time.Duration) {
 
 // disabled counts the people without an enabled account.
 func (o *company) disabled() int {
+	enabled := map[string]bool{}
+	for _, account := range o.Tenant.Users() {
+		enabled[account.UserPrincipalName] = account.AccountEnabled
+	}
 	n := 0
 	for _, name := range o.names {
-		if !o.Enabled(name) {
+		if !enabled[name+"@"+world.Domain] {
 			n++
 		}
 	}

@@ -58,7 +58,7 @@ func testSlowListOfMembers(t *testing.T, managed bool) {
 		slow.armed.Store(true)
 		o.SyncGroup(o.group)
 		gone := o.Until("the leaver is disabled", 10*time.Second, func() bool { return !o.Enabled(leaverName) })
-		for start := time.Now(); time.Since(start) < 15*time.Minute; time.Sleep(100 * time.Millisecond) {
+		for start := time.Now(); time.Since(start) < 15*time.Minute; time.Sleep(500 * time.Millisecond) {
 			if o.Enabled(leaverName) {
 				t.Fatalf("disabled after %s, enabled again %s later", gone, time.Since(start))
 			}
@@ -109,7 +109,7 @@ func TestASlowListOfTheConnectionSourceUndoesNoEvent(t *testing.T) {
 		slow.armed.Store(true)
 		w.SyncSource()
 		gone := w.Until("the leaver is disabled", 10*time.Second, func() bool { return !w.Enabled(name) })
-		for start := time.Now(); time.Since(start) < 15*time.Minute; time.Sleep(100 * time.Millisecond) {
+		for start := time.Now(); time.Since(start) < 15*time.Minute; time.Sleep(500 * time.Millisecond) {
 			if w.Enabled(name) {
 				t.Fatalf("disabled after %s, enabled again %s later", gone, time.Since(start))
 			}

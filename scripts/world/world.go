@@ -269,14 +269,7 @@ func (w *World) Until(what string, within time.Duration, is func() bool) time.Du
 // test ends.
 func (w *World) Settle(within time.Duration) time.Duration {
 	w.t.Helper()
-	return w.Until("nothing is left to do", within, func() bool {
-		for _, d := range w.JumpCloud.Deliveries() {
-			if !d.Delivered && !d.Dropped {
-				return false
-			}
-		}
-		return w.Idle()
-	})
+	return w.Until("nothing is left to do", within, func() bool { return w.JumpCloud.Counters().Pending == 0 && w.Idle() })
 }
 
 // Idle reports whether all queues are empty. It reads them twice, because a task may have

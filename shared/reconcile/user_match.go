@@ -274,7 +274,8 @@ func (b *userBatch) claimOrWait(ctx context.Context, u *user) (store.Owner, erro
 }
 
 // longestUnrecorded is how long after a claim that is not recorded somebody who waits for the
-// account comes again by themselves. Nobody tells them: the process of the owner may have died.
+// account comes again by themselves. Nobody sends them a task: the process of the owner may
+// have died.
 const longestUnrecorded = time.Hour
 
 // hasRecorded reports whether the owner of an account has recorded it, and if not, whether
