@@ -169,6 +169,26 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 			}
 		})
 	})
+	t.Run("hired again while another worker still writes to the account", func(t *testing.T) {
+		f := newFixture(t)
+		old := f.person("ann")
+		f.run(old)
+		f.must(f.jumpcloud.DeleteUser(string(old)))
+		next := f.unconnected("ann2", "ann@contoso.example")
+		f.connect(next)
+		f.whenSent(`"accountEnabled":false`, func() {
+			f.before = nil
+			f.run(old)
+			f.run(next)
+			f.run(f.sentTasks()...)
+		})
+		f.run(old)
+		f.run(old)
+		f.run(f.sentTasks()...)
+		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
+			t.Errorf("link: %+v, account %+v, want Status %v and the account enabled", link, f.account("ann@contoso.example"), directory.Synced)
+		}
+	})
 	t.Run("the first claimant leaves", func(t *testing.T) {
 		f := newFixture(t)
 		f.byDefault(&f.directory)

@@ -67,7 +67,7 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 	if u.withheld != nil {
 		b.postponeWithheld(ctx, u)
 	}
-	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.keptElsewhere()
+	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.keptElsewhere() && len(u.link.OpenActions) == 0
 	if u.read.passwordAt.After(u.link.PasswordAt) {
 		u.link.PasswordAt = u.read.passwordAt
 	}
@@ -127,7 +127,8 @@ func obstacleKind(reason directory.Reason) fault.Kind {
 
 // release gives up the claim on the account of a user who is gone, so that another user
 // with its name can take it over, such as a person who is hired again. The link keeps
-// the account: a user who comes back claims it again.
+// the account: a user who comes back claims it again. It is not given up while another
+// worker may still write to the account: that would change it for the next user.
 func (b *userBatch) release(ctx context.Context, u *user) {
 	account := u.written.lost
 	if u.link.Freed {
