@@ -32,6 +32,30 @@ func (f *fixture) byDefault(dirs ...*directory.Directory) {
 	}
 }
 
+// One directory of a tenant lets a user go, and another one connects the user while the
+// request that disables the account is on its way: the account is enabled in the end.
+func TestConnectedByAnotherDirectoryWhileOneDisables(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	ann := f.unconnected("ann", "ann@contoso.example")
+	f.in(one).connect(ann)
+	f.run(ann)
+	f.disconnect(ann)
+	f.whenSent(`"accountEnabled":false`, func() {
+		f.before = nil
+		f.in(two).connect(ann)
+		f.run(ann)
+		f.in(one)
+	})
+	for range 3 {
+		f.run(ann)
+	}
+	f.in(two).run(ann)
+	if account, link := f.account("ann@contoso.example"), f.link(ann); !account.AccountEnabled || link.State != directory.Enabled {
+		t.Errorf("enabled %v, link %+v, want the account enabled and State %v", account.AccountEnabled, link, directory.Enabled)
+	}
+}
+
 func TestALateTaskDoesNotWriteToAnothersAccount(t *testing.T) {
 	f := newFixture(t)
 	one, two := shared(f)

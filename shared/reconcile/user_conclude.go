@@ -62,6 +62,15 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		b.announceArrival(ctx, u)
 		u.link.Arrived = false
 	}
+	meanwhile, err := b.connectedMeanwhile(ctx, u)
+	switch {
+	case err != nil:
+		b.fail(ctx, u, err)
+		return
+	case meanwhile:
+		b.comeAgain(u, firstWait, nil)
+		return
+	}
 	u.link = u.plan.Concluded(u.link, u.obstacle, u.written.problems)
 	u.link.NextTryAt = time.Time{}
 	if u.withheld != nil {
@@ -72,6 +81,17 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		u.link.PasswordAt = u.read.passwordAt
 	}
 	u.refused = u.parking(obstacleKind(u.link.Reason))
+}
+
+// connectedMeanwhile reports whether another directory on the tenant connected the user while
+// this attempt took the account from the user: the directories write the same account, so
+// its state is decided again.
+func (b *userBatch) connectedMeanwhile(ctx context.Context, u *user) (bool, error) {
+	if len(b.siblings) == 0 || u.connected.Here || u.connected.Elsewhere || u.read.source == nil || u.link.EntraID == "" {
+		return false, nil
+	}
+	known, err := b.Store.User(ctx, b.dir.Organization, u.attempt.User)
+	return b.howConnected(known).Elsewhere, err
 }
 
 // keptElsewhere reports whether another directory keeps the account for the user. Who is gone
