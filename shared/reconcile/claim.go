@@ -78,15 +78,38 @@ func (c claimed) contested(claim directory.Claim) bool {
 	return slices.ContainsFunc(earlier, func(at time.Time) bool { return at.Before(claim.At) && claim.At.Sub(at) <= longestLag })
 }
 
+// compare compares a claim with a read. A value that the subject had before an earlier claim
+// is from before this one, too, and no later state.
+func (c claimed) compare(claim directory.Claim, shown func(directory.Claim) directory.Shown) directory.Shown {
+	is := shown(claim)
+	if is != directory.Another {
+		return is
+	}
+	for key, at := range c {
+		value, former := strings.CutPrefix(key, leaving(claim, ""))
+		if !former || at.After(claim.At) || claim.At.Sub(at) > longestLag {
+			continue
+		}
+		earlier := claim
+		if earlier.To = value; shown(earlier) == directory.Shows {
+			return directory.Lags
+		}
+	}
+	return is
+}
+
 // contradicting returns what events claimed within the longest lag about other subjects than
 // the task's claims, and what the read does not show: it may be older than these events,
-// which were compared with other reads.
+// which were compared with other reads. So it is with the subject of a claim that comes after
+// a later one: only now it is known what the value was before both.
 func (c claimed) contradicting(claims []directory.Claim, source directory.ConnectionSource, shown func(directory.Claim) directory.Shown, now time.Time) []directory.Claim {
 	var found []directory.Claim
 	for key, at := range c {
 		claim, ok := directory.ClaimOf(key, source)
 		if claim.At = at; !ok || now.Sub(at) >= longestLag || c.outdated(claim) ||
-			slices.ContainsFunc(claims, func(own directory.Claim) bool { return own.About() == claim.About() }) {
+			slices.ContainsFunc(claims, func(own directory.Claim) bool {
+				return own.About() == claim.About() && (!own.Since.IsZero() || !c.outdated(own))
+			}) {
 			continue
 		}
 		for former, left := range c {
@@ -94,7 +117,7 @@ func (c claimed) contradicting(claims []directory.Claim, source directory.Connec
 				claim.From = value
 			}
 		}
-		if shown(claim) == directory.Lags {
+		if c.compare(claim, shown) == directory.Lags {
 			found = append(found, claim)
 		}
 	}
@@ -106,7 +129,7 @@ func (c claimed) contradicting(claims []directory.Claim, source directory.Connec
 // enough: then the read is believed.
 func lagging(claims []directory.Claim, known claimed, shown func(directory.Claim) directory.Shown, now time.Time) (left []directory.Claim, again time.Time, givenUp int) {
 	for _, claim := range claims {
-		lags := shown(claim) == directory.Lags
+		lags := known.compare(claim, shown) == directory.Lags
 		if known.outdated(claim) || !lags && !known.contested(claim) {
 			continue
 		}
