@@ -71,7 +71,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			response.Malformed(ctx, m, err)
 			continue
 		}
-		found, err := h.fanOut(ctx, change)
+		found, err := h.fanOut(ctx, change, sqsbatch.SentAt(m))
 		if err != nil {
 			fail(m, err)
 			continue
@@ -140,8 +140,8 @@ func (l *lane[T]) send(ctx context.Context, to queue.Sender, fail func(events.SQ
 	}
 }
 
-// fanOut finds the tasks of one change.
-func (h Handler) fanOut(ctx context.Context, change jumpcloud.Change) (tasks, error) {
+// fanOut finds the tasks of one change that was sent to the queue at a time.
+func (h Handler) fanOut(ctx context.Context, change jumpcloud.Change, sent time.Time) (tasks, error) {
 	concern := change.Event.Concern()
 	found, err := h.tasks(ctx, change, concern)
 	if err != nil {
@@ -158,5 +158,5 @@ func (h Handler) fanOut(ctx context.Context, change jumpcloud.Change) (tasks, er
 	h.Metrics.Count("fanout_events", 1, "concern", string(concern), "outcome", outcome)
 	zerolog.Ctx(ctx).Info().Str("event", change.Event.ID).Str("type", change.Event.Type).Str("concern", string(concern)).
 		Int("tasks", count).Msg("event " + outcome)
-	return found.of(change.Event), nil
+	return found.of(change.Event, sent), nil
 }

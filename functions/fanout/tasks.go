@@ -20,11 +20,16 @@ type tasks struct {
 }
 
 // of adds to each task the occurrence of the event and what the event claims about the
-// task's user or group. The task later compares its reads with these claims.
-func (t tasks) of(event jumpcloud.Event) tasks {
-	claims := event.Claims()
+// task's user or group. The task later compares its reads with these claims. What an event
+// claims that does not say when it happened counts from when it was sent to the queue:
+// without a time nobody would know which of two claims is the later one.
+func (t tasks) of(event jumpcloud.Event, sent time.Time) tasks {
+	at, claims := event.Timestamp, event.Claims()
+	if at.IsZero() {
+		at = sent
+	}
 	for i := range claims {
-		claims[i].At = event.Timestamp
+		claims[i].At = at
 	}
 	about := func(is func(directory.Claim) bool) []directory.Claim {
 		return slices.DeleteFunc(slices.Clone(claims), func(c directory.Claim) bool { return !is(c) })

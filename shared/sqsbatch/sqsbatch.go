@@ -51,6 +51,15 @@ func Receives(m events.SQSMessage) int {
 	return max(receives, 1)
 }
 
+// SentAt is when a message was sent to its queue, UTC; zero if the message does not say.
+func SentAt(m events.SQSMessage) time.Time {
+	milliseconds, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(milliseconds).UTC()
+}
+
 // answerLimit is the time limit for making messages wait, or for sending a task again.
 const answerLimit = 5 * time.Second
 
