@@ -374,6 +374,49 @@ func TestAGroupThatIsGoneInEntraIsMadeAgain(t *testing.T) {
 	})
 }
 
+// A group that is new in the connection source is read again a minute later, also if the
+// queue refuses the task for that at first.
+func TestANewGroupOfTheSourceIsReadAgain(t *testing.T) {
+	for _, refused := range []int{0, 1} {
+		t.Run(fmt.Sprint(refused), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				source, err := f.jumpcloud.CreateApplication("Microsoft")
+				f.must(err)
+				f.settings(func(s *directory.Settings) {
+					s.ConnectionSource = directory.ConnectionSource{Type: directory.ApplicationSource, ID: source}
+				})
+				sales := f.group("Sales")
+				f.must(f.jumpcloud.Associate(string(sales), source))
+				m := f.message(reconcile.GroupTask{Group: sales, Source: true}, 1)
+				f.groups.fails = refused
+				again := f.handle(m)
+				if again != refused {
+					t.Errorf("%d messages come again, want %d", again, refused)
+				}
+				if again > 0 {
+					time.Sleep(f.postponed[m.ReceiptHandle])
+					f.handle(comesAgain(m))
+				}
+				var rechecks []time.Time
+				for _, sent := range f.groups.take() {
+					task, err := reconcile.ReadGroupTask(sent.Body)
+					f.must(err)
+					if task.Group == sales && task.AllMembers {
+						rechecks = append(rechecks, task.NotBefore)
+					}
+				}
+				if len(rechecks) != 1 || time.Until(rechecks[0]) != time.Minute {
+					t.Errorf("the group is read again at %v, want once, a minute from %v", rechecks, time.Now())
+				}
+				if link := f.link(sales); link.Status != directory.Synced {
+					t.Errorf("link %+v, want Status %v", link, directory.Synced)
+				}
+			})
+		})
+	}
+}
+
 // The connection source in JumpCloud connects and disconnects users and groups.
 func TestConnectionSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -68,12 +68,16 @@ func (b *groupBatch) leaveSource(ctx context.Context, g *group, at time.Time) er
 
 // connectGroup connects a group that the source has, as a read shows that began at a time.
 // A group that was not connected before is read again a minute later, and so is a group
-// that left the source so late that the read may not show it yet.
+// that left the source so late that the read may not show it yet. The task for that is sent
+// before the group is connected: the next attempt finds a group that is not new.
 func (b *groupBatch) connectGroup(ctx context.Context, g *group, began time.Time) error {
-	isNew, overtaken, err := b.Store.ConnectGroupRead(ctx, b.dir.ID, g.attempt.Group, directory.Source, time.Now().UTC(), b.inSourceSince(g, began))
-	if err == nil && isNew {
-		err = Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: g.attempt.Group, Cause: g.cause, AllMembers: true}.Recheck())
+	if !slices.Contains(g.read.paths, directory.Source) {
+		again := GroupTask{Directory: b.dir.ID, Group: g.attempt.Group, Cause: g.cause, AllMembers: true}.Recheck()
+		if err := Enqueue(ctx, b.Lanes.GroupsBulk, again); err != nil {
+			return err
+		}
 	}
+	_, overtaken, err := b.Store.ConnectGroupRead(ctx, b.dir.ID, g.attempt.Group, directory.Source, time.Now().UTC(), b.inSourceSince(g, began))
 	if err != nil {
 		return err
 	}
