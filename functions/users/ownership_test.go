@@ -213,6 +213,36 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 			t.Errorf("link: %+v, account %+v, want Status %v and the account enabled", link, f.account("ann@contoso.example"), directory.Synced)
 		}
 	})
+	t.Run("the claimant died before the account was recorded, and has another one", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			old := f.person("ann")
+			f.run(old)
+			account := f.link(old).EntraID
+			f.must(f.jumpcloud.DeleteUser(string(old)))
+			f.run(old)
+			died := f.unconnected("ann2", "ann@contoso.example")
+			f.connect(died)
+			_, err := f.store.Claim(t.Context(), f.directory.TenantObject, account, store.Owner{Organization: f.directory.Organization, User: died}, f.directory.ID)
+			f.must(err)
+			f.update(died, jumpcloudtest.Fields{"email": "ann.b@contoso.example"})
+			f.run(died)
+			next := f.unconnected("ann3", "ann@contoso.example")
+			f.connect(next)
+			f.run(next)
+			if link := f.link(next); link.Reason != directory.UPNConflict {
+				t.Errorf("while the claimant may still work: link %+v, want Reason %v", link, directory.UPNConflict)
+			}
+			time.Sleep(3 * time.Minute)
+			f.run(f.sentTasks()...)
+			if link := f.link(next); link.Status != directory.Synced || link.EntraID != account {
+				t.Errorf("when nobody can work any more: link %+v, want Status %v, EntraID %v", link, directory.Synced, account)
+			}
+			if link := f.link(died); link.Status != directory.Synced || link.EntraID == account {
+				t.Errorf("the former claimant: link %+v, want Status %v and an account of their own", link, directory.Synced)
+			}
+		})
+	})
 	t.Run("the first claimant leaves", func(t *testing.T) {
 		f := newFixture(t)
 		f.byDefault(&f.directory)

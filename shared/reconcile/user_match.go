@@ -280,7 +280,8 @@ const longestUnrecorded = time.Hour
 
 // hasRecorded reports whether the owner of an account has recorded it, and if not, whether
 // the owner has abandoned it: the process died between the claim and the record, and then
-// the user was released without an account. An attempt may still be under way.
+// the user was released without an account, or got another one. An attempt may still be
+// under way.
 func (b *userBatch) hasRecorded(ctx context.Context, owner store.Owner, account directory.EntraID) (recorded, abandoned bool, err error) {
 	known, err := b.Store.User(ctx, owner.Organization, owner.User)
 	if err != nil {
@@ -290,7 +291,8 @@ func (b *userBatch) hasRecorded(ctx context.Context, owner store.Owner, account 
 	for _, id := range owner.Directories {
 		link, linked := known.Link(id)
 		recorded = recorded || link.EntraID == account
-		abandoned = abandoned && (link.Status == directory.Released || !linked && len(known.Paths(id)) == 0)
+		other := link.Account() != "" && link.EntraID != account
+		abandoned = abandoned && (other || link.Status == directory.Released || !linked && len(known.Paths(id)) == 0)
 	}
 	return recorded, abandoned, nil
 }
