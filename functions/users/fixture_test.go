@@ -15,6 +15,7 @@ import (
 	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
@@ -54,6 +55,7 @@ type fixture struct {
 	postponed map[string]time.Duration // by receipt
 	sending   sync.Mutex
 	again     []queue.Message // sent as new messages
+	refuses   int             // so many sends fail
 	seed      string          // seed of the key that opens passwords
 	messages  int
 	// before is called with every request before Graph serves it.
@@ -130,6 +132,10 @@ func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration
 func (f *fixture) Send(_ context.Context, messages ...queue.Message) error {
 	f.sending.Lock()
 	defer f.sending.Unlock()
+	if f.refuses > 0 {
+		f.refuses--
+		return fault.New(fault.Transient, "test", "the queue takes no message now")
+	}
 	f.again = append(f.again, messages...)
 	return nil
 }

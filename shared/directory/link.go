@@ -206,6 +206,9 @@ type Link struct {
 	// Arrived says that the account is new to us, and that the tasks for those who wait
 	// for it may not have been sent.
 	Arrived bool `json:"arrived,omitempty"`
+	// NameFreed says that the account may have another name than before, and that the tasks
+	// for those who wait for the earlier one may not have been sent.
+	NameFreed bool `json:"nameFreed,omitempty"`
 	// Problems are the attributes that cannot be written; the others are.
 	Problems []Problem `json:"problems,omitempty"`
 	// PasswordAt is when the newest password that we know of was set in JumpCloud;

@@ -89,7 +89,6 @@ type userWritten struct {
 	before   directory.Link      // before the current action
 	failures []directory.Reason  // of the actions that failed
 	problems []directory.Problem // the attributes that Entra refused
-	renamed  bool                // the earlier name of the account is free
 	restored bool                // a restoration of the account was tried
 	lost     directory.EntraID   // the account, if it and the user are gone
 }
@@ -125,8 +124,8 @@ func userStages() []stage[*userBatch, *user] {
 		{"close open actions", (*userBatch).closeInterrupted, false},
 		{"write", (*userBatch).send, false},   // sets written, link and problems
 		{"conclude", (*userBatch).end, false}, // sets link: how the user stands
+		{"doubt first reads", (*userBatch).doubtFailed, true},
 		{"record failures", (*userBatch).recordFailures, true},
-		{"doubt first reads", (*userBatch).doubtFirst, true}, // sets recheckAt
 		{"recheck", (*userBatch).enqueueRechecks, true},
 		{"publish", (*userBatch).publish, true},
 	}

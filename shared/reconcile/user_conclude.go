@@ -20,7 +20,6 @@ func (b *userBatch) end(ctx context.Context, users []*user) {
 		}
 		if !u.over {
 			b.release(ctx, u)
-			b.announceFreeName(ctx, u)
 			b.recheck(ctx, u)
 		}
 	})
@@ -44,20 +43,44 @@ func (b *userBatch) recheck(ctx context.Context, u *user) {
 	}
 }
 
-// doubtFirst has users read again, a minute later, who were parked by the first attempt
-// that was made for them: so does recheck with users who have a new account.
-func (b *userBatch) doubtFirst(_ context.Context, users []*user) {
+// doubtFirst has a user read again, a minute later, who is to be parked by the first attempt
+// that was made for them: so does recheck with users who have a new account. It sends the
+// task before the link says that the user is parked: the next attempt is not the first.
+func (b *userBatch) doubtFirst(ctx context.Context, u *user) error {
+	before, _ := u.known.Link(u.directory)
+	first := (before.Status == "" || before.Status == directory.Pending) && before.EntraID == "" && before.LastWriteAt.IsZero()
+	if !first || u.link.Status != directory.Parked {
+		return nil
+	}
+	sending, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
+	err := u.sendClaimRecheck(sending, b.Lanes, earliest(u.recheckAt, time.Now().UTC().Add(recheckAfter)))
+	if err == nil {
+		u.recheckAt = time.Time{} // it is sent
+	}
+	return err
+}
+
+// doubtFailed is doubtFirst for users whose attempts failed.
+func (b *userBatch) doubtFailed(ctx context.Context, users []*user) {
 	for _, u := range users {
-		before, _ := u.known.Link(u.directory)
-		first := (before.Status == "" || before.Status == directory.Pending) && before.EntraID == "" && before.LastWriteAt.IsZero()
-		if first && u.link.Status == directory.Parked {
-			u.recheckAt = earliest(u.recheckAt, time.Now().UTC().Add(recheckAfter))
+		if !u.failed {
+			continue
+		}
+		if err := b.doubtFirst(ctx, u); err != nil {
+			u.refused = nil
+			b.fail(ctx, u, err)
 		}
 	}
 }
 
-// stand fills in the link of a user for whom all was done.
+// stand fills in the link of a user for whom all was done, and sends the tasks that would be
+// lost if the link were recorded first. If they cannot be sent, the attempt fails.
 func (b *userBatch) stand(ctx context.Context, u *user) {
+	if err := b.announceFreeName(ctx, u); err != nil {
+		b.fail(ctx, u, err)
+		return
+	}
 	if u.match.unannounced { // an earlier attempt recorded the account and perhaps died then
 		b.announceArrival(ctx, u)
 		u.link.Arrived = false
@@ -75,6 +98,10 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 	u.link.NextTryAt = time.Time{}
 	if u.withheld != nil {
 		b.postponeWithheld(ctx, u)
+	}
+	if err := b.doubtFirst(ctx, u); err != nil {
+		b.fail(ctx, u, err)
+		return
 	}
 	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.keptElsewhere() && len(u.link.OpenActions) == 0
 	if u.read.passwordAt.After(u.link.PasswordAt) {
@@ -175,6 +202,6 @@ func (b *userBatch) giveUpClaim(ctx context.Context, u *user, account directory.
 // forget returns the link without an account.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Origin, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
-	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside = false, nil, nil, false, false, nil
+	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside, link.NameFreed = false, nil, nil, false, false, nil, false
 	return link
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -53,15 +54,20 @@ func (b *userBatch) announceArrival(ctx context.Context, u *user) {
 	}
 }
 
-// announceFreeName sends tasks for the users who wait for the account's earlier name.
-func (b *userBatch) announceFreeName(ctx context.Context, u *user) {
-	if !u.written.renamed {
-		return
+// announceFreeName sends tasks for the users who wait for the account's earlier name. It
+// does so before the link says that nobody waits; a task that is sent twice does no harm.
+func (b *userBatch) announceFreeName(ctx context.Context, u *user) error {
+	if !u.link.NameFreed {
+		return nil
 	}
-	cause := plan.Cause{Type: "name_freed", ID: string(u.written.before.UPN), At: u.link.LastWriteAt}
-	if err := b.notifyWaiting(ctx, store.FreeAccount(b.dir.TenantObject, u.link.EntraID), cause); err != nil {
-		b.retry(ctx, u, err)
+	sending, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
+	cause := plan.Cause{Type: "name_freed", ID: string(u.link.EntraID), At: u.link.LastWriteAt}
+	if err := b.notifyWaiting(sending, store.FreeAccount(b.dir.TenantObject, u.link.EntraID), cause); err != nil {
+		return err
 	}
+	u.link.NameFreed = false
+	return nil
 }
 
 // notifyGroups sends tasks for the groups that a user joined or left, also in an earlier

@@ -20,6 +20,7 @@ import (
 func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
 		u.link.Applied, u.link.Unconfirmed, u.link.Aside = u.written.before.Applied, u.written.before.Unconfirmed, u.written.before.Aside
+		u.link.NameFreed = u.written.before.NameFreed
 	}
 	f := b.classify(ctx, u, action, err)
 	action.Status = plan.Failed

@@ -28,6 +28,7 @@ func (u *user) beginning(action *plan.Action) {
 	action.EntraID = u.link.EntraID // of an account that was created just now, too
 	u.written.before = u.link
 	u.link = u.plan.Begun(u.link, *action)
+	u.link.NameFreed = u.link.NameFreed || u.givesUpName(*action)
 }
 
 // complete takes the result of an action into the link.
@@ -43,7 +44,6 @@ func (b *userBatch) complete(ctx context.Context, u *user, action plan.Action, r
 	u.link.LastWriteAt = action.CompletedAt
 	u.match.adopted = false
 	b.note(ctx, u, action)
-	u.written.renamed = u.written.renamed || u.givesUpName(action)
 	if action.Type == plan.Restore {
 		u.link.Arrived = true
 	}
@@ -58,13 +58,14 @@ func (b *userBatch) complete(ctx context.Context, u *user, action plan.Action, r
 	}
 }
 
-// givesUpName reports whether an action gave the account another name for good.
+// givesUpName reports whether an action is to give the account another name for good.
 func (u *user) givesUpName(action plan.Action) bool {
 	had := u.written.before.UPN
 	if u.written.before.Aside != nil {
 		had = u.written.before.Aside.Home
 	}
-	return action.Type != plan.LeaveDomain && action.Writes(directory.UserPrincipalName) && had != "" && !u.link.UPN.Same(had)
+	upn, written := action.Value(directory.UserPrincipalName)
+	return action.Type != plan.LeaveDomain && written && had != "" && !directory.UPN(upn.String()).Same(had)
 }
 
 // interrupted reports whether an action was left open by a process that died, also if the
