@@ -14,6 +14,10 @@ type Member struct {
 	Account directory.EntraID // of the user in the directory; "" if none
 	// Coming says that the user has no account yet and will get one.
 	Coming bool
+	// Returning says that the user has no account because it was released, and that it is
+	// the one in Applied, which nobody else has: it stays in the group, where it is, until
+	// the user has it again.
+	Returning bool
 }
 
 // Group is what is known about one group in one directory.
@@ -238,12 +242,15 @@ func (g Group) strangers() []directory.EntraID {
 	return strangers
 }
 
-// kept are the accounts that are to be members.
+// kept are the accounts that are to be members, or to stay.
 func (g Group) kept() map[directory.EntraID]bool {
 	kept := map[directory.EntraID]bool{}
 	for _, m := range g.Members {
-		if m.Wanted && m.Account != "" {
+		switch {
+		case m.Wanted && m.Account != "":
 			kept[m.Account] = true
+		case m.Wanted && m.Returning:
+			kept[m.Applied] = true
 		}
 	}
 	return kept
@@ -290,7 +297,9 @@ func (g Group) removals() []directory.EntraID {
 
 // unwritten are the members whose records change without a write: those that wait for an
 // account, those that are in the group, and those that are gone from it. The account of a
-// user who left may belong to another member by now, and then stays in the group.
+// user who left, or has none now, may belong to another member by now, and then stays in
+// the group. The record of a member who waits does not say that the account is in the
+// group when it is not: it would not be added when the user has it again.
 func (g Group) unwritten() []directory.Member {
 	var changed []directory.Member
 	kept := map[directory.EntraID]bool{}
@@ -299,13 +308,16 @@ func (g Group) unwritten() []directory.Member {
 	}
 	for _, m := range g.Members {
 		after := m.Member
+		gone := kept[m.Applied] || g.Present != nil && !g.Present[m.Applied]
+		if gone && (!m.Wanted || m.Account == "") {
+			after.Applied = ""
+		}
 		switch {
+		case m.Wanted && m.Returning && !gone: // in the group, as far as is known
 		case m.Wanted && m.Account == "":
 			after.Problem = &directory.Obstacle{Reason: directory.MemberAbsent, Message: "the user has no account in this directory yet, and joins as soon as there is one"}
 		case m.Wanted && g.Present[m.Account]:
 			after.Applied, after.Problem = m.Account, nil
-		case !m.Wanted && (kept[m.Applied] || g.Present != nil && !g.Present[m.Applied]):
-			after.Applied = ""
 		}
 		if !m.Wanted && after.Applied == "" || after.Applied != m.Applied || (after.Problem == nil) != (m.Problem == nil) || after.Problem != nil && *after.Problem != *m.Problem {
 			changed = append(changed, after)

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +15,14 @@ import (
 // member is a member by the number of the user; the account has the same number.
 func member(n int, wanted bool, applied directory.EntraID) plan.Member {
 	return plan.Member{Member: directory.Member{User: directory.UserID(fmt.Sprintf("u%d", n)), Wanted: wanted, Applied: applied}, Account: directory.EntraID(fmt.Sprintf("e%d", n))}
+}
+
+// returning is a member by the number of the user, whose account was released and is nobody
+// else's.
+func returning(n int, applied directory.EntraID) plan.Member {
+	m := member(n, true, applied)
+	m.Account, m.Returning = "", true
+	return m
 }
 
 // writtenToGroup lists for each action its type and what it writes.
@@ -55,6 +64,7 @@ func TestDecideGroup(t *testing.T) {
 		group     plan.Group
 		want      [][]string
 		unwritten int
+		left      []directory.UserID // of those, whose records say by now that they are not in the group
 		obstacle  directory.Reason
 		origin    directory.Origin
 	}{
@@ -82,6 +92,37 @@ func TestDecideGroup(t *testing.T) {
 			g.Link = linked
 			g.Members = []plan.Member{{Member: directory.Member{User: "u1", Wanted: true}}}
 		}), unwritten: 1, origin: directory.CreatedByUs},
+		{name: "released, and about to have the account again", group: group(func(g *plan.Group) {
+			g.Link, g.Members = linked, []plan.Member{returning(1, "e1")}
+		}), origin: directory.CreatedByUs},
+		{name: "released, and seen in the group", group: group(func(g *plan.Group) {
+			g.Settings, g.Link, g.All, g.Present = exact, linked, true, map[directory.EntraID]bool{"e1": true}
+			g.Members = []plan.Member{returning(1, "e1")}
+		}), origin: directory.CreatedByUs},
+		{name: "released, and not in the group any more: the record says so", group: group(func(g *plan.Group) {
+			g.Link, g.All, g.Present = linked, true, map[directory.EntraID]bool{}
+			g.Members = []plan.Member{returning(1, "e1")}
+		}), unwritten: 1, left: []directory.UserID{"u1"}, origin: directory.CreatedByUs},
+		{name: "released, and left while the group was not connected", group: group(func(g *plan.Group) {
+			m := returning(1, "e1")
+			m.Wanted = false
+			g.Link, g.Members = linked, []plan.Member{m}
+		}), want: [][]string{{"remove_members", "-e1"}}, origin: directory.CreatedByUs},
+		{name: "the account went to somebody who is no member", group: group(func(g *plan.Group) {
+			m := member(1, true, "e1")
+			m.Account = ""
+			g.Link, g.Members = linked, []plan.Member{m}
+		}), want: [][]string{{"remove_members", "-e1"}}, unwritten: 1, origin: directory.CreatedByUs},
+		{name: "the account went to another member", group: group(func(g *plan.Group) {
+			m := member(2, true, "e1")
+			m.Account = ""
+			g.Link, g.Members = linked, []plan.Member{member(1, true, "e1"), m}
+		}), unwritten: 1, left: []directory.UserID{"u2"}, origin: directory.CreatedByUs},
+		{name: "removed, and without an account: the record says so", group: group(func(g *plan.Group) {
+			m := member(1, true, "e1")
+			m.Account = ""
+			g.Link, g.All, g.Present, g.Members = linked, true, map[directory.EntraID]bool{}, []plan.Member{m}
+		}), unwritten: 1, left: []directory.UserID{"u1"}, origin: directory.CreatedByUs},
 		{name: "has another account since", group: group(func(g *plan.Group) {
 			g.Link, g.Members = linked, []plan.Member{member(1, true, "old")}
 		}), want: [][]string{{"add_members", "members=e1"}, {"remove_members", "-old"}}, origin: directory.CreatedByUs},
@@ -123,6 +164,11 @@ func TestDecideGroup(t *testing.T) {
 			}
 			if reason != tc.obstacle || d.Link.Origin != tc.origin || len(d.Members) != tc.unwritten {
 				t.Errorf("got obstacle %q, origin %q, members without a write %+v; want %q, %q, %d members", reason, d.Link.Origin, d.Members, tc.obstacle, tc.origin, tc.unwritten)
+			}
+			for _, user := range tc.left {
+				if !slices.ContainsFunc(d.Members, func(m directory.Member) bool { return m.User == user && m.Applied == "" }) {
+					t.Errorf("got the records %+v, want one that says that %s is not in the group", d.Members, user)
+				}
 			}
 		})
 	}

@@ -3,10 +3,13 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
+	"entrasync/shared/store"
 )
 
 // loadMembers reads the marks, and for a managed group the members that are to be
@@ -48,14 +51,40 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	for i, m := range members {
 		users[i], place[m.User], g.plan.Members[i].Member = m.User, i, m
 	}
+	released := map[directory.EntraID][]int{}
 	err = b.Store.EachLink(ctx, b.dir.ID, users, func(link directory.Link) {
-		m := &g.plan.Members[place[link.User]]
+		at := place[link.User]
+		m := &g.plan.Members[at]
 		m.Account, m.Coming = link.Account(), link.Account() == "" && link.Status == directory.Pending
 		if m.Account == m.Applied {
 			m.Account = m.Applied // the same string
 		}
+		if m.Wanted && link.Freed && link.EntraID != "" && link.EntraID == m.Applied {
+			released[m.Applied] = append(released[m.Applied], at)
+		}
 	})
 	g.match.byID = nil
+	if err != nil || len(released) == 0 {
+		return err
+	}
+	return b.findReturning(ctx, g, released)
+}
+
+// findReturning finds which of the accounts that were released are still those of the
+// members who had them, and not somebody else's by now: after a reconnection a group is often
+// compared before its users have claimed their accounts again. released are the places of
+// the members.
+func (b *groupBatch) findReturning(ctx context.Context, g *group, released map[directory.EntraID][]int) error {
+	owners, err := b.Store.Owners(ctx, b.dir.TenantObject, slices.Collect(maps.Keys(released)))
+	for account, places := range released {
+		owner, owned := owners[account]
+		for _, at := range places {
+			m := &g.plan.Members[at]
+			if m.Returning = err == nil && (!owned || owner.Is(store.Owner{Organization: b.dir.Organization, User: m.User})); m.Returning {
+				m.Coming = false // nothing is left to add
+			}
+		}
+	}
 	return err
 }
 

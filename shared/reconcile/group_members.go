@@ -152,7 +152,8 @@ func (b *groupBatch) readThemselves(ctx context.Context, ask Task, users []direc
 
 // endMemberships ends all memberships of a group that is not connected any more: its members
 // lose that path. In Entra the group stays as it is; the records keep whom we made a
-// member there, for when the group is connected again.
+// member there, for when the group is connected again. They forget it only if the group
+// certainly never comes back: that one read does not show it may be wrong.
 func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	why := directory.GroupDisconnected
 	if !g.plan.Exists {
@@ -175,7 +176,8 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 		return err
 	}
 	g.link.ListedAt = time.Time{}
-	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, g.plan.Exists)
+	gone := !g.plan.Exists && (g.believed || !b.statedAt(g, directory.Removed, anything).IsZero())
+	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, !gone)
 }
 
 // setMemberships changes memberships and sends tasks for the users: a few who leave to the

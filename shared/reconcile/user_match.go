@@ -121,6 +121,7 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 			u.link.Freed, u.link.Applied, u.link.Arrived = false, nil, true
 		case fault.Is(err, fault.Conflict):
 			u.link = forget(u.link)
+			u.link.Arrived = true // groups may have kept the account for the user until now
 		default:
 			b.fail(ctx, u, err)
 			continue

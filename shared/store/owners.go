@@ -67,6 +67,28 @@ func (s *Store) Owner(ctx context.Context, tenant directory.TenantID, account di
 	return owner, err
 }
 
+// Owners reads the owners of accounts; those that have none are left out.
+func (s *Store) Owners(ctx context.Context, tenant directory.TenantID, accounts []directory.EntraID) (map[directory.EntraID]Owner, error) {
+	owners := make(map[directory.EntraID]Owner, len(accounts))
+	for chunk := range slices.Chunk(accounts, MaxBatchGet) {
+		keys, of := make([]Key, len(chunk)), make(map[Key]directory.EntraID, len(chunk))
+		for i, account := range chunk {
+			keys[i] = ownerKey(tenant, account)
+			of[keys[i]] = account
+		}
+		items, err := s.table.BatchGet(ctx, keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			if owners[of[item.Key]], err = decode[Owner](item); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return owners, nil
+}
+
 // Claim makes claimant the owner of an Entra account, by a directory. If the account
 // already has another owner, it returns that owner with a fault of kind Conflict: an
 // account has at most one owner.
