@@ -2,6 +2,7 @@ package groups_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -87,6 +88,157 @@ func TestLeftWhileNotConnected(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
+}
+
+// A group that is connected again is compared before its users have claimed their accounts
+// again. Whose account is still free stays in the group; whose account is somebody else's by
+// now does not.
+func TestAGroupIsBackBeforeItsUsers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		meanwhile   func(f *fixture, id directory.GroupID, bob directory.UserID)
+		first, last []string
+	}{
+		"nothing happened meanwhile": {func(*fixture, directory.GroupID, directory.UserID) {}, []string{"ann", "bob"}, []string{"ann", "bob"}},
+		"somebody took a member out by hand": {func(f *fixture, id directory.GroupID, bob directory.UserID) {
+			_, err := f.tenant.RemoveMember(string(f.link(id).EntraID), string(f.userLink(bob).EntraID))
+			f.must(err)
+		}, []string{"ann"}, []string{"ann", "bob"}},
+		"an account went to somebody else": {func(f *fixture, _ directory.GroupID, bob directory.UserID) {
+			f.takeAccount(bob, "robert@contoso.example")
+		}, []string{"ann"}, []string{"ann", "robert"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				id := f.group("Sales", ann, bob)
+				f.run(id)
+				f.finish()
+				f.disconnect(id)
+				f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+				f.finish()
+				if !f.userLink(ann).Freed || !f.userLink(bob).Freed {
+					t.Fatalf("got the links %+v and %+v, want both released: the test shows nothing", f.userLink(ann), f.userLink(bob))
+				}
+				tc.meanwhile(f, id, bob)
+				f.connect(id)
+				f.run(id)
+				if got := f.names(id); !slices.Equal(got, tc.first) {
+					t.Errorf("before its users are back the group has the members %v, want %v", got, tc.first)
+				}
+				f.finish()
+				if got := f.names(id); !slices.Equal(got, tc.last) {
+					t.Errorf("in the end the group has the members %v, want %v: %+v", got, tc.last, f.records(id))
+				}
+			})
+		})
+	}
+}
+
+// A member who was taken out by hand gets the account back while the group is compared, and
+// still sees the record that the account is in the group.
+func TestAUserIsBackWhileTheGroupIsCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann, bob)
+		f.run(id)
+		f.finish()
+		f.disconnect(id)
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.finish()
+		_, err := f.tenant.RemoveMember(string(f.link(id).EntraID), string(f.userLink(bob).EntraID))
+		f.must(err)
+		f.connect(id)
+		var freed bool
+		f.after = func(*http.Request) { // the group is read
+			f.after = nil
+			f.workUsers(f.userTasks.take())
+			freed = f.userLink(bob).Freed
+		}
+		f.run(id)
+		if f.after != nil || freed {
+			t.Fatal("bob did not get the account back while the group was compared: the test shows nothing")
+		}
+		f.finish()
+		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) {
+			t.Errorf("got the members %v, want ann and bob: %+v", got, f.records(id))
+		}
+	})
+}
+
+// takeAccount lets a new user, who is connected directly, take over the account of a user
+// who was released and now has another e-mail address.
+func (f *fixture) takeAccount(from directory.UserID, email string) {
+	f.t.Helper()
+	link := f.userLink(from)
+	f.must(f.jumpcloud.UpdateUser(string(from), jumpcloudtest.Fields{"email": email}))
+	next := f.person("carl")
+	f.must(f.jumpcloud.UpdateUser(string(next), jumpcloudtest.Fields{"email": string(link.UPN)}))
+	f.must(f.store.Connect(context.Background(), f.directory.ID, next, directory.Direct, time.Now().UTC()))
+	f.changed(next)
+	if got := f.userLink(next).EntraID; got != link.EntraID {
+		f.t.Fatalf("carl got the account %q, want bob's, %q: the test shows nothing", got, link.EntraID)
+	}
+}
+
+// A member's account goes to somebody else after the group was compared and before the member
+// claims it again: the group is compared once more, although the member gets no account.
+func TestAnAccountIsLostJustBeforeItsUserIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		id := f.group("Sales", ann, bob)
+		f.run(id)
+		f.finish()
+		f.disconnect(id)
+		f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+		f.finish()
+		f.connect(id)
+		f.run(id)
+		f.takeAccount(bob, "bob@unverified.example")
+		f.finish()
+		if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
+			t.Errorf("got the members %v, want only ann: bob's account is somebody else's; %+v, %+v", got, f.userLink(bob), f.records(id))
+		}
+	})
+}
+
+// While a group is let go, one read says wrongly that JumpCloud does not have it. Who leaves
+// while it is not connected is not a member when it is connected again. What an event says is
+// gone is forgotten.
+func TestAGroupThatIsLetGoIsMissingOnce(t *testing.T) {
+	for name, deleted := range map[string]bool{"the read is wrong": false, "an event says that it is gone": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				id := f.group("Sales", ann, bob)
+				f.run(id)
+				f.finish()
+				f.disconnect(id)
+				f.jumpcloud.FailNext(jumpcloudtest.Fault{Path: "/api/v2/usergroups/*", Status: 404, Times: 1})
+				f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+				f.finish()
+				if deleted {
+					f.must(f.jumpcloud.DeleteGroup(string(id)))
+					f.handle(f.message(reconcile.GroupTask{Group: id, Claims: []directory.Claim{{Kind: directory.Removed, Group: id, At: time.Now().UTC()}}}, 1))
+					f.finish()
+					if got := f.records(id); len(got) > 0 {
+						t.Errorf("got the records %+v, want none", got)
+					}
+					return
+				}
+				f.must(f.jumpcloud.RemoveMember(string(id), string(bob)))
+				f.connect(id)
+				f.run(id)
+				f.finish()
+				if got := f.names(id); !slices.Equal(got, []string{"ann"}) {
+					t.Errorf("got the members %v, want only ann, because bob left: %+v", got, f.records(id))
+				}
+			})
+		})
+	}
 }
 
 // A group comes back after its group in Entra went to another JumpCloud group: it gets

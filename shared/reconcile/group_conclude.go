@@ -10,7 +10,6 @@ import (
 
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
-	"entrasync/shared/store"
 )
 
 // end concludes the attempts that nothing interrupted.
@@ -68,11 +67,7 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 	if err := b.Store.PutMembers(ctx, g.known()...); err != nil {
 		return err
 	}
-	missed := g.missed()
-	if err := b.Store.MarkDirty(ctx, missed...); err != nil {
-		return err
-	}
-	g.written.members, g.written.again = nil, g.written.again || len(missed) > 0
+	g.written.members = nil
 	if g.plan.Link.EntraID != "" && g.link.EntraID == "" { // deleted
 		return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, false)
 	}
@@ -80,19 +75,6 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 		return nil
 	}
 	return b.Store.ClearMarks(ctx, g.read.marked...)
-}
-
-// missed are marks on the members who are to get their accounts back and whose accounts are
-// not in the group any more. They are compared once more: who got the account back during
-// this attempt saw the record that it was in the group.
-func (g *group) missed() []store.Mark {
-	var marks []store.Mark
-	for _, m := range g.plan.Members {
-		if after, changed := g.written.members[m.User]; m.Returning && changed && after.Applied == "" {
-			marks = append(marks, store.Mark{Directory: m.Directory, Group: m.Group, User: m.User})
-		}
-	}
-	return marks
 }
 
 // keepKnown stores what is known of the members of groups whose attempt failed.
