@@ -319,11 +319,17 @@ func (g Group) unwritten() []directory.Member {
 		case m.Wanted && g.Present[m.Account]:
 			after.Applied, after.Problem = m.Account, nil
 		}
-		if !m.Wanted && after.Applied == "" || after.Applied != m.Applied || (after.Problem == nil) != (m.Problem == nil) || after.Problem != nil && *after.Problem != *m.Problem {
+		if !m.Wanted && after.Applied == "" || differ(m.Member, after) {
 			changed = append(changed, after)
 		}
 	}
 	return changed
+}
+
+// differ reports whether the record of a member changes.
+func differ(before, after directory.Member) bool {
+	return after.Applied != before.Applied || (after.Problem == nil) != (before.Problem == nil) ||
+		after.Problem != nil && *after.Problem != *before.Problem
 }
 
 // adding are the actions that add accounts.

@@ -32,17 +32,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	if !b.dir.Settings.ManageGroups {
 		return nil
 	}
-	var members []directory.Member
-	g.plan.All = g.attempt.AllMembers || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
-	if g.plan.All {
-		members, err = b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
-	} else {
-		users := make([]directory.UserID, len(g.read.marked))
-		for i, t := range g.read.marked {
-			users[i] = t.User
-		}
-		members, err = b.Store.SomeMembers(ctx, b.dir.ID, g.attempt.Group, users)
-	}
+	members, err := b.toCompare(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -68,6 +58,19 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		return err
 	}
 	return b.findReturning(ctx, g, released)
+}
+
+// toCompare reads the members that are to be compared: all, or those that are marked.
+func (b *groupBatch) toCompare(ctx context.Context, g *group) ([]directory.Member, error) {
+	g.plan.All = g.attempt.AllMembers || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
+	if g.plan.All {
+		return b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+	}
+	users := make([]directory.UserID, len(g.read.marked))
+	for i, t := range g.read.marked {
+		users[i] = t.User
+	}
+	return b.Store.SomeMembers(ctx, b.dir.ID, g.attempt.Group, users)
 }
 
 // findReturning finds which of the accounts that were released are still those of the
