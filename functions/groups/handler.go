@@ -20,7 +20,7 @@ type Config struct {
 	reconcile.Parts
 	Postponer sqsbatch.Postponer
 	// MaxReceives is how often a message is received before it is a dead letter. A task
-	// that should be tried again after the last time is sent as a new message.
+	// that should be tried again is sent as a new message some receives before.
 	MaxReceives int
 }
 
@@ -67,7 +67,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			current.attempt.GroupTask = current.attempt.Join(t)
 		}
 		current.Add(m)
-		current.attempt.Number, current.attempt.Last = current.Receives, current.Receives >= h.config.MaxReceives
+		current.attempt.Number, current.attempt.Last = current.Receives, current.Last(h.config.MaxReceives)
 	})
 	sqsbatch.SideBySide(len(order), func(i int) { h.work(ctx, order[i], byDirectory[order[i]]) })
 	for _, id := range order {

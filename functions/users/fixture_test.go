@@ -28,6 +28,7 @@ import (
 const (
 	organization = functiontest.Organization
 	maxReceives  = 20
+	lastTry      = 17 // the receives after it are spare
 )
 
 // testing is the part that tests and property tests have in common.

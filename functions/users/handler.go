@@ -24,7 +24,7 @@ type Config struct {
 	PasswordSeed func(context.Context) (string, error)
 	Postponer    sqsbatch.Postponer
 	// MaxReceives is how often a message is received before it is a dead letter. A task
-	// that should be tried again after the last time is sent as a new message.
+	// that should be tried again is sent as a new message some receives before.
 	MaxReceives int
 }
 
@@ -111,7 +111,7 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 			current.attempt.Task = current.attempt.Join(t)
 		}
 		current.Add(m)
-		current.attempt.Number, current.attempt.Last = current.Receives, current.Receives >= h.config.MaxReceives
+		current.attempt.Number, current.attempt.Last = current.Receives, current.Last(h.config.MaxReceives)
 	})
 	return shares, keyWanted
 }

@@ -320,7 +320,7 @@ func TestNothingIsGivenUpInSilence(t *testing.T) {
 		ann := f.person("ann")
 		fail := func() { f.must(f.entra.FailNext(entratest.Fault{Path: `batch$`, Status: 503, Times: 1})) }
 		var waits []time.Duration
-		for n := 1; n < maxReceives; n++ {
+		for n := 1; n < lastTry; n++ {
 			fail()
 			m := f.message(ann, n)
 			if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{m}}).BatchItemFailures) != 1 {
@@ -329,7 +329,12 @@ func TestNothingIsGivenUpInSilence(t *testing.T) {
 			waits = append(waits, f.postponed[m.ReceiptHandle])
 		}
 		fail()
-		if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, maxReceives)}}).BatchItemFailures) != 0 {
+		f.refuses = 1
+		if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, lastTry)}}).BatchItemFailures) != 1 {
+			t.Error("the queue did not take the new task, and the message does not come again")
+		}
+		fail()
+		if len(f.handle(events.SQSEvent{Records: []events.SQSMessage{f.message(ann, lastTry+1)}}).BatchItemFailures) != 0 {
 			t.Error("after the last try the message comes again")
 		}
 		if len(f.again) != 1 {

@@ -42,6 +42,14 @@ func (a *Duplicates) Add(m events.SQSMessage) {
 	a.Receives = max(a.Receives, Receives(m))
 }
 
+// spareReceives is how many receives are left after the last try, in which the task is
+// sent again: for a queue that does not take it, or a process that dies before it did.
+const spareReceives = 3
+
+// Last reports whether the task is tried for the last time with these messages, which are
+// received maxReceives times at most.
+func (a Duplicates) Last(maxReceives int) bool { return a.Receives >= maxReceives-spareReceives }
+
 // Receives is how often a message was received, at least once.
 func Receives(m events.SQSMessage) int {
 	receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
@@ -87,8 +95,8 @@ func EachDue[T Task](ctx context.Context, batch events.SQSEvent, response *Respo
 	}
 }
 
-// End postpones the messages of a task that is to be retried. If they were received as
-// often as they may be, it sends the task again as a new message to the bulk lane.
+// End postpones the messages of a task that is to be retried. After the last try it sends
+// the task again as a new message to the bulk lane.
 func End[T Task](ctx context.Context, response *Response, duplicates Duplicates, outcome reconcile.Outcome, task T, bulk queue.Sender) {
 	switch {
 	case outcome.Afresh:
@@ -137,11 +145,12 @@ func (r *Response) Postpone(ctx context.Context, wait time.Duration, messages ..
 	r.Fail(messages...)
 }
 
-// Replace ends messages whose task was sent again as a new message; if sending failed with
-// sent, they become dead letters.
+// Replace ends messages whose task was sent again as a new message. If sending failed with
+// sent, they are received again after the visibility timeout, and in the end become dead
+// letters.
 func (r *Response) Replace(ctx context.Context, sent error, messages ...events.SQSMessage) {
 	if sent != nil {
-		zerolog.Ctx(ctx).Error().Err(sent).Int("messages", len(messages)).Msg("a task could not be sent again: it becomes a dead letter")
+		zerolog.Ctx(ctx).Error().Err(sent).Int("messages", len(messages)).Msg("a task could not be sent again")
 		r.Fail(messages...)
 	}
 }
