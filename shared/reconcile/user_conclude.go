@@ -16,12 +16,13 @@ import (
 func (b *userBatch) end(ctx context.Context, users []*user) {
 	b.conclude(ctx, users, b.stand, func(ctx context.Context, u *user) {
 		if u.link.Arrived {
-			b.announceArrival(ctx, u)
+			if err := b.announceArrival(ctx, u); err != nil {
+				b.retry(ctx, u, err)
+				return
+			}
 		}
-		if !u.over {
-			b.release(ctx, u)
-			b.recheck(ctx, u)
-		}
+		b.release(ctx, u)
+		b.recheck(ctx, u)
 	})
 }
 
@@ -82,7 +83,10 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		return
 	}
 	if u.match.unannounced { // an earlier attempt recorded the account and perhaps died then
-		b.announceArrival(ctx, u)
+		if err := b.announceArrival(ctx, u); err != nil {
+			b.fail(ctx, u, err)
+			return
+		}
 		u.link.Arrived = false
 	}
 	meanwhile, err := b.connectedMeanwhile(ctx, u)

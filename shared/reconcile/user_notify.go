@@ -31,7 +31,7 @@ func (b *userBatch) notifyWaiting(ctx context.Context, what store.Awaited, cause
 // announceArrival sends tasks because a user's account is new in the directory: for the
 // users who have the user as manager, for the user's groups, and for the user in the
 // other directories on the tenant, which may wait for the account.
-func (b *userBatch) announceArrival(ctx context.Context, u *user) {
+func (b *userBatch) announceArrival(ctx context.Context, u *user) error {
 	cause := plan.Cause{Type: "account_arrived", ID: string(u.link.EntraID) + "/" + strconv.FormatInt(u.link.Version, 10), At: u.link.LastWriteAt}
 	var err error
 	if b.dir.Settings.ExportsManager() {
@@ -49,9 +49,7 @@ func (b *userBatch) announceArrival(ctx context.Context, u *user) {
 	if err == nil {
 		err = Enqueue(ctx, b.Lanes.UsersBulk, others...)
 	}
-	if err != nil {
-		b.retry(ctx, u, fault.Wrap(err, fault.Transient, "reconcile.notify"))
-	}
+	return fault.Wrap(err, fault.Transient, "reconcile.notify")
 }
 
 // announceFreeName sends tasks for the users who wait for the account's earlier name. It
