@@ -9,6 +9,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -143,16 +144,24 @@ func (b bench) overlay(m mutant) (string, error) {
 // seedOf matches the seed of a day that failed.
 var seedOf = regexp.MustCompile(`: seed (\d+): `)
 
+// longestPlay is how long all days may take: with a bug a day may repeat itself for ever.
+const longestPlay = 15 * time.Minute
+
 // play plays days until some have failed, and returns their seeds. died says that the
 // program did not end by itself.
 func (b bench) play(failures int) (seeds []string, died string) {
-	command := exec.Command(b.program(), "-test.run", "TestDays$", "-days", fmt.Sprint(b.days), "-failures", fmt.Sprint(failures), //nolint:gosec,noctx // its own program
+	ctx, stop := context.WithTimeout(context.Background(), longestPlay)
+	defer stop()
+	command := exec.CommandContext(ctx, b.program(), "-test.run", "TestDays$", "-days", fmt.Sprint(b.days), "-failures", fmt.Sprint(failures), //nolint:gosec // its own program
 		"-skip", strings.Join(b.skip, ","))
 	out, err := command.CombinedOutput()
 	for _, match := range seedOf.FindAllStringSubmatch(string(out), -1) {
 		seeds = append(seeds, match[1])
 	}
-	if err != nil && len(seeds) == 0 {
+	switch {
+	case ctx.Err() != nil && len(seeds) == 0:
+		died = "a day does not end"
+	case err != nil && len(seeds) == 0:
 		died = "the program died"
 	}
 	return seeds, died

@@ -107,6 +107,10 @@ var mutants = []mutant{
 		"case abandoned && age >= underWay:", "case abandoned && age >= 1000*underWay:"},
 	{"who was deleted keeps the account in two directories", "shared/reconcile/user_conclude.go",
 		"return u.connected.Elsewhere && u.read.source != nil", "return u.connected.Elsewhere"},
+	{"the sweep reads nothing", "shared/reconcile/sweep.go",
+		"	sweepPages    = 10\n", "	sweepPages    = 0\n"},
+	{"dead letters stay where nobody sees them", "functions/sweep/handler.go",
+		"[]func(context.Context) error{take, s.Run}", "[]func(context.Context) error{take, s.Run}[1:]"},
 	{"the process of the API answers before the queue has the task", "functions/admin/connections.go",
 		"if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {\n\t\treturn nil, refuse(err, \"\", nil)\n\t}", "_ = reconcile.Enqueue(ctx, lane, tasks...)"},
 }
