@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
@@ -340,6 +341,51 @@ func TestAGroupThatComesBackHasANameThatOthersWrote(t *testing.T) {
 				task(two, id)
 				if got := f.inEntra(id).DisplayName; got != "Sales" {
 					t.Errorf("after the return the group is named %q, want Sales: %+v", got, f.link(id))
+				}
+			})
+		})
+	}
+}
+
+// A group is let go, and another JumpCloud group of the same name takes its group in Entra
+// over, spells the name its own way and is let go, too. When the first one has its group in
+// Entra again, it has its own spelling; also if it claimed the group in between to delete it,
+// which did not succeed.
+func TestAGroupThatComesBackHasANameThatAnotherGroupWrote(t *testing.T) {
+	for name, deleting := range map[string]bool{"it was let go": false, "it was to be deleted meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				first := f.group("sales ")
+				f.run(first)
+				f.finish()
+				entraID := f.link(first).EntraID
+				release := func(id directory.GroupID) {
+					f.disconnect(id)
+					f.handle(f.message(reconcile.GroupTask{Group: id}, 1))
+					f.finish()
+				}
+				release(first)
+				second := f.group("Sales")
+				f.run(second)
+				f.finish()
+				if got := f.inEntra(second); f.link(second).EntraID != entraID || got.DisplayName != "Sales" {
+					t.Fatalf("got the group %+v, want that of the first one, %s, named Sales: the test shows nothing", got, entraID)
+				}
+				release(second)
+				if deleting {
+					f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+					f.must(f.entra.FailNext(entratest.Fault{Path: "/groups", Method: "DELETE", Status: 503}))
+					f.handle(f.message(reconcile.GroupTask{Group: first}, 1))
+					if link := f.link(first); link.EntraID != entraID || link.Freed {
+						t.Fatalf("got the link %+v, want one with the group claimed again: the test shows nothing", link)
+					}
+				}
+				f.connect(first)
+				f.run(first)
+				f.finish()
+				if link := f.link(first); link.EntraID != entraID || link.Status != directory.Synced || link.Applied != "sales" || f.inEntra(first).DisplayName != "sales" {
+					t.Errorf("got the name %q and the link %+v, want sales, and the group %s", f.inEntra(first).DisplayName, link, entraID)
 				}
 			})
 		})

@@ -12,14 +12,15 @@ import (
 // released, if the groups are connected again or are now to be deleted. If a group in
 // Entra belongs to another group by now, the link forgets it, and lookUp searches by name.
 //
-// Another directory on the tenant may have renamed the group in Entra while it was not connected
-// to this one: then its name is not known.
+// While the claim was given up, another JumpCloud group may have had the group in Entra and
+// renamed it; and so may another directory on the tenant while the group was not connected to
+// this one. Then its name is not known.
 func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		back := g.plan.Connected && g.plan.Exists
 		if back {
 			again := !g.link.Since.IsZero() && !g.link.Since.Equal(g.read.since)
-			if len(b.dir.Shares) > 0 && (again || g.link.Freed) {
+			if len(b.dir.Shares) > 0 && again {
 				g.link.Applied = ""
 			}
 			g.link.Since = g.read.since
@@ -31,7 +32,7 @@ func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 		_, err := b.claim(ctx, g.link.EntraID, b.owner(g))
 		switch {
 		case err == nil:
-			g.link.Freed = false
+			g.link.Freed, g.link.Applied = false, ""
 		case fault.Is(err, fault.Conflict):
 			g.link.Former = g.link.EntraID
 			g.link.EntraID, g.link.Origin, g.link.Applied, g.link.Note, g.link.Freed = "", "", "", "", false
