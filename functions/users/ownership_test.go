@@ -296,6 +296,54 @@ func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
 	})
 }
 
+// An account went to somebody else, who left, too, and it is the first one's again: with the
+// first one's immutable id. So the other one, who comes back with another name, can have an
+// account with their own.
+func TestAnAccountThatComesBackHasTheIDOfSomebodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, next := f.passedOn()
+		entraID := f.link(ann).EntraID
+		f.disconnect(next)
+		f.run(next)
+		f.update(next, jumpcloudtest.Fields{"email": "next@contoso.example"})
+		for _, id := range []directory.UserID{ann, next} {
+			f.connect(id)
+			f.work(id)
+		}
+		if got := f.link(ann).EntraID; got != entraID {
+			t.Errorf("ann has the account %q, want her own, %q", got, entraID)
+		}
+		for id, upn := range map[directory.UserID]string{ann: "ann.old@contoso.example", next: "next@contoso.example"} {
+			link, account := f.link(id), f.account(upn)
+			if got := account.Text("onPremisesImmutableId"); got != string(id) || link.Status != directory.Synced || string(link.EntraID) != account.ID {
+				t.Errorf("%s has the immutable id %q, want %q; link %+v, want status %v", upn, got, id, link, directory.Synced)
+			}
+			if n := f.requests(func() { f.run(id) }); n != 0 {
+				t.Errorf("another task for %s costs %d requests, want 0", upn, n)
+			}
+		}
+	})
+}
+
+// passedOn lets Ann leave and take another e-mail address, and somebody else take over her
+// account by its name.
+func (f *fixture) passedOn() (ann, next directory.UserID) {
+	f.t.Helper()
+	ann = f.person("ann")
+	f.run(ann)
+	f.disconnect(ann)
+	f.run(ann)
+	f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
+	next = f.unconnected("ann2", "ann@contoso.example")
+	f.connect(next)
+	f.run(next)
+	if got, want := f.link(next).EntraID, f.link(ann).EntraID; got != want {
+		f.t.Fatalf("the other one has the account %q, want Ann's, %q: the test shows nothing", got, want)
+	}
+	return ann, next
+}
+
 // An account that a directory released is linked again when another directory of the
 // tenant connects the person, also after a rename, if both directories give the same
 // names.

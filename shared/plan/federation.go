@@ -22,12 +22,13 @@ func (u User) Identifies() bool {
 		return false
 	}
 	id, known := u.Link.Applied[directory.ImmutableID]
-	return known && u.replaces(id.String()) || !known && u.Federated
+	return !known || u.replaces(id.String())
 }
 
 // Blind reports whether the sign-in name or the immutable id of the account is not known
-// and must be read before a decision: the account was moved aside, or an earlier write
-// of one of them was never answered. If a missing immutable id would keep the account out
+// and must be read before a decision: the account was moved aside, an earlier write of one
+// of them was never answered, or the account is the user's again and may have the immutable
+// id of somebody who had it meanwhile. If a missing immutable id would keep the account out
 // of a domain it is read again too: another directory may have written one.
 func (u User) Blind() bool {
 	switch {
@@ -42,7 +43,7 @@ func (u User) Blind() bool {
 	id, known := u.Link.Applied[directory.ImmutableID]
 	there := u.Tenant.Federates(u.Desired.UPN)
 	kept := there && len(id) == 0 && placeOf(u.Link).Domain() != u.Desired.UPN.Domain()
-	return !known && (u.Federated || there) || !name && there || kept
+	return !known || !name && there || kept
 }
 
 // Seen is the user with what was read of the account; nil if it is not there.
