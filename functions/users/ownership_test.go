@@ -326,6 +326,36 @@ func TestAnAccountThatComesBackHasTheIDOfSomebodyElse(t *testing.T) {
 	})
 }
 
+// A directory let a user go, and somebody else has the account by now, with an immutable id
+// of their own; perhaps that one is gone, too. Another directory on the tenant, which names
+// the user otherwise, creates an account with the user's id: no other one has it.
+func TestAFormerAccountHasTheIDOfSomebodyElse(t *testing.T) {
+	for name, leaves := range map[string]bool{"who has it": false, "who had it": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				one, two := shared(f)
+				f.in(two).settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "fed.example", Default: true}} })
+				two = f.directory
+				ann, next := f.in(one).passedOn()
+				if leaves {
+					f.disconnect(next)
+					f.run(next)
+				}
+				f.in(two).connect(ann)
+				f.work(ann)
+				link := f.link(ann)
+				if link.Status != directory.Synced {
+					t.Fatalf("got the link %+v, want status %v", link, directory.Synced)
+				}
+				if got := f.account("ann.old@fed.example").Text("onPremisesImmutableId"); got != string(ann) {
+					t.Errorf("the new account has the immutable id %q, want Ann's, %q", got, ann)
+				}
+			})
+		})
+	}
+}
+
 // passedOn lets Ann leave and take another e-mail address, and somebody else take over her
 // account by its name.
 func (f *fixture) passedOn() (ann, next directory.UserID) {

@@ -113,6 +113,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"open Entra", (*userBatch).openEntra, false},       // sets the client of the tenant
 		{"reclaim", (*userBatch).reclaim, false},            // sets link: the account whose claim was given up
 		{"share", (*userBatch).share, false},                // sets link: the account of another directory
+		{"check others", (*userBatch).checkOthers, false},   // sets plan.SecondAccount: not if somebody else had that account
 		{"check domains", (*userBatch).checkDomains, false}, // sets plan.Tenant and the obstacles of its domains
 		{"read accounts", (*userBatch).readBlind, false},    // sets link: the name of an account moved aside
 		{"find managers", (*userBatch).findManagers, false}, // sets plan.Desired: the manager's account

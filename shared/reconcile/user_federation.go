@@ -10,6 +10,41 @@ import (
 	"entrasync/shared/plan"
 )
 
+// checkOthers reads the other accounts of users who are to get an account and whom other
+// directories let go. Somebody else may have had such an account since, and given it another
+// immutable id: then the new account gets the user's.
+func (b *userBatch) checkOthers(ctx context.Context, users []*user) {
+	var released []directory.EntraID
+	var of []*user
+	for _, u := range users {
+		others := b.others(u.known)
+		managed := slices.ContainsFunc(others, func(link directory.Link) bool { return !link.Freed })
+		if managed || u.link.EntraID != "" || !u.plan.Desired.Managed {
+			continue
+		}
+		for _, link := range others {
+			released, of = append(released, link.EntraID), append(of, u)
+		}
+	}
+	if len(released) == 0 {
+		return
+	}
+	identified := map[*user]bool{}
+	for i, found := range b.entra.Read(ctx, released) {
+		u := of[i]
+		switch {
+		case u.over:
+		case found.Err != nil:
+			b.fail(ctx, u, found.Err)
+		case found.Account == nil || found.Account.ImmutableID == string(u.attempt.User): // a deleted one may come back
+			identified[u] = true
+		}
+	}
+	for _, u := range of {
+		u.plan.SecondAccount = identified[u]
+	}
+}
+
 // readBlind reads the sign-in names and immutable ids of accounts where the plan needs them
 // and the link does not know them, as after an answer that was lost while an account was
 // moved aside.

@@ -141,7 +141,7 @@ func (b *userBatch) desire(_ context.Context, users []*user) {
 			MayRestore: b.dir.Settings.RestoreDeleted,
 			Federated:  b.dir.Settings.Federated,
 
-			SecondAccount: b.hasAnother(u.known),
+			SecondAccount: len(b.others(u.known)) > 0,
 			NewPassword:   u.gotPassword(u.read.source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
 		}
 	}

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"slices"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/store"
@@ -47,19 +46,21 @@ func (b *userBatch) howConnected(known store.User) directory.Connected {
 	return c
 }
 
-// hasAnother reports whether the user has another account in the tenant, through another
-// directory: one that the directory still manages, or one that it released and that still
-// has the user's immutable id, which only one account in Entra can have. An account that
-// both directories share is no other.
-func (b *userBatch) hasAnother(known store.User) bool {
+// others are the links of the user's other accounts in the tenant, through other
+// directories: those that a directory still manages, and those that it released with the
+// user's immutable id, which only one account in Entra can have. An account that both
+// directories share is no other.
+func (b *userBatch) others(known store.User) []directory.Link {
 	own, _ := known.Link(b.dir.ID)
-	return slices.ContainsFunc(b.siblings, func(sibling directory.Directory) bool {
+	var others []directory.Link
+	for _, sibling := range b.siblings {
 		link, _ := known.Link(sibling.ID)
-		if link.EntraID == "" || link.EntraID == own.EntraID {
-			return false
+		identified := link.Applied[directory.ImmutableID].String() == string(link.User)
+		if link.EntraID != "" && link.EntraID != own.EntraID && (!link.Freed || identified) {
+			others = append(others, link)
 		}
-		return !link.Freed || link.Applied[directory.ImmutableID].String() == string(link.User)
-	})
+	}
+	return others
 }
 
 // settings are those of the directory. Where directories share a tenant, a user is
