@@ -392,6 +392,52 @@ func TestAGroupThatComesBackHasANameThatAnotherGroupWrote(t *testing.T) {
 	}
 }
 
+// A group is connected again at the moment when its claim on the group in Entra is given up.
+// The group keeps the claim, so that no other one gets the same group.
+func TestAGroupComesBackWhileItIsLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		first := f.group("Sales")
+		f.run(first)
+		f.finish()
+		f.disconnect(first)
+		came := false
+		f.store = store.New(unclaiming{f.Table, func() {
+			if !came {
+				came = true
+				f.connect(first)
+				f.run(first)
+			}
+		}})
+		f.restart()
+		f.handle(f.message(reconcile.GroupTask{Group: first}, 1))
+		f.finish()
+		if got := f.link(first).Status; !came || got != directory.Synced {
+			t.Fatalf("came back: %v, status %v; want true, %v", came, got, directory.Synced)
+		}
+		second := f.group("sales ")
+		f.run(second)
+		f.finish()
+		if one, two := f.link(first), f.link(second); one.EntraID == two.EntraID {
+			t.Errorf("the links\n%+v\n%+v have the same group in Entra, want different ones", one, two)
+		}
+	})
+}
+
+// unclaiming is a table that calls a function before an owner is deleted.
+type unclaiming struct {
+	store.Table
+	do func()
+}
+
+// Delete implements [store.Table].
+func (u unclaiming) Delete(ctx context.Context, key store.Key, cond store.IfVersion) error {
+	if key.SK == "owner" {
+		u.do()
+	}
+	return u.Table.Delete(ctx, key, cond)
+}
+
 // inEntraOf is the group in Entra that a group has in a directory.
 func (f *fixture) inEntraOf(dir directory.Directory, id directory.GroupID) directory.EntraID {
 	f.t.Helper()

@@ -12,16 +12,18 @@ import (
 	"entrasync/shared/directory"
 )
 
-// end concludes the attempts that nothing interrupted.
+// end concludes the attempts that nothing interrupted. The claim of a group that is let go is
+// given up before the lease: the next worker may claim the group in Entra again.
 func (b *groupBatch) end(ctx context.Context, groups []*group) {
 	b.conclude(ctx, groups, b.stand, func(ctx context.Context, g *group) {
-		b.leases.end(ctx, g.attempt.Group)
-		b.checkMissed(ctx, g)
 		if g.link.Freed {
 			if _, err := b.unclaim(ctx, g.link.EntraID, b.owner(g)); err != nil {
 				b.retry(ctx, g, err)
+				return
 			}
 		}
+		b.leases.end(ctx, g.attempt.Group)
+		b.checkMissed(ctx, g)
 	})
 }
 
