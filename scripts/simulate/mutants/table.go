@@ -51,8 +51,6 @@ var mutants = []mutant{
 		`return &refusal{status: http.StatusServiceUnavailable, message: "the event could not be kept: try again"}`, "return nil"},
 	{"fanout forgets what the queue refused", "functions/fanout/handler.go",
 		"		for _, m := range l.sources {", "		for _, m := range l.sources[:0] {"},
-	{"a task is given up after two tries", "scripts/wiring/wiring.go",
-		"const taskReceives = 20", "const taskReceives = 2"},
 	{"a lockout always disables", "shared/directory/reasons.go",
 		"u.AccountLocked && s.SuspendOnLockout", "u.AccountLocked"},
 	{"an expired password never disables", "shared/directory/reasons.go",
