@@ -111,6 +111,7 @@ type User struct {
 	AccountLocked   bool
 	PasswordExpired bool
 	PasswordDate    time.Time // when the password was set; zero if it never was
+	CreationSource  string    // what created the user: "jumpcloud:o365" is an import from Microsoft 365
 
 	// Fields are the plain fields that rules export, by their name in JumpCloud's API
 	// (see [PlainFields]), and Phones the first phone of each exported type (see

@@ -89,6 +89,11 @@ const (
 	PasswordUnopened Reason = "password_unopened"
 )
 
+// Reasons for a user not to be imported.
+const (
+	LicenseLimit Reason = "license_limit"
+)
+
 // Reasons that are in no record.
 const (
 	TooManyElements Reason = "too_many_elements"
@@ -114,6 +119,7 @@ const (
 	OfLink   Bearer = "user, group or attribute" // the link of a user or a group, or one of its problems: lists can be filtered by it
 	OfMember Bearer = "member of a group"
 	OfAction Bearer = "action"
+	OfImport Bearer = "import"
 	OfBody   Bearer = "webhook"
 	OfFile   Bearer = "database"
 )
@@ -181,6 +187,8 @@ var reasons = []Explained{
 	{PasswordRefused, "Entra does not take the password", "set one that both sides take", OfAction},
 	{PasswordUnknown, "nobody knows whether the password was taken", "set a password again", OfAction},
 	{PasswordUnopened, "the password was sealed for another key or purpose, or too long ago", "set a password again", OfAction},
+
+	{LicenseLimit, "the license limit of the JumpCloud organization is reached, so JumpCloud takes no more users", "contact your provider to raise the limit, then repeat the import for the users that failed", OfImport},
 
 	{TooManyElements, "a body holds more events than are taken at once", "send them in several requests", OfBody},
 	{TooManyUnknown, "too many organizations were requested that are not served here, so the secrets of one that the process does not know yet are not read now", "nothing, if the organization is served here: JumpCloud sends it again", OfBody},

@@ -1,6 +1,9 @@
 package jumpcloud
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Choices about what JumpCloud does not publish. Each can be changed here alone.
 const (
@@ -30,4 +33,23 @@ const (
 	// maxPages is the number of pages after which a list counts as endless: 200,000
 	// places, and 2,000,000 events.
 	maxPages = 2000
+	// bulkSize is how many users one bulk request creates. No limit is published; 100 is
+	// what a page of their results can have.
+	bulkSize = 100
+	// longestFilter is how long the query of a filtered list may be. JumpCloud publishes
+	// no limit; servers in front of an API accept 8 kB.
+	longestFilter = 6000
+)
+
+// The status words of the results of bulk jobs are published nowhere, nor are their
+// texts. A result whose status has one of the first words failed; one whose status has
+// one of the second, or no word at all, is not finished yet; every other result is
+// finished.
+var (
+	failedWords  = []string{"fail", "failed", "failure", "error", "errored", "unsuccessful", "invalid", "rejected", "refused", "denied", "aborted", "canceled", "cancelled"}
+	pendingWords = []string{"pending", "queue", "queued", "scheduled", "submitted", "waiting", "starting", "started", "running", "process", "processing", "progress",
+		"inprogress", "working", "ongoing", "retry", "retrying", "unknown", "unspecified"}
+	// licenseWords recognizes a license limit in a refusal. The source document says only
+	// that an organization can import up to its limit and is sent to its provider.
+	licenseWords = regexp.MustCompile(`(?i)\blicen[cs]es?\b`)
 )

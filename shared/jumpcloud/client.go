@@ -1,6 +1,6 @@
 // Package jumpcloud is the client of JumpCloud: it reads users, groups, associations
-// and the Directory Insights feed, sets up the webhook, and parses the events that
-// JumpCloud sends or keeps.
+// and the Directory Insights feed, creates users by bulk jobs, sets up the webhook, and
+// parses the events that JumpCloud sends or keeps.
 //
 // It has two principles. First, an event is only a hint: it has ids and claimed states,
 // never values to apply, because webhooks come late, twice, out of order or not at all;

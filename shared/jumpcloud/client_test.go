@@ -66,7 +66,7 @@ func TestUserIsMappedWhole(t *testing.T) {
 		"attributes": []any{jumpcloudtest.Fields{"name": "Division", "value": "West"}},
 	})
 	want := directory.User{ID: id, Username: "mira.okafor", Email: "mira.okafor@example.com", AlternateEmail: "mira@home.example",
-		FirstName: "Mira", LastName: "Okafor", DisplayName: "Mira O.", State: directory.Activated,
+		FirstName: "Mira", LastName: "Okafor", DisplayName: "Mira O.", State: directory.Activated, CreationSource: "manual",
 		Fields: map[string]string{"jobTitle": "Lead", "department": "Sales", "location": "Berlin", "company": "Example", "costCenter": "4410",
 			"employeeIdentifier": "E-1", "employeeType": "Permanent"},
 		Manager: manager,

@@ -33,7 +33,7 @@ var passwordRules = map[string]string{
 // fault it does not have it.
 func (c *Client) SetPassword(ctx context.Context, user directory.UserID, password string) error {
 	what := call{op: "jumpcloud.set password", subject: string(user), method: http.MethodPut, secret: password,
-		explain: c.knowing(password).brokenRules,
+		explain: c.knowing(password).explainRules,
 		url:     c.api + "/systemusers/" + url.PathEscape(string(user)) + "?fullValidationDetails=password"}
 	if !isObjectID(string(user)) { // anything else could name another route
 		return &fault.Error{Op: what.op, Kind: fault.NotFound, Subject: what.subject, Message: "not the id of a JumpCloud user"}
@@ -51,6 +51,16 @@ func (c *Client) SetPassword(ctx context.Context, user directory.UserID, passwor
 		return &fault.Error{Op: what.op, Kind: fault.Transient, Subject: what.subject, Message: "JumpCloud's answer is not the user: nobody knows whether it has the password"}
 	}
 	return nil
+}
+
+// explainRules says which rules a refused password breaks.
+func (c *Client) explainRules(problem *fault.Error, _ int, body []byte) {
+	if problem.Kind != fault.Invalid {
+		return
+	}
+	if why := c.brokenRules(body); why != "" {
+		problem.Message = why
+	}
 }
 
 // maxRules is the highest number of rules in the message of a refusal.

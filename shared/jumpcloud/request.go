@@ -25,9 +25,10 @@ type call struct {
 	body    []byte // nil for none
 	noOrg   bool   // the route does not take x-org-id
 	secret  string // a part of the body that nobody may see; "" for none
-	// explain reads from the body of a refusal what is wrong with the request, for the
-	// person who must act, without secrets; nil or "" when the status is enough.
-	explain func(body []byte) string
+	source  string // header creation-source: where the users that it creates come from
+	// explain makes the fault for a refusal more precise, for the person who must act,
+	// without secrets; nil when the status is enough.
+	explain func(problem *fault.Error, status int, body []byte)
 }
 
 // answer is a successful answer with its complete body.
@@ -89,6 +90,9 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	if what.body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	if what.source != "" {
+		request.Header.Set("creation-source", what.source)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return answer{}, ctx.Err() == nil, fail(fault.Transient, "JumpCloud did not answer", err)
@@ -110,10 +114,8 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	}
 	problem := fail(means.kind, means.message, errors.New(c.describe(response.StatusCode, body)))
 	problem.RetryAfter, _ = retryafter.Of(response.Header, time.Now())
-	if what.explain != nil && means.kind == fault.Invalid {
-		if why := what.explain(body); why != "" {
-			problem.Message = why
-		}
+	if what.explain != nil {
+		what.explain(problem, response.StatusCode, body)
 	}
 	return answer{}, means.retry, problem
 }

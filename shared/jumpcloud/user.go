@@ -29,6 +29,7 @@ func userOf(o object) (user directory.User, ok bool) {
 		AccountLocked:   locked,
 		PasswordExpired: expired,
 		PasswordDate:    timeOf(o.text("password_date")),
+		CreationSource:  o.text("creationSource"),
 
 		Fields:     present(directory.PlainFields(), o.text),
 		Phones:     present(directory.PhoneTypes(), func(kind string) string { return phoneOf(o, kind) }),

@@ -25,9 +25,15 @@ const (
 	assumedAddress = "203.0.113.20"
 )
 
-// assumedUsername is the form of a username. The specification limits only its length,
-// to 1024.
+// assumedUsername is the form of a username that the API takes. The specification limits
+// only its length, to 1024.
 var assumedUsername = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// portalUsername is the form of a username that the Admin Portal takes: it starts with a
+// letter, has at most 30 characters, no space and no @, and is valid in Unix (JumpCloud
+// documentation, naming convention for users; which characters that leaves is assumed).
+// It is not published whether the API refuses others: [Behaviour.PortalUsernames].
+var portalUsername = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,29}$`)
 
 // The texts of refusals and of the lines of an import. JumpCloud publishes only that
 // conflicting states are refused, and that a second association gets the answer
@@ -42,7 +48,7 @@ const (
 	assumedUsernameInUse   = "Username already in use"
 	assumedInvalidUsername = "Invalid username"
 	assumedMissingEmail    = "Missing email"
-	assumedLicenseLimit    = "License limit reached, contact your provider"
+	assumedLicenseLimit    = "License limit reached, contact your provider" // in the answer to the request, or in the line of each user who is too many
 	assumedUnexpected      = "Unexpected error, try again"
 	assumedEmployeeInUse   = "employeeIdentifier already in use"
 )

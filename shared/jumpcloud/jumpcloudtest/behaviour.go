@@ -26,6 +26,18 @@ const (
 	DedicatedOnly      StateEvents = "dedicated" // only user_suspended or user_unsuspended
 )
 
+// ResultNames says where the results of a bulk job name their user. JumpCloud describes
+// meta and persistedFields as objects without fields.
+type ResultNames string
+
+// The places of the names in a result.
+const (
+	NamesInMeta      ResultNames = ""          // meta: id, email and username as sent
+	NamesInPersisted ResultNames = "persisted" // persistedFields, of users that were processed without a failure, with the id
+	NamesInBoth      ResultNames = "both"
+	NamesNowhere     ResultNames = "nowhere"
+)
+
 // Behaviour are the settings of the simulator: behaviour that JumpCloud does not
 // publish, or that sometimes fails. Rates are between 0 and 1.
 type Behaviour struct {
@@ -57,13 +69,23 @@ type Behaviour struct {
 	AssociationReadLag time.Duration // associations with a directory or an application, from either side
 
 	// REST API.
-	GoneMembers            GoneMembers   // what lists show of members that are deleted from now on
-	OmitTotals             bool          // lists have no totals
-	NestedGroups           NestedGroups  // whether a group can be in a group
-	RequireOrgID           bool          // 401 without x-org-id, as for administrators of several organizations
-	RefuseUnsupportedOrgID bool          // 403 for x-org-id on routes whose description lacks it
-	BulkDelay              time.Duration // time until a bulk job is finished
-	LicenseLimit           int           // users in the organization up to which an import may add some; 0: no limit
+	GoneMembers            GoneMembers  // what lists show of members that are deleted from now on
+	OmitTotals             bool         // lists have no totals
+	NestedGroups           NestedGroups // whether a group can be in a group
+	RequireOrgID           bool         // 401 without x-org-id, as for administrators of several organizations
+	RefuseUnsupportedOrgID bool         // 403 for x-org-id on routes whose description lacks it
+	PortalUsernames        bool         // refuse usernames that the Admin Portal refuses, in every call
+	KeepEmailCase          bool         // store e-mail addresses as they were sent, not in lower case
+	LicenseLimit           int          // users in the organization up to which an import may add some; 0: no limit
+	LicenseRefusesRequest  bool         // at the limit, the whole request is refused with 402, and no job starts
+
+	// Bulk jobs. What a job does is decided when it starts.
+	BulkDelay        time.Duration // time until the first user of a job is processed
+	BulkPace         time.Duration // time from each user to the next
+	BulkStopsAt      int           // the user of a job, counted from 1, before which it stops for good; 0: it ends
+	BulkShuffle      bool          // results are in another order than the users
+	BulkHidesPending bool          // results are in the list only when their user is processed
+	BulkNames        ResultNames   // which users results belong to
 }
 
 // DefaultBehaviour is JumpCloud's behaviour as documented or, where nothing is

@@ -11,18 +11,15 @@ import (
 func (s *Simulator) bulkEndpoints() []endpoint {
 	return []endpoint{
 		{api: v2, method: http.MethodPost, path: "/bulk/users", serve: s.postBulkUsers},
-		{api: v2, method: http.MethodPatch, path: "/bulk/users", serve: s.bulkCall(func(tx *tx, item Fields) error {
-			_, err := tx.updateUser(item.Text("id"), item, false)
-			return err
+		{api: v2, method: http.MethodPatch, path: "/bulk/users", serve: s.bulkCall(func(tx *tx, item Fields) (Fields, error) {
+			return tx.updateUser(item.Text("id"), item, false)
 		}, true)},
 		{api: v2, method: http.MethodGet, path: "/bulk/users/{job_id}/results", serve: s.bulkResults},
-		{api: v2, method: http.MethodPost, path: "/bulk/user/expires", serve: s.bulkCall(func(tx *tx, item Fields) error {
-			_, err := tx.expire(item.Text("id"))
-			return err
+		{api: v2, method: http.MethodPost, path: "/bulk/user/expires", serve: s.bulkCall(func(tx *tx, item Fields) (Fields, error) {
+			return tx.expire(item.Text("id"))
 		}, false)},
-		{api: v2, method: http.MethodPost, path: "/bulk/user/unlocks", serve: s.bulkCall(func(tx *tx, item Fields) error {
-			_, err := tx.unlock(item.Text("id"))
-			return err
+		{api: v2, method: http.MethodPost, path: "/bulk/user/unlocks", serve: s.bulkCall(func(tx *tx, item Fields) (Fields, error) {
+			return tx.unlock(item.Text("id"))
 		}, false)},
 	}
 }
@@ -48,24 +45,35 @@ func (s *Simulator) postBulkUsers(r *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return s.startJob(items, correlationImport, func(tx *tx, item Fields) error {
-		limit := tx.s.behaviour.LicenseLimit
-		if limit > 0 && len(tx.s.store.order[kindUser]) >= limit {
-			return refuse(http.StatusPaymentRequired, assumedLicenseLimit)
+	if r.behaviour.LicenseRefusesRequest && r.behaviour.atLicenseLimit(s.userCount()) {
+		return reply{}, refuse(http.StatusPaymentRequired, assumedLicenseLimit)
+	}
+	return s.startJob(items, correlationImport, func(tx *tx, item Fields) (Fields, error) {
+		if tx.s.behaviour.atLicenseLimit(len(tx.s.store.order[kindUser])) {
+			return nil, refuse(http.StatusPaymentRequired, assumedLicenseLimit)
 		}
 		if err := tx.s.schemas.checkUser("systemuserputpost", item); err != nil {
 			if item.Text("email") == "" {
-				return refuse(http.StatusBadRequest, assumedMissingEmail)
+				return nil, refuse(http.StatusBadRequest, assumedMissingEmail)
 			}
-			return err
+			return nil, err
 		}
-		_, err := tx.createUser(tx.newID(), item, source, false)
-		return err
+		return tx.createUser(tx.newID(), item, source, false)
 	})
 }
 
+// atLicenseLimit reports whether an organization with so many users may have no more.
+func (b Behaviour) atLicenseLimit(users int) bool {
+	return b.LicenseLimit > 0 && users >= b.LicenseLimit
+}
+
+func (s *Simulator) userCount() (count int) {
+	s.read(func(store *store) { count = len(store.order[kindUser]) })
+	return count
+}
+
 // bulkCall starts a job that makes one change to each user named.
-func (s *Simulator) bulkCall(do func(*tx, Fields) error, update bool) func(*request) (reply, error) {
+func (s *Simulator) bulkCall(do bulkWork, update bool) func(*request) (reply, error) {
 	return func(r *request) (reply, error) {
 		schema := ""
 		if update {
@@ -103,67 +111,113 @@ func (s *Simulator) bulkItems(r *request, schema string) ([]Fields, error) {
 	return items, nil
 }
 
-// startJob stores a job with pending results and runs it after a while. Its items stay
-// in memory, because they may have passwords.
-func (s *Simulator) startJob(items []Fields, correlation string, do func(*tx, Fields) error) (reply, error) {
-	var id string
+// bulkWork makes the change of one element of a bulk request to a user, and returns the
+// user.
+type bulkWork func(*tx, Fields) (Fields, error)
+
+// bulkJob is a bulk job under way. It stays in memory, because its items may have
+// passwords.
+type bulkJob struct {
+	id          string
+	items       []Fields
+	places      []int // of the result of each item in the list
+	correlation string
+	do          bulkWork
+	behaviour   Behaviour // when the job was started
+}
+
+// startJob stores a job with pending results and runs it after a while.
+func (s *Simulator) startJob(items []Fields, correlation string, do bulkWork) (reply, error) {
+	job := bulkJob{items: items, correlation: correlation, do: do}
 	err := s.change(byAPI, func(tx *tx) error {
-		id = tx.newID()
-		var results []any
-		for _, item := range items {
-			results = append(results, Fields{"id": tx.newID(), "createdAt": timestamp(tx.now), "updatedAt": timestamp(tx.now),
-				"status": assumedPending, "statusMsg": "", "persistedFields": nil,
-				"meta": Fields{"id": item["id"], "email": item["email"], "username": item["username"]}})
+		job.id, job.behaviour = tx.newID(), tx.s.behaviour
+		job.places = make([]int, len(items))
+		for i := range job.places {
+			job.places[i] = i
 		}
-		tx.put(kindJob, id, Fields{"id": id, "results": results})
-		delay := tx.s.behaviour.BulkDelay
+		if job.behaviour.BulkShuffle {
+			tx.s.random.Shuffle(len(items), func(i, j int) { job.places[i], job.places[j] = job.places[j], job.places[i] })
+		}
+		results := make([]any, len(items))
+		for i, item := range items {
+			results[job.places[i]] = Fields{"id": tx.newID(), "createdAt": timestamp(tx.now), "updatedAt": timestamp(tx.now),
+				"status": assumedPending, "statusMsg": "", "meta": job.behaviour.BulkNames.meta(item), "persistedFields": nil}
+		}
+		tx.put(kindJob, job.id, Fields{"id": job.id, "results": results})
 		tx.after = append(tx.after, func() {
-			s.timers.after(delay, func(context.Context) { s.runJob(id, items, correlation, do) })
+			s.timers.after(job.behaviour.BulkDelay, func(ctx context.Context) { s.runJob(ctx, job) })
 		})
 		return nil
 	})
 	if err != nil {
 		return reply{}, err
 	}
-	return created(Fields{"jobId": id})
+	return created(Fields{"jobId": job.id})
 }
 
 // runJob processes the items one after the other; a failed one does not stop the
 // others.
-func (s *Simulator) runJob(id string, items []Fields, correlation string, do func(*tx, Fields) error) {
-	for i, item := range items {
-		err := s.change(byAPI, func(tx *tx) error {
-			if correlation != "" {
-				tx.correlation = Fields{"id": id, "type": correlation}
-			}
-			if err := do(tx, item); err != nil {
-				return err
-			}
-			tx.finishItem(id, i, assumedFinished, "")
-			return nil
-		})
-		if err == nil {
-			continue
+func (s *Simulator) runJob(ctx context.Context, job bulkJob) {
+	for i := range job.items {
+		if i > 0 && !wait(ctx, job.behaviour.BulkPace) || job.behaviour.BulkStopsAt == i+1 {
+			return
 		}
-		text := assumedUnexpected
-		var refused *Refusal
-		if errors.As(err, &refused) {
-			text = refused.Message
-		}
-		// If even this fails, the journal cannot be written, and every request reports that.
-		_ = s.change(byAPI, func(tx *tx) error {
-			tx.finishItem(id, i, assumedFailed, text)
-			return nil
-		})
+		s.runItem(job, i)
 	}
 }
 
-func (tx *tx) finishItem(job string, item int, status, text string) {
+// runItem processes one item and stores its result.
+func (s *Simulator) runItem(job bulkJob, i int) {
+	err := s.change(byAPI, func(tx *tx) error {
+		if job.correlation != "" {
+			tx.correlation = Fields{"id": job.id, "type": job.correlation}
+		}
+		user, err := job.do(tx, job.items[i])
+		if err != nil {
+			return err
+		}
+		tx.finishItem(job.id, job.places[i], Fields{"status": assumedFinished, "persistedFields": job.behaviour.BulkNames.persisted(user)})
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	text := assumedUnexpected
+	var refused *Refusal
+	if errors.As(err, &refused) {
+		text = refused.Message
+	}
+	// If even this fails, the journal cannot be written, and every request reports that.
+	_ = s.change(byAPI, func(tx *tx) error {
+		tx.finishItem(job.id, job.places[i], Fields{"status": assumedFailed, "statusMsg": text})
+		return nil
+	})
+}
+
+// finishItem changes fields of one result of a job.
+func (tx *tx) finishItem(job string, place int, fields Fields) {
 	changed := copyOf(tx.get(kindJob, job))
 	results, _ := changed["results"].([]any)
-	result, _ := results[item].(map[string]any)
-	result["status"], result["statusMsg"], result["updatedAt"] = status, text, timestamp(tx.now)
+	result, _ := results[place].(map[string]any)
+	maps.Copy(result, fields)
+	result["updatedAt"] = timestamp(tx.now)
 	tx.put(kindJob, job, changed)
+}
+
+// meta is what a result says of its item.
+func (n ResultNames) meta(item Fields) Fields {
+	if n != NamesInMeta && n != NamesInBoth {
+		return Fields{}
+	}
+	return Fields{"id": item["id"], "email": item["email"], "username": item["username"]}
+}
+
+// persisted is what the result of a finished item says of the user, nil for nothing.
+func (n ResultNames) persisted(user Fields) Fields {
+	if n != NamesInPersisted && n != NamesInBoth {
+		return nil
+	}
+	return only(user, []string{"email", "username"})
 }
 
 // resumeJobs marks results as failed that were pending when the last simulator ended:
@@ -173,7 +227,7 @@ func (tx *tx) resumeJobs() {
 		results, _ := job["results"].([]any)
 		for i, result := range results {
 			if textOf(lookup(result, "status")) == assumedPending {
-				tx.finishItem(job.Text("id"), i, assumedFailed, assumedUnexpected)
+				tx.finishItem(job.Text("id"), i, Fields{"status": assumedFailed, "statusMsg": assumedUnexpected})
 			}
 		}
 	}
@@ -188,6 +242,9 @@ func (s *Simulator) bulkResults(r *request) (reply, error) {
 	elements, _ := job["results"].([]any)
 	for _, element := range elements {
 		result, _ := element.(map[string]any)
+		if r.behaviour.BulkHidesPending && textOf(result["status"]) == assumedPending {
+			continue
+		}
 		results = append(results, result)
 	}
 	return list(r, results)

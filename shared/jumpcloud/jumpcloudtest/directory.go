@@ -49,7 +49,7 @@ func (tx *tx) directoryOf(r *request) (Fields, error) {
 
 func (s *Simulator) listDirectories(r *request) (reply, error) {
 	var all []Fields
-	for _, directory := range s.shownObjects(kindDirectory, nil) {
+	for _, directory := range s.shownObjects(kindDirectory) {
 		all = append(all, Fields{"id": directory["id"], "name": directory["name"], "type": string(kindDirectory),
 			"defaultDomain": directory["defaultDomain"], "organizationId": s.organization,
 			"oAuthStatus": Fields{"expiry": Fields{"seconds": "1913732260"}}})
@@ -125,7 +125,7 @@ func (s *Simulator) listDomains(r *request) (reply, error) {
 	if s.shownObject(kindDirectory, directory) == nil {
 		return reply{}, notFound("directory", directory)
 	}
-	domains := slices.DeleteFunc(s.shownObjects(kindDomain, nil), func(domain Fields) bool { return domain["resourceObjectId"] != directory })
+	domains := slices.DeleteFunc(s.shownObjects(kindDomain), func(domain Fields) bool { return domain["resourceObjectId"] != directory })
 	return ok(counted(r, Fields{"domains": cut(domains, skip, limit)}, "totalCount", len(domains)))
 }
 

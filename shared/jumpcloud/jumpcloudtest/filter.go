@@ -135,15 +135,49 @@ func splitValues(text string) []string {
 	return append(values, value.String())
 }
 
-// ids are the ids that the filter allows if it names them, else nil: a lookup instead
-// of a walk through all users.
-func (f filter) ids() []string {
+// candidates are the ids of the users that can match, nil if any user can: a lookup
+// instead of a walk through all users.
+func (f filter) candidates(store *store) []string {
 	for _, c := range f.all {
-		if c.field == "_id" && (c.op == "in" || c.op == "eq") {
-			return c.values
+		if ids := c.candidates(store); ids != nil {
+			return ids
 		}
 	}
-	return nil
+	if len(f.any) == 0 {
+		return nil
+	}
+	some := []string{}
+	for _, c := range f.any {
+		ids := c.candidates(store)
+		if ids == nil {
+			return nil
+		}
+		some = append(some, ids...)
+	}
+	return some
+}
+
+// candidates are the ids of the users that can have one of the values, nil if the field
+// has no index or the operator wants another comparison.
+func (c condition) candidates(store *store) []string {
+	switch {
+	case c.op != "in" && c.op != "eq":
+		return nil
+	case c.field == "_id":
+		return c.values
+	case !slices.Contains(uniqueFields, c.field):
+		return nil
+	}
+	ids := []string{}
+	for _, value := range c.values {
+		if value == "" { // many users can have none, and the index has none of them
+			return nil
+		}
+		if id := store.holder(c.field, value); id != "" {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // apply keeps the objects that match.

@@ -21,7 +21,7 @@ func (s *Simulator) groupEndpoints() []endpoint {
 
 // listOf lists all objects of a kind.
 func (s *Simulator) listOf(k kind) func(*request) (reply, error) {
-	return func(r *request) (reply, error) { return list(r, s.shownObjects(k, nil)) }
+	return func(r *request) (reply, error) { return list(r, s.shownObjects(k)) }
 }
 
 // oneOf answers with one object; the named part of the path is its id.

@@ -110,9 +110,8 @@ func (s *Simulator) shownObject(k kind, id string) (found Fields) {
 	return found
 }
 
-// shownObjects are the objects of a kind as reads show them, in order of their ids;
-// with ids, only those.
-func (s *Simulator) shownObjects(k kind, ids []string) (found []Fields) {
-	s.shown(func(store *store) { found = store.some(k, ids) })
+// shownObjects are the objects of a kind as reads show them, in order of their ids.
+func (s *Simulator) shownObjects(k kind) (found []Fields) {
+	s.shown(func(store *store) { found = store.all(k) })
 	return found
 }

@@ -1,6 +1,7 @@
 package jumpcloudtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func (s *Simulator) routes() http.Handler {
 func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	fault := s.arrived(r, e)
 	if fault != nil {
-		if !wait(r, fault.Delay) {
+		if !wait(r.Context(), fault.Delay) {
 			return
 		}
 		if !fault.AfterChange && s.goWrong(w, fault, e.api) {
@@ -170,15 +171,15 @@ func (s *Simulator) authorize(r *http.Request, e endpoint) error {
 	return nil
 }
 
-// wait waits for d; it reports false if the request ends before.
-func wait(r *http.Request, d time.Duration) bool {
+// wait waits for d; it reports false if the context ends before.
+func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
-		return true
+		return ctx.Err() == nil
 	}
 	select {
 	case <-time.After(d):
 		return true
-	case <-r.Context().Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -11,7 +11,7 @@ func (s *Simulator) translations(r *request) ([]Fields, error) {
 	if s.shownObject(kindDirectory, directory) == nil {
 		return nil, notFound("directory", directory)
 	}
-	return slices.DeleteFunc(s.shownObjects(kindTranslation, nil), func(rule Fields) bool { return rule["directory"] != directory }), nil
+	return slices.DeleteFunc(s.shownObjects(kindTranslation), func(rule Fields) bool { return rule["directory"] != directory }), nil
 }
 
 // shown is a mapping without the fields that the API does not return.

@@ -104,7 +104,8 @@ func (tx *tx) replaceUser(before, user Fields) {
 }
 
 // fill copies the fields that the schema lets a client write and ignores others. State,
-// lock and password have rules of their own.
+// lock and password have rules of their own. The portal stores the company e-mail address
+// in lower case (JumpCloud documentation); that the API does so too is assumed.
 func (tx *tx) fill(user, input Fields, schema string) {
 	for name := range tx.s.schemas.userSchema(schema).Properties {
 		value, given := input[name]
@@ -114,6 +115,9 @@ func (tx *tx) fill(user, input Fields, schema string) {
 		if slices.Contains(listFields, name) {
 			elements, _ := value.([]any)
 			value = tx.withIDs(elements)
+		}
+		if address, isText := value.(string); isText && name == "email" && !tx.s.behaviour.KeepEmailCase {
+			value = strings.ToLower(address)
 		}
 		user[name] = value
 	}
@@ -181,7 +185,7 @@ func (tx *tx) checkUser(user Fields) error {
 		return refuse(http.StatusBadRequest, assumedMissingEmail)
 	case !strings.Contains(email, "@"):
 		return refuse(http.StatusBadRequest, "Invalid email")
-	case !assumedUsername.MatchString(username):
+	case !assumedUsername.MatchString(username), tx.s.behaviour.PortalUsernames && !portalUsername.MatchString(username):
 		return refuse(http.StatusBadRequest, assumedInvalidUsername)
 	case taken("username") && taken("email"):
 		return refuse(http.StatusBadRequest, assumedUserExists)

@@ -47,7 +47,8 @@ func (s *Simulator) listUsers(r *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	users := s.shownObjects(kindUser, wanted.ids())
+	var users []Fields
+	s.shown(func(store *store) { users = store.some(kindUser, wanted.candidates(store)) })
 	if term := strings.ToLower(r.URL.Query().Get("search")); term != "" {
 		users = slices.DeleteFunc(users, func(user Fields) bool {
 			return !hasTerm(user, term, []string{"username", "email", "firstname", "lastname", "displayname"})
@@ -163,7 +164,7 @@ func (s *Simulator) postPassword(r *request) (reply, error) {
 // under and, and fields of which one must be equal under or.
 func (s *Simulator) searchUsers(r *request) (reply, error) {
 	body := r.fields()
-	users := s.shownObjects(kindUser, nil)
+	users := s.shownObjects(kindUser)
 	term, fields, err := searchTerm(r, body["searchFilter"])
 	if err != nil {
 		return reply{}, err
