@@ -245,6 +245,9 @@ func removed(o *object, reason string) map[string]any {
 // those that changed. It also reports whether any changed.
 func (p *deltaPage) properties(o *object) (map[string]any, bool) {
 	shown, changed := map[string]any{"id": o.ID}, false
+	if o.Facts.Agent {
+		shown["@odata.type"] = agentType
+	}
 	names := p.token.Select
 	if names == nil {
 		names = defaultNames(o.Kind)
@@ -323,7 +326,7 @@ func (p *deltaPage) members(o *object) ([]any, bool) {
 
 func (p *deltaPage) typeOf(id string) string {
 	if o := p.c.tenant.objects[strings.ToLower(id)]; o != nil {
-		return "#microsoft.graph." + o.Kind
+		return o.odataType()
 	}
 	return "#microsoft.graph.directoryObject"
 }

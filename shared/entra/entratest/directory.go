@@ -91,7 +91,8 @@ func (c *call) listOrganization() (*answer, *graphError) {
 }
 
 // getByIDs returns the objects with up to 1,000 ids and leaves out those that do not
-// exist.
+// exist. An agentUser counts as a user among the types, because it is a subtype
+// (assumed).
 func (c *call) getByIDs() (*answer, *graphError) {
 	s, failure := c.selected(kindObject)
 	if failure != nil {
@@ -111,12 +112,29 @@ func (c *call) getByIDs() (*answer, *graphError) {
 			continue
 		}
 		seen[o.ID] = true
-		shown := c.render(o, s)
-		shown["@odata.type"] = "#microsoft.graph." + o.Kind
+		shown := c.limited(o, c.render(o, s))
+		shown["@odata.type"] = o.odataType()
 		shown["id"] = o.ID
+		if c.behaviour.World.SparseByIDs {
+			delete(shown, "accountEnabled")
+		}
 		value = append(value, shown)
 	}
 	return ok(map[string]any{"@odata.context": c.context("directoryObjects", s, false), "value": value}), nil
+}
+
+// limited sets the properties of an object to null if the app may not read objects of
+// its kind (Microsoft Graph documentation, limited information
+// returned for inaccessible member objects).
+func (c *call) limited(o *object, shown map[string]any) map[string]any {
+	readers := map[string][]all{kindUser: readUsers, kindGroup: readGroups}
+	if c.mayAny(readers[o.Kind]...) {
+		return shown
+	}
+	for name := range shown {
+		shown[name] = nil
+	}
+	return shown
 }
 
 // listDeletedUncast refuses a list of all kinds (Graph error observed by users).
@@ -179,7 +197,7 @@ func (c *call) getDeleted() (*answer, *graphError) {
 		return nil, failure
 	}
 	body := c.render(o, s)
-	body["@odata.context"], body["@odata.type"] = c.context("directoryObjects", s, true), "#microsoft.graph."+o.Kind
+	body["@odata.context"], body["@odata.type"] = c.context("directoryObjects", s, true), o.odataType()
 	return ok(body), nil
 }
 
@@ -241,7 +259,7 @@ func (c *call) restoreDeleted() (*answer, *graphError) {
 		return nil, failure
 	}
 	body := c.render(o, selection{})
-	body["@odata.context"], body["@odata.type"] = c.context("directoryObjects", selection{}, true), "#microsoft.graph."+o.Kind
+	body["@odata.context"], body["@odata.type"] = c.context("directoryObjects", selection{}, true), o.odataType()
 	return ok(body), nil
 }
 

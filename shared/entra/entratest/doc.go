@@ -23,10 +23,10 @@
 //   - Permissions for each operation and each sensitive property, the protection of
 //     administrators and of members of role-assignable groups, restricted
 //     management, objects mastered on premises.
-//   - Users: create, get, list with $select, $filter (also by time and by identity),
-//     $top, $orderby and $count, patch, soft delete, deletedItems with restore and
-//     purge, manager and direct reports, sessions, password policy, unique names,
-//     verified and federated domains.
+//   - Users, among them those of agents (agentUser): create, get, list with $select,
+//     $filter (also by time and by identity), $top, $orderby and $count, patch, soft
+//     delete, deletedItems with restore and purge, manager and direct reports, sessions,
+//     password policy, unique names, verified and federated domains.
 //   - Groups of all kinds, upsert by uniqueName, soft delete with restore and purge,
 //     members with all-or-nothing binds of at most 20, transitive members, memberOf,
 //     checkMemberGroups.

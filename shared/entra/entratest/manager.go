@@ -28,7 +28,7 @@ func (c *call) getManager() (*answer, *graphError) {
 	}
 	body := c.render(manager, s)
 	body["@odata.context"] = c.context("directoryObjects", s, true)
-	body["@odata.type"] = "#microsoft.graph.user"
+	body["@odata.type"] = manager.odataType()
 	return ok(body), nil
 }
 

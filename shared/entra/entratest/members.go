@@ -367,7 +367,7 @@ func (c *call) relatedPage(all []related) (*answer, *graphError) {
 			break
 		}
 		shown := c.render(o, s)
-		shown["@odata.type"] = "#microsoft.graph." + o.Kind
+		shown["@odata.type"] = o.odataType()
 		shown["id"] = o.ID
 		value = append(value, shown)
 		after = r.n

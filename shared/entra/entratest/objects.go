@@ -30,6 +30,18 @@ func (c *call) findObject() (*object, *graphError) {
 	return c.found(o, o.Kind, key)
 }
 
+// odataType is the type of an object as answers name it.
+func (o *object) odataType() string {
+	if o.Facts.Agent {
+		return agentType
+	}
+	return "#microsoft.graph." + o.Kind
+}
+
+// agentType is the type of an account of an agent, a subtype of user (Microsoft Graph,
+// what's new, May 2026).
+const agentType = "#microsoft.graph.agentUser"
+
 // getObject shows a directory object with its kind.
 func (c *call) getObject() (*answer, *graphError) {
 	s, failure := c.selected(kindObject)
@@ -43,7 +55,7 @@ func (c *call) getObject() (*answer, *graphError) {
 		return nil, failure
 	}
 	body := c.render(o, s)
-	body["@odata.context"], body["@odata.type"] = c.context("directoryObjects", s, true), "#microsoft.graph."+o.Kind
+	body["@odata.context"], body["@odata.type"] = c.context("directoryObjects", s, true), o.odataType()
 	return ok(body), nil
 }
 

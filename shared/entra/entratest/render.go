@@ -24,6 +24,9 @@ func (c *call) render(o *object, s selection) map[string]any {
 			out[name] = c.value(o, name, p)
 		}
 	}
+	if o.Facts.Agent { // OData names the type of an object where it is not the one of the list
+		out["@odata.type"] = agentType
+	}
 	if s.manager {
 		c.expandManager(o, s, out)
 	}
@@ -36,7 +39,7 @@ func (c *call) expandManager(o *object, s selection, out map[string]any) {
 		return // without a manager the property is left out
 	}
 	inner := c.render(manager, selection{names: s.ofExpand})
-	inner["@odata.type"] = "#microsoft.graph.user"
+	inner["@odata.type"] = manager.odataType()
 	inner["id"] = manager.ID
 	out["manager"] = inner
 }

@@ -28,6 +28,7 @@ type User struct {
 	DirectoryRoles    []string       `json:"directoryRoles,omitempty"`
 	EverSynced        bool           `json:"everSynced,omitempty"`     // was mastered on premises once
 	MadeByExchange    bool           `json:"madeByExchange,omitempty"` // made as a mail user in Exchange Online
+	Agent             bool           `json:"agent,omitempty"`          // of the type agentUser, a subtype of user
 	Deleted           time.Time      `json:"deleted,omitzero"`         // zero: not deleted
 	PasswordChanges   int            `json:"passwordChanges"`
 	passwordHash      string
@@ -148,7 +149,7 @@ func (d Directory) AddUser(u User) (User, error) {
 		return User{}, fault.New(fault.Conflict, "entratest.AddUser", upn+" or its id is taken")
 	}
 	c := change{Kind: kindUser, ID: u.ID, Create: true, Set: userValues(nil, plain(set)), Facts: &facts{
-		DirectoryRoles: u.DirectoryRoles, EverSynced: u.EverSynced, MadeByExchange: u.MadeByExchange,
+		DirectoryRoles: u.DirectoryRoles, EverSynced: u.EverSynced, MadeByExchange: u.MadeByExchange, Agent: u.Agent,
 	}}
 	if u.Manager != "" {
 		c.Manager = &u.Manager
@@ -192,7 +193,7 @@ func (d Directory) commitUser(c change) (User, error) {
 func (d Directory) user(o *object) User {
 	u := User{
 		ID: o.ID, UserPrincipalName: o.text("userPrincipalName"), DisplayName: o.text("displayName"), AccountEnabled: o.is("accountEnabled"),
-		Properties: values(o), Manager: o.Manager, DirectoryRoles: o.Facts.DirectoryRoles, EverSynced: o.Facts.EverSynced, MadeByExchange: o.Facts.MadeByExchange,
+		Properties: values(o), Manager: o.Manager, DirectoryRoles: o.Facts.DirectoryRoles, EverSynced: o.Facts.EverSynced, MadeByExchange: o.Facts.MadeByExchange, Agent: o.Facts.Agent,
 		Deleted: o.Deleted, PasswordChanges: o.Facts.PasswordChanges, passwordHash: o.Facts.PasswordHash, sim: d.sim,
 	}
 	u.Groups = slices.Sorted(maps.Keys(d.t.memberOf[o.ID]))

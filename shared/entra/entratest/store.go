@@ -95,6 +95,7 @@ type facts struct {
 	DirectoryRoles  []string  `json:"directoryRoles,omitempty"` // of a user, by display name
 	EverSynced      bool      `json:"everSynced,omitempty"`     // was mastered on premises once
 	MadeByExchange  bool      `json:"madeByExchange,omitempty"` // a mail user
+	Agent           bool      `json:"agent,omitempty"`          // of the type agentUser
 	PasswordHash    string    `json:"passwordHash,omitempty"`
 	PasswordAt      time.Time `json:"passwordAt,omitzero"`
 	PasswordChanges int       `json:"passwordChanges,omitempty"`

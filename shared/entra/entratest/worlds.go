@@ -15,6 +15,10 @@ type World struct {
 	Links           LinkForm `json:"links"`           // nextLink and deltaLink
 	ItemTokens      bool     `json:"itemTokens"`      // with a token that is not accepted, a batch answers 200 and each item 401
 	NoDeletedSearch bool     `json:"noDeletedSearch"` // deletedItems cannot be filtered by userPrincipalName
+	// SparseByIDs: getByIds leaves out accountEnabled even if it is selected. Without
+	// $select it does (microsoft-graph-docs-contrib 8798), and with it another property
+	// was missing (microsoft-graph-docs 6841).
+	SparseByIDs bool `json:"sparseByIDs"`
 }
 
 // LinkForm is how Graph writes the links to the next page or round of a list.
@@ -30,7 +34,7 @@ const (
 // Worlds are the worlds that a test of the product goes through: as documented, and
 // with every field the other way.
 func Worlds() map[string]World {
-	other := World{UpsertAlone: true, LooseHeaders: true, LooseIDs: true, Links: LinksUpperHost, ItemTokens: true, NoDeletedSearch: true}
+	other := World{UpsertAlone: true, LooseHeaders: true, LooseIDs: true, Links: LinksUpperHost, ItemTokens: true, NoDeletedSearch: true, SparseByIDs: true}
 	beta := other
 	beta.Links = LinksBeta
 	return map[string]World{"as documented": {}, "the other way": other, "the other way, beta links": beta}
