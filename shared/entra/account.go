@@ -3,6 +3,7 @@ package entra
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -84,26 +85,42 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 		IsManagementRestricted bool   `json:"isManagementRestricted"`
 		UserType               string `json:"userType"`
 	}
-	var values map[string]json.RawMessage
 	if err := json.Unmarshal(body, &known); err != nil {
 		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
 	}
-	if err := json.Unmarshal(body, &values); err != nil || known.ID == "" {
-		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph answered with an account that has no id", Err: err}
+	if known.ID == "" {
+		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph answered with an account that has no id"}
 	}
-	account := &directory.Account{
+	values, err := attributesIn(body, attributes)
+	if err != nil {
+		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
+	}
+	return &directory.Account{
 		ID: directory.EntraID(known.ID), UPN: directory.UPN(known.UserPrincipalName), ImmutableID: known.OnPremisesImmutableID,
 		Enabled: known.AccountEnabled, SyncedFromOnPremises: known.OnPremisesSyncEnabled, ManagementRestricted: known.IsManagementRestricted,
-		Guest: strings.EqualFold(known.UserType, "Guest"), Attributes: directory.Attributes{},
+		Guest: isGuest(known.UserType), Attributes: values,
+	}, nil
+}
+
+// isGuest reports whether a userType is that of a guest. On old accounts it is null: they
+// are members (observed by users: msgraph-sdk-dotnet 654).
+func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
+
+// attributesIn are the values of the given attributes in the body of an account.
+func attributesIn(body []byte, attributes []directory.Attribute) (directory.Attributes, error) {
+	var properties map[string]json.RawMessage
+	if err := json.Unmarshal(body, &properties); err != nil {
+		return nil, err
 	}
+	values := directory.Attributes{}
 	for _, name := range attributes {
-		value, err := valueOf(values, name)
+		value, err := valueOf(properties, name)
 		if err != nil {
-			return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Subject: string(name), Message: "Graph's answer cannot be read", Err: err}
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		account.Attributes[name] = value
+		values[name] = value
 	}
-	return account, nil
+	return values, nil
 }
 
 // valueOf reads one attribute: a property, a part of one, or the id of the object that

@@ -55,7 +55,7 @@ func deletedID(i int) string { return "d" + strconv.Itoa(i) }
 
 // lookUp is the request for an account, by its id or sign-in name.
 func (c *Client) lookUp(ctx context.Context, item, name string, attributes []directory.Attribute) (request, error) {
-	query := &users.UserItemRequestBuilderGetQueryParameters{Select: fields(attributes)}
+	query := &users.UserItemRequestBuilderGetQueryParameters{Select: selected(accountFields, attributes)}
 	if slices.Contains(attributes, directory.Manager) {
 		query.Expand = []string{"manager($select=id)"}
 	}
@@ -66,17 +66,17 @@ func (c *Client) lookUp(ctx context.Context, item, name string, attributes []dir
 	return c.item(item, info)
 }
 
-// fields are the properties to select of an account; parts of properties cannot be
-// selected.
-func fields(attributes []directory.Attribute) []string {
-	selected := slices.Clone(accountFields)
+// selected are the properties to select of an account: some fields, and those of the
+// attributes; parts of properties cannot be selected.
+func selected(fields []string, attributes []directory.Attribute) []string {
+	properties := slices.Clone(fields)
 	for _, name := range attributes {
 		property, _, _ := name.Parts()
-		if !name.Facts().Apart && !slices.Contains(selected, property) {
-			selected = append(selected, property)
+		if !name.Facts().Apart && !slices.Contains(properties, property) {
+			properties = append(properties, property)
 		}
 	}
-	return selected
+	return properties
 }
 
 // lookedUp reads the answer of one lookup: no account and no error for a 404.
@@ -87,15 +87,20 @@ func (c *Client) lookedUp(answer response, attributes []directory.Attribute) (*d
 	case answer.Status == http.StatusNotFound:
 		return nil, nil
 	case answer.Status != http.StatusOK:
-		f := refusal("entra.look up", answer.Status, answer.header(), answer.Body)
-		if f.Reason == directory.ProtectedAccount { // everybody's account may be read
-			f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
-			f.Message = "Entra does not allow the application to read accounts: give it the permissions that the README lists, with admin consent"
-		}
-		return nil, f
+		return nil, readable(refusal("entra.look up", answer.Status, answer.header(), answer.Body))
 	default:
 		return accountOf(answer.Body, attributes)
 	}
+}
+
+// readable is the fault for accounts that Graph did not return. Everybody's account may be
+// read, so a refusal is about the permissions of the application.
+func readable(f *fault.Error) *fault.Error {
+	if f.Reason == directory.ProtectedAccount {
+		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
+		f.Message = "Entra does not allow the application to read accounts: give it the permissions that the README lists, with admin consent"
+	}
+	return f
 }
 
 // lookUpDeleted is the request for the deleted accounts whose name ends with a sign-in
@@ -171,7 +176,7 @@ func laterTwin(twin *directory.DeletedAccount, page []byte, upn directory.UPN) (
 		had := name.Same(upn) || name.Same(directory.UPN(strings.ReplaceAll(each.ID, "-", "")+string(upn)))
 		if had && (twin == nil || each.DeletedDateTime.After(twin.At)) {
 			twin = &directory.DeletedAccount{ID: directory.EntraID(each.ID), UPN: upn, ImmutableID: each.OnPremisesImmutableID, At: each.DeletedDateTime,
-				Guest: strings.EqualFold(each.UserType, "Guest"), SyncedFromOnPremises: each.OnPremisesSyncEnabled}
+				Guest: isGuest(each.UserType), SyncedFromOnPremises: each.OnPremisesSyncEnabled}
 		}
 	}
 	return twin, err

@@ -16,6 +16,12 @@ const maxPages = 1000
 // one without a link to another one, however many elements it has. An error ends the
 // errand and is passed to fail.
 func (c *Client) pages(op string, first request, err error, take func(page []byte) error, fail func(error)) *errand {
+	return c.pagesOr(op, first, err, take, fail, readFault)
+}
+
+// pagesOr is [Client.pages] with a function for the fault of a page that Graph does not
+// return.
+func (c *Client) pagesOr(op string, first request, err error, take func(page []byte) error, fail func(error), refused func(op string, page response) *fault.Error) *errand {
 	if err != nil {
 		fail(fault.Wrap(err, fault.Internal, op))
 		return &errand{}
@@ -25,7 +31,7 @@ func (c *Client) pages(op string, first request, err error, take func(page []byt
 	e.then = func(answers []response) {
 		page := answers[0]
 		if page.err != nil || page.Status != http.StatusOK {
-			fail(readFault(op, page))
+			fail(refused(op, page))
 			return
 		}
 		next, err := c.nextPage(page.Body)

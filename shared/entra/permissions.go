@@ -47,7 +47,9 @@ var operations = []struct {
 	need         need
 }{
 	{http.MethodGet, "organization", readOrganization},
+	{http.MethodGet, "users", readUsers},
 	{http.MethodGet, "users/*", readUsers},
+	{http.MethodPost, "directoryObjects/getByIds", readUsers}, // observed for users (docs-contrib 8798); documented is Directory.Read.All
 	{http.MethodGet, "directory/deletedItems/graph.user", readUsers},
 	{http.MethodPost, "users", createUsers},
 	{http.MethodPut, "users/*/manager/$ref", writeManagers},
@@ -145,7 +147,7 @@ var keyForm = regexp.MustCompile(`^([a-z]+)\(.*\)$`)
 // literals are the segments of paths that are neither an id nor a key.
 var literals = map[string]bool{
 	"organization": true, "users": true, "groups": true, "members": true, "manager": true, "$ref": true, "revokeSignInSessions": true,
-	"directory": true, "deletedItems": true, "graph.user": true, "graph.group": true, "restore": true,
+	"directoryObjects": true, "getByIds": true, "directory": true, "deletedItems": true, "graph.user": true, "graph.group": true, "restore": true,
 }
 
 // pathOf is the path of a URL below the version, with * for each id or key.
