@@ -90,6 +90,11 @@ func (c *Client) accountPage(ctx context.Context, q AccountQuery, cursor string)
 // documentation, user resource and advanced queries).
 var searched = []string{"displayName", "givenName", "surname", "mail", "userPrincipalName", "mailNickname"}
 
+// maxSearch is how many characters of a search are in the filter, where they stand once
+// for each property, and each may take nine characters of the URL: no URL that is longer
+// than usual has to be accepted by anybody. The other characters are compared here.
+const maxSearch = 40
+
 // accountFilter is the filter for the enabled accounts that a search finds. It has no
 // condition on userType, which is null on old accounts: an eq would lose them, and a plain
 // ne is refused (observed by users: microsoft-graph-docs 594, 14586).
@@ -99,18 +104,19 @@ func accountFilter(search string) string {
 	if search == "" {
 		return enabled
 	}
-	begins := make([]string, len(searched))
+	text := literal(within([]rune(search), maxSearch))
+	clauses := make([]string, len(searched))
 	for i, property := range searched {
-		begins[i] = "startswith(" + property + "," + beginning(search) + ")"
+		clauses[i] = "startswith(" + property + "," + text + ")"
 	}
-	return enabled + " and (" + strings.Join(begins, " or ") + ")"
+	return enabled + " and (" + strings.Join(clauses, " or ") + ")"
 }
 
 // matching are the accounts that the query is about: Graph may list some that were just
-// disabled, and does not see the end of a search that is too long for a filter.
+// disabled, and does not see the end of a long search.
 func (q AccountQuery) matching(page []directory.TenantAccount) []directory.TenantAccount {
 	search := strings.TrimSpace(q.Search)
-	cut := beginning(search) != literal([]rune(search))
+	cut := len(within([]rune(search), maxSearch)) < len([]rune(search))
 	var found []directory.TenantAccount
 	for _, a := range page {
 		if a.Enabled && (!cut || begins(a, search)) {

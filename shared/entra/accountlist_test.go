@@ -134,7 +134,7 @@ func TestSearchOfAccounts(t *testing.T) {
 	for search, want := range map[string]string{
 		"zoë": "ann", "ZOE@": "ann", "o'n": "ann", "z.one": "ann", "ann@": "ann", "c'": "c'o", "דנה, ": "c'o",
 		"Bob 100% & #1 +": "bob", "bobby": "bob", "100%": "", "neil": "", "nobody": "", "') or ('": "", "'": "", " zoë ": "ann",
-		long[:120]: "long more", long: "long more", long + "T": "more", long + "three": "", "": "ann bob c'o long more",
+		long[:40]: "long more", long: "long more", long + "T": "more", long + "three": "", "": "ann bob c'o long more",
 	} {
 		names, _ := n.whole(t, entra.AccountQuery{Search: search, Limit: 1})
 		var got []string
@@ -209,6 +209,21 @@ func TestLinksOfAccounts(t *testing.T) {
 		if got := s.requests[1].url; got != "https://graph.example/v1.0"+want || s.requests[1].header.Get("ConsistencyLevel") != "" {
 			t.Errorf("%s: requested %s, want %s", link, got, want)
 		}
+	}
+}
+
+// A page that leads to itself is not read for ever.
+func TestAPageOfAccountsThatLeadsToItself(t *testing.T) {
+	s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) {
+		return 200, nil, `{"value":[],"@odata.nextLink":"https://graph.example/v1.0/users?$skiptoken=1"}`
+	}}
+	client := s.client()
+	_, cursor, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, "")
+	if err != nil || cursor == "" {
+		t.Fatalf("the cursor %q, %v; want a next page", cursor, err)
+	}
+	if _, next, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, cursor); next != "" || !fault.Is(err, fault.Transient) {
+		t.Errorf("the cursor %q, %v; want a transient fault", next, err)
 	}
 }
 
@@ -289,6 +304,7 @@ func TestFormsOfAccounts(t *testing.T) {
 		"nulls":          {map[string]any{"value": []any{nil, ann, nil}}, 1, ""},
 		"only nulls":     {map[string]any{"value": []any{nil}}, 0, ""},
 		"empty":          {map[string]any{"value": []any{}}, 0, ""},
+		"a stranger":     {map[string]any{"value": []any{map[string]any{"id": "00000000-0000-4000-8000-00000000b00b", "userPrincipalName": "bob@contoso.example", "accountEnabled": false}}}, 0, ""},
 		"no id":          {map[string]any{"value": []any{ann, map[string]any{"userPrincipalName": "x@contoso.example", "accountEnabled": true}}}, 0, fault.Transient},
 		"an id of null":  {map[string]any{"value": []any{map[string]any{"id": nil}}}, 0, fault.Transient},
 		"numbers":        {map[string]any{"value": []any{1}}, 0, fault.Transient},

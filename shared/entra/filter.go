@@ -24,16 +24,19 @@ func ending(text string) string {
 	return literal(kept)
 }
 
-// fitting is the longest beginning of a text that a filter accepts. It is not known how
-// Graph counts. Here a character counts as in UTF-16, and a quote counts twice, as it
-// is sent: Graph cannot count more than that.
-func fitting(text []rune) []rune {
+// fitting is the longest beginning of a text that a filter accepts.
+func fitting(text []rune) []rune { return within(text, maxFilterValue) }
+
+// within is the longest beginning of a text that has at most so many characters. It is not
+// known how Graph counts. Here a character counts as in UTF-16, and a quote counts twice,
+// as it is sent: Graph cannot count more than that.
+func within(text []rune, most int) []rune {
 	width := 0
 	for i, r := range text {
 		if width += utf16.RuneLen(r); r == '\'' {
 			width++
 		}
-		if width > maxFilterValue {
+		if width > most {
 			return text[:i]
 		}
 	}

@@ -57,7 +57,10 @@ func TestAccountsByID(t *testing.T) {
 			if world.SparseByIDs { // and 50 batches of 20
 				want = map[string]int{"requests": 51, "units": 1002, "writes": 0}
 			}
-			c := n.sim.Counters()
+			c, asked := n.sim.Counters(), n.sim.Requests()
+			if priority := asked[0].Header.Get("x-ms-throttle-priority"); priority != "" {
+				t.Errorf("%s: the priority %q, want none: it is a read that somebody may wait for", name, priority)
+			}
 			if diff := cmp.Diff(want, map[string]int{"requests": c.Requests, "units": c.ResourceUnits, "writes": c.WriteUnits}); diff != "" {
 				t.Errorf("%s: the cost of 1000 accounts differs (-want +got):\n%s", name, diff)
 			}
@@ -108,6 +111,7 @@ func TestAccountsWithoutAState(t *testing.T) {
 		"left out, then enabled":  {bare, full, 1, true, ""},
 		"left out, then disabled": {bare, off, 1, false, ""},
 		"null, then enabled":      {nulls, full, 1, true, ""},
+		"no name, then enabled":   {map[string]any{"@odata.type": "#microsoft.graph.user", "id": annsID, "accountEnabled": true}, full, 1, true, ""},
 		"left out twice":          {bare, bare, 0, false, fault.Transient},
 		"null twice":              {nulls, nulls, 0, false, fault.Transient},
 		"then no id":              {bare, map[string]any{"accountEnabled": true}, 0, false, fault.Transient},
@@ -115,11 +119,11 @@ func TestAccountsWithoutAState(t *testing.T) {
 		client := answering(t, map[string]any{"value": []any{tc.first}}, tc.again).client()
 		found, err := client.AccountsByID(t.Context(), []directory.EntraID{annsID}, nil)
 		a := found[annsID]
-		if len(found) != tc.want || fault.KindOf(err) != tc.kind || a.Enabled != tc.enabled || tc.want == 1 && a.Agent != (tc.first["userPrincipalName"] != nil) {
+		if len(found) != tc.want || fault.KindOf(err) != tc.kind || tc.want == 1 && a.UPN == "" || a.Enabled != tc.enabled || tc.want == 1 && a.Agent != (tc.first["userPrincipalName"] != nil) {
 			t.Errorf("%s, by id: %+v, %v; want %d, enabled %t, kind %q", name, found, err, tc.want, tc.enabled, tc.kind)
 		}
 		page, _, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, "")
-		if listed := len(page) == 1 && page[0].Enabled; listed != tc.enabled || fault.KindOf(err) != tc.kind {
+		if listed := len(page) == 1 && page[0].Enabled && page[0].UPN != ""; listed != tc.enabled || len(page) > 1 || !listed && len(page) != 0 || fault.KindOf(err) != tc.kind {
 			t.Errorf("%s, listed: %+v, %v; want it listed: %t, kind %q", name, page, err, tc.enabled, tc.kind)
 		}
 	}
@@ -209,7 +213,11 @@ func TestAccountsByUPN(t *testing.T) {
 			for _, upn := range names {
 				wanted = append(wanted, directory.UPN(upn))
 			}
+			n.sim.ResetCounters()
 			found, err = n.client.AccountsByUPN(t.Context(), wanted, nil)
+			if c := n.sim.Counters(); c.Requests != 1 || c.ByRoute["GET /users"] != 1 || c.ByRoute["GET /users/{user-id}"] != 2 {
+				t.Errorf("%s: %d requests, %v; want one, with a filter for the names that fit in it and a look-up for each of the two others", name, c.Requests, c.ByRoute)
+			}
 			if err != nil || len(found) != 1+len(names) {
 				t.Errorf("%s: %v, %v; want %d accounts", name, found, err, 1+len(names))
 			}
