@@ -58,6 +58,7 @@ func settingsSchema(patch bool) *huma.Schema {
 		"mappedEmail":      describe.oneOf("Which e-mail address of the user in JumpCloud becomes the sign-in name", "company", "alternate"),
 		"domains":          describe.domains(),
 		"attributes":       describe.attributes(),
+		"import":           describe.imports(),
 		"customAttributes": describe.customAttributes(),
 		"connectionSource": describe.connectionSource(),
 	})
@@ -122,6 +123,15 @@ func (s schemas) attributes() *huma.Schema {
 		rules[string(rule)] = s.boolean(rule.Writes())
 	}
 	return s.object("The optional attributes that are written, by their rule; off leaves the value that is there", rules)
+}
+
+// imports is the setting import.
+func (s schemas) imports() *huma.Schema {
+	rules := map[string]*huma.Schema{}
+	for _, rule := range directory.ImportableRules() {
+		rules[string(rule)] = s.boolean(rule.Reads())
+	}
+	return s.object("What a user who is imported from Microsoft 365 gets in JumpCloud besides username, names and e-mail address, by rule", rules)
 }
 
 // customAttributes is the setting customAttributes.

@@ -24,10 +24,14 @@ const (
 // mapping is what a rule writes: the attribute, the JumpCloud field by its name for people,
 // and the function that reads it. The function is nil for displayNameRule and managerRule,
 // which other code applies.
+//
+// An import goes the other way: to sets the field of a user that is to be created. It is nil
+// for managerRule: who the manager is in JumpCloud is not known before all are imported.
 type mapping struct {
 	attribute Attribute
 	field     string
 	from      func(User) Value
+	to        func(*User, string)
 	// plain is the name of a field of JumpCloud's API that has one text, and phone the
 	// type of a phone; "" for the other rules.
 	plain, phone string
@@ -35,22 +39,34 @@ type mapping struct {
 
 // plain is a rule that exports a field as it is.
 func plain(to Attribute, field string) mapping {
-	return mapping{attribute: to, field: field, plain: field, from: func(u User) Value { return Text(u.Fields[field]) }}
+	return mapping{attribute: to, field: field, plain: field, from: func(u User) Value { return Text(u.Fields[field]) },
+		to: func(u *User, text string) { set(&u.Fields, field, text) }}
 }
 
 // phone is a rule that exports the first phone of a type.
 func phone(to Attribute, kind string) mapping {
-	return mapping{attribute: to, field: "phone of type " + kind, phone: kind, from: func(u User) Value { return Text(u.Phones[kind]) }}
+	return mapping{attribute: to, field: "phone of type " + kind, phone: kind, from: func(u User) Value { return Text(u.Phones[kind]) },
+		to: func(u *User, text string) { set(&u.Phones, kind, text) }}
 }
 
 // custom is a rule that exports a custom attribute.
 func custom(to Attribute, name string) mapping {
-	return mapping{attribute: to, field: "custom attribute " + name, from: func(u User) Value { return Text(u.Attributes[name]) }}
+	return mapping{attribute: to, field: "custom attribute " + name, from: func(u User) Value { return Text(u.Attributes[name]) },
+		to: func(u *User, text string) { set(&u.Attributes, name, text) }}
 }
 
 // work is a rule that exports a part of the work address.
-func work(to Attribute, part string, of func(Address) string) mapping {
-	return mapping{attribute: to, field: "work address, " + part, from: func(u User) Value { return Text(of(u.Work)) }}
+func work(to Attribute, part string, of func(*Address) *string) mapping {
+	return mapping{attribute: to, field: "work address, " + part, from: func(u User) Value { return Text(*of(&u.Work)) },
+		to: func(u *User, text string) { *of(&u.Work) = text }}
+}
+
+// set sets a value in a map, which it makes if there is none.
+func set(in *map[string]string, name, text string) {
+	if *in == nil {
+		*in = map[string]string{}
+	}
+	(*in)[name] = text
 }
 
 // rules is the table of the optional rules. The facts of Graph about each attribute are in
@@ -60,16 +76,17 @@ func work(to Attribute, part string, of func(Address) string) mapping {
 // custom attributes of the same name. Without one, the usage location is the country of the
 // work address. Both are our choice.
 var rules = map[Rule]mapping{
-	displayNameRule:        {attribute: DisplayName, field: "displayname"},
-	managerRule:            {attribute: Manager, field: "manager"},
-	"user_alternate_email": {attribute: OtherMails, field: "alternateEmail", from: func(u User) Value { return Text(u.AlternateEmail) }},
+	displayNameRule: {attribute: DisplayName, field: "displayname", to: func(u *User, text string) { u.DisplayName = text }},
+	managerRule:     {attribute: Manager, field: "manager"},
+	"user_alternate_email": {attribute: OtherMails, field: "alternateEmail", from: func(u User) Value { return Text(u.AlternateEmail) },
+		to: func(u *User, text string) { u.AlternateEmail = text }},
 	"user_business_phones": phone(BusinessPhones, "work"),
 	"user_mobile_phone":    phone(MobilePhone, "mobile"),
-	"user_city":            work(City, "locality", func(a Address) string { return a.Locality }),
-	"user_country":         work(Country, "country", func(a Address) string { return a.Country }),
-	"user_postal_code":     work(PostalCode, "postalCode", func(a Address) string { return a.PostalCode }),
-	"user_state":           work(State, "region", func(a Address) string { return a.Region }),
-	"user_street_address":  work(StreetAddress, "streetAddress", func(a Address) string { return a.StreetAddress }),
+	"user_city":            work(City, "locality", func(a *Address) *string { return &a.Locality }),
+	"user_country":         work(Country, "country", func(a *Address) *string { return &a.Country }),
+	"user_postal_code":     work(PostalCode, "postalCode", func(a *Address) *string { return &a.PostalCode }),
+	"user_state":           work(State, "region", func(a *Address) *string { return &a.Region }),
+	"user_street_address":  work(StreetAddress, "streetAddress", func(a *Address) *string { return &a.StreetAddress }),
 	"user_department":      plain(Department, "department"),
 	"user_job_title":       plain(JobTitle, "jobTitle"),
 	"user_office_location": plain(OfficeLocation, "location"),
@@ -79,7 +96,8 @@ var rules = map[Rule]mapping{
 	"costCenter":           plain(CostCenter, "costCenter"),
 	"division":             custom(Division, "division"),
 	"preferredLanguage":    custom(PreferredLanguage, "preferredLanguage"),
-	"usageLocation":        {attribute: UsageLocation, field: "custom attribute usageLocation or work address, country", from: usageLocation},
+	"usageLocation": {attribute: UsageLocation, field: "custom attribute usageLocation or work address, country", from: usageLocation,
+		to: func(u *User, text string) { set(&u.Attributes, "usageLocation", text) }},
 }
 
 // Rules lists the optional rules by name.

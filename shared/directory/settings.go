@@ -82,6 +82,9 @@ type Settings struct {
 	MappedEmail MappedEmail   `json:"mappedEmail"`
 	Domains     []Domain      `json:"domains"`
 	Attributes  map[Rule]bool `json:"attributes"`
+	// Import are the rules that go the other way when users are imported: the new user in
+	// JumpCloud gets what Entra has. A rule may be among both, or only here.
+	Import map[Rule]bool `json:"import"`
 	// CustomAttributes are the extension attributes to write, by the name of the
 	// custom attribute in JumpCloud.
 	CustomAttributes            map[string]ExtensionAttribute `json:"customAttributes"`
@@ -129,7 +132,7 @@ type ConnectionSource struct {
 // DefaultSettings are the safe settings: the company e-mail unchanged, no optional
 // attribute, nobody disabled for a lockout or an expired password.
 func DefaultSettings() Settings {
-	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
+	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, Import: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
 		ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
 }
 
@@ -149,6 +152,9 @@ func (s Settings) Check() error {
 		if !slices.Contains(Rules(), rule) {
 			return refuse("attributes."+string(rule), fmt.Sprintf("there is no attribute rule %q: the rules are %s", rule, joined(Rules())))
 		}
+	}
+	if err := s.checkImport(); err != nil {
+		return err
 	}
 	if err := s.checkCustomAttributes(); err != nil {
 		return err
