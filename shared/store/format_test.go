@@ -34,5 +34,8 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "turn", goldentest.Filled[turn]())
 	goldentest.Kept(t, "stranded", goldentest.Filled[Stranded]())
 	goldentest.Kept(t, "imported", goldentest.Filled[Imported]())
+	goldentest.Kept(t, "import", goldentest.Filled[Import]())
+	goldentest.Kept(t, "import-chunk", goldentest.Filled[ImportChunk]())
+	goldentest.Kept(t, "import-stop", goldentest.Filled[Stop]())
 	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
 }

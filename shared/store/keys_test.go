@@ -13,7 +13,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
-		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importedPart,
+		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importPart, importedPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -34,7 +34,8 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"member": memberKey(id, group, user), "mark": dirtyKey(id, group, user), "notice": noticeKey(id, group, user),
 		"owner": ownerKey(tenant, account), "turn": turnKey(organization, user), "password key": passwordKeyKey,
 		"imported": importedKey(tenant, organization, user),
-		"doubt":    Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
-		"action":   {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
+		"import":   {PK: importPK("id"), SK: importSK}, "import stop": {PK: importPK("id"), SK: stopSK}, "import chunk": chunkKey("id", 7), "open import": {PK: openImportsPK, SK: "id"},
+		"doubt":  Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
+		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
 	})
 }

@@ -50,6 +50,7 @@ const (
 	listPart         = "I"
 	strandedPart     = "Z"
 	importedPart     = "Y"
+	importPart       = "J"
 )
 
 // join makes a key of parts.

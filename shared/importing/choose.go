@@ -1,0 +1,185 @@
+package importing
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// MostChosen is how many accounts can be named one by one. Of a larger tenant all can be
+// chosen.
+const MostChosen = 10_000
+
+// Choice says what to import: the accounts with some ids or UPNs, or all of a list.
+type Choice struct {
+	Directory directory.ID
+	IDs       []directory.EntraID
+	UPNs      []directory.UPN
+	store.ImportChoice
+	Connect bool
+	By      string   // who chose
+	Notify  []string // the e-mail addresses that hear of the end
+}
+
+// Start makes an import of a choice. Each account is imported once, however often it is
+// chosen.
+func (p Parts) Start(ctx context.Context, c Choice) (store.Import, error) {
+	lines := c.lines()
+	if len(lines) > MostChosen {
+		return store.Import{}, &fault.Error{Op: "importing.start", Kind: fault.Invalid, Subject: "userIds",
+			Message: fmt.Sprintf("%d accounts are chosen and %d is the most: choose all with a search, or import in parts", len(lines), MostChosen)}
+	}
+	if _, err := p.Store.Directory(ctx, c.Directory); err != nil {
+		return store.Import{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return store.Import{}, fault.Wrap(err, fault.Internal, "importing.start")
+	}
+	job := store.Import{ID: id.String(), Directory: c.Directory, By: c.By, Notify: c.Notify, Connect: c.Connect, Choice: c.ImportChoice,
+		Status: store.ImportQueued, CreatedAt: time.Now().UTC(), Total: len(lines), Collected: !c.All && c.FailedOf == ""}
+	if job.Chunks, err = p.putChunks(ctx, job, 0, lines); err != nil {
+		return store.Import{}, err
+	}
+	if err := p.Store.CreateImport(ctx, job); err != nil {
+		return store.Import{}, err
+	}
+	p.announce(ctx, job.ID)
+	return job, nil
+}
+
+// lines are the lines of the accounts that are named, each once, in their order.
+func (c Choice) lines() []store.ImportLine {
+	var lines []store.ImportLine
+	seen := map[string]bool{}
+	add := func(key string, line store.ImportLine) {
+		if line.Status = store.LineWaiting; !seen[key] {
+			seen[key] = true
+			lines = append(lines, line)
+		}
+	}
+	for _, id := range c.IDs {
+		add(strings.ToLower(string(id)), store.ImportLine{ID: directory.EntraID(strings.ToLower(string(id)))})
+	}
+	for _, upn := range c.UPNs {
+		add(strings.ToLower(string(upn)), store.ImportLine{UPN: upn})
+	}
+	return lines
+}
+
+// putChunks stores lines in chunks that begin with a number, and returns the number after
+// the last one.
+func (p Parts) putChunks(ctx context.Context, job store.Import, from int, lines []store.ImportLine) (next int, err error) {
+	for chunk := range slices.Chunk(lines, store.ImportChunkSize) {
+		if _, err := p.Store.PutImportChunk(ctx, store.ImportChunk{Import: job.ID, Number: from, Lines: chunk}, job.CreatedAt); err != nil {
+			return from, err
+		}
+		from++
+	}
+	return from, nil
+}
+
+// Job is the message that says that there is work on an import.
+type Job struct {
+	Import string `json:"importId"`
+}
+
+// ReadJob reads a message.
+func ReadJob(body []byte) (Job, error) {
+	var j Job
+	if err := json.Unmarshal(body, &j); err != nil || j.Import == "" {
+		return j, &fault.Error{Op: "importing.read job", Kind: fault.Invalid, Message: "the message names no import", Err: err}
+	}
+	return j, nil
+}
+
+// announce says that there is work on an import. If the queue does not take the message,
+// the schedule finds the import.
+func (p Parts) announce(ctx context.Context, id string) {
+	body, err := json.Marshal(Job{id})
+	if err == nil {
+		err = p.Jobs.Send(ctx, queue.Message{GroupID: id, DedupID: uuid.NewString(), Body: body})
+	}
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("import", id).Msg("an import waits for the schedule")
+	}
+}
+
+// Repeat makes an import of the accounts whose lines in an import are failed.
+func (p Parts) Repeat(ctx context.Context, id, by string) (store.Import, error) {
+	before, err := p.Store.Import(ctx, id)
+	switch {
+	case err != nil:
+		return store.Import{}, err
+	case !before.Status.Ended():
+		return store.Import{}, &fault.Error{Op: "importing.repeat", Kind: fault.Conflict, Subject: id, Message: "the import has not ended yet: wait for its end, or stop it"}
+	case before.Failed == 0:
+		return store.Import{}, &fault.Error{Op: "importing.repeat", Kind: fault.Conflict, Subject: id, Message: "no line of the import is failed: there is nothing to repeat"}
+	}
+	return p.Start(ctx, Choice{Directory: before.Directory, ImportChoice: store.ImportChoice{FailedOf: id}, Connect: before.Connect, By: by, Notify: before.Notify})
+}
+
+// ReadUPNs reads a CSV of UPNs: those in the column with the heading userPrincipalName or
+// UPN, or in the first column if there is no such heading. The separator is a comma, a
+// semicolon or a tab; empty rows are left out.
+func ReadUPNs(body []byte) ([]directory.UPN, error) {
+	text := bytes.TrimPrefix(body, []byte("\uFEFF"))
+	reader := csv.NewReader(bytes.NewReader(text))
+	reader.FieldsPerRecord, reader.TrimLeadingSpace = -1, true
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	for _, separator := range []rune{';', '\t'} {
+		if bytes.ContainsRune(first, separator) {
+			reader.Comma = separator
+		}
+	}
+	var upns []directory.UPN
+	for column, row := 0, 0; ; row++ {
+		cells, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, &fault.Error{Op: "importing.read upns", Kind: fault.Invalid, Subject: "body", Message: "the body is not CSV: " + err.Error()}
+		}
+		if row == 0 {
+			if heading := slices.IndexFunc(cells, isHeading); heading >= 0 {
+				column = heading
+				continue
+			}
+		}
+		if column >= len(cells) || strings.TrimSpace(cells[column]) == "" {
+			continue
+		}
+		upn := strings.TrimSpace(cells[column])
+		if strings.Count(upn, "@") != 1 {
+			line, _ := reader.FieldPos(column)
+			return nil, &fault.Error{Op: "importing.read upns", Kind: fault.Invalid, Subject: fmt.Sprintf("line %d", line), Message: fmt.Sprintf("%q in line %d is not a UPN: it needs one @", upn, line)}
+		}
+		upns = append(upns, directory.UPN(upn))
+	}
+	if len(upns) == 0 {
+		return nil, &fault.Error{Op: "importing.read upns", Kind: fault.Invalid, Subject: "body", Message: "the CSV has no UPN"}
+	}
+	return upns, nil
+}
+
+// isHeading reports whether a cell is the heading of the column of UPNs.
+func isHeading(cell string) bool {
+	name := strings.ToLower(strings.TrimSpace(cell))
+	return name == "userprincipalname" || name == "upn" || name == "user principal name"
+}

@@ -1,0 +1,247 @@
+package importing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/deadline"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/store"
+)
+
+const (
+	// leaseTime is how long nobody else works on an import after its worker recorded
+	// something: longer than a step takes.
+	leaseTime = 2 * time.Minute
+	// stepTime is how long one step may take at most, and shortestStep how much time must be
+	// left to begin one.
+	stepTime, shortestStep = time.Minute, 8 * time.Second
+	// recordTime is how long recording may take.
+	recordTime = 5 * time.Second
+	// longestTrouble is how long an import is tried again while no progress is possible.
+	longestTrouble = 24 * time.Hour
+	// troubleWait is the wait after a failure when the outside system named none.
+	troubleWait = 20 * time.Second
+)
+
+// Worker works on imports.
+type Worker struct {
+	Parts
+	// Deliver writes the files of an import that has ended and sends its mail; it returns
+	// what became of the mail. nil leaves that to another worker.
+	Deliver func(context.Context, store.Import) (mail string, err error)
+}
+
+// Work works on an import until it is done, until somebody else has it, or until the time
+// of the invocation is over; done says that nothing is left to do. What is left, the next
+// call does.
+func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
+	r := run{Worker: w, chunks: map[int]store.ImportChunk{}, accounts: map[directory.EntraID]directory.TenantAccount{}}
+	if r.job, err = w.Store.Import(ctx, id); fault.Is(err, fault.NotFound) { // its records have expired
+		return true, w.Store.CloseImport(ctx, id)
+	}
+	if err != nil {
+		return false, err
+	}
+	now := time.Now().UTC()
+	if r.job.Holder != "" && r.job.HeldUntil.After(now) {
+		return false, nil
+	}
+	r.job.Holder = uuid.NewString()
+	if r.job.Status == store.ImportQueued {
+		r.job.Status, r.job.StartedAt = store.ImportRunning, now
+	}
+	if err := r.save(ctx); err != nil {
+		return false, overtaken(err)
+	}
+	defer r.giveBack(ctx)
+	for deadline.Allows(ctx, shortestStep) {
+		wait, err := r.step(ctx)
+		if done := r.job.Delivered; done || err != nil {
+			return done, overtaken(err)
+		}
+		if r.job.Status.Ended() && w.Deliver == nil || !pause(ctx, min(wait, leaseTime/4)) {
+			break
+		}
+		if time.Until(r.job.HeldUntil) < leaseTime/2 {
+			if err := r.save(ctx); err != nil {
+				return false, overtaken(err)
+			}
+		}
+	}
+	return false, nil
+}
+
+// overtaken is nil for the fault that another worker was faster: it goes on.
+func overtaken(err error) error {
+	if fault.Is(err, fault.Changed) {
+		return nil
+	}
+	return err
+}
+
+// pause waits; false if there is not enough time for the wait and a step after it.
+func pause(ctx context.Context, wait time.Duration) bool {
+	if wait <= 0 {
+		return true
+	}
+	if !deadline.Allows(ctx, wait+shortestStep) {
+		return false
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// run is the work of one worker on one import, which it holds.
+type run struct {
+	Worker
+	side
+	job store.Import
+	// chunks were read ahead, with the accounts of their lines that are to be sent.
+	chunks   map[int]store.ImportChunk
+	accounts map[directory.EntraID]directory.TenantAccount
+}
+
+// save records the job and extends the lease; Changed if another worker has taken it.
+func (r *run) save(ctx context.Context) error {
+	recording, cancel := deadline.ForRecords(ctx, recordTime)
+	defer cancel()
+	r.job.HeldUntil = time.Now().UTC().Add(leaseTime)
+	after, err := r.Store.PutImport(recording, r.job)
+	if err == nil {
+		r.job = after
+	}
+	return err
+}
+
+// giveBack ends the lease. If that fails, it expires.
+func (r *run) giveBack(ctx context.Context) {
+	recording, cancel := deadline.ForAnswer(ctx, recordTime)
+	defer cancel()
+	r.job.Holder, r.job.HeldUntil = "", time.Time{}
+	if _, err := r.Store.PutImport(recording, r.job); err != nil && !fault.Is(err, fault.Changed) {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("import", r.job.ID).Msg("the lease of an import could not be given back: it expires")
+	}
+}
+
+// step does the next thing, and says how long to wait before the one after it. Failures of
+// outside systems are recorded in the job; an error is about our own records.
+func (r *run) step(ctx context.Context) (wait time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	if r.job.Status.Ended() {
+		return 0, r.deliver(ctx)
+	}
+	wait, err = r.progress(ctx)
+	if err == nil || fault.Is(err, fault.Changed) || store.IsDamaged(err) {
+		return wait, err
+	}
+	return r.trouble(ctx, fault.Of(err))
+}
+
+// progress collects, sends or ends.
+func (r *run) progress(ctx context.Context) (time.Duration, error) {
+	if r.side.entra == nil {
+		s, err := r.open(ctx, r.job.Directory)
+		if fault.Is(err, fault.NotFound) {
+			return 0, r.endAll(ctx, store.ImportFailed, "the directory or the organization of the import is gone")
+		}
+		if err != nil {
+			return 0, err
+		}
+		r.side = s
+	}
+	stop, err := r.Store.ImportStop(ctx, r.job.ID)
+	switch {
+	case err == nil && !r.sending(ctx):
+		return 0, r.endAll(ctx, store.ImportStopped, "the import was stopped by "+stop.By+" before this account was tried: repeat the import for the failed lines")
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return 0, err
+	case !r.job.Collected:
+		return 0, r.collect(ctx)
+	case r.job.Next < r.job.Chunks:
+		return r.chunk(ctx)
+	default:
+		r.job.Status, r.job.EndedAt, r.job.Message = store.ImportFinished, time.Now().UTC(), r.job.Exhausted
+		return 0, r.save(ctx)
+	}
+}
+
+// sending reports whether JumpCloud may be creating users of the import now: what becomes of
+// them is found out before the import is stopped.
+func (r *run) sending(ctx context.Context) bool {
+	if !r.job.Collected || r.job.Next >= r.job.Chunks {
+		return false
+	}
+	c, err := r.load(ctx, r.job.Next)
+	return err != nil || !c.SentAt.IsZero()
+}
+
+// going notes that there is progress.
+func (r *run) going() { r.job.TroubleSince, r.job.Message = time.Time{}, "" }
+
+// trouble records that an outside system is in the way, and gives the import up if that
+// lasts too long.
+func (r *run) trouble(ctx context.Context, f *fault.Error) (time.Duration, error) {
+	now := time.Now().UTC()
+	if r.job.TroubleSince.IsZero() {
+		r.job.TroubleSince = now
+	}
+	said := f.Message
+	if said == "" {
+		said = fmt.Sprintf("%s failed (%s)", f.Op, f.Kind)
+	}
+	zerolog.Ctx(ctx).Warn().Err(f).Str("import", r.job.ID).Msg("an import makes no progress")
+	if now.Sub(r.job.TroubleSince) > longestTrouble {
+		return 0, r.endAll(ctx, store.ImportFailed, "the import was given up after a day without progress: "+said)
+	}
+	r.job.Message = said
+	wait := f.RetryAfter
+	if wait == 0 {
+		wait = troubleWait
+	}
+	return wait, r.save(ctx)
+}
+
+// endAll ends the import before its end: all lines that wait are failed, with a message.
+func (r *run) endAll(ctx context.Context, status store.ImportStatus, message string) error {
+	for r.job.Next < r.job.Chunks {
+		c, err := r.load(ctx, r.job.Next)
+		if err != nil {
+			return err
+		}
+		if err := r.close(ctx, c, message); err != nil {
+			return err
+		}
+	}
+	r.job.Status, r.job.EndedAt, r.job.Message, r.job.Collected = status, time.Now().UTC(), message, true
+	return r.save(ctx)
+}
+
+// deliver has the files written and the mail sent, and closes the import.
+func (r *run) deliver(ctx context.Context) error {
+	if r.Deliver == nil {
+		return nil
+	}
+	if !r.job.Delivered {
+		said, err := r.Deliver(ctx, r.job)
+		if err != nil {
+			return err
+		}
+		r.job.Delivered, r.job.Mail = true, said
+		if err := r.save(ctx); err != nil {
+			r.job.Delivered = false
+			return err
+		}
+	}
+	return r.Store.CloseImport(ctx, r.job.ID)
+}
