@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/fault"
+	"entrasync/shared/importing"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/redirect"
@@ -150,4 +151,14 @@ func (s *Set) tenant(id directory.TenantID) (*entra.Client, error) {
 	}
 	s.tenants[id] = client
 	return client, nil
+}
+
+// Accounts implements importing.Clients.
+func (s *Set) Accounts(_ context.Context, tenant directory.TenantID) (importing.Entra, error) {
+	return s.tenant(tenant)
+}
+
+// People implements importing.Clients.
+func (s *Set) People(ctx context.Context, id directory.OrganizationID) (importing.JumpCloud, error) {
+	return s.Organization(ctx, id)
 }

@@ -13,3 +13,16 @@ type TenantAccount struct {
 	Agent                           bool       // the account of a program (agentUser), which Entra lists with the people
 	Attributes                      Attributes // those that were asked for
 }
+
+// AccountQuery says which accounts of a tenant to list, and what to read of them.
+type AccountQuery struct {
+	// Search is the beginning of a display name, given name, surname, e-mail address,
+	// sign-in name or alias, without regard to case; "" lists all accounts.
+	Search string
+	// Limit is the highest number of accounts on a page; 0 and everything above 999 are
+	// 999. Graph continues the list with the limit of the first page.
+	Limit int
+	// Attributes are read beside what every [TenantAccount] has. A manager is
+	// not read, because it is another object.
+	Attributes []Attribute
+}

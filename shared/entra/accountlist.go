@@ -14,19 +14,6 @@ import (
 	"entrasync/shared/fault"
 )
 
-// AccountQuery says which accounts of a tenant to list, and what to read of them.
-type AccountQuery struct {
-	// Search is the beginning of a display name, given name, surname, e-mail address,
-	// sign-in name or alias, without regard to case; "" lists all accounts.
-	Search string
-	// Limit is the highest number of accounts on a page; 0 and everything above 999 are
-	// 999. Graph continues the list with the limit of the first page.
-	Limit int
-	// Attributes are read beside what every [directory.TenantAccount] has. A manager is
-	// not read, because it is another object.
-	Attributes []directory.Attribute
-}
-
 // opList is the operation of listing accounts.
 const opList = "entra.list accounts"
 
@@ -37,7 +24,7 @@ const opList = "entra.list accounts"
 //
 // It costs one GET and one resource unit, and no write unit. An account that was created
 // or changed some seconds ago may be missing, or be listed as it was before.
-func (c *Client) ListAccounts(ctx context.Context, q AccountQuery, cursor string) (page []directory.TenantAccount, next string, err error) {
+func (c *Client) ListAccounts(ctx context.Context, q directory.AccountQuery, cursor string) (page []directory.TenantAccount, next string, err error) {
 	r, err := c.accountPage(ctx, q, cursor)
 	if err != nil {
 		return nil, "", err
@@ -66,11 +53,11 @@ func (c *Client) ListAccounts(ctx context.Context, q AccountQuery, cursor string
 	if page, err = c.completed(ctx, found, q.Attributes); err != nil {
 		return nil, "", err
 	}
-	return q.matching(page), cursorOf(link), nil
+	return matching(q, page), cursorOf(link), nil
 }
 
 // accountPage is the request for a page: the first one, or the one of a cursor.
-func (c *Client) accountPage(ctx context.Context, q AccountQuery, cursor string) (request, error) {
+func (c *Client) accountPage(ctx context.Context, q directory.AccountQuery, cursor string) (request, error) {
 	if cursor != "" {
 		link, err := pageOf(cursor)
 		return request{Method: http.MethodGet, URL: link}, err
@@ -114,7 +101,7 @@ func accountFilter(search string) string {
 
 // matching are the accounts that the query is about: Graph may list some that were just
 // disabled, and does not see the end of a long search.
-func (q AccountQuery) matching(page []directory.TenantAccount) []directory.TenantAccount {
+func matching(q directory.AccountQuery, page []directory.TenantAccount) []directory.TenantAccount {
 	search := strings.TrimSpace(q.Search)
 	cut := len(within([]rune(search), maxSearch)) < len([]rune(search))
 	var found []directory.TenantAccount

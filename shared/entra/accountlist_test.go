@@ -20,7 +20,7 @@ import (
 
 // whole reads a list of accounts to its end, and returns the names of their accounts and
 // how many pages it had.
-func (n tenant) whole(t *testing.T, q entra.AccountQuery) (names []string, pages int) {
+func (n tenant) whole(t *testing.T, q directory.AccountQuery) (names []string, pages int) {
 	t.Helper()
 	cursor := ""
 	for {
@@ -65,7 +65,7 @@ func TestListAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.sim.ResetCounters()
-	page, next, err := n.client.ListAccounts(t.Context(), entra.AccountQuery{Attributes: []directory.Attribute{
+	page, next, err := n.client.ListAccounts(t.Context(), directory.AccountQuery{Attributes: []directory.Attribute{
 		directory.Department, directory.JobTitle, directory.CostCenter, directory.BusinessPhones, directory.OtherMails, directory.Manager, "onPremisesExtensionAttributes.extensionAttribute3",
 	}}, "")
 	if err != nil || next != "" {
@@ -104,7 +104,7 @@ func TestPagesOfAccounts(t *testing.T) {
 			n.people(t, 1250)
 			for _, tc := range []struct{ limit, pages, units int }{{500, 3, 3}, {0, 2, 2}, {-1, 2, 2}, {1000, 2, 2}, {1250, 2, 2}, {999, 2, 2}, {125, 10, 10}} {
 				n.sim.ResetCounters()
-				names, pages := n.whole(t, entra.AccountQuery{Limit: tc.limit})
+				names, pages := n.whole(t, directory.AccountQuery{Limit: tc.limit})
 				slices.Sort(names)
 				if distinct := len(slices.Compact(names)); pages != tc.pages || len(names) != 1250 || distinct != 1250 {
 					t.Errorf("%s, limit %d: %d accounts, %d of them distinct, on %d pages; want 1250, each once, on %d", name, tc.limit, len(names), distinct, pages, tc.pages)
@@ -136,7 +136,7 @@ func TestSearchOfAccounts(t *testing.T) {
 		"Bob 100% & #1 +": "bob", "bobby": "bob", "100%": "", "neil": "", "nobody": "", "') or ('": "", "'": "", " zoë ": "ann",
 		long[:40]: "long more", long: "long more", long + "T": "more", long + "three": "", "": "ann bob c'o long more",
 	} {
-		names, _ := n.whole(t, entra.AccountQuery{Search: search, Limit: 1})
+		names, _ := n.whole(t, directory.AccountQuery{Search: search, Limit: 1})
 		var got []string
 		for _, name := range names {
 			local, _, _ := strings.Cut(name, "@")
@@ -154,7 +154,7 @@ func TestSearchOfAccounts(t *testing.T) {
 func TestCursorsOfAccounts(t *testing.T) {
 	n := simulated(t)
 	n.people(t, 30)
-	if _, _, err := n.client.ListAccounts(t.Context(), entra.AccountQuery{Limit: 20}, ""); err != nil {
+	if _, _, err := n.client.ListAccounts(t.Context(), directory.AccountQuery{Limit: 20}, ""); err != nil {
 		t.Fatal(err)
 	}
 	encoded := func(link string) string { return base64.RawURLEncoding.EncodeToString([]byte(link)) }
@@ -165,7 +165,7 @@ func TestCursorsOfAccounts(t *testing.T) {
 		encoded("/users?$top=5&$skiptoken=expired"): 1, encoded("/users?$top=5&$skiptoken=x&$nonsense=1"): 1,
 	} {
 		n.sim.ResetCounters()
-		page, next, err := n.client.ListAccounts(t.Context(), entra.AccountQuery{}, cursor)
+		page, next, err := n.client.ListAccounts(t.Context(), directory.AccountQuery{}, cursor)
 		f := fault.Of(err)
 		if f == nil || f.Kind != fault.Invalid || f.Subject != "cursor" || f.Message == "" || page != nil || next != "" {
 			t.Errorf("%s: %v, want an Invalid fault about the cursor", cursor, err)
@@ -196,14 +196,14 @@ func TestLinksOfAccounts(t *testing.T) {
 			return 200, nil, fmt.Sprintf(`{"value":[],"@odata.nextLink":%q}`, link)
 		}
 		client := s.client()
-		_, cursor, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, "")
+		_, cursor, err := client.ListAccounts(t.Context(), directory.AccountQuery{}, "")
 		if want == "" {
 			if cursor != "" || !fault.Is(err, fault.Transient) {
 				t.Errorf("%s: the cursor %q, %v; want a transient fault", link, cursor, err)
 			}
 			continue
 		}
-		if _, next, again := client.ListAccounts(t.Context(), entra.AccountQuery{}, cursor); err != nil || again != nil || next != "" || len(s.requests) != 2 {
+		if _, next, again := client.ListAccounts(t.Context(), directory.AccountQuery{}, cursor); err != nil || again != nil || next != "" || len(s.requests) != 2 {
 			t.Fatalf("%s: %v, %v, next %q, %d requests; want two pages", link, err, again, next, len(s.requests))
 		}
 		if got := s.requests[1].url; got != "https://graph.example/v1.0"+want || s.requests[1].header.Get("ConsistencyLevel") != "" {
@@ -218,11 +218,11 @@ func TestAPageOfAccountsThatLeadsToItself(t *testing.T) {
 		return 200, nil, `{"value":[],"@odata.nextLink":"https://graph.example/v1.0/users?$skiptoken=1"}`
 	}}
 	client := s.client()
-	_, cursor, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, "")
+	_, cursor, err := client.ListAccounts(t.Context(), directory.AccountQuery{}, "")
 	if err != nil || cursor == "" {
 		t.Fatalf("the cursor %q, %v; want a next page", cursor, err)
 	}
-	if _, next, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, cursor); next != "" || !fault.Is(err, fault.Transient) {
+	if _, next, err := client.ListAccounts(t.Context(), directory.AccountQuery{}, cursor); next != "" || !fault.Is(err, fault.Transient) {
 		t.Errorf("the cursor %q, %v; want a transient fault", next, err)
 	}
 }
@@ -230,7 +230,7 @@ func TestAPageOfAccountsThatLeadsToItself(t *testing.T) {
 // accountReads are the three ways to read accounts.
 var accountReads = map[string]func(*testing.T, *entra.Client) (int, error){
 	"list": func(t *testing.T, c *entra.Client) (int, error) {
-		page, _, err := c.ListAccounts(t.Context(), entra.AccountQuery{}, "")
+		page, _, err := c.ListAccounts(t.Context(), directory.AccountQuery{}, "")
 		return len(page), err
 	},
 	"by id": func(t *testing.T, c *entra.Client) (int, error) {

@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -122,7 +121,7 @@ func TestAccountsWithoutAState(t *testing.T) {
 		if len(found) != tc.want || fault.KindOf(err) != tc.kind || tc.want == 1 && a.UPN == "" || a.Enabled != tc.enabled || tc.want == 1 && a.Agent != (tc.first["userPrincipalName"] != nil) {
 			t.Errorf("%s, by id: %+v, %v; want %d, enabled %t, kind %q", name, found, err, tc.want, tc.enabled, tc.kind)
 		}
-		page, _, err := client.ListAccounts(t.Context(), entra.AccountQuery{}, "")
+		page, _, err := client.ListAccounts(t.Context(), directory.AccountQuery{}, "")
 		if listed := len(page) == 1 && page[0].Enabled && page[0].UPN != ""; listed != tc.enabled || len(page) > 1 || !listed && len(page) != 0 || fault.KindOf(err) != tc.kind {
 			t.Errorf("%s, listed: %+v, %v; want it listed: %t, kind %q", name, page, err, tc.enabled, tc.kind)
 		}
@@ -174,7 +173,7 @@ func TestAccountsBehindTheirReplicas(t *testing.T) {
 		for _, want := range []int{0, 1} {
 			byID, idErr := n.client.AccountsByID(t.Context(), []directory.EntraID{created.ID}, nil)
 			byName, nameErr := n.client.AccountsByUPN(t.Context(), []directory.UPN{"ann@contoso.example"}, nil)
-			listed, _, listErr := n.client.ListAccounts(t.Context(), entra.AccountQuery{}, "")
+			listed, _, listErr := n.client.ListAccounts(t.Context(), directory.AccountQuery{}, "")
 			if len(byID) != want || len(byName) != want || len(listed) != want || idErr != nil || nameErr != nil || listErr != nil {
 				t.Errorf("by id %d (%v), by name %d (%v), listed %d (%v); want %d", len(byID), idErr, len(byName), nameErr, len(listed), listErr, want)
 			}

@@ -65,7 +65,7 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 
 // limited notes that JumpCloud takes no more users, if a result says so.
 func (r *run) limited(result jumpcloud.BulkResult) {
-	if result.Failed && strings.Contains(strings.ToLower(result.Message), "license limit") {
+	if result.Failed && result.Reason == directory.LicenseLimit {
 		r.job.Exhausted = sentence(result.Message)
 	}
 }
@@ -88,7 +88,7 @@ func (r *run) created(ctx context.Context, c store.ImportChunk) (map[string]dire
 
 // ours reports whether a user may be the one that was created for a line.
 func ours(u directory.User, line store.ImportLine) bool {
-	return u.ID != "" && strings.EqualFold(u.Username, line.Username) && u.CreationSource == jumpcloud.ImportSource
+	return u.ID != "" && strings.EqualFold(u.Username, line.Username) && u.CreationSource == jumpcloud.SourceMicrosoft
 }
 
 // conclude makes the line of a batch final. user is who has its address in JumpCloud; nobody

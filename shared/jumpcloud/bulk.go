@@ -15,10 +15,10 @@ import (
 	"entrasync/shared/fault"
 )
 
-// sourceMicrosoft is the source of users that were imported from Microsoft 365. It
+// SourceMicrosoft is the source of users that were imported from Microsoft 365. It
 // decides their state: that of the organization's default for application imports
 // (JumpCloud API documentation, creation-source).
-const sourceMicrosoft = "jumpcloud:o365"
+const SourceMicrosoft = "jumpcloud:o365"
 
 // SubmitUsers starts a bulk job that creates users whose source is Microsoft 365, at
 // most 100, and returns the job's id. State, password and everything else that JumpCloud
@@ -31,7 +31,7 @@ const sourceMicrosoft = "jumpcloud:o365"
 // license limit is a fault of kind Forbidden with the reason [directory.LicenseLimit].
 func (c *Client) SubmitUsers(ctx context.Context, users []directory.User) (job string, err error) {
 	what := call{op: "jumpcloud.submit users", method: http.MethodPost, url: c.api + "/v2/bulk/users",
-		source: sourceMicrosoft, explain: c.explainSubmit}
+		source: SourceMicrosoft, explain: c.explainSubmit}
 	if len(users) == 0 || len(users) > bulkSize {
 		return "", fault.New(fault.Internal, what.op, fmt.Sprintf("a bulk request is for 1 to %d users, not for %d", bulkSize, len(users)))
 	}

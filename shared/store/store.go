@@ -51,6 +51,7 @@ const (
 	strandedPart     = "Z"
 	importedPart     = "Y"
 	importPart       = "J"
+	importedPart     = "Y"
 )
 
 // join makes a key of parts.
