@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/mail"
 	"entrasync/shared/results"
 	"entrasync/shared/spreadsheet"
 	"entrasync/shared/store"
@@ -43,6 +44,20 @@ const (
 	// linkLife is how long the address works to which it leads.
 	linkLife = 5 * time.Minute
 )
+
+// Delivery is how the results of an import reach people.
+type Delivery struct {
+	Results results.Store
+	Mail    mail.Sender
+	// Address is the root of the API for the links in mails.
+	Address string
+}
+
+// Check returns a fault that names the first part that is missing.
+func (d Delivery) Check() error {
+	return fault.Missing("importing.new", fault.Part{Name: "Results", There: d.Results != nil}, fault.Part{Name: "Mail", There: d.Mail != nil},
+		fault.Part{Name: "Address", There: d.Address != ""})
+}
 
 // file is the name of the file of an import in the result store.
 func file(id string, f Format) string { return "imports/" + id + "/results." + string(f) }

@@ -2,15 +2,19 @@ package importing
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/importing/completemail"
 	"entrasync/shared/store"
 )
 
@@ -32,9 +36,30 @@ const (
 // Worker works on imports.
 type Worker struct {
 	Parts
-	// Deliver writes the files of an import that has ended and sends its mail; it returns
-	// what became of the mail. nil leaves that to another worker.
-	Deliver func(context.Context, store.Import) (mail string, err error)
+	// Delivery writes the files and sends the mail of an import that has ended; nil leaves
+	// that to another worker.
+	Delivery *Delivery
+}
+
+// MostOpen is how many open imports are looked at together.
+const MostOpen = 100
+
+// WorkOnSome works on imports, on a number of them at once. It returns the errors of our own
+// records.
+func (w Worker) WorkOnSome(ctx context.Context, ids []string, atOnce int) error {
+	failed := make([]error, len(ids))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, id := range ids {
+		group.Go(func() error {
+			if deadline.Allows(ctx, shortestStep) {
+				_, failed[i] = w.Work(ctx, id)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in failed
+	return errors.Join(failed...)
 }
 
 // Work works on an import until it is done, until somebody else has it, or until the time
@@ -65,7 +90,7 @@ func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
 		if done := r.job.Delivered; done || err != nil {
 			return done, overtaken(err)
 		}
-		if r.job.Status.Ended() && w.Deliver == nil || !pause(ctx, min(wait, leaseTime/4)) {
+		if r.job.Status.Ended() && w.Delivery == nil || !pause(ctx, min(wait, leaseTime/4)) {
 			break
 		}
 		if time.Until(r.job.HeldUntil) < leaseTime/2 {
@@ -139,7 +164,7 @@ func (r *run) step(ctx context.Context) (wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
 	if r.job.Status.Ended() {
-		return 0, r.deliver(ctx)
+		return r.deliver(ctx)
 	}
 	wait, err = r.progress(ctx)
 	if err == nil || fault.Is(err, fault.Changed) || store.IsDamaged(err) {
@@ -227,21 +252,65 @@ func (r *run) endAll(ctx context.Context, status store.ImportStatus, message str
 	return r.save(ctx)
 }
 
-// deliver has the files written and the mail sent, and closes the import.
-func (r *run) deliver(ctx context.Context) error {
-	if r.Deliver == nil {
+// deliver has the files written and the mail sent, and closes the import. While that is not
+// possible, the import says so and is tried again.
+func (r *run) deliver(ctx context.Context) (wait time.Duration, err error) {
+	if r.Delivery == nil {
+		return 0, nil
+	}
+	if err := r.publish(ctx); err != nil {
+		if fault.Is(err, fault.Changed) {
+			return 0, err
+		}
+		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the results of an import could not be written")
+		r.job.Mail = "waits until the results are written: " + fault.Of(err).Error()
+		return troubleWait, r.save(ctx)
+	}
+	r.job.Delivered = true
+	if err := r.save(ctx); err != nil {
+		r.job.Delivered = false
+		return 0, err
+	}
+	return 0, r.Store.CloseImport(ctx, r.job.ID)
+}
+
+// publish writes the files and sends the mail.
+func (r *run) publish(ctx context.Context) error {
+	if err := r.WriteFiles(ctx, r.Delivery.Results, r.job.ID); err != nil {
+		return err
+	}
+	r.job.Mail = "not sent: no address was named, and the organization has none"
+	if len(r.job.Notify) == 0 {
 		return nil
 	}
-	if !r.job.Delivered {
-		said, err := r.Deliver(ctx, r.job)
-		if err != nil {
-			return err
-		}
-		r.job.Delivered, r.job.Mail = true, said
-		if err := r.save(ctx); err != nil {
-			r.job.Delivered = false
-			return err
-		}
+	return r.notify(ctx)
+}
+
+// notify sends the mail. The key of its link is recorded before. A mail that cannot be sent
+// is noted and does not keep the import from its end.
+func (r *run) notify(ctx context.Context) error {
+	organization, err := r.Store.Organization(ctx, r.job.Directory.Organization())
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
 	}
-	return r.Store.CloseImport(ctx, r.job.ID)
+	d, err := r.Store.Directory(ctx, r.job.Directory)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	key, kept := newKey(time.Now().UTC())
+	r.job.Keys = append(slices.Clone(r.job.Keys), kept)
+	if err := r.save(ctx); err != nil {
+		return err
+	}
+	message := completemail.Complete{
+		Job: r.job.ID, Directory: d.Name, Organization: organization.Name, Started: r.job.StartedAt, Finished: r.job.EndedAt,
+		Total: r.job.Total, Imported: r.job.Imported, Failed: r.job.Failed, Stopped: r.job.Status == store.ImportStopped,
+		Link: resultsURL(r.Delivery.Address, r.job.ID, key), LinkExpires: kept.Until,
+	}.Message(r.job.Notify...)
+	r.job.Mail = "sent"
+	if err := r.Delivery.Mail.Send(ctx, message); err != nil {
+		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the mail of an import was not sent")
+		r.job.Mail = "not sent: " + fault.Of(err).Error()
+	}
+	return nil
 }
