@@ -51,7 +51,6 @@ const (
 	strandedPart     = "Z"
 	importedPart     = "Y"
 	importPart       = "J"
-	importedPart     = "Y"
 )
 
 // join makes a key of parts.
