@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/functions/admin"
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/secret"
@@ -20,14 +21,14 @@ func (tenants) Describe(context.Context, directory.TenantID) (directory.Tenant, 
 	return directory.Tenant{Name: "Contoso"}, nil
 }
 
-// api is the outside systems of the API: groups of an organization can be read.
-type api struct {
+// outsideAPI is the outside systems of the API: groups of an organization can be read.
+type outsideAPI struct {
 	reconcile.Clients
 	tenants
 	admin.Organizations
 }
 
-func (api) Of(context.Context, directory.OrganizationID) (admin.Organization, error) {
+func (outsideAPI) Of(context.Context, directory.OrganizationID) (admin.Organization, error) {
 	return organizationOf{Groups: &outsideGroups{}}, nil
 }
 
@@ -42,9 +43,9 @@ type organizationOf struct {
 type noSecrets struct{ secret.Store }
 
 func TestAdmin(t *testing.T) {
-	byToken := admin.TokenAuth(func(context.Context) (string, error) { return "example-admin-token", nil })
+	byToken := api.TokenAuth(func(context.Context) (string, error) { return "example-admin-token", nil })
 	type want struct {
-		auth       admin.Auth
+		auth       api.Auth
 		status     int
 		live, bulk int // tasks of users
 		groups     int // tasks of groups in the bulk lane
@@ -53,7 +54,7 @@ func TestAdmin(t *testing.T) {
 		"health.json":          {byToken, 200, 0, 0, 0},
 		"description.json":     {byToken, 200, 0, 0, 0},
 		"list.json":            {byToken, 200, 0, 0, 0},
-		"jwt.json":             {admin.GatewayAuth, 200, 0, 0, 0},
+		"jwt.json":             {api.GatewayAuth, 200, 0, 0, 0},
 		"directory.json":       {byToken, 201, 0, 0, 0},
 		"connect.json":         {byToken, 202, 0, 1, 0},
 		"connect-group.json":   {byToken, 202, 0, 0, 2}, // at once, and a minute later
@@ -68,7 +69,7 @@ func TestAdmin(t *testing.T) {
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler, err := admin.New(admin.API{Store: records, Clients: api{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Changes: newQueue(t),
+			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Changes: newQueue(t),
 				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: groups}})
 			if err != nil {
 				t.Fatal(err)

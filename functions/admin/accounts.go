@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
@@ -33,7 +34,7 @@ func (g *gateway) describeTenants(ctx context.Context) error {
 			var err error
 			if tenant, err = g.Clients.Describe(ctx, account.dir.Tenant); err != nil {
 				f := fault.Of(err)
-				return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: fmt.Sprintf(
+				return api.Refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: fmt.Sprintf(
 					"the tenant of the directory %s cannot be asked whether its users sign in with JumpCloud (%s); nothing was changed in JumpCloud or in Entra", account.dir.Name, f.Message)}, "", nil)
 			}
 			tenants[account.dir.Tenant] = tenant

@@ -2,25 +2,21 @@ package admin_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	"entrasync/functions/admin"
+	"entrasync/shared/api"
 )
 
 // logged handles requests and returns what was logged.
-func logged(t *testing.T, handler admin.Handler, requests ...events.APIGatewayV2HTTPRequest) []map[string]any {
+func logged(t *testing.T, handler api.Handler, requests ...events.APIGatewayV2HTTPRequest) []map[string]any {
 	t.Helper()
 	log := &safeBuffer{}
 	for _, r := range requests {
@@ -64,7 +60,7 @@ func (s *safeBuffer) lines(t *testing.T) []map[string]any {
 }
 
 // changes handles requests and returns what was logged about changes.
-func changes(t *testing.T, handler admin.Handler, requests ...events.APIGatewayV2HTTPRequest) []map[string]any {
+func changes(t *testing.T, handler api.Handler, requests ...events.APIGatewayV2HTTPRequest) []map[string]any {
 	t.Helper()
 	return slices.DeleteFunc(logged(t, handler, requests...), func(line map[string]any) bool { return line["message"] != "change requested" })
 }
@@ -124,9 +120,9 @@ func TestChangesAreLoggedWithTheirCaller(t *testing.T) {
 // gateway has checked.
 func TestTheClaimsOfATokenAreLogged(t *testing.T) {
 	f := newFixture(t)
-	api := f.api
-	api.Auth = admin.GatewayAuth
-	f.serve(api)
+	byJWT := f.api
+	byJWT.Auth = api.GatewayAuth
+	f.serve(byJWT)
 	for _, tc := range []struct {
 		claims map[string]string
 		who    string
@@ -153,70 +149,4 @@ func TestTheClaimsOfATokenAreLogged(t *testing.T) {
 			t.Errorf("the directory is %q", id)
 		}
 	}
-}
-
-// Requests of strangers are logged once for each cause and then counted: with a line
-// for each request, anybody could fill the log.
-func TestStrangersDoNotFillTheLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		id := f.directory("{}")
-		log := &safeBuffer{}
-		send := func(requests ...events.APIGatewayV2HTTPRequest) {
-			for _, r := range requests {
-				if _, err := f.handler.Handle(zerolog.New(log).WithContext(context.Background()), r); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		noBase64 := event("POST", "/v1/directories")
-		noBase64.Body, noBase64.IsBase64Encoded = "!", true
-		for i := range 100 {
-			send(stranger("DELETE", "/v1/directories/"+id+"/connections/users/"+ann), stranger("GET", "/v1/directories"), stranger("PATCH", fmt.Sprint("/v1/directories/", i)),
-				event("PUT", "/v1/directories"), event("OPTIONS", "/v1/events"), stranger("FOO", "/healthz"),
-				event("POST", fmt.Sprint("/", i)), stranger("GET", "/%zz"), stranger("GET", "//v1"),
-				event("G T", "/v1/directories"), noBase64, event("", "/"))
-		}
-		send(event("GET", "/healthz"), event("GET", "/openapi.json"), event("GET", "/v1/directories"), event("GET", "/v1/directories/x"))
-		line := func(level, cause, method, path string, status, refused float64, message string) map[string]any {
-			return map[string]any{"level": level, "cause": cause, "method": method, "path": path, "status": status, "refused": refused, "sourceIp": "203.0.113.7", "message": message}
-		}
-		const (
-			unauthorized = "the API was asked without the right token"
-			noOperation  = "the API was asked for a path that it does not have"
-			otherMethod  = "the API was asked with a method that the path does not have"
-			unreadable   = "the API was sent what is no HTTP request"
-		)
-		want := []map[string]any{
-			line("warn", "unauthorized", "DELETE", "/v1/directories/"+id+"/connections/users/"+ann, 401, 1, unauthorized),
-			line("info", "other_method", "PUT", "/v1/directories", 405, 1, otherMethod),
-			line("info", "no_operation", "POST", "/0", 404, 1, noOperation),
-			line("info", "unreadable", "G T", "/v1/directories", 400, 1, unreadable),
-		}
-		if diff := cmp.Diff(want, log.lines(t)); diff != "" {
-			t.Fatal(diff)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		later := log.lines(t)
-		slices.SortFunc(later, func(a, b map[string]any) int { return strings.Compare(fmt.Sprint(a["cause"]), fmt.Sprint(b["cause"])) })
-		want = []map[string]any{
-			line("info", "no_operation", "GET", "//v1", 404, 299, noOperation),
-			line("info", "other_method", "FOO", "/healthz", 405, 299, otherMethod),
-			line("warn", "unauthorized", "PATCH", "/v1/directories/99", 401, 299, unauthorized),
-			line("info", "unreadable", "", "/", 400, 299, unreadable),
-		}
-		if diff := cmp.Diff(want, later); diff != "" {
-			t.Error(diff)
-		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if more := log.lines(t); len(more) > 0 {
-			t.Errorf("more than there was: %v, want 0 more", more)
-		}
-		send(stranger("POST", "/v1/"+strings.Repeat("x", 1000)))
-		if said := log.lines(t); len(said) != 1 || said[0]["path"] != "/v1/"+strings.Repeat("x", 296)+"…" || said[0]["cause"] != "no_operation" {
-			t.Errorf("after an hour of quiet: %v", said)
-		}
-	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -23,13 +24,13 @@ type userPath struct {
 }
 
 // connections registers the operations on connections.
-func (a API) connections(api huma.API) {
+func (a API) connections(on huma.API) {
 	const path = "/v1/directories/{id}/connections"
-	huma.Register(api, operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectUser)
-	huma.Register(api, operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectUser)
-	list := operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK, http.StatusNotFound)
+	huma.Register(on, api.Operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectUser)
+	huma.Register(on, api.Operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectUser)
+	list := api.Operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK, http.StatusNotFound)
 	list.Description = "Users first, those who are connected through a group among them, and then the connected groups. An item has either userId or groupId."
-	huma.Register(api, list, a.listConnections)
+	huma.Register(on, list, a.listConnections)
 }
 
 // connectionView is one connection, of a user or of a group.
@@ -49,24 +50,24 @@ const groupsCursor = "groups."
 // of groups.
 func (a API) listConnections(ctx context.Context, in *struct {
 	ID string `path:"id"`
-	Paging
-}) (*answer[page[connectionView]], error) {
+	api.Paging
+}) (*api.Answer[api.Page[connectionView]], error) {
 	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	shown := page[connectionView]{Items: []connectionView{}}
+	shown := api.Page[connectionView]{Items: []connectionView{}}
 	cursor, ofGroups := strings.CutPrefix(in.Cursor, groupsCursor)
 	if !ofGroups {
 		users, err := a.Store.Connections(ctx, dir.ID, in.Limit, cursor)
 		if err != nil {
-			return nil, refuse(err, "query.cursor", in.Cursor)
+			return nil, api.Refuse(err, "query.cursor", in.Cursor)
 		}
 		for _, c := range users.Items {
 			shown.Items = append(shown.Items, connectionView{Directory: c.Directory, User: c.User, Paths: c.Paths, CreatedAt: c.CreatedAt})
 		}
 		if shown.Cursor = users.Cursor; shown.Cursor != "" {
-			return &answer[page[connectionView]]{Body: shown}, nil
+			return &api.Answer[api.Page[connectionView]]{Body: shown}, nil
 		}
 		cursor = ""
 	}
@@ -74,32 +75,32 @@ func (a API) listConnections(ctx context.Context, in *struct {
 	groups, err := a.Store.GroupConnections(ctx, dir.ID, max(left, 1), cursor)
 	switch {
 	case err != nil:
-		return nil, refuse(err, "query.cursor", in.Cursor)
+		return nil, api.Refuse(err, "query.cursor", in.Cursor)
 	case left == 0 && (len(groups.Items) > 0 || groups.Cursor != ""):
 		shown.Cursor = groupsCursor
-		return &answer[page[connectionView]]{Body: shown}, nil
+		return &api.Answer[api.Page[connectionView]]{Body: shown}, nil
 	case groups.Cursor != "":
 		shown.Cursor = groupsCursor + groups.Cursor
 	}
 	for _, c := range groups.Items {
 		shown.Items = append(shown.Items, connectionView{Directory: c.Directory, Group: c.Group, Paths: c.Paths, CreatedAt: c.CreatedAt})
 	}
-	return &answer[page[connectionView]]{Body: shown}, nil
+	return &api.Answer[api.Page[connectionView]]{Body: shown}, nil
 }
 
 // connectUser stores the connection and sends a task for the user. Repeating it is
 // harmless and sends another task.
-func (a API) connectUser(ctx context.Context, in *userPath) (*answer[linkView], error) {
+func (a API) connectUser(ctx context.Context, in *userPath) (*api.Answer[linkView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	user := directory.UserID(in.User)
 	if _, err := a.jumpCloudUser(ctx, dir.Organization, user); err != nil {
-		return nil, refuse(err, "path.userId", in.User)
+		return nil, api.Refuse(err, "path.userId", in.User)
 	}
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	return a.enqueueShared(ctx, dir, user, bulkRequest(reconcile.Connected), a.Lanes.UsersBulk)
 }
@@ -114,7 +115,7 @@ func (a API) jumpCloudUser(ctx context.Context, organization directory.Organizat
 }
 
 // disconnectUser ends the connection and sends a task for the user.
-func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView], error) {
+func (a API) disconnectUser(ctx context.Context, in *userPath) (*api.Answer[linkView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -124,17 +125,17 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*answer[linkView
 	for _, path := range ends(dir) {
 		ended, err := a.Store.Disconnect(ctx, dir.ID, user, path, directory.Disconnected)
 		if err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 		was = was || ended
 	}
 	if !was {
 		if was, err = a.isLeaving(ctx, dir, user); err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 	}
 	if !was {
-		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
+		return nil, api.Refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
 	return a.enqueueShared(ctx, dir, user, request("disconnected"), a.Lanes.UsersLive)
 }
@@ -160,14 +161,14 @@ func ends(dir directory.Directory) []directory.Path {
 // enqueueShared sends tasks for a user when a connection of the user changed: for the
 // directory, and for each directory on the same tenant that also has the user. An
 // account stays enabled as long as any of them has the user connected.
-func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause plan.Cause, lane queue.Sender) (*answer[linkView], error) {
+func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause plan.Cause, lane queue.Sender) (*api.Answer[linkView], error) {
 	task := reconcile.Task{User: id, Cause: cause}
 	if len(dir.Shares) == 0 {
 		return a.enqueueUser(ctx, dir, task, lane)
 	}
 	user, err := a.Store.User(ctx, dir.Organization, id)
 	if err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	var also []directory.ID
 	for _, other := range user.Directories() {
@@ -180,18 +181,18 @@ func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id dire
 
 // enqueueUser sends a task for one user in a directory, and tasks with the same cause
 // for other directories. It answers with the current link in the directory.
-func (a API) enqueueUser(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*answer[linkView], error) {
+func (a API) enqueueUser(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*api.Answer[linkView], error) {
 	task.Directory = dir.ID
 	tasks := []reconcile.Task{task}
 	for _, id := range also {
 		tasks = append(tasks, reconcile.Task{Directory: id, User: task.User, Cause: task.Cause})
 	}
 	if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	view, err := a.linkOf(ctx, dir, task.User)
 	if err != nil {
-		return nil, refuse(err, "path.userId", string(task.User))
+		return nil, api.Refuse(err, "path.userId", string(task.User))
 	}
-	return &answer[linkView]{Body: view}, nil
+	return &api.Answer[linkView]{Body: view}, nil
 }

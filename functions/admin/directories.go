@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -34,39 +35,39 @@ func viewOfDirectory(dir directory.Directory) directoryView {
 }
 
 // directories registers the operations on directories.
-func (a API) directories(api huma.API) {
+func (a API) directories(on huma.API) {
 	const path = "/v1/directories"
-	huma.Register(api, operation("createDirectory", http.MethodPost, path, "Connect an Entra tenant to an organization", http.StatusCreated, http.StatusConflict), a.createDirectory)
-	huma.Register(api, operation("listDirectories", http.MethodGet, path, "All directories", http.StatusOK),
-		func(ctx context.Context, in *Paging) (*answer[page[directoryView]], error) {
+	huma.Register(on, api.Operation("createDirectory", http.MethodPost, path, "Connect an Entra tenant to an organization", http.StatusCreated, http.StatusConflict), a.createDirectory)
+	huma.Register(on, api.Operation("listDirectories", http.MethodGet, path, "All directories", http.StatusOK),
+		func(ctx context.Context, in *api.Paging) (*api.Answer[api.Page[directoryView]], error) {
 			list, err := a.Store.Directories(ctx, in.Limit, in.Cursor)
 			if err != nil {
-				return nil, refuse(err, "query.cursor", in.Cursor)
+				return nil, api.Refuse(err, "query.cursor", in.Cursor)
 			}
 			views := make([]directoryView, len(list.Items))
 			for i, dir := range list.Items {
 				views[i] = viewOfDirectory(dir)
 			}
-			return &answer[page[directoryView]]{Body: page[directoryView]{Items: views, Cursor: list.Cursor}}, nil
+			return &api.Answer[api.Page[directoryView]]{Body: api.Page[directoryView]{Items: views, Cursor: list.Cursor}}, nil
 		})
-	huma.Register(api, operation("getDirectory", http.MethodGet, path+"/{id}", "One directory", http.StatusOK, http.StatusNotFound),
+	huma.Register(on, api.Operation("getDirectory", http.MethodGet, path+"/{id}", "One directory", http.StatusOK, http.StatusNotFound),
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" doc:"The directory"`
-		}) (*answer[directoryView], error) {
+		}) (*api.Answer[directoryView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
-			return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+			return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 		})
-	huma.Register(api, operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
+	huma.Register(on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
 }
 
 // directory reads the directory that a path names.
 func (a API) directory(ctx context.Context, id string) (directory.Directory, error) {
 	dir, err := a.Store.Directory(ctx, directory.ID(id))
 	if err != nil {
-		return dir, refuse(err, "path.id", id)
+		return dir, api.Refuse(err, "path.id", id)
 	}
 	return dir, nil
 }
@@ -76,7 +77,7 @@ func (a API) directory(ctx context.Context, id string) (directory.Directory, err
 func (a API) shownDirectory(ctx context.Context, id string) (directory.Directory, error) {
 	dir, err := a.Store.ShownDirectory(ctx, directory.ID(id))
 	if err != nil {
-		return dir, refuse(err, "path.id", id)
+		return dir, api.Refuse(err, "path.id", id)
 	}
 	return dir, nil
 }
@@ -94,23 +95,23 @@ type newDirectory struct {
 func (a API) createDirectory(ctx context.Context, in *struct {
 	Body    newDirectory
 	RawBody []byte
-}) (*answer[directoryView], error) {
-	if err := mustRemoveNothing(in.RawBody); err != nil {
+}) (*api.Answer[directoryView], error) {
+	if err := api.MustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
-	if wrong := organizationID.refused(in.Body.Organization); wrong != "" {
-		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", wrong), "body.organizationId", nil)
+	if wrong := api.NotAnOrganization(in.Body.Organization); wrong != "" {
+		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", wrong), "body.organizationId", nil)
 	}
 	organization := directory.OrganizationID(in.Body.Organization)
 	if _, err := a.Store.Organization(ctx, organization); err != nil {
-		return nil, refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
+		return nil, api.Refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
 	}
 	if !tenantPattern.MatchString(in.Body.Tenant) {
-		return nil, refuse(fault.New(fault.Invalid, "admin.create directory", "tenantId must be the GUID of a tenant or one of its domains"), "body.tenantId", nil)
+		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", "tenantId must be the GUID of a tenant or one of its domains"), "body.tenantId", nil)
 	}
 	settings, err := mergeSettings(directory.DefaultSettings(), in.Body.Settings)
 	if err != nil {
-		return nil, refuse(err, "body."+fault.Of(err).Subject, nil)
+		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	dir := directory.Directory{
 		ID:           directory.NewID(organization, strings.ToLower(rand.Text()[:10])),
@@ -120,10 +121,10 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 		Settings:     settings,
 		CreatedAt:    time.Now().UTC(),
 	}
-	auditOf(ctx).directory = dir.ID
+	api.Concerns(ctx).Directory = dir.ID
 	dir, refusal := a.describe(ctx, dir)
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
-		return nil, refuse(err, "body."+fault.Of(err).Subject, nil)
+		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	var kept directory.Directory
 	err = store.Contended(ctx, func() error {
@@ -139,14 +140,14 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 
 // createdDirectory answers with a new directory, and sends tasks to read the
 // associations that its connection source already has.
-func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*answer[directoryView], error) {
+func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*api.Answer[directoryView], error) {
 	if dir.Settings.ConnectionSource.Type != directory.NoSource {
 		if err := a.enqueueSource(ctx, dir.ID); err != nil {
-			return nil, refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
+			return nil, api.Refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
 				Message: "the directory " + string(dir.ID) + " is kept, its connection source could not be read: PATCH connectionSource"}, "", nil)
 		}
 	}
-	return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+	return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 }
 
 // unprocessable turns a NotFound about something that the body names into a fault of
@@ -175,8 +176,8 @@ type directoryChange struct {
 // updateDirectory changes a directory and reads the tenant again. It then sends a task
 // for every user and every connected group of the directory, and tasks to read its
 // connection source if the patch has that setting.
-func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[directoryView], error) {
-	if err := mustRemoveNothing(in.RawBody); err != nil {
+func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Answer[directoryView], error) {
+	if err := api.MustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
 	var dir directory.Directory
@@ -187,21 +188,21 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*answer[
 	})
 	switch {
 	case fault.Is(err, fault.Changed):
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	case err != nil:
 		return nil, err
 	}
 	if err := a.enqueueDirectory(ctx, dir.ID); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	// Also if the source did not change: an earlier request may have stored the
 	// settings and then failed.
 	if _, named := in.Body.Settings[connectionSource]; named {
 		if err := a.enqueueSource(ctx, dir.ID); err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 	}
-	return &answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+	return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 }
 
 // connectionSource is the name of the setting.
@@ -225,11 +226,11 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 		dir.Name = *in.Body.Name
 	}
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
-		return before, refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	dir, refusal := a.describe(ctx, dir)
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
-		return before, refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	dir, err = a.keep(ctx, before, dir)
 	if err != nil && !fault.Is(err, fault.Changed) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -22,7 +23,7 @@ type eventsQuery struct {
 	Type         string `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision" doc:"The type of event"`
 	Since        moment `query:"since" doc:"No event older than this; a date is its midnight UTC"`
 	Until        moment `query:"until" doc:"No event newer than this; a date is its midnight UTC"`
-	Paging
+	api.Paging
 }
 
 // moment is a time in a query: a time with its zone, or a date.
@@ -44,15 +45,15 @@ func (moment) Schema(huma.Registry) *huma.Schema {
 }
 
 // events registers the operation on events.
-func (a API) events(api huma.API) {
-	op := operation("listEvents", http.MethodGet, "/v1/events", "What was done in Microsoft 365 and what failed, as events of Directory Insights", http.StatusOK)
+func (a API) events(on huma.API) {
+	op := api.Operation("listEvents", http.MethodGet, "/v1/events", "What was done in Microsoft 365 and what failed, as events of Directory Insights", http.StatusOK)
 	op.Description = "Newest first, in the order in which the writes began. Without organization and directory the organizations come one after another, and the order holds within each. " +
 		"A page may be short, or even empty, and still have a cursor, because a request looks through a bounded number of events. A cursor belongs to its filters."
-	huma.Register(api, op, a.listEvents)
+	huma.Register(on, op, a.listEvents)
 }
 
 // listEvents shows completed actions.
-func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan.Event]], error) {
+func (a API) listEvents(ctx context.Context, in *eventsQuery) (*api.Answer[api.Page[plan.Event]], error) {
 	names := directoryNames{store: a.Store, known: map[directory.ID]string{}}
 	if err := a.checkScope(ctx, in, names); err != nil {
 		return nil, err
@@ -63,19 +64,19 @@ func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan
 		Limit: in.Limit, Cursor: in.Cursor,
 	})
 	if err != nil {
-		return nil, refuse(err, "query.cursor", in.Cursor)
+		return nil, api.Refuse(err, "query.cursor", in.Cursor)
 	}
-	shown := page[plan.Event]{Items: make([]plan.Event, 0, len(list.Items)), Cursor: list.Cursor}
+	shown := api.Page[plan.Event]{Items: make([]plan.Event, 0, len(list.Items)), Cursor: list.Cursor}
 	for _, action := range list.Items {
 		name, err := names.of(ctx, action.Directory)
 		if fault.Is(err, fault.NotFound) {
 			names.known[action.Directory] = "" // the directory was removed, its events remain
 		} else if err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 		shown.Items = append(shown.Items, action.Event(name))
 	}
-	return &answer[page[plan.Event]]{Body: shown}, nil
+	return &api.Answer[api.Page[plan.Event]]{Body: shown}, nil
 }
 
 // checkScope refuses an organization or a directory that does not exist, and a
@@ -84,17 +85,17 @@ func (a API) listEvents(ctx context.Context, in *eventsQuery) (*answer[page[plan
 func (a API) checkScope(ctx context.Context, in *eventsQuery, names directoryNames) error {
 	if in.Organization != "" {
 		if err := a.Store.HasOrganization(ctx, directory.OrganizationID(in.Organization)); err != nil {
-			return refuse(unprocessable(err), "query.organization", in.Organization)
+			return api.Refuse(unprocessable(err), "query.organization", in.Organization)
 		}
 	}
 	if in.Directory == "" {
 		return nil
 	}
 	if _, err := names.of(ctx, directory.ID(in.Directory)); err != nil {
-		return refuse(unprocessable(err), "query.directory", in.Directory)
+		return api.Refuse(unprocessable(err), "query.directory", in.Directory)
 	}
 	if actual := directory.ID(in.Directory).Organization(); in.Organization != "" && actual != directory.OrganizationID(in.Organization) {
-		return refuse(fault.New(fault.Invalid, "admin.events", "the directory "+in.Directory+" belongs to the organization "+string(actual)), "query.directory", in.Directory)
+		return api.Refuse(fault.New(fault.Invalid, "admin.events", "the directory "+in.Directory+" belongs to the organization "+string(actual)), "query.directory", in.Directory)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 )
 
@@ -13,7 +14,7 @@ type listQuery struct {
 	ID     string               `path:"id" doc:"The directory"`
 	Status directory.LinkStatus `query:"status" enum:"pending,synced,parked,held,released" doc:"Only those of this status"`
 	Reason reasonFilter         `query:"reason" doc:"Only those of this reason, or with a problem of this reason"`
-	Paging
+	api.Paging
 }
 
 // filteredList is the description of a list that may have a filter.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/api"
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -196,14 +197,10 @@ func (g *gateway) markUnknown(ctx context.Context) {
 	})
 }
 
-// handOverLimit is the time limit for writing our own records, also when the time for the
-// work is over, because JumpCloud may have the password already.
-const handOverLimit = 5 * time.Second
-
 // change changes what the links say about the password. A link that cannot be changed
 // keeps its value, which never says that both sides have the same password.
 func (g *gateway) change(ctx context.Context, to func(*account, *directory.Obstacle) *directory.Obstacle) {
-	ctx, cancel := deadline.ForRecords(ctx, handOverLimit)
+	ctx, cancel := deadline.ForRecords(ctx, api.RecordsLimit)
 	defer cancel()
 	for _, t := range g.accounts {
 		if err := g.differ(ctx, t, func(now *directory.Obstacle) *directory.Obstacle { return to(t, now) }); err != nil {
@@ -232,7 +229,7 @@ func (g *gateway) changeLinks(ctx context.Context, t *account, change func(direc
 
 // endTurn ends the turn, so that the next password of the user can be set.
 func (g *gateway) endTurn(ctx context.Context) {
-	ctx, cancel := deadline.ForRecords(ctx, handOverLimit)
+	ctx, cancel := deadline.ForRecords(ctx, api.RecordsLimit)
 	defer cancel()
 	if err := g.Store.EndPasswordTurn(ctx, g.organization, g.user.ID); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("user", string(g.user.ID)).Msg("the next password of the user has to wait for a minute")
@@ -242,7 +239,7 @@ func (g *gateway) endTurn(ctx context.Context) {
 // handOver records an action for each account and sends the sealed passwords to the
 // function that writes them.
 func (g *gateway) handOver(ctx context.Context) error {
-	ctx, cancel := deadline.ForRecords(ctx, handOverLimit)
+	ctx, cancel := deadline.ForRecords(ctx, api.RecordsLimit)
 	defer cancel()
 	var actions []plan.Action
 	var tasks []reconcile.Task
@@ -251,7 +248,7 @@ func (g *gateway) handOver(ctx context.Context) error {
 	}
 	if err := g.Store.RecordActions(ctx, actions...); err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("the actions for a password that JumpCloud accepted could not be recorded")
-		return refuse(fault.New(fault.Transient, "admin.set password", "JumpCloud has the new password, and every account in Entra has the old one: set a password again"), "body.password", nil)
+		return api.Refuse(fault.New(fault.Transient, "admin.set password", "JumpCloud has the new password, and every account in Entra has the old one: set a password again"), "body.password", nil)
 	}
 	if err := reconcile.Enqueue(ctx, g.Lanes.UsersLive, tasks...); err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("a password that JumpCloud accepted could not be sent to the users function")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/queue"
@@ -26,24 +27,24 @@ type groupPath struct {
 }
 
 // groups registers the operations on groups of a directory.
-func (a API) groups(api huma.API) {
+func (a API) groups(on huma.API) {
 	const connections = "/v1/directories/{id}/connections/groups/{groupId}"
-	huma.Register(api, operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectGroup)
-	huma.Register(api, operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectGroup)
+	huma.Register(on, api.Operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectGroup)
+	huma.Register(on, api.Operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectGroup)
 	const path = "/v1/directories/{id}/groups"
-	list := operation("listGroups", http.MethodGet, path, "How every group of the directory stands", http.StatusOK, http.StatusNotFound)
+	list := api.Operation("listGroups", http.MethodGet, path, "How every group of the directory stands", http.StatusOK, http.StatusNotFound)
 	list.Description = filteredList
-	huma.Register(api, list, a.listGroups)
-	huma.Register(api, operation("getGroup", http.MethodGet, path+"/{groupId}", "How one group stands, which of its members wait, and why", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+	huma.Register(on, list, a.listGroups)
+	huma.Register(on, api.Operation("getGroup", http.MethodGet, path+"/{groupId}", "How one group stands, which of its members wait, and why", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *groupPath) (*api.Answer[groupView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
 			return a.showGroup(ctx, dir, in.Group)
 		})
-	huma.Register(api, operation("syncGroup", http.MethodPost, path+"/{groupId}/sync", "Read a group and all its members again now", http.StatusAccepted, http.StatusNotFound),
-		func(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+	huma.Register(on, api.Operation("syncGroup", http.MethodPost, path+"/{groupId}/sync", "Read a group and all its members again now", http.StatusAccepted, http.StatusNotFound),
+		func(ctx context.Context, in *groupPath) (*api.Answer[groupView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
@@ -57,7 +58,7 @@ func (a API) groups(api huma.API) {
 
 // connectGroup stores the connection and sends tasks for the group and all its members.
 // Repeating it is harmless and sends the tasks again.
-func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+func (a API) connectGroup(ctx context.Context, in *groupPath) (*api.Answer[groupView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -65,26 +66,26 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*answer[groupView
 	id := directory.GroupID(in.Group)
 	jumpCloud, err := a.Clients.Of(ctx, dir.Organization)
 	if err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	if _, err := jumpCloud.Group(ctx, id); err != nil {
 		if fault.Is(err, fault.NotFound) {
 			err = fault.New(fault.NotFound, "admin.read group", "JumpCloud has no user group "+in.Group)
 		}
-		return nil, refuse(err, "path.groupId", in.Group)
+		return nil, api.Refuse(err, "path.groupId", in.Group)
 	}
 	if _, err := a.Store.ConnectGroup(ctx, dir.ID, id, directory.Direct, time.Now().UTC()); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	task := reconcile.GroupTask{Directory: dir.ID, Group: id, Cause: bulkRequest("connected"), AllMembers: true}
 	if err := reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task.Recheck()); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	return a.enqueueGroup(ctx, dir, task, a.Lanes.GroupsBulk)
 }
 
 // disconnectGroup ends the connection and sends a task for the group.
-func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*api.Answer[groupView], error) {
 	dir, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -94,17 +95,17 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*answer[groupV
 	for _, path := range ends(dir) {
 		ended, err := a.Store.DisconnectGroup(ctx, dir.ID, id, path)
 		if err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 		was = was || ended
 	}
 	if !was {
 		if was, err = a.isLeavingGroup(ctx, dir, id); err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 	}
 	if !was {
-		return nil, refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
+		return nil, api.Refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
 	}
 	return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
 }
@@ -118,25 +119,25 @@ func (a API) isLeavingGroup(ctx context.Context, dir directory.Directory, id dir
 
 // enqueueGroup sends a task for a group in a directory and answers with the group's
 // current state.
-func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*answer[groupView], error) {
+func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*api.Answer[groupView], error) {
 	task.Directory = dir.ID
 	if err := reconcile.Enqueue(ctx, lane, task); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	return a.showGroup(ctx, dir, string(task.Group))
 }
 
 // showGroup answers with the state of a group.
-func (a API) showGroup(ctx context.Context, dir directory.Directory, group string) (*answer[groupView], error) {
+func (a API) showGroup(ctx context.Context, dir directory.Directory, group string) (*api.Answer[groupView], error) {
 	view, err := a.groupOf(ctx, dir, directory.GroupID(group))
 	if err != nil {
-		return nil, refuse(err, "path.groupId", group)
+		return nil, api.Refuse(err, "path.groupId", group)
 	}
-	return &answer[groupView]{Body: view}, nil
+	return &api.Answer[groupView]{Body: view}, nil
 }
 
 // listGroups lists the groups of a directory, with the number of members in sync.
-func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupView]], error) {
+func (a API) listGroups(ctx context.Context, in *listQuery) (*api.Answer[api.Page[groupView]], error) {
 	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 	status, reason := in.Status, directory.Reason(in.Reason)
 	list, err := a.Store.GroupLinksThat(ctx, dir.ID, status, reason, in.Limit, in.Cursor)
 	if err != nil {
-		return nil, refuse(err, "query.cursor", in.Cursor)
+		return nil, api.Refuse(err, "query.cursor", in.Cursor)
 	}
 	ids := make([]directory.GroupID, len(list.Items))
 	for i, link := range list.Items {
@@ -153,7 +154,7 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 	// The list may return old versions of the links; a read by key does not.
 	records, err := a.Store.ShownGroups(ctx, dir.ID, ids)
 	if err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	views := make([]groupView, 0, len(ids))
 	for _, id := range ids {
@@ -166,7 +167,7 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 		if dir.Settings.ManageGroups && group.Connected(dir.ID) {
 			all, damaged, err := a.membersOf(ctx, link)
 			if err != nil {
-				return nil, refuse(err, "", nil)
+				return nil, api.Refuse(err, "", nil)
 			}
 			members = countOf(all, damaged)
 		}
@@ -174,5 +175,5 @@ func (a API) listGroups(ctx context.Context, in *listQuery) (*answer[page[groupV
 		view.Unreadable = withoutConnection(records[id].DamagedConnection)
 		views = append(views, view)
 	}
-	return &answer[page[groupView]]{Body: page[groupView]{Items: views, Cursor: list.Cursor}}, nil
+	return &api.Answer[api.Page[groupView]]{Body: api.Page[groupView]{Items: views, Cursor: list.Cursor}}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/functions/admin"
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
@@ -97,7 +98,7 @@ func (o *outside) Describe(_ context.Context, name directory.TenantID) (director
 // fixture is the API with a real table and real queues.
 type fixture struct {
 	t                      testing.TB
-	handler                admin.Handler
+	handler                api.Handler
 	api                    admin.API
 	outside                *outside
 	live, bulk             *boltqueue.Queue
@@ -159,7 +160,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Internal) { // it may exist, or be damaged
 		t.Fatal(err)
 	}
-	f.api = admin.API{Store: records, Auth: admin.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
+	f.api = admin.API{Store: records, Auth: api.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
 		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes}
 	f.serve(f.api)
@@ -167,10 +168,10 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 }
 
 // serve makes the handler of an API.
-func (f *fixture) serve(api admin.API) {
+func (f *fixture) serve(a admin.API) {
 	f.t.Helper()
 	var err error
-	if f.handler, err = admin.New(api); err != nil {
+	if f.handler, err = admin.New(a); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -527,29 +528,6 @@ func TestRefusalsDoNotRepeatSecrets(t *testing.T) {
 			if status, problem := f.call(target[0], target[1], body); status < 400 && target[0] == "POST" {
 				t.Errorf("%s %s: %d %v", target[0], body, status, problem)
 			}
-		}
-	}
-}
-
-func TestGatewayAuth(t *testing.T) {
-	f := newFixture(t)
-	api := f.api
-	api.Auth = admin.GatewayAuth
-	f.serve(api)
-	r := events.APIGatewayV2HTTPRequest{RawPath: "/v1/organizations", Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost"}}
-	r.RequestContext.HTTP.Method = "GET"
-	r.RequestContext.HTTP.Path = r.RawPath
-	for _, tc := range []struct {
-		authorizer *events.APIGatewayV2HTTPRequestContextAuthorizerDescription
-		want       int
-	}{
-		{nil, 401},
-		{&events.APIGatewayV2HTTPRequestContextAuthorizerDescription{}, 401},
-		{&events.APIGatewayV2HTTPRequestContextAuthorizerDescription{JWT: &events.APIGatewayV2HTTPRequestContextAuthorizerJWTDescription{Claims: map[string]string{"sub": "admin"}}}, 200},
-	} {
-		r.RequestContext.Authorizer = tc.authorizer
-		if response, err := f.handler.Handle(t.Context(), r); err != nil || response.StatusCode != tc.want {
-			t.Errorf("%+v: %d %v, want %d", tc.authorizer, response.StatusCode, err, tc.want)
 		}
 	}
 }

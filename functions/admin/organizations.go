@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
@@ -24,25 +25,25 @@ type Organizations interface {
 }
 
 // organizations registers the operations on organizations.
-func (a API) organizations(api huma.API) {
-	huma.Register(api, operation("createOrganization", http.MethodPost, organizationsPath, "Serve one more JumpCloud organization", http.StatusCreated, http.StatusConflict, http.StatusBadGateway), a.createOrganization)
-	huma.Register(api, operation("listOrganizations", http.MethodGet, organizationsPath, "The JumpCloud organizations served", http.StatusOK),
-		func(ctx context.Context, in *Paging) (*answer[page[directory.Organization]], error) {
+func (a API) organizations(on huma.API) {
+	huma.Register(on, api.Operation("createOrganization", http.MethodPost, api.OrganizationsPath, "Serve one more JumpCloud organization", http.StatusCreated, http.StatusConflict, http.StatusBadGateway), a.createOrganization)
+	huma.Register(on, api.Operation("listOrganizations", http.MethodGet, api.OrganizationsPath, "The JumpCloud organizations served", http.StatusOK),
+		func(ctx context.Context, in *api.Paging) (*api.Answer[api.Page[directory.Organization]], error) {
 			list, err := a.Store.Organizations(ctx, in.Limit, in.Cursor)
 			if err != nil {
-				return nil, refuse(err, "query.cursor", in.Cursor)
+				return nil, api.Refuse(err, "query.cursor", in.Cursor)
 			}
-			return &answer[page[directory.Organization]]{Body: page[directory.Organization]{Items: list.Items, Cursor: list.Cursor}}, nil
+			return &api.Answer[api.Page[directory.Organization]]{Body: api.Page[directory.Organization]{Items: list.Items, Cursor: list.Cursor}}, nil
 		})
-	huma.Register(api, operation("getOrganization", http.MethodGet, organizationsPath+"/{id}", "One organization", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *OrganizationPath) (*answer[directory.Organization], error) {
+	huma.Register(on, api.Operation("getOrganization", http.MethodGet, api.OrganizationsPath+"/{id}", "One organization", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *OrganizationPath) (*api.Answer[directory.Organization], error) {
 			o, err := a.organization(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
-			return &answer[directory.Organization]{Body: o}, nil
+			return &api.Answer[directory.Organization]{Body: o}, nil
 		})
-	huma.Register(api, operation("updateOrganization", http.MethodPatch, organizationsPath+"/{id}", "Change the name, or replace the API key or the webhook tokens", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateOrganization)
+	huma.Register(on, api.Operation("updateOrganization", http.MethodPatch, api.OrganizationsPath+"/{id}", "Change the name, or replace the API key or the webhook tokens", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateOrganization)
 }
 
 // OrganizationPath names an organization.
@@ -54,7 +55,7 @@ type OrganizationPath struct {
 func (a API) organization(ctx context.Context, id string) (directory.Organization, error) {
 	o, err := a.Store.Organization(ctx, directory.OrganizationID(id))
 	if err != nil {
-		return o, refuse(err, "path.id", id)
+		return o, api.Refuse(err, "path.id", id)
 	}
 	return o, nil
 }
@@ -75,11 +76,11 @@ type createdOrganization struct {
 }
 
 // createOrganization checks the key and stores the organization, then its secrets.
-func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*answer[createdOrganization], error) {
-	if !jumpCloudID.MatchString(in.Body.ID) {
-		return nil, refuse(fault.New(fault.Invalid, "admin.create organization", "id must be that of an organization in JumpCloud, which is 24 hex digits"), "body.id", nil)
+func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganization }) (*api.Answer[createdOrganization], error) {
+	if api.NotAnOrganization(in.Body.ID) != "" {
+		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create organization", "id must be that of an organization in JumpCloud, which is 24 hex digits"), "body.id", nil)
 	}
-	auditOf(ctx).organization = directory.OrganizationID(in.Body.ID)
+	api.Concerns(ctx).Organization = directory.OrganizationID(in.Body.ID)
 	o := directory.Organization{ID: directory.OrganizationID(in.Body.ID), Name: in.Body.Name, Region: directory.Region(in.Body.Region), CreatedAt: time.Now().UTC()}
 	if o.Region == "" {
 		o.Region = directory.US
@@ -88,7 +89,7 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 		if err == nil {
 			err = fault.New(fault.Conflict, "admin.create organization", "the organization "+in.Body.ID+" is served already: PATCH it")
 		}
-		return nil, refuse(err, "body.id", in.Body.ID)
+		return nil, api.Refuse(err, "body.id", in.Body.ID)
 	}
 	if err := checkTokens(in.Body.WebhookTokens); err != nil {
 		return nil, err
@@ -109,23 +110,23 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 	// The record is written first: of two requests at once only one can create it, and
 	// only that one writes the secrets.
 	if err := a.Store.CreateOrganization(ctx, o); err != nil {
-		return nil, refuse(err, "body.id", in.Body.ID)
+		return nil, api.Refuse(err, "body.id", in.Body.ID)
 	}
 	if err := a.putSecrets(ctx, o.ID, &in.Body.APIKey, tokens); err != nil {
 		f := fault.Of(err)
-		return nil, refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: "the organization is kept, but " + f.Message + "; PATCH what is missing"}, f.Subject, nil)
+		return nil, api.Refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: "the organization is kept, but " + f.Message + "; PATCH what is missing"}, f.Subject, nil)
 	}
-	return &answer[createdOrganization]{Body: created}, nil
+	return &api.Answer[createdOrganization]{Body: created}, nil
 }
 
 // checkKey makes a request to JumpCloud to check a key.
 func (a API) checkKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
 	name, err = a.Clients.CheckKey(ctx, o, key)
 	if fault.Is(err, fault.Unauthorized) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.NotFound) {
-		return "", refuse(&fault.Error{Op: "admin.check key", Kind: fault.Invalid, Message: "JumpCloud does not accept this key for the organization " + string(o.ID) + ": " + fault.Of(err).Message}, "body.apiKey", nil)
+		return "", api.Refuse(&fault.Error{Op: "admin.check key", Kind: fault.Invalid, Message: "JumpCloud does not accept this key for the organization " + string(o.ID) + ": " + fault.Of(err).Message}, "body.apiKey", nil)
 	}
 	if err != nil {
-		return "", refuse(err, "", nil)
+		return "", api.Refuse(err, "", nil)
 	}
 	return name, nil
 }
@@ -138,7 +139,7 @@ var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{16,1000}$`)
 // checkTokens refuses tokens that do not match tokenPattern.
 func checkTokens(tokens []string) error {
 	if slices.ContainsFunc(tokens, func(t string) bool { return !tokenPattern.MatchString(t) }) {
-		return refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has 16 to 1,000 letters, digits or characters of -._~+/=: it is all that proves where a request comes from"), "body.webhookTokens", nil)
+		return api.Refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has 16 to 1,000 letters, digits or characters of -._~+/=: it is all that proves where a request comes from"), "body.webhookTokens", nil)
 	}
 	return nil
 }
@@ -155,8 +156,8 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	OrganizationPath
 	Body    organizationPatch
 	RawBody []byte
-}) (*answer[directory.Organization], error) {
-	if err := mustRemoveNothing(in.RawBody); err != nil {
+}) (*api.Answer[directory.Organization], error) {
+	if err := api.MustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
 	o, err := a.organization(ctx, in.ID)
@@ -169,10 +170,10 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	if in.Body.Name != nil {
 		o.Name = *in.Body.Name
 		if err := a.Store.PutOrganization(ctx, o); err != nil {
-			return nil, refuse(err, "", nil)
+			return nil, api.Refuse(err, "", nil)
 		}
 	}
-	return &answer[directory.Organization]{Body: o}, nil
+	return &api.Answer[directory.Organization]{Body: o}, nil
 }
 
 // replaceSecrets checks and stores the secrets that a patch has.
@@ -189,7 +190,7 @@ func (a API) replaceSecrets(ctx context.Context, o directory.Organization, patch
 		}
 	}
 	if err := a.putSecrets(ctx, o.ID, patch.APIKey, patch.WebhookTokens); err != nil {
-		return refuse(err, fault.Of(err).Subject, nil)
+		return api.Refuse(err, fault.Of(err).Subject, nil)
 	}
 	return nil
 }

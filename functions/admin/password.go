@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/api"
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -56,14 +57,14 @@ type passwordAccount struct {
 }
 
 // passwords registers the operation of the password gateway.
-func (a API) passwords(api huma.API) {
-	gateway := operation("setPassword", http.MethodPut, "/v1/organizations/{id}/users/{userId}/password",
+func (a API) passwords(on huma.API) {
+	gateway := api.Operation("setPassword", http.MethodPut, "/v1/organizations/{id}/users/{userId}/password",
 		"Set a user's password in JumpCloud and in every connected account", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
-	gateway.Responses[strconv.Itoa(http.StatusAccepted)] = also[passwordState](api, http.StatusAccepted)
+	gateway.Responses[strconv.Itoa(http.StatusAccepted)] = api.Also[passwordState](on, http.StatusAccepted)
 	gateway.Description = "JumpCloud is written first: what its policy refuses reaches no account. Each account is then written once, as one action. " +
 		"The accounts are read first, and what Entra must refuse is refused before anything is written: an account in a federated domain, whose user signs in with JumpCloud, where the password is to be set, and one that is gone, a guest, or managed elsewhere. " +
 		"202 says that some accounts are still being written; 422 gives the reasons of the side that refuses, and which account has not got the password."
-	huma.Register(api, gateway, a.setPassword)
+	huma.Register(on, gateway, a.setPassword)
 }
 
 // setPassword is the gateway. It makes all checks before it writes anything, and then
@@ -79,11 +80,11 @@ func (a API) setPassword(ctx context.Context, in *struct {
 	}
 	user, err := a.jumpCloudUser(ctx, o.ID, directory.UserID(in.User))
 	if err != nil {
-		return nil, refuse(err, "path.userId", in.User)
+		return nil, api.Refuse(err, "path.userId", in.User)
 	}
 	g := &gateway{API: a, organization: o.ID, user: user, password: in.Body.Password}
 	if err := g.findAccounts(ctx); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	if err := g.describeTenants(ctx); err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (a API) setPassword(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if err := g.seal(ctx); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	if err := g.write(ctx); err != nil {
 		return nil, err
@@ -144,24 +145,24 @@ func (g *gateway) write(ctx context.Context) error {
 	const op = "admin.set password"
 	jc, err := g.Clients.Of(ctx, g.organization)
 	if err != nil {
-		return refuse(err, "", nil)
+		return api.Refuse(err, "", nil)
 	}
 	if !deadline.Allows(ctx, writeTime) {
-		return refuse(fault.New(fault.Transient, op, "JumpCloud answers too slowly to begin; nothing was changed: try again"), "", nil)
+		return api.Refuse(fault.New(fault.Transient, op, "JumpCloud answers too slowly to begin; nothing was changed: try again"), "", nil)
 	}
 	if err := g.Store.TakePasswordTurn(ctx, g.organization, g.user.ID, time.Now().UTC().Add(turnLife)); err != nil {
-		return refuse(err, "path.userId", string(g.user.ID))
+		return api.Refuse(err, "path.userId", string(g.user.ID))
 	}
 	if err := g.mark(ctx); err != nil {
 		g.unmark(ctx)
 		g.endTurn(ctx)
-		return refuse(err, "", nil)
+		return api.Refuse(err, "", nil)
 	}
 	if err := jc.SetPassword(ctx, g.user.ID, g.password); fault.Is(err, fault.Transient) {
 		// The turn is not ended here: JumpCloud may still be processing the request.
 		zerolog.Ctx(ctx).Error().Err(err).Str("user", string(g.user.ID)).Msg("JumpCloud gave no clear answer to a new password")
 		g.markUnknown(ctx)
-		return refuse(fault.New(fault.Transient, op,
+		return api.Refuse(fault.New(fault.Transient, op,
 			"JumpCloud gave no clear answer: it may have the new password or the old one, and nothing was written to Entra. Set the password again in a minute"), "body.password", nil)
 	} else if err != nil {
 		g.unmark(ctx)
@@ -182,9 +183,9 @@ func refusedByJumpCloud(err error) error {
 		}
 		return huma.NewError(http.StatusUnprocessableEntity, "JumpCloud refuses this password; nothing was written to Entra", details...)
 	case fault.NotFound:
-		return refuse(err, "path.userId", nil)
+		return api.Refuse(err, "path.userId", nil)
 	default:
-		return refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Message: f.Message + "; nothing was changed in JumpCloud or in Entra", Err: err}, "", nil)
+		return api.Refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Message: f.Message + "; nothing was changed in JumpCloud or in Entra", Err: err}, "", nil)
 	}
 }
 

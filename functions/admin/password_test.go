@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/functions/admin"
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
@@ -74,7 +75,7 @@ func newGateway(t *testing.T) *gateway {
 	lanes := reconcile.Lanes{UsersLive: g, UsersBulk: g, GroupsLive: g, GroupsBulk: g}
 	g.worker, err = reconcile.NewPasswords(reconcile.Parts{Store: g.records, Clients: outside, Lanes: lanes, Metrics: &metric.Memory{}}, g.secrets.PasswordSeed)
 	g.must(err)
-	g.serve(admin.API{Store: g.records, Clients: admin.Through(outside), Lanes: lanes, Changes: g, Auth: admin.TokenAuth(g.secrets.AdminToken), Secrets: g.secrets})
+	g.serve(admin.API{Store: g.records, Clients: admin.Through(outside), Lanes: lanes, Changes: g, Auth: api.TokenAuth(g.secrets.AdminToken), Secrets: g.secrets})
 	id, err := g.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "ann.lee", "email": "ann.lee@contoso.example", "state": "ACTIVATED"})
 	g.must(err)
 	g.ann = directory.UserID(id)

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -78,96 +79,96 @@ func whyNoRetry(m store.Stranded) string {
 type (
 	strandedQuery struct {
 		ID string `path:"id" doc:"The directory or the organization"`
-		Paging
+		api.Paging
 	}
 	strandedPath struct {
 		ID       string `path:"id" doc:"The directory or the organization"`
 		Stranded string `path:"strandedId" doc:"The message that was set aside"`
 	}
-	strayQuery struct{ Paging }
+	strayQuery struct{ api.Paging }
 	strayPath  struct {
 		Stranded string `path:"strandedId" doc:"The message that was set aside"`
 	}
 )
 
 // stranded registers the operations on messages that were received too often.
-func (a API) stranded(api huma.API) {
+func (a API) stranded(on huma.API) {
 	const list, retry = "/stranded", "/stranded/{strandedId}/retry"
-	const directories, organizations, everywhere = "/v1/directories/{id}", organizationsPath + "/{id}", "/v1"
-	huma.Register(api, operation("listStranded", http.MethodGet, directories+list, "The tasks that entrasync did not finish in any of its tries", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *strandedQuery) (*answer[page[strandedView]], error) {
+	const directories, organizations, everywhere = "/v1/directories/{id}", api.OrganizationsPath + "/{id}", "/v1"
+	huma.Register(on, api.Operation("listStranded", http.MethodGet, directories+list, "The tasks that entrasync did not finish in any of its tries", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *strandedQuery) (*api.Answer[api.Page[strandedView]], error) {
 			dir, err := a.shownDirectory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
 			return a.listStranded(ctx, dir.Organization, dir.ID, in.Paging)
 		})
-	huma.Register(api, operation("retryStranded", http.MethodPost, directories+retry, "Send a task that was not finished back to its queue", http.StatusAccepted, http.StatusNotFound, http.StatusConflict),
-		func(ctx context.Context, in *strandedPath) (*answer[strandedView], error) {
+	huma.Register(on, api.Operation("retryStranded", http.MethodPost, directories+retry, "Send a task that was not finished back to its queue", http.StatusAccepted, http.StatusNotFound, http.StatusConflict),
+		func(ctx context.Context, in *strandedPath) (*api.Answer[strandedView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
 			return a.retryStranded(ctx, dir.Organization, dir.ID, in.Stranded)
 		})
-	huma.Register(api, operation("listStrandedEvents", http.MethodGet, organizations+list, "The events of JumpCloud that entrasync did not finish in any of its tries", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *strandedQuery) (*answer[page[strandedView]], error) {
+	huma.Register(on, api.Operation("listStrandedEvents", http.MethodGet, organizations+list, "The events of JumpCloud that entrasync did not finish in any of its tries", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *strandedQuery) (*api.Answer[api.Page[strandedView]], error) {
 			id := directory.OrganizationID(in.ID)
 			if err := a.Store.HasOrganization(ctx, id); err != nil {
-				return nil, refuse(err, "path.id", in.ID)
+				return nil, api.Refuse(err, "path.id", in.ID)
 			}
 			return a.listStranded(ctx, id, "", in.Paging)
 		})
-	huma.Register(api, operation("retryStrandedEvent", http.MethodPost, organizations+retry, "Send an event that was not finished back to its queue", http.StatusAccepted, http.StatusNotFound, http.StatusConflict),
-		func(ctx context.Context, in *strandedPath) (*answer[strandedView], error) {
+	huma.Register(on, api.Operation("retryStrandedEvent", http.MethodPost, organizations+retry, "Send an event that was not finished back to its queue", http.StatusAccepted, http.StatusNotFound, http.StatusConflict),
+		func(ctx context.Context, in *strandedPath) (*api.Answer[strandedView], error) {
 			id := directory.OrganizationID(in.ID)
 			if err := a.Store.HasOrganization(ctx, id); err != nil {
-				return nil, refuse(err, "path.id", in.ID)
+				return nil, api.Refuse(err, "path.id", in.ID)
 			}
 			return a.retryStranded(ctx, id, "", in.Stranded)
 		})
-	huma.Register(api, operation("listStrandedUnreadable", http.MethodGet, everywhere+list, "The messages that entrasync cannot read", http.StatusOK),
-		func(ctx context.Context, in *strayQuery) (*answer[page[strandedView]], error) {
+	huma.Register(on, api.Operation("listStrandedUnreadable", http.MethodGet, everywhere+list, "The messages that entrasync cannot read", http.StatusOK),
+		func(ctx context.Context, in *strayQuery) (*api.Answer[api.Page[strandedView]], error) {
 			return a.listStranded(ctx, "", "", in.Paging)
 		})
-	huma.Register(api, operation("retryStrandedUnreadable", http.MethodPost, everywhere+retry, "Send a message that could not be read back to its queue", http.StatusAccepted, http.StatusNotFound, http.StatusConflict),
-		func(ctx context.Context, in *strayPath) (*answer[strandedView], error) {
+	huma.Register(on, api.Operation("retryStrandedUnreadable", http.MethodPost, everywhere+retry, "Send a message that could not be read back to its queue", http.StatusAccepted, http.StatusNotFound, http.StatusConflict),
+		func(ctx context.Context, in *strayPath) (*api.Answer[strandedView], error) {
 			return a.retryStranded(ctx, "", "", in.Stranded)
 		})
 }
 
 // listStranded lists the stranded messages of a directory, of an organization, or of neither.
-func (a API) listStranded(ctx context.Context, organization directory.OrganizationID, id directory.ID, in Paging) (*answer[page[strandedView]], error) {
+func (a API) listStranded(ctx context.Context, organization directory.OrganizationID, id directory.ID, in api.Paging) (*api.Answer[api.Page[strandedView]], error) {
 	list, err := a.Store.StrandedMessages(ctx, organization, id, in.Limit, in.Cursor)
 	if err != nil {
-		return nil, refuse(err, "query.cursor", in.Cursor)
+		return nil, api.Refuse(err, "query.cursor", in.Cursor)
 	}
-	shown := page[strandedView]{Items: make([]strandedView, 0, len(list.Items)), Cursor: list.Cursor}
+	shown := api.Page[strandedView]{Items: make([]strandedView, 0, len(list.Items)), Cursor: list.Cursor}
 	for _, m := range list.Items {
 		shown.Items = append(shown.Items, viewOfStranded(m))
 	}
-	return &answer[page[strandedView]]{Body: shown}, nil
+	return &api.Answer[api.Page[strandedView]]{Body: shown}, nil
 }
 
 // retryStranded sends a message back to its lane and removes its record. The record is
 // removed last: a request that failed can be repeated, and a message that is processed
 // twice does no harm.
-func (a API) retryStranded(ctx context.Context, organization directory.OrganizationID, id directory.ID, message string) (*answer[strandedView], error) {
+func (a API) retryStranded(ctx context.Context, organization directory.OrganizationID, id directory.ID, message string) (*api.Answer[strandedView], error) {
 	m, err := a.Store.StrandedMessage(ctx, organization, id, message)
 	if err != nil {
-		return nil, refuse(err, "path.strandedId", message)
+		return nil, api.Refuse(err, "path.strandedId", message)
 	}
 	noteSubjects(ctx, m.About)
 	if why := whyNoRetry(m); why != "" {
-		return nil, refuse(fault.New(fault.Conflict, "admin.retry stranded", "it cannot be sent back: "+why), "path.strandedId", message)
+		return nil, api.Refuse(fault.New(fault.Conflict, "admin.retry stranded", "it cannot be sent back: "+why), "path.strandedId", message)
 	}
 	if err := a.sendBack(ctx, m); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	if err := a.Store.RemoveStranded(ctx, m); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
-	return &answer[strandedView]{Body: viewOfStranded(m)}, nil
+	return &api.Answer[strandedView]{Body: viewOfStranded(m)}, nil
 }
 
 // sendBack sends a message to its lane, and makes the links pending that it had parked. An
@@ -255,12 +256,12 @@ func (a API) laneOf(lane store.Lane) queue.Sender {
 
 // noteSubjects writes the user and the group of a message into the entry of the audit log.
 func noteSubjects(ctx context.Context, subjects []plan.Subject) {
-	entry := auditOf(ctx)
+	concern := api.Concerns(ctx)
 	for _, s := range subjects {
 		if s.Kind == plan.OfUser {
-			entry.user = s.ID
+			concern.User = s.ID
 		} else {
-			entry.group = s.ID
+			concern.Group = s.ID
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
@@ -171,9 +172,9 @@ func mayShare(before, dir directory.Directory, others []directory.Directory) err
 // refuseTenant makes the problem document for a directory that was not stored.
 func refuseTenant(err error) error {
 	if fault.Is(err, fault.Conflict) {
-		return refuse(err, fault.Of(err).Subject, nil)
+		return api.Refuse(err, fault.Of(err).Subject, nil)
 	}
-	return refuse(err, "", nil)
+	return api.Refuse(err, "", nil)
 }
 
 // shown names a directory for people.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
@@ -66,32 +67,32 @@ func known(t time.Time) *time.Time {
 }
 
 // users registers the operations on users of a directory.
-func (a API) users(api huma.API) {
+func (a API) users(on huma.API) {
 	const path = "/v1/directories/{id}/users"
-	list := operation("listUsers", http.MethodGet, path, "How every user of the directory stands", http.StatusOK, http.StatusNotFound)
+	list := api.Operation("listUsers", http.MethodGet, path, "How every user of the directory stands", http.StatusOK, http.StatusNotFound)
 	list.Description = filteredList
-	huma.Register(api, list, a.listUsers)
-	huma.Register(api, operation("getUser", http.MethodGet, path+"/{userId}", "How one user stands and why", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *userPath) (*answer[linkView], error) {
+	huma.Register(on, list, a.listUsers)
+	huma.Register(on, api.Operation("getUser", http.MethodGet, path+"/{userId}", "How one user stands and why", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *userPath) (*api.Answer[linkView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
 			view, err := a.linkOf(ctx, dir, directory.UserID(in.User))
 			if err != nil {
-				return nil, refuse(err, "path.userId", in.User)
+				return nil, api.Refuse(err, "path.userId", in.User)
 			}
-			return &answer[linkView]{Body: view}, nil
+			return &api.Answer[linkView]{Body: view}, nil
 		})
-	huma.Register(api, operation("syncUser", http.MethodPost, path+"/{userId}/sync", "Look at a user again now", http.StatusAccepted, http.StatusNotFound),
-		func(ctx context.Context, in *userPath) (*answer[linkView], error) {
+	huma.Register(on, api.Operation("syncUser", http.MethodPost, path+"/{userId}/sync", "Look at a user again now", http.StatusAccepted, http.StatusNotFound),
+		func(ctx context.Context, in *userPath) (*api.Answer[linkView], error) {
 			dir, err := a.directory(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
 			user := directory.UserID(in.User)
 			if _, err := a.linkOf(ctx, dir, user); err != nil {
-				return nil, refuse(err, "path.userId", in.User)
+				return nil, api.Refuse(err, "path.userId", in.User)
 			}
 			// Reads the memberships and the connection source again: an event may have
 			// been missed.
@@ -101,7 +102,7 @@ func (a API) users(api huma.API) {
 }
 
 // listUsers lists the users of a directory.
-func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkView]], error) {
+func (a API) listUsers(ctx context.Context, in *listQuery) (*api.Answer[api.Page[linkView]], error) {
 	dir, err := a.shownDirectory(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkVie
 	status, reason := in.Status, directory.Reason(in.Reason)
 	list, err := a.Store.LinksThat(ctx, dir.ID, status, reason, in.Limit, in.Cursor)
 	if err != nil {
-		return nil, refuse(err, "query.cursor", in.Cursor)
+		return nil, api.Refuse(err, "query.cursor", in.Cursor)
 	}
 	ids := make([]directory.UserID, len(list.Items))
 	for i, link := range list.Items {
@@ -118,7 +119,7 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkVie
 	// The list may return old versions of the links; a read by key does not.
 	records, err := a.Store.ShownUsers(ctx, dir.ID, ids)
 	if err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	views := make([]linkView, 0, len(ids))
 	for _, id := range ids {
@@ -129,7 +130,7 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*answer[page[linkVie
 			views = append(views, view)
 		}
 	}
-	return &answer[page[linkView]]{Body: page[linkView]{Items: views, Cursor: list.Cursor}}, nil
+	return &api.Answer[api.Page[linkView]]{Body: api.Page[linkView]{Items: views, Cursor: list.Cursor}}, nil
 }
 
 // withoutConnection names the damaged record of a user or a group in a list.

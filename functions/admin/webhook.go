@@ -8,6 +8,7 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 	"github.com/danielgtaylor/huma/v2"
 
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
@@ -40,8 +41,8 @@ type webhookAnswer struct {
 }
 
 // webhooks registers the operation that sets a webhook up.
-func (a API) webhooks(api huma.API) {
-	huma.Register(api, operation("setUpWebhook", http.MethodPost, "/v1/organizations/{id}/webhook",
+func (a API) webhooks(on huma.API) {
+	huma.Register(on, api.Operation("setUpWebhook", http.MethodPost, "/v1/organizations/{id}/webhook",
 		"Find or create the notification channel and the rule in JumpCloud, test them, show how deliveries go, and say what to do where they do not; repeating it is harmless",
 		http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.setUpWebhook)
 }
@@ -50,7 +51,7 @@ func (a API) webhooks(api huma.API) {
 func (a API) setUpWebhook(ctx context.Context, in *struct {
 	OrganizationPath
 	Body *webhookRequest `required:"false"`
-}) (*answer[webhookAnswer], error) {
+}) (*api.Answer[webhookAnswer], error) {
 	o, err := a.organization(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -61,14 +62,14 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	}
 	tokens, err := a.Secrets.WebhookTokens(secret.Fresh(ctx), o.ID)
 	if fault.Is(err, fault.NotFound) {
-		return nil, refuse(fault.New(fault.Conflict, "admin.webhook", "the organization has no webhook token: PATCH webhookTokens first"), "path.id", in.ID)
+		return nil, api.Refuse(fault.New(fault.Conflict, "admin.webhook", "the organization has no webhook token: PATCH webhookTokens first"), "path.id", in.ID)
 	}
 	if err != nil {
-		return nil, refuse(err, "path.id", in.ID)
+		return nil, api.Refuse(err, "path.id", in.ID)
 	}
 	channels, err := a.Clients.Of(ctx, o.ID)
 	if err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	address := wish.URL
 	if address == "" {
@@ -76,18 +77,18 @@ func (a API) setUpWebhook(ctx context.Context, in *struct {
 	}
 	state, err := channels.SetUpWebhook(ctx, jumpcloud.WebhookSetup{URL: address, Token: tokens[0], RotateToken: wish.RotateToken, Repair: wish.Repair})
 	if err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	body := webhookAnswer{URL: address, WebhookState: state}
 	if body.Test, err = channels.TestWebhook(ctx, state.Channel.ID); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	if body.Health, err = channels.WebhookHealth(ctx, state.Channel.ID); err != nil {
-		return nil, refuse(err, "", nil)
+		return nil, api.Refuse(err, "", nil)
 	}
 	body.Test.Message = redact.New(tokens...).Text(body.Test.Message) // may quote what JumpCloud sent
 	body.Advice = body.advice()
-	return &answer[webhookAnswer]{Body: body}, nil
+	return &api.Answer[webhookAnswer]{Body: body}, nil
 }
 
 // besideAPI returns the URL of the webhook on the host at which this API was called.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"entrasync/functions/admin"
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
@@ -68,10 +68,10 @@ func newHook(t *testing.T) *hook {
 	}
 	client := jumpcloud.NewClient(jumpcloud.Config{APIURL: "https://jumpcloud.example/api", APIKey: hookKey, Organization: organization,
 		HTTP: &http.Client{Transport: jumpcloudtest.Transport(h.jumpcloud)}})
-	api := h.api
-	api.Auth, api.Secrets = admin.TokenAuth(h.secrets.AdminToken), h.secrets
-	api.Clients = parts{Clients: h.outside, Tenants: h.outside, Organizations: h.outside, of: client}
-	h.serve(api)
+	changed := h.api
+	changed.Auth, changed.Secrets = api.TokenAuth(h.secrets.AdminToken), h.secrets
+	changed.Clients = parts{Clients: h.outside, Tenants: h.outside, Organizations: h.outside, of: client}
+	h.serve(changed)
 	return h
 }
 

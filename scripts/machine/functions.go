@@ -5,13 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/functions/admin"
 	"entrasync/functions/webhook"
 	"entrasync/scripts/wiring"
+	"entrasync/shared/api"
 	"entrasync/shared/clients"
 	"entrasync/shared/local/host"
 	"entrasync/shared/reconcile"
@@ -46,38 +47,37 @@ func (m *Machine) serve(listener net.Listener) error {
 // maxAPIBody is the limit of a request's body in bytes, as the operations of the API have.
 const maxAPIBody = 1 << 20
 
-// routes chooses the handler by the path that API Gateway would pass on. Like API Gateway
-// it takes a path unchanged: the ServeMux of net/http would answer some with a redirect.
+// routes chooses the function, or what else answers, by method and path. The webhook has all
+// paths below its own, so that no request for it can reach the API.
 func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
 	hook, err := webhook.New(webhook.Config{Secrets: m.secrets, Changes: m.Queues[wiring.Changes], Metrics: m.Metrics})
 	if err != nil {
 		return nil, err
 	}
-	hooks := m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout})
 	handler, err := m.admin(outside)
 	if err != nil {
 		return nil, err
 	}
-	api := m.host.HTTP(host.Function{Name: "admin", Handler: handler.Handle, Admit: m.onlyWithToken(handler), MaxBody: maxAPIBody, Timeout: wiring.AdminTimeout})
-	counters, health := m.private(m.counters()), m.healthy(api)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, reads := host.Path(r), r.Method == http.MethodGet || r.Method == http.MethodHead
-		switch {
-		case strings.HasPrefix(path, "/webhooks/"):
-			hooks.ServeHTTP(w, r)
-		case path == "/metrics" && reads:
-			counters.ServeHTTP(w, r)
-		case path == "/healthz" && reads:
-			health.ServeHTTP(w, r)
-		default:
-			api.ServeHTTP(w, r)
-		}
-	}), nil
+	administrators := m.api("admin", handler, wiring.AdminTimeout)
+	counters, health := m.private(m.counters()), m.healthy(administrators)
+	return host.NewRoutes(map[string]http.Handler{
+		"ANY /webhooks/{proxy+}": m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout}),
+		"GET /metrics":           counters,
+		"HEAD /metrics":          counters,
+		"GET /healthz":           health,
+		"HEAD /healthz":          health,
+		host.Otherwise:           administrators,
+	})
+}
+
+// api serves a function that serves a part of the API.
+func (m *Machine) api(name string, handler api.Handler, timeout time.Duration) http.Handler {
+	return m.host.HTTP(host.Function{Name: name, Handler: handler.Handle, Admit: m.onlyWithToken(handler), MaxBody: maxAPIBody, Timeout: timeout})
 }
 
 // onlyWithToken admits the body of a request that has the API's token, because no
 // operation takes a body without it. Any other request is answered as if it had no body.
-func (m *Machine) onlyWithToken(handler admin.Handler) func(context.Context, events.APIGatewayV2HTTPRequest, int64) (events.APIGatewayV2HTTPResponse, bool) {
+func (m *Machine) onlyWithToken(handler api.Handler) func(context.Context, events.APIGatewayV2HTTPRequest, int64) (events.APIGatewayV2HTTPResponse, bool) {
 	return func(ctx context.Context, r events.APIGatewayV2HTTPRequest, size int64) (events.APIGatewayV2HTTPResponse, bool) {
 		if size == 0 || m.hasToken(r.Headers["authorization"]) {
 			return events.APIGatewayV2HTTPResponse{}, true
@@ -100,8 +100,8 @@ func (m *Machine) feed(outside *clients.Set) error {
 }
 
 // admin makes the handler of the API.
-func (m *Machine) admin(outside *clients.Set) (admin.Handler, error) {
+func (m *Machine) admin(outside *clients.Set) (api.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: admin.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"entrasync/functions/admin"
 	"entrasync/functions/webhook"
 	"entrasync/scripts/wiring"
+	"entrasync/shared/api"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/host"
 	"entrasync/shared/reconcile"
@@ -31,7 +32,7 @@ func (w *World) serveAPI() http.Handler {
 	p := w.process()
 	handler, err := admin.New(admin.API{
 		Store: store.New(p.Table), Clients: admin.Through(w.ClientsThrough(p.Transport)), Lanes: p.Queues.Lanes(), Changes: p.Queues[wiring.Changes],
-		Auth: admin.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{},
+		Auth: api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{},
 	})
 	w.Must(err)
 	return w.host.HTTP(host.Function{Name: "admin", Timeout: wiring.AdminTimeout, Handler: handler.Handle})

@@ -16,6 +16,7 @@ import (
 	"entrasync/functions/admin"
 	"entrasync/scripts/wiring"
 	"entrasync/scripts/world"
+	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/local/secretfile"
@@ -81,7 +82,7 @@ func (c *crashing) call(method, path string) (status int, answer map[string]any)
 	secrets, err := secretfile.Open(filepath.Join(c.t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token})
 	c.Must(err)
 	handler, err := admin.New(admin.API{Store: c.Store, Clients: admin.Through(c.Clients()), Lanes: c.Queues.Lanes(), Changes: c.Queues[wiring.Changes],
-		Auth: admin.TokenAuth(secrets.AdminToken), Secrets: secrets})
+		Auth: api.TokenAuth(secrets.AdminToken), Secrets: secrets})
 	c.Must(err)
 	request := events.APIGatewayV2HTTPRequest{RawPath: path, Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost"}}
 	request.RequestContext.HTTP.Method, request.RequestContext.HTTP.Path = method, path

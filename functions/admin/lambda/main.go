@@ -3,6 +3,7 @@ package main
 
 import (
 	"entrasync/functions/admin"
+	"entrasync/shared/api"
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
@@ -13,9 +14,9 @@ func main() {
 	records := env.Store()
 	secrets := env.KeptSecrets(records)
 	outside := signin.Clients(env, records, secrets)
-	auth := admin.TokenAuth(secrets.AdminToken)
+	auth := api.TokenAuth(secrets.AdminToken)
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {
-		auth = admin.GatewayAuth
+		auth = api.GatewayAuth
 	}
 	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue), Auth: auth, Secrets: secrets})
 	env.Start(handler.Handle, err)

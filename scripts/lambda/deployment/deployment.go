@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -157,7 +156,7 @@ func (d *Deployment) readTemplate(context.Context) error {
 // startFunctions prepares the functions with their routes and event source mappings.
 func (d *Deployment) startFunctions(context.Context) error {
 	d.closer = append(d.closer, d.stopFunctions)
-	mux := http.NewServeMux()
+	routes := map[string]http.Handler{}
 	for _, f := range d.Stack.Functions {
 		environment := maps.Clone(f.Environment)
 		environment["AWS_ENDPOINT_URL_DYNAMODB"] = d.servers.countedDynamoDB
@@ -176,7 +175,7 @@ func (d *Deployment) startFunctions(context.Context) error {
 		hosted := host.Function{Name: f.Name, Handler: function, Timeout: f.Timeout + 2*runtimeapi.MaxInit}
 		d.hosted[f.LogicalID] = hosted
 		for _, route := range f.Routes {
-			mux.Handle(pattern(route), d.host.HTTP(hosted))
+			routes[string(route)] = d.host.HTTP(hosted)
 		}
 		for _, source := range f.Sources {
 			if err := d.feed(hosted, source); err != nil {
@@ -184,17 +183,13 @@ func (d *Deployment) startFunctions(context.Context) error {
 			}
 		}
 	}
-	api, err := d.counter.serve(mux)
+	gateway, err := host.NewRoutes(routes)
+	if err != nil {
+		return err
+	}
+	api, err := d.counter.serve(gateway)
 	d.Administrator.API = api
 	return err
-}
-
-// pattern is a route of API Gateway as a pattern of net/http.
-func pattern(route stack.Route) string {
-	if route == "$default" {
-		return "/"
-	}
-	return strings.TrimPrefix(string(route), "ANY ")
 }
 
 // feed starts an event source mapping. Its requests to SQS are counted, as AWS bills them.

@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/danielgtaylor/huma/v2"
@@ -16,11 +17,15 @@ import (
 	"entrasync/shared/deadline"
 )
 
+// RecordsLimit is the time limit for writing our own records, also when the time for the
+// work of a request is over.
+const RecordsLimit = 5 * time.Second
+
 // Handle takes one request. It never returns an error: an error would count as a
 // failure of the function and raise an alarm, and any stranger could cause it.
 func (h Handler) Handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	r = escaped(r)
-	ctx, stop := deadline.ForWork(ctx, deadline.Answer+handOverLimit)
+	ctx, stop := deadline.ForWork(ctx, deadline.Answer+RecordsLimit)
 	defer stop()
 	entry := &auditEntry{}
 	response := h.answer(withAudit(ctx, entry), r)

@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"context"
@@ -32,14 +32,24 @@ func (c Caller) name() string {
 
 // auditEntry is what is logged about one request for a change.
 type auditEntry struct {
-	known        bool // whether the caller is known
-	caller       Caller
-	operation    string // "" if the request named none
-	changes      bool   // whether the operation changes anything
-	organization directory.OrganizationID
-	directory    directory.ID
-	user, group  string
+	known     bool // whether the caller is known
+	caller    Caller
+	operation string // "" if the request named none
+	changes   bool   // whether the operation changes anything
+	concern   Concern
 }
+
+// Concern is what a request concerns, for the log: what its path names, and what the
+// operation adds.
+type Concern struct {
+	Organization directory.OrganizationID // "" for that of the directory
+	Directory    directory.ID
+	User, Group  string
+}
+
+// Concerns returns what the request of a context concerns. An operation writes to it what
+// the path does not name, such as the id of what it creates.
+func Concerns(ctx context.Context) *Concern { return &auditOf(ctx).concern }
 
 // auditKey marks the entry in a context.
 type auditKey struct{}
@@ -61,13 +71,13 @@ func auditOf(ctx context.Context) *auditEntry {
 func noteOperation(ctx huma.Context, next func(huma.Context)) {
 	entry, op := auditOf(ctx.Context()), ctx.Operation()
 	entry.changes = op.Method != http.MethodGet
-	entry.operation, entry.user, entry.group = op.OperationID, ctx.Param("userId"), ctx.Param("groupId")
+	entry.operation, entry.concern.User, entry.concern.Group = op.OperationID, ctx.Param("userId"), ctx.Param("groupId")
 	switch id := ctx.Param("id"); {
 	case id == "":
-	case strings.HasPrefix(op.Path, organizationsPath):
-		entry.organization = directory.OrganizationID(id)
+	case strings.HasPrefix(op.Path, OrganizationsPath):
+		entry.concern.Organization = directory.OrganizationID(id)
 	default:
-		entry.directory = directory.ID(id)
+		entry.concern.Directory = directory.ID(id)
 	}
 	next(ctx)
 }
@@ -94,14 +104,15 @@ func (e *auditEntry) log(ctx context.Context, r events.APIGatewayV2HTTPRequest, 
 	if status >= http.StatusBadRequest {
 		level = zerolog.WarnLevel
 	}
-	if e.organization == "" {
-		e.organization = e.directory.Organization()
+	about := e.concern
+	if about.Organization == "" {
+		about.Organization = about.Directory.Organization()
 	}
 	line := zerolog.Ctx(ctx).WithLevel(level).Str("operation", e.operation).Str("method", strings.ToUpper(r.RequestContext.HTTP.Method)).
 		Str("path", short(r.RawPath, longestLogged)).Int("status", status).
 		Str("who", e.caller.name()).Str("sourceIp", r.RequestContext.HTTP.SourceIP)
 	for _, field := range [][2]string{
-		{"organization", string(e.organization)}, {"directory", string(e.directory)}, {"user", e.user}, {"group", e.group},
+		{"organization", string(about.Organization)}, {"directory", string(about.Directory)}, {"user", about.User}, {"group", about.Group},
 		{"sub", e.caller.Subject}, {"client_id", e.caller.Client}, {"email", e.caller.Email},
 	} {
 		if field[1] != "" {

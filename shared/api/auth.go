@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"context"
@@ -30,13 +30,13 @@ func TokenAuth(token func(context.Context) (string, error)) Auth {
 		for _, reading := range []context.Context{ctx, secret.Fresh(ctx)} { // it may have been replaced since it was read
 			want, err := token(reading)
 			if err != nil {
-				return Caller{}, fault.Wrap(err, fault.Transient, "admin.auth")
+				return Caller{}, fault.Wrap(err, fault.Transient, "api.auth")
 			}
 			if carries(authorization, want) {
 				return Caller{Token: adminToken}, nil
 			}
 		}
-		return Caller{}, fault.New(fault.Unauthorized, "admin.auth", "the API's bearer token is missing or wrong")
+		return Caller{}, fault.New(fault.Unauthorized, "api.auth", "the API's bearer token is missing or wrong")
 	}
 }
 
@@ -53,20 +53,20 @@ func carries(authorization, want string) bool {
 func GatewayAuth(ctx context.Context, _ string) (Caller, error) {
 	request, known := core.GetAPIGatewayV2ContextFromContext(ctx)
 	if !known || request.Authorizer == nil || request.Authorizer.JWT == nil || len(request.Authorizer.JWT.Claims) == 0 {
-		return Caller{}, fault.New(fault.Unauthorized, "admin.auth", "the request carries no token that the API gateway has checked")
+		return Caller{}, fault.New(fault.Unauthorized, "api.auth", "the request carries no token that the API gateway has checked")
 	}
 	claims := request.Authorizer.JWT.Claims
 	return Caller{Subject: claims["sub"], Client: claims["client_id"], Email: claims["email"]}, nil
 }
 
 // authorize calls Auth for every operation that needs it.
-func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
+func (a Auth) authorize(on huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if len(ctx.Operation().Security) == 0 {
 			next(ctx)
 			return
 		}
-		caller, err := a.Auth(ctx.Context(), ctx.Header("Authorization"))
+		caller, err := a(ctx.Context(), ctx.Header("Authorization"))
 		if err == nil {
 			entry := auditOf(ctx.Context())
 			entry.known, entry.caller = true, caller
@@ -80,6 +80,6 @@ func (a API) authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 		} else {
 			ctx.SetHeader("WWW-Authenticate", `Bearer realm="entrasync"`)
 		}
-		_ = huma.WriteErr(api, ctx, status, message)
+		_ = huma.WriteErr(on, ctx, status, message)
 	}
 }

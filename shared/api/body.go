@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ const (
 // checkContentType refuses a body of a media type that the operation does not
 // take. Media types compare without regard to case, and may have parameters (RFC
 // 9110, 8.3.1).
-func checkContentType(api huma.API) func(huma.Context, func(huma.Context)) {
+func checkContentType(on huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		request, _ := humago.Unwrap(ctx)
 		op := ctx.Operation()
@@ -48,7 +48,7 @@ func checkContentType(api huma.API) func(huma.Context, func(huma.Context)) {
 		if given == "" {
 			message = "the body has no content type: send Content-Type: " + strings.Join(taken, " or ")
 		}
-		_ = huma.WriteErr(api, ctx, http.StatusUnsupportedMediaType, message, &huma.ErrorDetail{Message: message, Location: "header.Content-Type"})
+		_ = huma.WriteErr(on, ctx, http.StatusUnsupportedMediaType, message, &huma.ErrorDetail{Message: message, Location: "header.Content-Type"})
 	}
 }
 
@@ -76,17 +76,17 @@ func readJSON(data []byte, v any) error {
 	}
 }
 
-// mustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) a null
+// MustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) a null
 // removes the field, but every field that can be patched is required. After decoding, a
 // null cannot be distinguished from a missing field.
-func mustRemoveNothing(body []byte) error {
+func MustRemoveNothing(body []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil // it was decoded already: nothing to remove in it
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if string(fields[name]) == "null" {
-			return refuse(fault.New(fault.Invalid, "admin.patch", name+" cannot be removed: leave it out, or give it a value"), "body."+name, nil)
+			return Refuse(fault.New(fault.Invalid, "api.patch", name+" cannot be removed: leave it out, or give it a value"), "body."+name, nil)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"fmt"
@@ -24,9 +24,9 @@ var statuses = map[fault.Kind]int{
 	fault.Internal:     http.StatusInternalServerError,
 }
 
-// refuse makes the problem document for an error about one field of the request, such
+// Refuse makes the problem document for an error about one field of the request, such
 // as "path.userId" or "body.tenantId".
-func refuse(err error, location string, value any) error {
+func Refuse(err error, location string, value any) error {
 	f := fault.Of(err)
 	message := f.Message
 	if message == "" {

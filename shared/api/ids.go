@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"net/http"
@@ -10,8 +10,8 @@ import (
 	"entrasync/shared/directory"
 )
 
-// organizationsPath is the prefix of the paths of organizations.
-const organizationsPath = "/v1/organizations"
+// OrganizationsPath is the prefix of the paths of organizations.
+const OrganizationsPath = "/v1/organizations"
 
 // idForm is the form of one sort of ids.
 type idForm struct {
@@ -37,19 +37,18 @@ func formOf(path string, p *huma.Param) (form idForm, is bool) {
 	switch {
 	case p.In == "query":
 		form, is = queriedIDs[p.Name]
-		return form, is
-	case p.Name == "userId":
-		return userID, true
-	case p.Name == "groupId":
-		return groupID, true
-	case p.Name == "strandedId":
-		return strandedID, true
-	case strings.HasPrefix(path, organizationsPath):
+	case p.In != "path":
+	case p.Name == "id" && strings.HasPrefix(path, OrganizationsPath):
 		return organizationID, true
 	default:
-		return directoryID, true
+		form, is = pathIDs[p.Name]
 	}
+	return form, is
 }
+
+// pathIDs are the parameters of paths, which are all ids. In the paths of organizations
+// id is that of an organization.
+var pathIDs = map[string]idForm{"id": directoryID, "userId": userID, "groupId": groupID, "strandedId": strandedID}
 
 // queriedIDs are the query parameters that are ids.
 var queriedIDs = map[string]idForm{"organization": organizationID, "directory": directoryID, "user": userID}
@@ -62,9 +61,13 @@ func (f idForm) refused(id string) string {
 	return "there is no " + f.what + " " + repeat(id) + ": its id is " + f.says
 }
 
+// NotAnOrganization says why a text cannot be the id of an organization; "" if it can. It
+// is for the ids in bodies.
+func NotAnOrganization(id string) string { return organizationID.refused(id) }
+
 // checkIDs refuses a path with a text that cannot be an id. So neither the table nor an
 // outside system is read for it.
-func checkIDs(api huma.API) func(huma.Context, func(huma.Context)) {
+func checkIDs(on huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()
 		for _, p := range op.Parameters {
@@ -77,7 +80,7 @@ func checkIDs(api huma.API) func(huma.Context, func(huma.Context)) {
 			if message == "" {
 				continue
 			}
-			_ = huma.WriteErr(api, ctx, http.StatusNotFound, message, &huma.ErrorDetail{Message: message, Location: "path." + p.Name, Value: id})
+			_ = huma.WriteErr(on, ctx, http.StatusNotFound, message, &huma.ErrorDetail{Message: message, Location: "path." + p.Name, Value: id})
 			return
 		}
 		next(ctx)

@@ -1,14 +1,15 @@
-package admin_test
+package api_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
 )
 
 func TestContentTypes(t *testing.T) {
-	f := newFixture(t)
-	id := f.directory("{}")
-	const create = "POST /v1/organizations"
+	handler := serve(t, byToken())
+	const create = "POST /v1/directories"
 	for _, tc := range []struct {
 		operation, given string
 		want             int
@@ -28,24 +29,33 @@ func TestContentTypes(t *testing.T) {
 		{create, "application/json, application/json", 415, "send Content-Type: application/json"},
 		{create, ";", 415, "send Content-Type: application/json"},
 	} {
-		method, path, _ := strings.Cut(tc.operation, " ")
-		status, problem := f.callWith(map[string]string{"authorization": "Bearer " + token, "content-type": tc.given}, method, path, "{}")
-		if status != tc.want {
-			t.Errorf("%s, %q: %d %v, want %d", tc.operation, tc.given, status, problem, tc.want)
+		method, target, _ := strings.Cut(tc.operation, " ")
+		r := event(method, target)
+		r.Headers["content-type"], r.Body = tc.given, "{}"
+		response := answered(t, handler, r)
+		if response.StatusCode != tc.want {
+			t.Errorf("%s, %q: %d %s, want %d", tc.operation, tc.given, response.StatusCode, response.Body, tc.want)
 		} else if tc.want != 200 {
-			mustSay(t, status, problem, tc.want, "header.Content-Type", tc.says)
+			mustSay(t, response, tc.want, "header.Content-Type", tc.says)
 		}
 	}
-	if status, _ := f.callWith(map[string]string{"authorization": "Bearer " + token, "content-type": ""}, "POST", "/v1/directories/"+id+"/users/"+ann+"/sync", ""); status != 404 {
-		t.Errorf("nothing needs no content type: %d", status)
+	r := event("POST", "/v1/directories/"+id+"/users/"+ann+"/sync")
+	r.Headers["content-type"] = ""
+	if response := answered(t, handler, r); response.StatusCode != 404 {
+		t.Errorf("no body needs no content type: %d, want 404", response.StatusCode)
 	}
 }
 
 // A body that is not JSON is refused with the place of the error, and no text of it is
 // repeated.
 func TestWhatIsNotJSONIsFound(t *testing.T) {
-	f := newFixture(t)
-	id := f.directory("{}")
+	handler := serve(t, byToken())
+	send := func(method, target, body string) events.APIGatewayV2HTTPResponse {
+		t.Helper()
+		r := event(method, target)
+		r.Body = body
+		return answered(t, handler, r)
+	}
 	for _, tc := range []struct{ body, says string }{
 		{`{"name": "A",}`, "line 1, character 14"},
 		{"{\n  \"name\": 'A'\n}", "line 2, character 11"},
@@ -55,8 +65,7 @@ func TestWhatIsNotJSONIsFound(t *testing.T) {
 		{"{\"name\": \"\xff\"}", "not UTF-8"},
 		{`{"name": 1e999}`, "a number that cannot be read"},
 	} {
-		status, problem := f.call("PATCH", "/v1/directories/"+id, tc.body)
-		mustSay(t, status, problem, 400, "body", tc.says)
+		mustSay(t, send("PATCH", "/v1/directories/"+id, tc.body), 400, "body", tc.says)
 	}
 	for _, tc := range []struct{ body, field, says string }{
 		{`{"naam": "A"}`, "body.naam", "there is no field naam here"},
@@ -67,13 +76,12 @@ func TestWhatIsNotJSONIsFound(t *testing.T) {
 		{`"x"`, "body", "it is a string and must be an object"},
 		{`{"settings": []}`, "body.settings", "it is an array and must be an object"},
 	} {
-		status, problem := f.call("PATCH", "/v1/directories/"+id, tc.body)
-		mustSay(t, status, problem, 422, tc.field, tc.says)
+		mustSay(t, send("PATCH", "/v1/directories/"+id, tc.body), 422, tc.field, tc.says)
 	}
-	status, problem := f.call("POST", "/v1/directories", `{"name":"A"}`)
-	details, _ := problem["errors"].([]any)
-	if status != 422 || len(details) != 2 {
-		t.Errorf("%d %v, want 422, 2 details", status, problem)
+	two := send("POST", "/v1/directories", `{"kind":"small"}`)
+	for _, field := range []string{"name", "organizationId"} {
+		mustSay(t, two, 422, "body", "the field "+field+" is missing")
 	}
-	mustSay(t, status, problem, 422, "body", "the field organizationId is missing")
+	mustSay(t, send("POST", "/v1/directories", `{"name":"A","organizationId":"x","kind":"canary"}`), 422, "body.kind", "kind is something else: it must be one of small, large")
+	mustSay(t, send("PATCH", "/v1/directories/"+id, `{"name":null}`), 422, "body.name", "name cannot be removed")
 }

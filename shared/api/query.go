@@ -1,4 +1,4 @@
-package admin
+package api
 
 import (
 	"fmt"
@@ -15,12 +15,12 @@ import (
 // checkQuery refuses a parameter that the operation does not have, that occurs twice or
 // that has no value. Otherwise the caller would misread the answer, for example take
 // all users for the parked ones.
-func checkQuery(api huma.API) func(huma.Context, func(huma.Context)) {
+func checkQuery(on huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		address := ctx.URL()
 		given, err := url.ParseQuery(address.RawQuery)
 		if err != nil {
-			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, "the query cannot be read: write % as %25, & as %26, + as %2B and ; as %3B in a value")
+			_ = huma.WriteErr(on, ctx, http.StatusUnprocessableEntity, "the query cannot be read: write % as %25, & as %26, + as %2B and ; as %3B in a value")
 			return
 		}
 		var details []error
@@ -30,7 +30,7 @@ func checkQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 			}
 		}
 		if len(details) > 0 {
-			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, validationFailed, details...)
+			_ = huma.WriteErr(on, ctx, http.StatusUnprocessableEntity, validationFailed, details...)
 			return
 		}
 		next(ctx)
