@@ -42,7 +42,7 @@ func (r *run) chunk(ctx context.Context) (time.Duration, error) {
 }
 
 // load reads a chunk, and with it the ones after it and the accounts of all their lines
-// that wait.
+// that are not final.
 func (r *run) load(ctx context.Context, number int) (store.ImportChunk, error) {
 	if c, known := r.chunks[number]; known {
 		return c, nil
@@ -59,7 +59,7 @@ func (r *run) load(ctx context.Context, number int) (store.ImportChunk, error) {
 		}
 		for _, line := range c.Lines {
 			switch {
-			case line.Status != store.LineWaiting:
+			case line.Final():
 			case line.ID != "":
 				ids = append(ids, line.ID)
 			default:
