@@ -3,7 +3,9 @@ package admin
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
+	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -147,6 +149,7 @@ func checkTokens(tokens []string) error {
 // organizationPatch changes an organization.
 type organizationPatch struct {
 	Name          *string  `json:"name,omitempty" minLength:"1" maxLength:"200"`
+	Notify        []string `json:"notify,omitempty" maxItems:"10" doc:"The e-mail addresses that hear of the end of an import, unless others are named; empty: nobody"`
 	APIKey        *string  `json:"apiKey,omitempty" pattern:"^[!-~]+$"`
 	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it. Of two requests at once the later one counts, as a whole"`
 }
@@ -167,8 +170,18 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	if err := a.replaceSecrets(ctx, o, in.Body); err != nil {
 		return nil, err
 	}
+	for i, address := range in.Body.Notify {
+		if _, err := mail.ParseAddress(address); err != nil {
+			return nil, api.Refuse(err, fmt.Sprintf("body.notify[%d]", i), nil)
+		}
+	}
+	if in.Body.Notify != nil {
+		o.Notify = in.Body.Notify
+	}
 	if in.Body.Name != nil {
 		o.Name = *in.Body.Name
+	}
+	if in.Body.Name != nil || in.Body.Notify != nil {
 		if err := a.Store.PutOrganization(ctx, o); err != nil {
 			return nil, api.Refuse(err, "", nil)
 		}

@@ -20,8 +20,11 @@ type Caller struct {
 	Subject, Client, Email string
 }
 
-// name returns one name of the caller, for people.
-func (c Caller) name() string {
+// CallerOf returns who sent the request of a context.
+func CallerOf(ctx context.Context) Caller { return auditOf(ctx).caller }
+
+// Name returns one name of the caller, for people.
+func (c Caller) Name() string {
 	for _, name := range []string{c.Token, c.Email, c.Subject, c.Client} {
 		if name != "" {
 			return name
@@ -110,7 +113,7 @@ func (e *auditEntry) log(ctx context.Context, r events.APIGatewayV2HTTPRequest, 
 	}
 	line := zerolog.Ctx(ctx).WithLevel(level).Str("operation", e.operation).Str("method", strings.ToUpper(r.RequestContext.HTTP.Method)).
 		Str("path", short(r.RawPath, longestLogged)).Int("status", status).
-		Str("who", e.caller.name()).Str("sourceIp", r.RequestContext.HTTP.SourceIP)
+		Str("who", e.caller.Name()).Str("sourceIp", r.RequestContext.HTTP.SourceIP)
 	for _, field := range [][2]string{
 		{"organization", string(about.Organization)}, {"directory", string(about.Directory)}, {"user", about.User}, {"group", about.Group},
 		{"sub", e.caller.Subject}, {"client_id", e.caller.Client}, {"email", e.caller.Email},

@@ -135,6 +135,8 @@ type Organization struct {
 	Name      string         `json:"name"`
 	Region    Region         `json:"region"`
 	CreatedAt time.Time      `json:"createdAt"`
+	// Notify are the e-mail addresses that hear of long work of which nobody else does.
+	Notify []string `json:"notify,omitempty" doc:"The e-mail addresses that hear of the end of an import, unless others are named"`
 }
 
 // Tenant is what an Entra tenant says of itself.

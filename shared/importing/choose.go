@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,28 @@ func (p Parts) Start(ctx context.Context, c Choice) (store.Import, error) {
 	}
 	p.announce(ctx, job.ID)
 	return job, nil
+}
+
+// Addresses are the e-mail addresses that hear of the end of an import: those that were
+// named or, without any, that of the caller or else those of the organization. One that is
+// not an address is a fault of kind Invalid.
+func (p Parts) Addresses(ctx context.Context, id directory.ID, named []string, caller string) ([]string, error) {
+	for _, text := range named {
+		if _, err := mail.ParseAddress(text); err != nil {
+			return nil, err
+		}
+	}
+	if len(named) > 0 {
+		return named, nil
+	}
+	if _, err := mail.ParseAddress(caller); err == nil {
+		return []string{caller}, nil
+	}
+	o, err := p.Store.Organization(ctx, id.Organization())
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return o.Notify, err
 }
 
 // lines are the lines of the accounts that are named, each once, in their order.
