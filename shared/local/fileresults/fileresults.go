@@ -24,6 +24,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"entrasync/shared/fault"
 	"entrasync/shared/local/durable"
 	"entrasync/shared/results"
@@ -43,7 +45,7 @@ const (
 	fileMode   = 0o600
 )
 
-// sweepEvery is how often a put also removes old files.
+// sweepEvery is the shortest time between two sweeps.
 const sweepEvery = time.Hour
 
 // Store implements results.Store and http.Handler. It is safe for concurrent use, but not
@@ -70,7 +72,7 @@ func Open(folder, base string, key []byte) (*Store, error) {
 		return nil, fault.New(fault.Internal, op, "the address of the server is not one: "+base)
 	}
 	s := &Store{folder: folder, base: strings.TrimSuffix(base, "/"), key: key}
-	return s, s.sweep(time.Now())
+	return s, s.Sweep()
 }
 
 // Put implements results.Store.
@@ -79,8 +81,8 @@ func (s *Store) Put(ctx context.Context, name, contentType string, content io.Re
 	if err := results.CheckName(name); err != nil {
 		return err
 	}
-	if err := s.sweep(time.Now()); err != nil {
-		return err
+	if err := s.Sweep(); err != nil { // an old file that stays is no reason to lose a new one
+		zerolog.Ctx(ctx).Error().Err(err).Msg("old result files are not removed")
 	}
 	s.files.RLock()
 	defer s.files.RUnlock()
@@ -147,8 +149,11 @@ func (s *Store) sign(parts ...string) []byte {
 	return mac.Sum(nil)
 }
 
-// sweep removes the files that are too old, unless it did so a short time ago.
-func (s *Store) sweep(now time.Time) error {
+// Sweep removes the files that are too old, unless it did so a short time ago. A put does
+// so too; a program that runs for long calls it from time to time, because nothing may be
+// put for months.
+func (s *Store) Sweep() error {
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Sub(s.swept) < sweepEvery {

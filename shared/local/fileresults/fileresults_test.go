@@ -180,7 +180,7 @@ func TestOldFilesAreRemoved(t *testing.T) {
 }
 
 // A process that runs for long removes old files too.
-func TestAPutSweepsFromTimeToTime(t *testing.T) {
+func TestSweepsFromTimeToTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		folder := t.TempDir()
 		s := open(t, folder, "http://localhost", key)
@@ -190,6 +190,14 @@ func TestAPutSweepsFromTimeToTime(t *testing.T) {
 		put(t, s, "new")
 		if _, err := os.Stat(filepath.Join(folder, "old")); !os.IsNotExist(err) {
 			t.Errorf("got %v, want no file", err)
+		}
+		age(t, folder, results.Kept+time.Minute)
+		time.Sleep(2 * time.Hour)
+		if err := s.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(folder); err != nil || len(left) != 0 {
+			t.Errorf("after a sweep without a put: got %v (%v), want no file", left, err)
 		}
 	})
 }

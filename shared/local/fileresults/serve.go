@@ -68,7 +68,7 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request, name string) {
 		s.fail(w, r, err)
 		return
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	info, err := file.Stat()
 	if err == nil && (info.IsDir() || time.Since(info.ModTime()) > results.Kept) {
 		err = fs.ErrNotExist

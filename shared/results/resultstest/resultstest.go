@@ -61,8 +61,15 @@ func link(t *testing.T, s results.Store, name, saveAs string) string {
 	return url
 }
 
+// answer is what a browser gets.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // get follows a link.
-func get(t *testing.T, url string) (*http.Response, string) {
+func get(t *testing.T, url string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -77,30 +84,30 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return answer{response.StatusCode, response.Header, string(body)}
 }
 
 // holds checks the content of a file.
 func holds(t *testing.T, s results.Store, name, want string) {
 	t.Helper()
-	response, got := get(t, link(t, s, name, "a.csv"))
-	if response.StatusCode != http.StatusOK || got != want {
-		t.Errorf("got status %d and %d bytes, %.80q, want 200 and %d bytes, %.80q", response.StatusCode, len(got), got, len(want), want)
+	got := get(t, link(t, s, name, "a.csv"))
+	if got.status != http.StatusOK || got.body != want {
+		t.Errorf("got status %d and %d bytes, %.80q, want 200 and %d bytes, %.80q", got.status, len(got.body), got.body, len(want), want)
 	}
 }
 
 func downloaded(t *testing.T, s results.Store, name string) {
 	put(t, s, name, "\uFEFFa,b\r\n")
-	response, body := get(t, link(t, s, name, "Import Müller.csv"))
-	if response.StatusCode != http.StatusOK || body != "\uFEFFa,b\r\n" {
-		t.Errorf("got status %d and %q, want 200 and the file", response.StatusCode, body)
+	got := get(t, link(t, s, name, "Import Müller.csv"))
+	if got.status != http.StatusOK || got.body != "\uFEFFa,b\r\n" {
+		t.Errorf("got status %d and %q, want 200 and the file", got.status, got.body)
 	}
-	if got := response.Header.Get("Content-Type"); got != plain {
-		t.Errorf("got content type %q, want %q", got, plain)
+	if contentType := got.header.Get("Content-Type"); contentType != plain {
+		t.Errorf("got content type %q, want %q", contentType, plain)
 	}
-	kind, parameters, err := mime.ParseMediaType(response.Header.Get("Content-Disposition"))
+	kind, parameters, err := mime.ParseMediaType(got.header.Get("Content-Disposition"))
 	if err != nil || kind != "attachment" || parameters["filename"] != "Import Müller.csv" {
-		t.Errorf("got disposition %q (%v), want an attachment with that name", response.Header.Get("Content-Disposition"), err)
+		t.Errorf("got disposition %q (%v), want an attachment with that name", got.header.Get("Content-Disposition"), err)
 	}
 }
 
@@ -109,9 +116,9 @@ func replaced(t *testing.T, s results.Store, name string) {
 	if err := s.Put(t.Context(), name, "application/jsonl", strings.NewReader("{}")); err != nil {
 		t.Fatal(err)
 	}
-	response, body := get(t, link(t, s, name, "a"))
-	if got := response.Header.Get("Content-Type"); body != "{}" || got != "application/jsonl" {
-		t.Errorf("got %q of type %q, want {} of type application/jsonl", body, got)
+	got := get(t, link(t, s, name, "a"))
+	if contentType := got.header.Get("Content-Type"); got.body != "{}" || contentType != "application/jsonl" {
+		t.Errorf("got %q of type %q, want {} of type application/jsonl", got.body, contentType)
 	}
 }
 
@@ -170,8 +177,8 @@ func oneFile(t *testing.T, s results.Store, name string) {
 	put(t, s, name, "mine")
 	put(t, s, other, "not mine")
 	url := strings.Replace(link(t, s, name, "a"), "results.csv", "another.csv", 1)
-	if response, body := get(t, url); response.StatusCode != http.StatusForbidden || strings.Contains(body, "not mine") {
-		t.Errorf("the link with another name: got status %d and %.80q, want 403", response.StatusCode, body)
+	if got := get(t, url); got.status != http.StatusForbidden || strings.Contains(got.body, "not mine") {
+		t.Errorf("the link with another name: got status %d and %.80q, want 403", got.status, got.body)
 	}
 }
 
@@ -184,8 +191,8 @@ func changed(t *testing.T, s results.Store, name string) {
 		"without its end":        url[:len(url)-1],
 		"with another character": url[:len(url)-2] + flipped(url[len(url)-2:]),
 	} {
-		if response, body := get(t, each); response.StatusCode/100 == 2 || body == "mine" {
-			t.Errorf("%s: got status %d and %.80q, want a refusal", what, response.StatusCode, body)
+		if got := get(t, each); got.status/100 == 2 || got.body == "mine" {
+			t.Errorf("%s: got status %d and %.80q, want a refusal", what, got.status, got.body)
 		}
 	}
 }
@@ -199,8 +206,8 @@ func flipped(text string) string {
 }
 
 func missing(t *testing.T, s results.Store, name string) {
-	if response, _ := get(t, link(t, s, name, "a")); response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusForbidden {
-		t.Errorf("got status %d, want 404, or 403 from a store that does not say what it has", response.StatusCode)
+	if got := get(t, link(t, s, name, "a")); got.status != http.StatusNotFound && got.status != http.StatusForbidden {
+		t.Errorf("got status %d, want 404, or 403 from a store that does not say what it has", got.status)
 	}
 }
 
@@ -215,18 +222,18 @@ func atOnce(t *testing.T, s results.Store, name string) {
 		})
 	}
 	all.Wait()
-	if _, body := get(t, link(t, s, name, "a")); body != contents[0] && body != contents[1] {
-		t.Errorf("got %d bytes, %.20q…, want one of the two contents", len(body), body)
+	if got := get(t, link(t, s, name, "a")); got.body != contents[0] && got.body != contents[1] {
+		t.Errorf("got %d bytes, %.20q…, want one of the two contents", len(got.body), got.body)
 	}
 }
 
 func savedAs(t *testing.T, s results.Store, name string) {
 	put(t, s, name, "a")
 	for _, saveAs := range []string{"a&expires=9999999999.csv", "a b+c%20.csv", `"; filename=x.exe`, "نتائج.csv"} {
-		response, body := get(t, link(t, s, name, saveAs))
-		_, parameters, err := mime.ParseMediaType(response.Header.Get("Content-Disposition"))
-		if body != "a" || err != nil || parameters["filename"] != saveAs {
-			t.Errorf("%q: got %.80q with the name %q (%v), want a and that name", saveAs, body, parameters["filename"], err)
+		got := get(t, link(t, s, name, saveAs))
+		_, parameters, err := mime.ParseMediaType(got.header.Get("Content-Disposition"))
+		if got.body != "a" || err != nil || parameters["filename"] != saveAs {
+			t.Errorf("%q: got %.80q with the name %q (%v), want a and that name", saveAs, got.body, parameters["filename"], err)
 		}
 	}
 }
