@@ -1,11 +1,12 @@
-// Runs fauxqs, a server of Amazon SQS, on a free port of the loopback interface
-// and prints "Listening on http://127.0.0.1:PORT".
+// Runs fauxqs, a server of Amazon SQS and S3, on a free port of the loopback
+// interface and prints "Listening on http://127.0.0.1:PORT".
 //
 // The server is the package as it is, with the rules put right in which its FIFO
-// queues differ from what Amazon's documentation says, because those are the
-// rules that entrasync relies on. Each correction names its rule.
+// queues and its buckets differ from what Amazon's documentation says, because
+// those are the rules that entrasync relies on. Each correction names its rule.
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { register } from "node:module";
 
 // Only the persistence of fauxqs needs node:sqlite, which Node has since 22.5;
@@ -86,4 +87,66 @@ SqsQueue.prototype.dequeueFifo = function (limit, visibility, deadLetters) {
 
 const app = buildApp({ logger: false, stores: undefined });
 app.addHook("preHandler", (request, _reply, done) => calls.run(request.raw, done));
+
+// The body of CompleteMultipartUpload is XML, in which a quote may be written as a
+// number. The SDK for Go does so in every ETag, and fauxqs finds no such part.
+app.addHook("preHandler", async (request) => {
+  if (request.method === "POST" && request.query?.uploadId) {
+    request.body = Buffer.from(String(request.body).replaceAll("&#34;", "&quot;"));
+  }
+});
+
+// The secret key of shared/aws/awstest.
+const secretKey = "entrasync";
+
+// An object is for whoever signs the request, in a header or in the URL, and a
+// signed URL is for this very URL until it expires ("Authenticating Requests: Using
+// Query Parameters"). fauxqs gives objects to everybody. Signatures in headers are
+// not checked here.
+const refusal = (request) => {
+  if (request.headers.authorization) return null;
+  const [path, search = ""] = request.originalUrl.split("?");
+  const query = request.query ?? {};
+  if (!query["X-Amz-Signature"]) return "AccessDenied";
+  const [, day, region, service, end] = String(query["X-Amz-Credential"]).split("/");
+  const hash = (text) => createHash("sha256").update(text).digest("hex");
+  const signedHeaders = String(query["X-Amz-SignedHeaders"]);
+  const canonical = [
+    request.method,
+    path,
+    search.split("&").filter((pair) => !pair.startsWith("X-Amz-Signature=")).sort().join("&"),
+    ...signedHeaders.split(";").map((name) => `${name}:${request.headers[name] ?? ""}`),
+    "",
+    signedHeaders,
+    "UNSIGNED-PAYLOAD",
+  ].join("\n");
+  const date = String(query["X-Amz-Date"]);
+  const text = ["AWS4-HMAC-SHA256", date, [day, region, service, end].join("/"), hash(canonical)].join("\n");
+  const key = [day, region, service, end].reduce(
+    (secret, part) => createHmac("sha256", secret).update(String(part)).digest(),
+    `AWS4${secretKey}`,
+  );
+  const want = createHmac("sha256", key).update(text).digest();
+  const got = Buffer.from(String(query["X-Amz-Signature"]), "hex");
+  if (got.length !== want.length || !timingSafeEqual(got, want)) return "SignatureDoesNotMatch";
+  const signed = Date.parse(date.replace(/^(....)(..)(..T..)(..)(..Z)$/, "$1-$2-$3:$4:$5"));
+  return Date.now() < signed + 1000 * Number(query["X-Amz-Expires"]) ? null : "AccessDenied";
+};
+const isObject = (request) => request.routeOptions.url === "/:bucket/*" && Boolean(request.params["*"]);
+app.addHook("preHandler", async (request, reply) => {
+  const code = isObject(request) ? refusal(request) : null;
+  if (code) {
+    return reply.status(403).type("application/xml").send(`<Error><Code>${code}</Code><Message>refused</Message></Error>`);
+  }
+});
+
+// A signed request may set headers of the response (GetObject,
+// response-content-disposition and others). fauxqs ignores them.
+app.addHook("onSend", async (request, reply) => {
+  if (request.method !== "GET" || reply.statusCode >= 300 || !isObject(request)) return;
+  for (const [name, value] of Object.entries(request.query ?? {})) {
+    if (name.startsWith("response-")) reply.header(name.slice("response-".length), value);
+  }
+});
+
 console.log(`Listening on ${await app.listen({ port: 0, host: "127.0.0.1" })}`);

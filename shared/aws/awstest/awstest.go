@@ -1,12 +1,12 @@
 // Package awstest gives tests the services of AWS that entrasync uses, as
-// servers on this machine: Amazon's own DynamoDB Local, fauxqs for SQS, moto
-// for Secrets Manager, EventBridge and CloudFormation. scripts/aws/install
-// (`make aws-servers`) installs them.
+// servers on this machine: Amazon's own DynamoDB Local, fauxqs for SQS and S3,
+// aws-ses-v2-local for SES, moto for Secrets Manager, EventBridge and
+// CloudFormation. scripts/aws/install (`make aws-servers`) installs them.
 //
 // A server starts when the process first asks for it, on a free port, keeps
 // everything in memory, and ends with the process, however that ends. Tests
-// therefore share it and give their tables, queues and secrets names of their
-// own ([Name]). Where a server is not installed the test is skipped, and fails
+// therefore share it and give their tables, queues, buckets and secrets names
+// of their own ([Name]). Where a server is not installed the test is skipped, and fails
 // when CI=true.
 package awstest
 
@@ -19,6 +19,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
@@ -41,6 +43,19 @@ func DynamoDB(t testing.TB) *dynamodb.Client {
 func SQS(t testing.TB) *sqs.Client {
 	t.Helper()
 	return sqs.NewFromConfig(config(t, Fauxqs))
+}
+
+// S3 is a client of fauxqs. The name of a bucket is in the path, because it cannot be in
+// the name of the host there.
+func S3(t testing.TB) *s3.Client {
+	t.Helper()
+	return s3.NewFromConfig(config(t, Fauxqs), func(o *s3.Options) { o.UsePathStyle = true })
+}
+
+// SES is a client of aws-ses-v2-local. GET /store at its address lists the mails.
+func SES(t testing.TB) *sesv2.Client {
+	t.Helper()
+	return sesv2.NewFromConfig(config(t, SESLocal))
 }
 
 // Moto is the configuration of a client of any service of moto.

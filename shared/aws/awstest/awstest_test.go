@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"entrasync/shared/aws/awstest"
@@ -38,6 +40,14 @@ func TestServersAnswer(t *testing.T) {
 		},
 		"SQS": func(t *testing.T) error {
 			_, err := awstest.SQS(t).ListQueues(t.Context(), &sqs.ListQueuesInput{})
+			return err
+		},
+		"S3": func(t *testing.T) error {
+			_, err := awstest.S3(t).ListBuckets(t.Context(), &s3.ListBucketsInput{})
+			return err
+		},
+		"SES": func(t *testing.T) error {
+			_, err := awstest.SES(t).ListEmailTemplates(t.Context(), &sesv2.ListEmailTemplatesInput{})
 			return err
 		},
 		"Secrets Manager": func(t *testing.T) error {

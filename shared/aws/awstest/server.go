@@ -45,13 +45,22 @@ var (
 				"-inMemory", "-disableTelemetry", "-port", strconv.Itoa(port)}
 		},
 	}
-	// Fauxqs serves SQS.
+	// Fauxqs serves SQS and S3.
 	Fauxqs = &Server{
 		name:     "fauxqs",
 		programs: []string{"node"},
 		file:     "node_modules/fauxqs/package.json",
 		command:  func(string, int) []string { return []string{"node", "fauxqs.mjs"} },
 		announce: regexp.MustCompile(`Listening on (http://\S+)`),
+	}
+	// SESLocal serves SES, version 2 of the API.
+	SESLocal = &Server{
+		name:     "aws-ses-v2-local",
+		programs: []string{"node"},
+		file:     "node_modules/aws-ses-v2-local/dist/cli.js",
+		command: func(cli string, port int) []string {
+			return []string{"node", cli, "--host", "127.0.0.1", "--port", strconv.Itoa(port)}
+		},
 	}
 	// MotoServer serves Secrets Manager, EventBridge, CloudFormation and much else.
 	MotoServer = &Server{
