@@ -19,7 +19,7 @@ import (
 	"entrasync/shared/results"
 )
 
-// partSize is how much of a file is in memory, about three times. A file that is smaller
+// partSize is how much of a file is in memory, about four times. A file that is smaller
 // is one request, and a larger one is uploaded in parts of this size, the smallest that
 // S3 allows. The results of 100,000 users are about 20 MB, and the reader makes them page
 // by page: nothing is written to /tmp, whose size Lambda charges for.
