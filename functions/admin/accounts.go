@@ -86,7 +86,7 @@ func (g *gateway) read(ctx context.Context, tenant directory.TenantID, accounts 
 	for i, each := range accounts {
 		ids[i] = each.link.EntraID
 	}
-	return entra.Read(ctx, ids)
+	return entra.Read(ctx, ids, nil)
 }
 
 // checkAccounts returns an error if an account cannot take any password: otherwise

@@ -113,7 +113,7 @@ func TestReadAndFindByImmutableID(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.sim.ResetCounters()
-	read, found := n.client.Read(t.Context(), append(accounts, nobody)), n.client.FindByImmutableID(t.Context(), append(ids, "nobody's"))
+	read, found := n.client.Read(t.Context(), append(accounts, nobody), nil), n.client.FindByImmutableID(t.Context(), append(ids, "nobody's"))
 	for i, id := range accounts {
 		want := id
 		if string(id) == gone.ID {

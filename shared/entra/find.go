@@ -107,10 +107,14 @@ func readable(f *fault.Error) *fault.Error {
 // name: Entra puts the object id before the name of a deleted account (observed by
 // users of deletedItems), so only an advanced query finds it.
 func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) {
+	return c.searchDeleted(item, "endsWith(userPrincipalName,"+ending(string(upn))+")")
+}
+
+// searchDeleted is the request for the deleted accounts that match a filter.
+func (c *Client) searchDeleted(item, filter string) (request, error) {
 	info := abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(
 		abstractions.GET, "{+baseurl}/directory/deletedItems/graph.user{?%24count,%24filter,%24select}", map[string]string{"baseurl": c.baseURL})
 	count := true
-	filter := "endsWith(userPrincipalName," + ending(string(upn)) + ")"
 	info.AddQueryParameters(struct {
 		Count  *bool    `uriparametername:"%24count"`
 		Filter *string  `uriparametername:"%24filter"`
@@ -119,6 +123,16 @@ func (c *Client) lookUpDeleted(item string, upn directory.UPN) (request, error) 
 	r, err := c.item(item, info)
 	r.Headers = map[string]string{"ConsistencyLevel": "eventual"}
 	return r, err
+}
+
+// unsearched notes why the deleted accounts could not be searched: if a retry may change
+// that, the complete answer is missing.
+func unsearched(found *reconcile.Found, f *fault.Error) {
+	if f.Kind.Decide() == fault.Retry {
+		found.Err = f
+	} else {
+		found.Unsearched = f
+	}
 }
 
 // twins is the errand that finds, among the deleted accounts of a name, the one deleted
@@ -131,12 +145,7 @@ func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found
 		return &errand{}
 	}
 	if first.Status != http.StatusOK {
-		f := refusal(opDeleted, first.Status, first.header(), first.Body)
-		if f.Kind.Decide() == fault.Retry {
-			found.Err = f
-		} else {
-			found.Unsearched = f
-		}
+		unsearched(found, refusal(opDeleted, first.Status, first.header(), first.Body))
 		return &errand{}
 	}
 	search, err := c.lookUpDeleted("", upn)
@@ -160,23 +169,34 @@ func (c *Client) twins(first response, upn directory.UPN, found *reconcile.Found
 
 const opDeleted = "entra.look up deleted"
 
+// deletedUser is a deleted account as Graph lists it.
+type deletedUser struct {
+	ID                    string    `json:"id"`
+	UserPrincipalName     string    `json:"userPrincipalName"`
+	DeletedDateTime       time.Time `json:"deletedDateTime"`
+	OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
+	OnPremisesSyncEnabled bool      `json:"onPremisesSyncEnabled"`
+	UserType              string    `json:"userType"`
+}
+
+// prefix is what Entra puts before the name.
+func (d deletedUser) prefix() string { return strings.ReplaceAll(d.ID, "-", "") }
+
+// account is the deleted account with the sign-in name that it had.
+func (d deletedUser) account(upn directory.UPN) *directory.DeletedAccount {
+	return &directory.DeletedAccount{ID: directory.EntraID(d.ID), UPN: upn, ImmutableID: d.OnPremisesImmutableID, At: d.DeletedDateTime,
+		Guest: isGuest(d.UserType), SyncedFromOnPremises: d.OnPremisesSyncEnabled}
+}
+
 // laterTwin is the twin that was deleted last: one on the page, or the twin found
 // before.
 func laterTwin(twin *directory.DeletedAccount, page []byte, upn directory.UPN) (*directory.DeletedAccount, error) {
-	found, err := elementsOf[struct {
-		ID                    string    `json:"id"`
-		UserPrincipalName     string    `json:"userPrincipalName"`
-		DeletedDateTime       time.Time `json:"deletedDateTime"`
-		OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
-		OnPremisesSyncEnabled bool      `json:"onPremisesSyncEnabled"`
-		UserType              string    `json:"userType"`
-	}](page)
+	found, err := elementsOf[deletedUser](page)
 	for _, each := range found {
 		name := directory.UPN(each.UserPrincipalName)
-		had := name.Same(upn) || name.Same(directory.UPN(strings.ReplaceAll(each.ID, "-", "")+string(upn)))
+		had := name.Same(upn) || name.Same(directory.UPN(each.prefix()+string(upn)))
 		if had && (twin == nil || each.DeletedDateTime.After(twin.At)) {
-			twin = &directory.DeletedAccount{ID: directory.EntraID(each.ID), UPN: upn, ImmutableID: each.OnPremisesImmutableID, At: each.DeletedDateTime,
-				Guest: isGuest(each.UserType), SyncedFromOnPremises: each.OnPremisesSyncEnabled}
+			twin = each.account(upn)
 		}
 	}
 	return twin, err

@@ -194,7 +194,7 @@ func (p *password) refusal(ctx context.Context, tenant directory.Tenant) *direct
 	if why == nil {
 		return nil
 	}
-	if found := p.ready.entra.Read(ctx, []directory.EntraID{p.ready.link.EntraID})[0]; found.Err == nil && found.Account != nil {
+	if found := p.ready.entra.Read(ctx, []directory.EntraID{p.ready.link.EntraID}, nil)[0]; found.Err == nil && found.Account != nil {
 		return p.ready.link.PasswordIn(tenant, found.Account)
 	}
 	return why

@@ -51,8 +51,11 @@ type EntraUsers interface {
 	// FindByUPN finds accounts by sign-in name, with the values of the given
 	// attributes. The answers are in the order of the names.
 	FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []Found
-	// Read reads accounts by their object ids, as FindByUPN does.
-	Read(ctx context.Context, accounts []directory.EntraID) []Found
+	// Read reads accounts by their object ids, as FindByUPN does by name.
+	Read(ctx context.Context, accounts []directory.EntraID, attributes []directory.Attribute) []Found
+	// FindDeleted searches accounts by object id among those that can be restored. The
+	// answers are in the order of the ids.
+	FindDeleted(ctx context.Context, accounts []directory.EntraID) []Found
 	// FindByImmutableID finds accounts by immutable id. The answers are in the
 	// order of the ids.
 	FindByImmutableID(ctx context.Context, ids []string) []Found

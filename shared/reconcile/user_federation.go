@@ -30,7 +30,7 @@ func (b *userBatch) checkOthers(ctx context.Context, users []*user) {
 		return
 	}
 	identified := map[*user]bool{}
-	for i, found := range b.entra.Read(ctx, released) {
+	for i, found := range b.entra.Read(ctx, released, nil) {
 		u := of[i]
 		switch {
 		case u.over:
@@ -57,7 +57,7 @@ func (b *userBatch) readBlind(ctx context.Context, users []*user) {
 	for i, u := range blind {
 		accounts[i] = u.link.EntraID
 	}
-	for i, found := range b.entra.Read(ctx, accounts) {
+	for i, found := range b.entra.Read(ctx, accounts, nil) {
 		u := blind[i]
 		if found.Err != nil {
 			b.fail(ctx, u, found.Err)
