@@ -33,5 +33,6 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "doubt", goldentest.Filled[Doubt]())
 	goldentest.Kept(t, "turn", goldentest.Filled[turn]())
 	goldentest.Kept(t, "stranded", goldentest.Filled[Stranded]())
+	goldentest.Kept(t, "imported", goldentest.Filled[Imported]())
 	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
 }

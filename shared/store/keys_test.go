@@ -13,7 +13,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
-		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart,
+		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importedPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -33,7 +33,8 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"within": withinKey(Within{Directory: id, Outer: group, Inner: "inner"}),
 		"member": memberKey(id, group, user), "mark": dirtyKey(id, group, user), "notice": noticeKey(id, group, user),
 		"owner": ownerKey(tenant, account), "turn": turnKey(organization, user), "password key": passwordKeyKey,
-		"doubt":  Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
-		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
+		"imported": importedKey(tenant, organization, user),
+		"doubt":    Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
+		"action":   {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
 	})
 }

@@ -49,6 +49,7 @@ const (
 	sweepPart        = "S"
 	listPart         = "I"
 	strandedPart     = "Z"
+	importedPart     = "Y"
 )
 
 // join makes a key of parts.

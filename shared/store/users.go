@@ -15,6 +15,7 @@ import (
 type User struct {
 	Connections []directory.Connection
 	Links       []directory.Link
+	Imported    []Imported
 }
 
 // Link returns the user's link in a directory; found is false if there is none.
@@ -116,6 +117,10 @@ func (u *User) add(item Item) error {
 		l, err := decode[directory.Link](item)
 		l.Version = item.Version
 		u.Links = append(u.Links, l)
+		return err
+	case importedPart:
+		i, err := decode[Imported](item)
+		u.Imported = append(u.Imported, i)
 		return err
 	default:
 		return nil
@@ -226,7 +231,8 @@ type UserRecords struct {
 	Directory directory.Directory
 	// Siblings are the directories of the same organization that share its tenant.
 	Siblings []directory.Directory
-	// Users have the links and connections in this directory and in its siblings.
+	// Users have the links and connections in this directory and in its siblings. Those
+	// without an account here have the one of the tenant from which they were imported.
 	Users map[directory.UserID]User
 }
 
@@ -244,7 +250,7 @@ func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []director
 	if records.Directory.ID == "" {
 		return UserRecords{}, missing(fault.New(fault.NotFound, "store.read users", ""), "directory", string(id))
 	}
-	keys = nil
+	keys = records.importedKeys(users)
 	for _, sibling := range records.Directory.Shares {
 		if sibling.Organization() != id.Organization() {
 			continue // it has other users
@@ -255,6 +261,19 @@ func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []director
 		}
 	}
 	return records, s.readRecords(ctx, &records, id, keys)
+}
+
+// importedKeys are the keys of the accounts from which users were imported. For users who
+// have an account the record is of no use, and reading it would cost something with every
+// task.
+func (r *UserRecords) importedKeys(users []directory.UserID) []Key {
+	var keys []Key
+	for _, user := range users {
+		if link, _ := r.Users[user].Link(r.Directory.ID); link.EntraID == "" && r.Directory.TenantObject != "" {
+			keys = append(keys, importedKey(r.Directory.TenantObject, r.Directory.Organization, user))
+		}
+	}
+	return keys
 }
 
 // readRecords reads items and adds them to records.
