@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/store"
 )
 
 // People in JumpCloud and the settings of the directory change at random, tasks come in
@@ -58,9 +59,12 @@ func playHistory(t *rapid.T, f *fixture) {
 		h.people = append(h.people, &person{id: f.unconnected(name, name+"@contoso.example"), name: name})
 	}
 	if rapid.Bool().Draw(t, "there before") {
-		seeded, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@" + rapid.SampledFrom([]string{"contoso.example", "fed.example"}).Draw(t, "domain")})
+		seeded, err := f.accounts.AddUser(entratest.User{UserPrincipalName: rapid.SampledFrom([]string{"ann@contoso.example", "ann@fed.example", "old.ann@contoso.example"}).Draw(t, "name")})
 		f.must(err)
 		h.seeded = seeded.ID
+		if rapid.Bool().Draw(t, "imported") {
+			f.must(f.store.PutImported(context.Background(), store.Imported{Tenant: f.directory.TenantObject, Organization: organization, User: h.people[0].id, Account: directory.EntraID(seeded.ID)}))
+		}
 	}
 	var queue []events.SQSMessage
 	for range rapid.IntRange(1, 30).Draw(t, "steps") {

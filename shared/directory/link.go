@@ -217,6 +217,12 @@ type Link struct {
 	// PasswordDiffers says why the account does not have the password that the gateway
 	// set in JumpCloud; nil when it has.
 	PasswordDiffers *Obstacle `json:"passwordDiffers,omitempty"`
+	// Imported says that the user was imported from the account: nothing but its state is
+	// written before the user is activated.
+	Imported bool `json:"imported,omitempty"`
+	// ImportMissing is when Entra first did not show the account from which the user was
+	// imported; zero unless that is in doubt.
+	ImportMissing time.Time `json:"importMissing,omitzero"`
 }
 
 // NewLink is the link of a user for whom nothing was done yet.

@@ -36,7 +36,7 @@ func (u User) Blind() bool {
 		return false
 	case u.Link.Aside != nil:
 		return true
-	case !u.Desired.Managed || u.Desired.Obstacle != nil:
+	case !u.Desired.Managed || u.Desired.Obstacle != nil || u.waits(u.Link):
 		return false
 	}
 	_, name := u.Link.Applied[directory.UserPrincipalName]

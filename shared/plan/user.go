@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"entrasync/shared/directory"
 )
@@ -12,11 +13,15 @@ type User struct {
 	Desired  directory.Desired
 	Link     directory.Link
 	LookedUp bool               // whether the accounts were searched by UPN
-	Account  *directory.Account // that has the desired UPN; nil: none
+	Account  *directory.Account // that has the desired UPN, or is ImportedFrom; nil: none
 	// Created is the account that has the UPN of an unconfirmed creation and this
 	// user's immutable id; nil: Entra shows none.
 	Created *directory.Account
-	// Deleted is the account that had the desired UPN and can be restored; nil: none.
+	// ImportedFrom is the account from which the user was imported; "" if the user was not,
+	// or has another account.
+	ImportedFrom directory.EntraID
+	// Deleted is the account that had the desired UPN, or is ImportedFrom, and can be
+	// restored; nil: none.
 	Deleted *directory.DeletedAccount
 	// MayRestore says that a deleted account is to be restored.
 	MayRestore bool
@@ -38,6 +43,32 @@ type User struct {
 func (u User) Names() bool {
 	return u.Desired.Managed && u.Desired.Obstacle == nil &&
 		(u.Link.EntraID == "" || !directory.UPN(u.Link.Applied[directory.UserPrincipalName].String()).Same(u.Desired.UPN))
+}
+
+// Origin is the account that must be searched by its id before any by name: the one from
+// which a user without an account was imported. "" if there is none to search, or if an
+// account is being created because that one is gone.
+func (u User) Origin() directory.EntraID {
+	if u.Link.EntraID != "" || u.LookedUp || u.Link.Unconfirmed != nil || !u.Desired.Managed || u.Desired.Obstacle != nil {
+		return ""
+	}
+	return u.ImportedFrom
+}
+
+// FoundOrigin is the user with the account from which the user was imported.
+func (u User) FoundOrigin(account *directory.Account) User {
+	u.LookedUp, u.Account, u.ImportedFrom = true, account, account.ID
+	if account.ImmutableID == string(u.ID) {
+		u.Created = account
+	}
+	return u
+}
+
+// LostOrigin is the user after the account from which the user was imported was found to be
+// gone; deleted if it can be restored. An account is searched by name.
+func (u User) LostOrigin(deleted *directory.DeletedAccount) User {
+	u.ImportedFrom, u.Deleted = "", deleted
+	return u
 }
 
 // Searches are the UPNs that must be searched before a decision about a user without an
@@ -63,7 +94,10 @@ func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted
 	for i, upn := range upns {
 		wanted := u.Desired.Managed && u.Desired.Obstacle == nil && upn.Same(u.Desired.UPN)
 		if wanted {
-			u.Account, u.Deleted = accounts[i], deleted[i]
+			u.Account = accounts[i]
+		}
+		if wanted && u.Deleted == nil {
+			u.Deleted = deleted[i]
 		}
 		if account := accounts[i]; account != nil && account.ImmutableID == string(u.ID) {
 			u.Created = account
@@ -141,6 +175,9 @@ func (u User) maintain(link directory.Link) Decision {
 // not all can be written. An account that was moved aside returns to its domain even if
 // it is not managed any more.
 func (u User) changes(link directory.Link) (parts [][]directory.Change, moves []Action, obstacle *directory.Obstacle) {
+	if u.waits(link) {
+		return nil, nil, u.Desired.Obstacle
+	}
 	if !u.Desired.Managed {
 		if link.Aside != nil {
 			moves = []Action{comeHome(*link.Aside, directory.Text(string(u.ID)))}
@@ -157,6 +194,12 @@ func (u User) changes(link directory.Link) (parts [][]directory.Change, moves []
 		obstacle = m.obstacle
 	}
 	return groups(m.rest, link.Problems), m.moves, obstacle
+}
+
+// waits reports whether the attributes of an account wait for the activation of the user:
+// until then an imported person goes on working with the account as it is.
+func (u User) waits(link directory.Link) bool {
+	return u.Desired.Managed && u.Desired.KeepsFound && link.Imported
 }
 
 // replaces reports whether the user's immutable id is to replace the one that the user's
@@ -259,6 +302,10 @@ func (u User) takeOver() Decision {
 
 // write is the first write to an account that is being taken over.
 func (u User) write(link directory.Link) Decision {
+	if u.waits(link) { // what the account has by then is not known
+		link.Applied = directory.Attributes{}
+		return Decision{Link: link, Obstacle: u.Desired.Obstacle}
+	}
 	parts, moves, obstacle := u.changes(link)
 	wanted := u.state(link)
 	state := directory.Change{Attribute: directory.AccountEnabled, From: link.Applied[directory.AccountEnabled], To: directory.Bool(wanted == directory.Enabled)}
@@ -299,7 +346,7 @@ func (u User) restore() Decision {
 func (u User) adopt(account *directory.Account, origin directory.Origin) directory.Link {
 	link := u.Link
 	link.EntraID, link.UPN, link.Origin, link.Unconfirmed, link.Arrived = account.ID, account.UPN, origin, nil, true
-	link.State = stateOf(account.Enabled)
+	link.State, link.Imported = stateOf(account.Enabled), account.ID == u.ImportedFrom
 	link.Applied = account.Attributes.Only(u.Desired.Attributes).Set([]directory.Change{
 		{Attribute: directory.AccountEnabled, To: directory.Bool(account.Enabled)},
 		{Attribute: directory.ImmutableID, To: directory.Text(account.ImmutableID)},
@@ -381,6 +428,8 @@ func (u User) Concluded(link directory.Link, obstacle *directory.Obstacle, probl
 	}
 	if link.EntraID == "" {
 		link.State = directory.Absent
+	} else {
+		link.ImportMissing = time.Time{}
 	}
 	if u.Desired.Managed && link.Applied != nil {
 		link.Applied = link.Applied.Only(u.Desired.Attributes.Set([]directory.Change{

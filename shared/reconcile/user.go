@@ -109,19 +109,20 @@ func userPlanStages() []stage[*userBatch, *user] {
 // the others.
 func userStages() []stage[*userBatch, *user] {
 	return []stage[*userBatch, *user]{
-		{"leave groups", (*userBatch).leaveGroups, false},   // removes deleted users from their groups
-		{"open Entra", (*userBatch).openEntra, false},       // sets the client of the tenant
-		{"reclaim", (*userBatch).reclaim, false},            // sets link: the account whose claim was given up
-		{"share", (*userBatch).share, false},                // sets link: the account of another directory
-		{"check others", (*userBatch).checkOthers, false},   // sets plan.SecondAccount: not if somebody else had that account
-		{"check domains", (*userBatch).checkDomains, false}, // sets plan.Tenant and the obstacles of its domains
-		{"read accounts", (*userBatch).readBlind, false},    // sets link: the name of an account moved aside
-		{"find managers", (*userBatch).findManagers, false}, // sets plan.Desired: the manager's account
-		{"look up", (*userBatch).lookUp, false},             // sets plan: accounts found by name
-		{"wait", (*userBatch).wait, false},                  // ends users whose account may still appear
-		{"decide", (*userBatch).decide, false},              // sets todo, obstacle, link and match
-		{"claim", (*userBatch).claimFound, false},           // makes sure that a found account belongs to nobody else
-		{"check ids", (*userBatch).checkIDs, false},         // sets todo: no move for an id that is taken
+		{"leave groups", (*userBatch).leaveGroups, false},       // removes deleted users from their groups
+		{"open Entra", (*userBatch).openEntra, false},           // sets the client of the tenant
+		{"reclaim", (*userBatch).reclaim, false},                // sets link: the account whose claim was given up
+		{"share", (*userBatch).share, false},                    // sets link: the account of another directory
+		{"check others", (*userBatch).checkOthers, false},       // sets plan.SecondAccount: not if somebody else had that account
+		{"check domains", (*userBatch).checkDomains, false},     // sets plan.Tenant and the obstacles of its domains
+		{"read accounts", (*userBatch).readBlind, false},        // sets link: the name of an account moved aside
+		{"find managers", (*userBatch).findManagers, false},     // sets plan.Desired: the manager's account
+		{"look up imported", (*userBatch).lookUpOrigins, false}, // sets plan: accounts from which users were imported
+		{"look up", (*userBatch).lookUp, false},                 // sets plan: accounts found by name
+		{"wait", (*userBatch).wait, false},                      // ends users whose account may still appear
+		{"decide", (*userBatch).decide, false},                  // sets todo, obstacle, link and match
+		{"claim", (*userBatch).claimFound, false},               // makes sure that a found account belongs to nobody else
+		{"check ids", (*userBatch).checkIDs, false},             // sets todo: no move for an id that is taken
 		{"close open actions", (*userBatch).closeInterrupted, false},
 		{"write", (*userBatch).send, false},   // sets written, link and problems
 		{"conclude", (*userBatch).end, false}, // sets link: how the user stands

@@ -43,6 +43,7 @@ func (b *userBatch) share(ctx context.Context, users []*user) {
 				break
 			}
 			u.link.EntraID, u.link.UPN, u.link.Origin, u.link.State, u.link.Found, u.link.Arrived = link.EntraID, link.UPN, link.Origin, link.State, link.Found, true
+			u.link.Imported, u.link.TakingOver = link.Imported, link.Imported && link.TakingOver
 			u.plan.Link = u.link
 			break
 		}
@@ -120,6 +121,11 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 		case err == nil:
 			u.link.Freed, u.link.Applied, u.link.Arrived = false, nil, true
 		case fault.Is(err, fault.Conflict):
+			// Otherwise the next attempt would wait for the account.
+			if err := b.Store.RemoveImported(ctx, b.dir.TenantObject, b.dir.Organization, u.attempt.User); err != nil {
+				b.fail(ctx, u, err)
+				continue
+			}
 			u.link = forget(u.link)
 			u.link.Arrived = true // groups may have kept the account for the user until now
 		default:
@@ -140,17 +146,13 @@ func (b *userBatch) isBack(u *user) bool {
 // lookUp searches the accounts of users that have none yet, in one batch.
 func (b *userBatch) lookUp(ctx context.Context, users []*user) {
 	var upns []directory.UPN
-	attributes := map[directory.Attribute]bool{}
 	for _, u := range users {
 		upns = append(upns, u.plan.Searches()...)
-		for name := range u.plan.Desired.Attributes {
-			attributes[name] = true
-		}
 	}
 	if len(upns) == 0 {
 		return
 	}
-	answers := b.entra.FindByUPN(ctx, upns, slices.Sorted(maps.Keys(attributes)))
+	answers := b.entra.FindByUPN(ctx, upns, desiredOf(users))
 	for _, u := range users {
 		searched := u.plan.Searches()
 		own := answers[:len(searched)]
@@ -171,6 +173,17 @@ func (b *userBatch) lookUp(ctx context.Context, users []*user) {
 			u.plan = u.plan.Found(searched, accounts, deleted)
 		}
 	}
+}
+
+// desiredOf are the attributes that any of the users is to have.
+func desiredOf(users []*user) []directory.Attribute {
+	attributes := map[directory.Attribute]bool{}
+	for _, u := range users {
+		for name := range u.plan.Desired.Attributes {
+			attributes[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(attributes))
 }
 
 // unsearched logs and counts that the deleted accounts could not be searched for the
@@ -242,8 +255,11 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 		}
 		if fault.Is(err, fault.Conflict) {
 			u.match.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
-			u.obstacle = taken(u.plan.Desired.UPN, owner.Name())
-		} else if err != nil {
+			u.obstacle = u.takenBy(owner)
+		} else if err == nil {
+			err = b.yield(ctx, u, owner)
+		}
+		if err != nil && !fault.Is(err, fault.Conflict) {
 			b.fail(ctx, u, err)
 		}
 	}

@@ -142,6 +142,7 @@ func (b *userBatch) desire(_ context.Context, users []*user) {
 			Federated:  b.dir.Settings.Federated,
 
 			SecondAccount: len(b.others(u.known)) > 0,
+			ImportedFrom:  b.importedFrom(u.known),
 			NewPassword:   u.gotPassword(u.read.source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
 		}
 	}
