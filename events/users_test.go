@@ -61,7 +61,9 @@ func (o *outside) Tenant(context.Context, []string, time.Time) (directory.Tenant
 	return directory.Tenant{Name: "Contoso", VerifiedDomains: []string{"contoso.example"}}, nil
 }
 
-func (o *outside) Read(context.Context, []directory.EntraID, []directory.Attribute) []reconcile.Found { return nil }
+func (o *outside) Read(context.Context, []directory.EntraID, []directory.Attribute) []reconcile.Found {
+	return nil
+}
 
 func (o *outside) FindDeleted(context.Context, []directory.EntraID) []reconcile.Found { return nil }
 
