@@ -19,6 +19,7 @@ import (
 	"entrasync/shared/clients"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/importapi"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/secret"
@@ -103,6 +104,7 @@ func (a API) register(on huma.API) {
 	a.groups(on)
 	a.events(on)
 	a.stranded(on)
+	importapi.API{}.Register(api.DocumentOnly(on))
 	describe(on.OpenAPI())
 }
 

@@ -22,6 +22,8 @@ const (
 	tableName   = "table.db"
 	queuesName  = "queues.db"
 	secretsName = "secrets.json"
+	resultsName = "results" // a folder
+	outboxName  = "outbox"  // a folder
 )
 
 // files are the files of the data folder that belong together.

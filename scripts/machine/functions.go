@@ -10,10 +10,14 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"entrasync/functions/admin"
+	"entrasync/functions/imports"
 	"entrasync/functions/webhook"
 	"entrasync/scripts/wiring"
 	"entrasync/shared/api"
 	"entrasync/shared/clients"
+	"entrasync/shared/importapi"
+	"entrasync/shared/importing"
+	"entrasync/shared/local/fileresults"
 	"entrasync/shared/local/host"
 	"entrasync/shared/reconcile"
 )
@@ -58,7 +62,11 @@ func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	administrators := m.api("admin", handler, wiring.AdminTimeout)
+	importHandler, err := m.imports(outside)
+	if err != nil {
+		return nil, err
+	}
+	administrators, importers := m.api("admin", handler, wiring.AdminTimeout), m.api("imports", importHandler, wiring.ImportsTimeout)
 	counters, health := m.private(m.counters()), m.healthy(administrators)
 	return host.NewRoutes(map[string]http.Handler{
 		"ANY /webhooks/{proxy+}": m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout}),
@@ -66,7 +74,11 @@ func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
 		"HEAD /metrics":          counters,
 		"GET /healthz":           health,
 		"HEAD /healthz":          health,
-		host.Otherwise:           administrators,
+		"ANY /v1/directories/{id}/importable-users": importers,
+		"ANY /v1/directories/{id}/imports":          importers,
+		"ANY /v1/imports/{proxy+}":                  importers,
+		"GET " + fileresults.Path + "{proxy+}":      m.results,
+		host.Otherwise:                              administrators,
 	})
 }
 
@@ -93,10 +105,19 @@ func (m *Machine) onlyWithToken(handler api.Handler) func(context.Context, event
 
 // feed starts the functions that queues or schedules invoke.
 func (m *Machine) feed(outside *clients.Set) error {
-	parts := reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}
-	all := wiring.NewParts(parts, m.Queues, m.secrets.PasswordSeed)
-	all.Dead = m.Dead.ByLane()
-	return wiring.Start(m.host, wiring.Functions, all, bulkWindow)
+	return wiring.Start(m.host, wiring.Functions, m.parts(outside), bulkWindow)
+}
+
+// parts are the parts of the functions.
+func (m *Machine) parts(outside *clients.Set) wiring.Parts {
+	all := wiring.NewParts(reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}, m.Queues, m.secrets.PasswordSeed)
+	all.Dead, all.Sides, all.Delivery = m.Dead.ByLane(), outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.URL()}
+	return all
+}
+
+// imports makes the handler of the part of the API that imports users.
+func (m *Machine) imports(outside *clients.Set) (api.Handler, error) {
+	return imports.New(importapi.API{Parts: m.parts(outside).Importing(), Results: m.results, Auth: api.TokenAuth(m.secrets.AdminToken)})
 }
 
 // admin makes the handler of the API.

@@ -21,7 +21,9 @@ import (
 	"entrasync/shared/local/backup"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/fileresults"
 	"entrasync/shared/local/host"
+	"entrasync/shared/local/outbox"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/store"
@@ -43,6 +45,8 @@ type Machine struct {
 	table   *bolttable.Table
 	files   *boltqueue.DB
 	secrets *secretfile.Store
+	results *fileresults.Store
+	outbox  *outbox.Sender
 	closer  []func() error // in the order of opening
 
 	adminOrigin, webhookOrigin origin                          // where the tokens come from
@@ -100,6 +104,9 @@ func (m *Machine) startOn(ctx context.Context) error {
 	}
 	m.closer = append(m.closer, closeQuietly(listener))
 	m.Config.Addr = listener.Addr().String()
+	if err := m.openResults(ctx); err != nil {
+		return err
+	}
 	if err := m.simulate(); err != nil {
 		return err
 	}

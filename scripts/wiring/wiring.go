@@ -13,9 +13,11 @@ import (
 
 	"entrasync/functions/fanout"
 	"entrasync/functions/groups"
+	"entrasync/functions/largeimport"
 	"entrasync/functions/sweep"
 	"entrasync/functions/users"
 	"entrasync/shared/fault"
+	"entrasync/shared/importing"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/host"
 	"entrasync/shared/queue"
@@ -49,17 +51,23 @@ const (
 	UsersBulk  = "users-bulk.fifo"
 	GroupsLive = "groups-live.fifo"
 	GroupsBulk = "groups-bulk.fifo"
+	Imports    = "imports.fifo"
 )
 
 // The time-outs of the functions that HTTP invokes.
 const (
 	WebhookTimeout = 10 * time.Second
 	AdminTimeout   = 29 * time.Second
+	ImportsTimeout = 29 * time.Second
 )
 
 // taskReceives is how often a task is received before it is a dead letter. The functions
 // know the number too: the last time they park the user or group, with the reason.
 const taskReceives = 20
+
+// importReceives is how often the message of an import is received before it is a dead
+// letter. The import is found by the schedule too.
+const importReceives = 5
 
 // eventReceives is how often an event is received before it is a dead letter.
 const eventReceives = 20
@@ -97,11 +105,23 @@ var Functions = []Function{
 			return handler.Handle, err
 		},
 	},
+	{
+		Name: "largeimport", Timeout: 15 * time.Minute, Every: time.Minute,
+		Queues: []Queue{{Name: Imports, Concurrency: 2, Receives: importReceives}},
+		New: func(p Parts) (any, error) {
+			handler, err := largeimport.New(p.Importing(), p.Delivery)
+			return handler.Handle, err
+		},
+	},
 }
 
 // Parts are the parts of the functions. [NewParts] adds the lanes.
 type Parts struct {
 	reconcile.Parts
+	// Sides are the outside systems of imports, and Delivery is how their results reach
+	// people.
+	Sides        importing.Clients
+	Delivery     importing.Delivery
 	Queues       Queues
 	PasswordSeed func(context.Context) (string, error)
 	Dead         stranded.Queues // the dead letters of the queues
@@ -113,17 +133,25 @@ func NewParts(p reconcile.Parts, queues Queues, passwordSeed func(context.Contex
 	return Parts{Parts: p, Queues: queues, PasswordSeed: passwordSeed}
 }
 
+// Importing are the parts of the functions that import users.
+func (p Parts) Importing() importing.Parts {
+	return importing.Parts{Store: p.Store, Clients: p.Sides, Jobs: p.Queues[Imports], Users: p.Lanes.UsersBulk}
+}
+
 // DeadSuffix is what the name of a queue of dead letters has after that of its queue.
 const DeadSuffix = "-dead"
 
 // DeadLetters are queues of dead letters, by the names of the queues that they come from.
 type DeadLetters map[string]queue.Queue
 
-// ByLane are the dead letters as package stranded takes them.
+// ByLane are the dead letters as package stranded takes them. Those of imports are not among
+// them: they are about no user and no group, and the schedule finds their imports.
 func (d DeadLetters) ByLane() stranded.Queues {
 	lanes := stranded.Queues{}
 	for name, q := range d {
-		lanes[store.Lane(strings.TrimSuffix(name, ".fifo"))] = q
+		if name != Imports {
+			lanes[store.Lane(strings.TrimSuffix(name, ".fifo"))] = q
+		}
 	}
 	return lanes
 }

@@ -93,7 +93,7 @@ func TestTheFunctionsAreThoseOfTheTemplate(t *testing.T) {
 	if diff := cmp.Diff(configs, wiring.Configs(wiring.Functions), anyOrder); diff != "" {
 		t.Errorf("the queues (-template +here):\n%s", diff)
 	}
-	if diff := cmp.Diff(overHTTP, map[string]time.Duration{"webhook": wiring.WebhookTimeout, "admin": wiring.AdminTimeout}); diff != "" {
+	if diff := cmp.Diff(overHTTP, map[string]time.Duration{"webhook": wiring.WebhookTimeout, "admin": wiring.AdminTimeout, "imports": wiring.ImportsTimeout}); diff != "" {
 		t.Errorf("the time-outs of what HTTP invokes (-template +here):\n%s", diff)
 	}
 }

@@ -3,14 +3,18 @@ package world
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"entrasync/functions/admin"
 	"entrasync/functions/webhook"
 	"entrasync/scripts/wiring"
 	"entrasync/shared/api"
+	"entrasync/shared/importing"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/fileresults"
 	"entrasync/shared/local/host"
+	"entrasync/shared/local/outbox"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -74,8 +78,19 @@ func (w *World) process() Process {
 // parts are the parts of the functions of one process.
 func (w *World) parts() wiring.Parts {
 	p := w.process()
-	parts := reconcile.Parts{Store: store.New(p.Table), Clients: w.ClientsThrough(p.Transport), Metrics: w.Metrics}
-	all := wiring.NewParts(parts, p.Queues, passwordSeed)
-	all.Dead = w.Dead.ByLane()
+	outside := w.ClientsThrough(p.Transport)
+	all := wiring.NewParts(reconcile.Parts{Store: store.New(p.Table), Clients: outside, Metrics: w.Metrics}, p.Queues, passwordSeed)
+	all.Dead, all.Sides, all.Delivery = w.Dead.ByLane(), outside, w.delivery()
 	return all
+}
+
+// delivery keeps the results of imports in files, and the mails about them too.
+func (w *World) delivery() importing.Delivery {
+	w.t.Helper()
+	const key = "the key of the links to result files"
+	files, err := fileresults.Open(filepath.Join(w.Folder, "results"), "https://"+productHost, []byte(key))
+	w.Must(err)
+	mails, err := outbox.New(filepath.Join(w.Folder, "outbox"), "entrasync@"+productHost)
+	w.Must(err)
+	return importing.Delivery{Results: files, Mail: mails, Address: "https://" + productHost}
 }
