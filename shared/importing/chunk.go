@@ -75,10 +75,52 @@ func (r *run) load(ctx context.Context, number int) (store.ImportChunk, error) {
 	return r.chunks[number], err
 }
 
+// listed are accounts that were read when the choice was collected. They need not be read
+// again if they are sent soon.
+type listed map[directory.EntraID]listedAccount
+
+type listedAccount struct {
+	directory.TenantAccount
+	read time.Time
+}
+
+const (
+	// mostListed bounds the memory for them.
+	mostListed = 10_000
+	// listedLife is how long they are up to date enough: who is blocked in Entra meanwhile
+	// gets a user in JumpCloud, as would somebody who is blocked after the import.
+	listedLife = 5 * time.Minute
+)
+
+// keep keeps accounts, as long as there is space.
+func (l listed) keep(accounts []directory.TenantAccount, read time.Time) {
+	for _, a := range accounts {
+		if len(l) < mostListed {
+			l[a.ID] = listedAccount{a, read}
+		}
+	}
+}
+
+// take moves those of some accounts that are up to date to another map, and returns the ids
+// of the others.
+func (l listed) take(ids []directory.EntraID, to map[directory.EntraID]directory.TenantAccount) (others []directory.EntraID) {
+	for _, id := range ids {
+		a, kept := l[id]
+		if kept && time.Since(a.read) < listedLife {
+			to[id] = a.TenantAccount
+		} else {
+			others = append(others, id)
+		}
+		delete(l, id)
+	}
+	return others
+}
+
 // readAccounts reads accounts by id, and by UPN those of which only that is known; their
 // lines get the id.
 func (r *run) readAccounts(ctx context.Context, ids []directory.EntraID, upns []directory.UPN) error {
 	attributes := r.directory.Settings.ImportAttributes()
+	ids = r.listed.take(ids, r.accounts)
 	if len(ids) > 0 {
 		accounts, err := r.entra.AccountsByID(ctx, ids, attributes)
 		if err != nil {

@@ -3,14 +3,16 @@ package importing
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/store"
 )
 
-// graphPage is how many accounts one request to Graph lists at most.
-const graphPage = 999
+// graphPage is how many accounts one request to Graph lists: whole chunks, and fewer than
+// the 999 that Graph gives at most.
+const graphPage = 9 * store.ImportChunkSize
 
 // collect puts the next part of the chosen accounts into chunks. A process that dies before
 // it recorded where the list goes on reads the same part again, into the same chunks.
@@ -34,11 +36,13 @@ func (r *run) chosen(ctx context.Context) (lines []store.ImportLine, next string
 	if r.job.Choice.FailedOf != "" {
 		return r.failedBefore(ctx)
 	}
-	accounts, next, err := r.entra.ListAccounts(ctx, directory.AccountQuery{Search: r.job.Choice.Search, Limit: graphPage}, r.job.Cursor)
+	read := time.Now()
+	accounts, next, err := r.entra.ListAccounts(ctx, directory.AccountQuery{Search: r.job.Choice.Search, Limit: graphPage, Attributes: r.directory.Settings.ImportAttributes()}, r.job.Cursor)
 	if err != nil {
 		return nil, "", err
 	}
 	accounts = members(accounts)
+	r.listed.keep(accounts, read)
 	if wanted := CandidateStatus(r.job.Choice.Status); wanted != "" {
 		candidates, err := r.judgeAll(ctx, r.side, accounts)
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 
 const (
 	// The waits between two looks at the results of a bulk job: short at first, then a
-	// tenth of the time that it has taken.
-	firstLook, longestLook = 2 * time.Second, 30 * time.Second
+	// tenth of the time that it has taken. The first look is when the job before was done.
+	firstLook, longestLook = 3 * time.Second, 30 * time.Second
 	// patience is how long a bulk job may take (assumed: JumpCloud publishes nothing).
 	patience = 15 * time.Minute
 	// showTime is how long JumpCloud may take to show a user that it has created (assumed).
@@ -25,9 +25,9 @@ const (
 
 // poll looks at the results of a batch, and says how long to wait if they are not complete.
 func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, error) {
-	age := time.Since(c.SentAt)
-	if age < firstLook {
-		return firstLook - age, nil
+	age, first := time.Since(c.SentAt), max(firstLook, r.took)
+	if age < first {
+		return first - age, nil
 	}
 	results, err := r.jumpcloud.BulkResults(ctx, c.Job)
 	if err != nil && !fault.Is(err, fault.NotFound) { // it may not show the job yet
@@ -38,6 +38,9 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 		return min(max(firstLook, age/10), longestLook), nil
 	}
 	if c.ResultsAt.IsZero() {
+		if r.took = min(age, longestLook); age < first+firstLook { // it may have been done for long
+			r.took = first * 3 / 4
+		}
 		c.ResultsAt = time.Now().UTC()
 		if c, err = r.put(ctx, c); err != nil {
 			return 0, err

@@ -66,7 +66,7 @@ func (w Worker) WorkOnSome(ctx context.Context, ids []string, atOnce int) error 
 // of the invocation is over; done says that nothing is left to do. What is left, the next
 // call does.
 func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
-	r := run{Worker: w, chunks: map[int]store.ImportChunk{}, accounts: map[directory.EntraID]directory.TenantAccount{}}
+	r := run{Worker: w, chunks: map[int]store.ImportChunk{}, accounts: map[directory.EntraID]directory.TenantAccount{}, listed: listed{}}
 	if r.job, err = w.Store.Import(ctx, id); fault.Is(err, fault.NotFound) { // its records have expired
 		return true, w.Store.CloseImport(ctx, id)
 	}
@@ -134,6 +134,9 @@ type run struct {
 	// chunks were read ahead, with the accounts of their lines that are to be sent.
 	chunks   map[int]store.ImportChunk
 	accounts map[directory.EntraID]directory.TenantAccount
+	listed   listed
+	// took is how long the last bulk job took, as far as was seen; 0 before the first.
+	took time.Duration
 }
 
 // save records the job and extends the lease; Changed if another worker has taken it.
