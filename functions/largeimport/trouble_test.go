@@ -247,6 +247,7 @@ func TestMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		job := f.start(importing.Choice{IDs: f.accounts(2)})
+		f.parts.Announce(t.Context(), job.ID)
 		if len(f.jobs.sent) != 1 {
 			t.Fatalf("%d messages were sent for one import, want 1", len(f.jobs.sent))
 		}

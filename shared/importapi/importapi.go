@@ -179,8 +179,10 @@ func refuseChoice(err error, id string) error {
 	return refuse(err, id, "")
 }
 
-// begun works on a new import for a while and shows it.
+// begun works on a new import for a while and shows it. What is left to do, at least the
+// files and the mail, it leaves to the function largeimport.
 func (a API) begun(ctx context.Context, job store.Import) (*api.Answer[importView], error) {
+	defer a.Parts.Announce(ctx, job.ID)
 	if job.Collected && job.Total <= ShownLines {
 		working, cancel := context.WithTimeout(ctx, workTime)
 		defer cancel()
@@ -242,7 +244,7 @@ func (a API) repeat(ctx context.Context, in *importPath) (*api.Answer[importView
 	if err != nil {
 		return nil, api.Refuse(err, "path.jobId", in.Job)
 	}
-	return a.shown(ctx, job.ID)
+	return a.begun(ctx, job)
 }
 
 // resultsQuery are the parameters of the file.

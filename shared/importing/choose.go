@@ -38,7 +38,8 @@ type Choice struct {
 }
 
 // Start makes an import of a choice. Each account is imported once, however often it is
-// chosen.
+// chosen. Call [Parts.Announce] then; without it the work begins with the next run of the
+// schedule.
 func (p Parts) Start(ctx context.Context, c Choice) (store.Import, error) {
 	lines := c.lines()
 	if len(lines) > MostChosen {
@@ -57,11 +58,7 @@ func (p Parts) Start(ctx context.Context, c Choice) (store.Import, error) {
 	if job.Chunks, err = p.putChunks(ctx, job, 0, lines); err != nil {
 		return store.Import{}, err
 	}
-	if err := p.Store.CreateImport(ctx, job); err != nil {
-		return store.Import{}, err
-	}
-	p.announce(ctx, job.ID)
-	return job, nil
+	return job, p.Store.CreateImport(ctx, job)
 }
 
 // Addresses are the e-mail addresses that hear of the end of an import: those that were
@@ -131,9 +128,9 @@ func ReadJob(body []byte) (Job, error) {
 	return j, nil
 }
 
-// announce says that there is work on an import. If the queue does not take the message,
+// Announce says that there is work on an import. If the queue does not take the message,
 // the schedule finds the import.
-func (p Parts) announce(ctx context.Context, id string) {
+func (p Parts) Announce(ctx context.Context, id string) {
 	body, err := json.Marshal(Job{id})
 	if err == nil {
 		err = p.Jobs.Send(ctx, queue.Message{GroupID: id, DedupID: uuid.NewString(), Body: body})
