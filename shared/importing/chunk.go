@@ -359,12 +359,12 @@ func (r *run) recover(ctx context.Context, c store.ImportChunk) (time.Duration, 
 			line.Status, c.Again = store.LineWaiting, true
 		}
 	}
-	return 0, r.settle(ctx, c)
+	return 0, r.finish(ctx, c)
 }
 
-// settle records a batch that has its results: what the new users need first, so that a
+// finish records a batch that has its results: what the new users need first, so that a
 // process that dies before it recorded the lines does it again.
-func (r *run) settle(ctx context.Context, c store.ImportChunk) error {
+func (r *run) finish(ctx context.Context, c store.ImportChunk) error {
 	var imported []store.Imported
 	var created []directory.UserID
 	now := time.Now().UTC()

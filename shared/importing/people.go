@@ -86,7 +86,7 @@ func named(u directory.User) string {
 	return fmt.Sprintf("%s (%s)", u.Username, u.Email)
 }
 
-// A candidate is an account that an import may choose.
+// Candidate is an account that an import may choose.
 type Candidate struct {
 	Account directory.TenantAccount
 	Status  CandidateStatus

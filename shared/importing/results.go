@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// The waits between two looks at the results of a bulk job: short at first, then a
-	// tenth of the time that it has taken. The first look is when the job before was done.
-	firstLook, longestLook = 3 * time.Second, 30 * time.Second
+	// The waits between two reads of the results of a bulk job: short at first, then a
+	// tenth of the time that it has taken. The first read is when the job before was done.
+	firstRead, longestRead = 3 * time.Second, 30 * time.Second
 	// patience is how long a bulk job may take (assumed: JumpCloud publishes nothing).
 	patience = 15 * time.Minute
 	// showTime is how long JumpCloud may take to show a user that it has created (assumed).
 	showTime = time.Minute
 )
 
-// poll looks at the results of a batch, and says how long to wait if they are not complete.
+// poll reads the results of a batch, and says how long to wait if they are not complete.
 func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, error) {
-	age, first := time.Since(c.SentAt), max(firstLook, r.took)
+	age, first := time.Since(c.SentAt), max(firstRead, r.took)
 	if age < first {
 		return first - age, nil
 	}
@@ -35,10 +35,10 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 	}
 	of, complete := matched(c, results)
 	if !complete && age < patience {
-		return min(max(firstLook, age/10), longestLook), nil
+		return min(max(firstRead, age/10), longestRead), nil
 	}
 	if c.ResultsAt.IsZero() {
-		if r.took = min(age, longestLook); age < first+firstLook { // it may have been done for long
+		if r.took = min(age, longestRead); age < first+firstRead { // it may have been done for long
 			r.took = first * 3 / 4
 		}
 		c.ResultsAt = time.Now().UTC()
@@ -61,9 +61,9 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 		}
 	}
 	if late && time.Since(c.ResultsAt) < showTime {
-		return firstLook, nil
+		return firstRead, nil
 	}
-	return 0, r.settle(ctx, c)
+	return 0, r.finish(ctx, c)
 }
 
 // limited notes that JumpCloud takes no more users, if a result says so.
@@ -98,7 +98,9 @@ func ours(u directory.User, line store.ImportLine) bool {
 // if the id is "".
 func conclude(line *store.ImportLine, c store.ImportChunk, result jumpcloud.BulkResult, user directory.User) {
 	switch {
-	case result.Failed && !(c.Again && ours(user, *line)):
+	case result.Failed && c.Again && ours(user, *line):
+		line.Imported(user.ID, "")
+	case result.Failed:
 		line.Fail(sentence(result.Message))
 	case user.ID != "" && strings.EqualFold(user.Username, line.Username):
 		line.Imported(user.ID, "")

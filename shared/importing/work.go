@@ -41,7 +41,7 @@ type Worker struct {
 	Delivery *Delivery
 }
 
-// MostOpen is how many open imports are looked at together.
+// MostOpen is how many open imports are read together.
 const MostOpen = 100
 
 // WorkOnSome works on imports, on a number of them at once. It returns the errors of our own
@@ -178,7 +178,7 @@ func (r *run) step(ctx context.Context) (wait time.Duration, err error) {
 
 // progress collects, sends or ends.
 func (r *run) progress(ctx context.Context) (time.Duration, error) {
-	if r.side.entra == nil {
+	if r.entra == nil {
 		s, err := r.open(ctx, r.job.Directory)
 		if fault.Is(err, fault.NotFound) {
 			return 0, r.endAll(ctx, store.ImportFailed, "the directory or the organization of the import is gone")
