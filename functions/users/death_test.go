@@ -3,8 +3,6 @@ package users_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,106 +11,28 @@ import (
 
 	"entrasync/functions/users"
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
-
-// mortal is a process that dies at the nth of its calls of the table, of the queues and of
-// outside systems. Once it is dead no call has an effect.
-type mortal struct {
-	store.Table
-	queue.Sender
-	mu       sync.Mutex
-	calls, n int
-	dead     bool
-}
-
-// errDead is what a dead process gets for an answer; nobody sees it.
-var errDead = fault.New(fault.Transient, "test", "the process is dead")
-
-// call counts a call; it is an error if the process is dead, or dies now.
-func (m *mortal) call() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.calls++; m.calls == m.n {
-		m.dead = true
-	}
-	if m.dead {
-		return errDead
-	}
-	return nil
-}
-
-func (m *mortal) Get(ctx context.Context, key store.Key) (store.Item, error) {
-	if err := m.call(); err != nil {
-		return store.Item{}, err
-	}
-	return m.Table.Get(ctx, key)
-}
-
-func (m *mortal) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
-	if err := m.call(); err != nil {
-		return nil, err
-	}
-	return m.Table.BatchGet(ctx, keys)
-}
-
-func (m *mortal) Query(ctx context.Context, q store.Query) (store.Page, error) {
-	if err := m.call(); err != nil {
-		return store.Page{}, err
-	}
-	return m.Table.Query(ctx, q)
-}
-
-func (m *mortal) Put(ctx context.Context, item store.Item, cond store.IfVersion) (int64, error) {
-	if err := m.call(); err != nil {
-		return 0, err
-	}
-	return m.Table.Put(ctx, item, cond)
-}
-
-func (m *mortal) Delete(ctx context.Context, key store.Key, cond store.IfVersion) error {
-	if err := m.call(); err != nil {
-		return err
-	}
-	return m.Table.Delete(ctx, key, cond)
-}
-
-func (m *mortal) Transact(ctx context.Context, writes []store.Write) error {
-	if err := m.call(); err != nil {
-		return err
-	}
-	return m.Table.Transact(ctx, writes)
-}
-
-func (m *mortal) Send(ctx context.Context, messages ...queue.Message) error {
-	if err := m.call(); err != nil {
-		return err
-	}
-	return m.Sender.Send(ctx, messages...)
-}
 
 // dies handles messages in a process that dies at its nth call; it reports whether it had
 // so many.
 func (f *fixture) dies(n int, messages ...events.SQSMessage) bool {
 	f.t.Helper()
-	m := &mortal{Table: f.Table, Sender: f, n: n}
+	m := functiontest.NewMortal(2*n - 1) // before the call
 	handler, err := users.New(users.Config{
-		Parts: reconcile.Parts{Store: store.New(m), Clients: f.Clients(), Metrics: f.metrics,
-			Lanes: reconcile.Lanes{UsersLive: m, UsersBulk: m, GroupsLive: unread{}, GroupsBulk: unread{}}},
+		Parts: reconcile.Parts{Store: store.New(m.Table(f.Table)), Clients: f.ClientsThrough(m.Transport(f)), Metrics: f.metrics,
+			Lanes: reconcile.Lanes{UsersLive: m.Sender(f), UsersBulk: m.Sender(f), GroupsLive: unread{}, GroupsBulk: unread{}}},
 		PasswordSeed: f.passwordSeed, Postponer: f, MaxReceives: maxReceives,
 	})
 	f.must(err)
-	f.outside = func(*http.Request) error { return m.call() }
-	defer func() { f.outside = nil }()
 	_, err = handler.Handle(context.Background(), events.SQSEvent{Records: messages})
 	f.must(err)
-	return m.dead
+	return m.Died() != ""
 }
 
 // drain handles the tasks that were sent, and those that come of them.
