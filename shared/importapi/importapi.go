@@ -21,7 +21,7 @@ import (
 // API is what the operations need. Its zero value can be registered for the document only.
 type API struct {
 	Parts   importing.Parts
-	Results results.Store
+	Results results.Linker
 	Auth    api.Auth
 }
 

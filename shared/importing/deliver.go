@@ -115,7 +115,7 @@ func writeJSONLines(to io.Writer, each func(func(store.ImportLine) error) error)
 
 // ResultsLink is an address of the file of an import that works for some minutes without a
 // token.
-func (p Parts) ResultsLink(ctx context.Context, in results.Store, job store.Import, f Format) (string, error) {
+func (p Parts) ResultsLink(ctx context.Context, in results.Linker, job store.Import, f Format) (string, error) {
 	if !job.Delivered {
 		return "", &fault.Error{Op: "importing.results", Kind: fault.Conflict, Subject: job.ID, Message: "the results are not written yet: the import has not ended"}
 	}

@@ -29,6 +29,11 @@ type Store interface {
 	// imports/<job>/results.csv, and replaces what was there. If content ends with an
 	// error, Put returns it, and what was there before stays.
 	Put(ctx context.Context, name, contentType string, content io.Reader) error
+	Linker
+}
+
+// Linker gives out links to result files.
+type Linker interface {
 	// Link is a URL that answers with the file, as a download named saveAs, until life
 	// ends. It works without a token. Whether there is a file is not checked: the URL of
 	// one that is missing answers with an error. On AWS a link dies with the credentials

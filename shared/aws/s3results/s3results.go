@@ -1,9 +1,10 @@
 // Package s3results is the store of result files in a bucket of Amazon S3.
 //
 // Encryption, access and the removal after 30 days are the bucket's: this package only
-// puts objects and signs URLs for them. The role needs s3:PutObject, s3:GetObject and
-// s3:AbortMultipartUpload on the bucket's objects. A rule of the bucket should abort
-// uploads that were not completed, which a function that was killed leaves behind.
+// puts objects and signs URLs for them. Putting needs s3:PutObject and
+// s3:AbortMultipartUpload on the bucket's objects. A URL allows what the role that signed it
+// allows, so that signing needs s3:GetObject. A rule of the bucket should abort uploads that
+// were not completed, which a function that was killed leaves behind.
 package s3results
 
 import (
@@ -31,12 +32,14 @@ const abortLimit = 5 * time.Second
 
 // Store implements results.Store. It is safe for concurrent use.
 type Store struct {
+	Links
 	uploads *transfermanager.Client
-	signing *s3.PresignClient
-	bucket  string
 }
 
-// New makes a store of the objects in a bucket.
+// Open makes a store of the objects in a bucket of the configuration's region.
+func Open(c aws.Config, bucket string) *Store { return New(s3.NewFromConfig(c), bucket) }
+
+// New makes a store that uses a client.
 func New(client *s3.Client, bucket string) *Store {
 	return &Store{
 		uploads: transfermanager.New(client, func(o *transfermanager.Options) {
@@ -44,9 +47,20 @@ func New(client *s3.Client, bucket string) *Store {
 			o.Concurrency = 1 // the reader is slower than one upload
 			o.FailTimeout = abortLimit
 		}),
-		signing: s3.NewPresignClient(client),
-		bucket:  bucket,
+		Links: Links{signing: s3.NewPresignClient(client), bucket: bucket},
 	}
+}
+
+// Links implements results.Linker, for a program that uploads no files. It is safe for
+// concurrent use.
+type Links struct {
+	signing *s3.PresignClient
+	bucket  string
+}
+
+// OpenLinks makes the links to the objects in a bucket of the configuration's region.
+func OpenLinks(c aws.Config, bucket string) Links {
+	return Links{signing: s3.NewPresignClient(s3.NewFromConfig(c)), bucket: bucket}
 }
 
 // Put implements results.Store. The object is there when its last part is, and until then
@@ -61,13 +75,13 @@ func (s *Store) Put(ctx context.Context, name, contentType string, content io.Re
 	return awsfault.Of(ctx, err, "s3results.put")
 }
 
-// Link implements results.Store. The signature is computed here, without a request.
-func (s *Store) Link(ctx context.Context, name, saveAs string, life time.Duration) (string, error) {
+// Link implements results.Linker. The signature is computed here, without a request.
+func (l Links) Link(ctx context.Context, name, saveAs string, life time.Duration) (string, error) {
 	if err := results.CheckLink(name, life); err != nil {
 		return "", err
 	}
-	signed, err := s.signing.PresignGetObject(ctx, &s3.GetObjectInput{
-		Bucket: &s.bucket, Key: &name, ResponseContentDisposition: aws.String(results.Disposition(saveAs)),
+	signed, err := l.signing.PresignGetObject(ctx, &s3.GetObjectInput{
+		Bucket: &l.bucket, Key: &name, ResponseContentDisposition: aws.String(results.Disposition(saveAs)),
 	}, s3.WithPresignExpires(life))
 	if err != nil {
 		return "", awsfault.Of(ctx, err, "s3results.link")
