@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/metric"
 )
 
 // Message is a mail to people, in two forms of which the mail program shows one.
@@ -34,6 +35,30 @@ type Sender interface {
 	// sending once more may help, which also repeats the mails that were sent. A mail
 	// that comes back later is not noticed.
 	Send(ctx context.Context, m Message) error
+}
+
+// Counted is a Sender that counts the messages of another one in mails, by whether all
+// their addresses got them and, if not, by the kind of the fault.
+type Counted struct {
+	Sender  Sender
+	Metrics metric.Counter
+}
+
+// The values of the label outcome of mails.
+const (
+	outcomeSent    = "sent"
+	outcomeNotSent = "not_sent"
+)
+
+// Send implements Sender.
+func (c Counted) Send(ctx context.Context, m Message) error {
+	err := c.Sender.Send(ctx, m)
+	if err != nil {
+		c.Metrics.Count("mails", 1, "outcome", outcomeNotSent, "kind", string(fault.Of(err).Kind))
+		return err
+	}
+	c.Metrics.Count("mails", 1, "outcome", outcomeSent)
+	return nil
 }
 
 // maxAddress is the length of the longest address that can be used (RFC 5321, section

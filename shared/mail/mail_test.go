@@ -3,6 +3,8 @@ package mail_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"maps"
 	netmail "net/mail"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"entrasync/shared/fault"
 	"entrasync/shared/mail"
+	"entrasync/shared/metric"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -79,5 +82,26 @@ func TestTheKindOfSeveralFailures(t *testing.T) {
 		if got := fault.Of(err); got == nil || got.Kind != fault.Throttled || got.Message != "throttled" || got.RetryAfter != 9*time.Second {
 			t.Errorf("%s: got %v, want kind %s with its message and wait", name, err, fault.Throttled)
 		}
+	}
+}
+
+// sender sends every mail, or none.
+type sender struct{ refuses error }
+
+// Send implements mail.Sender.
+func (s sender) Send(context.Context, mail.Message) error { return s.refuses }
+
+// Mails are counted by what became of them.
+func TestCounted(t *testing.T) {
+	refused := fault.New(fault.Invalid, "test", "nobody is there")
+	var counts metric.Memory
+	for _, refuses := range []error{nil, refused, nil} {
+		if err := (mail.Counted{Sender: sender{refuses}, Metrics: &counts}).Send(t.Context(), mail.Message{}); !errors.Is(err, refuses) {
+			t.Errorf("got %v, want %v", err, refuses)
+		}
+	}
+	want := map[string]int{`mails{outcome="sent"}`: 2, `mails{outcome="not_sent",kind="invalid"}`: 1}
+	if got := counts.Counts(); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -1,7 +1,7 @@
 // Package sesmail sends mail through Amazon SES, version 2 of its API.
 //
-// The role needs ses:SendEmail on the identity that the sender's address belongs to, and
-// in the SES sandbox also on the identities of the recipients.
+// The role needs ses:SendEmail and ses:SendRawEmail on the identity that the sender's
+// address belongs to, and in the SES sandbox also on the identities of the recipients.
 //
 // An address on the suppression list of the account is no error: SES accepts the mail and
 // does not deliver it (Amazon SES Developer Guide, "Using the account-level suppression
@@ -14,6 +14,7 @@ import (
 	netmail "net/mail"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
 
@@ -29,11 +30,22 @@ type Sender struct {
 	from   netmail.Address
 }
 
+// Open makes a sender in the region of a configuration; see [New].
+func Open(c aws.Config, from string) (*Sender, error) { return New(sesv2.NewFromConfig(c), from) }
+
 // New makes a sender. from is the address in From, with or without a name. It or its
 // domain must be a verified identity of the client's region.
 func New(client *sesv2.Client, from string) (*Sender, error) {
 	address, err := mail.ParseAddress(from)
 	return &Sender{client: client, from: address}, err
+}
+
+// Off is the sender of a stack that sends no mail, because it has no sender's address.
+type Off struct{}
+
+// Send implements mail.Sender.
+func (Off) Send(context.Context, mail.Message) error {
+	return fault.New(fault.Invalid, "sesmail.send", "this stack sends no mail: set its parameter MailFrom to the sender's address")
 }
 
 // Send implements mail.Sender.
@@ -57,6 +69,8 @@ func (s *Sender) Send(ctx context.Context, m mail.Message) error {
 var advice = map[string]string{
 	"MessageRejected": "Amazon SES refused the mail. Usually an address is not verified: verify %[1]s or its domain in the SES console, " +
 		"in the region of this stack; while the account is in the SES sandbox, verify %[2]s too or request production access",
+	"AccessDeniedException": "the function's role may not send from %[1]s to %[2]s: request production access if the account is in the SES sandbox, " +
+		"which allows verified recipients only; otherwise compare MailIdentity with the identity in SES that has the sender's address",
 	"MailFromDomainNotVerifiedException": "the MAIL FROM domain of %[1]s is not verified: add the MX record that the SES console shows for this identity, " +
 		"or let SES use its own domain when the record is missing",
 	"AccountSuspendedException": "AWS has suspended sending for this account, so %[2]s got no mail: see the account dashboard in the SES console and answer AWS's message there",

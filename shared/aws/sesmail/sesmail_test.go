@@ -133,7 +133,7 @@ func TestRefusals(t *testing.T) {
 		"TooManyRequestsException":           {fault.Throttled, "limit"},
 		"LimitExceededException":             {fault.Throttled, "limit"},
 		"ThrottlingException":                {fault.Throttled, ""},
-		"AccessDeniedException":              {fault.Internal, ""},
+		"AccessDeniedException":              {fault.Invalid, "sandbox"},
 		"InternalServiceErrorException":      {fault.Transient, ""},
 		"network":                            {fault.Transient, ""},
 	} {
@@ -160,5 +160,13 @@ func TestTheOthersGetTheirs(t *testing.T) {
 func TestASenderNeedsAnAddress(t *testing.T) {
 	if _, err := sesmail.New(nil, "nobody"); !fault.Is(err, fault.Invalid) {
 		t.Errorf("got %v, want kind %s", err, fault.Invalid)
+	}
+}
+
+// A stack without a sender's address says what to set.
+func TestOff(t *testing.T) {
+	err := fault.Of(sesmail.Off{}.Send(t.Context(), mail.Message{To: []string{"ann@example.com"}, Subject: "a", Text: "a"}))
+	if err == nil || err.Kind != fault.Invalid || !strings.Contains(err.Message, "MailFrom") {
+		t.Errorf("got %v, want kind %s that names MailFrom", err, fault.Invalid)
 	}
 }
