@@ -147,7 +147,7 @@ func TestRoutesAreInTheTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, folder := range []string{"webhook", "admin"} {
+	for _, folder := range []string{"webhook", "admin", "imports"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 		if err != nil {
 			t.Fatal(err)

@@ -51,8 +51,15 @@ VARIANTS = {
         "EntraSignIn": "certificate",
         "PublishActions": "true",
         "AlarmEmail": "admin@example.com",
+        "MailFrom": "entrasync@mail.example.com",
+        "MailIdentity": "example.com",
     },
+    "mail from an identity of the stack": CLIENT | {"MailFrom": "entrasync@example.com"},
 }
+
+# The routes that need no token of the issuer, with ApiAuth jwt: the functions check
+# what comes over them, or there is nothing to protect.
+OPEN_ROUTES = {"ANY /webhooks/jumpcloud/{organizationId}", "GET /healthz", "GET /openapi.json", "GET /v1/imports/{jobId}/results"}
 
 # Resource types unknown to moto's CloudFormation, with the attributes that
 # Fn::GetAtt may ask for (AWS CloudFormation resource reference).
@@ -65,6 +72,8 @@ STAND_INS = {
     "AWS::CloudWatch::Alarm": {},
     "AWS::Lambda::EventInvokeConfig": {},
     "AWS::Logs::MetricFilter": {},
+    "AWS::S3::BucketPolicy": {},
+    "AWS::SES::EmailIdentity": {},
     "AWS::SecretsManager::Secret": {},
     "AWS::SNS::Subscription": {},
     "AWS::Scheduler::Schedule": {},
@@ -210,6 +219,15 @@ def check_schedules():
     return problems
 
 
+def check_routes(parameters):
+    """With ApiAuth jwt every route needs a token with a scope, but for those that are open on purpose."""
+    if parameters.get("ApiAuth") != "jwt":
+        return []
+    guarded = lambda r: r.get("AuthorizationType") == "JWT" and r.get("AuthorizerId") and r.get("AuthorizationScopes")
+    bare = {r["RouteKey"] for r in made("AWS::ApiGatewayV2::Route") if not guarded(r)}
+    return [f"the route {key} needs no token" for key in sorted(bare - OPEN_ROUTES)] + [f"the route {key} needs a token" for key in sorted(OPEN_ROUTES - bare)]
+
+
 def check_resources():
     """What the resources were made with holds no function and no gap."""
     problems = []
@@ -285,6 +303,43 @@ def check_logging(templates):
     return problems
 
 
+def check_buckets(templates):
+    """Every bucket is private, encrypted and stays; it is open by TLS alone, and forgets its files after 30 days."""
+    resources, problems = templates[0]["Resources"], []
+    buckets = {name: r for name, r in resources.items() if r["Type"] == "AWS::S3::Bucket"}
+    policies = {r["Properties"]["Bucket"]["Ref"]: r for r in resources.values() if r["Type"] == "AWS::S3::BucketPolicy"}
+    if not buckets:
+        problems.append("there is no bucket")
+    for name, bucket in buckets.items():
+        properties, policy = bucket["Properties"], policies.get(name, {"Properties": {"PolicyDocument": {"Statement": []}}})
+        blocked = properties.get("PublicAccessBlockConfiguration", {})
+        if [blocked.get(b) for b in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")] != [True] * 4:
+            problems.append(f"{name} does not block all public access")
+        if properties.get("OwnershipControls") != {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}:
+            problems.append(f"{name} lets others own objects")
+        if "BucketEncryption" not in properties:
+            problems.append(f"{name} is not encrypted by a rule of its own")
+        rules = properties.get("LifecycleConfiguration", {}).get("Rules", [])
+        if not any(
+            r["Status"] == "Enabled" and r.get("ExpirationInDays") == 30 and r.get("AbortIncompleteMultipartUpload") == {"DaysAfterInitiation": 1} and "Prefix" not in r
+            for r in rules
+        ):
+            problems.append(f"{name} keeps files for longer than 30 days, or parts of uploads for longer than a day")
+        denied = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": "${" + name + ".Arn}/*"}],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        if denied not in [{k: v for k, v in s.items() if k != "Sid"} for s in policy["Properties"]["PolicyDocument"]["Statement"]]:
+            problems.append(f"{name} is open without TLS")
+        for each in (bucket, policy):
+            if (each.get("DeletionPolicy"), each.get("UpdateReplacePolicy")) != ("Retain", "Retain"):
+                problems.append(f"{name} does not stay with its policy when the stack is deleted")
+    return problems
+
+
 def allowed(role):
     """The statements of the policies of a role."""
     iam, statements = boto3.client("iam"), []
@@ -345,7 +400,7 @@ def main():
         with mock_aws():
             templates = put_up(parameters)
             found, count = check_stacks(templates)
-            found += check_logging(templates) + check_resources() + check_schedules() + check_alarms_and_dashboard()
+            found += check_logging(templates) + check_buckets(templates) + check_routes(parameters) + check_resources() + check_schedules() + check_alarms_and_dashboard()
             exported[title] = roles()
         print(f"  {title}: {count} resources")
         problems += [f"{title}: {problem}" for problem in found]

@@ -1,5 +1,5 @@
-"""Puts the stack up with a sample function on a schedule, which the product does not
-have yet, and with ones that are wrong, and holds what deploy.py says against it.
+"""Puts the stack up with a sample function on a schedule, and with ones that are wrong,
+and holds what deploy.py says against it; so with a bucket that is wrong.
 
 What is written for the check of the permissions is the file that its own test
 reads, so that the two mean the same.
@@ -7,6 +7,7 @@ reads, so that the two mean the same.
 
 import json
 import unittest
+from unittest import mock
 
 import deploy
 from moto import mock_aws
@@ -59,6 +60,50 @@ class Scheduled(unittest.TestCase):
         schedule["Target"] = {"Arn": schedule["Target"]["Arn"] + "s", "RoleArn": schedule["Target"]["RoleArn"] + "s"}
         problems = deploy.check_schedules()
         self.assertEqual([p.split(", ")[1] for p in problems], ["which does not exist"] * 2)
+
+
+class Routes(unittest.TestCase):
+    def test_a_route_without_a_token(self):
+        jwt = {"ApiAuth": "jwt"}
+        routes = [m for m in deploy.MODELS if m.cloudformation_type() == "AWS::ApiGatewayV2::Route"][0].made
+        routes.clear()
+        self.addCleanup(routes.clear)
+        guard = {"AuthorizationType": "JWT", "AuthorizerId": "a", "AuthorizationScopes": ["s"]}
+        for key in deploy.OPEN_ROUTES:
+            routes.append(mock.Mock(properties={"RouteKey": key}))
+        routes.append(mock.Mock(properties={"RouteKey": "$default"} | guard))
+        self.assertEqual(deploy.check_routes(jwt), [])
+        routes.append(mock.Mock(properties={"RouteKey": "ANY /v1/more"}))
+        routes[0].properties |= guard
+        self.assertEqual([p.rsplit(" needs ")[1] for p in deploy.check_routes(jwt)], ["no token", "a token"])
+        self.assertEqual(deploy.check_routes({}), [])
+
+
+class Buckets(unittest.TestCase):
+    """Each part of the bucket's protection is missed when it is not there."""
+
+    def wrong(self, change):
+        template = deploy.read("template.yaml")
+        change(template["Resources"])
+        return deploy.check_buckets([template])
+
+    def test_ours(self):
+        self.assertEqual(self.wrong(lambda resources: None), [])
+
+    def test_what_is_missing(self):
+        for say, change in {
+            "there is no bucket": lambda r: r.pop("ResultsBucket"),
+            "does not block all public access": lambda r: r["ResultsBucket"]["Properties"]["PublicAccessBlockConfiguration"].update(BlockPublicPolicy=False),
+            "lets others own objects": lambda r: r["ResultsBucket"]["Properties"].pop("OwnershipControls"),
+            "is not encrypted": lambda r: r["ResultsBucket"]["Properties"].pop("BucketEncryption"),
+            "keeps files for longer": lambda r: r["ResultsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0].update(ExpirationInDays=31),
+            "parts of uploads": lambda r: r["ResultsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0].pop("AbortIncompleteMultipartUpload"),
+            "is open without TLS": lambda r: r.pop("ResultsBucketPolicy"),
+            "does not stay": lambda r: r["ResultsBucket"].pop("DeletionPolicy"),
+        }.items():
+            with self.subTest(say):
+                problems = self.wrong(change)
+                self.assertTrue(any(say in p for p in problems), problems)
 
 
 if __name__ == "__main__":

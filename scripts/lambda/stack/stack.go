@@ -16,6 +16,7 @@ type Stack struct {
 	Queues    []Queue    // by logical id
 	Tables    []Table
 	Buses     []string // names
+	Buckets   []string // names
 	Secrets   []string // names of those whose value AWS makes up
 }
 
@@ -80,6 +81,8 @@ const (
 	typeBus      = "AWS::Events::EventBus"
 	typeSecret   = "AWS::SecretsManager::Secret"
 	typeRoute    = "AWS::ApiGatewayV2::Route"
+	typeAPI      = "AWS::ApiGatewayV2::Api"
+	typeBucket   = "AWS::S3::Bucket"
 )
 
 // Read reads a template and resolves it for a place.
@@ -156,6 +159,10 @@ func (r *resolver) identify(exists []string) error {
 			id.attributes["Arn"] = arn("dynamodb", "table/"+name)
 		case typeBus:
 			id.attributes["Arn"], id.attributes["Name"] = arn("events", "event-bus/"+name), name
+		case typeBucket: // a name has small letters only
+			id.ref = strings.ToLower(name)
+		case typeAPI:
+			id.attributes["ApiEndpoint"] = r.place.APIURL
 		case "AWS::Logs::LogGroup":
 			id.attributes["Arn"] = arn("logs", "log-group:"+name+":*")
 		case typeSecret:
@@ -190,6 +197,8 @@ func (r *resolver) add(s *Stack, logical string) error {
 		return err
 	case typeBus:
 		s.Buses = append(s.Buses, r.physical[logical].ref)
+	case typeBucket:
+		s.Buckets = append(s.Buckets, r.physical[logical].ref)
 	case typeSecret:
 		s.Secrets = append(s.Secrets, r.physical[logical].attributes["Name"])
 	}

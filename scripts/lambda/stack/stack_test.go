@@ -17,7 +17,7 @@ import (
 func place() stack.Place {
 	return stack.Place{
 		StackName: "test", Region: "us-east-1", AccountID: "000000000000", Parameters: map[string]string{},
-		QueueURL: func(name string) string { return "http://sqs/" + name },
+		QueueURL: func(name string) string { return "http://sqs/" + name }, APIURL: "http://api",
 	}
 }
 
@@ -63,6 +63,8 @@ Resources:
           QUEUE: !Ref Work
           TABLE: !Ref Table
           BUS: !Ref Bus
+          BUCKET: !Ref Files
+          API: !GetAtt Api.ApiEndpoint
           SELF: !Sub ["${Name} ${!literal} ${Work.Arn}", {Name: !Join ["-", [a, b]]}]
           MOOD: !If [Loud, loud, quiet]
           LEFT_OUT: !If [Loud, x, !Ref AWS::NoValue]
@@ -99,6 +101,8 @@ Resources:
     Type: AWS::DynamoDB::Table
     DeletionPolicy: Retain
     Properties: {BillingMode: PAY_PER_REQUEST, KeySchema: [{AttributeName: pk, KeyType: HASH}], SSESpecification: {SSEEnabled: true}}
+  Files: {Type: AWS::S3::Bucket}
+  Api: {Type: AWS::ApiGatewayV2::Api}
   Bus: {Type: AWS::Events::EventBus, Properties: {Name: !Ref AWS::StackName}}
   Token:
     Type: AWS::SecretsManager::Secret
@@ -122,7 +126,7 @@ func TestWhatATemplateBecomes(t *testing.T) {
 		Functions: []stack.Function{{
 			LogicalID: "WorkFunction", Name: "test-work", Timeout: 30 * time.Second, MemoryMB: 256, LogLevel: "WARN",
 			Environment: map[string]string{
-				"LEVEL": "info", "SHADOWED": "own", "CLIENT": "42", "QUEUE": "http://sqs/test-work.fifo", "TABLE": "test-Table", "BUS": "test",
+				"LEVEL": "info", "SHADOWED": "own", "CLIENT": "42", "QUEUE": "http://sqs/test-work.fifo", "TABLE": "test-Table", "BUS": "test", "BUCKET": "test-files", "API": "http://api",
 				"SELF": "a-b ${literal} " + arn + "test-work.fifo", "MOOD": "quiet",
 			},
 			Routes:  []stack.Route{"ANY /x/{y}"},
@@ -141,7 +145,7 @@ func TestWhatATemplateBecomes(t *testing.T) {
 		Tables: []stack.Table{{Name: "test-Table", Definition: map[string]any{
 			"TableName": "test-Table", "BillingMode": "PAY_PER_REQUEST", "KeySchema": []any{map[string]any{"AttributeName": "pk", "KeyType": "HASH"}},
 		}}},
-		Buses: []string{"test"}, Secrets: []string{"test/token"},
+		Buses: []string{"test"}, Buckets: []string{"test-files"}, Secrets: []string{"test/token"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the stack (-want +got):\n%s", diff)
@@ -202,8 +206,8 @@ func TestOurTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Functions) < 5 || len(s.Queues) < 10 || len(s.Tables) != 1 || len(s.Buses) != 1 {
-		t.Fatalf("the stack has %d functions, %d queues, %d tables and %d buses, want at least 5 and 10, 1 and 1", len(s.Functions), len(s.Queues), len(s.Tables), len(s.Buses))
+	if len(s.Functions) < 5 || len(s.Queues) < 10 || len(s.Tables) != 1 || len(s.Buses) != 1 || len(s.Buckets) != 1 {
+		t.Fatalf("the stack has %d functions, %d queues, %d tables, %d buses and %d buckets, want at least 5 and 10, and 1 of the others", len(s.Functions), len(s.Queues), len(s.Tables), len(s.Buses), len(s.Buckets))
 	}
 	for _, f := range s.Functions {
 		if f.LogLevel != "TRACE" {

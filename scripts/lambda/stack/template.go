@@ -1,7 +1,7 @@
 // Package stack reads the SAM template of this product and gives the resources that
 // CloudFormation would create from it: every function with its environment, time-out,
-// routes, event sources and schedules, the queues with their dead letters, the table and
-// the bus.
+// routes, event sources and schedules, the queues with their dead letters, the table, the
+// bus and the bucket.
 //
 // It knows the part of CloudFormation that the template uses. Anything else is an error
 // that names the place, never a guess.
@@ -24,6 +24,7 @@ type Place struct {
 	Parameters map[string]string // the others keep their defaults
 	// QueueURL is the URL that the queue of that name will have.
 	QueueURL func(name string) string
+	APIURL   string // the URL that the HTTP API will have
 }
 
 // template is a template before intrinsic functions are computed, which are in their long

@@ -27,15 +27,15 @@ func withAlarms(text string, w watched) (string, error) {
 }
 
 // alarms are the alarms of the queues, then those of the functions.
-var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that failed too often. They are taken out of the dead letters every few
-  # minutes and stay for 14 days in a list of the API, which sends them back; one that is
-  # still among the dead letters is not taken out.
+var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that failed too often. Those about users and groups are taken out of the dead
+  # letters every few minutes and stay for 14 days in a list of the API, which sends them
+  # back; one that is still among the dead letters is not taken out.
 
 {{range .Queues}}  {{.ID}}DeadAlarm:
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: !Sub "${Prefix}-{{.Name}}-dead"
-      AlarmDescription: !Sub There are messages in ${Prefix}-{{.Name}}-dead.fifo. Read the logs for why and mend it; GET …/stranded of the API lists them soon.
+      AlarmDescription: !Sub There are messages in ${Prefix}-{{.Name}}-dead.fifo. Read the logs for why and mend it; {{if .Stranded}}GET …/stranded of the API lists them soon{{else}}then redrive them{{end}}.
       Namespace: AWS/SQS
       MetricName: ApproximateNumberOfMessagesVisible
       Dimensions: [{Name: QueueName, Value: !Sub "${Prefix}-{{.Name}}-dead.fifo"}]
@@ -48,7 +48,7 @@ var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that fai
       AlarmActions: [!Ref AlarmTopic]
       OKActions: [!Ref AlarmTopic]
 
-  {{.ID}}StrandedAlarm:
+{{if .Stranded}}  {{.ID}}StrandedAlarm:
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: !Sub "${Prefix}-{{.Name}}-stranded"
@@ -65,7 +65,7 @@ var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that fai
       AlarmActions: [!Ref AlarmTopic]
       OKActions: [!Ref AlarmTopic]
 
-{{end}}  # How long the oldest message has waited, in seconds. A task that is tried
+{{end}}{{end}}  # How long the oldest message has waited, in seconds. A task that is tried
   # again waits a minute each time, or up to five if Microsoft asks for it, so 20
   # tries take about 20 minutes as a rule; a first sync of many users takes hours.
 

@@ -98,6 +98,22 @@ func TestWhatComesIsWatched(t *testing.T) {
 	}
 }
 
+// Dead letters that no function takes out are in no list of the API: to be told of them is
+// all.
+func TestDeadLettersThatStay(t *testing.T) {
+	w := changed(t, "ChangesDeadQueue.Arn", "SampleDeadQueue.Arn", "Resources:", `Resources:
+  SampleDeadQueue:
+    Type: AWS::SQS::Queue
+    Properties: {QueueName: !Sub "${AWS::StackName}-sample-dead.fifo"}`)
+	alarms, err := withAlarms(file(t, alarmsFile), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(alarms, `!Sub "${Prefix}-sample-live-dead"`) || strings.Contains(alarms, "sample-live-stranded") {
+		t.Error("the queue of samples has no alarm of its dead letters, or one of stranded messages; want only the first")
+	}
+}
+
 // What is removed from the template leaves nothing behind: the files are as they were.
 func TestWhatGoesIsForgotten(t *testing.T) {
 	w := changed(t)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ type queue struct {
 	// waits longer.
 	Minutes int
 	Says    string
+	// Stranded reports whether a function takes its dead letters out, so that the API lists
+	// them.
+	Stranded bool
 }
 
 // function is a function.
@@ -70,7 +74,11 @@ func read(path string) (watched, error) {
 		if !isNumber || !isText || minutes < 1 {
 			return w, fmt.Errorf("%s: the queue has no Metadata {Age: {Minutes, Says}} for its alarm", q.LogicalID)
 		}
-		w.Queues = append(w.Queues, queue{strings.TrimSuffix(q.LogicalID, "Queue"), nameOf(strings.TrimSuffix(q.Name, ".fifo")), minutes, says})
+		stranded, err := takenOut(s, q)
+		if err != nil {
+			return w, err
+		}
+		w.Queues = append(w.Queues, queue{strings.TrimSuffix(q.LogicalID, "Queue"), nameOf(strings.TrimSuffix(q.Name, ".fifo")), minutes, says, stranded})
 	}
 	for _, f := range s.Functions {
 		watch := function{ID: strings.TrimSuffix(f.LogicalID, "Function"), Name: nameOf(f.Name)}
@@ -83,6 +91,14 @@ func read(path string) (watched, error) {
 		w.Functions = append(w.Functions, watch)
 	}
 	return w, nil
+}
+
+// takenOut reports whether a function has the URL of a queue's dead letters.
+func takenOut(s *stack.Stack, q stack.Queue) (bool, error) {
+	dead, err := s.QueueByARN(q.DeadLetterARN)
+	return err == nil && slices.ContainsFunc(s.Functions, func(f stack.Function) bool {
+		return slices.Contains(slices.Collect(maps.Values(f.Environment)), dead.URL)
+	}), err
 }
 
 // nameOf is a name without that of the stack.

@@ -26,6 +26,18 @@ var actions = map[call][]string{
 	{"secretsmanager", "CreateSecret"}:   {"secretsmanager:CreateSecret"},
 	{"secretsmanager", "PutSecretValue"}: {"secretsmanager:PutSecretValue"},
 
+	// The parts of a large file are put like a small one. A URL that is signed allows what
+	// the role that signed it may do, so that signing is a call here.
+	{"s3", "PutObject"}:               {"s3:PutObject"},
+	{"s3", "CreateMultipartUpload"}:   {"s3:PutObject"},
+	{"s3", "UploadPart"}:              {"s3:PutObject"},
+	{"s3", "CompleteMultipartUpload"}: {"s3:PutObject"},
+	{"s3", "AbortMultipartUpload"}:    {"s3:AbortMultipartUpload"},
+	{"s3", "PresignGetObject"}:        {"s3:GetObject"},
+
+	// SES checks SendRawEmail when SendEmail is called with a mail that is composed already.
+	{"sesv2", "SendEmail"}: {"ses:SendEmail", "ses:SendRawEmail"},
+
 	{"eventbridge", "PutEvents"}: {"events:PutEvents"},
 
 	{"sts", "GetWebIdentityToken"}: {"sts:GetWebIdentityToken"},
@@ -41,6 +53,10 @@ var runtimeActions = []string{
 // sourceActions are what Lambda does with a queue that feeds a function (AWS
 // Lambda documentation, Amazon SQS event source mapping).
 var sourceActions = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+// limited are the actions with a resource that must have a condition too, each with its key:
+// whoever has the identity of a domain could send as anybody there.
+var limited = map[string]string{"ses:SendEmail": "ses:FromAddress", "ses:SendRawEmail": "ses:FromAddress"}
 
 // withoutResource are the actions without a resource, for which a role has to name *, each
 // with the keys on which it must have a condition.

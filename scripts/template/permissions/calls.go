@@ -17,14 +17,14 @@ type call struct {
 
 func (c call) String() string { return c.service + "." + c.method }
 
-// clientMethod is the name of a method of a client of the SDK, as the linker
-// keeps it in the program.
-var clientMethod = regexp.MustCompile(`^github\.com/aws/aws-sdk-go-v2/service/([a-z0-9]+)\.\(\*Client\)\.([A-Z]\w*)$`)
+// clientMethod is the name of a method of a client of the SDK, or of one that signs URLs,
+// as the linker keeps it in the program.
+var clientMethod = regexp.MustCompile(`^github\.com/aws/aws-sdk-go-v2/service/([a-z0-9]+)\.\(\*(?:Presign)?Client\)\.([A-Z]\w*)$`)
 
 // notCalls are exported methods that send nothing to AWS as we use them: Options
-// of every client, and DescribeEndpoints, which only a client with endpoint
-// discovery switched on sends.
-var notCalls = []string{"Options", "DescribeEndpoints"}
+// of every client, DescribeEndpoints, which only a client with endpoint discovery switched
+// on sends, and CreateSession, which S3 needs for directory buckets only.
+var notCalls = []string{"Options", "DescribeEndpoints", "CreateSession"}
 
 // calls lists the calls that a program can make, sorted. The linker leaves out every method
 // that nothing can reach, and a stripped program still has the names of its functions, for

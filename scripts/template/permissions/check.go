@@ -35,7 +35,7 @@ func check(name string, f function, can []call) []string {
 		}
 	}
 	for _, s := range f.Schedules {
-		problems = append(problems, scheduled(f, s)...)
+		problems = append(problems, scheduled(name, f, s)...)
 	}
 	return append(problems, unnamed(f, allowed)...)
 }
@@ -73,6 +73,8 @@ func switchedOff(f function, action string) bool {
 		return f.Environment["ENTRA_SIGN_IN"] != "federated"
 	case "events:PutEvents":
 		return f.Environment["ENTRASYNC_BUS"] == ""
+	case "ses:SendEmail", "ses:SendRawEmail":
+		return f.Environment["ENTRASYNC_MAIL_FROM"] == ""
 	default:
 		return false
 	}
@@ -82,12 +84,12 @@ func switchedOff(f function, action string) bool {
 // goes on after the prefix. The webhook, which everybody can call, gets only the tokens
 // that it compares with. Only users gets the key that opens passwords.
 var secrets = map[string][]string{
-	"admin-token-":    {"admin"},
-	"entra-":          {"users", "groups", "admin"},
+	"admin-token-":    {"admin", "imports"},
+	"entra-":          {"users", "groups", "admin", "imports", "largeimport"},
 	"password-key-":   {"users"},
-	"api-keys/":       {"users", "groups", "admin"},
+	"api-keys/":       {"users", "groups", "admin", "imports", "largeimport"},
 	"webhook-tokens/": {"webhook", "admin"},
-	"organizations/":  {"users", "groups", "admin"}, // key and tokens together, as they were kept before
+	"organizations/":  {"users", "groups", "admin", "imports", "largeimport"}, // key and tokens together, as they were kept before
 }
 
 // mayHave reports whether a function may read or write a secret.
@@ -113,6 +115,9 @@ func about(name string, f function, action, resource string, condition map[strin
 		}
 		return problems
 	}
+	if key := limited[action]; key != "" && !conditioned(condition, key) {
+		return []string{fmt.Sprintf("%s has no condition on %s", action, key)}
+	}
 	service, _, _ := strings.Cut(action, ":")
 	good := map[string]func(string) bool{
 		"logs": func(own string) bool { return strings.HasSuffix(own, "log-group:"+logGroupOf(f, name)+":*") },
@@ -123,12 +128,24 @@ func about(name string, f function, action, resource string, condition map[strin
 			return slices.Contains(f.Sources, own) || slices.Contains(queues(f), lastOf(own, ":"))
 		},
 		"secretsmanager": func(own string) bool { return mayHave(name, f, own) },
-		"events":         func(own string) bool { return strings.HasSuffix(own, ":event-bus/"+f.Environment["ENTRASYNC_BUS"]) },
+		"s3": func(own string) bool {
+			return strings.HasSuffix(own, ":::"+f.Environment["ENTRASYNC_RESULTS_BUCKET"]+"/imports/*")
+		},
+		"ses":    func(own string) bool { return sendsAs(own, f.Environment["ENTRASYNC_MAIL_FROM"]) },
+		"events": func(own string) bool { return strings.HasSuffix(own, ":event-bus/"+f.Environment["ENTRASYNC_BUS"]) },
 	}[service]
 	if good == nil || !strings.HasPrefix(resource, "arn:") || !good(resource) {
 		return []string{fmt.Sprintf("%s is allowed on %s, which its environment does not name or is none of its business", action, resource)}
 	}
 	return nil
+}
+
+// sendsAs reports whether an identity in SES is that of a sender: the address itself, its
+// domain or one above.
+func sendsAs(resource, from string) bool {
+	_, identity, _ := strings.Cut(resource, ":identity/")
+	_, domain, _ := strings.Cut(from, "@")
+	return identity == from || strings.Contains(identity, ".") && !strings.ContainsAny(identity, "*?") && strings.HasSuffix("."+domain, "."+identity)
 }
 
 // conditioned reports whether a condition is about a key.
@@ -141,7 +158,7 @@ func conditioned(condition map[string]any, key string) bool {
 	return false
 }
 
-// unnamed gives the queues, tables and buses of the environment that the role does not
+// unnamed gives the queues, tables, buses and buckets of the environment that the role does not
 // name, and the queues on which an event source lacks rights.
 func unnamed(f function, allowed map[string][]string) []string {
 	var all, problems []string
@@ -161,6 +178,9 @@ func unnamed(f function, allowed map[string][]string) []string {
 	}
 	if bus := f.Environment["ENTRASYNC_BUS"]; bus != "" && !named(":event-bus/"+bus) {
 		problems = append(problems, "nothing is allowed on the bus")
+	}
+	if bucket := f.Environment["ENTRASYNC_RESULTS_BUCKET"]; bucket != "" && !named(":::"+bucket+"/imports/*") {
+		problems = append(problems, "nothing is allowed on the bucket")
 	}
 	for _, source := range f.Sources {
 		for _, action := range sourceActions {

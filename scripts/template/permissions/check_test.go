@@ -92,16 +92,61 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// importer is a function that puts files into the bucket, and sends mail.
+func importer() (function, []call) {
+	f := example()
+	f.Environment["ENTRASYNC_RESULTS_BUCKET"], f.Environment["ENTRASYNC_MAIL_FROM"] = "files", "sender@mail.example.com"
+	put, send := allow("s3:PutObject", "arn:aws:s3:::files/imports/*"), allow("ses:SendEmail ses:SendRawEmail", resource("ses", "identity/example.com"))
+	send.Condition = map[string]any{"StringEquals": map[string]any{"ses:FromAddress": "sender@mail.example.com"}}
+	f.Statements = append(f.Statements, put, send)
+	return f, append(slices.Clone(exampleCalls), call{"s3", "UploadPart"}, call{"sesv2", "SendEmail"})
+}
+
+func TestFilesAndMail(t *testing.T) {
+	const put, send = 6, 7 // the statements
+	for name, tc := range map[string]struct {
+		edit func(*function, *[]call)
+		want string // "" for none
+	}{
+		"what fits": {func(*function, *[]call) {}, ""},
+		"the address": {func(f *function, _ *[]call) {
+			f.Statements[send].Resource = list{resource("ses", "identity/sender@mail.example.com")}
+		}, ""},
+		"another bucket":                     {func(f *function, _ *[]call) { f.Statements[put].Resource = list{"arn:aws:s3:::other/imports/*"} }, "s3:PutObject is allowed on arn:aws:s3:::other/imports/*"},
+		"all of the bucket":                  {func(f *function, _ *[]call) { f.Statements[put].Resource = list{"arn:aws:s3:::files/*"} }, "nothing is allowed on the bucket"},
+		"a right to read that nothing needs": {func(f *function, _ *[]call) { f.Statements[put].Action = list{"s3:PutObject", "s3:GetObject"} }, "s3:GetObject is allowed, but nothing needs it"},
+		"a signed URL":                       {func(_ *function, can *[]call) { *can = append(*can, call{"s3", "PresignGetObject"}) }, "s3:GetObject is needed for s3.PresignGetObject, but not allowed"},
+		"no right to send what is composed":  {func(f *function, _ *[]call) { f.Statements[send].Action = list{"ses:SendEmail"} }, "ses:SendRawEmail is needed for sesv2.SendEmail, but not allowed"},
+		"another identity": {func(f *function, _ *[]call) {
+			f.Statements[send].Resource = list{resource("ses", "identity/other.example")}
+		}, "ses:SendEmail is allowed on"},
+		"any identity":       {func(f *function, _ *[]call) { f.Statements[send].Resource = list{resource("ses", "identity/*")} }, "ses:SendEmail is allowed on"},
+		"a top-level domain": {func(f *function, _ *[]call) { f.Statements[send].Resource = list{resource("ses", "identity/com")} }, "ses:SendEmail is allowed on"},
+		"any sender":         {func(f *function, _ *[]call) { f.Statements[send].Condition = nil }, "ses:SendEmail has no condition on ses:FromAddress"},
+		"mail that is off":   {func(f *function, _ *[]call) { f.Environment["ENTRASYNC_MAIL_FROM"] = "" }, "ses:SendEmail is allowed, but nothing needs it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, can := importer()
+			tc.edit(&f, &can)
+			got := check("fanout", f, can)
+			found := slices.ContainsFunc(got, func(problem string) bool { return strings.Contains(problem, tc.want) })
+			if tc.want == "" && len(got) > 0 || tc.want != "" && !found {
+				t.Errorf("problems %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // Each function may read and write its own secrets of the stack and no other.
 func TestSecrets(t *testing.T) {
-	everybody := []string{"webhook", "fanout", "users", "groups", "admin"}
+	everybody := []string{"webhook", "fanout", "users", "groups", "admin", "imports", "largeimport"}
 	for secret, may := range map[string][]string{
 		"stack/password-key-??????":                     {"users"},
-		"stack/admin-token-??????":                      {"admin"},
-		"stack/entra-??????":                            {"users", "groups", "admin"},
-		"stack/api-keys/*":                              {"users", "groups", "admin"},
+		"stack/admin-token-??????":                      {"admin", "imports"},
+		"stack/entra-??????":                            {"users", "groups", "admin", "imports", "largeimport"},
+		"stack/api-keys/*":                              {"users", "groups", "admin", "imports", "largeimport"},
 		"stack/webhook-tokens/*":                        {"webhook", "admin"},
-		"stack/organizations/*":                         {"users", "groups", "admin"},
+		"stack/organizations/*":                         {"users", "groups", "admin", "imports", "largeimport"},
 		"stack/webhook-tokens/5f0c1e2d3a4b5c6d7e8f9012": {"webhook", "admin"},
 		"stack/*":                nil,
 		"stack/api*":             nil,

@@ -50,12 +50,23 @@ func TestSchedules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := sample(t)
 			tc.edit(&f, &f.Schedules[0])
-			got := scheduled(f, f.Schedules[0])
+			got := scheduled("sample", f, f.Schedules[0])
 			found := slices.ContainsFunc(got, func(problem string) bool { return strings.Contains(problem, tc.want) })
 			if tc.want == "" && len(got) > 0 || tc.want != "" && !found {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// A function whose work has leases may run beside itself.
+func TestALeaseAllowsRunsSideBySide(t *testing.T) {
+	f := sample(t)
+	f.Timeout, f.Schedules[0].Expression = 900, "rate(1 minute)"
+	for name, want := range map[string]int{"sample": 1, "largeimport": 0} {
+		if got := scheduled(name, f, f.Schedules[0]); len(got) != want {
+			t.Errorf("%s: got %q, want %d problems", name, got, want)
+		}
 	}
 }
 

@@ -48,6 +48,10 @@ const (
 	GroupsLiveQueue  = "ENTRASYNC_GROUPS_LIVE_QUEUE_URL"
 	GroupsBulkQueue  = "ENTRASYNC_GROUPS_BULK_QUEUE_URL"
 	GroupsReceives   = "ENTRASYNC_GROUPS_RECEIVES" // the same of a groups queue
+	ImportsQueue     = "ENTRASYNC_IMPORTS_QUEUE_URL"
+	ResultsBucket    = "ENTRASYNC_RESULTS_BUCKET"
+	MailFrom         = "ENTRASYNC_MAIL_FROM" // empty: no mail is sent
+	APIURL           = "ENTRASYNC_API_URL"   // where people reach the API
 	SecretsPrefix    = "ENTRASYNC_SECRETS_PREFIX"
 	Bus              = "ENTRASYNC_BUS"
 	MetricsNamespace = "ENTRASYNC_METRICS_NAMESPACE"
