@@ -1,8 +1,8 @@
 // Package deployment puts the product up on this machine as it is shipped: the bootstraps
 // run as processes with exactly the environment that template.yaml gives them. They are
 // invoked by an HTTP API and by event source mappings as in the template, and by its
-// schedules when a test says so. DynamoDB, SQS, Secrets Manager and EventBridge are local
-// servers, JumpCloud and Entra are simulated.
+// schedules when a test says so. DynamoDB, SQS, S3, SES, Secrets Manager and EventBridge are
+// local servers, JumpCloud and Entra are simulated.
 package deployment
 
 import (
@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -59,6 +60,7 @@ type Deployment struct {
 
 	config  Config
 	servers servers
+	gateway gateway
 	counter counter
 	host    *host.Host
 	hosted  map[string]host.Function // by logical id
@@ -69,6 +71,7 @@ type Deployment struct {
 type servers struct {
 	dynamoDB, sqs, moto                      string
 	countedDynamoDB, countedSQS, countedMoto string
+	s3, ses                                  string // not counted
 }
 
 // Start puts everything up. If it fails, it stops what was started. A server that is not
@@ -88,7 +91,7 @@ func Start(ctx context.Context, c Config) (*Deployment, error) {
 	return d, nil
 }
 
-// startServers starts the services of AWS, each with a counting proxy.
+// startServers starts the services of AWS, those of every change with a counting proxy.
 func (d *Deployment) startServers(context.Context) error {
 	d.closer = append(d.closer, d.counter.close)
 	for _, s := range []struct {
@@ -107,7 +110,10 @@ func (d *Deployment) startServers(context.Context) error {
 			return err
 		}
 	}
-	return nil
+	d.servers.s3 = d.servers.sqs // one server for both
+	var err error
+	d.servers.ses, err = awstest.SESLocal.URL()
+	return err
 }
 
 // SimulatedKey is the API key of the simulated JumpCloud: no secret.
@@ -127,6 +133,9 @@ func (d *Deployment) startSimulators(context.Context) error {
 	return simulated.SeedPeople(d.JumpCloud)
 }
 
+// sender is the sender's address of mails.
+const sender = "entrasync@contoso.example"
+
 // readTemplate resolves the template with the addresses of the simulators as parameters.
 func (d *Deployment) readTemplate(context.Context) error {
 	var around http.Handler = d.Entra
@@ -141,14 +150,19 @@ func (d *Deployment) readTemplate(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.Administrator.API, err = d.counter.serve(&d.gateway); err != nil {
+		return err
+	}
 	parameters := map[string]string{
 		"EntraClientId": entratest.DefaultApp().ClientID, "EntraSignIn": "secret", "EntraLoginUrl": entra, "GraphUrl": entra + "/v1.0",
 		"JumpCloudApiUrl": jumpCloud + "/api", "JumpCloudInsightsUrl": jumpCloud + "/insights/directory/v1", "LogLevel": "debug",
+		"MailFrom": sender, "MailIdentity": "contoso.example",
 	}
 	maps.Copy(parameters, d.config.Parameters)
 	d.Stack, err = stack.Read(filepath.Join(d.config.Root, "template.yaml"), stack.Place{
 		StackName: d.config.Name, Region: awstest.Region, AccountID: accountID, Parameters: parameters,
 		QueueURL: func(name string) string { return d.servers.sqs + "/" + accountID + "/" + name },
+		APIURL:   d.Administrator.API,
 	})
 	return err
 }
@@ -163,6 +177,8 @@ func (d *Deployment) startFunctions(context.Context) error {
 		environment["AWS_ENDPOINT_URL_SQS"] = d.servers.countedSQS
 		environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = d.servers.countedMoto
 		environment["AWS_ENDPOINT_URL_EVENTBRIDGE"] = d.servers.countedMoto
+		environment["AWS_ENDPOINT_URL_S3"] = d.servers.s3
+		environment["AWS_ENDPOINT_URL_SESV2"] = d.servers.ses
 		function, err := runtimeapi.New(runtimeapi.Config{
 			Name: f.Name, Bootstrap: d.config.Bootstraps[f.LogicalID], Environment: environment, MemoryMB: f.MemoryMB, Timeout: f.Timeout,
 			Region: awstest.Region, AccountID: accountID, AccessKey: awstest.AccessKey, SecretKey: awstest.SecretKey, Output: d.config.Log, LogLevel: f.LogLevel,
@@ -184,12 +200,26 @@ func (d *Deployment) startFunctions(context.Context) error {
 		}
 	}
 	gateway, err := host.NewRoutes(routes)
-	if err != nil {
-		return err
+	if err == nil {
+		d.gateway.open(gateway)
 	}
-	api, err := d.counter.serve(gateway)
-	d.Administrator.API = api
 	return err
+}
+
+// gateway is the HTTP API. Its address is known before its functions are, because the
+// environment of a function has it.
+type gateway struct{ routes atomic.Pointer[http.Handler] }
+
+// open begins to serve the routes.
+func (g *gateway) open(routes http.Handler) { g.routes.Store(&routes) }
+
+// ServeHTTP implements http.Handler.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if routes := g.routes.Load(); routes != nil {
+		(*routes).ServeHTTP(w, r)
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
 // feed starts an event source mapping. Its requests to SQS are counted, as AWS bills them.

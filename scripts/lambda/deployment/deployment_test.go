@@ -55,6 +55,7 @@ func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.D
 	// These skip the test where a server is not installed, and fail it in CI.
 	awstest.DynamoDB(t)
 	awstest.SQS(t)
+	awstest.SES(t)
 	awstest.Moto(t)
 	if err := deployment.Supported(); err != nil {
 		t.Skip(err)
@@ -168,6 +169,7 @@ func TestTheShippedProductOnADay(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("101 users are imported, and the link in the mail leads to their lines", func(t *testing.T) { imports(t, d, log) })
 	t.Run("what nobody can handle becomes a dead letter", func(t *testing.T) { poison(t, d) })
 	t.Run("at the level warn, what the alarms count comes through", func(t *testing.T) { atLevelWarn(t, bootstraps) })
 	t.Run("the programs are small", func(t *testing.T) { sizes(t, bootstraps) })

@@ -8,10 +8,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/aws/ports"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -34,6 +37,12 @@ func (d *Deployment) createResources(ctx context.Context) error {
 			return err
 		}
 		d.Store = store.New(ports.Table(awstest.Config(d.servers.dynamoDB), t.Name))
+	}
+	files := s3.NewFromConfig(awstest.Config(d.servers.s3))
+	for _, name := range d.Stack.Buckets {
+		if _, err := files.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
+			return fault.Wrap(err, fault.Internal, "deployment.CreateBucket")
+		}
 	}
 	for _, name := range d.Stack.Buses {
 		if err := eventBridge.call(ctx, d.servers.moto, "CreateEventBus", map[string]string{"Name": name}); err != nil {

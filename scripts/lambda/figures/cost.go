@@ -60,13 +60,17 @@ func memory(s *stack.Stack, logical string) float64 {
 
 // bill are the lines of the bill.
 func bill(s *stack.Stack, one share) []line {
-	var mappings float64
+	var mappings, runs, runSeconds float64
 	alarms := ownAlarms + float64(len(s.Queues)) // dead letters are queues, too
 	for _, f := range s.Functions {
 		mappings += float64(len(f.Sources))
 		alarms += 2
 		if len(f.Schedules) > 0 {
 			alarms++
+		}
+		for _, schedule := range f.Schedules {
+			n := secondsPerMonth / schedule.Every.Seconds()
+			runs, runSeconds = runs+n, runSeconds+n*scheduledSeconds*float64(f.MemoryMB)/1024
 		}
 	}
 	// per is for what every change uses, fixed for what the stack uses without any.
@@ -83,6 +87,8 @@ func bill(s *stack.Stack, one share) []line {
 	}
 	return []line{
 		{httpAPI, per(1), "1 a change"},
+		{lambdaRequests, fixed(runs), fmt.Sprintf("%.0f runs of schedules", runs)},
+		{lambdaTime, fixed(runSeconds), fmt.Sprintf("%.0f of runs of schedules", runSeconds)},
 		{lambdaRequests, per(invocations), fmt.Sprintf("%.0f a change", invocations)},
 		{lambdaTime, per(seconds), fmt.Sprintf("%.3f a change", seconds)},
 		{sqsFIFO, per(one.of("SQS.")), fmt.Sprintf("%.2f a change", one.of("SQS."))},

@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	if err := starts(ctx, out, programs); err != nil {
 		return err
 	}
-	for _, server := range []*awstest.Server{awstest.DynamoDBLocal, awstest.Fauxqs, awstest.MotoServer} {
+	for _, server := range []*awstest.Server{awstest.DynamoDBLocal, awstest.Fauxqs, awstest.SESLocal, awstest.MotoServer} {
 		if _, err := server.URL(); err != nil {
 			fmt.Fprintln(out, "\nRequests and cost are left out:", err)
 			return nil
@@ -86,6 +86,7 @@ func readStack() (*stack.Stack, error) {
 		StackName: "figures", Region: awstest.Region, AccountID: "000000000000",
 		Parameters: map[string]string{"EntraClientId": "00000000-0000-0000-0000-000000000000"},
 		QueueURL:   func(name string) string { return "http://127.0.0.1:9/000000000000/" + name },
+		APIURL:     "http://127.0.0.1:9",
 	})
 }
 

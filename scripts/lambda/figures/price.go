@@ -51,13 +51,16 @@ const (
 	// JumpCloud and Graph; in batches, so that this is the upper end.
 	webhookSeconds, fanoutSeconds, usersSeconds = 0.03, 0.03, 1.0
 
+	// A run of a schedule that finds nothing to do is billed for that many seconds.
+	scheduledSeconds = 0.1
+
 	idlePollers  = 5.0    // long polls that an event source mapping keeps open (AWS Lambda documentation, SQS)
 	longPoll     = 20.0   // seconds
 	logBytes     = 3000.0 // of one change in all functions
 	itemBytes    = 2500.0 // of a user and its link, index included
 	actionBytes  = 1500.0 // of one action, index included, kept for a year
-	ownMetrics   = 40.0
-	ownAlarms    = 6.0  // beside those of every queue and function
+	ownMetrics   = 44.0
+	ownAlarms    = 8.0  // beside those of every queue and function
 	tracedShare  = 0.05 // X-Ray samples that part of the requests, and one a second
 	secretsOfOrg = 4.0  // of a stack with one organization
 	secretsOfAll = 1.0  // the list of organizations, which is read only while strangers call
