@@ -51,6 +51,8 @@ func (a API) Register(on huma.API) {
 	huma.Register(on, api.Operation("getImport", http.MethodGet, one, "How far an import is and, if it is small, what became of each account", http.StatusOK, http.StatusNotFound), a.get)
 	huma.Register(on, api.Operation("stopImport", http.MethodPost, one+"/stop", "Stop an import: accounts that were not tried yet are not imported", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.stop)
 	huma.Register(on, api.Operation("repeatImport", http.MethodPost, one+"/repeat", "Import the accounts again whose lines are failed", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.repeat)
+	huma.Register(on, api.Operation("linkImportResults", http.MethodPost, one+"/results", "An address of the file with the lines of an import that has ended, which works for some minutes without the token", http.StatusOK,
+		http.StatusNotFound, http.StatusConflict), a.link)
 	huma.Register(on, api.OpenOperation("importResults", http.MethodGet, one+"/results", "The lines of an import that has ended, as a file: leads to an address that works for some minutes. Needs the token, or the key of the mail", http.StatusFound,
 		http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable), a.results)
 }
@@ -253,6 +255,29 @@ type resultsQuery struct {
 	Format        importing.Format `query:"format" enum:"csv,jsonl" default:"csv" doc:"csv opens in a spreadsheet; jsonl has one JSON object in each line"`
 	Key           string           `query:"key" maxLength:"100" doc:"The key in the link of the mail, which works for 7 days without a token"`
 	Authorization string           `header:"Authorization" doc:"The bearer token, without a key"`
+}
+
+// resultsLink is an address of a file.
+type resultsLink struct {
+	URL string `json:"url" doc:"Works for some minutes without the token"`
+}
+
+// link gives out an address of the file: for a program, and for callers with a JWT, which
+// the route of the key does not check.
+func (a API) link(ctx context.Context, in *struct {
+	Job    string           `path:"jobId" doc:"The import"`
+	Format importing.Format `query:"format" enum:"csv,jsonl" default:"csv" doc:"csv opens in a spreadsheet; jsonl has one JSON object in each line"`
+},
+) (*api.Answer[resultsLink], error) {
+	job, err := a.Parts.Store.Import(ctx, in.Job)
+	if err != nil {
+		return nil, api.Refuse(err, "path.jobId", in.Job)
+	}
+	link, err := a.Parts.ResultsLink(ctx, a.Results, job, in.Format)
+	if err != nil {
+		return nil, api.Refuse(err, "", nil)
+	}
+	return &api.Answer[resultsLink]{Body: resultsLink{link}}, nil
 }
 
 // redirect leads to another address.
