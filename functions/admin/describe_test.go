@@ -124,7 +124,7 @@ func TestOperationsAreDescribed(t *testing.T) {
 			}
 			parameters, _ := dig(op, "parameters").([]any)
 			for _, p := range parameters {
-				if pattern := fmt.Sprint(dig(p, "schema", "pattern")); dig(p, "in") == "path" && !strings.HasPrefix(pattern, "^[0-9a-f]{24}") && pattern != "^[0-9a-f]{32}$" {
+				if pattern := fmt.Sprint(dig(p, "schema", "pattern")); dig(p, "in") == "path" && !strings.HasPrefix(pattern, "^[0-9a-f]{24}") && !slices.Contains([]string{`^[0-9a-f]{32}$`, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`}, pattern) {
 					t.Errorf("%s: %v is %s", what, dig(p, "name"), pattern)
 				}
 			}

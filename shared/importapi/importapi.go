@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
 
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
@@ -156,7 +157,7 @@ func (a API) create(ctx context.Context, in *struct {
 	caller := api.CallerOf(ctx)
 	choice.Directory, choice.By = directory.ID(in.ID), caller.Name()
 	if choice.Notify, err = a.Parts.Addresses(ctx, choice.Directory, choice.Notify, caller.Email); err != nil {
-		return nil, refuseNotify(err, in.ID)
+		return nil, refuseChoice(err, in.ID)
 	}
 	job, err := a.Parts.Start(ctx, choice)
 	if err != nil {
@@ -165,18 +166,10 @@ func (a API) create(ctx context.Context, in *struct {
 	return a.begun(ctx, job)
 }
 
-// refuseNotify says what is wrong with the addresses.
-func refuseNotify(err error, id string) error {
-	if fault.Is(err, fault.Invalid) {
-		return api.Refuse(err, "body.notify", nil)
-	}
-	return refuse(err, id, "")
-}
-
 // refuseChoice says what is wrong with a choice.
 func refuseChoice(err error, id string) error {
-	if fault.Is(err, fault.Invalid) {
-		return api.Refuse(err, "body.userIds", nil)
+	if f := fault.Of(err); f.Kind == fault.Invalid {
+		return api.Refuse(err, "body."+f.Subject, nil)
 	}
 	return refuse(err, id, "")
 }
@@ -296,8 +289,12 @@ func (a API) results(ctx context.Context, in *resultsQuery) (*redirect, error) {
 		return nil, api.Refuse(err, "", nil)
 	}
 	if err != nil || !importing.Opens(job, in.Key) {
-		if _, refused := a.Auth(ctx, in.Authorization); refused != nil {
+		switch _, refused := a.Auth(ctx, in.Authorization); {
+		case fault.Is(refused, fault.Unauthorized):
 			return nil, huma.Error401Unauthorized("the link does not work any more, or never did: ask for the results with the token of the API")
+		case refused != nil:
+			zerolog.Ctx(ctx).Error().Err(refused).Msg("a request could not be authorized")
+			return nil, api.Refuse(fault.New(fault.Transient, "importapi.results", "try again"), "", nil)
 		}
 	}
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +17,19 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/mail"
 	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
 
-// MostChosen is how many accounts can be named one by one. Of a larger tenant all can be
-// chosen.
-const MostChosen = 10_000
+const (
+	// MostChosen is how many accounts can be named one by one. Of a larger tenant all can be
+	// chosen.
+	MostChosen = 10_000
+	// longestName is the length of the longest text that names an account. A UPN has at most
+	// 113 characters and an id has 36.
+	longestName = 200
+)
 
 // Choice says what to import: the accounts with some ids or UPNs, or all of a list.
 type Choice struct {
@@ -42,11 +47,14 @@ type Choice struct {
 // schedule.
 func (p Parts) Start(ctx context.Context, c Choice) (store.Import, error) {
 	lines := c.lines()
-	if len(lines) > MostChosen {
-		return store.Import{}, &fault.Error{Op: "importing.start", Kind: fault.Invalid, Subject: "userIds",
-			Message: fmt.Sprintf("%d accounts are chosen and %d is the most: choose all with a search, or import in parts", len(lines), MostChosen)}
+	if err := c.check(lines); err != nil {
+		return store.Import{}, err
 	}
-	if _, err := p.Store.Directory(ctx, c.Directory); err != nil {
+	d, err := p.Store.Directory(ctx, c.Directory)
+	if err != nil {
+		return store.Import{}, err
+	}
+	if err := unread(d); err != nil {
 		return store.Import{}, err
 	}
 	id, err := uuid.NewV7()
@@ -61,13 +69,33 @@ func (p Parts) Start(ctx context.Context, c Choice) (store.Import, error) {
 	return job, p.Store.CreateImport(ctx, job)
 }
 
+// check refuses lines that are too many, and those that cannot name an account.
+func (c Choice) check(lines []store.ImportLine) error {
+	refuse := func(message string) error {
+		subject := "userIds"
+		if len(c.UPNs) > 0 {
+			subject = "csv"
+		}
+		return &fault.Error{Op: "importing.start", Kind: fault.Invalid, Subject: subject, Message: message}
+	}
+	if len(lines) > MostChosen {
+		return refuse(fmt.Sprintf("%d accounts are chosen and %d is the most: choose all with a search, or import in parts", len(lines), MostChosen))
+	}
+	for _, line := range lines {
+		if name := string(line.ID) + string(line.UPN); name == "" || len(name) > longestName {
+			return refuse(fmt.Sprintf("%.40q names no account: an id has 36 characters and a sign-in name at most 113", name))
+		}
+	}
+	return nil
+}
+
 // Addresses are the e-mail addresses that hear of the end of an import: those that were
-// named or, without any, that of the caller or else those of the organization. One that is
-// not an address is a fault of kind Invalid.
+// named or, without any, that of the caller or else those of the organization. The fault
+// about one that is not an address has its place as the subject.
 func (p Parts) Addresses(ctx context.Context, id directory.ID, named []string, caller string) ([]string, error) {
-	for _, text := range named {
+	for i, text := range named {
 		if _, err := mail.ParseAddress(text); err != nil {
-			return nil, err
+			return nil, &fault.Error{Op: "importing.addresses", Kind: fault.Invalid, Subject: fmt.Sprintf("notify[%d]", i), Message: fault.Of(err).Message, Err: err}
 		}
 	}
 	if len(named) > 0 {

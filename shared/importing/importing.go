@@ -68,16 +68,23 @@ type side struct {
 	jumpcloud JumpCloud
 }
 
-// open reads a directory and opens the systems on its sides. A directory whose tenant was
-// never read has no accounts to show.
+// unread is a fault if the tenant of a directory was never read: it has no accounts to show.
+func unread(d directory.Directory) error {
+	if d.TenantObject != "" {
+		return nil
+	}
+	return &fault.Error{Op: "importing.open", Kind: fault.Conflict, Subject: string(d.ID), Reason: d.Reason,
+		Message: "entrasync has not read the tenant of " + d.Name + " yet: authorize the directory first"}
+}
+
+// open reads a directory and opens the systems on its sides.
 func (p Parts) open(ctx context.Context, id directory.ID) (side, error) {
 	d, err := p.Store.Directory(ctx, id)
 	if err != nil {
 		return side{}, err
 	}
-	if d.TenantObject == "" {
-		return side{}, &fault.Error{Op: "importing.open", Kind: fault.Conflict, Subject: string(id), Reason: d.Reason,
-			Message: "entrasync has not read the tenant of " + d.Name + " yet: authorize the directory first"}
+	if err := unread(d); err != nil {
+		return side{}, err
 	}
 	s := side{directory: d}
 	if s.entra, err = p.Clients.Accounts(ctx, d.Tenant); err != nil {
