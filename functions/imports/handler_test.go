@@ -1,7 +1,7 @@
 package imports_test
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,6 +19,7 @@ import (
 	"entrasync/shared/functiontest"
 	"entrasync/shared/importapi"
 	"entrasync/shared/importing"
+	"entrasync/shared/queue"
 )
 
 // A small import is worked on while the request waits: its answer says what became of each
@@ -315,21 +316,37 @@ func TestWhoStartedItAndWhoHearsOfIt(t *testing.T) {
 func TestASmallImportIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
+		var free []bool // whether the import that each message names could be worked on
+		f.api.Parts.Jobs = senderFunc(func(message queue.Message) error {
+			named, err := importing.ReadJob(message.Body)
+			f.Must(err)
+			job, err := f.Store.Import(t.Context(), named.Import)
+			f.Must(err)
+			free = append(free, job.Holder == "")
+			return nil
+		})
+		f.serve(f.api)
 		made := f.create(map[string]any{"userIds": f.accounts(1), "notify": []string{"ann@contoso.example"}})
-		if made.text("resultsUrl") != "" || made.text("mail") != "" || len(f.jobs.sent) != 1 {
-			t.Errorf("the import: %v with %d messages, want no file and no mail yet, and one message", made.Body, len(f.jobs.sent))
-		}
-		var message struct {
-			Import string `json:"importId"`
-		}
-		f.Must(json.Unmarshal(f.jobs.sent[0].Body, &message))
-		if message.Import != made.text("jobId") {
-			t.Errorf("the message names %q, want %q", message.Import, made.text("jobId"))
+		if made.text("resultsUrl") != "" || made.text("mail") != "" || !slices.Equal(free, []bool{true, true}) {
+			t.Errorf("the import: %v with the messages %v, want no file and no mail yet, one message at the start and one when the request leaves the import", made.Body, free)
 		}
 		if done := f.work(made.text("jobId")); done.text("resultsUrl") != "/v1/imports/"+made.text("jobId")+"/results" || done.text("mail") != "sent" || len(f.mails.got) != 1 {
 			t.Errorf("the import: %v with %d mails, want its file and one mail", done.Body, len(f.mails.got))
 		}
 	})
+}
+
+// senderFunc is a queue.Sender that calls a function with each message.
+type senderFunc func(queue.Message) error
+
+// Send implements queue.Sender.
+func (f senderFunc) Send(_ context.Context, messages ...queue.Message) error {
+	for _, m := range messages {
+		if err := f(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Only whoever has the token can import.

@@ -1,8 +1,9 @@
-"""Makes a directory with a user and a group in it, and prints their ids as shell
-variables."""
+"""Makes a directory with a user and a group in it, and an import with a line that is
+failed and its file, and prints their ids as shell variables."""
 
 import json
 import os
+import time
 import urllib.request
 
 
@@ -20,4 +21,11 @@ user, group = people["users"][0]["_id"], people["groups"][0]["id"]
 directory = ask("POST", api + "/directories", {"name": "Known", "organizationId": organization, "tenantId": os.environ["TENANT"], "settings": {"allowSharedDomains": True}})["id"]
 ask("PUT", f"{api}/directories/{directory}/connections/users/{user}")
 ask("PUT", f"{api}/directories/{directory}/connections/groups/{group}")
-print(f"ORGANIZATION_ID={organization}\nDIRECTORY_ID={directory}\nUSER_ID={user}\nGROUP_ID={group}")
+job = ask("POST", f"{api}/directories/{directory}/imports", {"userIds": ["00000000-0000-4000-8000-000000000000"]})["jobId"]
+for _ in range(300):
+    if "resultsUrl" in ask("GET", f"{api}/imports/{job}"):
+        break
+    time.sleep(0.1)
+else:
+    raise SystemExit("the import has no file after half a minute")
+print(f"ORGANIZATION_ID={organization}\nDIRECTORY_ID={directory}\nUSER_ID={user}\nGROUP_ID={group}\nIMPORT_ID={job}")

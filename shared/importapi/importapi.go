@@ -74,7 +74,7 @@ type candidateView struct {
 // importableQuery are the parameters of the list.
 type importableQuery struct {
 	ID     string                    `path:"id"`
-	Search string                    `query:"search" maxLength:"256" doc:"The beginning of a name, an address, a sign-in name or an alias"`
+	Search string                    `query:"search" minLength:"1" maxLength:"256" doc:"The beginning of a name, an address, a sign-in name or an alias"`
 	Status importing.CandidateStatus `query:"status" enum:"new,known,blocked" doc:"Only accounts with this status; a page may then be short and still have a next one"`
 	api.Paging
 }
@@ -246,7 +246,7 @@ func (a API) repeat(ctx context.Context, in *importPath) (*api.Answer[importView
 type resultsQuery struct {
 	Job           string           `path:"jobId" doc:"The import"`
 	Format        importing.Format `query:"format" enum:"csv,jsonl" default:"csv" doc:"csv opens in a spreadsheet; jsonl has one JSON object in each line"`
-	Key           string           `query:"key" maxLength:"100" doc:"The key in the link of the mail, which works for 7 days without a token"`
+	Key           string           `query:"key" minLength:"1" maxLength:"100" doc:"The key in the link of the mail, which works for 7 days without a token"`
 	Authorization string           `header:"Authorization" doc:"The bearer token, without a key"`
 }
 

@@ -1,13 +1,9 @@
 package importing
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -180,54 +176,4 @@ func (p Parts) Repeat(ctx context.Context, id, by string) (store.Import, error) 
 		return store.Import{}, &fault.Error{Op: "importing.repeat", Kind: fault.Conflict, Subject: id, Message: "no line of the import is failed: there is nothing to repeat"}
 	}
 	return p.Start(ctx, Choice{Directory: before.Directory, ImportChoice: store.ImportChoice{FailedOf: id}, Connect: before.Connect, By: by, Notify: before.Notify})
-}
-
-// ReadUPNs reads a CSV of UPNs: those in the column with the heading userPrincipalName or
-// UPN, or in the first column if there is no such heading. The separator is a comma, a
-// semicolon or a tab; empty rows are left out.
-func ReadUPNs(body []byte) ([]directory.UPN, error) {
-	text := bytes.TrimPrefix(body, []byte("\uFEFF"))
-	reader := csv.NewReader(bytes.NewReader(text))
-	reader.FieldsPerRecord, reader.TrimLeadingSpace = -1, true
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	for _, separator := range []rune{';', '\t'} {
-		if bytes.ContainsRune(first, separator) {
-			reader.Comma = separator
-		}
-	}
-	var upns []directory.UPN
-	for column, row := 0, 0; ; row++ {
-		cells, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, &fault.Error{Op: "importing.read upns", Kind: fault.Invalid, Subject: "body", Message: "the body is not CSV: " + err.Error()}
-		}
-		if row == 0 {
-			if heading := slices.IndexFunc(cells, isHeading); heading >= 0 {
-				column = heading
-				continue
-			}
-		}
-		if column >= len(cells) || strings.TrimSpace(cells[column]) == "" {
-			continue
-		}
-		upn := strings.TrimSpace(cells[column])
-		if strings.Count(upn, "@") != 1 {
-			line, _ := reader.FieldPos(column)
-			return nil, &fault.Error{Op: "importing.read upns", Kind: fault.Invalid, Subject: fmt.Sprintf("line %d", line), Message: fmt.Sprintf("%q in line %d is not a UPN: it needs one @", upn, line)}
-		}
-		upns = append(upns, directory.UPN(upn))
-	}
-	if len(upns) == 0 {
-		return nil, &fault.Error{Op: "importing.read upns", Kind: fault.Invalid, Subject: "body", Message: "the CSV has no UPN"}
-	}
-	return upns, nil
-}
-
-// isHeading reports whether a cell is the heading of the column of UPNs.
-func isHeading(cell string) bool {
-	name := strings.ToLower(strings.TrimSpace(cell))
-	return name == "userprincipalname" || name == "upn" || name == "user principal name"
 }
