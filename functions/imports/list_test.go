@@ -129,6 +129,42 @@ func TestAPageCostsLittle(t *testing.T) {
 	})
 }
 
+// When few accounts have the wanted status, a page reads a bounded number of others, and may
+// be empty and still have a next one.
+func TestAPageOfAStatusIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		const known = 60
+		for i := range known {
+			f.Hire(fmt.Sprintf("p%04d", i))
+		}
+		f.accounts(known + 1)
+		var found []any
+		pages := 0
+		for cursor := ""; pages == 0 || cursor != ""; pages++ {
+			query := "/importable-users?limit=10&status=new"
+			if cursor != "" {
+				query += "&cursor=" + url.QueryEscape(cursor)
+			}
+			f.Entra.ResetCounters()
+			page := f.call("GET", f.ofDirectory(query), nil)
+			if graph := f.Entra.Counters().Operations; page.Status != http.StatusOK || graph > 5 {
+				t.Errorf("page %d: %d %s with %d requests to Graph, want 200 and at most 5", pages, page.Status, page.refused(), graph)
+			}
+			for _, item := range page.objects("items") {
+				found = append(found, item["username"])
+			}
+			if page.Body["items"] == nil {
+				t.Errorf("page %d has no list, want an empty one", pages)
+			}
+			cursor = page.text("cursor")
+		}
+		if len(found) != 1 || found[0] != fmt.Sprintf("p%04d", known) || pages < 2 {
+			t.Errorf("new: %v on %d pages, want only the last account, after an empty page", found, pages)
+		}
+	})
+}
+
 // A list that cannot be read says why.
 func TestListsThatAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
