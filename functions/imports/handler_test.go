@@ -1,6 +1,7 @@
 package imports_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
 
 	"entrasync/functions/imports"
 	"entrasync/shared/api"
@@ -20,6 +22,7 @@ import (
 	"entrasync/shared/importapi"
 	"entrasync/shared/importing"
 	"entrasync/shared/queue"
+	"entrasync/shared/store"
 )
 
 // A small import is worked on while the request waits: its answer says what became of each
@@ -223,6 +226,34 @@ func TestARequestThatHangsIsAnswered(t *testing.T) {
 	}
 }
 
+// An import that was made is not an error, whatever becomes of the work on it in the
+// request: whoever got an error would make it twice.
+func TestAnImportThatWasMadeIsAnswered(t *testing.T) {
+	for n, failed := 1, "-"; failed != ""; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			table := functiontest.NewFailing(f.Table, n)
+			a := f.api
+			a.Parts.Store = store.New(table)
+			f.serve(a)
+			ids := f.accounts(2)
+			got := f.call("POST", f.ofDirectory("/imports"), map[string]any{"userIds": ids})
+			failed = table.Failed()
+			open, err := f.Store.OpenImports(t.Context(), 9)
+			f.Must(err)
+			if made := len(open) == 1; made != (got.Status == http.StatusAccepted) {
+				t.Errorf("%s failed (call %d), and the answer is %d %s, with the open imports %q, want 202 if there is one", failed, n, got.Status, got.refused(), open)
+			}
+			f.serve(f.api)
+			if len(open) == 1 {
+				if done := f.work(open[0]); done.number("imported") != len(ids) || done.text("status") != "finished" {
+					t.Errorf("%s failed (call %d), and the import says in the end %v, want %d imported", failed, n, done.Body, len(ids))
+				}
+			}
+		})
+	}
+}
+
 // An import that is stopped tries no further accounts; its failed lines can be repeated.
 func TestStopAndRepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -260,6 +291,25 @@ func TestStopAndRepeat(t *testing.T) {
 		}
 		if got := f.call("GET", "/v1/imports/"+nobodys, nil); got.Status != http.StatusNotFound {
 			t.Errorf("an unknown import: %d %s, want 404", got.Status, got.refused())
+		}
+	})
+}
+
+// The log of requests for changes says which directory each concerns.
+func TestChangesAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		id := f.create(map[string]any{"userIds": f.accounts(101)}).text("jobId")
+		for i, request := range []string{f.ofDirectory("/imports"), "/v1/imports/" + id + "/stop", "/v1/imports/" + id + "/repeat"} {
+			if i == 2 {
+				f.work(id)
+			}
+			var log bytes.Buffer
+			_, err := f.handler.Handle(zerolog.New(&log).WithContext(t.Context()), f.request("POST", request, nil))
+			f.Must(err)
+			if want := fmt.Sprintf("%q:%q", "directory", f.directory.ID); !strings.Contains(log.String(), want) || !strings.Contains(log.String(), "change requested") {
+				t.Errorf("%s is logged as %s, want a line with %s", request, &log, want)
+			}
 		}
 	})
 }
@@ -327,8 +377,8 @@ func TestASmallImportIsDelivered(t *testing.T) {
 		})
 		f.serve(f.api)
 		made := f.create(map[string]any{"userIds": f.accounts(1), "notify": []string{"ann@contoso.example"}})
-		if made.text("resultsUrl") != "" || made.text("mail") != "" || !slices.Equal(free, []bool{true, true}) {
-			t.Errorf("the import: %v with the messages %v, want no file and no mail yet, one message at the start and one when the request leaves the import", made.Body, free)
+		if made.text("resultsUrl") != "" || made.text("mail") != "" || !slices.Equal(free, []bool{true}) {
+			t.Errorf("the import: %v with the messages %v, want no file and no mail yet, one message when the request leaves the import", made.Body, free)
 		}
 		if done := f.work(made.text("jobId")); done.text("resultsUrl") != "/v1/imports/"+made.text("jobId")+"/results" || done.text("mail") != "sent" || len(f.mails.got) != 1 {
 			t.Errorf("the import: %v with %d mails, want its file and one mail", done.Body, len(f.mails.got))

@@ -175,17 +175,23 @@ func refuseChoice(err error, id string) error {
 }
 
 // begun works on a new import for a while and shows it. What is left to do, at least the
-// files and the mail, it leaves to the function largeimport.
+// files and the mail, it leaves to the function largeimport. The import is there whatever
+// fails from here on: whoever got an error would make it twice.
 func (a API) begun(ctx context.Context, job store.Import) (*api.Answer[importView], error) {
 	defer a.Parts.Announce(ctx, job.ID)
 	if job.Collected && job.Total <= ShownLines {
 		working, cancel := context.WithTimeout(ctx, workTime)
 		defer cancel()
 		if _, err := (importing.Worker{Parts: a.Parts}).Work(working, job.ID); err != nil {
-			return nil, api.Refuse(err, "", nil)
+			zerolog.Ctx(ctx).Warn().Err(err).Str("import", job.ID).Msg("a request could not work on its import: another worker does")
 		}
 	}
-	return a.shown(ctx, job.ID)
+	answer, err := a.shown(ctx, job.ID)
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("import", job.ID).Msg("a new import is shown as it was made")
+		return &api.Answer[importView]{Body: viewOf(job)}, nil
+	}
+	return answer, nil
 }
 
 // list lists imports.
@@ -224,6 +230,7 @@ func (a API) stop(ctx context.Context, in *importPath) (*api.Answer[importView],
 	if err != nil {
 		return nil, api.Refuse(err, "path.jobId", in.Job)
 	}
+	api.Concerns(ctx).Directory = job.Directory
 	if job.Status.Ended() {
 		return nil, api.Refuse(&fault.Error{Op: "importapi.stop", Kind: fault.Conflict, Message: "the import has ended already"}, "path.jobId", in.Job)
 	}
@@ -239,6 +246,7 @@ func (a API) repeat(ctx context.Context, in *importPath) (*api.Answer[importView
 	if err != nil {
 		return nil, api.Refuse(err, "path.jobId", in.Job)
 	}
+	api.Concerns(ctx).Directory = job.Directory
 	return a.begun(ctx, job)
 }
 

@@ -3,6 +3,7 @@ package importing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -196,7 +197,9 @@ func (r *run) send(ctx context.Context, c store.ImportChunk) error {
 		return err
 	}
 	if len(users) == 0 {
-		c.Done = true
+		if c.Done = true; c.Again { // lines may have been found imported that nothing is recorded of yet
+			return r.finish(ctx, c)
+		}
 		_, err := r.put(ctx, c)
 		return err
 	}
@@ -351,6 +354,7 @@ func (r *run) recover(ctx context.Context, c store.ImportChunk) (time.Duration, 
 	if err != nil {
 		return 0, err
 	}
+	c.Lines = slices.Clone(c.Lines) // those of the chunk that was read stay as they are
 	for i := range c.Lines {
 		line := &c.Lines[i]
 		if user, is := found[line.Email]; line.Status == store.LineSent && is && ours(user, *line) {

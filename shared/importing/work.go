@@ -84,7 +84,7 @@ func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
 	if err := r.save(ctx); err != nil {
 		return false, overtaken(err)
 	}
-	defer r.leave(ctx)
+	defer r.giveBack(ctx)
 	for deadline.Allows(ctx, shortestStep) {
 		wait, err := r.step(ctx)
 		if done := r.job.Delivered; done || err != nil {
@@ -149,17 +149,6 @@ func (r *run) save(ctx context.Context) error {
 		r.job = after
 	}
 	return err
-}
-
-// leave gives the import back. A worker that delivers nothing leaves the rest to another
-// one, whom the message about the new import may have found while this one held it.
-func (r *run) leave(ctx context.Context) {
-	r.giveBack(ctx)
-	if r.Delivery == nil {
-		telling, cancel := deadline.ForAnswer(ctx, recordTime)
-		defer cancel()
-		r.announce(telling, r.job.ID)
-	}
 }
 
 // giveBack ends the lease. If that fails, it expires.
