@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/mail"
 )
 
 // Organizations reads organizations from JumpCloud.
@@ -167,13 +167,13 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.replaceSecrets(ctx, o, in.Body); err != nil {
-		return nil, err
-	}
 	for i, address := range in.Body.Notify {
 		if _, err := mail.ParseAddress(address); err != nil {
 			return nil, api.Refuse(err, fmt.Sprintf("body.notify[%d]", i), nil)
 		}
+	}
+	if err := a.replaceSecrets(ctx, o, in.Body); err != nil {
+		return nil, err
 	}
 	if in.Body.Notify != nil {
 		o.Notify = in.Body.Notify
