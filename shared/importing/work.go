@@ -210,7 +210,7 @@ func (r *run) sending(ctx context.Context) bool {
 	if !r.job.Collected || r.job.Next >= r.job.Chunks {
 		return false
 	}
-	c, err := r.load(ctx, r.job.Next)
+	c, err := r.Store.ImportChunk(ctx, r.job.ID, r.job.Next)
 	return err != nil || !c.SentAt.IsZero()
 }
 
@@ -240,10 +240,11 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (time.Duration, error
 	return wait, r.save(ctx)
 }
 
-// endAll ends the import before its end: all lines that wait are failed, with a message.
+// endAll ends the import before its end: all lines that wait are failed, with a message. It
+// needs our own records only, because an outside system may be why the import ends.
 func (r *run) endAll(ctx context.Context, status store.ImportStatus, message string) error {
 	for r.job.Next < r.job.Chunks {
-		c, err := r.load(ctx, r.job.Next)
+		c, err := r.Store.ImportChunk(ctx, r.job.ID, r.job.Next)
 		if err != nil {
 			return err
 		}
