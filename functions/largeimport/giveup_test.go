@@ -24,10 +24,27 @@ func refuseHost(host string) func(*http.Request) error {
 	}
 }
 
+// hangHost answers no request to a host.
+func hangHost(host string) func(*http.Request) error {
+	return func(r *http.Request) error {
+		if r.URL.Host != host {
+			return nil
+		}
+		<-r.Context().Done()
+		return r.Context().Err()
+	}
+}
+
 // An import that makes no progress can be stopped, and is given up after a day: its lines say
 // so, and it is delivered.
 func TestAnImportWithoutProgressEnds(t *testing.T) {
-	for _, tc := range []struct{ name, host string }{{"Graph", functiontest.GraphHost}, {"JumpCloud", functiontest.JumpCloudHost}} {
+	for _, tc := range []struct {
+		name    string
+		outside func(*http.Request) error
+	}{
+		{"Graph refuses", refuseHost(functiontest.GraphHost)}, {"JumpCloud refuses", refuseHost(functiontest.JumpCloudHost)},
+		{"Graph hangs", hangHost(functiontest.GraphHost)}, {"JumpCloud hangs", hangHost(functiontest.JumpCloudHost)},
+	} {
 		for _, stopped := range []bool{true, false} {
 			for _, all := range []bool{true, false} {
 				t.Run(tc.name, func(t *testing.T) {
@@ -39,7 +56,7 @@ func TestAnImportWithoutProgressEnds(t *testing.T) {
 							choice = importing.Choice{ImportChoice: store.ImportChoice{All: true, Status: "new"}}
 						}
 						job := f.start(choice)
-						f.outside = refuseHost(tc.host)
+						f.outside = tc.outside
 						start := time.Now()
 						want := store.ImportFailed
 						if stopped {
