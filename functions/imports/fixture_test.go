@@ -266,10 +266,19 @@ func (f *fixture) work(id string) answer {
 // follow reads the file that an answer leads to.
 func (f *fixture) follow(a answer) (status int, text string) {
 	f.t.Helper()
-	address, err := url.Parse(a.Headers.Get("Location"))
+	if a.Status != http.StatusFound {
+		f.t.Fatalf("the answer is %d, want 302", a.Status)
+	}
+	return f.open(a.Headers.Get("Location"))
+}
+
+// open reads the file at an address.
+func (f *fixture) open(link string) (status int, text string) {
+	f.t.Helper()
+	address, err := url.Parse(link)
 	f.Must(err)
-	if a.Status != http.StatusFound || address.Host != "files.example" {
-		f.t.Fatalf("the answer is %d and leads to %q, want 302 and the file", a.Status, address)
+	if address.Host != "files.example" {
+		f.t.Fatalf("the answer leads to %q, want the file", link)
 	}
 	w := httptest.NewRecorder()
 	f.files.ServeHTTP(w, httptest.NewRequest(http.MethodGet, address.String(), nil))

@@ -68,6 +68,9 @@ func TestResults(t *testing.T) {
 				t.Errorf("with %s: %d %q with the headers %v, want the CSV, not kept", what, status, text, got.Headers)
 			}
 		}
+		if status, text := f.open(f.call("POST", path, nil).text("url")); status != http.StatusOK || !strings.Contains(text, "p0000@contoso.example") {
+			t.Errorf("at the address that a POST gives out: %d %q, want the CSV", status, text)
+		}
 		status, text := f.follow(f.without(link + "&format=jsonl"))
 		var line map[string]string
 		for rows := bufio.NewScanner(strings.NewReader(text)); rows.Scan(); {
