@@ -183,6 +183,30 @@ func TestTheLastPathCounts(t *testing.T) {
 	}
 }
 
+// One read that does not show a user who is not connected does not make the user one who was
+// deleted; an event does.
+func TestWhoIsNotConnectedIsDeletedOnlyByAnEvent(t *testing.T) {
+	for want, missing := range map[directory.Reason]func(*fixture, directory.UserID){
+		directory.Disconnected: func(f *fixture, ann directory.UserID) {
+			f.jumpcloud.FailNext(jumpcloudtest.Fault{Path: "/api/systemusers/" + string(ann), Status: 404})
+		},
+		directory.Deleted: func(f *fixture, ann directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(ann))) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			ann := f.person("ann")
+			f.run(ann)
+			f.disconnect(ann)
+			f.run(ann)
+			missing(f, ann)
+			f.run(ann)
+			if link := f.link(ann); link.Status != directory.Released || link.Reason != want {
+				t.Errorf("ann is %s (%s), want %s (%s)", link.Status, link.Reason, directory.Released, want)
+			}
+		})
+	}
+}
+
 // shared makes two directories on the tenant; the first is that of the fixture.
 func shared(f *fixture) (one, two directory.Directory) {
 	two = f.newDirectory("two", func(s *directory.Settings) { s.AllowSharedDomains, s.SuspendOnLockout = true, true })

@@ -55,7 +55,15 @@ type Desired struct {
 type Connected struct {
 	Here      bool   // by any path to this directory
 	Elsewhere bool   // to another directory on the same tenant
-	Ended     Reason // why the last path to this directory ended; "" counts as Disconnected
+	Ended     Reason // why the last path to this directory ended; see WhyEnded
+}
+
+// WhyEnded is why the user is not connected to this directory any more.
+func (c Connected) WhyEnded() Reason {
+	if c.Ended == "" {
+		return Disconnected
+	}
+	return c.Ended
 }
 
 // Desire applies the rules. user is nil when the user is gone in JumpCloud.
@@ -69,10 +77,8 @@ func Desire(user *User, c Connected, s Settings) Desired {
 	switch {
 	case user == nil:
 		return Desired{State: Disabled, Reason: Deleted}
-	case !c.Here && !c.Elsewhere && c.Ended == "":
-		return Desired{State: Disabled, Reason: Disconnected}
 	case !c.Here && !c.Elsewhere:
-		return Desired{State: Disabled, Reason: c.Ended}
+		return Desired{State: Disabled, Reason: c.WhyEnded()}
 	}
 	d := Desired{State: Enabled}
 	if d.Reason = s.whyDisabled(*user); d.Reason != "" {

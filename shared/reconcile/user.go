@@ -67,6 +67,9 @@ type userRead struct {
 	// connection source has the user. Both are read only if the task asks for them.
 	groups []directory.GroupID
 	held   bool
+	// unjudged says that one read did not show the user, who had no access to lose: nothing
+	// else says that the user is gone.
+	unjudged bool
 	// doubted are the paths that JumpCloud does not show any more and that are not yet
 	// believed to be gone.
 	doubted []directory.Path
@@ -174,7 +177,9 @@ func (u *user) losesAccess() bool {
 }
 
 // refresh reads our records again if paths may have changed since. If another worker changed
-// a link meanwhile, what was read in JumpCloud may be older than what that worker wrote.
+// a link meanwhile, what was read in JumpCloud may be older than what that worker wrote. If
+// it connected a user whom a read did not show and who had no access to lose, there is some
+// now: whether the user is gone is judged again.
 func (b *userBatch) refresh(ctx context.Context, users []*user) {
 	if !slices.ContainsFunc(users, (*user).asksPaths) {
 		return
@@ -188,7 +193,7 @@ func (b *userBatch) refresh(ctx context.Context, users []*user) {
 		return
 	}
 	for i, u := range users {
-		if !u.over && u.link.Version > versions[i] {
+		if !u.over && (u.link.Version > versions[i] || u.read.unjudged && u.connected.Here) {
 			b.retry(ctx, u, fault.New(fault.Changed, "reconcile.refresh", "another worker changed the user while JumpCloud was read"))
 		}
 	}

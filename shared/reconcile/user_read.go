@@ -51,13 +51,16 @@ func (b *userBatch) readUser(ctx context.Context, u *user) {
 
 // judgeUser decides whether a user whom JumpCloud does not show any more is gone. It
 // returns an error as long as that is not believed. It is believed at once of a user who
-// is not connected and has no enabled account, because there is no access to lose; and of
-// a user who was believed to be gone before, until JumpCloud shows the user again.
+// was believed to be gone before, until JumpCloud shows the user again. Of a user who is not
+// connected and has no enabled account it is not judged, because there is no access to lose.
+// The link does not say then that the user is gone: once the user is connected, one more
+// wrong answer would be believed at once and end that.
 func (b *userBatch) judgeUser(ctx context.Context, u *user) error {
 	link, _ := u.known.Link(b.dir.ID)
 	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(u.known.Paths(b.dir.ID))+len(u.read.groups) > 0 || u.read.held
 	believed := link.Status == directory.Released && link.Reason == directory.Deleted && link.State != directory.Enabled
 	if !access || believed {
+		u.read.unjudged = !believed && b.statedAt(u, directory.Removed, anything).IsZero()
 		return nil
 	}
 	gone, err := b.isGone(ctx, u, b.about(u, store.UserExists, ""), func(ctx context.Context) (bool, error) {
@@ -144,6 +147,9 @@ func (b *userBatch) desire(_ context.Context, users []*user) {
 			SecondAccount: len(b.others(u.known)) > 0,
 			ImportedFrom:  b.importedFrom(u.known),
 			NewPassword:   u.gotPassword(u.read.source) && b.dir.Settings.RevokeSessionsOnPasswordChange,
+		}
+		if u.read.unjudged {
+			u.plan.Desired.Reason = u.connected.WhyEnded()
 		}
 	}
 }
