@@ -18,7 +18,9 @@ import (
 	"entrasync/scripts/world"
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/functiontest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/store"
@@ -26,11 +28,11 @@ import (
 )
 
 // crashing is a world whose workers die at every request to JumpCloud, as long as dying is
-// set.
+// set. If failing is set, the next request to JumpCloud fails.
 type crashing struct {
 	*world.World
-	t     *testing.T
-	dying atomic.Bool
+	t              *testing.T
+	dying, failing atomic.Bool
 }
 
 func newCrashing(t *testing.T) *crashing {
@@ -39,6 +41,9 @@ func newCrashing(t *testing.T) *crashing {
 	c.World = world.New(t, world.Config{Latency: 50 * time.Millisecond, Before: func(r *http.Request) error {
 		if c.dying.Load() && r.URL.Host == functiontest.JumpCloudHost {
 			panic("the process was killed")
+		}
+		if r.URL.Host == functiontest.JumpCloudHost && c.failing.CompareAndSwap(true, false) {
+			return fault.New(fault.Transient, "test", "the connection was lost")
 		}
 		return nil
 	}})
@@ -153,4 +158,56 @@ func TestALaterChangeEndsTheReason(t *testing.T) {
 			t.Errorf("enabled %t, the user is %s %s, the group %s %s, want disabled, both synced", c.Enabled("ann"), user.Status, user.Reason, group.Status, group.Reason)
 		}
 	})
+}
+
+// A later change of something else does not end the reason without the work: what is said
+// of a stranded link is known to be done only once everything was read.
+func TestALaterChangeReadsWhatWasStranded(t *testing.T) {
+	type people struct {
+		*crashing
+		ann   directory.UserID
+		group directory.GroupID
+	}
+	leave := func(p people) { p.Must(p.JumpCloud.RemoveMember(string(p.group), string(p.ann))) }
+	rename := func(p people) {
+		p.Must(p.JumpCloud.UpdateUser(string(p.ann), jumpcloudtest.Fields{"lastname": "Moss"}))
+	}
+	for name, tc := range map[string]struct {
+		strand, later func(people)
+		fails         bool // the first attempt after the change gets no answer of JumpCloud
+	}{
+		"she leaves, and gets another name":                   {strand: leave, later: rename},
+		"she leaves, and the first attempt on the name fails": {strand: leave, later: rename, fails: true},
+		"the members are to be read, and the group gets another name": {strand: func(p people) {
+			p.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 })
+			leave(p)
+			p.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 0 })
+			p.SyncGroup(p.group)
+		}, later: func(p people) { p.Must(p.JumpCloud.RenameGroup(string(p.group), "Crew")) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := people{crashing: newCrashing(t)}
+				p.ann = p.Hire("ann")
+				p.group = p.Group("Design", p.ann, p.Hire("bob"))
+				p.ConnectGroups(p.group)
+				p.Settle(5 * time.Minute)
+				p.dying.Store(true)
+				tc.strand(p)
+				p.untilStranded(1)
+				if user, group := p.Link(p.ann), p.GroupLink(p.group); user.Reason != directory.Stranded && group.Reason != directory.Stranded {
+					t.Fatalf("the user is %s, the group %s, want one of them stranded", user.Reason, group.Reason)
+				}
+				p.failing.Store(tc.fails)
+				tc.later(p)
+				p.Settle(30 * time.Minute)
+				time.Sleep(time.Hour)
+				p.Settle(30 * time.Minute)
+				if user, group := p.Link(p.ann), p.GroupLink(p.group); p.Enabled("ann") || user.Status != directory.Released || group.Status != directory.Synced || !user.StrandedAt.IsZero() || !group.StrandedAt.IsZero() {
+					t.Errorf("ann is enabled %t, %s (%s, stranded at %s), the group %s (stranded at %s), want her disabled and released, the group synced and nothing stranded",
+						p.Enabled("ann"), user.Status, user.Reason, user.StrandedAt, group.Status, group.StrandedAt)
+				}
+			})
+		})
+	}
 }

@@ -170,7 +170,12 @@ type Standing struct {
 	// OpenActions are the ids of actions that were recorded and not completed: a worker
 	// is sending them, a process died before it completed them, or the answer was lost.
 	OpenActions []string `json:"openActions,omitempty"`
-	Version     int64    `json:"-"`
+	// StrandedAt is when a message about the object was set aside that was received too
+	// often. What it asked to read is not known: the next attempt reads everything, and the
+	// one that has read it makes this zero. The reason says so only until an attempt has
+	// another one, such as an outage.
+	StrandedAt time.Time `json:"strandedAt,omitzero"`
+	Version    int64     `json:"-"`
 }
 
 // Stands reports whether the link has the status and the reason. An empty one matches every

@@ -47,6 +47,15 @@ func (w *work) readAfterLag() {
 	w.recheckAt = earliest(w.recheckAt, time.Now().UTC().Add(longestLag))
 }
 
+// endStranded notes in a link that all was read for which a message was set aside at a time
+// (see [directory.Standing.StrandedAt]). As long as something is to be read once more it
+// stays noted: the process may die before it sends the task for that.
+func (w *work) endStranded(s *directory.Standing, read time.Time) {
+	if s.StrandedAt.Equal(read) && w.recheckAt.IsZero() {
+		s.StrandedAt = time.Time{}
+	}
+}
+
 // absenceRechecks are the waits before an absence that was believed without an event is
 // read again: JumpCloud may show the object by then.
 var absenceRechecks = []time.Duration{time.Minute, 10 * time.Minute}

@@ -63,6 +63,7 @@ type groupRead struct {
 	source         *directory.Group
 	answered, held bool
 	marked         []store.Mark // the members that are marked dirty
+	stranded       time.Time    // the StrandedAt of the link for which all is read
 }
 
 // groupMatch is how the group got its group in Entra, and who is to be in it.

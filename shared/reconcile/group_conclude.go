@@ -49,6 +49,9 @@ func (b *groupBatch) stand(ctx context.Context, g *group) {
 		g.link.Coming, g.link.ComingAt = 0, time.Time{}
 		g.match.waited = true
 	}
+	if !g.over {
+		g.endStranded(g.standing(), g.read.stranded)
+	}
 }
 
 // checkMissed retries a group that has stopped waiting if somebody got an account at that

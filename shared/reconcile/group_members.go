@@ -47,7 +47,7 @@ func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	switch {
 	case !g.plan.Connected || !g.plan.Exists:
 		err = b.endMemberships(ctx, g)
-	case g.link.ListedAt.IsZero(), g.attempt.AllMembers && (g.number == 1 || !g.link.ListedAt.After(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
+	case g.link.ListedAt.IsZero(), g.link.ListedAt.Before(g.read.stranded), g.attempt.AllMembers && (g.number == 1 || !g.link.ListedAt.After(g.cause.At) || g.link.ListedAt.Before(g.attempt.NotBefore)):
 		g.attempt.AllMembers = true
 		err = b.readMembers(ctx, g)
 	case g.link.NotifyPending:

@@ -73,6 +73,8 @@ type userRead struct {
 	// doubted are the paths that JumpCloud does not show any more and that are not yet
 	// believed to be gone.
 	doubted []directory.Path
+	// stranded is the StrandedAt of the link for which all was read.
+	stranded time.Time
 	// passwordAt is when the newest password that we know of was set.
 	passwordAt time.Time
 }

@@ -100,6 +100,7 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 	}
 	u.link = u.plan.Concluded(u.link, u.obstacle, u.written.problems)
 	u.link.NextTryAt = time.Time{}
+	u.endStranded(u.standing(), u.read.stranded)
 	if u.withheld != nil {
 		b.postponeWithheld(ctx, u)
 	}

@@ -30,6 +30,7 @@ func (b *userBatch) openJumpCloud(ctx context.Context, users []*user) (err error
 // readUser reads what JumpCloud has of one user: the paths, if the task asks for them,
 // and the current state.
 func (b *userBatch) readUser(ctx context.Context, u *user) {
+	u.read.stranded = u.link.StrandedAt
 	if u.read.failed = b.readPaths(ctx, u); u.read.failed != nil {
 		return
 	}

@@ -39,7 +39,7 @@ func (t Taker) mark(ctx context.Context, m message) error {
 		marked := false
 		err := t.Store.ChangeStanding(ctx, p.directory, p.subject, func(s directory.Standing) directory.Standing {
 			if marked = !m.overtaken(s); marked {
-				s.Status, s.Reason, s.Message, s.NextTryAt = directory.Parked, directory.Stranded, m.sentence(), time.Time{}
+				s = m.park(s)
 			}
 			return s
 		})
@@ -83,6 +83,15 @@ func (t Taker) places(ctx context.Context, m message) (places []place, err error
 		}
 	}
 	return slices.DeleteFunc(places, func(p place) bool { return m.record.Directory != "" && p.directory != m.record.Directory }), nil
+}
+
+// park is a link of which a message was set aside.
+func (m message) park(s directory.Standing) directory.Standing {
+	s.Status, s.Reason, s.Message, s.NextTryAt = directory.Parked, directory.Stranded, m.sentence(), time.Time{}
+	if m.record.At.After(s.StrandedAt) {
+		s.StrandedAt = m.record.At
+	}
+	return s
 }
 
 // overtaken reports whether a link shows that a later change of the object was applied: it
