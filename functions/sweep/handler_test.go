@@ -280,6 +280,10 @@ func TestWhatNobodyWorksOnGetsItsTask(t *testing.T) {
 		"a user who was connected": {func(f *fixture) {
 			f.must(f.store.Connect(f.t.Context(), dir, "bob", directory.Direct, time.Now().UTC()))
 		}, none, []string{"user bob, memberships false"}},
+		"a user who was connected, and whose link is gone": {func(f *fixture) {
+			f.must(f.store.Connect(f.t.Context(), dir, "bob", directory.Direct, time.Now().UTC()))
+			f.must(f.store.RemoveExpected(f.t.Context(), dir, plan.Subject{Kind: plan.OfUser, ID: "bob"}, 1))
+		}, none, []string{"user bob, memberships false"}},
 		"a user who was connected and is parked": {func(f *fixture) {
 			f.must(f.store.Connect(f.t.Context(), dir, "bob", directory.Direct, time.Now().UTC()))
 		}, func(f *fixture) {

@@ -211,3 +211,75 @@ func TestALaterChangeReadsWhatWasStranded(t *testing.T) {
 		})
 	}
 }
+
+// Who strands on the way to the first connection is shown like everybody else, and is
+// connected as soon as that is possible again; who is not to be connected after all is not
+// shown for ever.
+func TestANewcomerIsShown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fromSource, ofGroup bool
+		leaves              bool // before anybody could read it
+	}{
+		"a user joins a group":                      {},
+		"a user joins a group and leaves again":     {leaves: true},
+		"a user comes by the source":                {fromSource: true},
+		"a user comes by the source and leaves":     {fromSource: true, leaves: true},
+		"a group comes by the source":               {fromSource: true, ofGroup: true},
+		"a group comes by the source and leaves it": {fromSource: true, ofGroup: true, leaves: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrashing(t)
+				source, err := c.JumpCloud.CreateDirectory("M365")
+				c.Must(err)
+				c.Settings(c.Directory, func(s *directory.Settings) {
+					s.ConnectionSource = directory.ConnectionSource{Type: directory.Office365Source, ID: source}
+				})
+				ann, design := c.Hire("ann"), c.Group("Design", c.Hire("bob"))
+				crew := c.Group("Crew", ann)
+				c.ConnectGroups(design)
+				c.Settle(5 * time.Minute)
+				come, leave, messages, path := c.JumpCloud.AddMember, c.JumpCloud.RemoveMember, 1, "/users/"+string(ann)
+				if tc.fromSource {
+					come, leave = func(source, id string) error { return c.JumpCloud.Associate(id, source) }, func(source, id string) error { return c.JumpCloud.Dissociate(id, source) }
+				} else {
+					source = string(design)
+				}
+				who := string(ann)
+				if tc.ofGroup {
+					who, path = string(crew), "/groups/"+string(crew)
+				}
+				c.dying.Store(true)
+				c.Must(come(source, who))
+				if tc.leaves {
+					c.Must(leave(source, who))
+					messages = 2
+				}
+				c.Until("the newcomer is shown", 5*time.Hour, func() bool {
+					link := c.Link(ann).Standing
+					if tc.ofGroup {
+						link = c.GroupLink(crew).Standing
+					}
+					return link.Status == directory.Parked && link.Reason == directory.Stranded && link.Message != ""
+				})
+				c.Until("the dead letters are taken", 5*time.Hour, func() bool { return c.stranded() == messages })
+				// No event is about a group, and none about who leaves before it was taken that somebody came.
+				if got := c.failures(); !tc.ofGroup && (len(got) == 0 || len(got) > messages || got[0] != directory.Stranded) {
+					t.Errorf("the events show %v, want 1 to %d of the reason %s", got, messages, directory.Stranded)
+				}
+				c.dying.Store(false)
+				time.Sleep(20 * time.Minute)
+				c.Settle(time.Hour)
+				time.Sleep(20 * time.Minute)
+				c.Settle(time.Hour)
+				want := http.StatusOK
+				if tc.leaves {
+					want = http.StatusNotFound
+				}
+				if status, view := c.call(http.MethodGet, "/v1/directories/"+string(c.Directory.ID)+path); status != want || c.Enabled("ann") == tc.leaves || !tc.leaves && view["status"] != string(directory.Synced) {
+					t.Errorf("later: %d %v, and ann is enabled %t, want %d, and the account as JumpCloud has it", status, view, c.Enabled("ann"), want)
+				}
+			})
+		})
+	}
+}

@@ -56,6 +56,25 @@ func (w *work) endStranded(s *directory.Standing, read time.Time) {
 	}
 }
 
+// expected reports whether a link is only there because a message about the object was set
+// aside, and all was read for it that the message may have asked for.
+func (w *work) expected(s *directory.Standing, read time.Time) bool {
+	return s.Version > 0 && !read.IsZero() && s.StrandedAt.Equal(read) && w.recheckAt.IsZero() &&
+		s.EntraID == "" && s.LastWriteAt.IsZero() && s.Since.IsZero() && len(s.OpenActions) == 0
+}
+
+// unexpect removes the link of an object that turned out not to be connected and never was:
+// nobody who is not connected has a link for good.
+func (e *linkEngine[T]) unexpect(ctx context.Context, o T) {
+	w, s := o.engaged(), o.standing()
+	if err := e.Store.RemoveExpected(ctx, e.dir.ID, plan.Subject{Kind: w.noun.subject, ID: w.id}, s.Version); err != nil {
+		e.retry(ctx, o, err)
+		return
+	}
+	w.over, w.linkless = true, true
+	w.line(zerolog.Ctx(ctx).Info()).Msg("the " + w.noun.subject + " was expected here and is not connected: its link is removed")
+}
+
 // absenceRechecks are the waits before an absence that was believed without an event is
 // read again: JumpCloud may show the object by then.
 var absenceRechecks = []time.Duration{time.Minute, 10 * time.Minute}

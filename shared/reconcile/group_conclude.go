@@ -15,7 +15,12 @@ import (
 // end concludes the attempts that nothing interrupted. The claim of a group that is let go is
 // given up before the lease: the next worker may claim the group in Entra again.
 func (b *groupBatch) end(ctx context.Context, groups []*group) {
-	b.conclude(ctx, groups, b.stand, func(ctx context.Context, g *group) {
+	for _, g := range groups {
+		if !g.plan.Connected && g.link.Former == "" && len(g.link.Lost) == 0 && g.expected(g.standing(), g.read.stranded) {
+			b.unexpect(ctx, g)
+		}
+	}
+	b.conclude(ctx, live(groups), b.stand, func(ctx context.Context, g *group) {
 		if g.link.Freed {
 			if _, err := b.unclaim(ctx, g.link.EntraID, b.owner(g)); err != nil {
 				b.retry(ctx, g, err)

@@ -46,7 +46,7 @@ func (s sweptSubject) undone() bool {
 		follows = s.Status == directory.Synced || s.Status == directory.Parked
 	}
 	open := len(s.OpenActions) > 0 && !s.ended()
-	return s.linked && (s.notify || open || !follows)
+	return (s.linked || s.connected) && (s.notify || open || !follows)
 }
 
 // ended reports whether the link shows a state that stays until something changes: parked

@@ -14,7 +14,13 @@ import (
 
 // end concludes the attempts that nothing interrupted.
 func (b *userBatch) end(ctx context.Context, users []*user) {
-	b.conclude(ctx, users, b.stand, func(ctx context.Context, u *user) {
+	for _, u := range users {
+		never := !u.connected.Here && u.connected.Ended == "" && u.known.Since(u.directory).IsZero()
+		if never && u.link.Unconfirmed == nil && u.expected(u.standing(), u.read.stranded) {
+			b.unexpect(ctx, u)
+		}
+	}
+	b.conclude(ctx, live(users), b.stand, func(ctx context.Context, u *user) {
 		if u.link.Arrived {
 			if err := b.announceArrival(ctx, u); err != nil {
 				b.retry(ctx, u, err)

@@ -102,6 +102,48 @@ func (s *Store) RemoveStranded(ctx context.Context, m Stranded) error {
 	return s.table.Delete(ctx, m.key(), Any)
 }
 
+// AddExpected stores the link of a user or a group that has none, as change makes it, with
+// the check that it comes to something: a connection, or its end. If there is a link by now
+// it changes that one.
+func (s *Store) AddExpected(ctx context.Context, id directory.ID, subject plan.Subject, change func(directory.Standing) directory.Standing) error {
+	check := Check{Directory: id}
+	var item Item
+	var err error
+	if subject.Kind == plan.OfUser {
+		check.User = directory.UserID(subject.ID)
+		link := directory.NewLink(id, check.User)
+		link.Standing = change(link.Standing)
+		item, err = linkItem(link)
+	} else {
+		check.Group = directory.GroupID(subject.ID)
+		link := directory.NewGroupLink(id, check.Group)
+		link.Standing = change(link.Standing)
+		item, err = groupLinkItem(link)
+	}
+	if err != nil {
+		return err
+	}
+	due, err := check.write()
+	if err != nil {
+		return err
+	}
+	err = s.table.Transact(ctx, []Write{{Item: item, If: Absent}, due})
+	if fault.Is(err, fault.Changed) {
+		return s.ChangeStanding(ctx, id, subject, change)
+	}
+	return err
+}
+
+// RemoveExpected deletes the link of a user or a group that came to nothing; Changed if it
+// was changed since it was read.
+func (s *Store) RemoveExpected(ctx context.Context, id directory.ID, subject plan.Subject, version int64) error {
+	key := groupLinkKey(id, directory.GroupID(subject.ID))
+	if subject.Kind == plan.OfUser {
+		key = linkKey(id, directory.UserID(subject.ID))
+	}
+	return s.table.Delete(ctx, key, IfVersion(version))
+}
+
 // ChangeStanding reads the link of a user or a group, changes the part that all links have
 // in common, and writes it as [Store.ChangeLink] does; NotFound if there is no such link.
 func (s *Store) ChangeStanding(ctx context.Context, id directory.ID, subject plan.Subject, change func(directory.Standing) directory.Standing) error {

@@ -91,3 +91,34 @@ func TestChangeStanding(t *testing.T) {
 		}
 	}
 }
+
+// The link of somebody who is expected is there once, with its check, and is removed unless
+// it was changed meanwhile.
+func TestExpected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t)
+		park := func(l directory.Standing) directory.Standing { l.Status = directory.Parked; return l }
+		for _, kind := range []string{plan.OfUser, plan.OfGroup} {
+			id := directory.NewID(organization, kind)
+			subject := plan.Subject{Kind: kind, ID: "64a1b2c3d4e5f60718293a4b"}
+			for range 2 { // equal the second time: nothing is written
+				if err := s.AddExpected(t.Context(), id, subject, park); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Hour)
+			if page, err := s.Unfinished(t.Context(), id, 0, ""); err != nil || len(page.Items) != 1 || page.Items[0].Kind != store.DueCheck {
+				t.Errorf("%s: got %+v, %v; want one check", kind, page.Items, err)
+			}
+			if err := s.RemoveExpected(t.Context(), id, subject, 2); !fault.Is(err, fault.Changed) {
+				t.Errorf("%s: got %v for another version, want %s", kind, err, fault.Changed)
+			}
+			if err := s.RemoveExpected(t.Context(), id, subject, 1); err != nil {
+				t.Errorf("%s: got %v for the version that was read, want none", kind, err)
+			}
+			if err := s.ChangeStanding(t.Context(), id, subject, park); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: got %v, want no link any more", kind, err)
+			}
+		}
+	})
+}

@@ -21,6 +21,7 @@ type place struct {
 	directory directory.ID
 	subject   plan.Subject
 	account   directory.EntraID
+	isNew     bool // there is no link yet
 }
 
 // mark parks the links that a message is about, and records an action for each.
@@ -35,7 +36,11 @@ func (t Taker) mark(ctx context.Context, m message) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range places {
+	newcomers, err := t.newcomers(ctx, m)
+	if err != nil {
+		return err
+	}
+	for _, p := range append(places, newcomers...) {
 		marked := false
 		err := t.Store.ChangeStanding(ctx, p.directory, p.subject, func(s directory.Standing) directory.Standing {
 			if marked = !m.overtaken(s); marked {
@@ -43,6 +48,9 @@ func (t Taker) mark(ctx context.Context, m message) error {
 			}
 			return s
 		})
+		if p.isNew && fault.Is(err, fault.NotFound) {
+			marked, err = true, t.Store.AddExpected(ctx, p.directory, p.subject, m.park)
+		}
 		if fault.Is(err, fault.NotFound) || err == nil && !marked {
 			continue
 		}
@@ -57,8 +65,9 @@ func (t Taker) mark(ctx context.Context, m message) error {
 }
 
 // places are the links that a message is about. A task is about one, an event about those
-// of its users and groups in all directories of the organization; a change of a user who
-// is not connected there any more concerns nobody.
+// of its users and groups in all directories of the organization, and of the groups around
+// its groups, whose members may have changed; a change of a user who is not connected there
+// any more concerns nobody.
 func (t Taker) places(ctx context.Context, m message) (places []place, err error) {
 	for _, subject := range m.record.About {
 		if subject.Kind == plan.OfUser {
@@ -70,7 +79,7 @@ func (t Taker) places(ctx context.Context, m message) (places []place, err error
 				if m.record.Directory == "" && link.Status == directory.Released && !m.asksMore {
 					continue
 				}
-				places = append(places, place{link.Directory, subject, link.EntraID})
+				places = append(places, place{directory: link.Directory, subject: subject, account: link.EntraID})
 			}
 			continue
 		}
@@ -79,8 +88,13 @@ func (t Taker) places(ctx context.Context, m message) (places []place, err error
 			return nil, err
 		}
 		for _, link := range group.Links {
-			places = append(places, place{link.Directory, subject, link.EntraID})
+			places = append(places, place{directory: link.Directory, subject: subject, account: link.EntraID})
 		}
+		around, err := t.around(ctx, m, group)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, around...)
 	}
 	return slices.DeleteFunc(places, func(p place) bool { return m.record.Directory != "" && p.directory != m.record.Directory }), nil
 }
@@ -92,6 +106,106 @@ func (m message) park(s directory.Standing) directory.Standing {
 		s.StrandedAt = m.record.At
 	}
 	return s
+}
+
+// around are the places of the groups that contain a group of an event: they may have other
+// members by now. A user of the event reads that for every group.
+func (t Taker) around(ctx context.Context, m message, group store.Group) (places []place, err error) {
+	if m.record.Directory != "" || m.hasUser() {
+		return nil, nil
+	}
+	for _, w := range group.Within {
+		outer, err := t.Store.Group(ctx, m.record.Organization, w.Outer)
+		if err != nil {
+			return nil, err
+		}
+		link, _ := outer.Link(w.Directory)
+		places = append(places, place{directory: w.Directory, subject: plan.Subject{Kind: plan.OfGroup, ID: string(w.Outer)}, account: link.EntraID})
+	}
+	return places, nil
+}
+
+// newcomers are the places where somebody has no link yet whom the message says that a
+// directory is to have. A task names the directory. An event names a group, which connects
+// its users to the directories that it is connected to, or the connection source of
+// directories. What JumpCloud says by then is not known, so such a link goes away again: the
+// sweep sends a task, which connects the newcomer, or removes the link of somebody who is not
+// connected and never was (package reconcile). If that attempt dies too, the next one does
+// it, such as one that is asked for.
+func (t Taker) newcomers(ctx context.Context, m message) (places []place, err error) {
+	if !m.arrives {
+		return nil, nil
+	}
+	directories, err := t.destinations(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, subject := range m.record.About {
+		if subject.Kind == plan.OfGroup && m.hasUser() { // by which the user comes
+			continue
+		}
+		for _, id := range directories {
+			linked, err := t.linked(ctx, id, subject)
+			if err != nil {
+				return nil, err
+			}
+			if !linked {
+				places = append(places, place{directory: id, subject: subject, isNew: true})
+			}
+		}
+	}
+	return places, nil
+}
+
+// destinations are the directories to which a message may connect somebody, each once.
+func (t Taker) destinations(ctx context.Context, m message) (ids []directory.ID, err error) {
+	switch {
+	case m.record.Directory != "":
+		_, err := t.Store.Directory(ctx, m.record.Directory)
+		if fault.Is(err, fault.NotFound) {
+			return nil, nil
+		}
+		return []directory.ID{m.record.Directory}, err
+	case m.source != directory.ConnectionSource{}:
+		directories, err := t.Store.DirectoriesOf(ctx, m.record.Organization)
+		for _, d := range directories {
+			if d.Settings.ConnectionSource == m.source {
+				ids = append(ids, d.ID)
+			}
+		}
+		return ids, err
+	case !m.hasUser(): // a group in a group is not connected by that
+		return nil, nil
+	}
+	for _, subject := range m.record.About {
+		if subject.Kind != plan.OfGroup {
+			continue
+		}
+		group, err := t.Store.Group(ctx, m.record.Organization, directory.GroupID(subject.ID))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range group.Connections {
+			ids = append(ids, c.Directory)
+		}
+		for _, w := range group.Within {
+			ids = append(ids, w.Directory)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// linked reports whether a user or a group has a link in a directory.
+func (t Taker) linked(ctx context.Context, id directory.ID, subject plan.Subject) (linked bool, err error) {
+	if subject.Kind == plan.OfUser {
+		user, err := t.Store.User(ctx, id.Organization(), directory.UserID(subject.ID))
+		_, linked = user.Link(id)
+		return linked, err
+	}
+	group, err := t.Store.Group(ctx, id.Organization(), directory.GroupID(subject.ID))
+	_, linked = group.Link(id)
+	return linked, err
 }
 
 // overtaken reports whether a link shows that a later change of the object was applied: it

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -23,6 +24,11 @@ type message struct {
 	// asksMore says that it asks for more than the read of the object, so that a later
 	// change of the object does not stand for it.
 	asksMore bool
+	// arrives says that those it is about may be new in a directory: they have no link
+	// there yet. source is the connection source by which an event says so; none if that
+	// is a group.
+	arrives  bool
+	source   directory.ConnectionSource
 	password *reconcile.SealedPassword // nil unless it is the task of a password
 	tooLarge bool                      // to be kept in a record
 }
@@ -75,6 +81,10 @@ func (m *message) change(body []byte) error {
 	for _, id := range event.Groups() {
 		m.record.About = append(m.record.About, plan.Subject{Kind: plan.OfGroup, ID: string(id)})
 	}
+	if source, is := event.Source(); is {
+		m.source = source
+	}
+	m.arrives = concern == jumpcloud.AssociationChanged && mayArrive(event.Claims())
 	m.marks = concern != jumpcloud.Irrelevant && concern != jumpcloud.OwnWrite // the others change nobody
 	return nil
 }
@@ -87,6 +97,7 @@ func (m *message) task(body []byte) error {
 	}
 	m.of(t.Directory, plan.Subject{Kind: plan.OfUser, ID: string(t.User)}, t.Cause)
 	m.asksMore = t.Memberships || t.Source || !t.PasswordAt.IsZero()
+	m.arrives = (t.Memberships || t.Source) && mayArrive(t.Claims)
 	if t.Password != nil {
 		m.password, m.marks = t.Password, false
 		m.record.Body, m.record.Password = nil, true
@@ -102,10 +113,31 @@ func (m *message) groupTask(body []byte) error {
 	}
 	m.of(t.Directory, plan.Subject{Kind: plan.OfGroup, ID: string(t.Group)}, t.Cause)
 	m.asksMore = t.AllMembers || t.Source
+	m.arrives = t.Source && mayArrive(t.Claims)
 	if t.Group == "" {
 		m.marks, m.record.About = false, nil
 	}
 	return nil
+}
+
+// hasUser reports whether the message is about a user, and perhaps a group of that user.
+func (m *message) hasUser() bool {
+	return slices.ContainsFunc(m.record.About, func(s plan.Subject) bool { return s.Kind == plan.OfUser })
+}
+
+// mayArrive reports whether somebody may be connected by what events claimed: it is not only
+// that somebody left.
+func mayArrive(claims []directory.Claim) bool {
+	left := false
+	for _, c := range claims {
+		switch c.Kind {
+		case directory.Joined, directory.Associated:
+			return true
+		case directory.Left, directory.Dissociated:
+			left = true
+		}
+	}
+	return !left
 }
 
 // of fills in what a task is about.
