@@ -14,7 +14,6 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -127,27 +126,32 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	var kept directory.Directory
+	var rollout *store.Rollout // of the associations that the connection source already has
+	if settings.ConnectionSource.Type != directory.NoSource {
+		begun := store.Rollout{}.Begin(dir.ID, bulkRequest(reconcile.SettingsCause), true)
+		rollout = &begun
+	}
 	err = store.Contended(ctx, func() error {
 		var err error
-		kept, err = a.keep(ctx, directory.Directory{}, dir)
+		kept, err = a.keep(ctx, directory.Directory{}, dir, rollout)
 		return err
 	})
 	if err != nil {
 		return nil, refuseTenant(err)
 	}
-	return a.createdDirectory(ctx, kept)
-}
-
-// createdDirectory answers with a new directory, and sends tasks to read the
-// associations that its connection source already has.
-func (a API) createdDirectory(ctx context.Context, dir directory.Directory) (*api.Answer[directoryView], error) {
-	if dir.Settings.ConnectionSource.Type != directory.NoSource {
-		if err := a.enqueueSource(ctx, dir.ID); err != nil {
+	if rollout != nil {
+		if err := a.rollOut(ctx, kept.ID); err != nil {
 			return nil, api.Refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
-				Message: "the directory " + string(dir.ID) + " is kept, its connection source could not be read: PATCH connectionSource"}, "", nil)
+				Message: "the directory " + string(kept.ID) + " is kept; its connection source is read within some minutes"}, "", nil)
 		}
 	}
-	return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+	return &api.Answer[directoryView]{Body: viewOfDirectory(kept)}, nil
+}
+
+// rollOut sends the tasks that apply the settings of a directory. What it does not send,
+// because there is no time or because it fails, the sweep sends.
+func (a API) rollOut(ctx context.Context, id directory.ID) error {
+	return reconcile.Rollout{Store: a.Store, Users: a.Lanes.UsersBulk, Groups: a.Lanes.GroupsBulk}.Send(ctx, id, 0)
 }
 
 // unprocessable turns a NotFound about something that the body names into a fault of
@@ -192,27 +196,14 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	case err != nil:
 		return nil, err
 	}
-	if err := a.enqueueDirectory(ctx, dir.ID); err != nil {
+	if err := a.rollOut(ctx, dir.ID); err != nil {
 		return nil, api.Refuse(err, "", nil)
-	}
-	// Also if the source did not change: an earlier request may have stored the
-	// settings and then failed.
-	if _, named := in.Body.Settings[connectionSource]; named {
-		if err := a.enqueueSource(ctx, dir.ID); err != nil {
-			return nil, api.Refuse(err, "", nil)
-		}
 	}
 	return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
 }
 
 // connectionSource is the name of the setting.
 const connectionSource = "connectionSource"
-
-// enqueueSource sends the tasks to read the associations of the connection source.
-func (a API) enqueueSource(ctx context.Context, id directory.ID) error {
-	task := reconcile.GroupTask{Directory: id, Cause: bulkRequest("connection_source"), Source: true}
-	return reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task, task.Recheck())
-}
 
 // patchDirectory reads a directory, applies a patch and stores it; a fault of kind
 // Changed if another writer was faster.
@@ -221,6 +212,12 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	if err != nil {
 		return before, err
 	}
+	rollout, err := a.Store.Rollout(ctx, before.ID)
+	if err != nil {
+		return before, api.Refuse(err, "", nil)
+	}
+	_, namesSource := in.Body.Settings[connectionSource] // it is read also if it stays the same
+	rollout = rollout.Begin(before.ID, bulkRequest(reconcile.SettingsCause), namesSource)
 	dir := before
 	if in.Body.Name != nil {
 		dir.Name = *in.Body.Name
@@ -232,52 +229,11 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
-	dir, err = a.keep(ctx, before, dir)
+	dir, err = a.keep(ctx, before, dir, &rollout)
 	if err != nil && !fault.Is(err, fault.Changed) {
 		return before, refuseTenant(err)
 	}
 	return dir, err
-}
-
-// enqueueDirectory sends a task for every user and for every connected group of a
-// directory.
-func (a API) enqueueDirectory(ctx context.Context, id directory.ID) error {
-	cause := bulkRequest("settings_changed")
-	err := enqueueAll(ctx, a.Lanes.UsersBulk,
-		func(cursor string) (store.List[directory.Link], error) { return a.Store.Links(ctx, id, 0, cursor) },
-		func(l directory.Link) reconcile.Task {
-			return reconcile.Task{Directory: id, User: l.User, Cause: cause}
-		})
-	if err != nil {
-		return err
-	}
-	return enqueueAll(ctx, a.Lanes.GroupsBulk,
-		func(cursor string) (store.List[directory.GroupConnection], error) {
-			return a.Store.GroupConnections(ctx, id, 0, cursor)
-		},
-		func(c directory.GroupConnection) reconcile.GroupTask {
-			return reconcile.GroupTask{Directory: id, Group: c.Group, Cause: cause, AllMembers: true}
-		})
-}
-
-// enqueueAll sends a task for every record of a list, page by page.
-func enqueueAll[R any, T interface{ Message() (queue.Message, error) }](ctx context.Context, lane queue.Sender, list func(cursor string) (store.List[R], error), task func(R) T) error {
-	for cursor := ""; ; {
-		found, err := list(cursor)
-		if err != nil {
-			return err
-		}
-		tasks := make([]T, len(found.Items))
-		for i, record := range found.Items {
-			tasks[i] = task(record)
-		}
-		if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {
-			return err
-		}
-		if cursor = found.Cursor; cursor == "" {
-			return nil
-		}
-	}
 }
 
 // request returns the cause of a change that an administrator requests now.

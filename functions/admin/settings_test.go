@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,9 +181,12 @@ func TestADirectoryWhoseSourceCouldNotBeReadSaysSo(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%+v, %v, want 1 all", all, err)
 	}
-	want := "the directory " + string(all[0].ID) + " is kept, its connection source could not be read: PATCH connectionSource"
+	want := "the directory " + string(all[0].ID) + " is kept; its connection source is read within some minutes"
 	if status != 503 || detail != want {
 		t.Errorf("%d %q, want %q", status, detail, want)
+	}
+	if tasks := f.sweep(); len(tasks) == 0 || !strings.Contains(tasks[0], "source true") {
+		t.Errorf("the sweep sends %q, want the tasks that read the source", tasks)
 	}
 }
 

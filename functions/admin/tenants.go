@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/store"
 )
 
 // describe reads the tenant with our credentials and writes its id, its domains and any
@@ -87,8 +88,10 @@ func notVerified(dir directory.Directory, index int) string {
 // writes to both directories that they share it. A directory that waits for its
 // authorization counts too, because it works as soon as the tenant consents.
 //
+// With it, it stores what is to be sent so that its settings are applied (nil: nothing).
+//
 // The fault is of kind Changed if another writer was faster: try again.
-func (a API) keep(ctx context.Context, before, dir directory.Directory) (directory.Directory, error) {
+func (a API) keep(ctx context.Context, before, dir directory.Directory, rollout *store.Rollout) (directory.Directory, error) {
 	neighbours, err := a.Store.Neighbours(ctx, dir)
 	if err != nil {
 		return dir, err
@@ -116,7 +119,7 @@ func (a API) keep(ctx context.Context, before, dir directory.Directory) (directo
 	if err := mayShare(before, dir, others); err != nil {
 		return dir, err
 	}
-	dir.Version, err = a.Store.PutDirectoryAmong(ctx, dir, neighbours, changed...)
+	dir.Version, err = a.Store.PutDirectoryAmong(ctx, dir, rollout, neighbours, changed...)
 	return dir, err
 }
 

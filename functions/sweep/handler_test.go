@@ -54,6 +54,7 @@ type fixture struct {
 type counted struct {
 	store.Table
 	requests, dieBefore, dieAfter int
+	slow                          time.Duration // what a query takes
 }
 
 // death is what a process panics with.
@@ -84,6 +85,7 @@ func (c *counted) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item,
 
 func (c *counted) Query(ctx context.Context, q store.Query) (store.Page, error) {
 	defer c.request()()
+	time.Sleep(c.slow)
 	return c.Table.Query(ctx, q)
 }
 
@@ -195,6 +197,12 @@ func (f *fixture) run() []string {
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
 	f.must(f.handler.Handle(ctx, events.EventBridgeEvent{}))
+	return f.taken()
+}
+
+// taken takes the tasks out of the queues, as text.
+func (f *fixture) taken() []string {
+	f.t.Helper()
 	tasks := []string{}
 	f.take(f.users, func(body []byte) {
 		task, err := reconcile.ReadTask(body)

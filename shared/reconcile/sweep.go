@@ -20,8 +20,8 @@ import (
 
 // Sweep finds what was begun and what nobody works on any more, because a process died
 // or a message was lost, and sends the task that does it: for marks of members, pending
-// notices, actions without a result, connections that were made or ended, and notifications
-// that were not sent. It reads only the unfinished records of a directory, which are few, and can
+// notices, actions without a result, connections that were made or ended, notifications
+// that were not sent, and settings that were not applied. It reads only the unfinished records of a directory, which are few, and can
 // run at any time and twice at once.
 type Sweep struct {
 	Store *store.Store
@@ -87,6 +87,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	}
 	place := begin
 	var failed []error
+	rollsOut := false
 	for range sweepPages {
 		if !deadline.Allows(ctx, sweepLimit) {
 			break
@@ -102,6 +103,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		if len(page.Items) > 0 {
 			w := sweeping{Sweep: s, directory: id, now: time.Now().UTC(), found: found}
 			failed = append(failed, w.work(ctx, page.Items))
+			rollsOut = rollsOut || w.rollsOut
 		}
 		if place = page.Cursor; place == "" {
 			break
@@ -109,6 +111,10 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	}
 	if place != begin {
 		failed = append(failed, s.Store.PutSweepPlace(ctx, id, place))
+	}
+	if rollsOut && deadline.Allows(ctx, sweepLimit) {
+		found[store.UnfinishedRollout]++
+		failed = append(failed, Rollout{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, id, sweepPages))
 	}
 	return errors.Join(failed...)
 }
@@ -125,6 +131,8 @@ type sweeping struct {
 	done  []store.Unfinished // with which nothing is left to do
 	tasks []sweptTask
 	ended []plan.Action
+	// rollsOut says that tasks for settings are to be sent, which are too many for a page.
+	rollsOut bool
 }
 
 // sweptTask is a subject that is to get a task.
@@ -171,6 +179,9 @@ func (w *sweeping) sort(records []store.Unfinished) {
 			about.Group = ""
 		case store.OpenAction:
 			about = w.subject(u.Action)
+		case store.UnfinishedRollout:
+			w.rollsOut = true
+			continue
 		}
 		if w.about[about] == nil {
 			w.order = append(w.order, about)

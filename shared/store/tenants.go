@@ -70,13 +70,21 @@ func claimed(d directory.Directory) []string {
 	return names[:min(len(names), maxTenantNames)]
 }
 
-// PutDirectoryAmong stores a directory like [Store.PutDirectory], claims the names of
-// its tenant and stores the other changed directories, all in one transaction. It
-// returns Changed if, after [Store.Neighbours] read them, another writer changed one of
-// the directories or claimed one of the names. So of two new directories on one tenant
-// the second always sees the first.
-func (s *Store) PutDirectoryAmong(ctx context.Context, d directory.Directory, neighbours Neighbours, changed ...directory.Directory) (int64, error) {
+// PutDirectoryAmong stores a directory like [Store.PutDirectory] with the rollout of its
+// settings (nil: none), claims the names of its tenant and stores the other changed
+// directories, all in one transaction. It returns Changed if, after [Store.Neighbours] read
+// them, another writer changed one of the directories or claimed one of the names, or changed
+// the rollout after it was read. So of two new directories on one tenant the second always
+// sees the first.
+func (s *Store) PutDirectoryAmong(ctx context.Context, d directory.Directory, rollout *Rollout, neighbours Neighbours, changed ...directory.Directory) (int64, error) {
 	var writes []Write
+	if rollout != nil {
+		begins, err := rollout.begins()
+		if err != nil {
+			return 0, err
+		}
+		writes = append(writes, begins)
+	}
 	for _, each := range append([]directory.Directory{d}, changed...) {
 		item, err := directoryItem(each)
 		if err != nil {

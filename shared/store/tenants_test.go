@@ -20,7 +20,7 @@ func TestNeighbours(t *testing.T) {
 	if err != nil || len(alone.Directories) != 0 {
 		t.Fatalf("%+v, %v, want 0 Directories", alone, err)
 	}
-	if first.Version, err = s.PutDirectoryAmong(t.Context(), first, alone); err != nil || first.Version != 1 {
+	if first.Version, err = s.PutDirectoryAmong(t.Context(), first, nil, alone); err != nil || first.Version != 1 {
 		t.Fatalf("version %d, %v, want 1", first.Version, err)
 	}
 	for name, tc := range map[string]struct {
@@ -44,11 +44,11 @@ func TestNeighbours(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.Name = "New"
-	version, err := s.PutDirectoryAmong(t.Context(), first, among)
+	version, err := s.PutDirectoryAmong(t.Context(), first, nil, among)
 	if got, readErr := s.Directory(t.Context(), first.ID); err != nil || readErr != nil || version != 2 || got.Version != 2 || got.Name != "New" {
 		t.Errorf("version %d: %+v, %v, %v, want version 2, Version 2, Name \"New\"", version, got, err, readErr)
 	}
-	if _, err := s.PutDirectoryAmong(t.Context(), first, among); !fault.Is(err, fault.Changed) {
+	if _, err := s.PutDirectoryAmong(t.Context(), first, nil, among); !fault.Is(err, fault.Changed) {
 		t.Errorf("an old version was written: %v, want a fault of kind %s", err, fault.Changed)
 	}
 }
@@ -70,10 +70,10 @@ func TestTheSecondOnATenantSeesTheFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.PutDirectoryAmong(t.Context(), first, before); err != nil {
+		if _, err := s.PutDirectoryAmong(t.Context(), first, nil, before); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.PutDirectoryAmong(t.Context(), second, beforeSecond); !fault.Is(err, fault.Changed) {
+		if _, err := s.PutDirectoryAmong(t.Context(), second, nil, beforeSecond); !fault.Is(err, fault.Changed) {
 			t.Errorf("%s: %v, want a fault of kind %s", name, err, fault.Changed)
 		}
 		if _, err := s.Directory(t.Context(), second.ID); !fault.Is(err, fault.NotFound) {
@@ -96,7 +96,7 @@ func TestTenantWithManyDomains(t *testing.T) {
 	first := on("one", "t1", domains...)
 	before, err := s.Neighbours(t.Context(), first)
 	if err == nil {
-		_, err = s.PutDirectoryAmong(t.Context(), first, before)
+		_, err = s.PutDirectoryAmong(t.Context(), first, nil, before)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,8 @@ const (
 	PendingNotice UnfinishedKind = "notice"
 	OpenAction    UnfinishedKind = "action"
 	DueCheck      UnfinishedKind = "check"
+	// UnfinishedRollout has neither a user nor a group.
+	UnfinishedRollout UnfinishedKind = "rollout"
 )
 
 // How long after a record was written it is due: longer than the work on it takes, with a
@@ -84,9 +86,10 @@ func sweepKey(id directory.ID, part string, user directory.UserID, group directo
 
 // The kinds of records in the partition of the sweep of a directory.
 const (
-	checkPart = "check"
-	sentPart  = "sent"
-	placePart = "place"
+	checkPart   = "check"
+	sentPart    = "sent"
+	placePart   = "place"
+	rolloutPart = "rollout"
 )
 
 // UnfinishedPage is one page of unfinished records. Cursor is "" on the last one.
@@ -133,7 +136,7 @@ func readUnfinished(item Item) (u Unfinished, err error) {
 		u.Action, err = decode[plan.Action](item)
 		return u, err
 	}
-	m, err := decode[Mark](item) // a check has the same fields
+	m, err := decode[Mark](item) // a check has the same fields, and a rollout none of them
 	u.User, u.Group = m.User, m.Group
 	return u, err
 }

@@ -1,0 +1,108 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"entrasync/shared/deadline"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/queue"
+	"entrasync/shared/store"
+)
+
+// Rollout sends the tasks that apply the settings of a directory after they were changed:
+// one for every link of a user, one for every connected group, and those that read the
+// connection source if it was named. A record (store.Rollout), written together with the
+// settings, says what is left to send: the API begins, and the sweep sends what the API had
+// no time for, or did not send because its process died.
+type Rollout struct {
+	Store *store.Store
+	// Users and Groups are the bulk lanes.
+	Users, Groups queue.Sender
+}
+
+// The types of the causes of the tasks.
+const (
+	SettingsCause = "settings_changed"
+	SourceCause   = "connection_source"
+)
+
+const (
+	// rolloutPageSize is for how many records one page of tasks is sent.
+	rolloutPageSize = 500
+	// rolloutLimit is how long such a page may take (assumed).
+	rolloutLimit = 5 * time.Second
+)
+
+// Send sends what is left for a directory: so many pages, all if pages is 0, and as many as
+// there is time for. It keeps the place if more is left, and else deletes the record. Two
+// may send at once: every task may come twice.
+func (r Rollout) Send(ctx context.Context, id directory.ID, pages int) error {
+	left, err := r.Store.Rollout(ctx, id)
+	if err != nil || left.Version == 0 {
+		return err
+	}
+	for n := 0; left.Stage != store.RolledOut; n++ {
+		if n > 0 && n == pages || !deadline.Allows(ctx, rolloutLimit) {
+			return r.keep(ctx, left)
+		}
+		cursor, err := r.send(ctx, left)
+		switch {
+		case fault.Is(err, fault.Invalid) && left.Cursor != "": // the cursor of another version
+		case err != nil:
+			return errors.Join(err, r.keep(ctx, left))
+		case cursor == "":
+			left.Stage = left.Stage.Next()
+		}
+		left.Cursor = cursor
+	}
+	return r.Store.EndRollout(ctx, left)
+}
+
+// keep keeps the place, also if the time is over.
+func (r Rollout) keep(ctx context.Context, left store.Rollout) error {
+	ctx, cancel := deadline.ForRecords(ctx, recordLimit)
+	defer cancel()
+	return r.Store.KeepRollout(ctx, left)
+}
+
+// send sends one page of tasks and returns the cursor of the next page of the stage.
+func (r Rollout) send(ctx context.Context, left store.Rollout) (cursor string, err error) {
+	switch left.Stage {
+	case store.RolloutOfUsers:
+		page, err := r.Store.Links(ctx, left.Directory, rolloutPageSize, left.Cursor)
+		if err != nil {
+			return "", err
+		}
+		tasks := make([]Task, len(page.Items))
+		for i, l := range page.Items {
+			tasks[i] = Task{Directory: left.Directory, User: l.User, Cause: left.Cause}
+		}
+		return page.Cursor, Enqueue(ctx, r.Users, tasks...)
+	case store.RolloutOfGroups:
+		page, err := r.Store.GroupConnections(ctx, left.Directory, rolloutPageSize, left.Cursor)
+		if err != nil {
+			return "", err
+		}
+		tasks := make([]GroupTask, len(page.Items))
+		for i, c := range page.Items {
+			tasks[i] = GroupTask{Directory: left.Directory, Group: c.Group, Cause: left.Cause, AllMembers: true}
+		}
+		return page.Cursor, Enqueue(ctx, r.Groups, tasks...)
+	default:
+		return "", r.sendSource(ctx, left)
+	}
+}
+
+// sendSource sends the tasks that read the associations of the connection source.
+func (r Rollout) sendSource(ctx context.Context, left store.Rollout) error {
+	if !left.Source {
+		return nil
+	}
+	cause := plan.Cause{Type: SourceCause, ID: left.Cause.ID, At: left.Cause.At, Requested: left.Cause.Requested, Many: true}
+	task := GroupTask{Directory: left.Directory, Cause: cause, Source: true}
+	return Enqueue(ctx, r.Groups, task, task.Recheck())
+}
