@@ -188,14 +188,17 @@ func obstacleKind(reason directory.Reason) fault.Kind {
 // the account: a user who comes back claims it again. It is not given up while another
 // worker may still write to the account: that would change it for the next user.
 func (b *userBatch) release(ctx context.Context, u *user) {
-	account := u.written.lost
-	if u.link.Freed {
-		account = u.link.EntraID
+	var err error
+	switch {
+	case u.link.Freed:
+		var free bool
+		if free, err = b.Store.Release(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID); free {
+			err = b.notifyFreed(ctx, u, u.link.EntraID)
+		}
+	case u.written.lost != "":
+		err = b.giveUpClaim(ctx, u, u.written.lost)
 	}
-	if account == "" {
-		return
-	}
-	if err := b.giveUpClaim(ctx, u, account); err != nil {
+	if err != nil {
 		b.retry(ctx, u, err)
 	}
 }
@@ -207,6 +210,11 @@ func (b *userBatch) giveUpClaim(ctx context.Context, u *user, account directory.
 	if err != nil || !free {
 		return err
 	}
+	return b.notifyFreed(ctx, u, account)
+}
+
+// notifyFreed sends tasks for the users who wait for an account that nobody claims any more.
+func (b *userBatch) notifyFreed(ctx context.Context, u *user, account directory.EntraID) error {
 	return b.notifyWaiting(ctx, store.FreeAccount(b.dir.TenantObject, account), plan.Cause{Type: "account_freed", ID: string(u.attempt.User), At: time.Now().UTC()})
 }
 

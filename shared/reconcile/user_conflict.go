@@ -36,18 +36,17 @@ func (u *user) doubt(ctx context.Context, records *store.Store, dir directory.Di
 	if link.EntraID == "" || link.EntraID != u.link.EntraID {
 		return nil
 	}
-	if link.Freed { // nothing is written to an account that is free
-		if _, err := records.Claim(ctx, dir.TenantObject, link.EntraID, u.owner(dir.Organization), dir.ID); err != nil {
-			return err
-		}
-		link.Freed = false
-	}
 	for _, action := range completed {
 		if action.Writes(directory.AccountEnabled) {
 			link.State = u.link.State
 		}
 		link.Applied = link.Applied.Without(action.Changes)
 		link.OpenActions = slices.DeleteFunc(slices.Clone(link.OpenActions), func(id string) bool { return id == action.ID })
+	}
+	if link.Freed { // nothing is written to an account that is free
+		link.Freed = false
+		_, err := records.ClaimAgain(ctx, dir.TenantObject, u.owner(dir.Organization), link)
+		return err
 	}
 	return records.Record(ctx, store.Recording{Link: link})[0]
 }

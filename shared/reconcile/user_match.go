@@ -116,10 +116,13 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 		if u.plan.Link = u.link; !isBack {
 			continue
 		}
-		_, err := b.claim(ctx, u.link.EntraID, b.owner(u))
+		err := b.claimAgain(ctx, u)
 		switch {
 		case err == nil:
-			u.link.Freed, u.link.Applied, u.link.Arrived = false, nil, true
+			u.link.Applied, u.link.Arrived = nil, true
+		case fault.Is(err, fault.Changed):
+			b.retry(ctx, u, err)
+			continue
 		case fault.Is(err, fault.Conflict):
 			// Otherwise the next attempt would wait for the account.
 			if err := b.Store.RemoveImported(ctx, b.dir.TenantObject, b.dir.Organization, u.attempt.User); err != nil {
@@ -134,6 +137,23 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 		}
 		u.plan.Link = u.link
 	}
+}
+
+// claimAgain claims the account of a link. If it was freed, the link says that it is not any
+// more, together with the claim: the worker that freed it may not have given up the claim yet.
+func (b *userBatch) claimAgain(ctx context.Context, u *user) error {
+	if !u.link.Freed {
+		_, err := b.claim(ctx, u.link.EntraID, b.owner(u))
+		return err
+	}
+	link := u.link
+	link.Freed, link.Applied, link.Arrived = false, nil, true // what happens to the account until then is not known
+	_, err := b.Store.ClaimAgain(ctx, b.dir.TenantObject, b.owner(u), link)
+	if err == nil {
+		u.link.Freed = false
+		u.link.Version++
+	}
+	return err
 }
 
 // isBack reports whether the user left since the link learnt what Entra has. The status alone

@@ -94,13 +94,16 @@ func (b *userBatch) recall(ctx context.Context, users []*user) {
 			continue
 		}
 		if u.link.Freed {
-			if _, err := b.claim(ctx, u.link.EntraID, b.owner(u)); err != nil {
-				if !fault.Is(err, fault.Conflict) {
-					b.fail(ctx, u, err)
-				}
+			err := b.claimAgain(ctx, u)
+			switch {
+			case fault.Is(err, fault.Changed):
+				b.retry(ctx, u, err)
+			case err != nil && !fault.Is(err, fault.Conflict):
+				b.fail(ctx, u, err)
+			}
+			if err != nil {
 				continue
 			}
-			u.link.Freed = false
 		}
 		u.link.Applied = u.link.Applied.Without(unknown)
 	}

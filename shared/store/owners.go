@@ -93,7 +93,12 @@ func (s *Store) Owners(ctx context.Context, tenant directory.TenantID, accounts 
 // already has another owner, it returns that owner with a fault of kind Conflict: an
 // account has at most one owner.
 func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, error) {
-	return s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
+	return s.changeOwner(ctx, ownerKey(tenant, account), claiming(account, claimant, by))
+}
+
+// claiming is the change of an owner that claims an account, by a directory.
+func claiming(account directory.EntraID, claimant Owner, by directory.ID) func(Owner) (Owner, error) {
+	return func(owner Owner) (Owner, error) {
 		if len(owner.Directories) == 0 {
 			return claimant.claimedBy(by), nil
 		}
@@ -108,7 +113,7 @@ func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account di
 			owner.At = now
 		}
 		return owner, nil
-	})
+	}
 }
 
 // ClaimFrom is Claim in place of an owner who has abandoned the account. It is refused like
@@ -141,37 +146,107 @@ func (o Owner) equal(other Owner) bool {
 // Unclaim ends the claim of an account by a directory; free says that the account has
 // no owner any more.
 func (s *Store) Unclaim(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (free bool, err error) {
-	after, err := s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
-		if owner.Is(claimant) {
-			owner.Directories = slices.DeleteFunc(slices.Clone(owner.Directories), func(id directory.ID) bool { return id == by })
-		}
-		return owner, nil
-	})
+	after, err := s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) { return owner.without(claimant, by), nil })
 	return len(after.Directories) == 0, err
+}
+
+// without is the owner after the claimant ended the claim by a directory.
+func (o Owner) without(claimant Owner, by directory.ID) Owner {
+	if o.Is(claimant) {
+		o.Directories = slices.DeleteFunc(slices.Clone(o.Directories), func(id directory.ID) bool { return id == by })
+	}
+	return o
+}
+
+// Release is Unclaim for an account whose link says that it is freed. It does nothing if the
+// link does not say so any more: another worker has connected the user again. Link and claim
+// are compared in one transaction, as [Store.ClaimAgain] writes them, so neither worker takes
+// the claim from the other.
+func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (free bool, err error) {
+	err = Contended(ctx, func() error {
+		link, version, err := get[directory.Link](ctx, s, linkKey(by, claimant.User))
+		if fault.Is(err, fault.NotFound) || err == nil && (!link.Freed || link.EntraID != account) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		freed := Write{Item: Item{Key: linkKey(by, claimant.User)}, If: IfVersion(version), Check: true}
+		after, err := s.writeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) { return owner.without(claimant, by), nil }, freed)
+		free = err == nil && len(after.Directories) == 0
+		return err
+	})
+	return free, err
+}
+
+// ClaimAgain is Claim for an account that a link names and that was freed: it stores the link,
+// which does not say so any more, in the same transaction. It returns a fault of kind Changed
+// if the link was changed since it was read.
+func (s *Store) ClaimAgain(ctx context.Context, tenant directory.TenantID, claimant Owner, link directory.Link) (Owner, error) {
+	var after Owner
+	var changed error
+	err := Contended(ctx, func() error {
+		writes, err := Recording{Link: link}.writes()
+		if err != nil {
+			return err
+		}
+		after, err = s.writeOwner(ctx, ownerKey(tenant, link.EntraID), claiming(link.EntraID, claimant, link.Directory), writes...)
+		if !fault.Is(err, fault.Changed) {
+			return err
+		}
+		if item, readErr := s.table.Get(ctx, linkKey(link.Directory, link.User)); readErr == nil && item.Version != link.Version {
+			changed = err
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		err = changed
+	}
+	return after, err
 }
 
 // changeOwner reads an owner, changes it and writes it. An owner without a directory is
 // deleted.
-func (s *Store) changeOwner(ctx context.Context, key Key, change func(Owner) (Owner, error)) (Owner, error) {
-	var after Owner
-	err := Contended(ctx, func() error {
-		before, version, err := get[Owner](ctx, s, key)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		after, err = change(before)
-		if err != nil || before.equal(after) {
-			return err
-		}
-		if len(after.Directories) == 0 {
-			return s.table.Delete(ctx, key, IfVersion(version))
-		}
-		item, err := encode(key, after)
-		if err != nil {
-			return err
-		}
-		_, err = s.table.Put(ctx, item, IfVersion(version))
+func (s *Store) changeOwner(ctx context.Context, key Key, change func(Owner) (Owner, error)) (after Owner, err error) {
+	err = Contended(ctx, func() error {
+		after, err = s.writeOwner(ctx, key, change)
 		return err
 	})
 	return after, err
+}
+
+// writeOwner is one try of changeOwner, in one transaction with other writes; a fault of kind
+// Changed if another writer was faster.
+func (s *Store) writeOwner(ctx context.Context, key Key, change func(Owner) (Owner, error), with ...Write) (Owner, error) {
+	before, version, err := get[Owner](ctx, s, key)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return Owner{}, err
+	}
+	after, err := change(before)
+	if err != nil {
+		return after, err
+	}
+	write := Write{Item: Item{Key: key}, If: IfVersion(version)}
+	switch {
+	case before.equal(after) && len(with) == 0:
+		return after, nil
+	case before.equal(after):
+		write.Check = true
+	case len(after.Directories) == 0:
+		write.Delete = true
+	default:
+		if write.Item, err = encode(key, after); err != nil {
+			return after, err
+		}
+	}
+	switch {
+	case len(with) > 0:
+		return after, s.table.Transact(ctx, append([]Write{write}, with...))
+	case write.Delete:
+		return after, s.table.Delete(ctx, key, write.If)
+	default:
+		_, err = s.table.Put(ctx, write.Item, write.If)
+		return after, err
+	}
 }

@@ -337,3 +337,64 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("%v, %v, want 1, u1 \"e1\"", got, err)
 	}
 }
+
+// A claim is given up only as long as the link says that the account is freed, and the link
+// stops saying so together with the claim.
+func TestReleaseAndClaimAgain(t *testing.T) {
+	s, id := open(t), directory.NewID(organization, "one")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() directory.Link {
+		t.Helper()
+		known, err := s.User(t.Context(), organization, "u1")
+		must(err)
+		link, _ := known.Link(id)
+		return link
+	}
+	ann := store.Owner{Organization: organization, User: "u1"}
+	release := func() bool {
+		t.Helper()
+		free, err := s.Release(t.Context(), "contoso", "e1", ann, id)
+		must(err)
+		return free
+	}
+	if release() {
+		t.Error("released without a link, want nothing done")
+	}
+	must(s.Connect(t.Context(), id, "u1", directory.Direct, time.Now().UTC()))
+	free := func(freed bool) {
+		t.Helper()
+		must(s.ChangeLink(t.Context(), id, "u1", func(l directory.Link) directory.Link { l.EntraID, l.Freed = "e1", freed; return l }))
+	}
+	free(false)
+	_, err := s.Claim(t.Context(), "contoso", "e1", ann, id)
+	must(err)
+	if release() {
+		t.Error("released although the link keeps the account, want nothing done")
+	}
+	free(true)
+	stale := read()
+	kept := stale
+	kept.Freed = false
+	_, err = s.ClaimAgain(t.Context(), "contoso", ann, kept)
+	must(err)
+	if release() || read().Freed {
+		t.Error("released, or still freed, after it was claimed again; want neither")
+	}
+	if _, err := s.ClaimAgain(t.Context(), "contoso", ann, stale); !fault.Is(err, fault.Changed) {
+		t.Errorf("claimed again for an older link: got %v, want %s", err, fault.Changed)
+	}
+	free(true)
+	if !release() {
+		t.Error("not released, want it free")
+	}
+	_, err = s.Claim(t.Context(), "contoso", "e1", store.Owner{Organization: organization, User: "u2"}, id)
+	must(err)
+	if _, err := s.ClaimAgain(t.Context(), "contoso", ann, read()); !fault.Is(err, fault.Conflict) {
+		t.Errorf("claimed again after somebody else: got %v, want %s", err, fault.Conflict)
+	}
+}

@@ -62,7 +62,7 @@ func (i *Item) setUnfinished(id directory.ID, kind UnfinishedKind, after time.Du
 }
 
 // Check says that something about a user or a group was begun that must be done by the
-// time when the check is due: it was connected, its last connection ended, users are to be
+// time when the check is due: it was connected, or may be, its last connection ended, users are to be
 // notified, or the result of an action is not known. It is written together with the beginning. Whoever
 // does the work does not know of it: the sweep deletes it once the link shows that nothing
 // is left to do.
