@@ -178,6 +178,10 @@ type Standing struct {
 	Version    int64     `json:"-"`
 }
 
+// Unread reports whether the next attempt is to read everything, because a message about the
+// object was set aside. Links that are older than StrandedAt only have the reason.
+func (s Standing) Unread() bool { return !s.StrandedAt.IsZero() || s.Reason == Stranded }
+
 // Stands reports whether the link has the status and the reason. An empty one matches every
 // link.
 func (s Standing) Stands(status LinkStatus, reason Reason) bool {

@@ -33,7 +33,7 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 		if !found {
 			g.link = directory.NewGroupLink(id, g.attempt.Group)
 		}
-		if g.read.stranded = link.StrandedAt; !link.StrandedAt.IsZero() { // what the message asked to read is not known
+		if g.read.stranded = link.StrandedAt; link.Unread() { // what the message asked to read is not known
 			g.attempt.AllMembers, g.attempt.Source = true, true
 		}
 		if !g.over && known.Busy(id, time.Now()) {

@@ -30,7 +30,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 			link = directory.NewLink(id, u.attempt.User)
 		}
 		u.link, u.called, u.match.unannounced = link, string(link.UPN), link.Arrived
-		if !link.StrandedAt.IsZero() { // what the message asked to read is not known
+		if link.Unread() { // what the message asked to read is not known
 			u.attempt.Memberships, u.attempt.Source = true, true
 		}
 	}

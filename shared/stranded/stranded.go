@@ -5,10 +5,10 @@
 // For each message it (1) writes a record with all that is needed to send the message back
 // (package store, Stranded); (2) parks the links of the users and groups that the message
 // is about, with the reason stranded, unless a later change was applied since, and makes a
-// link for a newcomer, who has none yet; (3) records
-// a failed action for each user, which the events show; (4) counts and logs it; and only
-// then (5) deletes the message. A process may die at any point: the message is received
-// again, and the same record and the same actions are written again.
+// link for a newcomer, who has none yet; (3) records a failed action for each user, which the
+// events show; (4) counts and logs it; and only then (5) deletes the message. A process may
+// die at any point: the message is received again, and the same record and the same actions
+// are written again.
 //
 // The task of a password has a sealed password, which is never stored: its action is closed
 // as interrupted, and the links say that the password has to be set again.
