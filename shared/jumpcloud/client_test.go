@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -260,11 +261,11 @@ func TestOrganization(t *testing.T) {
 	sim, client := simulator(t)
 	sim.Set(func(b *jumpcloudtest.Behaviour) { b.RefuseUnsupportedOrgID, b.RequireOrgID = true, true })
 	want := directory.Organization{ID: jumpcloudtest.DefaultOrganizationID, Name: "Example"}
-	if got, err := client.Organization(t.Context()); err != nil || got != want {
+	if got, err := client.Organization(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("named: %+v, %v, want %+v", got, err, want)
 	}
 	config := jumpcloud.Config{APIURL: "http://sim/api/", APIKey: apiKey, HTTP: &http.Client{Transport: jumpcloudtest.Transport(sim)}}
-	if got, err := jumpcloud.NewClient(config).Organization(t.Context()); err != nil || got != want {
+	if got, err := jumpcloud.NewClient(config).Organization(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the only one: %+v, %v, want %+v", got, err, want)
 	}
 	config.Organization = "ffffffffffffffffffffffff"
