@@ -31,7 +31,7 @@ type Rushed struct {
 	Units       int             // write units meanwhile
 	Busy        map[string]int  // messages that waited after the last suspension
 	Took        time.Duration   // until all was done
-	Missed      []string        // names of people whom what was done to them did not reach
+	Missed      []string        // names of people without what was done to them
 }
 
 // P is a percentile of the suspensions.

@@ -21,7 +21,6 @@ const (
 	NewLastNames    Script = "new last names"    // changes the last names
 	EndOfUsers      Script = "end users by API"  // ends the connections of users, by requests to the API
 	EndOfGroups     Script = "end groups by API" // ends the connections of groups, by requests to the API
-	AllSuspended    Script = "suspend everybody" // suspends the people, which is urgent for each of them
 )
 
 // perGroup is how many members a group has where a script is about many: the removal of so
@@ -78,8 +77,6 @@ func (r Rush) script(w *World, people []directory.UserID) steps {
 		ofGroups(perGroup, func(group directory.GroupID, _ []directory.UserID) { end("groups", string(group)) })
 	case r.Script == EndOfUsers:
 		ofUsers(func(id directory.UserID) { end("users", string(id)) })
-	case r.Script == AllSuspended:
-		ofUsers(func(id directory.UserID) { w.Must(w.JumpCloud.SuspendUser(string(id))) })
 	case r.Script == NewLastNames:
 		const changed = "Married"
 		ofUsers(func(id directory.UserID) {
