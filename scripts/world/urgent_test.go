@@ -38,7 +38,7 @@ func TestASuspensionWaitsForNoScript(t *testing.T) {
 	const most = 5 * time.Second
 	for script, tc := range map[world.Script]struct{ people, burst int }{
 		world.LeaveOneGroup:   {500, 800},
-		world.LeaveManyGroups: {300, 500},
+		world.LeaveManyGroups: {300, 600},
 		world.DeleteGroups:    {300, 450},
 		world.NewLastNames:    {300, 120},
 		world.EndOfUsers:      {300, 300},
