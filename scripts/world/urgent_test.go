@@ -40,7 +40,7 @@ func TestASuspensionWaitsForNoScript(t *testing.T) {
 		world.LeaveOneGroup:   {500, 800},
 		world.LeaveManyGroups: {300, 600},
 		world.DeleteGroups:    {300, 450},
-		world.NewLastNames:    {300, 120},
+		world.NewLastNames:    {600, 150},
 		world.EndOfUsers:      {300, 300},
 		world.EndOfGroups:     {300, 300},
 	} {
