@@ -13,7 +13,6 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
 
@@ -102,7 +101,7 @@ func (a API) connectUser(ctx context.Context, in *userPath) (*api.Answer[linkVie
 	if err := a.Store.Connect(ctx, dir.ID, user, directory.Direct, time.Now().UTC()); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	return a.enqueueShared(ctx, dir, user, bulkRequest(reconcile.Connected), a.Lanes.UsersBulk)
+	return a.enqueueShared(ctx, dir, user, bulkRequest(reconcile.Connected))
 }
 
 // jumpCloudUser reads a user from JumpCloud; NotFound if there is none.
@@ -137,7 +136,7 @@ func (a API) disconnectUser(ctx context.Context, in *userPath) (*api.Answer[link
 	if !was {
 		return nil, api.Refuse(fault.New(fault.NotFound, "admin.disconnect", "the user "+in.User+" is not connected directly to this directory"), "path.userId", in.User)
 	}
-	return a.enqueueShared(ctx, dir, user, request("disconnected"), a.Lanes.UsersLive)
+	return a.enqueueShared(ctx, dir, user, a.oneRequest("disconnected", dir))
 }
 
 // isLeaving reports whether nothing connects a user to a directory any more, and the
@@ -161,10 +160,10 @@ func ends(dir directory.Directory) []directory.Path {
 // enqueueShared sends tasks for a user when a connection of the user changed: for the
 // directory, and for each directory on the same tenant that also has the user. An
 // account stays enabled as long as any of them has the user connected.
-func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause plan.Cause, lane queue.Sender) (*api.Answer[linkView], error) {
+func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id directory.UserID, cause plan.Cause) (*api.Answer[linkView], error) {
 	task := reconcile.Task{User: id, Cause: cause}
 	if len(dir.Shares) == 0 {
-		return a.enqueueUser(ctx, dir, task, lane)
+		return a.enqueueUser(ctx, dir, task)
 	}
 	user, err := a.Store.User(ctx, dir.Organization, id)
 	if err != nil {
@@ -176,18 +175,18 @@ func (a API) enqueueShared(ctx context.Context, dir directory.Directory, id dire
 			also = append(also, other)
 		}
 	}
-	return a.enqueueUser(ctx, dir, task, lane, also...)
+	return a.enqueueUser(ctx, dir, task, also...)
 }
 
 // enqueueUser sends a task for one user in a directory, and tasks with the same cause
 // for other directories. It answers with the current link in the directory.
-func (a API) enqueueUser(ctx context.Context, dir directory.Directory, task reconcile.Task, lane queue.Sender, also ...directory.ID) (*api.Answer[linkView], error) {
+func (a API) enqueueUser(ctx context.Context, dir directory.Directory, task reconcile.Task, also ...directory.ID) (*api.Answer[linkView], error) {
 	task.Directory = dir.ID
 	tasks := []reconcile.Task{task}
 	for _, id := range also {
 		tasks = append(tasks, reconcile.Task{Directory: id, User: task.User, Cause: task.Cause})
 	}
-	if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {
+	if err := reconcile.Enqueue(ctx, a.Lanes.Users(task.Cause), tasks...); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
 	view, err := a.linkOf(ctx, dir, task.User)

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"entrasync/shared/api"
+	"entrasync/shared/crowd"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -239,6 +240,25 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 // request returns the cause of a change that an administrator requests now.
 func request(kind string) plan.Cause {
 	return plan.Cause{Type: kind, ID: rand.Text(), At: time.Now().UTC(), Requested: true}
+}
+
+// oneRequest is request for one user in a directory. A script sends many such requests:
+// what is beyond a few within a minute concerns many together.
+func (a API) oneRequest(kind string, dir directory.Directory) plan.Cause {
+	return a.counted(kind, crowd.Kind{Name: string(dir.ID) + "/users", Most: crowd.Few})
+}
+
+// oneGroupRequest is oneRequest for one group, whose members the request concerns as well.
+func (a API) oneGroupRequest(kind string, dir directory.Directory) plan.Cause {
+	return a.counted(kind, crowd.Kind{Name: string(dir.ID) + "/groups", Most: crowd.FewGroups})
+}
+
+// counted counts a request of some kind and returns its cause.
+func (a API) counted(cause string, kind crowd.Kind) plan.Cause {
+	if a.requests.Surplus(time.Now(), kind) {
+		return bulkRequest(cause)
+	}
+	return request(cause)
 }
 
 // bulkRequest is request for what concerns many, or is one of many requests: an

@@ -10,7 +10,6 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
-	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 )
 
@@ -52,7 +51,7 @@ func (a API) groups(on huma.API) {
 			if shown, err := a.showGroup(ctx, dir, in.Group); err != nil {
 				return shown, err
 			}
-			return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: request("retried"), AllMembers: true}, a.Lanes.GroupsLive)
+			return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: a.oneGroupRequest("retried", dir), AllMembers: true})
 		})
 }
 
@@ -81,7 +80,7 @@ func (a API) connectGroup(ctx context.Context, in *groupPath) (*api.Answer[group
 	if err := reconcile.Enqueue(ctx, a.Lanes.GroupsBulk, task.Recheck()); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	return a.enqueueGroup(ctx, dir, task, a.Lanes.GroupsBulk)
+	return a.enqueueGroup(ctx, dir, task)
 }
 
 // disconnectGroup ends the connection and sends a task for the group.
@@ -107,7 +106,7 @@ func (a API) disconnectGroup(ctx context.Context, in *groupPath) (*api.Answer[gr
 	if !was {
 		return nil, api.Refuse(fault.New(fault.NotFound, "admin.disconnect", "the group "+in.Group+" is not connected to this directory by an administrator"), "path.groupId", in.Group)
 	}
-	return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: request("disconnected")}, a.Lanes.GroupsLive)
+	return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: id, Cause: a.oneGroupRequest("disconnected", dir)})
 }
 
 // isLeavingGroup is isLeaving for a group.
@@ -119,9 +118,9 @@ func (a API) isLeavingGroup(ctx context.Context, dir directory.Directory, id dir
 
 // enqueueGroup sends a task for a group in a directory and answers with the group's
 // current state.
-func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask, lane queue.Sender) (*api.Answer[groupView], error) {
+func (a API) enqueueGroup(ctx context.Context, dir directory.Directory, task reconcile.GroupTask) (*api.Answer[groupView], error) {
 	task.Directory = dir.ID
-	if err := reconcile.Enqueue(ctx, lane, task); err != nil {
+	if err := reconcile.Enqueue(ctx, a.Lanes.Groups(task.Cause), task); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
 	return a.showGroup(ctx, dir, string(task.Group))

@@ -17,6 +17,7 @@ import (
 
 	"entrasync/shared/api"
 	"entrasync/shared/clients"
+	"entrasync/shared/crowd"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/importapi"
@@ -69,6 +70,9 @@ type API struct {
 	Changes queue.Sender // the queue of events
 	Auth    api.Auth
 	Secrets secret.Store
+
+	// requests counts the requests for single users and groups.
+	requests *crowd.Counter
 }
 
 // check returns a fault that names the missing part of the API, if there is one.
@@ -85,6 +89,7 @@ func New(a API) (api.Handler, error) {
 	if err := a.check(); err != nil {
 		return api.Handler{}, err
 	}
+	a.requests = &crowd.Counter{}
 	return api.New(api.Config{Auth: a.Auth, Register: a.register, Document: true})
 }
 

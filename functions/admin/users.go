@@ -96,8 +96,8 @@ func (a API) users(on huma.API) {
 			}
 			// Reads the memberships and the connection source again: an event may have
 			// been missed.
-			return a.enqueueUser(ctx, dir, reconcile.Task{User: user, Cause: request("retried"), Memberships: true,
-				Source: dir.Settings.ConnectionSource.Type != directory.NoSource}, a.Lanes.UsersLive)
+			return a.enqueueUser(ctx, dir, reconcile.Task{User: user, Cause: a.oneRequest("retried", dir), Memberships: true,
+				Source: dir.Settings.ConnectionSource.Type != directory.NoSource})
 		})
 }
 

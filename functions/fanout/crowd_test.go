@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"entrasync/shared/crowd"
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/plan"
@@ -36,35 +37,43 @@ func (f *fixture) people(n int) {
 // Of many events with one cause, the first few go to the live lane and the others to the
 // bulk lane. What is urgent stays in the live lane, however many there are.
 func TestTheSurplusOfACrowdGoesToTheBulkLane(t *testing.T) {
-	const many = plan.FewObjects + 30
-	altered := func(c jumpcloud.Change) jumpcloud.Change {
-		c.Event.Altered = []jumpcloud.Alteration{{Field: "jobTitle", To: "aa"}}
+	const many, interval = crowd.FewOfAll + 30, 600 * time.Millisecond
+	attributes := func(c jumpcloud.Change) jumpcloud.Change {
+		c.Event.OnlyAttributes = true
 		return c
 	}
 	says := func(c jumpcloud.Change, word jumpcloud.Word) jumpcloud.Change {
 		c.Event.Says = []jumpcloud.Word{word}
 		return c
 	}
-	crowd, urgent := sent{usersLive: plan.FewObjects, usersBulk: many - plan.FewObjects}, sent{usersLive: many}
+	few := func(live int) sent { return sent{usersLive: live, usersBulk: many - live} }
+	groups := func(live int) sent { return sent{groupsLive: live, groupsBulk: many - live} }
+	everyGroup := func(f *fixture) {
+		for i := range many {
+			f.connect(one, directory.GroupID(person(i)))
+		}
+	}
+	source := func(f *fixture) { f.source(one, directory.ApplicationSource, application) }
+	urgent := sent{usersLive: many}
 	for name, tc := range map[string]struct {
 		known  func(*fixture)
 		change func(n int) jumpcloud.Change
 		want   sent
 	}{
-		"people leave a group":           {func(f *fixture) { f.connect(one, engineering) }, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, crowd},
-		"people leave the source":        {func(f *fixture) { f.source(one, directory.ApplicationSource, application) }, func(n int) jumpcloud.Change { return edge("user", person(n), "application", application) }, crowd},
-		"attributes of people change":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(change("user_update", person(n))) }, urgent},
+		"people leave a group":           {func(f *fixture) { f.connect(one, engineering) }, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, few(crowd.Few)},
+		"people leave the source":        {source, func(n int) jumpcloud.Change { return edge("user", person(n), "application", application) }, few(crowd.Few)},
+		"groups leave the source":        {source, func(n int) jumpcloud.Change { return edge("user_group", person(n), "application", application) }, groups(crowd.FewGroups)},
+		"each joins another group":       {everyGroup, func(n int) jumpcloud.Change { return edge("user_group", person(n), "user", person(n)) }, few(crowd.FewOfAll)},
+		"groups are deleted":             {everyGroup, func(n int) jumpcloud.Change { return groupChange("group_delete", person(n)) }, groups(crowd.FewGroups)},
+		"groups leave their groups":      {everyGroup, func(n int) jumpcloud.Change { return edge("user_group", person(n), "user_group", engineering) }, groups(crowd.FewGroups)},
+		"groups are renamed":             {everyGroup, func(n int) jumpcloud.Change { return groupChange("group_update", person(n)) }, groups(crowd.Few)},
+		"attributes of people change":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return attributes(change("user_update", person(n))) }, few(crowd.Few)},
 		"people are suspended":           {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_suspended", person(n)) }, urgent},
-		"people are locked out":          {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return altered(says(change("user_update", person(n)), "locked")) }, urgent},
+		"people are locked out":          {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return says(change("user_update", person(n)), "locked") }, urgent},
 		"people are deleted":             {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_delete", person(n)) }, urgent},
 		"people get passwords":           {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_password_set", person(n)) }, urgent},
 		"people change, nobody says how": {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_update", person(n)) }, urgent},
 		"groups that nobody connected":   {func(*fixture) {}, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, sent{}},
-		"each joins another group": {func(f *fixture) {
-			for i := range many {
-				f.connect(one, directory.GroupID(person(i)))
-			}
-		}, func(n int) jumpcloud.Change { return edge("user_group", person(n), "user", person(n)) }, urgent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -74,7 +83,7 @@ func TestTheSurplusOfACrowdGoesToTheBulkLane(t *testing.T) {
 					c := tc.change(n)
 					c.Event.ID = fmt.Sprint("event", n)
 					f.handle(c)
-					time.Sleep(time.Second)
+					time.Sleep(interval)
 				}
 				if got := f.sent(); got != tc.want {
 					t.Errorf("tasks in the lanes: %+v, want %+v", got, tc.want)
@@ -95,10 +104,10 @@ func TestACrowdEnds(t *testing.T) {
 			c.Event.ID = fmt.Sprint(group, n)
 			return c
 		}
-		for n := range plan.FewObjects + 1 {
+		for n := range crowd.FewOfAll + 1 {
 			f.handle(leave(engineering, n))
 		}
-		if got, want := f.sent(), (sent{usersLive: plan.FewObjects, usersBulk: 1}); got != want {
+		if got, want := f.sent(), (sent{usersLive: crowd.Few, usersBulk: crowd.FewOfAll + 1 - crowd.Few}); got != want {
 			t.Errorf("the crowd: %+v, want %+v", got, want)
 		}
 		f.handle(leave(sales, 1))

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
 
+	"entrasync/shared/crowd"
 	"entrasync/shared/deadline"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
@@ -35,7 +36,7 @@ type Config struct {
 // Handler reads the changes queue.
 type Handler struct {
 	Config
-	crowds *crowds
+	crowds *crowd.Counter
 }
 
 // New returns a fault that names the first part that is missing.
@@ -45,7 +46,7 @@ func New(c Config) (Handler, error) {
 	if err == nil {
 		err = c.Lanes.Check()
 	}
-	return Handler{c, &crowds{}}, err
+	return Handler{c, &crowd.Counter{}}, err
 }
 
 // Handle takes one batch and sends the tasks of all its changes together. If a message
@@ -151,7 +152,7 @@ func (h Handler) fanOut(ctx context.Context, change jumpcloud.Change, sent time.
 	outcome := "dropped"
 	if count > 0 {
 		outcome = "fanned_out"
-		if kind := crowdKind(change); kind != "" && h.crowds.in(kind, time.Now()) {
+		if h.crowds.Surplus(time.Now(), kindsOf(change)...) {
 			found.inCrowd()
 		}
 	}

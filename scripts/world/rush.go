@@ -14,14 +14,14 @@ import (
 // during which people are suspended one by one.
 type Rush struct {
 	Removed int // members of a group that is disconnected
-	// Pace, unless 0, is how often a script removes one of these members instead: JumpCloud
-	// sends an event for each of them.
-	Pace  time.Duration
-	First int // people of a first sync, in groups of 50
-	Alone int // people who are suspended, one every Step
-	Step  time.Duration
-	Burst int // write units that the tenant takes at once; it takes 20 a second, as published
-	Apart bool
+	// Pace, unless 0, is how often a script takes its next step instead.
+	Pace   time.Duration
+	Script Script // of the Removed people; by default LeaveOneGroup
+	First  int    // people of a first sync, in groups of 50
+	Alone  int    // people who are suspended, one every Step
+	Step   time.Duration
+	Burst  int // write units that the tenant takes at once; it takes 20 a second, as published
+	Apart  bool
 }
 
 // Rushed is what was seen during a rush.
@@ -31,7 +31,7 @@ type Rushed struct {
 	Units       int             // write units meanwhile
 	Busy        map[string]int  // messages that waited after the last suspension
 	Took        time.Duration   // until all was done
-	Missed      []string        // names of members who were not disabled
+	Missed      []string        // names of people without what was done to them
 }
 
 // P is a percentile of the suspensions.
@@ -55,8 +55,7 @@ func (r Rush) Play(t T) Rushed {
 	alone := w.crowd("alone", r.Alone)
 	w.Connect(alone...)
 	members := w.crowd("staff", r.Removed)
-	staff := w.Group("Staff", members...)
-	w.ConnectGroups(staff)
+	script := r.script(w, members)
 	w.Settle(3 * time.Hour)
 	var groups []directory.GroupID
 	for people := range slices.Chunk(w.crowd("new", r.First), 50) {
@@ -69,33 +68,26 @@ func (r Rush) Play(t T) Rushed {
 	})
 	before, start := w.Entra.Counters(), time.Now()
 	w.ConnectGroups(groups...)
-	var script sync.WaitGroup
-	if r.Pace == 0 {
-		w.DisconnectGroup(staff)
-	} else {
-		script.Go(func() { w.removeOneByOne(staff, members, r.Pace) })
-	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for _, step := range script.steps {
+			time.Sleep(r.Pace)
+			step()
+		}
+	})
 	seen := Rushed{Suspensions: w.suspend(alone, r.Step)}
 	after := w.Entra.Counters()
 	seen.Busy, seen.Throttled, seen.Units = w.Waiting(), after.Throttled-before.Throttled, after.WriteUnits-before.WriteUnits
-	script.Wait()
+	running.Wait()
 	w.Settle(10 * time.Hour)
 	_, last := w.Written()
 	seen.Took = last.Sub(start)
 	for i := range r.Removed {
-		if name := fmt.Sprintf("staff%d", i); w.Enabled(name) {
+		if name := fmt.Sprintf("staff%d", i); !script.reached(name) {
 			seen.Missed = append(seen.Missed, name)
 		}
 	}
 	return seen
-}
-
-// removeOneByOne removes members of a group in JumpCloud, one every pace, as a script does.
-func (w *World) removeOneByOne(group directory.GroupID, members []directory.UserID, pace time.Duration) {
-	for _, id := range members {
-		time.Sleep(pace)
-		w.Must(w.JumpCloud.RemoveMember(string(group), string(id)))
-	}
 }
 
 // suspend suspends people in JumpCloud, one every step, and returns how long each of them

@@ -234,6 +234,22 @@ func (e Event) alterationsOf(changes json.RawMessage) []Alteration {
 	return slices.CompactFunc(all, func(a, b Alteration) bool { return a.Field == b.Field })
 }
 
+// isOnlyAttributes reports whether changes were made to a user, all of them of attributes
+// that the rules use. A state, a lock or a password is none, and a field that nobody knows
+// may be about access as well.
+func (e Event) isOnlyAttributes(changes json.RawMessage) bool {
+	var all []struct{ Field string }
+	if e.Type != "user_update" || json.Unmarshal(changes, &all) != nil {
+		return false
+	}
+	for _, change := range all {
+		if _, known := (directory.User{}).Field(change.Field); !known {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
 // userDigest is the digest of a value of a field of a user, as a read of the user would
 // give it.
 func userDigest(id, field string, value json.RawMessage) (digest string, known bool) {

@@ -34,6 +34,9 @@ type Event struct {
 	Says []Word `json:"says,omitempty"`
 	// Altered are the other changed fields that the rules use.
 	Altered []Alteration `json:"altered,omitempty"`
+	// OnlyAttributes is set when the event says what changed of a user, and none of that
+	// is about access. It is not set when a change is of a field that is not known.
+	OnlyAttributes bool `json:"onlyAttributes,omitempty"`
 	// Failed is set when the event reports an attempt without success. It is not the
 	// opposite, because some successful events do not report success.
 	Failed bool `json:"failed,omitempty"`
@@ -144,6 +147,7 @@ func eventOf(o object, alert string) Event {
 		}
 	}
 	event.Says, event.Altered = wordsOf(o["changes"]), event.alterationsOf(o["changes"])
+	event.OnlyAttributes = event.isOnlyAttributes(o["changes"])
 	event.ID, event.Vague = identify(o, event, alert)
 	return event
 }

@@ -229,6 +229,42 @@ func TestRecordedEvents(t *testing.T) {
 	}
 }
 
+// Only an event that says what changed, and names nothing but attributes, is about attributes
+// only: what is about access is never kept waiting because of a field that nobody knows.
+func TestEventsAboutAttributesOnly(t *testing.T) {
+	changes := func(list string) string { return onUser + `,"changes":` + list }
+	for name, c := range map[string]struct {
+		event string
+		want  bool
+	}{
+		"a last name":             {bare("user_update", changes(`[{"field":"lastname","from":"A","to":"B"}]`)), true},
+		"several attributes":      {bare("user_update", changes(`[{"field":"department","to":"B"},{"field":"addresses","to":[]},{"field":"manager","to":null}]`)), true},
+		"an address":              {bare("user_update", changes(`[{"field":"email","to":"mira@example.com"}]`)), true},
+		"suspended as well":       {bare("user_update", changes(`[{"field":"lastname","to":"B"},{"field":"state","to":"SUSPENDED"}]`)), false},
+		"in a state nobody knows": {bare("user_update", changes(`[{"field":"lastname","to":"B"},{"field":"state","to":"GONE"}]`)), false},
+		"the older field":         {bare("user_update", changes(`[{"field":"suspended","to":true}]`)), false},
+		"locked":                  {bare("user_update", changes(`[{"field":"account_locked","to":true}]`)), false},
+		"expired":                 {bare("user_update", changes(`[{"field":"password_expired","to":true}]`)), false},
+		"activated":               {bare("user_update", changes(`[{"field":"activated","to":true}]`)), false},
+		"a password":              {bare("user_update", changes(`[{"field":"password"}]`)), false},
+		"a field nobody knows":    {bare("user_update", changes(`[{"field":"lastname","to":"B"},{"field":"barred","to":true}]`)), false},
+		"a change without a name": {bare("user_update", changes(`[{"field":"lastname","to":"B"},null]`)), false},
+		"a change that is a word": {bare("user_update", changes(`[{"field":"lastname","to":"B"},"state"]`)), false},
+		"no list":                 {bare("user_update", changes(`{"field":"lastname"}`)), false},
+		"nothing in the list":     {bare("user_update", changes(`[]`)), false},
+		"no changes":              {bare("user_update", onUser), false},
+		"an event of suspension":  {bare("user_suspended", changes(`[{"field":"lastname","to":"B"}]`)), false},
+		"an event of deletion":    {bare("user_delete", changes(`[{"field":"lastname","from":"B"}]`)), false},
+		"a group":                 {bare("group_update", changes(`[{"field":"displayname","to":"B"}]`)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := parse(t, c.event).Events()[0].OnlyAttributes; got != c.want {
+				t.Errorf("only attributes: %t, want %t", got, c.want)
+			}
+		})
+	}
+}
+
 func TestDeduplicationID(t *testing.T) {
 	id := func(body string) string { return parse(t, body).Events()[0].ID }
 	without := func(body string) string { return strings.Replace(body, `"id":"6650a1b2c3d4e5f607180003",`, ``, 1) }

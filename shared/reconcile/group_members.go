@@ -34,7 +34,7 @@ func (b *groupBatch) sendUsers(ctx context.Context, lane queue.Sender, cause pla
 // lane, and those who left to the lane for so many as left in all.
 func (b *groupBatch) sendChanged(ctx context.Context, cause plan.Cause, joined, left []directory.UserID, leftInAll int) error {
 	leaving := cause.For(leftInAll)
-	if err := b.sendUsers(ctx, b.Lanes.users(leaving), leaving, left); err != nil {
+	if err := b.sendUsers(ctx, b.Lanes.Users(leaving), leaving, left); err != nil {
 		return err
 	}
 	return b.sendUsers(ctx, b.Lanes.UsersBulk, cause.For(len(joined)), joined)
@@ -134,7 +134,7 @@ func (b *groupBatch) askUsers(ctx context.Context, about []store.Doubt, ask Task
 	if err := b.Store.AddDoubts(ctx, about...); err != nil {
 		return err
 	}
-	return Enqueue(ctx, b.Lanes.users(ask.Cause), tasks...)
+	return Enqueue(ctx, b.Lanes.Users(ask.Cause), tasks...)
 }
 
 // readThemselves sends a task for each user whom a list shows, but who left after the list
@@ -147,7 +147,7 @@ func (b *groupBatch) readThemselves(ctx context.Context, ask Task, users []direc
 		tasks[i] = ask
 		tasks[i].Directory, tasks[i].User, tasks[i].NotBefore = b.dir.ID, id, time.Now().UTC().Add(plan.SecondRead)
 	}
-	return Enqueue(ctx, b.Lanes.users(ask.Cause), tasks...)
+	return Enqueue(ctx, b.Lanes.Users(ask.Cause), tasks...)
 }
 
 // endMemberships ends all memberships of a group that is not connected any more: its members

@@ -131,11 +131,11 @@ func (g *group) shows(c directory.Claim, settings directory.Settings) directory.
 func (g *group) sendClaimRecheck(ctx context.Context, lanes Lanes, at time.Time) error {
 	again := g.attempt.GroupTask
 	again.Claims, again.NotBefore, again.Thought = g.lagging, at, 0
-	return Enqueue(ctx, lanes.groups(g.cause), again)
+	return Enqueue(ctx, lanes.Groups(g.cause), again)
 }
 
 // sendAbsenceRecheck sends a task that reads whether the group exists and is connected.
 func (g *group) sendAbsenceRecheck(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error {
-	return Enqueue(ctx, lanes.groups(g.cause), GroupTask{Directory: g.directory, Group: g.attempt.Group, Cause: g.cause, Thought: n, NotBefore: at,
+	return Enqueue(ctx, lanes.Groups(g.cause), GroupTask{Directory: g.directory, Group: g.attempt.Group, Cause: g.cause, Thought: n, NotBefore: at,
 		Source: settings.ConnectionSource.Type != directory.NoSource})
 }

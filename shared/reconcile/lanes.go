@@ -19,17 +19,17 @@ func (l Lanes) Check() error {
 		fault.Part{Name: "Lanes.GroupsLive", There: l.GroupsLive != nil}, fault.Part{Name: "Lanes.GroupsBulk", There: l.GroupsBulk != nil})
 }
 
-// users is the lane for the tasks of users that a cause makes: the bulk lane if it
+// Users is the lane for the tasks of users that a cause makes: the bulk lane if it
 // concerns many, so that they delay no other task.
-func (l Lanes) users(cause plan.Cause) queue.Sender {
+func (l Lanes) Users(cause plan.Cause) queue.Sender {
 	if cause.Many {
 		return l.UsersBulk
 	}
 	return l.UsersLive
 }
 
-// groups is the lane for the tasks of groups that a cause makes.
-func (l Lanes) groups(cause plan.Cause) queue.Sender {
+// Groups is the lane for the tasks of groups that a cause makes.
+func (l Lanes) Groups(cause plan.Cause) queue.Sender {
 	if cause.Many {
 		return l.GroupsBulk
 	}

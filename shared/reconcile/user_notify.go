@@ -79,7 +79,7 @@ func (b *userBatch) notifyGroups(ctx context.Context, u *user) error {
 	for i, id := range pending {
 		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: u.cause}
 	}
-	if err := Enqueue(ctx, b.Lanes.groups(u.cause), tasks...); err != nil {
+	if err := Enqueue(ctx, b.Lanes.Groups(u.cause), tasks...); err != nil {
 		return err
 	}
 	return b.Store.NoticesSent(ctx, b.dir.ID, u.attempt.User, pending...)
