@@ -38,9 +38,9 @@ var mutants = []mutant{
 	{"those who join with their group get no task", "shared/reconcile/group_members.go",
 		"b.sendUsers(ctx, b.Lanes.UsersBulk, cause.For(len(joined)), joined)", "b.sendUsers(ctx, b.Lanes.UsersBulk, cause.For(len(joined)), joined[:0])"},
 	{"those who wait for a freed account get no task", "shared/reconcile/user_conclude.go",
-		"if err != nil || !free {", "if err != nil || free {"},
+		"b.owner(u), b.dir.ID); free {", "b.owner(u), b.dir.ID); free && false {"},
 	{"a claim is never given up", "shared/reconcile/user_conclude.go",
-		"if account == \"\" {", "if account != \"\" {"},
+		"	case u.link.Freed:\n		var free bool", "	case u.link.Freed && false:\n		var free bool"},
 	{"an account is taken without a claim", "shared/reconcile/user.go",
 		`		{"claim", (*userBatch).claimFound, false},`, `		//{"claim"},`},
 	{"a task without an occurrence is dropped as a repetition", "shared/reconcile/task.go",
@@ -110,5 +110,5 @@ var mutants = []mutant{
 	{"dead letters stay where nobody sees them", "functions/sweep/handler.go",
 		"[]func(context.Context) error{take, s.Run}", "[]func(context.Context) error{take, s.Run}[1:]"},
 	{"the process of the API answers before the queue has the task", "functions/admin/connections.go",
-		"if err := reconcile.Enqueue(ctx, lane, tasks...); err != nil {\n\t\treturn nil, refuse(err, \"\", nil)\n\t}", "_ = reconcile.Enqueue(ctx, lane, tasks...)"},
+		"if err := reconcile.Enqueue(ctx, a.Lanes.Users(task.Cause), tasks...); err != nil {\n\t\treturn nil, api.Refuse(err, \"\", nil)\n\t}", "_ = reconcile.Enqueue(ctx, a.Lanes.Users(task.Cause), tasks...)"},
 }
