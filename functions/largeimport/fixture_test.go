@@ -54,6 +54,8 @@ type fixture struct {
 	// outside is called with every request before it is served; its error is the answer, as
 	// a response if it is a refusal.
 	outside func(*http.Request) error
+	// listed changes the pages of the list of accounts.
+	listed func(page []byte) []byte
 }
 
 // newFixture starts everything.
@@ -92,7 +94,15 @@ func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	return f.Kit.RoundTrip(r)
+	response, err := f.Kit.RoundTrip(r)
+	if err != nil || f.listed == nil || r.URL.Path != "/v1.0/users" {
+		return response, err
+	}
+	page, err := io.ReadAll(response.Body)
+	changed := f.listed(page)
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(changed)), int64(len(changed))
+	response.Header.Del("Content-Length")
+	return response, err
 }
 
 // lane keeps the messages that are sent to it.
@@ -194,19 +204,19 @@ func (f *fixture) result(id string) (store.Import, []store.ImportLine) {
 }
 
 // file reads the lines of an import from its file.
-func (f *fixture) file(id string) []store.ImportLine {
+func (f *fixture) file(id string) []importing.Line {
 	f.t.Helper()
 	file, err := os.Open(filepath.Join(f.folder, "results", "imports", id, "results.jsonl"))
 	f.Must(err)
 	defer func() { f.Must(file.Close()) }()
-	var lines []store.ImportLine
+	var lines []importing.Line
 	for reader := bufio.NewReader(file); ; {
 		text, err := reader.ReadBytes('\n')
 		if err == io.EOF {
 			return lines
 		}
 		f.Must(err)
-		var line store.ImportLine
+		var line importing.Line
 		f.Must(json.Unmarshal(text, &line))
 		lines = append(lines, line)
 	}

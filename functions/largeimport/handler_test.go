@@ -30,7 +30,7 @@ func TestImportOfOne(t *testing.T) {
 		}
 		user := f.people()["Ann.Example"]
 		want := store.ImportLine{ID: ann, UPN: "Ann.Example@contoso.example", Email: "ann@contoso.example", Username: "Ann.Example", FirstName: "G-Ann.Example", LastName: "Lee",
-			Status: store.LineImported, User: directory.UserID(user.Text("_id"))}
+			Status: store.LineImported, Recorded: true, User: directory.UserID(user.Text("_id"))}
 		if len(lines) != 1 || lines[0] != want || user == nil {
 			t.Errorf("the lines: %+v, want %+v", lines, want)
 		}
@@ -40,8 +40,8 @@ func TestImportOfOne(t *testing.T) {
 		if after := f.Tenant.Users(); fmt.Sprint(after) != fmt.Sprint(before) {
 			t.Errorf("the accounts are %+v, want them as before: %+v", after, before)
 		}
-		if got := f.file(job.ID); !slices.Equal(got, lines) {
-			t.Errorf("the file has %+v, want %+v", got, lines)
+		if got := f.file(job.ID); !slices.Equal(got, []importing.Line{importing.LineOf(want)}) {
+			t.Errorf("the file has %+v, want %+v", got, want)
 		}
 		if len(f.mails.got) != 1 || !strings.Contains(f.mails.got[0].Text, "https://entrasync.example/v1/imports/"+job.ID+"/results?key=") {
 			t.Errorf("the mails: %+v, want one with a link to the results", f.mails.got)

@@ -1,6 +1,7 @@
 package largeimport_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -257,6 +258,141 @@ func TestMessages(t *testing.T) {
 		}
 		if len(response.BatchItemFailures) != 1 || response.BatchItemFailures[0].ItemIdentifier != "1" {
 			t.Errorf("failed: %+v, want the second message", response.BatchItemFailures)
+		}
+	})
+}
+
+// An account that Graph lists twice has one line, also on another page.
+func TestAnAccountThatIsListedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ids := f.accounts(3)
+		f.listed = func(page []byte) []byte {
+			return bytes.Replace(page, []byte(`"value":[`), []byte(`"value":[{"id":"`+string(ids[1])+`","userPrincipalName":"p0001@contoso.example","accountEnabled":true,"mailNickname":"p0001","userType":"Member","givenName":"G-p0001","surname":"Lee"},`), 1)
+		}
+		page, err := f.parts.List(t.Context(), f.directory.ID, importing.ListQuery{Limit: 100})
+		f.Must(err)
+		job, lines := f.work(f.start(importing.Choice{ImportChoice: store.ImportChoice{All: true}}).ID)
+		if len(page.Items) != 3 || len(lines) != 3 || job.Imported != 3 {
+			t.Errorf("%d in the list, %d lines, %d imported, want 3 of each: %+v", len(page.Items), len(lines), job.Imported, lines)
+		}
+	})
+}
+
+// Results that name nobody end when all are final, and their reasons count.
+func TestResultsThatNameNobody(t *testing.T) {
+	for _, names := range []jumpcloudtest.ResultNames{jumpcloudtest.NamesInPersisted, jumpcloudtest.NamesNowhere} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.BulkNames, b.LicenseLimit = names, 150 })
+			job, lines := f.work(f.start(importing.Choice{IDs: f.accounts(300)}).ID)
+			for _, line := range lines {
+				if line.Status == store.LineFailed && !strings.Contains(line.Message, "provider") || line.Email == "" {
+					t.Errorf("%s: a line: %+v, want that the provider is to be contacted, and who it is", names, line)
+				}
+			}
+			if took := job.EndedAt.Sub(job.StartedAt); job.Imported != 150 || took > time.Minute || !strings.Contains(job.Message, "provider") || f.JumpCloud.Counters().ByRoute["POST /api/v2/bulk/users"] != 2 {
+				t.Errorf("%s: %d imported in %s: %q, want 150 within a minute, two batches, and why the rest is not", names, job.Imported, took, job.Message)
+			}
+		})
+	}
+}
+
+// Users whom JumpCloud creates or shows late are not imported until they are there; repeated,
+// they are found, recorded and connected.
+func TestUsersWhoComeLate(t *testing.T) {
+	for name, late := range map[string]func(*jumpcloudtest.Behaviour){
+		"created": func(b *jumpcloudtest.Behaviour) { b.BulkDelay = 20 * time.Minute },
+		"shown":   func(b *jumpcloudtest.Behaviour) { b.UserReadLag = 30 * time.Minute },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.JumpCloud.Set(late)
+			ids := f.accounts(3)
+			job, lines := f.work(f.start(importing.Choice{IDs: ids, Connect: true}).ID)
+			if job.Failed != 3 || !strings.Contains(lines[0].Message, "repeat the failed lines") {
+				t.Errorf("%s late: %+v, want three lines that failed and say that they are to be repeated: %+v", name, job, lines)
+			}
+			time.Sleep(time.Hour)
+			f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.BulkDelay, b.UserReadLag = 0, 0 })
+			again, err := f.parts.Repeat(t.Context(), job.ID, "bob")
+			f.Must(err)
+			_, rest := f.work(again.ID)
+			if got := f.checked(t, ids, rest); got != 3 || len(f.users.sent) == 0 {
+				t.Errorf("%s late: %d found by the repetition and %d tasks, want 3 found and connected: %+v", name, got, len(f.users.sent), rest)
+			}
+		})
+	}
+}
+
+// One user whom JumpCloud refuses with the whole batch costs some batches, not one for each
+// other user.
+func TestOneRefusedRowCostsFewBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.outside = refuseOne("p0000")
+		job, _ := f.work(f.start(importing.Choice{IDs: f.accounts(100)}).ID)
+		if got := f.JumpCloud.Counters().ByRoute["POST /api/v2/bulk/users"]; job.Imported != 99 || got > 15 {
+			t.Errorf("%d imported with %d batches, want 99 with 15 at most", job.Imported, got)
+		}
+	})
+}
+
+// Who is deleted or blocked while an import is under way is not imported.
+func TestAccountsThatEndDuringTheImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.BulkDelay = 6 * time.Minute })
+		ids := f.accounts(250)
+		job := f.start(importing.Choice{IDs: ids})
+		go func() {
+			time.Sleep(2 * time.Minute)
+			_, err := f.Tenant.DeleteUser(string(ids[248]))
+			f.Must(err)
+			_, err = f.Tenant.UpdateUser(string(ids[249]), map[string]any{"accountEnabled": false})
+			f.Must(err)
+		}()
+		_, lines := f.work(job.ID)
+		if !strings.HasPrefix(said(lines[248]), "failed The tenant of main has no account") || !strings.HasPrefix(said(lines[249]), "failed Its sign-in is blocked") || lines[247].Status != store.LineImported {
+			t.Errorf("the last lines: %+v, want one imported, one deleted and one blocked", lines[247:])
+		}
+	})
+}
+
+// Who was chosen has a line, also if the import is stopped while it lists the accounts.
+func TestAStopWhileAccountsAreListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.accounts(2000)
+		job := f.start(importing.Choice{ImportChoice: store.ImportChoice{All: true}})
+		pages := 0
+		f.outside = func(r *http.Request) error {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/v1.0/users") {
+				if pages++; pages == 2 {
+					f.Must(f.Store.StopImport(context.Background(), job, store.Stop{By: "ann", At: time.Now().UTC()}))
+				}
+			}
+			return nil
+		}
+		ended, lines := f.work(job.ID)
+		if ended.Status != store.ImportStopped || len(lines) != 2000 || ended.Failed != 2000 || len(f.JumpCloud.Users()) != 0 {
+			t.Errorf("%+v with %d lines and %d users, want it stopped, 2000 lines and nobody imported", ended, len(lines), len(f.JumpCloud.Users()))
+		}
+	})
+}
+
+// A mail that is throttled is sent later.
+func TestAMailThatIsThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.mails.refuse = fault.New(fault.Throttled, "test", "busy")
+		go func() {
+			time.Sleep(30 * time.Second)
+			f.mails.refuse = nil
+		}()
+		job, _ := f.work(f.start(importing.Choice{IDs: f.accounts(1), Notify: []string{"ann@contoso.example"}}).ID)
+		if job.Mail != "sent" || len(f.mails.got) != 1 {
+			t.Errorf("the mail: %q, and %d were sent, want it sent once", job.Mail, len(f.mails.got))
 		}
 	})
 }

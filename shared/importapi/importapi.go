@@ -111,7 +111,7 @@ type newImport struct {
 	All     bool                      `json:"all,omitempty" doc:"All accounts of the list of importable users, with its search and status"`
 	Search  string                    `json:"search,omitempty" maxLength:"256" doc:"Only with all"`
 	Status  importing.CandidateStatus `json:"status,omitempty" enum:"new,known,blocked" doc:"Only with all; missing: all of them, and those that cannot be imported get a line that says why"`
-	CSV     string                    `json:"csv,omitempty" minLength:"1" maxLength:"1048576" doc:"A CSV with sign-in names, in the column userPrincipalName or UPN, or in the first one"`
+	CSV     string                    `json:"csv,omitempty" minLength:"1" maxLength:"1000000" doc:"A CSV with sign-in names, in the column userPrincipalName or UPN, or in the first one"`
 	Connect bool                      `json:"connect,omitempty" doc:"Connect the new users to the directory too: then entrasync manages their accounts"`
 	Notify  []string                  `json:"notify,omitempty" maxItems:"10" doc:"The e-mail addresses that hear of the end. Missing: that of the caller, if the token names it, or else those of the organization"`
 }

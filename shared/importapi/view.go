@@ -6,6 +6,7 @@ import (
 
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
+	"entrasync/shared/importing"
 	"entrasync/shared/store"
 )
 
@@ -26,22 +27,9 @@ type importView struct {
 	Imported  int                `json:"imported"`
 	Failed    int                `json:"failed"`
 	// Results are there if there are few: then also before the end.
-	Results []lineView `json:"results,omitempty" doc:"What became of each account, in the order in which they were chosen; only of an import of up to 100"`
-	File    string     `json:"resultsUrl,omitempty" doc:"Where the lines are as a file, once it is written; with the query format=jsonl as JSON Lines"`
-	Mail    string     `json:"mail,omitempty" doc:"What became of the mail about the end"`
-}
-
-// lineView is what became of one account.
-type lineView struct {
-	ID        directory.EntraID `json:"id,omitempty" doc:"The object id of the account; missing if only its sign-in name was given and there is none"`
-	UPN       directory.UPN     `json:"userPrincipalName"`
-	Email     string            `json:"email"`
-	Username  string            `json:"username"`
-	FirstName string            `json:"firstname"`
-	LastName  string            `json:"lastname"`
-	Status    store.LineStatus  `json:"status" enum:"waiting,sent,imported,failed" doc:"imported and failed are final"`
-	Message   string            `json:"message,omitempty" doc:"Why it was not imported, with what to do"`
-	User      directory.UserID  `json:"userId,omitempty" doc:"The new user in JumpCloud"`
+	Results []importing.Line `json:"results,omitempty" doc:"What became of each account, in the order in which they were chosen; only of an import of up to 100"`
+	File    string           `json:"resultsUrl,omitempty" doc:"Where the lines are as a file, once it is written; with the query format=jsonl as JSON Lines"`
+	Mail    string           `json:"mail,omitempty" doc:"What became of the mail about the end"`
 }
 
 // viewOf shows an import without its lines.
@@ -73,10 +61,10 @@ func (a API) shown(ctx context.Context, id string) (*api.Answer[importView], err
 	if !job.Collected || job.Total > ShownLines {
 		return &api.Answer[importView]{Body: view}, nil
 	}
-	view.Results = make([]lineView, 0, job.Total)
+	view.Results = make([]importing.Line, 0, job.Total)
 	err = a.Parts.Store.EachImportChunk(ctx, id, func(c store.ImportChunk) error {
 		for _, line := range c.Lines {
-			view.Results = append(view.Results, lineView(line))
+			view.Results = append(view.Results, importing.LineOf(line))
 		}
 		return nil
 	})

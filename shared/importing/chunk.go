@@ -45,11 +45,12 @@ func (r *run) chunk(ctx context.Context) (time.Duration, error) {
 // load reads a chunk, and with it the ones after it and the accounts of all their lines
 // that are not final.
 func (r *run) load(ctx context.Context, number int) (store.ImportChunk, error) {
-	if c, known := r.chunks[number]; known {
+	if c, known := r.chunks[number]; known && (!c.SentAt.IsZero() || time.Since(r.readAt) < listedLife) {
 		return c, nil
 	}
 	clear(r.chunks)
 	clear(r.accounts)
+	r.readAt = time.Now()
 	var ids []directory.EntraID
 	var upns []directory.UPN
 	for n := number; n < min(number+ahead, r.job.Chunks); n++ {
@@ -103,12 +104,14 @@ func (l listed) keep(accounts []directory.TenantAccount, read time.Time) {
 }
 
 // take moves those of some accounts that are up to date to another map, and returns the ids
-// of the others.
-func (l listed) take(ids []directory.EntraID, to map[directory.EntraID]directory.TenantAccount) (others []directory.EntraID) {
+// of the others. It sets oldest to when the oldest one was read, if that is earlier.
+func (l listed) take(ids []directory.EntraID, to map[directory.EntraID]directory.TenantAccount, oldest *time.Time) (others []directory.EntraID) {
 	for _, id := range ids {
 		a, kept := l[id]
 		if kept && time.Since(a.read) < listedLife {
-			to[id] = a.TenantAccount
+			if to[id] = a.TenantAccount; a.read.Before(*oldest) {
+				*oldest = a.read
+			}
 		} else {
 			others = append(others, id)
 		}
@@ -121,7 +124,7 @@ func (l listed) take(ids []directory.EntraID, to map[directory.EntraID]directory
 // lines get the id.
 func (r *run) readAccounts(ctx context.Context, ids []directory.EntraID, upns []directory.UPN) error {
 	attributes := r.directory.Settings.ImportAttributes()
-	ids = r.listed.take(ids, r.accounts)
+	ids = r.listed.take(ids, r.accounts, &r.readAt)
 	if len(ids) > 0 {
 		accounts, err := r.entra.AccountsByID(ctx, ids, attributes)
 		if err != nil {
@@ -176,14 +179,23 @@ func (r *run) advance(ctx context.Context, c store.ImportChunk) error {
 
 // close ends a chunk: its lines that are not final are failed, with a message.
 func (r *run) close(ctx context.Context, c store.ImportChunk, message string) error {
+	c.Lines = slices.Clone(c.Lines) // those of the chunk that was read stay as they are
 	for i := range c.Lines {
-		if line := &c.Lines[i]; !line.Final() {
+		line := &c.Lines[i]
+		if line.Final() {
+			continue
+		}
+		if a, read := r.accounts[line.ID]; read {
+			line.Fill(a.UPN, r.directory.Settings.Imported(a))
+		}
+		if line.Status == store.LineSent {
+			line.Fail(message + ". JumpCloud may have created the user: repeat the failed lines")
+		} else {
 			line.Fail(message)
 		}
 	}
-	c.Done, c.SentAt, c.Job = true, time.Time{}, ""
-	c, err := r.put(ctx, c)
-	if err != nil {
+	c.Done = true
+	if err := r.finish(ctx, c); err != nil {
 		return err
 	}
 	return r.advance(ctx, c)
@@ -197,11 +209,8 @@ func (r *run) send(ctx context.Context, c store.ImportChunk) error {
 		return err
 	}
 	if len(users) == 0 {
-		if c.Done = true; c.Again { // lines may have been found imported that nothing is recorded of yet
-			return r.finish(ctx, c)
-		}
-		_, err := r.put(ctx, c)
-		return err
+		c.Done = true
+		return r.finish(ctx, c)
 	}
 	c.SentAt = time.Now().UTC()
 	if c, err = r.put(ctx, c); err != nil {
@@ -247,8 +256,8 @@ func (r *run) prepare(ctx context.Context, c *store.ImportChunk) ([]directory.Us
 			continue
 		}
 		user := r.directory.Settings.Imported(a)
-		line.UPN, line.Email, line.Username, line.FirstName, line.LastName = a.UPN, user.Email, user.Username, user.FirstName, user.LastName
-		if there, is := known.byEmail[line.Email]; c.Again && is && ours(there, *line) {
+		line.Fill(a.UPN, user)
+		if there, is := known.byEmail[line.Email]; line.Sent && is && ours(there, *line) {
 			line.Imported(there.ID, "")
 			taken.add(*line)
 			continue
@@ -262,7 +271,7 @@ func (r *run) prepare(ctx context.Context, c *store.ImportChunk) ([]directory.Us
 			continue
 		}
 		taken.add(*line)
-		line.Status = store.LineSent
+		line.Status, line.Resent, line.Sent = store.LineSent, line.Sent, true
 		users = append(users, user)
 	}
 	return users, nil
@@ -310,19 +319,18 @@ func (r *run) refused(ctx context.Context, c store.ImportChunk, problem error) e
 	switch {
 	case f.Reason == directory.LicenseLimit:
 		r.job.Exhausted = f.Message
-		return r.close(ctx, c, f.Message)
+		return r.unsent(ctx, c)
 	case f.Kind == fault.Invalid && sent > 1: // perhaps because of one of them
 		c.Batch = sent / 2
 		return r.unsent(ctx, c)
 	case f.Kind == fault.Invalid:
 		for i := range c.Lines {
-			if c.Lines[i].Status == store.LineSent {
-				c.Lines[i].Fail("JumpCloud refused the user: " + f.Message)
+			if line := &c.Lines[i]; line.Status == store.LineSent {
+				line.Fail("JumpCloud refused the user: " + f.Message)
+				line.Sent = line.Resent
 			}
 		}
-		c.SentAt = time.Time{}
-		_, err := r.put(ctx, c)
-		return err
+		return r.finish(ctx, c)
 	case f.Kind == fault.Throttled, f.Kind == fault.Unauthorized, f.Kind == fault.Forbidden: // certainly not done
 		if err := r.unsent(ctx, c); err != nil {
 			return err
@@ -334,8 +342,8 @@ func (r *run) refused(ctx context.Context, c store.ImportChunk, problem error) e
 // unsent has the lines of a batch wait again that JumpCloud certainly does not have.
 func (r *run) unsent(ctx context.Context, c store.ImportChunk) error {
 	for i := range c.Lines {
-		if c.Lines[i].Status == store.LineSent {
-			c.Lines[i].Status = store.LineWaiting
+		if line := &c.Lines[i]; line.Status == store.LineSent {
+			line.Status, line.Sent = store.LineWaiting, line.Resent
 		}
 	}
 	c.SentAt = time.Time{}
@@ -360,7 +368,7 @@ func (r *run) recover(ctx context.Context, c store.ImportChunk) (time.Duration, 
 		if user, is := found[line.Email]; line.Status == store.LineSent && is && ours(user, *line) {
 			line.Imported(user.ID, "")
 		} else if line.Status == store.LineSent {
-			line.Status, c.Again = store.LineWaiting, true
+			line.Status = store.LineWaiting
 		}
 	}
 	return 0, r.finish(ctx, c)
@@ -369,11 +377,30 @@ func (r *run) recover(ctx context.Context, c store.ImportChunk) (time.Duration, 
 // finish records a batch that has its results: what the new users need first, so that a
 // process that dies before it recorded the lines does it again.
 func (r *run) finish(ctx context.Context, c store.ImportChunk) error {
+	if r.entra != nil { // else the directory is gone, and nobody was imported since
+		if err := r.recordUsers(ctx, c); err != nil {
+			return err
+		}
+	}
+	if c.Batch > 0 { // it was made smaller because of one user, who may be out of the way now
+		c.Batch = min(2*c.Batch, store.ImportChunkSize)
+	}
+	c.SentAt, c.Job, c.ResultsAt = time.Time{}, "", time.Time{}
+	r.going()
+	_, err := r.put(ctx, c)
+	return err
+}
+
+// recordUsers records from which accounts the imported users of a chunk came, and connects
+// them if that was asked for.
+func (r *run) recordUsers(ctx context.Context, c store.ImportChunk) error {
 	var imported []store.Imported
 	var created []directory.UserID
+	var recorded []*store.ImportLine
 	now := time.Now().UTC()
-	for _, line := range c.Lines {
-		if line.Status == store.LineImported && line.User != "" {
+	for i := range c.Lines {
+		if line := &c.Lines[i]; line.Status == store.LineImported && !line.Recorded {
+			recorded = append(recorded, line)
 			imported = append(imported, store.Imported{Tenant: r.directory.TenantObject, Organization: r.directory.Organization, User: line.User, Account: line.ID, At: now})
 			created = append(created, line.User)
 		}
@@ -386,10 +413,10 @@ func (r *run) finish(ctx context.Context, c store.ImportChunk) error {
 			return err
 		}
 	}
-	c.SentAt, c.Job, c.ResultsAt = time.Time{}, "", time.Time{}
-	r.going()
-	_, err := r.put(ctx, c)
-	return err
+	for _, line := range recorded {
+		line.Recorded = true
+	}
+	return nil
 }
 
 // connect connects new users to the directory, and sends the tasks that make their accounts

@@ -2,6 +2,7 @@ package importing
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,9 @@ func (r *run) collect(ctx context.Context) error {
 	r.job.Chunks, r.job.Cursor, r.job.Collected = after, next, next == ""
 	r.job.Total += len(lines)
 	r.going()
+	for _, line := range lines {
+		r.seen[line.ID] = true
+	}
 	return r.save(ctx)
 }
 
@@ -41,7 +45,7 @@ func (r *run) chosen(ctx context.Context) (lines []store.ImportLine, next string
 	if err != nil {
 		return nil, "", err
 	}
-	accounts = members(accounts)
+	accounts = r.unseen(members(accounts))
 	r.listed.keep(accounts, read)
 	if wanted := CandidateStatus(r.job.Choice.Status); wanted != "" {
 		candidates, err := r.judgeAll(ctx, r.side, accounts)
@@ -61,6 +65,11 @@ func (r *run) chosen(ctx context.Context) (lines []store.ImportLine, next string
 	return lines, next, nil
 }
 
+// unseen are those of some accounts that no chunk has yet: Graph may list one on two pages.
+func (r *run) unseen(accounts []directory.TenantAccount) []directory.TenantAccount {
+	return slices.DeleteFunc(accounts, func(a directory.TenantAccount) bool { return r.seen[a.ID] })
+}
+
 // failedBefore are the lines of the next chunk of an earlier import that are failed there.
 func (r *run) failedBefore(ctx context.Context) (lines []store.ImportLine, next string, err error) {
 	number := 0
@@ -75,7 +84,7 @@ func (r *run) failedBefore(ctx context.Context) (lines []store.ImportLine, next 
 	}
 	for _, line := range before.Lines {
 		if line.Status == store.LineFailed {
-			lines = append(lines, store.ImportLine{ID: line.ID, UPN: line.UPN, Status: store.LineWaiting})
+			lines = append(lines, store.ImportLine{ID: line.ID, UPN: line.UPN, Sent: line.Sent, Status: store.LineWaiting})
 		}
 	}
 	return lines, strconv.Itoa(number + 1), err

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/mail"
 	"entrasync/shared/results"
@@ -88,6 +89,24 @@ func (p Parts) WriteFiles(ctx context.Context, to results.Store, id string) erro
 	return nil
 }
 
+// Line is what became of one account, as the API and the files show it.
+type Line struct {
+	ID        directory.EntraID `json:"id,omitempty" doc:"The object id of the account; missing if only its sign-in name was given and there is none"`
+	UPN       directory.UPN     `json:"userPrincipalName"`
+	Email     string            `json:"email"`
+	Username  string            `json:"username"`
+	FirstName string            `json:"firstname"`
+	LastName  string            `json:"lastname"`
+	Status    store.LineStatus  `json:"status" enum:"waiting,sent,imported,failed" doc:"imported and failed are final"`
+	Message   string            `json:"message,omitempty" doc:"Why it was not imported, with what to do"`
+	User      directory.UserID  `json:"userId,omitempty" doc:"The new user in JumpCloud"`
+}
+
+// LineOf is the line of a chunk as it is shown.
+func LineOf(l store.ImportLine) Line {
+	return Line{l.ID, l.UPN, l.Email, l.Username, l.FirstName, l.LastName, l.Status, l.Message, l.User}
+}
+
 // columns are the columns of the CSV, as JSON Lines name them.
 var columns = []string{"status", "message", "email", "username", "firstname", "lastname", "userPrincipalName", "id", "userId"}
 
@@ -110,7 +129,7 @@ func writeCSV(to io.Writer, each func(func(store.ImportLine) error) error) error
 func writeJSONLines(to io.Writer, each func(func(store.ImportLine) error) error) error {
 	lines := json.NewEncoder(to)
 	lines.SetEscapeHTML(false)
-	return each(func(l store.ImportLine) error { return lines.Encode(l) })
+	return each(func(l store.ImportLine) error { return lines.Encode(LineOf(l)) })
 }
 
 // ResultsLink is an address of the file of an import that works for some minutes without a

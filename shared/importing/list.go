@@ -73,8 +73,10 @@ func (p Parts) judgeAll(ctx context.Context, s side, accounts []directory.Tenant
 // programs and nobody who may not sign in.
 func members(accounts []directory.TenantAccount) []directory.TenantAccount {
 	var people []directory.TenantAccount
+	listed := map[directory.EntraID]bool{} // Graph may list one twice
 	for _, a := range accounts {
-		if a.Enabled && !a.Guest && !a.Agent {
+		if a.Enabled && !a.Guest && !a.Agent && !listed[a.ID] {
+			listed[a.ID] = true
 			people = append(people, a)
 		}
 	}

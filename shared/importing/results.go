@@ -3,6 +3,7 @@ package importing
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ const (
 	// patience is how long a bulk job may take (assumed: JumpCloud publishes nothing).
 	patience = 15 * time.Minute
 	// showTime is how long JumpCloud may take to show a user that it has created (assumed).
-	showTime = time.Minute
+	showTime = 10 * time.Minute
 )
 
 // poll reads the results of a batch, and says how long to wait if they are not complete.
@@ -33,7 +34,7 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 	if err != nil && !fault.Is(err, fault.NotFound) { // it may not show the job yet
 		return 0, err
 	}
-	of, complete := matched(c, results)
+	of, unnamed, complete := matched(c, results)
 	if !complete && age < patience {
 		return min(max(firstRead, age/10), longestRead), nil
 	}
@@ -56,10 +57,10 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 		if line := &c.Lines[i]; line.Status == store.LineSent {
 			user, is := found[line.Email]
 			late = late || !is && of[i].Done && !of[i].Failed
-			conclude(line, c, of[i], user)
-			r.limited(of[i])
+			conclude(line, c.Job, of[i], unnamed, user)
 		}
 	}
+	r.limited(results)
 	if late && time.Since(c.ResultsAt) < showTime {
 		return firstRead, nil
 	}
@@ -67,9 +68,11 @@ func (r *run) poll(ctx context.Context, c store.ImportChunk) (time.Duration, err
 }
 
 // limited notes that JumpCloud takes no more users, if a result says so.
-func (r *run) limited(result jumpcloud.BulkResult) {
-	if result.Failed && result.Reason == directory.LicenseLimit {
-		r.job.Exhausted = sentence(result.Message)
+func (r *run) limited(results []jumpcloud.BulkResult) {
+	for _, result := range results {
+		if result.Failed && result.Reason == directory.LicenseLimit {
+			r.job.Exhausted = sentence(result.Message)
+		}
 	}
 }
 
@@ -94,37 +97,52 @@ func ours(u directory.User, line store.ImportLine) bool {
 	return u.ID != "" && strings.EqualFold(u.Username, line.Username) && u.CreationSource == jumpcloud.SourceMicrosoft
 }
 
-// conclude makes the line of a batch final. user is who has its address in JumpCloud; nobody
+// conclude makes the line of a batch final. result is the one that names it, and unnamed what
+// the failed results say that name nobody; user is who has its address in JumpCloud, nobody
 // if the id is "".
-func conclude(line *store.ImportLine, c store.ImportChunk, result jumpcloud.BulkResult, user directory.User) {
+func conclude(line *store.ImportLine, job string, result jumpcloud.BulkResult, unnamed string, user directory.User) {
+	mine := user.ID != "" && strings.EqualFold(user.Username, line.Username)
 	switch {
-	case result.Failed && c.Again && ours(user, *line):
+	case mine && !result.Failed, result.Failed && line.Resent && ours(user, *line):
 		line.Imported(user.ID, "")
 	case result.Failed:
 		line.Fail(sentence(result.Message))
-	case user.ID != "" && strings.EqualFold(user.Username, line.Username):
-		line.Imported(user.ID, "")
+		line.Sent = line.Resent
 	case user.ID != "":
 		line.Fail("JumpCloud has the e-mail address already, of " + named(user))
 	case result.Done:
-		line.Imported(result.User, "JumpCloud says that it created the user, and does not show it yet")
+		line.Fail("JumpCloud says that it created the user, and does not show it: repeat the failed lines")
+	case unnamed != "":
+		line.Fail(unnamed)
+		line.Sent = line.Resent
 	default:
-		line.Fail(fmt.Sprintf("JumpCloud has not finished its bulk job %s in %d minutes and does not show the user: look for the user there, and repeat the failed lines", c.Job, int(patience.Minutes())))
+		line.Fail(fmt.Sprintf("JumpCloud has not finished its bulk job %s in %d minutes and does not show the user: repeat the failed lines later", job, int(patience.Minutes())))
 	}
 }
 
 // matched are the results of the lines of a batch by their index, as JumpCloud names them
-// by e-mail address or username; complete says that all have one that is final.
-func matched(c store.ImportChunk, results []jumpcloud.BulkResult) (of map[int]jumpcloud.BulkResult, complete bool) {
+// by e-mail address or username. complete says that all have one that is final, or that
+// there are as many final results as lines, some of which name nobody; unnamed is then what
+// those say that failed, "" if none did.
+func matched(c store.ImportChunk, results []jumpcloud.BulkResult) (of map[int]jumpcloud.BulkResult, unnamed string, complete bool) {
 	byEmail, byUsername := map[string]jumpcloud.BulkResult{}, map[string]jumpcloud.BulkResult{}
+	done, said := 0, map[string]bool{}
 	for _, result := range results {
 		byEmail[strings.ToLower(result.Email)], byUsername[strings.ToLower(result.Username)] = result, result
+		if result.Done {
+			done++
+		}
+		if result.Failed && result.Email == "" && result.Username == "" {
+			said[sentence(result.Message)] = true
+		}
 	}
 	of, complete = map[int]jumpcloud.BulkResult{}, true
+	sent := 0
 	for i, line := range c.Lines {
 		if line.Status != store.LineSent {
 			continue
 		}
+		sent++
 		result, named := byEmail[line.Email]
 		if !named {
 			result, named = byUsername[strings.ToLower(line.Username)]
@@ -134,7 +152,7 @@ func matched(c store.ImportChunk, results []jumpcloud.BulkResult) (of map[int]ju
 		}
 		complete = complete && result.Done
 	}
-	return of, complete
+	return of, strings.Join(slices.Sorted(maps.Keys(said)), "; or: "), complete || done >= sent
 }
 
 // sentences are what the texts of failed results mean, for the person who must act. The

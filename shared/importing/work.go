@@ -29,6 +29,10 @@ const (
 	recordTime = 5 * time.Second
 	// longestTrouble is how long an import is tried again while no progress is possible.
 	longestTrouble = 24 * time.Hour
+	// longestMailing is how long after the end of an import its mail is tried again.
+	longestMailing = time.Hour
+	// mostKeys is how many keys of mails that were perhaps sent are valid.
+	mostKeys = 5
 	// troubleWait is the wait after a failure when the outside system named none.
 	troubleWait = 20 * time.Second
 )
@@ -66,7 +70,7 @@ func (w Worker) WorkOnSome(ctx context.Context, ids []string, atOnce int) error 
 // of the invocation is over; done says that nothing is left to do. What is left, the next
 // call does.
 func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
-	r := run{Worker: w, chunks: map[int]store.ImportChunk{}, accounts: map[directory.EntraID]directory.TenantAccount{}, listed: listed{}}
+	r := run{Worker: w, chunks: map[int]store.ImportChunk{}, accounts: map[directory.EntraID]directory.TenantAccount{}, listed: listed{}, seen: map[directory.EntraID]bool{}}
 	if r.job, err = w.Store.Import(ctx, id); fault.Is(err, fault.NotFound) { // its records have expired
 		return true, w.Store.CloseImport(ctx, id)
 	}
@@ -135,6 +139,8 @@ type run struct {
 	chunks   map[int]store.ImportChunk
 	accounts map[directory.EntraID]directory.TenantAccount
 	listed   listed
+	readAt   time.Time                  // when the oldest of accounts was read
+	seen     map[directory.EntraID]bool // the accounts that were put into chunks
 	// took is how long the last bulk job took, as far as was seen; 0 before the first.
 	took time.Duration
 }
@@ -190,6 +196,11 @@ func (r *run) progress(ctx context.Context) (time.Duration, error) {
 	}
 	stop, err := r.Store.ImportStop(ctx, r.job.ID)
 	switch {
+	case err == nil && !r.job.Collected: // all who were chosen get a line
+		if err := r.collect(ctx); fault.KindOf(err) == fault.Changed || err == nil {
+			return 0, err
+		}
+		return 0, r.endAll(ctx, store.ImportStopped, "the import was stopped by "+stop.By+" while the accounts were listed: those that were not listed yet have no line")
 	case err == nil && !r.sending(ctx):
 		return 0, r.endAll(ctx, store.ImportStopped, "the import was stopped by "+stop.By+" before this account was tried: repeat the import for the failed lines")
 	case err != nil && !fault.Is(err, fault.NotFound):
@@ -266,8 +277,8 @@ func (r *run) deliver(ctx context.Context) (wait time.Duration, err error) {
 		if fault.Is(err, fault.Changed) {
 			return 0, err
 		}
-		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the results of an import could not be written")
-		r.job.Mail = "waits until the results are written: " + fault.Of(err).Error()
+		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the results of an import could not be delivered")
+		r.job.Mail = "waits: " + fault.Of(err).Error()
 		return troubleWait, r.save(ctx)
 	}
 	r.job.Delivered = true
@@ -302,7 +313,7 @@ func (r *run) notify(ctx context.Context) error {
 		return err
 	}
 	key, kept := newKey(time.Now().UTC())
-	r.job.Keys = append(slices.Clone(r.job.Keys), kept)
+	r.job.Keys = append(slices.Clone(r.job.Keys[max(0, len(r.job.Keys)-mostKeys+1):]), kept)
 	if err := r.save(ctx); err != nil {
 		return err
 	}
@@ -312,7 +323,11 @@ func (r *run) notify(ctx context.Context) error {
 		Link: resultsURL(r.Delivery.Address, r.job.ID, key), LinkExpires: kept.Until,
 	}.Message(r.job.Notify...)
 	r.job.Mail = "sent"
-	if err := r.Delivery.Mail.Send(ctx, message); err != nil {
+	err = r.Delivery.Mail.Send(ctx, message)
+	if err != nil && fault.KindOf(err).Decide() == fault.Retry && time.Since(r.job.EndedAt) < longestMailing {
+		return err
+	}
+	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the mail of an import was not sent")
 		r.job.Mail = "not sent: " + fault.Of(err).Error()
 	}

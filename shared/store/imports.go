@@ -110,12 +110,25 @@ type ImportLine struct {
 	LastName  string            `json:"lastname"`
 	Status    LineStatus        `json:"status"`
 	Message   string            `json:"message"`
-	User      directory.UserID  `json:"userId,omitempty"` // in JumpCloud, once it is imported
+	// Sent says that JumpCloud may have created the user for this line, or does so later:
+	// then a user who is there is that one.
+	Sent bool `json:"sent,omitempty"`
+	// Resent says that this was so before the line was sent this time.
+	Resent bool `json:"resent,omitempty"`
+	// Recorded says that it is recorded from which account the user came, and that the user
+	// is connected if that was asked for.
+	Recorded bool             `json:"recorded,omitempty"`
+	User     directory.UserID `json:"userId,omitempty"` // in JumpCloud, once it is imported
+}
+
+// Fill fills in what the user of the account gets in JumpCloud.
+func (l *ImportLine) Fill(upn directory.UPN, user directory.User) {
+	l.UPN, l.Email, l.Username, l.FirstName, l.LastName = upn, user.Email, user.Username, user.FirstName, user.LastName
 }
 
 // Imported makes the line final: JumpCloud has the user.
 func (l *ImportLine) Imported(user directory.UserID, message string) {
-	l.Status, l.User, l.Message = LineImported, user, message
+	l.Status, l.User, l.Message, l.Sent, l.Resent = LineImported, user, message, false, false
 }
 
 // Fail makes the line final: the account was not imported, and the message says why.
@@ -142,10 +155,8 @@ type ImportChunk struct {
 	Job    string    `json:"job,omitempty"`
 	// ResultsAt is when all results of the batch were there; zero before.
 	ResultsAt time.Time `json:"resultsAt,omitzero"`
-	// Again says that lines which JumpCloud may have got before are sent again.
-	Again   bool  `json:"again,omitempty"`
-	Done    bool  `json:"done"`
-	Version int64 `json:"-"`
+	Done      bool      `json:"done"`
+	Version   int64     `json:"-"`
 }
 
 // Stop is the request to stop an import.

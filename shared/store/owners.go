@@ -70,7 +70,8 @@ func (s *Store) Owner(ctx context.Context, tenant directory.TenantID, account di
 // Owners reads the owners of accounts; those that have none are left out.
 func (s *Store) Owners(ctx context.Context, tenant directory.TenantID, accounts []directory.EntraID) (map[directory.EntraID]Owner, error) {
 	owners := make(map[directory.EntraID]Owner, len(accounts))
-	for chunk := range slices.Chunk(accounts, MaxBatchGet) {
+	distinct := slices.Compact(slices.Sorted(slices.Values(accounts))) // no key may occur twice
+	for chunk := range slices.Chunk(distinct, MaxBatchGet) {
 		keys, of := make([]Key, len(chunk)), make(map[Key]directory.EntraID, len(chunk))
 		for i, account := range chunk {
 			keys[i] = ownerKey(tenant, account)
