@@ -46,8 +46,9 @@ func Draw(seed uint64) Day {
 			add(0, "connect-group", g, 0)
 		}
 	}
-	crowd := random.IntN(20) == 0
+	crowd := random.IntN(10) == 0
 	if crowd {
+		add(0, "gone", random.IntN(4), 0)
 		add(0, "crowd", 0, 1+random.IntN(9))
 		add(0, "connect-group", 0, 0)
 		add(0, "calm", 0, 0)
@@ -79,13 +80,14 @@ func Draw(seed uint64) Day {
 	return d
 }
 
-// drawCrowd lets people of a crowd leave and come back while their group is listed.
+// drawCrowd lets people of a crowd leave, come back and be deleted while their group is
+// listed.
 func drawCrowd(random *rand.Rand, add func(time.Duration, string, int, int)) {
 	const moves, soon = 4, 400
 	for range 1 + random.IntN(moves) {
 		add(drawWait(random), "sync-group", 0, 0)
 		for range 1 + random.IntN(moves) {
-			do := []string{"leave", "leave", "join"}[random.IntN(3)]
+			do := []string{"leave", "leave", "join", "delete"}[random.IntN(4)]
 			add(time.Duration(random.IntN(soon))*time.Millisecond, do, firstOfCrowd+random.IntN(pageSize), 0)
 		}
 	}

@@ -92,6 +92,7 @@ var steps = map[string]kindOfStep{
 		b.UserReadLag, b.GroupReadLag, b.MembershipReadLag, b.AssociationReadLag = lag, lag, lag, lag
 	})},
 	"no-ids": {do: behaving(func(b *jumpcloudtest.Behaviour, _ int) { b.OmitEventIDs = true })},
+	"gone":   {do: behaving(func(b *jumpcloudtest.Behaviour, a int) { b.GoneMembers = goneMembers[a%len(goneMembers)] })},
 	"entra-lag": {do: func(c *company, a, _ int) {
 		c.Entra.Set(func(b *entratest.Behaviour) {
 			b.Lag = entratest.Lag{Max: time.Duration(a) * 10 * time.Second, Writes: a == 3}
@@ -107,6 +108,9 @@ var weatherSteps = map[string]bool{"deaths": true, "lost": true, "hangs": true, 
 
 // Values of the steps.
 var titles = []string{"Lead", "Boss", "", "Engineer"}
+
+// goneMembers is what lists may show of members who were deleted.
+var goneMembers = []jumpcloudtest.GoneMembers{jumpcloudtest.ForgetGone, jumpcloudtest.OmitGone, jumpcloudtest.NullGone, jumpcloudtest.ListGone}
 
 // titleRule is the rule of the settings that exports the title.
 const titleRule directory.Rule = "user_job_title"
