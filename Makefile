@@ -104,7 +104,7 @@ vuln: ## look for known vulnerabilities in the modules that are used
 	@scripts/tools/vuln
 
 .PHONY: check
-check: check-format check-modules vuln build vet lint check-template check-api test ## do what CI does: format, modules, vulnerabilities, build, vet, lint, template, API, test
+check: check-format check-modules vuln build vet lint check-template check-api test simulate ## do what CI does: format, modules, vulnerabilities, build, vet, lint, template, API, test, random days
 	@echo "All checks passed."
 
 .PHONY: fmt

@@ -52,7 +52,7 @@ var (
 )
 
 // usualDays is how many days a usual run of the tests plays, with the race detector. `make
-// simulate` plays a thousand without it.
+// check` plays a thousand without it.
 const usualDays = 20
 
 // TestDays plays the days of many seeds, on all cores.
