@@ -9,19 +9,12 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
-	"entrasync/shared/plan"
-	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
 
-const (
-	// ahead is how many chunks are read together, so that one request to Graph reads all
-	// their accounts.
-	ahead = 10
-	// uncertainTime is how long after sending a batch, of which nobody knows whether it
-	// arrived, its users are looked up: by then JumpCloud has created them (assumed).
-	uncertainTime = 2 * time.Minute
-)
+// uncertainTime is how long after sending a batch, of which nobody knows whether it
+// arrived, its users are looked up: by then JumpCloud has created them (assumed).
+const uncertainTime = 2 * time.Minute
 
 // chunk does the next thing with the first chunk that is not done.
 func (r *run) chunk(ctx context.Context) (time.Duration, error) {
@@ -40,116 +33,6 @@ func (r *run) chunk(ctx context.Context) (time.Duration, error) {
 	default:
 		return r.poll(ctx, c)
 	}
-}
-
-// load reads a chunk, and with it the ones after it and the accounts of all their lines
-// that are not final.
-func (r *run) load(ctx context.Context, number int) (store.ImportChunk, error) {
-	if c, known := r.chunks[number]; known && (!c.SentAt.IsZero() || time.Since(r.readAt) < listedLife) {
-		return c, nil
-	}
-	clear(r.chunks)
-	clear(r.accounts)
-	r.readAt = time.Now()
-	var ids []directory.EntraID
-	var upns []directory.UPN
-	for n := number; n < min(number+ahead, r.job.Chunks); n++ {
-		c, err := r.Store.ImportChunk(ctx, r.job.ID, n)
-		if err != nil {
-			clear(r.chunks)
-			return c, err
-		}
-		for _, line := range c.Lines {
-			switch {
-			case line.Final():
-			case line.ID != "":
-				ids = append(ids, line.ID)
-			default:
-				upns = append(upns, line.UPN)
-			}
-		}
-		r.chunks[n] = c
-	}
-	err := r.readAccounts(ctx, ids, upns)
-	if err != nil {
-		clear(r.chunks)
-	}
-	return r.chunks[number], err
-}
-
-// listed are accounts that were read when the choice was collected. They need not be read
-// again if they are sent soon.
-type listed map[directory.EntraID]listedAccount
-
-type listedAccount struct {
-	directory.TenantAccount
-	read time.Time
-}
-
-const (
-	// mostListed bounds the memory for them.
-	mostListed = 10_000
-	// listedLife is how long they are up to date enough: who is blocked in Entra meanwhile
-	// gets a user in JumpCloud, as would somebody who is blocked after the import.
-	listedLife = 5 * time.Minute
-)
-
-// keep keeps accounts, as long as there is space.
-func (l listed) keep(accounts []directory.TenantAccount, read time.Time) {
-	for _, a := range accounts {
-		if len(l) < mostListed {
-			l[a.ID] = listedAccount{a, read}
-		}
-	}
-}
-
-// take moves those of some accounts that are up to date to another map, and returns the ids
-// of the others. It sets oldest to when the oldest one was read, if that is earlier.
-func (l listed) take(ids []directory.EntraID, to map[directory.EntraID]directory.TenantAccount, oldest *time.Time) (others []directory.EntraID) {
-	for _, id := range ids {
-		a, kept := l[id]
-		if kept && time.Since(a.read) < listedLife {
-			if to[id] = a.TenantAccount; a.read.Before(*oldest) {
-				*oldest = a.read
-			}
-		} else {
-			others = append(others, id)
-		}
-		delete(l, id)
-	}
-	return others
-}
-
-// readAccounts reads accounts by id, and by UPN those of which only that is known; their
-// lines get the id.
-func (r *run) readAccounts(ctx context.Context, ids []directory.EntraID, upns []directory.UPN) error {
-	attributes := r.directory.Settings.ImportAttributes()
-	ids = r.listed.take(ids, r.accounts, &r.readAt)
-	if len(ids) > 0 {
-		accounts, err := r.entra.AccountsByID(ctx, ids, attributes)
-		if err != nil {
-			return err
-		}
-		for id, a := range accounts {
-			r.accounts[id] = a
-		}
-	}
-	if len(upns) == 0 {
-		return nil
-	}
-	accounts, err := r.entra.AccountsByUPN(ctx, upns, attributes)
-	if err != nil {
-		return err
-	}
-	for _, c := range r.chunks {
-		for i, line := range c.Lines {
-			if a, found := accounts[directory.UPN(strings.ToLower(string(line.UPN)))]; found && line.ID == "" {
-				c.Lines[i].ID = a.ID
-				r.accounts[a.ID] = a
-			}
-		}
-	}
-	return nil
 }
 
 // put records a chunk.
@@ -372,62 +255,4 @@ func (r *run) recover(ctx context.Context, c store.ImportChunk) (time.Duration, 
 		}
 	}
 	return 0, r.finish(ctx, c)
-}
-
-// finish records a batch that has its results: what the new users need first, so that a
-// process that dies before it recorded the lines does it again.
-func (r *run) finish(ctx context.Context, c store.ImportChunk) error {
-	if r.entra != nil { // else the directory is gone, and nobody was imported since
-		if err := r.recordUsers(ctx, c); err != nil {
-			return err
-		}
-	}
-	if c.Batch > 0 { // it was made smaller because of one user, who may be out of the way now
-		c.Batch = min(2*c.Batch, store.ImportChunkSize)
-	}
-	c.SentAt, c.Job, c.ResultsAt = time.Time{}, "", time.Time{}
-	r.going()
-	_, err := r.put(ctx, c)
-	return err
-}
-
-// recordUsers records from which accounts the imported users of a chunk came, and connects
-// them if that was asked for.
-func (r *run) recordUsers(ctx context.Context, c store.ImportChunk) error {
-	var imported []store.Imported
-	var created []directory.UserID
-	var recorded []*store.ImportLine
-	now := time.Now().UTC()
-	for i := range c.Lines {
-		if line := &c.Lines[i]; line.Status == store.LineImported && !line.Recorded {
-			recorded = append(recorded, line)
-			imported = append(imported, store.Imported{Tenant: r.directory.TenantObject, Organization: r.directory.Organization, User: line.User, Account: line.ID, At: now})
-			created = append(created, line.User)
-		}
-	}
-	if err := r.Store.PutImported(ctx, imported...); err != nil {
-		return err
-	}
-	if r.job.Connect {
-		if err := r.connect(ctx, created, now); err != nil {
-			return err
-		}
-	}
-	for _, line := range recorded {
-		line.Recorded = true
-	}
-	return nil
-}
-
-// connect connects new users to the directory, and sends the tasks that make their accounts
-// ours.
-func (r *run) connect(ctx context.Context, users []directory.UserID, now time.Time) error {
-	tasks := make([]reconcile.Task, len(users))
-	for i, user := range users {
-		if err := r.Store.Connect(ctx, r.directory.ID, user, directory.Direct, now); err != nil {
-			return err
-		}
-		tasks[i] = reconcile.Task{Directory: r.directory.ID, User: user, Cause: plan.Cause{Type: reconcile.Connected, ID: r.job.ID, At: now, Requested: true}}
-	}
-	return reconcile.Enqueue(ctx, r.Users, tasks...)
 }
