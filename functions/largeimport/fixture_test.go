@@ -121,12 +121,15 @@ func (l *lane) Send(_ context.Context, messages ...queue.Message) error {
 
 // postbox keeps the mails that are sent to it.
 type postbox struct {
+	mu     sync.Mutex
 	got    []mail.Message
 	refuse error
 }
 
 // Send implements mail.Sender.
 func (p *postbox) Send(_ context.Context, m mail.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.refuse != nil {
 		return p.refuse
 	}

@@ -388,6 +388,8 @@ func TestAMailThatIsThrottled(t *testing.T) {
 		f.mails.refuse = fault.New(fault.Throttled, "test", "busy")
 		go func() {
 			time.Sleep(30 * time.Second)
+			f.mails.mu.Lock()
+			defer f.mails.mu.Unlock()
 			f.mails.refuse = nil
 		}()
 		job, _ := f.work(f.start(importing.Choice{IDs: f.accounts(1), Notify: []string{"ann@contoso.example"}}).ID)

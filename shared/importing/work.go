@@ -277,7 +277,6 @@ func (r *run) deliver(ctx context.Context) (wait time.Duration, err error) {
 		if fault.Is(err, fault.Changed) {
 			return 0, err
 		}
-		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the results of an import could not be delivered")
 		r.job.Mail = "waits: " + fault.Of(err).Error()
 		return troubleWait, r.save(ctx)
 	}
@@ -292,6 +291,7 @@ func (r *run) deliver(ctx context.Context) (wait time.Duration, err error) {
 // publish writes the files and sends the mail.
 func (r *run) publish(ctx context.Context) error {
 	if err := r.WriteFiles(ctx, r.Delivery.Results, r.job.ID); err != nil {
+		zerolog.Ctx(ctx).Error().Err(err).Str("import", r.job.ID).Msg("the results of an import could not be written")
 		return err
 	}
 	r.job.Mail = "not sent: no address was named, and the organization has none"
@@ -325,6 +325,7 @@ func (r *run) notify(ctx context.Context) error {
 	r.job.Mail = "sent"
 	err = r.Delivery.Mail.Send(ctx, message)
 	if err != nil && fault.KindOf(err).Decide() == fault.Retry && time.Since(r.job.EndedAt) < longestMailing {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("import", r.job.ID).Msg("the mail of an import is sent again later")
 		return err
 	}
 	if err != nil {
