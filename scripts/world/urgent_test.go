@@ -39,7 +39,7 @@ func TestASuspensionWaitsForNoScript(t *testing.T) {
 	for script, tc := range map[world.Script]struct{ people, burst int }{
 		world.LeaveOneGroup:   {500, 800},
 		world.LeaveManyGroups: {300, 600},
-		world.DeleteGroups:    {300, 450},
+		world.DeleteGroups:    {500, 800},
 		world.NewLastNames:    {600, 150},
 		world.EndOfUsers:      {300, 300},
 		world.EndOfGroups:     {300, 300},
