@@ -1,6 +1,10 @@
 package main
 
 import (
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
 	"bufio"
 	"bytes"
 	"context"
@@ -212,12 +216,44 @@ func (p *process) waitFor(what string, done func() bool) {
 // depth is how many messages of a queue wait and how many somebody has.
 type depth struct{ Visible, InFlight int }
 
-// queues are the depths of all queues by name.
+// queues are the depths of all queues by name, without those of dead letters.
 func (p *process) queues() map[string]depth {
 	p.t.Helper()
-	var state struct{ Queues map[string]depth }
-	p.must("GET", strings.TrimSuffix(p.api, "/v1")+"/metrics", "", &state)
-	return state.Queues
+	queues := map[string]depth{}
+	for _, m := range p.metrics()["entrasync_queue_messages"].GetMetric() {
+		labels := map[string]string{}
+		for _, l := range m.GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		name, n := labels["queue"], int(m.GetGauge().GetValue())
+		if strings.HasSuffix(name, "-dead") {
+			continue
+		}
+		of := queues[name]
+		if labels["state"] == "visible" {
+			of.Visible = n
+		} else {
+			of.InFlight = n
+		}
+		queues[name] = of
+	}
+	return queues
+}
+
+// metrics are the metrics of the program by their names.
+func (p *process) metrics() map[string]*dto.MetricFamily {
+	p.t.Helper()
+	response, err := http.Get(strings.TrimSuffix(p.api, "/v1") + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return families
 }
 
 // slow makes every batch to the simulated Graph take 100 ms, so that a kill finds work half

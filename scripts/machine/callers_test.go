@@ -49,7 +49,7 @@ func TestWhoSeesTheCounters(t *testing.T) {
 			}
 			defer response.Body.Close()
 			text, err := io.ReadAll(response.Body)
-			if err != nil || response.StatusCode != tc.want || strings.Contains(string(text), "counters") != (tc.want == 200) {
+			if err != nil || response.StatusCode != tc.want || strings.Contains(string(text), "entrasync_queue_messages") != (tc.want == 200) {
 				t.Errorf("%d %s, want %d", response.StatusCode, text, tc.want)
 			}
 		})

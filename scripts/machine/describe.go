@@ -29,7 +29,7 @@ func (m *Machine) Describe(w io.Writer) {
 	}
 	_, _ = fmt.Fprintf(w, "API          %s/v1 (described at %s/openapi.json)\n", m.URL(), m.URL())
 	_, _ = fmt.Fprintf(w, "Webhook      %s\n", m.WebhookURL())
-	_, _ = fmt.Fprintf(w, "Counters     %s/metrics\n", m.URL())
+	_, _ = fmt.Fprintf(w, "Metrics      %s/metrics\n", m.URL())
 }
 
 // shown is a token that was made up, and only where it comes from for one that was

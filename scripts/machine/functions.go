@@ -67,11 +67,11 @@ func (m *Machine) routes(outside *clients.Set) (http.Handler, error) {
 		return nil, err
 	}
 	administrators, importers := m.api("admin", handler, wiring.AdminTimeout), m.api("imports", importHandler, wiring.ImportsTimeout)
-	counters, health := m.private(m.counters()), m.healthy(administrators)
+	measured, health := m.private(m.metrics()), m.healthy(administrators)
 	return host.NewRoutes(map[string]http.Handler{
 		"ANY /webhooks/{proxy+}": m.host.HTTP(host.Function{Name: "webhook", Handler: hook.Handle, Admit: hook.Admit, MaxBody: webhook.MaxBody, Timeout: wiring.WebhookTimeout}),
-		"GET /metrics":           counters,
-		"HEAD /metrics":          counters,
+		"GET /metrics":           measured,
+		"HEAD /metrics":          measured,
 		"GET /healthz":           health,
 		"HEAD /healthz":          health,
 		"ANY /v1/directories/{id}/importable-users": importers,

@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
 	"github.com/rs/zerolog"
 
 	"entrasync/scripts/machine"
@@ -447,5 +450,29 @@ func TestWebhookIsSetUpInJumpCloud(t *testing.T) {
 	p.call("POST", "/v1/organizations/nope/webhook", map[string]any{}, 404)
 	if status, _ := p.send("POST", p.machine.URL()+"/v1/organizations/"+org+"/webhook", "Bearer "+adminToken, nil); status != 200 {
 		t.Errorf("without a body: %d, want 200", status)
+	}
+}
+
+// The metrics are in the format of Prometheus: counters with their labels, and how many
+// messages each queue and its dead letters have.
+func TestMetricsAreOfPrometheus(t *testing.T) {
+	p := start(t)
+	if got := p.post(recorded(t, "admin_login")); got != 202 {
+		t.Fatalf("the webhook answers %d, want 202", got)
+	}
+	p.settle()
+	status, text := p.send("GET", p.machine.URL()+"/metrics", "", nil)
+	for _, want := range []string{
+		`entrasync_webhook_events_total{shape="bare_event"} 1`,
+		`entrasync_queue_messages{queue="changes.fifo",state="visible"} 0`,
+		`entrasync_queue_messages{queue="changes.fifo-dead",state="visible"} 0`,
+	} {
+		if status != 200 || !strings.Contains(string(text), want) {
+			t.Errorf("got %d %s, want the line %s", status, text, want)
+		}
+	}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	if _, err := parser.TextToMetricFamilies(bytes.NewReader(text)); err != nil {
+		t.Errorf("got %v, want metrics that a reader of the format can parse", err)
 	}
 }

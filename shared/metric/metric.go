@@ -6,7 +6,7 @@
 package metric
 
 import (
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -21,7 +21,14 @@ type Counter interface {
 // Memory is a Counter that keeps its counts. The zero value is ready to use.
 type Memory struct {
 	mu     sync.Mutex
-	counts map[string]int
+	counts map[string]*Count
+}
+
+// Count is the state of one counter: its labels are pairs of a name and a value.
+type Count struct {
+	Name   string
+	Labels []string
+	N      int
 }
 
 // Count adds n to a counter.
@@ -30,16 +37,32 @@ func (m *Memory) Count(name string, n int, labels ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.counts == nil {
-		m.counts = map[string]int{}
+		m.counts = map[string]*Count{}
 	}
-	m.counts[key] += n
+	if m.counts[key] == nil {
+		m.counts[key] = &Count{Name: name, Labels: slices.Clone(labels)}
+	}
+	m.counts[key].N += n
+}
+
+// All is a copy of all counters, in any order.
+func (m *Memory) All() []Count {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Count, 0, len(m.counts))
+	for _, c := range m.counts {
+		all = append(all, *c)
+	}
+	return all
 }
 
 // Counts is a copy of all counters, by [Key].
 func (m *Memory) Counts() map[string]int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return maps.Clone(m.counts)
+	counts := map[string]int{}
+	for _, c := range m.All() {
+		counts[Key(c.Name, c.Labels...)] = c.N
+	}
+	return counts
 }
 
 // Key is how a counter is written: name{label="value",…}.
