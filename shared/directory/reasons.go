@@ -94,6 +94,12 @@ const (
 	LicenseLimit Reason = "license_limit"
 )
 
+// Reasons for the changes of a tenant not to be read on. A resync reads everything then.
+const (
+	ChangesForgotten   Reason = "changes_forgotten"
+	ChangesUnsupported Reason = "changes_unsupported"
+)
+
 // Reasons that are in no record.
 const (
 	TooManyElements Reason = "too_many_elements"
@@ -120,6 +126,7 @@ const (
 	OfMember Bearer = "member of a group"
 	OfAction Bearer = "action"
 	OfImport Bearer = "import"
+	OfJob    Bearer = "job"
 	OfBody   Bearer = "webhook"
 	OfFile   Bearer = "database"
 )
@@ -189,6 +196,9 @@ var reasons = []Explained{
 	{PasswordUnopened, "the password was sealed for another key or purpose, or too long ago", "set a password again", OfAction},
 
 	{LicenseLimit, "the license limit of the JumpCloud organization is reached, so JumpCloud takes no more users", "contact your provider to raise the limit, then repeat the import for the users that failed", OfImport},
+
+	{ChangesForgotten, "Entra does not remember any more up to where its changes were read, because that was more than seven days ago or because Entra began anew", "nothing: everything is read instead", OfJob},
+	{ChangesUnsupported, "the tenant does not tell what changed in it, as tenants of Entra External ID and of Azure AD B2C do not", "nothing: everything is read instead, which takes longer", OfJob},
 
 	{TooManyElements, "a body holds more events than are taken at once", "send them in several requests", OfBody},
 	{TooManyUnknown, "too many organizations were requested that are not served here, so the secrets of one that the process does not know yet are not read now", "nothing, if the organization is served here: JumpCloud sends it again", OfBody},
