@@ -46,6 +46,7 @@ const (
 	MasteredElsewhere    Reason = "mastered_elsewhere"
 	ManagementRestricted Reason = "management_restricted"
 	GuestAccount         Reason = "guest_account"
+	AgentAccount         Reason = "agent_account"
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"
 	AccountDeleted       Reason = "account_deleted"
@@ -159,6 +160,7 @@ var reasons = []Explained{
 	{MasteredElsewhere, "another service owns the attribute", "change it there, or take it off the directory's attributes", OfLink},
 	{ManagementRestricted, "the account is in a restricted management administrative unit", "take it out of the unit, or give entrasync a role there", OfLink},
 	{GuestAccount, "the account is a guest from another tenant", "manage it in its own tenant, or change the user's e-mail address", OfLink},
+	{AgentAccount, "the account is that of an agent (agentUser), a program and not a person: entrasync never touches it", "rename the agent's account in Entra, or change the user's e-mail address", OfLink},
 	{InvalidValue, "Entra does not take a value", "change the field in JumpCloud that the message names, or turn its rule off", OfLink},
 	{AccountMissing, "the account is not in Entra any more", "restore it from the deleted users in Entra, set `restoreDeleted`, or disconnect the user", OfLink},
 	{AccountDeleted, "an account of the wanted name was deleted in Entra and can still be restored", "restore it, set `restoreDeleted`, or delete it for good", OfLink},

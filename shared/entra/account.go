@@ -78,6 +78,7 @@ var accountFields = []string{"id", "userPrincipalName", "accountEnabled", "onPre
 func accountOf(body []byte, attributes []directory.Attribute) (*directory.Account, error) {
 	var known struct {
 		ID                     string `json:"id"`
+		Type                   string `json:"@odata.type"`
 		UserPrincipalName      string `json:"userPrincipalName"`
 		AccountEnabled         bool   `json:"accountEnabled"`
 		OnPremisesImmutableID  string `json:"onPremisesImmutableId"`
@@ -98,13 +99,21 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 	return &directory.Account{
 		ID: directory.EntraID(known.ID), UPN: directory.UPN(known.UserPrincipalName), ImmutableID: known.OnPremisesImmutableID,
 		Enabled: known.AccountEnabled, SyncedFromOnPremises: known.OnPremisesSyncEnabled, ManagementRestricted: known.IsManagementRestricted,
-		Guest: isGuest(known.UserType), Attributes: values,
+		Guest: isGuest(known.UserType), Agent: isAgent(known.Type), Attributes: values,
 	}, nil
 }
 
 // isGuest reports whether a userType is that of a guest. On old accounts it is null: they
 // are members (observed by users: msgraph-sdk-dotnet 654).
 func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
+
+// agentType is the type of an account of an agent, a subtype of user that is in the list
+// of users (Microsoft Graph, what's new, May 2026).
+const agentType = "#microsoft.graph.agentUser"
+
+// isAgent reports whether the type of an account is that of an agent's. Graph names the type
+// of an object where it is not that of the list or of the address.
+func isAgent(odataType string) bool { return strings.EqualFold(odataType, agentType) }
 
 // attributesIn are the values of the given attributes in the body of an account.
 func attributesIn(body []byte, attributes []directory.Attribute) (directory.Attributes, error) {

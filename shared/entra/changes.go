@@ -195,7 +195,6 @@ type reference struct {
 func accountChange(body []byte, attributes []directory.Attribute) (directory.AccountChange, error) {
 	var known struct {
 		ID      directory.EntraID `json:"id"`
-		Type    string            `json:"@odata.type"`
 		Removed *removal          `json:"@removed"`
 		Manager []reference       `json:"manager@delta"`
 	}
@@ -204,10 +203,10 @@ func accountChange(body []byte, attributes []directory.Attribute) (directory.Acc
 	}
 	change := directory.AccountChange{
 		ID: known.ID, Gone: known.Removed != nil, ForGood: known.Removed.forGood(),
-		Agent: strings.EqualFold(known.Type, agentType), Manager: managerAfter(known.Manager),
+		Manager: managerAfter(known.Manager),
 	}
 	account, err := shownAccount(body, attributes)
-	change.Account = account
+	change.Account, change.Agent = account, account.Agent
 	return change, err
 }
 

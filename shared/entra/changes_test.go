@@ -128,7 +128,7 @@ func TestAccountChanges(t *testing.T) {
 			"accountEnabled": {"true"}, "userPrincipalName": {"bob@contoso.example"}, "displayName": {"bob"}}}},
 		gone:   {ID: directory.EntraID(gone), Gone: true, Account: directory.Account{ID: directory.EntraID(gone), Attributes: directory.Attributes{}}},
 		purged: {ID: directory.EntraID(purged), Gone: true, ForGood: true, Account: directory.Account{ID: directory.EntraID(purged), Attributes: directory.Attributes{}}},
-		agent: {ID: directory.EntraID(agent), Agent: true, Manager: id(bob), Account: directory.Account{ID: directory.EntraID(agent), UPN: "agent@contoso.example", Enabled: true, Guest: true, SyncedFromOnPremises: true, ImmutableID: "jc1",
+		agent: {ID: directory.EntraID(agent), Agent: true, Manager: id(bob), Account: directory.Account{ID: directory.EntraID(agent), Agent: true, UPN: "agent@contoso.example", Enabled: true, Guest: true, SyncedFromOnPremises: true, ImmutableID: "jc1",
 			Attributes: directory.Attributes{"accountEnabled": {"true"}, "userPrincipalName": {"agent@contoso.example"}, "displayName": {"agent"},
 				"businessPhones": {}, "onPremisesExtensionAttributes.extensionAttribute3": nil, "onPremisesImmutableId": {"jc1"}}}},
 	}
@@ -201,7 +201,7 @@ func TestAccountPage(t *testing.T) {
 	want := []directory.AccountChange{
 		{ID: directory.EntraID(ann), Manager: id(""), Account: directory.Account{ID: directory.EntraID(ann), UPN: "ann@contoso.example", Enabled: true, Attributes: directory.Attributes{
 			"accountEnabled": {"true"}, "userPrincipalName": {"ann@contoso.example"}, "jobTitle": {"Clerk"}, "employeeOrgData.costCenter": nil}}},
-		{ID: directory.EntraID(bob), Manager: id(ann), Agent: true, Account: directory.Account{ID: directory.EntraID(bob), UPN: "bob@contoso.example", Attributes: directory.Attributes{
+		{ID: directory.EntraID(bob), Manager: id(ann), Agent: true, Account: directory.Account{ID: directory.EntraID(bob), Agent: true, UPN: "bob@contoso.example", Attributes: directory.Attributes{
 			"accountEnabled": {"false"}, "userPrincipalName": {"bob@contoso.example"}, "jobTitle": nil, "employeeOrgData.costCenter": nil}}},
 	}
 	for _, world := range []struct {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
@@ -94,7 +93,6 @@ func (c *Client) firstAccounts(ctx context.Context, attributes []directory.Attri
 // empty, apart from what is never empty. Without a manager Graph leaves the property out.
 func listedAccount(body []byte, attributes []directory.Attribute) (directory.AccountChange, error) {
 	var known struct {
-		Type    string     `json:"@odata.type"`
 		Manager *reference `json:"manager"`
 	}
 	if err := json.Unmarshal(body, &known); err != nil {
@@ -109,7 +107,7 @@ func listedAccount(body []byte, attributes []directory.Attribute) (directory.Acc
 			account.Attributes[name] = nil
 		}
 	}
-	change := directory.AccountChange{ID: account.ID, Account: account, Agent: strings.EqualFold(known.Type, agentType)}
+	change := directory.AccountChange{ID: account.ID, Account: account, Agent: account.Agent}
 	if slices.Contains(attributes, directory.Manager) {
 		change.Manager = new(directory.EntraID)
 		if known.Manager != nil {

@@ -271,6 +271,16 @@ func (d Directory) SetUserRoles(idOrUPN string, roles ...string) (User, error) {
 	})
 }
 
+// SetAgent makes a user one of the type agentUser. That Entra does so with an account that
+// exists is not known; a test of what must never happen to an agent needs it.
+func (d Directory) SetAgent(idOrUPN string) (User, error) {
+	return d.editUser(idOrUPN, "SetAgent", func(o *object) change {
+		known := o.Facts
+		known.Agent = true
+		return change{Facts: &known}
+	})
+}
+
 // SetManager sets the manager of a user by id; "" clears it.
 func (d Directory) SetManager(idOrUPN, managerID string) (User, error) {
 	return d.editUser(idOrUPN, "SetManager", func(*object) change { return change{Manager: &managerID} })
