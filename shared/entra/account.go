@@ -76,6 +76,18 @@ var accountFields = []string{"id", "userPrincipalName", "accountEnabled", "onPre
 // accountOf reads an account, with the values of the given attributes, from the body of
 // an answer.
 func accountOf(body []byte, attributes []directory.Attribute) (*directory.Account, error) {
+	account, err := basicsOf(body)
+	if err != nil {
+		return nil, err
+	}
+	if account.Attributes, err = attributesIn(body, attributes); err != nil {
+		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
+	}
+	return account, nil
+}
+
+// basicsOf reads an account without the values of attributes.
+func basicsOf(body []byte) (*directory.Account, error) {
 	var known struct {
 		ID                     string `json:"id"`
 		Type                   string `json:"@odata.type"`
@@ -92,14 +104,10 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 	if known.ID == "" {
 		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph answered with an account that has no id"}
 	}
-	values, err := attributesIn(body, attributes)
-	if err != nil {
-		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
-	}
 	return &directory.Account{
 		ID: directory.EntraID(known.ID), UPN: directory.UPN(known.UserPrincipalName), ImmutableID: known.OnPremisesImmutableID,
 		Enabled: known.AccountEnabled, SyncedFromOnPremises: known.OnPremisesSyncEnabled, ManagementRestricted: known.IsManagementRestricted,
-		Guest: isGuest(known.UserType), Agent: isAgent(known.Type), Attributes: values,
+		Guest: isGuest(known.UserType), Agent: isAgent(known.Type),
 	}, nil
 }
 
@@ -121,6 +129,11 @@ func attributesIn(body []byte, attributes []directory.Attribute) (directory.Attr
 	if err := json.Unmarshal(body, &properties); err != nil {
 		return nil, err
 	}
+	return valuesOf(properties, attributes)
+}
+
+// valuesOf are the values of the given attributes among the properties of an account.
+func valuesOf(properties map[string]json.RawMessage, attributes []directory.Attribute) (directory.Attributes, error) {
 	values := directory.Attributes{}
 	for _, name := range attributes {
 		value, err := valueOf(properties, name)

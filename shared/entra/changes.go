@@ -228,7 +228,7 @@ func managerAfter(changes []reference) *directory.EntraID {
 // name and the state are always among them. One without an id is an error: left out, it would
 // count as one that nothing happened to.
 func shownAccount(body []byte, attributes []directory.Attribute) (directory.Account, error) {
-	account, err := accountOf(body, nil)
+	account, err := basicsOf(body)
 	if err != nil {
 		return directory.Account{}, err
 	}
@@ -242,7 +242,7 @@ func shownAccount(body []byte, attributes []directory.Attribute) (directory.Acco
 			shown = append(shown, name)
 		}
 	}
-	account.Attributes, err = attributesIn(body, shown)
+	account.Attributes, err = valuesOf(properties, shown)
 	return *account, err
 }
 
