@@ -46,7 +46,8 @@ const (
 func (l listing) at(link string) (request, error) {
 	u, err := url.Parse(link)
 	switch {
-	case err != nil:
+	case err != nil: // its text repeats the link
+		err = errors.New("the link cannot be read")
 	case u.Scheme != "" || u.Host != "" || u.User != nil || !l.path.MatchString(u.EscapedPath()):
 		err = errors.New("the link leads somewhere else")
 	case !l.hasPlace(u.RawQuery):
@@ -105,7 +106,7 @@ func (l listing) refused(answer response, link bool) *fault.Error {
 	f := l.fault(l.op, answer)
 	code := errorOf(answer.Body).Code
 	switch {
-	case answer.err != nil:
+	case answer.err != nil || f.Kind == fault.Throttled:
 		return f
 	case link && (answer.Status == http.StatusGone || answer.Status == http.StatusBadRequest && code != "" || stateLost(answer.Status, errorOf(answer.Body))):
 		f = changesForgotten()

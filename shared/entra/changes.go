@@ -180,6 +180,17 @@ type removal struct {
 	Reason string `json:"reason"`
 }
 
+// checkReferences returns an error if one of the entries names nothing: read as it is, it
+// would say that there is no manager.
+func checkReferences(entries []reference) error {
+	for _, each := range entries {
+		if each.ID == "" {
+			return errors.New("a manager or a member has no id")
+		}
+	}
+	return nil
+}
+
 // forGood reports whether a deleted object cannot be restored.
 func (r *removal) forGood() bool { return r != nil && strings.EqualFold(r.Reason, "deleted") }
 
@@ -198,7 +209,11 @@ func accountChange(body []byte, attributes []directory.Attribute) (directory.Acc
 		Removed *removal          `json:"@removed"`
 		Manager []reference       `json:"manager@delta"`
 	}
-	if err := json.Unmarshal(body, &known); err != nil {
+	err := json.Unmarshal(body, &known)
+	if err == nil {
+		err = checkReferences(known.Manager)
+	}
+	if err != nil {
 		return directory.AccountChange{}, err
 	}
 	change := directory.AccountChange{
@@ -285,6 +300,9 @@ func groupChange(body []byte) (directory.GroupChange, error) {
 	}
 	if known.ID == "" {
 		return directory.GroupChange{}, errors.New("a group has no id")
+	}
+	if err := checkReferences(known.Members); err != nil {
+		return directory.GroupChange{}, err
 	}
 	change := directory.GroupChange{ID: known.ID, Gone: known.Removed != nil, ForGood: known.Removed.forGood(), Name: known.Name, Group: known.group()}
 	if known.Name != nil {

@@ -483,6 +483,7 @@ func TestUselessPagesOfChanges(t *testing.T) {
 		"another host":       `{"value":[],"@odata.deltaLink":"https://evil.example/v1.0/users/delta?$deltatoken=x"}`,
 		"not JSON":           `{`,
 		"an object alone":    `{"value":[{"displayName":"x"}],"@odata.deltaLink":"https://graph.example/v1.0/users/delta?$deltatoken=x"}`,
+		"a manager of no id": `{"value":[{"id":"u1","manager@delta":[{"@odata.type":"#microsoft.graph.user"}]}],"@odata.deltaLink":"https://graph.example/v1.0/users/delta?$deltatoken=x"}`,
 		"leads to itself":    `{"value":[],"@odata.nextLink":"https://graph.example/v1.0/users/delta?$deltatoken=a"}`,
 		"a value that is no": `{"value":[{"id":"u1","displayName":{"a":1}}],"@odata.deltaLink":"https://graph.example/v1.0/users/delta?$deltatoken=x"}`,
 	} {

@@ -267,7 +267,7 @@ func (p *deltaPage) add(o *object) bool {
 		return true
 	}
 	shown, changed := p.properties(o)
-	if entries := p.managers(o); len(entries) > 0 && !(changed && p.c.behaviour.DeltaManagerAlone) {
+	if entries := p.managers(o); len(entries) > 0 && (!changed || !p.c.behaviour.DeltaManagerAlone) {
 		shown["manager@delta"], changed = entries, true
 	}
 	entries, complete := p.members(o)
@@ -350,11 +350,9 @@ func (p *deltaPage) properties(o *object) (map[string]any, bool) {
 		stored, ever := o.Props[name]
 		fresh := ever && stored.Seq > p.token.Base
 		changed = changed || fresh
-		if !fresh && !(ever && (!p.minimal || p.token.Full)) && !(name == "createdDateTime" && !p.minimal) {
-			continue
-		}
+		wanted := fresh || ever && (!p.minimal || p.token.Full) || name == "createdDateTime" && !p.minimal
 		value := p.c.value(o, name, known)
-		if value != nil || p.minimal || p.c.behaviour.DeltaNulls {
+		if wanted && (value != nil || p.minimal || p.c.behaviour.DeltaNulls) {
 			shown[name] = value
 		}
 	}
