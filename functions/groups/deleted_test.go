@@ -160,6 +160,50 @@ func TestAGroupThatCannotBeRestored(t *testing.T) {
 	})
 }
 
+// A unique name that a deleted group keeps is found also where nothing is known of the group,
+// as after its directory was connected anew: it is reported once, without a try each minute,
+// and restored where the directory says so.
+func TestADeletedGroupWithoutARecord(t *testing.T) {
+	for _, restores := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.settings(func(s *directory.Settings) { s.RestoreDeleted = restores })
+			id := f.group("Sales", f.person("ann"))
+			ours, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Properties: map[string]any{"uniqueName": id.UniqueName()}})
+			f.must(err)
+			_, err = f.tenant.DeleteGroup(ours.ID)
+			f.must(err)
+			if again := f.run(id); again != 0 && !restores {
+				t.Errorf("%d messages come again, want 0", again)
+			}
+			f.finish()
+			link := f.link(id)
+			switch {
+			case restores && (link.Status != directory.Synced || string(link.EntraID) != ours.ID || len(f.live()) != 1 || !slices.Equal(f.names(id), []string{"ann"})):
+				t.Errorf("%+v, want the group %s restored with its member", link, ours.ID)
+			case !restores && (link.Status != directory.Parked || link.Reason != directory.GroupDeletedInEntra || !link.NextTryAt.IsZero() || len(f.live()) != 0):
+				t.Errorf("%+v, want Status %v, Reason %v and no next try", link, directory.Parked, directory.GroupDeletedInEntra)
+			}
+		})
+	}
+}
+
+// Where Entra keeps no deleted group, as in national clouds, one that was deleted by hand is
+// made again, under the same unique name.
+func TestAGroupThatWasDeletedForGoodByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.entra.Set(func(b *entratest.Behaviour) { b.HardDeleteGroups = true })
+		id, gone := f.deletedByHand()
+		if link := f.link(id); link.Status != directory.Synced || string(link.EntraID) == gone || len(f.live()) != 1 || f.inEntra(id).Properties["uniqueName"] != id.UniqueName() {
+			t.Errorf("%+v, want another group than %s with the same unique name", link, gone)
+		}
+		if got := f.names(id); !slices.Equal(got, []string{"ann", "cat"}) {
+			t.Errorf("members %v, want ann and cat", got)
+		}
+	})
+}
+
 // Entra says that a unique name is taken but shows no group with it: a replica may lag,
 // so the group is tried again, but not for ever.
 func TestAUniqueNameThatNobodyShows(t *testing.T) {

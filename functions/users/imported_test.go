@@ -458,6 +458,10 @@ func TestAnImportedUserWhoseAccountMustNotBeTouched(t *testing.T) {
 			_, err := f.accounts.UpdateUser(id, map[string]any{"userType": "Guest"})
 			f.must(err)
 		}, directory.GuestAccount},
+		"an agent": {func(f *fixture, id string) {
+			_, err := f.accounts.SetAgent(id)
+			f.must(err)
+		}, directory.AgentAccount},
 		"an administrator": {func(f *fixture, id string) {
 			_, err := f.accounts.SetUserRoles(id, "Global Administrator")
 			f.must(err)

@@ -1,6 +1,7 @@
 package users_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -138,13 +139,49 @@ func TestARequestedSyncReadsTheTenantAgain(t *testing.T) {
 	if link := f.link(ann); link.Reason != directory.DomainNotVerified || reads != 0 {
 		t.Errorf("by an event: the tenant was read %d times, %+v, want Reason %v, reads 0", reads, link, directory.DomainNotVerified)
 	}
-	task := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: "retried", ID: "r1", At: time.Now().UTC(), Requested: true}}
+	at := time.Now().UTC()
 	for range 2 {
-		m, err := task.Message()
-		f.must(err)
-		f.handle(oneMessage(events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: string(m.Body), EventSourceARN: "queue", Attributes: map[string]string{"ApproximateReceiveCount": "1"}}))
+		f.sync(ann, at)
 	}
 	if reads != 1 {
 		t.Errorf("by a person: the tenant was read %d times, want once", reads)
+	}
+}
+
+// sync handles what an administrator asked for with POST …/sync.
+func (f *fixture) sync(id directory.UserID, at time.Time) {
+	f.t.Helper()
+	m, err := reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: "retried", ID: "r1", At: at, Requested: true}}.Message()
+	f.must(err)
+	f.handle(oneMessage(events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: string(m.Body), EventSourceARN: "queue", Attributes: map[string]string{"ApproximateReceiveCount": "1"}}))
+}
+
+// The source of authority of an account may move from on-premises to the cloud: an explicit
+// sync looks again, and takes the account over or goes on with it.
+func TestAnAccountThatIsManagedInTheCloudNow(t *testing.T) {
+	for _, linked := range []bool{false, true} {
+		t.Run(fmt.Sprintf("linked %t", linked), func(t *testing.T) {
+			f := newFixture(t)
+			account, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", DisplayName: "Ann of old"})
+			f.must(err)
+			ann := f.person("ann")
+			if linked {
+				f.run(ann)
+			}
+			_, err = f.accounts.UpdateUser(account.ID, map[string]any{"onPremisesSyncEnabled": true})
+			f.must(err)
+			f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
+			f.run(ann)
+			if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.SyncedFromOnPremises || f.account(account.ID).Text("jobTitle") != "" {
+				t.Fatalf("mastered on premises: %+v, want Status %v, Reason %v and no write", link, directory.Parked, directory.SyncedFromOnPremises)
+			}
+			_, err = f.accounts.UpdateUser(account.ID, map[string]any{"onPremisesSyncEnabled": false})
+			f.must(err)
+			f.sync(ann, time.Now().UTC())
+			link, now := f.link(ann), f.account(account.ID)
+			if link.Status != directory.Synced || string(link.EntraID) != account.ID || link.Reason != "" || now.Text("jobTitle") != "Lead" || now.Text("displayName") != "ann Lee" {
+				t.Errorf("after a sync: link %+v, account %+v, want it synced with the title Lead", link, now)
+			}
+		})
 	}
 }

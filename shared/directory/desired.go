@@ -141,12 +141,15 @@ type Account struct {
 	SyncedFromOnPremises bool // its attributes come from an on-premises Active Directory
 	ManagementRestricted bool // in a restricted management administrative unit
 	Guest                bool
+	Agent                bool // of a program and not of a person (agentUser)
 	Attributes           Attributes
 }
 
 // Untouchable says why entrasync must not take the account over, or nil.
 func (a Account) Untouchable() *Obstacle {
 	switch {
+	case a.Agent:
+		return &Obstacle{AgentAccount, fmt.Sprintf("%s is the account of an agent (agentUser), a program and not a person: rename it in Entra, or change the user's e-mail address", a.UPN)}
 	case a.SyncedFromOnPremises:
 		return &Obstacle{SyncedFromOnPremises, fmt.Sprintf("%s is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first", a.UPN)}
 	case a.ManagementRestricted:
@@ -164,13 +167,13 @@ type DeletedAccount struct {
 	UPN         UPN // as it was
 	ImmutableID string
 	At          time.Time // of the deletion
-	// Guest and SyncedFromOnPremises are reasons not to take it over.
-	Guest, SyncedFromOnPremises bool
+	// Guest, Agent and SyncedFromOnPremises are reasons not to take it over.
+	Guest, Agent, SyncedFromOnPremises bool
 }
 
 // Untouchable says why entrasync must not take the account over, or nil.
 func (a DeletedAccount) Untouchable() *Obstacle {
-	return Account{UPN: a.UPN, Guest: a.Guest, SyncedFromOnPremises: a.SyncedFromOnPremises}.Untouchable()
+	return Account{UPN: a.UPN, Guest: a.Guest, Agent: a.Agent, SyncedFromOnPremises: a.SyncedFromOnPremises}.Untouchable()
 }
 
 // Obstacle is the deleted account as the reason not to create another one.

@@ -46,6 +46,7 @@ const (
 	MasteredElsewhere    Reason = "mastered_elsewhere"
 	ManagementRestricted Reason = "management_restricted"
 	GuestAccount         Reason = "guest_account"
+	AgentAccount         Reason = "agent_account"
 	InvalidValue         Reason = "invalid_value"
 	AccountMissing       Reason = "account_missing"
 	AccountDeleted       Reason = "account_deleted"
@@ -94,6 +95,12 @@ const (
 	LicenseLimit Reason = "license_limit"
 )
 
+// Reasons for the changes of a tenant not to be read on. A resync reads everything then.
+const (
+	ChangesForgotten   Reason = "changes_forgotten"
+	ChangesUnsupported Reason = "changes_unsupported"
+)
+
 // Reasons that are in no record.
 const (
 	TooManyElements Reason = "too_many_elements"
@@ -120,6 +127,7 @@ const (
 	OfMember Bearer = "member of a group"
 	OfAction Bearer = "action"
 	OfImport Bearer = "import"
+	OfJob    Bearer = "job"
 	OfBody   Bearer = "webhook"
 	OfFile   Bearer = "database"
 )
@@ -152,6 +160,7 @@ var reasons = []Explained{
 	{MasteredElsewhere, "another service owns the attribute", "change it there, or take it off the directory's attributes", OfLink},
 	{ManagementRestricted, "the account is in a restricted management administrative unit", "take it out of the unit, or give entrasync a role there", OfLink},
 	{GuestAccount, "the account is a guest from another tenant", "manage it in its own tenant, or change the user's e-mail address", OfLink},
+	{AgentAccount, "the account is that of an agent (agentUser), a program and not a person: entrasync never touches it", "rename the agent's account in Entra, or change the user's e-mail address", OfLink},
 	{InvalidValue, "Entra does not take a value", "change the field in JumpCloud that the message names, or turn its rule off", OfLink},
 	{AccountMissing, "the account is not in Entra any more", "restore it from the deleted users in Entra, set `restoreDeleted`, or disconnect the user", OfLink},
 	{AccountDeleted, "an account of the wanted name was deleted in Entra and can still be restored", "restore it, set `restoreDeleted`, or delete it for good", OfLink},
@@ -189,6 +198,9 @@ var reasons = []Explained{
 	{PasswordUnopened, "the password was sealed for another key or purpose, or too long ago", "set a password again", OfAction},
 
 	{LicenseLimit, "the license limit of the JumpCloud organization is reached, so JumpCloud takes no more users", "contact your provider to raise the limit, then repeat the import for the users that failed", OfImport},
+
+	{ChangesForgotten, "Entra does not remember any more up to where its changes were read, because that was more than seven days ago or because Entra began anew", "nothing: everything is read instead", OfJob},
+	{ChangesUnsupported, "the tenant does not tell what changed in it, as tenants of Entra External ID and of Azure AD B2C do not", "nothing: everything is read instead, which takes longer", OfJob},
 
 	{TooManyElements, "a body holds more events than are taken at once", "send them in several requests", OfBody},
 	{TooManyUnknown, "too many organizations were requested that are not served here, so the secrets of one that the process does not know yet are not read now", "nothing, if the organization is served here: JumpCloud sends it again", OfBody},

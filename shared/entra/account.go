@@ -76,8 +76,21 @@ var accountFields = []string{"id", "userPrincipalName", "accountEnabled", "onPre
 // accountOf reads an account, with the values of the given attributes, from the body of
 // an answer.
 func accountOf(body []byte, attributes []directory.Attribute) (*directory.Account, error) {
+	account, err := basicsOf(body)
+	if err != nil {
+		return nil, err
+	}
+	if account.Attributes, err = attributesIn(body, attributes); err != nil {
+		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
+	}
+	return account, nil
+}
+
+// basicsOf reads an account without the values of attributes.
+func basicsOf(body []byte) (*directory.Account, error) {
 	var known struct {
 		ID                     string `json:"id"`
+		Type                   string `json:"@odata.type"`
 		UserPrincipalName      string `json:"userPrincipalName"`
 		AccountEnabled         bool   `json:"accountEnabled"`
 		OnPremisesImmutableID  string `json:"onPremisesImmutableId"`
@@ -91,14 +104,10 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 	if known.ID == "" {
 		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph answered with an account that has no id"}
 	}
-	values, err := attributesIn(body, attributes)
-	if err != nil {
-		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
-	}
 	return &directory.Account{
 		ID: directory.EntraID(known.ID), UPN: directory.UPN(known.UserPrincipalName), ImmutableID: known.OnPremisesImmutableID,
 		Enabled: known.AccountEnabled, SyncedFromOnPremises: known.OnPremisesSyncEnabled, ManagementRestricted: known.IsManagementRestricted,
-		Guest: isGuest(known.UserType), Attributes: values,
+		Guest: isGuest(known.UserType), Agent: isAgent(known.Type),
 	}, nil
 }
 
@@ -106,12 +115,25 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 // are members (observed by users: msgraph-sdk-dotnet 654).
 func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
 
+// agentType is the type of an account of an agent, a subtype of user that is in the list
+// of users (Microsoft Graph, what's new, May 2026).
+const agentType = "#microsoft.graph.agentUser"
+
+// isAgent reports whether the type of an account is that of an agent's. Graph names the type
+// of an object where it is not that of the list or of the address.
+func isAgent(odataType string) bool { return strings.EqualFold(odataType, agentType) }
+
 // attributesIn are the values of the given attributes in the body of an account.
 func attributesIn(body []byte, attributes []directory.Attribute) (directory.Attributes, error) {
 	var properties map[string]json.RawMessage
 	if err := json.Unmarshal(body, &properties); err != nil {
 		return nil, err
 	}
+	return valuesOf(properties, attributes)
+}
+
+// valuesOf are the values of the given attributes among the properties of an account.
+func valuesOf(properties map[string]json.RawMessage, attributes []directory.Attribute) (directory.Attributes, error) {
 	values := directory.Attributes{}
 	for _, name := range attributes {
 		value, err := valueOf(properties, name)

@@ -176,8 +176,8 @@ var refusedAccess = []refused{
 		kind: fault.Forbidden, reason: directory.QuotaExceeded, words: []string{"no more links", "'100'", "'owners'"}},
 	{name: "not found", status: 404, body: graphBody("Request_ResourceNotFound", "Resource '"+valueOfUser+"' does not exist or one of its queried reference-property objects are not present."),
 		kind: fault.NotFound, words: []string{"deleted", "so new"}},
-	{name: "delta token dead", status: 410, body: graphBody("resyncRequired", "Resync is required."), kind: fault.NotFound, words: []string{"read again"}},
-	{name: "delta token unknown", status: 400, body: graphBody("syncStateNotFound", "The sync state generation is not found."), kind: fault.NotFound, words: []string{"read again"}},
+	{name: "delta token dead", status: 410, body: graphBody("resyncRequired", "Resync is required."), kind: fault.NotFound, reason: directory.ChangesForgotten, words: []string{"read again"}},
+	{name: "delta token unknown", status: 400, body: graphBody("syncStateNotFound", "The sync state generation is not found."), kind: fault.NotFound, reason: directory.ChangesForgotten, words: []string{"read again"}},
 }
 
 // refusedForNow are refusals that a retry may solve.

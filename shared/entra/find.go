@@ -172,6 +172,7 @@ const opDeleted = "entra.look up deleted"
 // deletedUser is a deleted account as Graph lists it.
 type deletedUser struct {
 	ID                    string    `json:"id"`
+	Type                  string    `json:"@odata.type"`
 	UserPrincipalName     string    `json:"userPrincipalName"`
 	DeletedDateTime       time.Time `json:"deletedDateTime"`
 	OnPremisesImmutableID string    `json:"onPremisesImmutableId"`
@@ -185,7 +186,7 @@ func (d deletedUser) prefix() string { return strings.ReplaceAll(d.ID, "-", "") 
 // account is the deleted account with the sign-in name that it had.
 func (d deletedUser) account(upn directory.UPN) *directory.DeletedAccount {
 	return &directory.DeletedAccount{ID: directory.EntraID(d.ID), UPN: upn, ImmutableID: d.OnPremisesImmutableID, At: d.DeletedDateTime,
-		Guest: isGuest(d.UserType), SyncedFromOnPremises: d.OnPremisesSyncEnabled}
+		Guest: isGuest(d.UserType), Agent: isAgent(d.Type), SyncedFromOnPremises: d.OnPremisesSyncEnabled}
 }
 
 // laterTwin is the twin that was deleted last: one on the page, or the twin found

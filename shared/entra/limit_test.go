@@ -159,11 +159,20 @@ func TestSeveralProcessesShareTheQuota(t *testing.T) {
 // process.
 func (n tenant) another(t *testing.T) *entra.Client {
 	t.Helper()
+	return clientIn(t, n.sim)
+}
+
+// clientIn is a client of the default application in the default tenant.
+func clientIn(t interface {
+	Helper()
+	Fatal(args ...any)
+}, sim *entratest.Simulator) *entra.Client {
+	t.Helper()
 	app := entratest.DefaultApp()
 	client, err := entra.New(entra.Config{
 		GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com", Tenant: directory.TenantID(entratest.DefaultTenant().ID), ClientID: app.ClientID,
 		Proof:     func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
-		Transport: entratest.Transport(n.sim),
+		Transport: entratest.Transport(sim),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,17 +10,36 @@ import (
 )
 
 // nextPage is the URL of the next page of a list, below the version, as a batch needs
-// it; "" at the end of the list. Graph was seen to write the host in another case, and
-// another version than requested. Only the path and the query of its link are used, so
-// our token goes to Graph alone whatever the link says.
+// it; "" at the end of the list.
 func (c *Client) nextPage(page []byte) (string, error) {
+	next, _, err := c.linksOn(page)
+	return next, err
+}
+
+// linksOn are the links on a page, below the version: to the next page, and to the changes
+// after this one, "" where there is none. Graph was seen to write the host in another case,
+// and another version than requested. Only the path and the query of its links are used, so
+// our token goes to Graph alone whatever a link says.
+func (c *Client) linksOn(page []byte) (next, later string, err error) {
 	var parsed struct {
-		NextLink string `json:"@odata.nextLink"`
+		NextLink  string `json:"@odata.nextLink"`
+		DeltaLink string `json:"@odata.deltaLink"`
 	}
-	if err := json.Unmarshal(page, &parsed); err != nil || parsed.NextLink == "" {
-		return "", err
+	if err = json.Unmarshal(page, &parsed); err != nil {
+		return "", "", err
 	}
-	link, err := url.Parse(parsed.NextLink)
+	if next, err = c.belowVersion(parsed.NextLink); err == nil {
+		later, err = c.belowVersion(parsed.DeltaLink)
+	}
+	return next, later, err
+}
+
+// belowVersion is a link of Graph without its host and version; "" stays "".
+func (c *Client) belowVersion(raw string) (string, error) {
+	if raw == "" {
+		return "", nil
+	}
+	link, err := url.Parse(raw)
 	if err != nil {
 		return "", fault.New(fault.Transient, "entra.next page", "the link to the next page of a list cannot be read")
 	}

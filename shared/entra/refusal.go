@@ -69,7 +69,7 @@ func classify(status int, e graphError) *fault.Error {
 	case e.Code == "" && status != http.StatusNotImplemented:
 		return because(fault.Transient, directory.Unavailable, "", fmt.Sprintf("something in front of Graph answered %d: it is tried again by itself", status))
 	case stateLost(status, e):
-		return because(fault.NotFound, "", "", "Graph does not remember any more up to where we had read its changes: everything is read again")
+		return changesForgotten()
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity, status == http.StatusConflict && e.Code != concurrencyCode:
 		return whyRefused(status, e)
 	case status == http.StatusForbidden:

@@ -323,15 +323,11 @@ func tenantAccountOf(body []byte, attributes []directory.Attribute) (foundAccoun
 			DisplayName: known.DisplayName, GivenName: known.GivenName, Surname: known.Surname,
 			Mail: known.Mail, Alias: known.MailNickname, ImmutableID: known.OnPremisesImmutableID,
 			Enabled: known.AccountEnabled != nil && *known.AccountEnabled, Guest: isGuest(known.UserType),
-			Agent: strings.EqualFold(known.Type, agentType), Attributes: values,
+			Agent: isAgent(known.Type), Attributes: values,
 		},
 		complete: known.AccountEnabled != nil && known.UserPrincipalName != "",
 	}, nil
 }
-
-// agentType is the type of an account of an agent, a subtype of user that is in the list
-// of users (Microsoft Graph, what's new, May 2026).
-const agentType = "#microsoft.graph.agentUser"
 
 // isApart reports whether an attribute is another object, which no list of accounts has.
 func isApart(name directory.Attribute) bool { return name.Facts().Apart }

@@ -58,10 +58,16 @@ func (u User) Origin() directory.EntraID {
 // FoundOrigin is the user with the account from which the user was imported.
 func (u User) FoundOrigin(account *directory.Account) User {
 	u.LookedUp, u.Account, u.ImportedFrom = true, account, account.ID
-	if account.ImmutableID == string(u.ID) {
+	if u.made(account) {
 		u.Created = account
 	}
 	return u
+}
+
+// made reports whether an account has the immutable id that we give to the user's. An agent's
+// never is the user's, whatever id it has.
+func (u User) made(account *directory.Account) bool {
+	return account != nil && account.ImmutableID == string(u.ID) && !account.Agent
 }
 
 // LostOrigin is the user after the account from which the user was imported was found to be
@@ -99,8 +105,8 @@ func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted
 		if wanted && u.Deleted == nil {
 			u.Deleted = deleted[i]
 		}
-		if account := accounts[i]; account != nil && account.ImmutableID == string(u.ID) {
-			u.Created = account
+		if u.made(accounts[i]) {
+			u.Created = accounts[i]
 		}
 	}
 	return u

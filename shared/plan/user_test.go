@@ -112,6 +112,7 @@ func TestDecide(t *testing.T) {
 		{name: "ours already", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) { a.ImmutableID = string(self) })}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann"}}, origin: directory.CreatedByUs},
 		{name: "synchronised from on-premises", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.SyncedFromOnPremises = true })}, obstacle: directory.SyncedFromOnPremises},
 		{name: "guest", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.Guest = true })}, obstacle: directory.GuestAccount},
+		{name: "agent", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Account: found(func(a *directory.Account) { a.Agent = true })}, obstacle: directory.AgentAccount},
 		{name: "ours under the name of its creation, renamed since", user: plan.User{ID: self, Desired: wanted(), LookedUp: true, Created: found(func(a *directory.Account) {
 			a.ImmutableID, a.Attributes["userPrincipalName"] = string(self), directory.Value{"old@corp.example"}
 		})}, want: [][]string{{"update", "displayName=Ann Lee", "givenName=Ann", "userPrincipalName=ann@corp.example"}}, origin: directory.CreatedByUs},

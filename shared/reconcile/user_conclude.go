@@ -173,6 +173,7 @@ var obstacleKinds = map[directory.Reason]fault.Kind{
 	directory.ManagementRestricted: fault.Forbidden,
 	directory.ProtectedAccount:     fault.Forbidden,
 	directory.GuestAccount:         fault.Forbidden,
+	directory.AgentAccount:         fault.Forbidden,
 }
 
 // obstacleKind is the kind of a reason that parks before anything is sent.

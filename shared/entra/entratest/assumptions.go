@@ -40,6 +40,8 @@ const (
 	codeFailedDependency = "FailedDependency"
 	codePassword         = "InvalidPassword" // details[].code of a refused password
 	codeUnsupportedMedia = "UnsupportedMediaType"
+	codeNoDelta          = "Request_UnsupportedQuery" // a delta query in a tenant without
+	textNoDelta          = "Delta queries are not supported in this tenant."
 
 	// Graph's text for a /$count without its header.
 	textCountNeedsHeader = "$count is not currently supported."

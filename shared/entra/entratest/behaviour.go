@@ -14,6 +14,16 @@ const (
 	RetryAfterAbsent  RetryAfterForm = "absent"  // no header at all
 )
 
+// DeadLink is what a request with a dead delta token answers.
+type DeadLink string
+
+// The forms that were observed. That of directory objects is documented.
+const (
+	DeadNotFound DeadLink = ""         // 400 syncStateNotFound
+	DeadLocation DeadLink = "location" // 410 with the URL at which to start again
+	DeadGone     DeadLink = "gone"     // 410 alone
+)
+
 // Behaviour are the settings that can change while the simulator runs. The zero value
 // is the service as documented, without lag and with its real quotas.
 type Behaviour struct {
@@ -21,17 +31,30 @@ type Behaviour struct {
 	RetryAfter RetryAfterForm `json:"retryAfter"`
 	Lag        Lag            `json:"lag"`
 
-	BatchThrottle424     bool `json:"batchThrottle424"`     // a $batch with a throttled item answers 424 itself (throttling guide)
-	BatchConflicts       bool `json:"batchConflicts"`       // two writes to one object in a $batch clash: 409 for all but the first
-	BatchOrderKept       bool `json:"batchOrderKept"`       // answers come in the order of the requests instead of any order
-	ClampLargeTop        bool `json:"clampLargeTop"`        // a $top above 999 is cut instead of refused with 400
-	RemoveAbsent400      bool `json:"removeAbsent400"`      // removing a non-member answers 400 instead of 404
-	Revoke204            bool `json:"revoke204"`            // revokeSignInSessions as documented (204) instead of as it is (200)
-	HardDeleteGroups     bool `json:"hardDeleteGroups"`     // security groups are deleted for good, as in national clouds and before 2026
-	FreeDeletedName      bool `json:"freeDeletedName"`      // a group in deletedItems no longer keeps its uniqueName from others
-	PlainDeletedUPN      bool `json:"plainDeletedUPN"`      // a deleted user keeps its UPN instead of having its id put before it
-	DeltaEmptyPages      bool `json:"deltaEmptyPages"`      // every round of a delta query begins with an empty page
-	DeltaSyncStateAbsent bool `json:"deltaSyncStateAbsent"` // a dead delta token answers 400 syncStateNotFound instead of 410
+	BatchThrottle424 bool `json:"batchThrottle424"` // a $batch with a throttled item answers 424 itself (throttling guide)
+	BatchConflicts   bool `json:"batchConflicts"`   // two writes to one object in a $batch clash: 409 for all but the first
+	BatchOrderKept   bool `json:"batchOrderKept"`   // answers come in the order of the requests instead of any order
+	ClampLargeTop    bool `json:"clampLargeTop"`    // a $top above 999 is cut instead of refused with 400
+	RemoveAbsent400  bool `json:"removeAbsent400"`  // removing a non-member answers 400 instead of 404
+	Revoke204        bool `json:"revoke204"`        // revokeSignInSessions as documented (204) instead of as it is (200)
+	HardDeleteGroups bool `json:"hardDeleteGroups"` // security groups are deleted for good, as in national clouds and before 2026
+	FreeDeletedName  bool `json:"freeDeletedName"`  // a group in deletedItems no longer keeps its uniqueName from others
+	PlainDeletedUPN  bool `json:"plainDeletedUPN"`  // a deleted user keeps its UPN instead of having its id put before it
+
+	// Delta queries. All of this was observed by users (msgraph.md, section 5).
+	NoDelta           bool     `json:"noDelta"`           // the tenant has no delta queries, as those of External ID and B2C
+	DeltaDead         DeadLink `json:"deltaDead"`         // what a dead delta token answers
+	DeltaPage         int      `json:"deltaPage"`         // objects, and entries of members, on a page; 0: 200
+	DeltaEmptyPages   bool     `json:"deltaEmptyPages"`   // every round begins with an empty page
+	DeltaRepeats      bool     `json:"deltaRepeats"`      // every object comes twice, and the last one of a page again on the next
+	DeltaSplits       bool     `json:"deltaSplits"`       // every object comes in two parts
+	DeltaNulls        bool     `json:"deltaNulls"`        // a property without a value is shown as null instead of left out
+	DeltaManagerAlone bool     `json:"deltaManagerAlone"` // manager@delta is missing when something else of the user changed
+	DeltaFirstRemoved bool     `json:"deltaFirstRemoved"` // a full round shows deleted objects and members who left, too
+	DeltaSilentPurge  bool     `json:"deltaSilentPurge"`  // a group does not show the members who left because they were deleted for good
+
+	ExpandTop        int  `json:"expandTop"`        // highest $top together with $expand; 0: as without
+	ExpandTopRefused bool `json:"expandTopRefused"` // a higher one is refused with 400 instead of cut
 
 	DeltaLag     time.Duration `json:"deltaLag"`     // how long a change stays invisible to delta queries
 	TokenLife    time.Duration `json:"tokenLife"`    // of access tokens; 0: 3,599 s

@@ -45,6 +45,7 @@ func (s *Simulator) State() State {
 //	GET  /_sim/requests               the last requests
 //	GET  /_sim/behaviour              PATCH or POST changes the fields given
 //	GET  /_sim/faults                 POST arms one, DELETE disarms all
+//	POST /_sim/forget-changes         all delta tokens are dead, as after seven days
 //	POST /_sim/users                  add a user
 //	POST /_sim/users/{id or UPN}      set properties: a JSON object, or a form with property and value
 //	DELETE /_sim/users/{id or UPN}    delete softly
@@ -72,6 +73,10 @@ func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
 		result, err = s.controlBehaviour(r)
 	case "faults":
 		result, err = s.controlFaults(r)
+	case "forget-changes":
+		if r.Method == http.MethodPost {
+			s.ForgetChanges()
+		}
 	case "users":
 		result, err = s.controlUsers(r, parts[1:])
 	case "groups":

@@ -32,6 +32,15 @@ func (g *graph) visit(method, path, kind, body string) (int, string) {
 	return response.StatusCode, string(raw)
 }
 
+func TestForgetChanges(t *testing.T) {
+	g := start(t)
+	_, link := g.round("/users/delta?$deltatoken=latest")
+	if status, _ := g.visit(http.MethodPost, "/_sim/forget-changes", "", ""); status != http.StatusOK {
+		t.Errorf("got %d, want 200", status)
+	}
+	wantError(t, g.do(http.MethodGet, link, nil), http.StatusBadRequest, "syncStateNotFound", "")
+}
+
 func TestPageAndControls(t *testing.T) {
 	g := start(t)
 	g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

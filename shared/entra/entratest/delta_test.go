@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 )
 
 // round reads a delta query to its end and returns the entries and the deltaLink.
@@ -50,7 +51,7 @@ func TestUsersDelta(t *testing.T) {
 	minimal, _ := g.round(link, "Prefer", "return=minimal")
 	entries, link = g.round(link)
 	managed := []any{object{"@odata.type": "#microsoft.graph.user", "id": ann}}
-	want = []any{object{"id": ann, "displayName": "Ann Example", "jobTitle": nil}, object{"id": bob, "displayName": "Bob Example", "manager@delta": managed}}
+	want = []any{object{"id": ann, "displayName": "Ann Example"}, object{"id": bob, "displayName": "Bob Example", "manager@delta": managed}}
 	if diff := cmp.Diff(want, entries); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)
 	}
@@ -177,7 +178,9 @@ func TestDeltaPages(t *testing.T) {
 
 func TestDeltaTokenLife(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := start(t, func(c *entratest.Config) { c.Behaviour.TokenLife = 30 * 24 * time.Hour })
+		g := start(t, func(c *entratest.Config) {
+			c.Behaviour.TokenLife, c.Behaviour.DeltaDead = 30*24*time.Hour, entratest.DeadLocation
+		})
 		_, link := g.round("/users/delta?$deltatoken=latest&$select=displayName")
 		time.Sleep(7*24*time.Hour - time.Minute)
 		g.must(http.StatusOK, http.MethodGet, link, nil)
@@ -191,7 +194,11 @@ func TestDeltaTokenLife(t *testing.T) {
 		if entries, _ := g.round(location); len(entries) != 1 {
 			t.Errorf("a new start finds %v, want one entry", entries)
 		}
-		g.sim.Set(func(b *entratest.Behaviour) { b.DeltaSyncStateAbsent = true })
+		g.sim.Set(func(b *entratest.Behaviour) { b.DeltaDead = entratest.DeadGone })
+		if r := g.do(http.MethodGet, link, nil); r.status != http.StatusGone || r.header.Get("Location") != "" {
+			t.Errorf("without a place to start: %d, Location %q, want 410 and none", r.status, r.header.Get("Location"))
+		}
+		g.sim.Set(func(b *entratest.Behaviour) { b.DeltaDead = entratest.DeadNotFound })
 		wantError(t, g.do(http.MethodGet, link, nil), http.StatusBadRequest, "syncStateNotFound", "")
 	})
 }
@@ -210,4 +217,158 @@ func TestDeltaLag(t *testing.T) {
 			t.Errorf("after the lag: %v, want one entry", entries)
 		}
 	})
+}
+
+// One change that concerns several groups is shown for each, also where a page ends between
+// them.
+func TestOneChangeOfSeveralGroups(t *testing.T) {
+	g := start(t, func(c *entratest.Config) { c.Behaviour.DeltaPage = 1 })
+	ann := g.create("ann")
+	var groups []string
+	for _, name := range []string{"A", "B", "C"} {
+		groups = append(groups, g.seedGroup(entratest.Group{DisplayName: name, Members: []string{ann}}).ID)
+	}
+	_, link := g.round("/groups/delta?$deltatoken=latest&$select=members")
+	if err := g.dir.PurgeUser(ann); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ := g.round(link)
+	got := texts(entries, "id")
+	slices.Sort(got)
+	slices.Sort(groups)
+	if !slices.Equal(got, groups) {
+		t.Errorf("shown: %v, want the three groups %v", got, groups)
+	}
+	g.sim.Set(func(b *entratest.Behaviour) { b.DeltaSilentPurge = true })
+	if entries, _ := g.round(link); len(entries) != 0 {
+		t.Errorf("silent about who was deleted for good: %v, want no entries", entries)
+	}
+}
+
+// The options of a delta query are in its tokens: they are not given again, and never both
+// tokens.
+func TestOptionsBesideADeltaToken(t *testing.T) {
+	g := start(t, func(c *entratest.Config) { c.Behaviour.DeltaPage = 1 })
+	g.people(2)
+	first := g.must(http.StatusOK, http.MethodGet, "/users/delta?$select=displayName", nil)
+	next := text(first.body, "@odata.nextLink")
+	_, delta := g.round(next)
+	_, skip, _ := strings.Cut(next, "?")
+	for _, bad := range []string{next + "&$select=id", delta + "&" + skip, delta + "&$filter=id%20eq%20'x'"} {
+		if r := g.do(http.MethodGet, bad, nil); r.status != http.StatusBadRequest {
+			t.Errorf("%s: %d, want 400", bad, r.status)
+		}
+	}
+	ann := g.create("ann", "jobTitle", "Clerk")
+	entries, _ := g.round(delta + "&$select=jobTitle")
+	if want := []any{object{"id": ann, "jobTitle": "Clerk"}}; !cmp.Equal(want, entries) {
+		t.Errorf("with another $select: %v, want %v", entries, want)
+	}
+}
+
+// A full round may show objects that are gone, and members who left.
+func TestRemovedInTheFirstRound(t *testing.T) {
+	g := start(t, func(c *entratest.Config) { c.Behaviour.DeltaFirstRemoved = true })
+	ann, bob, eve := g.create("ann"), g.create("bob"), g.create("eve")
+	team := g.seedGroup(entratest.Group{DisplayName: "Team", Members: []string{bob, eve}})
+	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
+	if _, err := g.dir.RemoveMember(team.ID, bob); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ := g.round("/users/delta?$select=id")
+	if want := []any{object{"id": ann, "@removed": object{"reason": "changed"}}, object{"id": bob}, object{"id": eve}}; !cmp.Equal(want, entries) {
+		t.Errorf("users: %v, want %v", entries, want)
+	}
+	entries, _ = g.round("/groups/delta?$select=members")
+	left := object{"@odata.type": "#microsoft.graph.user", "id": bob, "@removed": object{"reason": "deleted"}}
+	want := []any{object{"id": team.ID, "members@delta": []any{object{"@odata.type": "#microsoft.graph.user", "id": eve}, left}}}
+	if !cmp.Equal(want, entries) {
+		t.Errorf("groups: %v, want %v", entries, want)
+	}
+}
+
+// Objects come in parts and again, on the next page, too.
+func TestPartsAndRepetitions(t *testing.T) {
+	g := start(t, func(c *entratest.Config) {
+		c.Behaviour.DeltaSplits, c.Behaviour.DeltaRepeats, c.Behaviour.DeltaPage = true, true, 1
+	})
+	ann, bob := g.create("ann"), g.create("bob")
+	first := g.must(http.StatusOK, http.MethodGet, "/users/delta?$select=displayName,accountEnabled", nil)
+	enabled, name := object{"id": ann, "accountEnabled": true}, object{"id": ann, "displayName": "Ann Example"}
+	if want := []any{enabled, name, enabled, name}; !cmp.Equal(want, first.body["value"]) {
+		t.Errorf("first page: %v, want %v", first.body["value"], want)
+	}
+	second := g.must(http.StatusOK, http.MethodGet, text(first.body, "@odata.nextLink"), nil)
+	if got := texts(second.body["value"], "id"); !slices.Equal(got, []string{bob, ann, bob, bob, bob}) {
+		t.Errorf("second page: %v, want bob in parts, twice, and ann again", got)
+	}
+}
+
+// A change of something else hides that of the manager, and a value that was cleared is
+// shown as null, where the behaviour says so; and there are tenants without delta queries.
+func TestOddDeltaQueries(t *testing.T) {
+	g := start(t)
+	ann, bob := g.create("ann"), g.create("bob", "jobTitle", "Clerk")
+	_, link := g.round("/users/delta?$deltatoken=latest&$select=jobTitle,manager")
+	g.must(http.StatusNoContent, http.MethodPut, "/users/"+bob+"/manager/$ref", reference(ann))
+	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+bob, object{"jobTitle": nil})
+	managed := []any{object{"@odata.type": "#microsoft.graph.user", "id": ann}}
+	for _, row := range []struct {
+		how  entratest.Behaviour
+		want object
+	}{
+		{entratest.Behaviour{}, object{"id": bob, "manager@delta": managed}},
+		{entratest.Behaviour{DeltaNulls: true}, object{"id": bob, "jobTitle": nil, "manager@delta": managed}},
+		{entratest.Behaviour{DeltaManagerAlone: true}, object{"id": bob}},
+	} {
+		g.sim.Set(func(b *entratest.Behaviour) { *b = row.how })
+		if entries, _ := g.round(link); !cmp.Equal([]any{row.want}, entries) {
+			t.Errorf("%+v: %v, want %v", row.how, entries, row.want)
+		}
+	}
+	g.sim.Set(func(b *entratest.Behaviour) { b.NoDelta = true })
+	wantError(t, g.do(http.MethodGet, link, nil), http.StatusBadRequest, "Request_UnsupportedQuery", "not supported in this tenant")
+	g.sim.Set(func(b *entratest.Behaviour) { b.NoDelta = false })
+	g.sim.ForgetChanges()
+	wantError(t, g.do(http.MethodGet, link, nil), http.StatusBadRequest, "syncStateNotFound", "")
+}
+
+// With $expand a page may be smaller than asked for, or its size be refused.
+func TestPagesWithManagers(t *testing.T) {
+	g := start(t)
+	g.people(3)
+	size := func(query string) int {
+		t.Helper()
+		list, _ := g.must(http.StatusOK, http.MethodGet, "/users?"+query, nil).body["value"].([]any)
+		return len(list)
+	}
+	g.sim.Set(func(b *entratest.Behaviour) { b.ExpandTop = 2 })
+	if got := size("$top=999&$expand=manager"); got != 2 {
+		t.Errorf("a page that is cut has %d users, want 2", got)
+	}
+	if got := size("$top=999"); got != 3 {
+		t.Errorf("without managers it has %d users, want 3", got)
+	}
+	g.sim.Set(func(b *entratest.Behaviour) { b.ExpandTopRefused = true })
+	wantError(t, g.do(http.MethodGet, "/users?$top=999&$expand=manager", nil), http.StatusBadRequest, "Request_BadRequest", "Invalid page size")
+	if got := size("$expand=manager"); got != 2 {
+		t.Errorf("without a size a page has %d users, want 2", got)
+	}
+}
+
+// A user is restored with the name that it had, unless another has it now.
+func TestRestoreUser(t *testing.T) {
+	g := start(t)
+	ann := g.create("ann")
+	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
+	other := g.create("ann")
+	if _, err := g.dir.RestoreUser(ann); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("the name is taken: %v, want a conflict", err)
+	}
+	if err := g.dir.PurgeUser(other); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := g.dir.RestoreUser(ann); err != nil || !u.Deleted.IsZero() || u.UserPrincipalName != "ann@contoso.example" {
+		t.Errorf("%+v, %v, want ann as before", u, err)
+	}
 }

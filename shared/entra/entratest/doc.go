@@ -31,7 +31,8 @@
 //     members with all-or-nothing binds of at most 20, transitive members, memberOf,
 //     checkMemberGroups.
 //   - Directory objects of either kind by id; /$count below every list.
-//   - Delta queries for users and groups, with their tokens' seven days.
+//   - Delta queries for users and groups, with their tokens' seven days; what users of
+//     Graph observed of them beside the documentation are switches.
 //   - $batch, gzip both ways, quotas in resource units and write units with 429 and
 //     its headers, replication lag of new objects, faults on demand.
 //

@@ -278,6 +278,12 @@ func (c *call) checkGroupWrite(o *object, set map[string]any) *graphError {
 	return nil
 }
 
+// keptWhenDeleted reports whether a group stays in deletedItems for a while after it was
+// deleted. Those mastered on premises do not, and in national clouds no security group does.
+func keptWhenDeleted(o *object, how Behaviour) bool {
+	return o.isM365() || !how.HardDeleteGroups && !o.is("onPremisesSyncEnabled")
+}
+
 // deleteGroup moves a group to deletedItems (Microsoft Graph documentation, delete
 // group; since 2026 security groups stay there, too, in the public cloud).
 func (c *call) deleteGroup() (*answer, *graphError) {
@@ -296,7 +302,7 @@ func (c *call) deleteGroup() (*answer, *graphError) {
 	case o.is("mailEnabled") && !o.isM365():
 		return nil, forbidden()
 	}
-	soft := o.isM365() || !c.behaviour.HardDeleteGroups
+	soft := keptWhenDeleted(o, c.behaviour)
 	_, failure = c.sim.commit(t, change{Kind: kindGroup, ID: o.ID, Delete: soft, Purge: !soft}, c.now)
 	if failure != nil {
 		return nil, failure

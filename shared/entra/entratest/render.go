@@ -144,6 +144,12 @@ func (c *call) list(kind, set string, deleted bool) (*answer, *graphError) {
 	if failure != nil {
 		return nil, failure
 	}
+	if most := c.behaviour.ExpandTop; s.manager && most > 0 && size > most {
+		if c.behaviour.ExpandTopRefused && c.query.Has("$top") {
+			return nil, badRequest("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", size, most)
+		}
+		size = most
+	}
 	after, failure := c.after()
 	if failure != nil {
 		return nil, failure

@@ -271,6 +271,16 @@ func (d Directory) SetUserRoles(idOrUPN string, roles ...string) (User, error) {
 	})
 }
 
+// SetAgent makes a user one of the type agentUser. That Entra does so with an account that
+// exists is not known; a test of what must never happen to an agent needs it.
+func (d Directory) SetAgent(idOrUPN string) (User, error) {
+	return d.editUser(idOrUPN, "SetAgent", func(o *object) change {
+		known := o.Facts
+		known.Agent = true
+		return change{Facts: &known}
+	})
+}
+
 // SetManager sets the manager of a user by id; "" clears it.
 func (d Directory) SetManager(idOrUPN, managerID string) (User, error) {
 	return d.editUser(idOrUPN, "SetManager", func(*object) change { return change{Manager: &managerID} })
@@ -279,6 +289,23 @@ func (d Directory) SetManager(idOrUPN, managerID string) (User, error) {
 // DeleteUser moves a user to deletedItems.
 func (d Directory) DeleteUser(idOrUPN string) (User, error) {
 	return d.editUser(idOrUPN, "DeleteUser", func(o *object) change { return softDeletion(o, d.sim.behaviour()) })
+}
+
+// RestoreUser restores a user from deletedItems with the name that it had. Conflict if
+// another user has that name.
+func (d Directory) RestoreUser(id string) (User, error) {
+	var taken *graphError
+	u, err := d.editUser(id, "RestoreUser", func(o *object) change {
+		upn := strings.TrimPrefix(o.text("userPrincipalName"), deletedPrefix(o))
+		if taken = d.t.conflicts(o.ID, map[string]any{"userPrincipalName": upn}); taken != nil {
+			return change{}
+		}
+		return change{Restore: true, Set: map[string]any{"userPrincipalName": upn}}
+	})
+	if taken != nil {
+		return User{}, fault.New(fault.Conflict, "entratest.RestoreUser", taken.message)
+	}
+	return u, err
 }
 
 // PurgeUser deletes a user permanently.

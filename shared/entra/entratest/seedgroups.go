@@ -152,9 +152,19 @@ func (d Directory) RemoveMember(groupID, memberID string) (Group, error) {
 	})
 }
 
-// DeleteGroup moves a group to deletedItems.
+// DeleteGroup moves a group to deletedItems, or deletes it for good where the behaviour says
+// so and if it is mastered on premises. What it was is returned.
 func (d Directory) DeleteGroup(id string) (Group, error) {
-	return d.editGroup(id, "DeleteGroup", func(*object) change { return change{Delete: true} })
+	var before Group
+	after, err := d.editGroup(id, "DeleteGroup", func(o *object) change {
+		before = groupOf(o)
+		soft := keptWhenDeleted(o, d.sim.behaviour())
+		return change{Delete: soft, Purge: !soft}
+	})
+	if err == nil && after.DisplayName == "" {
+		return before, nil
+	}
+	return after, err
 }
 
 // RestoreGroup restores a group from deletedItems.

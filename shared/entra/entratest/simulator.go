@@ -27,6 +27,7 @@ type Simulator struct {
 	apps   map[string]*App // by client id in lower case; never changed in place
 	issued int             // tokens given out
 	ended  int             // up to this one they are revoked
+	era    int             // of delta tokens: earlier ones are dead
 }
 
 // New makes a simulator. With [Config.Journal] it continues where the previous process
@@ -66,6 +67,20 @@ func (s *Simulator) Set(edit func(*Behaviour)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	edit(&s.how)
+}
+
+// ForgetChanges makes all delta tokens of now dead, as seven days do.
+func (s *Simulator) ForgetChanges() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.era++
+}
+
+// deltaEra is the era of the delta tokens of now.
+func (s *Simulator) deltaEra() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.era
 }
 
 func (s *Simulator) behaviour() Behaviour {
