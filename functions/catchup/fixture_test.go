@@ -1,8 +1,11 @@
 package catchup_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
 
 	"entrasync/functions/catchup"
 	usecase "entrasync/shared/catchup"
@@ -43,6 +47,8 @@ type fixture struct {
 	mu       sync.Mutex
 	requests []string // to outside systems, in order
 	before   func(*http.Request) error
+	alter    func(*http.Request)
+	log      zerolog.Logger
 }
 
 // newFixture makes the function, and one directory that is created now.
@@ -57,7 +63,8 @@ func newFixture(t *testing.T) *fixture {
 	f.Must(err)
 	f.parts = usecase.Parts{Store: f.Store, Feeds: f.Clients(), Changes: f.changes, Metrics: f.metrics}
 	f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedLag = 0 })
-	f.directory("main", time.Now())
+	f.Kit.Directory("main", nil)
+	f.created(time.Now())
 	return f
 }
 
@@ -65,14 +72,49 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
-	before := f.before
+	before, alter := f.before, f.alter
 	f.mu.Unlock()
 	if before != nil {
 		if err := before(r); err != nil {
 			return nil, err
 		}
 	}
+	if alter != nil {
+		r = r.Clone(r.Context())
+		alter(r)
+	}
 	return f.Kit.RoundTrip(r)
+}
+
+// change changes each request to an outside system on its way; nil changes none any more.
+func (f *fixture) change(alter func(*http.Request)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.alter = alter
+}
+
+// bodyOf reads the body of a request, which stays readable.
+func bodyOf(t *testing.T, r *http.Request) (body jumpcloudtest.Fields) {
+	t.Helper()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	if len(text) > 0 && json.Unmarshal(text, &body) != nil {
+		t.Fatalf("the body %s is not JSON", text)
+	}
+	return body
+}
+
+// setBody replaces the body of a request.
+func setBody(t *testing.T, r *http.Request, body jumpcloudtest.Fields) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 }
 
 // asked are the requests to outside systems since the last call.
@@ -84,12 +126,13 @@ func (f *fixture) asked() []string {
 	return asked
 }
 
-// directory stores a directory that was created at a time.
-func (f *fixture) directory(name string, created time.Time) {
+// created changes when the directory was created.
+func (f *fixture) created(at time.Time) {
 	f.t.Helper()
-	d := f.Directory(name, nil)
-	d.CreatedAt = created.UTC()
-	_, err := f.Store.PutDirectory(f.t.Context(), d)
+	d, err := f.Store.Directory(f.t.Context(), directory.NewID(organization, "main"))
+	f.Must(err)
+	d.CreatedAt = at.UTC()
+	_, err = f.Store.PutDirectory(f.t.Context(), d)
 	f.Must(err)
 }
 
@@ -103,7 +146,7 @@ func (f *fixture) run() {
 func (f *fixture) try() error {
 	handler, err := catchup.New(f.parts)
 	f.Must(err)
-	ctx, cancel := context.WithTimeout(f.t.Context(), timeOut)
+	ctx, cancel := context.WithTimeout(f.log.WithContext(f.t.Context()), timeOut)
 	defer cancel()
 	return handler.Handle(ctx, events.EventBridgeEvent{})
 }

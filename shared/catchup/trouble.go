@@ -26,11 +26,11 @@ func (t *turn) narrow(err error, now time.Time) bool {
 		return false
 	}
 	for _, past := range narrower {
-		if from := now.Add(-past).UTC(); from.After(t.kept.From) && from.Before(t.kept.To) {
+		if from := now.Add(-past).UTC(); from.After(t.kept.From) {
 			if t.wanted.IsZero() {
 				t.wanted = t.kept.From
 			}
-			t.kept.From, t.kept.After = from, ""
+			t.kept.From, t.kept.To, t.kept.After = from, now.UTC(), ""
 			return true
 		}
 	}
@@ -53,13 +53,17 @@ func (t *turn) noteUnread(ctx context.Context) {
 // if JumpCloud does not know the place in it any more.
 func (t *turn) explained(ctx context.Context, feed Feed, err error) error {
 	f := fault.Of(err)
-	switch {
-	case !t.wanted.IsZero(): // not even the shortest window is shown, so nothing is skipped
+	if !t.wanted.IsZero() { // not even the shortest window is shown, so nothing is skipped
 		t.kept.From, t.wanted = t.wanted, time.Time{}
-	case f.Kind == fault.Invalid && t.kept.After != "":
+	}
+	if f.Kind == fault.Invalid {
 		t.kept.After = ""
-	case f.Kind == fault.Unauthorized:
-		if _, err := feed.Organization(ctx); err == nil {
+	}
+	if t.kept.After == "" {
+		t.kept.To = time.Time{}
+	}
+	if f.Kind == fault.Unauthorized {
+		if _, works := feed.Organization(ctx); works == nil {
 			return &fault.Error{Op: f.Op, Kind: fault.Forbidden, Reason: directory.InsightsForbidden, Message: directory.Sentence(directory.InsightsForbidden), Err: err}
 		}
 	}

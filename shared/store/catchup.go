@@ -76,34 +76,24 @@ func (s *Store) CatchUp(ctx context.Context, id directory.OrganizationID) (Catch
 	return c, err
 }
 
-// PutCatchUp stores how far the feed was read, together with the events that were found
-// there, and returns the record with its new version; Changed if another process was
-// faster.
+// PutCatchUp stores how far the feed was read, and returns the record with its new version;
+// Changed if another process was faster. It stores before which events were found there: a
+// process that dies in between reads them again and leaves them out.
 func (s *Store) PutCatchUp(ctx context.Context, c CatchUp, found ...Seen) (CatchUp, error) {
+	for _, each := range found {
+		if err := s.AddSeen(ctx, each); err != nil {
+			return c, err
+		}
+	}
 	item, err := encode(catchUpKey(c.Organization), c)
 	if err != nil {
 		return c, err
 	}
-	if len(found) == 0 {
-		version, err := s.table.Put(ctx, item, IfVersion(c.Version))
-		if err == nil {
-			c.Version = version
-		}
-		return c, err
+	version, err := s.table.Put(ctx, item, IfVersion(c.Version))
+	if err == nil {
+		c.Version = version
 	}
-	writes := []Write{{Item: item, If: IfVersion(c.Version)}}
-	for _, each := range found {
-		item, err := each.item()
-		if err != nil {
-			return c, err
-		}
-		writes = append(writes, Write{Item: item, If: Any})
-	}
-	if err := s.table.Transact(ctx, writes); err != nil {
-		return c, err
-	}
-	c.Version++
-	return c, nil
+	return c, err
 }
 
 // TryCatchUp makes the next run read the feed of an organization, although it was to wait:
