@@ -60,8 +60,9 @@ func (t *turn) take(ctx context.Context) error {
 // found.
 func (t *turn) keep(ctx context.Context) (err error) {
 	t.kept.HeldUntil = time.Now().Add(longestTurn + leaseReserve).UTC()
-	t.kept, err = t.Store.PutCatchUp(ctx, t.kept, t.found...)
-	t.found = nil
+	if t.kept, err = t.Store.PutCatchUp(ctx, t.kept, t.found...); err == nil {
+		t.found = nil
+	}
 	return err
 }
 
