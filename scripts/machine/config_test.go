@@ -198,7 +198,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local"}, c); diff != "" {
+	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local", CatchUpEvery: "1m"}, c); diff != "" {
 		t.Errorf("the defaults (-want +got):\n%s", diff)
 	}
 }
@@ -212,11 +212,11 @@ func TestTheOrganizationIsWrittenAsJumpCloudDoes(t *testing.T) {
 
 func TestUnknownVariables(t *testing.T) {
 	got := machine.UnknownVariables([]string{
-		"PATH=/bin", "HOME=/root", "ENTRASYNC_ADDR=127.0.0.1:1", "ENTRASYNC_ADRR=127.0.0.1:1", "ENTRASYNC_WEBHOOK_TOKENS=canary", "ENTRASYNC_CATCHUP_EVERY=1m",
+		"PATH=/bin", "HOME=/root", "ENTRASYNC_ADDR=127.0.0.1:1", "ENTRASYNC_ADRR=127.0.0.1:1", "ENTRASYNC_WEBHOOK_TOKENS=canary", "ENTRASYNC_COLOUR=red",
 		"GRAPH_URI=x", "JUMPCLOUD_ORGID=x", "JUMPCLOUD_API_KEY=canary", "ENTRA_CLIENT_SECRET=canary", "GRAPHICS=x", "ENTRASYNC_=",
 	})
 	want := []machine.Unknown{
-		{Name: "ENTRASYNC_", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_ADRR", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_CATCHUP_EVERY", Nearest: "ENTRASYNC_ADDR"},
+		{Name: "ENTRASYNC_", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_ADRR", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_COLOUR", Nearest: "ENTRASYNC_ADDR"},
 		{Name: "ENTRASYNC_WEBHOOK_TOKENS", Nearest: "ENTRASYNC_WEBHOOK_TOKEN"}, {Name: "GRAPH_URI", Nearest: "GRAPH_URL"}, {Name: "JUMPCLOUD_ORGID", Nearest: "JUMPCLOUD_ORG_ID"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
