@@ -63,7 +63,7 @@ func newFixture(t *testing.T) *fixture {
 	f.Must(err)
 	f.parts = usecase.Parts{Store: f.Store, Feeds: f.Clients(), Changes: f.changes, Metrics: f.metrics}
 	f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedLag = 0 })
-	f.Kit.Directory("main", nil)
+	f.Directory("main", nil)
 	f.created(time.Now())
 	return f
 }

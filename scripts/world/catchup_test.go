@@ -193,7 +193,7 @@ func endOfADay(t *testing.T, seed uint64, behave func(*jumpcloudtest.Behaviour))
 	o.addSecond()
 	o.JumpCloud.Set(behave)
 	o.JumpCloud.ResolveAlerts()
-	random := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // the same changes for the same seed
+	random := rand.New(rand.NewPCG(seed, seed))
 	changes := []func(id string) error{
 		o.JumpCloud.SuspendUser, o.JumpCloud.ActivateUser, o.JumpCloud.LockUser, o.JumpCloud.UnlockUser,
 		func(id string) error { return o.JumpCloud.AddMember(string(o.group), id) },
