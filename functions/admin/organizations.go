@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
 
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
@@ -37,13 +38,17 @@ func (a API) organizations(on huma.API) {
 			}
 			return &api.Answer[api.Page[directory.Organization]]{Body: api.Page[directory.Organization]{Items: list.Items, Cursor: list.Cursor}}, nil
 		})
-	huma.Register(on, api.Operation("getOrganization", http.MethodGet, api.OrganizationsPath+"/{id}", "One organization", http.StatusOK, http.StatusNotFound),
-		func(ctx context.Context, in *OrganizationPath) (*api.Answer[directory.Organization], error) {
+	huma.Register(on, api.Operation("getOrganization", http.MethodGet, api.OrganizationsPath+"/{id}", "One organization, and how the catch-up with its events goes", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *OrganizationPath) (*api.Answer[organizationView], error) {
 			o, err := a.organization(ctx, in.ID)
 			if err != nil {
 				return nil, err
 			}
-			return &api.Answer[directory.Organization]{Body: o}, nil
+			view := organizationView{Organization: o}
+			if view.CatchUp, err = a.catchUp(ctx, o.ID); err != nil {
+				return nil, api.Refuse(err, "", nil)
+			}
+			return &api.Answer[organizationView]{Body: view}, nil
 		})
 	huma.Register(on, api.Operation("updateOrganization", http.MethodPatch, api.OrganizationsPath+"/{id}", "Change the name, or replace the API key or the webhook tokens", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateOrganization)
 }
@@ -174,6 +179,11 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	}
 	if err := a.replaceSecrets(ctx, o, in.Body); err != nil {
 		return nil, err
+	}
+	if in.Body.APIKey != nil {
+		if err := a.Store.TryCatchUp(ctx, o.ID); err != nil { // it tries by itself within an hour
+			zerolog.Ctx(ctx).Warn().Err(err).Msg("the catch-up does not try the new key at once")
+		}
 	}
 	if in.Body.Notify != nil {
 		o.Notify = in.Body.Notify

@@ -1,7 +1,10 @@
 package fanout
 
 import (
+	"slices"
+
 	"entrasync/shared/crowd"
+	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 )
 
@@ -9,10 +12,17 @@ import (
 // cause, and those beyond a few of one kind wait in the bulk lanes. There are none for what
 // is about the access of one user, such as a suspension, a deletion or a password: each is
 // as urgent as the next, however many come.
+//
+// What a catch-up found may be thousands of events, because no webhook came for hours. They
+// are late already, so the first few of them are live, whatever they are about, and all that
+// end somebody's access.
 func kindsOf(change jumpcloud.Change) []crowd.Kind {
 	event := change.Event
 	kind := func(name string, most int) crowd.Kind {
 		return crowd.Kind{Name: string(change.Organization) + "/" + name, Most: most}
+	}
+	if change.Via == jumpcloud.ByCatchUp && !endsAccess(event) {
+		return []crowd.Kind{kind("caught up", crowd.Few)}
 	}
 	source, isSource := event.Source()
 	groups, edges := event.Groups(), kind("edges", crowd.FewOfAll)
@@ -30,4 +40,22 @@ func kindsOf(change jumpcloud.Change) []crowd.Kind {
 	default:
 		return nil
 	}
+}
+
+// endsAccess reports whether an event says that one user may not sign in any more, or not
+// with the same password.
+func endsAccess(event jumpcloud.Event) bool {
+	return slices.ContainsFunc(event.Claims(), func(c directory.Claim) bool {
+		if c.User == "" {
+			return false
+		}
+		switch c.Kind {
+		case directory.Removed, directory.LockedOut, directory.Expired, directory.NewPassword:
+			return true
+		case directory.InState:
+			return c.State != directory.Activated
+		default:
+			return false
+		}
+	})
 }

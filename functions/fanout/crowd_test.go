@@ -46,6 +46,10 @@ func TestTheSurplusOfACrowdGoesToTheBulkLane(t *testing.T) {
 		c.Event.Says = []jumpcloud.Word{word}
 		return c
 	}
+	caughtUp := func(c jumpcloud.Change) jumpcloud.Change {
+		c.Via = jumpcloud.ByCatchUp
+		return c
+	}
 	few := func(live int) sent { return sent{usersLive: live, usersBulk: many - live} }
 	groups := func(live int) sent { return sent{groupsLive: live, groupsBulk: many - live} }
 	everyGroup := func(f *fixture) {
@@ -73,6 +77,12 @@ func TestTheSurplusOfACrowdGoesToTheBulkLane(t *testing.T) {
 		"people are deleted":             {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_delete", person(n)) }, urgent},
 		"people get passwords":           {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_password_set", person(n)) }, urgent},
 		"people change, nobody says how": {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return change("user_update", person(n)) }, urgent},
+		"caught up, nobody says how":     {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return caughtUp(change("user_update", person(n))) }, few(crowd.Few)},
+		"caught up, people join groups":  {everyGroup, func(n int) jumpcloud.Change { return caughtUp(edge("user_group", person(n), "user", person(n))) }, few(crowd.Few)},
+		"caught up, people suspended":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return caughtUp(change("user_suspended", person(n))) }, urgent},
+		"caught up, people deleted":      {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return caughtUp(change("user_delete", person(n))) }, urgent},
+		"caught up, people locked out":   {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return caughtUp(says(change("user_update", person(n)), "locked")) }, urgent},
+		"caught up, people activated":    {func(f *fixture) { f.people(many) }, func(n int) jumpcloud.Change { return caughtUp(change("user_activated", person(n))) }, few(crowd.Few)},
 		"groups that nobody connected":   {func(*fixture) {}, func(n int) jumpcloud.Change { return edge("user_group", engineering, "user", person(n)) }, sent{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -56,7 +56,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	ctx, stop := deadline.ForWork(ctx, deadline.Reserve)
 	defer stop()
 	response := &sqsbatch.Response{Postponer: h.Postponer}
-	failed := map[string]bool{}
+	failed, done := map[string]bool{}, map[string]jumpcloud.Change{}
 	fail := func(m events.SQSMessage, err error) {
 		zerolog.Ctx(ctx).Error().Err(err).Str("messageId", m.MessageId).Msg("a change could not be fanned out")
 		if !failed[m.MessageId] {
@@ -77,6 +77,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 			fail(m, err)
 			continue
 		}
+		done[m.MessageId] = change
 		for _, t := range found.users {
 			users.of(t.Cause).add(m, t)
 		}
@@ -88,6 +89,10 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	groups.live.send(ctx, h.Lanes.GroupsLive, fail)
 	users.bulk.send(ctx, h.Lanes.UsersBulk, fail)
 	groups.bulk.send(ctx, h.Lanes.GroupsBulk, fail)
+	for id := range failed {
+		delete(done, id)
+	}
+	h.keepSeen(ctx, done)
 	return response.SQSEventResponse, nil
 }
 

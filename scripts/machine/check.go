@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/loopback"
@@ -134,4 +135,22 @@ func (c Config) sameSecrets() []error {
 		}
 	}
 	return wrong
+}
+
+// The least and the most time between two runs of a schedule.
+const (
+	leastEvery = time.Second
+	mostEvery  = 24 * time.Hour
+)
+
+// checkEvery checks the time between two runs of a schedule.
+func checkEvery(_ Config, value string) string {
+	every, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("is %q: it must be a time with its unit", value)
+	case every < leastEvery || every > mostEvery:
+		return fmt.Sprintf("is %s: it must be between %s and %s", value, leastEvery, mostEvery)
+	}
+	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -17,6 +18,8 @@ type Config struct {
 	Data         string // the folder for everything that is kept
 	AdminToken   string // bearer token of the API; "" for one that is made up and kept
 	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" for one that is made up and kept
+
+	CatchUpEvery string // how often the feed of JumpCloud is read
 
 	JumpCloudAPI      string // root of v1
 	JumpCloudInsights string
@@ -52,6 +55,7 @@ const (
 	dataVariable     = "ENTRASYNC_DATA"
 	adminVariable    = "ENTRASYNC_ADMIN_TOKEN"
 	webhookVariable  = "ENTRASYNC_WEBHOOK_TOKEN"
+	catchUpVariable  = "ENTRASYNC_CATCHUP_EVERY"
 	apiVariable      = "JUMPCLOUD_API_URL"
 	insightsVariable = "JUMPCLOUD_INSIGHTS_URL"
 	keyVariable      = "JUMPCLOUD_API_KEY"
@@ -75,6 +79,8 @@ var variables = []variable{
 		func(c *Config) *string { return &c.AdminToken }, checkToken},
 	{webhookVariable, "", "the secret JumpCloud sends, two separated by a comma while one is being replaced; not set: as above", tokenExample,
 		func(c *Config) *string { return &c.WebhookToken }, checkWebhookTokens},
+	{catchUpVariable, "1m", "how often JumpCloud's events are read for those whose webhook did not come", "",
+		func(c *Config) *string { return &c.CatchUpEvery }, checkEvery},
 	{apiVariable, "", "root of JumpCloud's API v1; not set: a simulator runs", "https://console.jumpcloud.com/api",
 		func(c *Config) *string { return &c.JumpCloudAPI }, checkURL},
 	{insightsVariable, "", "root of Directory Insights", "https://api.jumpcloud.com/insights/directory/v1",
@@ -153,6 +159,17 @@ func (c Config) mustNameAll() error {
 		return nil
 	}
 	return fault.New(fault.Invalid, "start", errors.Join(missing...).Error())
+}
+
+// every is the time between two runs of a schedule that a variable names, or that its
+// default does.
+func (c Config) every(name string) time.Duration {
+	v := named(name)
+	every, err := time.ParseDuration(cmp.Or(*v.into(&c), v.fallback))
+	if err != nil { // cannot happen: ConfigFrom refuses it
+		every, _ = time.ParseDuration(v.fallback)
+	}
+	return every
 }
 
 // named is a variable by its name.

@@ -72,6 +72,10 @@ func TestConfigFrom(t *testing.T) {
 		{"a key with a line end in it", map[string]string{"JUMPCLOUD_API_KEY": "canary\nkey"}, "JUMPCLOUD_API_KEY has a blank"},
 		{"a secret with quotation marks and blanks", map[string]string{"ENTRA_CLIENT_SECRET": "canary secret"}, "ENTRA_CLIENT_SECRET has a blank"},
 		{"a password in an address", map[string]string{"GRAPH_URL": "https://me:canary@graph.microsoft.com"}, "GRAPH_URL has a user name"},
+		{"a catch-up every five minutes", map[string]string{"ENTRASYNC_CATCHUP_EVERY": "5m"}, ""},
+		{"a catch-up that is no time", map[string]string{"ENTRASYNC_CATCHUP_EVERY": "5"}, "ENTRASYNC_CATCHUP_EVERY is \"5\": it must be a time with its unit, such as 1m"},
+		{"a catch-up that is too often", map[string]string{"ENTRASYNC_CATCHUP_EVERY": "100ms"}, "ENTRASYNC_CATCHUP_EVERY is 100ms: it must be between 1s and 24h0m0s"},
+		{"a catch-up that is too rare", map[string]string{"ENTRASYNC_CATCHUP_EVERY": "25h"}, "ENTRASYNC_CATCHUP_EVERY is 25h"},
 		{"no port", map[string]string{"ENTRASYNC_ADDR": "localhost"}, "ENTRASYNC_ADDR is \"localhost\""},
 		{"a port that is a name", map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:http"}, "ENTRASYNC_ADDR is \"127.0.0.1:http\""},
 		{"a port that is none", map[string]string{"ENTRASYNC_ADDR": "127.0.0.1:70000"}, "ENTRASYNC_ADDR is"},
@@ -194,7 +198,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local"}, c); diff != "" {
+	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local", CatchUpEvery: "1m"}, c); diff != "" {
 		t.Errorf("the defaults (-want +got):\n%s", diff)
 	}
 }
@@ -208,11 +212,11 @@ func TestTheOrganizationIsWrittenAsJumpCloudDoes(t *testing.T) {
 
 func TestUnknownVariables(t *testing.T) {
 	got := machine.UnknownVariables([]string{
-		"PATH=/bin", "HOME=/root", "ENTRASYNC_ADDR=127.0.0.1:1", "ENTRASYNC_ADRR=127.0.0.1:1", "ENTRASYNC_WEBHOOK_TOKENS=canary", "ENTRASYNC_CATCHUP_EVERY=1m",
+		"PATH=/bin", "HOME=/root", "ENTRASYNC_ADDR=127.0.0.1:1", "ENTRASYNC_ADRR=127.0.0.1:1", "ENTRASYNC_WEBHOOK_TOKENS=canary", "ENTRASYNC_COLOUR=red",
 		"GRAPH_URI=x", "JUMPCLOUD_ORGID=x", "JUMPCLOUD_API_KEY=canary", "ENTRA_CLIENT_SECRET=canary", "GRAPHICS=x", "ENTRASYNC_=",
 	})
 	want := []machine.Unknown{
-		{Name: "ENTRASYNC_", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_ADRR", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_CATCHUP_EVERY", Nearest: "ENTRASYNC_ADDR"},
+		{Name: "ENTRASYNC_", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_ADRR", Nearest: "ENTRASYNC_ADDR"}, {Name: "ENTRASYNC_COLOUR", Nearest: "ENTRASYNC_ADDR"},
 		{Name: "ENTRASYNC_WEBHOOK_TOKENS", Nearest: "ENTRASYNC_WEBHOOK_TOKEN"}, {Name: "GRAPH_URI", Nearest: "GRAPH_URL"}, {Name: "JUMPCLOUD_ORGID", Nearest: "JUMPCLOUD_ORG_ID"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

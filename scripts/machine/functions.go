@@ -105,13 +105,14 @@ func (m *Machine) onlyWithToken(handler api.Handler) func(context.Context, event
 
 // feed starts the functions that queues or schedules invoke.
 func (m *Machine) feed(outside *clients.Set) error {
-	return wiring.Start(m.host, wiring.Functions, m.parts(outside), bulkWindow)
+	functions := wiring.Paced(wiring.Functions, map[string]time.Duration{wiring.CatchUp: m.Config.every(catchUpVariable)})
+	return wiring.Start(m.host, functions, m.parts(outside), bulkWindow)
 }
 
 // parts are the parts of the functions.
 func (m *Machine) parts(outside *clients.Set) wiring.Parts {
 	all := wiring.NewParts(reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}, m.Queues, m.secrets.PasswordSeed)
-	all.Dead, all.Sides, all.Delivery = m.Dead.ByLane(), outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.URL()}
+	all.Dead, all.Sides, all.Feeds, all.Delivery = m.Dead.ByLane(), outside, outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.URL()}
 	return all
 }
 

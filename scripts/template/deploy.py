@@ -266,7 +266,7 @@ def check_alarms_and_dashboard():
     alarms = made("AWS::CloudWatch::Alarm")
     watched = {(a["MetricName"], d["Value"]) for a in alarms for d in a.get("Dimensions", [])}
     for queue in queues:
-        metric = "ApproximateNumberOfMessagesVisible" if queue.endswith("-dead.fifo") else "ApproximateAgeOfOldestMessage"
+        metric = "ApproximateNumberOfMessagesVisible" if queue.removesuffix(".fifo").endswith("-dead") else "ApproximateAgeOfOldestMessage"
         if (metric, queue) not in watched:
             problems.append(f"no alarm watches {metric} of {queue}")
     for function in functions:

@@ -8,14 +8,17 @@ package wiring
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
+	"entrasync/functions/catchup"
 	"entrasync/functions/fanout"
 	"entrasync/functions/groups"
 	"entrasync/functions/largeimport"
 	"entrasync/functions/sweep"
 	"entrasync/functions/users"
+	usecase "entrasync/shared/catchup"
 	"entrasync/shared/fault"
 	"entrasync/shared/importing"
 	"entrasync/shared/local/boltqueue"
@@ -72,6 +75,9 @@ const importReceives = 5
 // eventReceives is how often an event is received before it is a dead letter.
 const eventReceives = 20
 
+// CatchUp is the name of the function that reads the feeds of JumpCloud.
+const CatchUp = "catchup"
+
 // Functions are the functions that queues or a schedule invoke.
 var Functions = []Function{
 	{
@@ -106,6 +112,13 @@ var Functions = []Function{
 		},
 	},
 	{
+		Name: CatchUp, Timeout: 2 * time.Minute, Every: time.Minute,
+		New: func(p Parts) (any, error) {
+			handler, err := catchup.New(p.CatchingUp())
+			return handler.Handle, err
+		},
+	},
+	{
 		Name: "largeimport", Timeout: 15 * time.Minute, Every: time.Minute,
 		Queues: []Queue{{Name: Imports, Concurrency: 2, Receives: importReceives}},
 		New: func(p Parts) (any, error) {
@@ -120,7 +133,9 @@ type Parts struct {
 	reconcile.Parts
 	// Sides are the outside systems of imports, and Delivery is how their results reach
 	// people.
-	Sides        importing.Clients
+	Sides importing.Clients
+	// Feeds are where the catch-up reads the events of JumpCloud.
+	Feeds        usecase.Feeds
 	Delivery     importing.Delivery
 	Queues       Queues
 	PasswordSeed func(context.Context) (string, error)
@@ -136,6 +151,28 @@ func NewParts(p reconcile.Parts, queues Queues, passwordSeed func(context.Contex
 // Importing are the parts of the functions that import users.
 func (p Parts) Importing() importing.Parts {
 	return importing.Parts{Store: p.Store, Clients: p.Sides, Jobs: p.Queues[Imports], Users: p.Lanes.UsersBulk}
+}
+
+// CatchingUp are the parts of the function that reads the feeds of JumpCloud.
+func (p Parts) CatchingUp() usecase.Parts {
+	return usecase.Parts{Store: p.Store, Feeds: p.Feeds, Changes: p.Queues[Changes], Metrics: p.Metrics}
+}
+
+// Paced are functions of which some have schedules with another time between two runs, by
+// name.
+func Paced(functions []Function, every map[string]time.Duration) []Function {
+	paced := slices.Clone(functions)
+	for i, f := range paced {
+		if other, given := every[f.Name]; given {
+			paced[i].Every = other
+		}
+	}
+	return paced
+}
+
+// Without are functions except for some, by name.
+func Without(functions []Function, names ...string) []Function {
+	return slices.DeleteFunc(slices.Clone(functions), func(f Function) bool { return slices.Contains(names, f.Name) })
 }
 
 // DeadSuffix is what the name of a queue of dead letters has after that of its queue.

@@ -188,3 +188,22 @@ func TestAFunctionWithAQueueAndASchedule(t *testing.T) {
 		})
 	}
 }
+
+// A process may pace a function otherwise, or leave one out; the others stay as they are.
+func TestFunctionsArePacedAndLeftOut(t *testing.T) {
+	every := func(functions []wiring.Function, name string) time.Duration {
+		i := slices.IndexFunc(functions, func(f wiring.Function) bool { return f.Name == name })
+		if i < 0 {
+			return -1
+		}
+		return functions[i].Every
+	}
+	paced := wiring.Paced(wiring.Functions, map[string]time.Duration{wiring.CatchUp: time.Hour})
+	if got, other, before := every(paced, wiring.CatchUp), every(paced, "sweep"), every(wiring.Functions, wiring.CatchUp); got != time.Hour || other != 5*time.Minute || before != time.Minute {
+		t.Errorf("it comes every %s, the sweep every %s, and before every %s; want 1h, 5m and 1m", got, other, before)
+	}
+	rest := wiring.Without(wiring.Functions, wiring.CatchUp)
+	if len(rest) != len(wiring.Functions)-1 || every(rest, wiring.CatchUp) != -1 {
+		t.Errorf("%d functions are left of %d, want all but one", len(rest), len(wiring.Functions))
+	}
+}

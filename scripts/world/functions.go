@@ -59,11 +59,15 @@ func (w *World) API(method, path, body string) (status int) {
 
 // feedAll starts all functions on their queues and schedules.
 func (w *World) feedAll() {
+	functions := wiring.Functions
+	if !w.config.CatchUp {
+		functions = wiring.Without(functions, wiring.CatchUp)
+	}
 	if w.config.Apart {
-		w.Must(wiring.StartApart(w.host, wiring.Functions, w.parts))
+		w.Must(wiring.StartApart(w.host, functions, w.parts))
 		return
 	}
-	w.Must(wiring.Start(w.host, wiring.Functions, w.parts(), 0))
+	w.Must(wiring.Start(w.host, functions, w.parts(), 0))
 }
 
 // process is a new process.
@@ -80,7 +84,7 @@ func (w *World) parts() wiring.Parts {
 	p := w.process()
 	outside := w.ClientsThrough(p.Transport)
 	all := wiring.NewParts(reconcile.Parts{Store: store.New(p.Table), Clients: outside, Metrics: w.Metrics}, p.Queues, passwordSeed)
-	all.Dead, all.Sides, all.Delivery = w.Dead.ByLane(), outside, w.delivery()
+	all.Dead, all.Sides, all.Feeds, all.Delivery = w.Dead.ByLane(), outside, outside, w.delivery()
 	return all
 }
 

@@ -38,6 +38,9 @@ type Config struct {
 	Apart bool
 	// Silent sets no webhook up: changes send no events.
 	Silent bool
+	// CatchUp starts the function that reads the feed of JumpCloud; without it, a webhook that
+	// does not come is an event that nobody hears of.
+	CatchUp bool
 	// Settings changes the settings of the directory.
 	Settings func(*directory.Settings)
 	// Before is called with every request to an outside system before it is served;

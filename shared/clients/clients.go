@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/shared/catchup"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/fault"
@@ -70,19 +71,33 @@ const keyLife = 5 * time.Minute
 // New makes the access to the outside systems; it sends nothing. It returns a fault that
 // names the first part that is missing.
 func New(cfg Config) (*Set, error) {
+	set, err := ForJumpCloud(cfg)
+	if err != nil {
+		return set, err
+	}
+	return set, fault.Missing("clients.new", fault.Part{Name: "GraphURL", There: cfg.GraphURL != ""},
+		fault.Part{Name: "LoginURL", There: cfg.LoginURL != ""}, fault.Part{Name: "ClientID", There: cfg.ClientID != ""},
+		fault.Part{Name: "Proof", There: cfg.Proof != nil})
+}
+
+// ForJumpCloud is New for a function that never calls Entra, and that may not sign in there.
+func ForJumpCloud(cfg Config) (*Set, error) {
 	set := &Set{
 		cfg:           cfg,
 		organizations: map[directory.OrganizationID]organization{},
 		tenants:       map[directory.TenantID]*entra.Client{},
 	}
 	return set, fault.Missing("clients.new", fault.Part{Name: "JumpCloudAPI", There: cfg.JumpCloudAPI != ""},
-		fault.Part{Name: "GraphURL", There: cfg.GraphURL != ""},
-		fault.Part{Name: "LoginURL", There: cfg.LoginURL != ""}, fault.Part{Name: "ClientID", There: cfg.ClientID != ""},
-		fault.Part{Name: "Proof", There: cfg.Proof != nil}, fault.Part{Name: "Keys", There: cfg.Keys != nil}, fault.Part{Name: "Regions", There: cfg.Regions != nil})
+		fault.Part{Name: "Keys", There: cfg.Keys != nil}, fault.Part{Name: "Regions", There: cfg.Regions != nil})
 }
 
 // JumpCloud implements reconcile.Clients.
 func (s *Set) JumpCloud(ctx context.Context, id directory.OrganizationID) (reconcile.JumpCloud, error) {
+	return s.Organization(ctx, id)
+}
+
+// Feed implements catchup.Feeds.
+func (s *Set) Feed(ctx context.Context, id directory.OrganizationID) (catchup.Feed, error) {
 	return s.Organization(ctx, id)
 }
 

@@ -101,6 +101,13 @@ const (
 	ChangesUnsupported Reason = "changes_unsupported"
 )
 
+// Reasons for the catch-up of an organization to wait, or to leave something out.
+const (
+	InsightsNotLicensed Reason = "insights_not_licensed"
+	InsightsForbidden   Reason = "insights_forbidden"
+	HistoryNotLicensed  Reason = "history_not_licensed"
+)
+
 // Reasons that are in no record.
 const (
 	TooManyElements Reason = "too_many_elements"
@@ -129,6 +136,7 @@ const (
 	OfImport Bearer = "import"
 	OfJob    Bearer = "job"
 	OfBody   Bearer = "webhook"
+	OfFeed   Bearer = "catch-up of an organization"
 	OfFile   Bearer = "database"
 )
 
@@ -204,6 +212,10 @@ var reasons = []Explained{
 
 	{TooManyElements, "a body holds more events than are taken at once", "send them in several requests", OfBody},
 	{TooManyUnknown, "too many organizations were requested that are not served here, so the secrets of one that the process does not know yet are not read now", "nothing, if the organization is served here: JumpCloud sends it again", OfBody},
+	{InsightsNotLicensed, "JumpCloud's plan does not include Directory Insights, so no event can be found whose webhook did not come", "add Directory Insights to the plan; it is tried again each hour", OfFeed},
+	{InsightsForbidden, "the organization's API key may not read Directory Insights, so no event can be found whose webhook did not come", "give the key's administrator or service account the scope `directoryinsights.readonly`, or PATCH the organization with a key that has it; it is tried again each hour", OfFeed},
+	{HistoryNotLicensed, "JumpCloud's plan does not show all the events of the time that was to be caught up", "resync the directories of the organization, if webhooks did not come in that time", OfFeed},
+
 	{Damaged, "the database on one machine is damaged", "put back a copy of it", OfFile},
 }
 
@@ -223,11 +235,17 @@ var causes = []struct {
 func Reasons() []Explained { return slices.Clone(reasons) }
 
 // Sentence is what a reason means to a person; "" for what is no reason.
-func Sentence(r Reason) string {
+func Sentence(r Reason) string { return explained(r).Sentence }
+
+// Remedy is what the administrator can do about a reason; "" for what is no reason.
+func Remedy(r Reason) string { return explained(r).Advice }
+
+// explained is a reason with its description; the zero value for what is no reason.
+func explained(r Reason) Explained {
 	for _, known := range reasons {
 		if known.Reason == r {
-			return known.Sentence
+			return known
 		}
 	}
-	return ""
+	return Explained{}
 }

@@ -24,6 +24,14 @@ const (
 	// feedPage is how many events one request reads: the documented default (Directory
 	// Insights API documentation, limit).
 	feedPage = 1000
+	// FeedLag is how late an event may appear in the feed, for whoever follows the feed: the
+	// times of its queries overlap by so much. It is not published; two independent readers
+	// of the feed leave five minutes, and this is twice that.
+	FeedLag = 10 * time.Minute
+	// FeedRetention is how long events are kept (Directory Insights API documentation), and
+	// ShortRetention for how long on the smallest plan, which others recorded.
+	FeedRetention  = 90 * 24 * time.Hour
+	ShortRetention = 15 * 24 * time.Hour
 	// graphSort is the field that lists of members are sorted by. The description of
 	// these lists has a sort parameter and names no fields; JumpCloud's API best
 	// practices name _id.
@@ -31,7 +39,7 @@ const (
 	// maxWalks is how often a list is read that changes while it is read.
 	maxWalks = 3
 	// maxPages is the number of pages after which a list counts as endless: 200,000
-	// places, and 2,000,000 events.
+	// places.
 	maxPages = 2000
 	// bulkSize is how many users one bulk request creates. No limit is published; 100 is
 	// what a page of their results can have.

@@ -16,6 +16,24 @@ import (
 type Change struct {
 	Organization directory.OrganizationID `json:"organization"`
 	Event        Event                    `json:"event"`
+	Via          Via                      `json:"via,omitempty"`
+}
+
+// Via is how we heard of an event.
+type Via string
+
+// The two ways.
+const (
+	ByWebhook Via = ""         // JumpCloud called
+	ByCatchUp Via = "catch_up" // it was found in the feed, and no webhook had brought it
+)
+
+// String names the way.
+func (v Via) String() string {
+	if v == ByWebhook {
+		return "webhook"
+	}
+	return string(v)
 }
 
 // Message is the change as a message. Changes of one object are one message group, and

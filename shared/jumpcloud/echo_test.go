@@ -69,7 +69,7 @@ func TestRepeatedSecretsAreShownNobody(t *testing.T) {
 		"webhook":  func(c *jumpcloud.Client) (any, error) { return c.SetUpWebhook(t.Context(), setup) },
 		"health":   func(c *jumpcloud.Client) (any, error) { return c.WebhookHealth(t.Context(), "x") },
 		"feed": func(c *jumpcloud.Client) (any, error) {
-			return nil, c.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, func([]jumpcloud.Event) error { return nil })
+			return c.EventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, "")
 		},
 	}
 	for form, repeat := range repetitions {

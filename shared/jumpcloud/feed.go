@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
@@ -32,42 +33,61 @@ type feedBody struct {
 	SearchAfter json.RawMessage                  `json:"search_after,omitempty"`
 }
 
-// EachEventPage calls fn with every page of the matching events, oldest first. An error
-// of fn ends the walk and is returned unchanged.
-func (c *Client) EachEventPage(ctx context.Context, query EventQuery, fn func([]Event) error) error {
-	if len(query.Types) == 0 {
-		query.Types = EventTypes()
+// body is the query as the API takes it, without a place to begin after.
+func (q EventQuery) body() feedBody {
+	types := q.Types
+	if len(types) == 0 {
+		types = EventTypes()
 	}
 	body := feedBody{
 		Service:    []string{"directory"},
-		StartTime:  query.From.UTC().Format(time.RFC3339Nano),
+		StartTime:  q.From.UTC().Format(time.RFC3339Nano),
 		Sort:       "ASC",
 		Limit:      feedPage,
-		SearchTerm: map[string][]map[string][]string{"or": {{"event_type": query.Types}}},
+		SearchTerm: map[string][]map[string][]string{"or": {{"event_type": types}}},
 	}
-	if !query.To.IsZero() {
-		body.EndTime = query.To.UTC().Format(time.RFC3339Nano)
+	if !q.To.IsZero() {
+		body.EndTime = q.To.UTC().Format(time.RFC3339Nano)
 	}
-	for range maxPages {
-		events, next, err := c.eventPage(ctx, body)
-		if err != nil {
-			return err
-		}
-		if len(events) > 0 {
-			if err := fn(events); err != nil {
-				return err
-			}
-		}
-		if next == nil {
-			return nil
-		}
-		if string(next) == string(body.SearchAfter) {
-			return fault.New(fault.Transient, "jumpcloud.read events", "JumpCloud returned the same page of events twice")
-		}
-		body.SearchAfter = next
-	}
-	return fault.New(fault.Transient, "jumpcloud.read events", "JumpCloud's feed does not end: ask for a shorter time")
+	return body
 }
+
+// FeedEvent is an event of the feed.
+type FeedEvent struct {
+	Event
+	// Twin is the ID that the same event has if a webhook brought it without JumpCloud's
+	// id; "" if that cannot be said.
+	Twin string
+}
+
+// EventPage is one page of the feed, oldest events first.
+type EventPage struct {
+	Events []FeedEvent
+	// Next is where the next page begins, to be given to [Client.EventPage] with the same
+	// query; "" on the last page. It stays valid: whoever keeps it can read on later.
+	Next string
+}
+
+// EventPage reads one page of the events of a query: the first one, or the one that begins
+// after a place that an earlier page named. With a fault, the reason says whether the
+// organization may read the feed at all: see [directory.InsightsNotLicensed] and
+// [directory.InsightsForbidden].
+func (c *Client) EventPage(ctx context.Context, query EventQuery, after string) (EventPage, error) {
+	body := query.body()
+	if after != "" {
+		if !json.Valid([]byte(after)) {
+			return EventPage{}, fault.New(fault.Invalid, opReadEvents, "the place in the feed is not one that JumpCloud named")
+		}
+		body.SearchAfter = json.RawMessage(after)
+	}
+	page, err := c.eventPage(ctx, body)
+	if err == nil && page.Next != "" && page.Next == after {
+		return EventPage{}, fault.New(fault.Transient, opReadEvents, "JumpCloud returned the same page of events twice")
+	}
+	return page, err
+}
+
+const opReadEvents = "jumpcloud.read events"
 
 // isLastOfFeed reports whether a page of the feed is its last one: its header says that
 // it has fewer events than its limit (Directory Insights API documentation); the number
@@ -85,34 +105,56 @@ func isLastOfFeed(header http.Header, elements int) bool {
 	return max(count, elements) < limit || count == 0
 }
 
-// eventPage reads one page and returns where the next one begins, nil after the last.
-// X-Search_after is always there.
-func (c *Client) eventPage(ctx context.Context, body feedBody) ([]Event, json.RawMessage, error) {
+// refusedFeed gives the refusals of the feed their reasons. 402 is the answer both if the
+// plan has no Directory Insights and if it has less history than was asked for (the latter
+// is recorded by others, and not in JumpCloud's documentation).
+func refusedFeed(problem *fault.Error, status int, _ []byte) {
+	switch status {
+	case http.StatusPaymentRequired:
+		problem.Reason, problem.Message = directory.InsightsNotLicensed, directory.Sentence(directory.InsightsNotLicensed)
+	case http.StatusForbidden:
+		problem.Reason, problem.Message = directory.InsightsForbidden, directory.Sentence(directory.InsightsForbidden)
+	}
+}
+
+// eventPage reads one page. X-Search_after is always there, so only the last page's is
+// left out.
+func (c *Client) eventPage(ctx context.Context, body feedBody) (EventPage, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return nil, nil, fault.Wrap(err, fault.Internal, "jumpcloud.read events")
+		return EventPage{}, fault.Wrap(err, fault.Internal, opReadEvents)
 	}
-	what := call{op: "jumpcloud.read events", method: http.MethodPost, url: c.insights + "/events", body: encoded}
+	what := call{op: opReadEvents, method: http.MethodPost, url: c.insights + "/events", body: encoded, explain: refusedFeed}
 	got, err := c.do(ctx, what)
 	if err != nil {
-		return nil, nil, err
+		return EventPage{}, err
 	}
 	var list []json.RawMessage
 	if err := decode(what, got.body, &list); err != nil {
-		return nil, nil, err
+		return EventPage{}, err
 	}
-	var events []Event
+	var page EventPage
 	for _, raw := range list {
 		if o := objectOf(raw); o != nil {
-			events = append(events, eventOf(o, ""))
+			page.Events = append(page.Events, feedEventOf(o))
 		}
 	}
-	next := json.RawMessage(got.header.Get("X-Search_after"))
 	if isLastOfFeed(got.header, len(list)) {
-		return events, nil, nil
+		return page, nil
 	}
-	if !json.Valid(next) {
-		return nil, nil, fault.New(fault.Transient, "jumpcloud.read events", "JumpCloud did not say where the next page of events begins")
+	page.Next = got.header.Get("X-Search_after")
+	if !json.Valid([]byte(page.Next)) {
+		return EventPage{}, fault.New(fault.Transient, opReadEvents, "JumpCloud did not say where the next page of events begins")
 	}
-	return events, next, nil
+	return page, nil
+}
+
+// feedEventOf reads an event of the feed.
+func feedEventOf(o object) FeedEvent {
+	found := FeedEvent{Event: eventOf(o, "")}
+	delete(o, "id")
+	if twin, vague := identify(o, found.Event, ""); !vague && twin != found.ID {
+		found.Twin = twin
+	}
+	return found
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
@@ -17,14 +18,21 @@ import (
 // read collects a query's events and the sizes of its pages.
 func read(t *testing.T, client *jumpcloud.Client, query jumpcloud.EventQuery) (events []jumpcloud.Event, pages []int) {
 	t.Helper()
-	err := client.EachEventPage(t.Context(), query, func(page []jumpcloud.Event) error {
-		events, pages = append(events, page...), append(pages, len(page))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for after := ""; ; {
+		page, err := client.EventPage(t.Context(), query, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, event := range page.Events {
+			events = append(events, event.Event)
+		}
+		if len(page.Events) > 0 {
+			pages = append(pages, len(page.Events))
+		}
+		if after = page.Next; after == "" {
+			return events, pages
+		}
 	}
-	return events, pages
 }
 
 func TestFeedIsReadToTheEnd(t *testing.T) {
@@ -115,17 +123,27 @@ func TestFeedAsksForWhatMatters(t *testing.T) {
 
 func TestFeedFaults(t *testing.T) {
 	sim, client := simulator(t)
-	never := func([]jumpcloud.Event) error { return errors.New("called") }
-	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now().Add(time.Hour)}, never); !fault.Is(err, fault.Invalid) {
-		t.Errorf("future: %v, want a fault of kind Invalid", err)
-	}
-	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusPaymentRequired})
-	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, never); !fault.Is(err, fault.Forbidden) {
-		t.Errorf("not in the plan: %v, want a fault of kind Forbidden", err)
-	}
-	sim.FailNext(jumpcloudtest.Fault{Status: http.StatusOK, Body: `{"message":"no list"}`})
-	if err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, never); !fault.Is(err, fault.Transient) {
-		t.Errorf("no list: %v, want a fault of kind Transient", err)
+	for name, tc := range map[string]struct {
+		answer jumpcloudtest.Fault
+		from   time.Duration
+		after  string
+		kind   fault.Kind
+		reason fault.Reason
+	}{
+		"a start in the future":                 {jumpcloudtest.Fault{}, time.Hour, "", fault.Invalid, ""},
+		"not in the plan":                       {jumpcloudtest.Fault{Status: http.StatusPaymentRequired}, 0, "", fault.Forbidden, directory.InsightsNotLicensed},
+		"not allowed":                           {jumpcloudtest.Fault{Status: http.StatusForbidden}, 0, "", fault.Forbidden, directory.InsightsForbidden},
+		"no list":                               {jumpcloudtest.Fault{Status: http.StatusOK, Body: `{"message":"no list"}`}, 0, "", fault.Transient, ""},
+		"a place that JumpCloud does not know":  {jumpcloudtest.Fault{}, -time.Hour, `["x"]`, fault.Invalid, ""},
+		"a place that nobody can have named so": {jumpcloudtest.Fault{}, -time.Hour, `[1,`, fault.Invalid, ""},
+	} {
+		if tc.answer.Status != 0 {
+			sim.FailNext(tc.answer)
+		}
+		_, err := client.EventPage(t.Context(), jumpcloud.EventQuery{From: time.Now().Add(tc.from)}, tc.after)
+		if f := fault.Of(err); f == nil || f.Kind != tc.kind || f.Reason != tc.reason {
+			t.Errorf("%s: %v, want a fault of kind %s with the reason %q", name, err, tc.kind, tc.reason)
+		}
 	}
 }
 
@@ -138,7 +156,13 @@ func TestFeedThatDoesNotMoveOn(t *testing.T) {
 			w.Header().Set("X-Search_after", header)
 			fmt.Fprint(w, `[{"id":"a"}]`)
 		}))
-		err := client.EachEventPage(t.Context(), jumpcloud.EventQuery{From: time.Now()}, func([]jumpcloud.Event) error { return nil })
+		query, after := jumpcloud.EventQuery{From: time.Now()}, ""
+		var err error
+		for err == nil {
+			var page jumpcloud.EventPage
+			page, err = client.EventPage(t.Context(), query, after)
+			after = page.Next
+		}
 		if !fault.Is(err, fault.Transient) || requests > 2 {
 			t.Errorf("%s: %v after %d requests, want a transient fault after at most 2", name, err, requests)
 		}

@@ -38,5 +38,7 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "import", goldentest.Filled[Import]())
 	goldentest.Kept(t, "import-chunk", goldentest.Filled[ImportChunk]())
 	goldentest.Kept(t, "import-stop", goldentest.Filled[Stop]())
+	goldentest.Kept(t, "catch-up", goldentest.Filled[CatchUp]())
+	goldentest.Kept(t, "seen", goldentest.Filled[Seen]())
 	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
 }

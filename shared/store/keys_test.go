@@ -2,6 +2,7 @@ package store
 
 import (
 	"testing"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/goldentest"
@@ -14,6 +15,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
 		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importPart, importedPart,
+		catchUpPart, seenPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -33,6 +35,7 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"within": withinKey(Within{Directory: id, Outer: group, Inner: "inner"}),
 		"member": memberKey(id, group, user), "mark": dirtyKey(id, group, user), "notice": noticeKey(id, group, user),
 		"owner": ownerKey(tenant, account), "turn": turnKey(organization, user), "password key": passwordKeyKey,
+		"catch-up": catchUpKey(organization), "seen": {PK: seenPK(organization, "catch_up"), SK: seenPlace(time.Date(2026, 3, 2, 9, 14, 7, 0, time.UTC))},
 		"imported": importedKey(tenant, organization, user),
 		"import":   {PK: importPK("id"), SK: importSK}, "import stop": {PK: importPK("id"), SK: stopSK}, "import chunk": chunkKey("id", 7), "open import": {PK: openImportsPK, SK: "id"},
 		"rollout": rolloutKey(id), "check": sweepKey(id, checkPart, user, ""),

@@ -51,6 +51,8 @@ const (
 	strandedPart     = "Z"
 	importedPart     = "Y"
 	importPart       = "J"
+	catchUpPart      = "H"
+	seenPart         = "V"
 )
 
 // join makes a key of parts.

@@ -164,6 +164,7 @@ func TestTheShippedProductOnADay(t *testing.T) {
 	t.Run("a suspension goes before a crowd", func(t *testing.T) { aSuspensionGoesFirst(t, d, q) })
 	t.Run("a process is killed after its write and before the answer", func(t *testing.T) { killedAtTheWorstMoment(t, d, g) })
 	t.Run("a password reaches both sides, and is not sent again after a process was killed", func(t *testing.T) { passwords(t, d, g) })
+	t.Run("an event whose webhook is lost is found on a schedule", func(t *testing.T) { lostWebhooks(t, d) })
 	t.Run("the sweep runs on its schedule", func(t *testing.T) {
 		if err := d.Fire("SweepFunction"); err != nil {
 			t.Error(err)

@@ -11,8 +11,9 @@ import (
 )
 
 // scheduleKnown are the properties of a schedule that are known here. The others would
-// change when it runs or what the function gets.
-var scheduleKnown = []string{"Name", "Description", "ScheduleExpression", "State", "RetryPolicy", "DeadLetterConfig"}
+// change when it runs or what the function gets. A flexible window only spreads the times of
+// the runs.
+var scheduleKnown = []string{"Name", "Description", "ScheduleExpression", "State", "RetryPolicy", "DeadLetterConfig", "FlexibleTimeWindow"}
 
 // rate is the form of the schedules that are known here (EventBridge Scheduler user
 // guide, rate-based schedules).

@@ -87,9 +87,9 @@ var secrets = map[string][]string{
 	"admin-token-":    {"admin", "imports"},
 	"entra-":          {"users", "groups", "admin", "imports", "largeimport"},
 	"password-key-":   {"users"},
-	"api-keys/":       {"users", "groups", "admin", "imports", "largeimport"},
+	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport"},
 	"webhook-tokens/": {"webhook", "admin"},
-	"organizations/":  {"users", "groups", "admin", "imports", "largeimport"}, // key and tokens together, as they were kept before
+	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport"}, // key and tokens together, as they were kept before
 }
 
 // mayHave reports whether a function may read or write a secret.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"entrasync/scripts/lambda/stack"
@@ -15,9 +16,16 @@ const (
 	invocation = "lambda:InvokeFunction"
 )
 
+// A schedule may send what it could not start to the queue of dead letters of all schedules.
+const (
+	deadLetter    = "sqs:SendMessage"
+	deadSchedules = "-schedules-dead"
+)
+
 // besideItself are the functions that may run again before the last run has ended: two runs
-// of largeimport never work on the same import, since each import has a lease.
-var besideItself = []string{"largeimport"}
+// of largeimport never work on the same import, since each import has a lease, and so it is
+// with catchup and its organizations.
+var besideItself = []string{"catchup", "largeimport"}
 
 // scheduled gives what is wrong with a schedule of a function: its role allows less or more
 // than is needed; it never runs; or a run may take so long that the next one begins before
@@ -34,9 +42,11 @@ func scheduled(name string, f function, s schedule) []string {
 	for _, statement := range s.Statements {
 		for _, action := range statement.Action {
 			for _, resource := range statement.Resource {
-				if statement.Effect == "Allow" && action == invocation && resource == f.ARN {
+				switch {
+				case statement.Effect == "Allow" && action == invocation && resource == f.ARN:
 					invokes = true
-				} else {
+				case statement.Effect == "Allow" && action == deadLetter && strings.HasSuffix(resource, deadSchedules):
+				default:
 					say("has a role with more than it needs: %s %s on %s", statement.Effect, action, resource)
 				}
 			}

@@ -40,6 +40,12 @@ func TestSchedules(t *testing.T) {
 		"another right on top": {func(_ *function, s *schedule) {
 			s.Statements[0].Action = append(s.Statements[0].Action, "lambda:UpdateFunctionCode")
 		}, "more than it needs: Allow lambda:UpdateFunctionCode"},
+		"dead letters": {func(_ *function, s *schedule) {
+			s.Statements = append(s.Statements, allow(deadLetter, "arn:aws:sqs:eu-central-1:123456789012:stack-schedules-dead"))
+		}, ""},
+		"letters to another queue": {func(_ *function, s *schedule) {
+			s.Statements = append(s.Statements, allow(deadLetter, "arn:aws:sqs:eu-central-1:123456789012:stack-changes.fifo"))
+		}, "more than it needs: Allow sqs:SendMessage"},
 		"a role that nobody takes":  {func(_ *function, s *schedule) { s.Trusted = nil }, "it must be scheduler.amazonaws.com alone"},
 		"a role that others take":   {func(_ *function, s *schedule) { s.Trusted = append(s.Trusted, "ec2.amazonaws.com") }, "it must be scheduler.amazonaws.com alone"},
 		"a schedule that is off":    {func(_ *function, s *schedule) { s.State = "DISABLED" }, "nothing runs"},

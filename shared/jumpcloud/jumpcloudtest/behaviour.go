@@ -59,6 +59,8 @@ type Behaviour struct {
 	FeedLag             time.Duration // time until an event is visible in the feed
 	FeedLagSpread       time.Duration // at most this is added, at random for each event
 	Retention           time.Duration // of the feed
+	FeedRefusal         int           // status of the answer to each query of the feed, such as 402 if the plan has none; 0: it is answered
+	FeedHistory         time.Duration // how far back a query may begin; one that begins before is refused with 402, as others have recorded; 0: any time
 
 	// How long after a change, and after its event, reads of the API return the state
 	// before. A receiver of an event that reads at once may get the state before the

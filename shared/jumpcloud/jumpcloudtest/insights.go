@@ -184,9 +184,30 @@ func (q feedQuery) page(found []feedEvent) []feedEvent {
 	return cut(found, q.skip, q.limit)
 }
 
+// licensed refuses a query that the plan of the organization does not allow.
+func (s *Simulator) licensed(q feedQuery, now time.Time) error {
+	s.mu.Lock()
+	status, history := s.behaviour.FeedRefusal, s.behaviour.FeedHistory
+	s.mu.Unlock()
+	if status == 0 && history > 0 && q.from.Before(now.Add(-history)) {
+		status = http.StatusPaymentRequired
+	}
+	switch status {
+	case 0:
+		return nil
+	case http.StatusPaymentRequired:
+		return refuse(status, "Directory Insights is not enabled for your organization")
+	default:
+		return refuse(status, "%s", http.StatusText(status))
+	}
+}
+
 func (s *Simulator) getEvents(r *request) (reply, error) {
 	now := time.Now()
 	q, err := parseFeedQuery(r.fields(), now)
+	if err == nil {
+		err = s.licensed(q, now)
+	}
 	if err != nil {
 		return reply{}, err
 	}

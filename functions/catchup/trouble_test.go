@@ -1,0 +1,196 @@
+package catchup_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+)
+
+// What a person must repair is a state of the organization: it is logged once with the
+// remedy, tried again each hour, and nothing is lost by it.
+func TestWhatIsRefusedIsToldOnceAndTriedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refuse func(*fixture)
+		mend   func(*fixture)
+		reason directory.Reason
+		asked  int // requests of an attempt
+	}{
+		"not in the plan":            {refusal(http.StatusPaymentRequired), refusal(0), directory.InsightsNotLicensed, 2},
+		"a role without the right":   {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 1},
+		"a key without the scope":    {refusal(http.StatusUnauthorized), refusal(0), directory.InsightsForbidden, 2},
+		"a key that is not accepted": {wrongKey, rightKey, directory.JumpCloudRefused, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				var log bytes.Buffer
+				f.log = zerolog.New(&log)
+				time.Sleep(20 * time.Minute)
+				tc.refuse(f)
+				missed := f.hire(1)
+				since := time.Now()
+				for range 3 * 60 {
+					f.run()
+					time.Sleep(time.Minute)
+				}
+				if n := len(f.asked()); n != 3*tc.asked {
+					t.Errorf("%d requests in three hours, want %d: %d in each", n, 3*tc.asked, tc.asked)
+				}
+				record := f.record()
+				if record.Trouble == nil || record.Trouble.Reason != tc.reason || record.Trouble.Message == "" || !record.Trouble.Since.Equal(since) || record.NextTryAt.IsZero() {
+					t.Errorf("the record has the trouble %+v and the next try at %s, want %s since %s", record.Trouble, record.NextTryAt, tc.reason, since)
+				}
+				if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(tc.reason)); n != 1 {
+					t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
+				}
+				tc.mend(f)
+				time.Sleep(time.Hour)
+				f.run()
+				if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+					t.Errorf("the events that were found then (-want +got):\n%s", diff)
+				}
+				if record = f.record(); record.Trouble != nil || !record.NextTryAt.IsZero() || record.Unread != nil {
+					t.Errorf("the record is %+v, want no trouble any more, and nothing that was not read", record)
+				}
+			})
+		})
+	}
+}
+
+// refusal makes JumpCloud answer each query of the feed with a status; 0: as it should.
+func refusal(status int) func(*fixture) {
+	return func(f *fixture) {
+		f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedRefusal = status })
+	}
+}
+
+// wrongKey makes JumpCloud accept the key no more, and rightKey makes it accept it again.
+func wrongKey(f *fixture) {
+	f.change(func(r *http.Request) { r.Header.Set("x-api-key", "another") })
+}
+func rightKey(f *fixture) { f.change(nil) }
+
+// An administrator who replaced the key need not wait for an hour.
+func TestAReplacedKeyIsTriedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		refusal(http.StatusForbidden)(f)
+		missed := f.hire(1)
+		time.Sleep(5 * time.Minute)
+		f.run()
+		refusal(0)(f)
+		f.Must(f.Store.TryCatchUp(t.Context(), organization))
+		f.run()
+		if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+			t.Errorf("the events that were found (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// If the plan does not show as much of the past as was to be caught up, what it shows is
+// read, and the rest is said to be unread.
+func TestAPastThatIsNotLicensed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		history time.Duration
+		unread  time.Duration // until so long before the present
+		found   int           // of one event a day
+	}{
+		"all":               {0, 0, 30},
+		"the smallest plan": {15 * 24 * time.Hour, 15 * 24 * time.Hour, 15},
+		"a day":             {25 * time.Hour, 24 * time.Hour, 1},
+		"hardly anything":   {time.Hour, 10 * time.Minute, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				begun := time.Now()
+				for range 30 {
+					f.hire(1)
+					time.Sleep(24 * time.Hour)
+				}
+				f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = tc.history })
+				f.run()
+				if n := len(f.found()); n != tc.found {
+					t.Errorf("%d events were found, want %d", n, tc.found)
+				}
+				record := f.record()
+				if record.Trouble != nil {
+					t.Errorf("the trouble is %+v, want none", record.Trouble)
+				}
+				switch unread := record.Unread; {
+				case tc.history == 0 && unread != nil:
+					t.Errorf("%+v is said to be unread, want nothing", unread)
+				case tc.history > 0 && (unread == nil || !unread.From.Equal(begun) || time.Since(unread.To) != tc.unread):
+					t.Errorf("%+v is said to be unread, want from %s to %s before now", unread, begun, tc.unread)
+				}
+				time.Sleep(time.Minute)
+				f.asked()
+				f.run()
+				if n := len(f.asked()); n != 1 {
+					t.Errorf("the next run makes %d requests, want 1", n)
+				}
+			})
+		})
+	}
+}
+
+// JumpCloud is asked for nothing that it must refuse, and no trouble comes of an outage.
+func TestAnOutageOfJumpCloudDelaysOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.run() // the very moment in which the directory was created
+		if record := f.record(); record.Trouble != nil {
+			t.Errorf("the first run has the trouble %+v, want none", record.Trouble)
+		}
+		refusal(http.StatusServiceUnavailable)(f)
+		missed := f.hire(2)
+		for range 5 {
+			time.Sleep(time.Minute)
+			f.run()
+		}
+		if record := f.record(); record.Trouble == nil || record.Trouble.Reason != directory.JumpCloudUnavailable {
+			t.Errorf("the trouble is %+v, want %s", record.Trouble, directory.JumpCloudUnavailable)
+		}
+		refusal(0)(f)
+		time.Sleep(time.Minute)
+		f.run()
+		if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+			t.Errorf("the events that were found then (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Nothing from before the first directory is read, and nothing that JumpCloud keeps no more.
+func TestWhereTheFirstRunBegins(t *testing.T) {
+	for name, tc := range map[string]struct{ created, want time.Duration }{
+		"days ago":  {3 * 24 * time.Hour, 3 * 24 * time.Hour},
+		"years ago": {1000 * 24 * time.Hour, 90 * 24 * time.Hour},
+		"just now":  {0, time.Minute},
+		"to come":   {-time.Hour, time.Minute}, // the clock of another process is wrong
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				time.Sleep(2000 * 24 * time.Hour)
+				f.created(time.Now().Add(-tc.created))
+				var asked jumpcloudtest.Fields
+				f.change(func(r *http.Request) { asked = bodyOf(t, r) })
+				f.run()
+				from, err := time.Parse(time.RFC3339Nano, asked.Text("start_time"))
+				f.Must(err)
+				if got := time.Since(from); got != tc.want {
+					t.Errorf("it begins %s ago, want %s ago", got, tc.want)
+				}
+			})
+		})
+	}
+}
