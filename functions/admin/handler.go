@@ -107,6 +107,7 @@ func (a API) register(on huma.API) {
 	a.connections(on)
 	a.users(on)
 	a.groups(on)
+	a.retries(on)
 	a.events(on)
 	a.stranded(on)
 	importapi.API{}.Register(api.DocumentOnly(on))

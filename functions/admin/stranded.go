@@ -233,9 +233,9 @@ func (a API) strandedIn(ctx context.Context, organization directory.Organization
 // sendTask sends the task that checks a user or a group in a directory.
 func (a API) sendTask(ctx context.Context, id directory.ID, subject plan.Subject) error {
 	if subject.Kind == plan.OfUser {
-		return reconcile.Enqueue(ctx, a.Lanes.UsersLive, reconcile.Task{Directory: id, User: directory.UserID(subject.ID), Cause: request("retried"), Memberships: true})
+		return reconcile.Enqueue(ctx, a.Lanes.UsersLive, reconcile.Task{Directory: id, User: directory.UserID(subject.ID), Cause: request(retried), Memberships: true})
 	}
-	return reconcile.Enqueue(ctx, a.Lanes.GroupsLive, reconcile.GroupTask{Directory: id, Group: directory.GroupID(subject.ID), Cause: request("retried")})
+	return reconcile.Enqueue(ctx, a.Lanes.GroupsLive, reconcile.GroupTask{Directory: id, Group: directory.GroupID(subject.ID), Cause: request(retried)})
 }
 
 // laneOf is the queue of a lane.

@@ -22,6 +22,7 @@ type Unfinished struct {
 	User   directory.UserID  // of a notice, a check or a mark
 	Group  directory.GroupID // of a mark, a notice or a check
 	Action plan.Action       // of kind OpenAction
+	Only   Selection         // of kind UnfinishedRollout
 
 	key     Key
 	version int64
@@ -136,7 +137,12 @@ func readUnfinished(item Item) (u Unfinished, err error) {
 		u.Action, err = decode[plan.Action](item)
 		return u, err
 	}
-	m, err := decode[Mark](item) // a check has the same fields, and a rollout none of them
+	if u.Kind == UnfinishedRollout {
+		r, err := decode[Rollout](item)
+		u.Only = r.Only
+		return u, err
+	}
+	m, err := decode[Mark](item) // a check has the same fields
 	u.User, u.Group = m.User, m.Group
 	return u, err
 }
