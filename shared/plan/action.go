@@ -84,13 +84,14 @@ type Cause struct {
 	Many bool `json:"many,omitempty"`
 }
 
-// Join is the later of two causes of one task. It concerns many only if both do.
+// Join is the later of two causes of one task. It concerns many only if both do, and is a
+// request if one of them is.
 func (c Cause) Join(other Cause) Cause {
-	many := c.Many && other.Many
+	many, requested := c.Many && other.Many, c.Requested || other.Requested
 	if other.At.After(c.At) {
 		c = other
 	}
-	c.Many = many
+	c.Many, c.Requested = many, requested
 	return c
 }
 
