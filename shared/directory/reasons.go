@@ -152,7 +152,7 @@ var reasons = []Explained{
 	{EmailMissing, "the user has no e-mail address of the kind that becomes the sign-in name", "give the user one in JumpCloud, or change `mappedEmail`", OfLink},
 	{UPNInvalid, "Entra does not take the user's e-mail address as a sign-in name", "change the address in JumpCloud", OfLink},
 	{DomainNotListed, "the domain of the user's e-mail address is not among the directory's domains", "add the domain, name a default, or change the address", OfLink},
-	{DomainNotVerified, "the domain of the sign-in name is not a verified domain of the tenant", "verify the domain in Entra, or change the user's e-mail address", OfLink},
+	{DomainNotVerified, "the domain of the sign-in name is not a verified domain of the tenant", "verify the domain in Entra, or change the user's e-mail address: entrasync notices both by itself", OfLink},
 	{DomainFederated, "it cannot be done in a federated domain, where Entra knows accounts by their immutable id", "do what the message says: the domain, the id or `federated`", OfLink},
 	{UPNConflict, "another object in Entra, or another user, has the sign-in name or another value that must be unique", "change that object, or the user in JumpCloud", OfLink},
 	{ProtectedAccount, "Entra does not allow entrasync to change the account of an administrator", "manage the account by hand, or give the application a role that may", OfLink},

@@ -130,11 +130,12 @@ type sweeping struct {
 	now       time.Time
 	found     map[store.UnfinishedKind]int
 
-	order []store.Sent // the subjects, in the order of their first records
-	about map[store.Sent][]store.Unfinished
-	done  []store.Unfinished // with which nothing is left to do
-	tasks []sweptTask
-	ended []plan.Action
+	order   []store.Sent // the subjects, in the order of their first records
+	about   map[store.Sent][]store.Unfinished
+	done    []store.Unfinished // with which nothing is left to do
+	tasks   []sweptTask
+	ended   []plan.Action
+	watches []store.DomainWatch
 	// rollouts are those whose tasks are to be sent, which are too many for a page.
 	rollouts []store.Selection
 }
@@ -164,7 +165,7 @@ func (w *sweeping) work(ctx context.Context, records []store.Unfinished) error {
 	if err := w.judgeAll(ctx); err != nil {
 		return err
 	}
-	err := errors.Join(w.send(ctx), w.Store.Finish(ctx, w.done...))
+	err := errors.Join(w.send(ctx), w.watch(ctx), w.Store.Finish(ctx, w.done...))
 	if len(w.ended) > 0 && w.Publisher != nil {
 		err = errors.Join(err, w.Publisher.Publish(ctx, w.ended...))
 	}
@@ -183,6 +184,9 @@ func (w *sweeping) sort(records []store.Unfinished) {
 			about.Group = ""
 		case store.OpenAction:
 			about = w.subject(u.Action)
+		case store.AwaitedDomain:
+			w.watches = append(w.watches, u.Watch)
+			continue
 		case store.UnfinishedRollout:
 			w.rollouts = append(w.rollouts, u.Only)
 			continue
