@@ -109,7 +109,7 @@ func (a API) register(on huma.API) {
 	a.groups(on)
 	a.retries(on)
 	a.events(on)
-	a.stranded(on)
+	a.deadLetters(on)
 	importapi.API{}.Register(api.DocumentOnly(on))
 	describe(on.OpenAPI())
 }

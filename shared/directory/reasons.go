@@ -178,7 +178,7 @@ var reasons = []Explained{
 	{JumpCloudRefused, "JumpCloud refuses the organization's API key", "PATCH the organization with a key that is valid", OfLink},
 	{JumpCloudUnavailable, "JumpCloud could not be read", "nothing: it is tried again", OfLink},
 	{AbsenceUnconfirmed, "JumpCloud does not show the user or the group any more, and that is not believed yet", "nothing: JumpCloud is read again", OfLink},
-	{Stranded, "entrasync stopped every time it worked on a change of the user or the group, and the change may not be in Entra", "read the log for why, then send the change back: `POST …/stranded/{strandedId}/retry`", OfLink},
+	{Stranded, "entrasync stopped every time it worked on a change of the user or the group, and the change may not be in Entra", "read the log for why, then send the change back: `POST /v1/dead-letters/redrive`", OfLink},
 
 	{PendingConsent, "the tenant has not let the application in yet", "give admin consent in Entra, then PATCH the directory", OfLink},
 	{ConsentLost, "Entra does not accept the application's sign-in", "check the application's credentials and the tenant's consent", OfLink},
