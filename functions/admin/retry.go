@@ -18,7 +18,7 @@ const retried = "retried"
 
 // retrySelection is the body of a request that tries many again.
 type retrySelection struct {
-	Status directory.LinkStatus `json:"status,omitempty" enum:"pending,synced,parked,released" doc:"Only those of this status"`
+	Status directory.LinkStatus `json:"status,omitempty" enum:"pending,synced,parked,held,released" doc:"Only those of this status"`
 	Reason reasonFilter         `json:"reason,omitempty" doc:"Only those of this reason, or with a problem of this reason"`
 	All    bool                 `json:"all,omitempty" doc:"All of the directory: without a status and a reason this must be said"`
 }

@@ -77,7 +77,8 @@ type Cause struct {
 	// Event says that it was an event of JumpCloud, and not a request.
 	Event bool `json:"event,omitempty"`
 	// Requested says that it was a request of an administrator: what is known is read
-	// again, because the administrator may just have corrected something.
+	// again, because the administrator may just have corrected something. So it is for those who
+	// waited for a domain of the tenant.
 	Requested bool `json:"asked,omitempty"`
 	// Many says that the cause concerns many users or groups: its tasks wait in the bulk
 	// lanes, and its writes leave a part of the quota to urgent ones.
