@@ -152,7 +152,13 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 // rollOut sends the tasks that apply the settings of a directory. What it does not send,
 // because there is no time or because it fails, the sweep sends.
 func (a API) rollOut(ctx context.Context, id directory.ID) error {
-	return reconcile.Rollout{Store: a.Store, Users: a.Lanes.UsersBulk, Groups: a.Lanes.GroupsBulk}.Send(ctx, id, 0)
+	_, _, err := a.rollout().Send(ctx, id, store.Selection{}, 0)
+	return err
+}
+
+// rollout sends tasks for many.
+func (a API) rollout() reconcile.Rollout {
+	return reconcile.Rollout{Store: a.Store, Users: a.Lanes.UsersBulk, Groups: a.Lanes.GroupsBulk}
 }
 
 // unprocessable turns a NotFound about something that the body names into a fault of
@@ -213,7 +219,7 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	if err != nil {
 		return before, err
 	}
-	rollout, err := a.Store.Rollout(ctx, before.ID)
+	rollout, err := a.Store.Rollout(ctx, before.ID, store.Selection{})
 	if err != nil {
 		return before, api.Refuse(err, "", nil)
 	}

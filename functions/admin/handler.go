@@ -107,8 +107,9 @@ func (a API) register(on huma.API) {
 	a.connections(on)
 	a.users(on)
 	a.groups(on)
+	a.retries(on)
 	a.events(on)
-	a.stranded(on)
+	a.deadLetters(on)
 	importapi.API{}.Register(api.DocumentOnly(on))
 	describe(on.OpenAPI())
 }

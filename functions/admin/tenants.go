@@ -21,13 +21,7 @@ import (
 func (a API) describe(ctx context.Context, dir directory.Directory) (described directory.Directory, refusal error) {
 	tenant, err := a.Clients.Describe(ctx, dir.Tenant)
 	if err == nil {
-		dir.Status, dir.TenantObject, dir.VerifiedDomains = directory.Active, tenant.ID, tenant.VerifiedDomains
-		dir.FederatedDomains, dir.InitialDomain = tenant.FederatedDomains, tenant.InitialDomain
-		dir.Reason, dir.Message = "", ""
-		if missing := dir.Settings.Unverified(dir.VerifiedDomains); len(missing) > 0 {
-			dir.Reason, dir.Message = directory.DomainNotVerified, notVerified(dir, missing[0])
-		}
-		return dir, nil
+		return dir.Described(tenant), nil
 	}
 	zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
 	f := fault.Of(err)
@@ -68,18 +62,11 @@ func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error)
 	}
 	field := fmt.Sprintf("settings.domains[%d].name", missing[0])
 	if refusal == nil {
-		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: notVerified(dir, missing[0])}
+		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: dir.NotVerified(missing[0])}
 	}
 	f := fault.Of(refusal)
 	return &fault.Error{Op: op, Kind: f.Kind, Subject: field, Reason: f.Reason, Err: refusal, Message: fmt.Sprintf(
 		"the tenant cannot be asked whether it has verified %s, so nothing was changed: try again (%s)", dir.Settings.Domains[missing[0]].Name, f.Message)}
-}
-
-// notVerified says that a domain of the settings is not a verified domain of the
-// tenant.
-func notVerified(dir directory.Directory, index int) string {
-	return fmt.Sprintf("%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s",
-		dir.Settings.Domains[index].Name, strings.Join(dir.VerifiedDomains, ", "))
 }
 
 // keep stores a directory unless another directory writes to the same accounts; before

@@ -94,10 +94,7 @@ func (a API) users(on huma.API) {
 			if _, err := a.linkOf(ctx, dir, user); err != nil {
 				return nil, api.Refuse(err, "path.userId", in.User)
 			}
-			// Reads the memberships and the connection source again: an event may have
-			// been missed.
-			return a.enqueueUser(ctx, dir, reconcile.Task{User: user, Cause: a.oneRequest("retried", dir), Memberships: true,
-				Source: dir.Settings.ConnectionSource.Type != directory.NoSource})
+			return a.enqueueUser(ctx, dir, reconcile.Retry(dir, user, a.oneRequest(retried, dir)))
 		})
 }
 

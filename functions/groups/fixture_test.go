@@ -95,7 +95,13 @@ func (s *sent) take() []queue.Message {
 // newFixture starts everything, with one directory.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newFixtureIn(t, t.TempDir(), func(f func()) { t.Cleanup(f) })
+	f := newFixtureIn(t, t.TempDir(), func(f func()) { t.Cleanup(f) })
+	t.Cleanup(func() { // whoever is parked in any test is told what to do
+		for _, message := range f.Speechless() {
+			t.Errorf("the message of who is parked says nothing to do: %s", message)
+		}
+	})
+	return f
 }
 
 // newFixtureIn is newFixture for any kind of test.

@@ -24,7 +24,7 @@ func (f *fixture) change(source bool) {
 	f.must(err)
 	among, err := f.store.Neighbours(f.t.Context(), d)
 	f.must(err)
-	before, err := f.store.Rollout(f.t.Context(), dir)
+	before, err := f.store.Rollout(f.t.Context(), dir, store.Selection{})
 	f.must(err)
 	rollout := before.Begin(dir, plan.Cause{Type: reconcile.SettingsCause, ID: "request", At: time.Now().UTC(), Requested: true, Many: true}, source)
 	_, err = f.store.PutDirectoryAmong(f.t.Context(), d, &rollout, among)
@@ -56,12 +56,13 @@ func TestARolloutGoesOnWhereARunEnded(t *testing.T) {
 			return f.run()
 		},
 		"enough pages": func(f *fixture) []string {
-			f.must(reconcile.Rollout{Store: f.store, Users: f.users, Groups: f.groups}.Send(f.t.Context(), dir, 1))
+			_, _, err := reconcile.Rollout{Store: f.store, Users: f.users, Groups: f.groups}.Send(f.t.Context(), dir, store.Selection{}, 1)
+			f.must(err)
 			return f.taken()
 		},
 		"the queue fails": func(f *fixture) []string {
 			full := &full{Sender: f.users, takes: queue.MaxBatch * 60}
-			if err := (reconcile.Rollout{Store: f.store, Users: full, Groups: f.groups}.Send(f.t.Context(), dir, 0)); err == nil {
+			if _, _, err := (reconcile.Rollout{Store: f.store, Users: full, Groups: f.groups}.Send(f.t.Context(), dir, store.Selection{}, 0)); err == nil {
 				f.t.Error("got no error, want that of the queue")
 			}
 			return f.taken()
@@ -96,7 +97,7 @@ func TestARolloutGoesOnWhereARunEnded(t *testing.T) {
 				if name != "the queue fails" && len(got) != users+others+1 {
 					t.Errorf("got %d tasks, want %d: none twice", len(got), users+others+1)
 				}
-				if left, err := f.store.Rollout(t.Context(), dir); err != nil || left.Version != 0 {
+				if left, err := f.store.Rollout(t.Context(), dir, store.Selection{}); err != nil || left.Version != 0 {
 					t.Errorf("left is %+v, %v; want nothing", left, err)
 				}
 			})
@@ -111,7 +112,8 @@ func TestSettingsThatChangeAgainBeginAgain(t *testing.T) {
 		f := newFixture(t)
 		f.change(true)
 		again := &full{Sender: f.users, takes: 1, then: func() { f.change(false) }}
-		f.must(reconcile.Rollout{Store: f.store, Users: again, Groups: f.groups}.Send(t.Context(), dir, 0))
+		_, _, err := reconcile.Rollout{Store: f.store, Users: again, Groups: f.groups}.Send(t.Context(), dir, store.Selection{}, 0)
+		f.must(err)
 		f.taken()
 		time.Sleep(6 * time.Minute)
 		want := []string{"user ann, memberships false", "group sales, all true", "group , all false", "group , all false"}

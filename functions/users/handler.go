@@ -6,6 +6,7 @@ package users
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/rs/zerolog"
@@ -64,13 +65,19 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	ctx, stop := deadline.ForWork(ctx, deadline.Reserve)
 	defer stop()
 	response := &sqsbatch.Response{Postponer: h.config.Postponer}
-	shares, keyWanted := h.sort(ctx, batch, response)
-	if keyWanted {
+	shares, also := h.sort(ctx, batch, response)
+	if also.key {
 		if err := h.passwords.PublishKey(ctx); err != nil {
 			zerolog.Ctx(ctx).Error().Err(err).Msg("the key to seal passwords with could not be published")
 		}
 	}
-	sqsbatch.SideBySide(len(shares), func(i int) { h.work(ctx, shares[i]) })
+	sqsbatch.SideBySide(len(shares)+len(also.domains), func(i int) {
+		if i < len(shares) {
+			h.work(ctx, shares[i])
+		} else {
+			h.users.CheckDomains(ctx, also.domains[i-len(shares)])
+		}
+	})
 	for _, s := range shares {
 		for _, same := range append(s.passwords, s.syncs) {
 			for _, t := range same {
@@ -81,13 +88,21 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	return response.SQSEventResponse, nil
 }
 
+// errands are what messages ask for besides the user that they name.
+type errands struct {
+	key     bool           // to publish the key that seals passwords
+	domains []directory.ID // to check the domains for which users of the directories wait
+}
+
 // sort reads the messages of a batch and groups them by directory, in their order.
-// keyWanted says that a message asks to publish the key that seals passwords.
-func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsbatch.Response) (shares []*share, keyWanted bool) {
+func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsbatch.Response) (shares []*share, also errands) {
 	ofDirectory := map[directory.ID]*share{}
 	syncs, passwords := map[string]*task{}, map[string]int{}
 	sqsbatch.EachDue(ctx, batch, response, reconcile.ReadTask, func(m events.SQSMessage, t reconcile.Task) {
-		keyWanted = keyWanted || t.Cause.Type == reconcile.PasswordKey
+		also.key = also.key || t.Cause.Type == reconcile.PasswordKey
+		if t.Cause.Type == reconcile.DomainsCause && !slices.Contains(also.domains, t.Directory) {
+			also.domains = append(also.domains, t.Directory)
+		}
 		s := ofDirectory[t.Directory]
 		if s == nil {
 			s = &share{directory: t.Directory}
@@ -113,7 +128,7 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 		current.Add(m)
 		current.attempt.Number, current.attempt.Last = current.Receives, current.Last(h.config.MaxReceives)
 	})
-	return shares, keyWanted
+	return shares, also
 }
 
 // work does the tasks for one directory. Passwords wait for nobody, because a person waits

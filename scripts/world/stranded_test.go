@@ -81,7 +81,7 @@ func (c *crashing) failures() (reasons []directory.Reason) {
 }
 
 // call sends a request to the API.
-func (c *crashing) call(method, path string) (status int, answer map[string]any) {
+func (c *crashing) call(method, path, body string) (status int, answer map[string]any) {
 	c.t.Helper()
 	const token = "a-token-of-the-world"
 	secrets, err := secretfile.Open(filepath.Join(c.t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token})
@@ -89,7 +89,8 @@ func (c *crashing) call(method, path string) (status int, answer map[string]any)
 	handler, err := admin.New(admin.API{Store: c.Store, Clients: admin.Through(c.Clients()), Lanes: c.Queues.Lanes(), Changes: c.Queues[wiring.Changes],
 		Auth: api.TokenAuth(secrets.AdminToken), Secrets: secrets})
 	c.Must(err)
-	request := events.APIGatewayV2HTTPRequest{RawPath: path, Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost"}}
+	path, query, _ := strings.Cut(path, "?")
+	request := events.APIGatewayV2HTTPRequest{RawPath: path, RawQueryString: query, Body: body, Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost", "content-type": "application/json"}}
 	request.RequestContext.HTTP.Method, request.RequestContext.HTTP.Path = method, path
 	response, err := handler.Handle(c.t.Context(), request)
 	c.Must(err)
@@ -116,17 +117,13 @@ func TestACrashLoopHidesNobody(t *testing.T) {
 		if got := c.failures(); !slices.Equal(got, []directory.Reason{directory.Stranded, directory.Stranded}) {
 			t.Errorf("the events show %v, want stranded for both messages", got)
 		}
-		path := "/v1/directories/" + string(c.Directory.ID) + "/stranded"
-		_, list := c.call(http.MethodGet, path)
+		_, list := c.call(http.MethodGet, "/v1/dead-letters?directory="+string(c.Directory.ID), "")
 		items, _ := list["items"].([]any)
 		if len(items) != events {
 			t.Fatalf("listed %v, want both messages", list)
 		}
-		for _, item := range items {
-			id, _ := item.(map[string]any)["id"].(string)
-			if status, _ := c.call(http.MethodPost, path+"/"+id+"/retry"); status != http.StatusAccepted {
-				t.Fatalf("sent back with %d, want 202", status)
-			}
+		if status, answer := c.call(http.MethodPost, "/v1/dead-letters/redrive", `{"directory":"`+string(c.Directory.ID)+`"}`); status != http.StatusAccepted || answer["redriven"] != float64(events) {
+			t.Fatalf("sent back: %d %v, want 202, %d redriven", status, answer, events)
 		}
 		c.Settle(5 * time.Minute)
 		if link := c.Link(ann); c.Enabled("ann") || link.Status != directory.Synced || link.Reason != directory.SuspendedReason || link.Message == "" || len(link.OpenActions) > 0 {
@@ -276,7 +273,7 @@ func TestANewcomerIsShown(t *testing.T) {
 				if tc.leaves {
 					want = http.StatusNotFound
 				}
-				if status, view := c.call(http.MethodGet, "/v1/directories/"+string(c.Directory.ID)+path); status != want || c.Enabled("ann") == tc.leaves || !tc.leaves && view["status"] != string(directory.Synced) {
+				if status, view := c.call(http.MethodGet, "/v1/directories/"+string(c.Directory.ID)+path, ""); status != want || c.Enabled("ann") == tc.leaves || !tc.leaves && view["status"] != string(directory.Synced) {
 					t.Errorf("later: %d %v, and ann is enabled %t, want %d, and the account as JumpCloud has it", status, view, c.Enabled("ann"), want)
 				}
 			})

@@ -27,7 +27,6 @@ var (
 	organizationID = idForm{"organization", jumpCloudID, directory.JumpCloudIDSays}
 	userID         = idForm{"user", jumpCloudID, directory.JumpCloudIDSays}
 	groupID        = idForm{"group", jumpCloudID, directory.JumpCloudIDSays}
-	strandedID     = idForm{"stranded message", regexp.MustCompile(`^[0-9a-f]{32}$`), "32 digits of 0 to 9 and a to f"}
 	importID       = idForm{"import", regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`), "a UUID in lower case"}
 	directoryID    = idForm{"directory", regexp.MustCompile(directory.IDPattern), "that of its organization, a hyphen, and letters and digits"}
 )
@@ -49,7 +48,7 @@ func formOf(path string, p *huma.Param) (form idForm, is bool) {
 
 // pathIDs are the parameters of paths, which are all ids. In the paths of organizations
 // id is that of an organization.
-var pathIDs = map[string]idForm{"id": directoryID, "userId": userID, "groupId": groupID, "strandedId": strandedID, "jobId": importID}
+var pathIDs = map[string]idForm{"id": directoryID, "userId": userID, "groupId": groupID, "jobId": importID}
 
 // queriedIDs are the query parameters that are ids.
 var queriedIDs = map[string]idForm{"organization": organizationID, "directory": directoryID, "user": userID}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"entrasync/shared/catchup"
@@ -17,6 +18,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/redirect"
+	"entrasync/shared/secret"
 )
 
 // Keys knows the API keys of the organizations.
@@ -58,14 +60,17 @@ type Set struct {
 	tenants       map[directory.TenantID]*entra.Client
 }
 
-// organization is the client of an organization and until when it is valid.
+// organization is the client of an organization, until when it is valid, and whether JumpCloud
+// refused its key.
 type organization struct {
 	client *jumpcloud.Client
 	until  time.Time
+	key    *refusable
 }
 
 // keyLife is how long a client is used before its API key is read again. A replaced key
-// may still be used for so long.
+// may still be used for so long, unless JumpCloud refuses it: then it is read again for the next
+// attempt.
 const keyLife = 5 * time.Minute
 
 // New makes the access to the outside systems; it sends nothing. It returns a fault that
@@ -105,8 +110,12 @@ func (s *Set) Feed(ctx context.Context, id directory.OrganizationID) (catchup.Fe
 func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*jumpcloud.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if kept, known := s.organizations[id]; known && time.Now().Before(kept.until) {
-		return kept.client, nil
+	if kept, known := s.organizations[id]; known {
+		if kept.key.refused.Load() {
+			ctx = secret.Fresh(ctx) // somebody may just have replaced it
+		} else if time.Now().Before(kept.until) {
+			return kept.client, nil
+		}
 	}
 	key, err := s.cfg.Keys.APIKey(ctx, id)
 	if err != nil {
@@ -116,23 +125,43 @@ func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*j
 	if err != nil {
 		return nil, err
 	}
-	client := s.clientFor(o, key)
-	s.organizations[id] = organization{client, time.Now().Add(keyLife)}
+	used := &refusable{next: s.cfg.Transport}
+	client := s.clientFor(o, key, used)
+	s.organizations[id] = organization{client, time.Now().Add(keyLife), used}
 	return client, nil
 }
 
 // CheckKey reads an organization with a key that is not stored yet, and returns its name in
 // JumpCloud.
 func (s *Set) CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
-	found, err := s.clientFor(o, key).Organization(ctx)
+	found, err := s.clientFor(o, key, s.cfg.Transport).Organization(ctx)
 	return found.Name, err
 }
 
+// refusable is the transport of a client that notes whether JumpCloud refuses the key.
+type refusable struct {
+	next    http.RoundTripper // nil is http.DefaultTransport
+	refused atomic.Bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *refusable) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := t.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	response, err := next.RoundTrip(r)
+	if err == nil && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden) {
+		t.refused.Store(true)
+	}
+	return response, err
+}
+
 // clientFor makes a client for an organization and a key.
-func (s *Set) clientFor(o directory.Organization, key string) *jumpcloud.Client {
+func (s *Set) clientFor(o directory.Organization, key string, transport http.RoundTripper) *jumpcloud.Client {
 	return jumpcloud.NewClient(jumpcloud.Config{
 		APIURL: o.Region.Host(s.cfg.JumpCloudAPI), InsightsURL: o.Region.Host(s.cfg.JumpCloudInsights), APIKey: key, Organization: o.ID,
-		HTTP: &http.Client{Transport: s.cfg.Transport, CheckRedirect: redirect.FollowNone},
+		HTTP: &http.Client{Transport: transport, CheckRedirect: redirect.FollowNone},
 	})
 }
 

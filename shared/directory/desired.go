@@ -155,7 +155,7 @@ func (a Account) Untouchable() *Obstacle {
 	case a.ManagementRestricted:
 		return &Obstacle{ManagementRestricted, fmt.Sprintf("%s is in a restricted management administrative unit: take it out of the unit, or give entrasync a role there", a.UPN)}
 	case a.Guest:
-		return &Obstacle{GuestAccount, fmt.Sprintf("%s is a guest from another tenant: its account belongs there", a.UPN)}
+		return &Obstacle{GuestAccount, fmt.Sprintf("%s is a guest from another tenant, where its account belongs: manage it there, or change the user's e-mail", a.UPN)}
 	default:
 		return nil
 	}

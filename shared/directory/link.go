@@ -229,6 +229,8 @@ type Link struct {
 	// Imported says that the user was imported from the account: nothing but its state is
 	// written before the user is activated.
 	Imported bool `json:"imported,omitempty"`
+	// Awaits is the domain of the tenant for which the user waits; nil if none is in the way.
+	Awaits *DomainWait `json:"awaits,omitempty"`
 	// ImportMissing is when Entra first did not show the account from which the user was
 	// imported; zero unless that is in doubt.
 	ImportMissing time.Time `json:"importMissing,omitzero"`

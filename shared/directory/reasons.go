@@ -160,7 +160,7 @@ var reasons = []Explained{
 	{EmailMissing, "the user has no e-mail address of the kind that becomes the sign-in name", "give the user one in JumpCloud, or change `mappedEmail`", OfLink},
 	{UPNInvalid, "Entra does not take the user's e-mail address as a sign-in name", "change the address in JumpCloud", OfLink},
 	{DomainNotListed, "the domain of the user's e-mail address is not among the directory's domains", "add the domain, name a default, or change the address", OfLink},
-	{DomainNotVerified, "the domain of the sign-in name is not a verified domain of the tenant", "verify the domain in Entra, or change the user's e-mail address", OfLink},
+	{DomainNotVerified, "the domain of the sign-in name is not a verified domain of the tenant", "verify the domain in Entra, or change the user's e-mail address: entrasync notices both by itself", OfLink},
 	{DomainFederated, "it cannot be done in a federated domain, where Entra knows accounts by their immutable id", "do what the message says: the domain, the id or `federated`", OfLink},
 	{UPNConflict, "another object in Entra, or another user, has the sign-in name or another value that must be unique", "change that object, or the user in JumpCloud", OfLink},
 	{ProtectedAccount, "Entra does not allow entrasync to change the account of an administrator", "manage the account by hand, or give the application a role that may", OfLink},
@@ -186,7 +186,7 @@ var reasons = []Explained{
 	{JumpCloudRefused, "JumpCloud refuses the organization's API key", "PATCH the organization with a key that is valid", OfLink},
 	{JumpCloudUnavailable, "JumpCloud could not be read", "nothing: it is tried again", OfLink},
 	{AbsenceUnconfirmed, "JumpCloud does not show the user or the group any more, and that is not believed yet", "nothing: JumpCloud is read again", OfLink},
-	{Stranded, "entrasync stopped every time it worked on a change of the user or the group, and the change may not be in Entra", "read the log for why, then send the change back: `POST …/stranded/{strandedId}/retry`", OfLink},
+	{Stranded, "entrasync stopped every time it worked on a change of the user or the group, and the change may not be in Entra", "read the log for why, then send the change back: `POST /v1/dead-letters/redrive`", OfLink},
 
 	{PendingConsent, "the tenant has not let the application in yet", "give admin consent in Entra, then PATCH the directory", OfLink},
 	{ConsentLost, "Entra does not accept the application's sign-in", "check the application's credentials and the tenant's consent", OfLink},

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -42,4 +43,22 @@ func (d Directory) Overlaps(other Directory) (common string, overlaps bool) {
 		}
 	}
 	return "", false
+}
+
+// Described is the directory after its tenant was read with our credentials: it is active, and
+// says which domain of its settings the tenant has not verified, or not any more.
+func (d Directory) Described(t Tenant) Directory {
+	d.Status, d.TenantObject, d.VerifiedDomains = Active, t.ID, t.VerifiedDomains
+	d.FederatedDomains, d.InitialDomain = t.FederatedDomains, t.InitialDomain
+	d.Reason, d.Message = "", ""
+	if missing := d.Settings.Unverified(d.VerifiedDomains); len(missing) > 0 {
+		d.Reason, d.Message = DomainNotVerified, d.NotVerified(missing[0])
+	}
+	return d
+}
+
+// NotVerified says that a domain of the settings is not a verified domain of the tenant.
+func (d Directory) NotVerified(index int) string {
+	return fmt.Sprintf("%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s",
+		d.Settings.Domains[index].Name, strings.Join(d.VerifiedDomains, ", "))
 }

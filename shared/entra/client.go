@@ -200,7 +200,9 @@ func unreadable(f *fault.Error) *fault.Error {
 }
 
 // How long the description of the tenant is used: longer for a domain that is verified
-// than for one that is not, because somebody may be verifying that one just now.
+// than for one that is not, because somebody may be verifying that one just now. What is in
+// the way of somebody, a domain that is not verified or one that is federated, is read again
+// for a request to try again.
 const (
 	tenantLife     = 15 * time.Minute
 	unverifiedLife = 10 * time.Second
@@ -213,7 +215,12 @@ func (c *Client) Tenant(ctx context.Context, domains []string, since time.Time) 
 	c.mu.Unlock()
 	age := time.Since(described)
 	unverified := slices.ContainsFunc(domains, func(d string) bool { return !slices.Contains(known.VerifiedDomains, d) })
-	if age < unverifiedLife && described.After(since) || age < tenantLife && !unverified {
+	federated := slices.ContainsFunc(domains, func(d string) bool { return slices.Contains(known.FederatedDomains, d) })
+	life := tenantLife
+	if unverified {
+		life = unverifiedLife
+	}
+	if age < life && (described.After(since) || !unverified && !federated) {
 		return known, nil
 	}
 	return c.Describe(ctx)

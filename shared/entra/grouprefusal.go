@@ -113,14 +113,14 @@ func aboutMember(op string, answer response) *fault.Error {
 	switch {
 	case f.Kind == fault.NotFound:
 		f.Reason = directory.MemberRefused
-		f.Message = "Entra does not have the account that is to be a member: it was deleted, or is so new that it is not known everywhere yet"
+		f.Message = "Entra does not have the account that is to be a member, because it was deleted, or is so new that it is not known everywhere yet: restore it if it was deleted, and try the group again"
 	case f.Reason == directory.QuotaExceeded:
 	case f.Kind == fault.Forbidden:
 		f.Reason = directory.MemberRefused
-		f.Message = "Entra does not allow entrasync to change whether this account is a member of the group"
+		f.Message = "Entra does not allow entrasync to change whether this account is a member of the group: check the account and the group in Entra, and try the group again"
 	case f.Kind == fault.Invalid, f.Kind == fault.Conflict:
 		f.Kind, f.Reason = fault.Invalid, directory.MemberRefused
-		f.Message = "Entra does not take the account as a member of the group" + inBrackets(errorOf(answer.Body).Message)
+		f.Message = "Entra does not take the account as a member of the group" + inBrackets(errorOf(answer.Body).Message) + ": check the account in Entra, and try the group again"
 	}
 	return f
 }

@@ -49,6 +49,7 @@ func (c *Client) ApplyToGroups(ctx context.Context, actions []plan.Action) []rec
 	results := make([]reconcile.GroupResult, len(actions))
 	for i, w := range works {
 		results[i] = w.result
+		results[i].Err = c.tokens.forbidden(actions[i].Cause, w.result.Err)
 	}
 	return results
 }

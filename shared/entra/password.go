@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
 
@@ -77,10 +76,10 @@ func passwordRefusal(f *fault.Error) error {
 	case f.Kind == fault.Invalid && (f.Subject == string(thePassword) || f.Subject == passwordPart):
 		f.Reason = directory.PasswordRefused
 		f.Message = "Entra refuses the password as too weak, too common or too much like the name: take another one (" +
-			strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
+			ownText(f.Message) + ")"
 	case f.Kind == fault.Invalid: // because of the kind of account
 		f.Reason = directory.PasswordRefused
-		f.Message = "Entra does not take a password for this account (" + strings.TrimPrefix(f.Message, "Entra refuses the change: ") + ")"
+		f.Message = "Entra does not take a password for this account (" + ownText(f.Message) + ")"
 	}
 	return f
 }

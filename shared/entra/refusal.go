@@ -193,10 +193,21 @@ func whyRefused(status int, e graphError) *fault.Error {
 	case e.Code == "BadRequest", strings.Contains(e.Message, "Invalid object identifier"), strings.Contains(e.Message, "@odata.id"), strings.Contains(e.Message, "contained entities"):
 		return defect(status, e)
 	case e.Message == "":
-		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change ("+said(status, e)+") and does not say why")
+		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change ("+said(status, e)+") and does not say why: try again, and report it if that does not help")
 	default:
-		return because(fault.Invalid, directory.RefusedReason, "", "Entra refuses the change: "+spoken(e.Message))
+		return because(fault.Invalid, directory.RefusedReason, "", refusesChange+spoken(e.Message)+correctIt)
 	}
+}
+
+// What stands before and after Graph's own text in the message of a refusal.
+const (
+	refusesChange = "Entra refuses the change: "
+	correctIt     = " (correct that in JumpCloud or in Entra, and try again)"
+)
+
+// ownText is Graph's own text in the message of a refusal.
+func ownText(message string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(message, refusesChange), correctIt)
 }
 
 // whyConflict is the fault for a value that another object has; nil if that is not the

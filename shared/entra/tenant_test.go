@@ -42,9 +42,17 @@ func TestHowLongATenantIsBelieved(t *testing.T) {
 		if says("other.example", time.Time{}) || len(s.requests) != 2 {
 			t.Error("the tenant was read again at once for another unverified domain, want no request")
 		}
+		domains += `,{"name":"fed.example","type":"Federated"}`
 		time.Sleep(time.Minute)
 		if says("other.example", time.Time{}) || len(s.requests) != 3 {
 			t.Error("the tenant was not read again after a minute for an unverified domain, want one request")
+		}
+		time.Sleep(time.Minute)
+		if !says("fed.example", time.Time{}) || len(s.requests) != 3 {
+			t.Error("the tenant was read again for a federated domain, want no request")
+		}
+		if !says("fed.example", time.Now()) || len(s.requests) != 4 {
+			t.Error("the tenant was not read again for a federated domain and a later change, want one request")
 		}
 	})
 }

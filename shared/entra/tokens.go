@@ -14,6 +14,8 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/secret"
 )
 
 // How long tokens are used (assumed, except for the times that Entra sends with a
@@ -38,6 +40,7 @@ const (
 // token is an access token of the application.
 type token struct {
 	value  string
+	made   time.Time // no earlier than Entra made it
 	early  time.Time // from then on another token is fetched in the background
 	until  time.Time // until then it is used
 	rights rights
@@ -46,7 +49,7 @@ type token struct {
 // newToken reads Entra's answer. Its times have no monotonic clock: on a machine that
 // slept, or in a function that was frozen, an old token must not seem new.
 func newToken(got azcore.AccessToken) token {
-	t := token{value: got.Token, until: got.ExpiresOn.Round(0).Add(-tokenSpare), early: got.RefreshOn.Round(0), rights: rightsIn(got.Token)}
+	t := token{value: got.Token, made: time.Now().Round(0), until: got.ExpiresOn.Round(0).Add(-tokenSpare), early: got.RefreshOn.Round(0), rights: rightsIn(got.Token)}
 	if got.RefreshOn.IsZero() {
 		t.early = got.ExpiresOn.Round(0).Add(-earlyRefresh)
 	}
@@ -99,6 +102,7 @@ type tokens struct {
 	flight  *flight   // the running sign-in; nil: none
 	quiet   time.Time // until then no early replacement is fetched
 	renewed time.Time // when a token was last replaced because of an answer of Graph
+	refused bool      // Entra refused the last sign-in
 }
 
 // flight is a running sign-in. All requests that need its token wait for it.
@@ -167,9 +171,14 @@ func (t *tokens) begin(ctx context.Context, beside bool) *flight {
 func (t *tokens) land(ctx context.Context, f *flight) {
 	limited, cancel := context.WithTimeout(ctx, signInLimit)
 	defer cancel()
+	t.mu.Lock()
+	if t.refused {
+		limited = secret.Fresh(limited) // somebody may just have replaced what it proves itself with
+	}
+	t.mu.Unlock()
 	f.token, f.err = t.signIn.token(limited)
 	t.mu.Lock()
-	t.flight = nil
+	t.flight, t.refused = nil, fault.Is(f.err, fault.Unauthorized)
 	if f.err == nil {
 		t.current = f.token
 	}
@@ -207,6 +216,32 @@ func (t *tokens) renew(ctx context.Context, used token, why doubt) (again bool, 
 	defer t.mu.Unlock()
 	another := t.current.value != "" && t.current.value != used.value
 	return another && (why == tokenRefused || !t.current.rights.same(used.rights)), nil
+}
+
+// outlived reports whether the present token is older than a time, and how long it is until it
+// may be replaced.
+func (t *tokens) outlived(since time.Time) (wait time.Duration, older bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current.value == "" || !t.current.made.Before(since) {
+		return 0, false
+	}
+	return max(renewPause-time.Since(t.renewed), 0), true
+}
+
+// forbidden is what becomes of a write that Graph forbids, if an administrator asked for it:
+// the administrator may just have given the application a role, and the present token may be older
+// than that. Then the write is tried again once the token may be replaced.
+func (t *tokens) forbidden(cause plan.Cause, err error) error {
+	if err == nil || !cause.Requested || !fault.Is(err, fault.Forbidden) || fault.Of(err).Reason == directory.QuotaExceeded {
+		return err
+	}
+	wait, older := t.outlived(cause.At)
+	if !older {
+		return err
+	}
+	return &fault.Error{Op: "entra.permission", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: wait + time.Second, Err: err,
+		Message: "Entra does not allow it so far; the application's token is older than the request to try again, so it is tried again with a new one"}
 }
 
 // replace returns the sign-in that replaces a token; nil if there is none to wait for,

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 )
 
 // read sends a request that needs a token, and returns how long it took.
@@ -223,6 +225,36 @@ func TestARefusedSignInIsNotRepeated(t *testing.T) {
 		})
 		if count != perSignIn {
 			t.Errorf("%d requests to sign-in, want one sign-in", count)
+		}
+	})
+}
+
+// After a sign-in that was refused the proof is read again from where it is stored, not from a
+// cache: somebody may have replaced it.
+func TestAProofThatWasRefusedIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		stored, cached := "an expired secret", "an expired secret"
+		client, err := entra.New(entra.Config{
+			GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.microsoftonline.com",
+			Tenant: directory.TenantID(entratest.DefaultTenant().ID), ClientID: entratest.DefaultApp().ClientID,
+			Proof: func(ctx context.Context) (entra.Proof, error) {
+				if secret.WantsFresh(ctx) {
+					cached = stored
+				}
+				return entra.Proof{ClientSecret: cached}, nil
+			},
+			Transport: counted{entratest.Transport(n.sim), n.signIns},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Describe(t.Context()); !fault.Is(err, fault.Unauthorized) {
+			t.Fatalf("with a wrong secret: %v, want Unauthorized", err)
+		}
+		stored = entratest.DefaultApp().ClientSecret
+		if _, err := client.Describe(t.Context()); err != nil {
+			t.Errorf("with the secret that was replaced: %v, want no error", err)
 		}
 	})
 }

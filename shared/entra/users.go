@@ -110,7 +110,7 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 		if answer.Status == http.StatusConflict && f.Kind == fault.Conflict && len(action.Changes) > 0 && !action.WritesUnique() {
 			passing(f)
 		}
-		result.Err = c.explainRefusal(ctx, action, f)
+		result.Err = c.tokens.forbidden(action.Cause, c.explainRefusal(ctx, action, f))
 	case action.Type == plan.Provision:
 		result.ID, result.Err = createdID(answer.Body)
 	}

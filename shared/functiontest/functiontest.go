@@ -62,12 +62,14 @@ type Kit struct {
 	JumpCloud *jumpcloudtest.Simulator
 	Entra     *entratest.Simulator
 	Tenant    entratest.Directory // the default tenant
+	// Key is the API key of the organization, as it is stored; JumpCloud accepts APIKey alone.
+	Key string
 }
 
 // New makes the environment.
 func New(t T, c Config) *Kit {
 	t.Helper()
-	k := &Kit{t: t, transport: c.Transport}
+	k := &Kit{t: t, transport: c.Transport, Key: APIKey}
 	if k.transport == nil {
 		k.transport = k
 	}
@@ -96,10 +98,10 @@ func (k *Kit) Must(err error) {
 }
 
 // keys knows the key of the one organization.
-type keys struct{}
+type keys struct{ *Kit }
 
 // APIKey implements clients.Keys.
-func (keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return APIKey, nil }
+func (k keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return k.Key, nil }
 
 // Clients are the clients of one process.
 func (k *Kit) Clients() *clients.Set { return k.ClientsThrough(k.transport) }
@@ -111,7 +113,7 @@ func (k *Kit) ClientsThrough(transport http.RoundTripper) *clients.Set {
 	set, err := clients.New(clients.Config{
 		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
 		GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
-		ClientID: app.ClientID, Keys: keys{}, Regions: k.Store, Transport: transport,
+		ClientID: app.ClientID, Keys: keys{k}, Regions: k.Store, Transport: transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	k.Must(err)

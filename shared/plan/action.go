@@ -77,20 +77,22 @@ type Cause struct {
 	// Event says that it was an event of JumpCloud, and not a request.
 	Event bool `json:"event,omitempty"`
 	// Requested says that it was a request of an administrator: what is known is read
-	// again, because the administrator may just have corrected something.
+	// again, because the administrator may just have corrected something. So it is for those who
+	// waited for a domain of the tenant.
 	Requested bool `json:"asked,omitempty"`
 	// Many says that the cause concerns many users or groups: its tasks wait in the bulk
 	// lanes, and its writes leave a part of the quota to urgent ones.
 	Many bool `json:"many,omitempty"`
 }
 
-// Join is the later of two causes of one task. It concerns many only if both do.
+// Join is the later of two causes of one task. It concerns many only if both do, and is a
+// request if one of them is.
 func (c Cause) Join(other Cause) Cause {
-	many := c.Many && other.Many
+	many, requested := c.Many && other.Many, c.Requested || other.Requested
 	if other.At.After(c.At) {
 		c = other
 	}
-	c.Many = many
+	c.Many, c.Requested = many, requested
 	return c
 }
 

@@ -46,7 +46,7 @@ type Entra interface {
 type EntraUsers interface {
 	// Tenant reads what the tenant says of itself. The answer may be some minutes
 	// old. If it does not have one of the domains as verified, it is at most some
-	// seconds old, and not older than since.
+	// seconds old; if it has one as not verified or as federated, it is not older than since.
 	Tenant(ctx context.Context, domains []string, since time.Time) (directory.Tenant, error)
 	// FindByUPN finds accounts by sign-in name, with the values of the given
 	// attributes. The answers are in the order of the names.

@@ -13,11 +13,11 @@ import (
 	"entrasync/shared/store"
 )
 
-// Rollout sends the tasks that apply the settings of a directory after they were changed:
-// one for every link of a user, one for every connected group, and those that read the
-// connection source if it was named. A record (store.Rollout), written together with the
-// settings, says what is left to send: the API begins, and the sweep sends what the API had
-// no time for, or did not send because its process died.
+// Rollout sends tasks for many users or groups of a directory. After its settings were
+// changed: one for every link of a user, one for every connected group, and those that read
+// the connection source if it was named. With a selection: one for every link that has the
+// status and the reason. A record (store.Rollout) says what is left to send: the API begins,
+// and the sweep sends what the API had no time for, or did not send because its process died.
 type Rollout struct {
 	Store *store.Store
 	// Users and Groups are the bulk lanes.
@@ -37,29 +37,32 @@ const (
 	rolloutLimit = 5 * time.Second
 )
 
-// Send sends what is left for a directory: so many pages, all if pages is 0, and as many as
-// there is time for. It keeps the place if more is left, and else deletes the record. Two
-// may send at once: every task may come twice.
-func (r Rollout) Send(ctx context.Context, id directory.ID, pages int) error {
-	left, err := r.Store.Rollout(ctx, id)
+// Send sends what is left for a directory and a selection: so many pages, all if pages is 0,
+// and as many as there is time for. It keeps the place if more is left, and else deletes the
+// record; complete says which. sent counts the tasks of a selection. Two may send at once:
+// every task may come twice.
+func (r Rollout) Send(ctx context.Context, id directory.ID, only store.Selection, pages int) (sent int, complete bool, err error) {
+	left, err := r.Store.Rollout(ctx, id, only)
 	if err != nil || left.Version == 0 {
-		return err
+		return 0, err == nil, err
 	}
 	for n := 0; left.Stage != store.RolledOut; n++ {
 		if n > 0 && n == pages || !deadline.Allows(ctx, rolloutLimit) {
-			return r.keep(ctx, left)
+			return left.Sent, false, r.keep(ctx, left)
 		}
-		cursor, err := r.send(ctx, left)
+		cursor, err := r.send(ctx, &left)
 		switch {
 		case fault.Is(err, fault.Invalid) && left.Cursor != "": // the cursor of another version
+			left.Cursor = ""
 		case err != nil:
-			return errors.Join(err, r.keep(ctx, left))
+			return left.Sent, false, errors.Join(err, r.keep(ctx, left))
 		case cursor == "":
-			left.Stage = left.Stage.Next()
+			left = left.Next()
+		default:
+			left.Cursor = cursor
 		}
-		left.Cursor = cursor
 	}
-	return r.Store.EndRollout(ctx, left)
+	return left.Sent, true, r.Store.EndRollout(ctx, left)
 }
 
 // keep keeps the place, also if the time is over.
@@ -70,9 +73,11 @@ func (r Rollout) keep(ctx context.Context, left store.Rollout) error {
 }
 
 // send sends one page of tasks and returns the cursor of the next page of the stage.
-func (r Rollout) send(ctx context.Context, left store.Rollout) (cursor string, err error) {
-	switch left.Stage {
-	case store.RolloutOfUsers:
+func (r Rollout) send(ctx context.Context, left *store.Rollout) (cursor string, err error) {
+	switch {
+	case left.Only != (store.Selection{}):
+		return r.sendSelected(ctx, left)
+	case left.Stage == store.RolloutOfUsers:
 		page, err := r.Store.Links(ctx, left.Directory, rolloutPageSize, left.Cursor)
 		if err != nil {
 			return "", err
@@ -82,7 +87,7 @@ func (r Rollout) send(ctx context.Context, left store.Rollout) (cursor string, e
 			tasks[i] = Task{Directory: left.Directory, User: l.User, Cause: left.Cause}
 		}
 		return page.Cursor, Enqueue(ctx, r.Users, tasks...)
-	case store.RolloutOfGroups:
+	case left.Stage == store.RolloutOfGroups:
 		page, err := r.Store.GroupConnections(ctx, left.Directory, rolloutPageSize, left.Cursor)
 		if err != nil {
 			return "", err
@@ -93,8 +98,53 @@ func (r Rollout) send(ctx context.Context, left store.Rollout) (cursor string, e
 		}
 		return page.Cursor, Enqueue(ctx, r.Groups, tasks...)
 	default:
-		return "", r.sendSource(ctx, left)
+		return "", r.sendSource(ctx, *left)
 	}
+}
+
+// sendSelected sends one page of tasks for the links of a selection. Each reads all that the
+// request for one user or one group reads ([Retry], [RetryGroup]).
+func (r Rollout) sendSelected(ctx context.Context, left *store.Rollout) (cursor string, err error) {
+	dir, err := r.Store.Directory(ctx, left.Directory)
+	if fault.Is(err, fault.NotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if left.Only.Kind == plan.OfGroup {
+		page, err := r.Store.GroupLinksThat(ctx, dir.ID, left.Only.Status, left.Only.Reason, rolloutPageSize, left.Cursor)
+		if err != nil {
+			return "", err
+		}
+		tasks := make([]GroupTask, len(page.Items))
+		for i, l := range page.Items {
+			tasks[i] = RetryGroup(dir, l.Group, left.Cause)
+		}
+		left.Sent += len(tasks)
+		return page.Cursor, Enqueue(ctx, r.Groups, tasks...)
+	}
+	page, err := r.Store.LinksThat(ctx, dir.ID, left.Only.Status, left.Only.Reason, rolloutPageSize, left.Cursor)
+	if err != nil {
+		return "", err
+	}
+	tasks := make([]Task, len(page.Items))
+	for i, l := range page.Items {
+		tasks[i] = Retry(dir, l.User, left.Cause)
+	}
+	left.Sent += len(tasks)
+	return page.Cursor, Enqueue(ctx, r.Users, tasks...)
+}
+
+// Retry is the task of a user that an administrator asks to try again: an event may have been
+// missed, so it also reads the groups of the user and the connection source.
+func Retry(dir directory.Directory, user directory.UserID, cause plan.Cause) Task {
+	return Task{Directory: dir.ID, User: user, Cause: cause, Memberships: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
+}
+
+// RetryGroup is [Retry] for a group: it reads all members and the connection source.
+func RetryGroup(dir directory.Directory, group directory.GroupID, cause plan.Cause) GroupTask {
+	return GroupTask{Directory: dir.ID, Group: group, Cause: cause, AllMembers: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
 }
 
 // sendSource sends the tasks that read the associations of the connection source.

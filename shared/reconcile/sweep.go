@@ -21,7 +21,7 @@ import (
 // Sweep finds what was begun and what nobody works on any more, because a process died
 // or a message was lost, and sends the task that does it: for marks of members, pending
 // notices, actions without a result, connections that were made or ended, notifications
-// that were not sent, and settings that were not applied. It reads only the unfinished records of a directory, which are few, and can
+// that were not sent, settings that were not applied, and retries of many. It reads only the unfinished records of a directory, which are few, and can
 // run at any time and twice at once.
 type Sweep struct {
 	Store *store.Store
@@ -87,7 +87,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	}
 	place := begin
 	var failed []error
-	rollsOut := false
+	var rollouts []store.Selection
 	for range sweepPages {
 		if !deadline.Allows(ctx, sweepLimit) {
 			break
@@ -103,7 +103,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		if len(page.Items) > 0 {
 			w := sweeping{Sweep: s, directory: id, now: time.Now().UTC(), found: found}
 			failed = append(failed, w.work(ctx, page.Items))
-			rollsOut = rollsOut || w.rollsOut
+			rollouts = append(rollouts, w.rollouts...)
 		}
 		if place = page.Cursor; place == "" {
 			break
@@ -112,9 +112,13 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	if place != begin {
 		failed = append(failed, s.Store.PutSweepPlace(ctx, id, place))
 	}
-	if rollsOut && deadline.Allows(ctx, sweepLimit) {
+	for _, only := range rollouts {
+		if !deadline.Allows(ctx, sweepLimit) {
+			break
+		}
 		found[store.UnfinishedRollout]++
-		failed = append(failed, Rollout{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, id, sweepPages))
+		_, _, err := Rollout{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, id, only, sweepPages)
+		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
 }
@@ -126,13 +130,14 @@ type sweeping struct {
 	now       time.Time
 	found     map[store.UnfinishedKind]int
 
-	order []store.Sent // the subjects, in the order of their first records
-	about map[store.Sent][]store.Unfinished
-	done  []store.Unfinished // with which nothing is left to do
-	tasks []sweptTask
-	ended []plan.Action
-	// rollsOut says that tasks for settings are to be sent, which are too many for a page.
-	rollsOut bool
+	order   []store.Sent // the subjects, in the order of their first records
+	about   map[store.Sent][]store.Unfinished
+	done    []store.Unfinished // with which nothing is left to do
+	tasks   []sweptTask
+	ended   []plan.Action
+	watches []store.DomainWatch
+	// rollouts are those whose tasks are to be sent, which are too many for a page.
+	rollouts []store.Selection
 }
 
 // sweptTask is a subject that is to get a task.
@@ -160,7 +165,7 @@ func (w *sweeping) work(ctx context.Context, records []store.Unfinished) error {
 	if err := w.judgeAll(ctx); err != nil {
 		return err
 	}
-	err := errors.Join(w.send(ctx), w.Store.Finish(ctx, w.done...))
+	err := errors.Join(w.send(ctx), w.watch(ctx), w.Store.Finish(ctx, w.done...))
 	if len(w.ended) > 0 && w.Publisher != nil {
 		err = errors.Join(err, w.Publisher.Publish(ctx, w.ended...))
 	}
@@ -179,8 +184,11 @@ func (w *sweeping) sort(records []store.Unfinished) {
 			about.Group = ""
 		case store.OpenAction:
 			about = w.subject(u.Action)
+		case store.AwaitedDomain:
+			w.watches = append(w.watches, u.Watch)
+			continue
 		case store.UnfinishedRollout:
-			w.rollsOut = true
+			w.rollouts = append(w.rollouts, u.Only)
 			continue
 		}
 		if w.about[about] == nil {

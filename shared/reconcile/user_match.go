@@ -77,14 +77,19 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 	var since time.Time
 	var concerned []*user
 	for _, u := range users {
-		if u.plan.Names() {
+		switch {
+		case u.plan.Names():
 			domains = append(domains, u.plan.Desired.UPN.Domain())
-			if cause := u.attempt.Cause; cause.Requested && cause.At.After(since) {
-				since = cause.At // the administrator may just have verified the domain
+		case u.plan.Identifies():
+			if domain := u.link.UPN.Domain(); domain != "" {
+				domains = append(domains, domain)
 			}
+		default:
+			continue
 		}
-		if u.plan.Names() || u.plan.Identifies() {
-			concerned = append(concerned, u)
+		concerned = append(concerned, u)
+		if cause := u.attempt.Cause; cause.Requested && cause.At.After(since) {
+			since = cause.At // the administrator may just have verified the domain
 		}
 	}
 	if len(concerned) == 0 {

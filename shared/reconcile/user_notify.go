@@ -12,20 +12,28 @@ import (
 	"entrasync/shared/store"
 )
 
-// notifyWaiting sends tasks for the users who wait for something that has now happened.
-func (b *userBatch) notifyWaiting(ctx context.Context, what store.Awaited, cause plan.Cause) error {
-	waits, err := b.Store.Waits(ctx, what)
-	if err != nil || len(waits) == 0 {
-		return err
+// notifyWaiting sends tasks for the users who wait for something that has now happened. Who is
+// sent one waits no longer, so that what is left after a failure is not sent twice.
+func (p Parts) notifyWaiting(ctx context.Context, what store.Awaited, cause plan.Cause) error {
+	for cursor := ""; ; {
+		page, err := p.Store.WaitsPage(ctx, what, 0, cursor)
+		if err != nil {
+			return err
+		}
+		tasks := make([]Task, len(page.Items))
+		for i, w := range page.Items {
+			tasks[i] = Task{Directory: w.Directory, User: w.User, Cause: cause}
+		}
+		if err := Enqueue(ctx, p.Lanes.UsersBulk, tasks...); err != nil {
+			return err
+		}
+		if err := p.Store.RemoveWaits(ctx, page.Items...); err != nil {
+			return err
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return nil
+		}
 	}
-	tasks := make([]Task, len(waits))
-	for i, w := range waits {
-		tasks[i] = Task{Directory: w.Directory, User: w.User, Cause: cause}
-	}
-	if err := Enqueue(ctx, b.Lanes.UsersBulk, tasks...); err != nil {
-		return err
-	}
-	return b.Store.RemoveWaits(ctx, waits...)
 }
 
 // announceArrival sends tasks because a user's account is new in the directory: for the

@@ -28,6 +28,7 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "sent", goldentest.Filled[Sent]())
 	goldentest.Kept(t, "sweep-place", goldentest.Filled[sweepPlace]())
 	goldentest.Kept(t, "rollout", goldentest.Filled[Rollout]())
+	goldentest.Kept(t, "domainwatch", goldentest.Filled[DomainWatch]())
 	goldentest.Kept(t, "owner", goldentest.Filled[Owner]())
 	goldentest.Kept(t, "wait", goldentest.Filled[Wait]())
 	goldentest.Kept(t, "lease", goldentest.Filled[Lease]())

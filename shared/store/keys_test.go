@@ -38,7 +38,8 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"catch-up": catchUpKey(organization), "seen": {PK: seenPK(organization, "catch_up"), SK: seenPlace(time.Date(2026, 3, 2, 9, 14, 7, 0, time.UTC))},
 		"imported": importedKey(tenant, organization, user),
 		"import":   {PK: importPK("id"), SK: importSK}, "import stop": {PK: importPK("id"), SK: stopSK}, "import chunk": chunkKey("id", 7), "open import": {PK: openImportsPK, SK: "id"},
-		"rollout": rolloutKey(id), "check": sweepKey(id, checkPart, user, ""),
+		"domain watch": DomainWatch{Directory: id, Awaits: directory.DomainWait{Reason: directory.DomainNotVerified, Domain: "contoso.example"}}.key(),
+		"rollout":      rolloutKey(id, Selection{}), "retry of many": rolloutKey(id, Selection{Kind: "user", Status: directory.Parked, Reason: directory.DomainNotVerified}), "check": sweepKey(id, checkPart, user, ""),
 		"doubt":  Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
 		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
 	})

@@ -27,7 +27,7 @@ type siftPlace struct {
 	After string `json:"a,omitempty"` // the sort key of the last record seen
 }
 
-// sift reads one page of the records of an index query for which fits is true; filter
+// sift reads one page of the records of a query for which fits is true; filter
 // is a text that identifies fits. It reads a limited part of the table, so a page may
 // be short, or empty, and still have a cursor. It leaves damaged records out and logs
 // their keys. A cursor of another query or filter is refused with a fault of kind
@@ -49,10 +49,14 @@ func sift[T any](ctx context.Context, s *Store, q Query, filter string, fits fun
 			leftOut(ctx, key, nil)
 		}
 		for i, item := range page.Items {
-			if item.IndexSK <= place.After {
+			at := item.SK
+			if q.Index {
+				at = item.IndexSK
+			}
+			if place.passed(at, q.Backward) {
 				continue // seen already
 			}
-			place.After = item.IndexSK
+			place.After = at
 			record, err := decode[T](item)
 			if err != nil {
 				leftOut(ctx, item.Key, err)
@@ -94,6 +98,14 @@ func siftedTo(q Query, filter string) (siftPlace, error) {
 		return place, invalid("store.list", "cursor", "the cursor does not belong to this query; start again without one")
 	}
 	return given, nil
+}
+
+// passed reports whether a sort key is not behind the place.
+func (p siftPlace) passed(at string, backward bool) bool {
+	if backward {
+		return p.After != "" && at >= p.After
+	}
+	return at <= p.After
 }
 
 // cursor encodes the place as text.

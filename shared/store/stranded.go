@@ -75,6 +75,7 @@ func (s *Store) AddStranded(ctx context.Context, m Stranded) (Stranded, error) {
 	if err != nil {
 		return Stranded{}, err
 	}
+	item.IndexPK, item.IndexSK = strandedPart, m.ID
 	item.Expires = m.At.Add(strandedRetention).Unix()
 	_, err = s.table.Put(ctx, item, Absent)
 	if !fault.Is(err, fault.Changed) {
@@ -83,15 +84,44 @@ func (s *Store) AddStranded(ctx context.Context, m Stranded) (Stranded, error) {
 	return s.StrandedMessage(ctx, m.Organization, m.Directory, m.ID)
 }
 
-// StrandedMessages lists the stranded messages of a directory, the last ones first;
-// without one those of an organization that belong to no directory; without both those
-// that belong to no organization.
-func (s *Store) StrandedMessages(ctx context.Context, organization directory.OrganizationID, id directory.ID, limit int, cursor string) (List[Stranded], error) {
-	return list[Stranded](ctx, s, Query{PK: strandedPK(organization, id), Backward: true, Limit: limit, Cursor: cursor})
+// StrandedFilter says which stranded messages a list has; an empty field matches all.
+type StrandedFilter struct {
+	Organization directory.OrganizationID
+	Directory    directory.ID
+	Lane         Lane
 }
 
-// StrandedMessage reads one stranded message of a list of [Store.StrandedMessages];
-// NotFound if there is none.
+// matches reports whether the list has a message.
+func (f StrandedFilter) matches(m Stranded) bool {
+	return (f.Organization == "" || m.Organization == f.Organization) && (f.Directory == "" || m.Directory == f.Directory) && (f.Lane == "" || m.Lane == f.Lane)
+}
+
+// StrandedMessages lists stranded messages, the last ones first. limit is at least 1. (The
+// version before put no message into the index: until these expire, only the lists of their
+// directories have them.)
+func (s *Store) StrandedMessages(ctx context.Context, f StrandedFilter, limit int, cursor string) (List[Stranded], error) {
+	q := Query{PK: strandedPart, Index: true, Backward: true, Limit: limit, Cursor: cursor}
+	if f.Directory != "" {
+		q.PK, q.Index = strandedPK(f.Organization, f.Directory), false
+	}
+	return sift(ctx, s, q, join(string(f.Organization), string(f.Directory), string(f.Lane)), f.matches)
+}
+
+// FindStranded finds a stranded message by its id alone; NotFound if there is none.
+func (s *Store) FindStranded(ctx context.Context, id string) (Stranded, error) {
+	found, err := list[Stranded](ctx, s, Query{PK: strandedPart, Index: true, SKPrefix: id, Limit: 1})
+	if err != nil {
+		return Stranded{}, err
+	}
+	if len(found.Items) == 0 || found.Items[0].ID != id {
+		return Stranded{}, missing(fault.New(fault.NotFound, "store.find", ""), "stranded message", id)
+	}
+	m := found.Items[0]
+	return s.StrandedMessage(ctx, m.Organization, m.Directory, id) // the index may lag
+}
+
+// StrandedMessage reads one stranded message of a directory, of an organization without a
+// directory, or of neither; NotFound if there is none.
 func (s *Store) StrandedMessage(ctx context.Context, organization directory.OrganizationID, id directory.ID, message string) (Stranded, error) {
 	m, _, err := get[Stranded](ctx, s, Key{PK: strandedPK(organization, id), SK: message})
 	return m, missing(err, "stranded message", message)

@@ -28,21 +28,45 @@ func TestStrandedMessages(t *testing.T) {
 			return m
 		}
 		a, b := add("a", organization, one, now), add("b", organization, one, now)
-		add("c", organization, two, now)
+		c := add("c", organization, two, now)
 		event := add("d", organization, "", now)
 		malformed := add("e", "", "", now)
 		if again := add("a", organization, one, now.Add(time.Hour)); !again.At.Equal(a.At) {
 			t.Errorf("stored again at %s, want the first time %s", again.At, a.At)
 		}
 		for _, tc := range []struct {
-			organization directory.OrganizationID
-			directory    directory.ID
-			want         []store.Stranded
-		}{{organization, one, []store.Stranded{b, a}}, {organization, "", []store.Stranded{event}}, {"", "", []store.Stranded{malformed}}} {
-			got, err := s.StrandedMessages(t.Context(), tc.organization, tc.directory, 10, "")
-			if diff := cmp.Diff(tc.want, got.Items); err != nil || diff != "" {
-				t.Errorf("of %q, %q: %v, want none, got+ %s", tc.organization, tc.directory, err, diff)
+			filter store.StrandedFilter
+			want   []store.Stranded
+		}{
+			{store.StrandedFilter{Organization: organization, Directory: one}, []store.Stranded{b, a}},
+			{store.StrandedFilter{Directory: one}, []store.Stranded{b, a}},
+			{store.StrandedFilter{Organization: organization}, []store.Stranded{event, c, b, a}},
+			{store.StrandedFilter{}, []store.Stranded{malformed, event, c, b, a}},
+			{store.StrandedFilter{Lane: store.UsersLive}, []store.Stranded{malformed, event, c, b, a}},
+			{store.StrandedFilter{Lane: store.UsersBulk}, []store.Stranded{}},
+			{store.StrandedFilter{Organization: "another"}, []store.Stranded{}},
+		} {
+			got := []store.Stranded{}
+			for cursor := ""; ; {
+				page, err := s.StrandedMessages(t.Context(), tc.filter, 2, cursor)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, cursor = append(got, page.Items...), page.Cursor; cursor == "" {
+					break
+				}
 			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("of %+v: want-, got+ %s", tc.filter, diff)
+			}
+		}
+		for _, m := range []store.Stranded{a, event, malformed} {
+			if got, err := s.FindStranded(t.Context(), m.ID); err != nil || !cmp.Equal(got, m) {
+				t.Errorf("found %+v, %v, want %+v", got, err, m)
+			}
+		}
+		if got, err := s.FindStranded(t.Context(), "z"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("found %+v, %v, want a fault of kind %s", got, err, fault.NotFound)
 		}
 		if got, err := s.StrandedMessage(t.Context(), organization, one, "a"); err != nil || got.ID != "a" {
 			t.Errorf("read: %+v, %v, want a", got, err)
@@ -54,7 +78,7 @@ func TestStrandedMessages(t *testing.T) {
 			t.Errorf("removed: %v, want a fault of kind %s", err, fault.NotFound)
 		}
 		time.Sleep(14*24*time.Hour + time.Second)
-		if got, err := s.StrandedMessages(t.Context(), organization, one, 10, ""); err != nil || len(got.Items) > 0 {
+		if got, err := s.StrandedMessages(t.Context(), store.StrandedFilter{Directory: one}, 10, ""); err != nil || len(got.Items) > 0 {
 			t.Errorf("after 14 days: %+v, %v, want none", got.Items, err)
 		}
 	})

@@ -22,6 +22,8 @@ type Unfinished struct {
 	User   directory.UserID  // of a notice, a check or a mark
 	Group  directory.GroupID // of a mark, a notice or a check
 	Action plan.Action       // of kind OpenAction
+	Only   Selection         // of kind UnfinishedRollout
+	Watch  DomainWatch       // of kind AwaitedDomain
 
 	key     Key
 	version int64
@@ -38,6 +40,8 @@ const (
 	DueCheck      UnfinishedKind = "check"
 	// UnfinishedRollout has neither a user nor a group.
 	UnfinishedRollout UnfinishedKind = "rollout"
+	// AwaitedDomain is a watch. It has neither a user nor a group.
+	AwaitedDomain UnfinishedKind = "domain"
 )
 
 // How long after a record was written it is due: longer than the work on it takes, with a
@@ -90,6 +94,7 @@ const (
 	sentPart    = "sent"
 	placePart   = "place"
 	rolloutPart = "rollout"
+	domainPart  = "domain"
 )
 
 // UnfinishedPage is one page of unfinished records. Cursor is "" on the last one.
@@ -136,7 +141,17 @@ func readUnfinished(item Item) (u Unfinished, err error) {
 		u.Action, err = decode[plan.Action](item)
 		return u, err
 	}
-	m, err := decode[Mark](item) // a check has the same fields, and a rollout none of them
+	if u.Kind == UnfinishedRollout {
+		r, err := decode[Rollout](item)
+		u.Only = r.Only
+		return u, err
+	}
+	if u.Kind == AwaitedDomain {
+		u.Watch, err = decode[DomainWatch](item)
+		u.Watch.Version = item.Version
+		return u, err
+	}
+	m, err := decode[Mark](item) // a check has the same fields
 	u.User, u.Group = m.User, m.Group
 	return u, err
 }

@@ -55,18 +55,7 @@ func (s *Store) changeWaits(ctx context.Context, remove bool, waits []Wait) erro
 	return s.transactAll(ctx, writes)
 }
 
-// Waits lists all waits for something.
-func (s *Store) Waits(ctx context.Context, what Awaited) ([]Wait, error) {
-	var waits []Wait
-	q := Query{PK: string(what)}
-	for {
-		page, err := list[Wait](ctx, s, q)
-		if err != nil {
-			return nil, err
-		}
-		waits = append(waits, page.Items...)
-		if q.Cursor = page.Cursor; q.Cursor == "" {
-			return waits, nil
-		}
-	}
+// WaitsPage lists waits for something, one page of them; limit 0 is as many as fit.
+func (s *Store) WaitsPage(ctx context.Context, what Awaited, limit int, cursor string) (List[Wait], error) {
+	return list[Wait](ctx, s, Query{PK: string(what), Limit: limit, Cursor: cursor})
 }

@@ -218,16 +218,12 @@ func (m message) overtaken(s directory.Standing) bool {
 // sentence is the message of the links.
 func (m message) sentence() string {
 	r := m.record
-	path := "/v1/organizations/" + string(r.Organization)
-	if r.Directory != "" {
-		path = "/v1/directories/" + string(r.Directory)
-	}
 	tries := "any of its tries"
 	if r.Receives > 0 {
 		tries = fmt.Sprintf("%d tries", r.Receives)
 	}
-	return fmt.Sprintf("entrasync did not finish a change (%s) in %s, and it may not be in Entra: read the log for why, then send it back with POST %s/stranded/%s/retry",
-		strings.TrimSpace(r.Cause.Type+" "+r.Cause.ID), tries, path, r.ID)
+	return fmt.Sprintf("entrasync did not finish a change (%s) in %s, and it may not be in Entra: read the log for why, then send it back with POST /v1/dead-letters/redrive {\"ids\": [%q]}",
+		strings.TrimSpace(r.Cause.Type+" "+r.Cause.ID), tries, r.ID)
 }
 
 // failed is the action of a place. Without an account it would have been created.

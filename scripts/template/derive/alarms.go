@@ -35,7 +35,7 @@ var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that fai
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: !Sub "${Prefix}-{{.Name}}-dead"
-      AlarmDescription: !Sub There are messages in ${Prefix}-{{.Name}}-dead.fifo. Read the logs for why and mend it; {{if .Stranded}}GET …/stranded of the API lists them soon{{else}}then redrive them{{end}}.
+      AlarmDescription: !Sub There are messages in ${Prefix}-{{.Name}}-dead.fifo. Read the logs for why and mend it; {{if .Stranded}}GET /v1/dead-letters of the API lists them soon{{else}}then redrive them{{end}}.
       Namespace: AWS/SQS
       MetricName: ApproximateNumberOfMessagesVisible
       Dimensions: [{Name: QueueName, Value: !Sub "${Prefix}-{{.Name}}-dead.fifo"}]
@@ -52,7 +52,7 @@ var alarms = template.Must(template.New(alarmsFile).Parse(`  # Messages that fai
     Type: AWS::CloudWatch::Alarm
     Properties:
       AlarmName: !Sub "${Prefix}-{{.Name}}-stranded"
-      AlarmDescription: "A message of {{.Name}} was not finished in any of its tries; its user or group is parked as stranded. GET …/stranded of the API lists it: mend the cause, and send it back with POST …/retry."
+      AlarmDescription: "A message of {{.Name}} was not finished in any of its tries; its user or group is parked as stranded. GET /v1/dead-letters of the API lists it: mend the cause, and send it back with POST /v1/dead-letters/redrive."
       Namespace: !Ref Prefix
       MetricName: stranded
       Dimensions: [{Name: queue, Value: {{.Name}}}]

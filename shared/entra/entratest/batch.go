@@ -200,7 +200,7 @@ func (c *call) itemCall(item *batchItem) *call {
 		sim: c.sim, ctx: c.ctx, behaviour: c.behaviour, now: c.now, method: item.method, base: c.base, path: path,
 		query: query, header: item.header, rawBody: item.body, item: true, reply: c.reply,
 		requestID: c.sim.random.uuid(), clientRequestID: item.header.Get("client-request-id"),
-		tenant: c.tenant, app: c.app, roles: c.roles, unaccepted: c.unaccepted,
+		tenant: c.tenant, app: c.app, roles: c.roles, directoryRoles: c.directoryRoles, unaccepted: c.unaccepted,
 	}
 	if out.clientRequestID == "" {
 		out.clientRequestID = out.requestID

@@ -33,12 +33,13 @@ type call struct {
 	op     *operation
 	params []string
 
-	tenant     *tenant
-	app        *App
-	roles      map[string]bool
-	unaccepted *graphError // why the token is not accepted, if only the items are refused for it
-	meter      meterResult
-	reply      *lostReply // set when a fault loses the reply
+	tenant         *tenant
+	app            *App
+	roles          map[string]bool
+	directoryRoles []string
+	unaccepted     *graphError // why the token is not accepted, if only the items are refused for it
+	meter          meterResult
+	reply          *lostReply // set when a fault loses the reply
 }
 
 // lostReply makes the outer request drop its connection.

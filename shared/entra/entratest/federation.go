@@ -1,6 +1,7 @@
 package entratest
 
 import (
+	"slices"
 	"strings"
 
 	"entrasync/shared/fault"
@@ -59,17 +60,40 @@ func (d Directory) SetFederated(domain string, federated bool) error {
 	}
 	d.t.mu.Lock()
 	defer d.t.mu.Unlock()
-	changed := make([]Domain, len(d.t.Domains))
-	found := false
-	for i, each := range d.t.Domains {
-		if strings.EqualFold(each.Name, domain) {
-			each.Federated, found = federated, true
-		}
-		changed[i] = each
-	}
-	if !found {
+	if _, found := d.t.domain(domain); !found {
 		return fault.New(fault.NotFound, "entratest.SetFederated", "no domain "+domain)
 	}
-	d.t.Domains = changed
+	d.t.edit(domain, func(each *Domain) { each.Federated = federated })
 	return nil
+}
+
+// SetVerified verifies a domain, which is added to the tenant first if it is new there, or
+// makes a verified one one that waits for its verification, as an administrator would. It is not
+// kept in the journal. Conflict if an account has a name in the domain that is to go (Graph
+// does not delete a domain that objects use).
+func (d Directory) SetVerified(domain string, verified bool) error {
+	if d.t == nil {
+		return d.unknown("SetVerified")
+	}
+	d.t.mu.Lock()
+	defer d.t.mu.Unlock()
+	for _, o := range d.t.order {
+		_, of, _ := strings.Cut(o.text("userPrincipalName"), "@")
+		if !verified && o.Kind == kindUser && strings.EqualFold(of, domain) {
+			return fault.New(fault.Conflict, "entratest.SetVerified", "an account has a name in "+domain)
+		}
+	}
+	d.t.edit(domain, func(each *Domain) { each.Unverified = !verified })
+	return nil
+}
+
+// edit changes a domain, or adds one. The caller holds the lock.
+func (t *tenant) edit(domain string, change func(*Domain)) {
+	changed := slices.Clone(t.Domains)
+	i := slices.IndexFunc(changed, func(each Domain) bool { return strings.EqualFold(each.Name, domain) })
+	if i < 0 {
+		i, changed = len(changed), append(changed, Domain{Name: domain})
+	}
+	change(&changed[i])
+	t.Domains = changed
 }

@@ -3,6 +3,7 @@ package entratest_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"entrasync/shared/entra/entratest"
@@ -90,4 +91,38 @@ func TestADomainBecomesFederated(t *testing.T) {
 	if err := g.dir.SetFederated("nothing.example", true); err == nil {
 		t.Error("an unknown domain became federated, want an error")
 	}
+}
+
+// A domain may be verified, or go; /organization shows it, and accounts may have a name in it
+// as long as it is verified.
+func TestADomainIsVerified(t *testing.T) {
+	g := start(t)
+	id := g.create("ann")
+	rename := func(status int) {
+		t.Helper()
+		g.must(status, http.MethodPatch, "/users/"+id, object{"userPrincipalName": "ann@new.example"})
+	}
+	shown := func(want bool) {
+		t.Helper()
+		r := g.must(http.StatusOK, http.MethodGet, "/organization?$select=verifiedDomains", nil)
+		if names := texts(at(r.body, "value", 0, "verifiedDomains"), "name"); slices.Contains(names, "new.example") != want {
+			t.Errorf("the verified domains are %v, want that new.example is one: %t", names, want)
+		}
+	}
+	rename(http.StatusBadRequest)
+	shown(false)
+	if err := g.dir.SetVerified("new.example", true); err != nil {
+		t.Fatal(err)
+	}
+	rename(http.StatusNoContent)
+	shown(true)
+	if err := g.dir.SetVerified("NEW.example", false); err == nil {
+		t.Error("a domain that an account uses has gone, want an error")
+	}
+	g.must(http.StatusNoContent, http.MethodPatch, "/users/"+id, object{"userPrincipalName": "ann@contoso.example"})
+	if err := g.dir.SetVerified("NEW.example", false); err != nil {
+		t.Error(err)
+	}
+	rename(http.StatusBadRequest)
+	shown(false)
 }

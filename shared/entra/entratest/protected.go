@@ -74,7 +74,7 @@ func (c *call) mayActOn(user *object, password bool) bool {
 }
 
 func (c *call) hasDirectoryRole(roles []string) bool {
-	return slices.ContainsFunc(c.app.DirectoryRoles, func(role string) bool { return slices.Contains(roles, role) })
+	return slices.ContainsFunc(c.directoryRoles, func(role string) bool { return slices.Contains(roles, role) })
 }
 
 // inRoleAssignableGroup reports whether a user is a member or an owner of a

@@ -211,6 +211,9 @@ type claims struct {
 	Object   string   `json:"oid"`
 	Type     string   `json:"idtyp"`
 	Roles    []string `json:"roles,omitempty"`
+	// WIDs are the directory roles of the app, by display name, where Entra has the ids of
+	// their templates. That Graph goes by them, and not by the present roles, is assumed.
+	WIDs []string `json:"wids,omitempty"`
 }
 
 // issue makes an access token. It is signed with a key that depends on the seed, so
@@ -223,7 +226,7 @@ func (s *Simulator) issue(app *App, t *tenant, issuer string, now time.Time, lif
 			Issuer: issuer + "/" + t.ID + "/v2.0", Subject: guid([16]byte(object[:16])), Audience: jwt.ClaimStrings{graphResources[0]},
 			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
 		},
-		Number: s.numberToken(), TenantID: t.ID, AppID: app.ClientID, AppIDv2: app.ClientID, Object: guid([16]byte(object[:16])), Type: "app", Roles: app.Roles,
+		Number: s.numberToken(), TenantID: t.ID, AppID: app.ClientID, AppIDv2: app.ClientID, Object: guid([16]byte(object[:16])), Type: "app", Roles: app.Roles, WIDs: app.DirectoryRoles,
 	}).SignedString(s.tokenKey())
 }
 
