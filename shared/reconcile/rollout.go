@@ -137,7 +137,7 @@ func (r Rollout) sendSelected(ctx context.Context, left *store.Rollout) (cursor 
 }
 
 // Retry is the task of a user that an administrator asks to try again: an event may have been
-// missed, so it also reads the groups of the user and the connection source.
+// missed, so it also reads the groups of the user, the connection source and the account.
 func Retry(dir directory.Directory, user directory.UserID, cause plan.Cause) Task {
 	return Task{Directory: dir.ID, User: user, Cause: cause, Memberships: true, Compare: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
 }
