@@ -21,7 +21,7 @@ import (
 // kept returns the secrets of an organization.
 func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string) {
 	f.t.Helper()
-	key, err := f.secrets.APIKey(f.t.Context(), id)
+	key, err := f.secrets.JumpCloud(f.t.Context(), id)
 	if err != nil {
 		f.t.Error(err)
 	}
@@ -87,7 +87,7 @@ func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
 			f.patch(pair("before"))
 			f.on(secrets, func() { f.patch(pair("after")) })
 			f.patch(`{"apiKey":"key-after"}`)
-			key, errKey := secrets.APIKey(t.Context(), organization)
+			key, errKey := secrets.JumpCloud(t.Context(), organization)
 			tokens, errTokens := secrets.WebhookTokens(t.Context(), organization)
 			if errKey != nil || errTokens != nil || key != "key-after" || len(tokens) != 2 || tokens[0] != "token-after-1-0123456789" {
 				t.Errorf("the key is %s, the tokens %v; %v, %v, want no errKey, no errTokens, key \"key-after\", 2 tokens, tokens \"token-after-1-0123456789\"", key, tokens, errKey, errTokens)
@@ -111,7 +111,7 @@ func TestManyPatchesAtOnce(t *testing.T) {
 				all.Go(func() { f.patch(pair(letter)) })
 			}
 			all.Wait()
-			key, err := secrets.APIKey(t.Context(), organization)
+			key, err := secrets.JumpCloud(t.Context(), organization)
 			if err != nil || !slices.Contains(letters, strings.TrimPrefix(key, "key-")) {
 				t.Errorf("the key is %q (%v)", key, err)
 			}

@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -100,8 +101,10 @@ func (k *Kit) Must(err error) {
 // keys knows the key of the one organization.
 type keys struct{ *Kit }
 
-// APIKey implements clients.Keys.
-func (k keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return k.Key, nil }
+// JumpCloud implements clients.Keys.
+func (k keys) JumpCloud(context.Context, directory.OrganizationID) (secret.JumpCloud, error) {
+	return secret.JumpCloud{APIKey: k.Key}, nil
+}
 
 // Clients are the clients of one process.
 func (k *Kit) Clients() *clients.Set { return k.ClientsThrough(k.transport) }
