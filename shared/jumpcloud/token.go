@@ -2,7 +2,6 @@ package jumpcloud
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -75,11 +74,9 @@ func (t *tokens) get(ctx context.Context, c *Client, used token) (got token, aga
 // tokenOp is the operation of a request for a token.
 const tokenOp = "jumpcloud.sign in"
 
-// land requests a token and keeps it.
+// land requests a token and keeps it. The time-out of the HTTP client bounds it.
 func (t *tokens) land(ctx context.Context, c *Client, flight *tokenFlight) {
-	limited, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	flight.token, flight.again, flight.err = t.fetch(limited, c)
+	flight.token, flight.again, flight.err = t.fetch(ctx, c)
 	t.mu.Lock()
 	t.flight = nil
 	t.current = flight.token // none, if it failed: the last one is used up or refused
@@ -96,18 +93,16 @@ func (t *tokens) fetch(ctx context.Context, c *Client) (got token, again bool, p
 	if problem != nil {
 		return token{}, again, problem
 	}
-	var said struct {
-		AccessToken string      `json:"access_token"`
-		ExpiresIn   json.Number `json:"expires_in"`
-	}
-	if json.Unmarshal(reply.body, &said) != nil || !canBeSent(said.AccessToken) {
+	said := objectOf(reply.body)
+	value := said.text("access_token")
+	if !canBeSent(value) {
 		return token{}, false, &fault.Error{Op: tokenOp, Subject: what.subject, Kind: fault.Transient, Message: "JumpCloud's sign-in answered without an access token"}
 	}
 	life := tokenLife
-	if seconds, err := said.ExpiresIn.Int64(); err == nil && seconds > 0 {
+	if seconds := said.number("expires_in"); seconds > 0 {
 		life = time.Duration(seconds) * time.Second
 	}
-	return token{value: said.AccessToken, made: begun, until: begun.Add(life - min(tokenSpare, life/4))}, false, nil
+	return token{value: value, made: begun, until: begun.Add(life - min(tokenSpare, life/4))}, false, nil
 }
 
 // canBeSent reports whether a text can be sent as a bearer token (RFC 6750).
