@@ -115,7 +115,8 @@ func (k *Kit) ClientsThrough(transport http.RoundTripper) *clients.Set {
 	app := entratest.DefaultApp()
 	set, err := clients.New(clients.Config{
 		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
-		GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
+		JumpCloudToken: "https://" + JumpCloudHost + "/oauth2/token",
+		GraphURL:       "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
 		ClientID: app.ClientID, Keys: keys{k}, Regions: k.Store, Transport: transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
