@@ -85,7 +85,7 @@ func switchedOff(f function, action string) bool {
 // that it compares with. Only users gets the key that opens passwords.
 var secrets = map[string][]string{
 	"admin-token-":    {"admin", "imports"},
-	"entra-":          {"users", "groups", "admin", "imports", "largeimport"},
+	"entra-":          {"users", "groups", "sweep", "admin", "imports", "largeimport"}, // the sweep reads when it ends
 	"password-key-":   {"users"},
 	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport"},
 	"webhook-tokens/": {"webhook", "admin"},
