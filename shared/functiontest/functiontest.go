@@ -65,6 +65,8 @@ type Kit struct {
 	Tenant    entratest.Directory // the default tenant
 	// Key is the API key of the organization, as it is stored; JumpCloud accepts APIKey alone.
 	Key string
+	// Credential is that of the organization instead of the key, if it is given.
+	Credential secret.JumpCloud
 }
 
 // New makes the environment.
@@ -98,11 +100,14 @@ func (k *Kit) Must(err error) {
 	}
 }
 
-// keys knows the key of the one organization.
+// keys knows the credential of the one organization.
 type keys struct{ *Kit }
 
 // JumpCloud implements clients.Keys.
 func (k keys) JumpCloud(context.Context, directory.OrganizationID) (secret.JumpCloud, error) {
+	if k.Credential.Given() {
+		return k.Credential, nil
+	}
 	return secret.JumpCloud{APIKey: k.Key}, nil
 }
 
