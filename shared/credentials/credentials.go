@@ -9,6 +9,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/secret"
+	"entrasync/shared/store"
 )
 
 // Source gives what is known of the application's credential for Entra.
@@ -42,4 +43,31 @@ func (s Source) Read(ctx context.Context) (c directory.Credential, known bool) {
 		return directory.Credential{Kind: directory.EntraSecret, Unreadable: "the secret with the application's credentials for Entra cannot be read: " + fault.Of(err).Message}, true
 	}
 	return c, true
+}
+
+// Owned is a credential with the name of the organization that it is of.
+type Owned struct {
+	directory.Credential
+	Name string
+}
+
+// All are the credentials of the deployment and of all organizations. An organization with
+// a damaged record is left out.
+func All(ctx context.Context, records *store.Store, entra Source) ([]Owned, error) {
+	var all []Owned
+	if c, known := entra.Read(ctx); known {
+		all = append(all, Owned{Credential: c})
+	}
+	for cursor := ""; ; {
+		page, err := records.Organizations(ctx, 0, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Items {
+			all = append(all, Owned{Credential: o.Credential(), Name: o.Name})
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return all, nil
+		}
+	}
 }

@@ -37,73 +37,41 @@ func (w Watch) Run(ctx context.Context) error {
 	if err != nil || !due {
 		return err
 	}
-	all, err := w.all(ctx)
+	all, err := All(ctx, w.Store, w.Entra)
 	if err != nil {
 		return err
 	}
-	var announced []owned
-	for _, c := range all {
-		if c.state = c.credential.At(now); c.state.Announced() {
-			announced = append(announced, c)
-		}
-	}
 	var failed []error
-	for _, c := range announced {
-		failed = append(failed, w.announce(ctx, c, now))
+	for _, c := range all {
+		if state := c.At(now); state.Announced() {
+			failed = append(failed, w.announce(ctx, c, state, now))
+		}
 	}
 	return errors.Join(failed...)
 }
 
-// owned is a credential with the name of its owner.
-type owned struct {
-	credential directory.Credential
-	name       string
-	state      directory.CredentialState
-}
-
-// all are the credentials of the deployment and of all organizations. An organization
-// with a damaged record is left out.
-func (w Watch) all(ctx context.Context) ([]owned, error) {
-	var all []owned
-	if c, known := w.Entra.Read(ctx); known {
-		all = append(all, owned{credential: c})
-	}
-	for cursor := ""; ; {
-		page, err := w.Store.Organizations(ctx, 0, cursor)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range page.Items {
-			all = append(all, owned{credential: o.Credential(), name: o.Name})
-		}
-		if cursor = page.Cursor; cursor == "" {
-			return all, nil
-		}
-	}
-}
-
 // announce logs and counts a credential, unless that was done today.
-func (w Watch) announce(ctx context.Context, c owned, now time.Time) error {
-	before, err := w.Store.CredentialNotice(ctx, c.credential.Organization)
+func (w Watch) announce(ctx context.Context, c Owned, state directory.CredentialState, now time.Time) error {
+	before, err := w.Store.CredentialNotice(ctx, c.Organization)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	notice := store.CredentialNotice{Organization: c.credential.Organization, ExpiresAt: *c.state.ExpiresAt, Days: stageOf(c.state), At: now}
+	notice := store.CredentialNotice{Organization: c.Organization, ExpiresAt: *state.ExpiresAt, Days: stageOf(state), At: now}
 	same := before.ExpiresAt.Equal(notice.ExpiresAt) && before.Days == notice.Days
 	if same && before.At.UTC().Format(time.DateOnly) == now.Format(time.DateOnly) {
 		return nil
 	}
 	level := zerolog.WarnLevel
-	if c.state.Urgent() {
+	if state.Urgent() {
 		level = zerolog.ErrorLevel
 	}
-	line := zerolog.Ctx(ctx).WithLevel(level).Str("what", string(c.state.What)).Time("expiresAt", *c.state.ExpiresAt).Int("daysLeft", *c.state.DaysLeft)
-	if c.credential.Organization != "" {
-		line = line.Str("organization", string(c.credential.Organization)).Str("name", c.name)
+	line := zerolog.Ctx(ctx).WithLevel(level).Str("what", string(state.What)).Time("expiresAt", *state.ExpiresAt).Int("daysLeft", *state.DaysLeft)
+	if c.Organization != "" {
+		line = line.Str("organization", string(c.Organization)).Str("name", c.Name)
 	}
-	line.Msg(c.state.Message)
-	if !same || c.state.Urgent() {
-		w.Metrics.Count(EndingMetric, 1, "what", string(c.state.What), "days", notice.Days)
+	line.Msg(state.Message)
+	if !same || state.Urgent() {
+		w.Metrics.Count(EndingMetric, 1, "what", string(state.What), "days", notice.Days)
 	}
 	return w.Store.PutCredentialNotice(ctx, notice)
 }
