@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"cmp"
 	"math"
 	"os"
 	"strconv"
@@ -15,6 +16,7 @@ type alarm struct {
 	ComparisonOperator string
 	TreatMissingData   string
 	EvaluationPeriods  int
+	DatapointsToAlarm  int // 0: all of the evaluation periods
 	// The receivers of mails about each state.
 	AlarmActions, OKActions, InsufficientDataActions []string
 }
@@ -56,6 +58,7 @@ func alarms(t *testing.T) map[string]alarm {
 		threshold, _ := p["Threshold"].(int)
 		a.Threshold = float64(threshold)
 		a.EvaluationPeriods, _ = p["EvaluationPeriods"].(int)
+		a.DatapointsToAlarm, _ = p["DatapointsToAlarm"].(int)
 		found[text("AlarmName")] = a
 	}
 	return found
@@ -84,7 +87,7 @@ func mails(a alarm, data []float64) []string {
 
 // evaluate returns the state of an alarm after some periods (Amazon CloudWatch
 // documentation, configuring how alarms treat missing data): ALARM if every period is a
-// breach. Periods before the stack existed have no data.
+// breach, or as many as DatapointsToAlarm says. Periods before the stack existed have no data.
 func (a alarm) evaluate(state string, recent []float64) string {
 	missing, breaches := a.EvaluationPeriods-len(recent), 0
 	for _, value := range recent {
@@ -103,7 +106,7 @@ func (a alarm) evaluate(state string, recent []float64) string {
 	case a.TreatMissingData == "breaching", a.TreatMissingData == "missing" && breaches > 0:
 		breaches += missing
 	}
-	if breaches == a.EvaluationPeriods {
+	if breaches >= cmp.Or(a.DatapointsToAlarm, a.EvaluationPeriods) {
 		return "ALARM"
 	}
 	return "OK"

@@ -8,9 +8,9 @@ import (
 	"entrasync/shared/jumpcloud"
 )
 
-// organizationView is an organization as the API shows one alone.
-type organizationView struct {
-	directory.Organization
+// organizationDetail is an organization as the API shows one alone.
+type organizationDetail struct {
+	OrganizationView
 	CatchUp catchUpView `json:"catchUp" doc:"How it goes to find the events whose webhook did not come"`
 }
 

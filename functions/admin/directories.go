@@ -27,6 +27,8 @@ var tenantPattern = regexp.MustCompile(`^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-
 type directoryView struct {
 	directory.Directory
 	Settings settingsView `json:"settings"`
+	// Credentials are read for one directory only.
+	Credentials []directory.CredentialState `json:"credentials,omitempty" doc:"When the credentials for Entra and JumpCloud end, and what to do; only where one directory is read"`
 }
 
 // viewOfDirectory shows a directory.
@@ -58,7 +60,9 @@ func (a API) directories(on huma.API) {
 			if err != nil {
 				return nil, err
 			}
-			return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+			view := viewOfDirectory(dir)
+			view.Credentials = a.credentialsOf(ctx, dir)
+			return &api.Answer[directoryView]{Body: view}, nil
 		})
 	huma.Register(on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
 }

@@ -10,6 +10,7 @@ import (
 	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 )
 
 // A typing error in a domain would park all users at once: it is refused, and the
@@ -107,9 +108,9 @@ func TestDomainsOfATenantThatNeverAnswered(t *testing.T) {
 // noKeys knows no organization.
 type noKeys struct{}
 
-// APIKey implements clients.Keys.
-func (noKeys) APIKey(context.Context, directory.OrganizationID) (string, error) {
-	return "", fault.New(fault.NotFound, "test", "there is no organization")
+// JumpCloud implements clients.Keys.
+func (noKeys) JumpCloud(context.Context, directory.OrganizationID) (secret.JumpCloud, error) {
+	return secret.JumpCloud{}, fault.New(fault.NotFound, "test", "there is no organization")
 }
 
 // The directory says why Entra refuses our credentials, until Entra accepts them.

@@ -17,6 +17,7 @@ import (
 
 	"entrasync/shared/api"
 	"entrasync/shared/clients"
+	"entrasync/shared/credentials"
 	"entrasync/shared/crowd"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -70,6 +71,9 @@ type API struct {
 	Changes queue.Sender // the queue of events
 	Auth    api.Auth
 	Secrets secret.Store
+	// Entra is what is known of the application's credential for Entra; nil if it signs in
+	// without a stored one.
+	Entra credentials.Source
 
 	// requests counts the requests for single users and groups.
 	requests *crowd.Counter

@@ -21,6 +21,7 @@ import (
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -81,11 +82,11 @@ func (o *outside) Group(_ context.Context, id directory.GroupID) (directory.Grou
 // goodKey is the API key that JumpCloud accepts.
 const goodKey = "canary-good-key"
 
-func (o *outside) CheckKey(_ context.Context, _ directory.Organization, key string) (string, error) {
-	if key != goodKey {
-		return "", fault.New(fault.Unauthorized, "test", "the key is wrong")
+func (o *outside) CheckKey(_ context.Context, _ directory.Organization, credential secret.JumpCloud) (string, time.Time, error) {
+	if credential.APIKey != goodKey {
+		return "", time.Time{}, fault.New(fault.Unauthorized, "test", "the key is wrong")
 	}
-	return "Name in JumpCloud", o.jumpCloud
+	return "Name in JumpCloud", time.Time{}, o.jumpCloud
 }
 
 func (o *outside) Describe(_ context.Context, name directory.TenantID) (directory.Tenant, error) {

@@ -23,6 +23,16 @@ func TestNoRequestThatHangsUsesUpTheInvocation(t *testing.T) {
 		"an organization": func(*gateway) (string, string, string) {
 			return "POST", "/v1/organizations", `{"id":"` + jumpcloudtest.DefaultOrganizationID[:23] + `f","name":"Another","apiKey":"test-key"}`
 		},
+		"a key of a service account": func(g *gateway) (string, string, string) {
+			made, err := g.jumpcloud.AddServiceAccount("entrasync", jumpcloudtest.APIKey, "30 Days")
+			g.must(err)
+			return "PATCH", "/v1/organizations/" + organization, serviceAccount(made)
+		},
+		"a secret of a service account": func(g *gateway) (string, string, string) {
+			made, err := g.jumpcloud.AddServiceAccount("entrasync", jumpcloudtest.ClientSecret, "30 Days")
+			g.must(err)
+			return "PATCH", "/v1/organizations/" + organization, serviceAccount(made)
+		},
 		"a directory": func(*gateway) (string, string, string) {
 			return "POST", "/v1/directories", fmt.Sprintf(`{"name":"Contoso","organizationId":%q,"tenantId":%q}`, organization, firstTenant)
 		},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"entrasync/shared/aws/awstest"
 	"entrasync/shared/aws/ports"
@@ -21,7 +22,7 @@ import (
 // kept returns the secrets of an organization.
 func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string) {
 	f.t.Helper()
-	key, err := f.secrets.APIKey(f.t.Context(), id)
+	credential, err := f.secrets.JumpCloud(f.t.Context(), id)
 	if err != nil {
 		f.t.Error(err)
 	}
@@ -29,7 +30,7 @@ func (f *fixture) kept(id directory.OrganizationID) (key string, tokens []string
 	if err != nil {
 		f.t.Error(err)
 	}
-	return key, tokens
+	return credential.APIKey, tokens
 }
 
 // secretStores are the stores of the product: Secrets Manager, and a file.
@@ -50,9 +51,9 @@ var secretStores = map[string]func(*testing.T, *store.Store) secret.Store{
 // a key.
 type meanwhile struct{ happens func() }
 
-func (m meanwhile) CheckKey(context.Context, directory.Organization, string) (string, error) {
+func (m meanwhile) CheckKey(context.Context, directory.Organization, secret.JumpCloud) (string, time.Time, error) {
 	m.happens()
-	return "Example", nil
+	return "Example", time.Time{}, nil
 }
 
 // on gives the API another secret store, and a function that is called while a key is
@@ -87,9 +88,9 @@ func TestTwoPatchesDoNotOverwriteEachOther(t *testing.T) {
 			f.patch(pair("before"))
 			f.on(secrets, func() { f.patch(pair("after")) })
 			f.patch(`{"apiKey":"key-after"}`)
-			key, errKey := secrets.APIKey(t.Context(), organization)
+			key, errKey := secrets.JumpCloud(t.Context(), organization)
 			tokens, errTokens := secrets.WebhookTokens(t.Context(), organization)
-			if errKey != nil || errTokens != nil || key != "key-after" || len(tokens) != 2 || tokens[0] != "token-after-1-0123456789" {
+			if errKey != nil || errTokens != nil || key.APIKey != "key-after" || len(tokens) != 2 || tokens[0] != "token-after-1-0123456789" {
 				t.Errorf("the key is %s, the tokens %v; %v, %v, want no errKey, no errTokens, key \"key-after\", 2 tokens, tokens \"token-after-1-0123456789\"", key, tokens, errKey, errTokens)
 			}
 		})
@@ -111,8 +112,8 @@ func TestManyPatchesAtOnce(t *testing.T) {
 				all.Go(func() { f.patch(pair(letter)) })
 			}
 			all.Wait()
-			key, err := secrets.APIKey(t.Context(), organization)
-			if err != nil || !slices.Contains(letters, strings.TrimPrefix(key, "key-")) {
+			key, err := secrets.JumpCloud(t.Context(), organization)
+			if err != nil || !slices.Contains(letters, strings.TrimPrefix(key.APIKey, "key-")) {
 				t.Errorf("the key is %q (%v)", key, err)
 			}
 			tokens, err := secrets.WebhookTokens(t.Context(), organization)

@@ -1,6 +1,7 @@
 // Package sweep is the function that finds, every few minutes, what was begun and what
 // nobody works on any more: a process died, or a message was lost. It sends the task that
 // does the rest. What was received too often is taken out of the dead letters, and shown.
+// What else is to be done every few minutes is a [Step] of it.
 package sweep
 
 import (
@@ -14,14 +15,17 @@ import (
 	"entrasync/shared/stranded"
 )
 
+// Step is one part of a run.
+type Step func(context.Context) error
+
 // Handler is invoked by a schedule.
 type Handler struct {
-	steps []func(context.Context) error
+	steps []Step
 }
 
-// New makes the handler, which takes the dead letters first and then sweeps. If a part is
-// missing, it returns a fault that names the part.
-func New(s reconcile.Sweep, dead stranded.Queues) (Handler, error) {
+// New makes the handler, which takes the dead letters first, then sweeps, and then does
+// what more there is. If a part is missing, it returns a fault that names the part.
+func New(s reconcile.Sweep, dead stranded.Queues, more ...Step) (Handler, error) {
 	if err := s.Check(); err != nil {
 		return Handler{}, err
 	}
@@ -30,7 +34,7 @@ func New(s reconcile.Sweep, dead stranded.Queues) (Handler, error) {
 		_, err := taker.Take(ctx)
 		return err
 	}
-	return Handler{steps: []func(context.Context) error{take, s.Run}}, err
+	return Handler{steps: append([]Step{take, s.Run}, more...)}, err
 }
 
 // Handle runs the steps one after the other. The failure of one does not affect another.

@@ -119,7 +119,7 @@ func (c Config) sameSecrets() []error {
 		values   []string
 	}{
 		{adminVariable, []string{c.AdminToken}}, {webhookVariable, c.WebhookTokens()},
-		{keyVariable, []string{c.JumpCloudKey}}, {secretVariable, []string{c.ClientSecret}},
+		{keyVariable, []string{c.JumpCloudKey}}, {jumpCloudSecretVariable, []string{c.JumpCloudClientSecret}}, {secretVariable, []string{c.ClientSecret}},
 	} {
 		for _, value := range secret.values {
 			other, taken := holder[value]

@@ -25,12 +25,20 @@ type Config struct {
 	JumpCloudInsights string
 	JumpCloudKey      string
 	KeyFrom           string // where the key comes from, in words; "" for its variable
-	Organization      directory.OrganizationID
+	// The client credentials of a service account, instead of a key, and where it gets its
+	// access tokens; "" for JumpCloud's own address.
+	JumpCloudClientID     string
+	JumpCloudClientSecret string
+	JumpCloudToken        string
+	JumpCloudExpiresAt    string // when the key or the client secret ends; "" if that is not known
+	Organization          directory.OrganizationID
 
 	GraphURL     string
 	LoginURL     string
 	ClientID     string
 	ClientSecret string
+	// EntraExpiresAt is when the client secret for Entra ends; "" if that is not known.
+	EntraExpiresAt string
 
 	// Simulate starts a simulator for each outside system without an address, and gives
 	// the config the addresses. stop ends them, and is not nil even beside an error. The
@@ -64,6 +72,12 @@ const (
 	loginVariable    = "ENTRA_LOGIN_URL"
 	clientVariable   = "ENTRA_CLIENT_ID"
 	secretVariable   = "ENTRA_CLIENT_SECRET"
+
+	jumpCloudClientVariable = "JUMPCLOUD_CLIENT_ID"
+	jumpCloudSecretVariable = "JUMPCLOUD_CLIENT_SECRET" //nolint:gosec // a name
+	jumpCloudTokenVariable  = "JUMPCLOUD_TOKEN_URL"     //nolint:gosec // a name
+	jumpCloudEndVariable    = "JUMPCLOUD_CREDENTIAL_EXPIRES_AT"
+	entraEndVariable        = "ENTRA_CREDENTIAL_EXPIRES_AT"
 )
 
 // tokenExample makes a token.
@@ -87,6 +101,14 @@ var variables = []variable{
 		func(c *Config) *string { return &c.JumpCloudInsights }, checkURL},
 	{keyVariable, "", "API key of an administrator or service account; needed with " + apiVariable, "jca_…",
 		func(c *Config) *string { return &c.JumpCloudKey }, checkSecret},
+	{jumpCloudClientVariable, "", "client id of a service account, instead of " + keyVariable, "what JumpCloud shows with the secret",
+		func(c *Config) *string { return &c.JumpCloudClientID }, checkSecret},
+	{jumpCloudSecretVariable, "", "client secret of the service account; needed with " + jumpCloudClientVariable, "what JumpCloud shows once",
+		func(c *Config) *string { return &c.JumpCloudClientSecret }, checkSecret},
+	{jumpCloudTokenVariable, "", "where the service account gets its access tokens; not set: JumpCloud's own address", "https://admin-oauth.id.jumpcloud.com/oauth2/token",
+		func(c *Config) *string { return &c.JumpCloudToken }, checkURL},
+	{jumpCloudEndVariable, "", "when the key or the client secret for JumpCloud ends; not set: nobody is warned, unless PATCH /v1/organizations/{id} gives it", "2027-03-01T00:00:00Z",
+		func(c *Config) *string { return &c.JumpCloudExpiresAt }, checkEnd},
 	{orgVariable, "", "the organization's id, 24 hex digits; needed with " + apiVariable, "5f0c1e2d3a4b5c6d7e8f9012",
 		func(c *Config) *string { return (*string)(&c.Organization) }, checkOrganization},
 	{graphVariable, "", "root of Microsoft Graph; not set: a simulator runs", "https://graph.microsoft.com/v1.0",
@@ -97,6 +119,8 @@ var variables = []variable{
 		func(c *Config) *string { return &c.ClientID }, nil},
 	{secretVariable, "", "the application's client secret; needed with " + graphVariable, "abc8Q~…",
 		func(c *Config) *string { return &c.ClientSecret }, checkSecret},
+	{entraEndVariable, "", "when the client secret for Entra ends, as Certificates & secrets shows it; not set: nobody is warned", "2027-03-01T00:00:00Z",
+		func(c *Config) *string { return &c.EntraExpiresAt }, checkEnd},
 }
 
 // suchAs is a value's example, for the end of a sentence.
@@ -104,7 +128,7 @@ func (v variable) suchAs() string { return "such as " + cmp.Or(v.example, v.fall
 
 // needs lists variables that need another one, and why.
 var needs = []struct{ when, needed, why string }{
-	{apiVariable, keyVariable, "JumpCloud answers only to an administrator's API key"},
+	{apiVariable, keyVariable, "JumpCloud answers only to an API key, or to a service account with " + jumpCloudClientVariable},
 	{apiVariable, orgVariable, "every user and webhook belongs to an organization"},
 	{insightsVariable, apiVariable, "users are read there, and not from the simulator"},
 	{graphVariable, loginVariable, "a token for Graph comes from there"},
@@ -134,13 +158,20 @@ func ConfigFrom(getenv func(string) string) (Config, error) {
 		}
 	}
 	for _, n := range needs {
-		if needed := named(n.needed); *named(n.when).into(&c) != "" && *needed.into(&c) == "" {
-			wrong = append(wrong, fmt.Errorf("%s is missing: %s is set, and %s; set it, %s", n.needed, n.when, n.why, needed.suchAs()))
+		isKey := n.needed == keyVariable && (c.JumpCloudClientID != "" || c.JumpCloudClientSecret != "")
+		if *named(n.when).into(&c) != "" && *named(n.needed).into(&c) == "" && !isKey {
+			wrong = append(wrong, missingFor(n.needed, n.when, n.why))
 		}
 	}
+	wrong = append(wrong, c.oneCredential()...)
 	wrong = append(wrong, c.sameSecrets()...)
 	c.Organization = directory.OrganizationID(strings.ToLower(string(c.Organization)))
 	return c, errors.Join(wrong...)
+}
+
+// missingFor says that a variable is missing, which another one needs.
+func missingFor(needed, when, why string) error {
+	return fmt.Errorf("%s is missing: %s is set, and %s; set it, %s", needed, when, why, named(needed).suchAs())
 }
 
 // mustNameAll refuses a config without simulators that does not name every outside
@@ -151,7 +182,7 @@ func (c Config) mustNameAll() error {
 	}
 	var missing []error
 	for _, name := range []string{apiVariable, keyVariable, orgVariable, graphVariable, loginVariable, clientVariable, secretVariable} {
-		if v := named(name); *v.into(&c) == "" {
+		if v := named(name); *v.into(&c) == "" && (name != keyVariable || !c.credential().Given()) {
 			missing = append(missing, fmt.Errorf("%s is missing, and no simulator is plugged in: set it, %s", name, v.suchAs()))
 		}
 	}

@@ -16,12 +16,12 @@ func (m *Machine) Describe(w io.Writer) {
 		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, m.webhookOrigin)},
 		{"JUMPCLOUD_API_URL", shownURL(c.JumpCloudAPI, m.simulates.jumpCloud)},
 		{"JUMPCLOUD_INSIGHTS_URL", shownURL(c.JumpCloudInsights, m.simulates.jumpCloud)},
-		{"JUMPCLOUD_API_KEY", "set"},
+		{c.keyVariable(), ending(m.jumpCloudEnd, m.simulates.jumpCloud, jumpCloudEndVariable)},
 		{"JUMPCLOUD_ORG_ID", string(c.Organization)},
 		{"GRAPH_URL", shownURL(c.GraphURL, m.simulates.entra)},
 		{"ENTRA_LOGIN_URL", shownURL(c.LoginURL, m.simulates.entra)},
 		{"ENTRA_CLIENT_ID", c.ClientID},
-		{"ENTRA_CLIENT_SECRET", "set"},
+		{"ENTRA_CLIENT_SECRET", ending(m.entraEnd, m.simulates.entra, entraEndVariable)},
 	}
 	_, _ = fmt.Fprintln(w, "entrasync runs on this machine with")
 	for _, line := range lines {

@@ -25,7 +25,7 @@ import (
 // serve starts the functions and the HTTP server.
 func (m *Machine) serve(listener net.Listener) error {
 	outside, err := clients.New(clients.Config{
-		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights,
+		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights, JumpCloudToken: m.Config.JumpCloudToken,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
 		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store,
 	})
@@ -113,6 +113,7 @@ func (m *Machine) feed(outside *clients.Set) error {
 func (m *Machine) parts(outside *clients.Set) wiring.Parts {
 	all := wiring.NewParts(reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}, m.Queues, m.secrets.PasswordSeed)
 	all.Dead, all.Sides, all.Feeds, all.Delivery = m.Dead.ByLane(), outside, outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.URL()}
+	all.EntraCredential = m.entraCredential()
 	return all
 }
 
@@ -124,6 +125,6 @@ func (m *Machine) imports(outside *clients.Set) (api.Handler, error) {
 // admin makes the handler of the API.
 func (m *Machine) admin(outside *clients.Set) (api.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets,
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(),
 	})
 }

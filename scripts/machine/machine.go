@@ -49,6 +49,7 @@ type Machine struct {
 	outbox  *outbox.Sender
 	closer  []func() error // in the order of opening
 
+	jumpCloudEnd, entraEnd     directory.CredentialState       // when the credentials end
 	adminOrigin, webhookOrigin origin                          // where the tokens come from
 	simulates                  struct{ jumpCloud, entra bool } // which systems had no address
 }
@@ -111,6 +112,9 @@ func (m *Machine) startOn(ctx context.Context) error {
 		return err
 	}
 	if err := m.keepOrganization(ctx); err != nil {
+		return err
+	}
+	if err := m.keepCredential(ctx); err != nil {
 		return err
 	}
 	if err := m.afterRestore(ctx); err != nil {

@@ -4,16 +4,18 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"entrasync/scripts/wiring"
+	"entrasync/shared/credentials"
 	"entrasync/shared/queue"
 )
 
-// metrics serves what was counted since the start, and how full the queues are, in the text
-// format of Prometheus.
+// metrics serves what was counted since the start, how full the queues are and when
+// credentials end, in the text format of Prometheus.
 func (m *Machine) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(measured{m})
@@ -49,6 +51,25 @@ func (m measured) Collect(to chan<- prometheus.Metric) {
 	}
 	for name, q := range m.Dead {
 		m.depth(to, name+wiring.DeadSuffix, q)
+	}
+	m.daysLeft(to)
+}
+
+// credentialDays describes when credentials end.
+var credentialDays = prometheus.NewDesc(namespace+"credential_days_left", "Whole days until a credential ends, 0 after its end; none if its end is not known", []string{"what", "organization"}, nil)
+
+// daysLeft collects when the credentials end whose ends are known. That for Entra belongs to
+// no organization.
+func (m measured) daysLeft(to chan<- prometheus.Metric) {
+	all, err := credentials.All(context.Background(), m.Store, m.entraCredential())
+	if err != nil {
+		to <- prometheus.NewInvalidMetric(credentialDays, err)
+		return
+	}
+	for _, c := range all {
+		if state := c.At(time.Now()); state.DaysLeft != nil {
+			to <- prometheus.MustNewConstMetric(credentialDays, prometheus.GaugeValue, float64(*state.DaysLeft), string(state.What), string(c.Organization))
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (m *Machine) logMissingSecrets(ctx context.Context) error {
 
 // missingSecrets are the secrets that an organization has not got, in words.
 func (m *Machine) missingSecrets(ctx context.Context, id directory.OrganizationID) (missing []string, err error) {
-	_, key := m.secrets.APIKey(ctx, id)
+	_, key := m.secrets.JumpCloud(ctx, id)
 	_, tokens := m.secrets.WebhookTokens(ctx, id)
 	for _, secret := range []struct {
 		words string

@@ -16,12 +16,20 @@ func (m *Machine) fromVariables() secretfile.Environment {
 	c := m.Config
 	return secretfile.Environment{
 		AdminToken: c.AdminToken,
-		Entra:      secret.Entra{ClientSecret: c.ClientSecret},
+		Entra:      secret.Entra{ClientSecret: c.ClientSecret, ExpiresAt: c.EntraExpiresAt},
 		Organizations: map[directory.OrganizationID]secret.Organization{
-			c.Organization: {APIKey: c.JumpCloudKey, WebhookTokens: c.WebhookTokens()},
+			c.Organization: secret.Organization{WebhookTokens: c.WebhookTokens()}.Proving(c.credential()),
 		},
-		APIKeyFrom: cmp.Or(c.KeyFrom, "the variable "+keyVariable), WebhookTokensFrom: "the variable " + webhookVariable,
+		APIKeyFrom: cmp.Or(c.KeyFrom, "the variable "+c.keyVariable()), WebhookTokensFrom: "the variable " + webhookVariable,
 	}
+}
+
+// keyVariable is the variable with the secret for JumpCloud.
+func (c Config) keyVariable() string {
+	if c.JumpCloudClientSecret != "" {
+		return jumpCloudSecretVariable
+	}
+	return keyVariable
 }
 
 // origin is where a token comes from.

@@ -19,6 +19,7 @@ import (
 	"entrasync/functions/sweep"
 	"entrasync/functions/users"
 	usecase "entrasync/shared/catchup"
+	"entrasync/shared/credentials"
 	"entrasync/shared/fault"
 	"entrasync/shared/importing"
 	"entrasync/shared/local/boltqueue"
@@ -107,7 +108,8 @@ var Functions = []Function{
 	{
 		Name: "sweep", Timeout: 60 * time.Second, Every: 5 * time.Minute,
 		New: func(p Parts) (any, error) {
-			handler, err := sweep.New(reconcile.Sweep{Store: p.Store, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics, Publisher: p.Publisher}, p.Dead)
+			handler, err := sweep.New(reconcile.Sweep{Store: p.Store, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics, Publisher: p.Publisher}, p.Dead,
+				credentials.Watch{Store: p.Store, Entra: p.EntraCredential, Metrics: p.Metrics}.Run)
 			return handler.Handle, err
 		},
 	},
@@ -140,6 +142,8 @@ type Parts struct {
 	Queues       Queues
 	PasswordSeed func(context.Context) (string, error)
 	Dead         stranded.Queues // the dead letters of the queues
+	// EntraCredential is what is known of the credential for Entra; nil: there is none.
+	EntraCredential credentials.Source
 }
 
 // NewParts are parts whose lanes are the queues.

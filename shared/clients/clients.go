@@ -4,11 +4,14 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"entrasync/shared/catchup"
 	"entrasync/shared/directory"
@@ -21,10 +24,10 @@ import (
 	"entrasync/shared/secret"
 )
 
-// Keys knows the API keys of the organizations.
+// Keys knows the credentials of the organizations.
 type Keys interface {
-	// APIKey is the key of an organization; NotFound if we serve none of that id.
-	APIKey(ctx context.Context, organization directory.OrganizationID) (string, error)
+	// JumpCloud is the credential of an organization; NotFound if we serve none of that id.
+	JumpCloud(ctx context.Context, organization directory.OrganizationID) (secret.JumpCloud, error)
 }
 
 // Regions knows in which region each organization is.
@@ -40,9 +43,12 @@ type Config struct {
 	// organizations of other regions use the hosts of their region instead.
 	JumpCloudAPI      string
 	JumpCloudInsights string
-	GraphURL          string
-	LoginURL          string
-	ClientID          string
+	// JumpCloudToken is where service accounts get their access tokens, likewise; "" is
+	// JumpCloud's own address.
+	JumpCloudToken string
+	GraphURL       string
+	LoginURL       string
+	ClientID       string
 	// Proof is the credential with which the application signs in to Entra.
 	Proof   func(context.Context) (entra.Proof, error)
 	Keys    Keys
@@ -60,17 +66,29 @@ type Set struct {
 	tenants       map[directory.TenantID]*entra.Client
 }
 
-// organization is the client of an organization, until when it is valid, and whether JumpCloud
-// refused its key.
+// tokenURL is where service accounts of organizations in the US get their access tokens
+// (JumpCloud-Serverless).
+const tokenURL = "https://admin-oauth.id.jumpcloud.com/oauth2/token" //nolint:gosec // an address
+
+// organization is the client of an organization, what it was made of, until when it is
+// valid, and whether JumpCloud refused its credential.
 type organization struct {
 	client *jumpcloud.Client
+	of     ingredients
 	until  time.Time
 	key    *refusable
 }
 
-// keyLife is how long a client is used before its API key is read again. A replaced key
-// may still be used for so long, unless JumpCloud refuses it: then it is read again for the next
-// attempt.
+// ingredients are what the client of an organization is made of.
+type ingredients struct {
+	credential secret.JumpCloud
+	region     directory.Region
+	expiresAt  time.Time
+}
+
+// keyLife is how long a client is used before its credential is read again. A replaced one
+// may still be used for so long, unless JumpCloud refuses it: then it is read again for the
+// next attempt.
 const keyLife = 5 * time.Minute
 
 // New makes the access to the outside systems; it sends nothing. It returns a fault that
@@ -106,7 +124,8 @@ func (s *Set) Feed(ctx context.Context, id directory.OrganizationID) (catchup.Fe
 	return s.Organization(ctx, id)
 }
 
-// Organization is the client of an organization.
+// Organization is the client of an organization. As long as nothing of what it is made of
+// changes it is the same one, because it keeps an access token.
 func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*jumpcloud.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +136,7 @@ func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*j
 			return kept.client, nil
 		}
 	}
-	key, err := s.cfg.Keys.APIKey(ctx, id)
+	credential, err := s.cfg.Keys.JumpCloud(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +144,32 @@ func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*j
 	if err != nil {
 		return nil, err
 	}
-	used := &refusable{next: s.cfg.Transport}
-	client := s.clientFor(o, key, used)
-	s.organizations[id] = organization{client, time.Now().Add(keyLife), used}
-	return client, nil
+	kept, of := s.organizations[id], ingredients{credential, o.Region, o.Credential().ExpiresAt}
+	if kept.client == nil || kept.of != of {
+		used := &refusable{next: s.cfg.Transport}
+		kept = organization{client: s.clientFor(o, credential, used), of: of, key: used}
+	}
+	kept.key.refused.Store(false)
+	kept.until = time.Now().Add(keyLife)
+	s.organizations[id] = kept
+	return kept.client, nil
 }
 
-// CheckKey reads an organization with a key that is not stored yet, and returns its name in
-// JumpCloud.
-func (s *Set) CheckKey(ctx context.Context, o directory.Organization, key string) (name string, err error) {
-	found, err := s.clientFor(o, key, s.cfg.Transport).Organization(ctx)
-	return found.Name, err
+// CheckKey reads an organization with a credential that is not stored yet, and returns its
+// name in JumpCloud and when the credential ends, if JumpCloud says it. That it does not
+// say it, for whatever reason, is only logged.
+func (s *Set) CheckKey(ctx context.Context, o directory.Organization, credential secret.JumpCloud) (name string, ends time.Time, err error) {
+	o.CredentialsExpireAt = nil // that of the one before
+	client := s.clientFor(o, credential, s.cfg.Transport)
+	found, err := client.Organization(ctx)
+	if err != nil {
+		return "", ends, err
+	}
+	ends, unknown := client.CredentialEnd(ctx)
+	if unknown != nil {
+		zerolog.Ctx(ctx).Info().Err(unknown).Str("organization", string(o.ID)).Msg("JumpCloud does not say when the credential ends")
+	}
+	return found.Name, ends, nil
 }
 
 // refusable is the transport of a client that notes whether JumpCloud refuses the key.
@@ -157,10 +191,12 @@ func (t *refusable) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// clientFor makes a client for an organization and a key.
-func (s *Set) clientFor(o directory.Organization, key string, transport http.RoundTripper) *jumpcloud.Client {
+// clientFor makes a client for an organization and a credential.
+func (s *Set) clientFor(o directory.Organization, credential secret.JumpCloud, transport http.RoundTripper) *jumpcloud.Client {
 	return jumpcloud.NewClient(jumpcloud.Config{
-		APIURL: o.Region.Host(s.cfg.JumpCloudAPI), InsightsURL: o.Region.Host(s.cfg.JumpCloudInsights), APIKey: key, Organization: o.ID,
+		APIURL: o.Region.Host(s.cfg.JumpCloudAPI), InsightsURL: o.Region.Host(s.cfg.JumpCloudInsights),
+		APIKey: credential.APIKey, ClientID: credential.ClientID, ClientSecret: credential.ClientSecret,
+		TokenURL: o.Region.Host(cmp.Or(s.cfg.JumpCloudToken, tokenURL)), Organization: o.ID, ExpiresAt: o.Credential().ExpiresAt,
 		HTTP: &http.Client{Transport: transport, CheckRedirect: redirect.FollowNone},
 	})
 }

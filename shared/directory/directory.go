@@ -135,8 +135,26 @@ type Organization struct {
 	Name      string         `json:"name"`
 	Region    Region         `json:"region"`
 	CreatedAt time.Time      `json:"createdAt"`
+	// CredentialKind is the kind of the credential for JumpCloud, "" if an earlier version
+	// stored it, and CredentialsExpireAt when it ends, if somebody said it.
+	CredentialKind      CredentialKind `json:"credentialKind,omitempty" enum:"jumpcloud_api_key,jumpcloud_service_account_key,jumpcloud_service_account_secret" doc:"What entrasync proves itself with to JumpCloud; missing if an earlier version stored it"`
+	CredentialsExpireAt *time.Time     `json:"credentialsExpireAt,omitempty" doc:"When the API key or the client secret for JumpCloud ends, as JumpCloud or a PATCH said it; missing if nobody did"`
 	// Notify are the e-mail addresses that hear of long work of which nobody else does.
 	Notify []string `json:"notify,omitempty" doc:"The e-mail addresses that hear of the end of an import, unless others are named"`
+	// Version is that of its record; 0 if it was read in a list.
+	Version int64 `json:"-"`
+}
+
+// Credential is what is known of the credential for JumpCloud.
+func (o Organization) Credential() Credential {
+	c := Credential{Kind: o.CredentialKind, Organization: o.ID}
+	if c.Kind == "" {
+		c.Kind = AdministratorKey
+	}
+	if o.CredentialsExpireAt != nil {
+		c.ExpiresAt = o.CredentialsExpireAt.UTC()
+	}
+	return c
 }
 
 // Tenant is what an Entra tenant says of itself.

@@ -1,6 +1,9 @@
 package directory
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Region is where JumpCloud hosts an organization.
 type Region string
@@ -19,8 +22,9 @@ var Regions = []Region{US, EU, India}
 const jumpCloudDomain = ".jumpcloud.com"
 
 // Host changes an address of JumpCloud in the US into that of the region:
-// console.jumpcloud.com becomes console.eu.jumpcloud.com. It does not change an address
-// that is not JumpCloud's.
+// console.jumpcloud.com becomes console.eu.jumpcloud.com, admin-oauth.id.jumpcloud.com
+// becomes admin-oauth.id.eu.jumpcloud.com. It does not change an address that is not
+// JumpCloud's, or that has a region already.
 func (r Region) Host(address string) string {
 	if r == US || r == "" {
 		return address
@@ -28,7 +32,7 @@ func (r Region) Host(address string) string {
 	scheme, rest, _ := strings.Cut(address, "://")
 	host, path, hasPath := strings.Cut(rest, "/")
 	service, found := strings.CutSuffix(host, jumpCloudDomain)
-	if !found || strings.Contains(service, ".") {
+	if !found || slices.ContainsFunc(Regions, func(each Region) bool { return strings.HasSuffix(service, "."+string(each)) }) {
 		return address
 	}
 	address = scheme + "://" + service + "." + string(r) + jumpCloudDomain

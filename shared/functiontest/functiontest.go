@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -64,6 +65,8 @@ type Kit struct {
 	Tenant    entratest.Directory // the default tenant
 	// Key is the API key of the organization, as it is stored; JumpCloud accepts APIKey alone.
 	Key string
+	// Credential is that of the organization instead of the key, if it is given.
+	Credential secret.JumpCloud
 }
 
 // New makes the environment.
@@ -97,11 +100,16 @@ func (k *Kit) Must(err error) {
 	}
 }
 
-// keys knows the key of the one organization.
+// keys knows the credential of the one organization.
 type keys struct{ *Kit }
 
-// APIKey implements clients.Keys.
-func (k keys) APIKey(context.Context, directory.OrganizationID) (string, error) { return k.Key, nil }
+// JumpCloud implements clients.Keys.
+func (k keys) JumpCloud(context.Context, directory.OrganizationID) (secret.JumpCloud, error) {
+	if k.Credential.Given() {
+		return k.Credential, nil
+	}
+	return secret.JumpCloud{APIKey: k.Key}, nil
+}
 
 // Clients are the clients of one process.
 func (k *Kit) Clients() *clients.Set { return k.ClientsThrough(k.transport) }
@@ -112,7 +120,8 @@ func (k *Kit) ClientsThrough(transport http.RoundTripper) *clients.Set {
 	app := entratest.DefaultApp()
 	set, err := clients.New(clients.Config{
 		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
-		GraphURL: "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
+		JumpCloudToken: "https://" + JumpCloudHost + "/oauth2/token",
+		GraphURL:       "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
 		ClientID: app.ClientID, Keys: keys{k}, Regions: k.Store, Transport: transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})

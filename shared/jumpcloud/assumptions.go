@@ -44,6 +44,13 @@ const (
 	// bulkSize is how many users one bulk request creates. No limit is published; 100 is
 	// what a page of their results can have.
 	bulkSize = 100
+	// tokenLife is how long an access token is used if JumpCloud does not say how long
+	// (JumpCloud-Serverless uses 3600 s then), tokenSpare is how long before its end it is
+	// no longer used, and renewPause is the shortest time between two tokens that are
+	// fetched because JumpCloud refuses the one before.
+	tokenLife  = time.Hour
+	tokenSpare = time.Minute
+	renewPause = time.Minute
 	// longestFilter is how long the query of a filtered list may be. JumpCloud publishes
 	// no limit; servers in front of an API accept 8 kB.
 	longestFilter = 6000

@@ -34,8 +34,19 @@ type Config struct {
 	// InsightsURL is the root of the Directory Insights API, such as
 	// https://api.jumpcloud.com/insights/directory/v1.
 	InsightsURL string
-	// APIKey is an administrator's key. It never appears in an error.
+	// APIKey is the key of an administrator or of a service account, in any of JumpCloud's
+	// forms. It never appears in an error.
 	APIKey string `json:"-"`
+	// ClientID and ClientSecret are the client credentials of a service account, and
+	// TokenURL is where it gets its access tokens, such as
+	// https://admin-oauth.id.jumpcloud.com/oauth2/token. They are used if there is no
+	// APIKey.
+	ClientID     string
+	ClientSecret string `json:"-"`
+	TokenURL     string
+	// ExpiresAt is when the key or the client secret ends; zero if that is not known. A
+	// refusal after this time says so.
+	ExpiresAt time.Time
 	// Organization is sent as x-org-id; it may be empty when the key belongs
 	// to one organization only.
 	Organization directory.OrganizationID
@@ -45,19 +56,21 @@ type Config struct {
 	HTTP *http.Client
 }
 
-// String shows the configuration without the key.
+// String shows the configuration without key and secret.
 func (c Config) String() string {
 	return "jumpcloud " + c.APIURL + " organization " + string(c.Organization)
 }
 
-// GoString is String, so that %#v shows no key either.
+// GoString is String, so that %#v shows none either.
 func (c Config) GoString() string { return c.String() }
 
 // Client reads and writes JumpCloud. It is safe for concurrent use. Every error it
 // returns is a fault; see the table in status.go for the kinds.
 type Client struct {
 	api, insights string
-	key           func() string // a closure, so that printing a Client shows no key
+	key           func() string // a closure, so that printing a Client shows no key; "" with tokens
+	tokens        *tokens       // of a service account; nil with a key
+	expiresAt     time.Time
 	hide          redact.Redactor
 	organization  directory.OrganizationID
 	http          *http.Client
@@ -86,12 +99,25 @@ func NewClient(config Config) *Client {
 		carrier.Timeout = attemptTimeout
 	}
 	key := config.APIKey
-	return &Client{
+	client := &Client{
 		api:          strings.TrimRight(config.APIURL, "/"),
 		insights:     strings.TrimRight(config.InsightsURL, "/"),
 		key:          func() string { return key },
-		hide:         redact.New(key),
+		expiresAt:    config.ExpiresAt,
+		hide:         redact.New(key, config.ClientSecret),
 		organization: config.Organization,
 		http:         &carrier,
 	}
+	if key == "" && config.ClientID != "" {
+		client.tokens = newTokens(config.TokenURL, config.ClientID, config.ClientSecret)
+	}
+	return client
+}
+
+// sinceEnd is the end of the credential for a sentence, if it has passed.
+func (c *Client) sinceEnd() string {
+	if c.expiresAt.IsZero() || time.Now().Before(c.expiresAt) {
+		return ""
+	}
+	return ", which ended on " + c.expiresAt.UTC().Format(time.DateOnly)
 }

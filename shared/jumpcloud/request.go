@@ -24,6 +24,7 @@ type call struct {
 	url     string
 	body    []byte // nil for none
 	noOrg   bool   // the route does not take x-org-id
+	form    bool   // the body is a form and not JSON
 	secret  string // a part of the body that nobody may see; "" for none
 	source  string // header creation-source: where the users that it creates come from
 	// explain makes the fault for a refusal more precise, for the person who must act,
@@ -67,13 +68,40 @@ func (c *Client) do(ctx context.Context, what call) (answer, error) {
 	}
 }
 
-// attempt sends the call once and reports whether another attempt may help. The text of
-// a refusal has no secrets, although JumpCloud, or a proxy, may repeat what it was
-// sent.
+// attempt sends the call once, with the key or with an access token, and reports whether
+// another attempt may help. If JumpCloud refuses an access token, which may have been
+// revoked or ended early, the call is sent once more with another one: what was refused
+// did nothing.
 func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.Error) {
 	if what.secret != "" {
 		c = c.knowing(what.secret)
 	}
+	if c.tokens == nil {
+		return c.exchangeOnce(ctx, what, func(r *http.Request) { r.Header.Set("x-api-key", c.key()) })
+	}
+	used, again, problem := c.tokens.get(ctx, c, token{})
+	if problem != nil {
+		return answer{}, again, problem
+	}
+	got, again, problem := c.withToken(ctx, what, used)
+	if problem == nil || problem.Kind != fault.Unauthorized || time.Since(used.made) < renewPause {
+		return got, again, problem
+	}
+	if used, again, problem = c.tokens.get(ctx, c, used); problem != nil {
+		return answer{}, again, problem
+	}
+	return c.withToken(ctx, what, used)
+}
+
+// withToken sends the call once with an access token.
+func (c *Client) withToken(ctx context.Context, what call, t token) (answer, bool, *fault.Error) {
+	return c.knowing(t.value).exchangeOnce(ctx, what, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+t.value) })
+}
+
+// exchangeOnce sends the call once, signed by signIn, and reports whether another attempt
+// may help. The text of a refusal has no secrets, although JumpCloud, or a proxy, may
+// repeat what it was sent.
+func (c *Client) exchangeOnce(ctx context.Context, what call, signIn func(*http.Request)) (answer, bool, *fault.Error) {
 	fail := func(kind fault.Kind, message string, err error) *fault.Error {
 		return &fault.Error{Op: what.op, Subject: what.subject, Kind: kind, Message: message, Err: c.hide.Error(err)}
 	}
@@ -81,13 +109,16 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	if err != nil {
 		return answer{}, false, fail(fault.Invalid, "the address of JumpCloud is not a URL", err)
 	}
-	request.Header.Set("x-api-key", c.key())
+	signIn(request)
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "entrasync")
 	if c.organization != "" && !what.noOrg {
 		request.Header.Set("x-org-id", string(c.organization))
 	}
-	if what.body != nil {
+	switch {
+	case what.form:
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	case what.body != nil:
 		request.Header.Set("Content-Type", "application/json")
 	}
 	if what.source != "" {
@@ -112,7 +143,7 @@ func (c *Client) attempt(ctx context.Context, what call) (answer, bool, *fault.E
 	if what.secret != "" && response.StatusCode/100 == 3 { // it says nothing about the password
 		means.kind = fault.Transient
 	}
-	problem := fail(means.kind, means.message, errors.New(c.describe(response.StatusCode, body)))
+	problem := fail(means.kind, c.meaning(response.StatusCode, means.message), errors.New(c.describe(response.StatusCode, body)))
 	problem.RetryAfter, _ = retryafter.Of(response.Header, time.Now())
 	if what.explain != nil {
 		what.explain(problem, response.StatusCode, body)

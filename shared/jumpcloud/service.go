@@ -79,9 +79,8 @@ func (c *Client) once(ctx context.Context, what call) (answer, error) {
 
 // needing adds the scope that the key needs to a refusal of the key.
 func needing(scope string, err error) error {
-	refusal := statuses[http.StatusForbidden].message
 	problem := *fault.Of(err)
-	if problem.Message == refusal {
+	if problem.Message == statuses[http.StatusForbidden].message || problem.Message == refusedRight {
 		problem.Message += "; it needs the scope " + scope
 	}
 	return &problem

@@ -34,6 +34,29 @@ var statuses = map[int]meaning{
 	http.StatusGatewayTimeout:       {kind: fault.Transient, retry: true, message: "JumpCloud timed out behind its gateway"},
 }
 
+// The meanings of refusals that depend on the credential.
+const (
+	refusedToken = "JumpCloud does not accept the access token of the service account" //nolint:gosec // a sentence
+	refusedRight = "JumpCloud refuses this service account: its role lacks the right, this part of JumpCloud takes no service account with a client secret, or our address is blocked; a key of the service account (jcs_…) or of an administrator instead may help"
+)
+
+// meaning is the message of a refusal: that of the status, or one that says more of the
+// credential.
+func (c *Client) meaning(status int, message string) string {
+	switch {
+	case status == http.StatusForbidden && c.tokens != nil:
+		return refusedRight
+	case status != http.StatusUnauthorized:
+		return message
+	case c.tokens != nil:
+		return refusedToken + c.sinceEnd() + "; make a new secret in JumpCloud and store it with the client id"
+	case c.sinceEnd() != "":
+		return "JumpCloud does not accept the API key" + c.sinceEnd() + "; make a new key and store it"
+	default:
+		return message
+	}
+}
+
 // meaningOf finds the meaning of a status; an unknown one is treated by its class.
 func meaningOf(status int) meaning {
 	if known, ok := statuses[status]; ok {

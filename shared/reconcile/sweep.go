@@ -57,6 +57,9 @@ func (s Sweep) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(ids) > 0 {
+		s.Metrics.Count("directories_swept", len(ids)) // the alarm for missing successes counts from then on
+	}
 	found := map[store.UnfinishedKind]int{}
 	var failed []error
 	left := len(ids)

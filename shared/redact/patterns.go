@@ -14,6 +14,7 @@ var patterns = []struct {
 }{
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)+`), Hidden}, // a JSON web token, RFC 7519
 	{regexp.MustCompile(`\bjc[as]_[A-Za-z0-9_-]{4,}`), Hidden},                  // an API key of JumpCloud
+	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), Hidden},                            // an older one; Entra writes thumbprints in upper case
 	{beside(named, `(?:\\*["'])?\s*(?:[:=]|%3[adAD])\s*`), "${1}" + Hidden},
 	{beside(inProse, `(?:\\*["']\s*:|=|%3[dD])\s*`), "${1}" + Hidden}, // but not "password: choose another one"
 }

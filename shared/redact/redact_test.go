@@ -125,6 +125,8 @@ func TestPatterns(t *testing.T) {
 		"a JWE " + sealed + ", and":                               "a JWE [redacted], and",
 		"key jca_0123456789abcdef is not allowed":                 "key [redacted] is not allowed",
 		"key jcs_0123456789abcdef":                                "key [redacted]",
+		"key 0123456789abcdef0123456789abcdef01234567 is":         "key [redacted] is",
+		"thumbprint 0123456789ABCDEF0123456789ABCDEF01234567":     "thumbprint 0123456789ABCDEF0123456789ABCDEF01234567",
 		"x-api-key: canary":                                       "x-api-key: [redacted]",
 		`{"x-api-key":["canary"]}`:                                `{"x-api-key":["canary"]}`, // after nothing that we know
 		`{"client_secret":"canary canary","next":1}`:              `{"client_secret":[redacted],"next":1}`,

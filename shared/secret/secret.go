@@ -1,11 +1,11 @@
-// Package secret is the port to the secrets: API keys, webhook secrets, the token of
-// the API, the application's credentials for Entra, and the seed of the key that opens
-// sealed passwords.
+// Package secret is the port to the secrets: credentials for JumpCloud, webhook secrets,
+// the token of the API, the application's credentials for Entra, and the seed of the key
+// that opens sealed passwords.
 //
 // A secret is read by name where it is used and goes nowhere else: not into a log, an
 // error, a queue, a table or a variable of a template. The two secrets of an
 // organization are separate: a function that reads the webhook tokens needs no right
-// to read the API key, and replacing one does not change the other.
+// to read the credential for JumpCloud, and replacing one does not change the other.
 package secret
 
 import (
@@ -18,22 +18,61 @@ import (
 // together.
 type Organization struct {
 	APIKey        string   `json:"apiKey,omitempty"`
+	ClientID      string   `json:"clientId,omitempty"`
+	ClientSecret  string   `json:"clientSecret,omitempty"`
 	WebhookTokens []string `json:"webhookTokens,omitempty"`
 }
+
+// JumpCloud is the credential for the organization's JumpCloud.
+func (o Organization) JumpCloud() JumpCloud {
+	return JumpCloud{APIKey: o.APIKey, ClientID: o.ClientID, ClientSecret: o.ClientSecret}
+}
+
+// Proving is the organization with another credential for JumpCloud.
+func (o Organization) Proving(credential JumpCloud) Organization {
+	o.APIKey, o.ClientID, o.ClientSecret = credential.APIKey, credential.ClientID, credential.ClientSecret
+	return o
+}
+
+// JumpCloud is what entrasync proves itself with to an organization's JumpCloud: an API
+// key, or the client credentials of a service account. The client id is no secret, but is
+// replaced together with the secret.
+type JumpCloud struct{ APIKey, ClientID, ClientSecret string }
+
+// Given reports whether there is a complete credential.
+func (j JumpCloud) Given() bool { return j.APIKey != "" || j.ClientID != "" && j.ClientSecret != "" }
+
+// Kind is the kind of the credential.
+func (j JumpCloud) Kind() directory.CredentialKind {
+	if j.APIKey == "" {
+		return directory.ServiceAccountSecret
+	}
+	return directory.KeyKind(j.APIKey)
+}
+
+// String shows no secret, and nor does GoString.
+func (j JumpCloud) String() string { return string(j.Kind()) }
+
+// GoString is String.
+func (j JumpCloud) GoString() string { return j.String() }
 
 // Entra has the application's credentials for Entra: one of the two, or none where the
 // sign-in needs no stored secret.
 type Entra struct {
 	ClientSecret string `json:"clientSecret,omitempty"`
 	Certificate  string `json:"certificate,omitempty"` // PEM, certificate and private key
+	// ExpiresAt is when the client secret ends (RFC 3339, or a date), as Entra showed it
+	// when the secret was made; "" if nobody wrote it down. It is a text, so that a typing
+	// error in it keeps nobody from signing in.
+	ExpiresAt string `json:"expiresAt,omitempty"`
 }
 
 // Store stores secrets. A secret that does not exist is a fault of kind NotFound. A put
 // replaces all of what was stored; of two puts at the same time the later one is stored.
 type Store interface {
-	// APIKey is the API key for an organization's JumpCloud.
-	APIKey(ctx context.Context, id directory.OrganizationID) (string, error)
-	PutAPIKey(ctx context.Context, id directory.OrganizationID, key string) error
+	// JumpCloud is the credential for an organization's JumpCloud.
+	JumpCloud(ctx context.Context, id directory.OrganizationID) (JumpCloud, error)
+	PutJumpCloud(ctx context.Context, id directory.OrganizationID, credential JumpCloud) error
 	// WebhookTokens are the secrets that a notification channel may present, the
 	// current one first; two while one is being replaced.
 	WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error)

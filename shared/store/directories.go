@@ -25,13 +25,13 @@ func (s *Store) CreateOrganization(ctx context.Context, o directory.Organization
 	return err
 }
 
-// PutOrganization replaces an organization, whatever its version is.
+// PutOrganization replaces an organization; Changed if another writer was faster.
 func (s *Store) PutOrganization(ctx context.Context, o directory.Organization) error {
 	item, err := organizationItem(o)
 	if err != nil {
 		return err
 	}
-	_, err = s.table.Put(ctx, item, Any)
+	_, err = s.table.Put(ctx, item, IfVersion(o.Version))
 	return err
 }
 
@@ -49,7 +49,8 @@ func organizationKey(id directory.OrganizationID) Key {
 
 // Organization reads one organization; NotFound if there is none.
 func (s *Store) Organization(ctx context.Context, id directory.OrganizationID) (directory.Organization, error) {
-	o, _, err := get[directory.Organization](ctx, s, organizationKey(id))
+	o, version, err := get[directory.Organization](ctx, s, organizationKey(id))
+	o.Version = version
 	return o, missing(err, "organization", string(id))
 }
 

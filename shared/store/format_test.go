@@ -41,5 +41,7 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "import-stop", goldentest.Filled[Stop]())
 	goldentest.Kept(t, "catch-up", goldentest.Filled[CatchUp]())
 	goldentest.Kept(t, "seen", goldentest.Filled[Seen]())
+	goldentest.Kept(t, "credential-notice", goldentest.Filled[CredentialNotice]())
+	goldentest.Kept(t, "credential-check", goldentest.Filled[credentialCheck]())
 	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
 }

@@ -7,6 +7,7 @@ import (
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
+	"entrasync/shared/credentials"
 )
 
 func main() {
@@ -18,6 +19,10 @@ func main() {
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {
 		auth = api.GatewayAuth
 	}
-	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue), Auth: auth, Secrets: secrets})
+	var entra credentials.Source
+	if env.Variable(lambdaenv.SignIn) != lambdaenv.Federated {
+		entra = credentials.OfEntra(secrets)
+	}
+	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue), Auth: auth, Secrets: secrets, Entra: entra})
 	env.Start(handler.Handle, err)
 }

@@ -155,7 +155,7 @@ func (d *Deployment) readTemplate(context.Context) error {
 	}
 	parameters := map[string]string{
 		"EntraClientId": entratest.DefaultApp().ClientID, "EntraSignIn": "secret", "EntraLoginUrl": entra, "GraphUrl": entra + "/v1.0",
-		"JumpCloudApiUrl": jumpCloud + "/api", "JumpCloudInsightsUrl": jumpCloud + "/insights/directory/v1", "LogLevel": "debug",
+		"JumpCloudApiUrl": jumpCloud + "/api", "JumpCloudInsightsUrl": jumpCloud + "/insights/directory/v1", "JumpCloudTokenUrl": jumpCloud + "/oauth2/token", "LogLevel": "debug",
 		"MailFrom": sender, "MailIdentity": "contoso.example",
 	}
 	maps.Copy(parameters, d.config.Parameters)

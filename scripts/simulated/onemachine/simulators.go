@@ -97,7 +97,7 @@ func (m *Machine) startJumpCloud(c *machine.Config, started *closers) error {
 		return err
 	}
 	m.JumpCloud, m.jumpCloudPage = simulator, url+"/"
-	c.JumpCloudAPI, c.JumpCloudInsights = url+"/api", url+"/insights/directory/v1"
+	c.JumpCloudAPI, c.JumpCloudInsights, c.JumpCloudToken = url+"/api", url+"/insights/directory/v1", url+"/oauth2/token"
 	return simulated.SeedPeople(simulator)
 }
 

@@ -11,7 +11,7 @@ import (
 // differences.
 func check(name string, f function, can []call) []string {
 	var problems []string
-	needed, problems := needs(f, can)
+	needed, problems := needs(name, f, can)
 	allowed := map[string][]string{} // resources by action
 	for _, s := range f.Statements {
 		if s.Effect != "Allow" {
@@ -41,7 +41,7 @@ func check(name string, f function, can []call) []string {
 }
 
 // needs are the actions that a function needs, each with what needs it.
-func needs(f function, can []call) (needed map[string]string, problems []string) {
+func needs(name string, f function, can []call) (needed map[string]string, problems []string) {
 	needed = map[string]string{}
 	for _, action := range runtimeActions {
 		needed[action] = "Lambda itself"
@@ -53,7 +53,7 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 	}
 	for _, c := range can {
 		for _, action := range actions[c] {
-			if switchedOff(f, action) {
+			if switchedOff(name, f, action) {
 				continue
 			}
 			needed[action] = c.String()
@@ -67,10 +67,12 @@ func needs(f function, can []call) (needed map[string]string, problems []string)
 
 // switchedOff reports whether the function never uses an action, because of its
 // environment.
-func switchedOff(f function, action string) bool {
+func switchedOff(name string, f function, action string) bool {
 	switch action {
 	case "sts:GetWebIdentityToken":
 		return f.Environment["ENTRA_SIGN_IN"] != "federated"
+	case "secretsmanager:GetSecretValue": // federated there is no proof to read
+		return f.Environment["ENTRA_SIGN_IN"] == "federated" && readsOnlyProof(name)
 	case "events:PutEvents":
 		return f.Environment["ENTRASYNC_BUS"] == ""
 	case "ses:SendEmail", "ses:SendRawEmail":
@@ -85,11 +87,22 @@ func switchedOff(f function, action string) bool {
 // that it compares with. Only users gets the key that opens passwords.
 var secrets = map[string][]string{
 	"admin-token-":    {"admin", "imports"},
-	"entra-":          {"users", "groups", "admin", "imports", "largeimport"},
+	"entra-":          {"users", "groups", "sweep", "admin", "imports", "largeimport"}, // the sweep reads when it ends
 	"password-key-":   {"users"},
 	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport"},
 	"webhook-tokens/": {"webhook", "admin"},
 	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport"}, // key and tokens together, as they were kept before
+}
+
+// readsOnlyProof reports whether the only secret that a function may read is the one with
+// which the application signs in to Entra.
+func readsOnlyProof(name string) bool {
+	for begin, functions := range secrets {
+		if (begin == "entra-") != slices.Contains(functions, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // mayHave reports whether a function may read or write a secret.

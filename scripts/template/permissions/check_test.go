@@ -195,3 +195,37 @@ func TestCallsOfAProgram(t *testing.T) {
 		t.Error("a file that is no program: no error, want one")
 	}
 }
+
+// The sweep reads only the application's proof, and only if there is one.
+func TestTheProofOfTheSweep(t *testing.T) {
+	read := allow("secretsmanager:GetSecretValue", resource("secretsmanager", "secret:stack/entra-??????"))
+	for _, tc := range []struct {
+		name, function, signIn string
+		allowed                bool
+		want                   string // "" for none
+	}{
+		{"a proof", "sweep", "certificate", true, ""},
+		{"no right to a proof", "sweep", "certificate", false, "secretsmanager:GetSecretValue is needed"},
+		{"no proof", "sweep", "federated", false, ""},
+		{"a right without a proof", "sweep", "federated", true, "secretsmanager:GetSecretValue is allowed, but nothing needs it"},
+		{"one that reads keys too", "users", "federated", false, "secretsmanager:GetSecretValue is needed"},
+		{"somebody else", "fanout", "certificate", true, "none of its business"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, can := example(), append(slices.Clone(exampleCalls), call{"secretsmanager", "GetSecretValue"})
+			f.Environment["ENTRA_SIGN_IN"], f.Environment["ENTRASYNC_SECRETS_PREFIX"] = tc.signIn, "stack"
+			if tc.allowed {
+				f.Statements = append(f.Statements, read)
+			}
+			var got []string
+			for _, problem := range check(tc.function, f, can) {
+				if strings.Contains(problem, "secretsmanager") {
+					got = append(got, problem)
+				}
+			}
+			if (tc.want == "") != (len(got) == 0) || tc.want != "" && !strings.Contains(strings.Join(got, "; "), tc.want) {
+				t.Errorf("problems %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

@@ -63,6 +63,7 @@ const (
 	SignIn           = "ENTRA_SIGN_IN"
 	JumpCloudAPI     = "JUMPCLOUD_API_URL"
 	JumpCloudInsight = "JUMPCLOUD_INSIGHTS_URL"
+	JumpCloudToken   = "JUMPCLOUD_TOKEN_URL" // empty: JumpCloud's own
 )
 
 // The variables with the queues of dead letters, for whoever takes messages out of them.
@@ -73,6 +74,10 @@ const (
 	GroupsLiveDead = "ENTRASYNC_GROUPS_LIVE_DEAD_QUEUE_URL"
 	GroupsBulkDead = "ENTRASYNC_GROUPS_BULK_DEAD_QUEUE_URL"
 )
+
+// Federated is the value of [SignIn] when the application signs in to Entra with a token
+// of its role, and without a stored credential.
+const Federated = "federated"
 
 // GatewayAuth is the value of [APIAuth] when the HTTP API checks JSON web tokens.
 const GatewayAuth = "jwt"

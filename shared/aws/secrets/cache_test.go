@@ -190,7 +190,7 @@ func TestFaults(t *testing.T) {
 func TestValuesAreNotInErrors(t *testing.T) {
 	for _, value := range []string{canary, `{"apiKey": ` + canary, `{"apiKey": 1, "x": "` + canary + `"}`, `"` + canary + `"`} {
 		m := &manager{value: value}
-		_, errKey := m.store().APIKey(t.Context(), organization)
+		_, errKey := m.store().JumpCloud(t.Context(), organization)
 		_, errTokens := secrets.NewTokens(m.client(), "stack").WebhookTokens(t.Context(), organization)
 		for _, err := range []error{errKey, errTokens} {
 			if !fault.Is(err, fault.Invalid) {

@@ -29,11 +29,11 @@ func NewKeeper(client *secretsmanager.Client, prefix string, records Organizatio
 	return Keeper{New(client, prefix), records, &listing{}}
 }
 
-// APIKey implements secret.Store.
-func (k Keeper) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
+// JumpCloud implements secret.Store.
+func (k Keeper) JumpCloud(ctx context.Context, id directory.OrganizationID) (secret.JumpCloud, error) {
 	k.complete(ctx)
 	k.separate(ctx, apiKeys, id)
-	return k.Store.APIKey(ctx, id)
+	return k.Store.JumpCloud(ctx, id)
 }
 
 // WebhookTokens implements secret.Store.
@@ -48,11 +48,11 @@ func (k Keeper) WebhookTokens(ctx context.Context, id directory.OrganizationID) 
 	return o.WebhookTokens, err
 }
 
-// PutAPIKey implements secret.Store.
-func (k Keeper) PutAPIKey(ctx context.Context, id directory.OrganizationID, key string) error {
+// PutJumpCloud implements secret.Store.
+func (k Keeper) PutJumpCloud(ctx context.Context, id directory.OrganizationID, credential secret.JumpCloud) error {
 	k.complete(ctx)
 	k.separate(ctx, webhookTokens, id)
-	return k.put(ctx, "secrets.put api key", apiKeys, id, secret.Organization{APIKey: key})
+	return k.put(ctx, "secrets.put jumpcloud", apiKeys, id, secret.Organization{}.Proving(credential))
 }
 
 // PutWebhookTokens implements secret.Store. It puts the organization on the list first:
@@ -85,7 +85,7 @@ func (k Keeper) separate(ctx context.Context, kind string, id directory.Organiza
 		empty bool
 	}{
 		{webhookTokens, secret.Organization{WebhookTokens: o.WebhookTokens}, len(o.WebhookTokens) == 0},
-		{apiKeys, secret.Organization{APIKey: o.APIKey}, o.APIKey == ""},
+		{apiKeys, secret.Organization{}.Proving(o.JumpCloud()), !o.JumpCloud().Given()},
 	} {
 		if part.empty {
 			continue

@@ -39,7 +39,7 @@ const (
 	adminToken    = "admin-token"
 	passwordSeed  = "password-key"
 	entraSignIn   = "entra"
-	apiKeys       = "api-keys/"
+	apiKeys       = "api-keys/" // or the client credentials of service accounts
 	webhookTokens = "webhook-tokens/"
 	servedList    = webhookTokens + "served" // the ids of the organizations that are served
 	combined      = "organizations/"         // key and tokens together, as older versions stored them
@@ -68,14 +68,14 @@ func New(client *secretsmanager.Client, prefix string) *Store {
 	return &Store{client: client, prefix: prefix, cache: cache{entries: map[string]*entry{}}}
 }
 
-// APIKey is the API key for an organization's JumpCloud. Here and below, a secret that
-// does not exist is a fault of kind NotFound.
-func (s *Store) APIKey(ctx context.Context, id directory.OrganizationID) (string, error) {
-	o, _, err := s.organization(ctx, "secrets.api key", apiKeys, id)
-	if err == nil && o.APIKey == "" {
-		err = missing("secrets.api key", string(id))
+// JumpCloud is the credential for an organization's JumpCloud. Here and below, a secret
+// that does not exist is a fault of kind NotFound.
+func (s *Store) JumpCloud(ctx context.Context, id directory.OrganizationID) (secret.JumpCloud, error) {
+	o, _, err := s.organization(ctx, "secrets.jumpcloud", apiKeys, id)
+	if err == nil && !o.JumpCloud().Given() {
+		err = missing("secrets.jumpcloud", string(id))
 	}
-	return o.APIKey, err
+	return o.JumpCloud(), err
 }
 
 // organization reads the secret of a kind or, if there is none, the combined one;

@@ -43,7 +43,7 @@ func TestWhatIsNotThere(t *testing.T) {
 	s := secrets.New(client, prefix)
 	_, errToken := s.AdminToken(bg)
 	_, errEntra := s.Entra(bg)
-	_, errKey := s.APIKey(bg, organization)
+	_, errKey := s.JumpCloud(bg, organization)
 	_, errTokens := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
 	_, errSeed := s.PasswordSeed(bg)
 	for _, err := range []error{errToken, errEntra, errKey, errTokens, errSeed} {
@@ -89,8 +89,8 @@ func TestOrganizations(t *testing.T) {
 		{APIKey: "two", WebhookTokens: []string{"a", "b"}},
 	} {
 		putAll(t, writer, want)
-		key, err := secrets.New(client, prefix).APIKey(bg, organization)
-		if err != nil || key != want.APIKey {
+		key, err := secrets.New(client, prefix).JumpCloud(bg, organization)
+		if err != nil || key.APIKey != want.APIKey {
 			t.Errorf("another process: got %q, %v, want %q", key, err, want.APIKey)
 		}
 		tokens, err := secrets.NewTokens(client, prefix).WebhookTokens(bg, organization)
@@ -106,7 +106,7 @@ func TestOrganizations(t *testing.T) {
 			}
 		}
 	}
-	if _, err := writer.APIKey(bg, "5f0c1e2d3a4b5c6d7e8f0000"); !fault.Is(err, fault.NotFound) {
+	if _, err := writer.JumpCloud(bg, "5f0c1e2d3a4b5c6d7e8f0000"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("another organization: got %v, want kind %s", err, fault.NotFound)
 	}
 }
@@ -114,7 +114,7 @@ func TestOrganizations(t *testing.T) {
 // putAll puts both secrets of the organization.
 func putAll(t *testing.T, s secret.Store, o secret.Organization) {
 	t.Helper()
-	if err := errors.Join(s.PutAPIKey(bg, organization, o.APIKey), s.PutWebhookTokens(bg, organization, o.WebhookTokens)); err != nil {
+	if err := errors.Join(s.PutJumpCloud(bg, organization, secret.JumpCloud{APIKey: o.APIKey}), s.PutWebhookTokens(bg, organization, o.WebhookTokens)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -144,20 +144,20 @@ func TestKeyAndTokensTogether(t *testing.T) {
 		wantKey, wantTokens string
 	}{
 		"nothing":       {func(secrets.Keeper) error { return nil }, "", ""},
-		"reads the key": {func(k secrets.Keeper) error { _, err := k.APIKey(bg, organization); return err }, oldKey, oldTokens},
+		"reads the key": {func(k secrets.Keeper) error { _, err := k.JumpCloud(bg, organization); return err }, oldKey, oldTokens},
 		"reads tokens":  {func(k secrets.Keeper) error { _, err := k.WebhookTokens(bg, organization); return err }, oldKey, oldTokens},
-		"puts a key":    {func(k secrets.Keeper) error { return k.PutAPIKey(bg, organization, "new") }, `{"apiKey":"new"}`, oldTokens},
+		"puts a key":    {func(k secrets.Keeper) error { return k.PutJumpCloud(bg, organization, secret.JumpCloud{APIKey: "new"}) }, `{"apiKey":"new"}`, oldTokens},
 		"puts tokens":   {func(k secrets.Keeper) error { return k.PutWebhookTokens(bg, organization, []string{"new"}) }, oldKey, `{"webhookTokens":["new"]}`},
 		"separates anew": {func(k secrets.Keeper) error {
-			_, _ = k.APIKey(bg, organization)
-			_, err := k.APIKey(bg, organization)
+			_, _ = k.JumpCloud(bg, organization)
+			_, err := k.JumpCloud(bg, organization)
 			return err
 		}, oldKey, oldTokens},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, prefix := open(t)
 			create(t, client, prefix+"/organizations/"+string(organization), together)
-			if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "old key" {
+			if got, err := secrets.New(client, prefix).JumpCloud(bg, organization); err != nil || got.APIKey != "old key" {
 				t.Errorf("the key before: got %q, %v, want old key", got, err)
 			}
 			if err := tc.do(secrets.NewKeeper(client, prefix, &table{})); err != nil {
@@ -186,7 +186,7 @@ func TestSeparatingOverwritesNothing(t *testing.T) {
 	create(t, client, prefix+"/organizations/"+string(organization), together)
 	create(t, client, prefix+"/webhook-tokens/"+string(organization), `{"webhookTokens":["newer"]}`)
 	k := secrets.NewKeeper(client, prefix, &table{})
-	if got, err := k.APIKey(bg, organization); err != nil || got != "old key" {
+	if got, err := k.JumpCloud(bg, organization); err != nil || got.APIKey != "old key" {
 		t.Errorf("the key: got %q, %v, want old key", got, err)
 	}
 	if got, err := k.WebhookTokens(bg, organization); err != nil || !slices.Equal(got, []string{"newer"}) {
@@ -202,7 +202,7 @@ func TestIDsThatAreNone(t *testing.T) {
 	create(t, client, prefix+"/webhook-tokens/a", `{"webhookTokens":["of nobody"]}`)
 	k, tokens := secrets.NewKeeper(client, prefix, &table{}), secrets.NewTokens(client, prefix)
 	for _, id := range []directory.OrganizationID{"", "a", "../admin-token", "a/b", "a b", "a\x00", "5F0C1E2D3A4B5C6D7E8F9012", organization + "0"} {
-		_, errKey := k.APIKey(bg, id)
+		_, errKey := k.JumpCloud(bg, id)
 		_, errTokens := k.WebhookTokens(bg, id)
 		_, errWebhook := tokens.WebhookTokens(bg, id)
 		for _, err := range []error{errKey, errTokens, errWebhook} {
@@ -210,7 +210,7 @@ func TestIDsThatAreNone(t *testing.T) {
 				t.Errorf("%q: got %v, want kind %s", id, err, fault.NotFound)
 			}
 		}
-		for _, err := range []error{k.PutAPIKey(bg, id, "k"), k.PutWebhookTokens(bg, id, []string{"t"})} {
+		for _, err := range []error{k.PutJumpCloud(bg, id, secret.JumpCloud{APIKey: "k"}), k.PutWebhookTokens(bg, id, []string{"t"})} {
 			if !fault.Is(err, fault.Invalid) {
 				t.Errorf("put %q: got %v, want kind %s", id, err, fault.Invalid)
 			}
@@ -223,13 +223,13 @@ func TestMadeByTwoAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := secrets.NewKeeper(client, prefix, &table{}).PutAPIKey(bg, organization, "k"); err != nil {
+			if err := secrets.NewKeeper(client, prefix, &table{}).PutJumpCloud(bg, organization, secret.JumpCloud{APIKey: "k"}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	if got, err := secrets.New(client, prefix).APIKey(bg, organization); err != nil || got != "k" {
+	if got, err := secrets.New(client, prefix).JumpCloud(bg, organization); err != nil || got.APIKey != "k" {
 		t.Errorf("got %q, %v, want k", got, err)
 	}
 }
@@ -237,19 +237,19 @@ func TestMadeByTwoAtOnce(t *testing.T) {
 func TestScheduledForDeletion(t *testing.T) {
 	client, prefix := open(t)
 	s := secrets.NewKeeper(client, prefix, &table{})
-	if err := s.PutAPIKey(bg, organization, "k"); err != nil {
+	if err := s.PutJumpCloud(bg, organization, secret.JumpCloud{APIKey: "k"}); err != nil {
 		t.Fatal(err)
 	}
 	name := prefix + "/api-keys/" + string(organization)
 	if _, err := client.DeleteSecret(bg, &secretsmanager.DeleteSecretInput{SecretId: &name}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secrets.New(client, prefix).APIKey(bg, organization); !fault.Is(err, fault.NotFound) {
+	if _, err := secrets.New(client, prefix).JumpCloud(bg, organization); !fault.Is(err, fault.NotFound) {
 		t.Errorf("read: got %v, want a fault of kind not_found", err)
 	}
 	// The test server would accept a new value, Secrets Manager does not.
 	deleted := &manager{failure: "InvalidRequestException"}
-	if err := secrets.NewKeeper(deleted.client(), "stack", &table{}).PutAPIKey(bg, organization, "k"); !fault.Is(err, fault.Conflict) {
+	if err := secrets.NewKeeper(deleted.client(), "stack", &table{}).PutJumpCloud(bg, organization, secret.JumpCloud{APIKey: "k"}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("put: got %v, want a fault of kind conflict", err)
 	}
 }

@@ -83,9 +83,9 @@ func onlyTokens(s *shelf, ids ...directory.OrganizationID) {
 func TestTheListIsWrittenCompletely(t *testing.T) {
 	old := numbered(3)
 	for name, do := range map[string]func(secrets.Keeper) error{
-		"reads a key":  func(k secrets.Keeper) error { _, err := k.APIKey(bg, old[0]); return ignoring(err, fault.NotFound) },
+		"reads a key":  func(k secrets.Keeper) error { _, err := k.JumpCloud(bg, old[0]); return ignoring(err, fault.NotFound) },
 		"reads tokens": func(k secrets.Keeper) error { _, err := k.WebhookTokens(bg, old[0]); return err },
-		"puts a key":   func(k secrets.Keeper) error { return k.PutAPIKey(bg, old[0], "key") },
+		"puts a key":   func(k secrets.Keeper) error { return k.PutJumpCloud(bg, old[0], secret.JumpCloud{APIKey: "key"}) },
 		"puts tokens":  func(k secrets.Keeper) error { return k.PutWebhookTokens(bg, old[0], []string{"right"}) },
 	} {
 		for before, value := range map[string]string{"none": "", "one without some": listOf(old[1]), "no list": "canary", "another thing": `{"organizations":7}`} {

@@ -21,7 +21,7 @@ import (
 
 // The three ways to sign in, as the template's parameter names them.
 const (
-	Federated   = "federated"
+	Federated   = lambdaenv.Federated
 	Certificate = "certificate"
 	Secret      = "secret"
 )
@@ -49,7 +49,7 @@ type Secrets interface {
 // Clients makes the clients of the outside systems that the function's variables name.
 func Clients(env *lambdaenv.Environment, regions clients.Regions, secrets Secrets) *clients.Set {
 	set, err := clients.New(clients.Config{
-		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight),
+		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight), JumpCloudToken: env.Optional(lambdaenv.JumpCloudToken),
 		GraphURL: env.Variable(lambdaenv.GraphURL), LoginURL: env.Variable(lambdaenv.LoginURL), ClientID: env.Variable(lambdaenv.ClientID),
 		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secrets, Regions: regions,
 	})

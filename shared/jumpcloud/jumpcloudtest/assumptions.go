@@ -15,7 +15,8 @@ const (
 	assumedConcurrency     = 8
 	assumedFeedLag         = time.Minute // other pollers leave a margin of minutes
 	assumedBulkDelay       = 2 * time.Second
-	assumedMaxDeliveries   = 1000 // kept for Deliveries; older ones are only counted
+	assumedTokenLife       = time.Hour // what other clients fall back to
+	assumedMaxDeliveries   = 1000      // kept for Deliveries; older ones are only counted
 
 	// The administrator who makes the changes.
 	assumedAdminID    = "60aa11bb22cc33dd44ee55ff"

@@ -2,6 +2,7 @@ package jumpcloudtest
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -81,6 +82,11 @@ type Behaviour struct {
 	LicenseLimit           int          // users in the organization up to which an import may add some; 0: no limit
 	LicenseRefusesRequest  bool         // at the limit, the whole request is refused with 402, and no job starts
 
+	// Service accounts.
+	TokenLife     time.Duration // of an access token
+	OmitTokenLife bool          // the answer does not say how long a token is valid
+	RefuseTokens  []string      // what the paths of routes begin with that take no access token: /api/v2/notifications
+
 	// Bulk jobs. What a job does is decided when it starts.
 	BulkDelay        time.Duration // time until the first user of a job is processed
 	BulkPace         time.Duration // time from each user to the next
@@ -103,12 +109,18 @@ func DefaultBehaviour() Behaviour {
 		FeedLag:         assumedFeedLag,
 		Retention:       retention,
 		BulkDelay:       assumedBulkDelay,
+		TokenLife:       assumedTokenLife,
 	}
 }
 
 func (b Behaviour) clone() Behaviour {
-	b.RetryDelays = slices.Clone(b.RetryDelays)
+	b.RetryDelays, b.RefuseTokens = slices.Clone(b.RetryDelays), slices.Clone(b.RefuseTokens)
 	return b
+}
+
+// takesNoToken reports whether an endpoint refuses access tokens.
+func (b Behaviour) takesNoToken(e endpoint) bool {
+	return slices.ContainsFunc(b.RefuseTokens, func(path string) bool { return strings.HasPrefix(string(e.api)+e.path, path) })
 }
 
 // Counters counts what the simulator has done since it was made.

@@ -74,6 +74,7 @@ func (s *Simulator) routes() http.Handler {
 	all = append(all, s.channelEndpoints()...)
 	all = append(all, s.ruleEndpoints()...)
 	all = append(all, s.feedEndpoints()...)
+	all = append(all, s.serviceAccountEndpoints()...)
 	for _, e := range all {
 		mux.HandleFunc(e.method+" "+string(e.api)+e.path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, e) })
 	}
@@ -82,6 +83,7 @@ func (s *Simulator) routes() http.Handler {
 			write(w, s.elsewhere(r, api, all))
 		})
 	}
+	mux.HandleFunc("POST "+tokenPath, s.signIn)
 	mux.Handle("/", s.control())
 	return mux
 }
@@ -144,15 +146,15 @@ func (s *Simulator) answer(w http.ResponseWriter, r *http.Request, e endpoint) (
 	return e.serve(req)
 }
 
-// authorize checks key and organization. The answers to a wrong x-org-id are
+// authorize checks the credential and the organization. The answers to a wrong x-org-id are
 // JumpCloud's: malformed 400, missing where required 401, not supported by the
 // route 403, unknown 404 (JumpCloud API documentation).
 func (s *Simulator) authorize(r *http.Request, e endpoint) error {
 	s.mu.Lock()
 	requireOrg, refuseOrg := s.behaviour.RequireOrgID, s.behaviour.RefuseUnsupportedOrgID
 	s.mu.Unlock()
-	if r.Header.Get("x-api-key") != s.key {
-		return refuse(http.StatusUnauthorized, "Unauthorized")
+	if err := s.authenticate(r, e); err != nil {
+		return err
 	}
 	given := r.Header.Get("x-org-id")
 	supported := s.schemas.takesOrgID(e)

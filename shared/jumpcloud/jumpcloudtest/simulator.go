@@ -10,7 +10,7 @@
 //
 // It has one organization. It uses only the time package for time, so it works inside
 // testing/synctest bubbles together with [Transport], and takes ids and random numbers
-// from a seed. Not simulated: OAuth service accounts, devices, administrators and
+// from a seed. Not simulated: devices, administrators and
 // roles, SSO, the queries of dynamic groups ([Simulator.SetDynamicMembers] sets their
 // results), conditions and thresholds of rules, sync results of JumpCloud's own
 // Microsoft 365 integration, and /events/interval. A request for any of this gets a
@@ -61,7 +61,8 @@ const DefaultOrganizationID = "5f0c1e2d3a4b5c6d7e8f9012"
 // Config says what to simulate.
 type Config struct {
 	Organization Organization
-	// APIKey is the only key that is accepted; required.
+	// APIKey is the administrator's key; required. Those of service accounts are accepted
+	// too, see [Simulator.AddServiceAccount].
 	APIKey string `json:"-"`
 	// Seed decides ids and random numbers; the same seed and the same calls at the same
 	// times give the same objects.
@@ -99,6 +100,7 @@ type Simulator struct {
 	digests   map[string][][32]byte // of past passwords, in memory only
 	imports   map[string][]Fields   // accounts that a Microsoft tenant lists
 	alerts    map[string]*alert     // by rule
+	tokens    map[string]time.Time  // access tokens, until when they are valid; in memory only
 	counters  Counters
 
 	sender sender
@@ -135,6 +137,7 @@ func New(config Config) (*Simulator, error) {
 		digests:      map[string][][32]byte{},
 		imports:      map[string][]Fields{},
 		alerts:       map[string]*alert{},
+		tokens:       map[string]time.Time{},
 	}
 	if config.Behaviour != nil {
 		s.behaviour = config.Behaviour.clone()
@@ -183,8 +186,8 @@ func (s *Simulator) Close() error {
 // errClosed refuses changes after Close.
 var errClosed = errors.New("jumpcloudtest: the simulator is closed")
 
-// ServeHTTP answers /api (version 1), /api/v2, /insights/directory/v1, the page
-// at / and the controls under /_sim.
+// ServeHTTP answers /api (version 1), /api/v2, /insights/directory/v1, the sign-in of
+// service accounts at /oauth2/token, the page at / and the controls under /_sim.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Set changes the behaviour of the simulator from now on.

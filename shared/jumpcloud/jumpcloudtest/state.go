@@ -14,6 +14,7 @@ type State struct {
 	Applications []Fields   `json:"applications"`
 	Channels     []Fields   `json:"channels"`
 	Rules        []Fields   `json:"rules"`
+	Accounts     []Fields   `json:"serviceAccounts"`
 	Behaviour    Behaviour  `json:"behaviour"`
 	Counters     Counters   `json:"counters"`
 	Deliveries   []Delivery `json:"deliveries"`
@@ -36,6 +37,7 @@ func (s *Simulator) State() State {
 		Applications: copies(s.objects(kindApplication)),
 		Channels:     copies(s.objects(kindChannel)),
 		Rules:        copies(s.objects(kindRule)),
+		Accounts:     copies(s.objects(kindServiceAccount)),
 		Counters:     s.Counters(),
 		Deliveries:   s.Deliveries(),
 	}

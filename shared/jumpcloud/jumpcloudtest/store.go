@@ -20,11 +20,13 @@ const (
 	kindDomain       kind = "domain"
 	kindTranslation  kind = "translation_rule"
 	kindChannel      kind = "channel"
-	kindSecret       kind = "secret" // of a channel; sealed in the journal
+	kindSecret       kind = "secret" // of a channel or a service account; sealed in the journal
 	kindRule         kind = "rule"
 	kindJob          kind = "job"
-	kindSchedule     kind = "schedule"
-	kindEvent        kind = "event"
+	// Its credentials are in authConfigList, their secrets apart.
+	kindServiceAccount kind = "service_account"
+	kindSchedule       kind = "schedule"
+	kindEvent          kind = "event"
 )
 
 // node is an object at the end of a graph edge.

@@ -10,7 +10,6 @@ package secretfile
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -91,15 +90,16 @@ func Open(path string, given Environment) (*Store, error) {
 	return s, nil
 }
 
-// APIKey is the API key for an organization's JumpCloud.
-func (s *Store) APIKey(_ context.Context, id directory.OrganizationID) (string, error) {
+// JumpCloud is the credential for an organization's JumpCloud.
+func (s *Store) JumpCloud(_ context.Context, id directory.OrganizationID) (secret.JumpCloud, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := cmp.Or(s.given.Organizations[id].APIKey, s.kept.Organizations[id].APIKey)
-	if key == "" {
-		return "", missing(id, "API key")
+	for _, o := range []secret.Organization{s.given.Organizations[id], s.kept.Organizations[id]} {
+		if credential := o.JumpCloud(); credential.Given() {
+			return credential, nil
+		}
 	}
-	return key, nil
+	return secret.JumpCloud{}, missing(id, "API key")
 }
 
 // WebhookTokens are the secrets that a notification channel may present. For an
@@ -165,13 +165,13 @@ func missing(id directory.OrganizationID, what string) error {
 	return &fault.Error{Op: "secretfile", Kind: fault.NotFound, Subject: string(id), Message: "there is no " + what + " of the organization " + string(id)}
 }
 
-// PutAPIKey stores the API key of an organization. If the environment has its API key, the
-// result is a fault of kind Conflict.
-func (s *Store) PutAPIKey(_ context.Context, id directory.OrganizationID, key string) error {
-	if s.given.Organizations[id].APIKey != "" {
+// PutJumpCloud stores the credential of an organization for JumpCloud. If the environment
+// has one, the result is a fault of kind Conflict.
+func (s *Store) PutJumpCloud(_ context.Context, id directory.OrganizationID, credential secret.JumpCloud) error {
+	if s.given.Organizations[id].JumpCloud().Given() {
 		return mustStay(id, "the API key of this organization comes from "+s.given.APIKeyFrom+": change it there")
 	}
-	return s.change(id, func(o *secret.Organization) { o.APIKey = key }, func(*content) {})
+	return s.change(id, func(o *secret.Organization) { *o = o.Proving(credential) }, func(*content) {})
 }
 
 // PutWebhookTokens replaces the webhook tokens of an organization, also a generated one.

@@ -45,13 +45,13 @@ func TestWhatTheEnvironmentGaveStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutAPIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", "other"); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the API key of this organization comes from the variable KEY: change it there" {
+	if err := s.PutJumpCloud(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", secret.JumpCloud{APIKey: "other"}); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the API key of this organization comes from the variable KEY: change it there" {
 		t.Errorf("put the key: got %v, want kind %s and where the key comes from", err, fault.Conflict)
 	}
 	if err := s.PutWebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012", []string{"other"}); !fault.Is(err, fault.Conflict) || fault.Of(err).Message != "the webhook tokens of this organization come from the variable TOKENS: change them there" {
 		t.Errorf("put tokens: got %v, want kind %s and where the tokens come from", err, fault.Conflict)
 	}
-	if got, err := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got != "canary-key" {
+	if got, err := s.JumpCloud(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || got.APIKey != "canary-key" {
 		t.Errorf("the key: got %q, %v, want canary-key", got, err)
 	}
 	if got, err := s.WebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f9012"); err != nil || len(got) != 1 || got[0] != "canary-token" {
@@ -76,9 +76,9 @@ func TestAnOldFileIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		seeds[seed] = true
-		key, errKey := s.APIKey(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
+		key, errKey := s.JumpCloud(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
 		tokens, errTokens := s.WebhookTokens(t.Context(), "5f0c1e2d3a4b5c6d7e8f0001")
-		if errKey != nil || errTokens != nil || key != "k" || len(tokens) != 1 || tokens[0] != "t" {
+		if errKey != nil || errTokens != nil || key.APIKey != "k" || len(tokens) != 1 || tokens[0] != "t" {
 			t.Errorf("the organization: got key %q, %v and tokens %q, %v, want k and t", key, errKey, tokens, errTokens)
 		}
 	}
@@ -113,7 +113,7 @@ func TestMadeUpTokensStay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if key, err := s.APIKey(t.Context(), organization); err != nil || key != "canary-key" {
+		if key, err := s.JumpCloud(t.Context(), organization); err != nil || key.APIKey != "canary-key" {
 			t.Fatal(err)
 		}
 		got, err := s.WebhookTokens(t.Context(), organization)
@@ -163,9 +163,9 @@ func TestMadeUpTokensAreReplaced(t *testing.T) {
 	}
 	holds := func(s *secretfile.Store, key string, tokens ...string) {
 		t.Helper()
-		gotKey, errKey := s.APIKey(t.Context(), organization)
+		gotKey, errKey := s.JumpCloud(t.Context(), organization)
 		got, errTokens := s.WebhookTokens(t.Context(), organization)
-		if errKey != nil || errTokens != nil || gotKey != key || !slices.Equal(got, tokens) {
+		if errKey != nil || errTokens != nil || gotKey.APIKey != key || !slices.Equal(got, tokens) {
 			t.Errorf("got key %q, tokens %q; %v, %v, want %q, %q", gotKey, got, errKey, errTokens, key, tokens)
 		}
 	}
@@ -185,7 +185,7 @@ func TestMadeUpTokensAreReplaced(t *testing.T) {
 			t.Error("got no replaced webhook token in the file, want one")
 		}
 	}
-	if err := s.PutAPIKey(t.Context(), organization, "other"); !fault.Is(err, fault.Conflict) {
+	if err := s.PutJumpCloud(t.Context(), organization, secret.JumpCloud{APIKey: "other"}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("put a key of the environment: got %v, want kind %s", err, fault.Conflict)
 	}
 	holds(open(secret.Organization{APIKey: "canary-key", WebhookTokens: []string{"canary-token"}}), "canary-key", "canary-token")
@@ -195,7 +195,7 @@ func TestMadeUpTokensAreReplaced(t *testing.T) {
 
 	// The other way round: the environment has the tokens, and the file has the key.
 	s = open(secret.Organization{WebhookTokens: []string{"canary-token"}})
-	if err := s.PutAPIKey(t.Context(), organization, "key-put"); err != nil {
+	if err := s.PutJumpCloud(t.Context(), organization, secret.JumpCloud{APIKey: "key-put"}); err != nil {
 		t.Fatal(err)
 	}
 	holds(open(secret.Organization{WebhookTokens: []string{"canary-token"}}), "key-put", "canary-token")

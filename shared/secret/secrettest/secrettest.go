@@ -32,6 +32,7 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 	t.Run("what nobody put there", func(t *testing.T) { nothing(t, s, one) })
 	t.Run("keys and tokens are apart", func(t *testing.T) { apart(t, s) })
 	t.Run("what is put replaces what was there", func(t *testing.T) { replaced(t, s) })
+	t.Run("a service account instead of a key", func(t *testing.T) { serviceAccount(t, s) })
 	t.Run("many at once", func(t *testing.T) { atOnce(t, s) })
 	seed, err := s.PasswordSeed(t.Context())
 	if err != nil || len(seed) < 22 {
@@ -56,7 +57,7 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 // nothing checks that an organization has no secret.
 func nothing(t *testing.T, s secret.Store, id directory.OrganizationID) {
 	t.Helper()
-	if _, err := s.APIKey(t.Context(), id); !fault.Is(err, fault.NotFound) {
+	if _, err := s.JumpCloud(t.Context(), id); !fault.Is(err, fault.NotFound) {
 		t.Errorf("the key of %s: got %v, want kind %s", id, err, fault.NotFound)
 	}
 	if _, err := s.WebhookTokens(t.Context(), id); !fault.Is(err, fault.NotFound) {
@@ -67,8 +68,8 @@ func nothing(t *testing.T, s secret.Store, id directory.OrganizationID) {
 // holds checks that the first organization has these secrets.
 func holds(t *testing.T, s secret.Store, key string, tokens ...string) {
 	t.Helper()
-	if got, err := s.APIKey(t.Context(), one); err != nil || got != key {
-		t.Errorf("got key %q (%v), want %q", got, err, key)
+	if got, err := s.JumpCloud(t.Context(), one); err != nil || got.APIKey != key {
+		t.Errorf("got key %q (%v), want %q", got.APIKey, err, key)
 	}
 	if got, err := s.WebhookTokens(t.Context(), one); err != nil || !slices.Equal(got, tokens) {
 		t.Errorf("got tokens %q (%v), want %q", got, err, tokens)
@@ -79,7 +80,7 @@ func holds(t *testing.T, s secret.Store, key string, tokens ...string) {
 func put(t *testing.T, s secret.Store, id directory.OrganizationID, key string, tokens ...string) {
 	t.Helper()
 	if key != "" {
-		if err := s.PutAPIKey(t.Context(), id, key); err != nil {
+		if err := s.PutJumpCloud(t.Context(), id, secret.JumpCloud{APIKey: key}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -97,7 +98,7 @@ func apart(t *testing.T, s secret.Store) {
 		t.Errorf("tokens where only a key was put: got %v, want kind %s", err, fault.NotFound)
 	}
 	put(t, s, two, "", "token-of-two")
-	if _, err := s.APIKey(t.Context(), two); !fault.Is(err, fault.NotFound) {
+	if _, err := s.JumpCloud(t.Context(), two); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a key where only tokens were put: got %v, want kind %s", err, fault.NotFound)
 	}
 	put(t, s, one, "", "token-1")
@@ -113,9 +114,23 @@ func replaced(t *testing.T, s secret.Store) {
 	if err := s.PutWebhookTokens(t.Context(), two, []string{"token-of-two"}); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.APIKey(t.Context(), two); !fault.Is(err, fault.NotFound) {
+	if _, err := s.JumpCloud(t.Context(), two); !fault.Is(err, fault.NotFound) {
 		t.Errorf("the key of another organization: got %v, want kind %s", err, fault.NotFound)
 	}
+}
+
+// serviceAccount checks that client credentials replace a key as a whole, and a key replaces
+// them.
+func serviceAccount(t *testing.T, s secret.Store) {
+	for _, want := range []secret.JumpCloud{{ClientID: "id", ClientSecret: "secret"}, {APIKey: "key-2"}} {
+		if err := s.PutJumpCloud(t.Context(), one, want); err != nil {
+			t.Error(err)
+		}
+		if got, err := s.JumpCloud(t.Context(), one); err != nil || got != want {
+			t.Errorf("got another credential than the %s that was put (%v)", want.Kind(), err)
+		}
+	}
+	holds(t, s, "key-2", "token-2", "token-1")
 }
 
 // atOnce checks that concurrent puts of keys and tokens of one organization do not
@@ -132,7 +147,7 @@ func atOnce(t *testing.T, s secret.Store) {
 	if err != nil || !slices.ContainsFunc(pairs, func(pair []string) bool { return slices.Equal(pair, got) }) {
 		t.Errorf("got tokens %v (%v), want one of %v", got, err, pairs)
 	}
-	if key, err := s.APIKey(t.Context(), three); err != nil || key != "key-3" {
-		t.Errorf("got key %q (%v), want %q", key, err, "key-3")
+	if key, err := s.JumpCloud(t.Context(), three); err != nil || key.APIKey != "key-3" {
+		t.Errorf("got key %q (%v), want %q", key.APIKey, err, "key-3")
 	}
 }
