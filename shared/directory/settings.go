@@ -108,6 +108,8 @@ type Settings struct {
 	// ConnectionSource is the object in JumpCloud whose associations connect users
 	// and groups here.
 	ConnectionSource ConnectionSource `json:"connectionSource"`
+	// Exclude are the people whose accounts are never written.
+	Exclude Exclude `json:"exclude"`
 	// AllowSharedDomains allows another directory on the same tenant.
 	AllowSharedDomains bool `json:"allowSharedDomains"`
 }
@@ -133,7 +135,7 @@ type ConnectionSource struct {
 // attribute, nobody disabled for a lockout or an expired password.
 func DefaultSettings() Settings {
 	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, Import: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
-		ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
+		ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}, Exclude: Exclude{Users: []UserID{}, UPNs: []UPN{}}}
 }
 
 // ExportsManager reports whether the manager is among the attributes.
@@ -157,6 +159,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := s.checkCustomAttributes(); err != nil {
+		return err
+	}
+	if err := s.Exclude.check(); err != nil {
 		return err
 	}
 	return s.ConnectionSource.check()

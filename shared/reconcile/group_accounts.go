@@ -45,6 +45,10 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	err = b.Store.EachLink(ctx, b.dir.ID, users, func(link directory.Link) {
 		at := place[link.User]
 		m := &g.plan.Members[at]
+		if b.dir.Settings.Exclude.HasUPN(link.UPN) && link.EntraID != "" {
+			g.match.exclude(link.EntraID)
+		}
+		m.Excluded = link.Reason == directory.Excluded
 		m.Account, m.Coming = link.Account(), link.Account() == "" && link.Status == directory.Pending
 		if m.Account == m.Applied {
 			m.Account = m.Applied // the same string

@@ -53,6 +53,7 @@ const (
 	importPart       = "J"
 	catchUpPart      = "H"
 	seenPart         = "V"
+	excludedPart     = "K"
 )
 
 // join makes a key of parts.
