@@ -29,6 +29,8 @@ type directoryView struct {
 	Settings settingsView `json:"settings"`
 	// Credentials are read for one directory only.
 	Credentials []directory.CredentialState `json:"credentials,omitempty" doc:"When the credentials for Entra and JumpCloud end, and what to do; only where one directory is read"`
+	// Exclusion is not in lists.
+	Exclusion *exclusionView `json:"exclusion,omitempty" doc:"What is known of the group that the setting exclude names; missing without one, and in lists"`
 }
 
 // viewOfDirectory shows a directory.
@@ -36,10 +38,21 @@ func viewOfDirectory(dir directory.Directory) directoryView {
 	return directoryView{Directory: dir, Settings: settingsView(dir.Settings)}
 }
 
+// oneDirectory is the answer that shows one directory.
+func (a API) oneDirectory(ctx context.Context, dir directory.Directory) (*api.Answer[directoryView], error) {
+	view := viewOfDirectory(dir)
+	var err error
+	if view.Exclusion, err = a.exclusion(ctx, dir); err != nil {
+		return nil, api.Refuse(err, "", nil)
+	}
+	view.Credentials = a.credentialsOf(ctx, dir)
+	return &api.Answer[directoryView]{Body: view}, nil
+}
+
 // directories registers the operations on directories.
 func (a API) directories(on huma.API) {
 	const path = "/v1/directories"
-	huma.Register(on, api.Operation("createDirectory", http.MethodPost, path, "Connect an Entra tenant to an organization", http.StatusCreated, http.StatusConflict), a.createDirectory)
+	huma.Register(on, api.Operation("createDirectory", http.MethodPost, path, "Connect an Entra tenant to an organization", http.StatusCreated, http.StatusConflict, http.StatusBadGateway), a.createDirectory)
 	huma.Register(on, api.Operation("listDirectories", http.MethodGet, path, "All directories", http.StatusOK),
 		func(ctx context.Context, in *api.Paging) (*api.Answer[api.Page[directoryView]], error) {
 			list, err := a.Store.Directories(ctx, in.Limit, in.Cursor)
@@ -60,9 +73,7 @@ func (a API) directories(on huma.API) {
 			if err != nil {
 				return nil, err
 			}
-			view := viewOfDirectory(dir)
-			view.Credentials = a.credentialsOf(ctx, dir)
-			return &api.Answer[directoryView]{Body: view}, nil
+			return a.oneDirectory(ctx, dir)
 		})
 	huma.Register(on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
 }
@@ -130,10 +141,14 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
 		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
+	if err := a.mustHaveExcluded(ctx, organization, "", settings.Exclude.Group); err != nil {
+		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+	}
 	var kept directory.Directory
-	var rollout *store.Rollout // of the associations that the connection source already has
-	if settings.ConnectionSource.Type != directory.NoSource {
-		begun := store.Rollout{}.Begin(dir.ID, bulkRequest(reconcile.SettingsCause), true)
+	var rollout *store.Rollout // of what the connection source and the excluded group already have
+	if source := settings.ConnectionSource.Type != directory.NoSource; source || settings.Exclude.Group != "" {
+		begun := store.Rollout{}.Begin(dir.ID, bulkRequest(reconcile.SettingsCause), source)
+		begun.ExcludedNow = settings.Exclude.Group
 		rollout = &begun
 	}
 	err = store.Contended(ctx, func() error {
@@ -146,11 +161,15 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	}
 	if rollout != nil {
 		if err := a.rollOut(ctx, kept.ID); err != nil {
+			reads := "its connection source is read"
+			if !rollout.Source {
+				reads = "the group that exclude names is read"
+			}
 			return nil, api.Refuse(&fault.Error{Op: "admin.create directory", Kind: fault.KindOf(err), Err: err,
-				Message: "the directory " + string(kept.ID) + " is kept; its connection source is read within some minutes"}, "", nil)
+				Message: "the directory " + string(kept.ID) + " is kept; " + reads + " within some minutes"}, "", nil)
 		}
 	}
-	return &api.Answer[directoryView]{Body: viewOfDirectory(kept)}, nil
+	return a.oneDirectory(ctx, kept)
 }
 
 // rollOut sends the tasks that apply the settings of a directory. What it does not send,
@@ -210,7 +229,7 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	if err := a.rollOut(ctx, dir.ID); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	return &api.Answer[directoryView]{Body: viewOfDirectory(dir)}, nil
+	return a.oneDirectory(ctx, dir)
 }
 
 // connectionSource is the name of the setting.
@@ -235,6 +254,13 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	}
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+	}
+	if err := a.mustHaveExcluded(ctx, dir.Organization, before.Settings.Exclude.Group, dir.Settings.Exclude.Group); err != nil {
+		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+	}
+	rollout.ExcludedBefore, rollout.ExcludedNow = before.Settings.Exclude.Group, dir.Settings.Exclude.Group
+	if rollout.ExcludedBefore != rollout.ExcludedNow { // the source may have got the former group meanwhile
+		rollout.Source = rollout.Source || dir.Settings.ConnectionSource.Type != directory.NoSource
 	}
 	dir, refusal := a.describe(ctx, dir)
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {

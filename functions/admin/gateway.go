@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/seal"
+	"entrasync/shared/store"
 )
 
 // gateway is the state of one request that sets a password.
@@ -36,9 +37,11 @@ type account struct {
 	now    *directory.Account // as Entra shows it; nil if it was not read
 	unread error              // why it was not read
 	gone   bool               // Entra no longer has it
-	also   []directory.ID     // the other directories whose links name the account
-	action plan.Action
-	task   reconcile.Task
+	// excluded is who is excluded from the directory; the user may be.
+	excluded store.Excluded
+	also     []directory.ID // the other directories whose links name the account
+	action   plan.Action
+	task     reconcile.Task
 }
 
 // upn is the sign-in name of the account.
@@ -52,6 +55,12 @@ func (t *account) upn() directory.UPN {
 // refusal says why Entra would refuse any password for the account, nil if it may
 // accept one.
 func (t *account) refusal() *directory.Obstacle {
+	if why := t.excluded.Why(t.link.User, t.link.UPN, t.upn()); why != nil {
+		return why
+	}
+	if !t.excluded.Exclusion.Known() {
+		return t.excluded.WhyUnread()
+	}
 	if t.gone {
 		return &directory.Obstacle{Reason: directory.AccountMissing, Message: "the account is not in Entra any more: restore it from the deleted users there, or disconnect the user"}
 	}
@@ -104,7 +113,11 @@ func (g *gateway) findAccounts(ctx context.Context) error {
 			same.also = append(same.also, dir.ID)
 			continue
 		}
-		byAccount[key] = &account{dir: dir, link: link, action: plan.Action{
+		excluded, err := g.Store.ReadExcluded(ctx, dir.ID, dir.Settings.Exclude.Group, []directory.UserID{g.user.ID})
+		if err != nil {
+			return err
+		}
+		byAccount[key] = &account{dir: dir, link: link, excluded: excluded, action: plan.Action{
 			ID: uuid.Must(uuid.NewV7()).String(), Type: plan.SetPassword, Directory: dir.ID, EntraID: link.EntraID,
 			Subject: plan.Subject{Kind: "user", ID: string(g.user.ID), Name: g.user.Username},
 			Changes: []directory.Change{}, Cause: cause, Status: plan.Queued, At: cause.At,

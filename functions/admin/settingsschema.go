@@ -62,6 +62,7 @@ func settingsSchema(patch bool) *huma.Schema {
 		"import":           describe.imports(),
 		"customAttributes": describe.customAttributes(),
 		"connectionSource": describe.connectionSource(),
+		"exclude":          describe.exclude(),
 	})
 	for name, does := range switches {
 		settings.Properties[name] = describe.boolean(does)
@@ -151,6 +152,21 @@ func (s schemas) connectionSource() *huma.Schema {
 	return s.object("The object in JumpCloud whose associations connect users and groups", map[string]*huma.Schema{
 		"type": s.oneOf("none: there is no such object", "none", "application", "office_365"),
 		"id":   s.text(directory.JumpCloudID, directory.JumpCloudIDSays, "Missing with the type none"),
+	})
+}
+
+// exclude is the setting exclude. A patch replaces a complete list, so its elements cannot
+// be null.
+func (s schemas) exclude() *huma.Schema {
+	most, item := directory.MaxExcluded, schemas{}
+	list := func(description string, of *huma.Schema) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeArray, Nullable: s.patch, Items: of, MaxItems: &most, Description: description}
+	}
+	group := s.text(directory.NoJumpCloudID, directory.JumpCloudIDSays+", or nothing", "The JumpCloud group whose members, nested ones too, are excluded; empty: none. While its members are read for the first time nothing is written in the directory")
+	return s.object("Whose accounts are never created, taken over, changed, enabled, disabled, or put into groups or taken out of them: break-glass and service accounts", map[string]*huma.Schema{
+		"users": list("The ids of JumpCloud users", item.text(directory.JumpCloudID, directory.JumpCloudIDSays, "")),
+		"upns":  list("The sign-in names of accounts in Entra, whoever has them; without regard to case", &huma.Schema{Type: huma.TypeString}),
+		"group": group,
 	})
 }
 

@@ -36,6 +36,14 @@ func (f *fixture) disconnect(id directory.ID, group directory.GroupID) {
 	}
 }
 
+// excludes has a directory exclude the members of a group.
+func (f *fixture) excludes(id directory.ID, group directory.GroupID) {
+	f.t.Helper()
+	if err := f.records.PutExclusion(f.t.Context(), store.Exclusion{Directory: id, Group: group}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // within puts a group into a connected one.
 func (f *fixture) within(id directory.ID, outer, inner directory.GroupID) {
 	f.t.Helper()
@@ -102,6 +110,10 @@ func TestTasksOfGroups(t *testing.T) {
 		}, edge("user_group", backend, "user", ann), []string{in(one, ann, "edge", ", memberships")}},
 		{"joins a group that was disconnected", func(f *fixture) { f.connect(one, engineering); f.disconnect(one, engineering) }, edge("user_group", engineering, "user", ann), nil},
 		{"an attempt that failed", joins, failed, nil},
+		{"joins a group whose members are excluded", func(f *fixture) { f.excludes(one, sales) }, edge("user_group", sales, "user", ann), []string{in(one, ann, "edge", ", memberships")}},
+		{"joins a group within one whose members are excluded", func(f *fixture) { f.excludes(one, sales); f.within(one, sales, backend) }, edge("user_group", backend, "user", ann),
+			[]string{in(one, ann, "edge", ", memberships")}},
+		{"a group is put into one whose members are excluded", func(f *fixture) { f.excludes(one, sales) }, edge("user_group", sales, "user_group", backend), []string{in(one, "group "+sales, "edge", ", all members")}},
 		{"a device joins", joins, edge("user_group", engineering, "system", "6530000000000000000000c1"), nil},
 
 		{"a group is put into a connected one", joins, edge("user_group", engineering, "user_group", backend), []string{in(one, "group "+engineering, "edge", ", all members")}},

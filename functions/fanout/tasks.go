@@ -120,7 +120,7 @@ func (h Handler) groupChanged(ctx context.Context, change jumpcloud.Change, caus
 }
 
 // directoriesOf returns the directories that a group is connected to or has a link in,
-// except released links.
+// except released links, or whose members are excluded from.
 func directoriesOf(group store.Group) []directory.ID {
 	var ids distinct[directory.ID]
 	for _, c := range group.Connections {
@@ -130,6 +130,9 @@ func directoriesOf(group store.Group) []directory.ID {
 		if l.Status != directory.Released {
 			ids.add(l.Directory)
 		}
+	}
+	for _, e := range group.Excludes {
+		ids.add(e.Directory)
 	}
 	return ids.all
 }
@@ -181,13 +184,15 @@ func (h Handler) nestingChanged(ctx context.Context, organization directory.Orga
 	return found, err
 }
 
-// connected is a group that is connected to a directory.
+// connected is a group that is connected to a directory, or whose members are excluded from
+// it.
 type connected struct {
 	directory directory.ID
 	group     directory.GroupID
 }
 
-// connecting returns the connected groups that are one of the groups or contain one.
+// connecting returns the connected groups, and those whose members are excluded, that are one
+// of the groups or contain one.
 func (h Handler) connecting(ctx context.Context, organization directory.OrganizationID, groups []directory.GroupID) ([]connected, error) {
 	var found distinct[connected]
 	for _, id := range groups {
@@ -200,6 +205,9 @@ func (h Handler) connecting(ctx context.Context, organization directory.Organiza
 		}
 		for _, w := range group.Within {
 			found.add(connected{w.Directory, w.Outer})
+		}
+		for _, e := range group.Excludes {
+			found.add(connected{e.Directory, id})
 		}
 	}
 	return found.all, nil

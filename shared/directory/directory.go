@@ -38,10 +38,12 @@ type (
 )
 
 // The patterns of ids: JumpCloudID matches ids of JumpCloud, JumpCloudIDSays describes them
-// for people, and IDPattern matches ids of directories.
+// for people, NoJumpCloudID matches them and an empty text, and IDPattern matches ids of
+// directories.
 const (
 	JumpCloudID     = `^` + hexDigits + `$`
 	JumpCloudIDSays = "24 hex digits"
+	NoJumpCloudID   = `^(` + hexDigits + `)?$`
 	IDPattern       = `^` + hexDigits + `-[0-9a-z]{1,32}$`
 
 	hexDigits = `[0-9a-f]{24}`

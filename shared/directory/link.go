@@ -224,6 +224,9 @@ type Link struct {
 	// NameFreed says that the account may have another name than before, and that the tasks
 	// for those who wait for the earlier one may not have been sent.
 	NameFreed bool `json:"nameFreed,omitempty"`
+	// Excluded says that the user was excluded when the link was last written: what Entra
+	// has is not known, and all is compared once the user is not excluded any more.
+	Excluded bool `json:"excluded,omitempty"`
 	// Problems are the attributes that cannot be written; the others are.
 	Problems []Problem `json:"problems,omitempty"`
 	// PasswordAt is when the newest password that we know of was set in JumpCloud;

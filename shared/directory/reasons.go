@@ -65,6 +65,8 @@ const (
 	JumpCloudUnavailable Reason = "jumpcloud_unavailable"
 	AbsenceUnconfirmed   Reason = "absence_unconfirmed"
 	Stranded             Reason = "stranded"
+	Excluded             Reason = "excluded"
+	ExclusionUnread      Reason = "exclusion_unread"
 )
 
 // Reasons for Entra to refuse the application; they concern all of a directory.
@@ -187,6 +189,9 @@ var reasons = []Explained{
 	{JumpCloudUnavailable, "JumpCloud could not be read", "nothing: it is tried again", OfLink},
 	{AbsenceUnconfirmed, "JumpCloud does not show the user or the group any more, and that is not believed yet", "nothing: JumpCloud is read again", OfLink},
 	{Stranded, "entrasync stopped every time it worked on a change of the user or the group, and the change may not be in Entra", "read the log for why, then send the change back: `POST /v1/dead-letters/redrive`", OfLink},
+
+	{Excluded, "the directory's setting `exclude` says that entrasync does not touch the user, the account or the group", "nothing, if that is meant; else take it off the list that the message names", OfLink},
+	{ExclusionUnread, "the directory's setting `exclude` names a group whose members were not read yet, so it is not known who is excluded", "nothing: the group is read; if it stays so, read the directory, which says why", OfLink},
 
 	{PendingConsent, "the tenant has not let the application in yet", "give admin consent in Entra, then PATCH the directory", OfLink},
 	{ConsentLost, "Entra does not accept the application's sign-in", "check the application's credentials and the tenant's consent", OfLink},

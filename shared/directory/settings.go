@@ -112,6 +112,8 @@ type Settings struct {
 	// ConnectionSource is the object in JumpCloud whose associations connect users
 	// and groups here.
 	ConnectionSource ConnectionSource `json:"connectionSource"`
+	// Exclude are the people whose accounts are never written.
+	Exclude Exclude `json:"exclude"`
 	// AllowSharedDomains allows another directory on the same tenant.
 	AllowSharedDomains bool `json:"allowSharedDomains"`
 }
@@ -137,7 +139,7 @@ type ConnectionSource struct {
 // attribute, nobody disabled for a lockout or an expired password.
 func DefaultSettings() Settings {
 	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, Import: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
-		RepairDrift: true, ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
+		RepairDrift: true, ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}, Exclude: Exclude{Users: []UserID{}, UPNs: []UPN{}}}
 }
 
 // UnmarshalJSON reads settings. A setting that is newer than they are, and that is on by
@@ -173,6 +175,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := s.checkCustomAttributes(); err != nil {
+		return err
+	}
+	if err := s.Exclude.check(); err != nil {
 		return err
 	}
 	return s.ConnectionSource.check()

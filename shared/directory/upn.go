@@ -13,7 +13,7 @@ import (
 //   - domains without a default: M if its domain is listed, else the user is not synced;
 //   - domains with a default: M if its domain is listed, else the local part of M at the default.
 //
-// Domains are compared without regard to case. The obstacle says why there is no name that
+// Domains are compared without regard to case. A name that is excluded is nobody's. The obstacle says why there is no name that
 // Entra would take; it is nil when there is one.
 func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 	mail := strings.TrimSpace(s.mappedEmail(u))
@@ -28,6 +28,9 @@ func (s Settings) UserPrincipalName(u User) (UPN, *Obstacle) {
 	}
 	if refused := upn.refused(); refused != "" {
 		return "", &Obstacle{Reason: UPNInvalid, Message: fmt.Sprintf("the sign-in name %s %s: change the user's %s e-mail", upn, refused, s.MappedEmail)}
+	}
+	if s.Exclude.HasUPN(upn) {
+		return "", s.Exclude.named(upn)
 	}
 	return upn, nil
 }

@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/plan"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
@@ -159,6 +160,25 @@ func (k *Kit) Settings(d directory.Directory, edit func(*directory.Settings)) di
 	k.Must(err)
 	edit(&known.Settings)
 	return k.keep(known)
+}
+
+// Exclude stores who is excluded from a directory, as the API does: what is known of the
+// members of a group begins anew.
+func (k *Kit) Exclude(d directory.Directory, e directory.Exclude) directory.Directory {
+	k.t.Helper()
+	ctx := context.Background()
+	known, err := k.Store.Directory(ctx, d.ID)
+	k.Must(err)
+	neighbours, err := k.Store.Neighbours(ctx, known)
+	k.Must(err)
+	rollout, err := k.Store.Rollout(ctx, d.ID, store.Selection{})
+	k.Must(err)
+	rollout = rollout.Begin(d.ID, plan.Cause{Type: "settings_changed", At: time.Now().UTC(), Many: true}, false)
+	rollout.ExcludedBefore, rollout.ExcludedNow = known.Settings.Exclude.Group, e.Group
+	known.Settings.Exclude = e
+	known.Version, err = k.Store.PutDirectoryAmong(ctx, known, &rollout, neighbours)
+	k.Must(err)
+	return known
 }
 
 // keep stores a directory.

@@ -20,6 +20,8 @@ type Member struct {
 	Returning bool
 	// Lost says that the account was found to be gone in Entra.
 	Lost bool
+	// Excluded says that the user is excluded and perhaps has an account that we do not know.
+	Excluded bool
 }
 
 // Group is what is known about one group in one directory.
@@ -36,6 +38,8 @@ type Group struct {
 	Members []Member
 	// Present are the members that Entra shows; nil if they were not read.
 	Present map[directory.EntraID]bool
+	// Excluded are accounts that are neither added nor removed.
+	Excluded map[directory.EntraID]bool
 	// All says that Members are all members, and not only those that were marked dirty.
 	All bool
 	// Unsure are the accounts that we began to add, and nobody knows whether they are in
@@ -231,9 +235,26 @@ func (g Group) maintain(link directory.GroupLink, name string) GroupDecision {
 }
 
 // complete reports whether every member has an account: until then an unknown account in
-// the group may be that of a member.
+// the group may be that of a member. An excluded one never gets an account; the caller finds
+// in Excluded which account the person may have.
 func (g Group) complete() bool {
-	return !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account == "" })
+	return !slices.ContainsFunc(g.Members, func(m Member) bool { return m.Wanted && m.Account == "" && !m.Excluded })
+}
+
+// Kept are the users who left the group and stay in it in Entra because they are excluded.
+func (g Group) Kept() []directory.UserID {
+	var users []directory.UserID
+	for _, m := range g.Members {
+		if !m.Wanted && m.Applied != "" && g.Excluded[m.Applied] {
+			users = append(users, m.User)
+		}
+	}
+	return users
+}
+
+// HasStrangers reports whether there may be accounts to remove that are not to be members.
+func (g Group) HasStrangers() bool {
+	return g.Settings.ExactMembership && g.All && len(g.strangers()) > 0
 }
 
 // strangers are the accounts in the group that are not to be members.
@@ -270,7 +291,7 @@ func (g Group) additions() []directory.EntraID {
 		if g.Present != nil {
 			there = g.Present[m.Account]
 		}
-		if m.Wanted && m.Account != "" && !there && !g.stays(m) {
+		if m.Wanted && m.Account != "" && !there && !g.stays(m) && !g.Excluded[m.Account] {
 			add = append(add, m.Account)
 		}
 	}
@@ -297,6 +318,7 @@ func (g Group) removals() []directory.EntraID {
 	if g.Settings.ExactMembership && g.All && g.complete() && !g.sparesStrangers() {
 		remove = append(remove, g.strangers()...)
 	}
+	remove = slices.DeleteFunc(remove, func(id directory.EntraID) bool { return g.Excluded[id] })
 	slices.Sort(remove)
 	return slices.Compact(remove)
 }
@@ -319,6 +341,8 @@ func (g Group) unwritten() []directory.Member {
 			after.Applied = ""
 		}
 		switch {
+		case g.leavesOut(m):
+			after.Problem = &directory.Obstacle{Reason: directory.Excluded, Message: "the user is excluded from this directory, and is neither added to the group nor removed from it: take the user off the setting exclude, if that is not meant"}
 		case m.Wanted && m.Returning && !gone: // in the group, as far as is known
 		case m.Wanted && m.Account == "":
 			after.Problem = &directory.Obstacle{Reason: directory.MemberAbsent, Message: "the user has no account in this directory yet, and joins as soon as there is one"}
@@ -330,6 +354,11 @@ func (g Group) unwritten() []directory.Member {
 		}
 	}
 	return changed
+}
+
+// leavesOut reports whether a member is not added because the user is excluded.
+func (g Group) leavesOut(m Member) bool {
+	return m.Wanted && m.Applied == "" && (m.Excluded && m.Account == "" || g.Excluded[m.Account] && !g.Present[m.Account])
 }
 
 // differ reports whether the record of a member changes.

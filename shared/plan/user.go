@@ -45,6 +45,38 @@ func (u User) Names() bool {
 		(u.Link.EntraID == "" || !directory.UPN(u.Link.Applied[directory.UserPrincipalName].String()).Same(u.Desired.UPN))
 }
 
+// SignInNames are the sign-in names that the account of the link has or may have, and those
+// that actions would give it.
+func (u User) SignInNames(actions ...Action) []directory.UPN {
+	names := []directory.UPN{u.Link.UPN}
+	if u.Link.Unconfirmed != nil {
+		names = append(names, u.Link.Unconfirmed.UPN)
+	}
+	if u.Link.Aside != nil {
+		names = append(names, u.Link.Aside.Home)
+	}
+	for _, action := range actions {
+		if name, written := action.Value(directory.UserPrincipalName); written {
+			names = append(names, directory.UPN(name.String()))
+		}
+	}
+	return names
+}
+
+// FoundNames are the SignInNames and those of the accounts that were found.
+func (u User) FoundNames() []directory.UPN {
+	names := u.SignInNames()
+	for _, account := range []*directory.Account{u.Account, u.Created} {
+		if account != nil {
+			names = append(names, account.UPN)
+		}
+	}
+	if u.Deleted != nil {
+		names = append(names, u.Deleted.UPN)
+	}
+	return names
+}
+
 // Origin is the account that must be searched by its id before any by name: the one from
 // which a user without an account was imported. "" if there is none to search, or if an
 // account is being created because that one is gone.

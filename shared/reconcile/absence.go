@@ -211,7 +211,7 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 // doubt comes back as one that was first seen in a list.
 func (e *linkEngine[T]) leaveToList(ctx context.Context, about store.Doubt, cause plan.Cause) error {
 	task := GroupTask{Directory: e.dir.ID, Cause: cause, Source: true}
-	if about.What == store.UserInGroup {
+	if about.What == store.UserInGroup || about.What == store.UserExclude {
 		task = GroupTask{Directory: e.dir.ID, Cause: cause, Group: about.Group, AllMembers: true}
 	}
 	if err := Enqueue(ctx, e.Lanes.GroupsBulk, task); err != nil {

@@ -17,7 +17,7 @@ import (
 type Groups struct{ Parts }
 
 // NewGroups returns a fault that names the first part that is missing.
-func NewGroups(parts Parts) (Groups, error) { return Groups{parts}, parts.check() }
+func NewGroups(parts Parts) (Groups, error) { return Groups{parts.remembering()}, parts.check() }
 
 // groups names them in logs, metrics and records.
 var groups = noun{subject: "group", attempts: "group", failed: "group_attempts_failed", ended: "groups_settled"}
@@ -71,11 +71,21 @@ type groupMatch struct {
 	claimed bool // the group in Entra is new to us
 	awaits  bool // for members who will get their accounts soon
 	waited  bool // until this attempt
+	// excluded are the accounts of members whose sign-in names are excluded.
+	excluded map[directory.EntraID]bool
 	// byID are the places of members by their accounts, see [group.byAccount].
 	byID map[directory.EntraID]int
 	// gone says that the group in Entra is not there any more, and that this is only
 	// reported.
 	gone bool
+}
+
+// exclude notes the account of a member whose sign-in name is excluded.
+func (m *groupMatch) exclude(id directory.EntraID) {
+	if m.excluded == nil {
+		m.excluded = map[directory.EntraID]bool{}
+	}
+	m.excluded[id] = true
 }
 
 // groupWritten is the results of the actions.
@@ -126,7 +136,9 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 	goThrough(ctx, b, b.objects, []stage[*groupBatch, *group]{{"authorize", (*groupBatch).authorize, false}}) // sets the clients
 	b.leases = newLeases(b.Store)
 	defer b.leases.close()
-	inWaves(b.objects, func(g *group) {
+	excluding, others := apart(b.objects, b.excludes)
+	goThrough(ctx, b, excluding, excludeStages())
+	inWaves(others, func(g *group) {
 		goThrough(ctx, b, []*group{g}, groupReadStages())
 	}, func(wave []*group) {
 		own := *b

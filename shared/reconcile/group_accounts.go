@@ -46,6 +46,10 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		at := place[link.User]
 		m := &g.plan.Members[at]
 		m.Lost = link.Drift.Gone() || link.Reason == directory.AccountMissing
+		if b.dir.Settings.Exclude.HasUPN(link.UPN) && link.EntraID != "" {
+			g.match.exclude(link.EntraID)
+		}
+		m.Excluded = link.Reason == directory.Excluded
 		m.Account, m.Coming = link.Account(), link.Account() == "" && link.Status == directory.Pending
 		if m.Account == m.Applied {
 			m.Account = m.Applied // the same string

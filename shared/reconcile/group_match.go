@@ -130,10 +130,19 @@ func (b *groupBatch) forget(ctx context.Context, g *group) error {
 }
 
 // decide makes the plan.
-func (b *groupBatch) decide(_ context.Context, groups []*group) {
+func (b *groupBatch) decide(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		b.noteDifferences(g)
 		d := g.plan.Decide()
+		if b.dir.Settings.Exclude.Any() && (g.plan.HasStrangers() || slices.ContainsFunc(d.Actions, changesMembers)) {
+			if err := b.spareExcluded(ctx, g); err != nil {
+				b.fail(ctx, g, err)
+			}
+			if g.over {
+				continue
+			}
+			d = g.plan.Decide()
+		}
 		g.match.claimed = d.Link.EntraID != g.link.EntraID
 		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
 		g.written.members = map[directory.UserID]directory.Member{}

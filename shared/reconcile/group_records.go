@@ -30,13 +30,16 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 		// A group that nobody ever connected needs no work, unless the connection source
 		// is to be read.
 		g.over = !found && !g.plan.Connected && !g.attempt.Source
+		if b.excludes(g) {
+			g.over, g.linkless = false, !found
+		}
 		if !found {
 			g.link = directory.NewGroupLink(id, g.attempt.Group)
 		}
 		if g.read.stranded = link.StrandedAt; link.Unread() { // what the message asked to read is not known
 			g.attempt.AllMembers, g.attempt.Source, g.attempt.Compare = true, true, true
 		}
-		if !g.over && known.Busy(id, time.Now()) {
+		if !g.over && !b.excludes(g) && known.Busy(id, time.Now()) {
 			g.busy()
 		}
 	}

@@ -34,6 +34,7 @@ func (b *groupBatch) mayWrite(ctx context.Context, groups []*group) {
 			b.retry(ctx, g, fault.New(fault.Changed, "reconcile.write group", "another worker works on the group by now"))
 		}
 	}
+	b.mayChangeMembers(ctx, groups)
 }
 
 // beginning notes what an action is about to change. The action replaces the open actions

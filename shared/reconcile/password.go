@@ -45,7 +45,7 @@ func NewPasswords(parts Parts, seed func(context.Context) (string, error)) (Pass
 	if err := parts.check(); err != nil {
 		return Passwords{}, err
 	}
-	return Passwords{parts, seed}, fault.Missing("reconcile.new", fault.Part{Name: "PasswordSeed", There: seed != nil})
+	return Passwords{parts.remembering(), seed}, fault.Missing("reconcile.new", fault.Part{Name: "PasswordSeed", There: seed != nil})
 }
 
 // passwords names them in logs and records. The actions count what fails.
@@ -173,9 +173,19 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	case len(known.Paths(p.directory)) == 0:
 		return &fault.Error{Op: "reconcile.set password", Kind: fault.NotFound, Reason: directory.Disconnected, Message: directory.Sentence(directory.Disconnected)}
 	}
+	if why := b.whyExcluded(records.Excluded, link); why != nil {
+		return why
+	}
 	p.ready.link = link
 	if p.ready.entra, err = b.Clients.Entra(ctx, records.Directory.Tenant); err != nil {
 		return err
+	}
+	accounts, err := b.excludedAccounts(ctx, p.ready.entra, p.directory, records.Excluded.UPNs)
+	if err != nil {
+		return err
+	}
+	if accounts[link.EntraID] {
+		return excludedFault(records.Excluded.WhyAccount())
 	}
 	// If the tenant cannot be read, Entra refuses the password where it must.
 	if tenant, err := p.ready.entra.Tenant(ctx, nil, time.Time{}); err == nil {
@@ -185,6 +195,23 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	}
 	p.ready.value, err = b.keys.open(ctx, p)
 	return err
+}
+
+// whyExcluded is why the user of an account is excluded, or may be; nil if the user is not.
+func (b *passwordWork) whyExcluded(excluded store.Excluded, link directory.Link) error {
+	if why := excluded.Why(link.User, link.UPN); why != nil {
+		return excludedFault(why)
+	}
+	if !excluded.Exclusion.Known() {
+		why := excluded.WhyUnread()
+		return &fault.Error{Op: "reconcile.set password", Kind: fault.Transient, Reason: why.Reason, Message: why.Message}
+	}
+	return nil
+}
+
+// excludedFault is the fault for a password that an excluded account does not get.
+func excludedFault(why *directory.Obstacle) error {
+	return &fault.Error{Op: "reconcile.set password", Kind: fault.Forbidden, Reason: why.Reason, Message: why.Message}
 }
 
 // refusal is why the account gets no password; nil if it may get one. If the link says

@@ -167,6 +167,14 @@ type Parts struct {
 	Metrics metric.Counter
 	// Publisher gets every completed action; nil publishes nothing.
 	Publisher Publisher
+
+	named *named // the accounts that have excluded sign-in names
+}
+
+// remembering are the parts with what a process remembers.
+func (p Parts) remembering() Parts {
+	p.named = &named{}
+	return p
 }
 
 // check returns a fault that names the first part that is missing.

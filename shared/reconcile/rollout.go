@@ -14,10 +14,11 @@ import (
 )
 
 // Rollout sends tasks for many users or groups of a directory. After its settings were
-// changed: one for every link of a user, one for every connected group, and those that read
-// the connection source if it was named. With a selection: one for every link that has the
-// status and the reason. A record (store.Rollout) says what is left to send: the API begins,
-// and the sweep sends what the API had no time for, or did not send because its process died.
+// changed: one for every link of a user, one for every connected group, those that read the
+// group whose members are excluded, and those that read the connection source if it was named.
+// With a selection: one for every link that has the status and the reason. A record
+// (store.Rollout) says what is left to send: the API begins, and the sweep sends what the API
+// had no time for, or did not send because its process died.
 type Rollout struct {
 	Store *store.Store
 	// Users and Groups are the bulk lanes.
@@ -78,6 +79,11 @@ func (r Rollout) send(ctx context.Context, left *store.Rollout) (cursor string, 
 	case left.Only != (store.Selection{}):
 		return r.sendSelected(ctx, left)
 	case left.Stage == store.RolloutOfUsers:
+		if left.Cursor == "" {
+			if err := r.sendExclude(ctx, *left); err != nil {
+				return "", err
+			}
+		}
 		page, err := r.Store.Links(ctx, left.Directory, rolloutPageSize, left.Cursor)
 		if err != nil {
 			return "", err
@@ -146,6 +152,23 @@ func Retry(dir directory.Directory, user directory.UserID, cause plan.Cause) Tas
 // group in Entra.
 func RetryGroup(dir directory.Directory, group directory.GroupID, cause plan.Cause) GroupTask {
 	return GroupTask{Directory: dir.ID, Group: group, Cause: cause, AllMembers: true, Compare: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
+}
+
+// sendExclude sends the tasks that read the group whose members are excluded. They are sent
+// before those of users, who may have to wait for them.
+func (r Rollout) sendExclude(ctx context.Context, left store.Rollout) error {
+	dir, err := r.Store.Directory(ctx, left.Directory)
+	switch {
+	case fault.Is(err, fault.NotFound): // there is nobody to exclude
+		return nil
+	case err != nil:
+		return err
+	}
+	task, named := ExcludeTask(dir, left.Cause)
+	if !named {
+		return nil
+	}
+	return Enqueue(ctx, r.Groups, task, task.Recheck())
 }
 
 // sendSource sends the tasks that read the associations of the connection source.

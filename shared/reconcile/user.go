@@ -17,7 +17,7 @@ import (
 type Users struct{ Parts }
 
 // NewUsers returns a fault that names the first part that is missing.
-func NewUsers(parts Parts) (Users, error) { return Users{parts}, parts.check() }
+func NewUsers(parts Parts) (Users, error) { return Users{parts.remembering()}, parts.check() }
 
 // users names them in logs, metrics and records.
 var users = noun{subject: "user", attempts: "user", failed: "user_attempts_failed", ended: "users_settled"}
@@ -39,6 +39,7 @@ func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []
 type userBatch struct {
 	linkEngine[*user]
 	siblings  []directory.Directory // the other directories on the tenant
+	excluded  store.Excluded        // who is excluded from the directory
 	jumpcloud JumpCloud
 	listed    map[directory.UserID]directory.User // users that were read by a list
 	entra     Entra
@@ -53,6 +54,7 @@ type user struct {
 	known     store.User
 	connected directory.Connected
 	link      directory.Link
+	excluded  bool // as a member of the group whose members are excluded
 	read      userRead
 	plan      plan.User
 	match     userMatch
@@ -70,6 +72,10 @@ type userRead struct {
 	// unjudged says that one read did not show the user, who had no access to lose: nothing
 	// else says that the user is gone.
 	unjudged bool
+	// spared says that one read did not show the user, who is excluded.
+	spared bool
+	// readmitted says that the user has just left the group whose members are excluded.
+	readmitted bool
 	// doubted are the paths that JumpCloud does not show any more and that are not yet
 	// believed to be gone.
 	doubted []directory.Path
@@ -110,6 +116,7 @@ func userPlanStages() []stage[*userBatch, *user] {
 		{"authorize", (*userBatch).authorize, false},  // ends all in a tenant that has not given consent yet
 		{"recall", (*userBatch).recall, false},        // sets open and link: what interrupted actions wrote is not known
 		{"desire", (*userBatch).desire, false},        // sets plan
+		{"exclude", (*userBatch).exclude, false},      // ends excluded users; sets link of who is excluded no more
 	}
 }
 

@@ -178,6 +178,7 @@ var obstacleKinds = map[directory.Reason]fault.Kind{
 	directory.ProtectedAccount:     fault.Forbidden,
 	directory.GuestAccount:         fault.Forbidden,
 	directory.AgentAccount:         fault.Forbidden,
+	directory.Excluded:             fault.Forbidden,
 }
 
 // obstacleKind is the kind of a reason that parks before anything is sent.

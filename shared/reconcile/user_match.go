@@ -236,9 +236,18 @@ func (b *userBatch) wait(ctx context.Context, users []*user) {
 }
 
 // decide makes the plan. While all paths of a user are in doubt it enables no account.
-func (b *userBatch) decide(_ context.Context, users []*user) {
+func (b *userBatch) decide(ctx context.Context, users []*user) {
 	for _, u := range users {
 		d := u.plan.Decide()
+		if why := b.excluded.Why(u.attempt.User, u.plan.FoundNames()...); why != nil {
+			b.closeInterrupted(ctx, []*user{u})
+			b.parkExcluded(ctx, u, why)
+			continue
+		}
+		if len(d.Actions) > 0 && !b.excluded.Exclusion.Known() {
+			b.awaitExclusion(u, b.excluded.WhyUnread())
+			continue
+		}
 		if u.heldByDoubt() && slices.ContainsFunc(d.Actions, plan.Action.Opens) {
 			b.awaitSecondRead(u, "what connects the user to this directory")
 			continue

@@ -84,6 +84,9 @@ func (b *userBatch) readGroups(ctx context.Context, u *user) error {
 	if u.read.groups, err = b.jumpcloud.GroupsOf(ctx, u.attempt.User); err != nil {
 		return jumpCloudTrouble(err)
 	}
+	if err := b.joinExcluded(ctx, u); err != nil {
+		return err
+	}
 	stay, left := slices.Clone(u.read.groups), b.statedToLeave(u)
 	for _, id := range groupsOf(u.known, b.dir.ID) {
 		about := b.about(u, store.UserInGroup, id)

@@ -42,7 +42,9 @@ func (b *userBatch) readUser(ctx context.Context, u *user) {
 	switch {
 	case err == nil:
 		u.read.source = &found
-		u.read.failed = b.dispel(ctx, u, b.about(u, store.UserExists, ""))
+		if u.read.failed = b.dispel(ctx, u, b.about(u, store.UserExists, "")); u.read.failed == nil {
+			u.read.failed = b.leaveExcluded(ctx, u)
+		}
 	case fault.Is(err, fault.NotFound):
 		u.read.failed = b.judgeUser(ctx, u)
 	default:
@@ -55,8 +57,12 @@ func (b *userBatch) readUser(ctx context.Context, u *user) {
 // was believed to be gone before, until JumpCloud shows the user again. Of a user who is not
 // connected and has no enabled account it is not judged, because there is no access to lose.
 // The link does not say then that the user is gone: once the user is connected, one more
-// wrong answer would be believed at once and end that.
+// wrong answer would be believed at once and end that. Neither is it judged of who is
+// excluded.
 func (b *userBatch) judgeUser(ctx context.Context, u *user) error {
+	if u.read.spared = b.whyExcluded(u) != nil; u.read.spared {
+		return nil
+	}
 	link, _ := u.known.Link(b.dir.ID)
 	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(u.known.Paths(b.dir.ID))+len(u.read.groups) > 0 || u.read.held
 	believed := link.Status == directory.Released && link.Reason == directory.Deleted && link.State != directory.Enabled

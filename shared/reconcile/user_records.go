@@ -18,11 +18,11 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 	if !b.found(ctx, id, users, err) {
 		return false
 	}
-	b.dir, b.siblings = records.Directory, records.Siblings
+	b.dir, b.siblings, b.excluded = records.Directory, records.Siblings, records.Excluded
 	for _, u := range users {
 		u.known = records.Users[u.attempt.User]
 		link, found := u.known.Link(id)
-		u.connected = b.howConnected(u.known)
+		u.connected, u.excluded = b.howConnected(u.known), records.Excluded.Members[u.attempt.User]
 		if u.over = !found && !u.connected.Here; u.over {
 			continue
 		}

@@ -16,7 +16,7 @@ const underWay = 2 * time.Minute
 
 // send sends the actions of users, and takes their results into the links.
 func (b *userBatch) send(ctx context.Context, users []*user) {
-	b.write(ctx, users, func(context.Context, []*user) {}, func(ctx context.Context, users []*user, actions []plan.Action) {
+	b.write(ctx, users, b.mayWrite, func(ctx context.Context, users []*user, actions []plan.Action) {
 		for i, result := range b.entra.Apply(ctx, actions) {
 			b.complete(ctx, users[i], actions[i], result)
 		}

@@ -19,6 +19,7 @@ const (
 	UserSource  Doubted = "source"     // a user with the connection source
 	GroupExists Doubted = "group"      // a group
 	GroupSource Doubted = "groupsource"
+	UserExclude Doubted = "exclusion" // a user in the group whose members are excluded
 )
 
 // Doubt is an absence in JumpCloud that would remove access and is not confirmed yet.

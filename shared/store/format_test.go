@@ -22,6 +22,8 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "listed-part", goldentest.Filled[listedPart]())
 	goldentest.Kept(t, "account-list", goldentest.Filled[AccountList]())
 	goldentest.Kept(t, "accounts-part", goldentest.Filled[accountsPart]())
+	goldentest.Kept(t, "exclusion", goldentest.Filled[Exclusion]())
+	goldentest.Kept(t, "excluded-member", goldentest.Filled[excludedMember]())
 	goldentest.Kept(t, "within", goldentest.Filled[Within]())
 	goldentest.Kept(t, "mark", goldentest.Filled[Mark]())
 	goldentest.Kept(t, "check", goldentest.Filled[Check]())

@@ -40,6 +40,8 @@ type Group struct {
 	Links       []directory.GroupLink
 	// Within are the connected groups that contain this one.
 	Within []Within
+	// Excludes are those of the directories that exclude the members of the group.
+	Excludes []Exclusion
 	// Leases are the leases on the group; they may have expired.
 	Leases []Lease
 }
@@ -111,6 +113,10 @@ func (g *Group) add(item Item) error {
 	case withinPart:
 		w, err := decode[Within](item)
 		g.Within = append(g.Within, w)
+		return err
+	case excludedPart:
+		e, err := decode[Exclusion](item)
+		g.Excludes = append(g.Excludes, e)
 		return err
 	case leasePart:
 		l, err := decode[Lease](item)

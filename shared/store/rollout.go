@@ -26,6 +26,10 @@ type Rollout struct {
 	// Sent is how many tasks were sent, if it has a selection.
 	Sent    int   `json:"sent,omitempty"`
 	Version int64 `json:"-"` // 0: there is none
+	// ExcludedBefore and ExcludedNow are the groups whose members the directory excluded
+	// until now and excludes with the new settings: what is known of them begins anew with
+	// another group.
+	ExcludedBefore, ExcludedNow directory.GroupID `json:"-"`
 }
 
 // Selection is which links of a directory get a task. The zero selection is that of a change

@@ -54,6 +54,7 @@ const (
 	catchUpPart      = "H"
 	seenPart         = "V"
 	credentialPart   = "K"
+	excludedPart     = "EX"
 )
 
 // join makes a key of parts.

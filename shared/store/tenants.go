@@ -84,6 +84,11 @@ func (s *Store) PutDirectoryAmong(ctx context.Context, d directory.Directory, ro
 			return 0, err
 		}
 		writes = append(writes, begins)
+		excluded, err := excludedWrites(d.ID, rollout.ExcludedBefore, rollout.ExcludedNow)
+		if err != nil {
+			return 0, err
+		}
+		writes = append(writes, excluded...)
 	}
 	for _, each := range append([]directory.Directory{d}, changed...) {
 		item, err := directoryItem(each)

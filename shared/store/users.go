@@ -234,6 +234,8 @@ type UserRecords struct {
 	// Users have the links and connections in this directory and in its siblings. Those
 	// without an account here have the one of the tenant from which they were imported.
 	Users map[directory.UserID]User
+	// Excluded is who of them is excluded from this directory.
+	Excluded Excluded
 }
 
 // ReadUsers reads a directory with some of its users, in as few requests as the table
@@ -250,7 +252,9 @@ func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []director
 	if records.Directory.ID == "" {
 		return UserRecords{}, missing(fault.New(fault.NotFound, "store.read users", ""), "directory", string(id))
 	}
-	keys = records.importedKeys(users)
+	exclude := records.Directory.Settings.Exclude
+	records.Excluded = Excluded{Exclude: exclude, Exclusion: Exclusion{Directory: id, Group: exclude.Group}, Members: map[directory.UserID]bool{}}
+	keys = append(records.importedKeys(users), excludedKeys(id, exclude.Group, users)...)
 	for _, sibling := range records.Directory.Shares {
 		if sibling.Organization() != id.Organization() {
 			continue // it has other users
@@ -292,6 +296,9 @@ func (s *Store) readRecords(ctx context.Context, records *UserRecords, id direct
 
 // add adds the record of one item.
 func (r *UserRecords) add(id directory.ID, item Item) error {
+	if isExcluded(item) {
+		return r.Excluded.add(item)
+	}
 	if user, is := userOf(item.PK); is {
 		known := r.Users[user]
 		err := known.add(item)

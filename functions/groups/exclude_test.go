@@ -1,0 +1,480 @@
+package groups_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// exclude stores who is excluded from the directory and sends the tasks for that, as the API
+// does.
+func (f *fixture) exclude(e directory.Exclude) {
+	f.t.Helper()
+	f.directory = f.Exclude(f.directory, e)
+	f.rollOut()
+}
+
+// rollOut sends the tasks of settings that were stored.
+func (f *fixture) rollOut() {
+	f.t.Helper()
+	_, _, err := reconcile.Rollout{Store: f.store, Users: &f.userTasks, Groups: &f.groups}.Send(context.Background(), f.directory.ID, store.Selection{}, 0)
+	f.must(err)
+}
+
+// changedUser handles an event about a user that says nothing of groups.
+func (f *fixture) changedUser(ids ...directory.UserID) {
+	f.t.Helper()
+	for _, id := range ids {
+		f.must(reconcile.Enqueue(context.Background(), &f.userTasks, reconcile.Task{Directory: f.directory.ID, User: id}))
+	}
+	f.finish()
+}
+
+// suspend suspends a user in JumpCloud and handles the event.
+func (f *fixture) suspend(id directory.UserID) {
+	f.t.Helper()
+	f.must(f.jumpcloud.SuspendUser(string(id)))
+	f.changedUser(id)
+}
+
+// account is the account that a name has in Entra.
+func (f *fixture) account(name string) entratest.User {
+	f.t.Helper()
+	found, there := f.tenant.User(name + "@contoso.example")
+	if !there {
+		f.t.Fatalf("%s has no account", name)
+	}
+	return found
+}
+
+// mustBeSpared compares an account with what it was, and the link with that of an excluded
+// user.
+func (f *fixture) mustBeSpared(when string, id directory.UserID, before entratest.User) {
+	f.t.Helper()
+	now, _ := f.tenant.User(before.ID)
+	if diff := cmp.Diff(before, now, cmpopts.IgnoreUnexported(entratest.User{})); diff != "" {
+		f.t.Errorf("%s, the account changed (-before +now):\n%s", when, diff)
+	}
+	if link := f.userLink(id); link.Status != directory.Parked || link.Reason != directory.Excluded {
+		f.t.Errorf("%s: the link is %s, %s (%s), want %s, %s", when, link.Status, link.Reason, link.Message, directory.Parked, directory.Excluded)
+	}
+}
+
+// added puts users into a group of JumpCloud, or takes them out of it.
+func (f *fixture) added(in bool, group directory.GroupID, ids ...directory.UserID) {
+	f.t.Helper()
+	change := f.jumpcloud.AddMember
+	if !in {
+		change = f.jumpcloud.RemoveMember
+	}
+	for _, id := range ids {
+		f.must(change(string(group), string(id)))
+	}
+}
+
+// The members of the excluded group, those of nested groups too, are left as they are: also
+// as members of other groups.
+func TestMembersOfTheExcludedGroupAreLeftAsTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.jumpcloud.Set(func(b *jumpcloudtest.Behaviour) { b.NestedGroups = jumpcloudtest.ResolveNestedGroups })
+		ann, bob, cat, dan := f.person("ann"), f.person("bob"), f.person("cat"), f.person("dan")
+		sales := f.group("Sales", ann, bob, cat)
+		inner := f.Group("Vault", cat, dan)
+		glass := f.Group("Glass", ann)
+		f.must(f.jumpcloud.AddMember(string(glass), string(inner)))
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		beforeAnn, beforeCat := f.account("ann"), f.account("cat")
+		f.mustBeSpared("excluded", ann, beforeAnn)
+		for _, id := range []directory.UserID{ann, bob, cat} {
+			f.suspend(id)
+		}
+		f.mustBeSpared("suspended", ann, beforeAnn)
+		f.mustBeSpared("suspended", cat, beforeCat)
+		if f.account("bob").AccountEnabled {
+			t.Error("bob is in no excluded group and is still enabled")
+		}
+		f.added(false, sales, ann, bob)
+		f.added(true, sales, dan)
+		f.changed(ann, bob, dan)
+		f.finish()
+		f.run(sales)
+		f.finish()
+		f.mustBeSpared("left the group", ann, beforeAnn)
+		if got, want := f.names(sales), []string{"ann", "cat"}; !slices.Equal(got, want) {
+			t.Errorf("members in Entra: %v, want %v: ann is not taken out, and dan not put in", got, want)
+		}
+		if _, there := f.tenant.User("dan@contoso.example"); there {
+			t.Error("dan is excluded and got an account")
+		}
+		f.disconnect(sales)
+		f.run(sales)
+		f.finish()
+		f.mustBeSpared("disconnected", ann, beforeAnn)
+		f.mustBeSpared("disconnected", cat, beforeCat)
+	})
+}
+
+// In the steady state the excluded group costs no request to JumpCloud.
+func TestTheExcludedGroupCostsNoRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales := f.group("Sales", ann, bob)
+		glass := f.Group("Glass", ann)
+		f.run(sales)
+		f.finish()
+		cost := func() int {
+			before := f.jumpcloud.Counters().Requests
+			f.changedUser(ann, bob)
+			return f.jumpcloud.Counters().Requests - before
+		}
+		without := cost()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		if with := cost(); with != without {
+			t.Errorf("%d requests to JumpCloud, want %d as without an excluded group", with, without)
+		}
+	})
+}
+
+// Who joins the group is excluded by the event, without a list, and who leaves it is compared
+// with nothing from before.
+func TestWhoJoinsTheExcludedGroupAndLeavesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		sales, glass := f.group("Sales", ann), f.Group("Glass")
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		lists := func() (n int) {
+			for route, times := range f.jumpcloud.Counters().ByRoute {
+				if strings.HasSuffix(route, "/membership") {
+					n += times
+				}
+			}
+			return n
+		}
+		listed := lists()
+		f.added(true, glass, ann)
+		f.changed(ann)
+		f.finish()
+		before := f.account("ann")
+		f.suspend(ann)
+		f.mustBeSpared("after the event", ann, before)
+		_, err := f.tenant.UpdateUser(before.ID, map[string]any{"surname": "By hand"})
+		f.must(err)
+		_, err = f.tenant.RemoveMember(string(f.link(sales).EntraID), before.ID)
+		f.must(err)
+		f.must(f.jumpcloud.ActivateUser(string(ann)))
+		f.added(false, glass, ann)
+		f.changed(ann)
+		f.finish()
+		if got := f.account("ann"); !got.AccountEnabled || got.Text("surname") != "Lee" || f.userLink(ann).Status != directory.Synced {
+			t.Errorf("after ann left: %+v, link %+v, want the surname Lee, synced", got, f.userLink(ann))
+		}
+		f.run(sales)
+		f.finish()
+		if got := f.names(sales); !slices.Equal(got, []string{"ann"}) {
+			t.Errorf("members %v, want ann again", got)
+		}
+		if lists() != listed+1 { // of Sales
+			t.Errorf("%d lists were read, want 1", lists()-listed)
+		}
+	})
+}
+
+// Who leaves a group while being excluded leaves it in Entra when the exclusion ends.
+func TestWhoLeftAGroupWhileExcluded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales, staff, glass := f.group("Sales", ann, bob), f.group("Staff", ann), f.Group("Glass", ann)
+		f.run(sales, staff)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		f.added(false, sales, ann)
+		f.changed(ann)
+		f.finish()
+		if got := f.names(sales); !slices.Equal(got, []string{"ann", "bob"}) {
+			t.Errorf("members %v, want ann too, who is excluded", got)
+		}
+		f.added(false, glass, ann)
+		f.changed(ann)
+		f.finish()
+		if got := f.names(sales); !slices.Equal(got, []string{"bob"}) || f.userLink(ann).Status != directory.Synced {
+			t.Errorf("members %v, link %+v, want bob alone, and ann synced", got, f.userLink(ann))
+		}
+		if got := f.names(staff); !slices.Equal(got, []string{"ann"}) {
+			t.Errorf("members of Staff %v, want ann", got)
+		}
+	})
+}
+
+// A user joins the excluded group and is suspended at the same time: whichever event comes
+// first, the account is left as it is.
+func TestASuspensionOvertakesTheExclusion(t *testing.T) {
+	for name, first := range map[string]bool{"the exclusion first": true, "the suspension first": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.person("ann")
+				sales, glass := f.group("Sales", ann), f.Group("Glass")
+				f.run(sales)
+				f.finish()
+				f.exclude(directory.Exclude{Group: glass})
+				f.finish()
+				before := f.account("ann")
+				f.added(true, glass, ann)
+				f.must(f.jumpcloud.SuspendUser(string(ann)))
+				if first {
+					f.changed(ann)
+				}
+				f.changedUser(ann)
+				f.mustBeSpared(name, ann, before)
+				f.changed(ann)
+				f.finish()
+				f.mustBeSpared(name+", in the end", ann, before)
+			})
+		})
+	}
+}
+
+// One wrong answer of JumpCloud ends no exclusion; two that agree do.
+func TestAnExclusionEndsWhenTwoReadsAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		sales, glass := f.group("Sales", ann), f.Group("Glass", ann)
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		before := f.account("ann")
+		f.must(f.jumpcloud.SuspendUser(string(ann)))
+		f.jumpcloud.FailNext(jumpcloudtest.Fault{Path: "/api/v2/usergroups/" + string(glass) + "/membership", Answer: jumpcloudtest.EmptyList})
+		f.run(glass)
+		f.changedUser(ann)
+		f.mustBeSpared("a wrong list", ann, before)
+		f.jumpcloud.FailNext(jumpcloudtest.Fault{Path: "/api/v2/users/" + string(ann) + "/memberof", Answer: jumpcloudtest.EmptyList})
+		f.must(reconcile.Enqueue(context.Background(), &f.userTasks, reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true}))
+		f.finish()
+		f.mustBeSpared("a wrong read of the user", ann, before)
+		f.added(false, glass, ann) // and the event is lost
+		f.run(glass)
+		f.finish()
+		if f.account("ann").AccountEnabled || f.userLink(ann).Reason != directory.SuspendedReason {
+			t.Errorf("the account is enabled, link %+v, want it disabled: ann is not in the group", f.userLink(ann))
+		}
+	})
+}
+
+// When the excluded group is deleted in JumpCloud its last known members stay excluded, and
+// so do members who are deleted there.
+func TestADeletedExcludedGroupKeepsItsMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales, glass := f.group("Sales", ann, bob), f.Group("Glass", ann, bob)
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		beforeAnn, beforeBob := f.account("ann"), f.account("bob")
+		f.must(f.jumpcloud.DeleteUser(string(bob)))
+		f.changed(bob)
+		f.finish()
+		f.mustBeSpared("deleted", bob, beforeBob)
+		f.must(f.jumpcloud.DeleteGroup(string(glass)))
+		f.handle(f.message(reconcile.GroupTask{Group: glass, Claims: []directory.Claim{{Kind: directory.Removed, Group: glass, At: time.Now().UTC()}}}, 1))
+		f.finish()
+		f.suspend(ann)
+		f.mustBeSpared("the group is gone", ann, beforeAnn)
+		known, err := f.store.Exclusion(context.Background(), f.directory.ID, glass)
+		f.must(err)
+		if known.GoneAt.IsZero() || !known.Known() {
+			t.Errorf("%+v, want that the group is known to be gone", known)
+		}
+		f.exclude(directory.Exclude{})
+		f.finish()
+		if f.account("ann").AccountEnabled {
+			t.Error("ann is suspended and still enabled after the setting was changed")
+		}
+	})
+}
+
+// With exactMembership nobody excluded is taken out of a group: not who was never synced, and
+// not an account that is listed by its name. Other strangers are.
+func TestExactMembershipSparesTheExcluded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.ExactMembership = true })
+		ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
+		var ids []string
+		for _, name := range []string{"ann", "bob", "glass", "stranger"} {
+			account, err := f.tenant.AddUser(entratest.User{UserPrincipalName: name + "@contoso.example"})
+			f.must(err)
+			ids = append(ids, account.ID)
+		}
+		_, err := f.tenant.AddGroup(entratest.Group{DisplayName: "Sales", Members: ids})
+		f.must(err)
+		sales := f.group("Sales", ann, cat)
+		f.exclude(directory.Exclude{Users: []directory.UserID{ann, bob}, UPNs: []directory.UPN{"Glass@contoso.example"}})
+		f.run(sales)
+		f.finish()
+		f.run(sales)
+		f.finish()
+		if got, want := f.names(sales), []string{"ann", "bob", "cat", "glass"}; !slices.Equal(got, want) {
+			t.Errorf("members %v, want %v", got, want)
+		}
+	})
+}
+
+// The excluded group itself gives no access and is no security group, even if it is
+// connected, until the setting names another one.
+func TestTheExcludedGroupIsNoGroupOfTheDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		glass := f.Group("Glass", ann)
+		f.exclude(directory.Exclude{Group: glass})
+		f.connect(glass)
+		f.run(glass)
+		f.finish()
+		if link := f.link(glass); link.Status != directory.Parked || link.Reason != directory.Excluded || link.EntraID != "" {
+			t.Errorf("link %+v, want it parked as excluded, without a group in Entra", link)
+		}
+		if len(f.tenant.Groups()) > 0 || len(f.tenant.Users()) > 0 {
+			t.Errorf("Entra has %v and %v, want nothing", f.tenant.Groups(), f.tenant.Users())
+		}
+		f.exclude(directory.Exclude{})
+		f.finish()
+		if got := f.names(glass); !slices.Equal(got, []string{"ann"}) || f.link(glass).Status != directory.Synced {
+			t.Errorf("members %v, link %+v, want ann and synced", got, f.link(glass))
+		}
+	})
+}
+
+// A group that is connected and synced becomes the excluded one: its members keep what they
+// have, and get it back to the letter of JumpCloud when it is excluded no more.
+func TestAConnectedGroupBecomesTheExcludedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob, cat := f.person("ann"), f.person("bob"), f.person("cat")
+		sales := f.group("Sales", ann, bob)
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: sales})
+		f.finish()
+		before := f.account("ann")
+		f.must(f.jumpcloud.RenameGroup(string(sales), "Sellers"))
+		f.added(false, sales, bob)
+		f.added(true, sales, cat)
+		f.changed(bob, cat)
+		f.run(sales)
+		f.finish()
+		f.mustBeSpared("excluded", ann, before)
+		if group := f.inEntra(sales); group.DisplayName != "Sales" || f.account("bob").AccountEnabled {
+			t.Errorf("%+v, bob enabled %v, want the name Sales, and bob, who left, disabled", group, f.account("bob").AccountEnabled)
+		}
+		if _, there := f.tenant.User("cat@contoso.example"); there {
+			t.Error("cat got an account by an excluded group")
+		}
+		f.exclude(directory.Exclude{})
+		f.finish()
+		if got, want := f.names(sales), []string{"ann", "cat"}; !slices.Equal(got, want) || f.inEntra(sales).DisplayName != "Sellers" {
+			t.Errorf("members %v, want %v; %q, want Sellers", got, want, f.inEntra(sales).DisplayName)
+		}
+	})
+}
+
+// No member is put into a group or taken out of it while it is not known who is excluded.
+func TestMembersWaitUntilTheExcludedGroupIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales, glass := f.group("Sales", ann, bob), f.Group("Glass", bob)
+		f.run(sales)
+		f.finish()
+		f.directory = f.Exclude(f.directory, directory.Exclude{Group: glass}) // and no task was sent yet
+		f.added(false, sales, ann, bob)
+		f.changed(ann, bob)
+		f.run(sales)
+		if got := f.names(sales); !slices.Equal(got, []string{"ann", "bob"}) {
+			t.Errorf("members %v, want both before it is known who is excluded", got)
+		}
+		f.rollOut()
+		f.finish()
+		if got := f.names(sales); !slices.Equal(got, []string{"bob"}) {
+			t.Errorf("members %v, want bob, who is excluded", got)
+		}
+		if !f.account("bob").AccountEnabled || f.account("ann").AccountEnabled {
+			t.Error("want bob enabled and ann, who left, disabled")
+		}
+		members, err := f.store.ExcludedMembers(context.Background(), f.directory.ID, glass)
+		f.must(err)
+		if want := []directory.UserID{bob}; !slices.Equal(members, want) {
+			t.Errorf("excluded %v, want %v", members, want)
+		}
+	})
+}
+
+// A group that is deleted before its members were read excludes nobody: the directory says
+// that it is gone, and the others wait no longer.
+func TestAnExcludedGroupIsDeletedBeforeItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		sales, glass := f.group("Sales", ann), f.Group("Glass")
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.must(f.jumpcloud.DeleteGroup(string(glass)))
+		f.suspend(ann)
+		known, err := f.store.Exclusion(context.Background(), f.directory.ID, glass)
+		f.must(err)
+		if known.GoneAt.IsZero() || !known.Known() || f.account("ann").AccountEnabled {
+			t.Errorf("%+v, ann enabled %v, want the group gone and ann disabled", known, f.account("ann").AccountEnabled)
+		}
+	})
+}
+
+// One wrong answer that there is no such group says nothing.
+func TestAnExcludedGroupIsMissingOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		sales, glass := f.group("Sales", ann), f.Group("Glass", ann)
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		f.jumpcloud.FailNext(jumpcloudtest.Fault{Path: "/api/v2/usergroups/" + string(glass), Status: 404})
+		f.run(glass)
+		f.finish()
+		if known, err := f.store.Exclusion(context.Background(), f.directory.ID, glass); err != nil || !known.GoneAt.IsZero() {
+			t.Errorf("%+v, %v, want that the group is not gone", known, err)
+		}
+		before := f.account("ann")
+		f.suspend(ann)
+		f.mustBeSpared("after a wrong answer", ann, before)
+	})
+}

@@ -1,0 +1,188 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// exclude ends the attempts on excluded users before anything is decided. Whoever is not
+// excluded any more is compared with nothing from before.
+func (b *userBatch) exclude(ctx context.Context, users []*user) {
+	for _, u := range users {
+		if err := b.lastLook(ctx, u); err != nil {
+			b.fail(ctx, u, err)
+			continue
+		}
+		if why := b.whyExcluded(u); why != nil {
+			b.closeInterrupted(ctx, []*user{u})
+			b.parkExcluded(ctx, u, why)
+			continue
+		}
+		switch {
+		case u.read.spared: // the exclusion ended just now
+			b.retry(ctx, u, changedExclude())
+			continue
+		case !u.link.Excluded && !u.read.readmitted:
+			continue
+		}
+		u.link.Excluded, u.link.Applied, u.link.Arrived = false, nil, u.link.EntraID != ""
+		u.match.unannounced = u.link.Arrived
+		u.plan.Link = u.link
+	}
+}
+
+// lastLook reads once more whether a user who is about to lose access is in the group whose
+// members are excluded: the event that says so may still be on its way.
+func (b *userBatch) lastLook(ctx context.Context, u *user) error {
+	group := b.excluded.Group
+	if group == "" || u.excluded || u.attempt.Memberships || u.read.source == nil || !u.losesAccess() {
+		return nil
+	}
+	groups, err := b.jumpcloud.GroupsOf(ctx, u.attempt.User)
+	if err != nil {
+		return jumpCloudTrouble(err)
+	}
+	if u.excluded = slices.Contains(groups, group); !u.excluded {
+		return nil
+	}
+	return b.Store.PutExcluded(ctx, b.dir.ID, group, u.attempt.User)
+}
+
+// whyExcluded says which rule excludes a user, as far as it is known before Entra is read;
+// nil if none does. A user who was released has nothing left to exclude.
+func (b *userBatch) whyExcluded(u *user) *directory.Obstacle {
+	if !u.connected.Here && (u.link.EntraID == "" || u.link.Freed) && u.link.Unconfirmed == nil {
+		return nil
+	}
+	return b.excluded.Exclude.Why(u.attempt.User, u.excluded, plan.User{Link: u.link}.SignInNames()...)
+}
+
+// parkExcluded ends the attempt on an excluded user. From now on it is not known what Entra
+// has.
+func (b *userBatch) parkExcluded(ctx context.Context, u *user, why *directory.Obstacle) {
+	u.over, u.failed, u.todo = true, true, nil
+	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Parked, why.Reason, why.Message, time.Time{}
+	u.link.Excluded, u.link.Applied, u.link.Problems = true, nil, nil
+	if u.read.passwordAt.After(u.link.PasswordAt) {
+		u.link.PasswordAt = u.read.passwordAt
+	}
+	u.endStranded(u.standing(), u.read.stranded)
+	u.refused = u.parking(obstacleKind(why.Reason))
+	b.countEnded(u)
+	u.line(zerolog.Ctx(ctx).Info()).Str("reason", string(why.Reason)).Msg("the user is excluded: nothing is written")
+}
+
+// refuseExcluded parks a user who turned out to be excluded after an account was found and
+// claimed. An account that was not ours before is given up.
+func (b *userBatch) refuseExcluded(ctx context.Context, u *user, why *directory.Obstacle) {
+	if u.match.adopted {
+		account := u.link.EntraID
+		u.match.adopted, u.link = false, forget(u.plan.Link)
+		if err := b.giveUpClaim(ctx, u, account); err != nil {
+			b.fail(ctx, u, err)
+			return
+		}
+	}
+	b.parkExcluded(ctx, u, why)
+}
+
+// awaitExclusion ends the attempt on an object that is to be written while it is not known
+// who is excluded: the group is being read.
+func (e *linkEngine[T]) awaitExclusion(o T, why *directory.Obstacle) {
+	s := o.standing()
+	s.Reason, s.Message = why.Reason, why.Message
+	e.comeAgain(o, exclusionStep, nil)
+}
+
+// exclusionStep is the wait between two looks whether the members of the excluded group are
+// known.
+const exclusionStep = 5 * time.Second
+
+// changedExclude says that somebody may be excluded since the attempt began.
+func changedExclude() error {
+	return fault.New(fault.Changed, "reconcile.exclude", "who is excluded changed meanwhile: it is decided again")
+}
+
+// mayWrite is the last look before actions are sent: it ends the attempts on users who are
+// excluded by now, and on all as long as that is not known.
+func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
+	if len(users) == 0 {
+		return
+	}
+	ids := make([]directory.UserID, len(users))
+	for i, u := range users {
+		ids[i] = u.attempt.User
+	}
+	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, ids)
+	if err != nil {
+		b.retryEach(ctx, users, err)
+		return
+	}
+	accounts, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, now.UPNs)
+	if err != nil {
+		b.failEach(ctx, users, err)
+		return
+	}
+	for _, u := range users {
+		why := now.Why(u.attempt.User, u.plan.SignInNames(u.todo[0])...)
+		switch {
+		case why != nil:
+			b.refuseExcluded(ctx, u, why)
+		case accounts[u.todo[0].EntraID] || accounts[u.link.EntraID]:
+			b.refuseExcluded(ctx, u, now.WhyAccount())
+		case !now.Exclusion.Known():
+			b.awaitExclusion(u, now.WhyUnread())
+		}
+	}
+}
+
+// joinExcluded notes that a user is in the group whose members are excluded, as a read of the
+// user's groups shows.
+func (b *userBatch) joinExcluded(ctx context.Context, u *user) error {
+	group := b.excluded.Group
+	if group == "" || !slices.Contains(u.read.groups, group) {
+		return nil
+	}
+	if err := b.dispel(ctx, u, b.about(u, store.UserExclude, group)); err != nil || u.excluded {
+		return err
+	}
+	u.excluded = true
+	return b.Store.PutExcluded(ctx, b.dir.ID, group, u.attempt.User)
+}
+
+// leaveExcluded ends the exclusion of a user who is not in the group any more: an event says
+// so and the read agrees, or two reads do. Who was deleted in JumpCloud left no group.
+func (b *userBatch) leaveExcluded(ctx context.Context, u *user) error {
+	group := b.excluded.Group
+	if group == "" || !u.excluded || !u.attempt.Memberships || slices.Contains(u.read.groups, group) {
+		return nil
+	}
+	since := b.statedToLeave(u)[group]
+	if since.IsZero() {
+		var err error
+		if since, err = b.judge(ctx, u, b.about(u, store.UserExclude, group), isUnlisted(u.attempt.User, func(ctx context.Context) ([]directory.UserID, error) {
+			users, _, err := b.jumpcloud.GroupMembers(ctx, group)
+			return users, err
+		})); err != nil || since.IsZero() {
+			return err
+		}
+	}
+	u.excluded, u.read.readmitted = false, true
+	kept, err := b.Store.RemoveExcluded(ctx, b.dir.ID, group, u.attempt.User)
+	if err != nil {
+		return err
+	}
+	tasks := make([]GroupTask, len(kept)) // if they are lost, the sweep finds the marks
+	for i, id := range kept {
+		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: u.cause.For(len(kept))}
+	}
+	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
+}
