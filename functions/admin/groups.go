@@ -51,7 +51,7 @@ func (a API) groups(on huma.API) {
 			if shown, err := a.showGroup(ctx, dir, in.Group); err != nil {
 				return shown, err
 			}
-			return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: a.oneGroupRequest("retried", dir), AllMembers: true})
+			return a.enqueueGroup(ctx, dir, reconcile.GroupTask{Group: directory.GroupID(in.Group), Cause: a.oneGroupRequest("retried", dir), AllMembers: true, Compare: true})
 		})
 }
 

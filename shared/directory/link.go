@@ -175,7 +175,10 @@ type Standing struct {
 	// one that has read it makes this zero. The reason says so only until an attempt has
 	// another one, such as an outage.
 	StrandedAt time.Time `json:"strandedAt,omitzero"`
-	Version    int64     `json:"-"`
+	// Drift is what somebody else changed in Entra, as of the last comparison, and what was
+	// not made good since.
+	Drift   Findings `json:"drift,omitempty"`
+	Version int64    `json:"-"`
 }
 
 // Unread reports whether the next attempt is to read everything, because a message about the

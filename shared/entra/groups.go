@@ -64,30 +64,36 @@ func (c *Client) beginningWith(ctx context.Context, name string) (request, error
 // appendNamed adds the groups on a page that have exactly the name. It does not rely on
 // how Graph compares names: it is only assumed that Graph ignores case.
 func appendNamed(list []directory.SecurityGroup, page []byte, name string) ([]directory.SecurityGroup, error) {
-	found, err := elementsOf[struct {
-		ID                     string   `json:"id"`
-		DisplayName            string   `json:"displayName"`
-		UniqueName             string   `json:"uniqueName"`
-		GroupTypes             []string `json:"groupTypes"`
-		MailEnabled            bool     `json:"mailEnabled"`
-		SecurityEnabled        bool     `json:"securityEnabled"`
-		OnPremisesSyncEnabled  bool     `json:"onPremisesSyncEnabled"`
-		IsAssignableToRole     bool     `json:"isAssignableToRole"`
-		IsManagementRestricted bool     `json:"isManagementRestricted"`
-	}](page)
+	found, err := elementsOf[shownGroup](page)
 	if err != nil {
 		return nil, err
 	}
 	for _, g := range found {
-		if !strings.EqualFold(strings.TrimSpace(g.DisplayName), strings.TrimSpace(name)) {
-			continue
+		if strings.EqualFold(strings.TrimSpace(g.DisplayName), strings.TrimSpace(name)) {
+			list = append(list, g.group())
 		}
-		list = append(list, directory.SecurityGroup{
-			ID: directory.EntraID(g.ID), Name: g.DisplayName, UniqueName: g.UniqueName,
-			Security: g.SecurityEnabled, MailEnabled: g.MailEnabled,
-			Dynamic: slices.Contains(g.GroupTypes, "DynamicMembership"), Microsoft365: slices.Contains(g.GroupTypes, "Unified"),
-			SyncedFromOnPremises: g.OnPremisesSyncEnabled, RoleAssignable: g.IsAssignableToRole, ManagementRestricted: g.IsManagementRestricted,
-		})
 	}
 	return list, nil
+}
+
+// shownGroup is a group in an answer of Graph.
+type shownGroup struct {
+	ID                     directory.EntraID `json:"id"`
+	DisplayName            string            `json:"displayName"`
+	UniqueName             string            `json:"uniqueName"`
+	GroupTypes             []string          `json:"groupTypes"`
+	MailEnabled            bool              `json:"mailEnabled"`
+	SecurityEnabled        bool              `json:"securityEnabled"`
+	OnPremisesSyncEnabled  bool              `json:"onPremisesSyncEnabled"`
+	IsAssignableToRole     bool              `json:"isAssignableToRole"`
+	IsManagementRestricted bool              `json:"isManagementRestricted"`
+}
+
+// group is the group in our words.
+func (g shownGroup) group() directory.SecurityGroup {
+	return directory.SecurityGroup{
+		ID: g.ID, Name: g.DisplayName, UniqueName: g.UniqueName, Security: g.SecurityEnabled, MailEnabled: g.MailEnabled,
+		Dynamic: slices.Contains(g.GroupTypes, "DynamicMembership"), Microsoft365: slices.Contains(g.GroupTypes, "Unified"),
+		SyncedFromOnPremises: g.OnPremisesSyncEnabled, RoleAssignable: g.IsAssignableToRole, ManagementRestricted: g.IsManagementRestricted,
+	}
 }

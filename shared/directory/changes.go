@@ -1,0 +1,43 @@
+package directory
+
+// This file has what a list of all accounts or groups of a tenant, or of the changes since an
+// earlier one, says about them. Both are read page by page, and both are hints: a page may be
+// repeated, an object may come twice and in parts, and what was changed a moment ago may come
+// with a later one.
+
+// AccountChange is what a page of Entra's list or of its changes says of one account.
+type AccountChange struct {
+	ID EntraID
+	// Gone says that the account was deleted; ForGood that it cannot be restored.
+	Gone, ForGood bool
+	// Account has the values that the page shows. Attributes has only those shown: an attribute that is missing
+	// in it is not known to be unchanged, nor to be empty. The UPN and the state are in Attributes too
+	// (userPrincipalName, accountEnabled), as every other attribute.
+	Account Account
+	Agent   bool // of the type agentUser
+	// Manager is the manager, where the page says something of it: nil says nothing, a pointer to "" says that there is none.
+	Manager *EntraID
+}
+
+// AccountChanges is one page.
+type AccountChanges struct {
+	Items []AccountChange
+	Next  string // where the next page is; "" on the last one
+	Link  string // on the last page of changes: where the next round begins
+}
+
+// GroupChange is what a page of Entra's list of groups or of their changes says of one group.
+type GroupChange struct {
+	ID             EntraID
+	Gone, ForGood  bool
+	Name           *string       // nil: not shown
+	Added, Removed []EntraID     // members; a list of all groups shows none
+	Group          SecurityGroup // what a list of groups shows (kind, uniqueName …), as FindGroups returns it
+}
+
+// GroupChanges is one page.
+type GroupChanges struct {
+	Items []GroupChange
+	Next  string // where the next page is; "" on the last one
+	Link  string // on the last page of changes: where the next round begins
+}
