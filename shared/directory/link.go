@@ -177,8 +177,11 @@ type Standing struct {
 	StrandedAt time.Time `json:"strandedAt,omitzero"`
 	// Drift is what somebody else changed in Entra, as of the last comparison, and what was
 	// not made good since.
-	Drift   Findings `json:"drift,omitempty"`
-	Version int64    `json:"-"`
+	Drift Findings `json:"drift,omitempty"`
+	// MissedAt is when Entra first did not show the object when it was to be compared; zero
+	// unless that is in doubt.
+	MissedAt time.Time `json:"missedAt,omitzero"`
+	Version  int64     `json:"-"`
 }
 
 // Unread reports whether the next attempt is to read everything, because a message about the

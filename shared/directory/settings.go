@@ -99,7 +99,7 @@ type Settings struct {
 	// RepairDrift writes again what somebody else changed in Entra; otherwise it is only
 	// reported. Settings that are older than this field have it on.
 	RepairDrift bool `json:"repairDrift"`
-	Federated      bool `json:"federated"`
+	Federated   bool `json:"federated"`
 	// ManageGroups creates or takes over a security group in Entra for each connected
 	// group.
 	ManageGroups bool `json:"manageGroups"`

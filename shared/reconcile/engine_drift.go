@@ -64,10 +64,16 @@ func (w *work) compares(s directory.Standing, asked bool, now time.Time) bool {
 	return true
 }
 
-// vanished is the fault that Entra does not show an object, the first time: one answer may be
-// wrong.
-func (w *work) vanished() error {
-	return &fault.Error{Op: "reconcile.compare", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: plan.SecondRead,
+// vanished returns a fault as long as it is not believed that an object is gone which Entra
+// does not show: one answer may be wrong.
+func (w *work) vanished(s *directory.Standing, now time.Time) error {
+	absence := plan.Absence{Since: s.MissedAt}
+	if s.Drift.Gone() || absence.WantsSecond(now) {
+		return nil
+	}
+	after, _, again := absence.Shown(now, 0)
+	s.MissedAt = after.Since
+	return &fault.Error{Op: "reconcile.compare", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: again.Sub(now),
 		Message: "Entra does not show the " + w.noun.subject + " any more: it is read again"}
 }
 

@@ -40,14 +40,15 @@ func (b *groupBatch) compare(ctx context.Context, groups []*group) {
 	}
 	for i, found := range b.entra.ReadGroups(ctx, ids) {
 		g := compared[i]
+		if found.Err == nil && len(found.Groups) == 0 {
+			found.Err = g.vanished(g.standing(), now)
+		}
 		switch {
 		case found.Err != nil:
 			b.fail(ctx, g, found.Err)
 		case len(found.Groups) > 0:
 			g.plan.Shown = &found.Groups[0]
-			g.link.Drift = g.link.Drift.Without(directory.DeletedAt, directory.ObjectID)
-		case g.number == 1:
-			b.fail(ctx, g, g.vanished())
+			g.link.Drift, g.link.MissedAt = g.link.Drift.Without(directory.DeletedAt, directory.ObjectID), time.Time{}
 		default:
 			b.miss(ctx, g, now)
 		}
@@ -59,6 +60,7 @@ func (b *groupBatch) compare(ctx context.Context, groups []*group) {
 func (b *groupBatch) miss(ctx context.Context, g *group, now time.Time) {
 	g.line(zerolog.Ctx(ctx).Warn()).Str("account", string(g.link.EntraID)).Msg("the group is not in Entra any more")
 	var news directory.Findings
+	g.link.MissedAt = time.Time{}
 	g.link.Drift, news = withGone(g.link.Drift, plan.Gone(g.link.EntraID, time.Time{}, now))
 	g.noteDrift(news, g.link.EntraID, g.plan.Name)
 	if g.plan.OnlyReport {

@@ -64,6 +64,7 @@ func (b *userBatch) compareOne(u *user, account directory.Account, now time.Time
 	}
 	var news directory.Findings
 	u.link, news = u.plan.Differs(u.plan.Compare(account, elsewhere, now), account, b.dir.Settings.RepairDrift)
+	u.link.MissedAt = time.Time{}
 	u.plan.Link = u.link
 	u.noteDrift(news, u.link.EntraID, u.called)
 }
@@ -77,8 +78,8 @@ func (b *userBatch) judgeMissing(ctx context.Context, users []*user, now time.Ti
 	}
 	for i, found := range b.entra.FindDeleted(ctx, accounts) {
 		u := users[i]
-		if found.Err == nil && found.Deleted == nil && u.number == 1 {
-			found.Err = u.vanished()
+		if found.Err == nil && found.Deleted == nil {
+			found.Err = u.vanished(u.standing(), now)
 		}
 		if found.Err != nil {
 			b.fail(ctx, u, found.Err)
@@ -101,6 +102,7 @@ func (b *userBatch) judgeMissing(ctx context.Context, users []*user, now time.Ti
 func (b *userBatch) miss(ctx context.Context, u *user, gone directory.Finding, restorable bool) {
 	u.line(zerolog.Ctx(ctx).Warn()).Str("account", string(u.link.EntraID)).Bool("restorable", restorable).Msg("the account is not in Entra any more")
 	var news directory.Findings
+	u.link.MissedAt = time.Time{}
 	u.link.Drift, news = withGone(u.link.Drift, gone)
 	u.noteDrift(news, u.link.EntraID, u.called)
 	switch {

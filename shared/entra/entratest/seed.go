@@ -281,6 +281,23 @@ func (d Directory) DeleteUser(idOrUPN string) (User, error) {
 	return d.editUser(idOrUPN, "DeleteUser", func(o *object) change { return softDeletion(o, d.sim.behaviour()) })
 }
 
+// RestoreUser restores a user from deletedItems with the name that it had. Conflict if
+// another user has that name.
+func (d Directory) RestoreUser(id string) (User, error) {
+	var taken *graphError
+	u, err := d.editUser(id, "RestoreUser", func(o *object) change {
+		upn := strings.TrimPrefix(o.text("userPrincipalName"), deletedPrefix(o))
+		if taken = d.t.conflicts(o.ID, map[string]any{"userPrincipalName": upn}); taken != nil {
+			return change{}
+		}
+		return change{Restore: true, Set: map[string]any{"userPrincipalName": upn}}
+	})
+	if taken != nil {
+		return User{}, fault.New(fault.Conflict, "entratest.RestoreUser", taken.message)
+	}
+	return u, err
+}
+
 // PurgeUser deletes a user permanently.
 func (d Directory) PurgeUser(idOrUPN string) error {
 	_, err := d.editUser(idOrUPN, "PurgeUser", func(*object) change { return change{Purge: true} })
