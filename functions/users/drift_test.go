@@ -430,6 +430,48 @@ func TestAnAccountThatTheCloudTakesOver(t *testing.T) {
 	})
 }
 
+// Somebody who is parked because the account of that name was deleted gets it once it is
+// restored by hand.
+func TestADeletedAccountThatIsRestoredByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.unconnected("ann", "ann@contoso.example")
+		account, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{"onPremisesImmutableId": string(ann)}})
+		f.must(err)
+		_, err = f.accounts.DeleteUser(account.ID)
+		f.must(err)
+		f.connect(ann)
+		f.run(ann)
+		f.drain()
+		if link := f.link(ann); link.Status != directory.Parked || link.Reason != directory.AccountDeleted {
+			t.Fatalf("link %+v, want it parked for %s", link, directory.AccountDeleted)
+		}
+		if found := f.resync(false); len(found.Users) > 0 {
+			t.Errorf("tasks for %v while the account is deleted, want none", found.Users)
+		}
+		_, err = f.accounts.RestoreUser(account.ID)
+		f.must(err)
+		f.resync(false)
+		if link := f.link(ann); link.Status != directory.Synced || string(link.EntraID) != account.ID {
+			t.Errorf("link %+v, want it synced with the account %s", link, account.ID)
+		}
+	})
+}
+
+// A comparison is not lost when JumpCloud does not show the user and is read again.
+func TestAComparisonWaitsForJumpCloud(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, account := f.longAgo("ann")
+		f.byHand(account, map[string]any{"jobTitle": "Boss"})
+		f.jumpcloud.FailNext(jumpcloudtest.Fault{PathContains: "/systemusers/", Status: 404})
+		f.resync(true)
+		if title := f.values(account).Title; title != "Lead" || len(f.drifts()) != 1 {
+			t.Errorf("the title is %q with the findings %v, want Lead and one: %+v", title, f.drifts(), f.link(ann))
+		}
+	})
+}
+
 // Two directories on one tenant write the same account: what the other one wrote is no drift.
 func TestWhatAnotherDirectoryWroteIsNoDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -71,6 +71,12 @@ func returns(s directory.Standing, shown directory.Account) bool {
 	return s.Reason == directory.AccountMissing || s.Reason == directory.SyncedFromOnPremises && !shown.SyncedFromOnPremises
 }
 
+// Returned reports whether a list shows the account of a user who has none here because it was
+// deleted: it can be taken over again. The immutable id says whose it was.
+func Returned(link directory.Link, shown directory.AccountChange) bool {
+	return link.EntraID == "" && link.Reason == directory.AccountDeleted && !shown.Gone && shown.Account.ImmutableID == string(link.User)
+}
+
 // Comparable reports whether something of the user's account was written that can be compared
 // with Entra.
 func (u User) Comparable() bool {
@@ -94,17 +100,20 @@ func (u User) Compare(account directory.Account, elsewhere []directory.Link, now
 	return findings
 }
 
-// compares reports whether an attribute of the account is ours: of a user who is not managed
-// any more only the state is, and the state is not as long as the account keeps the one that
-// it had before. The immutable id is if it is the user's.
+// compares reports whether an attribute of the account is to be as it was written: of a user
+// who is not managed any more only the state is, and the state is not as long as the account
+// keeps the one that it had before. The immutable id is if it is the user's.
 func (u User) compares(name directory.Attribute, expected directory.Value) bool {
 	switch name {
 	case directory.AccountEnabled:
 		return !u.keepsState(u.Link)
 	case directory.ImmutableID:
 		return u.Desired.Managed && expected.Equal(directory.Text(string(u.ID)))
+	case directory.Manager:
+		return u.Desired.HasManager
 	default:
-		return u.Desired.Managed
+		_, wanted := u.Desired.Attributes[name]
+		return wanted
 	}
 }
 

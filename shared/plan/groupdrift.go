@@ -30,6 +30,12 @@ func GroupMayDiffer(link directory.GroupLink, shown directory.GroupChange, whole
 	return kinds && unusable != (shown.Group.Unusable() != "")
 }
 
+// GroupReturned reports whether a list shows the group that was made for a JumpCloud group
+// which has none because it was deleted. The unique name says for which it was made.
+func GroupReturned(link directory.GroupLink, shown directory.GroupChange) bool {
+	return link.EntraID == "" && link.Reason == directory.GroupDeletedInEntra && !shown.Gone && directory.MadeFor(shown.Group.UniqueName) == link.Group
+}
+
 // Membership is what is known of an account that a list of changes names as one that joined a
 // group in Entra or left it.
 type Membership struct {

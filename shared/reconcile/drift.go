@@ -54,14 +54,27 @@ func (d Drift) Accounts(ctx context.Context, dir directory.Directory, page []dir
 	if err != nil {
 		return DriftFound{}, err
 	}
-	links := map[directory.EntraID]directory.Link{}
-	err = d.Store.EachLink(ctx, dir.ID, usersAmong(dir, owners), func(link directory.Link) { links[link.EntraID] = link })
+	asked := usersAmong(dir, owners)
+	for _, shown := range page {
+		if _, owned := owners[shown.ID]; !owned && directory.IsJumpCloudID(shown.Account.ImmutableID) {
+			asked = append(asked, directory.UserID(shown.Account.ImmutableID))
+		}
+	}
+	links, without := map[directory.EntraID]directory.Link{}, map[directory.UserID]directory.Link{}
+	err = d.Store.EachLink(ctx, dir.ID, asked, func(link directory.Link) {
+		if links[link.EntraID] = link; link.EntraID == "" {
+			without[link.User] = link
+		}
+	})
 	if err != nil {
 		return DriftFound{}, err
 	}
 	var users []directory.UserID
 	for _, shown := range page {
 		if link, linked := links[shown.ID]; linked && plan.MayDiffer(link, shown, whole) {
+			users = append(users, link.User)
+		}
+		if link, linked := without[directory.UserID(shown.Account.ImmutableID)]; linked && plan.Returned(link, shown) {
 			users = append(users, link.User)
 		}
 	}
@@ -109,8 +122,8 @@ func (d Drift) Groups(ctx context.Context, dir directory.Directory, page []direc
 		if !linked {
 			continue
 		}
-		differs := plan.GroupMayDiffer(link, shown, whole)
-		if !differs {
+		differs := plan.GroupMayDiffer(link, shown, whole) || plan.GroupReturned(link, shown)
+		if !differs && link.EntraID != "" {
 			if differs, err = d.membersMayDiffer(ctx, dir, link, shown); err != nil {
 				return DriftFound{}, err
 			}
@@ -133,28 +146,41 @@ func (d Drift) linksOf(ctx context.Context, dir directory.Directory, page []dire
 		return nil, err
 	}
 	var groups []directory.GroupID
+	made := map[directory.GroupID]directory.EntraID{} // the groups that belong to nobody, by whom they were made for
 	for _, owner := range owners {
 		if owner.Group != "" && owner.Organization == dir.Organization && slices.Contains(owner.Directories, dir.ID) {
 			groups = append(groups, owner.Group)
 		}
 	}
-	return d.groupLinks(ctx, dir, groups)
+	for _, shown := range page {
+		if id := directory.MadeFor(shown.Group.UniqueName); id != "" && owners[shown.ID].Group == "" {
+			groups, made[id] = append(groups, id), shown.ID
+		}
+	}
+	return d.groupLinks(ctx, dir, groups, made)
 }
 
 // groupLinks reads the links of those of the groups that are connected, by their groups in
-// Entra.
-func (d Drift) groupLinks(ctx context.Context, dir directory.Directory, groups []directory.GroupID) (map[directory.EntraID]directory.GroupLink, error) {
+// Entra, or by those that were made for them.
+func (d Drift) groupLinks(ctx context.Context, dir directory.Directory, groups []directory.GroupID, made map[directory.GroupID]directory.EntraID) (map[directory.EntraID]directory.GroupLink, error) {
 	if len(groups) == 0 {
 		return nil, nil
 	}
+	slices.Sort(groups)
+	groups = slices.Compact(groups)
 	records, err := d.Store.ReadGroups(ctx, dir.ID, groups)
 	if err != nil {
 		return nil, err
 	}
 	links := map[directory.EntraID]directory.GroupLink{}
-	for _, known := range records.Groups {
-		if link, linked := known.Link(dir.ID); linked && known.Connected(dir.ID) && link.EntraID != "" {
+	for group, known := range records.Groups {
+		link, linked := known.Link(dir.ID)
+		switch {
+		case !linked || !known.Connected(dir.ID):
+		case link.EntraID != "":
 			links[link.EntraID] = link
+		case made[group] != "":
+			links[made[group]] = link
 		}
 	}
 	return links, nil
@@ -189,7 +215,7 @@ func (d Drift) membersMayDiffer(ctx context.Context, dir directory.Directory, li
 
 // MissingGroups sends the tasks for groups that a complete list does not show.
 func (d Drift) MissingGroups(ctx context.Context, dir directory.Directory, groups []directory.GroupID) (DriftFound, error) {
-	links, err := d.groupLinks(ctx, dir, groups)
+	links, err := d.groupLinks(ctx, dir, slices.Clone(groups), nil)
 	if err != nil {
 		return DriftFound{}, err
 	}
