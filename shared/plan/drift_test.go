@@ -184,6 +184,26 @@ func TestTheStateOfAStagedUserIsNotOurs(t *testing.T) {
 	}
 }
 
+// A finding goes when JumpCloud has what was found, and when the attribute is not written any
+// more; then it is not compared either.
+func TestAFindingGoesWithWhatIsWanted(t *testing.T) {
+	u := User{Desired: directory.Desired{Managed: true, State: directory.Enabled, Attributes: directory.Attributes{directory.JobTitle: directory.Text("Boss")}},
+		Link: directory.Link{Standing: directory.Standing{EntraID: "e1"}, State: directory.Enabled, Applied: directory.Attributes{
+			directory.AccountEnabled: directory.Bool(true), directory.JobTitle: directory.Text("Boss"), directory.Department: directory.Text("Ops")}}}
+	u.Link.Drift = directory.Findings{
+		{Attribute: directory.JobTitle, Expected: directory.Text("Lead"), Found: directory.Text("Boss")},
+		{Attribute: directory.Department, Expected: directory.Text("Ops"), Found: directory.Text("Sales")},
+		{Attribute: directory.AccountEnabled, Expected: directory.Bool(true), Found: directory.Bool(false)},
+	}
+	if left := u.Concluded(u.Link, nil, nil).Drift; len(left) != 1 || left[0].Attribute != directory.AccountEnabled {
+		t.Errorf("left are %v, want only the state", left)
+	}
+	account := directory.Account{ID: "e1", Enabled: true, Attributes: directory.Attributes{directory.JobTitle: directory.Text("Lead"), directory.Department: directory.Text("Sales")}}
+	if found := u.Compare(account, nil, time.Time{}); len(found) > 0 {
+		t.Errorf("found %v, want nothing: the title is as expected, and the department is not written", found)
+	}
+}
+
 // A list of members says whether a group is to be read.
 func TestListsOfMembers(t *testing.T) {
 	ann := directory.Member{User: "ann", Wanted: true, Applied: "a"}
