@@ -345,19 +345,19 @@ func TestTheProcessDiesWhileItRepairsAGroup(t *testing.T) {
 			page := []directory.GroupChange{c.shownOf(c.group), {ID: c.id, Removed: []directory.EntraID{c.bob}}}
 			mortal := functiontest.NewMortal(2*n - 1)
 			dying := c.drift()
-			dying.Store, dying.GroupTasks = store.New(mortal.Table(c.Table)), mortal.Sender(&c.fixture.groups)
+			dying.Store, dying.GroupTasks = store.New(mortal.Table(c.Table)), mortal.Sender(&c.groups)
 			_, _ = dying.Groups(t.Context(), c.directory, page, false)
 			died = mortal.Died() != ""
 			_, err = c.drift().Groups(t.Context(), c.directory, page, false)
 			c.must(err)
-			tasks := c.fixture.groups.take()
+			tasks := c.groups.take()
 			died = c.syncDies(n, tasks[0]) || died
-			c.must(c.fixture.groups.Send(t.Context(), tasks...))
+			c.must(c.groups.Send(t.Context(), tasks...))
 			time.Sleep(6 * time.Minute)
 			c.finish()
 			for range 2 {
 				time.Sleep(11 * time.Minute)
-				c.must(reconcile.Sweep{Store: c.store, Users: &c.userTasks, Groups: &c.fixture.groups, Metrics: &metric.Memory{}}.Run(t.Context()))
+				c.must(reconcile.Sweep{Store: c.store, Users: &c.userTasks, Groups: &c.groups, Metrics: &metric.Memory{}}.Run(t.Context()))
 				c.finish()
 			}
 			link := c.link(c.group)

@@ -270,7 +270,7 @@ func (g Group) additions() []directory.EntraID {
 		if g.Present != nil {
 			there = g.Present[m.Account]
 		}
-		if m.Wanted && m.Account != "" && !there && !(g.left(m) && (g.OnlyReport || m.Lost)) {
+		if m.Wanted && m.Account != "" && !there && !g.stays(m) {
 			add = append(add, m.Account)
 		}
 	}
@@ -294,7 +294,7 @@ func (g Group) removals() []directory.EntraID {
 			remove = append(remove, id)
 		}
 	}
-	if g.Settings.ExactMembership && g.All && g.complete() && !(g.OnlyReport && g.Shown != nil && !g.Link.StrangersKept) {
+	if g.Settings.ExactMembership && g.All && g.complete() && !g.sparesStrangers() {
 		remove = append(remove, g.strangers()...)
 	}
 	slices.Sort(remove)

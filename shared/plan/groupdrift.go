@@ -136,3 +136,12 @@ func (g Group) missing() []directory.EntraID {
 func (g Group) left(m Member) bool {
 	return g.Present != nil && m.Wanted && m.Account != "" && m.Applied == m.Account && !g.Present[m.Account]
 }
+
+// stays reports whether a member who is not in the group in Entra any more is not added: that
+// is only reported, or the account is gone.
+func (g Group) stays(m Member) bool { return g.left(m) && (g.OnlyReport || m.Lost) }
+
+// sparesStrangers reports whether those who were added by hand are only reported.
+func (g Group) sparesStrangers() bool {
+	return g.OnlyReport && g.Shown != nil && !g.Link.StrangersKept
+}
