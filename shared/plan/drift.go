@@ -41,6 +41,7 @@ func MayDiffer(link directory.Link, shown directory.AccountChange, whole bool) b
 	for name, known := range shownNow(link) {
 		found, there := shownValue(shown, name)
 		switch {
+		case link.Status == directory.Released && name != directory.AccountEnabled: // of which only the state is written
 		case !there && (whole || name == directory.Manager || len(known) == 0):
 		case !there || !name.Same(known, found):
 			return true
@@ -147,8 +148,8 @@ func valueOf(account directory.Account, name directory.Attribute) directory.Valu
 
 // Differs is the link after a comparison found something, or nothing. If that is to be repaired,
 // the link has what was found, so that the plan writes it again; else it stays as it is,
-// and nothing is written. A state that the account keeps from before is the one that it has
-// now.
+// and nothing is written. A state that the account keeps from before, and an immutable id that
+// is not the user's, are those that it has now.
 func (u User) Differs(findings directory.Findings, account directory.Account, repair bool) (link directory.Link, news directory.Findings) {
 	link = u.Link
 	unknown := link.Drift.Without(directory.DeletedAt, directory.ObjectID) // written, with a result that is not known
@@ -165,6 +166,9 @@ func (u User) Differs(findings directory.Findings, account directory.Account, re
 			link.Found = link.State
 		}
 		link.Applied = link.Applied.Set([]directory.Change{{Attribute: directory.AccountEnabled, To: directory.Bool(account.Enabled)}})
+	}
+	if id, known := link.Applied[directory.ImmutableID]; known && !u.compares(directory.ImmutableID, id) { // it is not the user's
+		link.Applied = link.Applied.Set([]directory.Change{{Attribute: directory.ImmutableID, To: directory.Text(account.ImmutableID)}})
 	}
 	if !repair {
 		return link, news

@@ -118,6 +118,9 @@ func TestEveryChangeIsFoundAndNothingElse(t *testing.T) {
 			t.Fatalf("writes %v, want %v", got, expected)
 		}
 		concluded := u.Concluded(link, nil, nil)
+		if !repair && MayDiffer(concluded, a.listed(t, true), true) {
+			t.Fatalf("the next list names the account again, want nothing: it has what was reported")
+		}
 		if left := len(concluded.Drift); left != len(findings)-len(expected) {
 			t.Fatalf("%d findings are left, want %d: %v", left, len(findings)-len(expected), concluded.Drift)
 		}
@@ -149,6 +152,11 @@ func TestWhatIsNotOursIsNotCompared(t *testing.T) {
 		}, false},
 		"a finding of something else": {func(l *directory.Link, _ *directory.AccountChange) {
 			l.Drift = directory.Findings{{Attribute: directory.JobTitle, Expected: directory.Text("Lead"), Found: directory.Text("Chief")}}
+		}, true},
+		"released": {func(l *directory.Link, _ *directory.AccountChange) { l.Status = directory.Released }, false},
+		"released, and enabled": {func(l *directory.Link, c *directory.AccountChange) {
+			l.Status, l.Applied = directory.Released, directory.Attributes{directory.AccountEnabled: directory.Bool(false)}
+			c.Account.Attributes = directory.Attributes{directory.AccountEnabled: directory.Bool(true)}
 		}, true},
 		"the manager is not shown": {func(l *directory.Link, c *directory.AccountChange) {
 			l.Applied, c.Account.Attributes = directory.Attributes{directory.Manager: directory.Text("m")}, nil
@@ -201,6 +209,22 @@ func TestAFindingGoesWithWhatIsWanted(t *testing.T) {
 	account := directory.Account{ID: "e1", Enabled: true, Attributes: directory.Attributes{directory.JobTitle: directory.Text("Lead"), directory.Department: directory.Text("Sales")}}
 	if found := u.Compare(account, nil, time.Time{}); len(found) > 0 {
 		t.Errorf("found %v, want nothing: the title is as expected, and the department is not written", found)
+	}
+}
+
+// An immutable id that is not the user's is nobody's to repair, and is known then.
+func TestAnImmutableIDOfSomebodyElse(t *testing.T) {
+	u := User{ID: "5f0c1e2d3a4b5c6d7e8f9012", Desired: directory.Desired{Managed: true, State: directory.Enabled},
+		Link: directory.Link{Standing: directory.Standing{EntraID: "e1", Origin: directory.TakenOver}, State: directory.Enabled, Applied: directory.Attributes{
+			directory.AccountEnabled: directory.Bool(true), directory.ImmutableID: directory.Text("bWlsZA==")}}}
+	account := directory.Account{ID: "e1", Enabled: true, ImmutableID: "b2xk"}
+	link, news := u.Differs(u.Compare(account, nil, time.Time{}), account, true)
+	if len(news) > 0 || MayDiffer(link, directory.AccountChange{ID: "e1", Account: account}, true) {
+		t.Errorf("findings %v, link %+v; want none, and a link that knows the id", news, link)
+	}
+	u.Link = link
+	if actions := u.Decide().Actions; len(actions) > 0 {
+		t.Errorf("actions %v, want none", actions)
 	}
 }
 
