@@ -3,7 +3,8 @@ package directory
 // This file has what a list of all accounts or groups of a tenant, or of the changes since an
 // earlier one, says about them. Both are read page by page, and both are hints: a page may be
 // repeated, an object may come twice and in parts, and what was changed a moment ago may come
-// with a later one.
+// with a later one. What a page of changes does not show of an account beside its Attributes,
+// and of a group, is false or empty here: nothing may be concluded from that.
 
 // AccountChange is what a page of Entra's list or of its changes says of one account.
 type AccountChange struct {
