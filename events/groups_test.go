@@ -90,6 +90,10 @@ func (o *outsideGroups) FindGroups(_ context.Context, names []string) []reconcil
 	return make([]reconcile.FoundGroups, len(names))
 }
 
+func (o *outsideGroups) ReadGroups(_ context.Context, ids []directory.EntraID) []reconcile.FoundGroups {
+	return make([]reconcile.FoundGroups, len(ids))
+}
+
 func (o *outsideGroups) ListMembersOf(_ context.Context, id directory.EntraID, _ directory.AccountList) (directory.AccountList, error) {
 	return directory.AccountList{Group: id, Began: time.Now().UTC(), Complete: true, Pages: 1}, nil
 }

@@ -67,6 +67,7 @@ func TestSettingsAreDescribed(t *testing.T) {
 			"connectionSource.additionalProperties":            false,
 			"domains.items.additionalProperties":               false,
 			"manageGroups.default":                             true,
+			"repairDrift.default":                              true,
 			"customAttributes.propertyNames.minLength":         1.0,
 			"attributes.additionalProperties":                  false,
 			"connectionSource.default.type":                    "none",

@@ -76,6 +76,7 @@ func TestEvents(t *testing.T) {
 	f.did(7, three, plan.EndSessions, bob, plan.Failed)
 	f.did(8, one, plan.Deprovision, ann, plan.Succeeded)
 	f.did(9, one, plan.SetPassword, ann, plan.Queued)
+	f.did(10, two, plan.Drift, bob, plan.Succeeded)
 	at := func(number int) string {
 		return url.QueryEscape(noon.Add(time.Duration(number)*10*time.Minute + time.Second).In(time.FixedZone("", 3600)).Format(time.RFC3339))
 	}
@@ -83,23 +84,24 @@ func TestEvents(t *testing.T) {
 		query string
 		want  []string
 	}{
-		{"", []string{"a007", "a003", "a008", "a006", "a004", "a002", "a001"}}, // the organizations follow one another
-		{"&organization=" + organization, []string{"a008", "a006", "a004", "a002", "a001"}},
+		{"", []string{"a007", "a003", "a010", "a008", "a006", "a004", "a002", "a001"}}, // the organizations follow one another
+		{"&organization=" + organization, []string{"a010", "a008", "a006", "a004", "a002", "a001"}},
 		{"&organization=" + otherOrganization, []string{"a007", "a003"}},
-		{"&directory=" + two, []string{"a004"}},
+		{"&directory=" + two, []string{"a010", "a004"}},
 		{"&directory=" + one + "&organization=" + organization, []string{"a008", "a006", "a002", "a001"}},
-		{"&user=" + bob, []string{"a007", "a004"}},
+		{"&user=" + bob, []string{"a007", "a010", "a004"}},
 		{"&user=" + ann + "&organization=" + organization, []string{"a008", "a006", "a002", "a001"}},
 		{"&user=64a1b2c3d4e5f60718293fff", nil},
 		{"&type=user_create_provision", []string{"a003", "a002", "a001"}},
 		{"&type=user_update_provision", []string{"a007", "a004"}},
 		{"&type=user_password_update_provision", []string{"a006"}},
+		{"&type=user_drift", []string{"a010"}},
 		{"&type=user_deprovision&user=" + ann, []string{"a008"}},
-		{"&since=" + at(4), []string{"a007", "a008", "a006", "a004"}},
+		{"&since=" + at(4), []string{"a007", "a010", "a008", "a006", "a004"}},
 		{"&since=" + at(2) + "&until=" + at(6) + "&directory=" + one, []string{"a006", "a002"}},
 		{"&until=" + at(1), []string{"a001"}},
 		{"&until=2026-03-06", nil},
-		{"&since=2026-03-06&until=2026-03-07", []string{"a007", "a003", "a008", "a006", "a004", "a002", "a001"}},
+		{"&since=2026-03-06&until=2026-03-07", []string{"a007", "a003", "a010", "a008", "a006", "a004", "a002", "a001"}},
 		{"&since=2026-03-07", nil},
 	} {
 		if got := f.events(tc.query); !cmp.Equal(got, tc.want) {
@@ -151,7 +153,7 @@ func TestRefusedEventQueries(t *testing.T) {
 		t.Fatalf("%v, want cursor not \"\"", page)
 	}
 	for _, tc := range []struct{ query, field, says string }{
-		{"type=user_delete", "query.type", "user_create_provision, user_update_provision, user_password_update_provision, user_deprovision"},
+		{"type=user_delete", "query.type", "user_create_provision, user_update_provision, user_password_update_provision, user_deprovision, user_drift, group_drift"},
 		{"organization=nope", "query.organization", "24 hex digits"},
 		{"organization=5f0c1e2d3a4b5c6d7e8fffff", "query.organization", "no organization 5f0c1e2d3a4b5c6d7e8fffff"},
 		{"directory=nope", "query.directory", "there is no directory nope: its id is that of its organization"},

@@ -88,7 +88,7 @@ func TestConnectAndDisconnectAGroup(t *testing.T) {
 		if len(got) != 1 || got[0].Cause.Type != cause || got[0].Cause.At.IsZero() {
 			t.Fatalf("%s: tasks %+v", when, got)
 		}
-		want.Cause, want.AllMembers = got[0].Cause, allMembers
+		want.Cause, want.AllMembers, want.Compare = got[0].Cause, allMembers, cause == "retried"
 		if diff := cmp.Diff(want, got[0]); diff != "" {
 			t.Errorf("%s (-want +got): %s", when, diff)
 		}

@@ -26,6 +26,7 @@ type groupView struct {
 	Origin      directory.Origin     `json:"owner,omitempty" enum:"created,taken_over"`
 	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups, and of a group that is not connected any more"`
 	Unknown     []unknownWrite       `json:"unknown,omitempty" doc:"The writes of which nobody knows whether Entra did them, because entrasync stopped or got no answer; the next sync of a connected group compares them with Entra. Only in the view of one group"`
+	Drift       []driftView          `json:"drift,omitempty" doc:"What somebody else changed in Entra, and what is not written again (yet)"`
 	LastEventAt *time.Time           `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time           `json:"lastWriteAt,omitempty"`
 	NextTryAt   *time.Time           `json:"nextTryAt,omitempty"`
@@ -115,7 +116,7 @@ func viewOfGroup(link directory.GroupLink, paths []directory.Path, members *memb
 	return groupView{
 		Group: link.Group, Name: link.Name, EntraID: link.EntraID, DisplayName: link.Applied, Connected: len(paths) > 0, ConnectedBy: append([]directory.Path{}, paths...),
 		Status: link.Status, Reason: link.Reason, Message: link.Message, Origin: link.Origin, Members: members,
-		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
+		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt), Drift: viewOfDrift(link.Drift),
 	}
 }
 

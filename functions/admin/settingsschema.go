@@ -39,6 +39,7 @@ var switches = map[string]string{
 	"suspendOnLockout":               "Disable the account while the user is locked out in JumpCloud",
 	"revokeSessionsOnPasswordChange": "End the user's sessions in Microsoft 365 when JumpCloud has a new password",
 	"restoreDeleted":                 "Restore a deleted account of the wanted name, or of a linked user, instead of reporting it",
+	"repairDrift":                    "Write again what somebody else changed in Entra; off: it is only reported, until JumpCloud has another value",
 	"federated":                      "Sign-in is federated: write onPremisesImmutableId on accounts that are taken over and have none",
 	"manageGroups":                   "Make connected groups security groups; off: they only connect their members",
 	"exactMembership":                "Take members out of a security group that JumpCloud does not know",

@@ -27,6 +27,7 @@ type linkView struct {
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected: direct, group:<groupId> for each connected group that holds the user, jumpcloud for the connection source; empty when not connected any more"`
 	Origin      directory.Origin       `json:"owner,omitempty" enum:"created,taken_over"`
 	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
+	Drift       []driftView            `json:"drift,omitempty" doc:"What somebody else changed in Entra, and what is not written again (yet)"`
 	Password    *directory.Obstacle    `json:"passwordDiffers,omitempty" doc:"Why the account has not got the password that the gateway set in JumpCloud; missing when it has, or when none was set"`
 	LastEventAt *time.Time             `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time             `json:"lastWriteAt,omitempty"`
@@ -38,7 +39,7 @@ func viewOf(link directory.Link, paths []directory.Path) linkView {
 	view := linkView{
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
 		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Origin: link.Origin, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
-		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt),
+		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt), Drift: viewOfDrift(link.Drift),
 	}
 	for name, value := range link.Applied {
 		if view.Applied == nil {

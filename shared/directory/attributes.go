@@ -144,7 +144,7 @@ func (a Attributes) ChangesTo(wanted Attributes) []Change {
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		current, known := a[name]
 		switch {
-		case known && same(name, current, wanted[name]):
+		case known && name.Same(current, wanted[name]):
 		case a == nil && len(wanted[name]) == 0:
 		default:
 			changes = append(changes, Change{Attribute: name, From: current, To: wanted[name]})
@@ -185,10 +185,10 @@ func (a Attributes) Only(keep Attributes) Attributes {
 	return kept
 }
 
-// same reports whether two values of an attribute are the same to Entra.
-func same(name Attribute, a, b Value) bool {
-	if name.Facts().FoldsCase {
-		return strings.EqualFold(a.String(), b.String())
+// Same reports whether two values of the attribute are the same to Entra.
+func (a Attribute) Same(x, y Value) bool {
+	if a.Facts().FoldsCase {
+		return strings.EqualFold(x.String(), y.String())
 	}
-	return a.Equal(b)
+	return x.Equal(y)
 }

@@ -175,7 +175,13 @@ type Standing struct {
 	// one that has read it makes this zero. The reason says so only until an attempt has
 	// another one, such as an outage.
 	StrandedAt time.Time `json:"strandedAt,omitzero"`
-	Version    int64     `json:"-"`
+	// Drift is what somebody else changed in Entra, as of the last comparison, and what was
+	// not made good since.
+	Drift Findings `json:"drift,omitempty"`
+	// MissedAt is when Entra first did not show the object when it was to be compared; zero
+	// unless that is in doubt.
+	MissedAt time.Time `json:"missedAt,omitzero"`
+	Version  int64     `json:"-"`
 }
 
 // Unread reports whether the next attempt is to read everything, because a message about the

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -95,7 +96,10 @@ type Settings struct {
 	RevokeSessionsOnPasswordChange bool `json:"revokeSessionsOnPasswordChange"`
 	// RestoreDeleted brings a deleted account back instead of reporting it.
 	RestoreDeleted bool `json:"restoreDeleted"`
-	Federated      bool `json:"federated"`
+	// RepairDrift writes again what somebody else changed in Entra; otherwise it is only
+	// reported. Settings that are older than this field have it on.
+	RepairDrift bool `json:"repairDrift"`
+	Federated   bool `json:"federated"`
 	// ManageGroups creates or takes over a security group in Entra for each connected
 	// group.
 	ManageGroups bool `json:"manageGroups"`
@@ -133,7 +137,19 @@ type ConnectionSource struct {
 // attribute, nobody disabled for a lockout or an expired password.
 func DefaultSettings() Settings {
 	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, Import: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
-		ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
+		RepairDrift: true, ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}}
+}
+
+// UnmarshalJSON reads settings. A setting that is newer than they are, and that is on by
+// default, is on.
+func (s *Settings) UnmarshalJSON(data []byte) error {
+	type plain Settings
+	read := plain{RepairDrift: true}
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	*s = Settings(read)
+	return nil
 }
 
 // ExportsManager reports whether the manager is among the attributes.

@@ -45,6 +45,10 @@ const (
 	RestoreGroup  Type = "restore_group" // bring back one that we created and somebody deleted
 )
 
+// Drift is no write: it records that somebody else changed something in Entra. Its changes are
+// from what entrasync wrote to what was found.
+const Drift Type = "drift"
+
 // Status is how far an action got.
 type Status string
 

@@ -19,8 +19,14 @@ const (
 	UserDeprovision             EventType = "user_deprovision"
 )
 
+// The types of events about what somebody else changed in Entra. JumpCloud has none.
+const (
+	UserDrift  EventType = "user_drift"
+	GroupDrift EventType = "group_drift"
+)
+
 // EventTypes lists all types of events.
-var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision}
+var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision, UserDrift, GroupDrift}
 
 // eventTypes say as which event each type of action is logged. JumpCloud has no event for
 // an account that is taken over, enabled, restored, moved or signed out: they are logged
@@ -36,6 +42,7 @@ var eventTypes = map[Type]EventType{
 	EndSessions: UserUpdateProvision,
 	SetPassword: UserPasswordUpdateProvision,
 	Deprovision: UserDeprovision,
+	Drift:       UserDrift,
 }
 
 // Event is a completed action as an event of Directory Insights: the envelope of the
@@ -46,10 +53,10 @@ type Event struct {
 	ID           string                   `json:"id" doc:"The id of the action"`
 	Version      string                   `json:"@version" enum:"1"`
 	Service      string                   `json:"service" enum:"directory"`
-	Type         EventType                `json:"event_type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision"`
+	Type         EventType                `json:"event_type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision,user_drift,group_drift"`
 	Timestamp    time.Time                `json:"timestamp" doc:"When it was completed, to the millisecond"`
 	Organization directory.OrganizationID `json:"organization"`
-	Resource     EventResource            `json:"resource" doc:"The JumpCloud user"`
+	Resource     EventResource            `json:"resource" doc:"The JumpCloud user or group"`
 	Application  EventApplication         `json:"application" doc:"The directory that was written to"`
 	Changes      []EventChange            `json:"changes"`
 	Reason       directory.Reason         `json:"reason,omitempty" doc:"Why the account was disabled, as one typed word; JumpCloud has no such field"`
@@ -72,7 +79,7 @@ type EventApplication struct {
 	Name string       `json:"name,omitempty" doc:"As it is called now; missing when it is gone"`
 }
 
-// EventChange is one field that was written. It has no values if they are secret or not
+// EventChange is one field that was written, or found to differ. It has no values if they are secret or not
 // known.
 type EventChange struct {
 	Field directory.Attribute `json:"field" doc:"The property in Microsoft Graph"`
@@ -103,11 +110,16 @@ const (
 	// sessions, and deletedField the one that an account has as long as it is deleted
 	// (Microsoft Graph documentation, user resource type).
 	sessionsField directory.Attribute = "signInSessionsValidFromDateTime"
-	deletedField  directory.Attribute = "deletedDateTime"
+	deletedField                      = directory.DeletedAt
 )
 
 // EventType is the event as which the action is logged; "" if it is not logged as one.
-func (a Action) EventType() EventType { return eventTypes[a.Type] }
+func (a Action) EventType() EventType {
+	if a.Type == Drift && a.Subject.Kind == OfGroup {
+		return GroupDrift
+	}
+	return eventTypes[a.Type]
+}
 
 // Completed reports whether the result of the action is known.
 func (a Action) Completed() bool { return a.Status == Succeeded || a.Status == Failed }
@@ -174,7 +186,7 @@ func (a Action) eventMessages() EventMessages {
 		return EventMessages{Code: a.Error.Kind, Message: a.Error.Message, Details: string(a.Error.Reason)}
 	case a.Type == Provision:
 		return EventMessages{Code: "201", Message: "Created", Details: "OK"}
-	case a.Type == Restore:
+	case a.Type == Restore, a.Type == Drift: // it was read
 		return EventMessages{Code: "200", Message: "OK", Details: "OK"}
 	default:
 		return EventMessages{Code: "204", Message: "No Content", Details: "OK"}

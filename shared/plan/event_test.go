@@ -35,6 +35,12 @@ func with(reason directory.Reason, action plan.Action) plan.Action {
 	return action
 }
 
+// ofGroup is an action that is about a group.
+func ofGroup(action plan.Action) plan.Action {
+	action.Subject.Kind = plan.OfGroup
+	return action
+}
+
 // The complete envelope, as it goes over the wire.
 func TestEvent(t *testing.T) {
 	got, err := json.Marshal(done(plan.Update, directory.Change{Attribute: "department", To: directory.Value{"Partner Sales"}}).Event("Example M365"))
@@ -71,6 +77,8 @@ func TestEventOfEachAction(t *testing.T) {
 		"restored":         {done(plan.Restore), plan.UserUpdateProvision, `[{"field":"deletedDateTime","to":null}]`, "200 OK OK", ""},
 		"password":         {done(plan.SetPassword, password), plan.UserPasswordUpdateProvision, `[{"field":"password"}]`, "204 No Content OK", ""},
 		"disabled":         {with("suspended", done(plan.Deprovision, block)), plan.UserDeprovision, `[{"field":"accountEnabled","from":true,"to":false}]`, "204 No Content OK", ""},
+		"drift":            {done(plan.Drift, cleared), plan.UserDrift, `[{"field":"city","from":"Berlin","to":null}]`, "200 OK OK", ""},
+		"drift of a group": {ofGroup(done(plan.Drift, directory.Change{Attribute: directory.Members, From: directory.Value{"e2"}})), plan.GroupDrift, `[{"field":"members","from":"e2","to":null}]`, "200 OK OK", ""},
 		"not created":      {failed(done(plan.Provision, open)), plan.UserCreateProvision, `[{"field":"accountEnabled","to":true}]`, "conflict give one of the two another e-mail upn_conflict", "give one of the two another e-mail"},
 		"no password":      {failed(done(plan.SetPassword, password)), plan.UserPasswordUpdateProvision, `[{"field":"password"}]`, "conflict give one of the two another e-mail upn_conflict", "give one of the two another e-mail"},
 		"not disabled":     {failed(with("deleted", done(plan.Deprovision, block))), plan.UserDeprovision, `[{"field":"accountEnabled","from":true,"to":false}]`, "conflict give one of the two another e-mail upn_conflict", "give one of the two another e-mail"},

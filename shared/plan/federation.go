@@ -22,7 +22,7 @@ func (u User) Identifies() bool {
 		return false
 	}
 	id, known := u.Link.Applied[directory.ImmutableID]
-	return !known || u.replaces(id.String())
+	return !known || u.replaces(id.String()) || u.lostID(u.Link)
 }
 
 // Blind reports whether the sign-in name or the immutable id of the account is not known

@@ -18,6 +18,8 @@ type Member struct {
 	// the one in Applied, which nobody else has: it stays in the group, where it is, until
 	// the user has it again.
 	Returning bool
+	// Lost says that the account was found to be gone in Entra.
+	Lost bool
 }
 
 // Group is what is known about one group in one directory.
@@ -43,6 +45,10 @@ type Group struct {
 	// was created. A repeated creation finds the same group by its unique name, whatever
 	// its display name.
 	Unconfirmed bool
+	// Shown is the group in Entra, if it was read to be compared.
+	Shown *directory.SecurityGroup
+	// OnlyReport says that what somebody else changed in Entra stays as it is.
+	OnlyReport bool
 }
 
 // managed reports whether there is to be a group in Entra.
@@ -264,7 +270,7 @@ func (g Group) additions() []directory.EntraID {
 		if g.Present != nil {
 			there = g.Present[m.Account]
 		}
-		if m.Wanted && m.Account != "" && !there {
+		if m.Wanted && m.Account != "" && !there && !g.stays(m) {
 			add = append(add, m.Account)
 		}
 	}
@@ -288,7 +294,7 @@ func (g Group) removals() []directory.EntraID {
 			remove = append(remove, id)
 		}
 	}
-	if g.Settings.ExactMembership && g.All && g.complete() {
+	if g.Settings.ExactMembership && g.All && g.complete() && !g.sparesStrangers() {
 		remove = append(remove, g.strangers()...)
 	}
 	slices.Sort(remove)
@@ -370,7 +376,7 @@ func (g Group) Written(link directory.GroupLink, action Action, id directory.Ent
 		link.EntraID, link.Origin, link.Applied, link.Note = "", "", "", deletedNote
 	}
 	if name, written := action.Value(directory.DisplayName); written {
-		link.Applied = name.String()
+		link.Applied, link.Drift = name.String(), link.Drift.Without(directory.DisplayName)
 	}
 	return link
 }
@@ -388,6 +394,10 @@ func (g Group) Concluded(link directory.GroupLink, obstacle *directory.Obstacle)
 		return link
 	case g.Connected && g.Exists:
 		link.Status, link.Reason, link.Message = directory.Synced, "", link.Note
+		link.Drift = link.Drift.Without(directory.DeletedAt, directory.ObjectID)
+		if g.All && !g.OnlyReport {
+			link.Drift = nil
+		}
 		if g.All {
 			link.StrangersKept = g.Settings.ExactMembership && !g.complete() && len(g.strangers()) > 0
 		}

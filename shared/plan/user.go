@@ -192,7 +192,7 @@ func (u User) changes(link directory.Link) (parts [][]directory.Change, moves []
 	}
 	wanted := u.Desired.Attributes
 	known, is := link.Applied[directory.ImmutableID]
-	if own := directory.Text(string(u.ID)); is && (u.replaces(known.String()) || link.Aside != nil && !known.Equal(own)) {
+	if own := directory.Text(string(u.ID)); is && (u.replaces(known.String()) || u.lostID(link) || link.Aside != nil && !known.Equal(own)) {
 		wanted = wanted.Set([]directory.Change{{Attribute: directory.ImmutableID, To: own}})
 	}
 	m := u.move(link, link.Applied.ChangesTo(wanted))
@@ -390,6 +390,11 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 		link.SessionsToEnd = false
 	case TakeOver, Deprovision:
 		link.TakingOver = false
+	case Restore:
+		link.Drift = link.Drift.Without(directory.DeletedAt, directory.ObjectID)
+	}
+	for _, change := range action.Changes {
+		link.Drift = link.Drift.Without(change.Attribute)
 	}
 	link.Applied = link.Applied.Set(action.Changes)
 	link = withState(link, action)
@@ -437,6 +442,7 @@ func (u User) Concluded(link directory.Link, obstacle *directory.Obstacle, probl
 	} else {
 		link.ImportMissing = time.Time{}
 	}
+	link.Drift = u.remaining(link)
 	if u.Desired.Managed && link.Applied != nil {
 		link.Applied = link.Applied.Only(u.Desired.Attributes.Set([]directory.Change{
 			{Attribute: directory.AccountEnabled}, {Attribute: directory.ImmutableID},

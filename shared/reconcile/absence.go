@@ -51,7 +51,7 @@ func (w *work) readAfterLag() {
 // (see [directory.Standing.StrandedAt]). As long as something is to be read once more it
 // stays noted: the process may die before it sends the task for that.
 func (w *work) endStranded(s *directory.Standing, read time.Time) {
-	if s.StrandedAt.Equal(read) && w.recheckAt.IsZero() {
+	if s.StrandedAt.Equal(read) && w.recheckAt.IsZero() && w.compareAt.IsZero() {
 		s.StrandedAt = time.Time{}
 	}
 }
@@ -127,6 +127,9 @@ func (e *linkEngine[T]) enqueueRechecks(ctx context.Context, objects []T) {
 		}
 		if err == nil && !w.recheckAt.IsZero() {
 			err = o.sendClaimRecheck(ctx, e.Lanes, w.recheckAt)
+		}
+		if err == nil && !w.compareAt.IsZero() {
+			err = o.sendComparison(ctx, e.Lanes, w.compareAt)
 		}
 		if err != nil {
 			e.retry(ctx, o, err)

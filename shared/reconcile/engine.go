@@ -69,6 +69,10 @@ type work struct {
 	obstacle *directory.Obstacle
 	withheld *fault.Error // the missing permission that kept a part from being done
 	refused  *plan.Action // was not sent, and is to be recorded as failed
+	drift    *plan.Action // says what somebody else changed, and is to be recorded with the link
+	// compareAt is when to compare the object with Entra, because a read may still be older
+	// than the last write; zero: not later.
+	compareAt time.Time
 	// linkless says that there is no link to record: the directory is gone, or the task
 	// is about its connection source.
 	linkless bool

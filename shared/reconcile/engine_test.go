@@ -44,7 +44,8 @@ func (t *thing) sendClaimRecheck(context.Context, Lanes, time.Time) error       
 func (t *thing) sendAbsenceRecheck(context.Context, Lanes, directory.Settings, int, time.Time) error {
 	return nil
 }
-func (t *thing) logged(e *zerolog.Event) *zerolog.Event { return e }
+func (t *thing) sendComparison(context.Context, Lanes, time.Time) error { return nil }
+func (t *thing) logged(e *zerolog.Event) *zerolog.Event                 { return e }
 
 type thingBatch struct {
 	linkEngine[*thing]

@@ -73,6 +73,9 @@ type groupMatch struct {
 	waited  bool // until this attempt
 	// byID are the places of members by their accounts, see [group.byAccount].
 	byID map[directory.EntraID]int
+	// gone says that the group in Entra is not there any more, and that this is only
+	// reported.
+	gone bool
 }
 
 // groupWritten is the results of the actions.
@@ -102,6 +105,7 @@ func groupStages() []stage[*groupBatch, *group] {
 		{"spare", (*groupBatch).spare, false},              // sets plan: no deletion of a group that another directory has
 		{"load members", (*groupBatch).loadMembers, false}, // sets plan.Members
 		{"await", (*groupBatch).await, false},              // ends those whose members will get accounts soon
+		{"compare", (*groupBatch).compare, false},          // sets plan.Shown: the group in Entra
 		{"look up", (*groupBatch).lookUp, false},           // sets plan: groups found by name and who is in them
 		{"decide", (*groupBatch).decide, false},            // sets todo, obstacle, link and match
 		{"claim", (*groupBatch).claimFound, false},         // makes sure that a found group belongs to no other

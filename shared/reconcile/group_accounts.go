@@ -45,6 +45,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 	err = b.Store.EachLink(ctx, b.dir.ID, users, func(link directory.Link) {
 		at := place[link.User]
 		m := &g.plan.Members[at]
+		m.Lost = link.Drift.Gone() || link.Reason == directory.AccountMissing
 		m.Account, m.Coming = link.Account(), link.Account() == "" && link.Status == directory.Pending
 		if m.Account == m.Applied {
 			m.Account = m.Applied // the same string
@@ -62,7 +63,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 
 // toCompare reads the members that are to be compared: all, or those that are marked.
 func (b *groupBatch) toCompare(ctx context.Context, g *group) ([]directory.Member, error) {
-	g.plan.All = g.attempt.AllMembers || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
+	g.plan.All = g.attempt.AllMembers || g.comparesNow() || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
 	if g.plan.All {
 		return b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	}

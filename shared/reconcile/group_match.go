@@ -82,7 +82,7 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 		}
 	}
 	for _, g := range groups {
-		if target := g.plan.Target(); !g.over && target != "" && (g.deleting() || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
+		if target := g.plan.Target(); !g.over && !g.match.gone && target != "" && (g.deleting() || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
 			b.readPresent(ctx, g, target)
 		}
 	}
@@ -132,6 +132,7 @@ func (b *groupBatch) forget(ctx context.Context, g *group) error {
 // decide makes the plan.
 func (b *groupBatch) decide(_ context.Context, groups []*group) {
 	for _, g := range groups {
+		b.noteDifferences(g)
 		d := g.plan.Decide()
 		g.match.claimed = d.Link.EntraID != g.link.EntraID
 		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
@@ -139,6 +140,7 @@ func (b *groupBatch) decide(_ context.Context, groups []*group) {
 		for _, m := range d.Members {
 			g.written.members[m.User] = m
 		}
+		g.refuse()
 	}
 }
 

@@ -25,7 +25,7 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 		known := records.Groups[g.attempt.Group]
 		link, found := known.Link(id)
 		g.link, g.written.unsure, g.read.paths, g.read.since = link, link.OpenActions, known.Paths(id), known.Since(id)
-		g.plan = plan.Group{Settings: records.Directory.Settings, Connected: known.Connected(id), Name: link.Name,
+		g.plan = plan.Group{Settings: records.Directory.Settings, Connected: known.Connected(id), Name: link.Name, OnlyReport: !records.Directory.Settings.RepairDrift,
 			Exists: known.Connected(id) || link.Reason != directory.GroupDeleted}
 		// A group that nobody ever connected needs no work, unless the connection source
 		// is to be read.
@@ -34,7 +34,7 @@ func (b *groupBatch) readRecords(ctx context.Context, id directory.ID) bool {
 			g.link = directory.NewGroupLink(id, g.attempt.Group)
 		}
 		if g.read.stranded = link.StrandedAt; link.Unread() { // what the message asked to read is not known
-			g.attempt.AllMembers, g.attempt.Source = true, true
+			g.attempt.AllMembers, g.attempt.Source, g.attempt.Compare = true, true, true
 		}
 		if !g.over && known.Busy(id, time.Now()) {
 			g.busy()

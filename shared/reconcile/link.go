@@ -38,6 +38,8 @@ type linked interface {
 	sendClaimRecheck(ctx context.Context, lanes Lanes, at time.Time) error
 	// sendAbsenceRecheck sends the task for the nth recheck of an absence.
 	sendAbsenceRecheck(ctx context.Context, lanes Lanes, settings directory.Settings, n int, at time.Time) error
+	// sendComparison sends a task that compares the object with Entra at a time.
+	sendComparison(ctx context.Context, lanes Lanes, at time.Time) error
 	// logged adds fields to the log line about a concluded attempt.
 	logged(*zerolog.Event) *zerolog.Event
 }
@@ -137,8 +139,10 @@ func (e *linkEngine[T]) record(ctx context.Context, objects []T) {
 		}
 		recordings[i] = o.recording()
 		recordings[i].Actions = slices.Clone(w.unkept)
-		if w.refused != nil {
-			recordings[i].Actions = append(recordings[i].Actions, *w.refused)
+		for _, a := range []*plan.Action{w.refused, w.drift} {
+			if a != nil {
+				recordings[i].Actions = append(recordings[i].Actions, *a)
+			}
 		}
 	}
 	for i, err := range e.Store.Record(ctx, recordings...) {
@@ -157,6 +161,7 @@ func (e *linkEngine[T]) record(ctx context.Context, objects []T) {
 			e.report(ctx, objects[i], *w.refused)
 			w.refused = nil
 		}
+		e.reportDrift(ctx, objects[i])
 	}
 }
 

@@ -139,12 +139,12 @@ func (r Rollout) sendSelected(ctx context.Context, left *store.Rollout) (cursor 
 // Retry is the task of a user that an administrator asks to try again: an event may have been
 // missed, so it also reads the groups of the user and the connection source.
 func Retry(dir directory.Directory, user directory.UserID, cause plan.Cause) Task {
-	return Task{Directory: dir.ID, User: user, Cause: cause, Memberships: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
+	return Task{Directory: dir.ID, User: user, Cause: cause, Memberships: true, Compare: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
 }
 
 // RetryGroup is [Retry] for a group: it reads all members and the connection source.
 func RetryGroup(dir directory.Directory, group directory.GroupID, cause plan.Cause) GroupTask {
-	return GroupTask{Directory: dir.ID, Group: group, Cause: cause, AllMembers: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
+	return GroupTask{Directory: dir.ID, Group: group, Cause: cause, AllMembers: true, Compare: true, Source: dir.Settings.ConnectionSource.Type != directory.NoSource}
 }
 
 // sendSource sends the tasks that read the associations of the connection source.

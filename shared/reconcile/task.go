@@ -32,6 +32,8 @@ type Task struct {
 	// the connection source has the user.
 	Memberships bool `json:"memberships,omitempty"`
 	Source      bool `json:"source,omitempty"`
+	// Compare asks to read the account in Entra, and to compare it with what was written.
+	Compare bool `json:"compare,omitempty"`
 	// Claims are what the events behind the task said.
 	Claims []directory.Claim `json:"claims,omitempty"`
 	// NotBefore is when to process the task; zero: at once.
@@ -49,7 +51,7 @@ func (t Task) Due() time.Time { return t.NotBefore }
 // Join adds what another task for the same user asks for. The joined task has the
 // latest cause.
 func (t Task) Join(other Task) Task {
-	t.Memberships, t.Source = t.Memberships || other.Memberships, t.Source || other.Source
+	t.Memberships, t.Source, t.Compare = t.Memberships || other.Memberships, t.Source || other.Source, t.Compare || other.Compare
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
 	t.Cause = t.Cause.Join(other.Cause)
 	if other.PasswordAt.After(t.PasswordAt) {
@@ -76,6 +78,9 @@ type GroupTask struct {
 	AllMembers bool `json:"whole,omitempty"`
 	// Source asks to read whether the connection source has the group.
 	Source bool `json:"source,omitempty"`
+	// Compare asks to read the group in Entra with its members, and to compare it with what
+	// was written.
+	Compare bool `json:"compare,omitempty"`
 	// Claims, NotBefore and Thought are as those of a [Task].
 	Claims    []directory.Claim `json:"claims,omitempty"`
 	NotBefore time.Time         `json:"notBefore,omitzero"`
@@ -90,7 +95,7 @@ func (t GroupTask) Due() time.Time { return t.NotBefore }
 // Join adds what another task for the same group asks for. The joined task has the
 // latest cause.
 func (t GroupTask) Join(other GroupTask) GroupTask {
-	t.AllMembers, t.Source = t.AllMembers || other.AllMembers, t.Source || other.Source
+	t.AllMembers, t.Source, t.Compare = t.AllMembers || other.AllMembers, t.Source || other.Source, t.Compare || other.Compare
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
 	t.Cause = t.Cause.Join(other.Cause)
 	return t

@@ -87,6 +87,9 @@ type userMatch struct {
 	// unannounced says that tasks for those who wait for the account may not have
 	// been sent.
 	unannounced bool
+	// gone says that the account is not in Entra any more; restores, that it is to be
+	// restored.
+	gone, restores bool
 }
 
 // userWritten is the results of the actions.
@@ -118,6 +121,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"open Entra", (*userBatch).openEntra, false},           // sets the client of the tenant
 		{"reclaim", (*userBatch).reclaim, false},                // sets link: the account whose claim was given up
 		{"share", (*userBatch).share, false},                    // sets link: the account of another directory
+		{"compare", (*userBatch).compare, false},                // sets link and plan: what somebody else changed in Entra
 		{"check others", (*userBatch).checkOthers, false},       // sets plan.SecondAccount: not if somebody else had that account
 		{"check domains", (*userBatch).checkDomains, false},     // sets plan.Tenant and the obstacles of its domains
 		{"read accounts", (*userBatch).readBlind, false},        // sets link: the name of an account moved aside

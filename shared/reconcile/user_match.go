@@ -249,6 +249,7 @@ func (b *userBatch) decide(_ context.Context, users []*user) {
 		}
 		u.match.adopted = d.Link.EntraID != u.link.EntraID
 		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
+		b.decideGone(u)
 	}
 }
 

@@ -31,7 +31,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 		}
 		u.link, u.called, u.match.unannounced = link, string(link.UPN), link.Arrived
 		if link.Unread() { // what the message asked to read is not known
-			u.attempt.Memberships, u.attempt.Source = true, true
+			u.attempt.Memberships, u.attempt.Source, u.attempt.Compare = true, true, true
 		}
 	}
 	return true

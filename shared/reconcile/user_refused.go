@@ -105,10 +105,14 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 		f.Kind, f.Reason, f.Subject = fault.Invalid, directory.ManagerMissing, string(directory.Manager)
 		f.Message = "the manager's account, or this one, is not in Entra any more: restore it from the deleted users there"
 	case f.Kind == fault.NotFound:
-		f.Reason = directory.AccountMissing
-		f.Message = fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there; or delete it there for good, disconnect the user and connect them again for a new one", u.link.EntraID)
+		f.Reason, f.Message = directory.AccountMissing, missing(u.link.EntraID)
 	}
 	return &f
+}
+
+// missing is the sentence about an account that is not in Entra any more.
+func missing(account directory.EntraID) string {
+	return fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there; or delete it there for good, disconnect the user and connect them again for a new one", account)
 }
 
 // hiddenAttempts is how often a creation that failed because an account has the name is
