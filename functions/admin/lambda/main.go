@@ -7,6 +7,7 @@ import (
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
+	"entrasync/shared/resync"
 )
 
 func main() {
@@ -18,6 +19,7 @@ func main() {
 	if env.Variable(lambdaenv.APIAuth) == lambdaenv.GatewayAuth {
 		auth = api.GatewayAuth
 	}
-	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue), Auth: auth, Secrets: secrets})
+	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue),
+		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, Auth: auth, Secrets: secrets})
 	env.Start(handler.Handle, err)
 }

@@ -85,11 +85,11 @@ func switchedOff(f function, action string) bool {
 // that it compares with. Only users gets the key that opens passwords.
 var secrets = map[string][]string{
 	"admin-token-":    {"admin", "imports"},
-	"entra-":          {"users", "groups", "admin", "imports", "largeimport"},
+	"entra-":          {"users", "groups", "admin", "imports", "largeimport", "resync"},
 	"password-key-":   {"users"},
-	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport"},
+	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport", "resync"},
 	"webhook-tokens/": {"webhook", "admin"},
-	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport"}, // key and tokens together, as they were kept before
+	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport", "resync"}, // key and tokens together, as they were kept before
 }
 
 // mayHave reports whether a function may read or write a secret.
