@@ -116,7 +116,7 @@ func (r *run) compareGroups(ctx context.Context, began time.Time, ids []director
 // compareGroup compares one group; over says that it is compared.
 func (r *run) compareGroup(ctx, reading context.Context, link directory.GroupLink, id directory.GroupID) (differs, over bool, err error) {
 	if link.Status != directory.Synced || link.Unread() || link.Name != r.names[id] {
-		return true, true, nil // parked: looked at again; without a name: JumpCloud does not show it
+		return true, true, nil // parked: processed again; without a name: JumpCloud does not show it
 	}
 	list, begun := r.members.of(id)
 	if !begun && slices.Contains(r.place.Members.Long, id) {

@@ -15,10 +15,10 @@ const (
 	// longestRepair is how long a resync waits for its tasks; what is still open then goes on
 	// without it.
 	longestRepair = time.Hour
-	// patientRepair is how long an invocation itself waits, and looks every repairStep; then
-	// the schedule looks.
+	// patientRepair is how long an invocation itself waits, and checks every repairStep; then
+	// the schedule does.
 	patientRepair, repairStep = 2 * time.Minute, 10 * time.Second
-	// findingsPage is how many findings are looked at at once.
+	// findingsPage is how many findings are checked at once.
 	findingsPage = 100
 )
 
@@ -28,10 +28,10 @@ type repaired struct{ all, repaired, parked int }
 // open are those that nobody has worked on yet.
 func (p repaired) open() int { return p.all - p.repaired - p.parked }
 
-// stepRepair looks whether the tasks were worked on, and ends the job when all were, or when
+// stepRepair checks whether the tasks were worked on, and ends the job when all were, or when
 // it has waited long enough.
 func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, err error) {
-	state, err := r.lookAtFindings(ctx)
+	state, err := r.checkFindings(ctx)
 	if err != nil {
 		return 0, false, err
 	}
@@ -44,15 +44,15 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 	return repairStep, waited >= patientRepair, r.save(ctx)
 }
 
-// lookAtFindings looks at everything that the job found.
-func (r *run) lookAtFindings(ctx context.Context) (repaired, error) {
+// checkFindings checks everything that the job found.
+func (r *run) checkFindings(ctx context.Context) (repaired, error) {
 	var state repaired
 	for cursor := ""; ; {
 		page, err := r.Store.ListFindings(ctx, r.job.ID, findingsPage, cursor)
 		if err != nil {
 			return state, err
 		}
-		if err := r.lookAt(ctx, page.Items, &state); err != nil {
+		if err := r.checkSome(ctx, page.Items, &state); err != nil {
 			return state, err
 		}
 		if cursor = page.Cursor; cursor == "" {
@@ -61,8 +61,8 @@ func (r *run) lookAtFindings(ctx context.Context) (repaired, error) {
 	}
 }
 
-// lookAt adds some findings to the state.
-func (r *run) lookAt(ctx context.Context, findings []store.Finding, state *repaired) error {
+// checkSome adds some findings to the state.
+func (r *run) checkSome(ctx context.Context, findings []store.Finding, state *repaired) error {
 	var users []directory.UserID
 	var groups []directory.GroupID
 	byUser, byGroup := map[directory.UserID]store.Finding{}, map[directory.GroupID]store.Finding{}

@@ -3,7 +3,7 @@
 // changed in Entra by hand.
 //
 // A job (package store, Job) goes through phases: (1) accounts and (2) groups asks Entra what
-// changed since the last resync, or reads all of them if Entra cannot tell; (3) users and (4)
+// changed since the last resync, or reads all of them if Entra cannot say it; (3) users and (4)
 // members compares JumpCloud's users and the members of connected groups with our links;
 // (5) repair waits until the tasks were worked on. [Worker.Work] takes the lease of a job and
 // works on it until its time is over; after every page the job says where it goes on, so the
@@ -66,15 +66,15 @@ type Clients interface {
 // Drift judges what pages of Entra show, records what somebody else changed, and sends the
 // tasks that repair it. Package reconcile implements it.
 type Drift interface {
-	// Accounts and Groups look at a page. whole says that it is of a list of all, which shows
+	// Accounts and Groups judge a page. whole says that it is of a list of all, which shows
 	// all values.
 	Accounts(ctx context.Context, dir directory.Directory, page []directory.AccountChange, whole bool) (reconcile.DriftFound, error)
 	Groups(ctx context.Context, dir directory.Directory, page []directory.GroupChange, whole bool) (reconcile.DriftFound, error)
-	// MissingAccounts and MissingGroups look at those whose account or group a complete list
+	// MissingAccounts and MissingGroups judge those whose account or group a complete list
 	// did not show.
 	MissingAccounts(ctx context.Context, dir directory.Directory, users []directory.UserID) (reconcile.DriftFound, error)
 	MissingGroups(ctx context.Context, dir directory.Directory, groups []directory.GroupID) (reconcile.DriftFound, error)
-	// Members looks at a complete list of the members of a group in Entra.
+	// Members judges a complete list of the members of a group in Entra.
 	Members(ctx context.Context, dir directory.Directory, group directory.GroupID, accounts []directory.EntraID) (reconcile.DriftFound, error)
 }
 
