@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 )
 
@@ -69,7 +70,7 @@ func TestAdmin(t *testing.T) {
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Changes: newQueue(t),
+			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Changes: newQueue(t), Resyncs: resync.Starter{Store: records, Jobs: newQueue(t)},
 				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: groups}})
 			if err != nil {
 				t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"entrasync/shared/importapi"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
@@ -69,6 +70,7 @@ type API struct {
 	Clients Clients
 	Lanes   reconcile.Lanes
 	Changes queue.Sender // the queue of events
+	Resyncs resync.Starter
 	Auth    api.Auth
 	Secrets secret.Store
 	// Entra is what is known of the application's credential for Entra; nil if it signs in
@@ -83,6 +85,9 @@ type API struct {
 func (a API) check() error {
 	if err := fault.Missing("admin.new", fault.Part{Name: "Store", There: a.Store != nil}, fault.Part{Name: "Clients", There: a.Clients != nil},
 		fault.Part{Name: "Changes", There: a.Changes != nil}, fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}); err != nil {
+		return err
+	}
+	if err := a.Resyncs.Check(); err != nil {
 		return err
 	}
 	return a.Lanes.Check()
@@ -114,6 +119,7 @@ func (a API) register(on huma.API) {
 	a.retries(on)
 	a.events(on)
 	a.deadLetters(on)
+	a.jobs(on)
 	importapi.API{}.Register(api.DocumentOnly(on))
 	describe(on.OpenAPI())
 }

@@ -21,6 +21,7 @@ import (
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
@@ -104,7 +105,7 @@ type fixture struct {
 	outside                *outside
 	live, bulk             *boltqueue.Queue
 	groupsLive, groupsBulk *boltqueue.Queue
-	changes                *boltqueue.Queue
+	changes, resyncs       *boltqueue.Queue
 	secrets                *secretfile.Store
 	records                *store.Store
 	table                  *bolttable.Table
@@ -147,7 +148,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 		}
 	})
 	f := &fixture{t: t, outside: &outside{}, table: table}
-	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk, "groups-live": &f.groupsLive, "groups-bulk": &f.groupsBulk, "changes": &f.changes} {
+	for name, q := range map[string]**boltqueue.Queue{"live": &f.live, "bulk": &f.bulk, "groups-live": &f.groupsLive, "groups-bulk": &f.groupsBulk, "changes": &f.changes, "resync": &f.resyncs} {
 		if *q, err = files.Queue(boltqueue.Config{Name: name}); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +164,8 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	}
 	f.api = admin.API{Store: records, Auth: api.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
-		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes}
+		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes,
+		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}}
 	f.serve(f.api)
 	return f
 }

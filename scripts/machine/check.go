@@ -140,7 +140,7 @@ func (c Config) sameSecrets() []error {
 // The least and the most time between two runs of a schedule.
 const (
 	leastEvery = time.Second
-	mostEvery  = 24 * time.Hour
+	mostEvery  = 7 * 24 * time.Hour
 )
 
 // checkEvery checks the time between two runs of a schedule.

@@ -20,6 +20,7 @@ type Config struct {
 	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" for one that is made up and kept
 
 	CatchUpEvery string // how often the feed of JumpCloud is read
+	ResyncEvery  string // the time between two resyncs of a directory
 
 	JumpCloudAPI      string // root of v1
 	JumpCloudInsights string
@@ -63,6 +64,7 @@ const (
 	dataVariable     = "ENTRASYNC_DATA"
 	adminVariable    = "ENTRASYNC_ADMIN_TOKEN"
 	webhookVariable  = "ENTRASYNC_WEBHOOK_TOKEN"
+	resyncVariable   = "ENTRASYNC_RESYNC_EVERY"
 	catchUpVariable  = "ENTRASYNC_CATCHUP_EVERY"
 	apiVariable      = "JUMPCLOUD_API_URL"
 	insightsVariable = "JUMPCLOUD_INSIGHTS_URL"
@@ -93,6 +95,8 @@ var variables = []variable{
 		func(c *Config) *string { return &c.AdminToken }, checkToken},
 	{webhookVariable, "", "the secret JumpCloud sends, two separated by a comma while one is being replaced; not set: as above", tokenExample,
 		func(c *Config) *string { return &c.WebhookToken }, checkWebhookTokens},
+	{resyncVariable, "24h", "the time after which everything in a directory is compared again with JumpCloud and Entra", "",
+		func(c *Config) *string { return &c.ResyncEvery }, checkEvery},
 	{catchUpVariable, "1m", "how often JumpCloud's events are read for those whose webhook did not come", "",
 		func(c *Config) *string { return &c.CatchUpEvery }, checkEvery},
 	{apiVariable, "", "root of JumpCloud's API v1; not set: a simulator runs", "https://console.jumpcloud.com/api",

@@ -198,7 +198,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local", CatchUpEvery: "1m"}, c); diff != "" {
+	if diff := cmp.Diff(machine.Config{Addr: "127.0.0.1:8080", Data: ".local", CatchUpEvery: "1m", ResyncEvery: "24h"}, c); diff != "" {
 		t.Errorf("the defaults (-want +got):\n%s", diff)
 	}
 }

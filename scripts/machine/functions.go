@@ -105,7 +105,9 @@ func (m *Machine) onlyWithToken(handler api.Handler) func(context.Context, event
 
 // feed starts the functions that queues or schedules invoke.
 func (m *Machine) feed(outside *clients.Set) error {
-	functions := wiring.Paced(wiring.Functions, map[string]time.Duration{wiring.CatchUp: m.Config.every(catchUpVariable)})
+	functions := wiring.Paced(wiring.Functions, map[string]time.Duration{
+		wiring.CatchUp: m.Config.every(catchUpVariable), wiring.Resyncs: min(m.Config.every(resyncVariable), wiring.ResyncRuns),
+	})
 	return wiring.Start(m.host, functions, m.parts(outside), bulkWindow)
 }
 
@@ -114,6 +116,7 @@ func (m *Machine) parts(outside *clients.Set) wiring.Parts {
 	all := wiring.NewParts(reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}, m.Queues, m.secrets.PasswordSeed)
 	all.Dead, all.Sides, all.Feeds, all.Delivery = m.Dead.ByLane(), outside, outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.URL()}
 	all.EntraCredential = m.entraCredential()
+	all.Lists, all.ResyncEvery = outside, m.Config.every(resyncVariable)
 	return all
 }
 
@@ -125,6 +128,7 @@ func (m *Machine) imports(outside *clients.Set) (api.Handler, error) {
 // admin makes the handler of the API.
 func (m *Machine) admin(outside *clients.Set) (api.Handler, error) {
 	return admin.New(admin.API{
-		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes], Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(),
+		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes],
+		Resyncs: m.parts(outside).Starter(), Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(),
 	})
 }

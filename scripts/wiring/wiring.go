@@ -7,6 +7,7 @@
 package wiring
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"entrasync/functions/fanout"
 	"entrasync/functions/groups"
 	"entrasync/functions/largeimport"
+	resyncs "entrasync/functions/resync"
 	"entrasync/functions/sweep"
 	"entrasync/functions/users"
 	usecase "entrasync/shared/catchup"
@@ -26,6 +28,7 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
 	"entrasync/shared/store"
 	"entrasync/shared/stranded"
 )
@@ -56,6 +59,7 @@ const (
 	GroupsLive = "groups-live.fifo"
 	GroupsBulk = "groups-bulk.fifo"
 	Imports    = "imports.fifo"
+	Resync     = "resync.fifo"
 )
 
 // The time-outs of the functions that HTTP invokes.
@@ -73,11 +77,19 @@ const taskReceives = 20
 // letter. The import is found by the schedule too.
 const importReceives = 5
 
+// resyncReceives is the same for the message of a resync, which the schedule finds too.
+const resyncReceives = 5
+
 // eventReceives is how often an event is received before it is a dead letter.
 const eventReceives = 20
 
-// CatchUp is the name of the function that reads the feeds of JumpCloud.
-const CatchUp = "catchup"
+// CatchUp is the name of the function that reads the feeds of JumpCloud, and Resyncs that of
+// the one that compares directories, which looks every ResyncRuns what is due.
+const (
+	CatchUp    = "catchup"
+	Resyncs    = "resync"
+	ResyncRuns = 5 * time.Minute
+)
 
 // Functions are the functions that queues or a schedule invoke.
 var Functions = []Function{
@@ -128,6 +140,14 @@ var Functions = []Function{
 			return handler.Handle, err
 		},
 	},
+	{
+		Name: Resyncs, Timeout: 15 * time.Minute, Every: ResyncRuns,
+		Queues: []Queue{{Name: Resync, Concurrency: 2, Receives: resyncReceives}},
+		New: func(p Parts) (any, error) {
+			handler, err := resyncs.New(p.Resync())
+			return handler.Handle, err
+		},
+	},
 }
 
 // Parts are the parts of the functions. [NewParts] adds the lanes.
@@ -135,10 +155,14 @@ type Parts struct {
 	reconcile.Parts
 	// Sides are the outside systems of imports, and Delivery is how their results reach
 	// people.
-	Sides importing.Clients
+	Sides    importing.Clients
+	Delivery importing.Delivery
+	// Lists are those of resyncs, and ResyncEvery is the time between two of a directory; 0:
+	// the default.
+	Lists       resync.Clients
+	ResyncEvery time.Duration
 	// Feeds are where the catch-up reads the events of JumpCloud.
 	Feeds        usecase.Feeds
-	Delivery     importing.Delivery
 	Queues       Queues
 	PasswordSeed func(context.Context) (string, error)
 	Dead         stranded.Queues // the dead letters of the queues
@@ -155,6 +179,20 @@ func NewParts(p reconcile.Parts, queues Queues, passwordSeed func(context.Contex
 // Importing are the parts of the functions that import users.
 func (p Parts) Importing() importing.Parts {
 	return importing.Parts{Store: p.Store, Clients: p.Sides, Jobs: p.Queues[Imports], Users: p.Lanes.UsersBulk}
+}
+
+// Starter starts resyncs.
+func (p Parts) Starter() resync.Starter {
+	return resync.Starter{Store: p.Store, Jobs: p.Queues[Resync]}
+}
+
+// Resync are the parts of the function that compares directories.
+func (p Parts) Resync() resync.Parts {
+	return resync.Parts{
+		Starter: p.Starter(), Clients: p.Lists, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics,
+		Drift: reconcile.Drift{Store: p.Store, UserTasks: p.Lanes.UsersBulk, GroupTasks: p.Lanes.GroupsBulk, Metrics: p.Metrics},
+		Every: cmp.Or(p.ResyncEvery, resync.DefaultEvery),
+	}
 }
 
 // CatchingUp are the parts of the function that reads the feeds of JumpCloud.
@@ -185,12 +223,12 @@ const DeadSuffix = "-dead"
 // DeadLetters are queues of dead letters, by the names of the queues that they come from.
 type DeadLetters map[string]queue.Queue
 
-// ByLane are the dead letters as package stranded takes them. Those of imports are not among
-// them: they are about no user and no group, and the schedule finds their imports.
+// ByLane are the dead letters as package stranded takes them. Those of imports and resyncs are
+// not among them: they are about no user and no group, and the schedules find their jobs.
 func (d DeadLetters) ByLane() stranded.Queues {
 	lanes := stranded.Queues{}
 	for name, q := range d {
-		if name != Imports {
+		if name != Imports && name != Resync {
 			lanes[store.Lane(strings.TrimSuffix(name, ".fifo"))] = q
 		}
 	}

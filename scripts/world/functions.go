@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/local/host"
 	"entrasync/shared/local/outbox"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
 
@@ -36,7 +37,8 @@ func (w *World) serveAPI() http.Handler {
 	p := w.process()
 	handler, err := admin.New(admin.API{
 		Store: store.New(p.Table), Clients: admin.Through(w.ClientsThrough(p.Transport)), Lanes: p.Queues.Lanes(), Changes: p.Queues[wiring.Changes],
-		Auth: api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{},
+		Resyncs: resync.Starter{Store: store.New(p.Table), Jobs: p.Queues[wiring.Resync]},
+		Auth:    api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{},
 	})
 	w.Must(err)
 	return w.host.HTTP(host.Function{Name: "admin", Timeout: wiring.AdminTimeout, Handler: handler.Handle})
@@ -63,6 +65,9 @@ func (w *World) feedAll() {
 	if !w.config.CatchUp {
 		functions = wiring.Without(functions, wiring.CatchUp)
 	}
+	if !w.config.Resync {
+		functions = wiring.Without(functions, wiring.Resyncs)
+	}
 	if w.config.Apart {
 		w.Must(wiring.StartApart(w.host, functions, w.parts))
 		return
@@ -85,6 +90,7 @@ func (w *World) parts() wiring.Parts {
 	outside := w.ClientsThrough(p.Transport)
 	all := wiring.NewParts(reconcile.Parts{Store: store.New(p.Table), Clients: outside, Metrics: w.Metrics}, p.Queues, passwordSeed)
 	all.Dead, all.Sides, all.Feeds, all.Delivery = w.Dead.ByLane(), outside, outside, w.delivery()
+	all.Lists = outside
 	return all
 }
 

@@ -23,6 +23,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
+	"entrasync/shared/resync"
 	"entrasync/shared/store"
 	"entrasync/shared/stranded"
 )
@@ -86,7 +87,7 @@ func (c *crashing) call(method, path, body string) (status int, answer map[strin
 	const token = "a-token-of-the-world"
 	secrets, err := secretfile.Open(filepath.Join(c.t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token})
 	c.Must(err)
-	handler, err := admin.New(admin.API{Store: c.Store, Clients: admin.Through(c.Clients()), Lanes: c.Queues.Lanes(), Changes: c.Queues[wiring.Changes],
+	handler, err := admin.New(admin.API{Store: c.Store, Clients: admin.Through(c.Clients()), Lanes: c.Queues.Lanes(), Changes: c.Queues[wiring.Changes], Resyncs: resync.Starter{Store: c.Store, Jobs: c.Queues[wiring.Resync]},
 		Auth: api.TokenAuth(secrets.AdminToken), Secrets: secrets})
 	c.Must(err)
 	path, query, _ := strings.Cut(path, "?")

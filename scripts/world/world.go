@@ -41,6 +41,9 @@ type Config struct {
 	// CatchUp starts the function that reads the feed of JumpCloud; without it, a webhook that
 	// does not come is an event that nobody hears of.
 	CatchUp bool
+	// Resync starts the function that compares the directory each day, which would find what a
+	// test loses.
+	Resync bool
 	// Settings changes the settings of the directory.
 	Settings func(*directory.Settings)
 	// Before is called with every request to an outside system before it is served;

@@ -28,6 +28,7 @@ var (
 	userID         = idForm{"user", jumpCloudID, directory.JumpCloudIDSays}
 	groupID        = idForm{"group", jumpCloudID, directory.JumpCloudIDSays}
 	importID       = idForm{"import", regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`), "a UUID in lower case"}
+	jobID          = idForm{"job", importID.pattern, importID.says}
 	directoryID    = idForm{"directory", regexp.MustCompile(directory.IDPattern), "that of its organization, a hyphen, and letters and digits"}
 )
 
@@ -40,6 +41,8 @@ func formOf(path string, p *huma.Param) (form idForm, is bool) {
 	case p.In != "path":
 	case p.Name == "id" && strings.HasPrefix(path, OrganizationsPath):
 		return organizationID, true
+	case p.Name == "jobId" && strings.HasPrefix(path, "/v1/jobs/"):
+		return jobID, true
 	default:
 		form, is = pathIDs[p.Name]
 	}

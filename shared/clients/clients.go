@@ -21,6 +21,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/redirect"
+	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 )
 
@@ -240,5 +241,15 @@ func (s *Set) Accounts(_ context.Context, tenant directory.TenantID) (importing.
 
 // People implements importing.Clients.
 func (s *Set) People(ctx context.Context, id directory.OrganizationID) (importing.JumpCloud, error) {
+	return s.Organization(ctx, id)
+}
+
+// Lists implements resync.Clients.
+func (s *Set) Lists(_ context.Context, tenant directory.TenantID) (resync.Entra, error) {
+	return s.tenant(tenant)
+}
+
+// Pages implements resync.Clients.
+func (s *Set) Pages(ctx context.Context, id directory.OrganizationID) (resync.JumpCloud, error) {
 	return s.Organization(ctx, id)
 }

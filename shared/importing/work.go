@@ -9,22 +9,16 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/importing/completemail"
+	"entrasync/shared/longwork"
 	"entrasync/shared/store"
 )
 
 const (
-	// leaseTime is how long nobody else works on an import after its worker recorded
-	// something: longer than a step takes.
-	leaseTime = 2 * time.Minute
-	// stepTime is how long one step may take at most, and shortestStep how much time must be
-	// left to begin one.
-	stepTime, shortestStep = time.Minute, 8 * time.Second
 	// recordTime is how long recording may take.
 	recordTime = 5 * time.Second
 	// longestTrouble is how long an import is tried again while no progress is possible.
@@ -52,17 +46,11 @@ const MostOpen = 100
 // records.
 func (w Worker) WorkOnSome(ctx context.Context, ids []string, atOnce int) error {
 	failed := make([]error, len(ids))
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for i, id := range ids {
-		group.Go(func() error {
-			if deadline.Allows(ctx, shortestStep) {
-				_, failed[i] = w.Work(ctx, id)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // the errors are in failed
+	longwork.Some(len(ids), atOnce, func(i int) {
+		if deadline.Allows(ctx, longwork.ShortestStep) {
+			_, failed[i] = w.Work(ctx, ids[i])
+		}
+	})
 	return errors.Join(failed...)
 }
 
@@ -78,7 +66,7 @@ func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
 		return false, err
 	}
 	now := time.Now().UTC()
-	if r.job.Holder != "" && r.job.HeldUntil.After(now) {
+	if r.job.HeldAt(now) {
 		return false, nil
 	}
 	r.job.Holder = uuid.NewString()
@@ -86,49 +74,25 @@ func (w Worker) Work(ctx context.Context, id string) (done bool, err error) {
 		r.job.Status, r.job.StartedAt = store.ImportRunning, now
 	}
 	if err := r.save(ctx); err != nil {
-		return false, overtaken(err)
+		return false, longwork.Overtaken(err)
 	}
 	defer r.giveBack(ctx)
-	for deadline.Allows(ctx, shortestStep) {
-		wait, err := r.step(ctx)
-		if done := r.job.Delivered; done || err != nil {
-			return done, overtaken(err)
-		}
-		if r.job.Status.Ended() && w.Delivery == nil || !pause(ctx, min(wait, leaseTime/4)) {
-			break
-		}
-		if time.Until(r.job.HeldUntil) < leaseTime/2 {
-			if err := r.save(ctx); err != nil {
-				return false, overtaken(err)
-			}
-		}
-	}
-	return false, nil
+	_, err = longwork.Loop(ctx, &r)
+	return r.job.Delivered, err
 }
 
-// overtaken is nil for the fault that another worker was faster: it goes on.
-func overtaken(err error) error {
-	if fault.Is(err, fault.Changed) {
-		return nil
-	}
-	return err
+// Step implements longwork.Work. An import that has ended is left to a worker who delivers
+// its results.
+func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err error) {
+	wait, err = r.step(ctx)
+	return wait, r.job.Delivered || r.job.Status.Ended() && r.Delivery == nil, err
 }
 
-// pause waits; false if there is not enough time for the wait and a step after it.
-func pause(ctx context.Context, wait time.Duration) bool {
-	if wait <= 0 {
-		return true
-	}
-	if !deadline.Allows(ctx, wait+shortestStep) {
-		return false
-	}
-	select {
-	case <-time.After(wait):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+// Keep implements longwork.Work.
+func (r *run) Keep(ctx context.Context) error { return r.save(ctx) }
+
+// Until implements longwork.Work.
+func (r *run) Until() time.Time { return r.job.HeldUntil }
 
 // run is the work of one worker on one import, which it holds.
 type run struct {
@@ -149,7 +113,7 @@ type run struct {
 func (r *run) save(ctx context.Context) error {
 	recording, cancel := deadline.ForRecords(ctx, recordTime)
 	defer cancel()
-	r.job.HeldUntil = time.Now().UTC().Add(leaseTime)
+	r.job.HeldUntil = time.Now().UTC().Add(longwork.LeaseTime)
 	after, err := r.Store.PutImport(recording, r.job)
 	if err == nil {
 		r.job = after
@@ -170,7 +134,7 @@ func (r *run) giveBack(ctx context.Context) {
 // step does the next thing, and says how long to wait before the one after it. Failures of
 // outside systems are recorded in the job; an error is about our own records.
 func (r *run) step(ctx context.Context) (wait time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	ctx, cancel := context.WithTimeout(ctx, longwork.StepTime)
 	defer cancel()
 	if r.job.Status.Ended() {
 		return r.deliver(ctx)

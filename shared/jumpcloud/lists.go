@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 )
 
@@ -30,29 +31,39 @@ type reader func(*Client, context.Context, call) (page, error)
 // where JumpCloud states no total, until a page is empty. A list that returns one page
 // again and again, or that has no end, is a fault of kind Transient.
 func (c *Client) eachPage(ctx context.Context, what call, query url.Values, read reader, take func(before int, p page) error) error {
-	address, first, got := what.url, "", 0
 	what.method = http.MethodGet
-	for n := range maxPages {
-		query.Set("limit", strconv.Itoa(pageSize))
-		query.Set("skip", strconv.Itoa(n*pageSize))
-		what.url = address + "?" + query.Encode()
-		p, err := read(c, ctx, what)
+	for at := (directory.ListPlace{}); !at.End; {
+		p, next, err := c.pageAt(ctx, what, query, read, at)
 		if err != nil {
 			return err
 		}
-		before := first
-		if first = firstName(p.elements); first != "" && first == before {
-			return unexpected(what, "JumpCloud gives the same page of a list again and again")
-		}
-		if err := take(n*pageSize, p); err != nil {
+		if err := take(at.Pages*pageSize, p); err != nil {
 			return err
 		}
-		got += len(p.elements)
-		if p.total > 0 && max(got, (n+1)*pageSize) >= p.total || p.total == 0 && len(p.elements) == 0 {
-			return nil
-		}
+		at = next
 	}
-	return unexpected(what, "JumpCloud's list does not end")
+	return nil
+}
+
+// pageAt reads the page of a list at a place, and returns the place after it.
+func (c *Client) pageAt(ctx context.Context, what call, query url.Values, read reader, at directory.ListPlace) (page, directory.ListPlace, error) {
+	if at.Pages == maxPages {
+		return page{}, at, unexpected(what, "JumpCloud's list does not end")
+	}
+	query.Set("limit", strconv.Itoa(pageSize))
+	query.Set("skip", strconv.Itoa(at.Pages*pageSize))
+	one := what
+	one.url += "?" + query.Encode()
+	p, err := read(c, ctx, one)
+	if err != nil {
+		return page{}, at, err
+	}
+	next := directory.ListPlace{Pages: at.Pages + 1, Elements: at.Elements + len(p.elements), Total: p.total, First: firstName(p.elements)}
+	if next.First != "" && next.First == at.First {
+		return page{}, at, unexpected(what, "JumpCloud gives the same page of a list again and again")
+	}
+	next.End = p.total > 0 && max(next.Elements, next.Pages*pageSize) >= p.total || p.total == 0 && len(p.elements) == 0
+	return p, next, nil
 }
 
 // firstName is the id of the first element with an id.

@@ -19,7 +19,7 @@ func (b *userBatch) findManagers(ctx context.Context, users []*user) {
 		switch {
 		case !u.plan.Desired.HasManager:
 		case u.plan.Desired.Manager == "":
-			u.plan.Desired = u.plan.Desired.With(directory.Manager, nil)
+			u.setManager("")
 		default:
 			waiting = append(waiting, u)
 		}
@@ -39,12 +39,27 @@ func (b *userBatch) findManagers(ctx context.Context, users []*user) {
 		if u.over {
 			continue
 		}
-		u.plan.Desired.Problems = append(u.plan.Desired.Problems, directory.Problem{Attribute: directory.Manager, Reason: directory.ManagerAbsent,
-			Message: "the manager " + string(u.plan.Desired.Manager) + " has no account in this directory yet: it is filled in when the manager is connected"})
-		// No manager is better than one whom the user does not have any more.
-		if len(u.link.Applied[directory.Manager]) > 0 {
-			u.plan.Desired = u.plan.Desired.With(directory.Manager, nil)
-		}
+		u.setManager("")
+	}
+}
+
+// setManager sets the account of the manager, or that there is none: the user has no manager,
+// or the manager has no account. No manager is better than one whom the user does not have any
+// more.
+func (u *user) setManager(account directory.EntraID) {
+	d := &u.plan.Desired
+	switch {
+	case account != "":
+		*d = d.With(directory.Manager, directory.Text(string(account)))
+		return
+	case d.Manager == "":
+		*d = d.With(directory.Manager, nil)
+		return
+	}
+	d.Problems = append(d.Problems, directory.Problem{Attribute: directory.Manager, Reason: directory.ManagerAbsent,
+		Message: "the manager " + string(d.Manager) + " has no account in this directory yet: it is filled in when the manager is connected"})
+	if len(u.link.Applied[directory.Manager]) > 0 {
+		*d = d.With(directory.Manager, nil)
 	}
 }
 
@@ -66,7 +81,7 @@ func (b *userBatch) setManagers(ctx context.Context, users []*user) []*user {
 	var without []*user
 	for _, u := range users {
 		if account := accounts[u.plan.Desired.Manager]; account != "" {
-			u.plan.Desired = u.plan.Desired.With(directory.Manager, directory.Text(string(account)))
+			u.setManager(account)
 		} else {
 			without = append(without, u)
 		}

@@ -63,10 +63,8 @@ type Import struct {
 	// what became of the mail.
 	Delivered bool   `json:"delivered"`
 	Mail      string `json:"mail,omitempty"`
-	// Holder works on the import until HeldUntil.
-	Holder    string    `json:"holder,omitempty"`
-	HeldUntil time.Time `json:"heldUntil,omitzero"`
-	Version   int64     `json:"-"`
+	Held
+	Version int64 `json:"-"`
 }
 
 // ImportKey is what is stored of a key that reads the results of an import without the token

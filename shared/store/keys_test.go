@@ -15,7 +15,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
 		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importPart, importedPart,
-		catchUpPart, seenPart, credentialPart,
+		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -40,7 +40,10 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"import":   {PK: importPK("id"), SK: importSK}, "import stop": {PK: importPK("id"), SK: stopSK}, "import chunk": chunkKey("id", 7), "open import": {PK: openImportsPK, SK: "id"},
 		"domain watch": DomainWatch{Directory: id, Awaits: directory.DomainWait{Reason: directory.DomainNotVerified, Domain: "contoso.example"}}.key(),
 		"rollout":      rolloutKey(id, Selection{}), "retry of many": rolloutKey(id, Selection{Kind: "user", Status: directory.Parked, Reason: directory.DomainNotVerified}), "check": sweepKey(id, checkPart, user, ""),
+		"job": jobKey("id"), "open job": openJobKey(id), "last job": lastJobKey(id, Resync), "finding of a user": Finding{User: user}.key("id"), "finding of a group": Finding{Group: group}.key("id"),
+		"changes": changesKey(id, TrackedAccounts), "shown": {PK: shownPK("id", TrackedAccounts), SK: "000007"},
 		"doubt":             Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
+		"exclusion": exclusionKey(id, group), "excluded": excludedKey(id, group, user),
 		"credential notice": credentialNoticeKey(organization), "credential notice of the deployment": credentialNoticeKey(""), "credential check": credentialCheckKey,
 		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
 	})

@@ -51,6 +51,8 @@ const (
 	strandedPart     = "Z"
 	importedPart     = "Y"
 	importPart       = "J"
+	jobPart          = "JB"
+	changesPart      = "JC"
 	catchUpPart      = "H"
 	seenPart         = "V"
 	credentialPart   = "K"

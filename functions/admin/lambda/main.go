@@ -8,6 +8,7 @@ import (
 	"entrasync/shared/aws/patience"
 	"entrasync/shared/aws/signin"
 	"entrasync/shared/credentials"
+	"entrasync/shared/resync"
 )
 
 func main() {
@@ -23,6 +24,7 @@ func main() {
 	if env.Variable(lambdaenv.SignIn) != lambdaenv.Federated {
 		entra = credentials.OfEntra(secrets)
 	}
-	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue), Auth: auth, Secrets: secrets, Entra: entra})
+	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue),
+		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, Auth: auth, Secrets: secrets, Entra: entra})
 	env.Start(handler.Handle, err)
 }

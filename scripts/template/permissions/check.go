@@ -87,11 +87,11 @@ func switchedOff(name string, f function, action string) bool {
 // that it compares with. Only users gets the key that opens passwords.
 var secrets = map[string][]string{
 	"admin-token-":    {"admin", "imports"},
-	"entra-":          {"users", "groups", "sweep", "admin", "imports", "largeimport"}, // the sweep reads when it ends
+	"entra-":          {"users", "groups", "sweep", "admin", "imports", "largeimport", "resync"}, // the sweep reads when it ends
 	"password-key-":   {"users"},
-	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport"},
+	"api-keys/":       {"catchup", "users", "groups", "admin", "imports", "largeimport", "resync"},
 	"webhook-tokens/": {"webhook", "admin"},
-	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport"}, // key and tokens together, as they were kept before
+	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport", "resync"}, // key and tokens together, as they were kept before
 }
 
 // readsOnlyProof reports whether the only secret that a function may read is the one with

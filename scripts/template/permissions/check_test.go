@@ -139,14 +139,14 @@ func TestFilesAndMail(t *testing.T) {
 
 // Each function may read and write its own secrets of the stack and no other.
 func TestSecrets(t *testing.T) {
-	everybody := []string{"webhook", "fanout", "users", "groups", "admin", "imports", "largeimport"}
+	everybody := []string{"webhook", "fanout", "users", "groups", "admin", "imports", "largeimport", "resync"}
 	for secret, may := range map[string][]string{
 		"stack/password-key-??????":                     {"users"},
 		"stack/admin-token-??????":                      {"admin", "imports"},
-		"stack/entra-??????":                            {"users", "groups", "admin", "imports", "largeimport"},
-		"stack/api-keys/*":                              {"users", "groups", "admin", "imports", "largeimport"},
+		"stack/entra-??????":                            {"users", "groups", "admin", "imports", "largeimport", "resync"},
+		"stack/api-keys/*":                              {"users", "groups", "admin", "imports", "largeimport", "resync"},
 		"stack/webhook-tokens/*":                        {"webhook", "admin"},
-		"stack/organizations/*":                         {"users", "groups", "admin", "imports", "largeimport"},
+		"stack/organizations/*":                         {"users", "groups", "admin", "imports", "largeimport", "resync"},
 		"stack/webhook-tokens/5f0c1e2d3a4b5c6d7e8f9012": {"webhook", "admin"},
 		"stack/*":                nil,
 		"stack/api*":             nil,

@@ -24,8 +24,8 @@ const (
 
 // besideItself are the functions that may run again before the last run has ended: two runs
 // of largeimport never work on the same import, since each import has a lease, and so it is
-// with catchup and its organizations.
-var besideItself = []string{"catchup", "largeimport"}
+// with catchup and its organizations, and with resync.
+var besideItself = []string{"catchup", "largeimport", "resync"}
 
 // scheduled gives what is wrong with a schedule of a function: its role allows less or more
 // than is needed; it never runs; or a run may take so long that the next one begins before

@@ -49,6 +49,8 @@ const (
 	GroupsBulkQueue  = "ENTRASYNC_GROUPS_BULK_QUEUE_URL"
 	GroupsReceives   = "ENTRASYNC_GROUPS_RECEIVES" // the same of a groups queue
 	ImportsQueue     = "ENTRASYNC_IMPORTS_QUEUE_URL"
+	ResyncQueue      = "ENTRASYNC_RESYNC_QUEUE_URL"
+	ResyncEvery      = "ENTRASYNC_RESYNC_EVERY" // the time between two resyncs of a directory, such as 24h
 	ResultsBucket    = "ENTRASYNC_RESULTS_BUCKET"
 	MailFrom         = "ENTRASYNC_MAIL_FROM" // empty: no mail is sent
 	APIURL           = "ENTRASYNC_API_URL"   // where people reach the API
@@ -132,6 +134,16 @@ func (e *Environment) Number(name string) int {
 		e.err = errors.Join(e.err, fmt.Errorf("%s is %q: it must be a number above zero", name, value))
 	}
 	return n
+}
+
+// Duration is the value of a variable that must be a time above zero, such as 24h.
+func (e *Environment) Duration(name string) time.Duration {
+	value := e.Variable(name)
+	d, err := time.ParseDuration(value)
+	if value != "" && (err != nil || d <= 0) {
+		e.err = errors.Join(e.err, fmt.Errorf("%s is %q: it must be a time above zero, such as 24h", name, value))
+	}
+	return d
 }
 
 // Refuse makes Start fail with an error; nil changes nothing.

@@ -1,0 +1,112 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"entrasync/shared/api"
+	"entrasync/shared/directory"
+	"entrasync/shared/resync"
+	"entrasync/shared/store"
+)
+
+// jobView is a job as the API shows it.
+type jobView struct {
+	ID        string          `json:"jobId"`
+	Directory directory.ID    `json:"directoryId"`
+	Kind      store.JobKind   `json:"kind" enum:"resync"`
+	Status    store.JobStatus `json:"status" enum:"queued,running,finished,failed"`
+	Phase     string          `json:"phase,omitempty" enum:"accounts,groups,users,members,repair" doc:"accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on"`
+	By        string          `json:"by" doc:"Who started it"`
+	CreatedAt time.Time       `json:"createdAt"`
+	StartedAt *time.Time      `json:"startedAt,omitempty"`
+	EndedAt   *time.Time      `json:"endedAt,omitempty"`
+	Done      int             `json:"done" doc:"How many objects of the phase are done"`
+	Total     int             `json:"total" doc:"How many objects the phase has; 0 while that is not known"`
+	PerSecond float64         `json:"rate" doc:"How many objects of the phase are done in a second"`
+	Remaining int             `json:"remainingSeconds,omitempty" doc:"How long the phase still takes at that rate; missing when that is not known"`
+	Found     int             `json:"found" doc:"How many users and groups differed and got a task"`
+	Repaired  int             `json:"repaired" doc:"How many of them were repaired"`
+	Parked    int             `json:"parked" doc:"How many of them need a person: their links say why"`
+	Reported  int             `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
+	Message   string          `json:"message,omitempty" doc:"Why it waits, or how it ended"`
+}
+
+// viewOfJob shows a job at a time.
+func viewOfJob(j store.Job, now time.Time) jobView {
+	p := resync.ProgressOf(j, now)
+	v := jobView{
+		ID: j.ID, Directory: j.Directory, Kind: j.Kind, Status: j.Status, Phase: j.Phase, By: j.By, CreatedAt: j.CreatedAt, Done: j.Done, Total: j.Total,
+		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Reported: j.Reported, Message: j.Message,
+	}
+	if !j.StartedAt.IsZero() {
+		v.StartedAt = &j.StartedAt
+	}
+	if !j.EndedAt.IsZero() {
+		v.EndedAt = &j.EndedAt
+	}
+	return v
+}
+
+// begunView is a job that was started, or that is at work already.
+type begunView struct {
+	ID string `json:"jobId"`
+}
+
+// resyncBody is the body of a request for a resync, which needs none.
+type resyncBody struct{}
+
+// jobs registers the operations on long work.
+func (a API) jobs(on huma.API) {
+	const ofDirectory = "/v1/directories/{id}"
+	huma.Register(on, api.Operation("resyncDirectory", http.MethodPost, ofDirectory+"/resync", "Compare everything in a directory with JumpCloud and Entra, and repair it; one that is at work already is returned", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.resync)
+	huma.Register(on, api.Operation("listJobs", http.MethodGet, ofDirectory+"/jobs", "The long work on a directory in the last 30 days, the newest one first", http.StatusOK, http.StatusNotFound), a.listJobs)
+	huma.Register(on, api.Operation("getJob", http.MethodGet, "/v1/jobs/{jobId}", "How far long work is", http.StatusOK, http.StatusNotFound),
+		func(ctx context.Context, in *struct {
+			Job string `path:"jobId" doc:"The job"`
+		}) (*api.Answer[jobView], error) {
+			job, err := a.Store.Job(ctx, in.Job)
+			if err != nil {
+				return nil, api.Refuse(err, "path.jobId", in.Job)
+			}
+			api.Concerns(ctx).Directory = job.Directory
+			return &api.Answer[jobView]{Body: viewOfJob(job, time.Now())}, nil
+		})
+}
+
+// resync starts a resync.
+func (a API) resync(ctx context.Context, in *struct {
+	ID   string `path:"id" doc:"The directory"`
+	Body *resyncBody
+},
+) (*api.Answer[begunView], error) {
+	job, err := a.Resyncs.Start(ctx, directory.ID(in.ID), api.CallerOf(ctx).Name())
+	if err != nil {
+		return nil, api.Refuse(err, "path.id", in.ID)
+	}
+	return &api.Answer[begunView]{Body: begunView{ID: job.ID}}, nil
+}
+
+// listJobs lists the jobs of a directory.
+func (a API) listJobs(ctx context.Context, in *struct {
+	ID string `path:"id" doc:"The directory"`
+	api.Paging
+},
+) (*api.Answer[api.Page[jobView]], error) {
+	if _, err := a.shownDirectory(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	list, err := a.Store.Jobs(ctx, directory.ID(in.ID), in.Limit, in.Cursor)
+	if err != nil {
+		return nil, api.Refuse(err, "query.cursor", in.Cursor)
+	}
+	now := time.Now()
+	shown := api.Page[jobView]{Items: make([]jobView, len(list.Items)), Cursor: list.Cursor}
+	for i, job := range list.Items {
+		shown.Items[i] = viewOfJob(job, now)
+	}
+	return &api.Answer[api.Page[jobView]]{Body: shown}, nil
+}

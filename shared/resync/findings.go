@@ -1,0 +1,110 @@
+package resync
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// differing is a user or group that differs.
+type differing struct {
+	user  directory.UserID
+	group directory.GroupID
+	// standing is how its link stood when it was compared.
+	standing directory.Standing
+}
+
+// here names the present step, in which something is found.
+func (r *run) here() string { return r.job.Phase + "/" + strconv.Itoa(r.place.Number) }
+
+// record stores what was found in a step that began at a time. Each user and group is counted
+// once, also if the step is repeated. Its tasks are sent after that.
+func (r *run) record(ctx context.Context, began time.Time, all []differing) error {
+	if len(all) == 0 {
+		return nil
+	}
+	wanted := make([]store.Finding, len(all))
+	for i, d := range all {
+		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here()}
+	}
+	stored, err := r.Store.Findings(ctx, r.job.ID, wanted...)
+	if err != nil {
+		return err
+	}
+	elsewhere := 0
+	for _, f := range stored {
+		if f.Place != r.here() {
+			elsewhere++
+		}
+	}
+	r.job.Found += len(all) - elsewhere
+	return r.Store.AddFindings(ctx, r.job.ID, wanted...)
+}
+
+// sendUsers stores users that differ and sends their tasks. With a connection source they
+// read that too.
+func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) error {
+	if err := r.record(ctx, began, all); err != nil {
+		return err
+	}
+	tasks := make([]reconcile.Task, len(all))
+	for i, d := range all {
+		tasks[i] = reconcile.Task{Directory: r.dir.ID, User: d.user, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
+	}
+	return reconcile.Enqueue(ctx, r.Users, tasks...)
+}
+
+// sendGroups stores groups that differ and sends their tasks.
+func (r *run) sendGroups(ctx context.Context, began time.Time, all []differing) error {
+	if err := r.record(ctx, began, all); err != nil {
+		return err
+	}
+	tasks := make([]reconcile.GroupTask, len(all))
+	for i, d := range all {
+		tasks[i] = reconcile.GroupTask{Directory: r.dir.ID, Group: d.group, Cause: r.cause(), AllMembers: true}
+	}
+	return reconcile.Enqueue(ctx, r.Groups, tasks...)
+}
+
+// countDrift stores what was found in Entra in a step that began at a time. Its tasks were
+// sent. What is only reported is not waited for.
+func (r *run) countDrift(ctx context.Context, found reconcile.DriftFound, began time.Time) error {
+	if found.Reported > 0 {
+		r.job.Reported += found.Reported
+		return nil
+	}
+	all, err := r.standings(ctx, found.Users, found.Groups)
+	if err != nil {
+		return err
+	}
+	return r.record(ctx, began, all)
+}
+
+// standings reads how the links of users and groups stand.
+func (r *run) standings(ctx context.Context, users []directory.UserID, groups []directory.GroupID) ([]differing, error) {
+	var all []differing
+	if len(users) > 0 {
+		links := map[directory.UserID]directory.Standing{}
+		if err := r.Store.EachLink(ctx, r.job.Directory, users, func(l directory.Link) { links[l.User] = l.Standing }); err != nil {
+			return nil, err
+		}
+		for _, user := range users {
+			all = append(all, differing{user: user, standing: links[user]})
+		}
+	}
+	if len(groups) > 0 {
+		records, err := r.Store.ReadGroups(ctx, r.job.Directory, groups)
+		if err != nil {
+			return nil, err
+		}
+		for _, group := range groups {
+			link, _ := records.Groups[group].Link(r.job.Directory)
+			all = append(all, differing{group: group, standing: link.Standing})
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,411 @@
+package resync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/deadline"
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/longwork"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+const (
+	// recordTime is how long recording may take.
+	recordTime = 5 * time.Second
+	// longestTrouble is how long a resync is tried again while no progress is possible.
+	longestTrouble = 24 * time.Hour
+	// patientTrouble is how long an invocation itself tries again; then the schedule does.
+	patientTrouble = 2 * time.Minute
+	// troubleWait is the wait after a failure when the outside system named none.
+	troubleWait = 20 * time.Second
+	// saidEvery is how often the log says how far a resync is.
+	saidEvery = time.Minute
+)
+
+// mostOpen is how many open jobs and atOnce how many of them one run of the schedule works on.
+const mostOpen, atOnce = 100, 4
+
+// Worker works on resyncs.
+type Worker struct{ Parts }
+
+// New returns a fault that names the first part that is missing.
+func New(p Parts) (Worker, error) { return Worker{p}, p.Check() }
+
+// Run does what is due: it starts the resyncs whose time has come, and works on those that
+// nobody works on. The failure of one directory does not affect another.
+func (w Worker) Run(ctx context.Context) error {
+	failed := []error{w.startDue(ctx)}
+	open, err := w.Store.OpenJobs(ctx, mostOpen)
+	failed = append(failed, err)
+	results := make([]error, len(open))
+	longwork.Some(len(open), atOnce, func(i int) {
+		if deadline.Allows(ctx, longwork.ShortestStep) {
+			results[i] = w.workOn(ctx, open[i])
+		}
+	})
+	return errors.Join(append(failed, results...)...)
+}
+
+// startDue starts the resyncs whose time has come. The run works on them after that.
+func (w Worker) startDue(ctx context.Context) error {
+	ids, err := w.Store.DirectoryIDs(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := w.Store.LastJobs(ctx, store.Resync, ids...)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, id := range ids {
+		since := last[id].StartedAt
+		if since.IsZero() {
+			d, err := w.Store.Directory(ctx, id)
+			if err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			since = d.CreatedAt
+		}
+		if !Due(id, since, time.Now().UTC(), w.Every) || !deadline.Allows(ctx, longwork.ShortestStep) {
+			continue
+		}
+		if _, err := w.create(ctx, id, "the schedule"); err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.NotFound) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// workOn works on an open job.
+func (w Worker) workOn(ctx context.Context, open store.OpenJob) error {
+	err := w.Work(ctx, open.Job)
+	if fault.Is(err, fault.NotFound) { // its record has expired
+		return w.Store.ForgetOpenJob(ctx, open.Directory)
+	}
+	return err
+}
+
+// Work works on a job until it has ended, until somebody else has it, or until the time of
+// the invocation is over: then it sends a message to go on. NotFound if there is no such job.
+func (w Worker) Work(ctx context.Context, id string) error {
+	r := run{Worker: w}
+	var err error
+	if r.job, err = w.Store.Job(ctx, id); err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	if r.job.Status.Ended() || r.job.HeldAt(now) {
+		return nil
+	}
+	if err := r.takeUp(now); err != nil {
+		return err
+	}
+	if err := r.save(ctx); err != nil {
+		return longwork.Overtaken(err)
+	}
+	over, err := longwork.Loop(ctx, &r)
+	r.giveBack(ctx)
+	if !over && err == nil && !r.overtaken && !r.job.Status.Ended() {
+		sending, cancel := deadline.ForAnswer(ctx, recordTime)
+		defer cancel()
+		w.announce(sending, r.job)
+	}
+	return err
+}
+
+// run is the work of one worker on one job, which it holds.
+type run struct {
+	Worker
+	job       store.Job
+	place     place
+	dir       directory.Directory
+	entra     Entra
+	jumpcloud JumpCloud
+	overtaken bool
+	saidAt    time.Time                    // when the log last said how far the job is
+	links     linkPage                     // the last one that was read
+	names     map[directory.GroupID]string // of all groups in JumpCloud; nil: not read yet
+	members   lists[directory.MemberList]  // in JumpCloud
+	present   lists[directory.AccountList] // in Entra
+	shown     *shown                       // nil: not read yet
+}
+
+// The phases, in their order. People see the names.
+const (
+	accountsPhase = "accounts"
+	groupsPhase   = "groups"
+	usersPhase    = "users"
+	membersPhase  = "members"
+	repairPhase   = "repair"
+)
+
+// place is where a job goes on.
+type place struct {
+	// Number counts the steps, so that what a step found is counted once although it may be
+	// repeated.
+	Number  int          `json:"number"`
+	Entra   entraPlace   `json:"entra,omitzero"`
+	Fresh   freshLinks   `json:"fresh,omitzero"`
+	Users   usersPlace   `json:"users,omitzero"`
+	Members membersPlace `json:"members,omitzero"`
+}
+
+// takeUp takes the lease, and begins the job if nobody has before.
+func (r *run) takeUp(now time.Time) error {
+	r.job.Holder = uuid.NewString()
+	if r.job.Status == store.JobQueued {
+		r.job.Status, r.job.StartedAt = store.JobRunning, now
+		r.enter(accountsPhase, now)
+	}
+	return r.readPlace()
+}
+
+// readPlace reads the place where the job goes on.
+func (r *run) readPlace() error {
+	r.place = place{}
+	if r.job.Place == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(r.job.Place), &r.place); err != nil {
+		return fault.Wrap(err, fault.Internal, "resync.read place")
+	}
+	return nil
+}
+
+// enter begins a phase.
+func (r *run) enter(phase string, now time.Time) {
+	r.job.Phase, r.job.PhaseAt, r.job.Done, r.job.Total = phase, now, 0, 0
+}
+
+// save records the job and extends the lease; Changed if another worker has taken it.
+func (r *run) save(ctx context.Context) error {
+	recording, cancel := deadline.ForRecords(ctx, recordTime)
+	defer cancel()
+	encoded, err := json.Marshal(r.place)
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "resync.keep place")
+	}
+	r.job.Place, r.job.HeldUntil = string(encoded), time.Now().UTC().Add(longwork.LeaseTime)
+	after, err := r.Store.PutJob(recording, r.job)
+	if err == nil {
+		r.job = after
+	}
+	r.overtaken = r.overtaken || fault.Is(err, fault.Changed)
+	return err
+}
+
+// giveBack ends the lease. If that fails, it expires.
+func (r *run) giveBack(ctx context.Context) {
+	if r.overtaken || r.job.Status.Ended() {
+		return
+	}
+	recording, cancel := deadline.ForAnswer(ctx, recordTime)
+	defer cancel()
+	stored, err := r.Store.Job(recording, r.job.ID) // what was not saved is done again
+	if err == nil && stored.Holder == r.job.Holder {
+		stored.Held = store.Held{}
+		_, err = r.Store.PutJob(recording, stored)
+	}
+	if err != nil && !fault.Is(err, fault.Changed) {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("job", r.job.ID).Msg("the lease of a resync could not be given back: it expires")
+	}
+}
+
+// Until implements longwork.Work.
+func (r *run) Until() time.Time { return r.job.HeldUntil }
+
+// Keep implements longwork.Work.
+func (r *run) Keep(ctx context.Context) error { return r.save(ctx) }
+
+// Step implements longwork.Work. Failures are recorded in the job; an error is about the job
+// itself.
+func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err error) {
+	working, cancel := context.WithTimeout(ctx, longwork.StepTime)
+	defer cancel()
+	wait, over, err = r.advance(working)
+	if r.overtaken || store.IsDamaged(err) {
+		return wait, true, err
+	}
+	if err != nil {
+		return r.trouble(ctx, fault.Of(err))
+	}
+	return wait, over || r.job.Status.Ended(), nil
+}
+
+// advance does the next thing of the phase and records that.
+func (r *run) advance(ctx context.Context) (wait time.Duration, over bool, err error) {
+	if err := r.open(ctx); err != nil {
+		if fault.Is(err, fault.NotFound) && r.dir.ID == "" {
+			return 0, true, r.end(ctx, store.JobFailed, "the directory is gone")
+		}
+		return 0, false, err
+	}
+	r.job.TroubleSince, r.job.Message = time.Time{}, ""
+	r.place.Number++
+	ended := false
+	switch r.job.Phase {
+	case accountsPhase:
+		ended, err = r.stepEntra(ctx, r.accounts())
+	case groupsPhase:
+		ended, err = r.stepEntra(ctx, r.groups())
+	case usersPhase:
+		ended, err = r.stepUsers(ctx)
+	case membersPhase:
+		ended, err = r.stepMembers(ctx)
+	default:
+		return r.stepRepair(ctx)
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	r.say(ctx, ended)
+	if ended {
+		r.enter(r.next(), time.Now().UTC())
+		r.place.Entra, r.shown = entraPlace{}, nil
+	}
+	return 0, false, r.save(ctx)
+}
+
+// next is the phase after the present one.
+func (r *run) next() string {
+	switch r.job.Phase {
+	case accountsPhase:
+		return groupsPhase
+	case groupsPhase:
+		return usersPhase
+	case usersPhase:
+		return membersPhase
+	default:
+		return repairPhase
+	}
+}
+
+// open reads the directory and opens the systems on its sides.
+func (r *run) open(ctx context.Context) (err error) {
+	if r.dir, err = r.Store.Directory(ctx, r.job.Directory); err != nil {
+		r.dir = directory.Directory{}
+		return err
+	}
+	if err := unready(r.dir); err != nil {
+		return err
+	}
+	if r.entra == nil {
+		if r.entra, err = r.Clients.Lists(ctx, r.dir.Tenant); err != nil {
+			r.entra = nil
+			return err
+		}
+	}
+	if r.jumpcloud == nil {
+		if r.jumpcloud, err = r.Clients.Pages(ctx, r.dir.Organization); err != nil {
+			r.jumpcloud = nil
+		}
+	}
+	return err
+}
+
+// trouble records that something is in the way, and gives the job up if that lasts too long.
+// The step that failed is done again from where it began.
+func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, over bool, err error) {
+	recording, cancel := deadline.ForRecords(ctx, recordTime)
+	defer cancel()
+	stored, err := r.Store.Job(recording, r.job.ID)
+	if err != nil {
+		return 0, true, err
+	}
+	if stored.Holder != r.job.Holder {
+		r.overtaken = true
+		return 0, true, nil
+	}
+	now := time.Now().UTC()
+	r.job, r.shown = stored, nil
+	if err := r.readPlace(); err != nil {
+		return 0, true, err
+	}
+	if r.job.TroubleSince.IsZero() {
+		r.job.TroubleSince = now
+	}
+	said := f.Message
+	if said == "" {
+		said = fmt.Sprintf("%s failed (%s)", f.Op, f.Kind)
+	}
+	zerolog.Ctx(ctx).Warn().Err(f).Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Msg("a resync makes no progress")
+	if now.Sub(r.job.TroubleSince) > longestTrouble {
+		return 0, true, r.end(ctx, store.JobFailed, "the resync was given up after a day without progress: "+said)
+	}
+	r.job.Message = said
+	wait = f.RetryAfter
+	if wait == 0 {
+		wait = troubleWait
+	}
+	return wait, now.Sub(r.job.TroubleSince) > patientTrouble, r.save(ctx)
+}
+
+// end ends the job.
+func (r *run) end(ctx context.Context, status store.JobStatus, message string) error {
+	recording, cancel := deadline.ForRecords(ctx, recordTime)
+	defer cancel()
+	r.job.Status, r.job.EndedAt, r.job.Message, r.job.Held, r.job.Place = status, time.Now().UTC(), message, store.Held{}, ""
+	ended, err := r.Store.EndJob(recording, r.job)
+	if err != nil {
+		r.overtaken = fault.Is(err, fault.Changed)
+		return err
+	}
+	r.job = ended
+	took := r.job.EndedAt.Sub(r.job.StartedAt)
+	r.Metrics.Count("resync_finished", 1, "result", string(status))
+	r.Metrics.Count("resync_found", r.job.Found+r.job.Reported)
+	r.Metrics.Count("resync_seconds", int(took.Seconds()))
+	zerolog.Ctx(ctx).Info().Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("result", string(status)).Dur("took", took).
+		Int("found", r.job.Found).Int("repaired", r.job.Repaired).Int("parked", r.job.Parked).Int("reported", r.job.Reported).Str("message", message).Msg("a resync has ended")
+	return nil
+}
+
+// say says in the log how far the job is: at the end of a phase, and from time to time.
+func (r *run) say(ctx context.Context, ended bool) {
+	now := time.Now()
+	if r.saidAt.IsZero() {
+		r.saidAt = now
+	}
+	if !ended && now.Sub(r.saidAt) < saidEvery {
+		return
+	}
+	r.saidAt = now
+	p := ProgressOf(r.job, now)
+	zerolog.Ctx(ctx).Info().Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Bool("phaseEnded", ended).
+		Int("done", r.job.Done).Int("total", r.job.Total).Float64("perSecond", p.PerSecond).Int("remainingSeconds", p.RemainingSeconds).Int("found", r.job.Found).Msg("a resync goes on")
+}
+
+// cause is the cause of the tasks of the job.
+func (r *run) cause() plan.Cause {
+	return plan.Cause{Type: reconcile.ResyncCause, ID: r.job.ID, At: time.Now().UTC(), Many: true}
+}
+
+// Progress is how fast the phase of a job is.
+type Progress struct {
+	PerSecond        float64
+	RemainingSeconds int // 0: none, or not known
+}
+
+// ProgressOf is the progress of a job at a time.
+func ProgressOf(j store.Job, now time.Time) Progress {
+	took := now.Sub(j.PhaseAt).Seconds()
+	if j.Status != store.JobRunning || j.PhaseAt.IsZero() || took <= 0 || j.Done == 0 {
+		return Progress{}
+	}
+	p := Progress{PerSecond: float64(j.Done) / took}
+	if left := j.Total - j.Done; left > 0 {
+		p.RemainingSeconds = max(1, int(float64(left)/p.PerSecond))
+	}
+	return p
+}
