@@ -42,7 +42,7 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"rollout":      rolloutKey(id, Selection{}), "retry of many": rolloutKey(id, Selection{Kind: "user", Status: directory.Parked, Reason: directory.DomainNotVerified}), "check": sweepKey(id, checkPart, user, ""),
 		"job": jobKey("id"), "open job": openJobKey(id), "last job": lastJobKey(id, Resync), "finding of a user": Finding{User: user}.key("id"), "finding of a group": Finding{Group: group}.key("id"),
 		"changes": changesKey(id, TrackedAccounts), "shown": {PK: shownPK("id", TrackedAccounts), SK: "000007"},
-		"doubt":             Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
+		"doubt":     Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
 		"exclusion": exclusionKey(id, group), "excluded": excludedKey(id, group, user),
 		"credential notice": credentialNoticeKey(organization), "credential notice of the deployment": credentialNoticeKey(""), "credential check": credentialCheckKey,
 		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
