@@ -41,7 +41,7 @@ func (a API) retries(on huma.API) {
 	const description = "The filters are those of the list. Each is read again like by the request for one of them, in the bulk lane; what entrasync knows of the tenant and of JumpCloud is not believed, but read again. " +
 		"The same request while the one before is not complete begins anew."
 	for _, kind := range []struct{ id, of, many string }{{"syncUsers", plan.OfUser, "users"}, {"syncGroups", plan.OfGroup, "groups"}} {
-		operation := api.Operation(kind.id, http.MethodPost, "/v1/directories/{id}/"+kind.many+"/sync", "Look at all "+kind.many+" of a status or a reason again", http.StatusAccepted, http.StatusNotFound)
+		operation := api.Operation(kind.id, http.MethodPost, "/v1/directories/{id}/sync/"+kind.many, "Look at all "+kind.many+" of a status or a reason again", http.StatusAccepted, http.StatusNotFound)
 		operation.Description = description
 		huma.Register(on, operation, func(ctx context.Context, in *retryRequest) (*api.Answer[retryView], error) {
 			return a.retryMany(ctx, in, kind.of)

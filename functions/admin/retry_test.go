@@ -65,7 +65,7 @@ func TestAllOfAKindAreTriedAgain(t *testing.T) {
 		{"groups", `{"reason":"group_unusable"}`, groups(sales)},
 		{"groups", `{"all":true}`, groups(both...)},
 	} {
-		status, answer := f.call("POST", "/v1/directories/"+id+"/"+tc.kind+"/sync", tc.body)
+		status, answer := f.call("POST", "/v1/directories/"+id+"/sync/"+tc.kind, tc.body)
 		if status != 202 || answer["sent"] != float64(len(tc.want)) || answer["complete"] != true {
 			t.Errorf("%s %s: got %d %v, want 202, %d sent, complete", tc.kind, tc.body, status, answer, len(tc.want))
 		}
@@ -96,7 +96,7 @@ func TestARetryOfManyReadsAsMuchAsOneOfOne(t *testing.T) {
 	}
 	f.call("POST", "/v1/directories/"+id+"/users/"+ann+"/sync", "")
 	one := read(f.bodies(f.live))
-	f.call("POST", "/v1/directories/"+id+"/users/sync", `{"all":true}`)
+	f.call("POST", "/v1/directories/"+id+"/sync/users", `{"all":true}`)
 	many := read(f.bodies(f.bulk))
 	if fmt.Sprint(one) != fmt.Sprint(many) || !one.Memberships || !one.Source {
 		t.Errorf("one: %+v, many: %+v; want the same, with the memberships and the source", one, many)
@@ -105,7 +105,7 @@ func TestARetryOfManyReadsAsMuchAsOneOfOne(t *testing.T) {
 	f.connectGroups(id, engineering)
 	f.bodies(f.groupsBulk)
 	f.call("POST", "/v1/directories/"+id+"/groups/"+engineering+"/sync", "")
-	f.call("POST", "/v1/directories/"+id+"/groups/sync", `{"all":true}`)
+	f.call("POST", "/v1/directories/"+id+"/sync/groups", `{"all":true}`)
 	for name, bodies := range map[string][][]byte{"one": f.bodies(f.groupsLive), "many": f.bodies(f.groupsBulk)} {
 		task, err := reconcile.ReadGroupTask(bodies[len(bodies)-1])
 		f.must(err)
@@ -128,14 +128,14 @@ func TestARetryOfManySaysWhom(t *testing.T) {
 		`{"state":"parked"}`:             {"body.state", "no field state"},
 	} {
 		for _, kind := range []string{"users", "groups"} {
-			status, problem := f.call("POST", "/v1/directories/"+id+"/"+kind+"/sync", body)
+			status, problem := f.call("POST", "/v1/directories/"+id+"/sync/"+kind, body)
 			mustSay(t, status, problem, 422, want[0], want[1])
 		}
 	}
 	if got := f.sent(); len(got) > 0 {
 		t.Errorf("sent %q, want nothing", got)
 	}
-	status, problem := f.call("POST", "/v1/directories/"+organization+"-none/users/sync", `{"all":true}`)
+	status, problem := f.call("POST", "/v1/directories/"+organization+"-none/sync/users", `{"all":true}`)
 	mustSay(t, status, problem, 404, "path.id", "")
 }
 
@@ -148,7 +148,7 @@ func TestARetryOfManyOutlivesItsProcess(t *testing.T) {
 			id := f.crew()
 			want := []string{"user u1 retried", "user u2 retried"}
 			process := f.dies(n)
-			status, _ := f.call("POST", "/v1/directories/"+id+"/users/sync", `{"reason":"domain_not_verified"}`)
+			status, _ := f.call("POST", "/v1/directories/"+id+"/sync/users", `{"reason":"domain_not_verified"}`)
 			died = process.dead
 			left, err := f.records.Rollout(t.Context(), directory.ID(id), store.Selection{Kind: plan.OfUser, Reason: directory.DomainNotVerified})
 			f.must(err)

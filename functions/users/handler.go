@@ -88,7 +88,7 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 	return response.SQSEventResponse, nil
 }
 
-// errands are what messages ask for besides the user that they name.
+// errands are what messages ask for besides, or instead of, the user that they name.
 type errands struct {
 	key     bool           // to publish the key that seals passwords
 	domains []directory.ID // to check the domains for which users of the directories wait
@@ -100,8 +100,11 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 	syncs, passwords := map[string]*task{}, map[string]int{}
 	sqsbatch.EachDue(ctx, batch, response, reconcile.ReadTask, func(m events.SQSMessage, t reconcile.Task) {
 		also.key = also.key || t.Cause.Type == reconcile.PasswordKey
-		if t.Cause.Type == reconcile.DomainsCause && !slices.Contains(also.domains, t.Directory) {
-			also.domains = append(also.domains, t.Directory)
+		if t.Cause.Type == reconcile.DomainsCause { // who waits gets another task when the domain is free
+			if !slices.Contains(also.domains, t.Directory) {
+				also.domains = append(also.domains, t.Directory)
+			}
+			return
 		}
 		s := ofDirectory[t.Directory]
 		if s == nil {

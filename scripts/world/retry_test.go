@@ -19,7 +19,7 @@ func TestOneRequestTriesEverybodyAgain(t *testing.T) {
 		l.Settle(5 * time.Minute)
 		l.all(people, directory.Parked, directory.DomainNotVerified)
 		c := crashing{World: l.World, t: t}
-		path := "/v1/directories/" + string(l.Directory.ID) + "/users/sync"
+		path := "/v1/directories/" + string(l.Directory.ID) + "/sync/users"
 		retry := func() {
 			t.Helper()
 			all := float64(len(people) + len(others))
@@ -63,7 +63,7 @@ func TestARequestForAGroupReadsTheSource(t *testing.T) {
 		if !c.Enabled("bob") {
 			t.Fatal("bob is disabled although the event was lost, want him enabled")
 		}
-		if status, answer := c.call(http.MethodPost, "/v1/directories/"+string(c.Directory.ID)+"/groups/sync", `{"all":true}`); status != http.StatusAccepted || answer["sent"] != 2.0 {
+		if status, answer := c.call(http.MethodPost, "/v1/directories/"+string(c.Directory.ID)+"/sync/groups", `{"all":true}`); status != http.StatusAccepted || answer["sent"] != 2.0 {
 			t.Fatalf("got %d %v, want 202, 2 sent", status, answer)
 		}
 		time.Sleep(10 * time.Minute)

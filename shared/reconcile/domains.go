@@ -21,7 +21,7 @@ import (
 // who waits. Whoever gets it reads the tenant once, for everybody in the directory, and sends
 // tasks for all whose domain is no longer in their way.
 
-// The types of the causes of the tasks: of one that also asks to read the tenant's domains, and
+// The types of the causes of the tasks: of one that asks to read the tenant's domains instead, and
 // of those for the users who waited for one.
 const (
 	DomainsCause = "domains_awaited"
