@@ -76,8 +76,8 @@ const (
 	secretVariable   = "ENTRA_CLIENT_SECRET"
 
 	jumpCloudClientVariable = "JUMPCLOUD_CLIENT_ID"
-	jumpCloudSecretVariable = "JUMPCLOUD_CLIENT_SECRET" //nolint:gosec // a name
-	jumpCloudTokenVariable  = "JUMPCLOUD_TOKEN_URL"     //nolint:gosec // a name
+	jumpCloudSecretVariable = "JUMPCLOUD_CLIENT_SECRET"
+	jumpCloudTokenVariable  = "JUMPCLOUD_TOKEN_URL"
 	jumpCloudEndVariable    = "JUMPCLOUD_CREDENTIAL_EXPIRES_AT"
 	entraEndVariable        = "ENTRA_CREDENTIAL_EXPIRES_AT"
 )

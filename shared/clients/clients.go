@@ -69,7 +69,7 @@ type Set struct {
 
 // tokenURL is where service accounts of organizations in the US get their access tokens
 // (JumpCloud-Serverless).
-const tokenURL = "https://admin-oauth.id.jumpcloud.com/oauth2/token" //nolint:gosec // an address
+const tokenURL = "https://admin-oauth.id.jumpcloud.com/oauth2/token"
 
 // organization is the client of an organization, what it was made of, until when it is
 // valid, and whether JumpCloud refused its credential.

@@ -12,8 +12,8 @@ type CredentialKind string
 // The kinds of credentials: those for JumpCloud, of which each organization has one, and
 // those of the application for Entra, of which the deployment has one at most.
 const (
-	AdministratorKey     CredentialKind = "jumpcloud_api_key"             // of an administrator, also the forms without a prefix
-	ServiceAccountKey    CredentialKind = "jumpcloud_service_account_key" //nolint:gosec // a name and no key
+	AdministratorKey     CredentialKind = "jumpcloud_api_key" // of an administrator, also the forms without a prefix
+	ServiceAccountKey    CredentialKind = "jumpcloud_service_account_key"
 	ServiceAccountSecret CredentialKind = "jumpcloud_service_account_secret"
 	EntraSecret          CredentialKind = "entra_client_secret"
 	EntraCertificate     CredentialKind = "entra_certificate"

@@ -36,7 +36,7 @@ var statuses = map[int]meaning{
 
 // The meanings of refusals that depend on the credential.
 const (
-	refusedToken = "JumpCloud does not accept the access token of the service account" //nolint:gosec // a sentence
+	refusedToken = "JumpCloud does not accept the access token of the service account"
 	refusedRight = "JumpCloud refuses this service account: its role lacks the right, this part of JumpCloud takes no service account with a client secret, or our address is blocked; a key of the service account (jcs_…) or of an administrator instead may help"
 )
 

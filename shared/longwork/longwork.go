@@ -18,9 +18,10 @@ const (
 	// LeaseTime is how long nobody else works on a record after its worker stored it:
 	// longer than a step takes.
 	LeaseTime = 2 * time.Minute
-	// StepTime is how long one step may take at most, and ShortestStep how much time must be
-	// left to begin one.
-	StepTime, ShortestStep = time.Minute, 8 * time.Second
+	// StepTime is how long one step may take at most.
+	StepTime = time.Minute
+	// ShortestStep is how much time must be left to begin a step.
+	ShortestStep = 8 * time.Second
 )
 
 // Work is work under a lease.

@@ -8,7 +8,7 @@ import (
 
 // The authentication types of a service account (JumpCloud API documentation, AuthType).
 const (
-	ClientSecret = "CLIENT_SECRET" //nolint:gosec // the name of a type
+	ClientSecret = "CLIENT_SECRET"
 	APIKey       = "API_KEY"
 )
 
