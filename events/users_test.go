@@ -34,6 +34,12 @@ func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, e
 	return o, nil
 }
 
+func (o *outside) ProbeKey(context.Context) error { return nil }
+
+func (o *outside) Probe(context.Context, directory.Scope) (directory.Tenant, string, error) {
+	return directory.Tenant{}, "", nil
+}
+
 func (o *outside) ListUsers(ctx context.Context, ids []directory.UserID) (map[directory.UserID]directory.User, error) {
 	found := map[directory.UserID]directory.User{}
 	for _, id := range ids {

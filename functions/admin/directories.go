@@ -31,11 +31,13 @@ type directoryView struct {
 	Credentials []directory.CredentialState `json:"credentials,omitempty" doc:"When the credentials for Entra and JumpCloud end, and what to do; only where one directory is read"`
 	// Exclusion is not in lists.
 	Exclusion *exclusionView `json:"exclusion,omitempty" doc:"What is known of the group that the setting exclude names; missing without one, and in lists"`
+	// Waiting is read for one directory only.
+	Waiting *int `json:"waiting,omitempty" doc:"How many users and groups have changes that wait while the directory is suspended, counted up to 1,000; only for one directory"`
 }
 
 // viewOfDirectory shows a directory.
 func viewOfDirectory(dir directory.Directory) directoryView {
-	return directoryView{Directory: dir, Settings: settingsView(dir.Settings)}
+	return directoryView{Directory: dir.Shown(), Settings: settingsView(dir.Settings)}
 }
 
 // oneDirectory is the answer that shows one directory.
@@ -43,6 +45,9 @@ func (a API) oneDirectory(ctx context.Context, dir directory.Directory) (*api.An
 	view := viewOfDirectory(dir)
 	var err error
 	if view.Exclusion, err = a.exclusion(ctx, dir); err != nil {
+		return nil, api.Refuse(err, "", nil)
+	}
+	if view.Waiting, err = a.countWaiting(ctx, dir); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
 	view.Credentials = a.credentialsOf(ctx, dir)
@@ -144,6 +149,7 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	if err := a.mustHaveExcluded(ctx, organization, "", settings.Exclude.Group); err != nil {
 		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
+	dir = unauthorized(dir)
 	var kept directory.Directory
 	var rollout *store.Rollout // of what the connection source and the excluded group already have
 	if source := settings.ConnectionSource.Type != directory.NoSource; source || settings.Exclude.Group != "" {
@@ -153,11 +159,14 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	}
 	err = store.Contended(ctx, func() error {
 		var err error
-		kept, err = a.keep(ctx, directory.Directory{}, dir, rollout)
+		kept, err = a.Store.KeepDirectory(ctx, directory.Directory{}, dir, rollout)
 		return err
 	})
 	if err != nil {
 		return nil, refuseTenant(err)
+	}
+	if kept.IsSuspended() {
+		a.sendProbe(ctx, reconcile.Probe(kept.ID, kept.Probes.NextAt))
 	}
 	if rollout != nil {
 		if err := a.rollOut(ctx, kept.ID); err != nil {
@@ -207,7 +216,8 @@ type directoryChange struct {
 	RawBody []byte
 }
 
-// updateDirectory changes a directory and reads the tenant again. It then sends a task
+// updateDirectory changes a directory and reads the tenant again; if the directory is
+// suspended, a probe looks whether that is over. It then sends a task
 // for every user and every connected group of the directory, and tasks to read its
 // connection source if the patch has that setting.
 func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Answer[directoryView], error) {
@@ -225,6 +235,9 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 		return nil, api.Refuse(err, "", nil)
 	case err != nil:
 		return nil, err
+	}
+	if dir.IsProbed() {
+		a.sendProbe(ctx, reconcile.Probe(dir.ID, time.Time{}))
 	}
 	if err := a.rollOut(ctx, dir.ID); err != nil {
 		return nil, api.Refuse(err, "", nil)
@@ -266,7 +279,12 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
-	dir, err = a.keep(ctx, before, dir, &rollout)
+	if refusal == nil {
+		dir = authorized(dir)
+	} else {
+		dir = unauthorized(refusedAgain(dir))
+	}
+	dir, err = a.Store.KeepDirectory(ctx, before, dir, &rollout)
 	if err != nil && !fault.Is(err, fault.Changed) {
 		return before, refuseTenant(err)
 	}

@@ -51,6 +51,7 @@ func (a API) groups(on huma.API) {
 			if shown, err := a.showGroup(ctx, dir, in.Group); err != nil {
 				return shown, err
 			}
+			a.probeNow(ctx, dir)
 			return a.enqueueGroup(ctx, dir, reconcile.RetryGroup(dir, directory.GroupID(in.Group), a.oneGroupRequest(retried, dir)))
 		})
 }

@@ -188,6 +188,7 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 		if err := a.Store.TryCatchUp(ctx, o.ID); err != nil { // it tries by itself within an hour
 			zerolog.Ctx(ctx).Warn().Err(err).Msg("the catch-up does not try the new key at once")
 		}
+		a.probeKey(ctx, o.ID)
 	}
 	err = store.Contended(ctx, func() error {
 		before, err := a.Store.Organization(ctx, o.ID)

@@ -176,11 +176,11 @@ func TestStoredSettingsAreApplied(t *testing.T) {
 					got = append(got, f.sweep()...)
 					slices.Sort(got)
 					got = slices.Compact(got)
-					ids, err := f.records.DirectoryIDs(t.Context())
+					all, err := f.records.AllDirectories(t.Context())
 					f.must(err)
 					stored := false
-					for _, id := range ids {
-						d, err := f.records.Directory(t.Context(), id)
+					for _, known := range all {
+						d, err := f.records.Directory(t.Context(), known.ID)
 						f.must(err)
 						stored = stored || d.Settings.SuspendOnLockout || d.Settings.ConnectionSource.Type == directory.Office365Source
 					}

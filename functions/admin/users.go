@@ -95,6 +95,7 @@ func (a API) users(on huma.API) {
 			if _, err := a.linkOf(ctx, dir, user); err != nil {
 				return nil, api.Refuse(err, "path.userId", in.User)
 			}
+			a.probeNow(ctx, dir)
 			return a.enqueueUser(ctx, dir, reconcile.Retry(dir, user, a.oneRequest(retried, dir)))
 		})
 }

@@ -332,6 +332,12 @@ func (f *fixture) workUsers(messages []queue.Message) {
 	for _, m := range messages {
 		task, err := reconcile.ReadTask(m.Body)
 		f.must(err)
+		if task.Probe {
+			if outcome := f.users.Probe(context.Background(), reconcile.Attempt{Task: task, Number: 1}); outcome.Retry {
+				f.must(f.userTasks.Send(context.Background(), m))
+			}
+			continue
+		}
 		if !seen[task.User] {
 			seen[task.User] = true
 			attempts = append(attempts, reconcile.Attempt{Task: task, Number: 1})

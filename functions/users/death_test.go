@@ -23,7 +23,13 @@ import (
 // so many.
 func (f *fixture) dies(n int, messages ...events.SQSMessage) bool {
 	f.t.Helper()
-	m := functiontest.NewMortal(2*n - 1) // before the call
+	return f.diesAt(2*n-1, messages...) // before the call
+}
+
+// diesAt handles messages in a process that dies at its nth moment, before or after a call.
+func (f *fixture) diesAt(n int, messages ...events.SQSMessage) bool {
+	f.t.Helper()
+	m := functiontest.NewMortal(n)
 	handler, err := users.New(users.Config{
 		Parts: reconcile.Parts{Store: store.New(m.Table(f.Table)), Clients: f.ClientsThrough(m.Transport(f)), Metrics: f.metrics,
 			Lanes: reconcile.Lanes{UsersLive: m.Sender(f), UsersBulk: m.Sender(f), GroupsLive: unread{}, GroupsBulk: unread{}}},
@@ -39,21 +45,28 @@ func (f *fixture) dies(n int, messages ...events.SQSMessage) bool {
 func (f *fixture) drain() {
 	f.t.Helper()
 	for range 100 {
-		tasks := f.again
-		if f.again = nil; len(tasks) == 0 {
+		if len(f.again) == 0 {
 			return
 		}
-		for _, m := range tasks {
-			f.messages++
-			name := fmt.Sprintf("d%d", f.messages)
-			if again := f.handOver(events.SQSMessage{MessageId: name, ReceiptHandle: name, Body: string(m.Body), EventSourceARN: "queue",
-				Attributes: map[string]string{"ApproximateReceiveCount": "1"}}); len(again) > 0 {
-				f.again = append(f.again, m)
-			}
-		}
-		time.Sleep(20 * time.Second)
+		f.drainOnce()
 	}
 	f.t.Fatalf("%d tasks are left after 100 rounds", len(f.again))
+}
+
+// drainOnce handles the tasks that were sent so far, and waits a little.
+func (f *fixture) drainOnce() {
+	f.t.Helper()
+	tasks := f.again
+	f.again = nil
+	for _, m := range tasks {
+		f.messages++
+		name := fmt.Sprintf("d%d", f.messages)
+		if again := f.handOver(events.SQSMessage{MessageId: name, ReceiptHandle: name, Body: string(m.Body), EventSourceARN: "queue",
+			Attributes: map[string]string{"ApproximateReceiveCount": "1"}}); len(again) > 0 {
+			f.again = append(f.again, m)
+		}
+	}
+	time.Sleep(20 * time.Second)
 }
 
 // The process dies at any of its calls, and its message comes again or, where the beginning

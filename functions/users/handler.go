@@ -55,6 +55,7 @@ type task struct {
 type share struct {
 	directory directory.ID
 	syncs     []*task   // one for each user
+	probe     *task     // looks whether the directory is suspended still; nil: none
 	passwords [][]*task // those of each user in the order of their messages
 }
 
@@ -79,6 +80,9 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		}
 	})
 	for _, s := range shares {
+		if s.probe != nil {
+			sqsbatch.End(ctx, response, s.probe.Duplicates, s.probe.outcome, s.probe.attempt.Task, h.config.Lanes.UsersBulk)
+		}
 		for _, same := range append(s.passwords, s.syncs) {
 			for _, t := range same {
 				sqsbatch.End(ctx, response, t.Duplicates, t.outcome, t.attempt.Task, h.config.Lanes.UsersBulk)
@@ -114,6 +118,15 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 		key := string(t.Directory) + "/" + string(t.User)
 		current := syncs[key]
 		switch {
+		case t.Probe:
+			if s.probe == nil || t.NotBefore.IsZero() { // a request is not overtaken
+				current = &task{attempt: reconcile.Attempt{Task: t}}
+				if s.probe != nil {
+					current.Duplicates = s.probe.Duplicates
+				}
+				s.probe = current
+			}
+			current = s.probe
 		case t.Password != nil:
 			current = &task{attempt: reconcile.Attempt{Task: t}}
 			n, known := passwords[key]
@@ -149,11 +162,14 @@ func (h Handler) work(ctx context.Context, s *share) {
 			others = append(others, t)
 		}
 	}
-	sqsbatch.SideBySide(len(s.passwords)+1, func(i int) {
-		if i < len(s.passwords) {
+	sqsbatch.SideBySide(len(s.passwords)+2, func(i int) {
+		switch {
+		case i < len(s.passwords):
 			h.setPasswords(ctx, s.passwords[i])
-		} else {
+		case i == len(s.passwords):
 			h.sync(ctx, s.directory, others)
+		case s.probe != nil:
+			s.probe.outcome = h.users.Probe(ctx, s.probe.attempt)
 		}
 	})
 	h.sync(ctx, s.directory, after)

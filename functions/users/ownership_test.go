@@ -444,7 +444,7 @@ func TestADirectoryWithoutItsTenantWaits(t *testing.T) {
 	if n := f.requests(func() { f.run(ann) }); n != 0 {
 		t.Errorf("%d requests to Graph, want 0", n)
 	}
-	if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.PendingConsent || link.Message == "" || link.NextTryAt.IsZero() {
+	if link := f.link(ann); link.Status != directory.Pending || link.Reason != directory.PendingConsent || link.Message == "" || !f.record().IsSuspended() || len(f.waitingTasks()) != 1 {
 		t.Errorf("link: %+v", link)
 	}
 }

@@ -116,7 +116,7 @@ func TestAWaitForTheTenantHasItsReason(t *testing.T) {
 	f.run(ann)
 	link := f.link(ann)
 	if link.Status != directory.Pending || link.Reason != directory.TenantNotFound ||
-		link.Message != "the tenant "+string(dir.Tenant)+" does not let the application in: Entra has no such tenant. When that is done, PATCH this directory (an empty object will do)" {
+		link.Message != "the tenant "+string(dir.Tenant)+" does not let the application in: Entra has no such tenant. When that is done it works by itself within a minute or two, or at once with a PATCH of this directory (an empty object will do)" {
 		t.Errorf("%+v", link)
 	}
 }

@@ -124,8 +124,8 @@ func TestARequestIsNotLostBehindAnEvent(t *testing.T) {
 	})
 }
 
-// A key that was replaced after JumpCloud refused it is used with the next try, and not when the
-// old one is forgotten.
+// A key that was replaced after JumpCloud refused it is used with the next try, which the
+// request probes for, and not when the old one is forgotten.
 func TestAReplacedAPIKeyIsUsedByTheNextTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -136,6 +136,10 @@ func TestAReplacedAPIKeyIsUsedByTheNextTry(t *testing.T) {
 		f.stands(ann, directory.Pending, directory.JumpCloudRefused)
 		f.Key = functiontest.APIKey
 		time.Sleep(time.Second)
+		probe, err := reconcile.Probe(f.directory.ID, time.Time{}).Message()
+		f.must(err)
+		f.again = nil
+		f.handle(oneMessage(received("probe", probe)))
 		f.tryAgain(ann)
 		f.stands(ann, directory.Synced, "")
 	})

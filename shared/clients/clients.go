@@ -126,14 +126,15 @@ func (s *Set) Feed(ctx context.Context, id directory.OrganizationID) (catchup.Fe
 }
 
 // Organization is the client of an organization. As long as nothing of what it is made of
-// changes it is the same one, because it keeps an access token.
+// changes it is the same one, because it keeps an access token. If ctx wants fresh secrets,
+// the credential is read again.
 func (s *Set) Organization(ctx context.Context, id directory.OrganizationID) (*jumpcloud.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if kept, known := s.organizations[id]; known {
 		if kept.key.refused.Load() {
 			ctx = secret.Fresh(ctx) // somebody may just have replaced it
-		} else if time.Now().Before(kept.until) {
+		} else if time.Now().Before(kept.until) && !secret.WantsFresh(ctx) {
 			return kept.client, nil
 		}
 	}

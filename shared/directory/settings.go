@@ -43,11 +43,16 @@ type Directory struct {
 	Status Status `json:"status" enum:"active,pending_authorization"`
 	// Reason and Message say why the directory is not active, or what is wrong
 	// with one that is; "" when nothing is.
-	Reason    Reason    `json:"reason,omitempty" doc:"One typed word: why the directory is not active, or what is wrong with one that is; missing when nothing is"`
-	Message   string    `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
-	Settings  Settings  `json:"settings"`
-	CreatedAt time.Time `json:"createdAt"`
-	Version   int64     `json:"-"`
+	Reason  Reason `json:"reason,omitempty" doc:"One typed word: why the directory is not active, or what is wrong with one that is; missing when nothing is"`
+	Message string `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
+	// Suspended is why all tasks of the directory wait; nil: they do not. PartlySuspended
+	// are missing permissions that stop some of them. Probes look whether that is over.
+	Suspended       *Suspension  `json:"suspended,omitempty" doc:"Why all changes of the directory wait; missing when they do not"`
+	PartlySuspended []Suspension `json:"partlySuspended,omitempty" doc:"Missing permissions for which some changes of the directory wait"`
+	Probes          Probes       `json:"probes,omitzero" doc:"The looks whether that is over; they are made by themselves, and at once with each PATCH or sync"`
+	Settings        Settings     `json:"settings"`
+	CreatedAt       time.Time    `json:"createdAt"`
+	Version         int64        `json:"-"`
 }
 
 // KnownTenant is the tenant as it was last read for this directory.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"entrasync/shared/fault"
 )
 
 // TenantNames are all names of the directory's tenant, each once and in lower case: the
@@ -61,4 +63,53 @@ func (d Directory) Described(t Tenant) Directory {
 func (d Directory) NotVerified(index int) string {
 	return fmt.Sprintf("%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s",
 		d.Settings.Domains[index].Name, strings.Join(d.VerifiedDomains, ", "))
+}
+
+// MayShare returns a fault if a directory would write to the accounts of others and its
+// settings do not allow that. Directories that it already shared a tenant with are
+// allowed.
+func MayShare(before, dir Directory, others []Directory) error {
+	const op = "directory.share tenant"
+	if len(others) == 0 || dir.Settings.AllowSharedDomains {
+		return nil
+	}
+	if before.Settings.AllowSharedDomains {
+		return &fault.Error{Op: op, Kind: fault.Conflict, Subject: "body.settings.allowSharedDomains", Message: fmt.Sprintf(
+			"%s shares its tenant with %s: allowSharedDomains stays on as long as they do", named(dir), allNamed(others))}
+	}
+	others = slices.DeleteFunc(others, func(other Directory) bool { return slices.Contains(before.Shares, other.ID) })
+	if len(others) == 0 {
+		return nil
+	}
+	f := &fault.Error{Op: op, Kind: fault.Conflict, Subject: "body.tenantId"}
+	if dir.Version > 0 {
+		f.Subject = "path.id"
+	}
+	common, _ := dir.Overlaps(others[0])
+	what := "have the tenant " + common
+	if !dir.SameTenant(others[0]) {
+		what = "have the domain " + common
+	}
+	f.Message = fmt.Sprintf("the directories %s and %s would both %s: use %q alone, or set allowSharedDomains on %q. "+
+		"That means that a user stays enabled as long as one directory of the tenant holds the user",
+		named(dir), allNamed(others), what, others[0].Name, dir.Name)
+	return f
+}
+
+// named names a directory for people.
+func named(d Directory) string {
+	id := string(d.ID)
+	if d.Version == 0 {
+		id = "new"
+	}
+	return fmt.Sprintf("%q (%s)", d.Name, id)
+}
+
+// allNamed names several directories for people.
+func allNamed(all []Directory) string {
+	names := make([]string, len(all))
+	for i, dir := range all {
+		names[i] = named(dir)
+	}
+	return strings.Join(names, " and ")
 }

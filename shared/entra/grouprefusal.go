@@ -47,13 +47,19 @@ func (r response) fault(op string) *fault.Error {
 
 // readFault is the fault for a list that Graph does not return.
 func readFault(op string, answer response) *fault.Error {
-	f := answer.fault(op)
-	switch {
-	case f.Reason == directory.ProtectedAccount: // every group may be read
+	f := groupsReadable(answer.fault(op))
+	if f.Kind == fault.NotFound {
+		return groupMissing(op)
+	}
+	return f
+}
+
+// groupsReadable is the fault for groups that Graph did not return. Every group may be
+// read, so a refusal is about the permissions of the application.
+func groupsReadable(f *fault.Error) *fault.Error {
+	if f.Reason == directory.ProtectedAccount {
 		f.Kind, f.Reason = fault.Unauthorized, directory.PermissionMissing
 		f.Message = "Entra does not allow the application to read groups: give it the permissions that the README lists, with admin consent"
-	case f.Kind == fault.NotFound:
-		return groupMissing(op)
 	}
 	return f
 }

@@ -33,6 +33,9 @@ const (
 	// renewPause is the shortest time between two replacements of tokens that Graph
 	// refused, or that lacked a permission.
 	renewPause = time.Minute
+	// probeAge is how old a token may be that was made for a probe: probes of two
+	// directories on one tenant share it.
+	probeAge = 30 * time.Second
 	// signInLimit is the longest time for one sign-in with all its tries.
 	signInLimit = 30 * time.Second
 )
@@ -103,6 +106,7 @@ type tokens struct {
 	quiet   time.Time // until then no early replacement is fetched
 	renewed time.Time // when a token was last replaced because of an answer of Graph
 	refused bool      // Entra refused the last sign-in
+	probed  time.Time // when a token was last made for a probe
 }
 
 // flight is a running sign-in. All requests that need its token wait for it.
@@ -262,4 +266,29 @@ func (t *tokens) replace(ctx context.Context, used token, why doubt) *flight {
 		t.current = token{}
 	}
 	return t.begin(ctx, false)
+}
+
+// afresh returns a token that was made just now, whatever the current one is, which is
+// still used if there is none.
+func (t *tokens) afresh(ctx context.Context) (token, error) {
+	joined, current := t.another(ctx)
+	if joined == nil {
+		return current, nil
+	}
+	return joined.wait(ctx)
+}
+
+// another returns the sign-in for [tokens.afresh]; nil if the current token is new enough.
+func (t *tokens) another(ctx context.Context) (*flight, token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	switch {
+	case t.flight != nil:
+		return t.flight, token{}
+	case now.Before(t.current.until) && now.Sub(t.probed) < probeAge:
+		return nil, t.current
+	}
+	t.probed, t.renewed = now, now // a refusal of what was just made is no reason for one more
+	return t.begin(ctx, false), token{}
 }

@@ -21,14 +21,15 @@ const all = 1000
 func (k *Kit) Speechless() (messages []string) {
 	k.t.Helper()
 	ctx := context.Background()
-	ids, err := k.Store.DirectoryIDs(ctx)
+	directories, err := k.Store.AllDirectories(ctx)
 	k.Must(err)
 	note := func(reason directory.Reason, message string) {
 		if !NamesARemedy(message) {
 			messages = append(messages, string(reason)+": "+message)
 		}
 	}
-	for _, id := range ids {
+	for _, dir := range directories {
+		id := dir.ID
 		users, err := k.Store.Links(ctx, id, 0, "")
 		k.Must(err)
 		for _, link := range users.Items {

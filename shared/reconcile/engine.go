@@ -38,10 +38,11 @@ const recordLimit = 5 * time.Second
 
 // noun names a kind of object in logs, metrics and records.
 type noun struct {
-	subject  string // what an action is about, and the field of a log line: "user"
-	attempts string // what is tried: "user"
-	failed   string // the metric of attempts that failed; "" counts nothing
-	ended    string // the metric of attempts that ended for good, by status and reason
+	subject  string          // what an action is about, and the field of a log line: "user"
+	attempts string          // what is tried: "user"
+	failed   string          // the metric of attempts that failed; "" counts nothing
+	ended    string          // the metric of attempts that ended for good, by status and reason
+	scope    directory.Scope // of a suspension that stops all of the kind
 }
 
 // attempted is what the tasks of all kinds have in common.
@@ -101,6 +102,7 @@ type object interface {
 type engine[T object] struct {
 	Parts
 	dir       directory.Directory
+	trouble   *recognition
 	objects   []T
 	completed []plan.Action
 }

@@ -31,10 +31,12 @@ type thing struct {
 	wanted string
 }
 
-func (t *thing) standing() *directory.Standing { return &t.link.Standing }
-func (t *thing) name() string                  { return t.wanted }
-func (t *thing) recording() store.Recording    { link := t.link; return store.Recording{Group: &link} }
-func (t *thing) beginning(a *plan.Action)      { a.EntraID = t.link.EntraID }
+func (t *thing) standing() *directory.Standing   { return &t.link.Standing }
+func (t *thing) name() string                    { return t.wanted }
+func (t *thing) recording() store.Recording      { link := t.link; return store.Recording{Group: &link} }
+func (t *thing) isKnown() bool                   { return true }
+func (t *thing) waiting() (store.Waiting, error) { return store.Waiting{}, nil }
+func (t *thing) beginning(a *plan.Action)        { a.EntraID = t.link.EntraID }
 func (t *thing) parking(fault.Kind) *plan.Action {
 	return nil
 }

@@ -20,13 +20,13 @@ type Groups struct{ Parts }
 func NewGroups(parts Parts) (Groups, error) { return Groups{parts.remembering()}, parts.check() }
 
 // groups names them in logs, metrics and records.
-var groups = noun{subject: "group", attempts: "group", failed: "group_attempts_failed", ended: "groups_settled"}
+var groups = noun{subject: "group", attempts: "group", failed: "group_attempts_failed", ended: "groups_settled", scope: directory.OfGroups}
 
 // Sync tries tasks of one directory together. No group occurs twice. The outcomes are in
 // the order of the attempts; the failure of one group does not affect another.
 func (g Groups) Sync(ctx context.Context, id directory.ID, attempts []GroupAttempt) []Outcome {
 	b := &groupBatch{}
-	b.Parts = g.Parts
+	b.Parts, b.trouble = g.Parts, newRecognition()
 	for _, a := range attempts {
 		b.objects = append(b.objects, &group{work: work{attempted: a.attempted(groups), stage: readingRecords, linkless: a.Group == ""}, attempt: a})
 	}
@@ -133,6 +133,10 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 	if !b.readRecords(ctx, id) {
 		return
 	}
+	if s := b.dir.Stopped(directory.OfGroups); s != nil {
+		b.setAside(ctx, live(b.objects), *s)
+		return
+	}
 	goThrough(ctx, b, b.objects, []stage[*groupBatch, *group]{{"authorize", (*groupBatch).authorize, false}}) // sets the clients
 	b.leases = newLeases(b.Store)
 	defer b.leases.close()
@@ -155,6 +159,13 @@ func (b *groupBatch) run(ctx context.Context, id directory.ID) {
 func (g *group) standing() *directory.Standing { return &g.link.Standing }
 
 func (g *group) name() string { return g.plan.Name }
+
+// isKnown reports whether the group has a link, or is to have one.
+func (g *group) isKnown() bool { return g.link.Version > 0 || g.plan.Connected }
+
+func (g *group) waiting() (store.Waiting, error) {
+	return waitingTask(plan.OfGroup, g.id, g.attempt.GroupTask, isUrgent(g.cause, g.claims, g.plan.Settings), g.directory)
+}
 
 func (g *group) recording() store.Recording {
 	link := g.link

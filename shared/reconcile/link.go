@@ -21,6 +21,10 @@ type linked interface {
 	standing() *directory.Standing
 	// name is the object's, for people.
 	name() string
+	// isKnown reports whether it has a link, or is to have one.
+	isKnown() bool
+	// waiting is its task as the record of one that waits.
+	waiting() (store.Waiting, error)
 	// recording is its link as it is to be recorded now.
 	recording() store.Recording
 	// beginning is called before an action is recorded and sent.
@@ -51,13 +55,17 @@ type linkEngine[T linked] struct {
 }
 
 // fail ends the attempt of one object and writes the reason to the link. It retries what
-// may succeed later, however often. It parks the object if a person must act, and after
+// may succeed later, however often; if everybody in the directory has the trouble, the
+// object waits for its end. It parks the object if a person must act, and after
 // the last try if entrasync has a defect.
 func (e *linkEngine[T]) fail(ctx context.Context, o T, err error) {
 	w, s, f := o.engaged(), o.standing(), fault.Of(err)
 	w.over, w.failed = true, true
 	s.Reason, s.Message = reasonOf(f), sentenceOf(f)
 	e.countFailed(w, f)
+	if e.awaits(ctx, o, f) {
+		return
+	}
 	log := w.line(zerolog.Ctx(ctx).Warn()).Str("kind", string(f.Kind)).Str("reason", string(reasonOf(f))).Err(err)
 	if f.Kind.Decide() == fault.Park || (w.last && f.Kind.Decide() == fault.Fail) {
 		s.Status, s.NextTryAt = directory.Parked, time.Time{}
@@ -193,10 +201,14 @@ func (e *linkEngine[T]) conclude(ctx context.Context, objects []T, stand, then f
 	}
 }
 
-// postponeWithheld retries an object later if all was done except what the application
-// has no permission for.
+// postponeWithheld has an object wait for a permission if all was done except what needs
+// it.
 func (e *linkEngine[T]) postponeWithheld(ctx context.Context, o T) {
 	w, s := o.engaged(), o.standing()
+	if e.awaits(ctx, o, w.withheld) {
+		e.countFailed(w, w.withheld)
+		return
+	}
 	e.postpone(o, waitBefore(w.number, w.withheld), w.withheld)
 	s.Reason, s.Message = reasonOf(w.withheld), sentenceOf(w.withheld)
 	e.countFailed(w, w.withheld)

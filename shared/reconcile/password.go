@@ -49,7 +49,7 @@ func NewPasswords(parts Parts, seed func(context.Context) (string, error)) (Pass
 }
 
 // passwords names them in logs and records. The actions count what fails.
-var passwords = noun{subject: "user", attempts: "password"}
+var passwords = noun{subject: "user", attempts: "password", scope: directory.OfUsers}
 
 // PublishKey makes sure that passwords are sealed with our key.
 func (p Passwords) PublishKey(ctx context.Context) error {
@@ -117,7 +117,7 @@ func passwordStages() []stage[*passwordWork, *password] {
 // any other result is recorded in the action and in the link.
 func (p Passwords) Set(ctx context.Context, a Attempt) Outcome {
 	b := &passwordWork{keys: p}
-	b.Parts = p.Parts
+	b.Parts, b.trouble = p.Parts, newRecognition()
 	b.objects = []*password{{work: work{attempted: a.attempted(passwords)}, attempt: a}}
 	goThrough(ctx, b, b.objects, passwordStages())
 	return b.outcomes()[0]
@@ -150,6 +150,8 @@ func (b *passwordWork) prepare(ctx context.Context, p *password) {
 		p.over = true
 		p.outcome = Outcome{Retry: true, After: firstWait, Afresh: p.last, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
 	case err == nil:
+	case b.isSuspended(ctx, err): // for as long as the password can be opened
+		b.retry(ctx, p, err)
 	case fault.KindOf(err).Decide() == fault.Retry && !p.last:
 		b.retry(ctx, p, err)
 	default:
@@ -157,11 +159,27 @@ func (b *passwordWork) prepare(ctx context.Context, p *password) {
 	}
 }
 
+// isSuspended reports whether an error is one of everybody in the directory: the password
+// then waits without a request to Entra.
+func (b *passwordWork) isSuspended(ctx context.Context, err error) bool {
+	f := fault.Of(err)
+	if permissionMissing(f) { // others may be written without it
+		return false
+	}
+	s := b.suspension(ctx, passwords.scope, f)
+	return s != nil && s.Scope == directory.Everything && s.Reason != directory.JumpCloudRefused
+}
+
 // makeReady reads all that is needed to set a password.
 func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	records, err := b.Store.ReadUsers(ctx, p.directory, []directory.UserID{p.attempt.User})
 	if err != nil {
 		return err
+	}
+	b.dir = records.Directory
+	young := time.Since(p.action.At) < seal.Life // else it cannot be opened any more
+	if s := b.dir.Suspended; s != nil && s.Reason != directory.JumpCloudRefused && young {
+		return &fault.Error{Op: "reconcile.set password", Kind: fault.Unauthorized, Reason: s.Reason, Message: s.Message}
 	}
 	known := records.Users[p.attempt.User]
 	link, found := known.Link(p.directory)
@@ -278,7 +296,7 @@ func (b *passwordWork) send(ctx context.Context, p *password) {
 		f.Reason = directory.PasswordUnknown
 		f.Message = "Entra gave no clear answer: the account may have the new password or the old one. Set it again"
 	}
-	if (lagging || f.Kind == fault.Throttled) && !p.last {
+	if (lagging || f.Kind == fault.Throttled) && !p.last || b.isSuspended(ctx, &f) {
 		p.action.Status = plan.Queued // certainly not done
 		if err := b.change(ctx, p); err != nil {
 			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be set to queued again: the next attempt finds it interrupted")

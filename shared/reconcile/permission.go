@@ -11,8 +11,8 @@ import (
 )
 
 // A permission that the application lacks is a fault of the tenant's setup, and ends when
-// somebody grants it. The engine does what does not need the permission, and retries the
-// user or the group for the rest.
+// somebody grants it. The engine does what does not need the permission, and the user or the
+// group waits for the rest.
 
 // permissionMissing reports whether a fault says that the application lacks a
 // permission.
@@ -60,10 +60,10 @@ func (b *userBatch) authorize(ctx context.Context, users []*user) {
 // far as the directory knows.
 func notAuthorized(dir directory.Directory) error {
 	f := &fault.Error{Op: "reconcile.authorize", Kind: fault.Unauthorized, Reason: directory.PendingConsent,
-		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra, then PATCH this directory (an empty object will do)"}
+		Message: "the tenant " + string(dir.Tenant) + " has not let the application in yet: give admin consent in Entra; then it works by itself within a minute or two, or at once with a PATCH of this directory (an empty object will do)"}
 	if dir.Reason != "" {
 		f.Reason = dir.Reason
-		f.Message = "the tenant " + string(dir.Tenant) + " does not let the application in: " + dir.Message + ". When that is done, PATCH this directory (an empty object will do)"
+		f.Message = "the tenant " + string(dir.Tenant) + " does not let the application in: " + dir.Message + ". When that is done it works by itself within a minute or two, or at once with a PATCH of this directory (an empty object will do)"
 	}
 	return f
 }

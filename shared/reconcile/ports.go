@@ -21,6 +21,9 @@ type Clients interface {
 type JumpCloud interface {
 	JumpCloudUsers
 	JumpCloudGroups
+	// ProbeKey reads next to nothing: a fault of kind Unauthorized or Forbidden says that
+	// JumpCloud refuses the organization's key.
+	ProbeKey(ctx context.Context) error
 }
 
 // JumpCloudUsers reads the users of one organization.
@@ -40,6 +43,11 @@ type JumpCloudUsers interface {
 type Entra interface {
 	EntraUsers
 	EntraGroups
+	// Probe looks with a fresh sign-in whether the tenant lets the application in, and
+	// whether it may read what a scope needs; a fault of kind Unauthorized says that not.
+	// tenant is what the tenant says of itself, for [directory.Everything]. rights are the
+	// permissions of the application, only to be compared; "" if they cannot be read.
+	Probe(ctx context.Context, scope directory.Scope) (tenant directory.Tenant, rights string, err error)
 }
 
 // EntraUsers reads and writes the accounts of one tenant.

@@ -53,24 +53,26 @@ func (s Sweep) Check() error {
 // Run sweeps all directories, each run in another order, so that none is left out if there
 // is not enough time for all. The failure of one directory does not affect another.
 func (s Sweep) Run(ctx context.Context) error {
-	ids, err := s.Store.DirectoryIDs(ctx)
+	all, err := s.Store.AllDirectories(ctx)
 	if err != nil {
 		return err
 	}
-	if len(ids) > 0 {
-		s.Metrics.Count("directories_swept", len(ids)) // the alarm for missing successes counts from then on
+	if len(all) > 0 {
+		s.Metrics.Count("directories_swept", len(all)) // the alarm for missing successes counts from then on
 	}
 	found := map[store.UnfinishedKind]int{}
-	var failed []error
-	left := len(ids)
-	for _, i := range rand.Perm(len(ids)) { //nolint:gosec // nobody gains by guessing the order
+	failed := []error{s.probe(ctx, all)}
+	left := len(all)
+	for _, i := range rand.Perm(len(all)) { //nolint:gosec // nobody gains by guessing the order
 		if !deadline.Allows(ctx, sweepLimit) {
 			break
 		}
-		failed = append(failed, s.sweep(ctx, ids[i], found))
+		if !all[i].IsSuspended() { // the tasks would only wait
+			failed = append(failed, s.sweep(ctx, all[i].ID, found))
+		}
 		left--
 	}
-	line := zerolog.Ctx(ctx).Warn().Int("directories", len(ids)).Int("leftOut", left)
+	line := zerolog.Ctx(ctx).Warn().Int("directories", len(all)).Int("leftOut", left)
 	for kind, n := range found {
 		s.Metrics.Count("swept", n, "kind", string(kind))
 		line = line.Int(string(kind), n)
@@ -79,6 +81,25 @@ func (s Sweep) Run(ctx context.Context) error {
 		line.Msg("the sweep found what nobody worked on")
 	}
 	return errors.Join(failed...)
+}
+
+// lateProbe is how late a probe of a suspended directory may be until another one is sent:
+// its message was lost, or waits in a long queue.
+const lateProbe = 2 * time.Minute
+
+// probe sends a probe of each suspended directory whose last one sent no other.
+func (s Sweep) probe(ctx context.Context, all []directory.Directory) error {
+	now := time.Now()
+	var late []Task
+	for _, dir := range all {
+		if dir.IsProbed() && now.Sub(dir.Probes.NextAt) > lateProbe {
+			late = append(late, Probe(dir.ID, time.Time{}))
+		}
+	}
+	if len(late) > 0 {
+		zerolog.Ctx(ctx).Warn().Int("directories", len(late)).Msg("the sweep found suspended directories that nobody probes")
+	}
+	return Enqueue(ctx, s.Users, late...)
 }
 
 // sweep sweeps one directory and adds what it found to found. A page that fails does not

@@ -41,6 +41,8 @@ type Task struct {
 	// Thought counts the rechecks of an absence that was believed; 0 for any other
 	// task.
 	Thought int `json:"thought,omitempty"`
+	// Probe asks to look whether a suspended directory works again; there is no User then.
+	Probe bool `json:"probe,omitempty"`
 	// Password, if set, asks to set a password instead of bringing the user up to date.
 	Password *SealedPassword `json:"password,omitempty"`
 }
@@ -198,7 +200,7 @@ func message(task any, group, occurrence string, notBefore time.Time) (queue.Mes
 // ReadTask reads the body of a message that [Task.Message] made.
 func ReadTask(body []byte) (Task, error) {
 	var t Task
-	if err := json.Unmarshal(body, &t); err != nil || t.Directory == "" || t.User == "" {
+	if err := json.Unmarshal(body, &t); err != nil || t.Directory == "" || t.User == "" && !t.Probe {
 		return Task{}, &fault.Error{Op: "reconcile.read task", Kind: fault.Internal, Message: "the message is not a task", Err: err}
 	}
 	return t, nil

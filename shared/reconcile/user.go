@@ -20,14 +20,14 @@ type Users struct{ Parts }
 func NewUsers(parts Parts) (Users, error) { return Users{parts.remembering()}, parts.check() }
 
 // users names them in logs, metrics and records.
-var users = noun{subject: "user", attempts: "user", failed: "user_attempts_failed", ended: "users_settled"}
+var users = noun{subject: "user", attempts: "user", failed: "user_attempts_failed", ended: "users_settled", scope: directory.OfUsers}
 
 // Sync tries tasks of one directory together, with shared reads and batches of writes. No
 // user occurs twice. The outcomes are in the order of the attempts; the failure of one
 // user does not affect another.
 func (s Users) Sync(ctx context.Context, id directory.ID, attempts []Attempt) []Outcome {
 	b := &userBatch{}
-	b.Parts = s.Parts
+	b.Parts, b.trouble = s.Parts, newRecognition()
 	for _, a := range attempts {
 		b.objects = append(b.objects, &user{work: work{attempted: a.attempted(users), stage: readingRecords}, attempt: a})
 	}
@@ -50,7 +50,8 @@ type userBatch struct {
 type user struct {
 	work
 	attempt   Attempt
-	called    string // the user name, for people
+	called    string             // the user name, for people
+	settings  directory.Settings // of the directory
 	known     store.User
 	connected directory.Connected
 	link      directory.Link
@@ -158,6 +159,10 @@ func (b *userBatch) run(ctx context.Context, id directory.ID) {
 	if len(concerned) == 0 {
 		return
 	}
+	if s := b.dir.Stopped(directory.OfUsers); s != nil {
+		b.setAside(ctx, concerned, *s)
+		return
+	}
 	reading, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	err := b.openJumpCloud(reading, concerned)
@@ -215,6 +220,13 @@ func (b *userBatch) refresh(ctx context.Context, users []*user) {
 func (u *user) standing() *directory.Standing { return &u.link.Standing }
 
 func (u *user) name() string { return u.called }
+
+// isKnown reports whether the user has a link, or is to have one.
+func (u *user) isKnown() bool { return u.link.Version > 0 || u.connected.Here }
+
+func (u *user) waiting() (store.Waiting, error) {
+	return waitingTask(plan.OfUser, u.id, u.attempt.Task, isUrgent(u.cause, u.claims, u.settings), u.directory)
+}
 
 func (u *user) recording() store.Recording { return store.Recording{Link: u.link} }
 

@@ -102,6 +102,8 @@ func (b *userBatch) endUnread(ctx context.Context, users []*user) {
 			b.awaitSecondRead(u, "the user")
 		case u.link.Version > 0:
 			b.fail(ctx, u, u.read.failed)
+		case b.awaits(ctx, u, fault.Of(u.read.failed)):
+			u.over, u.failed = true, u.connected.Here
 		default:
 			b.retry(ctx, u, u.read.failed)
 		}

@@ -20,7 +20,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 	}
 	b.dir, b.siblings, b.excluded = records.Directory, records.Siblings, records.Excluded
 	for _, u := range users {
-		u.known = records.Users[u.attempt.User]
+		u.known, u.settings = records.Users[u.attempt.User], records.Directory.Settings
 		link, found := u.known.Link(id)
 		u.connected, u.excluded = b.howConnected(u.known), records.Excluded.Members[u.attempt.User]
 		if u.over = !found && !u.connected.Here; u.over {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"testing"
 
 	"entrasync/shared/directory"
@@ -33,6 +34,9 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "domainwatch", goldentest.Filled[DomainWatch]())
 	goldentest.Kept(t, "owner", goldentest.Filled[Owner]())
 	goldentest.Kept(t, "wait", goldentest.Filled[Wait]())
+	waiting := goldentest.Filled[Waiting]()
+	waiting.Task = json.RawMessage(`"Task"`)
+	goldentest.Kept(t, "waiting", waiting)
 	goldentest.Kept(t, "lease", goldentest.Filled[Lease]())
 	goldentest.Kept(t, "doubt", goldentest.Filled[Doubt]())
 	goldentest.Kept(t, "turn", goldentest.Filled[turn]())

@@ -15,7 +15,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
 		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importPart, importedPart,
-		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart,
+		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart, waitingPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -45,6 +45,7 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"doubt":     Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
 		"exclusion": exclusionKey(id, group), "excluded": excludedKey(id, group, user),
 		"credential notice": credentialNoticeKey(organization), "credential notice of the deployment": credentialNoticeKey(""), "credential check": credentialCheckKey,
+		"waiting": {PK: waitingPK(id), SK: Waiting{Kind: "user", ID: "id"}.prefix()}, "urgent waiting": {PK: waitingPK(id), SK: Waiting{Kind: "group", ID: "id", Urgent: true}.prefix()},
 		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
 	})
 }

@@ -57,6 +57,7 @@ const (
 	seenPart         = "V"
 	credentialPart   = "K"
 	excludedPart     = "EX"
+	waitingPart      = "SU"
 )
 
 // join makes a key of parts.

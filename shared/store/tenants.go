@@ -112,3 +112,62 @@ func (s *Store) PutDirectoryAmong(ctx context.Context, d directory.Directory, ro
 	}
 	return d.Version + 1, s.table.Transact(ctx, writes)
 }
+
+// KeepDirectory stores a directory unless another directory writes to the same accounts; before
+// is its former state. Otherwise one directory could disable the account of a user whom
+// the other still has connected. If the settings allow a shared tenant, one transaction
+// writes to both directories that they share it. A directory that waits for its
+// authorization counts too, because it works as soon as the tenant consents.
+//
+// With it, it stores what is to be sent so that its settings are applied (nil: nothing).
+//
+// The fault is of kind Changed if another writer was faster: try again.
+func (s *Store) KeepDirectory(ctx context.Context, before, dir directory.Directory, rollout *Rollout) (directory.Directory, error) {
+	neighbours, err := s.Neighbours(ctx, dir)
+	if err != nil {
+		return dir, err
+	}
+	known, err := s.withShares(ctx, neighbours.Directories, dir.Shares)
+	if err != nil {
+		return dir, err
+	}
+	var others, changed []directory.Directory
+	dir.Shares = nil
+	for _, other := range known {
+		_, overlaps := dir.Overlaps(other)
+		if overlaps {
+			others = append(others, other)
+			dir.Shares = append(dir.Shares, other.ID)
+		}
+		if knows := slices.Contains(other.Shares, dir.ID); overlaps != knows {
+			other.Shares = slices.DeleteFunc(slices.Clone(other.Shares), func(id directory.ID) bool { return id == dir.ID })
+			if overlaps {
+				other.Shares = append(other.Shares, dir.ID)
+			}
+			changed = append(changed, other)
+		}
+	}
+	if err := directory.MayShare(before, dir, others); err != nil {
+		return dir, err
+	}
+	dir.Version, err = s.PutDirectoryAmong(ctx, dir, rollout, neighbours, changed...)
+	return dir, err
+}
+
+// withShares adds to directories those of shares that exist and are missing there.
+func (s *Store) withShares(ctx context.Context, directories []directory.Directory, shares []directory.ID) ([]directory.Directory, error) {
+	for _, id := range shares {
+		if slices.ContainsFunc(directories, func(d directory.Directory) bool { return d.ID == id }) {
+			continue
+		}
+		other, err := s.Directory(ctx, id)
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		directories = append(directories, other)
+	}
+	return directories, nil
+}

@@ -243,20 +243,28 @@ func (s *Store) PutSweepPlace(ctx context.Context, id directory.ID, cursor strin
 	return err
 }
 
-// DirectoryIDs lists the ids of all directories. It leaves damaged records out and logs
-// their keys.
-func (s *Store) DirectoryIDs(ctx context.Context) ([]directory.ID, error) {
-	var ids []directory.ID
+// AllDirectories lists all directories. It leaves damaged records out and logs their keys;
+// a record may be some seconds old.
+func (s *Store) AllDirectories(ctx context.Context) ([]directory.Directory, error) {
+	var all []directory.Directory
 	for cursor := ""; ; {
 		page, err := s.Directories(ctx, 0, cursor)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range page.Items {
-			ids = append(ids, d.ID)
-		}
+		all = append(all, page.Items...)
 		if cursor = page.Cursor; cursor == "" {
-			return ids, nil
+			return all, nil
 		}
 	}
+}
+
+// DirectoryIDs lists the ids of all directories, as AllDirectories.
+func (s *Store) DirectoryIDs(ctx context.Context) ([]directory.ID, error) {
+	all, err := s.AllDirectories(ctx)
+	var ids []directory.ID
+	for _, d := range all {
+		ids = append(ids, d.ID)
+	}
+	return ids, err
 }

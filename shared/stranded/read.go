@@ -96,6 +96,10 @@ func (m *message) task(body []byte) error {
 		return err
 	}
 	m.of(t.Directory, plan.Subject{Kind: plan.OfUser, ID: string(t.User)}, t.Cause)
+	if t.Probe { // it is about nobody, and the sweep sends another one
+		m.marks, m.record.About = false, nil
+		return nil
+	}
 	m.asksMore = t.Memberships || t.Source || !t.PasswordAt.IsZero()
 	m.arrives = (t.Memberships || t.Source) && mayArrive(t.Claims)
 	if t.Password != nil {
