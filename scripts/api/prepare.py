@@ -1,5 +1,5 @@
-"""Makes a directory with a user and a group in it, and an import with a line that is
-failed and its file, and prints their ids as shell variables."""
+"""Makes a directory with a user and a group in it, an import with a line that is failed
+and its file, and a resync, and prints their ids as shell variables."""
 
 import json
 import os
@@ -28,4 +28,5 @@ for _ in range(300):
     time.sleep(0.1)
 else:
     raise SystemExit("the import has no file after half a minute")
-print(f"ORGANIZATION_ID={organization}\nDIRECTORY_ID={directory}\nUSER_ID={user}\nGROUP_ID={group}\nIMPORT_ID={job}")
+resync = ask("POST", f"{api}/directories/{directory}/resync", {})["jobId"]
+print(f"ORGANIZATION_ID={organization}\nDIRECTORY_ID={directory}\nUSER_ID={user}\nGROUP_ID={group}\nIMPORT_ID={job}\nJOB_ID={resync}")
