@@ -27,7 +27,7 @@ func (m *Machine) serve(listener net.Listener) error {
 	outside, err := clients.New(clients.Config{
 		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights, JumpCloudToken: m.Config.JumpCloudToken,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
-		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store,
+		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store, Slowdowns: m.Store,
 	})
 	if err != nil {
 		return err

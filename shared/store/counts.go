@@ -158,8 +158,16 @@ func throttledKey(tenant directory.TenantID) Key {
 	return Key{PK: join(tenantPart, string(tenant)), SK: healthPart}
 }
 
-// PutThrottled stores that Graph asks to slow down.
-func (s *Store) PutThrottled(ctx context.Context, t Throttled) error {
+// noteEvery is how often it is stored, at most, that Graph asks to slow down in a tenant.
+const noteEvery = time.Minute
+
+// NoteThrottled stores that Graph asks to slow down, unless that was stored within the last
+// minute.
+func (s *Store) NoteThrottled(ctx context.Context, t Throttled) error {
+	before, err := s.Throttled(ctx, t.Tenant)
+	if err != nil || t.At.Sub(before.At) < noteEvery {
+		return err
+	}
 	item, err := encode(throttledKey(t.Tenant), t)
 	if err != nil {
 		return err

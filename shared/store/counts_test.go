@@ -126,8 +126,12 @@ func TestCountsAndThrottlingAreKept(t *testing.T) {
 		}
 		now := time.Now().UTC()
 		slow := store.Throttled{Tenant: "contoso.example", At: now, Until: now.Add(time.Minute)}
-		if err := s.PutThrottled(ctx, slow); err != nil {
-			t.Fatal(err)
+		within := slow
+		within.At = within.At.Add(59 * time.Second)
+		for _, each := range []store.Throttled{slow, within} {
+			if err := s.NoteThrottled(ctx, each); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if got, err := s.Throttled(ctx, slow.Tenant); got != slow || err != nil {
 			t.Errorf("got %+v, %v, want %+v", got, err, slow)
