@@ -43,8 +43,8 @@ func TestSlowdownsArePassedOn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				began := time.Now()
-				for time.Since(began) < 5*time.Minute {
+				for range 20 {
+					time.Sleep(10 * time.Second)
 					client.Read(t.Context(), []directory.EntraID{"5f0c1e2d-0000-4000-8000-000000000001"}, nil)
 				}
 				if len(until) < 2 || len(until) > 6 || until[0].Sub(at[0]) != 20*time.Second {
