@@ -1,5 +1,5 @@
 // Package health says how a directory is: whether it works, and if not, what is in the way
-// and what to do. The rule is pure ([Facts.Judge]); [Counter] counts its users and groups.
+// and what to do. The rule is pure ([Facts.Judge]); [CountNow] counts its users and groups.
 package health
 
 import (
@@ -70,6 +70,11 @@ func (f Feed) Lag(now time.Time) time.Duration { return now.Sub(later(f.LastRunA
 // Late reports whether the reading of the events is further behind than usual.
 func (f Feed) Late(now time.Time) bool { return f.Lag(now) > max(feedLate, feedTimes*f.Every) }
 
+// Failing reports whether the events are not read although that was tried for some time.
+func (f Feed) Failing(now time.Time) bool {
+	return f.Trouble != nil && now.Sub(f.Trouble.Since) > feedLate
+}
+
 // WebhooksMissing reports whether no webhook came for long although there were events.
 func (f Feed) WebhooksMissing(now time.Time) bool {
 	start := now.Add(-Silence)
@@ -86,17 +91,10 @@ type Resync struct {
 	Failed             string
 }
 
-// NextAt is when the next one is due; zero if that is not known.
-func (r Resync) NextAt() time.Time {
-	if r.Every == 0 {
-		return time.Time{}
-	}
-	return later(r.StartedAt, r.Since).Add(r.Every)
-}
-
-// Overdue reports whether the last one is so long ago that something keeps them.
+// Overdue reports whether none finished lately: the last one failed, which it does after a day
+// without progress, or is so long ago that something keeps them.
 func (r Resync) Overdue(now time.Time) bool {
-	return r.Every > 0 && now.Sub(later(r.EndedAt, r.Since)) > ResyncTimes*r.Every
+	return r.Every > 0 && (r.Failed != "" || now.Sub(later(r.EndedAt, r.Since)) > ResyncTimes*r.Every)
 }
 
 // later is the later one of two times.
@@ -273,8 +271,3 @@ func (f Facts) well() string {
 
 // stamp writes a time.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// Whats are all words for points.
-func Whats() []string {
-	return []string{PartlySuspended, DirectoryTrouble, CredentialsEnd, FeedTroubled, FeedLate, WebhooksMissing, ResyncFailed, ResyncOverdue, SomeParked, SomePendingLong}
-}

@@ -95,21 +95,3 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
-
-// The next resync is due one period after the last one began, or after the directory was made.
-func TestTheNextResync(t *testing.T) {
-	at := func(hour int) time.Time { return time.Date(2026, 3, 10, hour, 0, 0, 0, time.UTC) }
-	for name, tt := range map[string]struct {
-		resync health.Resync
-		want   time.Time
-	}{
-		"after another":           {health.Resync{Every: time.Hour, Since: at(1), StartedAt: at(5), EndedAt: at(6)}, at(6)},
-		"of a new directory":      {health.Resync{Every: time.Hour, Since: at(1)}, at(2)},
-		"of a period not known":   {health.Resync{Since: at(1)}, time.Time{}},
-		"after the last was long": {health.Resync{Every: 2 * time.Hour, Since: at(1), StartedAt: at(5), EndedAt: at(9)}, at(7)},
-	} {
-		if got := tt.resync.NextAt(); !got.Equal(tt.want) {
-			t.Errorf("%s: got %s, want %s", name, got, tt.want)
-		}
-	}
-}
