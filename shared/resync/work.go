@@ -46,7 +46,7 @@ func New(p Parts) (Worker, error) { return Worker{p}, p.Check() }
 // nobody works on. The failure of one directory does not affect another.
 func (w Worker) Run(ctx context.Context) error {
 	failed := []error{w.startDue(ctx)}
-	failed = append(failed, w.observe(ctx))
+	failed = append(failed, w.Observe(ctx))
 	open, err := w.Store.OpenJobs(ctx, mostOpen)
 	failed = append(failed, err)
 	results := make([]error, len(open))
@@ -89,9 +89,9 @@ func (w Worker) startDue(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// observe counts the users and groups of directories where that is due, and the directories
+// Observe counts the users and groups of directories where that is due, and the directories
 // whose resync is overdue. One that is suspended has another alarm.
-func (w Worker) observe(ctx context.Context) error {
+func (w Worker) Observe(ctx context.Context) error {
 	now := time.Now().UTC()
 	for cursor := ""; ; {
 		page, err := w.Store.Directories(ctx, 0, cursor)
