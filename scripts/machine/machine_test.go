@@ -23,9 +23,11 @@ import (
 
 	"entrasync/scripts/machine"
 	"entrasync/scripts/simulated/onemachine"
+	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
+	"entrasync/shared/store"
 )
 
 // Secrets that must be nowhere but where they were given.
