@@ -98,7 +98,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{tenant: cfg.Tenant, baseURL: strings.TrimSuffix(cfg.GraphURL, "/")}
 	c.tokens.signIn = newSignIn(cfg, graph, transport)
-	c.slow.tell = cfg.Slowed
+	c.slow.report = cfg.Slowed
 	c.http = pipeline(transport, &c.slow)
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		&authentication.AnonymousAuthenticationProvider{}, // our sender adds the token

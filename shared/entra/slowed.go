@@ -11,7 +11,7 @@ const slowedEvery = time.Minute
 
 // slowdowns passes on that Graph asks to slow down. The zero value passes nothing on.
 type slowdowns struct {
-	tell func(ctx context.Context, until time.Time)
+	report func(ctx context.Context, until time.Time)
 
 	mu   sync.Mutex
 	last time.Time
@@ -20,7 +20,7 @@ type slowdowns struct {
 // note passes on that Graph asks to send nothing for a time, unless that was done within the
 // last minute.
 func (s *slowdowns) note(ctx context.Context, wait time.Duration) {
-	if s == nil || s.tell == nil {
+	if s == nil || s.report == nil {
 		return
 	}
 	now := time.Now()
@@ -31,6 +31,6 @@ func (s *slowdowns) note(ctx context.Context, wait time.Duration) {
 	}
 	s.mu.Unlock()
 	if due {
-		s.tell(ctx, now.Add(wait))
+		s.report(ctx, now.Add(wait))
 	}
 }
