@@ -21,6 +21,8 @@ func slowGraph(inParts bool) transport {
 	}
 	return func(r *http.Request) (*http.Response, error) {
 		switch {
+		case strings.HasSuffix(r.URL.Path, "/openid-configuration"):
+			return answer(r, http.StatusOK, `{"token_endpoint":"https://login.example/t/oauth2/v2.0/token","authorization_endpoint":"https://login.example/t/oauth2/v2.0/authorize","issuer":"https://login.example/t/v2.0"}`), nil
 		case strings.HasSuffix(r.URL.Path, "/token"):
 			return answer(r, http.StatusOK, `{"access_token":"a","expires_in":3600,"token_type":"Bearer"}`), nil
 		case inParts:
