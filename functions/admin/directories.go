@@ -27,6 +27,8 @@ var tenantPattern = regexp.MustCompile(`^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-
 type directoryView struct {
 	directory.Directory
 	Settings settingsView `json:"settings"`
+	// Health is not in the answers to changes.
+	Health *healthView `json:"health,omitempty" doc:"How the directory is; in lists without counts, throttling, credentials and the latest webhook"`
 	// Credentials are read for one directory only.
 	Credentials []directory.CredentialState `json:"credentials,omitempty" doc:"When the credentials for Entra and JumpCloud end, and what to do; only where one directory is read"`
 	// Exclusion is not in lists.
@@ -64,9 +66,14 @@ func (a API) directories(on huma.API) {
 			if err != nil {
 				return nil, api.Refuse(err, "query.cursor", in.Cursor)
 			}
+			healths, err := a.healthOf(ctx, list.Items)
+			if err != nil {
+				return nil, api.Refuse(err, "", nil)
+			}
 			views := make([]directoryView, len(list.Items))
 			for i, dir := range list.Items {
 				views[i] = viewOfDirectory(dir)
+				views[i].Health = healths[dir.ID]
 			}
 			return &api.Answer[api.Page[directoryView]]{Body: api.Page[directoryView]{Items: views, Cursor: list.Cursor}}, nil
 		})
@@ -78,7 +85,14 @@ func (a API) directories(on huma.API) {
 			if err != nil {
 				return nil, err
 			}
-			return a.oneDirectory(ctx, dir)
+			answer, err := a.oneDirectory(ctx, dir)
+			if err != nil {
+				return nil, err
+			}
+			if answer.Body.Health, err = a.health(ctx, dir, answer.Body.Credentials); err != nil {
+				return nil, api.Refuse(err, "", nil)
+			}
+			return answer, nil
 		})
 	huma.Register(on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
 }

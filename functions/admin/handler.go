@@ -12,6 +12,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -76,6 +77,9 @@ type API struct {
 	// Entra is what is known of the application's credential for Entra; nil if it signs in
 	// without a stored one.
 	Entra credentials.Source
+
+	// ResyncEvery is the time between two resyncs of a directory; 0: the default.
+	ResyncEvery time.Duration
 
 	// requests counts the requests for single users and groups.
 	requests *crowd.Counter

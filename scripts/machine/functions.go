@@ -27,7 +27,7 @@ func (m *Machine) serve(listener net.Listener) error {
 	outside, err := clients.New(clients.Config{
 		JumpCloudAPI: m.Config.JumpCloudAPI, JumpCloudInsights: m.Config.JumpCloudInsights, JumpCloudToken: m.Config.JumpCloudToken,
 		GraphURL: m.Config.GraphURL, LoginURL: m.Config.LoginURL,
-		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store,
+		ClientID: m.Config.ClientID, Proof: m.proof, Keys: m.secrets, Regions: m.Store, Slowdowns: m.Store,
 	})
 	if err != nil {
 		return err
@@ -129,6 +129,6 @@ func (m *Machine) imports(outside *clients.Set) (api.Handler, error) {
 func (m *Machine) admin(outside *clients.Set) (api.Handler, error) {
 	return admin.New(admin.API{
 		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes],
-		Resyncs: m.parts(outside).Starter(), Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(),
+		Resyncs: m.parts(outside).Starter(), ResyncEvery: m.Config.every(resyncVariable), Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(),
 	})
 }

@@ -23,9 +23,11 @@ import (
 
 	"entrasync/scripts/machine"
 	"entrasync/scripts/simulated/onemachine"
+	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
+	"entrasync/shared/store"
 )
 
 // Secrets that must be nowhere but where they were given.
@@ -461,8 +463,20 @@ func TestMetricsAreOfPrometheus(t *testing.T) {
 		t.Fatalf("the webhook answers %d, want 202", got)
 	}
 	p.settle()
+	id := directory.NewID("5f0000000000000000000001", "main")
+	_, err := p.machine.Store.PutDirectory(t.Context(), directory.Directory{ID: id, Organization: id.Organization(), Status: directory.Active, CreatedAt: time.Now()})
+	if err == nil {
+		err = p.machine.Store.PutCounts(t.Context(), store.Counts{Directory: id, CountedAt: time.Now(), Users: store.Tally{Total: 7, ByStatus: map[directory.LinkStatus]int{directory.Synced: 7}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	status, text := p.send("GET", p.machine.URL()+"/metrics", "", nil)
 	for _, want := range []string{
+		`entrasync_directory_suspended{directory="5f0000000000000000000001-main"} 0`,
+		`entrasync_directory_users{directory="5f0000000000000000000001-main",status="synced"} 7`,
+		`entrasync_directory_oldest_pending_seconds{directory="5f0000000000000000000001-main"} 0`,
+		`entrasync_directory_catchup_lag_seconds{directory="5f0000000000000000000001-main"}`,
 		`entrasync_webhook_events_total{shape="bare_event"} 1`,
 		`entrasync_queue_messages{queue="changes.fifo",state="visible"} 0`,
 		`entrasync_queue_messages{queue="changes.fifo-dead",state="visible"} 0`,

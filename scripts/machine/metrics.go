@@ -46,6 +46,7 @@ func (m measured) Collect(to chan<- prometheus.Metric) {
 		described := prometheus.NewDesc(namespace+c.Name+"_total", "Counted since the start", names, nil)
 		to <- prometheus.MustNewConstMetric(described, prometheus.CounterValue, float64(c.N), values...)
 	}
+	m.directories(to)
 	for name, q := range m.Queues {
 		m.depth(to, name, q)
 	}

@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/health"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
@@ -139,6 +140,7 @@ func (p Parts) turn(ctx context.Context, o served) error {
 	if err != nil {
 		return err
 	}
+	p.warn(kept, o.since)
 	if now := time.Now(); kept.IsHeld(now) || kept.NextTryAt.After(now) {
 		return nil
 	}
@@ -157,4 +159,18 @@ func unlessOvertaken(err error) error {
 		return nil
 	}
 	return err
+}
+
+// warn counts, once in each run, what somebody has to know of an organization: that its feed
+// is not read for long, or that its webhooks are missing. An alarm lasts as long as they are
+// counted.
+func (p Parts) warn(kept store.CatchUp, since time.Time) {
+	now := time.Now()
+	feed := health.Feed{Since: since, LastRunAt: kept.LastRunAt, LastFoundAt: kept.LastFoundAt, LastWebhookAt: kept.LastWebhookAt, Trouble: kept.Trouble}
+	if feed.Failing(now) {
+		p.Metrics.Count("catchup_failing", 1)
+	}
+	if feed.WebhooksMissing(now) {
+		p.Metrics.Count("webhooks_missing", 1)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"entrasync/shared/catchup"
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
 	"entrasync/shared/fault"
@@ -23,6 +24,7 @@ import (
 	"entrasync/shared/redirect"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
+	"entrasync/shared/store"
 )
 
 // Keys knows the credentials of the organizations.
@@ -35,6 +37,12 @@ type Keys interface {
 type Regions interface {
 	// Organization reads an organization; NotFound if we serve none of that id.
 	Organization(ctx context.Context, id directory.OrganizationID) (directory.Organization, error)
+}
+
+// Slowdowns keeps when Graph asked to slow down.
+type Slowdowns interface {
+	// NoteThrottled stores that Graph asks to slow down.
+	NoteThrottled(ctx context.Context, t store.Throttled) error
 }
 
 // Config says where the outside systems are and how to sign in to Entra.
@@ -54,6 +62,8 @@ type Config struct {
 	Proof   func(context.Context) (entra.Proof, error)
 	Keys    Keys
 	Regions Regions
+	// Slowdowns keeps when Graph asked to slow down; nil keeps nothing.
+	Slowdowns Slowdowns
 	// Transport sends all requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -226,7 +236,7 @@ func (s *Set) tenant(id directory.TenantID) (*entra.Client, error) {
 	}
 	client, err := entra.New(entra.Config{
 		GraphURL: s.cfg.GraphURL, LoginURL: s.cfg.LoginURL, Tenant: id,
-		ClientID: s.cfg.ClientID, Proof: s.cfg.Proof, Transport: s.cfg.Transport,
+		ClientID: s.cfg.ClientID, Proof: s.cfg.Proof, Transport: s.cfg.Transport, Slowed: s.slowed(id),
 	})
 	if err != nil {
 		return nil, err
@@ -253,4 +263,21 @@ func (s *Set) Lists(_ context.Context, tenant directory.TenantID) (resync.Entra,
 // Pages implements resync.Clients.
 func (s *Set) Pages(ctx context.Context, id directory.OrganizationID) (resync.JumpCloud, error) {
 	return s.Organization(ctx, id)
+}
+
+// recordLimit is how long it may take to store that Graph asks to slow down.
+const recordLimit = 5 * time.Second
+
+// slowed stores that Graph asks to slow down in a tenant; nil if that is not kept.
+func (s *Set) slowed(id directory.TenantID) func(context.Context, time.Time) {
+	if s.cfg.Slowdowns == nil {
+		return nil
+	}
+	return func(ctx context.Context, until time.Time) {
+		recording, stop := deadline.ForRecords(ctx, recordLimit)
+		defer stop()
+		if err := s.cfg.Slowdowns.NoteThrottled(recording, store.Throttled{Tenant: id, At: time.Now().UTC(), Until: until.UTC()}); err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(id)).Msg("it could not be stored that Graph asks to slow down")
+		}
+	}
 }

@@ -167,6 +167,9 @@ type Standing struct {
 	LastEventAt time.Time            `json:"lastEventAt,omitzero"`
 	LastWriteAt time.Time            `json:"lastWriteAt,omitzero"`
 	NextTryAt   time.Time            `json:"nextTryAt,omitzero"`
+	// PendingSince is since when something is to be done that is not done; zero if there is
+	// nothing, and in links that are older than this field.
+	PendingSince time.Time `json:"pendingSince,omitzero"`
 	// OpenActions are the ids of actions that were recorded and not completed: a worker
 	// is sending them, a process died before it completed them, or the answer was lost.
 	OpenActions []string `json:"openActions,omitempty"`
@@ -187,6 +190,17 @@ type Standing struct {
 // Unread reports whether the next attempt is to read everything, because a message about the
 // object was set aside. Links that are older than StrandedAt only have the reason.
 func (s Standing) Unread() bool { return !s.StrandedAt.IsZero() || s.Reason == Stranded }
+
+// AsOf is the standing as it is stored at a time: with the time since when it is pending.
+func (s Standing) AsOf(now time.Time) Standing {
+	switch {
+	case s.Status != Pending:
+		s.PendingSince = time.Time{}
+	case s.PendingSince.IsZero():
+		s.PendingSince = now
+	}
+	return s
+}
 
 // Stands reports whether the link has the status and the reason. An empty one matches every
 // link.

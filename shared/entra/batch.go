@@ -98,6 +98,9 @@ func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[str
 			renewed = len(again) > 0
 		}
 		throttled, wait := c.throttled(chunk, answers)
+		if len(throttled) > 0 {
+			c.slow.note(ctx, wait)
+		}
 		if tries < maxTries && len(throttled) > 0 && pause(ctx, wait) {
 			again = urgentFirst(append(again, throttled...))
 			tries++

@@ -52,6 +52,9 @@ type Config struct {
 	// Proof gives what the application proves itself with. It is called for every new
 	// token.
 	Proof func(context.Context) (Proof, error)
+	// Slowed hears, at most once a minute, that Graph asks to slow down and until when; nil
+	// hears nothing. The context is that of a request.
+	Slowed func(ctx context.Context, until time.Time)
 	// Transport carries the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -68,6 +71,7 @@ type Client struct {
 	tokens  tokens
 	limit   limiter
 	upserts upserts
+	slow    slowdowns
 
 	mu        sync.Mutex
 	known     directory.Tenant // the tenant as Graph described it last
@@ -94,7 +98,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{tenant: cfg.Tenant, baseURL: strings.TrimSuffix(cfg.GraphURL, "/")}
 	c.tokens.signIn = newSignIn(cfg, graph, transport)
-	c.http = pipeline(transport)
+	c.slow.report = cfg.Slowed
+	c.http = pipeline(transport, &c.slow)
 	adapter, err := khttp.NewNetHttpRequestAdapterWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		&authentication.AnonymousAuthenticationProvider{}, // our sender adds the token
 		noParser{},

@@ -16,10 +16,10 @@ import (
 // pipeline is the HTTP client under the SDK, with the handlers that we want in the
 // order that we want: names of options are decoded, the user agent is set, and
 // throttled requests are sent again. Nothing compresses bodies.
-func pipeline(transport http.RoundTripper) *http.Client {
+func pipeline(transport http.RoundTripper, slow *slowdowns) *http.Client {
 	return &http.Client{
 		Transport: khttp.NewCustomTransportWithParentTransport(
-			throttled{transport},
+			throttled{transport, slow},
 			khttp.NewParametersNameDecodingHandler(),
 			khttp.NewUserAgentHandler(),
 		),
@@ -38,7 +38,10 @@ const (
 // throttled repeats a request that Graph throttled, after the time that Graph named.
 // Only a 429 is repeated: it says that nothing was done. After any other failure the
 // outcome is unknown, and the caller must read before it writes again.
-type throttled struct{ next http.RoundTripper }
+type throttled struct {
+	next http.RoundTripper
+	slow *slowdowns
+}
 
 // RoundTrip implements http.RoundTripper. Each try sends a new copy of the complete
 // body.
@@ -55,10 +58,12 @@ func (t throttled) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	for try := 1; ; try++ {
 		response, err := t.once(r, body)
-		if err != nil || response.StatusCode != http.StatusTooManyRequests || try == maxTries {
+		if err != nil || response.StatusCode != http.StatusTooManyRequests {
 			return response, err
 		}
-		if !pause(r.Context(), retryAfter(response.Header, time.Now())) {
+		wait := retryAfter(response.Header, time.Now())
+		t.slow.note(r.Context(), wait)
+		if try == maxTries || !pause(r.Context(), wait) {
 			return response, nil
 		}
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {

@@ -123,7 +123,7 @@ func (k *Kit) ClientsThrough(transport http.RoundTripper) *clients.Set {
 		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
 		JumpCloudToken: "https://" + JumpCloudHost + "/oauth2/token",
 		GraphURL:       "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
-		ClientID: app.ClientID, Keys: keys{k}, Regions: k.Store, Transport: transport,
+		ClientID: app.ClientID, Keys: keys{k}, Regions: k.Store, Slowdowns: k.Store, Transport: transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
 	k.Must(err)

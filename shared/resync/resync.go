@@ -181,9 +181,18 @@ func (s Starter) announce(ctx context.Context, job store.Job) {
 // another. The times are spread over the directories by their ids, so that they do not all
 // begin at once; a new directory has its first one within one period.
 func Due(id directory.ID, since, now time.Time, every time.Duration) bool {
-	spread := fnv.New64a()
-	_, _ = spread.Write([]byte(id)) // never fails
-	offset := time.Duration(spread.Sum64() % uint64(every))
-	turn := now.Add(-offset).Truncate(every).Add(offset)
-	return since.Before(turn)
+	return !now.Before(NextDue(id, since, every))
+}
+
+// NextDue is when a directory is to be compared next that was compared or made at a time.
+func NextDue(id directory.ID, since time.Time, every time.Duration) time.Time {
+	offset := spread(id, every)
+	return since.Add(-offset).Truncate(every).Add(offset + every)
+}
+
+// spread is by how much the turns of a directory are later than those of others.
+func spread(id directory.ID, every time.Duration) time.Duration {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(id)) // never fails
+	return time.Duration(sum.Sum64() % uint64(every))
 }

@@ -13,6 +13,7 @@ import (
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/health"
 	"entrasync/shared/longwork"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
@@ -45,6 +46,7 @@ func New(p Parts) (Worker, error) { return Worker{p}, p.Check() }
 // nobody works on. The failure of one directory does not affect another.
 func (w Worker) Run(ctx context.Context) error {
 	failed := []error{w.startDue(ctx)}
+	failed = append(failed, w.Observe(ctx))
 	open, err := w.Store.OpenJobs(ctx, mostOpen)
 	failed = append(failed, err)
 	results := make([]error, len(open))
@@ -85,6 +87,35 @@ func (w Worker) startDue(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Observe counts the users and groups of directories where that is due, and the directories
+// whose resync is overdue. One that is suspended has another alarm.
+func (w Worker) Observe(ctx context.Context) error {
+	now := time.Now().UTC()
+	for cursor := ""; ; {
+		page, err := w.Store.Directories(ctx, 0, cursor)
+		if err != nil {
+			return err
+		}
+		known, err := health.Read(ctx, w.Store, page.Items...)
+		if err != nil {
+			return err
+		}
+		ids := make([]directory.ID, len(page.Items))
+		for i, d := range page.Items {
+			ids[i] = d.ID
+			if d.Status == directory.Active && !d.IsSuspended() && known[d.ID].Facts(d, w.Every, nil).Resync.Overdue(now) {
+				w.Metrics.Count("resync_overdue", 1)
+			}
+		}
+		if err := health.CountDue(ctx, w.Store, now, ids...); err != nil {
+			return err
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return nil
+		}
+	}
 }
 
 // workOn works on an open job.

@@ -52,6 +52,8 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "changes-link", goldentest.Filled[ChangesLink]())
 	goldentest.Kept(t, "shown-part", goldentest.Filled[ShownPart]())
 	goldentest.Kept(t, "catch-up", goldentest.Filled[CatchUp]())
+	goldentest.Kept(t, "counts", goldentest.Filled[Counts]())
+	goldentest.Kept(t, "throttled", goldentest.Filled[Throttled]())
 	goldentest.Kept(t, "seen", goldentest.Filled[Seen]())
 	goldentest.Kept(t, "credential-notice", goldentest.Filled[CredentialNotice]())
 	goldentest.Kept(t, "credential-check", goldentest.Filled[credentialCheck]())

@@ -29,6 +29,7 @@ func groupLinkKey(id directory.ID, group directory.GroupID) Key {
 
 // groupLinkItem is the item of a group's link, in the index under its directory.
 func groupLinkItem(l directory.GroupLink) (Item, error) {
+	l.Standing = l.AsOf(time.Now().UTC())
 	item, err := encode(groupLinkKey(l.Directory, l.Group), l)
 	item.IndexPK, item.IndexSK = join(groupPart, linkPart, string(l.Directory)), string(l.Group)
 	return item, err

@@ -58,6 +58,7 @@ const (
 	credentialPart   = "K"
 	excludedPart     = "EX"
 	waitingPart      = "SU"
+	healthPart       = "HL"
 )
 
 // join makes a key of parts.

@@ -92,6 +92,7 @@ func connectionKey(id directory.ID, user directory.UserID) Key {
 
 // linkItem is the item of a link, in the index under its directory.
 func linkItem(l directory.Link) (Item, error) {
+	l.Standing = l.AsOf(time.Now().UTC())
 	item, err := encode(linkKey(l.Directory, l.User), l)
 	item.IndexPK, item.IndexSK = join(linkPart, string(l.Directory)), string(l.User)
 	return item, err

@@ -46,12 +46,18 @@ type Secrets interface {
 	Entra(ctx context.Context) (secret.Entra, error)
 }
 
+// Records are the records that the clients of the outside systems need.
+type Records interface {
+	clients.Regions
+	clients.Slowdowns
+}
+
 // Clients makes the clients of the outside systems that the function's variables name.
-func Clients(env *lambdaenv.Environment, regions clients.Regions, secrets Secrets) *clients.Set {
+func Clients(env *lambdaenv.Environment, records Records, secrets Secrets) *clients.Set {
 	set, err := clients.New(clients.Config{
 		JumpCloudAPI: env.Variable(lambdaenv.JumpCloudAPI), JumpCloudInsights: env.Variable(lambdaenv.JumpCloudInsight), JumpCloudToken: env.Optional(lambdaenv.JumpCloudToken),
 		GraphURL: env.Variable(lambdaenv.GraphURL), LoginURL: env.Variable(lambdaenv.LoginURL), ClientID: env.Variable(lambdaenv.ClientID),
-		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secrets, Regions: regions,
+		Proof: Proof(env.AWS, env.Variable(lambdaenv.SignIn), secrets), Keys: secrets, Regions: records, Slowdowns: records,
 	})
 	env.Refuse(err)
 	return set

@@ -1,0 +1,122 @@
+package health
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/deadline"
+	"entrasync/shared/directory"
+	"entrasync/shared/store"
+)
+
+const (
+	// countPages is how many pages of the table are counted while somebody waits: with pages
+	// of 1 MiB about 4,000 users.
+	countPages = 4
+	// CountEvery is how often all users and groups of every directory are counted.
+	CountEvery = time.Hour
+	// shortestCount is the time that must be left to begin to count.
+	shortestCount = 20 * time.Second
+)
+
+// Known are the records of a directory from which its health is judged.
+type Known struct {
+	CatchUp store.CatchUp
+	// LastResync is nil if none has ended.
+	LastResync *store.LastJob
+}
+
+// Read reads what is known of some directories: one record for each organization, and one for
+// each directory.
+func Read(ctx context.Context, records *store.Store, directories ...directory.Directory) (map[directory.ID]Known, error) {
+	ids := make([]directory.ID, len(directories))
+	for i, d := range directories {
+		ids[i] = d.ID
+	}
+	last, err := records.LastJobs(ctx, store.Resync, ids...)
+	if err != nil {
+		return nil, err
+	}
+	feeds, all := map[directory.OrganizationID]store.CatchUp{}, map[directory.ID]Known{}
+	for _, d := range directories {
+		feed, read := feeds[d.Organization]
+		if !read {
+			if feed, err = records.CatchUp(ctx, d.Organization); err != nil {
+				return nil, err
+			}
+			feeds[d.Organization] = feed
+		}
+		known := Known{CatchUp: feed}
+		if job, ended := last[d.ID]; ended {
+			known.LastResync = &job
+		}
+		all[d.ID] = known
+	}
+	return all, nil
+}
+
+// Facts are the facts about a directory of which so much is known, without counts. everyResync
+// is the time between two resyncs.
+func (k Known) Facts(d directory.Directory, everyResync time.Duration, credentials []directory.CredentialState) Facts {
+	f := Facts{
+		Directory: d,
+		Feed: Feed{Since: d.CreatedAt, LastRunAt: k.CatchUp.LastRunAt, LastFoundAt: k.CatchUp.LastFoundAt,
+			LastWebhookAt: k.CatchUp.LastWebhookAt, Trouble: k.CatchUp.Trouble},
+		Resync: Resync{Every: everyResync, Since: d.CreatedAt},
+	}
+	if d.Suspended != nil {
+		f.Suspended = d.Suspended.Message
+	}
+	for _, part := range d.PartlySuspended {
+		f.Partly = append(f.Partly, part.Message)
+	}
+	if last := k.LastResync; last != nil {
+		f.Resync.StartedAt, f.Resync.EndedAt = last.StartedAt, last.EndedAt
+		if last.Result == store.JobFailed {
+			f.Resync.Failed = orElse(last.Message, "its job says why")
+		}
+	}
+	for _, c := range credentials {
+		if c.Announced() {
+			f.Credentials = append(f.Credentials, c.Message)
+		}
+	}
+	return f
+}
+
+// CountNow is how the users and groups of a directory stand. A small directory is counted at
+// once. A large one, whose links would be too much to read for one request, has the counts
+// of the last hour, or nil if it was not counted yet.
+func CountNow(ctx context.Context, records *store.Store, id directory.ID, now time.Time) (*store.Counts, error) {
+	counted, complete, err := records.Count(ctx, id, countPages, now)
+	if err != nil || complete {
+		return &counted, err
+	}
+	stored, err := records.CountsOf(ctx, id)
+	if last, known := stored[id]; known {
+		return &last, err
+	}
+	return nil, err
+}
+
+// CountDue counts the users and groups of those directories that were not counted for an
+// hour, and stores that, as long as there is time.
+func CountDue(ctx context.Context, records *store.Store, now time.Time, ids ...directory.ID) error {
+	last, err := records.CountsOf(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if now.Sub(last[id].CountedAt) < CountEvery || !deadline.Allows(ctx, shortestCount) {
+			continue
+		}
+		counted, _, err := records.Count(ctx, id, 0, now)
+		if err == nil {
+			err = records.PutCounts(ctx, counted)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
