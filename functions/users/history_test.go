@@ -155,11 +155,12 @@ func (h *history) change(p *person) []*person {
 		"delete":  func() { p.deleted = h.jumpcloud.DeleteUser(id) == nil },
 	}
 	settings := map[string]func(*directory.Settings){
-		"federated":   func(s *directory.Settings) { s.Federated = !s.Federated },
-		"strict":      func(s *directory.Settings) { s.SuspendOnLockout = !s.SuspendOnLockout },
-		"expiry":      func(s *directory.Settings) { s.SuspendOnPasswordExpiration = !s.SuspendOnPasswordExpiration },
-		"title rule":  func(s *directory.Settings) { s.Attributes["user_job_title"] = !s.Attributes["user_job_title"] },
-		"number rule": func(s *directory.Settings) { s.Attributes["employeeId"] = !s.Attributes["employeeId"] },
+		"federated":    func(s *directory.Settings) { s.Federated = !s.Federated },
+		"strict":       func(s *directory.Settings) { s.SuspendOnLockout = !s.SuspendOnLockout },
+		"expiry":       func(s *directory.Settings) { s.SuspendOnPasswordExpiration = !s.SuspendOnPasswordExpiration },
+		"title rule":   func(s *directory.Settings) { s.Attributes["user_job_title"] = !s.Attributes["user_job_title"] },
+		"number rule":  func(s *directory.Settings) { s.Attributes["employeeId"] = !s.Attributes["employeeId"] },
+		"manager rule": func(s *directory.Settings) { s.Attributes["user_manager"] = !s.Attributes["user_manager"] },
 		"domains": func(s *directory.Settings) {
 			s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}, {Name: "fed.example"}}
 		},

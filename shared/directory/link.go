@@ -221,6 +221,10 @@ type Link struct {
 	// confirmed, or read. An attribute that is missing here, because a write was never
 	// answered, is written again.
 	Applied Attributes `json:"applied,omitempty"`
+	// WroteManager says that the account has a manager whom we wrote, or may have one, also when
+	// Applied has forgotten it: so a manager who is no longer true is taken away, and one whom
+	// we never wrote stays.
+	WroteManager bool `json:"wroteManager,omitempty"`
 	// SessionsToEnd says that sign-in was blocked and the sessions were not ended yet.
 	SessionsToEnd bool `json:"sessionsToEnd,omitempty"`
 	// Unconfirmed is the creation whose result is not known; nil if there is none. The
@@ -278,6 +282,19 @@ func (l Link) WithoutPassword(account EntraID, why Obstacle) Link {
 	if l.EntraID == account && l.PasswordDiffers != nil && l.PasswordDiffers.Reason == PasswordPending {
 		l.PasswordDiffers = &why
 	}
+	return l
+}
+
+// MayHaveManager reports whether the account may have a manager whom we wrote. Links that are
+// older than WroteManager only have Applied.
+func (l Link) MayHaveManager() bool { return l.WroteManager || len(l.Applied[Manager]) > 0 }
+
+// Forgetting is the link when nobody knows any more which values some attributes have: their
+// changes are being sent, or the result is not known.
+func (l Link) Forgetting(changes []Change) Link {
+	gets := func(c Change) bool { return c.Attribute == Manager && len(c.To) > 0 }
+	l.WroteManager = l.MayHaveManager() || slices.ContainsFunc(changes, gets)
+	l.Applied = l.Applied.Without(changes)
 	return l
 }
 

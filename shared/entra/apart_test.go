@@ -162,3 +162,29 @@ func TestWhatIsNotAboutAnItemIsNotSentApart(t *testing.T) {
 		}
 	}
 }
+
+// Graph answers 404 to the removal of a manager where there is none, and where there is no
+// account: only the first is as it should be.
+func TestTheRemovalOfAManagerWhoIsNotThere(t *testing.T) {
+	n := simulated(t)
+	with, boss := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"}), n.person(t, entratest.User{UserPrincipalName: "boss@contoso.example"})
+	if _, err := n.dir.SetManager(with, boss); err != nil {
+		t.Fatal(err)
+	}
+	without := n.person(t, entratest.User{UserPrincipalName: "bob@contoso.example"})
+	gone := n.person(t, entratest.User{UserPrincipalName: "gone@contoso.example"})
+	if _, err := n.dir.DeleteUser(gone); err != nil {
+		t.Fatal(err)
+	}
+	n.sim.ResetCounters()
+	results := n.client.Apply(t.Context(), []plan.Action{update(with, "manager", ""), update(without, "manager", ""), update(gone, "manager", "")})
+	if results[0].Err != nil || results[1].Err != nil || !fault.Is(results[2].Err, fault.NotFound) {
+		t.Errorf("got %v, %v and %v; want nil, nil and a fault that says the account was not found", results[0].Err, results[1].Err, results[2].Err)
+	}
+	if u, _ := n.dir.User(with); u.Manager != "" {
+		t.Errorf("the manager is %q, want none", u.Manager)
+	}
+	if requests := n.sim.Counters().Requests; requests != 2 {
+		t.Errorf("%d requests, want 2: the batch of removals, and one that reads both unclear accounts", requests)
+	}
+}

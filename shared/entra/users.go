@@ -45,7 +45,29 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 			results[i] = c.applied(ctx, action, answer)
 		}
 	}
+	c.forgiveUnmanaged(ctx, actions, results)
 	return results
+}
+
+// forgiveUnmanaged finds out why Graph found nothing where a manager was to be removed. It says
+// the same of an account that has no manager, which is as it should be, and of one that is gone
+// (assumed), so those accounts are read, 20 in an HTTP request.
+func (c *Client) forgiveUnmanaged(ctx context.Context, actions []plan.Action, results []reconcile.Result) {
+	var unclear []int
+	var accounts []directory.EntraID
+	for i, action := range actions {
+		if clearsManager(action) && fault.Is(results[i].Err, fault.NotFound) {
+			unclear, accounts = append(unclear, i), append(accounts, action.EntraID)
+		}
+	}
+	if len(unclear) == 0 {
+		return
+	}
+	for n, found := range c.Read(ctx, accounts, nil) {
+		if found.Err != nil || found.Account != nil {
+			results[unclear[n]].Err = found.Err
+		}
+	}
 }
 
 // requestFor is the request for an action. None is needed when there is nothing to
@@ -104,7 +126,6 @@ func (c *Client) applied(ctx context.Context, action plan.Action, answer respons
 	switch {
 	case answer.err != nil:
 		result.Err = answer.err
-	case answer.Status == http.StatusNotFound && clearsManager(action): // there was none
 	case answer.Status >= http.StatusMultipleChoices:
 		f := refusal("entra."+string(action.Type), answer.Status, answer.header(), answer.Body)
 		if answer.Status == http.StatusConflict && f.Kind == fault.Conflict && len(action.Changes) > 0 && !action.WritesUnique() {

@@ -402,8 +402,7 @@ func (u User) Begun(link directory.Link, action Action) directory.Link {
 	if upn, _ := action.Value(directory.UserPrincipalName); action.Type == LeaveDomain {
 		link.Aside = &directory.Aside{UPN: directory.UPN(upn.String()), Home: placeOf(link), ImmutableID: link.Applied[directory.ImmutableID].String()}
 	}
-	link.Applied = link.Applied.Without(action.Changes)
-	return link
+	return link.Forgetting(action.Changes)
 }
 
 // Completed is the link after an action succeeded. id is the account that the
@@ -429,6 +428,9 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 		link.Drift = link.Drift.Without(change.Attribute)
 	}
 	link.Applied = link.Applied.Set(action.Changes)
+	if manager, written := action.Value(directory.Manager); written {
+		link.WroteManager = len(manager) > 0
+	}
 	link = withState(link, action)
 	if upn, written := action.Value(directory.UserPrincipalName); written {
 		link.UPN = directory.UPN(upn.String())

@@ -228,6 +228,6 @@ func (b *userBatch) notifyFreed(ctx context.Context, u *user, account directory.
 func forget(link directory.Link) directory.Link {
 	link.EntraID, link.UPN, link.Origin, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
 	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside, link.NameFreed = false, nil, nil, false, false, nil, false
-	link.Imported, link.ImportMissing = false, time.Time{}
+	link.Imported, link.ImportMissing, link.WroteManager = false, time.Time{}, false
 	return link
 }

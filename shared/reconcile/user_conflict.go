@@ -40,7 +40,7 @@ func (u *user) doubt(ctx context.Context, records *store.Store, dir directory.Di
 		if action.Writes(directory.AccountEnabled) {
 			link.State = u.link.State
 		}
-		link.Applied = link.Applied.Without(action.Changes)
+		link = link.Forgetting(action.Changes)
 		link.OpenActions = slices.DeleteFunc(slices.Clone(link.OpenActions), func(id string) bool { return id == action.ID })
 	}
 	if link.Freed { // nothing is written to an account that is free

@@ -19,7 +19,7 @@ func (b *userBatch) findManagers(ctx context.Context, users []*user) {
 		switch {
 		case !u.plan.Desired.HasManager:
 		case u.plan.Desired.Manager == "":
-			u.setManager("")
+			b.setManager(u, "")
 		default:
 			waiting = append(waiting, u)
 		}
@@ -39,14 +39,14 @@ func (b *userBatch) findManagers(ctx context.Context, users []*user) {
 		if u.over {
 			continue
 		}
-		u.setManager("")
+		b.setManager(u, "")
 	}
 }
 
 // setManager sets the account of the manager, or that there is none: the user has no manager,
 // or the manager has no account. No manager is better than one whom the user does not have any
 // more.
-func (u *user) setManager(account directory.EntraID) {
+func (b *userBatch) setManager(u *user, account directory.EntraID) {
 	d := &u.plan.Desired
 	switch {
 	case account != "":
@@ -58,9 +58,31 @@ func (u *user) setManager(account directory.EntraID) {
 	}
 	d.Problems = append(d.Problems, directory.Problem{Attribute: directory.Manager, Reason: directory.ManagerAbsent,
 		Message: "the manager " + string(d.Manager) + " has no account in this directory yet: it is filled in when the manager is connected"})
-	if len(u.link.Applied[directory.Manager]) > 0 {
+	if b.mayHaveManager(u) {
 		*d = d.With(directory.Manager, nil)
 	}
+}
+
+// mayHaveManager reports whether the account may have a manager whom entrasync wrote and whom
+// this directory is to take away. Another directory on the tenant may have written one: if it
+// has let the user go, nobody else takes that one away; if it still has the user, it does so
+// itself, unless this directory knows that it wrote the same.
+func (b *userBatch) mayHaveManager(u *user) bool {
+	if len(u.link.Applied[directory.Manager]) > 0 {
+		return true
+	}
+	may := u.link.MayHaveManager()
+	for _, sibling := range b.siblings {
+		link, _ := u.known.Link(sibling.ID)
+		switch connected := len(u.known.Paths(sibling.ID)) > 0; {
+		case link.EntraID == "" || link.EntraID != u.link.EntraID:
+		case !connected:
+			may = may || link.MayHaveManager()
+		case len(link.Applied[directory.Manager]) > 0:
+			return false
+		}
+	}
+	return may
 }
 
 // setManagers sets the managers that have an account and returns the users whose
@@ -81,7 +103,7 @@ func (b *userBatch) setManagers(ctx context.Context, users []*user) []*user {
 	var without []*user
 	for _, u := range users {
 		if account := accounts[u.plan.Desired.Manager]; account != "" {
-			u.setManager(account)
+			b.setManager(u, account)
 		} else {
 			without = append(without, u)
 		}

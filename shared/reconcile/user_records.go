@@ -29,6 +29,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 		if !found {
 			link = directory.NewLink(id, u.attempt.User)
 		}
+		link.WroteManager = link.MayHaveManager() // before anything in Applied is forgotten
 		u.link, u.called, u.match.unannounced = link, string(link.UPN), link.Arrived
 		if link.Unread() { // what the message asked to read is not known
 			u.attempt.Memberships, u.attempt.Source, u.attempt.Compare = true, true, true

@@ -20,7 +20,7 @@ import (
 func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Action, err error) {
 	if certain(err) {
 		u.link.Applied, u.link.Unconfirmed, u.link.Aside = u.written.before.Applied, u.written.before.Unconfirmed, u.written.before.Aside
-		u.link.NameFreed = u.written.before.NameFreed
+		u.link.NameFreed, u.link.WroteManager = u.written.before.NameFreed, u.written.before.WroteManager
 	}
 	f := b.classify(ctx, u, action, err)
 	action.Status = plan.Failed
@@ -90,6 +90,8 @@ func (b *userBatch) forgetIfGone(u *user, f *fault.Error) bool {
 func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, err error) *fault.Error {
 	f := *fault.Of(err)
 	young := u.number <= hiddenAttempts
+	manager, _ := action.Value(directory.Manager)
+	names := len(manager) > 0
 	switch {
 	case action.Type == plan.Provision && f.Reason == directory.UPNConflict && u.mayBeHidden():
 		f.Kind = fault.Transient
@@ -98,10 +100,10 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 		f.Subject = string(directory.UserPrincipalName)
 		upn, _ := action.Value(directory.UserPrincipalName)
 		b.whoHas(ctx, u, directory.UPN(upn.String()), &f)
-	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < replicationTime || action.Writes(directory.Manager) && young):
+	case f.Kind == fault.NotFound && (time.Since(u.link.LastWriteAt) < replicationTime || names && young):
 		f.Kind = fault.Transient
 		f.Message = "Entra does not show the account everywhere yet"
-	case f.Kind == fault.NotFound && action.Writes(directory.Manager):
+	case f.Kind == fault.NotFound && names:
 		f.Kind, f.Reason, f.Subject = fault.Invalid, directory.ManagerMissing, string(directory.Manager)
 		f.Message = "the manager's account, or this one, is not in Entra any more: restore it from the deleted users there"
 	case f.Kind == fault.NotFound:

@@ -72,7 +72,7 @@ func (b *userBatch) differs(u *user, managers map[directory.UserID]directory.Ent
 		return true
 	}
 	if d := u.plan.Desired; d.HasManager {
-		u.setManager(managers[d.Manager])
+		b.setManager(u, managers[d.Manager])
 	}
 	if len(u.plan.Searches()) > 0 || u.plan.Origin() != "" {
 		return true

@@ -105,7 +105,7 @@ func (b *userBatch) recall(ctx context.Context, users []*user) {
 				continue
 			}
 		}
-		u.link.Applied = u.link.Applied.Without(unknown)
+		u.link = u.link.Forgetting(unknown)
 	}
 }
 
