@@ -15,24 +15,25 @@ import (
 
 // jobView is a job as the API shows it.
 type jobView struct {
-	ID        string          `json:"jobId"`
-	Directory directory.ID    `json:"directoryId"`
-	Kind      store.JobKind   `json:"kind" enum:"resync"`
-	Status    store.JobStatus `json:"status" enum:"queued,running,finished,failed"`
-	Phase     string          `json:"phase,omitempty" enum:"accounts,groups,users,members,repair" doc:"accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on"`
-	By        string          `json:"by" doc:"Who started it"`
-	CreatedAt time.Time       `json:"createdAt"`
-	StartedAt *time.Time      `json:"startedAt,omitempty"`
-	EndedAt   *time.Time      `json:"endedAt,omitempty"`
-	Done      int             `json:"done" doc:"How many objects of the phase are done"`
-	Total     int             `json:"total" doc:"How many objects the phase has; 0 while that is not known"`
-	PerSecond float64         `json:"rate" doc:"How many objects of the phase are done in a second"`
-	Remaining int             `json:"remainingSeconds,omitempty" doc:"How long the phase still takes at that rate; missing when that is not known"`
-	Found     int             `json:"found" doc:"How many users and groups differed and got a task"`
-	Repaired  int             `json:"repaired" doc:"How many of them were repaired"`
-	Parked    int             `json:"parked" doc:"How many of them need a person: their links say why"`
-	Reported  int             `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
-	Message   string          `json:"message,omitempty" doc:"Why it waits, or how it ended"`
+	ID        string           `json:"jobId"`
+	Directory directory.ID     `json:"directoryId"`
+	Kind      store.JobKind    `json:"kind" enum:"resync"`
+	Status    store.JobStatus  `json:"status" enum:"queued,running,finished,failed"`
+	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair" doc:"accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on"`
+	By        string           `json:"by" doc:"Who started it"`
+	CreatedAt time.Time        `json:"createdAt"`
+	StartedAt *time.Time       `json:"startedAt,omitempty"`
+	EndedAt   *time.Time       `json:"endedAt,omitempty"`
+	Done      int              `json:"done" doc:"How many objects of the phase are done"`
+	Total     int              `json:"total" doc:"How many objects the phase has; 0 while that is not known"`
+	PerSecond float64          `json:"rate" doc:"How many objects of the phase are done in a second"`
+	Remaining int              `json:"remainingSeconds,omitempty" doc:"How long the phase still takes at that rate; missing when that is not known"`
+	Found     int              `json:"found" doc:"How many users and groups differed and got a task"`
+	Repaired  int              `json:"repaired" doc:"How many of them were repaired"`
+	Parked    int              `json:"parked" doc:"How many of them need a person: their links say why"`
+	Reported  int              `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
+	Reason    directory.Reason `json:"reason,omitempty" doc:"One typed word for why it waits, if there is one"`
+	Message   string           `json:"message,omitempty" doc:"Why it waits, or how it ended"`
 }
 
 // viewOfJob shows a job at a time.
@@ -40,7 +41,7 @@ func viewOfJob(j store.Job, now time.Time) jobView {
 	p := resync.ProgressOf(j, now)
 	v := jobView{
 		ID: j.ID, Directory: j.Directory, Kind: j.Kind, Status: j.Status, Phase: j.Phase, By: j.By, CreatedAt: j.CreatedAt, Done: j.Done, Total: j.Total,
-		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Reported: j.Reported, Message: j.Message,
+		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Reported: j.Reported, Reason: j.Reason, Message: j.Message,
 	}
 	if !j.StartedAt.IsZero() {
 		v.StartedAt = &j.StartedAt

@@ -266,3 +266,38 @@ func TestATaskThatIsSetAsideTooLateIsSent(t *testing.T) {
 		}
 	})
 }
+
+// While a directory or its users are suspended nobody asks the tenant for the domain that a
+// user waits for. Afterwards the user is written.
+func TestNobodyAsksForADomainOfASuspendedDirectory(t *testing.T) {
+	for _, scope := range []directory.Scope{directory.Everything, directory.OfUsers} {
+		t.Run(string(scope), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.unconnected("ann", "ann@new.example")
+				f.connect(ann)
+				f.run(ann)
+				f.drain()
+				if link := f.link(ann); link.Reason != directory.DomainNotVerified {
+					t.Fatalf("the link is %s (%s), want it parked, %s", link.Status, link.Reason, directory.DomainNotVerified)
+				}
+				f.must(f.accounts.SetVerified("new.example", true))
+				now := time.Now().UTC()
+				dir := f.record().Suspend(directory.Suspension{Reason: directory.PermissionMissing, Message: "grant it", Scope: scope, Since: now}, now.Add(time.Minute))
+				_, err := f.store.PutDirectory(t.Context(), dir)
+				f.must(err)
+				check := reconcile.Task{Directory: f.directory.ID, User: ann, Cause: plan.Cause{Type: reconcile.DomainsCause, At: now, Many: true}}
+				if asked := f.requests(func() { f.does(check) }); asked > 0 {
+					t.Errorf("%d requests while suspended, want none", asked)
+				}
+				_, err = f.store.PutDirectory(t.Context(), f.record().Resume(scope, now))
+				f.must(err)
+				f.does(check)
+				f.drain()
+				if link := f.link(ann); link.Status != directory.Synced {
+					t.Errorf("the link is %s (%s), want it %s", link.Status, link.Reason, directory.Synced)
+				}
+			})
+		})
+	}
+}

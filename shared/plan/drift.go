@@ -31,8 +31,10 @@ func shownNow(link directory.Link) directory.Attributes {
 // value that is not shown may have been cleared.
 func MayDiffer(link directory.Link, shown directory.AccountChange, whole bool) bool {
 	switch {
-	case link.Account() == "" || link.Account() != shown.ID || link.TakingOver || shown.Agent:
+	case link.Account() == "" || link.Account() != shown.ID || link.TakingOver:
 		return false
+	case shown.Agent: // linked before agents were told apart: the account is to be given up
+		return !shown.Gone && link.Status != directory.Released && len(link.Applied) > 0
 	case shown.Gone:
 		return !link.Drift.Gone()
 	case link.Drift.Gone(), returns(link.Standing, shown.Account):

@@ -139,8 +139,12 @@ func TestWhatIsNotOursIsNotCompared(t *testing.T) {
 		"freed":            {func(l *directory.Link, _ *directory.AccountChange) { l.Freed = true }, false},
 		"being taken over": {func(l *directory.Link, _ *directory.AccountChange) { l.TakingOver = true }, false},
 		"another account":  {func(_ *directory.Link, c *directory.AccountChange) { c.ID = "e2" }, false},
-		"an agent":         {func(_ *directory.Link, c *directory.AccountChange) { c.Agent = true }, false},
-		"gone":             {func(_ *directory.Link, c *directory.AccountChange) { c.Gone = true }, true},
+		"an agent":         {func(_ *directory.Link, c *directory.AccountChange) { c.Agent, c.Account.Attributes = true, nil }, true},
+		"an agent's, released": {func(l *directory.Link, c *directory.AccountChange) {
+			c.Agent, l.Status, l.Applied = true, directory.Released, directory.Attributes{directory.AccountEnabled: directory.Bool(true)}
+		}, false},
+		"an agent's, of which nothing was written": {func(l *directory.Link, c *directory.AccountChange) { c.Agent, l.Applied = true, nil }, false},
+		"gone": {func(_ *directory.Link, c *directory.AccountChange) { c.Gone = true }, true},
 		"gone, as found before": {func(l *directory.Link, c *directory.AccountChange) {
 			c.Gone, l.Drift = true, directory.Findings{Gone("e1", time.Time{}, time.Time{})}
 		}, false},

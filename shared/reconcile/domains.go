@@ -29,7 +29,8 @@ const (
 )
 
 // CheckDomains reads the tenant of a directory, stores what it says of its domains, and sends
-// tasks for the users who waited for one. What fails is done after the next run of the sweep.
+// tasks for the users who waited for one. What fails, or is asked for while the directory is
+// suspended, is done after a later run of the sweep.
 func (s Users) CheckDomains(ctx context.Context, id directory.ID) {
 	if err := s.checkDomains(ctx, id); err != nil && !fault.Is(err, fault.NotFound) {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(id)).Msg("the domains for which users wait could not be checked")
@@ -39,7 +40,7 @@ func (s Users) CheckDomains(ctx context.Context, id directory.ID) {
 // checkDomains is CheckDomains with its error.
 func (s Users) checkDomains(ctx context.Context, id directory.ID) error {
 	dir, err := s.Store.Directory(ctx, id)
-	if err != nil {
+	if err != nil || dir.Stopped(directory.OfUsers) != nil {
 		return err
 	}
 	watches, err := s.Store.DomainWatches(ctx, id)

@@ -49,6 +49,9 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 		if b.dir.Settings.Exclude.HasUPN(link.UPN) && link.EntraID != "" {
 			g.match.exclude(link.EntraID)
 		}
+		if link.Reason == directory.AgentAccount && m.Applied != "" { // an agent's, given up
+			g.match.exclude(m.Applied)
+		}
 		m.Excluded = link.Reason == directory.Excluded
 		m.Account, m.Coming = link.Account(), link.Account() == "" && link.Status == directory.Pending
 		if m.Account == m.Applied {
@@ -58,7 +61,7 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 			released[m.Applied] = append(released[m.Applied], at)
 		}
 	})
-	g.match.byID = nil
+	g.match.byID, g.plan.Excluded = nil, g.match.excluded
 	if err != nil || len(released) == 0 {
 		return err
 	}

@@ -33,6 +33,8 @@ func (b *userBatch) compare(ctx context.Context, users []*user) {
 			b.fail(ctx, u, found.Err)
 		case found.Account == nil:
 			missing = append(missing, u)
+		case found.Account.Agent:
+			b.leaveToAgent(ctx, u, *found.Account)
 		default:
 			b.compareOne(u, *found.Account, now)
 		}
@@ -67,6 +69,25 @@ func (b *userBatch) compareOne(u *user, account directory.Account, now time.Time
 	u.link.MissedAt = time.Time{}
 	u.plan.Link = u.link
 	u.noteDrift(news, u.link.EntraID, u.called)
+}
+
+// leaveToAgent gives up an account that turned out to be an agent's: nothing is written to it
+// any more, and the user is parked as one whose name an agent has. If the process dies before
+// that is recorded, the task comes again and finds the account with the link.
+func (b *userBatch) leaveToAgent(ctx context.Context, u *user, account directory.Account) {
+	why := account.Untouchable()
+	b.closeInterrupted(ctx, []*user{u})
+	if err := b.giveUpClaim(ctx, u, account.ID); err != nil {
+		b.fail(ctx, u, err)
+		return
+	}
+	u.over, u.failed, u.todo, u.link = true, true, nil, forget(u.link)
+	u.link.Drift, u.link.MissedAt = nil, time.Time{}
+	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Parked, why.Reason, why.Message, time.Time{}
+	u.endStranded(u.standing(), u.read.stranded)
+	u.refused = u.parking(obstacleKind(why.Reason))
+	b.countEnded(u)
+	u.line(zerolog.Ctx(ctx).Warn()).Str("account", string(account.ID)).Msg("the account of the user is that of an agent: it is left alone from now on")
 }
 
 // judgeMissing decides whether accounts are gone that Entra does not show: it lists them as

@@ -23,9 +23,9 @@ type Review struct {
 // JumpCloud has; nil if it does not show the user, which the task makes sure of. A user who
 // is pending has a task, unless that is forgotten.
 func (r Review) Differs(id directory.UserID, found *directory.User, now time.Time) bool {
-	b := &userBatch{siblings: r.Records.Siblings}
+	b := &userBatch{siblings: r.Records.Siblings, excluded: r.Records.Excluded}
 	b.dir = r.Records.Directory
-	u := &user{known: r.Records.Users[id]}
+	u := &user{known: r.Records.Users[id], excluded: r.Records.Excluded.Members[id]}
 	u.attempt.Task = Task{Directory: b.dir.ID, User: id}
 	u.connected, u.read.source = b.howConnected(u.known), found
 	link, linked := u.known.Link(b.dir.ID)
@@ -40,6 +40,9 @@ func (r Review) Differs(id directory.UserID, found *directory.User, now time.Tim
 		return true
 	}
 	u.link = link
+	if link.Status == directory.Parked && link.Reason == directory.Excluded && b.whyExcluded(u) != nil {
+		return false
+	}
 	if found == nil {
 		return u.losesAnything(b.dir.ID)
 	}

@@ -246,8 +246,15 @@ func (r *run) stepEntra(ctx context.Context, t tracked) (ended bool, err error) 
 	return ended, err
 }
 
-// beginEntra begins with the link of the last resync, or with a list of all.
+// beginEntra begins with the link of the last resync, or with a list of all. Before anything
+// is compared, it has read who is excluded: somebody may have joined or left the group without
+// an event.
 func (r *run) beginEntra(ctx context.Context, t tracked) error {
+	if task, excludes := reconcile.ExcludeTask(r.dir, r.cause()); excludes && t.of == store.TrackedAccounts {
+		if err := reconcile.Enqueue(ctx, r.Groups, task); err != nil {
+			return err
+		}
+	}
 	link, err := r.Store.ChangesLink(ctx, r.dir.ID, t.of)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err

@@ -115,6 +115,9 @@ func (r *run) compareGroups(ctx context.Context, began time.Time, ids []director
 
 // compareGroup compares one group; over says that it is compared.
 func (r *run) compareGroup(ctx, reading context.Context, link directory.GroupLink, id directory.GroupID) (differs, over bool, err error) {
+	if id == r.dir.Settings.Exclude.Group && link.Reason == directory.Excluded {
+		return false, true, nil // it has a task of its own
+	}
 	if link.Status != directory.Synced || link.Unread() || link.Name != r.names[id] {
 		return true, true, nil // parked: processed again; without a name: JumpCloud does not show it
 	}

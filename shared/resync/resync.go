@@ -115,11 +115,13 @@ func (p Parts) Check() error {
 		fault.Part{Name: "Metrics", There: p.Metrics != nil}, fault.Part{Name: "Every", There: p.Every > 0})
 }
 
-// unready says why a directory cannot be compared now; nil if it can.
+// unready says why a directory cannot be compared, before it was ever let in or since it is no
+// longer active; nil if it can.
 func unready(d directory.Directory) error {
 	if d.Status == directory.Active && d.TenantObject != "" {
 		return nil
 	}
+	d = d.Shown()
 	message := d.Message
 	if message == "" {
 		message = "entrasync has not been let into the tenant of " + d.Name + " yet: authorize the directory first"
@@ -127,8 +129,17 @@ func unready(d directory.Directory) error {
 	return &fault.Error{Op: "resync.open", Kind: fault.Conflict, Subject: string(d.ID), Reason: d.Reason, Message: message}
 }
 
+// suspension is why a comparison of a directory waits; nil if it does not. It also waits if
+// only the tasks of users or of groups do, because it reads both.
+func suspension(d directory.Directory) *directory.Suspension {
+	if s := d.Stopped(directory.OfUsers); s != nil {
+		return s
+	}
+	return d.Stopped(directory.OfGroups)
+}
+
 // Start starts a resync of a directory, or returns the one that is at work already; Conflict
-// if the directory cannot be compared now.
+// if the directory cannot be compared now. That of a suspended directory waits.
 func (s Starter) Start(ctx context.Context, id directory.ID, by string) (store.Job, error) {
 	job, err := s.create(ctx, id, by)
 	if err == nil {

@@ -70,19 +70,10 @@ func (w Worker) startDue(ctx context.Context) error {
 	}
 	var failed []error
 	for _, id := range ids {
-		since := last[id].StartedAt
-		if since.IsZero() {
-			d, err := w.Store.Directory(ctx, id)
-			if err != nil {
-				failed = append(failed, err)
-				continue
-			}
-			since = d.CreatedAt
+		if !deadline.Allows(ctx, longwork.ShortestStep) {
+			break
 		}
-		if !Due(id, since, time.Now().UTC(), w.Every) || !deadline.Allows(ctx, longwork.ShortestStep) {
-			continue
-		}
-		if _, err := w.create(ctx, id, "the schedule"); err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.NotFound) {
+		if err := w.startIfDue(ctx, id, last[id].StartedAt); err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.NotFound) {
 			failed = append(failed, err)
 		}
 	}
@@ -116,6 +107,21 @@ func (w Worker) Observe(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// startIfDue starts the resync of a directory that was compared last at a time, if its time
+// has come. That of a suspended directory would only wait: it starts when that is over.
+func (w Worker) startIfDue(ctx context.Context, id directory.ID, since time.Time) error {
+	now := time.Now().UTC()
+	if !since.IsZero() && !Due(id, since, now, w.Every) {
+		return nil
+	}
+	d, err := w.Store.Directory(ctx, id)
+	if err != nil || suspension(d) != nil || since.IsZero() && !Due(id, d.CreatedAt, now, w.Every) {
+		return err
+	}
+	_, err = w.create(ctx, id, "the schedule")
+	return err
 }
 
 // workOn works on an open job.
@@ -268,7 +274,10 @@ func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err erro
 	if r.overtaken || store.IsDamaged(err) {
 		return wait, true, err
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errSuspended):
+		return 0, true, r.await(ctx, *suspension(r.dir))
+	case err != nil:
 		return r.trouble(ctx, fault.Of(err))
 	}
 	return wait, over || r.job.Status.Ended(), nil
@@ -282,7 +291,7 @@ func (r *run) advance(ctx context.Context) (wait time.Duration, over bool, err e
 		}
 		return 0, false, err
 	}
-	r.job.TroubleSince, r.job.Message = time.Time{}, ""
+	r.job.TroubleSince, r.job.Reason, r.job.Message = time.Time{}, "", ""
 	r.place.Number++
 	ended := false
 	switch r.job.Phase {
@@ -322,6 +331,22 @@ func (r *run) next() string {
 	}
 }
 
+// errSuspended says that the directory is suspended.
+var errSuspended = errors.New("the directory is suspended")
+
+// await records that the job waits for the end of a suspension, however long that takes. The
+// schedule looks whether it is over. Who waits for tasks then waits anew.
+func (r *run) await(ctx context.Context, s directory.Suspension) error {
+	if r.job.Reason != s.Reason {
+		zerolog.Ctx(ctx).Info().Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Str("reason", string(s.Reason)).Msg("a resync waits for a suspended directory")
+	}
+	r.job.Reason, r.job.Message, r.job.TroubleSince = s.Reason, s.Message, time.Time{}
+	if r.job.Phase == repairPhase {
+		r.job.PhaseAt = time.Now().UTC()
+	}
+	return r.save(ctx)
+}
+
 // open reads the directory and opens the systems on its sides.
 func (r *run) open(ctx context.Context) (err error) {
 	if r.dir, err = r.Store.Directory(ctx, r.job.Directory); err != nil {
@@ -330,6 +355,9 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	if err := unready(r.dir); err != nil {
 		return err
+	}
+	if suspension(r.dir) != nil {
+		return errSuspended
 	}
 	if r.entra == nil {
 		if r.entra, err = r.Clients.Lists(ctx, r.dir.Tenant); err != nil {
@@ -374,7 +402,7 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 	if now.Sub(r.job.TroubleSince) > longestTrouble {
 		return 0, true, r.end(ctx, store.JobFailed, "the resync was given up after a day without progress: "+said)
 	}
-	r.job.Message = said
+	r.job.Reason, r.job.Message = f.Reason, said
 	wait = f.RetryAfter
 	if wait == 0 {
 		wait = troubleWait
@@ -386,7 +414,7 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 func (r *run) end(ctx context.Context, status store.JobStatus, message string) error {
 	recording, cancel := deadline.ForRecords(ctx, recordTime)
 	defer cancel()
-	r.job.Status, r.job.EndedAt, r.job.Message, r.job.Held, r.job.Place = status, time.Now().UTC(), message, store.Held{}, ""
+	r.job.Status, r.job.EndedAt, r.job.Reason, r.job.Message, r.job.Held, r.job.Place = status, time.Now().UTC(), "", message, store.Held{}, ""
 	ended, err := r.Store.EndJob(recording, r.job)
 	if err != nil {
 		r.overtaken = fault.Is(err, fault.Changed)

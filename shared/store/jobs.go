@@ -71,6 +71,8 @@ type Job struct {
 	Reported int `json:"reported"`
 	// Message says why the job waits, or how it ended; "" if there is nothing to say.
 	Message string `json:"message,omitempty"`
+	// Reason is the typed word for why the job waits, if there is one.
+	Reason directory.Reason `json:"reason,omitempty"`
 	// TroubleSince is since when no progress was possible; zero while there is some.
 	TroubleSince time.Time `json:"troubleSince,omitzero"`
 	// Place is where the job goes on, as JSON of its kind.
