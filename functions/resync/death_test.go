@@ -62,7 +62,7 @@ func (f *fixture) perish(h interface {
 }) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, _ = h.Handle(ctx, function.Event{Records: records(f.jobs.take()...)})
+	_, _ = h.Handle(ctx, function.Event{Records: delivered(f.jobs.take()...)})
 }
 
 // changed is a fixture after a first resync, in which much was changed that nobody knows of.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,7 +21,7 @@ import (
 	"entrasync/shared/store"
 )
 
-var figures = flag.Bool("figures", false, "TestFigures compares directories of 1,000, 10,000 and 100,000 users, instead of one of 300")
+var figures = flag.String("figures", "300", "the numbers of users in the directories that TestFigures compares, such as 1000,10000,100000")
 
 const (
 	// latency is that of each request to an outside system.
@@ -33,11 +35,11 @@ const (
 // whatever the number of users, about one request to JumpCloud for 100 users and one for each
 // group; and what the repair of one in a hundred costs.
 func TestFigures(t *testing.T) {
-	sizes := []int{300}
-	if *figures {
-		sizes = []int{1_000, 10_000, 100_000}
-	}
-	for _, n := range sizes {
+	for size := range strings.SplitSeq(*figures, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			t.Fatal(err)
+		}
 		synctest.Test(t, func(t *testing.T) { testFigures(t, n) })
 	}
 }
@@ -53,7 +55,7 @@ func testFigures(t *testing.T, n int) {
 		time.Sleep(latency)
 		mu.Lock()
 		defer mu.Unlock()
-		if seen++; base > 0 && seen%max(1, n/5000) == 0 {
+		if seen++; base > 0 && seen%max(1, n/500) == 0 {
 			peak = max(peak, live())
 		}
 		return nil

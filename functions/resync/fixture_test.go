@@ -31,6 +31,7 @@ const timeout = 15 * time.Minute
 type fixture struct {
 	*functiontest.Kit
 	t         *testing.T
+	folder    string // of the table
 	directory directory.Directory
 	handler   function.Handler
 	users     lane
@@ -49,8 +50,8 @@ type fixture struct {
 // newFixture starts everything; edit changes the settings of the directory.
 func newFixture(t *testing.T, edit func(*directory.Settings)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, metrics: &metric.Memory{}, asked: map[string]int{}}
-	f.Kit = functiontest.New(t, functiontest.Config{Folder: t.TempDir(), Cleanup: t.Cleanup, Transport: f, Requests: 5000})
+	f := &fixture{t: t, folder: t.TempDir(), metrics: &metric.Memory{}, asked: map[string]int{}}
+	f.Kit = functiontest.New(t, functiontest.Config{Folder: f.folder, Cleanup: t.Cleanup, Transport: f, Requests: 5000})
 	f.directory = f.Directory("main", edit)
 	f.engine = reconcile.Parts{Store: f.Store, Clients: f.Clients(), Metrics: f.metrics,
 		Lanes: reconcile.Lanes{UsersLive: &f.users, UsersBulk: &f.users, GroupsLive: &f.groups, GroupsBulk: &f.groups}}
@@ -220,7 +221,7 @@ func (f *fixture) invoke(h function.Handler, within time.Duration) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	response, err := h.Handle(ctx, function.Event{Records: records(f.jobs.take()...)})
+	response, err := h.Handle(ctx, function.Event{Records: delivered(f.jobs.take()...)})
 	if err != nil || len(response.BatchItemFailures) > 0 {
 		f.t.Fatalf("the function failed: %v, %v", response.BatchItemFailures, err)
 	}
@@ -291,8 +292,8 @@ func (f *fixture) link(id directory.UserID) directory.Link {
 	return l
 }
 
-// records are messages as the queue delivers them; their ids are their numbers.
-func records(messages ...queue.Message) []events.SQSMessage {
+// delivered are messages as the queue delivers them; their ids are their numbers.
+func delivered(messages ...queue.Message) []events.SQSMessage {
 	all := make([]events.SQSMessage, len(messages))
 	for i, m := range messages {
 		all[i] = events.SQSMessage{MessageId: strconv.Itoa(i), Body: string(m.Body)}

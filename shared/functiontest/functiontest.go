@@ -118,16 +118,22 @@ func (k *Kit) Clients() *clients.Set { return k.ClientsThrough(k.transport) }
 // ClientsThrough are the clients of one process that send their requests through a
 // transport.
 func (k *Kit) ClientsThrough(transport http.RoundTripper) *clients.Set {
+	set, err := NewClients(k.Store, keys{k}, transport)
+	k.Must(err)
+	return set
+}
+
+// NewClients makes the clients of a process that has no kit, because the simulators are in
+// another one.
+func NewClients(records *store.Store, keys clients.Keys, transport http.RoundTripper) (*clients.Set, error) {
 	app := entratest.DefaultApp()
-	set, err := clients.New(clients.Config{
+	return clients.New(clients.Config{
 		JumpCloudAPI: "https://" + JumpCloudHost + "/api", JumpCloudInsights: "https://" + JumpCloudHost + "/insights/directory/v1",
 		JumpCloudToken: "https://" + JumpCloudHost + "/oauth2/token",
 		GraphURL:       "https://" + GraphHost + "/v1.0", LoginURL: "https://" + LoginHost,
-		ClientID: app.ClientID, Keys: keys{k}, Regions: k.Store, Slowdowns: k.Store, Transport: transport,
+		ClientID: app.ClientID, Keys: keys, Regions: records, Slowdowns: records, Transport: transport,
 		Proof: func(context.Context) (entra.Proof, error) { return entra.Proof{ClientSecret: app.ClientSecret}, nil },
 	})
-	k.Must(err)
-	return set
 }
 
 // RoundTrip sends a request to the simulator that it is for.

@@ -33,7 +33,7 @@ func MayDiffer(link directory.Link, shown directory.AccountChange, whole bool) b
 	switch {
 	case link.Account() == "" || link.Account() != shown.ID || link.TakingOver:
 		return false
-	case shown.Agent: // linked before agents were told apart: the account is to be given up
+	case shown.Agent: // linked before agents were distinguished: the account is to be given up
 		return !shown.Gone && link.Status != directory.Released && len(link.Applied) > 0
 	case shown.Gone:
 		return !link.Drift.Gone()
