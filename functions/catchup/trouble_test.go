@@ -79,6 +79,47 @@ func wrongKey(f *fixture) {
 }
 func rightKey(f *fixture) { f.change(nil) }
 
+// A plan that lacks Directory Insights for a while costs two requests an hour and no event,
+// however late the answers are and however long the catch-up has run.
+func TestAPlanThatLapsesIsToldOnceAndLosesNothing(t *testing.T) {
+	for _, latency := range []time.Duration{0, 20 * time.Millisecond, time.Second} {
+		t.Run(latency.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				var log bytes.Buffer
+				f.log = zerolog.New(&log)
+				f.before = func(*http.Request) error {
+					time.Sleep(latency)
+					return nil
+				}
+				f.minutes(15)
+				refusal(http.StatusPaymentRequired)(f)
+				missed := f.hire(1)
+				f.asked()
+				f.minutes(30)
+				if n := len(f.asked()); n != 2 {
+					t.Errorf("%d requests in half an hour, want 2", n)
+				}
+				record := f.record()
+				if record.Trouble == nil || record.Trouble.Reason != directory.InsightsNotLicensed || record.NextTryAt.IsZero() {
+					t.Errorf("the record has the trouble %+v and the next try at %s, want %s and one", record.Trouble, record.NextTryAt, directory.InsightsNotLicensed)
+				}
+				if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(directory.InsightsNotLicensed)); n != 1 {
+					t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
+				}
+				refusal(0)(f)
+				f.minutes(60)
+				if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+					t.Errorf("the events that were found then (-want +got):\n%s", diff)
+				}
+				if record = f.record(); record.Trouble != nil || record.Unread != nil {
+					t.Errorf("the record is %+v, want no trouble any more, and nothing that was not read", record)
+				}
+			})
+		})
+	}
+}
+
 // An administrator who replaced the key need not wait for an hour.
 func TestAReplacedKeyIsTriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,16 +25,27 @@ func (t *turn) narrow(err error, now time.Time) bool {
 	if fault.Of(err).Reason != directory.InsightsNotLicensed {
 		return false
 	}
-	for _, past := range narrower {
-		if from := now.Add(-past).UTC(); from.After(t.kept.From) {
-			if t.wanted.IsZero() {
-				t.wanted = t.kept.From
-			}
-			t.kept.From, t.kept.To, t.kept.After = from, now.UTC(), ""
-			return true
+	for t.narrowed < len(narrower) { // each once, however the clock moves on meanwhile
+		from := now.Add(-narrower[t.narrowed]).UTC()
+		t.narrowed++
+		if !from.After(t.kept.From) {
+			continue
 		}
+		if t.wanted.IsZero() {
+			t.wanted = t.kept.From
+		}
+		t.kept.From, t.kept.To, t.kept.After = from, now.UTC(), ""
+		return true
 	}
 	return false
+}
+
+// widen makes the window begin where it should, since no shorter one was read either: nothing
+// is skipped.
+func (t *turn) widen() {
+	if !t.wanted.IsZero() {
+		t.kept.From, t.wanted = t.wanted, time.Time{}
+	}
 }
 
 // noteUnread notes and logs the time that JumpCloud did not show, now that it shows the rest.
@@ -53,9 +64,6 @@ func (t *turn) noteUnread(ctx context.Context) {
 // if JumpCloud does not know the place in it any more.
 func (t *turn) explained(ctx context.Context, feed Feed, err error) error {
 	f := fault.Of(err)
-	if !t.wanted.IsZero() { // not even the shortest window is shown, so nothing is skipped
-		t.kept.From, t.wanted = t.wanted, time.Time{}
-	}
 	if f.Kind == fault.Invalid {
 		t.kept.After = ""
 	}

@@ -32,8 +32,9 @@ type turn struct {
 	seen  map[string]bool
 	found []store.Seen
 	// wanted is where the window should have begun, if JumpCloud did not show so much; zero
-	// if it did.
-	wanted time.Time
+	// if it did. narrowed is how many of the shorter ones were considered.
+	wanted   time.Time
+	narrowed int
 }
 
 // ours is a failure of our own records or queues. All others are JumpCloud's.
@@ -100,7 +101,7 @@ func (t *turn) begin(now time.Time) {
 	if latest := now.Add(-clockSkew); from.After(latest) {
 		from = latest
 	}
-	t.kept.From, t.kept.To, t.kept.After = from.UTC(), now, ""
+	t.kept.From, t.kept.To, t.kept.After, t.narrowed = from.UTC(), now, "", 0
 }
 
 // window reads the present window page by page, from the place that was reached. What was
@@ -108,6 +109,7 @@ func (t *turn) begin(now time.Time) {
 func (t *turn) window(ctx context.Context, feed Feed) error {
 	for {
 		if !deadline.Allows(ctx, shortestTurn) {
+			t.widen()
 			return errTimeUp
 		}
 		page, err := feed.EventPage(ctx, jumpcloud.EventQuery{From: t.kept.From, To: t.kept.To}, t.kept.After)
@@ -115,6 +117,7 @@ func (t *turn) window(ctx context.Context, feed Feed) error {
 			if t.narrow(err, time.Now()) {
 				continue
 			}
+			t.widen()
 			return t.explained(ctx, feed, err)
 		}
 		t.noteUnread(ctx)
