@@ -24,10 +24,9 @@ func TestWhatIsRefusedIsToldOnceAndTriedAgain(t *testing.T) {
 		reason directory.Reason
 		asked  int // requests of an attempt
 	}{
-		"not in the plan":            {refusal(http.StatusPaymentRequired), refusal(0), directory.InsightsNotLicensed, 2},
-		"a role without the right":   {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 1},
-		"a key without the scope":    {refusal(http.StatusUnauthorized), refusal(0), directory.InsightsForbidden, 2},
-		"a key that is not accepted": {wrongKey, rightKey, directory.JumpCloudRefused, 2},
+		"not in the plan":          {refusal(http.StatusPaymentRequired), refusal(0), directory.InsightsNotLicensed, 2},
+		"a role without the right": {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 1},
+		"a key without the scope":  {refusal(http.StatusUnauthorized), refusal(0), directory.InsightsForbidden, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -38,10 +37,7 @@ func TestWhatIsRefusedIsToldOnceAndTriedAgain(t *testing.T) {
 				tc.refuse(f)
 				missed := f.hire(1)
 				since := time.Now()
-				for range 3 * 60 {
-					f.run()
-					time.Sleep(time.Minute)
-				}
+				f.minutes(3 * 60)
 				if n := len(f.asked()); n != 3*tc.asked {
 					t.Errorf("%d requests in three hours, want %d: %d in each", n, 3*tc.asked, tc.asked)
 				}
@@ -118,6 +114,34 @@ func TestAPlanThatLapsesIsToldOnceAndLosesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A key that is refused needs nobody to repair anything if that ends by itself: it is tried
+// each minute, and told once.
+func TestARefusedKeyIsTriedEachMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		var log bytes.Buffer
+		f.log = zerolog.New(&log)
+		f.minutes(15)
+		wrongKey(f)
+		missed := f.hire(1)
+		f.minutes(2)
+		if record := f.record(); record.Trouble == nil || record.Trouble.Reason != directory.JumpCloudRefused {
+			t.Errorf("the trouble is %+v, want %s", record.Trouble, directory.JumpCloudRefused)
+		}
+		if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(directory.JumpCloudRefused)); n != 1 {
+			t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
+		}
+		rightKey(f)
+		f.minutes(1)
+		if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+			t.Errorf("the events that were found a minute later (-want +got):\n%s", diff)
+		}
+		if record := f.record(); record.Trouble != nil {
+			t.Errorf("the trouble is %+v, want none any more", record.Trouble)
+		}
+	})
 }
 
 // An administrator who replaced the key need not wait for an hour.

@@ -85,7 +85,7 @@ func reasonOf(f *fault.Error) (directory.Reason, time.Duration) {
 	case f.Reason == directory.InsightsNotLicensed, f.Reason == directory.InsightsForbidden:
 		return f.Reason, stateRest
 	case f.Kind == fault.Unauthorized, f.Kind == fault.NotFound: // no key that works, or none at all
-		return directory.JumpCloudRefused, stateRest
+		return directory.JumpCloudRefused, 0 // it may end by itself, and an end of access must not wait
 	case f.Kind == fault.Throttled:
 		return directory.ThrottledReason, f.RetryAfter
 	default:
