@@ -144,6 +144,75 @@ func TestARefusedKeyIsTriedEachMinute(t *testing.T) {
 	})
 }
 
+// One refusal does not say that the plan shows less: what was refused is tried again, soon
+// and then each hour, and is read as soon as JumpCloud shows it.
+func TestOneRefusalLosesNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refused int           // requests, one after the other, which are then answered
+		history time.Duration // what is shown for three hours of what was to be caught up; 0: all
+	}{
+		"one":                       {1, 0},
+		"the next one as well":      {3, 0},
+		"the plan lapses for hours": {0, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.minutes(15)
+				missed := f.hire(1) // while nothing runs
+				time.Sleep(3*time.Hour + 30*time.Minute)
+				f.JumpCloud.FailNext(jumpcloudtest.Fault{PathContains: feedPath, Status: http.StatusPaymentRequired, Times: tc.refused})
+				f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = tc.history })
+				f.minutes(1)
+				if record := f.record(); tc.refused < 2 && (record.Unread == nil || record.Trouble != nil) {
+					t.Errorf("the record is %+v, want that a time is unread, and no trouble", record)
+				}
+				if tc.history > 0 {
+					f.minutes(180)
+				}
+				f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = 0 })
+				f.minutes(61)
+				if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+					t.Errorf("the events that were found then (-want +got):\n%s", diff)
+				}
+				if record := f.record(); record.Unread != nil || record.Trouble != nil {
+					t.Errorf("the record is %+v, want nothing unread any more", record)
+				}
+			})
+		})
+	}
+}
+
+// A plan that shows less than was to be caught up is believed as far as it refuses again:
+// what it shows of the unread time is read, the rest stays unread.
+func TestOfAnUnreadTimeIsReadWhatIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const day = 24 * time.Hour
+		f := newFixture(t)
+		begun := time.Now()
+		f.hire(1)
+		time.Sleep(20 * day)
+		shown := f.hire(1)
+		time.Sleep(10 * day)
+		f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = 15*day + time.Hour })
+		f.JumpCloud.FailNext(jumpcloudtest.Fault{PathContains: feedPath, Status: http.StatusPaymentRequired, Times: 2})
+		tried := time.Now()
+		f.minutes(2)
+		if diff := cmp.Diff(created(shown...), f.found()); diff != "" {
+			t.Errorf("the events that were found (-want +got):\n%s", diff)
+		}
+		want := tried.Add(time.Minute - 15*day)
+		if record := f.record(); record.Unread == nil || !record.Unread.From.Equal(begun) || !record.Unread.To.Equal(want) || record.Trouble != nil {
+			t.Errorf("the record is %+v with %+v unread, want from %s to %s and no trouble", record, record.Unread, begun, want)
+		}
+		f.asked()
+		f.minutes(60)
+		if n := len(f.asked()); n < 60+1 || n > 60+3 {
+			t.Errorf("%d requests in the next hour, want one each minute and one to three for what is unread", n)
+		}
+	})
+}
+
 // An administrator who replaced the key need not wait for an hour.
 func TestAReplacedKeyIsTriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -197,11 +266,11 @@ func TestAPastThatIsNotLicensed(t *testing.T) {
 				case tc.history > 0 && (unread == nil || !unread.From.Equal(begun) || time.Since(unread.To) != tc.unread):
 					t.Errorf("%+v is said to be unread, want from %s to %s before now", unread, begun, tc.unread)
 				}
-				time.Sleep(time.Minute)
+				f.minutes(2) // what was refused is asked for once more
 				f.asked()
 				f.run()
 				if n := len(f.asked()); n != 1 {
-					t.Errorf("the next run makes %d requests, want 1", n)
+					t.Errorf("a later run makes %d requests, want 1", n)
 				}
 			})
 		})

@@ -28,13 +28,15 @@ func (t *turn) narrow(err error, now time.Time) bool {
 	for t.narrowed < len(narrower) { // each once, however the clock moves on meanwhile
 		from := now.Add(-narrower[t.narrowed]).UTC()
 		t.narrowed++
-		if !from.After(t.kept.From) {
+		if !from.After(t.kept.From) || t.ofUnread() && !from.Before(t.kept.To) {
 			continue
 		}
 		if t.wanted.IsZero() {
 			t.wanted = t.kept.From
 		}
-		t.kept.From, t.kept.To, t.kept.After = from, now.UTC(), ""
+		if t.kept.From, t.kept.After = from, ""; !t.ofUnread() {
+			t.kept.To = now.UTC()
+		}
 		return true
 	}
 	return false
@@ -50,11 +52,15 @@ func (t *turn) widen() {
 
 // noteUnread notes and logs the time that JumpCloud did not show, now that it shows the rest.
 func (t *turn) noteUnread(ctx context.Context) {
-	if t.wanted.IsZero() {
+	wanted := t.wanted
+	if t.wanted = (time.Time{}); wanted.IsZero() || t.ofUnread() {
 		return
 	}
-	t.kept.Unread = &store.FeedGap{From: t.wanted, To: t.kept.From}
-	t.wanted = time.Time{}
+	// What is between it and an earlier one was read, but reading it again does no harm.
+	if before := t.kept.Unread; before != nil && before.From.Before(wanted) {
+		wanted = before.From
+	}
+	t.kept.Unread = &store.FeedGap{From: wanted, To: t.kept.From, NextTryAt: time.Now().Add(secondTry).UTC()}
 	zerolog.Ctx(ctx).Warn().Str("reason", string(directory.HistoryNotLicensed)).Time("from", t.kept.Unread.From).Time("to", t.kept.Unread.To).
 		Str("remedy", directory.Remedy(directory.HistoryNotLicensed)).Msg(directory.Sentence(directory.HistoryNotLicensed))
 }
@@ -68,7 +74,7 @@ func (t *turn) explained(ctx context.Context, feed Feed, err error) error {
 		t.kept.After = ""
 	}
 	if t.kept.After == "" {
-		t.kept.To = time.Time{}
+		t.forget()
 	}
 	if f.Kind == fault.Unauthorized {
 		if _, works := feed.Organization(ctx); works == nil {

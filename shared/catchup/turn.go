@@ -71,7 +71,7 @@ func (t *turn) keep(ctx context.Context) (err error) {
 var errTimeUp = errors.New("the time of the turn is over")
 
 // read reads the feed up to the present: the rest of the window that an earlier turn began,
-// if there is one, then a new window.
+// if there is one, then a new window. Then it tries the time that JumpCloud did not show.
 func (t *turn) read(ctx context.Context) error {
 	feed, err := t.Feeds.Feed(ctx, t.id)
 	if err != nil {
@@ -86,7 +86,10 @@ func (t *turn) read(ctx context.Context) error {
 		}
 	}
 	t.begin(time.Now().UTC())
-	return t.window(ctx, feed)
+	if err := t.window(ctx, feed); err != nil {
+		return err
+	}
+	return t.readUnread(ctx, feed)
 }
 
 // begin begins a window that ends now.
@@ -117,7 +120,9 @@ func (t *turn) window(ctx context.Context, feed Feed) error {
 			if t.narrow(err, time.Now()) {
 				continue
 			}
-			t.widen()
+			if t.widen(); t.staysUnread(err, time.Now()) {
+				return nil
+			}
 			return t.explained(ctx, feed, err)
 		}
 		t.noteUnread(ctx)
@@ -137,6 +142,10 @@ func (t *turn) window(ctx context.Context, feed Feed) error {
 // endWindow says where the next window begins: so long before the end of this one that all
 // events before were visible when this one was begun.
 func (t *turn) endWindow(now time.Time) {
+	if t.ofUnread() {
+		t.endUnread(now)
+		return
+	}
 	if next := t.kept.To.Add(-jumpcloud.FeedLag); next.After(t.kept.From) {
 		t.kept.From = next
 	}
