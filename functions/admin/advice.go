@@ -30,6 +30,9 @@ func (a webhookAnswer) advice() []string {
 	for _, rule := range a.AlertingRules {
 		say(true, "the rule %q makes alerts: JumpCloud sends one notification for an alert and none for the events that follow while it is open, such as a suspension: %s", rule.Name, a.withoutAlerts(rule))
 	}
+	for _, rule := range a.ScopedRules {
+		say(true, "the rule %q has a type of scope (scopeType), which may keep events from arriving: have it apply to everybody in JumpCloud, if it does not", rule.Name)
+	}
 	for _, left := range a.LeftChannels {
 		say(true, "the channel %q calls another address: entrasync made it, so delete it in JumpCloud, or repeat this request with that address if it is the right one", left.Name)
 	}

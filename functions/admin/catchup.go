@@ -24,7 +24,7 @@ type catchUpView struct {
 	LastWebhookAt time.Time    `json:"lastWebhookAt,omitzero" doc:"When an event was last processed that a webhook brought"`
 	Trouble       *feedTrouble `json:"trouble,omitempty" doc:"Why the events cannot be read; missing if they can"`
 	NextTryAt     time.Time    `json:"nextTryAt,omitzero" doc:"When it is tried again; missing for within the usual minute"`
-	Unread        *feedGap     `json:"unread,omitempty" doc:"The time of which no events could be read, because the plan does not show them: a resync finds what changed then"`
+	Unread        *feedGap     `json:"unread,omitempty" doc:"The time of which no events could be read, because JumpCloud says that the plan does not show them. It is tried again each hour; a resync finds what changed then"`
 }
 
 // feedTrouble is why the events of an organization cannot be read.

@@ -176,6 +176,21 @@ func TestWebhookThatIsThereTwice(t *testing.T) {
 	}
 }
 
+// The advice names a rule that JumpCloud may not apply to everybody.
+func TestARuleWithATypeOfScope(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHook(t)
+		channel, other := h.channel("M365 sync", hookURL, hookToken), h.channel("another", "https://another.example/hook", hookToken)
+		if _, err := h.jumpcloud.AddRule(jumpcloudtest.Fields{"name": "theirs", "ruleType": "RULE_TYPE_EVENT_FILTER_BASED", "status": "RULE_STATUS_ENABLED", "scopeType": "some",
+			"notifyOnViolation": true, "notificationChannelObjectIds": []any{channel, other}, "eventFilters": []any{jumpcloudtest.Fields{"eventTypes": []any{"user_create"}}}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, advice := h.setUp(`{"url":"` + hookURL + `"}`); !strings.Contains(advice, `the rule "theirs" has a type of scope`) {
+			t.Errorf("advice %q, want that the rule has a type of scope", advice)
+		}
+	})
+}
+
 // The advice names an administrator's rule that makes alerts, because events that come
 // while an alert is open do not arrive. A repair works.
 func TestARuleThatMakesAlerts(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/queue"
 	"entrasync/shared/store"
 )
@@ -66,6 +67,46 @@ func testDeath(t *testing.T, n int) string {
 		t.Errorf("it died with %q; the record is %+v, want that it was read to the end now", mortal.Died(), record)
 	}
 	return mortal.Died()
+}
+
+// The same while it reads a time that JumpCloud refused to show at first.
+func TestTheProcessDiesWhileItReadsWhatWasUnread(t *testing.T) {
+	for n, died := 1, "?"; died != ""; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			var want []string
+			for range 5 {
+				want = append(want, created(f.hire(3)...)...)
+				time.Sleep(time.Second)
+			}
+			f.pages(4)
+			time.Sleep(3 * time.Hour)
+			f.JumpCloud.FailNext(jumpcloudtest.Fault{PathContains: feedPath, Status: http.StatusPaymentRequired, Times: 1})
+			f.minutes(1)
+			if f.record().Unread == nil {
+				t.Fatal("nothing is unread, want what was refused")
+			}
+			whole := f.parts
+			mortal := functiontest.NewMortal(n)
+			f.parts.Store, f.parts.Changes, f.parts.Feeds = store.New(mortal.Table(f.Table)), mortal.Sender(f.changes), f.ClientsThrough(mortal.Transport(f))
+			_ = f.try() // it may say that it died
+			f.parts, died = whole, mortal.Died()
+			time.Sleep(time.Minute)
+			f.run()
+			got := f.found()
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("it died with %q; the events that were sent (-want +got):\n%s", died, diff)
+			}
+			if record := f.record(); record.Holder != "" || record.Unread != nil || record.Trouble != nil || !record.To.IsZero() || time.Since(record.From) > 11*time.Minute {
+				t.Errorf("it died with %q; the record is %+v, want that all was read", died, record)
+			}
+		})
+		if n > 200 {
+			t.Fatal("a run makes more than 100 calls, want fewer")
+		}
+	}
 }
 
 // A run that dies after a page goes on there: no page is read again.

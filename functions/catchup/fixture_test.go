@@ -142,6 +142,15 @@ func (f *fixture) run() {
 	f.Must(f.try())
 }
 
+// minutes runs the function once in each of so many minutes.
+func (f *fixture) minutes(n int) {
+	f.t.Helper()
+	for range n {
+		f.run()
+		time.Sleep(time.Minute)
+	}
+}
+
 // try runs the function once and returns its error.
 func (f *fixture) try() error {
 	handler, err := catchup.New(f.parts)

@@ -24,10 +24,9 @@ func TestWhatIsRefusedIsToldOnceAndTriedAgain(t *testing.T) {
 		reason directory.Reason
 		asked  int // requests of an attempt
 	}{
-		"not in the plan":            {refusal(http.StatusPaymentRequired), refusal(0), directory.InsightsNotLicensed, 2},
-		"a role without the right":   {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 1},
-		"a key without the scope":    {refusal(http.StatusUnauthorized), refusal(0), directory.InsightsForbidden, 2},
-		"a key that is not accepted": {wrongKey, rightKey, directory.JumpCloudRefused, 2},
+		"not in the plan":          {refusal(http.StatusPaymentRequired), refusal(0), directory.InsightsNotLicensed, 2},
+		"a role without the right": {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 1},
+		"a key without the scope":  {refusal(http.StatusUnauthorized), refusal(0), directory.InsightsForbidden, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -38,10 +37,7 @@ func TestWhatIsRefusedIsToldOnceAndTriedAgain(t *testing.T) {
 				tc.refuse(f)
 				missed := f.hire(1)
 				since := time.Now()
-				for range 3 * 60 {
-					f.run()
-					time.Sleep(time.Minute)
-				}
+				f.minutes(3 * 60)
 				if n := len(f.asked()); n != 3*tc.asked {
 					t.Errorf("%d requests in three hours, want %d: %d in each", n, 3*tc.asked, tc.asked)
 				}
@@ -78,6 +74,144 @@ func wrongKey(f *fixture) {
 	f.change(func(r *http.Request) { r.Header.Set("x-api-key", "another") })
 }
 func rightKey(f *fixture) { f.change(nil) }
+
+// A plan that lacks Directory Insights for a while costs two requests an hour and no event,
+// however late the answers are and however long the catch-up has run.
+func TestAPlanThatLapsesIsToldOnceAndLosesNothing(t *testing.T) {
+	for _, latency := range []time.Duration{0, 20 * time.Millisecond, time.Second} {
+		t.Run(latency.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				var log bytes.Buffer
+				f.log = zerolog.New(&log)
+				f.before = func(*http.Request) error {
+					time.Sleep(latency)
+					return nil
+				}
+				f.minutes(15)
+				refusal(http.StatusPaymentRequired)(f)
+				missed := f.hire(1)
+				f.asked()
+				f.minutes(30)
+				if n := len(f.asked()); n != 2 {
+					t.Errorf("%d requests in half an hour, want 2", n)
+				}
+				record := f.record()
+				if record.Trouble == nil || record.Trouble.Reason != directory.InsightsNotLicensed || record.NextTryAt.IsZero() {
+					t.Errorf("the record has the trouble %+v and the next try at %s, want %s and one", record.Trouble, record.NextTryAt, directory.InsightsNotLicensed)
+				}
+				if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(directory.InsightsNotLicensed)); n != 1 {
+					t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
+				}
+				refusal(0)(f)
+				f.minutes(60)
+				if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+					t.Errorf("the events that were found then (-want +got):\n%s", diff)
+				}
+				if record = f.record(); record.Trouble != nil || record.Unread != nil {
+					t.Errorf("the record is %+v, want no trouble any more, and nothing that was not read", record)
+				}
+			})
+		})
+	}
+}
+
+// A key that is refused needs nobody to repair anything if that ends by itself: it is tried
+// each minute, and told once.
+func TestARefusedKeyIsTriedEachMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		var log bytes.Buffer
+		f.log = zerolog.New(&log)
+		f.minutes(15)
+		wrongKey(f)
+		missed := f.hire(1)
+		f.minutes(2)
+		if record := f.record(); record.Trouble == nil || record.Trouble.Reason != directory.JumpCloudRefused {
+			t.Errorf("the trouble is %+v, want %s", record.Trouble, directory.JumpCloudRefused)
+		}
+		if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(directory.JumpCloudRefused)); n != 1 {
+			t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
+		}
+		rightKey(f)
+		f.minutes(1)
+		if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+			t.Errorf("the events that were found a minute later (-want +got):\n%s", diff)
+		}
+		if record := f.record(); record.Trouble != nil {
+			t.Errorf("the trouble is %+v, want none any more", record.Trouble)
+		}
+	})
+}
+
+// One refusal does not say that the plan shows less: what was refused is tried again, soon
+// and then each hour, and is read as soon as JumpCloud shows it.
+func TestOneRefusalLosesNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refused int           // requests, one after the other, which are then answered
+		history time.Duration // what is shown for three hours of what was to be caught up; 0: all
+	}{
+		"one":                       {1, 0},
+		"the next one as well":      {3, 0},
+		"the plan lapses for hours": {0, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.minutes(15)
+				missed := f.hire(1) // while nothing runs
+				time.Sleep(3*time.Hour + 30*time.Minute)
+				f.JumpCloud.FailNext(jumpcloudtest.Fault{PathContains: feedPath, Status: http.StatusPaymentRequired, Times: tc.refused})
+				f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = tc.history })
+				f.minutes(1)
+				if record := f.record(); tc.refused < 2 && (record.Unread == nil || record.Trouble != nil) {
+					t.Errorf("the record is %+v, want that a time is unread, and no trouble", record)
+				}
+				if tc.history > 0 {
+					f.minutes(180)
+				}
+				f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = 0 })
+				f.minutes(61)
+				if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+					t.Errorf("the events that were found then (-want +got):\n%s", diff)
+				}
+				if record := f.record(); record.Unread != nil || record.Trouble != nil {
+					t.Errorf("the record is %+v, want nothing unread any more", record)
+				}
+			})
+		})
+	}
+}
+
+// A plan that shows less than was to be caught up is believed as far as it refuses again:
+// what it shows of the unread time is read, the rest stays unread.
+func TestOfAnUnreadTimeIsReadWhatIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const day = 24 * time.Hour
+		f := newFixture(t)
+		begun := time.Now()
+		f.hire(1)
+		time.Sleep(20 * day)
+		shown := f.hire(1)
+		time.Sleep(10 * day)
+		f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedHistory = 15*day + time.Hour })
+		f.JumpCloud.FailNext(jumpcloudtest.Fault{PathContains: feedPath, Status: http.StatusPaymentRequired, Times: 2})
+		tried := time.Now()
+		f.minutes(2)
+		if diff := cmp.Diff(created(shown...), f.found()); diff != "" {
+			t.Errorf("the events that were found (-want +got):\n%s", diff)
+		}
+		want := tried.Add(time.Minute - 15*day)
+		if record := f.record(); record.Unread == nil || !record.Unread.From.Equal(begun) || !record.Unread.To.Equal(want) || record.Trouble != nil {
+			t.Errorf("the record is %+v with %+v unread, want from %s to %s and no trouble", record, record.Unread, begun, want)
+		}
+		f.asked()
+		f.minutes(60)
+		if n := len(f.asked()); n < 60+1 || n > 60+3 {
+			t.Errorf("%d requests in the next hour, want one each minute and one to three for what is unread", n)
+		}
+	})
+}
 
 // An administrator who replaced the key need not wait for an hour.
 func TestAReplacedKeyIsTriedAtOnce(t *testing.T) {
@@ -132,11 +266,11 @@ func TestAPastThatIsNotLicensed(t *testing.T) {
 				case tc.history > 0 && (unread == nil || !unread.From.Equal(begun) || time.Since(unread.To) != tc.unread):
 					t.Errorf("%+v is said to be unread, want from %s to %s before now", unread, begun, tc.unread)
 				}
-				time.Sleep(time.Minute)
+				f.minutes(2) // what was refused is asked for once more
 				f.asked()
 				f.run()
 				if n := len(f.asked()); n != 1 {
-					t.Errorf("the next run makes %d requests, want 1", n)
+					t.Errorf("a later run makes %d requests, want 1", n)
 				}
 			})
 		})

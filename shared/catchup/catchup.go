@@ -73,6 +73,9 @@ const (
 	leaseReserve = 10 * time.Second
 	// stateRest is the time between two tries of what a person must repair first.
 	stateRest = time.Hour
+	// secondTry is the time after which the next run tries a time once more that JumpCloud
+	// did not show: one refusal may be a mistake. It is shorter than the time between two runs.
+	secondTry = 30 * time.Second
 )
 
 // Run reads the feed of each organization that has a directory. It returns only the faults

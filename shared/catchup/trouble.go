@@ -25,25 +25,42 @@ func (t *turn) narrow(err error, now time.Time) bool {
 	if fault.Of(err).Reason != directory.InsightsNotLicensed {
 		return false
 	}
-	for _, past := range narrower {
-		if from := now.Add(-past).UTC(); from.After(t.kept.From) {
-			if t.wanted.IsZero() {
-				t.wanted = t.kept.From
-			}
-			t.kept.From, t.kept.To, t.kept.After = from, now.UTC(), ""
-			return true
+	for t.narrowed < len(narrower) { // each once, however the clock moves on meanwhile
+		from := now.Add(-narrower[t.narrowed]).UTC()
+		t.narrowed++
+		if !from.After(t.kept.From) || t.ofUnread() && !from.Before(t.kept.To) {
+			continue
 		}
+		if t.wanted.IsZero() {
+			t.wanted = t.kept.From
+		}
+		if t.kept.From, t.kept.After = from, ""; !t.ofUnread() {
+			t.kept.To = now.UTC()
+		}
+		return true
 	}
 	return false
 }
 
+// widen makes the window begin where it should, since no shorter one was read either: nothing
+// is skipped.
+func (t *turn) widen() {
+	if !t.wanted.IsZero() {
+		t.kept.From, t.wanted = t.wanted, time.Time{}
+	}
+}
+
 // noteUnread notes and logs the time that JumpCloud did not show, now that it shows the rest.
 func (t *turn) noteUnread(ctx context.Context) {
-	if t.wanted.IsZero() {
+	wanted := t.wanted
+	if t.wanted = (time.Time{}); wanted.IsZero() || t.ofUnread() {
 		return
 	}
-	t.kept.Unread = &store.FeedGap{From: t.wanted, To: t.kept.From}
-	t.wanted = time.Time{}
+	// What is between it and an earlier one was read, but reading it again does no harm.
+	if before := t.kept.Unread; before != nil && before.From.Before(wanted) {
+		wanted = before.From
+	}
+	t.kept.Unread = &store.FeedGap{From: wanted, To: t.kept.From, NextTryAt: time.Now().Add(secondTry).UTC()}
 	zerolog.Ctx(ctx).Warn().Str("reason", string(directory.HistoryNotLicensed)).Time("from", t.kept.Unread.From).Time("to", t.kept.Unread.To).
 		Str("remedy", directory.Remedy(directory.HistoryNotLicensed)).Msg(directory.Sentence(directory.HistoryNotLicensed))
 }
@@ -53,14 +70,11 @@ func (t *turn) noteUnread(ctx context.Context) {
 // if JumpCloud does not know the place in it any more.
 func (t *turn) explained(ctx context.Context, feed Feed, err error) error {
 	f := fault.Of(err)
-	if !t.wanted.IsZero() { // not even the shortest window is shown, so nothing is skipped
-		t.kept.From, t.wanted = t.wanted, time.Time{}
-	}
 	if f.Kind == fault.Invalid {
 		t.kept.After = ""
 	}
 	if t.kept.After == "" {
-		t.kept.To = time.Time{}
+		t.forget()
 	}
 	if f.Kind == fault.Unauthorized {
 		if _, works := feed.Organization(ctx); works == nil {
@@ -77,7 +91,7 @@ func reasonOf(f *fault.Error) (directory.Reason, time.Duration) {
 	case f.Reason == directory.InsightsNotLicensed, f.Reason == directory.InsightsForbidden:
 		return f.Reason, stateRest
 	case f.Kind == fault.Unauthorized, f.Kind == fault.NotFound: // no key that works, or none at all
-		return directory.JumpCloudRefused, stateRest
+		return directory.JumpCloudRefused, 0 // it may end by itself, and an end of access must not wait
 	case f.Kind == fault.Throttled:
 		return directory.ThrottledReason, f.RetryAfter
 	default:

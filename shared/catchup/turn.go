@@ -32,8 +32,9 @@ type turn struct {
 	seen  map[string]bool
 	found []store.Seen
 	// wanted is where the window should have begun, if JumpCloud did not show so much; zero
-	// if it did.
-	wanted time.Time
+	// if it did. narrowed is how many of the shorter ones were considered.
+	wanted   time.Time
+	narrowed int
 }
 
 // ours is a failure of our own records or queues. All others are JumpCloud's.
@@ -70,7 +71,7 @@ func (t *turn) keep(ctx context.Context) (err error) {
 var errTimeUp = errors.New("the time of the turn is over")
 
 // read reads the feed up to the present: the rest of the window that an earlier turn began,
-// if there is one, then a new window.
+// if there is one, then a new window. Then it tries the time that JumpCloud did not show.
 func (t *turn) read(ctx context.Context) error {
 	feed, err := t.Feeds.Feed(ctx, t.id)
 	if err != nil {
@@ -85,7 +86,10 @@ func (t *turn) read(ctx context.Context) error {
 		}
 	}
 	t.begin(time.Now().UTC())
-	return t.window(ctx, feed)
+	if err := t.window(ctx, feed); err != nil {
+		return err
+	}
+	return t.readUnread(ctx, feed)
 }
 
 // begin begins a window that ends now.
@@ -100,7 +104,7 @@ func (t *turn) begin(now time.Time) {
 	if latest := now.Add(-clockSkew); from.After(latest) {
 		from = latest
 	}
-	t.kept.From, t.kept.To, t.kept.After = from.UTC(), now, ""
+	t.kept.From, t.kept.To, t.kept.After, t.narrowed = from.UTC(), now, "", 0
 }
 
 // window reads the present window page by page, from the place that was reached. What was
@@ -108,12 +112,16 @@ func (t *turn) begin(now time.Time) {
 func (t *turn) window(ctx context.Context, feed Feed) error {
 	for {
 		if !deadline.Allows(ctx, shortestTurn) {
+			t.widen()
 			return errTimeUp
 		}
 		page, err := feed.EventPage(ctx, jumpcloud.EventQuery{From: t.kept.From, To: t.kept.To}, t.kept.After)
 		if err != nil {
 			if t.narrow(err, time.Now()) {
 				continue
+			}
+			if t.widen(); t.staysUnread(err, time.Now()) {
+				return nil
 			}
 			return t.explained(ctx, feed, err)
 		}
@@ -134,6 +142,10 @@ func (t *turn) window(ctx context.Context, feed Feed) error {
 // endWindow says where the next window begins: so long before the end of this one that all
 // events before were visible when this one was begun.
 func (t *turn) endWindow(now time.Time) {
+	if t.ofUnread() {
+		t.endUnread(now)
+		return
+	}
 	if next := t.kept.To.Add(-jumpcloud.FeedLag); next.After(t.kept.From) {
 		t.kept.From = next
 	}

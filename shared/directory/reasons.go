@@ -219,7 +219,7 @@ var reasons = []Explained{
 	{TooManyUnknown, "too many organizations were requested that are not served here, so the secrets of one that the process does not know yet are not read now", "nothing, if the organization is served here: JumpCloud sends it again", OfBody},
 	{InsightsNotLicensed, "JumpCloud's plan does not include Directory Insights, so no event can be found whose webhook did not come", "add Directory Insights to the plan; it is tried again each hour", OfFeed},
 	{InsightsForbidden, "the organization's API key may not read Directory Insights, so no event can be found whose webhook did not come", "give the key's administrator or service account the scope `directoryinsights.readonly`, or PATCH the organization with a key that has it; it is tried again each hour", OfFeed},
-	{HistoryNotLicensed, "JumpCloud's plan does not show all the events of the time that was to be caught up", "resync the directories of the organization, if webhooks did not come in that time", OfFeed},
+	{HistoryNotLicensed, "JumpCloud's plan does not show all the events of the time that was to be caught up", "resync the directories of the organization, if webhooks did not come in that time; it is tried again each hour", OfFeed},
 
 	{Damaged, "the database on one machine is damaged", "put back a copy of it", OfFile},
 }

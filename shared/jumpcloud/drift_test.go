@@ -168,6 +168,51 @@ func TestRuleThatHoldsEventsBackIsRepaired(t *testing.T) {
 	}
 }
 
+// It is not published which scopeType means that a rule has no scope: the field is left out
+// of what is written, and a rule that has it all the same is named.
+func TestTheTypeOfAScopeIsClearedOrNamed(t *testing.T) {
+	for name, stays := range map[string]bool{"cleared": false, "kept by JumpCloud": true} {
+		t.Run(name, func(t *testing.T) {
+			sim, _ := simulator(t)
+			first := setUp(t, clientOf(sim), setup)
+			change(t, sim, rulesPath, first.Rule.ID, "rule", jumpcloudtest.Fields{"scopeType": "some"})
+			client := clientOf(tampered(sim, func(r *http.Request, _, answered jumpcloudtest.Fields) {
+				if saved, _ := answered["rule"].(map[string]any); stays && r.Method == http.MethodPatch {
+					saved["scopeType"] = "some"
+				}
+			}))
+			state := setUp(t, client, setup)
+			if !slices.Equal(state.Rule.Changed, []string{"scopeType"}) || state.Rule.ID != first.Rule.ID {
+				t.Errorf("state %+v, want the change scopeType of the rule %s", state, first.Rule.ID)
+			}
+			if _, there := ruleOf(t, sim, state)["scopeType"]; there {
+				t.Errorf("rule %v, want no scopeType", ruleOf(t, sim, state))
+			}
+			if named := len(state.ScopedRules) == 1 && state.ScopedRules[0].ID == first.Rule.ID; named != stays || len(state.ScopedRules) > 1 {
+				t.Errorf("the rules %+v are named, want ours: %t", state.ScopedRules, stays)
+			}
+		})
+	}
+}
+
+// A rule of somebody else that has a type of scope is named, and left as it is.
+func TestAnotherRuleWithATypeOfScopeIsNamed(t *testing.T) {
+	sim, client := simulator(t)
+	first := setUp(t, client, setup)
+	mails, err := sim.AddChannel(jumpcloudtest.Fields{"name": "mails", "type": "CHANNEL_TYPE_EMAIL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sim.AddRule(jumpcloudtest.Fields{"name": "theirs", "ruleType": "RULE_TYPE_EVENT_FILTER_BASED", "status": "RULE_STATUS_ENABLED", "notifyOnViolation": true, "scopeType": "some",
+		"notificationChannelObjectIds": []any{first.Channel.ID, mails}, "eventFilters": []any{map[string]any{"eventTypes": []any{"user_create"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	before := writes(sim)
+	if state := setUp(t, client, setup); len(state.ScopedRules) != 1 || state.ScopedRules[0].Name != "theirs" || writes(sim) != before {
+		t.Errorf("state %+v and %d writes, want the one rule named and none", state, writes(sim)-before)
+	}
+}
+
 func TestDisabledIsReportedAndRepairedWhenAsked(t *testing.T) {
 	type fields = jumpcloudtest.Fields
 	for name, test := range map[string]struct {

@@ -90,6 +90,9 @@ type WebhookState struct {
 	// AlertingRules are the rules that notify the channel and make alerts: JumpCloud
 	// collects events in an open alert, and sends one notification for it.
 	AlertingRules []WebhookName `json:"alertingRules,omitempty" doc:"Rules that notify the channel and make alerts, so that events may not arrive"`
+	// ScopedRules are the rules that notify the channel and have a type of scope, which may
+	// keep events from it: JumpCloud does not publish which type means all.
+	ScopedRules []WebhookName `json:"scopedRules,omitempty" doc:"Rules that notify the channel and have a scopeType, so that events may not arrive"`
 	// LeftChannels are the channels that we made and that call another address.
 	// LeftRules are the rules that we made and that are not needed, because other rules
 	// send the events. Changed says what was changed in them so that no event is sent
@@ -196,6 +199,11 @@ func (s WebhookSetup) compare(rules []object, chosen choice, state *WebhookState
 		}
 		if name := nameOf(rule); name.ID != state.Rule.ID && !slices.Contains(state.SameEvents, name) {
 			state.CoveredBy = append(state.CoveredBy, name)
+		}
+	}
+	for _, rule := range notifiers(rules, state.Channel.ID) {
+		if rule.text(scopeType) != "" {
+			state.ScopedRules = append(state.ScopedRules, nameOf(rule))
 		}
 	}
 	state.LeftRules = s.leftRules(rules, state.Rule.ID, state.Channel.ID)

@@ -22,6 +22,10 @@ const (
 // notified is the field of a rule that names its channels.
 const notified = "notificationChannelObjectIds"
 
+// scopeType is the field of a rule with the type of its scope. Which values it has, and
+// which means that the rule has no scope, is not published.
+const scopeType = "scopeType"
+
 // notifies reports whether a rule sends events to a channel.
 func notifies(rule object, channel string) bool {
 	return channel != "" && rule.text("ruleType") == eventRule && slices.Contains(texts(rule[notified]), channel)
@@ -75,6 +79,9 @@ func (c *Client) keepRule(ctx context.Context, setup WebhookSetup, rules []objec
 		saved, reply, err := c.save(ctx, ruleService, state.Rule.ID, content)
 		if err != nil {
 			return rules, err
+		}
+		if kept := saved.text(scopeType); kept != "" {
+			content[scopeType] = kept
 		}
 		rules = written(rules, state.Rule.ID, content)
 		state.Rule.Changed = changed
@@ -182,6 +189,9 @@ func (s WebhookSetup) changedRule(chosen choice, channel string, around surround
 	note(alerts && (isMarked(rule) || s.Repair), "alertsEnabled", false)
 	note(!slices.Equal(wanted, union(types, nil)), "eventFilters", oneFilter(wanted))
 	note(excludes, "excludeSuspendedUsers", false)
+	if delete(content, scopeType); rule.text(scopeType) != "" { // what is left out is cleared
+		changed = append(changed, scopeType)
+	}
 	note(!isEmptyList(rule["groupObjectIds"]), "groupObjectIds", []string{})
 	note(!isEmptyList(rule["selectedScopeValues"]), "selectedScopeValues", []string{})
 	note(!slices.Contains(channels, channel) || notifiesLeft, notified, union(kept, []string{channel}))

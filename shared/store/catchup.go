@@ -22,6 +22,9 @@ type CatchUp struct {
 	// it that was reached, as JumpCloud named it; "" for its beginning.
 	To    time.Time `json:"to,omitzero"`
 	After string    `json:"after,omitempty"`
+	// Then is where the next window begins, if the present one is of the time in Unread; else
+	// zero.
+	Then time.Time `json:"then,omitzero"`
 	// Holder reads the feed until HeldUntil, and nobody else; "" if nobody does.
 	Holder    string    `json:"holder,omitempty"`
 	HeldUntil time.Time `json:"heldUntil,omitzero"`
@@ -38,8 +41,8 @@ type CatchUp struct {
 	Trouble *FeedTrouble `json:"trouble,omitempty"`
 	// NextTryAt is when it is tried again; zero for the next run.
 	NextTryAt time.Time `json:"nextTryAt,omitzero"`
-	// Unread is the time that could not be read, because the plan does not show it; nil if
-	// there is none.
+	// Unread is the time that could not be read, because JumpCloud says that the plan does
+	// not show it; nil if there is none.
 	Unread  *FeedGap `json:"unread,omitempty"`
 	Version int64    `json:"-"`
 }
@@ -55,6 +58,8 @@ type FeedTrouble struct {
 type FeedGap struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
+	// NextTryAt is when it is tried again to read it.
+	NextTryAt time.Time `json:"nextTryAt,omitzero"`
 }
 
 // IsHeld reports whether a process reads the feed at a time.
