@@ -26,7 +26,7 @@ const askedPause = 5 * time.Second
 // Probe looks whether the suspensions of a directory are over, and sends the tasks that
 // waited for that.
 func (s Users) Probe(ctx context.Context, a Attempt) Outcome {
-	p := probing{Parts: s.Parts, id: a.Directory, due: a.NotBefore}
+	p := probing{Parts: s.Parts, id: a.Directory, due: a.NotBefore, look: a.Look}
 	if err := p.run(ctx); err != nil && !fault.Is(err, fault.NotFound) {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(a.Directory)).Msg("the probe of a suspended directory failed: it is tried again")
 		return Outcome{Retry: true, After: waitBefore(a.Number, fault.Of(err)), Err: err, Afresh: a.Last}
@@ -39,6 +39,8 @@ type probing struct {
 	Parts
 	id  directory.ID
 	due time.Time // zero: it was requested
+	// look asks to look also if the directory is not suspended.
+	look bool
 }
 
 // run makes the probe and sends what waits.
@@ -46,6 +48,9 @@ func (p probing) run(ctx context.Context) error {
 	dir, err := p.Store.Directory(ctx, p.id)
 	if err != nil {
 		return err
+	}
+	if p.look && !dir.IsSuspended() {
+		p.lookAt(ctx, dir)
 	}
 	if !dir.IsProbed() || p.isOvertaken(dir) {
 		return nil
@@ -79,6 +84,19 @@ func (p probing) run(ctx context.Context) error {
 		})
 	default:
 		return nil
+	}
+}
+
+// lookAt looks at both sides whether a directory that is not suspended is to be. If that
+// cannot be known now, whoever comes upon the next refusal asks again.
+func (p probing) lookAt(ctx context.Context, dir directory.Directory) {
+	for _, reason := range []directory.Reason{directory.JumpCloudRefused, directory.ConsentLost} {
+		if reason == directory.ConsentLost && dir.TenantObject == "" {
+			return // the tenant has never let the application in, and the directory says so
+		}
+		if p.recognise(ctx, dir, directory.Everything, &fault.Error{Op: "reconcile.look", Kind: fault.Unauthorized, Reason: reason}) != nil {
+			return
+		}
 	}
 }
 

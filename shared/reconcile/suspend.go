@@ -191,6 +191,15 @@ func (p Parts) suspend(ctx context.Context, id directory.ID, s directory.Suspens
 // finds it suspended still.
 const SuspendedMetric = "directory_suspended"
 
+// Look is the task that looks whether everybody in a directory is refused, and suspends it
+// then. It is for those who come upon a refusal and have no task: while nothing changes there
+// is none.
+func Look(id directory.ID) Task {
+	look := Probe(id, time.Time{})
+	look.Look = true
+	return look
+}
+
 // Probe is the task that checks whether a directory is suspended still, when it is due at a
 // time; at the zero time, at once.
 func Probe(id directory.ID, at time.Time) Task {
