@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -163,9 +164,26 @@ const partlyFor = 30 * time.Minute
 
 // checkPart looks whether a missing permission is there.
 func (p probing) checkPart(ctx, looking context.Context, dir directory.Directory, s directory.Suspension) error {
+	if s.Reason == directory.JumpCloudRefused {
+		return p.checkRight(ctx, looking, dir, s)
+	}
 	_, rights, err := p.probeEntra(looking, dir.Tenant, s.Scope)
 	same := s.Scope == directory.OfPart && rights == s.Rights && time.Since(s.Since) < partlyFor
 	if err != nil || same {
+		p.isStill(ctx, dir, s)
+		return nil
+	}
+	return p.end(ctx, dir.ID, s)
+}
+
+// checkRight looks whether JumpCloud's key has the right that it lacked. If what was refused
+// can never be read again, those who wait find out by themselves.
+func (p probing) checkRight(ctx, looking context.Context, dir directory.Directory, s directory.Suspension) error {
+	client, err := p.Clients.JumpCloud(secret.Fresh(looking), dir.Organization)
+	if err == nil {
+		err = client.ProbeRead(looking, s.Rights)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Invalid) {
 		p.isStill(ctx, dir, s)
 		return nil
 	}
