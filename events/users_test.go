@@ -36,6 +36,8 @@ func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, e
 
 func (o *outside) ProbeKey(context.Context) error { return nil }
 
+func (o *outside) ProbeRead(context.Context, string) error { return nil }
+
 func (o *outside) Probe(context.Context, directory.Scope) (directory.Tenant, string, error) {
 	return directory.Tenant{}, "", nil
 }

@@ -41,7 +41,18 @@ type CredentialBody struct {
 	APIKey              *string    `json:"apiKey,omitempty" pattern:"^[!-~]+$" doc:"A key of an administrator or of a service account, in any of JumpCloud's forms. It is kept with the secrets and never shown again"`
 	ClientID            *string    `json:"clientId,omitempty" pattern:"^[!-9;-~]+$" doc:"Instead of a key: the client id of a service account, with its clientSecret"`
 	ClientSecret        *string    `json:"clientSecret,omitempty" pattern:"^[!-~]+$" doc:"Kept with the secrets and never shown again"`
-	CredentialsExpireAt *time.Time `json:"credentialsExpireAt,omitempty" doc:"When the key or the client secret ends. Missing: what JumpCloud says, which it does of service accounts that have the scope serviceaccounts.readonly"`
+	CredentialsExpireAt *time.Time `json:"credentialsExpireAt,omitempty" doc:"When the key or the client secret ends; null in a PATCH: it is not known any more. Missing: what JumpCloud says, which it does of service accounts that have the scope serviceaccounts.readonly"`
+}
+
+// expiryField is the field of a body with the end of a credential.
+const expiryField = "credentialsExpireAt"
+
+// checkEnd refuses the zero time, which is no end.
+func (b CredentialBody) checkEnd() error {
+	if b.CredentialsExpireAt == nil || !b.CredentialsExpireAt.IsZero() {
+		return nil
+	}
+	return api.Refuse(fault.New(fault.Invalid, "admin.check credential", expiryField+" is no time at which a credential ends: leave it out, or give null in a PATCH"), "body."+expiryField, nil)
 }
 
 // noCredential refuses a body that must have a credential and has none.

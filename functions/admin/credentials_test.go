@@ -122,6 +122,9 @@ func TestCredentialsOfAnOrganization(t *testing.T) {
 		a.mustShow("with its end", "jumpcloud_api_key ending 10 2000-01-11T00:00:00Z")
 		a.patched(`{"name":"Another name"}`)
 		a.mustShow("after another change", "jumpcloud_api_key ending 10 2000-01-11T00:00:00Z")
+		a.patched(`{"credentialsExpireAt":null}`)
+		a.mustShow("without its end", "jumpcloud_api_key unknown")
+		a.patched(`{"credentialsExpireAt":"2000-01-11T02:00:00+02:00"}`)
 		time.Sleep(4 * 24 * time.Hour)
 		a.mustShow("days later", "jumpcloud_api_key ending 6 2000-01-11T00:00:00Z")
 		time.Sleep(10 * 24 * time.Hour)
@@ -185,6 +188,7 @@ func TestCredentialsThatAreRefused(t *testing.T) {
 		`{"clientId":"` + account.ClientID + `","clientSecret":"wrong"}`: {"body.clientSecret", "JumpCloud does not accept the client id and secret"},
 		`{"clientId":"i:d","clientSecret":"x"}`:                          {"body.clientId", "characters that are not taken"},
 		`{"credentialsExpireAt":"soon"}`:                                 {"body.credentialsExpireAt", "date-time"},
+		`{"credentialsExpireAt":"0001-01-01T00:00:00Z"}`:                 {"body.credentialsExpireAt", "no time at which a credential ends"},
 	} {
 		status, problem := a.call("PATCH", "/v1/organizations/"+organization, body)
 		mustSay(t, status, problem, 422, want[0], want[1])

@@ -135,7 +135,7 @@ type refusedView struct {
 func (a API) deadLetters(on huma.API) {
 	const path = "/v1/dead-letters"
 	list := api.Operation("listDeadLetters", http.MethodGet, path, "What entrasync did not finish in any of its tries, because it stopped each time", http.StatusOK)
-	list.Description = "The last ones first: tasks of users and groups, events of JumpCloud, and messages that cannot be read. A page may be short, or even empty, and still have a cursor. A cursor belongs to its filters."
+	list.Description = "The last ones first: tasks of users and groups, events of JumpCloud, and messages that cannot be read. Those of the queues resync and imports are not here, because the schedule finds their work again: the jobs and the imports say how it goes. A page may be short, or even empty, and still have a cursor. A cursor belongs to its filters."
 	huma.Register(on, list, a.listDeadLetters)
 	redrive := api.Operation("redriveDeadLetters", http.MethodPost, path+"/redrive", "Send dead letters back to their queues", http.StatusAccepted)
 	redrive.Description = "The users and groups that they are about are pending then. To send one back twice does no harm."

@@ -54,6 +54,8 @@ func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, e
 
 func (o *outside) ProbeKey(context.Context) error { return o.jumpCloud }
 
+func (o *outside) ProbeRead(context.Context, string) error { return o.jumpCloud }
+
 func (o *outside) ListUsers(context.Context, []directory.UserID) (map[directory.UserID]directory.User, error) {
 	return nil, fault.New(fault.Internal, "test", "the API reads one user at a time")
 }

@@ -109,6 +109,9 @@ func (a API) createOrganization(ctx context.Context, in *struct{ Body newOrganiz
 	if err := checkTokens(in.Body.WebhookTokens); err != nil {
 		return nil, err
 	}
+	if err := in.Body.checkEnd(); err != nil {
+		return nil, err
+	}
 	credential, err := in.Body.credential()
 	if err == nil && credential == nil {
 		err = noCredential()
@@ -160,6 +163,8 @@ type organizationPatch struct {
 	Notify []string `json:"notify,omitempty" maxItems:"10" doc:"The e-mail addresses that hear of the end of an import, unless others are named; empty: nobody"`
 	CredentialBody
 	WebhookTokens []string `json:"webhookTokens,omitempty" minItems:"1" maxItems:"2" doc:"All tokens that are valid from now on: the new one first, and the old one as long as JumpCloud still sends it. Of two requests at once the later one counts, as a whole"`
+	// noEnd says that the end of the credential is to be forgotten.
+	noEnd bool
 }
 
 // updateOrganization changes the fields that the patch has.
@@ -168,9 +173,13 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 	Body    organizationPatch
 	RawBody []byte
 }) (*api.Answer[OrganizationView], error) {
-	if err := api.MustRemoveNothing(in.RawBody); err != nil {
+	if err := api.MustRemoveNothing(in.RawBody, expiryField); err != nil {
 		return nil, err
 	}
+	if err := in.Body.checkEnd(); err != nil {
+		return nil, err
+	}
+	in.Body.noEnd = api.Removes(in.RawBody, expiryField)
 	o, err := a.organization(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -212,6 +221,8 @@ func (p organizationPatch) applied(o directory.Organization, replaced *directory
 	switch {
 	case replaced != nil:
 		o.CredentialKind, o.CredentialsExpireAt = replaced.CredentialKind, replaced.CredentialsExpireAt
+	case p.noEnd:
+		o.CredentialsExpireAt = nil
 	case p.CredentialsExpireAt != nil:
 		o.CredentialsExpireAt = utc(*p.CredentialsExpireAt)
 	}

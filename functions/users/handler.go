@@ -122,7 +122,7 @@ func (h Handler) sort(ctx context.Context, batch events.SQSEvent, response *sqsb
 			if s.probe == nil || t.NotBefore.IsZero() { // a request is not overtaken
 				current = &task{attempt: reconcile.Attempt{Task: t}}
 				if s.probe != nil {
-					current.Duplicates = s.probe.Duplicates
+					current.Duplicates, current.attempt.Look = s.probe.Duplicates, t.Look || s.probe.attempt.Look
 				}
 				s.probe = current
 			}

@@ -76,16 +76,22 @@ func readJSON(data []byte, v any) error {
 	}
 }
 
+// Removes reports whether a body has a null for a field.
+func Removes(body []byte, name string) bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(body, &fields) == nil && string(fields[name]) == "null"
+}
+
 // MustRemoveNothing refuses a body with a null. In a JSON Merge Patch (RFC 7396) a null
-// removes the field, but every field that can be patched is required. After decoding, a
-// null cannot be distinguished from a missing field.
-func MustRemoveNothing(body []byte) error {
+// removes the field, but every field that can be patched is required, except for some. After
+// decoding, a null cannot be distinguished from a missing field.
+func MustRemoveNothing(body []byte, except ...string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil // it was decoded already: nothing to remove in it
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if string(fields[name]) == "null" {
+		if string(fields[name]) == "null" && !slices.Contains(except, name) {
 			return Refuse(fault.New(fault.Invalid, "api.patch", name+" cannot be removed: leave it out, or give it a value"), "body."+name, nil)
 		}
 	}

@@ -40,7 +40,8 @@ type Suspension struct {
 	Scope   Scope     `json:"scope" enum:"everything,users,groups,part" doc:"Which tasks wait: all of the directory, those of all users or of all groups, or those that need the part which is missing"`
 	Since   time.Time `json:"since"`
 	// Rights are the permissions of the application when it was suspended, in a form that
-	// is only to be compared; "" if they are not known.
+	// is only to be compared; "" if they are not known. Of a right that JumpCloud's key lacks
+	// it is what could not be read for it.
 	Rights string `json:"rights,omitempty" hidden:"true"`
 }
 

@@ -16,6 +16,7 @@ type people struct {
 	byEmail, byUsername map[string]directory.User // in lower case
 	byID                map[directory.UserID]directory.User
 	owners              map[directory.EntraID]store.Owner
+	exclude             directory.Exclude // of the directory
 }
 
 // findPeople looks up who in JumpCloud has the address, the UPN, the username or the id of
@@ -34,7 +35,7 @@ func (p Parts) findPeople(ctx context.Context, s side, accounts []directory.Tena
 			q.IDs = append(q.IDs, directory.UserID(a.ImmutableID))
 		}
 	}
-	found := people{byEmail: map[string]directory.User{}, byUsername: map[string]directory.User{}, byID: map[directory.UserID]directory.User{}}
+	found := people{byEmail: map[string]directory.User{}, byUsername: map[string]directory.User{}, byID: map[directory.UserID]directory.User{}, exclude: s.directory.Settings.Exclude}
 	if len(accounts) == 0 {
 		return found, nil
 	}
@@ -108,6 +109,9 @@ const (
 func (p people) judge(a directory.TenantAccount) Candidate {
 	if who := p.who(a); who != "" {
 		return Candidate{a, Known, who}
+	}
+	if p.exclude.HasUPN(a.UPN) {
+		return Candidate{a, Blocked, fmt.Sprintf("The sign-in name %s is listed in exclude.upns of this directory: take it off the list to import the account", a.UPN)}
 	}
 	if why := a.NotImportable(); why != "" {
 		return Candidate{a, Blocked, why}

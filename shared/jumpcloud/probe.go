@@ -3,6 +3,7 @@ package jumpcloud
 import (
 	"context"
 	"net/http"
+	"strings"
 )
 
 // ProbeKey implements reconcile.JumpCloud: it reads one user. The organization itself needs
@@ -10,4 +11,55 @@ import (
 func (c *Client) ProbeKey(ctx context.Context) error {
 	_, err := c.do(ctx, call{op: "jumpcloud.probe", subject: string(c.organization), method: http.MethodGet, url: c.api + "/systemusers?limit=1&fields=_id"})
 	return err
+}
+
+// AnyGroup is a read that shows whether the key may read groups, in the form of
+// [Refused.Read].
+const AnyGroup = "/v2/usergroups?limit=1"
+
+// ProbeRead implements reconcile.JumpCloud: it reads once more what [Refused] says. A
+// refusal names the scope that the key needs for it.
+func (c *Client) ProbeRead(ctx context.Context, read string) error {
+	_, err := c.do(ctx, call{op: "jumpcloud.probe", subject: read, method: http.MethodGet, url: c.api + read})
+	if err == nil {
+		return nil
+	}
+	return needing(ScopeOf(read), err)
+}
+
+// Refused is the cause of a fault: JumpCloud does not allow the key to read something.
+type Refused struct {
+	Read string // what was to be read: path and query after the address of the API
+	said error
+}
+
+// Error is what JumpCloud said.
+func (r *Refused) Error() string { return r.said.Error() }
+
+// Unwrap returns what JumpCloud said.
+func (r *Refused) Unwrap() error { return r.said }
+
+// refusal gives a refusal of the key what was to be read.
+func (c *Client) refusal(r *http.Request, status int, said error) error {
+	read, ours := strings.CutPrefix(r.URL.String(), c.api)
+	if r.Method != http.MethodGet || status != http.StatusForbidden || !ours {
+		return said
+	}
+	return &Refused{Read: read, said: said}
+}
+
+// ScopeOf is the scope that a key needs for a read of [Refused] (JumpCloud API documentation,
+// x-scopes).
+func ScopeOf(read string) string {
+	path, _, _ := strings.Cut(read, "?")
+	switch {
+	case strings.HasSuffix(path, "/associations"):
+		return "associations.readonly"
+	case strings.HasSuffix(path, "/membership"), strings.HasSuffix(path, "/users"), strings.Contains(path, "/systemusers"):
+		return "users.readonly"
+	case strings.HasSuffix(path, "/memberof"), strings.Contains(path, "groups"):
+		return "groups.readonly"
+	default:
+		return "directories.readonly"
+	}
 }

@@ -144,6 +144,7 @@ func (c *Client) exchangeOnce(ctx context.Context, what call, signIn func(*http.
 		means.kind = fault.Transient
 	}
 	problem := fail(means.kind, c.meaning(response.StatusCode, means.message), errors.New(c.describe(response.StatusCode, body)))
+	problem.Err = c.refusal(request, response.StatusCode, problem.Err)
 	problem.RetryAfter, _ = retryafter.Of(response.Header, time.Now())
 	if what.explain != nil {
 		what.explain(problem, response.StatusCode, body)

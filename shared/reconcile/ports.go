@@ -24,6 +24,9 @@ type JumpCloud interface {
 	// ProbeKey reads next to nothing: a fault of kind Unauthorized or Forbidden says that
 	// JumpCloud refuses the organization's key.
 	ProbeKey(ctx context.Context) error
+	// ProbeRead reads once more what was refused, see [jumpcloud.Refused]. The message of a
+	// refusal names the right that the key lacks.
+	ProbeRead(ctx context.Context, read string) error
 }
 
 // JumpCloudUsers reads the users of one organization.

@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/secret"
 	"entrasync/shared/store"
 )
 
@@ -26,7 +27,7 @@ const askedPause = 5 * time.Second
 // Probe looks whether the suspensions of a directory are over, and sends the tasks that
 // waited for that.
 func (s Users) Probe(ctx context.Context, a Attempt) Outcome {
-	p := probing{Parts: s.Parts, id: a.Directory, due: a.NotBefore}
+	p := probing{Parts: s.Parts, id: a.Directory, due: a.NotBefore, look: a.Look}
 	if err := p.run(ctx); err != nil && !fault.Is(err, fault.NotFound) {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(a.Directory)).Msg("the probe of a suspended directory failed: it is tried again")
 		return Outcome{Retry: true, After: waitBefore(a.Number, fault.Of(err)), Err: err, Afresh: a.Last}
@@ -39,6 +40,8 @@ type probing struct {
 	Parts
 	id  directory.ID
 	due time.Time // zero: it was requested
+	// look asks to look also if the directory is not suspended.
+	look bool
 }
 
 // run makes the probe and sends what waits.
@@ -46,6 +49,9 @@ func (p probing) run(ctx context.Context) error {
 	dir, err := p.Store.Directory(ctx, p.id)
 	if err != nil {
 		return err
+	}
+	if p.look && !dir.IsSuspended() {
+		p.lookAt(ctx, dir)
 	}
 	if !dir.IsProbed() || p.isOvertaken(dir) {
 		return nil
@@ -79,6 +85,19 @@ func (p probing) run(ctx context.Context) error {
 		})
 	default:
 		return nil
+	}
+}
+
+// lookAt looks at both sides whether a directory that is not suspended is to be. If that
+// cannot be known now, whoever comes upon the next refusal asks again.
+func (p probing) lookAt(ctx context.Context, dir directory.Directory) {
+	for _, reason := range []directory.Reason{directory.JumpCloudRefused, directory.ConsentLost} {
+		if reason == directory.ConsentLost && dir.TenantObject == "" {
+			return // the tenant has never let the application in, and the directory says so
+		}
+		if p.recognise(ctx, dir, directory.Everything, &fault.Error{Op: "reconcile.look", Kind: fault.Unauthorized, Reason: reason}) != nil {
+			return
+		}
 	}
 }
 
@@ -145,9 +164,26 @@ const partlyFor = 30 * time.Minute
 
 // checkPart looks whether a missing permission is there.
 func (p probing) checkPart(ctx, looking context.Context, dir directory.Directory, s directory.Suspension) error {
+	if s.Reason == directory.JumpCloudRefused {
+		return p.checkRight(ctx, looking, dir, s)
+	}
 	_, rights, err := p.probeEntra(looking, dir.Tenant, s.Scope)
 	same := s.Scope == directory.OfPart && rights == s.Rights && time.Since(s.Since) < partlyFor
 	if err != nil || same {
+		p.isStill(ctx, dir, s)
+		return nil
+	}
+	return p.end(ctx, dir.ID, s)
+}
+
+// checkRight looks whether JumpCloud's key has the right that it lacked. If what was refused
+// can never be read again, those who wait find out by themselves.
+func (p probing) checkRight(ctx, looking context.Context, dir directory.Directory, s directory.Suspension) error {
+	client, err := p.Clients.JumpCloud(secret.Fresh(looking), dir.Organization)
+	if err == nil {
+		err = client.ProbeRead(looking, s.Rights)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Invalid) {
 		p.isStill(ctx, dir, s)
 		return nil
 	}

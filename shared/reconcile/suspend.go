@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -9,6 +10,7 @@ import (
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/jumpcloud"
 	"entrasync/shared/plan"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -63,6 +65,9 @@ func (p Parts) recognise(ctx context.Context, dir directory.Directory, scope dir
 	if s := now.Stopped(scope); s != nil {
 		return s
 	}
+	if s := lacksRight(now, f); s != nil {
+		return s
+	}
 	looking, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	s := p.confirm(looking, now, scope, f)
@@ -76,7 +81,7 @@ func (p Parts) recognise(ctx context.Context, dir directory.Directory, scope dir
 		zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(dir.ID)).Str("reason", string(s.Reason)).Msg("the directory could not be suspended")
 		return nil
 	}
-	if s.Reason == directory.JumpCloudRefused {
+	if s.Reason == directory.JumpCloudRefused && s.Scope == directory.Everything {
 		p.suspendSiblings(keeping, dir, *s)
 	}
 	return &kept
@@ -89,6 +94,9 @@ func (p Parts) confirm(ctx context.Context, dir directory.Directory, scope direc
 	switch {
 	case s.Reason == directory.JumpCloudRefused:
 		refused := p.probeJumpCloud(ctx, dir.Organization)
+		if refused == nil {
+			return p.confirmRight(ctx, dir, scope, f, *s)
+		}
 		if !isRefusal(refused) {
 			return nil
 		}
@@ -116,6 +124,45 @@ func (p Parts) confirm(ctx context.Context, dir directory.Directory, scope direc
 	case err == nil:
 		s.Scope, s.Rights = directory.OfPart, rights
 	default:
+		return nil
+	}
+	return s
+}
+
+// confirmRight looks once more whether the key, which works, lacks the right for what was
+// refused. Without the right to read groups no group can be read; what else is missing
+// concerns those who came upon it.
+func (p Parts) confirmRight(ctx context.Context, dir directory.Directory, scope directory.Scope, f *fault.Error, s directory.Suspension) *directory.Suspension {
+	var refused *jumpcloud.Refused
+	if !errors.As(f, &refused) {
+		return nil
+	}
+	client, err := p.Clients.JumpCloud(secret.Fresh(ctx), dir.Organization)
+	if err != nil {
+		return nil
+	}
+	s.Scope, s.Rights = directory.OfPart, refused.Read
+	if scope == directory.OfGroups {
+		if err = client.ProbeRead(ctx, jumpcloud.AnyGroup); isRefusal(err) {
+			s.Scope, s.Rights = scope, jumpcloud.AnyGroup
+		}
+	}
+	if s.Scope == directory.OfPart {
+		err = client.ProbeRead(ctx, refused.Read)
+	}
+	if !isRefusal(err) {
+		return nil
+	}
+	s.Message = sentenceOf(fault.Of(err))
+	return &s
+}
+
+// lacksRight is the suspension for a right that JumpCloud's key is known to lack and that a
+// refusal is part of; nil if there is none.
+func lacksRight(dir directory.Directory, f *fault.Error) *directory.Suspension {
+	var refused *jumpcloud.Refused
+	s := dir.Of(directory.OfPart)
+	if s == nil || s.Reason != directory.JumpCloudRefused || !errors.As(f, &refused) || jumpcloud.ScopeOf(s.Rights) != jumpcloud.ScopeOf(refused.Read) {
 		return nil
 	}
 	return s
@@ -190,6 +237,15 @@ func (p Parts) suspend(ctx context.Context, id directory.ID, s directory.Suspens
 // SuspendedMetric counts, for each directory, that it was suspended, and each probe that
 // finds it suspended still.
 const SuspendedMetric = "directory_suspended"
+
+// Look is the task that looks whether everybody in a directory is refused, and suspends it
+// then. It is for those who come upon a refusal and have no task: while nothing changes there
+// is none.
+func Look(id directory.ID) Task {
+	look := Probe(id, time.Time{})
+	look.Look = true
+	return look
+}
 
 // Probe is the task that checks whether a directory is suspended still, when it is due at a
 // time; at the zero time, at once.

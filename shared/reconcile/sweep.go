@@ -61,7 +61,7 @@ func (s Sweep) Run(ctx context.Context) error {
 		s.Metrics.Count("directories_swept", len(all)) // the alarm for missing successes counts from then on
 	}
 	found := map[store.UnfinishedKind]int{}
-	failed := []error{s.probe(ctx, all)}
+	failed := []error{s.probe(ctx, all), s.look(ctx, all)}
 	left := len(all)
 	for _, i := range rand.Perm(len(all)) { //nolint:gosec // nobody gains by guessing the order
 		if !deadline.Allows(ctx, sweepLimit) {
@@ -100,6 +100,25 @@ func (s Sweep) probe(ctx context.Context, all []directory.Directory) error {
 		zerolog.Ctx(ctx).Warn().Int("directories", len(late)).Msg("the sweep found suspended directories that nobody probes")
 	}
 	return Enqueue(ctx, s.Users, late...)
+}
+
+// look has somebody look at a directory of each organization whose key was refused when its
+// feed was read. The look at one directory is for all of them.
+func (s Sweep) look(ctx context.Context, all []directory.Directory) error {
+	var looks []Task
+	var failed []error
+	seen := map[directory.OrganizationID]bool{}
+	for _, dir := range all {
+		if dir.IsSuspended() || seen[dir.Organization] {
+			continue
+		}
+		seen[dir.Organization] = true
+		feed, err := s.Store.CatchUp(ctx, dir.Organization)
+		if failed = append(failed, err); err == nil && feed.Trouble != nil && feed.Trouble.Reason == directory.JumpCloudRefused {
+			looks = append(looks, Look(dir.ID))
+		}
+	}
+	return errors.Join(append(failed, Enqueue(ctx, s.Users, looks...))...)
 }
 
 // sweep sweeps one directory and adds what it found to found. A page that fails does not

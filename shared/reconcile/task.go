@@ -43,6 +43,9 @@ type Task struct {
 	Thought int `json:"thought,omitempty"`
 	// Probe asks to look whether a suspended directory works again; there is no User then.
 	Probe bool `json:"probe,omitempty"`
+	// Look asks a probe to look also if the directory is not suspended, because somebody was
+	// refused there.
+	Look bool `json:"look,omitempty"`
 	// Password, if set, asks to set a password instead of bringing the user up to date.
 	Password *SealedPassword `json:"password,omitempty"`
 }

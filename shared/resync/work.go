@@ -170,6 +170,7 @@ type run struct {
 	entra     Entra
 	jumpcloud JumpCloud
 	overtaken bool
+	looked    bool                         // a look at the directory was asked for
 	saidAt    time.Time                    // when the log last said how far the job is
 	links     linkPage                     // the last one that was read
 	names     map[directory.GroupID]string // of all groups in JumpCloud; nil: not read yet
@@ -403,11 +404,24 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 		return 0, true, r.end(ctx, store.JobFailed, "the resync was given up after a day without progress: "+said)
 	}
 	r.job.Reason, r.job.Message = f.Reason, said
+	r.look(recording, f)
 	wait = f.RetryAfter
 	if wait == 0 {
 		wait = troubleWait
 	}
 	return wait, now.Sub(r.job.TroubleSince) > patientTrouble, r.save(ctx)
+}
+
+// look asks, once an invocation, whether a refusal is one of everybody in the directory: while
+// nothing changes no task would come upon it. If the message is lost, the next one asks.
+func (r *run) look(ctx context.Context, f *fault.Error) {
+	if r.looked || f.Kind != fault.Unauthorized && f.Kind != fault.Forbidden {
+		return
+	}
+	r.looked = true
+	if err := reconcile.Enqueue(ctx, r.Users, reconcile.Look(r.job.Directory)); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(r.job.Directory)).Msg("nobody looks yet whether everybody in the directory is refused")
+	}
 }
 
 // end ends the job.
