@@ -270,6 +270,60 @@ func TestWhoWasLetInByHandIsShutOut(t *testing.T) {
 	})
 }
 
+// The account of somebody who left is disabled again if somebody enables it, or that is
+// reported once, however the user left; unless it belongs to somebody else by now.
+func TestALeaverWhoWasLetInByHandIsShutOut(t *testing.T) {
+	leaves := map[string]func(*fixture, directory.UserID){
+		"deleted": func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(id))) },
+		"disconnected": func(f *fixture, id directory.UserID) {
+			_, err := f.store.Disconnect(f.t.Context(), f.directory.ID, id, directory.Direct, directory.Disconnected)
+			f.must(err)
+		},
+	}
+	for name, leave := range leaves {
+		for _, whole := range []bool{true, false} {
+			for _, who := range []string{"repaired", "reported", "somebody else's"} {
+				t.Run(fmt.Sprintf("%s, whole %t, %s", name, whole, who), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						f := newFixture(t)
+						f.settings(func(s *directory.Settings) { s.RepairDrift = who != "reported" })
+						ann, account := f.longAgo("ann")
+						leave(f, ann)
+						f.run(ann)
+						time.Sleep(time.Hour)
+						f.run(ann)
+						time.Sleep(time.Hour)
+						if link := f.link(ann); !link.Freed || link.State != directory.Disabled {
+							t.Fatalf("link %+v, want it freed and disabled", link)
+						}
+						f.byHand(account, map[string]any{"accountEnabled": true})
+						wantDrifts, wantEnabled := 1, who != "repaired"
+						if who == "somebody else's" {
+							_, err := f.store.Claim(t.Context(), f.directory.TenantObject, account, store.Owner{Organization: f.directory.Organization, User: "65f0000000000000000000ff"}, f.directory.ID)
+							f.must(err)
+							wantDrifts = 0
+						}
+						f.resync(whole)
+						time.Sleep(time.Hour)
+						f.resync(whole)
+						if got := f.values(account).Enabled; got != wantEnabled || len(f.drifts()) != wantDrifts {
+							t.Errorf("enabled %t with the findings %v, want %t with %d", got, f.drifts(), wantEnabled, wantDrifts)
+						}
+						if link := f.link(ann); !link.Freed || link.Status != directory.Released {
+							t.Errorf("link %+v, want it released and freed", link)
+						}
+						owners, err := f.store.Owners(t.Context(), f.directory.TenantObject, []directory.EntraID{account})
+						f.must(err)
+						if owner := owners[account]; owner.User == ann {
+							t.Errorf("the account belongs to %+v, want it free again", owner)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
 // The manager is compared where the list shows one, or the account is read.
 func TestAManagerWhoWasChangedByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -162,6 +162,19 @@ func TestWhatIsNotOursIsNotCompared(t *testing.T) {
 			l.Status, l.Applied = directory.Released, directory.Attributes{directory.AccountEnabled: directory.Bool(false)}
 			c.Account.Attributes = directory.Attributes{directory.AccountEnabled: directory.Bool(true)}
 		}, true},
+		"freed, and enabled": {func(l *directory.Link, c *directory.AccountChange) {
+			l.Freed, l.Status, l.Applied = true, directory.Released, directory.Attributes{directory.AccountEnabled: directory.Bool(false)}
+			c.Account.Attributes = directory.Attributes{directory.AccountEnabled: directory.Bool(true)}
+		}, true},
+		"freed, and enabled as found before": {func(l *directory.Link, c *directory.AccountChange) {
+			l.Freed, l.Status, l.Applied = true, directory.Released, directory.Attributes{directory.AccountEnabled: directory.Bool(false)}
+			l.Drift = directory.Findings{{Attribute: directory.AccountEnabled, Expected: directory.Bool(false), Found: directory.Bool(true)}}
+			c.Account.Attributes = directory.Attributes{directory.AccountEnabled: directory.Bool(true)}
+		}, false},
+		"freed, and gone": {func(l *directory.Link, c *directory.AccountChange) {
+			l.Freed, l.Status, l.Applied = true, directory.Released, directory.Attributes{directory.AccountEnabled: directory.Bool(false)}
+			c.Gone = true
+		}, false},
 		"the manager is not shown": {func(l *directory.Link, c *directory.AccountChange) {
 			l.Applied, c.Account.Attributes = directory.Attributes{directory.Manager: directory.Text("m")}, nil
 		}, false},

@@ -114,6 +114,7 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if !u.plan.Desired.Managed {
+			b.regain(ctx, u)
 			continue
 		}
 		isBack := b.isBack(u)
@@ -159,6 +160,31 @@ func (b *userBatch) claimAgain(ctx context.Context, u *user) error {
 		u.link.Version++
 	}
 	return err
+}
+
+// regain claims the account of a released user again for a comparison, which disables it if
+// somebody enabled it by hand. The link keeps what was written: that is compared. An account
+// that somebody else has by now is theirs.
+func (b *userBatch) regain(ctx context.Context, u *user) {
+	if !u.link.Freed || u.link.EntraID == "" || u.keptElsewhere() || !u.compares(u.link.Standing, u.attempt.Compare, time.Now().UTC()) {
+		return
+	}
+	link := u.link
+	link.Freed = false
+	_, err := b.Store.ClaimAgain(ctx, b.dir.TenantObject, b.owner(u), link)
+	switch {
+	case err == nil:
+		u.link.Freed = false
+		u.link.Version++
+		u.plan.Link = u.link
+	case fault.Is(err, fault.Changed):
+		b.retry(ctx, u, err)
+	case fault.Is(err, fault.Conflict):
+		u.link.Drift = nil
+		u.plan.Link = u.link
+	default:
+		b.fail(ctx, u, err)
+	}
 }
 
 // isBack reports whether the user left since the link learnt what Entra has. The status alone

@@ -22,9 +22,6 @@ const (
 	// linkLife is how long Entra remembers up to where its changes were read (Graph, delta
 	// query overview: seven days for directory objects).
 	linkLife = 7 * 24 * time.Hour
-	// changesLag is how much later than a change it may be shown (15 minutes were seen): a
-	// list does not say of an account that was written so shortly before that it is gone.
-	changesLag = 15 * time.Minute
 	// mostBegins is how often a list of all is begun anew in one job.
 	mostBegins = 5
 	// linksPage is how many links are compared with a complete list at once.
@@ -82,8 +79,8 @@ type tracked struct {
 	list, changes func(ctx context.Context, from string) (entraPage, error)
 	// fresh is the link that was given before the list was begun.
 	fresh string
-	// known is a page of what our links say, without what was written so late that the list
-	// may not show it.
+	// known is a page of what our links say. What was written so late that the list may not
+	// show it yet is among them: the task compares it later.
 	known func(ctx context.Context, cursor string) (objects []knownObject, next string, err error)
 	// missing has those judged that the list did not show.
 	missing func(ctx context.Context, objects []knownObject) (reconcile.DriftFound, error)
@@ -156,7 +153,7 @@ func (r *run) accounts() tracked {
 			page, err := r.Store.Links(ctx, r.dir.ID, linksPage, cursor)
 			var objects []knownObject
 			for _, l := range page.Items {
-				if id := l.Account(); id != "" && r.certain(l.Standing) {
+				if id := l.Account(); id != "" {
 					objects = append(objects, knownObject{user: l.User, id: id})
 				}
 			}
@@ -205,7 +202,7 @@ func (r *run) groups() tracked {
 			page, err := r.Store.GroupLinksThat(ctx, r.dir.ID, "", "", linksPage, cursor)
 			var objects []knownObject
 			for _, l := range page.Items {
-				if l.EntraID != "" && !l.Freed && r.certain(l.Standing) {
+				if l.EntraID != "" && !l.Freed {
 					objects = append(objects, knownObject{group: l.Group, id: l.EntraID})
 				}
 			}
@@ -219,11 +216,6 @@ func (r *run) groups() tracked {
 			return r.Drift.MissingGroups(ctx, r.dir, groups)
 		},
 	}
-}
-
-// certain reports whether a list that was begun at the place's time would show the object.
-func (r *run) certain(s directory.Standing) bool {
-	return s.LastWriteAt.Before(r.place.Entra.At.Add(-changesLag))
 }
 
 // stepEntra reads the next page of one kind of object.
