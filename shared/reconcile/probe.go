@@ -51,7 +51,7 @@ func (p probing) run(ctx context.Context) error {
 		return err
 	}
 	if p.look && !dir.IsSuspended() {
-		p.lookAt(ctx, dir)
+		p.checkBoth(ctx, dir)
 	}
 	if !dir.IsProbed() || p.isOvertaken(dir) {
 		return nil
@@ -88,9 +88,9 @@ func (p probing) run(ctx context.Context) error {
 	}
 }
 
-// lookAt looks at both sides whether a directory that is not suspended is to be. If that
+// checkBoth checks with both sides whether a directory that is not suspended is to be. If that
 // cannot be known now, whoever comes upon the next refusal asks again.
-func (p probing) lookAt(ctx context.Context, dir directory.Directory) {
+func (p probing) checkBoth(ctx context.Context, dir directory.Directory) {
 	for _, reason := range []directory.Reason{directory.JumpCloudRefused, directory.ConsentLost} {
 		if reason == directory.ConsentLost && dir.TenantObject == "" {
 			return // the tenant has never let the application in, and the directory says so

@@ -61,7 +61,7 @@ func (s Sweep) Run(ctx context.Context) error {
 		s.Metrics.Count("directories_swept", len(all)) // the alarm for missing successes counts from then on
 	}
 	found := map[store.UnfinishedKind]int{}
-	failed := []error{s.probe(ctx, all), s.look(ctx, all)}
+	failed := []error{s.probe(ctx, all), s.check(ctx, all)}
 	left := len(all)
 	for _, i := range rand.Perm(len(all)) { //nolint:gosec // nobody gains by guessing the order
 		if !deadline.Allows(ctx, sweepLimit) {
@@ -102,9 +102,9 @@ func (s Sweep) probe(ctx context.Context, all []directory.Directory) error {
 	return Enqueue(ctx, s.Users, late...)
 }
 
-// look has somebody look at a directory of each organization whose key was refused when its
-// feed was read. The look at one directory is for all of them.
-func (s Sweep) look(ctx context.Context, all []directory.Directory) error {
+// check has one directory of each organization checked whose key was refused when its
+// feed was read. The check of one is for all of them.
+func (s Sweep) check(ctx context.Context, all []directory.Directory) error {
 	var looks []Task
 	var failed []error
 	seen := map[directory.OrganizationID]bool{}

@@ -170,7 +170,7 @@ type run struct {
 	entra     Entra
 	jumpcloud JumpCloud
 	overtaken bool
-	looked    bool                         // a look at the directory was asked for
+	looked    bool                         // a check of the directory was asked for
 	saidAt    time.Time                    // when the log last said how far the job is
 	links     linkPage                     // the last one that was read
 	names     map[directory.GroupID]string // of all groups in JumpCloud; nil: not read yet
