@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 )
 
@@ -29,10 +30,12 @@ func ExcludeTask(dir directory.Directory, cause plan.Cause) (task GroupTask, ok 
 // administrator of Entra may give an account another name.
 const nameLife = time.Minute
 
-// named remembers which accounts have the sign-in names that directories exclude.
+// named remembers which accounts have the sign-in names that directories exclude, and what
+// JumpCloud says of the excluded users who have no account.
 type named struct {
-	mu  sync.Mutex
-	all map[directory.ID]namedAccounts
+	mu     sync.Mutex
+	all    map[directory.ID]namedAccounts
+	people map[directory.ID]namedPeople
 }
 
 // namedAccounts are the accounts that had some sign-in names at a time.
@@ -103,58 +106,140 @@ func (n *named) keep(id directory.ID, found namedAccounts) {
 // are those that have the names of excluded users who have no account here: such a person may
 // have an account all the same.
 func (b *groupBatch) excludedIn(ctx context.Context, strangers bool) (map[directory.EntraID]bool, error) {
-	exclude := b.dir.Settings.Exclude
-	users := slices.Clone(exclude.Users)
-	if exclude.Group != "" {
-		members, err := b.Store.ExcludedMembers(ctx, b.dir.ID, exclude.Group)
-		if err != nil {
-			return nil, err
-		}
-		users = append(users, members...)
-	}
-	accounts, without := map[directory.EntraID]bool{}, setOf(users)
-	if err := b.Store.EachLink(ctx, b.dir.ID, users, func(link directory.Link) {
-		if link.EntraID != "" {
-			accounts[link.EntraID] = true
-			delete(without, link.User)
-		}
-	}); err != nil {
+	accounts, without, err := b.excludedUsers(ctx, b.dir)
+	if err != nil {
 		return nil, err
 	}
-	names := slices.Clone(exclude.UPNs)
-	if strangers && len(without) > 0 {
-		theirs, err := b.namesOf(ctx, slices.Sorted(maps.Keys(without)))
-		if err != nil {
+	names := slices.Clone(b.dir.Settings.Exclude.UPNs)
+	if strangers {
+		if err := b.addNames(ctx, b.dir, b.jumpcloud, without, time.Time{}); err != nil {
 			return nil, err
 		}
-		names = append(names, theirs...)
+		for _, id := range slices.Sorted(maps.Keys(without)) {
+			names = append(names, without[id]...)
+		}
 	}
 	listed, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, names)
 	maps.Copy(accounts, listed)
 	return accounts, err
 }
 
-// namesOf are the sign-in names that users would have in the directory.
-func (b *groupBatch) namesOf(ctx context.Context, users []directory.UserID) ([]directory.UPN, error) {
+// excludedUsers are the accounts of the users whom a directory excludes, and the users who
+// have none here, with the sign-in names that we remember of them.
+func (p Parts) excludedUsers(ctx context.Context, dir directory.Directory) (accounts map[directory.EntraID]bool, without map[directory.UserID][]directory.UPN, err error) {
+	users := slices.Clone(dir.Settings.Exclude.Users)
+	if group := dir.Settings.Exclude.Group; group != "" {
+		members, err := p.Store.ExcludedMembers(ctx, dir.ID, group)
+		if err != nil {
+			return nil, nil, err
+		}
+		users = append(users, members...)
+	}
+	accounts, without = map[directory.EntraID]bool{}, map[directory.UserID][]directory.UPN{}
+	for _, id := range users {
+		without[id] = nil
+	}
+	err = p.Store.EachLink(ctx, dir.ID, slices.Sorted(maps.Keys(without)), func(link directory.Link) {
+		if link.EntraID != "" {
+			accounts[link.EntraID] = true
+			delete(without, link.User)
+		} else {
+			without[link.User] = link.ExcludedAs
+		}
+	})
+	return accounts, without, err
+}
+
+// addNames adds the sign-in names that accounts of users may have by what JumpCloud says of
+// the users, not older than since and than peopleLife. Of a user whom JumpCloud does not have
+// only the names are known that we remember.
+func (p Parts) addNames(ctx context.Context, dir directory.Directory, jumpcloud JumpCloud, names map[directory.UserID][]directory.UPN, since time.Time) error {
+	if len(names) == 0 {
+		return nil
+	}
+	found, err := p.people(ctx, dir.ID, jumpcloud, slices.Sorted(maps.Keys(names)), since)
+	for id, user := range found {
+		names[id] = joined(names[id], dir.Settings.Names(user))
+	}
+	return err
+}
+
+// joined are the names of two lists, each once.
+func joined(some, others []directory.UPN) []directory.UPN {
+	all := slices.Clone(some)
+	for _, name := range others {
+		if !slices.ContainsFunc(all, name.Same) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// people reads users in JumpCloud, those whom no list shows one by one.
+func (p Parts) people(ctx context.Context, id directory.ID, jumpcloud JumpCloud, users []directory.UserID, since time.Time) (map[directory.UserID]directory.User, error) {
+	now := time.Now()
+	if known := p.named.peopleOf(id, users, later(since, now.Add(-peopleLife))); known != nil {
+		return known, nil
+	}
 	found := map[directory.UserID]directory.User{}
 	for chunk := range slices.Chunk(users, listedAtOnce) {
-		some, err := b.jumpcloud.ListUsers(ctx, chunk)
+		some, err := jumpcloud.ListUsers(ctx, chunk)
 		if err != nil {
 			return nil, jumpCloudTrouble(err)
 		}
 		maps.Copy(found, some)
 	}
-	settings := b.dir.Settings
-	settings.Exclude = directory.Exclude{}
-	var names []directory.UPN
-	for _, id := range users {
-		if user, listed := found[id]; listed {
-			if name, obstacle := settings.UserPrincipalName(user); obstacle == nil {
-				names = append(names, name)
-			}
+	for _, each := range users {
+		if _, listed := found[each]; listed {
+			continue
+		}
+		user, err := jumpcloud.User(ctx, each)
+		switch {
+		case err == nil:
+			found[each] = user
+		case !fault.Is(err, fault.NotFound):
+			return nil, jumpCloudTrouble(err)
 		}
 	}
-	return names, nil
+	p.named.keepPeople(id, namedPeople{users: users, at: now, found: found})
+	return found, nil
+}
+
+// peopleLife is for how long it is believed what JumpCloud says of the excluded users.
+const peopleLife = time.Minute
+
+// namedPeople are users as JumpCloud had them at a time.
+type namedPeople struct {
+	users []directory.UserID // that were asked for
+	at    time.Time
+	found map[directory.UserID]directory.User
+}
+
+// peopleOf are the users that are known; nil if they were read before since, or if they are
+// not all of them.
+func (n *named) peopleOf(id directory.ID, users []directory.UserID, since time.Time) map[directory.UserID]directory.User {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if known := n.people[id]; slices.Equal(known.users, users) && known.at.After(since) {
+		return known.found
+	}
+	return nil
+}
+
+// keepPeople notes what JumpCloud says of users.
+func (n *named) keepPeople(id directory.ID, read namedPeople) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.people == nil {
+		n.people = map[directory.ID]namedPeople{}
+	}
+	n.people[id] = read
 }
 
 // listedAtOnce is how many users are listed together.
