@@ -478,3 +478,48 @@ func TestAnExcludedGroupIsMissingOnce(t *testing.T) {
 		f.mustBeSpared("after a wrong answer", ann, before)
 	})
 }
+
+// Strangers are spared as long as the account of an excluded person is not known: it may be
+// any of them. It is known by the name that it would have, also if only one person is excluded
+// or if JumpCloud lists nobody.
+func TestAnUnknownExcludedAccountSparesStrangers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		email, account string
+		want           []string
+	}{
+		"of its name":      {"glass@contoso.example", "glass", []string{"ann", "glass"}},
+		"of another name":  {"glass@contoso.example", "vault", []string{"ann", "stranger", "vault"}},
+		"of no domain":     {"glass@fabrikam.example", "glass", []string{"ann", "glass", "stranger"}},
+		"of a lost person": {"", "glass", []string{"ann", "glass", "stranger"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) {
+					s.ExactMembership, s.Domains = true, []directory.Domain{{Name: "contoso.example"}}
+				})
+				ann := f.person("ann")
+				glass := directory.UserID("5f0000000000000000000001") // JumpCloud has nobody of that id
+				if tc.email != "" {
+					glass = f.HireAs("glass", tc.email)
+				}
+				sales := f.group("Sales", ann)
+				f.run(sales)
+				f.finish()
+				for _, each := range []string{tc.account, "stranger"} {
+					account, err := f.tenant.AddUser(entratest.User{UserPrincipalName: each + "@contoso.example"})
+					f.must(err)
+					_, err = f.tenant.AddMember(string(f.link(sales).EntraID), account.ID)
+					f.must(err)
+				}
+				f.exclude(directory.Exclude{Users: []directory.UserID{glass}})
+				f.finish()
+				f.run(sales)
+				f.finish()
+				if got := f.names(sales); !slices.Equal(got, tc.want) {
+					t.Errorf("members %v, want %v", got, tc.want)
+				}
+			})
+		})
+	}
+}

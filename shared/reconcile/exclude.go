@@ -43,49 +43,52 @@ type namedAccounts struct {
 	names string
 	at    time.Time
 	ids   map[directory.EntraID]bool
+	had   map[string]bool // the names, in lower case, that accounts have which are not deleted
 }
+
+// has reports whether an account has a name.
+func (n namedAccounts) has(name directory.UPN) bool { return n.had[strings.ToLower(string(name))] }
 
 // excludedAccounts are the accounts, also deleted ones, that have one of some sign-in names
 // as Entra shows it. The answer may be a minute old.
-func (p Parts) excludedAccounts(ctx context.Context, entra Entra, id directory.ID, names []directory.UPN) (map[directory.EntraID]bool, error) {
+func (p Parts) excludedAccounts(ctx context.Context, entra Entra, id directory.ID, names []directory.UPN) (namedAccounts, error) {
 	if len(names) == 0 {
-		return nil, nil
+		return namedAccounts{}, nil
 	}
 	texts := make([]string, len(names))
 	for i, name := range names {
 		texts[i] = strings.ToLower(string(name))
 	}
 	key := strings.Join(texts, "\n")
-	if ids := p.named.of(id, key, time.Now()); ids != nil {
-		return ids, nil
+	if known, is := p.named.of(id, key, time.Now()); is {
+		return known, nil
 	}
-	now, ids := time.Now(), map[directory.EntraID]bool{}
-	for _, found := range entra.FindByUPN(ctx, names, nil) {
+	shown := namedAccounts{names: key, at: time.Now(), ids: map[directory.EntraID]bool{}, had: map[string]bool{}}
+	for i, found := range entra.FindByUPN(ctx, names, nil) {
 		if found.Err != nil {
-			return nil, found.Err
+			return namedAccounts{}, found.Err
 		}
 		if found.Account != nil {
-			ids[found.Account.ID] = true
+			shown.ids[found.Account.ID], shown.had[texts[i]] = true, true
 		}
 		if found.Deleted != nil {
-			ids[found.Deleted.ID] = true
+			shown.ids[found.Deleted.ID] = true
 		}
 	}
-	p.named.keep(id, namedAccounts{names: key, at: now, ids: ids})
-	return ids, nil
+	p.named.keep(id, shown)
+	return shown, nil
 }
 
-// of are the accounts that are known; nil if that is too long ago or of other names.
-func (n *named) of(id directory.ID, names string, now time.Time) map[directory.EntraID]bool {
+// of are the accounts that are known; is says that they are, of those names and not too long
+// ago.
+func (n *named) of(id directory.ID, names string, now time.Time) (known namedAccounts, is bool) {
 	if n == nil {
-		return nil
+		return known, false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if known := n.all[id]; known.names == names && now.Sub(known.at) < nameLife {
-		return known.ids
-	}
-	return nil
+	known = n.all[id]
+	return known, known.names == names && now.Sub(known.at) < nameLife
 }
 
 // keep notes which accounts have the names.
@@ -104,24 +107,28 @@ func (n *named) keep(id directory.ID, found namedAccounts) {
 // excludedIn are all accounts that a directory excludes, as far as they can be known: those
 // of the excluded users, and those that have a listed sign-in name. With strangers they also
 // are those that have the names of excluded users who have no account here: such a person may
-// have an account all the same.
-func (b *groupBatch) excludedIn(ctx context.Context, strangers bool) (map[directory.EntraID]bool, error) {
+// have an account all the same. faceless says that nothing shows which account is that of one
+// of them.
+func (b *groupBatch) excludedIn(ctx context.Context, strangers bool) (accounts map[directory.EntraID]bool, faceless bool, err error) {
 	accounts, without, err := b.excludedUsers(ctx, b.dir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	names := slices.Clone(b.dir.Settings.Exclude.UPNs)
 	if strangers {
 		if err := b.addNames(ctx, b.dir, b.jumpcloud, without, time.Time{}); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, id := range slices.Sorted(maps.Keys(without)) {
 			names = append(names, without[id]...)
 		}
 	}
 	listed, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, names)
-	maps.Copy(accounts, listed)
-	return accounts, err
+	maps.Copy(accounts, listed.ids)
+	for _, theirs := range without {
+		faceless = faceless || !slices.ContainsFunc(theirs, listed.has)
+	}
+	return accounts, faceless, err
 }
 
 // excludedUsers are the accounts of the users whom a directory excludes, and the users who
@@ -260,12 +267,12 @@ func (b *groupBatch) spareExcluded(ctx context.Context, g *group) error {
 		b.awaitExclusion(g, exclude.WhyUnread())
 		return nil
 	}
-	accounts, err := b.excludedIn(ctx, b.dir.Settings.ExactMembership)
+	accounts, faceless, err := b.excludedIn(ctx, b.dir.Settings.ExactMembership)
 	if err != nil {
 		return err
 	}
 	maps.Copy(accounts, g.match.excluded)
-	g.plan.Excluded = accounts
+	g.plan.Excluded, g.plan.Faceless = accounts, faceless
 	if exclude.Group == "" {
 		return nil
 	}

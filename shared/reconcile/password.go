@@ -202,7 +202,7 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	if err != nil {
 		return err
 	}
-	if accounts[link.EntraID] {
+	if accounts.ids[link.EntraID] {
 		return excludedFault(records.Excluded.WhyAccount())
 	}
 	// If the tenant cannot be read, Entra refuses the password where it must.

@@ -206,7 +206,7 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 		switch {
 		case why != nil:
 			b.refuseExcluded(ctx, u, why)
-		case accounts[u.todo[0].EntraID] || accounts[u.link.EntraID]:
+		case accounts.ids[u.todo[0].EntraID] || accounts.ids[u.link.EntraID]:
 			b.refuseExcluded(ctx, u, now.WhyAccount())
 		case !now.Exclusion.Known():
 			b.awaitExclusion(u, now.WhyUnread())
