@@ -523,3 +523,28 @@ func TestAnUnknownExcludedAccountSparesStrangers(t *testing.T) {
 		})
 	}
 }
+
+// An account that has just got an excluded name in Entra is not taken out of a group.
+func TestWhoGotAnExcludedNameJustNowStaysInTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales := f.group("Sales", ann, bob)
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{UPNs: []directory.UPN{"glass@contoso.example"}})
+		f.finish()
+		f.added(false, sales, bob)
+		f.changed(bob)
+		f.finish()
+		_, err := f.tenant.UpdateUser("ann@contoso.example", map[string]any{"userPrincipalName": "glass@contoso.example"})
+		f.must(err)
+		time.Sleep(10 * time.Second)
+		f.added(false, sales, ann)
+		f.changed(ann)
+		f.finish()
+		if got := f.names(sales); !slices.Equal(got, []string{"glass"}) {
+			t.Errorf("members %v, want glass, whose name is excluded by now", got)
+		}
+	})
+}

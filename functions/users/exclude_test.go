@@ -484,3 +484,43 @@ func TestTheNamesOfTheExcludedCostLittle(t *testing.T) {
 		}
 	})
 }
+
+// Before a write that renames, disables or takes over, and for a person who asks, it is looked
+// again which accounts have the listed names; for the rest that is believed for a minute.
+func TestWhoGotAnExcludedNameJustNow(t *testing.T) {
+	for name, tc := range map[string]struct {
+		after     time.Duration
+		requested bool
+		change    func(*fixture, directory.UserID)
+	}{
+		"disabled": {after: 10 * time.Second, change: func(f *fixture, ann directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(ann))) }},
+		"renamed": {after: 10 * time.Second, change: func(f *fixture, ann directory.UserID) {
+			f.update(ann, jumpcloudtest.Fields{"email": "ann2@contoso.example"})
+		}},
+		"asked for": {after: time.Second, requested: true, change: func(f *fixture, ann directory.UserID) {
+			f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				f.run(ann, bob)
+				f.exclude(directory.Exclude{UPNs: []directory.UPN{"glass@contoso.example"}})
+				f.update(bob, jumpcloudtest.Fields{"lastname": "Moss"})
+				f.run(bob)
+				before, err := f.accounts.UpdateUser("ann@contoso.example", map[string]any{"userPrincipalName": "glass@contoso.example"})
+				f.must(err)
+				time.Sleep(tc.after)
+				tc.change(f, ann)
+				if tc.requested {
+					f.sync(ann, time.Now().UTC())
+				} else {
+					f.run(ann)
+				}
+				f.unchanged(name, before)
+				f.mustBeExcluded(name, ann, "exclude.upns")
+			})
+		})
+	}
+}

@@ -26,9 +26,37 @@ func ExcludeTask(dir directory.Directory, cause plan.Cause) (task GroupTask, ok 
 	return GroupTask{Directory: dir.ID, Group: group, Cause: cause, AllMembers: true}, group != ""
 }
 
-// nameLife is for how long it is believed which accounts have the listed sign-in names: an
-// administrator of Entra may give an account another name.
-const nameLife = time.Minute
+// For how long it is believed which accounts have the listed sign-in names: an administrator
+// of Entra may give an account another name. Before a write that takes something from its
+// owner it is believed for graveLife, and so one look serves a batch.
+const (
+	nameLife  = time.Minute
+	graveLife = 5 * time.Second
+)
+
+// asOf is from when on an answer is believed that is used for a write. To a person who asks
+// nothing is answered that was known before.
+func asOf(grave bool, cause plan.Cause) time.Time {
+	life := nameLife
+	if grave {
+		life = graveLife
+	}
+	since := time.Now().Add(-life)
+	if cause.Requested {
+		since = later(since, cause.At)
+	}
+	return since
+}
+
+// isGrave reports whether an action renames, disables or takes over an account, or takes
+// members out of a group.
+func isGrave(a plan.Action) bool {
+	if a.Type == plan.Provision { // there is no account yet
+		return false
+	}
+	removes := slices.ContainsFunc(a.Changes, func(c directory.Change) bool { return c.Attribute == directory.Members && len(c.From) > 0 })
+	return removes || a.Type == plan.TakeOver || a.Type == plan.Restore || a.Type == plan.DeleteGroup || a.Writes(directory.UserPrincipalName) || a.Writes(directory.AccountEnabled)
+}
 
 // named remembers which accounts have the sign-in names that directories exclude, and what
 // JumpCloud says of the excluded users who have no account.
@@ -50,8 +78,8 @@ type namedAccounts struct {
 func (n namedAccounts) has(name directory.UPN) bool { return n.had[strings.ToLower(string(name))] }
 
 // excludedAccounts are the accounts, also deleted ones, that have one of some sign-in names
-// as Entra shows it. The answer may be a minute old.
-func (p Parts) excludedAccounts(ctx context.Context, entra Entra, id directory.ID, names []directory.UPN) (namedAccounts, error) {
+// as Entra shows it. The answer may be as old as since.
+func (p Parts) excludedAccounts(ctx context.Context, entra Entra, id directory.ID, names []directory.UPN, since time.Time) (namedAccounts, error) {
 	if len(names) == 0 {
 		return namedAccounts{}, nil
 	}
@@ -60,7 +88,7 @@ func (p Parts) excludedAccounts(ctx context.Context, entra Entra, id directory.I
 		texts[i] = strings.ToLower(string(name))
 	}
 	key := strings.Join(texts, "\n")
-	if known, is := p.named.of(id, key, time.Now()); is {
+	if known, is := p.named.of(id, key, since); is {
 		return known, nil
 	}
 	shown := namedAccounts{names: key, at: time.Now(), ids: map[directory.EntraID]bool{}, had: map[string]bool{}}
@@ -79,16 +107,15 @@ func (p Parts) excludedAccounts(ctx context.Context, entra Entra, id directory.I
 	return shown, nil
 }
 
-// of are the accounts that are known; is says that they are, of those names and not too long
-// ago.
-func (n *named) of(id directory.ID, names string, now time.Time) (known namedAccounts, is bool) {
+// of are the accounts that are known; is says that they are, of those names and as of since.
+func (n *named) of(id directory.ID, names string, since time.Time) (known namedAccounts, is bool) {
 	if n == nil {
 		return known, false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	known = n.all[id]
-	return known, known.names == names && now.Sub(known.at) < nameLife
+	return known, known.names == names && known.at.After(since)
 }
 
 // keep notes which accounts have the names.
@@ -109,21 +136,21 @@ func (n *named) keep(id directory.ID, found namedAccounts) {
 // are those that have the names of excluded users who have no account here: such a person may
 // have an account all the same. faceless says that nothing shows which account is that of one
 // of them.
-func (b *groupBatch) excludedIn(ctx context.Context, strangers bool) (accounts map[directory.EntraID]bool, faceless bool, err error) {
+func (b *groupBatch) excludedIn(ctx context.Context, strangers bool, since time.Time) (accounts map[directory.EntraID]bool, faceless bool, err error) {
 	accounts, without, err := b.excludedUsers(ctx, b.dir)
 	if err != nil {
 		return nil, false, err
 	}
 	names := slices.Clone(b.dir.Settings.Exclude.UPNs)
 	if strangers {
-		if err := b.addNames(ctx, b.dir, b.jumpcloud, without, time.Time{}); err != nil {
+		if err := b.addNames(ctx, b.dir, b.jumpcloud, without, since); err != nil {
 			return nil, false, err
 		}
 		for _, id := range slices.Sorted(maps.Keys(without)) {
 			names = append(names, without[id]...)
 		}
 	}
-	listed, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, names)
+	listed, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, names, since)
 	maps.Copy(accounts, listed.ids)
 	for _, theirs := range without {
 		faceless = faceless || !slices.ContainsFunc(theirs, listed.has)
@@ -254,7 +281,7 @@ const listedAtOnce = 100
 
 // spareExcluded finds the accounts that a group must neither get nor lose. As long as the
 // members of the excluded group are not known the attempt waits.
-func (b *groupBatch) spareExcluded(ctx context.Context, g *group) error {
+func (b *groupBatch) spareExcluded(ctx context.Context, g *group, actions []plan.Action) error {
 	exclude := b.dir.Settings.Exclude
 	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, exclude.Group, nil)
 	switch {
@@ -267,7 +294,7 @@ func (b *groupBatch) spareExcluded(ctx context.Context, g *group) error {
 		b.awaitExclusion(g, exclude.WhyUnread())
 		return nil
 	}
-	accounts, faceless, err := b.excludedIn(ctx, b.dir.Settings.ExactMembership)
+	accounts, faceless, err := b.excludedIn(ctx, b.dir.Settings.ExactMembership, asOf(slices.ContainsFunc(actions, isGrave), g.cause))
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,7 @@ func (b *groupBatch) decide(ctx context.Context, groups []*group) {
 		b.noteDifferences(g)
 		d := g.plan.Decide()
 		if b.dir.Settings.Exclude.Any() && (g.plan.HasStrangers() || slices.ContainsFunc(d.Actions, changesMembers)) {
-			if err := b.spareExcluded(ctx, g); err != nil {
+			if err := b.spareExcluded(ctx, g, d.Actions); err != nil {
 				b.fail(ctx, g, err)
 			}
 			if g.over {

@@ -198,7 +198,7 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	if p.ready.entra, err = b.Clients.Entra(ctx, records.Directory.Tenant); err != nil {
 		return err
 	}
-	accounts, err := b.excludedAccounts(ctx, p.ready.entra, p.directory, records.Excluded.UPNs)
+	accounts, err := b.excludedAccounts(ctx, p.ready.entra, p.directory, records.Excluded.UPNs, asOf(false, plan.Cause{}))
 	if err != nil {
 		return err
 	}

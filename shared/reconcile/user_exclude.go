@@ -196,7 +196,11 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 		b.retryEach(ctx, users, err)
 		return
 	}
-	accounts, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, now.UPNs)
+	var since time.Time
+	for _, u := range users {
+		since = later(since, asOf(isGrave(u.todo[0]), u.cause))
+	}
+	accounts, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, now.UPNs, since)
 	if err != nil {
 		b.failEach(ctx, users, err)
 		return
