@@ -524,6 +524,29 @@ func TestAnUnknownExcludedAccountSparesStrangers(t *testing.T) {
 	}
 }
 
+// The account of an agent that somebody put into a group stays in it.
+func TestExactMembershipSparesAgents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.ExactMembership = true })
+		ann := f.person("ann")
+		sales := f.group("Sales", ann)
+		f.run(sales)
+		f.finish()
+		for _, each := range []entratest.User{{UserPrincipalName: "agent@contoso.example", Agent: true}, {UserPrincipalName: "stranger@contoso.example"}} {
+			account, err := f.tenant.AddUser(each)
+			f.must(err)
+			_, err = f.tenant.AddMember(string(f.link(sales).EntraID), account.ID)
+			f.must(err)
+		}
+		f.run(sales)
+		f.finish()
+		if got, want := f.names(sales), []string{"agent", "ann"}; !slices.Equal(got, want) {
+			t.Errorf("members %v, want %v", got, want)
+		}
+	})
+}
+
 // An account that has just got an excluded name in Entra is not taken out of a group.
 func TestWhoGotAnExcludedNameJustNowStaysInTheGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
