@@ -547,6 +547,51 @@ func TestExactMembershipSparesAgents(t *testing.T) {
 	})
 }
 
+// A group that is disconnected is not deleted in Entra while an excluded account is in it, and
+// the link says so.
+func TestAGroupWithAnExcludedMemberIsNotDeleted(t *testing.T) {
+	for name, listed := range map[string]bool{"by user": false, "by name": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+				ann, bob := f.person("ann"), f.person("bob")
+				sales, staff := f.group("Sales", ann, bob), f.group("Staff", bob)
+				f.run(sales, staff)
+				f.finish()
+				e := directory.Exclude{Users: []directory.UserID{ann}}
+				if listed {
+					e = directory.Exclude{UPNs: []directory.UPN{"ann@contoso.example"}}
+				}
+				f.exclude(e)
+				f.finish()
+				f.disconnect(sales)
+				f.disconnect(staff)
+				f.run(sales, staff)
+				f.finish()
+				f.run(sales)
+				f.finish()
+				if got := len(f.tenant.GroupsNamed("Staff")); got != 0 {
+					t.Errorf("%d groups Staff, want none", got)
+				}
+				if got := f.names(sales); !slices.Equal(got, []string{"ann", "bob"}) {
+					t.Errorf("members %v, want ann, who is excluded, and bob", got)
+				}
+				if link := f.link(sales); link.Status != directory.Parked || link.Reason != directory.Excluded || link.Message == "" {
+					t.Errorf("link %+v, want it parked as excluded", link)
+				}
+				f.exclude(directory.Exclude{})
+				f.finish()
+				f.run(sales)
+				f.finish()
+				if got := len(f.tenant.GroupsNamed("Sales")); got != 0 || f.link(sales).Status != directory.Released {
+					t.Errorf("%d groups Sales, link %+v, want none, released", got, f.link(sales))
+				}
+			})
+		})
+	}
+}
+
 // An account that has just got an excluded name in Entra is not taken out of a group.
 func TestWhoGotAnExcludedNameJustNowStaysInTheGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

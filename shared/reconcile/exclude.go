@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -294,7 +295,7 @@ func (b *groupBatch) spareExcluded(ctx context.Context, g *group, actions []plan
 		b.awaitExclusion(g, exclude.WhyUnread())
 		return nil
 	}
-	accounts, faceless, err := b.excludedIn(ctx, b.dir.Settings.ExactMembership, asOf(slices.ContainsFunc(actions, isGrave), g.cause))
+	accounts, faceless, err := b.excludedIn(ctx, b.dir.Settings.ExactMembership || slices.ContainsFunc(actions, deletes), asOf(slices.ContainsFunc(actions, isGrave), g.cause))
 	if err != nil {
 		return err
 	}
@@ -304,6 +305,31 @@ func (b *groupBatch) spareExcluded(ctx context.Context, g *group, actions []plan
 		return nil
 	}
 	return b.Store.NoteKept(ctx, b.dir.ID, exclude.Group, g.attempt.Group, g.plan.Kept()...)
+}
+
+// mayHoldExcluded reports whether a group in Entra is about to be deleted and somebody is
+// excluded: then it is read who is in it.
+func (b *groupBatch) mayHoldExcluded(g *group) bool {
+	return b.dir.Settings.Exclude.Any() && slices.ContainsFunc(g.plan.Decide().Actions, deletes)
+}
+
+// keepExcluded prevents the deletion of a group in Entra that has an excluded account as a
+// member, who would lose what the group gives.
+func (b *groupBatch) keepExcluded(ctx context.Context, g *group, actions []plan.Action) {
+	if err := b.spareExcluded(ctx, g, actions); err != nil {
+		b.fail(ctx, g, err)
+	}
+	if g.over {
+		return
+	}
+	for id := range g.plan.Excluded {
+		if g.plan.Present[id] {
+			g.plan.Settings.DeleteGroups = false
+			g.obstacle = &directory.Obstacle{Reason: directory.Excluded, Message: fmt.Sprintf(
+				"the group in Entra is not deleted, because the account %s in it is excluded from this directory: take it out of the group in Entra, or off the setting exclude, and sync the group again", id)}
+			return
+		}
+	}
 }
 
 // mayChangeMembers ends the attempts on groups whose next action would change members that
