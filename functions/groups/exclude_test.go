@@ -478,3 +478,141 @@ func TestAnExcludedGroupIsMissingOnce(t *testing.T) {
 		f.mustBeSpared("after a wrong answer", ann, before)
 	})
 }
+
+// Strangers are spared as long as the account of an excluded person is not known: it may be
+// any of them. It is known by the name that it would have, also if only one person is excluded
+// or if JumpCloud lists nobody.
+func TestAnUnknownExcludedAccountSparesStrangers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		email, account string
+		want           []string
+	}{
+		"of its name":      {"glass@contoso.example", "glass", []string{"ann", "glass"}},
+		"of another name":  {"glass@contoso.example", "vault", []string{"ann", "stranger", "vault"}},
+		"of no domain":     {"glass@fabrikam.example", "glass", []string{"ann", "glass", "stranger"}},
+		"of a lost person": {"", "glass", []string{"ann", "glass", "stranger"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) {
+					s.ExactMembership, s.Domains = true, []directory.Domain{{Name: "contoso.example"}}
+				})
+				ann := f.person("ann")
+				glass := directory.UserID("5f0000000000000000000001") // JumpCloud has nobody of that id
+				if tc.email != "" {
+					glass = f.HireAs("glass", tc.email)
+				}
+				sales := f.group("Sales", ann)
+				f.run(sales)
+				f.finish()
+				for _, each := range []string{tc.account, "stranger"} {
+					account, err := f.tenant.AddUser(entratest.User{UserPrincipalName: each + "@contoso.example"})
+					f.must(err)
+					_, err = f.tenant.AddMember(string(f.link(sales).EntraID), account.ID)
+					f.must(err)
+				}
+				f.exclude(directory.Exclude{Users: []directory.UserID{glass}})
+				f.finish()
+				f.run(sales)
+				f.finish()
+				if got := f.names(sales); !slices.Equal(got, tc.want) {
+					t.Errorf("members %v, want %v", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// The account of an agent that somebody put into a group stays in it.
+func TestExactMembershipSparesAgents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.ExactMembership = true })
+		ann := f.person("ann")
+		sales := f.group("Sales", ann)
+		f.run(sales)
+		f.finish()
+		for _, each := range []entratest.User{{UserPrincipalName: "agent@contoso.example", Agent: true}, {UserPrincipalName: "stranger@contoso.example"}} {
+			account, err := f.tenant.AddUser(each)
+			f.must(err)
+			_, err = f.tenant.AddMember(string(f.link(sales).EntraID), account.ID)
+			f.must(err)
+		}
+		f.run(sales)
+		f.finish()
+		if got, want := f.names(sales), []string{"agent", "ann"}; !slices.Equal(got, want) {
+			t.Errorf("members %v, want %v", got, want)
+		}
+	})
+}
+
+// A group that is disconnected is not deleted in Entra while an excluded account is in it, and
+// the link says so.
+func TestAGroupWithAnExcludedMemberIsNotDeleted(t *testing.T) {
+	for name, listed := range map[string]bool{"by user": false, "by name": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+				ann, bob := f.person("ann"), f.person("bob")
+				sales, staff := f.group("Sales", ann, bob), f.group("Staff", bob)
+				f.run(sales, staff)
+				f.finish()
+				e := directory.Exclude{Users: []directory.UserID{ann}}
+				if listed {
+					e = directory.Exclude{UPNs: []directory.UPN{"ann@contoso.example"}}
+				}
+				f.exclude(e)
+				f.finish()
+				f.disconnect(sales)
+				f.disconnect(staff)
+				f.run(sales, staff)
+				f.finish()
+				f.run(sales)
+				f.finish()
+				if got := len(f.tenant.GroupsNamed("Staff")); got != 0 {
+					t.Errorf("%d groups Staff, want none", got)
+				}
+				if got := f.names(sales); !slices.Equal(got, []string{"ann", "bob"}) {
+					t.Errorf("members %v, want ann, who is excluded, and bob", got)
+				}
+				if link := f.link(sales); link.Status != directory.Parked || link.Reason != directory.Excluded || link.Message == "" {
+					t.Errorf("link %+v, want it parked as excluded", link)
+				}
+				f.exclude(directory.Exclude{})
+				f.finish()
+				f.run(sales)
+				f.finish()
+				if got := len(f.tenant.GroupsNamed("Sales")); got != 0 || f.link(sales).Status != directory.Released {
+					t.Errorf("%d groups Sales, link %+v, want none, released", got, f.link(sales))
+				}
+			})
+		})
+	}
+}
+
+// An account that has just got an excluded name in Entra is not taken out of a group.
+func TestWhoGotAnExcludedNameJustNowStaysInTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales := f.group("Sales", ann, bob)
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{UPNs: []directory.UPN{"glass@contoso.example"}})
+		f.finish()
+		f.added(false, sales, bob)
+		f.changed(bob)
+		f.finish()
+		_, err := f.tenant.UpdateUser("ann@contoso.example", map[string]any{"userPrincipalName": "glass@contoso.example"})
+		f.must(err)
+		time.Sleep(10 * time.Second)
+		f.added(false, sales, ann)
+		f.changed(ann)
+		f.finish()
+		if got := f.names(sales); !slices.Equal(got, []string{"glass"}) {
+			t.Errorf("members %v, want glass, whose name is excluded by now", got)
+		}
+	})
+}

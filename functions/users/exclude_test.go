@@ -221,6 +221,7 @@ func TestExcludedWhileAnAttemptIsUnderWay(t *testing.T) {
 	f.mustBeExcluded("excluded meanwhile", ann, "exclude.users")
 	f.update(ann, jumpcloudtest.Fields{"email": "ann.lee@contoso.example"})
 	bob := f.unconnected("bob", "ann@contoso.example")
+	f.exclude(directory.Exclude{}) // until then nobody else gets ann's name
 	f.connect(bob)
 	f.run(bob)
 	if link := f.link(bob); link.EntraID != directory.EntraID(before.ID) {
@@ -367,5 +368,159 @@ func TestNoAccountIsClaimedBeforeTheGroupIsRead(t *testing.T) {
 	f.run(ann)
 	if link := f.link(ann); link.EntraID != "" || link.Reason != directory.ExclusionUnread || link.NextTryAt.IsZero() {
 		t.Errorf("link %+v, want no account, %s", link, directory.ExclusionUnread)
+	}
+}
+
+// An excluded person whose account entrasync never had may have one all the same: nobody else
+// gets an account that is named as the excluded user is or would be, also not after the
+// address went on to another user.
+func TestNobodyGetsTheNameOfTheExcluded(t *testing.T) {
+	byUser := func(_ *fixture, glass directory.UserID) directory.Exclude {
+		return directory.Exclude{Users: []directory.UserID{glass}}
+	}
+	for name, tc := range map[string]struct {
+		deleted, renamed bool // the account is; eve has an account of another name first
+		rule             func(*fixture, directory.UserID) directory.Exclude
+		leaves           func(f *fixture, glass directory.UserID) // the address, which eve gets
+	}{
+		"taken over": {rule: byUser},
+		"restored":   {rule: byUser, deleted: true},
+		"renamed to": {rule: byUser, deleted: true, renamed: true},
+		"the address went on": {rule: byUser, leaves: func(f *fixture, glass directory.UserID) {
+			f.update(glass, jumpcloudtest.Fields{"email": "old@contoso.example"})
+		}},
+		"the excluded user is deleted": {rule: byUser, leaves: func(f *fixture, glass directory.UserID) {
+			f.must(f.jumpcloud.DeleteUser(string(glass)))
+		}},
+		"by group": {rule: func(f *fixture, glass directory.UserID) directory.Exclude {
+			return directory.Exclude{Group: f.Group("Glass", glass)}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) {
+					s.RestoreDeleted, s.Domains = true, []directory.Domain{{Name: "contoso.example", Default: true}}
+				})
+				account, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "glass@contoso.example", AccountEnabled: true})
+				f.must(err)
+				if tc.deleted {
+					_, err = f.accounts.DeleteUser(account.ID)
+					f.must(err)
+				}
+				glass := f.unconnected("glass", "glass@contoso.example")
+				exclude := tc.rule(f, glass)
+				f.exclude(exclude)
+				if exclude.Group != "" {
+					f.listExcluded(exclude.Group, glass)
+				}
+				f.connect(glass)
+				f.run(glass)
+				before, _ := f.accounts.User(account.ID)
+				email := "glass@fabrikam.example"
+				if tc.leaves != nil {
+					email = "glass@contoso.example"
+					tc.leaves(f, glass)
+					f.run(glass)
+				}
+				eve := f.unconnected("eve", "eve@contoso.example")
+				f.connect(eve)
+				if tc.renamed {
+					f.run(eve)
+				}
+				f.update(eve, jumpcloudtest.Fields{"email": email, "lastname": "Moss"})
+				f.run(eve)
+				f.must(f.jumpcloud.SuspendUser(string(eve)))
+				f.run(eve)
+				f.must(f.jumpcloud.ActivateUser(string(eve)))
+				f.run(eve)
+				if link := f.link(eve); link.Status != directory.Parked || link.Reason != directory.UPNConflict || !strings.Contains(link.Message, "exclude") || link.EntraID == directory.EntraID(account.ID) {
+					t.Errorf("link %+v, want it parked as %s, naming the rule, without the account", link, directory.UPNConflict)
+				}
+				if now, _ := f.accounts.User(account.ID); !cmp.Equal(before, now, cmpopts.IgnoreUnexported(entratest.User{})) {
+					t.Errorf("the account changed:\n%s", cmp.Diff(before, now, cmpopts.IgnoreUnexported(entratest.User{})))
+				}
+				if tc.renamed && f.account("eve@contoso.example").Text("surname") != "Moss" {
+					t.Error("eve's own account has not the surname Moss: only the name is refused")
+				}
+			})
+		})
+	}
+}
+
+// listExcluded notes that the members of the excluded group were read.
+func (f *fixture) listExcluded(group directory.GroupID, members ...directory.UserID) {
+	f.t.Helper()
+	f.must(f.store.PutExcluded(f.t.Context(), f.directory.ID, group, members...))
+	known, err := f.store.Exclusion(f.t.Context(), f.directory.ID, group)
+	f.must(err)
+	known.ListedAt = time.Now().UTC()
+	f.must(f.store.PutExclusion(f.t.Context(), known))
+}
+
+// Who has an account costs no read of the excluded users, and those who get one share it.
+func TestTheNamesOfTheExcludedCostLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		glass := f.unconnected("glass", "glass@contoso.example")
+		f.exclude(directory.Exclude{Users: []directory.UserID{glass}})
+		ann, bob := f.person("ann"), f.person("bob")
+		reads := func() int { return f.jumpcloud.Counters().Requests }
+		cost := func(id directory.UserID) int {
+			before := reads()
+			f.run(id)
+			return reads() - before
+		}
+		if got := cost(ann); got != 2 {
+			t.Errorf("%d reads for the first user, want 2: ann and glass", got)
+		}
+		if got := cost(bob); got != 1 {
+			t.Errorf("%d reads for the next user, want 1: bob", got)
+		}
+		time.Sleep(time.Hour)
+		f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
+		if got := cost(ann); got != 1 {
+			t.Errorf("%d reads for a user with an account, want 1: ann", got)
+		}
+	})
+}
+
+// Before a write that renames, disables or takes over, and for a person who asks, it is looked
+// again which accounts have the listed names; for the rest that is believed for a minute.
+func TestWhoGotAnExcludedNameJustNow(t *testing.T) {
+	for name, tc := range map[string]struct {
+		after     time.Duration
+		requested bool
+		change    func(*fixture, directory.UserID)
+	}{
+		"disabled": {after: 10 * time.Second, change: func(f *fixture, ann directory.UserID) { f.must(f.jumpcloud.SuspendUser(string(ann))) }},
+		"renamed": {after: 10 * time.Second, change: func(f *fixture, ann directory.UserID) {
+			f.update(ann, jumpcloudtest.Fields{"email": "ann2@contoso.example"})
+		}},
+		"asked for": {after: time.Second, requested: true, change: func(f *fixture, ann directory.UserID) {
+			f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				f.run(ann, bob)
+				f.exclude(directory.Exclude{UPNs: []directory.UPN{"glass@contoso.example"}})
+				f.update(bob, jumpcloudtest.Fields{"lastname": "Moss"})
+				f.run(bob)
+				before, err := f.accounts.UpdateUser("ann@contoso.example", map[string]any{"userPrincipalName": "glass@contoso.example"})
+				f.must(err)
+				time.Sleep(tc.after)
+				tc.change(f, ann)
+				if tc.requested {
+					f.sync(ann, time.Now().UTC())
+				} else {
+					f.run(ann)
+				}
+				f.unchanged(name, before)
+				f.mustBeExcluded(name, ann, "exclude.upns")
+			})
+		})
 	}
 }

@@ -109,7 +109,12 @@ func (d Desired) In(t Tenant) Desired {
 	if !d.Managed || d.Obstacle != nil || slices.Contains(t.VerifiedDomains, d.UPN.Domain()) {
 		return d
 	}
-	d.Obstacle = &Obstacle{DomainNotVerified, fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail", d.UPN.Domain(), t.Name)}
+	return d.Unnamed(Obstacle{DomainNotVerified, fmt.Sprintf("%s is not a verified domain of tenant %s: verify it in Entra or change the user's e-mail", d.UPN.Domain(), t.Name)})
+}
+
+// Unnamed is the desired state without a sign-in name, because of an obstacle.
+func (d Desired) Unnamed(why Obstacle) Desired {
+	d.Obstacle = &why
 	d.UPN, d.Attributes = "", maps.Clone(d.Attributes)
 	delete(d.Attributes, UserPrincipalName)
 	delete(d.Attributes, MailNickname)

@@ -72,6 +72,27 @@ func (e Exclude) named(name UPN) *Obstacle {
 	return &Obstacle{Excluded, fmt.Sprintf("the sign-in name %s is listed in exclude.upns of this directory, so no account of that name is written: take it off the list, or give the user another e-mail", name)}
 }
 
+// WhyNamedAs is why nobody else gets an account that has, or would have, the sign-in name of
+// an excluded user whose account is not known.
+func (e Exclude) WhyNamedAs(name UPN, user UserID) *Obstacle {
+	return &Obstacle{UPNConflict, fmt.Sprintf("the sign-in name %s is, or would be, that of the JumpCloud user %s, whom the setting exclude of this directory names and whose account is not known, so no account of that name is written for anybody else: give this user another e-mail, or take the other one off the setting", name, user)}
+}
+
+// Names are the sign-in names that an account of a user may have: the one that the directory
+// would give it, and the e-mail as it is.
+func (s Settings) Names(u User) []UPN {
+	s.Exclude = Exclude{}
+	var names []UPN
+	if name, obstacle := s.UserPrincipalName(u); obstacle == nil {
+		names = append(names, name)
+	}
+	s.Domains = nil
+	if mail, obstacle := s.UserPrincipalName(u); obstacle == nil && !slices.ContainsFunc(names, mail.Same) {
+		names = append(names, mail)
+	}
+	return names
+}
+
 // WhyUnread is why nothing is written while it is not known who is in the group.
 func (e Exclude) WhyUnread() *Obstacle {
 	return &Obstacle{ExclusionUnread, fmt.Sprintf("the members of the JumpCloud group %s, which is exclude.group of this directory, were not read yet: until then nothing is written, because anybody may be excluded", e.Group)}

@@ -245,6 +245,9 @@ type Link struct {
 	// Excluded says that the user was excluded when the link was last written: what Entra
 	// has is not known, and all is compared once the user is not excluded any more.
 	Excluded bool `json:"excluded,omitempty"`
+	// ExcludedAs are the sign-in names that the account of an excluded user without a known
+	// account may have, from when the user was excluded on: nobody else gets one of them.
+	ExcludedAs []UPN `json:"excludedAs,omitempty"`
 	// Problems are the attributes that cannot be written; the others are.
 	Problems []Problem `json:"problems,omitempty"`
 	// PasswordAt is when the newest password that we know of was set in JumpCloud;

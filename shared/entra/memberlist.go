@@ -17,7 +17,8 @@ import (
 // for a slow page (assumed), and some to keep the place.
 const pageTime = 10 * time.Second
 
-// ListMembersOf reads on where a list of the members of a group ended, whatever they are:
+// ListMembersOf reads on where a list of the members of a group ended, whatever they are
+// except agents, which are nobody's to add or to remove:
 // until it is complete, or until there is no time for another page. It reads at least one
 // page. The zero list begins a new one, and so does the list of another group, or a place
 // that Graph does not know any more. With a fault it returns what it found so far, and the
@@ -68,7 +69,8 @@ func (c *Client) nextMembers(ctx context.Context, list directory.AccountList) (d
 		return list, readFault(opMembers, answer)
 	}
 	found, err := elementsOf[struct {
-		ID directory.EntraID `json:"id"`
+		ID   directory.EntraID `json:"id"`
+		Type string            `json:"@odata.type"`
 	}](answer.Body)
 	if err == nil {
 		list.Next, err = c.nextPage(answer.Body)
@@ -77,7 +79,9 @@ func (c *Client) nextMembers(ctx context.Context, list directory.AccountList) (d
 		return list, unreadablePage(opMembers, err)
 	}
 	for _, m := range found {
-		list.Accounts = append(list.Accounts, m.ID)
+		if !isAgent(m.Type) {
+			list.Accounts = append(list.Accounts, m.ID)
+		}
 	}
 	list.Pages, list.Complete = list.Pages+1, list.Next == ""
 	return list, nil

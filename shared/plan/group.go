@@ -40,6 +40,9 @@ type Group struct {
 	Present map[directory.EntraID]bool
 	// Excluded are accounts that are neither added nor removed.
 	Excluded map[directory.EntraID]bool
+	// Faceless says that somebody is excluded whose account is not known: any account that is
+	// not to be a member may be it.
+	Faceless bool
 	// All says that Members are all members, and not only those that were marked dirty.
 	All bool
 	// Unsure are the accounts that we began to add, and nobody knows whether they are in
@@ -315,7 +318,7 @@ func (g Group) removals() []directory.EntraID {
 			remove = append(remove, id)
 		}
 	}
-	if g.Settings.ExactMembership && g.All && g.complete() && !g.sparesStrangers() {
+	if g.Settings.ExactMembership && g.All && g.complete() && !g.sparesStrangers() && !g.Faceless {
 		remove = append(remove, g.strangers()...)
 	}
 	remove = slices.DeleteFunc(remove, func(id directory.EntraID) bool { return g.Excluded[id] })

@@ -82,7 +82,7 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 		}
 	}
 	for _, g := range groups {
-		if target := g.plan.Target(); !g.over && !g.match.gone && target != "" && (g.deleting() || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
+		if target := g.plan.Target(); !g.over && !g.match.gone && target != "" && (g.deleting() || b.mayHoldExcluded(g) || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
 			b.readPresent(ctx, g, target)
 		}
 	}
@@ -134,8 +134,14 @@ func (b *groupBatch) decide(ctx context.Context, groups []*group) {
 	for _, g := range groups {
 		b.noteDifferences(g)
 		d := g.plan.Decide()
+		if slices.ContainsFunc(d.Actions, deletes) && b.dir.Settings.Exclude.Any() {
+			if b.keepExcluded(ctx, g, d.Actions); g.over {
+				continue
+			}
+			d = g.plan.Decide()
+		}
 		if b.dir.Settings.Exclude.Any() && (g.plan.HasStrangers() || slices.ContainsFunc(d.Actions, changesMembers)) {
-			if err := b.spareExcluded(ctx, g); err != nil {
+			if err := b.spareExcluded(ctx, g, d.Actions); err != nil {
 				b.fail(ctx, g, err)
 			}
 			if g.over {
@@ -144,7 +150,9 @@ func (b *groupBatch) decide(ctx context.Context, groups []*group) {
 			d = g.plan.Decide()
 		}
 		g.match.claimed = d.Link.EntraID != g.link.EntraID
-		g.todo, g.link, g.obstacle = d.Actions, d.Link, d.Obstacle
+		if g.todo, g.link = d.Actions, d.Link; d.Obstacle != nil {
+			g.obstacle = d.Obstacle
+		}
 		g.written.members = map[directory.UserID]directory.Member{}
 		for _, m := range d.Members {
 			g.written.members[m.User] = m

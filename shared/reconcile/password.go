@@ -198,11 +198,11 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 	if p.ready.entra, err = b.Clients.Entra(ctx, records.Directory.Tenant); err != nil {
 		return err
 	}
-	accounts, err := b.excludedAccounts(ctx, p.ready.entra, p.directory, records.Excluded.UPNs)
+	accounts, err := b.excludedAccounts(ctx, p.ready.entra, p.directory, records.Excluded.UPNs, asOf(false, plan.Cause{}))
 	if err != nil {
 		return err
 	}
-	if accounts[link.EntraID] {
+	if accounts.ids[link.EntraID] {
 		return excludedFault(records.Excluded.WhyAccount())
 	}
 	// If the tenant cannot be read, Entra refuses the password where it must.

@@ -134,7 +134,8 @@ type EntraGroups interface {
 	// ReadGroups reads groups of every kind by their object ids. The answers are in the order
 	// of the ids; one without a group and without an error means that Entra has none.
 	ReadGroups(ctx context.Context, groups []directory.EntraID) []FoundGroups
-	// ListMembersOf reads on where a list of the object ids of all members of a group ended:
+	// ListMembersOf reads on where a list of the object ids of all members of a group that are
+	// no agents ended:
 	// until it is complete, or until there is no time for more; NotFound if there is no such
 	// group. With any other fault it returns what it has found.
 	ListMembersOf(ctx context.Context, group directory.EntraID, from directory.AccountList) (directory.AccountList, error)

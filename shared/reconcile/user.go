@@ -41,7 +41,8 @@ type userBatch struct {
 	siblings  []directory.Directory // the other directories on the tenant
 	excluded  store.Excluded        // who is excluded from the directory
 	jumpcloud JumpCloud
-	listed    map[directory.UserID]directory.User // users that were read by a list
+	listed    map[directory.UserID]directory.User  // users that were read by a list
+	kept      map[directory.UserID][]directory.UPN // the names of excluded users without a known account; nil: not read
 	entra     Entra
 }
 
@@ -132,6 +133,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"compare", (*userBatch).compare, false},                // sets link and plan: what somebody else changed in Entra
 		{"check others", (*userBatch).checkOthers, false},       // sets plan.SecondAccount: not if somebody else had that account
 		{"check domains", (*userBatch).checkDomains, false},     // sets plan.Tenant and the obstacles of its domains
+		{"keep names", (*userBatch).keepNames, false},           // sets the obstacles of names that are excluded users'
 		{"read accounts", (*userBatch).readBlind, false},        // sets link: the name of an account moved aside
 		{"find managers", (*userBatch).findManagers, false},     // sets plan.Desired: the manager's account
 		{"look up imported", (*userBatch).lookUpOrigins, false}, // sets plan: accounts from which users were imported

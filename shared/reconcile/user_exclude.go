@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (b *userBatch) exclude(ctx context.Context, users []*user) {
 		case !u.link.Excluded && !u.read.readmitted:
 			continue
 		}
-		u.link.Excluded, u.link.Applied, u.link.Arrived = false, nil, u.link.EntraID != ""
+		u.link.Excluded, u.link.ExcludedAs, u.link.Applied, u.link.Arrived = false, nil, nil, u.link.EntraID != ""
 		u.match.unannounced = u.link.Arrived
 		u.plan.Link = u.link
 	}
@@ -71,6 +72,7 @@ func (b *userBatch) parkExcluded(ctx context.Context, u *user, why *directory.Ob
 	u.over, u.failed, u.todo = true, true, nil
 	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Parked, why.Reason, why.Message, time.Time{}
 	u.link.Excluded, u.link.Applied, u.link.Problems = true, nil, nil
+	u.link.ExcludedAs = b.namesToKeep(u)
 	if u.read.passwordAt.After(u.link.PasswordAt) {
 		u.link.PasswordAt = u.read.passwordAt
 	}
@@ -78,6 +80,74 @@ func (b *userBatch) parkExcluded(ctx context.Context, u *user, why *directory.Ob
 	u.refused = u.parking(obstacleKind(why.Reason))
 	b.countEnded(u)
 	u.line(zerolog.Ctx(ctx).Info()).Str("reason", string(why.Reason)).Msg("the user is excluded: nothing is written")
+}
+
+// namesToKeep are the sign-in names that the account of an excluded user may have; none if we
+// know the account.
+func (b *userBatch) namesToKeep(u *user) []directory.UPN {
+	switch {
+	case u.link.EntraID != "":
+		return nil
+	case u.read.source == nil:
+		return u.link.ExcludedAs
+	}
+	return joined(u.link.ExcludedAs, b.dir.Settings.Names(*u.read.source))
+}
+
+// keepNames keeps the sign-in names that excluded users without a known account have or would
+// have from everybody else: users who would get such a name keep the one that they have, and
+// those without an account get none. Only somebody who is about to get a name costs a look at
+// the excluded users.
+func (b *userBatch) keepNames(ctx context.Context, users []*user) {
+	exclude := b.dir.Settings.Exclude
+	if len(exclude.Users) == 0 && exclude.Group == "" {
+		return
+	}
+	var since time.Time
+	getting := slices.DeleteFunc(slices.Clone(users), func(u *user) bool { return !u.getsName() })
+	for _, u := range getting {
+		if u.cause.Requested {
+			since = later(since, u.cause.At)
+		}
+	}
+	if len(getting) == 0 {
+		return
+	}
+	_, without, err := b.excludedUsers(ctx, b.dir)
+	if err == nil {
+		err = b.addNames(ctx, b.dir, b.jumpcloud, without, since)
+	}
+	if err != nil {
+		b.failEach(ctx, getting, err)
+		return
+	}
+	b.kept = without
+	for _, u := range getting {
+		b.keepName(u, u.plan.Desired.UPN)
+	}
+}
+
+// getsName reports whether the user is about to get a sign-in name that the account does not
+// have, with an account or without.
+func (u *user) getsName() bool {
+	if !u.plan.Names() {
+		return false
+	}
+	own := u.link.EntraID != "" && slices.ContainsFunc(u.plan.SignInNames(), u.plan.Desired.UPN.Same)
+	return !own
+}
+
+// keepName keeps a user from an account that has or would get one of some names, if one is that
+// of an excluded user.
+func (b *userBatch) keepName(u *user, names ...directory.UPN) {
+	for _, id := range slices.Sorted(maps.Keys(b.kept)) {
+		for _, name := range names {
+			if slices.ContainsFunc(b.kept[id], name.Same) && id != u.attempt.User {
+				u.plan.Desired = u.plan.Desired.Unnamed(*b.dir.Settings.Exclude.WhyNamedAs(name, id))
+				return
+			}
+		}
+	}
 }
 
 // refuseExcluded parks a user who turned out to be excluded after an account was found and
@@ -126,7 +196,11 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 		b.retryEach(ctx, users, err)
 		return
 	}
-	accounts, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, now.UPNs)
+	var since time.Time
+	for _, u := range users {
+		since = later(since, asOf(isGrave(u.todo[0]), u.cause))
+	}
+	accounts, err := b.excludedAccounts(ctx, b.entra, b.dir.ID, now.UPNs, since)
 	if err != nil {
 		b.failEach(ctx, users, err)
 		return
@@ -136,7 +210,7 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 		switch {
 		case why != nil:
 			b.refuseExcluded(ctx, u, why)
-		case accounts[u.todo[0].EntraID] || accounts[u.link.EntraID]:
+		case accounts.ids[u.todo[0].EntraID] || accounts.ids[u.link.EntraID]:
 			b.refuseExcluded(ctx, u, now.WhyAccount())
 		case !now.Exclusion.Known():
 			b.awaitExclusion(u, now.WhyUnread())

@@ -264,6 +264,9 @@ func (b *userBatch) wait(ctx context.Context, users []*user) {
 // decide makes the plan. While all paths of a user are in doubt it enables no account.
 func (b *userBatch) decide(ctx context.Context, users []*user) {
 	for _, u := range users {
+		if u.link.EntraID == "" { // the account from which the user was imported may have another name
+			b.keepName(u, u.plan.FoundNames()...)
+		}
 		d := u.plan.Decide()
 		if why := b.excluded.Why(u.attempt.User, u.plan.FoundNames()...); why != nil {
 			b.closeInterrupted(ctx, []*user{u})
