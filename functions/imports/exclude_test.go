@@ -16,8 +16,7 @@ func TestAnExcludedAccountIsNotImported(t *testing.T) {
 		f.account("ann", nil)
 		glass := f.account("glass", nil)
 		f.directory.Settings.Exclude.UPNs = []directory.UPN{"Glass@contoso.example"}
-		var err error
-		f.directory, err = f.Store.PutDirectory(t.Context(), f.directory)
+		_, err := f.Store.PutDirectory(t.Context(), f.directory)
 		f.Must(err)
 		const says = "exclude.upns of this directory"
 		if got := f.listed(""); !strings.HasPrefix(got["glass"], "blocked ") || !strings.Contains(got["glass"], says) || got["ann"] != "new" {
