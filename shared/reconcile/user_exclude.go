@@ -96,7 +96,7 @@ func (b *userBatch) namesToKeep(u *user) []directory.UPN {
 
 // keepNames keeps the sign-in names that excluded users without a known account have or would
 // have from everybody else: users who would get such a name keep the one that they have, and
-// those without an account get none. Only somebody who is about to get a name costs a look at
+// those without an account get none. Only somebody who is about to get a name costs a read of
 // the excluded users.
 func (b *userBatch) keepNames(ctx context.Context, users []*user) {
 	exclude := b.dir.Settings.Exclude
