@@ -67,7 +67,7 @@ func TestMemory(t *testing.T) {
 	}))
 	defer server.Close()
 
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$", "-test.v", "-test.timeout=2h") //nolint:gosec // this very program
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$", "-test.v", "-test.timeout=2h")
 	child.Env = append(os.Environ(), childVariable+"="+folder+" "+server.Listener.Addr().String())
 	output, err := child.StdoutPipe()
 	f.Must(err)
@@ -134,7 +134,7 @@ func (f *fixture) copyTable(to string) error {
 		return err
 	}
 	defer func() { _ = from.Close() }() // was only read
-	made, err := os.Create(to)          //nolint:gosec // a folder of the test
+	made, err := os.Create(to)
 	if err != nil {
 		return err
 	}
