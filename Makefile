@@ -74,7 +74,7 @@ build: ## build every program into bin/
 test: aws-servers ## run all tests (PKG=./shared/plan/... for some)
 	$(SDK_NOTICE)
 	@$(if $(RACE),,echo "No C compiler: the tests run without the race detector.")
-	$(GO) test $(RACE) -timeout 20m $(PKG)
+	$(GO) test $(RACE) -timeout 40m $(PKG)
 
 DAYS ?= 1000
 FROM ?= 1
