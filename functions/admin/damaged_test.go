@@ -18,6 +18,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
@@ -26,7 +27,7 @@ import (
 // member of two groups, and an action of each user.
 func filled(t *testing.T) (path, first, second string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "table.db")
+	path = filepath.Join(localtest.Folder(t), "table.db")
 	f := newFixtureOn(t, path)
 	f.outside.tenants = map[directory.TenantID]directory.Tenant{"other.example": {ID: "1c2d3e4f-0a4b-4c61-9a58-3d2f6b1e0001", Name: "Other", VerifiedDomains: []string{"other.example"}}}
 	first = f.directory("{}")
@@ -189,7 +190,7 @@ func TestADamagedRecordStopsNoListOfTheAPI(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				own := filepath.Join(t.TempDir(), "table.db")
+				own := filepath.Join(localtest.Folder(t), "table.db")
 				if err := os.WriteFile(own, content, 0o600); err != nil {
 					t.Fatal(err)
 				}

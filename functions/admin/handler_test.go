@@ -18,6 +18,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
@@ -130,7 +131,7 @@ func (f *fixture) isLater(notBefore time.Time) bool {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	return newFixtureOn(t, filepath.Join(t.TempDir(), "table.db"))
+	return newFixtureOn(t, filepath.Join(localtest.Folder(t), "table.db"))
 }
 
 // newFixtureOn is the API with the table at a path; the table may exist already.
@@ -140,7 +141,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	files, err := boltqueue.Open(filepath.Join(localtest.Folder(t), "queues.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 			t.Fatal(err)
 		}
 	}
-	if f.secrets, err = secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token}); err != nil {
+	if f.secrets, err = secretfile.Open(filepath.Join(localtest.Folder(t), "secrets.json"), secretfile.Environment{AdminToken: token}); err != nil {
 		t.Fatal(err)
 	}
 	records := store.New(table)

@@ -22,6 +22,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
@@ -65,11 +66,11 @@ type gateway struct {
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	g := &gateway{fixture: &fixture{t: t}, log: &bytes.Buffer{}}
-	g.Kit = functiontest.New(t, functiontest.Config{Folder: t.TempDir(), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g, Webhooks: &http.Client{Transport: g},
+	g.Kit = functiontest.New(t, functiontest.Config{Folder: localtest.Folder(t), Cleanup: func(f func()) { t.Cleanup(f) }, Transport: g, Webhooks: &http.Client{Transport: g},
 		Tenants: []entratest.Tenant{entratest.DefaultTenant(), {ID: secondTenant, Name: "Fabrikam", Domains: []entratest.Domain{{Name: "fabrikam.example", Default: true}}}}})
 	g.records, g.jumpcloud, g.entra = g.Store, g.JumpCloud, g.Entra
 	var err error
-	g.secrets, err = secretfile.Open(t.TempDir()+"/secrets.json", secretfile.Environment{AdminToken: token,
+	g.secrets, err = secretfile.Open(localtest.Folder(t)+"/secrets.json", secretfile.Environment{AdminToken: token,
 		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: functiontest.APIKey}}})
 	g.must(err)
 	outside := g.Clients()

@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/aws/ports"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -39,7 +40,7 @@ var secretStores = map[string]func(*testing.T, *store.Store) secret.Store{
 		return ports.Secrets(awstest.Moto(t), awstest.Name("stack"), records)
 	},
 	"a file": func(t *testing.T, _ *store.Store) secret.Store {
-		s, err := secretfile.Open(filepath.Join(t.TempDir(), "secrets.json"), secretfile.Environment{})
+		s, err := secretfile.Open(filepath.Join(localtest.Folder(t), "secrets.json"), secretfile.Environment{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/secret"
 )
@@ -61,7 +62,7 @@ func newHook(t *testing.T) *hook {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.jumpcloud.Close() })
-	h.secrets, err = secretfile.Open(filepath.Join(t.TempDir(), "hook.json"), secretfile.Environment{AdminToken: token,
+	h.secrets, err = secretfile.Open(filepath.Join(localtest.Folder(t), "hook.json"), secretfile.Environment{AdminToken: token,
 		Organizations: map[directory.OrganizationID]secret.Organization{organization: {APIKey: hookKey, WebhookTokens: []string{hookToken, formerToken}}}})
 	if err != nil {
 		t.Fatal(err)

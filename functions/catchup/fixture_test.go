@@ -23,6 +23,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/store"
@@ -55,8 +56,8 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, metrics: &metric.Memory{}}
-	f.Kit = functiontest.New(t, functiontest.Config{Folder: t.TempDir(), Cleanup: t.Cleanup, Transport: f})
-	queues, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	f.Kit = functiontest.New(t, functiontest.Config{Folder: localtest.Folder(t), Cleanup: t.Cleanup, Transport: f})
+	queues, err := boltqueue.Open(filepath.Join(localtest.Folder(t), "queues.db"))
 	f.Must(err)
 	t.Cleanup(func() { f.Must(queues.Close()) })
 	f.changes, err = queues.Queue(boltqueue.Config{Name: "changes.fifo"})

@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
@@ -53,11 +54,11 @@ func (f *fixture) Postpone(_ context.Context, _, receipt string, d time.Duration
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	files, err := boltqueue.Open(filepath.Join(localtest.Folder(t), "queues.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package groups_test
 
 import (
-	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,6 +12,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/reconcile"
 )
 
@@ -22,20 +22,7 @@ import (
 func TestNoHistoryTouchesTheMembersOfTheExcludedGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(rt *rapid.T) {
-			folder, err := os.MkdirTemp("", "entrasync-exclude-")
-			if err != nil {
-				rt.Fatal(err)
-			}
-			var cleanups []func()
-			defer func() {
-				for _, each := range slices.Backward(cleanups) {
-					each()
-				}
-				if err := os.RemoveAll(folder); err != nil {
-					rt.Error(err)
-				}
-			}()
-			f := newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) })
+			f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
 			playExclusion(rt, f)
 		})
 	})

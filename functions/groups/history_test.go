@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 )
@@ -27,20 +27,7 @@ import (
 func TestEveryHistoryOfGroupsEndsInTheSameState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(rt *rapid.T) {
-			folder, err := os.MkdirTemp("", "entrasync-history-")
-			if err != nil {
-				rt.Fatal(err)
-			}
-			var cleanups []func()
-			defer func() {
-				for _, each := range slices.Backward(cleanups) {
-					each()
-				}
-				if err := os.RemoveAll(folder); err != nil {
-					rt.Error(err)
-				}
-			}()
-			f := newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) })
+			f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
 			f.enter(someWorld(rt))
 			playHistory(rt, f)
 		})

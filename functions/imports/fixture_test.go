@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/importapi"
 	"entrasync/shared/importing"
 	"entrasync/shared/local/fileresults"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/mail"
 	"entrasync/shared/queue"
 )
@@ -53,7 +54,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t}
-	folder := t.TempDir()
+	folder := localtest.Folder(t)
 	f.Kit = functiontest.New(t, functiontest.Config{Folder: folder, Cleanup: t.Cleanup, Transport: f})
 	f.directory = f.Directory("main", nil)
 	var err error

@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/importing"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/fileresults"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/mail"
 	"entrasync/shared/queue"
 	"entrasync/shared/store"
@@ -61,7 +62,7 @@ type fixture struct {
 // newFixture starts everything.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return fixtureIn(t, t.TempDir(), t.Cleanup)
+	return fixtureIn(t, localtest.Folder(t), t.Cleanup)
 }
 
 func fixtureIn(t tester, folder string, cleanup func(func())) *fixture {

@@ -16,6 +16,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/functiontest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -50,7 +51,7 @@ type fixture struct {
 // newFixture starts everything; edit changes the settings of the directory.
 func newFixture(t *testing.T, edit func(*directory.Settings)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, folder: t.TempDir(), metrics: &metric.Memory{}, asked: map[string]int{}}
+	f := &fixture{t: t, folder: localtest.Folder(t), metrics: &metric.Memory{}, asked: map[string]int{}}
 	f.Kit = functiontest.New(t, functiontest.Config{Folder: f.folder, Cleanup: t.Cleanup, Transport: f, Requests: 5000})
 	f.directory = f.Directory("main", edit)
 	f.engine = reconcile.Parts{Store: f.Store, Clients: f.Clients(), Metrics: f.metrics,

@@ -20,6 +20,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -110,9 +111,9 @@ func (c *counted) Transact(ctx context.Context, writes []store.Write) error {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, metrics: &metric.Memory{}}
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	f.must(err)
-	queues, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	queues, err := boltqueue.Open(filepath.Join(localtest.Folder(t), "queues.db"))
 	f.must(err)
 	t.Cleanup(func() { f.must(table.Close()); f.must(queues.Close()) })
 	f.users, err = queues.Queue(boltqueue.Config{Name: "users.fifo"})

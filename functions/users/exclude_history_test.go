@@ -1,7 +1,6 @@
 package users_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -12,26 +11,14 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/local/localtest"
 )
 
 // Whatever happens, in any order, with duplicates, losses and failures: the account of who is
 // excluded, by id or by sign-in name, is never written.
 func TestNoHistoryWritesToAnExcludedAccount(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		folder, err := os.MkdirTemp("", "entrasync-exclude-")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		var cleanups []func()
-		defer func() {
-			for i := len(cleanups) - 1; i >= 0; i-- {
-				cleanups[i]()
-			}
-			if err := os.RemoveAll(folder); err != nil {
-				rt.Error(err)
-			}
-		}()
-		f := newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) })
+		f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
 		f.enter(someWorld(rt))
 		playExclusions(rt, f)
 	})

@@ -18,6 +18,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -70,7 +71,7 @@ type fixture struct {
 // newFixture starts everything, with one directory.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := newFixtureIn(t, t.TempDir(), func(f func()) { t.Cleanup(f) })
+	f := newFixtureIn(t, localtest.Folder(t), func(f func()) { t.Cleanup(f) })
 	t.Cleanup(func() { // whoever is parked in any test is told what to do
 		for _, message := range f.Speechless() {
 			t.Errorf("the message of who is parked says nothing to do: %s", message)

@@ -3,7 +3,6 @@ package users_test
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/store"
 )
 
@@ -24,20 +24,7 @@ import (
 // empty, Entra has the state that the rules make from JumpCloud's final state.
 func TestEveryHistoryEndsInTheSameState(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		folder, err := os.MkdirTemp("", "entrasync-history-")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		var cleanups []func()
-		defer func() {
-			for i := len(cleanups) - 1; i >= 0; i-- {
-				cleanups[i]()
-			}
-			if err := os.RemoveAll(folder); err != nil {
-				rt.Error(err)
-			}
-		}()
-		f := newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) })
+		f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
 		f.enter(someWorld(rt))
 		playHistory(rt, f)
 	})

@@ -21,6 +21,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/local/boltqueue"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/secret"
@@ -55,7 +56,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	db, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	db, err := boltqueue.Open(filepath.Join(localtest.Folder(t), "queues.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,11 @@ type company struct {
 	names  []string
 	group  directory.GroupID
 	second directory.GroupID // of addSecond
+
+	// without is how many of the first counted people had no enabled account after the last
+	// change.
+	without, counted int
+	last             int64
 }
 
 func newCompany(t world.T, size int, c world.Config) *company {
@@ -52,19 +57,17 @@ func (o *company) lag(lag time.Duration) {
 	})
 }
 
-// disabled counts the people without an enabled account.
+// disabled counts the people without an enabled account, anew only after a change.
 func (o *company) disabled() int {
-	enabled := map[string]bool{}
-	for _, account := range o.Tenant.Users() {
-		enabled[account.UserPrincipalName] = account.AccountEnabled
-	}
-	n := 0
-	for _, name := range o.names {
-		if !enabled[name+"@"+world.Domain] {
-			n++
+	if last := o.Tenant.LastChange(); o.last != last || o.counted != len(o.names) {
+		o.last, o.counted, o.without = last, len(o.names), 0
+		for _, name := range o.names {
+			if !o.Enabled(name) {
+				o.without++
+			}
 		}
 	}
-	return n
+	return o.without
 }
 
 // never ends the test if anybody is disabled before nothing is left to do.

@@ -69,11 +69,20 @@ func (w *World) Account(name string) (account entratest.User, found bool) {
 	return w.Tenant.User(name + "@" + Domain)
 }
 
-// Enabled reports whether the user who was hired under a name has an enabled account.
-func (w *World) Enabled(name string) bool {
-	account, found := w.Account(name)
-	return found && account.AccountEnabled
+// Accounts are all accounts, deleted ones too. They are read anew only after a change,
+// because a test may ask every few milliseconds for as long as it waits.
+func (w *World) Accounts() []entratest.User {
+	last := w.Tenant.LastChange()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.accounts == nil || last != w.accountsOf {
+		w.accounts, w.accountsOf = w.Tenant.Users(), last
+	}
+	return w.accounts
 }
+
+// Enabled reports whether the user who was hired under a name has an enabled account.
+func (w *World) Enabled(name string) bool { return w.Tenant.Enabled(name + "@" + Domain) }
 
 // Members are the first names of the members of the one group of a name in Entra,
 // sorted; nil if there is no such group or more than one.

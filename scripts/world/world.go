@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -17,11 +16,13 @@ import (
 
 	"entrasync/scripts/wiring"
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/host"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/redirect"
@@ -100,9 +101,11 @@ type World struct {
 	startAPI sync.Once
 	api      http.Handler
 
-	mu        sync.Mutex
-	written   int       // write units that Graph has seen
-	lastWrite time.Time // when it saw the last one
+	mu         sync.Mutex
+	written    int              // write units that Graph has seen
+	lastWrite  time.Time        // when it saw the last one
+	accounts   []entratest.User // of Accounts
+	accountsOf int64            // the last change that they show
 }
 
 // New starts a world. It ends with the test.
@@ -117,7 +120,7 @@ func New(t T, c Config) *World {
 	if c.JumpCloud != nil {
 		w.jumpCloud = c.JumpCloud(w.jumpCloud)
 	}
-	w.Folder = w.folder()
+	w.Folder = localtest.Folder(t)
 	w.Kit = functiontest.New(t, functiontest.Config{Folder: w.Folder, Seed: c.Seed, Cleanup: t.Cleanup, Transport: w, Requests: 1,
 		Webhooks: &http.Client{Transport: w, CheckRedirect: redirect.FollowNone}})
 	w.openQueues(w.Folder)
@@ -159,21 +162,6 @@ func (secrets) WebhookTokens(_ context.Context, id directory.OrganizationID) ([]
 
 // passwordSeed is the seed of the key that opens sealed passwords.
 func passwordSeed(context.Context) (string, error) { return "a seed that is long enough", nil }
-
-// folder is a folder for the files of the world, in memory where the machine has one
-// there: that takes no virtual time either way.
-func (w *World) folder() string {
-	w.t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "entrasync-world-")
-	if err != nil {
-		folder, err = os.MkdirTemp("", "entrasync-world-")
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { w.Must(os.RemoveAll(folder)) })
-	return folder
-}
 
 // openQueues opens the queues.
 func (w *World) openQueues(folder string) {

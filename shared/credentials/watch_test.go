@@ -19,6 +19,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -41,7 +42,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

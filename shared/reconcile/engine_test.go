@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -105,7 +106,7 @@ func (p *published) Publish(_ context.Context, actions ...plan.Action) error {
 // A kind of work that defines only its stages gets what all kinds have: attempts end, are
 // retried or are parked, and actions are recorded, counted and published.
 func TestAThirdKindOfWork(t *testing.T) {
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

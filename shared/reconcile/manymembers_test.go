@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -13,6 +12,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -82,13 +82,9 @@ func newManyMembers(tb testing.TB, n int) (*manyMembers, Groups, directory.ID) {
 			tb.Fatal(err)
 		}
 	}
-	folder, err := os.MkdirTemp("/dev/shm", "entrasync-members-")
-	if err != nil {
-		folder = tb.TempDir()
-	}
-	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(tb), "table.db"))
 	must(err)
-	tb.Cleanup(func() { must(table.Close()); must(os.RemoveAll(folder)) })
+	tb.Cleanup(func() { must(table.Close()) })
 	records := store.New(table)
 	must(records.CreateOrganization(ctx, directory.Organization{ID: crowdOrganization, Name: "Example", Region: directory.US}))
 	dir := directory.Directory{ID: directory.NewID(crowdOrganization, "main"), Organization: crowdOrganization, Name: "main",

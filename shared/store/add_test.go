@@ -9,6 +9,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/store"
 )
 
@@ -26,7 +27,7 @@ func (a repeating) Put(ctx context.Context, item store.Item, cond store.IfVersio
 // When the answer to an add is lost, the repeated add does not report its own record as
 // a conflict.
 func TestARecordThatIsAddedAlthoughTheAnswerWasLost(t *testing.T) {
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/store"
 )
 
@@ -36,7 +37,7 @@ func (d damagedTable) Query(ctx context.Context, q store.Query) (store.Page, err
 
 // A list for people goes on without damaged records and logs them; a decision fails.
 func TestADamagedRecordStopsNoListAndNoDecisionIsMadeWithoutIt(t *testing.T) {
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

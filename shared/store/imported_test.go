@@ -12,6 +12,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/store"
 )
 
@@ -36,7 +37,7 @@ func (c *tableRequests) Transact(ctx context.Context, writes []store.Write) erro
 // openCounting opens a store whose requests are counted.
 func openCounting(t *testing.T) (*store.Store, *tableRequests) {
 	t.Helper()
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/store"
 )
 
@@ -30,7 +31,7 @@ func (c *counted) Query(ctx context.Context, q store.Query) (store.Page, error) 
 // A filtered list shows each match once, in pages that are never longer than the limit.
 // A page that finds nothing reads only a limited part of the table.
 func TestAFilteredListIsBoundedAndComplete(t *testing.T) {
-	bolt, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	bolt, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
@@ -21,7 +22,7 @@ const organization = directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f9012")
 // open opens a store on a table of its own.
 func open(t *testing.T) *store.Store {
 	t.Helper()
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

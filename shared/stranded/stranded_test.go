@@ -18,6 +18,7 @@ import (
 	"entrasync/shared/jumpcloud"
 	"entrasync/shared/local/boltqueue"
 	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
@@ -49,11 +50,11 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{T: t, dead: map[store.Lane]*boltqueue.Queue{}, metrics: &metric.Memory{}, one: directory.NewID(organization, "one"), two: directory.NewID(organization, "two"), changed: time.Now().UTC()}
-	table, err := bolttable.Open(filepath.Join(t.TempDir(), "table.db"))
+	table, err := bolttable.Open(filepath.Join(localtest.Folder(t), "table.db"))
 	f.must(err)
 	t.Cleanup(func() { f.must(table.Close()) })
 	f.store = store.New(table)
-	queues, err := boltqueue.Open(filepath.Join(t.TempDir(), "queues.db"))
+	queues, err := boltqueue.Open(filepath.Join(localtest.Folder(t), "queues.db"))
 	f.must(err)
 	t.Cleanup(func() { f.must(queues.Close()) })
 	dead := stranded.Queues{}

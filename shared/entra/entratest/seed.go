@@ -201,7 +201,7 @@ func (d Directory) user(o *object) User {
 }
 
 func values(o *object) map[string]any {
-	out := map[string]any{}
+	out := make(map[string]any, len(o.Props))
 	for name, p := range o.Props {
 		out[name] = p.Value
 	}
@@ -220,6 +220,29 @@ func (d Directory) User(idOrUPN string) (User, bool) {
 		return User{}, false
 	}
 	return d.user(o), true
+}
+
+// Enabled reports whether a user found by id or UPN has an enabled account. It copies
+// nothing, so that a test can ask often.
+func (d Directory) Enabled(idOrUPN string) bool {
+	if d.t == nil {
+		return false
+	}
+	d.t.mu.RLock()
+	defer d.t.mu.RUnlock()
+	o := d.find(kindUser, idOrUPN)
+	return o != nil && o.is("accountEnabled")
+}
+
+// LastChange is the number of the last change of any object. As long as it stays the same,
+// so does what the other methods return.
+func (d Directory) LastChange() int64 {
+	if d.t == nil {
+		return 0
+	}
+	d.t.mu.RLock()
+	defer d.t.mu.RUnlock()
+	return d.t.seq
 }
 
 // find is an object that is not a tombstone. The caller holds the lock.
