@@ -129,6 +129,9 @@ func (r *run) accounts() tracked {
 				page.there = append(page.there, each.ID)
 			}
 		}
+		if err := r.keepBlockers(ctx, p.Items, whole); err != nil {
+			return page, err
+		}
 		var err error
 		page.found, err = r.Drift.Accounts(ctx, r.dir, p.Items, whole)
 		return page, err
@@ -256,14 +259,14 @@ func (r *run) beginEntra(ctx context.Context, t tracked) error {
 		(t.of != store.TrackedAccounts || link.Attributes == fingerprint(exported(r.dir.Settings)))
 	if usable {
 		r.place.Entra = entraPlace{Stage: following, From: link.Link, At: now, For: link.Attributes}
-		return nil
+		return r.beginKind(ctx, t, false)
 	}
-	return r.beginList(ctx, now)
+	return r.beginList(ctx, t, now)
 }
 
 // beginList begins a list of all. The links from which later changes are read are asked for
 // before, so that nothing is missed between the two. A tenant without them is listed each time.
-func (r *run) beginList(ctx context.Context, now time.Time) error {
+func (r *run) beginList(ctx context.Context, t tracked, now time.Time) error {
 	attributes := exported(r.dir.Settings)
 	if r.place.Fresh.At.IsZero() {
 		accounts, groups, err := r.entra.LatestChanges(ctx, attributes)
@@ -277,7 +280,15 @@ func (r *run) beginList(ctx context.Context, now time.Time) error {
 	}
 	r.place.Entra = entraPlace{Stage: listing, At: r.place.Fresh.At, Begins: r.place.Entra.Begins + 1, For: r.place.Fresh.For}
 	r.job.Done, r.job.Total = 0, 0
-	return nil
+	return r.beginKind(ctx, t, true)
+}
+
+// beginKind begins to keep what is shown of one kind of object.
+func (r *run) beginKind(ctx context.Context, t tracked, whole bool) error {
+	if t.of != store.TrackedAccounts {
+		return nil
+	}
+	return r.beginBlockers(ctx, whole)
 }
 
 // beginAnew begins a list of all because Entra has forgotten where the last one, or the
@@ -294,7 +305,7 @@ func (r *run) beginAnew(ctx context.Context, t tracked) error {
 	if err := r.Store.ForgetChangesLink(ctx, r.dir.ID, t.of); err != nil {
 		return err
 	}
-	return r.beginList(ctx, time.Now().UTC())
+	return r.beginList(ctx, t, time.Now().UTC())
 }
 
 // readList reads a page of a list of all.
@@ -364,7 +375,7 @@ func (r *run) compareLinks(ctx context.Context, t tracked) (ended bool, err erro
 	if err != nil {
 		return false, err
 	}
-	objects = slices.DeleteFunc(objects, func(o knownObject) bool { return r.shown.has(o.id) })
+	objects = slices.DeleteFunc(objects, func(o knownObject) bool { return r.shown.has(hashOf(o.id)) })
 	if len(objects) > 0 {
 		found, err := t.missing(ctx, objects)
 		if err != nil {
@@ -389,7 +400,7 @@ func (r *run) keepShown(ctx context.Context, t tracked, there []directory.EntraI
 	if len(there) == 0 {
 		return nil
 	}
-	if err := r.Store.PutShown(ctx, r.job.ID, t.of, r.place.Entra.Parts, partOf(there)); err != nil {
+	if err := r.Store.PutShown(ctx, r.job.ID, t.of, r.place.Entra.Parts, partOf(hashesOf(there))); err != nil {
 		return err
 	}
 	r.place.Entra.Parts++

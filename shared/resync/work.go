@@ -177,6 +177,7 @@ type run struct {
 	members   lists[directory.MemberList]  // in JumpCloud
 	present   lists[directory.AccountList] // in Entra
 	shown     *shown                       // nil: not read yet
+	blockers  *shown                       // accounts that may be in the way; nil: not read yet
 }
 
 // The phases, in their order. People see the names.
@@ -192,11 +193,13 @@ const (
 type place struct {
 	// Number counts the steps, so that what a step found is counted once although it may be
 	// repeated.
-	Number  int          `json:"number"`
-	Entra   entraPlace   `json:"entra,omitzero"`
-	Fresh   freshLinks   `json:"fresh,omitzero"`
-	Users   usersPlace   `json:"users,omitzero"`
-	Members membersPlace `json:"members,omitzero"`
+	Number int        `json:"number"`
+	Entra  entraPlace `json:"entra,omitzero"`
+	Fresh  freshLinks `json:"fresh,omitzero"`
+	// Blockers are the accounts that may be in the way of users.
+	Blockers blockersPlace `json:"blockers,omitzero"`
+	Users    usersPlace    `json:"users,omitzero"`
+	Members  membersPlace  `json:"members,omitzero"`
 }
 
 // takeUp takes the lease, and begins the job if nobody has before.
