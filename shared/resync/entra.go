@@ -119,39 +119,44 @@ func fingerprint(attributes []directory.Attribute) string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
+// reading reads pages with a function, and has each judged. whole says that the pages are of a
+// list of all.
+func reading[C interface {
+	There() (directory.EntraID, bool)
+}](whole bool, read func(ctx context.Context, from string) (directory.ChangePage[C], error), judge func(ctx context.Context, page []C, whole bool) (reconcile.DriftFound, error)) func(context.Context, string) (entraPage, error) {
+	return func(ctx context.Context, from string) (entraPage, error) {
+		p, err := read(ctx, from)
+		if err != nil {
+			return entraPage{}, err
+		}
+		page := entraPage{items: len(p.Items), next: p.Next, link: p.Link}
+		for _, each := range p.Items {
+			if id, there := each.There(); there {
+				page.there = append(page.there, id)
+			}
+		}
+		page.found, err = judge(ctx, p.Items, whole)
+		return page, err
+	}
+}
+
 // accounts is how accounts are read.
 func (r *run) accounts() tracked {
 	attributes := exported(r.dir.Settings)
-	judge := func(ctx context.Context, p directory.AccountChanges, whole bool) (entraPage, error) {
-		page := entraPage{items: len(p.Items), next: p.Next, link: p.Link}
-		for _, each := range p.Items {
-			if !each.Gone {
-				page.there = append(page.there, each.ID)
-			}
+	judge := func(ctx context.Context, page []directory.AccountChange, whole bool) (reconcile.DriftFound, error) {
+		if err := r.keepBlockers(ctx, page, whole); err != nil {
+			return reconcile.DriftFound{}, err
 		}
-		if err := r.keepBlockers(ctx, p.Items, whole); err != nil {
-			return page, err
-		}
-		var err error
-		page.found, err = r.Drift.Accounts(ctx, r.dir, p.Items, whole)
-		return page, err
+		return r.Drift.Accounts(ctx, r.dir, page, whole)
 	}
 	return tracked{
 		of: store.TrackedAccounts, fresh: r.place.Fresh.Accounts,
-		list: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.AccountPage(ctx, from, attributes)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, true)
-		},
-		changes: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.AccountChanges(ctx, from, attributes)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, false)
-		},
+		list: reading(true, func(ctx context.Context, from string) (directory.AccountChanges, error) {
+			return r.entra.AccountPage(ctx, from, attributes)
+		}, judge),
+		changes: reading(false, func(ctx context.Context, from string) (directory.AccountChanges, error) {
+			return r.entra.AccountChanges(ctx, from, attributes)
+		}, judge),
 		known: func(ctx context.Context, cursor string) ([]knownObject, string, error) {
 			page, err := r.Store.Links(ctx, r.dir.ID, linksPage, cursor)
 			var objects []knownObject
@@ -174,33 +179,12 @@ func (r *run) accounts() tracked {
 
 // groups is how groups are read.
 func (r *run) groups() tracked {
-	judge := func(ctx context.Context, p directory.GroupChanges, whole bool) (entraPage, error) {
-		page := entraPage{items: len(p.Items), next: p.Next, link: p.Link}
-		for _, each := range p.Items {
-			if !each.Gone {
-				page.there = append(page.there, each.ID)
-			}
-		}
-		var err error
-		page.found, err = r.Drift.Groups(ctx, r.dir, p.Items, whole)
-		return page, err
+	judge := func(ctx context.Context, page []directory.GroupChange, whole bool) (reconcile.DriftFound, error) {
+		return r.Drift.Groups(ctx, r.dir, page, whole)
 	}
 	return tracked{
 		of: store.TrackedGroups, fresh: r.place.Fresh.Groups,
-		list: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.GroupPage(ctx, from)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, true)
-		},
-		changes: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.GroupChanges(ctx, from)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, false)
-		},
+		list: reading(true, r.entra.GroupPage, judge), changes: reading(false, r.entra.GroupChanges, judge),
 		known: func(ctx context.Context, cursor string) ([]knownObject, string, error) {
 			page, err := r.Store.GroupLinksThat(ctx, r.dir.ID, "", "", linksPage, cursor)
 			var objects []knownObject
