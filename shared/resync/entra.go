@@ -77,6 +77,8 @@ type tracked struct {
 	of store.Tracked
 	// list and changes read a page and have it judged.
 	list, changes func(ctx context.Context, from string) (entraPage, error)
+	// count counts the objects.
+	count func(ctx context.Context) (int, error)
 	// fresh is the link that was given before the list was begun.
 	fresh string
 	// known is a page of what our links say. What was written so late that the list may not
@@ -150,7 +152,7 @@ func (r *run) accounts() tracked {
 		return r.Drift.Accounts(ctx, r.dir, page, whole)
 	}
 	return tracked{
-		of: store.TrackedAccounts, fresh: r.place.Fresh.Accounts,
+		of: store.TrackedAccounts, count: r.entra.CountAccounts, fresh: r.place.Fresh.Accounts,
 		list: reading(true, func(ctx context.Context, from string) (directory.AccountChanges, error) {
 			return r.entra.AccountPage(ctx, from, attributes)
 		}, judge),
@@ -183,7 +185,7 @@ func (r *run) groups() tracked {
 		return r.Drift.Groups(ctx, r.dir, page, whole)
 	}
 	return tracked{
-		of: store.TrackedGroups, fresh: r.place.Fresh.Groups,
+		of: store.TrackedGroups, count: r.entra.CountGroups, fresh: r.place.Fresh.Groups,
 		list: reading(true, r.entra.GroupPage, judge), changes: reading(false, r.entra.GroupChanges, judge),
 		known: func(ctx context.Context, cursor string) ([]knownObject, string, error) {
 			page, err := r.Store.GroupLinksThat(ctx, r.dir.ID, "", "", linksPage, cursor)
@@ -263,8 +265,19 @@ func (r *run) beginList(ctx context.Context, t tracked, now time.Time) error {
 		r.place.Fresh = freshLinks{At: now, Accounts: accounts, Groups: groups, For: fingerprint(attributes)}
 	}
 	r.place.Entra = entraPlace{Stage: listing, At: r.place.Fresh.At, Begins: r.place.Entra.Begins + 1, For: r.place.Fresh.For}
-	r.job.Done, r.job.Total = 0, 0
+	r.job.Done, r.job.Total = 0, r.total(ctx, t)
 	return r.beginKind(ctx, t, true)
+}
+
+// total is how many objects a list of all will show; 0 if Entra does not say it: nothing but
+// the progress needs it.
+func (r *run) total(ctx context.Context, t tracked) int {
+	n, err := t.count(ctx)
+	if err != nil {
+		zerolog.Ctx(ctx).Info().Err(err).Str("directory", string(r.dir.ID)).Str("of", string(t.of)).Msg("a resync does not know how much it will read")
+		return 0
+	}
+	return n
 }
 
 // beginKind begins to keep what is shown of one kind of object.

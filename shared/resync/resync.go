@@ -41,6 +41,9 @@ type Entra interface {
 	// AccountPage and GroupPage read one page of all; from is "" for the first one.
 	AccountPage(ctx context.Context, from string, attributes []directory.Attribute) (directory.AccountChanges, error)
 	GroupPage(ctx context.Context, from string) (directory.GroupChanges, error)
+	// CountAccounts and CountGroups say about how many there are.
+	CountAccounts(ctx context.Context) (int, error)
+	CountGroups(ctx context.Context) (int, error)
 	// ListMembersOf reads on where a list of the members of a group ended.
 	ListMembersOf(ctx context.Context, group directory.EntraID, from directory.AccountList) (directory.AccountList, error)
 }
