@@ -20,13 +20,13 @@ func (f *fixture) count(what string, want counted, message string) {
 	f.t.Helper()
 	time.Sleep(24 * time.Hour)
 	job, _ := f.resync()
-	got := counted{job.Found, job.Repaired, job.Parked, job.LookedAgain, job.Reported}
+	got := counted{job.Found, job.Repaired, job.Parked, job.Rechecked, job.Reported}
 	if job.Status != store.JobFinished || got != want || job.Message != message {
 		f.t.Errorf("%s: the job is %s with %+v (%s), want it finished with %+v (%s)", what, job.Status, got, job.Message, want, message)
 	}
 }
 
-// Who was parked before and is looked at again is no difference; only who is parked no more
+// Who was parked before and is checked again is no difference; only who is parked no more
 // by that was repaired.
 func TestParkedUsersAreNoDifferences(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -41,16 +41,16 @@ func TestParkedUsersAreNoDifferences(t *testing.T) {
 			gone[name] = account.ID
 			f.hire(name)
 		}
-		f.count("nothing changed", counted{again: 3}, "nothing differed; 3 parked users and groups were looked at again and stay parked")
+		f.count("nothing changed", counted{again: 3}, "nothing differed; 3 parked users and groups were checked again and stay parked")
 		f.Must(f.JumpCloud.UpdateUser(string(ids[0]), jumpcloudtest.Fields{"lastname": "Ray"}))
 		f.count("a difference", counted{found: 1, repaired: 1, again: 3},
-			"1 user or group differed: 1 repaired; 3 parked users and groups were looked at again and stay parked")
+			"1 user or group differed: 1 repaired; 3 parked users and groups were checked again and stay parked")
 		f.Must(f.Tenant.PurgeUser(gone["bob"]))
 		f.count("one who is parked no more", counted{found: 1, repaired: 1, again: 2},
-			"1 user or group differed: 1 repaired; 2 parked users and groups were looked at again and stay parked")
+			"1 user or group differed: 1 repaired; 2 parked users and groups were checked again and stay parked")
 		f.Must(f.JumpCloud.UpdateUser(string(ids[0]), jumpcloudtest.Fields{"email": "ann@elsewhere.example"}))
 		f.count("one who is parked now", counted{found: 1, parked: 1, again: 2},
-			"1 user or group differed: 0 repaired, 1 parked, each with its reason; 2 parked users and groups were looked at again and stay parked")
+			"1 user or group differed: 0 repaired, 1 parked, each with its reason; 2 parked users and groups were checked again and stay parked")
 	})
 }
 

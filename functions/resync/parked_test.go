@@ -16,7 +16,7 @@ import (
 
 // However many users are parked because an account of their name must not be taken over, a
 // night in which nothing changed costs no more requests than one without them. The account in
-// the way is looked at again as soon as Entra shows something else of it, or the user is to
+// the way is checked again as soon as Entra shows something else of it, or the user is to
 // have another name.
 func TestParkedBehindAnAccountCostsNothing(t *testing.T) {
 	for name, forget := range map[string]bool{"by changes": false, "by a list of all": true} {
@@ -44,8 +44,8 @@ func TestParkedBehindAnAccountCostsNothing(t *testing.T) {
 					}
 					f.requests(functiontest.GraphHost)
 					job, _ := f.resync()
-					if asked := f.requests(functiontest.GraphHost); job.Found != found || job.LookedAgain > 0 || asked > requests {
-						t.Errorf("%s: %d found, %d looked at again and %d requests to Graph (%s), want %d, none and at most %d", what, job.Found, job.LookedAgain, asked, job.Message, found, requests)
+					if asked := f.requests(functiontest.GraphHost); job.Found != found || job.Rechecked > 0 || asked > requests {
+						t.Errorf("%s: %d found, %d checked again and %d requests to Graph (%s), want %d, none and at most %d", what, job.Found, job.Rechecked, asked, job.Message, found, requests)
 					}
 				}
 				night("nothing changed", 0, 5)

@@ -60,7 +60,7 @@ func (r *run) count(f store.Finding) {
 	case f.Reported:
 		r.job.Reported++
 	default:
-		r.job.LookedAgain++
+		r.job.Rechecked++
 	}
 }
 

@@ -54,7 +54,7 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 		return 0, false, err
 	}
 	r.job.Found, r.job.Repaired, r.job.Parked = state.differ, state.repaired, state.parked
-	r.job.LookedAgain, r.job.Reported = state.again, state.reported
+	r.job.Rechecked, r.job.Reported = state.again, state.reported
 	r.job.Done, r.job.Total = state.all-state.open, state.all
 	waited := time.Since(r.job.PhaseAt)
 	if state.open == 0 || waited >= longestRepair {
@@ -131,8 +131,8 @@ func sentence(j store.Job, open int) string {
 	if j.Parked > 0 {
 		said[0] += fmt.Sprintf(", %d parked, each with its reason", j.Parked)
 	}
-	if j.LookedAgain > 0 {
-		said = append(said, number(j.LookedAgain, "parked user or group was looked at again and stays parked", "parked users and groups were looked at again and stay parked"))
+	if j.Rechecked > 0 {
+		said = append(said, number(j.Rechecked, "parked user or group was checked again and stays parked", "parked users and groups were checked again and stay parked"))
 	}
 	if j.Reported > 0 {
 		said = append(said, number(j.Reported, "difference was", "differences were")+" only reported, as the directory says")

@@ -348,7 +348,7 @@ func (r *run) end(ctx context.Context, status store.JobStatus, message string) e
 	r.Metrics.Count("resync_found", r.job.Found+r.job.Reported)
 	r.Metrics.Count("resync_seconds", int(took.Seconds()))
 	zerolog.Ctx(ctx).Info().Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("result", string(status)).Dur("took", took).
-		Int("found", r.job.Found).Int("repaired", r.job.Repaired).Int("parked", r.job.Parked).Int("lookedAgain", r.job.LookedAgain).Int("reported", r.job.Reported).Str("message", message).Msg("a resync has ended")
+		Int("found", r.job.Found).Int("repaired", r.job.Repaired).Int("parked", r.job.Parked).Int("rechecked", r.job.Rechecked).Int("reported", r.job.Reported).Str("message", message).Msg("a resync has ended")
 	return nil
 }
 

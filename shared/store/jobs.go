@@ -63,14 +63,14 @@ type Job struct {
 	Done    int       `json:"done"`
 	Total   int       `json:"total"`
 	// Found are the users and groups that differed and got a task. Of these Repaired were
-	// repaired, and Parked need a person. LookedAgain are those who were parked before, got a
+	// repaired, and Parked need a person. Rechecked are those who were parked before, got a
 	// task because that may be over, and are parked still: they are no differences. Reported
 	// are the differences that the directory only wants to know.
-	Found       int `json:"found"`
-	Repaired    int `json:"repaired"`
-	Parked      int `json:"parked"`
-	LookedAgain int `json:"lookedAgain"`
-	Reported    int `json:"reported"`
+	Found     int `json:"found"`
+	Repaired  int `json:"repaired"`
+	Parked    int `json:"parked"`
+	Rechecked int `json:"rechecked"`
+	Reported  int `json:"reported"`
 	// Message says why the job waits, or how it ended; "" if there is nothing to say.
 	Message string `json:"message,omitempty"`
 	// Reason is the typed word for why the job waits, if there is one.
@@ -260,7 +260,7 @@ type Finding struct {
 }
 
 // Differs reports whether the user or the group differed, to be repaired. One that was parked
-// is only looked at again.
+// is only checked again.
 func (f Finding) Differs() bool { return f.Parked == "" && !f.Reported }
 
 // After is a finding about the same user or group with what was found earlier in the job. It
