@@ -27,11 +27,11 @@ type ChangePage[C any] struct {
 	Link  string // on the last page of changes: where the next round begins
 }
 
-// AccountChanges and GroupChanges are the pages of either kind.
-type (
-	AccountChanges = ChangePage[AccountChange]
-	GroupChanges   = ChangePage[GroupChange]
-)
+// AccountChanges is a page about accounts.
+type AccountChanges = ChangePage[AccountChange]
+
+// GroupChanges is a page about groups.
+type GroupChanges = ChangePage[GroupChange]
 
 // There is the id of the account, unless it is gone.
 func (c AccountChange) There() (id EntraID, there bool) { return c.ID, !c.Gone }
