@@ -31,6 +31,7 @@ type jobView struct {
 	Found     int              `json:"found" doc:"How many users and groups differed and got a task"`
 	Repaired  int              `json:"repaired" doc:"How many of them were repaired"`
 	Parked    int              `json:"parked" doc:"How many of them need a person: their links say why"`
+	Rechecked int              `json:"rechecked" doc:"How many users and groups were parked before, were checked again and stay parked; they are not among those found"`
 	Reported  int              `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
 	Reason    directory.Reason `json:"reason,omitempty" doc:"One typed word for why it waits, if there is one"`
 	Message   string           `json:"message,omitempty" doc:"Why it waits, or how it ended"`
@@ -41,7 +42,7 @@ func viewOfJob(j store.Job, now time.Time) jobView {
 	p := resync.ProgressOf(j, now)
 	v := jobView{
 		ID: j.ID, Directory: j.Directory, Kind: j.Kind, Status: j.Status, Phase: j.Phase, By: j.By, CreatedAt: j.CreatedAt, Done: j.Done, Total: j.Total,
-		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Reported: j.Reported, Reason: j.Reason, Message: j.Message,
+		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Rechecked: j.Rechecked, Reported: j.Reported, Reason: j.Reason, Message: j.Message,
 	}
 	if !j.StartedAt.IsZero() {
 		v.StartedAt = &j.StartedAt

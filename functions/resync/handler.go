@@ -37,20 +37,12 @@ func (h Handler) Handle(ctx context.Context, e Event) (events.SQSEventResponse, 
 	if len(e.Records) == 0 {
 		return events.SQSEventResponse{}, h.worker.Run(ctx)
 	}
-	response := &sqsbatch.Response{}
-	failed := make([]error, len(e.Records))
-	sqsbatch.SideBySide(len(e.Records), func(i int) { failed[i] = h.message(ctx, e.Records[i]) })
-	for i, err := range failed {
-		if err != nil {
-			response.Fail(e.Records[i])
-		}
-	}
-	return response.SQSEventResponse, nil
+	return sqsbatch.EachAlone(ctx, e.Records, h.message), nil
 }
 
 // message works on the job that a message names. There is nothing to do on one that is gone.
-func (h Handler) message(ctx context.Context, m events.SQSMessage) error {
-	named, err := resync.ReadMessage([]byte(m.Body))
+func (h Handler) message(ctx context.Context, body []byte) error {
+	named, err := resync.ReadMessage(body)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func TestEveryStateIsCompared(t *testing.T) {
 			_, err := f.Tenant.AddUser(entratest.User{UserPrincipalName: "ann@" + functiontest.Domain, AccountEnabled: true, Properties: map[string]any{"onPremisesSyncEnabled": true}})
 			f.Must(err)
 			return f.hire("ann")[0]
-		}, 1},
+		}, 0},
 		"a deleted account of the name": {nil, func(f *fixture) directory.UserID {
 			_, err := f.Tenant.AddUser(entratest.User{UserPrincipalName: "ann@" + functiontest.Domain})
 			f.Must(err)

@@ -20,12 +20,24 @@ type AccountChange struct {
 	Manager *EntraID
 }
 
-// AccountChanges is one page.
-type AccountChanges struct {
-	Items []AccountChange
+// ChangePage is one page about one kind of object.
+type ChangePage[C any] struct {
+	Items []C
 	Next  string // where the next page is; "" on the last one
 	Link  string // on the last page of changes: where the next round begins
 }
+
+// AccountChanges is a page about accounts.
+type AccountChanges = ChangePage[AccountChange]
+
+// GroupChanges is a page about groups.
+type GroupChanges = ChangePage[GroupChange]
+
+// There is the id of the account, unless it is gone.
+func (c AccountChange) There() (id EntraID, there bool) { return c.ID, !c.Gone }
+
+// There is the id of the group, unless it is gone.
+func (c GroupChange) There() (id EntraID, there bool) { return c.ID, !c.Gone }
 
 // GroupChange is what a page of Entra's list of groups or of their changes says of one group.
 type GroupChange struct {
@@ -34,11 +46,4 @@ type GroupChange struct {
 	Name           *string       // nil: not shown
 	Added, Removed []EntraID     // members; a list of all groups shows none
 	Group          SecurityGroup // what a list of groups shows (kind, uniqueName …), as FindGroups returns it
-}
-
-// GroupChanges is one page.
-type GroupChanges struct {
-	Items []GroupChange
-	Next  string // where the next page is; "" on the last one
-	Link  string // on the last page of changes: where the next round begins
 }

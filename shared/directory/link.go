@@ -141,6 +141,12 @@ type Aside struct {
 	ImmutableID string `json:"onPremisesImmutableId,omitempty"`
 }
 
+// InTheWay is an account that has the name of a user and must not be taken over.
+type InTheWay struct {
+	ID  EntraID `json:"id"`
+	UPN UPN     `json:"userPrincipalName"`
+}
+
 // Standing is the common part of the links of users and of groups: the object in Entra,
 // the status, and the times of the last events and writes.
 type Standing struct {
@@ -261,6 +267,9 @@ type Link struct {
 	Imported bool `json:"imported,omitempty"`
 	// Awaits is the domain of the tenant for which the user waits; nil if none is in the way.
 	Awaits *DomainWait `json:"awaits,omitempty"`
+	// InTheWay is the account because of which a user without one is parked: it has the user's
+	// name and must not be taken over. The reason says why.
+	InTheWay *InTheWay `json:"inTheWay,omitempty"`
 	// ImportMissing is when Entra first did not show the account from which the user was
 	// imported; zero unless that is in doubt.
 	ImportMissing time.Time `json:"importMissing,omitzero"`

@@ -173,6 +173,33 @@ func TestReplacedManager(t *testing.T) {
 	}
 }
 
+// The accounts and groups of a tenant are counted with one request each. An answer that is no
+// number, or a refusal, is a fault.
+func TestCounts(t *testing.T) {
+	n := simulated(t)
+	n.people(t, 12)
+	n.group(t, entratest.Group{DisplayName: "Sales"})
+	asked := n.requests(func() {
+		accounts, err := n.client.CountAccounts(t.Context())
+		if err != nil || accounts != 12 {
+			t.Errorf("%d accounts, %v, want 12", accounts, err)
+		}
+		groups, err := n.client.CountGroups(t.Context())
+		if err != nil || groups != 1 {
+			t.Errorf("%d groups, %v, want 1", groups, err)
+		}
+	})
+	if asked != 2 {
+		t.Errorf("%d requests, want 2", asked)
+	}
+	for _, answer := range []string{"many", "", `{"value":[]}`} {
+		s := &stub{t: t, answer: func(int, sent) (int, http.Header, string) { return http.StatusOK, nil, answer }}
+		if n, err := s.client().CountAccounts(t.Context()); err == nil {
+			t.Errorf("the answer %q: %d accounts, want a fault", answer, n)
+		}
+	}
+}
+
 // A list shows all values: what is missing is empty there, apart from what is never empty.
 func TestAccountPage(t *testing.T) {
 	n := simulated(t)

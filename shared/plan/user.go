@@ -172,6 +172,7 @@ type Decision struct {
 // Decide compares the desired state with what is known. The caller first searches the names
 // of Searches, and does not call Decide while the user is Uncertain.
 func (u User) Decide() Decision {
+	u.Link.InTheWay = nil
 	switch {
 	case u.Link.Freed: // it may be somebody else's account by now
 		return Decision{Link: u.Link}
@@ -194,6 +195,7 @@ func (u User) Decide() Decision {
 	case u.Account == nil:
 		return u.provision()
 	case u.Account.Untouchable() != nil:
+		u.Link.InTheWay = &directory.InTheWay{ID: u.Account.ID, UPN: u.Account.UPN}
 		return Decision{Link: u.Link, Obstacle: u.Account.Untouchable()}
 	default:
 		return u.takeOver()

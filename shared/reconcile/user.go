@@ -96,8 +96,9 @@ type userMatch struct {
 	// been sent.
 	unannounced bool
 	// gone says that the account is not in Entra any more; restores, that it is to be
-	// restored.
+	// restored; nameTaken, why that is not possible.
 	gone, restores bool
+	nameTaken      *directory.Obstacle
 }
 
 // userWritten is the results of the actions.

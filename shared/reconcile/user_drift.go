@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
+	"entrasync/shared/store"
 )
 
 // compare reads the accounts that are to be compared with what was written to them, in one
@@ -97,10 +99,15 @@ func (b *userBatch) judgeMissing(ctx context.Context, users []*user, now time.Ti
 	for i, u := range users {
 		accounts[i] = u.link.EntraID
 	}
-	for i, found := range b.entra.FindDeleted(ctx, accounts) {
+	all := b.entra.FindDeleted(ctx, accounts)
+	b.findTaken(ctx, users, all)
+	for i, found := range all {
 		u := users[i]
 		if found.Err == nil && found.Deleted == nil {
 			found.Err = u.vanished(u.standing(), now)
+		}
+		if u.over {
+			continue
 		}
 		if found.Err != nil {
 			b.fail(ctx, u, found.Err)
@@ -117,6 +124,33 @@ func (b *userBatch) judgeMissing(ctx context.Context, users []*user, now time.Ti
 	}
 }
 
+// findTaken finds out for which users another account has the name of the deleted one by now:
+// Entra would refuse to restore it.
+func (b *userBatch) findTaken(ctx context.Context, users []*user, deleted []Found) {
+	var restored []*user
+	var names []directory.UPN
+	for i, u := range users {
+		if d := deleted[i].Deleted; d != nil && d.UPN != "" && u.plan.Desired.Managed && u.plan.MayRestore {
+			restored, names = append(restored, u), append(names, d.UPN)
+		}
+	}
+	if len(restored) == 0 {
+		return
+	}
+	for i, found := range b.entra.FindByUPN(ctx, names, nil) {
+		u, err := restored[i], found.Err
+		if err == nil && found.Account != nil && found.Account.ID != u.link.EntraID {
+			err = b.Store.AddWaits(ctx, store.Wait{For: store.FreeAccount(b.dir.TenantObject, found.Account.ID), Directory: b.dir.ID, User: u.attempt.User})
+			u.match.nameTaken = &directory.Obstacle{Reason: directory.UPNConflict, Message: fmt.Sprintf(
+				"the account %s was deleted in Entra and cannot be restored, because another one (%s) has its name %s by now: rename or delete that one; or delete the old one for good, disconnect the user and connect them again",
+				u.link.EntraID, found.Account.ID, names[i])}
+		}
+		if err != nil {
+			b.fail(ctx, u, err)
+		}
+	}
+}
+
 // miss notes that the account of a user is gone. It is restored if the directory wants that,
 // and then all its values are written, because they are not known; it is forgotten if the
 // user is not managed any more.
@@ -129,7 +163,7 @@ func (b *userBatch) miss(ctx context.Context, u *user, gone directory.Finding, r
 	switch {
 	case !u.plan.Desired.Managed:
 		u.written.lost, u.link = u.link.EntraID, forget(u.link)
-	case restorable && u.plan.MayRestore && b.dir.Settings.RepairDrift:
+	case restorable && u.plan.MayRestore && b.dir.Settings.RepairDrift && u.match.nameTaken == nil:
 		u.match.restores = true
 		u.link.Applied = u.link.Applied.Only(directory.Attributes{directory.ImmutableID: nil})
 	default:
@@ -146,6 +180,8 @@ func (b *userBatch) decideGone(u *user) {
 	case u.match.restores:
 		u.written.restored = true
 		u.todo = append([]plan.Action{{Type: plan.Restore, EntraID: u.link.EntraID}}, u.todo...)
+	case u.match.nameTaken != nil && (b.dir.Settings.RepairDrift || len(u.todo) > 0):
+		u.todo, u.obstacle = nil, u.match.nameTaken
 	case u.match.gone && (b.dir.Settings.RepairDrift || !u.plan.MayRestore || len(u.todo) == 0):
 		u.todo, u.obstacle = nil, &directory.Obstacle{Reason: directory.AccountMissing, Message: missing(u.link.EntraID)}
 	}

@@ -58,6 +58,9 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		}
 		u.link, u.match.adopted, u.todo = forget(u.link), false, nil
 	}
+	if action.Type == plan.Restore { // what follows would be written to a deleted account
+		u.todo = nil
+	}
 	if u.obstacle == nil {
 		u.obstacle = &directory.Obstacle{Reason: reasonOf(f), Message: f.Message}
 	}

@@ -17,6 +17,9 @@ type Review struct {
 	Records store.UserRecords
 	// Managers are the accounts of the users' managers in the directory.
 	Managers map[directory.UserID]directory.EntraID
+	// Unchanged reports whether an account that is in the way is certainly as it was when the
+	// reason was found; nil: nobody knows.
+	Unchanged func(account directory.InTheWay, why directory.Reason) bool
 }
 
 // Differs reports whether a task for a user would do anything at a time. found is what
@@ -46,7 +49,7 @@ func (r Review) Differs(id directory.UserID, found *directory.User, now time.Tim
 	if found == nil {
 		return u.losesAnything(b.dir.ID)
 	}
-	return b.differs(u, r.Managers)
+	return b.differs(u, r)
 }
 
 // longestQueued is how long a task may wait for its turn: a first connection of very many
@@ -69,13 +72,16 @@ func (u *user) losesAnything(id directory.ID) bool {
 
 // differs reports whether the decision about a user whom JumpCloud has would send an action,
 // ask Entra something, or change what the link says.
-func (b *userBatch) differs(u *user, managers map[directory.UserID]directory.EntraID) bool {
+func (b *userBatch) differs(u *user, r Review) bool {
 	b.desire(context.Background(), []*user{u}) // pure
 	if u.plan.Desired.Managed && b.isBack(u) {
 		return true
 	}
 	if d := u.plan.Desired; d.HasManager {
-		b.setManager(u, managers[d.Manager])
+		b.setManager(u, r.Managers[d.Manager])
+	}
+	if b.isBlocked(u) && r.Unchanged != nil && r.Unchanged(*u.link.InTheWay, u.link.Reason) {
+		return false
 	}
 	if len(u.plan.Searches()) > 0 || u.plan.Origin() != "" {
 		return true
@@ -85,6 +91,20 @@ func (b *userBatch) differs(u *user, managers map[directory.UserID]directory.Ent
 	return len(decision.Actions) > 0 || after.Status != u.link.Status || after.Reason != u.link.Reason ||
 		!slices.EqualFunc(after.Problems, u.link.Problems, func(x, y directory.Problem) bool { return x.Attribute == y.Attribute && x.Reason == y.Reason }) ||
 		u.read.passwordAt.After(u.link.PasswordAt) && b.dir.Settings.RevokeSessionsOnPasswordChange
+}
+
+// isBlocked reports whether an account is in the way of the user's that a list of Entra's
+// accounts or of their changes would show as another one if it were in the way no more. That a
+// unit restricts it is shown by neither.
+func (b *userBatch) isBlocked(u *user) bool {
+	account, desired := u.link.InTheWay, u.plan.Desired
+	switch {
+	case account == nil || u.link.Status != directory.Parked || u.link.EntraID != "" || u.link.Unconfirmed != nil:
+		return false
+	case !desired.Managed || desired.Obstacle != nil || !account.UPN.Same(desired.UPN) || len(b.accountsElsewhere(u)) > 0:
+		return false
+	}
+	return slices.Contains([]directory.Reason{directory.SyncedFromOnPremises, directory.GuestAccount, directory.AgentAccount}, u.link.Reason)
 }
 
 // ManagersOf are the managers of users, whose accounts a review needs; none if the directory

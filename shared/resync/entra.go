@@ -77,6 +77,8 @@ type tracked struct {
 	of store.Tracked
 	// list and changes read a page and have it judged.
 	list, changes func(ctx context.Context, from string) (entraPage, error)
+	// count counts the objects.
+	count func(ctx context.Context) (int, error)
 	// fresh is the link that was given before the list was begun.
 	fresh string
 	// known is a page of what our links say. What was written so late that the list may not
@@ -119,36 +121,44 @@ func fingerprint(attributes []directory.Attribute) string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
+// reading reads pages with a function, and has each judged. whole says that the pages are of a
+// list of all.
+func reading[C interface {
+	There() (directory.EntraID, bool)
+}](whole bool, read func(ctx context.Context, from string) (directory.ChangePage[C], error), judge func(ctx context.Context, page []C, whole bool) (reconcile.DriftFound, error)) func(context.Context, string) (entraPage, error) {
+	return func(ctx context.Context, from string) (entraPage, error) {
+		p, err := read(ctx, from)
+		if err != nil {
+			return entraPage{}, err
+		}
+		page := entraPage{items: len(p.Items), next: p.Next, link: p.Link}
+		for _, each := range p.Items {
+			if id, there := each.There(); there {
+				page.there = append(page.there, id)
+			}
+		}
+		page.found, err = judge(ctx, p.Items, whole)
+		return page, err
+	}
+}
+
 // accounts is how accounts are read.
 func (r *run) accounts() tracked {
 	attributes := exported(r.dir.Settings)
-	judge := func(ctx context.Context, p directory.AccountChanges, whole bool) (entraPage, error) {
-		page := entraPage{items: len(p.Items), next: p.Next, link: p.Link}
-		for _, each := range p.Items {
-			if !each.Gone {
-				page.there = append(page.there, each.ID)
-			}
+	judge := func(ctx context.Context, page []directory.AccountChange, whole bool) (reconcile.DriftFound, error) {
+		if err := r.keepBlockers(ctx, page, whole); err != nil {
+			return reconcile.DriftFound{}, err
 		}
-		var err error
-		page.found, err = r.Drift.Accounts(ctx, r.dir, p.Items, whole)
-		return page, err
+		return r.Drift.Accounts(ctx, r.dir, page, whole)
 	}
 	return tracked{
-		of: store.TrackedAccounts, fresh: r.place.Fresh.Accounts,
-		list: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.AccountPage(ctx, from, attributes)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, true)
-		},
-		changes: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.AccountChanges(ctx, from, attributes)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, false)
-		},
+		of: store.TrackedAccounts, count: r.entra.CountAccounts, fresh: r.place.Fresh.Accounts,
+		list: reading(true, func(ctx context.Context, from string) (directory.AccountChanges, error) {
+			return r.entra.AccountPage(ctx, from, attributes)
+		}, judge),
+		changes: reading(false, func(ctx context.Context, from string) (directory.AccountChanges, error) {
+			return r.entra.AccountChanges(ctx, from, attributes)
+		}, judge),
 		known: func(ctx context.Context, cursor string) ([]knownObject, string, error) {
 			page, err := r.Store.Links(ctx, r.dir.ID, linksPage, cursor)
 			var objects []knownObject
@@ -171,33 +181,12 @@ func (r *run) accounts() tracked {
 
 // groups is how groups are read.
 func (r *run) groups() tracked {
-	judge := func(ctx context.Context, p directory.GroupChanges, whole bool) (entraPage, error) {
-		page := entraPage{items: len(p.Items), next: p.Next, link: p.Link}
-		for _, each := range p.Items {
-			if !each.Gone {
-				page.there = append(page.there, each.ID)
-			}
-		}
-		var err error
-		page.found, err = r.Drift.Groups(ctx, r.dir, p.Items, whole)
-		return page, err
+	judge := func(ctx context.Context, page []directory.GroupChange, whole bool) (reconcile.DriftFound, error) {
+		return r.Drift.Groups(ctx, r.dir, page, whole)
 	}
 	return tracked{
-		of: store.TrackedGroups, fresh: r.place.Fresh.Groups,
-		list: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.GroupPage(ctx, from)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, true)
-		},
-		changes: func(ctx context.Context, from string) (entraPage, error) {
-			p, err := r.entra.GroupChanges(ctx, from)
-			if err != nil {
-				return entraPage{}, err
-			}
-			return judge(ctx, p, false)
-		},
+		of: store.TrackedGroups, count: r.entra.CountGroups, fresh: r.place.Fresh.Groups,
+		list: reading(true, r.entra.GroupPage, judge), changes: reading(false, r.entra.GroupChanges, judge),
 		known: func(ctx context.Context, cursor string) ([]knownObject, string, error) {
 			page, err := r.Store.GroupLinksThat(ctx, r.dir.ID, "", "", linksPage, cursor)
 			var objects []knownObject
@@ -256,14 +245,14 @@ func (r *run) beginEntra(ctx context.Context, t tracked) error {
 		(t.of != store.TrackedAccounts || link.Attributes == fingerprint(exported(r.dir.Settings)))
 	if usable {
 		r.place.Entra = entraPlace{Stage: following, From: link.Link, At: now, For: link.Attributes}
-		return nil
+		return r.beginKind(ctx, t, false)
 	}
-	return r.beginList(ctx, now)
+	return r.beginList(ctx, t, now)
 }
 
 // beginList begins a list of all. The links from which later changes are read are asked for
 // before, so that nothing is missed between the two. A tenant without them is listed each time.
-func (r *run) beginList(ctx context.Context, now time.Time) error {
+func (r *run) beginList(ctx context.Context, t tracked, now time.Time) error {
 	attributes := exported(r.dir.Settings)
 	if r.place.Fresh.At.IsZero() {
 		accounts, groups, err := r.entra.LatestChanges(ctx, attributes)
@@ -276,8 +265,27 @@ func (r *run) beginList(ctx context.Context, now time.Time) error {
 		r.place.Fresh = freshLinks{At: now, Accounts: accounts, Groups: groups, For: fingerprint(attributes)}
 	}
 	r.place.Entra = entraPlace{Stage: listing, At: r.place.Fresh.At, Begins: r.place.Entra.Begins + 1, For: r.place.Fresh.For}
-	r.job.Done, r.job.Total = 0, 0
-	return nil
+	r.job.Done, r.job.Total = 0, r.total(ctx, t)
+	return r.beginKind(ctx, t, true)
+}
+
+// total is how many objects a list of all will show; 0 if Entra does not say it: nothing but
+// the progress needs it.
+func (r *run) total(ctx context.Context, t tracked) int {
+	n, err := t.count(ctx)
+	if err != nil {
+		zerolog.Ctx(ctx).Info().Err(err).Str("directory", string(r.dir.ID)).Str("of", string(t.of)).Msg("a resync does not know how much it will read")
+		return 0
+	}
+	return n
+}
+
+// beginKind begins to keep what is shown of one kind of object.
+func (r *run) beginKind(ctx context.Context, t tracked, whole bool) error {
+	if t.of != store.TrackedAccounts {
+		return nil
+	}
+	return r.beginBlockers(ctx, whole)
 }
 
 // beginAnew begins a list of all because Entra has forgotten where the last one, or the
@@ -294,7 +302,7 @@ func (r *run) beginAnew(ctx context.Context, t tracked) error {
 	if err := r.Store.ForgetChangesLink(ctx, r.dir.ID, t.of); err != nil {
 		return err
 	}
-	return r.beginList(ctx, time.Now().UTC())
+	return r.beginList(ctx, t, time.Now().UTC())
 }
 
 // readList reads a page of a list of all.
@@ -364,7 +372,7 @@ func (r *run) compareLinks(ctx context.Context, t tracked) (ended bool, err erro
 	if err != nil {
 		return false, err
 	}
-	objects = slices.DeleteFunc(objects, func(o knownObject) bool { return r.shown.has(o.id) })
+	objects = slices.DeleteFunc(objects, func(o knownObject) bool { return r.shown.has(hashOf(o.id)) })
 	if len(objects) > 0 {
 		found, err := t.missing(ctx, objects)
 		if err != nil {
@@ -389,7 +397,7 @@ func (r *run) keepShown(ctx context.Context, t tracked, there []directory.EntraI
 	if len(there) == 0 {
 		return nil
 	}
-	if err := r.Store.PutShown(ctx, r.job.ID, t.of, r.place.Entra.Parts, partOf(there)); err != nil {
+	if err := r.Store.PutShown(ctx, r.job.ID, t.of, r.place.Entra.Parts, partOf(hashesOf(there))); err != nil {
 		return err
 	}
 	r.place.Entra.Parts++

@@ -2,6 +2,7 @@ package resync
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,34 +22,52 @@ type differing struct {
 // here names the present step, in which something is found.
 func (r *run) here() string { return r.job.Phase + "/" + strconv.Itoa(r.place.Number) }
 
-// record stores what was found in a step that began at a time. Each user and group is counted
-// once, also if the step is repeated. Its tasks are sent after that.
-func (r *run) record(ctx context.Context, began time.Time, all []differing) error {
+// record stores what was found in a step that began at a time; reported says that the
+// directory only wants to know it. Each user and group is counted once, also if the step is
+// repeated. Its tasks are sent after that.
+func (r *run) record(ctx context.Context, began time.Time, all []differing, reported bool) error {
 	if len(all) == 0 {
 		return nil
 	}
 	wanted := make([]store.Finding, len(all))
 	for i, d := range all {
-		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here()}
+		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here(), Reported: reported}
+		if d.standing.Status == directory.Parked {
+			wanted[i].Parked = d.standing.Reason
+		}
 	}
 	stored, err := r.Store.Findings(ctx, r.job.ID, wanted...)
 	if err != nil {
 		return err
 	}
-	elsewhere := 0
-	for _, f := range stored {
-		if f.Place != r.here() {
-			elsewhere++
+	for i, f := range wanted {
+		same := func(e store.Finding) bool { return e.User == f.User && e.Group == f.Group }
+		if at := slices.IndexFunc(stored, same); at >= 0 {
+			wanted[i] = f.After(stored[at])
+		}
+		if wanted[i].Place == r.here() {
+			r.count(wanted[i])
 		}
 	}
-	r.job.Found += len(all) - elsewhere
 	return r.Store.AddFindings(ctx, r.job.ID, wanted...)
+}
+
+// count counts a finding before its task was worked on.
+func (r *run) count(f store.Finding) {
+	switch {
+	case f.Differs():
+		r.job.Found++
+	case f.Reported:
+		r.job.Reported++
+	default:
+		r.job.Rechecked++
+	}
 }
 
 // sendUsers stores users that differ and sends their tasks. With a connection source they
 // read that too.
 func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) error {
-	if err := r.record(ctx, began, all); err != nil {
+	if err := r.record(ctx, began, all, false); err != nil {
 		return err
 	}
 	tasks := make([]reconcile.Task, len(all))
@@ -60,7 +79,7 @@ func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) e
 
 // sendGroups stores groups that differ and sends their tasks.
 func (r *run) sendGroups(ctx context.Context, began time.Time, all []differing) error {
-	if err := r.record(ctx, began, all); err != nil {
+	if err := r.record(ctx, began, all, false); err != nil {
 		return err
 	}
 	tasks := make([]reconcile.GroupTask, len(all))
@@ -71,17 +90,13 @@ func (r *run) sendGroups(ctx context.Context, began time.Time, all []differing) 
 }
 
 // countDrift stores what was found in Entra in a step that began at a time. Its tasks were
-// sent. What is only reported is not waited for.
+// sent.
 func (r *run) countDrift(ctx context.Context, found reconcile.DriftFound, began time.Time) error {
-	if found.Reported > 0 {
-		r.job.Reported += found.Reported
-		return nil
-	}
 	all, err := r.standings(ctx, found.Users, found.Groups)
 	if err != nil {
 		return err
 	}
-	return r.record(ctx, began, all)
+	return r.record(ctx, began, all, found.Reported > 0)
 }
 
 // standings reads how the links of users and groups stand.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
 	"entrasync/shared/store"
 )
 
@@ -22,11 +21,30 @@ const (
 	findingsPage = 100
 )
 
-// repaired is how far the findings of a job are.
-type repaired struct{ all, repaired, parked int }
+// tally is how far the findings of a job are.
+type tally struct{ all, differ, repaired, parked, again, reported, open int }
 
-// open are those that nobody has worked on yet.
-func (p repaired) open() int { return p.all - p.repaired - p.parked }
+// add adds a finding whose link stands so now. Somebody who was parked is a difference only if
+// that is over, and what is only to be reported only as long as it is there.
+func (t *tally) add(f store.Finding, now directory.Standing) {
+	over, parked := worked(f, now), now.Status == directory.Parked
+	t.all++
+	if !over {
+		t.open++
+	}
+	switch {
+	case f.Reported && (!over || len(now.Drift) > 0):
+		t.reported++
+	case f.Parked != "" && (!over || parked):
+		t.again++
+	case !over:
+		t.differ++
+	case parked:
+		t.differ, t.parked = t.differ+1, t.parked+1
+	default:
+		t.differ, t.repaired = t.differ+1, t.repaired+1
+	}
+}
 
 // stepRepair checks whether the tasks were worked on, and ends the job when all were, or when
 // it has waited long enough.
@@ -35,18 +53,19 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 	if err != nil {
 		return 0, false, err
 	}
-	r.job.Found, r.job.Repaired, r.job.Parked = state.all, state.repaired, state.parked
-	r.job.Done, r.job.Total = state.repaired+state.parked, state.all
+	r.job.Found, r.job.Repaired, r.job.Parked = state.differ, state.repaired, state.parked
+	r.job.Rechecked, r.job.Reported = state.again, state.reported
+	r.job.Done, r.job.Total = state.all-state.open, state.all
 	waited := time.Since(r.job.PhaseAt)
-	if state.open() == 0 || waited >= longestRepair {
-		return 0, true, r.end(ctx, store.JobFinished, sentence(r.job, state.open()))
+	if state.open == 0 || waited >= longestRepair {
+		return 0, true, r.end(ctx, store.JobFinished, sentence(r.job, state.open))
 	}
 	return repairStep, waited >= patientRepair, r.save(ctx)
 }
 
 // checkFindings checks everything that the job found.
-func (r *run) checkFindings(ctx context.Context) (repaired, error) {
-	var state repaired
+func (r *run) checkFindings(ctx context.Context) (tally, error) {
+	var state tally
 	for cursor := ""; ; {
 		page, err := r.Store.ListFindings(ctx, r.job.ID, findingsPage, cursor)
 		if err != nil {
@@ -62,7 +81,7 @@ func (r *run) checkFindings(ctx context.Context) (repaired, error) {
 }
 
 // checkSome adds some findings to the state.
-func (r *run) checkSome(ctx context.Context, findings []store.Finding, state *repaired) error {
+func (r *run) checkSome(ctx context.Context, findings []store.Finding, state *tally) error {
 	var users []directory.UserID
 	var groups []directory.GroupID
 	byUser, byGroup := map[directory.UserID]store.Finding{}, map[directory.GroupID]store.Finding{}
@@ -74,22 +93,15 @@ func (r *run) checkSome(ctx context.Context, findings []store.Finding, state *re
 		}
 	}
 	all, err := r.standings(ctx, users, groups)
-	if err != nil && !fault.Is(err, fault.NotFound) {
+	if err != nil {
 		return err
 	}
-	state.all += len(findings)
 	for _, d := range all {
 		f := byUser[d.user]
 		if d.group != "" {
 			f = byGroup[d.group]
 		}
-		switch {
-		case !worked(f, d.standing):
-		case d.standing.Status == directory.Parked:
-			state.parked++
-		default:
-			state.repaired++
-		}
+		state.add(f, d.standing)
 	}
 	return nil
 }
@@ -109,28 +121,30 @@ func worked(f store.Finding, now directory.Standing) bool {
 
 // sentence says how a resync ended.
 func sentence(j store.Job, open int) string {
-	if j.Found+j.Reported == 0 {
-		return "nothing differed"
+	said := []string{"nothing differed"}
+	if j.Reported > 0 {
+		said[0] = "nothing was to be repaired"
 	}
-	parts := []string{fmt.Sprintf("%s differed: %d repaired", count(j.Found, "user or group", "users and groups"), j.Repaired)}
+	if j.Found > 0 {
+		said[0] = fmt.Sprintf("%s differed: %d repaired", number(j.Found, "user or group", "users and groups"), j.Repaired)
+	}
 	if j.Parked > 0 {
-		parts = append(parts, fmt.Sprintf("%d parked, each with its reason", j.Parked))
+		said[0] += fmt.Sprintf(", %d parked, each with its reason", j.Parked)
 	}
-	if open > 0 {
-		parts = append(parts, fmt.Sprintf("%d still at work", open))
-	}
-	said := strings.Join(parts, ", ")
-	if j.Found == 0 {
-		said = "nothing was to be repaired"
+	if j.Rechecked > 0 {
+		said = append(said, number(j.Rechecked, "parked user or group was checked again and stays parked", "parked users and groups were checked again and stay parked"))
 	}
 	if j.Reported > 0 {
-		said += fmt.Sprintf("; %s only reported, as the directory says", count(j.Reported, "difference was", "differences were"))
+		said = append(said, number(j.Reported, "difference was", "differences were")+" only reported, as the directory says")
 	}
-	return said
+	if open > 0 {
+		said = append(said, fmt.Sprintf("%d of these still at work", open))
+	}
+	return strings.Join(said, "; ")
 }
 
-// count is a number with its noun.
-func count(n int, one, many string) string {
+// number is a number with its noun.
+func number(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -16,7 +16,6 @@ package resync
 import (
 	"context"
 	"encoding/json"
-	"hash/fnv"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,6 +41,9 @@ type Entra interface {
 	// AccountPage and GroupPage read one page of all; from is "" for the first one.
 	AccountPage(ctx context.Context, from string, attributes []directory.Attribute) (directory.AccountChanges, error)
 	GroupPage(ctx context.Context, from string) (directory.GroupChanges, error)
+	// CountAccounts and CountGroups say about how many there are.
+	CountAccounts(ctx context.Context) (int, error)
+	CountGroups(ctx context.Context) (int, error)
 	// ListMembersOf reads on where a list of the members of a group ended.
 	ListMembersOf(ctx context.Context, group directory.EntraID, from directory.AccountList) (directory.AccountList, error)
 }
@@ -186,24 +188,4 @@ func (s Starter) announce(ctx context.Context, job store.Job) {
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("job", job.ID).Msg("a resync waits for the schedule")
 	}
-}
-
-// Due reports whether a directory is to be compared at a time, if it was compared or made at
-// another. The times are spread over the directories by their ids, so that they do not all
-// begin at once; a new directory has its first one within one period.
-func Due(id directory.ID, since, now time.Time, every time.Duration) bool {
-	return !now.Before(NextDue(id, since, every))
-}
-
-// NextDue is when a directory is to be compared next that was compared or made at a time.
-func NextDue(id directory.ID, since time.Time, every time.Duration) time.Time {
-	offset := spread(id, every)
-	return since.Add(-offset).Truncate(every).Add(offset + every)
-}
-
-// spread is by how much the turns of a directory are later than those of others.
-func spread(id directory.ID, every time.Duration) time.Duration {
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(id)) // never fails
-	return time.Duration(sum.Sum64() % uint64(every))
 }

@@ -24,11 +24,20 @@ func hashOf(id directory.EntraID) uint64 {
 	return h.Sum64()
 }
 
-// partOf is the part that a page showed.
-func partOf(ids []directory.EntraID) store.ShownPart {
-	bytes := make([]byte, 0, 8*len(ids))
-	for _, id := range ids {
-		bytes = binary.BigEndian.AppendUint64(bytes, hashOf(id))
+// hashesOf are the hashes of ids.
+func hashesOf(ids []directory.EntraID) []uint64 {
+	hashes := make([]uint64, len(ids))
+	for i, id := range ids {
+		hashes[i] = hashOf(id)
+	}
+	return hashes
+}
+
+// partOf is the part with some hashes.
+func partOf(hashes []uint64) store.ShownPart {
+	bytes := make([]byte, 0, 8*len(hashes))
+	for _, hash := range hashes {
+		bytes = binary.BigEndian.AppendUint64(bytes, hash)
 	}
 	return store.ShownPart{Hashes: base64.StdEncoding.EncodeToString(bytes)}
 }
@@ -53,8 +62,8 @@ func readShown(ctx context.Context, records *store.Store, job string, of store.T
 	return s, err
 }
 
-// has reports whether an object was shown.
-func (s *shown) has(id directory.EntraID) bool {
-	_, found := slices.BinarySearch(s.hashes, hashOf(id))
+// has reports whether there is a hash.
+func (s *shown) has(hash uint64) bool {
+	_, found := slices.BinarySearch(s.hashes, hash)
 	return found
 }

@@ -48,7 +48,7 @@ func (r *run) stepSource(ctx context.Context, began time.Time) (ended bool, err 
 	if err != nil {
 		return false, err
 	}
-	if err := r.record(ctx, began, all); err != nil {
+	if err := r.record(ctx, began, all, false); err != nil {
 		return false, err
 	}
 	return true, r.sendSource(ctx)

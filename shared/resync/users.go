@@ -9,6 +9,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
 )
 
 // usersAtOnce is how many users are compared at once, as many as one request finds.
@@ -26,6 +27,9 @@ type usersPlace struct {
 // does not show are compared with a second read, which asks for them by id; whom that does not
 // show either gets a task that makes sure. So a list that ends early takes nothing from anybody.
 func (r *run) stepUsers(ctx context.Context) (ended bool, err error) {
+	if err := r.readBlockers(ctx); err != nil {
+		return false, err
+	}
 	began := time.Now().UTC()
 	p := r.place.Users
 	if p.List.End { // what is left are links behind the last user
@@ -141,7 +145,7 @@ func (r *run) compareRest(ctx context.Context, began time.Time) (ended bool, err
 	case len(users) > 0:
 		r.place.Users.Passed = users[len(users)-1]
 	case page.next == "":
-		return true, nil
+		return true, r.Store.ForgetShown(ctx, r.job.ID, store.TrackedBlockers)
 	default:
 		r.place.Users.Cursor = page.next
 	}
@@ -179,7 +183,7 @@ func (r *run) compareSome(ctx context.Context, began time.Time, users []director
 	if err != nil {
 		return err
 	}
-	review := reconcile.Review{Records: records}
+	review := reconcile.Review{Records: records, Unchanged: r.unchanged}
 	var shown []directory.User
 	for _, id := range users {
 		if u := known[id]; u != nil {

@@ -13,7 +13,6 @@ import (
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
-	"entrasync/shared/health"
 	"entrasync/shared/longwork"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
@@ -33,105 +32,11 @@ const (
 	saidEvery = time.Minute
 )
 
-// mostOpen is how many open jobs and atOnce how many of them one run of the schedule works on.
-const mostOpen, atOnce = 100, 4
-
 // Worker works on resyncs.
 type Worker struct{ Parts }
 
 // New returns a fault that names the first part that is missing.
 func New(p Parts) (Worker, error) { return Worker{p}, p.Check() }
-
-// Run does what is due: it starts the resyncs whose time has come, and works on those that
-// nobody works on. The failure of one directory does not affect another.
-func (w Worker) Run(ctx context.Context) error {
-	failed := []error{w.startDue(ctx)}
-	failed = append(failed, w.Observe(ctx))
-	open, err := w.Store.OpenJobs(ctx, mostOpen)
-	failed = append(failed, err)
-	results := make([]error, len(open))
-	longwork.Some(len(open), atOnce, func(i int) {
-		if deadline.Allows(ctx, longwork.ShortestStep) {
-			results[i] = w.workOn(ctx, open[i])
-		}
-	})
-	return errors.Join(append(failed, results...)...)
-}
-
-// startDue starts the resyncs whose time has come. The run works on them after that.
-func (w Worker) startDue(ctx context.Context) error {
-	ids, err := w.Store.DirectoryIDs(ctx)
-	if err != nil {
-		return err
-	}
-	last, err := w.Store.LastJobs(ctx, store.Resync, ids...)
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, id := range ids {
-		if !deadline.Allows(ctx, longwork.ShortestStep) {
-			break
-		}
-		if err := w.startIfDue(ctx, id, last[id].StartedAt); err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.NotFound) {
-			failed = append(failed, err)
-		}
-	}
-	return errors.Join(failed...)
-}
-
-// Observe counts the users and groups of directories where that is due, and the directories
-// whose resync is overdue. One that is suspended has another alarm.
-func (w Worker) Observe(ctx context.Context) error {
-	now := time.Now().UTC()
-	for cursor := ""; ; {
-		page, err := w.Store.Directories(ctx, 0, cursor)
-		if err != nil {
-			return err
-		}
-		known, err := health.Read(ctx, w.Store, page.Items...)
-		if err != nil {
-			return err
-		}
-		ids := make([]directory.ID, len(page.Items))
-		for i, d := range page.Items {
-			ids[i] = d.ID
-			if d.Status == directory.Active && !d.IsSuspended() && known[d.ID].Facts(d, w.Every, nil).Resync.Overdue(now) {
-				w.Metrics.Count("resync_overdue", 1)
-			}
-		}
-		if err := health.CountDue(ctx, w.Store, now, ids...); err != nil {
-			return err
-		}
-		if cursor = page.Cursor; cursor == "" {
-			return nil
-		}
-	}
-}
-
-// startIfDue starts the resync of a directory that was compared last at a time, if its time
-// has come. That of a suspended directory would only wait: it starts when that is over.
-func (w Worker) startIfDue(ctx context.Context, id directory.ID, since time.Time) error {
-	now := time.Now().UTC()
-	if !since.IsZero() && !Due(id, since, now, w.Every) {
-		return nil
-	}
-	d, err := w.Store.Directory(ctx, id)
-	if err != nil || suspension(d) != nil || since.IsZero() && !Due(id, d.CreatedAt, now, w.Every) {
-		return err
-	}
-	_, err = w.create(ctx, id, "the schedule")
-	return err
-}
-
-// workOn works on an open job.
-func (w Worker) workOn(ctx context.Context, open store.OpenJob) error {
-	err := w.Work(ctx, open.Job)
-	if fault.Is(err, fault.NotFound) { // its record has expired
-		return w.Store.ForgetOpenJob(ctx, open.Directory)
-	}
-	return err
-}
 
 // Work works on a job until it has ended, until somebody else has it, or until the time of
 // the invocation is over: then it sends a message to go on. NotFound if there is no such job.
@@ -177,6 +82,7 @@ type run struct {
 	members   lists[directory.MemberList]  // in JumpCloud
 	present   lists[directory.AccountList] // in Entra
 	shown     *shown                       // nil: not read yet
+	blockers  *shown                       // accounts that may be in the way; nil: not read yet
 }
 
 // The phases, in their order. People see the names.
@@ -192,11 +98,13 @@ const (
 type place struct {
 	// Number counts the steps, so that what a step found is counted once although it may be
 	// repeated.
-	Number  int          `json:"number"`
-	Entra   entraPlace   `json:"entra,omitzero"`
-	Fresh   freshLinks   `json:"fresh,omitzero"`
-	Users   usersPlace   `json:"users,omitzero"`
-	Members membersPlace `json:"members,omitzero"`
+	Number int        `json:"number"`
+	Entra  entraPlace `json:"entra,omitzero"`
+	Fresh  freshLinks `json:"fresh,omitzero"`
+	// Blockers are the accounts that may be in the way of users.
+	Blockers blockersPlace `json:"blockers,omitzero"`
+	Users    usersPlace    `json:"users,omitzero"`
+	Members  membersPlace  `json:"members,omitzero"`
 }
 
 // takeUp takes the lease, and begins the job if nobody has before.
@@ -440,7 +348,7 @@ func (r *run) end(ctx context.Context, status store.JobStatus, message string) e
 	r.Metrics.Count("resync_found", r.job.Found+r.job.Reported)
 	r.Metrics.Count("resync_seconds", int(took.Seconds()))
 	zerolog.Ctx(ctx).Info().Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("result", string(status)).Dur("took", took).
-		Int("found", r.job.Found).Int("repaired", r.job.Repaired).Int("parked", r.job.Parked).Int("reported", r.job.Reported).Str("message", message).Msg("a resync has ended")
+		Int("found", r.job.Found).Int("repaired", r.job.Repaired).Int("parked", r.job.Parked).Int("rechecked", r.job.Rechecked).Int("reported", r.job.Reported).Str("message", message).Msg("a resync has ended")
 	return nil
 }
 

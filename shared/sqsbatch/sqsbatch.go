@@ -155,6 +155,21 @@ func (r *Response) Replace(ctx context.Context, sent error, messages ...events.S
 	}
 }
 
+// EachAlone works on the messages of a batch side by side, each by its body. One whose work
+// fails is logged and received again.
+func EachAlone(ctx context.Context, messages []events.SQSMessage, work func(ctx context.Context, body []byte) error) events.SQSEventResponse {
+	response := &Response{}
+	failed := make([]error, len(messages))
+	SideBySide(len(messages), func(i int) { failed[i] = work(ctx, []byte(messages[i].Body)) })
+	for i, err := range failed {
+		if err != nil {
+			zerolog.Ctx(ctx).Error().Err(err).Str("messageId", messages[i].MessageId).Msg("a message is received again")
+			response.Fail(messages[i])
+		}
+	}
+	return response.SQSEventResponse
+}
+
 // SideBySide calls work for 0 to n-1 at the same time, so that a slow one does not delay
 // the others. A panic in one of them becomes a panic of the caller.
 func SideBySide(n int, work func(int)) {

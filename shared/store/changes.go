@@ -15,6 +15,8 @@ type Tracked string
 const (
 	TrackedAccounts Tracked = "accounts"
 	TrackedGroups   Tracked = "groups"
+	// TrackedBlockers are the accounts that may be in the way of users.
+	TrackedBlockers Tracked = "blockers"
 )
 
 // ChangesLink is from where on Entra is asked for the changes of a directory's tenant.

@@ -63,12 +63,14 @@ type Job struct {
 	Done    int       `json:"done"`
 	Total   int       `json:"total"`
 	// Found are the users and groups that differed and got a task. Of these Repaired were
-	// repaired, and Parked need a person. Reported are the differences that the directory
-	// only wants to know.
-	Found    int `json:"found"`
-	Repaired int `json:"repaired"`
-	Parked   int `json:"parked"`
-	Reported int `json:"reported"`
+	// repaired, and Parked need a person. Rechecked are those who were parked before, got a
+	// task because that may be over, and are parked still: they are no differences. Reported
+	// are the differences that the directory only wants to know.
+	Found     int `json:"found"`
+	Repaired  int `json:"repaired"`
+	Parked    int `json:"parked"`
+	Rechecked int `json:"rechecked"`
+	Reported  int `json:"reported"`
 	// Message says why the job waits, or how it ended; "" if there is nothing to say.
 	Message string `json:"message,omitempty"`
 	// Reason is the typed word for why the job waits, if there is one.
@@ -249,8 +251,28 @@ type Finding struct {
 	// works on it writes a later one.
 	Link int64     `json:"link,omitempty"`
 	At   time.Time `json:"at"`
-	// Place says where in the job it was found.
+	// Place says where in the job it was found first.
 	Place string `json:"place"`
+	// Parked says why the link was parked then; "" if it was not.
+	Parked directory.Reason `json:"parked,omitempty"`
+	// Reported says that the directory only wants to know what was found.
+	Reported bool `json:"reported,omitempty"`
+}
+
+// Differs reports whether the user or the group differed, to be repaired. One that was parked
+// is only checked again.
+func (f Finding) Differs() bool { return f.Parked == "" && !f.Reported }
+
+// After is a finding about the same user or group with what was found earlier in the job. It
+// stays where it was found first. What differs anywhere differs.
+func (f Finding) After(earlier Finding) Finding {
+	differs := f.Differs() || earlier.Differs()
+	f.Place = earlier.Place
+	f.Reported = (f.Reported || earlier.Reported) && !differs
+	if earlier.Parked == "" || differs {
+		f.Parked = ""
+	}
+	return f
 }
 
 // findingsPK is the partition key of what a job found.

@@ -68,7 +68,7 @@ func start(t *testing.T, entra func(http.Handler) http.Handler) (d *deployment.D
 	}
 	log = &journal{}
 	d, err = deployment.Start(t.Context(), deployment.Config{Root: root, Name: awstest.Name("e2e"), Bootstraps: bootstraps, Entra: entra, Log: log,
-		Parameters: map[string]string{"PublishActions": "true"}})
+		Parameters: map[string]string{"PublishActions": "true", "ResyncEvery": "1m"}})
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the end of the log:\n%s", log.end())
@@ -165,6 +165,7 @@ func TestTheShippedProductOnADay(t *testing.T) {
 	t.Run("a process is killed after its write and before the answer", func(t *testing.T) { killedAtTheWorstMoment(t, d, g) })
 	t.Run("a password reaches both sides, and is not sent again after a process was killed", func(t *testing.T) { passwords(t, d, g) })
 	t.Run("an event whose webhook is lost is found on a schedule", func(t *testing.T) { lostWebhooks(t, d) })
+	t.Run("a change that nobody heard of is found by a resync, on a schedule and when asked for", func(t *testing.T) { resyncs(t, d) })
 	t.Run("the sweep runs on its schedule", func(t *testing.T) {
 		if err := d.Fire("SweepFunction"); err != nil {
 			t.Error(err)
