@@ -55,14 +55,16 @@ func Read(ctx context.Context, records *store.Store, directories ...directory.Di
 	return all, nil
 }
 
-// Facts are the facts about a directory of which so much is known, without counts. everyResync
-// is the time between two resyncs.
-func (k Known) Facts(d directory.Directory, everyResync time.Duration, credentials []directory.CredentialState) Facts {
+// Every is the time between two runs of what is scheduled; 0 is the default of what it is for.
+type Every struct{ CatchUp, Resync time.Duration }
+
+// Facts are the facts about a directory of which so much is known, without counts.
+func (k Known) Facts(d directory.Directory, every Every, credentials []directory.CredentialState) Facts {
 	f := Facts{
 		Directory: d,
-		Feed: Feed{Since: d.CreatedAt, LastRunAt: k.CatchUp.LastRunAt, LastFoundAt: k.CatchUp.LastFoundAt,
+		Feed: Feed{Every: every.CatchUp, Since: d.CreatedAt, LastRunAt: k.CatchUp.LastRunAt, LastFoundAt: k.CatchUp.LastFoundAt,
 			LastWebhookAt: k.CatchUp.LastWebhookAt, Trouble: k.CatchUp.Trouble},
-		Resync: Resync{Every: everyResync, Since: d.CreatedAt},
+		Resync: Resync{Every: every.Resync, Since: d.CreatedAt},
 	}
 	if d.Suspended != nil {
 		f.Suspended = d.Suspended.Message
