@@ -13,14 +13,20 @@ import (
 // maxCounted is up to how many waiting tasks of a directory are counted for people.
 const maxCounted = 1000
 
-// countWaiting is how many users and groups of a directory have tasks that wait, at most
-// maxCounted; nil if there are none to look for.
+// countWaiting is how many users and groups of a directory have tasks that wait, of the first
+// maxCounted tasks; nil if there are none to look for. One may have two of them, of which one is
+// urgent.
 func (a API) countWaiting(ctx context.Context, dir directory.Directory) (*int, error) {
 	if !dir.IsProbed() {
 		return nil, nil
 	}
 	page, err := a.Store.WaitingTasks(ctx, dir.ID, maxCounted, "")
-	n := len(page.Items)
+	type subject struct{ kind, id string }
+	waiting := map[subject]bool{}
+	for _, task := range page.Items {
+		waiting[subject{task.Kind, task.ID}] = true
+	}
+	n := len(waiting)
 	return &n, err
 }
 

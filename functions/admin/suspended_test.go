@@ -45,12 +45,13 @@ func TestASuspendedDirectoryIsShown(t *testing.T) {
 	task, err := json.Marshal(reconcile.Task{Directory: directory.ID(id), User: ann})
 	f.must(err)
 	f.must(f.records.AddWaiting(t.Context(), store.Waiting{Directory: directory.ID(id), Kind: "user", ID: ann, Scope: directory.Everything, Task: task}, nil))
+	f.must(f.records.AddWaiting(t.Context(), store.Waiting{Directory: directory.ID(id), Kind: "user", ID: ann, Urgent: true, Scope: directory.Everything, Task: task}, nil))
 	_, got := f.call("GET", "/v1/directories/"+id, "")
 	suspended, _ := got["suspended"].(map[string]any)
 	probes, _ := got["probes"].(map[string]any)
 	if got["status"] != "active" || got["reason"] != "secret_expired" || got["message"] != "do this" || got["waiting"] != 1.0 ||
 		suspended["reason"] != "secret_expired" || suspended["scope"] != "everything" || suspended["since"] == nil || suspended["rights"] != nil || probes["lastAt"] == nil {
-		t.Errorf("%v, want it suspended, with its reason, and one that waits", got)
+		t.Errorf("%v, want it suspended, with its reason, and one that waits, who is counted once", got)
 	}
 }
 
