@@ -34,6 +34,9 @@ func (oneEvent) Organization(context.Context) (directory.Organization, error) {
 	return directory.Organization{}, nil
 }
 
+// StopAlerts implements catchup.Feed.
+func (oneEvent) StopAlerts(context.Context) ([]jumpcloud.WebhookName, error) { return nil, nil }
+
 func TestCatchup(t *testing.T) {
 	table := map[string]int{"schedule.json": 1} // events that are found
 	covers(t, "catchup", table)

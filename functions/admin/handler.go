@@ -78,8 +78,9 @@ type API struct {
 	// without a stored one.
 	Entra credentials.Source
 
-	// ResyncEvery is the time between two resyncs of a directory; 0: the default.
-	ResyncEvery time.Duration
+	// ResyncEvery is the time between two resyncs of a directory, and CatchUpEvery that between
+	// two runs of the catch-up; 0: the default.
+	ResyncEvery, CatchUpEvery time.Duration
 
 	// requests counts the requests for single users and groups.
 	requests *crowd.Counter

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -113,7 +114,7 @@ func (a API) health(ctx context.Context, dir directory.Directory, credentials []
 	if err != nil {
 		return nil, err
 	}
-	f := all[dir.ID].Facts(dir, a.resyncEvery(), credentials)
+	f := all[dir.ID].Facts(dir, a.every(), credentials)
 	last, err := a.Store.LastSeen(ctx, dir.Organization, jumpcloud.ByWebhook.String())
 	if err != nil {
 		return nil, err
@@ -141,15 +142,12 @@ func (a API) healthOf(ctx context.Context, dirs []directory.Directory) (map[dire
 	}
 	views, now := map[directory.ID]*healthView{}, time.Now().UTC()
 	for _, dir := range dirs {
-		views[dir.ID] = a.viewOfHealth(all[dir.ID].Facts(dir, a.resyncEvery(), nil), all[dir.ID], now)
+		views[dir.ID] = a.viewOfHealth(all[dir.ID].Facts(dir, a.every(), nil), all[dir.ID], now)
 	}
 	return views, nil
 }
 
-// resyncEvery is the time between two resyncs of a directory.
-func (a API) resyncEvery() time.Duration {
-	if a.ResyncEvery > 0 {
-		return a.ResyncEvery
-	}
-	return resync.DefaultEvery
+// every is how often the events are read and how often a directory is compared.
+func (a API) every() judged.Every {
+	return judged.Every{CatchUp: a.CatchUpEvery, Resync: cmp.Or(a.ResyncEvery, resync.DefaultEvery)}
 }

@@ -59,3 +59,38 @@ func TestTheHealthOfADirectory(t *testing.T) {
 		t.Errorf("in the list: %v, want attention without counts", dig(first, "health"))
 	}
 }
+
+// A catch-up that runs seldom is late only when it misses runs.
+func TestTheCatchUpMayBeSeldom(t *testing.T) {
+	f := newFixture(t)
+	id := directory.ID(f.directory("{}"))
+	record, err := f.records.CatchUp(t.Context(), organization)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.LastRunAt = time.Now().UTC().Add(-50 * time.Minute)
+	if _, err := f.records.PutCatchUp(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := f.records.Directory(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir.CreatedAt = time.Now().UTC().Add(-24 * time.Hour)
+	if _, err := f.records.PutDirectory(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	for every, want := range map[time.Duration]string{0: "attention", time.Minute: "attention", 20 * time.Minute: "ok", time.Hour: "ok"} {
+		f.api.CatchUpEvery = every
+		f.serve(f.api)
+		for _, path := range []string{"/v1/directories/" + string(id), "/v1/directories"} {
+			_, got := f.call("GET", path, "")
+			if items, _ := got["items"].([]any); len(items) == 1 {
+				got, _ = items[0].(map[string]any)
+			}
+			if status := dig(got, "health", "status"); status != want {
+				t.Errorf("%s, read every %s, 50 minutes ago: %v, want %s: %v", path, every, status, want, dig(got, "health", "points"))
+			}
+		}
+	}
+}

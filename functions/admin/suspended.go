@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -13,14 +14,20 @@ import (
 // maxCounted is up to how many waiting tasks of a directory are counted for people.
 const maxCounted = 1000
 
-// countWaiting is how many users and groups of a directory have tasks that wait, at most
-// maxCounted; nil if there are none to look for.
+// countWaiting is how many users and groups of a directory have tasks that wait, of the first
+// maxCounted tasks; nil if there are none to look for. One may have two of them, of which one is
+// urgent.
 func (a API) countWaiting(ctx context.Context, dir directory.Directory) (*int, error) {
 	if !dir.IsProbed() {
 		return nil, nil
 	}
 	page, err := a.Store.WaitingTasks(ctx, dir.ID, maxCounted, "")
-	n := len(page.Items)
+	type subject struct{ kind, id string }
+	waiting := map[subject]bool{}
+	for _, task := range page.Items {
+		waiting[subject{task.Kind, task.ID}] = true
+	}
+	n := len(waiting)
 	return &n, err
 }
 
@@ -74,18 +81,22 @@ func (a API) sendProbe(ctx context.Context, probe reconcile.Task) {
 	}
 }
 
-// probeKey sends a probe if the organization's key was refused: it has another one now. The
-// probe of one directory is for all.
+// probeKey sends probes if the organization's key was refused, or lacked a right: it has another
+// one now. One of the directories that are suspended is probed for all of these, and each that
+// is partly suspended for itself.
 func (a API) probeKey(ctx context.Context, organization directory.OrganizationID) {
 	all, err := a.Store.DirectoriesOf(ctx, organization)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("organization", string(organization)).Msg("the directories that wait for the key could not be read: the next probe finds it")
 		return
 	}
+	probed := false
 	for _, dir := range all {
-		if dir.Suspended != nil && dir.Suspended.Reason == directory.JumpCloudRefused {
+		lacks := slices.ContainsFunc(dir.PartlySuspended, func(s directory.Suspension) bool { return s.Reason == directory.JumpCloudRefused })
+		refused := dir.Suspended != nil && dir.Suspended.Reason == directory.JumpCloudRefused
+		if refused && !probed || lacks && dir.Suspended == nil {
 			a.sendProbe(ctx, reconcile.Probe(dir.ID, time.Time{}))
-			return
+			probed = probed || refused
 		}
 	}
 }

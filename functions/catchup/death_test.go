@@ -151,7 +151,9 @@ func TestAPlaceThatIsForgotten(t *testing.T) {
 		f := newFixture(t)
 		f.hire(5)
 		now := time.Now().UTC()
-		_, err := f.Store.PutCatchUp(t.Context(), store.CatchUp{Organization: organization, From: now.Add(-time.Hour), To: now, After: `["gone"]`})
+		begun := f.record()
+		begun.From, begun.To, begun.After = now.Add(-time.Hour), now, `["gone"]`
+		_, err := f.Store.PutCatchUp(t.Context(), begun)
 		f.Must(err)
 		for range 2 {
 			time.Sleep(time.Minute)
@@ -208,6 +210,9 @@ func (silent) EventPage(ctx context.Context, _ jumpcloud.EventQuery, _ string) (
 func (silent) Organization(context.Context) (directory.Organization, error) {
 	return directory.Organization{}, nil
 }
+
+// StopAlerts implements catchup.Feed.
+func (silent) StopAlerts(context.Context) ([]jumpcloud.WebhookName, error) { return nil, nil }
 
 // Organizations whose JumpCloud never answers delay no other one, and the invocation ends
 // in time.

@@ -81,6 +81,9 @@ func (e *endless) Organization(context.Context) (directory.Organization, error) 
 	return directory.Organization{}, nil
 }
 
+// StopAlerts implements catchup.Feed.
+func (*endless) StopAlerts(context.Context) ([]jumpcloud.WebhookName, error) { return nil, nil }
+
 // EventPage implements catchup.Feed.
 func (e *endless) EventPage(context.Context, jumpcloud.EventQuery, string) (jumpcloud.EventPage, error) {
 	e.peak = max(e.peak, inUse())

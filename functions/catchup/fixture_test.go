@@ -66,7 +66,18 @@ func newFixture(t *testing.T) *fixture {
 	f.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.FeedLag = 0 })
 	f.Directory("main", nil)
 	f.created(time.Now())
+	f.rulesMigrated(true)
 	return f
+}
+
+// rulesMigrated changes whether the rules of earlier versions are known to be migrated, before
+// the first run.
+func (f *fixture) rulesMigrated(yes bool) {
+	f.t.Helper()
+	c := f.record()
+	c.RulesMigrated = yes
+	_, err := f.Store.PutCatchUp(f.t.Context(), c)
+	f.Must(err)
 }
 
 // RoundTrip implements http.RoundTripper.

@@ -273,6 +273,13 @@ func TestWhoWasLetInByHandIsShutOut(t *testing.T) {
 // The account of somebody who left is disabled again if somebody enables it, or that is
 // reported once, however the user left; unless it belongs to somebody else by now.
 func TestALeaverWhoWasLetInByHandIsShutOut(t *testing.T) {
+	accounts := map[string]func(*fixture){
+		"created": func(*fixture) {},
+		"taken over, with an immutable id that is not ours": func(f *fixture) {
+			_, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Properties: map[string]any{"onPremisesImmutableId": "x7WcQ0bH2U+4mZ1kq3nV9A=="}})
+			f.must(err)
+		},
+	}
 	leaves := map[string]func(*fixture, directory.UserID){
 		"deleted": func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(id))) },
 		"disconnected": func(f *fixture, id directory.UserID) {
@@ -282,43 +289,46 @@ func TestALeaverWhoWasLetInByHandIsShutOut(t *testing.T) {
 	}
 	for name, leave := range leaves {
 		for _, whole := range []bool{true, false} {
-			for _, who := range []string{"repaired", "reported", "somebody else's"} {
-				t.Run(fmt.Sprintf("%s, whole %t, %s", name, whole, who), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						f := newFixture(t)
-						f.settings(func(s *directory.Settings) { s.RepairDrift = who != "reported" })
-						ann, account := f.longAgo("ann")
-						leave(f, ann)
-						f.run(ann)
-						time.Sleep(time.Hour)
-						f.run(ann)
-						time.Sleep(time.Hour)
-						if link := f.link(ann); !link.Freed || link.State != directory.Disabled {
-							t.Fatalf("link %+v, want it freed and disabled", link)
-						}
-						f.byHand(account, map[string]any{"accountEnabled": true})
-						wantDrifts, wantEnabled := 1, who != "repaired"
-						if who == "somebody else's" {
-							_, err := f.store.Claim(t.Context(), f.directory.TenantObject, account, store.Owner{Organization: f.directory.Organization, User: "65f0000000000000000000ff"}, f.directory.ID)
+			for of, account := range accounts {
+				for _, who := range []string{"repaired", "reported", "somebody else's"} {
+					t.Run(fmt.Sprintf("%s, %s, whole %t, %s", of, name, whole, who), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							f := newFixture(t)
+							account(f)
+							f.settings(func(s *directory.Settings) { s.RepairDrift = who != "reported" })
+							ann, account := f.longAgo("ann")
+							leave(f, ann)
+							f.run(ann)
+							time.Sleep(time.Hour)
+							f.run(ann)
+							time.Sleep(time.Hour)
+							if link := f.link(ann); !link.Freed || link.State != directory.Disabled {
+								t.Fatalf("link %+v, want it freed and disabled", link)
+							}
+							f.byHand(account, map[string]any{"accountEnabled": true})
+							wantDrifts, wantEnabled := 1, who != "repaired"
+							if who == "somebody else's" {
+								_, err := f.store.Claim(t.Context(), f.directory.TenantObject, account, store.Owner{Organization: f.directory.Organization, User: "65f0000000000000000000ff"}, f.directory.ID)
+								f.must(err)
+								wantDrifts = 0
+							}
+							f.resync(whole)
+							time.Sleep(time.Hour)
+							f.resync(whole)
+							if got := f.values(account).Enabled; got != wantEnabled || len(f.drifts()) != wantDrifts {
+								t.Errorf("enabled %t with the findings %v, want %t with %d", got, f.drifts(), wantEnabled, wantDrifts)
+							}
+							if link := f.link(ann); !link.Freed || link.Status != directory.Released {
+								t.Errorf("link %+v, want it released and freed", link)
+							}
+							owners, err := f.store.Owners(t.Context(), f.directory.TenantObject, []directory.EntraID{account})
 							f.must(err)
-							wantDrifts = 0
-						}
-						f.resync(whole)
-						time.Sleep(time.Hour)
-						f.resync(whole)
-						if got := f.values(account).Enabled; got != wantEnabled || len(f.drifts()) != wantDrifts {
-							t.Errorf("enabled %t with the findings %v, want %t with %d", got, f.drifts(), wantEnabled, wantDrifts)
-						}
-						if link := f.link(ann); !link.Freed || link.Status != directory.Released {
-							t.Errorf("link %+v, want it released and freed", link)
-						}
-						owners, err := f.store.Owners(t.Context(), f.directory.TenantObject, []directory.EntraID{account})
-						f.must(err)
-						if owner := owners[account]; owner.User == ann {
-							t.Errorf("the account belongs to %+v, want it free again", owner)
-						}
+							if owner := owners[account]; owner.User == ann {
+								t.Errorf("the account belongs to %+v, want it free again", owner)
+							}
+						})
 					})
-				})
+				}
 			}
 		}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/sqsbatch"
 )
@@ -85,11 +87,21 @@ func (h Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSE
 		}
 		for _, same := range append(s.passwords, s.syncs) {
 			for _, t := range same {
-				sqsbatch.End(ctx, response, t.Duplicates, t.outcome, t.attempt.Task, h.config.Lanes.UsersBulk)
+				sqsbatch.End(ctx, response, t.Duplicates, t.outcome, t.attempt.Task, h.laneAfresh(t))
 			}
 		}
 	}
 	return response.SQSEventResponse, nil
+}
+
+// laneAfresh is the lane for a task that is sent as a new message: the bulk lane, so that it
+// delays nobody whose change is new. But a password that waits for a suspended directory is
+// not to wait after that for all the tasks of which the bulk lane is full then.
+func (h Handler) laneAfresh(t *task) queue.Sender {
+	if t.attempt.Password != nil && t.outcome.Err != nil && directory.Suspends(fault.Of(t.outcome.Err).Reason) {
+		return h.config.Lanes.UsersLive
+	}
+	return h.config.Lanes.UsersBulk
 }
 
 // errands are what messages ask for besides, or instead of, the user that they name.

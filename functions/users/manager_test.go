@@ -1,6 +1,7 @@
 package users_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,6 +153,48 @@ func TestAManagerWhomNobodyHereWroteStays(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 	})
+}
+
+// Somebody sets a manager by hand while the user is away, and the manager in JumpCloud has no
+// account by the time the user is back: who was set by hand stays, also if the process dies.
+func TestAManagerWhoWasSetWhileTheUserWasAwayStays(t *testing.T) {
+	for _, dies := range []int{0, 1, 2, 3, 4, 5, 6} { // after so many requests
+		t.Run(fmt.Sprint(dies), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.Attributes["user_manager"] = true })
+				eve, err := f.accounts.AddUser(entratest.User{UserPrincipalName: "eve@contoso.example"})
+				f.must(err)
+				boss, ann := f.person("boss"), f.person("ann")
+				f.run(boss)
+				f.update(ann, jumpcloudtest.Fields{"manager": string(boss)})
+				f.run(ann)
+				f.disconnect(ann)
+				f.run(ann)
+				time.Sleep(time.Hour)
+				_, err = f.accounts.SetManager("ann@contoso.example", eve.ID)
+				f.must(err)
+				f.update(ann, jumpcloudtest.Fields{"manager": string(f.unconnected("chief", "chief@contoso.example"))})
+				f.connect(ann)
+				if dies > 0 {
+					f.onRequest(dies, func() { f.before = nil; panic("killed") })
+					func() {
+						defer func() { _ = recover() }()
+						f.run(ann)
+					}()
+					f.before = nil
+					time.Sleep(3 * time.Minute)
+				}
+				f.work(ann)
+				if got := f.account("ann@contoso.example").Manager; got != eve.ID {
+					t.Errorf("it died with request %d: the manager is %q, want %q who was set by hand; link %+v", dies, got, eve.ID, f.link(ann))
+				}
+				if n := f.requests(func() { f.run(ann) }); n != 0 {
+					t.Errorf("another task costs %d requests, want 0", n)
+				}
+			})
+		})
+	}
 }
 
 // Two directories on a tenant write the same account, and the manager has an account through

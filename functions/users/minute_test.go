@@ -228,5 +228,13 @@ func TestALastTryThatFailsGoesToTheBulkLane(t *testing.T) {
 			t.Errorf("a password: %v come again, %d tasks in the live lane and %d in the bulk lane, and the action is %s, want none, 0, 2 and queued",
 				response.BatchItemFailures, live.sent, bulk.sent, f.actionOf(m).Status)
 		}
+		f.consent(false)
+		within(f, f.passwordFor(ann, newPassword, 1)) // which suspends the directory
+		probes := live.sent
+		m = f.passwordFor(ann, newPassword, maxReceives)
+		if within(f, m) || live.sent != probes+1 || bulk.sent != 2 || f.actionOf(m).Status != plan.Queued {
+			t.Errorf("a password in a suspended directory: %d tasks in the live lane and %d in the bulk lane, and the action is %s, want 1, 0 and queued",
+				live.sent-probes, bulk.sent-2, f.actionOf(m).Status)
+		}
 	})
 }

@@ -222,6 +222,12 @@ func TestAPasswordWaitsForASuspendedDirectory(t *testing.T) {
 			t.Fatalf("the action is %q, want %q", f.actionOf(m).Status, plan.Queued)
 		}
 		f.handle(oneMessage(m))
+		early := m
+		early.ReceiptHandle, early.Attributes = "early", map[string]string{"ApproximateReceiveCount": "1"}
+		f.handle(oneMessage(early))
+		if wait := f.postponed[early.ReceiptHandle]; wait == 0 || wait > 15*time.Second {
+			t.Errorf("the password is tried again in %s, want soon after the urgent tasks that wait", wait)
+		}
 		if asked > 0 || f.actionOf(m).Status != plan.Queued {
 			t.Errorf("%d requests, action %q; want 0, %q", asked, f.actionOf(m).Status, plan.Queued)
 		}

@@ -73,7 +73,7 @@ func (m measured) page(ctx context.Context, to chan<- prometheus.Metric, all []d
 			suspended = 1
 		}
 		each.send(suspendedGauge, suspended)
-		facts := known[d.ID].Facts(d, m.Config.every(resyncVariable), nil)
+		facts := known[d.ID].Facts(d, judged.Every{CatchUp: m.Config.every(catchUpVariable), Resync: m.Config.every(resyncVariable)}, nil)
 		each.at(webhookGauge, facts.Feed.LastWebhookAt)
 		each.at(catchUpGauge, facts.Feed.LastRunAt)
 		each.send(lagGauge, facts.Feed.Lag(time.Now()).Seconds())

@@ -38,6 +38,8 @@ type Feed interface {
 	EventPage(ctx context.Context, query jumpcloud.EventQuery, after string) (jumpcloud.EventPage, error)
 	// Organization reads the organization, which shows whether the API key works at all.
 	Organization(ctx context.Context) (directory.Organization, error)
+	// StopAlerts migrates the rules of earlier versions: see [jumpcloud.Client.StopAlerts].
+	StopAlerts(ctx context.Context) (changed []jumpcloud.WebhookName, err error)
 }
 
 // Feeds gives access to the feed of each organization.

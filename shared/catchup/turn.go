@@ -89,7 +89,11 @@ func (t *turn) read(ctx context.Context) error {
 	if err := t.window(ctx, feed); err != nil {
 		return err
 	}
-	return t.readUnread(ctx, feed)
+	if err := t.readUnread(ctx, feed); err != nil {
+		return err
+	}
+	t.migrateRules(ctx, feed)
+	return nil
 }
 
 // begin begins a window that ends now.

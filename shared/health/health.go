@@ -55,7 +55,7 @@ type Facts struct {
 
 // Feed is how the events of an organization are read.
 type Feed struct {
-	Every time.Duration // between two runs
+	Every time.Duration // between two runs; 0: not longer than a few minutes
 	// Since is since when they matter: when the directory was made.
 	Since         time.Time
 	LastRunAt     time.Time // when they were last read up to that time; zero: never

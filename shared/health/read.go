@@ -55,14 +55,16 @@ func Read(ctx context.Context, records *store.Store, directories ...directory.Di
 	return all, nil
 }
 
-// Facts are the facts about a directory of which so much is known, without counts. everyResync
-// is the time between two resyncs.
-func (k Known) Facts(d directory.Directory, everyResync time.Duration, credentials []directory.CredentialState) Facts {
+// Every is the time between two runs of what is scheduled; 0 is the default of what it is for.
+type Every struct{ CatchUp, Resync time.Duration }
+
+// Facts are the facts about a directory of which so much is known, without counts.
+func (k Known) Facts(d directory.Directory, every Every, credentials []directory.CredentialState) Facts {
 	f := Facts{
 		Directory: d,
-		Feed: Feed{Since: d.CreatedAt, LastRunAt: k.CatchUp.LastRunAt, LastFoundAt: k.CatchUp.LastFoundAt,
+		Feed: Feed{Every: every.CatchUp, Since: d.CreatedAt, LastRunAt: k.CatchUp.LastRunAt, LastFoundAt: k.CatchUp.LastFoundAt,
 			LastWebhookAt: k.CatchUp.LastWebhookAt, Trouble: k.CatchUp.Trouble},
-		Resync: Resync{Every: everyResync, Since: d.CreatedAt},
+		Resync: Resync{Every: every.Resync, Since: d.CreatedAt},
 	}
 	if d.Suspended != nil {
 		f.Suspended = d.Suspended.Message
@@ -86,17 +88,28 @@ func (k Known) Facts(d directory.Directory, everyResync time.Duration, credentia
 
 // CountNow is how the users and groups of a directory stand. A small directory is counted at
 // once. A large one, whose links would be too much to read for one request, has the counts
-// of the last hour, or nil if it was not counted yet.
+// of the last hour, or nil if it was not counted yet. That it is large, the counts say: then
+// they are all that is read.
 func CountNow(ctx context.Context, records *store.Store, id directory.ID, now time.Time) (*store.Counts, error) {
-	counted, complete, err := records.Count(ctx, id, countPages, now)
-	if err != nil || complete {
-		return &counted, err
-	}
 	stored, err := records.CountsOf(ctx, id)
-	if last, known := stored[id]; known {
-		return &last, err
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	last, known := stored[id]
+	if known && last.Pages > countPages {
+		return &last, nil
+	}
+	counted, complete, err := records.Count(ctx, id, countPages, now)
+	switch {
+	case err != nil:
+		return nil, err
+	case complete:
+		return &counted, nil
+	case known: // it has grown since
+		return &last, nil
+	default:
+		return nil, nil
+	}
 }
 
 // CountDue counts the users and groups of those directories that were not counted for an

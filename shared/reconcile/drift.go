@@ -55,11 +55,23 @@ func (d Drift) Accounts(ctx context.Context, dir directory.Directory, page []dir
 		return DriftFound{}, err
 	}
 	asked := usersAmong(dir, owners)
+	var free []directory.EntraID
 	for _, shown := range page {
-		if _, owned := owners[shown.ID]; !owned && directory.IsJumpCloudID(shown.Account.ImmutableID) {
+		if _, owned := owners[shown.ID]; owned {
+			continue
+		}
+		if !shown.Gone { // of what is free, only a way in matters
+			free = append(free, shown.ID)
+		}
+		if directory.IsJumpCloudID(shown.Account.ImmutableID) {
 			asked = append(asked, directory.UserID(shown.Account.ImmutableID))
 		}
 	}
+	former, err := d.Store.FormerUsers(ctx, dir.TenantObject, dir.ID, free)
+	if err != nil {
+		return DriftFound{}, err
+	}
+	asked = append(asked, former...)
 	links, without := map[directory.EntraID]directory.Link{}, map[directory.UserID]directory.Link{}
 	err = d.Store.EachLink(ctx, dir.ID, asked, func(link directory.Link) {
 		if links[link.EntraID] = link; link.EntraID == "" {

@@ -151,12 +151,25 @@ func (b *passwordWork) prepare(ctx context.Context, p *password) {
 		p.outcome = Outcome{Retry: true, After: firstWait, Afresh: p.last, Err: fault.New(fault.Transient, "reconcile.set password", "too little time is left to begin")}
 	case err == nil:
 	case b.isSuspended(ctx, err): // for as long as the password can be opened
-		b.retry(ctx, p, err)
+		b.retry(ctx, p, untilResumed(err))
 	case fault.KindOf(err).Decide() == fault.Retry && !p.last:
 		b.retry(ctx, p, err)
 	default:
 		b.giveUp(ctx, p, fault.Of(err), false)
 	}
+}
+
+// passwordPause is the time between two looks whether a directory is suspended still, for which
+// a password waits. A person waits for it, and it is not stored as other tasks are, so that
+// the probe cannot send it; a look asks our table only.
+const passwordPause = 10 * time.Second
+
+// untilResumed is an error of a suspended directory for a password: it goes out soon after
+// the urgent tasks.
+func untilResumed(err error) error {
+	f := *fault.Of(err)
+	f.RetryAfter = passwordPause
+	return &f
 }
 
 // isSuspended reports whether an error is one of everybody in the directory: the password
@@ -296,7 +309,11 @@ func (b *passwordWork) send(ctx context.Context, p *password) {
 		f.Reason = directory.PasswordUnknown
 		f.Message = "Entra gave no clear answer: the account may have the new password or the old one. Set it again"
 	}
-	if (lagging || f.Kind == fault.Throttled) && !p.last || b.isSuspended(ctx, &f) {
+	suspended := b.isSuspended(ctx, &f)
+	if suspended {
+		f.RetryAfter = passwordPause
+	}
+	if (lagging || f.Kind == fault.Throttled) && !p.last || suspended {
 		p.action.Status = plan.Queued // certainly not done
 		if err := b.change(ctx, p); err != nil {
 			p.line(zerolog.Ctx(ctx).Error()).Err(err).Str("actionId", p.action.ID).Msg("an action could not be set to queued again: the next attempt finds it interrupted")

@@ -85,6 +85,31 @@ func (b *userBatch) mayHaveManager(u *user) bool {
 	return may
 }
 
+// letManagersBe finds those of the users who are back whose account got another manager, or
+// none, while they were away: who was set by hand is not taken away as one whom we wrote. It is
+// known before the accounts are claimed again, with which the links forget whom we wrote.
+func (b *userBatch) letManagersBe(ctx context.Context, users []*user) {
+	var back []*user
+	var accounts []directory.EntraID
+	for _, u := range users {
+		if d := u.plan.Desired; d.Managed && d.HasManager && d.Manager != "" && len(u.link.Applied[directory.Manager]) > 0 && b.isBack(u) {
+			back, accounts = append(back, u), append(accounts, u.link.EntraID)
+		}
+	}
+	if len(back) == 0 {
+		return
+	}
+	for i, found := range b.entra.Read(ctx, accounts, []directory.Attribute{directory.Manager}) {
+		switch u := back[i]; {
+		case found.Err != nil:
+			b.fail(ctx, u, found.Err)
+		case found.Account != nil && !found.Account.Attributes[directory.Manager].Equal(u.link.Applied[directory.Manager]):
+			u.link.Applied = u.link.Applied.Without([]directory.Change{{Attribute: directory.Manager}})
+			u.link.WroteManager = false
+		}
+	}
+}
+
 // setManagers sets the managers that have an account and returns the users whose
 // manager has none.
 func (b *userBatch) setManagers(ctx context.Context, users []*user) []*user {

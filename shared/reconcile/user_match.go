@@ -112,7 +112,11 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 // account belongs to somebody else by now, the link forgets it and the user gets another
 // one. Otherwise the link forgets the values of its attributes, which may have changed since.
 func (b *userBatch) reclaim(ctx context.Context, users []*user) {
+	b.letManagersBe(ctx, users)
 	for _, u := range users {
+		if u.over {
+			continue
+		}
 		if !u.plan.Desired.Managed {
 			b.regain(ctx, u)
 			continue

@@ -71,7 +71,7 @@ func (w Worker) Observe(ctx context.Context) error {
 		ids := make([]directory.ID, len(page.Items))
 		for i, d := range page.Items {
 			ids[i] = d.ID
-			if d.Status == directory.Active && !d.IsSuspended() && known[d.ID].Facts(d, w.Every, nil).Resync.Overdue(now) {
+			if d.Status == directory.Active && !d.IsSuspended() && known[d.ID].Facts(d, health.Every{Resync: w.Every}, nil).Resync.Overdue(now) {
 				w.Metrics.Count("resync_overdue", 1)
 			}
 		}

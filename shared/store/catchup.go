@@ -43,8 +43,13 @@ type CatchUp struct {
 	NextTryAt time.Time `json:"nextTryAt,omitzero"`
 	// Unread is the time that could not be read, because JumpCloud says that the plan does
 	// not show it; nil if there is none.
-	Unread  *FeedGap `json:"unread,omitempty"`
-	Version int64    `json:"-"`
+	Unread *FeedGap `json:"unread,omitempty"`
+	// RulesMigrated says that no rule in JumpCloud that an earlier version made makes alerts
+	// since. RulesTryAt is when it is tried again to make sure of that, if it failed.
+	RulesMigrated bool      `json:"rulesMigrated,omitempty"`
+	RulesTryAt    time.Time `json:"rulesTryAt,omitzero"`
+
+	Version int64 `json:"-"`
 }
 
 // FeedTrouble is why the feed of an organization is not read.

@@ -14,6 +14,8 @@ type Counts struct {
 	CountedAt time.Time    `json:"countedAt"` // when it was begun to count
 	Users     Tally        `json:"users"`
 	Groups    Tally        `json:"groups"`
+	// Pages is how many pages of the table had to be read to count them.
+	Pages int `json:"pages,omitempty"`
 }
 
 // Tally is how many links stand how.
@@ -76,6 +78,7 @@ func (s *Store) Count(ctx context.Context, id directory.ID, pages int, now time.
 		to *Tally
 	}{{join(linkPart, string(id)), &counts.Users}, {join(groupPart, linkPart, string(id)), &counts.Groups}} {
 		complete, err = s.tally(ctx, Query{PK: each.pk, Index: true}, each.to, pages > 0, &left)
+		counts.Pages = pages - left
 		if err != nil || !complete {
 			return counts, false, err
 		}

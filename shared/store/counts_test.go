@@ -53,7 +53,7 @@ func TestCount(t *testing.T) {
 		now := time.Now().UTC()
 		got, complete, err := s.Count(t.Context(), id, 2, now)
 		want := store.Counts{
-			Directory: id, CountedAt: now,
+			Directory: id, CountedAt: now, Pages: 2,
 			Users: store.Tally{Total: 4, ByStatus: map[directory.LinkStatus]int{directory.Synced: 2, directory.Parked: 1, directory.Pending: 1},
 				ByReason: map[directory.Reason]int{directory.UPNConflict: 2}, OldestPendingAt: began},
 			Groups: store.Tally{Total: 1, ByStatus: map[directory.LinkStatus]int{directory.Pending: 1},

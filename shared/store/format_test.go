@@ -33,6 +33,7 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "rollout", goldentest.Filled[Rollout]())
 	goldentest.Kept(t, "domainwatch", goldentest.Filled[DomainWatch]())
 	goldentest.Kept(t, "owner", goldentest.Filled[Owner]())
+	goldentest.Kept(t, "former-owner", goldentest.Filled[former]())
 	goldentest.Kept(t, "wait", goldentest.Filled[Wait]())
 	waiting := goldentest.Filled[Waiting]()
 	waiting.Task = json.RawMessage(`"Task"`)

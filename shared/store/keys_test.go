@@ -34,7 +34,7 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"group connection": groupConnectionKey(id, group), "group link": groupLinkKey(id, group), "lease": leaseKey(id, group),
 		"within": withinKey(Within{Directory: id, Outer: group, Inner: "inner"}),
 		"member": memberKey(id, group, user), "mark": dirtyKey(id, group, user), "notice": noticeKey(id, group, user),
-		"owner": ownerKey(tenant, account), "turn": turnKey(organization, user), "password key": passwordKeyKey,
+		"owner": ownerKey(tenant, account), "former owner": formerKey(tenant, account, id), "turn": turnKey(organization, user), "password key": passwordKeyKey,
 		"catch-up": catchUpKey(organization), "seen": {PK: seenPK(organization, "catch_up"), SK: seenPlace(time.Date(2026, 3, 2, 9, 14, 7, 0, time.UTC))},
 		"counts": countsKey(id), "throttled": throttledKey(tenant),
 		"imported": importedKey(tenant, organization, user),

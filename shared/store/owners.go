@@ -162,8 +162,12 @@ func (o Owner) without(claimant Owner, by directory.ID) Owner {
 // Release is Unclaim for an account whose link says that it is freed. It does nothing if the
 // link does not say so any more: another worker has connected the user again. Link and claim
 // are compared in one transaction, as [Store.ClaimAgain] writes them, so neither worker takes
-// the claim from the other.
+// the claim from the other. It keeps who was the owner: see [Store.FormerUsers].
 func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (free bool, err error) {
+	was, err := encode(formerKey(tenant, account, by), former{claimant.User})
+	if err != nil {
+		return false, err
+	}
 	err = Contended(ctx, func() error {
 		link, version, err := get[directory.Link](ctx, s, linkKey(by, claimant.User))
 		if fault.Is(err, fault.NotFound) || err == nil && (!link.Freed || link.EntraID != account) {
@@ -173,7 +177,7 @@ func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account 
 			return err
 		}
 		freed := Write{Item: Item{Key: linkKey(by, claimant.User)}, If: IfVersion(version), Check: true}
-		after, err := s.writeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) { return owner.without(claimant, by), nil }, freed)
+		after, err := s.writeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) { return owner.without(claimant, by), nil }, freed, Write{Item: was, If: Any})
 		free = err == nil && len(after.Directories) == 0
 		return err
 	})

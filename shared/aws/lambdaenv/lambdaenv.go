@@ -50,7 +50,8 @@ const (
 	GroupsReceives   = "ENTRASYNC_GROUPS_RECEIVES" // the same of a groups queue
 	ImportsQueue     = "ENTRASYNC_IMPORTS_QUEUE_URL"
 	ResyncQueue      = "ENTRASYNC_RESYNC_QUEUE_URL"
-	ResyncEvery      = "ENTRASYNC_RESYNC_EVERY" // the time between two resyncs of a directory, such as 24h
+	ResyncEvery      = "ENTRASYNC_RESYNC_EVERY"  // the time between two resyncs of a directory, such as 24h
+	CatchUpEvery     = "ENTRASYNC_CATCHUP_EVERY" // the time between two runs of the catch-up as a schedule has it, such as 5 minutes
 	ResultsBucket    = "ENTRASYNC_RESULTS_BUCKET"
 	MailFrom         = "ENTRASYNC_MAIL_FROM" // empty: no mail is sent
 	APIURL           = "ENTRASYNC_API_URL"   // where people reach the API
@@ -144,6 +145,20 @@ func (e *Environment) Duration(name string) time.Duration {
 		e.err = errors.Join(e.err, fmt.Errorf("%s is %q: it must be a time above zero, such as 24h", name, value))
 	}
 	return d
+}
+
+// Rate is the value of a variable that must be the time between two runs as a schedule has
+// it, such as 1 minute or 2 hours.
+func (e *Environment) Rate(name string) time.Duration {
+	value := e.Variable(name)
+	var n int
+	var unit string
+	_, err := fmt.Sscanf(value, "%d %s", &n, &unit)
+	each := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour}[strings.TrimSuffix(unit, "s")]
+	if value != "" && (err != nil || n < 1 || each == 0) {
+		e.err = errors.Join(e.err, fmt.Errorf("%s is %q: it must be a number of minutes or hours, such as 5 minutes", name, value))
+	}
+	return time.Duration(n) * each
 }
 
 // Refuse makes Start fail with an error; nil changes nothing.

@@ -193,3 +193,18 @@ func TestOutsideLambda(t *testing.T) {
 		})
 	}
 }
+
+// A rate is read as the parameter of a schedule has it, and nothing else is one.
+func TestRate(t *testing.T) {
+	for value, want := range map[string]time.Duration{"1 minute": time.Minute, "20 minutes": 20 * time.Minute, "1 hour": time.Hour, "2 hours": 2 * time.Hour,
+		"5m": 0, "0 minutes": 0, "3 days": 0, "minutes": 0, "": 0} {
+		t.Setenv(CatchUpEvery, value)
+		e := &Environment{}
+		if got := e.Rate(CatchUpEvery); got != want {
+			t.Errorf("%q: got %s, want %s", value, got, want)
+		}
+		if refused := e.err != nil || len(e.missing) > 0; refused != (want == 0) {
+			t.Errorf("%q: refused %t (%v, missing %q), want %t", value, refused, e.err, e.missing, want == 0)
+		}
+	}
+}

@@ -195,6 +195,9 @@ func (s *Simulator) Emit(eventType string, fields Fields) error {
 // Users are all users in order of their ids.
 func (s *Simulator) Users() []Fields { return copies(s.objects(kindUser)) }
 
+// Rules returns all rules that send events.
+func (s *Simulator) Rules() []Fields { return copies(s.objects(kindRule)) }
+
 // User is one user.
 func (s *Simulator) User(id string) (user Fields, found bool) {
 	stored := s.object(kindUser, id)
