@@ -318,8 +318,9 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 			owner, err = b.claimOrWait(ctx, u)
 		}
 		if fault.Is(err, fault.Conflict) {
+			account := u.link.EntraID
 			u.match.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
-			u.obstacle = u.takenBy(owner)
+			u.obstacle = b.takenBy(ctx, u, account, owner)
 		} else if err == nil {
 			err = b.yield(ctx, u, owner)
 		}
