@@ -123,7 +123,7 @@ func (b *userBatch) keepNames(ctx context.Context, users []*user) {
 	}
 	b.kept = without
 	for _, u := range getting {
-		b.keepName(u, u.plan.Desired.UPN)
+		b.keepName(ctx, u, u.plan.Desired.UPN)
 	}
 }
 
@@ -139,14 +139,32 @@ func (u *user) getsName() bool {
 
 // keepName keeps a user from an account that has or would get one of some names, if one is that
 // of an excluded user.
-func (b *userBatch) keepName(u *user, names ...directory.UPN) {
+func (b *userBatch) keepName(ctx context.Context, u *user, names ...directory.UPN) {
 	for _, id := range slices.Sorted(maps.Keys(b.kept)) {
 		for _, name := range names {
 			if slices.ContainsFunc(b.kept[id], name.Same) && id != u.attempt.User {
 				u.plan.Desired = u.plan.Desired.Unnamed(*b.dir.Settings.Exclude.WhyNamedAs(name, id))
+				b.awaitName(ctx, u, id)
 				return
 			}
 		}
+	}
+}
+
+// awaitName records that a user waits for a name that an excluded user keeps, and then looks
+// again, in case that exclusion ended just now.
+func (b *userBatch) awaitName(ctx context.Context, u *user, keeper directory.UserID) {
+	err := b.Store.AddWaits(ctx, store.Wait{For: store.ExcludedName(b.dir.ID, keeper), Directory: b.dir.ID, User: u.attempt.User})
+	if err != nil {
+		b.fail(ctx, u, err)
+		return
+	}
+	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, []directory.UserID{keeper})
+	switch {
+	case err != nil:
+		b.fail(ctx, u, err)
+	case now.Why(keeper) == nil:
+		b.retry(ctx, u, changedExclude())
 	}
 }
 
@@ -233,12 +251,25 @@ func (b *userBatch) joinExcluded(ctx context.Context, u *user) error {
 }
 
 // leaveExcluded ends the exclusion of a user who is not in the group any more: an event says
-// so and the read agrees, or two reads do. Who was deleted in JumpCloud left no group.
+// so and the read agrees, or two reads do. Who was deleted in JumpCloud left no group. Who
+// waits for a name that the user kept is sent a task; also if the exclusion ended before,
+// because the process may have died then.
 func (b *userBatch) leaveExcluded(ctx context.Context, u *user) error {
 	group := b.excluded.Group
-	if group == "" || !u.excluded || !u.attempt.Memberships || slices.Contains(u.read.groups, group) {
+	if group == "" || !u.attempt.Memberships || slices.Contains(u.read.groups, group) {
 		return nil
 	}
+	if u.excluded {
+		if err := b.readmit(ctx, u, group); err != nil || u.excluded {
+			return err
+		}
+	}
+	return b.notifyWaiting(ctx, store.ExcludedName(b.dir.ID, u.attempt.User), plan.Cause{Type: "exclusion_ended", ID: string(u.attempt.User), At: time.Now().UTC()})
+}
+
+// readmit ends the exclusion of a user whom a read does not show in the group, unless that is
+// not believed yet.
+func (b *userBatch) readmit(ctx context.Context, u *user, group directory.GroupID) error {
 	since := b.statedToLeave(u)[group]
 	if since.IsZero() {
 		var err error

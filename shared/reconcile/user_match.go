@@ -265,7 +265,9 @@ func (b *userBatch) wait(ctx context.Context, users []*user) {
 func (b *userBatch) decide(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.link.EntraID == "" { // the account from which the user was imported may have another name
-			b.keepName(u, u.plan.FoundNames()...)
+			if b.keepName(ctx, u, u.plan.FoundNames()...); u.over {
+				continue
+			}
 		}
 		d := u.plan.Decide()
 		if why := b.excluded.Why(u.attempt.User, u.plan.FoundNames()...); why != nil {
