@@ -205,11 +205,7 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 	if len(users) == 0 {
 		return
 	}
-	ids := make([]directory.UserID, len(users))
-	for i, u := range users {
-		ids[i] = u.attempt.User
-	}
-	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, ids)
+	now, err := b.excludedOf(ctx, users)
 	if err != nil {
 		b.retryEach(ctx, users, err)
 		return
@@ -234,6 +230,30 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 			b.awaitExclusion(u, now.WhyUnread())
 		}
 	}
+}
+
+// excludedOf reads who of some users is excluded now.
+func (b *userBatch) excludedOf(ctx context.Context, users []*user) (store.Excluded, error) {
+	ids := make([]directory.UserID, len(users))
+	for i, u := range users {
+		ids[i] = u.attempt.User
+	}
+	return b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, ids)
+}
+
+// mayStill is mayWrite for actions that had to wait before they are sent: it reports whether
+// our records say that none of the users was excluded meanwhile. If not, all are tried again.
+func (b *userBatch) mayStill(ctx context.Context, users []*user, actions []plan.Action) bool {
+	now, err := b.excludedOf(ctx, users)
+	if err != nil || !now.Exclusion.Known() {
+		return false
+	}
+	for i, u := range users {
+		if now.Why(u.attempt.User, u.plan.SignInNames(actions[i])...) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // joinExcluded notes that a user is in the group whose members are excluded, as a read of the
