@@ -43,18 +43,43 @@ func (b *userBatch) exclude(ctx context.Context, users []*user) {
 // lastLook reads once more whether a user who is about to lose access is in the group whose
 // members are excluded: the event that says so may still be on its way.
 func (b *userBatch) lastLook(ctx context.Context, u *user) error {
-	group := b.excluded.Group
-	if group == "" || u.excluded || u.attempt.Memberships || u.read.source == nil || !u.losesAccess() {
+	if !b.mayHaveJoined(u) || !u.losesAccess() {
 		return nil
 	}
+	return b.readWhetherExcluded(ctx, u)
+}
+
+// mayHaveJoined reports whether a user may be in the group whose members are excluded although
+// our records do not say so, and this attempt has not read it.
+func (b *userBatch) mayHaveJoined(u *user) bool {
+	return b.excluded.Group != "" && !u.excluded && !u.attempt.Memberships && !u.read.checkedExclusion && u.read.source != nil
+}
+
+// readWhetherExcluded reads whether a user is in the group whose members are excluded.
+func (b *userBatch) readWhetherExcluded(ctx context.Context, u *user) error {
+	u.read.checkedExclusion = true
 	groups, err := b.jumpcloud.GroupsOf(ctx, u.attempt.User)
 	if err != nil {
 		return jumpCloudTrouble(err)
 	}
-	if u.excluded = slices.Contains(groups, group); !u.excluded {
+	if u.excluded = slices.Contains(groups, b.excluded.Group); !u.excluded {
 		return nil
 	}
-	return b.Store.PutExcluded(ctx, b.dir.ID, group, u.attempt.User)
+	return b.Store.PutExcluded(ctx, b.dir.ID, b.excluded.Group, u.attempt.User)
+}
+
+// lookBeforeWriting reads once in an attempt, before the first write, whether users are in the
+// group whose members are excluded: the event of a new member may be lost, and catch-up finds
+// it a minute later. What concerns many is not looked up, one by one: a first sync would take
+// twice as many requests to JumpCloud.
+func (b *userBatch) lookBeforeWriting(ctx context.Context, users []*user) {
+	looking, _ := apart(users, func(u *user) bool { return !u.cause.Many && b.mayHaveJoined(u) })
+	inWaves(looking, func(u *user) { u.read.exclusionFailed = b.readWhetherExcluded(ctx, u) }, func([]*user) {})
+	for _, u := range looking {
+		if u.read.exclusionFailed != nil {
+			b.fail(ctx, u, u.read.exclusionFailed)
+		}
+	}
 }
 
 // whyExcluded says which rule excludes a user, as far as it is known before Entra is read;
@@ -202,7 +227,8 @@ func changedExclude() error {
 // mayWrite is the last look before actions are sent: it ends the attempts on users who are
 // excluded by now, and on all as long as that is not known.
 func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
-	if len(users) == 0 {
+	b.lookBeforeWriting(ctx, users)
+	if users = live(users); len(users) == 0 {
 		return
 	}
 	now, err := b.excludedOf(ctx, users)
