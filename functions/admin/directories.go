@@ -33,6 +33,8 @@ type directoryView struct {
 	Credentials []directory.CredentialState `json:"credentials,omitempty" doc:"When the credentials for Entra and JumpCloud end, and what to do; only where one directory is read"`
 	// Exclusion is not in lists.
 	Exclusion *exclusionView `json:"exclusion,omitempty" doc:"What is known of the group that the setting exclude names; missing without one, and in lists"`
+	// Warnings are only in the answer to a request that sets exclude.
+	Warnings []warning `json:"warnings,omitempty" doc:"Ids and sign-in names in the setting exclude that protect nobody, because JumpCloud has no such user or Entra no such account; only in the answer to a request that sets exclude. They are stored all the same"`
 	// Waiting is read for one directory only.
 	Waiting *int `json:"waiting,omitempty" doc:"How many users and groups have changes that wait while the directory is suspended, counted up to 1,000; only for one directory"`
 }
@@ -192,7 +194,16 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 				Message: "the directory " + string(kept.ID) + " is kept; " + reads + " within some minutes"}, "", nil)
 		}
 	}
-	return a.oneDirectory(ctx, kept)
+	return a.changedDirectory(ctx, kept, in.Body.Settings)
+}
+
+// changedDirectory is the answer to a request that sets some settings.
+func (a API) changedDirectory(ctx context.Context, dir directory.Directory, set settingsPatch) (*api.Answer[directoryView], error) {
+	answer, err := a.oneDirectory(ctx, dir)
+	if _, names := set[excludeSetting]; names && err == nil {
+		answer.Body.Warnings = a.warnings(ctx, dir)
+	}
+	return answer, err
 }
 
 // rollOut sends the tasks that apply the settings of a directory. What it does not send,
@@ -256,11 +267,14 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	if err := a.rollOut(ctx, dir.ID); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	return a.oneDirectory(ctx, dir)
+	return a.changedDirectory(ctx, dir, in.Body.Settings)
 }
 
-// connectionSource is the name of the setting.
-const connectionSource = "connectionSource"
+// The names of settings.
+const (
+	connectionSource = "connectionSource"
+	excludeSetting   = "exclude"
+)
 
 // patchDirectory reads a directory, applies a patch and stores it; a fault of kind
 // Changed if another writer was faster.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -59,6 +60,50 @@ func TestTheSettingExclude(t *testing.T) {
 	if status, problem := f.create("Two", organization, "apart.example", `{"exclude":{"group":"`+sales+`"}}`); status != 422 {
 		t.Errorf("%d %v, want 422: there is no such group", status, problem)
 	}
+}
+
+// What exclude lists and nobody has is stored, and the answer says so; also what could not be
+// checked. Other requests check nothing.
+func TestWhatProtectsNobodyIsSaid(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory("{}")
+	const listed = `{"exclude":{"users":["` + ann + `","` + sales + `"],"upns":["Glass@contoso.example","gone@contoso.example","typo@contoso.example"]}}`
+	mustWarn := func(when string, status, want int, got map[string]any, warnings ...string) {
+		t.Helper()
+		var shown []string
+		list, _ := got["warnings"].([]any)
+		for _, each := range list {
+			w, _ := each.(map[string]any)
+			shown = append(shown, fmt.Sprintf("%v %v: %v", w["setting"], w["value"], w["message"]))
+		}
+		settings, _ := got["settings"].(map[string]any)
+		exclude, _ := settings["exclude"].(map[string]any)
+		if users, _ := exclude["users"].([]any); status != want || len(users) != 2 {
+			t.Errorf("%s: %d %v, want %d and both users stored", when, status, got, want)
+		}
+		if len(shown) != len(warnings) {
+			t.Fatalf("%s: %q, want %q", when, shown, warnings)
+		}
+		for i, begins := range warnings {
+			if !strings.HasPrefix(shown[i], begins) {
+				t.Errorf("%s: %q, want %q", when, shown[i], begins)
+			}
+		}
+	}
+	user, name := "exclude.users[1] "+sales+": JumpCloud has no user of this id", "exclude.upns[2] typo@contoso.example: Entra has no account of this sign-in name"
+	status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":`+listed+`}`)
+	mustWarn("set", status, 200, got, user, name)
+	status, got = f.call("PATCH", "/v1/directories/"+id, `{"settings":{"suspendOnLockout":true}}`)
+	mustWarn("another setting", status, 200, got)
+	f.outside.unread = fault.New(fault.Transient, "test", "Graph is away")
+	status, got = f.call("PATCH", "/v1/directories/"+id, `{"settings":`+listed+`}`)
+	mustWarn("Graph is away", status, 200, got, user, "exclude.upns <nil>: it could not be checked whether all of these sign-in names exist in Entra: Graph is away.")
+	f.outside.unread, f.outside.jumpCloud = nil, fault.New(fault.Transient, "test", "JumpCloud is away")
+	status, got = f.call("PATCH", "/v1/directories/"+id, `{"settings":`+listed+`}`)
+	mustWarn("JumpCloud is away", status, 200, got, "exclude.users <nil>: it could not be checked whether all of these users exist in JumpCloud: JumpCloud is away.", name)
+	f.outside.jumpCloud = nil
+	status, got = f.create("Two", organization, "apart.example", `{"allowSharedDomains":true,`+listed[1:])
+	mustWarn("created", status, 201, got, user, name)
 }
 
 // The group is read as soon as the setting is stored, and once more a minute later; the

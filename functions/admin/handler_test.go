@@ -40,6 +40,7 @@ type outside struct {
 	reconcile.JumpCloudGroups
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
+	unread    error // of look-ups in the tenant
 	// tenants are the descriptions of tenants, by name; every other name is one of
 	// Contoso.
 	tenants map[directory.TenantID]directory.Tenant
@@ -50,7 +51,29 @@ func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcil
 }
 
 func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, error) {
-	return nil, fault.New(fault.Internal, "test", "the API writes nothing to Entra")
+	return named{outside: o}, o.refusal
+}
+
+// named is Entra for who looks up sign-in names: it has the account glass@contoso.example, and
+// gone@contoso.example as a deleted one.
+type named struct {
+	reconcile.Entra
+	outside *outside
+}
+
+func (n named) FindByUPN(_ context.Context, upns []directory.UPN, _ []directory.Attribute) []reconcile.Found {
+	found := make([]reconcile.Found, len(upns))
+	for i, upn := range upns {
+		switch {
+		case n.outside.unread != nil:
+			found[i].Err = n.outside.unread
+		case upn.Same("glass@contoso.example"):
+			found[i].Account = &directory.Account{UPN: upn}
+		case upn.Same("gone@contoso.example"):
+			found[i].Deleted = &directory.DeletedAccount{UPN: upn}
+		}
+	}
+	return found
 }
 
 func (o *outside) ProbeKey(context.Context) error { return o.jumpCloud }
@@ -58,7 +81,7 @@ func (o *outside) ProbeKey(context.Context) error { return o.jumpCloud }
 func (o *outside) ProbeRead(context.Context, string) error { return o.jumpCloud }
 
 func (o *outside) ListUsers(context.Context, []directory.UserID) (map[directory.UserID]directory.User, error) {
-	return nil, fault.New(fault.Internal, "test", "the API reads one user at a time")
+	return nil, o.jumpCloud // a list may leave out who is there
 }
 
 func (o *outside) IsUserFound(context.Context, directory.UserID) (bool, error) {

@@ -163,7 +163,7 @@ func (s schemas) exclude() *huma.Schema {
 		return &huma.Schema{Type: huma.TypeArray, Nullable: s.patch, Items: of, MaxItems: &most, Description: description}
 	}
 	group := s.text(directory.NoJumpCloudID, directory.JumpCloudIDSays+", or nothing", "The JumpCloud group whose members, nested ones too, are excluded; empty: none. While its members are read for the first time nothing is written in the directory")
-	return s.object("Whose accounts are never created, taken over, changed, enabled, disabled, or put into groups or taken out of them: break-glass and service accounts", map[string]*huma.Schema{
+	return s.object("Whose accounts are never created, taken over, changed, enabled, disabled, or put into groups or taken out of them: break-glass and service accounts. Another directory on the same tenant does not know of it: list them there too", map[string]*huma.Schema{
 		"users": list("The ids of JumpCloud users", item.text(directory.JumpCloudID, directory.JumpCloudIDSays, "")),
 		"upns":  list("The sign-in names of accounts in Entra, whoever has them; without regard to case", &huma.Schema{Type: huma.TypeString}),
 		"group": group,

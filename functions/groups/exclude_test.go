@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -256,6 +257,48 @@ func TestASuspensionOvertakesTheExclusion(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The event that somebody joined the excluded group is lost, and another one comes before
+// catch-up has found it: who is to be written is looked up in the group first. That is one
+// request for each, and none for what concerns many.
+func TestWhoJoinedTheExcludedGroupUnnoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann, bob := f.person("ann"), f.person("bob")
+		sales, glass := f.group("Sales", ann, bob), f.Group("Glass")
+		f.run(sales)
+		f.finish()
+		f.exclude(directory.Exclude{Group: glass})
+		f.finish()
+		before, looked := f.account("ann"), f.looks()
+		f.added(true, glass, ann)
+		for _, id := range []directory.UserID{ann, bob} {
+			f.must(f.jumpcloud.UpdateUser(string(id), jumpcloudtest.Fields{"lastname": "Moss"}))
+		}
+		f.changedUser(ann, bob)
+		f.mustBeSpared("without the event", ann, before)
+		if surname, n := f.account("bob").Text("surname"), f.looks()-looked; surname != "Moss" || n != 2 {
+			t.Errorf("bob's surname is %q after %d looks, want Moss after 2", surname, n)
+		}
+		looked = f.looks()
+		f.must(f.jumpcloud.UpdateUser(string(bob), jumpcloudtest.Fields{"lastname": "Marsh"}))
+		f.must(reconcile.Enqueue(context.Background(), &f.userTasks, reconcile.Task{Directory: f.directory.ID, User: bob, Cause: plan.Cause{Many: true}}))
+		f.finish()
+		if surname, n := f.account("bob").Text("surname"), f.looks()-looked; surname != "Marsh" || n != 0 {
+			t.Errorf("one of many: bob's surname is %q after %d looks, want Marsh without one", surname, n)
+		}
+	})
+}
+
+// looks is how often the groups of a user were read in JumpCloud.
+func (f *fixture) looks() (n int) {
+	for route, times := range f.jumpcloud.Counters().ByRoute {
+		if strings.HasSuffix(route, "/memberof") {
+			n += times
+		}
+	}
+	return n
 }
 
 // One wrong answer of JumpCloud ends no exclusion; two that agree do.

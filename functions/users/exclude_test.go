@@ -229,6 +229,46 @@ func TestExcludedWhileAnAttemptIsUnderWay(t *testing.T) {
 	}
 }
 
+// A write that Graph throttles waits in the client: who is excluded meanwhile is not written
+// after the wait.
+func TestExcludedWhileAWriteWaits(t *testing.T) {
+	for name, fault := range map[string]entratest.Fault{
+		"the write is throttled":      {Method: "PATCH", Path: `^/v1\.0/users/`, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "1"}},
+		"the batch is throttled":      {Path: `batch$`, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "2"}},
+		"Graph does not say how long": {Path: `batch$`, Status: http.StatusTooManyRequests},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann := f.person("ann")
+				f.run(ann)
+				before := f.account("ann@contoso.example")
+				f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
+				f.must(f.entra.FailNext(fault))
+				f.after = func() { // it was throttled
+					f.after = nil
+					f.exclude(directory.Exclude{Users: []directory.UserID{ann}})
+				}
+				if again := f.run(ann); again != 1 {
+					t.Errorf("%d messages come again, want 1", again)
+				}
+				f.unchanged("after the wait", before)
+				if link := f.link(ann); link.Status != directory.Pending || link.NextTryAt.IsZero() {
+					t.Errorf("link %+v, want it pending with a time for the next try", link)
+				}
+				f.run(ann)
+				f.mustBeExcluded("the next attempt", ann, "exclude.users")
+				f.exclude(directory.Exclude{})
+				f.must(f.entra.FailNext(fault))
+				f.run(ann)
+				if got := f.account("ann@contoso.example").Text("surname"); got != "Moss" {
+					t.Errorf("throttled while nobody is excluded: the surname is %q, want Moss", got)
+				}
+			})
+		})
+	}
+}
+
 // Two directories on one tenant have a setting each: the account is written by the one that
 // does not exclude it.
 func TestEachDirectoryExcludesForItself(t *testing.T) {
@@ -316,6 +356,31 @@ func TestAnExcludedAccountGetsNoPassword(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Neither does one whose exclusion comes while Graph makes the password wait.
+func TestAPasswordWaitsAndIsNotSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		ann := f.person("ann")
+		f.run(ann)
+		m := f.passwordFor(ann, newPassword, 1)
+		f.must(f.entra.FailNext(entratest.Fault{Method: "PATCH", Path: `^/v1\.0/users/`, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "1"}}))
+		f.before = func(r *http.Request) {
+			if r.Method == http.MethodPatch {
+				f.before = nil
+				f.exclude(directory.Exclude{Users: []directory.UserID{ann}})
+			}
+		}
+		again := f.handOver(m)
+		if f.account("ann@contoso.example").HasPassword(newPassword) || len(again) != 1 {
+			t.Errorf("the excluded account has the new password: %t, and %v come again, want false and the message", f.account("ann@contoso.example").HasPassword(newPassword), again)
+		}
+		f.handOver(m)
+		if link := f.link(ann); link.PasswordDiffers == nil || link.PasswordDiffers.Reason != directory.Excluded || f.account("ann@contoso.example").HasPassword(newPassword) {
+			t.Errorf("PasswordDiffers %+v, want the reason %s and the old password", link.PasswordDiffers, directory.Excluded)
+		}
+	})
 }
 
 // That a user is excluded is in the events once.

@@ -39,6 +39,30 @@ var woken = map[string]struct {
 			return f.unlike("bob@contoso.example", "bob2@contoso.example")
 		},
 	},
+	"somebody waits for a name that an excluded user kept": {
+		func(f *fixture) events.SQSMessage {
+			f.settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example", Default: true}} })
+			group, glass := f.Group("Glass"), f.unconnected("glass", "glass@contoso.example")
+			f.exclude(directory.Exclude{Group: group})
+			f.listExcluded(group, glass)
+			eve := f.unconnected("eve", "glass@elsewhere.example")
+			f.connect(eve)
+			f.run(eve)
+			f.drain()
+			if link := f.link(eve); link.Status != directory.Parked || link.Reason != directory.UPNConflict {
+				f.t.Fatalf("link %+v, want it parked as %s", link, directory.UPNConflict)
+			}
+			m := f.message(glass, 1)
+			task, err := reconcile.ReadTask([]byte(m.Body))
+			f.must(err)
+			task.Memberships, task.Claims = true, []directory.Claim{{Kind: directory.Left, User: glass, Group: group, At: time.Now().UTC()}}
+			body, err := task.Message()
+			f.must(err)
+			m.Body = string(body.Body)
+			return m
+		},
+		func(f *fixture) string { return f.unlike("glass@contoso.example") },
+	},
 	"the first read of somebody lags": {
 		func(f *fixture) events.SQSMessage {
 			f.settings(func(s *directory.Settings) { s.Domains = []directory.Domain{{Name: "contoso.example"}} })

@@ -11,7 +11,11 @@ import (
 	abstractions "github.com/microsoft/kiota-abstractions-go"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/reconcile"
 )
+
+// soon is when to try again what may not be sent any more after a wait for the quota.
+const soon = time.Second
 
 // maxBatch is the highest number of requests that Graph accepts in one $batch.
 const maxBatch = 20
@@ -78,7 +82,8 @@ func (c *Client) send(ctx context.Context, requests []request) map[string]respon
 // are sent again after the longest wait that Graph names for any of them; if they are
 // throttled again, that is their answer. Items that Graph refused in a way that a new
 // token may change are sent once more with one. Nothing else is sent twice, because
-// after any other failure it is unknown what Graph did.
+// after any other failure it is unknown what Graph did. After every wait it is asked whether
+// the requests may still be sent; if not, they are answered with 429 too.
 func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[string]response) {
 	tries, renewed := 1, false
 	for len(chunk) > 0 {
@@ -87,7 +92,11 @@ func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[str
 			chunk = others
 			continue
 		}
-		if wait, inTime := c.limit.await(ctx, chunk); !inTime {
+		wait, inTime := c.limit.await(ctx, chunk)
+		if inTime && wait > 0 && !reconcile.MayStill(ctx) {
+			wait, inTime = soon, false
+		}
+		if !inTime {
 			putOff(chunk, wait, answers)
 			return
 		}
@@ -101,7 +110,7 @@ func (c *Client) sendChunk(ctx context.Context, chunk []request, answers map[str
 		if len(throttled) > 0 {
 			c.slow.note(ctx, wait)
 		}
-		if tries < maxTries && len(throttled) > 0 && pause(ctx, wait) {
+		if tries < maxTries && len(throttled) > 0 && pauseBefore(ctx, wait) {
 			again = urgentFirst(append(again, throttled...))
 			tries++
 		}

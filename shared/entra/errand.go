@@ -49,7 +49,8 @@ func (c *Client) run(ctx context.Context, errands []*errand) {
 }
 
 // waitForLongest waits for the longest wait of the errands. Errands that need a wait
-// longer than our patience end; all that need a wait end if there is no time for it.
+// longer than our patience end; all that need a wait end if there is no time for it, or if
+// they may not go on after it.
 func waitForLongest(ctx context.Context, errands []*errand) {
 	var longest time.Duration
 	for _, e := range errands {
@@ -57,7 +58,7 @@ func waitForLongest(ctx context.Context, errands []*errand) {
 			longest = max(longest, e.wait)
 		}
 	}
-	inTime := longest == 0 || pause(ctx, longest)
+	inTime := longest == 0 || pauseBefore(ctx, longest)
 	for _, e := range errands {
 		if e.wait > patience || e.wait > 0 && !inTime {
 			e.requests = nil

@@ -14,6 +14,7 @@ import (
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
 )
 
 // hires are actions that create accounts, as in a first sync.
@@ -122,6 +123,36 @@ func TestNoTimeForTheQuotaIsSaidAtOnce(t *testing.T) {
 		}
 		if took := time.Since(start); took != 0 || n.sim.Counters().Operations != 0 {
 			t.Errorf("took %s, %+v; want no wait and no operations", took, n.sim.Counters())
+		}
+	})
+}
+
+// A write that waits for the quota is not sent if it may not be sent any more after the wait; one
+// that does not wait asks nobody.
+func TestAWriteAsksAfterItsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simulated(t)
+		may, asked := true, 0
+		ctx := reconcile.Asking(t.Context(), func(context.Context) bool { asked++; return may })
+		if err := n.client.Apply(ctx, hires(0, 2700))[2699].Err; err != nil {
+			t.Fatal(err)
+		}
+		if asked != 0 {
+			t.Errorf("asked %d times, want never without a wait", asked)
+		}
+		start := time.Now()
+		if err := n.client.Apply(ctx, hires(2700, 2720))[0].Err; err != nil || asked != 1 || time.Since(start) == 0 {
+			t.Errorf("%v after %s, asked %d times, want no error after a wait and once", err, time.Since(start), asked)
+		}
+		n.sim.ResetCounters()
+		may = false
+		for i, result := range n.client.Apply(ctx, hires(2720, 2740)) {
+			if f := fault.Of(result.Err); f == nil || f.Kind != fault.Throttled || f.RetryAfter != time.Second {
+				t.Errorf("%d: %v, want Throttled with a wait of 1s", i, result.Err)
+			}
+		}
+		if sent := n.sim.Counters().Operations; sent != 0 || asked != 2 {
+			t.Errorf("%d operations, asked %d times, want 0 and 2", sent, asked)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	khttp "github.com/microsoft/kiota-http-go"
 
+	"entrasync/shared/reconcile"
 	"entrasync/shared/redirect"
 	"entrasync/shared/retryafter"
 )
@@ -63,7 +64,7 @@ func (t throttled) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		wait := retryAfter(response.Header, time.Now())
 		t.slow.note(r.Context(), wait)
-		if try == maxTries || !pause(r.Context(), wait) {
+		if try == maxTries || !pauseBefore(r.Context(), wait) {
 			return response, nil
 		}
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {
@@ -114,6 +115,12 @@ func pause(ctx context.Context, wait time.Duration) bool {
 		return false
 	}
 	return sleep(ctx, wait)
+}
+
+// pauseBefore is pause before something is sent again; it also reports false if that may not be
+// sent any more.
+func pauseBefore(ctx context.Context, wait time.Duration) bool {
+	return pause(ctx, wait) && reconcile.MayStill(ctx)
 }
 
 // sleep waits; it reports false if the context ends before.

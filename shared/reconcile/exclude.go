@@ -335,25 +335,41 @@ func (b *groupBatch) keepExcluded(ctx context.Context, g *group, actions []plan.
 // mayChangeMembers ends the attempts on groups whose next action would change members that
 // are excluded by now.
 func (b *groupBatch) mayChangeMembers(ctx context.Context, groups []*group) {
-	for _, g := range groups {
-		changed := membersOf(g.todo[0])
-		if g.over || len(changed) == 0 {
-			continue
-		}
-		var users []directory.UserID
-		for _, id := range changed {
-			if at, known := g.byAccount()[id]; known {
-				users = append(users, g.plan.Members[at].User)
-			}
-		}
-		now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.dir.Settings.Exclude.Group, users)
-		switch {
-		case err != nil:
+	for _, g := range live(groups) {
+		if err := b.changesExcluded(ctx, g, g.todo[0]); err != nil {
 			b.retry(ctx, g, err)
-		case !now.Equal(b.dir.Settings.Exclude), len(now.Members) > 0, !now.Exclusion.Known():
-			b.retry(ctx, g, changedExclude())
 		}
 	}
+}
+
+// mayStillChange is mayChangeMembers for actions that had to wait before they are sent.
+func (b *groupBatch) mayStillChange(ctx context.Context, groups []*group, actions []plan.Action) bool {
+	for i, g := range groups {
+		if b.changesExcluded(ctx, g, actions[i]) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// changesExcluded returns an error if an action changes members of a group and somebody may be
+// excluded since the attempt began.
+func (b *groupBatch) changesExcluded(ctx context.Context, g *group, action plan.Action) error {
+	changed := membersOf(action)
+	if len(changed) == 0 {
+		return nil
+	}
+	var users []directory.UserID
+	for _, id := range changed {
+		if at, known := g.byAccount()[id]; known {
+			users = append(users, g.plan.Members[at].User)
+		}
+	}
+	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.dir.Settings.Exclude.Group, users)
+	if err == nil && (!now.Equal(b.dir.Settings.Exclude) || len(now.Members) > 0 || !now.Exclusion.Known()) {
+		return changedExclude()
+	}
+	return err
 }
 
 // changesMembers reports whether an action adds accounts to a group or removes some.

@@ -17,7 +17,8 @@ const groupWriteLimit = 10 * time.Second
 // send sends the actions of groups, and takes their results into the links.
 func (b *groupBatch) send(ctx context.Context, groups []*group) {
 	b.write(ctx, groups, b.mayWrite, func(ctx context.Context, groups []*group, actions []plan.Action) {
-		for i, result := range b.entra.ApplyToGroups(ctx, actions) {
+		asking := Asking(ctx, func(ctx context.Context) bool { return b.mayStillChange(ctx, groups, actions) })
+		for i, result := range b.entra.ApplyToGroups(asking, actions) {
 			b.complete(ctx, groups[i], actions[i], result)
 		}
 	})

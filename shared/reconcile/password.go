@@ -292,7 +292,11 @@ func (b *passwordWork) begin(ctx context.Context, p *password) {
 func (b *passwordWork) send(ctx context.Context, p *password) {
 	limited, cancel := context.WithTimeout(ctx, passwordLimit)
 	defer cancel()
-	err := p.ready.entra.SetPassword(limited, p.action.EntraID, p.ready.value)
+	asking := Asking(limited, func(ctx context.Context) bool {
+		now, err := b.Store.ReadExcluded(ctx, p.directory, b.dir.Settings.Exclude.Group, []directory.UserID{p.attempt.User})
+		return err == nil && b.whyExcluded(now, p.ready.link) == nil
+	})
+	err := p.ready.entra.SetPassword(asking, p.action.EntraID, p.ready.value)
 	if err == nil {
 		p.action.Status = plan.Succeeded
 		b.complete(ctx, p, nil, true)

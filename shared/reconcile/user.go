@@ -76,6 +76,10 @@ type userRead struct {
 	unjudged bool
 	// spared says that one read did not show the user, who is excluded.
 	spared bool
+	// checkedExclusion says that it was read whether the user is in the group whose members are
+	// excluded, before access is lost or something is written; exclusionFailed is why it could not be.
+	checkedExclusion bool
+	exclusionFailed  error
 	// readmitted says that the user has just left the group whose members are excluded.
 	readmitted bool
 	// doubted are the paths that JumpCloud does not show any more and that are not yet

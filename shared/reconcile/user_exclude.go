@@ -43,18 +43,43 @@ func (b *userBatch) exclude(ctx context.Context, users []*user) {
 // lastLook reads once more whether a user who is about to lose access is in the group whose
 // members are excluded: the event that says so may still be on its way.
 func (b *userBatch) lastLook(ctx context.Context, u *user) error {
-	group := b.excluded.Group
-	if group == "" || u.excluded || u.attempt.Memberships || u.read.source == nil || !u.losesAccess() {
+	if !b.mayHaveJoined(u) || !u.losesAccess() {
 		return nil
 	}
+	return b.readWhetherExcluded(ctx, u)
+}
+
+// mayHaveJoined reports whether a user may be in the group whose members are excluded although
+// our records do not say so, and this attempt has not read it.
+func (b *userBatch) mayHaveJoined(u *user) bool {
+	return b.excluded.Group != "" && !u.excluded && !u.attempt.Memberships && !u.read.checkedExclusion && u.read.source != nil
+}
+
+// readWhetherExcluded reads whether a user is in the group whose members are excluded.
+func (b *userBatch) readWhetherExcluded(ctx context.Context, u *user) error {
+	u.read.checkedExclusion = true
 	groups, err := b.jumpcloud.GroupsOf(ctx, u.attempt.User)
 	if err != nil {
 		return jumpCloudTrouble(err)
 	}
-	if u.excluded = slices.Contains(groups, group); !u.excluded {
+	if u.excluded = slices.Contains(groups, b.excluded.Group); !u.excluded {
 		return nil
 	}
-	return b.Store.PutExcluded(ctx, b.dir.ID, group, u.attempt.User)
+	return b.Store.PutExcluded(ctx, b.dir.ID, b.excluded.Group, u.attempt.User)
+}
+
+// lookBeforeWriting reads once in an attempt, before the first write, whether users are in the
+// group whose members are excluded: the event of a new member may be lost, and catch-up finds
+// it a minute later. What concerns many is not looked up, one by one: a first sync would take
+// twice as many requests to JumpCloud.
+func (b *userBatch) lookBeforeWriting(ctx context.Context, users []*user) {
+	looking, _ := apart(users, func(u *user) bool { return !u.cause.Many && b.mayHaveJoined(u) })
+	inWaves(looking, func(u *user) { u.read.exclusionFailed = b.readWhetherExcluded(ctx, u) }, func([]*user) {})
+	for _, u := range looking {
+		if u.read.exclusionFailed != nil {
+			b.fail(ctx, u, u.read.exclusionFailed)
+		}
+	}
 }
 
 // whyExcluded says which rule excludes a user, as far as it is known before Entra is read;
@@ -123,7 +148,7 @@ func (b *userBatch) keepNames(ctx context.Context, users []*user) {
 	}
 	b.kept = without
 	for _, u := range getting {
-		b.keepName(u, u.plan.Desired.UPN)
+		b.keepName(ctx, u, u.plan.Desired.UPN)
 	}
 }
 
@@ -139,14 +164,32 @@ func (u *user) getsName() bool {
 
 // keepName keeps a user from an account that has or would get one of some names, if one is that
 // of an excluded user.
-func (b *userBatch) keepName(u *user, names ...directory.UPN) {
+func (b *userBatch) keepName(ctx context.Context, u *user, names ...directory.UPN) {
 	for _, id := range slices.Sorted(maps.Keys(b.kept)) {
 		for _, name := range names {
 			if slices.ContainsFunc(b.kept[id], name.Same) && id != u.attempt.User {
 				u.plan.Desired = u.plan.Desired.Unnamed(*b.dir.Settings.Exclude.WhyNamedAs(name, id))
+				b.awaitName(ctx, u, id)
 				return
 			}
 		}
+	}
+}
+
+// awaitName records that a user waits for a name that an excluded user keeps, and then looks
+// again, in case that exclusion ended just now.
+func (b *userBatch) awaitName(ctx context.Context, u *user, keeper directory.UserID) {
+	err := b.Store.AddWaits(ctx, store.Wait{For: store.ExcludedName(b.dir.ID, keeper), Directory: b.dir.ID, User: u.attempt.User})
+	if err != nil {
+		b.fail(ctx, u, err)
+		return
+	}
+	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, []directory.UserID{keeper})
+	switch {
+	case err != nil:
+		b.fail(ctx, u, err)
+	case now.Why(keeper) == nil:
+		b.retry(ctx, u, changedExclude())
 	}
 }
 
@@ -184,14 +227,11 @@ func changedExclude() error {
 // mayWrite is the last look before actions are sent: it ends the attempts on users who are
 // excluded by now, and on all as long as that is not known.
 func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
-	if len(users) == 0 {
+	b.lookBeforeWriting(ctx, users)
+	if users = live(users); len(users) == 0 {
 		return
 	}
-	ids := make([]directory.UserID, len(users))
-	for i, u := range users {
-		ids[i] = u.attempt.User
-	}
-	now, err := b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, ids)
+	now, err := b.excludedOf(ctx, users)
 	if err != nil {
 		b.retryEach(ctx, users, err)
 		return
@@ -218,6 +258,30 @@ func (b *userBatch) mayWrite(ctx context.Context, users []*user) {
 	}
 }
 
+// excludedOf reads who of some users is excluded now.
+func (b *userBatch) excludedOf(ctx context.Context, users []*user) (store.Excluded, error) {
+	ids := make([]directory.UserID, len(users))
+	for i, u := range users {
+		ids[i] = u.attempt.User
+	}
+	return b.Store.ReadExcluded(ctx, b.dir.ID, b.excluded.Group, ids)
+}
+
+// mayStill is mayWrite for actions that had to wait before they are sent: it reports whether
+// our records say that none of the users was excluded meanwhile. If not, all are tried again.
+func (b *userBatch) mayStill(ctx context.Context, users []*user, actions []plan.Action) bool {
+	now, err := b.excludedOf(ctx, users)
+	if err != nil || !now.Exclusion.Known() {
+		return false
+	}
+	for i, u := range users {
+		if now.Why(u.attempt.User, u.plan.SignInNames(actions[i])...) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // joinExcluded notes that a user is in the group whose members are excluded, as a read of the
 // user's groups shows.
 func (b *userBatch) joinExcluded(ctx context.Context, u *user) error {
@@ -233,12 +297,25 @@ func (b *userBatch) joinExcluded(ctx context.Context, u *user) error {
 }
 
 // leaveExcluded ends the exclusion of a user who is not in the group any more: an event says
-// so and the read agrees, or two reads do. Who was deleted in JumpCloud left no group.
+// so and the read agrees, or two reads do. Who was deleted in JumpCloud left no group. Who
+// waits for a name that the user kept is sent a task; also if the exclusion ended before,
+// because the process may have died then.
 func (b *userBatch) leaveExcluded(ctx context.Context, u *user) error {
 	group := b.excluded.Group
-	if group == "" || !u.excluded || !u.attempt.Memberships || slices.Contains(u.read.groups, group) {
+	if group == "" || !u.attempt.Memberships || slices.Contains(u.read.groups, group) {
 		return nil
 	}
+	if u.excluded {
+		if err := b.readmit(ctx, u, group); err != nil || u.excluded {
+			return err
+		}
+	}
+	return b.notifyWaiting(ctx, store.ExcludedName(b.dir.ID, u.attempt.User), plan.Cause{Type: "exclusion_ended", ID: string(u.attempt.User), At: time.Now().UTC()})
+}
+
+// readmit ends the exclusion of a user whom a read does not show in the group, unless that is
+// not believed yet.
+func (b *userBatch) readmit(ctx context.Context, u *user, group directory.GroupID) error {
 	since := b.statedToLeave(u)[group]
 	if since.IsZero() {
 		var err error

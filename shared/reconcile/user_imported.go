@@ -101,10 +101,10 @@ func (u *user) missOrigin(now time.Time) time.Duration {
 }
 
 // takenBy is the obstacle of a user whose account belongs to another user.
-func (u *user) takenBy(owner store.Owner) *directory.Obstacle {
+func (b *userBatch) takenBy(ctx context.Context, u *user, holder directory.EntraID, owner store.Owner) *directory.Obstacle {
 	account := u.plan.Account
 	if account == nil || account.ID != u.plan.ImportedFrom {
-		return taken(u.plan.Desired.UPN, owner.Name())
+		return b.taken(ctx, u, u.plan.Desired.UPN, holder, owner)
 	}
 	return &directory.Obstacle{Reason: directory.UPNConflict, Message: fmt.Sprintf(
 		"%s (%s), the account from which this user was imported, belongs to the JumpCloud user %s already: disconnect one of the two", account.UPN, account.ID, owner.Name())}

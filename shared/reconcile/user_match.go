@@ -269,7 +269,9 @@ func (b *userBatch) wait(ctx context.Context, users []*user) {
 func (b *userBatch) decide(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if u.link.EntraID == "" { // the account from which the user was imported may have another name
-			b.keepName(u, u.plan.FoundNames()...)
+			if b.keepName(ctx, u, u.plan.FoundNames()...); u.over {
+				continue
+			}
 		}
 		d := u.plan.Decide()
 		if why := b.excluded.Why(u.attempt.User, u.plan.FoundNames()...); why != nil {
@@ -322,8 +324,9 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 			owner, err = b.claimOrWait(ctx, u)
 		}
 		if fault.Is(err, fault.Conflict) {
+			account := u.link.EntraID
 			u.match.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
-			u.obstacle = u.takenBy(owner)
+			u.obstacle = b.takenBy(ctx, u, account, owner)
 		} else if err == nil {
 			err = b.yield(ctx, u, owner)
 		}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -132,10 +133,49 @@ func (u *user) mayBeHidden() bool {
 	return (own != nil && time.Since(own.At) < replicationTime) || u.number <= hiddenAttempts
 }
 
-// taken is the obstacle of a user whose sign-in name belongs to another user.
-func taken(upn directory.UPN, owner string) *directory.Obstacle {
-	return &directory.Obstacle{Reason: directory.UPNConflict, Message: fmt.Sprintf(
-		"%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner)}
+// taken is the obstacle of a user whose sign-in name an account of another user has.
+//
+// Two accounts that have each other's names are not renamed by way of a third name: Entra may
+// keep a former name as an address of the account's mailbox, where entrasync cannot take it
+// away, and refuse it to everybody else (assumed). The account would then keep the third name.
+func (b *userBatch) taken(ctx context.Context, u *user, upn directory.UPN, holder directory.EntraID, owner store.Owner) *directory.Obstacle {
+	says := fmt.Sprintf("%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner.Name())
+	if own := b.nameOf(ctx, owner, upn); own != "" {
+		says = fmt.Sprintf("%s is in Entra the sign-in name of the account %s of the JumpCloud user %s, who is to have %s: this user is synced once that account has its own name. See what keeps it from that, or rename it in Entra and sync both users again",
+			upn, holder, owner.Name(), own)
+		if u.link.EntraID != "" && b.holderOf(ctx, own) == u.link.EntraID {
+			says = fmt.Sprintf("two accounts in Entra have each other's sign-in names: %s, which this user is to have, is that of the account %s of the JumpCloud user %s, and %s, which that user is to have, is that of this user's account: give one of the two accounts any third name in Entra, and sync both users again",
+				upn, holder, owner.Name(), own)
+		}
+	}
+	return &directory.Obstacle{Reason: directory.UPNConflict, Message: says}
+}
+
+// nameOf is the sign-in name that the owner of an account is to have instead of one that the
+// account has; "" if nothing says that it is to have another one.
+func (b *userBatch) nameOf(ctx context.Context, owner store.Owner, has directory.UPN) directory.UPN {
+	if owner.User == "" || owner.Organization != b.dir.Organization {
+		return ""
+	}
+	source, err := b.jumpcloud.User(ctx, owner.User)
+	if err != nil {
+		return ""
+	}
+	known, err := b.Store.User(ctx, owner.Organization, owner.User)
+	if err != nil {
+		return ""
+	}
+	var names []directory.UPN
+	for _, dir := range append([]directory.Directory{b.dir}, b.siblings...) {
+		name, obstacle := dir.Settings.UserPrincipalName(source)
+		if obstacle == nil && len(known.Paths(dir.ID)) > 0 && slices.Contains(owner.Directories, dir.ID) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 || slices.ContainsFunc(names, has.Same) {
+		return ""
+	}
+	return names[0]
 }
 
 // whoHas adds to a refusal which account has the sign-in name, if that can be found out,
@@ -156,7 +196,7 @@ func (b *userBatch) whoHas(ctx context.Context, u *user, upn directory.UPN, f *f
 		f.Message = fmt.Sprintf("%s is the sign-in name of another account in Entra (%s): change that account or the user's e-mail", upn, holder)
 		return
 	}
-	f.Message = taken(upn, owner.Name()).Message
+	f.Message = b.taken(ctx, u, upn, holder, owner).Message
 }
 
 // holderOf is the account that has a sign-in name; "" if that cannot be found out.

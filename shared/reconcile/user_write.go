@@ -17,7 +17,8 @@ const underWay = 2 * time.Minute
 // send sends the actions of users, and takes their results into the links.
 func (b *userBatch) send(ctx context.Context, users []*user) {
 	b.write(ctx, users, b.mayWrite, func(ctx context.Context, users []*user, actions []plan.Action) {
-		for i, result := range b.entra.Apply(ctx, actions) {
+		asking := Asking(ctx, func(ctx context.Context) bool { return b.mayStill(ctx, users, actions) })
+		for i, result := range b.entra.Apply(asking, actions) {
 			b.complete(ctx, users[i], actions[i], result)
 		}
 	})

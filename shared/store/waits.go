@@ -20,6 +20,12 @@ func FreeAccount(tenant directory.TenantID, account directory.EntraID) Awaited {
 	return Awaited(join(accountPK(tenant, account), waitPart))
 }
 
+// ExcludedName is a sign-in name that a user who is excluded from a directory keeps from others
+// as long as the exclusion lasts.
+func ExcludedName(id directory.ID, excluded directory.UserID) Awaited {
+	return Awaited(join(organizationPart, string(id.Organization()), waitPart, string(id), string(excluded), excludedPart))
+}
+
 // Wait says that a user gets a task when what the user waits for changes.
 type Wait struct {
 	For       Awaited          `json:"for"`
