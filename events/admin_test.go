@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -20,6 +21,14 @@ type tenants struct{}
 
 func (tenants) Describe(context.Context, directory.TenantID) (directory.Tenant, error) {
 	return directory.Tenant{Name: "Contoso"}, nil
+}
+
+func (t tenants) Prove(ctx context.Context, id directory.TenantID, _ time.Time) (directory.Tenant, error) {
+	return t.Describe(ctx, id)
+}
+
+func (tenants) ConsentURL(id directory.TenantID, _, _ string) (string, error) {
+	return "https://login.example/" + string(id), nil
 }
 
 // outsideAPI is the outside systems of the API: groups of an organization can be read.
@@ -55,6 +64,7 @@ func TestAdmin(t *testing.T) {
 		"health.json":          {byToken, 200, 0, 0, 0},
 		"description.json":     {byToken, 200, 0, 0, 0},
 		"list.json":            {byToken, 200, 0, 0, 0},
+		"callback.json":        {api.GatewayAuth, 400, 0, 0, 0}, // with a state of nobody
 		"jwt.json":             {api.GatewayAuth, 200, 0, 0, 0},
 		"directory.json":       {byToken, 201, 0, 0, 0},
 		"connect.json":         {byToken, 202, 0, 1, 0},

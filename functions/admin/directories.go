@@ -35,6 +35,8 @@ type directoryView struct {
 	Exclusion *exclusionView `json:"exclusion,omitempty" doc:"What is known of the group that the setting exclude names; missing without one, and in lists"`
 	// Warnings are only in the answer to a request that sets exclude.
 	Warnings []warning `json:"warnings,omitempty" doc:"Ids and sign-in names in the setting exclude that protect nobody, because JumpCloud has no such user or Entra no such account; only in the answer to a request that sets exclude. They are stored all the same"`
+	// Authorization is in the answers about one directory only.
+	Authorization *grantsView `json:"authorization,omitempty" doc:"What the settings need in the tenant, and what the tenant allowed the application when it was last asked; missing until it was, and in lists"`
 	// Waiting is read for one directory only.
 	Waiting *int `json:"waiting,omitempty" doc:"How many users and groups have changes that wait while the directory is suspended, counted up to 1,000; only for one directory"`
 }
@@ -54,7 +56,7 @@ func (a API) oneDirectory(ctx context.Context, dir directory.Directory) (*api.An
 	if view.Waiting, err = a.countWaiting(ctx, dir); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	view.Credentials = a.credentialsOf(ctx, dir)
+	view.Credentials, view.Authorization = a.credentialsOf(ctx, dir), grantsOf(dir)
 	return &api.Answer[directoryView]{Body: view}, nil
 }
 
@@ -158,7 +160,10 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 		CreatedAt:    time.Now().UTC(),
 	}
 	api.Concerns(ctx).Directory = dir.ID
-	dir, refusal := a.describe(ctx, dir)
+	dir, refusal := a.describe(ctx, dir, time.Time{})
+	if err := mustExist(refusal); err != nil {
+		return nil, api.Refuse(err, "body.tenantId", nil)
+	}
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
 		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
@@ -250,9 +255,10 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 		return nil, err
 	}
 	var dir directory.Directory
+	began := time.Now()
 	err := store.Contended(ctx, func() error {
 		var err error
-		dir, err = a.patchDirectory(ctx, in)
+		dir, err = a.patchDirectory(ctx, in, began)
 		return err
 	})
 	switch {
@@ -276,9 +282,9 @@ const (
 	excludeSetting   = "exclude"
 )
 
-// patchDirectory reads a directory, applies a patch and stores it; a fault of kind
-// Changed if another writer was faster.
-func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory.Directory, error) {
+// patchDirectory reads a directory, applies the patch of a request that began at a time, and
+// stores it; a fault of kind Changed if another writer was faster.
+func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time.Time) (directory.Directory, error) {
 	before, err := a.directory(ctx, in.ID)
 	if err != nil {
 		return before, err
@@ -303,7 +309,11 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange) (directory
 	if rollout.ExcludedBefore != rollout.ExcludedNow { // the source may have got the former group meanwhile
 		rollout.Source = rollout.Source || dir.Settings.ConnectionSource.Type != directory.NoSource
 	}
-	dir, refusal := a.describe(ctx, dir)
+	var since time.Time
+	if dir.Status != directory.Active || lacks(dir) {
+		since = began // somebody may just have granted it
+	}
+	dir, refusal := a.describe(ctx, dir, since)
 	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}

@@ -132,10 +132,12 @@ func TestADirectorySaysWhyItIsNotActive(t *testing.T) {
 	}
 	api.Clients = parts{Clients: f.outside, Organizations: f.outside, Tenants: tenants}
 	f.serve(api)
-	_, missing := f.create("Missing", organization, "no-such-tenant.example", "{}")
-	if message, _ := missing["message"].(string); missing["status"] != "pending_authorization" || missing["reason"] != "tenant_not_found" ||
-		message != "Entra has no such tenant: create the directory with the GUID of the tenant or one of its verified domains (AADSTS90002)" {
-		t.Errorf("no such tenant: %v", missing)
+	for _, name := range []string{"no-such-tenant.example", "00000000-0000-4000-8000-000000000000"} {
+		status, problem := f.create("Missing", organization, name, "{}")
+		mustSay(t, status, problem, 422, "body.tenantId", "Entra has no such tenant: create the directory with the GUID of the tenant or one of its verified domains (AADSTS90002)")
+	}
+	if _, list := f.call("GET", "/v1/directories", ""); len(list["items"].([]any)) > 0 {
+		t.Errorf("directories: %v, want none", list)
 	}
 	_, created := f.create("Contoso", organization, tenant, "{}")
 	if created["reason"] != "credentials_refused" {

@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/importapi"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/repeated"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -36,6 +37,12 @@ type Tenants interface {
 	// refuses them, it returns a fault of kind Unauthorized or Forbidden with a reason
 	// and a message.
 	Describe(ctx context.Context, tenant directory.TenantID) (directory.Tenant, error)
+	// Prove is Describe with a sign-in that begins after a time. What the tenant allows the
+	// application is in the answer also beside a fault, if it is known.
+	Prove(ctx context.Context, tenant directory.TenantID, since time.Time) (directory.Tenant, error)
+	// ConsentURL is where an administrator of a tenant gives consent. The browser is sent
+	// back to an address, with a state.
+	ConsentURL(tenant directory.TenantID, back, state string) (string, error)
 }
 
 // Organization is the client of one organization in JumpCloud, for what only the API
@@ -78,12 +85,18 @@ type API struct {
 	// without a stored one.
 	Entra credentials.Source
 
+	// Address is where browsers reach the API, without a slash at the end; "" if that is not
+	// known. Entra sends browsers back there.
+	Address string
+
 	// ResyncEvery is the time between two resyncs of a directory, and CatchUpEvery that between
 	// two runs of the catch-up; 0: the default.
 	ResyncEvery, CatchUpEvery time.Duration
 
 	// requests counts the requests for single users and groups.
 	requests *crowd.Counter
+	// strange logs browsers that come back with a state that is none of ours.
+	strange *repeated.Log[string]
 }
 
 // check returns a fault that names the missing part of the API, if there is one.
@@ -103,7 +116,7 @@ func New(a API) (api.Handler, error) {
 	if err := a.check(); err != nil {
 		return api.Handler{}, err
 	}
-	a.requests = &crowd.Counter{}
+	a.requests, a.strange = &crowd.Counter{}, &repeated.Log[string]{}
 	return api.New(api.Config{Auth: a.Auth, Register: a.register, Document: true})
 }
 
@@ -118,6 +131,7 @@ func (a API) register(on huma.API) {
 	a.webhooks(on)
 	a.passwords(on)
 	a.directories(on)
+	a.authorizations(on)
 	a.connections(on)
 	a.users(on)
 	a.groups(on)

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -125,6 +126,14 @@ func (o *outside) Describe(_ context.Context, name directory.TenantID) (director
 	return directory.Tenant{ID: tenant, Name: "Contoso", VerifiedDomains: []string{"contoso.example", "corp.example"}}, o.refusal
 }
 
+func (o *outside) Prove(ctx context.Context, name directory.TenantID, _ time.Time) (directory.Tenant, error) {
+	return o.Describe(ctx, name)
+}
+
+func (o *outside) ConsentURL(name directory.TenantID, back, state string) (string, error) {
+	return "https://login.example/" + string(name) + "?" + url.Values{"redirect_uri": {back}, "state": {state}}.Encode(), nil
+}
+
 // fixture is the API with a real table and real queues.
 type fixture struct {
 	t                      testing.TB
@@ -193,7 +202,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	f.api = admin.API{Store: records, Auth: api.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
 		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes,
-		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}}
+		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example"}
 	f.serve(f.api)
 	return f
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -14,12 +15,24 @@ import (
 // describe reads the tenant with our credentials and writes its id, its domains and any
 // problem into the directory. The id comes from the tenant, because a directory may
 // name its tenant by any of its domains. If the tenant cannot be read, the values of
-// the last read stay, and refusal says why.
-func (a API) describe(ctx context.Context, dir directory.Directory) (described directory.Directory, refusal error) {
-	tenant, err := a.Clients.Describe(ctx, dir.Tenant)
+// the last read stay, and refusal says why. With a time, the application signs in anew
+// after it.
+func (a API) describe(ctx context.Context, dir directory.Directory, since time.Time) (described directory.Directory, refusal error) {
+	var tenant directory.Tenant
+	var err error
+	if since.IsZero() {
+		tenant, err = a.Clients.Describe(ctx, dir.Tenant)
+	} else {
+		tenant, err = a.Clients.Prove(ctx, dir.Tenant, since)
+	}
 	if err == nil {
 		return dir.Described(tenant), nil
 	}
+	return refusedBy(ctx, dir.Allowed(tenant), err)
+}
+
+// refusedBy writes into a directory why its tenant could not be read.
+func refusedBy(ctx context.Context, dir directory.Directory, err error) (directory.Directory, error) {
 	zerolog.Ctx(ctx).Warn().Err(err).Str("tenant", string(dir.Tenant)).Msg("the tenant cannot be read with our credentials")
 	f := fault.Of(err)
 	outage := f.Kind == fault.Transient || f.Kind == fault.Throttled
@@ -31,12 +44,21 @@ func (a API) describe(ctx context.Context, dir directory.Directory) (described d
 		dir.Reason = directory.PendingConsent
 	}
 	if dir.Message == "" {
-		dir.Message = "the tenant does not let the application in: give admin consent in Entra"
+		dir.Message = "the tenant does not let the application in: give admin consent (POST …/authorize gives the address)"
 	}
 	if outage {
 		dir.Message = "the tenant could not be asked whether it lets the application in (" + dir.Message + "): PATCH this directory to ask it again"
 	}
 	return dir, err
+}
+
+// mustExist refuses a tenant of which sign-in says that there is none. refusal is why it
+// could not be read; nil if it was.
+func mustExist(refusal error) error {
+	if f := fault.Of(refusal); refusal != nil && f.Reason == directory.TenantNotFound {
+		return &fault.Error{Op: "admin.create directory", Kind: fault.Invalid, Reason: f.Reason, Message: f.Message, Err: refusal}
+	}
+	return nil
 }
 
 // mustBeVerified refuses settings that list a domain which the tenant has not verified:

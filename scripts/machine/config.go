@@ -15,6 +15,7 @@ import (
 // Config is what one machine runs with: the variables of the local runner.
 type Config struct {
 	Addr         string // where webhook and API listen
+	PublicURL    string // where others reach them; "" for http:// and Addr
 	Data         string // the folder for everything that is kept
 	AdminToken   string // bearer token of the API; "" for one that is made up and kept
 	WebhookToken string // the secret JumpCloud sends, two separated by a comma while one is being replaced; "" for one that is made up and kept
@@ -61,6 +62,7 @@ type variable struct {
 // Names of variables that messages mention.
 const (
 	addrVariable     = "ENTRASYNC_ADDR"
+	publicVariable   = "ENTRASYNC_PUBLIC_URL"
 	dataVariable     = "ENTRASYNC_DATA"
 	adminVariable    = "ENTRASYNC_ADMIN_TOKEN"
 	webhookVariable  = "ENTRASYNC_WEBHOOK_TOKEN"
@@ -89,6 +91,8 @@ const tokenExample = "what `openssl rand -hex 24` prints"
 var variables = []variable{
 	{addrVariable, "127.0.0.1:8080", "where webhook and API listen; the simulators take the next two ports, or any free ones", "",
 		func(c *Config) *string { return &c.Addr }, checkAddress},
+	{publicVariable, "", "where browsers reach them, for the links in mails and the way back from Entra's consent page; not set: http:// and " + addrVariable, "https://entrasync.example.com",
+		func(c *Config) *string { return &c.PublicURL }, checkURL},
 	{dataVariable, ".local", "the folder for table, queues, tokens, copies of the table, and what the simulators know", "",
 		func(c *Config) *string { return &c.Data }, nil},
 	{adminVariable, "", "bearer token of the API; not set: made up at the first start, kept in secrets.json and printed", tokenExample,

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 )
@@ -11,6 +12,7 @@ func (m *Machine) Describe(w io.Writer) {
 	c := m.Config
 	lines := [][2]string{
 		{"ENTRASYNC_ADDR", c.Addr},
+		{"ENTRASYNC_PUBLIC_URL", cmp.Or(c.PublicURL, "not set")},
 		{"ENTRASYNC_DATA", c.Data},
 		{"ENTRASYNC_ADMIN_TOKEN", shown(c.AdminToken, m.adminOrigin)},
 		{"ENTRASYNC_WEBHOOK_TOKEN", shown(c.WebhookToken, m.webhookOrigin)},

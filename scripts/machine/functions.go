@@ -114,7 +114,7 @@ func (m *Machine) feed(outside *clients.Set) error {
 // parts are the parts of the functions.
 func (m *Machine) parts(outside *clients.Set) wiring.Parts {
 	all := wiring.NewParts(reconcile.Parts{Store: m.Store, Clients: outside, Metrics: m.Metrics}, m.Queues, m.secrets.PasswordSeed)
-	all.Dead, all.Sides, all.Feeds, all.Delivery = m.Dead.ByLane(), outside, outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.URL()}
+	all.Dead, all.Sides, all.Feeds, all.Delivery = m.Dead.ByLane(), outside, outside, importing.Delivery{Results: m.results, Mail: m.outbox, Address: m.PublicURL()}
 	all.EntraCredential = m.entraCredential()
 	all.Lists, all.ResyncEvery = outside, m.Config.every(resyncVariable)
 	return all
@@ -130,5 +130,6 @@ func (m *Machine) admin(outside *clients.Set) (api.Handler, error) {
 	return admin.New(admin.API{
 		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes],
 		Resyncs: m.parts(outside).Starter(), ResyncEvery: m.Config.every(resyncVariable), CatchUpEvery: m.Config.every(catchUpVariable), Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(),
+		Address: m.PublicURL(),
 	})
 }

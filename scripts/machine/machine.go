@@ -4,11 +4,13 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -195,6 +197,11 @@ func (m *Machine) keepOrganization(ctx context.Context) error {
 
 // URL is where webhook and API are served.
 func (m *Machine) URL() string { return "http://" + m.Config.Addr }
+
+// PublicURL is where browsers reach webhook and API.
+func (m *Machine) PublicURL() string {
+	return strings.TrimSuffix(cmp.Or(m.Config.PublicURL, m.URL()), "/")
+}
 
 // WebhookURL is what JumpCloud has to call.
 func (m *Machine) WebhookURL() string {

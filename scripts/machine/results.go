@@ -32,7 +32,7 @@ func (m *Machine) openResults(ctx context.Context) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "start")
 	}
-	if m.results, err = fileresults.Open(filepath.Join(m.Config.Data, resultsName), m.URL(), key); err != nil {
+	if m.results, err = fileresults.Open(filepath.Join(m.Config.Data, resultsName), m.PublicURL(), key); err != nil {
 		return err
 	}
 	if m.outbox, err = outbox.New(filepath.Join(m.Config.Data, outboxName), sender); err != nil {

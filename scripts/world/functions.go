@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func (w *World) serveAPI() http.Handler {
 	handler, err := admin.New(admin.API{
 		Store: store.New(p.Table), Clients: admin.Through(w.ClientsThrough(p.Transport)), Lanes: p.Queues.Lanes(), Changes: p.Queues[wiring.Changes],
 		Resyncs: resync.Starter{Store: store.New(p.Table), Jobs: p.Queues[wiring.Resync]},
-		Auth:    api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{},
+		Auth:    api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{}, Address: "https://" + productHost,
 	})
 	w.Must(err)
 	return w.host.HTTP(host.Function{Name: "admin", Timeout: wiring.AdminTimeout, Handler: handler.Handle})
@@ -48,15 +49,38 @@ func (w *World) serveAPI() http.Handler {
 // The function starts with the first one.
 func (w *World) API(method, path, body string) (status int) {
 	w.t.Helper()
-	w.startAPI.Do(func() { w.api = w.serveAPI() })
+	status, _ = w.Ask(method, path, body)
+	return status
+}
+
+// Ask is API with the body of the answer.
+func (w *World) Ask(method, path, body string) (status int, answer []byte) {
+	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, "https://"+productHost+path, strings.NewReader(body))
 	w.Must(err)
 	r.Header.Set("Authorization", "Bearer "+apiToken)
 	r.Header.Set("Content-Type", "application/json")
+	return w.serve(r)
+}
+
+// Browse opens an address of the API as a browser does, without a token.
+func (w *World) Browse(address string) (status int, page []byte) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, address, http.NoBody)
+	w.Must(err)
+	return w.serve(r)
+}
+
+// serve sends a request to the API.
+func (w *World) serve(r *http.Request) (status int, answer []byte) {
+	w.t.Helper()
+	w.startAPI.Do(func() { w.api = w.serveAPI() })
 	response, err := jumpcloudtest.Transport(w.api).RoundTrip(r)
 	w.Must(err)
+	answer, err = io.ReadAll(response.Body)
+	w.Must(err)
 	w.Must(response.Body.Close())
-	return response.StatusCode
+	return response.StatusCode, answer
 }
 
 // feedAll starts all functions on their queues and schedules.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -25,6 +26,23 @@ func OpenOperation(id, method, path, summary string, status int, statuses ...int
 		OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status,
 		Responses: refusing(append(statuses, http.StatusUnprocessableEntity, http.StatusInternalServerError)...),
 	}
+}
+
+// led marks an operation to which another site leads browsers.
+const led = "led"
+
+// PageOperation describes an operation to which another site leads browsers. It takes
+// whatever that site puts into the query, and answers with pages; statuses says what each
+// status means.
+func PageOperation(id, path, summary string, statuses map[int]string) huma.Operation {
+	op := huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, DefaultStatus: http.StatusOK,
+		Responses: map[string]*huma.Response{}, Metadata: map[string]any{led: true},
+	}
+	for status, meaning := range statuses {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: meaning, Content: map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}}
+	}
+	return op
 }
 
 // Answer is a response with a body.

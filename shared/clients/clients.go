@@ -227,6 +227,25 @@ func (s *Set) Describe(ctx context.Context, tenant directory.TenantID) (director
 	return client.Describe(ctx)
 }
 
+// Prove reads the properties of a tenant with a sign-in that begins after a time.
+func (s *Set) Prove(ctx context.Context, tenant directory.TenantID, since time.Time) (directory.Tenant, error) {
+	client, err := s.tenant(tenant)
+	if err != nil {
+		return directory.Tenant{}, err
+	}
+	return client.Prove(secret.Fresh(ctx), since)
+}
+
+// ConsentURL is where an administrator of a tenant gives consent to the application. The
+// browser is sent back to an address, with a state.
+func (s *Set) ConsentURL(tenant directory.TenantID, back, state string) (string, error) {
+	client, err := s.tenant(tenant)
+	if err != nil {
+		return "", err
+	}
+	return client.ConsentURL(back, state), nil
+}
+
 // tenant is the client of a tenant.
 func (s *Set) tenant(id directory.TenantID) (*entra.Client, error) {
 	s.mu.Lock()

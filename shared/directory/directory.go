@@ -171,6 +171,17 @@ type Tenant struct {
 	// InitialDomain is the domain of onmicrosoft.com that every tenant has from the start
 	// and that is never federated; "" if the tenant does not say it.
 	InitialDomain string
+	// Granted is what the tenant allows the application; nil if that is not known.
+	Granted *Granted
+}
+
+// Granted is what a tenant allows the application, as its token says.
+type Granted struct {
+	At          time.Time `json:"at"`          // when the token was made
+	Permissions []string  `json:"permissions"` // the application permissions
+	// DirectoryRoles are the ids of the templates of directory roles; nil if the token says
+	// nothing of any.
+	DirectoryRoles []string `json:"directoryRoles,omitempty"`
 }
 
 // Federates reports whether a sign-in name is in a federated domain of the tenant.

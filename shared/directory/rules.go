@@ -103,6 +103,17 @@ var rules = map[Rule]mapping{
 // Rules lists the optional rules by name.
 func Rules() []Rule { return slices.Sorted(maps.Keys(rules)) }
 
+// OptionalAttributes are the attributes that the rules of the settings write, sorted.
+func (s Settings) OptionalAttributes() (all []Attribute) {
+	for rule, on := range s.Attributes {
+		if on {
+			all = append(all, rules[rule].attribute)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // PlainFields are the names of the fields of JumpCloud's API that have one text and that a
 // rule exports unchanged, sorted.
 func PlainFields() []string { return namesOf(func(m mapping) string { return m.plain }) }

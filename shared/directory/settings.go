@@ -52,7 +52,10 @@ type Directory struct {
 	Probes          Probes       `json:"probes,omitzero" doc:"The looks whether that is over; they are made by themselves, and at once with each PATCH or sync"`
 	Settings        Settings     `json:"settings"`
 	CreatedAt       time.Time    `json:"createdAt"`
-	Version         int64        `json:"-"`
+	// Granted is what the tenant allowed the application when it was last asked; nil if that
+	// is not known. For people it is compared with what the settings need.
+	Granted *Granted `json:"granted,omitempty" hidden:"true"`
+	Version int64    `json:"-"`
 }
 
 // KnownTenant is the tenant as it was last read for this directory.

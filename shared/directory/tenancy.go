@@ -52,9 +52,19 @@ func (d Directory) Overlaps(other Directory) (common string, overlaps bool) {
 func (d Directory) Described(t Tenant) Directory {
 	d.Status, d.TenantObject, d.VerifiedDomains = Active, t.ID, t.VerifiedDomains
 	d.FederatedDomains, d.InitialDomain = t.FederatedDomains, t.InitialDomain
+	d = d.Allowed(t)
 	d.Reason, d.Message = "", ""
 	if missing := d.Settings.Unverified(d.VerifiedDomains); len(missing) > 0 {
 		d.Reason, d.Message = DomainNotVerified, d.NotVerified(missing[0])
+	}
+	return d
+}
+
+// Allowed is the directory with what its tenant allows the application, if that is known and
+// newer than what the directory has.
+func (d Directory) Allowed(t Tenant) Directory {
+	if t.Granted != nil && (d.Granted == nil || t.Granted.At.After(d.Granted.At)) {
+		d.Granted = t.Granted
 	}
 	return d
 }

@@ -152,12 +152,16 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 	if err != nil {
 		return directory.Tenant{}, fault.Wrap(err, fault.Internal, op)
 	}
-	status, header, body, err := c.exchange(ctx, info)
+	asked, err := c.item("", info)
+	if err != nil {
+		return directory.Tenant{}, err
+	}
+	got, err := c.acceptedItem(ctx, asked)
 	if err != nil {
 		return directory.Tenant{}, fault.Wrap(err, fault.Transient, op)
 	}
-	if status != http.StatusOK {
-		return directory.Tenant{}, unreadable(refusal(op, status, header, body))
+	if got.status != http.StatusOK {
+		return directory.Tenant{}, unreadable(refusal(op, got.status, got.header, got.body))
 	}
 	var answer struct {
 		Value []struct {
@@ -170,11 +174,11 @@ func (c *Client) Describe(ctx context.Context) (directory.Tenant, error) {
 			} `json:"verifiedDomains"`
 		} `json:"value"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Value) == 0 || answer.Value[0].ID == "" {
+	if err := json.Unmarshal(got.body, &answer); err != nil || len(answer.Value) == 0 || answer.Value[0].ID == "" {
 		return directory.Tenant{}, &fault.Error{Op: op, Kind: fault.Transient, Message: "Graph answered without an organization", Err: err}
 	}
 	own := answer.Value[0]
-	t := directory.Tenant{ID: directory.TenantID(own.ID), Name: own.DisplayName}
+	t := directory.Tenant{ID: directory.TenantID(own.ID), Name: own.DisplayName, Granted: got.token.granted()}
 	if t.Name == "" {
 		t.Name = own.ID
 	}

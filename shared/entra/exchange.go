@@ -45,14 +45,20 @@ func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInforma
 
 // exchangeItem is [Client.exchange] for a request that was made before.
 func (c *Client) exchangeItem(ctx context.Context, r request) (status int, header http.Header, answer []byte, err error) {
+	got, err := c.acceptedItem(ctx, r)
+	return got.status, got.header, got.body, err
+}
+
+// acceptedItem is exchangeItem with the complete reply, none beside an error.
+func (c *Client) acceptedItem(ctx context.Context, r request) (reply, error) {
 	got, err := c.accepted(ctx, r)
 	if err == nil {
 		err = missingPermission(r, got.status, got.body, got.token)
 	}
 	if err != nil {
-		return 0, nil, nil, err
+		return reply{}, err
 	}
-	return got.status, got.header, got.body, nil
+	return got, nil
 }
 
 // accepted sends a request, and once more if Graph refused it in a way that a new

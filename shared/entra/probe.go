@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
@@ -17,11 +18,11 @@ import (
 // Probe implements reconcile.Entra. It signs in again first: a token that is still good
 // does not show that the credentials no longer are, nor what was granted since.
 func (c *Client) Probe(ctx context.Context, scope directory.Scope) (tenant directory.Tenant, rights string, err error) {
-	fresh, err := c.tokens.afresh(ctx)
+	fresh, err := c.tokens.afresh(ctx, time.Time{})
 	if err != nil {
 		return tenant, "", err
 	}
-	rights = fresh.rights.digest()
+	rights, tenant.Granted = fresh.rights.digest(), fresh.granted()
 	const op = "entra.probe"
 	switch scope {
 	case directory.OfUsers:
@@ -42,6 +43,21 @@ func (c *Client) Probe(ctx context.Context, scope directory.Scope) (tenant direc
 		tenant, err = c.Describe(ctx)
 		return tenant, rights, err
 	}
+}
+
+// Prove is Describe with a sign-in that begins after a time: the only proof of consent is a
+// token that was made after it. What the token allows is in the answer also beside a
+// fault.
+func (c *Client) Prove(ctx context.Context, since time.Time) (directory.Tenant, error) {
+	fresh, err := c.tokens.afresh(ctx, since)
+	if err != nil {
+		return directory.Tenant{}, err
+	}
+	tenant, err := c.Describe(ctx)
+	if err != nil {
+		tenant.Granted = fresh.granted()
+	}
+	return tenant, err
 }
 
 // mayRead sends a request that reads something and returns why Graph refuses it.

@@ -40,7 +40,8 @@ func noFederatedCredential(what string) signInRefusal {
 var signInRefusals = map[int]signInRefusal{
 	90002:   {directory.TenantNotFound, "Entra has no such tenant: create the directory with the GUID of the tenant or one of its verified domains"},
 	900023:  {directory.TenantNotFound, "this cannot be the name of a tenant: create the directory with the GUID of the tenant or one of its verified domains"},
-	700016:  {directory.NotConsented, "the application is not known in the tenant: give admin consent for it there, or correct the client id"},
+	65001:   {directory.NotConsented, "the tenant has not consented to the application, or its consent did not spread everywhere yet: give admin consent (POST …/authorize gives the address), or wait some minutes after it was given"},
+	700016:  {directory.NotConsented, "the application is not known in the tenant, or its consent did not spread everywhere yet: give admin consent (POST …/authorize gives the address), or correct the client id"},
 	7000112: {directory.ApplicationDisabled, "an administrator disabled the application in the tenant: enable it under Enterprise applications in Entra"},
 	7000222: {directory.SecretExpired, "the application's client secret has expired: make a new one in Entra and replace it in entrasync"},
 	7000215: wrongProof("the application's client secret is wrong: replace it in entrasync with the value (not the id) of one that Entra lists"),

@@ -41,7 +41,8 @@ func TestEveryRefusalOfTheSignInSaysWhatToDo(t *testing.T) {
 		{900144, directory.SignInMisconfigured, "report it"},
 		{1002012, directory.SignInMisconfigured, "scope"},
 		{70011, directory.SignInMisconfigured, "scope"},
-		{65001, directory.ConsentLost, "consent"}, // one that is not listed
+		{65001, directory.NotConsented, "wait some minutes"},
+		{50105, directory.ConsentLost, "consent"}, // one that is not listed
 	} {
 		s := &stub{t: t, refuseSignIn: fmt.Sprintf(`{"error":"x","error_description":"AADSTS1: a text that says something else.","error_codes":[%d,1]}`, tc.code)}
 		f := fault.Of(s.client().Apply(t.Context(), []plan.Action{update("e1", "city", "A")})[0].Err)

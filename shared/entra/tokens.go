@@ -93,6 +93,14 @@ func (r rights) same(other rights) bool {
 	return r.readable && other.readable && slices.Equal(r.roles, other.roles) && slices.Equal(r.directoryRoles, other.directoryRoles)
 }
 
+// granted is what the rights are to others; nil if the token cannot be read.
+func (t token) granted() *directory.Granted {
+	if !t.rights.readable {
+		return nil
+	}
+	return &directory.Granted{At: t.made.UTC(), Permissions: append([]string{}, t.rights.roles...), DirectoryRoles: slices.Clone(t.rights.directoryRoles)}
+}
+
 // tokens keeps the token of a client. While the token is good no request waits: an
 // early replacement is fetched in the background, one at a time, and tried again after
 // a pause if it fails. The SDK instead makes every request wait for such a replacement
@@ -268,10 +276,10 @@ func (t *tokens) replace(ctx context.Context, used token, why doubt) *flight {
 	return t.begin(ctx, false)
 }
 
-// afresh returns a token that was made just now, whatever the current one is, which is
-// still used if there is none.
-func (t *tokens) afresh(ctx context.Context) (token, error) {
-	joined, current := t.another(ctx)
+// afresh returns a token that was made just now and not before a time, whatever the current
+// one is, which is still used if there is none.
+func (t *tokens) afresh(ctx context.Context, since time.Time) (token, error) {
+	joined, current := t.another(ctx, since)
 	if joined == nil {
 		return current, nil
 	}
@@ -279,14 +287,14 @@ func (t *tokens) afresh(ctx context.Context) (token, error) {
 }
 
 // another returns the sign-in for [tokens.afresh]; nil if the current token is new enough.
-func (t *tokens) another(ctx context.Context) (*flight, token) {
+func (t *tokens) another(ctx context.Context, since time.Time) (*flight, token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	switch {
 	case t.flight != nil:
 		return t.flight, token{}
-	case now.Before(t.current.until) && now.Sub(t.probed) < probeAge:
+	case now.Before(t.current.until) && now.Sub(t.probed) < probeAge && !t.probed.Before(since):
 		return nil, t.current
 	}
 	t.probed, t.renewed = now, now // a refusal of what was just made is no reason for one more

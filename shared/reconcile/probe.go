@@ -167,13 +167,13 @@ func (p probing) checkPart(ctx, looking context.Context, dir directory.Directory
 	if s.Reason == directory.JumpCloudRefused {
 		return p.checkRight(ctx, looking, dir, s)
 	}
-	_, rights, err := p.probeEntra(looking, dir.Tenant, s.Scope)
+	tenant, rights, err := p.probeEntra(looking, dir.Tenant, s.Scope)
 	same := s.Scope == directory.OfPart && rights == s.Rights && time.Since(s.Since) < partlyFor
 	if err != nil || same {
 		p.isStill(ctx, dir, s)
 		return nil
 	}
-	return p.end(ctx, dir.ID, s)
+	return p.endWith(ctx, dir.ID, s, func(now directory.Directory) directory.Directory { return now.Allowed(tenant) })
 }
 
 // checkRight looks whether JumpCloud's key has the right that it lacked. If what was refused
@@ -235,7 +235,7 @@ func (p probing) checkTenant(ctx, looking context.Context, dir directory.Directo
 			if now.Status == directory.PendingAuthorization {
 				now.Reason, now.Message = f.Reason, f.Message
 			}
-			return now
+			return now.Allowed(tenant)
 		})
 	case f.Kind == fault.Unauthorized && reasonOf(f) != dir.Suspended.Reason:
 		return p.change(ctx, dir.ID, func(now directory.Directory) (directory.Directory, bool) {

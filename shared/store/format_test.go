@@ -53,6 +53,7 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "changes-link", goldentest.Filled[ChangesLink]())
 	goldentest.Kept(t, "shown-part", goldentest.Filled[ShownPart]())
 	goldentest.Kept(t, "catch-up", goldentest.Filled[CatchUp]())
+	goldentest.Kept(t, "authorization", goldentest.Filled[Authorization]())
 	goldentest.Kept(t, "counts", goldentest.Filled[Counts]())
 	goldentest.Kept(t, "throttled", goldentest.Filled[Throttled]())
 	goldentest.Kept(t, "seen", goldentest.Filled[Seen]())

@@ -15,7 +15,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
 		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importPart, importedPart,
-		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart, waitingPart, healthPart,
+		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart, waitingPart, healthPart, authorizationPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -36,7 +36,8 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"member": memberKey(id, group, user), "mark": dirtyKey(id, group, user), "notice": noticeKey(id, group, user),
 		"owner": ownerKey(tenant, account), "former owner": formerKey(tenant, account, id), "turn": turnKey(organization, user), "password key": passwordKeyKey,
 		"catch-up": catchUpKey(organization), "seen": {PK: seenPK(organization, "catch_up"), SK: seenPlace(time.Date(2026, 3, 2, 9, 14, 7, 0, time.UTC))},
-		"counts": countsKey(id), "throttled": throttledKey(tenant),
+		"authorization": authorizationKey("id"),
+		"counts":        countsKey(id), "throttled": throttledKey(tenant),
 		"imported": importedKey(tenant, organization, user),
 		"import":   {PK: importPK("id"), SK: importSK}, "import stop": {PK: importPK("id"), SK: stopSK}, "import chunk": chunkKey("id", 7), "open import": {PK: openImportsPK, SK: "id"},
 		"domain watch": DomainWatch{Directory: id, Awaits: directory.DomainWait{Reason: directory.DomainNotVerified, Domain: "contoso.example"}}.key(),

@@ -59,6 +59,8 @@ const (
 	excludedPart     = "EX"
 	waitingPart      = "SU"
 	healthPart       = "HL"
+
+	authorizationPart = "AU"
 )
 
 // join makes a key of parts.

@@ -25,6 +25,7 @@ func main() {
 		entra = credentials.OfEntra(secrets)
 	}
 	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue),
-		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, ResyncEvery: env.Duration(lambdaenv.ResyncEvery), CatchUpEvery: env.Rate(lambdaenv.CatchUpEvery), Auth: auth, Secrets: secrets, Entra: entra})
+		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, ResyncEvery: env.Duration(lambdaenv.ResyncEvery), CatchUpEvery: env.Rate(lambdaenv.CatchUpEvery), Auth: auth, Secrets: secrets, Entra: entra,
+		Address: env.Variable(lambdaenv.APIURL)})
 	env.Start(handler.Handle, err)
 }

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"entrasync/functions/admin"
 	"entrasync/scripts/machine"
 	"entrasync/scripts/simulated"
 	"entrasync/shared/entra/entratest"
@@ -66,6 +68,7 @@ func (c closers) close() error {
 func (m *Machine) startEntra(c *machine.Config, started *closers) error {
 	app := entratest.DefaultApp()
 	app.ClientID, app.ClientSecret = c.ClientID, c.ClientSecret
+	app.RedirectURIs = []string{cmp.Or(strings.TrimSuffix(c.PublicURL, "/"), "http://"+c.Addr) + admin.CallbackPath}
 	simulator, err := entratest.New(entratest.Config{
 		Apps: []entratest.App{app}, Seed: 1, Journal: filepath.Join(c.Data, "entra-simulator.jsonl"),
 	})

@@ -42,7 +42,7 @@ func (c *call) authenticate() *graphError {
 	for _, role := range presented.Roles {
 		c.roles[role] = true
 	}
-	c.directoryRoles = presented.WIDs
+	c.directoryRoles = rolesOf(presented.WIDs)
 	return nil
 }
 

@@ -61,6 +61,11 @@ type Behaviour struct {
 	TokenRefresh time.Duration `json:"tokenRefresh"` // age at which a token should be replaced early (refresh_in); 0: not stated
 	SignInDown   bool          `json:"signInDown"`   // the login service answers 503 to everything
 
+	// Consent spreads slowly: for ConsentSignIn after it the app cannot sign in yet, and
+	// for ConsentRoles its tokens lack what was granted.
+	ConsentSignIn time.Duration `json:"consentSignIn"`
+	ConsentRoles  time.Duration `json:"consentRoles"`
+
 	World World `json:"world"` // behaviour of Graph that is not known
 }
 

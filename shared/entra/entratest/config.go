@@ -42,6 +42,8 @@ type App struct {
 	ClientSecret   string // "": the app cannot sign in with a secret
 	Name           string
 	Roles          []string              // application permissions granted, the `roles` of its tokens
+	Requires       []string              // permissions that the registration lists, which a consent grants; none: Roles
+	RedirectURIs   []string              // where a consent page leads back to, compared exactly; none: anywhere
 	DirectoryRoles []string              // display names such as "User Administrator"
 	Tenants        []string              // tenants that consented; none: all
 	Federated      []FederatedCredential // credentials whose assertions are accepted
@@ -116,6 +118,11 @@ func (c Config) complete() (Config, error) {
 	for _, a := range c.Apps {
 		if a.ClientID == "" {
 			return c, invalidConfig("an app has no client id")
+		}
+		for _, role := range a.DirectoryRoles {
+			if roleTemplates[role] == "" {
+				return c, invalidConfig("the template of the directory role %q is not known", role)
+			}
 		}
 	}
 	return c, nil

@@ -13,9 +13,10 @@
 //
 //   - Login: client credentials with a secret (form or Basic) and with a client
 //     assertion, AADSTS errors with their codes, OpenID and instance discovery,
-//     admin consent. Tokens have tid, appid, oid, idtyp and the granted roles, and
-//     expire; what was granted later is in the next token only. They may come with a
-//     time for an early refresh, be revoked, and the login service may be down.
+//     admin consent with its page. Tokens have tid, appid, oid, idtyp, the granted
+//     roles and the templates of the directory roles, and expire; what was granted
+//     later is in the next token only. They may come with a time for an early refresh,
+//     be revoked, and the login service may be down. A consent may spread slowly.
 //   - Every request, and every item of a batch, is checked against Microsoft's
 //     description: path, method, query options, properties and their types. Nothing is
 //     ignored: a part without a meaning is refused with 400, and a part that Graph
@@ -51,7 +52,8 @@
 //     lambdas other than any, adding and removing owners by $ref, actions other than
 //     those above. That a user may not be its own manager, if it may not.
 //   - Lag of changes to objects that exist: a PATCH is visible to reads at once; only
-//     delta queries can be set to lag. Lag and granted roles are not in the journal.
+//     delta queries can be set to lag. Lag, consents and granted roles are not in the journal.
+//   - Who consents: whoever opens the page is an administrator of the tenant.
 //   - Signatures of outside assertions, conditional access beyond a flag, the object
 //     quota of the directory, CPU-based throttling.
 package entratest

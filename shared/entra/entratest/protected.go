@@ -20,6 +20,38 @@ const (
 	roleGuestInviter = "Guest Inviter"
 )
 
+// roleTemplates are the ids of the templates of directory roles, by display name
+// (Microsoft Entra built-in roles).
+var roleTemplates = map[string]string{
+	roleGlobal: "62e90394-69f5-4237-9190-012177145e10", rolePrivAuth: "7be44c8a-adaf-4e2a-84d6-ab2649e08a13",
+	rolePrivRole: "e8611ab8-c189-46e8-94e1-60213ab1f814", roleAuth: "c4e39bd9-1100-46d3-8c65-fb160da0071f",
+	roleHelpdesk: "729827e3-9c14-49f7-bb1b-9608f156bbb8", roleGroups: "fdd7a751-b60b-444a-984c-02652fe8fa1c",
+	rolePassword: "966707d0-3269-4727-9be2-8c3a10f19b9d", roleReaders: "88d8e3e3-8f55-4a1e-953a-9b9898b8876b",
+	roleGuestInviter: "95e79109-95c0-4d8e-aee3-d01accf2d47b", UserAdministrator: "fe930be7-5e62-47db-91af-98c3a49a38b1",
+}
+
+// everybodysTemplate is in the tokens of all apps (observed; it stands for no role).
+const everybodysTemplate = "0997a1d0-0d1d-4acb-b408-d5ca73121e90"
+
+// templatesOf are the ids of the templates of roles, as tokens have them.
+func templatesOf(roles []string) []string {
+	ids := []string{everybodysTemplate}
+	for _, role := range roles {
+		ids = append(ids, roleTemplates[role])
+	}
+	return ids
+}
+
+// rolesOf are the display names of roles.
+func rolesOf(templates []string) (roles []string) {
+	for name, id := range roleTemplates {
+		if slices.Contains(templates, id) {
+			roles = append(roles, name)
+		}
+	}
+	return roles
+}
+
 // sensitive are the properties that only some may change if the user is an
 // administrator, or a member or owner of a role-assignable group. Delete and restore
 // are sensitive too.

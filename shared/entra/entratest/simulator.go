@@ -2,7 +2,9 @@ package entratest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,6 +30,8 @@ type Simulator struct {
 	issued int             // tokens given out
 	ended  int             // up to this one they are revoked
 	era    int             // of delta tokens: earlier ones are dead
+	// consents are what was agreed to on the consent page, by app and tenant.
+	consents map[consentKey]consent
 }
 
 // New makes a simulator. With [Config.Journal] it continues where the previous process
@@ -44,6 +48,7 @@ func New(config Config) (*Simulator, error) {
 	s := &Simulator{
 		config: config, how: config.Behaviour, tenants: map[string]*tenant{}, apps: map[string]*App{},
 		random: newRandom(config.Seed), faults: &faults{}, quotas: newQuotas(), counters: newCounters(), log: &requestLog{limit: config.Log},
+		consents: map[consentKey]consent{},
 	}
 	for _, t := range config.Tenants {
 		s.tenants[t.ID] = newTenant(t)
@@ -90,7 +95,8 @@ func (s *Simulator) behaviour() Behaviour {
 }
 
 // SetApp changes an app: its secret, its roles, whether it is disabled. Earlier tokens
-// keep their roles, as in Entra. NotFound if there is no such app.
+// keep their roles, as in Entra. Other roles count in all tenants, whatever was agreed to
+// on the consent page. NotFound if there is no such app.
 func (s *Simulator) SetApp(clientID string, edit func(*App)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,6 +106,9 @@ func (s *Simulator) SetApp(clientID string, edit func(*App)) error {
 	}
 	app := *old
 	edit(&app)
+	if !slices.Equal(old.Roles, app.Roles) {
+		maps.DeleteFunc(s.consents, func(of consentKey, _ consent) bool { return of.client == app.ClientID })
+	}
 	s.apps[strings.ToLower(clientID)] = &app
 	return nil
 }

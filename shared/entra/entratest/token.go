@@ -119,6 +119,10 @@ func (s *Simulator) signIn(name string, r *http.Request) (*App, *tenant, *loginE
 		return nil, nil, refuseLogin(http.StatusBadRequest, "unauthorized_client", 700016,
 			"Application with identifier '%s' was not found in the directory '%s'.", form.Get("client_id"), t.Name)
 	}
+	if !s.hasSpread(app, t) {
+		return nil, nil, refuseLogin(http.StatusBadRequest, "invalid_grant", 65001,
+			"The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.", app.ClientID, app.Name)
+	}
 	return app, t, s.prove(app, form)
 }
 
@@ -211,8 +215,8 @@ type claims struct {
 	Object   string   `json:"oid"`
 	Type     string   `json:"idtyp"`
 	Roles    []string `json:"roles,omitempty"`
-	// WIDs are the directory roles of the app, by display name, where Entra has the ids of
-	// their templates. That Graph goes by them, and not by the present roles, is assumed.
+	// WIDs are the directory roles of the app, by the ids of their templates. That Graph
+	// goes by them, and not by the present roles, is assumed.
 	WIDs []string `json:"wids,omitempty"`
 }
 
@@ -226,7 +230,7 @@ func (s *Simulator) issue(app *App, t *tenant, issuer string, now time.Time, lif
 			Issuer: issuer + "/" + t.ID + "/v2.0", Subject: guid([16]byte(object[:16])), Audience: jwt.ClaimStrings{graphResources[0]},
 			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
 		},
-		Number: s.numberToken(), TenantID: t.ID, AppID: app.ClientID, AppIDv2: app.ClientID, Object: guid([16]byte(object[:16])), Type: "app", Roles: app.Roles, WIDs: app.DirectoryRoles,
+		Number: s.numberToken(), TenantID: t.ID, AppID: app.ClientID, AppIDv2: app.ClientID, Object: guid([16]byte(object[:16])), Type: "app", Roles: s.rolesIn(app, t, now), WIDs: templatesOf(app.DirectoryRoles),
 	}).SignedString(s.tokenKey())
 }
 

@@ -217,41 +217,6 @@ func TestAzidentity(t *testing.T) {
 	}
 }
 
-func TestConsent(t *testing.T) {
-	g := start(t, func(c *entratest.Config) { c.Apps[0].Tenants = []string{"none yet"} })
-	g.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if r := g.login(tenantID, secretForm()); r.status != http.StatusBadRequest {
-		t.Fatalf("before the consent: %d, want 400", r.status)
-	}
-	visit := func(scope string) url.Values {
-		t.Helper()
-		query := url.Values{"client_id": {clientID}, "redirect_uri": {"http://app.test/callback"}, "state": {"s1"}, "scope": {scope}}
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://login.test/organizations/v2.0/adminconsent?"+query.Encode(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := g.client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		location, err := response.Location()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return location.Query()
-	}
-	if back := visit("User.Read.All"); back.Get("error") != "consent_required" || back.Get("admin_consent") != "True" {
-		t.Errorf("without /.default: %v, want consent_required with admin_consent", back)
-	}
-	if back := visit("https://graph.microsoft.com/.default"); back.Get("error") != "" || back.Get("tenant") != tenantID || back.Get("state") != "s1" {
-		t.Errorf("consent: %v, want the tenant and the state without an error", back)
-	}
-	if r := g.login(tenantID, secretForm()); r.status != http.StatusOK {
-		t.Errorf("after the consent: %v, want a token", r.body)
-	}
-}
-
 func TestLoginFault(t *testing.T) {
 	g := start(t)
 	if err := g.sim.FailNext(entratest.Fault{
