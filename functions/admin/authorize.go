@@ -247,8 +247,8 @@ func (a API) keepConsent(ctx context.Context, id directory.ID, tenant directory.
 }
 
 // stillRefused stores why the tenant of a directory that waits for its consent refuses us
-// now. One that was active before, and is refused, is looked at by a task, as after any
-// refused token. What cannot be stored the next probe finds out.
+// now. One that was active before is checked by a task, as after any refused token. What
+// cannot be stored the next probe finds out.
 func (a API) stillRefused(ctx context.Context, id directory.ID, tenant directory.Tenant, refusal error) {
 	if !fault.Is(refusal, fault.Unauthorized) {
 		return // an outage says nothing about consent

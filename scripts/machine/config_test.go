@@ -52,6 +52,8 @@ func TestConfigFrom(t *testing.T) {
 		{"Directory Insights without JumpCloud", map[string]string{"JUMPCLOUD_API_URL": "", "JUMPCLOUD_INSIGHTS_URL": "https://api.jumpcloud.com/insights/directory/v1"}, "JUMPCLOUD_API_URL is missing"},
 		{"JumpCloud by plain http", map[string]string{"JUMPCLOUD_API_URL": "http://console.jumpcloud.com/api"}, "JUMPCLOUD_API_URL is \"http://console"},
 		{"Graph that is no address", map[string]string{"GRAPH_URL": "graph"}, "GRAPH_URL is \"graph\""},
+		{"a public address by plain http", map[string]string{"ENTRASYNC_PUBLIC_URL": "http://entrasync.example.com"}, "ENTRASYNC_PUBLIC_URL is \"http://entrasync"},
+		{"a public address", map[string]string{"ENTRASYNC_PUBLIC_URL": "https://entrasync.example.com/"}, ""},
 		{"an address without a host", map[string]string{"GRAPH_URL": "https:///v1.0"}, "GRAPH_URL is \"https:///v1.0\""},
 		{"an address without a scheme", map[string]string{"GRAPH_URL": "graph.microsoft.com/v1.0"}, "GRAPH_URL is \"graph.microsoft.com/v1.0\""},
 		{"an address with a query", map[string]string{"GRAPH_URL": "https://graph.microsoft.com/v1.0?x=1"}, "GRAPH_URL is"},

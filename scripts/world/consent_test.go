@@ -13,6 +13,7 @@ import (
 
 	"entrasync/scripts/world"
 	"entrasync/shared/directory"
+	"entrasync/shared/entra"
 	"entrasync/shared/entra/entratest"
 )
 
@@ -106,6 +107,34 @@ func TestConsentThatIsGivenAgain(t *testing.T) {
 		after := c.dir()
 		if diff := cmp.Diff(before.Settings, after.Settings); diff != "" || after.IsSuspended() || after.TenantObject != before.TenantObject {
 			t.Errorf("%+v: %s, want it as before", after, diff)
+		}
+	})
+}
+
+// The permissions that are said to be the least for the defaults are enough for groups.
+func TestTheLeastPermissionsAreEnoughForGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowded(t, 6)
+		c.app(func(a *entratest.App) {
+			a.Roles = nil
+			for _, p := range entra.Needed(c.dir().Settings) {
+				if !p.Optional {
+					a.Roles = append(a.Roles, p.Name)
+				}
+			}
+		})
+		eve := c.Hire("eve")
+		group := c.Group("Team 9", eve, c.people[0])
+		c.ConnectGroups(group)
+		c.Must(c.JumpCloud.RemoveMember(string(c.groups[0]), string(c.people[0])))
+		c.Must(c.JumpCloud.AddMember(string(c.groups[1]), string(c.people[0])))
+		c.titles("Lead")
+		c.Settle(30 * time.Minute)
+		if !c.haveTitle("Lead") || c.GroupLink(group).Status != directory.Synced || c.dir().IsSuspended() || len(c.dir().PartlySuspended) > 0 {
+			t.Errorf("%+v, %+v; want all in sync", c.GroupLink(group), c.dir())
+		}
+		if got := c.Members("Team 9"); len(got) != 2 {
+			t.Errorf("members %v, want two", got)
 		}
 	})
 }

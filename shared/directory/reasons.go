@@ -193,11 +193,11 @@ var reasons = []Explained{
 	{Excluded, "the directory's setting `exclude` says that entrasync does not touch the user, the account or the group", "nothing, if that is meant; else take it off the list that the message names", OfLink},
 	{ExclusionUnread, "the directory's setting `exclude` names a group whose members were not read yet, so it is not known who is excluded", "nothing: the group is read; if it stays so, read the directory, which says why", OfLink},
 
-	{PendingConsent, "the tenant has not let the application in yet", "give admin consent in Entra; the directory then works by itself, or at once with a PATCH", OfLink},
+	{PendingConsent, "the tenant has not let the application in yet", "give admin consent: `POST …/authorize` of the directory gives the address; it then works by itself", OfLink},
 	{ConsentLost, "Entra does not accept the application's sign-in", "check the application's credentials and the tenant's consent", OfLink},
 	{PermissionMissing, "the application lacks a permission in the tenant", "grant the permission that the message names, with admin consent", OfLink},
 	{TenantNotFound, "there is no tenant of that id or domain", "create the directory again with the tenant's GUID or one of its verified domains", OfLink},
-	{NotConsented, "the tenant does not know the application", "give admin consent in Entra; the directory then works by itself, or at once with a PATCH", OfLink},
+	{NotConsented, "the tenant does not know the application", "give admin consent: `POST …/authorize` of the directory gives the address; it then works by itself", OfLink},
 	{ApplicationDisabled, "an administrator of the tenant switched the application off", "switch it on in Entra", OfLink},
 	{SecretExpired, "the application's client secret has expired", "make a new one in Entra and give it to entrasync", OfLink},
 	{CredentialsRefused, "what the application proves itself with is wrong", "put the right client id, secret or federated credential in place", OfLink},

@@ -28,8 +28,8 @@ func authorizationKey(id string) Key {
 	return Key{PK: join(authorizationPart, id), SK: authorizationPart}
 }
 
-// item is the item of the invitation. It is kept for some time after its end, so that who
-// comes too late is told so.
+// item is the item of the invitation. It is kept for some time after its end, so that a page
+// can say who came too late.
 func (a Authorization) item() (Item, error) {
 	item, err := encode(authorizationKey(a.ID), a)
 	item.Expires = a.Until.Add(authorizationRetention).Unix()
