@@ -206,7 +206,7 @@ func (a API) look(ctx context.Context, id directory.ID, in *comeBack, since time
 	kept, err := a.keepConsent(ctx, id, tenant)
 	switch {
 	case fault.Is(err, fault.Conflict):
-		return takenTenant(dir, err)
+		return takenTenant(dir)
 	case err != nil:
 		return waits(dir, err)
 	}

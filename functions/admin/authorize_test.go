@@ -311,15 +311,36 @@ func TestHeadUsesNothingUp(t *testing.T) {
 	}
 }
 
+// together is a table of which all have read an invitation before the first one goes on.
+type together struct {
+	store.Table
+	all *sync.WaitGroup
+}
+
+// Get implements store.Table.
+func (t together) Get(ctx context.Context, key store.Key) (store.Item, error) {
+	item, err := t.Table.Get(ctx, key)
+	if strings.HasPrefix(key.PK, "AU#") {
+		t.all.Done()
+		t.all.Wait()
+	}
+	return item, err
+}
+
 // Of browsers that come at once with one state, one counts.
 func TestAStateCountsOnce(t *testing.T) {
 	c := newConsenting(t)
 	id := c.waiting()
 	back, asked := c.decides(c.invite(id), entratest.ConsentAccept), c.asked
+	const browsers = 8
+	reading := &sync.WaitGroup{}
+	reading.Add(browsers)
+	c.api.Store = store.New(together{c.table, reading})
+	c.serve(c.api)
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	got := map[int]int{}
-	for range 8 {
+	for range browsers {
 		all.Go(func() {
 			page := c.browse("GET", back)
 			mu.Lock()
@@ -328,8 +349,8 @@ func TestAStateCountsOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got[200] != 1 || got[410] != 7 || c.asked-asked != 1 {
-		t.Errorf("%v with %d sign-ins, want 200 once, 410 seven times and one sign-in", got, c.asked-asked)
+	if got[200] != 1 || got[410] != browsers-1 || c.asked-asked != 1 {
+		t.Errorf("%v with %d sign-ins, want 200 once, else 410, and one sign-in", got, c.asked-asked)
 	}
 }
 
@@ -415,6 +436,29 @@ func TestConsentWithoutThePermissionToReadTheTenant(t *testing.T) {
 	if page.StatusCode != 202 || got["status"] != "pending_authorization" || got["reason"] != "permission_missing" || !strings.Contains(fmt.Sprint(got["message"]), "Organization.Read.All") ||
 		!slices.Contains(authorization["missing"].([]any), any("Organization.Read.All")) {
 		t.Errorf("%d %v, want it to wait, and the missing permission", page.StatusCode, got)
+	}
+}
+
+// Whoever is sent to the callback learns nothing of other directories, nor how entrasync
+// proves itself to Entra.
+func TestThePageKeepsToItself(t *testing.T) {
+	c := newConsenting(t)
+	id := c.waiting()
+	_, created := c.create("Another company", organization, otherTenant, `{"allowSharedDomains":true}`)
+	dir, err := c.records.Directory(t.Context(), directory.ID(idOf(created)))
+	c.must(err)
+	dir.VerifiedDomains = []string{"contoso.example"}
+	neighbours, err := c.records.Neighbours(t.Context(), dir)
+	c.must(err)
+	_, err = c.records.PutDirectoryAmong(t.Context(), dir, nil, neighbours)
+	c.must(err)
+	page := c.browse("GET", c.decides(c.invite(id), entratest.ConsentAccept))
+	if page.StatusCode != 409 || strings.Contains(page.Body, "Another company") || c.view(id)["status"] != "pending_authorization" {
+		t.Errorf("%d %s, want 409 and no other name", page.StatusCode, page.Body)
+	}
+	c.must(c.entra.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) { a.ClientSecret = "another" }))
+	if page := c.browse("GET", url.Values{"state": {c.invite(id).Query().Get("state")}}); page.StatusCode != 202 || strings.Contains(page.Body, "secret") {
+		t.Errorf("%d %s, want 202 and nothing of the secret", page.StatusCode, page.Body)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"html"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -162,19 +163,25 @@ func anotherTenant(dir directory.Directory) consentPage {
 	}}
 }
 
-// takenTenant is the page when another directory has the tenant.
-func takenTenant(dir directory.Directory, err error) consentPage {
+// takenTenant is the page when another directory has the tenant, whose name is nobody's
+// business who is sent here.
+func takenTenant(dir directory.Directory) consentPage {
 	return consentPage{Status: http.StatusConflict, Outcome: "taken", Title: "Another directory has this tenant", Lines: []string{
-		"The tenant lets the application in, but nothing of the directory “" + dir.Name + "” was changed: " + fault.Of(err).Message + ".",
+		"The tenant lets the application in, but another directory has it, or one of its domains. Nothing of the directory “" + dir.Name + "” was changed.",
+		"The administrator of entrasync sees which one it is, and may allow both.",
 	}}
 }
+
+// sayable are the reasons for a refusal that an administrator of the tenant can do something
+// about; the others are the business of whoever administers entrasync.
+var sayable = []directory.Reason{directory.NotConsented, directory.PermissionMissing, directory.ApplicationDisabled, directory.SignInBlocked}
 
 // waits is the page when consent does not show yet.
 func waits(dir directory.Directory, err error) consentPage {
 	lines := []string{
 		"Consent takes some minutes to spread in Entra, in rare cases up to a day. entrasync tries again each minute, and the directory “" + dir.Name + "” becomes active by itself: there is nothing left to do.",
 	}
-	if f := fault.Of(err); f.Message != "" {
+	if f := fault.Of(err); slices.Contains(sayable, f.Reason) {
 		lines = append(lines, "Just now: "+f.Message+".")
 	}
 	return consentPage{Status: http.StatusAccepted, Outcome: "not yet", Title: "Entra does not show the consent yet", Lines: lines}

@@ -75,5 +75,5 @@ func grantsOf(dir directory.Directory) *grantsView {
 // lacks reports whether the tenant of a directory did not grant something that its settings
 // need.
 func lacks(dir directory.Directory) bool {
-	return slices.ContainsFunc(needsOf(dir.Settings, dir.Granted), func(n needView) bool { return n.Granted != nil && !*n.Granted })
+	return slices.ContainsFunc(needsOf(dir.Settings, dir.Granted), func(n needView) bool { return n.Granted != nil && !*n.Granted && !n.Optional })
 }

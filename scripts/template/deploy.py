@@ -59,7 +59,8 @@ VARIANTS = {
 
 # The routes that need no token of the issuer, with ApiAuth jwt: the functions check
 # what comes over them, or there is nothing to protect.
-OPEN_ROUTES = {"ANY /webhooks/jumpcloud/{organizationId}", "GET /healthz", "GET /openapi.json", "GET /v1/imports/{jobId}/results"}
+OPEN_ROUTES = {"ANY /webhooks/jumpcloud/{organizationId}", "GET /healthz", "GET /openapi.json", "GET /v1/imports/{jobId}/results",
+    "GET /v1/authorize/callback"}
 
 # Resource types unknown to moto's CloudFormation, with the attributes that
 # Fn::GetAtt may ask for (AWS CloudFormation resource reference).

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	abstractions "github.com/microsoft/kiota-abstractions-go"
-
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/redact"
@@ -32,18 +30,9 @@ type unsent struct{ error }
 // Unwrap gives the cause.
 func (u unsent) Unwrap() error { return u.error }
 
-// exchange sends a single request that a builder made, with our token, and reads the
-// answer. It sends it again with a new token if that may help. The error says that
-// Graph did not answer, or that the application lacks a permission.
-func (c *Client) exchange(ctx context.Context, info *abstractions.RequestInformation) (status int, header http.Header, answer []byte, err error) {
-	r, err := c.item("", info)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	return c.exchangeItem(ctx, r)
-}
-
-// exchangeItem is [Client.exchange] for a request that was made before.
+// exchangeItem sends a single request with our token, and reads the answer. It sends it
+// again with a new token if that may help. The error says that Graph did not answer, or that
+// the application lacks a permission.
 func (c *Client) exchangeItem(ctx context.Context, r request) (status int, header http.Header, answer []byte, err error) {
 	got, err := c.acceptedItem(ctx, r)
 	return got.status, got.header, got.body, err

@@ -19,6 +19,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 )
@@ -166,6 +167,43 @@ func TestWhyAnAssertionCannotBeHad(t *testing.T) {
 			if calls != 1 || time.Since(start) != 0 {
 				t.Errorf("the assertion was read %d times in %s, want once at once: its source has retried already", calls, time.Since(start))
 			}
+		}
+	})
+}
+
+// A token proves consent only if the sign-in began after it: neither a token of a moment
+// ago nor a sign-in that is under way counts.
+func TestOnlyASignInOfAfterwardsProvesConsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := entratest.DefaultApp()
+		simulator, err := entratest.New(entratest.Config{Apps: []entratest.App{app}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signIns := 0
+		client, err := entra.New(entra.Config{GraphURL: "https://graph.microsoft.com/v1.0", LoginURL: "https://login.example", Tenant: "contoso.example", ClientID: app.ClientID,
+			Transport: entratest.Transport(simulator), Proof: func(context.Context) (entra.Proof, error) {
+				signIns++
+				time.Sleep(5 * time.Second)
+				return entra.Proof{ClientSecret: app.ClientSecret}, nil
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = client.Describe(t.Context()) }()
+		time.Sleep(time.Second)
+		for i, want := range []int{2, 3} {
+			tenant, err := client.Prove(t.Context(), time.Now())
+			if err != nil || signIns != want || tenant.Granted == nil {
+				t.Errorf("proof %d: %d sign-ins, %+v, %v; want %d and what is granted", i, signIns, tenant, err, want)
+			}
+		}
+		since := time.Now().Add(-time.Second)
+		if _, err := client.Prove(t.Context(), since); err != nil || signIns != 4 {
+			t.Errorf("%d sign-ins, %v; want 4", signIns, err)
+		}
+		if _, err := client.Prove(t.Context(), since); err != nil || signIns != 4 {
+			t.Errorf("for the same time: %d sign-ins, %v; want 4 still", signIns, err)
 		}
 	})
 }

@@ -119,6 +119,7 @@ type tokens struct {
 
 // flight is a running sign-in. All requests that need its token wait for it.
 type flight struct {
+	began  time.Time
 	beside bool // it is an early replacement in the background
 	done   chan struct{}
 	token  token // when it is done
@@ -174,7 +175,7 @@ func (t *tokens) take(ctx context.Context) (current token, joined *flight, own b
 // begin begins a sign-in. It does not end with the request that began it, because other
 // requests wait for it too. The caller holds the lock.
 func (t *tokens) begin(ctx context.Context, beside bool) *flight {
-	t.flight = &flight{beside: beside, done: make(chan struct{})}
+	t.flight = &flight{began: time.Now(), beside: beside, done: make(chan struct{})}
 	go t.land(context.WithoutCancel(ctx), t.flight)
 	return t.flight
 }
@@ -279,11 +280,16 @@ func (t *tokens) replace(ctx context.Context, used token, why doubt) *flight {
 // afresh returns a token that was made just now and not before a time, whatever the current
 // one is, which is still used if there is none.
 func (t *tokens) afresh(ctx context.Context, since time.Time) (token, error) {
-	joined, current := t.another(ctx, since)
-	if joined == nil {
-		return current, nil
+	for {
+		joined, current := t.another(ctx, since)
+		if joined == nil {
+			return current, nil
+		}
+		got, err := joined.wait(ctx)
+		if !joined.began.Before(since) || ctx.Err() != nil {
+			return got, err
+		}
 	}
-	return joined.wait(ctx)
 }
 
 // another returns the sign-in for [tokens.afresh]; nil if the current token is new enough.

@@ -169,7 +169,7 @@ func (s *Simulator) decideConsent(w http.ResponseWriter, r *http.Request, c cons
 	}
 	back := *c.back
 	back.RawQuery = reply.Encode()
-	http.Redirect(w, r, back.String(), http.StatusFound) //nolint:gosec // it is one that the app registered
+	http.Redirect(w, r, back.String(), http.StatusFound)
 }
 
 // keepConsent makes a tenant know an app, and grants what its registration lists.
