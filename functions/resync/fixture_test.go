@@ -39,6 +39,7 @@ type fixture struct {
 	groups    lane
 	jobs      lane
 	metrics   *metric.Memory
+	files     files
 	engine    reconcile.Parts
 
 	mu sync.Mutex
@@ -67,6 +68,7 @@ func (f *fixture) newHandler(records *store.Store, outside http.RoundTripper, us
 		Starter: resync.Starter{Store: records, Jobs: jobs}, Clients: f.ClientsThrough(outside),
 		Drift: reconcile.Drift{Store: records, UserTasks: users, GroupTasks: groups, Metrics: f.metrics},
 		Users: users, Groups: groups, Metrics: f.metrics, Every: 24 * time.Hour,
+		Outside: f.ClientsThrough(outside), Results: &f.files,
 	})
 	f.Must(err)
 	return handler

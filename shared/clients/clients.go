@@ -20,6 +20,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/importing"
 	"entrasync/shared/jumpcloud"
+	"entrasync/shared/readonly"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/redirect"
 	"entrasync/shared/resync"
@@ -64,7 +65,7 @@ type Config struct {
 	Regions Regions
 	// Slowdowns keeps when Graph asked to slow down; nil keeps nothing.
 	Slowdowns Slowdowns
-	// Transport sends all requests; nil is http.DefaultTransport.
+	// Transport sends all requests; nil is http.DefaultTransport. It gets no write of a plan.
 	Transport http.RoundTripper
 }
 
@@ -116,6 +117,7 @@ func New(cfg Config) (*Set, error) {
 
 // ForJumpCloud is New for a function that never calls Entra, and that may not sign in there.
 func ForJumpCloud(cfg Config) (*Set, error) {
+	cfg.Transport = readonly.Transport(cfg.Transport)
 	set := &Set{
 		cfg:           cfg,
 		organizations: map[directory.OrganizationID]organization{},

@@ -9,6 +9,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/readonly"
 	"entrasync/shared/redact"
 )
 
@@ -103,6 +104,9 @@ func (c *Client) once(ctx context.Context, r request) (reply, error) {
 	native.Header.Set("Authorization", "Bearer "+carried.value)
 	secrets := func() redact.Redactor { return secretsIn(native, r.Body) }
 	response, err := c.http.Do(native)
+	if refused := readonly.Refusal(err); refused != nil {
+		return reply{}, refused
+	}
 	if err != nil {
 		return reply{}, &fault.Error{Op: "entra.request", Kind: fault.Transient, Message: "Graph did not answer", Err: secrets().Error(err)}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"entrasync/shared/fault"
+	"entrasync/shared/readonly"
 	"entrasync/shared/retryafter"
 )
 
@@ -125,6 +126,9 @@ func (c *Client) exchangeOnce(ctx context.Context, what call, signIn func(*http.
 		request.Header.Set("creation-source", what.source)
 	}
 	response, err := c.http.Do(request)
+	if refused := readonly.Refusal(err); refused != nil {
+		return answer{}, false, refused
+	}
 	if err != nil {
 		return answer{}, ctx.Err() == nil, fail(fault.Transient, "JumpCloud did not answer", err)
 	}

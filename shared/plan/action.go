@@ -58,6 +58,10 @@ const (
 	Started   Status = "started" // recorded, about to be sent
 	Succeeded Status = "succeeded"
 	Failed    Status = "failed"
+	// Planned is that of an action in a plan, which would be sent. Undecided stands for an
+	// object about which nothing could be planned; its error says why.
+	Planned   Status = "planned"
+	Undecided Status = "undecided"
 )
 
 // The kinds of subjects.

@@ -168,6 +168,9 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 		return since, err
 	}
 	now := time.Now().UTC()
+	if e.Plans {
+		return judgeAtOnce(ctx, known, now, differently)
+	}
 	if known.WantsSecond(now) && !known.Listed {
 		absent, err := differently(ctx)
 		switch {
@@ -204,6 +207,25 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 		w.recheckAt = earliest(w.recheckAt, again)
 	}
 	return since, err
+}
+
+// judgeAtOnce is judge for a plan: the second read follows the first one. What a list did not
+// show either needs none, and a list that is too long for a second read is not read.
+func judgeAtOnce(ctx context.Context, known store.Doubt, now time.Time, differently func(context.Context) (absent bool, err error)) (since time.Time, err error) {
+	if known.Listed {
+		return now, nil
+	}
+	absent, err := differently(ctx)
+	switch {
+	case errors.Is(err, errTooLong):
+		return now, nil
+	case err != nil:
+		return since, jumpCloudTrouble(err)
+	case !absent:
+		return since, nil
+	default:
+		return now, nil
+	}
 }
 
 // leaveToList removes a doubt whose second read is a list that is too long, and sends the task

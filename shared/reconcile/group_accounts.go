@@ -125,6 +125,8 @@ func (g *group) byAccount() map[directory.EntraID]int {
 const (
 	manyComing  = 3
 	comingQuiet = 2 * time.Minute
+	// plannedWaits is how often a group waits for its members in a plan.
+	plannedWaits = 2
 )
 
 // comingStep is how long a group waits before it counts again who still has no account:
@@ -147,7 +149,8 @@ func (b *groupBatch) await(_ context.Context, groups []*group) {
 		}
 		g.match.awaits = true
 		quiet := time.Since(g.link.ComingAt) >= comingQuiet
-		if g.plan.Pressing() || quiet && g.plan.Ready() {
+		planned := b.Plans && g.number > plannedWaits
+		if g.plan.Pressing() || quiet && g.plan.Ready() || planned {
 			g.link.ComingAt = time.Now().UTC()
 			continue
 		}

@@ -40,7 +40,7 @@ func (b *groupBatch) compare(ctx context.Context, groups []*group) {
 	}
 	for i, found := range b.entra.ReadGroups(ctx, ids) {
 		g := compared[i]
-		if found.Err == nil && len(found.Groups) == 0 {
+		if found.Err == nil && len(found.Groups) == 0 && !b.Plans {
 			found.Err = g.vanished(g.standing(), now)
 		}
 		switch {

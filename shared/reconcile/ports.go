@@ -179,6 +179,10 @@ type Parts struct {
 	Metrics metric.Counter
 	// Publisher gets every completed action; nil publishes nothing.
 	Publisher Publisher
+	// Plans says that nothing is sent, see package planning. So nobody loses access by one
+	// wrong answer: what is absent is believed when two reads agree, without a wait between
+	// them.
+	Plans bool
 
 	named *named // the accounts that have excluded sign-in names
 }

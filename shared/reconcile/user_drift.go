@@ -103,7 +103,7 @@ func (b *userBatch) judgeMissing(ctx context.Context, users []*user, now time.Ti
 	b.findTaken(ctx, users, all)
 	for i, found := range all {
 		u := users[i]
-		if found.Err == nil && found.Deleted == nil {
+		if found.Err == nil && found.Deleted == nil && !b.Plans {
 			found.Err = u.vanished(u.standing(), now)
 		}
 		if u.over {

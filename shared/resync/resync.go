@@ -26,6 +26,7 @@ import (
 	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results"
 	"entrasync/shared/store"
 )
 
@@ -99,7 +100,11 @@ type Parts struct {
 	Drift   Drift
 	// Users and Groups are the bulk lanes.
 	Users, Groups queue.Sender
-	Metrics       metric.Counter
+	// Outside are the outside systems as the engines see them, and Results is where the file of
+	// a plan is written.
+	Outside reconcile.Clients
+	Results results.Store
+	Metrics metric.Counter
 	// Every is the time between two resyncs of a directory.
 	Every time.Duration
 }
@@ -114,6 +119,7 @@ func (p Parts) Check() error {
 	}
 	return fault.Missing("resync.new", fault.Part{Name: "Clients", There: p.Clients != nil}, fault.Part{Name: "Drift", There: p.Drift != nil},
 		fault.Part{Name: "Users", There: p.Users != nil}, fault.Part{Name: "Groups", There: p.Groups != nil},
+		fault.Part{Name: "Outside", There: p.Outside != nil}, fault.Part{Name: "Results", There: p.Results != nil},
 		fault.Part{Name: "Metrics", There: p.Metrics != nil}, fault.Part{Name: "Every", There: p.Every > 0})
 }
 
@@ -152,16 +158,24 @@ func (s Starter) Start(ctx context.Context, id directory.ID, by string) (store.J
 
 // create makes the job.
 func (s Starter) create(ctx context.Context, id directory.ID, by string) (store.Job, error) {
+	if err := s.ready(ctx, id); err != nil {
+		return store.Job{}, err
+	}
+	return s.Store.CreateJob(ctx, newJob(id, store.Resync, by))
+}
+
+// ready returns a fault if a directory cannot be compared.
+func (s Starter) ready(ctx context.Context, id directory.ID) error {
 	d, err := s.Store.Directory(ctx, id)
 	if err == nil {
 		err = unready(d)
 	}
-	if err != nil {
-		return store.Job{}, err
-	}
-	return s.Store.CreateJob(ctx, store.Job{
-		ID: uuid.Must(uuid.NewV7()).String(), Directory: id, Kind: store.Resync, Status: store.JobQueued, By: by, CreatedAt: time.Now().UTC(),
-	})
+	return err
+}
+
+// newJob is a job that begins now.
+func newJob(id directory.ID, kind store.JobKind, by string) store.Job {
+	return store.Job{ID: uuid.Must(uuid.NewV7()).String(), Directory: id, Kind: kind, Status: store.JobQueued, By: by, CreatedAt: time.Now().UTC()}
 }
 
 // Message is the message that says that there is work on a job.

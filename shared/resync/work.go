@@ -15,6 +15,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/longwork"
 	"entrasync/shared/plan"
+	"entrasync/shared/planning"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -41,7 +42,7 @@ func New(p Parts) (Worker, error) { return Worker{p}, p.Check() }
 // Work works on a job until it has ended, until somebody else has it, or until the time of
 // the invocation is over: then it sends a message to go on. NotFound if there is no such job.
 func (w Worker) Work(ctx context.Context, id string) error {
-	r := run{Worker: w}
+	r := run{Worker: w, jobs: w.Store}
 	var err error
 	if r.job, err = w.Store.Job(ctx, id); err != nil {
 		return err
@@ -69,6 +70,9 @@ func (w Worker) Work(ctx context.Context, id string) error {
 // run is the work of one worker on one job, which it holds.
 type run struct {
 	Worker
+	jobs      *store.Store   // has the record of the job; a plan has an overlay of it as Store
+	planned   *planning.Plan // the present step of a plan; nil: it is a resync
+	step      store.PlanStep // what it has done so far
 	job       store.Job
 	place     place
 	dir       directory.Directory
@@ -92,15 +96,18 @@ const (
 	usersPhase    = "users"
 	membersPhase  = "members"
 	repairPhase   = "repair"
+	planPhase     = "plan" // instead of repair
 )
 
 // place is where a job goes on.
 type place struct {
 	// Number counts the steps, so that what a step found is counted once although it may be
 	// repeated.
-	Number int        `json:"number"`
-	Entra  entraPlace `json:"entra,omitzero"`
-	Fresh  freshLinks `json:"fresh,omitzero"`
+	Number int `json:"number"`
+	// Journal is how many parts the journal of a plan has that may not be written yet.
+	Journal int        `json:"journal,omitempty"`
+	Entra   entraPlace `json:"entra,omitzero"`
+	Fresh   freshLinks `json:"fresh,omitzero"`
 	// Blockers are the accounts that may be in the way of users.
 	Blockers blockersPlace `json:"blockers,omitzero"`
 	Users    usersPlace    `json:"users,omitzero"`
@@ -112,7 +119,11 @@ func (r *run) takeUp(now time.Time) error {
 	r.job.Holder = uuid.NewString()
 	if r.job.Status == store.JobQueued {
 		r.job.Status, r.job.StartedAt = store.JobRunning, now
-		r.enter(accountsPhase, now)
+		first := accountsPhase
+		if r.job.Of != "" {
+			first = planPhase
+		}
+		r.enter(first, now)
 	}
 	return r.readPlace()
 }
@@ -143,7 +154,7 @@ func (r *run) save(ctx context.Context) error {
 		return fault.Wrap(err, fault.Internal, "resync.keep place")
 	}
 	r.job.Place, r.job.HeldUntil = string(encoded), time.Now().UTC().Add(longwork.LeaseTime)
-	after, err := r.Store.PutJob(recording, r.job)
+	after, err := r.jobs.PutJob(recording, r.job)
 	if err == nil {
 		r.job = after
 	}
@@ -158,10 +169,10 @@ func (r *run) giveBack(ctx context.Context) {
 	}
 	recording, cancel := deadline.ForAnswer(ctx, recordTime)
 	defer cancel()
-	stored, err := r.Store.Job(recording, r.job.ID) // what was not saved is done again
+	stored, err := r.jobs.Job(recording, r.job.ID) // what was not saved is done again
 	if err == nil && stored.Holder == r.job.Holder {
 		stored.Held = store.Held{}
-		_, err = r.Store.PutJob(recording, stored)
+		_, err = r.jobs.PutJob(recording, stored)
 	}
 	if err != nil && !fault.Is(err, fault.Changed) {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("job", r.job.ID).Msg("the lease of a resync could not be given back: it expires")
@@ -179,7 +190,13 @@ func (r *run) Keep(ctx context.Context) error { return r.save(ctx) }
 func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err error) {
 	working, cancel := context.WithTimeout(ctx, longwork.StepTime)
 	defer cancel()
-	wait, over, err = r.advance(working)
+	if r.job.Kind == store.Plan {
+		working = planning.Context(working)
+		err = r.beginStep(working)
+	}
+	if err == nil {
+		wait, over, err = r.advance(working)
+	}
 	if r.overtaken || store.IsDamaged(err) {
 		return wait, true, err
 	}
@@ -212,6 +229,8 @@ func (r *run) advance(ctx context.Context) (wait time.Duration, over bool, err e
 		ended, err = r.stepUsers(ctx)
 	case membersPhase:
 		ended, err = r.stepMembers(ctx)
+	case planPhase:
+		return r.stepPlan(ctx)
 	default:
 		return r.stepRepair(ctx)
 	}
@@ -223,7 +242,15 @@ func (r *run) advance(ctx context.Context) (wait time.Duration, over bool, err e
 		r.enter(r.next(), time.Now().UTC())
 		r.place.Entra, r.shown = entraPlace{}, nil
 	}
-	return 0, false, r.save(ctx)
+	return 0, false, r.keep(ctx)
+}
+
+// keep records what a step did and where the job goes on.
+func (r *run) keep(ctx context.Context) error {
+	if r.planned == nil {
+		return r.save(ctx)
+	}
+	return r.endStep(ctx)
 }
 
 // next is the phase after the present one.
@@ -236,6 +263,9 @@ func (r *run) next() string {
 	case usersPhase:
 		return membersPhase
 	default:
+		if r.planned != nil {
+			return planPhase
+		}
 		return repairPhase
 	}
 }
@@ -287,7 +317,7 @@ func (r *run) open(ctx context.Context) (err error) {
 func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, over bool, err error) {
 	recording, cancel := deadline.ForRecords(ctx, recordTime)
 	defer cancel()
-	stored, err := r.Store.Job(recording, r.job.ID)
+	stored, err := r.jobs.Job(recording, r.job.ID)
 	if err != nil {
 		return 0, true, err
 	}
@@ -337,13 +367,17 @@ func (r *run) end(ctx context.Context, status store.JobStatus, message string) e
 	recording, cancel := deadline.ForRecords(ctx, recordTime)
 	defer cancel()
 	r.job.Status, r.job.EndedAt, r.job.Reason, r.job.Message, r.job.Held, r.job.Place = status, time.Now().UTC(), "", message, store.Held{}, ""
-	ended, err := r.Store.EndJob(recording, r.job)
+	ended, err := r.jobs.EndJob(recording, r.job)
 	if err != nil {
 		r.overtaken = fault.Is(err, fault.Changed)
 		return err
 	}
 	r.job = ended
 	took := r.job.EndedAt.Sub(r.job.StartedAt)
+	if r.job.Kind == store.Plan {
+		r.sayPlanned(ctx, took)
+		return nil
+	}
 	r.Metrics.Count("resync_finished", 1, "result", string(status))
 	r.Metrics.Count("resync_found", r.job.Found+r.job.Reported)
 	r.Metrics.Count("resync_seconds", int(took.Seconds()))

@@ -71,6 +71,10 @@ type Job struct {
 	Parked    int `json:"parked"`
 	Rechecked int `json:"rechecked"`
 	Reported  int `json:"reported"`
+	// Of says what a plan is of, "" for a resync. Planned counts what it has: actions by type,
+	// and those that would fail and the undecided by status.
+	Of      string         `json:"of,omitempty"`
+	Planned map[string]int `json:"planned,omitempty"`
 	// Message says why the job waits, or how it ended; "" if there is nothing to say.
 	Message string `json:"message,omitempty"`
 	// Reason is the typed word for why the job waits, if there is one.

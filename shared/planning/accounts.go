@@ -1,0 +1,357 @@
+package planning
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// planned are clients whose writes are kept in a table.
+type planned struct {
+	reconcile.Clients
+	table store.Table
+}
+
+// Entra implements reconcile.Clients.
+func (p planned) Entra(ctx context.Context, id directory.TenantID) (reconcile.Entra, error) {
+	real, err := p.Clients.Entra(ctx, id)
+	return tenant{Entra: real, table: p.table, id: id}, err
+}
+
+// tenant is a tenant as it is after what was planned.
+type tenant struct {
+	reconcile.Entra
+	table store.Table
+	id    directory.TenantID
+}
+
+// madePrefix begins the ids of accounts and groups that are only planned: Entra has none like
+// them.
+const madePrefix = "planned-"
+
+// madeFor is the id of what is to be created for a subject.
+func madeFor(s plan.Subject) directory.EntraID {
+	return directory.EntraID(madePrefix + s.Kind + "-" + s.ID)
+}
+
+// isMade reports whether an id is that of an account or a group that is only planned.
+func isMade(id directory.EntraID) bool { return strings.HasPrefix(string(id), madePrefix) }
+
+// account is what is planned for an account.
+type account struct {
+	ID directory.EntraID `json:"id"`
+	// Sets are the attributes that are planned to be written.
+	Sets directory.Attributes `json:"sets,omitempty"`
+	// Restored says that it is a deleted one that is to be restored.
+	Restored bool `json:"restored,omitempty"`
+}
+
+// upn is the sign-in name that the account is to have; "" if it keeps the one it has.
+func (a account) upn() directory.UPN {
+	return directory.UPN(a.Sets[directory.UserPrincipalName].String())
+}
+
+// applied is an account as it is after what was planned, with the values of some attributes.
+func (a account) applied(real directory.Account, attributes []directory.Attribute) *directory.Account {
+	real.ID = a.ID
+	values := directory.Attributes{}
+	for _, name := range attributes {
+		values[name] = real.Attributes[name]
+		if to, written := a.Sets[name]; written {
+			values[name] = to
+		}
+	}
+	real.Attributes = values
+	if upn := a.upn(); upn != "" {
+		real.UPN = upn
+	}
+	if enabled, written := a.Sets[directory.AccountEnabled]; written {
+		real.Enabled = enabled.Equal(directory.Bool(true))
+	}
+	if id, written := a.Sets[directory.ImmutableID]; written {
+		real.ImmutableID = id.String()
+	}
+	return &real
+}
+
+// The kinds of what is kept of a tenant: each has a partition.
+const (
+	accountsPart = "account"
+	namesPart    = "name"
+	groupsPart   = "group"
+	titlesPart   = "title"
+	membersPart  = "member"
+)
+
+// pk is the partition key of a kind.
+func (t tenant) pk(parts ...string) string {
+	return strings.Join(append([]string{"planned", string(t.id)}, parts...), "#")
+}
+
+// keep stores a record.
+func (t tenant) keep(ctx context.Context, key store.Key, record any) error {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return fault.Wrap(err, fault.Internal, "planning.keep")
+	}
+	_, err = t.table.Put(ctx, store.Item{Key: key, Value: value}, store.Any)
+	return err
+}
+
+// known reads records by their sort keys; those that do not exist are missing.
+func known[T any](ctx context.Context, t tenant, pk string, sks []string) (map[string]T, error) {
+	found := map[string]T{}
+	sks = slices.Clone(sks)
+	slices.Sort(sks)
+	sks = slices.DeleteFunc(slices.Compact(sks), func(sk string) bool { return sk == "" })
+	for chunk := range slices.Chunk(sks, store.MaxBatchGet) {
+		keys := make([]store.Key, len(chunk))
+		for i, sk := range chunk {
+			keys[i] = store.Key{PK: pk, SK: sk}
+		}
+		items, err := t.table.BatchGet(ctx, keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			var record T
+			if err := json.Unmarshal(item.Value, &record); err != nil {
+				return nil, store.DamagedRecord("planning.read", item.Key, err)
+			}
+			found[item.SK] = record
+		}
+	}
+	return found, nil
+}
+
+// folded is how names and ids are compared.
+func folded[T ~string](name T) string { return strings.ToLower(string(name)) }
+
+// accounts are what is planned for some accounts.
+func (t tenant) accounts(ctx context.Context, ids []directory.EntraID) (map[string]account, error) {
+	sks := make([]string, len(ids))
+	for i, id := range ids {
+		sks[i] = folded(id)
+	}
+	return known[account](ctx, t, t.pk(accountsPart), sks)
+}
+
+// Apply implements reconcile.Entra: nothing is sent.
+func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
+	results := make([]reconcile.Result, len(actions))
+	for i, action := range actions {
+		results[i].ID = action.EntraID
+		if action.Type == plan.Provision {
+			results[i].ID = madeFor(action.Subject)
+		}
+		results[i].Err = t.apply(ctx, results[i].ID, action)
+	}
+	return results
+}
+
+// apply notes what an action is to write.
+func (t tenant) apply(ctx context.Context, id directory.EntraID, action plan.Action) error {
+	if len(action.Changes) == 0 && action.Type != plan.Restore {
+		return nil
+	}
+	before, err := t.accounts(ctx, []directory.EntraID{id})
+	if err != nil {
+		return err
+	}
+	after := before[folded(id)]
+	after.ID, after.Sets, after.Restored = id, after.Sets.Set(action.Changes), after.Restored || action.Type == plan.Restore
+	if upn, written := action.Value(directory.UserPrincipalName); written {
+		if err := t.keep(ctx, store.Key{PK: t.pk(namesPart), SK: folded(upn.String())}, id); err != nil {
+			return err
+		}
+	}
+	return t.keep(ctx, store.Key{PK: t.pk(accountsPart), SK: folded(id)}, after)
+}
+
+// SetPassword implements reconcile.Entra: nothing is sent.
+func (t tenant) SetPassword(context.Context, directory.EntraID, string) error { return nil }
+
+// FindByUPN implements reconcile.Entra. Whoever is to get a name has it, and whoever is to
+// lose it has not.
+func (t tenant) FindByUPN(ctx context.Context, upns []directory.UPN, attributes []directory.Attribute) []reconcile.Found {
+	found := t.Entra.FindByUPN(ctx, upns, attributes)
+	sks := make([]string, len(upns))
+	var ids []directory.EntraID
+	for i, upn := range upns {
+		sks[i] = folded(upn)
+		if found[i].Account != nil {
+			ids = append(ids, found[i].Account.ID)
+		}
+		if found[i].Deleted != nil {
+			ids = append(ids, found[i].Deleted.ID)
+		}
+	}
+	named, err := known[directory.EntraID](ctx, t, t.pk(namesPart), sks)
+	if err != nil {
+		return failed(found, err)
+	}
+	for _, id := range named {
+		ids = append(ids, id)
+	}
+	touched, err := t.accounts(ctx, ids)
+	if err != nil {
+		return failed(found, err)
+	}
+	for i, upn := range upns {
+		f := &found[i]
+		if f.Err != nil {
+			continue
+		}
+		holder, is := touched[folded(named[folded(upn)])]
+		switch {
+		case is && holder.upn().Same(upn) && (f.Account == nil || f.Account.ID != holder.ID):
+			*f = t.Read(ctx, []directory.EntraID{holder.ID}, attributes)[0]
+		case f.Account != nil:
+			if own, written := touched[folded(f.Account.ID)]; written {
+				f.Account = own.applied(*f.Account, attributes)
+			}
+			if !f.Account.UPN.Same(upn) {
+				f.Account = nil
+			}
+		}
+		if f.Deleted != nil && touched[folded(f.Deleted.ID)].Restored {
+			f.Deleted = nil
+		}
+	}
+	return found
+}
+
+// failed are answers that all fail.
+func failed(found []reconcile.Found, err error) []reconcile.Found {
+	for i := range found {
+		found[i] = reconcile.Found{Err: err}
+	}
+	return found
+}
+
+// Read implements reconcile.Entra.
+func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attributes []directory.Attribute) []reconcile.Found {
+	found := make([]reconcile.Found, len(accounts))
+	touched, err := t.accounts(ctx, accounts)
+	if err != nil {
+		return failed(found, err)
+	}
+	var real []directory.EntraID
+	var at []int
+	for i, id := range accounts {
+		if !isMade(id) {
+			real, at = append(real, id), append(at, i)
+		} else if own, is := touched[folded(id)]; is {
+			found[i].Account = own.applied(directory.Account{}, attributes)
+		}
+	}
+	if len(real) == 0 {
+		return found
+	}
+	for n, f := range t.Entra.Read(ctx, real, attributes) {
+		own, written := touched[folded(real[n])]
+		switch {
+		case !written || f.Err != nil:
+		case f.Account != nil:
+			f.Account = own.applied(*f.Account, attributes)
+		case own.Restored:
+			f.Account = own.applied(directory.Account{}, attributes)
+		}
+		found[at[n]] = f
+	}
+	return found
+}
+
+// FindDeleted implements reconcile.Entra.
+func (t tenant) FindDeleted(ctx context.Context, accounts []directory.EntraID) []reconcile.Found {
+	found := make([]reconcile.Found, len(accounts))
+	touched, err := t.accounts(ctx, accounts)
+	if err != nil {
+		return failed(found, err)
+	}
+	var real []directory.EntraID
+	var at []int
+	for i, id := range accounts {
+		if !isMade(id) && !touched[folded(id)].Restored {
+			real, at = append(real, id), append(at, i)
+		}
+	}
+	if len(real) == 0 {
+		return found
+	}
+	for n, f := range t.Entra.FindDeleted(ctx, real) {
+		found[at[n]] = f
+	}
+	return found
+}
+
+// FindByImmutableID implements reconcile.Entra. An account that is to be created has the id of
+// its user.
+func (t tenant) FindByImmutableID(ctx context.Context, ids []string) []reconcile.Found {
+	found := t.Entra.FindByImmutableID(ctx, ids)
+	accounts := make([]directory.EntraID, 0, 2*len(ids))
+	for i, id := range ids {
+		accounts = append(accounts, madeFor(plan.Subject{Kind: plan.OfUser, ID: id}))
+		if found[i].Account != nil {
+			accounts = append(accounts, found[i].Account.ID)
+		}
+	}
+	touched, err := t.accounts(ctx, accounts)
+	if err != nil {
+		return failed(found, err)
+	}
+	for i, id := range ids {
+		f := &found[i]
+		own, made := touched[folded(madeFor(plan.Subject{Kind: plan.OfUser, ID: id}))]
+		switch {
+		case f.Err != nil:
+		case made && own.Sets[directory.ImmutableID].String() == id:
+			f.Account = own.applied(directory.Account{}, nil)
+		case f.Account != nil:
+			if other, written := touched[folded(f.Account.ID)]; written {
+				f.Account = other.applied(*f.Account, nil)
+			}
+			if f.Account.ImmutableID != id {
+				f.Account = nil
+			}
+		}
+	}
+	return found
+}
+
+// fresh is a list of accounts that begins now.
+func fresh(group directory.EntraID, from directory.AccountList) directory.AccountList {
+	if from.Began.IsZero() {
+		from = directory.AccountList{Group: group, Began: time.Now().UTC()}
+	}
+	from.Complete, from.Pages = true, max(from.Pages, 1)
+	return from
+}
+
+// each calls do with every record of a partition.
+func each[T any](ctx context.Context, t tenant, pk string, do func(T)) error {
+	for q := (store.Query{PK: pk}); ; {
+		page, err := t.table.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			var record T
+			if err := json.Unmarshal(item.Value, &record); err != nil {
+				return store.DamagedRecord("planning.read", item.Key, err)
+			}
+			do(record)
+		}
+		if q.Cursor = page.Cursor; q.Cursor == "" {
+			return nil
+		}
+	}
+}

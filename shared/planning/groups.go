@@ -1,0 +1,230 @@
+package planning
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// group is what is planned for a group in Entra.
+type group struct {
+	ID directory.EntraID `json:"id"`
+	// Name is the name that it is to have; "" if it keeps the one it has. UniqueName is that of
+	// a group that is to be created.
+	Name       string `json:"name,omitempty"`
+	UniqueName string `json:"uniqueName,omitempty"`
+	Gone       bool   `json:"gone,omitempty"`
+	Restored   bool   `json:"restored,omitempty"`
+}
+
+// applied is a group as it is after what was planned.
+func (g group) applied(real directory.SecurityGroup) directory.SecurityGroup {
+	if real.ID = g.ID; g.Name != "" {
+		real.Name = g.Name
+	}
+	if g.UniqueName != "" {
+		real.UniqueName, real.Security = g.UniqueName, true
+	}
+	return real
+}
+
+// member is a member of a group whom a plan adds, or removes.
+type member struct {
+	ID directory.EntraID `json:"id"`
+	In bool              `json:"in"`
+}
+
+// groups are what is planned for some groups.
+func (t tenant) groups(ctx context.Context, ids []directory.EntraID) (map[string]group, error) {
+	sks := make([]string, len(ids))
+	for i, id := range ids {
+		sks[i] = folded(id)
+	}
+	return known[group](ctx, t, t.pk(groupsPart), sks)
+}
+
+// ApplyToGroups implements reconcile.Entra: nothing is sent.
+func (t tenant) ApplyToGroups(ctx context.Context, actions []plan.Action) []reconcile.GroupResult {
+	results := make([]reconcile.GroupResult, len(actions))
+	for i, action := range actions {
+		results[i].ID = action.EntraID
+		if action.Type == plan.CreateGroup {
+			results[i].ID = madeFor(action.Subject)
+		}
+		results[i].Err = t.applyToGroup(ctx, results[i].ID, action)
+	}
+	return results
+}
+
+// applyToGroup notes what an action is to write.
+func (t tenant) applyToGroup(ctx context.Context, id directory.EntraID, action plan.Action) error {
+	before, err := t.groups(ctx, []directory.EntraID{id})
+	if err != nil {
+		return err
+	}
+	after := before[folded(id)]
+	after.ID = id
+	if name, written := action.Value(directory.DisplayName); written {
+		after.Name = name.String()
+		if err := t.keep(ctx, store.Key{PK: t.pk(titlesPart, folded(after.Name)), SK: folded(id)}, id); err != nil {
+			return err
+		}
+	}
+	if name, written := action.Value(directory.UniqueName); written {
+		after.UniqueName = name.String()
+	}
+	switch action.Type {
+	case plan.DeleteGroup:
+		after.Gone = true
+	case plan.RestoreGroup:
+		after.Gone, after.Restored = false, true
+	}
+	for _, change := range action.Changes {
+		if change.Attribute != directory.Members {
+			continue
+		}
+		for i, value := range slices.Concat(change.To, change.From) {
+			m := member{ID: directory.EntraID(value), In: i < len(change.To)}
+			if err := t.keep(ctx, store.Key{PK: t.pk(membersPart, folded(id)), SK: folded(m.ID)}, m); err != nil {
+				return err
+			}
+		}
+	}
+	return t.keep(ctx, store.Key{PK: t.pk(groupsPart), SK: folded(id)}, after)
+}
+
+// FindGroups implements reconcile.Entra.
+func (t tenant) FindGroups(ctx context.Context, names []string) []reconcile.FoundGroups {
+	found := t.Entra.FindGroups(ctx, names)
+	for i, name := range names {
+		if found[i].Err == nil {
+			found[i].Groups, found[i].Err = t.named(ctx, name, found[i].Groups)
+		}
+	}
+	return found
+}
+
+// named are the groups that have a name after what was planned; real are those that have it.
+func (t tenant) named(ctx context.Context, name string, real []directory.SecurityGroup) ([]directory.SecurityGroup, error) {
+	ids, err := t.titled(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for _, g := range real {
+		ids, there[folded(g.ID)] = append(ids, g.ID), true
+	}
+	touched, err := t.groups(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var named []directory.SecurityGroup
+	for _, g := range real {
+		own, written := touched[folded(g.ID)]
+		switch {
+		case !written:
+			named = append(named, g)
+		case !own.Gone && (own.Name == "" || strings.EqualFold(own.Name, name)):
+			named = append(named, own.applied(g))
+		}
+	}
+	for _, id := range ids {
+		own, written := touched[folded(id)]
+		if !written || there[folded(id)] || own.Gone || !strings.EqualFold(own.Name, name) {
+			continue
+		}
+		shown := t.ReadGroups(ctx, []directory.EntraID{id})[0]
+		if shown.Err != nil {
+			return nil, shown.Err
+		}
+		named = append(named, shown.Groups...)
+	}
+	return named, nil
+}
+
+// titled are the groups that are planned to get a name, or were.
+func (t tenant) titled(ctx context.Context, name string) (ids []directory.EntraID, err error) {
+	err = each(ctx, t, t.pk(titlesPart, folded(name)), func(id directory.EntraID) { ids = append(ids, id) })
+	return ids, err
+}
+
+// ReadGroups implements reconcile.Entra.
+func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []reconcile.FoundGroups {
+	found := make([]reconcile.FoundGroups, len(groups))
+	touched, err := t.groups(ctx, groups)
+	if err != nil {
+		for i := range found {
+			found[i].Err = err
+		}
+		return found
+	}
+	var real []directory.EntraID
+	var at []int
+	for i, id := range groups {
+		own, written := touched[folded(id)]
+		switch {
+		case own.Gone:
+		case !isMade(id):
+			real, at = append(real, id), append(at, i)
+		case written:
+			found[i].Groups = []directory.SecurityGroup{own.applied(directory.SecurityGroup{})}
+		}
+	}
+	if len(real) == 0 {
+		return found
+	}
+	for n, f := range t.Entra.ReadGroups(ctx, real) {
+		if own, written := touched[folded(real[n])]; written {
+			f.Groups = slices.Clone(f.Groups)
+			for i := range f.Groups {
+				f.Groups[i] = own.applied(f.Groups[i])
+			}
+		}
+		found[at[n]] = f
+	}
+	return found
+}
+
+// ListMembersOf implements reconcile.Entra: the members that the group has in Entra, with those
+// who are planned to be added and without those who are planned to be removed.
+func (t tenant) ListMembersOf(ctx context.Context, id directory.EntraID, from directory.AccountList) (directory.AccountList, error) {
+	touched, err := t.groups(ctx, []directory.EntraID{id})
+	if err != nil {
+		return from, err
+	}
+	own, written := touched[folded(id)]
+	list := from
+	switch {
+	case own.Gone || isMade(id) && !written:
+		return from, fault.New(fault.NotFound, "planning.list members", "")
+	case isMade(id):
+		list = fresh(id, from)
+	default:
+		if list, err = t.Entra.ListMembersOf(ctx, id, from); own.Restored && fault.Is(err, fault.NotFound) {
+			list, err = fresh(id, from), nil
+		}
+	}
+	if err != nil || !written || !list.Complete {
+		return list, err
+	}
+	at := map[string]int{}
+	for i, account := range list.Accounts {
+		at[folded(account)] = i
+	}
+	out := map[string]bool{}
+	accounts := slices.Clone(list.Accounts)
+	err = each(ctx, t, t.pk(membersPart, folded(id)), func(m member) {
+		_, there := at[folded(m.ID)]
+		if out[folded(m.ID)] = !m.In; m.In && !there {
+			accounts = append(accounts, m.ID)
+		}
+	})
+	list.Accounts = slices.DeleteFunc(accounts, func(account directory.EntraID) bool { return out[folded(account)] })
+	return list, err
+}
