@@ -12,6 +12,7 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 )
@@ -80,7 +81,7 @@ func TestAdmin(t *testing.T) {
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Changes: newQueue(t), Resyncs: resync.Starter{Store: records, Jobs: newQueue(t)},
+			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Results: &resultstest.Memory{}, Changes: newQueue(t), Resyncs: resync.Starter{Store: records, Jobs: newQueue(t)},
 				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: groups}})
 			if err != nil {
 				t.Fatal(err)

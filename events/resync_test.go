@@ -15,6 +15,7 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/metric"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
@@ -63,7 +64,7 @@ func TestResync(t *testing.T) {
 			}
 			users, groups := newQueue(t), newQueue(t)
 			handler, err := resyncs.New(resync.Parts{
-				Starter: resync.Starter{Store: records, Jobs: newQueue(t)}, Clients: unreachable{}, Users: users, Groups: groups, Metrics: &metric.Memory{},
+				Starter: resync.Starter{Store: records, Jobs: newQueue(t)}, Clients: unreachable{}, Outside: outsideAPI{}, Results: &resultstest.Memory{}, Users: users, Groups: groups, Metrics: &metric.Memory{},
 				Drift: reconcile.Drift{Store: records, UserTasks: users, GroupTasks: groups, Metrics: &metric.Memory{}}, Every: resync.DefaultEvery,
 			})
 			if err != nil {

@@ -25,11 +25,33 @@ type userPath struct {
 // connections registers the operations on connections.
 func (a API) connections(on huma.API) {
 	const path = "/v1/directories/{id}/connections"
-	huma.Register(on, api.Operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectUser)
-	huma.Register(on, api.Operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectUser)
+	huma.Register(on, orPlanned[linkView](on, api.Operation("connectUser", http.MethodPut, path+"/users/{userId}", "Connect a user directly; the account is created or taken over", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)), a.userChange("connect user ", API.connectUser))
+	huma.Register(on, orPlanned[linkView](on, api.Operation("disconnectUser", http.MethodDelete, path+"/users/{userId}", "End a direct connection; the account is disabled if it was the last one", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)), a.userChange("disconnect user ", API.disconnectUser))
 	list := api.Operation("listConnections", http.MethodGet, path, "Who is connected", http.StatusOK, http.StatusNotFound)
 	list.Description = "Users first, those who are connected through a group among them, and then the connected groups. An item has either userId or groupId."
 	huma.Register(on, list, a.listConnections)
+}
+
+// userChange is the operation that makes a change of a connection of a user, or plans it.
+func (a API) userChange(of string, change func(API, context.Context, *userPath) (*api.Answer[linkView], error)) func(context.Context, *plannedUser) (*outcome, error) {
+	return func(ctx context.Context, in *plannedUser) (*outcome, error) {
+		path := &userPath{ID: in.ID, User: in.User}
+		if !in.DryRun {
+			answer, err := change(a, ctx, path)
+			return done(answer, err, http.StatusAccepted)
+		}
+		return a.plan(ctx, directory.ID(in.ID), of+in.User, func(ctx context.Context, planned API) error {
+			_, err := change(planned, ctx, path)
+			return err
+		})
+	}
+}
+
+// plannedUser is userPath with the wish to plan only.
+type plannedUser struct {
+	ID     string `path:"id" doc:"The directory"`
+	User   string `path:"userId" doc:"The JumpCloud user"`
+	DryRun bool   `query:"dryRun" doc:"Only plan it: see plans in the description"`
 }
 
 // connectionView is one connection, of a user or of a group.

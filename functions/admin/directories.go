@@ -98,7 +98,17 @@ func (a API) directories(on huma.API) {
 			}
 			return answer, nil
 		})
-	huma.Register(on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.updateDirectory)
+	huma.Register(on, orPlanned[directoryView](on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)),
+		func(ctx context.Context, in *directoryChange) (*outcome, error) {
+			if !in.DryRun {
+				answer, err := a.updateDirectory(ctx, in)
+				return done(answer, err, http.StatusOK)
+			}
+			return a.plan(ctx, directory.ID(in.ID), "change settings", func(ctx context.Context, planned API) error {
+				_, err := planned.updateDirectory(ctx, in)
+				return err
+			})
+		})
 }
 
 // directory reads the directory that a path names.
@@ -214,6 +224,9 @@ func (a API) changedDirectory(ctx context.Context, dir directory.Directory, set 
 // rollOut sends the tasks that apply the settings of a directory. What it does not send,
 // because there is no time or because it fails, the sweep sends.
 func (a API) rollOut(ctx context.Context, id directory.ID) error {
+	if a.planning { // the plan sends them
+		return nil
+	}
 	_, _, err := a.rollout().Send(ctx, id, store.Selection{}, 0)
 	return err
 }
@@ -242,6 +255,7 @@ type directoryPatch struct {
 // directoryChange is the request to change a directory.
 type directoryChange struct {
 	ID      string `path:"id" doc:"The directory"`
+	DryRun  bool   `query:"dryRun" doc:"Only plan it: see plans in the description"`
 	Body    directoryPatch
 	RawBody []byte
 }

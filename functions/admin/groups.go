@@ -28,8 +28,8 @@ type groupPath struct {
 // groups registers the operations on groups of a directory.
 func (a API) groups(on huma.API) {
 	const connections = "/v1/directories/{id}/connections/groups/{groupId}"
-	huma.Register(on, api.Operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway), a.connectGroup)
-	huma.Register(on, api.Operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted, http.StatusNotFound, http.StatusConflict), a.disconnectGroup)
+	huma.Register(on, orPlanned[groupView](on, api.Operation("connectGroup", http.MethodPut, connections, "Connect a group: its members are connected, and it becomes a security group", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)), a.groupChange("connect group ", API.connectGroup))
+	huma.Register(on, orPlanned[groupView](on, api.Operation("disconnectGroup", http.MethodDelete, connections, "End the connection of a group; its members lose that path", http.StatusAccepted, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)), a.groupChange("disconnect group ", API.disconnectGroup))
 	const path = "/v1/directories/{id}/groups"
 	list := api.Operation("listGroups", http.MethodGet, path, "How every group of the directory stands", http.StatusOK, http.StatusNotFound)
 	list.Description = filteredList
@@ -54,6 +54,28 @@ func (a API) groups(on huma.API) {
 			a.probeNow(ctx, dir)
 			return a.enqueueGroup(ctx, dir, reconcile.RetryGroup(dir, directory.GroupID(in.Group), a.oneGroupRequest(retried, dir)))
 		})
+}
+
+// groupChange is userChange for a group.
+func (a API) groupChange(of string, change func(API, context.Context, *groupPath) (*api.Answer[groupView], error)) func(context.Context, *plannedGroup) (*outcome, error) {
+	return func(ctx context.Context, in *plannedGroup) (*outcome, error) {
+		path := &groupPath{ID: in.ID, Group: in.Group}
+		if !in.DryRun {
+			answer, err := change(a, ctx, path)
+			return done(answer, err, http.StatusAccepted)
+		}
+		return a.plan(ctx, directory.ID(in.ID), of+in.Group, func(ctx context.Context, planned API) error {
+			_, err := change(planned, ctx, path)
+			return err
+		})
+	}
+}
+
+// plannedGroup is groupPath with the wish to plan only.
+type plannedGroup struct {
+	ID     string `path:"id" doc:"The directory"`
+	Group  string `path:"groupId" doc:"The JumpCloud user group"`
+	DryRun bool   `query:"dryRun" doc:"Only plan it: see plans in the description"`
 }
 
 // connectGroup stores the connection and sends tasks for the group and all its members.

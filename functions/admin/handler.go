@@ -26,6 +26,7 @@ import (
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/repeated"
+	"entrasync/shared/results"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -88,6 +89,8 @@ type API struct {
 	// Address is where browsers reach the API, without a slash at the end; "" if that is not
 	// known. Entra sends browsers back there.
 	Address string
+	// Results gives out the files of plans.
+	Results results.Linker
 
 	// ResyncEvery is the time between two resyncs of a directory, and CatchUpEvery that between
 	// two runs of the catch-up; 0: the default.
@@ -97,12 +100,14 @@ type API struct {
 	requests *crowd.Counter
 	// strange logs browsers that come back with a state that is none of ours.
 	strange *repeated.Log[string]
+	// planning says that the records are an overlay: what is not for it is left out.
+	planning bool
 }
 
 // check returns a fault that names the missing part of the API, if there is one.
 func (a API) check() error {
 	if err := fault.Missing("admin.new", fault.Part{Name: "Store", There: a.Store != nil}, fault.Part{Name: "Clients", There: a.Clients != nil},
-		fault.Part{Name: "Changes", There: a.Changes != nil}, fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}); err != nil {
+		fault.Part{Name: "Changes", There: a.Changes != nil}, fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}, fault.Part{Name: "Results", There: a.Results != nil}); err != nil {
 		return err
 	}
 	if err := a.Resyncs.Check(); err != nil {
@@ -139,6 +144,7 @@ func (a API) register(on huma.API) {
 	a.events(on)
 	a.deadLetters(on)
 	a.jobs(on)
+	a.plans(on)
 	importapi.API{}.Register(api.DocumentOnly(on))
 	describe(on.OpenAPI())
 }

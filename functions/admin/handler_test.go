@@ -23,6 +23,7 @@ import (
 	"entrasync/shared/local/secretfile"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -202,7 +203,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	f.api = admin.API{Store: records, Auth: api.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
 		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes,
-		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example"}
+		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example", Results: &resultstest.Memory{}}
 	f.serve(f.api)
 	return f
 }

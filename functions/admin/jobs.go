@@ -17,9 +17,10 @@ import (
 type jobView struct {
 	ID        string           `json:"jobId"`
 	Directory directory.ID     `json:"directoryId"`
-	Kind      store.JobKind    `json:"kind" enum:"resync"`
+	Kind      store.JobKind    `json:"kind" enum:"resync,plan"`
+	Of        string           `json:"of,omitempty" doc:"What a plan is of; missing for a resync"`
 	Status    store.JobStatus  `json:"status" enum:"queued,running,finished,failed"`
-	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair" doc:"accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on"`
+	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair,plan" doc:"accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on; in a plan, plan decides instead what would be written"`
 	By        string           `json:"by" doc:"Who started it"`
 	CreatedAt time.Time        `json:"createdAt"`
 	StartedAt *time.Time       `json:"startedAt,omitempty"`
@@ -33,6 +34,7 @@ type jobView struct {
 	Parked    int              `json:"parked" doc:"How many of them need a person: their links say why"`
 	Rechecked int              `json:"rechecked" doc:"How many users and groups were parked before, were checked again and stay parked; they are not among those found"`
 	Reported  int              `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
+	Planned   map[string]int   `json:"counts,omitempty" doc:"What a plan has so far: how many actions of each type, and how many entries are failed or undecided"`
 	Reason    directory.Reason `json:"reason,omitempty" doc:"One typed word for why it waits, if there is one"`
 	Message   string           `json:"message,omitempty" doc:"Why it waits, or how it ended"`
 }
@@ -42,7 +44,8 @@ func viewOfJob(j store.Job, now time.Time) jobView {
 	p := resync.ProgressOf(j, now)
 	v := jobView{
 		ID: j.ID, Directory: j.Directory, Kind: j.Kind, Status: j.Status, Phase: j.Phase, By: j.By, CreatedAt: j.CreatedAt, Done: j.Done, Total: j.Total,
-		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Rechecked: j.Rechecked, Reported: j.Reported, Reason: j.Reason, Message: j.Message,
+		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Rechecked: j.Rechecked, Reported: j.Reported,
+		Of: j.Of, Planned: j.Planned, Reason: j.Reason, Message: j.Message,
 	}
 	if !j.StartedAt.IsZero() {
 		v.StartedAt = &j.StartedAt
@@ -59,7 +62,9 @@ type begunView struct {
 }
 
 // resyncBody is the body of a request for a resync, which needs none.
-type resyncBody struct{}
+type resyncBody struct {
+	DryRun bool `json:"dryRun,omitempty" doc:"Write nothing, and list what would be done: the job has the kind plan, and GET /v1/jobs/{jobId}/plan what it planned"`
+}
 
 // jobs registers the operations on long work.
 func (a API) jobs(on huma.API) {
@@ -85,7 +90,11 @@ func (a API) resync(ctx context.Context, in *struct {
 	Body *resyncBody
 },
 ) (*api.Answer[begunView], error) {
-	job, err := a.Resyncs.Start(ctx, directory.ID(in.ID), api.CallerOf(ctx).Name())
+	start := a.Resyncs.Start
+	if in.Body != nil && in.Body.DryRun {
+		start = a.Resyncs.Plan
+	}
+	job, err := start(ctx, directory.ID(in.ID), api.CallerOf(ctx).Name())
 	if err != nil {
 		return nil, api.Refuse(err, "path.id", in.ID)
 	}

@@ -68,8 +68,8 @@ func TestResyncsThatAreRefused(t *testing.T) {
 	f := newFixture(t)
 	id := f.directory("{}")
 	path := "/v1/directories/" + id
-	if body := f.answered(http.StatusUnprocessableEntity, http.MethodPost, path+"/resync", `{"dryRun": true}`, nil); !strings.Contains(body, "dryRun") {
-		t.Errorf("got %s, want that dryRun is named", body)
+	if body := f.answered(http.StatusUnprocessableEntity, http.MethodPost, path+"/resync", `{"dryrun": true}`, nil); !strings.Contains(body, "dryrun") {
+		t.Errorf("got %s, want that dryrun is named", body)
 	}
 	f.answered(http.StatusNotFound, http.MethodPost, path+"0/resync", "{}", nil)
 	f.answered(http.StatusNotFound, http.MethodGet, path+"0/jobs", "", nil)

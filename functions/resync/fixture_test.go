@@ -21,6 +21,7 @@ import (
 	"entrasync/shared/plan"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
@@ -39,7 +40,7 @@ type fixture struct {
 	groups    lane
 	jobs      lane
 	metrics   *metric.Memory
-	files     files
+	files     resultstest.Memory
 	engine    reconcile.Parts
 
 	mu sync.Mutex

@@ -26,6 +26,7 @@ import (
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
 	"entrasync/shared/store"
@@ -183,6 +184,7 @@ func compareInThisProcess(t *testing.T, work string) {
 		Starter: resync.Starter{Store: records, Jobs: jobs}, Clients: set,
 		Drift: reconcile.Drift{Store: records, UserTasks: users, GroupTasks: groups, Metrics: &metric.Memory{}},
 		Users: users, Groups: groups, Metrics: &metric.Memory{}, Every: 24 * time.Hour,
+		Outside: set, Results: &resultstest.Memory{},
 	})
 	must(err)
 	ctx := zerolog.New(os.Stderr).Level(zerolog.WarnLevel).WithContext(t.Context())

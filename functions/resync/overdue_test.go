@@ -23,7 +23,7 @@ func TestOverdueResyncsAreCounted(t *testing.T) {
 		f.Must(err)
 		worker, err := resync.New(resync.Parts{
 			Starter: resync.Starter{Store: f.Store, Jobs: &f.jobs}, Clients: f.Clients(), Drift: reconcile.Drift{Store: f.Store, UserTasks: &f.users, GroupTasks: &f.groups, Metrics: f.metrics},
-			Users: &f.users, Groups: &f.groups, Metrics: f.metrics, Every: 24 * time.Hour,
+			Users: &f.users, Groups: &f.groups, Metrics: f.metrics, Every: 24 * time.Hour, Outside: f.Clients(), Results: &f.files,
 		})
 		f.Must(err)
 		overdue := func() int {

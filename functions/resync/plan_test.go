@@ -3,11 +3,9 @@ package resync_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,32 +19,6 @@ import (
 	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
-
-// files is a result store in memory.
-type files struct {
-	mu  sync.Mutex
-	all map[string]string
-}
-
-// Put implements results.Store.
-func (f *files) Put(_ context.Context, name, _ string, content io.Reader) error {
-	text, err := io.ReadAll(content)
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.all == nil {
-		f.all = map[string]string{}
-	}
-	f.all[name] = string(text)
-	return nil
-}
-
-// Link implements results.Linker.
-func (f *files) Link(_ context.Context, name, _ string, _ time.Duration) (string, error) {
-	return "https://files.example/" + name, nil
-}
 
 // plan makes a plan, and returns the job and what it has.
 func (f *fixture) plan() (store.Job, []plan.Action) {
@@ -182,7 +154,7 @@ func TestAPlanIsWhatIsDone(t *testing.T) {
 				t.Errorf("got %+v, want a planned action with its name and cause", a)
 			}
 		}
-		file := f.files.all[resync.PlanFile(job.ID)]
+		file := f.files.File(resync.PlanFile(job.ID))
 		if !strings.Contains(file, "provision") || !strings.Contains(file, "fay") || strings.Count(file, "\n") <= len(planned) {
 			t.Errorf("the file has %d lines, want more than %d, among them the creation of fay:\n%s", strings.Count(file, "\n"), len(planned), file)
 		}

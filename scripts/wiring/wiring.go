@@ -190,7 +190,8 @@ func (p Parts) Starter() resync.Starter {
 func (p Parts) Resync() resync.Parts {
 	return resync.Parts{
 		Starter: p.Starter(), Clients: p.Lists, Users: p.Lanes.UsersBulk, Groups: p.Lanes.GroupsBulk, Metrics: p.Metrics,
-		Drift: reconcile.Drift{Store: p.Store, UserTasks: p.Lanes.UsersBulk, GroupTasks: p.Lanes.GroupsBulk, Metrics: p.Metrics},
+		Drift:   reconcile.Drift{Store: p.Store, UserTasks: p.Lanes.UsersBulk, GroupTasks: p.Lanes.GroupsBulk, Metrics: p.Metrics},
+		Outside: p.Clients, Results: p.Delivery.Results,
 		Every: cmp.Or(p.ResyncEvery, resync.DefaultEvery),
 	}
 }

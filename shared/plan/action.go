@@ -122,18 +122,21 @@ type Failure struct {
 
 // Action is one intended write to Entra.
 type Action struct {
-	ID          string             `json:"id"` // sorts by time
-	Type        Type               `json:"type"`
-	Directory   directory.ID       `json:"directoryId"`
-	Subject     Subject            `json:"subject"`
-	EntraID     directory.EntraID  `json:"entraId,omitempty"` // "" until a created account has one
-	Changes     []directory.Change `json:"changes"`
-	Reason      directory.Reason   `json:"reason,omitempty"` // why an account is disabled
-	Cause       Cause              `json:"cause"`
-	Status      Status             `json:"status"`
-	Error       *Failure           `json:"error,omitempty"`
-	At          time.Time          `json:"at"`
-	CompletedAt time.Time          `json:"completedAt,omitzero"`
+	ID        string             `json:"id"` // sorts by time
+	Type      Type               `json:"type"`
+	Directory directory.ID       `json:"directoryId"`
+	Subject   Subject            `json:"subject"`
+	EntraID   directory.EntraID  `json:"entraId,omitempty"` // "" until a created account has one
+	Changes   []directory.Change `json:"changes"`
+	Reason    directory.Reason   `json:"reason,omitempty"` // why an account is disabled
+	Cause     Cause              `json:"cause"`
+	Status    Status             `json:"status"`
+	Error     *Failure           `json:"error,omitempty"`
+	// AccountNames are those of the accounts that Changes name by their ids, for people. Only
+	// actions of plans have them.
+	AccountNames map[directory.EntraID]string `json:"names,omitempty"`
+	At           time.Time                    `json:"at"`
+	CompletedAt  time.Time                    `json:"completedAt,omitzero"`
 }
 
 // Value is what the action sets an attribute to; ok is false when it does not write the

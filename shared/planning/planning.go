@@ -116,7 +116,7 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 			wait = max(wait, o.After)
 		}
 	}
-	return p.found, wait, nil
+	return p.found, wait, p.name(ctx, p.found)
 }
 
 // suspended is the fault that nothing can be planned in a directory whose tasks wait; nil if

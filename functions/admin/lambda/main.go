@@ -6,6 +6,7 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/aws/lambdaenv"
 	"entrasync/shared/aws/patience"
+	"entrasync/shared/aws/s3results"
 	"entrasync/shared/aws/signin"
 	"entrasync/shared/credentials"
 	"entrasync/shared/resync"
@@ -25,7 +26,8 @@ func main() {
 		entra = credentials.OfEntra(secrets)
 	}
 	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue),
-		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, ResyncEvery: env.Duration(lambdaenv.ResyncEvery), CatchUpEvery: env.Rate(lambdaenv.CatchUpEvery), Auth: auth, Secrets: secrets, Entra: entra,
+		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, ResyncEvery: env.Duration(lambdaenv.ResyncEvery), CatchUpEvery: env.Rate(lambdaenv.CatchUpEvery),
+		Results: s3results.OpenLinks(env.AWS, env.Variable(lambdaenv.ResultsBucket)), Auth: auth, Secrets: secrets, Entra: entra,
 		Address: env.Variable(lambdaenv.APIURL)})
 	env.Start(handler.Handle, err)
 }

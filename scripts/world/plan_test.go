@@ -1,0 +1,278 @@
+package world_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"entrasync/scripts/world"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// planned is a world of which changes are planned and then made. No event comes, so that
+// nothing happens by itself.
+type planned struct {
+	*world.World
+	t      *rapid.T
+	people []directory.UserID
+	names  map[directory.UserID]string
+	groups []directory.GroupID
+}
+
+// newPlanned makes a company of which some are connected, some have accounts that nobody
+// manages yet, and some have managers.
+func newPlanned(t *rapid.T) *planned {
+	s := func(s *directory.Settings) {
+		for _, rule := range []directory.Rule{"user_job_title", "user_department", "user_manager"} {
+			s.Attributes[rule] = rapid.Bool().Draw(t, "rule "+string(rule))
+		}
+		s.RestoreDeleted = rapid.Bool().Draw(t, "restores")
+		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
+		s.ExactMembership = rapid.Bool().Draw(t, "exact")
+	}
+	p := &planned{World: world.New(t, world.Config{Silent: true, Resync: true, Settings: s, Latency: 10 * time.Millisecond}), t: t, names: map[directory.UserID]string{}}
+	for i := range rapid.IntRange(2, 7).Draw(t, "people") {
+		name := fmt.Sprintf("user%d", i)
+		id := p.Hire(name)
+		p.people, p.names[id] = append(p.people, id), name
+		if rapid.IntRange(0, 3).Draw(t, name+" has an account") == 0 {
+			_, err := p.Tenant.AddUser(entratest.User{UserPrincipalName: name + "@" + world.Domain})
+			p.Must(err)
+		}
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "groups") {
+		var members []directory.UserID
+		for _, id := range p.people {
+			if rapid.Bool().Draw(t, "member") {
+				members = append(members, id)
+			}
+		}
+		p.groups = append(p.groups, p.Group(fmt.Sprintf("Group %d", i), members...))
+		if rapid.IntRange(0, 3).Draw(t, "a group of the name") == 0 {
+			_, err := p.Tenant.AddGroup(entratest.Group{DisplayName: fmt.Sprintf("Group %d", i), SecurityEnabled: true})
+			p.Must(err)
+		}
+	}
+	for _, id := range p.people {
+		if rapid.Bool().Draw(t, "connected") {
+			p.Connect(id)
+		}
+	}
+	if rapid.Bool().Draw(t, "a group is connected") {
+		p.ConnectGroups(p.groups[0])
+	}
+	p.rest()
+	for range rapid.IntRange(0, 5).Draw(t, "changes") {
+		p.change()
+	}
+	p.rest()
+	return p
+}
+
+// rest waits until no read can lag and no task waits, without a resync of the day.
+func (p *planned) rest() {
+	p.Settle(3 * time.Hour)
+	time.Sleep(10 * time.Minute)
+}
+
+// person draws a person.
+func (p *planned) person() directory.UserID { return rapid.SampledFrom(p.people).Draw(p.t, "who") }
+
+// group draws a group.
+func (p *planned) group() directory.GroupID { return rapid.SampledFrom(p.groups).Draw(p.t, "group") }
+
+// change changes something without an event.
+func (p *planned) change() {
+	id := p.person()
+	upn := p.names[id] + "@" + world.Domain
+	switch rapid.SampledFrom([]string{"title", "state", "delete", "join", "leave", "rename", "manager", "by hand", "disabled by hand", "email"}).Draw(p.t, "change") {
+	case "title":
+		p.update(id, jumpcloudtest.Fields{"jobTitle": rapid.SampledFrom([]string{"Dev", "Lead"}).Draw(p.t, "title"), "lastname": "Ray"})
+	case "state":
+		p.update(id, jumpcloudtest.Fields{"state": rapid.SampledFrom([]string{"SUSPENDED", "ACTIVATED", "STAGED"}).Draw(p.t, "state")})
+	case "delete":
+		_ = p.JumpCloud.DeleteUser(string(id)) // again: there is nobody
+	case "join":
+		_ = p.JumpCloud.AddMember(string(p.group()), string(id))
+	case "leave":
+		_ = p.JumpCloud.RemoveMember(string(p.group()), string(id))
+	case "rename":
+		p.Must(p.JumpCloud.RenameGroup(string(p.group()), rapid.SampledFrom([]string{"Crew", "Team"}).Draw(p.t, "name")))
+	case "manager":
+		p.update(id, jumpcloudtest.Fields{"manager": string(p.person())})
+	case "by hand":
+		_, _ = p.Tenant.UpdateUser(upn, map[string]any{"surname": "Hand"})
+	case "disabled by hand":
+		_, _ = p.Tenant.UpdateUser(upn, map[string]any{"accountEnabled": false})
+	case "email":
+		p.update(id, jumpcloudtest.Fields{"email": "new." + upn})
+	}
+}
+
+// update changes a user, unless the user was deleted.
+func (p *planned) update(id directory.UserID, fields jumpcloudtest.Fields) {
+	_ = p.JumpCloud.UpdateUser(string(id), fields)
+}
+
+// request draws a request that can be planned: its method, path and body.
+func (p *planned) request() (method, path, body string) {
+	user, group := "/connections/users/"+string(p.person()), "/connections/groups/"+string(p.group())
+	of := rapid.SampledFrom([]string{"resync", "connect user", "disconnect user", "connect group", "disconnect group", "settings"}).Draw(p.t, "request")
+	switch of {
+	case "connect user":
+		return http.MethodPut, user, ""
+	case "disconnect user":
+		return http.MethodDelete, user, ""
+	case "connect group":
+		return http.MethodPut, group, ""
+	case "disconnect group":
+		return http.MethodDelete, group, ""
+	case "settings":
+		rule := rapid.SampledFrom([]string{"user_job_title", "user_department", "user_cost_center"}).Draw(p.t, "rule")
+		return http.MethodPatch, "", fmt.Sprintf(`{"settings": {"attributes": {%q: %t}, "manageGroups": %t}}`, rule, rapid.Bool().Draw(p.t, "on"), rapid.Bool().Draw(p.t, "manages"))
+	default:
+		return http.MethodPost, "/resync", ""
+	}
+}
+
+// of is the address of something in the directory.
+func (p *planned) of(path string) string { return "/v1/directories/" + string(p.Directory.ID) + path }
+
+// dryRun plans a request; ok says that it was not refused.
+func (p *planned) dryRun(method, path, body string) (actions []plan.Action, ok bool) {
+	if path == "/resync" {
+		status, answer := p.Ask(method, p.of(path), `{"dryRun": true}`)
+		var begun struct {
+			Job string `json:"jobId"`
+		}
+		p.Must(json.Unmarshal(answer, &begun))
+		if status != http.StatusAccepted {
+			p.t.Fatalf("the dry run of %s answers %d: %s", path, status, answer)
+		}
+		p.Until("the plan is finished", time.Hour, func() bool {
+			job, err := p.Store.Job(p.t.Context(), begun.Job)
+			p.Must(err)
+			return job.Status == store.JobFinished
+		})
+		p.Must(p.Store.EachPlanLine(p.t.Context(), begun.Job, func(a plan.Action) error {
+			actions = append(actions, a)
+			return nil
+		}))
+		return actions, true
+	}
+	status, answer := p.Ask(method, p.of(path)+"?dryRun=true", body)
+	var shown struct{ Actions []plan.Action }
+	if status == http.StatusOK {
+		p.Must(json.Unmarshal(answer, &shown))
+	} else if status < http.StatusBadRequest {
+		p.t.Fatalf("the dry run of %s %s answers %d: %s", method, path, status, answer)
+	}
+	return shown.Actions, status == http.StatusOK
+}
+
+// done are the actions that were completed since a time.
+func (p *planned) done(since time.Time) []plan.Action {
+	var all []plan.Action
+	for cursor := ""; ; {
+		page, err := p.Store.Actions(p.t.Context(), p.Directory.ID, 0, cursor)
+		p.Must(err)
+		for _, a := range page.Items {
+			if a.Type != plan.Drift && !a.At.Before(since) {
+				all = append(all, a)
+			}
+		}
+		if cursor = page.Cursor; cursor == "" {
+			return all
+		}
+	}
+}
+
+// saying says what actions do, as a sorted set of single changes: in how many writes they are
+// sent, and in which order, is not compared.
+func (p *planned) saying(actions []plan.Action) []string {
+	all := map[string]bool{}
+	for _, a := range actions {
+		kind := a.Type
+		switch kind {
+		case plan.AddMembers, plan.RemoveMembers:
+			kind = "members"
+		case plan.CreateGroup, plan.TakeOverGroup:
+			all[fmt.Sprintf("%s %s", kind, a.Subject.ID)] = true
+			kind = "members"
+		}
+		about := fmt.Sprintf("%s %s %s", kind, a.Subject.Kind, a.Subject.ID)
+		if a.Error != nil {
+			about += " fails: " + string(a.Error.Reason)
+		}
+		if len(a.Changes) == 0 {
+			all[about] = true
+		}
+		for _, c := range a.Changes {
+			switch {
+			case c.Attribute == directory.Members:
+				for _, id := range c.To {
+					all[about+" adds "+p.owner(id)] = true
+				}
+				for _, id := range c.From {
+					all[about+" removes "+p.owner(id)] = true
+				}
+			case c.Attribute == directory.Manager:
+				all[fmt.Sprintf("%s manager: %s", about, p.owner(c.To.String()))] = true
+			default:
+				all[fmt.Sprintf("%s %s: %q → %q", about, c.Attribute, c.From.String(), c.To.String())] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// owner is whose account it is.
+func (p *planned) owner(id string) string {
+	if user, made := strings.CutPrefix(id, "planned-user-"); made {
+		return user
+	}
+	owner, err := p.Store.Owner(p.t.Context(), p.Directory.TenantObject, directory.EntraID(id))
+	if err != nil {
+		return id
+	}
+	return string(owner.User)
+}
+
+// Whatever is planned in a world that stands still is done after that, and nothing else; the
+// plan itself writes nothing.
+func TestWhatIsPlannedIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(timeless{t}, func(t *rapid.T) {
+			p := newPlanned(t)
+			method, path, body := p.request()
+			before := p.Entra.Counters().WriteUnits
+			actions, ok := p.dryRun(method, path, body)
+			if units := p.Entra.Counters().WriteUnits; units != before {
+				t.Errorf("the plan of %s %s wrote %d units, want none", method, path, units-before)
+			}
+			want := p.saying(actions)
+			began := time.Now()
+			if status := p.API(method, p.of(path), body); (status < http.StatusBadRequest) != ok {
+				t.Fatalf("%s %s answers %d, and its plan was refused: %t", method, path, status, !ok)
+			}
+			time.Sleep(time.Second)
+			p.rest()
+			if diff := cmp.Diff(want, p.saying(p.done(began))); diff != "" {
+				t.Errorf("%s %s %s (-planned +done):\n%s", method, path, body, diff)
+			}
+		})
+	})
+}
