@@ -114,7 +114,7 @@ func (w *World) parts() wiring.Parts {
 	outside := w.ClientsThrough(p.Transport)
 	all := wiring.NewParts(reconcile.Parts{Store: store.New(p.Table), Clients: outside, Metrics: w.Metrics}, p.Queues, passwordSeed)
 	all.Dead, all.Sides, all.Feeds, all.Delivery = w.Dead.ByLane(), outside, outside, w.delivery()
-	all.Lists = outside
+	all.Lists, all.ResyncEvery = outside, w.config.ResyncEvery
 	return all
 }
 

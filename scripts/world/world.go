@@ -45,6 +45,8 @@ type Config struct {
 	// Resync starts the function that compares the directory each day, which would find what a
 	// test loses.
 	Resync bool
+	// ResyncEvery is the time between two of them; 0: a day.
+	ResyncEvery time.Duration
 	// Settings changes the settings of the directory.
 	Settings func(*directory.Settings)
 	// Before is called with every request to an outside system before it is served;

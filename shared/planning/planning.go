@@ -14,6 +14,7 @@ package planning
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -47,8 +48,10 @@ type Plan struct {
 	Tasks *Tasks
 
 	clients reconcile.Clients
-	found   []plan.Action
 	began   time.Time
+
+	publishing sync.Mutex // the engines publish side by side
+	found      []plan.Action
 }
 
 // New begins a plan on a table. clients are those of the outside systems.
@@ -191,6 +194,8 @@ type publisher Plan
 // Publish implements reconcile.Publisher. What an earlier process left open, and what others
 // changed, is not planned.
 func (p *publisher) Publish(_ context.Context, actions ...plan.Action) error {
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
 	for _, a := range actions {
 		if a.Type == plan.Drift || a.At.Before(p.began) {
 			continue

@@ -30,7 +30,8 @@ func TestAWriteUnderAPlanIsADefect(t *testing.T) {
 			{Attribute: directory.MailNickname, To: directory.Text("ann")}, {Attribute: directory.AccountEnabled, To: directory.Bool(true)},
 		}
 		result := entra.Apply(ctx, []plan.Action{{Type: plan.Provision, Changes: changes}})[0]
-		group := entra.ApplyToGroups(ctx, []plan.Action{{Type: plan.CreateGroup, Subject: plan.Subject{Kind: plan.OfGroup, ID: "1"}, Changes: []directory.Change{{Attribute: directory.DisplayName, To: directory.Text("Sales")}}}})[0]
+		group := entra.ApplyToGroups(ctx, []plan.Action{{Type: plan.CreateGroup, Subject: plan.Subject{Kind: plan.OfGroup, ID: "1"}, Changes: []directory.Change{
+			{Attribute: directory.DisplayName, To: directory.Text("Sales")}, {Attribute: directory.UniqueName, To: directory.Text("sales")}}}})[0]
 		organization, err := set.Organization(ctx, dir.Organization)
 		k.Must(err)
 		id := k.Hire("ann")

@@ -28,6 +28,9 @@ func Is(ctx context.Context) bool { return ctx.Value(onlyReads{}) != nil }
 // sign-ins of Entra and JumpCloud, and JumpCloud's search for a user.
 var readsByPost = []string{"/oauth2/token", "/oauth2/v2.0/token", "/search/systemusers"}
 
+// op is the operation of the fault of a refusal.
+const op = "readonly"
+
 // batch is the end of the path of several requests of Graph in one.
 const batch = "/$batch"
 
@@ -43,7 +46,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		return nil, &fault.Error{Op: "readonly", Kind: fault.Internal, Subject: r.Method + " " + r.URL.Path, Message: "a plan was about to write: that is a defect of entrasync, and nothing was sent"}
+		return nil, &fault.Error{Op: op, Kind: fault.Internal, Subject: r.Method + " " + r.URL.Path, Message: "a plan was about to write: that is a defect of entrasync, and nothing was sent"}
 	}
 	next := t.next
 	if next == nil {
@@ -98,9 +101,10 @@ func batchReads(r *http.Request) bool {
 
 // Refusal is the fault with which Transport refused a request; nil if err is another one.
 func Refusal(err error) *fault.Error {
-	var f *fault.Error
-	if errors.As(err, &f) && f.Op == "readonly" {
-		return f
+	for ; err != nil; err = errors.Unwrap(err) {
+		if f, is := err.(*fault.Error); is && f.Op == op { //nolint:errorlint // the loop unwraps
+			return f
+		}
 	}
 	return nil
 }
