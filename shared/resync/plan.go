@@ -166,7 +166,7 @@ func (r *run) stepPlan(ctx context.Context) (wait time.Duration, over bool, err 
 		return 0, false, err
 	}
 	r.step.Lines = lines
-	r.count(lines)
+	r.countPlanned(lines)
 	r.job.Done += max(1, before-r.planned.Tasks.Left())
 	r.say(ctx, false)
 	return min(wait, troubleWait), false, r.keep(ctx)
@@ -184,8 +184,8 @@ func (r *run) rollOut(ctx context.Context) (over bool, err error) {
 	return over, err
 }
 
-// count counts what was planned.
-func (r *run) count(lines []plan.Action) {
+// countPlanned counts what was planned.
+func (r *run) countPlanned(lines []plan.Action) {
 	counts := maps.Clone(r.job.Planned)
 	if counts == nil {
 		counts = map[string]int{}
