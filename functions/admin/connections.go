@@ -51,7 +51,7 @@ func (a API) userChange(of string, change func(API, context.Context, *userPath) 
 type plannedUser struct {
 	ID     string `path:"id" doc:"The directory"`
 	User   string `path:"userId" doc:"The JumpCloud user"`
-	DryRun bool   `query:"dryRun" doc:"Only plan it: see plans in the description"`
+	DryRun bool   `query:"dryRun" doc:"true writes nothing and answers with what would be done"`
 }
 
 // connectionView is one connection, of a user or of a group.

@@ -255,7 +255,7 @@ type directoryPatch struct {
 // directoryChange is the request to change a directory.
 type directoryChange struct {
 	ID      string `path:"id" doc:"The directory"`
-	DryRun  bool   `query:"dryRun" doc:"Only plan it: see plans in the description"`
+	DryRun  bool   `query:"dryRun" doc:"true writes nothing and answers with what would be done"`
 	Body    directoryPatch
 	RawBody []byte
 }

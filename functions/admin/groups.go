@@ -75,7 +75,7 @@ func (a API) groupChange(of string, change func(API, context.Context, *groupPath
 type plannedGroup struct {
 	ID     string `path:"id" doc:"The directory"`
 	Group  string `path:"groupId" doc:"The JumpCloud user group"`
-	DryRun bool   `query:"dryRun" doc:"Only plan it: see plans in the description"`
+	DryRun bool   `query:"dryRun" doc:"true writes nothing and answers with what would be done"`
 }
 
 // connectGroup stores the connection and sends tasks for the group and all its members.

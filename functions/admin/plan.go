@@ -118,6 +118,7 @@ func orPlanned[T any](on huma.API, op huma.Operation) huma.Operation {
 		}
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 	}
+	op.Description = "With dryRun=true nothing is written, and the answer says what would be: 200 with the plan or, if more than 100 users and groups are concerned or it takes long, 202 with the job that makes it."
 	changed, planned := schemas.Schema(reflect.TypeFor[T](), true, ""), schemas.Schema(reflect.TypeFor[planView](), true, "")
 	if op.DefaultStatus == http.StatusOK {
 		says(http.StatusOK, changed, planned)

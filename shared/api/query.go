@@ -68,8 +68,11 @@ func wrongParameter(op *huma.Operation, name string, values []string) string {
 	if form, is := queriedIDs[name]; is {
 		return form.refused(values[0])
 	}
-	if schema.Type == huma.TypeInteger {
+	switch {
+	case schema.Type == huma.TypeInteger:
 		return wrongNumber(schema, name, values[0])
+	case schema.Type == huma.TypeBoolean && values[0] != "true" && values[0] != "false":
+		return fmt.Sprintf("%s is %q: it must be true or false", name, repeat(values[0]))
 	}
 	return ""
 }

@@ -106,8 +106,8 @@ func (t tenant) keep(ctx context.Context, key store.Key, record any) error {
 	return err
 }
 
-// known reads records by their sort keys; those that do not exist are missing.
-func known[T any](ctx context.Context, t tenant, pk string, sks []string) (map[string]T, error) {
+// recordsOf reads records by their sort keys; those that do not exist are missing.
+func recordsOf[T any](ctx context.Context, t tenant, pk string, sks []string) (map[string]T, error) {
 	found := map[string]T{}
 	sks = slices.Clone(sks)
 	slices.Sort(sks)
@@ -141,7 +141,7 @@ func (t tenant) accounts(ctx context.Context, ids []directory.EntraID) (map[stri
 	for i, id := range ids {
 		sks[i] = folded(id)
 	}
-	return known[account](ctx, t, t.pk(accountsPart), sks)
+	return recordsOf[account](ctx, t, t.pk(accountsPart), sks)
 }
 
 // Apply implements reconcile.Entra: nothing is sent.
@@ -194,14 +194,14 @@ func (t tenant) FindByUPN(ctx context.Context, upns []directory.UPN, attributes 
 			ids = append(ids, found[i].Deleted.ID)
 		}
 	}
-	named, err := known[directory.EntraID](ctx, t, t.pk(namesPart), sks)
+	named, err := recordsOf[directory.EntraID](ctx, t, t.pk(namesPart), sks)
 	if err != nil {
 		return failed(found, err)
 	}
 	for _, id := range named {
 		ids = append(ids, id)
 	}
-	touched, err := t.accounts(ctx, ids)
+	known, err := t.accounts(ctx, ids)
 	if err != nil {
 		return failed(found, err)
 	}
@@ -210,19 +210,19 @@ func (t tenant) FindByUPN(ctx context.Context, upns []directory.UPN, attributes 
 		if f.Err != nil {
 			continue
 		}
-		holder, is := touched[folded(named[folded(upn)])]
+		holder, is := known[folded(named[folded(upn)])]
 		switch {
 		case is && holder.upn().Same(upn) && (f.Account == nil || f.Account.ID != holder.ID):
 			*f = t.Read(ctx, []directory.EntraID{holder.ID}, attributes)[0]
 		case f.Account != nil:
-			if own, written := touched[folded(f.Account.ID)]; written {
+			if own, is := known[folded(f.Account.ID)]; is {
 				f.Account = own.applied(*f.Account, attributes)
 			}
 			if !f.Account.UPN.Same(upn) {
 				f.Account = nil
 			}
 		}
-		if f.Deleted != nil && touched[folded(f.Deleted.ID)].Restored {
+		if f.Deleted != nil && known[folded(f.Deleted.ID)].Restored {
 			f.Deleted = nil
 		}
 	}
@@ -240,7 +240,7 @@ func failed(found []reconcile.Found, err error) []reconcile.Found {
 // Read implements reconcile.Entra.
 func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attributes []directory.Attribute) []reconcile.Found {
 	found := make([]reconcile.Found, len(accounts))
-	touched, err := t.accounts(ctx, accounts)
+	known, err := t.accounts(ctx, accounts)
 	if err != nil {
 		return failed(found, err)
 	}
@@ -249,7 +249,7 @@ func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attribut
 	for i, id := range accounts {
 		if !isMade(id) {
 			real, at = append(real, id), append(at, i)
-		} else if own, is := touched[folded(id)]; is {
+		} else if own, is := known[folded(id)]; is {
 			found[i].Account = own.applied(directory.Account{}, attributes)
 		}
 	}
@@ -257,9 +257,9 @@ func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attribut
 		return found
 	}
 	for n, f := range t.Entra.Read(ctx, real, attributes) {
-		own, written := touched[folded(real[n])]
+		own, is := known[folded(real[n])]
 		switch {
-		case !written || f.Err != nil:
+		case !is || f.Err != nil:
 		case f.Account != nil:
 			f.Account = own.applied(*f.Account, attributes)
 		case own.Restored:
@@ -273,14 +273,14 @@ func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attribut
 // FindDeleted implements reconcile.Entra.
 func (t tenant) FindDeleted(ctx context.Context, accounts []directory.EntraID) []reconcile.Found {
 	found := make([]reconcile.Found, len(accounts))
-	touched, err := t.accounts(ctx, accounts)
+	known, err := t.accounts(ctx, accounts)
 	if err != nil {
 		return failed(found, err)
 	}
 	var real []directory.EntraID
 	var at []int
 	for i, id := range accounts {
-		if !isMade(id) && !touched[folded(id)].Restored {
+		if !isMade(id) && !known[folded(id)].Restored {
 			real, at = append(real, id), append(at, i)
 		}
 	}
@@ -304,19 +304,19 @@ func (t tenant) FindByImmutableID(ctx context.Context, ids []string) []reconcile
 			accounts = append(accounts, found[i].Account.ID)
 		}
 	}
-	touched, err := t.accounts(ctx, accounts)
+	known, err := t.accounts(ctx, accounts)
 	if err != nil {
 		return failed(found, err)
 	}
 	for i, id := range ids {
 		f := &found[i]
-		own, made := touched[folded(madeFor(plan.Subject{Kind: plan.OfUser, ID: id}))]
+		own, made := known[folded(madeFor(plan.Subject{Kind: plan.OfUser, ID: id}))]
 		switch {
 		case f.Err != nil:
 		case made && own.Sets[directory.ImmutableID].String() == id:
 			f.Account = own.applied(directory.Account{}, nil)
 		case f.Account != nil:
-			if other, written := touched[folded(f.Account.ID)]; written {
+			if other, is := known[folded(f.Account.ID)]; is {
 				f.Account = other.applied(*f.Account, nil)
 			}
 			if f.Account.ImmutableID != id {

@@ -46,7 +46,7 @@ func (t tenant) groups(ctx context.Context, ids []directory.EntraID) (map[string
 	for i, id := range ids {
 		sks[i] = folded(id)
 	}
-	return known[group](ctx, t, t.pk(groupsPart), sks)
+	return recordsOf[group](ctx, t, t.pk(groupsPart), sks)
 }
 
 // ApplyToGroups implements reconcile.Entra: nothing is sent.
@@ -120,23 +120,23 @@ func (t tenant) named(ctx context.Context, name string, real []directory.Securit
 	for _, g := range real {
 		ids, there[folded(g.ID)] = append(ids, g.ID), true
 	}
-	touched, err := t.groups(ctx, ids)
+	known, err := t.groups(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	var named []directory.SecurityGroup
 	for _, g := range real {
-		own, written := touched[folded(g.ID)]
+		own, is := known[folded(g.ID)]
 		switch {
-		case !written:
+		case !is:
 			named = append(named, g)
 		case !own.Gone && (own.Name == "" || strings.EqualFold(own.Name, name)):
 			named = append(named, own.applied(g))
 		}
 	}
 	for _, id := range ids {
-		own, written := touched[folded(id)]
-		if !written || there[folded(id)] || own.Gone || !strings.EqualFold(own.Name, name) {
+		own, is := known[folded(id)]
+		if !is || there[folded(id)] || own.Gone || !strings.EqualFold(own.Name, name) {
 			continue
 		}
 		shown := t.ReadGroups(ctx, []directory.EntraID{id})[0]
@@ -157,7 +157,7 @@ func (t tenant) titled(ctx context.Context, name string) (ids []directory.EntraI
 // ReadGroups implements reconcile.Entra.
 func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []reconcile.FoundGroups {
 	found := make([]reconcile.FoundGroups, len(groups))
-	touched, err := t.groups(ctx, groups)
+	known, err := t.groups(ctx, groups)
 	if err != nil {
 		for i := range found {
 			found[i].Err = err
@@ -167,12 +167,12 @@ func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []re
 	var real []directory.EntraID
 	var at []int
 	for i, id := range groups {
-		own, written := touched[folded(id)]
+		own, is := known[folded(id)]
 		switch {
 		case own.Gone:
 		case !isMade(id):
 			real, at = append(real, id), append(at, i)
-		case written:
+		case is:
 			found[i].Groups = []directory.SecurityGroup{own.applied(directory.SecurityGroup{})}
 		}
 	}
@@ -180,7 +180,7 @@ func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []re
 		return found
 	}
 	for n, f := range t.Entra.ReadGroups(ctx, real) {
-		if own, written := touched[folded(real[n])]; written {
+		if own, is := known[folded(real[n])]; is {
 			f.Groups = slices.Clone(f.Groups)
 			for i := range f.Groups {
 				f.Groups[i] = own.applied(f.Groups[i])
@@ -194,14 +194,14 @@ func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []re
 // ListMembersOf implements reconcile.Entra: the members that the group has in Entra, with those
 // who are planned to be added and without those who are planned to be removed.
 func (t tenant) ListMembersOf(ctx context.Context, id directory.EntraID, from directory.AccountList) (directory.AccountList, error) {
-	touched, err := t.groups(ctx, []directory.EntraID{id})
+	known, err := t.groups(ctx, []directory.EntraID{id})
 	if err != nil {
 		return from, err
 	}
-	own, written := touched[folded(id)]
+	own, is := known[folded(id)]
 	list := from
 	switch {
-	case own.Gone || isMade(id) && !written:
+	case own.Gone || isMade(id) && !is:
 		return from, fault.New(fault.NotFound, "planning.list members", "")
 	case isMade(id):
 		list = fresh(id, from)
@@ -210,7 +210,7 @@ func (t tenant) ListMembersOf(ctx context.Context, id directory.EntraID, from di
 			list, err = fresh(id, from), nil
 		}
 	}
-	if err != nil || !written || !list.Complete {
+	if err != nil || !is || !list.Complete {
 		return list, err
 	}
 	at := map[string]int{}

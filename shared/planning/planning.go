@@ -6,7 +6,7 @@
 // being sent. What was planned for one object is seen by the next one: an account that is to
 // be created exists from then on, and the name of one that is to be renamed is free. The
 // actions that the engines complete are the plan. Tasks that they send are worked on until
-// nothing is left, except those that only look again later.
+// nothing is left, except those that only read the same once more later.
 //
 // So a plan is what happens if nothing else changes meanwhile. What the outside systems would
 // refuse is not in it, and neither is what others change.
@@ -247,7 +247,7 @@ func (l groupLane) Send(_ context.Context, messages ...queue.Message) error {
 	return nil
 }
 
-// isSoon reports whether a task is about what is to be done, and no later look at the same.
+// isSoon reports whether a task is about what is to be done, and does not only read the same later.
 func isSoon(due time.Time) bool { return time.Until(due) <= plan.SecondRead }
 
 // Count adds actions to counts: by type those that would be sent, by status the others.
