@@ -37,7 +37,7 @@ func check(name string, f function, can []call) []string {
 	for _, s := range f.Schedules {
 		problems = append(problems, scheduled(name, f, s)...)
 	}
-	return append(problems, unnamed(f, allowed)...)
+	return append(problems, unnamed(name, f, allowed)...)
 }
 
 // needs are the actions that a function needs, each with what needs it.
@@ -94,6 +94,18 @@ var secrets = map[string][]string{
 	"organizations/":  {"catchup", "users", "groups", "admin", "imports", "largeimport", "resync"}, // key and tokens together, as they were kept before
 }
 
+// planners are the functions that write the files of plans, or give them out. The files of the
+// others are those of imports.
+var planners = []string{"admin", "resync"}
+
+// filesOf are the files in the bucket of results that are a function's business.
+func filesOf(name string) string {
+	if slices.Contains(planners, name) {
+		return "/plans/*"
+	}
+	return "/imports/*"
+}
+
 // readsOnlyProof reports whether the only secret that a function may read is the one with
 // which the application signs in to Entra.
 func readsOnlyProof(name string) bool {
@@ -142,7 +154,7 @@ func about(name string, f function, action, resource string, condition map[strin
 		},
 		"secretsmanager": func(own string) bool { return mayHave(name, f, own) },
 		"s3": func(own string) bool {
-			return strings.HasSuffix(own, ":::"+f.Environment["ENTRASYNC_RESULTS_BUCKET"]+"/imports/*")
+			return strings.HasSuffix(own, ":::"+f.Environment["ENTRASYNC_RESULTS_BUCKET"]+filesOf(name))
 		},
 		"ses":    func(own string) bool { return sendsAs(own, f.Environment["ENTRASYNC_MAIL_FROM"]) },
 		"events": func(own string) bool { return strings.HasSuffix(own, ":event-bus/"+f.Environment["ENTRASYNC_BUS"]) },
@@ -173,7 +185,7 @@ func conditioned(condition map[string]any, key string) bool {
 
 // unnamed gives the queues, tables, buses and buckets of the environment that the role does not
 // name, and the queues on which an event source lacks rights.
-func unnamed(f function, allowed map[string][]string) []string {
+func unnamed(name string, f function, allowed map[string][]string) []string {
 	var all, problems []string
 	for _, resources := range allowed {
 		all = append(all, resources...)
@@ -192,7 +204,7 @@ func unnamed(f function, allowed map[string][]string) []string {
 	if bus := f.Environment["ENTRASYNC_BUS"]; bus != "" && !named(":event-bus/"+bus) {
 		problems = append(problems, "nothing is allowed on the bus")
 	}
-	if bucket := f.Environment["ENTRASYNC_RESULTS_BUCKET"]; bucket != "" && !named(":::"+bucket+"/imports/*") {
+	if bucket := f.Environment["ENTRASYNC_RESULTS_BUCKET"]; bucket != "" && !named(":::"+bucket+filesOf(name)) {
 		problems = append(problems, "nothing is allowed on the bucket")
 	}
 	for _, source := range f.Sources {
