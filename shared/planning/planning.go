@@ -33,9 +33,9 @@ import (
 const (
 	// usersAtOnce and groupsAtOnce are how many tasks of one directory are worked on together.
 	usersAtOnce, groupsAtOnce = 50, 10
-	// tries is how often a task is tried. The outside systems do not change by what is
-	// planned, so after the second time only an outage helps.
-	tries = 5
+	// tries is how often a task is tried that fails, and steps how often one that only goes on:
+	// the members of a very large group take several.
+	tries, steps = 5, 30
 )
 
 // Plan is a plan that is being made. Whoever makes it works on Store, sends tasks to Lanes, and
@@ -111,7 +111,7 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 		} else {
 			again = undone{Group: &groups[i].GroupTask, Number: groups[i].Number}
 		}
-		if again.Number >= tries {
+		if again.Number >= steps || o.Err != nil && again.Number >= tries {
 			p.giveUp(ctx, again, o.Err)
 			continue
 		}

@@ -28,8 +28,13 @@ import (
 // send are not sent to the lanes but kept, and in the last phase the engines work on them, also
 // on an overlay. What each step did is stored at its end, all or nothing (store.PlanStep).
 
-// planTasks is how many tasks one step takes up, at most.
-const planTasks = 50
+const (
+	// planTasks is how many tasks one step takes up, at most.
+	planTasks = 50
+	// planStep is how long one step may take at most: until its end all that it writes is in
+	// memory, and a group may have very many members.
+	planStep = 25 * time.Second
+)
 
 // Plan starts a plan of a resync, or returns the one that is at work already; Conflict if the
 // directory cannot be compared, or if a job of another kind is open there.

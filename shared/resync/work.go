@@ -191,7 +191,8 @@ func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err erro
 	working, cancel := context.WithTimeout(ctx, longwork.StepTime)
 	defer cancel()
 	if r.job.Kind == store.Plan {
-		working = planning.Context(working)
+		working, cancel = context.WithTimeout(planning.Context(working), planStep)
+		defer cancel()
 		err = r.beginStep(working)
 	}
 	if err == nil {
