@@ -221,15 +221,15 @@ func (p *planned) saying(actions []plan.Action) []string {
 			all[about] = true
 		}
 		for _, c := range a.Changes {
-			switch {
-			case c.Attribute == directory.Members:
+			switch c.Attribute {
+			case directory.Members:
 				for _, id := range c.To {
 					all[about+" adds "+p.owner(id)] = true
 				}
 				for _, id := range c.From {
 					all[about+" removes "+p.owner(id)] = true
 				}
-			case c.Attribute == directory.Manager:
+			case directory.Manager:
 				all[fmt.Sprintf("%s manager: %s", about, p.owner(c.To.String()))] = true
 			default:
 				all[fmt.Sprintf("%s %s: %q → %q", about, c.Attribute, c.From.String(), c.To.String())] = true
