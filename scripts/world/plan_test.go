@@ -26,7 +26,8 @@ import (
 // nothing happens by itself.
 type planned struct {
 	*world.World
-	t      *rapid.T
+	t      world.T
+	draw   *rapid.T // nil: nothing is drawn
 	people []directory.UserID
 	names  map[directory.UserID]string
 	groups []directory.GroupID
@@ -43,7 +44,7 @@ func newPlanned(t *rapid.T) *planned {
 		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
 		s.ExactMembership = rapid.Bool().Draw(t, "exact")
 	}
-	p := &planned{World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), t: t, names: map[directory.UserID]string{}}
+	p := &planned{t: t, draw: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), names: map[directory.UserID]string{}}
 	for i := range rapid.IntRange(2, 7).Draw(t, "people") {
 		name := fmt.Sprintf("user%d", i)
 		id := p.Hire(name)
@@ -89,20 +90,20 @@ func (p *planned) rest() {
 }
 
 // person draws a person.
-func (p *planned) person() directory.UserID { return rapid.SampledFrom(p.people).Draw(p.t, "who") }
+func (p *planned) person() directory.UserID { return rapid.SampledFrom(p.people).Draw(p.draw, "who") }
 
 // group draws a group.
-func (p *planned) group() directory.GroupID { return rapid.SampledFrom(p.groups).Draw(p.t, "group") }
+func (p *planned) group() directory.GroupID { return rapid.SampledFrom(p.groups).Draw(p.draw, "group") }
 
 // change changes something without an event.
 func (p *planned) change() {
 	id := p.person()
 	upn := p.names[id] + "@" + world.Domain
-	switch rapid.SampledFrom([]string{"title", "state", "delete", "join", "leave", "rename", "manager", "by hand", "disabled by hand", "email"}).Draw(p.t, "change") {
+	switch rapid.SampledFrom([]string{"title", "state", "delete", "join", "leave", "rename", "manager", "by hand", "disabled by hand", "email"}).Draw(p.draw, "change") {
 	case "title":
-		p.update(id, jumpcloudtest.Fields{"jobTitle": rapid.SampledFrom([]string{"Dev", "Lead"}).Draw(p.t, "title"), "lastname": "Ray"})
+		p.update(id, jumpcloudtest.Fields{"jobTitle": rapid.SampledFrom([]string{"Dev", "Lead"}).Draw(p.draw, "title"), "lastname": "Ray"})
 	case "state":
-		p.update(id, jumpcloudtest.Fields{"state": rapid.SampledFrom([]string{"SUSPENDED", "ACTIVATED", "STAGED"}).Draw(p.t, "state")})
+		p.update(id, jumpcloudtest.Fields{"state": rapid.SampledFrom([]string{"SUSPENDED", "ACTIVATED", "STAGED"}).Draw(p.draw, "state")})
 	case "delete":
 		_ = p.JumpCloud.DeleteUser(string(id)) // again: there is nobody
 	case "join":
@@ -110,7 +111,7 @@ func (p *planned) change() {
 	case "leave":
 		_ = p.JumpCloud.RemoveMember(string(p.group()), string(id))
 	case "rename":
-		_ = p.JumpCloud.RenameGroup(string(p.group()), rapid.SampledFrom([]string{"Crew", "Team"}).Draw(p.t, "name")) // another one may have the name
+		_ = p.JumpCloud.RenameGroup(string(p.group()), rapid.SampledFrom([]string{"Crew", "Team"}).Draw(p.draw, "name")) // another one may have the name
 	case "manager":
 		p.update(id, jumpcloudtest.Fields{"manager": string(p.person())})
 	case "by hand":
@@ -130,7 +131,7 @@ func (p *planned) update(id directory.UserID, fields jumpcloudtest.Fields) {
 // request draws a request that can be planned: its method, path and body.
 func (p *planned) request() (method, path, body string) {
 	user, group := "/connections/users/"+string(p.person()), "/connections/groups/"+string(p.group())
-	of := rapid.SampledFrom([]string{"resync", "connect user", "disconnect user", "connect group", "disconnect group", "settings"}).Draw(p.t, "request")
+	of := rapid.SampledFrom([]string{"resync", "connect user", "disconnect user", "connect group", "disconnect group", "settings"}).Draw(p.draw, "request")
 	switch of {
 	case "connect user":
 		return http.MethodPut, user, ""
@@ -141,8 +142,8 @@ func (p *planned) request() (method, path, body string) {
 	case "disconnect group":
 		return http.MethodDelete, group, ""
 	case "settings":
-		rule := rapid.SampledFrom([]string{"user_job_title", "user_department", "user_manager"}).Draw(p.t, "rule")
-		return http.MethodPatch, "", fmt.Sprintf(`{"settings": {"attributes": {%q: %t}, "manageGroups": %t}}`, rule, rapid.Bool().Draw(p.t, "on"), rapid.Bool().Draw(p.t, "manages"))
+		rule := rapid.SampledFrom([]string{"user_job_title", "user_department", "user_manager"}).Draw(p.draw, "rule")
+		return http.MethodPatch, "", fmt.Sprintf(`{"settings": {"attributes": {%q: %t}, "manageGroups": %t}}`, rule, rapid.Bool().Draw(p.draw, "on"), rapid.Bool().Draw(p.draw, "manages"))
 	default:
 		return http.MethodPost, "/resync", ""
 	}
@@ -154,31 +155,27 @@ func (p *planned) of(path string) string { return "/v1/directories/" + string(p.
 // dryRun plans a request; ok says that it was not refused.
 func (p *planned) dryRun(method, path, body string) (actions []plan.Action, ok bool) {
 	if path == "/resync" {
-		status, answer := p.Ask(method, p.of(path), `{"dryRun": true}`)
-		var begun struct {
-			Job string `json:"jobId"`
-		}
-		p.Must(json.Unmarshal(answer, &begun))
-		if status != http.StatusAccepted {
-			p.t.Fatalf("the dry run of %s answers %d: %s", path, status, answer)
-		}
+		body = `{"dryRun": true}`
+	} else {
+		path += "?dryRun=true"
+	}
+	status, answer := p.Ask(method, p.of(path), body)
+	var shown struct {
+		Job     string `json:"jobId"`
+		Actions []plan.Action
+	}
+	p.Must(json.Unmarshal(answer, &shown))
+	if status == http.StatusAccepted {
 		p.Until("the plan is finished", time.Hour, func() bool {
-			job, err := p.Store.Job(p.t.Context(), begun.Job)
+			job, err := p.Store.Job(p.t.Context(), shown.Job)
 			p.Must(err)
 			return job.Status == store.JobFinished
 		})
-		p.Must(p.Store.EachPlanLine(p.t.Context(), begun.Job, func(a plan.Action) error {
+		p.Must(p.Store.EachPlanLine(p.t.Context(), shown.Job, func(a plan.Action) error {
 			actions = append(actions, a)
 			return nil
 		}))
 		return actions, true
-	}
-	status, answer := p.Ask(method, p.of(path)+"?dryRun=true", body)
-	var shown struct{ Actions []plan.Action }
-	if status == http.StatusOK {
-		p.Must(json.Unmarshal(answer, &shown))
-	} else if status < http.StatusBadRequest {
-		p.t.Fatalf("the dry run of %s %s answers %d: %s", method, path, status, answer)
 	}
 	return shown.Actions, status == http.StatusOK
 }
@@ -273,5 +270,40 @@ func TestWhatIsPlannedIsDone(t *testing.T) {
 				t.Errorf("%s %s %s (-planned +done):\n%s", method, path, body, diff)
 			}
 		})
+	})
+}
+
+// What concerns many becomes a job, also a connection and a change of settings: the plan is
+// what is done.
+func TestAPlanOfManyIsAJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &planned{t: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Latency: 10 * time.Millisecond})}
+		for i := range 130 {
+			p.people = append(p.people, p.Hire(fmt.Sprintf("user%03d", i)))
+			p.update(p.people[i], jumpcloudtest.Fields{"jobTitle": "Dev"})
+		}
+		group := p.Group("Staff", p.people...)
+		time.Sleep(10 * time.Minute)
+		for _, request := range []struct {
+			method, path, body string
+			least              int // actions
+		}{
+			{http.MethodPut, "/connections/groups/" + string(group), "", 131},
+			{http.MethodPatch, "", `{"settings": {"attributes": {"user_job_title": true}}}`, 130},
+			{http.MethodDelete, "/connections/groups/" + string(group), "", 130},
+		} {
+			units := p.Entra.Counters().WriteUnits
+			actions, ok := p.dryRun(request.method, request.path, request.body)
+			if wrote := p.Entra.Counters().WriteUnits - units; !ok || len(actions) < request.least || wrote > 0 {
+				t.Errorf("%s %s: got %d actions and %d units written, want at least %d and none", request.method, request.path, len(actions), wrote, request.least)
+			}
+			began := time.Now()
+			p.API(request.method, p.of(request.path), request.body)
+			time.Sleep(time.Second)
+			p.rest()
+			if diff := cmp.Diff(p.saying(actions), p.saying(p.done(began))); diff != "" {
+				t.Errorf("%s %s (-planned +done):\n%s", request.method, request.path, diff)
+			}
+		}
 	})
 }
