@@ -44,9 +44,8 @@ func (a API) authorizations(on huma.API) {
 	huma.Register(on, api.PageOperation("authorizationCallback", CallbackPath, "Where Entra sends the browser of the administrator back to. Whatever comes with it, only a new token decides", map[int]string{
 		http.StatusOK:                 "The tenant lets the application in. The page names the permissions that are missing, if any are",
 		http.StatusAccepted:           "Entra does not show the consent yet: the directory becomes active by itself",
-		http.StatusBadRequest:         "The state is not one that entrasync gave out",
 		http.StatusForbidden:          "Entra says that consent was not given. Nothing was changed",
-		http.StatusNotFound:           "The directory does not exist any more",
+		http.StatusNotFound:           "The state is not one that entrasync gave out, or its directory does not exist any more",
 		http.StatusConflict:           "Consent was given in another tenant than that of the directory, or another directory has the tenant. Nothing was changed",
 		http.StatusGone:               "The state was used already, or has expired. Nothing was changed",
 		http.StatusServiceUnavailable: "Our own store did not answer: try again",

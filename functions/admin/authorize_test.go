@@ -282,8 +282,8 @@ func TestStatesThatAreNotValid(t *testing.T) {
 		asked := c.asked
 		for _, wrong := range []string{"", "x", first, "." + secret, first + "." + another, secret + "." + first, first + "." + strings.Repeat("A", 26), strings.ToLower(state), state + "A", state + "\x00", strings.Repeat("A", 100_000)} {
 			page := c.browse("GET", url.Values{"state": {wrong}, "tenant": {tenant}, "admin_consent": {"True"}})
-			if page.StatusCode != 400 || strings.Contains(page.Body, "Contoso") || strings.Contains(page.Body, id) {
-				t.Errorf("%.60q: %d %s, want 400 and nothing of the directory", wrong, page.StatusCode, page.Body)
+			if page.StatusCode != 404 || strings.Contains(page.Body, "Contoso") || strings.Contains(page.Body, id) {
+				t.Errorf("%.60q: %d %s, want 404 and nothing of the directory", wrong, page.StatusCode, page.Body)
 			}
 		}
 		if page := c.browse("HEAD", url.Values{"state": {state}}); page.StatusCode != 200 || page.Body != "" {

@@ -110,7 +110,7 @@ func (p consentPage) answer() *pageAnswer {
 
 // The pages on which nothing of a directory is shown.
 var (
-	unknownState = consentPage{Status: http.StatusBadRequest, Outcome: "unknown", Title: "This is not one of our addresses", Lines: []string{
+	unknownState = consentPage{Status: http.StatusNotFound, Outcome: "unknown", Title: "This is not one of our addresses", Lines: []string{
 		"Nothing was changed. Ask for a new address (POST …/authorize of the directory), and open it from its beginning.",
 	}}
 	usedState = consentPage{Status: http.StatusGone, Outcome: "used", Title: "This address was used already", Lines: []string{
