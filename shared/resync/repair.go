@@ -27,7 +27,7 @@ type tally struct{ all, differ, repaired, parked, again, reported, open int }
 // add adds a finding whose link stands so now. Somebody who was parked is a difference only if
 // that is over, and what is only to be reported only as long as it is there.
 func (t *tally) add(f store.Finding, now directory.Standing) {
-	over, parked := worked(f, now), now.Status == directory.Parked
+	over, parked := worked(f, now), now.Status == directory.Parked || now.Status == directory.Held
 	t.all++
 	if !over {
 		t.open++

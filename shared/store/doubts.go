@@ -94,6 +94,16 @@ func (s *Store) RemoveDoubt(ctx context.Context, d Doubt) error {
 // PeopleInDoubt counts the users who would lose access in a directory if all doubts
 // were true. It stops counting when the number is over enough.
 func (s *Store) PeopleInDoubt(ctx context.Context, id directory.ID, now time.Time, enough int) (int, error) {
+	return s.doubted(ctx, id, now, enough, func(Doubt) bool { return true })
+}
+
+// PeopleLikelyGone counts as PeopleInDoubt, only by the doubts that a second read confirmed.
+func (s *Store) PeopleLikelyGone(ctx context.Context, id directory.ID, now time.Time, enough int) (int, error) {
+	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return !d.Second.IsZero() })
+}
+
+// doubted counts the users who would lose access by some doubts.
+func (s *Store) doubted(ctx context.Context, id directory.ID, now time.Time, enough int, counts func(Doubt) bool) (int, error) {
 	people := 0
 	for q := (Query{PK: doubtPK(id), Limit: enough + 1}); ; {
 		page, err := list[Doubt](ctx, s, q)
@@ -101,7 +111,7 @@ func (s *Store) PeopleInDoubt(ctx context.Context, id directory.ID, now time.Tim
 			return 0, err
 		}
 		for _, d := range page.Items {
-			if now.Sub(d.Since) < plan.AbsenceLife {
+			if now.Sub(d.Since) < plan.AbsenceLife && counts(d) {
 				people += d.People
 			}
 		}

@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// userGuard is what the guard says about a user.
+type userGuard struct {
+	// held is the verdict by which the account stays open; nil if nothing is held.
+	held *verdict
+	// dropped is what waited of the user and does not any more, once the attempt concludes.
+	dropped []store.HeldItem
+}
+
+// guard asks the guard about those who would lose access. Whoever may not yet keeps the
+// account open, and everything else of the user goes on.
+func (b *userBatch) guard(ctx context.Context, users []*user) {
+	asking, others := apart(users, (*user).takesAccess)
+	if err := b.findHeld(ctx, others); err != nil {
+		b.failEach(ctx, others, err)
+	}
+	if len(asking) == 0 {
+		return
+	}
+	verdicts, err := b.askGuard(ctx, asking)
+	if err != nil {
+		b.failEach(ctx, asking, err)
+		return
+	}
+	for i, u := range asking {
+		if v := verdicts[i]; v.hold != nil {
+			u.guard.held, u.todo = &v, plan.Withheld(u.todo)
+		}
+	}
+}
+
+// takesAccess reports whether an action that is still to be sent disables an open account.
+func (u *user) takesAccess() bool {
+	return plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess() != nil
+}
+
+// askGuard asks about users by the reason for which each is to be disabled. A user who is held
+// for one that counts among the removals and is suspended as well is asked about as such: a
+// suspension never waits for a hold on removals.
+func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, error) {
+	verdicts := make([]verdict, len(users))
+	for _, kind := range plan.HoldKinds() {
+		var at []int
+		var items []store.HeldItem
+		expected := 0
+		for i, u := range users {
+			action := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess()
+			reason := action.Reason
+			if kind == plan.Suspensions && verdicts[i].hold != nil {
+				reason = b.suspendedFor(u)
+			}
+			if plan.KindOf(reason) != kind || reason == "" && kind == plan.Suspensions {
+				continue
+			}
+			if kind == plan.Removals && u.believed && expected == 0 {
+				var err error
+				if expected, err = b.Store.PeopleLikelyGone(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
+					return nil, err
+				}
+			}
+			at = append(at, i)
+			items = append(items, store.HeldItem{User: u.attempt.User, Account: u.link.EntraID, Name: u.called, Action: action.Type, Reason: reason, Cause: u.cause})
+		}
+		answers, err := b.Parts.guard(ctx, question{dir: b.dir, kind: kind, items: items, expected: expected})
+		if err != nil {
+			return nil, err
+		}
+		for n, i := range at {
+			b.take(users[i], &verdicts[i], answers[n], items[n].Reason)
+		}
+	}
+	for i, u := range users {
+		if err := b.sift(ctx, u, verdicts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return verdicts, nil
+}
+
+// take takes the answer about a user. If it is the second one, for a suspension that may act,
+// its reason is that of the actions.
+func (b *userBatch) take(u *user, known *verdict, answer verdict, reason directory.Reason) {
+	second := known.hold != nil
+	if answer.kept != nil && answer.hold == nil {
+		u.guard.dropped = append(u.guard.dropped, *answer.kept)
+	}
+	switch {
+	case !second:
+		*known = answer
+	case answer.hold == nil:
+		if known.kept != nil {
+			u.guard.dropped = append(u.guard.dropped, *known.kept)
+		}
+		*known = answer
+		for i, action := range u.todo {
+			if action.Type == plan.Deprovision || action.Type == plan.EndSessions || action.Type == plan.TakeOver {
+				u.todo[i].Reason = reason
+			}
+		}
+	}
+}
+
+// suspendedFor is why a user is to be suspended who is to lose access for another reason
+// already; "" if JumpCloud has no such reason.
+func (b *userBatch) suspendedFor(u *user) directory.Reason {
+	if u.read.source == nil {
+		return ""
+	}
+	settings := b.settings(u.known)
+	settings.SuspendOnLockout = settings.SuspendOnLockout || b.dir.Settings.SuspendOnLockout
+	settings.SuspendOnPasswordExpiration = settings.SuspendOnPasswordExpiration || b.dir.Settings.SuspendOnPasswordExpiration
+	reason := directory.Desire(u.read.source, directory.Connected{Here: true}, settings).Reason
+	if plan.KindOf(reason) != plan.Suspensions {
+		return ""
+	}
+	return reason
+}
+
+// sift finds what waits of a user for a kind of which there is no reason any more, such as a
+// suspension of somebody who has left since.
+func (b *userBatch) sift(ctx context.Context, u *user, v verdict) error {
+	if u.link.Hold == "" {
+		return nil
+	}
+	for _, kind := range plan.HoldKinds() {
+		if v.hold != nil && (kind == v.hold.Kind || kind == plan.Suspensions && b.suspendedFor(u) != "") {
+			continue
+		}
+		if err := b.findItems(ctx, kind, []*user{u}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findHeld finds what waits of users who are not to lose access: it is not asked for any more.
+func (b *userBatch) findHeld(ctx context.Context, users []*user) error {
+	waiting, _ := apart(users, func(u *user) bool { return u.link.Hold != "" || u.attempt.Held })
+	if len(waiting) == 0 {
+		return nil
+	}
+	for _, kind := range plan.HoldKinds() {
+		if err := b.findItems(ctx, kind, waiting); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findItems finds what waits of users for one kind.
+func (b *userBatch) findItems(ctx context.Context, kind plan.HoldKind, users []*user) error {
+	items := make([]store.HeldItem, len(users))
+	for i, u := range users {
+		items[i] = store.HeldItem{User: u.attempt.User}
+	}
+	known, err := b.Store.Guard(ctx, b.dir.ID, kind, "", items...)
+	if err != nil {
+		return err
+	}
+	for i, u := range users {
+		if item, waits := known.Items[items[i].About()]; waits {
+			u.guard.dropped = append(u.guard.dropped, item)
+		}
+	}
+	return nil
+}
+
+// standHeld fills in the link of a user as the guard says, and drops what does not wait any
+// more.
+func (b *userBatch) standHeld(ctx context.Context, u *user) error {
+	if err := b.dropHeld(ctx, u.guard.dropped); err != nil {
+		return err
+	}
+	u.link.Hold = ""
+	if u.guard.held != nil {
+		holdLink(&u.link.Standing, *u.guard.held)
+	}
+	return nil
+}
