@@ -278,7 +278,7 @@ func (j *judgement) report(ctx context.Context) {
 		line.Msg("more waits in a hold")
 		return
 	}
-	j.Metrics.Count("holds_begun", 1, "kind", string(j.kind))
+	j.Metrics.Count("holds_begun", 1) // without labels: the alarm is about any
 	line.Str("why", joined.Message).Msg("a hold began: a person has to approve or reject it")
 }
 
