@@ -176,6 +176,7 @@ func TestTheGuardKnowsTheSizeOfTheDirectory(t *testing.T) {
 	for n, last := range map[int]int{1: 1, 4: 3, 12: 3, 31: 3, 40: 4, 55: 5} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			f := newFixture(t)
+			f.settings(func(s *directory.Settings) { s.Guard = directory.DefaultGuard() })
 			all := f.people(n)
 			f.leave(all[:min(n, last+2)]...)
 			f.wantDisabled(all, all[:last]...)

@@ -182,6 +182,8 @@ type Standing struct {
 	OpenActions []string `json:"openActions,omitempty"`
 	// Hold is the id of the hold in which the object waits, with the status Held.
 	Hold string `json:"hold,omitempty"`
+	// HeldFor is why access would be taken away then.
+	HeldFor Reason `json:"heldFor,omitempty"`
 	// StrandedAt is when a message about the object was set aside that was received too
 	// often. What it asked to read is not known: the next attempt reads everything, and the
 	// one that has read it makes this zero. The reason says so only until an attempt has

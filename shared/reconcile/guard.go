@@ -36,10 +36,10 @@ type question struct {
 	announces bool
 	// expected is how many others are likely to lose access by the same cause.
 	expected int
-	// group, if it is not "", is the one out of which they are taken, and members is how many
-	// it has.
+	// group, if it is not "", is the one out of which they are taken, and members counts who is
+	// in it.
 	group   directory.GroupID
-	members int
+	members func(context.Context) (int, error)
 }
 
 // verdict is the answer for one of them.
@@ -220,7 +220,14 @@ func (j *judgement) exceeds(ctx context.Context, people ...string) (string, erro
 	}
 	if j.group != "" {
 		inGroup := j.known.OfGroup.People.Next(people...)
-		all := j.members + len(j.known.OfGroup.People)
+		if inGroup <= guard.Minimum {
+			return "", nil
+		}
+		all, err := j.members(ctx)
+		if err != nil {
+			return "", err
+		}
+		all += len(j.known.OfGroup.People) // who was taken out already
 		if guard.ExceedsShare(inGroup, all) {
 			return fmt.Sprintf("%d of %d members would be taken out of the group %s within %s, and the guard of this directory lets %d %% (maxPercent)", inGroup, all, j.group, guard.Window, guard.MaxPercent), nil
 		}
@@ -282,9 +289,9 @@ func (j *judgement) report(ctx context.Context) {
 	line.Str("why", joined.Message).Msg("a hold began: a person has to approve or reject it")
 }
 
-// hold notes in a link that its object waits in a hold.
+// holdLink notes in a link that its object waits in a hold.
 func holdLink(s *directory.Standing, v verdict) {
-	s.Status, s.Hold, s.NextTryAt = directory.Held, v.hold.ID, time.Time{}
+	s.Status, s.Hold, s.HeldFor, s.NextTryAt = directory.Held, v.hold.ID, v.kept.Reason, time.Time{}
 	if v.rejected() {
 		s.Reason = directory.HoldRejected
 		s.Message = fmt.Sprintf("%s rejected the hold %s (%s), so nothing is done until JumpCloud has another reason: %s", v.hold.By, v.hold.ID, v.hold.Note, directory.Remedy(s.Reason))

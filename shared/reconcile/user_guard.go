@@ -181,7 +181,7 @@ func (b *userBatch) standHeld(ctx context.Context, u *user) error {
 	if err := b.dropHeld(ctx, u.guard.dropped); err != nil {
 		return err
 	}
-	u.link.Hold = ""
+	u.link.Hold, u.link.HeldFor = "", ""
 	if u.guard.held != nil {
 		holdLink(&u.link.Standing, *u.guard.held)
 	}
