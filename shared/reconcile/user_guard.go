@@ -50,33 +50,28 @@ func (u *user) takesAccess() bool {
 func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, error) {
 	verdicts := make([]verdict, len(users))
 	for _, kind := range plan.HoldKinds() {
-		var at []int
-		var items []store.HeldItem
-		expected := 0
-		for i, u := range users {
-			action := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess()
-			reason := action.Reason
-			if kind == plan.Suspensions && verdicts[i].hold != nil {
-				reason = b.suspendedFor(u)
-			}
-			if plan.KindOf(reason) != kind || reason == "" && kind == plan.Suspensions {
-				continue
-			}
-			if kind == plan.Removals && u.believed && expected == 0 {
-				var err error
-				if expected, err = b.Store.PeopleLikelyGone(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
-					return nil, err
+		for _, unstated := range []bool{true, false} {
+			var at []int
+			var items []store.HeldItem
+			for i, u := range users {
+				action := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess()
+				reason := action.Reason
+				if kind == plan.Suspensions && verdicts[i].hold != nil {
+					reason = b.suspendedFor(u)
 				}
+				if u.believed != unstated || plan.KindOf(reason) != kind {
+					continue
+				}
+				at = append(at, i)
+				items = append(items, store.HeldItem{User: u.attempt.User, Account: u.link.EntraID, Name: u.called, Action: action.Type, Reason: reason, Cause: u.cause})
 			}
-			at = append(at, i)
-			items = append(items, store.HeldItem{User: u.attempt.User, Account: u.link.EntraID, Name: u.called, Action: action.Type, Reason: reason, Cause: u.cause})
-		}
-		answers, err := b.Parts.guard(ctx, question{dir: b.dir, kind: kind, items: items, expected: expected})
-		if err != nil {
-			return nil, err
-		}
-		for n, i := range at {
-			b.take(users[i], &verdicts[i], answers[n], items[n].Reason)
+			answers, err := b.ask(ctx, kind, items, unstated)
+			if err != nil {
+				return nil, err
+			}
+			for n, i := range at {
+				b.take(users[i], &verdicts[i], answers[n], items[n].Reason)
+			}
 		}
 	}
 	for i, u := range users {
@@ -85,6 +80,23 @@ func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, err
 		}
 	}
 	return verdicts, nil
+}
+
+// ask asks about some users. Those who are gone by an absence that no event stated are likely
+// to be so by one cause, such as a group that was emptied, with others of whom that is not
+// believed yet.
+func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.HeldItem, unstated bool) ([]verdict, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	q := question{dir: b.dir, kind: kind, items: items, together: unstated}
+	if unstated && !b.dir.Settings.Guard.Off() {
+		var err error
+		if q.expected, err = b.Store.PeopleLikelyGone(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
+			return nil, err
+		}
+	}
+	return b.Parts.guard(ctx, q)
 }
 
 // take takes the answer about a user. If it is the second one, for a suspension that may act,
