@@ -56,24 +56,31 @@ func (c Counted) Has(person string) bool {
 	return counted
 }
 
-// With are those who are counted and some more at a time. Who was counted before keeps the
-// time: an attempt that is repeated counts once.
+// With are those who are counted and some more at a time. Who was counted before counts from
+// then on, and once: an attempt that is repeated may take access only now.
 func (c Counted) With(now time.Time, people ...string) Counted {
 	all := Counted{}
 	maps.Copy(all, c)
 	for _, person := range people {
-		if !all.Has(person) {
-			all[person] = now.Unix()
-		}
+		all[person] = now.Unix()
 	}
 	return all
+}
+
+// Lately reports whether a person was counted so shortly before a time that there is no need to
+// count again.
+func (c Counted) Lately(person string, now time.Time) bool {
+	const moment = 30 * time.Second
+	at, counted := c[person]
+	return counted && now.Sub(time.Unix(at, 0)) < moment
 }
 
 // Next is how many people are counted if some more are.
 func (c Counted) Next(people ...string) int { return len(c.With(time.Time{}, people...)) }
 
-// TakesAccess is the action of a decision that disables an account that is open; nil if none
-// does. Nobody has an account that is created or restored only now.
+// TakesAccess is the action of a decision that disables an account that is open, or may be; nil
+// if none does. An account that is certainly disabled is not disabled again. Nobody has access
+// by one that is created or restored only now.
 func (d Decision) TakesAccess() *Action {
 	for i := range d.Actions {
 		action := &d.Actions[i]
@@ -81,7 +88,7 @@ func (d Decision) TakesAccess() *Action {
 		switch {
 		case action.Type == Provision || action.Type == Restore:
 			return nil
-		case written && enabled.Equal(directory.Bool(false)) && d.Link.State != directory.Disabled:
+		case action.Type == Deprovision, written && enabled.Equal(directory.Bool(false)) && d.Link.State != directory.Disabled:
 			return action
 		}
 	}

@@ -30,10 +30,13 @@ func TestPeopleAreCountedOnce(t *testing.T) {
 	if got := c.Next("ada", "dee", "dee"); got != 4 {
 		t.Errorf("with ada again and dee twice %d people are counted, want 4", got)
 	}
-	for after, want := range map[time.Duration]int{0: 3, time.Hour - time.Second: 3, time.Hour: 1, time.Hour + time.Minute: 0} {
+	for after, want := range map[time.Duration]int{0: 3, time.Hour - time.Second: 3, time.Hour: 2, time.Hour + time.Minute: 0} {
 		if got := len(c.Within(time.Hour, now.Add(after))); got != want {
 			t.Errorf("after %s %d people are counted, want %d", after, got, want)
 		}
+	}
+	if !c.Lately("ada", now.Add(time.Minute+29*time.Second)) || c.Lately("ada", now.Add(time.Minute+30*time.Second)) || c.Lately("eve", now) {
+		t.Error("ada was counted lately at the wrong times, want it for half a minute")
 	}
 	if len(c) != 3 {
 		t.Errorf("%d people are left in what was counted, want it unchanged", len(c))
@@ -53,7 +56,7 @@ func TestWhichDecisionsTakeAccess(t *testing.T) {
 	}{
 		"an open account is disabled":                     {directory.Enabled, []Action{{Type: Deprovision, Changes: open(false)}, {Type: EndSessions}}, Deprovision, nil},
 		"and brought up to date":                          {directory.Enabled, []Action{{Type: Deprovision, Changes: open(false)}, {Type: EndSessions}, {Type: Update}}, Deprovision, []Type{Update}},
-		"one that is disabled already, once more":         {directory.Disabled, []Action{{Type: Deprovision, Changes: open(false)}}, "", nil},
+		"one that is disabled unless it was just enabled": {directory.Disabled, []Action{{Type: Deprovision, Changes: open(false)}}, Deprovision, nil},
 		"one whose state is not known":                    {"", []Action{{Type: Deprovision, Changes: open(false)}}, Deprovision, nil},
 		"the sessions of a disabled one end":              {directory.Disabled, []Action{{Type: EndSessions}}, "", nil},
 		"one is created disabled":                         {directory.Absent, []Action{{Type: Provision, Changes: open(false)}}, "", nil},

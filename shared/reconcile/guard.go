@@ -135,10 +135,12 @@ func (j *judgement) fromBefore(i int, item store.HeldItem) bool {
 			j.change.Items = append(j.change.Items, kept)
 		}
 		return true
-	default:
-		counted := j.known.Count.People.Has(item.Person())
-		return counted && (j.group == "" || j.known.OfGroup.People.Has(item.Person()))
+	case !j.known.Count.People.Has(item.Person()) || j.group != "" && !j.known.OfGroup.People.Has(item.Person()):
+		return false
+	case !j.announces && !j.known.Count.People.Lately(item.Person(), j.now):
+		j.count(i)
 	}
+	return true
 }
 
 // decide answers for those of whom nothing is known: they join the hold that is open, or begin
