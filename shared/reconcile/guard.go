@@ -130,8 +130,8 @@ func (j *judgement) fromBefore(i int, item store.HeldItem) bool {
 		return true
 	case waited && found && hold.Status == store.HoldOpen:
 		j.answers[i].hold = &hold
-		if met := kept.Announced && !j.announces; met || kept.Reason != item.Reason {
-			kept.Reason, kept.Action, kept.Announced = item.Reason, item.Action, kept.Announced && !met
+		if tried := kept.Announced && !j.announces; tried || kept.Reason != item.Reason {
+			kept.Reason, kept.Action, kept.Announced = item.Reason, item.Action, kept.Announced && !tried
 			j.change.Items = append(j.change.Items, kept)
 		}
 		return true
