@@ -284,47 +284,73 @@ func (s *Store) KeepGuard(ctx context.Context, c GuardChange, now time.Time) err
 	return s.table.Transact(ctx, writes)
 }
 
-// DropHeld deletes items of a directory that nobody asks for any more, or that are done. An
-// open hold without any is over.
+// DropHeld deletes items of one directory and kind that nobody asks for any more, or that are
+// done. An open hold without any is over.
 func (s *Store) DropHeld(ctx context.Context, items ...HeldItem) error {
+	byHold := map[string][]HeldItem{}
 	for _, item := range items {
-		if err := Contended(ctx, func() error { return s.dropHeld(ctx, item) }); err != nil {
-			return err
+		byHold[item.Hold] = append(byHold[item.Hold], item)
+	}
+	for _, all := range byHold {
+		for some := range slices.Chunk(all, MaxHeld) {
+			if err := Contended(ctx, func() error { return s.dropHeld(ctx, some) }); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// dropHeld deletes one item, unless it belongs to another hold by now.
-func (s *Store) dropHeld(ctx context.Context, about HeldItem) error {
-	item, version, err := get[HeldItem](ctx, s, about.key())
-	if fault.Is(err, fault.NotFound) || err == nil && item.Hold != about.Hold {
-		return nil
+// dropHeld deletes some items of one hold, except for those that belong to another hold by now.
+func (s *Store) dropHeld(ctx context.Context, about []HeldItem) error {
+	var keys []Key
+	for _, item := range about {
+		if key := item.key(); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
 	}
+	items, err := s.batchGet(ctx, keys)
 	if err != nil {
 		return err
 	}
-	writes := []Write{{Item: Item{Key: about.key()}, If: IfVersion(version), Delete: true}}
-	hold, err := s.Hold(ctx, about.Directory, about.Hold)
-	if err != nil && !fault.Is(err, fault.NotFound) {
-		return err
+	var writes []Write
+	for _, item := range items {
+		there, err := decode[HeldItem](item)
+		if err != nil {
+			return err
+		}
+		if there.Hold == about[0].Hold {
+			writes = append(writes, Write{Item: Item{Key: item.Key}, If: IfVersion(item.Version), Delete: true})
+		}
 	}
-	if err == nil && hold.Status == HoldOpen {
-		hold.Count--
-		more := []Write{}
-		if hold.Count <= 0 {
-			more, err = s.endHold(ctx, &hold, HoldOver, time.Now().UTC())
-		}
+	if len(writes) == 0 {
+		return nil
+	}
+	hold, err := s.Hold(ctx, about[0].Directory, about[0].Hold)
+	switch {
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return err
+	case err == nil && hold.Status == HoldOpen:
+		more, err := s.without(ctx, hold, len(writes))
 		if err != nil {
 			return err
 		}
-		put, err := hold.put()
-		if err != nil {
-			return err
-		}
-		writes = append(append(writes, put), more...)
+		writes = append(writes, more...)
 	}
 	return s.table.Transact(ctx, writes)
+}
+
+// without are the writes by which an open hold has some items less.
+func (s *Store) without(ctx context.Context, hold Hold, items int) ([]Write, error) {
+	var ends []Write
+	if hold.Count -= items; hold.Count <= 0 {
+		var err error
+		if ends, err = s.endHold(ctx, &hold, HoldOver, time.Now().UTC()); err != nil {
+			return nil, err
+		}
+	}
+	put, err := hold.put()
+	return append(ends, put), err
 }
 
 // endHold ends a hold at a time, and returns the write by which the next action of its kind is
