@@ -59,7 +59,7 @@ func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, err
 				if kind == plan.Suspensions && verdicts[i].hold != nil {
 					reason = b.suspendedFor(u)
 				}
-				if u.believed != unstated || plan.KindOf(reason) != kind {
+				if (u.believed && kind == plan.Removals) != unstated || plan.KindOf(reason) != kind {
 					continue
 				}
 				at = append(at, i)
