@@ -18,6 +18,7 @@ import (
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
 
@@ -439,6 +440,51 @@ func TestTheProcessDiesWhileTheGuardIsAsked(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// Settings that suspend many are no surprise of each: all are found first, and the hold has all.
+func TestSettingsThatSuspendManyAreHeldFromTheFirst(t *testing.T) {
+	for name, c := range map[string]struct{ locked, disabled int }{"too many": {6, 0}, "few enough": {4, 4}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(4, 100, 0)
+				all := f.people(8)
+				for _, id := range all[:c.locked] {
+					f.must(f.jumpcloud.LockUser(string(id)))
+				}
+				f.run(all...)
+				f.wantDisabled(all)
+				f.again = nil
+				f.settings(func(s *directory.Settings) { s.SuspendOnLockout = true })
+				for _, id := range all {
+					f.must(reconcile.Enqueue(t.Context(), f, reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: reconcile.SettingsCause, At: time.Now(), Many: true}}))
+				}
+				f.drainOnce()
+				f.wantDisabled(all)
+				if link := f.link(all[0]); link.Status != directory.Pending || link.Reason != directory.Locked || link.NextTryAt.IsZero() {
+					t.Errorf("the link is %+v, want it pending for some minutes", link)
+				}
+				time.Sleep(3 * time.Minute)
+				f.drainOnce()
+				f.wantDisabled(all, all[:c.disabled]...)
+				if c.disabled == 0 {
+					if got, want := f.held(f.hold()), all[:6]; !slices.Equal(got, want) {
+						t.Errorf("%v wait, want %v", got, want)
+					}
+				}
+				// An event acts at once.
+				if c.disabled == 0 {
+					f.decide(f.hold(), store.HoldApproved, time.Hour)
+				}
+				f.must(f.jumpcloud.LockUser(string(all[7])))
+				f.run(all[7])
+				if got := len(f.disabled(all...)); got != c.locked+1 && c.locked == 6 {
+					t.Errorf("%d are disabled, want all who are locked", got)
+				}
+			})
 		})
 	}
 }

@@ -21,6 +21,8 @@ type userGuard struct {
 // account open, and everything else of the user goes on.
 func (b *userBatch) guard(ctx context.Context, users []*user) {
 	asking, others := apart(users, (*user).takesAccess)
+	b.collect(ctx, asking)
+	asking = live(asking)
 	if err := b.findHeld(ctx, others); err != nil {
 		b.failEach(ctx, others, err)
 	}
@@ -44,13 +46,47 @@ func (u *user) takesAccess() bool {
 	return plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess() != nil
 }
 
+// settingsPatience is how long whoever is to be suspended because of changed settings waits
+// for the others: nobody knows how many they are before JumpCloud was read for them.
+const settingsPatience = 2 * time.Minute
+
+// bySettings reports whether a user is to be suspended because the settings say so now, and no
+// event does.
+func (u *user) bySettings() bool {
+	action := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess()
+	return u.cause.Type == SettingsCause && action != nil && (action.Reason == directory.Locked || action.Reason == directory.PasswordExpired)
+}
+
+// collect ends the first attempts on users who are to be suspended because of changed settings:
+// each is noted, and asked about with all the others some time later.
+func (b *userBatch) collect(ctx context.Context, users []*user) {
+	if b.dir.Settings.Guard.Off() {
+		return
+	}
+	for _, u := range users {
+		if !u.bySettings() || !u.attempt.NotBefore.IsZero() || u.link.Status == directory.Held {
+			continue
+		}
+		about, now := b.about(u, store.UserSettings, ""), time.Now().UTC()
+		about.Since = now
+		if err := b.Store.PutDoubt(ctx, about); err != nil {
+			b.fail(ctx, u, err)
+			continue
+		}
+		u.over, u.failed, u.lagging = true, true, u.claims
+		u.recheckAt = earliest(u.recheckAt, now.Add(settingsPatience))
+		u.link.Status, u.link.Reason, u.link.NextTryAt = directory.Pending, u.plan.Desired.Reason, u.recheckAt
+		u.link.Message = directory.Sentence(u.plan.Desired.Reason) + "; the account is disabled within some minutes, if the directory's guard lets so many be"
+	}
+}
+
 // askGuard asks about users by the reason for which each is to be disabled. A user who is held
 // for one that counts among the removals and is suspended as well is asked about as such: a
 // suspension never waits for a hold on removals.
 func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, error) {
 	verdicts := make([]verdict, len(users))
 	for _, kind := range plan.HoldKinds() {
-		for _, unstated := range []bool{true, false} {
+		for _, many := range []bool{true, false} {
 			var at []int
 			var items []store.HeldItem
 			for i, u := range users {
@@ -59,13 +95,13 @@ func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, err
 				if kind == plan.Suspensions && verdicts[i].hold != nil {
 					reason = b.suspendedFor(u)
 				}
-				if (u.believed && kind == plan.Removals) != unstated || plan.KindOf(reason) != kind {
+				if u.isOneOfMany(kind) != many || plan.KindOf(reason) != kind {
 					continue
 				}
 				at = append(at, i)
 				items = append(items, store.HeldItem{User: u.attempt.User, Account: u.link.EntraID, Name: u.called, Action: action.Type, Reason: reason, Cause: u.cause})
 			}
-			answers, err := b.ask(ctx, kind, items, unstated)
+			answers, err := b.ask(ctx, kind, items, many)
 			if err != nil {
 				return nil, err
 			}
@@ -82,19 +118,40 @@ func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, err
 	return verdicts, nil
 }
 
-// ask asks about some users. Those who are gone by an absence that no event stated are likely
-// to be so by one cause, such as a group that was emptied, with others of whom that is not
-// believed yet.
-func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.HeldItem, unstated bool) ([]verdict, error) {
+// isOneOfMany reports whether others are likely to lose access by the same cause: by an absence
+// that no event stated, such as that of the members of a group that was emptied, or by settings
+// that changed.
+func (u *user) isOneOfMany(kind plan.HoldKind) bool {
+	if kind == plan.Suspensions {
+		return u.bySettings()
+	}
+	return u.believed
+}
+
+// ask asks about some users; many says that they are some of many.
+func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.HeldItem, many bool) ([]verdict, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
-	q := question{dir: b.dir, kind: kind, items: items, together: unstated}
-	if unstated && !b.dir.Settings.Guard.Off() {
+	q := question{dir: b.dir, kind: kind, items: items, together: many}
+	if !many || b.dir.Settings.Guard.Off() {
+		return b.Parts.guard(ctx, q)
+	}
+	if kind == plan.Removals {
 		var err error
 		if q.expected, err = b.Store.PeopleLikelyGone(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
 			return nil, err
 		}
+		return b.Parts.guard(ctx, q)
+	}
+	for _, item := range items { // they count themselves
+		if err := b.Store.RemoveDoubt(ctx, store.Doubt{Directory: b.dir.ID, What: store.UserSettings, User: item.User}); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if q.expected, err = b.Store.PeopleToSuspend(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
+		return nil, err
 	}
 	return b.Parts.guard(ctx, q)
 }
