@@ -217,7 +217,7 @@ func (h *guardHistory) check() {
 func (h *guardHistory) wasApproved(a plan.Action, kind plan.HoldKind, used []bool) bool {
 	for i, each := range h.approved {
 		if string(each.user) == a.Subject.ID && each.kind == kind && !used[i] && !a.At.Before(each.at) && a.At.Before(each.until) {
-			used[i] = a.Error == nil // an attempt that was interrupted is repeated
+			used[i] = a.Status == plan.Succeeded // an attempt that was interrupted is repeated
 			return true
 		}
 	}

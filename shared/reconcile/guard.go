@@ -116,29 +116,38 @@ func (j *judgement) judge(ctx context.Context) (err error) {
 // so.
 func (j *judgement) fromBefore(i int, item store.HeldItem) bool {
 	kept, waited := j.known.Items[item.About()]
-	hold, found := j.known.Holds[kept.Hold]
 	if waited {
 		j.answers[i].kept = &kept
 	}
-	switch {
-	case j.dir.Settings.Guard.Off():
+	if j.dir.Settings.Guard.Off() {
 		return true
-	case waited && found && hold.Approves(j.now):
+	}
+	if hold, found := j.known.Holds[kept.Hold]; waited && found && j.fromHold(i, item, &kept, &hold) {
 		return true
-	case waited && found && hold.Status == store.HoldRejected && kept.Reason == item.Reason:
-		j.answers[i].hold = &hold
-		return true
-	case waited && found && hold.Status == store.HoldOpen:
-		j.answers[i].hold = &hold
-		if tried := kept.Announced && !j.announces; tried || kept.Reason != item.Reason {
-			kept.Reason, kept.Action, kept.Announced = item.Reason, item.Action, kept.Announced && !tried
-			j.change.Items = append(j.change.Items, kept)
-		}
-		return true
-	case !j.known.Count.People.Has(item.Person()) || j.group != "" && !j.known.OfGroup.People.Has(item.Person()):
-		return false
-	case !j.announces && !j.known.Count.People.Lately(item.Person(), j.now):
+	}
+	counted := j.known.Count.People.Has(item.Person()) && (j.group == "" || j.known.OfGroup.People.Has(item.Person()))
+	if counted && !j.announces && !j.known.Count.People.Lately(item.Person(), j.now) {
 		j.count(i)
+	}
+	return counted
+}
+
+// fromHold answers for one who waits in a hold, or waited there when it was decided, and
+// reports whether that is the answer.
+func (j *judgement) fromHold(i int, item store.HeldItem, kept *store.HeldItem, hold *store.Hold) bool {
+	same := kept.Reason == item.Reason
+	switch {
+	case hold.Approves(j.now):
+	case hold.Status == store.HoldRejected && same:
+		j.answers[i].hold = hold
+	case hold.Status == store.HoldOpen:
+		j.answers[i].hold = hold
+		if tried := kept.Announced && !j.announces; tried || !same {
+			kept.Reason, kept.Action, kept.Announced = item.Reason, item.Action, kept.Announced && !tried
+			j.change.Items = append(j.change.Items, *kept)
+		}
+	default:
+		return false
 	}
 	return true
 }

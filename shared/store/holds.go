@@ -43,7 +43,7 @@ type Hold struct {
 	Version int64 `json:"-"`
 }
 
-// Passes reports whether an approval is valid at a time.
+// Approves reports whether an approval is valid at a time.
 func (h Hold) Approves(now time.Time) bool {
 	return h.Status == HoldApproved && now.Before(h.ExpiresAt)
 }
