@@ -78,3 +78,25 @@ func TestAResyncAnnouncesWhoIsToLoseAccess(t *testing.T) {
 		})
 	}
 }
+
+// A plan shows all whom a resync would take access from: it asks no guard, and begins no hold.
+func TestAPlanAsksNoGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, guarded(1))
+		for _, id := range f.hire("ann", "bob", "cat") {
+			f.Must(f.JumpCloud.SuspendUser(string(id)))
+		}
+		_, lines := f.plan()
+		disabled := 0
+		for _, a := range lines {
+			if a.Type == plan.Deprovision {
+				disabled++
+			}
+		}
+		open, err := f.Store.OpenHolds(t.Context(), f.directory.ID)
+		f.Must(err)
+		if disabled != 3 || len(open) > 0 || f.metrics.Counts()["holds_begun"] != 0 {
+			t.Errorf("the plan disables %d and %+v are open, want three and none", disabled, open)
+		}
+	})
+}

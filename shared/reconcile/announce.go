@@ -23,7 +23,7 @@ type Leaver struct {
 // Announce announces who is about to lose access in a directory by one cause. Those who have
 // none to lose, as our records say, are left out. It begins or joins holds; it counts nobody.
 func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan.Cause, leavers []Leaver) error {
-	if dir.Settings.Guard.Off() {
+	if dir.Settings.Guard.Off() || p.Plans {
 		return nil
 	}
 	items := map[plan.HoldKind][]store.HeldItem{}
@@ -59,7 +59,7 @@ func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan
 // find all of them, the guard judges them one by one.
 func (b *groupBatch) announceEnd(ctx context.Context, g *group, members []directory.UserID, why directory.Reason) error {
 	guard := b.dir.Settings.Guard
-	if guard.Off() || len(members) <= guard.Minimum {
+	if guard.Off() || b.Plans || len(members) <= guard.Minimum {
 		return nil
 	}
 	var leavers []Leaver

@@ -55,6 +55,9 @@ func (v verdict) rejected() bool { return v.hold != nil && v.hold.Status == stor
 
 // guard answers a question. The answers are in the order of its items.
 func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
+	if p.Plans { // it shows what would be asked for
+		q.dir.Settings.Guard.MaxCount = nil
+	}
 	answers := make([]verdict, 0, len(q.items))
 	everybody := make([]string, len(q.items))
 	for i, item := range q.items {

@@ -60,7 +60,7 @@ func (u *user) bySettings() bool {
 // collect ends the first attempts on users who are to be suspended because of changed settings:
 // each is noted, and asked about with all the others some time later.
 func (b *userBatch) collect(ctx context.Context, users []*user) {
-	if b.dir.Settings.Guard.Off() {
+	if b.dir.Settings.Guard.Off() || b.Plans {
 		return
 	}
 	for _, u := range users {
