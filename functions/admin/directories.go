@@ -37,13 +37,19 @@ type directoryView struct {
 	Warnings []warning `json:"warnings,omitempty" doc:"Ids and sign-in names in the setting exclude that protect nobody, because JumpCloud has no such user or Entra no such account; only in the answer to a request that sets exclude. They are stored all the same"`
 	// Authorization is in the answers about one directory only.
 	Authorization *grantsView `json:"authorization,omitempty" doc:"What the settings need in the tenant, and what the tenant allowed the application when it was last asked; missing until it was, and in lists"`
+	// Unguarded is there when the guard is off.
+	Unguarded string `json:"unguarded,omitempty" doc:"What it means that the guard is off (guard.maxCount is null); missing when it is on"`
 	// Waiting is read for one directory only.
 	Waiting *int `json:"waiting,omitempty" doc:"How many users and groups have changes that wait while the directory is suspended, counted up to 1,000; only for one directory"`
 }
 
 // viewOfDirectory shows a directory.
 func viewOfDirectory(dir directory.Directory) directoryView {
-	return directoryView{Directory: dir.Shown(), Settings: settingsView(dir.Settings)}
+	view := directoryView{Directory: dir.Shown(), Settings: settingsView(dir.Settings)}
+	if dir.Settings.Guard.Off() {
+		view.Unguarded = "the guard of this directory is off: one mistake in JumpCloud, such as a group that is emptied or a wrong setting, may disable everybody at once, and nobody is asked. Set guard.maxCount, or guard to null for the defaults, to turn it on"
+	}
+	return view
 }
 
 // oneDirectory is the answer that shows one directory.

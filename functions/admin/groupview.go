@@ -23,6 +23,7 @@ type groupView struct {
 	Status      directory.LinkStatus `json:"status" enum:"pending,synced,parked,held,released"`
 	Reason      directory.Reason     `json:"reason,omitempty" doc:"One typed word: why the group is parked, waits or was let go"`
 	Message     string               `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
+	Hold        string               `json:"holdId,omitempty" doc:"The hold in which the members wait who are to be taken out of the group, with the status held"`
 	Origin      directory.Origin     `json:"owner,omitempty" enum:"created,taken_over"`
 	Members     *membersView         `json:"members,omitempty" doc:"How the members stand; missing where the directory does not make groups security groups, and of a group that is not connected any more"`
 	Unknown     []unknownWrite       `json:"unknown,omitempty" doc:"The writes of which nobody knows whether Entra did them, because entrasync stopped or got no answer; the next sync of a connected group compares them with Entra. Only in the view of one group"`
@@ -115,7 +116,7 @@ func pathsOf(group store.Group, id directory.ID) []directory.Path {
 func viewOfGroup(link directory.GroupLink, paths []directory.Path, members *membersView) groupView {
 	return groupView{
 		Group: link.Group, Name: link.Name, EntraID: link.EntraID, DisplayName: link.Applied, Connected: len(paths) > 0, ConnectedBy: append([]directory.Path{}, paths...),
-		Status: link.Status, Reason: link.Reason, Message: link.Message, Origin: link.Origin, Members: members,
+		Status: link.Status, Reason: link.Reason, Message: link.Message, Hold: link.Hold, Origin: link.Origin, Members: members,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt), Drift: viewOfDrift(link.Drift),
 	}
 }

@@ -141,6 +141,7 @@ func (a API) register(on huma.API) {
 	a.users(on)
 	a.groups(on)
 	a.retries(on)
+	a.holds(on)
 	a.events(on)
 	a.deadLetters(on)
 	a.jobs(on)

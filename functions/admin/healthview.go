@@ -24,12 +24,13 @@ type healthView struct {
 	Resync        *lastResyncView `json:"lastResync,omitempty" doc:"The last resync that ended; missing if none did"`
 	NextResyncAt  time.Time       `json:"nextResyncAt" doc:"When the next resync is due"`
 	Counts        *countsView     `json:"counts,omitempty" doc:"How the users and groups stand; missing in lists, and of a large directory that was not counted yet"`
+	Holds         []holdView      `json:"holds,omitempty" doc:"The holds of the guard that are open, of each kind at most one; missing if none is"`
 	Throttled     *throttledView  `json:"throttled,omitempty" doc:"When Graph last asked to slow down in the tenant; missing if it did not within a week, and in lists"`
 }
 
 // healthPointView is one thing that somebody has to know.
 type healthPointView struct {
-	What    string `json:"what" enum:"partly_suspended,directory,credentials,catch_up,catch_up_late,webhooks_missing,resync_failed,resync_overdue,parked,pending_long"`
+	What    string `json:"what" enum:"partly_suspended,directory,held,credentials,catch_up,catch_up_late,webhooks_missing,resync_failed,resync_overdue,parked,pending_long"`
 	Message string `json:"message"`
 }
 
@@ -82,6 +83,9 @@ func (a API) viewOfHealth(f judged.Facts, known judged.Known, now time.Time) *he
 	}
 	for _, p := range verdict.Points {
 		view.Points = append(view.Points, healthPointView(p))
+	}
+	for _, h := range known.Holds {
+		view.Holds = append(view.Holds, viewOfHold(h))
 	}
 	if t := f.Feed.Trouble; t != nil {
 		view.CatchUp.Trouble = &feedTrouble{Reason: t.Reason, Message: t.Message, Remedy: directory.Remedy(t.Reason), Since: t.Since}

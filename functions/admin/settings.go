@@ -8,7 +8,8 @@ import (
 )
 
 // mergeSettings applies a JSON Merge Patch (RFC 7396) to settings, key by key; a null
-// restores the default. The patch was checked with its schema before.
+// restores the default, except that of guard.maxCount, which turns the guard off. The patch was
+// checked with its schema before.
 func mergeSettings(current directory.Settings, patch map[string]any) (directory.Settings, error) {
 	before, err := asObject(current)
 	if err != nil {
@@ -20,6 +21,11 @@ func mergeSettings(current directory.Settings, patch map[string]any) (directory.
 	}
 	mergeObject(before, patch)
 	fillIn(before, defaults)
+	if guard, _ := patch["guard"].(map[string]any); guard != nil {
+		if count, named := guard["maxCount"]; named && count == nil {
+			before["guard"].(map[string]any)["maxCount"] = nil // no guard: it brings no default back
+		}
+	}
 	merged, err := json.Marshal(before)
 	if err != nil {
 		return current, fault.Wrap(err, fault.Internal, "admin.settings")

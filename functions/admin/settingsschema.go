@@ -63,6 +63,7 @@ func settingsSchema(patch bool) *huma.Schema {
 		"customAttributes": describe.customAttributes(),
 		"connectionSource": describe.connectionSource(),
 		"exclude":          describe.exclude(),
+		"guard":            describe.guard(),
 	})
 	for name, does := range switches {
 		settings.Properties[name] = describe.boolean(does)
@@ -167,6 +168,23 @@ func (s schemas) exclude() *huma.Schema {
 		"users": list("The ids of JumpCloud users", item.text(directory.JumpCloudID, directory.JumpCloudIDSays, "")),
 		"upns":  list("The sign-in names of accounts in Entra, whoever has them; without regard to case", &huma.Schema{Type: huma.TypeString}),
 		"group": group,
+	})
+}
+
+// guard is the setting guard.
+func (s schemas) guard() *huma.Schema {
+	number := func(most int, description string) *huma.Schema {
+		from, to := 0.0, float64(most)
+		return &huma.Schema{Type: huma.TypeInteger, Nullable: s.patch, Minimum: &from, Maximum: &to, Description: description}
+	}
+	count := number(directory.MostGuarded, "How many people may lose access within the window, of each kind. null turns the guard off, and brings no default back: then one mistake in JumpCloud, such as a group that is emptied, may disable everybody at once, and nobody is asked")
+	count.Nullable = true
+	return s.object("From how many people on a person has to approve that access is taken away. Two kinds are counted apart: removals (left, disconnected, deleted, taken out of a group) and suspensions (suspended, locked out, password expired). "+
+		"A hold of a kind begins with the next action that exceeds maxCount or maxPercent, and never at or below minimum; see the operations on holds", map[string]*huma.Schema{
+		"maxCount":   count,
+		"maxPercent": number(100, "How many percent of the linked users may lose access within the window, or of the members of a group whose members are taken out"),
+		"minimum":    number(directory.MostGuarded, "How many people always may, whatever the other limits say, so that one leaver does not stop a small directory"),
+		"window":     {Type: huma.TypeString, Nullable: s.patch, Description: "How far back people are counted: a duration from 1m to 24h, such as 1h or 90m"},
 	})
 }
 

@@ -22,6 +22,7 @@ type linkView struct {
 	State       directory.AccountState `json:"state" enum:"enabled,disabled,absent"`
 	Reason      directory.Reason       `json:"reason,omitempty" doc:"One typed word: why the account is disabled, or why the user is parked or waits"`
 	Message     string                 `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
+	Hold        string                 `json:"holdId,omitempty" doc:"The hold in which the user waits, with the status held"`
 	Problems    []directory.Problem    `json:"problems,omitempty" doc:"The attributes that cannot be written, each with its reason; the others are"`
 	Unreadable  []string               `json:"unreadable,omitempty" doc:"What cannot be read of the user because its record is damaged: connection, and then connectedBy says nothing. The log names the record"`
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected: direct, group:<groupId> for each connected group that holds the user, jumpcloud for the connection source; empty when not connected any more"`
@@ -38,7 +39,7 @@ type linkView struct {
 func viewOf(link directory.Link, paths []directory.Path) linkView {
 	view := linkView{
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
-		Reason: link.Reason, Message: link.Message, Problems: link.Problems, Origin: link.Origin, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
+		Reason: link.Reason, Message: link.Message, Hold: link.Hold, Problems: link.Problems, Origin: link.Origin, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt), Drift: viewOfDrift(link.Drift),
 	}
 	for name, value := range link.Applied {

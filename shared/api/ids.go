@@ -29,6 +29,7 @@ var (
 	groupID        = idForm{"group", jumpCloudID, directory.JumpCloudIDSays}
 	importID       = idForm{"import", regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`), "a UUID in lower case"}
 	jobID          = idForm{"job", importID.pattern, importID.says}
+	holdID         = idForm{"hold", importID.pattern, importID.says}
 	directoryID    = idForm{"directory", regexp.MustCompile(directory.IDPattern), "that of its organization, a hyphen, and letters and digits"}
 )
 
@@ -51,7 +52,7 @@ func formOf(path string, p *huma.Param) (form idForm, is bool) {
 
 // pathIDs are the parameters of paths, which are all ids. In the paths of organizations
 // id is that of an organization.
-var pathIDs = map[string]idForm{"id": directoryID, "userId": userID, "groupId": groupID, "jobId": importID}
+var pathIDs = map[string]idForm{"id": directoryID, "userId": userID, "groupId": groupID, "jobId": importID, "holdId": holdID}
 
 // queriedIDs are the query parameters that are ids.
 var queriedIDs = map[string]idForm{"organization": organizationID, "directory": directoryID, "user": userID}

@@ -104,6 +104,7 @@ const (
 	Pending  LinkStatus = "pending"  // something is to be done and will be
 	Synced   LinkStatus = "synced"   // Entra is as it should be
 	Parked   LinkStatus = "parked"   // stopped until something changes or someone retries
+	Held     LinkStatus = "held"     // somebody would lose access, and a person has to approve that
 	Released LinkStatus = "released" // not connected any more; the account is disabled or never was
 )
 
@@ -179,6 +180,10 @@ type Standing struct {
 	// OpenActions are the ids of actions that were recorded and not completed: a worker
 	// is sending them, a process died before it completed them, or the answer was lost.
 	OpenActions []string `json:"openActions,omitempty"`
+	// Hold is the id of the hold in which the object waits, with the status Held.
+	Hold string `json:"hold,omitempty"`
+	// HeldFor is why access would be taken away then.
+	HeldFor Reason `json:"heldFor,omitempty"`
 	// StrandedAt is when a message about the object was set aside that was received too
 	// often. What it asked to read is not known: the next attempt reads everything, and the
 	// one that has read it makes this zero. The reason says so only until an attempt has

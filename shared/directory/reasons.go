@@ -69,6 +69,13 @@ const (
 	ExclusionUnread      Reason = "exclusion_unread"
 )
 
+// Reasons for a link to be held: the guard asks whether so many are to lose access.
+const (
+	HeldRemovals    Reason = "held_removals"
+	HeldSuspensions Reason = "held_suspensions"
+	HoldRejected    Reason = "hold_rejected"
+)
+
 // Reasons for Entra to refuse the application; they concern all of a directory.
 const (
 	PendingConsent      Reason = "pending_authorization"
@@ -192,6 +199,10 @@ var reasons = []Explained{
 
 	{Excluded, "the directory's setting `exclude` says that entrasync does not touch the user, the account or the group", "nothing, if that is meant; else take it off the list that the message names", OfLink},
 	{ExclusionUnread, "the directory's setting `exclude` names a group whose members were not read yet, so it is not known who is excluded", "nothing: the group is read; if it stays so, read the directory, which says why", OfLink},
+
+	{HeldRemovals, "so many would lose access, because they left, were disconnected or deleted or were taken out of a group, that the directory's guard asks a person first; until then they keep it", "look at the hold that the message names (`GET …/holds`) and approve or reject it", OfLink},
+	{HeldSuspensions, "so many accounts would be disabled, because their users are suspended, locked out or have an expired password, that the directory's guard asks a person first; until then they stay open", "look at the hold that the message names (`GET …/holds`) and approve or reject it", OfLink},
+	{HoldRejected, "an administrator rejected the hold, so what it was about is not done: who would have lost access keeps it until JumpCloud has another reason, or none any more", "nothing, if that is meant; else take the access away in Entra", OfLink},
 
 	{PendingConsent, "the tenant has not let the application in yet", "give admin consent: `POST …/authorize` of the directory gives the address; it then works by itself", OfLink},
 	{ConsentLost, "Entra does not accept the application's sign-in", "check the application's credentials and the tenant's consent", OfLink},

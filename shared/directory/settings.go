@@ -120,6 +120,9 @@ type Settings struct {
 	// ConnectionSource is the object in JumpCloud whose associations connect users
 	// and groups here.
 	ConnectionSource ConnectionSource `json:"connectionSource"`
+	// Guard says from how many people on it takes an approval to take access away. Settings
+	// that are older than this field have the default.
+	Guard Guard `json:"guard"`
 	// Exclude are the people whose accounts are never written.
 	Exclude Exclude `json:"exclude"`
 	// AllowSharedDomains allows another directory on the same tenant.
@@ -147,14 +150,14 @@ type ConnectionSource struct {
 // attribute, nobody disabled for a lockout or an expired password.
 func DefaultSettings() Settings {
 	return Settings{MappedEmail: CompanyEmail, Domains: []Domain{}, Attributes: map[Rule]bool{}, Import: map[Rule]bool{}, CustomAttributes: map[string]ExtensionAttribute{},
-		RepairDrift: true, ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}, Exclude: Exclude{Users: []UserID{}, UPNs: []UPN{}}}
+		RepairDrift: true, ManageGroups: true, ConnectionSource: ConnectionSource{Type: NoSource}, Guard: DefaultGuard(), Exclude: Exclude{Users: []UserID{}, UPNs: []UPN{}}}
 }
 
 // UnmarshalJSON reads settings. A setting that is newer than they are, and that is on by
 // default, is on.
 func (s *Settings) UnmarshalJSON(data []byte) error {
 	type plain Settings
-	read := plain{RepairDrift: true}
+	read := plain{RepairDrift: true, Guard: DefaultGuard()}
 	if err := json.Unmarshal(data, &read); err != nil {
 		return err
 	}
@@ -183,6 +186,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := s.checkCustomAttributes(); err != nil {
+		return err
+	}
+	if err := s.Guard.check(); err != nil {
 		return err
 	}
 	if err := s.Exclude.check(); err != nil {

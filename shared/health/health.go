@@ -49,6 +49,8 @@ type Facts struct {
 	Resync Resync
 	// Counts are those of its users and groups; nil if they are not known.
 	Counts *store.Counts
+	// Holds are why holds are open, and what to do: sentences.
+	Holds []string
 	// Credentials are what to do about credentials that end soon, or have ended: sentences.
 	Credentials []string
 }
@@ -123,6 +125,7 @@ const (
 	WebhooksMissing  = "webhooks_missing"
 	ResyncFailed     = "resync_failed"
 	ResyncOverdue    = "resync_overdue"
+	OpenHold         = "held"
 	SomeParked       = "parked"
 	SomePendingLong  = "pending_long"
 )
@@ -172,6 +175,9 @@ func (f Facts) points(now time.Time) []Point {
 	}
 	if d := f.Directory; d.Status == directory.Active && f.Suspended == "" && len(f.Partly) == 0 && d.Message != "" {
 		add(DirectoryTrouble, d.Message)
+	}
+	for _, message := range f.Holds {
+		add(OpenHold, message)
 	}
 	for _, message := range f.Credentials {
 		add(CredentialsEnd, message)

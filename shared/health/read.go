@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"entrasync/shared/deadline"
@@ -24,16 +25,22 @@ type Known struct {
 	CatchUp store.CatchUp
 	// LastResync is nil if none has ended.
 	LastResync *store.LastJob
+	// Holds are those that are open.
+	Holds []store.Hold
 }
 
-// Read reads what is known of some directories: one record for each organization, and one for
-// each directory.
+// Read reads what is known of some directories: one record for each organization, one for each
+// directory, and those of its guard.
 func Read(ctx context.Context, records *store.Store, directories ...directory.Directory) (map[directory.ID]Known, error) {
 	ids := make([]directory.ID, len(directories))
 	for i, d := range directories {
 		ids[i] = d.ID
 	}
 	last, err := records.LastJobs(ctx, store.Resync, ids...)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := records.OpenHolds(ctx, ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +53,7 @@ func Read(ctx context.Context, records *store.Store, directories ...directory.Di
 			}
 			feeds[d.Organization] = feed
 		}
-		known := Known{CatchUp: feed}
+		known := Known{CatchUp: feed, Holds: holds[d.ID]}
 		if job, ended := last[d.ID]; ended {
 			known.LastResync = &job
 		}
@@ -71,6 +78,9 @@ func (k Known) Facts(d directory.Directory, every Every, credentials []directory
 	}
 	for _, part := range d.PartlySuspended {
 		f.Partly = append(f.Partly, part.Message)
+	}
+	for _, h := range k.Holds {
+		f.Holds = append(f.Holds, fmt.Sprintf("a hold on %s is open since %s, in which %d wait: %s. Look at GET /v1/directories/{id}/holds/%s/items, and approve or reject it", h.Kind, stamp(h.Since), h.Count, h.Message, h.ID))
 	}
 	if last := k.LastResync; last != nil {
 		f.Resync.StartedAt, f.Resync.EndedAt = last.StartedAt, last.EndedAt

@@ -51,6 +51,7 @@ type group struct {
 	read    groupRead
 	plan    plan.Group
 	match   groupMatch
+	guard   groupGuard
 	written groupWritten
 }
 
@@ -119,6 +120,7 @@ func groupStages() []stage[*groupBatch, *group] {
 		{"look up", (*groupBatch).lookUp, false},           // sets plan: groups found by name and who is in them
 		{"decide", (*groupBatch).decide, false},            // sets todo, obstacle, link and match
 		{"claim", (*groupBatch).claimFound, false},         // makes sure that a found group belongs to no other
+		{"guard", (*groupBatch).guard, false},              // sets guard and todo: whether many are taken out at once
 		{"write", (*groupBatch).send, false},               // sets written and link
 		{"conclude", (*groupBatch).end, false},             // sets link: how the group stands
 		{"keep members", (*groupBatch).keepKnown, true},

@@ -41,6 +41,10 @@ func (b *groupBatch) stand(ctx context.Context, g *group) {
 	g.close()
 	g.link = g.plan.Concluded(g.link, g.obstacle)
 	g.link.NextTryAt = time.Time{}
+	if err := b.standHeld(ctx, g); err != nil {
+		b.fail(ctx, g, err)
+		return
+	}
 	g.link.Freed = g.withheld == nil && g.link.Status == directory.Released && g.link.EntraID != ""
 	switch {
 	case g.withheld != nil:
@@ -72,7 +76,7 @@ func (b *groupBatch) checkMissed(ctx context.Context, g *group) {
 }
 
 // keepMembers stores what is now known of the members, and clears the marks. All members
-// stay marked if one is to be retried or if the group has an obstacle.
+// stay marked if one is to be retried or held, or if the group has an obstacle.
 func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 	if err := b.Store.PutMembers(ctx, g.known()...); err != nil {
 		return err
@@ -81,7 +85,7 @@ func (b *groupBatch) keepMembers(ctx context.Context, g *group) error {
 	if g.plan.Link.EntraID != "" && g.link.EntraID == "" { // deleted
 		return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, false)
 	}
-	if g.written.again || g.obstacle != nil || g.withheld != nil {
+	if g.written.again || g.obstacle != nil || g.withheld != nil || g.guard.held != nil {
 		return nil
 	}
 	return b.Store.ClearMarks(ctx, g.read.marked...)

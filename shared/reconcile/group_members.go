@@ -167,17 +167,22 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 		return err
 	}
 	var changes []store.Membership
+	var leaving []directory.UserID
 	for _, m := range known {
 		if m.Wanted {
-			changes = append(changes, store.Membership{User: m.User, Why: why})
+			changes, leaving = append(changes, store.Membership{User: m.User, Why: why}), append(leaving, m.User)
 		}
+	}
+	if err := b.announceEnd(ctx, g, leaving, why); err != nil {
+		return err
 	}
 	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
 	}
 	g.link.ListedAt = time.Time{}
 	gone := !g.plan.Exists && (g.believed || !b.statedAt(g, directory.Removed, anything).IsZero())
-	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, !gone)
+	deleting := b.dir.Settings.DeleteGroups && g.link.EntraID != "" // the guard asks who is in it
+	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, !gone || deleting)
 }
 
 // setMemberships changes memberships and sends tasks for the users: a few who leave to the

@@ -21,7 +21,8 @@ import (
 // Sweep finds what was begun and what nobody works on any more, because a process died
 // or a message was lost, and sends the task that does it: for marks of members, pending
 // notices, actions without a result, connections that were made or ended, notifications
-// that were not sent, settings that were not applied, and retries of many. It reads only the unfinished records of a directory, which are few, and can
+// that were not sent, settings that were not applied, retries of many, and holds that were
+// decided. It reads only the unfinished records of a directory, which are few, and can
 // run at any time and twice at once.
 type Sweep struct {
 	Store *store.Store
@@ -131,6 +132,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	place := begin
 	var failed []error
 	var rollouts []store.Selection
+	var holds []store.Hold
 	for range sweepPages {
 		if !deadline.Allows(ctx, sweepLimit) {
 			break
@@ -146,7 +148,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		if len(page.Items) > 0 {
 			w := sweeping{Sweep: s, directory: id, now: time.Now().UTC(), found: found}
 			failed = append(failed, w.work(ctx, page.Items))
-			rollouts = append(rollouts, w.rollouts...)
+			rollouts, holds = append(rollouts, w.rollouts...), append(holds, w.holds...)
 		}
 		if place = page.Cursor; place == "" {
 			break
@@ -161,6 +163,14 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		}
 		found[store.UnfinishedRollout]++
 		_, _, err := Rollout{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, id, only, sweepPages)
+		failed = append(failed, err)
+	}
+	for _, hold := range holds {
+		if !deadline.Allows(ctx, sweepLimit) {
+			break
+		}
+		found[store.UnfinishedHold]++
+		_, err := HeldTasks{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, hold)
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
@@ -181,6 +191,7 @@ type sweeping struct {
 	watches []store.DomainWatch
 	// rollouts are those whose tasks are to be sent, which are too many for a page.
 	rollouts []store.Selection
+	holds    []store.Hold // likewise
 }
 
 // sweptTask is a subject that is to get a task.
@@ -232,6 +243,9 @@ func (w *sweeping) sort(records []store.Unfinished) {
 			continue
 		case store.UnfinishedRollout:
 			w.rollouts = append(w.rollouts, u.Only)
+			continue
+		case store.UnfinishedHold:
+			w.holds = append(w.holds, u.Hold)
 			continue
 		}
 		if w.about[about] == nil {

@@ -41,18 +41,18 @@ func groupSubject(known store.Group, id directory.ID, now time.Time) sweptSubjec
 // that is parked or released are left for the next change: those that have not ended have
 // records of their own.
 func (s sweptSubject) undone() bool {
-	follows := s.Status == directory.Released
+	follows := s.Status == directory.Released || s.Status == directory.Held
 	if s.connected {
-		follows = s.Status == directory.Synced || s.Status == directory.Parked
+		follows = s.Status == directory.Synced || s.Status == directory.Parked || s.Status == directory.Held
 	}
 	open := len(s.OpenActions) > 0 && !s.ended()
 	return (s.linked || s.connected) && (s.notify || open || !follows)
 }
 
 // ended reports whether the link shows a state that stays until something changes: parked
-// with a reason, or released, also of a user who is connected and gone in JumpCloud.
+// with a reason, held, or released, also of a user who is connected and gone in JumpCloud.
 func (s sweptSubject) ended() bool {
-	return s.Status == directory.Parked || s.Status == directory.Released
+	return s.Status == directory.Parked || s.Status == directory.Held || s.Status == directory.Released
 }
 
 // longestOpen is how long an action may be open while tasks are sent for it. Then nobody
@@ -63,7 +63,7 @@ const longestOpen = 24 * time.Hour
 // or that actions are ended.
 func (w *sweeping) judge(ctx context.Context, s sweptSubject, records []store.Unfinished) (sweptTask, error) {
 	var task sweptTask
-	parked := s.Status == directory.Parked
+	parked := s.Status == directory.Parked || s.Status == directory.Held
 	for _, u := range records {
 		switch u.Kind {
 		case store.OpenAction:

@@ -46,6 +46,9 @@ type Task struct {
 	// Look asks a probe to look also if the directory is not suspended, because somebody was
 	// refused there.
 	Look bool `json:"look,omitempty"`
+	// Held asks to look whether something of the user waits in a hold that nobody asks for any
+	// more.
+	Held bool `json:"held,omitempty"`
 	// Password, if set, asks to set a password instead of bringing the user up to date.
 	Password *SealedPassword `json:"password,omitempty"`
 }
@@ -57,6 +60,7 @@ func (t Task) Due() time.Time { return t.NotBefore }
 // latest cause.
 func (t Task) Join(other Task) Task {
 	t.Memberships, t.Source, t.Compare = t.Memberships || other.Memberships, t.Source || other.Source, t.Compare || other.Compare
+	t.Held = t.Held || other.Held
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
 	t.Cause = t.Cause.Join(other.Cause)
 	if other.PasswordAt.After(t.PasswordAt) {
@@ -90,6 +94,8 @@ type GroupTask struct {
 	Claims    []directory.Claim `json:"claims,omitempty"`
 	NotBefore time.Time         `json:"notBefore,omitzero"`
 	Thought   int               `json:"thought,omitempty"`
+	// Held is as that of a [Task].
+	Held bool `json:"held,omitempty"`
 	// Occurrence names what the task was sent for, as that of a [Task].
 	Occurrence string `json:"-"`
 }
@@ -101,6 +107,7 @@ func (t GroupTask) Due() time.Time { return t.NotBefore }
 // latest cause.
 func (t GroupTask) Join(other GroupTask) GroupTask {
 	t.AllMembers, t.Source, t.Compare = t.AllMembers || other.AllMembers, t.Source || other.Source, t.Compare || other.Compare
+	t.Held = t.Held || other.Held
 	t.Thought, t.Claims = max(t.Thought, other.Thought), slices.Concat(t.Claims, other.Claims)
 	t.Cause = t.Cause.Join(other.Cause)
 	return t

@@ -60,6 +60,7 @@ type user struct {
 	read      userRead
 	plan      plan.User
 	match     userMatch
+	guard     userGuard
 	written   userWritten
 }
 
@@ -148,6 +149,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"claim", (*userBatch).claimFound, false},               // makes sure that a found account belongs to nobody else
 		{"check ids", (*userBatch).checkIDs, false},             // sets todo: no move for an id that is taken
 		{"close open actions", (*userBatch).closeInterrupted, false},
+		{"guard", (*userBatch).guard, false},  // sets guard and todo: whether many lose access at once
 		{"write", (*userBatch).send, false},   // sets written, link and problems
 		{"conclude", (*userBatch).end, false}, // sets link: how the user stands
 		{"doubt first reads", (*userBatch).doubtFailed, true},

@@ -106,6 +106,10 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 	}
 	u.link = u.plan.Concluded(u.link, u.obstacle, u.written.problems)
 	u.link.NextTryAt = time.Time{}
+	if err := b.standHeld(ctx, u); err != nil {
+		b.fail(ctx, u, err)
+		return
+	}
 	u.endStranded(u.standing(), u.read.stranded)
 	if err := b.awaitDomain(ctx, u); err != nil {
 		b.fail(ctx, u, err)

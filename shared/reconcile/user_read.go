@@ -65,7 +65,8 @@ func (b *userBatch) judgeUser(ctx context.Context, u *user) error {
 	}
 	link, _ := u.known.Link(b.dir.ID)
 	access := link.State == directory.Enabled || link.Unconfirmed != nil || len(u.known.Paths(b.dir.ID))+len(u.read.groups) > 0 || u.read.held
-	believed := link.Status == directory.Released && link.Reason == directory.Deleted && link.State != directory.Enabled
+	believed := link.Status == directory.Released && link.Reason == directory.Deleted && link.State != directory.Enabled ||
+		link.Status == directory.Held && link.HeldFor == directory.Deleted
 	if !access || believed {
 		u.read.unjudged = !believed && b.statedAt(u, directory.Removed, anything).IsZero()
 		return nil

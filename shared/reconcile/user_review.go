@@ -26,11 +26,7 @@ type Review struct {
 // JumpCloud has; nil if it does not show the user, which the task makes sure of. A user who
 // is pending has a task, unless that is forgotten.
 func (r Review) Differs(id directory.UserID, found *directory.User, now time.Time) bool {
-	b := &userBatch{siblings: r.Records.Siblings, excluded: r.Records.Excluded}
-	b.dir = r.Records.Directory
-	u := &user{known: r.Records.Users[id], excluded: r.Records.Excluded.Members[id]}
-	u.attempt.Task = Task{Directory: b.dir.ID, User: id}
-	u.connected, u.read.source = b.howConnected(u.known), found
+	b, u := r.of(id, found)
 	link, linked := u.known.Link(b.dir.ID)
 	switch {
 	case !linked && !u.connected.Here:
@@ -50,6 +46,30 @@ func (r Review) Differs(id directory.UserID, found *directory.User, now time.Tim
 		return u.losesAnything(b.dir.ID)
 	}
 	return b.differs(u, r)
+}
+
+// of is the work on a user, as far as it is known.
+func (r Review) of(id directory.UserID, found *directory.User) (*userBatch, *user) {
+	b := &userBatch{siblings: r.Records.Siblings, excluded: r.Records.Excluded}
+	b.dir = r.Records.Directory
+	u := &user{known: r.Records.Users[id], excluded: r.Records.Excluded.Members[id]}
+	u.attempt.Task = Task{Directory: b.dir.ID, User: id}
+	u.connected, u.read.source = b.howConnected(u.known), found
+	return b, u
+}
+
+// TakesAccess is why a task for a user would disable an open account, as far as our records and
+// JumpCloud say; "" if it would not, or if the directory has no guard.
+func (r Review) TakesAccess(id directory.UserID, found *directory.User) directory.Reason {
+	b, u := r.of(id, found)
+	u.link, _ = u.known.Link(b.dir.ID)
+	if b.dir.Settings.Guard.Off() || u.link.State != directory.Enabled || u.link.EntraID == "" || b.whyExcluded(u) != nil {
+		return ""
+	}
+	if desired := directory.Desire(found, u.connected, b.settings(u.known)); desired.State == directory.Disabled && !desired.KeepsFound {
+		return desired.Reason
+	}
+	return ""
 }
 
 // longestQueued is how long a task may wait for its turn: a first connection of very many

@@ -17,6 +17,8 @@ type differing struct {
 	group directory.GroupID
 	// standing is how its link stood when it was compared.
 	standing directory.Standing
+	// takes is why the user is to lose access; "" if the user is not.
+	takes directory.Reason
 }
 
 // here names the present step, in which something is found.
@@ -31,8 +33,8 @@ func (r *run) record(ctx context.Context, began time.Time, all []differing, repo
 	}
 	wanted := make([]store.Finding, len(all))
 	for i, d := range all {
-		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here(), Reported: reported}
-		if d.standing.Status == directory.Parked {
+		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here(), Reported: reported, Takes: d.takes}
+		if d.standing.Status == directory.Parked || d.standing.Status == directory.Held {
 			wanted[i].Parked = d.standing.Reason
 		}
 	}
@@ -64,15 +66,26 @@ func (r *run) count(f store.Finding) {
 	}
 }
 
-// sendUsers stores users that differ and sends their tasks. With a connection source they
-// read that too.
+// sendUsers stores users that differ and sends their tasks, except for those who are to lose
+// access: they are announced together at the end.
 func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) error {
 	if err := r.record(ctx, began, all, false); err != nil {
 		return err
 	}
-	tasks := make([]reconcile.Task, len(all))
-	for i, d := range all {
-		tasks[i] = reconcile.Task{Directory: r.dir.ID, User: d.user, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
+	var users []directory.UserID
+	for _, d := range all {
+		if d.takes == "" || r.job.Kind == store.Plan { // nobody loses anything by a plan
+			users = append(users, d.user)
+		}
+	}
+	return r.sendTasks(ctx, users)
+}
+
+// sendTasks sends tasks for users. With a connection source they read that too.
+func (r *run) sendTasks(ctx context.Context, users []directory.UserID) error {
+	tasks := make([]reconcile.Task, len(users))
+	for i, id := range users {
+		tasks[i] = reconcile.Task{Directory: r.dir.ID, User: id, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
 	}
 	return reconcile.Enqueue(ctx, r.Users, tasks...)
 }

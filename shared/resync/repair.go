@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
 
@@ -27,7 +28,7 @@ type tally struct{ all, differ, repaired, parked, again, reported, open int }
 // add adds a finding whose link stands so now. Somebody who was parked is a difference only if
 // that is over, and what is only to be reported only as long as it is there.
 func (t *tally) add(f store.Finding, now directory.Standing) {
-	over, parked := worked(f, now), now.Status == directory.Parked
+	over, parked := worked(f, now), now.Status == directory.Parked || now.Status == directory.Held
 	t.all++
 	if !over {
 		t.open++
@@ -49,6 +50,13 @@ func (t *tally) add(f store.Finding, now directory.Standing) {
 // stepRepair checks whether the tasks were worked on, and ends the job when all were, or when
 // it has waited long enough.
 func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, err error) {
+	if !r.place.Announced {
+		if err := r.announceLeavers(ctx); err != nil {
+			return 0, false, err
+		}
+		r.place.Announced = true
+		return 0, false, r.save(ctx)
+	}
 	state, err := r.checkFindings(ctx)
 	if err != nil {
 		return 0, false, err
@@ -61,6 +69,37 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 		return 0, true, r.end(ctx, store.JobFinished, sentence(r.job, state.open))
 	}
 	return repairStep, waited >= patientRepair, r.save(ctx)
+}
+
+// announceLeavers announces everybody who is to lose access, as the comparison found, and sends
+// their tasks: whoever is too many for the guard of the directory is held from the first on.
+func (r *run) announceLeavers(ctx context.Context) error {
+	var leavers []reconcile.Leaver
+	for cursor := ""; ; {
+		page, err := r.Store.ListFindings(ctx, r.job.ID, findingsPage, cursor)
+		if err != nil {
+			return err
+		}
+		for _, f := range page.Items {
+			if f.Takes != "" {
+				leavers = append(leavers, reconcile.Leaver{User: f.User, Reason: f.Takes})
+			}
+		}
+		if cursor = page.Cursor; cursor == "" {
+			break
+		}
+	}
+	if len(leavers) == 0 {
+		return nil
+	}
+	if err := (reconcile.Parts{Store: r.Store, Metrics: r.Metrics}).Announce(ctx, r.dir, r.cause(), leavers); err != nil {
+		return err
+	}
+	users := make([]directory.UserID, len(leavers))
+	for i, l := range leavers {
+		users[i] = l.User
+	}
+	return r.sendTasks(ctx, users)
 }
 
 // checkFindings checks everything that the job found.

@@ -199,7 +199,7 @@ func (r *run) compareSome(ctx context.Context, began time.Time, users []director
 	for _, id := range users {
 		if review.Differs(id, known[id], began) {
 			link, _ := records.Users[id].Link(r.dir.ID)
-			all = append(all, differing{user: id, standing: link.Standing})
+			all = append(all, differing{user: id, standing: link.Standing, takes: review.TakesAccess(id, known[id])})
 		}
 	}
 	return r.sendUsers(ctx, began, all)

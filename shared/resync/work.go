@@ -112,6 +112,8 @@ type place struct {
 	Blockers blockersPlace `json:"blockers,omitzero"`
 	Users    usersPlace    `json:"users,omitzero"`
 	Members  membersPlace  `json:"members,omitzero"`
+	// Announced says that those who are to lose access were announced, and got their tasks.
+	Announced bool `json:"announced,omitempty"`
 }
 
 // takeUp takes the lease, and begins the job if nobody has before.

@@ -70,7 +70,7 @@ func (r Recording) writes() ([]Write, error) {
 
 // leavesOpen reports whether the link says that something is left to do which no action
 // says: users are to be notified, or it names an action of an earlier recording. A link
-// that is parked or released may name one for as long as it stays so: the next change
+// that is parked, held or released may name one for as long as it stays so: the next change
 // compares what the action wrote.
 func (r Recording) leavesOpen() bool {
 	standing, notify := r.Link.Standing, false
@@ -78,7 +78,7 @@ func (r Recording) leavesOpen() bool {
 		standing, notify = r.Group.Standing, r.Group.NotifyPending
 	}
 	open := standing.OpenActions
-	if standing.Status == directory.Parked || standing.Status == directory.Released {
+	if standing.Status == directory.Parked || standing.Status == directory.Held || standing.Status == directory.Released {
 		open = nil
 	}
 	begun := func(id string) bool {

@@ -59,5 +59,8 @@ func TestRecordsKeepTheirFormat(t *testing.T) {
 	goldentest.Kept(t, "seen", goldentest.Filled[Seen]())
 	goldentest.Kept(t, "credential-notice", goldentest.Filled[CredentialNotice]())
 	goldentest.Kept(t, "credential-check", goldentest.Filled[credentialCheck]())
+	goldentest.Kept(t, "hold", goldentest.Filled[Hold]())
+	goldentest.Kept(t, "held-item", goldentest.Filled[HeldItem]())
+	goldentest.Kept(t, "counter", goldentest.Filled[Counter]())
 	goldentest.Kept(t, "action", goldentest.Filled[plan.Action]())
 }

@@ -261,6 +261,9 @@ type Finding struct {
 	Parked directory.Reason `json:"parked,omitempty"`
 	// Reported says that the directory only wants to know what was found.
 	Reported bool `json:"reported,omitempty"`
+	// Takes is why the user is to lose access, whose task is sent only once the comparison has
+	// ended; "" if the user is not.
+	Takes directory.Reason `json:"takes,omitempty"`
 }
 
 // Differs reports whether the user or the group differed, to be repaired. One that was parked
@@ -275,6 +278,9 @@ func (f Finding) After(earlier Finding) Finding {
 	f.Reported = (f.Reported || earlier.Reported) && !differs
 	if earlier.Parked == "" || differs {
 		f.Parked = ""
+	}
+	if f.Takes == "" {
+		f.Takes = earlier.Takes
 	}
 	return f
 }

@@ -6,6 +6,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/goldentest"
+	"entrasync/shared/plan"
 )
 
 // No two sorts of records have the same key part: in one partition a list of the one
@@ -15,7 +16,7 @@ func TestKeyPartsAreDistinct(t *testing.T) {
 	for _, part := range []string{
 		organizationPart, directoryPart, userPart, connectionPart, linkPart, actionPart, tenantPart, entraPart, passwordPart, groupPart,
 		memberPart, dirtyPart, withinPart, noticePart, leasePart, doubtPart, waitPart, listPart, unfinishedPart, sweepPart, strandedPart, importPart, importedPart,
-		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart, waitingPart, healthPart, authorizationPart,
+		jobPart, changesPart, catchUpPart, seenPart, credentialPart, excludedPart, waitingPart, healthPart, guardPart, authorizationPart,
 	} {
 		if seen[part] {
 			t.Errorf("two key parts are %q, want each once", part)
@@ -48,6 +49,8 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"exclusion": exclusionKey(id, group), "excluded": excludedKey(id, group, user),
 		"credential notice": credentialNoticeKey(organization), "credential notice of the deployment": credentialNoticeKey(""), "credential check": credentialCheckKey,
 		"waiting": {PK: waitingPK(id), SK: Waiting{Kind: "user", ID: "id"}.prefix()}, "urgent waiting": {PK: waitingPK(id), SK: Waiting{Kind: "group", ID: "id", Urgent: true}.prefix()},
+		"counter": counterKey(id, plan.Removals, ""), "counter of a group": counterKey(id, plan.Removals, group), "hold": holdKey(id, "id"),
+		"held": HeldItem{Directory: id, Kind: plan.Suspensions, User: user}.key(), "held in a group": HeldItem{Directory: id, Kind: plan.Removals, Account: account, Group: group}.key(),
 		"action": {PK: organizationPK(organization) + "#" + actionPart, SK: "id"},
 	})
 }

@@ -59,6 +59,7 @@ const (
 	excludedPart     = "EX"
 	waitingPart      = "SU"
 	healthPart       = "HL"
+	guardPart        = "GD"
 
 	authorizationPart = "AU"
 )

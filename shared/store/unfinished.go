@@ -24,6 +24,7 @@ type Unfinished struct {
 	Action plan.Action       // of kind OpenAction
 	Only   Selection         // of kind UnfinishedRollout
 	Watch  DomainWatch       // of kind AwaitedDomain
+	Hold   Hold              // of kind UnfinishedHold
 
 	key     Key
 	version int64
@@ -42,6 +43,8 @@ const (
 	UnfinishedRollout UnfinishedKind = "rollout"
 	// AwaitedDomain is a watch. It has neither a user nor a group.
 	AwaitedDomain UnfinishedKind = "domain"
+	// UnfinishedHold has neither a user nor a group.
+	UnfinishedHold UnfinishedKind = "hold"
 )
 
 // How long after a record was written it is due: longer than the work on it takes, with a
@@ -149,6 +152,11 @@ func readUnfinished(item Item) (u Unfinished, err error) {
 	if u.Kind == AwaitedDomain {
 		u.Watch, err = decode[DomainWatch](item)
 		u.Watch.Version = item.Version
+		return u, err
+	}
+	if u.Kind == UnfinishedHold {
+		u.Hold, err = decode[Hold](item)
+		u.Hold.Version = item.Version
 		return u, err
 	}
 	m, err := decode[Mark](item) // a check has the same fields

@@ -1,0 +1,344 @@
+package groups_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// guarded sets the guard of the directory.
+func (f *fixture) guarded(count, percent, minimum int) {
+	f.t.Helper()
+	f.settings(func(s *directory.Settings) {
+		s.Guard = directory.Guard{MaxCount: &count, MaxPercent: percent, Minimum: minimum, Window: "1h"}
+	})
+}
+
+// team makes people and a connected group of them in Entra; with direct they are connected
+// directly, too.
+func (f *fixture) team(direct bool, names ...string) (directory.GroupID, []directory.UserID) {
+	f.t.Helper()
+	var ids []directory.UserID
+	for _, name := range names {
+		id := f.person(name)
+		if ids = append(ids, id); direct {
+			f.must(f.store.Connect(context.Background(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
+		}
+	}
+	group := f.group("Sales", ids...)
+	f.run(group)
+	f.finish()
+	return group, ids
+}
+
+// leave takes users out of a group in JumpCloud and handles the events.
+func (f *fixture) leave(group directory.GroupID, ids ...directory.UserID) {
+	f.t.Helper()
+	for _, id := range ids {
+		f.must(f.jumpcloud.RemoveMember(string(group), string(id)))
+	}
+	f.changed(ids...)
+	f.finish()
+}
+
+// openHold is the one open hold, and who is in it.
+func (f *fixture) openHold() (store.Hold, []store.HeldItem) {
+	f.t.Helper()
+	list, err := f.store.Holds(context.Background(), f.directory.ID, store.HoldOpen, 0, "")
+	f.must(err)
+	if len(list.Items) != 1 {
+		f.t.Fatalf("%d holds are open, want 1: %+v", len(list.Items), list.Items)
+	}
+	items, err := f.store.HeldItems(context.Background(), list.Items[0].ID, 0, "")
+	f.must(err)
+	if len(items.Items) != list.Items[0].Count {
+		f.t.Errorf("%d wait in the hold, and it counts %d", len(items.Items), list.Items[0].Count)
+	}
+	return list.Items[0], items.Items
+}
+
+// decide decides a hold and does the tasks.
+func (f *fixture) decide(hold store.Hold, status store.HoldStatus) {
+	f.t.Helper()
+	hold, err := f.store.DecideHold(context.Background(), f.directory.ID, hold.ID, status, func(h *store.Hold) {
+		h.By, h.Note, h.ExpiresAt = "Ada", "it was said so", time.Now().UTC().Add(time.Hour)
+	})
+	f.must(err)
+	_, err = reconcile.HeldTasks{Store: f.store, Users: &f.userTasks, Groups: &f.groups}.Send(context.Background(), hold)
+	f.must(err)
+	f.finish()
+}
+
+// disabled counts the accounts of some users that are disabled in Entra.
+func (f *fixture) disabled(ids ...directory.UserID) (n int) {
+	f.t.Helper()
+	for _, id := range ids {
+		if user, found := f.tenant.User(string(f.userLink(id).EntraID)); found && !user.AccountEnabled {
+			n++
+		}
+	}
+	return n
+}
+
+// Whoever would be taken out of a security group is counted before anybody is: by number, and
+// by the share of that group. Others are added meanwhile.
+func TestTooManyAreNotTakenOutOfAGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		count, percent int
+		says           string
+	}{
+		"by number": {3, 100, "4 people would lose access within 1h"}, "by the share": {100, 50, "4 of 6 members would be taken out of the group"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(c.count, c.percent, 0)
+				group, ids := f.team(true, "ann", "bob", "cat", "dan", "eve", "fay")
+				f.leave(group, ids[0])
+				if got, want := f.names(group), []string{"bob", "cat", "dan", "eve", "fay"}; !slices.Equal(got, want) {
+					t.Fatalf("after one left %v are in the group, want %v", got, want)
+				}
+				f.leave(group, ids[1:4]...)
+				link := f.link(group)
+				if got := f.names(group); len(got) != 5 || link.Status != directory.Held || link.Reason != directory.HeldRemovals || !strings.Contains(link.Message, c.says) {
+					t.Errorf("%v are in the group, and its link is %s %s: %s; want it held with all five, and %q", got, link.Status, link.Reason, link.Message, c.says)
+				}
+				hold, items := f.openHold()
+				if link.Hold != hold.ID || len(items) != 3 || items[0].Action != plan.RemoveMembers || items[0].Group != group || items[0].GroupName != "Sales" || items[0].Name != "bob@contoso.example" {
+					t.Errorf("in the hold %s wait %+v, want bob, cat and dan, who would be taken out of Sales", hold.ID, items)
+				}
+				gus := f.person("gus")
+				f.must(f.jumpcloud.AddMember(string(group), string(gus)))
+				f.must(f.jumpcloud.AddMember(string(group), string(ids[3]))) // dan is back
+				f.changed(gus, ids[3])
+				f.finish()
+				if got, want := f.names(group), []string{"bob", "cat", "dan", "eve", "fay", "gus"}; !slices.Equal(got, want) {
+					t.Errorf("%v are in the group, want %v", got, want)
+				}
+				if _, items := f.openHold(); len(items) != 2 {
+					t.Errorf("%+v wait, want bob and cat only", items)
+				}
+				f.decide(hold, store.HoldApproved)
+				if got, want := f.names(group), []string{"dan", "eve", "fay", "gus"}; !slices.Equal(got, want) {
+					t.Errorf("after the approval %v are in the group, want %v", got, want)
+				}
+				if link := f.link(group); link.Status != directory.Synced || link.Hold != "" {
+					t.Errorf("the link is %+v, want it synced", link)
+				}
+			})
+		})
+	}
+}
+
+// A rejection leaves the members in the group, and is not asked again.
+func TestARejectionLeavesMembersInTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(0, 100, 0)
+		group, ids := f.team(true, "ann", "bob", "cat")
+		f.leave(group, ids[:2]...)
+		hold, _ := f.openHold()
+		f.decide(hold, store.HoldRejected)
+		f.run(group)
+		f.finish()
+		if link := f.link(group); link.Reason != directory.HoldRejected || len(f.names(group)) != 3 {
+			t.Errorf("%v are in the group, and its link is %+v; want all, and that it was rejected", f.names(group), link)
+		}
+		f.must(f.jumpcloud.AddMember(string(group), string(ids[0])))
+		f.must(f.jumpcloud.AddMember(string(group), string(ids[1])))
+		f.changed(ids[:2]...)
+		f.finish()
+		if link := f.link(group); link.Status != directory.Synced || link.Hold != "" {
+			t.Errorf("the link is %+v, want it synced when both are back", link)
+		}
+		f.leave(group, ids[0])
+		if again, items := f.openHold(); again.ID == hold.ID || len(items) != 1 {
+			t.Errorf("in %s wait %+v, want ann in another hold than %s", again.ID, items, hold.ID)
+		}
+	})
+}
+
+// A group that is disconnected, or gone in JumpCloud, is announced: the hold begins before
+// anybody loses access, and has everybody whose last path it is.
+func TestADisconnectedGroupIsAnnounced(t *testing.T) {
+	for name, c := range map[string]struct {
+		end    func(f *fixture, group directory.GroupID) reconcile.GroupTask
+		reason directory.Reason
+	}{
+		"disconnected": {func(f *fixture, group directory.GroupID) reconcile.GroupTask {
+			f.disconnect(group)
+			return reconcile.GroupTask{Group: group, Cause: plan.Cause{Type: "disconnected", At: time.Now().UTC()}}
+		}, directory.GroupDisconnected},
+		"gone": {func(f *fixture, group directory.GroupID) reconcile.GroupTask {
+			f.must(f.jumpcloud.DeleteGroup(string(group)))
+			return reconcile.GroupTask{Group: group, Claims: []directory.Claim{{Kind: directory.Removed, Group: group, At: time.Now().UTC()}},
+				Cause: plan.Cause{Type: "group_delete", At: time.Now().UTC(), Event: true}}
+		}, directory.GroupDeleted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(4, 100, 0)
+				group, ids := f.team(false, "ann", "bob", "cat", "dan", "eve", "fay")
+				f.must(f.store.Connect(t.Context(), f.directory.ID, ids[0], directory.Direct, time.Now().UTC()))
+				f.handle(f.message(c.end(f, group), 1))
+				if _, items := f.openHold(); len(items) != 5 || !items[0].Announced || items[0].Reason != c.reason || items[0].Name != "bob@contoso.example" {
+					t.Errorf("before any task was done %+v wait, want the five who have no other path", items)
+				}
+				f.finish()
+				hold, items := f.openHold()
+				if n := f.disabled(ids...); n != 0 || len(items) != 5 || hold.Cause.Type == "" {
+					t.Errorf("%d accounts are disabled and %d wait, want none and 5", n, len(items))
+				}
+				for _, id := range ids[1:] {
+					if link := f.userLink(id); link.Status != directory.Held || link.Reason != directory.HeldRemovals {
+						t.Errorf("the link is %+v, want it held", link)
+					}
+				}
+				f.decide(hold, store.HoldApproved)
+				if n := f.disabled(ids...); n != 5 || f.userLink(ids[0]).Status != directory.Synced {
+					t.Errorf("after the approval %d accounts are disabled, want the five", n)
+				}
+			})
+		})
+	}
+}
+
+// If the cause ends before anybody decides, nobody waits any more; also if the tasks for those
+// who were announced were lost: the sweep sends others.
+func TestWhoWasAnnouncedIsForgottenWithTheCause(t *testing.T) {
+	for name, lost := range map[string]bool{"the tasks came": false, "they were lost": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(2, 100, 0)
+				group, ids := f.team(false, "ann", "bob", "cat")
+				f.disconnect(group)
+				f.handle(f.message(reconcile.GroupTask{Group: group}, 1))
+				if lost {
+					f.userTasks.take()
+				}
+				f.finish()
+				f.openHold()
+				f.connect(group)
+				f.run(group)
+				if lost {
+					f.userTasks.take()
+				}
+				f.finish()
+				for range 2 {
+					time.Sleep(11 * time.Minute)
+					f.sweep()
+					f.finish()
+				}
+				list, err := f.store.Holds(t.Context(), f.directory.ID, "", 0, "")
+				f.must(err)
+				if len(list.Items) != 1 || list.Items[0].Status != store.HoldOver || f.disabled(ids...) != 0 {
+					t.Errorf("the holds are %+v and %d are disabled, want the one to be over and nobody disabled", list.Items, f.disabled(ids...))
+				}
+				for _, id := range ids {
+					if link := f.userLink(id); link.Status != directory.Synced || link.Hold != "" {
+						t.Errorf("the link is %+v, want it synced", link)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A group that is emptied in JumpCloud takes access only after several reads agree; the hold
+// begins with the first of them then, although each user is judged alone.
+func TestAnEmptiedGroupIsHeldFromTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(4, 100, 0)
+		group, ids := f.team(false, "ann", "bob", "cat", "dan", "eve", "fay")
+		for _, id := range ids {
+			f.must(f.jumpcloud.RemoveMember(string(group), string(id)))
+		}
+		f.run(group) // no event came
+		f.finish()
+		if _, items := f.openHold(); f.disabled(ids...) != 0 {
+			t.Errorf("%d are disabled and %d wait, want nobody disabled", f.disabled(ids...), len(items))
+		}
+	})
+}
+
+// The deletion of a security group takes everybody out of it.
+func TestTheDeletionOfAGroupIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(2, 100, 0)
+		f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+		group, _ := f.team(true, "ann", "bob", "cat")
+		f.disconnect(group)
+		f.handle(f.message(reconcile.GroupTask{Group: group}, 1))
+		f.finish()
+		hold, items := f.openHold()
+		link := f.link(group)
+		if len(f.names(group)) != 3 || link.Status != directory.Held || link.Freed || len(items) != 3 || items[0].Action != plan.DeleteGroup {
+			t.Errorf("the group has %v, its link is %+v and %+v wait; want it there and held", f.names(group), link, items)
+		}
+		f.decide(hold, store.HoldApproved)
+		if link := f.link(group); link.EntraID != "" || link.Status != directory.Released {
+			t.Errorf("the link is %+v, want the group deleted", link)
+		}
+	})
+}
+
+// Who is disabled and taken out of groups counts once, and the removal of a disabled account
+// does not count.
+func TestALeaverCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(2, 100, 0)
+		group, ids := f.team(false, "ann", "bob", "cat", "dan")
+		f.leave(group, ids[0], ids[1])
+		if got := f.names(group); f.disabled(ids...) != 2 || len(got) != 2 {
+			t.Errorf("%d are disabled and %v in the group, want two each", f.disabled(ids...), got)
+		}
+		f.leave(group, ids[2])
+		f.openHold()
+		if got := f.names(group); f.disabled(ids...) != 2 || len(got) != 2 {
+			t.Errorf("%d are disabled and %v in the group, want still two each", f.disabled(ids...), got)
+		}
+	})
+}
+
+// The process dies at any call while a group that is too large is disconnected: nobody loses
+// access, and everybody waits.
+func TestTheProcessDiesWhileAGroupIsAnnounced(t *testing.T) {
+	for n, died := 1, true; died; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.guarded(2, 100, 0)
+			group, ids := f.team(false, "ann", "bob", "cat")
+			f.disconnect(group)
+			m := f.message(reconcile.GroupTask{Group: group}, 1)
+			died = f.diesAt(n, m)
+			time.Sleep(6 * time.Minute)
+			f.handle(m)
+			f.finish()
+			for range 2 {
+				time.Sleep(11 * time.Minute)
+				f.sweep()
+				f.finish()
+			}
+			hold, items := f.openHold()
+			if len(items) != 3 || f.disabled(ids...) != 0 {
+				t.Errorf("call %d: %d wait in %s and %d are disabled, want all three and nobody", n, len(items), hold.ID, f.disabled(ids...))
+			}
+		})
+		if n > 300 {
+			t.Fatal("an attempt takes more than 300 calls, want fewer")
+		}
+	}
+}

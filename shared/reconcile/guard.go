@@ -1,0 +1,322 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/store"
+)
+
+// The guard stops a mistake in JumpCloud before it takes access from many (directory.Guard).
+// Who would lose access is counted before the action is recorded: an attempt that dies after
+// that counts the same person once. What would be too much waits in a hold (store.Hold): the
+// links say so, everything else goes on, and a person approves or rejects it.
+
+// HeldCause is the type of the cause of the tasks that are sent for what waits in a hold.
+const HeldCause = "hold"
+
+// question asks the guard of a directory whether some people may lose access by actions of
+// one kind.
+type question struct {
+	dir   directory.Directory
+	kind  plan.HoldKind
+	items []store.HeldItem // what would wait of each, in the order in which they are to pass
+	// together says that it is one cause: all may pass, or nobody does.
+	together bool
+	// announces says that they are not to lose access at this moment, but will: nobody is
+	// counted.
+	announces bool
+	// expected is how many others are likely to lose access by the same cause.
+	expected int
+	// group, if it is not "", is the one out of which they are taken, and members counts who is
+	// in it.
+	group   directory.GroupID
+	members func(context.Context) (int, error)
+}
+
+// verdict is the answer for one of them.
+type verdict struct {
+	// hold is the one in which the action waits; nil: it is to be done.
+	hold *store.Hold
+	// kept is what waits, or waited, of the action; nil if nothing does.
+	kept *store.HeldItem
+}
+
+// rejected reports whether a person decided that the action is not to be done.
+func (v verdict) rejected() bool { return v.hold != nil && v.hold.Status == store.HoldRejected }
+
+// guard answers a question. The answers are in the order of its items.
+func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
+	if p.Plans { // it shows what would be asked for
+		q.dir.Settings.Guard.MaxCount = nil
+	}
+	answers := make([]verdict, 0, len(q.items))
+	everybody := make([]string, len(q.items))
+	for i, item := range q.items {
+		everybody[i] = item.Person()
+	}
+	for some := range slices.Chunk(q.items, store.MaxHeld) {
+		j := judgement{Parts: p, question: q, everybody: everybody}
+		j.items = some
+		err := store.Contended(ctx, func() error { return j.judge(ctx) })
+		if err != nil {
+			return nil, err
+		}
+		j.report(ctx)
+		answers = append(answers, j.answers...)
+	}
+	return answers, nil
+}
+
+// judgement is the work on a question, or on a part of a long one.
+type judgement struct {
+	Parts
+	question
+	everybody []string // whom the whole question is about
+
+	now     time.Time
+	known   store.GuardRecords
+	answers []verdict
+	change  store.GuardChange
+	begun   bool // a hold
+}
+
+// judge reads what is known, decides, and stores the decision.
+func (j *judgement) judge(ctx context.Context) (err error) {
+	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
+	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
+		return err
+	}
+	guard := j.dir.Settings.Guard
+	j.known.Count.People = j.known.Count.People.Within(guard.Span(), j.now)
+	j.known.OfGroup.People = j.known.OfGroup.People.Within(guard.Span(), j.now)
+	var fresh []int // of whom nothing is known yet
+	for i, item := range j.items {
+		if j.fromBefore(i, item) {
+			continue
+		}
+		fresh = append(fresh, i)
+	}
+	if err := j.decide(ctx, fresh); err != nil {
+		return err
+	}
+	j.change.Known = j.known
+	if !j.change.Counts && len(j.change.Items) == 0 {
+		return nil
+	}
+	return j.Store.KeepGuard(ctx, j.change, j.now)
+}
+
+// fromBefore answers for one of whom something is known already, and reports whether that is
+// so.
+func (j *judgement) fromBefore(i int, item store.HeldItem) bool {
+	kept, waited := j.known.Items[item.About()]
+	if waited {
+		j.answers[i].kept = &kept
+	}
+	if j.dir.Settings.Guard.Off() {
+		return true
+	}
+	if hold, found := j.known.Holds[kept.Hold]; waited && found && j.fromHold(i, item, &kept, &hold) {
+		return true
+	}
+	counted := j.known.Count.People.Has(item.Person()) && (j.group == "" || j.known.OfGroup.People.Has(item.Person()))
+	if counted && !j.announces && !j.known.Count.People.Lately(item.Person(), j.now) {
+		j.count(i)
+	}
+	return counted
+}
+
+// fromHold answers for one who waits in a hold, or waited there when it was decided, and
+// reports whether that is the answer.
+func (j *judgement) fromHold(i int, item store.HeldItem, kept *store.HeldItem, hold *store.Hold) bool {
+	same := kept.Reason == item.Reason
+	switch {
+	case hold.Approves(j.now):
+	case hold.Status == store.HoldRejected && same:
+		j.answers[i].hold = hold
+	case hold.Status == store.HoldOpen:
+		j.answers[i].hold = hold
+		if tried := kept.Announced && !j.announces; tried || !same {
+			kept.Reason, kept.Action, kept.Announced = item.Reason, item.Action, kept.Announced && !tried
+			j.change.Items = append(j.change.Items, *kept)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// decide answers for those of whom nothing is known: they join the hold that is open, or begin
+// one, or are counted.
+func (j *judgement) decide(ctx context.Context, fresh []int) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	if hold, found := j.known.Holds[j.known.Count.Open]; found && hold.Status == store.HoldOpen {
+		j.join(&hold, fresh)
+		return nil
+	}
+	if j.together {
+		why, err := j.exceeds(ctx, j.everybody...)
+		switch {
+		case err != nil:
+			return err
+		case why != "":
+			j.begin(why, fresh)
+		case !j.announces:
+			j.count(fresh...)
+		}
+		return nil
+	}
+	for n, i := range fresh {
+		why, err := j.exceeds(ctx, j.items[i].Person())
+		switch {
+		case err != nil:
+			return err
+		case why != "":
+			j.begin(why, fresh[n:])
+			return nil
+		}
+		j.count(i)
+	}
+	return nil
+}
+
+// count counts some as people who lose access now.
+func (j *judgement) count(some ...int) {
+	for _, i := range some {
+		person := j.items[i].Person()
+		j.known.Count.People = j.known.Count.People.With(j.now, person)
+		if j.group != "" {
+			j.known.OfGroup.People = j.known.OfGroup.People.With(j.now, person)
+		}
+	}
+	j.change.Counts = true
+}
+
+// begin begins a hold, which some join.
+func (j *judgement) begin(why string, some []int) {
+	hold := store.Hold{ID: uuid.Must(uuid.NewV7()).String(), Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause}
+	j.known.Count.Open, j.change.Counts, j.begun = hold.ID, true, true
+	j.join(&hold, some)
+}
+
+// join has some wait in a hold.
+func (j *judgement) join(hold *store.Hold, some []int) {
+	for _, i := range some {
+		item := j.items[i]
+		item.Hold, item.Directory, item.Kind, item.Since, item.Announced = hold.ID, j.dir.ID, j.kind, j.now, j.announces
+		item.Version = j.known.Items[item.About()].Version
+		j.change.Items = append(j.change.Items, item)
+		j.answers[i] = verdict{hold: hold, kept: &item}
+	}
+	hold.Count += len(some)
+	if j.announces { // if no task comes to one of them, the sweep sends one
+		hold.Passes = max(hold.Passes, 1)
+	}
+	j.change.Hold = hold
+}
+
+// exceeds says why it would be too much if some more people lost access; "" if it would not.
+func (j *judgement) exceeds(ctx context.Context, people ...string) (string, error) {
+	guard, next := j.dir.Settings.Guard, j.known.Count.People.Next(people...)+j.expected
+	if guard.ExceedsCount(next) {
+		return fmt.Sprintf("%s within %s, and the guard of this directory lets %d (maxCount)", j.wouldLose(next), guard.Window, *guard.MaxCount), nil
+	}
+	if j.group != "" {
+		inGroup := j.known.OfGroup.People.Next(people...)
+		if inGroup <= guard.Minimum {
+			return "", nil
+		}
+		all, err := j.members(ctx)
+		if err != nil {
+			return "", err
+		}
+		all += len(j.known.OfGroup.People) // who was taken out already
+		if guard.ExceedsShare(inGroup, all) {
+			return fmt.Sprintf("%d of %d members would be taken out of the group %s within %s, and the guard of this directory lets %d %% (maxPercent)", inGroup, all, j.group, guard.Window, guard.MaxPercent), nil
+		}
+		return "", nil
+	}
+	if next <= guard.Minimum {
+		return "", nil
+	}
+	linked, err := j.linked(ctx, next)
+	if err != nil || !guard.ExceedsShare(next, linked) {
+		return "", err
+	}
+	return fmt.Sprintf("%s of %d linked users within %s, and the guard of this directory lets %d %% (maxPercent)", j.wouldLose(next), linked, guard.Window, guard.MaxPercent), nil
+}
+
+// wouldLose says how many people would lose access.
+func (j *judgement) wouldLose(people int) string {
+	what := "would lose access"
+	if j.kind == plan.Suspensions {
+		what = "would be suspended"
+	}
+	return fmt.Sprintf("%d people %s", people, what)
+}
+
+// linked counts the linked users of the directory: all, or as many as are enough so that so
+// many people are no more than the share.
+func (j *judgement) linked(ctx context.Context, next int) (int, error) {
+	enough := j.dir.Settings.Guard.Enough(next)
+	if count := j.known.Count; enough > 0 && count.Linked >= enough && j.now.Sub(count.LinkedAt) < j.dir.Settings.Guard.Span() {
+		return count.Linked, nil
+	}
+	if enough == 0 { // the number is for the message
+		enough = next
+	}
+	linked, err := j.Store.LinkedUsers(ctx, j.dir.ID, j.known.Count.People, enough)
+	j.known.Count.Linked, j.known.Count.LinkedAt = linked, j.now
+	return linked, err
+}
+
+// report logs and counts what now waits that did not before.
+func (j *judgement) report(ctx context.Context) {
+	joined := j.change.Hold
+	if joined == nil {
+		return
+	}
+	waiting := 0
+	for _, item := range j.change.Items {
+		if item.Since.Equal(j.now) {
+			waiting++
+		}
+	}
+	j.Metrics.Count("held", waiting, "kind", string(j.kind))
+	line := zerolog.Ctx(ctx).Warn().Str("directory", string(j.dir.ID)).Str("hold", joined.ID).Str("kind", string(j.kind)).Int("joined", waiting).Int("count", joined.Count).Str("cause", joined.Cause.Type)
+	if !j.begun {
+		line.Msg("more waits in a hold")
+		return
+	}
+	j.Metrics.Count("holds_begun", 1) // without labels: the alarm is about any
+	line.Str("why", joined.Message).Msg("a hold began: a person has to approve or reject it")
+}
+
+// holdLink notes in a link that its object waits in a hold.
+func holdLink(s *directory.Standing, v verdict) {
+	s.Status, s.Hold, s.HeldFor, s.NextTryAt = directory.Held, v.hold.ID, v.kept.Reason, time.Time{}
+	if v.rejected() {
+		s.Reason = directory.HoldRejected
+		s.Message = fmt.Sprintf("%s rejected the hold %s (%s), so nothing is done until JumpCloud has another reason: %s", v.hold.By, v.hold.ID, v.hold.Note, directory.Remedy(s.Reason))
+		return
+	}
+	s.Reason = v.hold.Kind.Reason()
+	s.Message = fmt.Sprintf("%s: this waits in the hold %s until somebody approves or rejects it (POST /v1/directories/%s/holds/%s/approve or /reject)", v.hold.Message, v.hold.ID, v.hold.Directory, v.hold.ID)
+}
+
+// dropHeld drops what waits of an object, as far as it is known, because nobody asks for it any
+// more or because it is done.
+func (p Parts) dropHeld(ctx context.Context, items []store.HeldItem) error {
+	return fault.Wrap(p.Store.DropHeld(ctx, items...), fault.Transient, "reconcile.drop held")
+}
