@@ -334,6 +334,91 @@ func TestALeaverWhoWasLetInByHandIsShutOut(t *testing.T) {
 	}
 }
 
+// Somebody leaves while their account is deleted in Entra, whether or not a resync found that,
+// and then somebody restores it, with the state that it had: it is disabled all the same, or
+// that is reported once, unless it belongs to somebody else by now.
+func TestALeaverWhoseAccountIsRestoredByHandIsShutOut(t *testing.T) {
+	leaves := map[string]func(*fixture, directory.UserID){
+		"deleted":      func(f *fixture, id directory.UserID) { f.must(f.jumpcloud.DeleteUser(string(id))) },
+		"disconnected": (*fixture).disconnect,
+	}
+	for how, leave := range leaves {
+		for _, known := range []bool{true, false} {
+			for _, whole := range []bool{true, false} {
+				for _, who := range []string{"repaired", "reported", "somebody else's"} {
+					t.Run(fmt.Sprintf("%s, known %t, whole %t, %s", how, known, whole, who), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							f := newFixture(t)
+							f.settings(func(s *directory.Settings) { s.RepairDrift = who != "reported" })
+							ann, account := f.longAgo("ann")
+							_, err := f.accounts.DeleteUser(string(account))
+							f.must(err)
+							if known {
+								f.resync(whole)
+							}
+							found := len(f.drifts())
+							leave(f, ann)
+							f.run(ann)
+							time.Sleep(time.Hour)
+							f.run(ann)
+							if link := f.link(ann); link.Status != directory.Released || link.State != directory.Absent {
+								t.Fatalf("link %+v, want it released without an account", link)
+							}
+							_, err = f.accounts.RestoreUser(string(account))
+							f.must(err)
+							wantDrifts, wantEnabled, wantState := found+1, who != "repaired", directory.Disabled
+							if who == "somebody else's" {
+								_, err = f.store.Claim(t.Context(), f.directory.TenantObject, account, store.Owner{Organization: f.directory.Organization, User: "65f0000000000000000000ff"}, f.directory.ID)
+								f.must(err)
+								wantDrifts, wantState = found, directory.Absent
+							}
+							for range 2 {
+								f.resync(whole)
+								time.Sleep(time.Hour)
+							}
+							if got := f.values(account).Enabled; got != wantEnabled || len(f.drifts()) != wantDrifts {
+								t.Errorf("enabled %t with the findings %v, want %t with %d", got, f.drifts(), wantEnabled, wantDrifts)
+							}
+							if link := f.link(ann); link.Status != directory.Released || link.State != wantState || link.Account() != "" {
+								t.Errorf("link %+v, want it released, %s and freed", link, wantState)
+							}
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
+// Who comes back after that gets a new account, or the old one if somebody restored it.
+func TestALeaverWhoseAccountWasDeletedComesBack(t *testing.T) {
+	for _, restored := range []bool{true, false} {
+		t.Run(fmt.Sprintf("restored %t", restored), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, account := f.longAgo("ann")
+				_, err := f.accounts.DeleteUser(string(account))
+				f.must(err)
+				f.disconnect(ann)
+				f.run(ann)
+				if time.Sleep(time.Hour); restored {
+					_, err = f.accounts.RestoreUser(string(account))
+				} else {
+					err = f.accounts.PurgeUser(string(account))
+				}
+				f.must(err)
+				f.connect(ann)
+				f.run(ann)
+				f.drain()
+				link := f.link(ann)
+				if link.Status != directory.Synced || (link.Account() == account) != restored || !f.account("ann@contoso.example").AccountEnabled {
+					t.Errorf("link %+v, want it synced, with the account %s: %t", link, account, restored)
+				}
+			})
+		})
+	}
+}
+
 // The manager is compared where the list shows one, or the account is read.
 func TestAManagerWhoWasChangedByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -315,6 +315,28 @@ func (l Link) Forgetting(changes []Change) Link {
 	return l
 }
 
+// Forgotten is the link without an account.
+func (l Link) Forgotten() Link {
+	l.EntraID, l.UPN, l.Origin, l.State, l.Found, l.Applied = "", "", "", Absent, "", nil
+	l.SessionsToEnd, l.Unconfirmed, l.PasswordDiffers, l.Freed, l.TakingOver, l.Aside, l.NameFreed = false, nil, nil, false, false, nil, false
+	l.Imported, l.ImportMissing, l.WroteManager = false, time.Time{}, false
+	return l
+}
+
+// Lost is the link of a user who is not managed any more and whose account is not in Entra any
+// more. The account is free, and stays known: somebody may restore it by hand, with the state
+// that it had, and then it is to be disabled as it would have been.
+func (l Link) Lost() Link {
+	lost := l.Forgotten()
+	lost.EntraID, lost.UPN, lost.Origin, lost.Freed = l.EntraID, l.UPN, l.Origin, true
+	lost.Applied = Attributes{AccountEnabled: Bool(false)}
+	return lost
+}
+
+// IsLost reports whether the account was not in Entra any more when its user was released. Who
+// comes back has no account: if somebody restored it, it is found by its name.
+func (l Link) IsLost() bool { return l.Freed && l.EntraID != "" && l.State == Absent }
+
 // Account is the account that certainly belongs to the user; "" if there is none.
 func (l Link) Account() EntraID {
 	if l.Freed {

@@ -173,6 +173,9 @@ func (u User) Differs(findings directory.Findings, account directory.Account, re
 		}
 	}
 	link.Drift, news = link.Drift.Replaced(slices.Concat(findings, unknown))
+	if link.State == directory.Absent { // it was gone when the user left, and is back
+		link.State = stateOf(link.Applied[directory.AccountEnabled].String() == "true")
+	}
 	if u.keepsState(link) {
 		link.State = stateOf(account.Enabled)
 		if link.Found != "" {

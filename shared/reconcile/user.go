@@ -112,7 +112,6 @@ type userWritten struct {
 	failures []directory.Reason  // of the actions that failed
 	problems []directory.Problem // the attributes that Entra refused
 	restored bool                // a restoration of the account was tried
-	lost     directory.EntraID   // the account, if it and the user are gone
 }
 
 // userPlanStages are the stages that decide how users are to stand, after they were read.

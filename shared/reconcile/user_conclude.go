@@ -198,15 +198,12 @@ func obstacleKind(reason directory.Reason) fault.Kind {
 // the account: a user who comes back claims it again. It is not given up while another
 // worker may still write to the account: that would change it for the next user.
 func (b *userBatch) release(ctx context.Context, u *user) {
-	var err error
-	switch {
-	case u.link.Freed:
-		var free bool
-		if free, err = b.Store.Release(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID); free {
-			err = b.notifyFreed(ctx, u, u.link.EntraID)
-		}
-	case u.written.lost != "":
-		err = b.giveUpClaim(ctx, u, u.written.lost)
+	if !u.link.Freed {
+		return
+	}
+	free, err := b.Store.Release(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+	if free {
+		err = b.notifyFreed(ctx, u, u.link.EntraID)
 	}
 	if err != nil {
 		b.retry(ctx, u, err)
@@ -226,12 +223,4 @@ func (b *userBatch) giveUpClaim(ctx context.Context, u *user, account directory.
 // notifyFreed sends tasks for the users who wait for an account that nobody claims any more.
 func (b *userBatch) notifyFreed(ctx context.Context, u *user, account directory.EntraID) error {
 	return b.notifyWaiting(ctx, store.FreeAccount(b.dir.TenantObject, account), plan.Cause{Type: "account_freed", ID: string(u.attempt.User), At: time.Now().UTC()})
-}
-
-// forget returns the link without an account.
-func forget(link directory.Link) directory.Link {
-	link.EntraID, link.UPN, link.Origin, link.State, link.Found, link.Applied = "", "", "", directory.Absent, "", nil
-	link.SessionsToEnd, link.Unconfirmed, link.PasswordDiffers, link.Freed, link.TakingOver, link.Aside, link.NameFreed = false, nil, nil, false, false, nil, false
-	link.Imported, link.ImportMissing, link.WroteManager = false, time.Time{}, false
-	return link
 }

@@ -83,7 +83,7 @@ func (b *userBatch) leaveToAgent(ctx context.Context, u *user, account directory
 		b.fail(ctx, u, err)
 		return
 	}
-	u.over, u.failed, u.todo, u.link = true, true, nil, forget(u.link)
+	u.over, u.failed, u.todo, u.link = true, true, nil, u.link.Forgotten()
 	u.link.Drift, u.link.MissedAt = nil, time.Time{}
 	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Parked, why.Reason, why.Message, time.Time{}
 	u.endStranded(u.standing(), u.read.stranded)
@@ -152,7 +152,7 @@ func (b *userBatch) findTaken(ctx context.Context, users []*user, deleted []Foun
 }
 
 // miss notes that the account of a user is gone. It is restored if the directory wants that,
-// and then all its values are written, because they are not known; it is forgotten if the
+// and then all its values are written, because they are not known; it is given up if the
 // user is not managed any more.
 func (b *userBatch) miss(ctx context.Context, u *user, gone directory.Finding, restorable bool) {
 	u.line(zerolog.Ctx(ctx).Warn()).Str("account", string(u.link.EntraID)).Bool("restorable", restorable).Msg("the account is not in Entra any more")
@@ -162,7 +162,7 @@ func (b *userBatch) miss(ctx context.Context, u *user, gone directory.Finding, r
 	u.noteDrift(news, u.link.EntraID, u.called)
 	switch {
 	case !u.plan.Desired.Managed:
-		u.written.lost, u.link = u.link.EntraID, forget(u.link)
+		u.link = u.link.Lost()
 	case restorable && u.plan.MayRestore && b.dir.Settings.RepairDrift && u.match.nameTaken == nil:
 		u.match.restores = true
 		u.link.Applied = u.link.Applied.Only(directory.Attributes{directory.ImmutableID: nil})

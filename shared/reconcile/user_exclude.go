@@ -198,7 +198,7 @@ func (b *userBatch) awaitName(ctx context.Context, u *user, keeper directory.Use
 func (b *userBatch) refuseExcluded(ctx context.Context, u *user, why *directory.Obstacle) {
 	if u.match.adopted {
 		account := u.link.EntraID
-		u.match.adopted, u.link = false, forget(u.plan.Link)
+		u.match.adopted, u.link = false, u.plan.Link.Forgotten()
 		if err := b.giveUpClaim(ctx, u, account); err != nil {
 			b.fail(ctx, u, err)
 			return

@@ -121,7 +121,7 @@ func (b *userBatch) yield(ctx context.Context, u *user, owner store.Owner) error
 	}) {
 		return nil
 	}
-	u.link = forget(u.plan.Link)
+	u.link = u.plan.Link.Forgotten()
 	if _, err := b.unclaim(ctx, u.plan.ImportedFrom, b.owner(u)); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (b *userBatch) accountsElsewhere(u *user) []directory.Link {
 		link, _ := u.known.Link(sibling.ID)
 		name, obstacle := sibling.Settings.UserPrincipalName(*u.read.source)
 		switch {
-		case link.EntraID == "" || obstacle != nil || !name.Same(u.plan.Desired.UPN):
+		case link.EntraID == "" || link.IsLost() || obstacle != nil || !name.Same(u.plan.Desired.UPN):
 		case link.Freed:
 			freed = append(freed, link)
 		default:
@@ -109,8 +109,8 @@ func (b *userBatch) checkDomains(ctx context.Context, users []*user) {
 
 // reclaim claims accounts again whose users left and are back. The claim may have been given
 // up, then or later by another directory on the tenant that still had the user. If an
-// account belongs to somebody else by now, the link forgets it and the user gets another
-// one. Otherwise the link forgets the values of its attributes, which may have changed since.
+// account belongs to somebody else by now, or was gone when the user left, the link forgets it
+// and the user gets another one. Otherwise the link forgets the values of its attributes, which may have changed since.
 func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 	b.letManagersBe(ctx, users)
 	for _, u := range users {
@@ -120,6 +120,9 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 		if !u.plan.Desired.Managed {
 			b.regain(ctx, u)
 			continue
+		}
+		if u.link.IsLost() {
+			u.link = u.link.Forgotten()
 		}
 		isBack := b.isBack(u)
 		u.link.Since = u.known.Since(b.dir.ID)
@@ -139,7 +142,7 @@ func (b *userBatch) reclaim(ctx context.Context, users []*user) {
 				b.fail(ctx, u, err)
 				continue
 			}
-			u.link = forget(u.link)
+			u.link = u.link.Forgotten()
 			u.link.Arrived = true // groups may have kept the account for the user until now
 		default:
 			b.fail(ctx, u, err)
@@ -325,7 +328,7 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 		}
 		if fault.Is(err, fault.Conflict) {
 			account := u.link.EntraID
-			u.match.adopted, u.todo, u.link = false, nil, forget(u.plan.Link)
+			u.match.adopted, u.todo, u.link = false, nil, u.plan.Link.Forgotten()
 			u.obstacle = b.takenBy(ctx, u, account, owner)
 		} else if err == nil {
 			err = b.yield(ctx, u, owner)

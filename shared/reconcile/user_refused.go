@@ -37,7 +37,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		b.fail(ctx, u, f)
 		return
 	}
-	if b.addRestore(u, action, f) || b.forgetIfGone(u, f) || b.handleRefusedMove(u, action, f) {
+	if b.addRestore(u, action, f) || b.freeIfGone(u, f) || b.handleRefusedMove(u, action, f) {
 		return
 	}
 	if rest, possible := action.SplitChanges(f); possible {
@@ -57,7 +57,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 			b.fail(ctx, u, err)
 			return
 		}
-		u.link, u.match.adopted, u.todo = forget(u.link), false, nil
+		u.link, u.match.adopted, u.todo = u.link.Forgotten(), false, nil
 	}
 	if action.Type == plan.Restore { // what follows would be written to a deleted account
 		u.todo = nil
@@ -79,12 +79,12 @@ func (b *userBatch) addRestore(u *user, action plan.Action, f *fault.Error) bool
 	return true
 }
 
-// forgetIfGone forgets the account if both it and the user are gone. It reports whether it did.
-func (b *userBatch) forgetIfGone(u *user, f *fault.Error) bool {
+// freeIfGone gives up the account if both it and the user are gone. It reports whether it did.
+func (b *userBatch) freeIfGone(u *user, f *fault.Error) bool {
 	if reasonOf(f) != directory.AccountMissing || u.plan.Desired.Managed {
 		return false
 	}
-	u.written.lost, u.link, u.todo = u.link.EntraID, forget(u.link), nil
+	u.link, u.todo = u.link.Lost(), nil
 	return true
 }
 

@@ -52,7 +52,7 @@ func (b *userBatch) complete(ctx context.Context, u *user, action plan.Action, r
 		if _, err := b.claim(ctx, result.ID, b.owner(u)); err != nil {
 			// The next attempt finds the account, recognises it as ours and claims it.
 			unconfirmed := directory.Creation{UPN: u.link.UPN, At: action.At}
-			u.link = forget(u.link)
+			u.link = u.link.Forgotten()
 			u.link.Unconfirmed = &unconfirmed
 			b.fail(ctx, u, err)
 		}
