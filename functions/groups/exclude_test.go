@@ -2,6 +2,7 @@ package groups_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -362,6 +363,57 @@ func TestADeletedExcludedGroupKeepsItsMembers(t *testing.T) {
 			t.Error("ann is suspended and still enabled after the setting was changed")
 		}
 	})
+}
+
+// That holds also for those of whom JumpCloud is asked which groups they are in: who leaves
+// another group, or is retried by an administrator. It does whether or not we know yet that the
+// group is gone, and an event says of its members that they left it.
+func TestNobodyLeavesAnExcludedGroupThatIsGone(t *testing.T) {
+	asks := map[string]func(f *fixture, ann directory.UserID, sales, glass directory.GroupID){
+		"leaves another group": func(f *fixture, ann directory.UserID, sales, _ directory.GroupID) {
+			f.added(false, sales, ann)
+			f.handle(f.message(reconcile.GroupTask{Group: sales, AllMembers: true}, 1))
+			f.must(reconcile.Enqueue(context.Background(), &f.userTasks, reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true}))
+		},
+		"is retried": func(f *fixture, ann directory.UserID, _, _ directory.GroupID) {
+			f.must(reconcile.Enqueue(context.Background(), &f.userTasks, reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true, Source: true,
+				Cause: plan.Cause{Type: "requested", Requested: true, At: time.Now().UTC()}}))
+		},
+		"is said to have left": func(f *fixture, ann directory.UserID, _, glass directory.GroupID) {
+			f.must(reconcile.Enqueue(context.Background(), &f.userTasks, reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true,
+				Claims: []directory.Claim{{Kind: directory.Left, User: ann, Group: glass, At: time.Now().UTC()}}}))
+		},
+	}
+	for name, ask := range asks {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, known %t", name, known), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFixture(t)
+					ann := f.person("ann")
+					sales, glass := f.group("Sales", ann), f.Group("Glass", ann)
+					f.run(sales)
+					f.finish()
+					f.exclude(directory.Exclude{Group: glass})
+					f.finish()
+					before := f.account("ann")
+					f.must(f.jumpcloud.DeleteGroup(string(glass)))
+					if known {
+						f.handle(f.message(reconcile.GroupTask{Group: glass, Claims: []directory.Claim{{Kind: directory.Removed, Group: glass, At: time.Now().UTC()}}}, 1))
+						f.finish()
+					}
+					f.must(f.jumpcloud.SuspendUser(string(ann)))
+					ask(f, ann, sales, glass)
+					f.finish()
+					time.Sleep(time.Hour)
+					f.changedUser(ann)
+					f.mustBeSpared(name, ann, before)
+					if e, err := f.store.Exclusion(t.Context(), f.directory.ID, glass); err != nil || e.GoneAt.IsZero() {
+						t.Errorf("%+v, %v, want that the group is known to be gone", e, err)
+					}
+				})
+			})
+		}
+	}
 }
 
 // With exactMembership nobody excluded is taken out of a group: not who was never synced, and

@@ -314,13 +314,19 @@ func (b *userBatch) leaveExcluded(ctx context.Context, u *user) error {
 }
 
 // readmit ends the exclusion of a user whom a read does not show in the group, unless that is
-// not believed yet.
+// not believed yet, or the group itself is gone: nobody has left it then.
 func (b *userBatch) readmit(ctx context.Context, u *user, group directory.GroupID) error {
+	if there, err := b.hasExcludedGroup(ctx, u, group); err != nil || !there {
+		return err
+	}
 	since := b.statedToLeave(u)[group]
 	if since.IsZero() {
 		var err error
 		if since, err = b.judge(ctx, u, b.about(u, store.UserExclude, group), isUnlisted(u.attempt.User, func(ctx context.Context) ([]directory.UserID, error) {
 			users, _, err := b.jumpcloud.GroupMembers(ctx, group)
+			if fault.Is(err, fault.NotFound) { // the group is gone meanwhile
+				return []directory.UserID{u.attempt.User}, nil
+			}
 			return users, err
 		})); err != nil || since.IsZero() {
 			return err
@@ -336,4 +342,20 @@ func (b *userBatch) readmit(ctx context.Context, u *user, group directory.GroupI
 		tasks[i] = GroupTask{Directory: b.dir.ID, Group: id, Cause: u.cause.For(len(kept))}
 	}
 	return Enqueue(ctx, b.Lanes.GroupsBulk, tasks...)
+}
+
+// hasExcludedGroup reports whether JumpCloud has the group whose members are excluded. If that
+// is news, the task of the group is sent, which notes that it is gone.
+func (b *userBatch) hasExcludedGroup(ctx context.Context, u *user, group directory.GroupID) (bool, error) {
+	if !b.excluded.Exclusion.GoneAt.IsZero() {
+		return false, nil
+	}
+	_, err := b.jumpcloud.Group(ctx, group)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return false, Enqueue(ctx, b.Lanes.GroupsBulk, GroupTask{Directory: b.dir.ID, Group: group, Cause: u.cause})
+	case err != nil:
+		return false, jumpCloudTrouble(err)
+	}
+	return true, nil
 }
