@@ -18,7 +18,7 @@ func TestDriftOfGroupsComesWithTheListOfChanges(t *testing.T) {
 		port, err := c.Clients().Entra(t.Context(), c.directory.Tenant)
 		c.must(err)
 		client, _ := port.(*entra.Client)
-		_, link, err := client.LatestChanges(t.Context(), nil)
+		link, err := client.LatestGroups(t.Context())
 		c.must(err)
 		recorded := 0
 		for what, do := range map[string]func() error{

@@ -2,11 +2,13 @@ package resync_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/store"
@@ -72,6 +74,29 @@ func TestWhatWasLostIsFound(t *testing.T) {
 		}
 		if job.Status != store.JobFinished || job.Found != 4 || job.Repaired != 4 {
 			t.Errorf("the job is %s with %d found and %d repaired (%s), want 4 of each", job.Status, job.Found, job.Repaired, job.Message)
+		}
+	})
+}
+
+// A directory that manages no groups needs no permission for groups: its accounts are compared
+// all the same, by a list of all and by changes.
+func TestNoGroupsWithoutPermission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, func(s *directory.Settings) { s.ManageGroups = false })
+		f.Must(f.Entra.SetApp(entratest.DefaultApp().ClientID, func(a *entratest.App) {
+			a.Roles = slices.DeleteFunc(slices.Clone(entratest.RecommendedRoles), func(role string) bool { return strings.HasPrefix(role, "Group") })
+		}))
+		ids := f.hire("ann")
+		f.connectGroup("Sales", ids...)
+		for _, how := range []string{"by a list of all", "by changes"} {
+			time.Sleep(time.Hour)
+			_, err := f.Tenant.UpdateUser("ann@"+functiontest.Domain, map[string]any{"surname": "Hand"})
+			f.Must(err)
+			time.Sleep(time.Hour)
+			job, _ := f.resync()
+			if got := f.account("ann").Text("surname"); got != "Lee" || job.Status != store.JobFinished {
+				t.Errorf("%s: ann has the surname %q, and the job is %s in the phase %s (%s), want Lee and %s", how, got, job.Status, job.Phase, job.Message, store.JobFinished)
+			}
 		}
 	})
 }

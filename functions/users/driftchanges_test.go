@@ -29,7 +29,7 @@ func TestDriftComesWithTheListOfChanges(t *testing.T) {
 		port, err := f.clients.Entra(t.Context(), f.directory.Tenant)
 		f.must(err)
 		client, _ := port.(*entra.Client)
-		link, _, err := client.LatestChanges(t.Context(), attributes)
+		link, err := client.LatestAccounts(t.Context(), attributes)
 		f.must(err)
 		recorded := 0
 		for _, step := range []struct {

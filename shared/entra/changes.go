@@ -18,18 +18,19 @@ import (
 // after now (assumed: Graph documents none, and documents empty pages elsewhere).
 const maxEmptyPages = 10
 
-// LatestChanges returns links from which the changes after now are read, of accounts and of
-// groups. The attributes decide what counts as a change of an account: a link belongs to
-// them, and says nothing about others. A tenant without a feed of changes (Entra External
-// ID, Azure AD B2C) is a fault with the reason [directory.ChangesUnsupported].
+// LatestAccounts returns a link from which the changes of accounts after now are read. The
+// attributes decide what counts as a change: a link belongs to them, and says nothing about
+// others. A tenant without a feed of changes (Entra External ID, Azure AD B2C) is a fault with
+// the reason [directory.ChangesUnsupported].
 //
-// It costs two requests, two resource units and no write unit.
-func (c *Client) LatestChanges(ctx context.Context, attributes []directory.Attribute) (accounts, groups string, err error) {
-	if accounts, err = c.latest(ctx, accountChanges, "users", trackedProperties(attributes)); err != nil {
-		return "", "", err
-	}
-	groups, err = c.latest(ctx, groupChanges, "groups", append(slices.Clone(trackedOfGroups), "members"))
-	return accounts, groups, err
+// It costs one request, one resource unit and no write unit.
+func (c *Client) LatestAccounts(ctx context.Context, attributes []directory.Attribute) (string, error) {
+	return c.latest(ctx, accountChanges, "users", trackedProperties(attributes))
+}
+
+// LatestGroups is LatestAccounts for groups and their members.
+func (c *Client) LatestGroups(ctx context.Context) (string, error) {
+	return c.latest(ctx, groupChanges, "groups", append(slices.Clone(trackedOfGroups), "members"))
 }
 
 // trackedProperties are the properties of accounts whose changes are read.
@@ -117,7 +118,7 @@ func (c *Client) changesAt(ctx context.Context, l listing, link string) (page, e
 }
 
 // AccountChanges reads a page of what changed in the accounts: from a link of
-// [Client.LatestChanges], or from the Next or the Link of an earlier page. Nothing is kept
+// [Client.LatestAccounts], or from the Next or the Link of an earlier page. Nothing is kept
 // between calls, and the same page may be read again. A link that Entra does not know any
 // more, after seven days at the latest, is a fault of the kind NotFound with the reason
 // [directory.ChangesForgotten]: begin with a list of all accounts.

@@ -25,9 +25,13 @@ var managed = []directory.Attribute{
 // latest are the links to the changes after now.
 func (n tenant) latest(t *testing.T, attributes ...directory.Attribute) (accounts, groups string) {
 	t.Helper()
-	accounts, groups, err := n.client.LatestChanges(t.Context(), attributes)
-	if err != nil || accounts == "" || groups == "" {
-		t.Fatalf("LatestChanges: got %q, %q, %v, want two links", accounts, groups, err)
+	accounts, err := n.client.LatestAccounts(t.Context(), attributes)
+	if err != nil || accounts == "" {
+		t.Fatalf("LatestAccounts: got %q, %v, want a link", accounts, err)
+	}
+	groups, err = n.client.LatestGroups(t.Context())
+	if err != nil || groups == "" {
+		t.Fatalf("LatestGroups: got %q, %v, want a link", groups, err)
 	}
 	return accounts, groups
 }
@@ -438,8 +442,8 @@ func TestTenantWithoutChanges(t *testing.T) {
 	accounts, _ := n.latest(t)
 	ann := n.person(t, entratest.User{UserPrincipalName: "ann@contoso.example"})
 	n.sim.Set(func(b *entratest.Behaviour) { b.NoDelta = true })
-	if _, _, err := n.client.LatestChanges(t.Context(), managed); fault.Of(err) == nil || fault.Of(err).Reason != directory.ChangesUnsupported {
-		t.Errorf("LatestChanges: %v, want the reason %s", err, directory.ChangesUnsupported)
+	if _, err := n.client.LatestAccounts(t.Context(), managed); fault.Of(err) == nil || fault.Of(err).Reason != directory.ChangesUnsupported {
+		t.Errorf("LatestAccounts: %v, want the reason %s", err, directory.ChangesUnsupported)
 	}
 	if _, err := n.client.AccountChanges(t.Context(), accounts, nil); !forgotten(err) {
 		t.Errorf("AccountChanges: %v, want the fault for forgotten changes", err)
@@ -526,7 +530,7 @@ func TestUselessPagesOfChanges(t *testing.T) {
 		n++
 		return 200, nil, fmt.Sprintf(`{"value":[],"@odata.nextLink":"https://graph.example/v1.0/users/delta?$skiptoken=%d"}`, n)
 	}
-	if _, _, err := s.client().LatestChanges(t.Context(), nil); fault.KindOf(err) != fault.Transient || n > 20 {
+	if _, err := s.client().LatestAccounts(t.Context(), nil); fault.KindOf(err) != fault.Transient || n > 20 {
 		t.Errorf("a start that does not end: %v after %d requests, want a transient fault soon", err, n)
 	}
 	if got := s.requests[0].url; !strings.Contains(got, "/users/delta?$deltatoken=latest&$select=id,userPrincipalName") {

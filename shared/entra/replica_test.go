@@ -82,7 +82,11 @@ func TestListAndChangesAreTheListOfNow(t *testing.T) {
 		for range rapid.IntRange(0, 10).Draw(t, "before") {
 			h.step(t)
 		}
-		accounts, groups, err := h.client.LatestChanges(t.Context(), attributes)
+		accounts, err := h.client.LatestAccounts(t.Context(), attributes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		groups, err := h.client.LatestGroups(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

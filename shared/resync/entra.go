@@ -207,6 +207,14 @@ func (r *run) groups() tracked {
 	}
 }
 
+// stepGroups compares the groups of Entra, unless the directory manages none.
+func (r *run) stepGroups(ctx context.Context) (ended bool, err error) {
+	if !r.dir.Settings.ManageGroups {
+		return true, r.Store.ForgetShown(ctx, r.job.ID, store.TrackedGroups) // it may have managed them a moment ago
+	}
+	return r.stepEntra(ctx, r.groups())
+}
+
 // stepEntra reads the next page of one kind of object.
 func (r *run) stepEntra(ctx context.Context, t tracked) (ended bool, err error) {
 	switch r.place.Entra.Stage {
@@ -255,7 +263,7 @@ func (r *run) beginEntra(ctx context.Context, t tracked) error {
 func (r *run) beginList(ctx context.Context, t tracked, now time.Time) error {
 	attributes := exported(r.dir.Settings)
 	if r.place.Fresh.At.IsZero() {
-		accounts, groups, err := r.entra.LatestChanges(ctx, attributes)
+		accounts, groups, err := r.latest(ctx, attributes)
 		if err != nil && fault.Of(err).Reason != directory.ChangesUnsupported {
 			return err
 		}
@@ -267,6 +275,16 @@ func (r *run) beginList(ctx context.Context, t tracked, now time.Time) error {
 	r.place.Entra = entraPlace{Stage: listing, At: r.place.Fresh.At, Begins: r.place.Entra.Begins + 1, For: r.place.Fresh.For}
 	r.job.Done, r.job.Total = 0, r.total(ctx, t)
 	return r.beginKind(ctx, t, true)
+}
+
+// latest asks for the links from which changes after now are read: of groups only if the
+// directory manages them, because it may have no right to read them.
+func (r *run) latest(ctx context.Context, attributes []directory.Attribute) (accounts, groups string, err error) {
+	accounts, err = r.entra.LatestAccounts(ctx, attributes)
+	if err == nil && r.dir.Settings.ManageGroups {
+		groups, err = r.entra.LatestGroups(ctx)
+	}
+	return accounts, groups, err
 }
 
 // total is how many objects a list of all will show; 0 if Entra does not say it: nothing but

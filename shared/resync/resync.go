@@ -33,8 +33,9 @@ import (
 // Entra reads the accounts and groups of a tenant, or what changed in them, page by page.
 // Package entra implements it.
 type Entra interface {
-	// LatestChanges returns links from which changes after now are read.
-	LatestChanges(ctx context.Context, attributes []directory.Attribute) (accounts, groups string, err error)
+	// LatestAccounts and LatestGroups return links from which changes after now are read.
+	LatestAccounts(ctx context.Context, attributes []directory.Attribute) (string, error)
+	LatestGroups(ctx context.Context) (string, error)
 	// AccountChanges and GroupChanges read one page of changes. A link that Entra does not
 	// know any more is a fault with the reason [directory.ChangesForgotten].
 	AccountChanges(ctx context.Context, from string, attributes []directory.Attribute) (directory.AccountChanges, error)
@@ -138,9 +139,9 @@ func unready(d directory.Directory) error {
 }
 
 // suspension is why a comparison of a directory waits; nil if it does not. It also waits if
-// only the tasks of users or of groups do, because it reads both.
+// only the tasks of users do, or of groups where it reads those.
 func suspension(d directory.Directory) *directory.Suspension {
-	if s := d.Stopped(directory.OfUsers); s != nil {
+	if s := d.Stopped(directory.OfUsers); s != nil || !d.Settings.ManageGroups {
 		return s
 	}
 	return d.Stopped(directory.OfGroups)

@@ -227,7 +227,7 @@ func (r *run) advance(ctx context.Context) (wait time.Duration, over bool, err e
 	case accountsPhase:
 		ended, err = r.stepEntra(ctx, r.accounts())
 	case groupsPhase:
-		ended, err = r.stepEntra(ctx, r.groups())
+		ended, err = r.stepGroups(ctx)
 	case usersPhase:
 		ended, err = r.stepUsers(ctx)
 	case membersPhase:
