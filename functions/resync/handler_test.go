@@ -101,6 +101,28 @@ func TestNoGroupsWithoutPermission(t *testing.T) {
 	})
 }
 
+// What somebody changed in groups while the directory managed none is found once it does again.
+func TestGroupsThatAreManagedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.connectGroup("Sales", f.hire("ann")...)
+		f.resync()
+		f.directory = f.Settings(f.directory, func(s *directory.Settings) { s.ManageGroups = false })
+		_, err := f.Tenant.UpdateGroup(f.Tenant.GroupsNamed("Sales")[0].ID, map[string]any{"displayName": "By hand"})
+		f.Must(err)
+		time.Sleep(time.Hour)
+		f.resync()
+		if found := len(f.Tenant.GroupsNamed("By hand")); found != 1 {
+			t.Errorf("%d groups have the name that was given by hand, want 1 as long as groups are not managed", found)
+		}
+		f.directory = f.Settings(f.directory, func(s *directory.Settings) { s.ManageGroups = true })
+		f.resync()
+		if got, want := f.members("Sales"), []string{"ann"}; !slices.Equal(got, want) {
+			t.Errorf("the group Sales has the members %v, want %v", got, want)
+		}
+	})
+}
+
 // What somebody changed in Entra by hand is found and repaired.
 func TestWhatSomebodyChangedInEntraIsFound(t *testing.T) {
 	for name, first := range map[string]bool{"by changes": false, "by a list of all": true} {

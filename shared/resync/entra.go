@@ -207,7 +207,9 @@ func (r *run) groups() tracked {
 	}
 }
 
-// stepGroups compares the groups of Entra, unless the directory manages none.
+// stepGroups compares the groups of Entra, unless the directory manages none. The link of the
+// last comparison stays as it is: once the directory manages groups again, what somebody
+// changed since then is found.
 func (r *run) stepGroups(ctx context.Context) (ended bool, err error) {
 	if !r.dir.Settings.ManageGroups {
 		return true, r.Store.ForgetShown(ctx, r.job.ID, store.TrackedGroups) // it may have managed them a moment ago
