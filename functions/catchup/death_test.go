@@ -206,10 +206,8 @@ func (silent) EventPage(ctx context.Context, _ jumpcloud.EventQuery, _ string) (
 	return jumpcloud.EventPage{}, fault.Wrap(ctx.Err(), fault.Transient, "silent")
 }
 
-// Organization implements catchup.Feed.
-func (silent) Organization(context.Context) (directory.Organization, error) {
-	return directory.Organization{}, nil
-}
+// ProbeKey implements catchup.Feed.
+func (silent) ProbeKey(context.Context) error { return nil }
 
 // StopAlerts implements catchup.Feed.
 func (silent) StopAlerts(context.Context) ([]jumpcloud.WebhookName, error) { return nil, nil }

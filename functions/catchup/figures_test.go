@@ -76,10 +76,8 @@ func (e *endless) Feed(context.Context, directory.OrganizationID) (usecase.Feed,
 	return e, nil
 }
 
-// Organization implements catchup.Feed.
-func (e *endless) Organization(context.Context) (directory.Organization, error) {
-	return directory.Organization{}, nil
-}
+// ProbeKey implements catchup.Feed.
+func (e *endless) ProbeKey(context.Context) error { return nil }
 
 // StopAlerts implements catchup.Feed.
 func (*endless) StopAlerts(context.Context) ([]jumpcloud.WebhookName, error) { return nil, nil }

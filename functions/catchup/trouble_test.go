@@ -25,7 +25,7 @@ func TestWhatIsRefusedIsToldOnceAndTriedAgain(t *testing.T) {
 		asked  int // requests of an attempt
 	}{
 		"not in the plan":          {refusal(http.StatusPaymentRequired), refusal(0), directory.InsightsNotLicensed, 2},
-		"a role without the right": {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 1},
+		"a role without the right": {refusal(http.StatusForbidden), refusal(0), directory.InsightsForbidden, 2},
 		"a key without the scope":  {refusal(http.StatusUnauthorized), refusal(0), directory.InsightsForbidden, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,32 +116,42 @@ func TestAPlanThatLapsesIsToldOnceAndLosesNothing(t *testing.T) {
 	}
 }
 
-// A key that is refused needs nobody to repair anything if that ends by itself: it is tried
-// each minute, and told once.
+// A key that is refused everywhere, as not valid or for what its administrator may do, needs
+// nobody to repair anything if that ends by itself: it is tried each minute, and told once.
 func TestARefusedKeyIsTriedEachMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		var log bytes.Buffer
-		f.log = zerolog.New(&log)
-		f.minutes(15)
-		wrongKey(f)
-		missed := f.hire(1)
-		f.minutes(2)
-		if record := f.record(); record.Trouble == nil || record.Trouble.Reason != directory.JumpCloudRefused {
-			t.Errorf("the trouble is %+v, want %s", record.Trouble, directory.JumpCloudRefused)
-		}
-		if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(directory.JumpCloudRefused)); n != 1 {
-			t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
-		}
-		rightKey(f)
-		f.minutes(1)
-		if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
-			t.Errorf("the events that were found a minute later (-want +got):\n%s", diff)
-		}
-		if record := f.record(); record.Trouble != nil {
-			t.Errorf("the trouble is %+v, want none any more", record.Trouble)
-		}
-	})
+	for name, refuse := range map[string]func(*fixture){
+		"not valid": wrongKey,
+		"not allowed": func(f *fixture) {
+			f.JumpCloud.FailNext(jumpcloudtest.Fault{PathContains: "/", Status: http.StatusForbidden, Times: 1000})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				var log bytes.Buffer
+				f.log = zerolog.New(&log)
+				f.minutes(15)
+				refuse(f)
+				missed := f.hire(1)
+				f.minutes(2)
+				if record := f.record(); record.Trouble == nil || record.Trouble.Reason != directory.JumpCloudRefused {
+					t.Errorf("the trouble is %+v, want %s", record.Trouble, directory.JumpCloudRefused)
+				}
+				if n := strings.Count(log.String(), `"remedy":"`+directory.Remedy(directory.JumpCloudRefused)); n != 1 {
+					t.Errorf("it was logged %d times, want once with the remedy: %s", n, log.String())
+				}
+				f.JumpCloud.Mend()
+				rightKey(f)
+				f.minutes(1)
+				if diff := cmp.Diff(created(missed...), f.found()); diff != "" {
+					t.Errorf("the events that were found a minute later (-want +got):\n%s", diff)
+				}
+				if record := f.record(); record.Trouble != nil {
+					t.Errorf("the trouble is %+v, want none any more", record.Trouble)
+				}
+			})
+		})
+	}
 }
 
 // One refusal does not say that the plan shows less: what was refused is tried again, soon

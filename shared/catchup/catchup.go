@@ -36,8 +36,8 @@ import (
 type Feed interface {
 	// EventPage reads a page of the feed: see [jumpcloud.Client.EventPage].
 	EventPage(ctx context.Context, query jumpcloud.EventQuery, after string) (jumpcloud.EventPage, error)
-	// Organization reads the organization, which shows whether the API key works at all.
-	Organization(ctx context.Context) (directory.Organization, error)
+	// ProbeKey reads what every key must be able to read, which shows whether it works at all.
+	ProbeKey(ctx context.Context) error
 	// StopAlerts migrates the rules of earlier versions: see [jumpcloud.Client.StopAlerts].
 	StopAlerts(ctx context.Context) (changed []jumpcloud.WebhookName, err error)
 }

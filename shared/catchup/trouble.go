@@ -65,8 +65,8 @@ func (t *turn) noteUnread(ctx context.Context) {
 		Str("remedy", directory.Remedy(directory.HistoryNotLicensed)).Msg(directory.Sentence(directory.HistoryNotLicensed))
 }
 
-// explained gives a refusal of the feed its reason: JumpCloud answers 401 both to a key that
-// is not valid and to one without the scope of the feed. It also makes the window begin anew
+// explained gives a refusal of the feed its reason: JumpCloud answers 401 or 403 both to a key
+// that it refuses altogether and to one without the right to read the feed. It also makes the window begin anew
 // if JumpCloud does not know the place in it any more.
 func (t *turn) explained(ctx context.Context, feed Feed, err error) error {
 	f := fault.Of(err)
@@ -76,12 +76,18 @@ func (t *turn) explained(ctx context.Context, feed Feed, err error) error {
 	if t.kept.After == "" {
 		t.forget()
 	}
-	if f.Kind == fault.Unauthorized {
-		if _, works := feed.Organization(ctx); works == nil {
-			return &fault.Error{Op: f.Op, Kind: fault.Forbidden, Reason: directory.InsightsForbidden, Message: directory.Sentence(directory.InsightsForbidden), Err: err}
-		}
+	if f.Kind != fault.Unauthorized && f.Reason != directory.InsightsForbidden {
+		return err
 	}
-	return err
+	refused := feed.ProbeKey(ctx)
+	switch said := fault.Of(refused); {
+	case refused == nil:
+		return &fault.Error{Op: f.Op, Kind: fault.Forbidden, Reason: directory.InsightsForbidden, Message: directory.Sentence(directory.InsightsForbidden), Err: err}
+	case said.Kind == fault.Forbidden: // of the administrator's role, or from our address
+		return &fault.Error{Op: f.Op, Kind: fault.Unauthorized, Message: said.Message, Err: refused}
+	default:
+		return refused
+	}
 }
 
 // reasonOf is the reason for what JumpCloud answered, and how long to wait before the next
