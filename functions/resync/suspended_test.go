@@ -9,6 +9,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
 
@@ -67,6 +68,39 @@ func TestASuspendedDirectoryWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A change of its settings finds out that the tenant of a suspended directory refuses us: its
+// resync waits all the same, and another one can be asked for.
+func TestASuspendedDirectoryWaitsForItsConsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		ann := f.hire("ann")[0]
+		f.resync()
+		f.Must(f.JumpCloud.UpdateUser(string(ann), jumpcloudtest.Fields{"lastname": "Ray"}))
+		f.suspend(directory.Everything, true)
+		id := f.start().ID
+		become := func(s directory.Status, reason directory.Reason) {
+			d, err := f.Store.Directory(t.Context(), f.directory.ID)
+			f.Must(err)
+			d.Status, d.Reason = s, reason
+			_, err = f.Store.PutDirectory(t.Context(), d)
+			f.Must(err)
+		}
+		become(directory.PendingAuthorization, directory.ConsentLost)
+		f.schedule(48 * time.Hour)
+		if job := f.job(id); job.Status != store.JobRunning || job.Reason != directory.ConsentLost {
+			t.Errorf("the job is %s (%s, %q), want it to wait", job.Status, job.Reason, job.Message)
+		}
+		if again, err := (resync.Starter{Store: f.Store, Jobs: &f.jobs}).Start(t.Context(), f.directory.ID, "the test"); err != nil || again.ID != id {
+			t.Errorf("another start returned the job %s, %v, want %s", again.ID, err, id)
+		}
+		become(directory.Active, "")
+		f.suspend(directory.Everything, false)
+		if job, _ := f.finish(id, timeout); job.Status != store.JobFinished || f.account("ann").Text("surname") != "Ray" {
+			t.Errorf("the job is %s (%s), want it finished", job.Status, job.Message)
+		}
+	})
 }
 
 // After a suspension of days a failure is as any other: the resync is not given up by it.

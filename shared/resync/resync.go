@@ -125,9 +125,10 @@ func (p Parts) Check() error {
 }
 
 // unready says why a directory cannot be compared, before it was ever let in or since it is no
-// longer active; nil if it can.
+// longer active; nil if it can. One that waits for its consent, as a change of its settings may
+// have found out, is suspended: its comparison waits with its tasks.
 func unready(d directory.Directory) error {
-	if d.Status == directory.Active && d.TenantObject != "" {
+	if d.TenantObject != "" && (d.Status == directory.Active || d.IsSuspended()) {
 		return nil
 	}
 	d = d.Shown()
