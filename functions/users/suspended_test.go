@@ -2,6 +2,8 @@ package users_test
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,6 +158,39 @@ func TestATaskOfASuspendedDirectoryAsksNobody(t *testing.T) {
 		f.consent(true)
 		f.endsWell(ann, "Moss")
 	})
+}
+
+// JumpCloud answers everything as if it did not find the organization, or as if it were another
+// key's: that is told from a user whom it does not find, and is one trouble of the directory.
+func TestAnOrganizationThatIsNotFoundSuspends(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusBadRequest} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				ann, bob := f.person("ann"), f.person("bob")
+				f.run(ann, bob)
+				f.drain()
+				f.must(f.jumpcloud.DeleteUser(string(bob)))
+				f.update(ann, jumpcloudtest.Fields{"lastname": "Moss"})
+				f.jumpcloud.FailNext(jumpcloudtest.Fault{PathContains: "/api/", Status: status, Times: 1 << 20})
+				f.run(ann, bob)
+				f.drainOnce()
+				f.drainOnce()
+				s := f.record().Suspended
+				if s == nil || s.Reason != directory.JumpCloudRefused || s.Scope != directory.Everything || !strings.Contains(s.Message, string(f.directory.Organization)) {
+					t.Fatalf("suspended: %+v, want all of the directory, for %s, with the organization", s, directory.JumpCloudRefused)
+				}
+				if a := f.account("bob@contoso.example"); !a.AccountEnabled {
+					t.Error("bob is disabled, want that he keeps access while nothing in the organization is found")
+				}
+				f.jumpcloud.Mend()
+				f.endsWell(ann, "Moss")
+				if a := f.account("bob@contoso.example"); a.AccountEnabled {
+					t.Error("bob, who was deleted, is enabled, want him disabled once JumpCloud answers again")
+				}
+			})
+		})
+	}
 }
 
 // A token that Graph refuses once suspends nobody.

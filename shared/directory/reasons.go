@@ -192,7 +192,7 @@ var reasons = []Explained{
 	{Unavailable, "Entra did not answer, or its answer does not say what happened", "nothing: it is tried again", OfLink},
 	{InternalReason, "a defect of entrasync", "report it, with the message", OfLink},
 	{RefusedReason, "Entra refuses the change", "do what the message says", OfLink},
-	{JumpCloudRefused, "JumpCloud refuses the organization's API key, or its administrator's role may not read users", "PATCH the organization with a key that is valid", OfLink},
+	{JumpCloudRefused, "JumpCloud refuses the organization's API key, does not find the organization with it, or its administrator's role may not read users", "PATCH the organization with a key of its own that is valid", OfLink},
 	{JumpCloudUnavailable, "JumpCloud could not be read", "nothing: it is tried again", OfLink},
 	{AbsenceUnconfirmed, "JumpCloud does not show the user or the group any more, and that is not believed yet", "nothing: JumpCloud is read again", OfLink},
 	{Stranded, "entrasync stopped every time it worked on a change of the user or the group, and the change may not be in Entra", "read the log for why, then send the change back: `POST /v1/dead-letters/redrive`", OfLink},

@@ -2,15 +2,27 @@ package jumpcloud
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
+
+	"entrasync/shared/fault"
 )
 
-// ProbeKey implements reconcile.JumpCloud: it reads one user. The organization itself needs
+// ProbeKey implements reconcile.JumpCloud: it lists one user. The organization itself needs
 // other rights than its users (assumed), and those are what the work on users needs.
+//
+// For every key that is valid and its organization this succeeds: one without users has an
+// empty list. So a refusal as not found or as not valid is not about a user, but about the
+// organization (jumpcloud.md 3.2: one that is not known 404, another one's 400).
 func (c *Client) ProbeKey(ctx context.Context) error {
-	_, err := c.do(ctx, call{op: "jumpcloud.probe", subject: string(c.organization), method: http.MethodGet, url: c.api + "/systemusers?limit=1&fields=_id"})
-	return err
+	what := call{op: "jumpcloud.probe", subject: string(c.organization), method: http.MethodGet, url: c.api + "/systemusers?limit=1&fields=_id"}
+	_, err := c.do(ctx, what)
+	if !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Invalid) {
+		return err
+	}
+	return &fault.Error{Op: what.op, Subject: what.subject, Kind: fault.Unauthorized, Err: err, Message: fmt.Sprintf(
+		"JumpCloud does not find the organization %s with the key that it has here: see that the id and the region are right, and PATCH the organization with a key of its own", c.organization)}
 }
 
 // AnyGroup is a read that shows whether the key may read groups, in the form of

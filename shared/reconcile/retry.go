@@ -68,7 +68,9 @@ func jumpCloudTrouble(err error) error {
 	switch f.Kind {
 	case fault.Unauthorized, fault.Forbidden:
 		f.Kind, f.Reason = fault.Unauthorized, directory.JumpCloudRefused
-	case fault.Invalid, fault.NotFound, fault.Conflict:
+	case fault.Invalid, fault.NotFound:
+		f.Kind, f.Err = fault.Transient, disowned{f.Err}
+	case fault.Conflict:
 		f.Kind = fault.Transient
 	}
 	if f.Message == "" {
@@ -76,6 +78,22 @@ func jumpCloudTrouble(err error) error {
 	}
 	return &f
 }
+
+// disowned is the cause of a failure to which JumpCloud answered that there is no such thing, or
+// no such request. Of a user or a group who is gone another answer says that, so perhaps
+// JumpCloud does not find the organization.
+type disowned struct{ cause error }
+
+// Error is what caused it, if that is known.
+func (d disowned) Error() string {
+	if d.cause == nil {
+		return "JumpCloud does not find it"
+	}
+	return d.cause.Error()
+}
+
+// Unwrap returns what caused it.
+func (d disowned) Unwrap() error { return d.cause }
 
 // reasonOf is the reason of a fault; where it has none, one that follows from its kind.
 func reasonOf(f *fault.Error) directory.Reason {

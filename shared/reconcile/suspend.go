@@ -43,7 +43,10 @@ func newRecognition() *recognition {
 // fault is not one of everybody there.
 func (e *engine[T]) suspension(ctx context.Context, scope directory.Scope, f *fault.Error) *directory.Suspension {
 	reason := reasonOf(f)
-	if f.Kind != fault.Unauthorized || !directory.Suspends(reason) {
+	switch lost := (disowned{}); {
+	case errors.As(f, &lost):
+		f = &fault.Error{Op: f.Op, Kind: fault.Unauthorized, Reason: directory.JumpCloudRefused, Err: f}
+	case f.Kind != fault.Unauthorized || !directory.Suspends(reason):
 		return nil
 	}
 	<-e.trouble.turn

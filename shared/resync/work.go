@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -356,7 +357,8 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 // look asks, once an invocation, whether a refusal is one of everybody in the directory: while
 // nothing changes no task would come upon it. If the message is lost, the next one asks.
 func (r *run) look(ctx context.Context, f *fault.Error) {
-	if r.looked || f.Kind != fault.Unauthorized && f.Kind != fault.Forbidden {
+	refusals := []fault.Kind{fault.Unauthorized, fault.Forbidden, fault.NotFound, fault.Invalid}
+	if r.looked || !slices.Contains(refusals, f.Kind) {
 		return
 	}
 	r.looked = true
