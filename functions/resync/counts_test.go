@@ -1,16 +1,65 @@
 package resync_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	function "entrasync/functions/resync"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/store"
 )
+
+// A resync has ended seconds after its tasks were worked on.
+func TestARepairIsSeenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.hire("ann")
+		f.resync()
+		f.byHand("ann", map[string]any{"surname": "Hand"})
+		time.Sleep(time.Hour)
+		id, began := f.start().ID, time.Now()
+		event, ended := function.Event{Records: delivered(f.jobs.take()...)}, make(chan error)
+		go func() {
+			_, err := f.handler.Handle(context.Background(), event)
+			ended <- err
+		}()
+		for !f.job(id).Status.Ended() {
+			time.Sleep(time.Second)
+			f.pump()
+		}
+		f.Must(<-ended)
+		if took, job := time.Since(began), f.job(id); took > 5*time.Second || job.Repaired != 1 {
+			t.Errorf("the job took %s, with %d repaired (%s), want at most 5 s and 1", took, job.Repaired, job.Message)
+		}
+	})
+}
+
+// What was written a moment ago is compared later, because a list may not show that yet: it
+// counts neither as different nor as repaired.
+func TestTheYoungAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.hire("ann")
+		f.byHand("ann", map[string]any{"surname": "Hand"})
+		job, _ := f.resync()
+		if job.Status != store.JobFinished || job.Found+job.Repaired != 0 {
+			t.Errorf("the job is %s with %d found and %d repaired (%s), want none while ann is too young to be compared", job.Status, job.Found, job.Repaired, job.Message)
+		}
+		time.Sleep(6 * time.Minute)
+		f.pump()
+		if got := f.account("ann").Text("surname"); got != "Lee" {
+			t.Errorf("ann has the surname %q six minutes later, want Lee", got)
+		}
+		f.byHand("ann", map[string]any{"surname": "Hand"})
+		time.Sleep(5 * time.Minute)
+		f.count("five minutes after our last write", counted{found: 1, repaired: 1}, "1 user or group differed: 1 repaired")
+	})
+}
 
 // counted are the numbers with which a job ended.
 type counted struct{ found, repaired, parked, again, reported int }

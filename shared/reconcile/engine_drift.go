@@ -39,6 +39,12 @@ func (e *linkEngine[T]) reportDrift(ctx context.Context, o T) {
 	w.drift = nil
 }
 
+// IsYoung reports whether an object was written so shortly before a time that a read of Entra
+// may be older than the write. Its task compares it later: nobody knows before whether it differs.
+func IsYoung(s directory.Standing, at time.Time) bool {
+	return s.LastWriteAt.Add(replicationTime).After(at)
+}
+
 // comparableAt is when a read of an object is certainly not older than the last writes: one
 // that lags would show what they replaced, as if somebody else had written that.
 func (w *work) comparableAt(s directory.Standing) time.Time {

@@ -103,12 +103,13 @@ func (r *run) sendGroups(ctx context.Context, began time.Time, all []differing) 
 }
 
 // countDrift stores what was found in Entra in a step that began at a time. Its tasks were
-// sent.
+// sent. What is too young to be compared is no difference yet.
 func (r *run) countDrift(ctx context.Context, found reconcile.DriftFound, began time.Time) error {
 	all, err := r.standings(ctx, found.Users, found.Groups)
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(d differing) bool { return reconcile.IsYoung(d.standing, began) })
 	return r.record(ctx, began, all, found.Reported > 0)
 }
 

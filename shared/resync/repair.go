@@ -15,8 +15,8 @@ const (
 	// longestRepair is how long a resync waits for its tasks; what is still open then goes on
 	// without it.
 	longestRepair = time.Hour
-	// patientRepair is how long an invocation itself waits, and checks every repairStep; then
-	// the schedule does.
+	// patientRepair is how long an invocation itself waits, and checks every repairStep, at first
+	// more often; then the schedule does.
 	patientRepair, repairStep = 2 * time.Minute, 10 * time.Second
 	// findingsPage is how many findings are checked at once.
 	findingsPage = 100
@@ -68,7 +68,8 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 	if state.open == 0 || waited >= longestRepair {
 		return 0, true, r.end(ctx, store.JobFinished, sentence(r.job, state.open))
 	}
-	return repairStep, waited >= patientRepair, r.save(ctx)
+	// A few tasks are worked on within seconds: whoever asked for the resync sees that soon.
+	return min(max(waited, time.Second), repairStep), waited >= patientRepair, r.save(ctx)
 }
 
 // announceLeavers announces everybody who is to lose access, as the comparison found, and sends
