@@ -22,7 +22,7 @@ type healthView struct {
 	LastWebhookAt *time.Time      `json:"lastWebhookAt,omitempty" doc:"When an event of the organization was last processed that a webhook brought; missing if that is not known"`
 	CatchUp       healthFeedView  `json:"catchUp"`
 	Resync        *lastResyncView `json:"lastResync,omitempty" doc:"The last resync that ended; missing if none did"`
-	NextResyncAt  time.Time       `json:"nextResyncAt" doc:"When the next resync is due"`
+	NextResyncAt  *time.Time      `json:"nextResyncAt,omitempty" doc:"When the next resync is due; missing while one is at work or waits, or is due now"`
 	Counts        *countsView     `json:"counts,omitempty" doc:"How the users and groups stand; missing in lists, and of a large directory that was not counted yet"`
 	Holds         []holdView      `json:"holds,omitempty" doc:"The holds of the guard that are open, of each kind at most one; missing if none is"`
 	Throttled     *throttledView  `json:"throttled,omitempty" doc:"When Graph last asked to slow down in the tenant; missing if it did not within a week, and in lists"`
@@ -78,7 +78,7 @@ func (a API) viewOfHealth(f judged.Facts, known judged.Known, now time.Time) *he
 	verdict := f.Judge(now)
 	view := &healthView{
 		Status: verdict.Status, Message: verdict.Message, Authorized: f.Directory.Status == directory.Active,
-		LastWebhookAt: utcOrNil(f.Feed.LastWebhookAt), NextResyncAt: resync.NextDue(f.Directory.ID, later(f.Resync.StartedAt, f.Resync.Since), f.Resync.Every),
+		LastWebhookAt: utcOrNil(f.Feed.LastWebhookAt), NextResyncAt: nextResync(f, now),
 		CatchUp: healthFeedView{LastRunAt: utcOrNil(f.Feed.LastRunAt), LagSeconds: int(f.Feed.Lag(now).Seconds())},
 	}
 	for _, p := range verdict.Points {
@@ -98,6 +98,16 @@ func (a API) viewOfHealth(f judged.Facts, known judged.Known, now time.Time) *he
 			Groups: tallyView{c.Groups.Total, c.Groups.ByStatus, c.Groups.ByReason}, OldestPendingAt: utcOrNil(judged.Oldest(*c))}
 	}
 	return view
+}
+
+// nextResync is when the next resync of a directory is due; nil if its time has come: then one
+// is at work, waits for the end of a suspension, or begins with the next run of the schedule.
+func nextResync(f judged.Facts, now time.Time) *time.Time {
+	due := resync.NextDue(f.Directory.ID, later(f.Resync.StartedAt, f.Resync.Since), f.Resync.Every)
+	if !due.After(now) {
+		return nil
+	}
+	return &due
 }
 
 // utcOrNil is a time in UTC; nil if it is zero.

@@ -60,6 +60,24 @@ func TestTheHealthOfADirectory(t *testing.T) {
 	}
 }
 
+// The next resync is a time to come: it is not shown while one is at work for longer than the
+// time between two, or waits.
+func TestTheNextResyncIsNotInThePast(t *testing.T) {
+	f := newFixture(t)
+	id := directory.ID(f.directory("{}"))
+	dir, err := f.records.Directory(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir.CreatedAt = time.Now().UTC().Add(-100 * time.Hour)
+	if _, err := f.records.PutDirectory(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := f.call("GET", "/v1/directories/"+string(id), ""); dig(got, "health", "nextResyncAt") != nil {
+		t.Errorf("the next resync is due at %v, want none shown while it is overdue", dig(got, "health", "nextResyncAt"))
+	}
+}
+
 // A catch-up that runs seldom is late only when it misses runs.
 func TestTheCatchUpMayBeSeldom(t *testing.T) {
 	f := newFixture(t)

@@ -3,6 +3,7 @@ package groups_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,6 +235,9 @@ func TestAGroupThatIsDeletedByHand(t *testing.T) {
 				link := c.link(c.group)
 				if link.Status != tc.status || link.Reason != tc.reason {
 					t.Fatalf("link %+v, want %s for %q", link, tc.status, tc.reason)
+				}
+				if says := "deleted groups there, if it is among them"; tc.reason == directory.GroupMissing && !strings.Contains(link.Message, says) {
+					t.Errorf("the message is %q, want that it may be among the %s", link.Message, says)
 				}
 				if tc.status == directory.Synced {
 					if got := c.names(c.group); !slices.Equal(got, []string{"ann", "bob"}) || len(link.Drift) > 0 {

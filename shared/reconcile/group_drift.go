@@ -105,7 +105,7 @@ func (g *group) refuse() {
 	switch shown := g.plan.Shown; {
 	case g.match.gone:
 		g.todo, g.obstacle = nil, &directory.Obstacle{Reason: directory.GroupMissing, Message: fmt.Sprintf(
-			"the group %s is not in Entra any more: restore it from the deleted groups there, or set repairDrift on this directory, so that entrasync makes it again", g.link.EntraID)}
+			"the group %s is not in Entra any more: restore it from the deleted groups there, if it is among them, or set repairDrift on this directory, so that entrasync makes it again", g.link.EntraID)}
 	case shown != nil && shown.Unusable() != "":
 		g.todo, g.obstacle = nil, &directory.Obstacle{Reason: directory.GroupUnusable, Message: fmt.Sprintf(
 			"the group %s in Entra is %s now: manage it there, or rename the group in JumpCloud", g.link.EntraID, shown.Unusable())}

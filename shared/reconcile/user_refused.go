@@ -118,7 +118,7 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 
 // missing is the sentence about an account that is not in Entra any more.
 func missing(account directory.EntraID) string {
-	return fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there; or delete it there for good, disconnect the user and connect them again for a new one", account)
+	return fmt.Sprintf("the account %s is not in Entra any more: restore it from the deleted users there, if it is among them; or delete it there for good, disconnect the user and connect them again for a new one", account)
 }
 
 // hiddenAttempts is how often a creation that failed because an account has the name is
