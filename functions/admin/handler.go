@@ -137,6 +137,7 @@ func (a API) register(on huma.API) {
 	a.passwords(on)
 	a.directories(on)
 	a.authorizations(on)
+	a.exports(on)
 	a.connections(on)
 	a.users(on)
 	a.groups(on)

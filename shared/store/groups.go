@@ -235,6 +235,11 @@ func (s *Store) GroupConnections(ctx context.Context, id directory.ID, limit int
 	return list[directory.GroupConnection](ctx, s, Query{PK: join(groupPart, connectionPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
 }
 
+// GroupLinks lists the links of the groups of a directory.
+func (s *Store) GroupLinks(ctx context.Context, id directory.ID, limit int, cursor string) (List[directory.GroupLink], error) {
+	return list[directory.GroupLink](ctx, s, Query{PK: join(groupPart, linkPart, string(id)), Index: true, Limit: limit, Cursor: cursor})
+}
+
 // GroupRecords are the records of a directory and of some groups there.
 type GroupRecords struct {
 	Directory directory.Directory

@@ -1,0 +1,193 @@
+package portable
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/store"
+)
+
+const (
+	// MaxPage is how many bytes of lines make a page full: what follows until the page ends
+	// leaves it below 1 MiB, the most that a request can have which reads it back.
+	MaxPage = 512 << 10
+	// atOnce is how many users or members are read at once.
+	atOnce = 50
+)
+
+// place is where the next page begins.
+type place struct {
+	Stage  LineType          `json:"s"`
+	Cursor string            `json:"c,omitempty"` // of the list of links
+	Group  directory.GroupID `json:"g,omitempty"` // whose members are being listed
+	Next   string            `json:"x,omitempty"` // the cursor of the links after that group
+	Lines  int               `json:"n"`           // how many came before
+}
+
+// Page is a part of an export: whole lines. Cursor is "" for the last one.
+type Page struct {
+	Lines  []byte
+	Cursor string
+}
+
+// Export makes one page of an export of a directory. What changes between two pages is in one
+// of them as it is then.
+func Export(ctx context.Context, records *store.Store, d directory.Directory, cursor string) (Page, error) {
+	e := export{store: records, directory: d, place: place{Stage: OfDirectory}}
+	if cursor != "" {
+		if err := e.place.read(cursor); err != nil {
+			return Page{}, err
+		}
+	}
+	for e.page.Len() < MaxPage {
+		over, err := e.step(ctx)
+		if err != nil {
+			return Page{}, err
+		}
+		if over {
+			return Page{Lines: e.page.Bytes()}, nil
+		}
+	}
+	next, err := json.Marshal(e.place)
+	return Page{Lines: e.page.Bytes(), Cursor: base64.RawURLEncoding.EncodeToString(next)}, err
+}
+
+// read reads a cursor.
+func (p *place) read(cursor string) error {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		err = json.Unmarshal(raw, p)
+	}
+	if err != nil {
+		return &fault.Error{Op: "portable.export", Kind: fault.Invalid, Subject: "cursor", Message: "the cursor is not that of an export: start again without one"}
+	}
+	return nil
+}
+
+// export makes a page.
+type export struct {
+	store     *store.Store
+	directory directory.Directory
+	place     place
+	page      bytes.Buffer
+}
+
+// add adds a line.
+func (e *export) add(line Line) error {
+	e.place.Lines++
+	return write(&e.page, line)
+}
+
+// step adds some lines; over says that the last one is among them.
+func (e *export) step(ctx context.Context) (over bool, err error) {
+	switch e.place.Stage {
+	case OfDirectory:
+		d := e.directory
+		e.place.Stage = OfUser
+		return false, e.add(Line{Type: OfDirectory, Directory: &Directory{
+			Format: Format, ExportedAt: time.Now().UTC(), ID: d.ID, Organization: d.Organization, Name: d.Name,
+			Tenant: d.Tenant, TenantObject: d.TenantObject, CreatedAt: d.CreatedAt, Settings: d.Settings,
+		}})
+	case OfUser:
+		return false, e.users(ctx)
+	case OfGroup:
+		return false, e.group(ctx)
+	case OfMember:
+		return false, e.members(ctx)
+	default:
+		return true, write(&e.page, Line{Type: End, Lines: e.place.Lines})
+	}
+}
+
+// users adds some users.
+func (e *export) users(ctx context.Context) error {
+	list, err := e.store.Links(ctx, e.directory.ID, atOnce, e.place.Cursor)
+	if err != nil {
+		return err
+	}
+	ids := make([]directory.UserID, len(list.Items))
+	for i, link := range list.Items {
+		ids[i] = link.User
+	}
+	known, err := e.store.ShownUsers(ctx, e.directory.ID, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		line := Line{Type: OfUser}
+		link, found := known[id].Known.Link(e.directory.ID)
+		if !found { // it was removed just now, or is damaged
+			continue
+		}
+		line.Link = &link
+		if all := known[id].Known.Connections; len(all) > 0 {
+			line.Connection = &all[0]
+		}
+		if err := e.add(line); err != nil {
+			return err
+		}
+	}
+	if e.place.Cursor = list.Cursor; list.Cursor == "" {
+		e.place.Stage = OfGroup
+	}
+	return nil
+}
+
+// group adds the next group.
+func (e *export) group(ctx context.Context) error {
+	list, err := e.store.GroupLinks(ctx, e.directory.ID, 1, e.place.Cursor)
+	if err != nil {
+		return err
+	}
+	e.place.Next, e.place.Cursor = list.Cursor, ""
+	if len(list.Items) == 0 {
+		e.afterGroup()
+		return nil
+	}
+	id := list.Items[0].Group
+	known, err := e.store.ShownGroups(ctx, e.directory.ID, []directory.GroupID{id})
+	if err != nil {
+		return err
+	}
+	link, found := known[id].Known.Link(e.directory.ID)
+	if !found {
+		e.afterGroup()
+		return nil
+	}
+	line := Line{Type: OfGroup, GroupLink: &link}
+	if all := known[id].Known.Connections; len(all) > 0 {
+		line.GroupConnection = &all[0]
+	}
+	e.place.Stage, e.place.Group = OfMember, id
+	return e.add(line)
+}
+
+// members adds some members of the present group.
+func (e *export) members(ctx context.Context) error {
+	list, err := e.store.Members(ctx, e.directory.ID, e.place.Group, atOnce, e.place.Cursor)
+	if err != nil {
+		return err
+	}
+	for _, m := range list.Items {
+		if err := e.add(Line{Type: OfMember, Member: &m}); err != nil {
+			return err
+		}
+	}
+	if e.place.Cursor = list.Cursor; list.Cursor == "" {
+		e.afterGroup()
+	}
+	return nil
+}
+
+// afterGroup goes on behind the present group.
+func (e *export) afterGroup() {
+	e.place.Stage, e.place.Cursor, e.place.Group, e.place.Next = OfGroup, e.place.Next, "", ""
+	if e.place.Cursor == "" {
+		e.place.Stage = End
+	}
+}
