@@ -83,7 +83,9 @@ func (a API) directories(on huma.API) {
 			views := make([]directoryView, len(list.Items))
 			for i, dir := range list.Items {
 				views[i] = viewOfDirectory(dir)
-				views[i].Health = healths[dir.ID]
+				if dir.Status.InUse() {
+					views[i].Health = healths[dir.ID]
+				}
 			}
 			return &api.Answer[api.Page[directoryView]]{Body: api.Page[directoryView]{Items: views, Cursor: list.Cursor}}, nil
 		})
@@ -91,13 +93,13 @@ func (a API) directories(on huma.API) {
 		func(ctx context.Context, in *struct {
 			ID string `path:"id" doc:"The directory"`
 		}) (*api.Answer[directoryView], error) {
-			dir, err := a.directory(ctx, in.ID)
+			dir, err := a.Store.AnyDirectory(ctx, directory.ID(in.ID))
 			if err != nil {
-				return nil, err
+				return nil, api.Refuse(err, "path.id", in.ID)
 			}
 			answer, err := a.oneDirectory(ctx, dir)
-			if err != nil {
-				return nil, err
+			if err != nil || !dir.Status.InUse() {
+				return answer, err
 			}
 			if answer.Body.Health, err = a.health(ctx, dir, answer.Body.Credentials); err != nil {
 				return nil, api.Refuse(err, "", nil)

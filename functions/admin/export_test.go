@@ -53,7 +53,9 @@ func (f *fixture) exported(id string) (parts []string) {
 }
 
 // userID is the id of one of many users.
-func userID(i int) directory.UserID { return directory.UserID(fmt.Sprintf("64a1b2c3d4e5f6071829%04x", i)) }
+func userID(i int) directory.UserID {
+	return directory.UserID(fmt.Sprintf("64a1b2c3d4e5f6071829%04x", i))
+}
 
 // populate gives a directory synced users and a group that has them, and a user who was
 // disconnected.
@@ -139,4 +141,6 @@ func account(i int) directory.EntraID {
 }
 
 // owner is a user as the owner of an account.
-func owner(user directory.UserID) store.Owner { return store.Owner{Organization: organization, User: user} }
+func owner(user directory.UserID) store.Owner {
+	return store.Owner{Organization: organization, User: user}
+}

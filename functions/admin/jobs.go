@@ -17,10 +17,10 @@ import (
 type jobView struct {
 	ID        string           `json:"jobId"`
 	Directory directory.ID     `json:"directoryId"`
-	Kind      store.JobKind    `json:"kind" enum:"resync,plan"`
+	Kind      store.JobKind    `json:"kind" enum:"resync,plan,deactivation"`
 	Of        string           `json:"of,omitempty" doc:"What a plan is of; missing for a resync"`
 	Status    store.JobStatus  `json:"status" enum:"queued,running,finished,failed"`
-	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair,plan" doc:"accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on; in a plan, plan decides instead what would be written"`
+	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair,plan,immutable_ids,rest,wait" doc:"Of a resync: accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on; in a plan, plan decides instead what would be written. Of a deactivation: immutable_ids clears them, users, groups and rest delete what is known of them, and wait waits some minutes before that is done once more"`
 	By        string           `json:"by" doc:"Who started it"`
 	CreatedAt time.Time        `json:"createdAt"`
 	StartedAt *time.Time       `json:"startedAt,omitempty"`
@@ -107,12 +107,14 @@ func (a API) listJobs(ctx context.Context, in *struct {
 	api.Paging
 },
 ) (*api.Answer[api.Page[jobView]], error) {
-	if _, err := a.shownDirectory(ctx, in.ID); err != nil {
-		return nil, err
-	}
 	list, err := a.Store.Jobs(ctx, directory.ID(in.ID), in.Limit, in.Cursor)
 	if err != nil {
 		return nil, api.Refuse(err, "query.cursor", in.Cursor)
+	}
+	if len(list.Items) == 0 { // else it may have been deactivated
+		if _, err := a.shownDirectory(ctx, in.ID); err != nil {
+			return nil, err
+		}
 	}
 	now := time.Now()
 	shown := api.Page[jobView]{Items: make([]jobView, len(list.Items)), Cursor: list.Cursor}

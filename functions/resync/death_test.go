@@ -62,6 +62,13 @@ func (f *fixture) perish(h interface {
 }) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	f.perishIn(ctx, h)
+}
+
+// perishIn is perish with the time of a context.
+func (f *fixture) perishIn(ctx context.Context, h interface {
+	Handle(context.Context, function.Event) (events.SQSEventResponse, error)
+}) {
 	_, _ = h.Handle(ctx, function.Event{Records: delivered(f.jobs.take()...)})
 }
 

@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
 )
 
 // check sends the task of a user and works on it.
@@ -144,7 +145,7 @@ func TestEveryStateIsCompared(t *testing.T) {
 // finishOpen runs the open job, if there is one, to its end.
 func (f *fixture) finishOpen() {
 	f.t.Helper()
-	if open, err := f.Store.OpenJobOf(context.Background(), f.directory.ID); err == nil {
+	if open, err := f.Store.OpenJobOf(context.Background(), f.directory.ID, store.Resync); err == nil {
 		f.finish(open.Job, timeout)
 	}
 }

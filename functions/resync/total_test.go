@@ -37,7 +37,7 @@ func TestTheTotalOfAList(t *testing.T) {
 						}
 						return nil
 					}
-					if open, err := f.Store.OpenJobOf(context.Background(), f.directory.ID); err == nil {
+					if open, err := f.Store.OpenJobOf(context.Background(), f.directory.ID, store.Resync); err == nil {
 						job := f.job(open.Job)
 						totals[job.Phase] = max(totals[job.Phase], job.Total)
 					}

@@ -15,11 +15,16 @@ import (
 // Status is whether a directory is in use.
 type Status string
 
-// The two statuses of a directory.
+// The statuses of a directory.
 const (
 	Active               Status = "active"                // our credentials work for the tenant
 	PendingAuthorization Status = "pending_authorization" // the tenant has not consented yet
+	Deactivating         Status = "deactivating"          // what is known of it is being deleted
 )
+
+// InUse reports whether a directory of this status is worked on: of one that is being
+// deactivated only the deactivation is left.
+func (s Status) InUse() bool { return s != Deactivating }
 
 // Directory is one Entra tenant connected to one organization.
 type Directory struct {
@@ -40,7 +45,7 @@ type Directory struct {
 	// Shares are the other directories on the same tenant or with one of its domains, if
 	// the administrator allowed that. All of them list one another.
 	Shares []ID   `json:"sharesTenantWith,omitempty" doc:"The other directories on the tenant or with one of its domains, where allowSharedDomains was set"`
-	Status Status `json:"status" enum:"active,pending_authorization"`
+	Status Status `json:"status" enum:"active,pending_authorization,deactivating"`
 	// Reason and Message say why the directory is not active, or what is wrong
 	// with one that is; "" when nothing is.
 	Reason  Reason `json:"reason,omitempty" doc:"One typed word: why the directory is not active, or what is wrong with one that is; missing when nothing is"`

@@ -68,9 +68,12 @@ func (w Worker) Observe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ids := make([]directory.ID, len(page.Items))
-		for i, d := range page.Items {
-			ids[i] = d.ID
+		var ids []directory.ID
+		for _, d := range page.Items {
+			if !d.Status.InUse() {
+				continue
+			}
+			ids = append(ids, d.ID)
 			if d.Status == directory.Active && !d.IsSuspended() && known[d.ID].Facts(d, health.Every{Resync: w.Every}, nil).Resync.Overdue(now) {
 				w.Metrics.Count("resync_overdue", 1)
 			}
@@ -103,7 +106,7 @@ func (w Worker) startIfDue(ctx context.Context, id directory.ID, since time.Time
 func (w Worker) workOn(ctx context.Context, open store.OpenJob) error {
 	err := w.Work(ctx, open.Job)
 	if fault.Is(err, fault.NotFound) { // its record has expired
-		return w.Store.ForgetOpenJob(ctx, open.Directory)
+		return w.Store.ForgetOpenJob(ctx, open)
 	}
 	return err
 }

@@ -52,6 +52,9 @@ func (w Worker) Work(ctx context.Context, id string) error {
 	if r.job.Status.Ended() || r.job.HeldAt(now) {
 		return nil
 	}
+	if r.job.Kind == store.Deactivation {
+		return w.deactivate(ctx, r.job)
+	}
 	if err := r.takeUp(now); err != nil {
 		return err
 	}

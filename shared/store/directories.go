@@ -93,14 +93,28 @@ func directoryKey(id directory.ID) Key {
 	return Key{PK: organizationPK(id.Organization()), SK: join(directoryPart, string(id))}
 }
 
-// Directory reads one directory; NotFound if there is none.
+// Directory reads one directory; NotFound if there is none, or if it is not in use any more.
 func (s *Store) Directory(ctx context.Context, id directory.ID) (directory.Directory, error) {
+	d, err := s.AnyDirectory(ctx, id)
+	if err == nil && !d.Status.InUse() {
+		return directory.Directory{}, notInUse(id)
+	}
+	return d, err
+}
+
+// notInUse is the fault that a directory is not in use any more.
+func notInUse(id directory.ID) error {
+	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: string(id), Message: "the directory " + string(id) + " is being deactivated"}
+}
+
+// AnyDirectory is Directory for one of any status.
+func (s *Store) AnyDirectory(ctx context.Context, id directory.ID) (directory.Directory, error) {
 	d, version, err := get[directory.Directory](ctx, s, directoryKey(id))
 	d.Version = version
 	return d, missing(err, "directory", string(id))
 }
 
-// Directories lists all directories of all organizations.
+// Directories lists all directories of all organizations, of any status.
 func (s *Store) Directories(ctx context.Context, limit int, cursor string) (List[directory.Directory], error) {
 	return list[directory.Directory](ctx, s, Query{PK: directoriesIndex, Index: true, Limit: limit, Cursor: cursor})
 }

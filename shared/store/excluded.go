@@ -43,6 +43,13 @@ type excludedMember struct {
 	Kept []directory.GroupID `json:"kept,omitempty"`
 }
 
+// item is the item of an excluded member, in the index under its directory.
+func (m excludedMember) item() (Item, error) {
+	item, err := encode(excludedKey(m.Directory, m.Group, m.User), m)
+	item.IndexPK, item.IndexSK = join(excludedPart, string(m.Directory)), join(string(m.Group), string(m.User))
+	return item, err
+}
+
 // excludedPK is the partition key of the excluded members.
 func excludedPK(id directory.ID, group directory.GroupID) string {
 	return join(organizationPart, string(id.Organization()), excludedPart, string(id), string(group))
@@ -108,7 +115,7 @@ func (s *Store) ExcludedMembers(ctx context.Context, id directory.ID, group dire
 func (s *Store) PutExcluded(ctx context.Context, id directory.ID, group directory.GroupID, users ...directory.UserID) error {
 	writes := make([]Write, len(users))
 	for i, user := range users {
-		item, err := encode(excludedKey(id, group, user), excludedMember{Directory: id, Group: group, User: user})
+		item, err := excludedMember{Directory: id, Group: group, User: user}.item()
 		if err != nil {
 			return err
 		}
@@ -131,7 +138,7 @@ func (s *Store) NoteKept(ctx context.Context, id directory.ID, group, left direc
 				return err
 			}
 			m.Kept = append(m.Kept, left)
-			item, err := encode(excludedKey(id, group, user), m)
+			item, err := m.item()
 			if err == nil {
 				_, err = s.table.Put(ctx, item, IfVersion(version))
 			}
@@ -192,6 +199,9 @@ func (s *Store) ReadExcluded(ctx context.Context, id directory.ID, group directo
 				dir, err := decode[directory.Directory](item)
 				if err != nil {
 					return Excluded{}, err
+				}
+				if !dir.Status.InUse() {
+					return Excluded{}, notInUse(id)
 				}
 				missingDirectory, found.Exclude = false, dir.Settings.Exclude
 			} else if err := found.add(item); err != nil {

@@ -280,6 +280,9 @@ func (s *Store) ReadGroups(ctx context.Context, id directory.ID, groups []direct
 	if records.Directory.ID == "" {
 		return GroupRecords{}, missing(fault.New(fault.NotFound, "store.read groups", ""), "directory", string(id))
 	}
+	if !records.Directory.Status.InUse() {
+		return GroupRecords{}, notInUse(id)
+	}
 	return records, nil
 }
 
@@ -310,6 +313,7 @@ func (s *Store) PutWithin(ctx context.Context, all ...Within) error {
 		if err != nil {
 			return err
 		}
+		item.IndexPK, item.IndexSK = join(withinPart, string(w.Directory)), join(string(w.Inner), string(w.Outer))
 		writes = append(writes, Write{Item: item, If: Any})
 	}
 	return s.transactAll(ctx, writes)

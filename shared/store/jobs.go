@@ -29,8 +29,13 @@ func (h Held) HeldAt(now time.Time) bool { return h.Holder != "" && h.HeldUntil.
 // JobKind is what a job does.
 type JobKind string
 
-// Resync is a job that compares everything in a directory with JumpCloud and Entra.
-const Resync JobKind = "resync"
+// The kinds of jobs.
+const (
+	// Resync compares everything in a directory with JumpCloud and Entra.
+	Resync JobKind = "resync"
+	// Deactivation deletes what is known of a directory.
+	Deactivation JobKind = "deactivation"
+)
 
 // JobStatus is how far a job is.
 type JobStatus string
@@ -87,7 +92,8 @@ type Job struct {
 	Version int64 `json:"-"`
 }
 
-// OpenJob names a job that has not ended. A directory has at most one.
+// OpenJob names a job that has not ended. A directory has at most one, and one that deactivates
+// it beside that: the other one ends then.
 type OpenJob struct {
 	Directory directory.ID `json:"directoryId"`
 	Job       string       `json:"jobId"`
@@ -111,10 +117,15 @@ type LastJob struct {
 func jobKey(id string) Key { return Key{PK: join(jobPart, id), SK: jobPart} }
 
 // openJobsPK is the partition key of the jobs that have not ended, and openJobKey the key of
-// that of a directory.
+// that of a directory. A deactivation is beside the other.
 var openJobsPK = join(jobPart, "open")
 
-func openJobKey(id directory.ID) Key { return Key{PK: openJobsPK, SK: string(id)} }
+func openJobKey(id directory.ID, kind JobKind) Key {
+	if kind == Deactivation {
+		return Key{PK: openJobsPK, SK: join(string(id), string(kind))}
+	}
+	return Key{PK: openJobsPK, SK: string(id)}
+}
 
 // lastJobKey is the key of how the last job of a kind in a directory ended.
 func lastJobKey(id directory.ID, kind JobKind) Key {
@@ -126,6 +137,9 @@ func jobItem(j Job) (Item, error) {
 	item, err := encode(jobKey(j.ID), j)
 	item.IndexPK, item.IndexSK = join(jobPart, string(j.Directory)), j.ID
 	item.Expires = j.CreatedAt.Add(jobRetention).Unix()
+	if j.Kind == Deactivation && !j.Status.Ended() {
+		item.Expires = 0 // half of a directory would be left
+	}
 	return item, err
 }
 
@@ -136,7 +150,7 @@ func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
 	if err != nil {
 		return j, err
 	}
-	open, err := encode(openJobKey(j.Directory), OpenJob{Directory: j.Directory, Job: j.ID, Kind: j.Kind})
+	open, err := encode(openJobKey(j.Directory, j.Kind), OpenJob{Directory: j.Directory, Job: j.ID, Kind: j.Kind})
 	if err != nil {
 		return j, err
 	}
@@ -145,7 +159,7 @@ func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
 		if !fault.Is(lost, fault.Changed) {
 			return lost
 		}
-		other, err := s.OpenJobOf(ctx, j.Directory)
+		other, err := s.OpenJobOf(ctx, j.Directory, j.Kind)
 		switch {
 		case fault.Is(err, fault.NotFound): // it has just ended
 			return lost
@@ -196,7 +210,7 @@ func (s *Store) EndJob(ctx context.Context, j Job) (Job, error) {
 	if err != nil {
 		return j, err
 	}
-	err = s.table.Transact(ctx, []Write{{Item: item, If: IfVersion(j.Version)}, {Item: last, If: Any}, {Item: Item{Key: openJobKey(j.Directory)}, If: Any, Delete: true}})
+	err = s.table.Transact(ctx, []Write{{Item: item, If: IfVersion(j.Version)}, {Item: last, If: Any}, {Item: Item{Key: openJobKey(j.Directory, j.Kind)}, If: Any, Delete: true}})
 	if err == nil {
 		j.Version++
 	}
@@ -209,15 +223,16 @@ func (s *Store) OpenJobs(ctx context.Context, limit int) ([]OpenJob, error) {
 	return open.Items, err
 }
 
-// OpenJobOf is the job that has not ended in a directory; NotFound if there is none.
-func (s *Store) OpenJobOf(ctx context.Context, id directory.ID) (OpenJob, error) {
-	open, _, err := get[OpenJob](ctx, s, openJobKey(id))
+// OpenJobOf is the job that has not ended in a directory, or the one that deactivates it if
+// that is the kind; NotFound if there is none.
+func (s *Store) OpenJobOf(ctx context.Context, id directory.ID, kind JobKind) (OpenJob, error) {
+	open, _, err := get[OpenJob](ctx, s, openJobKey(id, kind))
 	return open, err
 }
 
 // ForgetOpenJob says that an open job has no record any more.
-func (s *Store) ForgetOpenJob(ctx context.Context, id directory.ID) error {
-	return s.table.Delete(ctx, openJobKey(id), Any)
+func (s *Store) ForgetOpenJob(ctx context.Context, open OpenJob) error {
+	return s.table.Delete(ctx, openJobKey(open.Directory, open.Kind), Any)
 }
 
 // Jobs lists the jobs of a directory, the newest ones first.

@@ -43,7 +43,7 @@ func TestKeysKeepTheirForm(t *testing.T) {
 		"import":   {PK: importPK("id"), SK: importSK}, "import stop": {PK: importPK("id"), SK: stopSK}, "import chunk": chunkKey("id", 7), "open import": {PK: openImportsPK, SK: "id"},
 		"domain watch": DomainWatch{Directory: id, Awaits: directory.DomainWait{Reason: directory.DomainNotVerified, Domain: "contoso.example"}}.key(),
 		"rollout":      rolloutKey(id, Selection{}), "retry of many": rolloutKey(id, Selection{Kind: "user", Status: directory.Parked, Reason: directory.DomainNotVerified}), "check": sweepKey(id, checkPart, user, ""),
-		"job": jobKey("id"), "open job": openJobKey(id), "last job": lastJobKey(id, Resync), "finding of a user": Finding{User: user}.key("id"), "finding of a group": Finding{Group: group}.key("id"),
+		"job": jobKey("id"), "open job": openJobKey(id, Resync), "open deactivation": openJobKey(id, Deactivation), "last job": lastJobKey(id, Resync), "finding of a user": Finding{User: user}.key("id"), "finding of a group": Finding{Group: group}.key("id"),
 		"changes": changesKey(id, TrackedAccounts), "shown": {PK: shownPK("id", TrackedAccounts), SK: "000007"},
 		"doubt":     Doubt{Directory: id, What: UserInGroup, User: user, Group: group}.key(),
 		"exclusion": exclusionKey(id, group), "excluded": excludedKey(id, group, user),

@@ -52,7 +52,7 @@ func (s *Store) Neighbours(ctx context.Context, d directory.Directory) (Neighbou
 		}
 	}
 	for _, id := range ids {
-		other, err := s.Directory(ctx, id)
+		other, err := s.AnyDirectory(ctx, id)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}
@@ -160,7 +160,7 @@ func (s *Store) withShares(ctx context.Context, directories []directory.Director
 		if slices.ContainsFunc(directories, func(d directory.Directory) bool { return d.ID == id }) {
 			continue
 		}
-		other, err := s.Directory(ctx, id)
+		other, err := s.AnyDirectory(ctx, id)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}

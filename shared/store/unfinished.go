@@ -251,7 +251,7 @@ func (s *Store) PutSweepPlace(ctx context.Context, id directory.ID, cursor strin
 	return err
 }
 
-// AllDirectories lists all directories. It leaves damaged records out and logs their keys;
+// AllDirectories lists all directories that are in use. It leaves damaged records out and logs their keys;
 // a record may be some seconds old.
 func (s *Store) AllDirectories(ctx context.Context) ([]directory.Directory, error) {
 	var all []directory.Directory
@@ -260,7 +260,7 @@ func (s *Store) AllDirectories(ctx context.Context) ([]directory.Directory, erro
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.Items...)
+		all = append(all, slices.DeleteFunc(page.Items, func(d directory.Directory) bool { return !d.Status.InUse() })...)
 		if cursor = page.Cursor; cursor == "" {
 			return all, nil
 		}

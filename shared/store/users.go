@@ -218,14 +218,19 @@ func (s *Store) putConnection(ctx context.Context, c directory.Connection, cond 
 }
 
 // connectionItem is the item of a connection, in the index under its directory. A
-// connection without a path stays, to say why, but is not in the index.
+// connection without a path stays, to say why; it is in the index apart from the others, so
+// that it is found when the directory is deactivated.
 func connectionItem(c directory.Connection) (Item, error) {
 	item, err := encode(connectionKey(c.Directory, c.User), c)
-	if len(c.Paths) > 0 {
-		item.IndexPK, item.IndexSK = join(connectionPart, string(c.Directory)), string(c.User)
+	item.IndexPK, item.IndexSK = join(connectionPart, string(c.Directory)), string(c.User)
+	if len(c.Paths) == 0 {
+		item.IndexPK = endedPK(c.Directory)
 	}
 	return item, err
 }
+
+// endedPK is the index key of the connections of a directory that have no path.
+func endedPK(id directory.ID) string { return join(connectionPart, string(id), "ended") }
 
 // UserRecords are the records of a directory and of some users there.
 type UserRecords struct {
@@ -252,6 +257,9 @@ func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []director
 	}
 	if records.Directory.ID == "" {
 		return UserRecords{}, missing(fault.New(fault.NotFound, "store.read users", ""), "directory", string(id))
+	}
+	if !records.Directory.Status.InUse() {
+		return UserRecords{}, notInUse(id)
 	}
 	exclude := records.Directory.Settings.Exclude
 	records.Excluded = Excluded{Exclude: exclude, Exclusion: Exclusion{Directory: id, Group: exclude.Group}, Members: map[directory.UserID]bool{}}
@@ -310,7 +318,7 @@ func (r *UserRecords) add(id directory.ID, item Item) error {
 	d.Version = item.Version
 	if d.ID == id {
 		r.Directory = d
-	} else {
+	} else if d.Status.InUse() {
 		r.Siblings = append(r.Siblings, d)
 	}
 	return err

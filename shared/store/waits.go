@@ -56,6 +56,7 @@ func (s *Store) changeWaits(ctx context.Context, remove bool, waits []Wait) erro
 		if err != nil {
 			return err
 		}
+		item.IndexPK, item.IndexSK = join(waitPart, string(w.Directory)), join(string(w.User), string(w.For))
 		writes[i] = Write{Item: item, If: Any, Delete: remove}
 	}
 	return s.transactAll(ctx, writes)

@@ -1,0 +1,273 @@
+package resync_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/shared/deactivation"
+	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
+	"entrasync/shared/health"
+	"entrasync/shared/local/bolttable"
+	"entrasync/shared/local/localtest"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
+	"entrasync/shared/store"
+)
+
+// inUse is a fixture whose directory has something of everything: people in and out of groups,
+// people who wait for managers and accounts, who are excluded and who were disconnected, tasks that
+// were not worked on, a message that was set aside, and an open resync.
+func inUse(t *testing.T, edit func(*directory.Settings)) (f *fixture, users []directory.UserID, sales directory.GroupID) {
+	t.Helper()
+	f = newFixture(t, func(s *directory.Settings) {
+		s.Attributes = map[directory.Rule]bool{"user_manager": true}
+		if edit != nil {
+			edit(s)
+		}
+	})
+	ctx := context.Background()
+	_, err := f.Tenant.AddUser(entratest.User{UserPrincipalName: "old@" + functiontest.Domain})
+	f.Must(err)
+	users = f.hire("ann", "bob", "cid", "dee", "old")
+	f.Must(f.JumpCloud.UpdateUser(string(users[0]), map[string]any{"manager": string(f.Hire("boss"))}))
+	guards, inner := f.Group("Guards", users[3]), f.Group("Inner", users[1])
+	sales = f.connectGroup("Sales", users[0], users[1])
+	f.Must(f.Store.PutWithin(ctx, store.Within{Directory: f.directory.ID, Outer: sales, Inner: inner}))
+	f.directory = f.Exclude(f.directory, directory.Exclude{Group: guards})
+	f.excludeNow()
+	f.resync()
+	_, err = f.Store.Disconnect(ctx, f.directory.ID, users[2], directory.Direct, directory.Disconnected)
+	f.Must(err)
+	f.Must(reconcile.Enqueue(ctx, &f.users, reconcile.Task{Directory: f.directory.ID, User: users[2], Cause: connected()}))
+	f.pump()
+	_, err = f.Store.Leave(ctx, f.directory.ID, f.Hire("eve"), sales.Path(), directory.LeftGroup, time.Now())
+	f.Must(err)
+	f.Must(health.CountDue(ctx, f.Store, time.Now(), f.directory.ID))
+	_, err = f.Store.AddStranded(ctx, store.Stranded{ID: "stranded", Organization: functiontest.Organization, Directory: f.directory.ID, Lane: store.UsersLive, At: time.Now()})
+	f.Must(err)
+	f.Must(f.Store.RecordActions(ctx, plan.Action{ID: "0open", Type: plan.Update, Directory: f.directory.ID, Subject: plan.Subject{Kind: plan.OfUser, ID: string(users[1])}, Status: plan.Started, At: time.Now()}))
+	f.start()
+	_, err = f.Store.ConnectGroup(ctx, f.directory.ID, f.Group("Late", users[0]), directory.Direct, time.Now())
+	f.Must(err)
+	f.Must(reconcile.Enqueue(ctx, &f.users, reconcile.Task{Directory: f.directory.ID, User: users[1], Cause: connected()}))
+	return f, users, sales
+}
+
+// deactivate starts the deactivation of the directory.
+func (f *fixture) deactivate(o deactivation.Options) store.Job {
+	f.t.Helper()
+	job, err := (resync.Starter{Store: f.Store, Jobs: &f.jobs}).Deactivate(context.Background(), f.directory.ID, o, "the test")
+	f.Must(err)
+	return job
+}
+
+// left are the keys of records that name the directory, with where each is in the index, except
+// for jobs and actions.
+func (f *fixture) left() (keys []string) {
+	f.t.Helper()
+	table, is := f.Table.(*bolttable.Table)
+	if !is {
+		f.t.Fatal("the table is no file")
+	}
+	var content bytes.Buffer
+	f.Must(table.WriteTo(context.Background(), &content))
+	path := filepath.Join(localtest.Folder(f.t), "copy.db")
+	f.Must(os.WriteFile(path, content.Bytes(), 0o600))
+	db, err := bbolt.Open(path, 0o600, nil)
+	f.Must(err)
+	defer func() { f.Must(db.Close()) }()
+	about := []byte(f.directory.ID)
+	f.Must(db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("items")).ForEach(func(key, record []byte) error {
+			name := strings.ReplaceAll(string(key), "\x00", " ")
+			own := strings.Contains(name, "JB#0") || strings.Contains(name, string(functiontest.Organization)+"#A0")
+			if !own && (bytes.Contains(key, about) || bytes.Contains(record, about)) {
+				keys = append(keys, name)
+			}
+			return nil
+		})
+	}))
+	return keys
+}
+
+// picture is what Entra has, as text.
+func (f *fixture) picture() string {
+	var all []string
+	for _, u := range f.Tenant.Users() {
+		all = append(all, fmt.Sprint(u.UserPrincipalName, u.AccountEnabled, slices.Sorted(maps.Keys(u.Properties)), u.Text("onPremisesImmutableId"), u.PasswordChanges))
+	}
+	for _, name := range []string{"Sales", "Late"} {
+		all = append(all, fmt.Sprint(name, f.members(name)))
+	}
+	return strings.Join(all, "\n")
+}
+
+// A deactivation deletes all that is known of the directory and changes nothing in Entra. Until
+// its end nobody else may take the tenant; tasks, events and other jobs find no directory.
+func TestDeactivation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, users, sales := inUse(t, nil)
+		ctx := context.Background()
+		before, writes := f.picture(), f.writes()
+		open, err := f.Store.OpenJobOf(ctx, f.directory.ID, store.Resync)
+		f.Must(err)
+		job := f.deactivate(deactivation.Options{})
+		if again := f.deactivate(deactivation.Options{}); again.ID != job.ID {
+			t.Errorf("the second request has the job %s, want the same: %s", again.ID, job.ID)
+		}
+		if _, err := f.Store.Directory(ctx, f.directory.ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("the directory is read with %v, want it not found", err)
+		}
+		if _, err := (resync.Starter{Store: f.Store, Jobs: &f.jobs}).Start(ctx, f.directory.ID, "the test"); !fault.Is(err, fault.NotFound) {
+			t.Errorf("a resync is answered with %v, want the directory not found", err)
+		}
+		other := f.directory
+		other.ID, other.Name, other.Version, other.Settings.Exclude = directory.NewID(functiontest.Organization, "other"), "other", 0, directory.Exclude{}
+		if _, err := f.Store.KeepDirectory(ctx, directory.Directory{}, other, nil); !fault.Is(err, fault.Conflict) {
+			t.Errorf("another directory on the tenant: %v, want a conflict", err)
+		}
+		f.pump() // the task that waits
+		end, _ := f.finish(job.ID, timeout)
+		if end.Status != store.JobFinished || f.writes() != writes || f.picture() != before {
+			t.Errorf("the job is %s (%s) with %d writes, want it finished without one, and nothing changed in Entra", end.Status, end.Message, f.writes()-writes)
+		}
+		if left := f.left(); len(left) > 0 {
+			t.Errorf("there are records of the directory still:\n%s", strings.Join(left, "\n"))
+		}
+		if ended := f.job(open.Job); ended.Status != store.JobFailed {
+			t.Errorf("the resync that was open is %s, want it failed", ended.Status)
+		}
+		if jobs, err := f.Store.OpenJobs(ctx, 10); err != nil || len(jobs) > 0 {
+			t.Errorf("open jobs: %v, %v; want none", jobs, err)
+		}
+		if a, err := f.Store.Action(ctx, functiontest.Organization, "0open"); err != nil || a.Status != plan.Failed || a.Error.Reason != directory.Interrupted {
+			t.Errorf("the open action is %+v, %v; want it interrupted", a, err)
+		}
+		for _, u := range f.Tenant.Users() {
+			if owner, err := f.Store.Owner(ctx, f.directory.TenantObject, directory.EntraID(u.ID)); err == nil {
+				t.Errorf("the account %s belongs to %v still, want it free", u.UserPrincipalName, owner)
+			}
+		}
+		kept, err := f.Store.KeepDirectory(ctx, directory.Directory{}, other, nil)
+		f.Must(err)
+		f.directory = kept
+		for _, user := range users {
+			f.Connect(f.directory, user)
+			f.Must(reconcile.Enqueue(ctx, &f.users, reconcile.Task{Directory: f.directory.ID, User: user, Cause: connected()}))
+		}
+		f.ConnectGroup(f.directory, sales)
+		f.Must(reconcile.Enqueue(ctx, &f.groups, reconcile.GroupTask{Directory: f.directory.ID, Group: sales, Cause: connected(), AllMembers: true}))
+		f.pump()
+		for _, user := range users {
+			if link := f.link(user); link.Status != directory.Synced {
+				t.Errorf("in the next directory the link of %s is %s (%s: %s), want it synced", user, link.Status, link.Reason, link.Message)
+			}
+		}
+	})
+}
+
+// A process that works on a deactivation dies before or after any of its calls. The next one
+// goes on, and the end is the same.
+func TestADeactivationKilledAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a process at each of its calls")
+	}
+	moments := 0
+	for n, died := 1, "yes"; died != ""; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f, _, _ := inUse(t, nil)
+			f.users.take()
+			f.jobs.take()
+			job := f.deactivate(deactivation.Options{ClearImmutableIDs: true})
+			m := functiontest.NewMortal(n)
+			mortal := f.newHandler(store.New(m.Table(f.Table)), m.Transport(f), m.Sender(&f.users), m.Sender(&f.groups), m.Sender(&f.jobs))
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			f.perishIn(ctx, mortal)
+			died = m.Died()
+			time.Sleep(10 * time.Minute) // the lease expires
+			f.jobs.take()                // its message was lost too
+			end, _ := f.finish(job.ID, timeout)
+			if left := f.left(); len(left) > 0 || end.Status != store.JobFinished {
+				t.Errorf("killed at moment %d, %q: the job is %s (%s), and there are records of the directory still:\n%s", n, died, end.Status, end.Message, strings.Join(left, "\n"))
+			}
+			for _, u := range f.Tenant.Users() {
+				excluded := strings.HasPrefix(u.UserPrincipalName, "dee@")
+				if id := u.Text("onPremisesImmutableId"); (id == "") == excluded {
+					t.Errorf("killed at moment %d, %q: %s has the immutable id %q, want one: %t", n, died, u.UserPrincipalName, id, excluded)
+				}
+			}
+		})
+		if moments = n; n > 2000 {
+			t.Fatal("a deactivation has more than 2000 moments, want fewer")
+		}
+	}
+	if moments < 60 {
+		t.Errorf("a deactivation had %d moments to die at, want at least 60", moments)
+	}
+}
+
+// Only immutable ids that entrasync wrote are cleared, each as an action that is recorded; those
+// of excluded people, of accounts that somebody gave another id, and of accounts in a federated
+// domain stay.
+func TestImmutableIDsAreCleared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, users, _ := inUse(t, nil)
+		f.byHand("bob", map[string]any{"onPremisesImmutableId": "by-hand"})
+		f.byHand("old", map[string]any{"onPremisesImmutableId": string(users[4])}) // taken over: it is not from us
+		end, _ := f.finish(f.deactivate(deactivation.Options{ClearImmutableIDs: true}).ID, timeout)
+		for name, want := range map[string]string{"ann": "", "bob": "by-hand", "cid": "", "dee": string(users[3]), "old": string(users[4])} {
+			if got := f.account(name).Text("onPremisesImmutableId"); got != want {
+				t.Errorf("%s has the immutable id %q, want %q", name, got, want)
+			}
+		}
+		if want := "the immutable ids of 2 accounts were cleared"; end.Message != want {
+			t.Errorf("the job says %q, want %q", end.Message, want)
+		}
+		page, err := f.Store.CompletedActions(context.Background(), store.ActionQuery{Directory: f.directory.ID, Type: "user_update_provision", User: users[0]})
+		f.Must(err)
+		if len(page.Items) == 0 || page.Items[0].Cause.Type != deactivation.DeactivatedCause || page.Items[0].Status != plan.Succeeded || len(page.Items[0].Changes) != 1 {
+			t.Errorf("the actions of ann are %+v, want the last one to clear the id", page.Items)
+		}
+	})
+}
+
+// A tenant that does not let the application in any more does not keep the directory: after an
+// hour the ids stay, and the job says so.
+func TestImmutableIDsOfATenantThatRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _, _ := inUse(t, nil)
+		job := f.deactivate(deactivation.Options{ClearImmutableIDs: true})
+		f.outside = func(r *http.Request) error {
+			if r.URL.Host == functiontest.GraphHost {
+				return fault.New(fault.Transient, "test", "Graph is down")
+			}
+			return nil
+		}
+		began := time.Now()
+		end, _ := f.finish(job.ID, timeout)
+		f.outside = nil
+		if took := time.Since(began); end.Status != store.JobFinished || took < time.Hour || took > 2*time.Hour || !strings.Contains(end.Message, "not tried") {
+			t.Errorf("after %s the job is %s (%s), want it finished after about an hour, and that it says what was not tried", took, end.Status, end.Message)
+		}
+		if left := f.left(); len(left) > 0 {
+			t.Errorf("there are records of the directory still:\n%s", strings.Join(left, "\n"))
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package deactivation
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/plan"
+	"entrasync/shared/reconcile"
+	"entrasync/shared/store"
+)
+
+// DeactivatedCause is the type of cause of what a deactivation writes.
+const DeactivatedCause = "directory_deactivated"
+
+// clearIDs clears the immutable ids of some accounts that have them from us. What an account has
+// is read before: an id that somebody changed since stays. So does that of an account in a
+// federated domain, whose person could not sign in without it.
+func (r *run) clearIDs(ctx context.Context) (ended bool, err error) {
+	list, err := r.Store.Links(ctx, r.dir.ID, atOnce, r.place.Cursor)
+	if err != nil {
+		return false, err
+	}
+	ours, err := r.ours(ctx, list.Items)
+	if err == nil && len(ours) > 0 {
+		err = r.clear(ctx, ours)
+	}
+	if err != nil {
+		return false, err
+	}
+	r.job.Done += len(list.Items)
+	r.place.Cursor = list.Cursor
+	return list.Cursor == "", nil
+}
+
+// ours are those of some links whose accounts belong to this directory alone, and may have an
+// immutable id that we wrote: that of a user is the id in JumpCloud.
+func (r *run) ours(ctx context.Context, links []directory.Link) ([]directory.Link, error) {
+	if err := r.readExcluded(ctx); err != nil {
+		return nil, err
+	}
+	var accounts []directory.EntraID
+	for _, link := range links {
+		accounts = append(accounts, link.EntraID)
+	}
+	owners, err := r.Store.Owners(ctx, r.dir.TenantObject, accounts)
+	if err != nil {
+		return nil, err
+	}
+	var ours []directory.Link
+	for _, link := range links {
+		owner, us := owners[link.EntraID], store.Owner{Organization: r.dir.Organization, User: link.User}
+		wrote := link.Origin == directory.CreatedByUs || link.Origin == directory.TakenOver && r.dir.Settings.Federated
+		excluded := link.Excluded || r.dir.Settings.Exclude.Why(link.User, r.members[link.User], link.UPN) != nil
+		if !wrote || excluded || link.EntraID == "" {
+			continue
+		}
+		if link.Freed { // it is free, or somebody else's by now; the next phase gives it up again
+			owner, err = r.Store.Claim(ctx, r.dir.TenantObject, link.EntraID, us, r.dir.ID)
+			if err != nil && !fault.Is(err, fault.Conflict) {
+				return nil, err
+			}
+		}
+		if owner.Is(us) && len(owner.Directories) == 1 && owner.Directories[0] == r.dir.ID {
+			ours = append(ours, link)
+		}
+	}
+	return ours, nil
+}
+
+// readExcluded reads who is excluded by a group.
+func (r *run) readExcluded(ctx context.Context) error {
+	group := r.dir.Settings.Exclude.Group
+	if r.members != nil || group == "" {
+		return nil
+	}
+	users, err := r.Store.ExcludedMembers(ctx, r.dir.ID, group)
+	if err != nil {
+		return err
+	}
+	r.members = map[directory.UserID]bool{}
+	for _, user := range users {
+		r.members[user] = true
+	}
+	return nil
+}
+
+// clear reads accounts and clears their immutable ids, as actions that are recorded before and
+// completed after.
+func (r *run) clear(ctx context.Context, links []directory.Link) error {
+	entra, err := r.Clients.Entra(ctx, r.dir.Tenant)
+	if err != nil {
+		return err
+	}
+	accounts, domains := make([]directory.EntraID, len(links)), []string{}
+	for i, link := range links {
+		accounts[i] = link.EntraID
+		domains = append(domains, link.UPN.Domain())
+	}
+	tenant, err := entra.Tenant(ctx, domains, r.job.CreatedAt)
+	if err != nil {
+		return err
+	}
+	var actions []plan.Action
+	for i, found := range entra.Read(ctx, accounts, []directory.Attribute{directory.ImmutableID}) {
+		if found.Err != nil && !fault.Is(found.Err, fault.NotFound) {
+			return found.Err
+		}
+		account := found.Account
+		if account == nil || account.ImmutableID != string(links[i].User) {
+			continue
+		}
+		if why := account.Untouchable(); why != nil {
+			r.keeps(why.Message)
+			continue
+		}
+		if tenant.Federates(account.UPN) {
+			r.keeps(string(account.UPN) + " is in a federated domain, where its person could not sign in without it")
+			continue
+		}
+		actions = append(actions, r.clearing(links[i], *account))
+	}
+	if len(actions) == 0 {
+		return nil
+	}
+	return r.send(ctx, entra, actions)
+}
+
+// keeps counts an account that keeps its immutable id.
+func (r *run) keeps(why string) { r.place.Kept, r.place.Why = r.place.Kept+1, why }
+
+// clearing is the action that clears the immutable id of an account.
+func (r *run) clearing(link directory.Link, account directory.Account) plan.Action {
+	now := time.Now().UTC()
+	return plan.Action{
+		ID: uuid.Must(uuid.NewV7()).String(), Type: plan.Update, Directory: r.dir.ID, EntraID: account.ID, Status: plan.Started, At: now,
+		Subject: plan.Subject{Kind: plan.OfUser, ID: string(link.User), Name: string(account.UPN)},
+		Changes: []directory.Change{{Attribute: directory.ImmutableID, From: directory.Text(account.ImmutableID)}},
+		Cause:   plan.Cause{Type: DeactivatedCause, ID: r.job.ID, At: now, Requested: true, Many: true},
+	}
+}
+
+// send records actions, sends them and records what became of them. One that may succeed later
+// is a fault: the accounts are read again then.
+func (r *run) send(ctx context.Context, entra reconcile.Entra, actions []plan.Action) error {
+	if err := r.Store.RecordActions(ctx, actions...); err != nil {
+		return err
+	}
+	var later error
+	for i, result := range entra.Apply(ctx, actions) {
+		a := &actions[i]
+		a.CompletedAt, a.Status = time.Now().UTC(), plan.Succeeded
+		f := fault.Of(result.Err)
+		if f == nil {
+			r.place.Cleared++
+			continue
+		}
+		a.Status, a.Error = plan.Failed, &plan.Failure{Kind: string(f.Kind), Reason: f.Reason, Message: f.Message}
+		if f.Kind.Decide() == fault.Retry {
+			later = f
+			continue
+		}
+		r.keeps(f.Message)
+	}
+	if err := r.Store.RecordActions(ctx, actions...); err != nil {
+		return err
+	}
+	return later
+}
