@@ -164,7 +164,7 @@ func (r *run) advance(ctx context.Context) (wait time.Duration, err error) {
 	case groupsPhase:
 		ended, err = r.forgetGroups(ctx)
 	case restPhase:
-		ended, err = r.Store.ForgetRest(ctx, r.dir)
+		ended, err = r.forgetRest(ctx)
 	default:
 		if wait = time.Until(r.job.CreatedAt.Add(graceTime)); wait > 0 {
 			return wait, r.save(ctx)
@@ -274,6 +274,28 @@ func (r *run) forgetGroups(ctx context.Context) (ended bool, err error) {
 	}
 	r.place.Cursor = list.Cursor
 	return list.Cursor == "", nil
+}
+
+// forgetRest ends another job that is open, and deletes a piece of what else is known. Whoever
+// works on that job finds no directory, or that it has ended.
+func (r *run) forgetRest(ctx context.Context) (ended bool, err error) {
+	open, err := r.Store.OpenJobOf(ctx, r.dir.ID, store.Resync)
+	if fault.Is(err, fault.NotFound) {
+		return r.Store.ForgetRest(ctx, r.dir)
+	}
+	if err != nil {
+		return false, err
+	}
+	other, err := r.Store.Job(ctx, open.Job)
+	switch {
+	case fault.Is(err, fault.NotFound): // it has expired
+		return false, r.Store.ForgetOpenJob(ctx, open)
+	case err != nil:
+		return false, err
+	}
+	other.Status, other.EndedAt, other.Reason, other.Message, other.Held, other.Place = store.JobFailed, time.Now().UTC(), "", "the directory is being deactivated", store.Held{}, ""
+	_, err = r.Store.EndJob(ctx, other)
+	return false, longwork.Overtaken(err) // then it is read again
 }
 
 // trouble records that something is in the way. The step that failed is done again from where
