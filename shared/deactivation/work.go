@@ -204,10 +204,9 @@ func (r *run) forgetUsers(ctx context.Context) (ended bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	users, faults := make([]directory.UserID, len(list.Items)), make([]error, len(list.Items))
+	faults := make([]error, len(list.Items))
 	longwork.Some(len(list.Items), claimsAtOnce, func(i int) {
 		link := list.Items[i]
-		users[i] = link.User
 		faults[i] = r.unclaim(ctx, link.EntraID, store.Owner{Organization: r.dir.Organization, User: link.User})
 	})
 	for _, err := range faults {
@@ -215,10 +214,10 @@ func (r *run) forgetUsers(ctx context.Context) (ended bool, err error) {
 			return false, err
 		}
 	}
-	if err := r.Store.ForgetLinks(ctx, r.dir.ID, users...); err != nil {
+	if err := r.Store.ForgetLinks(ctx, r.dir, list.Items...); err != nil {
 		return false, err
 	}
-	r.job.Done += len(users)
+	r.job.Done += len(list.Items)
 	r.place.Cursor = list.Cursor
 	return list.Cursor == "", nil
 }

@@ -118,13 +118,21 @@ func (s *Store) unclaiming(ctx context.Context, d directory.Directory) ([]Write,
 // forgottenAtOnce is how many items one piece of a deactivation deletes at most.
 const forgottenAtOnce = MaxTransactItems
 
-// ForgetLinks deletes the links of users in a directory, and their connections. The claims on
-// their accounts are given up before.
-func (s *Store) ForgetLinks(ctx context.Context, id directory.ID, users ...directory.UserID) error {
+// ForgetLinks deletes links of users in a directory, with their connections and whose their
+// accounts were. The claims on the accounts are given up before.
+func (s *Store) ForgetLinks(ctx context.Context, d directory.Directory, links ...directory.Link) error {
 	var writes []Write
-	for _, user := range users {
-		for _, key := range []Key{linkKey(id, user), connectionKey(id, user)} {
-			writes = append(writes, Write{Item: Item{Key: key}, If: Any, Delete: true})
+	seen := map[Key]bool{} // two users may have had one account
+	for _, link := range links {
+		keys := []Key{linkKey(d.ID, link.User), connectionKey(d.ID, link.User)}
+		if link.EntraID != "" {
+			keys = append(keys, formerKey(d.TenantObject, link.EntraID, d.ID))
+		}
+		for _, key := range keys {
+			if !seen[key] {
+				seen[key] = true
+				writes = append(writes, Write{Item: Item{Key: key}, If: Any, Delete: true})
+			}
 		}
 	}
 	return s.transactAll(ctx, writes)
@@ -155,7 +163,7 @@ func (s *Store) ForgetRest(ctx context.Context, d directory.Directory) (over boo
 	id := string(d.ID)
 	for _, pk := range []string{
 		unfinishedPK(d.ID), join(linkPart, id), join(connectionPart, id), endedPK(d.ID), join(groupPart, linkPart, id), join(groupPart, connectionPart, id),
-		join(withinPart, id), join(waitPart, id), join(excludedPart, id),
+		join(withinPart, id), join(waitPart, id), join(excludedPart, id), join(entraPart, id),
 	} {
 		if left, err := s.forgetSome(ctx, Query{PK: pk, Index: true}); err != nil || left {
 			return false, err

@@ -168,6 +168,7 @@ func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account 
 	if err != nil {
 		return false, err
 	}
+	was.IndexPK, was.IndexSK = join(entraPart, string(by)), string(account)
 	err = Contended(ctx, func() error {
 		link, version, err := get[directory.Link](ctx, s, linkKey(by, claimant.User))
 		if fault.Is(err, fault.NotFound) || err == nil && (!link.Freed || link.EntraID != account) {
