@@ -271,3 +271,72 @@ func TestImmutableIDsOfATenantThatRefuses(t *testing.T) {
 		}
 	})
 }
+
+// What somebody writes who read the directory before is deleted too, when nobody can be at work
+// any more who did; and a worker that has the lease is left alone by another one.
+func TestALateWriterLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _, sales := inUse(t, nil)
+		ctx := context.Background()
+		job := f.deactivate(deactivation.Options{})
+		for f.job(job.ID).Phase != "wait" {
+			f.invoke(f.handler, 20*time.Second)
+		}
+		late := f.Hire("late")
+		f.Connect(f.directory, late)
+		_, err := f.Store.SetMemberships(ctx, f.directory.ID, sales, time.Now(), store.Membership{User: late, In: true, Notify: true})
+		f.Must(err)
+		_, err = f.Store.Claim(ctx, f.directory.TenantObject, "late-account", store.Owner{Organization: functiontest.Organization, User: late}, f.directory.ID)
+		f.Must(err)
+		f.Must(f.Store.ChangeLink(ctx, f.directory.ID, late, func(l directory.Link) directory.Link { l.EntraID = "late-account"; return l }))
+		if end, _ := f.finish(job.ID, timeout); end.Status != store.JobFinished || time.Since(job.CreatedAt) < 3*time.Minute {
+			t.Errorf("the job is %s after %s, want it finished after more than three minutes", end.Status, time.Since(job.CreatedAt))
+		}
+		if left := f.left(); len(left) > 0 {
+			t.Errorf("there are records of the directory still:\n%s", strings.Join(left, "\n"))
+		}
+	})
+}
+
+// Another directory on the tenant decides alone from the request on: it keeps its links and
+// claims, and the immutable ids of the accounts that it has too.
+func TestAnotherDirectoryOnTheTenantGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, func(s *directory.Settings) { s.AllowSharedDomains = true })
+		ctx := context.Background()
+		other := f.directory
+		other.ID, other.Name, other.Version = directory.NewID(functiontest.Organization, "other"), "other", 0
+		other, err := f.Store.KeepDirectory(ctx, directory.Directory{}, other, nil)
+		f.Must(err)
+		ids := f.hire("ann", "bob")
+		first := f.directory
+		f.directory = other
+		f.Connect(other, ids[0])
+		f.Must(reconcile.Enqueue(ctx, &f.users, reconcile.Task{Directory: other.ID, User: ids[0], Cause: connected()}))
+		f.pump()
+		f.directory = first
+		job := f.deactivate(deactivation.Options{ClearImmutableIDs: true})
+		if now, err := f.Store.Directory(ctx, other.ID); err != nil || len(now.Shares) > 0 {
+			t.Errorf("the other directory shares the tenant with %v (%v), want nobody", now.Shares, err)
+		}
+		f.finish(job.ID, timeout)
+		if ann, bob := f.account("ann").Text("onPremisesImmutableId"), f.account("bob").Text("onPremisesImmutableId"); ann != string(ids[0]) || bob != "" {
+			t.Errorf("ann and bob have the immutable ids %q and %q, want ann's kept and bob's cleared", ann, bob)
+		}
+		if owner, err := f.Store.Owner(ctx, other.TenantObject, directory.EntraID(f.account("ann").ID)); err != nil || !slices.Equal(owner.Directories, []directory.ID{other.ID}) {
+			t.Errorf("the account of ann belongs to %v (%v), want the other directory alone", owner, err)
+		}
+		user, err := f.Store.User(ctx, functiontest.Organization, ids[0])
+		f.Must(err)
+		if got := user.Directories(); !slices.Equal(got, []directory.ID{other.ID}) {
+			t.Errorf("ann is in %v, want the other directory alone", got)
+		}
+		f.Must(f.JumpCloud.UpdateUser(string(ids[0]), map[string]any{"state": "SUSPENDED"}))
+		f.directory = other
+		f.Must(reconcile.Enqueue(ctx, &f.users, reconcile.Task{Directory: other.ID, User: ids[0], Cause: connected()}))
+		f.pump()
+		if f.account("ann").AccountEnabled {
+			t.Error("ann is suspended and enabled, want the other directory to disable her")
+		}
+	})
+}

@@ -253,7 +253,8 @@ func (r *run) unclaim(ctx context.Context, id directory.EntraID, owner store.Own
 	}
 }
 
-// forgetGroups deletes a piece of what is known of a group.
+// forgetGroups deletes a piece of what is known of a group. The first time its link stays: a
+// member whom somebody adds meanwhile is found by it.
 func (r *run) forgetGroups(ctx context.Context) (ended bool, err error) {
 	list, err := r.Store.GroupLinks(ctx, r.dir.ID, 1, r.place.Cursor)
 	if err != nil {
@@ -266,7 +267,7 @@ func (r *run) forgetGroups(ctx context.Context) (ended bool, err error) {
 				return false, err
 			}
 		}
-		if over, err := r.Store.ForgetGroup(ctx, r.dir.ID, link.Group); err != nil || !over {
+		if over, err := r.Store.ForgetGroup(ctx, r.dir.ID, link.Group, r.place.Again); err != nil || !over {
 			return false, err
 		}
 		r.job.Done++
@@ -280,7 +281,7 @@ func (r *run) forgetGroups(ctx context.Context) (ended bool, err error) {
 func (r *run) forgetRest(ctx context.Context) (ended bool, err error) {
 	open, err := r.Store.OpenJobOf(ctx, r.dir.ID, store.Resync)
 	if fault.Is(err, fault.NotFound) {
-		return r.Store.ForgetRest(ctx, r.dir)
+		return r.Store.ForgetRest(ctx, r.dir, r.place.Again)
 	}
 	if err != nil {
 		return false, err

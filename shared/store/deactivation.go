@@ -138,10 +138,11 @@ func (s *Store) ForgetLinks(ctx context.Context, d directory.Directory, links ..
 	return s.transactAll(ctx, writes)
 }
 
-// ForgetGroup deletes a piece of what a directory has of a group: its members first, in the end
-// its link and its connection. over says that nothing is left. The claim on the group in Entra
-// is given up before.
-func (s *Store) ForgetGroup(ctx context.Context, id directory.ID, group directory.GroupID) (over bool, err error) {
+// ForgetGroup deletes a piece of what a directory has of a group: its members first and, if this
+// is for good, in the end its link and its connection. Until then the link says that there may
+// be members. over says that nothing is left to delete. The claim on the group in Entra is given
+// up before.
+func (s *Store) ForgetGroup(ctx context.Context, id directory.ID, group directory.GroupID, forGood bool) (over bool, err error) {
 	for _, pk := range []string{
 		membersPK(id, group), dirtyKey(id, group, "").PK, excludedPK(id, group),
 		memberListKey(id, group, "").PK, accountListKey(id, group, "").PK,
@@ -149,6 +150,9 @@ func (s *Store) ForgetGroup(ctx context.Context, id directory.ID, group director
 		if left, err := s.forgetSome(ctx, Query{PK: pk}); err != nil || left {
 			return false, err
 		}
+	}
+	if !forGood {
+		return true, nil
 	}
 	var writes []Write
 	for _, key := range []Key{groupLinkKey(id, group), groupConnectionKey(id, group), leaseKey(id, group), exclusionKey(id, group)} {
@@ -158,13 +162,18 @@ func (s *Store) ForgetGroup(ctx context.Context, id directory.ID, group director
 }
 
 // ForgetRest deletes a piece of what else is known of a directory; over says that nothing is
-// left but its own record, its jobs and the audit log.
-func (s *Store) ForgetRest(ctx context.Context, d directory.Directory) (over bool, err error) {
+// left but its own record, its jobs and the audit log, and unless this is for good the links and
+// connections of its groups.
+func (s *Store) ForgetRest(ctx context.Context, d directory.Directory, forGood bool) (over bool, err error) {
 	id := string(d.ID)
-	for _, pk := range []string{
-		unfinishedPK(d.ID), join(linkPart, id), join(connectionPart, id), endedPK(d.ID), join(groupPart, linkPart, id), join(groupPart, connectionPart, id),
+	var ofGroups []string
+	if forGood {
+		ofGroups = []string{join(groupPart, linkPart, id), join(groupPart, connectionPart, id)}
+	}
+	for _, pk := range append(ofGroups,
+		unfinishedPK(d.ID), join(linkPart, id), join(connectionPart, id), endedPK(d.ID),
 		join(withinPart, id), join(waitPart, id), join(excludedPart, id), join(entraPart, id),
-	} {
+	) {
 		if left, err := s.forgetSome(ctx, Query{PK: pk, Index: true}); err != nil || left {
 			return false, err
 		}
