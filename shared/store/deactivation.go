@@ -186,7 +186,7 @@ func (s *Store) ForgetRest(ctx context.Context, d directory.Directory, forGood b
 			return false, err
 		}
 	}
-	keys := []Key{countsKey(d.ID), lastJobKey(d.ID, Resync)}
+	keys := []Key{countsKey(d.ID), lastJobKey(d.ID, Resync), lastJobKey(d.ID, Plan)}
 	for _, of := range []Tracked{TrackedAccounts, TrackedGroups, TrackedBlockers} {
 		keys = append(keys, changesKey(d.ID, of))
 	}
