@@ -27,13 +27,16 @@ func (b *userBatch) succession(ctx context.Context, u *user) (store.Succession, 
 	}
 	unrecorded, err := b.identifiedOwner(ctx, u, account)
 	return store.Succession{Unrecorded: unrecorded, May: func(owner directory.FormerOwner) bool {
-		confirmed := u.link.Confirmed.Covers(account, owner)
-		if confirmed {
-			u.line(zerolog.Ctx(ctx).Info()).Str("account", string(account)).Str("formerUser", string(owner.User)).Str("who", u.link.Confirmed.By).
-				Msg("the user gets the account of a former user, as an administrator has confirmed")
-		}
-		return confirmed
+		return u.link.Confirmed.Covers(account, owner)
 	}}, err
+}
+
+// noteSuccession logs that the user gets an account that an administrator has confirmed.
+func (b *userBatch) noteSuccession(ctx context.Context, u *user) {
+	if word := u.link.Confirmed; word != nil && word.Account.ID == u.link.EntraID {
+		u.line(zerolog.Ctx(ctx).Info()).Str("account", string(u.link.EntraID)).Str("formerUser", string(word.Account.Owner.User)).Str("who", word.By).
+			Msg("the user gets the account of a former user, as an administrator has confirmed")
+	}
 }
 
 // identifiedOwner is the user whose immutable id an account has, if that user had the account and

@@ -340,6 +340,7 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 			u.match.adopted, u.todo, u.link = false, nil, u.plan.Link.Forgotten()
 			u.obstacle = b.takenBy(ctx, u, account, owner)
 		case err == nil:
+			b.noteSuccession(ctx, u)
 			err = b.yield(ctx, u, owner)
 		}
 		if err != nil && !fault.Is(err, fault.Conflict) {
