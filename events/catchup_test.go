@@ -29,10 +29,8 @@ func (oneEvent) EventPage(context.Context, jumpcloud.EventQuery, string) (jumpcl
 	return jumpcloud.EventPage{Events: []jumpcloud.FeedEvent{{Event: event}}}, nil
 }
 
-// Organization implements catchup.Feed.
-func (oneEvent) Organization(context.Context) (directory.Organization, error) {
-	return directory.Organization{}, nil
-}
+// ProbeKey implements catchup.Feed.
+func (oneEvent) ProbeKey(context.Context) error { return nil }
 
 // StopAlerts implements catchup.Feed.
 func (oneEvent) StopAlerts(context.Context) ([]jumpcloud.WebhookName, error) { return nil, nil }

@@ -41,7 +41,25 @@ func (g *gateway) describeTenants(ctx context.Context) error {
 		}
 		account.tenant = tenant
 	}
+	for i := range g.absent {
+		g.describeAbsence(ctx, &g.absent[i], tenants)
+	}
 	return nil
+}
+
+// describeAbsence is describeTenants for an account that is not there yet. Nothing would be
+// written to it, so it is enough what a tenant that does not answer said last.
+func (g *gateway) describeAbsence(ctx context.Context, none *absence, tenants map[directory.TenantID]directory.Tenant) {
+	tenant, known := tenants[none.dir.Tenant]
+	if !known {
+		var err error
+		if tenant, err = g.Clients.Describe(ctx, none.dir.Tenant); err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(none.dir.ID)).Msg("the tenant cannot be asked which of its domains are federated: what it said last is used")
+			tenant = none.dir.KnownTenant()
+		}
+		tenants[none.dir.Tenant] = tenant
+	}
+	none.tenant = tenant
 }
 
 // readAccounts reads the accounts as they are now: those of one tenant together, all
@@ -103,6 +121,11 @@ func (g *gateway) checkAccounts() error {
 			detail = "Entra takes no password for this user: mend what the reasons name, or set the password in JumpCloud"
 		}
 		details = append(details, about(fmt.Sprintf("Entra, %s in the directory %s (%s): %s", account.upn(), account.dir.Name, why.Reason, why.Message)))
+	}
+	for _, none := range g.absent {
+		if why := none.refusal(); why != nil {
+			details = append(details, about(fmt.Sprintf("Entra, %s in the directory %s, where the user has no account yet (%s): %s", none.name, none.dir.Name, why.Reason, why.Message)))
+		}
 	}
 	if len(details) == 0 {
 		return nil

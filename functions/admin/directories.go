@@ -144,6 +144,7 @@ type newDirectory struct {
 	Organization string        `json:"organizationId" doc:"The JumpCloud organization"`
 	Tenant       string        `json:"tenantId" maxLength:"253" doc:"The Entra tenant: its GUID or one of its domains, not a name that stands for all tenants"`
 	Settings     settingsPatch `json:"settings,omitempty" doc:"Settings that differ from the defaults"`
+	Force        bool          `json:"force,omitempty" doc:"Take domains that the tenant has not verified, or cannot be asked about: users with such a sign-in name are parked as domain_not_verified until it has"`
 }
 
 // createDirectory stores a new directory. It is active at once if our credentials work
@@ -182,7 +183,7 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 	if err := mustExist(refusal); err != nil {
 		return nil, api.Refuse(err, "body.tenantId", nil)
 	}
-	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
+	if err := mustBeVerified(dir, in.Body.Settings, in.Body.Force, refusal); err != nil {
 		return nil, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	if err := a.mustHaveExcluded(ctx, organization, "", settings.Exclude.Group); err != nil {
@@ -258,6 +259,7 @@ func unprocessable(err error) error {
 type directoryPatch struct {
 	Name     *string       `json:"name,omitempty" minLength:"1" maxLength:"200"`
 	Settings settingsPatch `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
+	Force    bool          `json:"force,omitempty" doc:"Take domains that the tenant has not verified, or cannot be asked about: users with such a sign-in name are parked as domain_not_verified until it has"`
 }
 
 // directoryChange is the request to change a directory.
@@ -336,7 +338,7 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time
 		since = began // somebody may just have granted it
 	}
 	dir, refusal := a.describe(ctx, dir, since)
-	if err := mustBeVerified(dir, in.Body.Settings, refusal); err != nil {
+	if err := mustBeVerified(dir, in.Body.Settings, in.Body.Force, refusal); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	if refusal == nil {

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,32 @@ func TestADomainThatTheTenantHasNotVerifiedIsRefused(t *testing.T) {
 	}
 	if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"CORP.example","default":true}]}}`); status != 200 || got["reason"] != nil {
 		t.Errorf("a verified one: %d %v, want 200, no reason", status, got)
+	}
+}
+
+// An administrator may name a domain before the tenant has verified it: with force it is taken,
+// and the directory says what is wrong until it is right.
+func TestADomainThatIsForced(t *testing.T) {
+	f := newFixture(t)
+	id := f.directory(`{"domains":[{"name":"contoso.example"}]}`)
+	const soon = `{"settings":{"domains":[{"name":"soon.example","default":true}]}`
+	status, problem := f.call("PATCH", "/v1/directories/"+id, soon+`,"force":false}`)
+	mustSay(t, status, problem, 422, "body.settings.domains[0].name", `"force": true`, "Verified are contoso.example, corp.example")
+	status, got := f.call("PATCH", "/v1/directories/"+id, soon+`,"force":true}`)
+	if message, _ := got["message"].(string); status != 200 || got["status"] != "active" || got["reason"] != "domain_not_verified" || !strings.Contains(message, "soon.example") {
+		t.Errorf("forced: got %d %v, want 200, active, reason \"domain_not_verified\" with the domain", status, got)
+	}
+	if status, got := f.call("PATCH", "/v1/directories/"+id, `{"name":"Another"}`); status != 200 || got["reason"] != "domain_not_verified" {
+		t.Errorf("a later change of the name: got %d %v, want 200, reason \"domain_not_verified\"", status, got)
+	}
+	f.outside.tenants = map[directory.TenantID]directory.Tenant{"apart.example": {ID: "0a0a0a0a-1111-4222-8333-444455556666", Name: "Apart", VerifiedDomains: []string{"apart.example"}}}
+	status, got = f.create("Second", organization, "apart.example", `{"domains":[{"name":"soon.example"}]},"force":true`)
+	f.outside.refusal = &fault.Error{Kind: fault.Transient, Message: "Graph is away"}
+	if status != 201 || got["reason"] != "domain_not_verified" {
+		t.Errorf("created with force: got %d %v, want 201, reason \"domain_not_verified\"", status, got)
+	}
+	if status, got := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"domains":[{"name":"later.example"}]},"force":true}`); status != 200 {
+		t.Errorf("forced while the tenant does not answer: got %d %v, want 200", status, got)
 	}
 }
 

@@ -20,7 +20,7 @@ type eventsQuery struct {
 	Organization string `query:"organization" doc:"The JumpCloud organization"`
 	Directory    string `query:"directory" doc:"The directory that was written to"`
 	User         string `query:"user" doc:"The JumpCloud user"`
-	Type         string `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision,user_drift,group_drift" doc:"The type of event"`
+	Type         string `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision,user_drift,group_drift,user_take_over_confirmed" doc:"The type of event"`
 	Since        moment `query:"since" doc:"No event older than this; a date is its midnight UTC"`
 	Until        moment `query:"until" doc:"No event newer than this; a date is its midnight UTC"`
 	api.Paging

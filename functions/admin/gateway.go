@@ -26,7 +26,24 @@ type gateway struct {
 	user         directory.User
 	password     string
 	accounts     []*account
-	absent       []passwordAccount // directories where the user has no account yet
+	absent       []absence // directories where the user has no account yet
+}
+
+// absence is a directory where the user has no account yet.
+type absence struct {
+	dir    directory.Directory
+	name   directory.UPN // that the account would get; "" if that cannot be computed
+	tenant directory.Tenant
+}
+
+// refusal says why an account of that name would get no password, nil if it may get one.
+func (a absence) refusal() *directory.Obstacle {
+	return directory.Link{UPN: a.name}.PasswordIn(a.tenant, nil)
+}
+
+// view returns the absence as the API shows it.
+func (a absence) view() passwordAccount {
+	return passwordAccount{Directory: a.dir.ID, Status: "absent", Message: "the user has no account there yet: set the password again when there is one"}
 }
 
 // account is one account that gets the password.
@@ -105,7 +122,8 @@ func (g *gateway) findAccounts(ctx context.Context) error {
 			return err
 		}
 		if link.EntraID == "" || link.Freed {
-			g.absent = append(g.absent, passwordAccount{Directory: dir.ID, Status: "absent", Message: "the user has no account there yet: set the password again when there is one"})
+			name, _ := dir.Settings.UserPrincipalName(g.user)
+			g.absent = append(g.absent, absence{dir: dir, name: name})
 			continue
 		}
 		key := string(dir.TenantObject) + "/" + string(link.EntraID)

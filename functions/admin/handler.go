@@ -141,6 +141,7 @@ func (a API) register(on huma.API) {
 	a.deactivations(on)
 	a.connections(on)
 	a.users(on)
+	a.takeOvers(on)
 	a.groups(on)
 	a.retries(on)
 	a.holds(on)

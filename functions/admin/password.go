@@ -62,7 +62,7 @@ func (a API) passwords(on huma.API) {
 		"Set a user's password in JumpCloud and in every connected account", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)
 	gateway.Responses[strconv.Itoa(http.StatusAccepted)] = api.Also[passwordState](on, http.StatusAccepted)
 	gateway.Description = "JumpCloud is written first: what its policy refuses reaches no account. Each account is then written once, as one action. " +
-		"The accounts are read first, and what Entra must refuse is refused before anything is written: an account in a federated domain, whose user signs in with JumpCloud, where the password is to be set, and one that is gone, excluded, a guest, or managed elsewhere. " +
+		"The accounts are read first, and what Entra must refuse is refused before anything is written: an account in a federated domain, also one that is still to be made, whose user signs in with JumpCloud, where the password is to be set, and one that is gone, excluded, a guest, or managed elsewhere. " +
 		"202 says that some accounts are still being written; 422 gives the reasons of the side that refuses, and which account has not got the password."
 	huma.Register(on, gateway, a.setPassword)
 }
@@ -217,6 +217,8 @@ func (g *gateway) answer() (*passwordAnswer, error) {
 		return nil, huma.NewError(http.StatusUnprocessableEntity, fmt.Sprintf(
 			"JumpCloud has the new password, and %d of %d accounts in Entra have not: mend what the reasons name, and set a password that both sides take", failed, len(g.accounts)), details...)
 	}
-	answer.Body.Accounts = append(answer.Body.Accounts, g.absent...)
+	for _, none := range g.absent {
+		answer.Body.Accounts = append(answer.Body.Accounts, none.view())
+	}
 	return answer, nil
 }

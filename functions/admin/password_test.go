@@ -367,6 +367,21 @@ func TestAPasswordInAFederatedDomain(t *testing.T) {
 	}
 }
 
+// A user whose account in a federated domain is still to be made signs in with JumpCloud too.
+func TestAPasswordBeforeThereIsAnAccountInAFederatedDomain(t *testing.T) {
+	g := newGateway(t)
+	g.pending("one", tenant, nil)
+	g.must(g.entra.Tenant(tenant).SetFederated("contoso.example", true))
+	status, answer := g.set(goodPassword)
+	if status != 422 || !strings.Contains(details(answer), "where the user has no account yet (domain_federated)") || len(g.has(goodPassword)) > 0 {
+		t.Errorf("got %d %v, %v have the password, want 422 and nobody", status, answer, g.has(goodPassword))
+	}
+	g.must(g.entra.Tenant(tenant).SetFederated("contoso.example", false))
+	if status, answer := g.set(goodPassword); status != 200 || !strings.Contains(fmt.Sprint(answer), "absent") {
+		t.Errorf("managed again: got %d %v, want 200, absent", status, answer)
+	}
+}
+
 // A tenant that does not answer does not count as a tenant without federated domains.
 func TestAPasswordWhileTheTenantDoesNotAnswer(t *testing.T) {
 	g := newGateway(t)

@@ -63,16 +63,17 @@ func mustExist(refusal error) error {
 
 // mustBeVerified refuses settings that list a domain which the tenant has not verified:
 // a typing error there would park all users at once. refusal is why the tenant could
-// not be read just now; nil if it was read.
+// not be read just now; nil if it was read. With force any domain is accepted: it will be
+// verified later, and until then its users are parked and the directory says so.
 //
 // If the tenant was read before but cannot be read now, only the domains that were
 // verified then are accepted: a new domain may not be verified, and all users would be
 // parked once the tenant answers. If the tenant was never read, any domain is accepted:
 // the directory has no users to park, and it reports the problem once the tenant
 // answers.
-func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error) error {
+func mustBeVerified(dir directory.Directory, patch settingsPatch, force bool, refusal error) error {
 	const op = "admin.check domains"
-	if _, named := patch["domains"]; !named || dir.TenantObject == "" {
+	if _, named := patch["domains"]; !named || force || dir.TenantObject == "" {
 		return nil
 	}
 	missing := dir.Settings.Unverified(dir.VerifiedDomains)
@@ -81,12 +82,15 @@ func mustBeVerified(dir directory.Directory, patch settingsPatch, refusal error)
 	}
 	field := fmt.Sprintf("settings.domains[%d].name", missing[0])
 	if refusal == nil {
-		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: dir.NotVerified(missing[0])}
+		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: dir.NotVerified(missing[0]) + takeAnyway}
 	}
 	f := fault.Of(refusal)
 	return &fault.Error{Op: op, Kind: f.Kind, Subject: field, Reason: f.Reason, Err: refusal, Message: fmt.Sprintf(
-		"the tenant cannot be asked whether it has verified %s, so nothing was changed: try again (%s)", dir.Settings.Domains[missing[0]].Name, f.Message)}
+		"the tenant cannot be asked whether it has verified %s, so nothing was changed: try again (%s)%s", dir.Settings.Domains[missing[0]].Name, f.Message, takeAnyway)}
 }
+
+// takeAnyway ends the sentence about a domain that is not taken.
+const takeAnyway = `. With "force": true it is taken all the same`
 
 // refuseTenant makes the problem document for a directory that was not stored.
 func refuseTenant(err error) error {

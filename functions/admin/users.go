@@ -24,6 +24,8 @@ type linkView struct {
 	Message     string                 `json:"message,omitempty" doc:"The reason as a sentence, with what to do"`
 	Hold        string                 `json:"holdId,omitempty" doc:"The hold in which the user waits, with the status held"`
 	Problems    []directory.Problem    `json:"problems,omitempty" doc:"The attributes that cannot be written, each with its reason; the others are"`
+	Former      *formerAccountView     `json:"formerAccount,omitempty" doc:"Of a user who is parked as former_owner: the account that has the sign-in name, and who had it"`
+	Confirmed   *confirmedView         `json:"takeOver,omitempty" doc:"Who confirmed that the user may have the account of a former user; missing once the user has it"`
 	Unreadable  []string               `json:"unreadable,omitempty" doc:"What cannot be read of the user because its record is damaged: connection, and then connectedBy says nothing. The log names the record"`
 	ConnectedBy []directory.Path       `json:"connectedBy" doc:"The paths by which the user is connected: direct, group:<groupId> for each connected group that holds the user, jumpcloud for the connection source; empty when not connected any more"`
 	Origin      directory.Origin       `json:"owner,omitempty" enum:"created,taken_over"`
@@ -41,6 +43,7 @@ func viewOf(link directory.Link, paths []directory.Path) linkView {
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
 		Reason: link.Reason, Message: link.Message, Hold: link.Hold, Problems: link.Problems, Origin: link.Origin, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt), Drift: viewOfDrift(link.Drift),
+		Former: viewOfFormer(link.Former), Confirmed: viewOfConfirmed(link.Confirmed),
 	}
 	for name, value := range link.Applied {
 		if view.Applied == nil {

@@ -11,9 +11,23 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
+	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
+
+// confirm says that the user may have the account of a former user, as the API does for an
+// administrator.
+func (f *fixture) confirm(id directory.UserID) {
+	f.t.Helper()
+	link := f.userLink(id)
+	if link.Former == nil {
+		f.t.Fatalf("%s waits for no account of a former user: %+v", id, link)
+	}
+	word := directory.TakeOver{Account: *link.Former, By: "chief", At: time.Now().UTC()}
+	f.must(f.store.ConfirmTakeOver(context.Background(), plan.Action{ID: "confirmed-" + string(id), Type: plan.ConfirmTakeOver, Directory: f.directory.ID,
+		Status: plan.Succeeded, At: word.At, CompletedAt: word.At}, link.ConfirmedBy(word)))
+}
 
 // A user who is hired again is a new user in JumpCloud with the same account. A user
 // with an account that was deleted for good gets a new account. Both are in the groups.
@@ -29,6 +43,9 @@ func TestHiredAgain(t *testing.T) {
 		f.oneByHand(ann)
 		again := f.person("ann")
 		f.must(f.jumpcloud.AddMember(string(id), string(again)))
+		f.changed(again)
+		f.finish()
+		f.confirm(again)
 		f.changed(again)
 		f.finish()
 		if got := f.names(id); !slices.Equal(got, []string{"ann", "bob"}) || f.userLink(again).EntraID != account || len(f.records(id)) != 2 {
@@ -177,6 +194,8 @@ func (f *fixture) takeAccount(from directory.UserID, email string) {
 	next := f.person("carl")
 	f.must(f.jumpcloud.UpdateUser(string(next), jumpcloudtest.Fields{"email": string(link.UPN)}))
 	f.must(f.store.Connect(context.Background(), f.directory.ID, next, directory.Direct, time.Now().UTC()))
+	f.changed(next)
+	f.confirm(next)
 	f.changed(next)
 	if got := f.userLink(next).EntraID; got != link.EntraID {
 		f.t.Fatalf("carl got the account %q, want bob's, %q: the test shows nothing", got, link.EntraID)

@@ -512,7 +512,7 @@ func TestAnImportedUserWhoIsConnectedAgain(t *testing.T) {
 			f.update(ann, jumpcloudtest.Fields{"email": annsNewName})
 			next := f.unconnected("ann2", annsName)
 			f.connect(next)
-			f.run(next)
+			f.rehire(next)
 			f.connect(ann)
 			f.loseReply(2) // nobody knows whether the new account was created
 			f.run(ann)
@@ -530,7 +530,8 @@ func TestAnImportedUserWhoIsConnectedAgain(t *testing.T) {
 	})
 }
 
-// Who is hired again is another user, who was not imported: the account is found by name.
+// Who is hired again is another user, who was not imported: the account is found by name, and
+// belonged to somebody.
 func TestAnImportedUserWhoIsHiredAgain(t *testing.T) {
 	f := newFixture(t)
 	old, account := f.imported("ann", "ACTIVATED")
@@ -539,7 +540,7 @@ func TestAnImportedUserWhoIsHiredAgain(t *testing.T) {
 	f.must(f.jumpcloud.DeleteUser(string(old)))
 	f.run(old)
 	next := f.person("ann")
-	f.run(next)
+	f.rehire(next)
 	if link := f.link(next); link.Status != directory.Synced || string(link.EntraID) != account.ID || link.Origin != directory.TakenOver {
 		t.Errorf("hired again: %+v, want Status %v, the account %s", link, directory.Synced, account.ID)
 	}

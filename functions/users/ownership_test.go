@@ -78,7 +78,7 @@ func TestALateTaskDoesNotWriteToAnothersAccount(t *testing.T) {
 	if sent := f.sentTasks(); !slices.Contains(sent, next) {
 		t.Errorf("new tasks for %v, want one for %s", sent, next)
 	}
-	f.in(two).run(next)
+	f.in(two).rehire(next)
 	f.in(one).run(ann)
 	f.in(two).run(ann)
 	if !f.account("ann@contoso.example").AccountEnabled || f.link(next).Status != directory.Synced {
@@ -128,7 +128,8 @@ func TestAnAccountIsHeldByEachDirectory(t *testing.T) {
 	}
 }
 
-// A user who waits for an account or a name gets a task when it is free.
+// A user who waits for an account or a name gets a task when it is free. Who waits for a former
+// user's account is asked for first.
 func TestWhoWaitsForANameGetsIt(t *testing.T) {
 	t.Run("hired again before the old user is gone", func(t *testing.T) {
 		f := newFixture(t)
@@ -140,6 +141,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.run(next)
 		f.run(old)
 		f.run(f.sentTasks()...)
+		f.rehire(next)
 		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("link: %+v", link)
 		}
@@ -162,6 +164,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.in(two).run(old)
 		f.in(one).run(old)
 		f.run(f.sentTasks()...)
+		f.rehire(next)
 		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("link: %+v, want Status %v and the account enabled", link, directory.Synced)
 		}
@@ -188,6 +191,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 			f.run(died)
 			time.Sleep(3 * time.Minute)
 			f.run(f.sentTasks()...)
+			f.rehire(next)
 			if link := f.link(next); link.Status != directory.Synced || link.EntraID != account {
 				t.Errorf("when nobody can work any more: link %+v, want Status %v, EntraID %v", link, directory.Synced, account)
 			}
@@ -209,6 +213,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.run(old)
 		f.run(old)
 		f.run(f.sentTasks()...)
+		f.rehire(next)
 		if link := f.link(next); link.Status != directory.Synced || !f.account("ann@contoso.example").AccountEnabled {
 			t.Errorf("link: %+v, account %+v, want Status %v and the account enabled", link, f.account("ann@contoso.example"), directory.Synced)
 		}
@@ -235,6 +240,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 			}
 			time.Sleep(3 * time.Minute)
 			f.run(f.sentTasks()...)
+			f.rehire(next)
 			if link := f.link(next); link.Status != directory.Synced || link.EntraID != account {
 				t.Errorf("when nobody can work any more: link %+v, want Status %v, EntraID %v", link, directory.Synced, account)
 			}
@@ -253,6 +259,7 @@ func TestWhoWaitsForANameGetsIt(t *testing.T) {
 		f.disconnect(first)
 		f.run(first)
 		f.run(f.sentTasks()...)
+		f.rehire(second)
 		if link := f.link(second); link.Status != directory.Synced {
 			t.Errorf("link: %+v, want Status %v", link, directory.Synced)
 		}
@@ -282,7 +289,7 @@ func TestBackAfterTheAccountWentToSomebodyElse(t *testing.T) {
 		f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
 		next := f.unconnected("ann2", "ann@contoso.example")
 		f.connect(next)
-		f.run(next)
+		f.rehire(next)
 		f.connect(ann)
 		f.work(ann)
 		back, theirs := f.link(ann), f.link(next)
@@ -367,7 +374,7 @@ func (f *fixture) passedOn() (ann, next directory.UserID) {
 	f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
 	next = f.unconnected("ann2", "ann@contoso.example")
 	f.connect(next)
-	f.run(next)
+	f.rehire(next)
 	if got, want := f.link(next).EntraID, f.link(ann).EntraID; got != want {
 		f.t.Fatalf("the other one has the account %q, want Ann's, %q: the test shows nothing", got, want)
 	}

@@ -347,7 +347,8 @@ func TestNameTakenBySomethingThatIsNoAccount(t *testing.T) {
 	}
 }
 
-// A person who is hired again gets the account of the deleted JumpCloud user. A
+// A person who is hired again gets the account of the deleted JumpCloud user, if an administrator
+// says that it is the same one. A
 // disconnected user who comes back finds the account with another owner.
 func TestReleasedAccountsAreFree(t *testing.T) {
 	f := newFixture(t)
@@ -356,7 +357,7 @@ func TestReleasedAccountsAreFree(t *testing.T) {
 	f.must(f.jumpcloud.DeleteUser(string(first)))
 	f.run(first)
 	second := f.person("ann")
-	f.run(second)
+	f.rehire(second)
 	if link := f.link(second); link.Status != directory.Synced || link.Origin != directory.TakenOver || !f.account("ann@contoso.example").AccountEnabled {
 		t.Errorf("hired again: %+v", link)
 	}
@@ -370,7 +371,7 @@ func TestReleasedAccountsAreFree(t *testing.T) {
 	f.update(second, jumpcloudtest.Fields{"email": "away@contoso.example"})
 	third := f.unconnected("ann3", "ann@contoso.example")
 	f.connect(third)
-	f.run(third)
+	f.rehire(third)
 	f.connect(second)
 	f.run(second)
 	if link := f.link(second); link.Status != directory.Synced || link.UPN != "away@contoso.example" || link.EntraID == f.link(third).EntraID {

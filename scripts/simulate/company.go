@@ -36,6 +36,10 @@ type company struct {
 	samples   samples
 	trail     trail
 	now       view
+	// confirmed are the users of whom an administrator said that they may have the account of
+	// the one before them; confirming says that one is just saying so.
+	confirmed  map[directory.UserID]bool
+	confirming bool
 }
 
 // person is a person with a name. Who is hired again after a deletion is another user of
@@ -79,7 +83,7 @@ func (o *output) bytes() []byte {
 
 // newCompany makes a company without people.
 func newCompany(t world.T, seed uint64) *company {
-	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}, samples: newSamples()}
+	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}, samples: newSamples(), confirmed: map[directory.UserID]bool{}}
 	c.processes = &processes{weather: c.weather, written: c.written}
 	log := zerolog.New(c.log).With().Timestamp().Logger()
 	c.World = world.New(t, world.Config{Apart: true, Log: &log, Seed: seed + 1, Process: c.processes.make, Settings: func(s *directory.Settings) {
@@ -234,6 +238,30 @@ func (c *company) rehire(n, variant int) {
 	c.hire(n, variant)
 	c.sample() // the account should belong to another user from now on
 	c.connect(n, 0)
+}
+
+// confirmRehires has an administrator say of each person who is hired again, and asked for, that
+// it is the same one.
+func (c *company) confirmRehires() {
+	if c.confirming {
+		return
+	}
+	c.confirming = true
+	defer func() { c.confirming = false }()
+	for _, n := range slices.Sorted(maps.Keys(c.people)) {
+		p := c.present(n)
+		if p == nil || len(p.ids) == 1 {
+			continue
+		}
+		known, err := c.Store.User(c.t.Context(), c.Organization(), p.id)
+		c.Must(err)
+		for _, l := range known.Links {
+			if l.Former != nil && l.Confirmed == nil {
+				c.confirmed[p.id] = true
+				c.ask(http.MethodPost, l.Directory, "/users/"+string(p.id)+"/take-over", "")
+			}
+		}
+	}
 }
 
 // hasty changes a person and connects them at once, so that JumpCloud may still show what

@@ -144,6 +144,7 @@ func (c *company) pass(d time.Duration) {
 	for d > 0 {
 		step := min(d, between)
 		time.Sleep(step)
+		c.confirmRehires()
 		if d -= step; d > 0 {
 			c.sample()
 		}

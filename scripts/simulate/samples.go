@@ -95,6 +95,31 @@ func (c *company) sample() {
 	for _, n := range slices.Sorted(maps.Keys(c.people)) {
 		c.sampleTurns(c.people[n], turns)
 		c.samplePerson(c.people[n])
+		c.sampleRehire(c.people[n])
+	}
+}
+
+// sampleRehire finds that a person who was hired again has the account of the user before, and
+// that nobody said so.
+func (c *company) sampleRehire(p *person) {
+	if len(p.ids) < 2 || c.confirmed[p.id] {
+		return
+	}
+	had := map[directory.EntraID]bool{}
+	for _, id := range p.ids[:len(p.ids)-1] {
+		known, err := c.Store.User(c.t.Context(), c.Organization(), directory.UserID(id))
+		c.Must(err)
+		for _, l := range known.Links {
+			had[l.EntraID] = l.EntraID != "" && l.Freed
+		}
+	}
+	known, err := c.Store.User(c.t.Context(), c.Organization(), p.id)
+	c.Must(err)
+	for _, l := range known.Links {
+		if had[l.EntraID] {
+			c.samples.wrong = append(c.samples.wrong, fmt.Sprintf("%s, hired again, got the account of the one before unasked: %s", nameOf(p.number), c.linkText(p)))
+			c.confirmed[p.id] = true // once is enough
+		}
 	}
 }
 

@@ -275,6 +275,12 @@ type Link struct {
 	// InTheWay is the account because of which a user without one is parked: it has the user's
 	// name and must not be taken over. The reason says why.
 	InTheWay *InTheWay `json:"inTheWay,omitempty"`
+	// Former is the account because of which a user without one is parked: it has the user's
+	// name and belonged to somebody else.
+	Former *FormerAccount `json:"former,omitempty"`
+	// Confirmed is the word of an administrator that the user may have such an account, until
+	// the user has one or another account is in the way.
+	Confirmed *TakeOver `json:"confirmed,omitempty"`
 	// ImportMissing is when Entra first did not show the account from which the user was
 	// imported; zero unless that is in doubt.
 	ImportMissing time.Time `json:"importMissing,omitzero"`
@@ -336,6 +342,20 @@ func (l Link) Lost() Link {
 // IsLost reports whether the account was not in Entra any more when its user was released. Who
 // comes back has no account: if somebody restored it, it is found by its name.
 func (l Link) IsLost() bool { return l.Freed && l.EntraID != "" && l.State == Absent }
+
+// WithoutWord is the link after a word of an administrator was used, or came to nothing: the
+// user has an account, or another one is in the way.
+func (l Link) WithoutWord() Link {
+	c := l.Confirmed
+	switch {
+	case c == nil:
+	case l.EntraID != "" && !l.TakingOver,
+		l.Former != nil && !c.Covers(l.Former.ID, l.Former.Owner),
+		l.InTheWay != nil && l.InTheWay.ID != c.Account.ID:
+		l.Confirmed = nil
+	}
+	return l
+}
 
 // Account is the account that certainly belongs to the user; "" if there is none.
 func (l Link) Account() EntraID {

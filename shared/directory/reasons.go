@@ -41,6 +41,7 @@ const (
 	DomainNotVerified    Reason = "domain_not_verified"
 	DomainFederated      Reason = "domain_federated"
 	UPNConflict          Reason = "upn_conflict"
+	FormerOwned          Reason = "former_owner"
 	ProtectedAccount     Reason = "protected_account"
 	SyncedFromOnPremises Reason = "synced_from_on_premises"
 	MasteredElsewhere    Reason = "mastered_elsewhere"
@@ -172,6 +173,7 @@ var reasons = []Explained{
 	{DomainNotVerified, "the domain of the sign-in name is not a verified domain of the tenant", "verify the domain in Entra, or change the user's e-mail address: entrasync notices both by itself", OfLink},
 	{DomainFederated, "it cannot be done in a federated domain, where Entra knows accounts by their immutable id", "do what the message says: the domain, the id or `federated`", OfLink},
 	{UPNConflict, "another object in Entra, or another user, has the sign-in name or another value that must be unique", "change that object, or the user in JumpCloud", OfLink},
+	{FormerOwned, "the account that has the sign-in name belonged to another JumpCloud user, whose mail and files it has: a new user does not get it without being asked for", "`POST …/users/{userId}/take-over`, if both are the same person; else rename or delete the account in Entra, or change the user's e-mail address", OfLink},
 	{ProtectedAccount, "Entra does not allow entrasync to change the account of an administrator", "manage the account by hand, or give the application a role that may", OfLink},
 	{SyncedFromOnPremises, "the account or the group is synchronised from an on-premises Active Directory, which owns it", "manage it there, or end that synchronisation", OfLink},
 	{MasteredElsewhere, "another service owns the attribute", "change it there, or take it off the directory's attributes", OfLink},

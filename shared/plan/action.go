@@ -49,6 +49,10 @@ const (
 // from what entrasync wrote to what was found.
 const Drift Type = "drift"
 
+// ConfirmTakeOver is no write to Entra: it records that an administrator said that a user may have
+// an account that belonged to another one.
+const ConfirmTakeOver Type = "confirm_take_over"
+
 // Status is how far an action got.
 type Status string
 
@@ -91,6 +95,8 @@ type Cause struct {
 	// Many says that the cause concerns many users or groups: its tasks wait in the bulk
 	// lanes, and its writes leave a part of the quota to urgent ones.
 	Many bool `json:"many,omitempty"`
+	// By is who requested it, if that is to be kept with what was done.
+	By string `json:"by,omitempty"`
 }
 
 // Join is the later of two causes of one task. It concerns many only if both do, and is a

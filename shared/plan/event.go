@@ -25,8 +25,12 @@ const (
 	GroupDrift EventType = "group_drift"
 )
 
+// UserTakeOverConfirmed is the type of the event that an administrator said that a user may have
+// an account that belonged to another one. JumpCloud has none.
+const UserTakeOverConfirmed EventType = "user_take_over_confirmed"
+
 // EventTypes lists all types of events.
-var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision, UserDrift, GroupDrift}
+var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision, UserDrift, GroupDrift, UserTakeOverConfirmed}
 
 // eventTypes say as which event each type of action is logged. JumpCloud has no event for
 // an account that is taken over, enabled, restored, moved or signed out: they are logged
@@ -43,6 +47,8 @@ var eventTypes = map[Type]EventType{
 	SetPassword: UserPasswordUpdateProvision,
 	Deprovision: UserDeprovision,
 	Drift:       UserDrift,
+
+	ConfirmTakeOver: UserTakeOverConfirmed,
 }
 
 // Event is a completed action as an event of Directory Insights: the envelope of the
@@ -53,7 +59,7 @@ type Event struct {
 	ID           string                   `json:"id" doc:"The id of the action"`
 	Version      string                   `json:"@version" enum:"1"`
 	Service      string                   `json:"service" enum:"directory"`
-	Type         EventType                `json:"event_type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision,user_drift,group_drift"`
+	Type         EventType                `json:"event_type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision,user_drift,group_drift,user_take_over_confirmed"`
 	Timestamp    time.Time                `json:"timestamp" doc:"When it was completed, to the millisecond"`
 	Organization directory.OrganizationID `json:"organization"`
 	Resource     EventResource            `json:"resource" doc:"The JumpCloud user or group"`
@@ -61,6 +67,7 @@ type Event struct {
 	Changes      []EventChange            `json:"changes"`
 	Reason       directory.Reason         `json:"reason,omitempty" doc:"Why the account was disabled, as one typed word; JumpCloud has no such field"`
 	Correlation  EventCorrelation         `json:"correlation" doc:"Why the user was checked"`
+	InitiatedBy  *EventInitiator          `json:"initiated_by,omitempty" doc:"Who asked for it, where that is kept: of user_take_over_confirmed, and of what the task after it did"`
 	MessageChain EventMessages            `json:"message_chain"`
 	Success      bool                     `json:"success"`
 	ErrorMessage string                   `json:"error_message,omitempty" doc:"Why it failed, with what to do"`
@@ -92,6 +99,12 @@ type EventChange struct {
 type EventCorrelation struct {
 	ID   string `json:"id,omitempty"`
 	Type string `json:"type"`
+}
+
+// EventInitiator is who asked for what an event is about.
+type EventInitiator struct {
+	Type     string `json:"type" enum:"admin"`
+	Username string `json:"username" doc:"As the request or its token says"`
 }
 
 // EventMessages are the result of the write.
@@ -137,6 +150,9 @@ func (a Action) Event(directoryName string) Event {
 		Correlation:  EventCorrelation{ID: a.Cause.ID, Type: a.Cause.Type},
 		MessageChain: a.eventMessages(),
 		Success:      a.Status == Succeeded,
+	}
+	if a.Cause.By != "" {
+		event.InitiatedBy = &EventInitiator{Type: "admin", Username: a.Cause.By}
 	}
 	if a.Error != nil {
 		event.ErrorMessage = a.Error.Message
@@ -186,7 +202,7 @@ func (a Action) eventMessages() EventMessages {
 		return EventMessages{Code: a.Error.Kind, Message: a.Error.Message, Details: string(a.Error.Reason)}
 	case a.Type == Provision:
 		return EventMessages{Code: "201", Message: "Created", Details: "OK"}
-	case a.Type == Restore, a.Type == Drift: // it was read
+	case a.Type == Restore, a.Type == Drift, a.Type == ConfirmTakeOver: // nothing was written to Entra, or it was read
 		return EventMessages{Code: "200", Message: "OK", Details: "OK"}
 	default:
 		return EventMessages{Code: "204", Message: "No Content", Details: "OK"}

@@ -172,7 +172,7 @@ type Decision struct {
 // Decide compares the desired state with what is known. The caller first searches the names
 // of Searches, and does not call Decide while the user is Uncertain.
 func (u User) Decide() Decision {
-	u.Link.InTheWay = nil
+	u.Link.InTheWay, u.Link.Former = nil, nil
 	switch {
 	case u.Link.Freed: // it may be somebody else's account by now
 		return Decision{Link: u.Link}
@@ -394,6 +394,26 @@ func (u User) adopt(account *directory.Account, origin directory.Origin) directo
 	return link
 }
 
+// Identified reports whether an account has the immutable id that we give to the user's: then
+// it is the user's, whoever had it before. A deleted account may have it too.
+func (u User) Identified(account directory.EntraID) bool {
+	deleted := u.Deleted != nil && u.Deleted.ID == account && u.Deleted.ImmutableID == string(u.ID)
+	return deleted || u.Created != nil && u.Created.ID == account
+}
+
+// ImmutableIDOf is the immutable id of an account that was found; "" if it has none, or was not
+// found.
+func (u User) ImmutableIDOf(account directory.EntraID) string {
+	switch {
+	case u.Account != nil && u.Account.ID == account:
+		return u.Account.ImmutableID
+	case u.Deleted != nil && u.Deleted.ID == account:
+		return u.Deleted.ImmutableID
+	default:
+		return ""
+	}
+}
+
 // Begun is the link while an action is being sent: the values that it changes are not known
 // until the answer comes.
 func (u User) Begun(link directory.Link, action Action) directory.Link {
@@ -479,6 +499,7 @@ func (u User) Concluded(link directory.Link, obstacle *directory.Obstacle, probl
 		link.ImportMissing = time.Time{}
 	}
 	link.Drift = u.remaining(link)
+	link = link.WithoutWord()
 	if u.Desired.Managed && link.Applied != nil {
 		link.Applied = link.Applied.Only(u.Desired.Attributes.Set([]directory.Change{
 			{Attribute: directory.AccountEnabled}, {Attribute: directory.ImmutableID},

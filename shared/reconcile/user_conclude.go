@@ -165,7 +165,7 @@ func (u *user) unsent() plan.Type {
 	switch {
 	case u.link.EntraID != "":
 		return plan.Update
-	case u.plan.Account != nil:
+	case u.plan.Account != nil || u.link.Former != nil:
 		return plan.TakeOver
 	default:
 		return plan.Provision
@@ -176,6 +176,7 @@ func (u *user) unsent() plan.Type {
 // apart from those of kind Invalid.
 var obstacleKinds = map[directory.Reason]fault.Kind{
 	directory.UPNConflict:          fault.Conflict,
+	directory.FormerOwned:          fault.Conflict,
 	directory.AccountDeleted:       fault.Conflict,
 	directory.SyncedFromOnPremises: fault.Forbidden,
 	directory.ManagementRestricted: fault.Forbidden,
@@ -194,20 +195,31 @@ func obstacleKind(reason directory.Reason) fault.Kind {
 }
 
 // release gives up the claim on the account of a user who is gone, so that another user
-// with its name can take it over, such as a person who is hired again. The link keeps
+// with its name can take it over: a person who is hired again, if an administrator says that
+// it is the same one. The link keeps
 // the account: a user who comes back claims it again. It is not given up while another
 // worker may still write to the account: that would change it for the next user.
 func (b *userBatch) release(ctx context.Context, u *user) {
 	if !u.link.Freed {
 		return
 	}
-	free, err := b.Store.Release(ctx, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+	free, err := b.Store.Release(ctx, b.dir.TenantObject, u.link.EntraID, b.leaver(u), b.dir.ID)
 	if free {
 		err = b.notifyFreed(ctx, u, u.link.EntraID)
 	}
 	if err != nil {
 		b.retry(ctx, u, err)
 	}
+}
+
+// leaver is the user as the owner of an account who lets it go. How a deleted user was called is
+// known by the claim.
+func (b *userBatch) leaver(u *user) store.Owner {
+	owner := b.owner(u)
+	if u.read.source == nil {
+		owner.Username = ""
+	}
+	return owner
 }
 
 // giveUpClaim gives up the claim on an account, and sends tasks for the users who wait for it

@@ -45,7 +45,7 @@ func (u *user) doubt(ctx context.Context, records *store.Store, dir directory.Di
 	}
 	if link.Freed { // nothing is written to an account that is free
 		link.Freed = false
-		_, err := records.ClaimAgain(ctx, dir.TenantObject, u.owner(dir.Organization), link)
+		_, err := records.ClaimAgain(ctx, store.Succession{Any: true}, dir.TenantObject, u.owner(dir.Organization), link)
 		return err
 	}
 	return records.Record(ctx, store.Recording{Link: link})[0]

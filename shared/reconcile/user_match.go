@@ -161,7 +161,7 @@ func (b *userBatch) claimAgain(ctx context.Context, u *user) error {
 	}
 	link := u.link
 	link.Freed, link.Applied, link.Arrived = false, nil, true // what happens to the account until then is not known
-	_, err := b.Store.ClaimAgain(ctx, b.dir.TenantObject, b.owner(u), link)
+	_, err := b.Store.ClaimAgain(ctx, store.Succession{Any: true}, b.dir.TenantObject, b.owner(u), link)
 	if err == nil {
 		u.link.Freed = false
 		u.link.Version++
@@ -171,14 +171,14 @@ func (b *userBatch) claimAgain(ctx context.Context, u *user) error {
 
 // regain claims the account of a released user again for a comparison, which disables it if
 // somebody enabled it by hand. The link keeps what was written: that is compared. An account
-// that somebody else has by now is theirs.
+// that somebody else has by now, or had since, is theirs.
 func (b *userBatch) regain(ctx context.Context, u *user) {
 	if !u.link.Freed || u.link.EntraID == "" || u.keptElsewhere() || !u.compares(u.link.Standing, u.attempt.Compare, time.Now().UTC()) {
 		return
 	}
 	link := u.link
 	link.Freed = false
-	_, err := b.Store.ClaimAgain(ctx, b.dir.TenantObject, b.owner(u), link)
+	_, err := b.Store.ClaimAgain(ctx, store.Succession{}, b.dir.TenantObject, b.owner(u), link)
 	switch {
 	case err == nil:
 		u.link.Freed = false
@@ -316,21 +316,31 @@ func (u *user) heldByDoubt() bool {
 	return len(paths) > 0 && !slices.ContainsFunc(paths, func(p directory.Path) bool { return !slices.Contains(u.read.doubted, p) })
 }
 
-// claimFound makes sure that an account that was found belongs to nobody else.
+// claimFound makes sure that an account that was found belongs to nobody else, and did not
+// belong to somebody else whose account the user must not have.
 func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 	for _, u := range users {
 		if !u.match.adopted {
 			continue
 		}
-		owner, err := b.claim(ctx, u.link.EntraID, b.owner(u))
-		if fault.Is(err, fault.Conflict) {
-			owner, err = b.claimOrWait(ctx, u)
+		succession, err := b.succession(ctx, u)
+		if err != nil {
+			b.fail(ctx, u, err)
+			continue
 		}
+		owner, had, err := b.Store.ClaimAfter(ctx, succession, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
 		if fault.Is(err, fault.Conflict) {
+			owner, had, err = b.claimOrWait(ctx, u, succession)
+		}
+		switch {
+		case had != nil:
+			b.keepFrom(u, *had)
+		case fault.Is(err, fault.Conflict):
 			account := u.link.EntraID
 			u.match.adopted, u.todo, u.link = false, nil, u.plan.Link.Forgotten()
 			u.obstacle = b.takenBy(ctx, u, account, owner)
-		} else if err == nil {
+		case err == nil:
+			b.noteSuccession(ctx, u)
 			err = b.yield(ctx, u, owner)
 		}
 		if err != nil && !fault.Is(err, fault.Conflict) {
@@ -341,27 +351,27 @@ func (b *userBatch) claimFound(ctx context.Context, users []*user) {
 
 // claimOrWait records that the user waits for the account, and then tries the claim again,
 // in case the account became free just now, or its owner has abandoned it.
-func (b *userBatch) claimOrWait(ctx context.Context, u *user) (store.Owner, error) {
+func (b *userBatch) claimOrWait(ctx context.Context, u *user, succession store.Succession) (store.Owner, *directory.FormerOwner, error) {
 	wait := store.Wait{For: store.FreeAccount(b.dir.TenantObject, u.link.EntraID), Directory: b.dir.ID, User: u.attempt.User}
 	if err := b.Store.AddWaits(ctx, wait); err != nil {
-		return store.Owner{}, err
+		return store.Owner{}, nil, err
 	}
-	owner, err := b.claim(ctx, u.link.EntraID, b.owner(u))
-	if !fault.Is(err, fault.Conflict) {
-		return owner, err
+	owner, had, err := b.Store.ClaimAfter(ctx, succession, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+	if had != nil || !fault.Is(err, fault.Conflict) {
+		return owner, had, err
 	}
 	recorded, abandoned, failed := b.hasRecorded(ctx, owner, u.link.EntraID)
 	switch age := time.Since(owner.At); {
 	case failed != nil:
-		return owner, failed
+		return owner, nil, failed
 	case recorded:
-		return owner, err
+		return owner, nil, err
 	case abandoned && age >= underWay:
-		return b.Store.ClaimFrom(ctx, owner, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
+		return b.Store.ClaimFrom(ctx, owner, succession, b.dir.TenantObject, u.link.EntraID, b.owner(u), b.dir.ID)
 	case age < longestUnrecorded:
 		u.recheckAt = earliest(u.recheckAt, time.Now().UTC().Add(max(age, underWay)))
 	}
-	return owner, err
+	return owner, nil, err
 }
 
 // longestUnrecorded is how long after a claim that is not recorded somebody who waits for the

@@ -97,6 +97,26 @@ func (s *Store) Claim(ctx context.Context, tenant directory.TenantID, account di
 	return s.changeOwner(ctx, ownerKey(tenant, account), claiming(account, claimant, by))
 }
 
+// ClaimAfter is Claim of an account that may have belonged to somebody else. If the claimant
+// must not follow them, it returns them with a fault of kind Conflict and of the reason
+// [directory.FormerOwned].
+func (s *Store) ClaimAfter(ctx context.Context, succession Succession, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, *directory.FormerOwner, error) {
+	return s.succeed(ctx, succession, tenant, account, claimant, claiming(account, claimant, by))
+}
+
+// succeed changes the owner of an account; if that gives it to a user who had no claim, the
+// succession is checked. A user who lets the account go meanwhile makes the change begin anew.
+func (s *Store) succeed(ctx context.Context, succession Succession, tenant directory.TenantID, account directory.EntraID, claimant Owner, change func(Owner) (Owner, error)) (owner Owner, had *directory.FormerOwner, err error) {
+	owner, err = s.changeOwner(ctx, ownerKey(tenant, account), func(before Owner) (Owner, error) {
+		after, err := change(before)
+		if err == nil && (len(before.Directories) == 0 || !before.Is(claimant)) {
+			had, err = s.check(ctx, succession, tenant, account, claimant)
+		}
+		return after, err
+	})
+	return owner, had, err
+}
+
 // claiming is the change of an owner that claims an account, by a directory.
 func claiming(account directory.EntraID, claimant Owner, by directory.ID) func(Owner) (Owner, error) {
 	return func(owner Owner) (Owner, error) {
@@ -117,10 +137,10 @@ func claiming(account directory.EntraID, claimant Owner, by directory.ID) func(O
 	}
 }
 
-// ClaimFrom is Claim in place of an owner who has abandoned the account. It is refused like
+// ClaimFrom is ClaimAfter in place of an owner who has abandoned the account. It is refused like
 // a Claim if the claim changed since that owner was read.
-func (s *Store) ClaimFrom(ctx context.Context, abandoned Owner, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, error) {
-	return s.changeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) {
+func (s *Store) ClaimFrom(ctx context.Context, abandoned Owner, succession Succession, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (Owner, *directory.FormerOwner, error) {
+	return s.succeed(ctx, succession, tenant, account, claimant, func(owner Owner) (Owner, error) {
 		if len(owner.Directories) > 0 && !owner.equal(abandoned) {
 			return owner, owner.conflict(account)
 		}
@@ -162,13 +182,8 @@ func (o Owner) without(claimant Owner, by directory.ID) Owner {
 // Release is Unclaim for an account whose link says that it is freed. It does nothing if the
 // link does not say so any more: another worker has connected the user again. Link and claim
 // are compared in one transaction, as [Store.ClaimAgain] writes them, so neither worker takes
-// the claim from the other. It keeps who was the owner: see [Store.FormerUsers].
+// the claim from the other. It keeps who was the owner: see [Store.FormerOwner].
 func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account directory.EntraID, claimant Owner, by directory.ID) (free bool, err error) {
-	was, err := encode(formerKey(tenant, account, by), former{claimant.User})
-	if err != nil {
-		return false, err
-	}
-	was.IndexPK, was.IndexSK = join(entraPart, string(by)), string(account)
 	err = Contended(ctx, func() error {
 		link, version, err := get[directory.Link](ctx, s, linkKey(by, claimant.User))
 		if fault.Is(err, fault.NotFound) || err == nil && (!link.Freed || link.EntraID != account) {
@@ -177,8 +192,12 @@ func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account 
 		if err != nil {
 			return err
 		}
+		kept, err := s.release(ctx, tenant, account, claimant, link)
+		if err != nil {
+			return err
+		}
 		freed := Write{Item: Item{Key: linkKey(by, claimant.User)}, If: IfVersion(version), Check: true}
-		after, err := s.writeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) { return owner.without(claimant, by), nil }, freed, Write{Item: was, If: Any})
+		after, err := s.writeOwner(ctx, ownerKey(tenant, account), func(owner Owner) (Owner, error) { return owner.without(claimant, by), nil }, append(kept, freed)...)
 		free = err == nil && len(after.Directories) == 0
 		return err
 	})
@@ -187,8 +206,8 @@ func (s *Store) Release(ctx context.Context, tenant directory.TenantID, account 
 
 // ClaimAgain is Claim for an account that a link names and that was freed: it stores the link,
 // which does not say so any more, in the same transaction. It returns a fault of kind Changed
-// if the link was changed since it was read.
-func (s *Store) ClaimAgain(ctx context.Context, tenant directory.TenantID, claimant Owner, link directory.Link) (Owner, error) {
+// if the link was changed since it was read. Somebody else may have had the account meanwhile.
+func (s *Store) ClaimAgain(ctx context.Context, succession Succession, tenant directory.TenantID, claimant Owner, link directory.Link) (Owner, error) {
 	var after Owner
 	var changed error
 	err := Contended(ctx, func() error {
@@ -196,7 +215,14 @@ func (s *Store) ClaimAgain(ctx context.Context, tenant directory.TenantID, claim
 		if err != nil {
 			return err
 		}
-		after, err = s.writeOwner(ctx, ownerKey(tenant, link.EntraID), claiming(link.EntraID, claimant, link.Directory), writes...)
+		claim := claiming(link.EntraID, claimant, link.Directory)
+		after, err = s.writeOwner(ctx, ownerKey(tenant, link.EntraID), func(before Owner) (Owner, error) {
+			owner, err := claim(before)
+			if err == nil && len(before.Directories) == 0 {
+				_, err = s.check(ctx, succession, tenant, link.EntraID, claimant)
+			}
+			return owner, err
+		}, writes...)
 		if !fault.Is(err, fault.Changed) {
 			return err
 		}

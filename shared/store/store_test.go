@@ -393,12 +393,12 @@ func TestReleaseAndClaimAgain(t *testing.T) {
 	stale := read()
 	kept := stale
 	kept.Freed = false
-	_, err = s.ClaimAgain(t.Context(), "contoso", ann, kept)
+	_, err = s.ClaimAgain(t.Context(), store.Succession{}, "contoso", ann, kept)
 	must(err)
 	if release() || read().Freed {
 		t.Error("released, or still freed, after it was claimed again; want neither")
 	}
-	if _, err := s.ClaimAgain(t.Context(), "contoso", ann, stale); !fault.Is(err, fault.Changed) {
+	if _, err := s.ClaimAgain(t.Context(), store.Succession{}, "contoso", ann, stale); !fault.Is(err, fault.Changed) {
 		t.Errorf("claimed again for an older link: got %v, want %s", err, fault.Changed)
 	}
 	free(true)
@@ -407,7 +407,7 @@ func TestReleaseAndClaimAgain(t *testing.T) {
 	}
 	_, err = s.Claim(t.Context(), "contoso", "e1", store.Owner{Organization: organization, User: "u2"}, id)
 	must(err)
-	if _, err := s.ClaimAgain(t.Context(), "contoso", ann, read()); !fault.Is(err, fault.Conflict) {
+	if _, err := s.ClaimAgain(t.Context(), store.Succession{}, "contoso", ann, read()); !fault.Is(err, fault.Conflict) {
 		t.Errorf("claimed again after somebody else: got %v, want %s", err, fault.Conflict)
 	}
 }

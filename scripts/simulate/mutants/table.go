@@ -47,6 +47,8 @@ var mutants = []mutant{
 		"	if free {\n		err = b.notifyFreed", "	if free && false {\n		err = b.notifyFreed"},
 	{"a claim is never given up", "shared/reconcile/user_conclude.go",
 		"	if !u.link.Freed {\n		return\n", "	if true {\n		return\n"},
+	{"a rehire gets the leaver's account without being asked for", "shared/reconcile/user_former.go",
+		"u.link.Confirmed.Covers(account, owner)", "(u.link.Confirmed.Covers(account, owner) || len(account) > 0)"},
 	{"an account is taken without a claim", "shared/reconcile/user.go",
 		`		{"claim", (*userBatch).claimFound, false},`, `		//{"claim"},`},
 	{"a task without an occurrence is dropped as a repetition", "shared/reconcile/task.go",
