@@ -25,7 +25,7 @@ func (a API) deactivations(on huma.API) {
 // deactivate starts the deactivation of a directory.
 func (a API) deactivate(ctx context.Context, in *struct {
 	ID    string `path:"id" doc:"The directory"`
-	Name  string `query:"name" required:"true" doc:"The name of the directory, exactly, so that nobody deactivates another one"`
+	Name  string `query:"name" required:"true" minLength:"1" doc:"The name of the directory, exactly, so that nobody deactivates another one"`
 	Clear bool   `query:"clearImmutableId" doc:"Also clear the onPremisesImmutableId of the accounts that have the JumpCloud id there from entrasync: those that it created and, where federated is set, those that it took over. Accounts in a federated domain keep theirs"`
 },
 ) (*api.Answer[begunView], error) {
