@@ -65,7 +65,7 @@ func TestAdmin(t *testing.T) {
 		"health.json":          {byToken, 200, 0, 0, 0},
 		"description.json":     {byToken, 200, 0, 0, 0},
 		"list.json":            {byToken, 200, 0, 0, 0},
-		"callback.json":        {api.GatewayAuth, 400, 0, 0, 0}, // with a state of nobody
+		"callback.json":        {api.GatewayAuth, 404, 0, 0, 0}, // with a state of nobody
 		"jwt.json":             {api.GatewayAuth, 200, 0, 0, 0},
 		"directory.json":       {byToken, 201, 0, 0, 0},
 		"connect.json":         {byToken, 202, 0, 1, 0},
