@@ -63,8 +63,9 @@ func (a Administrator) Call(ctx context.Context, method, path string, body, answ
 	return json.Unmarshal(text, answer)
 }
 
-// CreateDirectory connects the tenant, with some of the optional attribute rules on. It
-// fails if the directory is not active at once.
+// CreateDirectory connects the tenant, with some of the optional attribute rules on. The
+// guard is off: those who leave within a day that is played in seconds would all be within its
+// window. It fails if the directory is not active at once.
 func (a Administrator) CreateDirectory(ctx context.Context, name string, rules ...directory.Rule) (directory.ID, error) {
 	on := map[directory.Rule]bool{}
 	for _, rule := range rules {
@@ -73,7 +74,7 @@ func (a Administrator) CreateDirectory(ctx context.Context, name string, rules .
 	var created directory.Directory
 	err := a.Call(ctx, http.MethodPost, "/v1/directories", map[string]any{
 		"name": name, "organizationId": a.Organization, "tenantId": a.Tenant,
-		"settings": map[string]any{"attributes": on},
+		"settings": map[string]any{"attributes": on, "guard": map[string]any{"maxCount": nil}},
 	}, &created)
 	if err == nil && created.Status != directory.Active {
 		err = fmt.Errorf("the directory is %s", created.Status)

@@ -168,12 +168,6 @@ func aSuspensionGoesFirst(t *testing.T, d *deployment.Deployment, q *queueAtGrap
 	if len(crowd) != many || !enabled {
 		t.Fatalf("%d of the crowd are enabled, and the other one %t, want %d and true", len(crowd), enabled, many)
 	}
-	// The guard would hold such a crowd, and this is about what goes on without it.
-	unguarded := map[string]any{"settings": map[string]any{"guard": map[string]any{"maxCount": nil}}}
-	if err := d.Administrator.Call(t.Context(), http.MethodPatch, "/v1/directories/"+string(contoso), unguarded, nil); err != nil {
-		t.Fatal(err)
-	}
-	settle(t, d)
 	q.watch(crowd, one)
 	if err := d.Administrator.Call(t.Context(), http.MethodDelete, "/v1/directories/"+string(contoso)+"/connections/groups/"+group, nil, nil); err != nil {
 		t.Fatal(err)
