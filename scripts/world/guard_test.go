@@ -18,8 +18,10 @@ import (
 func TestAMistakeInJumpCloudDisablesNobodyUnasked(t *testing.T) {
 	const size, most = 60, 6 // a tenth
 	for name, c := range map[string]struct {
-		mistake  func(o *company)
-		disabled int // before anybody decides
+		mistake func(o *company)
+		// most are disabled before anybody decides: fewer if the group's task comes before
+		// those of the people.
+		most int
 	}{
 		"disconnected": {func(o *company) {
 			o.API(http.MethodDelete, "/v1/directories/"+string(o.Directory.ID)+"/connections/groups/"+string(o.group), "")
@@ -46,8 +48,9 @@ func TestAMistakeInJumpCloudDisablesNobodyUnasked(t *testing.T) {
 					o.Settle(time.Hour)
 					c.mistake(o)
 					o.Settle(time.Hour)
-					if n := o.disabled(); n != c.disabled {
-						t.Fatalf("%d are disabled before anybody decides, want %d", n, c.disabled)
+					before := o.disabled()
+					if before > c.most {
+						t.Fatalf("%d are disabled before anybody decides, want at most %d", before, c.most)
 					}
 					o.Must(o.JumpCloud.SuspendUser(string(tova)))
 					o.EnqueueUser(tova, false)
@@ -65,7 +68,7 @@ func TestAMistakeInJumpCloudDisablesNobodyUnasked(t *testing.T) {
 						t.Fatalf("the decision answers %d, want 202", got)
 					}
 					o.Settle(2 * time.Hour)
-					want := c.disabled
+					want := before
 					if status == store.HoldApproved {
 						want = size
 					}
