@@ -33,6 +33,18 @@ const (
 	JoinDomain  Type = "join_domain"
 )
 
+// The types of actions on the account of somebody who left, some days after sign-in was blocked,
+// and those that undo them. The licenses are in the changes as the values of
+// [directory.AssignedLicenses], which are those that the account has by itself and not by a group.
+const (
+	RemoveLicenses       Type = "remove_licenses" // take licenses away: they are what the change is from
+	AssignLicenses       Type = "assign_licenses" // give licenses back: they are what the change is to
+	HideFromAddressLists Type = "hide_from_address_lists"
+	ShowInAddressLists   Type = "show_in_address_lists"
+	ClearManager         Type = "clear_manager"
+	DeleteAccount        Type = "delete_account" // restorable for [directory.RestorableDays]
+)
+
 // The types of actions on a group. Members are in the changes, as the values of
 // [directory.Members].
 const (
