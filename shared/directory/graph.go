@@ -97,7 +97,8 @@ type Facts struct {
 	Permission string
 	// With is the attribute together with which it is always written; "" if none.
 	With Attribute
-	// Apart says that it needs a request of its own: it is a reference to another object.
+	// Apart says that it needs a request of its own: it is a reference to another object, or no
+	// property that can be written.
 	Apart bool
 	// Replaced says that it is a part of a property that Graph replaces completely: a
 	// part that is not sent becomes null.
@@ -139,7 +140,7 @@ var facts = map[Attribute]Facts{
 		Says: "must be a language code such as de or en-US"}, // ISO 639-1 with an optional country
 	Manager: {Apart: true},
 
-	AssignedLicenses:  {Form: ListForm, Apart: true, Permission: "LicenseAssignment.ReadWrite.All"}, // Graph, user: assignLicense
+	AssignedLicenses:  {Form: ListForm, Apart: true}, // Graph, user: assignLicense
 	ShowInAddressList: {Form: FlagForm},
 }
 
