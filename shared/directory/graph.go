@@ -46,7 +46,9 @@ const (
 	// taken away.
 	AssignedLicenses Attribute = "assignedLicenses"
 	// ShowInAddressList says whether the account is in the address lists of Exchange; an account
-	// without a value is.
+	// without a value is. Microsoft's documentation of the user resource says not to use it in
+	// Graph and to hide people in the Microsoft 365 admin center instead, because it may not be
+	// what Exchange has (known issue 14972). Graph has no other way.
 	ShowInAddressList Attribute = "showInAddressList"
 )
 

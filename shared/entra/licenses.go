@@ -14,7 +14,7 @@ import (
 )
 
 // licenseStates is the property that says of each license of an account whether it comes from
-// a group. The property assignedLicenses does not tell (Microsoft Graph documentation, user
+// a group. The property assignedLicenses does not say it (Microsoft Graph documentation, user
 // resource and licenseAssignmentState).
 const licenseStates = "licenseAssignmentStates"
 

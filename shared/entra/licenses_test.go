@@ -219,6 +219,24 @@ func TestRefusedLicenses(t *testing.T) {
 	}
 }
 
+// Where Exchange owns what the address lists show, the message says where to change it.
+func TestAddressListsThatExchangeOwns(t *testing.T) {
+	n := simulated(t)
+	ann, _, _ := n.leaver(t, "ann")
+	for _, text := range []string{
+		"Unable to update the specified properties for objects that have originated within an external service.", "Property 'showInAddressList' is read-only and cannot be set.",
+	} {
+		refused := entratest.Fault{Method: http.MethodPatch, Path: "/users/", Status: http.StatusBadRequest, Body: refusalBody("Request_BadRequest", text)}
+		if err := n.sim.FailNext(refused); err != nil {
+			t.Fatal(err)
+		}
+		f := fault.Of(n.client.Apply(t.Context(), []plan.Action{lists(plan.HideFromAddressLists, ann, directory.Bool(false))})[0].Err)
+		if f == nil || f.Kind != fault.Invalid || !strings.Contains(f.Message, "Microsoft 365 admin center") {
+			t.Errorf("%q: %+v, want the place to change it", text, f)
+		}
+	}
+}
+
 // Whom nobody may delete: an administrator, who is not in a role that may, and accounts that
 // are somebody else's.
 func TestProtectedAccountsAreNotDeleted(t *testing.T) {
@@ -254,7 +272,7 @@ func TestPermissionsOfTheSteps(t *testing.T) {
 		enough []string
 		named  string
 	}{
-		{"licenses", func(id, _ string) plan.Action { return takes(id, office, defender) }, []string{"LicenseAssignment.ReadWrite.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}, "LicenseAssignment.ReadWrite.All"},
+		{"licenses", func(id, _ string) plan.Action { return takes(id, office, defender) }, []string{"LicenseAssignment.ReadWrite.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}, "User.ReadWrite.All"},
 		{"address lists", func(id, _ string) plan.Action { return lists(plan.HideFromAddressLists, id, directory.Bool(false)) }, []string{"User.ReadUpdate.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}, "User.ReadWrite.All"},
 		{"manager", func(id, boss string) plan.Action { return unmanages(id, boss) }, []string{"User.ReadWrite.All", "Directory.ReadWrite.All"}, "User.ReadWrite.All"},
 		{"deletion", func(id, _ string) plan.Action { return deletes(id) }, []string{"User.DeleteRestore.All", "User.ReadWrite.All"}, "User.ReadWrite.All"},

@@ -30,7 +30,7 @@ var (
 	enableUsers      = need{"User.EnableDisableAccount.All", []string{"User.EnableDisableAccount.All", writeUsers, writeAll}}
 	writePasswords   = need{"User-PasswordProfile.ReadWrite.All", []string{"User-PasswordProfile.ReadWrite.All"}}
 	writeManagers    = need{writeUsers, []string{writeUsers, writeAll}}
-	assignLicenses   = need{"LicenseAssignment.ReadWrite.All", []string{"LicenseAssignment.ReadWrite.All", writeUsers, writeAll}}
+	assignLicenses   = need{writeUsers, []string{"LicenseAssignment.ReadWrite.All", writeUsers, writeAll}}
 	deleteUsers      = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers}}
 	revokeSessions   = need{"User.RevokeSessions.All", []string{"User.RevokeSessions.All", writeUsers, writeAll}}
 	restoreObjects   = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers, "Group.ReadWrite.All", writeAll}} // the same for users and groups

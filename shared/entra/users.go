@@ -204,6 +204,8 @@ func (c *Client) explainRefusal(ctx context.Context, action plan.Action, f *faul
 	case f.Kind == fault.Invalid && (upn != "" || action.Writes(directory.ImmutableID)) && c.outdated(ctx):
 		f.Kind, f.Reason = fault.Transient, directory.Unavailable
 		f.Message = "the domains of the tenant are not as they were a moment ago: it is tried again"
+	case f.Kind == fault.Invalid && (action.Type == plan.HideFromAddressLists || action.Type == plan.ShowInAddressLists):
+		f.Message = "Entra does not let entrasync write whether the account is in the address lists, which may belong to Exchange: hide or show it in the Microsoft 365 admin center"
 	case f.Reason == directory.DomainNotVerified && c.federates(ctx, upn): // Graph says the same of both
 		f.Reason = directory.DomainFederated
 		f.Message = fmt.Sprintf("Entra does not let the account have a sign-in name in %s, which is a federated domain: check its onPremisesImmutableId: it must be set, and no other account may have the same", upn.Domain())

@@ -109,7 +109,7 @@ func (t *tenant) licensesOf(user *object) []License {
 	return licenses
 }
 
-// assignedTo is the property assignedLicenses of a user, which does not tell where a license
+// assignedTo is the property assignedLicenses of a user, which does not say where a license
 // comes from. A plan is turned off only if it is in all of them (assumed).
 func (t *tenant) assignedTo(user *object) []any {
 	var merged []License
