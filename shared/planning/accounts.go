@@ -52,6 +52,11 @@ type account struct {
 	Sets directory.Attributes `json:"sets,omitempty"`
 	// Restored says that it is a deleted one that is to be restored.
 	Restored bool `json:"restored,omitempty"`
+	// Deleted says that it is to be deleted.
+	Deleted bool `json:"deleted,omitempty"`
+	// Given and Taken are the licenses that it is to get and to lose.
+	Given directory.Value `json:"given,omitempty"`
+	Taken directory.Value `json:"taken,omitempty"`
 }
 
 // upn is the sign-in name that the account is to have; "" if it keeps the one it has.
@@ -67,6 +72,10 @@ func (a account) applied(real directory.Account, attributes []directory.Attribut
 		values[name] = real.Attributes[name]
 		if to, written := a.Sets[name]; written {
 			values[name] = to
+		}
+		if name == directory.AssignedLicenses {
+			values[name] = a.licensed(real.Attributes[name])
+			real.Licenses = directory.LicensesIn(values[name])
 		}
 	}
 	real.Attributes = values
@@ -159,7 +168,7 @@ func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Re
 
 // apply notes what an action is to write.
 func (t tenant) apply(ctx context.Context, id directory.EntraID, action plan.Action) error {
-	if len(action.Changes) == 0 && action.Type != plan.Restore {
+	if len(action.Changes) == 0 && action.Type != plan.Restore && action.Type != plan.DeleteAccount {
 		return nil
 	}
 	before, err := t.accounts(ctx, []directory.EntraID{id})
@@ -167,7 +176,7 @@ func (t tenant) apply(ctx context.Context, id directory.EntraID, action plan.Act
 		return err
 	}
 	after := before[folded(id)]
-	after.ID, after.Sets, after.Restored = id, after.Sets.Set(action.Changes), after.Restored || action.Type == plan.Restore
+	after = after.after(id, action)
 	if upn, written := action.Value(directory.UserPrincipalName); written {
 		if err := t.keep(ctx, store.Key{PK: t.pk(namesPart), SK: folded(upn.String())}, id); err != nil {
 			return err
@@ -218,8 +227,11 @@ func (t tenant) FindByUPN(ctx context.Context, upns []directory.UPN, attributes 
 			if own, is := known[folded(f.Account.ID)]; is {
 				f.Account = own.applied(*f.Account, attributes)
 			}
-			if !f.Account.UPN.Same(upn) {
+			switch {
+			case !f.Account.UPN.Same(upn):
 				f.Account = nil
+			case known[folded(f.Account.ID)].Deleted:
+				f.Account, f.Deleted = nil, deletedNow(*f.Account)
 			}
 		}
 		if f.Deleted != nil && known[folded(f.Deleted.ID)].Restored {
@@ -260,6 +272,8 @@ func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attribut
 		own, is := known[folded(real[n])]
 		switch {
 		case !is || f.Err != nil:
+		case own.Deleted:
+			f.Account = nil
 		case f.Account != nil:
 			f.Account = own.applied(*f.Account, attributes)
 		case own.Restored:
@@ -319,7 +333,7 @@ func (t tenant) FindByImmutableID(ctx context.Context, ids []string) []reconcile
 			if other, is := known[folded(f.Account.ID)]; is {
 				f.Account = other.applied(*f.Account, nil)
 			}
-			if f.Account.ImmutableID != id {
+			if f.Account.ImmutableID != id || known[folded(f.Account.ID)].Deleted {
 				f.Account = nil
 			}
 		}
