@@ -49,11 +49,11 @@ type planView struct {
 
 // planEntry is one action of a plan.
 type planEntry struct {
-	Type      plan.Type                    `json:"type" enum:"provision,take_over,update,enable,deprovision,end_sessions,restore,leave_domain,join_domain,create_group,take_over_group,rename_group,add_members,remove_members,delete_group,restore_group"`
+	Type      plan.Type                    `json:"type" enum:"provision,take_over,update,enable,deprovision,end_sessions,restore,leave_domain,join_domain,remove_licenses,assign_licenses,hide_from_address_lists,show_in_address_lists,clear_manager,delete_account,create_group,take_over_group,rename_group,add_members,remove_members,delete_group,restore_group"`
 	Directory directory.ID                 `json:"directoryId"`
 	Subject   plannedSubject               `json:"subject" doc:"The user or group of JumpCloud"`
 	EntraID   directory.EntraID            `json:"entraId,omitempty" doc:"The account or group in Entra; missing if the plan creates it"`
-	Changes   []plannedChange              `json:"changes" doc:"What is written, attribute by attribute. A group's members are in members: to has those who are added, from those who are removed"`
+	Changes   []plannedChange              `json:"changes" doc:"What is written, attribute by attribute. A group's members are in members, and licenses in assignedLicenses: to has those that are added, from those that are removed"`
 	Names     map[directory.EntraID]string `json:"names,omitempty" doc:"The user names of the accounts that changes name by their ids; the id of an account that the plan creates begins with planned-"`
 	Reason    directory.Reason             `json:"reason,omitempty" doc:"Why an account is disabled"`
 	Cause     plannedCause                 `json:"cause" doc:"What it is done for"`
