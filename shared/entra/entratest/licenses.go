@@ -141,12 +141,12 @@ func (t *tenant) assignmentStates(user *object) []any {
 	return states
 }
 
-// taken is how many users have a license of a product, each once. A deleted user has none
-// (assumed), and has it again when it is restored.
+// taken is how many users have a license of a product, each once. A deleted user keeps its
+// licenses as long as it can be restored (Microsoft Graph documentation, delete user).
 func (t *tenant) taken(sku string) int {
 	n := 0
 	for _, o := range t.order {
-		if o.Kind == kindUser && o.Deleted.IsZero() && holdsSKU(t.licensesOf(o), sku) {
+		if o.Kind == kindUser && holdsSKU(t.licensesOf(o), sku) {
 			n++
 		}
 	}

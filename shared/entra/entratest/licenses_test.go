@@ -156,7 +156,8 @@ func TestLicensesAreNoPropertyToWrite(t *testing.T) {
 	}
 }
 
-// The licenses of a deleted user are free, and come back with it.
+// A deleted user keeps its licenses: they come back with it, and are free once it is deleted for
+// good.
 func TestLicensesOfADeletedUser(t *testing.T) {
 	g := start(t, func(c *entratest.Config) {
 		tenant := entratest.DefaultTenant()
@@ -166,13 +167,15 @@ func TestLicensesOfADeletedUser(t *testing.T) {
 	ann, bob := g.licensed("ann"), g.licensed("bob")
 	give := swap([]any{sku(entratest.SKUVisio)}, nil)
 	g.must(http.StatusOK, http.MethodPost, "/users/"+ann+"/assignLicense", give)
-	g.must(http.StatusBadRequest, http.MethodPost, "/users/"+bob+"/assignLicense", give)
 	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
-	g.must(http.StatusOK, http.MethodPost, "/users/"+bob+"/assignLicense", give)
+	g.must(http.StatusBadRequest, http.MethodPost, "/users/"+bob+"/assignLicense", give)
 	g.must(http.StatusOK, http.MethodPost, "/directory/deletedItems/"+ann+"/restore", nil)
 	if want := []string{entratest.SKUVisio}; !slices.Equal(g.states(ann), want) {
 		t.Errorf("the licenses are %v after the restore, want %v", g.states(ann), want)
 	}
+	g.must(http.StatusNoContent, http.MethodDelete, "/users/"+ann, nil)
+	g.must(http.StatusNoContent, http.MethodDelete, "/directory/deletedItems/"+ann, nil)
+	g.must(http.StatusOK, http.MethodPost, "/users/"+bob+"/assignLicense", give)
 }
 
 // A deleted user keeps the memberships, and has them again when it is restored.
