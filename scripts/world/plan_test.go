@@ -43,6 +43,10 @@ func newPlanned(t *rapid.T) *planned {
 		s.RestoreDeleted = rapid.Bool().Draw(t, "restores")
 		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
 		s.ExactMembership = rapid.Bool().Draw(t, "exact")
+		if rapid.Bool().Draw(t, "guarded") {
+			most := rapid.IntRange(0, 4).Draw(t, "at most")
+			s.Guard = directory.Guard{MaxCount: &most, MaxPercent: rapid.SampledFrom([]int{20, 50, 100}).Draw(t, "percent"), Minimum: rapid.IntRange(0, 1).Draw(t, "minimum"), Window: "24h"}
+		}
 	}
 	p := &planned{t: t, draw: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), names: map[directory.UserID]string{}}
 	for i := range rapid.IntRange(2, 7).Draw(t, "people") {
@@ -248,17 +252,69 @@ func (p *planned) owner(id string) string {
 	return string(owner.User)
 }
 
-// Whatever is planned in a world that stands still is done after that, and nothing else; the
-// plan itself writes nothing.
+// held is what waits in the open holds: who, out of which group, and how.
+func (p *planned) held() map[string]bool {
+	all := map[string]bool{}
+	open, err := p.Store.OpenHolds(p.t.Context(), p.Directory.ID)
+	p.Must(err)
+	for _, hold := range open[p.Directory.ID] {
+		for cursor, first := "", true; first || cursor != ""; first = false {
+			page, err := p.Store.HeldItems(p.t.Context(), hold.ID, 0, cursor)
+			p.Must(err)
+			for _, item := range page.Items {
+				all[waiting(item.Action, string(item.Group), p.owner(string(item.Account)))] = true
+			}
+			cursor = page.Cursor
+		}
+	}
+	return all
+}
+
+// waiting says what waits: an action on a user or, about a member, on a group.
+func waiting(action plan.Type, group, member string) string {
+	if action == plan.DeleteGroup {
+		member = "everybody"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", action, group, member))
+}
+
+// apart are the actions of a plan that would be done, and what would wait in holds.
+func (p *planned) apart(actions []plan.Action) (done []plan.Action, held map[string]bool) {
+	held = map[string]bool{}
+	for _, a := range actions {
+		switch {
+		case a.Status != plan.Held:
+			done = append(done, a)
+		case a.Subject.Kind == plan.OfUser:
+			held[waiting(a.Type, "", a.Subject.ID)] = true
+		case a.Type == plan.DeleteGroup:
+			held[waiting(a.Type, a.Subject.ID, "")] = true
+		default:
+			for _, id := range a.TakesOut(nil) {
+				held[waiting(a.Type, a.Subject.ID, p.owner(string(id)))] = true
+			}
+		}
+		if a.Status == plan.Held && (a.Hold == nil || a.Hold.Message == "") {
+			p.t.Fatalf("got %+v, want the reason for which it is held", a)
+		}
+	}
+	return done, held
+}
+
+// Whatever is planned in a world that stands still is done after that, and nothing else, and what
+// the guard would hold is held; the plan itself writes nothing.
 func TestWhatIsPlannedIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(t *rapid.T) {
 			p := newPlanned(t)
 			method, path, body := p.request()
-			before := p.Entra.Counters().WriteUnits
+			before, waited := p.Entra.Counters().WriteUnits, p.held()
 			actions, ok := p.dryRun(method, path, body)
 			if units := p.Entra.Counters().WriteUnits; units != before {
 				t.Errorf("the plan of %s %s wrote %d units, want none", method, path, units-before)
+			}
+			if now := p.held(); !maps.Equal(now, waited) {
+				t.Errorf("after the plan %v wait in holds, want %v as before", now, waited)
 			}
 			began := time.Now()
 			if status := p.API(method, p.of(path), body); (status < http.StatusBadRequest) != ok {
@@ -266,8 +322,14 @@ func TestWhatIsPlannedIsDone(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			p.rest()
-			if diff := cmp.Diff(p.saying(actions), p.saying(p.done(began))); diff != "" {
+			done, held := p.apart(actions)
+			if diff := cmp.Diff(p.saying(done), p.saying(p.done(began))); diff != "" {
 				t.Errorf("%s %s %s (-planned +done):\n%s", method, path, body, diff)
+			}
+			now := p.held()
+			maps.DeleteFunc(now, func(what string, _ bool) bool { return waited[what] && !held[what] })
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(held)), slices.Sorted(maps.Keys(now))); diff != "" {
+				t.Errorf("%s %s %s, what would be held and what is (-planned +held):\n%s", method, path, body, diff)
 			}
 		})
 	})

@@ -78,6 +78,8 @@ const (
 	// object about which nothing could be planned; its error says why.
 	Planned   Status = "planned"
 	Undecided Status = "undecided"
+	// Held is that of an action in a plan that would wait in a hold of the guard (Hold).
+	Held Status = "held"
 )
 
 // The kinds of subjects.
@@ -138,6 +140,13 @@ type Failure struct {
 	Message string           `json:"message"`
 }
 
+// Hold is why an action of a plan would wait, and in which hold.
+type Hold struct {
+	ID      string           `json:"id,omitempty"` // "" if the hold would begin only then
+	Reason  directory.Reason `json:"reason"`
+	Message string           `json:"message"`
+}
+
 // Action is one intended write to Entra.
 type Action struct {
 	ID        string             `json:"id"` // sorts by time
@@ -150,6 +159,8 @@ type Action struct {
 	Cause     Cause              `json:"cause"`
 	Status    Status             `json:"status"`
 	Error     *Failure           `json:"error,omitempty"`
+	// Hold is set of an action in a plan that would wait in a hold.
+	Hold *Hold `json:"hold,omitempty"`
 	// AccountNames are those of the accounts that Changes name by their ids, for people. Only
 	// actions of plans have them.
 	AccountNames map[directory.EntraID]string `json:"names,omitempty"`

@@ -14,6 +14,7 @@ package planning
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ type Plan struct {
 
 	publishing sync.Mutex // the engines publish side by side
 	found      []plan.Action
+	failed     error // why something could not be noted
 }
 
 // New begins a plan on a table. clients are those of the outside systems.
@@ -107,9 +109,9 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 		}
 		var again undone
 		if len(users) > 0 {
-			again = undone{User: &users[i].Task, Number: users[i].Number}
+			again = undone{User: &users[i].Task, Number: users[i].Number, Tier: p.Tasks.nextTier()}
 		} else {
-			again = undone{Group: &groups[i].GroupTask, Number: groups[i].Number}
+			again = undone{Group: &groups[i].GroupTask, Number: groups[i].Number, Tier: p.Tasks.nextTier()}
 		}
 		if again.Number >= steps || o.Err != nil && again.Number >= tries {
 			p.giveUp(ctx, again, o.Err)
@@ -118,6 +120,9 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 		if p.Tasks.add(again); o.Err != nil {
 			wait = max(wait, o.After)
 		}
+	}
+	if p.failed != nil {
+		return nil, 0, p.failed
 	}
 	return p.found, wait, p.name(ctx, p.found)
 }
@@ -193,12 +198,18 @@ type publisher Plan
 
 // Publish implements reconcile.Publisher. What an earlier process left open, and what others
 // changed, is not planned.
-func (p *publisher) Publish(_ context.Context, actions ...plan.Action) error {
+func (p *publisher) Publish(ctx context.Context, actions ...plan.Action) error {
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
 	for _, a := range actions {
 		if a.Type == plan.Drift || a.At.Before(p.began) {
 			continue
+		}
+		if a.Status == plan.Held {
+			news, err := p.notListed(ctx, &a)
+			if p.failed = errors.Join(p.failed, err); err != nil || !news {
+				continue
+			}
 		}
 		if a.Status == plan.Succeeded {
 			a.Status = plan.Planned
@@ -225,8 +236,7 @@ func (l userLane) Send(_ context.Context, messages ...queue.Message) error {
 			return err
 		}
 		if !task.Probe && task.Password == nil && isSoon(task.NotBefore) {
-			task.NotBefore = time.Time{}
-			l.tasks.add(undone{User: &task})
+			l.tasks.add(undone{User: &task, Tier: l.tasks.tierOf(&task.NotBefore)})
 		}
 	}
 	return nil
@@ -240,8 +250,7 @@ func (l groupLane) Send(_ context.Context, messages ...queue.Message) error {
 			return err
 		}
 		if isSoon(task.NotBefore) {
-			task.NotBefore = time.Time{}
-			l.tasks.add(undone{Group: &task})
+			l.tasks.add(undone{Group: &task, Tier: l.tasks.tierOf(&task.NotBefore)})
 		}
 	}
 	return nil
