@@ -43,10 +43,6 @@ func newPlanned(t *rapid.T) *planned {
 		s.RestoreDeleted = rapid.Bool().Draw(t, "restores")
 		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
 		s.ExactMembership = rapid.Bool().Draw(t, "exact")
-		if rapid.Bool().Draw(t, "guarded") {
-			most := rapid.IntRange(0, 4).Draw(t, "at most")
-			s.Guard = directory.Guard{MaxCount: &most, MaxPercent: rapid.SampledFrom([]int{20, 50, 100}).Draw(t, "percent"), Minimum: rapid.IntRange(0, 1).Draw(t, "minimum"), Window: "24h"}
-		}
 	}
 	p := &planned{t: t, draw: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), names: map[directory.UserID]string{}}
 	for i := range rapid.IntRange(2, 7).Draw(t, "people") {
@@ -301,38 +297,177 @@ func (p *planned) apart(actions []plan.Action) (done []plan.Action, held map[str
 	return done, held
 }
 
-// Whatever is planned in a world that stands still is done after that, and nothing else, and what
-// the guard would hold is held; the plan itself writes nothing.
+// compare plans a request, makes it, and fails the test unless what was planned is done, what the
+// guard would hold is held, and the plan itself wrote nothing.
+func (p *planned) compare(method, path, body string) {
+	before, waited := p.Entra.Counters().WriteUnits, p.held()
+	actions, ok := p.dryRun(method, path, body)
+	if units := p.Entra.Counters().WriteUnits; units != before {
+		p.draw.Errorf("the plan of %s %s wrote %d units, want none", method, path, units-before)
+	}
+	if now := p.held(); !maps.Equal(now, waited) {
+		p.draw.Errorf("after the plan of %s %s %v wait in holds, want %v as before", method, path, now, waited)
+	}
+	began := time.Now()
+	if status := p.API(method, p.of(path), body); (status < http.StatusBadRequest) != ok {
+		p.t.Fatalf("%s %s answers %d, and its plan was refused: %t", method, path, status, !ok)
+	}
+	time.Sleep(time.Second)
+	p.rest()
+	done, held := p.apart(actions)
+	if diff := cmp.Diff(p.saying(done), p.saying(p.done(began))); diff != "" {
+		p.draw.Errorf("%s %s %s (-planned +done):\n%s", method, path, body, diff)
+	}
+	now := p.held()
+	maps.DeleteFunc(now, func(what string, _ bool) bool { return waited[what] && !held[what] })
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(held)), slices.Sorted(maps.Keys(now))); diff != "" {
+		p.draw.Errorf("%s %s %s, what would be held and what is (-planned +held):\n%s", method, path, body, diff)
+	}
+}
+
+// Whatever is planned in a world that stands still is done after that, and nothing else; the
+// plan itself writes nothing.
 func TestWhatIsPlannedIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(t *rapid.T) {
 			p := newPlanned(t)
-			method, path, body := p.request()
-			before, waited := p.Entra.Counters().WriteUnits, p.held()
-			actions, ok := p.dryRun(method, path, body)
-			if units := p.Entra.Counters().WriteUnits; units != before {
-				t.Errorf("the plan of %s %s wrote %d units, want none", method, path, units-before)
-			}
-			if now := p.held(); !maps.Equal(now, waited) {
-				t.Errorf("after the plan %v wait in holds, want %v as before", now, waited)
-			}
-			began := time.Now()
-			if status := p.API(method, p.of(path), body); (status < http.StatusBadRequest) != ok {
-				t.Fatalf("%s %s answers %d, and its plan was refused: %t", method, path, status, !ok)
-			}
-			time.Sleep(time.Second)
-			p.rest()
-			done, held := p.apart(actions)
-			if diff := cmp.Diff(p.saying(done), p.saying(p.done(began))); diff != "" {
-				t.Errorf("%s %s %s (-planned +done):\n%s", method, path, body, diff)
-			}
-			now := p.held()
-			maps.DeleteFunc(now, func(what string, _ bool) bool { return waited[what] && !held[what] })
-			if diff := cmp.Diff(slices.Sorted(maps.Keys(held)), slices.Sorted(maps.Keys(now))); diff != "" {
-				t.Errorf("%s %s %s, what would be held and what is (-planned +held):\n%s", method, path, body, diff)
-			}
+			p.compare(p.request())
 		})
 	})
+}
+
+// So it is where many are to lose access: what the guard would hold is planned as held, with those
+// who lost access before and with the hold that is open already.
+func TestWhatIsPlannedAsHeldIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(timeless{t}, func(t *rapid.T) {
+			p := newGuarded(t)
+			method, path, body := p.losing()
+			if method == http.MethodDelete { // one cause, which is decided as a whole
+				p.compare(method, path, body)
+				return
+			}
+			p.compareAsked(method, path, body)
+		})
+	})
+}
+
+// compareAsked is compare where it depends on who comes first whom the guard still lets lose
+// access: all who would, and whom it would hold, are those who do and whom it holds.
+func (p *planned) compareAsked(method, path, body string) {
+	waited := p.held()
+	actions, _ := p.dryRun(method, path, body)
+	began := time.Now()
+	p.API(method, p.of(path), body)
+	time.Sleep(time.Second)
+	p.rest()
+	planned, held := p.apart(actions)
+	maps.Copy(held, p.taken(planned))
+	now := p.held()
+	maps.DeleteFunc(now, func(what string, _ bool) bool { return waited[what] && !held[what] })
+	maps.Copy(now, p.taken(p.done(began)))
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(held)), slices.Sorted(maps.Keys(now))); diff != "" {
+		p.draw.Errorf("%s %s %s, who would lose access or be held and who does and is (-planned +done):\n%s", method, path, body, diff)
+	}
+}
+
+// taken is what actions take away, as held says what waits.
+func (p *planned) taken(actions []plan.Action) map[string]bool {
+	all := map[string]bool{}
+	for _, a := range actions {
+		switch a.Type {
+		case plan.Deprovision:
+			all[waiting(a.Type, "", a.Subject.ID)] = true
+		case plan.DeleteGroup:
+			all[waiting(a.Type, a.Subject.ID, "")] = true
+		case plan.RemoveMembers:
+			for _, id := range a.TakesOut(nil) {
+				all[waiting(a.Type, a.Subject.ID, p.owner(string(id)))] = true
+			}
+		}
+	}
+	return all
+}
+
+// newGuarded makes a company that is connected with a guard, and in which some are to lose access
+// and perhaps some did just before.
+func newGuarded(t *rapid.T) *planned {
+	most := rapid.IntRange(0, 5).Draw(t, "at most")
+	guard := directory.Guard{MaxCount: &most, MaxPercent: rapid.SampledFrom([]int{20, 50, 100}).Draw(t, "percent"), Minimum: rapid.IntRange(0, 2).Draw(t, "minimum"), Window: "24h"}
+	s := func(s *directory.Settings) {
+		s.Guard = guard
+		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
+		s.ExactMembership = rapid.Bool().Draw(t, "exact")
+	}
+	p := &planned{t: t, draw: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), names: map[directory.UserID]string{}}
+	for i := range rapid.IntRange(3, 9).Draw(t, "people") {
+		name := fmt.Sprintf("user%d", i)
+		id := p.Hire(name)
+		p.people, p.names[id] = append(p.people, id), name
+	}
+	for i := range 2 {
+		var members []directory.UserID
+		for _, id := range p.people {
+			if rapid.IntRange(0, 3).Draw(t, "member") > 0 {
+				members = append(members, id)
+			}
+		}
+		p.groups = append(p.groups, p.Group(fmt.Sprintf("Group %d", i), members...))
+	}
+	for _, id := range p.people {
+		if rapid.IntRange(0, 2).Draw(t, "connected") == 0 {
+			p.Connect(id)
+		}
+	}
+	p.ConnectGroups(p.groups...)
+	p.rest()
+	for range rapid.IntRange(0, 2).Draw(t, "rounds before") {
+		p.takeAway()
+		p.API(http.MethodPost, p.of("/resync"), "")
+		p.rest()
+	}
+	p.takeAway()
+	p.rest()
+	return p
+}
+
+// takeAway changes so much in JumpCloud, without an event, that some are to lose access.
+func (p *planned) takeAway() {
+	for range rapid.IntRange(0, 6).Draw(p.draw, "changes") {
+		id := p.person()
+		switch rapid.SampledFrom([]string{"suspend", "activate", "lock", "delete", "leave", "leave", "join", "delete group"}).Draw(p.draw, "change") {
+		case "suspend":
+			p.update(id, jumpcloudtest.Fields{"state": "SUSPENDED"})
+		case "activate":
+			p.update(id, jumpcloudtest.Fields{"state": "ACTIVATED"})
+		case "lock":
+			p.update(id, jumpcloudtest.Fields{"account_locked": true})
+		case "delete":
+			_ = p.JumpCloud.DeleteUser(string(id))
+		case "leave":
+			_ = p.JumpCloud.RemoveMember(string(p.group()), string(id))
+		case "join":
+			_ = p.JumpCloud.AddMember(string(p.group()), string(id))
+		case "delete group":
+			if rapid.IntRange(0, 3).Draw(p.draw, "really") == 0 {
+				_ = p.JumpCloud.DeleteGroup(string(p.group()))
+			}
+		}
+	}
+}
+
+// losing draws a request that takes access from people.
+func (p *planned) losing() (method, path, body string) {
+	switch rapid.SampledFrom([]string{"resync", "resync", "disconnect user", "disconnect group", "disconnect group", "settings"}).Draw(p.draw, "request") {
+	case "disconnect user":
+		return http.MethodDelete, "/connections/users/" + string(p.person()), ""
+	case "disconnect group":
+		return http.MethodDelete, "/connections/groups/" + string(p.group()), ""
+	case "settings":
+		return http.MethodPatch, "", `{"settings": {"suspendOnLockout": true}}`
+	default:
+		return http.MethodPost, "/resync", ""
+	}
 }
 
 // What concerns many becomes a job, also a connection and a change of settings: the plan is

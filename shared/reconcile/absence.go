@@ -189,7 +189,7 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 		return since, err
 	}
 	w := o.engaged()
-	after, believed, again := known.Shown(now, max(people, known.People))
+	after, believed, again := known.Shown(now, max(people.Number(), known.People))
 	if believed {
 		if err := e.recheckAbsence(ctx, o, 0); err != nil {
 			return since, err
@@ -226,7 +226,7 @@ func (e *linkEngine[T]) judgeAtOnce(ctx context.Context, o T, known store.Doubt,
 		if err != nil {
 			return since, err
 		}
-		believed = people <= plan.FewPeople
+		believed = people.Number() <= plan.FewPeople
 	default:
 		absent, err := differently(ctx)
 		switch {

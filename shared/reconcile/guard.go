@@ -35,9 +35,8 @@ type question struct {
 	// announces says that they are not to lose access at this moment, but will: nobody is
 	// counted.
 	announces bool
-	// others are whom the same question will be asked about later.
-	others []string
-	// expected is how many others are likely to lose access by the same cause.
+	// others are likely to lose access by the same cause, and expected is how many more.
+	others   []string
 	expected int
 	// group, if it is not "", is the one out of which they are taken, and members counts who is
 	// in it.

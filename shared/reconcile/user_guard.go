@@ -143,20 +143,26 @@ func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.H
 		return b.Parts.guard(ctx, q)
 	}
 	if kind == plan.Removals {
-		var err error
-		if q.expected, err = b.Store.PeopleLikelyGone(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
-			return nil, err
-		}
-		return b.Parts.guard(ctx, q)
+		return b.askWith(ctx, q, b.Store.PeopleLikelyGone)
 	}
 	for _, item := range items { // they count themselves
 		if err := b.Store.RemoveDoubt(ctx, store.Doubt{Directory: b.dir.ID, What: store.UserSettings, User: item.User}); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	if q.expected, err = b.Store.PeopleToSuspend(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
+	return b.askWith(ctx, q, b.Store.PeopleToSuspend)
+}
+
+// askWith asks about some users as some of many: the others are likely to lose access by the same
+// cause.
+func (b *userBatch) askWith(ctx context.Context, q question, others func(context.Context, directory.ID, time.Time, int) (store.People, error)) ([]verdict, error) {
+	likely, err := others(ctx, b.dir.ID, time.Now(), directory.MostGuarded)
+	if err != nil {
 		return nil, err
+	}
+	q.expected = likely.Others
+	for _, id := range likely.Users {
+		q.others = append(q.others, store.HeldItem{User: id}.Person())
 	}
 	return b.Parts.guard(ctx, q)
 }
