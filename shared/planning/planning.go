@@ -71,8 +71,8 @@ func Context(ctx context.Context) context.Context {
 	return zerolog.Ctx(ctx).With().Bool("plan", true).Logger().WithContext(readonly.Only(ctx))
 }
 
-// Work works on some of the tasks that are left: those that were tried the least, users before
-// groups, because groups wait for the accounts of their members. It returns what was planned,
+// Work works on some of the tasks that are left: those of the lowest tier, users before groups,
+// because groups wait for the accounts of their members. It returns what was planned,
 // and how long to wait before the next call because an outside system asks for that. A fault
 // says that nothing can be planned now; the plan is then not to be used any more.
 func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Duration, err error) {
@@ -236,7 +236,7 @@ func (l userLane) Send(_ context.Context, messages ...queue.Message) error {
 			return err
 		}
 		if !task.Probe && task.Password == nil && isSoon(task.NotBefore) {
-			l.tasks.add(undone{User: &task, Tier: l.tasks.tierOf(&task.NotBefore)})
+			l.tasks.add(undone{User: &task, Tier: l.tasks.tierOf(&task.NotBefore, afterLists)})
 		}
 	}
 	return nil
@@ -250,7 +250,11 @@ func (l groupLane) Send(_ context.Context, messages ...queue.Message) error {
 			return err
 		}
 		if isSoon(task.NotBefore) {
-			l.tasks.add(undone{Group: &task, Tier: l.tasks.tierOf(&task.NotBefore)})
+			first := afterLists
+			if task.AllMembers {
+				first = lists
+			}
+			l.tasks.add(undone{Group: &task, Tier: l.tasks.tierOf(&task.NotBefore, first)})
 		}
 	}
 	return nil

@@ -114,11 +114,19 @@ func (t *Tasks) nextTier() int {
 	return t.tier + 1
 }
 
-// tierOf is the tier of a task that is sent now and due at some time. A plan waits for nobody:
-// what is due later is so when all of the present tier was worked on.
-func (t *Tasks) tierOf(due *time.Time) int {
+// The first tiers: the lists of groups are read before anything else, so that it is known early
+// how many users there are.
+const (
+	lists = iota
+	afterLists
+)
+
+// tierOf is the tier of a task that is sent now and due at some time: the first one for its kind if
+// that is now. A plan waits for nobody: what is due later is so when all of the present tier was
+// worked on.
+func (t *Tasks) tierOf(due *time.Time, first int) int {
 	if due.IsZero() {
-		return 0
+		return first
 	}
 	*due = time.Now().UTC()
 	return t.nextTier()
