@@ -17,6 +17,7 @@ import (
 	"entrasync/scripts/world"
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/fault"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
@@ -33,10 +34,15 @@ type planned struct {
 	groups []directory.GroupID
 }
 
+// still is a world in which nothing happens by itself.
+func still() world.Config {
+	return world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Latency: 10 * time.Millisecond}
+}
+
 // newPlanned makes a company of which some are connected, some have accounts that nobody
 // manages yet, and some have managers.
-func newPlanned(t *rapid.T) *planned {
-	s := func(s *directory.Settings) {
+func newPlanned(t *rapid.T, c world.Config) *planned {
+	c.Settings = func(s *directory.Settings) {
 		for _, rule := range []directory.Rule{"user_job_title", "user_department", "user_manager"} {
 			s.Attributes[rule] = rapid.Bool().Draw(t, "rule "+string(rule))
 		}
@@ -44,7 +50,7 @@ func newPlanned(t *rapid.T) *planned {
 		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
 		s.ExactMembership = rapid.Bool().Draw(t, "exact")
 	}
-	p := &planned{t: t, draw: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), names: map[directory.UserID]string{}}
+	p := &planned{t: t, draw: t, World: world.New(t, c), names: map[directory.UserID]string{}}
 	for i := range rapid.IntRange(2, 7).Draw(t, "people") {
 		name := fmt.Sprintf("user%d", i)
 		id := p.Hire(name)
@@ -330,7 +336,7 @@ func (p *planned) compare(method, path, body string) {
 func TestWhatIsPlannedIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(timeless{t}, func(t *rapid.T) {
-			p := newPlanned(t)
+			p := newPlanned(t, still())
 			p.compare(p.request())
 		})
 	})
@@ -392,14 +398,15 @@ func (p *planned) taken(actions []plan.Action) map[string]bool {
 // newGuarded makes a company that is connected with a guard, and in which some are to lose access
 // and perhaps some did just before.
 func newGuarded(t *rapid.T) *planned {
+	c := still()
 	most := rapid.IntRange(0, 5).Draw(t, "at most")
 	guard := directory.Guard{MaxCount: &most, MaxPercent: rapid.SampledFrom([]int{20, 50, 100}).Draw(t, "percent"), Minimum: rapid.IntRange(0, 2).Draw(t, "minimum"), Window: "24h"}
-	s := func(s *directory.Settings) {
+	c.Settings = func(s *directory.Settings) {
 		s.Guard = guard
 		s.DeleteGroups = rapid.Bool().Draw(t, "deletes groups")
 		s.ExactMembership = rapid.Bool().Draw(t, "exact")
 	}
-	p := &planned{t: t, draw: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Settings: s, Latency: 10 * time.Millisecond}), names: map[directory.UserID]string{}}
+	p := &planned{t: t, draw: t, World: world.New(t, c), names: map[directory.UserID]string{}}
 	for i := range rapid.IntRange(3, 9).Draw(t, "people") {
 		name := fmt.Sprintf("user%d", i)
 		id := p.Hire(name)
@@ -470,11 +477,115 @@ func (p *planned) losing() (method, path, body string) {
 	}
 }
 
+// A plan that is made while both sides and the connections change ends, and says of each action
+// something that was true at some moment: of a user or a group that there is. It writes nothing.
+// What is done after that does not fail because of it.
+func TestAPlanOfAWorldThatChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rapid.Check(timeless{t}, func(t *rapid.T) {
+			p := newPlanned(t, still())
+			was, units := p.records(), p.Entra.Counters().WriteUnits
+			left := rapid.IntRange(1, 12).Draw(t, "changes meanwhile")
+			job, actions := p.planJob(func() {
+				time.Sleep(time.Duration(rapid.IntRange(0, 300).Draw(t, "ms")) * time.Millisecond)
+				if left--; left >= 0 {
+					p.change()
+				}
+			})
+			if job.Status != store.JobFinished || p.Entra.Counters().WriteUnits != units {
+				t.Errorf("the plan is %s (%s) after %d units, want it finished without any", job.Status, job.Message, p.Entra.Counters().WriteUnits-units)
+			}
+			if diff := cmp.Diff(was, p.records()); diff != "" {
+				t.Errorf("the plan changed the records (-before +after):\n%s", diff)
+			}
+			for _, a := range actions {
+				p.mayBe(a)
+			}
+			p.API(http.MethodPost, p.of("/resync"), "")
+			p.rest()
+			failed := slices.DeleteFunc(p.done(time.Time{}), func(a plan.Action) bool { return a.Error == nil || a.Error.Kind != string(fault.Internal) })
+			if len(failed) > 0 {
+				t.Errorf("after the plan got the failures %v, want none", p.saying(failed))
+			}
+			if _, again := p.planJob(func() {}); len(undone(again)) > 0 {
+				t.Errorf("when all is done got %v planned, want nothing", p.saying(undone(again)))
+			}
+		})
+	})
+}
+
+// undone are the actions of a plan that would be sent.
+func undone(actions []plan.Action) []plan.Action {
+	return slices.DeleteFunc(slices.Clone(actions), func(a plan.Action) bool { return a.Status != plan.Planned })
+}
+
+// planJob plans a resync, and returns the job and what it has. meanwhile is called again and again
+// until it has ended.
+func (p *planned) planJob(meanwhile func()) (job store.Job, actions []plan.Action) {
+	_, answer := p.Ask(http.MethodPost, p.of("/resync"), `{"dryRun": true}`)
+	var begun struct {
+		Job string `json:"jobId"`
+	}
+	p.Must(json.Unmarshal(answer, &begun))
+	p.Until("the plan has ended", 26*time.Hour, func() (ended bool) {
+		meanwhile()
+		var err error
+		job, err = p.Store.Job(p.t.Context(), begun.Job)
+		p.Must(err)
+		return job.Status.Ended()
+	})
+	p.Must(p.Store.EachPlanLine(p.t.Context(), begun.Job, func(a plan.Action) error {
+		actions = append(actions, a)
+		return nil
+	}))
+	return job, actions
+}
+
+// records are what is known of all users and groups, as text.
+func (p *planned) records() map[string]string {
+	all := map[string]string{}
+	text := func(name string, record any, err error) {
+		p.Must(err)
+		encoded, err := json.Marshal(record)
+		p.Must(err)
+		all[name] = string(encoded)
+	}
+	for _, id := range p.people {
+		known, err := p.Store.User(p.t.Context(), p.Directory.Organization, id)
+		text("user "+p.names[id], known, err)
+	}
+	for _, id := range p.groups {
+		known, err := p.Store.Group(p.t.Context(), p.Directory.Organization, id)
+		text("group "+string(id), known, err)
+		members, err := p.Store.AllMembers(p.t.Context(), p.Directory.ID, id)
+		text("members of "+string(id), members, err)
+	}
+	return all
+}
+
+// mayBe fails the test unless an action of a plan can have been true at some moment.
+func (p *planned) mayBe(a plan.Action) {
+	known := a.Subject.Kind == plan.OfUser && slices.Contains(p.people, directory.UserID(a.Subject.ID)) ||
+		a.Subject.Kind == plan.OfGroup && slices.Contains(p.groups, directory.GroupID(a.Subject.ID))
+	unclear := (a.Status == plan.Failed || a.Status == plan.Undecided) && (a.Error == nil || a.Error.Message == "")
+	if !known || unclear || a.Error != nil && a.Error.Kind == string(fault.Internal) {
+		p.draw.Errorf("got %+v (%+v), want what was true of a user or a group at some moment", a, a.Error)
+	}
+	for _, c := range a.Changes {
+		if c.Attribute == directory.JobTitle && !c.To.Equal(nil) && !slices.Contains([]string{"Dev", "Lead"}, c.To.String()) {
+			p.draw.Errorf("got the title %v, which nobody had", c.To)
+		}
+		if a.Type == plan.Update && slices.Equal(c.From, c.To) {
+			p.draw.Errorf("got %+v, which changes nothing", a)
+		}
+	}
+}
+
 // What concerns many becomes a job, also a connection and a change of settings: the plan is
 // what is done.
 func TestAPlanOfManyIsAJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &planned{t: t, World: world.New(t, world.Config{Silent: true, Resync: true, ResyncEvery: 1000 * 24 * time.Hour, Latency: 10 * time.Millisecond})}
+		p := &planned{t: t, World: world.New(t, still())}
 		for i := range 130 {
 			p.people = append(p.people, p.Hire(fmt.Sprintf("user%03d", i)))
 			p.update(p.people[i], jumpcloudtest.Fields{"jobTitle": "Dev"})
