@@ -111,15 +111,13 @@ func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Re
 	known, err := t.accounts(ctx, ids)
 	notes := t.notes()
 	for i, action := range actions {
-		if len(action.Changes) == 0 && action.Type != plan.Restore {
+		if len(action.Changes) == 0 && action.Type != plan.Restore && action.Type != plan.DeleteAccount {
 			continue
 		}
-		own := known[folded(ids[i])]
-		own.ID, own.Sets, own.Restored = ids[i], own.Sets.Set(action.Changes), own.Restored || action.Type == plan.Restore
 		if upn, written := action.Value(directory.UserPrincipalName); written {
 			notes.add(t.pk(namesPart), folded(upn.String()), ids[i])
 		}
-		notes.add(t.pk(accountsPart), folded(ids[i]), own)
+		notes.add(t.pk(accountsPart), folded(ids[i]), known[folded(ids[i])].after(ids[i], action))
 	}
 	if err == nil {
 		err = notes.keep(ctx)
@@ -130,28 +128,6 @@ func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Re
 	return results
 }
 
-<<<<<<< HEAD
-// apply notes what an action is to write.
-func (t tenant) apply(ctx context.Context, id directory.EntraID, action plan.Action) error {
-	if len(action.Changes) == 0 && action.Type != plan.Restore && action.Type != plan.DeleteAccount {
-		return nil
-	}
-	before, err := t.accounts(ctx, []directory.EntraID{id})
-	if err != nil {
-		return err
-	}
-	after := before[folded(id)]
-	after = after.after(id, action)
-	if upn, written := action.Value(directory.UserPrincipalName); written {
-		if err := t.keep(ctx, store.Key{PK: t.pk(namesPart), SK: folded(upn.String())}, id); err != nil {
-			return err
-		}
-	}
-	return t.keep(ctx, store.Key{PK: t.pk(accountsPart), SK: folded(id)}, after)
-}
-
-=======
->>>>>>> a888ebcc (Measure the plan of a first connection, and note its writes together)
 // SetPassword implements reconcile.Entra: nothing is sent.
 func (t tenant) SetPassword(context.Context, directory.EntraID, string) error { return nil }
 
