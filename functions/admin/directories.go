@@ -106,7 +106,7 @@ func (a API) directories(on huma.API) {
 			}
 			return answer, nil
 		})
-	huma.Register(on, orPlanned[directoryView](on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)),
+	huma.Register(on, orPlanned[directoryView](on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name, settings or the name of the tenant, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)),
 		func(ctx context.Context, in *directoryChange) (*outcome, error) {
 			if !in.DryRun {
 				answer, err := a.updateDirectory(ctx, in)
@@ -164,7 +164,7 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 		return nil, api.Refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
 	}
 	if !tenantPattern.MatchString(in.Body.Tenant) {
-		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", "tenantId must be the GUID of a tenant or one of its domains"), "body.tenantId", nil)
+		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", tenantSays), "body.tenantId", nil)
 	}
 	settings, err := mergeSettings(directory.DefaultSettings(), in.Body.Settings)
 	if err != nil {
@@ -254,10 +254,11 @@ func unprocessable(err error) error {
 	return &fault.Error{Op: "admin", Kind: fault.Invalid, Message: fault.Of(err).Message}
 }
 
-// directoryPatch is a JSON Merge Patch of a directory. Neither name nor settings can be
+// directoryPatch is a JSON Merge Patch of a directory. Neither name, tenant nor settings can be
 // removed: a directory always has a name, and defaults are restored one by one.
 type directoryPatch struct {
 	Name     *string       `json:"name,omitempty" minLength:"1" maxLength:"200"`
+	Tenant   *string       `json:"tenantId,omitempty" maxLength:"253" doc:"Another name of the same tenant: its GUID or one of its domains. Another tenant is refused, unless the directory's own has never let the application in: accounts, groups and links are in it"`
 	Settings settingsPatch `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
 	Force    bool          `json:"force,omitempty" doc:"Take domains that the tenant has not verified, or cannot be asked about: users with such a sign-in name are parked as domain_not_verified until it has"`
 }
@@ -326,6 +327,11 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
+	if in.Body.Tenant != nil {
+		if dir, err = a.called(ctx, dir, directory.TenantID(*in.Body.Tenant)); err != nil {
+			return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		}
+	}
 	if err := a.mustHaveExcluded(ctx, dir.Organization, before.Settings.Exclude.Group, dir.Settings.Exclude.Group); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
@@ -338,6 +344,9 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time
 		since = began // somebody may just have granted it
 	}
 	dir, refusal := a.describe(ctx, dir, since)
+	if err := mustExist(refusal); in.Body.Tenant != nil && err != nil {
+		return before, api.Refuse(err, "body.tenantId", nil)
+	}
 	if err := mustBeVerified(dir, in.Body.Settings, in.Body.Force, refusal); err != nil {
 		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}

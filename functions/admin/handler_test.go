@@ -43,9 +43,11 @@ type outside struct {
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
 	unread    error // of look-ups in the tenant
-	// tenants are the descriptions of tenants, by name; every other name is one of
-	// Contoso.
+	// tenants are the descriptions of tenants, by a name; each also answers by its id. Every
+	// other name is one of Contoso.
 	tenants map[directory.TenantID]directory.Tenant
+	// refusals are those of some tenants alone, by name.
+	refusals map[directory.TenantID]error
 }
 
 func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcile.JumpCloud, error) {
@@ -121,8 +123,16 @@ func (o *outside) CheckKey(_ context.Context, _ directory.Organization, credenti
 }
 
 func (o *outside) Describe(_ context.Context, name directory.TenantID) (directory.Tenant, error) {
+	if refusal := o.refusals[name]; refusal != nil {
+		return directory.Tenant{}, refusal
+	}
 	if found, known := o.tenants[name]; known {
 		return found, o.refusal
+	}
+	for _, found := range o.tenants {
+		if found.ID == name {
+			return found, o.refusal
+		}
 	}
 	return directory.Tenant{ID: tenant, Name: "Contoso", VerifiedDomains: []string{"contoso.example", "corp.example"}}, o.refusal
 }

@@ -112,7 +112,7 @@ func (p Parts) confirm(ctx context.Context, dir directory.Directory, scope direc
 	if s.Reason == directory.PermissionMissing {
 		look = scope
 	}
-	_, rights, err := p.probeEntra(ctx, dir.Tenant, look)
+	_, rights, err := p.probeEntra(ctx, dir.SignInTenant(), look)
 	missing := fault.Is(err, fault.Unauthorized) && permissionMissing(fault.Of(err))
 	switch {
 	case fault.Is(err, fault.Unauthorized) && !missing:

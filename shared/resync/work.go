@@ -306,7 +306,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		return errSuspended
 	}
 	if r.entra == nil {
-		if r.entra, err = r.Clients.Lists(ctx, r.dir.Tenant); err != nil {
+		if r.entra, err = r.Clients.Lists(ctx, r.dir.SignInTenant()); err != nil {
 			r.entra = nil
 			return err
 		}
