@@ -44,6 +44,7 @@ func refusedBy(ctx context.Context, dir directory.Directory, err error) (directo
 	if dir.Reason == "" {
 		dir.Reason = directory.PendingConsent
 	}
+	dir = dir.Refused(dir.Reason, time.Now().UTC())
 	if dir.Message == "" {
 		dir.Message = "the tenant does not let the application in: give admin consent (POST …/authorize gives the address)"
 	}

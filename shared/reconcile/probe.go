@@ -245,7 +245,7 @@ func (p probing) checkTenant(ctx, looking context.Context, dir directory.Directo
 			s := *now.Suspended
 			s.Reason, s.Message = reasonOf(f), sentenceOf(f)
 			now.Suspended = &s
-			return now, true
+			return now.Refused(s.Reason, time.Now().UTC()), true
 		})
 	default:
 		p.isStill(ctx, dir, *dir.Suspended)
