@@ -37,6 +37,8 @@ type directoryView struct {
 	Warnings []warning `json:"warnings,omitempty" doc:"Ids and sign-in names in the setting exclude that protect nobody, because JumpCloud has no such user or Entra no such account; only in the answer to a request that sets exclude. They are stored all the same"`
 	// Authorization is in the answers about one directory only.
 	Authorization *grantsView `json:"authorization,omitempty" doc:"What the settings need in the tenant, and what the tenant allowed the application when it was last asked; missing until it was, and in lists"`
+	// Effects are only in the answer to a request that changes settings.
+	Effects *effectsView `json:"effects,omitempty" doc:"Whom the settings concern that the request changes; only in its answer, and missing if they concern nobody in any directory, such as those of the guard"`
 	// Unguarded is there when the guard is off.
 	Unguarded string `json:"unguarded,omitempty" doc:"What it means that the guard is off (guard.maxCount is null); missing when it is on"`
 	// Waiting is read for one directory only.
@@ -279,18 +281,18 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	if err := api.MustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
-	var dir directory.Directory
+	var c settingsChange
 	began := time.Now()
-	err := store.Contended(ctx, func() error {
-		var err error
-		dir, err = a.patchDirectory(ctx, in, began)
-		return err
-	})
+	err := store.Contended(ctx, func() error { return a.patchDirectory(ctx, in, began, &c) })
 	switch {
 	case fault.Is(err, fault.Changed):
 		return nil, api.Refuse(err, "", nil)
 	case err != nil:
 		return nil, err
+	}
+	dir := c.dir
+	if err := a.begin(ctx, &c); err != nil {
+		return nil, api.Refuse(err, "", nil)
 	}
 	if dir.IsProbed() {
 		a.sendProbe(ctx, reconcile.Probe(dir.ID, time.Time{}))
@@ -298,7 +300,11 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	if err := a.rollOut(ctx, dir.ID); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	return a.changedDirectory(ctx, dir, in.Body.Settings)
+	answer, err := a.changedDirectory(ctx, dir, in.Body.Settings)
+	if err == nil {
+		answer.Body.Effects = c.effects
+	}
+	return answer, err
 }
 
 // The names of settings.
@@ -307,33 +313,56 @@ const (
 	excludeSetting   = "exclude"
 )
 
-// patchDirectory reads a directory, applies the patch of a request that began at a time, and
-// stores it; a fault of kind Changed if another writer was faster.
-func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time.Time) (directory.Directory, error) {
-	before, err := a.directory(ctx, in.ID)
-	if err != nil {
-		return before, err
+// patchDirectory reads a directory, applies the patch of a request that began at a time, finds
+// out whom that concerns, and stores it; a fault of kind Changed if another writer was faster.
+func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time.Time, c *settingsChange) (err error) {
+	if c.before, c.dir, c.rollout, err = a.patched(ctx, in, began); err != nil {
+		return err
 	}
-	rollout, err := a.Store.Rollout(ctx, before.ID, store.Selection{})
+	c.rollout.Awaits = c.job.ID
+	c.rollout.Cause.Announced = c.effects != nil && c.effects.Status == finished
+	if err := a.foresee(ctx, c); err != nil {
+		return refuseUnlessChanged(err)
+	}
+	c.dir, err = a.Store.KeepDirectory(ctx, c.before, c.dir, &c.rollout)
+	return refuseUnlessChanged(err)
+}
+
+// refuseUnlessChanged makes the problem document for a directory that was not stored, unless
+// another writer was only faster.
+func refuseUnlessChanged(err error) error {
+	if err == nil || fault.Is(err, fault.Changed) {
+		return err
+	}
+	return refuseTenant(err)
+}
+
+// patched reads a directory and applies the patch of a request that began at a time.
+func (a API) patched(ctx context.Context, in *directoryChange, began time.Time) (before, dir directory.Directory, rollout store.Rollout, err error) {
+	before, err = a.directory(ctx, in.ID)
 	if err != nil {
-		return before, api.Refuse(err, "", nil)
+		return before, dir, rollout, err
+	}
+	rollout, err = a.Store.Rollout(ctx, before.ID, store.Selection{})
+	if err != nil {
+		return before, dir, rollout, api.Refuse(err, "", nil)
 	}
 	_, namesSource := in.Body.Settings[connectionSource] // it is read also if it stays the same
 	rollout = rollout.Begin(before.ID, bulkRequest(reconcile.SettingsCause), namesSource)
-	dir := before
+	dir = before
 	if in.Body.Name != nil {
 		dir.Name = *in.Body.Name
 	}
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
-		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	if in.Body.Tenant != nil {
 		if dir, err = a.called(ctx, dir, directory.TenantID(*in.Body.Tenant)); err != nil {
-			return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+			return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 		}
 	}
 	if err := a.mustHaveExcluded(ctx, dir.Organization, before.Settings.Exclude.Group, dir.Settings.Exclude.Group); err != nil {
-		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	rollout.ExcludedBefore, rollout.ExcludedNow = before.Settings.Exclude.Group, dir.Settings.Exclude.Group
 	if rollout.ExcludedBefore != rollout.ExcludedNow { // the source may have got the former group meanwhile
@@ -345,21 +374,17 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time
 	}
 	dir, refusal := a.describe(ctx, dir, since)
 	if err := mustExist(refusal); in.Body.Tenant != nil && err != nil {
-		return before, api.Refuse(err, "body.tenantId", nil)
+		return before, dir, rollout, api.Refuse(err, "body.tenantId", nil)
 	}
 	if err := mustBeVerified(dir, in.Body.Settings, in.Body.Force, refusal); err != nil {
-		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	if refusal == nil {
 		dir = authorized(dir)
 	} else {
 		dir = unauthorized(refusedAgain(dir))
 	}
-	dir, err = a.Store.KeepDirectory(ctx, before, dir, &rollout)
-	if err != nil && !fault.Is(err, fault.Changed) {
-		return before, refuseTenant(err)
-	}
-	return dir, err
+	return before, dir, rollout, nil
 }
 
 // request returns the cause of a change that an administrator requests now.

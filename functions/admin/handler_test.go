@@ -21,7 +21,9 @@ import (
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/localtest"
 	"entrasync/shared/local/secretfile"
+	"entrasync/shared/metric"
 	"entrasync/shared/queue"
+	"entrasync/shared/readonly"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
@@ -39,7 +41,7 @@ const (
 // outside is a JumpCloud with Ann and the group Engineering, and a tenant that may have
 // consented.
 type outside struct {
-	reconcile.JumpCloudGroups
+	unlisted
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
 	unread    error // of look-ups in the tenant
@@ -54,8 +56,50 @@ func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcil
 	return o, nil
 }
 
-func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, error) {
+func (o *outside) Entra(ctx context.Context, _ directory.TenantID) (reconcile.Entra, error) {
+	if readonly.Is(ctx) {
+		return nil, outOfReach() // nothing can be planned here
+	}
 	return named{outside: o}, o.refusal
+}
+
+// unlisted are the groups of a JumpCloud that lists nothing.
+type unlisted struct{}
+
+func (unlisted) GroupMembers(context.Context, directory.GroupID) ([]directory.UserID, []directory.GroupID, error) {
+	return nil, nil, outOfReach()
+}
+
+func (unlisted) ListMembers(_ context.Context, _ directory.GroupID, from directory.MemberList) (directory.MemberList, error) {
+	return from, outOfReach()
+}
+
+func (unlisted) GroupsOf(context.Context, directory.UserID) ([]directory.GroupID, error) {
+	return nil, outOfReach()
+}
+
+func (unlisted) IsGroupFound(context.Context, directory.GroupID) (bool, error) {
+	return false, outOfReach()
+}
+
+func (unlisted) AssociatedUsers(context.Context, directory.ConnectionSource) ([]directory.UserID, error) {
+	return nil, outOfReach()
+}
+
+func (unlisted) AssociatedGroups(context.Context, directory.ConnectionSource) ([]directory.GroupID, error) {
+	return nil, outOfReach()
+}
+
+func (unlisted) ListAssociated(_ context.Context, _ directory.ConnectionSource, from directory.MemberList) (directory.MemberList, error) {
+	return from, outOfReach()
+}
+
+func (unlisted) IsUserAssociated(context.Context, directory.ConnectionSource, directory.UserID) (bool, error) {
+	return false, outOfReach()
+}
+
+func (unlisted) IsGroupAssociated(context.Context, directory.ConnectionSource, directory.GroupID) (bool, error) {
+	return false, outOfReach()
 }
 
 // named is Entra for who looks up sign-in names: it has the account glass@contoso.example, and
@@ -213,7 +257,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	f.api = admin.API{Store: records, Auth: api.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
 		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes,
-		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example", Results: &resultstest.Memory{}}
+		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example", Results: &resultstest.Memory{}, Metrics: &metric.Memory{}}
 	f.serve(f.api)
 	return f
 }

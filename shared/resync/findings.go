@@ -74,7 +74,7 @@ func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) e
 	}
 	var users []directory.UserID
 	for _, d := range all {
-		if d.takes == "" || r.job.Kind == store.Plan { // nobody loses anything by a plan
+		if d.takes == "" || r.job.Kind.Plans() { // nobody loses anything by a plan
 			users = append(users, d.user)
 		}
 	}
