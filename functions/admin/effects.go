@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
@@ -24,10 +23,6 @@ import (
 
 // finished is the status of effects that are known.
 const finished = "finished"
-
-// effectsTime is how long a request waits for the effects of the settings that it changes: it
-// also has to store them, and to send tasks.
-const effectsTime = 8 * time.Second
 
 // effectsView are the effects of changed settings.
 type effectsView struct {
@@ -105,7 +100,7 @@ func (a API) foresee(ctx context.Context, c *settingsChange) error {
 		c.effects = unknownEffects(why)
 		return nil
 	}
-	within, cancel := context.WithTimeout(planning.Context(ctx), effectsTime)
+	within, cancel := context.WithTimeout(planning.Context(ctx), planTime)
 	defer cancel()
 	begun, _ := a.onPlan()
 	rollout := c.rollout
