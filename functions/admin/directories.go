@@ -319,8 +319,7 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time
 	if c.before, c.dir, c.rollout, err = a.patched(ctx, in, began); err != nil {
 		return err
 	}
-	c.rollout.Awaits = c.job.ID
-	c.rollout.Cause.Announced = c.effects != nil && c.effects.Status == finished
+	c.rollout.Awaits, c.rollout.Cause.Announced = c.job.ID, c.announced
 	if err := a.foresee(ctx, c); err != nil {
 		return refuseUnlessChanged(err)
 	}

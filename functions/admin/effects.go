@@ -17,7 +17,7 @@ import (
 	"entrasync/shared/store"
 )
 
-// Whoever changes settings is told whom that concerns, and whoever would lose access by it is
+// The answer to a change of settings says whom it concerns, and whoever would lose access by it is
 // announced to the guard before the first task is sent. For few the request plans the change
 // itself, before it is stored. For many a job does, and the tasks wait for it.
 
@@ -70,6 +70,7 @@ type settingsChange struct {
 	before, dir directory.Directory
 	rollout     store.Rollout
 	planned     bool         // whether effects were looked for
+	announced   bool         // whether all who lose access were announced
 	job         store.Job    // that plans the change; its id is "" if none does
 	effects     *effectsView // nil: it concerns nobody
 }
@@ -125,7 +126,8 @@ func (a API) foresee(ctx context.Context, c *settingsChange) error {
 	if err != nil {
 		return err
 	}
-	c.rollout.Cause.Announced = true
+	c.announced = effected.Decided()
+	c.rollout.Cause.Announced = c.announced
 	c.effects = &effectsView{Status: finished}
 	c.effects.Changes, c.effects.Holds = viewOfEffects(effected.All(), held)
 	return nil

@@ -86,6 +86,11 @@ func (e *Effected) Add(actions ...Action) {
 	}
 }
 
+// Decided reports whether it could be planned for everybody.
+func (e *Effected) Decided() bool {
+	return e.count[affected{OfUser, EffectUndecided}]+e.count[affected{OfGroup, EffectUndecided}] == 0
+}
+
 // All are the effects that the change has.
 func (e *Effected) All() []Affected {
 	all := []Affected{}

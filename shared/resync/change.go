@@ -29,7 +29,8 @@ func (r *run) stepApply(ctx context.Context) (wait time.Duration, over bool, err
 		r.job.Announced = true
 		return 0, false, r.save(ctx)
 	}
-	if err := r.jobs.ReleaseRollout(ctx, r.dir.ID, r.job.ID, true); err != nil {
+	undecided := func(e plan.Affected) bool { return e.Effect == plan.EffectUndecided }
+	if err := r.jobs.ReleaseRollout(ctx, r.dir.ID, r.job.ID, !slices.ContainsFunc(r.job.Effects, undecided)); err != nil {
 		return 0, false, err
 	}
 	_, complete, err := r.rollout.Send(ctx, r.dir.ID, store.Selection{}, applyPages)

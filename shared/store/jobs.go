@@ -87,7 +87,7 @@ type Job struct {
 	Of      string         `json:"of,omitempty"`
 	Planned map[string]int `json:"planned,omitempty"`
 	// Effects are on whom changed settings have which effects; nil until that is planned.
-	// Announced says that those who are to lose access were announced to the guard.
+	// Announced says that those who are to lose access were announced to the guard then.
 	Effects   []plan.Affected `json:"effects,omitempty"`
 	Announced bool            `json:"announced,omitempty"`
 	// Holds are the holds in which they wait, with how many of them.
