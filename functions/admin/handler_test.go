@@ -488,7 +488,7 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"directory of an unknown organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "5f0c1e2d3a4b5c6d7e8fffff", 1), 422, "body.organizationId", "no organization 5f0c1e2d3a4b5c6d7e8fffff"},
 		{"directory of no organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "nope", 1), 422, "body.organizationId", "24 hex digits"},
 		{"odd tenant", "POST", "/v1/directories", strings.Replace(create(""), tenant, "a/b", 1), 422, "body.tenantId", "GUID"},
-		{"no name", "POST", "/v1/directories", `{"organizationId":"` + organization + `","tenantId":"` + tenant + `"}`, 422, "body", "name"},
+		{"no name", "POST", "/v1/directories", `{"organizationId":"` + organization + `","tenantId":"` + tenant + `"}`, 422, "body.name", "name"},
 		{"unknown setting", "POST", "/v1/directories", create(`,"settings":{"colour":"red"}`), 422, "body.settings.colour", "no setting colour"},
 		{"unknown rule", "POST", "/v1/directories", create(`,"settings":{"attributes":{"user_shoe_size":true}}`), 422, "body.settings.attributes.user_shoe_size", "user_shoe_size"},
 		{"setting of the wrong type", "PATCH", "/v1/directories/" + id, `{"settings":{"suspendOnLockout":"yes"}}`, 422, "body.settings.suspendOnLockout", "wrong type"},
@@ -579,7 +579,7 @@ func TestOrganization(t *testing.T) {
 		{"one that is there", `{"id":"` + organization + `","apiKey":"` + goodKey + `"}`, "body.id", 409},
 		{"odd region", `{"id":"` + id + `","region":"mars","apiKey":"` + goodKey + `"}`, "body.region", 422},
 		{"wrong key", `{"id":"` + id + `","apiKey":"canary-bad-key"}`, "body.apiKey", 422},
-		{"a token that can be guessed", `{"id":"` + id + `","apiKey":"` + goodKey + `","webhookTokens":["canary"]}`, "body.webhookTokens", 422},
+		{"a token that can be guessed", `{"id":"` + id + `","apiKey":"` + goodKey + `","webhookTokens":["canary"]}`, "body.webhookTokens[0]", 422},
 	} {
 		status, problem := f.call("POST", "/v1/organizations", tc.body)
 		details, _ := problem["errors"].([]any)
