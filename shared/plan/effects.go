@@ -130,7 +130,7 @@ func effectOf(a Action) Effect {
 		return EffectMembersAdded
 	case RemoveMembers:
 		return EffectMembersRemoved
-	case DeleteGroup:
+	case DeleteGroup, DeleteAccount:
 		return EffectDeleted
 	default:
 		return EffectChanged
