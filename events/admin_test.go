@@ -11,6 +11,7 @@ import (
 	"entrasync/functions/admin"
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
+	"entrasync/shared/metric"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
@@ -81,7 +82,7 @@ func TestAdmin(t *testing.T) {
 			if err := records.CreateOrganization(t.Context(), directory.Organization{ID: organization, Name: "Example", Region: directory.US}); err != nil {
 				t.Fatal(err)
 			}
-			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Results: &resultstest.Memory{}, Changes: newQueue(t), Resyncs: resync.Starter{Store: records, Jobs: newQueue(t)},
+			handler, err := admin.New(admin.API{Store: records, Clients: outsideAPI{&outsideGroups{}, tenants{}, nil}, Auth: want.auth, Secrets: noSecrets{}, Results: &resultstest.Memory{}, Metrics: &metric.Memory{}, Changes: newQueue(t), Resyncs: resync.Starter{Store: records, Jobs: newQueue(t)},
 				Lanes: reconcile.Lanes{UsersLive: live, UsersBulk: bulk, GroupsLive: newQueue(t), GroupsBulk: groups}})
 			if err != nil {
 				t.Fatal(err)

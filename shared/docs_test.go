@@ -156,3 +156,26 @@ func TestUntrueDocsAreFound(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// As many federated credentials are to be made in Entra as the stack has outputs that are the
+// subject of one: whoever follows the guide makes neither one too few nor one for nothing.
+func TestFederatedCredentialsAreCounted(t *testing.T) {
+	words := []string{"none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(string(text)), " ")
+	}
+	template, guide := read("../template.yaml"), read("../infra/README.md")
+	want := words[strings.Count(template, "Description: Subject of the ")]
+	for where, phrase := range map[string]string{"add them": "add " + want + " credentials of type", "their subjects": "the " + want + " role ARNs among the outputs"} {
+		if !strings.Contains(guide, phrase) {
+			t.Errorf("infra/README.md, %s: got no %q, want it", where, phrase)
+		}
+	}
+	if phrase := "Audience of all " + want + " federated credentials"; !strings.Contains(template, phrase) {
+		t.Errorf("template.yaml: got no %q, want it", phrase)
+	}
+}

@@ -29,15 +29,15 @@ func (g *gateway) describeTenants(ctx context.Context) error {
 	defer cancel()
 	tenants := map[directory.TenantID]directory.Tenant{}
 	for _, account := range g.accounts {
-		tenant, known := tenants[account.dir.Tenant]
+		tenant, known := tenants[account.dir.SignInTenant()]
 		if !known {
 			var err error
-			if tenant, err = g.Clients.Describe(ctx, account.dir.Tenant); err != nil {
+			if tenant, err = g.Clients.Describe(ctx, account.dir.SignInTenant()); err != nil {
 				f := fault.Of(err)
 				return api.Refuse(&fault.Error{Op: f.Op, Kind: f.Kind, Err: err, Message: fmt.Sprintf(
 					"the tenant of the directory %s cannot be asked whether its users sign in with JumpCloud (%s); nothing was changed in JumpCloud or in Entra", account.dir.Name, f.Message)}, "", nil)
 			}
-			tenants[account.dir.Tenant] = tenant
+			tenants[account.dir.SignInTenant()] = tenant
 		}
 		account.tenant = tenant
 	}
@@ -50,14 +50,14 @@ func (g *gateway) describeTenants(ctx context.Context) error {
 // describeAbsence is describeTenants for an account that is not there yet. Nothing would be
 // written to it, so it is enough what a tenant that does not answer said last.
 func (g *gateway) describeAbsence(ctx context.Context, none *absence, tenants map[directory.TenantID]directory.Tenant) {
-	tenant, known := tenants[none.dir.Tenant]
+	tenant, known := tenants[none.dir.SignInTenant()]
 	if !known {
 		var err error
-		if tenant, err = g.Clients.Describe(ctx, none.dir.Tenant); err != nil {
+		if tenant, err = g.Clients.Describe(ctx, none.dir.SignInTenant()); err != nil {
 			zerolog.Ctx(ctx).Warn().Err(err).Str("directory", string(none.dir.ID)).Msg("the tenant cannot be asked which of its domains are federated: what it said last is used")
 			tenant = none.dir.KnownTenant()
 		}
-		tenants[none.dir.Tenant] = tenant
+		tenants[none.dir.SignInTenant()] = tenant
 	}
 	none.tenant = tenant
 }
@@ -70,7 +70,7 @@ func (g *gateway) readAccounts(ctx context.Context) {
 	defer cancel()
 	byTenant := map[directory.TenantID][]*account{}
 	for _, each := range g.accounts {
-		byTenant[each.dir.Tenant] = append(byTenant[each.dir.Tenant], each)
+		byTenant[each.dir.SignInTenant()] = append(byTenant[each.dir.SignInTenant()], each)
 	}
 	var reading sync.WaitGroup
 	for tenant, accounts := range byTenant {

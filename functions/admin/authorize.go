@@ -76,11 +76,7 @@ func (a API) authorize(ctx context.Context, in *struct {
 	secret := rand.Text()
 	now := time.Now().UTC()
 	kept := store.Authorization{ID: rand.Text(), Directory: dir.ID, Hash: hashOf(secret), By: api.CallerOf(ctx).Name(), CreatedAt: now, Until: now.Add(invitationLife)}
-	tenant := dir.Tenant
-	if dir.TenantObject != "" {
-		tenant = dir.TenantObject
-	}
-	address, err := a.Clients.ConsentURL(tenant, back, kept.ID+"."+secret)
+	address, err := a.Clients.ConsentURL(dir.SignInTenant(), back, kept.ID+"."+secret)
 	if err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
@@ -194,7 +190,7 @@ func (a API) look(ctx context.Context, id directory.ID, in *comeBack, since time
 	}
 	asking, stop := context.WithTimeout(ctx, proofTime)
 	defer stop()
-	tenant, err := a.Clients.Prove(asking, dir.Tenant, since)
+	tenant, err := a.Clients.Prove(asking, dir.SignInTenant(), since)
 	switch {
 	case err != nil:
 		a.stillRefused(ctx, id, tenant, err)

@@ -12,6 +12,7 @@ func describe(document *huma.OpenAPI) {
 	schemas["NewOrganization"].Properties["id"].Pattern = directory.JumpCloudID
 	schemas["NewDirectory"].Properties["organizationId"].Pattern = directory.JumpCloudID
 	schemas["NewDirectory"].Properties["tenantId"].Pattern = tenantPattern.String()
+	schemas["DirectoryPatch"].Properties["tenantId"].Pattern = tenantPattern.String()
 	for _, body := range []string{"NewOrganization", "OrganizationPatch"} {
 		schemas[body].Properties["webhookTokens"].Items.Pattern = tokenPattern.String()
 	}

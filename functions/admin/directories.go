@@ -37,6 +37,8 @@ type directoryView struct {
 	Warnings []warning `json:"warnings,omitempty" doc:"Ids and sign-in names in the setting exclude that protect nobody, because JumpCloud has no such user or Entra no such account; only in the answer to a request that sets exclude. They are stored all the same"`
 	// Authorization is in the answers about one directory only.
 	Authorization *grantsView `json:"authorization,omitempty" doc:"What the settings need in the tenant, and what the tenant allowed the application when it was last asked; missing until it was, and in lists"`
+	// Effects are only in the answer to a request that changes settings.
+	Effects *effectsView `json:"effects,omitempty" doc:"Whom the settings concern that the request changes; only in its answer, and missing if they concern nobody in any directory, such as those of the guard"`
 	// Unguarded is there when the guard is off.
 	Unguarded string `json:"unguarded,omitempty" doc:"What it means that the guard is off (guard.maxCount is null); missing when it is on"`
 	// Waiting is read for one directory only.
@@ -106,7 +108,7 @@ func (a API) directories(on huma.API) {
 			}
 			return answer, nil
 		})
-	huma.Register(on, orPlanned[directoryView](on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name or settings, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)),
+	huma.Register(on, orPlanned[directoryView](on, api.Operation("updateDirectory", http.MethodPatch, path+"/{id}", "Change name, settings or the name of the tenant, as a JSON Merge Patch; what the settings change is written at once", http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusBadGateway)),
 		func(ctx context.Context, in *directoryChange) (*outcome, error) {
 			if !in.DryRun {
 				answer, err := a.updateDirectory(ctx, in)
@@ -164,7 +166,7 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 		return nil, api.Refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
 	}
 	if !tenantPattern.MatchString(in.Body.Tenant) {
-		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", "tenantId must be the GUID of a tenant or one of its domains"), "body.tenantId", nil)
+		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", tenantSays), "body.tenantId", nil)
 	}
 	settings, err := mergeSettings(directory.DefaultSettings(), in.Body.Settings)
 	if err != nil {
@@ -254,10 +256,11 @@ func unprocessable(err error) error {
 	return &fault.Error{Op: "admin", Kind: fault.Invalid, Message: fault.Of(err).Message}
 }
 
-// directoryPatch is a JSON Merge Patch of a directory. Neither name nor settings can be
+// directoryPatch is a JSON Merge Patch of a directory. Neither name, tenant nor settings can be
 // removed: a directory always has a name, and defaults are restored one by one.
 type directoryPatch struct {
 	Name     *string       `json:"name,omitempty" minLength:"1" maxLength:"200"`
+	Tenant   *string       `json:"tenantId,omitempty" maxLength:"253" doc:"Another name of the same tenant: its GUID or one of its domains. Another tenant is refused, unless the directory's own has never let the application in: accounts, groups and links are in it"`
 	Settings settingsPatch `json:"settings,omitempty" doc:"The settings to change; a null brings a default back"`
 	Force    bool          `json:"force,omitempty" doc:"Take domains that the tenant has not verified, or cannot be asked about: users with such a sign-in name are parked as domain_not_verified until it has"`
 }
@@ -278,18 +281,18 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	if err := api.MustRemoveNothing(in.RawBody); err != nil {
 		return nil, err
 	}
-	var dir directory.Directory
+	var c settingsChange
 	began := time.Now()
-	err := store.Contended(ctx, func() error {
-		var err error
-		dir, err = a.patchDirectory(ctx, in, began)
-		return err
-	})
+	err := store.Contended(ctx, func() error { return a.patchDirectory(ctx, in, began, &c) })
 	switch {
 	case fault.Is(err, fault.Changed):
 		return nil, api.Refuse(err, "", nil)
 	case err != nil:
 		return nil, err
+	}
+	dir := c.dir
+	if err := a.begin(ctx, &c); err != nil {
+		return nil, api.Refuse(err, "", nil)
 	}
 	if dir.IsProbed() {
 		a.sendProbe(ctx, reconcile.Probe(dir.ID, time.Time{}))
@@ -297,7 +300,11 @@ func (a API) updateDirectory(ctx context.Context, in *directoryChange) (*api.Ans
 	if err := a.rollOut(ctx, dir.ID); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
-	return a.changedDirectory(ctx, dir, in.Body.Settings)
+	answer, err := a.changedDirectory(ctx, dir, in.Body.Settings)
+	if err == nil {
+		answer.Body.Effects = c.effects
+	}
+	return answer, err
 }
 
 // The names of settings.
@@ -306,28 +313,55 @@ const (
 	excludeSetting   = "exclude"
 )
 
-// patchDirectory reads a directory, applies the patch of a request that began at a time, and
-// stores it; a fault of kind Changed if another writer was faster.
-func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time.Time) (directory.Directory, error) {
-	before, err := a.directory(ctx, in.ID)
-	if err != nil {
-		return before, err
+// patchDirectory reads a directory, applies the patch of a request that began at a time, finds
+// out whom that concerns, and stores it; a fault of kind Changed if another writer was faster.
+func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time.Time, c *settingsChange) (err error) {
+	if c.before, c.dir, c.rollout, err = a.patched(ctx, in, began); err != nil {
+		return err
 	}
-	rollout, err := a.Store.Rollout(ctx, before.ID, store.Selection{})
+	c.rollout.Awaits, c.rollout.Cause.Announced = c.job.ID, c.announced
+	if err := a.foresee(ctx, c); err != nil {
+		return refuseUnlessChanged(err)
+	}
+	c.dir, err = a.Store.KeepDirectory(ctx, c.before, c.dir, &c.rollout)
+	return refuseUnlessChanged(err)
+}
+
+// refuseUnlessChanged makes the problem document for a directory that was not stored, unless
+// another writer was only faster.
+func refuseUnlessChanged(err error) error {
+	if err == nil || fault.Is(err, fault.Changed) {
+		return err
+	}
+	return refuseTenant(err)
+}
+
+// patched reads a directory and applies the patch of a request that began at a time.
+func (a API) patched(ctx context.Context, in *directoryChange, began time.Time) (before, dir directory.Directory, rollout store.Rollout, err error) {
+	before, err = a.directory(ctx, in.ID)
 	if err != nil {
-		return before, api.Refuse(err, "", nil)
+		return before, dir, rollout, err
+	}
+	rollout, err = a.Store.Rollout(ctx, before.ID, store.Selection{})
+	if err != nil {
+		return before, dir, rollout, api.Refuse(err, "", nil)
 	}
 	_, namesSource := in.Body.Settings[connectionSource] // it is read also if it stays the same
 	rollout = rollout.Begin(before.ID, bulkRequest(reconcile.SettingsCause), namesSource)
-	dir := before
+	dir = before
 	if in.Body.Name != nil {
 		dir.Name = *in.Body.Name
 	}
 	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
-		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+	}
+	if in.Body.Tenant != nil {
+		if dir, err = a.called(ctx, dir, directory.TenantID(*in.Body.Tenant)); err != nil {
+			return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		}
 	}
 	if err := a.mustHaveExcluded(ctx, dir.Organization, before.Settings.Exclude.Group, dir.Settings.Exclude.Group); err != nil {
-		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	rollout.ExcludedBefore, rollout.ExcludedNow = before.Settings.Exclude.Group, dir.Settings.Exclude.Group
 	if rollout.ExcludedBefore != rollout.ExcludedNow { // the source may have got the former group meanwhile
@@ -338,19 +372,18 @@ func (a API) patchDirectory(ctx context.Context, in *directoryChange, began time
 		since = began // somebody may just have granted it
 	}
 	dir, refusal := a.describe(ctx, dir, since)
+	if err := mustExist(refusal); in.Body.Tenant != nil && err != nil {
+		return before, dir, rollout, api.Refuse(err, "body.tenantId", nil)
+	}
 	if err := mustBeVerified(dir, in.Body.Settings, in.Body.Force, refusal); err != nil {
-		return before, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
+		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	if refusal == nil {
 		dir = authorized(dir)
 	} else {
 		dir = unauthorized(refusedAgain(dir))
 	}
-	dir, err = a.Store.KeepDirectory(ctx, before, dir, &rollout)
-	if err != nil && !fault.Is(err, fault.Changed) {
-		return before, refuseTenant(err)
-	}
-	return dir, err
+	return before, dir, rollout, nil
 }
 
 // request returns the cause of a change that an administrator requests now.

@@ -109,7 +109,7 @@ func (a API) unknownNames(ctx context.Context, dir directory.Directory) (found [
 	if len(names) == 0 {
 		return nil
 	}
-	entra, err := a.Clients.Entra(ctx, dir.Tenant)
+	entra, err := a.Clients.Entra(ctx, dir.SignInTenant())
 	var accounts []reconcile.Found
 	if err == nil {
 		accounts = entra.FindByUPN(ctx, names, nil)

@@ -24,6 +24,7 @@ type grantsView struct {
 	Needs     []needView `json:"needs"`
 	Missing   []string   `json:"missing" doc:"What of it was not granted; changes that need it wait"`
 	Optional  []string   `json:"missingOptional" doc:"What was not granted that only the password gateway needs"`
+	Outdated  string     `json:"outdated,omitempty" doc:"Why the tenant could not be asked since: what it grants may be less now; missing if nothing is known to be in the way"`
 }
 
 // The kinds of needs.
@@ -60,6 +61,9 @@ func grantsOf(dir directory.Directory) *grantsView {
 		return nil
 	}
 	view := &grantsView{CheckedAt: dir.Granted.At, Needs: needsOf(dir.Settings, dir.Granted), Missing: []string{}, Optional: []string{}}
+	if s := dir.Suspended; s != nil && s.Reason != directory.JumpCloudRefused && s.Reason != directory.NotConsented && s.Since.After(dir.Granted.At) {
+		view.Outdated = s.Message
+	}
 	for _, n := range view.Needs {
 		switch {
 		case n.Granted == nil || *n.Granted:

@@ -23,6 +23,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/importapi"
+	"entrasync/shared/metric"
 	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/repeated"
@@ -89,6 +90,8 @@ type API struct {
 	// Address is where browsers reach the API, without a slash at the end; "" if that is not
 	// known. Entra sends browsers back there.
 	Address string
+	// Metrics counts what the guard holds.
+	Metrics metric.Counter
 	// Results gives out the files of plans.
 	Results results.Linker
 
@@ -107,7 +110,7 @@ type API struct {
 // check returns a fault that names the missing part of the API, if there is one.
 func (a API) check() error {
 	if err := fault.Missing("admin.new", fault.Part{Name: "Store", There: a.Store != nil}, fault.Part{Name: "Clients", There: a.Clients != nil},
-		fault.Part{Name: "Changes", There: a.Changes != nil}, fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}, fault.Part{Name: "Results", There: a.Results != nil}); err != nil {
+		fault.Part{Name: "Changes", There: a.Changes != nil}, fault.Part{Name: "Auth", There: a.Auth != nil}, fault.Part{Name: "Secrets", There: a.Secrets != nil}, fault.Part{Name: "Results", There: a.Results != nil}, fault.Part{Name: "Metrics", There: a.Metrics != nil}); err != nil {
 		return err
 	}
 	if err := a.Resyncs.Check(); err != nil {

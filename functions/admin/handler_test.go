@@ -21,7 +21,9 @@ import (
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/localtest"
 	"entrasync/shared/local/secretfile"
+	"entrasync/shared/metric"
 	"entrasync/shared/queue"
+	"entrasync/shared/readonly"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
@@ -39,21 +41,65 @@ const (
 // outside is a JumpCloud with Ann and the group Engineering, and a tenant that may have
 // consented.
 type outside struct {
-	reconcile.JumpCloudGroups
+	unlisted
 	refusal   error // of the tenant
 	jumpCloud error // of JumpCloud
 	unread    error // of look-ups in the tenant
-	// tenants are the descriptions of tenants, by name; every other name is one of
-	// Contoso.
+	// tenants are the descriptions of tenants, by a name; each also answers by its id. Every
+	// other name is one of Contoso.
 	tenants map[directory.TenantID]directory.Tenant
+	// refusals are those of some tenants alone, by name.
+	refusals map[directory.TenantID]error
 }
 
 func (o *outside) JumpCloud(context.Context, directory.OrganizationID) (reconcile.JumpCloud, error) {
 	return o, nil
 }
 
-func (o *outside) Entra(context.Context, directory.TenantID) (reconcile.Entra, error) {
+func (o *outside) Entra(ctx context.Context, _ directory.TenantID) (reconcile.Entra, error) {
+	if readonly.Is(ctx) {
+		return nil, outOfReach() // nothing can be planned here
+	}
 	return named{outside: o}, o.refusal
+}
+
+// unlisted are the groups of a JumpCloud that lists nothing.
+type unlisted struct{}
+
+func (unlisted) GroupMembers(context.Context, directory.GroupID) ([]directory.UserID, []directory.GroupID, error) {
+	return nil, nil, outOfReach()
+}
+
+func (unlisted) ListMembers(_ context.Context, _ directory.GroupID, from directory.MemberList) (directory.MemberList, error) {
+	return from, outOfReach()
+}
+
+func (unlisted) GroupsOf(context.Context, directory.UserID) ([]directory.GroupID, error) {
+	return nil, outOfReach()
+}
+
+func (unlisted) IsGroupFound(context.Context, directory.GroupID) (bool, error) {
+	return false, outOfReach()
+}
+
+func (unlisted) AssociatedUsers(context.Context, directory.ConnectionSource) ([]directory.UserID, error) {
+	return nil, outOfReach()
+}
+
+func (unlisted) AssociatedGroups(context.Context, directory.ConnectionSource) ([]directory.GroupID, error) {
+	return nil, outOfReach()
+}
+
+func (unlisted) ListAssociated(_ context.Context, _ directory.ConnectionSource, from directory.MemberList) (directory.MemberList, error) {
+	return from, outOfReach()
+}
+
+func (unlisted) IsUserAssociated(context.Context, directory.ConnectionSource, directory.UserID) (bool, error) {
+	return false, outOfReach()
+}
+
+func (unlisted) IsGroupAssociated(context.Context, directory.ConnectionSource, directory.GroupID) (bool, error) {
+	return false, outOfReach()
 }
 
 // named is Entra for who looks up sign-in names: it has the account glass@contoso.example, and
@@ -121,8 +167,16 @@ func (o *outside) CheckKey(_ context.Context, _ directory.Organization, credenti
 }
 
 func (o *outside) Describe(_ context.Context, name directory.TenantID) (directory.Tenant, error) {
+	if refusal := o.refusals[name]; refusal != nil {
+		return directory.Tenant{}, refusal
+	}
 	if found, known := o.tenants[name]; known {
 		return found, o.refusal
+	}
+	for _, found := range o.tenants {
+		if found.ID == name {
+			return found, o.refusal
+		}
 	}
 	return directory.Tenant{ID: tenant, Name: "Contoso", VerifiedDomains: []string{"contoso.example", "corp.example"}}, o.refusal
 }
@@ -203,7 +257,7 @@ func newFixtureOn(t testing.TB, path string) *fixture {
 	f.api = admin.API{Store: records, Auth: api.TokenAuth(f.secrets.AdminToken), Secrets: f.secrets,
 		Clients: parts{Clients: f.outside, Tenants: f.outside, Organizations: f.outside, of: onlyGroups{Groups: f.outside}},
 		Lanes:   reconcile.Lanes{UsersLive: f.live, UsersBulk: f.bulk, GroupsLive: f.groupsLive, GroupsBulk: f.groupsBulk}, Changes: f.changes,
-		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example", Results: &resultstest.Memory{}}
+		Resyncs: resync.Starter{Store: records, Jobs: f.resyncs}, Address: "https://entrasync.example", Results: &resultstest.Memory{}, Metrics: &metric.Memory{}}
 	f.serve(f.api)
 	return f
 }
@@ -434,7 +488,7 @@ func TestRefusalsNameTheField(t *testing.T) {
 		{"directory of an unknown organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "5f0c1e2d3a4b5c6d7e8fffff", 1), 422, "body.organizationId", "no organization 5f0c1e2d3a4b5c6d7e8fffff"},
 		{"directory of no organization", "POST", "/v1/directories", strings.Replace(create(""), organization, "nope", 1), 422, "body.organizationId", "24 hex digits"},
 		{"odd tenant", "POST", "/v1/directories", strings.Replace(create(""), tenant, "a/b", 1), 422, "body.tenantId", "GUID"},
-		{"no name", "POST", "/v1/directories", `{"organizationId":"` + organization + `","tenantId":"` + tenant + `"}`, 422, "body", "name"},
+		{"no name", "POST", "/v1/directories", `{"organizationId":"` + organization + `","tenantId":"` + tenant + `"}`, 422, "body.name", "name"},
 		{"unknown setting", "POST", "/v1/directories", create(`,"settings":{"colour":"red"}`), 422, "body.settings.colour", "no setting colour"},
 		{"unknown rule", "POST", "/v1/directories", create(`,"settings":{"attributes":{"user_shoe_size":true}}`), 422, "body.settings.attributes.user_shoe_size", "user_shoe_size"},
 		{"setting of the wrong type", "PATCH", "/v1/directories/" + id, `{"settings":{"suspendOnLockout":"yes"}}`, 422, "body.settings.suspendOnLockout", "wrong type"},
@@ -525,7 +579,7 @@ func TestOrganization(t *testing.T) {
 		{"one that is there", `{"id":"` + organization + `","apiKey":"` + goodKey + `"}`, "body.id", 409},
 		{"odd region", `{"id":"` + id + `","region":"mars","apiKey":"` + goodKey + `"}`, "body.region", 422},
 		{"wrong key", `{"id":"` + id + `","apiKey":"canary-bad-key"}`, "body.apiKey", 422},
-		{"a token that can be guessed", `{"id":"` + id + `","apiKey":"` + goodKey + `","webhookTokens":["canary"]}`, "body.webhookTokens", 422},
+		{"a token that can be guessed", `{"id":"` + id + `","apiKey":"` + goodKey + `","webhookTokens":["canary"]}`, "body.webhookTokens[0]", 422},
 	} {
 		status, problem := f.call("POST", "/v1/organizations", tc.body)
 		details, _ := problem["errors"].([]any)

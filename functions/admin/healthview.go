@@ -137,7 +137,7 @@ func (a API) health(ctx context.Context, dir directory.Directory, credentials []
 	if f.Counts, err = judged.CountNow(ctx, a.Store, dir.ID, now); err != nil {
 		return nil, err
 	}
-	slow, err := a.Store.Throttled(ctx, dir.Tenant)
+	slow, err := a.Store.Throttled(ctx, dir.SignInTenant())
 	if err != nil {
 		return nil, err
 	}

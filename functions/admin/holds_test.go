@@ -134,7 +134,7 @@ func TestADecisionMustSayWhy(t *testing.T) {
 		path, body, names string
 		status            int
 	}{
-		{path + "/approve", `{}`, "body", 422}, {path + "/approve", `{"reason": ""}`, "body.reason", 422}, {path + "/reject", `{"by": "Ada"}`, "reason", 422},
+		{path + "/approve", `{}`, "body.reason", 422}, {path + "/approve", `{"reason": ""}`, "body.reason", 422}, {path + "/reject", `{"by": "Ada"}`, "body.reason", 422},
 		{path + "/approve", `{"reason": "x", "expiresAt": "` + past + `"}`, "body.expiresAt", 422}, {path + "/approve", `{"reason": "x", "expiresAt": "` + late + `"}`, "body.expiresAt", 422},
 		{path + "/reject", `{"reason": "x", "expiresAt": "` + late + `"}`, "body.expiresAt", 422}, {path + "/approve", `{"reason": "x", "by": ""}`, "body.by", 422},
 		{"/v1/directories/" + id + "/holds/0197a000-0000-7000-8000-000000000002/approve", decision, "path.holdId", 404},

@@ -17,10 +17,10 @@ import (
 type jobView struct {
 	ID        string           `json:"jobId"`
 	Directory directory.ID     `json:"directoryId"`
-	Kind      store.JobKind    `json:"kind" enum:"resync,plan,deactivation"`
+	Kind      store.JobKind    `json:"kind" enum:"resync,plan,change,deactivation" doc:"change: settings that concern many are planned, and then applied"`
 	Of        string           `json:"of,omitempty" doc:"What a plan is of; missing for a resync"`
 	Status    store.JobStatus  `json:"status" enum:"queued,running,finished,failed"`
-	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair,plan,immutable_ids,rest,wait" doc:"Of a resync: accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on; in a plan, plan decides instead what would be written. Of a deactivation: immutable_ids clears them, users, groups and rest delete what is known of them, and wait waits some minutes before that is done once more"`
+	Phase     string           `json:"phase,omitempty" enum:"accounts,groups,users,members,repair,plan,apply,immutable_ids,rest,wait" doc:"Of a resync: accounts and groups are read in Entra, users and members (of the connected groups) in JumpCloud; repair waits until what was found was worked on; in a plan, plan decides instead what would be written. Of a change: plan, and apply sends the tasks. Of a deactivation: immutable_ids clears them, users, groups and rest delete what is known of them, and wait waits some minutes before that is done once more"`
 	By        string           `json:"by" doc:"Who started it"`
 	CreatedAt time.Time        `json:"createdAt"`
 	StartedAt *time.Time       `json:"startedAt,omitempty"`
@@ -35,6 +35,8 @@ type jobView struct {
 	Rechecked int              `json:"rechecked" doc:"How many users and groups were parked before, were checked again and stay parked; they are not among those found"`
 	Reported  int              `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
 	Planned   map[string]int   `json:"counts,omitempty" doc:"What a plan has so far: how many actions of each type, and how many entries are held, failed or undecided"`
+	Effects   []affectedView   `json:"effects,omitempty" doc:"On how many users and groups changed settings have an effect, of each kind; missing until that is planned"`
+	Holds     []heldEffect     `json:"holds,omitempty" doc:"The holds of the guard in which some of that waits; missing if nothing does"`
 	Reason    directory.Reason `json:"reason,omitempty" doc:"One typed word for why it waits, if there is one"`
 	Message   string           `json:"message,omitempty" doc:"Why it waits, or how it ended"`
 }
@@ -46,6 +48,9 @@ func viewOfJob(j store.Job, now time.Time) jobView {
 		ID: j.ID, Directory: j.Directory, Kind: j.Kind, Status: j.Status, Phase: j.Phase, By: j.By, CreatedAt: j.CreatedAt, Done: j.Done, Total: j.Total,
 		PerSecond: p.PerSecond, Remaining: p.RemainingSeconds, Found: j.Found, Repaired: j.Repaired, Parked: j.Parked, Rechecked: j.Rechecked, Reported: j.Reported,
 		Of: j.Of, Planned: j.Planned, Reason: j.Reason, Message: j.Message,
+	}
+	if j.Effects != nil {
+		v.Effects, v.Holds = viewOfEffects(j.Effects, j.Holds)
 	}
 	if !j.StartedAt.IsZero() {
 		v.StartedAt = &j.StartedAt

@@ -151,8 +151,8 @@ var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]{16,1000}$`)
 
 // checkTokens refuses tokens that do not match tokenPattern.
 func checkTokens(tokens []string) error {
-	if slices.ContainsFunc(tokens, func(t string) bool { return !tokenPattern.MatchString(t) }) {
-		return api.Refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has 16 to 1,000 letters, digits or characters of -._~+/=: it is all that proves where a request comes from"), "body.webhookTokens", nil)
+	if at := slices.IndexFunc(tokens, func(t string) bool { return !tokenPattern.MatchString(t) }); at >= 0 {
+		return api.Refuse(fault.New(fault.Invalid, "admin.check tokens", "a webhook token has 16 to 1,000 letters, digits or characters of -._~+/=: it is all that proves where a request comes from"), fmt.Sprintf("body.webhookTokens[%d]", at), nil)
 	}
 	return nil
 }

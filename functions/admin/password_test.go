@@ -78,7 +78,7 @@ func newGateway(t *testing.T) *gateway {
 	lanes := reconcile.Lanes{UsersLive: g, UsersBulk: g, GroupsLive: g, GroupsBulk: g}
 	g.worker, err = reconcile.NewPasswords(reconcile.Parts{Store: g.records, Clients: outside, Lanes: lanes, Metrics: &metric.Memory{}}, g.secrets.PasswordSeed)
 	g.must(err)
-	g.serve(admin.API{Store: g.records, Clients: admin.Through(outside), Lanes: lanes, Changes: g, Resyncs: resync.Starter{Store: g.records, Jobs: g}, Auth: api.TokenAuth(g.secrets.AdminToken), Secrets: g.secrets, Results: &resultstest.Memory{}})
+	g.serve(admin.API{Store: g.records, Clients: admin.Through(outside), Lanes: lanes, Changes: g, Resyncs: resync.Starter{Store: g.records, Jobs: g}, Auth: api.TokenAuth(g.secrets.AdminToken), Secrets: g.secrets, Results: &resultstest.Memory{}, Metrics: &metric.Memory{}})
 	id, err := g.jumpcloud.CreateUser(jumpcloudtest.Fields{"username": "ann.lee", "email": "ann.lee@contoso.example", "state": "ACTIVATED"})
 	g.must(err)
 	g.ann = directory.UserID(id)

@@ -12,6 +12,7 @@ import (
 
 	"entrasync/shared/api"
 	"entrasync/shared/crowd"
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
@@ -25,8 +26,9 @@ const (
 	// mostPlanned is for how many users and groups a request waits for its plan; more become
 	// a job.
 	mostPlanned = 100
-	// planTime is how long it waits.
-	planTime = 15 * time.Second
+	// planTime is how long it waits. When less than planSpare of that is left no more is begun:
+	// the engines write nothing without so much time, and would leave it undecided.
+	planTime, planSpare = 15 * time.Second, 11 * time.Second
 	// rolloutPages are enough for the users, the groups and the connection source of a small
 	// directory.
 	rolloutPages = 4
@@ -201,7 +203,7 @@ type redirect struct {
 // planJob reads a job that plans.
 func (a API) planJob(ctx context.Context, id string) (store.Job, error) {
 	job, err := a.Store.Job(ctx, id)
-	if err == nil && job.Kind != store.Plan {
+	if err == nil && !job.Kind.Plans() {
 		err = fault.New(fault.NotFound, "admin.plan", "the job "+id+" plans nothing")
 	}
 	if err != nil {
@@ -291,8 +293,8 @@ func (a API) work(ctx context.Context, id directory.ID, begun *planning.Plan) (a
 		if begun.Tasks.Seen() > mostPlanned {
 			return all, false, nil
 		}
-		if err := ctx.Err(); err != nil {
-			return all, false, err
+		if !deadline.Allows(ctx, planSpare) {
+			return all, false, ctx.Err()
 		}
 		actions, _, err := begun.Work(ctx)
 		if err != nil {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,9 +22,9 @@ func (a API) describe(ctx context.Context, dir directory.Directory, since time.T
 	var tenant directory.Tenant
 	var err error
 	if since.IsZero() {
-		tenant, err = a.Clients.Describe(ctx, dir.Tenant)
+		tenant, err = a.Clients.Describe(ctx, dir.SignInTenant())
 	} else {
-		tenant, err = a.Clients.Prove(ctx, dir.Tenant, since)
+		tenant, err = a.Clients.Prove(ctx, dir.SignInTenant(), since)
 	}
 	if err == nil {
 		return dir.Described(tenant), nil
@@ -43,6 +44,7 @@ func refusedBy(ctx context.Context, dir directory.Directory, err error) (directo
 	if dir.Reason == "" {
 		dir.Reason = directory.PendingConsent
 	}
+	dir = dir.Refused(dir.Reason, time.Now().UTC())
 	if dir.Message == "" {
 		dir.Message = "the tenant does not let the application in: give admin consent (POST …/authorize gives the address)"
 	}
@@ -59,6 +61,59 @@ func mustExist(refusal error) error {
 		return &fault.Error{Op: "admin.create directory", Kind: fault.Invalid, Reason: f.Reason, Message: f.Message, Err: refusal}
 	}
 	return nil
+}
+
+// called is a directory whose tenant a request names in another way. As at the callback of
+// consent, the tenant itself stays: accounts, groups and links are in it. Only a directory
+// whose tenant was never read has none of them, and may get another one.
+func (a API) called(ctx context.Context, dir directory.Directory, name directory.TenantID) (directory.Directory, error) {
+	const op = "admin.name tenant"
+	refuse := func(kind fault.Kind, message string) (directory.Directory, error) {
+		return dir, &fault.Error{Op: op, Kind: kind, Subject: "tenantId", Message: message}
+	}
+	own := dir.TenantObject
+	switch {
+	case !tenantPattern.MatchString(string(name)):
+		return refuse(fault.Invalid, tenantSays)
+	case strings.EqualFold(string(name), string(dir.Tenant)), strings.EqualFold(string(name), string(own)):
+		dir.Tenant = name
+		return dir, nil
+	case own == "":
+		dir.Tenant, dir.Granted = name, nil
+		return dir, nil
+	case guidForm.MatchString(string(name)) && guidForm.MatchString(string(own)):
+		return refuse(fault.Conflict, ofAnotherTenant(dir, name, name))
+	}
+	tenant, err := a.Clients.Describe(ctx, name)
+	f := fault.Of(err)
+	switch {
+	case err == nil && strings.EqualFold(string(tenant.ID), string(own)):
+		dir.Tenant = name
+		return dir, nil
+	case err == nil:
+		return refuse(fault.Conflict, ofAnotherTenant(dir, name, tenant.ID))
+	case f.Reason == directory.TenantNotFound:
+		return refuse(fault.Invalid, f.Message)
+	case f.Kind == fault.Transient, f.Kind == fault.Throttled:
+		return refuse(f.Kind, fmt.Sprintf("it could not be read whether %s is the tenant of %s, so nothing was changed: try again (%s)", name, dir.Name, f.Message))
+	default:
+		return refuse(fault.Conflict, fmt.Sprintf("%s does not let the application in, so it cannot be read whether it is the tenant of %s, %s; nothing was changed. %s", name, dir.Name, own, makeAnother))
+	}
+}
+
+// tenantSays is what the name of a tenant must be.
+const tenantSays = "tenantId must be the GUID of a tenant or one of its domains"
+
+// makeAnother says what to do instead of moving a directory.
+const makeAnother = "For another tenant create another directory (POST /v1/directories), and deactivate this one when nobody needs it any more"
+
+// ofAnotherTenant says that a name is that of another tenant than that of a directory.
+func ofAnotherTenant(dir directory.Directory, name, tenant directory.TenantID) string {
+	is := string(name) + " is another tenant"
+	if name != tenant {
+		is = string(name) + " is a domain of another tenant, " + string(tenant)
+	}
+	return fmt.Sprintf("%s: the accounts and groups of %s are in the tenant %s, so nothing was changed. %s", is, dir.Name, dir.TenantObject, makeAnother)
 }
 
 // mustBeVerified refuses settings that list a domain which the tenant has not verified:

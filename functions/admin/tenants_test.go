@@ -314,3 +314,86 @@ func TestTasksGoToAllDirectoriesOfATenant(t *testing.T) {
 		}
 	}
 }
+
+// A directory stays in its tenant, whatever a request names: only its names of that tenant may
+// be given. Nothing of a refused change is kept.
+func TestADirectoryStaysInItsTenant(t *testing.T) {
+	const instead = "create another directory"
+	for name, tc := range map[string]struct {
+		tenant string
+		tells  error // of the tenant that is named
+		status int
+		words  []string
+		kept   string
+	}{
+		"by another of its domains":  {"corp.example", nil, 200, nil, "corp.example"},
+		"by its id":                  {strings.ToUpper(tenant), nil, 200, nil, strings.ToUpper(tenant)},
+		"the id of another":          {fabrika, nil, 409, []string{fabrika, tenant, instead}, ""},
+		"a domain of another":        {"apart.example", nil, 409, []string{"apart.example", "apart", tenant, instead}, ""},
+		"one that does not exist":    {"nobody.example", &fault.Error{Kind: fault.Unauthorized, Reason: directory.TenantNotFound, Message: "there is no such tenant"}, 422, []string{"no such tenant"}, ""},
+		"one that lets nobody in":    {"closed.example", &fault.Error{Kind: fault.Unauthorized, Reason: directory.PendingConsent, Message: "no consent"}, 409, []string{"closed.example", tenant, instead}, ""},
+		"one that cannot be read":    {"slow.example", fault.New(fault.Transient, "test", "no answer"), 503, []string{"try again"}, ""},
+		"the name of all tenants":    {"common", nil, 422, []string{"GUID of a tenant or one of its domains"}, ""},
+		"a domain that moved there":  {"contoso.example", nil, 409, []string{"contoso.example", fabrika, instead}, ""},
+		"one of nothing, with typos": {"contoso example", nil, 422, []string{"GUID of a tenant or one of its domains"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			id := f.directory("{}")
+			f.outside.tenants = otherTenants()
+			f.outside.tenants["contoso.example"] = f.outside.tenants[fabrika]
+			if tc.tells != nil {
+				f.outside.refusals = map[directory.TenantID]error{directory.TenantID(tc.tenant): tc.tells}
+			}
+			for _, query := range []string{"?dryRun=true", ""} {
+				status, got := f.call("PATCH", "/v1/directories/"+id+query, fmt.Sprintf(`{"name":"New","tenantId":%q}`, tc.tenant))
+				if tc.status != 200 {
+					mustSay(t, status, got, tc.status, "body.tenantId", tc.words...)
+				} else if status != 200 {
+					t.Errorf("got %d %v, want 200", status, got)
+				}
+			}
+			_, got := f.call("GET", "/v1/directories/"+id, "")
+			want := map[string]any{"name": "Contoso", "tenantId": tenant}
+			if tc.kept != "" {
+				want = map[string]any{"name": "New", "tenantId": tc.kept}
+			}
+			if got["name"] != want["name"] || got["tenantId"] != want["tenantId"] || got["tenantObjectId"] != tenant {
+				t.Errorf("the directory is %v with the tenant %v (%v), want %v with %v (%s)", got["name"], got["tenantId"], got["tenantObjectId"], want["name"], want["tenantId"], tenant)
+			}
+		})
+	}
+}
+
+// A directory whose tenant never let the application in has nothing in it: a wrong tenant is
+// corrected.
+func TestAWrongTenantIsCorrected(t *testing.T) {
+	f := newFixture(t)
+	f.outside.tenants = otherTenants()
+	f.outside.refusals = map[directory.TenantID]error{"typo.example": &fault.Error{Kind: fault.Unauthorized, Reason: directory.PendingConsent, Message: "no consent"},
+		"nobody.example": &fault.Error{Kind: fault.Unauthorized, Reason: directory.TenantNotFound, Message: "there is no such tenant"}}
+	status, created := f.create("Apart", organization, "typo.example", "{}")
+	if status != 201 || created["status"] != "pending_authorization" {
+		t.Fatalf("got %d %v, want 201 and a directory that waits", status, created)
+	}
+	path := "/v1/directories/" + idOf(created)
+	status, problem := f.call("PATCH", path, `{"tenantId":"nobody.example"}`)
+	mustSay(t, status, problem, 422, "body.tenantId", "there is no such tenant")
+	if status, got := f.call("PATCH", path, `{"tenantId":"apart.example"}`); status != 200 || got["status"] != "active" || got["tenantObjectId"] != "apart" {
+		t.Errorf("got %d %v, want 200 and an active directory of apart", status, got)
+	}
+}
+
+// A domain by which a directory names its tenant may move to another one: the directory goes on
+// in the tenant that it has.
+func TestADomainThatMovedLeadsNowhere(t *testing.T) {
+	f := newFixture(t)
+	f.outside.tenants = otherTenants()
+	_, created := f.create("Apart", organization, "apart.example", "{}")
+	f.outside.tenants["mainland.example"] = f.outside.tenants["apart.example"]
+	f.outside.tenants["apart.example"] = directory.Tenant{ID: "stranger", VerifiedDomains: []string{"apart.example"}}
+	status, got := f.call("PATCH", "/v1/directories/"+idOf(created), `{"name":"Still"}`)
+	if status != 200 || got["tenantObjectId"] != "apart" || got["status"] != "active" {
+		t.Errorf("got %d %v, want 200 and an active directory of apart", status, got)
+	}
+}

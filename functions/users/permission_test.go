@@ -1,6 +1,7 @@
 package users_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,4 +57,40 @@ func TestAMissingPermissionOfOneAttribute(t *testing.T) {
 			t.Errorf("once it may: %+v, %+v, want mobilePhone \"1\", Reason %v", link, account, directory.SuspendedReason)
 		}
 	})
+}
+
+// What the tenant granted is known as it is from the first refusal on, and not as it was when
+// somebody last looked: a permission that was taken away, and a consent that was.
+func TestWhatTheTenantGrantedIsKnownOnceItIsRefused(t *testing.T) {
+	const taken = "User.ReadUpdate.All"
+	rest := []string{"User.EnableDisableAccount.All", "User.Read.All", "User.Create", "Organization.Read.All"}
+	for name, tc := range map[string]struct {
+		loses func(*fixture)
+		left  []string
+	}{
+		"a permission": {func(f *fixture) { f.roles(rest...) }, rest},
+		"the consent":  {func(f *fixture) { f.consent(false) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				dir := f.record()
+				dir.Granted = &directory.Granted{At: time.Now().UTC(), Permissions: append([]string{taken}, rest...)}
+				_, err := f.store.PutDirectory(t.Context(), dir)
+				f.must(err)
+				time.Sleep(time.Second)
+				ann := f.person("ann")
+				f.run(ann)
+				tc.loses(f)
+				f.update(ann, jumpcloudtest.Fields{"jobTitle": "Lead"})
+				f.run(ann)
+				granted := f.record().Granted
+				slices.Sort(granted.Permissions)
+				want := slices.Sorted(slices.Values(tc.left))
+				if !slices.Equal(granted.Permissions, want) {
+					t.Errorf("granted is %v, want %v", granted.Permissions, want)
+				}
+			})
+		})
+	}
 }

@@ -129,7 +129,7 @@ func (m *Machine) imports(outside *clients.Set) (api.Handler, error) {
 func (m *Machine) admin(outside *clients.Set) (api.Handler, error) {
 	return admin.New(admin.API{
 		Store: m.Store, Clients: admin.Through(outside), Lanes: m.Queues.Lanes(), Changes: m.Queues[wiring.Changes],
-		Resyncs: m.parts(outside).Starter(), Results: m.results, ResyncEvery: m.Config.every(resyncVariable), CatchUpEvery: m.Config.every(catchUpVariable),
+		Resyncs: m.parts(outside).Starter(), Results: m.results, Metrics: m.Metrics, ResyncEvery: m.Config.every(resyncVariable), CatchUpEvery: m.Config.every(catchUpVariable),
 		Auth: api.TokenAuth(m.secrets.AdminToken), Secrets: m.secrets, Entra: m.entraCredential(), Address: m.PublicURL(),
 	})
 }

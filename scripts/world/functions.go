@@ -39,7 +39,7 @@ func (w *World) serveAPI() http.Handler {
 	handler, err := admin.New(admin.API{
 		Store: store.New(p.Table), Clients: admin.Through(w.ClientsThrough(p.Transport)), Lanes: p.Queues.Lanes(), Changes: p.Queues[wiring.Changes],
 		Resyncs: resync.Starter{Store: store.New(p.Table), Jobs: p.Queues[wiring.Resync]},
-		Auth:    api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{}, Results: w.delivery().Results, Address: "https://" + productHost,
+		Auth:    api.TokenAuth(func(context.Context) (string, error) { return apiToken, nil }), Secrets: secrets{}, Metrics: w.Metrics, Results: w.delivery().Results, Address: "https://" + productHost,
 	})
 	w.Must(err)
 	return w.host.HTTP(host.Function{Name: "admin", Timeout: wiring.AdminTimeout, Handler: handler.Handle})

@@ -89,7 +89,7 @@ func (c *crashing) call(method, path, body string) (status int, answer map[strin
 	secrets, err := secretfile.Open(filepath.Join(c.t.TempDir(), "secrets.json"), secretfile.Environment{AdminToken: token})
 	c.Must(err)
 	handler, err := admin.New(admin.API{Store: c.Store, Clients: admin.Through(c.Clients()), Lanes: c.Queues.Lanes(), Changes: c.Queues[wiring.Changes], Resyncs: resync.Starter{Store: c.Store, Jobs: c.Queues[wiring.Resync]},
-		Auth: api.TokenAuth(secrets.AdminToken), Secrets: secrets, Results: &resultstest.Memory{}})
+		Auth: api.TokenAuth(secrets.AdminToken), Secrets: secrets, Results: &resultstest.Memory{}, Metrics: &metric.Memory{}})
 	c.Must(err)
 	path, query, _ := strings.Cut(path, "?")
 	request := events.APIGatewayV2HTTPRequest{RawPath: path, RawQueryString: query, Body: body, Headers: map[string]string{"authorization": "Bearer " + token, "host": "localhost", "content-type": "application/json"}}

@@ -80,7 +80,7 @@ func TestWhatIsNotJSONIsFound(t *testing.T) {
 	}
 	two := send("POST", "/v1/directories", `{"kind":"small"}`)
 	for _, field := range []string{"name", "organizationId"} {
-		mustSay(t, two, 422, "body", "the field "+field+" is missing")
+		mustSay(t, two, 422, "body."+field, "the field "+field+" is missing")
 	}
 	mustSay(t, send("POST", "/v1/directories", `{"name":"A","organizationId":"x","kind":"canary"}`), 422, "body.kind", "kind is something else: it must be one of small, large")
 	mustSay(t, send("PATCH", "/v1/directories/"+id, `{"name":null}`), 422, "body.name", "name cannot be removed")

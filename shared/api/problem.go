@@ -51,10 +51,24 @@ func inOurWords(_ huma.Context, _ string, answer any) (any, error) {
 		return answer, nil
 	}
 	for _, detail := range bounded(problem).Errors {
-		detail.Message = short(said(detail), longestText)
+		says, missing := said(detail), missingField(detail)
+		detail.Message = short(says, longestText)
 		detail.Value = shownAlone(detail)
+		if missing != "" {
+			detail.Location += "." + missing
+		}
 	}
 	return problem, nil
+}
+
+// missingField is the field that a detail says is missing; "" if it says something else. The
+// library names only the object that has not got it.
+func missingField(detail *huma.ErrorDetail) string {
+	name, is := strings.CutPrefix(detail.Message, "expected required property ")
+	if !is {
+		return ""
+	}
+	return strings.TrimSuffix(name, " to be present")
 }
 
 // shownAlone returns the value of a detail if it comes from the path or the query,
@@ -86,8 +100,8 @@ func said(detail *huma.ErrorDetail) string {
 		return unknownField(detail.Location)
 	case !is:
 		return detail.Message
-	case strings.HasPrefix(want, "required property "):
-		return "the field " + strings.TrimSuffix(strings.TrimPrefix(want, "required property "), " to be present") + " is missing"
+	case missingField(detail) != "":
+		return "the field " + missingField(detail) + " is missing"
 	case strings.HasPrefix(want, "value to be one of "):
 		wanted := strings.ReplaceAll(strings.Trim(strings.TrimPrefix(want, "value to be one of "), `"`), ", <nil>", "")
 		return fmt.Sprintf("%s is %s: it must be one of %s", field, shownValue(detail), wanted)

@@ -91,7 +91,7 @@ func (r *run) readExcluded(ctx context.Context) error {
 // clear reads accounts and clears their immutable ids, as actions that are recorded before and
 // completed after.
 func (r *run) clear(ctx context.Context, links []directory.Link) error {
-	entra, err := r.Clients.Entra(ctx, r.dir.Tenant)
+	entra, err := r.Clients.Entra(ctx, r.dir.SignInTenant())
 	if err != nil {
 		return err
 	}

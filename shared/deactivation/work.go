@@ -281,6 +281,9 @@ func (r *run) forgetGroups(ctx context.Context) (ended bool, err error) {
 func (r *run) forgetRest(ctx context.Context) (ended bool, err error) {
 	open, err := r.Store.OpenJobOf(ctx, r.dir.ID, store.Resync)
 	if fault.Is(err, fault.NotFound) {
+		open, err = r.Store.OpenJobOf(ctx, r.dir.ID, store.Change)
+	}
+	if fault.Is(err, fault.NotFound) {
 		return r.Store.ForgetRest(ctx, r.dir, r.place.Again)
 	}
 	if err != nil {

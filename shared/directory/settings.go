@@ -68,6 +68,16 @@ func (d Directory) KnownTenant() Tenant {
 	return Tenant{ID: d.TenantObject, VerifiedDomains: d.VerifiedDomains, FederatedDomains: d.FederatedDomains, InitialDomain: d.InitialDomain}
 }
 
+// SignInTenant is the tenant where the application signs in for this directory: by its object
+// id, once that is known. A domain by which an administrator named it may have moved to another
+// tenant since, where accounts of this directory's users are not.
+func (d Directory) SignInTenant() TenantID {
+	if d.TenantObject != "" {
+		return d.TenantObject
+	}
+	return d.Tenant
+}
+
 // SameTenant reports whether two directories are on one tenant, as far as is
 // known.
 func (d Directory) SameTenant(other Directory) bool {

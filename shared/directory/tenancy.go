@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/shared/fault"
 )
@@ -65,6 +66,16 @@ func (d Directory) Described(t Tenant) Directory {
 func (d Directory) Allowed(t Tenant) Directory {
 	if t.Granted != nil && (d.Granted == nil || t.Granted.At.After(d.Granted.At)) {
 		d.Granted = t.Granted
+	}
+	return d
+}
+
+// Refused is the directory after its tenant refused the application's sign-in for a reason: one
+// that does not know the application grants it nothing. What another reason leaves of the
+// permissions is not known.
+func (d Directory) Refused(reason Reason, now time.Time) Directory {
+	if reason == NotConsented && d.Granted != nil && len(d.Granted.Permissions) > 0 {
+		d.Granted = &Granted{At: now, Permissions: []string{}}
 	}
 	return d
 }

@@ -87,7 +87,7 @@ func (p Parts) open(ctx context.Context, id directory.ID) (side, error) {
 		return side{}, err
 	}
 	s := side{directory: d}
-	if s.entra, err = p.Clients.Accounts(ctx, d.Tenant); err != nil {
+	if s.entra, err = p.Clients.Accounts(ctx, d.SignInTenant()); err != nil {
 		return s, err
 	}
 	s.jumpcloud, err = p.Clients.People(ctx, d.Organization)

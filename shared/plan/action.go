@@ -109,6 +109,8 @@ type Cause struct {
 	// Many says that the cause concerns many users or groups: its tasks wait in the bulk
 	// lanes, and its writes leave a part of the quota to urgent ones.
 	Many bool `json:"many,omitempty"`
+	// Announced says that those who are to lose access by it were announced to the guard before.
+	Announced bool `json:"announced,omitempty"`
 	// By is who requested it, if that is to be kept with what was done.
 	By string `json:"by,omitempty"`
 }

@@ -95,6 +95,15 @@ func (d Decision) TakesAccess() *Action {
 	return nil
 }
 
+// MayTake reports whether an action that is to be sent disables an account, or takes people out of
+// a group.
+func (a Action) MayTake() bool {
+	if a.Status == Failed || a.Status == Undecided {
+		return false
+	}
+	return a.Type == RemoveMembers || a.Type == DeleteGroup || (Decision{Actions: []Action{a}}).TakesAccess() != nil
+}
+
 // Withheld are the actions of a decision that are done although the account stays open: an
 // account that is only taken over with that is not taken over. Nothing that follows the
 // disabling of an account is among them.

@@ -47,7 +47,7 @@ func (s Users) checkDomains(ctx context.Context, id directory.ID) error {
 	if err != nil || len(watches) == 0 {
 		return err
 	}
-	entra, err := s.Clients.Entra(ctx, dir.Tenant)
+	entra, err := s.Clients.Entra(ctx, dir.SignInTenant())
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (b *groupBatch) authorize(ctx context.Context, groups []*group) {
 		}
 	}
 	if err == nil {
-		b.entra, err = b.Clients.Entra(ctx, b.dir.Tenant)
+		b.entra, err = b.Clients.Entra(ctx, b.dir.SignInTenant())
 	}
 	if err != nil {
 		b.failEach(ctx, groups, err)

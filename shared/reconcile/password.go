@@ -208,7 +208,7 @@ func (b *passwordWork) makeReady(ctx context.Context, p *password) error {
 		return why
 	}
 	p.ready.link = link
-	if p.ready.entra, err = b.Clients.Entra(ctx, records.Directory.Tenant); err != nil {
+	if p.ready.entra, err = b.Clients.Entra(ctx, records.Directory.SignInTenant()); err != nil {
 		return err
 	}
 	accounts, err := b.excludedAccounts(ctx, p.ready.entra, p.directory, records.Excluded.UPNs, asOf(false, plan.Cause{}))

@@ -167,7 +167,7 @@ func (p probing) checkPart(ctx, looking context.Context, dir directory.Directory
 	if s.Reason == directory.JumpCloudRefused {
 		return p.checkRight(ctx, looking, dir, s)
 	}
-	tenant, rights, err := p.probeEntra(looking, dir.Tenant, s.Scope)
+	tenant, rights, err := p.probeEntra(looking, dir.SignInTenant(), s.Scope)
 	same := s.Scope == directory.OfPart && rights == s.Rights && time.Since(s.Since) < partlyFor
 	if err != nil || same {
 		p.isStill(ctx, dir, s)
@@ -225,7 +225,7 @@ func (p probing) checkKey(ctx, looking context.Context, dir directory.Directory)
 // checkTenant looks whether the tenant lets the application in again, or at last. Then a
 // directory that was never active becomes so.
 func (p probing) checkTenant(ctx, looking context.Context, dir directory.Directory) error {
-	tenant, _, err := p.probeEntra(looking, dir.Tenant, directory.Everything)
+	tenant, _, err := p.probeEntra(looking, dir.SignInTenant(), directory.Everything)
 	f := fault.Of(err)
 	switch {
 	case err == nil:
@@ -245,7 +245,7 @@ func (p probing) checkTenant(ctx, looking context.Context, dir directory.Directo
 			s := *now.Suspended
 			s.Reason, s.Message = reasonOf(f), sentenceOf(f)
 			now.Suspended = &s
-			return now, true
+			return now.Refused(s.Reason, time.Now().UTC()), true
 		})
 	default:
 		p.isStill(ctx, dir, *dir.Suspended)

@@ -47,6 +47,10 @@ func (r Rollout) Send(ctx context.Context, id directory.ID, only store.Selection
 	if err != nil || left.Version == 0 {
 		return 0, err == nil, err
 	}
+	if waits, err := r.waits(ctx, left); err != nil || waits {
+		return 0, false, err
+	}
+	left.Awaits = ""
 	for n := 0; left.Stage != store.RolledOut; n++ {
 		if n > 0 && n == pages || !deadline.Allows(ctx, rolloutLimit) {
 			return left.Sent, false, r.keep(ctx, left)
@@ -64,6 +68,28 @@ func (r Rollout) Send(ctx context.Context, id directory.ID, only store.Selection
 		}
 	}
 	return left.Sent, true, r.Store.EndRollout(ctx, left)
+}
+
+// Waits reports whether what is left for a directory and a selection waits for a job.
+func (r Rollout) Waits(ctx context.Context, id directory.ID, only store.Selection) (bool, error) {
+	left, err := r.Store.Rollout(ctx, id, only)
+	if err != nil {
+		return false, err
+	}
+	return r.waits(ctx, left)
+}
+
+// waits reports whether a rollout waits for a job. One that has ended, or that nobody began, is
+// waited for no more.
+func (r Rollout) waits(ctx context.Context, left store.Rollout) (bool, error) {
+	if left.Awaits == "" {
+		return false, nil
+	}
+	job, err := r.Store.Job(ctx, left.Awaits)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return !job.Status.Ended(), err
 }
 
 // keep keeps the place, also if the time is over.

@@ -73,13 +73,13 @@ func (p Parts) recognise(ctx context.Context, dir directory.Directory, scope dir
 	}
 	looking, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	s := p.confirm(looking, now, scope, f)
+	s, tenant := p.confirm(looking, now, scope, f)
 	if s == nil {
 		return nil
 	}
 	keeping, stop := deadline.ForRecords(ctx, recordLimit)
 	defer stop()
-	kept, err := p.suspend(keeping, dir.ID, *s)
+	kept, err := p.suspend(keeping, dir.ID, *s, tenant)
 	if err != nil {
 		zerolog.Ctx(ctx).Error().Err(err).Str("directory", string(dir.ID)).Str("reason", string(s.Reason)).Msg("the directory could not be suspended")
 		return nil
@@ -91,45 +91,46 @@ func (p Parts) recognise(ctx context.Context, dir directory.Directory, scope dir
 }
 
 // confirm looks once more whether a refusal concerns everybody, with fresh credentials. It
-// returns nil if it does not, or if that cannot be known now.
-func (p Parts) confirm(ctx context.Context, dir directory.Directory, scope directory.Scope, f *fault.Error) *directory.Suspension {
-	s := &directory.Suspension{Reason: reasonOf(f), Message: sentenceOf(f), Scope: directory.Everything, Since: time.Now().UTC()}
+// returns nil if it does not, or if that cannot be known now. What the tenant allows is in
+// tenant, if it was asked.
+func (p Parts) confirm(ctx context.Context, dir directory.Directory, scope directory.Scope, f *fault.Error) (s *directory.Suspension, tenant directory.Tenant) {
+	s = &directory.Suspension{Reason: reasonOf(f), Message: sentenceOf(f), Scope: directory.Everything, Since: time.Now().UTC()}
 	switch {
 	case s.Reason == directory.JumpCloudRefused:
 		refused := p.probeJumpCloud(ctx, dir.Organization)
 		if refused == nil {
-			return p.confirmRight(ctx, dir, scope, f, *s)
+			return p.confirmRight(ctx, dir, scope, f, *s), tenant
 		}
 		if !isRefusal(refused) {
-			return nil
+			return nil, tenant
 		}
 		s.Message = sentenceOf(fault.Of(jumpCloudTrouble(refused)))
-		return s
+		return s, tenant
 	case dir.TenantObject == "":
-		return s
+		return s, tenant
 	}
 	look := directory.Everything
 	if s.Reason == directory.PermissionMissing {
 		look = scope
 	}
-	_, rights, err := p.probeEntra(ctx, dir.Tenant, look)
+	tenant, rights, err := p.probeEntra(ctx, dir.SignInTenant(), look)
 	missing := fault.Is(err, fault.Unauthorized) && permissionMissing(fault.Of(err))
 	switch {
 	case fault.Is(err, fault.Unauthorized) && !missing:
 		s.Reason, s.Message = reasonOf(fault.Of(err)), sentenceOf(fault.Of(err))
 		if !directory.Suspends(s.Reason) {
-			return nil
+			return nil, tenant
 		}
 	case s.Reason != directory.PermissionMissing:
-		return nil // the credentials work
+		return nil, tenant // the credentials work
 	case missing:
 		s.Scope, s.Message, s.Rights = scope, sentenceOf(fault.Of(err)), rights
 	case err == nil:
 		s.Scope, s.Rights = directory.OfPart, rights
 	default:
-		return nil
+		return nil, tenant
 	}
-	return s
+	return s, tenant
 }
 
 // confirmRight looks once more whether the key, which works, lacks the right for what was
@@ -200,7 +201,7 @@ func (p Parts) suspendSiblings(ctx context.Context, dir directory.Directory, s d
 	all, err := p.Store.DirectoriesOf(ctx, dir.Organization)
 	for _, other := range all {
 		if other.ID != dir.ID && err == nil {
-			_, err = p.suspend(ctx, other.ID, s)
+			_, err = p.suspend(ctx, other.ID, s, directory.Tenant{})
 		}
 	}
 	if err != nil {
@@ -209,8 +210,9 @@ func (p Parts) suspendSiblings(ctx context.Context, dir directory.Directory, s d
 }
 
 // suspend stores a suspension, unless the directory has one, and returns the one that
-// counts. The first probe is sent before, so that none is missing if the process dies.
-func (p Parts) suspend(ctx context.Context, id directory.ID, s directory.Suspension) (kept directory.Suspension, err error) {
+// counts. The first probe is sent before, so that none is missing if the process dies. With it
+// it stores what the tenant allows the application, if that is known.
+func (p Parts) suspend(ctx context.Context, id directory.ID, s directory.Suspension, tenant directory.Tenant) (kept directory.Suspension, err error) {
 	next := time.Now().UTC().Add(directory.ProbeEvery)
 	if err := Enqueue(ctx, p.Lanes.UsersLive, Probe(id, next)); err != nil {
 		return s, err
@@ -226,7 +228,7 @@ func (p Parts) suspend(ctx context.Context, id directory.ID, s directory.Suspens
 			return nil
 		}
 		kept, began = s, true
-		_, err = p.Store.PutDirectory(ctx, dir.Suspend(s, next))
+		_, err = p.Store.PutDirectory(ctx, dir.Allowed(tenant).Refused(s.Reason, s.Since).Suspend(s, next))
 		return err
 	})
 	if began && err == nil {

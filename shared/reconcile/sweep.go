@@ -161,8 +161,13 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		if !deadline.Allows(ctx, sweepLimit) {
 			break
 		}
+		rollout := Rollout{Store: s.Store, Users: s.Users, Groups: s.Groups}
+		if waits, err := rollout.Waits(ctx, id, only); err != nil || waits {
+			failed = append(failed, err)
+			continue
+		}
 		found[store.UnfinishedRollout]++
-		_, _, err := Rollout{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, id, only, sweepPages)
+		_, _, err := rollout.Send(ctx, id, only, sweepPages)
 		failed = append(failed, err)
 	}
 	for _, hold := range holds {

@@ -58,8 +58,8 @@ func (u *user) bySettings() bool {
 	return u.cause.Type == SettingsCause && action != nil && (action.Reason == directory.Locked || action.Reason == directory.PasswordExpired)
 }
 
-// collect ends the first attempts on users who are to be suspended because of changed settings:
-// each is noted, and asked about with all the others some time later.
+// collect ends the first attempts on users who are to be suspended because of changed settings,
+// unless these were announced: each is noted, and asked about with all the others some time later.
 func (b *userBatch) collect(ctx context.Context, users []*user) {
 	if b.dir.Settings.Guard.Off() {
 		return
@@ -69,7 +69,7 @@ func (b *userBatch) collect(ctx context.Context, users []*user) {
 		patience, life = plan.SecondRead, plannedLife
 	}
 	for _, u := range users {
-		if !u.bySettings() || !u.attempt.NotBefore.IsZero() || u.link.Status == directory.Held {
+		if !u.bySettings() || u.cause.Announced || !u.attempt.NotBefore.IsZero() || u.link.Status == directory.Held {
 			continue
 		}
 		about, now := b.about(u, store.UserSettings, ""), time.Now().UTC()

@@ -16,7 +16,7 @@ import (
 
 // openEntra finds the client of the tenant.
 func (b *userBatch) openEntra(ctx context.Context, users []*user) {
-	entra, err := b.Clients.Entra(ctx, b.dir.Tenant)
+	entra, err := b.Clients.Entra(ctx, b.dir.SignInTenant())
 	if err != nil {
 		b.failEach(ctx, users, err)
 		return

@@ -60,6 +60,28 @@ func (s Starter) PlanOf(ctx context.Context, id directory.ID, by, of string, beg
 	}
 	job := newJob(id, store.Plan, by)
 	job.Of = of
+	return s.begin(ctx, job, begun, s.Store.CreatePlan)
+}
+
+// NewChange is a job that plans settings that are about to be changed. The rollout that is
+// stored with them awaits it; [Starter.Change] begins it after that.
+func NewChange(id directory.ID, by, of string) store.Job {
+	job := newJob(id, store.Change, by)
+	job.Of = of
+	return job
+}
+
+// Change begins a job that plans changed settings, announces whom they take access from, and then
+// has them applied. begun has the rollout of the settings.
+func (s Starter) Change(ctx context.Context, job store.Job, begun *planning.Plan) (store.Job, error) {
+	if err := s.ready(ctx, job.Directory); err != nil {
+		return job, err
+	}
+	return s.begin(ctx, job, begun, s.Store.CreateChange)
+}
+
+// begin stores a job with what was begun of its plan.
+func (s Starter) begin(ctx context.Context, job store.Job, begun *planning.Plan, create func(context.Context, store.Job) (store.Job, error)) (store.Job, error) {
 	left, err := begun.Tasks.Take()
 	if err != nil {
 		return job, err
@@ -73,7 +95,7 @@ func (s Starter) PlanOf(ctx context.Context, id directory.ID, by, of string, beg
 		return job, fault.Wrap(err, fault.Internal, "resync.keep place")
 	}
 	job.Place = string(at)
-	if job, err = s.Store.CreatePlan(ctx, job); err == nil {
+	if job, err = create(ctx, job); err == nil {
 		s.announce(ctx, job)
 	}
 	return job, err
@@ -186,6 +208,10 @@ func (r *run) stepPlan(ctx context.Context) (wait time.Duration, over bool, err 
 	tasks, err := r.jobs.PlanTasks(ctx, r.job.ID, planTasks)
 	if err != nil {
 		return 0, false, err
+	}
+	if len(tasks) == 0 && r.job.Kind == store.Change {
+		r.enter(applyPhase, time.Now().UTC())
+		return 0, false, r.keep(ctx)
 	}
 	if len(tasks) == 0 {
 		return 0, true, r.endPlan(ctx)

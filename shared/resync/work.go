@@ -26,6 +26,8 @@ const (
 	recordTime = 5 * time.Second
 	// longestTrouble is how long a resync is tried again while no progress is possible.
 	longestTrouble = 24 * time.Hour
+	// longestChange is the same for the plan of changed settings, which wait for it.
+	longestChange = time.Hour
 	// patientTrouble is how long an invocation itself tries again; then the schedule does.
 	patientTrouble = 2 * time.Minute
 	// troubleWait is the wait after a failure when the outside system named none.
@@ -43,7 +45,7 @@ func New(p Parts) (Worker, error) { return Worker{p}, p.Check() }
 // Work works on a job until it has ended, until somebody else has it, or until the time of
 // the invocation is over: then it sends a message to go on. NotFound if there is no such job.
 func (w Worker) Work(ctx context.Context, id string) error {
-	r := run{Worker: w, jobs: w.Store}
+	r := run{Worker: w, jobs: w.Store, rollout: reconcile.Rollout{Store: w.Store, Users: w.Users, Groups: w.Groups}}
 	var err error
 	if r.job, err = w.Store.Job(ctx, id); err != nil {
 		return err
@@ -74,9 +76,10 @@ func (w Worker) Work(ctx context.Context, id string) error {
 // run is the work of one worker on one job, which it holds.
 type run struct {
 	Worker
-	jobs      *store.Store   // has the record of the job; a plan has an overlay of it as Store
-	planned   *planning.Plan // the present step of a plan; nil: it is a resync
-	step      store.PlanStep // what it has done so far
+	jobs      *store.Store      // has the record of the job; a plan has an overlay of it as Store
+	rollout   reconcile.Rollout // sends the tasks of changed settings, to the real lanes
+	planned   *planning.Plan    // the present step of a plan; nil: it is a resync
+	step      store.PlanStep    // what it has done so far
 	job       store.Job
 	place     place
 	dir       directory.Directory
@@ -100,7 +103,8 @@ const (
 	usersPhase    = "users"
 	membersPhase  = "members"
 	repairPhase   = "repair"
-	planPhase     = "plan" // instead of repair
+	planPhase     = "plan"  // instead of repair
+	applyPhase    = "apply" // after it, of changed settings
 )
 
 // place is where a job goes on.
@@ -200,7 +204,11 @@ func (r *run) Keep(ctx context.Context) error { return r.save(ctx) }
 func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err error) {
 	working, cancel := context.WithTimeout(ctx, longwork.StepTime)
 	defer cancel()
-	if r.job.Kind == store.Plan {
+	switch {
+	case r.job.Kind == store.Change && r.job.Phase == applyPhase:
+		r.planned, r.Store, r.Users, r.Groups = nil, r.jobs, r.rollout.Users, r.rollout.Groups
+		err = r.applyJournal(working)
+	case r.job.Kind.Plans():
 		working, cancel = context.WithTimeout(planning.Context(working), planStep)
 		defer cancel()
 		err = r.beginStep(working)
@@ -213,6 +221,9 @@ func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err erro
 	}
 	switch {
 	case errors.Is(err, errSuspended):
+		if r.job.Kind == store.Change { // the settings do not wait for it: their tasks do
+			return 0, true, r.end(ctx, store.JobFailed, "it was not planned whom the settings concern, because the directory is suspended: they are applied once it is not")
+		}
 		return 0, true, r.await(ctx, *suspension(r.dir))
 	case err != nil:
 		return r.trouble(ctx, fault.Of(err))
@@ -242,6 +253,8 @@ func (r *run) advance(ctx context.Context) (wait time.Duration, over bool, err e
 		ended, err = r.stepMembers(ctx)
 	case planPhase:
 		return r.stepPlan(ctx)
+	case applyPhase:
+		return r.stepApply(ctx)
 	default:
 		return r.stepRepair(ctx)
 	}
@@ -310,7 +323,7 @@ func (r *run) open(ctx context.Context) (err error) {
 		return errSuspended
 	}
 	if r.entra == nil {
-		if r.entra, err = r.Clients.Lists(ctx, r.dir.Tenant); err != nil {
+		if r.entra, err = r.Clients.Lists(ctx, r.dir.SignInTenant()); err != nil {
 			r.entra = nil
 			return err
 		}
@@ -349,6 +362,9 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 		said = fmt.Sprintf("%s failed (%s)", f.Op, f.Kind)
 	}
 	zerolog.Ctx(ctx).Warn().Err(f).Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Msg("a resync makes no progress")
+	if r.job.Kind == store.Change && now.Sub(r.job.TroubleSince) > longestChange {
+		return 0, true, r.end(ctx, store.JobFailed, "it could not be planned for an hour whom the settings concern, so they are applied without: "+said)
+	}
 	if now.Sub(r.job.TroubleSince) > longestTrouble {
 		return 0, true, r.end(ctx, store.JobFailed, "the resync was given up after a day without progress: "+said)
 	}
@@ -386,7 +402,7 @@ func (r *run) end(ctx context.Context, status store.JobStatus, message string) e
 	}
 	r.job = ended
 	took := r.job.EndedAt.Sub(r.job.StartedAt)
-	if r.job.Kind == store.Plan {
+	if r.job.Kind.Plans() {
 		r.sayPlanned(ctx, took)
 		return nil
 	}

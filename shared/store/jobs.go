@@ -8,6 +8,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 )
 
 // jobRetention is how long a job is kept after it was made, and jobFindingRetention how long
@@ -35,7 +36,12 @@ const (
 	Resync JobKind = "resync"
 	// Deactivation deletes what is known of a directory.
 	Deactivation JobKind = "deactivation"
+	// Change plans settings that were changed, and then has them applied.
+	Change JobKind = "change"
 )
+
+// Plans reports whether a job of the kind finds out what would be done.
+func (k JobKind) Plans() bool { return k == Plan || k == Change }
 
 // JobStatus is how far a job is.
 type JobStatus string
@@ -80,6 +86,12 @@ type Job struct {
 	// and those that would fail and the undecided by status.
 	Of      string         `json:"of,omitempty"`
 	Planned map[string]int `json:"planned,omitempty"`
+	// Effects are on whom changed settings have which effects; nil until that is planned.
+	// Announced says that those who are to lose access were announced to the guard then.
+	Effects   []plan.Affected `json:"effects,omitempty"`
+	Announced bool            `json:"announced,omitempty"`
+	// Holds are the holds in which they wait, with how many of them.
+	Holds map[string]int `json:"holds,omitempty"`
 	// Message says why the job waits, or how it ended; "" if there is nothing to say.
 	Message string `json:"message,omitempty"`
 	// Reason is the typed word for why the job waits, if there is one.
@@ -92,8 +104,8 @@ type Job struct {
 	Version int64 `json:"-"`
 }
 
-// OpenJob names a job that has not ended. A directory has at most one, and one that deactivates
-// it beside that: the other one ends then.
+// OpenJob names a job that has not ended. A directory has at most one, and beside that one that
+// plans changed settings, and one that deactivates it: the others end then.
 type OpenJob struct {
 	Directory directory.ID `json:"directoryId"`
 	Job       string       `json:"jobId"`
@@ -117,11 +129,11 @@ type LastJob struct {
 func jobKey(id string) Key { return Key{PK: join(jobPart, id), SK: jobPart} }
 
 // openJobsPK is the partition key of the jobs that have not ended, and openJobKey the key of
-// that of a directory. A deactivation is beside the other.
+// that of a directory. A deactivation and a change of settings are beside the other.
 var openJobsPK = join(jobPart, "open")
 
 func openJobKey(id directory.ID, kind JobKind) Key {
-	if kind == Deactivation {
+	if kind == Deactivation || kind == Change {
 		return Key{PK: openJobsPK, SK: join(string(id), string(kind))}
 	}
 	return Key{PK: openJobsPK, SK: string(id)}
@@ -223,8 +235,8 @@ func (s *Store) OpenJobs(ctx context.Context, limit int) ([]OpenJob, error) {
 	return open.Items, err
 }
 
-// OpenJobOf is the job that has not ended in a directory, or the one that deactivates it if
-// that is the kind; NotFound if there is none.
+// OpenJobOf is the job that has not ended in a directory, or the one that deactivates it or plans
+// its settings if that is the kind; NotFound if there is none.
 func (s *Store) OpenJobOf(ctx context.Context, id directory.ID, kind JobKind) (OpenJob, error) {
 	open, _, err := get[OpenJob](ctx, s, openJobKey(id, kind))
 	return open, err

@@ -240,6 +240,26 @@ func (s *Store) CreatePlan(ctx context.Context, j Job) (Job, error) {
 	return created, err
 }
 
+// CreateChange stores a job that plans changed settings, whose first step is in the journal. One
+// that is open already ends: the settings that it planned are not those of the directory any
+// more.
+func (s *Store) CreateChange(ctx context.Context, j Job) (Job, error) {
+	var created Job
+	err := Contended(ctx, func() error {
+		var err error
+		if created, err = s.CreateJob(ctx, j); err != nil || created.ID == j.ID {
+			return err
+		}
+		created.Status, created.EndedAt, created.Held, created.Place = JobFailed, time.Now().UTC(), Held{}, ""
+		created.Message = "the settings were changed again meanwhile: the job " + j.ID + " plans them as they are now"
+		if _, err := s.EndJob(ctx, created); err != nil && !fault.Is(err, fault.Changed) {
+			return err
+		}
+		return fault.New(fault.Changed, "store.create change", "")
+	})
+	return created, err
+}
+
 // Table is the table of the records: an overlay reads it.
 func (s *Store) Table() Table { return s.table }
 

@@ -20,6 +20,9 @@ type Rollout struct {
 	Only Selection `json:"only,omitzero"`
 	// Source says that the connection source is to be read too.
 	Source bool `json:"source,omitempty"`
+	// Awaits is a job: until it has ended nothing is sent, because it finds out first whom the
+	// settings concern, and announces it. "": there is none.
+	Awaits string `json:"awaits,omitempty"`
 	// Stage and Cursor are where the next page of tasks begins.
 	Stage  RolloutStage `json:"stage"`
 	Cursor string       `json:"cursor,omitempty"`
@@ -138,6 +141,20 @@ func (s *Store) KeepRollout(ctx context.Context, r Rollout) error {
 // EndRollout deletes a rollout of which all was sent, unless it began again meanwhile.
 func (s *Store) EndRollout(ctx context.Context, r Rollout) error {
 	return unlessChanged(s.table.Delete(ctx, rolloutKey(r.Directory, r.Only), IfVersion(r.Version)))
+}
+
+// ReleaseRollout has the rollout of a directory's settings go on that awaits a job; announced says
+// that those who are to lose access were announced to the guard. One that awaits another job, or
+// none, stays as it is.
+func (s *Store) ReleaseRollout(ctx context.Context, id directory.ID, job string, announced bool) error {
+	return Contended(ctx, func() error {
+		r, err := s.Rollout(ctx, id, Selection{})
+		if err != nil || r.Version == 0 || r.Awaits != job {
+			return err
+		}
+		r.Awaits, r.Cause.Announced = "", announced
+		return s.BeginRollout(ctx, r)
+	})
 }
 
 // unlessChanged is the error of a write that is not needed if another writer was faster.

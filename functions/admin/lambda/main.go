@@ -27,7 +27,7 @@ func main() {
 	}
 	handler, err := admin.New(admin.API{Store: records, Clients: admin.Through(outside), Lanes: env.Lanes(), Changes: env.Queue(lambdaenv.ChangesQueue),
 		Resyncs: resync.Starter{Store: records, Jobs: env.Queue(lambdaenv.ResyncQueue)}, ResyncEvery: env.Duration(lambdaenv.ResyncEvery), CatchUpEvery: env.Rate(lambdaenv.CatchUpEvery),
-		Results: s3results.OpenLinks(env.AWS, env.Variable(lambdaenv.ResultsBucket)), Auth: auth, Secrets: secrets, Entra: entra,
+		Results: s3results.OpenLinks(env.AWS, env.Variable(lambdaenv.ResultsBucket)), Metrics: env.Metrics(), Auth: auth, Secrets: secrets, Entra: entra,
 		Address: env.Variable(lambdaenv.APIURL)})
 	env.Start(handler.Handle, err)
 }
