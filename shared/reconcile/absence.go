@@ -209,8 +209,8 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 	return since, err
 }
 
-// plannedLife is how long a plan keeps whom it is to look at again, as the time from which they
-// count: it may take very long until all others were looked at.
+// plannedLife is how long a plan keeps whom it is to check again, as the time from which they
+// count: it may take very long until all others were checked.
 const plannedLife = 7 * 24 * time.Hour
 
 // judgeAtOnce is judge for a plan: the second read follows the first one, and the absence is

@@ -65,7 +65,7 @@ func (b *userBatch) collect(ctx context.Context, users []*user) {
 		return
 	}
 	patience, life := settingsPatience, time.Duration(0)
-	if b.Plans { // which looks at whoever waits when all others were looked at
+	if b.Plans { // which checks whoever waits when all others were checked
 		patience, life = plan.SecondRead, plannedLife
 	}
 	for _, u := range users {
