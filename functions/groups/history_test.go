@@ -78,8 +78,18 @@ type waiting struct {
 
 // playHistory plays random steps, then delivers what is left and compares.
 func playHistory(t *rapid.T, f *fixture) {
+	h := newHistory(t, f, "ann", "bob", "cat", "dan")
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		h.step()
+	}
+	h.end()
+	h.compare()
+}
+
+// newHistory begins a history of some people and three groups.
+func newHistory(t *rapid.T, f *fixture, names ...string) *history {
 	h := &history{fixture: f, t: t, byHand: map[string]bool{}}
-	for _, name := range []string{"ann", "bob", "cat", "dan"} {
+	for _, name := range names {
 		h.people = append(h.people, &person{id: f.person(name), name: name})
 	}
 	for i, name := range []string{"Sales", "Ops", "sales "} {
@@ -92,10 +102,11 @@ func playHistory(t *rapid.T, f *fixture) {
 	}
 	f.before = func(*http.Request) { h.meanwhile("before") }
 	f.after = func(*http.Request) { h.meanwhile("after") }
-	for range rapid.IntRange(1, 40).Draw(t, "steps") {
-		h.step()
-	}
-	h.end()
+	return h
+}
+
+// compare compares everything with the rules.
+func (h *history) compare() {
 	for _, g := range h.groups {
 		h.compareGroup(g)
 	}
