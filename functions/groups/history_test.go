@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -25,17 +24,14 @@ import (
 // empty and a task for all members of every group is done, Entra has the state that the
 // rules make from JumpCloud's final state.
 func TestEveryHistoryOfGroupsEndsInTheSameState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(timeless{t}, func(rt *rapid.T) {
-			f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
-			f.enter(someWorld(rt))
-			playHistory(rt, f)
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			f := newFixtureIn(t, localtest.Folder(t), t.Cleanup)
+			f.enter(someWorld(t))
+			playHistory(t, f)
 		})
 	})
 }
-
-// timeless hides the deadline of a test, because a bubble has its own time.
-type timeless struct{ testing.TB }
 
 // history is the state of one random run.
 type history struct {

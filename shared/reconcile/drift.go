@@ -97,11 +97,16 @@ func (d Drift) Accounts(ctx context.Context, dir directory.Directory, page []dir
 func usersAmong(dir directory.Directory, owners map[directory.EntraID]store.Owner) []directory.UserID {
 	var users []directory.UserID
 	for _, owner := range owners {
-		if owner.User != "" && owner.Organization == dir.Organization && slices.Contains(owner.Directories, dir.ID) {
+		if ownsHere(dir, owner) {
 			users = append(users, owner.User)
 		}
 	}
 	return users
+}
+
+// ownsHere reports whether an owner is a user who claimed an account by a directory.
+func ownsHere(dir directory.Directory, owner store.Owner) bool {
+	return owner.User != "" && owner.Organization == dir.Organization && slices.Contains(owner.Directories, dir.ID)
 }
 
 // MissingAccounts sends the tasks for users whose accounts a complete list does not show. The

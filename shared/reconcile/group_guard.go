@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"entrasync/shared/directory"
@@ -13,6 +14,8 @@ import (
 type groupGuard struct {
 	// held is the verdict by which somebody stays in the group; nil if nothing is held.
 	held *verdict
+	// holds are the ids of all holds in which the removal of somebody waits, or was rejected.
+	holds []string
 	// dropped is what waited of the group and does not any more, once the attempt concludes.
 	dropped []store.HeldItem
 }
@@ -47,6 +50,7 @@ func (b *groupBatch) guardGroup(ctx context.Context, g *group) error {
 		switch {
 		case v.hold != nil:
 			spared[items[i].Account] = true
+			g.guard.holds = append(g.guard.holds, v.hold.ID)
 			if g.guard.held == nil || g.guard.held.rejected() { // one that somebody can still decide is shown
 				g.guard.held = &v
 			}
@@ -59,40 +63,77 @@ func (b *groupBatch) guardGroup(ctx context.Context, g *group) error {
 }
 
 // takenOut are the people whom the actions on a group take out of it and whose accounts are
-// not disabled already, as what would wait of them.
+// not disabled already, as what would wait of them. The deletion of a group takes out whoever
+// is in it in Entra, not only whom entrasync made a member.
 func (b *groupBatch) takenOut(ctx context.Context, g *group) ([]store.HeldItem, error) {
-	members := g.plan.Members
-	if slices.ContainsFunc(g.todo, deletes) {
-		all, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
-		if err != nil {
-			return nil, err
-		}
-		members = nil
-		for _, m := range all {
-			members = append(members, plan.Member{Member: m})
-		}
-	}
-	of := map[directory.EntraID]directory.UserID{}
-	var applied []directory.EntraID
-	for _, m := range members {
-		if m.Applied != "" {
-			of[m.Applied], applied = m.User, append(applied, m.Applied)
-		}
-	}
-	var items []store.HeldItem
-	var users []directory.UserID
-	for _, action := range g.todo {
-		for _, account := range action.TakesOut(applied) {
-			items = append(items, store.HeldItem{User: of[account], Account: account, Group: g.attempt.Group, GroupName: g.plan.Name,
-				Action: action.Type, Reason: g.whyOut(action, of[account]), Cause: g.cause})
-			users = append(users, of[account])
-		}
-	}
-	if len(items) == 0 {
+	if !slices.ContainsFunc(g.todo, func(a plan.Action) bool { return deletes(a) || a.Type == plan.RemoveMembers }) {
 		return nil, nil
 	}
+	of, err := b.memberAccounts(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	everybody := slices.Collect(maps.Keys(of))
+	if g.plan.Present != nil {
+		everybody = slices.Collect(maps.Keys(g.plan.Present))
+	}
+	slices.Sort(everybody)
+	var items []store.HeldItem
+	for _, action := range g.todo {
+		for _, account := range action.TakesOut(everybody) {
+			items = append(items, store.HeldItem{User: of[account], Account: account, Group: g.attempt.Group, GroupName: g.plan.Name,
+				Action: action.Type, Reason: g.whyOut(action, of[account]), Cause: g.cause})
+		}
+	}
+	return b.withAccess(ctx, items)
+}
+
+// memberAccounts are the accounts in a group in Entra of those whom entrasync made members, and
+// whose they are.
+func (b *groupBatch) memberAccounts(ctx context.Context, g *group) (map[directory.EntraID]directory.UserID, error) {
+	of := map[directory.EntraID]directory.UserID{}
+	add := func(m directory.Member) {
+		if m.Applied != "" {
+			of[m.Applied] = m.User
+		}
+	}
+	if slices.ContainsFunc(g.todo, deletes) {
+		all, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+		for _, m := range all {
+			add(m)
+		}
+		return of, err
+	}
+	for _, m := range g.plan.Members {
+		add(m.Member)
+	}
+	return of, nil
+}
+
+// withAccess are those of some items whose people have accounts that are not disabled, with
+// their names. Whoever is a member by hand and has an account of ours is the same person there.
+func (b *groupBatch) withAccess(ctx context.Context, items []store.HeldItem) ([]store.HeldItem, error) {
+	var strangers []directory.EntraID
+	for _, item := range items {
+		if item.User == "" {
+			strangers = append(strangers, item.Account)
+		}
+	}
+	owners, err := b.Store.Owners(ctx, b.dir.TenantObject, strangers)
+	if err != nil {
+		return nil, err
+	}
+	var users []directory.UserID
+	for i := range items {
+		item := &items[i]
+		if owner := owners[item.Account]; item.User == "" && ownsHere(b.dir, owner) {
+			item.User = owner.User
+		}
+		if item.User != "" {
+			users = append(users, item.User)
+		}
+	}
 	links := map[directory.UserID]directory.Link{}
-	users = slices.DeleteFunc(users, func(id directory.UserID) bool { return id == "" })
 	if err := b.Store.EachLink(ctx, b.dir.ID, users, func(l directory.Link) { links[l.User] = l }); err != nil {
 		return nil, err
 	}
@@ -105,8 +146,8 @@ func (b *groupBatch) takenOut(ctx context.Context, g *group) ([]store.HeldItem, 
 	}), nil
 }
 
-// whyOut is why an action takes somebody out of the group; "" of an account that nobody in
-// JumpCloud is known to have.
+// whyOut is why an action takes somebody out of the group; "" of an account that entrasync did
+// not make a member.
 func (g *group) whyOut(action plan.Action, user directory.UserID) directory.Reason {
 	switch {
 	case action.Type == plan.DeleteGroup && !g.plan.Exists:
@@ -120,6 +161,12 @@ func (g *group) whyOut(action plan.Action, user directory.UserID) directory.Reas
 	}
 }
 
+// deletesUnderGuard reports whether the group in Entra is about to be deleted, and a guard asks
+// who is in it.
+func (b *groupBatch) deletesUnderGuard(g *group) bool {
+	return !b.dir.Settings.Guard.Off() && slices.ContainsFunc(g.plan.Decide().Actions, deletes)
+}
+
 // presentMembers counts who is in a group in Entra, as far as that is known.
 func (b *groupBatch) presentMembers(ctx context.Context, g *group) (int, error) {
 	if g.plan.Present != nil {
@@ -131,7 +178,7 @@ func (b *groupBatch) presentMembers(ctx context.Context, g *group) (int, error) 
 
 // findHeld finds what waits of a group and is not asked for any more: items are what is.
 func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldItem) error {
-	if g.link.Hold == "" && !g.attempt.Held {
+	if !g.mayBeHeld(&g.link.Standing, g.attempt.Held) {
 		return nil
 	}
 	known, err := b.Store.Guard(ctx, b.dir.ID, plan.Removals, "")
@@ -142,7 +189,7 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	for _, item := range items {
 		asked[item.About()] = true
 	}
-	holds := []string{g.link.Hold, known.Count.Open}
+	holds := append(slices.Clone(g.link.HeldIn), g.link.Hold, known.Count.Open)
 	if g.cause.Type == HeldCause {
 		holds = append(holds, g.cause.ID)
 	}
@@ -170,7 +217,8 @@ func (b *groupBatch) standHeld(ctx context.Context, g *group) error {
 	if err := b.dropHeld(ctx, g.guard.dropped); err != nil {
 		return err
 	}
-	g.link.Hold, g.link.HeldFor = "", ""
+	slices.Sort(g.guard.holds)
+	g.link.Hold, g.link.HeldFor, g.link.HeldIn = "", "", slices.Compact(g.guard.holds)
 	if g.guard.held != nil && g.withheld == nil {
 		holdLink(&g.link.Standing, *g.guard.held)
 	}

@@ -214,7 +214,7 @@ func (b *userBatch) sift(ctx context.Context, u *user, v verdict) error {
 
 // findHeld finds what waits of users who are not to lose access: it is not asked for any more.
 func (b *userBatch) findHeld(ctx context.Context, users []*user) error {
-	waiting, _ := apart(users, func(u *user) bool { return u.link.Hold != "" || u.attempt.Held })
+	waiting, _ := apart(users, func(u *user) bool { return u.mayBeHeld(&u.link.Standing, u.attempt.Held) })
 	if len(waiting) == 0 {
 		return nil
 	}

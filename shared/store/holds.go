@@ -95,12 +95,41 @@ func (i HeldItem) About() About { return About{i.Person(), i.Group} }
 // one kind of actions: in all, or as members of one group.
 type Counter struct {
 	People plan.Counted `json:"people,omitempty"`
+	// Members are those of them who were only taken out of groups: whether their accounts may
+	// be disabled, too, is a question of its own.
+	Members []string `json:"members,omitempty"`
 	// Open is the id of the hold of the kind that is open; "" if none is.
 	Open string `json:"open,omitempty"`
 	// Linked is how many linked users there were at least at a time.
 	Linked   int       `json:"linked,omitempty"`
 	LinkedAt time.Time `json:"linkedAt,omitzero"`
 	Version  int64     `json:"-"`
+}
+
+// Within is the counter with those who are still within a window at a time.
+func (c Counter) Within(window time.Duration, now time.Time) Counter {
+	c.People = c.People.Within(window, now)
+	c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(person string) bool { return !c.People.Has(person) })
+	return c
+}
+
+// Has reports whether a person is counted: as one who lost the access of the account, or as
+// one who lost anything.
+func (c Counter) Has(person string, account bool) bool {
+	return c.People.Has(person) && !(account && slices.Contains(c.Members, person))
+}
+
+// With is the counter with a person who loses the access of the account at a time, or is taken
+// out of a group.
+func (c Counter) With(now time.Time, person string, account bool) Counter {
+	switch known := c.People.Has(person); {
+	case account:
+		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(each string) bool { return each == person })
+	case !known:
+		c.Members = append(slices.Clone(c.Members), person)
+	}
+	c.People = c.People.With(now, person)
+	return c
 }
 
 // guardPK is the partition key of the records of a directory's guard.
