@@ -251,7 +251,7 @@ func (h *guardHistory) losses(kind plan.HoldKind) (all []loss) {
 	slices.Reverse(list.Items) // the oldest first
 	for _, a := range list.Items {
 		if a.Subject.Kind == "user" {
-			if a.Type == plan.Deprovision && plan.KindOf(a.Reason) == kind {
+			if a.Type == plan.Deprovision && plan.KindOf(a.Reason) == kind && !disabled[a.EntraID] {
 				all = append(all, loss{store.About{Person: a.Subject.ID}, a.At, a})
 			}
 			if enabled, written := a.Value(directory.AccountEnabled); written {
