@@ -171,8 +171,13 @@ func (h *guardHistory) check() {
 	for _, kind := range plan.HoldKinds() {
 		used := make([]bool, len(h.approved))
 		var counted []plan.Action
+		disabled := map[directory.EntraID]bool{} // who has nothing left to lose
 		for _, a := range h.actions() {
-			if a.Type != plan.Deprovision || plan.KindOf(a.Reason) != kind || a.Error != nil && a.Error.Reason != directory.Interrupted {
+			before := disabled[a.EntraID]
+			if enabled, written := a.Value(directory.AccountEnabled); written {
+				disabled[a.EntraID] = enabled.Equal(directory.Bool(false)) && a.Status == plan.Succeeded
+			}
+			if before || a.Type != plan.Deprovision || plan.KindOf(a.Reason) != kind || a.Error != nil && a.Error.Reason != directory.Interrupted {
 				continue
 			}
 			if !h.wasApproved(a, kind, used) {
