@@ -514,3 +514,34 @@ func (f *fixture) batch(ids ...directory.UserID) (batch events.SQSEvent) {
 	}
 	return batch
 }
+
+// Nobody who is excluded waits in a hold: nothing is written to the account any more, so there
+// is nothing to decide.
+func TestWhoIsExcludedWaitsInNoHold(t *testing.T) {
+	f := newFixture(t)
+	f.guarded(0, 100, 0)
+	all := f.people(3)
+	f.leave(all[0])
+	f.suspend(all[1])
+	f.run(all[1])
+	if open := f.holds(store.HoldOpen); len(open) != 2 {
+		t.Fatalf("%d holds are open, want one of each kind", len(open))
+	}
+	f.exclude(directory.Exclude{Users: all[:2]})
+	f.run(all...)
+	if over := f.holds(store.HoldOver); len(over) != 2 {
+		t.Errorf("%d holds are over, want both: %+v", len(over), f.holds(""))
+	}
+	for _, id := range all[:2] {
+		if link := f.link(id); link.Reason != directory.Excluded || link.Hold != "" {
+			t.Errorf("the link is %+v, want it excluded and in no hold", link)
+		}
+	}
+	// When the exclusion ends, each is a new case.
+	f.exclude(directory.Exclude{})
+	f.run(all...)
+	f.wantDisabled(all)
+	if open := f.holds(store.HoldOpen); len(open) != 2 {
+		t.Errorf("%d holds are open, want one of each kind again", len(open))
+	}
+}

@@ -224,3 +224,12 @@ func (b *groupBatch) standHeld(ctx context.Context, g *group) error {
 	}
 	return nil
 }
+
+// leaveHolds drops everything that waits of a group to which nothing is done any more.
+func (b *groupBatch) leaveHolds(ctx context.Context, g *group) error {
+	g.guard = groupGuard{}
+	if err := b.findHeld(ctx, g, nil); err != nil {
+		return err
+	}
+	return b.standHeld(ctx, g)
+}

@@ -198,7 +198,7 @@ func (b *userBatch) suspendedFor(u *user) directory.Reason {
 // sift finds what waits of a user for a kind of which there is no reason any more, such as a
 // suspension of somebody who has left since.
 func (b *userBatch) sift(ctx context.Context, u *user, v verdict) error {
-	if u.link.Hold == "" {
+	if !u.mayBeHeld(&u.link.Standing, u.attempt.Held) {
 		return nil
 	}
 	for _, kind := range plan.HoldKinds() {
@@ -255,4 +255,13 @@ func (b *userBatch) standHeld(ctx context.Context, u *user) error {
 		holdLink(&u.link.Standing, *u.guard.held)
 	}
 	return nil
+}
+
+// leaveHolds drops everything that waits of a user to whom nothing is done any more.
+func (b *userBatch) leaveHolds(ctx context.Context, u *user) error {
+	u.guard = userGuard{}
+	if err := b.findHeld(ctx, []*user{u}); err != nil {
+		return err
+	}
+	return b.standHeld(ctx, u)
 }
