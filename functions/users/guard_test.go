@@ -545,3 +545,59 @@ func TestWhoIsExcludedWaitsInNoHold(t *testing.T) {
 		t.Errorf("%d holds are open, want one of each kind again", len(open))
 	}
 }
+
+// Two directories on one tenant guard each for itself: each counts whose access it would take
+// itself, so the limits of the tenant are those of both together, and a hold in one stops
+// nothing that the other does.
+func TestTwoDirectoriesGuardEachForItself(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	for dir, count := range map[*directory.Directory]int{&one: 1, &two: 2} {
+		f.directory = *dir
+		f.guarded(count, 100, 0)
+		*dir = f.directory
+	}
+	in := func(dir directory.Directory) *fixture { f.directory = dir; return f }
+	var all []directory.UserID
+	for i := range 6 {
+		name := fmt.Sprintf("p%03d", i)
+		id := f.unconnected(name, name+"@contoso.example")
+		all = append(all, id)
+		for _, dir := range []directory.Directory{one, two} {
+			in(dir).connect(id)
+			f.run(id)
+		}
+	}
+	// Who leaves one of them keeps the access by the other one, and counts nowhere.
+	in(one).leave(all[:3]...)
+	if len(in(one).holds(store.HoldOpen)) > 0 {
+		t.Error("a hold began, want nobody counted who keeps the access")
+	}
+	for _, id := range all[:3] {
+		in(one).connect(id)
+		f.run(id)
+	}
+	for _, id := range all {
+		in(one).disconnect(id)
+		in(two).disconnect(id)
+	}
+	in(one).run(all...)
+	f.wantDisabled(all, all[0])
+	if waiting := f.held(f.hold()); len(waiting) != 5 {
+		t.Errorf("%v wait in the first directory, want all but one", waiting)
+	}
+	in(two).run(all...)
+	if disabled := f.disabled(all...); len(disabled) > 3 || len(disabled) < 2 {
+		t.Errorf("the accounts of %v are disabled, want no more than both let together, three", disabled)
+	}
+	if waiting := f.held(f.hold()); len(waiting) != 4 {
+		t.Errorf("%v wait in the second directory, want all but two", waiting)
+	}
+	// Nobody is disabled twice or asked for without end: once both are decided, both are over.
+	f.decide(in(two).hold(), store.HoldApproved, time.Hour)
+	f.decide(in(one).hold(), store.HoldApproved, time.Hour)
+	f.wantDisabled(all, all...)
+	if open := len(in(one).holds(store.HoldOpen)) + len(in(two).holds(store.HoldOpen)); open > 0 {
+		t.Errorf("%d holds are open, want none", open)
+	}
+}
