@@ -348,8 +348,12 @@ func TestTheProcessDiesWhileAGroupIsAnnounced(t *testing.T) {
 // members are excluded.
 func TestNobodyExcludedWaitsToBeTakenOut(t *testing.T) {
 	for name, exclude := range map[string]func(directory.GroupID, []directory.UserID) directory.Exclude{
-		"by id":     func(_ directory.GroupID, ids []directory.UserID) directory.Exclude { return directory.Exclude{Users: ids[:2]} },
-		"the group": func(group directory.GroupID, _ []directory.UserID) directory.Exclude { return directory.Exclude{Group: group} },
+		"by id": func(_ directory.GroupID, ids []directory.UserID) directory.Exclude {
+			return directory.Exclude{Users: ids[:2]}
+		},
+		"the group": func(group directory.GroupID, _ []directory.UserID) directory.Exclude {
+			return directory.Exclude{Group: group}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

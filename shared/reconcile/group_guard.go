@@ -85,7 +85,7 @@ func (b *groupBatch) takenOut(ctx context.Context, g *group) ([]store.HeldItem, 
 				Action: action.Type, Reason: g.whyOut(action, of[account]), Cause: g.cause})
 		}
 	}
-	return b.withAccess(ctx, items)
+	return b.withAccess(ctx, b.dir, items)
 }
 
 // memberAccounts are the accounts in a group in Entra of those whom entrasync made members, and
@@ -108,42 +108,6 @@ func (b *groupBatch) memberAccounts(ctx context.Context, g *group) (map[director
 		add(m.Member)
 	}
 	return of, nil
-}
-
-// withAccess are those of some items whose people have accounts that are not disabled, with
-// their names. Whoever is a member by hand and has an account of ours is the same person there.
-func (b *groupBatch) withAccess(ctx context.Context, items []store.HeldItem) ([]store.HeldItem, error) {
-	var strangers []directory.EntraID
-	for _, item := range items {
-		if item.User == "" {
-			strangers = append(strangers, item.Account)
-		}
-	}
-	owners, err := b.Store.Owners(ctx, b.dir.TenantObject, strangers)
-	if err != nil {
-		return nil, err
-	}
-	var users []directory.UserID
-	for i := range items {
-		item := &items[i]
-		if owner := owners[item.Account]; item.User == "" && ownsHere(b.dir, owner) {
-			item.User = owner.User
-		}
-		if item.User != "" {
-			users = append(users, item.User)
-		}
-	}
-	links := map[directory.UserID]directory.Link{}
-	if err := b.Store.EachLink(ctx, b.dir.ID, users, func(l directory.Link) { links[l.User] = l }); err != nil {
-		return nil, err
-	}
-	for i := range items {
-		items[i].Name = string(links[items[i].User].UPN)
-	}
-	return slices.DeleteFunc(items, func(item store.HeldItem) bool {
-		link := links[item.User]
-		return item.User != "" && link.EntraID == item.Account && link.State == directory.Disabled
-	}), nil
 }
 
 // whyOut is why an action takes somebody out of the group; "" of an account that entrasync did
@@ -189,6 +153,11 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	for _, item := range items {
 		asked[item.About()] = true
 	}
+	compared := map[directory.UserID]bool{}
+	for _, m := range g.plan.Members {
+		compared[m.User] = true
+	}
+	all := g.plan.All || !g.plan.Connected || !g.plan.Exists
 	holds := append(slices.Clone(g.link.HeldIn), g.link.Hold, known.Count.Open)
 	if g.cause.Type == HeldCause {
 		holds = append(holds, g.cause.ID)
@@ -201,7 +170,7 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 				return err
 			}
 			for _, item := range page.Items {
-				if item.Group == g.attempt.Group && !asked[item.About()] {
+				if item.Group == g.attempt.Group && !asked[item.About()] && (all || compared[item.User]) {
 					g.guard.dropped = append(g.guard.dropped, item)
 				}
 			}

@@ -59,12 +59,8 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 		q.dir.Settings.Guard.MaxCount = nil
 	}
 	answers := make([]verdict, 0, len(q.items))
-	everybody := make([]string, len(q.items))
-	for i, item := range q.items {
-		everybody[i] = item.Person()
-	}
 	for some := range slices.Chunk(q.items, store.MaxHeld) {
-		j := judgement{Parts: p, question: q, everybody: everybody}
+		j := judgement{Parts: p, question: q, everybody: q.items}
 		j.items = some
 		err := store.Contended(ctx, func() error { return j.judge(ctx) })
 		if err != nil {
@@ -80,7 +76,7 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 type judgement struct {
 	Parts
 	question
-	everybody []string // whom the whole question is about
+	everybody []store.HeldItem // what the whole question is about
 
 	now     time.Time
 	known   store.GuardRecords
@@ -178,7 +174,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		return nil
 	}
 	for n, i := range fresh {
-		why, err := j.exceeds(ctx, j.items[i].Person())
+		why, err := j.exceeds(ctx, j.items[i])
 		switch {
 		case err != nil:
 			return err
@@ -227,7 +223,15 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 }
 
 // exceeds says why it would be too much if some more people lost access; "" if it would not.
-func (j *judgement) exceeds(ctx context.Context, people ...string) (string, error) {
+// Those who would only be taken out of groups are no share of the linked users.
+func (j *judgement) exceeds(ctx context.Context, items ...store.HeldItem) (string, error) {
+	var people, closing []string
+	for _, item := range items {
+		people = append(people, item.Person())
+		if item.Group == "" {
+			closing = append(closing, item.Person())
+		}
+	}
 	guard, next := j.dir.Settings.Guard, j.known.Count.People.Next(people...)+j.expected
 	if guard.ExceedsCount(next) {
 		return fmt.Sprintf("%s within %s, and the guard of this directory lets %d (maxCount)", j.wouldLose(next), guard.Window, *guard.MaxCount), nil
@@ -247,7 +251,7 @@ func (j *judgement) exceeds(ctx context.Context, people ...string) (string, erro
 		}
 		return "", nil
 	}
-	if next <= guard.Minimum {
+	if next = j.known.Count.People.Next(closing...) + j.expected; next <= guard.Minimum || len(closing) == 0 {
 		return "", nil
 	}
 	linked, err := j.linked(ctx, next)

@@ -93,7 +93,7 @@ func (r *run) beginStep(ctx context.Context) error {
 	r.step = store.PlanStep{}
 	r.planned = planning.New(keptRecords(r.jobs, r.job).View(), r.Outside)
 	r.Store, r.Users, r.Groups = r.planned.Store, r.planned.Lanes.UsersBulk, r.planned.Lanes.GroupsBulk
-	r.Drift = reconcile.Drift{Store: r.Store, UserTasks: r.Users, GroupTasks: r.Groups, Metrics: &metric.Memory{}}
+	r.Drift = reconcile.Drift{Store: r.Store, UserTasks: r.Users, GroupTasks: r.Groups, Metrics: &metric.Memory{}, AtOnce: true}
 	return nil
 }
 
