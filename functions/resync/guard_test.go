@@ -1,7 +1,9 @@
 package resync_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
@@ -247,4 +250,31 @@ func TestAResyncAnnouncesWhomSomebodyMadeMembers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A resync that is given up before it announced anybody leaves that to the next one, although
+// Entra names what changed only once.
+func TestAResyncThatIsGivenUpForgetsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, guarded(5))
+		ids := f.hire("ann", "bob")
+		f.Must(f.JumpCloud.SuspendUser(string(ids[0])))
+		f.resync()
+		time.Sleep(2 * time.Hour)
+		f.byHand("ann", map[string]any{"accountEnabled": true})
+		f.outside = func(r *http.Request) error {
+			if r.URL.Host == functiontest.JumpCloudHost {
+				return errors.New("JumpCloud is not there")
+			}
+			return nil
+		}
+		if job, _ := f.resync(); job.Status != store.JobFailed {
+			t.Fatalf("the resync is %+v, want it given up", job)
+		}
+		f.outside = nil
+		f.resync()
+		if f.account("ann").AccountEnabled {
+			t.Error("the account is open, want it found by the next resync")
+		}
+	})
 }
