@@ -23,42 +23,33 @@ type Leaver struct {
 	LetIn bool
 }
 
-// Stranger is an account that somebody else made a member of a group, and that is about to be
-// taken out of it.
-type Stranger struct {
-	Group   directory.GroupID
-	Account directory.EntraID
-}
-
-// Announce announces who is about to lose access in a directory by one cause, and who is about
-// to be taken out of groups. Those who have none to lose, as our records say, are left out. It
-// begins or joins holds; it counts nobody.
-func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan.Cause, leavers []Leaver, strangers ...Stranger) error {
+// Announce announces who is about to lose access in a directory by one cause. Those who have
+// none to lose, as our records say, are left out. It begins or joins holds; it counts nobody.
+func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan.Cause, leavers []Leaver) error {
 	if dir.Settings.Guard.Off() || p.Plans {
 		return nil
 	}
+	letIn := map[directory.UserID]bool{}
+	for _, l := range leavers {
+		letIn[l.User] = l.LetIn
+	}
 	items := map[plan.HoldKind][]store.HeldItem{}
-	of := make(map[directory.UserID]Leaver, len(leavers))
+	of := make(map[directory.UserID]directory.Reason, len(leavers))
 	users := make([]directory.UserID, len(leavers))
 	for i, l := range leavers {
-		of[l.User], users[i] = l, l.User
+		of[l.User], users[i] = l.Reason, l.User
 	}
 	err := p.Store.EachLink(ctx, dir.ID, users, func(link directory.Link) {
-		leaver := of[link.User]
-		if link.State != directory.Enabled && !leaver.LetIn {
+		if link.State != directory.Enabled && !letIn[link.User] {
 			return
 		}
-		kind := plan.KindOf(leaver.Reason)
-		items[kind] = append(items[kind], store.HeldItem{User: link.User, Account: link.EntraID, Name: string(link.UPN), Action: plan.Deprovision, Reason: leaver.Reason, Cause: cause})
+		reason := of[link.User]
+		kind := plan.KindOf(reason)
+		items[kind] = append(items[kind], store.HeldItem{User: link.User, Account: link.EntraID, Name: string(link.UPN), Action: plan.Deprovision, Reason: reason, Cause: cause})
 	})
 	if err != nil {
 		return err
 	}
-	out, err := p.strangersOf(ctx, dir, cause, strangers)
-	if err != nil {
-		return err
-	}
-	items[plan.Removals] = append(items[plan.Removals], out...)
 	for _, kind := range plan.HoldKinds() {
 		if len(items[kind]) == 0 {
 			continue
@@ -68,66 +59,6 @@ func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan
 		}
 	}
 	return nil
-}
-
-// strangersOf are strangers as what would wait of them, without those who are excluded. Whether
-// they are too large a share of their groups is asked by the tasks of the groups.
-func (p Parts) strangersOf(ctx context.Context, dir directory.Directory, cause plan.Cause, strangers []Stranger) ([]store.HeldItem, error) {
-	if len(strangers) == 0 {
-		return nil, nil
-	}
-	var groups []directory.GroupID
-	for _, s := range strangers {
-		groups = append(groups, s.Group)
-	}
-	slices.Sort(groups)
-	records, err := p.Store.ReadGroups(ctx, dir.ID, slices.Compact(groups))
-	if err != nil {
-		return nil, err
-	}
-	var items []store.HeldItem
-	for _, s := range strangers {
-		link, _ := records.Groups[s.Group].Link(dir.ID)
-		items = append(items, store.HeldItem{Account: s.Account, Group: s.Group, GroupName: link.Name, Action: plan.RemoveMembers, Cause: cause})
-	}
-	return p.withAccess(ctx, dir, items)
-}
-
-// withAccess are those of some items whose people have accounts that are not disabled, nor
-// excluded, with their names. Whoever is a member by hand and has an account of ours is the same person there.
-func (p Parts) withAccess(ctx context.Context, dir directory.Directory, items []store.HeldItem) ([]store.HeldItem, error) {
-	var strangers []directory.EntraID
-	for _, item := range items {
-		if item.User == "" {
-			strangers = append(strangers, item.Account)
-		}
-	}
-	owners, err := p.Store.Owners(ctx, dir.TenantObject, strangers)
-	if err != nil {
-		return nil, err
-	}
-	var users []directory.UserID
-	for i := range items {
-		item := &items[i]
-		if owner := owners[item.Account]; item.User == "" && ownsHere(dir, owner) {
-			item.User = owner.User
-		}
-		if item.User != "" {
-			users = append(users, item.User)
-		}
-	}
-	links := map[directory.UserID]directory.Link{}
-	if err := p.Store.EachLink(ctx, dir.ID, users, func(l directory.Link) { links[l.User] = l }); err != nil {
-		return nil, err
-	}
-	for i := range items {
-		items[i].Name = string(links[items[i].User].UPN)
-	}
-	return slices.DeleteFunc(items, func(item store.HeldItem) bool {
-		link := links[item.User]
-		ours := item.User != "" && link.EntraID == item.Account
-		return ours && (link.State == directory.Disabled || link.Reason == directory.Excluded)
-	}), nil
 }
 
 // announceEnd announces the end of the memberships of a group: who has no other path to the

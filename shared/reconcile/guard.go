@@ -34,8 +34,11 @@ type question struct {
 	// announces says that they are not to lose access at this moment, but will: nobody is
 	// counted.
 	announces bool
-	// expected is how many others are likely to lose access by the same cause.
+	// others are likely to lose access by the same cause, and expected is how many more.
+	others   []string
 	expected int
+	// byNumber says that they are no share of the linked users.
+	byNumber bool
 	// group, if it is not "", is the one out of which they are taken, and members counts who is
 	// in it.
 	group   directory.GroupID
@@ -59,8 +62,12 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 		q.dir.Settings.Guard.MaxCount = nil
 	}
 	answers := make([]verdict, 0, len(q.items))
+	everybody := slices.Clone(q.others)
+	for _, item := range q.items {
+		everybody = append(everybody, item.Person())
+	}
 	for some := range slices.Chunk(q.items, store.MaxHeld) {
-		j := judgement{Parts: p, question: q, everybody: q.items}
+		j := judgement{Parts: p, question: q, everybody: everybody}
 		j.items = some
 		err := store.Contended(ctx, func() error { return j.judge(ctx) })
 		if err != nil {
@@ -76,7 +83,7 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 type judgement struct {
 	Parts
 	question
-	everybody []store.HeldItem // what the whole question is about
+	everybody []string // whom the whole question is about
 
 	now     time.Time
 	known   store.GuardRecords
@@ -174,7 +181,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		return nil
 	}
 	for n, i := range fresh {
-		why, err := j.exceeds(ctx, j.items[i])
+		why, err := j.exceeds(ctx, j.items[i].Person())
 		switch {
 		case err != nil:
 			return err
@@ -223,15 +230,7 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 }
 
 // exceeds says why it would be too much if some more people lost access; "" if it would not.
-// Those who would only be taken out of groups are no share of the linked users.
-func (j *judgement) exceeds(ctx context.Context, items ...store.HeldItem) (string, error) {
-	var people, closing []string
-	for _, item := range items {
-		people = append(people, item.Person())
-		if item.Group == "" {
-			closing = append(closing, item.Person())
-		}
-	}
+func (j *judgement) exceeds(ctx context.Context, people ...string) (string, error) {
 	guard, next := j.dir.Settings.Guard, j.known.Count.People.Next(people...)+j.expected
 	if guard.ExceedsCount(next) {
 		return fmt.Sprintf("%s within %s, and the guard of this directory lets %d (maxCount)", j.wouldLose(next), guard.Window, *guard.MaxCount), nil
@@ -251,7 +250,7 @@ func (j *judgement) exceeds(ctx context.Context, items ...store.HeldItem) (strin
 		}
 		return "", nil
 	}
-	if next = j.known.Count.People.Next(closing...) + j.expected; next <= guard.Minimum || len(closing) == 0 {
+	if next <= guard.Minimum || j.byNumber {
 		return "", nil
 	}
 	linked, err := j.linked(ctx, next)

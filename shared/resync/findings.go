@@ -89,13 +89,29 @@ func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) e
 	return r.sendTasks(ctx, users)
 }
 
-// sendTasks sends tasks for users. With a connection source they read that too.
+// sendTasks sends tasks for users.
 func (r *run) sendTasks(ctx context.Context, users []directory.UserID) error {
 	tasks := make([]reconcile.Task, len(users))
 	for i, id := range users {
-		tasks[i] = reconcile.Task{Directory: r.dir.ID, User: id, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
+		tasks[i] = r.task(id)
 	}
 	return reconcile.Enqueue(ctx, r.Users, tasks...)
+}
+
+// sendLeavers sends the tasks of those who are to lose access. If somebody else let them in, the
+// task compares the account, too.
+func (r *run) sendLeavers(ctx context.Context, leavers []reconcile.Leaver) error {
+	tasks := make([]reconcile.Task, len(leavers))
+	for i, l := range leavers {
+		tasks[i] = r.task(l.User)
+		tasks[i].Compare = l.LetIn
+	}
+	return reconcile.Enqueue(ctx, r.Users, tasks...)
+}
+
+// task is the task of a user who differs. With a connection source it reads that too.
+func (r *run) task(id directory.UserID) reconcile.Task {
+	return reconcile.Task{Directory: r.dir.ID, User: id, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
 }
 
 // sendGroups stores groups that differ and sends their tasks.

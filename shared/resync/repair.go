@@ -51,6 +51,9 @@ func (t *tally) add(f store.Finding, now directory.Standing) {
 // it has waited long enough.
 func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, err error) {
 	if !r.place.Announced {
+		if err := r.announceStrangers(ctx); err != nil {
+			return 0, false, err
+		}
 		if err := r.announceLeavers(ctx); err != nil {
 			return 0, false, err
 		}
@@ -72,14 +75,10 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 	return min(max(waited, time.Second), repairStep), waited >= patientRepair, r.save(ctx)
 }
 
-// announceLeavers announces everybody who is to lose access or to be taken out of a group, as
-// the comparison found, and sends their tasks: whoever is too many for the guard of the
-// directory is held from the first on.
+// announceLeavers announces everybody who is to lose access, as the comparison found, and sends
+// their tasks: whoever is too many for the guard of the directory is held from the first on.
 func (r *run) announceLeavers(ctx context.Context) error {
 	var leavers []reconcile.Leaver
-	var strangers []reconcile.Stranger
-	var users, letIn []directory.UserID
-	var groups []directory.GroupID
 	for cursor := ""; ; {
 		page, err := r.Store.ListFindings(ctx, r.job.ID, findingsPage, cursor)
 		if err != nil {
@@ -89,32 +88,18 @@ func (r *run) announceLeavers(ctx context.Context) error {
 			if f.Takes != "" {
 				leavers = append(leavers, reconcile.Leaver{User: f.User, Reason: f.Takes, LetIn: f.LetIn})
 			}
-			switch {
-			case f.LetIn:
-				letIn = append(letIn, f.User)
-			case f.Takes != "":
-				users = append(users, f.User)
-			case len(f.Strangers) > 0:
-				groups = append(groups, f.Group)
-			}
-			for _, account := range f.Strangers {
-				strangers = append(strangers, reconcile.Stranger{Group: f.Group, Account: account})
-			}
 		}
 		if cursor = page.Cursor; cursor == "" {
 			break
 		}
 	}
-	if len(leavers)+len(strangers) == 0 {
+	if len(leavers) == 0 {
 		return nil
 	}
-	if err := (reconcile.Parts{Store: r.Store, Metrics: r.Metrics}).Announce(ctx, r.dir, r.cause(), leavers, strangers...); err != nil {
+	if err := (reconcile.Parts{Store: r.Store, Metrics: r.Metrics}).Announce(ctx, r.dir, r.cause(), leavers); err != nil {
 		return err
 	}
-	if err := reconcile.Compare(ctx, r.Users, r.Groups, r.dir.ID, r.cause(), letIn, groups); err != nil {
-		return err
-	}
-	return r.sendTasks(ctx, users)
+	return r.sendLeavers(ctx, leavers)
 }
 
 // checkFindings checks everything that the job found.
