@@ -15,9 +15,11 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -439,6 +441,50 @@ func TestTheProcessDiesWhileTheGuardIsAsked(t *testing.T) {
 						}
 					}
 				})
+			}
+		})
+	}
+}
+
+// The process of the API dies at any of its calls while it approves: the decision is kept
+// whole or not at all, and once it is, the sweep sends what that process did not.
+func TestTheProcessDiesWhileItApproves(t *testing.T) {
+	for n, died := 1, true; died; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.guarded(0, 100, 0)
+			all := f.people(3)
+			f.leave(all...)
+			f.suspend(all[2]) // who waits in a hold of the other kind, too
+			f.run(all[2])
+			holds := f.holds(store.HoldOpen)
+			f.again = nil
+			m := functiontest.NewMortal(n)
+			approve := func(records *store.Store, users queue.Sender, hold store.Hold) error {
+				decided, err := records.DecideHold(t.Context(), f.directory.ID, hold.ID, store.HoldApproved, func(h *store.Hold) { h.ExpiresAt = time.Now().Add(24 * time.Hour) })
+				if err != nil || decided.Passes == 0 {
+					return err
+				}
+				_, err = reconcile.HeldTasks{Store: records, Users: users, Groups: unread{}}.Send(t.Context(), decided)
+				return err
+			}
+			for _, hold := range holds {
+				_ = approve(store.New(m.Table(f.Table)), m.Sender(f), hold) // it may be dead
+			}
+			died = m.Died() != ""
+			for _, hold := range f.holds(store.HoldOpen) { // the administrator asks again
+				f.must(approve(f.store, f, hold))
+			}
+			for range 3 {
+				time.Sleep(11 * time.Minute)
+				f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: &metric.Memory{}}.Run(t.Context()))
+				f.drain()
+			}
+			f.wantDisabled(all, all...)
+			for _, hold := range f.holds("") {
+				if left := f.held(hold); hold.Status == store.HoldOpen || hold.Passes > 0 || len(left) > 0 {
+					t.Errorf("died at %q: the hold is %+v with %v in it, want it decided and done", m.Died(), hold, left)
+				}
 			}
 		})
 	}
