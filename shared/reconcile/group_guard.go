@@ -140,7 +140,8 @@ func (b *groupBatch) presentMembers(ctx context.Context, g *group) (int, error) 
 	return len(slices.DeleteFunc(all, func(m directory.Member) bool { return m.Applied == "" })), err
 }
 
-// findHeld finds what waits of a group and is not asked for any more: items are what is.
+// findHeld finds what waits of a group and is not asked for any more: items are what is. Who was
+// made a member by hand is asked for only by an attempt that compares all members.
 func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldItem) error {
 	if !g.mayBeHeld(&g.link.Standing, g.attempt.Held) {
 		return nil
@@ -153,11 +154,7 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	for _, item := range items {
 		asked[item.About()] = true
 	}
-	compared := map[directory.UserID]bool{}
-	for _, m := range g.plan.Members {
-		compared[m.User] = true
-	}
-	all := g.plan.All || !g.plan.Connected || !g.plan.Exists
+	all := g.plan.All || !g.plan.Connected || !g.plan.Exists || b.excludes(g) || b.dir.Settings.Guard.Off()
 	holds := append(slices.Clone(g.link.HeldIn), g.link.Hold, known.Count.Open)
 	if g.cause.Type == HeldCause {
 		holds = append(holds, g.cause.ID)
@@ -170,7 +167,7 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 				return err
 			}
 			for _, item := range page.Items {
-				if item.Group == g.attempt.Group && !asked[item.About()] && (all || compared[item.User]) {
+				if item.Group == g.attempt.Group && !asked[item.About()] && (all || item.Reason != "") {
 					g.guard.dropped = append(g.guard.dropped, item)
 				}
 			}
