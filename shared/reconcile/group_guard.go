@@ -143,7 +143,7 @@ func (b *groupBatch) presentMembers(ctx context.Context, g *group) (int, error) 
 // findHeld finds what waits of a group and is not asked for any more: items are what is. Who was
 // made a member by hand is asked for only by an attempt that compares all members.
 func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldItem) error {
-	if !g.mayBeHeld(&g.link.Standing, g.attempt.Held) {
+	if !g.mayBeHeld(&g.link.Standing, g.attempt.Held) && len(g.link.HeldIn) == 0 {
 		return nil
 	}
 	known, err := b.Store.Guard(ctx, b.dir.ID, plan.Removals, "")
@@ -154,7 +154,7 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	for _, item := range items {
 		asked[item.About()] = true
 	}
-	all := g.plan.All || !g.plan.Connected || !g.plan.Exists || b.excludes(g) || b.dir.Settings.Guard.Off()
+	all := b.comparedAll(g)
 	holds := append(slices.Clone(g.link.HeldIn), g.link.Hold, known.Count.Open)
 	if g.cause.Type == HeldCause {
 		holds = append(holds, g.cause.ID)
@@ -177,11 +177,21 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	return nil
 }
 
+// comparedAll reports whether everybody who is to be taken out of a group is known, also those
+// who were made members by hand.
+func (b *groupBatch) comparedAll(g *group) bool {
+	managed := g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups && !b.excludes(g)
+	return g.plan.All || !managed || b.dir.Settings.Guard.Off()
+}
+
 // standHeld fills in the link of a group as the guard says, and drops what does not wait any
 // more.
 func (b *groupBatch) standHeld(ctx context.Context, g *group) error {
 	if err := b.dropHeld(ctx, g.guard.dropped); err != nil {
 		return err
+	}
+	if !b.comparedAll(g) {
+		g.guard.holds = append(g.guard.holds, g.link.HeldIn...)
 	}
 	slices.Sort(g.guard.holds)
 	g.link.Hold, g.link.HeldFor, g.link.HeldIn = "", "", slices.Compact(g.guard.holds)
