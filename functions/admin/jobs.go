@@ -34,7 +34,7 @@ type jobView struct {
 	Parked    int              `json:"parked" doc:"How many of them need a person: their links say why"`
 	Rechecked int              `json:"rechecked" doc:"How many users and groups were parked before, were checked again and stay parked; they are not among those found"`
 	Reported  int              `json:"reported" doc:"How many differences in Entra are only reported, because the directory has repairDrift off"`
-	Planned   map[string]int   `json:"counts,omitempty" doc:"What a plan has so far: how many actions of each type, and how many entries are failed or undecided"`
+	Planned   map[string]int   `json:"counts,omitempty" doc:"What a plan has so far: how many actions of each type, and how many entries are held, failed or undecided"`
 	Reason    directory.Reason `json:"reason,omitempty" doc:"One typed word for why it waits, if there is one"`
 	Message   string           `json:"message,omitempty" doc:"Why it waits, or how it ended"`
 }

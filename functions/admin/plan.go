@@ -40,7 +40,7 @@ type planView struct {
 	Of         string          `json:"of,omitempty" doc:"What the plan is of; missing for a resync"`
 	Status     store.JobStatus `json:"status" enum:"queued,running,finished,failed" doc:"Only a finished plan is complete"`
 	FinishedAt *time.Time      `json:"finishedAt,omitempty"`
-	Counts     map[string]int  `json:"counts" doc:"How many actions there are of each type, and how many entries are failed or undecided"`
+	Counts     map[string]int  `json:"counts" doc:"How many actions there are of each type, and how many entries are held, failed or undecided"`
 	Actions    []planEntry     `json:"actions" doc:"What would be done, in this order"`
 	Cursor     string          `json:"cursor,omitempty" doc:"Pass it on to get the next page of actions; missing on the last one"`
 	Message    string          `json:"message,omitempty" doc:"Why the plan waits, or how it ended"`
@@ -49,15 +49,16 @@ type planView struct {
 
 // planEntry is one action of a plan.
 type planEntry struct {
-	Type      plan.Type                    `json:"type" enum:"provision,take_over,update,enable,deprovision,end_sessions,restore,leave_domain,join_domain,create_group,take_over_group,rename_group,add_members,remove_members,delete_group,restore_group"`
+	Type      plan.Type                    `json:"type" enum:"provision,take_over,update,enable,deprovision,end_sessions,restore,leave_domain,join_domain,remove_licenses,assign_licenses,hide_from_address_lists,show_in_address_lists,clear_manager,delete_account,create_group,take_over_group,rename_group,add_members,remove_members,delete_group,restore_group"`
 	Directory directory.ID                 `json:"directoryId"`
 	Subject   plannedSubject               `json:"subject" doc:"The user or group of JumpCloud"`
 	EntraID   directory.EntraID            `json:"entraId,omitempty" doc:"The account or group in Entra; missing if the plan creates it"`
-	Changes   []plannedChange              `json:"changes" doc:"What is written, attribute by attribute. A group's members are in members: to has those who are added, from those who are removed"`
+	Changes   []plannedChange              `json:"changes" doc:"What is written, attribute by attribute. A group's members are in members, and licenses in assignedLicenses: to has those that are added, from those that are removed"`
 	Names     map[directory.EntraID]string `json:"names,omitempty" doc:"The user names of the accounts that changes name by their ids; the id of an account that the plan creates begins with planned-"`
 	Reason    directory.Reason             `json:"reason,omitempty" doc:"Why an account is disabled"`
 	Cause     plannedCause                 `json:"cause" doc:"What it is done for"`
-	Status    plan.Status                  `json:"status" enum:"planned,failed,undecided" doc:"planned would be sent; failed would park the user, and nothing is sent; undecided says that nothing could be planned, see error"`
+	Status    plan.Status                  `json:"status" enum:"planned,held,failed,undecided" doc:"planned would be sent; held would wait until somebody approves or rejects a hold of the guard, see hold; failed would park the user, and nothing is sent; undecided says that nothing could be planned, see error"`
+	Hold      *plannedHold                 `json:"hold,omitempty" doc:"Of what is held: why, and in which hold"`
 	Error     *plan.Failure                `json:"error,omitempty"`
 }
 
@@ -75,6 +76,13 @@ type plannedChange struct {
 	To        []string            `json:"to" doc:"Empty: the value is cleared"`
 }
 
+// plannedHold is the hold in which an action would wait.
+type plannedHold struct {
+	ID      string           `json:"id,omitempty" doc:"The hold in which it waits already, or that was rejected; missing if the hold would begin only then"`
+	Reason  directory.Reason `json:"reason" enum:"held_removals,held_suspensions,hold_rejected"`
+	Message string           `json:"message" doc:"Why, with the numbers"`
+}
+
 // plannedCause is what an action is done for.
 type plannedCause struct {
 	Type string `json:"type"`
@@ -86,6 +94,9 @@ func entryOf(a plan.Action) planEntry {
 	e := planEntry{
 		Type: a.Type, Directory: a.Directory, Subject: plannedSubject{a.Subject.Kind, a.Subject.ID, a.Subject.Name}, EntraID: a.EntraID, Changes: []plannedChange{},
 		Names: a.AccountNames, Reason: a.Reason, Cause: plannedCause{a.Cause.Type, a.Cause.ID}, Status: a.Status, Error: a.Error,
+	}
+	if a.Hold != nil {
+		e.Hold = &plannedHold{a.Hold.ID, a.Hold.Reason, a.Hold.Message}
 	}
 	for _, c := range a.Changes {
 		e.Changes = append(e.Changes, plannedChange{c.Attribute, append([]string{}, c.From...), append([]string{}, c.To...)})

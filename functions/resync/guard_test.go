@@ -1,10 +1,12 @@
 package resync_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"entrasync/shared/functiontest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
 
@@ -85,25 +88,95 @@ func TestAResyncAnnouncesWhoIsToLoseAccess(t *testing.T) {
 	}
 }
 
-// A plan shows all whom a resync would take access from: it asks no guard, and begins no hold.
-func TestAPlanAsksNoGuard(t *testing.T) {
+// A plan shows whom the guard would hold, and why, as the resync after it does: those who are too
+// many, with those who lost access within the window. It begins no hold itself.
+func TestAPlanShowsWhatTheGuardWouldHold(t *testing.T) {
+	for name, c := range map[string]struct {
+		most, before, held int
+		why                string
+	}{
+		"too many":             {4, 0, 5, "5 people would lose access within 1h, and the guard of this directory lets 4 (maxCount): this would wait in a hold until somebody approves or rejects it"},
+		"with those of before": {6, 2, 5, "7 people would lose access within 1h"},
+		"few enough":           {7, 2, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, guarded(c.most))
+				ids := f.hireMany(16)
+				for _, id := range ids[7 : 7+c.before] {
+					f.Must(f.JumpCloud.DeleteUser(string(id)))
+				}
+				f.resync()
+				for _, id := range ids[:5] {
+					f.Must(f.JumpCloud.DeleteUser(string(id)))
+				}
+				f.Must(f.JumpCloud.SuspendUser(string(ids[5])))
+				f.Must(f.JumpCloud.UpdateUser(string(ids[6]), map[string]any{"lastname": "Moss"}))
+				job, lines := f.plan()
+				planned, held := apart(lines)
+				for _, a := range held {
+					if a.Type != plan.Deprovision || a.Reason != directory.Deleted || a.Hold.ID != "" || a.Hold.Reason != directory.HeldRemovals || !strings.HasPrefix(a.Hold.Message, c.why) || a.EntraID == "" {
+						t.Errorf("got %+v of %+v, want that %s", a.Hold, a, c.why)
+					}
+				}
+				if len(held) != c.held || job.Planned[string(plan.Held)] != c.held {
+					t.Errorf("%d are held, and the job counts %v, want %d", len(held), job.Planned, c.held)
+				}
+				if file := f.files.File(resync.PlanFile(job.ID)); strings.Count(file, "deprovision,held,user,") != c.held || c.held > 0 && !strings.Contains(file, c.why) {
+					t.Errorf("the file does not say that %d are held, and why:\n%s", c.held, file)
+				}
+				if open, err := f.Store.OpenHolds(t.Context(), f.directory.ID); err != nil || len(open) > 0 || f.metrics.Counts()["holds_begun"] != 0 {
+					t.Errorf("after the plan %v are open, %v, want none", open, err)
+				}
+				f.sameAsPlanned(planned)
+				if got := f.held(); len(got) != c.held {
+					t.Errorf("%d wait after the resync, want the %d that were planned as held", len(got), c.held)
+				}
+			})
+		})
+	}
+}
+
+// Who waits in an open hold already, or would join it, is planned as held there, and after an
+// approval as what is done.
+func TestAPlanKnowsTheHoldsThatThereAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, guarded(1))
-		for _, id := range f.hire("ann", "bob", "cat") {
-			f.Must(f.JumpCloud.SuspendUser(string(id)))
+		ids := f.hireMany(6)
+		for _, id := range ids[:3] {
+			f.Must(f.JumpCloud.DeleteUser(string(id)))
 		}
-		_, lines := f.plan()
-		disabled := 0
-		for _, a := range lines {
-			if a.Type == plan.Deprovision {
-				disabled++
-			}
-		}
+		f.resync()
 		open, err := f.Store.OpenHolds(t.Context(), f.directory.ID)
 		f.Must(err)
-		if disabled != 3 || len(open) > 0 || f.metrics.Counts()["holds_begun"] != 0 {
-			t.Errorf("the plan disables %d and %+v are open, want three and none", disabled, open)
+		hold := open[f.directory.ID][0]
+		f.Must(f.JumpCloud.DeleteUser(string(ids[3])))
+		expect := func(when string, planned, held int, hold, reason string) {
+			t.Helper()
+			_, lines := f.plan()
+			done, waiting := apart(lines)
+			disabled := 0
+			for _, a := range done {
+				if a.Type == plan.Deprovision {
+					disabled++
+				}
+			}
+			if disabled != planned || len(waiting) != held {
+				t.Errorf("%s: %d are disabled and %d held, want %d and %d", when, disabled, len(waiting), planned, held)
+			}
+			for _, a := range waiting {
+				if a.Hold.ID != hold || string(a.Hold.Reason) != reason || hold != "" && !strings.Contains(a.Hold.Message, hold) {
+					t.Errorf("%s: got %+v, want the hold %q and %s", when, a.Hold, hold, reason)
+				}
+			}
 		}
+		expect("open", 0, 4, hold.ID, string(directory.HeldRemovals))
+		if now, err := f.Store.Hold(t.Context(), f.directory.ID, hold.ID); err != nil || now.Count != 3 {
+			t.Errorf("three waited before the plan, and %d do now: %v", now.Count, err)
+		}
+		_, err = f.Store.DecideHold(t.Context(), f.directory.ID, hold.ID, store.HoldApproved, func(h *store.Hold) { h.ExpiresAt = h.Since.AddDate(0, 0, 1) })
+		f.Must(err)
+		expect("approved", 3, 1, "", string(directory.HeldRemovals)) // the fourth was not in it
 	})
 }
 
@@ -277,4 +350,39 @@ func TestAResyncThatIsGivenUpForgetsNobody(t *testing.T) {
 			t.Error("the account is open, want it found by the next resync")
 		}
 	})
+}
+
+// hireMany hires so many users.
+func (f *fixture) hireMany(n int) []directory.UserID {
+	f.t.Helper()
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("user%02d", i)
+	}
+	return f.hire(names...)
+}
+
+// apart are the actions of a plan that would be done, and those that would wait.
+func apart(lines []plan.Action) (planned, held []plan.Action) {
+	for _, a := range lines {
+		if a.Status == plan.Held {
+			held = append(held, a)
+		} else {
+			planned = append(planned, a)
+		}
+	}
+	return planned, held
+}
+
+// held is what waits in open holds.
+func (f *fixture) held() (all []store.HeldItem) {
+	f.t.Helper()
+	open, err := f.Store.OpenHolds(context.Background(), f.directory.ID)
+	f.Must(err)
+	for _, h := range open[f.directory.ID] {
+		page, err := f.Store.HeldItems(context.Background(), h.ID, 0, "")
+		f.Must(err)
+		all = append(all, page.Items...)
+	}
+	return all
 }

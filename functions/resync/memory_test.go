@@ -26,6 +26,7 @@ import (
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/metric"
 	"entrasync/shared/reconcile"
+	"entrasync/shared/results"
 	"entrasync/shared/results/resultstest"
 	"entrasync/shared/resync"
 	"entrasync/shared/secret"
@@ -54,6 +55,18 @@ func TestMemory(t *testing.T) {
 	}
 	f := newFixture(t, nil)
 	f.settle(*memory)
+	most := f.inAnotherProcess("TestMemory")
+	t.Logf("%d users and %d groups: a process of at most %d MB", *memory, *memory/perGroup, most>>20)
+	if most > mostMemory<<20 {
+		t.Errorf("the process used %d MB, want at most %d", most>>20, mostMemory)
+	}
+}
+
+// inAnotherProcess runs a test in a process of its own, which reaches a copy of the table by its
+// folder and the simulators by TCP, and returns how many bytes of memory it used at most.
+func (f *fixture) inAnotherProcess(test string) (most int) {
+	t := f.t
+	t.Helper()
 	folder := t.TempDir()
 	f.Must(f.copyTable(filepath.Join(folder, "table.db")))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +81,7 @@ func TestMemory(t *testing.T) {
 	}))
 	defer server.Close()
 
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$", "-test.v", "-test.timeout=2h")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v", "-test.timeout=2h")
 	child.Env = append(os.Environ(), childVariable+"="+folder+" "+server.Listener.Addr().String())
 	output, err := child.StdoutPipe()
 	f.Must(err)
@@ -81,14 +94,11 @@ func TestMemory(t *testing.T) {
 			t.Log("the process says: ", lines.Text())
 		}
 	}()
-	most := mostResident(t, child.Process.Pid, ended)
+	most = mostResident(t, child.Process.Pid, ended)
 	if err := child.Wait(); err != nil {
 		t.Fatalf("the process failed: %v", err)
 	}
-	t.Logf("%d users and %d groups: a process of at most %d MB", *memory, *memory/perGroup, most>>20)
-	if most > mostMemory<<20 {
-		t.Errorf("the process used %d MB, want at most %d", most>>20, mostMemory)
-	}
+	return most
 }
 
 // mostResident is how many bytes of memory a process had at most until it ended.
@@ -167,26 +177,13 @@ func (oneKey) JumpCloud(context.Context, directory.OrganizationID) (secret.JumpC
 // outside systems at an address.
 func compareInThisProcess(t *testing.T, work string) {
 	t.Helper()
-	folder, address, _ := strings.Cut(work, " ")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	table, err := bolttable.Open(filepath.Join(folder, "table.db"))
-	must(err)
-	defer func() { must(table.Close()) }()
-	records, users, groups, jobs := store.New(table), &lane{}, &lane{}, &lane{}
-	set, err := functiontest.NewClients(records, oneKey{}, elsewhere{address})
-	must(err)
-	handler, err := function.New(resync.Parts{
-		Starter: resync.Starter{Store: records, Jobs: jobs}, Clients: set,
-		Drift: reconcile.Drift{Store: records, UserTasks: users, GroupTasks: groups, Metrics: &metric.Memory{}},
-		Users: users, Groups: groups, Metrics: &metric.Memory{}, Every: 24 * time.Hour,
-		Outside: set, Results: &resultstest.Memory{},
-	})
-	must(err)
+	records, handler, jobs := processAt(t, work, &resultstest.Memory{}, nil)
 	ctx := zerolog.New(os.Stderr).Level(zerolog.WarnLevel).WithContext(t.Context())
 	ids, err := records.DirectoryIDs(ctx)
 	must(err)
@@ -211,4 +208,36 @@ func compareInThisProcess(t *testing.T, work string) {
 		}
 		t.Logf("%s, in %s", when, time.Since(began).Round(time.Second))
 	}
+}
+
+// processAt is the function in this process, with the table in a folder and the outside systems at
+// an address. around, unless nil, is the table as the function sees it.
+func processAt(t *testing.T, work string, files results.Store, around func(store.Table, http.RoundTripper) (store.Table, http.RoundTripper)) (*store.Store, function.Handler, *lane) {
+	t.Helper()
+	folder, address, _ := strings.Cut(work, " ")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bolt, err := bolttable.Open(filepath.Join(folder, "table.db"))
+	must(err)
+	t.Cleanup(func() { must(bolt.Close()) })
+	var table store.Table = bolt
+	var outside http.RoundTripper = elsewhere{address}
+	if around != nil {
+		table, outside = around(table, outside)
+	}
+	records, users, groups, jobs := store.New(table), &lane{}, &lane{}, &lane{}
+	set, err := functiontest.NewClients(records, oneKey{}, outside)
+	must(err)
+	handler, err := function.New(resync.Parts{
+		Starter: resync.Starter{Store: records, Jobs: jobs}, Clients: set,
+		Drift: reconcile.Drift{Store: records, UserTasks: users, GroupTasks: groups, Metrics: &metric.Memory{}},
+		Users: users, Groups: groups, Metrics: &metric.Memory{}, Every: 24 * time.Hour,
+		Outside: set, Results: files,
+	})
+	must(err)
+	return records, handler, jobs
 }

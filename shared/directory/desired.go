@@ -148,6 +148,10 @@ type Account struct {
 	Guest                bool
 	Agent                bool // of a program and not of a person (agentUser)
 	Attributes           Attributes
+	// Licenses are those that the account has by itself, and GroupLicenses those that it has as
+	// a member of a group. Both are nil unless AssignedLicenses was asked for.
+	Licenses      []License
+	GroupLicenses []GroupLicense
 }
 
 // Untouchable says why entrasync must not take the account over, or nil.

@@ -40,6 +40,16 @@ const (
 	PreferredLanguage Attribute = "preferredLanguage"
 	// Manager holds the object id of the manager's account.
 	Manager Attribute = "manager"
+
+	// AssignedLicenses holds the licenses that an account has by itself, each as the text of a
+	// [License], sorted. In a change, To are those that are given and From those that are
+	// taken away.
+	AssignedLicenses Attribute = "assignedLicenses"
+	// ShowInAddressList says whether the account is in the address lists of Exchange; an account
+	// without a value is. Microsoft's documentation of the user resource says not to use it in
+	// Graph and to hide people in the Microsoft 365 admin center instead, because it may not be
+	// what Exchange has (known issue 14972). Graph has no other way.
+	ShowInAddressList Attribute = "showInAddressList"
 )
 
 // The attributes that only groups have.
@@ -89,7 +99,8 @@ type Facts struct {
 	Permission string
 	// With is the attribute together with which it is always written; "" if none.
 	With Attribute
-	// Apart says that it needs a request of its own: it is a reference to another object.
+	// Apart says that it needs a request of its own: it is a reference to another object, or no
+	// property that can be written.
 	Apart bool
 	// Replaced says that it is a part of a property that Graph replaces completely: a
 	// part that is not sent becomes null.
@@ -130,6 +141,9 @@ var facts = map[Attribute]Facts{
 	PreferredLanguage: {Pattern: regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`),
 		Says: "must be a language code such as de or en-US"}, // ISO 639-1 with an optional country
 	Manager: {Apart: true},
+
+	AssignedLicenses:  {Form: ListForm, Apart: true}, // Graph, user: assignLicense
+	ShowInAddressList: {Form: FlagForm},
 }
 
 // The extension attributes of an account (Graph, onPremisesExtensionAttributes): they
@@ -156,6 +170,9 @@ var upnCharacters = regexp.MustCompile(`^[A-Za-z0-9'.\-_!#^~]+$`)
 // MaxGroupName is how many characters the name of a group may have (Graph, group
 // resource), counted like those of an account's attributes.
 const MaxGroupName = 256
+
+// RestorableDays is for how many days a deleted account can be restored (Graph, delete user).
+const RestorableDays = 30
 
 // MaxBind is how many members one request can add to a group (Graph, add members).
 const MaxBind = 20

@@ -57,6 +57,7 @@ const (
 	GroupDeletedInEntra  Reason = "group_deleted_in_entra"
 	MemberAbsent         Reason = "member_absent"
 	MemberRefused        Reason = "member_refused"
+	LicenseRefused       Reason = "license_refused"
 	QuotaExceeded        Reason = "quota_exceeded"
 	ThrottledReason      Reason = "throttled"
 	Unavailable          Reason = "unavailable"
@@ -189,6 +190,7 @@ var reasons = []Explained{
 	{GroupDeletedInEntra, "the group that entrasync made was deleted in Entra and can still be restored", "restore it, set `restoreDeleted`, or delete it for good", OfLink},
 	{MemberAbsent, "a member has no account in this directory yet", "nothing: the member joins as soon as there is an account", OfLink},
 	{MemberRefused, "Entra does not take the account as a member of the group, or does not let it go", "check the account in Entra, and `POST …/sync` for the group", OfMember},
+	{LicenseRefused, "Entra does not take a license off the account, or does not give it one", "do what the message says, and `POST …/sync` for the user", OfLink},
 	{QuotaExceeded, "a limit of the tenant or of an object in Entra is reached", "delete something for good, or ask Microsoft to raise the limit", OfLink},
 	{ThrottledReason, "Graph or JumpCloud asks to slow down", "nothing: it is tried again", OfLink},
 	{Unavailable, "Entra did not answer, or its answer does not say what happened", "nothing: it is tried again", OfLink},

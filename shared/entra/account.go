@@ -80,7 +80,10 @@ func accountOf(body []byte, attributes []directory.Attribute) (*directory.Accoun
 	if err != nil {
 		return nil, err
 	}
-	if account.Attributes, err = attributesIn(body, attributes); err != nil {
+	if account.Attributes, err = attributesIn(body, attributes); err == nil && slices.Contains(attributes, directory.AssignedLicenses) {
+		account.Licenses, account.GroupLicenses, err = licensesIn(body)
+	}
+	if err != nil {
 		return nil, &fault.Error{Op: "entra.read account", Kind: fault.Transient, Message: "Graph's answer cannot be read", Err: err}
 	}
 	return account, nil
@@ -149,6 +152,10 @@ func valuesOf(properties map[string]json.RawMessage, attributes []directory.Attr
 // it refers to.
 func valueOf(properties map[string]json.RawMessage, name directory.Attribute) (value directory.Value, err error) {
 	property, part, inside := name.Parts()
+	if name == directory.AssignedLicenses {
+		own, _, err := licensesOf(properties)
+		return directory.LicenseValue(own), err
+	}
 	if name.Facts().Apart {
 		part, inside = "id", true
 	}

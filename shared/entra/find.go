@@ -72,6 +72,9 @@ func selected(fields []string, attributes []directory.Attribute) []string {
 	properties := slices.Clone(fields)
 	for _, name := range attributes {
 		property, _, _ := name.Parts()
+		if name == directory.AssignedLicenses {
+			properties = append(properties, licenseStates)
+		}
 		if !name.Facts().Apart && !slices.Contains(properties, property) {
 			properties = append(properties, property)
 		}

@@ -30,6 +30,8 @@ var (
 	enableUsers      = need{"User.EnableDisableAccount.All", []string{"User.EnableDisableAccount.All", writeUsers, writeAll}}
 	writePasswords   = need{"User-PasswordProfile.ReadWrite.All", []string{"User-PasswordProfile.ReadWrite.All"}}
 	writeManagers    = need{writeUsers, []string{writeUsers, writeAll}}
+	assignLicenses   = need{writeUsers, []string{"LicenseAssignment.ReadWrite.All", writeUsers, writeAll}}
+	deleteUsers      = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers}}
 	revokeSessions   = need{"User.RevokeSessions.All", []string{"User.RevokeSessions.All", writeUsers, writeAll}}
 	restoreObjects   = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers, "Group.ReadWrite.All", writeAll}} // the same for users and groups
 	readGroups       = need{"Group.ReadWrite.All", []string{"GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", readAll, writeAll}}
@@ -54,6 +56,8 @@ var operations = []struct {
 	{http.MethodPost, "users", createUsers},
 	{http.MethodPut, "users/*/manager/$ref", writeManagers},
 	{http.MethodDelete, "users/*/manager/$ref", writeManagers},
+	{http.MethodPost, "users/*/assignLicense", assignLicenses},
+	{http.MethodDelete, "users/*", deleteUsers},
 	{http.MethodPost, "users/*/revokeSignInSessions", revokeSessions},
 	{http.MethodPost, "directory/deletedItems/*/restore", restoreObjects},
 	{http.MethodGet, "groups", readGroups},
@@ -146,7 +150,7 @@ var keyForm = regexp.MustCompile(`^([a-z]+)\(.*\)$`)
 
 // literals are the segments of paths that are neither an id nor a key.
 var literals = map[string]bool{
-	"organization": true, "users": true, "groups": true, "members": true, "manager": true, "$ref": true, "revokeSignInSessions": true,
+	"organization": true, "users": true, "groups": true, "members": true, "manager": true, "$ref": true, "revokeSignInSessions": true, "assignLicense": true,
 	"directoryObjects": true, "getByIds": true, "directory": true, "deletedItems": true, "graph.user": true, "graph.group": true, "restore": true,
 }
 

@@ -143,13 +143,7 @@ var conflictCodes = map[string]bool{"ObjectConflict": true, "PropertyConflict": 
 // phrases are causes that Graph states only in its text (observed by users of the
 // Terraform provider, of the PowerShell SDK and of midPoint). They are in one place,
 // because Microsoft may change them.
-var phrases = []struct {
-	text    string
-	kind    fault.Kind
-	reason  directory.Reason
-	subject directory.Attribute
-	message string
-}{
+var phrases = append([]phrase{
 	{"verified domain names in your organization", fault.Invalid, directory.DomainNotVerified, directory.UserPrincipalName, "the domain of the user's sign-in name is not a verified domain of the tenant: verify it in Entra or change the user's e-mail"},
 	{"on-premises mastered", fault.Forbidden, directory.SyncedFromOnPremises, "", "the account is synchronised from an on-premises Active Directory, which owns its attributes: manage it there, or end that synchronisation first"},
 	// For an account that was once synchronised it is about the extension attributes,
@@ -158,6 +152,15 @@ var phrases = []struct {
 	{"originated within an external service", fault.Invalid, directory.MasteredElsewhere, "", "another service owns it, because the account has its origin in an on-premises Active Directory or in Exchange: change it there, or take it off the attributes of the directory"},
 	{"password complexity requirements", fault.Invalid, directory.InvalidValue, thePassword, "Entra refuses the password as too weak: choose one of 8 to 256 characters with three of lower case, upper case, digits and symbols, without the user's name and not a common one"},
 	{"Property netId is invalid", fault.Conflict, directory.UPNConflict, directory.UserPrincipalName, "Entra cannot use the user's sign-in name, because a Microsoft account outside the tenant goes by it or it is not a valid one: change the user's e-mail"},
+}, licensePhrases...)
+
+// phrase is a part of a text of Graph, and what it means.
+type phrase struct {
+	text    string
+	kind    fault.Kind
+	reason  directory.Reason
+	subject directory.Attribute
+	message string
 }
 
 // thePassword is a property that a fault names although it is not an attribute.

@@ -52,7 +52,7 @@ func TestLookUp(t *testing.T) {
 		t.Errorf("an unknown account: %+v, want no account and no error", found[0])
 	}
 	got, err := json.Marshal(found[1].Account)
-	want := `{"ID":"e1","UPN":"O'Neil#x@corp.example","ImmutableID":"u1","Enabled":true,"SyncedFromOnPremises":false,"ManagementRestricted":false,"Guest":false,"Agent":false,"Attributes":{"businessPhones":"1","jobTitle":null}}`
+	want := `{"ID":"e1","UPN":"O'Neil#x@corp.example","ImmutableID":"u1","Enabled":true,"SyncedFromOnPremises":false,"ManagementRestricted":false,"Guest":false,"Agent":false,"Attributes":{"businessPhones":"1","jobTitle":null},"Licenses":null,"GroupLicenses":null}`
 	if err != nil || string(got) != want {
 		t.Errorf("account %s, %v\nwant %s", got, err, want)
 	}

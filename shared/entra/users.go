@@ -45,18 +45,19 @@ func (c *Client) Apply(ctx context.Context, actions []plan.Action) []reconcile.R
 			results[i] = c.applied(ctx, action, answer)
 		}
 	}
-	c.forgiveUnmanaged(ctx, actions, results)
+	c.forgiveAbsent(ctx, actions, results)
 	return results
 }
 
-// forgiveUnmanaged finds out why Graph found nothing where a manager was to be removed. It says
-// the same of an account that has no manager, which is as it should be, and of one that is gone
-// (assumed), so those accounts are read, 20 in an HTTP request.
-func (c *Client) forgiveUnmanaged(ctx context.Context, actions []plan.Action, results []reconcile.Result) {
+// forgiveAbsent finds out why Graph found nothing where something was to be removed. Of a
+// manager it says the same for an account that has none, which is as it should be, and for one
+// that is gone (assumed). An account that was to be deleted is gone already, or a replica does
+// not know it yet. So those accounts are read, 20 in an HTTP request.
+func (c *Client) forgiveAbsent(ctx context.Context, actions []plan.Action, results []reconcile.Result) {
 	var unclear []int
 	var accounts []directory.EntraID
 	for i, action := range actions {
-		if clearsManager(action) && fault.Is(results[i].Err, fault.NotFound) {
+		if (clearsManager(action) || action.Type == plan.DeleteAccount) && fault.Is(results[i].Err, fault.NotFound) {
 			unclear, accounts = append(unclear, i), append(accounts, action.EntraID)
 		}
 	}
@@ -64,8 +65,14 @@ func (c *Client) forgiveUnmanaged(ctx context.Context, actions []plan.Action, re
 		return
 	}
 	for n, found := range c.Read(ctx, accounts, nil) {
-		if found.Err != nil || found.Account != nil {
-			results[unclear[n]].Err = found.Err
+		i := unclear[n]
+		switch deleted := actions[i].Type == plan.DeleteAccount; {
+		case found.Err != nil:
+			results[i].Err = found.Err
+		case deleted && found.Account != nil:
+			results[i].Err = because(fault.Transient, directory.Unavailable, "", "Entra does not know the account everywhere yet: it is tried again by itself")
+		case deleted || found.Account != nil:
+			results[i].Err = nil
 		}
 	}
 }
@@ -81,6 +88,12 @@ func (c *Client) requestFor(ctx context.Context, id string, action plan.Action) 
 		info, err = account.RevokeSignInSessions().ToPostRequestInformation(ctx, nil)
 	case action.Type == plan.Restore:
 		info = c.restoration(action.EntraID)
+	case action.Type == plan.DeleteAccount:
+		info, err = account.ToDeleteRequestInformation(ctx, nil)
+	case action.Type == plan.RemoveLicenses, action.Type == plan.AssignLicenses:
+		if info, needed, err = c.licensing(action); !needed {
+			return request{}, false, err
+		}
 	case isManager && len(manager) == 0:
 		info, err = account.Manager().Ref().ToDeleteRequestInformation(ctx, nil)
 	case isManager:
@@ -191,6 +204,8 @@ func (c *Client) explainRefusal(ctx context.Context, action plan.Action, f *faul
 	case f.Kind == fault.Invalid && (upn != "" || action.Writes(directory.ImmutableID)) && c.outdated(ctx):
 		f.Kind, f.Reason = fault.Transient, directory.Unavailable
 		f.Message = "the domains of the tenant are not as they were a moment ago: it is tried again"
+	case f.Kind == fault.Invalid && (action.Type == plan.HideFromAddressLists || action.Type == plan.ShowInAddressLists):
+		f.Message = "Entra does not let entrasync write whether the account is in the address lists, which may belong to Exchange: hide or show it in the Microsoft 365 admin center"
 	case f.Reason == directory.DomainNotVerified && c.federates(ctx, upn): // Graph says the same of both
 		f.Reason = directory.DomainFederated
 		f.Message = fmt.Sprintf("Entra does not let the account have a sign-in name in %s, which is a federated domain: check its onPremisesImmutableId: it must be set, and no other account may have the same", upn.Domain())

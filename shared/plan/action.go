@@ -33,6 +33,18 @@ const (
 	JoinDomain  Type = "join_domain"
 )
 
+// The types of actions on the account of somebody who left, some days after sign-in was blocked,
+// and those that undo them. The licenses are in the changes as the values of
+// [directory.AssignedLicenses], which are those that the account has by itself and not by a group.
+const (
+	RemoveLicenses       Type = "remove_licenses" // take licenses away: they are what the change is from
+	AssignLicenses       Type = "assign_licenses" // give licenses back: they are what the change is to
+	HideFromAddressLists Type = "hide_from_address_lists"
+	ShowInAddressLists   Type = "show_in_address_lists"
+	ClearManager         Type = "clear_manager"
+	DeleteAccount        Type = "delete_account" // restorable for [directory.RestorableDays]
+)
+
 // The types of actions on a group. Members are in the changes, as the values of
 // [directory.Members].
 const (
@@ -66,6 +78,8 @@ const (
 	// object about which nothing could be planned; its error says why.
 	Planned   Status = "planned"
 	Undecided Status = "undecided"
+	// Held is that of an action in a plan that would wait in a hold of the guard (Hold).
+	Held Status = "held"
 )
 
 // The kinds of subjects.
@@ -126,6 +140,13 @@ type Failure struct {
 	Message string           `json:"message"`
 }
 
+// Hold is why an action of a plan would wait, and in which hold.
+type Hold struct {
+	ID      string           `json:"id,omitempty"` // "" if the hold would begin only then
+	Reason  directory.Reason `json:"reason"`
+	Message string           `json:"message"`
+}
+
 // Action is one intended write to Entra.
 type Action struct {
 	ID        string             `json:"id"` // sorts by time
@@ -138,6 +159,8 @@ type Action struct {
 	Cause     Cause              `json:"cause"`
 	Status    Status             `json:"status"`
 	Error     *Failure           `json:"error,omitempty"`
+	// Hold is set of an action in a plan that would wait in a hold.
+	Hold *Hold `json:"hold,omitempty"`
 	// AccountNames are those of the accounts that Changes name by their ids, for people. Only
 	// actions of plans have them.
 	AccountNames map[directory.EntraID]string `json:"names,omitempty"`

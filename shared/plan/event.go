@@ -11,7 +11,7 @@ type EventType string
 
 // The types of events that JumpCloud's own integration with Microsoft 365 logs
 // (JumpCloud support, "Sync users and groups from JumpCloud to M365/Azure AD").
-// A user whose account was disabled is deprovisioned.
+// A user whose account was disabled is deprovisioned, and so is one whose account was deleted.
 const (
 	UserCreateProvision         EventType = "user_create_provision"
 	UserUpdateProvision         EventType = "user_update_provision"
@@ -33,8 +33,8 @@ const UserTakeOverConfirmed EventType = "user_take_over_confirmed"
 var EventTypes = []EventType{UserCreateProvision, UserUpdateProvision, UserPasswordUpdateProvision, UserDeprovision, UserDrift, GroupDrift, UserTakeOverConfirmed}
 
 // eventTypes say as which event each type of action is logged. JumpCloud has no event for
-// an account that is taken over, enabled, restored, moved or signed out: they are logged
-// as updates (our choice).
+// an account that is taken over, enabled, restored, moved, signed out or that gets or loses
+// licenses, its place in the address lists or its manager: they are logged as updates (our choice).
 var eventTypes = map[Type]EventType{
 	Provision:   UserCreateProvision,
 	TakeOver:    UserUpdateProvision,
@@ -44,6 +44,14 @@ var eventTypes = map[Type]EventType{
 	LeaveDomain: UserUpdateProvision,
 	JoinDomain:  UserUpdateProvision,
 	EndSessions: UserUpdateProvision,
+
+	RemoveLicenses:       UserUpdateProvision,
+	AssignLicenses:       UserUpdateProvision,
+	HideFromAddressLists: UserUpdateProvision,
+	ShowInAddressLists:   UserUpdateProvision,
+	ClearManager:         UserUpdateProvision,
+	DeleteAccount:        UserDeprovision,
+
 	SetPassword: UserPasswordUpdateProvision,
 	Deprovision: UserDeprovision,
 	Drift:       UserDrift,
@@ -174,6 +182,8 @@ func (a Action) eventChanges() []EventChange {
 		changes = append(changes, EventChange{Field: sessionsField})
 	case Restore:
 		changes = append(changes, EventChange{Field: deletedField, To: directory.Value(nil)})
+	case DeleteAccount:
+		changes = append(changes, EventChange{Field: deletedField})
 	}
 	for _, c := range a.Changes {
 		change := EventChange{Field: c.Attribute, To: eventValue(c.Attribute, c.To)}
@@ -185,9 +195,9 @@ func (a Action) eventChanges() []EventChange {
 	return changes
 }
 
-// eventValue is a value as Graph shows it: the state is a boolean there.
+// eventValue is a value as Graph shows it: a flag is a boolean there.
 func eventValue(name directory.Attribute, value directory.Value) any {
-	if name == directory.AccountEnabled {
+	if name.Facts().Form == directory.FlagForm && len(value) > 0 {
 		return value.String() == "true"
 	}
 	return value
@@ -202,6 +212,8 @@ func (a Action) eventMessages() EventMessages {
 		return EventMessages{Code: a.Error.Kind, Message: a.Error.Message, Details: string(a.Error.Reason)}
 	case a.Type == Provision:
 		return EventMessages{Code: "201", Message: "Created", Details: "OK"}
+	case a.Type == RemoveLicenses, a.Type == AssignLicenses:
+		return EventMessages{Code: "200", Message: "OK", Details: "OK"}
 	case a.Type == Restore, a.Type == Drift, a.Type == ConfirmTakeOver: // nothing was written to Entra, or it was read
 		return EventMessages{Code: "200", Message: "OK", Details: "OK"}
 	default:

@@ -126,6 +126,22 @@ func (a Action) TakesOut(members []directory.EntraID) []directory.EntraID {
 	}
 }
 
+// Sparable are the parts of actions on a group that wait for as long as some accounts are not
+// to be taken out of it: those that [Sparing] leaves out.
+func Sparable(actions []Action, spared map[directory.EntraID]bool) []Action {
+	var waiting []Action
+	for _, action := range actions {
+		switch action.Type {
+		case DeleteGroup:
+			waiting = append(waiting, action)
+		case RemoveMembers:
+			out := slices.DeleteFunc(action.TakesOut(nil), func(id directory.EntraID) bool { return !spared[id] })
+			waiting = append(waiting, removing(out)...)
+		}
+	}
+	return waiting
+}
+
 // Sparing are actions on a group without those that take some accounts out of it: a group from
 // which one is not to be taken out is not deleted.
 func Sparing(actions []Action, spared map[directory.EntraID]bool) []Action {

@@ -2,13 +2,10 @@ package planning
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
 	"entrasync/shared/directory"
-	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
@@ -52,6 +49,11 @@ type account struct {
 	Sets directory.Attributes `json:"sets,omitempty"`
 	// Restored says that it is a deleted one that is to be restored.
 	Restored bool `json:"restored,omitempty"`
+	// Deleted says that it is to be deleted.
+	Deleted bool `json:"deleted,omitempty"`
+	// Given and Taken are the licenses that it is to get and to lose.
+	Given directory.Value `json:"given,omitempty"`
+	Taken directory.Value `json:"taken,omitempty"`
 }
 
 // upn is the sign-in name that the account is to have; "" if it keeps the one it has.
@@ -68,6 +70,10 @@ func (a account) applied(real directory.Account, attributes []directory.Attribut
 		if to, written := a.Sets[name]; written {
 			values[name] = to
 		}
+		if name == directory.AssignedLicenses {
+			values[name] = a.licensed(real.Attributes[name])
+			real.Licenses = directory.LicensesIn(values[name])
+		}
 	}
 	real.Attributes = values
 	if upn := a.upn(); upn != "" {
@@ -82,59 +88,6 @@ func (a account) applied(real directory.Account, attributes []directory.Attribut
 	return &real
 }
 
-// The kinds of what is kept of a tenant: each has a partition.
-const (
-	accountsPart = "account"
-	namesPart    = "name"
-	groupsPart   = "group"
-	titlesPart   = "title"
-	membersPart  = "member"
-)
-
-// pk is the partition key of a kind.
-func (t tenant) pk(parts ...string) string {
-	return strings.Join(append([]string{"planned", string(t.id)}, parts...), "#")
-}
-
-// keep stores a record.
-func (t tenant) keep(ctx context.Context, key store.Key, record any) error {
-	value, err := json.Marshal(record)
-	if err != nil {
-		return fault.Wrap(err, fault.Internal, "planning.keep")
-	}
-	_, err = t.table.Put(ctx, store.Item{Key: key, Value: value}, store.Any)
-	return err
-}
-
-// recordsOf reads records by their sort keys; those that do not exist are missing.
-func recordsOf[T any](ctx context.Context, t tenant, pk string, sks []string) (map[string]T, error) {
-	found := map[string]T{}
-	sks = slices.Clone(sks)
-	slices.Sort(sks)
-	sks = slices.DeleteFunc(slices.Compact(sks), func(sk string) bool { return sk == "" })
-	for chunk := range slices.Chunk(sks, store.MaxBatchGet) {
-		keys := make([]store.Key, len(chunk))
-		for i, sk := range chunk {
-			keys[i] = store.Key{PK: pk, SK: sk}
-		}
-		items, err := t.table.BatchGet(ctx, keys)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			var record T
-			if err := json.Unmarshal(item.Value, &record); err != nil {
-				return nil, store.DamagedRecord("planning.read", item.Key, err)
-			}
-			found[item.SK] = record
-		}
-	}
-	return found, nil
-}
-
-// folded is how names and ids are compared.
-func folded[T ~string](name T) string { return strings.ToLower(string(name)) }
-
 // accounts are what is planned for some accounts.
 func (t tenant) accounts(ctx context.Context, ids []directory.EntraID) (map[string]account, error) {
 	sks := make([]string, len(ids))
@@ -144,36 +97,35 @@ func (t tenant) accounts(ctx context.Context, ids []directory.EntraID) (map[stri
 	return recordsOf[account](ctx, t, t.pk(accountsPart), sks)
 }
 
-// Apply implements reconcile.Entra: nothing is sent.
+// Apply implements reconcile.Entra: nothing is sent, and what each action is to write is noted.
 func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
+	ids := make([]directory.EntraID, len(actions))
 	for i, action := range actions {
 		results[i].ID = action.EntraID
 		if action.Type == plan.Provision {
 			results[i].ID = madeFor(action.Subject)
 		}
-		results[i].Err = t.apply(ctx, results[i].ID, action)
+		ids[i] = results[i].ID
+	}
+	known, err := t.accounts(ctx, ids)
+	notes := t.notes()
+	for i, action := range actions {
+		if len(action.Changes) == 0 && action.Type != plan.Restore && action.Type != plan.DeleteAccount {
+			continue
+		}
+		if upn, written := action.Value(directory.UserPrincipalName); written {
+			notes.add(t.pk(namesPart), folded(upn.String()), ids[i])
+		}
+		notes.add(t.pk(accountsPart), folded(ids[i]), known[folded(ids[i])].after(ids[i], action))
+	}
+	if err == nil {
+		err = notes.keep(ctx)
+	}
+	for i := range results {
+		results[i].Err = err
 	}
 	return results
-}
-
-// apply notes what an action is to write.
-func (t tenant) apply(ctx context.Context, id directory.EntraID, action plan.Action) error {
-	if len(action.Changes) == 0 && action.Type != plan.Restore {
-		return nil
-	}
-	before, err := t.accounts(ctx, []directory.EntraID{id})
-	if err != nil {
-		return err
-	}
-	after := before[folded(id)]
-	after.ID, after.Sets, after.Restored = id, after.Sets.Set(action.Changes), after.Restored || action.Type == plan.Restore
-	if upn, written := action.Value(directory.UserPrincipalName); written {
-		if err := t.keep(ctx, store.Key{PK: t.pk(namesPart), SK: folded(upn.String())}, id); err != nil {
-			return err
-		}
-	}
-	return t.keep(ctx, store.Key{PK: t.pk(accountsPart), SK: folded(id)}, after)
 }
 
 // SetPassword implements reconcile.Entra: nothing is sent.
@@ -218,8 +170,11 @@ func (t tenant) FindByUPN(ctx context.Context, upns []directory.UPN, attributes 
 			if own, is := known[folded(f.Account.ID)]; is {
 				f.Account = own.applied(*f.Account, attributes)
 			}
-			if !f.Account.UPN.Same(upn) {
+			switch {
+			case !f.Account.UPN.Same(upn):
 				f.Account = nil
+			case known[folded(f.Account.ID)].Deleted:
+				f.Account, f.Deleted = nil, deletedNow(*f.Account)
 			}
 		}
 		if f.Deleted != nil && known[folded(f.Deleted.ID)].Restored {
@@ -239,58 +194,37 @@ func failed(found []reconcile.Found, err error) []reconcile.Found {
 
 // Read implements reconcile.Entra.
 func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attributes []directory.Attribute) []reconcile.Found {
-	found := make([]reconcile.Found, len(accounts))
 	known, err := t.accounts(ctx, accounts)
 	if err != nil {
-		return failed(found, err)
+		return failed(make([]reconcile.Found, len(accounts)), err)
 	}
-	var real []directory.EntraID
-	var at []int
+	found := asked(accounts, func(id directory.EntraID) bool { return !isMade(id) }, func(real []directory.EntraID) []reconcile.Found {
+		return t.Entra.Read(ctx, real, attributes)
+	})
 	for i, id := range accounts {
-		if !isMade(id) {
-			real, at = append(real, id), append(at, i)
-		} else if own, is := known[folded(id)]; is {
-			found[i].Account = own.applied(directory.Account{}, attributes)
-		}
-	}
-	if len(real) == 0 {
-		return found
-	}
-	for n, f := range t.Entra.Read(ctx, real, attributes) {
-		own, is := known[folded(real[n])]
-		switch {
+		own, is := known[folded(id)]
+		switch f := &found[i]; {
 		case !is || f.Err != nil:
+		case own.Deleted:
+			f.Account = nil
 		case f.Account != nil:
 			f.Account = own.applied(*f.Account, attributes)
-		case own.Restored:
+		case own.Restored || isMade(id):
 			f.Account = own.applied(directory.Account{}, attributes)
 		}
-		found[at[n]] = f
 	}
 	return found
 }
 
 // FindDeleted implements reconcile.Entra.
 func (t tenant) FindDeleted(ctx context.Context, accounts []directory.EntraID) []reconcile.Found {
-	found := make([]reconcile.Found, len(accounts))
 	known, err := t.accounts(ctx, accounts)
 	if err != nil {
-		return failed(found, err)
+		return failed(make([]reconcile.Found, len(accounts)), err)
 	}
-	var real []directory.EntraID
-	var at []int
-	for i, id := range accounts {
-		if !isMade(id) && !known[folded(id)].Restored {
-			real, at = append(real, id), append(at, i)
-		}
-	}
-	if len(real) == 0 {
-		return found
-	}
-	for n, f := range t.Entra.FindDeleted(ctx, real) {
-		found[at[n]] = f
-	}
-	return found
+	return asked(accounts, func(id directory.EntraID) bool { return !isMade(id) && !known[folded(id)].Restored }, func(real []directory.EntraID) []reconcile.Found {
+		return t.Entra.FindDeleted(ctx, real)
+	})
 }
 
 // FindByImmutableID implements reconcile.Entra. An account that is to be created has the id of
@@ -319,7 +253,7 @@ func (t tenant) FindByImmutableID(ctx context.Context, ids []string) []reconcile
 			if other, is := known[folded(f.Account.ID)]; is {
 				f.Account = other.applied(*f.Account, nil)
 			}
-			if f.Account.ImmutableID != id {
+			if f.Account.ImmutableID != id || known[folded(f.Account.ID)].Deleted {
 				f.Account = nil
 			}
 		}
@@ -334,24 +268,4 @@ func fresh(group directory.EntraID, from directory.AccountList) directory.Accoun
 	}
 	from.Complete, from.Pages = true, max(from.Pages, 1)
 	return from
-}
-
-// each calls do with every record of a partition.
-func each[T any](ctx context.Context, t tenant, pk string, do func(T)) error {
-	for q := (store.Query{PK: pk}); ; {
-		page, err := t.table.Query(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, item := range page.Items {
-			var record T
-			if err := json.Unmarshal(item.Value, &record); err != nil {
-				return store.DamagedRecord("planning.read", item.Key, err)
-			}
-			do(record)
-		}
-		if q.Cursor = page.Cursor; q.Cursor == "" {
-			return nil
-		}
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"entrasync/shared/fault"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
-	"entrasync/shared/store"
 )
 
 // group is what is planned for a group in Entra.
@@ -49,41 +48,47 @@ func (t tenant) groups(ctx context.Context, ids []directory.EntraID) (map[string
 	return recordsOf[group](ctx, t, t.pk(groupsPart), sks)
 }
 
-// ApplyToGroups implements reconcile.Entra: nothing is sent.
+// ApplyToGroups implements reconcile.Entra: nothing is sent, and what each action is to write is
+// noted.
 func (t tenant) ApplyToGroups(ctx context.Context, actions []plan.Action) []reconcile.GroupResult {
 	results := make([]reconcile.GroupResult, len(actions))
+	ids := make([]directory.EntraID, len(actions))
 	for i, action := range actions {
 		results[i].ID = action.EntraID
 		if action.Type == plan.CreateGroup {
 			results[i].ID = madeFor(action.Subject)
 		}
-		results[i].Err = t.applyToGroup(ctx, results[i].ID, action)
+		ids[i] = results[i].ID
+	}
+	known, err := t.groups(ctx, ids)
+	notes := t.notes()
+	for i, action := range actions {
+		t.note(notes, known[folded(ids[i])], ids[i], action)
+	}
+	if err == nil {
+		err = notes.keep(ctx)
+	}
+	for i := range results {
+		results[i].Err = err
 	}
 	return results
 }
 
-// applyToGroup notes what an action is to write.
-func (t tenant) applyToGroup(ctx context.Context, id directory.EntraID, action plan.Action) error {
-	before, err := t.groups(ctx, []directory.EntraID{id})
-	if err != nil {
-		return err
-	}
-	after := before[folded(id)]
-	after.ID = id
+// note notes what an action on a group is to write.
+func (t tenant) note(notes *notes, own group, id directory.EntraID, action plan.Action) {
+	own.ID = id
 	if name, written := action.Value(directory.DisplayName); written {
-		after.Name = name.String()
-		if err := t.keep(ctx, store.Key{PK: t.pk(titlesPart, folded(after.Name)), SK: folded(id)}, id); err != nil {
-			return err
-		}
+		own.Name = name.String()
+		notes.add(t.pk(titlesPart, folded(own.Name)), folded(id), id)
 	}
 	if name, written := action.Value(directory.UniqueName); written {
-		after.UniqueName = name.String()
+		own.UniqueName = name.String()
 	}
 	switch action.Type {
 	case plan.DeleteGroup:
-		after.Gone = true
+		own.Gone = true
 	case plan.RestoreGroup:
-		after.Gone, after.Restored = false, true
+		own.Gone, own.Restored = false, true
 	}
 	for _, change := range action.Changes {
 		if change.Attribute != directory.Members {
@@ -91,12 +96,10 @@ func (t tenant) applyToGroup(ctx context.Context, id directory.EntraID, action p
 		}
 		for i, value := range slices.Concat(change.To, change.From) {
 			m := member{ID: directory.EntraID(value), In: i < len(change.To)}
-			if err := t.keep(ctx, store.Key{PK: t.pk(membersPart, folded(id)), SK: folded(m.ID)}, m); err != nil {
-				return err
-			}
+			notes.add(t.pk(membersPart, folded(id)), folded(m.ID), m)
 		}
 	}
-	return t.keep(ctx, store.Key{PK: t.pk(groupsPart), SK: folded(id)}, after)
+	notes.add(t.pk(groupsPart), folded(id), own)
 }
 
 // FindGroups implements reconcile.Entra.
@@ -156,37 +159,29 @@ func (t tenant) titled(ctx context.Context, name string) (ids []directory.EntraI
 
 // ReadGroups implements reconcile.Entra.
 func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []reconcile.FoundGroups {
-	found := make([]reconcile.FoundGroups, len(groups))
 	known, err := t.groups(ctx, groups)
 	if err != nil {
+		found := make([]reconcile.FoundGroups, len(groups))
 		for i := range found {
 			found[i].Err = err
 		}
 		return found
 	}
-	var real []directory.EntraID
-	var at []int
+	found := asked(groups, func(id directory.EntraID) bool { return !isMade(id) && !known[folded(id)].Gone }, func(real []directory.EntraID) []reconcile.FoundGroups {
+		return t.Entra.ReadGroups(ctx, real)
+	})
 	for i, id := range groups {
 		own, is := known[folded(id)]
 		switch {
-		case own.Gone:
-		case !isMade(id):
-			real, at = append(real, id), append(at, i)
-		case is:
+		case !is || own.Gone:
+		case isMade(id):
 			found[i].Groups = []directory.SecurityGroup{own.applied(directory.SecurityGroup{})}
-		}
-	}
-	if len(real) == 0 {
-		return found
-	}
-	for n, f := range t.Entra.ReadGroups(ctx, real) {
-		if own, is := known[folded(real[n])]; is {
-			f.Groups = slices.Clone(f.Groups)
-			for i := range f.Groups {
-				f.Groups[i] = own.applied(f.Groups[i])
+		default:
+			found[i].Groups = slices.Clone(found[i].Groups)
+			for n := range found[i].Groups {
+				found[i].Groups[n] = own.applied(found[i].Groups[n])
 			}
 		}
-		found[at[n]] = f
 	}
 	return found
 }

@@ -14,6 +14,7 @@ package planning
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ type Plan struct {
 
 	publishing sync.Mutex // the engines publish side by side
 	found      []plan.Action
+	failed     error // why something could not be noted
 }
 
 // New begins a plan on a table. clients are those of the outside systems.
@@ -69,8 +71,8 @@ func Context(ctx context.Context) context.Context {
 	return zerolog.Ctx(ctx).With().Bool("plan", true).Logger().WithContext(readonly.Only(ctx))
 }
 
-// Work works on some of the tasks that are left: those that were tried the least, users before
-// groups, because groups wait for the accounts of their members. It returns what was planned,
+// Work works on some of the tasks that are left: those of the lowest tier, users before groups,
+// because groups wait for the accounts of their members. It returns what was planned,
 // and how long to wait before the next call because an outside system asks for that. A fault
 // says that nothing can be planned now; the plan is then not to be used any more.
 func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Duration, err error) {
@@ -107,9 +109,9 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 		}
 		var again undone
 		if len(users) > 0 {
-			again = undone{User: &users[i].Task, Number: users[i].Number}
+			again = undone{User: &users[i].Task, Number: users[i].Number, Tier: p.Tasks.nextTier()}
 		} else {
-			again = undone{Group: &groups[i].GroupTask, Number: groups[i].Number}
+			again = undone{Group: &groups[i].GroupTask, Number: groups[i].Number, Tier: p.Tasks.nextTier()}
 		}
 		if again.Number >= steps || o.Err != nil && again.Number >= tries {
 			p.giveUp(ctx, again, o.Err)
@@ -118,6 +120,9 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 		if p.Tasks.add(again); o.Err != nil {
 			wait = max(wait, o.After)
 		}
+	}
+	if p.failed != nil {
+		return nil, 0, p.failed
 	}
 	return p.found, wait, p.name(ctx, p.found)
 }
@@ -193,12 +198,18 @@ type publisher Plan
 
 // Publish implements reconcile.Publisher. What an earlier process left open, and what others
 // changed, is not planned.
-func (p *publisher) Publish(_ context.Context, actions ...plan.Action) error {
+func (p *publisher) Publish(ctx context.Context, actions ...plan.Action) error {
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
 	for _, a := range actions {
 		if a.Type == plan.Drift || a.At.Before(p.began) {
 			continue
+		}
+		if a.Status == plan.Held {
+			news, err := p.notListed(ctx, &a)
+			if p.failed = errors.Join(p.failed, err); err != nil || !news {
+				continue
+			}
 		}
 		if a.Status == plan.Succeeded {
 			a.Status = plan.Planned
@@ -225,8 +236,7 @@ func (l userLane) Send(_ context.Context, messages ...queue.Message) error {
 			return err
 		}
 		if !task.Probe && task.Password == nil && isSoon(task.NotBefore) {
-			task.NotBefore = time.Time{}
-			l.tasks.add(undone{User: &task})
+			l.tasks.add(undone{User: &task, Tier: l.tasks.tierOf(&task.NotBefore, afterLists)})
 		}
 	}
 	return nil
@@ -240,8 +250,11 @@ func (l groupLane) Send(_ context.Context, messages ...queue.Message) error {
 			return err
 		}
 		if isSoon(task.NotBefore) {
-			task.NotBefore = time.Time{}
-			l.tasks.add(undone{Group: &task})
+			first := afterLists
+			if task.AllMembers {
+				first = lists
+			}
+			l.tasks.add(undone{Group: &task, Tier: l.tasks.tierOf(&task.NotBefore, first)})
 		}
 	}
 	return nil

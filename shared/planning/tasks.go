@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,13 +20,16 @@ type Tasks struct {
 	mu   sync.Mutex
 	left map[string]undone // by name
 	seen map[string]bool   // all that ever were among them
+	tier int               // of those that were taken out last
 }
 
-// undone is a task that is left, of a user or of a group, and how often it was tried.
+// undone is a task that is left, of a user or of a group, and how often it was tried. All of a
+// tier are worked on before those of the next one.
 type undone struct {
 	User   *reconcile.Task      `json:"user,omitempty"`
 	Group  *reconcile.GroupTask `json:"group,omitempty"`
 	Number int                  `json:"number,omitempty"`
+	Tier   int                  `json:"tier,omitempty"`
 }
 
 // directory is where the task is to be done.
@@ -46,7 +50,7 @@ func (u undone) name() string {
 
 // join is one task for what two ask for. It was tried as often as the newer one.
 func (u undone) join(other undone) undone {
-	joined := undone{Number: min(u.Number, other.Number)}
+	joined := undone{Number: min(u.Number, other.Number), Tier: min(u.Tier, other.Tier)}
 	if u.User != nil {
 		task := u.User.Merge(*other.User)
 		joined.User = &task
@@ -76,8 +80,8 @@ func (t *Tasks) next() (dir directory.ID, users []reconcile.Attempt, groups []re
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	order := func(a, b undone) int {
-		if a.Number != b.Number {
-			return a.Number - b.Number
+		if a.Tier != b.Tier {
+			return a.Tier - b.Tier
 		}
 		return strings.Compare(a.name(), b.name())
 	}
@@ -88,11 +92,11 @@ func (t *Tasks) next() (dir directory.ID, users []reconcile.Attempt, groups []re
 	slices.SortFunc(all, order)
 	for i, task := range all {
 		first := all[0]
-		if task.Number != first.Number || (task.User == nil) != (first.User == nil) || task.directory() != first.directory() ||
+		if task.Tier != first.Tier || (task.User == nil) != (first.User == nil) || task.directory() != first.directory() ||
 			i == usersAtOnce || task.User == nil && i == groupsAtOnce {
 			break
 		}
-		dir = task.directory()
+		dir, t.tier = task.directory(), first.Tier
 		delete(t.left, task.name())
 		if task.User != nil {
 			users = append(users, reconcile.Attempt{Task: *task.User, Number: task.Number + 1})
@@ -101,6 +105,31 @@ func (t *Tasks) next() (dir directory.ID, users []reconcile.Attempt, groups []re
 		}
 	}
 	return dir, users, groups
+}
+
+// nextTier is the tier after the one that is worked on.
+func (t *Tasks) nextTier() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tier + 1
+}
+
+// The first tiers: the lists of groups are read before anything else, so that it is known early
+// how many users there are.
+const (
+	lists = iota
+	afterLists
+)
+
+// tierOf is the tier of a task that is sent now and due at some time: the first one for its kind if
+// that is now. A plan waits for nobody: what is due later is so when all of the present tier was
+// worked on.
+func (t *Tasks) tierOf(due *time.Time, first int) int {
+	if due.IsZero() {
+		return first
+	}
+	*due = time.Now().UTC()
+	return t.nextTier()
 }
 
 // Seen is how many users and groups had a task so far.
@@ -127,7 +156,7 @@ func (t *Tasks) Take() ([]store.PlanTask, error) {
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Internal, "planning.encode task")
 		}
-		all = append(all, store.PlanTask{Tier: task.Number, Name: name, Text: text})
+		all = append(all, store.PlanTask{Tier: task.Tier, Name: name, Text: text})
 	}
 	t.left = nil
 	return all, nil

@@ -169,7 +169,7 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 	}
 	now := time.Now().UTC()
 	if e.Plans {
-		return judgeAtOnce(ctx, known, now, differently)
+		return e.judgeAtOnce(ctx, o, known, now, differently)
 	}
 	if known.WantsSecond(now) && !known.Listed {
 		absent, err := differently(ctx)
@@ -189,7 +189,7 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 		return since, err
 	}
 	w := o.engaged()
-	after, believed, again := known.Shown(now, max(people, known.People))
+	after, believed, again := known.Shown(now, max(people.Number(), known.People))
 	if believed {
 		if err := e.recheckAbsence(ctx, o, 0); err != nil {
 			return since, err
@@ -209,23 +209,40 @@ func (e *linkEngine[T]) judge(ctx context.Context, o T, about store.Doubt, diffe
 	return since, err
 }
 
-// judgeAtOnce is judge for a plan: the second read follows the first one. What a list did not
-// show either needs none, and a list that is too long for a second read is not read.
-func judgeAtOnce(ctx context.Context, known store.Doubt, now time.Time, differently func(context.Context) (absent bool, err error)) (since time.Time, err error) {
-	if known.Listed {
-		return now, nil
-	}
-	absent, err := differently(ctx)
+// plannedLife is how long a plan keeps whom it is to look at again, as the time from which they
+// count: it may take very long until all others were looked at.
+const plannedLife = 7 * 24 * time.Hour
+
+// judgeAtOnce is judge for a plan: the second read follows the first one, and the absence is
+// believed when all others were read too, so that the guard knows how many there are. What a
+// list did not show either needs no second read, and a list that is too long for one is not
+// read.
+func (e *linkEngine[T]) judgeAtOnce(ctx context.Context, o T, known store.Doubt, now time.Time, differently func(context.Context) (absent bool, err error)) (since time.Time, err error) {
+	w, believed := o.engaged(), !known.Second.IsZero()
 	switch {
-	case errors.Is(err, errTooLong):
-		return now, nil
-	case err != nil:
-		return since, jumpCloudTrouble(err)
-	case !absent:
-		return since, nil
+	case believed:
+	case known.Listed:
+		people, err := e.Store.PeopleInDoubt(ctx, e.dir.ID, now, plan.FewPeople)
+		if err != nil {
+			return since, err
+		}
+		believed = people.Number() <= plan.FewPeople
 	default:
-		return now, nil
+		absent, err := differently(ctx)
+		switch {
+		case err != nil && !errors.Is(err, errTooLong):
+			return since, jumpCloudTrouble(err)
+		case err == nil && !absent:
+			return since, nil
+		}
 	}
+	if believed {
+		w.believed = true
+		return now, e.Store.RemoveDoubt(ctx, known)
+	}
+	known.Second, known.Since = now, now.Add(plannedLife)
+	w.recheckAt = earliest(w.recheckAt, now.Add(plan.SecondRead))
+	return since, e.Store.PutDoubt(ctx, known)
 }
 
 // leaveToList removes a doubt whose second read is a list that is too long, and sends the task

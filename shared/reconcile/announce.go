@@ -26,17 +26,27 @@ type Leaver struct {
 // Announce announces who is about to lose access in a directory by one cause. Those who have
 // none to lose, as our records say, are left out. It begins or joins holds; it counts nobody.
 func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan.Cause, leavers []Leaver) error {
-	if dir.Settings.Guard.Off() || p.Plans {
+	return p.AnnounceSome(ctx, dir, cause, leavers, nil)
+}
+
+// AnnounceSome announces some of those who are about to lose access by one cause. others are
+// those who are announced later: they count already now.
+func (p Parts) AnnounceSome(ctx context.Context, dir directory.Directory, cause plan.Cause, some, others []Leaver) error {
+	if dir.Settings.Guard.Off() {
 		return nil
 	}
 	letIn := map[directory.UserID]bool{}
-	for _, l := range leavers {
+	for _, l := range some {
 		letIn[l.User] = l.LetIn
 	}
-	items := map[plan.HoldKind][]store.HeldItem{}
-	of := make(map[directory.UserID]directory.Reason, len(leavers))
-	users := make([]directory.UserID, len(leavers))
-	for i, l := range leavers {
+	items, later := map[plan.HoldKind][]store.HeldItem{}, map[plan.HoldKind][]string{}
+	for _, l := range others {
+		kind := plan.KindOf(l.Reason)
+		later[kind] = append(later[kind], store.HeldItem{User: l.User}.Person())
+	}
+	of := make(map[directory.UserID]directory.Reason, len(some))
+	users := make([]directory.UserID, len(some))
+	for i, l := range some {
 		of[l.User], users[i] = l.Reason, l.User
 	}
 	err := p.Store.EachLink(ctx, dir.ID, users, func(link directory.Link) {
@@ -54,7 +64,7 @@ func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan
 		if len(items[kind]) == 0 {
 			continue
 		}
-		if _, err := p.guard(ctx, question{dir: dir, kind: kind, items: items[kind], together: true, announces: true}); err != nil {
+		if _, err := p.guard(ctx, question{dir: dir, kind: kind, items: items[kind], others: later[kind], together: true, announces: true}); err != nil {
 			return err
 		}
 	}
@@ -63,16 +73,19 @@ func (p Parts) Announce(ctx context.Context, dir directory.Directory, cause plan
 
 // announceEnd announces the end of the memberships of a group: who has no other path to the
 // directory or to another one on the tenant is about to lose access. If there is no time to
-// find all of them, the guard judges them one by one.
+// find all of them and those who were found are not too many, the guard judges them one by one.
 func (b *groupBatch) announceEnd(ctx context.Context, g *group, members []directory.UserID, why directory.Reason) error {
-	guard := b.dir.Settings.Guard
-	if guard.Off() || b.Plans || len(members) <= guard.Minimum {
+	guard, enough := b.dir.Settings.Guard, groupWriteLimit+readLimit
+	if guard.Off() || len(members) <= guard.Minimum {
 		return nil
+	}
+	if b.Plans { // its attempts are shorter, and write nothing
+		enough = readLimit / 3
 	}
 	var leavers []Leaver
 	for some := range slices.Chunk(members, memberChunk) {
-		if !deadline.Allows(ctx, groupWriteLimit+readLimit) {
-			return nil
+		if !deadline.Allows(ctx, enough) {
+			break
 		}
 		records, err := b.Store.ReadUsers(ctx, b.dir.ID, some)
 		if err != nil {

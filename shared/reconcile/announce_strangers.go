@@ -21,7 +21,7 @@ type Stranger struct {
 // announced by themselves, and count already now. Whether the strangers are too large a share of
 // a group is asked by the task of the group, and they are no share of the linked users.
 func (p Parts) AnnounceStrangers(ctx context.Context, dir directory.Directory, cause plan.Cause, strangers []Stranger, leavers []Leaver) error {
-	if dir.Settings.Guard.Off() || len(strangers) == 0 || p.Plans {
+	if dir.Settings.Guard.Off() || len(strangers) == 0 {
 		return nil
 	}
 	items, err := p.strangersOf(ctx, dir, cause, strangers)

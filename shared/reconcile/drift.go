@@ -23,8 +23,6 @@ type Drift struct {
 	// UserTasks and GroupTasks are the bulk lanes.
 	UserTasks, GroupTasks queue.Sender
 	Metrics               metric.Counter
-	// AtOnce says that everybody gets a task at once, also those who are to lose something.
-	AtOnce bool
 }
 
 // ResyncCause is the type of the cause of the tasks that a comparison with Entra sends.
@@ -53,7 +51,7 @@ type DriftFound struct {
 
 // defers reports whether those who are to lose something in a directory get no task yet.
 func (d Drift) defers(dir directory.Directory) bool {
-	return !d.AtOnce && dir.Settings.RepairDrift && !dir.Settings.Guard.Off()
+	return dir.Settings.RepairDrift && !dir.Settings.Guard.Off()
 }
 
 // Accounts sends the tasks that a page of accounts needs. whole says that the page is of a list

@@ -45,17 +45,27 @@ func (b *groupBatch) guardGroup(ctx context.Context, g *group) error {
 	if err != nil {
 		return err
 	}
-	spared := map[directory.EntraID]bool{}
+	spared, holds := map[directory.EntraID]bool{}, map[string]verdict{}
+	waiting := map[string]map[directory.EntraID]bool{} // in which hold
 	for i, v := range verdicts {
 		switch {
 		case v.hold != nil:
 			spared[items[i].Account] = true
 			g.guard.holds = append(g.guard.holds, v.hold.ID)
+			if id := v.hold.ID; holds[id].hold == nil {
+				holds[id], waiting[id] = v, map[directory.EntraID]bool{}
+			}
+			waiting[v.hold.ID][items[i].Account] = true
 			if g.guard.held == nil || g.guard.held.rejected() { // one that somebody can still decide is shown
 				g.guard.held = &v
 			}
 		case v.kept != nil:
 			g.guard.dropped = append(g.guard.dropped, *v.kept)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(holds)) {
+		for _, action := range plan.Sparable(g.todo, waiting[id]) {
+			b.planHeld(g, action, holds[id])
 		}
 	}
 	g.todo = plan.Sparing(g.todo, spared)

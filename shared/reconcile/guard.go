@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,9 +59,6 @@ func (v verdict) rejected() bool { return v.hold != nil && v.hold.Status == stor
 
 // guard answers a question. The answers are in the order of its items.
 func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
-	if p.Plans { // it shows what would be asked for
-		q.dir.Settings.Guard.MaxCount = nil
-	}
 	answers := make([]verdict, 0, len(q.items))
 	everybody := slices.Clone(q.others)
 	for _, item := range q.items {
@@ -78,6 +76,9 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	}
 	return answers, nil
 }
+
+// plannedHold begins the ids of holds that would begin by what is planned: nobody finds them.
+const plannedHold = "planned-"
 
 // judgement is the work on a question, or on a part of a long one.
 type judgement struct {
@@ -208,7 +209,11 @@ func (j *judgement) count(some ...int) {
 
 // begin begins a hold, which some join.
 func (j *judgement) begin(why string, some []int) {
-	hold := store.Hold{ID: uuid.Must(uuid.NewV7()).String(), Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause}
+	id := uuid.Must(uuid.NewV7()).String()
+	if j.Plans {
+		id = plannedHold + id
+	}
+	hold := store.Hold{ID: id, Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause}
 	j.known.Count.Open, j.change.Counts, j.begun = hold.ID, true, true
 	j.join(&hold, some)
 }
@@ -287,7 +292,7 @@ func (j *judgement) linked(ctx context.Context, next int) (int, error) {
 // report logs and counts what now waits that did not before.
 func (j *judgement) report(ctx context.Context) {
 	joined := j.change.Hold
-	if joined == nil {
+	if joined == nil || j.Plans { // nothing waits because of a plan
 		return
 	}
 	waiting := 0
@@ -323,6 +328,23 @@ func holdLink(s *directory.Standing, v verdict) {
 	}
 	s.Reason = v.hold.Kind.Reason()
 	s.Message = fmt.Sprintf("%s: this waits in the hold %s until somebody approves or rejects it (POST /v1/directories/%s/holds/%s/approve or /reject)", v.hold.Message, v.hold.ID, v.hold.Directory, v.hold.ID)
+}
+
+// planHeld notes for a plan that an action would wait, as the guard says.
+func (e *linkEngine[T]) planHeld(o T, action plan.Action, v verdict) {
+	if !e.Plans {
+		return
+	}
+	o.engaged().prepare(&action, o.name())
+	var link directory.Standing
+	holdLink(&link, v)
+	action.Status, action.CompletedAt = plan.Held, action.At
+	action.EntraID, action.Reason = o.standing().EntraID, v.kept.Reason
+	action.Hold = &plan.Hold{ID: v.hold.ID, Reason: link.Reason, Message: link.Message}
+	if strings.HasPrefix(v.hold.ID, plannedHold) {
+		action.Hold.ID, action.Hold.Message = "", v.hold.Message+": this would wait in a hold until somebody approves or rejects it"
+	}
+	e.completed = append(e.completed, action)
 }
 
 // dropHeld drops what waits of an object, as far as it is known, because nobody asks for it any

@@ -36,6 +36,7 @@ func (b *userBatch) guard(ctx context.Context, users []*user) {
 	}
 	for i, u := range asking {
 		if v := verdicts[i]; v.hold != nil {
+			b.planHeld(u, *plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess(), v)
 			u.guard.held, u.todo = &v, plan.Withheld(u.todo)
 		}
 	}
@@ -60,21 +61,25 @@ func (u *user) bySettings() bool {
 // collect ends the first attempts on users who are to be suspended because of changed settings:
 // each is noted, and asked about with all the others some time later.
 func (b *userBatch) collect(ctx context.Context, users []*user) {
-	if b.dir.Settings.Guard.Off() || b.Plans {
+	if b.dir.Settings.Guard.Off() {
 		return
+	}
+	patience, life := settingsPatience, time.Duration(0)
+	if b.Plans { // which looks at whoever waits when all others were looked at
+		patience, life = plan.SecondRead, plannedLife
 	}
 	for _, u := range users {
 		if !u.bySettings() || !u.attempt.NotBefore.IsZero() || u.link.Status == directory.Held {
 			continue
 		}
 		about, now := b.about(u, store.UserSettings, ""), time.Now().UTC()
-		about.Since = now
+		about.Since = now.Add(life)
 		if err := b.Store.PutDoubt(ctx, about); err != nil {
 			b.fail(ctx, u, err)
 			continue
 		}
 		u.over, u.failed, u.lagging = true, true, u.claims
-		u.recheckAt = earliest(u.recheckAt, now.Add(settingsPatience))
+		u.recheckAt = earliest(u.recheckAt, now.Add(patience))
 		u.link.Status, u.link.Reason, u.link.NextTryAt = directory.Pending, u.plan.Desired.Reason, u.recheckAt
 		u.link.Message = directory.Sentence(u.plan.Desired.Reason) + "; the account is disabled within some minutes, if the directory's guard lets so many be"
 	}
@@ -138,20 +143,26 @@ func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.H
 		return b.Parts.guard(ctx, q)
 	}
 	if kind == plan.Removals {
-		var err error
-		if q.expected, err = b.Store.PeopleLikelyGone(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
-			return nil, err
-		}
-		return b.Parts.guard(ctx, q)
+		return b.askWith(ctx, q, b.Store.PeopleLikelyGone)
 	}
 	for _, item := range items { // they count themselves
 		if err := b.Store.RemoveDoubt(ctx, store.Doubt{Directory: b.dir.ID, What: store.UserSettings, User: item.User}); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	if q.expected, err = b.Store.PeopleToSuspend(ctx, b.dir.ID, time.Now(), directory.MostGuarded); err != nil {
+	return b.askWith(ctx, q, b.Store.PeopleToSuspend)
+}
+
+// askWith asks about some users as some of many: the others are likely to lose access by the same
+// cause.
+func (b *userBatch) askWith(ctx context.Context, q question, others func(context.Context, directory.ID, time.Time, int) (store.People, error)) ([]verdict, error) {
+	likely, err := others(ctx, b.dir.ID, time.Now(), directory.MostGuarded)
+	if err != nil {
 		return nil, err
+	}
+	q.expected = likely.Others
+	for _, id := range likely.Users {
+		q.others = append(q.others, store.HeldItem{User: id}.Person())
 	}
 	return b.Parts.guard(ctx, q)
 }

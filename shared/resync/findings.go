@@ -82,7 +82,7 @@ func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) e
 	}
 	var users []directory.UserID
 	for _, d := range all {
-		if d.takes == "" || r.job.Kind == store.Plan { // nobody loses anything by a plan
+		if d.takes == "" {
 			users = append(users, d.user)
 		}
 	}

@@ -68,7 +68,7 @@ func (s Starter) PlanOf(ctx context.Context, id directory.ID, by, of string, beg
 	if err != nil {
 		return job, err
 	}
-	at, err := json.Marshal(place{Journal: parts})
+	at, err := json.Marshal(place{Journal: parts, Tasks: len(left)})
 	if err != nil {
 		return job, fault.Wrap(err, fault.Internal, "resync.keep place")
 	}
@@ -93,7 +93,7 @@ func (r *run) beginStep(ctx context.Context) error {
 	r.step = store.PlanStep{}
 	r.planned = planning.New(keptRecords(r.jobs, r.job).View(), r.Outside)
 	r.Store, r.Users, r.Groups = r.planned.Store, r.planned.Lanes.UsersBulk, r.planned.Lanes.GroupsBulk
-	r.Drift = reconcile.Drift{Store: r.Store, UserTasks: r.Users, GroupTasks: r.Groups, Metrics: &metric.Memory{}, AtOnce: true}
+	r.Drift = reconcile.Drift{Store: r.Store, UserTasks: r.Users, GroupTasks: r.Groups, Metrics: &metric.Memory{}}
 	return nil
 }
 
@@ -111,10 +111,11 @@ func (r *run) applyJournal(ctx context.Context) error {
 
 // endStep stores what a step did: in the journal, then that the job has it, then for good.
 func (r *run) endStep(ctx context.Context) error {
-	left, err := r.leftTasks(ctx)
+	left, again, err := r.leftTasks(ctx)
 	if err != nil {
 		return err
 	}
+	r.countTasks(left, again)
 	r.step.Left, r.step.Recorded = left, keptRecords(r.jobs, r.job).Writes(r.planned.Table.Changes())
 	if r.place.Journal, err = r.jobs.PutPlanStep(ctx, r.job, r.place.Number, r.step); err != nil {
 		return err
@@ -125,29 +126,57 @@ func (r *run) endStep(ctx context.Context) error {
 	return r.applyJournal(ctx)
 }
 
-// leftTasks are the tasks that are left after a step, with what those of the same objects ask
-// for that were left before.
-func (r *run) leftTasks(ctx context.Context) ([]store.PlanTask, error) {
-	left, err := r.planned.Tasks.Take()
-	if err != nil {
-		return nil, err
+// countTasks counts the tasks that a step has done and those that are left after it, again of
+// which were left before.
+func (r *run) countTasks(left []store.PlanTask, again int) {
+	r.place.Tasks += len(left) - again - len(r.step.Begun)
+	if r.job.Phase != planPhase {
+		return
 	}
-	begun := map[string]bool{}
+	undone := map[string]bool{}
+	for _, t := range left {
+		undone[t.Name] = true
+	}
 	for _, t := range r.step.Begun {
-		begun[t.Name] = true
+		if !undone[t.Name] {
+			r.job.Done++
+		}
 	}
-	same, err := r.jobs.SamePlanTasks(ctx, r.job.ID, slices.DeleteFunc(slices.Clone(left), func(t store.PlanTask) bool { return begun[t.Name] }))
+	r.job.Total = r.job.Done + r.place.Tasks
+}
+
+// leftTasks are the tasks that are left after a step, with what those of the same objects ask
+// for that were left before. again is how many those are.
+func (r *run) leftTasks(ctx context.Context) (left []store.PlanTask, again int, err error) {
+	if left, err = r.planned.Tasks.Take(); err != nil {
+		return nil, 0, err
+	}
+	begun := map[string]int{}
+	for _, t := range r.step.Begun {
+		begun[t.Name] = t.Tier
+	}
+	same, err := r.jobs.SamePlanTasks(ctx, r.job.ID, slices.DeleteFunc(slices.Clone(left), func(t store.PlanTask) bool {
+		tier, is := begun[t.Name]
+		return is && tier == t.Tier
+	}))
 	if err != nil || len(same) == 0 {
-		return left, err
+		return left, 0, err
 	}
 	if err := r.planned.Tasks.Put(append(same, left...)...); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return r.planned.Tasks.Take()
+	left, err = r.planned.Tasks.Take()
+	return left, len(same), err
 }
 
 // stepPlan plans what some tasks lead to, and ends the job when none is left.
 func (r *run) stepPlan(ctx context.Context) (wait time.Duration, over bool, err error) {
+	if r.job.Of == "" && !r.place.Announced {
+		if err := r.announceLeavers(ctx); err != nil {
+			return 0, false, err
+		}
+		return 0, false, r.keep(ctx)
+	}
 	if over, err := r.rollOut(ctx); err != nil || !over {
 		if err == nil {
 			err = r.keep(ctx)
@@ -165,14 +194,12 @@ func (r *run) stepPlan(ctx context.Context) (wait time.Duration, over bool, err 
 		return 0, false, err
 	}
 	r.step.Begun = tasks
-	before := r.planned.Tasks.Left()
 	lines, wait, err := r.planned.Work(ctx)
 	if err != nil {
 		return 0, false, err
 	}
 	r.step.Lines = lines
 	r.countPlanned(lines)
-	r.job.Done += max(1, before-r.planned.Tasks.Left())
 	r.say(ctx, false)
 	return min(wait, troubleWait), false, r.keep(ctx)
 }
@@ -249,8 +276,11 @@ func writeLines(ctx context.Context, to io.Writer, records *store.Store, j store
 	}
 	err = records.EachPlanLine(ctx, j.ID, func(a plan.Action) error {
 		message := ""
-		if a.Error != nil {
+		switch {
+		case a.Error != nil:
 			message = a.Error.Message
+		case a.Hold != nil:
+			message = a.Hold.Message
 		}
 		changes := a.Changes
 		if len(changes) == 0 {

@@ -20,6 +20,8 @@ const (
 	patientRepair, repairStep = 2 * time.Minute, 10 * time.Second
 	// findingsPage is how many findings are checked at once.
 	findingsPage = 100
+	// leaversAtOnce is how many who are to lose access are announced at once.
+	leaversAtOnce = 300
 )
 
 // tally is how far the findings of a job are.
@@ -51,13 +53,9 @@ func (t *tally) add(f store.Finding, now directory.Standing) {
 // it has waited long enough.
 func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, err error) {
 	if !r.place.Announced {
-		if err := r.announceStrangers(ctx); err != nil {
-			return 0, false, err
-		}
 		if err := r.announceLeavers(ctx); err != nil {
 			return 0, false, err
 		}
-		r.place.Announced = true
 		return 0, false, r.save(ctx)
 	}
 	state, err := r.checkFindings(ctx)
@@ -75,31 +73,50 @@ func (r *run) stepRepair(ctx context.Context) (wait time.Duration, over bool, er
 	return min(max(waited, time.Second), repairStep), waited >= patientRepair, r.save(ctx)
 }
 
-// announceLeavers announces everybody who is to lose access, as the comparison found, and sends
-// their tasks: whoever is too many for the guard of the directory is held from the first on.
+// announceLeavers announces the next of those who are to lose access, as the comparison found,
+// and sends their tasks. All of them count before the first one gets a task: whoever is too
+// many for the guard of the directory is held from the first on.
 func (r *run) announceLeavers(ctx context.Context) error {
-	var leavers []reconcile.Leaver
-	for cursor := ""; ; {
-		page, err := r.Store.ListFindings(ctx, r.job.ID, findingsPage, cursor)
-		if err != nil {
+	some, next, err := r.leavers(ctx, r.place.Leavers, leaversAtOnce)
+	if err != nil {
+		return err
+	}
+	if r.place.Leavers == "" {
+		if err := r.announceStrangers(ctx); err != nil {
 			return err
+		}
+	}
+	var others []reconcile.Leaver
+	if r.place.Leavers == "" && next != "" {
+		if others, _, err = r.leavers(ctx, next, 0); err != nil {
+			return err
+		}
+	}
+	guard := reconcile.Parts{Store: r.Store, Metrics: r.Metrics, Plans: r.planned != nil}
+	if err := guard.AnnounceSome(ctx, r.dir, r.cause(), some, others); err != nil {
+		return err
+	}
+	r.place.Leavers, r.place.Announced = next, next == ""
+	return r.sendLeavers(ctx, some)
+}
+
+// leavers are those who are to lose access, from a place in the findings on: about as many as are
+// wanted, or all if that is 0. next is the place after them; "" at the end.
+func (r *run) leavers(ctx context.Context, from string, wanted int) (some []reconcile.Leaver, next string, err error) {
+	for next = from; ; {
+		page, err := r.Store.ListFindings(ctx, r.job.ID, findingsPage, next)
+		if err != nil {
+			return nil, "", err
 		}
 		for _, f := range page.Items {
 			if f.Takes != "" {
-				leavers = append(leavers, reconcile.Leaver{User: f.User, Reason: f.Takes, LetIn: f.LetIn})
+				some = append(some, reconcile.Leaver{User: f.User, Reason: f.Takes, LetIn: f.LetIn})
 			}
 		}
-		if cursor = page.Cursor; cursor == "" {
-			break
+		if next = page.Cursor; next == "" || wanted > 0 && len(some) >= wanted {
+			return some, next, nil
 		}
 	}
-	if len(leavers) == 0 {
-		return nil
-	}
-	if err := (reconcile.Parts{Store: r.Store, Metrics: r.Metrics}).Announce(ctx, r.dir, r.cause(), leavers); err != nil {
-		return err
-	}
-	return r.sendLeavers(ctx, leavers)
 }
 
 // checkFindings checks everything that the job found.

@@ -37,7 +37,7 @@ func (r *run) announceStrangers(ctx context.Context) error {
 	if len(strangers) == 0 {
 		return nil
 	}
-	if err := (reconcile.Parts{Store: r.Store, Metrics: r.Metrics}).AnnounceStrangers(ctx, r.dir, r.cause(), strangers, leavers); err != nil {
+	if err := (reconcile.Parts{Store: r.Store, Metrics: r.Metrics, Plans: r.planned != nil}).AnnounceStrangers(ctx, r.dir, r.cause(), strangers, leavers); err != nil {
 		return err
 	}
 	return reconcile.Compare(ctx, r.Users, r.Groups, r.dir.ID, r.cause(), nil, groups)

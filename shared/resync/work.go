@@ -117,7 +117,11 @@ type place struct {
 	Users    usersPlace    `json:"users,omitzero"`
 	Members  membersPlace  `json:"members,omitzero"`
 	// Announced says that those who are to lose access were announced, and got their tasks.
-	Announced bool `json:"announced,omitempty"`
+	// Until then Leavers is the place in the findings up to which that is so.
+	Announced bool   `json:"announced,omitempty"`
+	Leavers   string `json:"leavers,omitempty"`
+	// Tasks is how many are left of a plan.
+	Tasks int `json:"tasks,omitempty"`
 }
 
 // takeUp takes the lease, and begins the job if nobody has before.

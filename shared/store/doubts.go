@@ -93,36 +93,51 @@ func (s *Store) RemoveDoubt(ctx context.Context, d Doubt) error {
 	return s.table.Delete(ctx, d.key(), Any)
 }
 
-// PeopleInDoubt counts the users who would lose access in a directory if all doubts
-// were true. It stops counting when the number is over enough.
-func (s *Store) PeopleInDoubt(ctx context.Context, id directory.ID, now time.Time, enough int) (int, error) {
+// People are who would lose access: users who are named, each once, and how many others, as far as
+// they are known.
+type People struct {
+	Users  []directory.UserID
+	Others int
+}
+
+// Number is how many people they are.
+func (p People) Number() int { return len(p.Users) + p.Others }
+
+// PeopleInDoubt are the people who would lose access in a directory if all doubts were true.
+// They need not be all if there are more than enough.
+func (s *Store) PeopleInDoubt(ctx context.Context, id directory.ID, now time.Time, enough int) (People, error) {
 	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return d.What != UserSettings })
 }
 
-// PeopleLikelyGone counts as PeopleInDoubt, only by the doubts that a second read confirmed.
-func (s *Store) PeopleLikelyGone(ctx context.Context, id directory.ID, now time.Time, enough int) (int, error) {
+// PeopleLikelyGone are as PeopleInDoubt, only by the doubts that a second read confirmed.
+func (s *Store) PeopleLikelyGone(ctx context.Context, id directory.ID, now time.Time, enough int) (People, error) {
 	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return !d.Second.IsZero() })
 }
 
-// PeopleToSuspend counts the users whom changed settings say to suspend.
-func (s *Store) PeopleToSuspend(ctx context.Context, id directory.ID, now time.Time, enough int) (int, error) {
+// PeopleToSuspend are the users whom changed settings say to suspend.
+func (s *Store) PeopleToSuspend(ctx context.Context, id directory.ID, now time.Time, enough int) (People, error) {
 	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return d.What == UserSettings })
 }
 
-// doubted counts the users who would lose access by some doubts.
-func (s *Store) doubted(ctx context.Context, id directory.ID, now time.Time, enough int, counts func(Doubt) bool) (int, error) {
-	people := 0
+// doubted are the people who would lose access by some doubts. One person may have several.
+func (s *Store) doubted(ctx context.Context, id directory.ID, now time.Time, enough int, counts func(Doubt) bool) (People, error) {
+	var people People
+	known := map[directory.UserID]bool{}
 	for q := (Query{PK: doubtPK(id), Limit: enough + 1}); ; {
 		page, err := list[Doubt](ctx, s, q)
 		if err != nil {
-			return 0, err
+			return people, err
 		}
 		for _, d := range page.Items {
-			if now.Sub(d.Since) < plan.AbsenceLife && counts(d) {
-				people += d.People
+			switch {
+			case now.Sub(d.Since) >= plan.AbsenceLife || !counts(d):
+			case d.User == "":
+				people.Others += d.People
+			case !known[d.User]:
+				known[d.User], people.Users = true, append(people.Users, d.User)
 			}
 		}
-		if q.Cursor = page.Cursor; q.Cursor == "" || people > enough {
+		if q.Cursor = page.Cursor; q.Cursor == "" || people.Number() > enough {
 			return people, nil
 		}
 	}

@@ -94,6 +94,7 @@ var (
 	writeLeaveDate  = []all{{"User.Read.All", "User-LifeCycleInfo.ReadWrite.All"}, {"User.ReadWrite.All", "User-LifeCycleInfo.ReadWrite.All"}}
 	revokeSessions  = []all{{"User.RevokeSessions.All"}, {"User.ReadWrite.All"}, {"Directory.ReadWrite.All"}}
 	deleteUsers     = []all{{"User.DeleteRestore.All"}, {"User.ReadWrite.All"}}
+	assignLicenses  = []all{{"LicenseAssignment.ReadWrite.All"}, {"User.ReadWrite.All"}, {"Directory.ReadWrite.All"}}
 	writeManagers   = []all{{"User.ReadWrite.All"}, {"Directory.ReadWrite.All"}}
 	readGroups      = []all{{"GroupMember.Read.All"}, {"Group.Read.All"}, {"GroupMember.ReadWrite.All"}, {"Group.ReadWrite.All"}, {"Directory.Read.All"}, {"Directory.ReadWrite.All"}}
 	createGroups    = []all{{"Group.Create"}, {"Group.ReadWrite.All"}, {"Directory.ReadWrite.All"}}

@@ -25,6 +25,7 @@ type Tenant struct {
 	ID      string   // a GUID
 	Name    string   // display name of the organization
 	Domains []Domain // none: one managed default domain
+	SKUs    []SKU    // the products of which the tenant has licenses
 }
 
 // Domain is a domain of a tenant. By default it is verified and managed.
@@ -72,7 +73,7 @@ const UserAdministrator = "User Administrator"
 
 // DefaultTenant is the tenant of a simulator without configured tenants.
 func DefaultTenant() Tenant {
-	return Tenant{ID: "7f1d5c2e-0a4b-4c61-9a58-3d2f6b1e8c90", Name: "Contoso", Domains: []Domain{
+	return Tenant{ID: "7f1d5c2e-0a4b-4c61-9a58-3d2f6b1e8c90", Name: "Contoso", SKUs: defaultSKUs(), Domains: []Domain{
 		{Name: "contoso.example", Default: true},
 		{Name: "contoso.onmicrosoft.example", Initial: true},
 		{Name: "fed.example", Federated: true},

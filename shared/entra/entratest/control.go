@@ -49,10 +49,12 @@ func (s *Simulator) State() State {
 //	POST /_sim/users                  add a user
 //	POST /_sim/users/{id or UPN}      set properties: a JSON object, or a form with property and value
 //	DELETE /_sim/users/{id or UPN}    delete softly
+//	PUT  /_sim/users/{id or UPN}/licenses   its own licenses: a JSON array of {skuId, disabledPlans}
 //	POST /_sim/groups                 add a group
 //	POST /_sim/groups/{id}            set properties
 //	DELETE /_sim/groups/{id}          delete softly
 //	PUT, DELETE /_sim/groups/{id}/members/{id}
+//	PUT  /_sim/groups/{id}/licenses   those of its members
 //
 // Users and groups are those of the tenant in ?tenant=, by default the first.
 func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
@@ -187,6 +189,12 @@ func (s *Simulator) controlUsers(r *http.Request, rest []string) (any, error) {
 		return d.AddUser(User{Properties: properties})
 	case len(rest) == 0:
 		return d.Users(), nil
+	case len(rest) == 2 && rest[1] == "licenses" && r.Method == http.MethodPut:
+		var licenses []License
+		if err := readControl(r, &licenses); err != nil {
+			return nil, err
+		}
+		return d.SetLicenses(rest[0], licenses...)
 	case r.Method == http.MethodPost || r.Method == http.MethodPatch:
 		properties, err := controlProperties(r)
 		if err != nil {
@@ -219,6 +227,12 @@ func (s *Simulator) controlGroups(r *http.Request, rest []string) (any, error) {
 			return d.AddMember(rest[0], rest[2])
 		}
 		return d.RemoveMember(rest[0], rest[2])
+	case len(rest) == 2 && rest[1] == "licenses" && r.Method == http.MethodPut:
+		var licenses []License
+		if err := readControl(r, &licenses); err != nil {
+			return nil, err
+		}
+		return d.SetGroupLicenses(rest[0], licenses...)
 	case r.Method == http.MethodPost || r.Method == http.MethodPatch:
 		properties, err := controlProperties(r)
 		if err != nil {

@@ -27,7 +27,9 @@
 //   - Users, among them those of agents (agentUser): create, get, list with $select,
 //     $filter (also by time and by identity), $top, $orderby and $count, patch, soft
 //     delete, deletedItems with restore and purge, manager and direct reports, sessions,
-//     password policy, unique names, verified and federated domains.
+//     password policy, unique names, verified and federated domains. Licenses of products
+//     with plans that need one another, assigned directly and by groups, as far as there are
+//     units.
 //   - Groups of all kinds, upsert by uniqueName, soft delete with restore and purge,
 //     members with all-or-nothing binds of at most 20, transitive members, memberOf,
 //     checkMemberGroups.
@@ -45,7 +47,7 @@
 //
 // # Not simulated
 //
-//   - Change notifications, licences, mailboxes (a renamed UPN leaves no proxy
+//   - Change notifications, licenses of groups by Graph and their errors, mailboxes (a renamed UPN leaves no proxy
 //     address), administrative units beyond the flag isManagementRestricted,
 //     directory roles beyond the names that are seeded, B2C and guests.
 //   - $search, $filter and $orderby on relationships, $expand other than manager,

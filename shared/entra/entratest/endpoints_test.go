@@ -308,7 +308,7 @@ func TestWhatIsNotSimulatedSaysSo(t *testing.T) {
 		{"POST", "/invitations", "/invitations"},
 		{"GET", "/directory/administrativeUnits", "/directory/administrativeUnits"},
 		{"GET", "/users/" + ann + "/licenseDetails", "licenseDetails"},
-		{"POST", "/users/" + ann + "/assignLicense", "assignLicense"},
+		{"POST", "/users/" + ann + "/reprocessLicenseAssignment", "reprocessLicenseAssignment"},
 		{"GET", "/users/" + ann + "/authentication/methods", "authentication"},
 		{"POST", "/users/" + ann + "/getMemberGroups", "getMemberGroups"},
 		{"GET", "/users/" + ann + "/displayName", "displayName"},

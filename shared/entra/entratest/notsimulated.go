@@ -37,7 +37,7 @@ var (
 
 	anyObject   = words("checkMemberGroups checkMemberObjects getMemberGroups getMemberObjects restore")
 	belowObject = map[string][]string{
-		"users": words(`activities agreementAcceptances appRoleAssignments assignLicense authentication calendar calendarGroups
+		"users": words(`activities agreementAcceptances appRoleAssignments authentication calendar calendarGroups
 			calendars calendarView changePassword chats cloudClipboard cloudPCs contactFolders contacts createdObjects
 			dataSecurityAndGovernance deviceManagementTroubleshootingEvents directReports drive drives employeeExperience events
 			exportDeviceAndAppManagementData exportPersonalData extensions findMeetingTimes followedSites getMailTips

@@ -98,6 +98,7 @@ func userOperations() []*operation {
 		{template: user + "/checkMemberGroups", method: http.MethodPost, handle: (*call).checkMemberGroups, roles: readAnything, units: 4, body: []string{"groupIds"}},
 		{template: user + "/memberOf", method: http.MethodGet, handle: (*call).listMemberOf, roles: readAnything, units: 2, query: listOptions, counted: true},
 		{template: user + "/transitiveMemberOf", method: http.MethodGet, handle: (*call).listTransitiveMemberOf, roles: readAnything, units: 2, query: listOptions, counted: true},
+		{template: user + "/assignLicense", method: http.MethodPost, handle: (*call).assignLicense, roles: assignLicenses, write: true},
 		{template: user + "/revokeSignInSessions", method: http.MethodPost, handle: (*call).revokeSessions, roles: revokeSessions, write: true},
 	}
 	for _, template := range []string{user, byName} {

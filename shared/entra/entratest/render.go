@@ -88,6 +88,12 @@ func (c *call) value(o *object, name string, p property) any {
 		return orgData(o)
 	case "identities":
 		return c.identities(o)
+	case "licenseAssignmentStates":
+		return c.tenant.assignmentStates(o)
+	case assignedLicenses:
+		if o.Kind == kindUser {
+			return c.tenant.assignedTo(o)
+		}
 	}
 	value := o.Props[name].Value
 	if value == nil && p.isCollection() {

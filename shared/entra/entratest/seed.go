@@ -30,6 +30,7 @@ type User struct {
 	MadeByExchange    bool           `json:"madeByExchange,omitempty"` // made as a mail user in Exchange Online
 	Agent             bool           `json:"agent,omitempty"`          // of the type agentUser, a subtype of user
 	Deleted           time.Time      `json:"deleted,omitzero"`         // zero: not deleted
+	Licenses          []License      `json:"licenses,omitempty"`       // its own and those of its groups; AddUser gives those without a group
 	PasswordChanges   int            `json:"passwordChanges"`
 	passwordHash      string
 	sim               *Simulator
@@ -40,6 +41,9 @@ func (u User) Text(name string) string {
 	s, _ := u.Properties[name].(string)
 	return s
 }
+
+// Hidden reports whether the user is not in the address lists; without a value it is in them.
+func (u User) Hidden() bool { return u.Properties["showInAddressList"] == false }
 
 // HasPassword reports whether password is the user's last password.
 func (u User) HasPassword(password string) bool {
@@ -151,6 +155,9 @@ func (d Directory) AddUser(u User) (User, error) {
 	c := change{Kind: kindUser, ID: u.ID, Create: true, Set: userValues(nil, plain(set)), Facts: &facts{
 		DirectoryRoles: u.DirectoryRoles, EverSynced: u.EverSynced, MadeByExchange: u.MadeByExchange, Agent: u.Agent,
 	}}
+	if own := slices.DeleteFunc(slices.Clone(u.Licenses), func(l License) bool { return l.Group != "" }); len(own) > 0 {
+		c.Set[assignedLicenses] = licenseValues(own)
+	}
 	if u.Manager != "" {
 		c.Manager = &u.Manager
 	}
@@ -197,6 +204,7 @@ func (d Directory) user(o *object) User {
 		Deleted: o.Deleted, PasswordChanges: o.Facts.PasswordChanges, passwordHash: o.Facts.PasswordHash, sim: d.sim,
 	}
 	u.Groups = slices.Sorted(maps.Keys(d.t.memberOf[o.ID]))
+	u.Licenses = d.t.shown(d.t.licensesOf(o))
 	return u
 }
 

@@ -130,12 +130,60 @@ type view struct{ Kept }
 
 // Get implements store.Table.
 func (v view) Get(ctx context.Context, key store.Key) (store.Item, error) {
-	return get(ctx, v.Table, v.Kept, key)
+	const op = "store.get"
+	if err := store.CheckKey(op, key); err != nil {
+		return store.Item{}, err
+	}
+	items, err := v.BatchGet(ctx, []store.Key{key})
+	if err != nil {
+		return store.Item{}, err
+	}
+	if len(items) == 0 {
+		return store.Item{}, &fault.Error{Op: op, Kind: fault.NotFound, Subject: key.PK + " " + key.SK}
+	}
+	return items[0], nil
 }
 
-// BatchGet implements store.Table.
+// BatchGet implements store.Table. The entries are in the same table as what they stand for, so
+// that one request reads both.
 func (v view) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
-	return batchGet(ctx, v.Table, v.Kept, keys)
+	if err := store.CheckKeys("store.batch get", keys); err != nil {
+		return nil, err
+	}
+	known, under := map[store.Key]entry{}, map[store.Key]store.Item{}
+	for chunk := range slices.Chunk(keys, store.MaxBatchGet/2) {
+		both := slices.Clone(chunk)
+		for _, key := range chunk {
+			both = append(both, store.Key{PK: v.pk(key.PK), SK: key.SK})
+		}
+		items, err := v.Table.BatchGet(ctx, both)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			if !strings.HasPrefix(item.PK, v.Prefix) {
+				under[item.Key] = item
+				continue
+			}
+			e, err := v.decode(item)
+			if err != nil {
+				return nil, err
+			}
+			known[e.item.Key] = e
+		}
+	}
+	items, now := make([]store.Item, 0, len(keys)), time.Now()
+	for _, key := range keys {
+		e, written := known[key]
+		item, there := under[key]
+		switch {
+		case written && !e.absent(now):
+			items = append(items, e.item)
+		case !written && there:
+			items = append(items, item)
+		}
+	}
+	return items, nil
 }
 
 // Query implements store.Table.
