@@ -180,7 +180,7 @@ func (s schemas) guard() *huma.Schema {
 	count := number(directory.MostGuarded, "How many people may lose access within the window, of each kind. null turns the guard off, and brings no default back: then one mistake in JumpCloud, such as a group that is emptied, may disable everybody at once, and nobody is asked")
 	count.Nullable = true
 	return s.object("From how many people on a person has to approve that access is taken away. Two kinds are counted apart: removals (left, disconnected, deleted, taken out of a group) and suspensions (suspended, locked out, password expired). "+
-		"A hold of a kind begins with the next action that exceeds maxCount or maxPercent, and never at or below minimum; see the operations on holds", map[string]*huma.Schema{
+		"A hold of a kind begins with the next action that exceeds maxCount or maxPercent, and never at or below minimum; see the operations on holds. Each directory guards for itself: the limits of a tenant with two are those of both together", map[string]*huma.Schema{
 		"maxCount":   count,
 		"maxPercent": number(100, "How many percent of the linked users may lose access within the window, or of the members of a group whose members are taken out"),
 		"minimum":    number(directory.MostGuarded, "How many people always may, whatever the other limits say, so that one leaver does not stop a small directory"),

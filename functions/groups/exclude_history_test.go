@@ -3,7 +3,6 @@ package groups_test
 import (
 	"slices"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -20,10 +19,9 @@ import (
 // who is in the excluded group keeps the account, and its memberships, as they are. When
 // nobody is excluded any more, all are as the rules say.
 func TestNoHistoryTouchesTheMembersOfTheExcludedGroup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(timeless{t}, func(rt *rapid.T) {
-			f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
-			playExclusion(rt, f)
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			playExclusion(t, newFixtureIn(t, localtest.Folder(t), t.Cleanup))
 		})
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
@@ -341,4 +342,82 @@ func TestTheProcessDiesWhileAGroupIsAnnounced(t *testing.T) {
 			t.Fatal("an attempt takes more than 300 calls, want fewer")
 		}
 	}
+}
+
+// Whoever is excluded stays in a group and waits in no hold; and nobody does of a group whose
+// members are excluded.
+func TestNobodyExcludedWaitsToBeTakenOut(t *testing.T) {
+	for name, exclude := range map[string]func(directory.GroupID, []directory.UserID) directory.Exclude{
+		"by id": func(_ directory.GroupID, ids []directory.UserID) directory.Exclude {
+			return directory.Exclude{Users: ids[:2]}
+		},
+		"the group": func(group directory.GroupID, _ []directory.UserID) directory.Exclude {
+			return directory.Exclude{Group: group}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(0, 100, 0)
+				group, ids := f.team(true, "ann", "bob", "cat")
+				f.leave(group, ids[:2]...)
+				if _, items := f.openHold(); len(items) != 2 {
+					t.Fatalf("%+v wait, want two", items)
+				}
+				f.exclude(exclude(group, ids))
+				f.run(group)
+				f.finish()
+				list, err := f.store.Holds(t.Context(), f.directory.ID, "", 0, "")
+				f.must(err)
+				if len(list.Items) != 1 || list.Items[0].Status != store.HoldOver || len(f.names(group)) != 3 {
+					t.Errorf("the holds are %+v and %v are in the group, want the hold over and all three", list.Items, f.names(group))
+				}
+				if link := f.link(group); link.Hold != "" || len(link.HeldIn) > 0 {
+					t.Errorf("the link is %+v, want it in no hold", link)
+				}
+			})
+		})
+	}
+}
+
+// The deletion of a group takes out everybody who is in it in Entra, also those whom somebody
+// else made members. Whoever has an account of ours is one person, however it is lost.
+func TestTheDeletionOfAGroupCountsEverybodyInIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(3, 100, 0)
+		f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+		group, _ := f.team(true, "ann", "bob")
+		other := f.person("cat")
+		f.must(f.store.Connect(t.Context(), f.directory.ID, other, directory.Direct, time.Now().UTC()))
+		f.changed(other)
+		f.finish()
+		gone := f.person("dan")
+		f.must(f.store.Connect(t.Context(), f.directory.ID, gone, directory.Direct, time.Now().UTC()))
+		f.changed(gone)
+		f.finish()
+		stranger, err := f.tenant.AddUser(entratest.User{UserPrincipalName: "stranger@contoso.example", AccountEnabled: true})
+		f.must(err)
+		for _, id := range []string{stranger.ID, string(f.userLink(other).EntraID), string(f.userLink(gone).EntraID)} {
+			_, err := f.tenant.AddMember(f.inEntra(group).ID, id)
+			f.must(err)
+		}
+		f.suspend(gone) // has no access any more
+		f.disconnect(group)
+		f.handle(f.message(reconcile.GroupTask{Group: group}, 1))
+		f.finish()
+		hold, items := f.openHold()
+		var people []string
+		for _, item := range items {
+			people = append(people, item.Person()+" "+item.Name)
+		}
+		want := []string{"account:" + stranger.ID + " ", string(other) + " cat@contoso.example"}
+		if len(items) != 4 || !strings.Contains(hold.Message, "4 people") || !slices.Contains(people, want[0]) || !slices.Contains(people, want[1]) {
+			t.Errorf("%v wait (%s), want ann, bob and %v", people, hold.Message, want)
+		}
+		f.decide(hold, store.HoldApproved)
+		if link := f.link(group); link.EntraID != "" {
+			t.Errorf("the link is %+v, want the group deleted", link)
+		}
+	})
 }

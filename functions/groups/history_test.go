@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -25,17 +24,14 @@ import (
 // empty and a task for all members of every group is done, Entra has the state that the
 // rules make from JumpCloud's final state.
 func TestEveryHistoryOfGroupsEndsInTheSameState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(timeless{t}, func(rt *rapid.T) {
-			f := newFixtureIn(rt, localtest.Folder(rt), rt.Cleanup)
-			f.enter(someWorld(rt))
-			playHistory(rt, f)
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			f := newFixtureIn(t, localtest.Folder(t), t.Cleanup)
+			f.enter(someWorld(t))
+			playHistory(t, f)
 		})
 	})
 }
-
-// timeless hides the deadline of a test, because a bubble has its own time.
-type timeless struct{ testing.TB }
 
 // history is the state of one random run.
 type history struct {
@@ -78,8 +74,18 @@ type waiting struct {
 
 // playHistory plays random steps, then delivers what is left and compares.
 func playHistory(t *rapid.T, f *fixture) {
+	h := newHistory(t, f, "ann", "bob", "cat", "dan")
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		h.step()
+	}
+	h.end()
+	h.compare()
+}
+
+// newHistory begins a history of some people and three groups.
+func newHistory(t *rapid.T, f *fixture, names ...string) *history {
 	h := &history{fixture: f, t: t, byHand: map[string]bool{}}
-	for _, name := range []string{"ann", "bob", "cat", "dan"} {
+	for _, name := range names {
 		h.people = append(h.people, &person{id: f.person(name), name: name})
 	}
 	for i, name := range []string{"Sales", "Ops", "sales "} {
@@ -92,10 +98,11 @@ func playHistory(t *rapid.T, f *fixture) {
 	}
 	f.before = func(*http.Request) { h.meanwhile("before") }
 	f.after = func(*http.Request) { h.meanwhile("after") }
-	for range rapid.IntRange(1, 40).Draw(t, "steps") {
-		h.step()
-	}
-	h.end()
+	return h
+}
+
+// compare compares everything with the rules.
+func (h *history) compare() {
 	for _, g := range h.groups {
 		h.compareGroup(g)
 	}

@@ -97,7 +97,7 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 			want[stranger] = true
 		}
 	}
-	if inEntra.ID != h.seeded && link.Origin == directory.TakenOver { // a member of its former JumpCloud group is a stranger here
+	if link.Origin == directory.TakenOver && (inEntra.ID != h.seeded || h.wasOthers(g, inEntra.ID)) { // a member of its former JumpCloud group is a stranger here
 		for _, id := range inEntra.Members {
 			want[id] = true
 		}
@@ -105,6 +105,16 @@ func (h *history) compareMembers(g *group, link directory.GroupLink, inEntra ent
 	if got := slices.Sorted(slices.Values(inEntra.Members)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
 		h.t.Fatalf("%s has the members %v, want %v (%+v)", g.id, got, slices.Sorted(maps.Keys(want)), link)
 	}
+}
+
+// wasOthers reports whether another JumpCloud group had a group in Entra before.
+func (h *history) wasOthers(than *group, id string) bool {
+	return slices.ContainsFunc(h.groups, func(g *group) bool {
+		known, err := h.store.Group(context.Background(), organization, g.id)
+		h.must(err)
+		link, _ := known.Link(h.directory.ID)
+		return g != than && (string(link.EntraID) == id || string(link.Former) == id)
+	})
 }
 
 // strangersOf returns the members that a group in Entra had before entrasync wrote to

@@ -2,12 +2,18 @@ package resync_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/entra/entratest"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/resync"
@@ -171,6 +177,178 @@ func TestAPlanKnowsTheHoldsThatThereAre(t *testing.T) {
 		_, err = f.Store.DecideHold(t.Context(), f.directory.ID, hold.ID, store.HoldApproved, func(h *store.Hold) { h.ExpiresAt = h.Since.AddDate(0, 0, 1) })
 		f.Must(err)
 		expect("approved", 3, 1, "", string(directory.HeldRemovals)) // the fourth was not in it
+	})
+}
+
+// openHold is the one open hold of the directory and what is in it; none if there is none.
+func (f *fixture) openHold() (hold store.Hold, items []store.HeldItem) {
+	f.t.Helper()
+	open, err := f.Store.OpenHolds(f.t.Context(), f.directory.ID)
+	f.Must(err)
+	holds := open[f.directory.ID]
+	if len(holds) == 0 {
+		return hold, nil
+	}
+	list, err := f.Store.HeldItems(f.t.Context(), holds[0].ID, 0, "")
+	f.Must(err)
+	if len(holds) > 1 || holds[0].Count != len(list.Items) {
+		f.t.Errorf("%+v are open with %d in the first, want one that counts them", holds, len(list.Items))
+	}
+	return holds[0], list.Items
+}
+
+// approve approves a hold and works on its tasks.
+func (f *fixture) approve(hold store.Hold) {
+	f.t.Helper()
+	decided, err := f.Store.DecideHold(f.t.Context(), f.directory.ID, hold.ID, store.HoldApproved, func(h *store.Hold) { h.ExpiresAt = time.Now().Add(time.Hour) })
+	f.Must(err)
+	_, err = reconcile.HeldTasks{Store: f.Store, Users: &f.users, Groups: &f.groups}.Send(f.t.Context(), decided)
+	f.Must(err)
+	f.pump()
+}
+
+// Accounts that somebody enabled in Entra again are announced together before the first of them
+// is disabled: by a list of all accounts and by one of what changed.
+func TestAResyncAnnouncesWhomSomebodyLetIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		most, held int
+		whole      bool
+	}{"too many of all": {4, 5, true}, "too many of what changed": {4, 5, false}, "few enough": {5, 0, false}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, func(s *directory.Settings) { s.Guard.MaxCount = nil })
+				names := []string{"ann", "bob", "cat", "dan", "eve", "fay", "gus"}
+				ids := f.hire(names...)
+				for _, id := range ids[:5] {
+					f.Must(f.JumpCloud.SuspendUser(string(id)))
+				}
+				f.resync()
+				f.directory = f.Settings(f.directory, guarded(c.most))
+				time.Sleep(2 * time.Hour)
+				if c.whole {
+					f.Must(f.Store.ForgetChangesLink(t.Context(), f.directory.ID, store.TrackedAccounts))
+				}
+				for _, each := range names[:5] {
+					f.byHand(each, map[string]any{"accountEnabled": true})
+				}
+				f.byHand(names[5], map[string]any{"surname": "Hand"})
+				job, _ := f.resync()
+				open := 0
+				for _, each := range names[:5] {
+					if f.account(each).AccountEnabled {
+						open++
+					}
+				}
+				hold, items := f.openHold()
+				if open != c.held || len(items) != c.held || job.Found != 6 || job.Parked != c.held || job.Repaired != 6-c.held || f.account(names[5]).Text("surname") != "Lee" {
+					t.Errorf("%d accounts are open, %d wait and the job is %+v; want %d that wait, and the changed one repaired", open, len(items), job, c.held)
+				}
+				if c.held == 0 {
+					return
+				}
+				if hold.Kind != plan.Suspensions || hold.Cause.Type != reconcile.ResyncCause || items[0].Reason != directory.SuspendedReason {
+					t.Errorf("in %+v waits %+v, want suspensions by the resync", hold, items[0])
+				}
+				if again, _ := f.resync(); again.Rechecked != c.held {
+					t.Errorf("the next resync is %+v, want the five to wait", again)
+				}
+				f.approve(hold)
+				for _, each := range names[:5] {
+					if f.account(each).AccountEnabled {
+						t.Errorf("after the approval the account of %s is open", each)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Whoever was made a member by hand of groups that are to have exactly their members is
+// announced with those of all groups before the first is taken out.
+func TestAResyncAnnouncesWhomSomebodyMadeMembers(t *testing.T) {
+	for name, c := range map[string]struct {
+		most, held int
+		whole      bool
+	}{"too many of all": {5, 6, true}, "too many of what changed": {5, 6, false}, "few enough": {6, 0, false}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, func(s *directory.Settings) { s.Guard.MaxCount, s.ExactMembership = nil, true })
+				ids := f.hire("ann", "bob", "cat")
+				f.directory = f.Settings(f.directory, guarded(c.most))
+				var strangers []string
+				for i := range 6 {
+					stranger, err := f.Tenant.AddUser(entratest.User{UserPrincipalName: fmt.Sprintf("stranger%d@contoso.example", i), AccountEnabled: true})
+					f.Must(err)
+					strangers = append(strangers, stranger.ID)
+				}
+				for i, group := range []string{"Sales", "Ops", "Board"} {
+					f.connectGroup(group, ids[i])
+				}
+				f.resync()
+				time.Sleep(2 * time.Hour)
+				if c.whole {
+					f.Must(f.Store.ForgetChangesLink(t.Context(), f.directory.ID, store.TrackedGroups))
+				}
+				for i, group := range []string{"Sales", "Ops", "Board"} {
+					for _, id := range strangers[2*i : 2*i+2] {
+						_, err := f.Tenant.AddMember(f.Tenant.GroupsNamed(group)[0].ID, id)
+						f.Must(err)
+					}
+				}
+				// One of us was made a member by hand, too, who has an account that is open.
+				_, err := f.Tenant.AddMember(f.Tenant.GroupsNamed("Sales")[0].ID, string(f.link(ids[1]).EntraID))
+				f.Must(err)
+				if c.held > 0 {
+					c.held++
+				} else {
+					f.directory = f.Settings(f.directory, guarded(c.most+1))
+				}
+				job, _ := f.resync()
+				hold, items := f.openHold()
+				if in := len(f.members("Sales")) + len(f.members("Ops")) + len(f.members("Board")); in != 3+c.held || len(items) != c.held || job.Found != 3 {
+					t.Errorf("%d are in the groups, %d wait and the job is %+v; want %d that wait", in, len(items), job, c.held)
+				}
+				if c.held == 0 {
+					return
+				}
+				if !slices.ContainsFunc(items, func(i store.HeldItem) bool {
+					return i.User == ids[1] && i.GroupName == "Sales" && i.Name == "bob@contoso.example"
+				}) {
+					t.Errorf("%+v wait, want bob, who would be taken out of Sales, among them", items)
+				}
+				f.approve(hold)
+				if in := len(f.members("Sales")) + len(f.members("Ops")) + len(f.members("Board")); in != 3 {
+					t.Errorf("after the approval %d are in the groups, want three", in)
+				}
+			})
+		})
+	}
+}
+
+// A resync that is given up before it announced anybody leaves that to the next one, although
+// Entra names what changed only once.
+func TestAResyncThatIsGivenUpForgetsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, guarded(5))
+		ids := f.hire("ann", "bob")
+		f.Must(f.JumpCloud.SuspendUser(string(ids[0])))
+		f.resync()
+		time.Sleep(2 * time.Hour)
+		f.byHand("ann", map[string]any{"accountEnabled": true})
+		f.outside = func(r *http.Request) error {
+			if r.URL.Host == functiontest.JumpCloudHost {
+				return errors.New("JumpCloud is not there")
+			}
+			return nil
+		}
+		if job, _ := f.resync(); job.Status != store.JobFailed {
+			t.Fatalf("the resync is %+v, want it given up", job)
+		}
+		f.outside = nil
+		f.resync()
+		if f.account("ann").AccountEnabled {
+			t.Error("the account is open, want it found by the next resync")
+		}
 	})
 }
 

@@ -3,16 +3,15 @@ package users_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
@@ -21,32 +20,13 @@ import (
 // directory disable more people within the window than its guard lets, unless somebody approved
 // that; and nobody who is to be disabled by a suspension waits for a hold on removals.
 func TestNoHistoryDisablesMoreThanTheGuardLets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(timeless{t}, func(rt *rapid.T) {
-			folder, err := os.MkdirTemp("", "entrasync-guard-")
-			if err != nil {
-				rt.Fatal(err)
-			}
-			var cleanups []func()
-			defer func() {
-				for _, each := range slices.Backward(cleanups) {
-					each()
-				}
-				if err := os.RemoveAll(folder); err != nil {
-					rt.Error(err)
-				}
-			}()
-			h := &guardHistory{fixture: newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) }), rt: rt, state: map[directory.UserID]string{}}
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			h := &guardHistory{fixture: newFixtureIn(t, localtest.Folder(t), t.Cleanup), rt: t, state: map[directory.UserID]string{}}
 			h.play()
 		})
 	})
 }
-
-// timeless hides the deadline of a test, because a bubble has its own time.
-type timeless struct{ testing.TB }
-
-// Deadline hides that of the test.
-func (timeless) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // guardHistory is one random history.
 type guardHistory struct {
@@ -191,8 +171,13 @@ func (h *guardHistory) check() {
 	for _, kind := range plan.HoldKinds() {
 		used := make([]bool, len(h.approved))
 		var counted []plan.Action
+		disabled := map[directory.EntraID]bool{} // who has nothing left to lose
 		for _, a := range h.actions() {
-			if a.Type != plan.Deprovision || plan.KindOf(a.Reason) != kind || a.Error != nil && a.Error.Reason != directory.Interrupted {
+			before := disabled[a.EntraID]
+			if enabled, written := a.Value(directory.AccountEnabled); written {
+				disabled[a.EntraID] = enabled.Equal(directory.Bool(false)) && a.Status == plan.Succeeded
+			}
+			if before || a.Type != plan.Deprovision || plan.KindOf(a.Reason) != kind || a.Error != nil && a.Error.Reason != directory.Interrupted {
 				continue
 			}
 			if !h.wasApproved(a, kind, used) {

@@ -15,9 +15,11 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/fault"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -444,6 +446,50 @@ func TestTheProcessDiesWhileTheGuardIsAsked(t *testing.T) {
 	}
 }
 
+// The process of the API dies at any of its calls while it approves: the decision is kept
+// whole or not at all, and once it is, the sweep sends what that process did not.
+func TestTheProcessDiesWhileItApproves(t *testing.T) {
+	for n, died := 1, true; died; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.guarded(0, 100, 0)
+			all := f.people(3)
+			f.leave(all...)
+			f.suspend(all[2]) // who waits in a hold of the other kind, too
+			f.run(all[2])
+			holds := f.holds(store.HoldOpen)
+			f.again = nil
+			m := functiontest.NewMortal(n)
+			approve := func(records *store.Store, users queue.Sender, hold store.Hold) error {
+				decided, err := records.DecideHold(t.Context(), f.directory.ID, hold.ID, store.HoldApproved, func(h *store.Hold) { h.ExpiresAt = time.Now().Add(24 * time.Hour) })
+				if err != nil || decided.Passes == 0 {
+					return err
+				}
+				_, err = reconcile.HeldTasks{Store: records, Users: users, Groups: unread{}}.Send(t.Context(), decided)
+				return err
+			}
+			for _, hold := range holds {
+				_ = approve(store.New(m.Table(f.Table)), m.Sender(f), hold) // it may be dead
+			}
+			died = m.Died() != ""
+			for _, hold := range f.holds(store.HoldOpen) { // the administrator asks again
+				f.must(approve(f.store, f, hold))
+			}
+			for range 3 {
+				time.Sleep(11 * time.Minute)
+				f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: &metric.Memory{}}.Run(t.Context()))
+				f.drain()
+			}
+			f.wantDisabled(all, all...)
+			for _, hold := range f.holds("") {
+				if left := f.held(hold); hold.Status == store.HoldOpen || hold.Passes > 0 || len(left) > 0 {
+					t.Errorf("died at %q: the hold is %+v with %v in it, want it decided and done", m.Died(), hold, left)
+				}
+			}
+		})
+	}
+}
+
 // Settings that suspend many are no surprise of each: all are found first, and the hold has all.
 func TestSettingsThatSuspendManyAreHeldFromTheFirst(t *testing.T) {
 	for name, c := range map[string]struct{ locked, disabled int }{"too many": {6, 0}, "few enough": {4, 4}} {
@@ -513,4 +559,91 @@ func (f *fixture) batch(ids ...directory.UserID) (batch events.SQSEvent) {
 		batch.Records = append(batch.Records, f.message(id, 1))
 	}
 	return batch
+}
+
+// Nobody who is excluded waits in a hold: nothing is written to the account any more, so there
+// is nothing to decide.
+func TestWhoIsExcludedWaitsInNoHold(t *testing.T) {
+	f := newFixture(t)
+	f.guarded(0, 100, 0)
+	all := f.people(3)
+	f.leave(all[0])
+	f.suspend(all[1])
+	f.run(all[1])
+	if open := f.holds(store.HoldOpen); len(open) != 2 {
+		t.Fatalf("%d holds are open, want one of each kind", len(open))
+	}
+	f.exclude(directory.Exclude{Users: all[:2]})
+	f.run(all...)
+	if over := f.holds(store.HoldOver); len(over) != 2 {
+		t.Errorf("%d holds are over, want both: %+v", len(over), f.holds(""))
+	}
+	for _, id := range all[:2] {
+		if link := f.link(id); link.Reason != directory.Excluded || link.Hold != "" {
+			t.Errorf("the link is %+v, want it excluded and in no hold", link)
+		}
+	}
+	// When the exclusion ends, each is a new case.
+	f.exclude(directory.Exclude{})
+	f.run(all...)
+	f.wantDisabled(all)
+	if open := f.holds(store.HoldOpen); len(open) != 2 {
+		t.Errorf("%d holds are open, want one of each kind again", len(open))
+	}
+}
+
+// Two directories on one tenant guard each for itself: each counts whose access it would take
+// itself, so the limits of the tenant are those of both together, and a hold in one stops
+// nothing that the other does.
+func TestTwoDirectoriesGuardEachForItself(t *testing.T) {
+	f := newFixture(t)
+	one, two := shared(f)
+	for dir, count := range map[*directory.Directory]int{&one: 1, &two: 2} {
+		f.directory = *dir
+		f.guarded(count, 100, 0)
+		*dir = f.directory
+	}
+	in := func(dir directory.Directory) *fixture { f.directory = dir; return f }
+	var all []directory.UserID
+	for i := range 6 {
+		name := fmt.Sprintf("p%03d", i)
+		id := f.unconnected(name, name+"@contoso.example")
+		all = append(all, id)
+		for _, dir := range []directory.Directory{one, two} {
+			in(dir).connect(id)
+			f.run(id)
+		}
+	}
+	// Who leaves one of them keeps the access by the other one, and counts nowhere.
+	in(one).leave(all[:3]...)
+	if len(in(one).holds(store.HoldOpen)) > 0 {
+		t.Error("a hold began, want nobody counted who keeps the access")
+	}
+	for _, id := range all[:3] {
+		in(one).connect(id)
+		f.run(id)
+	}
+	for _, id := range all {
+		in(one).disconnect(id)
+		in(two).disconnect(id)
+	}
+	in(one).run(all...)
+	f.wantDisabled(all, all[0])
+	if waiting := f.held(f.hold()); len(waiting) != 5 {
+		t.Errorf("%v wait in the first directory, want all but one", waiting)
+	}
+	in(two).run(all...)
+	if disabled := f.disabled(all...); len(disabled) > 3 || len(disabled) < 2 {
+		t.Errorf("the accounts of %v are disabled, want no more than both let together, three", disabled)
+	}
+	if waiting := f.held(f.hold()); len(waiting) != 4 {
+		t.Errorf("%v wait in the second directory, want all but two", waiting)
+	}
+	// Nobody is disabled twice or asked for without end: once both are decided, both are over.
+	f.decide(in(two).hold(), store.HoldApproved, time.Hour)
+	f.decide(in(one).hold(), store.HoldApproved, time.Hour)
+	f.wantDisabled(all, all...)
+	if open := len(in(one).holds(store.HoldOpen)) + len(in(two).holds(store.HoldOpen)); open > 0 {
+		t.Errorf("%d holds are open, want none", open)
+	}
 }

@@ -14,7 +14,7 @@ import (
 	"entrasync/shared/plan"
 )
 
-// report prints what the last step did in Entra, and which users are parked.
+// report prints what the last step did in Entra, and which users are parked or held.
 func (d *day) report(ctx context.Context) error {
 	actions, err := d.newActions(ctx)
 	if err != nil {
@@ -38,48 +38,44 @@ func (d *day) report(ctx context.Context) error {
 		}
 		_, _ = fmt.Fprintf(d.out, "       %-18s %s, %d ms after %s\n", a.Subject.Name, sentence(a), took.Milliseconds(), since)
 	}
-	return d.reportParked(ctx, actions)
+	return d.reportStuck(ctx, actions)
 }
 
-// reportParked prints the users that are newly parked, with the reason, and those that are
-// not parked any more.
-func (d *day) reportParked(ctx context.Context, actions []plan.Action) error {
-	parked, err := d.parkedLinks(ctx)
+// reportStuck prints the users that are newly parked or held, with the reason, and those that
+// are not any more.
+func (d *day) reportStuck(ctx context.Context, actions []plan.Action) error {
+	links, err := d.stuckLinks(ctx)
 	if err != nil {
 		return err
 	}
 	changed := false
-	now := map[string]string{}
-	for _, link := range parked {
-		now[string(link.User)] = link.Message
-		if d.parked[string(link.User)] != link.Message {
+	now := map[string]directory.Standing{}
+	for _, link := range links {
+		now[string(link.User)] = link.Standing
+		if d.stuck[string(link.User)].Message != link.Message {
 			changed = true
-			_, _ = fmt.Fprintf(d.out, "       parked (%s): %s\n", link.Reason, link.Message)
+			_, _ = fmt.Fprintf(d.out, "       %s (%s): %s\n", link.Status, link.Reason, link.Message)
 		}
 	}
 	for name, id := range d.ids {
-		if d.parked[id] != "" && now[id] == "" {
+		if before, was := d.stuck[id]; was && now[id].Status == "" {
 			changed = true
-			_, _ = fmt.Fprintf(d.out, "       %s is not parked any more\n", name)
+			_, _ = fmt.Fprintf(d.out, "       %s is not %s any more\n", name, before.Status)
 		}
 	}
-	d.parked = now
+	d.stuck = now
 	if len(actions) == 0 && !changed {
 		_, _ = fmt.Fprintln(d.out, "       nothing to write in Entra")
 	}
 	return nil
 }
 
-// parkedLinks are the links that are parked.
-func (d *day) parkedLinks(ctx context.Context) ([]directory.Link, error) {
-	var parked []directory.Link
+// stuckLinks are the links that are parked or held.
+func (d *day) stuckLinks(ctx context.Context) ([]directory.Link, error) {
 	links, err := d.stage.Store.Links(ctx, d.directory, 0, "")
-	for _, link := range links.Items {
-		if link.Status == directory.Parked {
-			parked = append(parked, link)
-		}
-	}
-	return parked, err
+	return slices.DeleteFunc(links.Items, func(link directory.Link) bool {
+		return link.Status != directory.Parked && link.Status != directory.Held
+	}), err
 }
 
 // sentence is an action in words.
@@ -216,12 +212,12 @@ func (d *day) compare(ctx context.Context) error {
 
 // rows pairs the people of both sides.
 func (d *day) rows(ctx context.Context) ([]row, error) {
-	parked, err := d.parkedLinks(ctx)
+	stuck, err := d.stuckLinks(ctx)
 	if err != nil {
 		return nil, err
 	}
 	left := map[string]string{}
-	for _, link := range parked {
+	for _, link := range stuck {
 		left[string(link.User)] = string(link.Reason)
 	}
 	tenant := d.stage.tenant()

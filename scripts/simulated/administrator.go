@@ -63,9 +63,8 @@ func (a Administrator) Call(ctx context.Context, method, path string, body, answ
 	return json.Unmarshal(text, answer)
 }
 
-// CreateDirectory connects the tenant, with some of the optional attribute rules on. The
-// guard is off: those who leave within a day that is played in seconds would all be within its
-// window. It fails if the directory is not active at once.
+// CreateDirectory connects the tenant, with some of the optional attribute rules on. It fails
+// if the directory is not active at once.
 func (a Administrator) CreateDirectory(ctx context.Context, name string, rules ...directory.Rule) (directory.ID, error) {
 	on := map[directory.Rule]bool{}
 	for _, rule := range rules {
@@ -74,7 +73,7 @@ func (a Administrator) CreateDirectory(ctx context.Context, name string, rules .
 	var created directory.Directory
 	err := a.Call(ctx, http.MethodPost, "/v1/directories", map[string]any{
 		"name": name, "organizationId": a.Organization, "tenantId": a.Tenant,
-		"settings": map[string]any{"attributes": on, "guard": map[string]any{"maxCount": nil}},
+		"settings": map[string]any{"attributes": on},
 	}, &created)
 	if err == nil && created.Status != directory.Active {
 		err = fmt.Errorf("the directory is %s", created.Status)
@@ -95,6 +94,29 @@ func (a Administrator) Disconnect(ctx context.Context, id directory.ID, user str
 // ConnectGroup connects a group to a directory.
 func (a Administrator) ConnectGroup(ctx context.Context, id directory.ID, group string) error {
 	return a.Call(ctx, http.MethodPut, "/v1/directories/"+string(id)+"/connections/groups/"+group, nil, nil)
+}
+
+// ApproveHolds approves what the guard of a directory holds, and returns why it did: the
+// sentences of the holds.
+func (a Administrator) ApproveHolds(ctx context.Context, id directory.ID, reason string) ([]string, error) {
+	var open struct {
+		Items []struct {
+			ID      string `json:"id"`
+			Message string `json:"message"`
+		} `json:"items"`
+	}
+	holds := "/v1/directories/" + string(id) + "/holds"
+	if err := a.Call(ctx, http.MethodGet, holds+"?status=open", nil, &open); err != nil {
+		return nil, err
+	}
+	var messages []string
+	for _, hold := range open.Items {
+		if err := a.Call(ctx, http.MethodPost, holds+"/"+hold.ID+"/approve", map[string]any{"reason": reason}, nil); err != nil {
+			return messages, err
+		}
+		messages = append(messages, hold.Message)
+	}
+	return messages, nil
 }
 
 // connection is the path of a direct connection.

@@ -100,7 +100,7 @@ func (e Exclude) WhyUnread() *Obstacle {
 
 // WhyGroup is why the group itself is not synced.
 func (e Exclude) WhyGroup() *Obstacle {
-	return &Obstacle{Excluded, "the group is exclude.group of this directory: it names whom entrasync does not touch, so it gives no access and is no security group. Name another group there to have this one synced"}
+	return &Obstacle{Excluded, "the group is exclude.group of this directory: it names whom entrasync does not touch, so it gives no access and is no security group. To have this one synced, set another group there"}
 }
 
 // check returns a fault for lists that are too long and for entries that are no ids or names.

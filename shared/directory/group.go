@@ -83,6 +83,8 @@ type GroupLink struct {
 	// Lost are the paths by which the group was connected before it was believed to be
 	// gone: they connect it again if JumpCloud shows it later.
 	Lost []Path `json:"lost,omitempty"`
+	// HeldIn are the ids of all holds in which the removal of members waits, or was rejected.
+	HeldIn []string `json:"heldIn,omitempty"`
 }
 
 // NewGroupLink is the link of a group for which nothing was done yet.

@@ -33,8 +33,8 @@ func MayDiffer(link directory.Link, shown directory.AccountChange, whole bool) b
 	switch {
 	case link.EntraID == "" || link.EntraID != shown.ID || link.TakingOver:
 		return false
-	case link.Freed:
-		return letIn(link, shown)
+	case link.Freed: // claimed by nobody since its user was released: nothing else of it is ours any more
+		return link.Status == directory.Released && LetIn(link, shown)
 	case shown.Agent: // linked before agents were distinguished: the account is to be given up
 		return !shown.Gone && link.Status != directory.Released && len(link.Applied) > 0
 	case shown.Gone:
@@ -54,13 +54,12 @@ func MayDiffer(link directory.Link, shown directory.AccountChange, whole bool) b
 	return false
 }
 
-// letIn reports whether somebody enabled an account that was disabled with the release of its
-// user and is claimed by nobody. Nothing else of it is ours any more.
-func letIn(link directory.Link, shown directory.AccountChange) bool {
+// LetIn reports whether a list shows that somebody enabled an account that we disabled.
+func LetIn(link directory.Link, shown directory.AccountChange) bool {
 	known, written := shownNow(link)[directory.AccountEnabled]
 	enabled, there := shownValue(shown, directory.AccountEnabled)
 	open := directory.Bool(true)
-	return !shown.Gone && !shown.Agent && link.Status == directory.Released && written && !known.Equal(open) && there && enabled.Equal(open)
+	return !shown.Gone && !shown.Agent && written && !known.Equal(open) && there && enabled.Equal(open)
 }
 
 // shownValue is the value of an attribute in a list; there is false if the list does not show

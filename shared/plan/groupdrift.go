@@ -63,6 +63,17 @@ func MembersMayDiffer(link directory.GroupLink, exact bool, m Membership) bool {
 	}
 }
 
+// Strangers are those of some accounts in a group in Entra that are nobody's who is to be a
+// member: owners says whose they are.
+func Strangers(members []directory.Member, accounts []directory.EntraID, owners map[directory.EntraID]directory.UserID) []directory.EntraID {
+	ours, wanted := map[directory.EntraID]bool{}, map[directory.UserID]bool{}
+	for _, m := range members {
+		ours[m.Applied] = true
+		wanted[m.User] = m.Wanted
+	}
+	return slices.DeleteFunc(slices.Clone(accounts), func(id directory.EntraID) bool { return ours[id] || wanted[owners[id]] })
+}
+
 // ListDiffers reports whether a complete list of the members of a group in Entra differs from
 // what was written.
 func ListDiffers(members []directory.Member, accounts []directory.EntraID, exact bool) bool {

@@ -18,6 +18,9 @@ import (
 type Leaver struct {
 	User   directory.UserID
 	Reason directory.Reason
+	// LetIn says that somebody else enabled the account, so that our records say that it is
+	// disabled.
+	LetIn bool
 }
 
 // Announce announces who is about to lose access in a directory by one cause. Those who have
@@ -32,6 +35,10 @@ func (p Parts) AnnounceSome(ctx context.Context, dir directory.Directory, cause 
 	if dir.Settings.Guard.Off() {
 		return nil
 	}
+	letIn := map[directory.UserID]bool{}
+	for _, l := range some {
+		letIn[l.User] = l.LetIn
+	}
 	items, later := map[plan.HoldKind][]store.HeldItem{}, map[plan.HoldKind][]string{}
 	for _, l := range others {
 		kind := plan.KindOf(l.Reason)
@@ -43,7 +50,7 @@ func (p Parts) AnnounceSome(ctx context.Context, dir directory.Directory, cause 
 		of[l.User], users[i] = l.Reason, l.User
 	}
 	err := p.Store.EachLink(ctx, dir.ID, users, func(link directory.Link) {
-		if link.State != directory.Enabled {
+		if link.State != directory.Enabled && !letIn[link.User] {
 			return
 		}
 		reason := of[link.User]

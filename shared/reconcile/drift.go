@@ -34,12 +34,24 @@ func (d Drift) Check() error {
 		fault.Part{Name: "GroupTasks", There: d.GroupTasks != nil}, fault.Part{Name: "Metrics", There: d.Metrics != nil})
 }
 
-// DriftFound are the users and groups that may differ, each once. All of them got a task.
+// DriftFound are the users and groups that may differ, each once. They got a task, except for
+// those who are to lose something in a directory with a guard: they are announced together.
 type DriftFound struct {
 	Users  []directory.UserID
 	Groups []directory.GroupID
+	// LetIn are the users among them whose accounts somebody enabled, and why those are to be
+	// disabled.
+	LetIn map[directory.UserID]directory.Reason
+	// Strangers are the accounts that somebody made members of groups among them and that are to
+	// be taken out.
+	Strangers map[directory.GroupID][]directory.EntraID
 	// Reported is how many of them are only reported, because the directory wants that.
 	Reported int
+}
+
+// defers reports whether those who are to lose something in a directory get no task yet.
+func (d Drift) defers(dir directory.Directory) bool {
+	return dir.Settings.RepairDrift && !dir.Settings.Guard.Off()
 }
 
 // Accounts sends the tasks that a page of accounts needs. whole says that the page is of a list
@@ -81,27 +93,35 @@ func (d Drift) Accounts(ctx context.Context, dir directory.Directory, page []dir
 	if err != nil {
 		return DriftFound{}, err
 	}
-	var users []directory.UserID
+	found := DriftFound{LetIn: map[directory.UserID]directory.Reason{}}
 	for _, shown := range page {
 		if link, linked := links[shown.ID]; linked && plan.MayDiffer(link, shown, whole) {
-			users = append(users, link.User)
+			found.Users = append(found.Users, link.User)
+			if d.defers(dir) && link.Reason != "" && plan.LetIn(link, shown) {
+				found.LetIn[link.User] = link.Reason
+			}
 		}
 		if link, linked := without[directory.UserID(shown.Account.ImmutableID)]; linked && plan.Returned(link, shown) {
-			users = append(users, link.User)
+			found.Users = append(found.Users, link.User)
 		}
 	}
-	return d.send(ctx, dir, users, nil)
+	return d.send(ctx, dir, found)
 }
 
 // usersAmong are the users among the owners who claimed an account by a directory.
 func usersAmong(dir directory.Directory, owners map[directory.EntraID]store.Owner) []directory.UserID {
 	var users []directory.UserID
 	for _, owner := range owners {
-		if owner.User != "" && owner.Organization == dir.Organization && slices.Contains(owner.Directories, dir.ID) {
+		if ownsHere(dir, owner) {
 			users = append(users, owner.User)
 		}
 	}
 	return users
+}
+
+// ownsHere reports whether an owner is a user who claimed an account by a directory.
+func ownsHere(dir directory.Directory, owner store.Owner) bool {
+	return owner.User != "" && owner.Organization == dir.Organization && slices.Contains(owner.Directories, dir.ID)
 }
 
 // MissingAccounts sends the tasks for users whose accounts a complete list does not show. The
@@ -116,7 +136,7 @@ func (d Drift) MissingAccounts(ctx context.Context, dir directory.Directory, use
 	if err != nil {
 		return DriftFound{}, err
 	}
-	return d.send(ctx, dir, missing, nil)
+	return d.send(ctx, dir, DriftFound{Users: missing})
 }
 
 // Groups sends the tasks that a page of groups needs, as Accounts does.
@@ -128,23 +148,28 @@ func (d Drift) Groups(ctx context.Context, dir directory.Directory, page []direc
 	if err != nil {
 		return DriftFound{}, err
 	}
-	var groups []directory.GroupID
+	found := DriftFound{Strangers: map[directory.GroupID][]directory.EntraID{}}
 	for _, shown := range page {
 		link, linked := links[shown.ID]
 		if !linked {
 			continue
 		}
 		differs := plan.GroupMayDiffer(link, shown, whole) || plan.GroupReturned(link, shown)
-		if !differs && link.EntraID != "" {
-			if differs, err = d.membersMayDiffer(ctx, dir, link, shown); err != nil {
+		if link.EntraID != "" {
+			others, strangers, err := d.membersMayDiffer(ctx, dir, link, shown)
+			if err != nil {
 				return DriftFound{}, err
+			}
+			differs = differs || others
+			if len(strangers) > 0 && d.defers(dir) {
+				found.Strangers[link.Group] = append(found.Strangers[link.Group], strangers...)
 			}
 		}
 		if differs {
-			groups = append(groups, link.Group)
+			found.Groups = append(found.Groups, link.Group)
 		}
 	}
-	return d.send(ctx, dir, nil, groups)
+	return d.send(ctx, dir, found)
 }
 
 // linksOf reads the links of the connected groups to which the groups of a page belong.
@@ -199,18 +224,21 @@ func (d Drift) groupLinks(ctx context.Context, dir directory.Directory, groups [
 }
 
 // membersMayDiffer reports whether the members of a group must be read because of those who
-// joined or left it in Entra.
-func (d Drift) membersMayDiffer(ctx context.Context, dir directory.Directory, link directory.GroupLink, shown directory.GroupChange) (bool, error) {
+// joined or left it in Entra, and who of them is to be taken out.
+func (d Drift) membersMayDiffer(ctx context.Context, dir directory.Directory, link directory.GroupLink, shown directory.GroupChange) (differs bool, strangers []directory.EntraID, err error) {
 	changed := slices.Concat(shown.Removed, shown.Added)
+	if len(changed) == 0 {
+		return false, nil, nil
+	}
 	owners, err := d.Store.Owners(ctx, dir.TenantObject, changed)
-	if err != nil || len(changed) == 0 {
-		return false, err
+	if err != nil {
+		return false, nil, err
 	}
 	users := usersAmong(dir, owners)
 	slices.Sort(users)
 	members, err := d.Store.SomeMembers(ctx, dir.ID, link.Group, slices.Compact(users))
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	byUser := map[directory.UserID]*directory.Member{}
 	for i, m := range members {
@@ -218,11 +246,23 @@ func (d Drift) membersMayDiffer(ctx context.Context, dir directory.Directory, li
 	}
 	for i, account := range changed {
 		m := plan.Membership{Account: account, In: i >= len(shown.Removed), Member: byUser[owners[account].User]}
-		if plan.MembersMayDiffer(link, dir.Settings.ExactMembership, m) {
-			return true, nil
+		differs = differs || plan.MembersMayDiffer(link, dir.Settings.ExactMembership, m)
+	}
+	if dir.Settings.ExactMembership {
+		strangers = plan.Strangers(members, shown.Added, usersOf(dir, owners))
+	}
+	return differs, strangers, nil
+}
+
+// usersOf are the users who claimed accounts by a directory, by their accounts.
+func usersOf(dir directory.Directory, owners map[directory.EntraID]store.Owner) map[directory.EntraID]directory.UserID {
+	of := map[directory.EntraID]directory.UserID{}
+	for account, owner := range owners {
+		if ownsHere(dir, owner) {
+			of[account] = owner.User
 		}
 	}
-	return false, nil
+	return of
 }
 
 // MissingGroups sends the tasks for groups that a complete list does not show.
@@ -237,7 +277,7 @@ func (d Drift) MissingGroups(ctx context.Context, dir directory.Directory, group
 			missing = append(missing, link.Group)
 		}
 	}
-	return d.send(ctx, dir, nil, missing)
+	return d.send(ctx, dir, DriftFound{Groups: missing})
 }
 
 // Members sends the task of a group if a complete list of its members in Entra differs from
@@ -247,35 +287,59 @@ func (d Drift) Members(ctx context.Context, dir directory.Directory, group direc
 	if err != nil || !dir.Settings.ManageGroups || !plan.ListDiffers(members, accounts, dir.Settings.ExactMembership) {
 		return DriftFound{}, err
 	}
-	return d.send(ctx, dir, nil, []directory.GroupID{group})
+	found := DriftFound{Groups: []directory.GroupID{group}}
+	if d.defers(dir) && dir.Settings.ExactMembership {
+		strangers := plan.Strangers(members, accounts, nil)
+		owners, err := d.Store.Owners(ctx, dir.TenantObject, strangers)
+		if err != nil {
+			return DriftFound{}, err
+		}
+		if strangers = plan.Strangers(members, strangers, usersOf(dir, owners)); len(strangers) > 0 {
+			found.Strangers = map[directory.GroupID][]directory.EntraID{group: strangers}
+		}
+	}
+	return d.send(ctx, dir, found)
 }
 
-// send sends a task for each user and each group, and counts them.
-func (d Drift) send(ctx context.Context, dir directory.Directory, users []directory.UserID, groups []directory.GroupID) (DriftFound, error) {
-	slices.Sort(users)
-	slices.Sort(groups)
-	found := DriftFound{Users: slices.Compact(users), Groups: slices.Compact(groups)}
+// send sends a task for each user and each group, except for those who are to lose something,
+// and counts them.
+func (d Drift) send(ctx context.Context, dir directory.Directory, found DriftFound) (DriftFound, error) {
+	slices.Sort(found.Users)
+	slices.Sort(found.Groups)
+	found.Users, found.Groups = slices.Compact(found.Users), slices.Compact(found.Groups)
+	var users []directory.UserID
+	for _, id := range found.Users {
+		if _, closes := found.LetIn[id]; !closes {
+			users = append(users, id)
+		}
+	}
+	groups := slices.DeleteFunc(slices.Clone(found.Groups), func(id directory.GroupID) bool { return len(found.Strangers[id]) > 0 })
 	cause := plan.Cause{Type: ResyncCause, At: time.Now().UTC(), Many: true}
-	tasks := make([]Task, len(found.Users))
-	for i, id := range found.Users {
-		tasks[i] = Task{Directory: dir.ID, User: id, Cause: cause, Compare: true}
-	}
-	groupTasks := make([]GroupTask, len(found.Groups))
-	for i, id := range found.Groups {
-		groupTasks[i] = GroupTask{Directory: dir.ID, Group: id, Cause: cause, Compare: true}
-	}
-	if err := Enqueue(ctx, d.UserTasks, tasks...); err != nil {
+	if err := Compare(ctx, d.UserTasks, d.GroupTasks, dir.ID, cause, users, groups); err != nil {
 		return DriftFound{}, err
 	}
-	if err := Enqueue(ctx, d.GroupTasks, groupTasks...); err != nil {
-		return DriftFound{}, err
-	}
-	d.count("user", len(tasks))
-	d.count("group", len(groupTasks))
+	d.count("user", len(found.Users))
+	d.count("group", len(found.Groups))
 	if !dir.Settings.RepairDrift {
-		found.Reported = len(tasks) + len(groupTasks)
+		found.Reported = len(found.Users) + len(found.Groups)
 	}
 	return found, nil
+}
+
+// Compare sends the tasks that compare users and groups of a directory with Entra.
+func Compare(ctx context.Context, toUsers, toGroups queue.Sender, id directory.ID, cause plan.Cause, users []directory.UserID, groups []directory.GroupID) error {
+	tasks := make([]Task, len(users))
+	for i, user := range users {
+		tasks[i] = Task{Directory: id, User: user, Cause: cause, Compare: true}
+	}
+	groupTasks := make([]GroupTask, len(groups))
+	for i, group := range groups {
+		groupTasks[i] = GroupTask{Directory: id, Group: group, Cause: cause, Compare: true}
+	}
+	if err := Enqueue(ctx, toUsers, tasks...); err != nil {
+		return err
+	}
+	return Enqueue(ctx, toGroups, groupTasks...)
 }
 
 // count counts the users or groups that may differ.

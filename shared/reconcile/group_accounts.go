@@ -70,7 +70,8 @@ func (b *groupBatch) loadMembersOf(ctx context.Context, g *group) (err error) {
 
 // toCompare reads the members that are to be compared: all, or those that are marked.
 func (b *groupBatch) toCompare(ctx context.Context, g *group) ([]directory.Member, error) {
-	g.plan.All = g.attempt.AllMembers || g.comparesNow() || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
+	held := g.attempt.Held || g.link.Hold != "" || len(g.link.HeldIn) > 0 // who was made a member by hand is not marked
+	g.plan.All = held || g.attempt.AllMembers || g.comparesNow() || g.link.EntraID == "" || len(g.open) > 0 || g.link.Coming > 0 || g.link.StrangersKept
 	if g.plan.All {
 		return b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
 	}

@@ -21,7 +21,7 @@ func excludeStages() []stage[*groupBatch, *group] {
 	return []stage[*groupBatch, *group]{
 		{"read excluded", each((*groupBatch).readExcluded), false}, // who is in it
 		{"expect", (*groupBatch).expect, true},
-		{"exclude", each((*groupBatch).parkExcluded), false}, // sets link, if it has one
+		{"exclude", each((*groupBatch).parkExcluded), false}, // sets link, if it has one; nothing of it waits in a hold
 		{"record failures", (*groupBatch).recordFailures, true},
 		{"recheck", (*groupBatch).enqueueRechecks, true},
 	}
@@ -148,8 +148,12 @@ func (b *groupBatch) sendExcluded(ctx context.Context, g *group, users []directo
 
 // parkExcluded parks the link of the group, if it has one. What Entra has of it is not known
 // any more, and who is in it is read anew once it is connected as any other.
-func (b *groupBatch) parkExcluded(_ context.Context, g *group) {
+func (b *groupBatch) parkExcluded(ctx context.Context, g *group) {
 	if g.over = true; g.linkless {
+		return
+	}
+	if err := b.leaveHolds(ctx, g); err != nil {
+		b.fail(ctx, g, err)
 		return
 	}
 	why := b.dir.Settings.Exclude.WhyGroup()

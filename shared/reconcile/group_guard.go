@@ -14,6 +14,8 @@ import (
 type groupGuard struct {
 	// held is the verdict by which somebody stays in the group; nil if nothing is held.
 	held *verdict
+	// holds are the ids of all holds in which the removal of somebody waits, or was rejected.
+	holds []string
 	// dropped is what waited of the group and does not any more, once the attempt concludes.
 	dropped []store.HeldItem
 }
@@ -49,6 +51,7 @@ func (b *groupBatch) guardGroup(ctx context.Context, g *group) error {
 		switch {
 		case v.hold != nil:
 			spared[items[i].Account] = true
+			g.guard.holds = append(g.guard.holds, v.hold.ID)
 			if id := v.hold.ID; holds[id].hold == nil {
 				holds[id], waiting[id] = v, map[directory.EntraID]bool{}
 			}
@@ -70,54 +73,55 @@ func (b *groupBatch) guardGroup(ctx context.Context, g *group) error {
 }
 
 // takenOut are the people whom the actions on a group take out of it and whose accounts are
-// not disabled already, as what would wait of them.
+// not disabled already, as what would wait of them. The deletion of a group takes out whoever
+// is in it in Entra, not only whom entrasync made a member.
 func (b *groupBatch) takenOut(ctx context.Context, g *group) ([]store.HeldItem, error) {
-	members := g.plan.Members
-	if slices.ContainsFunc(g.todo, deletes) {
-		all, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
-		if err != nil {
-			return nil, err
-		}
-		members = nil
-		for _, m := range all {
-			members = append(members, plan.Member{Member: m})
-		}
-	}
-	of := map[directory.EntraID]directory.UserID{}
-	var applied []directory.EntraID
-	for _, m := range members {
-		if m.Applied != "" {
-			of[m.Applied], applied = m.User, append(applied, m.Applied)
-		}
-	}
-	var items []store.HeldItem
-	var users []directory.UserID
-	for _, action := range g.todo {
-		for _, account := range action.TakesOut(applied) {
-			items = append(items, store.HeldItem{User: of[account], Account: account, Group: g.attempt.Group, GroupName: g.plan.Name,
-				Action: action.Type, Reason: g.whyOut(action, of[account]), Cause: g.cause})
-			users = append(users, of[account])
-		}
-	}
-	if len(items) == 0 {
+	if !slices.ContainsFunc(g.todo, func(a plan.Action) bool { return deletes(a) || a.Type == plan.RemoveMembers }) {
 		return nil, nil
 	}
-	links := map[directory.UserID]directory.Link{}
-	users = slices.DeleteFunc(users, func(id directory.UserID) bool { return id == "" })
-	if err := b.Store.EachLink(ctx, b.dir.ID, users, func(l directory.Link) { links[l.User] = l }); err != nil {
+	of, err := b.memberAccounts(ctx, g)
+	if err != nil {
 		return nil, err
 	}
-	for i := range items {
-		items[i].Name = string(links[items[i].User].UPN)
+	everybody := slices.Collect(maps.Keys(of))
+	if g.plan.Present != nil {
+		everybody = slices.Collect(maps.Keys(g.plan.Present))
 	}
-	return slices.DeleteFunc(items, func(item store.HeldItem) bool {
-		link := links[item.User]
-		return item.User != "" && link.EntraID == item.Account && link.State == directory.Disabled
-	}), nil
+	slices.Sort(everybody)
+	var items []store.HeldItem
+	for _, action := range g.todo {
+		for _, account := range action.TakesOut(everybody) {
+			items = append(items, store.HeldItem{User: of[account], Account: account, Group: g.attempt.Group, GroupName: g.plan.Name,
+				Action: action.Type, Reason: g.whyOut(action, of[account]), Cause: g.cause})
+		}
+	}
+	return b.withAccess(ctx, b.dir, items)
 }
 
-// whyOut is why an action takes somebody out of the group; "" of an account that nobody in
-// JumpCloud is known to have.
+// memberAccounts are the accounts in a group in Entra of those whom entrasync made members, and
+// whose they are.
+func (b *groupBatch) memberAccounts(ctx context.Context, g *group) (map[directory.EntraID]directory.UserID, error) {
+	of := map[directory.EntraID]directory.UserID{}
+	add := func(m directory.Member) {
+		if m.Applied != "" {
+			of[m.Applied] = m.User
+		}
+	}
+	if slices.ContainsFunc(g.todo, deletes) {
+		all, err := b.Store.AllMembers(ctx, b.dir.ID, g.attempt.Group)
+		for _, m := range all {
+			add(m)
+		}
+		return of, err
+	}
+	for _, m := range g.plan.Members {
+		add(m.Member)
+	}
+	return of, nil
+}
+
+// whyOut is why an action takes somebody out of the group; "" of an account that entrasync did
+// not make a member.
 func (g *group) whyOut(action plan.Action, user directory.UserID) directory.Reason {
 	switch {
 	case action.Type == plan.DeleteGroup && !g.plan.Exists:
@@ -131,6 +135,12 @@ func (g *group) whyOut(action plan.Action, user directory.UserID) directory.Reas
 	}
 }
 
+// deletesUnderGuard reports whether the group in Entra is about to be deleted, and a guard asks
+// who is in it.
+func (b *groupBatch) deletesUnderGuard(g *group) bool {
+	return !b.dir.Settings.Guard.Off() && slices.ContainsFunc(g.plan.Decide().Actions, deletes)
+}
+
 // presentMembers counts who is in a group in Entra, as far as that is known.
 func (b *groupBatch) presentMembers(ctx context.Context, g *group) (int, error) {
 	if g.plan.Present != nil {
@@ -140,9 +150,10 @@ func (b *groupBatch) presentMembers(ctx context.Context, g *group) (int, error) 
 	return len(slices.DeleteFunc(all, func(m directory.Member) bool { return m.Applied == "" })), err
 }
 
-// findHeld finds what waits of a group and is not asked for any more: items are what is.
+// findHeld finds what waits of a group and is not asked for any more: items are what is. Who was
+// made a member by hand is asked for only by an attempt that compares all members.
 func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldItem) error {
-	if g.link.Hold == "" && !g.attempt.Held {
+	if !g.mayBeHeld(&g.link.Standing, g.attempt.Held) && len(g.link.HeldIn) == 0 {
 		return nil
 	}
 	known, err := b.Store.Guard(ctx, b.dir.ID, plan.Removals, "")
@@ -153,7 +164,8 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	for _, item := range items {
 		asked[item.About()] = true
 	}
-	holds := []string{g.link.Hold, known.Count.Open}
+	all := b.comparedAll(g)
+	holds := append(slices.Clone(g.link.HeldIn), g.link.Hold, known.Count.Open)
 	if g.cause.Type == HeldCause {
 		holds = append(holds, g.cause.ID)
 	}
@@ -165,7 +177,7 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 				return err
 			}
 			for _, item := range page.Items {
-				if item.Group == g.attempt.Group && !asked[item.About()] {
+				if item.Group == g.attempt.Group && !asked[item.About()] && (all || item.Reason != "") {
 					g.guard.dropped = append(g.guard.dropped, item)
 				}
 			}
@@ -175,15 +187,35 @@ func (b *groupBatch) findHeld(ctx context.Context, g *group, items []store.HeldI
 	return nil
 }
 
+// comparedAll reports whether everybody who is to be taken out of a group is known, also those
+// who were made members by hand.
+func (b *groupBatch) comparedAll(g *group) bool {
+	managed := g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups && !b.excludes(g)
+	return g.plan.All || !managed || b.dir.Settings.Guard.Off()
+}
+
 // standHeld fills in the link of a group as the guard says, and drops what does not wait any
 // more.
 func (b *groupBatch) standHeld(ctx context.Context, g *group) error {
 	if err := b.dropHeld(ctx, g.guard.dropped); err != nil {
 		return err
 	}
-	g.link.Hold, g.link.HeldFor = "", ""
+	if !b.comparedAll(g) {
+		g.guard.holds = append(g.guard.holds, g.link.HeldIn...)
+	}
+	slices.Sort(g.guard.holds)
+	g.link.Hold, g.link.HeldFor, g.link.HeldIn = "", "", slices.Compact(g.guard.holds)
 	if g.guard.held != nil && g.withheld == nil {
 		holdLink(&g.link.Standing, *g.guard.held)
 	}
 	return nil
+}
+
+// leaveHolds drops everything that waits of a group to which nothing is done any more.
+func (b *groupBatch) leaveHolds(ctx context.Context, g *group) error {
+	g.guard = groupGuard{}
+	if err := b.findHeld(ctx, g, nil); err != nil {
+		return err
+	}
+	return b.standHeld(ctx, g)
 }

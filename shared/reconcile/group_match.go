@@ -61,7 +61,7 @@ func (b *groupBatch) spare(ctx context.Context, groups []*group) {
 }
 
 // lookUp searches the groups that have no group in Entra yet, in one batch, and reads the
-// members of those whose members are all compared.
+// members of those whose members are all compared, or are to be known before a deletion.
 func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 	var names []string
 	var searching []*group
@@ -82,7 +82,7 @@ func (b *groupBatch) lookUp(ctx context.Context, groups []*group) {
 		}
 	}
 	for _, g := range groups {
-		if target := g.plan.Target(); !g.over && !g.match.gone && target != "" && (g.deleting() || b.mayHoldExcluded(g) || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
+		if target := g.plan.Target(); !g.over && !g.match.gone && target != "" && (g.deleting() || b.mayHoldExcluded(g) || b.deletesUnderGuard(g) || g.plan.All && g.plan.Connected && g.plan.Exists && b.dir.Settings.ManageGroups) {
 			b.readPresent(ctx, g, target)
 		}
 	}

@@ -38,6 +38,8 @@ type question struct {
 	// others are likely to lose access by the same cause, and expected is how many more.
 	others   []string
 	expected int
+	// byNumber says that they are no share of the linked users.
+	byNumber bool
 	// group, if it is not "", is the one out of which they are taken, and members counts who is
 	// in it.
 	group   directory.GroupID
@@ -98,8 +100,7 @@ func (j *judgement) judge(ctx context.Context) (err error) {
 		return err
 	}
 	guard := j.dir.Settings.Guard
-	j.known.Count.People = j.known.Count.People.Within(guard.Span(), j.now)
-	j.known.OfGroup.People = j.known.OfGroup.People.Within(guard.Span(), j.now)
+	j.known.Count, j.known.OfGroup = j.known.Count.Within(guard.Span(), j.now), j.known.OfGroup.Within(guard.Span(), j.now)
 	var fresh []int // of whom nothing is known yet
 	for i, item := range j.items {
 		if j.fromBefore(i, item) {
@@ -130,7 +131,8 @@ func (j *judgement) fromBefore(i int, item store.HeldItem) bool {
 	if hold, found := j.known.Holds[kept.Hold]; waited && found && j.fromHold(i, item, &kept, &hold) {
 		return true
 	}
-	counted := j.known.Count.People.Has(item.Person()) && (j.group == "" || j.known.OfGroup.People.Has(item.Person()))
+	account := j.group == ""
+	counted := j.known.Count.Has(item.Person(), account) && (account || j.known.OfGroup.Has(item.Person(), false))
 	if counted && !j.announces && !j.known.Count.People.Lately(item.Person(), j.now) {
 		j.count(i)
 	}
@@ -197,9 +199,9 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 func (j *judgement) count(some ...int) {
 	for _, i := range some {
 		person := j.items[i].Person()
-		j.known.Count.People = j.known.Count.People.With(j.now, person)
+		j.known.Count = j.known.Count.With(j.now, person, j.group == "")
 		if j.group != "" {
-			j.known.OfGroup.People = j.known.OfGroup.People.With(j.now, person)
+			j.known.OfGroup = j.known.OfGroup.With(j.now, person, false)
 		}
 	}
 	j.change.Counts = true
@@ -253,7 +255,7 @@ func (j *judgement) exceeds(ctx context.Context, people ...string) (string, erro
 		}
 		return "", nil
 	}
-	if next <= guard.Minimum {
+	if next <= guard.Minimum || j.byNumber {
 		return "", nil
 	}
 	linked, err := j.linked(ctx, next)
@@ -307,6 +309,13 @@ func (j *judgement) report(ctx context.Context) {
 	}
 	j.Metrics.Count("holds_begun", 1) // without labels: the alarm is about any
 	line.Str("why", joined.Message).Msg("a hold began: a person has to approve or reject it")
+}
+
+// mayBeHeld reports whether something of an object may wait in a hold, or did until it was
+// decided: the link says so, or the task is for that. An earlier attempt may have died before
+// it noted that in the link; its message comes again.
+func (w *work) mayBeHeld(s *directory.Standing, asked bool) bool {
+	return s.Hold != "" || asked || w.number > 1
 }
 
 // holdLink notes in a link that its object waits in a hold.

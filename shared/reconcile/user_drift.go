@@ -79,7 +79,11 @@ func (b *userBatch) compareOne(u *user, account directory.Account, now time.Time
 func (b *userBatch) leaveToAgent(ctx context.Context, u *user, account directory.Account) {
 	why := account.Untouchable()
 	b.closeInterrupted(ctx, []*user{u})
-	if err := b.giveUpClaim(ctx, u, account.ID); err != nil {
+	err := b.giveUpClaim(ctx, u, account.ID)
+	if err == nil {
+		err = b.leaveHolds(ctx, u)
+	}
+	if err != nil {
 		b.fail(ctx, u, err)
 		return
 	}

@@ -92,8 +92,12 @@ func (b *userBatch) whyExcluded(u *user) *directory.Obstacle {
 }
 
 // parkExcluded ends the attempt on an excluded user. From now on it is not known what Entra
-// has.
+// has, and nothing of the user waits in a hold.
 func (b *userBatch) parkExcluded(ctx context.Context, u *user, why *directory.Obstacle) {
+	if err := b.leaveHolds(ctx, u); err != nil {
+		b.fail(ctx, u, err)
+		return
+	}
 	u.over, u.failed, u.todo = true, true, nil
 	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Parked, why.Reason, why.Message, time.Time{}
 	u.link.Excluded, u.link.Applied, u.link.Problems = true, nil, nil

@@ -209,7 +209,7 @@ func (b *userBatch) suspendedFor(u *user) directory.Reason {
 // sift finds what waits of a user for a kind of which there is no reason any more, such as a
 // suspension of somebody who has left since.
 func (b *userBatch) sift(ctx context.Context, u *user, v verdict) error {
-	if u.link.Hold == "" {
+	if !u.mayBeHeld(&u.link.Standing, u.attempt.Held) {
 		return nil
 	}
 	for _, kind := range plan.HoldKinds() {
@@ -225,7 +225,7 @@ func (b *userBatch) sift(ctx context.Context, u *user, v verdict) error {
 
 // findHeld finds what waits of users who are not to lose access: it is not asked for any more.
 func (b *userBatch) findHeld(ctx context.Context, users []*user) error {
-	waiting, _ := apart(users, func(u *user) bool { return u.link.Hold != "" || u.attempt.Held })
+	waiting, _ := apart(users, func(u *user) bool { return u.mayBeHeld(&u.link.Standing, u.attempt.Held) })
 	if len(waiting) == 0 {
 		return nil
 	}
@@ -266,4 +266,13 @@ func (b *userBatch) standHeld(ctx context.Context, u *user) error {
 		holdLink(&u.link.Standing, *u.guard.held)
 	}
 	return nil
+}
+
+// leaveHolds drops everything that waits of a user to whom nothing is done any more.
+func (b *userBatch) leaveHolds(ctx context.Context, u *user) error {
+	u.guard = userGuard{}
+	if err := b.findHeld(ctx, []*user{u}); err != nil {
+		return err
+	}
+	return b.standHeld(ctx, u)
 }

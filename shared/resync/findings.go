@@ -17,9 +17,16 @@ type differing struct {
 	group directory.GroupID
 	// standing is how its link stood when it was compared.
 	standing directory.Standing
-	// takes is why the user is to lose access; "" if the user is not.
+	// takes is why the user is to lose access; "" if the user is not. letIn says that somebody
+	// else had given it.
 	takes directory.Reason
+	letIn bool
+	// strangers are accounts that are to be taken out of the group.
+	strangers []directory.EntraID
 }
+
+// loses reports whether somebody is to lose something, and has no task yet.
+func (d differing) loses() bool { return d.takes != "" || len(d.strangers) > 0 }
 
 // here names the present step, in which something is found.
 func (r *run) here() string { return r.job.Phase + "/" + strconv.Itoa(r.place.Number) }
@@ -33,7 +40,8 @@ func (r *run) record(ctx context.Context, began time.Time, all []differing, repo
 	}
 	wanted := make([]store.Finding, len(all))
 	for i, d := range all {
-		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here(), Reported: reported, Takes: d.takes}
+		wanted[i] = store.Finding{User: d.user, Group: d.group, Link: d.standing.Version, At: began, Place: r.here(), Reported: reported,
+			Takes: d.takes, LetIn: d.letIn, Strangers: d.strangers}
 		if d.standing.Status == directory.Parked || d.standing.Status == directory.Held {
 			wanted[i].Parked = d.standing.Reason
 		}
@@ -81,13 +89,29 @@ func (r *run) sendUsers(ctx context.Context, began time.Time, all []differing) e
 	return r.sendTasks(ctx, users)
 }
 
-// sendTasks sends tasks for users. With a connection source they read that too.
+// sendTasks sends tasks for users.
 func (r *run) sendTasks(ctx context.Context, users []directory.UserID) error {
 	tasks := make([]reconcile.Task, len(users))
 	for i, id := range users {
-		tasks[i] = reconcile.Task{Directory: r.dir.ID, User: id, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
+		tasks[i] = r.task(id)
 	}
 	return reconcile.Enqueue(ctx, r.Users, tasks...)
+}
+
+// sendLeavers sends the tasks of those who are to lose access. If somebody else let them in, the
+// task compares the account, too.
+func (r *run) sendLeavers(ctx context.Context, leavers []reconcile.Leaver) error {
+	tasks := make([]reconcile.Task, len(leavers))
+	for i, l := range leavers {
+		tasks[i] = r.task(l.User)
+		tasks[i].Compare = l.LetIn
+	}
+	return reconcile.Enqueue(ctx, r.Users, tasks...)
+}
+
+// task is the task of a user who differs. With a connection source it reads that too.
+func (r *run) task(id directory.UserID) reconcile.Task {
+	return reconcile.Task{Directory: r.dir.ID, User: id, Cause: r.cause(), Memberships: true, Source: r.dir.Settings.ConnectionSource.Type != directory.NoSource}
 }
 
 // sendGroups stores groups that differ and sends their tasks.
@@ -103,13 +127,19 @@ func (r *run) sendGroups(ctx context.Context, began time.Time, all []differing) 
 }
 
 // countDrift stores what was found in Entra in a step that began at a time. Its tasks were
-// sent. What is too young to be compared is no difference yet.
+// sent, except for those who are to lose something. What is too young to be compared is no
+// difference yet.
 func (r *run) countDrift(ctx context.Context, found reconcile.DriftFound, began time.Time) error {
 	all, err := r.standings(ctx, found.Users, found.Groups)
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(d differing) bool { return reconcile.IsYoung(d.standing, began) })
+	for i := range all {
+		d := &all[i]
+		d.takes, d.letIn = found.LetIn[d.user]
+		d.strangers = found.Strangers[d.group]
+	}
+	all = slices.DeleteFunc(all, func(d differing) bool { return !d.loses() && reconcile.IsYoung(d.standing, began) })
 	return r.record(ctx, began, all, found.Reported > 0)
 }
 

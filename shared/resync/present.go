@@ -2,7 +2,9 @@ package resync
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"entrasync/shared/directory"
@@ -26,13 +28,22 @@ func (r *run) comparePresent(ctx context.Context) (ended bool, err error) {
 			at[l.Group], ids = l.EntraID, append(ids, l.Group)
 		}
 	}
+	var judging sync.Mutex // of found
+	found := reconcile.DriftFound{Strangers: map[directory.GroupID][]directory.EntraID{}}
 	all, err := sideBySide(ctx, r.present.left(ids), func(reading context.Context, id directory.GroupID) (differs, over bool, err error) {
-		return r.presentDiffers(ctx, reading, id, at[id])
+		one, over, err := r.presentDiffers(ctx, reading, id, at[id])
+		judging.Lock()
+		defer judging.Unlock()
+		maps.Copy(found.Strangers, one.Strangers)
+		return len(one.Groups) > 0, over, err
 	})
 	if err != nil {
 		return false, err
 	}
-	if err := r.countDrift(ctx, r.driftOf(all.differ), began); err != nil {
+	if found.Groups = all.differ; !r.dir.Settings.RepairDrift {
+		found.Reported = len(found.Groups)
+	}
+	if err := r.countDrift(ctx, found, began); err != nil {
 		return false, err
 	}
 	r.present.end(all.compared)
@@ -43,31 +54,22 @@ func (r *run) comparePresent(ctx context.Context) (ended bool, err error) {
 	return page.Cursor == "", nil
 }
 
-// driftOf are groups that differ, as a judge of Entra returns them.
-func (r *run) driftOf(groups []directory.GroupID) reconcile.DriftFound {
-	found := reconcile.DriftFound{Groups: groups}
-	if !r.dir.Settings.RepairDrift {
-		found.Reported = len(groups)
-	}
-	return found
-}
-
 // presentDiffers reads the members of a group on, and has them judged when the list is
 // complete. A group that is gone is found by the list of groups.
-func (r *run) presentDiffers(ctx, reading context.Context, id directory.GroupID, group directory.EntraID) (differs, over bool, err error) {
+func (r *run) presentDiffers(ctx, reading context.Context, id directory.GroupID, group directory.EntraID) (found reconcile.DriftFound, over bool, err error) {
 	list, begun := r.present.of(id)
 	if !begun && slices.Contains(r.place.Entra.Long, id) {
 		task := reconcile.GroupTask{Directory: r.dir.ID, Group: id, Cause: r.cause(), Compare: true}
-		return true, true, reconcile.Enqueue(ctx, r.Groups, task)
+		return reconcile.DriftFound{Groups: []directory.GroupID{id}}, true, reconcile.Enqueue(ctx, r.Groups, task)
 	}
 	list, err = r.entra.ListMembersOf(reading, group, list)
 	r.present.keep(id, list)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return false, true, nil
+		return found, true, nil
 	case err != nil || !list.Complete:
-		return false, false, err
+		return found, false, err
 	}
-	found, err := r.Drift.Members(ctx, r.dir, id, list.Accounts)
-	return len(found.Groups) > 0, err == nil, err
+	found, err = r.Drift.Members(ctx, r.dir, id, list.Accounts)
+	return found, err == nil, err
 }

@@ -81,6 +81,11 @@ func (r *run) announceLeavers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.place.Leavers == "" {
+		if err := r.announceStrangers(ctx); err != nil {
+			return err
+		}
+	}
 	var others []reconcile.Leaver
 	if r.place.Leavers == "" && next != "" {
 		if others, _, err = r.leavers(ctx, next, 0); err != nil {
@@ -91,12 +96,8 @@ func (r *run) announceLeavers(ctx context.Context) error {
 	if err := guard.AnnounceSome(ctx, r.dir, r.cause(), some, others); err != nil {
 		return err
 	}
-	users := make([]directory.UserID, len(some))
-	for i, l := range some {
-		users[i] = l.User
-	}
 	r.place.Leavers, r.place.Announced = next, next == ""
-	return r.sendTasks(ctx, users)
+	return r.sendLeavers(ctx, some)
 }
 
 // leavers are those who are to lose access, from a place in the findings on: about as many as are
@@ -109,7 +110,7 @@ func (r *run) leavers(ctx context.Context, from string, wanted int) (some []reco
 		}
 		for _, f := range page.Items {
 			if f.Takes != "" {
-				some = append(some, reconcile.Leaver{User: f.User, Reason: f.Takes})
+				some = append(some, reconcile.Leaver{User: f.User, Reason: f.Takes, LetIn: f.LetIn})
 			}
 		}
 		if next = page.Cursor; next == "" || wanted > 0 && len(some) >= wanted {

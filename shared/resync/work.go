@@ -366,6 +366,9 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 		return 0, true, r.end(ctx, store.JobFailed, "it could not be planned for an hour whom the settings concern, so they are applied without: "+said)
 	}
 	if now.Sub(r.job.TroubleSince) > longestTrouble {
+		if err := r.forgetLinks(recording); err != nil {
+			return 0, true, err
+		}
 		return 0, true, r.end(ctx, store.JobFailed, "the resync was given up after a day without progress: "+said)
 	}
 	r.job.Reason, r.job.Message = f.Reason, said
@@ -375,6 +378,20 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 		wait = troubleWait
 	}
 	return wait, now.Sub(r.job.TroubleSince) > patientTrouble, r.save(ctx)
+}
+
+// forgetLinks has the next resync list everything if this one found who is to lose something
+// and announced nobody yet: Entra names each change only once.
+func (r *run) forgetLinks(ctx context.Context) error {
+	if r.place.Announced || r.job.Kind == store.Plan {
+		return nil
+	}
+	for _, of := range []store.Tracked{store.TrackedAccounts, store.TrackedGroups} {
+		if err := r.Store.ForgetChangesLink(ctx, r.job.Directory, of); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // look asks, once an invocation, whether a refusal is one of everybody in the directory: while

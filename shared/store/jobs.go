@@ -291,6 +291,11 @@ type Finding struct {
 	// Takes is why the user is to lose access, whose task is sent only once the comparison has
 	// ended; "" if the user is not.
 	Takes directory.Reason `json:"takes,omitempty"`
+	// LetIn says that somebody else enabled the account; the same goes for the task.
+	LetIn bool `json:"letIn,omitempty"`
+	// Strangers are accounts that somebody else made members of the group and that are to be taken
+	// out, as many as are enough for any guard; the same goes for the task.
+	Strangers []directory.EntraID `json:"strangers,omitempty"`
 }
 
 // Differs reports whether the user or the group differed, to be repaired. One that was parked
@@ -309,6 +314,11 @@ func (f Finding) After(earlier Finding) Finding {
 	if f.Takes == "" {
 		f.Takes = earlier.Takes
 	}
+	f.LetIn = f.LetIn || earlier.LetIn
+	f.Strangers = slices.Concat(earlier.Strangers, f.Strangers)
+	slices.Sort(f.Strangers)
+	f.Strangers = slices.Compact(f.Strangers)
+	f.Strangers = f.Strangers[:min(len(f.Strangers), directory.MostGuarded)]
 	return f
 }
 
