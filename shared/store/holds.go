@@ -110,7 +110,7 @@ func guardPK(id directory.ID) string {
 
 // counterKey is the key of a counter.
 func counterKey(id directory.ID, kind plan.HoldKind, group directory.GroupID) Key {
-	return Key{PK: guardPK(id), SK: join("count", string(kind), string(group))}
+	return Key{PK: guardPK(id), SK: join(counterPart, string(kind), string(group))}
 }
 
 // holdPrefix begins the sort keys of holds.
@@ -123,7 +123,7 @@ func holdKey(id directory.ID, hold string) Key {
 
 // key is the key of the item.
 func (i HeldItem) key() Key {
-	return Key{PK: guardPK(i.Directory), SK: join("item", string(i.Kind), i.Person(), string(i.Group))}
+	return Key{PK: guardPK(i.Directory), SK: join(heldPart, string(i.Kind), i.Person(), string(i.Group))}
 }
 
 // heldPK is the index key of the items of a hold.

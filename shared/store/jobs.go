@@ -146,16 +146,12 @@ func jobItem(j Job) (Item, error) {
 // CreateJob stores a new job, or returns the one that is open in the directory already: two
 // at once are one. A job of another kind that is open is a fault of kind Conflict.
 func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
-	item, err := jobItem(j)
-	if err != nil {
-		return j, err
-	}
-	open, err := encode(openJobKey(j.Directory, j.Kind), OpenJob{Directory: j.Directory, Job: j.ID, Kind: j.Kind})
+	begins, err := beginJob(j)
 	if err != nil {
 		return j, err
 	}
 	err = Contended(ctx, func() error {
-		lost := s.table.Transact(ctx, []Write{{Item: item, If: Absent}, {Item: open, If: Absent}})
+		lost := s.table.Transact(ctx, begins)
 		if !fault.Is(lost, fault.Changed) {
 			return lost
 		}
@@ -175,6 +171,16 @@ func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
 		j.Version = 1
 	}
 	return j, err
+}
+
+// beginJob are the writes that store a new job as the open one of its directory.
+func beginJob(j Job) ([]Write, error) {
+	item, err := jobItem(j)
+	if err != nil {
+		return nil, err
+	}
+	open, err := encode(openJobKey(j.Directory, j.Kind), OpenJob{Directory: j.Directory, Job: j.ID, Kind: j.Kind})
+	return []Write{{Item: item, If: Absent}, {Item: open, If: Absent}}, err
 }
 
 // Job reads a job; NotFound if there is none, or none any more.
