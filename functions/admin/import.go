@@ -90,10 +90,15 @@ func (a API) beginRestoration(ctx context.Context, first portable.Directory) err
 		err := portable.Refuse(field, why)
 		return api.Refuse(err, fault.Of(err).Subject, nil)
 	}
-	if _, err := a.Store.Organization(ctx, first.Organization); fault.Is(err, fault.NotFound) {
+	o, err := a.Store.Organization(ctx, first.Organization)
+	switch {
+	case fault.Is(err, fault.NotFound):
 		return refused("organizationId", "the organization "+string(first.Organization)+" is not served here: a directory is put back where its organization is")
-	} else if err != nil {
+	case err != nil:
 		return api.Refuse(err, "", nil)
+	}
+	if err := served(o, "body[0].directory.organizationId"); err != nil {
+		return err
 	}
 	if !tenantPattern.MatchString(string(first.Tenant)) {
 		return refused("tenantId", "tenantId must be the GUID of a tenant or one of its domains")

@@ -340,3 +340,61 @@ func TestAnotherDirectoryOnTheTenantGoesOn(t *testing.T) {
 		}
 	})
 }
+
+// The job of an organization deletes all that is known of it, wherever a process dies that works on
+// it; other organizations keep theirs.
+func TestAnOrganizationIsDeactivated(t *testing.T) {
+	moments := 0
+	for n, died := 1, "yes"; died != ""; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, nil)
+			ctx := context.Background()
+			const gone, other = directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f9999"), functiontest.Organization
+			f.Must(f.Store.CreateOrganization(ctx, directory.Organization{ID: gone, Name: "Fabrikam", Region: directory.US}))
+			f.Must(f.Store.AddSeen(ctx, store.Seen{Organization: gone, Via: "webhook", At: time.Now(), IDs: []string{"event"}}))
+			for i, id := range []directory.OrganizationID{gone, other} {
+				f.Must(f.Store.PutImported(ctx, store.Imported{Tenant: f.directory.TenantObject, Organization: id, User: "64a1b2c3d4e5f6071829000a", Account: "account"}))
+				f.Must(f.Store.PutCredentialNotice(ctx, store.CredentialNotice{Organization: id, At: time.Now()}))
+				_, err := f.Store.AddStranded(ctx, store.Stranded{ID: fmt.Sprint("stranded", i), Organization: id, Lane: store.Changes, At: time.Now()})
+				f.Must(err)
+				_, err = f.Store.PutCatchUp(ctx, store.CatchUp{Organization: id, From: time.Now()})
+				f.Must(err)
+			}
+			job, err := (resync.Starter{Store: f.Store, Jobs: &f.jobs}).DeactivateOrganization(ctx, gone, "the test")
+			f.Must(err)
+			m := functiontest.NewMortal(n)
+			mortal := f.newHandler(store.New(m.Table(f.Table)), m.Transport(f), m.Sender(&f.users), m.Sender(&f.groups), m.Sender(&f.jobs))
+			dying, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			f.perishIn(dying, mortal)
+			died = m.Died()
+			time.Sleep(10 * time.Minute) // the lease expires
+			f.jobs.take()                // its message was lost too
+			if end, _ := f.finish(job.ID, timeout); end.Status != store.JobFinished {
+				t.Errorf("killed at moment %d, %q: the job is %s (%s), want it finished", n, died, end.Status, end.Message)
+			}
+			kept := 0
+			for _, item := range functiontest.Content(t, f.Table.(*bolttable.Table)) {
+				about := fmt.Sprint(item.Key, string(item.Value))
+				if strings.Contains(about, string(gone)) && !strings.HasPrefix(item.PK, "JB#0") {
+					t.Errorf("killed at moment %d, %q: there is %v still, want nothing of the organization", n, died, item.Key)
+				}
+				if strings.Contains(about, string(other)) {
+					kept++
+				}
+			}
+			if kept < 6 {
+				t.Errorf("killed at moment %d, %q: the other organization has %d records, want at least 6", n, died, kept)
+			}
+			if jobs, err := f.Store.OpenJobs(ctx, 10); err != nil || len(jobs) > 0 {
+				t.Errorf("open jobs: %v, %v; want none", jobs, err)
+			}
+		})
+		if moments = n; n > 500 {
+			t.Fatal("the deactivation of an organization has more than 500 moments, want fewer")
+		}
+	}
+	if moments < 20 {
+		t.Errorf("it had %d moments to die at, want at least 20", moments)
+	}
+}
