@@ -20,20 +20,21 @@ func (a API) deactivations(on huma.API) {
 	op.Description = "Nothing is changed in Entra: accounts and groups stay as they are, and nobody is disabled. From the answer on the directory is not in use: events of JumpCloud, tasks and other jobs " +
 		"do not find it. A job of the kind deactivation deletes what is known of it; GET /v1/jobs/{jobId} shows how far it is. Until its end no other directory may take the tenant. " +
 		"The audit log stays. What is deleted does not come back: GET /v1/directories/{id}/export keeps a copy. The same request again answers the same job."
-	huma.Register(on, op, a.deactivate)
+	huma.Register(on, orForeseen[directoryGoes](on, op), a.deactivate)
 	op = api.Operation("deactivateOrganization", http.MethodDelete, api.OrganizationsPath+"/{id}", "Serve an organization no more: what is known of it is deleted for good, with its secrets", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
 	op.Description = "409 as long as it has directories: deactivate each of them first. The API key or client secret for JumpCloud and the webhook tokens are deleted at once, and a job of the kind deactivation deletes the rest. " +
 		"The audit log stays as long as it always does. Nothing is changed in JumpCloud: delete there the notification channel and the rule that POST …/webhook made, and the API key. The same request again answers the same job, until that has ended."
-	huma.Register(on, op, a.deactivateOrganization)
+	huma.Register(on, orForeseen[organizationGoes](on, op), a.deactivateOrganization)
 }
 
 // deactivateOrganization ends the service of an organization. Its secrets go first: whoever dies then
 // leaves an organization that the same request deactivates.
 func (a API) deactivateOrganization(ctx context.Context, in *struct {
 	OrganizationPath
-	Name string `query:"name" required:"true" minLength:"1" doc:"The name of the organization, exactly, so that nobody deactivates another one"`
+	Name   string `query:"name" required:"true" minLength:"1" doc:"The name of the organization, exactly, so that nobody deactivates another one"`
+	DryRun bool   `query:"dryRun" doc:"true deletes nothing and answers with what would be deleted"`
 },
-) (*api.Answer[begunView], error) {
+) (*outcome, error) {
 	o, err := a.organization(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -44,6 +45,9 @@ func (a API) deactivateOrganization(ctx context.Context, in *struct {
 	if err := a.mustHaveNoDirectory(ctx, o); err != nil {
 		return nil, api.Refuse(err, "path.id", in.ID)
 	}
+	if in.DryRun {
+		return a.foreseeOrganization(ctx, o)
+	}
 	if err := a.Secrets.Forget(ctx, o.ID); err != nil {
 		return nil, api.Refuse(err, "path.id", in.ID)
 	}
@@ -51,7 +55,7 @@ func (a API) deactivateOrganization(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, api.Refuse(err, "path.id", in.ID)
 	}
-	return &api.Answer[begunView]{Body: begunView{ID: job.ID}}, nil
+	return &outcome{Status: http.StatusAccepted, Body: begunView{ID: job.ID}}, nil
 }
 
 // mostNamed is how many directories a refusal names.
@@ -84,11 +88,12 @@ func served(o directory.Organization, field string) error {
 
 // deactivate starts the deactivation of a directory.
 func (a API) deactivate(ctx context.Context, in *struct {
-	ID    string `path:"id" doc:"The directory"`
-	Name  string `query:"name" required:"true" minLength:"1" doc:"The name of the directory, exactly, so that nobody deactivates another one"`
-	Clear bool   `query:"clearImmutableId" doc:"Also clear the onPremisesImmutableId of the accounts that have the JumpCloud id there from entrasync: those that it created and, where federated is set, those that it took over. Accounts in a federated domain keep theirs"`
+	ID     string `path:"id" doc:"The directory"`
+	Name   string `query:"name" required:"true" minLength:"1" doc:"The name of the directory, exactly, so that nobody deactivates another one"`
+	DryRun bool   `query:"dryRun" doc:"true deletes nothing and answers with what would be deleted, and changed in Entra"`
+	Clear  bool   `query:"clearImmutableId" doc:"Also clear the onPremisesImmutableId of the accounts that have the JumpCloud id there from entrasync: those that it created and, where federated is set, those that it took over. Accounts in a federated domain keep theirs"`
 },
-) (*api.Answer[begunView], error) {
+) (*outcome, error) {
 	dir, err := a.Store.AnyDirectory(ctx, directory.ID(in.ID))
 	if err != nil {
 		return nil, api.Refuse(err, "path.id", in.ID)
@@ -96,9 +101,13 @@ func (a API) deactivate(ctx context.Context, in *struct {
 	if in.Name != dir.Name {
 		return nil, api.Refuse(fault.New(fault.Invalid, "admin.deactivate directory", fmt.Sprintf("the directory %s has the name %q and not %q: give its name exactly, because what is deleted does not come back", in.ID, dir.Name, in.Name)), "query.name", in.Name)
 	}
-	job, err := a.Resyncs.Deactivate(ctx, dir.ID, deactivation.Options{ClearImmutableIDs: in.Clear}, api.CallerOf(ctx).Name())
+	options := deactivation.Options{ClearImmutableIDs: in.Clear}
+	if in.DryRun {
+		return a.foreseeDirectory(ctx, dir, options)
+	}
+	job, err := a.Resyncs.Deactivate(ctx, dir.ID, options, api.CallerOf(ctx).Name())
 	if err != nil {
 		return nil, api.Refuse(err, "path.id", in.ID)
 	}
-	return &api.Answer[begunView]{Body: begunView{ID: job.ID}}, nil
+	return &outcome{Status: http.StatusAccepted, Body: begunView{ID: job.ID}}, nil
 }

@@ -1,11 +1,14 @@
 package admin_test
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/store"
 )
 
 // A directory is deactivated by whoever gives its name: the answer is a job, the same one for
@@ -19,6 +22,13 @@ func TestDeactivate(t *testing.T) {
 		if response := f.raw("DELETE", path+query, "", ""); response.StatusCode != 422 || !strings.Contains(response.Body, says) || !strings.Contains(response.Body, "query.") {
 			t.Errorf("DELETE %s: %d %s, want 422 that names the field and %s", query, response.StatusCode, response.Body, says)
 		}
+	}
+	status, seen := f.call("DELETE", path+"?name=Contoso&dryRun=true", "")
+	if status != 200 || seen["users"] != 2.0 || seen["groups"] != 1.0 || seen["complete"] != true || len(seen["named"].([]any)) != 3 || seen["immutableIds"] != nil {
+		t.Errorf("dryRun: %d %v, want 200 with two users and a group, all named, and nothing in Entra", status, seen)
+	}
+	if status, seen := f.call("DELETE", path+"?name=contoso&dryRun=true", ""); status != 422 {
+		t.Errorf("dryRun with another name: %d %v, want 422", status, seen)
 	}
 	if status, _ := f.call("DELETE", path+"0?name=Contoso", ""); status != 404 {
 		t.Errorf("another directory: %d, want 404", status)
@@ -72,6 +82,12 @@ func TestDeactivateAnOrganization(t *testing.T) {
 	}
 	if _, err := f.secrets.JumpCloud(t.Context(), other); err != nil {
 		t.Errorf("the key before: %v, want it there", err)
+	}
+	f.must(f.records.PutImported(t.Context(), store.Imported{Tenant: tenant, Organization: other, User: ann, Account: account(1)}))
+	before := f.content()
+	status, seen := f.call("DELETE", path+"?name=Fabrikam&dryRun=true", "")
+	if status != 200 || fmt.Sprint(seen["secrets"]) != "[credential webhook_tokens]" || seen["importedUsers"] != 1.0 || seen["deadLetters"] != 0.0 || !maps.Equal(before, f.content()) {
+		t.Errorf("dryRun: %d %v, want 200 with both secrets and one imported user, and nothing changed", status, seen)
 	}
 	status, job := f.call("DELETE", path+"?name=Fabrikam", "")
 	if status != 202 || job["jobId"] == nil {

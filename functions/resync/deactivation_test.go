@@ -25,6 +25,7 @@ import (
 	"entrasync/shared/local/bolttable"
 	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/planning"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/resync"
 	"entrasync/shared/store"
@@ -397,4 +398,42 @@ func TestAnOrganizationIsDeactivated(t *testing.T) {
 	if moments < 20 {
 		t.Errorf("it had %d moments to die at, want at least 20", moments)
 	}
+}
+
+// What a deactivation would clear in Entra is what it clears then; to say it writes nothing.
+func TestADeactivationIsForeseen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, users, _ := inUse(t, nil)
+		ctx := context.Background()
+		f.byHand("bob", map[string]any{"onPremisesImmutableId": "by-hand"})
+		o := deactivation.Options{ClearImmutableIDs: true}
+		before, writes, picture := f.content(), f.writes(), f.picture()
+		begun := planning.New(f.Table, f.Clients())
+		seen, err := deactivation.Parts{Store: begun.Store, Clients: begun.Clients()}.Foresee(planning.Context(ctx), f.directory.ID, o)
+		f.Must(err)
+		if f.writes() != writes || f.picture() != picture || !slices.Equal(before, f.content()) {
+			t.Error("to foresee a deactivation changed something, want nothing written")
+		}
+		var foreseen []directory.UserID
+		for _, a := range seen.Clears {
+			foreseen = append(foreseen, directory.UserID(a.Subject.ID))
+		}
+		slices.Sort(foreseen)
+		if want := []directory.UserID{users[0], users[2]}; !slices.Equal(foreseen, want) || !seen.Exact || !seen.Complete || seen.Users < len(users) || seen.Groups != 2 {
+			t.Errorf("foreseen is %+v, want that ann's and cid's ids are cleared, and all users and both groups counted", seen)
+		}
+		end, _ := f.finish(f.deactivate(o).ID, timeout)
+		if want := fmt.Sprintf("the immutable ids of %d accounts were cleared", len(seen.Clears)); end.Message != want {
+			t.Errorf("the job says %q, want %q", end.Message, want)
+		}
+	})
+}
+
+// content is everything in the table, with keys and versions.
+func (f *fixture) content() (all []string) {
+	f.t.Helper()
+	for _, item := range functiontest.Content(f.t, f.Table.(*bolttable.Table)) {
+		all = append(all, fmt.Sprint(item.Key, item.Version, string(item.Value)))
+	}
+	return all
 }

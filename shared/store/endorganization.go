@@ -73,3 +73,16 @@ func (s *Store) EndOrganization(ctx context.Context, o directory.Organization, j
 	}
 	return j, err
 }
+
+// CountImported counts the users of an organization who were imported, up to a number.
+func (s *Store) CountImported(ctx context.Context, id directory.OrganizationID, most int) (int, error) {
+	page, err := list[Imported](ctx, s, Query{PK: importedIndex(id), Index: true, Limit: most})
+	return len(page.Items), err
+}
+
+// CountStranded counts the stranded messages of an organization that belong to no directory, up to a
+// number.
+func (s *Store) CountStranded(ctx context.Context, id directory.OrganizationID, most int) (int, error) {
+	page, err := list[Stranded](ctx, s, Query{PK: strandedPK(id, ""), Limit: most})
+	return len(page.Items), err
+}
