@@ -1,20 +1,15 @@
 package resync_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"entrasync/shared/deactivation"
 	"entrasync/shared/directory"
@@ -23,7 +18,6 @@ import (
 	"entrasync/shared/functiontest"
 	"entrasync/shared/health"
 	"entrasync/shared/local/bolttable"
-	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
 	"entrasync/shared/planning"
 	"entrasync/shared/reconcile"
@@ -78,33 +72,27 @@ func (f *fixture) deactivate(o deactivation.Options) store.Job {
 	return job
 }
 
-// left are the keys of records that name the directory, with where each is in the index, except
-// for jobs and actions.
+// left are the keys of records that name the directory, except for jobs and actions.
 func (f *fixture) left() (keys []string) {
+	f.t.Helper()
+	about := string(f.directory.ID)
+	for _, item := range f.everything() {
+		own := strings.HasPrefix(item.PK, "JB#0") || strings.HasSuffix(item.PK, "#A")
+		if !own && strings.Contains(fmt.Sprint(item.Key, item.IndexPK, string(item.Value)), about) {
+			keys = append(keys, fmt.Sprint(item.Key))
+		}
+	}
+	return keys
+}
+
+// everything is all that the table has.
+func (f *fixture) everything() []store.Item {
 	f.t.Helper()
 	table, is := f.Table.(*bolttable.Table)
 	if !is {
 		f.t.Fatal("the table is no file")
 	}
-	var content bytes.Buffer
-	f.Must(table.WriteTo(context.Background(), &content))
-	path := filepath.Join(localtest.Folder(f.t), "copy.db")
-	f.Must(os.WriteFile(path, content.Bytes(), 0o600))
-	db, err := bbolt.Open(path, 0o600, nil)
-	f.Must(err)
-	defer func() { f.Must(db.Close()) }()
-	about := []byte(f.directory.ID)
-	f.Must(db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("items")).ForEach(func(key, record []byte) error {
-			name := strings.ReplaceAll(string(key), "\x00", " ")
-			own := strings.Contains(name, "JB#0") || strings.Contains(name, string(functiontest.Organization)+"#A0")
-			if !own && (bytes.Contains(key, about) || bytes.Contains(record, about)) {
-				keys = append(keys, name)
-			}
-			return nil
-		})
-	}))
-	return keys
+	return functiontest.Content(f.t, table)
 }
 
 // picture is what Entra has, as text.
@@ -375,7 +363,7 @@ func TestAnOrganizationIsDeactivated(t *testing.T) {
 				t.Errorf("killed at moment %d, %q: the job is %s (%s), want it finished", n, died, end.Status, end.Message)
 			}
 			kept := 0
-			for _, item := range functiontest.Content(t, f.Table.(*bolttable.Table)) {
+			for _, item := range f.everything() {
 				about := fmt.Sprint(item.Key, string(item.Value))
 				if strings.Contains(about, string(gone)) && !strings.HasPrefix(item.PK, "JB#0") {
 					t.Errorf("killed at moment %d, %q: there is %v still, want nothing of the organization", n, died, item.Key)
@@ -432,7 +420,7 @@ func TestADeactivationIsForeseen(t *testing.T) {
 // content is everything in the table, with keys and versions.
 func (f *fixture) content() (all []string) {
 	f.t.Helper()
-	for _, item := range functiontest.Content(f.t, f.Table.(*bolttable.Table)) {
+	for _, item := range f.everything() {
 		all = append(all, fmt.Sprint(item.Key, item.Version, string(item.Value)))
 	}
 	return all

@@ -177,7 +177,7 @@ func (s *Store) ForgetRest(ctx context.Context, d directory.Directory, forGood b
 	}
 	for _, pk := range []string{
 		sweepKey(d.ID, "", "", "").PK, doubtPK(d.ID), strandedPK(d.Organization, d.ID), waitingPK(d.ID), memberListKey(d.ID, "", "").PK, guardPK(d.ID),
-		excludedPK(d.ID, d.Settings.Exclude.Group),
+		excludedPK(d.ID, d.Settings.Exclude.Group), memberListKey(d.ID, d.Settings.Exclude.Group, "").PK,
 	} {
 		if left, err := s.forgetSome(ctx, Query{PK: pk}); err != nil || left {
 			return false, err
