@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -131,7 +132,7 @@ func (a API) beginRestoration(ctx context.Context, first portable.Directory) err
 
 // asProblem is an error as a problem document, unless it is one already.
 func asProblem(err error) error {
-	if _, is := err.(huma.StatusError); is || err == nil {
+	if problem := huma.StatusError(nil); err == nil || errors.As(err, &problem) {
 		return err
 	}
 	return api.Refuse(err, "", nil)

@@ -76,7 +76,7 @@ type Restoration struct {
 	Lines int `json:"lines" doc:"How many lines of the export are put back. The next part begins with the one after"`
 	// Conflicts counts accounts and groups in Entra that belong to somebody else by now.
 	Conflicts      int          `json:"conflicts" doc:"How many accounts and groups in Entra belong to somebody else by now"`
-	FirstConflicts []Unrestored `json:"firstConflicts" doc:"The first 100 of these"`
+	FirstConflicts []Unrestored `json:"firstConflicts" doc:"The first 20 of these"`
 }
 
 // Unrestored is an account or a group in Entra that could not be claimed again.

@@ -304,6 +304,13 @@ func (l Line) wrongWord() (field, why string) {
 		return "groupLink.status", "there is no such status"
 	case l.GroupConnection != nil && l.GroupConnection.Group != l.GroupLink.Group:
 		return "groupConnection.groupId", "it is that of another group"
+	}
+	return l.wrongOther()
+}
+
+// wrongOther says it of the lines that are not of users and groups.
+func (l Line) wrongOther() (field, why string) {
+	switch {
 	case l.Waits != nil && (!l.Waits.ForOne() || l.Waits.Domain != nil && strings.Contains(l.Waits.Domain.Domain+string(l.Waits.Domain.Reason), "#")):
 		return "waits", "a user waits for one of a manager, an account, an excluded user and a domain"
 	case l.Hold != nil && !slices.Contains(plan.HoldKinds(), l.Hold.Kind):

@@ -10,8 +10,9 @@ import (
 	"entrasync/shared/fault"
 )
 
-// mostConflicts is how many conflicts of a restoration are named; all are counted.
-const mostConflicts = 100
+// mostConflicts is how many conflicts of a restoration are named; all are counted. Few, because they
+// are in the record of the directory, which every task reads.
+const mostConflicts = 20
 
 // Restore puts records of a directory back, as many of them as one transaction holds, and stores
 // with them that it did: whoever dies in between, or is slower than another one, has put nothing
@@ -125,8 +126,7 @@ func (r *restoring) take(account directory.EntraID, claimant Owner) error {
 	}
 	item, err := encode(key, after)
 	r.owners[key] = keptOwner{after, kept.version}
-	r.add(Write{Item: item, If: IfVersion(kept.version)}, err)
-	return err
+	return r.add(Write{Item: item, If: IfVersion(kept.version)}, err)
 }
 
 // add adds a write, instead of an earlier one of the same item.
@@ -160,7 +160,7 @@ func (r *restoring) restore(p Portable) error {
 	case p.Within != nil:
 		return r.put(p.Within.item())
 	case p.Former != nil:
-		return r.put(p.Former.former.item(r.dir.TenantObject, p.Former.Account, r.dir.ID))
+		return r.put(p.Former.item(r.dir.TenantObject, p.Former.Account, r.dir.ID))
 	case p.Waits != nil:
 		return r.wait(*p.Waits)
 	case p.Hold != nil:
