@@ -1,10 +1,14 @@
 package admin_test
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
+	"entrasync/shared/store"
 )
 
 // A directory is deactivated by whoever gives its name: the answer is a job, the same one for
@@ -18,6 +22,13 @@ func TestDeactivate(t *testing.T) {
 		if response := f.raw("DELETE", path+query, "", ""); response.StatusCode != 422 || !strings.Contains(response.Body, says) || !strings.Contains(response.Body, "query.") {
 			t.Errorf("DELETE %s: %d %s, want 422 that names the field and %s", query, response.StatusCode, response.Body, says)
 		}
+	}
+	status, seen := f.call("DELETE", path+"?name=Contoso&dryRun=true", "")
+	if status != 200 || seen["users"] != 2.0 || seen["groups"] != 1.0 || seen["complete"] != true || len(seen["named"].([]any)) != 3 || seen["immutableIds"] != nil {
+		t.Errorf("dryRun: %d %v, want 200 with two users and a group, all named, and nothing in Entra", status, seen)
+	}
+	if status, seen := f.call("DELETE", path+"?name=contoso&dryRun=true", ""); status != 422 {
+		t.Errorf("dryRun with another name: %d %v, want 422", status, seen)
 	}
 	if status, _ := f.call("DELETE", path+"0?name=Contoso", ""); status != 404 {
 		t.Errorf("another directory: %d, want 404", status)
@@ -48,5 +59,64 @@ func TestDeactivate(t *testing.T) {
 	}
 	if status, got := f.call("POST", "/v1/directories", `{"name":"Next","organizationId":"`+organization+`","tenantId":"`+tenant+`"}`); status != 409 {
 		t.Errorf("another directory on the tenant: %d %v, want 409 until the job has ended", status, got)
+	}
+}
+
+// An organization is deactivated by whoever gives its name, and only without directories. Its secrets
+// are gone at once, nothing new can be made in it, and the same request again answers the same job.
+func TestDeactivateAnOrganization(t *testing.T) {
+	f := newFixture(t)
+	const other = "5f0c1e2d3a4b5c6d7e8f9999"
+	path := "/v1/organizations/" + other
+	if status, got := f.call("POST", "/v1/organizations", `{"id":"`+other+`","name":"Fabrikam","apiKey":"`+goodKey+`","webhookTokens":["canary-token-of-fabrikam"]}`); status != 201 {
+		t.Fatalf("create: %d %v, want 201", status, got)
+	}
+	for query, says := range map[string]string{"": "query.name", "?name=fabrikam": "Fabrikam"} {
+		if response := f.raw("DELETE", path+query, "", ""); response.StatusCode != 422 || !strings.Contains(response.Body, says) || !strings.Contains(response.Body, "query.name") {
+			t.Errorf("DELETE %s: %d %s, want 422 that names the field and %s", query, response.StatusCode, response.Body, says)
+		}
+	}
+	f.directory("{}")
+	if response := f.raw("DELETE", "/v1/organizations/"+organization+"?name=Example", "", ""); response.StatusCode != 409 || !strings.Contains(response.Body, "Contoso") || !strings.Contains(response.Body, "path.id") {
+		t.Errorf("with a directory: %d %s, want 409 that names it", response.StatusCode, response.Body)
+	}
+	if _, err := f.secrets.JumpCloud(t.Context(), other); err != nil {
+		t.Errorf("the key before: %v, want it there", err)
+	}
+	f.must(f.records.PutImported(t.Context(), store.Imported{Tenant: tenant, Organization: other, User: ann, Account: account(1)}))
+	before := f.content()
+	status, seen := f.call("DELETE", path+"?name=Fabrikam&dryRun=true", "")
+	if status != 200 || fmt.Sprint(seen["secrets"]) != "[credential webhook_tokens]" || seen["importedUsers"] != 1.0 || seen["deadLetters"] != 0.0 || !maps.Equal(before, f.content()) {
+		t.Errorf("dryRun: %d %v, want 200 with both secrets and one imported user, and nothing changed", status, seen)
+	}
+	status, job := f.call("DELETE", path+"?name=Fabrikam", "")
+	if status != 202 || job["jobId"] == nil {
+		t.Fatalf("DELETE: %d %v, want 202 and a job", status, job)
+	}
+	if status, again := f.call("DELETE", path+"?name=Fabrikam", ""); status != 202 || again["jobId"] != job["jobId"] {
+		t.Errorf("DELETE again: %d %v, want the same job %v", status, again, job["jobId"])
+	}
+	for what, read := range map[string]func() error{
+		"key":    func() error { _, err := f.secrets.JumpCloud(t.Context(), other); return err },
+		"tokens": func() error { _, err := f.secrets.WebhookTokens(t.Context(), other); return err },
+	} {
+		if err := read(); !fault.Is(err, fault.NotFound) {
+			t.Errorf("the %s after that: %v, want none", what, err)
+		}
+	}
+	if status, got := f.call("GET", "/v1/jobs/"+job["jobId"].(string), ""); status != 200 || got["kind"] != "deactivation" || got["organizationId"] != other {
+		t.Errorf("the job: %d %v, want a deactivation of the organization", status, got)
+	}
+	if status, got := f.call("GET", path, ""); status != 200 || got["deactivatingJobId"] != job["jobId"] {
+		t.Errorf("GET: %d %v, want the job that deactivates it", status, got)
+	}
+	for name, request := range map[string][3]string{
+		"a directory": {"POST", "/v1/directories", `{"name":"Next","organizationId":"` + other + `","tenantId":"` + tenant + `"}`},
+		"a key":       {"PATCH", path, `{"apiKey":"` + goodKey + `"}`},
+		"the same":    {"POST", "/v1/organizations", `{"id":"` + other + `","apiKey":"` + goodKey + `"}`},
+	} {
+		if status, got := f.call(request[0], request[1], request[2]); status != 409 {
+			t.Errorf("%s: %d %v, want 409", name, status, got)
+		}
 	}
 }

@@ -162,8 +162,12 @@ func (a API) createDirectory(ctx context.Context, in *struct {
 		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", wrong), "body.organizationId", nil)
 	}
 	organization := directory.OrganizationID(in.Body.Organization)
-	if _, err := a.Store.Organization(ctx, organization); err != nil {
+	o, err := a.Store.Organization(ctx, organization)
+	if err != nil {
 		return nil, api.Refuse(unprocessable(err), "body.organizationId", in.Body.Organization)
+	}
+	if err := served(o, "body.organizationId"); err != nil {
+		return nil, err
 	}
 	if !tenantPattern.MatchString(in.Body.Tenant) {
 		return nil, api.Refuse(fault.New(fault.Invalid, "admin.create directory", tenantSays), "body.tenantId", nil)

@@ -121,8 +121,8 @@ func TestExport(t *testing.T) {
 	if first := lines[0]; first.Directory == nil || first.Directory.Name != "Contoso" || first.Directory.TenantObject != tenant || first.Directory.Settings.ManageGroups {
 		t.Errorf("the first line is %+v, want name, tenant and settings of the directory", first.Directory)
 	}
-	if last := lines[len(lines)-1]; last.Type != portable.End || last.Lines != len(lines)-1 {
-		t.Errorf("the last line is %+v, want the number of lines before it: %d", last, len(lines)-1)
+	if last := lines[len(lines)-1]; last.Type != portable.End || last.Number != len(lines) {
+		t.Errorf("the last line is %+v, want the type end and the number %d", last, len(lines))
 	}
 	if gone := lines[1]; gone.Link.User != userID(0) || gone.Connection == nil || gone.Connection.Ended != directory.Disconnected {
 		t.Errorf("the user who was disconnected is %+v, want why", gone)

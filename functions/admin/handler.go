@@ -141,6 +141,7 @@ func (a API) register(on huma.API) {
 	a.directories(on)
 	a.authorizations(on)
 	a.exports(on)
+	a.restorations(on)
 	a.deactivations(on)
 	a.connections(on)
 	a.users(on)

@@ -189,6 +189,9 @@ func (a API) updateOrganization(ctx context.Context, in *struct {
 			return nil, api.Refuse(err, fmt.Sprintf("body.notify[%d]", i), nil)
 		}
 	}
+	if err := served(o, "path.id"); err != nil {
+		return nil, err
+	}
 	replaced, err := a.replaceSecrets(ctx, o, in.Body)
 	if err != nil {
 		return nil, err

@@ -1,20 +1,15 @@
 package resync_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"entrasync/shared/deactivation"
 	"entrasync/shared/directory"
@@ -23,8 +18,8 @@ import (
 	"entrasync/shared/functiontest"
 	"entrasync/shared/health"
 	"entrasync/shared/local/bolttable"
-	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
+	"entrasync/shared/planning"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/resync"
 	"entrasync/shared/store"
@@ -77,33 +72,27 @@ func (f *fixture) deactivate(o deactivation.Options) store.Job {
 	return job
 }
 
-// left are the keys of records that name the directory, with where each is in the index, except
-// for jobs and actions.
+// left are the keys of records that name the directory, except for jobs and actions.
 func (f *fixture) left() (keys []string) {
+	f.t.Helper()
+	about := string(f.directory.ID)
+	for _, item := range f.everything() {
+		own := strings.HasPrefix(item.PK, "JB#0") || strings.HasSuffix(item.PK, "#A")
+		if !own && strings.Contains(fmt.Sprint(item.Key, item.IndexPK, string(item.Value)), about) {
+			keys = append(keys, fmt.Sprint(item.Key))
+		}
+	}
+	return keys
+}
+
+// everything is all that the table has.
+func (f *fixture) everything() []store.Item {
 	f.t.Helper()
 	table, is := f.Table.(*bolttable.Table)
 	if !is {
 		f.t.Fatal("the table is no file")
 	}
-	var content bytes.Buffer
-	f.Must(table.WriteTo(context.Background(), &content))
-	path := filepath.Join(localtest.Folder(f.t), "copy.db")
-	f.Must(os.WriteFile(path, content.Bytes(), 0o600))
-	db, err := bbolt.Open(path, 0o600, nil)
-	f.Must(err)
-	defer func() { f.Must(db.Close()) }()
-	about := []byte(f.directory.ID)
-	f.Must(db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("items")).ForEach(func(key, record []byte) error {
-			name := strings.ReplaceAll(string(key), "\x00", " ")
-			own := strings.Contains(name, "JB#0") || strings.Contains(name, string(functiontest.Organization)+"#A0")
-			if !own && (bytes.Contains(key, about) || bytes.Contains(record, about)) {
-				keys = append(keys, name)
-			}
-			return nil
-		})
-	}))
-	return keys
+	return functiontest.Content(f.t, table)
 }
 
 // picture is what Entra has, as text.
@@ -339,4 +328,100 @@ func TestAnotherDirectoryOnTheTenantGoesOn(t *testing.T) {
 			t.Error("ann is suspended and enabled, want the other directory to disable her")
 		}
 	})
+}
+
+// The job of an organization deletes all that is known of it, wherever a process dies that works on
+// it; other organizations keep theirs.
+func TestAnOrganizationIsDeactivated(t *testing.T) {
+	moments := 0
+	for n, died := 1, "yes"; died != ""; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, nil)
+			ctx := context.Background()
+			const gone, other = directory.OrganizationID("5f0c1e2d3a4b5c6d7e8f9999"), functiontest.Organization
+			f.Must(f.Store.CreateOrganization(ctx, directory.Organization{ID: gone, Name: "Fabrikam", Region: directory.US}))
+			f.Must(f.Store.AddSeen(ctx, store.Seen{Organization: gone, Via: "webhook", At: time.Now(), IDs: []string{"event"}}))
+			for i, id := range []directory.OrganizationID{gone, other} {
+				f.Must(f.Store.PutImported(ctx, store.Imported{Tenant: f.directory.TenantObject, Organization: id, User: "64a1b2c3d4e5f6071829000a", Account: "account"}))
+				f.Must(f.Store.PutCredentialNotice(ctx, store.CredentialNotice{Organization: id, At: time.Now()}))
+				_, err := f.Store.AddStranded(ctx, store.Stranded{ID: fmt.Sprint("stranded", i), Organization: id, Lane: store.Changes, At: time.Now()})
+				f.Must(err)
+				_, err = f.Store.PutCatchUp(ctx, store.CatchUp{Organization: id, From: time.Now()})
+				f.Must(err)
+			}
+			job, err := (resync.Starter{Store: f.Store, Jobs: &f.jobs}).DeactivateOrganization(ctx, gone, "the test")
+			f.Must(err)
+			m := functiontest.NewMortal(n)
+			mortal := f.newHandler(store.New(m.Table(f.Table)), m.Transport(f), m.Sender(&f.users), m.Sender(&f.groups), m.Sender(&f.jobs))
+			dying, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			f.perishIn(dying, mortal)
+			died = m.Died()
+			time.Sleep(10 * time.Minute) // the lease expires
+			f.jobs.take()                // its message was lost too
+			if end, _ := f.finish(job.ID, timeout); end.Status != store.JobFinished {
+				t.Errorf("killed at moment %d, %q: the job is %s (%s), want it finished", n, died, end.Status, end.Message)
+			}
+			kept := 0
+			for _, item := range f.everything() {
+				about := fmt.Sprint(item.Key, string(item.Value))
+				if strings.Contains(about, string(gone)) && !strings.HasPrefix(item.PK, "JB#0") {
+					t.Errorf("killed at moment %d, %q: there is %v still, want nothing of the organization", n, died, item.Key)
+				}
+				if strings.Contains(about, string(other)) {
+					kept++
+				}
+			}
+			if kept < 6 {
+				t.Errorf("killed at moment %d, %q: the other organization has %d records, want at least 6", n, died, kept)
+			}
+			if jobs, err := f.Store.OpenJobs(ctx, 10); err != nil || len(jobs) > 0 {
+				t.Errorf("open jobs: %v, %v; want none", jobs, err)
+			}
+		})
+		if moments = n; n > 500 {
+			t.Fatal("the deactivation of an organization has more than 500 moments, want fewer")
+		}
+	}
+	if moments < 20 {
+		t.Errorf("it had %d moments to die at, want at least 20", moments)
+	}
+}
+
+// What a deactivation would clear in Entra is what it clears then; to say it writes nothing.
+func TestADeactivationIsForeseen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, users, _ := inUse(t, nil)
+		ctx := context.Background()
+		f.byHand("bob", map[string]any{"onPremisesImmutableId": "by-hand"})
+		o := deactivation.Options{ClearImmutableIDs: true}
+		before, writes, picture := f.content(), f.writes(), f.picture()
+		begun := planning.New(f.Table, f.Clients())
+		seen, err := deactivation.Parts{Store: begun.Store, Clients: begun.Clients()}.Foresee(planning.Context(ctx), f.directory.ID, o)
+		f.Must(err)
+		if f.writes() != writes || f.picture() != picture || !slices.Equal(before, f.content()) {
+			t.Error("to foresee a deactivation changed something, want nothing written")
+		}
+		var foreseen []directory.UserID
+		for _, a := range seen.Clears {
+			foreseen = append(foreseen, directory.UserID(a.Subject.ID))
+		}
+		slices.Sort(foreseen)
+		if want := []directory.UserID{users[0], users[2]}; !slices.Equal(foreseen, want) || !seen.Exact || !seen.Complete || seen.Users < len(users) || seen.Groups != 2 {
+			t.Errorf("foreseen is %+v, want that ann's and cid's ids are cleared, and all users and both groups counted", seen)
+		}
+		end, _ := f.finish(f.deactivate(o).ID, timeout)
+		if want := fmt.Sprintf("the immutable ids of %d accounts were cleared", len(seen.Clears)); end.Message != want {
+			t.Errorf("the job says %q, want %q", end.Message, want)
+		}
+	})
+}
+
+// content is everything in the table, with keys and versions.
+func (f *fixture) content() (all []string) {
+	f.t.Helper()
+	for _, item := range f.everything() {
+		all = append(all, fmt.Sprint(item.Key, item.Version, string(item.Value)))
+	}
+	return all
 }

@@ -17,6 +17,9 @@ func (m *Machine) logMissingSecrets(ctx context.Context) error {
 		return m.Store.Organizations(ctx, 0, cursor)
 	}, func(organizations []directory.Organization) error {
 		for _, o := range organizations {
+			if o.Deactivating != "" {
+				continue
+			}
 			missing, err := m.missingSecrets(ctx, o.ID)
 			if err != nil {
 				return err

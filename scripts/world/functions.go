@@ -1,11 +1,11 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"path/filepath"
-	"strings"
 
 	"entrasync/functions/admin"
 	"entrasync/functions/webhook"
@@ -56,10 +56,17 @@ func (w *World) API(method, path, body string) (status int) {
 // Ask is API with the body of the answer.
 func (w *World) Ask(method, path, body string) (status int, answer []byte) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, "https://"+productHost+path, strings.NewReader(body))
+	status, _, answer = w.Send(method, path, "application/json", []byte(body))
+	return status, answer
+}
+
+// Send is Ask with a body of any content type, and with the header of the answer.
+func (w *World) Send(method, path, contentType string, body []byte) (status int, header http.Header, answer []byte) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, "https://"+productHost+path, bytes.NewReader(body))
 	w.Must(err)
 	r.Header.Set("Authorization", "Bearer "+apiToken)
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", contentType)
 	return w.serve(r)
 }
 
@@ -68,11 +75,12 @@ func (w *World) Browse(address string) (status int, page []byte) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, address, http.NoBody)
 	w.Must(err)
-	return w.serve(r)
+	status, _, page = w.serve(r)
+	return status, page
 }
 
 // serve sends a request to the API.
-func (w *World) serve(r *http.Request) (status int, answer []byte) {
+func (w *World) serve(r *http.Request) (status int, header http.Header, answer []byte) {
 	w.t.Helper()
 	w.startAPI.Do(func() { w.api = w.serveAPI() })
 	response, err := jumpcloudtest.Transport(w.api).RoundTrip(r)
@@ -80,7 +88,7 @@ func (w *World) serve(r *http.Request) (status int, answer []byte) {
 	answer, err = io.ReadAll(response.Body)
 	w.Must(err)
 	w.Must(response.Body.Close())
-	return response.StatusCode, answer
+	return response.StatusCode, response.Header, answer
 }
 
 // feedAll starts all functions on their queues and schedules.

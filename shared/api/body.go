@@ -23,6 +23,8 @@ import (
 const (
 	jsonType  = "application/json"
 	patchType = "application/merge-patch+json"
+	// LinesType is that of JSON Lines, which an operation reads by itself.
+	LinesType = "application/jsonl"
 )
 
 // checkContentType refuses a body of a media type that the operation does not

@@ -72,11 +72,14 @@ func describeBody(document *huma.OpenAPI, op *huma.Operation) {
 	if op.RequestBody == nil {
 		return
 	}
-	body := op.RequestBody.Content[jsonType]
-	op.RequestBody.Content = map[string]*huma.MediaType{jsonType: body}
-	if op.Method == http.MethodPatch {
-		op.RequestBody.Content[patchType] = body
-	} else {
+	body, lines := op.RequestBody.Content[jsonType], op.RequestBody.Content[LinesType]
+	switch {
+	case lines != nil:
+		lines.Schema = &huma.Schema{Type: huma.TypeString}
+	case op.Method == http.MethodPatch:
+		op.RequestBody.Content = map[string]*huma.MediaType{jsonType: body, patchType: body}
+	default:
+		op.RequestBody.Content = map[string]*huma.MediaType{jsonType: body}
 		describeNulls(document.Components.Schemas.SchemaFromRef(body.Schema.Ref))
 	}
 	maps.Copy(op.Responses, refusing(http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))

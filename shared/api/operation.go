@@ -101,8 +101,9 @@ func wrongOperation(path string, op *huma.Operation) string {
 		}
 	}
 	if op.RequestBody != nil {
-		if body := op.RequestBody.Content[jsonType]; body == nil || body.Schema == nil || body.Schema.Ref == "" {
-			return "the body is not JSON of a struct type with a name"
+		body, lines := op.RequestBody.Content[jsonType], op.RequestBody.Content[LinesType]
+		if lines == nil && (body == nil || body.Schema == nil || body.Schema.Ref == "") {
+			return "the body is not JSON of a struct type with a name, and no JSON Lines"
 		}
 	}
 	return ""

@@ -88,13 +88,23 @@ func (r *run) readExcluded(ctx context.Context) error {
 	return nil
 }
 
-// clear reads accounts and clears their immutable ids, as actions that are recorded before and
-// completed after.
+// clear clears the immutable ids of accounts, as actions that are recorded before and completed
+// after.
 func (r *run) clear(ctx context.Context, links []directory.Link) error {
 	entra, err := r.Clients.Entra(ctx, r.dir.SignInTenant())
 	if err != nil {
 		return err
 	}
+	actions, err := r.clearable(ctx, entra, links)
+	if err != nil || len(actions) == 0 {
+		return err
+	}
+	return r.send(ctx, entra, actions)
+}
+
+// clearable reads accounts, and returns the actions that clear the immutable ids of those that have
+// one from us.
+func (r *run) clearable(ctx context.Context, entra reconcile.Entra, links []directory.Link) ([]plan.Action, error) {
 	accounts, domains := make([]directory.EntraID, len(links)), []string{}
 	for i, link := range links {
 		accounts[i] = link.EntraID
@@ -102,12 +112,12 @@ func (r *run) clear(ctx context.Context, links []directory.Link) error {
 	}
 	tenant, err := entra.Tenant(ctx, domains, r.job.CreatedAt)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var actions []plan.Action
 	for i, found := range entra.Read(ctx, accounts, []directory.Attribute{directory.ImmutableID}) {
 		if found.Err != nil && !fault.Is(found.Err, fault.NotFound) {
-			return found.Err
+			return nil, found.Err
 		}
 		account := found.Account
 		if account == nil || account.ImmutableID != string(links[i].User) {
@@ -123,10 +133,7 @@ func (r *run) clear(ctx context.Context, links []directory.Link) error {
 		}
 		actions = append(actions, r.clearing(links[i], *account))
 	}
-	if len(actions) == 0 {
-		return nil
-	}
-	return r.send(ctx, entra, actions)
+	return actions, nil
 }
 
 // keeps counts an account that keeps its immutable id.

@@ -78,12 +78,21 @@ func (r *run) takeUp(now time.Time) error {
 	r.job.Holder = uuid.NewString()
 	if r.job.Status == store.JobQueued {
 		r.job.Status, r.job.StartedAt = store.JobRunning, now
-		r.enter(usersPhase)
-		if r.place.Clear {
-			r.enter(idsPhase)
-		}
+		r.enter(r.first())
 	}
 	return nil
+}
+
+// first is the first phase.
+func (r *run) first() string {
+	switch {
+	case r.job.Organization != "":
+		return restPhase
+	case r.place.Clear:
+		return idsPhase
+	default:
+		return usersPhase
+	}
 }
 
 // enter begins a phase.
@@ -149,6 +158,9 @@ func (r *run) Step(ctx context.Context) (wait time.Duration, over bool, err erro
 
 // advance does the next piece of the phase and records that.
 func (r *run) advance(ctx context.Context) (wait time.Duration, err error) {
+	if r.job.Organization != "" {
+		return 0, r.forgetOrganization(ctx)
+	}
 	if r.dir, err = r.Store.AnyDirectory(ctx, r.job.Directory); fault.Is(err, fault.NotFound) {
 		return 0, r.lost(ctx)
 	}

@@ -143,6 +143,8 @@ type Organization struct {
 	CredentialsExpireAt *time.Time     `json:"credentialsExpireAt,omitempty" doc:"When the API key or the client secret for JumpCloud ends, as JumpCloud or a PATCH said it; missing if nobody did"`
 	// Notify are the e-mail addresses that hear of long work of which nobody else does.
 	Notify []string `json:"notify,omitempty" doc:"The e-mail addresses that hear of the end of an import, unless others are named"`
+	// Deactivating is the job that deletes what is known of the organization; "" if none does.
+	Deactivating string `json:"deactivatingJobId,omitempty" doc:"The job that deletes what is known of the organization, which is not served any more; missing while it is served"`
 	// Version is that of its record; 0 if it was read in a list.
 	Version int64 `json:"-"`
 }

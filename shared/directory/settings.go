@@ -19,12 +19,13 @@ type Status string
 const (
 	Active               Status = "active"                // our credentials work for the tenant
 	PendingAuthorization Status = "pending_authorization" // the tenant has not consented yet
+	Importing            Status = "importing"             // it is being put back from its export
 	Deactivating         Status = "deactivating"          // what is known of it is being deleted
 )
 
 // InUse reports whether a directory of this status is worked on: of one that is being
-// deactivated only the deactivation is left.
-func (s Status) InUse() bool { return s != Deactivating }
+// deactivated only the deactivation is left, and one that is being put back is not complete.
+func (s Status) InUse() bool { return s != Deactivating && s != Importing }
 
 // Directory is one Entra tenant connected to one organization.
 type Directory struct {
@@ -45,7 +46,7 @@ type Directory struct {
 	// Shares are the other directories on the same tenant or with one of its domains, if
 	// the administrator allowed that. All of them list one another.
 	Shares []ID   `json:"sharesTenantWith,omitempty" doc:"The other directories on the tenant or with one of its domains, where allowSharedDomains was set"`
-	Status Status `json:"status" enum:"active,pending_authorization,deactivating"`
+	Status Status `json:"status" enum:"active,pending_authorization,importing,deactivating"`
 	// Reason and Message say why the directory is not active, or what is wrong
 	// with one that is; "" when nothing is.
 	Reason  Reason `json:"reason,omitempty" doc:"One typed word: why the directory is not active, or what is wrong with one that is; missing when nothing is"`
@@ -60,7 +61,31 @@ type Directory struct {
 	// Granted is what the tenant allowed the application when it was last asked; nil if that
 	// is not known. For people it is compared with what the settings need.
 	Granted *Granted `json:"granted,omitempty" hidden:"true"`
-	Version int64    `json:"-"`
+	// Restoration says that the directory was put back, or is; nil if it was made here.
+	Restoration *Restoration `json:"restoration,omitempty" doc:"How far POST /v1/directories/import is, which put the directory back; missing if it was made here"`
+	Version     int64        `json:"-"`
+}
+
+// Restoration is how a directory is put back from its export.
+type Restoration struct {
+	ExportedAt time.Time  `json:"exportedAt"`
+	By         string     `json:"by" doc:"Who sent the export"`
+	BeganAt    time.Time  `json:"beganAt"`
+	EndedAt    *time.Time `json:"endedAt,omitempty" doc:"When the last line was put back; missing before"`
+	// Lines is how many lines of the export are put back.
+	Lines int `json:"lines" doc:"How many lines of the export are put back. The next part begins with the one after"`
+	// Conflicts counts accounts and groups in Entra that belong to somebody else by now.
+	Conflicts      int          `json:"conflicts" doc:"How many accounts and groups in Entra belong to somebody else by now"`
+	FirstConflicts []Unrestored `json:"firstConflicts" doc:"The first 20 of these"`
+}
+
+// Unrestored is an account or a group in Entra that could not be claimed again.
+type Unrestored struct {
+	Line    int     `json:"line" doc:"The line of the export"`
+	User    UserID  `json:"userId,omitempty" doc:"The user who had the account"`
+	Group   GroupID `json:"groupId,omitempty" doc:"The group in JumpCloud that had the group"`
+	EntraID EntraID `json:"entraId" doc:"The account, or the group in Entra"`
+	Message string  `json:"message" doc:"Who has it"`
 }
 
 // KnownTenant is the tenant as it was last read for this directory.

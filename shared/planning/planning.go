@@ -71,6 +71,9 @@ func Context(ctx context.Context) context.Context {
 	return zerolog.Ctx(ctx).With().Bool("plan", true).Logger().WithContext(readonly.Only(ctx))
 }
 
+// Clients are those of the outside systems, of which nothing is sent that writes.
+func (p *Plan) Clients() reconcile.Clients { return p.clients }
+
 // Work works on some of the tasks that are left: those of the lowest tier, users before groups,
 // because groups wait for the accounts of their members. It returns what was planned,
 // and how long to wait before the next call because an outside system asks for that. A fault

@@ -80,6 +80,7 @@ type export struct {
 // add adds a line.
 func (e *export) add(line Line) error {
 	e.place.Lines++
+	line.Number = e.place.Lines
 	return write(&e.page, line)
 }
 
@@ -99,8 +100,16 @@ func (e *export) step(ctx context.Context) (over bool, err error) {
 		return false, e.group(ctx)
 	case OfMember:
 		return false, e.members(ctx)
+	case OfWithin:
+		return false, e.others(ctx, e.store.WithinOf, OfFormer)
+	case OfFormer:
+		return false, e.others(ctx, e.store.FormerUsersOf, OfWait)
+	case OfWait:
+		return false, e.others(ctx, e.store.WaitsOf, OfGuard)
+	case OfGuard:
+		return false, e.others(ctx, e.store.GuardOf, End)
 	default:
-		return true, write(&e.page, Line{Type: End, Lines: e.place.Lines})
+		return true, e.add(Line{Type: End})
 	}
 }
 
@@ -111,10 +120,17 @@ func (e *export) users(ctx context.Context) error {
 		return err
 	}
 	ids := make([]directory.UserID, len(list.Items))
+	var accounts []directory.EntraID
 	for i, link := range list.Items {
-		ids[i] = link.User
+		if ids[i] = link.User; link.EntraID != "" {
+			accounts = append(accounts, link.EntraID)
+		}
 	}
 	known, err := e.store.ShownUsers(ctx, e.directory.ID, ids)
+	if err != nil {
+		return err
+	}
+	owners, err := e.store.Owners(ctx, e.directory.TenantObject, accounts)
 	if err != nil {
 		return err
 	}
@@ -125,6 +141,9 @@ func (e *export) users(ctx context.Context) error {
 			continue
 		}
 		line.Link = &link
+		if owner := owners[link.EntraID]; owner.User == id {
+			line.Username = owner.Username
+		}
 		if all := known[id].Known.Connections; len(all) > 0 {
 			line.Connection = &all[0]
 		}
@@ -159,7 +178,7 @@ func (e *export) group(ctx context.Context) error {
 		e.afterGroup()
 		return nil
 	}
-	line := Line{Type: OfGroup, GroupLink: &link}
+	line := Line{Type: OfGroup, Portable: store.Portable{GroupLink: &link}}
 	if all := known[id].Known.Connections; len(all) > 0 {
 		line.GroupConnection = &all[0]
 	}
@@ -174,7 +193,7 @@ func (e *export) members(ctx context.Context) error {
 		return err
 	}
 	for _, m := range list.Items {
-		if err := e.add(Line{Type: OfMember, Member: &m}); err != nil {
+		if err := e.add(Line{Type: OfMember, Portable: store.Portable{Member: &m}}); err != nil {
 			return err
 		}
 	}
@@ -188,6 +207,23 @@ func (e *export) members(ctx context.Context) error {
 func (e *export) afterGroup() {
 	e.place.Stage, e.place.Cursor, e.place.Group, e.place.Next = OfGroup, e.place.Next, "", ""
 	if e.place.Cursor == "" {
-		e.place.Stage = End
+		e.place.Stage = OfWithin
 	}
+}
+
+// others adds some records of the present stage; next is the one after it.
+func (e *export) others(ctx context.Context, list func(context.Context, directory.ID, int, string) (store.List[store.Portable], error), next LineType) error {
+	page, err := list(ctx, e.directory.ID, atOnce, e.place.Cursor)
+	if err != nil {
+		return err
+	}
+	for _, p := range page.Items {
+		if err := e.add(Line{Type: e.place.Stage, Portable: p}); err != nil {
+			return err
+		}
+	}
+	if e.place.Cursor = page.Cursor; page.Cursor == "" {
+		e.place.Stage = next
+	}
+	return nil
 }

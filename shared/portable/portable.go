@@ -2,9 +2,13 @@
 // Lines, and puts it back: before a directory is deactivated, or to move it.
 //
 // The lines have its settings, and the connections, links and members of users and groups as
-// they are stored. They have no secrets: those belong to the organization, and are elsewhere.
-// What they do not have is read or counted anew: who is excluded by a group, how far Entra's
-// changes were read, tasks, jobs and the audit log.
+// they are stored; who had accounts before, who waits for what, and what the guard knows. They
+// have no secrets: those belong to the organization, and are elsewhere. What they do not have is
+// read anew: who is excluded by a group, how far Entra's changes were read, and what is left to do.
+// Jobs and the audit log are not of the directory alone, and stay where they are.
+//
+// Each line has its number. [Restore] puts lines back in their order, and the directory says how
+// many: so a part that comes twice, from two callers at once or after a process died, does no harm.
 package portable
 
 import (
@@ -14,6 +18,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/store"
 )
 
 // Format is the version of the form of the lines.
@@ -31,22 +36,20 @@ const (
 	OfUser      LineType = "user"
 	OfGroup     LineType = "group"
 	OfMember    LineType = "member" // of the group before it
+	OfWithin    LineType = "within" // a group that a connected one contains
+	OfFormer    LineType = "former" // to whom an account belonged
+	OfWait      LineType = "wait"   // for what a user waits
+	OfGuard     LineType = "guard"  // a hold, what waits in it, or a counter
 	End         LineType = "end"    // the last line
 )
 
 // Line is one line.
 type Line struct {
+	// Number is that of the line, from 1.
+	Number    int        `json:"line"`
 	Type      LineType   `json:"type"`
 	Directory *Directory `json:"directory,omitempty"`
-	// Link and Connection are those of a user, and GroupLink and GroupConnection those of a
-	// group. A connection may be missing.
-	Link            *directory.Link            `json:"link,omitempty"`
-	Connection      *directory.Connection      `json:"connection,omitempty"`
-	GroupLink       *directory.GroupLink       `json:"groupLink,omitempty"`
-	GroupConnection *directory.GroupConnection `json:"groupConnection,omitempty"`
-	Member          *directory.Member          `json:"member,omitempty"`
-	// Lines is how many lines came before the last one.
-	Lines int `json:"lines,omitempty"`
+	store.Portable
 }
 
 // Directory is what the first line has.

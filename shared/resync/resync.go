@@ -14,6 +14,7 @@
 package resync
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -199,7 +200,7 @@ func ReadMessage(body []byte) (Message, error) {
 func (s Starter) announce(ctx context.Context, job store.Job) {
 	body, err := json.Marshal(Message{job.ID})
 	if err == nil {
-		err = s.Jobs.Send(ctx, queue.Message{GroupID: string(job.Directory), DedupID: uuid.NewString(), Body: body})
+		err = s.Jobs.Send(ctx, queue.Message{GroupID: cmp.Or(string(job.Directory), string(job.Organization)), DedupID: uuid.NewString(), Body: body})
 	}
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("job", job.ID).Msg("a resync waits for the schedule")

@@ -77,6 +77,9 @@ type Store interface {
 	// current one first; two while one is being replaced.
 	WebhookTokens(ctx context.Context, id directory.OrganizationID) ([]string, error)
 	PutWebhookTokens(ctx context.Context, id directory.OrganizationID, tokens []string) error
+	// Forget deletes the credential and the webhook tokens of an organization for good. It
+	// succeeds also if there are none.
+	Forget(ctx context.Context, id directory.OrganizationID) error
 	// AdminToken is the bearer token of the API.
 	AdminToken(ctx context.Context) (string, error)
 	Entra(ctx context.Context) (Entra, error)

@@ -24,14 +24,11 @@ func (s *Store) BeginDeactivation(ctx context.Context, d directory.Directory, j 
 		return j, err
 	}
 	writes := []Write{{Item: item, If: IfVersion(d.Version)}}
-	if item, err = jobItem(j); err != nil {
+	begins, err := beginJob(j)
+	if err != nil {
 		return j, err
 	}
-	writes = append(writes, Write{Item: item, If: Absent})
-	if item, err = encode(openJobKey(j.Directory, j.Kind), OpenJob{Directory: j.Directory, Job: j.ID, Kind: j.Kind}); err != nil {
-		return j, err
-	}
-	writes = append(writes, Write{Item: item, If: Absent})
+	writes = append(writes, begins...)
 	parting, err := s.parting(ctx, d.ID, shares)
 	if err != nil {
 		return j, err
@@ -180,7 +177,7 @@ func (s *Store) ForgetRest(ctx context.Context, d directory.Directory, forGood b
 	}
 	for _, pk := range []string{
 		sweepKey(d.ID, "", "", "").PK, doubtPK(d.ID), strandedPK(d.Organization, d.ID), waitingPK(d.ID), memberListKey(d.ID, "", "").PK, guardPK(d.ID),
-		excludedPK(d.ID, d.Settings.Exclude.Group),
+		excludedPK(d.ID, d.Settings.Exclude.Group), memberListKey(d.ID, d.Settings.Exclude.Group, "").PK,
 	} {
 		if left, err := s.forgetSome(ctx, Query{PK: pk}); err != nil || left {
 			return false, err

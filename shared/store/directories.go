@@ -93,18 +93,22 @@ func directoryKey(id directory.ID) Key {
 	return Key{PK: organizationPK(id.Organization()), SK: join(directoryPart, string(id))}
 }
 
-// Directory reads one directory; NotFound if there is none, or if it is not in use any more.
+// Directory reads one directory; NotFound if there is none, or if it is not in use.
 func (s *Store) Directory(ctx context.Context, id directory.ID) (directory.Directory, error) {
 	d, err := s.AnyDirectory(ctx, id)
 	if err == nil && !d.Status.InUse() {
-		return directory.Directory{}, notInUse(id)
+		return directory.Directory{}, notInUse(d)
 	}
 	return d, err
 }
 
-// notInUse is the fault that a directory is not in use any more.
-func notInUse(id directory.ID) error {
-	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: string(id), Message: "the directory " + string(id) + " is being deactivated"}
+// notInUse is the fault that a directory is not in use any more, or not yet.
+func notInUse(d directory.Directory) error {
+	why := " is being deactivated"
+	if d.Status == directory.Importing {
+		why = " is being put back from its export: send the rest of that, or deactivate the directory"
+	}
+	return &fault.Error{Op: "store", Kind: fault.NotFound, Subject: string(d.ID), Message: "the directory " + string(d.ID) + why}
 }
 
 // AnyDirectory is Directory for one of any status.

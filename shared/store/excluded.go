@@ -201,7 +201,7 @@ func (s *Store) ReadExcluded(ctx context.Context, id directory.ID, group directo
 					return Excluded{}, err
 				}
 				if !dir.Status.InUse() {
-					return Excluded{}, notInUse(id)
+					return Excluded{}, notInUse(dir)
 				}
 				missingDirectory, found.Exclude = false, dir.Settings.Exclude
 			} else if err := found.add(item); err != nil {

@@ -134,9 +134,15 @@ func (s *Store) release(ctx context.Context, tenant directory.TenantID, account 
 	case !held: // released before it was recorded who had the account
 		now.At = link.LastWriteAt
 	}
-	item, err := encode(key, now)
-	item.IndexPK, item.IndexSK = join(entraPart, string(link.Directory)), string(account)
+	item, err := now.item(tenant, account, link.Directory)
 	return []Write{{Item: item, If: Any}}, err
+}
+
+// item is the item of the former user of an account, in the index under its directory.
+func (f former) item(tenant directory.TenantID, account directory.EntraID, by directory.ID) (Item, error) {
+	item, err := encode(formerKey(tenant, account, by), f)
+	item.IndexPK, item.IndexSK = join(entraPart, string(by)), string(account)
+	return item, err
 }
 
 // ConfirmTakeOver stores links of one user after an administrator said that the user may have an

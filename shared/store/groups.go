@@ -209,17 +209,11 @@ func (s *Store) changeGroupPaths(ctx context.Context, id directory.ID, group dir
 // of the index, only as long as it says when the group left. With check, the check that the
 // link follows it is written too.
 func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnection, cond IfVersion, check bool) error {
-	item, err := encode(groupConnectionKey(c.Directory, c.Group), c)
+	item, err := groupConnectionItem(c)
 	if err != nil {
 		return err
 	}
-	end := c.Left.End()
-	if len(c.Paths) > 0 {
-		item.IndexPK, item.IndexSK = join(groupPart, connectionPart, string(c.Directory)), string(c.Group)
-	} else if !end.IsZero() {
-		item.Expires = end.Unix()
-	}
-	writes := []Write{{Item: item, If: cond, Delete: len(c.Paths) == 0 && end.IsZero()}}
+	writes := []Write{{Item: item, If: cond, Delete: len(c.Paths) == 0 && c.Left.End().IsZero()}}
 	if check {
 		due, err := Check{Directory: c.Directory, Group: c.Group}.write()
 		if err != nil {
@@ -228,6 +222,18 @@ func (s *Store) putGroupConnection(ctx context.Context, c directory.GroupConnect
 		writes = append(writes, due)
 	}
 	return s.table.Transact(ctx, writes)
+}
+
+// groupConnectionItem is the item of the connection of a group, in the index under its directory
+// as long as it has a path.
+func groupConnectionItem(c directory.GroupConnection) (Item, error) {
+	item, err := encode(groupConnectionKey(c.Directory, c.Group), c)
+	if end := c.Left.End(); len(c.Paths) > 0 {
+		item.IndexPK, item.IndexSK = join(groupPart, connectionPart, string(c.Directory)), string(c.Group)
+	} else if !end.IsZero() {
+		item.Expires = end.Unix()
+	}
+	return item, err
 }
 
 // GroupConnections lists the connected groups of a directory.
@@ -281,7 +287,7 @@ func (s *Store) ReadGroups(ctx context.Context, id directory.ID, groups []direct
 		return GroupRecords{}, missing(fault.New(fault.NotFound, "store.read groups", ""), "directory", string(id))
 	}
 	if !records.Directory.Status.InUse() {
-		return GroupRecords{}, notInUse(id)
+		return GroupRecords{}, notInUse(records.Directory)
 	}
 	return records, nil
 }
@@ -304,16 +310,21 @@ func withinKey(w Within) Key {
 	return Key{PK: groupPK(w.Directory.Organization(), w.Inner), SK: join(withinPart, string(w.Directory), string(w.Outer))}
 }
 
+// item is the item of that fact, in the index under its directory.
+func (w Within) item() (Item, error) {
+	item, err := encode(withinKey(w), w)
+	item.IndexPK, item.IndexSK = join(withinPart, string(w.Directory)), join(string(w.Inner), string(w.Outer))
+	return item, err
+}
+
 // PutWithin stores which groups connected groups contain.
 func (s *Store) PutWithin(ctx context.Context, all ...Within) error {
 	var writes []Write
 	for _, w := range all {
-		key := withinKey(w)
-		item, err := encode(key, w)
+		item, err := w.item()
 		if err != nil {
 			return err
 		}
-		item.IndexPK, item.IndexSK = join(withinPart, string(w.Directory)), join(string(w.Inner), string(w.Outer))
 		writes = append(writes, Write{Item: item, If: Any})
 	}
 	return s.transactAll(ctx, writes)

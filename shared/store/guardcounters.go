@@ -52,7 +52,7 @@ func (c Counter) With(now time.Time, person string, account bool) Counter {
 
 // counterKey is the key of a counter.
 func counterKey(id directory.ID, kind plan.HoldKind, group directory.GroupID) Key {
-	return Key{PK: guardPK(id), SK: join("count", string(kind), string(group))}
+	return Key{PK: guardPK(id), SK: join(counterPart, string(kind), string(group))}
 }
 
 // counterLife is how long a counter is kept that counts nobody in an open hold.

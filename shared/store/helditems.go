@@ -55,7 +55,7 @@ func (i HeldItem) About() About { return About{i.Person(), i.Group} }
 
 // key is the key of the item.
 func (i HeldItem) key() Key {
-	return Key{PK: guardPK(i.Directory), SK: join("item", string(i.Kind), i.Person(), string(i.Group))}
+	return Key{PK: guardPK(i.Directory), SK: join(heldPart, string(i.Kind), i.Person(), string(i.Group))}
 }
 
 // heldPK is the index key of the items of a hold.

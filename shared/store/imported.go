@@ -25,6 +25,9 @@ func importedKey(tenant directory.TenantID, organization directory.OrganizationI
 	return Key{PK: userPK(organization, user), SK: join(importedPart, strings.ToLower(string(tenant)))}
 }
 
+// importedIndex is the index key of the accounts from which users of an organization were imported.
+func importedIndex(id directory.OrganizationID) string { return join(importedPart, string(id)) }
+
 // PutImported records from which account a JumpCloud user was imported. A later record of
 // the same user and tenant replaces the earlier one.
 func (s *Store) PutImported(ctx context.Context, imported ...Imported) error {
@@ -35,6 +38,7 @@ func (s *Store) PutImported(ctx context.Context, imported ...Imported) error {
 		if err != nil {
 			return err
 		}
+		item.IndexPK, item.IndexSK = importedIndex(i.Organization), join(string(i.User), strings.ToLower(string(i.Tenant)))
 		write := Write{Item: item, If: Any}
 		if first, twice := at[item.Key]; twice { // no key may occur twice in a transaction
 			writes[first] = write

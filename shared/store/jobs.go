@@ -34,7 +34,7 @@ type JobKind string
 const (
 	// Resync compares everything in a directory with JumpCloud and Entra.
 	Resync JobKind = "resync"
-	// Deactivation deletes what is known of a directory.
+	// Deactivation deletes what is known of a directory, or of an organization.
 	Deactivation JobKind = "deactivation"
 	// Change plans settings that were changed, and then has them applied.
 	Change JobKind = "change"
@@ -61,12 +61,14 @@ func (s JobStatus) Ended() bool { return s == JobFinished || s == JobFailed }
 type Job struct {
 	ID        string       `json:"id"` // a UUID of version 7, so that ids sort by time
 	Directory directory.ID `json:"directoryId"`
-	Kind      JobKind      `json:"kind"`
-	Status    JobStatus    `json:"status"`
-	By        string       `json:"by"` // who started it
-	CreatedAt time.Time    `json:"createdAt"`
-	StartedAt time.Time    `json:"startedAt,omitzero"`
-	EndedAt   time.Time    `json:"endedAt,omitzero"`
+	// Organization is instead of Directory for a job on an organization.
+	Organization directory.OrganizationID `json:"organizationId,omitempty"`
+	Kind         JobKind                  `json:"kind"`
+	Status       JobStatus                `json:"status"`
+	By           string                   `json:"by"` // who started it
+	CreatedAt    time.Time                `json:"createdAt"`
+	StartedAt    time.Time                `json:"startedAt,omitzero"`
+	EndedAt      time.Time                `json:"endedAt,omitzero"`
 	// Phase is what the job does now, since PhaseAt. Done of Total objects of the phase are
 	// done; Total is 0 while it is not known.
 	Phase   string    `json:"phase,omitempty"`
@@ -107,9 +109,10 @@ type Job struct {
 // OpenJob names a job that has not ended. A directory has at most one, and beside that one that
 // plans changed settings, and one that deactivates it: the others end then.
 type OpenJob struct {
-	Directory directory.ID `json:"directoryId"`
-	Job       string       `json:"jobId"`
-	Kind      JobKind      `json:"kind"`
+	Directory    directory.ID             `json:"directoryId"`
+	Organization directory.OrganizationID `json:"organizationId,omitempty"` // instead of Directory
+	Job          string                   `json:"jobId"`
+	Kind         JobKind                  `json:"kind"`
 }
 
 // LastJob is how the last job of a kind in a directory ended.
@@ -139,6 +142,27 @@ func openJobKey(id directory.ID, kind JobKind) Key {
 	return Key{PK: openJobsPK, SK: string(id)}
 }
 
+// openKey is the key of the job among those that have not ended.
+func (j Job) openKey() Key {
+	return OpenJob{Directory: j.Directory, Organization: j.Organization, Kind: j.Kind}.key()
+}
+
+// key is the key of an open job.
+func (o OpenJob) key() Key {
+	if o.Organization != "" {
+		return Key{PK: openJobsPK, SK: join(string(o.Organization), string(o.Kind))}
+	}
+	return openJobKey(o.Directory, o.Kind)
+}
+
+// about is the id of what the job is on.
+func (j Job) about() string {
+	if j.Organization != "" {
+		return string(j.Organization)
+	}
+	return string(j.Directory)
+}
+
 // lastJobKey is the key of how the last job of a kind in a directory ended.
 func lastJobKey(id directory.ID, kind JobKind) Key {
 	return Key{PK: organizationPK(id.Organization()), SK: join(jobPart, string(kind), string(id))}
@@ -147,7 +171,7 @@ func lastJobKey(id directory.ID, kind JobKind) Key {
 // jobItem is the item of a job, in the index of those of its directory.
 func jobItem(j Job) (Item, error) {
 	item, err := encode(jobKey(j.ID), j)
-	item.IndexPK, item.IndexSK = join(jobPart, string(j.Directory)), j.ID
+	item.IndexPK, item.IndexSK = join(jobPart, j.about()), j.ID
 	item.Expires = j.CreatedAt.Add(jobRetention).Unix()
 	if j.Kind == Deactivation && !j.Status.Ended() {
 		item.Expires = 0 // half of a directory would be left
@@ -158,16 +182,12 @@ func jobItem(j Job) (Item, error) {
 // CreateJob stores a new job, or returns the one that is open in the directory already: two
 // at once are one. A job of another kind that is open is a fault of kind Conflict.
 func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
-	item, err := jobItem(j)
-	if err != nil {
-		return j, err
-	}
-	open, err := encode(openJobKey(j.Directory, j.Kind), OpenJob{Directory: j.Directory, Job: j.ID, Kind: j.Kind})
+	begins, err := beginJob(j)
 	if err != nil {
 		return j, err
 	}
 	err = Contended(ctx, func() error {
-		lost := s.table.Transact(ctx, []Write{{Item: item, If: Absent}, {Item: open, If: Absent}})
+		lost := s.table.Transact(ctx, begins)
 		if !fault.Is(lost, fault.Changed) {
 			return lost
 		}
@@ -187,6 +207,16 @@ func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
 		j.Version = 1
 	}
 	return j, err
+}
+
+// beginJob are the writes that store a new job as the open one of its directory.
+func beginJob(j Job) ([]Write, error) {
+	item, err := jobItem(j)
+	if err != nil {
+		return nil, err
+	}
+	open, err := encode(j.openKey(), OpenJob{Directory: j.Directory, Organization: j.Organization, Job: j.ID, Kind: j.Kind})
+	return []Write{{Item: item, If: Absent}, {Item: open, If: Absent}}, err
 }
 
 // Job reads a job; NotFound if there is none, or none any more.
@@ -244,7 +274,7 @@ func (s *Store) OpenJobOf(ctx context.Context, id directory.ID, kind JobKind) (O
 
 // ForgetOpenJob says that an open job has no record any more.
 func (s *Store) ForgetOpenJob(ctx context.Context, open OpenJob) error {
-	return s.table.Delete(ctx, openJobKey(open.Directory, open.Kind), Any)
+	return s.table.Delete(ctx, open.key(), Any)
 }
 
 // Jobs lists the jobs of a directory, the newest ones first.

@@ -259,7 +259,7 @@ func (s *Store) ReadUsers(ctx context.Context, id directory.ID, users []director
 		return UserRecords{}, missing(fault.New(fault.NotFound, "store.read users", ""), "directory", string(id))
 	}
 	if !records.Directory.Status.InUse() {
-		return UserRecords{}, notInUse(id)
+		return UserRecords{}, notInUse(records.Directory)
 	}
 	exclude := records.Directory.Settings.Exclude
 	records.Excluded = Excluded{Exclude: exclude, Exclusion: Exclusion{Directory: id, Group: exclude.Group}, Members: map[directory.UserID]bool{}}

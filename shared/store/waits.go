@@ -38,6 +38,13 @@ func (w Wait) key() Key {
 	return Key{PK: string(w.For), SK: join(string(w.Directory), string(w.User))}
 }
 
+// item is the item of a wait, in the index under its directory.
+func (w Wait) item() (Item, error) {
+	item, err := encode(w.key(), w)
+	item.IndexPK, item.IndexSK = join(waitPart, string(w.Directory)), join(string(w.User), string(w.For))
+	return item, err
+}
+
 // AddWaits stores waits; those that exist already stay.
 func (s *Store) AddWaits(ctx context.Context, waits ...Wait) error {
 	return s.changeWaits(ctx, false, waits)
@@ -52,11 +59,10 @@ func (s *Store) RemoveWaits(ctx context.Context, waits ...Wait) error {
 func (s *Store) changeWaits(ctx context.Context, remove bool, waits []Wait) error {
 	writes := make([]Write, len(waits))
 	for i, w := range waits {
-		item, err := encode(w.key(), w)
+		item, err := w.item()
 		if err != nil {
 			return err
 		}
-		item.IndexPK, item.IndexSK = join(waitPart, string(w.Directory)), join(string(w.User), string(w.For))
 		writes[i] = Write{Item: item, If: Any, Delete: remove}
 	}
 	return s.transactAll(ctx, writes)

@@ -25,6 +25,7 @@ var actions = map[call][]string{
 	{"secretsmanager", "GetSecretValue"}: {"secretsmanager:GetSecretValue"},
 	{"secretsmanager", "CreateSecret"}:   {"secretsmanager:CreateSecret"},
 	{"secretsmanager", "PutSecretValue"}: {"secretsmanager:PutSecretValue"},
+	{"secretsmanager", "DeleteSecret"}:   {"secretsmanager:DeleteSecret"},
 
 	// The parts of a large file are put like a small one. A URL that is signed allows what
 	// the role that signed it may do, so that signing is a call here.

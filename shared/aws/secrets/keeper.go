@@ -69,6 +69,24 @@ func (k Keeper) PutWebhookTokens(ctx context.Context, id directory.OrganizationI
 	return k.put(ctx, op, webhookTokens, id, secret.Organization{WebhookTokens: tokens})
 }
 
+// Forget implements secret.Store. An organization without tokens may stay on the list of those that
+// are served: that does no harm.
+func (k Keeper) Forget(ctx context.Context, id directory.OrganizationID) error {
+	const op = "secrets.forget"
+	if !directory.IsJumpCloudID(string(id)) {
+		return missing(op, string(id))
+	}
+	for _, kind := range []string{combined, webhookTokens, apiKeys} {
+		name, now := k.fullName(kind+string(id)), true
+		_, err := k.client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: &now})
+		if err != nil && !awsfault.Is(err, codeNotFound) {
+			return unwritten(ctx, err, op, name)
+		}
+		k.cache.forget(kind + string(id))
+	}
+	return nil
+}
+
 // separate writes the two secrets of an organization if its secret of a kind is missing
 // and it has a combined one. A secret that exists is newer and stays. The API key is
 // written last, because a reader that finds it does not check for the tokens. A failure

@@ -190,6 +190,21 @@ func mustStay(id directory.OrganizationID, why string) error {
 	return &fault.Error{Op: "secretfile.put", Kind: fault.Conflict, Subject: string(id), Message: why}
 }
 
+// Forget deletes the secrets of an organization. Those that the environment has must be removed
+// there: that is a fault of kind Conflict.
+func (s *Store) Forget(_ context.Context, id directory.OrganizationID) error {
+	if _, given := s.given.Organizations[id]; given {
+		return mustStay(id, "this organization comes from the environment of the program, and would be there again after the next start: remove "+s.given.APIKeyFrom+" first")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after := s.kept
+	after.Organizations, after.WebhookTokens = maps.Clone(s.kept.Organizations), maps.Clone(s.kept.WebhookTokens)
+	delete(after.Organizations, id)
+	delete(after.WebhookTokens, id)
+	return s.keep(after)
+}
+
 // change changes the secrets of an organization, and the rest of the file.
 func (s *Store) change(id directory.OrganizationID, edit func(*secret.Organization), rest func(*content)) error {
 	s.mu.Lock()

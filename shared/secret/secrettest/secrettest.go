@@ -33,6 +33,7 @@ func TestStore(t *testing.T, known Known, open, reopen func(t *testing.T) secret
 	t.Run("keys and tokens are apart", func(t *testing.T) { apart(t, s) })
 	t.Run("what is put replaces what was there", func(t *testing.T) { replaced(t, s) })
 	t.Run("a service account instead of a key", func(t *testing.T) { serviceAccount(t, s) })
+	t.Run("what is forgotten is gone", func(t *testing.T) { forgotten(t, s) })
 	t.Run("many at once", func(t *testing.T) { atOnce(t, s) })
 	seed, err := s.PasswordSeed(t.Context())
 	if err != nil || len(seed) < 22 {
@@ -128,6 +129,20 @@ func serviceAccount(t *testing.T, s secret.Store) {
 		}
 		if got, err := s.JumpCloud(t.Context(), one); err != nil || got != want {
 			t.Errorf("got another credential than the %s that was put (%v)", want.Kind(), err)
+		}
+	}
+	holds(t, s, "key-2", "token-2", "token-1")
+}
+
+// forgotten checks that the secrets of one organization are deleted for good, and can be put anew.
+func forgotten(t *testing.T, s secret.Store) {
+	for range 2 {
+		put(t, s, three, "key-3", "token-3")
+		for range 2 { // the second time there are none
+			if err := s.Forget(t.Context(), three); err != nil {
+				t.Errorf("forget: %v", err)
+			}
+			nothing(t, s, three)
 		}
 	}
 	holds(t, s, "key-2", "token-2", "token-1")
