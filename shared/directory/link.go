@@ -284,6 +284,9 @@ type Link struct {
 	// ImportMissing is when Entra first did not show the account from which the user was
 	// imported; zero unless that is in doubt.
 	ImportMissing time.Time `json:"importMissing,omitzero"`
+	// Leaving is what was done with the account since its user left; nil if the user has not
+	// left, or is back and has everything back.
+	Leaving *Leaving `json:"leaving,omitempty"`
 }
 
 // NewLink is the link of a user for whom nothing was done yet.
