@@ -191,11 +191,13 @@ func (s schemas) guard() *huma.Schema {
 
 // leaverSteps are the steps of the setting leavers, and what they do.
 var leaverSteps = map[directory.LeaverStep]string{
-	directory.RemoveFromGroups:     "Take the account out of the security groups that we manage and in which it still is, also of those that are not connected any more",
-	directory.RemoveLicenses:       "Take the licenses away that the account has by itself. Those that it has as a member of a group are only reported",
-	directory.HideFromAddressLists: "Hide the account from the address lists of Exchange",
-	directory.ClearManager:         "Take the manager off the account",
-	directory.DeleteAccount:        "Delete the account; for 30 days it can be restored, and it is if its user comes back. Deletions count as removals for the guard. Nobody is deleted within an hour after this setting was changed",
+	directory.RemoveFromGroups: "Take the account out of the security groups that we manage and in which it still is, also of those that are not connected any more",
+	directory.RemoveLicenses: "Take the licenses away that the account has by itself. Those that it has as a member of a group are only reported. " +
+		"Microsoft keeps a mailbox without a license for 30 days and then deletes it: who comes back later has a new one",
+	directory.HideFromAddressLists: "Hide the account from the address lists of Exchange, by the property `showInAddressList` of Microsoft Graph. Microsoft advises against that property and for the Microsoft 365 admin center, " +
+		"because Graph may show another value than Exchange has: look there whether the account is hidden",
+	directory.ClearManager:  "Take the manager off the account",
+	directory.DeleteAccount: "Delete the account; for 30 days it can be restored, and it is if its user comes back, with its mailbox and its groups. Until then it keeps its licenses, unless they were taken away before. Deletions count as removals for the guard. Nobody is deleted within an hour after this setting was changed",
 }
 
 // leavers is the setting leavers.
