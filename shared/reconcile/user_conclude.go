@@ -110,6 +110,7 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		b.fail(ctx, u, err)
 		return
 	}
+	b.date(u)
 	u.endStranded(u.standing(), u.read.stranded)
 	if err := b.awaitDomain(ctx, u); err != nil {
 		b.fail(ctx, u, err)
