@@ -70,6 +70,16 @@ func (l Leavers) After(step LeaverStep, block time.Time) (at time.Time, ok bool)
 	return block.Add(time.Duration(*days) * leaverDay), true
 }
 
+// WithSettings is the directory with other settings, which somebody chose at a time. If they
+// change when accounts are deleted, none is for a while.
+func (d Directory) WithSettings(s Settings, now time.Time) Directory {
+	before, after := d.Settings.Leavers.DeleteAccount, s.Leavers.DeleteAccount
+	if d.Settings = s; after != nil && (before == nil || *before != *after) {
+		d.DeletesFrom = now.Add(DeletionPause)
+	}
+	return d
+}
+
 // Any reports whether there is a step at all.
 func (l Leavers) Any() bool {
 	for _, step := range LeaverSteps() {
