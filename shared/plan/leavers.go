@@ -335,7 +335,7 @@ func (u User) Dated(link directory.Link, settings Leavers, held bool, now time.T
 	case u.Desired.Managed && link.EntraID != "" && leaving.Account != "" && leaving.Account != link.EntraID,
 		(u.Desired.Managed || u.Desired.State == directory.Enabled) && link.EntraID != "" && !leaving.Took():
 		link.Leaving = nil
-	case u.Desired.Managed && link.EntraID != "":
+	case u.Desired.Managed && link.EntraID != "" && link.State != directory.Absent:
 		link.Leaving = anew(leaving, time.Time{})
 	default:
 		after := *leaving

@@ -112,30 +112,24 @@ func leaverAttributes(users []*user, due map[*user][]directory.LeaverStep) []dir
 	return slices.Compact(attributes)
 }
 
-// remains reports whether the user is certainly not back, as far as a step needs that, and
-// sends the tasks for the groups.
+// remains reports whether the user is certainly not back, as far as a step needs that.
 func (b *userBatch) remains(ctx context.Context, u *user, due []directory.LeaverStep) bool {
-	if slices.Contains(due, directory.DeleteAccount) {
-		back, err := b.isBackIn(ctx, u)
-		if err != nil {
-			b.fail(ctx, u, err)
-			return false
-		}
-		if back {
-			u.line(zerolog.Ctx(ctx).Warn()).Msg("JumpCloud connects the user again, who was to be deleted: all is read")
-			if err := Enqueue(ctx, b.Lanes.UsersBulk, Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Memberships: true, Source: true}); err != nil {
-				b.fail(ctx, u, err)
-			}
-			return false
-		}
+	if !slices.Contains(due, directory.DeleteAccount) {
+		return true
 	}
-	if slices.Contains(due, directory.RemoveFromGroups) {
-		if err := b.leaveFormerGroups(ctx, u); err != nil {
-			b.fail(ctx, u, err)
-			return false
-		}
+	back, err := b.isBackIn(ctx, u)
+	if err != nil {
+		b.fail(ctx, u, err)
+		return false
 	}
-	return true
+	if !back {
+		return true
+	}
+	u.line(zerolog.Ctx(ctx).Warn()).Msg("JumpCloud connects the user again, who was to be deleted: all is read")
+	if err := Enqueue(ctx, b.Lanes.UsersBulk, Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Memberships: true, Source: true}); err != nil {
+		b.fail(ctx, u, err)
+	}
+	return false
 }
 
 // isBackIn reads once more, before the account is deleted, whether JumpCloud has the user in a
@@ -209,7 +203,13 @@ func (b *userBatch) judgeLeaver(ctx context.Context, u *user, due []directory.Le
 		u.link.Leaving = plan.Reopened(u.link.Leaving, now)
 		u.compareAt = now // the directory may want it disabled again
 	default:
-		u.plan.Leaver = &plan.Leaver{Due: due, Account: account, Now: now}
+		if slices.Contains(due, directory.RemoveFromGroups) {
+			if err := b.leaveFormerGroups(ctx, u); err != nil {
+				b.fail(ctx, u, err)
+				return
+			}
+		}
+		u.plan.Leaver = &plan.Leaver{Due: slices.DeleteFunc(due, func(s directory.LeaverStep) bool { return s == directory.RemoveFromGroups }), Account: account, Now: now}
 	}
 	u.plan.Link = u.link
 }
@@ -251,10 +251,11 @@ func (b *userBatch) date(u *user) {
 	}
 }
 
-// deletedByUs reports whether we began to delete the account, and nobody knows whether it was
-// deleted.
-func (u *user) deletedByUs() bool {
-	return u.link.Leaving != nil && !u.link.Leaving.Begun[directory.DeleteAccount].IsZero()
+// deletedByUs reports whether we deleted the account of the link, or began to and nobody knows
+// whether it was deleted.
+func (u *user) deletedByUs(now time.Time) bool {
+	leaving := u.link.Leaving
+	return leaving != nil && (!leaving.Begun[directory.DeleteAccount].IsZero() || leaving.Account == u.link.EntraID && leaving.MayRestore(now))
 }
 
 // ownDeleted is the account that we deleted after the user left, if it can still be restored;
