@@ -57,13 +57,13 @@ type Directory struct {
 	Probes          Probes       `json:"probes,omitzero" doc:"The looks whether that is over; they are made by themselves, and at once with each PATCH or sync"`
 	Settings        Settings     `json:"settings"`
 	CreatedAt       time.Time    `json:"createdAt"`
-	// DeletesFrom is from when on accounts of leavers are deleted; zero: at any time. It is
-	// later than the last change of the setting.
-	DeletesFrom time.Time `json:"deletesFrom,omitzero" hidden:"true"`
 	// Granted is what the tenant allowed the application when it was last asked; nil if that
 	// is not known. For people it is compared with what the settings need.
 	Granted *Granted `json:"granted,omitempty" hidden:"true"`
-	Version int64    `json:"-"`
+	// DeletesFrom is from when on accounts of leavers are deleted; zero: at any time. It is
+	// later than the last change of the setting.
+	DeletesFrom time.Time `json:"deletesFrom,omitzero" hidden:"true"`
+	Version     int64     `json:"-"`
 }
 
 // KnownTenant is the tenant as it was last read for this directory.
@@ -141,13 +141,13 @@ type Settings struct {
 	// Guard says from how many people on it takes an approval to take access away. Settings
 	// that are older than this field have the default.
 	Guard Guard `json:"guard"`
-	// Leavers are the steps that follow the block of an account whose user left. Settings that
-	// are older than this field have none.
-	Leavers Leavers `json:"leavers"`
 	// Exclude are the people whose accounts are never written.
 	Exclude Exclude `json:"exclude"`
 	// AllowSharedDomains allows another directory on the same tenant.
 	AllowSharedDomains bool `json:"allowSharedDomains"`
+	// Leavers are the steps that follow the block of an account whose user left. Settings that
+	// are older than this field have none.
+	Leavers Leavers `json:"leavers"`
 }
 
 // SourceType is the type of a connection source.
