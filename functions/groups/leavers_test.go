@@ -189,4 +189,3 @@ func (f *fixture) namesIn(id directory.EntraID) []string {
 	slices.Sort(names)
 	return names
 }
-

@@ -38,10 +38,16 @@ func allSteps() map[directory.LeaverStep]int {
 	return map[directory.LeaverStep]int{directory.RemoveLicenses: 1, directory.HideFromAddressLists: 2, directory.ClearManager: 3, directory.DeleteAccount: 30}
 }
 
+// sweepOnce runs the sweep once.
+func (f *fixture) sweepOnce() {
+	f.t.Helper()
+	f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: f.metrics}.Run(f.t.Context()))
+}
+
 // sweep runs the sweep once, and handles the tasks that it sent.
 func (f *fixture) sweep() {
 	f.t.Helper()
-	f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: f.metrics}.Run(f.t.Context()))
+	f.sweepOnce()
 	f.drain()
 }
 

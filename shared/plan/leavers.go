@@ -312,6 +312,15 @@ func anew(leaving *directory.Leaving, since time.Time) *directory.Leaving {
 	return &directory.Leaving{Since: since, Licenses: leaving.Licenses, Manager: leaving.Manager, Hidden: leaving.Hidden}
 }
 
+// LeftAgain is what is known at a time of somebody who left, if the user was connected again since
+// and left once more: the days begin again. connected is when the last connection began.
+func LeftAgain(leaving *directory.Leaving, connected, now time.Time) *directory.Leaving {
+	if leaving == nil || leaving.Since.IsZero() || leaving.Account != "" || !connected.After(leaving.Since) {
+		return leaving
+	}
+	return anew(leaving, now)
+}
+
 // Dated is the link after an attempt: with the date of the next step if its user left, and
 // without what is known of that once the user is back and has everything. held says that the
 // deletion waits in a hold, whose decision sends the task.
