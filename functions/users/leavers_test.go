@@ -387,7 +387,7 @@ func TestWithoutStepsNothingFollows(t *testing.T) {
 		f.run(ann)
 		f.days(20)
 		f.wantSteps("left", ann)
-		if n := f.metrics.Counts()[metric.Key("swept", "kind", "leaver")]; n != 0 {
+		if n := f.metrics.Counts()[metric.Key("leaver_steps_due")]; n != 0 {
 			t.Errorf("the sweep found %d due steps, want none: %s", n, fmt.Sprint(f.link(ann).Leaving))
 		}
 	})

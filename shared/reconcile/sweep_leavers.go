@@ -55,6 +55,10 @@ func (w *sweeping) leave(ctx context.Context, due []store.Unfinished) error {
 	if err := (Parts{Store: w.Store, Metrics: w.Metrics}).AnnounceDeletions(ctx, dir, cause, deletions); err != nil {
 		return err
 	}
-	w.cause = &cause
-	return errors.Join(w.send(ctx), w.Store.Finish(ctx, w.done...))
+	w.cause, w.found = &cause, map[store.UnfinishedKind]int{} // they are on time, and nobody lost them
+	err := errors.Join(w.send(ctx), w.Store.Finish(ctx, w.done...))
+	if n := w.found[store.DueLeaver]; n > 0 {
+		w.Metrics.Count("leaver_steps_due", n)
+	}
+	return err
 }
