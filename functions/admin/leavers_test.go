@@ -28,7 +28,7 @@ func TestTheStepsForLeaversAreSet(t *testing.T) {
 		}
 	}
 	stored := func() directory.Directory {
-		dir, err := f.store.Directory(t.Context(), directory.ID(id))
+		dir, err := f.records.Directory(t.Context(), directory.ID(id))
 		f.must(err)
 		return dir
 	}
