@@ -305,6 +305,57 @@ func TestTheGuardCountsDeletions(t *testing.T) {
 	}
 }
 
+// While a deletion is held the account is free: a rehire is asked for as ever, and gets it.
+func TestARehireGetsAnAccountWhoseDeletionIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(0, 0, 0)
+		f.settings(func(s *directory.Settings) { s.Guard.MaxCount = nil })
+		ann, account := f.licensed("ann")
+		f.disconnect(ann)
+		f.run(ann)
+		f.guarded(0, 0, 0)
+		f.leaving(map[directory.LeaverStep]int{directory.DeleteAccount: 1})
+		f.days(2)
+		if link := f.link(ann); link.Status != directory.Held || !link.Freed {
+			t.Fatalf("the link is %+v, want it held, and the account free", link)
+		}
+		f.update(ann, jumpcloudtest.Fields{"email": "ann.old@contoso.example"})
+		next := f.unconnected("ann2", "ann@contoso.example")
+		f.connect(next)
+		f.rehire(next)
+		if link := f.link(next); link.Status != directory.Synced || link.EntraID != account {
+			t.Errorf("the rehire is %+v, want the account %s", link, account)
+		}
+		f.decide(f.hold(), store.HoldApproved, time.Hour)
+		f.days(2)
+		if got, _ := f.accounts.User(string(account)); !got.Deleted.IsZero() || !got.AccountEnabled || len(f.holds(store.HoldOpen)) != 0 {
+			t.Errorf("the account is %+v, want it the rehire's and open: %+v", got, f.link(ann))
+		}
+	})
+}
+
+// Who left two directories on one tenant and comes back by the one that did not delete the
+// account has it again.
+func TestAnAccountThatAnotherDirectoryDeletedIsRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		_, other := shared(f)
+		f.leaving(map[directory.LeaverStep]int{directory.DeleteAccount: 1})
+		ann, account := f.licensed("ann")
+		f.disconnect(ann)
+		f.run(ann)
+		f.days(2)
+		f.wantSteps("left", ann, plan.DeleteAccount)
+		f.Connect(other, ann)
+		f.handle(oneMessage(f.messageIn(other.ID, ann, 1)))
+		f.drain()
+		if got, _ := f.accounts.User(string(account)); !got.Deleted.IsZero() || !got.AccountEnabled {
+			t.Errorf("the account is %+v, want it restored and enabled", got)
+		}
+	})
+}
+
 // A step that Entra refuses is shown, and does not keep the others from being done.
 func TestARefusedStepKeepsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (l Leavers) At(leaving directory.Leaving, step directory.LeaverStep) (at ti
 }
 
 // groupsWait is how long the groups of somebody who left have to take the account out, until
-// it is looked at once more whether they did.
+// it is read once more whether they did.
 const groupsWait = time.Hour
 
 // Due are the steps that are due at a time, in their order.
@@ -365,7 +365,7 @@ func StepRefused(leaving *directory.Leaving, step directory.LeaverStep, why dire
 }
 
 // Reopened is what is known of somebody who left whose account turns out to be open: somebody
-// enabled it by hand. It is looked at again a day later at the earliest, and the days begin again.
+// enabled it by hand. It is read again a day later at the earliest, and the days begin again.
 func Reopened(leaving *directory.Leaving, now time.Time) *directory.Leaving {
 	after := anew(leaving, now)
 	if after != nil {
@@ -374,7 +374,7 @@ func Reopened(leaving *directory.Leaving, now time.Time) *directory.Leaving {
 	return after
 }
 
-// reopenedWait is how long no step is looked at after an account was found to be open.
+// reopenedWait is how long no step is done after an account was found to be open.
 const reopenedWait = 24 * time.Hour
 
 // Ended is what is known of somebody who left whose account is somebody else's by now.

@@ -228,7 +228,7 @@ func (u *user) refuseStep(action plan.Action, f *fault.Error) bool {
 }
 
 // date fills in the link of a user who left when the next step is due, and why one is not
-// done. Somebody who is back and has not got everything back is looked at again.
+// done. Somebody who is back and has not got everything back is read again.
 func (b *userBatch) date(u *user) {
 	held := u.guard.held != nil
 	u.link = u.plan.Dated(u.link, plan.LeaversOf(b.dir), held, time.Now().UTC())
@@ -258,13 +258,20 @@ func (u *user) deletedByUs(now time.Time) bool {
 	return leaving != nil && (!leaving.Begun[directory.DeleteAccount].IsZero() || leaving.Account == u.link.EntraID && leaving.MayRestore(now))
 }
 
-// ownDeleted is the account that we deleted after the user left, if it can still be restored;
-// "" if there is none.
-func (u *user) ownDeleted(now time.Time) directory.EntraID {
-	if !u.link.Leaving.MayRestore(now) {
-		return ""
+// ownDeleted is the account that we deleted after the user left, by this directory or by another
+// one on the tenant, if it can still be restored; "" if there is none.
+func (b *userBatch) ownDeleted(u *user, now time.Time) directory.EntraID {
+	all := []*directory.Leaving{u.link.Leaving}
+	for _, sibling := range b.siblings {
+		link, _ := u.known.Link(sibling.ID)
+		all = append(all, link.Leaving)
 	}
-	return u.link.Leaving.Account
+	for _, leaving := range all {
+		if leaving.MayRestore(now) {
+			return leaving.Account
+		}
+	}
+	return ""
 }
 
 // leaves reports whether a task for somebody who left, or who is back, would do anything for that.
