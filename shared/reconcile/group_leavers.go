@@ -12,7 +12,7 @@ import (
 // and left so long ago that the directory wants them taken out (directory.Leavers). Out of a
 // connected group everybody is taken who is not a member.
 func (b *groupBatch) findLeavers(ctx context.Context, groups []*group) {
-	if b.dir.Settings.Leavers.RemoveFromGroups == nil {
+	if b.dir.Settings.Leavers.RemoveFromGroups == nil || !b.dir.Settings.ManageGroups {
 		return
 	}
 	for _, g := range groups {

@@ -165,7 +165,7 @@ func (b *userBatch) isBackIn(ctx context.Context, u *user) (bool, error) {
 // were sent a second task.
 func (b *userBatch) leaveFormerGroups(ctx context.Context, u *user) error {
 	var tasks []GroupTask
-	for cursor, first := "", true; first || cursor != ""; first = false {
+	for cursor, first := "", b.dir.Settings.ManageGroups; first || cursor != ""; first = false {
 		page, err := b.Store.FormerGroups(ctx, b.dir.ID, u.attempt.User, u.link.EntraID, cursor)
 		if err != nil {
 			return err
