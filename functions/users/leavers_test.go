@@ -213,6 +213,12 @@ func TestWhoIsNotDeleted(t *testing.T) {
 		"excluded by name": func(f *fixture, _ directory.UserID, _ directory.EntraID) {
 			f.directory = f.Exclude(f.directory, directory.Exclude{Users: []directory.UserID{}, UPNs: []directory.UPN{"ann@contoso.example"}})
 		},
+		"in the excluded group, and no event says so": func(f *fixture, ann directory.UserID, _ directory.EntraID) {
+			group := f.Group("break glass")
+			f.exclude(directory.Exclude{Group: group})
+			f.listExcluded(group)
+			f.must(f.jumpcloud.AddMember(string(group), string(ann)))
+		},
 		"in a group again": func(f *fixture, ann directory.UserID, _ directory.EntraID) {
 			f.ConnectGroup(f.directory, f.Group("staff", ann))
 		},

@@ -39,9 +39,9 @@ func (w *sweeping) leave(ctx context.Context, due []store.Unfinished) error {
 			link, _ := known.Users[u.User].Link(w.directory)
 			s := userSubject(known.Users[u.User], w.directory)
 			switch {
-			case link.Leaving == nil || !link.Leaving.NextAt.Equal(u.Due) && link.Leaving.NextAt.After(w.now) || link.Leaving.NextAt.IsZero():
+			case link.Leaving == nil || link.Leaving.NextAt.IsZero():
 				w.done = append(w.done, u)
-			case s.awaited:
+			case s.awaited || link.Leaving.NextAt.After(w.now): // the index is behind the link
 			default:
 				task := sweptTask{about: sent[i], all: true}
 				task.need(u)

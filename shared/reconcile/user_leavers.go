@@ -133,11 +133,15 @@ func (b *userBatch) remains(ctx context.Context, u *user, due []directory.Leaver
 }
 
 // isBackIn reads once more, before the account is deleted, whether JumpCloud has the user in a
-// group that is connected to a directory on the tenant, or associated with a connection source.
+// group that is connected to a directory on the tenant or whose members are excluded, or
+// associated with a connection source.
 func (b *userBatch) isBackIn(ctx context.Context, u *user) (bool, error) {
 	groups, err := b.jumpcloud.GroupsOf(ctx, u.attempt.User)
 	if err != nil {
 		return false, jumpCloudTrouble(err)
+	}
+	if group := b.excluded.Group; group != "" && slices.Contains(groups, group) {
+		return true, nil
 	}
 	for _, dir := range append([]directory.Directory{b.dir}, b.siblings...) {
 		if source := dir.Settings.ConnectionSource; source.Type != directory.NoSource {
