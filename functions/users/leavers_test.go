@@ -10,6 +10,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/functiontest"
 	"entrasync/shared/jumpcloud/jumpcloudtest"
 	"entrasync/shared/metric"
 	"entrasync/shared/plan"
@@ -397,6 +398,11 @@ func TestTheProcessDiesWhileItDoesSteps(t *testing.T) {
 						f.connect(ann)
 					}
 					m := f.message(ann, 1)
+					if !back {
+						task, err := reconcile.Task{Directory: f.directory.ID, User: ann, Memberships: true, Cause: plan.Cause{Type: reconcile.LeaverCause, At: time.Now().UTC()}}.Message()
+						f.must(err)
+						m.Body = string(task.Body)
+					}
 					died = f.diesAt(n, m)
 					time.Sleep(6 * time.Minute)
 					for range 20 {
@@ -425,6 +431,51 @@ func TestTheProcessDiesWhileItDoesSteps(t *testing.T) {
 					link := f.link(ann)
 					if own := f.own(account); link.EntraID != account || !got.AccountEnabled || got.Hidden() || got.Manager == "" || len(own) != 2 || link.Leaving != nil || link.Status != directory.Synced {
 						t.Errorf("call %d: back, the account is %+v with the licenses %v, and the link %+v with %+v; want the same account with everything", n, got, own, link, link.Leaving)
+					}
+				})
+				if !died {
+					t.Logf("died at each of %d moments", n-1)
+				}
+			}
+		})
+	}
+}
+
+// The sweep dies at any of its calls while it announces whose accounts are to be deleted and
+// sends their tasks: the next run does it, and where the guard asks nobody is deleted before.
+func TestTheSweepDiesBeforeDeletions(t *testing.T) {
+	for name, held := range map[string]bool{"the guard lets them": false, "the guard asks": true} {
+		t.Run(name, func(t *testing.T) {
+			for n, died := 1, true; died; n++ {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFixture(t)
+					f.settings(func(s *directory.Settings) { s.Guard.MaxCount = nil })
+					all := f.people(6)
+					f.leave(all[:3]...)
+					if f.guarded(20, 100, 3); held {
+						f.guarded(1, 100, 0)
+					}
+					f.leaving(map[directory.LeaverStep]int{directory.DeleteAccount: 1})
+					f.run(all[:3]...)
+					time.Sleep(25 * time.Hour)
+					m := functiontest.NewMortal(n)
+					_ = reconcile.Sweep{Store: store.New(m.Table(f.Table)), Users: m.Sender(f), Groups: m.Sender(unread{}), Metrics: f.metrics}.Run(t.Context()) // it is dead
+					died = m.Died() != ""
+					f.drain()
+					for range 3 {
+						time.Sleep(31 * time.Minute)
+						f.sweep()
+					}
+					deleted := 0
+					for _, id := range all {
+						deleted += len(f.stepsDone(id))
+					}
+					open := f.holds(store.HoldOpen)
+					switch {
+					case held && (deleted != 0 || len(open) != 1 || open[0].Count != 3):
+						t.Errorf("moment %d (%s): %d are deleted and the holds %+v open, want none and one with 3", n, m.Died(), deleted, open)
+					case !held && (deleted != 3 || len(open) != 0):
+						t.Errorf("moment %d (%s): %d are deleted and the holds %+v open, want 3 and none", n, m.Died(), deleted, open)
 					}
 				})
 				if !died {

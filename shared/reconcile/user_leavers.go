@@ -30,6 +30,7 @@ func (b *userBatch) leavers() plan.Leavers {
 }
 
 // dueSteps are the steps that are due for a user, once a read is not older than the last write.
+// A deletion is for the sweep, which announces it to the guard together with the others.
 func (b *userBatch) dueSteps(u *user) []directory.LeaverStep {
 	now := time.Now().UTC()
 	if u.plan.Desired.Managed || !u.plan.HasLeft(u.link) || u.comparableAt(u.link.Standing).After(now) {
@@ -39,7 +40,11 @@ func (b *userBatch) dueSteps(u *user) []directory.LeaverStep {
 	if u.cause.Requested {
 		link.Leaving = plan.AskedAgain(link.Leaving)
 	}
-	return b.leavers().DueFor(link, now)
+	due := b.leavers().DueFor(link, now)
+	if b.Plans || u.cause.Type == LeaverCause || u.attempt.Held || u.link.Hold != "" {
+		return due
+	}
+	return slices.DeleteFunc(due, func(s directory.LeaverStep) bool { return s == directory.DeleteAccount })
 }
 
 // leave reads the accounts of users for whom steps are due, and of those who are back and get
