@@ -1,13 +1,9 @@
 package users_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -15,6 +11,7 @@ import (
 
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
+	"entrasync/shared/local/localtest"
 	"entrasync/shared/plan"
 )
 
@@ -23,42 +20,14 @@ import (
 // end everything is done to those who left, and who is connected has an open account with
 // what was taken.
 func TestNoHistoryDeletesWhoIsConnected(t *testing.T) {
-	for range histories(t) { // one in a bubble: the library ends a test that has taken a day
-		synctest.Test(t, func(t *testing.T) {
-			rapid.Check(timeless{t}, func(rt *rapid.T) {
-				folder, err := os.MkdirTemp("", "entrasync-leavers-")
-				if err != nil {
-					rt.Fatal(err)
-				}
-				var cleanups []func()
-				defer func() {
-					for _, each := range slices.Backward(cleanups) {
-						each()
-					}
-					if err := os.RemoveAll(folder); err != nil {
-						rt.Error(err)
-					}
-				}()
-				h := &leaverHistory{fixture: newFixtureIn(rt, folder, func(c func()) { cleanups = append(cleanups, c) }), rt: rt,
-					left: map[directory.UserID]time.Time{}, suspended: map[directory.UserID]bool{}, account: map[directory.UserID]directory.EntraID{},
-					touched: map[directory.UserID]bool{}, opened: map[directory.UserID]time.Time{}, checked: map[string]bool{}}
-				h.play()
-			})
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			h := &leaverHistory{fixture: newFixtureIn(t, localtest.Folder(t), t.Cleanup), rt: t,
+				left: map[directory.UserID]time.Time{}, suspended: map[directory.UserID]bool{}, account: map[directory.UserID]directory.EntraID{},
+				touched: map[directory.UserID]bool{}, opened: map[directory.UserID]time.Time{}, checked: map[string]bool{}}
+			h.play()
 		})
-		if t.Failed() {
-			return
-		}
-	}
-}
-
-// histories is how many histories are played: a third of the checks of property tests.
-func histories(t *testing.T) int {
-	const part = 3
-	n, err := strconv.Atoi(flag.Lookup("rapid.checks").Value.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return max(n/part, 1)
+	})
 }
 
 // leaverHistory is one random history.
