@@ -398,6 +398,10 @@ func TestMissingPermissionsAreNamed(t *testing.T) {
 		"groups that are not wanted": {`{"manageGroups":false}`, least, nil, nil, []string{"User-PasswordProfile.ReadWrite.All", "User Administrator"}},
 		"managers": {`{"manageGroups":false,"attributes":{"user_manager":true}}`, least, nil, []string{"User.ReadWrite.All"},
 			[]string{"User-PasswordProfile.ReadWrite.All", "User Administrator"}},
+		"steps for leavers": {`{"manageGroups":false,"leavers":{"removeLicenses":7,"hideFromAddressLists":7,"deleteAccount":90}}`, least, nil,
+			[]string{"LicenseAssignment.ReadWrite.All", "User.DeleteRestore.All"}, []string{"User-PasswordProfile.ReadWrite.All", "User Administrator"}},
+		"steps for leavers with one permission": {`{"manageGroups":false,"leavers":{"removeLicenses":7,"clearManager":7,"deleteAccount":90}}`, []string{"User.ReadWrite.All", "Organization.Read.All"}, nil,
+			nil, []string{"User-PasswordProfile.ReadWrite.All", "User Administrator"}},
 		"everything at once": {`{"attributes":{"user_manager":true},"restoreDeleted":true}`, []string{"Directory.ReadWrite.All", "User.ReadWrite.All"}, nil, nil,
 			[]string{"User-PasswordProfile.ReadWrite.All", "User Administrator"}},
 	} {

@@ -356,7 +356,8 @@ func (a API) patched(ctx context.Context, in *directoryChange, began time.Time) 
 	if in.Body.Name != nil {
 		dir.Name = *in.Body.Name
 	}
-	if dir.Settings, err = mergeSettings(dir.Settings, in.Body.Settings); err != nil {
+	settings, err := mergeSettings(dir.Settings, in.Body.Settings)
+	if err != nil {
 		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}
 	if in.Body.Tenant != nil {
@@ -364,6 +365,7 @@ func (a API) patched(ctx context.Context, in *directoryChange, began time.Time) 
 			return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 		}
 	}
+	dir = dir.WithSettings(settings, began.UTC())
 	if err := a.mustHaveExcluded(ctx, dir.Organization, before.Settings.Exclude.Group, dir.Settings.Exclude.Group); err != nil {
 		return before, dir, rollout, api.Refuse(err, "body."+fault.Of(err).Subject, nil)
 	}

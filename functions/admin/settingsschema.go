@@ -64,6 +64,7 @@ func settingsSchema(patch bool) *huma.Schema {
 		"connectionSource": describe.connectionSource(),
 		"exclude":          describe.exclude(),
 		"guard":            describe.guard(),
+		"leavers":          describe.leavers(),
 	})
 	for name, does := range switches {
 		settings.Properties[name] = describe.boolean(does)
@@ -186,6 +187,29 @@ func (s schemas) guard() *huma.Schema {
 		"minimum":    number(directory.MostGuarded, "How many people always may, whatever the other limits say, so that one leaver does not stop a small directory"),
 		"window":     {Type: huma.TypeString, Nullable: s.patch, Description: "How far back people are counted: a duration from 1m to 24h, such as 1h or 90m"},
 	})
+}
+
+// leaverSteps are the steps of the setting leavers, and what they do.
+var leaverSteps = map[directory.LeaverStep]string{
+	directory.RemoveFromGroups: "Take the account out of the security groups that we manage and in which it still is, also of those that are not connected any more",
+	directory.RemoveLicenses: "Take the licenses away that the account has by itself. Those that it has as a member of a group are only reported. " +
+		"Microsoft keeps a mailbox without a license for 30 days and then deletes it: who comes back later has a new one",
+	directory.HideFromAddressLists: "Hide the account from the address lists of Exchange, by the property `showInAddressList` of Microsoft Graph. Microsoft advises against that property and for the Microsoft 365 admin center, " +
+		"because Graph may show another value than Exchange has: look there whether the account is hidden",
+	directory.ClearManager:  "Take the manager off the account",
+	directory.DeleteAccount: "Delete the account; for 30 days it can be restored, and it is if its user comes back, with its mailbox and its groups. Until then it keeps its licenses, unless they were taken away before. Deletions count as removals for the guard. Nobody is deleted within an hour after this setting was changed",
+}
+
+// leavers is the setting leavers.
+func (s schemas) leavers() *huma.Schema {
+	steps := map[string]*huma.Schema{}
+	for _, step := range directory.LeaverSteps() {
+		least, most := float64(step.Least()), float64(directory.LongestLeave)
+		steps[string(step)] = &huma.Schema{Type: huma.TypeInteger, Nullable: true, Minimum: &least, Maximum: &most,
+			Description: leaverSteps[step] + ". So many days after the block; null: never"}
+	}
+	return s.object("What follows when an account was blocked because its user left: was disconnected, deleted or taken out of the last connected group. Nothing follows a suspension, a lockout or an expired password. "+
+		"Whoever comes back gets back what was taken away, unless somebody changed it by hand since", steps)
 }
 
 // anyOf are names as the values of an enumeration.

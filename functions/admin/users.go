@@ -10,6 +10,7 @@ import (
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/reconcile"
 )
 
@@ -32,18 +33,20 @@ type linkView struct {
 	Applied     map[string]any         `json:"applied,omitempty" doc:"What was last written to the account, or found right there"`
 	Drift       []driftView            `json:"drift,omitempty" doc:"What somebody else changed in Entra, and what is not written again (yet)"`
 	Password    *directory.Obstacle    `json:"passwordDiffers,omitempty" doc:"Why the account has not got the password that the gateway set in JumpCloud; missing when it has, or when none was set"`
+	Leaving     *leavingView           `json:"leaving,omitempty" doc:"What the setting leavers does with the account since its user left, with dates; missing when the user has not left, or is back"`
 	LastEventAt *time.Time             `json:"lastEventAt,omitempty"`
 	LastWriteAt *time.Time             `json:"lastWriteAt,omitempty"`
 	NextTryAt   *time.Time             `json:"nextTryAt,omitempty"`
 }
 
 // viewOf shows a link.
-func viewOf(link directory.Link, paths []directory.Path) linkView {
+func viewOf(dir directory.Directory, link directory.Link, paths []directory.Path) linkView {
 	view := linkView{
 		User: link.User, EntraID: link.EntraID, UPN: link.UPN, Status: link.Status, State: link.State,
 		Reason: link.Reason, Message: link.Message, Hold: link.Hold, Problems: link.Problems, Origin: link.Origin, ConnectedBy: append([]directory.Path{}, paths...), Password: link.PasswordDiffers,
 		LastEventAt: known(link.LastEventAt), LastWriteAt: known(link.LastWriteAt), NextTryAt: known(link.NextTryAt), Drift: viewOfDrift(link.Drift),
 		Former: viewOfFormer(link.Former), Confirmed: viewOfConfirmed(link.Confirmed),
+		Leaving: viewOfLeaving(link, plan.LeaversOf(dir)),
 	}
 	for name, value := range link.Applied {
 		if view.Applied == nil {
@@ -128,7 +131,7 @@ func (a API) listUsers(ctx context.Context, in *listQuery) (*api.Answer[api.Page
 	for _, id := range ids {
 		user := records[id]
 		if link, found := user.Known.Link(dir.ID); found && link.Stands(status, reason) {
-			view := viewOf(link, user.Known.Paths(dir.ID))
+			view := viewOf(dir, link, user.Known.Paths(dir.ID))
 			view.Unreadable = withoutConnection(user.DamagedConnection)
 			views = append(views, view)
 		}
@@ -155,5 +158,5 @@ func (a API) linkOf(ctx context.Context, dir directory.Directory, id directory.U
 	if !found {
 		return linkView{}, fault.New(fault.NotFound, "admin.user", "the user "+string(id)+" was never connected to this directory")
 	}
-	return viewOf(link, user.Paths(dir.ID)), nil
+	return viewOf(dir, link, user.Paths(dir.ID)), nil
 }

@@ -284,6 +284,9 @@ type Link struct {
 	// ImportMissing is when Entra first did not show the account from which the user was
 	// imported; zero unless that is in doubt.
 	ImportMissing time.Time `json:"importMissing,omitzero"`
+	// Leaving is what was done with the account since its user left; nil if the user has not
+	// left, or is back and has everything back.
+	Leaving *Leaving `json:"leaving,omitempty"`
 }
 
 // NewLink is the link of a user for whom nothing was done yet.
@@ -326,6 +329,9 @@ func (l Link) Forgotten() Link {
 	l.EntraID, l.UPN, l.Origin, l.State, l.Found, l.Applied = "", "", "", Absent, "", nil
 	l.SessionsToEnd, l.Unconfirmed, l.PasswordDiffers, l.Freed, l.TakingOver, l.Aside, l.NameFreed = false, nil, nil, false, false, nil, false
 	l.Imported, l.ImportMissing, l.WroteManager = false, time.Time{}, false
+	if l.Leaving != nil && l.Leaving.Account == "" { // it is about that account; one that we deleted can come back
+		l.Leaving = nil
+	}
 	return l
 }
 
@@ -334,7 +340,7 @@ func (l Link) Forgotten() Link {
 // that it had, and then it is to be disabled as it would have been.
 func (l Link) Lost() Link {
 	lost := l.Forgotten()
-	lost.EntraID, lost.UPN, lost.Origin, lost.Freed = l.EntraID, l.UPN, l.Origin, true
+	lost.EntraID, lost.UPN, lost.Origin, lost.Freed, lost.Leaving = l.EntraID, l.UPN, l.Origin, true, l.Leaving
 	lost.Applied = Attributes{AccountEnabled: Bool(false)}
 	return lost
 }

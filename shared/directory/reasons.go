@@ -30,6 +30,7 @@ const (
 const (
 	ConnectedElsewhere Reason = "connected_elsewhere"
 	PasswordChanged    Reason = "password_changed"
+	LeaverReason       Reason = "leaver"
 	ManagerAbsent      Reason = "manager_absent"
 )
 
@@ -166,6 +167,7 @@ var reasons = []Explained{
 
 	{ConnectedElsewhere, "the user is not connected to this directory any more; another directory on the same tenant keeps the account", "nothing", OfLink},
 	{PasswordChanged, "JumpCloud has a new password, and the sessions are ended", "nothing", OfAction},
+	{LeaverReason, "the user left and the account has been blocked for as many days as the directory's setting `leavers` says", "nothing; whoever comes back in time gets back what was taken away", OfAction},
 	{ManagerAbsent, "the manager has no account in this directory yet", "connect the manager; the attribute is written as soon as there is an account", OfLink},
 
 	{EmailMissing, "the user has no e-mail address of the kind that becomes the sign-in name", "give the user one in JumpCloud, or change `mappedEmail`", OfLink},

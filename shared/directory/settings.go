@@ -63,7 +63,10 @@ type Directory struct {
 	Granted *Granted `json:"granted,omitempty" hidden:"true"`
 	// Restoration says that the directory was put back, or is; nil if it was made here.
 	Restoration *Restoration `json:"restoration,omitempty" doc:"How far POST /v1/directories/import is, which put the directory back; missing if it was made here"`
-	Version     int64        `json:"-"`
+	// DeletesFrom is from when on accounts of leavers are deleted; zero: at any time. It is
+	// later than the last change of the setting.
+	DeletesFrom time.Time `json:"deletesFrom,omitzero" hidden:"true"`
+	Version     int64     `json:"-"`
 }
 
 // Restoration is how a directory is put back from its export.
@@ -167,6 +170,9 @@ type Settings struct {
 	Exclude Exclude `json:"exclude"`
 	// AllowSharedDomains allows another directory on the same tenant.
 	AllowSharedDomains bool `json:"allowSharedDomains"`
+	// Leavers are the steps that follow the block of an account whose user left. Settings that
+	// are older than this field have none.
+	Leavers Leavers `json:"leavers"`
 }
 
 // SourceType is the type of a connection source.
@@ -229,6 +235,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := s.Guard.check(); err != nil {
+		return err
+	}
+	if err := s.Leavers.check(); err != nil {
 		return err
 	}
 	if err := s.Exclude.check(); err != nil {

@@ -164,7 +164,7 @@ func (d Directory) Shown() Directory {
 	for _, s := range d.PartlySuspended {
 		all = append(all, hide(s))
 	}
-	d.PartlySuspended, d.Granted = all, nil
+	d.PartlySuspended, d.Granted, d.DeletesFrom = all, nil, time.Time{}
 	if d.Suspended != nil {
 		s := hide(*d.Suspended)
 		d.Suspended, d.Reason, d.Message = &s, s.Reason, s.Message

@@ -34,7 +34,6 @@ type purpose struct {
 
 // What only some settings need.
 var (
-	restoreUsers = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers}}
 	manageGroups = need{"Group.ReadWrite.All", []string{"Group.ReadWrite.All", writeAll}}
 )
 
@@ -57,12 +56,33 @@ func purposes(s directory.Settings) []purpose {
 		all = append(all, purpose{need: writeManagers, of: "to set managers"})
 	}
 	if s.RestoreDeleted {
-		all = append(all, purpose{need: restoreUsers, of: "to restore deleted accounts"})
+		all = append(all, purpose{need: deleteUsers, of: "to restore deleted accounts"})
 	}
+	all = append(all, purposesOfLeavers(s.Leavers)...)
 	if s.ManageGroups {
 		all = append(all, purpose{need: manageGroups, of: "to manage groups and their members"})
 	}
 	return append(all, purpose{need: writePasswords, of: "to set passwords by the gateway", optional: true})
+}
+
+// purposesOfLeavers are what the steps for leavers, and their undoing, need permissions for.
+// Members of groups need none of their own: groups that are managed have one.
+func purposesOfLeavers(l directory.Leavers) (all []purpose) {
+	for _, p := range []struct {
+		step directory.LeaverStep
+		purpose
+	}{
+		{directory.RemoveLicenses, purpose{need: assignLicenses, of: "to take licenses off the accounts of leavers, and to give them back"}},
+		{directory.HideFromAddressLists, purpose{need: updateUsers, of: "to hide leavers from the address lists"}},
+		{directory.ClearManager, purpose{need: writeManagers, of: "to take the managers off the accounts of leavers"}},
+		{directory.DeleteAccount, purpose{need: deleteUsers, of: "to delete the accounts of leavers"}},
+		{directory.DeleteAccount, purpose{need: deleteUsers, of: "to restore the accounts of leavers who come back"}},
+	} {
+		if l.Days(p.step) != nil {
+			all = append(all, p.purpose)
+		}
+	}
+	return all
 }
 
 // Needed are the least privileged permissions for the settings of a directory. Where one

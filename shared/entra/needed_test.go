@@ -24,6 +24,14 @@ func TestNeededPermissions(t *testing.T) {
 		"a rule that is off":            {func(s *directory.Settings) { s.Attributes["user_mobile_phone"] = false }, base},
 		"a rule without its permission": {func(s *directory.Settings) { s.Attributes["user_job_title"] = true }, base},
 		"restored accounts":             {func(s *directory.Settings) { s.RestoreDeleted = true }, append([]string{"User.DeleteRestore.All"}, base...)},
+		"leavers out of groups":         {leave(func(l *directory.Leavers, days *int) { l.RemoveFromGroups = days }), base},
+		"leavers without licenses":      {leave(func(l *directory.Leavers, days *int) { l.RemoveLicenses = days }), append([]string{"LicenseAssignment.ReadWrite.All"}, base...)},
+		"leavers hidden":                {leave(func(l *directory.Leavers, days *int) { l.HideFromAddressLists = days }), base},
+		"leavers deleted":               {leave(func(l *directory.Leavers, days *int) { l.DeleteAccount = days }), append([]string{"User.DeleteRestore.All"}, base...)},
+		"leavers without a manager":     {leave(func(l *directory.Leavers, days *int) { l.ClearManager = days }), []string{"Organization.Read.All", "User.ReadWrite.All"}},
+		"every step for leavers": {leave(func(l *directory.Leavers, days *int) {
+			*l = directory.Leavers{RemoveFromGroups: days, RemoveLicenses: days, HideFromAddressLists: days, ClearManager: days, DeleteAccount: days}
+		}), []string{"Organization.Read.All", "User.ReadWrite.All"}},
 		"managers, phones, restored": {func(s *directory.Settings) {
 			s.Attributes["user_manager"], s.Attributes["user_mobile_phone"], s.RestoreDeleted = true, true, true
 		}, []string{"Organization.Read.All", "User.ReadWrite.All"}},
@@ -57,6 +65,12 @@ func TestNeededPermissions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// leave is an edit of settings that turns steps for leavers on.
+func leave(set func(*directory.Leavers, *int)) func(*directory.Settings) {
+	days := 0
+	return func(s *directory.Settings) { set(&s.Leavers, &days) }
 }
 
 // The role for passwords is found by its template, and where a token has no roles at all it

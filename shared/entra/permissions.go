@@ -31,7 +31,7 @@ var (
 	writePasswords   = need{"User-PasswordProfile.ReadWrite.All", []string{"User-PasswordProfile.ReadWrite.All"}}
 	writeManagers    = need{writeUsers, []string{writeUsers, writeAll}}
 	assignLicenses   = need{writeUsers, []string{"LicenseAssignment.ReadWrite.All", writeUsers, writeAll}}
-	deleteUsers      = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers}}
+	deleteUsers      = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers}} // and to restore them
 	revokeSessions   = need{"User.RevokeSessions.All", []string{"User.RevokeSessions.All", writeUsers, writeAll}}
 	restoreObjects   = need{writeUsers, []string{"User.DeleteRestore.All", writeUsers, "Group.ReadWrite.All", writeAll}} // the same for users and groups
 	readGroups       = need{"Group.ReadWrite.All", []string{"GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", readAll, writeAll}}

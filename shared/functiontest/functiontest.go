@@ -166,8 +166,9 @@ func (k *Kit) Settings(d directory.Directory, edit func(*directory.Settings)) di
 	k.t.Helper()
 	known, err := k.Store.Directory(context.Background(), d.ID)
 	k.Must(err)
-	edit(&known.Settings)
-	return k.keep(known)
+	settings := known.Settings
+	edit(&settings)
+	return k.keep(known.WithSettings(settings, time.Now().UTC()))
 }
 
 // Exclude stores who is excluded from a directory, as the API does: what is known of the

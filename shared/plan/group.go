@@ -56,6 +56,9 @@ type Group struct {
 	Shown *directory.SecurityGroup
 	// OnlyReport says that what somebody else changed in Entra stays as it is.
 	OnlyReport bool
+	// Leavers are the accounts of members who left, to be taken out of a group that is not
+	// connected any more.
+	Leavers []directory.EntraID
 }
 
 // managed reports whether there is to be a group in Entra.
@@ -185,11 +188,17 @@ func (g Group) match() (usable []directory.SecurityGroup, note string) {
 }
 
 // leave is the decision for a group that is not connected any more: it stays in Entra,
-// unless we created it and the directory's settings say to delete it.
+// unless we created it and the directory's settings say to delete it. Members who left are
+// taken out of it when the settings say so.
 func (g Group) leave() GroupDecision {
 	d := GroupDecision{Link: g.Link}
 	if g.Settings.DeleteGroups && g.Link.Origin == directory.CreatedByUs && g.Link.EntraID != "" && !g.Link.Freed {
 		d.Actions = []Action{{Type: DeleteGroup, EntraID: g.Link.EntraID}}
+	} else if g.Link.EntraID != "" && !g.Link.Freed {
+		d.Actions = removing(slices.DeleteFunc(slices.Clone(g.Leavers), func(id directory.EntraID) bool { return g.Excluded[id] }))
+		for i := range d.Actions {
+			d.Actions[i].Reason = directory.LeaverReason
+		}
 	}
 	return d
 }

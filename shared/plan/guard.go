@@ -78,8 +78,8 @@ func (c Counted) Lately(person string, now time.Time) bool {
 // Next is how many people are counted if some more are.
 func (c Counted) Next(people ...string) int { return len(c.With(time.Time{}, people...)) }
 
-// TakesAccess is the action of a decision that disables an account that is open, or may be; nil
-// if none does. An account that is certainly disabled is not disabled again. Nobody has access
+// TakesAccess is the action of a decision that disables an account that is open, or may be, or
+// that deletes one; nil if none does. An account that is certainly disabled is not disabled again. Nobody has access
 // by one that is created or restored only now.
 func (d Decision) TakesAccess() *Action {
 	for i := range d.Actions {
@@ -88,7 +88,7 @@ func (d Decision) TakesAccess() *Action {
 		switch {
 		case action.Type == Provision || action.Type == Restore:
 			return nil
-		case action.Type == Deprovision, written && enabled.Equal(directory.Bool(false)) && d.Link.State != directory.Disabled:
+		case action.Type == Deprovision, action.Type == DeleteAccount, written && enabled.Equal(directory.Bool(false)) && d.Link.State != directory.Disabled:
 			return action
 		}
 	}
@@ -111,7 +111,9 @@ func Withheld(actions []Action) []Action {
 	if slices.ContainsFunc(actions, func(a Action) bool { return a.Type == TakeOver }) {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(actions), func(a Action) bool { return a.Type == Deprovision || a.Type == EndSessions })
+	return slices.DeleteFunc(slices.Clone(actions), func(a Action) bool {
+		return a.Type == Deprovision || a.Type == EndSessions || a.Type == DeleteAccount
+	})
 }
 
 // TakesOut are the accounts that an action takes out of a group in Entra; members are those

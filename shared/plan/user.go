@@ -25,6 +25,9 @@ type User struct {
 	Deleted *directory.DeletedAccount
 	// MayRestore says that a deleted account is to be restored.
 	MayRestore bool
+	// OwnDeleted is the account that we deleted after the user left and that can be restored;
+	// "" if there is none.
+	OwnDeleted directory.EntraID
 	// Federated says that sign-in is federated, so an account that is taken
 	// over gets an immutable id if it has none.
 	Federated bool
@@ -36,6 +39,9 @@ type User struct {
 	// NewPassword says that the sessions are to end because JumpCloud has a new
 	// password.
 	NewPassword bool
+	// Leaver is what was read for the steps of a user who left, or who is back; nil: no step is
+	// done now, and nothing is given back.
+	Leaver *Leaver
 }
 
 // Names reports whether the sign-in name is still to be written, by creating an
@@ -78,18 +84,23 @@ func (u User) FoundNames() []directory.UPN {
 }
 
 // Origin is the account that must be searched by its id before any by name: the one from
-// which a user without an account was imported. "" if there is none to search, or if an
-// account is being created because that one is gone.
+// which a user without an account was imported, or that we deleted after the user left. "" if
+// there is none to search, or if an account is being created because that one is gone.
 func (u User) Origin() directory.EntraID {
 	if u.Link.EntraID != "" || u.LookedUp || u.Link.Unconfirmed != nil || !u.Desired.Managed || u.Desired.Obstacle != nil {
 		return ""
 	}
+	if u.OwnDeleted != "" {
+		return u.OwnDeleted
+	}
 	return u.ImportedFrom
 }
 
-// FoundOrigin is the user with the account from which the user was imported.
+// FoundOrigin is the user with the account of Origin.
 func (u User) FoundOrigin(account *directory.Account) User {
-	u.LookedUp, u.Account, u.ImportedFrom = true, account, account.ID
+	if u.LookedUp, u.Account = true, account; u.OwnDeleted == "" {
+		u.ImportedFrom = account.ID
+	}
 	if u.made(account) {
 		u.Created = account
 	}
@@ -102,10 +113,12 @@ func (u User) made(account *directory.Account) bool {
 	return account != nil && account.ImmutableID == string(u.ID) && !account.Agent
 }
 
-// LostOrigin is the user after the account from which the user was imported was found to be
-// gone; deleted if it can be restored. An account is searched by name.
+// LostOrigin is the user after the account of Origin was found to be gone; deleted if it can be
+// restored. An account is searched by name.
 func (u User) LostOrigin(deleted *directory.DeletedAccount) User {
-	u.ImportedFrom, u.Deleted = "", deleted
+	if u.Deleted = deleted; u.OwnDeleted == "" {
+		u.ImportedFrom = ""
+	}
 	return u
 }
 
@@ -207,7 +220,15 @@ func (u User) Decide() Decision {
 // allowed last.
 func (u User) maintain(link directory.Link) Decision {
 	parts, moves, obstacle := u.changes(link)
-	return Decision{Link: link, Obstacle: obstacle, Actions: u.inOrder(link, append(updates(parts), moves...))}
+	actions := u.inOrder(link, append(updates(parts), moves...))
+	var more []Action
+	switch {
+	case u.Desired.Managed:
+		more, link.Leaving = u.giveBack(link)
+	case len(actions) == 0:
+		more, link.Leaving = u.leave(link)
+	}
+	return Decision{Link: link, Obstacle: obstacle, Actions: append(actions, more...)}
 }
 
 // changes are the attributes to write, in groups that are written together, and the moves
@@ -367,7 +388,7 @@ func (u User) restore() Decision {
 	switch obstacle := u.Deleted.Untouchable(); {
 	case obstacle != nil:
 		return Decision{Link: u.Link, Obstacle: obstacle}
-	case !u.MayRestore:
+	case !u.MayRestore && u.Deleted.ID != u.OwnDeleted:
 		return Decision{Link: u.Link, Obstacle: u.Deleted.Obstacle()}
 	}
 	origin := directory.TakenOver
@@ -417,6 +438,9 @@ func (u User) ImmutableIDOf(account directory.EntraID) string {
 // Begun is the link while an action is being sent: the values that it changes are not known
 // until the answer comes.
 func (u User) Begun(link directory.Link, action Action) directory.Link {
+	if step, is := action.Step(); is {
+		link = u.stepBegun(link, action, step)
+	}
 	if action.Type == Provision {
 		link.Unconfirmed = &directory.Creation{UPN: u.Desired.UPN, At: action.At}
 		return link
@@ -430,7 +454,13 @@ func (u User) Begun(link directory.Link, action Action) directory.Link {
 // Completed is the link after an action succeeded. id is the account that the
 // action wrote. What was not written to a new account is known to be empty.
 func (u User) Completed(link directory.Link, action Action, id directory.EntraID) directory.Link {
+	if step, is := action.Step(); is {
+		return stepDone(link, action, step)
+	}
 	link.EntraID, link.Unconfirmed = id, nil
+	if action.GivesBack() {
+		return gaveBack(link, action)
+	}
 	switch action.Type {
 	case Provision:
 		link.Origin, link.Applied, link.Arrived = directory.CreatedByUs, directory.Attributes{}, true
@@ -442,9 +472,11 @@ func (u User) Completed(link directory.Link, action Action, id directory.EntraID
 	case EndSessions:
 		link.SessionsToEnd = false
 	case TakeOver, Deprovision:
-		link.TakingOver = false
+		if link.TakingOver = false; action.Type == Deprovision {
+			link.Leaving = anew(link.Leaving, action.CompletedAt)
+		}
 	case Restore:
-		link.Drift = link.Drift.Without(directory.DeletedAt, directory.ObjectID)
+		link.Drift, link.Leaving = link.Drift.Without(directory.DeletedAt, directory.ObjectID), anew(link.Leaving, time.Time{})
 	}
 	for _, change := range action.Changes {
 		link.Drift = link.Drift.Without(change.Attribute)

@@ -49,14 +49,14 @@ func asOf(grave bool, cause plan.Cause) time.Time {
 	return since
 }
 
-// isGrave reports whether an action renames, disables or takes over an account, or takes
+// isGrave reports whether an action renames, disables, deletes or takes over an account, or takes
 // members out of a group.
 func isGrave(a plan.Action) bool {
 	if a.Type == plan.Provision { // there is no account yet
 		return false
 	}
 	removes := slices.ContainsFunc(a.Changes, func(c directory.Change) bool { return c.Attribute == directory.Members && len(c.From) > 0 })
-	return removes || a.Type == plan.TakeOver || a.Type == plan.Restore || a.Type == plan.DeleteGroup || a.Writes(directory.UserPrincipalName) || a.Writes(directory.AccountEnabled)
+	return removes || a.Type == plan.TakeOver || a.Type == plan.Restore || a.Type == plan.DeleteGroup || a.Type == plan.DeleteAccount || a.Writes(directory.UserPrincipalName) || a.Writes(directory.AccountEnabled)
 }
 
 // named remembers which accounts have the sign-in names that directories exclude, and what

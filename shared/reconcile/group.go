@@ -112,6 +112,7 @@ func groupStages() []stage[*groupBatch, *group] {
 		{"expect", (*groupBatch).expect, true},             // sets lagging and recheckAt
 		{"lease", (*groupBatch).lease, false},              // ends those that another worker works on
 		{"recall", (*groupBatch).recall, false},            // sets open and plan.Unsure
+		{"find leavers", (*groupBatch).findLeavers, false}, // sets plan.Leavers of those that are not connected any more
 		{"reclaim", (*groupBatch).reclaim, false},          // sets link: the group whose claim was given up
 		{"spare", (*groupBatch).spare, false},              // sets plan: no deletion of a group that another directory has
 		{"load members", (*groupBatch).loadMembers, false}, // sets plan.Members

@@ -9,7 +9,7 @@ import (
 )
 
 // reclaim claims groups in Entra again whose claims were given up when their groups were
-// released, if the groups are connected again or are now to be deleted. If a group in
+// released, if the groups are connected again, or are now to be deleted, or have members who left. If a group in
 // Entra belongs to another group by now, the link forgets it, and lookUp searches by name.
 //
 // While the claim was given up, another JumpCloud group may have had the group in Entra and
@@ -26,7 +26,7 @@ func (b *groupBatch) reclaim(ctx context.Context, groups []*group) {
 			g.link.Since = g.read.since
 		}
 		deletes := b.dir.Settings.DeleteGroups && g.link.Origin == directory.CreatedByUs
-		if !g.link.Freed || !back && !deletes {
+		if !g.link.Freed || !back && !deletes && len(g.plan.Leavers) == 0 {
 			continue
 		}
 		_, err := b.claim(ctx, g.link.EntraID, b.owner(g))

@@ -181,8 +181,9 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	}
 	g.link.ListedAt = time.Time{}
 	gone := !g.plan.Exists && (g.believed || !b.statedAt(g, directory.Removed, anything).IsZero())
-	deleting := b.dir.Settings.DeleteGroups && g.link.EntraID != "" // the guard asks who is in it
-	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, !gone || deleting)
+	deleting := b.dir.Settings.DeleteGroups && g.link.EntraID != ""                   // the guard asks who is in it
+	leavers := b.dir.Settings.Leavers.RemoveFromGroups != nil && g.link.EntraID != "" // they are still in it
+	return b.Store.ForgetMembers(ctx, b.dir.ID, g.attempt.Group, !gone || deleting || leavers)
 }
 
 // setMemberships changes memberships and sends tasks for the users: a few who leave to the

@@ -21,8 +21,8 @@ import (
 // Sweep finds what was begun and what nobody works on any more, because a process died
 // or a message was lost, and sends the task that does it: for marks of members, pending
 // notices, actions without a result, connections that were made or ended, notifications
-// that were not sent, settings that were not applied, retries of many, and holds that were
-// decided. It reads only the unfinished records of a directory, which are few, and can
+// that were not sent, settings that were not applied, retries of many, holds that were
+// decided, and steps that are due for those who left. It reads only the unfinished records of a directory, which are few, and can
 // run at any time and twice at once.
 type Sweep struct {
 	Store *store.Store
@@ -133,6 +133,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 	var failed []error
 	var rollouts []store.Selection
 	var holds []store.Hold
+	var leavers []store.Unfinished
 	for range sweepPages {
 		if !deadline.Allows(ctx, sweepLimit) {
 			break
@@ -148,7 +149,7 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		if len(page.Items) > 0 {
 			w := sweeping{Sweep: s, directory: id, now: time.Now().UTC(), found: found}
 			failed = append(failed, w.work(ctx, page.Items))
-			rollouts, holds = append(rollouts, w.rollouts...), append(holds, w.holds...)
+			rollouts, holds, leavers = append(rollouts, w.rollouts...), append(holds, w.holds...), append(leavers, w.leavers...)
 		}
 		if place = page.Cursor; place == "" {
 			break
@@ -178,6 +179,10 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 		_, err := HeldTasks{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, hold)
 		failed = append(failed, err)
 	}
+	if len(leavers) > 0 && deadline.Allows(ctx, sweepLimit) {
+		w := sweeping{Sweep: s, directory: id, now: time.Now().UTC(), found: found}
+		failed = append(failed, w.leave(ctx, leavers))
+	}
 	return errors.Join(failed...)
 }
 
@@ -193,10 +198,12 @@ type sweeping struct {
 	done    []store.Unfinished // with which nothing is left to do
 	tasks   []sweptTask
 	ended   []plan.Action
+	cause   *plan.Cause // of the tasks; nil: that the sweep found them
 	watches []store.DomainWatch
 	// rollouts are those whose tasks are to be sent, which are too many for a page.
 	rollouts []store.Selection
-	holds    []store.Hold // likewise
+	holds    []store.Hold       // likewise
+	leavers  []store.Unfinished // likewise: the guard is asked about all who are to be deleted
 }
 
 // sweptTask is a subject that is to get a task.
@@ -251,6 +258,9 @@ func (w *sweeping) sort(records []store.Unfinished) {
 			continue
 		case store.UnfinishedHold:
 			w.holds = append(w.holds, u.Hold)
+			continue
+		case store.DueLeaver:
+			w.leavers = append(w.leavers, u)
 			continue
 		}
 		if w.about[about] == nil {
@@ -321,6 +331,9 @@ func (w *sweeping) send(ctx context.Context) error {
 	var sent []store.Sent
 	var kinds []store.UnfinishedKind
 	cause := plan.Cause{Type: SweptCause, At: w.now}
+	if w.cause != nil {
+		cause = *w.cause
+	}
 	for _, t := range w.tasks {
 		if t.since.After(t.about.At) {
 			t.about.Times = 0 // this is new

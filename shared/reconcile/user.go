@@ -136,6 +136,7 @@ func userStages() []stage[*userBatch, *user] {
 		{"reclaim", (*userBatch).reclaim, false},                // sets link: the account whose claim was given up
 		{"share", (*userBatch).share, false},                    // sets link: the account of another directory
 		{"compare", (*userBatch).compare, false},                // sets link and plan: what somebody else changed in Entra
+		{"leave", (*userBatch).leave, false},                    // sets link and plan.Leaver: what follows when somebody left
 		{"check others", (*userBatch).checkOthers, false},       // sets plan.SecondAccount: not if somebody else had that account
 		{"check domains", (*userBatch).checkDomains, false},     // sets plan.Tenant and the obstacles of its domains
 		{"keep names", (*userBatch).keepNames, false},           // sets the obstacles of names that are excluded users'

@@ -110,6 +110,7 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		b.fail(ctx, u, err)
 		return
 	}
+	b.date(u)
 	u.endStranded(u.standing(), u.read.stranded)
 	if err := b.awaitDomain(ctx, u); err != nil {
 		b.fail(ctx, u, err)
@@ -122,7 +123,8 @@ func (b *userBatch) stand(ctx context.Context, u *user) {
 		b.fail(ctx, u, err)
 		return
 	}
-	u.link.Freed = u.link.Freed || u.link.Status == directory.Released && u.link.EntraID != "" && !u.keptElsewhere() && len(u.link.OpenActions) == 0
+	released := u.link.Status == directory.Released || u.plan.HasLeft(u.link) // and a step is refused, or waits in a hold
+	u.link.Freed = u.link.Freed || released && u.link.EntraID != "" && !u.keptElsewhere() && len(u.link.OpenActions) == 0
 	if u.read.passwordAt.After(u.link.PasswordAt) {
 		u.link.PasswordAt = u.read.passwordAt
 	}

@@ -124,6 +124,9 @@ func (b *userBatch) judgeMissing(ctx context.Context, users []*user, now time.Ti
 		if found.Unsearched != nil {
 			b.unsearched(ctx, u, found.Unsearched)
 		}
+		if !u.plan.Desired.Managed {
+			u.link.Leaving = plan.WasDeleted(u.link, deletedAt)
+		}
 		b.miss(ctx, u, plan.Gone(u.link.EntraID, deletedAt, now), found.Deleted != nil || found.Unsearched != nil)
 	}
 }

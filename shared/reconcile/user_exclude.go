@@ -101,6 +101,7 @@ func (b *userBatch) parkExcluded(ctx context.Context, u *user, why *directory.Ob
 	u.over, u.failed, u.todo = true, true, nil
 	u.link.Status, u.link.Reason, u.link.Message, u.link.NextTryAt = directory.Parked, why.Reason, why.Message, time.Time{}
 	u.link.Excluded, u.link.Applied, u.link.Problems = true, nil, nil
+	u.link = plan.WithoutDate(u.link)
 	u.link.ExcludedAs = b.namesToKeep(u)
 	if u.read.passwordAt.After(u.link.PasswordAt) {
 		u.link.PasswordAt = u.read.passwordAt

@@ -97,7 +97,7 @@ func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, err
 			for i, u := range users {
 				action := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess()
 				reason := action.Reason
-				if kind == plan.Suspensions && verdicts[i].hold != nil {
+				if kind == plan.Suspensions && verdicts[i].hold != nil && action.Type != plan.DeleteAccount {
 					reason = b.suspendedFor(u)
 				}
 				if u.isOneOfMany(kind) != many || plan.KindOf(reason) != kind {

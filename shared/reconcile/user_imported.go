@@ -78,12 +78,12 @@ func (b *userBatch) judgeOrigins(ctx context.Context, users []*user) {
 		if found.Deleted == nil {
 			if again := u.missOrigin(time.Now().UTC()); again > 0 {
 				b.fail(ctx, u, &fault.Error{Op: "reconcile.look up imported", Kind: fault.Transient, Reason: directory.Unavailable, RetryAfter: again,
-					Message: fmt.Sprintf("Entra does not show the account %s, from which the user was imported: it is looked for again", account)})
+					Message: fmt.Sprintf("Entra does not show the account %s, which is to be the user's: it is looked for again", account)})
 				continue
 			}
 		}
 		u.line(zerolog.Ctx(ctx).Warn()).Str("account", string(account)).Bool("deleted", found.Deleted != nil).
-			Msg("the account from which the user was imported is not in Entra any more: one of the user's name is searched")
+			Msg("the account that was to be the user's is not in Entra any more: one of the user's name is searched")
 		u.plan = u.plan.LostOrigin(found.Deleted)
 	}
 }

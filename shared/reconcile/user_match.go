@@ -170,10 +170,14 @@ func (b *userBatch) claimAgain(ctx context.Context, u *user) error {
 }
 
 // regain claims the account of a released user again for a comparison, which disables it if
-// somebody enabled it by hand. The link keeps what was written: that is compared. An account
+// somebody enabled it by hand, and for the steps of somebody who left. The link keeps what was written: that is compared. An account
 // that somebody else has by now, or had since, is theirs.
 func (b *userBatch) regain(ctx context.Context, u *user) {
-	if !u.link.Freed || u.link.EntraID == "" || u.keptElsewhere() || !u.compares(u.link.Standing, u.attempt.Compare, time.Now().UTC()) {
+	if !u.link.Freed || u.link.EntraID == "" || u.keptElsewhere() {
+		return
+	}
+	compares := u.compares(u.link.Standing, u.attempt.Compare, time.Now().UTC())
+	if !compares && len(b.dueSteps(u)) == 0 {
 		return
 	}
 	link := u.link
@@ -187,7 +191,7 @@ func (b *userBatch) regain(ctx context.Context, u *user) {
 	case fault.Is(err, fault.Changed):
 		b.retry(ctx, u, err)
 	case fault.Is(err, fault.Conflict):
-		u.link.Drift = nil
+		u.link.Drift, u.link.Leaving = nil, plan.Ended(u.link.Leaving)
 		u.plan.Link = u.link
 	default:
 		b.fail(ctx, u, err)

@@ -151,7 +151,8 @@ func (b *userBatch) desire(_ context.Context, users []*user) {
 			ID:         u.attempt.User,
 			Desired:    directory.Desire(u.read.source, u.connected, b.settings(u.known)),
 			Link:       u.link,
-			MayRestore: b.dir.Settings.RestoreDeleted,
+			MayRestore: b.dir.Settings.RestoreDeleted || u.deletedByUs(time.Now()),
+			OwnDeleted: b.ownDeleted(u, time.Now()),
 			Federated:  b.dir.Settings.Federated,
 
 			SecondAccount: len(b.others(u.known)) > 0,

@@ -2,8 +2,10 @@ package reconcile
 
 import (
 	"context"
+	"time"
 
 	"entrasync/shared/directory"
+	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
 
@@ -29,6 +31,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 		if !found {
 			link = directory.NewLink(id, u.attempt.User)
 		}
+		link.Leaving = plan.LeftAgain(link.Leaving, u.known.Since(id), time.Now().UTC())
 		link.WroteManager = link.MayHaveManager() // before anything in Applied is forgotten
 		u.link, u.called, u.match.unannounced = link, string(link.UPN), link.Arrived
 		if link.Unread() { // what the message asked to read is not known

@@ -22,6 +22,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 	if certain(err) {
 		u.link.Applied, u.link.Unconfirmed, u.link.Aside = u.written.before.Applied, u.written.before.Unconfirmed, u.written.before.Aside
 		u.link.NameFreed, u.link.WroteManager = u.written.before.NameFreed, u.written.before.WroteManager
+		u.link.Leaving = u.written.before.Leaving
 	}
 	f := b.classify(ctx, u, action, err)
 	action.Status = plan.Failed
@@ -37,7 +38,7 @@ func (b *userBatch) completeFailed(ctx context.Context, u *user, action plan.Act
 		b.fail(ctx, u, f)
 		return
 	}
-	if b.addRestore(u, action, f) || b.freeIfGone(u, f) || b.handleRefusedMove(u, action, f) {
+	if b.addRestore(u, action, f) || b.freeIfGone(u, f) || b.handleRefusedMove(u, action, f) || u.refuseStep(action, f) {
 		return
 	}
 	if rest, possible := action.SplitChanges(f); possible {

@@ -39,6 +39,9 @@ func (r Review) Differs(id directory.UserID, found *directory.User, now time.Tim
 		return true
 	}
 	u.link = link
+	if r.leaves(b, u, found, now) {
+		return true
+	}
 	if link.Status == directory.Parked && link.Reason == directory.Excluded && b.whyExcluded(u) != nil {
 		return false
 	}

@@ -58,6 +58,13 @@ func (r Recording) writes() ([]Write, error) {
 		}
 		writes = append(writes, Write{Item: item, If: Any})
 	}
+	if r.Group == nil && r.Link.Leaving != nil {
+		next, err := nextStep(r.Link)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, next)
+	}
 	if !r.leavesOpen() {
 		return writes, nil
 	}

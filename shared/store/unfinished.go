@@ -45,6 +45,8 @@ const (
 	AwaitedDomain UnfinishedKind = "domain"
 	// UnfinishedHold has neither a user nor a group.
 	UnfinishedHold UnfinishedKind = "hold"
+	// DueLeaver is the next step for a user who left. It is due at its time and no later.
+	DueLeaver UnfinishedKind = "leaver"
 )
 
 // How long after a record was written it is due: longer than the work on it takes, with a
@@ -98,6 +100,7 @@ const (
 	placePart   = "place"
 	rolloutPart = "rollout"
 	domainPart  = "domain"
+	leaverPart  = "leaver"
 )
 
 // UnfinishedPage is one page of unfinished records. Cursor is "" on the last one.
