@@ -70,3 +70,46 @@ func TestTheLeastPermissionsAreEnough(t *testing.T) {
 		})
 	}
 }
+
+// With the permissions that the steps for leavers need and no others, each is done on its day,
+// and whoever comes back gets back what was taken.
+func TestTheLeastPermissionsForLeavers(t *testing.T) {
+	for name, days := range map[string]map[directory.LeaverStep]int{
+		"licenses":      {directory.RemoveLicenses: 1},
+		"address lists": {directory.HideFromAddressLists: 1},
+		"manager":       {directory.ClearManager: 1},
+		"deletion":      {directory.DeleteAccount: 1},
+		"every step":    {directory.RemoveLicenses: 1, directory.HideFromAddressLists: 1, directory.ClearManager: 1, directory.DeleteAccount: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.leaving(days)
+				var least []string
+				for _, p := range entra.Needed(f.record().Settings) {
+					if !p.Optional {
+						least = append(least, p.Name)
+					}
+				}
+				f.roles(least...)
+				ann, account := f.licensed("ann")
+				f.disconnect(ann)
+				f.run(ann)
+				f.days(2)
+				if got := f.stepsDone(ann); len(got) != len(days) {
+					t.Errorf("with %v the steps %v were done, want %d", least, got, len(days))
+				}
+				f.connect(ann)
+				f.run(ann)
+				f.drain()
+				link, user := f.link(ann), f.account("ann@contoso.example")
+				if link.Status != directory.Synced || len(f.record().PartlySuspended) > 0 || f.record().IsSuspended() {
+					t.Errorf("with %v: %s (%s: %s), suspended %+v; want it synced", least, link.Status, link.Reason, link.Message, f.record().PartlySuspended)
+				}
+				if !user.AccountEnabled || len(f.own(account)) != 2 || user.Manager == "" || user.Hidden() {
+					t.Errorf("with %v the account is %+v, want it as it was", least, user)
+				}
+			})
+		})
+	}
+}
