@@ -100,7 +100,7 @@ func (a API) holds(on huma.API) {
 		return a.decideHold(ctx, in.HoldPath, in.Body.DecisionBody, store.HoldApproved, until)
 	})
 	reject := api.Operation("rejectHold", http.MethodPost, path+"/{holdId}/reject", "Leave the accounts and groups in the hold as they are", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
-	reject.Description = "The same is not asked again of the same person until its cause changes: JumpCloud has another reason, or none any more. Rejecting it again changes nothing."
+	reject.Description = "The same is not asked again of the same person until its cause changes: JumpCloud has another reason, or none any more, and does not count for the guard. Rejecting it again changes nothing."
 	huma.Register(on, reject, func(ctx context.Context, in *struct {
 		HoldPath
 		Body DecisionBody

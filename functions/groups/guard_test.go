@@ -167,6 +167,54 @@ func TestARejectionLeavesMembersInTheGroup(t *testing.T) {
 	})
 }
 
+// Whoever was rejected is no case any more: one more who leaves is judged alone, however many
+// were rejected before.
+func TestARejectionHoldsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(3, 100, 1)
+		group, ids := f.team(true, "ann", "bob", "cat", "dan", "eve", "fay")
+		f.leave(group, ids[:4]...)
+		hold, _ := f.openHold()
+		f.decide(hold, store.HoldRejected)
+		time.Sleep(48 * time.Hour)
+		f.leave(group, ids[4])
+		list, err := f.store.Holds(t.Context(), f.directory.ID, store.HoldOpen, 0, "")
+		f.must(err)
+		if got := f.names(group); slices.Contains(got, "eve") || len(list.Items) > 0 {
+			t.Errorf("%v are in the group and %+v are open, want eve taken out: she is the only one who left", got, list.Items)
+		}
+		if link := f.link(group); link.Reason != directory.HoldRejected {
+			t.Errorf("the link is %+v, want it to say still that the others were rejected", link)
+		}
+	})
+}
+
+// Whoever was only taken out of a group is judged anew when the account would be disabled: each
+// group let a few pass, and together they are too many for the directory.
+func TestWhoLeftAGroupIsJudgedAnewForTheAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Guard = directory.DefaultGuard() })
+		staff, ids := f.team(false, "ann", "bob", "cat", "dan", "eve", "fay")
+		for _, some := range [][]directory.UserID{ids[:3], ids[3:]} {
+			team := f.group("Team of "+string(some[0]), some...)
+			f.run(team)
+			f.finish()
+			f.leave(team, some...)
+			if got := f.names(team); len(got) != 0 {
+				t.Fatalf("%v are in the team, want the three taken out: so few always may be", got)
+			}
+		}
+		f.disconnect(staff)
+		f.run(staff)
+		f.finish()
+		if _, items := f.openHold(); f.disabled(ids...) != 0 || len(items) != 6 {
+			t.Errorf("%d are disabled and %d wait, want all six to wait", f.disabled(ids...), len(items))
+		}
+	})
+}
+
 // A group that is disconnected, or gone in JumpCloud, is announced: the hold begins before
 // anybody loses access, and has everybody whose last path it is.
 func TestADisconnectedGroupIsAnnounced(t *testing.T) {

@@ -60,21 +60,40 @@ func (v verdict) rejected() bool { return v.hold != nil && v.hold.Status == stor
 // guard answers a question. The answers are in the order of its items.
 func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	answers := make([]verdict, 0, len(q.items))
-	everybody := slices.Clone(q.others)
-	for _, item := range q.items {
-		everybody = append(everybody, item.Person())
-	}
-	for some := range slices.Chunk(q.items, store.MaxHeld) {
-		j := judgement{Parts: p, question: q, everybody: everybody}
-		j.items = some
-		err := store.Contended(ctx, func() error { return j.judge(ctx) })
+	parts := p.inParts(q)
+	undecided := make([][]string, len(parts))
+	for i := range parts {
+		if !q.together || len(parts) == 1 || q.dir.Settings.Guard.Off() {
+			break
+		}
+		fresh, err := parts[i].read(ctx)
 		if err != nil {
+			return nil, err
+		}
+		undecided[i] = parts[i].people(fresh)
+	}
+	for i := range parts {
+		j := &parts[i]
+		j.others = slices.Concat(q.others, slices.Concat(undecided[:i]...), slices.Concat(undecided[i+1:]...))
+		if err := store.Contended(ctx, func() error { return j.judge(ctx) }); err != nil {
 			return nil, err
 		}
 		j.report(ctx)
 		answers = append(answers, j.answers...)
 	}
 	return answers, nil
+}
+
+// inParts is the work on a question, in parts that are stored at once. Of the people of another
+// part those are its others of whom nothing is known yet: whoever waits, was rejected or is
+// approved is no case any more.
+func (p Parts) inParts(q question) (parts []judgement) {
+	for some := range slices.Chunk(q.items, store.MaxHeld) {
+		j := judgement{Parts: p, question: q}
+		j.items = some
+		parts = append(parts, j)
+	}
+	return parts
 }
 
 // plannedHold begins the ids of holds that would begin by what is planned: nobody finds them.
@@ -84,7 +103,6 @@ const plannedHold = "planned-"
 type judgement struct {
 	Parts
 	question
-	everybody []string // whom the whole question is about
 
 	now     time.Time
 	known   store.GuardRecords
@@ -94,19 +112,10 @@ type judgement struct {
 }
 
 // judge reads what is known, decides, and stores the decision.
-func (j *judgement) judge(ctx context.Context) (err error) {
-	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
-	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
+func (j *judgement) judge(ctx context.Context) error {
+	fresh, err := j.read(ctx)
+	if err != nil {
 		return err
-	}
-	guard := j.dir.Settings.Guard
-	j.known.Count, j.known.OfGroup = j.known.Count.Within(guard.Span(), j.now), j.known.OfGroup.Within(guard.Span(), j.now)
-	var fresh []int // of whom nothing is known yet
-	for i, item := range j.items {
-		if j.fromBefore(i, item) {
-			continue
-		}
-		fresh = append(fresh, i)
 	}
 	if err := j.decide(ctx, fresh); err != nil {
 		return err
@@ -116,6 +125,31 @@ func (j *judgement) judge(ctx context.Context) (err error) {
 		return nil
 	}
 	return j.Store.KeepGuard(ctx, j.change, j.now)
+}
+
+// read reads what is known, and answers for those of whom something is; fresh are the others.
+func (j *judgement) read(ctx context.Context) (fresh []int, err error) {
+	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
+	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
+		return nil, err
+	}
+	guard := j.dir.Settings.Guard
+	j.known.Count, j.known.OfGroup = j.known.Count.Within(guard.Span(), j.now), j.known.OfGroup.Within(guard.Span(), j.now)
+	for i, item := range j.items {
+		if !j.fromBefore(i, item) {
+			fresh = append(fresh, i)
+		}
+	}
+	return fresh, nil
+}
+
+// people are whom some items are about.
+func (j *judgement) people(some []int) []string {
+	people := make([]string, len(some))
+	for n, i := range some {
+		people[n] = j.items[i].Person()
+	}
+	return people
 }
 
 // fromBefore answers for one of whom something is known already, and reports whether that is
@@ -170,7 +204,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		return nil
 	}
 	if j.together {
-		why, err := j.exceeds(ctx, j.everybody...)
+		why, err := j.exceeds(ctx, append(j.people(fresh), j.others...)...)
 		switch {
 		case err != nil:
 			return err
