@@ -343,6 +343,58 @@ func TestTheDeletionOfAGroupIsHeld(t *testing.T) {
 	})
 }
 
+// An account that somebody added in Entra is taken out, too, by the deletion of a group that we
+// made, and by exact membership: it counts, and the hold says whose it is and why.
+func TestWhoWasAddedInEntraCountsAndHasAName(t *testing.T) {
+	for name, c := range map[string]struct {
+		how    func(f *fixture, group directory.GroupID)
+		reason directory.Reason
+		all    int
+	}{
+		"deletion": {func(f *fixture, group directory.GroupID) {
+			f.disconnect(group)
+		}, directory.GroupDisconnected, 7},
+		"exact membership": {func(f *fixture, group directory.GroupID) {
+			f.settings(func(s *directory.Settings) { s.ExactMembership = true })
+		}, directory.ExtraMember, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(4, 100, 2)
+				f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+				group, _ := f.team(true, "ann", "bob")
+				for _, id := range f.strangers(5) {
+					_, err := f.tenant.AddMember(string(f.link(group).EntraID), id)
+					f.must(err)
+				}
+				time.Sleep(time.Hour)
+				c.how(f, group)
+				f.run(group)
+				f.finish()
+				hold, items := f.openHold()
+				if got := f.names(group); len(got) != 7 || len(items) != c.all {
+					t.Errorf("%v are in the group and %+v wait, want all seven there, and %d to wait", got, items, c.all)
+				}
+				for _, item := range items {
+					if stranger := item.User == ""; item.Name == "" || stranger != strings.HasPrefix(item.Name, "stranger") || item.Reason != c.reason {
+						t.Errorf("%+v waits, want it with its sign-in name, and the reason %s", item, c.reason)
+					}
+				}
+				f.must(reconcile.Enqueue(t.Context(), &f.groups, reconcile.GroupTask{Directory: f.directory.ID, Group: group}))
+				f.finish() // another task, which does not ask for all members
+				if again, _ := f.openHold(); again.ID != hold.ID || again.Count != c.all {
+					t.Errorf("after another task %+v is open, want the hold as it was", again)
+				}
+				f.decide(hold, store.HoldApproved)
+				if link := f.link(group); c.all == 7 && link.EntraID != "" || c.all == 5 && len(f.names(group)) != 2 {
+					t.Errorf("the link is %+v, want that to be done once it is approved", link)
+				}
+			})
+		})
+	}
+}
+
 // Who is disabled and taken out of groups counts once, and the removal of a disabled account
 // does not count.
 func TestALeaverCountsOnce(t *testing.T) {

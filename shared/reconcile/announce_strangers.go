@@ -28,12 +28,17 @@ func (p Parts) AnnounceStrangers(ctx context.Context, dir directory.Directory, c
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	var others []string
+	with := question{dir: dir, kind: plan.Removals, announces: true}
 	for _, l := range leavers {
 		if plan.KindOf(l.Reason) == plan.Removals {
-			others = append(others, store.HeldItem{User: l.User}.Person())
+			with.items = append(with.items, store.HeldItem{User: l.User, Reason: l.Reason})
 		}
 	}
+	undecided, err := undecidedIn(ctx, p.inParts(with))
+	if err != nil {
+		return err
+	}
+	others := slices.Concat(undecided...)
 	_, err = p.guard(ctx, question{dir: dir, kind: plan.Removals, items: items, others: others, together: true, announces: true, byNumber: true})
 	return err
 }
@@ -52,7 +57,7 @@ func (p Parts) strangersOf(ctx context.Context, dir directory.Directory, cause p
 	var items []store.HeldItem
 	for _, s := range strangers {
 		link, _ := records.Groups[s.Group].Link(dir.ID)
-		items = append(items, store.HeldItem{Account: s.Account, Group: s.Group, GroupName: link.Name, Action: plan.RemoveMembers, Cause: cause})
+		items = append(items, store.HeldItem{Account: s.Account, Group: s.Group, GroupName: link.Name, Action: plan.RemoveMembers, Reason: directory.ExtraMember, Cause: cause})
 	}
 	return p.withAccess(ctx, dir, items)
 }

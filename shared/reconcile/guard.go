@@ -44,6 +44,8 @@ type question struct {
 	// in it.
 	group   directory.GroupID
 	members func(context.Context) (int, error)
+	// names finds the names of accounts of which none is known, as far as it can; nil: nobody's.
+	names func(context.Context, []directory.EntraID) map[directory.EntraID]string
 }
 
 // verdict is the answer for one of them.
@@ -62,15 +64,11 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	answers := make([]verdict, 0, len(q.items))
 	parts := p.inParts(q)
 	undecided := make([][]string, len(parts))
-	for i := range parts {
-		if !q.together || len(parts) == 1 || q.dir.Settings.Guard.Off() {
-			break
-		}
-		fresh, err := parts[i].read(ctx)
-		if err != nil {
+	if q.together && len(parts) > 1 {
+		var err error
+		if undecided, err = undecidedIn(ctx, parts); err != nil {
 			return nil, err
 		}
-		undecided[i] = parts[i].people(fresh)
 	}
 	for i := range parts {
 		j := &parts[i]
@@ -84,9 +82,7 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	return answers, nil
 }
 
-// inParts is the work on a question, in parts that are stored at once. Of the people of another
-// part those are its others of whom nothing is known yet: whoever waits, was rejected or is
-// approved is no case any more.
+// inParts is the work on a question, in parts that are stored at once.
 func (p Parts) inParts(q question) (parts []judgement) {
 	for some := range slices.Chunk(q.items, store.MaxHeld) {
 		j := judgement{Parts: p, question: q}
@@ -94,6 +90,20 @@ func (p Parts) inParts(q question) (parts []judgement) {
 		parts = append(parts, j)
 	}
 	return parts
+}
+
+// undecidedIn are the people in each part of a question of whom nothing is known yet: whoever
+// waits, was rejected or is approved is no case any more.
+func undecidedIn(ctx context.Context, parts []judgement) ([][]string, error) {
+	undecided := make([][]string, len(parts))
+	for i := range parts {
+		fresh, err := parts[i].read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		undecided[i] = parts[i].people(fresh)
+	}
+	return undecided, nil
 }
 
 // plannedHold begins the ids of holds that would begin by what is planned: nobody finds them.
@@ -124,6 +134,7 @@ func (j *judgement) judge(ctx context.Context) error {
 	if !j.change.Counts && len(j.change.Items) == 0 {
 		return nil
 	}
+	j.findNames(ctx)
 	return j.Store.KeepGuard(ctx, j.change, j.now)
 }
 
@@ -266,6 +277,26 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 		hold.Passes = max(hold.Passes, 1)
 	}
 	j.change.Hold = hold
+}
+
+// findNames finds the names of those who join a hold and have none, or whose task comes to what
+// was announced: whoever decides is to see who waits.
+func (j *judgement) findNames(ctx context.Context) {
+	var nameless []directory.EntraID
+	for _, item := range j.change.Items {
+		if item.Name == "" && item.Account != "" {
+			nameless = append(nameless, item.Account)
+		}
+	}
+	if len(nameless) == 0 || j.names == nil {
+		return
+	}
+	names := j.names(ctx, nameless)
+	for i := range j.change.Items {
+		if item := &j.change.Items[i]; item.Name == "" {
+			item.Name = names[item.Account]
+		}
+	}
 }
 
 // exceeds says why it would be too much if some more people lost access; "" if it would not.
