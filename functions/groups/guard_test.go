@@ -395,6 +395,38 @@ func TestWhoWasAddedInEntraCountsAndHasAName(t *testing.T) {
 	}
 }
 
+// The first group brings people who are suspended and whose accounts are open in Entra: all are
+// found first, and none is taken over and disabled before somebody approves that.
+func TestSuspendedPeopleOfAFirstGroupAreHeldFromTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Guard = directory.DefaultGuard() })
+		var ids []directory.UserID
+		for _, name := range []string{"ann", "bob", "cat", "dan", "eve"} {
+			id := f.person(name)
+			_, err := f.tenant.AddUser(entratest.User{UserPrincipalName: name + "@contoso.example", DisplayName: name, AccountEnabled: true})
+			f.must(err)
+			f.suspend(id)
+			ids = append(ids, id)
+		}
+		group := f.group("Sales", ids...)
+		f.must(reconcile.Enqueue(t.Context(), &f.groups, reconcile.GroupTask{Directory: f.directory.ID, Group: group, AllMembers: true, Cause: plan.Cause{Type: reconcile.Connected, At: time.Now().UTC()}}))
+		f.finish()
+		time.Sleep(3 * time.Minute)
+		f.finish()
+		hold, items := f.openHold()
+		if n := f.disabled(ids...); n != 0 || len(items) != 5 || !strings.Contains(hold.Message, "5 people would be suspended of 5 linked users") {
+			t.Errorf("%d are disabled and %d wait (%s), want nobody disabled and all five to wait, of five", n, len(items), hold.Message)
+		}
+		f.decide(hold, store.HoldApproved)
+		for _, id := range ids {
+			if link := f.userLink(id); link.State != directory.Disabled || link.Status != directory.Synced || link.Origin != directory.TakenOver {
+				t.Errorf("the link is %+v, want the account taken over and disabled", link)
+			}
+		}
+	})
+}
+
 // Who is disabled and taken out of groups counts once, and the removal of a disabled account
 // does not count.
 func TestALeaverCountsOnce(t *testing.T) {
@@ -511,7 +543,7 @@ func TestTheDeletionOfAGroupCountsEverybodyInIt(t *testing.T) {
 		for _, item := range items {
 			people = append(people, item.Person()+" "+item.Name)
 		}
-		want := []string{"account:" + stranger.ID + " ", string(other) + " cat@contoso.example"}
+		want := []string{"account:" + stranger.ID + " stranger@contoso.example", string(other) + " cat@contoso.example"}
 		if len(items) != 4 || !strings.Contains(hold.Message, "4 people") || !slices.Contains(people, want[0]) || !slices.Contains(people, want[1]) {
 			t.Errorf("%v wait (%s), want ann, bob and %v", people, hold.Message, want)
 		}
