@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -389,6 +390,79 @@ func TestWhoWasAddedInEntraCountsAndHasAName(t *testing.T) {
 				f.decide(hold, store.HoldApproved)
 				if link := f.link(group); c.all == 7 && link.EntraID != "" || c.all == 5 && len(f.names(group)) != 2 {
 					t.Errorf("the link is %+v, want that to be done once it is approved", link)
+				}
+			})
+		})
+	}
+}
+
+// slowReads is a table that takes long to read very many records.
+type slowReads struct {
+	store.Table
+	takes *time.Duration
+}
+
+// BatchGet implements store.Table.
+func (s slowReads) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
+	if len(keys) >= 100 {
+		select {
+		case <-time.After(*s.takes):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.Table.BatchGet(ctx, keys)
+}
+
+// A group with so many members that one attempt cannot read who has another path is announced
+// all the same: no membership ends before all were read, or the hold has begun.
+func TestALongEndIsAnnouncedBeforeAnybodyLosesAccess(t *testing.T) {
+	const people = 400
+	for name, c := range map[string]struct{ most, direct, disabled int }{
+		"too many":             {20, 0, 0},
+		"too many, found late": {350, 20, 0},
+		"few enough":           {20, people - 10, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.Guard.MaxCount = nil })
+				ids := f.crowd(people)
+				group := f.group("Sales", ids...)
+				f.run(group)
+				f.finish()
+				for _, id := range ids[people-c.direct:] {
+					f.must(f.store.Connect(t.Context(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
+				}
+				f.guarded(c.most, 100, 0)
+				var takes time.Duration
+				f.store = store.New(slowReads{f.Table, &takes})
+				f.restart()
+				f.disconnect(group)
+				m := f.message(reconcile.GroupTask{Group: group}, 1)
+				for takes = 9 * time.Second; within(f, m); m = comesAgain(m) {
+					if m.Attributes["ApproximateReceiveCount"] == "20" {
+						t.Fatal("the task is not done after 20 invocations")
+					}
+					time.Sleep(f.postponed[m.ReceiptHandle])
+					for some := range slices.Chunk(f.userTasks.take(), queue.MaxBatch) {
+						f.workUsers(some)
+					}
+				}
+				takes = 0
+				f.finish()
+				if n := f.disabled(ids...); n != c.disabled {
+					t.Errorf("%d are disabled, want %d", n, c.disabled)
+				}
+				members, err := f.store.AllMembers(t.Context(), f.directory.ID, group)
+				f.must(err)
+				if slices.ContainsFunc(members, func(m directory.Member) bool { return m.Wanted }) || f.link(group).Ending != nil {
+					t.Error("somebody still has the path, want the memberships of all ended")
+				}
+				if c.disabled == 0 {
+					if hold, _ := f.openHold(); hold.Count != people-c.direct {
+						t.Errorf("%d wait, want %d", hold.Count, people-c.direct)
+					}
 				}
 			})
 		})

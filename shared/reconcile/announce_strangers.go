@@ -28,17 +28,10 @@ func (p Parts) AnnounceStrangers(ctx context.Context, dir directory.Directory, c
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	with := question{dir: dir, kind: plan.Removals, announces: true}
-	for _, l := range leavers {
-		if plan.KindOf(l.Reason) == plan.Removals {
-			with.items = append(with.items, store.HeldItem{User: l.User, Reason: l.Reason})
-		}
-	}
-	undecided, err := undecidedIn(ctx, p.inParts(with))
+	others, err := p.undecided(ctx, dir, plan.Removals, leavers)
 	if err != nil {
 		return err
 	}
-	others := slices.Concat(undecided...)
 	_, err = p.guard(ctx, question{dir: dir, kind: plan.Removals, items: items, others: others, together: true, announces: true, byNumber: true})
 	return err
 }
