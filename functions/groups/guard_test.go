@@ -61,8 +61,12 @@ func (f *fixture) openHold() (store.Hold, []store.HeldItem) {
 	}
 	items, err := f.store.HeldItems(context.Background(), list.Items[0].ID, 0, "")
 	f.must(err)
-	if len(items.Items) != list.Items[0].Count {
-		f.t.Errorf("%d wait in the hold, and it counts %d", len(items.Items), list.Items[0].Count)
+	var counted store.Hold
+	for _, item := range items.Items {
+		counted.Add(item)
+	}
+	if hold := list.Items[0]; counted.Count != hold.Count || counted.Accounts != hold.Accounts {
+		f.t.Errorf("%d wait in the hold, %d of them accounts, and it counts %d and %d", counted.Count, counted.Accounts, hold.Count, hold.Accounts)
 	}
 	return list.Items[0], items.Items
 }
@@ -513,7 +517,9 @@ func TestALeaverCountsOnce(t *testing.T) {
 			t.Errorf("%d are disabled and %v in the group, want two each", f.disabled(ids...), got)
 		}
 		f.leave(group, ids[2])
-		f.openHold()
+		if hold, _ := f.openHold(); hold.Accounts != 1 || hold.Count != 2 {
+			t.Errorf("the hold is %+v, want one account in it, and its removal from the group", hold)
+		}
 		if got := f.names(group); f.disabled(ids...) != 2 || len(got) != 2 {
 			t.Errorf("%d are disabled and %v in the group, want still two each", f.disabled(ids...), got)
 		}

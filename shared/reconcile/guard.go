@@ -271,8 +271,8 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 		item.Version = j.known.Items[item.About()].Version
 		j.change.Items = append(j.change.Items, item)
 		j.answers[i] = verdict{hold: hold, kept: &item}
+		hold.Add(item)
 	}
-	hold.Count += len(some)
 	if j.announces { // if no task comes to one of them, the sweep sends one
 		hold.Passes = max(hold.Passes, 1)
 	}
@@ -320,10 +320,11 @@ func (j *judgement) exceeds(ctx context.Context, people ...string) (string, erro
 		}
 		return "", nil
 	}
+	next = j.known.Count.Users(people...) + j.expected
 	if next <= guard.Minimum || j.byNumber {
 		return "", nil
 	}
-	linked, err := j.linked(ctx, next)
+	linked, err := j.linked(ctx, next, people)
 	if err != nil || !guard.ExceedsShare(next, linked) {
 		return "", err
 	}
@@ -336,12 +337,20 @@ func (j *judgement) wouldLose(people int) string {
 	if j.kind == plan.Suspensions {
 		what = "would be suspended"
 	}
-	return fmt.Sprintf("%d people %s", people, what)
+	who := fmt.Sprintf("%d people", people)
+	if people == 1 {
+		who = "1 person"
+	}
+	if j.expected > 0 { // more may be found
+		who = "at least " + who
+	}
+	return who + " " + what
 }
 
 // linked counts the linked users of the directory: all, or as many as are enough so that so
-// many people are no more than the share.
-func (j *judgement) linked(ctx context.Context, next int) (int, error) {
+// many people are no more than the share. Those who are asked about are among them, also if
+// their accounts are only about to be linked.
+func (j *judgement) linked(ctx context.Context, next int, people []string) (int, error) {
 	enough := j.dir.Settings.Guard.Enough(next)
 	if count := j.known.Count; enough > 0 && count.Linked >= enough && j.now.Sub(count.LinkedAt) < j.dir.Settings.Guard.Span() {
 		return count.Linked, nil
@@ -349,7 +358,7 @@ func (j *judgement) linked(ctx context.Context, next int) (int, error) {
 	if enough == 0 { // the number is for the message
 		enough = next
 	}
-	linked, err := j.Store.LinkedUsers(ctx, j.dir.ID, j.known.Count.People, enough)
+	linked, err := j.Store.LinkedUsers(ctx, j.dir.ID, j.known.Count.People.With(j.now, people...), enough)
 	j.known.Count.Linked, j.known.Count.LinkedAt = linked, j.now
 	return linked, err
 }
