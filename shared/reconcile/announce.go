@@ -114,7 +114,7 @@ func (b *groupBatch) announceEnd(ctx context.Context, g *group, members []direct
 	if err != nil {
 		return nil, err
 	}
-	held, err := b.announce(ctx, question{dir: b.dir, kind: plan.Removals, items: items, expected: place.Alone})
+	held, err := b.announce(ctx, question{dir: b.dir, kind: plan.Removals, items: items, expected: place.Alone, more: len(read) < len(left)})
 	switch {
 	case err != nil:
 		return nil, err

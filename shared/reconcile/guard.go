@@ -38,6 +38,8 @@ type question struct {
 	// others are likely to lose access by the same cause, and expected is how many more.
 	others   []string
 	expected int
+	// more says that not all who lose access by the cause are known yet.
+	more bool
 	// byNumber says that they are no share of the linked users.
 	byNumber bool
 	// group, if it is not "", is the one out of which they are taken, and members counts who is
@@ -341,7 +343,7 @@ func (j *judgement) wouldLose(people int) string {
 	if people == 1 {
 		who = "1 person"
 	}
-	if j.expected > 0 { // more may be found
+	if j.expected > 0 || j.more {
 		who = "at least " + who
 	}
 	return who + " " + what

@@ -179,7 +179,7 @@ func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.H
 	if err != nil {
 		return nil, err
 	}
-	q.expected = likely.Others
+	q.expected, q.more = likely.Others, likely.Number() > 0
 	for _, id := range likely.Users {
 		q.others = append(q.others, store.HeldItem{User: id}.Person())
 	}

@@ -36,7 +36,7 @@ func (c Counter) Within(window time.Duration, now time.Time) Counter {
 // Has reports whether a person is counted: as one who lost the access of the account, or as
 // one who lost anything.
 func (c Counter) Has(person string, account bool) bool {
-	return c.People.Has(person) && !(account && slices.Contains(c.Members, person))
+	return c.People.Has(person) && (!account || !slices.Contains(c.Members, person))
 }
 
 // With is the counter with a person who loses the access of the account at a time, or is taken
