@@ -24,6 +24,8 @@ type holdView struct {
 	Message   string           `json:"message" doc:"Why it began, with the numbers"`
 	Cause     plan.Cause       `json:"cause" doc:"Of the first action in it"`
 	Count     int              `json:"count" doc:"How many actions wait in it; of one that was decided, how many did"`
+	Accounts  int              `json:"accounts" doc:"How many of them disable an account"`
+	Members   int              `json:"members" doc:"How many of them take somebody out of a group; whoever is to lose both is counted in both"`
 	By        string           `json:"by,omitempty" doc:"Who decided"`
 	Reason    string           `json:"reason,omitempty" doc:"Why, as the one who decided said"`
 	DecidedAt *time.Time       `json:"decidedAt,omitempty"`
@@ -32,7 +34,7 @@ type holdView struct {
 
 // viewOfHold shows a hold.
 func viewOfHold(h store.Hold) holdView {
-	return holdView{ID: h.ID, Kind: h.Kind, Status: h.Status, Since: h.Since, Message: h.Message, Cause: h.Cause, Count: h.Count,
+	return holdView{ID: h.ID, Kind: h.Kind, Status: h.Status, Since: h.Since, Message: h.Message, Cause: h.Cause, Count: h.Count, Accounts: h.Accounts, Members: h.Count - h.Accounts,
 		By: h.By, Reason: h.Note, DecidedAt: known(h.DecidedAt), ExpiresAt: known(h.ExpiresAt)}
 }
 
@@ -100,7 +102,7 @@ func (a API) holds(on huma.API) {
 		return a.decideHold(ctx, in.HoldPath, in.Body.DecisionBody, store.HoldApproved, until)
 	})
 	reject := api.Operation("rejectHold", http.MethodPost, path+"/{holdId}/reject", "Leave the accounts and groups in the hold as they are", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
-	reject.Description = "The same is not asked again of the same person until its cause changes: JumpCloud has another reason, or none any more. Rejecting it again changes nothing."
+	reject.Description = "The same is not asked again of the same person until its cause changes: JumpCloud has another reason, or none any more, and does not count for the guard. Rejecting it again changes nothing."
 	huma.Register(on, reject, func(ctx context.Context, in *struct {
 		HoldPath
 		Body DecisionBody

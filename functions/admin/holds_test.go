@@ -28,10 +28,11 @@ func (f *fixture) guarded(people int) (id, hold string) {
 		change := store.GuardChange{Known: known, Hold: &h, Counts: first}
 		for range min(people, store.MaxHeld) {
 			people--
-			h.Count++
 			user := directory.UserID(fmt.Sprintf("65100000000000000000%04d", people))
-			change.Items = append(change.Items, store.HeldItem{Hold: h.ID, Directory: directory.ID(id), Kind: plan.Removals, User: user,
-				Account: "account", Name: "name of " + string(user), Action: plan.Deprovision, Reason: directory.LeftGroup, Since: now})
+			item := store.HeldItem{Hold: h.ID, Directory: directory.ID(id), Kind: plan.Removals, User: user,
+				Account: "account", Name: "name of " + string(user), Action: plan.Deprovision, Reason: directory.LeftGroup, Since: now}
+			h.Add(item)
+			change.Items = append(change.Items, item)
 		}
 		f.must(f.records.KeepGuard(f.t.Context(), change, now))
 		h.Version++
@@ -51,7 +52,7 @@ func TestHoldsAreShown(t *testing.T) {
 	if status != 200 || len(items) != 1 {
 		t.Fatalf("got %d %v, want the one hold", status, answer)
 	}
-	for field, want := range map[string]any{"id": hold, "kind": "removals", "status": "open", "count": 3.0, "message": "21 people would lose access within 1h, and the guard of this directory lets 20 (maxCount)"} {
+	for field, want := range map[string]any{"id": hold, "kind": "removals", "status": "open", "count": 3.0, "accounts": 3.0, "members": 0.0, "message": "21 people would lose access within 1h, and the guard of this directory lets 20 (maxCount)"} {
 		if got := dig(items[0], field); got != want {
 			t.Errorf("%s is %v, want %v", field, got, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"entrasync/shared/directory"
 	"entrasync/shared/entra/entratest"
 	"entrasync/shared/plan"
+	"entrasync/shared/queue"
 	"entrasync/shared/reconcile"
 	"entrasync/shared/store"
 )
@@ -60,8 +61,12 @@ func (f *fixture) openHold() (store.Hold, []store.HeldItem) {
 	}
 	items, err := f.store.HeldItems(context.Background(), list.Items[0].ID, 0, "")
 	f.must(err)
-	if len(items.Items) != list.Items[0].Count {
-		f.t.Errorf("%d wait in the hold, and it counts %d", len(items.Items), list.Items[0].Count)
+	var counted store.Hold
+	for _, item := range items.Items {
+		counted.Add(item)
+	}
+	if hold := list.Items[0]; counted.Count != hold.Count || counted.Accounts != hold.Accounts {
+		f.t.Errorf("%d wait in the hold, %d of them accounts, and it counts %d and %d", counted.Count, counted.Accounts, hold.Count, hold.Accounts)
 	}
 	return list.Items[0], items.Items
 }
@@ -163,6 +168,54 @@ func TestARejectionLeavesMembersInTheGroup(t *testing.T) {
 		f.leave(group, ids[0])
 		if again, items := f.openHold(); again.ID == hold.ID || len(items) != 1 {
 			t.Errorf("in %s wait %+v, want ann in another hold than %s", again.ID, items, hold.ID)
+		}
+	})
+}
+
+// Whoever was rejected is no case any more: one more who leaves is judged alone, however many
+// were rejected before.
+func TestARejectionHoldsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(3, 100, 1)
+		group, ids := f.team(true, "ann", "bob", "cat", "dan", "eve", "fay")
+		f.leave(group, ids[:4]...)
+		hold, _ := f.openHold()
+		f.decide(hold, store.HoldRejected)
+		time.Sleep(48 * time.Hour)
+		f.leave(group, ids[4])
+		list, err := f.store.Holds(t.Context(), f.directory.ID, store.HoldOpen, 0, "")
+		f.must(err)
+		if got := f.names(group); slices.Contains(got, "eve") || len(list.Items) > 0 {
+			t.Errorf("%v are in the group and %+v are open, want eve taken out: she is the only one who left", got, list.Items)
+		}
+		if link := f.link(group); link.Reason != directory.HoldRejected {
+			t.Errorf("the link is %+v, want it to say still that the others were rejected", link)
+		}
+	})
+}
+
+// Whoever was only taken out of a group is judged anew when the account would be disabled: each
+// group let a few pass, and together they are too many for the directory.
+func TestWhoLeftAGroupIsJudgedAnewForTheAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Guard = directory.DefaultGuard() })
+		staff, ids := f.team(false, "ann", "bob", "cat", "dan", "eve", "fay")
+		for _, some := range [][]directory.UserID{ids[:3], ids[3:]} {
+			team := f.group("Team of "+string(some[0]), some...)
+			f.run(team)
+			f.finish()
+			f.leave(team, some...)
+			if got := f.names(team); len(got) != 0 {
+				t.Fatalf("%v are in the team, want the three taken out: so few always may be", got)
+			}
+		}
+		f.disconnect(staff)
+		f.run(staff)
+		f.finish()
+		if _, items := f.openHold(); f.disabled(ids...) != 0 || len(items) != 6 {
+			t.Errorf("%d are disabled and %d wait, want all six to wait", f.disabled(ids...), len(items))
 		}
 	})
 }
@@ -295,6 +348,163 @@ func TestTheDeletionOfAGroupIsHeld(t *testing.T) {
 	})
 }
 
+// An account that somebody added in Entra is taken out, too, by the deletion of a group that we
+// made, and by exact membership: it counts, and the hold says whose it is and why.
+func TestWhoWasAddedInEntraCountsAndHasAName(t *testing.T) {
+	for name, c := range map[string]struct {
+		how    func(f *fixture, group directory.GroupID)
+		reason directory.Reason
+		all    int
+	}{
+		"deletion": {func(f *fixture, group directory.GroupID) {
+			f.disconnect(group)
+		}, directory.GroupDisconnected, 7},
+		"exact membership": {func(f *fixture, group directory.GroupID) {
+			f.settings(func(s *directory.Settings) { s.ExactMembership = true })
+		}, directory.ExtraMember, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.guarded(4, 100, 2)
+				f.settings(func(s *directory.Settings) { s.DeleteGroups = true })
+				group, _ := f.team(true, "ann", "bob")
+				for _, id := range f.strangers(5) {
+					_, err := f.tenant.AddMember(string(f.link(group).EntraID), id)
+					f.must(err)
+				}
+				time.Sleep(time.Hour)
+				c.how(f, group)
+				f.run(group)
+				f.finish()
+				hold, items := f.openHold()
+				if got := f.names(group); len(got) != 7 || len(items) != c.all {
+					t.Errorf("%v are in the group and %+v wait, want all seven there, and %d to wait", got, items, c.all)
+				}
+				for _, item := range items {
+					if stranger := item.User == ""; item.Name == "" || stranger != strings.HasPrefix(item.Name, "stranger") || item.Reason != c.reason {
+						t.Errorf("%+v waits, want it with its sign-in name, and the reason %s", item, c.reason)
+					}
+				}
+				f.must(reconcile.Enqueue(t.Context(), &f.groups, reconcile.GroupTask{Directory: f.directory.ID, Group: group}))
+				f.finish() // another task, which does not ask for all members
+				if again, _ := f.openHold(); again.ID != hold.ID || again.Count != c.all {
+					t.Errorf("after another task %+v is open, want the hold as it was", again)
+				}
+				f.decide(hold, store.HoldApproved)
+				if link := f.link(group); c.all == 7 && link.EntraID != "" || c.all == 5 && len(f.names(group)) != 2 {
+					t.Errorf("the link is %+v, want that to be done once it is approved", link)
+				}
+			})
+		})
+	}
+}
+
+// slowReads is a table that takes long to read very many records.
+type slowReads struct {
+	store.Table
+	takes *time.Duration
+}
+
+// BatchGet implements store.Table.
+func (s slowReads) BatchGet(ctx context.Context, keys []store.Key) ([]store.Item, error) {
+	if len(keys) >= 100 {
+		select {
+		case <-time.After(*s.takes):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.Table.BatchGet(ctx, keys)
+}
+
+// A group with so many members that one attempt cannot read who has another path is announced
+// all the same: no membership ends before all were read, or the hold has begun.
+func TestALongEndIsAnnouncedBeforeAnybodyLosesAccess(t *testing.T) {
+	const people = 400
+	for name, c := range map[string]struct{ most, direct, disabled int }{
+		"too many":             {20, 0, 0},
+		"too many, found late": {350, 20, 0},
+		"few enough":           {20, people - 10, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.settings(func(s *directory.Settings) { s.Guard.MaxCount = nil })
+				ids := f.crowd(people)
+				group := f.group("Sales", ids...)
+				f.run(group)
+				f.finish()
+				for _, id := range ids[people-c.direct:] {
+					f.must(f.store.Connect(t.Context(), f.directory.ID, id, directory.Direct, time.Now().UTC()))
+				}
+				f.guarded(c.most, 100, 0)
+				var takes time.Duration
+				f.store = store.New(slowReads{f.Table, &takes})
+				f.restart()
+				f.disconnect(group)
+				m := f.message(reconcile.GroupTask{Group: group}, 1)
+				for takes = 9 * time.Second; within(f, m); m = comesAgain(m) {
+					if m.Attributes["ApproximateReceiveCount"] == "20" {
+						t.Fatal("the task is not done after 20 invocations")
+					}
+					time.Sleep(f.postponed[m.ReceiptHandle])
+					for some := range slices.Chunk(f.userTasks.take(), queue.MaxBatch) {
+						f.workUsers(some)
+					}
+				}
+				takes = 0
+				f.finish()
+				if n := f.disabled(ids...); n != c.disabled {
+					t.Errorf("%d are disabled, want %d", n, c.disabled)
+				}
+				members, err := f.store.AllMembers(t.Context(), f.directory.ID, group)
+				f.must(err)
+				if slices.ContainsFunc(members, func(m directory.Member) bool { return m.Wanted }) || f.link(group).Ending != nil {
+					t.Error("somebody still has the path, want the memberships of all ended")
+				}
+				if c.disabled == 0 {
+					if hold, _ := f.openHold(); hold.Count != people-c.direct {
+						t.Errorf("%d wait, want %d", hold.Count, people-c.direct)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The first group brings people who are suspended and whose accounts are open in Entra: all are
+// found first, and none is taken over and disabled before somebody approves that.
+func TestSuspendedPeopleOfAFirstGroupAreHeldFromTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.settings(func(s *directory.Settings) { s.Guard = directory.DefaultGuard() })
+		var ids []directory.UserID
+		for _, name := range []string{"ann", "bob", "cat", "dan", "eve"} {
+			id := f.person(name)
+			_, err := f.tenant.AddUser(entratest.User{UserPrincipalName: name + "@contoso.example", DisplayName: name, AccountEnabled: true})
+			f.must(err)
+			f.suspend(id)
+			ids = append(ids, id)
+		}
+		group := f.group("Sales", ids...)
+		f.must(reconcile.Enqueue(t.Context(), &f.groups, reconcile.GroupTask{Directory: f.directory.ID, Group: group, AllMembers: true, Cause: plan.Cause{Type: reconcile.Connected, At: time.Now().UTC()}}))
+		f.finish()
+		time.Sleep(3 * time.Minute)
+		f.finish()
+		hold, items := f.openHold()
+		if n := f.disabled(ids...); n != 0 || len(items) != 5 || !strings.Contains(hold.Message, "5 people would be suspended of 5 linked users") {
+			t.Errorf("%d are disabled and %d wait (%s), want nobody disabled and all five to wait, of five", n, len(items), hold.Message)
+		}
+		f.decide(hold, store.HoldApproved)
+		for _, id := range ids {
+			if link := f.userLink(id); link.State != directory.Disabled || link.Status != directory.Synced || link.Origin != directory.TakenOver {
+				t.Errorf("the link is %+v, want the account taken over and disabled", link)
+			}
+		}
+	})
+}
+
 // Who is disabled and taken out of groups counts once, and the removal of a disabled account
 // does not count.
 func TestALeaverCountsOnce(t *testing.T) {
@@ -307,7 +517,9 @@ func TestALeaverCountsOnce(t *testing.T) {
 			t.Errorf("%d are disabled and %v in the group, want two each", f.disabled(ids...), got)
 		}
 		f.leave(group, ids[2])
-		f.openHold()
+		if hold, _ := f.openHold(); hold.Accounts != 1 || hold.Count != 2 {
+			t.Errorf("the hold is %+v, want one account in it, and its removal from the group", hold)
+		}
 		if got := f.names(group); f.disabled(ids...) != 2 || len(got) != 2 {
 			t.Errorf("%d are disabled and %v in the group, want still two each", f.disabled(ids...), got)
 		}
@@ -411,7 +623,7 @@ func TestTheDeletionOfAGroupCountsEverybodyInIt(t *testing.T) {
 		for _, item := range items {
 			people = append(people, item.Person()+" "+item.Name)
 		}
-		want := []string{"account:" + stranger.ID + " ", string(other) + " cat@contoso.example"}
+		want := []string{"account:" + stranger.ID + " stranger@contoso.example", string(other) + " cat@contoso.example"}
 		if len(items) != 4 || !strings.Contains(hold.Message, "4 people") || !slices.Contains(people, want[0]) || !slices.Contains(people, want[1]) {
 			t.Errorf("%v wait (%s), want ann, bob and %v", people, hold.Message, want)
 		}

@@ -88,6 +88,42 @@ func TestAResyncAnnouncesWhoIsToLoseAccess(t *testing.T) {
 	}
 }
 
+// Whoever was rejected is no case any more, also if they are very many: a resync disables the
+// one whom it finds later.
+func TestAResyncCountsNobodyWhoWasRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 2*store.MaxHeld + 10
+		f := newFixture(t, guarded(many-1))
+		var names []string
+		for i := range many + 2 {
+			names = append(names, fmt.Sprintf("user%03d", i))
+		}
+		ids := f.hire(names...)
+		for _, id := range ids[:many] {
+			f.Must(f.JumpCloud.SuspendUser(string(id)))
+		}
+		f.resync()
+		open, err := f.Store.OpenHolds(t.Context(), f.directory.ID)
+		f.Must(err)
+		if len(open[f.directory.ID]) != 1 || open[f.directory.ID][0].Count != many {
+			t.Fatalf("%+v are open, want one hold with all %d", open, many)
+		}
+		hold, err := f.Store.DecideHold(t.Context(), f.directory.ID, open[f.directory.ID][0].ID, store.HoldRejected, func(*store.Hold) {})
+		f.Must(err)
+		_, err = reconcile.HeldTasks{Store: f.Store, Users: &f.users, Groups: &f.groups}.Send(t.Context(), hold)
+		f.Must(err)
+		f.pump()
+		f.Must(f.JumpCloud.SuspendUser(string(ids[many])))
+		f.resync()
+		if open, err = f.Store.OpenHolds(t.Context(), f.directory.ID); err != nil || len(open) > 0 || f.account(names[many]).AccountEnabled {
+			t.Errorf("%+v are open (%v), want none, and the account of the last one disabled", open, err)
+		}
+		if !f.account(names[0]).AccountEnabled {
+			t.Error("somebody who was rejected is disabled")
+		}
+	})
+}
+
 // A plan shows whom the guard would hold, and why, as the resync after it does: those who are too
 // many, with those who lost access within the window. It begins no hold itself.
 func TestAPlanShowsWhatTheGuardWouldHold(t *testing.T) {
@@ -150,7 +186,9 @@ func TestAPlanKnowsTheHoldsThatThereAre(t *testing.T) {
 		open, err := f.Store.OpenHolds(t.Context(), f.directory.ID)
 		f.Must(err)
 		hold := open[f.directory.ID][0]
-		f.Must(f.JumpCloud.DeleteUser(string(ids[3])))
+		for _, id := range ids[3:5] {
+			f.Must(f.JumpCloud.DeleteUser(string(id)))
+		}
 		expect := func(when string, planned, held int, hold, reason string) {
 			t.Helper()
 			_, lines := f.plan()
@@ -170,13 +208,13 @@ func TestAPlanKnowsTheHoldsThatThereAre(t *testing.T) {
 				}
 			}
 		}
-		expect("open", 0, 4, hold.ID, string(directory.HeldRemovals))
+		expect("open", 0, 5, hold.ID, string(directory.HeldRemovals))
 		if now, err := f.Store.Hold(t.Context(), f.directory.ID, hold.ID); err != nil || now.Count != 3 {
 			t.Errorf("three waited before the plan, and %d do now: %v", now.Count, err)
 		}
 		_, err = f.Store.DecideHold(t.Context(), f.directory.ID, hold.ID, store.HoldApproved, func(h *store.Hold) { h.ExpiresAt = h.Since.AddDate(0, 0, 1) })
 		f.Must(err)
-		expect("approved", 3, 1, "", string(directory.HeldRemovals)) // the fourth was not in it
+		expect("approved", 3, 2, "", string(directory.HeldRemovals)) // the last two were not in it
 	})
 }
 

@@ -535,6 +535,38 @@ func TestSettingsThatSuspendManyAreHeldFromTheFirst(t *testing.T) {
 	}
 }
 
+// The end of an exclusion has everybody disabled who was suspended, or disconnected, meanwhile:
+// they are found first as well, each kind with its own.
+func TestTheEndOfAnExclusionIsHeldFromTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(4, 100, 0)
+		all := f.people(11)
+		f.settings(func(s *directory.Settings) {
+			s.Exclude.Users = all
+		})
+		f.run(all...)
+		f.suspend(all[:5]...)
+		for _, id := range all[5:10] {
+			f.disconnect(id)
+		}
+		f.run(all...)
+		f.again = nil
+		f.settings(func(s *directory.Settings) { s.Exclude = directory.Exclude{} })
+		for _, id := range all {
+			f.must(reconcile.Enqueue(t.Context(), f, reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: reconcile.SettingsCause, At: time.Now()}}))
+		}
+		f.drainOnce()
+		time.Sleep(3 * time.Minute)
+		f.drainOnce()
+		f.wantDisabled(all)
+		open := f.holds(store.HoldOpen)
+		if len(open) != 2 || open[0].Count != 5 || open[1].Count != 5 || open[0].Kind == open[1].Kind {
+			t.Errorf("%+v are open, want a hold of each kind with all five", open)
+		}
+	})
+}
+
 // What cannot be decided twice is refused.
 func TestAHoldIsDecidedOnce(t *testing.T) {
 	f := newFixture(t)

@@ -80,11 +80,22 @@ type GroupLink struct {
 	// NotifyPending says that memberships were changed, and that the tasks for the users may
 	// not have been sent.
 	NotifyPending bool `json:"telling,omitempty"`
+	// Ending is how far it was found out who loses access by the end of the group; nil if nobody
+	// works on that.
+	Ending *Ending `json:"ending,omitempty"`
 	// Lost are the paths by which the group was connected before it was believed to be
 	// gone: they connect it again if JumpCloud shows it later.
 	Lost []Path `json:"lost,omitempty"`
 	// HeldIn are the ids of all holds in which the removal of members waits, or was rejected.
 	HeldIn []string `json:"heldIn,omitempty"`
+}
+
+// Ending says how far the members of a group that ends were read, before any of them loses
+// access: it may take several attempts.
+type Ending struct {
+	After UserID `json:"after"` // the last member that was read
+	// Alone is how many of those who were read have no other path.
+	Alone int `json:"alone,omitempty"`
 }
 
 // NewGroupLink is the link of a group for which nothing was done yet.

@@ -26,6 +26,10 @@ const (
 	GroupDeleted      Reason = "group_deleted"
 )
 
+// ExtraMember is the reason of an account to be taken out of a group to which somebody else
+// added it.
+const ExtraMember Reason = "extra_member"
+
 // Reasons that disable nobody.
 const (
 	ConnectedElsewhere Reason = "connected_elsewhere"
@@ -192,6 +196,7 @@ var reasons = []Explained{
 	{GroupDeletedInEntra, "the group that entrasync made was deleted in Entra and can still be restored", "restore it, set `restoreDeleted`, or delete it for good", OfLink},
 	{MemberAbsent, "a member has no account in this directory yet", "nothing: the member joins as soon as there is an account", OfLink},
 	{MemberRefused, "Entra does not take the account as a member of the group, or does not let it go", "check the account in Entra, and `POST …/sync` for the group", OfMember},
+	{ExtraMember, "the account is in the group in Entra, and the group in JumpCloud has nobody with it; the directory's `exactMembership` has it taken out", "add its person to the group in JumpCloud, or turn `exactMembership` off, if that is not meant", OfMember},
 	{LicenseRefused, "Entra does not take a license off the account, or does not give it one", "do what the message says, and `POST …/sync` for the user", OfLink},
 	{QuotaExceeded, "a limit of the tenant or of an object in Entra is reached", "delete something for good, or ask Microsoft to raise the limit", OfLink},
 	{ThrottledReason, "Graph or JumpCloud asks to slow down", "nothing: it is tried again", OfLink},

@@ -80,7 +80,7 @@ func (k Known) Facts(d directory.Directory, every Every, credentials []directory
 		f.Partly = append(f.Partly, part.Message)
 	}
 	for _, h := range k.Holds {
-		f.Holds = append(f.Holds, fmt.Sprintf("a hold on %s is open since %s, in which %d wait: %s. Look at GET /v1/directories/{id}/holds/%s/items, and approve or reject it", h.Kind, stamp(h.Since), h.Count, h.Message, h.ID))
+		f.Holds = append(f.Holds, fmt.Sprintf("a hold on %s is open since %s, with %s: %s. Look at GET /v1/directories/{id}/holds/%s/items, and approve or reject it", h.Kind, stamp(h.Since), inHold(h), h.Message, h.ID))
 	}
 	if last := k.LastResync; last != nil {
 		f.Resync.StartedAt, f.Resync.EndedAt = last.StartedAt, last.EndedAt
@@ -94,6 +94,18 @@ func (k Known) Facts(d directory.Directory, every Every, credentials []directory
 		}
 	}
 	return f
+}
+
+// inHold says what waits in a hold.
+func inHold(h store.Hold) string {
+	accounts, members := number(h.Accounts, "account")+" to be disabled", number(h.Count-h.Accounts, "member")+" to be taken out of groups"
+	switch h.Accounts {
+	case h.Count:
+		return accounts
+	case 0:
+		return members
+	}
+	return accounts + " and " + members
 }
 
 // CountNow is how the users and groups of a directory stand. A small directory is counted at

@@ -39,11 +39,7 @@ func (p Parts) AnnounceSome(ctx context.Context, dir directory.Directory, cause 
 	for _, l := range some {
 		letIn[l.User] = l.LetIn
 	}
-	items, later := map[plan.HoldKind][]store.HeldItem{}, map[plan.HoldKind][]string{}
-	for _, l := range others {
-		kind := plan.KindOf(l.Reason)
-		later[kind] = append(later[kind], store.HeldItem{User: l.User}.Person())
-	}
+	items := map[plan.HoldKind][]store.HeldItem{}
 	of := make(map[directory.UserID]directory.Reason, len(some))
 	users := make([]directory.UserID, len(some))
 	for i, l := range some {
@@ -64,40 +60,100 @@ func (p Parts) AnnounceSome(ctx context.Context, dir directory.Directory, cause 
 		if len(items[kind]) == 0 {
 			continue
 		}
-		if _, err := p.guard(ctx, question{dir: dir, kind: kind, items: items[kind], others: later[kind], together: true, announces: true}); err != nil {
+		later, err := p.undecided(ctx, dir, kind, others)
+		if err != nil {
+			return err
+		}
+		if _, err := p.announce(ctx, question{dir: dir, kind: kind, items: items[kind], others: later}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// announceEnd announces the end of the memberships of a group: who has no other path to the
-// directory or to another one on the tenant is about to lose access. If there is no time to
-// find all of them and those who were found are not too many, the guard judges them one by one.
-func (b *groupBatch) announceEnd(ctx context.Context, g *group, members []directory.UserID, why directory.Reason) error {
-	guard, enough := b.dir.Settings.Guard, groupWriteLimit+readLimit
-	if guard.Off() || len(members) <= guard.Minimum {
-		return nil
+// undecided are those of some leavers who are a case of a kind: not who waits, was rejected or
+// is approved.
+func (p Parts) undecided(ctx context.Context, dir directory.Directory, kind plan.HoldKind, leavers []Leaver) ([]string, error) {
+	q := question{dir: dir, kind: kind, announces: true}
+	for _, l := range leavers {
+		if plan.KindOf(l.Reason) == kind {
+			q.items = append(q.items, store.HeldItem{User: l.User, Reason: l.Reason})
+		}
 	}
+	people, err := undecidedIn(ctx, p.inParts(q))
+	return slices.Concat(people...), err
+}
+
+// announce asks the guard about what is about to happen; held says that it waits in a hold.
+func (p Parts) announce(ctx context.Context, q question) (held bool, err error) {
+	if len(q.items) == 0 {
+		return false, nil
+	}
+	q.together, q.announces = true, true
+	verdicts, err := p.guard(ctx, q)
+	return slices.ContainsFunc(verdicts, func(v verdict) bool { return v.hold != nil && !v.rejected() }), err
+}
+
+// announceEnd announces the end of the memberships of a group: who has no other path to the
+// directory or to another one on the tenant is about to lose access. It returns whose
+// memberships may end now: nobody's, until all were read or a hold has begun. What there is no
+// time for is left to the next attempt, so that nobody is judged alone.
+func (b *groupBatch) announceEnd(ctx context.Context, g *group, members []directory.UserID, why directory.Reason) ([]directory.UserID, error) {
+	guard := b.dir.Settings.Guard
+	if guard.Off() || g.link.Ending == nil && len(members) <= guard.Minimum {
+		g.link.Ending = nil
+		return members, nil
+	}
+	place := directory.Ending{}
+	if g.link.Ending != nil {
+		place = *g.link.Ending
+	}
+	left := slices.DeleteFunc(slices.Clone(members), func(id directory.UserID) bool { return id <= place.After })
+	slices.Sort(left)
+	read, items, err := b.findAlone(ctx, g, left, why)
+	if err != nil {
+		return nil, err
+	}
+	held, err := b.announce(ctx, question{dir: b.dir, kind: plan.Removals, items: items, expected: place.Alone, more: len(read) < len(left)})
+	switch {
+	case err != nil:
+		return nil, err
+	case held: // those of earlier attempts join it next
+		g.link.Ending = nil
+		return read, nil
+	case len(read) == len(left):
+		g.link.Ending = nil
+		return members, nil
+	}
+	g.link.Ending = &directory.Ending{After: read[len(read)-1], Alone: place.Alone + len(items)}
+	return nil, nil
+}
+
+// findAlone reads as many members of a group that ends as there is time for. items is what would
+// wait of those who have no other path, and an account to lose.
+func (b *groupBatch) findAlone(ctx context.Context, g *group, members []directory.UserID, why directory.Reason) (read []directory.UserID, items []store.HeldItem, err error) {
+	enough := groupWriteLimit + readLimit
 	if b.Plans { // its attempts are shorter, and write nothing
 		enough = readLimit / 3
 	}
-	var leavers []Leaver
 	for some := range slices.Chunk(members, memberChunk) {
-		if !deadline.Allows(ctx, enough) {
+		if len(read) > 0 && !deadline.Allows(ctx, enough) {
 			break
 		}
 		records, err := b.Store.ReadUsers(ctx, b.dir.ID, some)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		for _, id := range some {
-			if known := records.Users[id]; onlyBy(known, records, g.attempt.Group.Path()) {
-				leavers = append(leavers, Leaver{User: id, Reason: why})
+			known := records.Users[id]
+			link, _ := known.Link(b.dir.ID)
+			if link.State == directory.Enabled && onlyBy(known, records, g.attempt.Group.Path()) {
+				items = append(items, store.HeldItem{User: id, Account: link.EntraID, Name: string(link.UPN), Action: plan.Deprovision, Reason: why, Cause: g.cause})
 			}
 		}
+		read = append(read, some...)
 	}
-	return b.Announce(ctx, b.dir, g.cause, leavers)
+	return read, items, nil
 }
 
 // onlyBy reports whether a user is connected by one path only, in all of the tenant.

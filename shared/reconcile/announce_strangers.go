@@ -28,11 +28,9 @@ func (p Parts) AnnounceStrangers(ctx context.Context, dir directory.Directory, c
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	var others []string
-	for _, l := range leavers {
-		if plan.KindOf(l.Reason) == plan.Removals {
-			others = append(others, store.HeldItem{User: l.User}.Person())
-		}
+	others, err := p.undecided(ctx, dir, plan.Removals, leavers)
+	if err != nil {
+		return err
 	}
 	_, err = p.guard(ctx, question{dir: dir, kind: plan.Removals, items: items, others: others, together: true, announces: true, byNumber: true})
 	return err
@@ -52,7 +50,7 @@ func (p Parts) strangersOf(ctx context.Context, dir directory.Directory, cause p
 	var items []store.HeldItem
 	for _, s := range strangers {
 		link, _ := records.Groups[s.Group].Link(dir.ID)
-		items = append(items, store.HeldItem{Account: s.Account, Group: s.Group, GroupName: link.Name, Action: plan.RemoveMembers, Cause: cause})
+		items = append(items, store.HeldItem{Account: s.Account, Group: s.Group, GroupName: link.Name, Action: plan.RemoveMembers, Reason: directory.ExtraMember, Cause: cause})
 	}
 	return p.withAccess(ctx, dir, items)
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"entrasync/shared/deadline"
 	"entrasync/shared/directory"
 	"entrasync/shared/plan"
 	"entrasync/shared/store"
@@ -40,7 +41,7 @@ func (b *groupBatch) guardGroup(ctx context.Context, g *group) error {
 	}
 	verdicts, err := b.Parts.guard(ctx, question{
 		dir: b.dir, kind: plan.Removals, items: items, together: true, group: g.attempt.Group,
-		members: func(ctx context.Context) (int, error) { return b.presentMembers(ctx, g) },
+		members: func(ctx context.Context) (int, error) { return b.presentMembers(ctx, g) }, names: b.signInNames,
 	})
 	if err != nil {
 		return err
@@ -120,16 +121,15 @@ func (b *groupBatch) memberAccounts(ctx context.Context, g *group) (map[director
 	return of, nil
 }
 
-// whyOut is why an action takes somebody out of the group; "" of an account that entrasync did
-// not make a member.
+// whyOut is why an action takes somebody out of the group.
 func (g *group) whyOut(action plan.Action, user directory.UserID) directory.Reason {
 	switch {
 	case action.Type == plan.DeleteGroup && !g.plan.Exists:
 		return directory.GroupDeleted
 	case action.Type == plan.DeleteGroup:
 		return directory.GroupDisconnected
-	case user == "":
-		return ""
+	case user == "": // entrasync did not make the account a member
+		return directory.ExtraMember
 	default:
 		return directory.LeftGroup
 	}
@@ -139,6 +139,21 @@ func (g *group) whyOut(action plan.Action, user directory.UserID) directory.Reas
 // who is in it.
 func (b *groupBatch) deletesUnderGuard(g *group) bool {
 	return !b.dir.Settings.Guard.Off() && slices.ContainsFunc(g.plan.Decide().Actions, deletes)
+}
+
+// signInNames are the sign-in names that accounts have in Entra, of as many as there is time
+// for: they are for people.
+func (b *groupBatch) signInNames(ctx context.Context, accounts []directory.EntraID) map[directory.EntraID]string {
+	names := map[directory.EntraID]string{}
+	if !deadline.Allows(ctx, groupWriteLimit) {
+		return names
+	}
+	for i, found := range b.entra.Read(ctx, accounts, nil) {
+		if found.Account != nil {
+			names[accounts[i]] = string(found.Account.UPN)
+		}
+	}
+	return names
 }
 
 // presentMembers counts who is in a group in Entra, as far as that is known.

@@ -44,6 +44,9 @@ func (b *groupBatch) sendChanged(ctx context.Context, cause plan.Cause, joined, 
 // the first time and on request. A group that is not connected any more has no members.
 func (b *groupBatch) readMembership(ctx context.Context, g *group) {
 	var err error
+	if g.plan.Connected && g.plan.Exists {
+		g.link.Ending = nil
+	}
 	switch {
 	case !g.plan.Connected || !g.plan.Exists:
 		err = b.endMemberships(ctx, g)
@@ -166,18 +169,27 @@ func (b *groupBatch) endMemberships(ctx context.Context, g *group) error {
 	if err != nil {
 		return err
 	}
-	var changes []store.Membership
 	var leaving []directory.UserID
 	for _, m := range known {
 		if m.Wanted {
-			changes, leaving = append(changes, store.Membership{User: m.User, Why: why}), append(leaving, m.User)
+			leaving = append(leaving, m.User)
 		}
 	}
-	if err := b.announceEnd(ctx, g, leaving, why); err != nil {
+	now, err := b.announceEnd(ctx, g, leaving, why)
+	if err != nil {
 		return err
 	}
+	changes := make([]store.Membership, len(now))
+	for i, id := range now {
+		changes[i] = store.Membership{User: id, Why: why}
+	}
+	g.cause = g.cause.For(len(leaving)) // also if not all end now
 	if err := b.setMemberships(ctx, g, changes); err != nil || g.over {
 		return err
+	}
+	if len(now) < len(leaving) {
+		b.comeAgain(g, firstWait, nil)
+		return nil
 	}
 	g.link.ListedAt = time.Time{}
 	gone := !g.plan.Exists && (g.believed || !b.statedAt(g, directory.Removed, anything).IsZero())

@@ -38,12 +38,16 @@ type question struct {
 	// others are likely to lose access by the same cause, and expected is how many more.
 	others   []string
 	expected int
+	// more says that not all who lose access by the cause are known yet.
+	more bool
 	// byNumber says that they are no share of the linked users.
 	byNumber bool
 	// group, if it is not "", is the one out of which they are taken, and members counts who is
 	// in it.
 	group   directory.GroupID
 	members func(context.Context) (int, error)
+	// names finds the names of accounts of which none is known, as far as it can; nil: nobody's.
+	names func(context.Context, []directory.EntraID) map[directory.EntraID]string
 }
 
 // verdict is the answer for one of them.
@@ -60,21 +64,48 @@ func (v verdict) rejected() bool { return v.hold != nil && v.hold.Status == stor
 // guard answers a question. The answers are in the order of its items.
 func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	answers := make([]verdict, 0, len(q.items))
-	everybody := slices.Clone(q.others)
-	for _, item := range q.items {
-		everybody = append(everybody, item.Person())
+	parts := p.inParts(q)
+	undecided := make([][]string, len(parts))
+	if q.together && len(parts) > 1 {
+		var err error
+		if undecided, err = undecidedIn(ctx, parts); err != nil {
+			return nil, err
+		}
 	}
-	for some := range slices.Chunk(q.items, store.MaxHeld) {
-		j := judgement{Parts: p, question: q, everybody: everybody}
-		j.items = some
-		err := store.Contended(ctx, func() error { return j.judge(ctx) })
-		if err != nil {
+	for i := range parts {
+		j := &parts[i]
+		j.others = slices.Concat(q.others, slices.Concat(undecided[:i]...), slices.Concat(undecided[i+1:]...))
+		if err := store.Contended(ctx, func() error { return j.judge(ctx) }); err != nil {
 			return nil, err
 		}
 		j.report(ctx)
 		answers = append(answers, j.answers...)
 	}
 	return answers, nil
+}
+
+// inParts is the work on a question, in parts that are stored at once.
+func (p Parts) inParts(q question) (parts []judgement) {
+	for some := range slices.Chunk(q.items, store.MaxHeld) {
+		j := judgement{Parts: p, question: q}
+		j.items = some
+		parts = append(parts, j)
+	}
+	return parts
+}
+
+// undecidedIn are the people in each part of a question of whom nothing is known yet: whoever
+// waits, was rejected or is approved is no case any more.
+func undecidedIn(ctx context.Context, parts []judgement) ([][]string, error) {
+	undecided := make([][]string, len(parts))
+	for i := range parts {
+		fresh, err := parts[i].read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		undecided[i] = parts[i].people(fresh)
+	}
+	return undecided, nil
 }
 
 // plannedHold begins the ids of holds that would begin by what is planned: nobody finds them.
@@ -84,7 +115,6 @@ const plannedHold = "planned-"
 type judgement struct {
 	Parts
 	question
-	everybody []string // whom the whole question is about
 
 	now     time.Time
 	known   store.GuardRecords
@@ -94,19 +124,10 @@ type judgement struct {
 }
 
 // judge reads what is known, decides, and stores the decision.
-func (j *judgement) judge(ctx context.Context) (err error) {
-	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
-	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
+func (j *judgement) judge(ctx context.Context) error {
+	fresh, err := j.read(ctx)
+	if err != nil {
 		return err
-	}
-	guard := j.dir.Settings.Guard
-	j.known.Count, j.known.OfGroup = j.known.Count.Within(guard.Span(), j.now), j.known.OfGroup.Within(guard.Span(), j.now)
-	var fresh []int // of whom nothing is known yet
-	for i, item := range j.items {
-		if j.fromBefore(i, item) {
-			continue
-		}
-		fresh = append(fresh, i)
 	}
 	if err := j.decide(ctx, fresh); err != nil {
 		return err
@@ -115,7 +136,33 @@ func (j *judgement) judge(ctx context.Context) (err error) {
 	if !j.change.Counts && len(j.change.Items) == 0 {
 		return nil
 	}
+	j.findNames(ctx)
 	return j.Store.KeepGuard(ctx, j.change, j.now)
+}
+
+// read reads what is known, and answers for those of whom something is; fresh are the others.
+func (j *judgement) read(ctx context.Context) (fresh []int, err error) {
+	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
+	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
+		return nil, err
+	}
+	guard := j.dir.Settings.Guard
+	j.known.Count, j.known.OfGroup = j.known.Count.Within(guard.Span(), j.now), j.known.OfGroup.Within(guard.Span(), j.now)
+	for i, item := range j.items {
+		if !j.fromBefore(i, item) {
+			fresh = append(fresh, i)
+		}
+	}
+	return fresh, nil
+}
+
+// people are whom some items are about.
+func (j *judgement) people(some []int) []string {
+	people := make([]string, len(some))
+	for n, i := range some {
+		people[n] = j.items[i].Person()
+	}
+	return people
 }
 
 // fromBefore answers for one of whom something is known already, and reports whether that is
@@ -170,7 +217,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		return nil
 	}
 	if j.together {
-		why, err := j.exceeds(ctx, j.everybody...)
+		why, err := j.exceeds(ctx, append(j.people(fresh), j.others...)...)
 		switch {
 		case err != nil:
 			return err
@@ -226,12 +273,32 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 		item.Version = j.known.Items[item.About()].Version
 		j.change.Items = append(j.change.Items, item)
 		j.answers[i] = verdict{hold: hold, kept: &item}
+		hold.Add(item)
 	}
-	hold.Count += len(some)
 	if j.announces { // if no task comes to one of them, the sweep sends one
 		hold.Passes = max(hold.Passes, 1)
 	}
 	j.change.Hold = hold
+}
+
+// findNames finds the names of those who join a hold and have none, or whose task comes to what
+// was announced: whoever decides is to see who waits.
+func (j *judgement) findNames(ctx context.Context) {
+	var nameless []directory.EntraID
+	for _, item := range j.change.Items {
+		if item.Name == "" && item.Account != "" {
+			nameless = append(nameless, item.Account)
+		}
+	}
+	if len(nameless) == 0 || j.names == nil {
+		return
+	}
+	names := j.names(ctx, nameless)
+	for i := range j.change.Items {
+		if item := &j.change.Items[i]; item.Name == "" {
+			item.Name = names[item.Account]
+		}
+	}
 }
 
 // exceeds says why it would be too much if some more people lost access; "" if it would not.
@@ -255,10 +322,11 @@ func (j *judgement) exceeds(ctx context.Context, people ...string) (string, erro
 		}
 		return "", nil
 	}
+	next = j.known.Count.Users(people...) + j.expected
 	if next <= guard.Minimum || j.byNumber {
 		return "", nil
 	}
-	linked, err := j.linked(ctx, next)
+	linked, err := j.linked(ctx, next, people)
 	if err != nil || !guard.ExceedsShare(next, linked) {
 		return "", err
 	}
@@ -271,12 +339,20 @@ func (j *judgement) wouldLose(people int) string {
 	if j.kind == plan.Suspensions {
 		what = "would be suspended"
 	}
-	return fmt.Sprintf("%d people %s", people, what)
+	who := fmt.Sprintf("%d people", people)
+	if people == 1 {
+		who = "1 person"
+	}
+	if j.expected > 0 || j.more {
+		who = "at least " + who
+	}
+	return who + " " + what
 }
 
 // linked counts the linked users of the directory: all, or as many as are enough so that so
-// many people are no more than the share.
-func (j *judgement) linked(ctx context.Context, next int) (int, error) {
+// many people are no more than the share. Those who are asked about are among them, also if
+// their accounts are only about to be linked.
+func (j *judgement) linked(ctx context.Context, next int, people []string) (int, error) {
 	enough := j.dir.Settings.Guard.Enough(next)
 	if count := j.known.Count; enough > 0 && count.Linked >= enough && j.now.Sub(count.LinkedAt) < j.dir.Settings.Guard.Span() {
 		return count.Linked, nil
@@ -284,7 +360,7 @@ func (j *judgement) linked(ctx context.Context, next int) (int, error) {
 	if enough == 0 { // the number is for the message
 		enough = next
 	}
-	linked, err := j.Store.LinkedUsers(ctx, j.dir.ID, j.known.Count.People, enough)
+	linked, err := j.Store.LinkedUsers(ctx, j.dir.ID, j.known.Count.People.With(j.now, people...), enough)
 	j.known.Count.Linked, j.known.Count.LinkedAt = linked, j.now
 	return linked, err
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"entrasync/shared/directory"
@@ -47,39 +48,75 @@ func (u *user) takesAccess() bool {
 	return plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess() != nil
 }
 
-// settingsPatience is how long whoever is to be suspended because of changed settings waits
-// for the others: nobody knows how many they are before JumpCloud was read for them.
-const settingsPatience = 2 * time.Minute
+// patience is how long whoever is to lose access by a cause that concerns others as well waits
+// for them: nobody knows how many they are before JumpCloud was read for each.
+const patience = 2 * time.Minute
 
-// bySettings reports whether a user is to be suspended because the settings say so now, and no
-// event does.
-func (u *user) bySettings() bool {
-	action := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess()
-	return u.cause.Type == SettingsCause && action != nil && (action.Reason == directory.Locked || action.Reason == directory.PasswordExpired)
+// isOneOf reports whether a user is to lose access by a cause that concerns others as well, and
+// by no event: settings that changed, or a group or a connection source that brings its members,
+// whose accounts are taken over.
+func (u *user) isOneOf() bool {
+	if len(u.claims) > 0 {
+		return false
+	}
+	switch u.cause.Type {
+	case SettingsCause, SourceCause:
+		return true
+	case Connected:
+		return !slices.Contains(u.known.Paths(u.directory), directory.Direct)
+	default:
+		return false
+	}
 }
 
-// collect ends the first attempts on users who are to be suspended because of changed settings,
-// unless these were announced: each is noted, and asked about with all the others some time later.
+// noted is what is noted of a user who waits for the others.
+func (b *userBatch) noted(u *user, kind plan.HoldKind) store.Doubt {
+	if kind == plan.Suspensions {
+		return b.about(u, store.UserSuspension, "")
+	}
+	return b.about(u, store.UserRemoval, "")
+}
+
+// unnote forgets what was noted of a user who is asked about now, and so counts.
+func (b *userBatch) unnote(ctx context.Context, u *user) error {
+	for _, kind := range plan.HoldKinds() {
+		if err := b.Store.RemoveDoubt(ctx, b.noted(u, kind)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect ends the first attempts on users who are to lose access by a cause that concerns
+// others as well, unless they were announced: each is noted, and asked about with all the others
+// some time later.
 func (b *userBatch) collect(ctx context.Context, users []*user) {
 	if b.dir.Settings.Guard.Off() {
 		return
 	}
-	patience, life := settingsPatience, time.Duration(0)
+	wait, life := patience, time.Duration(0)
 	if b.Plans { // which checks whoever waits when all others were checked
-		patience, life = plan.SecondRead, plannedLife
+		wait, life = plan.SecondRead, plannedLife
 	}
 	for _, u := range users {
-		if !u.bySettings() || u.cause.Announced || !u.attempt.NotBefore.IsZero() || u.link.Status == directory.Held {
+		switch {
+		case !u.isOneOf() || u.cause.Announced || u.link.Status == directory.Held:
+			continue
+		case !u.attempt.NotBefore.IsZero():
+			if err := b.unnote(ctx, u); err != nil {
+				b.fail(ctx, u, err)
+			}
 			continue
 		}
-		about, now := b.about(u, store.UserSettings, ""), time.Now().UTC()
+		why := plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess().Reason
+		about, now := b.noted(u, plan.KindOf(why)), time.Now().UTC()
 		about.Since = now.Add(life)
 		if err := b.Store.PutDoubt(ctx, about); err != nil {
 			b.fail(ctx, u, err)
 			continue
 		}
 		u.over, u.failed, u.lagging = true, true, u.claims
-		u.recheckAt = earliest(u.recheckAt, now.Add(patience))
+		u.recheckAt = earliest(u.recheckAt, now.Add(wait))
 		u.link.Status, u.link.Reason, u.link.NextTryAt = directory.Pending, u.plan.Desired.Reason, u.recheckAt
 		u.link.Message = directory.Sentence(u.plan.Desired.Reason) + "; the account is disabled within some minutes, if the directory's guard lets so many be"
 	}
@@ -123,14 +160,10 @@ func (b *userBatch) askGuard(ctx context.Context, users []*user) ([]verdict, err
 	return verdicts, nil
 }
 
-// isOneOfMany reports whether others are likely to lose access by the same cause: by an absence
-// that no event stated, such as that of the members of a group that was emptied, or by settings
-// that changed.
+// isOneOfMany reports whether others are likely to lose access by the same cause, also by an
+// absence that no event stated, such as that of the members of a group that was emptied.
 func (u *user) isOneOfMany(kind plan.HoldKind) bool {
-	if kind == plan.Suspensions {
-		return u.bySettings()
-	}
-	return u.believed
+	return kind == plan.Removals && u.believed || u.isOneOf()
 }
 
 // ask asks about some users; many says that they are some of many.
@@ -142,25 +175,11 @@ func (b *userBatch) ask(ctx context.Context, kind plan.HoldKind, items []store.H
 	if !many || b.dir.Settings.Guard.Off() {
 		return b.Parts.guard(ctx, q)
 	}
-	if kind == plan.Removals {
-		return b.askWith(ctx, q, b.Store.PeopleLikelyGone)
-	}
-	for _, item := range items { // they count themselves
-		if err := b.Store.RemoveDoubt(ctx, store.Doubt{Directory: b.dir.ID, What: store.UserSettings, User: item.User}); err != nil {
-			return nil, err
-		}
-	}
-	return b.askWith(ctx, q, b.Store.PeopleToSuspend)
-}
-
-// askWith asks about some users as some of many: the others are likely to lose access by the same
-// cause.
-func (b *userBatch) askWith(ctx context.Context, q question, others func(context.Context, directory.ID, time.Time, int) (store.People, error)) ([]verdict, error) {
-	likely, err := others(ctx, b.dir.ID, time.Now(), directory.MostGuarded)
+	likely, err := b.Store.PeopleLikelyGone(ctx, b.dir.ID, kind, time.Now(), directory.MostGuarded)
 	if err != nil {
 		return nil, err
 	}
-	q.expected = likely.Others
+	q.expected, q.more = likely.Others, likely.Number() > 0
 	for _, id := range likely.Users {
 		q.others = append(q.others, store.HeldItem{User: id}.Person())
 	}

@@ -20,8 +20,10 @@ const (
 	GroupExists Doubted = "group"      // a group
 	GroupSource Doubted = "groupsource"
 	UserExclude Doubted = "exclusion" // a user in the group whose members are excluded
-	// UserSettings is no absence: settings that changed say that the user is to be suspended.
-	UserSettings Doubted = "settings"
+	// These are no absences: a cause that concerns others as well, such as settings that
+	// changed, says that the user is to be suspended, or to be removed.
+	UserSuspension Doubted = "suspension"
+	UserRemoval    Doubted = "removal"
 )
 
 // Doubt is an absence in JumpCloud that would remove access and is not confirmed yet.
@@ -106,17 +108,19 @@ func (p People) Number() int { return len(p.Users) + p.Others }
 // PeopleInDoubt are the people who would lose access in a directory if all doubts were true.
 // They need not be all if there are more than enough.
 func (s *Store) PeopleInDoubt(ctx context.Context, id directory.ID, now time.Time, enough int) (People, error) {
-	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return d.What != UserSettings })
+	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return d.What != UserSuspension && d.What != UserRemoval })
 }
 
-// PeopleLikelyGone are as PeopleInDoubt, only by the doubts that a second read confirmed.
-func (s *Store) PeopleLikelyGone(ctx context.Context, id directory.ID, now time.Time, enough int) (People, error) {
-	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return !d.Second.IsZero() })
-}
-
-// PeopleToSuspend are the users whom changed settings say to suspend.
-func (s *Store) PeopleToSuspend(ctx context.Context, id directory.ID, now time.Time, enough int) (People, error) {
-	return s.doubted(ctx, id, now, enough, func(d Doubt) bool { return d.What == UserSettings })
+// PeopleLikelyGone are the people who are likely to lose access together with somebody: by
+// doubts that a second read confirmed, or by a cause that concerns many; or who are to be
+// suspended by such a cause.
+func (s *Store) PeopleLikelyGone(ctx context.Context, id directory.ID, kind plan.HoldKind, now time.Time, enough int) (People, error) {
+	return s.doubted(ctx, id, now, enough, func(d Doubt) bool {
+		if kind == plan.Suspensions {
+			return d.What == UserSuspension
+		}
+		return d.What == UserRemoval || d.What != UserSuspension && !d.Second.IsZero()
+	})
 }
 
 // doubted are the people who would lose access by some doubts. One person may have several.

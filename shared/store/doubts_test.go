@@ -19,7 +19,7 @@ func TestEachPersonIsInDoubtOnce(t *testing.T) {
 		{What: store.UserInGroup, User: "ann", Group: "sales", People: 1, Absence: confirmed},
 		{What: store.UserInGroup, User: "bob", Group: "sales", People: 1, Absence: plan.Absence{Since: now}},
 		{What: store.GroupExists, Group: "crew", People: 4, Absence: confirmed},
-		{What: store.UserSettings, User: "cat", People: 1, Absence: plan.Absence{Since: now}},
+		{What: store.UserSuspension, User: "cat", People: 1, Absence: plan.Absence{Since: now}},
 	} {
 		d.Directory = guarded
 		if err := s.PutDoubt(t.Context(), d); err != nil {
@@ -32,8 +32,8 @@ func TestEachPersonIsInDoubtOnce(t *testing.T) {
 		others int
 	}{
 		"in doubt":    {func() (store.People, error) { return s.PeopleInDoubt(t.Context(), guarded, now, 100) }, []directory.UserID{"ann", "bob"}, 4},
-		"likely gone": {func() (store.People, error) { return s.PeopleLikelyGone(t.Context(), guarded, now, 100) }, []directory.UserID{"ann"}, 4},
-		"to suspend":  {func() (store.People, error) { return s.PeopleToSuspend(t.Context(), guarded, now, 100) }, []directory.UserID{"cat"}, 0},
+		"likely gone": {func() (store.People, error) { return s.PeopleLikelyGone(t.Context(), guarded, plan.Removals, now, 100) }, []directory.UserID{"ann"}, 4},
+		"to suspend":  {func() (store.People, error) { return s.PeopleLikelyGone(t.Context(), guarded, plan.Suspensions, now, 100) }, []directory.UserID{"cat"}, 0},
 	} {
 		got, err := c.read()
 		slices.Sort(got.Users)

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"entrasync/shared/directory"
@@ -34,7 +36,7 @@ func (c Counter) Within(window time.Duration, now time.Time) Counter {
 // Has reports whether a person is counted: as one who lost the access of the account, or as
 // one who lost anything.
 func (c Counter) Has(person string, account bool) bool {
-	return c.People.Has(person) && !(account && slices.Contains(c.Members, person))
+	return c.People.Has(person) && (!account || !slices.Contains(c.Members, person))
 }
 
 // With is the counter with a person who loses the access of the account at a time, or is taken
@@ -70,10 +72,24 @@ func (c Counter) put(key Key, now time.Time) (Write, error) {
 // linkedPage is how many links are read at once to count them.
 const linkedPage = 500
 
-// LinkedUsers counts the users of a directory who have an account, and those among the counted
-// who had one. It stops counting when that are enough; 0 says that no number is.
+// Users is how many users are counted if some more people are: without the accounts that nobody
+// in JumpCloud is known to have.
+func (c Counter) Users(people ...string) int {
+	return len(usersIn(c.People.With(time.Time{}, people...)))
+}
+
+// usersIn are the users among some people.
+func usersIn(people plan.Counted) plan.Counted {
+	users := maps.Clone(people)
+	maps.DeleteFunc(users, func(person string, _ int64) bool { return strings.HasPrefix(person, accountPerson) })
+	return users
+}
+
+// LinkedUsers counts the users of a directory who have an account, and those among the counted,
+// who had one or are about to. It stops counting when that are enough; 0 says that no number is.
 func (s *Store) LinkedUsers(ctx context.Context, id directory.ID, counted plan.Counted, enough int) (int, error) {
-	users := 0
+	counted = usersIn(counted)
+	users := len(counted)
 	for q := (Query{PK: join(linkPart, string(id)), Index: true, Limit: linkedPage}); ; {
 		page, err := s.table.Query(ctx, q)
 		if err != nil {
@@ -85,7 +101,7 @@ func (s *Store) LinkedUsers(ctx context.Context, id directory.ID, counted plan.C
 				leftOut(ctx, item.Key, err)
 				continue
 			}
-			if link.EntraID != "" && (!link.Freed || counted.Has(string(link.User))) {
+			if link.EntraID != "" && !link.Freed && !counted.Has(string(link.User)) {
 				users++
 			}
 		}

@@ -103,13 +103,14 @@ func (s *Store) dropHeld(ctx context.Context, about []HeldItem) error {
 		return err
 	}
 	var writes []Write
+	var dropped []HeldItem
 	for _, item := range items {
 		there, err := decode[HeldItem](item)
 		if err != nil {
 			return err
 		}
 		if there.Hold == about[0].Hold {
-			writes = append(writes, Write{Item: Item{Key: item.Key}, If: IfVersion(item.Version), Delete: true})
+			writes, dropped = append(writes, Write{Item: Item{Key: item.Key}, If: IfVersion(item.Version), Delete: true}), append(dropped, there)
 		}
 	}
 	if len(writes) == 0 {
@@ -120,7 +121,7 @@ func (s *Store) dropHeld(ctx context.Context, about []HeldItem) error {
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return err
 	case err == nil && hold.Status == HoldOpen:
-		more, err := s.without(ctx, hold, len(writes))
+		more, err := s.without(ctx, hold, dropped)
 		if err != nil {
 			return err
 		}
@@ -130,9 +131,14 @@ func (s *Store) dropHeld(ctx context.Context, about []HeldItem) error {
 }
 
 // without are the writes by which an open hold has some items less.
-func (s *Store) without(ctx context.Context, hold Hold, items int) ([]Write, error) {
+func (s *Store) without(ctx context.Context, hold Hold, items []HeldItem) ([]Write, error) {
 	var ends []Write
-	if hold.Count -= items; hold.Count <= 0 {
+	left := Hold{}
+	for _, item := range items {
+		left.Add(item)
+	}
+	hold.Accounts -= left.Accounts
+	if hold.Count -= left.Count; hold.Count <= 0 {
 		var err error
 		if ends, err = s.endHold(ctx, &hold, HoldOver, time.Now().UTC()); err != nil {
 			return nil, err

@@ -31,7 +31,10 @@ type Hold struct {
 	Message   string        `json:"message"` // why it began, with the numbers
 	Cause     plan.Cause    `json:"cause"`   // of the first action in it
 	// Count is how many actions are in it; of one that was decided, how many were.
-	Count     int       `json:"count"`
+	Count int `json:"count"`
+	// Accounts is how many of them disable an account; the others take somebody out of a group.
+	// Whoever is to lose both is in the hold twice.
+	Accounts  int       `json:"accounts,omitempty"`
 	By        string    `json:"by,omitempty"`   // who decided
 	Note      string    `json:"note,omitempty"` // and why
 	DecidedAt time.Time `json:"decidedAt,omitzero"`
@@ -46,6 +49,14 @@ type Hold struct {
 // Approves reports whether an approval is valid at a time.
 func (h Hold) Approves(now time.Time) bool {
 	return h.Status == HoldApproved && now.Before(h.ExpiresAt)
+}
+
+// Add adds an item to the numbers of the hold.
+func (h *Hold) Add(item HeldItem) {
+	h.Count++
+	if item.Group == "" {
+		h.Accounts++
+	}
 }
 
 // guardPK is the partition key of the records of a directory's guard.

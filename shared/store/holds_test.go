@@ -82,7 +82,8 @@ func TestNobodyJoinsADecidedHold(t *testing.T) {
 	}
 }
 
-// Linked are who has an account, and who had one until the window began; the count stops early.
+// Linked are who has an account, who had one until the window began, and who is about to have
+// one; the count stops early.
 func TestLinkedUsersAreCounted(t *testing.T) {
 	s := open(t)
 	put := func(user string, edit func(*directory.Link)) {
@@ -99,9 +100,10 @@ func TestLinkedUsersAreCounted(t *testing.T) {
 	put("pending", func(*directory.Link) {})
 	put("gone", func(l *directory.Link) { l.EntraID, l.Freed = "account", true })
 	put("just gone", func(l *directory.Link) { l.EntraID, l.Freed = "account", true })
-	counted := plan.Counted{"just gone": time.Now().Unix()}
-	if n, err := s.LinkedUsers(t.Context(), guarded, counted, 0); err != nil || n != 1201 {
-		t.Errorf("%d are linked, %v; want 1201", n, err)
+	now := time.Now().Unix()
+	counted := plan.Counted{"just gone": now, "about to come": now, "account:of nobody": now, "user0007": now}
+	if n, err := s.LinkedUsers(t.Context(), guarded, counted, 0); err != nil || n != 1202 {
+		t.Errorf("%d are linked, %v; want 1202", n, err)
 	}
 	if n, err := s.LinkedUsers(t.Context(), guarded, counted, 40); err != nil || n < 40 || n > 600 {
 		t.Errorf("%d are counted until 40 are found, %v; want no more than a page", n, err)
