@@ -309,6 +309,26 @@ func TestARejectionIsKept(t *testing.T) {
 	})
 }
 
+// A rejection holds for as long as its cause does, however long that is: nobody is disabled, and
+// nobody is asked again.
+func TestARejectionIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(2, 100, 0)
+		all := f.people(10)
+		f.leave(all[:6]...)
+		f.decide(f.hold(), store.HoldRejected, 0)
+		for range 3 {
+			time.Sleep(361 * 24 * time.Hour)
+			f.run(all...)
+			f.wantDisabled(all, all[:2]...)
+			if open, rejected := f.holds(store.HoldOpen), f.holds(store.HoldRejected); len(open) > 0 || len(rejected) != 1 {
+				t.Errorf("%d holds are open and %d are shown as rejected, want none and the one", len(open), len(rejected))
+			}
+		}
+	})
+}
+
 // Two workers that trip at the same moment make one hold.
 func TestTwoWorkersMakeOneHold(t *testing.T) {
 	for range 5 {

@@ -61,7 +61,8 @@ func holdKey(id directory.ID, hold string) Key {
 	return Key{PK: guardPK(id), SK: holdPrefix + hold}
 }
 
-// holdRetention is how long a hold is kept after it was decided.
+// holdRetention is how long a hold is kept after it was approved or is over. One that was
+// rejected is kept for good: it says no for as long as the cause of anything in it lasts.
 const holdRetention = actionRetention
 
 // put is the write that stores the hold. One whose tasks are to be sent is unfinished.
@@ -70,7 +71,7 @@ func (h Hold) put() (Write, error) {
 	if h.Passes > 0 {
 		item.setUnfinished(h.Directory, UnfinishedHold, dueAfter)
 	}
-	if h.Status != HoldOpen {
+	if h.Status == HoldApproved || h.Status == HoldOver {
 		item.Expires = h.DecidedAt.Add(holdRetention).Unix()
 	}
 	return Write{Item: item, If: IfVersion(h.Version)}, err
