@@ -555,6 +555,53 @@ func TestSettingsThatSuspendManyAreHeldFromTheFirst(t *testing.T) {
 	}
 }
 
+// A hold is announced when it begins, and again with each growth of which the guard would not let
+// so many through.
+func TestTheGrowthOfAHoldIsAnnounced(t *testing.T) {
+	f := newFixture(t)
+	f.guarded(3, 100, 0)
+	all := f.people(16)
+	leavers := 0
+	for _, c := range []struct{ leave, want int }{{3, 0}, {1, 1}, {3, 1}, {1, 2}, {3, 2}, {1, 3}, {3, 3}} {
+		f.leave(all[leavers : leavers+c.leave]...)
+		leavers += c.leave
+		if got := f.metrics.Counts()["holds_announced"]; got != c.want {
+			t.Errorf("after %d leavers there were %d announcements, want %d", leavers, got, c.want)
+		}
+	}
+	if hold := f.hold(); hold.Joined != 12 || hold.Count != 12 {
+		t.Errorf("%d have joined, of whom %d wait; want 12", hold.Joined, hold.Count)
+	}
+	f.connect(all[4])
+	f.run(all[4])
+	if hold := f.hold(); hold.Joined != 12 || hold.Count != 11 {
+		t.Errorf("%d have joined, of whom %d wait; want 12, and one less to wait", hold.Joined, hold.Count)
+	}
+}
+
+// However the process dies that begins a hold, the hold is announced.
+func TestADeathHidesNoHold(t *testing.T) {
+	for n, died := 1, true; died; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.guarded(0, 100, 0)
+			all := f.people(1)
+			f.disconnect(all[0])
+			died = f.diesAt(n, f.batch(all...).Records...)
+			if len(f.holds(store.HoldOpen)) == 0 {
+				return
+			}
+			for range 2 {
+				time.Sleep(6 * time.Minute)
+				f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: f.metrics}.Run(t.Context()))
+			}
+			if got := f.metrics.Counts()["holds_announced"]; got != 1 && got != 2 {
+				t.Errorf("moment %d: %d announcements, want one, or one more after a death", n, got)
+			}
+		})
+	}
+}
+
 // What cannot be decided twice is refused.
 func TestAHoldIsDecidedOnce(t *testing.T) {
 	f := newFixture(t)

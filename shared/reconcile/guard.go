@@ -66,7 +66,7 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	}
 	for some := range slices.Chunk(q.items, store.MaxHeld) {
 		j := judgement{Parts: p, question: q, everybody: everybody}
-		j.items = some
+		j.items, j.later = some, len(q.items)-len(answers)-len(some)
 		err := store.Contended(ctx, func() error { return j.judge(ctx) })
 		if err != nil {
 			return nil, err
@@ -85,17 +85,17 @@ type judgement struct {
 	Parts
 	question
 	everybody []string // whom the whole question is about
+	later     int      // how many of them are judged after these
 
 	now     time.Time
 	known   store.GuardRecords
 	answers []verdict
 	change  store.GuardChange
-	begun   bool // a hold
 }
 
 // judge reads what is known, decides, and stores the decision.
 func (j *judgement) judge(ctx context.Context) (err error) {
-	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
+	j.now, j.answers, j.change = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}
 	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		case err != nil:
 			return err
 		case why != "":
-			j.begin(why, fresh)
+			return j.begin(ctx, why, fresh)
 		case !j.announces:
 			j.count(fresh...)
 		}
@@ -187,8 +187,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		case err != nil:
 			return err
 		case why != "":
-			j.begin(why, fresh[n:])
-			return nil
+			return j.begin(ctx, why, fresh[n:])
 		}
 		j.count(i)
 	}
@@ -208,14 +207,19 @@ func (j *judgement) count(some ...int) {
 }
 
 // begin begins a hold, which some join.
-func (j *judgement) begin(why string, some []int) {
+func (j *judgement) begin(ctx context.Context, why string, some []int) error {
+	limit, err := j.limit(ctx)
+	if err != nil {
+		return err
+	}
 	id := uuid.Must(uuid.NewV7()).String()
 	if j.Plans {
 		id = plannedHold + id
 	}
-	hold := store.Hold{ID: id, Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause}
-	j.known.Count.Open, j.change.Counts, j.begun = hold.ID, true, true
+	hold := store.Hold{ID: id, Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause, Limit: limit}
+	j.known.Count.Open, j.change.Counts = hold.ID, true
 	j.join(&hold, some)
+	return nil
 }
 
 // join has some wait in a hold.
@@ -227,7 +231,7 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 		j.change.Items = append(j.change.Items, item)
 		j.answers[i] = verdict{hold: hold, kept: &item}
 	}
-	hold.Count += len(some)
+	hold.Join(len(some), j.later+len(j.others)+j.expected, j.now)
 	if j.announces { // if no task comes to one of them, the sweep sends one
 		hold.Passes = max(hold.Passes, 1)
 	}
@@ -302,13 +306,13 @@ func (j *judgement) report(ctx context.Context) {
 		}
 	}
 	j.Metrics.Count("held", waiting, "kind", string(j.kind))
-	line := zerolog.Ctx(ctx).Warn().Str("directory", string(j.dir.ID)).Str("hold", joined.ID).Str("kind", string(j.kind)).Int("joined", waiting).Int("count", joined.Count).Str("cause", joined.Cause.Type)
-	if !j.begun {
-		line.Msg("more waits in a hold")
-		return
+	zerolog.Ctx(ctx).Warn().Str("directory", string(j.dir.ID)).Str("hold", joined.ID).Str("kind", string(j.kind)).Int("joined", waiting).Int("count", joined.Count).
+		Str("cause", joined.Cause.Type).Msg("more waits in a hold")
+	if joined.ToAnnounce {
+		if _, err := announceHold(ctx, j.Store, j.Metrics, *joined); err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("hold", joined.ID).Msg("the hold is announced once more")
+		}
 	}
-	j.Metrics.Count("holds_begun", 1) // without labels: the alarm is about any
-	line.Str("why", joined.Message).Msg("a hold began: a person has to approve or reject it")
 }
 
 // mayBeHeld reports whether something of an object may wait in a hold, or did until it was
