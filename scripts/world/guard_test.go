@@ -145,3 +145,72 @@ func (o *company) openHold() heldNow {
 	}
 	return list.Items[0]
 }
+
+// The cause of a hold is taken back, and the hold is approved right after that: what nobody
+// asks for any more is done to nobody, not even for a moment.
+func TestWhatWasTakenBackIsNotDone(t *testing.T) {
+	for name, c := range map[string]struct {
+		size           int
+		begins, isBack func(o *company)
+		wait           time.Duration
+	}{
+		"a group is connected again": {20, (*company).disconnect, (*company).reconnect, time.Hour},
+		"a large one is":             {200, (*company).disconnect, (*company).reconnect, time.Hour},
+		"at once":                    {20, (*company).disconnect, (*company).reconnect, 20 * time.Second},
+		"members are added again":    {20, (*company).empty, (*company).fill, time.Hour},
+		"and their events are lost": {20, func(o *company) {
+			o.empty()
+			o.Settle(time.Hour)
+			o.JumpCloud.Set(func(b *jumpcloudtest.Behaviour) { b.LossRate = 1 })
+		}, (*company).fill, time.Hour},
+		"and at once": {20, (*company).empty, (*company).fill, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := newCompany(t, c.size, world.Config{Latency: 50 * time.Millisecond, Settings: func(s *directory.Settings) { s.Guard = directory.DefaultGuard() }})
+				c.begins(o)
+				time.Sleep(c.wait)
+				members := func() int { return len(o.Tenant.GroupsNamed("Staff")[0].Members) }
+				before, in := o.disabled(), members()
+				hold := o.openHold()
+				c.isBack(o)
+				if got := o.API(http.MethodPost, "/v1/directories/"+string(o.Directory.ID)+"/holds/"+hold.ID+"/approve", fmt.Sprintf(`{"joined": %d, "reason": "looked at"}`, hold.Joined)); got != http.StatusAccepted {
+					t.Fatalf("the approval answers %d, want 202", got)
+				}
+				for range 300 {
+					time.Sleep(time.Second)
+					if n := o.disabled(); n > before {
+						t.Fatalf("%d are disabled, want no more than the %d from before", n, before)
+					}
+					if n := members(); n < in {
+						t.Fatalf("%d are in the security group, want no fewer than the %d from before", n, in)
+					}
+				}
+			})
+		})
+	}
+}
+
+// disconnect disconnects the group.
+func (o *company) disconnect() {
+	o.API(http.MethodDelete, "/v1/directories/"+string(o.Directory.ID)+"/connections/groups/"+string(o.group), "")
+}
+
+// reconnect connects it again.
+func (o *company) reconnect() {
+	o.API(http.MethodPut, "/v1/directories/"+string(o.Directory.ID)+"/connections/groups/"+string(o.group), "")
+}
+
+// empty takes everybody out of the group in JumpCloud.
+func (o *company) empty() {
+	for _, id := range o.people {
+		o.Must(o.JumpCloud.RemoveMember(string(o.group), string(id)))
+	}
+}
+
+// fill adds everybody again.
+func (o *company) fill() {
+	for _, id := range o.people {
+		o.Must(o.JumpCloud.AddMember(string(o.group), string(id)))
+	}
+}
