@@ -602,6 +602,80 @@ func TestADeathHidesNoHold(t *testing.T) {
 	}
 }
 
+// A new password ends the sessions also of somebody who is held, or whose hold was rejected: the
+// account is open.
+func TestANewPasswordEndsTheSessionsOfWhoIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(0, 100, 0)
+		f.settings(func(s *directory.Settings) { s.RevokeSessionsOnPasswordChange = true })
+		ann := f.people(1)[0]
+		changed := func(password string, want int) {
+			t.Helper()
+			time.Sleep(time.Hour)
+			f.must(f.jumpcloud.SetPassword(string(ann), password))
+			f.runForPassword(ann, time.Now())
+			f.run(ann)
+			ended := 0
+			for _, a := range f.actions() {
+				if a.Type == plan.EndSessions && a.Reason == directory.PasswordChanged && a.Status == plan.Succeeded {
+					ended++
+				}
+			}
+			if ended != want {
+				t.Errorf("after %s the sessions were ended %d times, want %d", password, ended, want)
+			}
+		}
+		changed("Correct-Horse-1", 1)
+		f.suspend(ann)
+		f.run(ann)
+		changed("Correct-Horse-2", 2)
+		f.decide(f.hold(), store.HoldRejected, 0)
+		changed("Correct-Horse-3", 3)
+		if link := f.link(ann); link.State != directory.Enabled || link.Reason != directory.HoldRejected {
+			t.Errorf("the link is %+v, want the account open because the hold was rejected", link)
+		}
+	})
+}
+
+// A setting that is taken back leaves nothing behind: whom it would have suspended does not
+// count when it is made again, if JumpCloud has no reason any more.
+func TestSettingsThatAreTakenBackCountNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(5, 100, 0)
+		all := f.people(12)
+		for _, id := range all {
+			f.must(f.jumpcloud.LockUser(string(id)))
+		}
+		for some := range slices.Chunk(all, 10) {
+			f.run(some...)
+		}
+		f.again = nil
+		set := func(on bool) {
+			f.settings(func(s *directory.Settings) { s.SuspendOnLockout = on })
+			for _, id := range all {
+				f.must(reconcile.Enqueue(t.Context(), f, reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: reconcile.SettingsCause, At: time.Now(), Many: true}}))
+			}
+			f.drainOnce()
+		}
+		set(true)
+		time.Sleep(30 * time.Second)
+		set(false)
+		for _, id := range all[2:] {
+			f.must(f.jumpcloud.UnlockUser(string(id)))
+		}
+		time.Sleep(time.Minute)
+		set(true)
+		time.Sleep(3 * time.Minute)
+		f.drainOnce()
+		f.wantDisabled(all, all[:2]...)
+		if open := f.holds(store.HoldOpen); len(open) > 0 {
+			t.Errorf("the holds %+v are open, want none for two people", open)
+		}
+	})
+}
+
 // What cannot be decided twice is refused.
 func TestAHoldIsDecidedOnce(t *testing.T) {
 	f := newFixture(t)

@@ -20,6 +20,8 @@ type userGuard struct {
 // guard asks the guard about those who would lose access. Whoever may not yet keeps the
 // account open, and everything else of the user goes on.
 func (b *userBatch) guard(ctx context.Context, users []*user) {
+	b.discount(ctx, users)
+	users = live(users)
 	asking, others := apart(users, (*user).takesAccess)
 	b.collect(ctx, asking)
 	asking = live(asking)
@@ -37,7 +39,7 @@ func (b *userBatch) guard(ctx context.Context, users []*user) {
 	for i, u := range asking {
 		if v := verdicts[i]; v.hold != nil {
 			b.planHeld(u, *plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess(), v)
-			u.guard.held, u.todo = &v, plan.Withheld(u.todo)
+			u.guard.held, u.todo = &v, u.plan.WhileHeld(u.link, u.todo)
 		}
 	}
 }
@@ -82,6 +84,20 @@ func (b *userBatch) collect(ctx context.Context, users []*user) {
 		u.recheckAt = earliest(u.recheckAt, now.Add(patience))
 		u.link.Status, u.link.Reason, u.link.NextTryAt = directory.Pending, u.plan.Desired.Reason, u.recheckAt
 		u.link.Message = directory.Sentence(u.plan.Desired.Reason) + "; the account is disabled within some minutes, if the directory's guard lets so many be"
+	}
+}
+
+// discount forgets of users that changed settings were to suspend them, if that is not so any
+// more.
+func (b *userBatch) discount(ctx context.Context, users []*user) {
+	for _, u := range users {
+		before, _ := u.known.Link(b.dir.ID)
+		if before.Status != directory.Pending || before.Reason != directory.Locked && before.Reason != directory.PasswordExpired || u.bySettings() {
+			continue
+		}
+		if err := b.Store.RemoveDoubt(ctx, b.about(u, store.UserSettings, "")); err != nil {
+			b.fail(ctx, u, err)
+		}
 	}
 }
 
