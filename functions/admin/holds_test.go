@@ -218,3 +218,15 @@ func TestTheGuardIsSet(t *testing.T) {
 		}
 	}
 }
+
+// Whoever turns the guard off while a hold is open is told what is done by that.
+func TestTheGuardIsTurnedOffWhileAHoldIsOpen(t *testing.T) {
+	f := newFixture(t)
+	id, hold := f.guarded(5)
+	status, answer := f.call("PATCH", "/v1/directories/"+id, `{"settings": {"guard": {"maxCount": null}}}`)
+	for _, says := range []string{"everybody at once", "the hold on removals " + hold + " is done now", "nobody has approved it: 5 actions"} {
+		if got := fmt.Sprint(answer["unguarded"]); status != 200 || !strings.Contains(got, says) {
+			t.Errorf("got %d and %q, want it to say %q", status, got, says)
+		}
+	}
+}

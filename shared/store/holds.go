@@ -43,9 +43,9 @@ type Hold struct {
 	Limit      int       `json:"limit"`
 	ToAnnounce bool      `json:"toAnnounce,omitempty"`
 	GrownAt    time.Time `json:"grownAt,omitzero"`
-	By        string    `json:"by,omitempty"`   // who decided
-	Note      string    `json:"note,omitempty"` // and why
-	DecidedAt time.Time `json:"decidedAt,omitzero"`
+	By         string    `json:"by,omitempty"`   // who decided
+	Note       string    `json:"note,omitempty"` // and why
+	DecidedAt  time.Time `json:"decidedAt,omitzero"`
 	// ExpiresAt is until when an approval is valid.
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	// Passes is how often the tasks are still to be sent for what is in it; the sweep does
