@@ -9,8 +9,8 @@ import (
 	"entrasync/shared/store"
 )
 
-// Somebody is told of a hold when it begins, and again when it has grown by more than what
-// would begin one. That this is to be done is stored with the hold: however a process dies, the
+// A hold is announced when it begins, and again when it has grown by more than what would begin
+// one. That this is to be done is stored with the hold: however a process dies, the
 // next who joins does it, or the sweep.
 
 // limit is how many people may lose access by the guard at once, as far as it is known.
