@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -40,7 +41,7 @@ type directoryView struct {
 	// Effects are only in the answer to a request that changes settings.
 	Effects *effectsView `json:"effects,omitempty" doc:"Whom the settings concern that the request changes; only in its answer, and missing if they concern nobody in any directory, such as those of the guard"`
 	// Unguarded is there when the guard is off.
-	Unguarded string `json:"unguarded,omitempty" doc:"What it means that the guard is off (guard.maxCount is null); missing when it is on"`
+	Unguarded string `json:"unguarded,omitempty" doc:"What it means that the guard is off (guard.maxCount is null), and what waits in holds that is done now because of that; missing when it is on"`
 	// Waiting is read for one directory only.
 	Waiting *int `json:"waiting,omitempty" doc:"How many users and groups have changes that wait while the directory is suspended, counted up to 1,000; only for one directory"`
 }
@@ -64,8 +65,26 @@ func (a API) oneDirectory(ctx context.Context, dir directory.Directory) (*api.An
 	if view.Waiting, err = a.countWaiting(ctx, dir); err != nil {
 		return nil, api.Refuse(err, "", nil)
 	}
+	if view.Unguarded != "" {
+		open, err := a.Store.OpenHolds(ctx, dir.ID)
+		if err != nil {
+			return nil, api.Refuse(err, "", nil)
+		}
+		view.Unguarded += letThrough(open[dir.ID])
+	}
 	view.Credentials, view.Authorization = a.credentialsOf(ctx, dir), grantsOf(dir)
 	return &api.Answer[directoryView]{Body: view}, nil
+}
+
+// letThrough says what becomes of that which waits in open holds where the guard is off; "" if
+// nothing does.
+func letThrough(open []store.Hold) (says string) {
+	for _, h := range open {
+		if h.Count > 0 {
+			says += fmt.Sprintf(". What waits in the hold on %s %s is done now, although nobody has approved it: %d actions", h.Kind, h.ID, h.Count)
+		}
+	}
+	return says
 }
 
 // directories registers the operations on directories.

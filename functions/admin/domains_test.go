@@ -23,9 +23,9 @@ func TestADomainThatTheTenantHasNotVerifiedIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	says := []string{"contsoo.example is not a verified domain of the tenant", "correct the name", "Verified are contoso.example, corp.example"}
-	for _, domains := range []string{
-		`[{"name":"contoso.example"},{"name":"contsoo.example","default":true}]`,
-		`[{"name":"Contoso.Example"},{"name":"contsoo.example"},{"name":"nowhere.example"}]`,
+	for domains, says := range map[string][]string{
+		`[{"name":"contoso.example"},{"name":"contsoo.example","default":true}]`:             says,
+		`[{"name":"Contoso.Example"},{"name":"contsoo.example"},{"name":"nowhere.example"}]`: {"contsoo.example, nowhere.example are not verified domains of the tenant", "correct the names", says[2]},
 	} {
 		status, problem := f.call("PATCH", "/v1/directories/"+id, `{"settings":{"suspendOnLockout":true,"domains":`+domains+`}}`)
 		mustSay(t, status, problem, 422, "body.settings.domains[1].name", says...)

@@ -21,11 +21,13 @@ type holdView struct {
 	Kind      plan.HoldKind    `json:"kind" enum:"removals,suspensions" doc:"removals: people left, were disconnected or deleted, or are taken out of a group; suspensions: they are suspended, locked out or have an expired password"`
 	Status    store.HoldStatus `json:"status" enum:"open,approved,rejected,over" doc:"over: nobody asked for any of it any more before somebody decided"`
 	Since     time.Time        `json:"since"`
-	Message   string           `json:"message" doc:"Why it began, with the numbers"`
+	Message   string           `json:"message" doc:"Why it began, with the numbers, and how many wait by now if it has grown much since"`
 	Cause     plan.Cause       `json:"cause" doc:"Of the first action in it"`
 	Count     int              `json:"count" doc:"How many actions wait in it; of one that was decided, how many did"`
 	Accounts  int              `json:"accounts" doc:"How many of them disable an account"`
 	Members   int              `json:"members" doc:"How many of them take somebody out of a group; whoever is to lose both is counted in both"`
+	Joined    int              `json:"joined" doc:"How many actions have joined it since it began, also those that nobody asks for any more. An approval names this number, so that nothing is let through that came after it was read"`
+	GrownAt   *time.Time       `json:"grownAt,omitempty" doc:"When it was announced once more because it had grown by more than the guard lets through"`
 	By        string           `json:"by,omitempty" doc:"Who decided"`
 	Reason    string           `json:"reason,omitempty" doc:"Why, as the one who decided said"`
 	DecidedAt *time.Time       `json:"decidedAt,omitempty"`
@@ -34,8 +36,8 @@ type holdView struct {
 
 // viewOfHold shows a hold.
 func viewOfHold(h store.Hold) holdView {
-	return holdView{ID: h.ID, Kind: h.Kind, Status: h.Status, Since: h.Since, Message: h.Message, Cause: h.Cause, Count: h.Count, Accounts: h.Accounts, Members: h.Count - h.Accounts,
-		By: h.By, Reason: h.Note, DecidedAt: known(h.DecidedAt), ExpiresAt: known(h.ExpiresAt)}
+	return holdView{ID: h.ID, Kind: h.Kind, Status: h.Status, Since: h.Since, Message: h.Sentence(), Cause: h.Cause, Count: h.Count, Accounts: h.Accounts, Members: h.Count - h.Accounts,
+		Joined: h.Joined, GrownAt: known(h.GrownAt), By: h.By, Reason: h.Note, DecidedAt: known(h.DecidedAt), ExpiresAt: known(h.ExpiresAt)}
 }
 
 // heldView is one action in a hold.
@@ -64,10 +66,17 @@ type DecisionBody struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Why; it is kept and shown"`
 }
 
-// approvalBody is a decision with its end.
+// approvalBody is a decision about what was read, with its end.
 type approvalBody struct {
 	DecisionBody
+	Joined    int        `json:"joined" minimum:"0" doc:"The number joined of the hold as it was read. If more have joined it since, the approval is 409 with the new number, and nothing is let through"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"Until when the approval is valid: a time in the next 30 days; missing: for a day"`
+}
+
+// rejectionBody is a decision about what was read, if that is said.
+type rejectionBody struct {
+	DecisionBody
+	Joined *int `json:"joined,omitempty" minimum:"0" doc:"The number joined of the hold as it was read; missing: whatever is in the hold is rejected. If more have joined it since, the answer is 409 with the new number"`
 }
 
 // How long an approval is valid, and how long it may be.
@@ -86,7 +95,7 @@ func (a API) holds(on huma.API) {
 	items.Description = "Of a hold that was decided: what is not done yet, and what was rejected."
 	huma.Register(on, items, a.listHeld)
 	approve := api.Operation("approveHold", http.MethodPost, path+"/{holdId}/approve", "Let exactly what is in the hold through", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
-	approve.Description = "What is in the hold at this moment is done, and does not count for the guard. What JumpCloud does not ask for any more is dropped. What comes later is judged anew. Approving it again changes nothing."
+	approve.Description = "What is in the hold is done, and does not count for the guard. The body names as joined what was read: a hold that has grown since answers 409 with the new number, and nothing is done. What JumpCloud does not ask for any more is dropped. What comes later is judged anew. Approving it again changes nothing."
 	huma.Register(on, approve, func(ctx context.Context, in *struct {
 		HoldPath
 		Body approvalBody
@@ -99,16 +108,20 @@ func (a API) holds(on huma.API) {
 		if left := time.Until(until); left <= 0 || left > longestApproval {
 			return nil, api.Refuse(fault.New(fault.Invalid, "admin.approve", "expiresAt must be in the future, and in the next 30 days"), "body.expiresAt", nil)
 		}
-		return a.decideHold(ctx, in.HoldPath, in.Body.DecisionBody, store.HoldApproved, until)
+		return a.decideHold(ctx, in.HoldPath, in.Body.DecisionBody, store.HoldApproved, until, in.Body.Joined)
 	})
 	reject := api.Operation("rejectHold", http.MethodPost, path+"/{holdId}/reject", "Leave the accounts and groups in the hold as they are", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
 	reject.Description = "The same is not asked again of the same person until its cause changes: JumpCloud has another reason, or none any more, and does not count for the guard. Rejecting it again changes nothing."
 	huma.Register(on, reject, func(ctx context.Context, in *struct {
 		HoldPath
-		Body DecisionBody
+		Body rejectionBody
 	},
 	) (*api.Answer[holdView], error) {
-		return a.decideHold(ctx, in.HoldPath, in.Body, store.HoldRejected, time.Time{})
+		var read []int
+		if in.Body.Joined != nil {
+			read = append(read, *in.Body.Joined)
+		}
+		return a.decideHold(ctx, in.HoldPath, in.Body.DecisionBody, store.HoldRejected, time.Time{}, read...)
 	})
 }
 
@@ -157,15 +170,18 @@ func (a API) listHeld(ctx context.Context, in *struct {
 
 // decideHold approves or rejects a hold and sends the tasks for what is in it. What it does not
 // send, because there is no time or because it fails, the sweep sends.
-func (a API) decideHold(ctx context.Context, at HoldPath, why DecisionBody, status store.HoldStatus, until time.Time) (*api.Answer[holdView], error) {
+func (a API) decideHold(ctx context.Context, at HoldPath, why DecisionBody, status store.HoldStatus, until time.Time, read ...int) (*api.Answer[holdView], error) {
 	by := why.By
 	if by == "" {
 		by = api.CallerOf(ctx).Name()
 	}
 	hold, err := a.Store.DecideHold(ctx, directory.ID(at.ID), at.Hold, status, func(h *store.Hold) {
 		h.By, h.Note, h.ExpiresAt = by, why.Reason, until
-	})
-	if err != nil {
+	}, read...)
+	switch {
+	case len(read) > 0 && fault.Is(err, fault.Conflict) && hold.Status == store.HoldOpen:
+		return nil, api.Refuse(err, "body.joined", read[0])
+	case err != nil:
 		return nil, api.Refuse(err, "path.holdId", at.Hold)
 	}
 	tasks := reconcile.HeldTasks{Store: a.Store, Users: a.Lanes.UsersBulk, Groups: a.Lanes.GroupsBulk}

@@ -28,6 +28,7 @@ func (f *fixture) guarded(people int) (id, hold string) {
 		change := store.GuardChange{Known: known, Hold: &h, Counts: first}
 		for range min(people, store.MaxHeld) {
 			people--
+			h.Joined++
 			user := directory.UserID(fmt.Sprintf("65100000000000000000%04d", people))
 			item := store.HeldItem{Hold: h.ID, Directory: directory.ID(id), Kind: plan.Removals, User: user,
 				Account: "account", Name: "name of " + string(user), Action: plan.Deprovision, Reason: directory.LeftGroup, Since: now}
@@ -40,8 +41,13 @@ func (f *fixture) guarded(people int) (id, hold string) {
 	return id, h.ID
 }
 
-// decision is the body of an approval or a rejection.
-const decision = `{"by": "Ada", "reason": "the group was dissolved"}`
+// decision is the body of an approval or a rejection of a hold in which so many wait.
+func decision(decide string, joined int) string {
+	if decide == "reject" {
+		return `{"by": "Ada", "reason": "the group was dissolved"}`
+	}
+	return fmt.Sprintf(`{"by": "Ada", "reason": "the group was dissolved", "joined": %d}`, joined)
+}
 
 // The list of holds says what waits, why and since when, and who would be hit.
 func TestHoldsAreShown(t *testing.T) {
@@ -52,7 +58,7 @@ func TestHoldsAreShown(t *testing.T) {
 	if status != 200 || len(items) != 1 {
 		t.Fatalf("got %d %v, want the one hold", status, answer)
 	}
-	for field, want := range map[string]any{"id": hold, "kind": "removals", "status": "open", "count": 3.0, "accounts": 3.0, "members": 0.0, "message": "21 people would lose access within 1h, and the guard of this directory lets 20 (maxCount)"} {
+	for field, want := range map[string]any{"id": hold, "kind": "removals", "status": "open", "count": 3.0, "accounts": 3.0, "members": 0.0, "joined": 3.0, "message": "21 people would lose access within 1h, and the guard of this directory lets 20 (maxCount)"} {
 		if got := dig(items[0], field); got != want {
 			t.Errorf("%s is %v, want %v", field, got, want)
 		}
@@ -92,7 +98,7 @@ func TestAHoldIsDecided(t *testing.T) {
 		f := newFixture(t)
 		id, hold := f.guarded(c.people)
 		path := "/v1/directories/" + id + "/holds/" + hold + "/"
-		status, answer := f.call("POST", path+c.decide, decision)
+		status, answer := f.call("POST", path+c.decide, decision(c.decide, c.people))
 		if status != 202 || answer["status"] != c.status || answer["by"] != "Ada" || answer["reason"] != "the group was dissolved" || answer["decidedAt"] == nil || answer["count"] != float64(c.people) {
 			t.Errorf("got %d %v, want 202 and who decided why", status, answer)
 		}
@@ -112,11 +118,11 @@ func TestAHoldIsDecided(t *testing.T) {
 			t.Errorf("the task is %+v (%v), want one for the hold", task, err)
 		}
 		// The same again is no harm, the opposite is refused.
-		if status, _ := f.call("POST", path+c.decide, decision); status != 202 {
+		if status, _ := f.call("POST", path+c.decide, decision(c.decide, c.people)); status != 202 {
 			t.Errorf("the same decision again answers %d, want 202", status)
 		}
 		opposite := map[string]string{"approve": "reject", "reject": "approve"}[c.decide]
-		if status, answer := f.call("POST", path+opposite, decision); status != 409 || !strings.Contains(fmt.Sprint(answer), c.status) {
+		if status, answer := f.call("POST", path+opposite, decision(opposite, c.people)); status != 409 || !strings.Contains(fmt.Sprint(answer), c.status) {
 			t.Errorf("the opposite answers %d %v, want 409 and that it is %s", status, answer, c.status)
 		}
 		if _, answer := f.call("GET", "/v1/directories/"+id+"/holds?status=open", ""); len(answer["items"].([]any)) > 0 {
@@ -135,18 +141,19 @@ func TestADecisionMustSayWhy(t *testing.T) {
 		path, body, names string
 		status            int
 	}{
-		{path + "/approve", `{}`, "body.reason", 422}, {path + "/approve", `{"reason": ""}`, "body.reason", 422}, {path + "/reject", `{"by": "Ada"}`, "body.reason", 422},
-		{path + "/approve", `{"reason": "x", "expiresAt": "` + past + `"}`, "body.expiresAt", 422}, {path + "/approve", `{"reason": "x", "expiresAt": "` + late + `"}`, "body.expiresAt", 422},
-		{path + "/reject", `{"reason": "x", "expiresAt": "` + late + `"}`, "body.expiresAt", 422}, {path + "/approve", `{"reason": "x", "by": ""}`, "body.by", 422},
-		{"/v1/directories/" + id + "/holds/0197a000-0000-7000-8000-000000000002/approve", decision, "path.holdId", 404},
-		{"/v1/directories/" + id + "/holds/none/approve", decision, "path.holdId", 404},
+		{path + "/approve", `{}`, "body.reason", 422}, {path + "/approve", `{"reason": ""}`, "body.reason", 422}, {path + "/reject", `{"by": "Ada"}`, "body.reason", 422}, {path + "/reject", `{"reason": "x", "joined": 2}`, "body.joined", 409},
+		{path + "/approve", `{"reason": "x", "joined": 1, "expiresAt": "` + past + `"}`, "body.expiresAt", 422}, {path + "/approve", `{"reason": "x", "joined": 1, "expiresAt": "` + late + `"}`, "body.expiresAt", 422},
+		{path + "/reject", `{"reason": "x", "expiresAt": "` + late + `"}`, "body.expiresAt", 422}, {path + "/approve", `{"reason": "x", "joined": 1, "by": ""}`, "body.by", 422},
+		{path + "/approve", `{"reason": "x"}`, "body.joined", 422}, {path + "/approve", `{"reason": "x", "joined": -1}`, "body.joined", 422}, {path + "/approve", `{"reason": "x", "joined": 0}`, "body.joined", 409}, {path + "/approve", `{"reason": "x", "joined": 2}`, "body.joined", 409},
+		{"/v1/directories/" + id + "/holds/0197a000-0000-7000-8000-000000000002/approve", decision("approve", 1), "path.holdId", 404},
+		{"/v1/directories/" + id + "/holds/none/approve", decision("approve", 1), "path.holdId", 404},
 	} {
 		status, answer := f.call("POST", c.path, c.body)
 		if status != c.status || !strings.Contains(fmt.Sprint(answer), c.names) {
 			t.Errorf("%s %s: got %d %v, want %d that names %s", c.path, c.body, status, answer, c.status, c.names)
 		}
 	}
-	if status, answer := f.call("POST", path+"/approve", `{"reason": "x"}`); status != 202 || answer["by"] == "" || answer["by"] == nil {
+	if status, answer := f.call("POST", path+"/approve", `{"reason": "x", "joined": 1}`); status != 202 || answer["by"] == "" || answer["by"] == nil {
 		t.Errorf("got %d %v, want the caller's name", status, answer)
 	}
 	if status, _ := f.call("GET", "/v1/directories/"+id+"/holds/0197a000-0000-7000-8000-000000000002/items", ""); status != 404 {
@@ -209,6 +216,18 @@ func TestTheGuardIsSet(t *testing.T) {
 		status, answer := f.call("PATCH", "/v1/directories/"+id, `{"settings": `+patch+`}`)
 		if status != 422 || !strings.Contains(fmt.Sprint(answer), names) {
 			t.Errorf("%s: got %d %v, want 422 that names %s", patch, status, answer, names)
+		}
+	}
+}
+
+// Whoever turns the guard off while a hold is open is told what is done by that.
+func TestTheGuardIsTurnedOffWhileAHoldIsOpen(t *testing.T) {
+	f := newFixture(t)
+	id, hold := f.guarded(5)
+	status, answer := f.call("PATCH", "/v1/directories/"+id, `{"settings": {"guard": {"maxCount": null}}}`)
+	for _, says := range []string{"everybody at once", "the hold on removals " + hold + " is done now", "nobody has approved it: 5 actions"} {
+		if got := fmt.Sprint(answer["unguarded"]); status != 200 || !strings.Contains(got, says) {
+			t.Errorf("got %d and %q, want it to say %q", status, got, says)
 		}
 	}
 }

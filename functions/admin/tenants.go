@@ -137,7 +137,7 @@ func mustBeVerified(dir directory.Directory, patch settingsPatch, force bool, re
 	}
 	field := fmt.Sprintf("settings.domains[%d].name", missing[0])
 	if refusal == nil {
-		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: dir.NotVerified(missing[0]) + takeAnyway}
+		return &fault.Error{Op: op, Kind: fault.Invalid, Subject: field, Reason: directory.DomainNotVerified, Message: dir.NotVerified(missing) + takeAnyway}
 	}
 	f := fault.Of(refusal)
 	return &fault.Error{Op: op, Kind: f.Kind, Subject: field, Reason: f.Reason, Err: refusal, Message: fmt.Sprintf(

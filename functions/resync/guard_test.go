@@ -161,7 +161,7 @@ func TestAPlanShowsWhatTheGuardWouldHold(t *testing.T) {
 				if file := f.files.File(resync.PlanFile(job.ID)); strings.Count(file, "deprovision,held,user,") != c.held || c.held > 0 && !strings.Contains(file, c.why) {
 					t.Errorf("the file does not say that %d are held, and why:\n%s", c.held, file)
 				}
-				if open, err := f.Store.OpenHolds(t.Context(), f.directory.ID); err != nil || len(open) > 0 || f.metrics.Counts()["holds_begun"] != 0 {
+				if open, err := f.Store.OpenHolds(t.Context(), f.directory.ID); err != nil || len(open) > 0 || f.metrics.Counts()["holds_announced"] != 0 {
 					t.Errorf("after the plan %v are open, %v, want none", open, err)
 				}
 				f.sameAsPlanned(planned)

@@ -93,6 +93,41 @@ func TestARehireIsAskedFor(t *testing.T) {
 	}
 }
 
+// Somebody is hired with the e-mail of a leaver who is held: the message says that the leaver
+// waits in a hold, or was rejected there, and what to do.
+func TestARehireOfWhoIsHeld(t *testing.T) {
+	for status, says := range map[store.HoldStatus][]string{
+		store.HoldOpen:     {"the user was deleted in JumpCloud", "waits in the hold", "/approve"},
+		store.HoldRejected: {"the user was deleted in JumpCloud", "was rejected", "rename that account"},
+		store.HoldApproved: {"/take-over"},
+	} {
+		t.Run(string(status), func(t *testing.T) {
+			f := newFixture(t)
+			f.guarded(0, 100, 0)
+			old, account := f.leaver()
+			hold := f.hold()
+			if status == store.HoldRejected {
+				f.decide(hold, status, 0)
+			}
+			next := f.unconnected("ann2", "ann@contoso.example")
+			f.connect(next)
+			f.run(next)
+			if status == store.HoldApproved {
+				f.decide(hold, status, time.Hour)
+				f.drain()
+				f.mustWait("approved", next, old)
+			} else if says = append(says, hold.ID, "ann ("+string(old)+")", string(account)); f.link(next).Reason != directory.UPNConflict {
+				t.Errorf("got %+v, want it parked as a conflict", f.link(next))
+			}
+			for _, each := range says {
+				if got := f.link(next).Message; !strings.Contains(got, each) {
+					t.Errorf("got the message %q, want it to say %q", got, each)
+				}
+			}
+		})
+	}
+}
+
 // Who left and comes back is the same JumpCloud user, and is not asked for.
 func TestWhoComesBackIsNotAskedFor(t *testing.T) {
 	for name, meanwhile := range map[string]func(*fixture){

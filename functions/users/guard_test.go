@@ -309,6 +309,26 @@ func TestARejectionIsKept(t *testing.T) {
 	})
 }
 
+// A rejection holds for as long as its cause does, however long that is: nobody is disabled, and
+// nobody is asked again.
+func TestARejectionIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(2, 100, 0)
+		all := f.people(10)
+		f.leave(all[:6]...)
+		f.decide(f.hold(), store.HoldRejected, 0)
+		for range 3 {
+			time.Sleep(361 * 24 * time.Hour)
+			f.run(all...)
+			f.wantDisabled(all, all[:2]...)
+			if open, rejected := f.holds(store.HoldOpen), f.holds(store.HoldRejected); len(open) > 0 || len(rejected) != 1 {
+				t.Errorf("%d holds are open and %d are shown as rejected, want none and the one", len(open), len(rejected))
+			}
+		}
+	})
+}
+
 // Two workers that trip at the same moment make one hold.
 func TestTwoWorkersMakeOneHold(t *testing.T) {
 	for range 5 {
@@ -563,6 +583,127 @@ func TestTheEndOfAnExclusionIsHeldFromTheFirst(t *testing.T) {
 		open := f.holds(store.HoldOpen)
 		if len(open) != 2 || open[0].Count != 5 || open[1].Count != 5 || open[0].Kind == open[1].Kind {
 			t.Errorf("%+v are open, want a hold of each kind with all five", open)
+		}
+	})
+}
+
+// A hold is announced when it begins, and again with each growth of which the guard would not let
+// so many through.
+func TestTheGrowthOfAHoldIsAnnounced(t *testing.T) {
+	f := newFixture(t)
+	f.guarded(3, 100, 0)
+	all := f.people(16)
+	leavers := 0
+	for _, c := range []struct{ leave, want int }{{3, 0}, {1, 1}, {3, 1}, {1, 2}, {3, 2}, {1, 3}, {3, 3}} {
+		f.leave(all[leavers : leavers+c.leave]...)
+		leavers += c.leave
+		if got := f.metrics.Counts()["holds_announced"]; got != c.want {
+			t.Errorf("after %d leavers there were %d announcements, want %d", leavers, got, c.want)
+		}
+	}
+	if hold := f.hold(); hold.Joined != 12 || hold.Count != 12 {
+		t.Errorf("%d have joined, of whom %d wait; want 12", hold.Joined, hold.Count)
+	}
+	f.connect(all[4])
+	f.run(all[4])
+	if hold := f.hold(); hold.Joined != 12 || hold.Count != 11 {
+		t.Errorf("%d have joined, of whom %d wait; want 12, and one less to wait", hold.Joined, hold.Count)
+	}
+}
+
+// However the process dies that begins a hold, the hold is announced.
+func TestADeathHidesNoHold(t *testing.T) {
+	for n, died := 1, true; died; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t)
+			f.guarded(0, 100, 0)
+			all := f.people(1)
+			f.disconnect(all[0])
+			died = f.diesAt(n, f.batch(all...).Records...)
+			if len(f.holds(store.HoldOpen)) == 0 {
+				return
+			}
+			for range 2 {
+				time.Sleep(6 * time.Minute)
+				f.must(reconcile.Sweep{Store: f.store, Users: f, Groups: unread{}, Metrics: f.metrics}.Run(t.Context()))
+			}
+			if got := f.metrics.Counts()["holds_announced"]; got != 1 && got != 2 {
+				t.Errorf("moment %d: %d announcements, want one, or one more after a death", n, got)
+			}
+		})
+	}
+}
+
+// A new password ends the sessions also of somebody who is held, or whose hold was rejected: the
+// account is open.
+func TestANewPasswordEndsTheSessionsOfWhoIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(0, 100, 0)
+		f.settings(func(s *directory.Settings) { s.RevokeSessionsOnPasswordChange = true })
+		ann := f.people(1)[0]
+		changed := func(password string, want int) {
+			t.Helper()
+			time.Sleep(time.Hour)
+			f.must(f.jumpcloud.SetPassword(string(ann), password))
+			f.runForPassword(ann, time.Now())
+			f.run(ann)
+			ended := 0
+			for _, a := range f.actions() {
+				if a.Type == plan.EndSessions && a.Reason == directory.PasswordChanged && a.Status == plan.Succeeded {
+					ended++
+				}
+			}
+			if ended != want {
+				t.Errorf("after %s the sessions were ended %d times, want %d", password, ended, want)
+			}
+		}
+		changed("Correct-Horse-1", 1)
+		f.suspend(ann)
+		f.run(ann)
+		changed("Correct-Horse-2", 2)
+		f.decide(f.hold(), store.HoldRejected, 0)
+		changed("Correct-Horse-3", 3)
+		if link := f.link(ann); link.State != directory.Enabled || link.Reason != directory.HoldRejected {
+			t.Errorf("the link is %+v, want the account open because the hold was rejected", link)
+		}
+	})
+}
+
+// A setting that is taken back leaves nothing behind: whom it would have suspended does not
+// count when it is made again, if JumpCloud has no reason any more.
+func TestSettingsThatAreTakenBackCountNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.guarded(5, 100, 0)
+		all := f.people(12)
+		for _, id := range all {
+			f.must(f.jumpcloud.LockUser(string(id)))
+		}
+		for some := range slices.Chunk(all, 10) {
+			f.run(some...)
+		}
+		f.again = nil
+		set := func(on bool) {
+			f.settings(func(s *directory.Settings) { s.SuspendOnLockout = on })
+			for _, id := range all {
+				f.must(reconcile.Enqueue(t.Context(), f, reconcile.Task{Directory: f.directory.ID, User: id, Cause: plan.Cause{Type: reconcile.SettingsCause, At: time.Now(), Many: true}}))
+			}
+			f.drainOnce()
+		}
+		set(true)
+		time.Sleep(30 * time.Second)
+		set(false)
+		for _, id := range all[2:] {
+			f.must(f.jumpcloud.UnlockUser(string(id)))
+		}
+		time.Sleep(time.Minute)
+		set(true)
+		time.Sleep(3 * time.Minute)
+		f.drainOnce()
+		f.wantDisabled(all, all[:2]...)
+		if open := f.holds(store.HoldOpen); len(open) > 0 {
+			t.Errorf("the holds %+v are open, want none for two people", open)
 		}
 	})
 }

@@ -56,7 +56,7 @@ func (d Directory) Described(t Tenant) Directory {
 	d = d.Allowed(t)
 	d.Reason, d.Message = "", ""
 	if missing := d.Settings.Unverified(d.VerifiedDomains); len(missing) > 0 {
-		d.Reason, d.Message = DomainNotVerified, d.NotVerified(missing[0])
+		d.Reason, d.Message = DomainNotVerified, d.NotVerified(missing)
 	}
 	return d
 }
@@ -80,10 +80,18 @@ func (d Directory) Refused(reason Reason, now time.Time) Directory {
 	return d
 }
 
-// NotVerified says that a domain of the settings is not a verified domain of the tenant.
-func (d Directory) NotVerified(index int) string {
-	return fmt.Sprintf("%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s",
-		d.Settings.Domains[index].Name, strings.Join(d.VerifiedDomains, ", "))
+// NotVerified says that some domains of the settings, by their indexes, are not verified domains
+// of the tenant.
+func (d Directory) NotVerified(indexes []int) string {
+	names := make([]string, len(indexes))
+	for i, index := range indexes {
+		names[i] = d.Settings.Domains[index].Name
+	}
+	says := "%s is not a verified domain of the tenant: correct the name, or verify it in Entra first. Verified are %s"
+	if len(names) > 1 {
+		says = "%s are not verified domains of the tenant: correct the names, or verify them in Entra first. Verified are %s"
+	}
+	return fmt.Sprintf(says, strings.Join(names, ", "), strings.Join(d.VerifiedDomains, ", "))
 }
 
 // MayShare returns a fault if a directory would write to the accounts of others and its

@@ -80,7 +80,7 @@ func (k Known) Facts(d directory.Directory, every Every, credentials []directory
 		f.Partly = append(f.Partly, part.Message)
 	}
 	for _, h := range k.Holds {
-		f.Holds = append(f.Holds, fmt.Sprintf("a hold on %s is open since %s, with %s: %s. Look at GET /v1/directories/{id}/holds/%s/items, and approve or reject it", h.Kind, stamp(h.Since), inHold(h), h.Message, h.ID))
+		f.Holds = append(f.Holds, fmt.Sprintf("a hold on %s is open since %s, with %s: %s. Look at GET /v1/directories/{id}/holds/%s/items, and approve or reject it", h.Kind, stamp(h.Since), inHold(h), h.Sentence(), h.ID))
 	}
 	if last := k.LastResync; last != nil {
 		f.Resync.StartedAt, f.Resync.EndedAt = last.StartedAt, last.EndedAt

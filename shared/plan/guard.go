@@ -116,6 +116,16 @@ func Withheld(actions []Action) []Action {
 	})
 }
 
+// WhileHeld are the actions on an account that stays open although some would disable it: those
+// that go on, and the end of its sessions if the user has a new password.
+func (u User) WhileHeld(link directory.Link, actions []Action) []Action {
+	left := Withheld(actions)
+	if u.NewPassword && link.State == directory.Enabled && !slices.ContainsFunc(actions, func(a Action) bool { return a.Type == TakeOver }) {
+		left = append(of(link, []Action{{Type: EndSessions, Reason: directory.PasswordChanged}}), left...)
+	}
+	return left
+}
+
 // TakesOut are the accounts that an action takes out of a group in Entra; members are those
 // that are known to be in it, whom its deletion takes out.
 func (a Action) TakesOut(members []directory.EntraID) []directory.EntraID {

@@ -75,6 +75,7 @@ func (p Parts) guard(ctx context.Context, q question) ([]verdict, error) {
 	for i := range parts {
 		j := &parts[i]
 		j.others = slices.Concat(q.others, slices.Concat(undecided[:i]...), slices.Concat(undecided[i+1:]...))
+		j.coming = len(q.others) + len(q.items) - len(answers) - len(j.items)
 		if err := store.Contended(ctx, func() error { return j.judge(ctx) }); err != nil {
 			return nil, err
 		}
@@ -115,12 +116,12 @@ const plannedHold = "planned-"
 type judgement struct {
 	Parts
 	question
+	coming int // how many more are about to be judged by the same cause
 
 	now     time.Time
 	known   store.GuardRecords
 	answers []verdict
 	change  store.GuardChange
-	begun   bool // a hold
 }
 
 // judge reads what is known, decides, and stores the decision.
@@ -142,7 +143,7 @@ func (j *judgement) judge(ctx context.Context) error {
 
 // read reads what is known, and answers for those of whom something is; fresh are the others.
 func (j *judgement) read(ctx context.Context) (fresh []int, err error) {
-	j.now, j.answers, j.change, j.begun = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}, false
+	j.now, j.answers, j.change = time.Now().UTC(), make([]verdict, len(j.items)), store.GuardChange{}
 	if j.known, err = j.Store.Guard(ctx, j.dir.ID, j.kind, j.group, j.items...); err != nil {
 		return nil, err
 	}
@@ -222,7 +223,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		case err != nil:
 			return err
 		case why != "":
-			j.begin(why, fresh)
+			return j.begin(ctx, why, fresh)
 		case !j.announces:
 			j.count(fresh...)
 		}
@@ -234,8 +235,7 @@ func (j *judgement) decide(ctx context.Context, fresh []int) error {
 		case err != nil:
 			return err
 		case why != "":
-			j.begin(why, fresh[n:])
-			return nil
+			return j.begin(ctx, why, fresh[n:])
 		}
 		j.count(i)
 	}
@@ -255,14 +255,19 @@ func (j *judgement) count(some ...int) {
 }
 
 // begin begins a hold, which some join.
-func (j *judgement) begin(why string, some []int) {
+func (j *judgement) begin(ctx context.Context, why string, some []int) error {
+	limit, err := j.limit(ctx)
+	if err != nil {
+		return err
+	}
 	id := uuid.Must(uuid.NewV7()).String()
 	if j.Plans {
 		id = plannedHold + id
 	}
-	hold := store.Hold{ID: id, Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause}
-	j.known.Count.Open, j.change.Counts, j.begun = hold.ID, true, true
+	hold := store.Hold{ID: id, Directory: j.dir.ID, Kind: j.kind, Status: store.HoldOpen, Since: j.now, Message: why, Cause: j.items[some[0]].Cause, Limit: limit}
+	j.known.Count.Open, j.change.Counts = hold.ID, true
 	j.join(&hold, some)
+	return nil
 }
 
 // join has some wait in a hold.
@@ -275,6 +280,7 @@ func (j *judgement) join(hold *store.Hold, some []int) {
 		j.answers[i] = verdict{hold: hold, kept: &item}
 		hold.Add(item)
 	}
+	hold.Join(len(some), j.coming+j.expected, j.now)
 	if j.announces { // if no task comes to one of them, the sweep sends one
 		hold.Passes = max(hold.Passes, 1)
 	}
@@ -378,13 +384,13 @@ func (j *judgement) report(ctx context.Context) {
 		}
 	}
 	j.Metrics.Count("held", waiting, "kind", string(j.kind))
-	line := zerolog.Ctx(ctx).Warn().Str("directory", string(j.dir.ID)).Str("hold", joined.ID).Str("kind", string(j.kind)).Int("joined", waiting).Int("count", joined.Count).Str("cause", joined.Cause.Type)
-	if !j.begun {
-		line.Msg("more waits in a hold")
-		return
+	zerolog.Ctx(ctx).Warn().Str("directory", string(j.dir.ID)).Str("hold", joined.ID).Str("kind", string(j.kind)).Int("joined", waiting).Int("count", joined.Count).
+		Str("cause", joined.Cause.Type).Msg("more waits in a hold")
+	if joined.ToAnnounce {
+		if _, err := announceHold(ctx, j.Store, j.Metrics, *joined); err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("hold", joined.ID).Msg("the hold is announced once more")
+		}
 	}
-	j.Metrics.Count("holds_begun", 1) // without labels: the alarm is about any
-	line.Str("why", joined.Message).Msg("a hold began: a person has to approve or reject it")
 }
 
 // mayBeHeld reports whether something of an object may wait in a hold, or did until it was

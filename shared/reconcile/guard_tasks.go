@@ -15,7 +15,8 @@ import (
 // HeldTasks sends the tasks for what is in a hold: after it was approved or rejected, for
 // everything, and of an open one for those to whom no attempt came although their cause was
 // announced. Each attempt finds out what its person still asks for, and drops what nobody
-// does.
+// does. After an approval it reads all paths by which the person may be connected: the cause may
+// have been taken back, and nobody has noted yet who is a member again.
 type HeldTasks struct {
 	Store *store.Store
 	// Users and Groups are the lanes.
@@ -57,14 +58,15 @@ func (t HeldTasks) Send(ctx context.Context, h store.Hold) (sent bool, err error
 func (t HeldTasks) send(ctx context.Context, h store.Hold, cause plan.Cause, items []store.HeldItem, groups map[directory.GroupID]bool) error {
 	var ofUsers []Task
 	var ofGroups []GroupTask
+	approved := h.Status == store.HoldApproved
 	for _, item := range items {
 		switch {
 		case h.Status == store.HoldOpen && !item.Announced:
 		case item.Group == "":
-			ofUsers = append(ofUsers, Task{Directory: h.Directory, User: item.User, Cause: cause, Held: true})
+			ofUsers = append(ofUsers, Task{Directory: h.Directory, User: item.User, Cause: cause, Held: true, Memberships: approved, Source: approved})
 		case !groups[item.Group]:
 			groups[item.Group] = true
-			ofGroups = append(ofGroups, GroupTask{Directory: h.Directory, Group: item.Group, Cause: cause, Held: true})
+			ofGroups = append(ofGroups, GroupTask{Directory: h.Directory, Group: item.Group, Cause: cause, Held: true, AllMembers: approved, Source: approved})
 		}
 	}
 	if err := Enqueue(ctx, t.Users, ofUsers...); err != nil {

@@ -176,14 +176,26 @@ func (s Sweep) sweep(ctx context.Context, id directory.ID, found map[store.Unfin
 			break
 		}
 		found[store.UnfinishedHold]++
-		_, err := HeldTasks{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, hold)
-		failed = append(failed, err)
+		failed = append(failed, s.finishHold(ctx, hold))
 	}
 	if len(leavers) > 0 && deadline.Allows(ctx, sweepLimit) {
 		w := sweeping{Sweep: s, directory: id, now: time.Now().UTC(), found: found}
 		failed = append(failed, w.leave(ctx, leavers))
 	}
 	return errors.Join(failed...)
+}
+
+// finishHold announces a hold, and sends the tasks for what is in it, if that is to be done.
+func (s Sweep) finishHold(ctx context.Context, hold store.Hold) (err error) {
+	if hold.ToAnnounce {
+		if hold, err = announceHold(ctx, s.Store, s.Metrics, hold); err != nil {
+			return err
+		}
+	}
+	if hold.Passes > 0 {
+		_, err = HeldTasks{Store: s.Store, Users: s.Users, Groups: s.Groups}.Send(ctx, hold)
+	}
+	return err
 }
 
 // sweeping is the work on one page of unfinished records of a directory.

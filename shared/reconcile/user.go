@@ -86,6 +86,9 @@ type userRead struct {
 	// doubted are the paths that JumpCloud does not show any more and that are not yet
 	// believed to be gone.
 	doubted []directory.Path
+	// overtaken says that JumpCloud shows a path that the user left after a time that the read
+	// may show.
+	overtaken bool
 	// stranded is the StrandedAt of the link for which all was read.
 	stranded time.Time
 	// passwordAt is when the newest password that we know of was set.

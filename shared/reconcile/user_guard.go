@@ -22,6 +22,8 @@ type userGuard struct {
 // account open, and everything else of the user goes on.
 func (b *userBatch) guard(ctx context.Context, users []*user) {
 	asking, others := apart(users, (*user).takesAccess)
+	b.discount(ctx, others)
+	others = live(others)
 	b.collect(ctx, asking)
 	asking = live(asking)
 	if err := b.findHeld(ctx, others); err != nil {
@@ -38,7 +40,7 @@ func (b *userBatch) guard(ctx context.Context, users []*user) {
 	for i, u := range asking {
 		if v := verdicts[i]; v.hold != nil {
 			b.planHeld(u, *plan.Decision{Link: u.link, Actions: u.todo}.TakesAccess(), v)
-			u.guard.held, u.todo = &v, plan.Withheld(u.todo)
+			u.guard.held, u.todo = &v, u.plan.WhileHeld(u.link, u.todo)
 		}
 	}
 }
@@ -77,7 +79,7 @@ func (b *userBatch) noted(u *user, kind plan.HoldKind) store.Doubt {
 	return b.about(u, store.UserRemoval, "")
 }
 
-// unnote forgets what was noted of a user who is asked about now, and so counts.
+// unnote forgets what was noted of a user.
 func (b *userBatch) unnote(ctx context.Context, u *user) error {
 	for _, kind := range plan.HoldKinds() {
 		if err := b.Store.RemoveDoubt(ctx, b.noted(u, kind)); err != nil {
@@ -119,6 +121,20 @@ func (b *userBatch) collect(ctx context.Context, users []*user) {
 		u.recheckAt = earliest(u.recheckAt, now.Add(wait))
 		u.link.Status, u.link.Reason, u.link.NextTryAt = directory.Pending, u.plan.Desired.Reason, u.recheckAt
 		u.link.Message = directory.Sentence(u.plan.Desired.Reason) + "; the account is disabled within some minutes, if the directory's guard lets so many be"
+	}
+}
+
+// discount forgets what was noted of users who are to lose nothing any more, because the cause
+// was taken back or JumpCloud has no reason by now.
+func (b *userBatch) discount(ctx context.Context, users []*user) {
+	for _, u := range users {
+		before, _ := u.known.Link(b.dir.ID)
+		if before.Status != directory.Pending || plan.KindOf(before.Reason) != plan.Suspensions && !directory.HasLeft(before.Reason) {
+			continue
+		}
+		if err := b.unnote(ctx, u); err != nil {
+			b.fail(ctx, u, err)
+		}
 	}
 }
 

@@ -298,15 +298,19 @@ func (b *userBatch) decide(ctx context.Context, users []*user) {
 			b.awaitLaterRead(u)
 			continue
 		}
+		if u.attempt.Held && u.read.overtaken && d.TakesAccess() != nil { // what was approved may have been taken back
+			b.awaitLaterRead(u)
+			continue
+		}
 		u.match.adopted = d.Link.EntraID != u.link.EntraID
 		u.todo, u.obstacle, u.link = d.Actions, d.Obstacle, d.Link
 		b.decideGone(u)
 	}
 }
 
-// awaitLaterRead ends the attempt on a user whose account a read would open, although an
-// event has just said that it is to be closed: an enabled account stays enabled until a
-// later read, and a disabled one disabled.
+// awaitLaterRead ends the attempt on a user about whose account a read and what was known just
+// before do not agree: an enabled account stays enabled until a later read, and a disabled one
+// disabled.
 func (b *userBatch) awaitLaterRead(u *user) {
 	f := fault.Of(contradicted("the user's state"))
 	u.over, u.failed = true, true

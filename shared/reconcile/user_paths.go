@@ -66,9 +66,15 @@ func (b *userBatch) connectBySource(ctx context.Context, u *user, about store.Do
 	}
 	overtaken, err := b.Store.ConnectRead(ctx, b.dir.ID, u.attempt.User, directory.Source, time.Now().UTC(), b.inSourceSince(u, began))
 	if overtaken {
-		u.readAfterLag()
+		u.overtake()
 	}
 	return err
+}
+
+// overtake has a user read again of whom JumpCloud shows a path that was left just now.
+func (u *user) overtake() {
+	u.read.overtaken = true
+	u.readAfterLag()
 }
 
 // leaveSource ends the path by the source of a user who left it at a time.
@@ -184,7 +190,7 @@ func (b *userBatch) setGroups(ctx context.Context, u *user, m memberships) error
 			return err
 		}
 		if len(all.Overtaken) > 0 {
-			u.readAfterLag()
+			u.overtake()
 		}
 	}
 	return b.notifyGroups(ctx, u)

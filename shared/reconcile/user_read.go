@@ -132,7 +132,7 @@ func (u *user) shows(c directory.Claim, settings directory.Settings) directory.S
 // sendClaimRecheck sends a task that reads again what this one read.
 func (u *user) sendClaimRecheck(ctx context.Context, lanes Lanes, at time.Time) error {
 	return Enqueue(ctx, lanes.Users(u.cause), Task{Directory: u.directory, User: u.attempt.User, Cause: u.cause, Claims: u.lagging, NotBefore: at,
-		Memberships: u.attempt.Memberships, Source: u.attempt.Source, Compare: u.attempt.Compare})
+		Memberships: u.attempt.Memberships, Source: u.attempt.Source, Compare: u.attempt.Compare, Held: u.attempt.Held})
 }
 
 // sendAbsenceRecheck sends a task that reads all paths by which the user may be connected.

@@ -140,6 +140,9 @@ func (u *user) mayBeHidden() bool {
 // keep a former name as an address of the account's mailbox, where entrasync cannot take it
 // away, and refuse it to everybody else (assumed). The account would then keep the third name.
 func (b *userBatch) taken(ctx context.Context, u *user, upn directory.UPN, holder directory.EntraID, owner store.Owner) *directory.Obstacle {
+	if link := b.leaving(ctx, owner); link != nil {
+		return &directory.Obstacle{Reason: directory.UPNConflict, Message: heldBy(upn, holder, owner, *link)}
+	}
 	says := fmt.Sprintf("%s belongs to the JumpCloud user %s already: give one of the two another e-mail", upn, owner.Name())
 	if own := b.nameOf(ctx, owner, upn); own != "" {
 		says = fmt.Sprintf("%s is in Entra the sign-in name of the account %s of the JumpCloud user %s, who is to have %s: this user is synced once that account has its own name. See what keeps it from that, or rename it in Entra and sync both users again",
@@ -150,6 +153,35 @@ func (b *userBatch) taken(ctx context.Context, u *user, upn directory.UPN, holde
 		}
 	}
 	return &directory.Obstacle{Reason: directory.UPNConflict, Message: says}
+}
+
+// leaving is the link by which the owner of an account is to lose it and does not, because that
+// waits in a hold or was rejected there; nil if there is none.
+func (b *userBatch) leaving(ctx context.Context, owner store.Owner) *directory.Link {
+	if owner.User == "" || owner.Organization != b.dir.Organization {
+		return nil
+	}
+	known, err := b.Store.User(ctx, owner.Organization, owner.User)
+	if err != nil {
+		return nil
+	}
+	for _, id := range owner.Directories {
+		if link, _ := known.Link(id); link.Status == directory.Held && plan.KindOf(link.HeldFor) == plan.Removals {
+			return &link
+		}
+	}
+	return nil
+}
+
+// heldBy is the sentence about a sign-in name that the account of a leaver has who is held.
+func heldBy(upn directory.UPN, holder directory.EntraID, owner store.Owner, link directory.Link) string {
+	is := fmt.Sprintf("%s is the sign-in name of the account %s of the JumpCloud user %s", upn, holder, owner.Name())
+	if link.Reason == directory.HoldRejected {
+		return fmt.Sprintf("%s, who keeps it although %s, because the hold %s was rejected: rename that account in Entra and sync this user again, or give this user another e-mail",
+			is, directory.Sentence(link.HeldFor), link.Hold)
+	}
+	return fmt.Sprintf("%s, who is to lose it (%s) and waits in the hold %s: once that is approved, and the account is disabled, entrasync asks whether this user is the same person (POST /v1/directories/%s/holds/%s/approve). If it is somebody else, give this user another e-mail",
+		is, directory.Sentence(link.HeldFor), link.Hold, link.Directory, link.Hold)
 }
 
 // nameOf is the sign-in name that the owner of an account is to have instead of one that the

@@ -33,7 +33,9 @@ func TestEachPersonIsInDoubtOnce(t *testing.T) {
 	}{
 		"in doubt":    {func() (store.People, error) { return s.PeopleInDoubt(t.Context(), guarded, now, 100) }, []directory.UserID{"ann", "bob"}, 4},
 		"likely gone": {func() (store.People, error) { return s.PeopleLikelyGone(t.Context(), guarded, plan.Removals, now, 100) }, []directory.UserID{"ann"}, 4},
-		"to suspend":  {func() (store.People, error) { return s.PeopleLikelyGone(t.Context(), guarded, plan.Suspensions, now, 100) }, []directory.UserID{"cat"}, 0},
+		"to suspend": {func() (store.People, error) {
+			return s.PeopleLikelyGone(t.Context(), guarded, plan.Suspensions, now, 100)
+		}, []directory.UserID{"cat"}, 0},
 	} {
 		got, err := c.read()
 		slices.Sort(got.Users)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -34,16 +35,48 @@ type Hold struct {
 	Count int `json:"count"`
 	// Accounts is how many of them disable an account; the others take somebody out of a group.
 	// Whoever is to lose both is in the hold twice.
-	Accounts  int       `json:"accounts,omitempty"`
-	By        string    `json:"by,omitempty"`   // who decided
-	Note      string    `json:"note,omitempty"` // and why
-	DecidedAt time.Time `json:"decidedAt,omitzero"`
+	Accounts int `json:"accounts,omitempty"`
+	// Joined is how many actions have joined it since it began: whoever approves it names the
+	// number that was read.
+	Joined int `json:"joined"`
+	// Announced is of how many actions it was announced that they wait, or are about to, and
+	// Limit with how many more it is announced again. ToAnnounce says that this is still to be
+	// done, and GrownAt when it was last due because the hold had grown.
+	Announced  int       `json:"announced"`
+	Limit      int       `json:"limit"`
+	ToAnnounce bool      `json:"toAnnounce,omitempty"`
+	GrownAt    time.Time `json:"grownAt,omitzero"`
+	By         string    `json:"by,omitempty"`   // who decided
+	Note       string    `json:"note,omitempty"` // and why
+	DecidedAt  time.Time `json:"decidedAt,omitzero"`
 	// ExpiresAt is until when an approval is valid.
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	// Passes is how often the tasks are still to be sent for what is in it; the sweep does
 	// what the API did not do.
 	Passes  int   `json:"passes,omitempty"`
 	Version int64 `json:"-"`
+}
+
+// Sentence says why the hold began, with the numbers, and how many wait in it by now if it has
+// grown much since.
+func (h Hold) Sentence() string {
+	if h.GrownAt.IsZero() {
+		return h.Message
+	}
+	return fmt.Sprintf("%s; it has grown since, and by now %d wait in it", h.Message, h.Count)
+}
+
+// Join notes that some actions were added to the hold at a time; more are about to join. If the
+// hold is new, or has grown by more than its limit since it was announced, it is to be announced.
+func (h *Hold) Join(actions, more int, now time.Time) {
+	h.Joined += actions
+	if h.Announced > 0 && h.Joined-h.Announced <= h.Limit {
+		return
+	}
+	if h.Announced > 0 {
+		h.GrownAt = now
+	}
+	h.Announced, h.ToAnnounce = h.Joined+more, true
 }
 
 // Approves reports whether an approval is valid at a time.
@@ -72,16 +105,18 @@ func holdKey(id directory.ID, hold string) Key {
 	return Key{PK: guardPK(id), SK: holdPrefix + hold}
 }
 
-// holdRetention is how long a hold is kept after it was decided.
+// holdRetention is how long a hold is kept after it was approved or is over. One that was
+// rejected is kept for good: it says no for as long as the cause of anything in it lasts.
 const holdRetention = actionRetention
 
-// put is the write that stores the hold. One whose tasks are to be sent is unfinished.
+// put is the write that stores the hold. One whose tasks are to be sent is unfinished, and so is
+// one that is to be announced.
 func (h Hold) put() (Write, error) {
 	item, err := encode(holdKey(h.Directory, h.ID), h)
-	if h.Passes > 0 {
+	if h.Passes > 0 || h.ToAnnounce {
 		item.setUnfinished(h.Directory, UnfinishedHold, dueAfter)
 	}
-	if h.Status != HoldOpen {
+	if h.Status == HoldApproved || h.Status == HoldOver {
 		item.Expires = h.DecidedAt.Add(holdRetention).Unix()
 	}
 	return Write{Item: item, If: IfVersion(h.Version)}, err
@@ -96,8 +131,9 @@ func (s *Store) Hold(ctx context.Context, id directory.ID, hold string) (Hold, e
 
 // DecideHold approves or rejects an open hold: decide says how. The tasks for what is in it are
 // to be sent then. A hold that was decided in the same way before stays as it is; any other
-// that is not open is a fault of kind Conflict.
-func (s *Store) DecideHold(ctx context.Context, id directory.ID, hold string, status HoldStatus, decide func(*Hold)) (Hold, error) {
+// that is not open is a fault of kind Conflict, and so is one that more actions have joined than
+// whoever decides had seen, if that is given.
+func (s *Store) DecideHold(ctx context.Context, id directory.ID, hold string, status HoldStatus, decide func(*Hold), seen ...int) (Hold, error) {
 	const passes = 2 // the list of what is in a hold may lag behind
 	var decided Hold
 	err := Contended(ctx, func() error {
@@ -107,6 +143,11 @@ func (s *Store) DecideHold(ctx context.Context, id directory.ID, hold string, st
 		}
 		if decided.Status != HoldOpen {
 			return &fault.Error{Op: "store.decide hold", Kind: fault.Conflict, Subject: hold, Message: "the hold is not open any more: it is " + string(decided.Status)}
+		}
+		if len(seen) > 0 && seen[0] != decided.Joined {
+			return &fault.Error{Op: "store.decide hold", Kind: fault.Conflict, Subject: hold, Message: fmt.Sprintf(
+				"the hold is not as it was read: %d actions have joined it by now (joined), not %d, and %d wait. Look at its items again, and decide with \"joined\": %d",
+				decided.Joined, seen[0], decided.Count, decided.Joined)}
 		}
 		now := time.Now().UTC()
 		decide(&decided)
@@ -128,6 +169,28 @@ func (s *Store) DecideHold(ctx context.Context, id directory.ID, hold string, st
 	return decided, err
 }
 
+// AnnouncedHold notes that a hold was announced.
+func (s *Store) AnnouncedHold(ctx context.Context, id directory.ID, hold string) (Hold, error) {
+	var h Hold
+	err := Contended(ctx, func() error {
+		var err error
+		if h, err = s.Hold(ctx, id, hold); err != nil || !h.ToAnnounce {
+			return err
+		}
+		h.ToAnnounce = false
+		put, err := h.put()
+		if err != nil {
+			return err
+		}
+		if err := s.table.Transact(ctx, []Write{put}); err != nil {
+			return err
+		}
+		h.Version++
+		return nil
+	})
+	return h, err
+}
+
 // SentHeld notes that the tasks for what is in a hold were sent once more. One that another
 // writer changed meanwhile stays as it is.
 func (s *Store) SentHeld(ctx context.Context, h Hold) error {
@@ -142,7 +205,7 @@ func (s *Store) SentHeld(ctx context.Context, h Hold) error {
 // endHold ends a hold at a time, and returns the write by which the next action of its kind is
 // judged anew.
 func (s *Store) endHold(ctx context.Context, h *Hold, status HoldStatus, now time.Time) ([]Write, error) {
-	h.Status, h.DecidedAt = status, now
+	h.Status, h.DecidedAt, h.ToAnnounce = status, now, false
 	key := counterKey(h.Directory, h.Kind, "")
 	counter, version, err := get[Counter](ctx, s, key)
 	if fault.Is(err, fault.NotFound) || err == nil && counter.Open != h.ID {
