@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"entrasync/shared/api"
 	"entrasync/shared/directory"
+	"entrasync/shared/fault"
 	"entrasync/shared/resync"
 	"entrasync/shared/store"
 )
@@ -69,8 +71,21 @@ type begunView struct {
 
 // resyncBody is the body of a request for a resync, which needs none.
 type resyncBody struct {
-	DryRun bool `json:"dryRun,omitempty" doc:"Write nothing, and list what would be done: the job has the kind plan, and GET /v1/jobs/{jobId}/plan what it planned"`
+	DryRun onlyPlan `json:"dryRun,omitzero" doc:"Write nothing, and list what would be done: the job has the kind plan, and GET /v1/jobs/{jobId}/plan what it planned"`
 }
+
+// onlyPlan says that something is only to be planned. A null is remembered: it would do what was
+// perhaps only to be planned.
+type onlyPlan struct{ asked, isNull bool }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *onlyPlan) UnmarshalJSON(text []byte) error {
+	p.isNull = string(text) == "null"
+	return json.Unmarshal(text, &p.asked)
+}
+
+// Schema implements huma.SchemaProvider.
+func (onlyPlan) Schema(huma.Registry) *huma.Schema { return &huma.Schema{Type: huma.TypeBoolean} }
 
 // jobs registers the operations on long work.
 func (a API) jobs(on huma.API) {
@@ -88,6 +103,17 @@ func (a API) jobs(on huma.API) {
 			api.Concerns(ctx).Directory = job.Directory
 			return &api.Answer[jobView]{Body: viewOfJob(job, time.Now())}, nil
 		})
+	huma.Register(on, api.Operation("stopJob", http.MethodPost, "/v1/jobs/{jobId}/stop", "Stop a plan that is not finished: it ends as failed, and what it has planned so far can be read", http.StatusOK, http.StatusNotFound, http.StatusConflict),
+		func(ctx context.Context, in *struct {
+			Job string `path:"jobId" doc:"The job of the plan"`
+		}) (*api.Answer[jobView], error) {
+			job, err := a.Resyncs.Stop(ctx, in.Job, api.CallerOf(ctx).Name())
+			if err != nil {
+				return nil, api.Refuse(err, "path.jobId", in.Job)
+			}
+			api.Concerns(ctx).Directory = job.Directory
+			return &api.Answer[jobView]{Body: viewOfJob(job, time.Now())}, nil
+		})
 }
 
 // resync starts a resync.
@@ -97,7 +123,10 @@ func (a API) resync(ctx context.Context, in *struct {
 },
 ) (*api.Answer[begunView], error) {
 	start := a.Resyncs.Start
-	if in.Body != nil && in.Body.DryRun {
+	switch {
+	case in.Body != nil && in.Body.DryRun.isNull:
+		return nil, api.Refuse(fault.New(fault.Invalid, "admin.resync", "dryRun is true or false, or left out: a null could mean either"), "body.dryRun", nil)
+	case in.Body != nil && in.Body.DryRun.asked:
 		start = a.Resyncs.Plan
 	}
 	job, err := start(ctx, directory.ID(in.ID), api.CallerOf(ctx).Name())

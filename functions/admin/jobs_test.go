@@ -71,6 +71,9 @@ func TestResyncsThatAreRefused(t *testing.T) {
 	if body := f.answered(http.StatusUnprocessableEntity, http.MethodPost, path+"/resync", `{"dryrun": true}`, nil); !strings.Contains(body, "dryrun") {
 		t.Errorf("got %s, want that dryrun is named", body)
 	}
+	if body := f.answered(http.StatusUnprocessableEntity, http.MethodPost, path+"/resync", `{"dryRun": null}`, nil); !strings.Contains(body, "dryRun") {
+		t.Errorf("got %s, want that dryRun is named: a resync is more than a plan", body)
+	}
 	f.answered(http.StatusNotFound, http.MethodPost, path+"0/resync", "{}", nil)
 	f.answered(http.StatusNotFound, http.MethodGet, path+"0/jobs", "", nil)
 	if body := f.answered(http.StatusNotFound, http.MethodGet, "/v1/jobs/00000000-0000-7000-8000-000000000000", "", nil); !strings.Contains(body, "no job") {
@@ -87,6 +90,26 @@ func TestResyncsThatAreRefused(t *testing.T) {
 	if body := f.answered(http.StatusConflict, http.MethodPost, path+"/resync", "{}", nil); !strings.Contains(body, "give consent first") {
 		t.Errorf("got %s, want why the directory cannot be compared", body)
 	}
+}
+
+// A plan that is not finished can be stopped, so that a resync can begin; no other job can be.
+func TestAPlanIsStopped(t *testing.T) {
+	f := newFixture(t)
+	path := "/v1/directories/" + f.directory("{}")
+	var plan, again, resync struct{ JobID, Status, Message string }
+	f.answered(http.StatusAccepted, http.MethodPost, path+"/resync", `{"dryRun": true}`, &plan)
+	stop := "/v1/jobs/" + plan.JobID + "/stop"
+	if body := f.answered(http.StatusConflict, http.MethodPost, path+"/resync", "{}", nil); !strings.Contains(body, stop) {
+		t.Errorf("got %s, want how to stop the plan", body)
+	}
+	f.answered(http.StatusOK, http.MethodPost, stop, "", &again)
+	if again.JobID != plan.JobID || again.Status != "failed" || !strings.HasPrefix(again.Message, "stopped by ") {
+		t.Errorf("got %+v, want the plan, which was stopped", again)
+	}
+	f.answered(http.StatusConflict, http.MethodPost, stop, "", nil)
+	f.answered(http.StatusAccepted, http.MethodPost, path+"/resync", "{}", &resync)
+	f.answered(http.StatusConflict, http.MethodPost, "/v1/jobs/"+resync.JobID+"/stop", "", nil)
+	f.answered(http.StatusNotFound, http.MethodPost, "/v1/jobs/00000000-0000-7000-8000-000000000000/stop", "", nil)
 }
 
 // answered sends a request, fails the test unless the answer has the status, and decodes the

@@ -56,10 +56,10 @@ type planEntry struct {
 	Subject   plannedSubject               `json:"subject" doc:"The user or group of JumpCloud"`
 	EntraID   directory.EntraID            `json:"entraId,omitempty" doc:"The account or group in Entra; missing if the plan creates it"`
 	Changes   []plannedChange              `json:"changes" doc:"What is written, attribute by attribute. A group's members are in members, and licenses in assignedLicenses: to has those that are added, from those that are removed"`
-	Names     map[directory.EntraID]string `json:"names,omitempty" doc:"The user names of the accounts that changes name by their ids; the id of an account that the plan creates begins with planned-"`
+	Names     map[directory.EntraID]string `json:"names,omitempty" doc:"The names of the accounts that changes name by their ids: the JumpCloud user name, or the sign-in name of an account that no connected user has. The id of an account that the plan creates begins with planned-"`
 	Reason    directory.Reason             `json:"reason,omitempty" doc:"Why an account is disabled"`
 	Cause     plannedCause                 `json:"cause" doc:"What it is done for"`
-	Status    plan.Status                  `json:"status" enum:"planned,held,failed,undecided" doc:"planned would be sent; held would wait until somebody approves or rejects a hold of the guard, see hold; failed would park the user, and nothing is sent; undecided says that nothing could be planned, see error"`
+	Status    plan.Status                  `json:"status" enum:"planned,held,failed,undecided" doc:"planned would be sent; held would wait until somebody approves or rejects a hold of the guard, see hold; failed would be refused, by entrasync itself or by Entra, see error; undecided says that nothing could be planned, see error"`
 	Hold      *plannedHold                 `json:"hold,omitempty" doc:"Of what is held: why, and in which hold"`
 	Error     *plan.Failure                `json:"error,omitempty"`
 }
@@ -74,7 +74,7 @@ type plannedSubject struct {
 // plannedChange is the change of one attribute.
 type plannedChange struct {
 	Attribute directory.Attribute `json:"attribute"`
-	From      []string            `json:"from" doc:"Empty: no value, or one that is not known"`
+	From      []string            `json:"from" doc:"What the account has now. Empty: no value, or one that cannot be read, as those of a deleted account"`
 	To        []string            `json:"to" doc:"Empty: the value is cleared"`
 }
 

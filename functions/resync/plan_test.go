@@ -2,7 +2,9 @@ package resync_test
 
 import (
 	"context"
+	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -157,6 +159,17 @@ func TestAPlanIsWhatIsDone(t *testing.T) {
 		file := f.files.File(resync.PlanFile(job.ID))
 		if !strings.Contains(file, "provision") || !strings.Contains(file, "fay") || strings.Count(file, "\n") <= len(planned) {
 			t.Errorf("the file has %d lines, want more than %d, among them the creation of fay:\n%s", strings.Count(file, "\n"), len(planned), file)
+		}
+		members := map[string]bool{} // "from → to of the account …"
+		rows, err := csv.NewReader(strings.NewReader(file)).ReadAll()
+		f.Must(err)
+		for _, row := range rows {
+			if row[6] == "members" {
+				members[row[7]+" → "+row[8]+" of "+row[9]] = true
+			}
+		}
+		if want := map[string]bool{" → fay of ": true, "bob →  of " + f.account("bob").ID: true}; !maps.Equal(members, want) {
+			t.Errorf("the file has the members %v, want a line with the name of each: %v", members, want)
 		}
 		if f.account("ann").Text("surname") != "Lee" || !f.account("cid").AccountEnabled || len(f.Tenant.GroupsNamed("Selling")) > 0 {
 			t.Error("the plan changed the tenant")

@@ -172,6 +172,41 @@ func TestTroubleIsToldAndEnds(t *testing.T) {
 	}
 }
 
+// A plan is given up after an hour, and one that is stopped goes on nowhere, also not in the hands of
+// who works on it.
+func TestAPlanInTroubleEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		f.hire("ann")
+		starter := resync.Starter{Store: f.Store, Jobs: &f.jobs}
+		f.outside = func(*http.Request) error { return errors.New("no route to host") }
+		job, err := starter.Plan(context.Background(), f.directory.ID, "the test")
+		f.Must(err)
+		end, _ := f.finish(job.ID, timeout)
+		if took := end.EndedAt.Sub(job.CreatedAt); end.Status != store.JobFailed || !strings.Contains(end.Message, "the plan was given up after an hour") || took > 2*time.Hour {
+			t.Errorf("the plan is %s (%s) after %v, want it given up after an hour", end.Status, end.Message, took)
+		}
+		job, err = starter.Plan(context.Background(), f.directory.ID, "the test")
+		f.Must(err)
+		stopped := false
+		f.outside = func(*http.Request) error {
+			if !stopped {
+				stopped = true
+				_, err := starter.Stop(context.Background(), job.ID, "somebody")
+				f.Must(err)
+			}
+			return nil
+		}
+		f.invoke(f.handler, timeout)
+		if got := f.job(job.ID); got.Status != store.JobFailed || got.Message != "stopped by somebody" || !stopped {
+			t.Errorf("the plan is %s (%s), want it stopped", got.Status, got.Message)
+		}
+		if _, err := starter.Start(context.Background(), f.directory.ID, "the test"); err != nil {
+			t.Errorf("a resync after that: %v, want it started", err)
+		}
+	})
+}
+
 // Two resyncs of a directory at once are one, and one that is not let into its tenant has none.
 func TestStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

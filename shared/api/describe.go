@@ -85,11 +85,15 @@ func describeBody(document *huma.OpenAPI, op *huma.Operation) {
 	maps.Copy(op.Responses, refusing(http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))
 }
 
+// dryRun is the field that asks only for a plan: a null for it is refused, because it would do what
+// was perhaps only to be planned.
+const dryRun = "dryRun"
+
 // describeNulls marks each optional value as nullable: a null means the same as a
 // missing value.
 func describeNulls(body *huma.Schema) {
 	for name, field := range body.Properties {
-		if slices.Contains(body.Required, name) || field.Ref != "" {
+		if slices.Contains(body.Required, name) || field.Ref != "" || name == dryRun {
 			continue
 		}
 		field.Nullable = true

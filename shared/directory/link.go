@@ -131,6 +131,9 @@ type Problem struct {
 type Creation struct {
 	UPN UPN       `json:"userPrincipalName"`
 	At  time.Time `json:"at"`
+	// Existed says that Entra refused the creation because this account has the immutable id of
+	// the user already, under another name.
+	Existed bool `json:"existed,omitempty"`
 }
 
 // Aside is an account that left a federated domain for a moment, because its immutable

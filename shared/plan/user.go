@@ -162,7 +162,7 @@ func (u User) Found(upns []directory.UPN, accounts []*directory.Account, deleted
 // with another name.
 func (u User) Uncertain() bool {
 	c := u.Link.Unconfirmed
-	if c == nil || u.Created != nil || u.Link.EntraID != "" {
+	if c == nil || u.Created != nil || u.Link.EntraID != "" || c.Existed && !u.Desired.Managed {
 		return false
 	}
 	return !u.Desired.Managed || u.Desired.Obstacle != nil || !c.UPN.Same(u.Desired.UPN)
@@ -186,6 +186,9 @@ type Decision struct {
 // of Searches, and does not call Decide while the user is Uncertain.
 func (u User) Decide() Decision {
 	u.Link.InTheWay, u.Link.Former = nil, nil
+	if c := u.Link.Unconfirmed; c != nil && c.Existed && !u.Desired.Managed { // it did not become the user's
+		u.Link.Unconfirmed, u.Created = nil, nil
+	}
 	switch {
 	case u.Link.Freed: // it may be somebody else's account by now
 		return Decision{Link: u.Link}
@@ -195,7 +198,7 @@ func (u User) Decide() Decision {
 		return u.maintain(u.Link)
 	case u.Created != nil:
 		link := u.adopt(u.Created, directory.CreatedByUs)
-		if u.Link.Unconfirmed == nil { // it has the user's id, but this directory did not create it
+		if c := u.Link.Unconfirmed; c == nil || c.Existed { // it has the user's id, but this directory did not create it
 			link.Found = link.State
 		}
 		return u.maintain(link)

@@ -243,3 +243,34 @@ func TestActionsLeadToTheDesiredState(t *testing.T) {
 		}
 	})
 }
+
+// An account that has the user's id under another name is the user's while the user is connected: it
+// gets the name. If the user is disconnected before that, nothing is written to it.
+func TestAnAccountThatHasTheUsersID(t *testing.T) {
+	old := directory.UPN("old.ann@corp.example")
+	account := found(func(a *directory.Account) {
+		a.UPN, a.ImmutableID, a.Attributes[directory.UserPrincipalName] = old, string(self), directory.Text(string(old))
+	})
+	gone := directory.Desire(nil, directory.Connected{}, directory.DefaultSettings())
+	for name, row := range map[string]struct {
+		desired directory.Desired
+		renames bool
+	}{"connected": {wanted(), true}, "disconnected": {gone, false}} {
+		u := plan.User{ID: self, Desired: row.desired, Link: directory.Link{Unconfirmed: &directory.Creation{UPN: old, Existed: true}}}
+		searched := u.Searches()
+		accounts, deleted := make([]*directory.Account, len(searched)), make([]*directory.DeletedAccount, len(searched))
+		for i, upn := range searched {
+			if upn.Same(old) {
+				accounts[i] = account
+			}
+		}
+		if u = u.Found(searched, accounts, deleted); u.Uncertain() {
+			t.Errorf("%s: nothing can be decided, want a decision", name)
+		}
+		d := u.Decide()
+		renames := len(d.Actions) > 0 && d.Actions[0].Writes(directory.UserPrincipalName)
+		if renames != row.renames || (len(d.Actions) > 0) != row.renames || (d.Link.EntraID == account.ID) != row.renames || d.Link.Unconfirmed != nil {
+			t.Errorf("%s: got %v for the link %+v, want that it is renamed: %t", name, written(d.Actions), d.Link, row.renames)
+		}
+	}
+}

@@ -14,20 +14,22 @@ import (
 // planned are clients whose writes are kept in a table.
 type planned struct {
 	reconcile.Clients
-	table store.Table
+	table    store.Table
+	replaced *replaced
 }
 
 // Entra implements reconcile.Clients.
 func (p planned) Entra(ctx context.Context, id directory.TenantID) (reconcile.Entra, error) {
 	real, err := p.Clients.Entra(ctx, id)
-	return tenant{Entra: real, table: p.table, id: id}, err
+	return tenant{Entra: real, table: p.table, id: id, replaced: p.replaced}, err
 }
 
 // tenant is a tenant as it is after what was planned.
 type tenant struct {
 	reconcile.Entra
-	table store.Table
-	id    directory.TenantID
+	table    store.Table
+	id       directory.TenantID
+	replaced *replaced
 }
 
 // madePrefix begins the ids of accounts and groups that are only planned: Entra has none like
@@ -39,8 +41,8 @@ func madeFor(s plan.Subject) directory.EntraID {
 	return directory.EntraID(madePrefix + s.Kind + "-" + s.ID)
 }
 
-// isMade reports whether an id is that of an account or a group that is only planned.
-func isMade(id directory.EntraID) bool { return strings.HasPrefix(string(id), madePrefix) }
+// IsMade reports whether an id is that of an account or a group that is only planned.
+func IsMade(id directory.EntraID) bool { return strings.HasPrefix(string(id), madePrefix) }
 
 // account is what is planned for an account.
 type account struct {
@@ -97,7 +99,8 @@ func (t tenant) accounts(ctx context.Context, ids []directory.EntraID) (map[stri
 	return recordsOf[account](ctx, t, t.pk(accountsPart), sks)
 }
 
-// Apply implements reconcile.Entra: nothing is sent, and what each action is to write is noted.
+// Apply implements reconcile.Entra: nothing is sent, and what each action is to write is noted, unless
+// Entra would refuse it.
 func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Result {
 	results := make([]reconcile.Result, len(actions))
 	ids := make([]directory.EntraID, len(actions))
@@ -110,20 +113,30 @@ func (t tenant) Apply(ctx context.Context, actions []plan.Action) []reconcile.Re
 	}
 	known, err := t.accounts(ctx, ids)
 	notes := t.notes()
+	before := t.before(ctx, actions, ids)
 	for i, action := range actions {
+		found, own := before[i], known[folded(ids[i])]
+		if results[i].Err = refusal(action, ids[i], found); results[i].Err != nil {
+			continue
+		}
+		if found.Account != nil && isWritten(action) && !IsMade(ids[i]) && !own.Restored {
+			t.replaced.note(action, found.Account)
+		}
 		if len(action.Changes) == 0 && action.Type != plan.Restore && action.Type != plan.DeleteAccount {
 			continue
 		}
 		if upn, written := action.Value(directory.UserPrincipalName); written {
 			notes.add(t.pk(namesPart), folded(upn.String()), ids[i])
 		}
-		notes.add(t.pk(accountsPart), folded(ids[i]), known[folded(ids[i])].after(ids[i], action))
+		notes.add(t.pk(accountsPart), folded(ids[i]), own.after(ids[i], action))
 	}
 	if err == nil {
 		err = notes.keep(ctx)
 	}
 	for i := range results {
-		results[i].Err = err
+		if results[i].Err == nil {
+			results[i].Err = err
+		}
 	}
 	return results
 }
@@ -198,7 +211,7 @@ func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attribut
 	if err != nil {
 		return failed(make([]reconcile.Found, len(accounts)), err)
 	}
-	found := asked(accounts, func(id directory.EntraID) bool { return !isMade(id) }, func(real []directory.EntraID) []reconcile.Found {
+	found := asked(accounts, func(id directory.EntraID) bool { return !IsMade(id) }, func(real []directory.EntraID) []reconcile.Found {
 		return t.Entra.Read(ctx, real, attributes)
 	})
 	for i, id := range accounts {
@@ -209,22 +222,33 @@ func (t tenant) Read(ctx context.Context, accounts []directory.EntraID, attribut
 			f.Account = nil
 		case f.Account != nil:
 			f.Account = own.applied(*f.Account, attributes)
-		case own.Restored || isMade(id):
+		case own.Restored || IsMade(id):
 			f.Account = own.applied(directory.Account{}, attributes)
 		}
 	}
 	return found
 }
 
-// FindDeleted implements reconcile.Entra.
+// FindDeleted implements reconcile.Entra. An account that is planned to be deleted is among them.
 func (t tenant) FindDeleted(ctx context.Context, accounts []directory.EntraID) []reconcile.Found {
 	known, err := t.accounts(ctx, accounts)
 	if err != nil {
 		return failed(make([]reconcile.Found, len(accounts)), err)
 	}
-	return asked(accounts, func(id directory.EntraID) bool { return !isMade(id) && !known[folded(id)].Restored }, func(real []directory.EntraID) []reconcile.Found {
-		return t.Entra.FindDeleted(ctx, real)
-	})
+	found := asked(accounts, func(id directory.EntraID) bool {
+		return !IsMade(id) && !known[folded(id)].Restored && !known[folded(id)].Deleted
+	}, func(real []directory.EntraID) []reconcile.Found { return t.Entra.FindDeleted(ctx, real) })
+	there := asked(accounts, func(id directory.EntraID) bool { return !IsMade(id) && known[folded(id)].Deleted },
+		func(real []directory.EntraID) []reconcile.Found { return t.Entra.Read(ctx, real, nil) })
+	for i, id := range accounts {
+		switch {
+		case there[i].Err != nil:
+			found[i].Err = there[i].Err
+		case there[i].Account != nil:
+			found[i].Deleted = deletedNow(*known[folded(id)].applied(*there[i].Account, nil))
+		}
+	}
+	return found
 }
 
 // FindByImmutableID implements reconcile.Entra. An account that is to be created has the id of

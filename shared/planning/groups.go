@@ -2,6 +2,7 @@ package planning
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -49,7 +50,7 @@ func (t tenant) groups(ctx context.Context, ids []directory.EntraID) (map[string
 }
 
 // ApplyToGroups implements reconcile.Entra: nothing is sent, and what each action is to write is
-// noted.
+// noted, except members whom Entra does not have.
 func (t tenant) ApplyToGroups(ctx context.Context, actions []plan.Action) []reconcile.GroupResult {
 	results := make([]reconcile.GroupResult, len(actions))
 	ids := make([]directory.EntraID, len(actions))
@@ -61,21 +62,22 @@ func (t tenant) ApplyToGroups(ctx context.Context, actions []plan.Action) []reco
 		ids[i] = results[i].ID
 	}
 	known, err := t.groups(ctx, ids)
+	unknown, unread := t.unknownMembers(ctx, actions)
 	notes := t.notes()
 	for i, action := range actions {
-		t.note(notes, known[folded(ids[i])], ids[i], action)
+		t.note(notes, known[folded(ids[i])], ids[i], action, unknown)
 	}
-	if err == nil {
+	if err = errors.Join(err, unread); err == nil {
 		err = notes.keep(ctx)
 	}
 	for i := range results {
-		results[i].Err = err
+		results[i].Err, results[i].Refused = err, unknown
 	}
 	return results
 }
 
-// note notes what an action on a group is to write.
-func (t tenant) note(notes *notes, own group, id directory.EntraID, action plan.Action) {
+// note notes what an action on a group is to write, except the members who are refused.
+func (t tenant) note(notes *notes, own group, id directory.EntraID, action plan.Action, refused map[directory.EntraID]error) {
 	own.ID = id
 	if name, written := action.Value(directory.DisplayName); written {
 		own.Name = name.String()
@@ -96,6 +98,9 @@ func (t tenant) note(notes *notes, own group, id directory.EntraID, action plan.
 		}
 		for i, value := range slices.Concat(change.To, change.From) {
 			m := member{ID: directory.EntraID(value), In: i < len(change.To)}
+			if m.In && refused[m.ID] != nil {
+				continue
+			}
 			notes.add(t.pk(membersPart, folded(id)), folded(m.ID), m)
 		}
 	}
@@ -167,14 +172,14 @@ func (t tenant) ReadGroups(ctx context.Context, groups []directory.EntraID) []re
 		}
 		return found
 	}
-	found := asked(groups, func(id directory.EntraID) bool { return !isMade(id) && !known[folded(id)].Gone }, func(real []directory.EntraID) []reconcile.FoundGroups {
+	found := asked(groups, func(id directory.EntraID) bool { return !IsMade(id) && !known[folded(id)].Gone }, func(real []directory.EntraID) []reconcile.FoundGroups {
 		return t.Entra.ReadGroups(ctx, real)
 	})
 	for i, id := range groups {
 		own, is := known[folded(id)]
 		switch {
 		case !is || own.Gone:
-		case isMade(id):
+		case IsMade(id):
 			found[i].Groups = []directory.SecurityGroup{own.applied(directory.SecurityGroup{})}
 		default:
 			found[i].Groups = slices.Clone(found[i].Groups)
@@ -196,9 +201,9 @@ func (t tenant) ListMembersOf(ctx context.Context, id directory.EntraID, from di
 	own, is := known[folded(id)]
 	list := from
 	switch {
-	case own.Gone || isMade(id) && !is:
+	case own.Gone || IsMade(id) && !is:
 		return from, fault.New(fault.NotFound, "planning.list members", "")
-	case isMade(id):
+	case IsMade(id):
 		list = fresh(id, from)
 	default:
 		if list, err = t.Entra.ListMembersOf(ctx, id, from); own.Restored && fault.Is(err, fault.NotFound) {

@@ -35,7 +35,7 @@ func leaver(t *testing.T) (simulator *entratest.Simulator, ann entratest.User, p
 	t.Cleanup(func() { must(table.Close()) })
 	ann, err = simulator.Tenant(id).AddUser(entratest.User{UserPrincipalName: "ann@contoso.example", Licenses: []entratest.License{{SKU: entratest.SKUOffice}, {SKU: entratest.SKUVisio}}})
 	must(err)
-	return simulator, ann, tenant{Entra: client, table: table, id: directory.TenantID(id)}
+	return simulator, ann, tenant{Entra: client, table: table, id: directory.TenantID(id), replaced: &replaced{}}
 }
 
 // The steps for leavers are seen by what is planned after them, and nothing is written: licenses

@@ -9,7 +9,7 @@ import (
 )
 
 // name notes the names of the accounts that actions name by their ids: the members of groups
-// and managers. An account that belongs to nobody whom entrasync knows has none.
+// and managers. One that belongs to nobody whom entrasync knows has its sign-in name.
 func (p *Plan) name(ctx context.Context, actions []plan.Action) error {
 	byDirectory := map[directory.ID][]directory.EntraID{}
 	for _, a := range actions {
@@ -32,6 +32,10 @@ func (p *Plan) name(ctx context.Context, actions []plan.Action) error {
 		for account, owner := range owners {
 			names[account] = owner.Username
 		}
+		strangers := slices.DeleteFunc(slices.Compact(accounts), func(account directory.EntraID) bool { return IsMade(account) || names[account] != "" })
+		if err := p.nameStrangers(ctx, dir.Tenant, strangers, names); err != nil {
+			return err
+		}
 	}
 	for i := range actions {
 		for _, account := range accountsIn(actions[i]) {
@@ -42,6 +46,24 @@ func (p *Plan) name(ctx context.Context, actions []plan.Action) error {
 				actions[i].AccountNames = map[directory.EntraID]string{}
 			}
 			actions[i].AccountNames[account] = names[account]
+		}
+	}
+	return nil
+}
+
+// nameStrangers adds the sign-in names of accounts. One that cannot be read has none: the plan is
+// right without it.
+func (p *Plan) nameStrangers(ctx context.Context, id directory.TenantID, accounts []directory.EntraID, names map[directory.EntraID]string) error {
+	if len(accounts) == 0 {
+		return nil
+	}
+	entra, err := p.clients.Entra(ctx, id)
+	if err != nil {
+		return err
+	}
+	for i, found := range entra.Read(ctx, accounts, nil) {
+		if found.Account != nil {
+			names[accounts[i]] = string(found.Account.UPN)
 		}
 	}
 	return nil

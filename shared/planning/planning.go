@@ -9,12 +9,13 @@
 // nothing is left, except those that only read the same once more later.
 //
 // So a plan is what happens if nothing else changes meanwhile. What the outside systems would
-// refuse is not in it, and neither is what others change.
+// refuse is in it as far as reads show that (refusals.go); what others change is not.
 package planning
 
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,6 +52,7 @@ type Plan struct {
 	clients reconcile.Clients
 	began   time.Time
 
+	replaced   *replaced
 	publishing sync.Mutex // the engines publish side by side
 	found      []plan.Action
 	failed     error // why something could not be noted
@@ -59,7 +61,8 @@ type Plan struct {
 // New begins a plan on a table. clients are those of the outside systems.
 func New(table store.Table, clients reconcile.Clients) *Plan {
 	over := overlay.New(table)
-	p := &Plan{Table: over, Store: store.New(over), Tasks: &Tasks{}, clients: planned{clients, over}, began: time.Now().UTC()}
+	p := &Plan{Table: over, Store: store.New(over), Tasks: &Tasks{}, replaced: &replaced{}, began: time.Now().UTC()}
+	p.clients = planned{clients, over, p.replaced}
 	users, groups := userLane{p.Tasks}, groupLane{p.Tasks}
 	p.Lanes = reconcile.Lanes{UsersLive: users, UsersBulk: users, GroupsLive: groups, GroupsBulk: groups}
 	return p
@@ -84,7 +87,7 @@ func (p *Plan) Work(ctx context.Context) (planned []plan.Action, wait time.Durat
 	if dir == "" {
 		return nil, 0, nil
 	}
-	p.found = nil
+	p.found, p.replaced.values = nil, nil
 	parts := reconcile.Parts{Store: p.Store, Clients: p.clients, Lanes: p.Lanes, Metrics: &metric.Memory{}, Publisher: (*publisher)(p), Plans: true}
 	var outcomes []reconcile.Outcome
 	if len(users) > 0 {
@@ -200,12 +203,12 @@ func noteWhy(a *plan.Action, s directory.Standing) {
 type publisher Plan
 
 // Publish implements reconcile.Publisher. What an earlier process left open, and what others
-// changed, is not planned.
+// changed, is not planned; nor are tries that fail and lead to others.
 func (p *publisher) Publish(ctx context.Context, actions ...plan.Action) error {
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
 	for _, a := range actions {
-		if a.Type == plan.Drift || a.At.Before(p.began) {
+		if a.Type == plan.Drift || a.At.Before(p.began) || isTry(a, actions) {
 			continue
 		}
 		if a.Status == plan.Held {
@@ -217,12 +220,22 @@ func (p *publisher) Publish(ctx context.Context, actions ...plan.Action) error {
 		if a.Status == plan.Succeeded {
 			a.Status = plan.Planned
 		}
-		if isMade(a.EntraID) {
+		if IsMade(a.EntraID) {
 			a.EntraID = ""
 		}
-		p.found = append(p.found, a)
+		p.found = append(p.found, p.replaced.fill(a))
 	}
 	return nil
+}
+
+// isTry reports whether an action failed and is not the last word on its object: it is tried again, or
+// the account is restored for it.
+func isTry(a plan.Action, all []plan.Action) bool {
+	if a.Status != plan.Failed || a.Error == nil {
+		return false
+	}
+	restored := func(other plan.Action) bool { return other.Type == plan.Restore && other.Subject == a.Subject }
+	return a.Error.Kind == string(fault.Transient) || a.Error.Reason == directory.AccountMissing && slices.ContainsFunc(all, restored)
 }
 
 // userLane and groupLane take the tasks that are sent.

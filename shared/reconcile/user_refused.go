@@ -98,6 +98,7 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 	manager, _ := action.Value(directory.Manager)
 	names := len(manager) > 0
 	switch {
+	case action.Type == plan.Provision && f.Reason == directory.UPNConflict && b.isIdentified(ctx, u, action, &f):
 	case action.Type == plan.Provision && f.Reason == directory.UPNConflict && u.mayBeHidden():
 		f.Kind = fault.Transient
 	case f.Reason == directory.UPNConflict && action.Type == plan.LeaveDomain: // another name is tried
@@ -115,6 +116,54 @@ func (b *userBatch) classify(ctx context.Context, u *user, action plan.Action, e
 		f.Reason, f.Message = directory.AccountMissing, missing(u.link.EntraID)
 	}
 	return &f
+}
+
+// isIdentified looks, after Entra refused to create an account, whether another one has the immutable
+// id that it was to have, and reports whether that is so. Such an account is the user's, whatever
+// its name is, as one that has the user's sign-in name: entrasync gave it the id before the records of
+// it were deleted. The next attempt finds it and makes it the user's. The refusal then says so, or why
+// it cannot be.
+func (b *userBatch) isIdentified(ctx context.Context, u *user, action plan.Action, f *fault.Error) bool {
+	id := string(u.attempt.User)
+	if wanted, _ := action.Value(directory.ImmutableID); wanted.String() != id || f.Subject != "" && f.Subject != string(directory.ImmutableID) {
+		return false
+	}
+	found := b.entra.FindByImmutableID(ctx, []string{id})[0]
+	if found.Err != nil || found.Account == nil {
+		return false
+	}
+	account := found.Account
+	says := fmt.Sprintf("the account %s (%s) has the onPremisesImmutableId of this user", account.UPN, account.ID)
+	if why := account.Untouchable(); why != nil {
+		f.Message = says + ", and cannot become the user's: " + why.Message + ". Or take the id off it"
+		return true
+	}
+	other, err := b.belongsToOther(ctx, u, account.ID)
+	switch {
+	case err != nil:
+		f.Kind, f.Message = fault.Transient, says+": it is tried again"
+	case other != nil:
+		f.Message = says + ", and belongs to the JumpCloud user " + other.Name() + ": take the id off it, or disconnect that user"
+	default:
+		u.link.Unconfirmed = &directory.Creation{UPN: account.UPN, At: time.Now().UTC(), Existed: true}
+		f.Kind, f.RetryAfter, f.Message = fault.Transient, firstWait, says+": it becomes the user's with the next try"
+	}
+	return true
+}
+
+// belongsToOther is the other user who has an account, and for whose leave this one waits; nil if there
+// is none.
+func (b *userBatch) belongsToOther(ctx context.Context, u *user, account directory.EntraID) (*store.Owner, error) {
+	owner, err := b.Store.Owner(ctx, b.dir.TenantObject, account)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case owner.User == u.attempt.User && owner.Organization == b.dir.Organization:
+		return nil, nil
+	}
+	return &owner, b.Store.AddWaits(ctx, store.Wait{For: store.FreeAccount(b.dir.TenantObject, account), Directory: b.dir.ID, User: u.attempt.User})
 }
 
 // missing is the sentence about an account that is not in Entra any more.

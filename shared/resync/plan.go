@@ -1,6 +1,7 @@
 package resync
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,7 +45,7 @@ func (s Starter) Plan(ctx context.Context, id directory.ID, by string) (store.Jo
 	}
 	job, err := s.Store.CreateJob(ctx, newJob(id, store.Plan, by))
 	if err == nil && job.Of != "" {
-		err = &fault.Error{Op: "resync.plan", Kind: fault.Conflict, Subject: string(id), Message: "a plan of something else is made of the directory (" + job.Of + "): wait for its end"}
+		err = &fault.Error{Op: "resync.plan", Kind: fault.Conflict, Subject: string(id), Message: "a plan of something else is made of the directory (" + job.Of + "): wait for its end, or stop it: POST /v1/jobs/" + job.ID + "/stop"}
 	}
 	if err == nil {
 		s.announce(ctx, job)
@@ -98,6 +99,26 @@ func (s Starter) begin(ctx context.Context, job store.Job, begun *planning.Plan,
 	if job, err = create(ctx, job); err == nil {
 		s.announce(ctx, job)
 	}
+	return job, err
+}
+
+// Stop ends a plan that is not finished; Conflict if the job is another one, or has ended. What was
+// planned so far can be read, and whoever works on the plan goes away.
+func (s Starter) Stop(ctx context.Context, id, by string) (job store.Job, err error) {
+	err = store.Contended(ctx, func() (err error) {
+		if job, err = s.Store.Job(ctx, id); err != nil {
+			return err
+		}
+		switch {
+		case job.Kind != store.Plan:
+			return &fault.Error{Op: "resync.stop", Kind: fault.Conflict, Subject: id, Message: "only a plan can be stopped, and the job is a " + string(job.Kind)}
+		case job.Status.Ended():
+			return &fault.Error{Op: "resync.stop", Kind: fault.Conflict, Subject: id, Message: "the plan has ended already"}
+		}
+		job.Status, job.EndedAt, job.Reason, job.Message, job.Held, job.Place = store.JobFailed, time.Now().UTC(), "", "stopped by "+by, store.Held{}, ""
+		job, err = s.Store.EndJob(ctx, job)
+		return err
+	})
 	return job, err
 }
 
@@ -281,9 +302,45 @@ func (r *run) sayPlanned(ctx context.Context, took time.Duration) {
 // PlanFile is the name of the file of a plan in the result store.
 func PlanFile(job string) string { return "plans/" + job + "/plan.csv" }
 
-// planColumns are the columns of the file: a line for each attribute that an action changes, or
-// one for an action that changes none.
-var planColumns = []string{"type", "status", "kind", "id", "name", "entraId", "attribute", "from", "to", "reason", "cause", "message"}
+// planColumns are the columns of the file: a line for each attribute that an action changes and
+// for each member of a group, or one for an action that changes none. accountEntraId is the member, or
+// the manager, whom from and to name.
+var planColumns = []string{"type", "status", "kind", "id", "name", "entraId", "attribute", "from", "to", "accountEntraId", "reason", "cause", "message"}
+
+// planLine is what a line of the file says of one change.
+type planLine struct{ from, to, account string }
+
+// linesOf are the lines of a change: of the members of a group, one for each. They have names; who
+// has none is there by the id in Entra.
+func linesOf(a plan.Action, c directory.Change) (lines []planLine) {
+	named := func(id string) string {
+		if name := a.AccountNames[directory.EntraID(id)]; name != "" {
+			return name
+		}
+		return id
+	}
+	known := func(id string) string {
+		if planning.IsMade(directory.EntraID(id)) {
+			return ""
+		}
+		return id
+	}
+	switch c.Attribute {
+	case directory.Members:
+		for _, id := range c.To {
+			lines = append(lines, planLine{to: named(id), account: known(id)})
+		}
+		for _, id := range c.From {
+			lines = append(lines, planLine{from: named(id), account: known(id)})
+		}
+	case directory.Manager:
+		from, to := c.From.String(), c.To.String()
+		lines = append(lines, planLine{named(from), named(to), known(cmp.Or(to, from))})
+	default:
+		lines = append(lines, planLine{from: strings.Join(c.From, "; "), to: strings.Join(c.To, "; ")})
+	}
+	return lines
+}
 
 // WritePlan writes the file of a plan.
 func WritePlan(ctx context.Context, records *store.Store, to results.Store, j store.Job) error {
@@ -313,10 +370,12 @@ func writeLines(ctx context.Context, to io.Writer, records *store.Store, j store
 			changes = []directory.Change{{}}
 		}
 		for _, c := range changes {
-			err := table.Write(string(a.Type), string(a.Status), a.Subject.Kind, a.Subject.ID, a.Subject.Name, string(a.EntraID),
-				string(c.Attribute), strings.Join(c.From, "; "), strings.Join(c.To, "; "), string(a.Reason), a.Cause.Type, message)
-			if err != nil {
-				return err
+			for _, l := range linesOf(a, c) {
+				err := table.Write(string(a.Type), string(a.Status), a.Subject.Kind, a.Subject.ID, a.Subject.Name, string(a.EntraID),
+					string(c.Attribute), l.from, l.to, l.account, string(a.Reason), a.Cause.Type, message)
+				if err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -24,10 +24,11 @@ import (
 const (
 	// recordTime is how long recording may take.
 	recordTime = 5 * time.Second
-	// longestTrouble is how long a resync is tried again while no progress is possible.
-	longestTrouble = 24 * time.Hour
-	// longestChange is the same for the plan of changed settings, which wait for it.
-	longestChange = time.Hour
+	// longestTrouble is how long a resync is tried again while no progress is possible, and
+	// longestPlanTrouble a plan: somebody waits for it, or changed settings do, and meanwhile
+	// no resync begins.
+	longestTrouble     = 24 * time.Hour
+	longestPlanTrouble = time.Hour
 	// patientTrouble is how long an invocation itself tries again; then the schedule does.
 	patientTrouble = 2 * time.Minute
 	// troubleWait is the wait after a failure when the outside system named none.
@@ -361,11 +362,13 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 	if said == "" {
 		said = fmt.Sprintf("%s failed (%s)", f.Op, f.Kind)
 	}
-	zerolog.Ctx(ctx).Warn().Err(f).Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Msg("a resync makes no progress")
-	if r.job.Kind == store.Change && now.Sub(r.job.TroubleSince) > longestChange {
+	zerolog.Ctx(ctx).Warn().Err(f).Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Str("kind", string(r.job.Kind)).Msg("a job makes no progress")
+	switch lasts := now.Sub(r.job.TroubleSince); {
+	case r.job.Kind == store.Change && lasts > longestPlanTrouble:
 		return 0, true, r.end(ctx, store.JobFailed, "it could not be planned for an hour whom the settings concern, so they are applied without: "+said)
-	}
-	if now.Sub(r.job.TroubleSince) > longestTrouble {
+	case r.job.Kind == store.Plan && lasts > longestPlanTrouble:
+		return 0, true, r.end(ctx, store.JobFailed, "the plan was given up after an hour without progress: "+said)
+	case lasts > longestTrouble:
 		if err := r.forgetLinks(recording); err != nil {
 			return 0, true, err
 		}

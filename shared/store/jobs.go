@@ -115,6 +115,14 @@ type OpenJob struct {
 	Kind         JobKind                  `json:"kind"`
 }
 
+// wayOut is what to do about a job that is in the way of another one.
+func (o OpenJob) wayOut() string {
+	if o.Kind == Plan {
+		return "wait for its end, or stop it: POST /v1/jobs/" + o.Job + "/stop"
+	}
+	return "wait for its end"
+}
+
 // LastJob is how the last job of a kind in a directory ended.
 type LastJob struct {
 	Directory directory.ID `json:"directoryId"`
@@ -198,7 +206,7 @@ func (s *Store) CreateJob(ctx context.Context, j Job) (Job, error) {
 		case err != nil:
 			return err
 		case other.Kind != j.Kind:
-			return &fault.Error{Op: "store.create job", Kind: fault.Conflict, Subject: string(j.Directory), Message: "a job of another kind (" + string(other.Kind) + ") is at work in the directory: wait for its end"}
+			return &fault.Error{Op: "store.create job", Kind: fault.Conflict, Subject: string(j.Directory), Message: "a job of another kind (" + string(other.Kind) + ") is at work in the directory: " + other.wayOut()}
 		}
 		j, err = s.Job(ctx, other.Job)
 		return err

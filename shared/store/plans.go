@@ -235,7 +235,7 @@ func (s *Store) EachPlanLine(ctx context.Context, job string, do func(plan.Actio
 func (s *Store) CreatePlan(ctx context.Context, j Job) (Job, error) {
 	created, err := s.CreateJob(ctx, j)
 	if err == nil && created.ID != j.ID {
-		return created, &fault.Error{Op: "store.create plan", Kind: fault.Conflict, Subject: string(j.Directory), Message: "another plan is made of the directory: wait for its end"}
+		return created, &fault.Error{Op: "store.create plan", Kind: fault.Conflict, Subject: string(j.Directory), Message: "another plan is made of the directory: " + OpenJob{Job: created.ID, Kind: Plan}.wayOut()}
 	}
 	return created, err
 }
