@@ -103,6 +103,7 @@ func (a Administrator) ApproveHolds(ctx context.Context, id directory.ID, reason
 		Items []struct {
 			ID      string `json:"id"`
 			Message string `json:"message"`
+			Joined  int    `json:"joined"`
 		} `json:"items"`
 	}
 	holds := "/v1/directories/" + string(id) + "/holds"
@@ -111,7 +112,7 @@ func (a Administrator) ApproveHolds(ctx context.Context, id directory.ID, reason
 	}
 	var messages []string
 	for _, hold := range open.Items {
-		if err := a.Call(ctx, http.MethodPost, holds+"/"+hold.ID+"/approve", map[string]any{"reason": reason}, nil); err != nil {
+		if err := a.Call(ctx, http.MethodPost, holds+"/"+hold.ID+"/approve", map[string]any{"reason": reason, "joined": hold.Joined}, nil); err != nil {
 			return messages, err
 		}
 		messages = append(messages, hold.Message)

@@ -83,7 +83,7 @@ func TestLeaversAreDeletedWhenSomebodySaysSo(t *testing.T) {
 			t.Errorf("of somebody who waits the API says %+v, want held", seen)
 		}
 		hold := open[o.Directory.ID][0]
-		if status := o.API(http.MethodPost, path+"/holds/"+hold.ID+"/approve", `{"reason": "they have left"}`); status != http.StatusAccepted {
+		if status := o.API(http.MethodPost, path+"/holds/"+hold.ID+"/approve", fmt.Sprintf(`{"reason": "they have left", "joined": %d}`, hold.Joined)); status != http.StatusAccepted {
 			t.Fatalf("the approval answers %d, want 202", status)
 		}
 		o.Settle(2 * time.Hour)
