@@ -39,9 +39,10 @@ func (b *userBatch) noteSuccession(ctx context.Context, u *user) {
 	}
 }
 
-// identifiedOwner is the user whose immutable id an account has, if that user had the account and
-// let it go; nil if there is none. Accounts that were let go before there were records of it are
-// known only by that.
+// identifiedOwner is the other JumpCloud user whose immutable id an account has; nil if there is none.
+// Accounts that were let go before there were records of it, and those of a directory that was
+// deactivated since, are known only by that. Whether JumpCloud has that user still says nothing:
+// a leaver is gone too.
 func (b *userBatch) identifiedOwner(ctx context.Context, u *user, account directory.EntraID) (*directory.FormerOwner, error) {
 	id := directory.UserID(u.plan.ImmutableIDOf(account))
 	if id == u.attempt.User || !directory.IsJumpCloudID(string(id)) {
@@ -51,12 +52,14 @@ func (b *userBatch) identifiedOwner(ctx context.Context, u *user, account direct
 	if err != nil {
 		return nil, err
 	}
+	owner := &directory.FormerOwner{Organization: b.dir.Organization, User: id}
 	for _, link := range known.Links {
 		if link.Freed && strings.EqualFold(string(link.EntraID), string(account)) {
-			return &directory.FormerOwner{Organization: b.dir.Organization, User: id, Username: link.UPN.LocalPart(), Until: link.LastWriteAt}, nil
+			owner.Username, owner.Until = link.UPN.LocalPart(), link.LastWriteAt
+			break
 		}
 	}
-	return nil, nil
+	return owner, nil
 }
 
 // keepFrom parks a user whose account belonged to somebody else.
