@@ -261,6 +261,49 @@ func TestImmutableIDsOfATenantThatRefuses(t *testing.T) {
 	})
 }
 
+// One account of which Entra gives no answer keeps nobody else's immutable id: it is tried again for an
+// hour after all others.
+func TestOneAccountWithoutAnAnswerKeepsNoOthersID(t *testing.T) {
+	for name, tc := range map[string]struct {
+		method string
+		heals  bool
+		says   string
+	}{
+		"is not read":           {http.MethodGet, false, "the immutable ids of 3 accounts were cleared; 1 accounts have theirs still"},
+		"is not written":        {http.MethodPatch, false, "the immutable ids of 3 accounts were cleared; 1 accounts have theirs still"},
+		"is read in the end":    {http.MethodGet, true, "the immutable ids of 4 accounts were cleared"},
+		"is written in the end": {http.MethodPatch, true, "the immutable ids of 4 accounts were cleared"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, nil)
+				f.hire("ann", "bob", "cid", "dee")
+				f.Must(f.Entra.FailNext(entratest.Fault{Method: tc.method, Path: "users/" + f.account("ann").ID, Status: http.StatusServiceUnavailable, Times: 1 << 30}))
+				job := f.deactivate(deactivation.Options{ClearImmutableIDs: true})
+				for began := time.Now(); time.Since(began) < 10*time.Minute; {
+					f.invoke(f.handler, timeout)
+					time.Sleep(time.Minute)
+				}
+				for _, other := range []string{"bob", "cid", "dee"} {
+					if id := f.account(other).Text("onPremisesImmutableId"); id != "" {
+						t.Errorf("after ten minutes %s has the immutable id %q, want none", other, id)
+					}
+				}
+				if tc.heals {
+					f.Entra.ClearFaults()
+				}
+				end, _ := f.finish(job.ID, timeout)
+				if end.Status != store.JobFinished || !strings.HasPrefix(end.Message, tc.says) || strings.Contains(end.Message, "not tried") {
+					t.Errorf("the job is %s (%s), want it finished and to say %q", end.Status, end.Message, tc.says)
+				}
+				if id := f.account("ann").Text("onPremisesImmutableId"); (id == "") != tc.heals {
+					t.Errorf("ann has the immutable id %q, want none: %t", id, tc.heals)
+				}
+			})
+		})
+	}
+}
+
 // What somebody writes who read the directory before is deleted too, when nobody can be at work
 // any more who did; and a worker that has the lease is left alone by another one.
 func TestALateWriterLeavesNothing(t *testing.T) {

@@ -57,6 +57,11 @@ type place struct {
 	Cleared int    `json:"cleared,omitempty"`
 	Kept    int    `json:"kept,omitempty"`
 	Why     string `json:"why,omitempty"`
+	// Listed says that all accounts were tried. Left are the users of whose accounts Entra gave no
+	// answer: they are tried again then. Stuck is why others were not tried at all.
+	Listed bool               `json:"listed,omitempty"`
+	Left   []directory.UserID `json:"left,omitempty"`
+	Stuck  string             `json:"stuck,omitempty"`
 }
 
 // Begin takes a directory out of use and stores the job that deletes what is known of it, or

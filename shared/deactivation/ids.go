@@ -2,6 +2,7 @@ package deactivation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,22 +19,66 @@ const DeactivatedCause = "directory_deactivated"
 
 // clearIDs clears the immutable ids of some accounts that have them from us. What an account has
 // is read before: an id that somebody changed since stays. So does that of an account in a
-// federated domain, whose person could not sign in without it.
+// federated domain, whose person could not sign in without it. An account of which Entra gives no
+// answer keeps nobody else's: it is tried again after all others.
 func (r *run) clearIDs(ctx context.Context) (ended bool, err error) {
+	if r.place.Listed {
+		return r.clearLeft(ctx)
+	}
 	list, err := r.Store.Links(ctx, r.dir.ID, atOnce, r.place.Cursor)
 	if err != nil {
 		return false, err
 	}
-	ours, err := r.ours(ctx, list.Items)
-	if err == nil && len(ours) > 0 {
-		err = r.clear(ctx, ours)
-	}
+	unanswered, err := r.clear(ctx, list.Items)
 	if err != nil {
 		return false, err
 	}
+	if len(r.place.Left)+len(unanswered.users) > mostLeft {
+		return false, unanswered.why
+	}
+	r.place.Left = append(r.place.Left, unanswered.users...)
 	r.job.Done += len(list.Items)
-	r.place.Cursor = list.Cursor
-	return list.Cursor == "", nil
+	r.place.Cursor, r.place.Listed = list.Cursor, list.Cursor == ""
+	return r.place.Listed && len(r.place.Left) == 0, nil
+}
+
+// clearLeft tries some of the accounts again of which Entra gave no answer. A fault says that it gave
+// none of any of them.
+func (r *run) clearLeft(ctx context.Context) (ended bool, err error) {
+	some := r.place.Left[:min(len(r.place.Left), atOnce)]
+	known, err := r.Store.ShownUsers(ctx, r.dir.ID, some)
+	if err != nil {
+		return false, err
+	}
+	var links []directory.Link
+	for _, user := range some {
+		if link, found := known[user].Known.Link(r.dir.ID); found {
+			links = append(links, link)
+		}
+	}
+	unanswered, err := r.clear(ctx, links)
+	if err != nil {
+		return false, err
+	}
+	r.place.Left = slices.Concat(r.place.Left[len(some):], unanswered.users)
+	if len(unanswered.users) < len(some) {
+		return len(r.place.Left) == 0, nil
+	}
+	if err := r.save(ctx); err != nil { // the others come first then
+		return false, err
+	}
+	return false, unanswered.why
+}
+
+// unanswered are users of whose accounts Entra gave no answer, or one that may be another later, and
+// why the last one.
+type unanswered struct {
+	users []directory.UserID
+	why   error
+}
+
+func (u *unanswered) add(user directory.UserID, why error) {
+	u.users, u.why = append(u.users, user), why
 }
 
 // ours are those of some links whose accounts belong to this directory alone, and may have an
@@ -88,23 +133,27 @@ func (r *run) readExcluded(ctx context.Context) error {
 	return nil
 }
 
-// clear clears the immutable ids of accounts, as actions that are recorded before and completed
-// after.
-func (r *run) clear(ctx context.Context, links []directory.Link) error {
+// clear clears the immutable ids of the accounts of some links, as far as they are from us, as actions
+// that are recorded before and completed after.
+func (r *run) clear(ctx context.Context, links []directory.Link) (unanswered, error) {
+	ours, err := r.ours(ctx, links)
+	if err != nil || len(ours) == 0 {
+		return unanswered{}, err
+	}
 	entra, err := r.Clients.Entra(ctx, r.dir.SignInTenant())
 	if err != nil {
-		return err
+		return unanswered{}, err
 	}
-	actions, err := r.clearable(ctx, entra, links)
-	if err != nil || len(actions) == 0 {
-		return err
+	actions, without, err := r.clearable(ctx, entra, ours)
+	if err == nil && len(actions) > 0 {
+		err = r.send(ctx, entra, actions, &without)
 	}
-	return r.send(ctx, entra, actions)
+	return without, err
 }
 
 // clearable reads accounts, and returns the actions that clear the immutable ids of those that have
 // one from us.
-func (r *run) clearable(ctx context.Context, entra reconcile.Entra, links []directory.Link) ([]plan.Action, error) {
+func (r *run) clearable(ctx context.Context, entra reconcile.Entra, links []directory.Link) (actions []plan.Action, without unanswered, err error) {
 	accounts, domains := make([]directory.EntraID, len(links)), []string{}
 	for i, link := range links {
 		accounts[i] = link.EntraID
@@ -112,12 +161,12 @@ func (r *run) clearable(ctx context.Context, entra reconcile.Entra, links []dire
 	}
 	tenant, err := entra.Tenant(ctx, domains, r.job.CreatedAt)
 	if err != nil {
-		return nil, err
+		return nil, without, err
 	}
-	var actions []plan.Action
 	for i, found := range entra.Read(ctx, accounts, []directory.Attribute{directory.ImmutableID}) {
 		if found.Err != nil && !fault.Is(found.Err, fault.NotFound) {
-			return nil, found.Err
+			without.add(links[i].User, found.Err)
+			continue
 		}
 		account := found.Account
 		if account == nil || account.ImmutableID != string(links[i].User) {
@@ -133,7 +182,7 @@ func (r *run) clearable(ctx context.Context, entra reconcile.Entra, links []dire
 		}
 		actions = append(actions, r.clearing(links[i], *account))
 	}
-	return actions, nil
+	return actions, without, nil
 }
 
 // keeps counts an account that keeps its immutable id.
@@ -150,13 +199,12 @@ func (r *run) clearing(link directory.Link, account directory.Account) plan.Acti
 	}
 }
 
-// send records actions, sends them and records what became of them. One that may succeed later
-// is a fault: the accounts are read again then.
-func (r *run) send(ctx context.Context, entra reconcile.Entra, actions []plan.Action) error {
+// send records actions, sends them and records what became of them. The users of those that may
+// succeed later are added to without.
+func (r *run) send(ctx context.Context, entra reconcile.Entra, actions []plan.Action, without *unanswered) error {
 	if err := r.Store.RecordActions(ctx, actions...); err != nil {
 		return err
 	}
-	var later error
 	for i, result := range entra.Apply(ctx, actions) {
 		a := &actions[i]
 		a.CompletedAt, a.Status = time.Now().UTC(), plan.Succeeded
@@ -167,13 +215,10 @@ func (r *run) send(ctx context.Context, entra reconcile.Entra, actions []plan.Ac
 		}
 		a.Status, a.Error = plan.Failed, &plan.Failure{Kind: string(f.Kind), Reason: f.Reason, Message: f.Message}
 		if f.Kind.Decide() == fault.Retry {
-			later = f
+			without.add(directory.UserID(a.Subject.ID), f)
 			continue
 		}
 		r.keeps(f.Message)
 	}
-	if err := r.Store.RecordActions(ctx, actions...); err != nil {
-		return err
-	}
-	return later
+	return r.Store.RecordActions(ctx, actions...)
 }

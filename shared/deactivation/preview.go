@@ -113,7 +113,10 @@ func (r *run) foreseeClearing(ctx context.Context, ours []directory.Link, seen *
 	}
 	entra, err := r.Clients.Entra(ctx, r.dir.Tenant)
 	if err == nil {
-		seen.Clears, err = r.clearable(ctx, entra, ours)
+		var without unanswered
+		if seen.Clears, without, err = r.clearable(ctx, entra, ours); err == nil {
+			err = without.why
+		}
 	}
 	seen.Kept, seen.Why = r.place.Kept, r.place.Why
 	return err

@@ -34,6 +34,9 @@ const (
 	// atOnce is how many users one step is about, and claimsAtOnce how many claims are given
 	// up side by side.
 	atOnce, claimsAtOnce = 50, 8
+	// mostLeft is of how many accounts Entra may give no answer while others are tried. With more
+	// of them it is not the accounts.
+	mostLeft = 200
 )
 
 // The phases, in their order. People see the names.
@@ -343,7 +346,7 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 	zerolog.Ctx(ctx).Warn().Err(f).Str("job", r.job.ID).Str("directory", string(r.job.Directory)).Str("phase", r.job.Phase).Msg("a deactivation makes no progress")
 	r.job.Reason, r.job.Message = f.Reason, said
 	if r.job.Phase == idsPhase && now.Sub(r.job.TroubleSince) > longestClearing {
-		r.place.Why = said
+		r.giveUpClearing(said)
 		r.job.TroubleSince = time.Time{}
 		r.enter(usersPhase)
 		return 0, false, r.save(ctx)
@@ -353,6 +356,18 @@ func (r *run) trouble(ctx context.Context, f *fault.Error) (wait time.Duration, 
 		wait = troubleWait
 	}
 	return wait, now.Sub(r.job.TroubleSince) > patientTrouble, r.save(ctx)
+}
+
+// giveUpClearing counts the accounts that keep their immutable ids, because there was no answer for too
+// long.
+func (r *run) giveUpClearing(why string) {
+	if len(r.place.Left) > 0 {
+		r.place.Kept, r.place.Why = r.place.Kept+len(r.place.Left), why
+	}
+	if !r.place.Listed {
+		r.place.Stuck = why
+	}
+	r.place.Left = nil
 }
 
 // end deletes the record of the directory and ends the job.
@@ -388,11 +403,11 @@ func (r *run) said() string {
 		return "nothing was changed in Entra"
 	}
 	message := fmt.Sprintf("the immutable ids of %d accounts were cleared", r.place.Cleared)
-	switch {
-	case r.place.Kept > 0:
+	if r.place.Kept > 0 {
 		message += fmt.Sprintf("; %d accounts have theirs still, the last one because: %s", r.place.Kept, r.place.Why)
-	case r.place.Why != "":
-		message += "; others were not tried, because for an hour that made no progress: " + r.place.Why
+	}
+	if r.place.Stuck != "" {
+		message += "; others were not tried, because for an hour that made no progress: " + r.place.Stuck
 	}
 	return message
 }
