@@ -43,6 +43,8 @@ func TestDeactivate(t *testing.T) {
 	if status, again := f.call("DELETE", path+"?name=Contoso", ""); status != 202 || again["jobId"] != job["jobId"] {
 		t.Errorf("DELETE again: %d %v, want the same job %v", status, again, job["jobId"])
 	}
+	status, refused := f.call("DELETE", path+"?name=Contoso&clearImmutableId=true", "")
+	mustSay(t, status, refused, 409, "query.clearImmutableId", "by the job "+job["jobId"].(string)+" without clearImmutableId")
 	if status, got := f.call("GET", path, ""); status != 200 || got["status"] != "deactivating" || got["health"] != nil {
 		t.Errorf("GET: %d %v, want a directory that is being deactivated", status, got)
 	}
@@ -59,6 +61,21 @@ func TestDeactivate(t *testing.T) {
 	}
 	if status, got := f.call("POST", "/v1/directories", `{"name":"Next","organizationId":"`+organization+`","tenantId":"`+tenant+`"}`); status != 409 {
 		t.Errorf("another directory on the tenant: %d %v, want 409 until the job has ended", status, got)
+	}
+}
+
+// A deactivation that clears immutable ids is not turned into one that does not.
+func TestADeactivationKeepsItsOptions(t *testing.T) {
+	f := newFixture(t)
+	path := "/v1/directories/" + f.directory("{}") + "?name=Contoso"
+	status, job := f.call("DELETE", path+"&clearImmutableId=true", "")
+	if status != 202 {
+		t.Fatalf("DELETE: %d %v, want 202", status, job)
+	}
+	status, refused := f.call("DELETE", path, "")
+	mustSay(t, status, refused, 409, "query.clearImmutableId", "which clears immutable ids")
+	if status, again := f.call("DELETE", path+"&clearImmutableId=true", ""); status != 202 || again["jobId"] != job["jobId"] {
+		t.Errorf("the same again: %d %v, want the job %v", status, again, job["jobId"])
 	}
 }
 

@@ -34,6 +34,20 @@ type Options struct {
 	ClearImmutableIDs bool
 }
 
+// mustBeOf returns a fault of kind Conflict if a job has other options. It began, so that what is known of
+// some accounts may be deleted already.
+func (o Options) mustBeOf(job store.Job) error {
+	var began place
+	if job.Status.Ended() || json.Unmarshal([]byte(job.Place), &began) != nil || began.Clear == o.ClearImmutableIDs {
+		return nil
+	}
+	message := "the directory is being deactivated by the job " + job.ID + " without clearImmutableId, and what entrasync knows of the accounts is being deleted: it can clear no immutable ids any more. The request without clearImmutableId answers that job"
+	if began.Clear {
+		message = "the directory is being deactivated by the job " + job.ID + ", which clears immutable ids: that does not end. The request with clearImmutableId=true answers that job"
+	}
+	return &fault.Error{Op: "deactivation.begin", Kind: fault.Conflict, Subject: "query.clearImmutableId", Message: message}
+}
+
 // Parts are what the package works with.
 type Parts struct {
 	Store   *store.Store
@@ -65,7 +79,8 @@ type place struct {
 }
 
 // Begin takes a directory out of use and stores the job that deletes what is known of it, or
-// returns that job if there is one already; NotFound if there is no such directory.
+// returns that job if there is one already. NotFound if there is no such directory; Conflict if that
+// job has other options.
 func Begin(ctx context.Context, records *store.Store, id directory.ID, o Options, by string) (job store.Job, err error) {
 	err = store.Contended(ctx, func() error {
 		d, err := records.AnyDirectory(ctx, id)
@@ -76,6 +91,9 @@ func Begin(ctx context.Context, records *store.Store, id directory.ID, o Options
 			open, err := records.OpenJobOf(ctx, id, store.Deactivation)
 			if err == nil {
 				job, err = records.Job(ctx, open.Job)
+			}
+			if err == nil {
+				err = o.mustBeOf(job)
 			}
 			return err
 		}
