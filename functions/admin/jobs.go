@@ -28,7 +28,7 @@ type jobView struct {
 	CreatedAt    time.Time                `json:"createdAt"`
 	StartedAt    *time.Time               `json:"startedAt,omitempty"`
 	EndedAt      *time.Time               `json:"endedAt,omitempty"`
-	Done         int                      `json:"done" doc:"How many objects of the phase are done"`
+	Done         int                      `json:"done" doc:"How many objects of the phase are done; of a deactivation that has ended, how many users and groups were deleted in all"`
 	Total        int                      `json:"total" doc:"How many objects the phase has; 0 while that is not known"`
 	PerSecond    float64                  `json:"rate" doc:"How many objects of the phase are done in a second"`
 	Remaining    int                      `json:"remainingSeconds,omitempty" doc:"How long the phase still takes at that rate; missing when that is not known"`

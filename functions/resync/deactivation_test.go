@@ -171,6 +171,26 @@ func TestDeactivation(t *testing.T) {
 	})
 }
 
+// A deactivation shows in numbers how far it is, and in the end how much it deleted.
+func TestADeactivationShowsItsProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		ctx := context.Background()
+		f.connectGroup("Crew", f.hire("ann", "bob", "cid")...)
+		f.Must(health.CountDue(ctx, f.Store, time.Now(), f.directory.ID))
+		job := f.deactivate(deactivation.Options{ClearImmutableIDs: true})
+		f.Must(f.Entra.FailNext(entratest.Fault{Path: "users/" + f.account("ann").ID, Status: http.StatusServiceUnavailable, Times: 1 << 30}))
+		f.invoke(f.handler, 20*time.Second)
+		if now := f.job(job.ID); now.Phase != "immutable_ids" || now.Done != 3 || now.Total != 3 {
+			t.Errorf("the job is in %s, %d of %d, want immutable_ids with 3 of 3 users tried", now.Phase, now.Done, now.Total)
+		}
+		f.Entra.ClearFaults()
+		if end, _ := f.finish(job.ID, timeout); end.Status != store.JobFinished || end.Done != 4 || end.Total != 4 {
+			t.Errorf("the job is %s with %d of %d, want it finished with 3 users and a group", end.Status, end.Done, end.Total)
+		}
+	})
+}
+
 // A process that works on a deactivation dies before or after any of its calls. The next one
 // goes on, and the end is the same.
 func TestADeactivationKilledAnywhere(t *testing.T) {

@@ -64,6 +64,11 @@ type place struct {
 	Cursor string `json:"cursor,omitempty"`
 	// Again says that the phases are done for the second time.
 	Again bool `json:"again,omitempty"`
+	// Users and Groups are how many links there were, as last counted; 0: not known. Deleted counts
+	// those of both that were deleted.
+	Users   int `json:"users,omitempty"`
+	Groups  int `json:"groups,omitempty"`
+	Deleted int `json:"deleted,omitempty"`
 	// Shared says that other directories are on the tenant.
 	Shared bool `json:"shared,omitempty"`
 	// Cleared counts the accounts whose immutable ids were cleared, and Kept those that have
@@ -97,7 +102,13 @@ func Begin(ctx context.Context, records *store.Store, id directory.ID, o Options
 			}
 			return err
 		}
-		encoded, err := json.Marshal(place{Clear: o.ClearImmutableIDs, Shared: len(d.Shares) > 0})
+		counts, err := records.CountsOf(ctx, id)
+		if err != nil {
+			return err
+		}
+		encoded, err := json.Marshal(place{
+			Clear: o.ClearImmutableIDs, Shared: len(d.Shares) > 0, Users: counts[id].Users.Total, Groups: counts[id].Groups.Total,
+		})
 		if err != nil {
 			return fault.Wrap(err, fault.Internal, "deactivation.begin")
 		}

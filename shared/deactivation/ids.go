@@ -37,7 +37,7 @@ func (r *run) clearIDs(ctx context.Context) (ended bool, err error) {
 		return false, unanswered.why
 	}
 	r.place.Left = append(r.place.Left, unanswered.users...)
-	r.job.Done += len(list.Items)
+	r.count(len(list.Items))
 	r.place.Cursor, r.place.Listed = list.Cursor, list.Cursor == ""
 	return r.place.Listed && len(r.place.Left) == 0, nil
 }

@@ -102,6 +102,21 @@ func (r *run) first() string {
 func (r *run) enter(phase string) {
 	r.place.Cursor = ""
 	r.job.Phase, r.job.PhaseAt, r.job.Done, r.job.Total = phase, time.Now().UTC(), 0, 0
+	switch {
+	case r.place.Again: // it only looks once more
+	case phase == idsPhase, phase == usersPhase:
+		r.job.Total = r.place.Users
+	case phase == groupsPhase:
+		r.job.Total = r.place.Groups
+	}
+}
+
+// count counts links that are done. There may be more of them than when they were counted.
+func (r *run) count(done int) {
+	r.job.Done += done
+	if r.job.Total > 0 {
+		r.job.Total = max(r.job.Total, r.job.Done)
+	}
 }
 
 // save records the job and extends the lease; Changed if another worker has taken it.
@@ -232,7 +247,8 @@ func (r *run) forgetUsers(ctx context.Context) (ended bool, err error) {
 	if err := r.Store.ForgetLinks(ctx, r.dir, list.Items...); err != nil {
 		return false, err
 	}
-	r.job.Done += len(list.Items)
+	r.count(len(list.Items))
+	r.place.Deleted += len(list.Items)
 	r.place.Cursor = list.Cursor
 	return list.Cursor == "", nil
 }
@@ -285,7 +301,10 @@ func (r *run) forgetGroups(ctx context.Context) (ended bool, err error) {
 		if over, err := r.Store.ForgetGroup(ctx, r.dir.ID, link.Group, r.place.Again); err != nil || !over {
 			return false, err
 		}
-		r.job.Done++
+		r.count(1)
+		if r.place.Again { // now its link is gone too
+			r.place.Deleted++
+		}
 	}
 	r.place.Cursor = list.Cursor
 	return list.Cursor == "", nil
@@ -375,6 +394,7 @@ func (r *run) end(ctx context.Context) error {
 	recording, cancel := deadline.ForRecords(ctx, recordTime)
 	defer cancel()
 	r.job.Status, r.job.EndedAt, r.job.Message, r.job.Held, r.job.Place = store.JobFinished, time.Now().UTC(), r.said(), store.Held{}, ""
+	r.job.Done, r.job.Total = r.place.Deleted, r.place.Deleted
 	ended, err := r.Store.EndDeactivation(recording, r.dir, r.job)
 	if err != nil {
 		return err // another directory on the tenant was changed, or this job

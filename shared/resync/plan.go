@@ -277,6 +277,7 @@ func (r *run) endPlan(ctx context.Context) error {
 	if err := WritePlan(ctx, r.jobs, r.Results, r.job); err != nil {
 		return err
 	}
+	r.job.Total = max(r.job.Total, r.job.Done) // of the phase that was the last one
 	return r.end(ctx, store.JobFinished, planSentence(r.job.Planned))
 }
 
