@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -126,6 +127,12 @@ func TestExport(t *testing.T) {
 	}
 	if gone := lines[1]; gone.Link.User != userID(0) || gone.Connection == nil || gone.Connection.Ended != directory.Disconnected {
 		t.Errorf("the user who was disconnected is %+v, want why", gone)
+	}
+	for _, cursor := range []string{"bad", `{}`, `{"s":"zzz"}`, `{"s":"user","g":"x"}`, `{"s":"member"}`, `[]`} {
+		encoded := base64.RawURLEncoding.EncodeToString([]byte(cursor))
+		if response := f.raw("GET", "/v1/directories/"+id+"/export?cursor="+encoded, "", ""); response.StatusCode != 422 || !strings.Contains(response.Body, "query.cursor") {
+			t.Errorf("the cursor %s: %d %s, want 422 that names it", cursor, response.StatusCode, response.Body)
+		}
 	}
 	if response := f.raw("GET", "/v1/directories/"+id+"/export?cursor=bad", "", ""); response.StatusCode != 422 || !strings.Contains(response.Body, "query.cursor") {
 		t.Errorf("another cursor: %d %s, want 422 that names it", response.StatusCode, response.Body)

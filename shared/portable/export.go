@@ -60,13 +60,26 @@ func Export(ctx context.Context, records *store.Store, d directory.Directory, cu
 // read reads a cursor.
 func (p *place) read(cursor string) error {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	*p = place{}
 	if err == nil {
 		err = json.Unmarshal(raw, p)
 	}
-	if err != nil {
+	if err != nil || !p.exists() {
 		return &fault.Error{Op: "portable.export", Kind: fault.Invalid, Subject: "cursor", Message: "the cursor is not that of an export: start again without one"}
 	}
 	return nil
+}
+
+// exists reports whether an export comes to the place.
+func (p place) exists() bool {
+	switch p.Stage {
+	case OfDirectory, OfUser, OfGroup, OfWithin, OfFormer, OfWait, OfGuard, End:
+		return p.Group == ""
+	case OfMember:
+		return p.Group != ""
+	default:
+		return false
+	}
 }
 
 // export makes a page.
