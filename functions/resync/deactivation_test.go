@@ -393,6 +393,37 @@ func TestAnotherDirectoryOnTheTenantGoesOn(t *testing.T) {
 	})
 }
 
+// A directory that comes to the tenant during the deactivation of another is told too when an account is
+// free for which somebody waits.
+func TestANewDirectoryOnTheTenantIsToldOfFreeAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		ctx := context.Background()
+		f.hire("ann")
+		kept, err := f.Store.KeepDirectory(ctx, f.directory, f.directory, nil) // it claims the tenant
+		f.Must(err)
+		f.directory = kept
+		job := f.deactivate(deactivation.Options{})
+		other := f.directory
+		other.ID, other.Name, other.Version, other.Settings.AllowSharedDomains = directory.NewID(functiontest.Organization, "other"), "other", 0, true
+		other, err = f.Store.KeepDirectory(ctx, directory.Directory{}, other, nil)
+		f.Must(err)
+		bob := f.Hire("bob")
+		account := directory.EntraID(f.account("ann").ID)
+		f.Must(f.Store.AddWaits(ctx, store.Wait{For: store.FreeAccount(f.directory.TenantObject, account), Directory: other.ID, User: bob}))
+		f.users.take()
+		f.invoke(f.handler, 20*time.Second)
+		told := false
+		for _, m := range f.users.take() {
+			told = told || strings.Contains(string(m.Body), string(bob))
+		}
+		if !told {
+			t.Errorf("nobody tells %s that the account %s is free, want a task", bob, account)
+		}
+		f.finish(job.ID, timeout)
+	})
+}
+
 // The job of an organization deletes all that is known of it, wherever a process dies that works on
 // it; other organizations keep theirs.
 func TestAnOrganizationIsDeactivated(t *testing.T) {

@@ -260,7 +260,7 @@ func (r *run) unclaim(ctx context.Context, id directory.EntraID, owner store.Own
 		return nil
 	}
 	free, err := r.Store.Unclaim(ctx, r.dir.TenantObject, id, owner, r.dir.ID)
-	if err != nil || !free || !r.place.Shared {
+	if err != nil || !free || !r.place.Shared && len(r.dir.Shares) == 0 { // another may have come since it began
 		return err
 	}
 	cause := plan.Cause{Type: "account_freed", ID: r.job.ID, At: time.Now().UTC(), Many: true}

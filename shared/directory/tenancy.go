@@ -119,6 +119,10 @@ func MayShare(before, dir Directory, others []Directory) error {
 	if !dir.SameTenant(others[0]) {
 		what = "have the domain " + common
 	}
+	if !slices.ContainsFunc(others, func(other Directory) bool { return other.Status != Deactivating }) {
+		f.Message = fmt.Sprintf("the directory %s has the same tenant or domain and is being deactivated: try it again when that has ended, in some minutes (GET /v1/directories/%s/jobs), or set allowSharedDomains on %q", allNamed(others), others[0].ID, dir.Name)
+		return f
+	}
 	f.Message = fmt.Sprintf("the directories %s and %s would both %s: use %q alone, or set allowSharedDomains on %q. "+
 		"That means that a user stays enabled as long as one directory of the tenant holds the user",
 		named(dir), allNamed(others), what, others[0].Name, dir.Name)
