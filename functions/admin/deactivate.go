@@ -19,7 +19,7 @@ func (a API) deactivations(on huma.API) {
 	op := api.Operation("deactivateDirectory", http.MethodDelete, "/v1/directories/{id}", "Deactivate a directory: its settings, connections and links are deleted for good", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
 	op.Description = "Nothing is changed in Entra: accounts and groups stay as they are, and nobody is disabled. From the answer on the directory is not in use: events of JumpCloud, tasks and other jobs " +
 		"do not find it. A job of the kind deactivation deletes what is known of it; GET /v1/jobs/{jobId} shows how far it is. Until its end another directory may take the tenant only with allowSharedDomains. " +
-		"The audit log stays. What is deleted does not come back: GET /v1/directories/{id}/export keeps a copy. The same request again answers the same job; with another clearImmutableId it is refused with 409."
+		"The audit log stays: GET /v1/events?directory=… shows it also afterwards. What is deleted does not come back: GET /v1/directories/{id}/export keeps a copy. The same request again answers the same job; with another clearImmutableId it is refused with 409."
 	huma.Register(on, orForeseen[directoryGoes](on, op), a.deactivate)
 	op = api.Operation("deactivateOrganization", http.MethodDelete, api.OrganizationsPath+"/{id}", "Serve an organization no more: what is known of it is deleted for good, with its secrets", http.StatusAccepted, http.StatusNotFound, http.StatusConflict)
 	op.Description = "409 as long as it has directories: deactivate each of them first. The API key or client secret for JumpCloud and the webhook tokens are deleted at once, and a job of the kind deactivation deletes the rest. " +

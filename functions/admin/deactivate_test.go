@@ -5,9 +5,11 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
+	"entrasync/shared/plan"
 	"entrasync/shared/store"
 )
 
@@ -64,6 +66,39 @@ func TestDeactivate(t *testing.T) {
 	mustSay(t, status, refused, 409, "body.tenantId", "is being deactivated: try it again when that has ended")
 	if status, got := f.call("POST", "/v1/directories", next+`,"settings":{"allowSharedDomains":true}}`); status != 201 {
 		t.Errorf("another directory that shares the tenant: %d %v, want 201", status, got)
+	}
+}
+
+// deactivated deactivates a directory to the end.
+func (f *fixture) deactivated(id string) {
+	f.t.Helper()
+	ctx := f.t.Context()
+	status, begun := f.call("DELETE", "/v1/directories/"+id+"?name=Contoso", "")
+	if status != 202 {
+		f.t.Fatalf("DELETE: %d %v, want 202", status, begun)
+	}
+	job, err := f.records.Job(ctx, begun["jobId"].(string))
+	f.must(err)
+	dir, err := f.records.AnyDirectory(ctx, directory.ID(id))
+	f.must(err)
+	job.Status, job.EndedAt = store.JobFinished, time.Now()
+	_, err = f.records.EndDeactivation(ctx, dir, job)
+	f.must(err)
+}
+
+// The events of a directory can be read after it was deactivated, also if there are none.
+func TestWhatADeactivatedDirectoryDidStays(t *testing.T) {
+	f := newFixture(t)
+	quiet := f.directory("{}")
+	f.deactivated(quiet)
+	busy := f.directory("{}")
+	f.did(1, busy, plan.Update, ann, plan.Succeeded)
+	f.deactivated(busy)
+	for query, want := range map[string]int{busy: 1, busy + "&user=" + bob: 0, quiet: 0} {
+		status, events := f.call("GET", "/v1/events?directory="+query, "")
+		if items, _ := events["items"].([]any); status != 200 || len(items) != want {
+			t.Errorf("directory=%s: %d %v, want 200 and %d events", query, status, events, want)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // eventsQuery are the filters of the events.
 type eventsQuery struct {
 	Organization string `query:"organization" doc:"The JumpCloud organization"`
-	Directory    string `query:"directory" doc:"The directory that was written to"`
+	Directory    string `query:"directory" doc:"The directory that was written to, also one that has been deactivated"`
 	User         string `query:"user" doc:"The JumpCloud user"`
 	Type         string `query:"type" enum:"user_create_provision,user_update_provision,user_password_update_provision,user_deprovision,user_drift,group_drift,user_take_over_confirmed" doc:"The type of event"`
 	Since        moment `query:"since" doc:"No event older than this; a date is its midnight UTC"`
@@ -91,13 +91,37 @@ func (a API) checkScope(ctx context.Context, in *eventsQuery, names directoryNam
 	if in.Directory == "" {
 		return nil
 	}
-	if _, err := names.of(ctx, directory.ID(in.Directory)); err != nil {
+	_, err := names.of(ctx, directory.ID(in.Directory))
+	if fault.Is(err, fault.NotFound) {
+		err = a.mustHaveBeen(ctx, directory.ID(in.Directory), err)
+	}
+	if err != nil {
 		return api.Refuse(unprocessable(err), "query.directory", in.Directory)
 	}
 	if actual := directory.ID(in.Directory).Organization(); in.Organization != "" && actual != directory.OrganizationID(in.Organization) {
 		return api.Refuse(fault.New(fault.Invalid, "admin.events", "the directory "+in.Directory+" belongs to the organization "+string(actual)), "query.directory", in.Directory)
 	}
 	return nil
+}
+
+// mustHaveBeen returns the fault that says that there is no directory, unless there was one that has been
+// deactivated: its events and its jobs remain.
+func (a API) mustHaveBeen(ctx context.Context, id directory.ID, gone error) error {
+	jobs, err := a.Store.Jobs(ctx, id, 1, "")
+	if err != nil {
+		return err
+	}
+	if len(jobs.Items) > 0 {
+		return nil
+	}
+	events, err := a.Store.CompletedActions(ctx, store.ActionQuery{Organization: id.Organization(), Directory: id, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(events.Items) > 0 || events.Cursor != "" { // it looked through as many as it may
+		return nil
+	}
+	return gone
 }
 
 // directoryNames reads the names of directories, each once.
