@@ -86,7 +86,7 @@ func (f *fixture) deactivated(id string) {
 	f.must(err)
 }
 
-// The events of a directory can be read after it was deactivated, also if there are none.
+// The events and the jobs of a directory can be read after it was deactivated, also if there are none.
 func TestWhatADeactivatedDirectoryDidStays(t *testing.T) {
 	f := newFixture(t)
 	quiet := f.directory("{}")
@@ -99,6 +99,13 @@ func TestWhatADeactivatedDirectoryDidStays(t *testing.T) {
 		if items, _ := events["items"].([]any); status != 200 || len(items) != want {
 			t.Errorf("directory=%s: %d %v, want 200 and %d events", query, status, events, want)
 		}
+	}
+	status, jobs := f.call("GET", "/v1/directories/"+quiet+"/jobs", "")
+	if items, _ := jobs["items"].([]any); status != 200 || len(items) != 1 {
+		t.Errorf("the jobs: %d %v, want the deactivation", status, jobs)
+	}
+	if status, _ := f.call("GET", "/v1/directories/"+quiet, ""); status != 404 {
+		t.Errorf("the directory: %d, want 404", status)
 	}
 }
 

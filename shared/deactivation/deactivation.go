@@ -9,8 +9,8 @@
 // (5) wait waits until nobody can be at work any more who read the directory before, and the
 // phases from (2) on are done once more. In the end the record of the directory is deleted and
 // its tenant is free for another one. Each step deletes a piece and may be repeated, so a
-// process that dies does no harm. The jobs of the directory and the audit log stay as long as
-// they always do.
+// process that dies does no harm. The jobs of the directory, with what plans found, invitations to
+// authorize the application and the audit log stay as long as they always do.
 package deactivation
 
 import (
