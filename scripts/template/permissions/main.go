@@ -1,6 +1,6 @@
 // Command permissions compares the calls of AWS that each shipped function can make with
-// what its role allows, in both directions, and checks every resource that a role names. A
-// schedule may invoke its function and do nothing else.
+// what its role allows, in both directions, also on the index of the table, and checks every
+// resource that a role names. A schedule may invoke its function and do nothing else.
 //
 // The calls are read from the program that sam build made. The roles are those that
 // CloudFormation makes of the template, with every reference resolved; deploy.py writes
@@ -84,11 +84,20 @@ func compare(rolesFile, buildFolder string) ([]string, error) {
 	if err := json.Unmarshal(text, &variants); err != nil {
 		return nil, fmt.Errorf("%s: %w", rolesFile, err)
 	}
+	indexed, err := indexQueries(storeFolder)
+	if err != nil {
+		return nil, err
+	}
 	var problems []string
 	shown := map[string]bool{}
 	for title, functions := range variants {
 		for name, f := range functions {
-			can, err := calls(filepath.Join(buildFolder, logicalID(name), "bootstrap"))
+			program := filepath.Join(buildFolder, logicalID(name), "bootstrap")
+			can, err := calls(program)
+			if err != nil {
+				return nil, err
+			}
+			queries, err := inProgram(program, indexed)
 			if err != nil {
 				return nil, err
 			}
@@ -96,7 +105,7 @@ func compare(rolesFile, buildFolder string) ([]string, error) {
 				shown[name] = true
 				fmt.Printf("  %s calls %v\n", name, can)
 			}
-			for _, problem := range check(name, f, can) {
+			for _, problem := range append(check(name, f, can), onIndex(f, queries)...) {
 				problems = append(problems, fmt.Sprintf("%s (%s): %s", name, title, problem))
 			}
 		}
