@@ -363,6 +363,50 @@ func TestAnAccountThatAnotherDirectoryDeletedIsRestored(t *testing.T) {
 	})
 }
 
+// Who comes back through another directory on the tenant has all the days again after leaving
+// that one, too, whether or not the first directory looked at the user meanwhile.
+func TestTheDaysBeginAgainAfterAnotherDirectory(t *testing.T) {
+	for name, meanwhile := range map[string]bool{"an attempt meanwhile": true, "none": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				one, two := shared(f)
+				in := func(dir directory.Directory) *fixture { f.directory = dir; return f }
+				in(one).leaving(map[directory.LeaverStep]int{directory.HideFromAddressLists: 0, directory.DeleteAccount: 10})
+				one = f.directory
+				ann := f.unconnected("ann", "ann@contoso.example")
+				for _, dir := range []directory.Directory{one, two} {
+					in(dir).connect(ann)
+					f.run(ann)
+				}
+				leave := func(dirs ...directory.Directory) {
+					for _, dir := range dirs {
+						in(dir).disconnect(ann)
+					}
+					in(one).run(ann)
+					in(two).run(ann)
+					in(one).drain()
+				}
+				leave(one, two)
+				f.days(2)
+				in(two).connect(ann)
+				f.run(ann)
+				if meanwhile {
+					in(one).run(ann)
+				}
+				in(one).drain()
+				f.days(20)
+				in(one).wantSteps("while another directory connects her", ann, plan.HideFromAddressLists)
+				leave(two)
+				f.days(8)
+				in(one).wantSteps("eight days after she left that", ann, plan.HideFromAddressLists)
+				f.days(4)
+				in(one).wantSteps("twelve days after", ann, plan.HideFromAddressLists, plan.DeleteAccount)
+			})
+		})
+	}
+}
+
 // A step that Entra refuses is shown, and does not keep the others from being done.
 func TestARefusedStepKeepsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -313,7 +313,7 @@ func anew(leaving *directory.Leaving, since time.Time) *directory.Leaving {
 }
 
 // LeftAgain is what is known at a time of somebody who left, if the user was connected again since
-// and left once more: the days begin again. connected is when the last connection began.
+// and left once more: the days begin again. connected is when the last connection to the tenant began.
 func LeftAgain(leaving *directory.Leaving, connected, now time.Time) *directory.Leaving {
 	if leaving == nil || leaving.Since.IsZero() || leaving.Account != "" || !connected.After(leaving.Since) {
 		return leaving
@@ -344,7 +344,8 @@ func (u User) Dated(link directory.Link, settings Leavers, held bool, now time.T
 	case u.Desired.Managed && link.EntraID != "" && leaving.Account != "" && leaving.Account != link.EntraID,
 		(u.Desired.Managed || u.Desired.State == directory.Enabled) && link.EntraID != "" && !leaving.Took():
 		link.Leaving = nil
-	case u.Desired.Managed && link.EntraID != "" && link.State != directory.Absent:
+	case u.Desired.Managed && link.EntraID != "" && link.State != directory.Absent,
+		!u.Desired.Managed && !directory.HasLeft(u.Desired.Reason) && leaving.Account == "": // another directory on the tenant connects the user
 		link.Leaving = anew(leaving, time.Time{})
 	default:
 		after := *leaving

@@ -31,7 +31,7 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 		if !found {
 			link = directory.NewLink(id, u.attempt.User)
 		}
-		link.Leaving = plan.LeftAgain(link.Leaving, u.known.Since(id), time.Now().UTC())
+		link.Leaving = plan.LeftAgain(link.Leaving, b.connectedAt(u.known), time.Now().UTC())
 		link.WroteManager = link.MayHaveManager() // before anything in Applied is forgotten
 		u.link, u.called, u.match.unannounced = link, string(link.UPN), link.Arrived
 		if link.Unread() { // what the message asked to read is not known
@@ -39,6 +39,18 @@ func (b *userBatch) readRecords(ctx context.Context, id directory.ID, users []*u
 		}
 	}
 	return true
+}
+
+// connectedAt is when the last connection of a user to the tenant began; zero if there never was
+// one.
+func (b *userBatch) connectedAt(known store.User) time.Time {
+	last := known.Since(b.dir.ID)
+	for _, sibling := range b.siblings {
+		if at := known.Since(sibling.ID); at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // howConnected is how a user is connected, here and in the rest of the tenant.
