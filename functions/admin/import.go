@@ -182,8 +182,8 @@ func (a API) endRestoration(ctx context.Context, dir directory.Directory) (direc
 		if !strings.EqualFold(string(before.TenantObject), string(described.TenantObject)) && before.TenantObject != "" {
 			return fault.New(fault.Conflict, "admin.import directory", fmt.Sprintf("%s is the tenant %s by now: deactivate the directory", before.Tenant, described.TenantObject))
 		}
-		described = unauthorized(described)
 		restoration, now := *described.Restoration, time.Now().UTC()
+		described = unauthorized(described).WithoutDeletions(now)
 		restoration.EndedAt = &now
 		restoration.Lines++ // the last one
 		described.Restoration = &restoration

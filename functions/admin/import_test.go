@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"entrasync/functions/admin"
 	"entrasync/shared/directory"
@@ -131,6 +132,24 @@ func TestImportOfADirectory(t *testing.T) {
 	}
 	if next := f.exported(id); strings.Count(strings.Join(next, ""), "\n") != strings.Count(strings.Join(parts, ""), "\n") {
 		t.Error("the next export has another number of lines, want the same")
+	}
+}
+
+// Nobody is deleted within an hour after a directory was put back: by then all who left have their
+// dates, and the guard was asked about all of them together.
+func TestNobodyIsDeletedRightAfterAnImport(t *testing.T) {
+	for days, paused := range map[string]bool{"7": true, "null": false} {
+		f := newFixture(t)
+		id := f.directory(`{"leavers": {"deleteAccount": ` + days + `}}`)
+		parts := f.exported(id)
+		f.forget()
+		began := time.Now()
+		f.restoreAll(id, parts)
+		dir, err := f.records.Directory(t.Context(), directory.ID(id))
+		f.must(err)
+		if got := dir.DeletesFrom.After(began.Add(59 * time.Minute)); got != paused {
+			t.Errorf("with deleteAccount %s accounts are deleted from %v on, want a pause of an hour: %t", days, dir.DeletesFrom, paused)
+		}
 	}
 }
 

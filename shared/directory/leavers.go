@@ -36,8 +36,9 @@ type Leavers struct {
 // LongestLeave is after how many days a step may follow.
 const LongestLeave = 365
 
-// DeletionPause is for how long nobody is deleted after the day of the deletion was changed:
-// until then all who left have their new dates, and the guard is asked about all of them together.
+// DeletionPause is for how long nobody is deleted after the day of the deletion was changed, or the
+// directory was put back: until then all who left have their dates, and the guard is asked about
+// all of them together.
 const DeletionPause = time.Hour
 
 // leaverDay is how long a day of the settings is.
@@ -75,6 +76,15 @@ func (l Leavers) After(step LeaverStep, block time.Time) (at time.Time, ok bool)
 func (d Directory) WithSettings(s Settings, now time.Time) Directory {
 	before, after := d.Settings.Leavers.DeleteAccount, s.Leavers.DeleteAccount
 	if d.Settings = s; after != nil && (before == nil || *before != *after) {
+		return d.WithoutDeletions(now)
+	}
+	return d
+}
+
+// WithoutDeletions is the directory with nobody deleted for a while from a time on, if it deletes
+// accounts at all.
+func (d Directory) WithoutDeletions(now time.Time) Directory {
+	if d.Settings.Leavers.DeleteAccount != nil {
 		d.DeletesFrom = now.Add(DeletionPause)
 	}
 	return d
