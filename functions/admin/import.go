@@ -109,12 +109,15 @@ func (a API) beginRestoration(ctx context.Context, first portable.Directory) err
 		return err
 	}
 	dir := directory.Directory{
-		ID: first.ID, Organization: first.Organization, Name: first.Name, Tenant: first.Tenant, TenantObject: first.TenantObject, Settings: first.Settings, CreatedAt: first.CreatedAt,
+		ID: first.ID, Organization: first.Organization, Name: first.Name, Tenant: first.Tenant, Settings: first.Settings, CreatedAt: first.CreatedAt,
 		Restoration: &directory.Restoration{ExportedAt: first.ExportedAt, By: api.CallerOf(ctx).Name(), BeganAt: time.Now().UTC(), Lines: 1, FirstConflicts: []directory.Unrestored{}},
 	}
 	dir, refusal := a.describe(ctx, dir, time.Time{})
 	if why := movedTenant(first, dir, refusal); why != "" {
 		return refused("tenantId", why)
+	}
+	if dir.TenantObject == "" { // the tenant does not let the application in now
+		dir.TenantObject = first.TenantObject
 	}
 	dir.Status, dir.Reason, dir.Message = directory.Importing, "", ""
 	err = store.Contended(ctx, func() error {

@@ -164,6 +164,11 @@ func TestImportsThatAreRefused(t *testing.T) {
 		t.Errorf("of a directory that is there: %d %+v, want 409 that names its id", status, r)
 	}
 	f.forget()
+	f.outside.tenants = otherTenants()
+	if status, r := f.restore("", strings.Replace(export, `"name":"`, `"name":"`+strings.Repeat("ä", 190), 1)); status != 200 {
+		t.Errorf("a name of 190 letters of two bytes each: %d %+v, want 200", status, r)
+	}
+	f.forget()
 	other := strings.ReplaceAll(export, organization, "5f0c1e2d3a4b5c6d7e8f9fff")
 	for name, tc := range map[string]struct {
 		query, part string
@@ -178,6 +183,7 @@ func TestImportsThatAreRefused(t *testing.T) {
 		"a later format":                  {"", strings.Replace(export, `"format":1`, `"format":2`, 1), 422, "body[0].directory.format"},
 		"another organization":            {"", other, 422, "body[0].directory.organizationId"},
 		"another tenant":                  {"", strings.Replace(export, `"tenantObjectId":"`+tenant, `"tenantObjectId":"11111111-0a4b-4c61-9a58-3d2f6b1e8c90`, 1), 422, "body[0].directory.tenantId"},
+		"the id of another tenant":        {"", strings.Replace(export, `"tenantId":"`+tenant, `"tenantId":"apart.example`, 1), 422, "body[0].directory.tenantId"},
 		"a tenant that is none":           {"", strings.Replace(export, `"tenantId":"`, `"tenantId":"common#`, 1), 422, "body[0].directory.tenantId"},
 		"settings that are none":          {"", strings.Replace(export, `"mappedEmail":"company"`, `"mappedEmail":"private"`, 1), 422, "body[0].directory.settings.mappedEmail"},
 		"a user of another directory":     {"", strings.Replace(export, `"link":{"directoryId":"`+id, `"link":{"directoryId":"`+id+`0`, 1), 422, "body[1].link.directoryId"},

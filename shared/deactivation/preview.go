@@ -111,7 +111,7 @@ func (r *run) foreseeClearing(ctx context.Context, ours []directory.Link, seen *
 	if len(ours) == 0 {
 		return nil
 	}
-	entra, err := r.Clients.Entra(ctx, r.dir.Tenant)
+	entra, err := r.Clients.Entra(ctx, r.dir.SignInTenant())
 	if err == nil {
 		var without unanswered
 		if seen.Clears, without, err = r.clearable(ctx, entra, ours); err == nil {

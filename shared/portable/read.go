@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"entrasync/shared/directory"
 	"entrasync/shared/fault"
@@ -197,7 +198,7 @@ func (d Directory) wrong() (field, why string) {
 		return "directory.format", fmt.Sprintf("the export has the format %d, and only %d can be read", d.Format, Format)
 	case !directoryID.MatchString(string(d.ID)) || d.ID.Organization() != d.Organization:
 		return "directory.id", "it is not the id of a directory of the organization"
-	case d.Name == "" || len(d.Name) > longestName:
+	case d.Name == "" || utf8.RuneCountInString(d.Name) > longestName:
 		return "directory.name", fmt.Sprintf("it has 1 to %d characters", longestName)
 	case d.ExportedAt.IsZero():
 		return "directory.exportedAt", "it is missing"
@@ -211,7 +212,7 @@ func (d Directory) wrong() (field, why string) {
 	return "", ""
 }
 
-// longestName is how long the name of a directory may be.
+// longestName is how many characters the name of a directory may have.
 const longestName = 200
 
 // directoryID matches the ids of directories.
