@@ -81,12 +81,16 @@ func (o *output) bytes() []byte {
 	return slices.Clone(o.text.Bytes())
 }
 
+// unscheduled is the time between two resyncs: a scheduled one would find what was lost. The
+// function runs for the jobs of changed settings that could not be planned at once.
+const unscheduled = 100 * 365 * 24 * time.Hour
+
 // newCompany makes a company without people.
 func newCompany(t world.T, seed uint64) *company {
 	c := &company{t: t, weather: newWeather(seed), log: &output{}, people: map[int]*person{}, groups: map[int]*group{}, samples: newSamples(), confirmed: map[directory.UserID]bool{}}
 	c.processes = &processes{weather: c.weather, written: c.written}
 	log := zerolog.New(c.log).With().Timestamp().Logger()
-	c.World = world.New(t, world.Config{Apart: true, Log: &log, Seed: seed + 1, Process: c.processes.make, Settings: func(s *directory.Settings) {
+	c.World = world.New(t, world.Config{Apart: true, Resync: true, ResyncEvery: unscheduled, Log: &log, Seed: seed + 1, Process: c.processes.make, Settings: func(s *directory.Settings) {
 		s.Domains = []directory.Domain{{Name: world.Domain, Default: true}}
 		s.Attributes[titleRule] = true
 	}})

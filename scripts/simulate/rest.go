@@ -3,6 +3,7 @@ package simulate
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -329,13 +330,14 @@ const passwordCanary = "Canary-Passw0rd-"
 // checkSecrets searches all files and the log for secrets.
 func (c *company) checkSecrets(found *findings) {
 	texts := map[string][]byte{"the log": c.log.bytes()}
-	files, err := filepath.Glob(filepath.Join(c.Folder, "*"))
-	c.Must(err)
-	for _, file := range files {
+	c.Must(filepath.WalkDir(c.Folder, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
 		text, err := os.ReadFile(file)
-		c.Must(err)
-		texts["the file "+filepath.Base(file)] = text
-	}
+		texts["the file "+entry.Name()] = text
+		return err
+	}))
 	secrets := append(c.passwords(), passwordCanary, functiontest.APIKey, world.WebhookToken, entratest.DefaultApp().ClientSecret)
 	for _, where := range slices.Sorted(maps.Keys(texts)) {
 		for _, s := range secrets {

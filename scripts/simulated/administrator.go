@@ -96,6 +96,11 @@ func (a Administrator) ConnectGroup(ctx context.Context, id directory.ID, group 
 	return a.Call(ctx, http.MethodPut, "/v1/directories/"+string(id)+"/connections/groups/"+group, nil, nil)
 }
 
+// TurnGuardOff lets everybody lose access at once whom JumpCloud says so of.
+func (a Administrator) TurnGuardOff(ctx context.Context, id directory.ID) error {
+	return a.Call(ctx, http.MethodPatch, "/v1/directories/"+string(id), map[string]any{"settings": map[string]any{"guard": map[string]any{"maxCount": nil}}}, nil)
+}
+
 // ApproveHolds approves what the guard of a directory holds, and returns why it did: the
 // sentences of the holds.
 func (a Administrator) ApproveHolds(ctx context.Context, id directory.ID, reason string) ([]string, error) {

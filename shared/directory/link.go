@@ -287,6 +287,8 @@ type Link struct {
 	// ImportMissing is when Entra first did not show the account from which the user was
 	// imported; zero unless that is in doubt.
 	ImportMissing time.Time `json:"importMissing,omitzero"`
+	// ParkDoubted says that the user was read again after being parked for the first time.
+	ParkDoubted bool `json:"parkDoubted,omitempty"`
 	// Leaving is what was done with the account since its user left; nil if the user has not
 	// left, or is back and has everything back.
 	Leaving *Leaving `json:"leaving,omitempty"`

@@ -50,14 +50,14 @@ func (b *userBatch) recheck(ctx context.Context, u *user) {
 	}
 }
 
-// doubtFirst has a user read again, a minute later, who is to be parked by the first task
-// that was sent for them: so does recheck with users who have a new account. It sends the
-// task before the link says that the user is parked: what is done for a task that was due later is
-// not the first, although a try that failed says in the link that the user is pending again.
+// doubtFirst has a user read again, a minute later, who is to be parked for the first time: so
+// does recheck with users who have a new account. It sends the task before the link says that
+// the user is parked, and the link says that this was done, because a try that failed later makes
+// the user pending again.
 func (b *userBatch) doubtFirst(ctx context.Context, u *user) error {
 	before, _ := u.known.Link(u.directory)
-	first := (before.Status == "" || before.Status == directory.Pending) && before.EntraID == "" && before.LastWriteAt.IsZero()
-	if !first || !u.attempt.NotBefore.IsZero() || u.link.Status != directory.Parked {
+	first := (before.Status == "" || before.Status == directory.Pending) && before.EntraID == "" && before.LastWriteAt.IsZero() && !before.ParkDoubted
+	if !first || u.link.Status != directory.Parked {
 		return nil
 	}
 	sending, cancel := deadline.ForRecords(ctx, recordLimit)
@@ -65,6 +65,7 @@ func (b *userBatch) doubtFirst(ctx context.Context, u *user) error {
 	err := u.sendClaimRecheck(sending, b.Lanes, earliest(u.recheckAt, time.Now().UTC().Add(recheckAfter)))
 	if err == nil {
 		u.recheckAt = time.Time{} // it is sent
+		u.link.ParkDoubted = true
 	}
 	return err
 }

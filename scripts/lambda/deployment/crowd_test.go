@@ -149,6 +149,9 @@ func aSuspensionGoesFirst(t *testing.T, d *deployment.Deployment, q *queueAtGrap
 	if err := d.Administrator.Connect(t.Context(), contoso, other); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.Administrator.TurnGuardOff(t.Context(), contoso); err != nil { // it would hold the crowd
+		t.Fatal(err)
+	}
 	if err := d.Administrator.ConnectGroup(t.Context(), contoso, group); err != nil {
 		t.Fatal(err)
 	}

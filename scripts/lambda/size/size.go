@@ -10,7 +10,7 @@ import (
 // largest one is that of the API, which plans with the engines of users and groups: 19 MB for
 // arm64, 21 MB for amd64.
 const (
-	most          = 11e6
+	most          = 12e6
 	mostWithGraph = 22e6
 )
 
