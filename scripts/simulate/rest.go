@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -330,12 +329,13 @@ const passwordCanary = "Canary-Passw0rd-"
 // checkSecrets searches all files and the log for secrets.
 func (c *company) checkSecrets(found *findings) {
 	texts := map[string][]byte{"the log": c.log.bytes()}
-	c.Must(filepath.WalkDir(c.Folder, func(file string, entry fs.DirEntry, err error) error {
+	folder := os.DirFS(c.Folder)
+	c.Must(fs.WalkDir(folder, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		text, err := os.ReadFile(file)
-		texts["the file "+entry.Name()] = text
+		text, err := fs.ReadFile(folder, file)
+		texts["the file "+file] = text
 		return err
 	}))
 	secrets := append(c.passwords(), passwordCanary, functiontest.APIKey, world.WebhookToken, entratest.DefaultApp().ClientSecret)
