@@ -28,9 +28,9 @@ const (
 	// memberships of an organization: somebody can still leave another group at once while
 	// a script is about one. Each of four processes lets so many through, a removal costs
 	// three write units, and once a first sync has used up the quota, the reserve for
-	// urgent writes is 150 units and 20 a second. Measured with that: with 30 a suspension
-	// takes half a second, with 40 half a minute.
-	FewOfAll = Few + Few/2
+	// urgent writes is 150 units and 20 a second. Measured with that: with 25 a suspension
+	// takes half a second, with 30 sometimes half a minute.
+	FewOfAll = Few + Few/4
 	// FewGroups is for what concerns all members of a group each. The members of a group
 	// that has at most Few are as urgent as the group itself.
 	FewGroups = 3
