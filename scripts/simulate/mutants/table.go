@@ -17,7 +17,7 @@ var mutants = []mutant{
 		`		{"recall", (*groupBatch).recall, false},`, `		//{"recall"},`},
 	{"what an interrupted action wrote counts as known", "shared/reconcile/user_write.go",
 		"u.link = u.link.Forgetting(unknown)", "u.link = u.link.Forgetting(unknown[:0])"},
-	{"what an action is about to write counts as known", "shared/plan/user.go",
+	{"what an action is about to write counts as known", "shared/plan/userlink.go",
 		"return link.Forgetting(action.Changes)", "link.Applied = link.Applied.Set(action.Changes)\n\treturn link"},
 	{"an absence is believed at once", "shared/plan/absence.go",
 		"return Absence{Since: now}, false, now.Add(SecondRead)", "return a, true, time.Time{}"},
